@@ -1,0 +1,64 @@
+"""What can go wrong that is not a finding about the system under test.
+
+::
+
+    HarnessError
+    ├── MistakeError          the user's: one line that says what, where, what is allowed (exit 2)
+    │   ├── DeploymentError       a deployment file
+    │   ├── SelectionError        a row, axis or fault that does not exist here
+    │   └── RefusedError          a call the safety rules do not allow
+    └── BrokenError           the harness or its surroundings; never counts against the platform (exit 3)
+        ├── PhoneLostError        a softphone's process died or hung
+        ├── PhoneMisuseError      a softphone was asked for something its state does not allow
+        ├── WorldLostError        the simulated world died or did not start
+        ├── ResourceError         no port, no address, no call slot, no mark, no disk left
+        └── FarEndError           the far end's own interface (API, trigger) could not be used
+
+A failed expectation is neither: it is an :class:`harness.verdict.ExpectationError`, an ``AssertionError``.
+"""
+
+from __future__ import annotations
+
+
+class HarnessError(Exception):
+    """Root of everything this package raises on purpose, failed expectations apart."""
+
+
+class MistakeError(HarnessError):
+    """The user can mend this; ``str()`` is one line: where, what, what is allowed."""
+
+
+class DeploymentError(MistakeError):
+    """One or more mistakes in a deployment file, one line each."""
+
+
+class SelectionError(MistakeError):
+    """A row, axis value, fault or integration was asked for that does not exist here."""
+
+
+class RefusedError(MistakeError):
+    """The safety rules do not allow this call."""
+
+
+class BrokenError(HarnessError):
+    """The harness or its surroundings failed, so nothing is known about the system under test."""
+
+
+class PhoneLostError(BrokenError):
+    """A softphone's process died, hung or could not start; the message ends with its last log lines."""
+
+
+class PhoneMisuseError(BrokenError):
+    """A softphone was asked for something the state of its call does not allow."""
+
+
+class WorldLostError(BrokenError):
+    """The simulated world died or did not start; the message ends with its last log lines."""
+
+
+class ResourceError(BrokenError):
+    """This machine has no free port, address, call slot, mark or disk left."""
+
+
+class FarEndError(BrokenError):
+    """The far end's own interface could not be used."""

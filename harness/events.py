@@ -1,0 +1,193 @@
+"""The facts of a call: frozen, timed, and plain enough to cross a process border or reach the disk as JSON.
+
+``at`` is the machine's monotonic clock in seconds (``time.monotonic()``, shared by all processes of a machine).
+``phone`` names a softphone (``caller``), ``leg`` one call of it (``caller.1``), unique within a case.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+Direction = Literal["sent", "received"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened at one moment, at one phone."""
+
+    at: float
+    phone: str
+    leg: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SipMessage(Event):
+    """A SIP message as it crossed the phone's transport, whole."""
+
+    direction: Direction
+    transport: str  #: ``udp``, ``tcp``, ``tls``
+    local: str  #: ``address:port``
+    remote: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegStarted(Event):
+    """A leg exists: dialled, received, or placed by the phone itself on a REFER (then ``replaces`` is the old leg)."""
+
+    direction: Literal["outgoing", "incoming"]
+    mark: int  #: what this leg sends when it plays its mark
+    remote_uri: str
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallState(Event):
+    """The call's state by RFC 3261's dialog states; ``code`` is the SIP status behind it, 0 when none."""
+
+    state: Literal["calling", "incoming", "early", "connecting", "confirmed", "disconnected"]
+    code: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaState(Event):
+    """Media is negotiated, or changed."""
+
+    active: bool
+    direction: Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+    codec: str = ""  #: ``PCMU``, ``PCMA`` … as SDP spells it
+    clock_rate: int = 0
+    local_rtp: str = ""
+    remote_rtp: str = ""
+    secure: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkHeard(Event):
+    """A mark was decoded in what this leg received; said again every 200 ms for as long as it goes on."""
+
+    mark: int
+    began: float  #: monotonic time of the first sample that belongs to it
+    level_dbov: float
+    quality: float  #: 0…1, the correlation with the mark's waveform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkEnded(Event):
+    """A mark that was present is no longer heard."""
+
+    mark: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listened(Event):
+    """The listener's pulse: how much audio it has been given so far, so that silence can be told from not looking."""
+
+    seconds: float  #: received audio looked at since the leg began
+    level_dbov: float  #: of the part since the last pulse; -96.0 is digital silence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DtmfReceived(Event):
+    """A digit arrived."""
+
+    digit: str
+    duration_ms: int  #: 0 when the far end named none
+    method: Literal["rfc4733", "info", "inband"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RtpStatistics(Event):
+    """RTP and RTCP counters of the leg so far (RFC 3550)."""
+
+    tx_packets: int
+    tx_bytes: int
+    rx_packets: int
+    rx_bytes: int
+    rx_lost: int
+    rx_discarded: int
+    rx_reordered: int
+    rx_duplicated: int
+    rx_jitter_ms: float
+    tx_lost: int  #: as the far end reports by RTCP
+    tx_jitter_ms: float
+    rtt_ms: float  #: by RTCP; 0.0 when none came
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationState(Event):
+    """A registration succeeded, was refused, was refreshed or ended."""
+
+    code: int
+    reason: str
+    expires: int
+    active: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferProgress(Event):
+    """A NOTIFY of our REFER (RFC 3515), or the REFER's own final answer when that is not 2xx."""
+
+    code: int
+    reason: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportFailed(Event):
+    """A connection could not be made or was lost: refused, TLS verification, handshake."""
+
+    transport: str
+    remote: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded(Event):
+    """The leg's received audio is whole on disk."""
+
+    path: str
+    sent_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneLost(Event):
+    """The phone's process died or stopped answering; ``log`` holds its last lines."""
+
+    reason: str
+    log: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FarEndRecord(Event):
+    """What the far end's own interface said of its call, whole; ``phone`` names the far end."""
+
+    source: str  #: where it was read, e.g. ``GET /v2/calls/{id}``
+    record: dict[str, Any]
+
+
+class _Registry:
+    kinds: ClassVar[dict[str, type[Event]]] = {}
+
+
+def _collect(kind: type[Event]) -> None:
+    for sub in kind.__subclasses__():
+        _Registry.kinds[sub.__name__] = sub
+        _collect(sub)
+
+
+_collect(Event)
+
+
+def to_plain(event: Event) -> dict[str, Any]:
+    """The event as JSON-ready data; ``kind`` names its class."""
+    return {"kind": type(event).__name__, **{f.name: getattr(event, f.name) for f in dataclasses.fields(event)}}
+
+
+def from_plain(plain: dict[str, Any]) -> Event:
+    """The inverse of :func:`to_plain`. Raises ``KeyError`` for an unknown kind."""
+    values = dict(plain)
+    return _Registry.kinds[values.pop("kind")](**values)
