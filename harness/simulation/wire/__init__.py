@@ -1,0 +1,47 @@
+"""SIP for nodes of the simulated world: transport, transactions, dialogs and a user agent on top (asyncio).
+
+Knows nothing of platforms, registrars or assistants. What a node uses, by module::
+
+    transport.Listen(transport, address, port=0)      where a node listens: "udp" | "tcp" | "tls"; 0 takes a port
+    transport.Hop(transport, address, port, server_name=None)     where a message goes; address is an IP
+    transport.TlsIdentity(certificate, key, trusted=None, verify_name=True)    PEM files
+    transport.Filter = (Passage) -> bytes | None | Reject       sees every datagram and stream segment, both ways
+    transport.Trace = (Traced) -> None                sees every whole message, both ways
+    timers.Timers(t1=0.5, t2=4, t4=5)                 RFC 3261's letters, in seconds
+
+    agent.UserAgent(name, [Listen…], tls=, timers=, filter=, trace=, resolve=, software=, allow=, supported=)
+        await start()                                 raises ListenError (busy port, no such address)
+        await stop()                                  ends calls, transactions, flows, sockets
+        listening -> tuple[Listen, …]                 with the ports taken
+        local(transport) -> Listen                    the first of that transport
+        contact(listen, user=None) -> NameAddr
+        on_invite: async (IncomingCall) -> None       a handler that raises answers 500
+        on(method, handler)                           async (IncomingRequest) -> None, out of dialog: REGISTER …
+        invite(uri, from_=, to=, hop=, source=, sdp=, headers=, credentials=, …) -> OutgoingCall     at once
+        await request(method, uri, from_=, to=, hop=, source=, headers=, body=, credentials=, timeout=) -> Response
+        calls() transactions() flows()                the books: what is alive now
+        drop_flow(flow)                               closes a connection under the application's feet
+
+    agent.IncomingRequest: .request .flow .source; respond(status, reason=None, headers=(), body=b"")
+    call.Call (what IncomingCall and OutgoingCall share once a dialog exists):
+        .request (the INVITE) .call_id .local_sdp .remote_sdp .dialog .state .ended (End | None)
+        await wait_ended(timeout=None) -> End         how: "bye" | "cancel" | "rejected" | "failed" | "timeout" …
+        await bye(headers=()) -> Response | None
+        await reinvite(sdp, headers=()) -> Response   ACKs; 491 is retried by RFC 3261 14.1 up to three times
+        await update(sdp=None, headers=()) -> Response
+        await info(body, content_type, headers=()) -> Response
+        refer(refer_to, headers=()) -> Referral       .accepted, .progress, await .wait_final()
+        await send(method, headers=(), body=b"", content_type=None) -> Response     anything else in the dialog
+        on_bye(Request) · on_reinvite, on_update, on_info, on_refer, on_message, … : async (InDialogRequest) -> None
+        on_ended(End)                                 once, whatever ended it
+    incoming.IncomingCall:
+        .flow .source .offer (bytes | None) .cancelled
+        ring(headers=()) · await progress(status=183, sdp=None, reliable=None, headers=())
+        answer(sdp=None, headers=(), status=200) · await wait_acked() · reject(status, reason=None, headers=())
+    outgoing.OutgoingCall:
+        .provisionals (so far) .final · on_provisional(Response)
+        await wait_provisional(timeout) -> Response · await wait_answered(timeout) -> Response (raises CallFailed)
+        cancel(headers=()) · hangup() (CANCEL before the answer, BYE after it)
+
+An exception of a handler never reaches the loop: it is logged, and the request it served is answered 500.
+"""

@@ -1,0 +1,160 @@
+"""Lexical rules shared by the header and URI parsers (RFC 3261 section 25.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+\Z")
+_HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9\-_.]*[A-Za-z0-9])?\.?\Z")
+_IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]\Z")
+
+
+class SipSyntaxError(ValueError):
+    """Text that the SIP or SDP grammar does not allow; the message says where."""
+
+
+def is_token(text: str) -> bool:
+    """Whether ``text`` is a ``token``."""
+    return TOKEN.match(text) is not None
+
+
+def split_outside(text: str, separator: str, *, angles: bool = True) -> list[str]:
+    """Split at ``separator`` where it stands outside quoted strings and, if ``angles``, outside ``<>``.
+
+    The parts are stripped, and empty ones are kept: whether an empty element is an error is the caller's
+    business (RFC 3261 section 7.3 allows none, many senders write a trailing comma).
+    """
+    if separator not in text:
+        return [text.strip()]
+    parts: list[str] = []
+    begin = 0
+    quoted = angled = escaped = False
+    for index, char in enumerate(text):
+        if quoted:
+            if escaped:
+                escaped = False
+            elif char == "\\":
+                escaped = True
+            elif char == '"':
+                quoted = False
+        elif char == '"':
+            # A quote inside <> belongs to the URI, where it is illegal but harmless.
+            quoted = not angled
+        elif char == "<" and angles:
+            angled = True
+        elif char == ">" and angles:
+            angled = False
+        elif char == separator and not angled:
+            parts.append(text[begin:index].strip())
+            begin = index + 1
+    if quoted:
+        raise SipSyntaxError(f"quoted string is not closed: {text!r}")
+    parts.append(text[begin:].strip())
+    return parts
+
+
+def split_list(text: str) -> list[str]:
+    """The elements of a comma-separated header value, without empty ones."""
+    return [part for part in split_outside(text, ",") if part]
+
+
+def quote(text: str) -> str:
+    """``text`` as a quoted-string."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def unquote(text: str) -> str:
+    """The contents of a quoted-string; text without quotes is returned as it is."""
+    text = text.strip()
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Ordered ``;name=value`` parameters; names compare without case, a flag's value is None.
+
+    Values stand as written, quotes and escapes included: a parameter that is passed on must not change.
+    """
+
+    items: tuple[tuple[str, str | None], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Params:
+        """Parse ``a=1;b;c="x;y"`` with or without the leading semicolon. Raises SipSyntaxError."""
+        found: list[tuple[str, str | None]] = []
+        for part in split_outside(text, ";", angles=False):
+            if not part:
+                continue
+            name, equals, value = part.partition("=")
+            name = name.strip()
+            if not name:
+                raise SipSyntaxError(f"parameter without a name: {text!r}")
+            found.append((name, value.strip() if equals else None))
+        return cls(tuple(found))
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, str | None]]) -> Params:
+        """From pairs of name and value."""
+        return cls(tuple(pairs))
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The value of the first parameter of that name; ``default`` when absent, "" for a flag."""
+        lowered = name.lower()
+        for key, value in self.items:
+            if key.lower() == lowered:
+                return "" if value is None else value
+        return default
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and any(key.lower() == name.lower() for key, _ in self.items)
+
+    def __iter__(self) -> Iterator[tuple[str, str | None]]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def with_(self, name: str, value: str | None) -> Params:
+        """The same with ``name`` set, in its old place where it had one."""
+        lowered = name.lower()
+        if name not in self:
+            return Params((*self.items, (name, value)))
+        return Params(tuple((k, value) if k.lower() == lowered else (k, v) for k, v in self.items))
+
+    def without(self, name: str) -> Params:
+        """The same lacking ``name``."""
+        return Params(tuple((k, v) for k, v in self.items if k.lower() != name.lower()))
+
+    def __str__(self) -> str:
+        return "".join(f";{name}" if value is None else f";{name}={value}" for name, value in self.items)
+
+
+NO_PARAMS = Params()
+
+
+def split_host_port(text: str) -> tuple[str, int | None]:
+    """``host``, ``host:port`` or ``[v6]:port``, spaces around the colon allowed. Raises SipSyntaxError."""
+    text = text.strip()
+    if text.startswith("["):
+        end = text.find("]")
+        if end < 0:
+            raise SipSyntaxError(f"IPv6 reference is not closed: {text!r}")
+        host, rest = text[: end + 1], text[end + 1 :].strip()
+        if not _IPV6.match(host):
+            raise SipSyntaxError(f"not an IPv6 reference: {text!r}")
+    else:
+        host, colon, rest = text.partition(":")
+        host, rest = host.strip(), colon + rest
+        if not _HOSTNAME.match(host):
+            raise SipSyntaxError(f"not a host: {text!r}")
+    if not rest:
+        return host, None
+    digits = rest[1:].strip()
+    if rest[0] != ":" or not (digits.isascii() and digits.isdigit()) or int(digits) > 65535:
+        raise SipSyntaxError(f"not a port: {text!r}")
+    return host, int(digits)

@@ -1,0 +1,387 @@
+"""SIP requests and responses: parsed once, never changed, kept to the byte (RFC 3261 sections 7 and 8).
+
+Parsing is lenient where the intent is plain and lazy elsewhere: only a bad start line or a header line without
+a colon stop it. Values are parsed when asked for and raise SipSyntaxError then; `harness.sip.validation` asks
+for all that a receiver has to check.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Self
+
+from harness.sip.grammar import SipSyntaxError, is_token, split_list
+from harness.sip.headers import CSeq, Header, Via, key, parse_number
+from harness.sip.reasons import REASONS
+from harness.sip.uri import NameAddr, Uri
+
+VERSION = "SIP/2.0"
+_MOST_HEADERS = 512  # hostile input, not a message
+_STATUS_LINE = re.compile(r"(SIP/\d+\.\d+) (\d{3})(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
+_REQUEST_VERSION = re.compile(r"SIP/\d+\.\d+\Z", re.IGNORECASE)
+_FORBIDDEN = re.compile(r"[\r\n\x00]")
+
+HeaderPairs = Iterable[tuple[str, str] | Header]
+
+
+def _as_headers(pairs: HeaderPairs) -> tuple[Header, ...]:
+    headers = tuple(pair if isinstance(pair, Header) else Header(*pair) for pair in pairs)
+    for header in headers:
+        # A value with a line break would smuggle in further headers (CWE-93).
+        if not is_token(header.name) or _FORBIDDEN.search(header.value):
+            raise ValueError(f"not a header that can be sent: {header.name!r}: {header.value!r}")
+    return headers
+
+
+@dataclass(frozen=True, eq=False)
+class Message:
+    """What requests and responses share. `Message.parse` gives one or the other."""
+
+    headers: tuple[Header, ...]
+    body: bytes = b""
+    version: str = VERSION
+    received: bytes | None = field(default=None, repr=False)
+    """The bytes as they came, for a message that was parsed; None for one that was built or changed."""
+
+    @staticmethod
+    def parse(data: bytes | str) -> Request | Response:
+        """Parse one whole message. Bytes after Content-Length are cut off (RFC 3261 section 18.3).
+
+        Raises SipSyntaxError when it has no valid start line or a header line has no name.
+        """
+        raw = data.encode("utf-8") if isinstance(data, str) else bytes(data)
+        head, body = split_head(raw.lstrip(b"\r\n"))
+        start, headers = _parse_head(head)
+        declared = {header.value for header in headers if header.key == "content-length"}
+        if len(declared) == 1 and (length := declared.pop()).isascii() and length.isdigit():
+            body = body[: int(length)]
+        status = _STATUS_LINE.match(start)
+        if status:
+            code = int(status[2])
+            if not 100 <= code <= 699:
+                raise SipSyntaxError(f"not a status code: {start!r}")
+            return Response(headers, body, status[1].upper(), raw, code, status[3] or "")
+        method, _, rest = start.partition(" ")
+        uri, _, version = rest.rpartition(" ")
+        if not is_token(method) or not uri or not _REQUEST_VERSION.match(version):
+            raise SipSyntaxError(f"not a start line: {start!r}")
+        return Request(headers, body, version.upper(), raw, method, uri)
+
+    @property
+    def start_line(self) -> str:
+        """The first line, without its line break."""
+        raise NotImplementedError
+
+    @cached_property
+    def raw(self) -> bytes:
+        """The bytes on the wire: as received, or as `serialize` makes them."""
+        return self.received if self.received is not None else self.serialize()
+
+    def serialize(self) -> bytes:
+        """The message as bytes, headers in their order and case, Content-Length right and last."""
+        lines = [self.start_line]
+        lines += [f"{name}: {value}" for name, value in self.headers if key(name) != "content-length"]
+        lines += [f"Content-Length: {len(self.body)}", "", ""]
+        return "\r\n".join(lines).encode("utf-8", "surrogateescape") + self.body
+
+    def __bytes__(self) -> bytes:
+        return self.raw
+
+    def __str__(self) -> str:
+        return self.raw.decode("utf-8", "replace")
+
+    # --- reading -----------------------------------------------------------------------------------
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The value of the first header line of that name, whole; case and compact forms are one."""
+        wanted = key(name)
+        for header in self.headers:
+            if header.key == wanted:
+                return header.value
+        return default
+
+    def get_all(self, name: str) -> list[str]:
+        """The value of each header line of that name, in order, commas untouched."""
+        wanted = key(name)
+        return [header.value for header in self.headers if header.key == wanted]
+
+    def values(self, name: str) -> list[str]:
+        """The elements of a list header over all its lines, in order. Raises SipSyntaxError."""
+        return [element for line in self.get_all(name) for element in split_list(line)]
+
+    def tokens(self, name: str) -> frozenset[str]:
+        """The elements of a list of tokens (Require, Allow …), in lower case, without parameters."""
+        return frozenset(value.partition(";")[0].strip().lower() for value in self.values(name))
+
+    def has(self, name: str) -> bool:
+        """Whether a header line of that name exists."""
+        return self.get(name) is not None
+
+    def _need(self, name: str) -> str:
+        value = self.get(name)
+        if value is None:
+            raise SipSyntaxError(f"{name} is missing")
+        return value
+
+    @cached_property
+    def call_id(self) -> str:
+        """Call-ID; empty when missing."""
+        return self.get("Call-ID") or ""
+
+    @cached_property
+    def cseq(self) -> CSeq:
+        """CSeq. Raises SipSyntaxError when missing or malformed, like the properties below."""
+        return CSeq.parse(self._need("CSeq"))
+
+    @cached_property
+    def from_(self) -> NameAddr:
+        """From."""
+        return NameAddr.parse(self._need("From"))
+
+    @cached_property
+    def to(self) -> NameAddr:
+        """To."""
+        return NameAddr.parse(self._need("To"))
+
+    @cached_property
+    def vias(self) -> tuple[Via, ...]:
+        """All Via values, the topmost first; empty when there is none."""
+        return tuple(Via.parse(value) for value in self.values("Via"))
+
+    @property
+    def via(self) -> Via:
+        """The topmost Via."""
+        if not self.vias:
+            raise SipSyntaxError("Via is missing")
+        return self.vias[0]
+
+    @property
+    def contact_is_star(self) -> bool:
+        """``Contact: *``, which removes all bindings (RFC 3261 section 10.2.2) and is no address."""
+        return [value.strip() for value in self.get_all("Contact")] == ["*"]
+
+    @cached_property
+    def contacts(self) -> tuple[NameAddr, ...]:
+        """Contact addresses; none for ``*``."""
+        return () if self.contact_is_star else NameAddr.parse_list(self.values("Contact"))
+
+    @property
+    def contact(self) -> NameAddr | None:
+        """The first Contact."""
+        return self.contacts[0] if self.contacts else None
+
+    @cached_property
+    def routes(self) -> tuple[NameAddr, ...]:
+        """Route values, the topmost first."""
+        return NameAddr.parse_list(self.values("Route"))
+
+    @cached_property
+    def record_routes(self) -> tuple[NameAddr, ...]:
+        """Record-Route values, the topmost first."""
+        return NameAddr.parse_list(self.values("Record-Route"))
+
+    @property
+    def content_type(self) -> str:
+        """Content-Type without parameters, in lower case; empty when there is none."""
+        return (self.get("Content-Type") or "").partition(";")[0].strip().lower()
+
+    @property
+    def expires(self) -> int | None:
+        """Expires in seconds; None when missing or malformed; too large a value is the largest one."""
+        text = (self.get("Expires") or "").strip()
+        return min(int(text), 2**32 - 1) if text.isascii() and text.isdigit() else None
+
+    @property
+    def max_forwards(self) -> int | None:
+        """Max-Forwards (0 to 255); None when missing."""
+        value = self.get("Max-Forwards")
+        return None if value is None else parse_number(value, name="Max-Forwards", most=255)
+
+    # --- changing: each gives a new message --------------------------------------------------------
+
+    def with_headers(self, headers: HeaderPairs) -> Self:
+        """The same with all header lines replaced."""
+        return replace(self, headers=_as_headers(headers), received=None)
+
+    def adding(self, name: str, value: str, *, top: bool = False) -> Self:
+        """The same with one more header line, after the others or, for Via and Record-Route, on top."""
+        new = _as_headers([(name, value)])
+        return replace(self, headers=new + self.headers if top else self.headers + new, received=None)
+
+    def setting(self, name: str, value: str) -> Self:
+        """The same with exactly one header line of that name, in the place of the first, else at the end."""
+        (new,) = _as_headers([(name, value)])
+        wanted, headers, placed = key(name), [], False
+        for header in self.headers:
+            if header.key != wanted:
+                headers.append(header)
+            elif not placed:
+                headers.append(new)
+                placed = True
+        if not placed:
+            headers.append(new)
+        return replace(self, headers=tuple(headers), received=None)
+
+    def without(self, *names: str) -> Self:
+        """The same lacking every header line of those names."""
+        dropped = {key(name) for name in names}
+        kept = tuple(header for header in self.headers if header.key not in dropped)
+        return replace(self, headers=kept, received=None)
+
+    def with_top_via(self, via: Via) -> Self:
+        """The same with its topmost Via value replaced."""
+        return self.listing("Via", [str(via), *self.values("Via")[1:]])
+
+    def listing(self, name: str, values: Iterable[str]) -> Self:
+        """The same with a header of that name for each value, in the place of the first one, else on top."""
+        new = _as_headers((name, value) for value in values)
+        wanted = key(name)
+        at = next((i for i, header in enumerate(self.headers) if header.key == wanted), 0)
+        kept = [header for header in self.headers if header.key != wanted]
+        return replace(self, headers=(*kept[:at], *new, *kept[at:]), received=None)
+
+    def with_body(self, body: bytes | str, content_type: str | None = None) -> Self:
+        """The same with another body; an empty one loses its Content-Type."""
+        raw = body.encode() if isinstance(body, str) else body
+        changed = self.without("Content-Type", "Content-Length")
+        if raw and content_type:
+            changed = changed.adding("Content-Type", content_type)
+        return replace(changed, body=raw, received=None)
+
+
+@dataclass(frozen=True, eq=False)
+class Request(Message):
+    """A request. ``request_uri`` is the text of the start line; `uri` is it parsed."""
+
+    method: str = ""
+    request_uri: str = ""
+
+    @classmethod
+    def build(cls, method: str, uri: Uri | str, headers: HeaderPairs, body: bytes | str = b"") -> Request:
+        """A request of these header lines, in this order. Raises ValueError on what cannot be sent."""
+        text = str(uri)
+        if not is_token(method) or not text or any(char in " \r\n\x00" for char in text):
+            raise ValueError(f"not a start line that can be sent: {method!r} {text!r}")
+        raw = body.encode() if isinstance(body, str) else body
+        return cls(_as_headers(headers), raw, method=method, request_uri=text)
+
+    @property
+    def start_line(self) -> str:
+        """Method, Request-URI and version."""
+        return f"{self.method} {self.request_uri} {self.version}"
+
+    @cached_property
+    def uri(self) -> Uri:
+        """The Request-URI. Raises SipSyntaxError."""
+        return Uri.parse(self.request_uri)
+
+    def with_uri(self, uri: Uri | str) -> Request:
+        """The same to another Request-URI."""
+        return replace(self, request_uri=str(uri), received=None)
+
+
+@dataclass(frozen=True, eq=False)
+class Response(Message):
+    """A response."""
+
+    status: int = 0
+    reason: str = ""
+
+    @classmethod
+    def build(cls, status: int, headers: HeaderPairs, body: bytes | str = b"", reason: str | None = None) -> Response:
+        """A response of these header lines, with the usual phrase unless ``reason`` says otherwise."""
+        if not 100 <= status <= 699:
+            raise ValueError(f"not a status code: {status}")
+        phrase = REASONS.get(status, "") if reason is None else reason
+        if _FORBIDDEN.search(phrase):
+            raise ValueError(f"not a reason phrase that can be sent: {phrase!r}")
+        raw = body.encode() if isinstance(body, str) else body
+        return cls(_as_headers(headers), raw, status=status, reason=phrase)
+
+    @classmethod
+    def to_request(
+        cls,
+        request: Request,
+        status: int,
+        reason: str | None = None,
+        *,
+        tag: str | None = None,
+        headers: HeaderPairs = (),
+        body: bytes | str = b"",
+    ) -> Response:
+        """The answer to ``request``: Via, From, To, Call-ID and CSeq of it (RFC 3261 section 8.2.6.2).
+
+        ``tag`` goes into To unless the request has one there, or the status is 100. Copies header lines as
+        they came, so even a request with broken ones can be answered 400.
+        """
+        copied: list[Header] = []
+        for header in request.headers:
+            if header.key in ("via", "from", "call-id", "cseq"):
+                copied.append(Header(header.name, _FORBIDDEN.sub(" ", header.value)))
+            elif header.key == "to":
+                value = _FORBIDDEN.sub(" ", header.value)
+                if tag and status > 100 and not _has_tag(value):
+                    value += f";tag={tag}"
+                copied.append(Header(header.name, value))
+            elif header.key == "timestamp" and status == 100:
+                copied.append(header)
+        return cls.build(status, [*copied, *_as_headers(headers)], body, reason)
+
+    @property
+    def start_line(self) -> str:
+        """Version, status and reason phrase."""
+        return f"{self.version} {self.status} {self.reason}"
+
+    @property
+    def method(self) -> str:
+        """The method it answers, by its CSeq."""
+        return self.cseq.method
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the status is 200 or above."""
+        return self.status >= 200
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+
+def _has_tag(to: str) -> bool:
+    try:
+        return NameAddr.parse(to).tag is not None
+    except SipSyntaxError:
+        return ";tag=" in to.replace(" ", "").lower()
+
+
+def split_head(data: bytes) -> tuple[bytes, bytes]:
+    """Head and body at the first empty line; lone LF line ends are tolerated."""
+    head, blank, body = data.partition(b"\r\n\r\n")
+    if not blank:
+        head, _, body = data.partition(b"\n\n")
+    return head, body
+
+
+def _parse_head(head: bytes) -> tuple[str, tuple[Header, ...]]:
+    # surrogateescape: bytes that are not UTF-8 survive a round trip.
+    lines = head.decode("utf-8", "surrogateescape").replace("\r\n", "\n").split("\n")
+    start, unfolded = lines[0], list[str]()
+    for line in lines[1:]:
+        if line[:1] in (" ", "\t") and unfolded:
+            unfolded[-1] = f"{unfolded[-1].rstrip()} {line.strip()}"  # RFC 3261 section 7.3.1
+        elif line:
+            unfolded.append(line)
+    if len(unfolded) > _MOST_HEADERS:
+        raise SipSyntaxError(f"more than {_MOST_HEADERS} header lines")
+    headers = []
+    for line in unfolded:
+        name, colon, value = line.partition(":")
+        name = name.rstrip(" \t")
+        if not colon or not is_token(name):
+            raise SipSyntaxError(f"not a header line: {line!r}")
+        headers.append(Header(name, value.strip()))
+    return start, tuple(headers)
