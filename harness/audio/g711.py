@@ -1,0 +1,77 @@
+"""G.711 µ-law and A-law by table (ITU-T G.711), bytes to and from int16 samples."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.int16]
+
+
+def decode_ulaw(payload: bytes) -> Samples:
+    """Expand µ-law octets to int16 samples, one per octet."""
+    return _ULAW_TO_LINEAR[np.frombuffer(payload, np.uint8)]
+
+
+def encode_ulaw(samples: Samples) -> bytes:
+    """Compress int16 samples to µ-law octets, one per sample."""
+    return _LINEAR_TO_ULAW[_as_index(samples)].tobytes()
+
+
+def decode_alaw(payload: bytes) -> Samples:
+    """Expand A-law octets to int16 samples, one per octet."""
+    return _ALAW_TO_LINEAR[np.frombuffer(payload, np.uint8)]
+
+
+def encode_alaw(samples: Samples) -> bytes:
+    """Compress int16 samples to A-law octets, one per sample."""
+    return _LINEAR_TO_ALAW[_as_index(samples)].tobytes()
+
+
+def _as_index(samples: Samples) -> NDArray[np.uint16]:
+    # The tables are indexed by the sample's two's-complement bit pattern, which costs no arithmetic.
+    return np.ascontiguousarray(samples, dtype=np.int16).view(np.uint16)
+
+
+def _ulaw_expansion() -> Samples:
+    code = ~np.arange(256, dtype=np.uint8)  # G.711 table 2a: all bits are inverted on the line
+    exponent = ((code >> 4) & 7).astype(np.int32)
+    mantissa = (code & 15).astype(np.int32)
+    magnitude = (((mantissa << 3) + 132) << exponent) - 132
+    return np.where(code & 0x80, -magnitude, magnitude).astype(np.int16)
+
+
+def _alaw_expansion() -> Samples:
+    code = np.arange(256, dtype=np.uint8) ^ 0x55  # G.711 table 1a: even bits are inverted on the line
+    exponent = ((code >> 4) & 7).astype(np.int32)
+    mantissa = (code & 15).astype(np.int32)
+    magnitude = np.where(
+        exponent == 0, (mantissa << 4) + 8, ((mantissa << 4) + 264) << np.maximum(exponent - 1, 0)
+    )
+    return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
+
+
+def _ulaw_compression() -> NDArray[np.uint8]:
+    linear = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32)
+    magnitude = np.minimum(np.abs(linear), 32635) + 132
+    exponent = np.floor(np.log2(magnitude)).astype(np.int32) - 7
+    mantissa = (magnitude >> (exponent + 3)) & 15
+    sign = np.where(linear < 0, 0x80, 0)
+    return (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8)
+
+
+def _alaw_compression() -> NDArray[np.uint8]:
+    linear = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32)
+    # One's-complement magnitude, as the reference coder of G.191 takes it: -1 belongs to the first step.
+    magnitude = np.where(linear < 0, ~linear, linear) >> 4
+    exponent = np.maximum(np.floor(np.log2(np.maximum(magnitude, 1))).astype(np.int32) - 3, 0)
+    mantissa = np.where(exponent < 2, magnitude & 15, (magnitude >> np.maximum(exponent - 1, 0)) & 15)
+    exponent = np.where(magnitude < 16, 0, exponent)
+    sign = np.where(linear < 0, 0, 0x80)
+    return ((sign | (exponent << 4) | mantissa) ^ 0x55).astype(np.uint8)
+
+
+_ULAW_TO_LINEAR = _ulaw_expansion()
+_ALAW_TO_LINEAR = _alaw_expansion()
+_LINEAR_TO_ULAW = _ulaw_compression()
+_LINEAR_TO_ALAW = _alaw_compression()

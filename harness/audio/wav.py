@@ -1,0 +1,58 @@
+"""Mono WAV files in and out, by libsndfile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from harness.errors import MistakeError
+
+
+class WavError(MistakeError):
+    """An audio file is missing, is not one, or has a form this harness does not read."""
+
+
+def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:
+    """The samples (int16) and sample rate of a mono sound file of any format libsndfile knows.
+
+    A recording that was cut off before its header was completed is read as far as it goes. Raises :class:`WavError`.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            if file.channels != 1:
+                raise WavError(f"{path}: {file.channels} channels; a leg's recording has one (split it first)")
+            samples: NDArray[np.int16] = file.read(dtype="int16")
+            return samples, int(file.samplerate)
+    except soundfile.LibsndfileError as error:
+        if not path.exists():
+            raise WavError(f"{path}: no such file") from error
+        size = path.stat().st_size
+        raise WavError(f"{path}: not a sound file libsndfile can read ({size} bytes): {error}") from error
+
+
+def write_wav(path: Path, samples: NDArray[np.int16] | NDArray[np.float32], rate: int) -> None:
+    """Write mono PCM16, whole or not at all: the file appears under its name when it is complete.
+
+    Float samples run from -1 to 1 and are clipped there. Raises :class:`WavError` when it cannot be written.
+    """
+    pcm = samples if samples.dtype == np.int16 else to_int16(samples)
+    # A name of its own for each writer: several processes may make the same file at once.
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        soundfile.write(partial, pcm, rate, subtype="PCM_16", format="WAV")
+        partial.replace(path)
+    except (OSError, soundfile.LibsndfileError) as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise WavError(f"{path}: cannot be written: {error}") from error
+
+
+def to_int16(samples: NDArray[Any]) -> NDArray[np.int16]:
+    """Float samples in -1…1 as int16, rounded, clipped at full scale."""
+    return np.clip(np.rint(np.asarray(samples, np.float64) * 32768.0), -32768, 32767).astype(np.int16)
