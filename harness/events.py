@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 Direction = Literal["sent", "received"]
 
@@ -169,25 +169,18 @@ class FarEndRecord(Event):
     record: dict[str, Any]
 
 
-class _Registry:
-    kinds: ClassVar[dict[str, type[Event]]] = {}
-
-
-def _collect(kind: type[Event]) -> None:
-    for sub in kind.__subclasses__():
-        _Registry.kinds[sub.__name__] = sub
-        _collect(sub)
-
-
-_collect(Event)
+_KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
 
 
 def to_plain(event: Event) -> dict[str, Any]:
     """The event as JSON-ready data; ``kind`` names its class."""
-    return {"kind": type(event).__name__, **{f.name: getattr(event, f.name) for f in dataclasses.fields(event)}}
+    return {
+        "kind": type(event).__name__,
+        **{f.name: getattr(event, f.name) for f in dataclasses.fields(event)},
+    }
 
 
 def from_plain(plain: dict[str, Any]) -> Event:
     """The inverse of :func:`to_plain`. Raises ``KeyError`` for an unknown kind."""
     values = dict(plain)
-    return _Registry.kinds[values.pop("kind")](**values)
+    return _KINDS[values.pop("kind")](**values)

@@ -1,0 +1,530 @@
+"""Deployment files: one customer's set-up, from TOML to a checked :class:`Deployment`.
+
+A deployment of kind ``simulated`` leaves hosts, binds and passwords out; the world that is started for it fills them in
+(:func:`from_plain`). Everything that judges sees only filled-in deployments, so it cannot tell one kind from another.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import phonenumbers
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_serializer,
+    model_validator,
+)
+
+from harness.errors import DeploymentError
+from harness.verdict import Strength
+
+Transport = Literal["udp", "tcp", "tls"]
+Ai = Literal["synthflow", "stand-in"]
+CallerIdMode = Literal["original", "agent", "fixed", "header"]
+Behaviour = Literal["talks", "early-media", "never-answers", "unavailable", "busy", "declines"]
+Witness = Literal["marks", "in-band", "messages", "dtmf", "registration", "record"]
+
+#: Synthflow's signalling ports (guide, Prerequisites).
+PLAIN_PORT, TLS_PORT = 32681, 32682
+
+
+def _e164(number: str) -> str:
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException as error:
+        raise ValueError(
+            f"{number!r} is not E.164; allowed: + and country code, e.g. +12065550100"
+        ) from error
+    plain = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    if plain != number or not phonenumbers.is_possible_number(parsed):
+        raise ValueError(f"{number!r} is not E.164; allowed: + and country code, e.g. +12065550100")
+    return number
+
+
+E164 = Annotated[str, AfterValidator(_e164)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Secret(_Model):
+    """A user name with a password that stands only in the environment, or comes from the world by pipe."""
+
+    username: str | None = None
+    password_env: str | None = None
+    password: SecretStr | None = None
+
+    @field_serializer("password", when_used="json")
+    def _reveal(self, value: SecretStr | None) -> str | None:
+        # only ever serialised into the pipe between processes of one run (to_plain)
+        return value.get_secret_value() if value else None
+
+
+class Platform(_Model):
+    """The contact centre's platform."""
+
+    domain: str
+    host: str | None = None  #: its SBC, for OPTIONS and registration of agents
+    port: int | None = None
+
+
+class Axes(_Model):
+    """What the rows are multiplied by, besides the trunks."""
+
+    codecs: tuple[Literal["pcmu", "pcma"], ...] = ("pcmu", "pcma")
+    refer: tuple[Literal["consumed", "passed-on"], ...] = ("consumed",)
+
+
+class Timings(_Model):
+    """What the guides let one set."""
+
+    ring_timeout_s: float = Field(30.0, gt=0, le=120)
+    register_expires_s: int = Field(300, ge=1, le=3600)
+
+
+class TimingsBy(_Model):
+    """The timings as the guides have them, and scaled down."""
+
+    quick: Timings = Timings()
+    documented: Timings = Timings()
+
+
+class Trunk(Secret):
+    """A SIP trunk between the platform and the AI."""
+
+    name: str
+    ai: Ai = "synthflow"
+    transport: Transport
+    port: int
+    authentication: Literal["ip", "digest"] = "ip"
+    host: str | None = None  #: the AI's signalling host, as the platform's trunk has it
+    termination: str | None = (
+        None  #: ``host:port`` at the platform where the AI sends its calls (Termination URI)
+    )
+    max_concurrent_calls: int = Field(3, ge=1)
+    allowed_addresses: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _port_fits(self) -> Self:
+        right = TLS_PORT if self.transport == "tls" else PLAIN_PORT
+        if self.port in (PLAIN_PORT, TLS_PORT) and self.port != right:
+            raise ValueError(f"port {self.port} does not fit transport {self.transport}; allowed: {right}")
+        if self.authentication == "digest" and not self.username:
+            raise ValueError("authentication = digest needs username (and password_env)")
+        return self
+
+
+class Line(_Model):
+    """A number at the platform, and where its routing sends the call."""
+
+    did: E164
+    assistant: str
+    trunk: str | None = None
+    press: str | None = Field(None, pattern=r"^[0-9*#A-D]$")
+    fallback: str | None = None
+    refer: Literal["consumed", "passed-on"] = "consumed"
+    reachable: bool = True  #: false: the trunk of this line leads to a host that does not answer
+    selector: str | None = None  #: the X-Gladly-Routing-Selector this line sends
+    plaintext: bool = False  #: the destination lacks transport=tls
+
+
+class Group(_Model):
+    """A ring group, or an agent queue, with the number that reaches it and the phones logged in to it."""
+
+    did: E164
+    agents: tuple[str, ...] = ()
+    topic: str | None = None
+
+
+class Assistant(_Model):
+    """One of Synthflow's assistants."""
+
+    did: E164
+    voice: int | None = Field(None, ge=240, le=255)
+    behaviour: Behaviour = "talks"
+    transfer: Literal["cold", "warm"] | None = None
+    transfer_to: str | None = None
+    transfer_topic: str | None = None
+    transfer_caller_id: CallerIdMode = "original"
+    fixed_caller_id: E164 | None = None
+    caller_id_header: str | None = Field(None, pattern=r"^X-[A-Za-z0-9\-_]+$")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.transfer and not self.transfer_to:
+            raise ValueError("transfer needs transfer_to, the name of a group")
+        if self.transfer_caller_id == "fixed" and not self.fixed_caller_id:
+            raise ValueError("transfer_caller_id = fixed needs fixed_caller_id")
+        if self.transfer_caller_id == "header" and not self.caller_id_header:
+            raise ValueError("transfer_caller_id = header needs caller_id_header, e.g. X-Show-Number")
+        return self
+
+
+class Synthflow(_Model):
+    """Synthflow's own interface: what it can say of its calls."""
+
+    api_base: str | None = None
+    api_token_env: str | None = None
+    api_token: SecretStr | None = None
+    ca_file: str | None = None
+    witness: tuple[Witness, ...] = ("record",)
+
+    @field_serializer("api_token", when_used="json")
+    def _reveal(self, value: SecretStr | None) -> str | None:
+        return value.get_secret_value() if value else None
+
+
+class StandIn(_Model):
+    """Where the harness's phone listens when it takes the AI's place."""
+
+    bind: str | None = None
+    certificate: str | None = None
+    private_key: str | None = None
+    stranger_bind: str | None = None  #: an address that no allowlist names
+
+
+class Escalation(_Model):
+    """How a caller asks the AI for a person, and for other things that rows need."""
+
+    ways: tuple[Literal["digit", "prompt"], ...] = ("digit",)
+    digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")
+    prompt: str | None = None
+    goodbye_digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")
+    digits_back_digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")
+    digits_back: str | None = Field(None, pattern=r"^[0-9*#A-D]+$")
+
+
+class Campaign(_Model):
+    """How a campaign's call is started."""
+
+    trigger: Literal["http", "manual"] = "manual"
+    url: str | None = None
+    method: Literal["GET", "POST", "PUT"] = "POST"
+    headers: dict[str, str] = {}
+    headers_env: dict[str, str] = {}  #: header name → environment variable that holds its value
+    body: str = '{{"from": "{line}", "to": "{customer}"}}'
+
+
+class Account(_Model):
+    """Where the harness's phones register, or send through."""
+
+    domain: str
+    transport: Transport = "udp"
+    host: str | None = None
+    port: int | None = None
+    register_: bool = Field(True, alias="register")
+    ca_file: str | None = None
+    bind: str | None = None
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class PhoneEntry(Secret):
+    """One of the harness's own phones."""
+
+    account: str
+    number: E164 | None = None
+    user: str | None = None
+    bind: str | None = None
+
+    @property
+    def aor_user(self) -> str:
+        """The user part of its address of record."""
+        return self.user or self.number or ""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if not self.number and not self.user:
+            raise ValueError("a phone needs number (E.164) or user")
+        return self
+
+
+class Numbers(_Model):
+    """Numbers that rows need besides the lines."""
+
+    no_such_number: E164 | None = None
+
+
+class Expect(_Model):
+    """What this deployment's calls are held to."""
+
+    strength: Literal["unknown", "indicated", "confirmed", "proved"] = "proved"
+    number_format: Literal["e164", "national", "preserved"] = "e164"
+    released_within_s: float = Field(1.0, gt=0)
+    busy: tuple[int, ...] = (486,)
+    no_answer: tuple[int, ...] = (408, 480)
+    rejected: tuple[int, ...] = (403, 603)
+    no_such_number: tuple[int, ...] = (404,)
+    transfer_unavailable: Literal["returns", "released"] = "returns"
+
+    @property
+    def least_strength(self) -> Strength:
+        """The least strength with which audio must be known."""
+        return Strength[self.strength.upper()]
+
+
+class Limits(_Model):
+    """Caps that always hold."""
+
+    concurrent_calls: int = Field(4, ge=1)
+    calls_per_second: float = Field(1.0, gt=0)
+    calls_per_run: int = Field(500, ge=1)
+    seconds_per_call: float = Field(120.0, gt=0)
+
+
+class Deployment(_Model):
+    """One customer's set-up, checked."""
+
+    name: str
+    integration: Literal["talkdesk", "gladly"]
+    kind: Literal["simulated", "stand-in", "live"]
+    region: str = Field("US", pattern=r"^[A-Z]{2}$")
+    platform: Platform
+    axes: Axes = Axes()
+    timings: TimingsBy = TimingsBy()
+    trunks: tuple[Trunk, ...]
+    lines: dict[str, Line]
+    numbers: Numbers = Numbers()
+    groups: dict[str, Group] = {}
+    assistants: dict[str, Assistant]
+    synthflow: Synthflow | None = None
+    stand_in: StandIn = StandIn()
+    escalation: Escalation = Escalation()
+    campaign: Campaign | None = None
+    accounts: dict[str, Account]
+    phones: dict[str, PhoneEntry]
+    expect: Expect = Expect()
+    limits: Limits = Limits()
+    ca_file: str | None = None  #: whom the harness trusts on TLS; none means the system's own list
+
+    def trunk(self, name: str) -> Trunk:
+        """The trunk of that name. Raises ``KeyError``."""
+        for trunk in self.trunks:
+            if trunk.name == name:
+                return trunk
+        raise KeyError(name)
+
+    def did(self, line: str, trunk: str) -> str:
+        """The number that reaches ``line`` over ``trunk``: a line's ``did`` begins a block, one number a trunk."""
+        entry = self.lines[line]
+        if entry.trunk is not None or len(self.trunks) == 1:
+            return entry.did
+        return block_number(entry.did, [t.name for t in self.trunks].index(trunk))
+
+    def all_dids(self) -> Iterator[tuple[str, str, str]]:
+        """(line, trunk name, number) of every number at the platform."""
+        for line, entry in self.lines.items():
+            for trunk in self.trunks:
+                if entry.trunk in (None, trunk.name):
+                    yield line, trunk.name, self.did(line, trunk.name)
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        mistakes: list[str] = []
+
+        def known(where: str, name: str | None, table: Mapping[str, object], what: str) -> None:
+            if name is not None and name not in table:
+                allowed = ", ".join(table) or "none is defined"
+                mistakes.append(f"{where}: no {what} is called {name!r}; allowed: {allowed}")
+
+        trunks = {trunk.name: trunk for trunk in self.trunks}
+        for key, line in self.lines.items():
+            known(f"lines.{key}.assistant", line.assistant, self.assistants, "assistant")
+            known(f"lines.{key}.fallback", line.fallback, self.groups, "group")
+            known(f"lines.{key}.trunk", line.trunk, trunks, "trunk")
+        for key, group in self.groups.items():
+            for agent in group.agents:
+                known(f"groups.{key}.agents", agent, self.phones, "phone")
+        for key, assistant in self.assistants.items():
+            known(f"assistants.{key}.transfer_to", assistant.transfer_to, self.groups, "group")
+        for key, phone in self.phones.items():
+            known(f"phones.{key}.account", phone.account, self.accounts, "account")
+        if self.integration == "gladly":
+            for index, trunk in enumerate(self.trunks):
+                if trunk.transport != "tls":
+                    mistakes.append(
+                        f"trunks.{index}.transport: Gladly signals over TLS only, {trunk.transport} is forbidden; "
+                        "allowed: tls"
+                    )
+        if len(trunks) != len(self.trunks):
+            mistakes.append("trunks: two trunks have one name; allowed: a name of its own for each")
+        mistakes += self._shared_numbers()
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
+        return self
+
+    def _shared_numbers(self) -> Iterator[str]:
+        if any(
+            line.trunk and line.trunk not in {t.name for t in self.trunks} for line in self.lines.values()
+        ):
+            return
+        owners: dict[str, str] = {}
+        roles = [
+            *((f"lines.{line} ({trunk})", number) for line, trunk, number in self.all_dids()),
+            *((f"groups.{key}", group.did) for key, group in self.groups.items()),
+            *((f"assistants.{key}", assistant.did) for key, assistant in self.assistants.items()),
+            *((f"phones.{key}", phone.number) for key, phone in self.phones.items() if phone.number),
+        ]
+        if self.numbers.no_such_number:
+            roles.append(("numbers.no_such_number", self.numbers.no_such_number))
+        for role, number in roles:
+            if number in owners:
+                yield f"{role}: {number} is already {owners[number]}; allowed: a number of its own for each role"
+            owners.setdefault(number, role)
+
+
+def block_number(first: str, offset: int) -> str:
+    """The number ``offset`` places after ``first`` (E.164)."""
+    return f"+{int(first[1:]) + offset}"
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Deployment:
+    """Read a deployment file; secrets come from ``environment`` (by default the process's own).
+
+    Raises :class:`DeploymentError` whose text has one line for each mistake: file, key, what is wrong, what is allowed.
+    """
+    environment = os.environ if environment is None else environment
+    try:
+        plain = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DeploymentError(
+            f"{path}: no such file; allowed: the path of a deployment file (TOML)"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a readable TOML file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise DeploymentError(f"{path}: not TOML: {error}") from None
+    mistakes = [
+        f"{path}: {where}: secrets do not stand in files; allowed: {key}_env, the name of an environment variable"
+        for where, key in _written_secrets(plain)
+    ]
+    if mistakes:
+        raise DeploymentError("\n".join(mistakes))
+    try:
+        deployment = Deployment.model_validate(plain)
+    except ValidationError as error:
+        raise DeploymentError("\n".join(f"{path}: {line}" for line in _lines(error))) from None
+    if deployment.kind == "simulated":
+        return deployment
+    return _complete(path, deployment, environment)
+
+
+def from_plain(plain: dict[str, Any]) -> Deployment:
+    """A filled-in deployment from the data the world printed (or :func:`to_plain` made)."""
+    return Deployment.model_validate(plain)
+
+
+def to_plain(deployment: Deployment) -> dict[str, Any]:
+    """JSON-ready data with its secrets, for the pipe to another process of this run; never for a file."""
+    return deployment.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _written_secrets(plain: object, where: str = "") -> Iterator[tuple[str, str]]:
+    items: Iterator[tuple[str, object]] = iter(())
+    if isinstance(plain, dict):
+        items = ((str(key), value) for key, value in plain.items())
+    elif isinstance(plain, list):
+        items = ((str(index), value) for index, value in enumerate(plain))
+    for key, value in items:
+        path = f"{where}.{key}" if where else key
+        if key in ("password", "api_token"):
+            yield path, key
+        yield from _written_secrets(value, path)
+
+
+def _lines(error: ValidationError) -> Iterator[str]:
+    for item in error.errors(include_url=False):
+        where = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            yield f"{where}: unknown key; allowed: {_siblings(item['loc'])}"
+        elif item["type"] == "missing":
+            yield f"{where}: is missing; allowed: a value"
+        elif item["type"] == "value_error":
+            for line in str(item["ctx"]["error"]).splitlines():
+                yield f"{where}: {line}" if where else line
+        else:
+            yield f"{where}: {item['input']!r}: {item['msg']}"
+
+
+def _siblings(location: tuple[int | str, ...]) -> str:
+    """The keys that are allowed beside an unknown one."""
+    model: Any = Deployment
+    for part in list(location)[:-1]:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            model = _element(model)
+            continue
+        field = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
+        model = _strip_optional(field.annotation) if field else None
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        hidden = ("password", "api_token")
+        return ", ".join(sorted(f.alias or n for n, f in model.model_fields.items() if n not in hidden))
+    return "none here"
+
+
+def _strip_optional(annotation: Any) -> Any:
+    arguments = [a for a in getattr(annotation, "__args__", ()) if a is not type(None)]
+    origin = getattr(annotation, "__origin__", None)
+    return annotation if origin in (dict, tuple) or not arguments else arguments[0]
+
+
+def _element(annotation: Any) -> Any:
+    arguments = getattr(annotation, "__args__", ())
+    origin = getattr(annotation, "__origin__", None)
+    return arguments[1] if origin is dict else arguments[0] if arguments else None
+
+
+def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]) -> Deployment:
+    """Take the secrets from the environment and see that a real deployment leaves nothing out."""
+    plain = to_plain(deployment)
+    mistakes: list[str] = []
+
+    def secret(where: str, table: dict[str, Any], name_key: str, value_key: str) -> None:
+        name = table.get(name_key)
+        if name is None:
+            return
+        if not environment.get(name):
+            mistakes.append(
+                f"{where}.{name_key}: the environment variable {name} is not set; allowed: export {name}=…"
+            )
+        table[value_key] = environment.get(name, "")
+
+    def needed(where: str, table: dict[str, Any], *keys: str) -> None:
+        for key in keys:
+            if table.get(key) is None:
+                mistakes.append(
+                    f"{where}.{key}: is missing; allowed: a value (only a simulated deployment leaves it out)"
+                )
+
+    for index, trunk in enumerate(plain["trunks"]):
+        needed(f"trunks.{index}", trunk, "host", "termination")
+        if trunk["authentication"] == "digest":
+            needed(f"trunks.{index}", trunk, "password_env")
+        secret(f"trunks.{index}", trunk, "password_env", "password")
+    for name, phone in plain["phones"].items():
+        secret(f"phones.{name}", phone, "password_env", "password")
+    for name, account in plain["accounts"].items():
+        needed(f"accounts.{name}", account, "host", "port")
+    if synthflow := plain.get("synthflow"):
+        needed("synthflow", synthflow, "api_base")
+        secret("synthflow", synthflow, "api_token_env", "api_token")
+    if any(trunk["ai"] == "stand-in" for trunk in plain["trunks"]):
+        needed("stand_in", plain["stand_in"], "bind")
+    files = [("ca_file", plain.get("ca_file"))]
+    files += [(f"accounts.{n}.ca_file", a.get("ca_file")) for n, a in plain["accounts"].items()]
+    files += [(f"stand_in.{k}", plain["stand_in"].get(k)) for k in ("certificate", "private_key")]
+    for where, file in files:
+        if file is not None and not Path(file).is_file():
+            mistakes.append(f"{where}: no such file {file!r}; allowed: the path of a PEM file")
+    if mistakes:
+        raise DeploymentError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+    return from_plain(plain)
