@@ -478,7 +478,7 @@ def _strip_optional(annotation: Any) -> Any:
 
 
 def _element(annotation: Any) -> Any:
-    arguments = getattr(annotation, "__args__", ())
+    arguments = list(getattr(annotation, "__args__", ()))
     origin = getattr(annotation, "__origin__", None)
     return arguments[1] if origin is dict else arguments[0] if arguments else None
 
