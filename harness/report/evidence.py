@@ -1,0 +1,348 @@
+"""The reading side of a case's evidence: one frozen view, which every report is made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.errors import MistakeError
+from harness.events import (
+    Event,
+    FarEndRecord,
+    Listened,
+    MarkEnded,
+    MarkHeard,
+    Recorded,
+    RtpStatistics,
+    SipMessage,
+    from_plain,
+)
+from harness.report.recorder import CASE, EVENTS
+from harness.verdict import Finding, Strength, Verdict
+
+#: What is said of a case that never got an end.
+WORKER_DIED = "worker died: the case began and never ended (its worker was lost, or the disk was full)"
+
+
+@dataclass(frozen=True)
+class Message:
+    """A SIP message with the number it has in every report."""
+
+    number: str
+    event: SipMessage
+
+
+@dataclass(frozen=True)
+class MarkSpan:
+    """A stretch of time in which a leg heard one mark. Times are on the monotonic clock, in seconds."""
+
+    leg: str
+    mark: int
+    began: float
+    ended: float
+    level_dbov: float
+    quality: float
+
+
+@dataclass
+class Step:
+    """A part of the case; ``ended`` is None when the worker died in it."""
+
+    title: str
+    began: float
+    ended: float | None = None
+    error: str | None = None  #: the exception's text
+    failed: bool = False  #: it ended in an ``AssertionError``; with ``error`` and not ``failed``, it broke
+    steps: list[Step] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence for the reader."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file of the case beside its recordings."""
+
+    name: str
+    path: Path
+    mime: str
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a leg received and sent, as WAV; only files that exist."""
+
+    leg: str
+    received: Path | None
+    sent: Path | None
+
+
+@dataclass(frozen=True)
+class CaseEvidence:
+    """Everything known of one case. All times are on the machine's monotonic clock; ``began_wall`` anchors them."""
+
+    directory: Path
+    case: Mapping[str, Any]
+    events: tuple[Event, ...]  #: by time
+    messages: tuple[Message, ...]  #: by time; numbered in order of recording
+    findings: tuple[Finding, ...]
+    steps: tuple[Step, ...]
+    notes: tuple[Note, ...]
+    attachments: tuple[Attachment, ...]
+    verdict: Verdict
+    message: str
+    diagnosis: tuple[Mapping[str, Any], ...]  #: causes, the likeliest first
+    closed: bool  #: False: the worker died
+    began: float
+    ended: float
+    scripted_s: float
+    damaged_lines: int  #: lines that could not be read: one when the worker died while writing
+
+    @classmethod
+    def read(cls, directory: Path) -> CaseEvidence:
+        """Read a case's directory; what a dying worker left half written is left out.
+
+        Raises :class:`MistakeError` when it is not a case's directory.
+        """
+        try:
+            case = json.loads((directory / CASE).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise MistakeError(f"{directory}: not a case's evidence: {error}") from error
+        lines = _Lines(directory)
+        began = float(case.get("began", 0.0))
+        end = case.get("end")
+        last = max([began, *lines.times])
+        return cls(
+            directory=directory,
+            case=case,
+            events=tuple(sorted(lines.events, key=lambda event: event.at)),
+            messages=tuple(sorted(lines.messages, key=lambda message: message.event.at)),
+            findings=tuple(lines.findings),
+            steps=tuple(lines.steps),
+            notes=tuple(lines.notes),
+            attachments=tuple(lines.attachments),
+            verdict=Verdict(end["verdict"]) if end else Verdict.BROKEN,
+            message=end["message"] if end else WORKER_DIED,
+            diagnosis=_causes(end["diagnosis"]) if end else (),
+            closed=end is not None,
+            began=began,
+            ended=float(end["at"]) if end else last,
+            scripted_s=float(end["scripted_s"]) if end else lines.scripted_s,
+            damaged_lines=lines.damaged,
+        )
+
+    @property
+    def id(self) -> str:
+        """The case's id: row and axes."""
+        return str(self.case.get("id", self.directory.name))
+
+    @property
+    def row(self) -> str:
+        """The row's id."""
+        return str(self.case.get("row", ""))
+
+    @property
+    def integration(self) -> str:
+        """The integration's name."""
+        return str(self.case.get("integration", ""))
+
+    @property
+    def title(self) -> str:
+        """What the case is about, in a line."""
+        return str(self.case.get("title") or self.row)
+
+    @property
+    def axes(self) -> dict[str, str]:
+        """The axes' values, as plain strings."""
+        return {str(name): str(value) for name, value in (self.case.get("axes") or {}).items()}
+
+    @property
+    def began_wall(self) -> float:
+        """When the case began, in seconds since the epoch."""
+        return float(self.case.get("began_wall", 0.0))
+
+    @property
+    def wall_s(self) -> float:
+        """How long the case took, in seconds."""
+        return max(0.0, self.ended - self.began)
+
+    def wall(self, at: float) -> float:
+        """A monotonic time as seconds since the epoch."""
+        return self.began_wall + (at - self.began)
+
+    @cached_property
+    def legs(self) -> dict[str, list[Event]]:
+        """The events of each leg, legs in order of appearance."""
+        legs: dict[str, list[Event]] = {}
+        for event in self.events:
+            if event.leg is not None:
+                legs.setdefault(event.leg, []).append(event)
+        return legs
+
+    @cached_property
+    def marks(self) -> tuple[MarkSpan, ...]:
+        """What was heard when, the repeated reports of one mark joined."""
+        return tuple(span for leg, events in self.legs.items() for span in _spans(leg, events))
+
+    @cached_property
+    def statistics(self) -> dict[str, RtpStatistics]:
+        """The last counters of each leg."""
+        return {leg: event for leg, events in self.legs.items() for event in events if isinstance(event, RtpStatistics)}
+
+    @cached_property
+    def far_end(self) -> tuple[FarEndRecord, ...]:
+        """What the far end's own interface said."""
+        return tuple(event for event in self.events if isinstance(event, FarEndRecord))
+
+    @cached_property
+    def recordings(self) -> tuple[Recording, ...]:
+        """The WAVs that exist, one entry a leg."""
+        found = []
+        for leg, events in self.legs.items():
+            for event in events:
+                if isinstance(event, Recorded):
+                    received, sent = self._file(event.path), self._file(event.sent_path)
+                    if received or sent:
+                        found.append(Recording(leg, received, sent))
+        return tuple(found)
+
+    def _file(self, path: str | None) -> Path | None:
+        if not path:
+            return None
+        file = self.directory / path  # an absolute path stays what it is
+        return file if file.is_file() else None
+
+    @cached_property
+    def strength(self) -> Strength | None:
+        """The weakest strength among the findings that state one: what may be claimed of the whole case."""
+        return min((f.strength for f in self.findings if f.strength is not None), default=None)
+
+
+class _Lines:
+    """The lines of ``events.jsonl``, sorted into kinds."""
+
+    def __init__(self, directory: Path) -> None:
+        self.events: list[Event] = []
+        self.messages: list[Message] = []
+        self.findings: list[Finding] = []
+        self.steps: list[Step] = []
+        self.notes: list[Note] = []
+        self.attachments: list[Attachment] = []
+        self.times: list[float] = []
+        self.scripted_s = 0.0
+        self.damaged = 0
+        open_steps: dict[int, Step] = {}
+        for kind, value in self._parsed(directory / EVENTS):
+            try:
+                self._take(directory, kind, value, open_steps)
+            except (KeyError, TypeError, ValueError):
+                self.damaged += 1
+
+    def _parsed(self, path: Path) -> Iterator[tuple[str, Any]]:
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:  # killed between its first two files
+            return
+        for line in raw.splitlines():
+            try:
+                ((kind, value),) = json.loads(line).items()
+            except (ValueError, AttributeError):
+                self.damaged += 1
+            else:
+                yield kind, value
+
+    def _take(self, directory: Path, kind: str, value: Any, open_steps: dict[int, Step]) -> None:
+        match kind:
+            case "event":
+                number = value.pop("number", None)
+                event = from_plain(value)
+                self.events.append(event)
+                self.times.append(event.at)
+                if isinstance(event, SipMessage):
+                    self.messages.append(Message(number, event))
+            case "finding":
+                strength = value.pop("strength")
+                self.findings.append(
+                    Finding(
+                        **value
+                        | {
+                            "verdict": Verdict(value["verdict"]),
+                            "strength": None if strength is None else Strength(strength),
+                            "evidence": tuple(value["evidence"]),
+                        }
+                    )
+                )
+            case "scripted":
+                self.scripted_s += value["seconds"]
+                self.times.append(value["at"])
+            case "step":
+                step = open_steps[value["id"]] = Step(value["title"], value["began"])
+                parent = open_steps.get(value["parent"])
+                (parent.steps if parent else self.steps).append(step)
+                self.times.append(step.began)
+            case "step_end":
+                step = open_steps[value["id"]]
+                step.ended = value["ended"]
+                step.error = value.get("message") if "error" in value else None
+                step.failed = value.get("failed", False)
+                self.times.append(value["ended"])
+            case "note":
+                self.notes.append(Note(value["at"], value["text"]))
+                self.times.append(value["at"])
+            case "attachment":
+                self.attachments.append(Attachment(value["name"], directory / value["path"], value["mime"]))
+                self.times.append(value["at"])
+            case _:
+                raise ValueError(kind)
+
+
+def _causes(diagnosis: object) -> tuple[Mapping[str, Any], ...]:
+    """A diagnosis in any plain form as a tuple of causes; a bare sentence becomes one cause."""
+    if diagnosis is None:
+        return ()
+    if isinstance(diagnosis, Mapping):
+        causes = diagnosis.get("causes")
+        return _causes(causes) if isinstance(causes, list) else (diagnosis,)
+    if isinstance(diagnosis, list):
+        return tuple(cause if isinstance(cause, Mapping) else {"cause": str(cause)} for cause in diagnosis)
+    return ({"cause": str(diagnosis)},)
+
+
+def _spans(leg: str, events: list[Event]) -> Iterator[MarkSpan]:
+    """A mark is said again every 200 ms while it lasts, and ended once; without an end it lasts to the last pulse."""
+    heard: dict[int, list[MarkHeard]] = {}
+    last_pulse = 0.0
+    for event in events:
+        if isinstance(event, MarkHeard):
+            run = heard.setdefault(event.mark, [])
+            if run and event.began > run[-1].at + 0.5:  # a new stretch whose predecessor was never said to end
+                yield _span(leg, run, run[-1].at)
+                run.clear()
+            run.append(event)
+        elif isinstance(event, MarkEnded) and (ended := heard.pop(event.mark, None)):
+            yield _span(leg, ended, event.at)
+        elif isinstance(event, Listened):
+            last_pulse = event.at
+    for run in heard.values():
+        yield _span(leg, run, max(run[-1].at, min(last_pulse, run[-1].at + 0.2)))
+
+
+def _span(leg: str, run: list[MarkHeard], ended: float) -> MarkSpan:
+    first = min(event.began for event in run)
+    return MarkSpan(
+        leg,
+        run[0].mark,
+        first,
+        max(ended, first),
+        sum(event.level_dbov for event in run) / len(run),
+        max(event.quality for event in run),
+    )

@@ -1,0 +1,241 @@
+"""The writing side of a case's evidence: every fact reaches the disk the moment it is known.
+
+``events.jsonl`` holds one object a line, with one key that says what it is (``event``, ``finding``, ``scripted``,
+``step``, ``step_end``, ``note``, ``attachment``). Each line is one ``write`` to a file opened for appending, unbuffered:
+what was recorded survives the death of the process, and costs some 10 µs. ``case.json`` is written when the case begins
+and replaced as a whole when it ends; a case without an ``end`` there is one whose worker died.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import json
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ResourceError
+from harness.events import Event, Recorded, SipMessage, to_plain
+from harness.report.mask import mask_name, mask_plain, mask_text
+from harness.verdict import Finding, Verdict
+
+EVENTS = "events.jsonl"
+CASE = "case.json"
+ATTACHMENTS = "attachments"
+
+_SUFFIXES = {
+    "text/plain": ".txt",
+    "text/html": ".html",
+    "text/csv": ".csv",
+    "text/markdown": ".md",
+    "application/json": ".json",
+    "image/svg+xml": ".svg",
+    "image/png": ".png",
+    "audio/wav": ".wav",
+}
+
+
+class CaseRecorder:
+    """Records one case into ``directory``; all methods are thread-safe and leave what they were given on disk.
+
+    ``case`` is plain data: ``id``, ``row``, ``integration``, ``source``, ``title``, ``description``, ``link``, ``axes``
+    (name: value), ``site``, ``deployment``; with ``mask`` true, numbers are masked before they reach the disk.
+
+    A full disk raises :class:`~harness.errors.ResourceError`, now and in every later call, so that a loss noticed by a
+    thread nobody watches still breaks the case when it is closed.
+    """
+
+    def __init__(self, directory: Path, case: Mapping[str, object]) -> None:
+        self.directory = directory
+        self._masked = bool(case.get("mask"))
+        self._lock = threading.Lock()
+        self._numbers: dict[int, tuple[SipMessage, str]] = {}
+        self._steps = threading.local()
+        self._step_count = 0
+        self._attachment_count = 0
+        self._scripted = 0.0
+        self._size = 0
+        self._fault: ResourceError | None = None
+        self._closed = False
+        self._case: dict[str, Any] = {
+            **(mask_plain(case) if self._masked else case),
+            "began": time.monotonic(),
+            "began_wall": time.time(),
+            "pid": os.getpid(),
+        }
+        with self._disk():
+            directory.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(
+                directory / EVENTS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644
+            )
+            self._write_case()
+
+    def event(self, event: Event) -> None:
+        """Record a fact. SIP messages are numbered ``m1``, ``m2`` … in the order they get here."""
+        plain = to_plain(event)
+        if isinstance(event, Recorded):
+            plain |= {key: self._own_name(plain[key]) for key in ("path", "sent_path") if plain[key]}
+        line = {"event": plain}
+        if not isinstance(event, SipMessage):
+            self._append(line)
+            return
+        with self._lock:
+            number = f"m{len(self._numbers) + 1}"
+            self._numbers[id(event)] = (event, number)  # holding the event keeps its id from being used again
+            plain["number"] = number
+            self._append_locked(line)
+
+    def number(self, message: SipMessage) -> str | None:
+        """The number a recorded message has in every report, for a finding to name it; None when it is not recorded."""
+        with self._lock:
+            if known := self._numbers.get(id(message)):
+                return known[1]
+            return next((number for event, number in self._numbers.values() if event == message), None)
+
+    def finding(self, finding: Finding) -> None:
+        """Record what a check expected and saw."""
+        self._append({"finding": dataclasses.asdict(finding)})
+
+    def scripted(self, seconds: float, why: str) -> None:
+        """Record time the case waits on purpose (a ring timeout, the listening a verdict needs), in seconds."""
+        with self._lock:
+            self._scripted += seconds
+            self._append_locked({"scripted": {"at": time.monotonic(), "seconds": seconds, "why": why}})
+
+    @contextlib.contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """A part of the case; steps nest within their thread. An exception that leaves it marks it, and goes on."""
+        stack: list[int] = self._steps.__dict__.setdefault("stack", [])
+        with self._lock:
+            self._step_count += 1
+            step = self._step_count
+            parent = stack[-1] if stack else None
+            began = {"id": step, "parent": parent, "title": title, "began": time.monotonic()}
+            self._append_locked({"step": began})
+        stack.append(step)
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            stack.remove(step)
+            ended: dict[str, object] = {"id": step, "ended": time.monotonic()}
+            if error is not None:
+                ended |= {
+                    "error": type(error).__name__,
+                    "message": str(error),
+                    "failed": isinstance(error, AssertionError),
+                }
+            try:
+                self._append({"step_end": ended})
+            except ResourceError:
+                if error is None:  # otherwise it waits for close(), rather than hide what went wrong first
+                    raise
+
+    def note(self, text: str) -> None:
+        """Record a sentence for the reader of the report."""
+        self._append({"note": {"at": time.monotonic(), "text": text}})
+
+    def attach(self, name: str, content: Path | str, mime: str) -> None:
+        """Add a file, or a text, to the evidence. A file outside the case's directory is copied into it."""
+        with self._lock:
+            self._attachment_count += 1
+            count = self._attachment_count
+        if isinstance(content, Path) and content.is_relative_to(self.directory):
+            path = self._own_name(str(content))
+        else:
+            suffix = content.suffix if isinstance(content, Path) else _SUFFIXES.get(mime, ".bin")
+            stem = re.sub(r"[^\w.-]+", "-", mask_name(name) if self._masked else name).strip("-")[:60]
+            target = self.directory / ATTACHMENTS / f"{count:02}-{stem}{'' if stem.endswith(suffix) else suffix}"
+            with self._disk():
+                target.parent.mkdir(exist_ok=True)
+                if isinstance(content, Path):
+                    shutil.copyfile(content, target)
+                else:
+                    text = mask_text(content) if self._masked else content
+                    target.write_text(text, encoding="utf-8", errors="backslashreplace")
+            path = str(target.relative_to(self.directory))
+        self._append({"attachment": {"at": time.monotonic(), "name": name, "path": path, "mime": mime}})
+
+    def close(self, verdict: Verdict, message: str, diagnosis: object = None) -> None:
+        """End the case. ``diagnosis`` is plain data: a cause, or causes in order (``docs/reports.md`` lists the keys).
+
+        Raises the :class:`ResourceError` that any earlier call met; the case then stands on disk without an end.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            with self._disk():
+                os.close(self._file)
+        if self._fault is not None:
+            raise self._fault
+        end = {
+            "verdict": str(verdict),
+            "message": message,
+            "diagnosis": diagnosis,
+            "at": time.monotonic(),
+            "scripted_s": self._scripted,
+        }
+        with self._disk():
+            self._write_case(end=mask_plain(end) if self._masked else end)
+
+    def _write_case(self, **more: object) -> None:
+        partial = self.directory / f".{CASE}.part"
+        partial.write_text(json.dumps({**self._case, **more}, indent=1, default=str), encoding="utf-8")
+        partial.replace(self.directory / CASE)
+
+    def _own_name(self, path: str) -> str:
+        """``path`` as seen from the case's directory; the file is renamed when its name holds a number to mask."""
+        file = Path(path)
+        if not file.is_relative_to(self.directory):
+            return path
+        if self._masked and (name := mask_name(file.name)) != file.name and file.exists():
+            file = file.rename(file.with_name(name))
+        return str(file.relative_to(self.directory))
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._append_locked(line)
+
+    def _append_locked(self, line: Mapping[str, Any]) -> None:
+        if self._fault is not None:
+            raise self._fault
+        if self._closed:  # a phone's last event may come after the verdict; nothing was judged by it
+            return
+        plain = {kind: self._masked_line(kind, value) for kind, value in line.items()} if self._masked else line
+        raw = json.dumps(plain, default=str, separators=(",", ":")).encode() + b"\n"
+        with self._disk():
+            rest = memoryview(raw)
+            try:
+                while rest:  # a nearly full disk takes a part and only then says so
+                    rest = rest[os.write(self._file, rest) :]
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._file, self._size)  # no torn line amid the evidence
+                raise
+        self._size += len(raw)
+
+    @staticmethod
+    def _masked_line(kind: str, value: Any) -> Any:
+        if kind == "event" and value["kind"] == Recorded.__name__:
+            return value  # its paths are masked already, together with the files they name
+        return mask_plain(value)
+
+    @contextlib.contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error.strerror or error)
+            self._fault = ResourceError(f"{self.directory}: evidence cannot be written: {what}")
+            raise self._fault from error
