@@ -41,9 +41,7 @@ def _e164(number: str) -> str:
     try:
         parsed = phonenumbers.parse(number, None)
     except phonenumbers.NumberParseException as error:
-        raise ValueError(
-            f"{number!r} is not E.164; allowed: + and country code, e.g. +12065550100"
-        ) from error
+        raise ValueError(f"{number!r} is not E.164; allowed: + and country code, e.g. +12065550100") from error
     plain = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     if plain != number or not phonenumbers.is_possible_number(parsed):
         raise ValueError(f"{number!r} is not E.164; allowed: + and country code, e.g. +12065550100")
@@ -108,9 +106,7 @@ class Trunk(Secret):
     port: int
     authentication: Literal["ip", "digest"] = "ip"
     host: str | None = None  #: the AI's signalling host, as the platform's trunk has it
-    termination: str | None = (
-        None  #: ``host:port`` at the platform where the AI sends its calls (Termination URI)
-    )
+    termination: str | None = None  #: ``host:port`` at the platform where the AI sends its calls (Termination URI)
     max_concurrent_calls: int = Field(3, ge=1)
     allowed_addresses: tuple[str, ...] = ()
 
@@ -184,6 +180,13 @@ class Synthflow(_Model):
         return value.get_secret_value() if value else None
 
 
+class CertificateFiles(_Model):
+    """A certificate and its key, PEM."""
+
+    certificate: str
+    private_key: str
+
+
 class StandIn(_Model):
     """Where the harness's phone listens when it takes the AI's place."""
 
@@ -191,6 +194,7 @@ class StandIn(_Model):
     certificate: str | None = None
     private_key: str | None = None
     stranger_bind: str | None = None  #: an address that no allowlist names
+    bad_certificates: dict[Literal["expired", "self-signed", "wrong-name"], CertificateFiles] = {}
 
 
 class Escalation(_Model):
@@ -266,6 +270,7 @@ class Expect(_Model):
     rejected: tuple[int, ...] = (403, 603)
     no_such_number: tuple[int, ...] = (404,)
     transfer_unavailable: Literal["returns", "released"] = "returns"
+    srtp: bool = False  #: whether calls with SRTP must work
 
     @property
     def least_strength(self) -> Strength:
@@ -364,9 +369,7 @@ class Deployment(_Model):
         return self
 
     def _shared_numbers(self) -> Iterator[str]:
-        if any(
-            line.trunk and line.trunk not in {t.name for t in self.trunks} for line in self.lines.values()
-        ):
+        if any(line.trunk and line.trunk not in {t.name for t in self.trunks} for line in self.lines.values()):
             return
         owners: dict[str, str] = {}
         roles = [
@@ -397,9 +400,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Deployment
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DeploymentError(
-            f"{path}: no such file; allowed: the path of a deployment file (TOML)"
-        ) from None
+        raise DeploymentError(f"{path}: no such file; allowed: the path of a deployment file (TOML)") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a readable TOML file") from None
     except tomllib.TOMLDecodeError as error:
@@ -493,9 +494,7 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
         if name is None:
             return
         if not environment.get(name):
-            mistakes.append(
-                f"{where}.{name_key}: the environment variable {name} is not set; allowed: export {name}=…"
-            )
+            mistakes.append(f"{where}.{name_key}: the environment variable {name} is not set; allowed: export {name}=…")
         table[value_key] = environment.get(name, "")
 
     def needed(where: str, table: dict[str, Any], *keys: str) -> None:
