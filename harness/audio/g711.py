@@ -45,9 +45,7 @@ def _alaw_expansion() -> Samples:
     code = np.arange(256, dtype=np.uint8) ^ 0x55  # G.711 table 1a: even bits are inverted on the line
     exponent = ((code >> 4) & 7).astype(np.int32)
     mantissa = (code & 15).astype(np.int32)
-    magnitude = np.where(
-        exponent == 0, (mantissa << 4) + 8, ((mantissa << 4) + 264) << np.maximum(exponent - 1, 0)
-    )
+    magnitude = np.where(exponent == 0, (mantissa << 4) + 8, ((mantissa << 4) + 264) << np.maximum(exponent - 1, 0))
     return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
 
 
@@ -57,7 +55,8 @@ def _ulaw_compression() -> NDArray[np.uint8]:
     exponent = np.floor(np.log2(magnitude)).astype(np.int32) - 7
     mantissa = (magnitude >> (exponent + 3)) & 15
     sign = np.where(linear < 0, 0x80, 0)
-    return (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8)
+    codes: NDArray[np.uint8] = (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8)
+    return codes
 
 
 def _alaw_compression() -> NDArray[np.uint8]:
@@ -68,7 +67,8 @@ def _alaw_compression() -> NDArray[np.uint8]:
     mantissa = np.where(exponent < 2, magnitude & 15, (magnitude >> np.maximum(exponent - 1, 0)) & 15)
     exponent = np.where(magnitude < 16, 0, exponent)
     sign = np.where(linear < 0, 0, 0x80)
-    return ((sign | (exponent << 4) | mantissa) ^ 0x55).astype(np.uint8)
+    codes: NDArray[np.uint8] = ((sign | (exponent << 4) | mantissa) ^ 0x55).astype(np.uint8)
+    return codes
 
 
 _ULAW_TO_LINEAR = _ulaw_expansion()

@@ -1,12 +1,13 @@
 """Make ``mark_table.py``: ``python -m harness.audio.make_mark_table > harness/audio/mark_table.py``.
 
-The table is frozen, because a recording of today has to name the same legs tomorrow; this script says where it comes from,
-and a test makes it again and compares.
+The table is frozen, because a recording of today has to name the same legs tomorrow; this script says where it comes
+from, and a test makes it again and compares.
 
-A word is eight tones in a circle: low, high, low, high … Words are taken from the Reed-Solomon code of length 8 and dimension
-4 over the field of 9 elements (nine low tones, nine high ones). Two words of it agree in three of eight places at most, and
-the code is cyclic: turning a word by one symbol (two places) gives a word of the code again. So two marks, however turned
-against each other, share at most three of eight tones, hence at most one whole symbol of four; any two symbols name the word.
+A word is eight tones in a circle: low, high, low, high … Words are taken from the Reed-Solomon code of length 8 and
+dimension 4 over the field of 9 elements (nine low tones, nine high ones). Two words of it agree in three of eight places
+at most, and the code is cyclic: turning a word by one symbol (two places) gives a word of the code again. So two marks,
+however turned against each other, share at most three of eight tones, hence at most one whole symbol of four; any two
+symbols name the word.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ def source() -> str:
         [
             '"""The words of the marks, frozen: made by ``make_mark_table.py``, not to be edited.',
             "",
-            "A word is four symbols; a symbol is the index of its low tone and of its high tone. The place in the tuple",
-            "is the mark's id.",
+            "A word is four symbols; a symbol is the index of its low tone and of its high tone. The place in the",
+            "tuple is the mark's id.",
             '"""',
             "",
             "from typing import Final",

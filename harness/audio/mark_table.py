@@ -1,7 +1,7 @@
 """The words of the marks, frozen: made by ``make_mark_table.py``, not to be edited.
 
-A word is four symbols; a symbol is the index of its low tone and of its high tone. The place in the tuple
-is the mark's id.
+A word is four symbols; a symbol is the index of its low tone and of its high tone. The place in the
+tuple is the mark's id.
 """
 
 from typing import Final

@@ -1,8 +1,9 @@
 """Marks: short looping tone sequences, each of which names the leg that sends it.
 
-A mark is a circle of four symbols of 40 ms, each a low and a high tone at once, so 160 ms say whose voice this is. The tones
-keep away from DTMF (ITU-T Q.23) and from call-progress, SIT and fax tones, and lie inside 300-3400 Hz. The words come from
-``mark_table.py``; any two of them, however turned against each other, agree in one symbol of four at most.
+A mark is a circle of four symbols of 40 ms, each a low and a high tone at once, so 160 ms say whose voice this is. The
+tones keep away from DTMF (ITU-T Q.23) and from call-progress, SIT and fax tones, and lie inside 300-3400 Hz. The words
+come from ``mark_table.py``; any two of them, however turned against each other, agree in one symbol of four at most, and
+in three of eight tones.
 """
 
 from __future__ import annotations
@@ -48,13 +49,12 @@ def replied(mark: int) -> int | None:
     return mark - REPLY_OFFSET if REPLY_OFFSET <= mark < len(MARKS) else None
 
 
-def waveform(
-    mark: int, rate: int = SAMPLE_RATE, level_dbov: float = DEFAULT_LEVEL_DBOV
-) -> NDArray[np.float32]:
+def waveform(mark: int, rate: int = SAMPLE_RATE, level_dbov: float = DEFAULT_LEVEL_DBOV) -> NDArray[np.float32]:
     """One period (160 ms) of a mark as float32 in -1…1, which loops without a seam.
 
-    Its RMS is ``level_dbov``; above about -6 dBov peaks are clipped, as a line would. Raises ``ValueError`` for a mark that
-    does not exist or a rate at which a symbol has no whole number of samples (all multiples of 25 Hz have) or that is too low.
+    Its RMS is ``level_dbov``; above about -6 dBov peaks are clipped, as a line would. Raises ``ValueError`` for a mark
+    that does not exist, or a rate that is too low or at which a symbol has no whole number of samples (multiples of
+    25 Hz have).
     """
     if not 0 <= mark < len(MARKS):
         raise ValueError(f"mark {mark} does not exist: 0…{len(MARKS) - 1} do")
@@ -62,7 +62,8 @@ def waveform(
         raise ValueError(f"marks cannot be made at {rate} Hz: 6000 or more, in multiples of 25")
     shape = _shape(mark, rate)
     gain = 10.0 ** (level_dbov / 20.0) / float(np.sqrt(np.mean(np.square(shape, dtype=np.float64))))
-    return np.clip(shape * np.float32(gain), -1.0, 1.0)
+    period: NDArray[np.float32] = np.clip(shape * np.float32(gain), -1.0, 1.0)
+    return period
 
 
 def write_wav(path: Path, mark: int, seconds: float, rate: int = SAMPLE_RATE) -> None:

@@ -1,0 +1,206 @@
+"""Marks in a stream of samples: one leg, many legs in one batch, or a whole recording.
+
+All three share the same three stages: ``front_end`` finds tone pairs, ``tracker`` puts them into sequences,
+``confirm`` has the last word. What they hear does not depend on how the stream was cut into pieces.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.confirm import PERIOD
+from harness.audio.front_end import CONTEXT, HOP, Hops, analyse, analyse_few
+from harness.audio.marks import SAMPLE_RATE
+from harness.audio.resample import Resampler, resample
+from harness.audio.tracker import Ended, Heard, Tracker
+
+__all__ = ["DetectorBank", "Ended", "Heard", "MarkDetector", "marks_heard"]
+
+_FRAME: Final = 160
+_KEPT: Final = PERIOD + _FRAME + CONTEXT * HOP  #: samples of the past that a decision may ask for
+_CHUNK: Final = 1024  # hops analysed at once in a recording: what they need stays in the cache
+
+
+class MarkDetector:
+    """Listens to one leg. ``rate`` is that of the samples it is fed; others than 8000 Hz are resampled."""
+
+    def __init__(self, rate: int = SAMPLE_RATE) -> None:
+        self._resampler = None if rate == SAMPLE_RATE else Resampler(rate, SAMPLE_RATE)
+        self._tracker = Tracker()
+        # The stream's newest samples; begins with silence, the past of its first window.
+        self._buffer = np.zeros(4 * _KEPT, np.float32)
+        self._end = CONTEXT * HOP  # of the samples in the buffer
+        self._next = 0  # in the buffer: where the next window's past begins
+        self._origin = -CONTEXT * HOP  # stream sample number of the buffer's beginning
+        self._last_symbol = -1
+        self._last_agreed = False
+
+    @property
+    def present(self) -> int | None:
+        """The mark that is being heard now."""
+        return self._tracker.present
+
+    def feed(self, samples: NDArray[np.int16]) -> list[Heard | Ended]:
+        """Hear some more samples, any number of them; what is new comes back in order."""
+        if self._resampler is not None:
+            samples = self._resampler.feed(samples)
+        said: list[Heard | Ended] = []
+        # Slices of 20 ms, so that a decision comes at the same time however the stream was cut.
+        for at in range(0, len(samples), _FRAME):
+            self._take(samples[at : at + _FRAME], said)
+        return said
+
+    def _take(self, samples: NDArray[np.int16], said: list[Heard | Ended]) -> None:
+        end = self._end + len(samples)
+        if end > len(self._buffer):
+            end = self._make_room(len(samples))
+        self._buffer[end - len(samples) : end] = samples
+        self._end = end
+        hops = (end - self._next) // HOP - CONTEXT
+        if hops < 1:
+            return
+        begin = self._next
+        blocks = self._buffer[begin : begin + (hops + CONTEXT) * HOP].reshape(-1, HOP)
+        self._next += hops * HOP
+        hop = (self._origin + begin) // HOP + 1
+        tracker = self._tracker
+        for symbol, agrees, share, power in analyse_few(blocks):
+            if agrees:
+                if not self._last_agreed:
+                    said += tracker.changed(hop, symbol, True, share, power, self._history)
+            elif symbol >= 0 and symbol != self._last_symbol:
+                said += tracker.changed(hop, symbol, False, share, power, self._history)
+            self._last_symbol, self._last_agreed = symbol, agrees
+            hop += 1
+        if tracker.present is not None:
+            said += tracker.tick(hop - 1)
+
+    def _make_room(self, wanted: int) -> int:
+        kept = min(_KEPT, self._end)
+        shift = self._end - kept
+        self._buffer[:kept] = self._buffer[shift : self._end].copy()
+        self._origin += shift
+        self._next -= shift
+        return kept + wanted
+
+    def _history(self, begin: int, end: int) -> NDArray[np.float32]:
+        begin = max(begin, self._origin)
+        return self._buffer[begin - self._origin : end - self._origin]
+
+
+class DetectorBank:
+    """Listens to many 8 kHz streams, numbered from 0, all that have a frame in one batch."""
+
+    def __init__(self, streams: int) -> None:
+        self._trackers = [Tracker() for _ in range(streams)]
+        self._history = np.zeros((streams, _KEPT // _FRAME + 1, _FRAME), np.float32)  # rings of frames
+        self._frames = np.zeros(streams, np.int64)
+        self._last_symbol = np.full(streams, -1)
+        self._last_agreed = np.zeros(streams, bool)
+
+    def reset(self, stream: int) -> None:
+        """Forget all that a stream has heard; its time begins anew."""
+        self._trackers[stream] = Tracker()
+        self._history[stream] = 0
+        self._frames[stream] = 0
+        self._last_symbol[stream] = -1
+        self._last_agreed[stream] = False
+
+    def present(self, stream: int) -> int | None:
+        """The mark that a stream is hearing now."""
+        return self._trackers[stream].present
+
+    def feed(self, frames: NDArray[np.int16], streams: NDArray[np.intp]) -> list[tuple[int, Heard | Ended]]:
+        """Hear a frame of 20 ms of each of k different streams (k, 160); what is new comes with its stream's number."""
+        slots = self._history.shape[1]
+        number = self._frames[streams]
+        self._history[streams, number % slots] = frames
+        self._frames[streams] = number + 1
+        past = self._history[streams, (number - 1) % slots]
+        blocks = np.concatenate([past, frames], axis=1, dtype=np.float32).reshape(len(streams), -1, HOP)
+        hops = analyse(blocks)
+        before = np.column_stack([self._last_symbol[streams], hops.symbol])
+        agreed = np.column_stack([self._last_agreed[streams], hops.agrees])
+        self._last_symbol[streams], self._last_agreed[streams] = before[:, -1], agreed[:, -1]
+        said: list[tuple[int, Heard | Ended]] = []
+        for row, k in zip(*np.nonzero(_changes(before, agreed)), strict=True):
+            stream = int(streams[row])
+            hop = 2 * int(number[row]) - 1 + int(k)
+            said += ((stream, fact) for fact in self._tell(stream, hop, hops, (row, k)))
+        for stream, count in zip(streams.tolist(), number.tolist(), strict=True):
+            if self._trackers[stream].present is not None:
+                said += ((stream, fact) for fact in self._trackers[stream].tick(2 * count))
+        return said
+
+    def _tell(self, stream: int, hop: int, hops: Hops, at: tuple[int, int]) -> list[Heard | Ended]:
+        return self._trackers[stream].changed(
+            hop,
+            int(hops.symbol[at]),
+            bool(hops.agrees[at]),
+            float(hops.share[at]),
+            float(hops.power[at]),
+            lambda begin, end: self._past(stream, begin, end),
+        )
+
+    def _past(self, stream: int, begin: int, end: int) -> NDArray[np.float32]:
+        slots = self._history.shape[1]
+        begin = max(begin, 0)
+        first, last = begin // _FRAME, -(-end // _FRAME)
+        ring = self._history[stream, np.arange(first, last) % slots].reshape(-1)
+        past: NDArray[np.float32] = ring[begin - first * _FRAME : end - first * _FRAME]
+        return past
+
+
+def marks_heard(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Heard | Ended]:
+    """All that a :class:`MarkDetector` would say of a whole recording, some hundred times as fast.
+
+    A mark still present at the end has no :class:`Ended`.
+    """
+    if rate != SAMPLE_RATE:
+        samples = resample(samples, rate, SAMPLE_RATE)
+    total = len(samples) // HOP
+    if total < CONTEXT:
+        return []
+    tracker = Tracker()
+    said: list[Heard | Ended] = []
+    past = np.zeros((CONTEXT, HOP), np.float32)
+    last_symbol, last_agreed = -1, False
+
+    def history(begin: int, end: int) -> NDArray[np.float32]:
+        return samples[max(begin, 0) : end].astype(np.float32)
+
+    for at in range(0, total, _CHUNK):
+        count = min(_CHUNK, total - at)
+        blocks = np.concatenate([past, samples[at * HOP : (at + count) * HOP].reshape(-1, HOP)], dtype=np.float32)
+        past = blocks[-CONTEXT:]
+        hops = analyse(blocks)
+        before = np.concatenate([[last_symbol], hops.symbol])
+        agreed = np.concatenate([[last_agreed], hops.agrees])
+        last_symbol, last_agreed = int(before[-1]), bool(agreed[-1])
+        changes = np.nonzero(_changes(before, agreed))[0]
+        for k, symbol, agrees, share, power in zip(
+            changes.tolist(),
+            hops.symbol[changes].tolist(),
+            hops.agrees[changes].tolist(),
+            hops.share[changes].tolist(),
+            hops.power[changes].tolist(),
+            strict=True,
+        ):
+            hop = at - 1 + k
+            if tracker.present is not None:
+                said += tracker.tick(hop - 1)
+            said += tracker.changed(hop, symbol, agrees, share, power, history)
+        if tracker.present is not None:
+            said += tracker.tick(at + count - 2)
+    return said
+
+
+def _changes(symbol: NDArray[np.intp], agrees: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a tracker has to be told: a symbol begins, or begins to be sure. Inputs begin with the hop before."""
+    sure = agrees[..., 1:] & ~agrees[..., :-1]
+    new = (symbol[..., 1:] >= 0) & (symbol[..., 1:] != symbol[..., :-1])
+    changes: NDArray[np.bool_] = sure | new
+    return changes

@@ -1,0 +1,209 @@
+"""The middle of mark detection: symbols one after another become a mark, are confirmed, go on, and end.
+
+One :class:`Tracker` follows one stream. Its clock is the hop (10 ms); it is told of a hop only when something begins
+there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.confirm import PERIOD, confirm
+from harness.audio.front_end import HIGH_COUNT, HOP, WINDOW
+from harness.audio.marks import LOW_HZ, MARKS, SAMPLE_RATE
+
+History = Callable[[int, int], NDArray[np.float32]]
+"""Gives the stream's samples from one sample number to another (the last 160 ms are asked for at most)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A mark is there. Said when it is decided, and again every 200 ms while it goes on. Times in stream seconds."""
+
+    mark: int
+    began: float  #: its first sample, to some 10 ms
+    decided: float  #: the end of the audio that this is said on
+    level_dbov: float
+    quality: float  #: correlation with the mark's own waveform over the last 160 ms or since it began, 0…1
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A mark is no longer there: not heard since ``at`` (stream seconds, to some 20 ms), or another took its place."""
+
+    mark: int
+    at: float
+
+
+_SYMBOL_HOPS = 4
+_SYMBOL_SAMPLES = _SYMBOL_HOPS * HOP
+_ANNOUNCE_HOPS = 20
+_HOLD_HOPS = 30  # so long a mark may be covered (loss, a cough) before it has ended
+_MIN_SHARE = 0.65  # of the energy, on average over the symbols of a sequence
+_MIN_QUALITY = 0.52
+_MIN_EARLY_QUALITY = 0.80  # when the third symbol has only just begun
+_WIDE, _NARROW = 120, 4  # samples of doubt about the phase: from a symbol's first window; from the last confirmation
+_REMEMBERED = 6
+
+
+@dataclass(slots=True)
+class _Run:
+    """A symbol heard for one window (then it is weak) or for more."""
+
+    symbol: int
+    start: int  # the hop of its first window
+    strong: bool
+    share: float
+    power: float
+    # The sequence of runs that ends here and belongs to one mark:
+    word: int = -1  # mark × 4 + place of this symbol in it
+    strongs: int = 0
+    length: int = 1
+    gaps: int = 0
+    first: int = 0  # the hop of its first run
+    shares: float = 0.0
+
+
+class Tracker:
+    """Follows the marks of one stream."""
+
+    __slots__ = ("_announced", "_began", "_phase", "_runs", "_seen", "present")
+
+    def __init__(self) -> None:
+        self.present: int | None = None
+        self._runs: list[_Run] = []
+        self._phase = 0.0  # of sample 0 of the stream in the present mark's period
+        self._began = 0.0
+        self._announced = 0
+        self._seen = 0
+
+    def changed(
+        self, hop: int, symbol: int, agrees: bool, share: float, power: float, history: History
+    ) -> list[Heard | Ended]:
+        """A symbol begins in the window of this hop, or has now been heard in two windows running (``agrees``)."""
+        runs = self._runs
+        start = hop - 1 if agrees else hop
+        if agrees and runs and runs[-1].start == start and runs[-1].symbol == symbol:
+            runs.pop()
+        run = _Run(symbol, start, agrees, share, power, strongs=int(agrees), first=start, shares=share)
+        for before in reversed(runs):
+            distance = start - before.start
+            if distance > 14:
+                break
+            if distance >= 2:
+                _link(run, before, distance)
+        runs.append(run)
+        if len(runs) > _REMEMBERED:
+            del runs[0]
+        if run.word < 0:
+            return []
+        if run.word >> 2 == self.present and self._goes_on(hop, run):
+            return []
+        return self._decide(hop, run, history)
+
+    def tick(self, hop: int) -> list[Heard | Ended]:
+        """Time has come to this hop; a mark not heard for too long has ended."""
+        if self.present is None or hop - self._seen <= _HOLD_HOPS:
+            return []
+        return [self._end()]
+
+    def _goes_on(self, hop: int, run: _Run) -> bool:
+        """Take note of the present mark; False when it is time to confirm it again."""
+        if run.strong:
+            self._seen = hop
+        return not run.strong or hop - self._announced < _ANNOUNCE_HOPS
+
+    def _decide(self, hop: int, run: _Run, history: History) -> list[Heard | Ended]:
+        mark, place = divmod(run.word, 4)
+        again = mark == self.present
+        enough = run.strongs >= 4 or (run.strongs == 3 and run.gaps <= 1 and run.strong)
+        early = run.strongs >= 2 and run.length >= 3 and run.gaps == 0
+        if not again and (run.shares < _MIN_SHARE * run.length or not (enough or early)):
+            return []
+        end = hop * HOP + WINDOW
+        begin = max(run.first * HOP, end - PERIOD, 0)
+        received = history(begin, end)
+        quality, phase = 0.0, 0.0
+        if again:
+            quality, phase = confirm(received, mark, begin + self._phase, _NARROW)
+        if quality < _MIN_QUALITY:
+            expected = place * _SYMBOL_SAMPLES + begin - run.start * HOP
+            quality, phase = confirm(received, mark, expected, _WIDE)
+        if quality < (_MIN_QUALITY if again or enough else _MIN_EARLY_QUALITY):
+            return []
+        said: list[Heard | Ended] = []
+        self._phase = (phase - begin) % PERIOD
+        if not again:
+            if self.present is not None:
+                said.append(self._end())
+            self.present = mark
+            self._began = self._first_sample(run) / SAMPLE_RATE
+        self._announced = self._seen = hop
+        level = 10 * math.log10(run.power / 32768.0**2)
+        said.append(Heard(mark, self._began, end / SAMPLE_RATE, level, quality))
+        return said
+
+    def _first_sample(self, run: _Run) -> float:
+        """Where the sequence began: at its first symbol's beginning, unless it was joined in the middle of that."""
+        window = run.first * HOP
+        into = (window + self._phase) % _SYMBOL_SAMPLES
+        return max(0.0, window + (_SYMBOL_SAMPLES - into if into > _SYMBOL_SAMPLES / 2 else -into if into < HOP else 0))
+
+    def _end(self) -> Ended:
+        assert self.present is not None
+        ended = Ended(self.present, (self._seen * HOP + WINDOW) / SAMPLE_RATE)
+        self.present = None
+        return ended
+
+
+def _link(run: _Run, before: _Run, distance: int) -> None:
+    """Let ``run`` continue the sequence of ``before`` if both can stand so far apart in one mark."""
+    for apart in _APART[distance]:
+        word = _WORD_OF[apart][before.symbol * _SYMBOLS + run.symbol]
+        if word < 0:
+            continue
+        if before.word >= 0 and before.word == (word & ~3) | ((word - apart) & 3):
+            strongs, length, gaps, first, shares = (
+                before.strongs,
+                before.length,
+                before.gaps,
+                before.first,
+                before.shares,
+            )
+        else:
+            strongs, length, gaps, first, shares = int(before.strong), 1, 0, before.start, before.share
+        strongs += run.strong
+        gaps += apart - 1
+        if (strongs, length + 1, -gaps) > (run.strongs, run.length, -run.gaps):
+            run.word, run.strongs, run.length, run.gaps = word, strongs, length + 1, gaps
+            run.first, run.shares = first, shares + run.share
+
+
+_SYMBOLS: Final = len(LOW_HZ) * HIGH_COUNT
+# How many symbols apart two runs may be whose first windows lie so many hops apart: a slip moves them by two.
+_APART: Final = tuple(
+    tuple(apart for apart in (1, 2, 3) if abs(hops - _SYMBOL_HOPS * apart) <= 2) for hops in range(15)
+)
+
+
+def _words_of() -> tuple[list[int], ...]:
+    """For two symbols 1, 2 or 3 places apart: mark × 4 + the place of the second, or -1.
+
+    No two marks share such a pair.
+    """
+    tables = tuple([-1] * _SYMBOLS**2 for _ in range(4))
+    for mark, word in enumerate(MARKS):
+        symbols = [low * HIGH_COUNT + high for low, high in word]
+        for place, second in enumerate(symbols):
+            for apart in (1, 2, 3):
+                tables[apart][symbols[place - apart] * _SYMBOLS + second] = mark * 4 + place
+    return tables
+
+
+_WORD_OF: Final = _words_of()
