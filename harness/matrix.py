@@ -73,7 +73,7 @@ class Selection:
 def cases(deployments: Iterable[Deployment], selection: Selection = Selection()) -> list[Case]:
     """All selected cases. Raises :class:`SelectionError` for a row or value that none of the deployments has."""
     deployments = list(deployments)
-    known = {
+    known: dict[str, set[str]] = {
         "row": {row.id for d in deployments for row in integrations.find(d.integration).rows},
         "transport": {trunk.transport for d in deployments for trunk in d.trunks},
         "auth": {trunk.authentication for d in deployments for trunk in d.trunks},
@@ -163,7 +163,7 @@ def _cells(row: Row, deployment: Deployment) -> Iterator[tuple[Trunk, dict[str, 
 
 
 def _authenticates(row: Row, trunk: Trunk) -> bool:
-    # a stand-in's trunk that knows the AI by address can still register where it has credentials
+    # a phone cannot challenge, so a stand-in's trunk takes calls by address; it may still have credentials to register with
     return trunk.authentication in row.authentication or (trunk.ai == "stand-in" and trunk.username is not None)
 
 
