@@ -2,7 +2,7 @@
 
 ``+13125550100`` becomes ``+1312•••0100``: the reader can still tell numbers apart, and equal numbers stay equal, but
 nobody can dial them. What is masked is decided by form, since a platform writes one number in many ways: E.164 with or
-without separators, ``%2B``-escaped, the user of a ``sip:``, ``sips:`` or ``tel:`` URI, and any lone run of 10 to 15 digits.
+without separators, ``%2B``-escaped, the user of a ``sip:``, ``sips:`` or ``tel:`` URI, any lone run of 10 to 15 digits.
 The last also hits the odd Call-ID or SDP session id: too much is masked rather than too little.
 """
 
