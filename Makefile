@@ -1,0 +1,28 @@
+# Everything here needs Python 3.11 or newer with its venv module, and make. `make help` lists the targets.
+
+PYTHON ?= python3
+HARNESS = .venv/bin/harness
+DEPLOYMENTS = scenarios/deployments/simulated-talkdesk.toml scenarios/deployments/simulated-gladly.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help verify test lint bench accuracy selfproof test-interop clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 22
+
+verify: .venv/.ready  ## the whole matrix of both integrations against the simulated world
+	@$(HARNESS) verify $(DEPLOYMENTS) $(ARGS)
+
+test: .venv/.ready  ## the tests of the harness itself
+	@.venv/bin/pytest tests --ignore=tests/interop --ignore=tests/browser -n auto -q $(ARGS)
+
+lint: .venv/.ready  ## types, style, and which module may import which
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
+
+clean:  ## removes what was built; reports stay
+	@rm -rf .venv .uv .ci/bootstrap.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.ready: uv.lock pyproject.toml .ci/uv.txt .ci/bootstrap.py
+	@command -v $(PYTHON) >/dev/null || { echo "environment: there is no $(PYTHON); needed: Python 3.11 or newer" >&2; exit 2; }
+	@$(PYTHON) .ci/bootstrap.py
