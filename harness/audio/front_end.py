@@ -1,7 +1,7 @@
 """The first stage of mark detection: 20 ms windows every 10 ms, the strongest low and high tone in each.
 
-It works on whole arrays of windows, so that a tick of many legs and an hour of recording run through the same lines; one
-leg's frame, too small for numpy to pay, has a twin.
+It works on whole arrays of windows, so that a tick of many legs and an hour of recording run through the same lines;
+one leg's frame, too small for numpy to pay, has a twin.
 """
 
 from __future__ import annotations

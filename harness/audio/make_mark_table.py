@@ -4,8 +4,8 @@ The table is frozen, because a recording of today has to name the same legs tomo
 from, and a test makes it again and compares.
 
 A word is eight tones in a circle: low, high, low, high … Words are taken from the Reed-Solomon code of length 8 and
-dimension 4 over the field of 9 elements (nine low tones, nine high ones). Two words of it agree in three of eight places
-at most, and the code is cyclic: turning a word by one symbol (two places) gives a word of the code again. So two marks,
+dimension 4 over the field of 9 elements (nine low tones, nine high ones). Two words of it agree in three of eight
+places at most, and the code is cyclic: turning a word by one symbol (two places) gives a word of the code again. So two marks,
 however turned against each other, share at most three of eight tones, hence at most one whole symbol of four; any two
 symbols name the word.
 """

@@ -2,8 +2,8 @@
 
 A mark is a circle of four symbols of 40 ms, each a low and a high tone at once, so 160 ms say whose voice this is. The
 tones keep away from DTMF (ITU-T Q.23) and from call-progress, SIT and fax tones, and lie inside 300-3400 Hz. The words
-come from ``mark_table.py``; any two of them, however turned against each other, agree in one symbol of four at most, and
-in three of eight tones.
+come from ``mark_table.py``; any two of them, however turned against each other, agree in one symbol of four at most,
+and in three of eight tones.
 """
 
 from __future__ import annotations

@@ -1,0 +1,219 @@
+"""Spoken prompts: their samples by name, and finding them in what is heard.
+
+A prompt is found in two steps. The picture of its band energies is compared every 10 ms; where that fits, the samples
+themselves are correlated, which no other speech survives, not even the same words in the same voice at another speed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.marks import SAMPLE_RATE
+from harness.audio.wav import read_wav
+from harness.errors import MistakeError
+
+DIRECTORY: Final = Path(__file__).parents[2] / "audio_fixtures" / "prompts"
+
+_HOP: Final = 80
+_WINDOW: Final = 256
+_CHUNK_HOPS: Final = 6  # looked at together: fewer calls of numpy, at 60 ms of delay
+_BANDS: Final = 14
+_MIN_LIKENESS = 0.55  # of the pictures; unlike speech reaches 0.5
+_MIN_SCORE = 0.35  # of the samples; other speech stays below 0.2
+_SLACK = 160  # samples of doubt about the place that the pictures name
+
+
+class PromptError(MistakeError):
+    """A prompt was named that does not exist."""
+
+
+@cache
+def prompt_names() -> tuple[str, ...]:
+    """The names of all prompts, sorted."""
+    return tuple(sorted(json.loads((DIRECTORY / "manifest.json").read_text("utf-8"))["prompts"]))
+
+
+def prompt_path(name: str) -> Path:
+    """The prompt's WAV file (8 kHz, mono, PCM16). Raises :class:`PromptError`."""
+    if name not in prompt_names():
+        raise PromptError(f"prompt {name!r} does not exist: {', '.join(prompt_names())}")
+    return DIRECTORY / f"{name}.wav"
+
+
+@cache
+def prompt_samples(name: str) -> NDArray[np.int16]:
+    """The prompt's samples at 8 kHz (read-only). Raises :class:`PromptError`."""
+    samples, _ = read_wav(prompt_path(name))
+    samples.flags.writeable = False
+    return samples
+
+
+def prompt_text(name: str) -> str:
+    """The words of a prompt. Raises :class:`PromptError`."""
+    prompt_path(name)
+    return str(json.loads((DIRECTORY / "manifest.json").read_text("utf-8"))["prompts"][name]["text"])
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A prompt was heard whole; times in stream seconds, ``score`` 0…1 (1: sample for sample)."""
+
+    name: str
+    began: float
+    ended: float
+    score: float
+
+
+class PromptMatcher:
+    """Finds prompts in an 8 kHz stream, some 100 ms after each has ended."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._templates = [_template(name) for name in names]
+        self._hops = np.array([template.hops for template in self._templates], np.intp)
+        longest = int(self._hops.max(initial=1))
+        # All pictures in one matrix, each ending where the longest ends.
+        self._pictures = np.zeros((longest * _BANDS, len(self._templates)), np.float32)
+        for number, template in enumerate(self._templates):
+            self._pictures[len(self._pictures) - len(template.picture) :, number] = template.picture
+        self._kept = (longest + 2 * _CHUNK_HOPS) * _HOP + _WINDOW + 2 * _SLACK
+        self._samples = np.zeros(_WINDOW, np.int16)  # the newest; begins with silence
+        self._origin = -_WINDOW  # the stream's sample number of the first of them
+        self._bands = np.zeros((longest + _CHUNK_HOPS, _BANDS), np.float32)  # the newest hops
+        self._next = -_WINDOW + _HOP  # the stream's sample number where the next hop's window begins
+        self._deaf_until = [0.0] * len(self._templates)
+
+    def feed(self, samples: NDArray[np.int16]) -> list[Matched]:
+        """Hear some more samples, any number of them."""
+        self._samples = np.concatenate([self._samples, samples])
+        found: list[Matched] = []
+        while self._templates:
+            at = self._next - self._origin
+            need = at + (_CHUNK_HOPS - 1) * _HOP + _WINDOW
+            if need > len(self._samples):
+                break
+            self._bands = np.concatenate([self._bands[_CHUNK_HOPS:], _bands(self._samples[at:need])])
+            self._next += _CHUNK_HOPS * _HOP
+            self._compare(found)
+        cut = min(len(self._samples) - self._kept, self._next - self._origin)
+        if cut > 0:
+            self._samples = self._samples[cut:]
+            self._origin += cut
+        return found
+
+    def _compare(self, found: list[Matched]) -> None:
+        likeness = self._likeness()
+        best = likeness.argmax(axis=0)
+        # A likeness that still grows is taken up with the next chunk, whose first place is this one's last.
+        ripe = (likeness.max(axis=0) >= _MIN_LIKENESS) & (best < _CHUNK_HOPS)
+        for number in np.nonzero(ripe)[0].tolist():
+            template = self._templates[number]
+            begin = self._next - (template.hops + _CHUNK_HOPS - int(best[number])) * _HOP
+            match = self._correlate(template, begin)
+            if match is not None and match.ended > self._deaf_until[number]:
+                self._deaf_until[number] = match.ended + 0.5 * (match.ended - match.began)
+                found.append(match)
+
+    def _likeness(self) -> NDArray[np.float32]:
+        """(places, templates): the normalised correlation of the newest hops with each picture; the last place is now."""
+        rows = np.lib.stride_tricks.sliding_window_view(self._bands.reshape(-1), len(self._pictures))[::_BANDS]
+        products = rows @ self._pictures
+        # The pictures have no mean in any band, so only the norm has to be taken without the mean.
+        sums = np.zeros((len(self._bands) + 1, _BANDS))
+        np.cumsum(self._bands, axis=0, out=sums[1:])
+        squares = np.zeros(len(self._bands) + 1)
+        np.cumsum(np.square(self._bands).sum(axis=1), out=squares[1:])
+        ends = len(self._bands) - _CHUNK_HOPS + np.arange(_CHUNK_HOPS + 1)[:, None]
+        begins = ends - self._hops
+        means = np.square(sums[ends] - sums[begins]).sum(axis=2) / self._hops
+        norm = np.sqrt(np.maximum(squares[ends] - squares[begins] - means, 1e-3))
+        likeness: NDArray[np.float32] = products / norm
+        return likeness
+
+    def _correlate(self, template: _Template, begin: int) -> Matched | None:
+        count = len(template.samples)
+        # The newest part may still be on its way, and the oldest forgotten.
+        first = max(begin - _SLACK, self._origin)
+        received = self._samples[first - self._origin : begin + count + _SLACK - self._origin].astype(np.float32)
+        score, at = best_match(received, template.samples)
+        if score < _MIN_SCORE:
+            return None
+        began = (first + at) / SAMPLE_RATE
+        return Matched(template.name, began, began + count / SAMPLE_RATE, score)
+
+
+def find_prompts(samples: NDArray[np.int16], names: Iterable[str]) -> list[Matched]:
+    """The prompts in a whole recording at 8 kHz, in order."""
+    matcher = PromptMatcher(names)
+    tail = np.zeros(_CHUNK_HOPS * _HOP + _WINDOW, np.int16)
+    return matcher.feed(np.concatenate([samples, tail]))
+
+
+def best_match(received: NDArray[np.float32], sought: NDArray[np.float32]) -> tuple[float, int]:
+    """The highest normalised correlation of ``sought`` in ``received``, and where it begins there.
+
+    ``sought`` may stick out at either end by up to :data:`_SLACK` samples; what sticks out counts as silence.
+    """
+    padded = np.concatenate([np.zeros(_SLACK, np.float32), received, np.zeros(_SLACK, np.float32)])
+    missing = len(sought) - len(padded)
+    if missing > 0:
+        padded = np.concatenate([padded, np.zeros(missing, np.float32)])
+    size = 1 << (len(padded) - 1).bit_length()
+    spectrum = np.fft.rfft(padded, size) * np.conj(np.fft.rfft(sought, size))
+    places = len(padded) - len(sought) + 1
+    products = np.fft.irfft(spectrum, size)[:places]
+    total = np.concatenate([[0.0], np.cumsum(padded.astype(np.float64) ** 2)])
+    energies = total[len(sought) :] - total[: len(total) - len(sought)]
+    norm = np.sqrt(np.maximum(energies[:places], 1.0) * float(sought.dot(sought)))
+    scores = products / norm
+    at = int(scores.argmax())
+    return float(scores[at]), at - _SLACK
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    name: str
+    samples: NDArray[np.float32]
+    picture: NDArray[np.float32]  # (hops × bands), no mean in any band, norm 1
+
+    @property
+    def hops(self) -> int:
+        return len(self.picture) // _BANDS
+
+
+@cache
+def _template(name: str) -> _Template:
+    samples = prompt_samples(name)
+    picture = _centred(_bands(samples))
+    return _Template(name, samples.astype(np.float32), (picture / np.linalg.norm(picture)).astype(np.float32))
+
+
+def _centred(bands: NDArray[np.float32]) -> NDArray[np.float32]:
+    centred: NDArray[np.float32] = (bands - bands.mean(axis=0)).reshape(-1)
+    return centred
+
+
+def _bands(samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    """(hops, bands): how loud each band is in 32 ms every 10 ms, compressed as hearing does it."""
+    windows = np.lib.stride_tricks.sliding_window_view(samples, _WINDOW)[::_HOP] * _HANN
+    power = np.square(np.abs(np.fft.rfft(windows, axis=1)))
+    loudness: NDArray[np.float32] = ((power @ _BAND_WEIGHTS) ** 0.15).astype(np.float32)
+    return loudness
+
+
+def _band_weights() -> NDArray[np.float64]:
+    edges = np.geomspace(220.0, 3500.0, _BANDS + 1)
+    bins = np.arange(_WINDOW // 2 + 1) * SAMPLE_RATE / _WINDOW
+    inside = (bins[:, None] >= edges[:-1]) & (bins[:, None] < edges[1:])
+    return inside.astype(np.float64)
+
+
+_HANN = np.hanning(_WINDOW + 2)[1:-1].astype(np.float32)
+_BAND_WEIGHTS = _band_weights()
