@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.confirm import PERIOD
-from harness.audio.front_end import CONTEXT, HOP, Hops, analyse, analyse_few
+from harness.audio.front_end import CONTEXT, HOP, Hops
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.resample import Resampler, resample
-from harness.audio.tracker import Ended, Heard, Tracker
+from harness.audio.tracker import MARK_TONES, Ended, Heard, Tracker
 
 __all__ = ["DetectorBank", "Ended", "Heard", "MarkDetector", "marks_heard"]
 
@@ -67,7 +67,7 @@ class MarkDetector:
         self._next += hops * HOP
         hop = (self._origin + begin) // HOP + 1
         tracker = self._tracker
-        for symbol, agrees, share, power in analyse_few(blocks):
+        for symbol, agrees, share, power in MARK_TONES.analyse_few(blocks):
             if agrees:
                 if not self._last_agreed:
                     said += tracker.changed(hop, symbol, True, share, power, self._history)
@@ -121,7 +121,7 @@ class DetectorBank:
         self._frames[streams] = number + 1
         past = self._history[streams, (number - 1) % slots]
         blocks = np.concatenate([past, frames], axis=1, dtype=np.float32).reshape(len(streams), -1, HOP)
-        hops = analyse(blocks)
+        hops = MARK_TONES.analyse(blocks)
         before = np.column_stack([self._last_symbol[streams], hops.symbol])
         agreed = np.column_stack([self._last_agreed[streams], hops.agrees])
         self._last_symbol[streams], self._last_agreed[streams] = before[:, -1], agreed[:, -1]
@@ -176,7 +176,7 @@ def marks_heard(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Hea
         count = min(_CHUNK, total - at)
         blocks = np.concatenate([past, samples[at * HOP : (at + count) * HOP].reshape(-1, HOP)], dtype=np.float32)
         past = blocks[-CONTEXT:]
-        hops = analyse(blocks)
+        hops = MARK_TONES.analyse(blocks)
         before = np.concatenate([[last_symbol], hops.symbol])
         agreed = np.concatenate([[last_agreed], hops.agrees])
         last_symbol, last_agreed = int(before[-1]), bool(agreed[-1])

@@ -15,8 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.confirm import PERIOD, confirm
-from harness.audio.front_end import HIGH_COUNT, HOP, WINDOW
-from harness.audio.marks import LOW_HZ, MARKS, SAMPLE_RATE
+from harness.audio.front_end import HOP, WINDOW, TonePairs
+from harness.audio.marks import HIGH_HZ, LOW_HZ, MARKS, SAMPLE_RATE
+
+MARK_TONES: Final = TonePairs(
+    LOW_HZ,
+    HIGH_HZ,
+    min_share=0.45,  # speech seldom has it, marks have 0.9
+    max_twist_db=18.0,
+    min_dbov=-53.0,
+    tolerance_hz=(14.0,) * (len(LOW_HZ) + len(HIGH_HZ)),
+)
 
 History = Callable[[int, int], NDArray[np.float32]]
 """Gives the stream's samples from one sample number to another (the last 160 ms are asked for at most)."""
@@ -185,7 +194,7 @@ def _link(run: _Run, before: _Run, distance: int) -> None:
             run.first, run.shares = first, shares + run.share
 
 
-_SYMBOLS: Final = len(LOW_HZ) * HIGH_COUNT
+_SYMBOLS: Final = len(LOW_HZ) * len(HIGH_HZ)
 # How many symbols apart two runs may be whose first windows lie so many hops apart: a slip moves them by two.
 _APART: Final = tuple(
     tuple(apart for apart in (1, 2, 3) if abs(hops - _SYMBOL_HOPS * apart) <= 2) for hops in range(15)
@@ -199,7 +208,7 @@ def _words_of() -> tuple[list[int], ...]:
     """
     tables = tuple([-1] * _SYMBOLS**2 for _ in range(4))
     for mark, word in enumerate(MARKS):
-        symbols = [low * HIGH_COUNT + high for low, high in word]
+        symbols = [low * len(HIGH_HZ) + high for low, high in word]
         for place, second in enumerate(symbols):
             for apart in (1, 2, 3):
                 tables[apart][symbols[place - apart] * _SYMBOLS + second] = mark * 4 + place
