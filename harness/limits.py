@@ -1,0 +1,250 @@
+"""What the processes of one run may use, and how much at once: leases, marks and the gate every call passes.
+
+All of it rests on ``flock`` in the run's directory: the kernel frees what a dead process held, at once, so nothing here
+has to be cleaned up after a crash. A lock file that cannot be read or written refuses the call (it fails closed).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import json
+import mmap
+import os
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.deployment import Limits
+from harness.errors import RefusedError, ResourceError
+
+#: Marks 0…239 are the harness's own legs'; 240 and up are assistants' voices.
+LEG_MARKS = 240
+#: Every worker needs marks for the legs of the largest case (a full trunk, one caller more, and who answers them).
+MARKS_A_WORKER = 10
+MOST_WORKERS = LEG_MARKS // MARKS_A_WORKER
+
+_POLL_S = 0.01
+
+
+class Lease:
+    """Something held by this process until :meth:`release`, or until the process ends."""
+
+    def __init__(self, descriptor: int, index: int) -> None:
+        self._descriptor: int | None = descriptor
+        self.index = index  #: which of the things asked for it is
+
+    def release(self) -> None:
+        """Give it back; harmless when done twice."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)  # and with it the lock
+            self._descriptor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def try_lease(path: Path, index: int = 0) -> Lease | None:
+    """Lock ``path`` (made when missing) for this process, or None when another holds it."""
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return Lease(descriptor, index)
+
+
+def lease(paths: Sequence[Path]) -> Lease:
+    """Lock the first of ``paths`` that is free; when none is, wait for the last one. A signal handler may raise out of it."""
+    for index, path in enumerate(paths):
+        if held := try_lease(path, index):
+            return held
+    descriptor = _open(paths[-1])
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return Lease(descriptor, len(paths) - 1)
+
+
+def released(path: Path) -> None:
+    """Return when whoever holds the lock of ``path`` lets it go, above all by dying; at once when nobody does."""
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ResourceError(f"{path}: the lock cannot be opened: {error.strerror}") from error
+
+
+class Marks:
+    """The marks of one worker: its block of 0…239, handed out in turn.
+
+    Within a case no mark comes twice, and the next case goes on where the last one ended, so that a straggling leg is
+    not taken for a new one.
+    """
+
+    def __init__(self, slot: int, slots: int) -> None:
+        self._block = range(slot * LEG_MARKS // slots, (slot + 1) * LEG_MARKS // slots)
+        self._turn = itertools.cycle(self._block)
+        self._lock = threading.Lock()
+
+    def of_case(self) -> Iterator[int]:
+        """The marks for one case's legs. Raises :class:`ResourceError` when it asks for more than the block has."""
+        for _ in self._block:
+            with self._lock:
+                mark = next(self._turn)
+            yield mark
+        raise ResourceError(f"no mark is left: a case has at most {len(self._block)} legs here; use fewer workers (-n)")
+
+
+class CallsUp:
+    """How many calls each worker has up now, in a small shared file; a replaced worker begins again at nought."""
+
+    _COUNT = struct.Struct("=I")
+
+    def __init__(self, path: Path, slots: int) -> None:
+        self._slots = slots
+        descriptor = _open(path)
+        try:
+            os.ftruncate(descriptor, self._COUNT.size * slots)
+            self._memory = mmap.mmap(descriptor, self._COUNT.size * slots)
+        except OSError as error:
+            raise ResourceError(f"{path}: cannot be shared: {error.strerror}") from error
+        finally:
+            os.close(descriptor)
+
+    def set(self, slot: int, calls: int) -> None:
+        """Say how many calls the worker in ``slot`` has up."""
+        self._COUNT.pack_into(self._memory, self._COUNT.size * slot, calls)
+
+    def total(self) -> int:
+        """The calls of all workers."""
+        return sum(self._COUNT.unpack_from(self._memory, self._COUNT.size * slot)[0] for slot in range(self._slots))
+
+
+class CallGate:
+    """Lets a call through when the deployment's limits allow it, over all workers of a run.
+
+    ``concurrent_calls`` are lock files, so a dead worker's calls stop counting; ``calls_per_second`` is kept by spacing
+    the calls evenly (GCRA with a burst of one), ``calls_per_run`` by a count. ``changed`` is told how many calls this
+    process has up.
+    """
+
+    def __init__(self, directory: Path, limits: Limits, changed: Callable[[int], None] = lambda calls: None) -> None:
+        self._limits = limits
+        self._directory = directory
+        self._changed = changed
+        self._up = 0
+        self._lock = threading.Lock()
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ResourceError(f"{directory}: the call gate cannot be kept: {error.strerror}") from error
+
+    def admit(self, within: float) -> Permit:
+        """Wait until a call may be placed now, for ``within`` seconds at most; the permit is owed back when it has ended.
+
+        Raises :class:`RefusedError` when the run's calls are used up, :class:`ResourceError` when no call may be placed
+        in time or the gate's own files cannot be used.
+        """
+        deadline = time.monotonic() + within
+        slot = self._slot(deadline, within)
+        try:
+            start = self._reserve(deadline, within)
+        except BaseException:
+            slot.release()
+            raise
+        time.sleep(max(0.0, start - time.monotonic()))
+        self._count(+1)
+        return Permit(slot, self._count)
+
+    def _slot(self, deadline: float, within: float) -> Lease:
+        most = self._limits.concurrent_calls
+        first = os.getpid() % most  # workers begin at different places, so that most find a free one at once
+        while True:
+            for index in range(most):
+                if held := try_lease(self._directory / f"call-{(first + index) % most}"):
+                    return held
+            if time.monotonic() >= deadline:
+                raise ResourceError(f"no call slot came free within {within:g} s (limits.concurrent_calls = {most})")
+            time.sleep(_POLL_S)
+
+    def _reserve(self, deadline: float, within: float) -> float:
+        """The monotonic time at which the call may be placed; it is counted from here on."""
+        most, interval = self._limits.calls_per_run, 1.0 / self._limits.calls_per_second
+        with lease([self._directory / "books.lock"]):
+            placed, next_start = self._read()
+            if placed >= most:
+                raise RefusedError(f"this run has placed its {most} calls; allowed: limits.calls_per_run = {most}")
+            start = max(next_start, time.monotonic())
+            if start > deadline:
+                raise ResourceError(
+                    f"no call may be placed within {within:g} s (limits.calls_per_second = {1 / interval:g})"
+                )
+            self._write(placed + 1, start + interval)
+        return start
+
+    def _read(self) -> tuple[int, float]:
+        path = self._directory / "books.json"
+        try:
+            books = json.loads(path.read_text())
+            return int(books["placed"]), float(books["next"])
+        except FileNotFoundError:
+            return 0, 0.0
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ResourceError(f"{path}: the run's count of calls cannot be read, so no call is placed") from error
+
+    def _write(self, placed: int, next_start: float) -> None:
+        path = self._directory / "books.json"
+        try:
+            part = path.with_suffix(".part")
+            part.write_text(json.dumps({"placed": placed, "next": next_start}))
+            part.replace(path)
+        except OSError as error:
+            raise ResourceError(f"{path}: the run's count of calls cannot be kept: {error.strerror}") from error
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._up += change
+            self._changed(self._up)
+
+
+class Permit:
+    """One call's place in the gate."""
+
+    def __init__(self, slot: Lease, count: Callable[[int], None]) -> None:
+        self._slot: Lease | None = slot
+        self._count = count
+
+    def release(self) -> None:
+        """The call has ended; harmless when done twice."""
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            slot.release()
+            self._count(-1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()

@@ -1,0 +1,83 @@
+"""The options of a verification run, and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.deployment import Deployment, load
+from harness.errors import DeploymentError, SelectionError
+from harness.matrix import Selection
+
+REPORTS = Path("reports")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options; they stand in a group of their own in ``pytest --help``."""
+    group = parser.getgroup("verification")
+
+    def several(name: str, metavar: str, text: str) -> None:
+        group.addoption(name, action="append", default=[], metavar=metavar, help=text)
+
+    several("--deployment", "FILE", "verify what this deployment file describes (repeatable)")
+    several("--row", "ID", "only this row of the matrix (repeatable)")
+    several("--transport", "NAME", "only this transport: udp, tcp, tls (repeatable)")
+    several("--auth", "NAME", "only trunks with this authentication: ip, digest (repeatable)")
+    several("--codec", "NAME", "only this codec: pcmu, pcma (repeatable)")
+    several("--ai", "WHO", "only with this AI: synthflow, stand-in (repeatable)")
+    several("--fault", "NAME[@LINE]", "make the simulated world wrong in this way (repeatable)")
+    group.addoption(
+        "--timings",
+        choices=("quick", "documented"),
+        default="quick",
+        help="the guides' own timings, or scaled down where the guides let one set them (default: quick)",
+    )
+    group.addoption("--reports", type=Path, default=REPORTS, metavar="DIR", help="where runs leave their results")
+    group.addoption("--plan", action="store_true", help="show which cases would run, and place no call")
+
+
+def selection(config: pytest.Config) -> Selection:
+    """What the options ask for."""
+    option = config.getoption
+    return Selection(
+        rows=tuple(option("row")),
+        transports=tuple(option("transport")),
+        authentication=tuple(option("auth")),
+        codecs=tuple(option("codec")),
+        ais=tuple(option("ai")),
+    )
+
+
+def files(config: pytest.Config) -> list[Path]:
+    """The deployment files asked for."""
+    return [Path(name) for name in config.getoption("deployment")]
+
+
+def deployments(paths: list[Path]) -> tuple[Deployment, ...]:
+    """Read all of them. Raises :class:`DeploymentError` with every mistake of every file, a line each."""
+    found: dict[str, Deployment] = {}
+    mistakes: list[str] = []
+    for path in paths:
+        try:
+            deployment = load(path)
+        except DeploymentError as error:
+            mistakes.append(str(error))
+            continue
+        if deployment.name in found:
+            mistakes.append(
+                f"{path}: name: {deployment.name!r} is another file's too; allowed: a name of its own for each"
+            )
+        found[deployment.name] = deployment
+    if mistakes:
+        raise DeploymentError("\n".join(mistakes))
+    return tuple(found.values())
+
+
+def check_faults(faults: list[str], chosen: tuple[Deployment, ...]) -> None:
+    """A fault needs a world that can be made wrong. Raises :class:`SelectionError`."""
+    if faults and not any(deployment.kind == "simulated" for deployment in chosen):
+        names = ", ".join(deployment.name for deployment in chosen)
+        raise SelectionError(
+            f"--fault {faults[0]}: {names} is not simulated; allowed: --fault with a simulated deployment"
+        )

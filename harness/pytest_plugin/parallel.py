@@ -1,0 +1,169 @@
+"""The processes of a run: what the controller starts, what its workers are handed, and how all of it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
+from harness.limits import MOST_WORKERS, Lease, lease
+from harness.pytest_plugin import options
+from harness.pytest_plugin.run import RUN, Run, run_of
+from harness.pytest_plugin.watch import Watch
+from harness.pytest_plugin.worlds import Worlds
+
+_INPUT = "harness"
+_SLOT = pytest.StashKey[Lease]()
+_RUNNER = pytest.StashKey[Lease]()
+WORLDS = pytest.StashKey[Worlds]()
+WATCH = pytest.StashKey[Watch]()
+
+#: Where scenarios live, under pytest's root.
+SCENARIOS = "scenarios"
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """``-n auto``: calls wait far more than they compute, so more workers than cores."""
+    if not options.files(config):
+        return None
+    return min(MOST_WORKERS, max(8, 4 * (os.cpu_count() or 1)))
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Make the run ready before anything else happens; what is wrong is said in a line, and nothing is left running.
+
+    xdist has decided the number of workers by now, and pytest has not begun its session.
+    """
+    if plain := getattr(config, "workerinput", {}).get(_INPUT):
+        _begin_worker(config, Run.from_plain(plain))
+        return None
+    only_looks = config.option.help or config.option.version or config.option.markers or config.option.showfixtures
+    if only_looks or hasattr(config, "workerinput"):
+        return None
+    try:
+        _begin(config)
+    except MistakeError as error:
+        _say(str(error))
+        return int(pytest.ExitCode.USAGE_ERROR)
+    except HarnessError as error:
+        _say(str(error))
+        return int(pytest.ExitCode.INTERNAL_ERROR)
+    except KeyboardInterrupt:
+        return int(pytest.ExitCode.INTERRUPTED)
+    return None
+
+
+def _say(text: str) -> None:
+    for line in text.splitlines():
+        print(f"ERROR: {line}", file=sys.stderr)
+
+
+def _begin(config: pytest.Config) -> None:
+    files = options.files(config)
+    if not files:
+        scenarios = config.rootpath / SCENARIOS
+        if any(Path(str(argument).partition("::")[0]).resolve().is_relative_to(scenarios) for argument in config.args):
+            raise SelectionError("scenarios need a deployment; allowed: --deployment FILE (see scenarios/deployments)")
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as on Ctrl-C, with everything hung up
+    deployments = options.deployments(files)
+    faults = list(config.getoption("fault"))
+    options.check_faults(faults, deployments)
+    only_plans = config.getoption("plan") or config.option.collectonly
+    if only_plans:
+        config.option.numprocesses = config.option.tx = None
+        config.option.dist = "no"
+    workers = getattr(config.option, "numprocesses", None) or 0
+    if workers > MOST_WORKERS:
+        raise SelectionError(f"-n {workers}: every leg needs a mark of its own; allowed: up to {MOST_WORKERS} workers")
+    run = Run(
+        directory=Path(),
+        deployments=deployments,
+        selection=options.selection(config),
+        timings=config.getoption("timings"),
+        faults=tuple(faults),
+        workers=workers,
+    )
+    _ = run.cases  # a selection that names something unknown is said before anything is started
+    config.stash[RUN] = run
+    if only_plans:
+        return
+    run.directory = _directory(config.getoption("reports"))
+    _start(config, run, files)
+
+
+def _directory(reports: Path) -> Path:
+    """A new directory for this run. Raises :class:`ResourceError`."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    try:
+        reports.mkdir(parents=True, exist_ok=True)
+        for attempt in range(1000):
+            directory = reports.absolute() / (f"{stamp}-{attempt}" if attempt else stamp)
+            try:
+                directory.mkdir()
+            except FileExistsError:  # another run began in the same second
+                continue
+            (directory / "control").mkdir()
+            return directory
+    except OSError as error:
+        raise ResourceError(f"{reports}: the run's results cannot be written here: {error.strerror}") from error
+    raise ResourceError(f"{reports}: too many runs began at {stamp}")
+
+
+def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
+    stack = ExitStack()
+    config.add_cleanup(stack.close)  # on every way out; the orderly one has ended all of it before
+    runner = lease([run.control / "runner"])
+    config.stash[_RUNNER] = runner
+    stack.callback(runner.release)
+    simulated = [pair for pair in zip(files, run.deployments, strict=True) if pair[1].kind == "simulated"]
+    worlds = config.stash[WORLDS] = Worlds()
+    stack.callback(worlds.stop)
+    run.replicas = {d.name: [d] for d in run.deployments if d.kind != "simulated"}
+    try:
+        run.replicas |= worlds.start(
+            simulated,
+            tenants=run.slots + 1,
+            timings=run.timings,
+            faults=run.faults,
+            directory=run.directory,
+            control=run.control,
+        )
+    except BaseException:
+        worlds.stop()
+        raise
+    if not run.workers:
+        config.stash[WATCH] = Watch(run)
+
+
+def _begin_worker(config: pytest.Config, run: Run) -> None:
+    """A worker holds its slot for life; one that replaces a dead one takes over the dead one's."""
+    slot = lease([run.control / f"slot-{index}" for index in range(run.slots)])
+    run.slot = slot.index
+    run.calls_up.set(run.slot, 0)
+    config.stash[_SLOT] = slot
+    config.stash[RUN] = run
+    watch = config.stash[WATCH] = Watch(run)
+    watch.runner(run.control / "runner")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand a worker what it needs, secrets too: this goes through the pipe to it."""
+    if run := run_of(node.config):
+        node.workerinput[_INPUT] = run.to_plain()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """On the way out of a run cut short, wake the workers at once: they end what they wait for, and hang up."""
+    if exitstatus == pytest.ExitCode.INTERRUPTED and (runner := session.config.stash.get(_RUNNER, None)):
+        runner.release()

@@ -1,0 +1,204 @@
+"""What one sees while a run goes on, and at its end. Reads reports only; the run does not depend on it.
+
+pytest's own output is kept quiet unless ``-v`` asks for it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from harness.errors import HarnessError
+from harness.pytest_plugin.cases import case_id, case_of
+from harness.pytest_plugin.parallel import WORLDS
+from harness.pytest_plugin.run import Run, run_of
+from harness.verdict import Verdict
+
+_STYLES = {
+    Verdict.PASSED: "green",
+    Verdict.FAILED: "red",
+    Verdict.NOT_OBSERVABLE: "yellow",
+    Verdict.BROKEN: "magenta",
+}
+#: Where there is no terminal to redraw, a line comes this often, in seconds.
+_PLAIN_EVERY_S = 5.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Show progress in the process that gathers the reports."""
+    run = run_of(config)
+    if run is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(
+            Plan(run) if config.getoption("plan") else Progress(run, config), "harness-progress"
+        )
+
+
+@dataclass
+class Tally:
+    """One line of the table."""
+
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+
+def _quiet(config: pytest.Config) -> None:
+    """pytest's reporter goes on counting, but writes into nothing: its lines would tear the live one apart."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None:
+        reporter._tw._file = open(os.devnull, "w")  # noqa: SIM115  # lives as long as the process; no public way
+
+
+class Progress:
+    """Counts what comes in, shows it, and turns it into the exit code."""
+
+    def __init__(self, run: Run, config: pytest.Config) -> None:
+        self._run = run
+        self._config = config
+        self._began = time.monotonic()
+        # a copy of stdout, since pytest redirects the real one while a case runs in this process
+        self._console = Console(file=os.fdopen(os.dup(sys.__stdout__.fileno()), "w"), highlight=False, soft_wrap=True)  # type: ignore[union-attr]
+        self._live: Live | None = None
+        self._last_line = self._began
+        self._planned: set[str] = set()
+        self._done: dict[str, Verdict] = {}
+        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._cases = {case.id: case for case in run.cases}
+        self._collection_failed = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Begin to show."""
+        if self._config.option.verbose <= 0:
+            _quiet(self._config)
+            if self._console.is_terminal:
+                self._live = Live(
+                    console=self._console, get_renderable=self._line, refresh_per_second=5, transient=True
+                )
+                self._live.start()
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A scenario that cannot be read is the harness's fault."""
+        if report.failed:
+            self._collection_failed = True
+            self._say(Text(f"BROKEN   {report.nodeid} cannot be read:\n{report.longreprtext}", "magenta"))
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note what is to be reported (one process)."""
+        self._planned |= {case.id for item in session.items if (case := case_of(item))}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Note what is to be reported (workers)."""
+        self._planned |= {case_id(nodeid) for nodeid in ids}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a phase; a case counts when its last one is in, or when its worker crashed."""
+        name = case_id(report.nodeid)
+        self._seconds[name] += getattr(report, "duration", 0.0)
+        crashed = report.when not in ("setup", "call", "teardown")
+        if name in self._done or not (crashed or report.when == "teardown"):
+            return
+        said = dict(report.user_properties)
+        verdict = Verdict.BROKEN if crashed else Verdict(str(said.get("verdict", Verdict.BROKEN)))
+        message = f"its worker process died ({report.longreprtext})" if crashed else str(said.get("message", ""))
+        self._done[name] = verdict
+        case = self._cases.get(name)
+        tally = self._tallies.setdefault((case.integration if case else "", case.row.id if case else name), Tally())
+        tally.verdicts[verdict] += 1
+        tally.seconds += self._seconds[name]
+        if verdict is not Verdict.PASSED:
+            first = message.splitlines()[0] if message else "no reason was given"
+            self._say(Text.assemble((f"{verdict.upper():<8} ", _STYLES[verdict]), (name, "bold"), f"  {first}"))
+        elif self._live is None and time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
+            self._last_line = time.monotonic()
+            self._say(self._line())
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None]:
+        """When everything has ended: the worlds too, the table, and the exit code."""
+        yield
+        faults = session.config.stash[WORLDS].stop() if WORLDS in session.config.stash else []
+        if self._live is not None:
+            self._live.stop()
+        session.exitstatus = self._finish(exitstatus, faults)
+
+    def _finish(self, exitstatus: int, faults: Iterable[HarnessError]) -> int:
+        faults = list(faults)
+        missing = self._planned - self._done.keys()
+        self._say(self._table())
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and not self._collection_failed
+        for fault in faults:
+            self._say(Text(f"BROKEN   {fault}", "magenta"))
+        if missing:
+            why = "the run was interrupted" if interrupted else "their workers were lost"
+            self._say(
+                Text(f"BROKEN   {len(missing)} of {len(self._planned)} cases were never reported: {why}", "magenta")
+            )
+        self._say(self._line())
+        self._say(Text(f"results  {self._run.directory}"))
+        verdicts = set(self._done.values())
+        if interrupted:
+            return pytest.ExitCode.INTERRUPTED
+        if faults or missing or self._collection_failed or Verdict.BROKEN in verdicts:
+            return pytest.ExitCode.INTERNAL_ERROR
+        if exitstatus in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
+            return exitstatus
+        return pytest.ExitCode.OK if verdicts == {Verdict.PASSED} else pytest.ExitCode.TESTS_FAILED
+
+    def _line(self) -> Text:
+        counts = Counter(self._done.values())
+        parts = [f"{len(self._done)}/{len(self._planned) or '…'} cases"]
+        if self._live is not None and self._live.is_started:
+            parts.append(f"{self._run.calls_up.total()} calls up")
+        text = Text("         " + " · ".join(parts))
+        for verdict, style in _STYLES.items():
+            if counts[verdict]:
+                text.append(f" · {counts[verdict]} {verdict}", style)
+        return text.append(f" · {time.monotonic() - self._began:.1f} s")
+
+    def _table(self) -> Table:
+        table = Table("integration", "row", box=None, pad_edge=False, header_style="bold")
+        for title in ("cases", *Verdict, "seconds"):
+            table.add_column(str(title), justify="right")
+        for (integration, row), tally in sorted(self._tallies.items()):
+            counts = [Text(str(tally.verdicts[v] or "·"), _STYLES[v] if tally.verdicts[v] else "dim") for v in Verdict]
+            table.add_row(integration, row, str(tally.verdicts.total()), *counts, f"{tally.seconds:.1f}")
+        return table
+
+    def _say(self, what: Any) -> None:
+        self._console.print(what)
+        self._console.file.flush()
+
+
+class Plan:
+    """Shows what would run, and runs nothing."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Keep pytest quiet."""
+        if session.config.option.verbose <= 0:
+            _quiet(session.config)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Instead of running the cases, list them."""
+        console = Console(highlight=False, soft_wrap=True)
+        cases = [case for item in session.items if (case := case_of(item))]
+        for case in cases:
+            console.print(Text.assemble((case.id, "bold"), f"  {case.title}"))
+        console.print(f"{len(cases)} cases; none was run")
+        return True

@@ -1,0 +1,122 @@
+"""What every process of a run knows of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from harness import matrix
+from harness.deployment import Deployment, from_plain, to_plain
+from harness.limits import CallGate, CallsUp, Marks
+from harness.matrix import Case, Selection
+
+TimingsName = Literal["quick", "documented"]
+
+
+@dataclass
+class Run:
+    """One verification run, as seen by its controller, or by one of its workers.
+
+    ``deployments`` are as their files have them; ``replicas`` are the ones to call, filled in, by deployment name: one of
+    a real deployment, as many of a simulated one as its world has tenants.
+    """
+
+    directory: Path
+    deployments: tuple[Deployment, ...]
+    selection: Selection
+    timings: TimingsName
+    faults: tuple[str, ...] = ()
+    workers: int = 0  #: xdist's; 0: this process runs the cases itself
+    slot: int = 0  #: which block of marks is this process's
+    replicas: dict[str, list[Deployment]] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)  #: deployments whose world died, with what it last said
+
+    @property
+    def slots(self) -> int:
+        """How many processes run cases."""
+        return max(1, self.workers)
+
+    @cached_property
+    def cases(self) -> list[Case]:
+        """Every case asked for. Raises :class:`~harness.errors.SelectionError`."""
+        return matrix.cases(self.deployments, self.selection)
+
+    @property
+    def cases_directory(self) -> Path:
+        """Where each case has its directory of evidence."""
+        return self.directory / "cases"
+
+    @property
+    def control(self) -> Path:
+        """Where the processes of the run keep their locks."""
+        return self.directory / "control"
+
+    def deployment(self, name: str) -> Deployment:
+        """The deployment of that name, as its file has it. Raises ``KeyError``."""
+        return {deployment.name: deployment for deployment in self.deployments}[name]
+
+    @cached_property
+    def marks(self) -> Marks:
+        """This process's marks."""
+        return Marks(self.slot, self.slots)
+
+    @cached_property
+    def calls_up(self) -> CallsUp:
+        """The calls of all processes."""
+        return CallsUp(self.control / "calls-up", self.slots)
+
+    @cached_property
+    def _gates(self) -> dict[str, CallGate]:
+        counts: dict[str, int] = {}
+
+        def teller(name: str) -> Callable[[int], None]:
+            def tell(calls: int) -> None:
+                counts[name] = calls
+                self.calls_up.set(self.slot, sum(counts.values()))
+
+            return tell
+
+        return {d.name: CallGate(self.control / f"gate-{d.name}", d.limits, teller(d.name)) for d in self.deployments}
+
+    def gate(self, deployment: str) -> CallGate:
+        """What every call of that deployment passes."""
+        return self._gates[deployment]
+
+    def to_plain(self) -> dict[str, Any]:
+        """For a worker, by the pipe to it: there are secrets in it."""
+        return {
+            "directory": str(self.directory),
+            "deployments": [to_plain(deployment) for deployment in self.deployments],
+            "selection": {name: list(value) for name, value in dataclasses.asdict(self.selection).items()},
+            "timings": self.timings,
+            "faults": list(self.faults),
+            "workers": self.workers,
+            "replicas": {name: [to_plain(d) for d in deployments] for name, deployments in self.replicas.items()},
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Run:
+        """The inverse of :meth:`to_plain`."""
+        return cls(
+            directory=Path(plain["directory"]),
+            deployments=tuple(from_plain(d) for d in plain["deployments"]),
+            selection=Selection(**{name: tuple(value) for name, value in plain["selection"].items()}),
+            timings=plain["timings"],
+            faults=tuple(plain["faults"]),
+            workers=plain["workers"],
+            replicas={name: [from_plain(d) for d in found] for name, found in plain["replicas"].items()},
+        )
+
+
+RUN = pytest.StashKey[Run]()
+
+
+def run_of(config: pytest.Config) -> Run | None:
+    """The run this process takes part in; None when this is another kind of pytest run."""
+    return config.stash.get(RUN, None)

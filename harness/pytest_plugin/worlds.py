@@ -1,0 +1,164 @@
+"""The simulated worlds of a run: child processes that end when the runner does, however it ends.
+
+A world's death is noticed by the kernel's means alone: it holds the lock of a file as long as it lives, and whoever
+waits for that lock wakes the moment it dies (:mod:`harness.pytest_plugin.watch`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.deployment import Deployment, from_plain
+from harness.errors import BrokenError, HarnessError, SelectionError, WorldLostError
+
+_START_S = 60.0
+_STOP_S = 15.0
+#: What the world's error line calls a mistake of the user's; every other kind is its surroundings' fault.
+_MISTAKES = {"mistake", "unknown-fault"}
+
+
+def alive_lock(control: Path, name: str) -> Path:
+    """The file whose lock the world of that deployment holds while it lives."""
+    return control / f"world-{name}.alive"
+
+
+def log_file(directory: Path, name: str) -> Path:
+    """Where the world of that deployment logs."""
+    return directory / f"world-{name}.log"
+
+
+def last_lines(path: Path, count: int = 5) -> str:
+    """The end of a log, for a message."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return "it left no log"
+    return "\n".join(lines[-count:]) or "its log is empty"
+
+
+class World:
+    """One simulated deployment, played by a process of its own."""
+
+    def __init__(self, name: str, command: Sequence[str], *, control: Path, directory: Path) -> None:
+        """Start the process; it is ready only after :meth:`ready`. ``control`` and ``directory`` have to exist."""
+        self.name = name
+        self._log = log_file(directory, name)
+        alive = os.open(alive_lock(control, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    pass_fds=(alive,),
+                    start_new_session=True,  # Ctrl-C is for the runner, which then ends the world in order
+                )
+        except OSError as error:
+            raise WorldLostError(f"the world of {name} could not be started: {error}") from error
+        finally:
+            os.close(alive)
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    def ready(self, within: float = _START_S) -> list[Deployment]:
+        """Wait for the world; gives one complete deployment for each tenant.
+
+        Raises :class:`SelectionError` for what the user can mend, else :class:`WorldLostError`.
+        """
+        line = self._first_line(time.monotonic() + within)
+        try:
+            said: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise WorldLostError(f"the world of {self.name} did not start:\n{last_lines(self._log)}") from None
+        if said.get("event") == "ready":
+            return [from_plain(deployment) for deployment in said["deployments"]]
+        message = str(said.get("message", line))
+        if said.get("kind") in _MISTAKES:
+            raise SelectionError(message)
+        raise WorldLostError(f"the world of {self.name} did not start: {message}")
+
+    def _first_line(self, deadline: float) -> str:
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        read = bytearray()
+        while not read.endswith(b"\n"):
+            if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise WorldLostError(f"the world of {self.name} was not ready in time:\n{last_lines(self._log)}")
+            chunk = os.read(descriptor, 1 << 20)
+            if not chunk:
+                break
+            read += chunk
+        return read.decode("utf-8", "replace")
+
+    def stop(self, within: float = _STOP_S) -> None:
+        """End the world; harmless when done twice. Raises :class:`WorldLostError` when it died, hung, or its books are not clean."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        if self._process.stdin.closed:
+            return
+        died = self._process.poll() is not None
+        try:
+            self._process.stdin.close()
+        except BrokenPipeError:
+            died = True
+        self._process.stdout.close()
+        try:
+            code = self._process.wait(within)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise WorldLostError(f"the world of {self.name} did not end in {within:g} s and was killed") from None
+        if died:
+            raise WorldLostError(f"the world of {self.name} died (exit code {code}):\n{last_lines(self._log)}")
+        if code:
+            raise WorldLostError(f"the world of {self.name} ended with calls in its books:\n{last_lines(self._log)}")
+
+
+class Worlds:
+    """All worlds of a run."""
+
+    def __init__(self) -> None:
+        self._worlds: list[World] = []
+
+    def start(
+        self,
+        simulated: Sequence[tuple[Path, Deployment]],
+        *,
+        tenants: int,
+        timings: str,
+        faults: Sequence[str],
+        directory: Path,
+        control: Path,
+    ) -> dict[str, list[Deployment]]:
+        """Start a world for each, side by side, and wait until all are ready. Raises what :meth:`World.ready` raises."""
+        for path, deployment in simulated:
+            command = [sys.executable, "-m", "harness.simulation", str(path), "--tenants", str(tenants)]
+            command += ["--directory", str(directory), "--timings", timings]
+            command += [argument for fault in faults for argument in ("--fault", fault)]
+            self._worlds.append(World(deployment.name, command, control=control, directory=directory))
+        return {world.name: world.ready() for world in self._worlds}
+
+    def stop(self) -> list[HarnessError]:
+        """End them all; what went wrong with any is in the answer."""
+        faults: list[HarnessError] = []
+        for world in self._worlds:
+            try:
+                world.stop()
+            except BrokenError as error:
+                faults.append(error)
+        self._worlds.clear()
+        return faults
