@@ -31,11 +31,14 @@ _DIGEST = re.compile(r'\b(response|cnonce)="[^"]*"', re.IGNORECASE)
 
 
 def mask_number(number: str, dot: str = DOT) -> str:
-    """One number with its middle gone; its separators go too. Shorter numbers lose more of their head."""
+    """One number with its middle gone; its separators go too. Shorter numbers lose more of their head.
+
+    As many characters as digits: a masked SIP body keeps the length its Content-Length states.
+    """
     prefix = "+" if number.startswith("+") else number[:3] if number[:3].lower() == "%2b" else ""
     digits = re.sub(r"\D", "", number[len(prefix) :])
     head = 4 if len(digits) >= 11 else 3 if len(digits) >= 10 else 1
-    return f"{prefix}{digits[:head]}{dot * 3}{digits[-4:]}"
+    return f"{prefix}{digits[:head]}{dot * (len(digits) - head - 4)}{digits[-4:]}"
 
 
 def mask_text(text: str, dot: str = DOT) -> str:

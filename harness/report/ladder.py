@@ -1,0 +1,306 @@
+"""The sequence diagram of a case, as text for a terminal and as SVG for a report.
+
+Each phone of the harness is a lifeline, and each address it talks to is another. Time runs down by message, not to scale:
+what counts is the order, and a call is quiet for most of its life.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from harness.report.evidence import CaseEvidence
+from harness.report.flow import Arrow, Endpoint, arrows
+from harness.report.markup import xml
+from harness.report.moments import Moment, Stretch, moments, stretches
+
+
+@dataclass(frozen=True)
+class Lifeline:
+    """One party: a phone of ours, or an address."""
+
+    key: str
+    title: str
+    subtitle: str
+    ours: bool
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The diagram's content, before it has a form."""
+
+    began: float
+    lifelines: tuple[Lifeline, ...]
+    rows: tuple[tuple[Arrow, int, int] | tuple[Moment, int], ...]  #: with the indices of the lifelines they touch
+    stretches: tuple[Stretch, ...]
+
+    @classmethod
+    def of(cls, evidence: CaseEvidence) -> Ladder:
+        """The ladder of a case."""
+        flow = arrows(evidence)
+        book = _Book(evidence, flow)
+        touched = [(arrow, book.index(arrow, source=True), book.index(arrow, source=False)) for arrow in flow]
+        beside = [(moment, index) for moment in moments(evidence) if (index := book.of_phone(moment.phone)) is not None]
+        rows: list[tuple[Arrow, int, int] | tuple[Moment, int]] = [*touched, *beside]
+        return cls(
+            evidence.began,
+            tuple(book.lifelines),
+            tuple(sorted(rows, key=lambda row: row[0].at)),
+            tuple(stretches(evidence)),
+        )
+
+
+class _Book:
+    """Finds the lifeline of each end of an arrow, and orders them: ours where they first speak."""
+
+    def __init__(self, evidence: CaseEvidence, flow: list[Arrow]) -> None:
+        self._hosts: dict[str, str] = {str(k): str(v) for k, v in (evidence.case.get("hosts") or {}).items()}
+        self._local: dict[Endpoint, str] = {}  # our own ends, and those of a far end that told us of them
+        for arrow in flow:
+            self._local.setdefault(arrow.source if arrow.sent else arrow.target, arrow.phone)
+        self._our_hosts = {endpoint.host for endpoint in self._local}
+        self._far = {arrow.phone for arrow in flow if arrow.far_end}
+        ports: dict[str, list[Endpoint]] = {}
+        for arrow in flow:
+            for endpoint in (arrow.source, arrow.target):
+                known = ports.setdefault(self._key(endpoint), [])
+                if endpoint not in known:
+                    known.append(endpoint)
+        self._ports = ports
+        self.lifelines: list[Lifeline] = []
+        self._index: dict[str, int] = {}
+        for arrow in flow:
+            for endpoint in (arrow.source, arrow.target):
+                self._add(self._key(endpoint), endpoint)
+        for event in evidence.events:
+            if event.phone not in self._index and event.phone not in self._far and event.leg:
+                self._index[event.phone] = len(self.lifelines)
+                self.lifelines.append(Lifeline(event.phone, event.phone, "", True))
+
+    def _key(self, endpoint: Endpoint) -> str:
+        if endpoint in self._local:
+            return self._local[endpoint]
+        # a remote host is one party whatever its ports are, unless phones of ours share its address
+        return str(endpoint) if endpoint.host in self._our_hosts else endpoint.host
+
+    def _add(self, key: str, endpoint: Endpoint) -> None:
+        if key in self._index:
+            return
+        self._index[key] = len(self.lifelines)
+        ports = self._ports[key]
+        address = str(ports[0]) if len(ports) == 1 else ports[0].host
+        ours = endpoint in self._local and key not in self._far
+        title = key if endpoint in self._local else self._hosts.get(endpoint.host, address)
+        self.lifelines.append(Lifeline(key, title, address if address != title else "", ours))
+
+    def index(self, arrow: Arrow, *, source: bool) -> int:
+        return self._index[self._key(arrow.source if source else arrow.target)]
+
+    def of_phone(self, phone: str) -> int | None:
+        return self._index.get(phone)
+
+
+# --- text ---------------------------------------------------------------------------------------------------------
+
+_MARGIN = 9  # the column of times
+
+
+def text(evidence: CaseEvidence, width: int = 26) -> str:
+    """The ladder as plain text, ``width`` characters from lifeline to lifeline; times in seconds from the case's start."""
+    ladder = Ladder.of(evidence)
+    count = len(ladder.lifelines)
+    if not count:
+        return "(no SIP message was recorded)\n"
+    centres = [_MARGIN + width // 2 + index * width for index in range(count)]
+    total = _MARGIN + count * width
+
+    def blank() -> list[str]:
+        line = [" "] * total
+        for centre in centres:
+            line[centre] = "│"
+        return line
+
+    lines = []
+    for words in ("title", "subtitle"):
+        line = [" "] * total
+        for centre, lifeline in zip(centres, ladder.lifelines, strict=True):
+            _put(line, centre, getattr(lifeline, words)[: width - 2], centred=True)
+        lines.append(line)
+    for row in ladder.rows:
+        line = blank()
+        line[: _MARGIN - 1] = f"{row[0].at - ladder.began:8.3f}"
+        if isinstance(row[0], Moment):
+            _put(line, centres[row[1]] + 2, f"· {row[0].text}")
+        else:
+            _text_arrow(line, row[0], centres[row[1]], centres[row[2]])
+        lines.append(line)
+        if isinstance(row[0], Arrow) and row[0].detail:
+            line = blank()
+            _put(line, min(centres[row[1]], centres[row[2]]) + 2, row[0].detail)
+            lines.append(line)
+    return "\n".join("".join(line).rstrip() for line in lines) + "\n"
+
+
+def _text_arrow(line: list[str], arrow: Arrow, source: int, target: int) -> None:
+    label = f" {arrow.label} {'/'.join(arrow.numbers)} "
+    if source == target:
+        _put(line, source + 2, f"↺{label}")
+        return
+    left, right = sorted((source, target))
+    for column in range(left + 1, right):
+        line[column] = "─" if not arrow.far_end else "╌"
+    if target > source:
+        line[right - 1] = "▶"
+    else:
+        line[left + 1] = "◀"
+    room = right - left - 4
+    _put(line, left + 2 + max(0, (room - len(label)) // 2), label[:room])
+
+
+def _put(line: list[str], column: int, words: str, *, centred: bool = False) -> None:
+    start = max(0, column - len(words) // 2) if centred else column
+    line.extend(" " * max(0, start + len(words) - len(line)))
+    line[start : start + len(words)] = words
+
+
+# --- SVG ----------------------------------------------------------------------------------------------------------
+
+_LEFT, _TOP, _COLUMN, _ROW, _NOTE = 64, 58, 230, 36, 22
+_STYLE = (
+    "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#1f2933}.t{fill:#7b8794;font-size:11px}"
+    ".d{fill:#52606d;font-size:10.5px}.h{font-weight:600;font-size:13px}.n{fill:#7b8794;font-size:10px}"
+    ".m{fill:#52606d;font-size:11px;font-style:italic}.b{fill:#b42318}"
+    ".l{stroke:#cbd2d9;stroke-dasharray:3 3}.rq{stroke:#175cd3}.ok{stroke:#027a48}.pr{stroke:#7b8794}.er{stroke:#b42318}"
+    ".far{stroke-dasharray:5 3}"
+)
+_HEADS = {"rq": "#175cd3", "ok": "#027a48", "pr": "#7b8794", "er": "#b42318"}
+_BARS = {"ringing": "#fde68a", "talking": "#a6e3c0", "held": "#f5c2c7"}
+
+
+def svg(evidence: CaseEvidence, *, anchors: str = "") -> str:
+    """The ladder as SVG. With ``anchors``, each arrow links to ``#<anchors><number>`` in the page that holds it."""
+    ladder = Ladder.of(evidence)
+    count = max(1, len(ladder.lifelines))
+    width = _LEFT + count * _COLUMN + 20
+    places: list[float] = []
+    y = float(_TOP + 20)
+    for row in ladder.rows:
+        places.append(y)
+        y += _NOTE if isinstance(row[0], Moment) else _ROW
+    height = y + 16
+    centres = [_LEFT + _COLUMN // 2 + index * _COLUMN for index in range(count)]
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:.0f}" width="{width}" '
+        f'height="{height:.0f}" role="img" aria-label="Ladder of {xml(evidence.id)}">'
+        f"<style>{_STYLE}</style><defs>"
+        + "".join(
+            f'<marker id="a{name}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8" markerHeight="8" '
+            f'orient="auto-start-reverse"><path d="M0 0L8 4L0 8z" fill="{colour}"/></marker>'
+            for name, colour in _HEADS.items()
+        )
+        + f'</defs><rect width="{width}" height="{height:.0f}" fill="#fff"/>'
+    ]
+    parts += _svg_lifelines(ladder, centres, height)
+    parts += _svg_bars(ladder, centres, places, height)
+    for row, place in zip(ladder.rows, places, strict=True):
+        parts.append(
+            f'<text class="t" x="{_LEFT - 8}" y="{place + 4:.0f}" text-anchor="end">'
+            f"{row[0].at - ladder.began:.3f}</text>"
+        )
+        if isinstance(row[0], Moment):
+            # at the last lifeline there is no room to the right
+            last = row[1] == count - 1 and count > 1
+            x, anchor = (centres[row[1]] - 12, "end") if last else (centres[row[1]] + 12, "start")
+            parts.append(
+                f'<text class="m{" b" if row[0].bad else ""}" x="{x}" y="{place + 4:.0f}" text-anchor="{anchor}">'
+                f"{xml(row[0].text)}</text>"
+            )
+        else:
+            parts.append(_svg_arrow(row[0], centres[row[1]], centres[row[2]], place, anchors))
+    parts.append("</svg>")
+    return "".join(parts)
+
+
+def _svg_lifelines(ladder: Ladder, centres: list[int], height: float) -> list[str]:
+    parts = []
+    for centre, lifeline in zip(centres, ladder.lifelines, strict=False):
+        fill = "#eef4ff" if lifeline.ours else "#f5f7fa"
+        parts.append(
+            f'<rect x="{centre - 95}" y="8" width="190" height="40" rx="6" fill="{fill}" stroke="#cbd2d9"/>'
+            f'<text class="h" x="{centre}" y="{25 if lifeline.subtitle else 33}" text-anchor="middle">'
+            f"{xml(_short(lifeline.title, 26))}</text>"
+            + (
+                f'<text class="n" x="{centre}" y="41" text-anchor="middle">{xml(lifeline.subtitle)}</text>'
+                * bool(lifeline.subtitle)
+            )
+            + f'<line class="l" x1="{centre}" y1="48" x2="{centre}" y2="{height - 8:.0f}"/>'
+        )
+    return parts
+
+
+def _svg_bars(ladder: Ladder, centres: list[int], places: list[float], height: float) -> list[str]:
+    """Bars along a phone's lifeline: when each of its legs rang, talked, was on hold."""
+    times = [row[0].at for row in ladder.rows]
+    column = {lifeline.key: centre for lifeline, centre in zip(ladder.lifelines, centres, strict=False)}
+    legs: dict[str, list[str]] = {}
+    parts = []
+    for stretch in ladder.stretches:
+        phone = stretch.leg.partition(".")[0]
+        if phone not in column:
+            continue
+        order = legs.setdefault(phone, [])
+        if stretch.leg not in order:
+            order.append(stretch.leg)
+        x = column[phone] - 4 + 9 * order.index(stretch.leg)
+        top = _place(stretch.began, times, places, height)
+        bottom = max(top + 3, _place(stretch.ended, times, places, height))
+        parts.append(
+            f'<rect x="{x}" y="{top:.1f}" width="8" height="{bottom - top:.1f}" rx="2" fill="{_BARS[stretch.phase]}">'
+            f"<title>{xml(f'{stretch.leg} {stretch.phase}: {stretch.text}')}</title></rect>"
+        )
+    return parts
+
+
+def _place(at: float, times: list[float], places: list[float], height: float) -> float:
+    """The height of a moment between the rows around it."""
+    after = bisect_right(times, at)
+    if after == 0:
+        return places[0] if places else _TOP
+    if after == len(times):
+        return min(places[-1] + (_ROW / 2 if at > times[-1] else 0), height - 10)
+    span = times[after] - times[after - 1]
+    share = (at - times[after - 1]) / span if span else 0.0
+    return places[after - 1] + share * (places[after] - places[after - 1])
+
+
+def _svg_arrow(arrow: Arrow, source: int, target: int, y: float, anchors: str) -> str:
+    kind = (
+        "rq" if not arrow.is_response else "ok" if 200 <= arrow.status < 300 else "pr" if arrow.status < 200 else "er"
+    )
+    if not arrow.is_response and arrow.method in ("BYE", "CANCEL"):
+        kind = "pr"
+    if source == target:
+        line = f'<path d="M{source} {y - 6:.0f}h26v12h-20" fill="none" class="{kind}" marker-end="url(#a{kind})"/>'
+        middle = source + 110
+    else:
+        inset = 6 if target > source else -6
+        line = (
+            f'<line x1="{source + inset}" y1="{y:.0f}" x2="{target - inset}" y2="{y:.0f}" stroke-width="1.4" '
+            f'class="{kind}{" far" if arrow.far_end else ""}" marker-end="url(#a{kind})"/>'
+        )
+        middle = (source + target) // 2
+    room = 34 * max(1, abs(target - source) // _COLUMN)
+    detail = _short(arrow.detail, room + 6)
+    body = (
+        f"<title>{xml(arrow.text)}</title>{line}"
+        f'<text x="{middle}" y="{y - 4:.0f}" text-anchor="middle">{xml(_short(arrow.label, room))} '
+        f'<tspan class="n">{xml("/".join(arrow.numbers))}</tspan></text>'
+        + (f'<text class="d" x="{middle}" y="{y + 12:.0f}" text-anchor="middle">{xml(detail)}</text>' if detail else "")
+    )
+    if anchors and not arrow.far_end:
+        return f'<a href="#{xml(anchors + arrow.numbers[0])}">{body}</a>'
+    return f"<g>{body}</g>"
+
+
+def _short(words: str, most: int) -> str:
+    return words if len(words) <= most else words[: most - 1] + "…"

@@ -1,0 +1,148 @@
+"""What happened at a phone between its messages, in few words: what a ladder and a time line show beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harness.events import (
+    CallState,
+    DtmfReceived,
+    Event,
+    MediaState,
+    PhoneLost,
+    RegistrationState,
+    TransferProgress,
+    TransportFailed,
+)
+from harness.events import LegStarted as _LegStarted
+from harness.report.evidence import CaseEvidence
+
+#: A far end that names the mark it hears answers with that mark and this much added (ARCHITECTURE, Marks).
+REPLY = 256
+#: The first of the marks that are an assistant's own voice.
+VOICES = 240
+
+Phase = Literal["ringing", "talking", "held"]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Something worth a line of its own."""
+
+    at: float
+    phone: str
+    text: str
+    bad: bool = False
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A leg's state over time, on the monotonic clock, in seconds."""
+
+    leg: str
+    phase: Phase
+    began: float
+    ended: float
+    text: str
+
+
+def name_mark(mark: int, owners: Mapping[int, str], voices: Mapping[str, Any]) -> str:
+    """Whose mark it is: ``caller.1``, ``reply to caller.1``, an assistant's own voice, or one of no leg of this case."""
+    if mark >= REPLY:
+        return f"reply to {owners.get(mark - REPLY, f'mark {mark - REPLY} of another case')}"
+    if mark in owners:
+        return owners[mark]
+    if mark >= VOICES:
+        return str(voices.get(str(mark)) or f"AI voice {mark}")
+    return f"mark {mark} of another case"
+
+
+def owners(evidence: CaseEvidence) -> dict[int, str]:
+    """The leg that sends each mark of this case."""
+    return {event.mark: event.leg for event in evidence.events if isinstance(event, _LegStarted) and event.leg}
+
+
+def moments(evidence: CaseEvidence) -> list[Moment]:
+    """What happened besides messages, by time."""
+    own = owners(evidence)
+    voices = evidence.case.get("voices") or {}
+    found = [moment for event in evidence.events if (moment := _moment(event)) is not None]
+    for span in evidence.marks:
+        phone = span.leg.partition(".")[0]
+        found.append(Moment(span.began, phone, f"{span.leg} hears {name_mark(span.mark, own, voices)}"))
+    return sorted(found, key=lambda moment: moment.at)
+
+
+def _moment(event: Event) -> Moment | None:
+    words: Callable[[Any], tuple[str, bool] | None] | None = _WORDS.get(type(event))
+    said = words(event) if words else None
+    return Moment(event.at, event.phone, said[0], said[1]) if said else None
+
+
+def _media(event: MediaState) -> tuple[str, bool]:
+    if not event.active:
+        return f"{event.leg} has no media", True
+    secure = ", SRTP" if event.secure else ""
+    return f"{event.leg} media {event.codec or '?'} {event.direction}{secure}", False
+
+
+def _registration(event: RegistrationState) -> tuple[str, bool]:
+    if event.active:
+        return f"registered for {event.expires} s", False
+    return f"not registered: {event.code} {event.reason}".rstrip(), event.code >= 300
+
+
+_WORDS: dict[type[Event], Callable[[Any], tuple[str, bool] | None]] = {
+    MediaState: _media,
+    RegistrationState: _registration,
+    DtmfReceived: lambda event: (f"{event.leg} receives digit {event.digit} ({event.method})", False),
+    TransferProgress: lambda event: (f"{event.leg} transfer: {event.code} {event.reason}".rstrip(), event.code >= 300),
+    TransportFailed: lambda event: (f"{event.transport.upper()} to {event.remote} failed: {event.reason}", True),
+    PhoneLost: lambda event: (f"phone lost: {event.reason}", True),
+}
+
+
+def stretches(evidence: CaseEvidence) -> list[Stretch]:
+    """When each leg rang, talked and was on hold."""
+    return [stretch for leg, events in evidence.legs.items() for stretch in _of_leg(leg, events, evidence.ended)]
+
+
+def _of_leg(leg: str, events: list[Event], end: float) -> list[Stretch]:
+    found: list[Stretch] = []
+    phase: Phase | None = None
+    began = 0.0
+    text = ""
+    confirmed = False
+    media: MediaState | None = None
+
+    def turn(at: float, to: Phase | None, words: str = "") -> None:
+        nonlocal phase, began, text
+        if phase is not None and at > began:
+            found.append(Stretch(leg, phase, began, at, text))
+        phase, began, text = to, at, words
+
+    for event in events:
+        if isinstance(event, CallState):
+            if event.state == "confirmed" and not confirmed:
+                confirmed = True
+                turn(event.at, *_talk(media))
+            elif event.state == "disconnected":
+                turn(event.at, None)
+            elif not confirmed and phase is None:
+                turn(event.at, "ringing", event.state)
+        elif isinstance(event, MediaState):
+            media = event
+            if confirmed and phase is not None:
+                turn(event.at, *_talk(media))
+    if phase is not None:
+        turn(end, None)
+    return found
+
+
+def _talk(media: MediaState | None) -> tuple[Phase, str]:
+    if media is None:
+        return "talking", "confirmed"
+    text = " ".join(filter(None, (media.codec, media.direction, "SRTP" if media.secure else "")))
+    return ("talking" if media.active and media.direction == "sendrecv" else "held"), text

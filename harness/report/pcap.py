@@ -1,0 +1,138 @@
+"""A case's SIP messages as a pcapng file that Wireshark and tshark open.
+
+The harness sees messages at its phones' transports, not packets: IP, UDP and TCP headers are made up around them, with the
+real addresses, ports and times. TCP is shown as one segment a message with sequence numbers that add up; what crossed the
+wire inside TLS is shown as plain TCP. Each packet's comment says so, and names the message's number in the reports.
+
+The format is small enough (draft-ietf-opsawg-pcapng: three kinds of block) that no library is needed to write it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+
+from harness.report.evidence import CaseEvidence
+from harness.report.flow import Arrow, Endpoint, arrows
+from harness.report.mask import DOT
+
+_RAW_IP = 101  # LINKTYPE_RAW: a packet begins with its IP header
+_TCP, _UDP = 6, 17
+_PSH_ACK = 0x18
+_SEGMENT = 32_000  # an IPv4 packet holds 65,535 bytes; nothing here needs to look like Ethernet
+_COMMENT, _END_OF_OPTIONS, _APPLICATION = 1, 0, 4
+
+
+def export(evidence: CaseEvidence, path: Path) -> int:
+    """Write the case's messages to ``path``; returns how many there are. A host name instead of an address becomes one
+    of 192.0.2.0/24 (RFC 5737), and the comment says which."""
+    flow = arrows(evidence)
+    path.write_bytes(b"".join(_blocks(evidence, flow)))
+    return len(flow)
+
+
+def _blocks(evidence: CaseEvidence, flow: list[Arrow]) -> Iterator[bytes]:
+    header = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
+    yield _block(
+        0x0A0D0D0A, header + _option(_APPLICATION, "call-verification-harness") + _option(_COMMENT, evidence.id)
+    )
+    yield _block(1, struct.pack("<HHI", _RAW_IP, 0, 0))  # snap length 0: whole packets; times in microseconds
+    sent: dict[tuple[Endpoint, Endpoint], int] = {}
+    names: dict[str, str] = {}
+    for identification, arrow in enumerate(flow, start=1):
+        # characters that masking put there go out as ASCII, one byte for each digit that was there
+        payload = arrow.text.replace(DOT, "x").encode("utf-8", "surrogateescape")
+        source, target = _address(arrow.source.host, names), _address(arrow.target.host, names)
+        comment = _comment(evidence, arrow, names)
+        time = int(evidence.wall(arrow.at) * 1_000_000)
+        if arrow.transport == "udp":
+            segment = struct.pack("!HHHH", arrow.source.port, arrow.target.port, 8 + len(payload), 0) + payload
+            yield _packet(time, _ip(source, target, _UDP, segment, identification), comment)
+            continue
+        forth, back = (arrow.source, arrow.target), (arrow.target, arrow.source)
+        for start in range(0, len(payload), _SEGMENT):
+            part = payload[start : start + _SEGMENT]
+            ports = struct.pack("!HH", arrow.source.port, arrow.target.port)
+            numbers = struct.pack("!II", 1 + sent.get(forth, 0), 1 + sent.get(back, 0))
+            segment = ports + numbers + struct.pack("!BBHHH", 5 << 4, _PSH_ACK, 65_535, 0, 0) + part
+            sent[forth] = sent.get(forth, 0) + len(part)
+            yield _packet(time, _ip(source, target, _TCP, segment, identification), comment)
+
+
+def _comment(evidence: CaseEvidence, arrow: Arrow, names: dict[str, str]) -> str:
+    words = [f"{'/'.join(arrow.numbers)} {arrow.label}", f"recorded by {arrow.phone}"]
+    if arrow.transport == "tls":
+        words.append("decrypted: it crossed the wire inside TLS")
+    if arrow.far_end:
+        words.append("known from the far end's own record")
+    words += [f"{host} shown as {names[host]}" for host in (arrow.source.host, arrow.target.host) if host in names]
+    return "; ".join(words)
+
+
+def _address(host: str, names: dict[str, str]) -> IPv4Address | IPv6Address:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return ip_address(names.setdefault(host, f"192.0.2.{len(names) % 254 + 1}"))
+
+
+def _ip(
+    source: IPv4Address | IPv6Address,
+    target: IPv4Address | IPv6Address,
+    protocol: int,
+    segment: bytes,
+    identification: int,
+) -> bytes:
+    length = len(segment)
+    if isinstance(source, IPv6Address) or isinstance(target, IPv6Address):
+        six, other = _v6(source), _v6(target)
+        pseudo = six + other + struct.pack("!IHBB", length, 0, 0, protocol)
+        segment = _with_checksum(pseudo, segment, protocol)
+        return struct.pack("!IHBB", 6 << 28, length, protocol, 64) + six + other + segment
+    pseudo = source.packed + target.packed + struct.pack("!BBH", 0, protocol, length)
+    segment = _with_checksum(pseudo, segment, protocol)
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, identification & 0xFFFF, 0x4000, 64, protocol, 0)
+    head += source.packed + target.packed
+    return head[:10] + struct.pack("!H", _checksum(head)) + head[12:] + segment
+
+
+def _v6(address: IPv4Address | IPv6Address) -> bytes:
+    return address.packed if isinstance(address, IPv6Address) else b"\x00" * 10 + b"\xff\xff" + address.packed
+
+
+def _with_checksum(pseudo: bytes, segment: bytes, protocol: int) -> bytes:
+    place = 16 if protocol == _TCP else 6
+    value = _checksum(pseudo + segment)
+    if protocol == _UDP and value == 0:
+        value = 0xFFFF  # RFC 768: zero would mean that there is none
+    return segment[:place] + struct.pack("!H", value) + segment[place + 2 :]
+
+
+def _checksum(data: bytes) -> int:
+    """The Internet checksum (RFC 1071)."""
+    data += b"\x00" * (len(data) % 2)
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def _packet(time: int, packet: bytes, comment: str) -> bytes:
+    head = struct.pack("<IIIII", 0, time >> 32, time & 0xFFFFFFFF, len(packet), len(packet))
+    return _block(6, head + _padded(packet) + _option(_COMMENT, comment) + struct.pack("<HH", _END_OF_OPTIONS, 0))
+
+
+def _option(code: int, text: str) -> bytes:
+    raw = text.encode("utf-8", "replace")[:65_000]
+    return struct.pack("<HH", code, len(raw)) + _padded(raw)
+
+
+def _padded(raw: bytes) -> bytes:
+    return raw + b"\x00" * (-len(raw) % 4)
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    length = 12 + len(body)
+    return struct.pack("<II", kind, length) + body + struct.pack("<I", length)
