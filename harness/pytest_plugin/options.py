@@ -10,8 +10,6 @@ from harness.deployment import Deployment, load
 from harness.errors import DeploymentError, SelectionError
 from harness.matrix import Selection
 
-REPORTS = Path("reports")
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options; they stand in a group of their own in ``pytest --help``."""
@@ -33,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="quick",
         help="the guides' own timings, or scaled down where the guides let one set them (default: quick)",
     )
-    group.addoption("--reports", type=Path, default=REPORTS, metavar="DIR", help="where runs leave their results")
+    group.addoption("--reports", type=Path, metavar="DIR", help="where runs leave their results (default: reports)")
     group.addoption("--plan", action="store_true", help="show which cases would run, and place no call")
 
 
@@ -47,6 +45,11 @@ def selection(config: pytest.Config) -> Selection:
         codecs=tuple(option("codec")),
         ais=tuple(option("ai")),
     )
+
+
+def reports(config: pytest.Config) -> Path:
+    """Where runs leave their results."""
+    return config.getoption("reports") or config.rootpath / "reports"
 
 
 def files(config: pytest.Config) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import sys
@@ -92,11 +93,15 @@ def _begin(config: pytest.Config) -> None:
         faults=tuple(faults),
         workers=workers,
     )
+    if importlib.util.find_spec("pjsua2") is None:
+        raise ResourceError(
+            "the softphones' library pjsua2 is not installed for this Python; `make clean verify` installs it"
+        )
     _ = run.cases  # a selection that names something unknown is said before anything is started
     config.stash[RUN] = run
     if only_plans:
         return
-    run.directory = _directory(config.getoption("reports"))
+    run.directory = _directory(options.reports(config))
     _start(config, run, files)
 
 

@@ -1,0 +1,63 @@
+"""``harness``: one command for each module of this package, and the exit codes they share.
+
+====  ==================================================================
+0     all passed
+1     something failed, or could not be observed
+2     the user's mistake: a line for each says where, what, and what is allowed
+3     the harness or its surroundings broke, so nothing is known
+130   interrupted; what was found so far is kept
+====  ==================================================================
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import sys
+from importlib import import_module
+
+import typer
+
+import harness.cli
+from harness.errors import BrokenError, MistakeError
+
+PASSED, FAILED, MISTAKE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 130
+
+_HELP = """Proves, call by call, that a contact centre hands its calls to an AI voice agent and back.
+
+Exit codes: 0 all passed, 1 something failed or could not be observed, 2 a mistake of yours, 3 the harness broke,
+130 interrupted."""
+
+
+def application() -> typer.Typer:
+    """The command line with every command."""
+    app = typer.Typer(
+        name="harness",
+        help=_HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(lambda: None)  # keeps the command's name needed even while there is only one
+    for module in sorted(pkgutil.iter_modules(harness.cli.__path__), key=lambda module: module.name):
+        register = getattr(import_module(f"harness.cli.{module.name}"), "register", None)
+        if register is not None:
+            register(app)
+    return app
+
+
+def main() -> None:
+    """The entry point. What a user or the surroundings did wrong is said in lines, never as a traceback."""
+    try:
+        application()()
+    except MistakeError as error:
+        _say(error)
+        sys.exit(MISTAKE)
+    except BrokenError as error:
+        _say(error)
+        sys.exit(BROKEN)
+
+
+def _say(error: Exception) -> None:
+    for line in str(error).splitlines():
+        print(f"ERROR: {line}", file=sys.stderr)

@@ -1,0 +1,103 @@
+"""``harness simulate``: the simulated world alone, for people to call with any SIP phone."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from harness.cli.verify import TimingsName
+from harness.deployment import Deployment, load
+from harness.errors import SelectionError
+from harness.limits import released
+from harness.pytest_plugin.worlds import Worlds, alive_lock
+
+
+def simulate(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A deployment file of kind simulated.")],
+    tenants: Annotated[int, typer.Option(min=1, help="How many independent copies of it.")] = 1,
+    fault: Annotated[list[str] | None, typer.Option(metavar="NAME[@LINE]", help="Make it wrong in this way.")] = None,
+    timings: Annotated[
+        TimingsName, typer.Option(help="Scaled down, or as the guides have them.")
+    ] = TimingsName.DOCUMENTED,
+) -> None:
+    """Run the simulated world until Ctrl-C, and say how to call it."""
+    deployment = load(file)
+    if deployment.kind != "simulated":
+        raise SelectionError(f"{file}: kind: is {deployment.kind!r}; allowed: simulated")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = Console(highlight=False, soft_wrap=True)
+    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+        directory, worlds = Path(scratch), Worlds()
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                replicas = worlds.start(
+                    [(file, deployment)],
+                    tenants=tenants,
+                    timings=timings,
+                    faults=fault or [],
+                    directory=directory,
+                    control=directory,
+                )
+                for number, tenant in enumerate(replicas[deployment.name], 1):
+                    _describe(console, tenant, f"{deployment.name}, tenant {number} of {tenants}")
+                console.print("Ctrl-C ends it.")
+                released(alive_lock(directory, deployment.name))  # returns only when the world has died
+        finally:
+            faults = worlds.stop()
+    if faults:
+        raise faults[0]
+
+
+def _describe(console: Console, world: Deployment, title: str) -> None:
+    console.rule(title)
+    phones = Table("phone", "account", "server", "transport", "user name", "password", box=None, pad_edge=False)
+    for name, phone in world.phones.items():
+        account = world.accounts[phone.account]
+        phones.add_row(
+            name,
+            f"sip:{phone.aor_user}@{account.domain}",
+            f"{account.host}:{account.port}",
+            account.transport,
+            phone.username or phone.aor_user,
+            phone.password.get_secret_value() if phone.password else "none is asked for",
+        )
+    trunks = Table("trunk", "number", "AI at", "transport", "authentication", "who is the AI", box=None, pad_edge=False)
+    for index, trunk in enumerate(world.trunks):
+        port = f"{trunk.host}:{trunk.port}"
+        trunks.add_row(trunk.name, f"+{index}", port, trunk.transport, trunk.authentication, trunk.ai)
+    lines = Table("line", "first number", "leads to", "digit", "falls back to", box=None, pad_edge=False)
+    for name, line in world.lines.items():
+        assistant = world.assistants[line.assistant]
+        lines.add_row(name, line.did, f"{line.assistant} {assistant.did}", line.press or "", line.fallback or "")
+    groups = Table("group", "number", "agents", box=None, pad_edge=False)
+    for name, group in world.groups.items():
+        groups.add_row(name, group.did, ", ".join(group.agents) or "nobody")
+    for table in (phones, trunks, lines, groups):
+        console.print(table)
+        console.print()
+    if world.platform.host:
+        console.print(f"platform {world.platform.host}:{world.platform.port} ({world.platform.domain})")
+    if world.synthflow and world.synthflow.api_base:
+        token = world.synthflow.api_token.get_secret_value() if world.synthflow.api_token else "none"
+        console.print(
+            f"Synthflow's API {world.synthflow.api_base}, token {token}, CA {world.synthflow.ca_file or 'public'}"
+        )
+    caller, line = next(iter(world.phones.values())), next(iter(world.lines.values()))
+    account = world.accounts[caller.account]
+    console.print(
+        f"To call it: give any SIP phone the account sip:{caller.aor_user}@{account.domain} with the outbound proxy "
+        f"sip:{account.host}:{account.port};transport={account.transport} and dial {line.did}. A line's numbers follow its "
+        "first one, in the order of the trunks."
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(simulate)

@@ -1,0 +1,80 @@
+"""``harness verify``: puts a pytest command line together, and translates its exit code."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+import typer
+
+import harness
+from harness.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED
+from harness.errors import BrokenError, SelectionError
+
+ROOT = Path(harness.__file__).resolve().parent.parent
+
+#: pytest's own exit codes; the plugin has turned broken cases into 3 already.
+_CODES = {
+    pytest.ExitCode.OK: PASSED,
+    pytest.ExitCode.TESTS_FAILED: FAILED,
+    pytest.ExitCode.INTERRUPTED: INTERRUPTED,
+    pytest.ExitCode.INTERNAL_ERROR: BROKEN,
+    pytest.ExitCode.USAGE_ERROR: MISTAKE,
+    pytest.ExitCode.NO_TESTS_COLLECTED: MISTAKE,
+}
+
+
+class TimingsName(StrEnum):
+    """What ``--timings`` takes."""
+
+    QUICK = "quick"
+    DOCUMENTED = "documented"
+
+
+def verify(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="Deployment files (scenarios/deployments/*.toml).")
+    ],
+    row: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this row of the matrix.")] = None,
+    transport: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only udp, tcp or tls.")] = None,
+    auth: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only trunks with ip or digest.")] = None,
+    codec: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only pcmu or pcma.")] = None,
+    ai: Annotated[list[str] | None, typer.Option(metavar="WHO", help="Only synthflow or stand-in.")] = None,
+    workers: Annotated[str, typer.Option("-n", metavar="N|auto", help="Cases at once.")] = "auto",
+    timings: Annotated[TimingsName, typer.Option(help="Scaled down, or as the guides have them.")] = TimingsName.QUICK,
+    fault: Annotated[
+        list[str] | None, typer.Option(metavar="NAME[@LINE]", help="Make the simulated world wrong in this way.")
+    ] = None,
+    reports: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results.")] = None,
+    expression: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only cases whose name matches.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show which cases would run, and place no call.")] = False,
+) -> None:
+    """Run the matrix against deployments, in parallel, and judge every call."""
+    if workers != "auto" and not workers.isdecimal():
+        raise SelectionError(f"-n {workers}: not a number of workers; allowed: auto, 0 (all in this process), 1, 2 …")
+    scenarios = ROOT / "scenarios"
+    if not scenarios.is_dir():
+        raise BrokenError(f"{scenarios}: the scenarios are missing; run this from a complete checkout")
+    arguments = [str(scenarios), "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider"]
+    arguments += ["-n", workers, "--timings", timings]
+    lists = {
+        "deployment": files,
+        "row": row,
+        "transport": transport,
+        "auth": auth,
+        "codec": codec,
+        "ai": ai,
+        "fault": fault,
+    }
+    arguments += [f"--{name}={value}" for name, values in lists.items() for value in values or ()]
+    arguments += [f"--reports={reports}"] if reports else []
+    arguments += ["-k", expression] if expression else []
+    arguments += ["--plan"] if plan else []
+    raise typer.Exit(_CODES.get(pytest.ExitCode(pytest.main(arguments)), BROKEN))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(verify)
