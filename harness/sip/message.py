@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from email.parser import BytesParser
+from email.policy import HTTP
 from functools import cached_property
 from typing import Self
 
@@ -27,7 +29,8 @@ _FORBIDDEN = re.compile(r"[\r\n\x00]")
 HeaderPairs = Iterable[tuple[str, str] | Header]
 
 
-def _as_headers(pairs: HeaderPairs) -> tuple[Header, ...]:
+def as_headers(pairs: HeaderPairs) -> tuple[Header, ...]:
+    """Header lines as they can be sent. Raises ValueError for a name or value that would break out of its line."""
     headers = tuple(pair if isinstance(pair, Header) else Header(*pair) for pair in pairs)
     for header in headers:
         # A value with a line break would smuggle in further headers (CWE-93).
@@ -159,6 +162,12 @@ class Message:
         return self.vias[0]
 
     @property
+    def vias_are_plain(self) -> bool:
+        """Whether no Via line holds an empty element or parameter, ``;;`` or ``,,`` (RFC 4475 3.1.2.1)."""
+        lines = self.get_all("Via")
+        return all(part for line in lines for value in line.split(",") for part in value.strip().split(";"))
+
+    @property
     def contact_is_star(self) -> bool:
         """``Contact: *``, which removes all bindings (RFC 3261 section 10.2.2) and is no address."""
         return [value.strip() for value in self.get_all("Contact")] == ["*"]
@@ -200,20 +209,39 @@ class Message:
         value = self.get("Max-Forwards")
         return None if value is None else parse_number(value, name="Max-Forwards", most=255)
 
+    def part(self, content_type: str) -> bytes | None:
+        """The body if it is of that type, or the first such part of a multipart one (RFC 5621); else None.
+
+        A body without any Content-Type counts as the type asked for: nothing else can be meant by it.
+        """
+        if not self.body:
+            return None
+        if self.content_type in ("", content_type):
+            return self.body
+        if not self.content_type.startswith("multipart/"):
+            return None
+        header = f"Content-Type: {self.get('Content-Type')}\r\n\r\n"
+        whole = BytesParser(policy=HTTP).parsebytes(header.encode("utf-8", "surrogateescape") + self.body)
+        for found in whole.walk():
+            if found.get_content_type() == content_type:
+                payload = found.get_payload(decode=True)
+                return payload if isinstance(payload, bytes) else None
+        return None
+
     # --- changing: each gives a new message --------------------------------------------------------
 
     def with_headers(self, headers: HeaderPairs) -> Self:
         """The same with all header lines replaced."""
-        return replace(self, headers=_as_headers(headers), received=None)
+        return replace(self, headers=as_headers(headers), received=None)
 
     def adding(self, name: str, value: str, *, top: bool = False) -> Self:
         """The same with one more header line, after the others or, for Via and Record-Route, on top."""
-        new = _as_headers([(name, value)])
+        new = as_headers([(name, value)])
         return replace(self, headers=new + self.headers if top else self.headers + new, received=None)
 
     def setting(self, name: str, value: str) -> Self:
         """The same with exactly one header line of that name, in the place of the first, else at the end."""
-        (new,) = _as_headers([(name, value)])
+        (new,) = as_headers([(name, value)])
         wanted, headers, placed = key(name), [], False
         for header in self.headers:
             if header.key != wanted:
@@ -237,7 +265,7 @@ class Message:
 
     def listing(self, name: str, values: Iterable[str]) -> Self:
         """The same with a header of that name for each value, in the place of the first one, else on top."""
-        new = _as_headers((name, value) for value in values)
+        new = as_headers((name, value) for value in values)
         wanted = key(name)
         at = next((i for i, header in enumerate(self.headers) if header.key == wanted), 0)
         kept = [header for header in self.headers if header.key != wanted]
@@ -266,7 +294,7 @@ class Request(Message):
         if not is_token(method) or not text or any(char in " \r\n\x00" for char in text):
             raise ValueError(f"not a start line that can be sent: {method!r} {text!r}")
         raw = body.encode() if isinstance(body, str) else body
-        return cls(_as_headers(headers), raw, method=method, request_uri=text)
+        return cls(as_headers(headers), raw, method=method, request_uri=text)
 
     @property
     def start_line(self) -> str:
@@ -299,7 +327,7 @@ class Response(Message):
         if _FORBIDDEN.search(phrase):
             raise ValueError(f"not a reason phrase that can be sent: {phrase!r}")
         raw = body.encode() if isinstance(body, str) else body
-        return cls(_as_headers(headers), raw, status=status, reason=phrase)
+        return cls(as_headers(headers), raw, status=status, reason=phrase)
 
     @classmethod
     def to_request(
@@ -328,7 +356,7 @@ class Response(Message):
                 copied.append(Header(header.name, value))
             elif header.key == "timestamp" and status == 100:
                 copied.append(header)
-        return cls.build(status, [*copied, *_as_headers(headers)], body, reason)
+        return cls.build(status, [*copied, *as_headers(headers)], body, reason)
 
     @property
     def start_line(self) -> str:

@@ -18,30 +18,33 @@ Knows nothing of platforms, registrars or assistants. What a node uses, by modul
         on_invite: async (IncomingCall) -> None       a handler that raises answers 500
         on(method, handler)                           async (IncomingRequest) -> None, out of dialog: REGISTER …
         invite(uri, from_=, to=, hop=, source=, sdp=, headers=, credentials=, …) -> OutgoingCall     at once
-        await request(method, uri, from_=, to=, hop=, source=, headers=, body=, credentials=, timeout=) -> Response
+        await request(method, uri, from_=, to=, hop=, source=, headers=, body=, credentials=, …) -> Response
         calls() transactions() flows()                the books: what is alive now
         drop_flow(flow)                               closes a connection under the application's feet
 
     agent.IncomingRequest: .request .flow .source; respond(status, reason=None, headers=(), body=b"")
     call.Call (what IncomingCall and OutgoingCall share once a dialog exists):
-        .request (the INVITE) .call_id .local_sdp .remote_sdp .dialog .state .ended (End | None)
-        await wait_ended(timeout=None) -> End         how: "bye" | "cancel" | "rejected" | "failed" | "timeout" …
+        .request (the INVITE) .call_id .local_sdp .remote_sdp .dialog .state .end (End | None)
+        await wait_ended(within=None) -> End          .how (call.How) .by .status .reason .message
         await bye(headers=()) -> Response | None
         await reinvite(sdp, headers=()) -> Response   ACKs; 491 is retried by RFC 3261 14.1 up to three times
         await update(sdp=None, headers=()) -> Response
         await info(body, content_type, headers=()) -> Response
-        refer(refer_to, headers=()) -> Referral       .accepted, .progress, await .wait_final()
+        refer(refer_to, headers=()) -> Referral       .response .progress .final, await .wait_accepted() .wait_final()
         await send(method, headers=(), body=b"", content_type=None) -> Response     anything else in the dialog
-        on_bye(Request) · on_reinvite, on_update, on_info, on_refer, on_message, … : async (InDialogRequest) -> None
+        on_bye(Request) · on_reinvite, on_update, on_info, on_message: async (InDialogRequest) -> None
+        on_refer: async (ReferRequest) -> None        .refer_to, .accept_refer() -> Notifier, await .notify(status)
         on_ended(End)                                 once, whatever ended it
     incoming.IncomingCall:
         .flow .source .offer (bytes | None) .cancelled
-        ring(headers=()) · await progress(status=183, sdp=None, reliable=None, headers=())
+        ring(headers=()) · progress(status=183, sdp=None, reliable=None, headers=())   awaitable: its PRACK came
         answer(sdp=None, headers=(), status=200) · await wait_acked() · reject(status, reason=None, headers=())
     outgoing.OutgoingCall:
         .provisionals (so far) .final · on_provisional(Response)
-        await wait_provisional(timeout) -> Response · await wait_answered(timeout) -> Response (raises CallFailed)
-        cancel(headers=()) · hangup() (CANCEL before the answer, BYE after it)
+        await wait_provisional(within) -> Response · await wait_answered(within) -> Response
+        both raise CallFailedError: .status (a local 408 or 503 included) .reason .response .end
+        cancel(headers=()) · hangup() (CANCEL before the answer, BYE after it; incoming: 603 or BYE)
+    indialog.InDialogRequest: .request .offer; accept(sdp) · respond(status, …)    now or later
 
 An exception of a handler never reaches the loop: it is logged, and the request it served is answered 500.
 """

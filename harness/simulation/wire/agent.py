@@ -1,0 +1,541 @@
+"""The user agent core: what an application builds a node on (RFC 3261 section 8)."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from harness.simulation.wire.call import Call
+from harness.simulation.wire.checks import Refusal, refusal_of
+from harness.simulation.wire.dialog import Dialog, DialogId, Replaces, dialog_id_of
+from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.indialog import InDialogRequest
+from harness.simulation.wire.layer import TransportLayer
+from harness.simulation.wire.outgoing import OutgoingCall
+from harness.simulation.wire.session import SessionPolicy, offered, too_small
+from harness.simulation.wire.stream import StreamFlow
+from harness.simulation.wire.timers import Timers
+from harness.simulation.wire.transaction import ClientTransaction, Failure, ServerTransaction
+from harness.simulation.wire.transactions import TransactionLayer, new_token
+from harness.simulation.wire.transport import (
+    TRANSPORTS,
+    Address,
+    Filter,
+    Flow,
+    Hop,
+    Listen,
+    TlsIdentity,
+    Trace,
+    TransportName,
+)
+from harness.sip.digest import Credentials, DigestClient
+from harness.sip.grammar import Params, SipSyntaxError
+from harness.sip.message import HeaderPairs, Request, Response
+from harness.sip.uri import NameAddr, Uri
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+Resolve = Callable[[Uri], Hop | None]
+_IN_DIALOG = ("ACK", "BYE", "CANCEL", "INVITE", "NOTIFY", "OPTIONS", "PRACK", "UPDATE")
+
+
+class IncomingRequest:
+    """A request outside of any dialog, to be answered once."""
+
+    def __init__(self, ua: UserAgent, transaction: ServerTransaction) -> None:
+        self.ua = ua
+        self.request: Request = transaction.request
+        self.flow: Flow = transaction.flow
+        self._transaction = transaction
+        self._tag = new_token()
+
+    @property
+    def source(self) -> Address:
+        """Where it came from, as the socket saw it."""
+        return self.flow.remote
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a final response was given."""
+        return self._transaction.is_answered
+
+    def respond(
+        self,
+        status: int,
+        reason: str | None = None,
+        headers: HeaderPairs = (),
+        body: bytes | str = b"",
+        content_type: str | None = None,
+    ) -> None:
+        """Answer it."""
+        lines = [*headers]
+        if body and content_type:
+            lines.append(("Content-Type", content_type))
+        response = Response.to_request(self.request, status, reason, tag=self._tag, headers=lines, body=body)
+        self._transaction.respond(response)
+
+
+CallHandler = Callable[[IncomingCall], Awaitable[None]]
+RequestHandler = Callable[[IncomingRequest], Awaitable[None]]
+
+
+def resolve_literal(uri: Uri) -> Hop | None:
+    """The hop of a URI whose host is an IP address; None for names: who knows them says so by ``resolve``."""
+    try:
+        address = str(ipaddress.ip_address(uri.address))
+    except ValueError:
+        return None
+    transport = next((name for name in TRANSPORTS if name == uri.transport), None)
+    return None if transport is None else Hop(transport, address, uri.effective_port)
+
+
+def _digest(credentials: Credentials | DigestClient | None) -> DigestClient | None:
+    return DigestClient(credentials) if isinstance(credentials, Credentials) else credentials
+
+
+class UserAgent:
+    """One node: where it listens, its calls, and who handles what comes in.
+
+    ``resolve`` turns the URI of a next hop into an address; the default knows IP literals. ``supported`` are the
+    option tags of Supported, which Require may ask for. ``filter`` and ``trace`` see every byte and every message.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        local: Sequence[Listen],
+        *,
+        tls: TlsIdentity | None = None,
+        timers: Timers | None = None,
+        filter: Filter | None = None,
+        trace: Trace | None = None,
+        resolve: Resolve = resolve_literal,
+        software: str | None = None,
+        supported: Sequence[str] = ("100rel", "replaces", "timer"),
+        session: SessionPolicy | None = SessionPolicy(),  # noqa: B008 - frozen
+        idle: float | None = 3600.0,
+        connect_timeout: float = 5.0,
+    ) -> None:
+        self.name = name
+        self.timers = timers or Timers()
+        self.resolve = resolve
+        self.session = session
+        self.supported = tuple(tag for tag in supported if tag != "timer" or session is not None)
+        self.software = software
+        self.layer = TransactionLayer(self, self.timers)
+        self.transport = TransportLayer(
+            name,
+            local,
+            self.layer,
+            tls=tls,
+            filter=filter,
+            trace=trace,
+            idle=idle,
+            connect_timeout=connect_timeout,
+        )
+        self.layer.attach(self.transport)
+        self.on_invite: CallHandler | None = None
+        self.on_flow_opened: Callable[[Flow], None] | None = None
+        self.on_flow_closed: Callable[[Flow, Exception | None], None] | None = None
+        self._handlers: dict[str, RequestHandler] = {"OPTIONS": self._answer_options}
+        self._calls: dict[Call, set[DialogId]] = {}
+        self._dialogs: dict[DialogId, Call] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # --- life --------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take the addresses. Raises ListenError, with nothing left open."""
+        await self.transport.start()
+
+    async def stop(self, within: float = 1.0) -> None:
+        """Hang up what is up, wait up to ``within`` seconds for that to be heard, then close everything."""
+        hangups = [call.hangup() for call in self.calls() if isinstance(call, IncomingCall | OutgoingCall)]
+        if hangups:
+            await asyncio.wait(hangups, timeout=within)
+        for call in list(self._calls):
+            call.stop()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.layer.stop()
+        await self.transport.stop()
+
+    # --- the books ---------------------------------------------------------------------------------
+
+    @property
+    def listening(self) -> tuple[Listen, ...]:
+        """Where it listens, with the ports taken."""
+        return self.transport.listening
+
+    def calls(self) -> tuple[Call, ...]:
+        """Calls not over yet, and over ones whose dialog still serves a subscription or a BYE under way."""
+        return tuple(self._calls)
+
+    def transactions(self) -> tuple[ClientTransaction | ServerTransaction, ...]:
+        """Transactions not terminated yet; completed ones stay for up to 64*T1."""
+        return self.layer.transactions()
+
+    def flows(self) -> tuple[StreamFlow, ...]:
+        """TCP and TLS connections, up or being made."""
+        return self.transport.flows()
+
+    def drop_flow(self, flow: Flow, *, reset: bool = True) -> None:
+        """Close a connection under everybody's feet, by a TCP reset or in order."""
+        if isinstance(flow, StreamFlow) and reset:
+            flow.reset()
+        else:
+            flow.close()
+
+    # --- where things are --------------------------------------------------------------------------
+
+    def local(self, transport: TransportName, address: str | None = None) -> Listen:
+        """The first listener of a transport, on ``address`` if there is one. Raises LookupError."""
+        return self.transport.find_listen(transport, address)
+
+    def contact(self, listen: Listen, user: str | None = None) -> NameAddr:
+        """Our Contact at one of our listeners, with the transport said where it is not UDP."""
+        host = f"[{listen.address}]" if ":" in listen.address else listen.address
+        params = Params() if listen.transport == "udp" else Params((("transport", listen.transport),))
+        return NameAddr(Uri("sip", user, host, listen.port, params))
+
+    def flow_for(self, dialog: Dialog) -> Flow:
+        """Where requests of a dialog go. Raises LookupError when its next hop has no address.
+
+        The connection the dialog lives on is used again while it is open: phones behind TCP or TLS cannot be
+        reached in another way (RFC 5626's reason, without its headers).
+        """
+        uri = dialog.next_uri
+        flow = dialog.flow
+        hop = self.resolve(uri)
+        if flow.reliable and flow.is_open:
+            same_place = hop is not None and hop.address == flow.remote[0] and hop.transport == flow.transport
+            if dialog.direct or same_place or hop is None:
+                return flow
+        if hop is None:
+            raise LookupError(f"no address for {uri}")
+        return self.transport.flow_to(hop, flow.listen)
+
+    # --- what the application sends ----------------------------------------------------------------
+
+    def invite(
+        self,
+        uri: Uri | str,
+        *,
+        from_: NameAddr | str,
+        to: NameAddr | str | None = None,
+        hop: Hop | None = None,
+        flow: Flow | None = None,
+        source: Listen | None = None,
+        sdp: bytes | str | None = None,
+        headers: HeaderPairs = (),
+        credentials: Credentials | DigestClient | None = None,
+        answer: Callable[[bytes], bytes] | None = None,
+        call_id: str | None = None,
+        contact_user: str | None = None,
+        max_forwards: int = 70,
+    ) -> OutgoingCall:
+        """Send an INVITE, at once. Failures come through the call, not from here.
+
+        It goes over ``flow`` if given (a registered phone's connection), else to ``hop``, else to where ``uri``
+        resolves. Without ``sdp`` the peer offers and ``answer`` answers. Raises LookupError without a next hop or a
+        listener of its transport, ValueError for headers that cannot be sent.
+        """
+        way = self._way(uri, hop, flow, source)
+        extra = [*self.capabilities(), *offered(self.session), *headers]
+        if sdp:
+            extra.append(("Content-Type", "application/sdp"))
+        request = self._build(
+            "INVITE",
+            uri,
+            from_,
+            to,
+            [("Contact", str(self.contact(way.listen, contact_user))), *extra],
+            sdp or b"",
+            call_id=call_id,
+            cseq=1,
+            max_forwards=max_forwards,
+        )
+        digest = _digest(credentials)
+        call = OutgoingCall(self, request, way, digest=digest, answer=answer)
+        self._calls.setdefault(call, set())
+        return call
+
+    async def request(
+        self,
+        method: str,
+        uri: Uri | str,
+        *,
+        from_: NameAddr | str,
+        to: NameAddr | str | None = None,
+        hop: Hop | None = None,
+        flow: Flow | None = None,
+        source: Listen | None = None,
+        headers: HeaderPairs = (),
+        body: bytes | str = b"",
+        credentials: Credentials | DigestClient | None = None,
+        call_id: str | None = None,
+        cseq: int = 1,
+        max_forwards: int = 70,
+    ) -> Response:
+        """A request outside of any dialog, to its final response; challenges are answered.
+
+        Silence gives a local 408, a transport failure a local 503 (``received`` is None). For a REGISTER that is
+        refreshed, give the same ``call_id``, a higher ``cseq`` (a challenge answered takes one more), and as
+        ``credentials`` the same DigestClient, which then uses the nonce it knows.
+        """
+        way = self._way(uri, hop, flow, source)
+        request = self._build(
+            method, uri, from_, to, headers, body, call_id=call_id, cseq=cseq, max_forwards=max_forwards
+        )
+        digest = _digest(credentials)
+        if digest is not None:
+            request = digest.again(request)
+        return await self.transact(request, way, digest=digest)
+
+    def _way(self, uri: Uri | str, hop: Hop | None, flow: Flow | None, source: Listen | None) -> Flow:
+        if flow is not None and flow.is_open:
+            return flow
+        hop = hop or self.resolve(uri if isinstance(uri, Uri) else Uri.parse(uri))
+        if hop is None:
+            raise LookupError(f"no address for {uri}")
+        return self.transport.flow_to(hop, source)
+
+    def _build(
+        self,
+        method: str,
+        uri: Uri | str,
+        from_: NameAddr | str,
+        to: NameAddr | str | None,
+        headers: HeaderPairs,
+        body: bytes | str,
+        *,
+        call_id: str | None,
+        cseq: int,
+        max_forwards: int,
+    ) -> Request:
+        source = from_ if isinstance(from_, NameAddr) else NameAddr.parse(from_)
+        lines = [
+            ("Max-Forwards", str(max_forwards)),
+            ("From", str(source if source.tag else source.with_tag(new_token()))),
+            ("To", str(to) if to is not None else f"<{uri}>"),
+            ("Call-ID", call_id or new_token()),
+            ("CSeq", f"{cseq} {method}"),
+            *headers,
+        ]
+        if self.software:
+            lines.append(("User-Agent", self.software))
+        return Request.build(method, uri, lines, body)
+
+    async def transact(
+        self,
+        request: Request,
+        flow: Flow | Callable[[], Flow],
+        *,
+        digest: DigestClient | None = None,
+        next_cseq: Callable[[], int] | None = None,
+        on_more: Callable[[Response], None] | None = None,
+    ) -> Response:
+        """Send a built request (without Via) and return its final response, a local 408 or 503 included.
+
+        ``on_more`` gets the further 2xx of an INVITE.
+        """
+        for _ in range(3):
+            try:
+                way = flow() if callable(flow) else flow
+            except LookupError as error:
+                return Response.to_request(request, 503, str(error))
+            response = await self._once(request, way, on_more)
+            if response.status not in (401, 407) or digest is None:
+                return response
+            again = digest.answer(request, response)
+            if again is None:
+                return response
+            number = next_cseq() if next_cseq else request.cseq.number + 1
+            request = again.setting("CSeq", f"{number} {request.method}")
+        return response
+
+    async def _once(self, request: Request, flow: Flow, on_more: Callable[[Response], None] | None) -> Response:
+        final: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+        def responded(response: Response) -> None:
+            if not response.is_final:
+                return
+            if not final.done():
+                final.set_result(response)
+            elif response.is_success and on_more is not None:
+                on_more(response)
+
+        def failed(failure: Failure, error: Exception | None) -> None:
+            if not final.done():
+                reason = None if error is None else " ".join(str(error).split())
+                final.set_result(Response.to_request(request, failure.value, reason))
+
+        self.layer.send_request(request, flow, responded, failed)
+        return await final
+
+    # --- what the application is told --------------------------------------------------------------
+
+    def on(self, method: str, handler: RequestHandler) -> None:
+        """Who takes requests of a method outside of any dialog; INVITE has `on_invite`."""
+        if method in ("INVITE", "ACK", "CANCEL"):
+            raise ValueError(f"{method} has no handler of its own kind")
+        self._handlers[method] = handler
+
+    def methods(self) -> list[str]:
+        """What Allow says."""
+        taken = {*_IN_DIALOG, "INFO", "REFER", *self._handlers}
+        return sorted(taken if self.on_invite is not None else taken - {"INVITE"})
+
+    def capabilities(self) -> list[tuple[str, str]]:
+        """Allow and Supported, for requests and responses that start or refresh a dialog."""
+        lines = [("Allow", ", ".join(self.methods()))]
+        return [*lines, ("Supported", ", ".join(self.supported))] if self.supported else lines
+
+    def replaced_call(self, request: Request) -> Call | None:
+        """The call the Replaces header of an INVITE means (RFC 3891); None without header or call.
+
+        Raises SipSyntaxError for a malformed or doubled header (section 3: answer 400).
+        """
+        values = request.get_all("Replaces")
+        if not values:
+            return None
+        if len(values) > 1:
+            raise SipSyntaxError("more than one Replaces")
+        return self._dialogs.get(Replaces.parse(values[0]).id)
+
+    async def _answer_options(self, incoming: IncomingRequest) -> None:
+        incoming.respond(200, headers=[*self.capabilities(), ("Accept", "application/sdp")])
+
+    # --- the dialogs' registry ---------------------------------------------------------------------
+
+    def add_dialog(self, dialog: Dialog, call: Call) -> None:
+        """Requests of that dialog belong to that call."""
+        self._dialogs[dialog.id] = call
+        self._calls.setdefault(call, set()).add(dialog.id)
+
+    def forget_dialog(self, dialog: Dialog) -> None:
+        """A fork is gone."""
+        call = self._dialogs.pop(dialog.id, None)
+        if call is not None and call in self._calls:
+            self._calls[call].discard(dialog.id)
+
+    def forget_call(self, call: Call) -> None:
+        """Nothing needs the call's dialogs any longer."""
+        for key in self._calls.pop(call, ()):
+            self._dialogs.pop(key, None)
+
+    # --- tasks and handlers ------------------------------------------------------------------------
+
+    def spawn(self, work: Coroutine[Any, Any, T], what: str) -> asyncio.Task[T]:
+        """Run something in the background until the node stops; what it raises is logged."""
+
+        async def run() -> T:
+            return await work
+
+        task = asyncio.get_running_loop().create_task(run(), name=f"{self.name}: {what}")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("%s failed", task.get_name(), exc_info=task.exception())
+
+    def guard(self, callback: Callable[[T], None], value: T) -> None:
+        """Call a handler of the application; what it raises is logged."""
+        try:
+            callback(value)
+        except Exception:
+            _log.exception("%s: a handler failed", self.name)
+
+    def serve(self, work: Awaitable[None], request: IncomingRequest | InDialogRequest | IncomingCall) -> None:
+        """Run a handler; if it raises before it answered, the answer is 500."""
+
+        async def run() -> None:
+            try:
+                await work
+            except Exception:
+                _log.exception("%s: the handler of %s failed", self.name, request.request.method)
+                if isinstance(request, IncomingCall):
+                    request.reject(500)
+                elif not request.is_answered:
+                    request.respond(500)
+
+        self.spawn(run(), f"handler of {request.request.method}")
+
+    # --- TransactionUser ---------------------------------------------------------------------------
+
+    def request_arrived(self, transaction: ServerTransaction) -> None:
+        """RFC 3261 section 8.2, in its order."""
+        request = transaction.request
+        dialog = dialog_id_of(request)
+        merged = self.layer.is_merged(transaction)
+        known = {*self.methods(), "INVITE", "INFO", "MESSAGE"} if dialog is not None else set(self.methods())
+        refusal = refusal_of(request, known, self.methods(), self.supported, merged=merged)
+        if refusal is not None:
+            self._refuse(transaction, refusal)
+            return
+        if dialog is not None:
+            call = self._dialogs.get(dialog)
+            if call is None:
+                self._refuse(transaction, Refusal(481))
+            else:
+                call.receive(transaction)
+        elif request.method == "INVITE":
+            self._invited(transaction)
+        elif request.method in self._handlers:
+            incoming = IncomingRequest(self, transaction)
+            self.serve(self._handlers[request.method](incoming), incoming)
+        else:
+            # Only sensible within a dialog, and outside of it (BYE, PRACK, UPDATE, NOTIFY …).
+            self._refuse(transaction, Refusal(481))
+
+    def _refuse(self, transaction: ServerTransaction, refusal: Refusal) -> None:
+        transaction.respond(
+            Response.to_request(
+                transaction.request, refusal.status, refusal.reason, tag=new_token(), headers=refusal.headers
+            )
+        )
+
+    def _invited(self, transaction: ServerTransaction) -> None:
+        try:
+            least = too_small(self.session, transaction.request)
+            if least is not None:
+                self._refuse(transaction, Refusal(422, headers=[("Min-SE", str(least))]))
+                return
+            call = IncomingCall(self, transaction)
+        except SipSyntaxError as error:
+            self._refuse(transaction, Refusal(400, str(error)))
+            return
+        assert call.dialog is not None
+        assert self.on_invite is not None
+        self.add_dialog(call.dialog, call)
+        self.serve(self.on_invite(call), call)
+
+    def ack_arrived(self, request: Request, flow: Flow) -> None:
+        """See TransactionUser."""
+        dialog = dialog_id_of(request)
+        call = self._dialogs.get(dialog) if dialog is not None else None
+        if call is not None:
+            call.ack_received(request)
+
+    def response_strayed(self, response: Response, flow: Flow) -> None:
+        """See TransactionUser. RFC 3261 section 18.1.2 has it dropped."""
+        _log.debug("%s: stray %d from %r", self.name, response.status, flow)
+
+    def flow_opened(self, flow: Flow) -> None:
+        """See TransactionUser."""
+        if self.on_flow_opened is not None:
+            self.guard(self.on_flow_opened, flow)
+
+    def flow_failed(self, flow: Flow, error: Exception | None) -> None:
+        """See TransactionUser."""
+        if self.on_flow_closed is not None:
+            told = self.on_flow_closed
+            self.guard(lambda closed: told(closed, error), flow)

@@ -1,0 +1,543 @@
+"""A call: the INVITE dialog both roles share once it exists, and what may happen within it (RFC 3261 12 to 15)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Literal
+
+from harness.simulation.wire.dialog import Dialog, OutOfOrderError, Replaces, replaces_for
+from harness.simulation.wire.indialog import InDialogRequest, ReferRequest, default_answer, sdp_of
+from harness.simulation.wire.referral import Notifier, Referral, event_id
+from harness.simulation.wire.repeat import Repeater
+from harness.simulation.wire.session import SessionExpires, SessionTimer, agreed, offered, too_small
+from harness.simulation.wire.transaction import ServerTransaction
+from harness.simulation.wire.transport import Flow
+from harness.simulation.wire.waiting import Waitable
+from harness.sip.digest import DigestClient
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.headers import Header
+from harness.sip.message import HeaderPairs, Message, Request, Response
+from harness.sip.uri import NameAddr
+
+if TYPE_CHECKING:
+    from harness.simulation.wire.agent import UserAgent
+
+_log = logging.getLogger(__name__)
+_GLARE_RETRIES = 3
+_T1 = 0.5  # the T1 for which RFC 3261 section 14.1 gives its 491 waits
+
+InDialogHandler = Callable[[InDialogRequest], Awaitable[None]]
+ReferHandler = Callable[[ReferRequest], Awaitable[None]]
+
+
+class How(Enum):
+    """What ended a call."""
+
+    BYE = "bye"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    """A final response of 300 or above."""
+    NO_ANSWER = "no answer"
+    """No final response to the INVITE in 64*T1 (a local 408)."""
+    UNREACHABLE = "unreachable"
+    """The transport failed (a local 503)."""
+    NO_ACK = "no ack"
+    """Our 2xx was never acknowledged."""
+    EXPIRED = "session expired"
+    """Nobody refreshed the session (RFC 4028)."""
+    LOST = "lost"
+    """The peer no longer knows the dialog, or does not answer in it (a 481, a 408)."""
+    STOPPED = "stopped"
+    """The node was stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a call ended, who ended it, and with what message."""
+
+    how: How
+    by: Literal["local", "remote"]
+    status: int = 0
+    """Status of the final response to the INVITE; 0 when the call had been answered."""
+    reason: str = ""
+    message: Message | None = None
+    """The BYE, CANCEL or response behind it."""
+
+
+class CallFailedError(Exception):
+    """An INVITE that got no 2xx. ``response`` is None when the status is a local one (408, 503)."""
+
+    def __init__(self, end: End) -> None:
+        super().__init__(f"{end.status} {end.reason} ({end.how.value})")
+        self.end = end
+        self.status = end.status
+        self.reason = end.reason
+        self.response = end.message if isinstance(end.message, Response) else None
+
+
+class Call:
+    """What incoming and outgoing calls share. Handlers are attributes; unset ones leave the standard answer.
+
+    Standard answers: BYE 200; a session refresh, or an offer equal to the last one, 200; another offer 488; REFER
+    603; OPTIONS 200; NOTIFY outside of a subscription 481; the rest 405.
+    """
+
+    def __init__(self, ua: UserAgent, request: Request, contact: NameAddr) -> None:
+        self.ua = ua
+        self.request = request
+        """The INVITE."""
+        self.call_id = request.call_id
+        self.contact = contact
+        """Our Contact, the same through the whole call."""
+        self.dialog: Dialog | None = None
+        self.state: Literal["early", "confirmed", "ended"] = "early"
+        self.digest: DigestClient | None = None
+        self.end: End | None = None
+        self.local_sdp: bytes | None = None
+        self.remote_sdp: bytes | None = None
+
+        self.on_bye: Callable[[Request], None] | None = None
+        self.on_reinvite: InDialogHandler | None = None
+        self.on_update: InDialogHandler | None = None
+        self.on_info: InDialogHandler | None = None
+        self.on_message: InDialogHandler | None = None
+        self.on_refer: ReferHandler | None = None
+        self.on_ended: Callable[[End], None] | None = None
+
+        self._ended: Waitable[End] = Waitable()
+        self._acks: dict[int, tuple[Request, Flow]] = {}
+        self._repeaters: dict[int, Repeater] = {}
+        self._inviting = False
+        self._invite_turn = asyncio.Lock()
+        self._offering = False
+        self._invited: InDialogRequest | None = None
+        self._updated: InDialogRequest | None = None
+        self._referrals: list[Referral] = []
+        self._notifiers: list[Notifier] = []
+        self._bye_pending = False
+        self._session = SessionTimer(self._refresh_due, self._session_expired)
+
+    # --- what the application does -----------------------------------------------------------------
+
+    async def wait_ended(self, within: float | None = None) -> End:
+        """How it ended. Raises TimeoutError."""
+        return await self._ended.wait(within)
+
+    @property
+    def session_interval(self) -> int | None:
+        """Seconds of the running session timer; None without one."""
+        return self._session.interval
+
+    @property
+    def replaces(self) -> Replaces:
+        """The Replaces value by which a third party takes this call over from us (RFC 3891)."""
+        return replaces_for(self._need_dialog())
+
+    async def send(
+        self,
+        method: str,
+        headers: HeaderPairs = (),
+        body: bytes | str = b"",
+        content_type: str | None = None,
+    ) -> Response:
+        """Send any request but INVITE in the dialog and return its final response.
+
+        Silence gives a local 408, a transport failure a local 503. A 481 or 408 ends the call (RFC 3261 12.2.1.2).
+        Raises RuntimeError when there is no dialog yet.
+        """
+        dialog = self._need_dialog()
+        lines = [*headers]
+        if body and content_type:
+            lines.append(("Content-Type", content_type))
+        request = dialog.build(method, lines, body, contact=self._contact_for(method))
+        response = await self._transact(request)
+        dialog.take_response(response)
+        if response.status in (408, 481) and method not in ("BYE", "NOTIFY", "CANCEL"):
+            self._finish(End(How.LOST, "remote", 0, response.reason, response))
+        return response
+
+    async def info(
+        self, body: bytes | str, content_type: str = "application/dtmf-relay", headers: HeaderPairs = ()
+    ) -> Response:
+        """INFO (RFC 6086; without a package header, the older way DTMF is sent)."""
+        return await self.send("INFO", headers, body, content_type)
+
+    async def update(self, sdp: bytes | str | None = None, headers: HeaderPairs = ()) -> Response:
+        """UPDATE (RFC 3311), with an offer or as a mere refresh. A 491 is returned, not retried."""
+        raw = sdp.encode() if isinstance(sdp, str) else sdp
+        self._offering = raw is not None
+        try:
+            lines = [*self.ua.capabilities(), *self._session_headers(), *headers]
+            response = await self.send("UPDATE", lines, raw or b"", "application/sdp" if raw else None)
+        finally:
+            self._offering = False
+        if response.is_success:
+            if raw is not None:
+                self.local_sdp, self.remote_sdp = raw, sdp_of(response) or self.remote_sdp
+            self._session_from_response(response)
+        return response
+
+    async def reinvite(
+        self,
+        sdp: bytes | str | None,
+        headers: HeaderPairs = (),
+        *,
+        answer: Callable[[bytes], bytes] | None = None,
+    ) -> Response:
+        """Re-INVITE and ACK its 2xx. Without ``sdp``, ``answer`` turns the offer of the 2xx into the ACK's answer.
+
+        A 491 is retried up to three times after RFC 3261 section 14.1's wait. One at a time: another one under way,
+        ours or the peer's, is waited for first.
+        """
+        raw = sdp.encode() if isinstance(sdp, str) else sdp
+        for attempt in range(_GLARE_RETRIES + 1):
+            async with self._invite_turn:
+                if self._invited is not None:
+                    await self._invited.settled
+                response = await self._invite_again(raw, headers, answer)
+            if response.status != 491 or attempt == _GLARE_RETRIES or self.state == "ended":
+                break
+            # The owner of the Call-ID waits longer, so that the two do not collide again.
+            owner = self._need_dialog().role == "uac"
+            wait = random.uniform(2.1, 4.0) if owner else random.uniform(0.0, 2.0)
+            await asyncio.sleep(wait * self.ua.timers.t1 / _T1)
+        return response
+
+    async def _invite_again(
+        self, sdp: bytes | None, headers: HeaderPairs, answer: Callable[[bytes], bytes] | None
+    ) -> Response:
+        dialog = self._need_dialog()
+        lines = [*self.ua.capabilities(), *self._session_headers(), *headers]
+        if sdp:
+            lines.append(("Content-Type", "application/sdp"))
+        request = dialog.build("INVITE", lines, sdp or b"", contact=self._contact_for("INVITE"))
+        self._inviting = True
+        try:
+            response = await self._transact(request)
+            dialog.take_response(response)
+            if response.is_success:
+                theirs = sdp_of(response)
+                ours = answer(theirs) if sdp is None and answer is not None and theirs else None
+                self.acknowledge(response, ours)
+                self.note_exchange(offer=theirs, answer=ours or sdp)
+                self._session_from_response(response)
+        finally:
+            self._inviting = False
+        if response.status in (408, 481):
+            self._finish(End(How.LOST, "remote", 0, response.reason, response))
+        return response
+
+    def refer(self, refer_to: NameAddr | str, headers: HeaderPairs = ()) -> Referral:
+        """Ask the peer to call ``refer_to`` (RFC 3515). Returns at once; the referral tells how it goes."""
+        dialog = self._need_dialog()
+        target = refer_to if isinstance(refer_to, NameAddr) else NameAddr.parse(refer_to)
+        lines = [("Refer-To", str(target)), *headers]
+        if not any(Header(*pair).key == "referred-by" for pair in lines):
+            lines.append(("Referred-By", str(dialog.local.with_tag(None))))
+        request = dialog.build("REFER", lines, contact=self._contact_for("REFER"))
+        referral = Referral(self, request.cseq.number)
+        self._referrals.append(referral)
+
+        async def run() -> None:
+            response = await self._transact(request)
+            referral.answered(response)
+
+        self.ua.spawn(run(), "REFER")
+        return referral
+
+    async def bye(self, headers: HeaderPairs = ()) -> Response | None:
+        """End an answered call. The call is over at once; returns the answer to the BYE, None if it was over.
+
+        Raises RuntimeError in an early call: use cancel or reject.
+        """
+        if self.state == "ended":
+            return None
+        if self.state != "confirmed":
+            raise RuntimeError("BYE before the answer")
+        return await self._bye(End(How.BYE, "local"), headers)
+
+    async def _bye(self, end: End, headers: HeaderPairs = ()) -> Response:
+        self._bye_pending = True
+        self._finish(end)
+        try:
+            await self._before_bye()
+            return await self.send("BYE", headers)
+        finally:
+            self._bye_pending = False
+            self.usage_ended()
+
+    async def _before_bye(self) -> None:
+        """RFC 3261 section 15: the callee's BYE waits for the ACK of its 2xx."""
+
+    # --- helpers of the roles and of in-dialog requests --------------------------------------------
+
+    def _need_dialog(self) -> Dialog:
+        if self.dialog is None:
+            raise RuntimeError("the call has no dialog yet")
+        return self.dialog
+
+    def _next_cseq(self) -> int:
+        dialog = self._need_dialog()
+        dialog.local_seq += 1
+        return dialog.local_seq
+
+    async def _transact(self, request: Request) -> Response:
+        return await self.ua.transact(
+            request, self._flow, digest=self.digest, next_cseq=self._next_cseq, on_more=self.ack_again
+        )
+
+    def _flow(self) -> Flow:
+        dialog = self._need_dialog()
+        dialog.flow = self.ua.flow_for(dialog)
+        return dialog.flow
+
+    def _contact_for(self, method: str) -> NameAddr | None:
+        wanted = method in ("INVITE", "UPDATE", "REFER", "NOTIFY", "SUBSCRIBE", "OPTIONS")
+        return self.contact if wanted else None
+
+    def target_headers(self) -> list[tuple[str, str]]:
+        """Contact, for responses that refresh our target."""
+        return [("Contact", str(self.contact))]
+
+    def answer_headers(self, request: Request) -> list[tuple[str, str]]:
+        """What a 2xx to an INVITE or UPDATE carries besides its body: Contact, capabilities, session timer."""
+        lines = [*self.target_headers(), *self.ua.capabilities()]
+        session = agreed(self.ua.session, request)
+        if session is not None:
+            if session.refresher == "uac" or "timer" in request.tokens("Supported"):
+                lines.append(("Require", "timer"))
+            lines.append(("Session-Expires", str(session)))
+            self._session.start(session.seconds, we_refresh=session.refresher == "uas")
+        else:
+            self._session.stop()
+        return lines
+
+    def note_exchange(self, *, offer: bytes | None, answer: bytes | None) -> None:
+        """An offer of the peer's was answered, or its description came in answer to ours."""
+        if offer is not None:
+            self.remote_sdp = offer
+        if answer is not None:
+            self.local_sdp = answer
+
+    def acknowledge(self, response: Response, sdp: bytes | None = None) -> None:
+        """ACK a 2xx to an INVITE of ours (RFC 3261 section 13.2.2.4)."""
+        dialog = self._need_dialog()
+        headers: list[tuple[str, str] | Header] = [("Content-Type", "application/sdp")] if sdp else []
+        if response.cseq.number == self.request.cseq.number:
+            # The credentials of the INVITE stand for its ACK, which cannot be challenged (section 22.1).
+            headers += [h for h in self.request.headers if h.key in ("authorization", "proxy-authorization")]
+        ack = dialog.build("ACK", headers, sdp or b"", cseq=response.cseq.number)
+        try:
+            flow = self._flow()
+        except LookupError as error:
+            _log.warning("%s: ACK has nowhere to go: %s", self.ua.name, error)
+            return
+        self._acks[response.cseq.number] = (self.ua.layer.send_ack(ack, flow), flow)
+
+    def ack_again(self, response: Response) -> None:
+        """The 2xx came again, so its ACK was lost."""
+        sent = self._acks.get(response.cseq.number)
+        if sent is not None:
+            ack, flow = sent
+            flow.send(ack.raw)
+
+    def await_ack(self, cseq: int, repeater: Repeater) -> None:
+        """A 2xx of ours is being repeated until its ACK comes."""
+        self._repeaters[cseq] = repeater
+
+    def ack_missing(self, request: Request) -> None:
+        """No ACK in 64*T1: the dialog stands, and is to be ended (RFC 3261 section 13.3.1.4)."""
+        self._repeaters.pop(request.cseq.number, None)
+        if self.state != "ended":
+            self.ua.spawn(self._bye(End(How.NO_ACK, "local")), "BYE after a lost ACK")
+
+    def new_notifier(self, request: Request, *, silent: bool) -> Notifier:
+        """A subscription by the peer's REFER."""
+        notifier = Notifier(self, request, silent=silent, event_id=bool(self._notifiers))
+        self._notifiers.append(notifier)
+        return notifier
+
+    def usage_ended(self) -> None:
+        """One user of the dialog is gone; the last one takes it out of the books (RFC 5057)."""
+        if (
+            self.state == "ended"
+            and not self._bye_pending
+            and all(referral.is_over for referral in self._referrals)
+            and all(notifier.is_over for notifier in self._notifiers)
+        ):
+            self.ua.forget_call(self)
+
+    def _finish(self, end: End) -> None:
+        if self.state == "ended":
+            return
+        self.state = "ended"
+        self.end = end
+        self._session.stop()
+        if not self._bye_pending:  # our own BYE has to wait for the ACK, so the 2xx goes on
+            for repeater in self._repeaters.values():
+                repeater.stop()
+            self._repeaters.clear()
+        if self._invited is not None:
+            self._invited.settled.set(False)
+        self._ended.set(end)
+        if self.on_ended is not None:
+            self.ua.guard(self.on_ended, end)
+        self.usage_ended()
+
+    def stop(self) -> None:
+        """The node stops: leave nothing running."""
+        self._finish(End(How.STOPPED, "local"))
+        for referral in self._referrals:
+            referral.abandon()
+        for notifier in self._notifiers:
+            notifier.close()
+
+    # --- session timer -----------------------------------------------------------------------------
+
+    def _session_headers(self) -> list[tuple[str, str]]:
+        if self._session.interval is None:
+            return offered(self.ua.session)
+        refresher: Literal["uac", "uas"] = "uac" if self._session.we_refresh else "uas"
+        return [("Session-Expires", str(SessionExpires(self._session.interval, refresher)))]
+
+    def _session_from_response(self, response: Response) -> None:
+        """Our request was accepted: the 2xx says what was agreed (RFC 4028 section 7.2)."""
+        try:
+            session = SessionExpires.of(response)
+        except SipSyntaxError:
+            session = None
+        if session is None or self.ua.session is None:
+            self._session.stop()
+        else:
+            self._session.start(session.seconds, we_refresh=session.refresher != "uas")
+
+    def _refresh_due(self) -> None:
+        self.ua.spawn(self._refresh(), "session refresh")
+
+    async def _refresh(self) -> None:
+        if self._need_dialog().may("UPDATE"):
+            response = await self.update()
+        else:
+            response = await self.reinvite(self.local_sdp)
+        if not response.is_success and self.state == "confirmed":
+            await self._bye(End(How.EXPIRED, "local", 0, response.reason, response))
+
+    def _session_expired(self) -> None:
+        if self.state == "confirmed":
+            self.ua.spawn(self._bye(End(How.EXPIRED, "local")), "BYE of an expired session")
+
+    # --- what the peer does ------------------------------------------------------------------------
+
+    def ack_received(self, request: Request) -> None:
+        """The ACK of a 2xx of ours, with the answer to an offer in it if that was ours."""
+        repeater = self._repeaters.pop(request.cseq.number, None)
+        if repeater is None:
+            return
+        repeater.stop()
+        invited = self._invited
+        mine = invited is not None and invited.request.cseq.number == request.cseq.number
+        if sdp_of(request) is not None and (not mine or invited is None or invited.offer is None):
+            self.remote_sdp = sdp_of(request)
+        if mine and invited is not None:
+            invited.settled.set(True)
+
+    def receive(self, transaction: ServerTransaction) -> None:
+        """A request within the dialog."""
+        request = transaction.request
+        dialog = self._need_dialog()
+        incoming: InDialogRequest = (
+            ReferRequest(self, transaction) if request.method == "REFER" else InDialogRequest(self, transaction)
+        )
+        try:
+            dialog.take(request)
+        except OutOfOrderError as error:
+            incoming.respond(500, str(error))
+            return
+        except SipSyntaxError:
+            incoming.respond(400)
+            return
+        if self.state == "ended" and request.method not in ("BYE", "NOTIFY"):
+            incoming.respond(481)
+            return
+        dialog.flow = transaction.flow if transaction.flow.reliable else dialog.flow
+        getattr(self, f"_receive_{request.method.lower()}", self._receive_other)(incoming)
+
+    def _receive_bye(self, incoming: InDialogRequest) -> None:
+        incoming.respond(200)
+        if self.state == "ended":
+            return
+        if self.on_bye is not None:
+            self.ua.guard(self.on_bye, incoming.request)
+        self._finish(End(How.BYE, "remote", message=incoming.request))
+
+    def _receive_invite(self, incoming: InDialogRequest) -> None:
+        if self._inviting or self._offering:
+            incoming.respond(491)
+        elif self.state == "early" or (self._invited is not None and not self._invited.settled.is_set):
+            incoming.respond(500, headers=[("Retry-After", str(random.randint(0, 10)))])
+        elif not self._session_too_small(incoming):
+            self._invited = incoming
+            self._dispatch(incoming, self.on_reinvite)
+
+    def _receive_update(self, incoming: InDialogRequest) -> None:
+        if incoming.offer is not None and (self._inviting or self._offering):
+            incoming.respond(491)
+        elif incoming.offer is not None and self._updated is not None and not self._updated.is_answered:
+            incoming.respond(500, headers=[("Retry-After", str(random.randint(0, 10)))])
+        elif not self._session_too_small(incoming):
+            self._updated = incoming
+            self._dispatch(incoming, self.on_update if incoming.offer is not None else None)
+
+    def _session_too_small(self, incoming: InDialogRequest) -> bool:
+        least = too_small(self.ua.session, incoming.request)
+        if least is not None:
+            incoming.respond(422, headers=[("Min-SE", str(least))])
+        return least is not None
+
+    def _receive_info(self, incoming: InDialogRequest) -> None:
+        self._dispatch(incoming, self.on_info)
+
+    def _receive_message(self, incoming: InDialogRequest) -> None:
+        self._dispatch(incoming, self.on_message)
+
+    def _receive_refer(self, incoming: InDialogRequest) -> None:
+        assert isinstance(incoming, ReferRequest)
+        try:
+            _ = incoming.refer_to
+        except SipSyntaxError:
+            incoming.respond(400, "Exactly one Refer-To is needed")
+            return
+        handler = self.on_refer
+        if handler is None:
+            self._dispatch(incoming, None)
+        else:
+            self.ua.serve(handler(incoming), incoming)
+
+    def _receive_notify(self, incoming: InDialogRequest) -> None:
+        package, number = event_id(incoming.request)
+        live = [
+            referral
+            for referral in self._referrals
+            if not referral.is_over and (number is None or number == str(referral.cseq))
+        ]
+        if package != "refer":
+            incoming.respond(489)
+        elif not live:
+            incoming.respond(481)
+        else:
+            incoming.respond(200)
+            live[0].notified(incoming.request)
+
+    def _receive_other(self, incoming: InDialogRequest) -> None:
+        self._dispatch(incoming, None)
+
+    def _dispatch(self, incoming: InDialogRequest, handler: InDialogHandler | None) -> None:
+        if handler is None:
+            default_answer(incoming, self.ua.methods())
+        else:
+            self.ua.serve(handler(incoming), incoming)

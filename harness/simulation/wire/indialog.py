@@ -1,0 +1,130 @@
+"""Requests that arrive within a call, as its application sees and answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.simulation.wire.repeat import Repeater
+from harness.simulation.wire.transaction import ServerTransaction
+from harness.simulation.wire.waiting import Waitable
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import HeaderPairs, Request, Response
+from harness.sip.uri import NameAddr
+
+if TYPE_CHECKING:
+    from harness.simulation.wire.call import Call
+    from harness.simulation.wire.referral import Notifier
+
+
+class InDialogRequest:
+    """A request within a dialog. Answer it once, at leisure: the handler may return first."""
+
+    def __init__(self, call: Call, transaction: ServerTransaction) -> None:
+        self.call = call
+        self.request: Request = transaction.request
+        self._transaction = transaction
+        self._repeater: Repeater | None = None
+        self.settled: Waitable[bool] = Waitable()
+        """Set once nothing more happens to it: answered, and for a 2xx to a re-INVITE acknowledged or given up."""
+
+    @property
+    def method(self) -> str:
+        """The request's method."""
+        return self.request.method
+
+    @property
+    def offer(self) -> bytes | None:
+        """The SDP in it, None without."""
+        return sdp_of(self.request)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a final response was given."""
+        return self._transaction.is_answered
+
+    def respond(
+        self,
+        status: int,
+        reason: str | None = None,
+        headers: HeaderPairs = (),
+        body: bytes | str = b"",
+        content_type: str | None = None,
+    ) -> None:
+        """Answer. A 2xx to a re-INVITE is repeated until its ACK comes; without one the call ends."""
+        lines = [*headers]
+        if body and content_type:
+            lines.append(("Content-Type", content_type))
+        response = Response.to_request(self.request, status, reason, headers=lines, body=body)
+        if self.method != "INVITE" or not response.is_success:
+            self._transaction.respond(response)
+            if response.is_final:
+                self.settled.set(True)
+            return
+        if self._repeater is not None or self.is_answered:
+            return
+        self._repeater = Repeater(
+            self.call.ua.timers,
+            lambda: self._transaction.respond(response),
+            lambda: self.call.ack_missing(self.request),
+            capped=True,
+        )
+        self.call.await_ack(self.request.cseq.number, self._repeater)
+
+    def accept(self, sdp: bytes | str | None = None, headers: HeaderPairs = ()) -> None:
+        """200 with an SDP, for re-INVITE and UPDATE: the call's descriptions move on with it."""
+        raw = sdp.encode() if isinstance(sdp, str) else sdp
+        lines = [*self.call.answer_headers(self.request), *headers]
+        self.call.note_exchange(offer=self.offer, answer=raw)
+        self.respond(200, None, lines, raw or b"", "application/sdp" if raw else None)
+
+
+class ReferRequest(InDialogRequest):
+    """A REFER: the peer asks us to call somebody (RFC 3515)."""
+
+    @property
+    def refer_to(self) -> NameAddr:
+        """Whom. Raises SipSyntaxError when missing, doubled or malformed (section 2.4.1 wants exactly one)."""
+        values = self.request.values("Refer-To")
+        if len(values) != 1:
+            raise SipSyntaxError("not exactly one Refer-To")
+        return NameAddr.parse(values[0])
+
+    @property
+    def referred_by(self) -> str | None:
+        """Referred-By as it came (RFC 3892)."""
+        return self.request.get("Referred-By")
+
+    def accept_refer(self, status: int = 202, headers: HeaderPairs = ()) -> Notifier:
+        """Accept, and tell at once by NOTIFY that it is being tried; the notifier tells the rest.
+
+        ``Refer-Sub: false`` (RFC 4488) is honoured: the notifier then stays silent.
+        """
+        wants = (self.request.get("Refer-Sub") or "true").strip().lower() != "false"
+        extra = [] if wants else [("Refer-Sub", "false")]
+        self.respond(status, None, [*self.call.target_headers(), *headers, *extra])
+        return self.call.new_notifier(self.request, silent=not wants)
+
+
+def sdp_of(message: Request | Response) -> bytes | None:
+    """The session description a message carries, within multipart bodies too (RFC 5621); None without."""
+    return message.part("application/sdp")
+
+
+def default_answer(request: InDialogRequest, accepted: Sequence[str]) -> None:
+    """What a request gets that no handler of the call takes."""
+    if request.method in ("INVITE", "UPDATE"):
+        local = request.call.local_sdp
+        # A refresh, or an offer that changes nothing, is accepted as it stands; a real change is not for us.
+        if request.offer is None or request.offer == request.call.remote_sdp:
+            request.accept(local if request.offer is not None or request.method == "INVITE" else None)
+        else:
+            request.respond(488)
+    elif request.method == "OPTIONS":
+        request.respond(200, headers=request.call.ua.capabilities())
+    elif request.method == "REFER":
+        request.respond(603)  # RFC 3515 section 2.4.2
+    elif request.method == "NOTIFY":
+        request.respond(481)  # no subscription of ours (RFC 6665 section 4.1.3)
+    else:
+        request.respond(405, headers=[("Allow", ", ".join(accepted))])

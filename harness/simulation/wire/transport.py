@@ -1,0 +1,190 @@
+"""What the transports have in common: where a node listens, where a message goes, and who may look at its bytes.
+
+The sockets are in `udp` and `stream`; `TransportLayer` in `layer` joins them (RFC 3261 section 18).
+"""
+
+from __future__ import annotations
+
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Literal
+
+Address = tuple[str, int]
+TransportName = Literal["udp", "tcp", "tls"]
+TRANSPORTS: tuple[TransportName, ...] = ("udp", "tcp", "tls")
+
+
+class ListenError(OSError):
+    """A node could not take one of its addresses; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """A place where a node listens; port 0 takes a free one."""
+
+    transport: TransportName
+    address: str
+    port: int = 0
+
+    @property
+    def local(self) -> Address:
+        """Address and port."""
+        return self.address, self.port
+
+    def __str__(self) -> str:
+        return f"{self.transport}:{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """Where a message goes next: an IP address, never a name.
+
+    ``server_name`` is the domain a TLS certificate has to carry (RFC 5922); without it, the address itself.
+    """
+
+    transport: TransportName
+    address: str
+    port: int
+    server_name: str | None = None
+
+    @property
+    def remote(self) -> Address:
+        """Address and port."""
+        return self.address, self.port
+
+
+@dataclass(frozen=True, slots=True)
+class TlsIdentity:
+    """The certificate a node shows, and whom it believes. PEM files.
+
+    ``trusted`` holds the CAs; without it, a client accepts any certificate. ``verify_name`` lets a client check
+    the server's name besides its chain; ``verify_clients`` demands a certificate of who connects (mutual TLS).
+    """
+
+    certificate: Path
+    key: Path
+    trusted: Path | None = None
+    verify_name: bool = True
+    verify_clients: bool = False
+
+    def server_context(self) -> ssl.SSLContext:
+        """For listening. Raises ssl.SSLError or OSError when the files do not fit."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        if self.verify_clients:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.trusted)
+        return context
+
+    def client_context(self) -> ssl.SSLContext:
+        """For connecting; shows the certificate if asked."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_cert_chain(self.certificate, self.key)
+        context.check_hostname = self.verify_name and self.trusted is not None
+        if self.trusted is None:
+            context.verify_mode = ssl.CERT_NONE
+        else:
+            context.load_verify_locations(self.trusted)
+        return context
+
+
+class Reject(Enum):
+    """A filter's answer that the far side, or the sender, gets to know (a firewall's reject, not its drop)."""
+
+    REJECT = "reject"
+
+
+REJECT = Reject.REJECT
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """A filter's answer: let the bytes through after ``seconds``. Over a stream, what follows overtakes them."""
+
+    seconds: float
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Bytes about to pass a node's filter.
+
+    ``data`` is a datagram, or a stream segment (with TLS, its plain text). ``accept`` and ``connect`` are a
+    stream's beginning and have no data.
+    """
+
+    direction: Literal["in", "out", "accept", "connect"]
+    transport: TransportName
+    local: Address
+    remote: Address
+    data: bytes
+
+
+Passed = bytes | Sequence[bytes] | Delayed | Reject | None
+Filter = Callable[[Passage], Passed]
+"""Judges bytes, synchronously. Bytes (changed or not) pass; a list passes in order (duplicates, splits); None drops.
+
+`REJECT` is what a refusing firewall does: of outgoing data, the sender learns of it at once as if by ICMP; of
+"accept" and of data on a stream, the peer gets a reset; of an incoming datagram, nothing (the kernel owns ICMP).
+None for "accept" or "connect" leaves the connection open, and deaf.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A whole SIP message that crossed a node's transport; ``at`` is `time.monotonic`.
+
+    ``data`` are the bytes after the filter; ``outcome`` says whether it let them through.
+    """
+
+    at: float
+    node: str
+    direction: Literal["sent", "received"]
+    transport: TransportName
+    local: Address
+    remote: Address
+    data: bytes
+    outcome: Literal["passed", "dropped", "rejected"] = "passed"
+
+
+Trace = Callable[[Traced], None]
+
+
+class Flow(ABC):
+    """A way to one peer: a connection, or for UDP a socket and a remote address. Compares by identity.
+
+    Sending never raises; a failure is reported to the layer's user once, whether at connecting or later.
+    """
+
+    transport: TransportName
+    local: Address
+    remote: Address
+    listen: Listen
+    """The listener whose socket (UDP) or address (streams) it uses: what Via and Contact name."""
+    inbound: bool
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the transport itself repeats what is lost."""
+        return self.transport != "udp"
+
+    @property
+    @abstractmethod
+    def is_open(self) -> bool:
+        """Whether sending can still work; true while a connection is being made."""
+
+    @abstractmethod
+    def send(self, data: bytes) -> None:
+        """Queue one message."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give it up; of a datagram flow, nothing happens."""
+
+    def __repr__(self) -> str:
+        way = "from" if self.inbound else "to"
+        return f"<{self.transport} {self.local[0]}:{self.local[1]} {way} {self.remote[0]}:{self.remote[1]}>"

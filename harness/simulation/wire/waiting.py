@@ -1,0 +1,47 @@
+"""A value that comes once and any number of tasks may wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Waitable(Generic[T]):
+    """Set once with a value or an error; unlike a future, an error nobody waits for is no complaint."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._error: BaseException | None = None
+        self.value: T | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the value or the error is there."""
+        return self._event.is_set()
+
+    def set(self, value: T) -> None:
+        """Give the value; the first one counts."""
+        if not self._event.is_set():
+            self.value = value
+            self._event.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Give an error to raise instead."""
+        if not self._event.is_set():
+            self._error = error
+            self._event.set()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self.wait().__await__()
+
+    async def wait(self, within: float | None = None) -> T:
+        """The value. Raises TimeoutError after ``within`` seconds, or the error."""
+        async with asyncio.timeout(within):
+            await self._event.wait()
+        if self._error is not None:
+            raise self._error
+        assert self.value is not None
+        return self.value

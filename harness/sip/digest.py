@@ -1,0 +1,288 @@
+"""Digest authentication for SIP, both sides (RFC 7616, RFC 8760, RFC 2617 without qop; RFC 3261 section 22)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+from harness.sip.grammar import SipSyntaxError, quote, split_list, unquote
+from harness.sip.message import Request, Response
+
+Algorithm = Literal["MD5", "SHA-256", "SHA-512-256"]
+_HASHES = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}
+_PREFERENCE = ("SHA-256", "SHA-512-256", "MD5")
+_BARE = frozenset({"algorithm", "nc", "stale", "qop", "userhash"})
+_NC = re.compile(r"[0-9a-fA-F]{8}\Z")
+
+Params = dict[str, str]
+"""Parameters of a challenge or of credentials, names in lower case, values unquoted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A user and the secret of it, which no log or trace shows."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+def parse(value: str) -> Params:
+    """``Digest a="1", b=2`` as parameters. Raises SipSyntaxError for another scheme or broken text."""
+    scheme, _, rest = value.strip().partition(" ")
+    if scheme.lower() != "digest":
+        raise SipSyntaxError(f"not Digest: {scheme!r}")
+    params: Params = {}
+    for part in split_list(rest):
+        name, equals, text = part.partition("=")
+        if not equals:
+            raise SipSyntaxError(f"not a digest parameter: {part!r}")
+        params[name.strip().lower()] = unquote(text)
+    return params
+
+
+def build(params: Params, *, challenge: bool = False) -> str:
+    """The header value. In a challenge qop is a quoted list, in credentials a token."""
+    bare = _BARE - {"qop"} if challenge else _BARE
+    parts = (f"{name}={value}" if name in bare else f"{name}={quote(value)}" for name, value in params.items())
+    return "Digest " + ", ".join(parts)
+
+
+def _hash(algorithm: str, data: str | bytes) -> str:
+    raw = data.encode() if isinstance(data, str) else data
+    base = algorithm.upper().removesuffix("-SESS")
+    return hashlib.new(_HASHES[base], raw, usedforsecurity=False).hexdigest()
+
+
+def is_known(algorithm: str) -> bool:
+    """Whether an algorithm token can be computed here."""
+    return algorithm.upper().removesuffix("-SESS") in _HASHES
+
+
+def digest_response(credentials: Credentials, params: Params, method: str, body: bytes = b"") -> str:
+    """The ``response`` of RFC 7616 section 3.4.1 for the realm, nonce, uri, qop, nc and cnonce in ``params``."""
+    algorithm = params.get("algorithm", "MD5")
+    nonce, qop = params["nonce"], params.get("qop", "")
+    cnonce, nc = params.get("cnonce", ""), params.get("nc", "")
+    a1 = _hash(algorithm, f"{credentials.username}:{params['realm']}:{credentials.password}")
+    if algorithm.upper().endswith("-SESS"):
+        a1 = _hash(algorithm, f"{a1}:{nonce}:{cnonce}")
+    a2 = f"{method}:{params['uri']}"
+    if qop == "auth-int":
+        a2 += ":" + _hash(algorithm, body)
+    hashed = _hash(algorithm, a2)
+    middle = f"{nc}:{cnonce}:{qop}:" if qop else ""
+    return _hash(algorithm, f"{a1}:{nonce}:{middle}{hashed}")
+
+
+class DigestClient:
+    """Answers challenges with one user's credentials, and counts the uses of each nonce."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.credentials = credentials
+        self._challenges: dict[str, Params] = {}
+        self._counts: dict[str, int] = {}
+
+    def answer(self, request: Request, response: Response) -> Request | None:
+        """``request`` with the answer to the 401 or 407 in it, the CSeq untouched.
+
+        None when nothing can be answered: no challenge understood, or the same credentials were refused already
+        (a new nonce without ``stale=true`` means a wrong password, RFC 7616 section 3.3).
+        """
+        proxy = response.status == 407
+        header = "Proxy-Authorization" if proxy else "Authorization"
+        challenge = _best_challenge(response.get_all("Proxy-Authenticate" if proxy else "WWW-Authenticate"))
+        if challenge is None:
+            return None
+        realm = challenge["realm"]
+        tried = any(_realm_of(value) == realm for value in request.get_all(header))
+        if tried and challenge.get("stale", "").lower() != "true":
+            return None
+        self._challenges[header] = challenge
+        return self._authorise(request, header)
+
+    def again(self, request: Request) -> Request:
+        """``request`` with fresh credentials for the challenges known, which saves a round trip."""
+        for header in self._challenges:
+            request = self._authorise(request, header)
+        return request
+
+    def _authorise(self, request: Request, header: str) -> Request:
+        challenge = self._challenges[header]
+        nonce = challenge["nonce"]
+        params: Params = {
+            "username": self.credentials.username,
+            "realm": challenge["realm"],
+            "nonce": nonce,
+            "uri": request.request_uri,
+            "algorithm": challenge.get("algorithm", "MD5"),
+        }
+        offered = {token.strip().lower() for token in challenge.get("qop", "").split(",")} - {""}
+        if offered:
+            self._counts[nonce] = self._counts.get(nonce, 0) + 1
+            params["qop"] = "auth" if "auth" in offered else "auth-int"
+            params["nc"] = f"{self._counts[nonce]:08x}"
+            params["cnonce"] = secrets.token_hex(8)
+        elif params["algorithm"].upper().endswith("-SESS"):
+            params["cnonce"] = secrets.token_hex(8)
+        params["response"] = digest_response(self.credentials, params, request.method, request.body)
+        if "opaque" in challenge:
+            params["opaque"] = challenge["opaque"]
+        if "algorithm" not in challenge:
+            del params["algorithm"]
+        return request.without(header).adding(header, build(params))
+
+
+def _best_challenge(values: list[str]) -> Params | None:
+    known: list[Params] = []
+    for value in values:
+        try:
+            params = parse(value)
+        except SipSyntaxError:
+            continue
+        offered = {token.strip().lower() for token in params.get("qop", "").split(",")} - {""}
+        usable = not offered or offered & {"auth", "auth-int"}
+        if "realm" in params and params.get("nonce") and is_known(params.get("algorithm", "MD5")) and usable:
+            known.append(params)
+    # RFC 7616 section 3.7 leaves the choice of the strongest to the client.
+    return min(
+        known,
+        key=lambda p: _PREFERENCE.index(p.get("algorithm", "MD5").upper().removesuffix("-SESS")),
+        default=None,
+    )
+
+
+def _realm_of(value: str) -> str | None:
+    try:
+        return parse(value).get("realm")
+    except SipSyntaxError:
+        return None
+
+
+class Outcome(Enum):
+    """What came of checking a request's credentials."""
+
+    ACCEPTED = "accepted"
+    MISSING = "no credentials for this realm"
+    MALFORMED = "malformed credentials"
+    STALE = "the nonce is no longer valid"
+    REPLAYED = "the nonce count was used before"
+    WRONG_ALGORITHM = "another algorithm than challenged"
+    WRONG_QOP = "another quality of protection than challenged"
+    WRONG_URI = "the uri is not the request's"
+    UNKNOWN_USER = "unknown user"
+    WRONG_PASSWORD = "wrong password"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The outcome, and the user it is about (None when no credentials named one)."""
+
+    outcome: Outcome
+    username: str | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the request may go on."""
+        return self.outcome is Outcome.ACCEPTED
+
+    @property
+    def stale(self) -> bool:
+        """Whether the next challenge says stale=true: the password may be right."""
+        return self.outcome in (Outcome.STALE, Outcome.REPLAYED)
+
+
+class DigestServer:
+    """Challenges and verifies for one realm.
+
+    ``password_of`` gives a user's password, or None. ``proxy`` chooses 407 and its headers over 401. Nonces live
+    ``lifetime`` seconds of ``clock``; each nonce count is good once.
+    """
+
+    def __init__(
+        self,
+        realm: str,
+        password_of: Callable[[str], str | None],
+        *,
+        algorithm: Algorithm = "MD5",
+        proxy: bool = False,
+        lifetime: float = 300.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.realm = realm
+        self.algorithm: Algorithm = algorithm
+        self.proxy = proxy
+        self._password_of = password_of
+        self._lifetime = lifetime
+        self._clock = clock
+        self._nonces: dict[str, tuple[float, set[int]]] = {}
+
+    @property
+    def status(self) -> int:
+        """The status that goes with a challenge: 401 or 407."""
+        return 407 if self.proxy else 401
+
+    def challenge(self, *, stale: bool = False) -> tuple[str, str]:
+        """Header name and value of a challenge with a new nonce."""
+        now = self._clock()
+        for nonce in [n for n, (born, _) in self._nonces.items() if now - born > self._lifetime]:
+            del self._nonces[nonce]
+        nonce = secrets.token_hex(16)
+        self._nonces[nonce] = (now, set())
+        params = {"realm": self.realm, "nonce": nonce, "algorithm": self.algorithm, "qop": "auth"}
+        if stale:
+            params["stale"] = "true"
+        header = "Proxy-Authenticate" if self.proxy else "WWW-Authenticate"
+        return header, build(params, challenge=True)
+
+    def verify(self, request: Request) -> Checked:
+        """Check the credentials of ``request`` against what was challenged."""
+        params = self._credentials(request)
+        if params is None:
+            return Checked(Outcome.MISSING)
+        username = params.get("username")
+        if any(name not in params for name in ("username", "nonce", "uri", "response")):
+            return Checked(Outcome.MALFORMED, username)
+        # The challenge decides, never the client: else a weaker computation could be chosen for us.
+        if params.get("algorithm", "MD5").upper() != self.algorithm:
+            return Checked(Outcome.WRONG_ALGORITHM, username)
+        if params.get("qop") != "auth" or "cnonce" not in params or "nc" not in params:
+            return Checked(Outcome.WRONG_QOP, username)
+        if not _NC.match(params["nc"]):
+            return Checked(Outcome.MALFORMED, username)
+        if params["uri"] != request.request_uri:
+            return Checked(Outcome.WRONG_URI, username)
+        return Checked(self._check(params, request), username)
+
+    def _check(self, params: Params, request: Request) -> Outcome:
+        password = self._password_of(params["username"])
+        if password is None:
+            return Outcome.UNKNOWN_USER
+        credentials = Credentials(params["username"], password)
+        expected = digest_response(credentials, params, request.method, request.body)
+        if not hmac.compare_digest(expected, params["response"].lower()):
+            return Outcome.WRONG_PASSWORD
+        born, used = self._nonces.get(params["nonce"], (float("-inf"), set()))
+        if self._clock() - born > self._lifetime:
+            return Outcome.STALE
+        count = int(params["nc"], 16)
+        if count in used:
+            return Outcome.REPLAYED
+        used.add(count)
+        return Outcome.ACCEPTED
+
+    def _credentials(self, request: Request) -> Params | None:
+        for value in request.get_all("Proxy-Authorization" if self.proxy else "Authorization"):
+            try:
+                params = parse(value)
+            except SipSyntaxError:
+                continue
+            if params.get("realm") == self.realm:
+                return params
+        return None
