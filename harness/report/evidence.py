@@ -166,6 +166,24 @@ class CaseEvidence:
         return {str(name): str(value) for name, value in (self.case.get("axes") or {}).items()}
 
     @property
+    def attempt(self) -> int:
+        """Which try of the case this is, from 1."""
+        return int(self.case.get("attempt", 1))
+
+    @property
+    def cause(self) -> str:
+        """The likeliest cause in one line; empty when none was named."""
+        return str(self.diagnosis[0].get("cause", "")) if self.diagnosis else ""
+
+    @property
+    def headline(self) -> str:
+        """The first thing to say of a case that did not pass: its cause, or else what was seen."""
+        words = self.cause or self.message
+        line = words.splitlines()[0] if words else str(self.verdict)
+        unseen = self.verdict is Verdict.NOT_OBSERVABLE and not line.startswith(str(self.verdict))
+        return f"{self.verdict}: {line}" if unseen else line
+
+    @property
     def began_wall(self) -> float:
         """When the case began, in seconds since the epoch."""
         return float(self.case.get("began_wall", 0.0))

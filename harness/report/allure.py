@@ -1,0 +1,303 @@
+"""A case's evidence as an Allure result.
+
+While a test runs, allure-pytest keeps its result; :func:`complete`, called from a fixture's finaliser, fills it from the
+evidence. A case whose worker died has no such result (allure-python #825), so :func:`write_lost` writes one, of the same
+making. Attachments made with ``allure.attach`` in a finaliser would land under "tear down", and parameters set with
+``allure.dynamic`` would be quoted; the result itself is filled instead.
+
+The verdict "not observable" is Allure's ``failed`` with a category, a tag and a first line of its own. Allure's ``unknown`` and
+``skipped`` are left out of its success rate and of its quality gate (allure 3.18, core-api/constants.js): a run in which
+nothing could be observed would read "100 %".
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import allure_commons
+from allure_commons.logger import AllureFileLogger
+from allure_commons.model2 import (
+    Attachment,
+    Label,
+    Link,
+    Parameter,
+    Status,
+    StatusDetails,
+    TestResult,
+    TestStepResult,
+)
+from allure_commons.types import LabelType, LinkType, Severity
+from allure_commons.utils import md5
+from allure_pytest.listener import AllureListener
+
+from harness.report import ladder, pcap, sound, tables, timeline
+from harness.report.evidence import CaseEvidence, Recording, Step
+from harness.report.junit import NEVER_RAN
+from harness.report.markup import printable, xml
+from harness.verdict import Verdict
+
+#: The label that ties a result to its case's directory.
+EVIDENCE_LABEL = "evidence"
+
+_STATUS = {
+    Verdict.PASSED: Status.PASSED,
+    Verdict.FAILED: Status.FAILED,
+    Verdict.NOT_OBSERVABLE: Status.FAILED,
+    Verdict.BROKEN: Status.BROKEN,
+}
+
+
+class Sink(Protocol):
+    """Where attachments go: allure-pytest's hooks, or its file logger."""
+
+    def report_attached_data(self, body: bytes | str, file_name: str) -> object:
+        """Store a body under a name."""
+
+    def report_attached_file(self, source: str, file_name: str) -> object:
+        """Store a copy of a file under a name."""
+
+
+@dataclass(frozen=True)
+class _Attacher:
+    sink: Sink
+    to: list[Any]
+
+    def data(self, name: str, body: str | bytes, mime: str, extension: str) -> None:
+        if isinstance(body, str):
+            body = body.encode("utf-8", "replace")
+        file_name = f"{uuid.uuid4()}-attachment.{extension}"
+        self.sink.report_attached_data(body=body, file_name=file_name)
+        self.to.append(Attachment(source=file_name, name=name, type=mime))
+
+    def file(self, name: str, path: Path, mime: str) -> None:
+        file_name = f"{uuid.uuid4()}-attachment{path.suffix}"
+        self.sink.report_attached_file(source=str(path), file_name=file_name)
+        self.to.append(Attachment(source=file_name, name=name, type=mime))
+
+
+def complete(evidence: CaseEvidence) -> bool:
+    """Fill the result of the test that is running now. False, at no cost, when no Allure results are asked for.
+
+    To be called in a fixture's finaliser, after the test's own outcome is known to Allure.
+    """
+    listener = next((p for p in allure_commons.plugin_manager.get_plugins() if isinstance(p, AllureListener)), None)
+    result = listener.allure_logger.get_test(None) if listener else None
+    if result is None:
+        return False
+    # pytest's own parameter is an object whose repr would change the history's id from run to run
+    result.parameters = []
+    details = result.statusDetails
+    _fill(result, evidence, allure_commons.plugin_manager.hook, trace=details.trace if details else None)
+    return True
+
+
+def write_lost(evidence: CaseEvidence, results: Path) -> None:
+    """Write the result of a case that Allure never heard of, into a directory of results."""
+    logger = _logger(results)
+    result = _new(evidence.case)
+    result.start, result.stop = _ms(evidence, evidence.began), _ms(evidence, evidence.ended)
+    _fill(result, evidence, logger, trace=None)
+    _identify(result, evidence.case)
+    logger.report_result(result)
+
+
+def write_missing(case: Mapping[str, object], results: Path, at: float) -> None:
+    """Write a broken result for a case that was planned and left nothing behind; ``at`` in seconds since the epoch."""
+    logger = _logger(results)
+    result = _new(case)
+    _describe(result, case, _axes(case))
+    result.status = Status.BROKEN
+    result.statusDetails = StatusDetails(message=NEVER_RAN)
+    result.start = result.stop = round(at * 1000)
+    _identify(result, case)
+    logger.report_result(result)
+
+
+def _logger(results: Path) -> Any:
+    return AllureFileLogger(results)  # type: ignore[no-untyped-call]  # allure_commons is not typed
+
+
+def _new(case: Mapping[str, object]) -> TestResult:
+    # allure-pytest's name for a test: its package, and its function (allure_full_name)
+    path, _, function = str(case.get("nodeid") or f"scenarios.py::{case.get('row', '')}").partition("::")
+    package = path.removesuffix(".py").replace("/", ".")
+    name = function.replace("::", ".").partition("[")[0]
+    return TestResult(uuid=str(uuid.uuid4()), fullName=f"{package}#{name}")
+
+
+def _identify(result: TestResult, case: Mapping[str, object]) -> None:
+    """The ids by which Allure finds a test's history, as allure-pytest makes them."""
+    ordered = sorted(result.parameters, key=lambda parameter: parameter.name)
+    result.testCaseId = md5(result.fullName)  # type: ignore[no-untyped-call]  # allure_commons is not typed
+    result.historyId = md5(result.fullName, *(p.value for p in ordered))  # type: ignore[no-untyped-call]
+
+
+def _axes(case: Mapping[str, object]) -> dict[str, str]:
+    axes = case.get("axes")
+    return {str(k): str(v) for k, v in axes.items()} if isinstance(axes, Mapping) else {}
+
+
+def _describe(result: TestResult, case: Mapping[str, object], axes: Mapping[str, str]) -> None:
+    """What is known before the case runs: title, description, labels, parameters, link."""
+    row, integration = str(case.get("row", "")), str(case.get("integration", ""))
+    story = " · ".join(axes.values())
+    result.name = f"{case.get('title') or row}" + (f" [{story}]" if story else "")
+    source = str(case.get("source", ""))
+    result.description = printable(str(case.get("description") or ""))
+    # Plain strings, each of them: history ids are made of their repr. `site` keeps two sites' equal cases apart, which
+    # Allure would take for a retry of each other.
+    plain = {
+        "site": case.get("site") or "local",
+        "deployment": case.get("deployment") or "",
+        "row": row,
+        **axes,
+    }
+    result.parameters += [Parameter(name=name, value=str(value)) for name, value in plain.items()]
+    labels = {
+        LabelType.EPIC: integration,
+        LabelType.FEATURE: row,
+        LabelType.STORY: story or row,
+        LabelType.SEVERITY: (Severity.CRITICAL if source.startswith("guide") else Severity.NORMAL).value,
+        LabelType.PARENT_SUITE: integration,
+        LabelType.SUITE: row,
+        "source": source,
+        "case": str(case.get("id", "")),
+        "deployment": str(case.get("deployment") or ""),
+    }
+    result.labels += [Label(name, value) for name, value in labels.items() if value]
+    if case.get("link"):
+        result.links.append(Link(LinkType.LINK, str(case["link"]), source or "guide"))
+
+
+def _fill(result: TestResult, evidence: CaseEvidence, sink: Sink, trace: str | None) -> None:
+    _describe(result, evidence.case, evidence.axes)
+    result.labels += [Label(EVIDENCE_LABEL, evidence.directory.name), Label("verdict", str(evidence.verdict))]
+    if evidence.strength is not None:
+        result.labels.append(Label("strength", evidence.strength.name.lower()))
+    if evidence.verdict is Verdict.NOT_OBSERVABLE:
+        result.labels.append(Label(LabelType.TAG, str(evidence.verdict)))
+    if evidence.attempt > 1:
+        result.labels.append(Label(LabelType.TAG, f"attempt {evidence.attempt}"))
+    if evidence.diagnosis:
+        for key in ("cause", "issue", "owner"):
+            if value := evidence.diagnosis[0].get(key):
+                result.labels.append(Label(key, str(value)))
+        result.description += "\n\n" + _diagnosis_text(evidence)
+    result.status = _STATUS[evidence.verdict]
+    if evidence.verdict is not Verdict.PASSED:
+        lines = dict.fromkeys((evidence.headline, evidence.message))
+        result.statusDetails = StatusDetails(message=printable("\n".join(lines)), trace=trace)
+    result.steps = [_step(evidence, step) for step in evidence.steps]
+    if evidence.findings:
+        result.steps.append(_findings_step(evidence))
+    _attach(_Attacher(sink, result.attachments), evidence)
+
+
+def _attach(attach: _Attacher, evidence: CaseEvidence) -> None:
+    if evidence.diagnosis:
+        attach.data("Diagnosis", _diagnosis_text(evidence), "text/markdown", "md")
+    if evidence.messages:
+        attach.data("Ladder", ladder.svg(evidence), "image/svg+xml", "svg")
+        attach.data("Ladder as text", ladder.text(evidence), "text/plain", "txt")
+    if evidence.legs:
+        attach.data("Marks heard", timeline.svg(evidence), "image/svg+xml", "svg")
+    if evidence.recordings:
+        attach.data("Listen", _players(evidence.recordings), "text/html", "html")
+    for leg in dict.fromkeys(message.event.leg or message.event.phone for message in evidence.messages):
+        attach.data(f"SIP of {leg}", printable(tables.messages_text(evidence, leg)), "text/plain", "txt")
+    if evidence.findings:
+        attach.data("Findings", tables.to_csv(tables.findings(evidence)), "text/csv", "csv")
+    if evidence.statistics:
+        attach.data("RTP statistics", tables.to_csv(tables.rtp(evidence)), "text/csv", "csv")
+    for recording in evidence.recordings:
+        for what, path in (("received by", recording.received), ("sent by", recording.sent)):
+            if path:
+                attach.file(f"WAV {what} {recording.leg}", path, "audio/wav")
+    if evidence.messages:
+        capture = evidence.directory / "sip.pcapng"
+        pcap.export(evidence, capture)
+        attach.file("Capture", capture, "application/vnd.tcpdump.pcap")
+    for attachment in evidence.attachments:
+        if attachment.path.is_file():
+            attach.file(attachment.name, attachment.path, attachment.mime)
+    if evidence.notes:
+        notes = "".join(f"{note.at - evidence.began:8.3f} s  {note.text}\n" for note in evidence.notes)
+        attach.data("Notes", printable(notes), "text/plain", "txt")
+
+
+def _players(recordings: Iterable[Recording]) -> str:
+    """A page with a player for what each leg received; what it sent is what another leg, or the far end, received."""
+    parts = [
+        "<!doctype html><meta charset=utf-8><title>Listen</title>"
+        "<style>body{font:14px system-ui,sans-serif;margin:12px}figure{margin:0 0 14px}figcaption{margin:0 0 4px}"
+        "audio{width:100%;max-width:520px}</style>"
+    ]
+    for recording in recordings:
+        uri = sound.data_uri(recording.received) if recording.received else None
+        player = f'<audio controls preload="metadata" src="{uri}"></audio>' if uri else "nothing was received"
+        parts.append(f"<figure><figcaption>{xml(recording.leg)} received</figcaption>{player}</figure>")
+    return "".join(parts)
+
+
+def _step(evidence: CaseEvidence, step: Step) -> TestStepResult:
+    broke = step.ended is None or (step.error is not None and not step.failed)
+    result = TestStepResult(
+        name=printable(step.title),
+        status=Status.BROKEN if broke else Status.FAILED if step.failed else Status.PASSED,
+        start=_ms(evidence, step.began),
+        stop=_ms(evidence, step.ended if step.ended is not None else evidence.ended),
+    )
+    if step.error is not None:
+        result.statusDetails = StatusDetails(message=printable(step.error))
+    result.steps = [_step(evidence, inner) for inner in step.steps]
+    return result
+
+
+def _findings_step(evidence: CaseEvidence) -> TestStepResult:
+    first, last = evidence.findings[0].at, evidence.findings[-1].at
+    result = TestStepResult(
+        name="What was checked",
+        status=_STATUS[max((f.verdict for f in evidence.findings), key=list(Verdict).index)],
+        start=_ms(evidence, first),
+        stop=_ms(evidence, last),
+    )
+    for finding in evidence.findings:
+        strength = f" ({finding.strength.name.lower()})" if finding.strength is not None else ""
+        where = f" [{', '.join(finding.evidence)}]" if finding.evidence else ""
+        result.steps.append(
+            TestStepResult(
+                name=printable(f"{finding.verdict}: {finding}{strength}{where}"),
+                status=_STATUS[finding.verdict],
+                start=_ms(evidence, finding.at),
+                stop=_ms(evidence, finding.at),
+            )
+        )
+    return result
+
+
+def _diagnosis_text(evidence: CaseEvidence) -> str:
+    parts = []
+    for index, cause in enumerate(evidence.diagnosis, start=1):
+        lead = f"**{'Cause' if index == 1 else f'Or, less likely ({index})'}: {cause.get('cause', '')}**"
+        more = [
+            f"{title}: {cause[key]}"
+            for key, title in (
+                ("issue", "Issue in the guide"),
+                ("fix", "Fix"),
+                ("owner", "Owner"),
+                ("confidence", "Confidence"),
+                ("settles", "What would settle it"),
+            )
+            if cause.get(key)
+        ]
+        link = [f"[The guide's section]({cause['link']})"] if cause.get("link") else []
+        parts.append("  \n".join([lead, *more, *link]))
+    return printable("\n\n".join(parts))
+
+
+def _ms(evidence: CaseEvidence, at: float) -> int:
+    return round(evidence.wall(at) * 1000)

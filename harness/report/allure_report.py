@@ -1,0 +1,110 @@
+"""What lies beside Allure's results, and the report that Allure 3 makes of them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.report.allure import EVIDENCE_LABEL
+from harness.verdict import Verdict
+
+CONFIG = "allurerc.json"
+REPORT = "allure-report"
+
+
+
+def known(results: Path) -> set[str]:
+    """The case directories (their names) that have a result."""
+    label = re.compile(r'"name": ?"' + EVIDENCE_LABEL + r'", ?"value": ?"([^"]*)"')
+    return {
+        name
+        for path in results.glob("*-result.json")
+        for name in label.findall(path.read_text(encoding="utf-8", errors="replace"))
+    }
+
+
+def write_environment(results: Path, values: Mapping[str, object]) -> None:
+    """Write ``environment.properties``, which every Allure report shows on its first page."""
+    lines = [f"{_property(name)}={_property(str(value))}" for name, value in values.items()]
+    (results / "environment.properties").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _property(text: str) -> str:
+    return re.sub(r"[\r\n]+", " ", text).replace("\\", "\\\\")
+
+
+@functools.cache
+def categories() -> list[dict[str, Any]]:
+    """The categories of what did not pass, in the form of Allure 3's configuration (it ignores ``categories.json``)."""
+    return [
+        {
+            "name": "Not observable: nobody could look",
+            "matchers": [{"statuses": ["failed"], "labels": {"verdict": str(Verdict.NOT_OBSERVABLE)}}],
+            "groupBy": [{"label": "feature"}],
+        },
+        {
+            "name": "The harness or its surroundings broke",
+            "matchers": [{"statuses": ["broken"]}],
+            "groupByMessage": True,
+        },
+        {
+            "name": "The system under test failed",
+            "matchers": [{"statuses": ["failed"]}],
+            "groupBy": [{"label": "issue"}, {"label": "cause"}],
+        },
+    ]
+
+
+def write_executor(results: Path, run: str) -> None:
+    """Write ``executor.json``: who made the results."""
+    plain = {"name": "call verification harness", "type": "local", "buildName": run, "reportName": run}
+    (results / "executor.json").write_text(json.dumps(plain), encoding="utf-8")
+
+
+def write_config(directory: Path, *, name: str, cases: int, history: Path | None) -> Path:
+    """Write ``allurerc.json`` for Allure 3: how the report groups, its categories, and a gate that lets nothing through."""
+    found: dict[str, Any] = {
+        "name": name,
+        "output": "./allure-report",
+        "plugins": {
+            "awesome": {
+                "options": {"reportName": name, "groupBy": ["epic", "feature", "story"], "reportLanguage": "en"}
+            }
+        },
+        "categories": {"rules": categories()},
+        "qualityGate": {"rules": [{"maxFailures": 0, "minTestsCount": cases}]},
+    }
+    if history is not None:
+        found |= {"historyPath": str(history), "historyLimit": 50}
+    path = directory / CONFIG
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def command(directory: Path, results: Path) -> list[str]:
+    """How to make the report by hand, in a place with Node.js."""
+    return ["npx", "allure@3", "generate", "--config", str(directory / CONFIG), "--cwd", str(directory), str(results)]
+
+
+def generate(directory: Path, results: Path, within: float = 120.0) -> Path | None:
+    """Make the report if an ``allure`` of version 3 is on PATH; returns its first page, None when there is no such.
+
+    Raises :class:`subprocess.SubprocessError` when Allure fails or takes longer than ``within`` seconds.
+    """
+    program = shutil.which("allure")
+    if program is None:
+        return None
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=within, check=False)
+    if version.returncode or not version.stdout.strip().startswith("3."):
+        return None
+    subprocess.run(
+        [program, *command(directory, results)[2:]], capture_output=True, text=True, timeout=within, check=True, cwd=directory
+    )
+    page = directory / REPORT / "index.html"
+    return page if page.is_file() else None
