@@ -1,0 +1,1 @@
+"""The benches: how accurate the ear is, and how fast."""

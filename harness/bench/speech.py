@@ -1,0 +1,141 @@
+"""Speech for the accuracy corpus: espeak-ng (1.52, from the espeakng-loader wheel) in several voices and languages."""
+
+from __future__ import annotations
+
+import ctypes
+import random
+from functools import cache
+from typing import Any, Final
+
+import espeakng_loader
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.resample import resample
+
+RATE: Final = 8000
+LANGUAGES: Final = (
+    "en-us",
+    "en-gb-x-rp",
+    "es",
+    "fr",
+    "de",
+    "it",
+    "pt-br",
+    "nl",
+    "pl",
+    "sv",
+    "tr",
+    "ru",
+    "cmn",
+    "ja",
+    "hi",
+)
+_VARIANTS: Final = ("m1", "m3", "m5", "m7", "f1", "f2", "f3", "f4", "f5", "croak", "whisper", "klatt2")
+
+# Words of each language's own script and sounds; sentences are drawn from them, for it is their sound that matters here.
+_WORDS: Final[dict[str, str]] = {
+    "en": "hello agent please number account order yesterday delivery thank calling press one two three seven morning "
+    "could someone explain the bill that came last week nothing works again tomorrow address street company change "
+    "password question billing support insurance appointment cancel refund shipping today really sorry moment",
+    "es": "hola agente por favor número cuenta pedido ayer entrega gracias llamada marque uno dos tres mañana alguien "
+    "puede explicar factura semana nada funciona dirección calle empresa cambiar contraseña pregunta soporte seguro",
+    "fr": "bonjour agent s'il vous plaît numéro compte commande hier livraison merci appel tapez un deux trois demain "
+    "quelqu'un peut expliquer facture semaine rien marche adresse rue entreprise changer question assurance rendez-vous",
+    "de": "guten Tag Mitarbeiter bitte Nummer Konto Bestellung gestern Lieferung danke Anruf drücken eins zwei drei "
+    "morgen jemand kann erklären Rechnung Woche nichts geht Anschrift Straße Firma ändern Frage Versicherung Termin",
+    "it": "buongiorno operatore per favore numero conto ordine ieri consegna grazie chiamata prema uno due tre domani "
+    "qualcuno può spiegare fattura settimana niente funziona indirizzo via azienda cambiare domanda assicurazione",
+    "pt": "olá agente por favor número conta pedido ontem entrega obrigado chamada digite um dois três amanhã alguém "
+    "pode explicar fatura semana nada funciona endereço rua empresa mudar senha pergunta suporte seguro consulta",
+    "nl": "goedendag medewerker alstublieft nummer rekening bestelling gisteren levering bedankt toets een twee drie "
+    "morgen iemand kan uitleggen factuur week niets werkt adres straat bedrijf veranderen vraag verzekering afspraak",
+    "pl": "dzień dobry konsultant proszę numer konto zamówienie wczoraj dostawa dziękuję naciśnij jeden dwa trzy jutro "
+    "ktoś może wyjaśnić faktura tydzień nic działa adres ulica firma zmienić hasło pytanie pomoc ubezpieczenie",
+    "sv": "hej handläggare tack nummer konto beställning igår leverans samtal tryck ett två tre imorgon någon kan "
+    "förklara faktura vecka inget fungerar adress gata företag ändra lösenord fråga försäkring möte pengar",
+    "tr": "merhaba temsilci lütfen numara hesap sipariş dün teslimat teşekkürler arama bir iki üç yarın birisi "
+    "açıklayabilir fatura hafta hiçbir şey çalışmıyor adres sokak şirket değiştirmek şifre soru destek sigorta",
+    "ru": "здравствуйте оператор пожалуйста номер счёт заказ вчера доставка спасибо звонок нажмите один два три завтра "
+    "кто-нибудь может объяснить неделя ничего работает адрес улица компания изменить пароль вопрос страховка",
+    "cmn": "你好 请转 人工 客服 号码 账户 订单 昨天 送货 谢谢 电话 请按 一 二 三 明天 "
+    "有人 可以 解释 账单 星期 没有 地址 公司 密码 问题 保险 预约",
+    "ja": "もしもし 担当者 お願いします 番号 口座 注文 昨日 配達 ありがとう 電話 いち に さん 明日 "
+    "誰か 説明 請求書 週間 住所 会社 変更 質問 保険 予約",
+    "hi": "नमस्ते एजेंट कृपया नंबर खाता आदेश कल डिलीवरी धन्यवाद कॉल एक दो तीन कोई समझा सकता है बिल सप्ताह कुछ नहीं पता सड़क कंपनी बदलना सवाल सहायता",
+}
+
+_AUDIO_SYNCHRONOUS = 2
+_POSITION_CHARACTER = 1
+_TEXT_UTF8 = 1
+_PARAMETER_RATE, _PARAMETER_PITCH, _PARAMETER_RANGE = 1, 3, 4
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+
+class _Engine:
+    """The shared library, once a process."""
+
+    def __init__(self) -> None:
+        self._library: Any = ctypes.CDLL(espeakng_loader.get_library_path())
+        self._parts: list[NDArray[np.int16]] = []
+        self._callback = _Callback(self._take)  # kept alive for as long as the library may call it
+        data = str(espeakng_loader.get_data_path()).encode()
+        self._rate = int(self._library.espeak_Initialize(_AUDIO_SYNCHRONOUS, 0, data, 0))
+        if self._rate <= 0:
+            raise RuntimeError(f"espeak-ng did not start with the data in {data.decode()}")
+        self._library.espeak_SetSynthCallback(self._callback)
+
+    def _take(self, samples: Any, count: int, _events: Any) -> int:
+        if samples and count > 0:
+            self._parts.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        return 0
+
+    def speak(self, text: str, voice: str, words_per_minute: int, pitch: int, liveliness: int) -> NDArray[np.int16]:
+        library = self._library
+        if library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise ValueError(f"espeak-ng has no voice {voice!r}")
+        library.espeak_SetParameter(_PARAMETER_RATE, words_per_minute, 0)
+        library.espeak_SetParameter(_PARAMETER_PITCH, pitch, 0)
+        library.espeak_SetParameter(_PARAMETER_RANGE, liveliness, 0)
+        self._parts = []
+        library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # of the breath in its voices
+        octets = text.encode() + b"\0"
+        library.espeak_Synth(octets, len(octets), 0, _POSITION_CHARACTER, 0, _TEXT_UTF8, None, None)
+        library.espeak_Synchronize()
+        spoken = np.concatenate(self._parts) if self._parts else np.zeros(0, np.int16)
+        return resample(spoken, self._rate, RATE)
+
+
+@cache
+def _engine() -> _Engine:
+    return _Engine()
+
+
+def speak(
+    text: str, voice: str, *, words_per_minute: int = 165, pitch: int = 50, liveliness: int = 50
+) -> NDArray[np.int16]:
+    """A text as int16 samples at 8 kHz. ``voice`` is espeak-ng's, with its variant: ``en-us+f3``."""
+    return _engine().speak(text, voice, words_per_minute, pitch, liveliness)
+
+
+def monologue(seed: int, seconds: float) -> NDArray[np.int16]:
+    """So many seconds of one voice, language, speed and pitch, drawn by the seed, with pauses between the sentences."""
+    draw = random.Random(f"speech {seed}")
+    language = LANGUAGES[seed % len(LANGUAGES)]
+    variant = draw.choice(_VARIANTS)
+    words = _WORDS[language if language == "cmn" else language[:2]].split()
+    speed, pitch, liveliness = draw.randint(120, 240), draw.randint(15, 90), draw.randint(10, 100)
+    level = 10 ** (draw.uniform(-32, -16) / 20) * 32768
+    parts: list[NDArray[np.int16]] = []
+    length = 0
+    while length < seconds * RATE:
+        text = ". ".join(" ".join(draw.choices(words, k=draw.randint(3, 14))) for _ in range(4)) + "."
+        spoken = speak(text, f"{language}+{variant}", words_per_minute=speed, pitch=pitch, liveliness=liveliness)
+        if len(spoken) < RATE // 4:
+            raise RuntimeError(f"espeak-ng said nothing in {language}+{variant}")
+        pause = np.zeros(round(draw.uniform(0.1, 1.2) * RATE), np.int16)
+        parts += [spoken, pause]
+        length += len(spoken) + len(pause)
+    whole = np.concatenate(parts)[: round(seconds * RATE)].astype(np.float32)
+    whole *= level / max(1.0, float(np.sqrt(np.mean(np.square(whole)))))
+    return np.clip(np.rint(whole), -32768, 32767).astype(np.int16)
