@@ -1,0 +1,1 @@
+"""Checks: events in, findings out. Nothing here waits, calls or knows who is simulated."""

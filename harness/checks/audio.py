@@ -1,0 +1,159 @@
+"""Whose voice arrived: one direction of a conversation, judged by the marks heard at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from harness.checks.finding import judged
+from harness.verdict import Finding, Strength
+
+#: Below this level an end heard nothing that anybody said (G.711's idle noise lies under it).
+SILENCE_DBOV = -60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A mark (or a weaker sign) of the speaker, as it arrived at the listener. Times are monotonic seconds."""
+
+    at: float
+    strength: Strength
+    evidence: str
+    mark: int | None = None
+    level_dbov: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """All that the listener can say of what it received in the time it listened."""
+
+    seconds: float  #: audio looked at
+    level_dbov: float | None  #: loudest part
+    marks: tuple[int, ...] = ()  #: every mark heard, in order
+    rx_packets: int | None = None  #: RTP packets received in that time
+    tx_packets: int | None = None
+    kinds: tuple[str, ...] = ()  #: what else was heard: speech, ringback, music …
+
+
+def direction(
+    speaker: str,
+    listener: str,
+    sound: Sound | None,
+    account: Account | None,
+    *,
+    since: float,
+    own: Collection[int],
+    least: Strength,
+    name_of: Callable[[int], str | None],
+    towards: str,
+) -> Finding:
+    """Whether ``speaker`` was heard at ``listener``.
+
+    ``own`` are the listener's own marks (to hear them is echo); ``name_of`` tells which leg of this case a mark belongs to,
+    None for a leg of another. ``towards`` is the role of the listener (``ai``, ``caller``, ``agent``), for diagnosis.
+    """
+    facts: dict[str, object] = {"towards": towards, "speaker": speaker}
+    if account is not None:
+        foreign = [mark for mark in dict.fromkeys(account.marks) if mark not in own and name_of(mark) is None]
+        facts |= {
+            "rx_packets": account.rx_packets,
+            "tx_packets": account.tx_packets,
+            "level_dbov": account.level_dbov,
+            "echo": any(mark in own for mark in account.marks),
+            "foreign": foreign,
+            "listened_s": account.seconds,
+            "kinds": list(account.kinds),
+        }
+    if sound is None:
+        return judged(
+            "audio",
+            f"{speaker} → {listener}",
+            False,
+            expected=f"{listener} hears {speaker}",
+            actual=_instead(account, own, name_of),
+            strength=Strength.UNKNOWN,
+            facts=facts | {"kind": _kind(account, own, name_of)},
+        )
+    milliseconds = (sound.at - since) * 1000
+    facts |= {"ms": milliseconds, "level_dbov": sound.level_dbov}
+    return judged(
+        "audio",
+        f"{speaker} → {listener}",
+        sound.strength >= least,
+        expected=f"{listener} hears {speaker}, at least {least.name.lower()}",
+        actual=f"{sound.strength.name.lower()} after {milliseconds:.0f} ms",
+        strength=sound.strength,
+        evidence=[sound.evidence],
+        facts=facts,
+    )
+
+
+def no_crossing(listener: str, marks: Sequence[int], own: Collection[int], allowed: Collection[int]) -> Finding:
+    """Over the whole leg nothing was heard that belongs to another call, and no echo of its own voice."""
+    foreign = sorted({mark for mark in marks if mark not in allowed and mark not in own})
+    echo = sorted({mark for mark in marks if mark in own})
+    wrong = [f"mark {mark} of another call" for mark in foreign] + ["its own mark, as echo"] * bool(echo)
+    return judged(
+        "audio.crossed" if foreign or not echo else "audio.echo",
+        listener,
+        not wrong,
+        expected="only voices of its own call",
+        actual="it heard " + (" and ".join(wrong) if wrong else "no other"),
+        facts={"foreign": foreign, "echo": bool(echo), "heard": len(set(marks))},
+    )
+
+
+def silent(speaker: str, listener: str, heard: Sequence[int], voices: Collection[int], listened_s: float) -> Finding:
+    """While it should not be heard, ``speaker`` was not; shown only if the listener was listening."""
+    arrived = sorted({mark for mark in heard if mark in voices})
+    if listened_s <= 0:
+        return judged(
+            "audio.silent",
+            f"{speaker} → {listener}",
+            False,
+            expected=f"{listener} does not hear {speaker}",
+            actual="nothing was listened to, so nothing is shown",
+            facts={"listened_s": listened_s},
+        )
+    return judged(
+        "audio.silent",
+        f"{speaker} → {listener}",
+        not arrived,
+        expected=f"{listener} does not hear {speaker}",
+        actual=f"its mark was heard in {listened_s:.1f} s"
+        if arrived
+        else f"its mark was not heard in {listened_s:.1f} s",
+        facts={"listened_s": listened_s, "heard": arrived},
+    )
+
+
+def _kind(account: Account | None, own: Collection[int], name_of: Callable[[int], str | None]) -> str:
+    if account is None:
+        return "unknown"
+    if any(mark not in own and name_of(mark) is None for mark in account.marks):
+        return "crossed"
+    if account.marks and all(mark in own for mark in account.marks):
+        return "echo"
+    if account.rx_packets == 0:
+        return "no-rtp"
+    if account.level_dbov is None or account.level_dbov < SILENCE_DBOV:
+        return "silence"
+    return "other"
+
+
+def _instead(account: Account | None, own: Collection[int], name_of: Callable[[int], str | None]) -> str:
+    kind = _kind(account, own, name_of)
+    if account is None or kind == "unknown":
+        return "nothing is known of what arrived"
+    heard = [name_of(mark) or f"a call that is not this one (mark {mark})" for mark in dict.fromkeys(account.marks)]
+    told = {
+        "crossed": f"it heard {', '.join(heard)}: crossed audio",
+        "echo": "it heard only itself: echo",
+        "no-rtp": f"no RTP packet arrived in {account.seconds:.1f} s",
+        "silence": f"{account.rx_packets if account.rx_packets is not None else 'RTP'} packets arrived, all silence",
+        "other": "it heard "
+        + (", ".join(account.kinds) or "sound without a mark")
+        + (f" at {account.level_dbov:.0f} dBov" if account.level_dbov is not None else "")
+        + (f", and {', '.join(heard)}" if heard else ""),
+    }
+    return told[kind]

@@ -1,0 +1,49 @@
+"""What a message's Request-URI and headers must say."""
+
+from __future__ import annotations
+
+from harness.checks.finding import judged
+from harness.sip.message import Message, Request
+from harness.verdict import Finding
+
+
+def request_user(invite: Request, subject: str, number: str, where: str = "") -> Finding:
+    """The Request-URI is addressed to ``number``."""
+    user = (invite.uri.user or "").split(";")[0]
+    return judged(
+        "route.request_uri",
+        subject,
+        user == number,
+        expected=f"a Request-URI for {number}",
+        actual=f"it is {invite.uri}",
+        evidence=[where] if where else [],
+        facts={"request_user": user, "number": number},
+    )
+
+
+def header(message: Message, subject: str, name: str, value: str, where: str = "") -> Finding:
+    """``name`` stands in the message exactly once, with exactly ``value``."""
+    found = message.get_all(name)
+    return judged(
+        "header",
+        subject,
+        found == [value],
+        expected=f"{name}: {value}, once",
+        actual=f"{name} is absent" if not found else f"{name} is " + " and ".join(repr(v) for v in found),
+        evidence=[where] if where else [],
+        facts={"header": name, "values": found, "value": value},
+    )
+
+
+def no_header(message: Message, subject: str, name: str, where: str = "") -> Finding:
+    """``name`` does not stand in the message."""
+    found = message.get_all(name)
+    return judged(
+        "header.absent",
+        subject,
+        not found,
+        expected=f"no {name}",
+        actual=f"{name} is " + (" and ".join(repr(v) for v in found) or "absent"),
+        evidence=[where] if where else [],
+        facts={"header": name, "values": found},
+    )

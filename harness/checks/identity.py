@@ -1,0 +1,87 @@
+"""Who is calling: what a message's identity headers say (RFC 3261 8.1.1.3, RFC 3325, RFC 3323)."""
+
+from __future__ import annotations
+
+import phonenumbers
+
+from harness.checks.finding import judged
+from harness.sip.message import Message
+from harness.sip.uri import NameAddr
+from harness.verdict import Finding
+
+ANONYMOUS_HOST = "anonymous.invalid"
+
+
+def caller_id(invite: Message, subject: str, number: str, form: str, region: str, where: str = "") -> Finding:
+    """From names the caller, ``number`` in E.164, written in ``form``: ``e164``, ``national`` or ``preserved``.
+
+    ``preserved`` accepts any spelling of the same number.
+    """
+    user = user_of(invite.from_)
+    shown = e164(user, region)
+    spelled = {"e164": number, "national": national(number)}.get(form)
+    right = shown == number if spelled is None else user == spelled
+    asserted = [user_of(NameAddr.parse(value)) for value in invite.values("P-Asserted-Identity")]
+    actual = f"From says {user or 'nothing'!r}"
+    if asserted:
+        actual += f", P-Asserted-Identity says {', '.join(repr(a) for a in asserted)}"
+    return judged(
+        "caller_id",
+        subject,
+        right,
+        expected=f"From with the caller's number {number}" + (f" in {form} form" if spelled else ""),
+        actual=actual,
+        evidence=[where] if where else [],
+        facts={
+            "from_user": user,
+            "from_host": invite.from_.uri.host,
+            "from_e164": shown,
+            "asserted": asserted,
+            "anonymous": is_anonymous(invite),
+            "number": number,
+        },
+    )
+
+
+def withheld(invite: Message, subject: str, number: str, region: str, where: str = "") -> Finding:
+    """From is anonymous, and the number travels in P-Asserted-Identity with Privacy: id (RFC 3325 9.3)."""
+    asserted = [e164(user_of(NameAddr.parse(value)), region) for value in invite.values("P-Asserted-Identity")]
+    privacy = {token.strip().lower() for value in invite.get_all("Privacy") for token in value.split(";")}
+    anonymous = is_anonymous(invite)
+    return judged(
+        "caller_id.withheld",
+        subject,
+        anonymous and number in asserted and "id" in privacy,
+        expected=f"an anonymous From, Privacy: id, and {number} in P-Asserted-Identity",
+        actual=f"From says {user_of(invite.from_)!r}, Privacy {sorted(privacy) or 'is absent'}, "
+        f"P-Asserted-Identity {asserted or 'is absent'}",
+        evidence=[where] if where else [],
+        facts={"anonymous": anonymous, "asserted": asserted, "privacy": sorted(privacy)},
+    )
+
+
+def is_anonymous(invite: Message) -> bool:
+    """Whether From hides the caller (RFC 3323 4.1.1.3)."""
+    uri = invite.from_.uri
+    return uri.host.lower() == ANONYMOUS_HOST or (uri.user or "").lower() in ("anonymous", "restricted", "")
+
+
+def user_of(address: NameAddr) -> str:
+    """The user part without the parameters some SBCs append to it (RFC 3261 19.1.6)."""
+    return (address.uri.user or "").split(";")[0]
+
+
+def e164(user: str, region: str) -> str | None:
+    """``user`` as an E.164 number, whatever form it came in; None when it is no number."""
+    try:
+        parsed = phonenumbers.parse(user, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(parsed):
+        return None
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+def national(number: str) -> str:
+    """An E.164 number's national digits."""
+    return str(phonenumbers.national_significant_number(phonenumbers.parse(number, None)))

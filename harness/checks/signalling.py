@@ -1,0 +1,74 @@
+"""Transport, codec, final responses and digits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.checks.finding import judged
+from harness.verdict import Finding
+
+G711 = ("PCMU", "PCMA")
+
+
+def transport(subject: str, expected: str, port: int, seen: str, local: str, where: str = "") -> Finding:
+    """The call came over ``expected`` to ``port``."""
+    seen_port = int(local.rpartition(":")[2] or 0)
+    return judged(
+        "route.transport",
+        subject,
+        seen == expected and seen_port == port,
+        expected=f"{expected.upper()} to port {port}",
+        actual=f"{seen.upper()} to {local}",
+        evidence=[where] if where else [],
+        facts={"transport": seen, "port": seen_port},
+    )
+
+
+def codec(subject: str, wanted: Sequence[str], seen: str) -> Finding:
+    """The leg uses one of ``wanted``, as SDP spells them."""
+    return judged(
+        "codec",
+        subject,
+        seen.upper() in wanted,
+        expected=" or ".join(wanted),
+        actual=seen or "no codec was negotiated",
+        facts={"codec": seen},
+    )
+
+
+def final_response(subject: str, wanted: Sequence[int], code: int, reason: str, where: str = "") -> Finding:
+    """The call ended with one of the ``wanted`` status codes."""
+    return judged(
+        "final_response",
+        subject,
+        code in wanted,
+        expected="a final response " + " or ".join(str(c) for c in wanted),
+        actual=f"it was {code} {reason}".rstrip(),
+        evidence=[where] if where else [],
+        facts={"code": code, "wanted": list(wanted)},
+    )
+
+
+def digits(subject: str, sent: str, seen: str, methods: Sequence[str], method: str) -> Finding:
+    """The digits arrived, each once, in order, by ``method``."""
+    right = seen == sent and set(methods) <= {method}
+    return judged(
+        "dtmf",
+        subject,
+        right,
+        expected=f"the digits {sent} by {method}",
+        actual=f"{seen or 'none'}" + (f" by {' and '.join(sorted(set(methods)))}" if methods else ""),
+        facts={"sent": sent, "seen": seen, "methods": list(methods)},
+    )
+
+
+def durations(subject: str, seen_ms: Sequence[int], least_ms: int = 40, most_ms: int = 1000) -> Finding:
+    """Every digit lasted long enough to be one (ITU-T Q.24) and did not get stuck."""
+    return judged(
+        "dtmf.duration",
+        subject,
+        bool(seen_ms) and all(least_ms <= d <= most_ms for d in seen_ms),
+        expected=f"each digit between {least_ms} and {most_ms} ms",
+        actual=", ".join(f"{d} ms" for d in seen_ms) or "no digit",
+        facts={"durations_ms": list(seen_ms)},
+    )

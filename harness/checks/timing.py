@@ -1,0 +1,42 @@
+"""When things happened, and that they ended."""
+
+from __future__ import annotations
+
+from harness.checks.finding import judged
+from harness.verdict import Finding
+
+
+def took(subject: str, what: str, seconds: float, expected_s: float, tolerance_s: float = 1.0) -> Finding:
+    """``what`` took the configured time, within ``tolerance_s``."""
+    return judged(
+        "timing",
+        subject,
+        abs(seconds - expected_s) <= tolerance_s,
+        expected=f"{what} after {expected_s:g} s ± {tolerance_s:g} s",
+        actual=f"it was after {seconds:.2f} s",
+        facts={"what": what, "seconds": seconds, "expected_s": expected_s},
+    )
+
+
+def within(subject: str, what: str, seconds: float | None, limit_s: float) -> Finding:
+    """``what`` happened within ``limit_s``; ``seconds`` is None when it never did."""
+    return judged(
+        "timing.within",
+        subject,
+        seconds is not None and seconds <= limit_s,
+        expected=f"{what} within {limit_s:g} s",
+        actual="it never came" if seconds is None else f"it came after {seconds:.2f} s",
+        facts={"what": what, "seconds": seconds, "limit_s": limit_s},
+    )
+
+
+def released(subject: str, seconds: float | None, limit_s: float) -> Finding:
+    """A leg that must end did, within ``limit_s``; ``seconds`` is None when it is still up."""
+    return judged(
+        "released",
+        subject,
+        seconds is not None and seconds <= limit_s,
+        expected=f"the leg ends within {limit_s:g} s",
+        actual="it is still up" if seconds is None else f"it ended after {max(seconds, 0.0):.2f} s",
+        facts={"seconds": seconds, "limit_s": limit_s},
+    )

@@ -1,0 +1,165 @@
+"""The AI's place as a whole: how it behaves in a row, what became of calls to it, and calls that come from there."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from harness.checks.finding import judged, not_observable
+from harness.deployment import Transport
+from harness.errors import BrokenError, ResourceError
+from harness.phone import Early, NeverCame, PhoneConfig, Policy
+from harness.scenario.ends import Call
+from harness.scenario.people import Line
+from harness.scenario.phones import stand_in
+from harness.scenario.talks import POLL_S, Seat, StandInSeat, SynthflowSeat
+
+if TYPE_CHECKING:
+    from harness.phone import Phone
+    from harness.scenario.stage import Stage
+
+#: Statuses of a call that Synthflow was asked to take, whatever became of it.
+_TRIED = {"ringing", "no-answer", "busy", "failed", "canceled", "in-progress", "completed"}
+
+
+class AiPlace:
+    """Synthflow, or the phone that stands in for it."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._seat: Seat | None = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether a phone of ours is there."""
+        return self._stage.case.axes["ai"] == "stand-in"
+
+    @property
+    def seat(self) -> Seat:
+        """Who can be called there; a stand-in listens from here on."""
+        if self._seat is None:
+            self._seat = self._take()
+        return self._seat
+
+    def _take(self, **more: object) -> Seat:
+        stage = self._stage
+        if not self.is_ours:
+            return SynthflowSeat(stage, stage.api)
+        config = stand_in(stage.deployment, stage.trunk, **more)
+        return StandInSeat(stage, stage.phone(config, register=False), stage.trunk)
+
+    # -- how it behaves; Synthflow's assistants behave by their own configuration, a stand-in has to be told
+
+    def does(self, policy: Policy) -> None:
+        """What it does with calls."""
+        if isinstance(self.seat, StandInSeat):
+            self.seat.phone.policy = policy
+
+    def answers_early(self, *, reliable: bool = False) -> None:
+        """It says 183 with audio before it answers."""
+        if self.is_ours:
+            self._seat = self._take(reliable_provisional="optional" if reliable else "off")
+            self.does(Early())
+
+    def takes_srtp(self) -> None:
+        """It accepts encrypted media."""
+        if self.is_ours:
+            self._seat = self._take(srtp="optional")
+
+    def shows_certificate(self, kind: str) -> None:
+        """It answers TLS connections with a bad certificate."""
+        bad = self._stage.deployment.stand_in.bad_certificates.get(kind)  # type: ignore[call-overload]
+        if bad is None:
+            raise ResourceError(f"stand_in.bad_certificates.{kind}: is missing")
+        config = stand_in(self._stage.deployment, self._stage.trunk)
+        tls = replace(config.tls, certificate=bad.certificate, private_key=bad.private_key)
+        self._seat = self._take(tls=tls)
+
+    # -- what became of calls
+
+    def was_tried(self, of: Call, line: Line) -> None:
+        """The AI was asked to take the call that ``of`` began, at the line's assistant."""
+        wanted = line.assistant.did
+        seen = self._asked(of, wanted)
+        check, subject, expected = "route.tried", f"the call to {line.did}", f"an INVITE for {wanted} reaches the AI"
+        if seen is None:
+            self._stage.add(not_observable(check, subject, expected=expected, why="nobody can look at the AI's side"))
+            return
+        self._stage.add(
+            judged(
+                check,
+                subject,
+                wanted in seen,
+                expected=expected,
+                actual=f"it got calls for {', '.join(seen)}" if seen else "no call reached it",
+                facts={"reached": seen, "wanted": wanted},
+            )
+        )
+
+    def _asked(self, of: Call, wanted: str) -> list[str] | None:
+        deadline = time.monotonic() + self._stage.patience
+        seat = self.seat
+        while True:
+            if isinstance(seat, StandInSeat):
+                invites = [leg.invite for leg in seat.phone.incoming]
+                found = [(invite.uri.user or "").split(";")[0] for invite in invites if invite]
+            elif isinstance(seat, SynthflowSeat):
+                found = [str(r.number_to) for r in seat.records(of) if r.status in _TRIED]
+            else:
+                return None
+            if wanted in found or time.monotonic() >= deadline:
+                return found
+            self._stage.pause(POLL_S)
+
+    def answered_nothing(self, of: Call) -> None:
+        """No call since ``of`` began was answered by the AI."""
+        answered = self.seat.answered_by(of)
+        if isinstance(self.seat, StandInSeat):
+            answered = [leg.id for leg in self.seat.phone.incoming if leg.state in ("confirmed", "connecting")]
+        self._stage.add(
+            judged(
+                "route.not_answered",
+                "the AI",
+                not answered,
+                expected="no call is set up with the AI",
+                actual=f"{', '.join(answered)} answered" if answered else "none was",
+                facts={"answered": answered},
+            )
+        )
+
+    def early(self, of: Call) -> tuple[str, set[int]]:
+        """Who can be heard before the answer, and by which marks; a stand-in's leg is taken but not answered."""
+        seat = self.seat
+        if isinstance(seat, StandInSeat):
+            try:
+                leg = seat.hold_back(within=self._stage.patience)
+            except NeverCame:
+                return "stand-in", set()
+            return leg.id, {leg.mark}
+        line = self._stage.line(self._stage.case.row.line or "early-media")
+        voice = line.assistant.voice
+        return f"assistant {line.entry.assistant}", set() if voice is None else {voice}
+
+    # -- calls that come from there
+
+    def calls(self, number: str, *, transport: Transport | None = None, from_outside: bool = False) -> Call:
+        """A call to the platform from the AI's address, or from one that no allowlist has; over another transport if asked."""
+        stage = self._stage
+        trunk = stage.trunk
+        place = stage.deployment.stand_in
+        config = stand_in(stage.deployment, trunk, bind_port=0)
+        bind = place.stranger_bind if from_outside else place.bind
+        if bind is None:
+            raise BrokenError("stand_in.stranger_bind: is missing")
+        name = "stranger" if from_outside else f"ai-{transport or trunk.transport}"
+        config = replace(config, name=name, bind_address=bind, transport=transport or trunk.transport)
+        phone = self._phone_outside(config)
+        with stage.step(f"{name} calls {number}"):
+            uri = f"sip:{number}@{trunk.termination}"
+            if config.transport != "udp":
+                uri += f";transport={config.transport}"
+            return stage.called(Call(stage, phone.dial(uri), "ai"))
+
+    def _phone_outside(self, config: PhoneConfig) -> Phone:
+        return self._stage.phone(config, register=False)

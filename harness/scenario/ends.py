@@ -1,0 +1,263 @@
+"""The two ends of a conversation: a leg of ours, or a talk of the AI's that only its own interface shows."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Protocol
+
+from harness.checks.audio import Account, Sound
+from harness.events import CallState, DtmfReceived, Event, Listened, MarkHeard, MediaState, RtpStatistics, SipMessage
+from harness.phone import Leg, NeverCame, Wav
+from harness.sip.message import Message, Request
+from harness.verdict import Strength
+
+if TYPE_CHECKING:
+    from harness.scenario.stage import Stage
+
+#: After a change of the call a mark may still be heard that was on its way, in the jitter buffer or the detector: the
+#: buffer holds up to 200 ms, the detector looks back 160 ms.
+SETTLE_S = 0.36
+
+
+class End(Protocol):
+    """One end of a conversation, as far as anybody can see it."""
+
+    @property
+    def label(self) -> str:
+        """What findings call it."""
+
+    @property
+    def role(self) -> str:
+        """``caller``, ``agent`` or ``ai``."""
+
+    def voices_for(self, peer: End) -> Collection[int]:
+        """The marks by which ``peer`` can know it."""
+
+    def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
+        """The first sign of ``speaker`` here after ``since``, None when there is none by ``deadline``."""
+
+    def account(self, since: float) -> Account | None:
+        """What arrived here after ``since``, None when nobody can tell."""
+
+    def answered_at(self) -> float | None:
+        """When this end's call was set up."""
+
+    def released_at(self, deadline: float) -> float | None:
+        """When this end's call ended; waits until ``deadline``; None when it is still up then."""
+
+
+class Call:
+    """A leg of ours, as a scenario speaks of it."""
+
+    def __init__(self, stage: Stage, leg: Leg, role: str, number: str | None = None) -> None:
+        self._stage = stage
+        self._leg = leg
+        self.role = role
+        self.number = number  #: whose phone it is, E.164, where it has one
+        self.began = next((event.at for event in leg.events), time.monotonic())
+
+    @property
+    def leg(self) -> Leg:
+        """The leg, or the one its phone replaced it by when it followed a REFER."""
+        leg = self._leg
+        while (successor := leg.successor) is not None:
+            leg = successor
+        return leg
+
+    @property
+    def first_leg(self) -> Leg:
+        """The leg as it was dialled or received."""
+        return self._leg
+
+    @property
+    def label(self) -> str:
+        """The leg's id."""
+        return self.leg.id
+
+    @property
+    def mark(self) -> int:
+        """What the leg sends."""
+        return self.leg.mark
+
+    # -- what the person at this phone does
+
+    def press(self, digits: str, method: str = "rfc4733") -> None:
+        """Send DTMF digits."""
+        with self._stage.step(f"{self.label} presses {digits} ({method})"):
+            self._stage.scripted(0.2 * len(digits), "digits")
+            self.leg.send_digits(digits, method=method)
+
+    def say(self, prompt: str) -> None:
+        """Speak a prompt of ``audio_fixtures``, then send the mark again."""
+        from harness.audio import prompts
+
+        with self._stage.step(f"{self.label} says {prompt}"):
+            path = prompts.path(prompt)
+            seconds = prompts.seconds(prompt)
+            self._stage.scripted(seconds, f"the prompt {prompt}")
+            self.leg.play(Wav(path))  # once, then its mark again
+
+    def ask_for_a_person(self, way: str | None = None) -> None:
+        """Ask the AI for a person, the way the case or the deployment says."""
+        escalation = self._stage.deployment.escalation
+        way = way or self._stage.case.axes.get("ask") or escalation.ways[0]
+        if way == "prompt":
+            self.say(escalation.prompt or "agent-please-en")
+        else:
+            self.press(escalation.digit or "0")
+
+    def hold(self) -> None:
+        """Put the far end on hold, and wait until that is agreed."""
+        with self._stage.step(f"{self.label} holds"):
+            since = time.monotonic()
+            self.leg.hold()
+            self.leg.wait("hold agreed", _is_media(lambda m: m.direction != "sendrecv"), within=3.0, since=since)
+
+    def resume(self) -> None:
+        """Take the far end off hold, and wait until that is agreed."""
+        with self._stage.step(f"{self.label} resumes"):
+            since = time.monotonic()
+            self.leg.resume()
+            self.leg.wait("resume agreed", _is_media(lambda m: m.direction == "sendrecv"), within=3.0, since=since)
+
+    def change_codec(self, codec: str) -> None:
+        """Offer only ``codec`` in a re-INVITE, and wait until it is agreed."""
+        with self._stage.step(f"{self.label} offers {codec} alone"):
+            since = time.monotonic()
+            self.leg.reinvite(codecs=(codec,))
+            self.leg.wait(f"{codec} agreed", _is_media(lambda m: m.codec.upper() == codec), within=3.0, since=since)
+
+    def hang_up(self) -> float:
+        """Hang up; the moment it was done."""
+        with self._stage.step(f"{self.label} hangs up"):
+            at = time.monotonic()
+            self.leg.hangup()
+            return at
+
+    def cancel(self) -> float:
+        """Give up before the answer; the moment it was done."""
+        with self._stage.step(f"{self.label} gives up"):
+            at = time.monotonic()
+            self.leg.cancel()
+            return at
+
+    # -- what can be seen of the call
+
+    @property
+    def codec(self) -> str | None:
+        """What SDP agreed on."""
+        return self.leg.codec
+
+    @property
+    def invite(self) -> Request | None:
+        """The INVITE that began the leg."""
+        return self.leg.invite
+
+    def messages(self) -> list[SipMessage]:
+        """Every SIP message of the leg so far."""
+        return [event for event in self.leg.events if isinstance(event, SipMessage)]
+
+    def state(self) -> CallState | None:
+        """The last state of the call."""
+        states = [event for event in self.leg.events if isinstance(event, CallState)]
+        return states[-1] if states else None
+
+    def answered_at(self) -> float | None:
+        """When the leg was confirmed."""
+        return next((e.at for e in self.leg.events if isinstance(e, CallState) and e.state == "confirmed"), None)
+
+    def released_at(self, deadline: float) -> float | None:
+        """When the leg ended."""
+        return self._ended(self.leg, deadline)
+
+    def first_leg_released_at(self, deadline: float) -> float | None:
+        """When the leg as first set up ended, whatever replaced it."""
+        return self._ended(self._leg, deadline)
+
+    @staticmethod
+    def _ended(leg: Leg, deadline: float) -> float | None:
+        try:
+            return leg.wait(
+                "the end of the call",
+                lambda e: isinstance(e, CallState) and e.state == "disconnected",
+                within=max(0.0, deadline - time.monotonic()),
+            ).at
+        except NeverCame:
+            return None
+
+    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int]]:
+        """Digits received so far, their methods and durations in ms, after waiting for ``count`` of them."""
+
+        def arrived() -> list[DtmfReceived]:
+            return [event for event in self.leg.events if isinstance(event, DtmfReceived)]
+
+        with contextlib.suppress(NeverCame):
+            self.leg.wait(f"{count} digits", lambda _: len(arrived()) >= count, within=within)
+        found = arrived()
+        return "".join(d.digit for d in found), [d.method for d in found], [d.duration_ms for d in found]
+
+    def is_over(self) -> bool:
+        """Whether the call has ended."""
+        state = self.state()
+        return state is not None and state.state == "disconnected"
+
+    # -- End
+
+    def voices_for(self, peer: End) -> Collection[int]:
+        """Its mark."""
+        return {self.mark}
+
+    def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
+        """Wait for one of the speaker's marks."""
+        return self.hears_marks(speaker.voices_for(self), since, deadline)
+
+    def hears_marks(self, marks: Collection[int], since: float, deadline: float) -> Sound | None:
+        """Wait for one of ``marks``."""
+        try:
+            event = self.leg.wait(
+                f"one of the marks {sorted(marks)}",
+                lambda e: isinstance(e, MarkHeard) and e.mark in marks,
+                within=max(0.0, deadline - time.monotonic()),
+                since=since,
+            )
+        except NeverCame:
+            return None
+        assert isinstance(event, MarkHeard)
+        evidence = f"mark {event.mark} at {self.label}, {event.level_dbov:.0f} dBov, quality {event.quality:.2f}"
+        return Sound(event.at, Strength.PROVED, evidence, event.mark, event.level_dbov)
+
+    def marks_heard(self, since: float = 0.0) -> list[int]:
+        """Every mark heard after ``since``."""
+        return [e.mark for e in self.leg.events if isinstance(e, MarkHeard) and e.at >= since]
+
+    def is_listening(self, since: float) -> bool:
+        """Whether the leg looked at received audio after ``since``."""
+        return any(isinstance(e, Listened) and e.at >= since for e in self.leg.events)
+
+    def account(self, since: float) -> Account:
+        """What arrived after ``since``."""
+        events = self.leg.events
+        pulses = [e for e in events if isinstance(e, Listened)]
+        before = max((e.seconds for e in pulses if e.at < since), default=0.0)
+        after = [e for e in pulses if e.at >= since]
+        counters = [e for e in events if isinstance(e, RtpStatistics)]
+        first = next((e for e in reversed(counters) if e.at < since), None)
+        last = counters[-1] if counters else None
+        return Account(
+            seconds=max((e.seconds for e in after), default=before) - before,
+            level_dbov=max((e.level_dbov for e in after), default=None),
+            marks=tuple(self.marks_heard(since)),
+            rx_packets=None if last is None else last.rx_packets - (first.rx_packets if first else 0),
+            tx_packets=None if last is None else last.tx_packets - (first.tx_packets if first else 0),
+        )
+
+
+def _is_media(predicate: Callable[[MediaState], bool]) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, MediaState) and event.active and predicate(event)
+
+
+def parsed(message: SipMessage) -> Message:
+    """A recorded message, parsed."""
+    return Message.parse(message.text)

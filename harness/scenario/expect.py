@@ -1,0 +1,381 @@
+"""``expect(…)``: what a scenario holds calls to. Each adds a finding; a failed one fails the case when it is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.checks import audio, headers, identity, landing, session, signalling, timing
+from harness.checks.finding import judged, not_observable
+from harness.events import Event, MediaState, SipMessage
+from harness.scenario.ends import SETTLE_S, Call, End, parsed
+from harness.scenario.people import Group, Line
+from harness.scenario.talks import StandInTalk, SynthflowTalk
+from harness.sip.message import Request
+from harness.verdict import Finding, Strength, Verdict
+
+if TYPE_CHECKING:
+    from harness.scenario.ai_place import AiPlace
+    from harness.scenario.stage import Stage
+
+#: How long an end is listened to before what did not arrive counts as missing.
+LISTEN_S = 2.5
+
+
+class Expect:
+    """Expectations of one end, or one group."""
+
+    def __init__(self, stage: Stage, subject: End | Group) -> None:
+        self._stage = stage
+        self._subject = subject
+
+    @property
+    def _end(self) -> End:
+        assert not isinstance(self._subject, Group)
+        return self._subject
+
+    # -- audio
+
+    def two_way_audio_with(self, other: End, *, changed: bool = False) -> None:
+        """Each hears the other. ``changed``: count only what is heard after a change of the call that was just made."""
+        mine = self._end
+        begin = time.monotonic()
+        since = begin + SETTLE_S if changed else max(a.answered_at() or begin for a in (mine, other))
+        deadline = max(begin, since) + LISTEN_S
+        with self._stage.step(f"{mine.label} and {other.label} hear each other"):
+            first = self._one_way(mine, other, since, deadline)
+            second = self._one_way(other, mine, since, deadline)
+            if first.verdict is second.verdict is Verdict.PASSED:
+                both = max(float(str(f.facts["ms"])) for f in (first, second)) / 1000
+                self._stage.scripted(max(0.0, since + both - begin), "listening")
+
+    def _one_way(self, speaker: End, listener: End, since: float, deadline: float) -> Finding:
+        sound = listener.hears(speaker, since, deadline)
+        finding = audio.direction(
+            speaker.label,
+            listener.label,
+            sound,
+            listener.account(since) if sound is None else None,
+            since=since,
+            own=listener.voices_for(speaker) if isinstance(listener, Call) else (),
+            least=self._stage.deployment.expect.least_strength,
+            name_of=self._stage.name_of_mark,
+            towards=listener.role,
+        )
+        return self._stage.add(finding)
+
+    def silence_from(self, other: End, seconds: float = 0.8) -> None:
+        """For ``seconds`` it does not hear ``other``, though it listens."""
+        listener = self._end
+        with self._stage.step(f"{listener.label} does not hear {other.label}"):
+            self._stage.pause(SETTLE_S)
+            since = time.monotonic()
+            self._stage.pause(seconds)
+            self._stage.scripted(SETTLE_S + seconds, "listening for silence")
+            if isinstance(listener, Call):
+                voices, heard = other.voices_for(listener), listener.marks_heard(since)
+                listened = time.monotonic() - since if listener.is_listening(since) else 0.0
+            else:
+                account = listener.account(since)
+                if account is None:
+                    self._stage.add(
+                        not_observable(
+                            "audio.silent",
+                            f"{other.label} → {listener.label}",
+                            expected=f"{listener.label} does not hear {other.label}",
+                            why="the far end does not say which marks it hears",
+                        )
+                    )
+                    return
+                voices, heard, listened = other.voices_for(listener), list(account.marks), account.seconds
+            self._stage.add(audio.silent(other.label, listener.label, heard, voices, listened))
+
+    # -- who calls, and how the call was addressed
+
+    def caller_id(self, number: str) -> None:
+        """From names ``number``, in the deployment's form."""
+        end, invite, where = self._invite("caller_id", f"From with the caller's number {number}")
+        if invite is not None:
+            expect = self._stage.deployment.expect
+            self._stage.add(
+                identity.caller_id(
+                    invite, end.label, number, expect.number_format, self._stage.deployment.region, where
+                )
+            )
+
+    def withheld_caller_id(self, number: str) -> None:
+        """From is anonymous; ``number`` travels in P-Asserted-Identity."""
+        end, invite, where = self._invite("caller_id.withheld", "an anonymous From with P-Asserted-Identity")
+        if invite is not None:
+            self._stage.add(identity.withheld(invite, end.label, number, self._stage.deployment.region, where))
+
+    def addressed_to(self, line: Line) -> None:
+        """The Request-URI names the line's assistant, and the call came over the line's trunk: transport and port."""
+        end, invite, where = self._invite("route.request_uri", f"a Request-URI for {line.assistant.did}")
+        if invite is not None:
+            self._stage.add(headers.request_user(invite, end.label, line.assistant.did, where))
+        received = end.received_on if isinstance(end, StandInTalk | SynthflowTalk) else None
+        if received is None:
+            self._stage.add(
+                not_observable(
+                    "route.transport",
+                    end.label,
+                    expected=f"{line.trunk.transport.upper()} to port {line.trunk.port}",
+                    why="the far end does not show its messages",
+                )
+            )
+        else:
+            self._stage.add(
+                signalling.transport(end.label, line.trunk.transport, line.trunk.port, received[0], received[1], where)
+            )
+
+    def header(self, name: str, value: str) -> None:
+        """The INVITE has the header once, with this value."""
+        end, invite, where = self._invite("header", f"{name}: {value}")
+        if invite is not None:
+            self._stage.add(headers.header(invite, end.label, name, value, where))
+
+    def no_header(self, name: str) -> None:
+        """The INVITE does not have the header."""
+        end, invite, where = self._invite("header.absent", f"no {name}")
+        if invite is not None:
+            self._stage.add(headers.no_header(invite, end.label, name, where))
+
+    def _invite(self, check: str, expected: str) -> tuple[Call | SynthflowTalk, Request | None, str]:
+        end = self._end
+        assert isinstance(end, Call | SynthflowTalk)
+        invite = end.invite
+        if invite is None:
+            self._stage.add(
+                not_observable(check, end.label, expected=expected, why="nobody can show the INVITE that arrived")
+            )
+        return end, invite, self._stage.where(end)
+
+    # -- media
+
+    def codec(self, *names: str) -> None:
+        """One of ``names``, as SDP spells them; any G.711 by default."""
+        end = self._end
+        assert isinstance(end, Call | SynthflowTalk)
+        seen = end.codec
+        if seen is None and isinstance(end, SynthflowTalk):
+            self._stage.add(
+                not_observable(
+                    "codec", end.label, expected=" or ".join(names or signalling.G711), why="no SDP is shown"
+                )
+            )
+        else:
+            self._stage.add(signalling.codec(end.label, names or signalling.G711, seen or ""))
+
+    def digits(self, sent: str, method: str) -> None:
+        """The digits arrive here, each once and in order."""
+        end = self._end
+        assert isinstance(end, Call | SynthflowTalk)
+        with self._stage.step(f"{end.label} gets the digits {sent}"):
+            found = end.digits(len(sent), within=2.0 + 0.4 * len(sent))
+            if found is None:
+                self._stage.add(
+                    not_observable(
+                        "dtmf", end.label, expected=f"the digits {sent}", why="the far end does not list digits"
+                    )
+                )
+                return
+            seen, methods, durations_ms = found
+            self._stage.add(signalling.digits(end.label, sent, seen, methods, method))
+            if method == "rfc4733":
+                self._stage.add(signalling.durations(end.label, durations_ms))
+
+    # -- beginnings and ends
+
+    def answered(self, within: float | None = None) -> float:
+        """The call is confirmed; when."""
+        end = self._call
+        limit = within if within is not None else self._stage.patience
+        with self._stage.step(f"{end.label} is answered"):
+            event = end.leg.wait_state("confirmed", within=limit)
+            return event.at
+
+    def ends_with(self, codes: Sequence[int], within: float | None = None) -> float:
+        """The call ends with one of these final responses; when."""
+        end = self._call
+        limit = within if within is not None else self._stage.patience
+        with self._stage.step(f"{end.label} ends with {' or '.join(map(str, codes))}"):
+            at = end.released_at(time.monotonic() + limit)
+            state = end.state()
+            code, reason = (state.code, state.reason) if state and at is not None else (0, "no final response")
+            self._stage.add(signalling.final_response(end.label, codes, code, reason, self._stage.where(end)))
+            return at if at is not None else time.monotonic()
+
+    def released(self, after: float | None = None) -> None:
+        """The leg ends, within the deployment's limit after ``after``."""
+        end = self._end
+        limit = self._stage.deployment.expect.released_within_s
+        start = after if after is not None else time.monotonic()
+        with self._stage.step(f"{end.label} is released"):
+            at = end.released_at(max(start, time.monotonic()) + limit + 0.5)
+            self._stage.add(timing.released(end.label, None if at is None else at - start, limit))
+
+    def rings(self) -> None:
+        """The far end says that it rings (180 or 183)."""
+        call = self._call
+        with self._stage.step(f"{call.label} hears that it rings"):
+            call.leg.wait_state("early", within=self._stage.patience)
+
+    def never_answered(self) -> None:
+        """The call ends without ever being answered."""
+        call = self._call
+        with self._stage.step(f"{call.label} is not answered"):
+            ended = call.released_at(time.monotonic() + self._stage.patience)
+            answered = call.answered_at()
+            state = call.state()
+            told = f"it ended with {state.code} {state.reason}" if state and ended is not None else "no answer came"
+            self._stage.add(
+                judged(
+                    "route.not_answered",
+                    call.label,
+                    answered is None,
+                    expected="the call is not set up",
+                    actual="it was answered" if answered is not None else told,
+                    facts={"code": state.code if state else 0},
+                )
+            )
+
+    def came_within(self, limit_s: float, after: float) -> None:
+        """The call arrived within ``limit_s`` seconds of ``after``."""
+        call = self._call
+        self._stage.add(timing.within(call.label, "the call", call.began - after, limit_s))
+
+    def hears_early(self, ai: AiPlace) -> None:
+        """The AI is heard before the call is answered."""
+        call = self._call
+        with self._stage.step(f"{call.label} hears the AI before the answer"):
+            since = time.monotonic()
+            who, voices = ai.early(call)
+            sound = call.hears_marks(voices, 0.0, since + LISTEN_S) if voices else None
+            answered = call.answered_at()
+            early = sound is not None and (answered is None or sound.at < answered)
+            provisional = [m for m in call.messages() if m.text.startswith("SIP/2.0 183") and "\nm=audio" in m.text]
+            self._stage.scripted(time.monotonic() - since, "early media")
+            self._stage.add(
+                judged(
+                    "audio.early",
+                    f"{who} → {call.label}",
+                    early and bool(provisional),
+                    expected="audio before the 200, opened by a 183 with SDP",
+                    actual=("it was heard" if sound else "nothing was heard")
+                    + (" only after the answer" if sound and not early else "")
+                    + ("" if provisional else "; no 183 with SDP came"),
+                    strength=sound.strength if sound else Strength.UNKNOWN,
+                    facts={"provisional": len(provisional), "early": early},
+                )
+            )
+
+    def transfer_fails(self) -> None:
+        """The transfer the AI tried was refused, and the AI was told so."""
+        end = self._end
+        with self._stage.step("the transfer is refused"):
+            outcome = (
+                end.transfer_outcome(self._stage.patience) if isinstance(end, StandInTalk | SynthflowTalk) else None
+            )
+            expected = "the transfer ends with an error the AI is told"
+            if outcome is None:
+                self._stage.add(
+                    not_observable("transfer.fails", end.label, expected=expected, why="the far end does not say")
+                )
+                return
+            self._stage.add(
+                judged(
+                    "transfer.fails",
+                    end.label,
+                    outcome >= 300,
+                    expected=expected,
+                    actual=f"it ended with {outcome}" if outcome else "nothing was ever said of it",
+                    facts={"code": outcome},
+                )
+            )
+
+    def acknowledged_provisional(self) -> None:
+        """A reliable provisional response came, was acknowledged by PRACK, and the PRACK was answered 200 (RFC 3262)."""
+        call = self._call
+
+        def done(event: Event) -> bool:
+            return (
+                isinstance(event, SipMessage)
+                and event.direction == "received"
+                and event.text.startswith("SIP/2.0 200")
+                and parsed(event).cseq.method == "PRACK"
+            )
+
+        with self._stage.step(f"{call.label} acknowledges a provisional response"):
+            call.leg.wait("200 to its PRACK", done, within=self._stage.patience)
+            reliable = [
+                m
+                for m in call.messages()
+                if m.direction == "received" and m.text.startswith("SIP/2.0 1") and parsed(m).has("RSeq")
+            ]
+            self._stage.add(
+                judged(
+                    "prack",
+                    call.label,
+                    bool(reliable),
+                    expected="a provisional response with RSeq, acknowledged by PRACK",
+                    actual=f"{len(reliable)} of them, and 200 to the PRACK",
+                )
+            )
+
+    def session_interval_is_agreed(self) -> None:
+        """The 200 names a session interval; after a 422 the next INVITE honours its Min-SE (RFC 4028 section 6)."""
+        call = self._call
+        self._stage.add(session.interval(call.label, call.messages()))
+
+    def session_is_refreshed(self) -> None:
+        """A re-INVITE or UPDATE refreshes the session, by whichever side has to, when half of the interval is over."""
+        call = self._call
+        agreed = session.agreed_interval(call.messages())
+        if agreed is None:
+            return
+        answered = call.answered_at() or call.began
+        limit = agreed / 2 + 5.0
+        with self._stage.step(f"the session is refreshed within {limit:g} s"):
+            self._stage.scripted(agreed / 2, "half of the session interval")
+            event = call.leg.wait(
+                "a refresh of the session", session.is_refresh, within=limit, since=answered + session.SETTLED_S
+            )
+            self._stage.add(timing.within(call.label, "a refresh of the session", event.at - answered, limit))
+
+    def encrypted(self) -> None:
+        """Its media is SRTP."""
+        call = self._call
+        states = [e for e in call.leg.events if isinstance(e, MediaState) and e.active]
+        secure = bool(states) and states[-1].secure
+        self._stage.add(
+            judged(
+                "media.encrypted",
+                call.label,
+                secure,
+                expected="SRTP",
+                actual="SRTP" if secure else "RTP in the clear" if states else "no media was negotiated",
+            )
+        )
+
+    @property
+    def _call(self) -> Call:
+        assert isinstance(self._subject, Call)
+        return self._subject
+
+    def took(self, what: str, seconds: float, expected_s: float) -> None:
+        """Something took the time it should, within a second."""
+        self._stage.add(timing.took(self._label, what, seconds, expected_s))
+
+    def never_rang(self) -> None:
+        """No agent of the group was called, though all could have been."""
+        group = self._subject
+        assert isinstance(group, Group)
+        for phone in group.phones:
+            calls = [leg.remote_uri for leg in phone.incoming]
+            self._stage.add(landing.never_rang(phone.name, len(calls), phone.is_registered, calls))
+
+    @property
+    def _label(self) -> str:
+        return self._subject.name if isinstance(self._subject, Group) else self._subject.label

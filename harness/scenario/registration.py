@@ -1,0 +1,211 @@
+"""The SIP number's registration at the platform: made by a phone of ours, or by Synthflow and told by its API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from harness.checks import timing
+from harness.checks.finding import judged
+from harness.errors import BrokenError, FarEndError
+from harness.events import RegistrationState
+from harness.far_end.synthflow import SynthflowApi
+from harness.phone import NeverCame, Phone
+from harness.scenario.phones import stand_in
+from harness.scenario.talks import POLL_S
+
+if TYPE_CHECKING:
+    from harness.scenario.stage import Stage
+
+#: The guide: "Wait 1–2 minutes for SIP registration to complete."
+REGISTERED_WITHIN_S = 120.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One final answer to a REGISTER, or its absence (code 0)."""
+
+    code: int
+    reason: str
+    at: float  #: monotonic
+    expires: int = 0
+
+
+class Answers(Protocol):
+    """Where the answers to REGISTER are seen."""
+
+    def first(self, within: float) -> Answer | None:
+        """The first final answer that is no challenge."""
+
+    def next_success(self, after: Answer, within: float) -> Answer | None:
+        """The next 200 after ``after``."""
+
+
+class Registration:
+    """A registration under way, and what is expected of it."""
+
+    def __init__(self, stage: Stage, label: str, answers: Answers) -> None:
+        self._stage = stage
+        self._label = label
+        self._answers = answers
+        self._begun = time.monotonic()
+        self._first: Answer | None = None
+
+    def is_accepted(self) -> None:
+        """Registered, within the guide's two minutes."""
+        with self._stage.step(f"{self._label} registers"):
+            answer = self._answers.first(min(REGISTERED_WITHIN_S, self._stage.patience * 2))
+            self._first = answer
+            right = answer is not None and answer.code == 200
+            self._add("registration", right, "200 within 120 s", answer)
+
+    def is_refreshed(self, before_s: float) -> None:
+        """Registered again before the registration ends."""
+        first = self._first
+        if first is None or first.code != 200:
+            return
+        with self._stage.step(f"{self._label} registers again before {before_s:g} s are over"):
+            again = self._answers.next_success(first, before_s + 2.0)
+            seconds = None if again is None else again.at - first.at
+            self._stage.scripted(seconds or 0.0, "the registration's own interval")
+            self._stage.add(timing.within(self._label, "the registration is refreshed", seconds, before_s))
+
+    def is_refused_with(self, codes: tuple[int, ...]) -> None:
+        """Refused with one of ``codes``, and not registered."""
+        with self._stage.step(f"{self._label} is refused"):
+            answer = self._answers.first(self._stage.patience)
+            right = answer is not None and answer.code in codes
+            self._add("registration.refused", right, " or ".join(map(str, codes)), answer)
+
+    def _add(self, check: str, right: bool, expected: str, answer: Answer | None) -> None:
+        self._stage.add(
+            judged(
+                check,
+                self._label,
+                right,
+                expected=f"REGISTER is answered {expected}",
+                actual="it was never answered" if answer is None else f"it was answered {answer.code} {answer.reason}",
+                facts={"code": answer.code if answer else 0, "reason": answer.reason if answer else ""},
+            )
+        )
+
+
+@contextmanager
+def attached(stage: Stage, *, password: str | None = None, from_outside: bool = False) -> Iterator[Registration]:
+    """The SIP number of the case's trunk registers; with a wrong password, or from an address nobody allowed, if asked."""
+    if stage.ai.is_ours:
+        yield _by_phone(stage, password, from_outside)
+        return
+    with _by_synthflow(stage, password, from_outside) as registration:
+        yield registration
+
+
+# -- by a phone of ours
+
+
+class _PhoneAnswers:
+    def __init__(self, phone: Phone) -> None:
+        self._phone = phone
+
+    def first(self, within: float) -> Answer | None:
+        try:
+            return _answer(self._phone.register(within=within))
+        except NeverCame:
+            return None
+
+    def next_success(self, after: Answer, within: float) -> Answer | None:
+        try:
+            event = self._phone.wait(
+                "the registration to be refreshed",
+                lambda e: isinstance(e, RegistrationState) and e.code == 200,
+                within=within,
+                since=after.at + 1e-6,
+            )
+        except NeverCame:
+            return None
+        assert isinstance(event, RegistrationState)
+        return _answer(event)
+
+
+def _answer(state: RegistrationState) -> Answer:
+    return Answer(state.code, state.reason, state.at, state.expires)
+
+
+def _by_phone(stage: Stage, password: str | None, from_outside: bool) -> Registration:
+    trunk, place = stage.trunk, stage.deployment.stand_in
+    config = stand_in(
+        stage.deployment,
+        trunk,
+        bind_port=0,
+        registrar=trunk.termination,
+        register_expires=stage.timings.register_expires_s,
+    )
+    config = replace(config, name="sip-number", user=trunk.username or config.user)
+    if password is not None:
+        config = replace(config, password=password)
+    if from_outside:
+        if place.stranger_bind is None:
+            raise BrokenError("stand_in.stranger_bind: is missing")
+        config = replace(config, bind_address=place.stranger_bind)
+    return Registration(stage, "the stand-in's number", _PhoneAnswers(stage.phone(config, register=False)))
+
+
+# -- by Synthflow
+
+
+class _ApiAnswers:
+    def __init__(self, stage: Stage, api: SynthflowApi, path: str) -> None:
+        self._stage = stage
+        self._api = api
+        self._path = path
+
+    def first(self, within: float) -> Answer | None:
+        return self._find(within, lambda _: True)
+
+    def next_success(self, after: Answer, within: float) -> Answer | None:
+        return self._find(within, lambda answer: answer.code == 200 and answer.at > after.at)
+
+    def _find(self, within: float, wanted: Any) -> Answer | None:
+        from harness.far_end.clock import to_monotonic
+
+        deadline = time.monotonic() + within
+        while True:
+            plain = self._api.ask("GET", self._path)
+            for item in plain.get("registrations", []):
+                answer = Answer(
+                    int(item["code"]),
+                    str(item["reason"]),
+                    to_monotonic(float(item["at"])),
+                    int(item.get("expires") or 0),
+                )
+                if wanted(answer):
+                    return answer
+            if time.monotonic() >= deadline:
+                return None
+            self._stage.pause(POLL_S)
+
+
+@contextmanager
+def _by_synthflow(stage: Stage, password: str | None, from_outside: bool) -> Iterator[Registration]:
+    declared = stage.deployment.synthflow
+    if declared is None or "registration" not in declared.witness:
+        raise FarEndError("synthflow.witness: registration is not among what the far end can show")
+    trunk = stage.trunk
+    secret = password if password is not None else trunk.password.get_secret_value() if trunk.password else ""
+    body = {
+        "termination_uri": trunk.termination,
+        "transport": trunk.transport,
+        "username": trunk.username,
+        "password": secret,
+        "expires": stage.timings.register_expires_s,
+        "region": "other" if from_outside else "default",
+    }
+    created = stage.api.ask("POST", "/sip_numbers", json=body)
+    path = f"/sip_numbers/{created['id']}"
+    try:
+        yield Registration(stage, "Synthflow's number", _ApiAnswers(stage, stage.api, path))
+    finally:
+        stage.api.ask("DELETE", path)

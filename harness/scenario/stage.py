@@ -1,0 +1,382 @@
+"""The stage of one case: what it may use, what it has found so far, and how it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from functools import cached_property
+
+from harness.audio.marks import reply_to
+from harness.checks import audio, signalling, timing
+from harness.checks.finding import judged, not_observable
+from harness.checks.identity import national
+from harness.deployment import Deployment, Timings, Trunk
+from harness.errors import BrokenError, FarEndError
+from harness.events import Event
+from harness.far_end import campaign
+from harness.far_end.synthflow import SynthflowApi
+from harness.matrix import Case
+from harness.phone import Leg, NeverCame, Phone, PhoneConfig, PhonePool
+from harness.report.recorder import CaseRecorder
+from harness.scenario.ai_place import AiPlace
+from harness.scenario.ends import Call, End
+from harness.scenario.expect import Expect
+from harness.scenario.people import AssistantOf, Caller, Group, Line
+from harness.scenario.phones import own_phone
+from harness.scenario.talks import POLL_S, Seat, SynthflowSeat, Talk
+from harness.verdict import ExpectationError, Finding, NotObservableError, Verdict, overall
+
+#: What the row on caller IDs from a header asks the AI to show.
+HEADER_NUMBER = "+12065550177"
+
+
+class Stage:
+    """One case's callers, lines, groups and AI, its findings and its evidence."""
+
+    #: How long something expected may take that nobody set a time for, in seconds.
+    patience = 4.0
+
+    def __init__(
+        self,
+        case: Case,
+        deployment: Deployment,
+        timings: Timings,
+        recorder: CaseRecorder,
+        pool: PhonePool,
+        marks: Iterator[int],
+        api: SynthflowApi | None,
+    ) -> None:
+        self.case = case
+        self.deployment = deployment
+        self.timings = timings
+        self.recorder = recorder
+        self.findings: list[Finding] = []
+        self._pool = pool
+        self._marks = marks
+        self._api = api
+        self._phones: dict[str, Phone] = {}
+        self._calls: list[Call] = []
+        self._talks: list[Talk] = []
+        self._asides: list[threading.Thread] = []
+        self._aside_error: BaseException | None = None
+        self._api_troubles: list[str] = []
+
+    # -- evidence
+
+    def sink(self, event: Event) -> None:
+        """Record an event."""
+        self.recorder.event(event)
+
+    def add(self, finding: Finding) -> Finding:
+        """Record a finding."""
+        self.findings.append(finding)
+        self.recorder.finding(finding)
+        return finding
+
+    def step(self, title: str) -> AbstractContextManager[None]:
+        """A named part of the case."""
+        return self.recorder.step(title)
+
+    def scripted(self, seconds: float, why: str) -> None:
+        """Time the case takes on purpose."""
+        self.recorder.scripted(seconds, why)
+
+    def where(self, end: End) -> str:
+        """The number of the INVITE that ``end`` got, as reports have it; empty when it is no message of ours."""
+        if not isinstance(end, Call):
+            return ""
+        first = next((m for m in end.messages() if m.text.startswith("INVITE ")), None)
+        return (self.recorder.number(first) or "") if first else ""
+
+    def api_trouble(self, error: FarEndError) -> None:
+        """The far end's interface failed: said once, it lowers what can be known, never the call's verdict."""
+        if str(error) not in self._api_troubles:
+            self._api_troubles.append(str(error))
+            self.recorder.note(str(error))
+
+    # -- who takes part
+
+    @cached_property
+    def trunk(self) -> Trunk:
+        """The trunk of the case."""
+        return self.deployment.trunk(self.case.trunk)
+
+    def line(self, name: str) -> Line:
+        """A line of the deployment, over the trunk of the case."""
+        entry = self.deployment.lines[name]
+        assistant = self.deployment.assistants[entry.assistant]
+        return Line(name, self.deployment.did(name, self.trunk.name), entry, self.trunk, assistant)
+
+    def phone(self, config: PhoneConfig, *, register: bool = True) -> Phone:
+        """A softphone for the rest of the case; one of the same name with another configuration takes its place."""
+        name = config.name
+        if name in self._phones and self._phones[name].config != config:
+            self._phones.pop(name).release()
+        if name not in self._phones:
+            phone = self._pool.lease(config, sink=self.sink, marks=self._marks, directory=self.recorder.directory)
+            self._phones[name] = phone
+            if register and config.registrar:
+                state = phone.register(within=self.patience)
+                if not state.active:
+                    raise BrokenError(f"phone {name} cannot register at {config.registrar}: {state.code} {state.reason}")
+        return self._phones[name]
+
+    def caller(self, name: str = "caller", **more: object) -> Caller:
+        """A caller, with the codec of the case unless told otherwise."""
+        if "codecs" not in more and "codec" in self.case.axes:
+            more["codecs"] = (self.case.axes["codec"].upper(),)
+        entry = self.deployment.phones[name]
+        phone = self.phone(own_phone(self.deployment, name, **more))
+        return Caller(self, name, phone, entry.number or entry.aor_user)
+
+    def group(self, name: str) -> Group:
+        """A ring group with its agents at their phones."""
+        entry = self.deployment.groups[name]
+        return Group(self, name, entry, [self.phone(own_phone(self.deployment, agent)) for agent in entry.agents])
+
+    def all_groups(self, but: Group | None = None) -> list[Group]:
+        """Every group that has agents, so that a call landing in the wrong one is seen."""
+        names = [n for n, entry in self.deployment.groups.items() if entry.agents and (but is None or n != but.name)]
+        return [self.group(name) for name in names]
+
+    def group_of_topic(self, topic: str | None) -> Group:
+        """The group with that topic. Raises :class:`BrokenError`."""
+        for name, entry in self.deployment.groups.items():
+            if entry.topic == topic and topic is not None:
+                return self.group(name)
+        raise BrokenError(f"groups: none has the topic {topic!r}")
+
+    @cached_property
+    def ai(self) -> AiPlace:
+        """The AI's place in this case."""
+        return AiPlace(self)
+
+    @property
+    def seat(self) -> Seat:
+        """Who can be called there."""
+        return self.ai.seat
+
+    def assistant(self, line: Line) -> AssistantOf:
+        """The AI assistant a line leads to; from here on it can be called."""
+        _ = self.seat
+        return AssistantOf(self, line)
+
+    @property
+    def api(self) -> SynthflowApi:
+        """Synthflow's API. Raises :class:`BrokenError` where there is none."""
+        if self._api is None:
+            raise BrokenError("synthflow: this deployment names no API, so nobody can look at the AI's side")
+        return self._api
+
+    def domain_of(self, phone: str) -> str:
+        """The domain a phone dials in."""
+        return self.deployment.accounts[self.deployment.phones[phone].account].domain
+
+    def expect(self, subject: End | Group) -> Expect:
+        """Expectations of a call or a group."""
+        return Expect(self, subject)
+
+    # -- what scenarios and their words ask the stage
+
+    def called(self, call: Call) -> Call:
+        """Keep a call in mind until the case is over."""
+        self._calls.append(call)
+        return call
+
+    def talked(self, talk: Talk) -> Talk:
+        """Keep a talk of the AI's in mind until the case is over."""
+        self._talks.append(talk)
+        return talk
+
+    def assistant_of(self, number: str | None) -> str | None:
+        """Which assistant has this number."""
+        found = (name for name, assistant in self.deployment.assistants.items() if assistant.did == number)
+        return next(found, None)
+
+    def callers_numbers(self) -> set[str]:
+        """The numbers of all callers on stage."""
+        return {call.number for call in self._calls if call.number}
+
+    def rang(self) -> list[str]:
+        """The phones on stage that were called."""
+        return [name for name, phone in self._phones.items() if phone.incoming]
+
+    def first_incoming(self, phones: Sequence[Phone], within: float, unless: Call) -> Leg:
+        """The first call that reaches one of ``phones``, ringing; raises :class:`NeverCame`, early when ``unless`` ends."""
+        deadline = time.monotonic() + within
+        if not phones:
+            raise NeverCame("a call to a group with nobody in it")
+        while True:
+            for phone in phones:
+                remaining = deadline - time.monotonic()
+                slice_s = remaining if len(phones) == 1 and not unless.first_leg else min(remaining, 0.05)
+                try:
+                    return phone.expect_call(within=max(0.0, slice_s), answer=None)
+                except NeverCame:
+                    if time.monotonic() >= deadline or unless.is_over():
+                        raise
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass on purpose; ends at once, with the reason, when the world or a phone is lost."""
+        self._pool.pause(seconds)
+
+    def aside(self, work: Callable[[], None]) -> None:
+        """Do something while the scenario goes on; its error breaks the case."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except BaseException as error:  # re-raised by conclude(), in the scenario's own thread
+                self._aside_error = error
+
+        thread = threading.Thread(target=guarded, name="aside", daemon=True)
+        self._asides.append(thread)
+        thread.start()
+
+    def attempts(self, of: Call) -> list[str]:
+        """What the AI's side saw of a call that was not answered: statuses, where its interface lists them."""
+        seat = self.seat
+        if isinstance(seat, SynthflowSeat):
+            return [f"{record.status}:{record.number_to}" for record in seat.records(of)]
+        return []
+
+    def start_campaign(self, line: Line, customer: Caller) -> None:
+        """Have the platform's campaign call ``customer`` from ``line``, by the deployment's trigger."""
+        trigger = self.deployment.campaign
+        if trigger is None or trigger.trigger != "http":
+            raise NotObservableError(
+                not_observable("campaign", line.did, expected="a campaign's call", why="nothing here can start one")
+            )
+        with self.step(f"a campaign calls {customer.name}"):
+            campaign.start(trigger, line.did, customer.number)
+
+    def number_as(self, number: str, form: str) -> str:
+        """A number to dial, as ``e164``, ``national`` or ``tel`` (RFC 3966)."""
+        return {"national": national(number), "tel": f"tel:{number}"}.get(form, number)
+
+    def shown_number(self, line: Line, caller: Caller) -> str:
+        """The number an agent sees after a warm transfer on this line, as its assistant is set up."""
+        match line.assistant.transfer_caller_id:
+            case "agent":
+                return line.assistant.did
+            case "fixed":
+                return str(line.assistant.fixed_caller_id)
+            case "header":
+                return HEADER_NUMBER
+            case _:
+                return caller.number
+
+    def header_for_caller_id(self, line: Line) -> list[tuple[str, str]]:
+        """The header that names the number to show, where the line's assistant takes it from one."""
+        name = line.assistant.caller_id_header
+        return [(name, HEADER_NUMBER)] if name and line.assistant.transfer_caller_id == "header" else []
+
+    def one_call_each(self, *calls: Call) -> None:
+        """Each of these phones has this one call up, and no other."""
+        for call in calls:
+            phone = call.leg.phone
+            up = [leg.id for leg in phone.legs if leg.state not in ("disconnected",)]
+            if len(up) > 1:  # the leg that was transferred away may take a moment to end
+                call.first_leg_released_at(time.monotonic() + self.deployment.expect.released_within_s)
+                up = [leg.id for leg in phone.legs if leg.state not in ("disconnected",)]
+            self.add(
+                judged(
+                    "one_call",
+                    phone.name,
+                    up == [call.leg.id],
+                    expected="one call is up",
+                    actual=f"{', '.join(up) or 'none'} is up",
+                    facts={"up": up},
+                )
+            )
+
+    def options(self, caller: Caller) -> tuple[int, str]:
+        """OPTIONS to the platform; code and reason of the answer."""
+        host, port = self.deployment.platform.host, self.deployment.platform.port
+        account = self.deployment.accounts[self.deployment.phones[self._an_agent()].account]
+        phone = self.phone(own_phone(self.deployment, self._an_agent()))
+        parameter = "" if account.transport == "udp" else f";transport={account.transport}"
+        return phone.options(f"sip:{host}:{port}{parameter}", within=self.patience)
+
+    def _an_agent(self) -> str:
+        return next(agent for group in self.deployment.groups.values() for agent in group.agents)
+
+    def responded(self, what: str, code: int, reason: str, wanted: Sequence[int]) -> None:
+        """A request outside of any call was answered as it should be."""
+        self.add(signalling.final_response(what, wanted, code, reason))
+
+    def nothing_rings_any_more(self, of: Call, after: float) -> None:
+        """Within the deployment's limit every leg that rang for ``of`` has ended."""
+        limit = self.deployment.expect.released_within_s
+        seat = self.seat
+        if isinstance(seat, SynthflowSeat):
+            end = time.monotonic() + limit + 0.5
+            while any(not record.over for record in seat.records(of)) and time.monotonic() < end:
+                self.pause(POLL_S)
+            ringing = [record.id for record in seat.records(of) if not record.over]
+            took = time.monotonic() - after
+            self.add(timing.released("the AI's leg", None if ringing else took, limit))
+        for name, phone in self._phones.items():
+            for leg in phone.incoming:
+                at = Call(self, leg, "other").released_at(after + limit + 0.5)
+                self.add(timing.released(f"{name}'s leg", None if at is None else at - after, limit))
+
+    def name_of_mark(self, mark: int) -> str | None:
+        """Whose mark it is, None when it belongs to nobody in this case."""
+        for call in self._every_call():
+            if mark == call.mark or mark == call.first_leg.mark:
+                return call.label
+            if mark == reply_to(call.first_leg.mark):
+                return f"the AI answering {call.label}"
+        for name, assistant in self.deployment.assistants.items():
+            if assistant.voice == mark:
+                return f"assistant {name}"
+        return None
+
+    def _every_call(self) -> list[Call]:
+        legs = {leg.id for call in self._calls for leg in (call.first_leg, call.leg)}
+        rest = [leg for phone in self._phones.values() for leg in phone.legs if leg.id not in legs]
+        return [*self._calls, *(Call(self, leg, "other") for leg in rest)]
+
+    # -- the end
+
+    def conclude(self) -> Verdict:
+        """The last findings, once the scenario has said its part, and the verdict. Raises what went wrong aside."""
+        for thread in self._asides:
+            thread.join(timeout=self.patience)
+        if self._aside_error is not None:
+            raise self._aside_error
+        for call in self._every_call():
+            self._no_crossing(call)
+        return overall(self.findings)
+
+    def _no_crossing(self, call: Call) -> None:
+        heard = call.marks_heard()
+        if heard:
+            allowed = [mark for mark in set(heard) if self.name_of_mark(mark) is not None]
+            self.add(audio.no_crossing(call.label, heard, {call.first_leg.mark, call.mark}, allowed))
+
+    def raise_worst(self) -> None:
+        """Raise the first finding of the worst kind, if any did not pass; a case without findings proved nothing."""
+        verdict = overall(self.findings)
+        if verdict is Verdict.PASSED:
+            return
+        if not self.findings:
+            self.add(
+                judged("case", self.case.id, False, expected="at least one finding", actual="nothing was looked at")
+            )
+        worst = next(finding for finding in self.findings if finding.verdict is overall(self.findings))
+        kind = NotObservableError if worst.verdict is Verdict.NOT_OBSERVABLE else ExpectationError
+        raise kind(worst)
+
+    def close(self) -> None:
+        """Hang up, give the phones back, keep the far end's last word."""
+        with ExitStack() as stack:
+            for phone in self._phones.values():
+                stack.callback(phone.release)
+            for talk in self._talks:
+                keep = getattr(talk, "file_record", None)
+                if keep is not None:
+                    stack.callback(keep)
