@@ -1,0 +1,186 @@
+"""Who a message says is calling, and in which form (RFC 3261 8.1.1.3, RFC 3323, RFC 3325, RFC 5806, RFC 3966)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+import phonenumbers
+
+from harness.sip.grammar import SipSyntaxError, split_list
+from harness.sip.headers import key
+from harness.sip.message import Message
+from harness.sip.uri import NameAddr, Uri
+
+_SEPARATORS = re.compile(r"[-.() ]")
+_DIGITS = re.compile(r"\+?[0-9]+\Z")
+_ANONYMOUS_USERS = frozenset({"anonymous", "unavailable", "unknown", "restricted", "private"})
+
+
+class Form(Enum):
+    """How a calling party is written."""
+
+    E164 = "E.164 with +"
+    E164_BARE = "E.164 without +"
+    INTERNATIONAL_PREFIX = "international prefix instead of +"
+    NATIONAL = "national number"
+    LOCAL = "digits that are no number of the region"
+    """An extension, a short code, or too few digits."""
+    NAME = "not a number"
+    ANONYMOUS = "anonymous"
+    ABSENT = "no user part"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One calling party as one header writes it."""
+
+    header: str
+    uri: Uri
+    display: str | None
+    user: str
+    """The user part, visual separators and parameters removed; empty when there is none."""
+    form: Form
+    number: str | None
+    """The E.164 number it means, with +; None when it means none."""
+
+    @property
+    def is_tel(self) -> bool:
+        """Whether it is a tel URI."""
+        return self.uri.scheme == "tel"
+
+
+@dataclass(frozen=True, slots=True)
+class CallerId:
+    """Everything a request says of its caller. What it should have said is for the caller of this to know."""
+
+    from_: Identity
+    asserted: tuple[Identity, ...] = ()
+    """P-Asserted-Identity (RFC 3325)."""
+    preferred: tuple[Identity, ...] = ()
+    """P-Preferred-Identity."""
+    remote_party: tuple[Identity, ...] = ()
+    """Remote-Party-ID with party=calling or none said (draft-ietf-sip-privacy-04, still widely sent)."""
+    diversions: tuple[Identity, ...] = ()
+    """Diversion (RFC 5806), the latest first."""
+    privacy: frozenset[str] = frozenset()
+    """Tokens of Privacy, in lower case; ``full`` when a Remote-Party-ID asked for it."""
+
+    @property
+    def number(self) -> str | None:
+        """The caller's number by the most trusted header that has one: asserted, Remote-Party-ID, From."""
+        for identity in (*self.asserted, *self.remote_party, self.from_):
+            if identity.number is not None:
+                return identity.number
+        return None
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether the callee must not be shown the number: From says so, or privacy of user or id is asked for."""
+        return self.from_.form is Form.ANONYMOUS or bool(self.privacy & {"user", "id", "full", "header"})
+
+    @property
+    def shown(self) -> str | None:
+        """What a phone shows: the number of From, None when anonymous or no number."""
+        return None if self.from_.form is Form.ANONYMOUS else self.from_.number
+
+
+def normalise(number: str, region: str) -> str | None:
+    """``number`` as E.164 with +, read as dialled in ``region`` (ISO 3166, e.g. ``US``); None when it is none.
+
+    Takes visual separators, ``+``, the region's international prefix, its national form with or without trunk prefix,
+    and a country code without ``+`` where the digits are no national number.
+    """
+    plain = _SEPARATORS.sub("", number.strip())
+    if not _DIGITS.match(plain):
+        return None
+    return _parsed(plain, region) or (None if plain.startswith("+") else _parsed("+" + plain, region))
+
+
+def _parsed(plain: str, region: str) -> str | None:
+    try:
+        parsed = phonenumbers.parse(plain, region)
+    except phonenumbers.NumberParseException:
+        return None
+    # Possible, not valid: 555-01xx and numbers newer than the library's tables are numbers too.
+    if phonenumbers.is_possible_number_with_reason(parsed) != phonenumbers.ValidationResult.IS_POSSIBLE:
+        return None
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+def form_of(user: str, region: str) -> tuple[Form, str | None]:
+    """How a user part writes its party, and the E.164 number it means."""
+    plain = _SEPARATORS.sub("", user.strip())
+    if not plain:
+        return Form.ABSENT, None
+    if plain.lower() in _ANONYMOUS_USERS:
+        return Form.ANONYMOUS, None
+    if not _DIGITS.match(plain):
+        return Form.NAME, None
+    number = normalise(plain, region)
+    if number is None:
+        return Form.LOCAL, None
+    if plain.startswith("+"):
+        return Form.E164, number
+    if plain == number[1:]:
+        # In North America 1206… is dialled nationally and is the bare E.164 number too: the latter says more.
+        return Form.E164_BARE, number
+    if plain.startswith("0") and plain.endswith(number[1:]):
+        return Form.INTERNATIONAL_PREFIX, number
+    return Form.NATIONAL, number
+
+
+def identity_of(header: str, address: NameAddr, region: str) -> Identity:
+    """Read one address as a calling party."""
+    uri = address.uri
+    # "+12065550100;phone-context=…" in a SIP user part carries the parameters of a tel URI (RFC 3261 19.1.6).
+    user = (uri.user or "").partition(";")[0]
+    form, number = form_of(user, region)
+    if form is Form.ABSENT and uri.host.lower() == "anonymous.invalid":
+        form = Form.ANONYMOUS
+    context = uri.params.get("phone-context")
+    if uri.scheme == "tel" and context and context.startswith("+") and not user.startswith("+"):
+        # RFC 3966 section 5.1.5: a local number is completed by its context.
+        number = normalise(context + _SEPARATORS.sub("", user), region)
+    return Identity(header, uri, address.display, _SEPARATORS.sub("", user), form, number)
+
+
+def caller_id(message: Message, region: str) -> CallerId:
+    """What ``message`` says of its caller. Raises SipSyntaxError for a broken From; others that are count as absent."""
+    remote_party = []
+    privacy = {token.strip().lower() for line in message.get_all("Privacy") for token in line.split(";")} - {""}
+    for address in _addresses(message, "Remote-Party-ID"):
+        if (address.params.get("party") or "calling").lower() == "calling":
+            remote_party.append(identity_of("Remote-Party-ID", address, region))
+            if (address.params.get("privacy") or "off").lower() in ("full", "uri", "name"):
+                privacy.add("full")
+    return CallerId(
+        from_=identity_of("From", message.from_, region),
+        asserted=_identities(message, "P-Asserted-Identity", region),
+        preferred=_identities(message, "P-Preferred-Identity", region),
+        remote_party=tuple(remote_party),
+        diversions=_identities(message, "Diversion", region),
+        privacy=frozenset(privacy),
+    )
+
+
+def _identities(message: Message, header: str, region: str) -> tuple[Identity, ...]:
+    return tuple(identity_of(header, address, region) for address in _addresses(message, header))
+
+
+def _addresses(message: Message, header: str) -> list[NameAddr]:
+    found: list[NameAddr] = []
+    for line in message.headers:
+        if line.key != key(header):
+            continue
+        try:
+            found += NameAddr.parse_list(split_list(line.value))
+        except SipSyntaxError:
+            continue
+    return found
+
+
+def anonymous_from() -> NameAddr:
+    """The From of a caller who withholds the number (RFC 3323 section 4.1.1.3)."""
+    return NameAddr(Uri("sip", "anonymous", "anonymous.invalid"), "Anonymous")
