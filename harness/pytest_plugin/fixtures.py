@@ -10,7 +10,7 @@ from harness.deployment import Deployment, Timings
 from harness.far_end.synthflow import SynthflowApi
 from harness.limits import CallGate
 from harness.matrix import Case
-from harness.phone import PhonePool
+from harness.phone.pool import PhonePool
 from harness.pytest_plugin.run import Run
 from harness.report.recorder import CaseRecorder
 from harness.scenario.ai_place import AiPlace
@@ -18,6 +18,7 @@ from harness.scenario.ends import End
 from harness.scenario.expect import Expect
 from harness.scenario.people import AssistantOf, Caller, Group, Line
 from harness.scenario.stage import Stage
+from harness.verdict import ExpectationError
 
 _STAGE = pytest.StashKey[Stage]()
 
@@ -25,7 +26,15 @@ _STAGE = pytest.StashKey[Stage]()
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """When a scenario has said its part: the findings that look at the whole case, and then the worst of all is raised."""
-    result = yield
+    try:
+        result = yield
+    except ExpectationError as error:
+        stage = pyfuncitem.stash.get(_STAGE, None)
+        if stage is not None:
+            if error.finding not in stage.findings:
+                stage.add(error.finding)
+            stage.conclude()
+        raise
     stage = pyfuncitem.stash.get(_STAGE, None)
     if stage is not None:
         stage.conclude()

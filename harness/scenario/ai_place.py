@@ -9,18 +9,28 @@ from typing import TYPE_CHECKING
 from harness.checks.finding import judged, not_observable
 from harness.deployment import Transport
 from harness.errors import BrokenError, ResourceError
-from harness.phone import Early, NeverCame, PhoneConfig, Policy
+from harness.events import SipMessage
+from harness.phone import Early, PhoneConfig, Policy
+from harness.phone.waiter import NeverCame
 from harness.scenario.ends import Call
 from harness.scenario.people import Line
 from harness.scenario.phones import stand_in
 from harness.scenario.talks import POLL_S, Seat, StandInSeat, SynthflowSeat
+from harness.sip.message import Request
 
 if TYPE_CHECKING:
-    from harness.phone import Phone
+    from harness.phone.phone import Phone
     from harness.scenario.stage import Stage
 
 #: Statuses of a call that Synthflow was asked to take, whatever became of it.
 _TRIED = {"ringing", "no-answer", "busy", "failed", "canceled", "in-progress", "completed"}
+
+
+def request_user_of(invite: SipMessage) -> str:
+    """The number an INVITE is for."""
+    request = Request.parse(invite.text)
+    assert isinstance(request, Request)
+    return (request.uri.user or "").split(";")[0]
 
 
 class AiPlace:
@@ -102,8 +112,7 @@ class AiPlace:
         seat = self.seat
         while True:
             if isinstance(seat, StandInSeat):
-                invites = [leg.invite for leg in seat.phone.incoming]
-                found = [(invite.uri.user or "").split(";")[0] for invite in invites if invite]
+                found = [request_user_of(leg.invite) for leg in seat.phone.incoming]
             elif isinstance(seat, SynthflowSeat):
                 found = [str(r.number_to) for r in seat.records(of) if r.status in _TRIED]
             else:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from harness.audio.marks import SAMPLE_RATE
+from harness.audio.prompts import prompt_path, prompt_samples
 from harness.checks.audio import Account, Sound
 from harness.events import CallState, DtmfReceived, Event, Listened, MarkHeard, MediaState, RtpStatistics, SipMessage
-from harness.phone import Leg, NeverCame, Wav
+from harness.phone import Wav
+from harness.phone.phone import Leg
+from harness.phone.waiter import NeverCame
 from harness.sip.message import Message, Request
 from harness.verdict import Strength
 
@@ -83,7 +87,7 @@ class Call:
 
     # -- what the person at this phone does
 
-    def press(self, digits: str, method: str = "rfc4733") -> None:
+    def press(self, digits: str, method: Literal["rfc4733", "info"] = "rfc4733") -> None:
         """Send DTMF digits."""
         with self._stage.step(f"{self.label} presses {digits} ({method})"):
             self._stage.scripted(0.2 * len(digits), "digits")
@@ -91,13 +95,10 @@ class Call:
 
     def say(self, prompt: str) -> None:
         """Speak a prompt of ``audio_fixtures``, then send the mark again."""
-        from harness.audio import prompts
-
         with self._stage.step(f"{self.label} says {prompt}"):
-            path = prompts.path(prompt)
-            seconds = prompts.seconds(prompt)
+            seconds = len(prompt_samples(prompt)) / SAMPLE_RATE
             self._stage.scripted(seconds, f"the prompt {prompt}")
-            self.leg.play(Wav(path))  # once, then its mark again
+            self.leg.play(Wav(prompt_path(prompt)))  # once, then its mark again
 
     def ask_for_a_person(self, way: str | None = None) -> None:
         """Ask the AI for a person, the way the case or the deployment says."""
@@ -148,16 +149,18 @@ class Call:
     @property
     def codec(self) -> str | None:
         """What SDP agreed on."""
-        return self.leg.codec
+        return self.leg.codec or None
 
     @property
     def invite(self) -> Request | None:
         """The INVITE that began the leg."""
-        return self.leg.invite
+        message = Message.parse(self.leg.invite.text)
+        assert isinstance(message, Request)
+        return message
 
     def messages(self) -> list[SipMessage]:
         """Every SIP message of the leg so far."""
-        return [event for event in self.leg.events if isinstance(event, SipMessage)]
+        return self.leg.messages
 
     def state(self) -> CallState | None:
         """The last state of the call."""
@@ -183,6 +186,7 @@ class Call:
                 "the end of the call",
                 lambda e: isinstance(e, CallState) and e.state == "disconnected",
                 within=max(0.0, deadline - time.monotonic()),
+                outlives_call=True,
             ).at
         except NeverCame:
             return None

@@ -373,8 +373,9 @@ class Expect:
         group = self._subject
         assert isinstance(group, Group)
         for phone in group.phones:
-            calls = [leg.remote_uri for leg in phone.incoming]
-            self._stage.add(landing.never_rang(phone.name, len(calls), phone.is_registered, calls))
+            calls = [str(leg.invite.text.partition("\n")[0]).strip() for leg in phone.incoming]
+            watched = phone.registration is not None and phone.registration.active
+            self._stage.add(landing.never_rang(phone.name, len(calls), watched, calls))
 
     @property
     def _label(self) -> str:

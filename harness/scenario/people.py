@@ -10,7 +10,8 @@ from harness.checks import landing
 from harness.deployment import Assistant, Trunk
 from harness.deployment import Group as GroupEntry
 from harness.deployment import Line as LineEntry
-from harness.phone import NeverCame, Phone
+from harness.phone.phone import Phone
+from harness.phone.waiter import NeverCame
 from harness.scenario.ends import Call
 from harness.verdict import ExpectationError
 

@@ -13,7 +13,8 @@ from harness.checks.finding import judged
 from harness.errors import BrokenError, FarEndError
 from harness.events import RegistrationState
 from harness.far_end.synthflow import SynthflowApi
-from harness.phone import NeverCame, Phone
+from harness.phone.phone import Phone
+from harness.phone.waiter import NeverCame
 from harness.scenario.phones import stand_in
 from harness.scenario.talks import POLL_S
 

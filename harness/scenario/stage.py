@@ -18,7 +18,10 @@ from harness.events import Event
 from harness.far_end import campaign
 from harness.far_end.synthflow import SynthflowApi
 from harness.matrix import Case
-from harness.phone import Leg, NeverCame, Phone, PhoneConfig, PhonePool
+from harness.phone import PhoneConfig
+from harness.phone.phone import Leg, Phone
+from harness.phone.pool import PhonePool
+from harness.phone.waiter import NeverCame
 from harness.report.recorder import CaseRecorder
 from harness.scenario.ai_place import AiPlace
 from harness.scenario.ends import Call, End
@@ -120,7 +123,9 @@ class Stage:
             if register and config.registrar:
                 state = phone.register(within=self.patience)
                 if not state.active:
-                    raise BrokenError(f"phone {name} cannot register at {config.registrar}: {state.code} {state.reason}")
+                    raise BrokenError(
+                        f"phone {name} cannot register at {config.registrar}: {state.code} {state.reason}"
+                    )
         return self._phones[name]
 
     def caller(self, name: str = "caller", **more: object) -> Caller:
@@ -207,20 +212,20 @@ class Stage:
         """The first call that reaches one of ``phones``, ringing; raises :class:`NeverCame`, early when ``unless`` ends."""
         deadline = time.monotonic() + within
         if not phones:
-            raise NeverCame("a call to a group with nobody in it")
+            raise BrokenError("nobody of that group has a phone here, so its call cannot be seen")
         while True:
             for phone in phones:
                 remaining = deadline - time.monotonic()
-                slice_s = remaining if len(phones) == 1 and not unless.first_leg else min(remaining, 0.05)
+                slice_s = min(remaining, 0.05 if len(phones) > 1 else 0.25)
                 try:
-                    return phone.expect_call(within=max(0.0, slice_s), answer=None)
+                    return phone.expect_call(within=max(0.0, slice_s), answer=False)
                 except NeverCame:
                     if time.monotonic() >= deadline or unless.is_over():
                         raise
 
     def pause(self, seconds: float) -> None:
-        """Let time pass on purpose; ends at once, with the reason, when the world or a phone is lost."""
-        self._pool.pause(seconds)
+        """Let time pass on purpose. The loss of the world is raised out of it, by a signal."""
+        time.sleep(seconds)
 
     def aside(self, work: Callable[[], None]) -> None:
         """Do something while the scenario goes on; its error breaks the case."""
@@ -374,8 +379,8 @@ class Stage:
     def close(self) -> None:
         """Hang up, give the phones back, keep the far end's last word."""
         with ExitStack() as stack:
-            for phone in self._phones.values():
-                stack.callback(phone.release)
+            for name, phone in self._phones.items():
+                stack.callback(phone.release, keep_registration=name in self.deployment.phones)
             for talk in self._talks:
                 keep = getattr(talk, "file_record", None)
                 if keep is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from harness.audio.marks import reply_to
 from harness.checks.audio import Account, Sound
@@ -14,7 +14,8 @@ from harness.errors import FarEndError
 from harness.events import FarEndRecord, SipMessage, TransferProgress
 from harness.far_end.clock import to_monotonic, to_wall
 from harness.far_end.synthflow import CallRecord, SynthflowApi
-from harness.phone import Leg, NeverCame, Phone
+from harness.phone.phone import Leg, Phone
+from harness.phone.waiter import NeverCame
 from harness.scenario.ends import Call, End, parsed
 from harness.sip.message import Request
 from harness.verdict import Strength
@@ -55,7 +56,7 @@ class Talk(End, Protocol):
     def hang_up(self) -> float:
         """Have the AI hang up; the moment it was asked to."""
 
-    def send_digits(self, method: str) -> str:
+    def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
         """Have the AI send digits; which."""
 
 
@@ -120,7 +121,7 @@ class StandInTalk(Call):
         self.leg.hangup()
         return at
 
-    def send_digits(self, method: str) -> str:
+    def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
         """Send the deployment's digits."""
         digits = self._stage.deployment.escalation.digits_back or "159D"
         self.press(digits, method)
@@ -139,6 +140,11 @@ class SynthflowTalk:
         self._peer = peer
         self._can = set(stage.deployment.synthflow.witness) if stage.deployment.synthflow else set()
         self._released: float | None = None
+
+    @property
+    def call_id(self) -> str:
+        """Synthflow's id of the call."""
+        return self._record.id
 
     @property
     def assistant(self) -> str | None:
@@ -331,7 +337,7 @@ class SynthflowTalk:
         self._peer.press(digit)
         return time.monotonic()
 
-    def send_digits(self, method: str) -> str:
+    def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
         """The caller asks for digits, in the way they shall come."""
         escalation = self._stage.deployment.escalation
         if escalation.digits_back_digit is None or escalation.digits_back is None:
@@ -377,7 +383,7 @@ class SynthflowSeat:
         # several callers of one case are told apart by number; a call without any number is taken on trust, and then
         # fails its caller ID
         others = {number for number in self._stage.callers_numbers() if number != of.number}
-        taken = {talk.id for talk in self.talks}
+        taken = {talk.call_id for talk in self.talks}
         return record.id not in taken and (record.number_from == of.number or record.number_from not in others)
 
     def _since(self, of: Call) -> list[CallRecord]:
@@ -413,19 +419,20 @@ class StandInSeat:
 
     def hold_back(self, within: float) -> Leg:
         """Take the next call, but do not answer it until it is expected. Raises :class:`NeverCame`."""
-        self._held_back = self.phone.expect_call(within=within, answer=None)
+        self._held_back = self.phone.next_call(within)
         return self._held_back
 
     def expect_call(self, of: Call, assistant: str, within: float) -> StandInTalk | None:
         """Answer the next call."""
         leg, self._held_back = self._held_back, None
         try:
-            leg = leg or self.phone.expect_call(within=within, answer=None)
+            leg = leg or self.phone.next_call(within)
         except NeverCame:
             return None
         leg.answer()
-        invite = leg.invite
-        called = self._stage.assistant_of((invite.uri.user or "").split(";")[0]) if invite else None
+        invite = Request.parse(leg.invite.text)
+        assert isinstance(invite, Request)
+        called = self._stage.assistant_of((invite.uri.user or "").split(";")[0])
         talk = StandInTalk(self._stage, leg, self.phone, self.trunk, called, of)
         self.talks.append(talk)
         self._stage.talked(talk)
