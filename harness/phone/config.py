@@ -1,0 +1,96 @@
+"""What a softphone is told to be: plain data, the same on both sides of the process border."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Transport = Literal["udp", "tcp", "tls"]
+Use = Literal["off", "optional", "required"]
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """Certificates of a phone on TLS: paths of PEM files.
+
+    ``verify`` checks the server's certificate against ``ca_file`` and its name against the host of the next hop.
+    A phone that is called over connections it did not open itself needs ``certificate`` and ``private_key``.
+    """
+
+    ca_file: str | None = None
+    certificate: str | None = None
+    private_key: str | None = None
+    verify: bool = True
+    require_client_certificate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneConfig:
+    """One softphone. Raises ``ValueError`` for a combination that cannot work.
+
+    ``user`` is a number or an extension, ``domain`` the host of its address of record. ``proxy`` and ``registrar``
+    are ``host:port``; requests go to ``proxy`` when there is one, else where their URI says. Both SIP and RTP leave
+    from ``bind_address``. The order of ``codecs`` is the order of the offer. Two phones with equal configurations are
+    the same phone: the second lease may find it registered.
+    """
+
+    name: str
+    user: str
+    domain: str
+    display_name: str = ""
+    transport: Transport = "udp"
+    bind_address: str = "127.0.0.1"
+    bind_port: int = 0  #: 0 takes a free one
+    proxy: str | None = None
+    registrar: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    register_expires: int = 300  #: seconds
+    contact_params: str = ""  #: of the Contact of a REGISTER, e.g. ``;+sip.instance="<urn:…>"``
+    tls: TlsConfig = TlsConfig()
+    codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    telephone_event: bool = True
+    srtp: Literal["off", "optional", "mandatory"] = "off"
+    session_timer: Use = "optional"
+    session_expires: int = 1800  #: seconds, RFC 4028 allows no less than 90
+    min_se: int = 90
+    reliable_provisional: Use = "off"  #: 100rel, RFC 3262
+    max_calls: int = 1
+    accept_refer: bool = True
+    rtp_ports: tuple[int, int] | None = None  #: first and last; None lets the kernel choose
+    public_address: str | None = None  #: what Contact, Via and SDP name instead of ``bind_address``
+    stun_server: str | None = None
+    privacy: bool = False  #: RFC 3323: anonymous From, Privacy: id, the number in P-Asserted-Identity
+    inband_dtmf: bool = False  #: also listen for DTMF tones in the audio
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.user or not self.domain:
+            raise ValueError("a phone needs a name, a user and a domain")
+        if not self.codecs:
+            raise ValueError(f"phone {self.name} has no codec")
+        if self.max_calls < 1:
+            raise ValueError(f"phone {self.name}: max_calls is {self.max_calls}, one at least is needed")
+        if self.session_expires < 90 or self.min_se < 90:
+            raise ValueError(f"phone {self.name}: RFC 4028 allows no session interval below 90 s")
+        if self.password is not None and self.username is None:
+            raise ValueError(f"phone {self.name} has a password, but no username")
+        if bool(self.tls.certificate) != bool(self.tls.private_key):
+            raise ValueError(f"phone {self.name}: a certificate needs its private key, and the other way round")
+
+    @property
+    def address_of_record(self) -> str:
+        """``sip:user@domain``."""
+        return f"sip:{self.user}@{self.domain}"
+
+    def to_plain(self) -> dict[str, Any]:
+        """The configuration as JSON-ready data, its password included: for the pipe to the child alone."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> PhoneConfig:
+        """The inverse of :meth:`to_plain`."""
+        values = dict(plain)
+        values["tls"] = TlsConfig(**values["tls"])
+        values["codecs"] = tuple(values["codecs"])
+        values["rtp_ports"] = tuple(values["rtp_ports"]) if values["rtp_ports"] else None
+        return cls(**values)

@@ -1,0 +1,634 @@
+"""The parent's side of softphones: what scenarios hold. Synchronous, thread-safe; events arrive in the background."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from harness.errors import HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
+from harness.events import (
+    CallState,
+    Event,
+    LegStarted,
+    Listened,
+    MediaState,
+    PhoneLost,
+    Recorded,
+    RegistrationState,
+    RtpStatistics,
+    SipMessage,
+    from_plain,
+    to_plain,
+)
+from harness.phone.config import PhoneConfig
+from harness.phone.process import NotNegotiatedError, PhoneProcess
+from harness.phone.protocol import FAREWELL_SECONDS, Mark, Policy, Ring, Source, choice_to_plain
+from harness.phone.waiter import NeverCame, never_came, wait_for
+
+if TYPE_CHECKING:
+    from harness.phone.pool import PhonePool
+
+Sink = Callable[[Event], None]
+Headers = Sequence[tuple[str, str]]
+
+_ANONYMOUS: Final = '"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 section 4.1.1.3
+
+
+class Leg:
+    """One call of a phone."""
+
+    def __init__(self, phone: Phone, key: int, started: LegStarted, predecessor: Leg | None) -> None:
+        assert started.leg is not None
+        self.phone = phone
+        self.id: str = started.leg
+        self.key = key
+        self.mark = started.mark
+        self.direction = started.direction
+        self.remote_uri = started.remote_uri
+        self.predecessor = predecessor
+        self._events: list[Event] = [started]
+        self._state = ""
+        self._codec = ""
+        self._successor: Leg | None = None
+        self._closed = False
+        self._taken = False
+
+    def __repr__(self) -> str:
+        return f"<Leg {self.id} {self.direction} {self.state}>"
+
+    # What happened.
+
+    @property
+    def events(self) -> list[Event]:
+        """All of the leg's events so far, in the order they arrived."""
+        with self.phone.bell:
+            return list(self._events)
+
+    @property
+    def messages(self) -> list[SipMessage]:
+        """The leg's SIP messages."""
+        return [event for event in self.events if isinstance(event, SipMessage)]
+
+    @property
+    def invite(self) -> SipMessage:
+        """The first INVITE, sent or received. Raises ``LookupError`` when none left the phone."""
+        for message in self.messages:
+            if message.text.startswith("INVITE "):
+                return message
+        raise LookupError(f"{self.id} has no INVITE")
+
+    @property
+    def state(self) -> str:
+        """``calling``, ``incoming``, ``early``, ``connecting``, ``confirmed`` or ``disconnected``; at first empty."""
+        return self._state
+
+    @property
+    def codec(self) -> str:
+        """Of the media negotiated last; empty before that."""
+        return self._codec
+
+    @property
+    def successor(self) -> Leg | None:
+        """The call that took this one's place: placed on a REFER, or received with Replaces."""
+        return self._successor
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more will come: hung up, answered, recorded."""
+        return self._closed
+
+    def log(self) -> str:
+        """One line for each event but the pulses, with the seconds since the first."""
+        return _log(self.events)
+
+    # Commands.
+
+    def ring(self) -> None:
+        """180."""
+        self._respond(180)
+
+    def progress(self, code: int = 183, headers: Headers = ()) -> None:
+        """A provisional response with SDP: audio before the answer."""
+        self._respond(code, headers=headers)
+
+    def answer(self, headers: Headers = (), code: int = 200) -> None:
+        """Accept the call."""
+        self._respond(code, headers=headers)
+
+    def reject(self, code: int = 486, reason: str = "", headers: Headers = ()) -> None:
+        """Refuse the call."""
+        self._respond(code, reason, headers)
+
+    def _respond(self, code: int, reason: str = "", headers: Headers = ()) -> None:
+        self._do("respond", code=code, reason=reason, headers=list(headers))
+
+    def hangup(self, code: int = 0, reason: str = "", headers: Headers = ()) -> None:
+        """BYE, CANCEL or a refusal, whichever ends the call now; nothing when it is over."""
+        self._do("hang_up", code=code, reason=reason, headers=list(headers))
+
+    def cancel(self) -> None:
+        """CANCEL. Raises :class:`PhoneMisuseError` for a call that is not an unanswered outgoing one."""
+        if self.direction != "outgoing" or self.state not in ("calling", "early", ""):
+            raise PhoneMisuseError(f"{self.id} is {self.direction} and {self.state}: CANCEL is for calls still ringing")
+        self.hangup()
+
+    def hold(self) -> None:
+        """Offer ``sendonly`` and send nothing (RFC 3264 section 8.4)."""
+        self._do("hold")
+
+    def resume(self) -> None:
+        """Offer ``sendrecv`` again."""
+        self._do("resume")
+
+    def reinvite(self, codecs: Sequence[str] = ()) -> None:
+        """Offer again, with ``codecs`` if given."""
+        self._do("reinvite", codecs=list(codecs))
+
+    def send_digits(self, digits: str, method: Literal["rfc4733", "info"] = "rfc4733", duration_ms: int = 160) -> None:
+        """DTMF. Raises :class:`NeverCame` when the far end negotiated no telephone-event for RFC 4733."""
+        try:
+            self._do("send_digits", digits=digits, method=method, duration_ms=duration_ms)
+        except NotNegotiatedError as error:
+            raise never_came("telephone-event in the negotiated SDP", 0.0, self.id, str(error), self.log()) from None
+
+    def transfer(self, uri: str, headers: Headers = ()) -> None:
+        """Blind: REFER to ``uri``. Its headers, and those that ``uri`` embeds, go along. Hang up when it succeeded."""
+        self.phone.guard(uri)
+        self._do("transfer", uri=uri, headers=list(headers))
+
+    def transfer_attended(self, other: Leg, headers: Headers = ()) -> None:
+        """REFER with Replaces: join this leg's far end to that of ``other``, a leg of the same process."""
+        self._same_process(other)
+        self._do("transfer_attended", other=other.key, headers=list(headers))
+
+    def request(self, method: str, headers: Headers = (), body: str = "", content_type: str = "") -> None:
+        """A request of any method within the dialog; its answer is among the messages."""
+        self._do("leg_request", method=method, headers=list(headers), body=body, content_type=content_type)
+
+    def play(self, source: Source) -> None:
+        """Send something else from now on."""
+        self._do("play", source=choice_to_plain(source))
+
+    def bridge(self, other: Leg) -> None:
+        """Let the far ends of two legs hear each other; ends the marks of both."""
+        self._same_process(other)
+        self._do("bridge", other=other.key)
+
+    def statistics(self) -> RtpStatistics | None:
+        """The counters now, or the last ones of a leg that has ended; None when it never had media."""
+        if not self._closed and self.state != "disconnected":
+            self._do("statistics")
+        return next((event for event in reversed(self.events) if isinstance(event, RtpStatistics)), None)
+
+    def _same_process(self, other: Leg) -> None:
+        if other.phone.process is not self.phone.process:
+            raise PhoneMisuseError(f"{self.id} and {other.id} live in different processes")
+
+    def _do(self, name: str, **arguments: Any) -> Any:
+        return self.phone.command(name, leg=self.key, **arguments)
+
+    # Waits.
+
+    def wait(
+        self,
+        goal: str,
+        predicate: Callable[[Event], bool],
+        within: float,
+        since: float | None = None,
+        *,
+        outlives_call: bool = False,
+    ) -> Event:
+        """The first event for which ``predicate`` holds, among those so far and those of the next ``within`` seconds.
+
+        ``since`` (monotonic) leaves out what happened before. The wait ends at once when the call ends, unless
+        ``outlives_call`` says that the event may come after that (its 200 to BYE, its recordings).
+        """
+        seen = 0
+
+        def probe() -> Event | None:
+            nonlocal seen
+            while seen < len(self._events):
+                event = self._events[seen]
+                seen += 1
+                if (since is None or event.at >= since) and predicate(event):
+                    return event
+            return None
+
+        def hopeless() -> str | BaseException | None:
+            error = self.phone.error
+            if error is not None:
+                return error
+            if self._closed or (self._state == "disconnected" and not outlives_call):
+                return "the call has ended"
+            return None
+
+        return wait_for(
+            self.phone.bell, probe, goal=goal, within=within, subject=self.id, hopeless=hopeless, log=self.log
+        )
+
+    def wait_state(self, state: str, within: float) -> CallState:
+        """Until the call is in ``state``, or was."""
+        event = self.wait(
+            f"{self.id} {state}", lambda event: isinstance(event, CallState) and event.state == state, within
+        )
+        assert isinstance(event, CallState)
+        return event
+
+    def wait_media(self, within: float, since: float | None = None) -> MediaState:
+        """Until media is active."""
+        event = self.wait(
+            f"{self.id} has media", lambda event: isinstance(event, MediaState) and event.active, within, since
+        )
+        assert isinstance(event, MediaState)
+        return event
+
+    def wait_closed(self, within: float = 2 * FAREWELL_SECONDS) -> None:
+        """Until the far end has answered the BYE and the recordings are whole."""
+        wait_for(
+            self.phone.bell,
+            lambda: self._closed or None,
+            goal=f"{self.id} closed",
+            within=within,
+            subject=self.id,
+            hopeless=lambda: self.phone.error,
+            log=self.log,
+        )
+
+    def recorded(self, within: float = 2 * FAREWELL_SECONDS) -> Recorded:
+        """The recordings, once they are whole."""
+        event = self.wait(f"{self.id} recorded", lambda event: isinstance(event, Recorded), within, outlives_call=True)
+        assert isinstance(event, Recorded)
+        return event
+
+    # The pool's side; the bell is held.
+
+    def take(self, event: Event) -> None:
+        """Note an event."""
+        self._events.append(event)
+        if isinstance(event, CallState):
+            self._state = event.state
+        elif isinstance(event, MediaState) and event.active:
+            self._codec = event.codec
+
+    def close(self) -> None:
+        """Note that nothing more will come."""
+        self._closed = True
+
+    def succeed(self, successor: Leg) -> None:
+        """Note the call that takes this one's place."""
+        self._successor = successor
+
+
+class Phone:
+    """A leased softphone. Leave it by :meth:`release`, or use it as a context manager."""
+
+    def __init__(
+        self,
+        pool: PhonePool,
+        process: PhoneProcess,
+        key: int,
+        config: PhoneConfig,
+        *,
+        sink: Sink,
+        marks: Iterator[int],
+        directory: Path,
+    ) -> None:
+        self._pool, self.process, self.key, self.config = pool, process, key, config
+        self.bell: threading.Condition = pool.bell
+        self.directory = directory
+        self.address = ""  #: ``address:port`` it is bound to
+        self._sink, self._marks = sink, marks
+        self._legs: dict[int, Leg] = {}
+        self._order: list[Leg] = []
+        self._events: list[Event] = []
+        self._policy: Policy = Ring()
+        self._lost: PhoneLostError | None = None
+        self._sink_error: Exception | None = None
+        self._released = False
+        self.registration: RegistrationState | None = None
+
+    def __repr__(self) -> str:
+        return f"<Phone {self.name} {self.config.transport} {self.address}>"
+
+    def __enter__(self) -> Phone:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    @property
+    def name(self) -> str:
+        """Of its configuration; its legs are called ``name.1``, ``name.2`` …"""
+        return self.config.name
+
+    @property
+    def events(self) -> list[Event]:
+        """What happened to the phone and not to one of its legs: registrations, OPTIONS, transports."""
+        with self.bell:
+            return list(self._events)
+
+    @property
+    def legs(self) -> list[Leg]:
+        """All legs of this lease, oldest first."""
+        with self.bell:
+            return list(self._order)
+
+    @property
+    def incoming(self) -> list[Leg]:
+        """The legs that were received."""
+        return [leg for leg in self.legs if leg.direction == "incoming"]
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why nothing can be waited for any more: the process is lost, or the pool was told that the world is."""
+        return self._lost or self._pool.doom
+
+    @property
+    def policy(self) -> Policy:
+        """What the phone does with calls from now on."""
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self.command("set_policy", phone=self.key, policy=choice_to_plain(policy))
+        self._policy = policy
+
+    def log(self) -> str:
+        """One line for each event of the phone and its legs."""
+        with self.bell:
+            events = sorted([*self._events, *(e for leg in self._order for e in leg.events)], key=lambda e: e.at)
+        return _log(events)
+
+    # Registration.
+
+    def register(self, within: float = 5.0) -> RegistrationState:
+        """REGISTER and wait for the outcome, which may be a refusal. A registration that was kept is returned as it is.
+
+        Raises :class:`NeverCame` without an answer, :class:`PhoneMisuseError` without a registrar.
+        """
+        with self.bell:
+            kept = self.registration
+            if kept is not None and kept.active:
+                return kept
+        return self._registration("registered", True, within)
+
+    def unregister(self, within: float = 5.0) -> RegistrationState:
+        """Take the registration back and wait for the answer."""
+        return self._registration("unregistered", False, within)
+
+    def _registration(self, goal: str, active: bool, within: float) -> RegistrationState:
+        begin = len(self._events)
+        self.command("register", phone=self.key, active=active)
+        event = self._wait(
+            f"{self.name} {goal}", lambda event: isinstance(event, RegistrationState), within, begin=begin
+        )
+        assert isinstance(event, RegistrationState)
+        return event
+
+    # Calls.
+
+    def dial(self, uri: str, headers: Headers = (), play: Source | None = None) -> Leg:
+        """Call ``uri`` (a SIP or tel URI, or a number of the phone's domain); returns at once.
+
+        Raises :class:`RefusedError` when the guard does not allow it, :class:`ResourceError` without a free call.
+        """
+        target = self.target(uri)
+        self.guard(target)
+        with self.bell:
+            up = sum(1 for leg in self._order if not leg.closed and leg.state != "disconnected")
+        if up >= self.config.max_calls:
+            raise ResourceError(f"phone {self.name} has {up} calls up, and may have {self.config.max_calls}")
+        own: list[tuple[str, str]] = []
+        if self.config.privacy:
+            own = [("Privacy", "id"), ("P-Asserted-Identity", f"<{self.config.address_of_record}>")]
+        key = self.command(
+            "dial",
+            phone=self.key,
+            uri=target,
+            headers=[*own, *headers],
+            mark=self._next_mark(),
+            source=choice_to_plain(play or Mark()),
+            local_uri=_ANONYMOUS if self.config.privacy else "",
+        )
+        return self._legs[key]
+
+    def target(self, uri: str) -> str:
+        """``uri`` as it is dialled: whole, and with the transport where no proxy decides on it."""
+        if ":" not in uri:
+            uri = f"sip:{uri}@{self.config.domain}"
+        transport = self.config.transport
+        if not self.config.proxy and transport != "udp" and uri.startswith("sip:") and ";transport=" not in uri.lower():
+            head, question, rest = uri.partition("?")
+            uri = f"{head};transport={transport}{question}{rest}"
+        return uri
+
+    def expect_call(self, within: float, answer: bool | None = True, ring: bool = True, headers: Headers = ()) -> Leg:
+        """The next incoming leg that nobody has taken yet, answered if ``answer``.
+
+        With ``ring``, a leg that is not answered says 180, if the phone's policy has not made it ring already.
+        """
+        leg = self.next_call(within)
+        if answer and leg.state in ("incoming", "early"):
+            leg.answer(headers)
+        elif ring and leg.state == "incoming":
+            leg.ring()
+        return leg
+
+    def next_call(self, within: float) -> Leg:
+        """The next incoming leg that nobody has taken yet, left as it is."""
+
+        def probe() -> Leg | None:
+            for leg in self._order:
+                if leg.direction == "incoming" and not leg._taken and leg.state:
+                    leg._taken = True
+                    return leg
+            return None
+
+        return wait_for(
+            self.bell,
+            probe,
+            goal=f"a call at {self.name}",
+            within=within,
+            subject=self.name,
+            hopeless=lambda: self.error,
+            log=self.log,
+        )
+
+    def options(self, uri: str, within: float = 5.0) -> tuple[int, str]:
+        """The answer to an OPTIONS (RFC 3261 section 11)."""
+        return self.request("OPTIONS", uri, within=within)
+
+    def request(
+        self,
+        method: str,
+        uri: str,
+        headers: Headers = (),
+        body: str = "",
+        content_type: str = "text/plain",
+        within: float = 35.0,
+    ) -> tuple[int, str]:
+        """The final answer to a request outside any dialog; 408 comes from the phone itself after 32 s."""
+        code, reason = self.command(
+            "request",
+            within,
+            phone=self.key,
+            method=method,
+            uri=self.target(uri),
+            headers=list(headers),
+            body=body,
+            content_type=content_type,
+        )
+        return int(code), str(reason)
+
+    def wait(self, goal: str, predicate: Callable[[Event], bool], within: float, since: float | None = None) -> Event:
+        """The first event of the phone itself for which ``predicate`` holds; see :meth:`Leg.wait`."""
+        return self._wait(goal, lambda event: (since is None or event.at >= since) and predicate(event), within)
+
+    def _wait(self, goal: str, predicate: Callable[[Event], bool], within: float, *, begin: int = 0) -> Event:
+        seen = begin
+
+        def probe() -> Event | None:
+            nonlocal seen
+            while seen < len(self._events):
+                event = self._events[seen]
+                seen += 1
+                if predicate(event):
+                    return event
+            return None
+
+        return wait_for(
+            self.bell, probe, goal=goal, within=within, subject=self.name, hopeless=lambda: self.error, log=self.log
+        )
+
+    # Its end.
+
+    def release(self, keep_registration: bool = False) -> None:
+        """Hang up, wait for the recordings, and give the phone back; the process is kept for the next case.
+
+        With ``keep_registration`` the next lease of an equal configuration finds it registered. Raises what the sink
+        raised first. A lost phone is released without complaint.
+        """
+        if self._released:
+            return
+        self._released = True
+        try:
+            for leg in self.legs:
+                if not leg.closed and leg.state != "disconnected":
+                    leg.hangup()
+            for leg in self.legs:
+                leg.wait_closed()
+        except (HarnessError, NeverCame):
+            keep_registration = False
+        self._pool.give_back(self, keep_registration)
+        if self._sink_error is not None:
+            raise self._sink_error
+
+    # The pool's side.
+
+    def guard(self, uri: str) -> None:
+        """Raise :class:`RefusedError` for what may not be called."""
+        self._pool.guard(uri)
+
+    def command(self, name: str, within: float = 10.0, /, **arguments: Any) -> Any:
+        """Have the process do something."""
+        if self._lost is not None:
+            raise self._lost
+        if self._released:
+            raise PhoneMisuseError(f"phone {self.name} was released")
+        return self.process.call(name, within, **arguments)
+
+    def _next_mark(self) -> int:
+        try:
+            return next(self._marks)
+        except StopIteration:
+            raise ResourceError(f"no mark is left for a leg of phone {self.name}") from None
+
+    def told(self, name: str, arguments: dict[str, Any]) -> int | None:
+        """Take what the process tells of this phone; the bell is held. Returns the mark a new leg still needs."""
+        if name == "event":
+            event = from_plain(arguments["event"])
+            leg = self._legs.get(arguments["leg"]) if arguments["leg"] is not None else None
+            self._take(event, leg)
+        elif name == "leg_started":
+            return self._started(arguments)
+        elif name == "leg_closed":
+            self._legs[arguments["leg"]].close()
+        return None
+
+    def _started(self, arguments: dict[str, Any]) -> int | None:
+        given = arguments["mark"]
+        mark = self._next_mark() if given is None else given
+        predecessor = self._legs.get(arguments["replaces"])
+        event = LegStarted(
+            at=arguments["at"],
+            phone=self.name,
+            leg=arguments["name"],
+            direction=arguments["direction"],
+            mark=mark,
+            remote_uri=arguments["remote_uri"],
+            replaces=predecessor.id if predecessor else None,
+        )
+        leg = Leg(self, arguments["leg"], event, predecessor)
+        self._legs[leg.key] = leg
+        self._order.append(leg)
+        if predecessor is not None:
+            predecessor.succeed(leg)
+        self._emit(event)
+        return mark if given is None else None
+
+    def _take(self, event: Event, leg: Leg | None) -> None:
+        if leg is not None:
+            leg.take(event)
+        else:
+            self._events.append(event)
+            if isinstance(event, RegistrationState):
+                self.registration = event
+        self._emit(event)
+
+    def _emit(self, event: Event) -> None:
+        try:
+            self._sink(event)
+        except Exception as error:  # a full disk must not stop the reader of all phones; release() raises it
+            self._sink_error = self._sink_error or error
+
+    def lose(self, reason: str, log: str) -> None:
+        """The process is gone; the bell is held."""
+        self._lost = PhoneLostError(f"phone {self.name} was lost: {reason}\n{log}")
+        self._take(PhoneLost(at=time.monotonic(), phone=self.name, reason=reason, log=log), None)
+        for leg in self._order:
+            leg.close()
+
+    def leg(self, key: int) -> Leg | None:
+        """The leg the process knows by ``key``."""
+        return self._legs.get(key)
+
+    def adopt(self, registration: RegistrationState | None) -> None:
+        """Take over the registration that an earlier lease left behind."""
+        if registration is not None:
+            with self.bell:
+                self._take(registration, None)
+
+
+def _log(events: list[Event]) -> str:
+    if not events:
+        return "nothing happened"
+    begin = min(event.at for event in events)
+    return "\n".join(
+        f"{event.at - begin:8.3f}  {_line(event)}"
+        for event in events
+        if not isinstance(event, Listened | RtpStatistics)
+    )
+
+
+def _line(event: Event) -> str:
+    who = event.leg or event.phone
+    if isinstance(event, SipMessage):
+        arrow = "→" if event.direction == "sent" else "←"
+        return f"{who} {arrow} {event.transport} {event.remote} {event.text.splitlines()[0]}"
+    facts = {name: value for name, value in to_plain(event).items() if name not in ("kind", "at", "phone", "leg")}
+    if isinstance(event, PhoneLost):
+        del facts["log"]
+    return f"{who} {type(event).__name__} " + " ".join(f"{name}={value}" for name, value in facts.items())

@@ -1,0 +1,237 @@
+"""Phones for cases: leased by configuration, hosted by as few processes as their limits allow, and kept between cases."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from harness.errors import BrokenError, RefusedError, ResourceError
+from harness.events import RegistrationState
+from harness.phone.config import PhoneConfig
+from harness.phone.phone import Phone, Sink
+from harness.phone.process import PhoneProcess
+
+#: pjsua holds eight transports a process; one wakes its main loop (pjsua_internal.h, ``tpdata``).
+_MOST_PHONES: Final = 7
+
+
+@dataclass
+class _Parked:
+    """A phone between two leases: registered still, and refusing calls."""
+
+    key: int
+    config: PhoneConfig
+    registration: RegistrationState | None
+
+
+class _Host:
+    """A phone process and who lives in it."""
+
+    def __init__(self, process: PhoneProcess) -> None:
+        self.process = process
+        self.phones: dict[int, Phone] = {}
+        self.parked: dict[int, _Parked] = {}
+
+    def configs(self) -> list[PhoneConfig]:
+        return [*(phone.config for phone in self.phones.values()), *(parked.config for parked in self.parked.values())]
+
+    def fits(self, config: PhoneConfig) -> bool:
+        """Whether another phone can live here."""
+        others = self.configs()
+        return (
+            self.process.lost is None
+            and len(others) < _MOST_PHONES
+            and sum(other.max_calls for other in others) + config.max_calls <= self.process.most_calls
+            # Endpoint-wide settings, and what tells the phone a request is for from the others.
+            and all(other.stun_server == config.stun_server and other.user != config.user for other in others)
+        )
+
+
+class PhonePool:
+    """The phones of one worker. Thread-safe.
+
+    ``guard`` is asked before anything is called, transferred or followed, and raises :class:`RefusedError` for what
+    the safety rules forbid. A process that says nothing for ``patience`` seconds counts as hung. Sinks are called one
+    at a time, in a thread of the pool's; they must not call phones.
+    """
+
+    def __init__(
+        self, directory: Path, *, guard: Callable[[str], None] = lambda uri: None, patience: float = 5.0
+    ) -> None:
+        self.bell = threading.Condition()  #: rings at each event; held while they are taken
+        self.guard = guard
+        self.doom: BaseException | None = None  #: why no wait can succeed any more
+        self._patience = patience
+        directory.mkdir(parents=True, exist_ok=True)
+        self._scratch = tempfile.TemporaryDirectory(prefix="phones-", dir=directory, ignore_cleanup_errors=True)
+        self._hosts: list[_Host] = []
+        self._keys = itertools.count(1)
+        self._leasing = threading.Lock()
+        self._closed = False
+
+    def __enter__(self) -> PhonePool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that are alive."""
+        return [host.process.pid for host in self._hosts if host.process.lost is None]
+
+    def lease(self, config: PhoneConfig, *, sink: Sink, marks: Iterator[int], directory: Path) -> Phone:
+        """A phone for a case; recordings go to ``directory``, marks of its legs are drawn from ``marks``.
+
+        Raises :class:`ResourceError` for what this machine or build cannot give (ports, codecs, calls), and
+        :class:`PhoneLostError` when no phone process starts.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        with self._leasing:
+            if self._closed:
+                raise BrokenError("the phones are closed")
+            return self._readopt(config, sink, marks, directory) or self._add(config, sink, marks, directory)
+
+    def _readopt(self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path) -> Phone | None:
+        for host in self._hosts:
+            for parked in list(host.parked.values()):
+                if parked.config != config or host.process.lost is not None:
+                    continue
+                del host.parked[parked.key]
+                phone = Phone(self, host.process, parked.key, config, sink=sink, marks=marks, directory=directory)
+                with self.bell:
+                    host.phones[phone.key] = phone
+                address, registered = host.process.call("adopt", phone=phone.key, directory=str(directory))
+                phone.address = address
+                phone.adopt(parked.registration if registered else None)
+                return phone
+        return None
+
+    def _add(self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path) -> Phone:
+        host = self._host_for(config)
+        phone = Phone(self, host.process, next(self._keys), config, sink=sink, marks=marks, directory=directory)
+        with self.bell:
+            host.phones[phone.key] = phone
+        try:
+            phone.address = host.process.call(
+                "add", phone=phone.key, config=config.to_plain(), directory=str(directory)
+            )
+        except BaseException:
+            with self.bell:
+                host.phones.pop(phone.key, None)
+            raise
+        return phone
+
+    def _host_for(self, config: PhoneConfig) -> _Host:
+        self._hosts = [host for host in self._hosts if host.process.lost is None or host.phones]
+        for host in self._hosts:
+            if host.fits(config) and host.process.call("free_slots") >= self._promised(host) + config.max_calls:
+                return host
+        for host in self._hosts:  # rather than start another process, give up registrations nobody may ask for again
+            if not host.phones and host.parked:
+                for key in list(host.parked):
+                    host.process.call("remove", phone=key)
+                    del host.parked[key]
+                if host.fits(config):
+                    return host
+        host = _Host(PhoneProcess(self, Path(self._scratch.name), patience=self._patience))
+        if not host.fits(config):
+            host.process.close()
+            raise ResourceError(
+                f"phone {config.name} wants {config.max_calls} calls at once; a process of this pjsua2 build "
+                f"({host.process.version}) holds {host.process.most_calls}"
+            )
+        self._hosts.append(host)
+        return host
+
+    @staticmethod
+    def _promised(host: _Host) -> int:
+        """Calls that the host's phones may still begin."""
+        return sum(config.max_calls for config in host.configs()) - sum(
+            1 for phone in host.phones.values() for leg in phone.legs if not leg.closed
+        )
+
+    def give_back(self, phone: Phone, keep_registration: bool) -> None:
+        """What :meth:`Phone.release` ends with."""
+        with self._leasing:
+            host = next((host for host in self._hosts if phone.key in host.phones), None)
+            if host is None:
+                return
+            registered = phone.registration is not None and phone.registration.active
+            try:
+                if host.process.lost is not None:
+                    return
+                if keep_registration and registered:
+                    host.process.call("park", phone=phone.key)
+                    host.parked[phone.key] = _Parked(phone.key, phone.config, phone.registration)
+                else:
+                    host.process.call("remove", phone=phone.key)
+            except BrokenError:
+                if host.process.lost is None:
+                    raise
+            finally:
+                with self.bell:
+                    host.phones.pop(phone.key, None)
+
+    def lose(self, error: BaseException) -> None:
+        """End every wait, now and later, with ``error``: the world the phones call is gone."""
+        with self.bell:
+            self.doom = error
+            self.bell.notify_all()
+
+    def close(self) -> None:
+        """Hang up everything and end the processes. Leased phones are of no use any more."""
+        with self._leasing:
+            self._closed = True
+            hosts, self._hosts = self._hosts, []
+            closers = [threading.Thread(target=host.process.close) for host in hosts]
+            for closer in closers:
+                closer.start()
+            for closer in closers:
+                closer.join()
+            self._scratch.cleanup()
+
+    # What the processes say, in their reader threads.
+
+    def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
+        """An event, or a leg that began or is closed."""
+        with self.bell:
+            phone = self._phone(process, arguments["phone"])
+            if phone is not None:
+                mark = phone.told(name, arguments)
+                self.bell.notify_all()
+                if mark is not None:
+                    process.post("arm", leg=arguments["leg"], mark=mark)
+
+    def asked(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> Any:
+        """May a REFER be followed?"""
+        if name != "may_follow":
+            return None
+        try:
+            self.guard(arguments["uri"])
+        except RefusedError:
+            return False
+        return True
+
+    def lost(self, process: PhoneProcess, reason: str, log: str) -> None:
+        """All phones of the process are lost; their waits end now."""
+        with self.bell:
+            for host in self._hosts:
+                if host.process is process:
+                    for phone in host.phones.values():
+                        phone.lose(reason, log)
+            self.bell.notify_all()
+
+    def _phone(self, process: PhoneProcess, key: int) -> Phone | None:
+        for host in self._hosts:
+            if host.process is process:
+                return host.phones.get(key)
+        return None

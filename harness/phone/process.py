@@ -1,0 +1,212 @@
+"""The parent's end of a phone process: start it, talk to it, notice when it dies or hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import harness
+from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
+from harness.phone.log_ring import last_lines
+from harness.phone.protocol import FAREWELL_SECONDS, Wire
+
+_START_SECONDS: Final = 20.0
+_CALL_SECONDS: Final = 10.0
+
+_ERRORS: Final[dict[str, type[HarnessError]]] = {
+    "misuse": PhoneMisuseError,
+    "resource": ResourceError,
+    "broken": BrokenError,
+}
+
+
+class NotNegotiatedError(Exception):
+    """The far end did not agree to what a command needs."""
+
+
+class Owner(Protocol):
+    """Who hears from a phone process. All three are called in its reader thread."""
+
+    def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
+        """Something happened."""
+
+    def asked(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> Any:
+        """The child waits for the answer."""
+
+    def lost(self, process: PhoneProcess, reason: str, log: str) -> None:
+        """The process died, hung or failed; it has been killed."""
+
+
+class PhoneProcess:
+    """One ``harness.phone.child``. Thread-safe. Raises :class:`PhoneLostError` when it does not start."""
+
+    def __init__(self, owner: Owner, directory: Path, *, patience: float) -> None:
+        self._owner, self._directory, self._patience = owner, directory, patience
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._replies: dict[int, _Reply] = {}
+        self._lost: str | None = None
+        self._closing = False
+        ours, theirs = socket.socketpair()
+        with theirs, (directory / "children.err").open("ab") as errors:
+            environment = dict(os.environ)
+            root = str(Path(harness.__file__).parent.parent)
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "harness.phone.child", str(theirs.fileno()), str(directory)],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                env=environment,
+                start_new_session=True,  # Ctrl-C at the terminal is for the parent, which says goodbye in order
+            )
+        self._wire = Wire(ours)
+        self.pid = self._process.pid
+        try:
+            ready = self._wire.receive(_START_SECONDS)
+        except (TimeoutError, ValueError):
+            ready = None
+        if not ready or ready[:2] != ["tell", "ready"]:
+            self._kill()
+            raise PhoneLostError(f"a phone process did not start\n{self.log()}")
+        self.most_calls: int = ready[2]["most_calls"]
+        self.codecs: list[str] = ready[2]["codecs"]
+        self.version: str = ready[2]["version"]
+        self._reader = threading.Thread(target=self._read, name=f"phones {self.pid}", daemon=True)
+        self._reader.start()
+
+    @property
+    def lost(self) -> str | None:
+        """Why this process is no longer of use; None while it is."""
+        return self._lost
+
+    def log(self) -> str:
+        """The child's last lines."""
+        lines = last_lines(self._directory / f"child-{self._process.pid}.ring")
+        with contextlib.suppress(OSError):
+            errors = (self._directory / "children.err").read_text(errors="replace").splitlines()
+            lines += errors[-20:]
+        return "\n".join(lines)
+
+    def call(self, name: str, within: float = _CALL_SECONDS, /, **arguments: Any) -> Any:
+        """Have the child do something. Raises what its refusal stands for, or :class:`PhoneLostError`."""
+        reply = _Reply()
+        number = next(self._numbers)
+        with self._lock:
+            if self._lost is None:
+                self._replies[number] = reply
+            else:
+                raise PhoneLostError(self._lost)
+        with contextlib.suppress(OSError):  # the reader finds out why
+            self._wire.send("call", number, name, arguments)
+        if not reply.done.wait(within):
+            self._replies.pop(number, None)
+            raise BrokenError(f"the phone process did not answer {name} within {within:g} s")
+        if reply.kind == "lost":
+            raise PhoneLostError(reply.text)
+        if reply.kind == "not_negotiated":
+            raise NotNegotiatedError(reply.text)
+        if reply.kind:
+            raise _ERRORS[reply.kind](reply.text)
+        return reply.value
+
+    def post(self, name: str, /, **arguments: Any) -> None:
+        """Have the child do something, without waiting for it: for the reader thread, which cannot wait for itself."""
+        with contextlib.suppress(OSError):
+            self._wire.send("call", 0, name, arguments)
+
+    def _read(self) -> None:
+        reason = "its process ended"
+        while True:
+            try:
+                message = self._wire.receive(self._patience)
+            except TimeoutError:
+                reason = f"its process has not stirred for {self._patience:g} s"
+                break
+            except ValueError as error:
+                reason = f"its process talks nonsense: {error}"
+                break
+            if message is None:
+                break
+            kind = message[0]
+            if kind == "tell" and message[1] == "fault":
+                reason = f"its process is defective: {message[2]['text'].strip().splitlines()[-1]}"
+                break
+            self._take(kind, message)
+        self._end(reason)
+
+    def _take(self, kind: str, message: list[Any]) -> None:
+        if kind == "tell":
+            if message[1] != "pulse":
+                self._owner.told(self, message[1], message[2])
+        elif kind == "ask":
+            answer = self._owner.asked(self, message[2], message[3])
+            with contextlib.suppress(OSError):
+                self._wire.send("answer", message[1], answer)
+        else:
+            reply = self._replies.pop(message[1], None)
+            if reply is not None:
+                if kind == "done":
+                    reply.value = message[2]
+                else:
+                    reply.kind, reply.text = message[2], message[3]
+                reply.done.set()
+
+    def _end(self, reason: str) -> None:
+        closing = self._closing
+        if not closing:
+            self._kill()
+            code = self._process.returncode
+            if reason == "its process ended":
+                reason += f" by {signal.Signals(-code).name}" if code < 0 else f" with code {code}"
+        log = self.log()
+        with self._lock:
+            self._lost = f"{reason}\n{log}" if not closing else "the phone process was closed"
+            waiting = list(self._replies.values())
+            self._replies.clear()
+        for reply in waiting:
+            reply.kind, reply.text = "lost", self._lost
+            reply.done.set()
+        if not closing:
+            self._owner.lost(self, reason, log)
+
+    def _kill(self) -> None:
+        # A child whose end of the line is closed is about to die; one that hangs has to be made to.
+        try:
+            self._process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._wire.close()
+
+    def close(self) -> None:
+        """Let it hang up and exit; kill it when it does not."""
+        self._closing = True
+        self._wire.close()
+        try:
+            self._process.wait(2 * FAREWELL_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(1.0)
+        with contextlib.suppress(OSError):
+            (self._directory / f"child-{self._process.pid}.ring").unlink()
+
+
+class _Reply:
+    """What a call waits for."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.value: Any = None
+        self.kind = ""
+        self.text = ""

@@ -1,0 +1,151 @@
+"""SIP messages out of pjsua's log: the stack prints each one whole, with its direction, transport and peer.
+
+Only what attribution needs is read here, by plain patterns: it runs on every message of every call, and has to cope
+with messages no parser would accept.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from harness.events import Direction
+
+_MESSAGE: Final = re.compile(
+    r"(?P<way>RX|TX) \d+ bytes .*? (?:from|to) (?P<transport>UDP|TCP|TLS) (?P<remote>\S+):\n(?P<text>.*)", re.DOTALL
+)
+_CONNECTING: Final = re.compile(
+    r"0x(?P<handle>[0-9a-f]+)\s+\.*(?P<transport>TCP|TLS) transport (?P<local>[\d.:]+) is connect(?:ed|ing) to (?P<remote>[\d.]+:\d+)"
+)
+_ACCEPTED: Final = re.compile(
+    r"(?P<transport>TCP|TLS) listener (?P<local>[\d.:]+): got incoming \w+ connection from (?P<remote>[\d.]+:\d+)"
+)
+
+_CALL_ID: Final = re.compile(r"^(?:Call-ID|i)[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
+_CSEQ: Final = re.compile(r"^CSeq[ \t]*:[ \t]*(\d+)[ \t]+(\S+)", re.IGNORECASE | re.MULTILINE)
+_VIA: Final = re.compile(
+    r"^(?:Via|v)[ \t]*:[ \t]*SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*(\w+)[ \t]+([^\s;,]+)", re.IGNORECASE | re.MULTILINE
+)
+_FROM: Final = re.compile(r"^(?:From|f)[ \t]*:[ \t]*(.*?)[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
+_USER_HOST: Final = re.compile(r"(?:sips?:(?:([^@;?>\s]+)@)?|tel:)(\[[^\]]+\]|[^\s;?>:]+)(?::(\d+))?", re.IGNORECASE)
+_TO: Final = re.compile(r"^(?:To|t)[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
+_TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[ \t]*([^\s;,>]+)", re.IGNORECASE)
+_BRANCH: Final = re.compile(
+    r"^(?:Via|v)[ \t]*:[^\r\n]*?;[ \t]*branch[ \t]*=[ \t]*([^\s;,]+)", re.IGNORECASE | re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedMessage:
+    """A message as the log holds it, and the few fields that say to whom it belongs."""
+
+    direction: Direction
+    transport: str  #: ``udp``, ``tcp``, ``tls``
+    remote: str  #: ``address:port``
+    text: str
+    call_id: str
+    method: str  #: of the CSeq
+    status: int  #: 0 for a request
+    sent_by: str  #: of the topmost Via
+    request_uri: str  #: empty for a response
+
+    @property
+    def from_uri(self) -> str:
+        """The From without its parameters."""
+        match = _FROM.search(self.text)
+        head, bracket, _ = match.group(1).partition(">") if match else ("", "", "")
+        return head + bracket if bracket else head.partition(";")[0]
+
+    @property
+    def ours(self) -> bool:
+        """Whether it belongs to a transaction that this side began: a request sent, or a response received."""
+        return (self.direction == "sent") != bool(self.status)
+
+    @property
+    def local_tag(self) -> str:
+        """This side's tag of the dialog (RFC 3261 section 12); empty where the message has none."""
+        header = (_FROM if self.ours else _TO).search(self.text)
+        tag = _TAG.search(header.group(1)) if header else None
+        return tag.group(1) if tag else ""
+
+    @property
+    def branch(self) -> str:
+        """Of the topmost Via."""
+        match = _BRANCH.search(self.text)
+        return match.group(1) if match else ""
+
+    @property
+    def begins_call(self) -> bool:
+        """Whether this is an INVITE outside any dialog (RFC 3261 section 12.2.2: its To has no tag)."""
+        if self.status or self.method != "INVITE":
+            return False
+        to = _TO.search(self.text)
+        return to is None or not _TAG.search(to.group(1))
+
+    def targets(self) -> list[tuple[str, str]]:
+        """``(user, host:port)`` of the Request-URI and of the To; the port is left out where the URI has none."""
+        found = []
+        to = _TO.search(self.text)
+        for where in (self.request_uri, to.group(1) if to else ""):
+            if match := _USER_HOST.search(where):
+                user, host, port = match.groups()
+                if match[0].lower().startswith("tel:"):
+                    user, host = host, ""
+                found.append((user or "", f"{host}:{port}" if port else host))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A TCP or TLS connection as the log announces it."""
+
+    transport: str
+    local: str
+    remote: str
+    handle: int | None  #: the transport's address in the child, when the phone opened the connection itself
+
+
+def read_message(line: str) -> LoggedMessage | None:
+    """The message of a log entry, or None when it holds none."""
+    match = _MESSAGE.search(line)
+    if match is None:
+        return None
+    # pjlib cuts entries at 4000 characters: a message that long has lost its end, and the trailer with it.
+    text, trailer, _ = match["text"].rpartition("\n--end msg--")
+    return read_text(
+        text if trailer else match["text"],
+        direction="received" if match["way"] == "RX" else "sent",
+        transport=match["transport"].lower(),
+        remote=match["remote"],
+    )
+
+
+def read_text(text: str, *, direction: Direction, transport: str = "", remote: str = "") -> LoggedMessage:
+    """A message whose way is known; without ``transport`` that of its Via counts."""
+    start = text.split("\r\n", 1)[0].split("\n", 1)[0]
+    status = int(start[8:11]) if start.startswith("SIP/2.0 ") and start[8:11].isdigit() else 0
+    parts = start.split(" ")
+    call_id, cseq, via = _CALL_ID.search(text), _CSEQ.search(text), _VIA.search(text)
+    return LoggedMessage(
+        direction=direction,
+        transport=transport or (via.group(1).lower() if via else ""),
+        remote=remote,
+        text=text,
+        call_id=call_id.group(1) if call_id else "",
+        method=cseq.group(2).upper() if cseq else parts[0].upper(),
+        status=status,
+        sent_by=via.group(2) if via else "",
+        request_uri=parts[1] if not status and len(parts) == 3 else "",
+    )
+
+
+def read_connection(line: str) -> Connection | None:
+    """The connection a log entry announces, or None."""
+    match = _CONNECTING.search(line)
+    if match is not None:
+        return Connection(match["transport"].lower(), match["local"], match["remote"], int(match["handle"], 16))
+    match = _ACCEPTED.search(line)
+    if match is not None:
+        return Connection(match["transport"].lower(), match["local"], match["remote"], None)
+    return None

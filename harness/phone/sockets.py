@@ -1,0 +1,47 @@
+"""Free the ports of a phone that is gone, although pjsip still holds their sockets.
+
+pjsip keeps a transport until its last transaction has timed out (RFC 3261 timer J: 32 s), but the next case, perhaps in
+another process, needs the port now. The descriptor cannot be closed behind pjsip's back (it would close it again, when
+the number belongs to another file), so another, unbound socket is put in its place.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Collection
+from pathlib import Path
+
+
+def free(addresses: Collection[str]) -> int:
+    """Close every socket of this process bound to one of ``addresses`` (``address:port``); says how many there were."""
+    freed = 0
+    for entry in os.listdir("/proc/self/fd"):
+        descriptor = int(entry)
+        try:
+            if not os.readlink(f"/proc/self/fd/{entry}").startswith("socket:"):
+                continue
+            with socket.socket(fileno=os.dup(descriptor)) as peek:
+                if peek.family != socket.AF_INET:
+                    continue
+                host, port = peek.getsockname()
+                kind = peek.type
+            if f"{host}:{port}" not in addresses:
+                continue
+            with socket.socket(socket.AF_INET, kind) as blank:
+                os.dup2(blank.fileno(), descriptor, inheritable=False)
+            freed += 1
+        except OSError:
+            continue  # closed in the meantime, or the listing's own descriptor
+    return freed
+
+
+def whole_wav(path: Path) -> bool:
+    """Whether a recording's header has its final sizes: pjmedia writes them when it closes the file."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(8)
+            size = os.fstat(file.fileno()).st_size
+    except OSError:
+        return False
+    return len(header) == 8 and int.from_bytes(header[4:8], "little") + 8 == size

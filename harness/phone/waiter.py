@@ -1,0 +1,64 @@
+"""Waiting: with a goal, a deadline, and an end at once when what is waited for can no longer come."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from harness.verdict import ExpectationError, Finding, Verdict
+
+T = TypeVar("T")
+
+_LONGEST_NAP: Final = 1.0  # a signal (Ctrl-C) is only seen between naps where the platform's wait cannot be interrupted
+
+
+class NeverCame(ExpectationError):
+    """The expected event never came, so the case fails. The message ends with the log of what came instead."""
+
+
+def never_came(goal: str, within: float, subject: str, why: str, log: str) -> NeverCame:
+    """The error of a wait that ended without its event."""
+    actual = f"{why}\n{log}" if log else why
+    return NeverCame(
+        Finding(
+            check="phone.wait",
+            subject=subject,
+            verdict=Verdict.FAILED,
+            expected=f"{goal} within {within:g} s",
+            actual=actual,
+            at=time.monotonic(),
+            facts={"goal": goal, "within": within, "why": why},
+        )
+    )
+
+
+def wait_for(
+    bell: threading.Condition,
+    probe: Callable[[], T | None],
+    *,
+    goal: str,
+    within: float,
+    subject: str,
+    hopeless: Callable[[], str | BaseException | None],
+    log: Callable[[], str],
+) -> T:
+    """What ``probe`` returns as soon as that is not None; it is asked anew each time ``bell`` rings.
+
+    ``hopeless`` says why the goal can no longer be reached: a text ends the wait with :class:`NeverCame`, an error is
+    raised as it is. An event that came in time counts even when its peer died right after it.
+    """
+    deadline = time.monotonic() + within
+    with bell:
+        while True:
+            found = probe()
+            if found is not None:
+                return found
+            end = hopeless()
+            if isinstance(end, BaseException):
+                raise end
+            left = deadline - time.monotonic()
+            if end is not None or left <= 0:
+                raise never_came(goal, within, subject, end or "it never came", log())
+            bell.wait(min(left, _LONGEST_NAP))
