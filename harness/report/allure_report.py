@@ -18,7 +18,6 @@ CONFIG = "allurerc.json"
 REPORT = "allure-report"
 
 
-
 def known(results: Path) -> set[str]:
     """The case directories (their names) that have a result."""
     label = re.compile(r'"name": ?"' + EVIDENCE_LABEL + r'", ?"value": ?"([^"]*)"')
@@ -104,7 +103,12 @@ def generate(directory: Path, results: Path, within: float = 120.0) -> Path | No
     if version.returncode or not version.stdout.strip().startswith("3."):
         return None
     subprocess.run(
-        [program, *command(directory, results)[2:]], capture_output=True, text=True, timeout=within, check=True, cwd=directory
+        [program, *command(directory, results)[2:]],
+        capture_output=True,
+        text=True,
+        timeout=within,
+        check=True,
+        cwd=directory,
     )
     page = directory / REPORT / "index.html"
     return page if page.is_file() else None

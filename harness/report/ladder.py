@@ -291,8 +291,10 @@ def _svg_arrow(arrow: Arrow, source: int, target: int, y: float, anchors: str) -
         middle = (source + target) // 2
     room = 34 * max(1, abs(target - source) // _COLUMN)
     detail = _short(arrow.detail, room + 6)
+    # in a page the message itself is a click away; alone, the picture carries it
+    tip = "" if anchors else f"<title>{xml(arrow.text)}</title>"
     body = (
-        f"<title>{xml(arrow.text)}</title>{line}"
+        f"{tip}{line}"
         f'<text x="{middle}" y="{y - 4:.0f}" text-anchor="middle">{xml(_short(arrow.label, room))} '
         f'<tspan class="n">{xml("/".join(arrow.numbers))}</tspan></text>'
         + (f'<text class="d" x="{middle}" y="{y + 12:.0f}" text-anchor="middle">{xml(detail)}</text>' if detail else "")

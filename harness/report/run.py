@@ -184,7 +184,10 @@ def _allure(
     )
     allure_report.write_executor(results, run.name)
     allure_report.write_config(
-        run, name=f"Call verification {run.name}", cases=summary.total.cases, history=run.parent / "allure-history.jsonl"
+        run,
+        name=f"Call verification {run.name}",
+        cases=summary.total.cases,
+        history=run.parent / "allure-history.jsonl",
     )
     try:
         page = allure_report.generate(run, results)
