@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from harness.checks import audio
+from harness.checks.audio import Account, Sound
+from harness.verdict import Finding, Strength, Verdict
+
+NAMES = {7: "caller.1", 263: "the AI answering caller.1", 240: "assistant main"}
+
+
+def direction(sound: Sound | None, account: Account | None = None, least: Strength = Strength.PROVED) -> Finding:
+    return audio.direction(
+        "caller.1",
+        "stand-in.1",
+        sound,
+        account,
+        since=10.0,
+        own={9},
+        least=least,
+        name_of=NAMES.get,
+        towards="ai",
+    )
+
+
+def test_a_heard_mark_proves_the_direction_and_says_how_late() -> None:
+    finding = direction(Sound(10.2, Strength.PROVED, "mark 7", 7, -20.0))
+    assert finding.verdict is Verdict.PASSED
+    assert finding.strength is Strength.PROVED
+    assert round(float(str(finding.facts["ms"]))) == 200
+
+
+def test_weaker_evidence_than_asked_for_fails() -> None:
+    weak = Sound(10.2, Strength.INDICATED, "RTP counters")
+    assert direction(weak).verdict is Verdict.FAILED
+    assert direction(weak, least=Strength.INDICATED).verdict is Verdict.PASSED
+
+
+def test_what_came_instead_is_told_apart() -> None:
+    cases = {
+        "no-rtp": Account(2.0, None, (), rx_packets=0),
+        "silence": Account(2.0, -96.0, (), rx_packets=100),
+        "echo": Account(2.0, -20.0, (9, 9), rx_packets=100),
+        "crossed": Account(2.0, -20.0, (77,), rx_packets=100),
+        "other": Account(2.0, -20.0, (), rx_packets=100, kinds=("speech",)),
+    }
+    told = {kind: direction(None, account) for kind, account in cases.items()}
+    assert {kind: f.facts["kind"] for kind, f in told.items()} == {kind: kind for kind in cases}
+    assert all(f.verdict is Verdict.FAILED for f in told.values())
+    assert "mark 77" in told["crossed"].actual
+    assert "speech" in told["other"].actual
+    assert "echo" in told["echo"].actual
+
+
+def test_nothing_known_is_not_silence() -> None:
+    finding = direction(None, None)
+    assert finding.verdict is Verdict.FAILED
+    assert finding.facts["kind"] == "unknown"
+
+
+def test_crossing_over_the_whole_leg() -> None:
+    clean = audio.no_crossing("caller.1", [240, 263], own={7}, allowed=[240, 263])
+    crossed = audio.no_crossing("caller.1", [240, 99], own={7}, allowed=[240])
+    echo = audio.no_crossing("caller.1", [7], own={7}, allowed=[])
+    assert clean.verdict is Verdict.PASSED
+    assert crossed.verdict is Verdict.FAILED
+    assert crossed.facts["foreign"] == [99]
+    assert echo.verdict is Verdict.FAILED
+    assert echo.check == "audio.echo"
+
+
+def test_silence_is_only_shown_by_listening() -> None:
+    assert audio.silent("a", "b", [], {7}, 0.8).verdict is Verdict.PASSED
+    assert audio.silent("a", "b", [7], {7}, 0.8).verdict is Verdict.FAILED
+    assert audio.silent("a", "b", [], {7}, 0.0).verdict is Verdict.FAILED

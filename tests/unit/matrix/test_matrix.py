@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import integrations
+from harness.deployment import Deployment, load
+from harness.errors import SelectionError
+from harness.matrix import Case, Selection, cases
+
+DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
+
+
+@pytest.fixture(scope="module")
+def talkdesk() -> Deployment:
+    return load(DEPLOYMENTS / "simulated-talkdesk.toml")
+
+
+@pytest.fixture(scope="module")
+def gladly() -> Deployment:
+    return load(DEPLOYMENTS / "simulated-gladly.toml")
+
+
+def of_row(found: list[Case], row: str) -> list[Case]:
+    return [case for case in found if case.row.id == row]
+
+
+def test_every_documented_row_runs_with_synthflow_over_all_axes_and_stand_in_once_a_transport(
+    talkdesk: Deployment,
+) -> None:
+    found = of_row(cases([talkdesk]), "TD-INBOUND")
+    cells = {
+        tuple(case.axes[a] for a in ("transport", "authentication", "codec"))
+        for case in found
+        if case.axes["ai"] == "synthflow"
+    }
+    assert cells == {(t, a, c) for t in ("udp", "tcp", "tls") for a in ("ip", "digest") for c in ("pcmu", "pcma")}
+    stand_in = [case.axes["transport"] for case in found if case.axes["ai"] == "stand-in"]
+    assert stand_in == ["udp", "tcp", "tls"]
+
+
+def test_ids_are_unique_and_name_row_and_deployment(talkdesk: Deployment, gladly: Deployment) -> None:
+    found = cases([talkdesk, gladly])
+    assert len({case.id for case in found}) == len(found) >= 150
+    assert all(case.id.startswith(f"{case.row.id}[{case.deployment}:") for case in found)
+
+
+def test_every_row_of_an_integration_has_a_case_unless_opted_in(talkdesk: Deployment, gladly: Deployment) -> None:
+    for deployment in (talkdesk, gladly):
+        rows = {row.id for row in integrations.find(deployment.integration).rows if not row.opt_in}
+        assert {case.row.id for case in cases([deployment])} == rows
+
+
+def test_opt_in_rows_run_when_named(talkdesk: Deployment) -> None:
+    assert {case.axes["minutes"] for case in cases([talkdesk], Selection(rows=("LONGCALL",)))} == {"10", "31"}
+
+
+def test_selection(talkdesk: Deployment) -> None:
+    chosen = cases(
+        [talkdesk], Selection(rows=("TD-INBOUND",), transports=("tls",), ais=("synthflow",), codecs=("pcma",))
+    )
+    assert {(c.axes["transport"], c.axes["codec"], c.axes["ai"]) for c in chosen} == {("tls", "pcma", "synthflow")}
+
+
+def test_a_row_of_another_integration_says_so(gladly: Deployment) -> None:
+    with pytest.raises(SelectionError, match=r"--row TD-INBOUND: not in simulated-gladly \(it is a row of talkdesk\)"):
+        cases([gladly], Selection(rows=("TD-INBOUND",)))
+
+
+def test_unknown_values_list_what_is_allowed(talkdesk: Deployment) -> None:
+    with pytest.raises(SelectionError, match=r"--transport sctp: .* allowed: tcp, tls, udp"):
+        cases([talkdesk], Selection(transports=("sctp",)))
+
+
+def test_a_selection_without_cases_is_a_mistake(gladly: Deployment) -> None:
+    with pytest.raises(SelectionError, match="no case is left"):
+        cases([gladly], Selection(rows=("GL-ALLOWLIST-LISTED",), ais=("synthflow",)))
+
+
+def test_every_row_has_a_scenario_and_every_scenario_a_row() -> None:
+    text = "".join(path.read_text() for path in (DEPLOYMENTS.parent).glob("test_*.py"))
+    for name in integrations.names():
+        for row in integrations.find(name).rows:
+            assert f'"{row.id}"' in text, f"{row.id} has no scenario"
