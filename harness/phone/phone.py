@@ -390,8 +390,12 @@ class Phone:
 
     # Calls.
 
-    def dial(self, uri: str, headers: Headers = (), play: Source | None = None) -> Leg:
+    def dial(
+        self, uri: str, headers: Headers = (), play: Source | None = None, identity: str | None = None
+    ) -> Leg:
         """Call ``uri`` (a SIP or tel URI, or a number of the phone's domain); returns at once.
+
+        ``identity`` is the user that From names instead of the phone's own, as a warm transfer shows another's number.
 
         Raises :class:`RefusedError` when the guard does not allow it, :class:`ResourceError` without a free call.
         """
@@ -411,9 +415,12 @@ class Phone:
             headers=[*own, *headers],
             mark=self._next_mark(),
             source=choice_to_plain(play or Mark()),
-            local_uri=_ANONYMOUS if self.config.privacy else "",
+            local_uri=_ANONYMOUS if self.config.privacy else self._local_uri(identity),
         )
         return self._legs[key]
+
+    def _local_uri(self, identity: str | None) -> str:
+        return f"<sip:{identity}@{self.config.domain}>" if identity else ""
 
     def target(self, uri: str) -> str:
         """``uri`` as it is dialled: whole, and with the transport where no proxy decides on it."""
