@@ -25,11 +25,12 @@ from harness.report.flow import sdp_summary
 from harness.report.history import Run
 from harness.report.junit import NEVER_RAN
 from harness.report.markup import printable
-from harness.report.summary import Counts, Summary
+from harness.report.summary import Summary
 from harness.verdict import Verdict
 
 #: What a cause of a diagnosis may say; any of it may be left out but ``cause``.
 CAUSE = ("cause", "issue", "fix", "owner", "confidence", "settles", "link")
+_URGENCY = (Verdict.FAILED, Verdict.NOT_OBSERVABLE, Verdict.BROKEN, Verdict.PASSED)
 _FACTS = ("source", "description", "link", "deployment", "site")
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -74,9 +75,7 @@ def write(
 ) -> None:
     """Write the report to ``path``. ``absent`` are planned cases without evidence, ``past`` earlier runs, oldest first."""
     template = environment().get_template("report.html.j2")
-    ordered = sorted(
-        cases, key=lambda case: (list(Verdict).index(case.verdict) == 0, case.integration, case.row, case.id)
-    )
+    ordered = sorted(cases, key=lambda case: (_URGENCY.index(case.verdict), case.integration, case.row, case.id))
     text = template.render(
         summary=summary,
         when=_utc(summary.began),
@@ -131,11 +130,16 @@ def _rows(summary: Summary, cases: Sequence[CaseEvidence], past: Sequence[Run]) 
 
 
 def _causes(cases: Sequence[CaseEvidence]) -> list[dict[str, Any]]:
-    """What did not pass, gathered by what is said of it, the most frequent first."""
+    """What did not pass, gathered by what is said of it: failed first, and the most frequent."""
     found: dict[tuple[str, str], list[CaseEvidence]] = {}
     for case in cases:
         if case.verdict is not Verdict.PASSED:
             found.setdefault((str(case.verdict), case.headline), []).append(case)
+
+    def urgency(item: tuple[tuple[str, str], list[CaseEvidence]]) -> tuple[int, int]:
+        (verdict, _), members = item
+        return _URGENCY.index(Verdict(verdict)), -len(members)
+
     return [
         {
             "verdict": verdict,
@@ -144,7 +148,7 @@ def _causes(cases: Sequence[CaseEvidence]) -> list[dict[str, Any]]:
             "rows": sorted({member.row for member in members}),
             "diagnosis": cause_of(members[0].diagnosis[0] if members[0].diagnosis else {}),
         }
-        for (verdict, words), members in sorted(found.items(), key=lambda item: -len(item[1]))
+        for (verdict, words), members in sorted(found.items(), key=urgency)
     ]
 
 
@@ -231,8 +235,3 @@ def _players(case: CaseEvidence, home: Path) -> list[_Player]:
 
 def _link(path: Path, home: Path) -> str:
     return str(path.relative_to(home)) if path.is_relative_to(home) else path.as_uri()
-
-
-def share(counts: Counts) -> str:
-    """``3 of 4``: what passed of a row."""
-    return f"{counts.passed} of {counts.cases}"

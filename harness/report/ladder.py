@@ -165,13 +165,25 @@ def _put(line: list[str], column: int, words: str, *, centred: bool = False) -> 
 
 # --- SVG ----------------------------------------------------------------------------------------------------------
 
-_LEFT, _TOP, _COLUMN, _ROW, _NOTE = 64, 58, 230, 36, 22
-_STYLE = (
-    "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#1f2933}.t{fill:#7b8794;font-size:11px}"
-    ".d{fill:#52606d;font-size:10.5px}.h{font-weight:600;font-size:13px}.n{fill:#7b8794;font-size:10px}"
-    ".m{fill:#52606d;font-size:11px;font-style:italic}.b{fill:#b42318}"
-    ".l{stroke:#cbd2d9;stroke-dasharray:3 3}.rq{stroke:#175cd3}.ok{stroke:#027a48}.pr{stroke:#7b8794}.er{stroke:#b42318}"
-    ".far{stroke-dasharray:5 3}"
+_LEFT, _TOP, _COLUMN, _BOX, _ROW, _NOTE = 64, 58, 200, 176, 36, 22
+#: Rules of an inline picture hold for the whole page, so each is bound to the picture's own class.
+_STYLE = "".join(
+    f".ladder {rule}"
+    for rule in (
+        "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#1f2933}",
+        ".t{fill:#7b8794;font-size:11px}",
+        ".d{fill:#52606d;font-size:10px}",
+        ".h{font-weight:600;font-size:13px}",
+        ".n{fill:#7b8794;font-size:10px;font-weight:400}",
+        ".m{fill:#52606d;font-size:11px;font-style:italic}",
+        ".b{fill:#b42318}",
+        ".l{stroke:#cbd2d9;stroke-dasharray:3 3}",
+        ".rq{stroke:#175cd3}",
+        ".ok{stroke:#027a48}",
+        ".pr{stroke:#7b8794}",
+        ".er{stroke:#b42318}",
+        ".far{stroke-dasharray:5 3}",
+    )
 )
 _HEADS = {"rq": "#175cd3", "ok": "#027a48", "pr": "#7b8794", "er": "#b42318"}
 _BARS = {"ringing": "#fde68a", "talking": "#a6e3c0", "held": "#f5c2c7"}
@@ -190,11 +202,11 @@ def svg(evidence: CaseEvidence, *, anchors: str = "") -> str:
     height = y + 16
     centres = [_LEFT + _COLUMN // 2 + index * _COLUMN for index in range(count)]
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:.0f}" width="{width}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" viewBox="0 0 {width} {height:.0f}" width="{width}" '
         f'height="{height:.0f}" role="img" aria-label="Ladder of {xml(evidence.id)}">'
         f"<style>{_STYLE}</style><defs>"
         + "".join(
-            f'<marker id="a{name}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8" markerHeight="8" '
+            f'<marker id="{xml(anchors)}a-{name}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8" markerHeight="8" '
             f'orient="auto-start-reverse"><path d="M0 0L8 4L0 8z" fill="{colour}"/></marker>'
             for name, colour in _HEADS.items()
         )
@@ -226,9 +238,9 @@ def _svg_lifelines(ladder: Ladder, centres: list[int], height: float) -> list[st
     for centre, lifeline in zip(centres, ladder.lifelines, strict=False):
         fill = "#eef4ff" if lifeline.ours else "#f5f7fa"
         parts.append(
-            f'<rect x="{centre - 95}" y="8" width="190" height="40" rx="6" fill="{fill}" stroke="#cbd2d9"/>'
+            f'<rect x="{centre - _BOX // 2}" y="8" width="{_BOX}" height="40" rx="6" fill="{fill}" stroke="#cbd2d9"/>'
             f'<text class="h" x="{centre}" y="{25 if lifeline.subtitle else 33}" text-anchor="middle">'
-            f"{xml(_short(lifeline.title, 26))}</text>"
+            f"{xml(_short(lifeline.title, 24))}</text>"
             + (
                 f'<text class="n" x="{centre}" y="41" text-anchor="middle">{xml(lifeline.subtitle)}</text>'
                 * bool(lifeline.subtitle)
@@ -280,17 +292,17 @@ def _svg_arrow(arrow: Arrow, source: int, target: int, y: float, anchors: str) -
     if not arrow.is_response and arrow.method in ("BYE", "CANCEL"):
         kind = "pr"
     if source == target:
-        line = f'<path d="M{source} {y - 6:.0f}h26v12h-20" fill="none" class="{kind}" marker-end="url(#a{kind})"/>'
+        line = f'<path d="M{source} {y - 6:.0f}h26v12h-20" fill="none" class="{kind}" marker-end="url(#{xml(anchors)}a-{kind})"/>'
         middle = source + 110
     else:
         inset = 6 if target > source else -6
         line = (
             f'<line x1="{source + inset}" y1="{y:.0f}" x2="{target - inset}" y2="{y:.0f}" stroke-width="1.4" '
-            f'class="{kind}{" far" if arrow.far_end else ""}" marker-end="url(#a{kind})"/>'
+            f'class="{kind}{" far" if arrow.far_end else ""}" marker-end="url(#{xml(anchors)}a-{kind})"/>'
         )
         middle = (source + target) // 2
-    room = 34 * max(1, abs(target - source) // _COLUMN)
-    detail = _short(arrow.detail, room + 6)
+    room = 30 * max(1, abs(target - source) // _COLUMN)
+    detail = _short(arrow.detail, room + 3)
     # in a page the message itself is a click away; alone, the picture carries it
     tip = "" if anchors else f"<title>{xml(arrow.text)}</title>"
     body = (

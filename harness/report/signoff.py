@@ -14,8 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment
+from markupsafe import Markup
+
 from harness.report.evidence import CaseEvidence
 from harness.report.html import cause_of, environment, headline
+from harness.report.markup import printable
 from harness.report.mask import mask_text
 from harness.report.recorder import EVENTS
 from harness.report.summary import Counts, Summary
@@ -54,7 +58,7 @@ def write(path: Path, summary: Summary, cases: Sequence[CaseEvidence]) -> None:
     integrations = {name: _rows(members) for name, members in _by_integration(cases).items()}
     strengths = [row.strength for rows in integrations.values() for row in rows if row.strength is not None]
     text = (
-        environment()
+        _environment()
         .get_template("signoff.html.j2")
         .render(
             summary=summary,
@@ -64,10 +68,19 @@ def write(path: Path, summary: Summary, cases: Sequence[CaseEvidence]) -> None:
             deployments=_deployments(cases),
             weakest=min(strengths, default=None),
             words=_WORDS,
-            digest=digest(cases),
+            digest=Markup(digest(cases)),  # not to be masked: its runs of digits are no numbers
         )
     )
-    path.write_text(mask_text(text), encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    return environment().overlay(
+        finalize=lambda value: (
+            mask_text(printable(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
+        )
+    )
 
 
 def digest(cases: Sequence[CaseEvidence]) -> str:
@@ -135,8 +148,8 @@ def _period(cases: Sequence[CaseEvidence]) -> str:
 def _deployments(cases: Sequence[CaseEvidence]) -> list[dict[str, str]]:
     found: dict[tuple[str, ...], None] = {}
     for case in cases:
-        found[tuple(str(case.case.get(name) or "") for name in ("deployment", "kind", "site", "integration"))] = None
-    return [dict(zip(("name", "kind", "site", "integration"), values, strict=True)) for values in found]
+        found[tuple(str(case.case.get(name) or "") for name in ("deployment", "kind", "site"))] = None
+    return [dict(zip(("name", "kind", "site"), values, strict=True)) for values in found]
 
 
 @cache

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -212,15 +213,15 @@ _COLUMNS = (
 def table(summary: Summary) -> Table:
     """The closing table: integration × row."""
     skips = summary.total.skipped > 0
-    result = Table(title=None, pad_edge=False, header_style="bold")
-    result.add_column("integration")
+    result = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    result.add_column("integra-\ntion", no_wrap=True)  # 80 columns hold the longest row
     result.add_column("row", no_wrap=True)
     for title, _ in _COLUMNS:
-        result.add_column(title, justify="right")
+        result.add_column(title.replace(" observable", "\nobs."), justify="right", min_width=6, no_wrap=True)
     if skips:
-        result.add_column("skipped", justify="right")
-    result.add_column("cases", justify="right")
-    result.add_column("seconds", justify="right")
+        result.add_column("skipped", justify="right", min_width=7)
+    result.add_column("cases", justify="right", min_width=5)
+    result.add_column("seconds", justify="right", min_width=7)
 
     def add(integration: str, row: str, counts: Counts, seconds: float, style: str | None = None) -> None:
         cells = []
@@ -242,6 +243,12 @@ def table(summary: Summary) -> Table:
 def show(summary: Summary, console: Console) -> None:
     """Print the closing table, and what does not add up."""
     console.print(table(summary))
+    total = summary.total
+    skipped = f", {total.skipped} skipped" if total.skipped else ""
+    console.print(
+        f"{total.cases} cases in {summary.wall_s:.1f} s: {total.passed} passed, {total.failed} failed, "
+        f"{total.not_observable} not observable, {total.broken} broken{skipped}"
+    )
     if summary.missing:
         console.print(f"[magenta]{len(summary.missing)} planned cases were never reported:[/] {_some(summary.missing)}")
     if summary.unplanned:

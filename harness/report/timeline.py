@@ -13,9 +13,9 @@ _LEFT, _WIDTH, _LANE, _TOP = 110, 820, 46, 26
 _COLOURS = ("#2e90fa", "#12b76a", "#f79009", "#7a5af8", "#06aed4", "#ee46bc", "#66c61c", "#6172f3")
 _FOREIGN = "#d92d20"
 _STATES = {"ringing": "#fde68a", "talking": "#a6e3c0", "held": "#f5c2c7"}
-_STYLE = (
-    "text{font:11px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#1f2933}"
-    ".a{fill:#7b8794}.w{fill:#fff}.g{stroke:#e4e7eb}"
+_STYLE = (  # bound to the picture's own class, since the rules of an inline picture hold for the whole page
+    ".timeline text{font:11px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#1f2933}"
+    ".timeline .a{fill:#7b8794}.timeline .w{fill:#fff}.timeline .g{stroke:#e4e7eb}"
 )
 
 
@@ -34,7 +34,7 @@ def svg(evidence: CaseEvidence) -> str:
         return _LEFT + (min(max(at, began), end) - began) * scale
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'role="img" aria-label="What each leg heard in {xml(evidence.id)}"><style>{_STYLE}</style>'
         f'<rect width="{width}" height="{height}" fill="#fff"/>'
     ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -27,6 +27,7 @@ from harness.events import (
     SipMessage,
     TransferProgress,
 )
+from harness.report import recorder as recorder_module
 from harness.report.recorder import CaseRecorder
 from harness.verdict import Finding, Strength, Verdict
 
@@ -66,10 +67,14 @@ class Sample:
     """Plays a case into a recorder, on a clock of its own."""
 
     recorder: CaseRecorder
-    now: float = field(default_factory=time.monotonic)
+    clock: _Clock
+
+    @property
+    def now(self) -> float:
+        return self.clock.now
 
     def after(self, seconds: float) -> Sample:
-        self.now += seconds
+        self.clock.now += seconds
         return self
 
     def event(self, kind: type[Event], phone: str, leg: str | None = None, **values: Any) -> None:
@@ -212,9 +217,24 @@ def case_of(row: str = "TD-INBOUND", **changes: Any) -> dict[str, Any]:
     return case
 
 
+class _Clock:
+    """Stands in for the recorder's ``time``: the sample's own, so that a case takes as long as it says."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return 1_795_000_000.0 + self.now
+
+
 @contextmanager
 def playing(directory: Path, case: Mapping[str, Any] = CASE) -> Iterator[Sample]:
-    yield Sample(CaseRecorder(directory, case))
+    clock = _Clock(1000.0)
+    with mock.patch.object(recorder_module, "time", clock):
+        yield Sample(CaseRecorder(directory, case), clock)
 
 
 def passed(directory: Path, case: Mapping[str, Any] = CASE, *, sound: bool = False) -> Path:
@@ -251,7 +271,7 @@ def failed(directory: Path, case: Mapping[str, Any] | None = None, *, sound: boo
                 "witness": {
                     "messages": [
                         {
-                            "at": time.time(),
+                            "at": sample.clock.time() - 1.9,
                             "direction": "received",
                             "transport": "udp",
                             "local": "127.0.4.1:32681",
