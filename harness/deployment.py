@@ -6,6 +6,7 @@ A deployment of kind ``simulated`` leaves hosts, binds and passwords out; the wo
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -279,12 +280,26 @@ class Expect(_Model):
 
 
 class Limits(_Model):
-    """Caps that always hold."""
+    """Caps that always hold, over all processes of a run. What counts as a call is one the harness places."""
 
     concurrent_calls: int = Field(4, ge=1)
     calls_per_second: float = Field(1.0, gt=0)
     calls_per_run: int = Field(500, ge=1)
     seconds_per_call: float = Field(120.0, gt=0)
+    seconds_per_run: float = Field(36_000.0, gt=0)  #: of all calls together
+    cost_per_minute: float = Field(0.0, ge=0)  #: an estimate, in whatever currency; every begun minute counts
+    cost_per_run: float | None = Field(None, gt=0)  #: in the same currency
+
+    def cost(self, seconds: float) -> float:
+        """What a call of that length is estimated to cost."""
+        return math.ceil(seconds / 60.0) * self.cost_per_minute
+
+
+class Safety(_Model):
+    """Exceptions from the rules on what may be called; :mod:`harness.safety` has the rules."""
+
+    allow: tuple[Annotated[str, Field(pattern=r"^(\+[1-9][0-9]{2,14}|[0-9*#]{2,8})$")], ...] = ()
+    hosts: tuple[str, ...] = ()  #: further hosts that calls may go to, e.g. those a platform names in its REFER
 
 
 class Deployment(_Model):
@@ -310,6 +325,7 @@ class Deployment(_Model):
     phones: dict[str, PhoneEntry]
     expect: Expect = Expect()
     limits: Limits = Limits()
+    safety: Safety = Safety()
     ca_file: str | None = None  #: whom the harness trusts on TLS; none means the system's own list
 
     def trunk(self, name: str) -> Trunk:

@@ -6,6 +6,7 @@ has to be cleaned up after a crash. A lock file that cannot be read or written r
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import itertools
 import json
@@ -15,6 +16,8 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -140,16 +143,28 @@ class CallsUp:
         return sum(self._COUNT.unpack_from(self._memory, self._COUNT.size * slot)[0] for slot in range(self._slots))
 
 
+@dataclass
+class _Books:
+    """What a run has used so far; kept in a file, changed under a lock."""
+
+    placed: int = 0
+    next: float = 0.0  #: monotonic time before which no call may be placed
+    seconds: float = 0.0  #: of calls that have ended, together
+    cost: float = 0.0
+    open: dict[str, float] = field(default_factory=dict)  #: slot → monotonic time at which its call was placed
+
+
 class CallGate:
     """Lets a call through when the deployment's limits allow it, over all workers of a run.
 
     ``concurrent_calls`` are lock files, so a dead worker's calls stop counting; ``calls_per_second`` is kept by spacing
-    the calls evenly (GCRA with a burst of one), ``calls_per_run`` by a count. ``changed`` is told how many calls this
-    process has up.
+    the calls evenly (GCRA with a burst of one), ``calls_per_run`` by a count. A call is entered at its longest time and
+    that time's cost, and settled when it ends, so ``seconds_per_run`` and ``cost_per_run`` hold whatever the calls under
+    way do; one whose worker died stays entered in full. ``changed`` is told how many calls this process has up.
     """
 
     def __init__(self, directory: Path, limits: Limits, changed: Callable[[int], None] = lambda calls: None) -> None:
-        self._limits = limits
+        self.limits = limits
         self._directory = directory
         self._changed = changed
         self._up = 0
@@ -162,64 +177,114 @@ class CallGate:
     def admit(self, within: float) -> Permit:
         """Wait until a call may be placed now, for ``within`` seconds at most; the permit is owed back when it has ended.
 
-        Raises :class:`RefusedError` when the run's calls are used up, :class:`ResourceError` when no call may be placed
-        in time or the gate's own files cannot be used.
+        Raises :class:`RefusedError` when the run's calls, seconds or money are used up, :class:`ResourceError` when no
+        call may be placed in time or the gate's own files cannot be used.
         """
         deadline = time.monotonic() + within
         slot = self._slot(deadline, within)
         try:
-            start = self._reserve(deadline, within)
+            start = self._reserve(str(slot.index), deadline, within)
         except BaseException:
             slot.release()
             raise
         time.sleep(max(0.0, start - time.monotonic()))
         self._count(+1)
-        return Permit(slot, self._count)
+        return Permit(slot, self.limits.seconds_per_call, self._settle)
 
     def _slot(self, deadline: float, within: float) -> Lease:
-        most = self._limits.concurrent_calls
+        most = self.limits.concurrent_calls
         first = os.getpid() % most  # workers begin at different places, so that most find a free one at once
         while True:
-            for index in range(most):
-                if held := try_lease(self._directory / f"call-{(first + index) % most}"):
+            for offset in range(most):
+                index = (first + offset) % most
+                if held := try_lease(self._slot_file(index), index):
                     return held
             if time.monotonic() >= deadline:
                 raise ResourceError(f"no call slot came free within {within:g} s (limits.concurrent_calls = {most})")
             time.sleep(_POLL_S)
 
-    def _reserve(self, deadline: float, within: float) -> float:
-        """The monotonic time at which the call may be placed; it is counted from here on."""
-        most, interval = self._limits.calls_per_run, 1.0 / self._limits.calls_per_second
-        with lease([self._directory / "books.lock"]):
-            placed, next_start = self._read()
-            if placed >= most:
-                raise RefusedError(f"this run has placed its {most} calls; allowed: limits.calls_per_run = {most}")
-            start = max(next_start, time.monotonic())
-            if start > deadline:
-                raise ResourceError(
-                    f"no call may be placed within {within:g} s (limits.calls_per_second = {1 / interval:g})"
+    def _slot_file(self, index: int) -> Path:
+        return self._directory / f"call-{index}"
+
+    def _reserve(self, slot: str, deadline: float, within: float) -> float:
+        """The monotonic time at which the call may be placed; it is entered from here on."""
+        while True:
+            with self._opened() as books:
+                self._close(books, slot, self.limits.seconds_per_call)  # left by a worker that died
+                tight = self._tight(books)
+                if tight is None:
+                    start = max(books.next, time.monotonic())
+                    if start > deadline:
+                        raise ResourceError(
+                            f"no call may be placed within {within:g} s "
+                            f"(limits.calls_per_second = {self.limits.calls_per_second:g})"
+                        )
+                    books.placed += 1
+                    books.next = start + 1.0 / self.limits.calls_per_second
+                    books.open[slot] = start
+                    return start
+                self._close_the_dead(books, slot)
+            if time.monotonic() >= deadline:
+                raise ResourceError(f"no call may be placed within {within:g} s: those under way may use up {tight}")
+            time.sleep(_POLL_S)
+
+    def _tight(self, books: _Books) -> str | None:
+        """The cap that calls under way may use up, None when there is room. Raises :class:`RefusedError` at a cap's end."""
+        limits, longest = self.limits, self.limits.seconds_per_call
+        if books.placed >= limits.calls_per_run:
+            raise RefusedError(
+                f"this run has placed its {books.placed} calls; allowed: limits.calls_per_run = {limits.calls_per_run}"
+            )
+        caps = [("limits.seconds_per_run", books.seconds, longest, limits.seconds_per_run, " s")]
+        if limits.cost_per_run is not None:
+            caps.append(("limits.cost_per_run", books.cost, limits.cost(longest), limits.cost_per_run, ""))
+        tight = None
+        for name, used, more, most, unit in caps:
+            if used + more > most:
+                raise RefusedError(
+                    f"this run's calls have used {used:.4g}{unit}, and another may take {more:.4g}{unit}; "
+                    f"allowed: {name} = {most:g}"
                 )
-            self._write(placed + 1, start + interval)
-        return start
+            if used + more * (len(books.open) + 1) > most:
+                tight = f"{name} = {most:g}"
+        return tight
 
-    def _read(self) -> tuple[int, float]:
-        path = self._directory / "books.json"
-        try:
-            books = json.loads(path.read_text())
-            return int(books["placed"]), float(books["next"])
-        except FileNotFoundError:
-            return 0, 0.0
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ResourceError(f"{path}: the run's count of calls cannot be read, so no call is placed") from error
+    def _settle(self, slot: Lease, placed_at: float) -> None:
+        with contextlib.suppress(ResourceError):  # it then stays entered in full, which errs on the safe side
+            with self._opened() as books:
+                self._close(books, str(slot.index), min(time.monotonic() - placed_at, self.limits.seconds_per_call))
+        slot.release()
+        self._count(-1)
 
-    def _write(self, placed: int, next_start: float) -> None:
+    def _close(self, books: _Books, slot: str, seconds: float) -> None:
+        if books.open.pop(slot, None) is not None:
+            books.seconds += seconds
+            books.cost += self.limits.cost(seconds)
+
+    def _close_the_dead(self, books: _Books, own: str) -> None:
+        for slot in [slot for slot in books.open if slot != own]:
+            if held := try_lease(self._slot_file(int(slot))):
+                self._close(books, slot, self.limits.seconds_per_call)
+                held.release()
+
+    @contextmanager
+    def _opened(self) -> Iterator[_Books]:
+        """The books, for this process alone; they are written back unless an error comes out."""
         path = self._directory / "books.json"
-        try:
-            part = path.with_suffix(".part")
-            part.write_text(json.dumps({"placed": placed, "next": next_start}))
-            part.replace(path)
-        except OSError as error:
-            raise ResourceError(f"{path}: the run's count of calls cannot be kept: {error.strerror}") from error
+        with lease([self._directory / "books.lock"]):
+            try:
+                books = _Books(**json.loads(path.read_text()))
+            except FileNotFoundError:
+                books = _Books()
+            except (OSError, ValueError, TypeError) as error:
+                raise ResourceError(f"{path}: the run's count of calls cannot be read, so no call is placed") from error
+            yield books
+            try:
+                part = path.with_suffix(".part")
+                part.write_text(json.dumps(asdict(books)))
+                part.replace(path)
+            except OSError as error:
+                raise ResourceError(f"{path}: the run's count of calls cannot be kept: {error.strerror}") from error
 
     def _count(self, change: int) -> None:
         with self._lock:
@@ -228,18 +293,21 @@ class CallGate:
 
 
 class Permit:
-    """One call's place in the gate."""
+    """One call's place in the gate, from the moment it may be placed."""
 
-    def __init__(self, slot: Lease, count: Callable[[int], None]) -> None:
+    def __init__(self, slot: Lease, seconds: float, settle: Callable[[Lease, float], None]) -> None:
+        self.seconds = seconds  #: how long the call may last
         self._slot: Lease | None = slot
-        self._count = count
+        self._settle = settle
+        self._placed_at = time.monotonic()
+        self._lock = threading.Lock()
 
     def release(self) -> None:
         """The call has ended; harmless when done twice."""
-        slot, self._slot = self._slot, None
+        with self._lock:
+            slot, self._slot = self._slot, None
         if slot is not None:
-            slot.release()
-            self._count(-1)
+            self._settle(slot, self._placed_at)
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,219 @@
+"""What may be called: the numbers of the deployment, and of those only what can do no harm.
+
+The rules compare whole strings against a list made once from the deployment, so nothing that comes from elsewhere (a
+header, a Refer-To, an answer of an API, the environment) can be read as a number in a way nobody thought of. They are
+asked by the phones' parent process (:class:`harness.phone.PhonePool`), which scenarios have no way around.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+import phonenumbers
+from phonenumbers import PhoneNumberType, shortnumberinfo
+
+from harness.deployment import Deployment
+from harness.errors import RefusedError
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.uri import NameAddr, Uri
+
+#: Answered as emergency calls by mobile and many other networks, wherever they are dialled (3GPP TS 22.101 section 10.1.1).
+_EMERGENCY_ANYWHERE = frozenset({"112", "911", "999"})
+#: Kinds of number whose caller pays more than for an ordinary call.
+_DEAR = {
+    PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
+    PhoneNumberType.SHARED_COST: "a shared-cost number",
+    PhoneNumberType.PERSONAL_NUMBER: "a personal number, which is charged like a premium-rate one",
+    PhoneNumberType.PAGER: "a pager's number",
+}
+#: Premium exchange of every North American area code, which phonenumbers' data does not list.
+_NANP_976 = re.compile(r"\+1\d{3}976\d{4}")
+#: ``-``, ``.`` and brackets mean nothing in a tel URI (RFC 3966 section 3).
+_VISUAL_SEPARATORS = re.compile(r"[-.()]")
+#: Headers that a URI may carry into the request made from it. Route, From and their like would lead it elsewhere.
+_URI_HEADERS = re.compile(r"(X-[A-Za-z0-9_-]+|Replaces)\Z", re.IGNORECASE)
+#: Headers a caller may add to a request: none that routes it, or is the business of the stack.
+_FORBIDDEN_HEADERS = frozenset(
+    {
+        "route", "record-route", "via", "from", "to", "contact", "call-id", "cseq", "max-forwards", "content-length",
+        "content-type", "refer-to", "referred-by", "replaces", "target-dialog", "authorization", "proxy-authorization",
+        "path", "service-route",
+    }
+)  # fmt: skip
+_TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+\Z")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class Guard:
+    """Whether a URI may be called for a deployment: ``guard(uri)`` returns, or raises :class:`RefusedError`.
+
+    A URI passes when its user is, whole and to the letter, a number of the deployment (in E.164, with or without plus, or
+    as the deployment's region dials it) or the user name of one of its phones; when the number is no emergency,
+    premium, short-code or foreign one (or ``safety.allow`` names it; emergency numbers never pass); and when its host
+    is one of the deployment's.
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._region = deployment.region
+        self._exceptions = frozenset(deployment.safety.allow)
+
+    def __call__(self, uri: str) -> None:
+        """Raise :class:`RefusedError` unless ``uri`` (URI or name-addr) may be called."""
+        try:
+            parsed = NameAddr.parse(uri).uri if "<" in uri else Uri.parse(uri)
+        except SipSyntaxError as error:
+            raise RefusedError(
+                f"{uri!r} is not called: {error}; allowed: the URI of a number of this deployment"
+            ) from None
+        user = parsed.user or ""
+        if parsed.scheme == "tel":
+            user = _VISUAL_SEPARATORS.sub("", user)
+            if list(parsed.params):
+                raise self._refused(uri, "a tel URI with parameters may mean another number")
+        elif parsed.scheme in ("sip", "sips"):
+            self._check_target(uri, parsed)
+        else:
+            raise self._refused(uri, f"the scheme is {parsed.scheme}")
+        number = self._strings.get(user)
+        if number is None:
+            raise self._refused(uri, f"{user!r} is no number of {self._deployment.name}")
+        if reason := self.refusal(number):
+            raise self._refused(uri, reason)
+
+    def _check_target(self, uri: str, parsed: Uri) -> None:
+        if parsed.address.lower() not in self._hosts:
+            raise self._refused(uri, f"{parsed.host!r} is no host of {self._deployment.name} (safety.hosts may add it)")
+        if parsed.password is not None:
+            raise self._refused(uri, "it carries a password")
+        for name in ("maddr", "method"):  # another destination, another request
+            if parsed.params.get(name) is not None:
+                raise self._refused(uri, f"it has the parameter {name}")
+        for name, value in parsed.headers:
+            if not _URI_HEADERS.match(name) or _CONTROL.search(value):
+                raise self._refused(uri, f"it carries the header {name!r}")
+
+    def _refused(self, uri: str, reason: str) -> RefusedError:
+        return RefusedError(
+            f"{uri} is not called: {reason}; allowed: the numbers of deployment {self._deployment.name}"
+        )
+
+    def number(self, number: str) -> None:
+        """Raise :class:`RefusedError` unless ``number`` (E.164) may be called, by whomever."""
+        if number not in self._listed:
+            raise self._refused(number, "it is no number of the deployment")
+        if reason := self.refusal(number):
+            raise self._refused(number, reason)
+
+    def refusal(self, number: str) -> str | None:
+        """Why a listed number (E.164), or the name of a phone, may still not be called; None when it may."""
+        if number.startswith("+"):
+            return self._refusal_of_e164(number)
+        if number.isdigit() or set(number) & set("*#"):
+            return self._refusal_of_code(number)
+        return None  # a name, which no network takes for a number
+
+    def _refusal_of_e164(self, number: str) -> str | None:
+        try:
+            parsed = phonenumbers.parse(number, None)
+        except phonenumbers.NumberParseException:
+            return f"{number} is no telephone number"
+        home = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+        digits = phonenumbers.national_significant_number(parsed)
+        valid = phonenumbers.is_valid_number(parsed)
+        if not valid and shortnumberinfo.connects_to_emergency_number(digits, home):
+            return f"{number} begins with the emergency number of {home}"
+        if number in self._exceptions:
+            return None
+        if dear := _DEAR.get(phonenumbers.number_type(parsed)):
+            return f"{number} is {dear} (safety.allow may name it)"
+        if _NANP_976.fullmatch(number):
+            return f"{number} is a premium-rate number (safety.allow may name it)"
+        region = phonenumbers.region_code_for_number(parsed)
+        if region != self._region:
+            where = {None: "no country that is known", "001": "no country's network"}.get(region, str(region))
+            return f"{number} belongs to {where}, and the deployment to {self._region} (safety.allow may name it)"
+        return None
+
+    def _refusal_of_code(self, code: str) -> str | None:
+        if code in _EMERGENCY_ANYWHERE or shortnumberinfo.connects_to_emergency_number(code, self._region):
+            return f"{code} is an emergency number"
+        if code in self._exceptions:
+            return None
+        parsed = phonenumbers.PhoneNumber(
+            country_code=phonenumbers.country_code_for_region(self._region),
+            national_number=int(re.sub(r"\D", "", code) or 0),
+        )
+        short = shortnumberinfo.is_valid_short_number_for_region(parsed, self._region)
+        if short or len(code) <= 3 or not code.isdigit():
+            return f"{code} is a short code (safety.allow may name it)"
+        return None
+
+    @cached_property
+    def _listed(self) -> frozenset[str]:
+        return frozenset(numbers_of(self._deployment))
+
+    @cached_property
+    def _strings(self) -> dict[str, str]:
+        """Every way to dial each number of the deployment → the number; the users of its phones → themselves."""
+        found: dict[str, str] = {}
+        for number in self._listed:
+            found[number] = number
+            for digits in _spellings(number, self._region):
+                # Without a plus the digits are what a switch sees first: 911 255 501 000 without its plus is no call to India.
+                if not shortnumberinfo.connects_to_emergency_number(digits, self._region):
+                    found[digits] = number
+        found |= {phone.user: phone.user for phone in self._deployment.phones.values() if phone.user}
+        return found
+
+    @cached_property
+    def _hosts(self) -> frozenset[str]:
+        deployment = self._deployment
+        names: list[str | None] = [deployment.platform.domain, deployment.platform.host, deployment.stand_in.bind]
+        for account in deployment.accounts.values():
+            names += [account.domain, account.host]
+        for trunk in deployment.trunks:
+            names += [trunk.host, trunk.termination and _host_of(trunk.termination)]
+        names += deployment.safety.hosts
+        return frozenset(name.strip("[]").lower() for name in names if name)
+
+
+def numbers_of(deployment: Deployment) -> Iterator[str]:
+    """Every number of the deployment that a case may have reason to call, E.164."""
+    yield from (number for _, _, number in deployment.all_dids())
+    yield from (group.did for group in deployment.groups.values())
+    yield from (assistant.did for assistant in deployment.assistants.values())
+    yield from (phone.number for phone in deployment.phones.values() if phone.number)
+    if deployment.numbers.no_such_number:
+        yield deployment.numbers.no_such_number
+
+
+def check_headers(headers: Iterable[tuple[str, str]]) -> None:
+    """Raise :class:`RefusedError` for a header that would lead a request elsewhere, or break out of its line (CWE-93)."""
+    for name, value in headers:
+        if not _TOKEN.match(name) or _CONTROL.search(value):
+            raise RefusedError(
+                f"{name!r} is not sent: it would break out of its line; allowed: a token, and text in one line"
+            )
+        if name.lower() in _FORBIDDEN_HEADERS or len(name) == 1:
+            raise RefusedError(
+                f"{name} is not sent: it is the phone's own to write; allowed: X- headers and their like"
+            )
+
+
+def _spellings(number: str, region: str) -> Iterator[str]:
+    """The ways a switch in ``region`` takes a number that it has in E.164, besides that one."""
+    yield number[1:]
+    parsed = phonenumbers.parse(number, None)
+    if parsed.country_code == phonenumbers.country_code_for_region(region):
+        yield re.sub(r"\D", "", phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL))
+
+
+def _host_of(place: str) -> str:
+    """``host`` of ``host:port``, ``[::1]:port`` or a bare host."""
+    if place.startswith("["):
+        return place[1:].partition("]")[0]
+    host, colon, _ = place.rpartition(":")
+    return host if colon and ":" not in host else place

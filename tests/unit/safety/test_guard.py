@@ -1,0 +1,285 @@
+"""The rules on what may be called, attacked."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.deployment import Deployment, from_plain, to_plain
+from harness.errors import DeploymentError, RefusedError
+from harness.safety import Guard, check_headers, numbers_of
+
+LAB = """
+name = "lab"
+integration = "talkdesk"
+kind = "live"
+platform = { domain = "acme.example", host = "127.9.9.1", port = 5060 }
+accounts.carrier = { domain = "carrier.example", host = "127.9.9.3", port = 5060 }
+phones.caller = { account = "carrier", number = "+14155550101" }
+phones.billing = { account = "carrier", user = "agent-billing" }
+groups.billing = { did = "+18155550101", agents = ["billing"] }
+assistants.main = { did = "+12065550100", transfer = "cold", transfer_to = "billing" }
+lines.inbound = { did = "+13125550100", assistant = "main" }
+numbers.no_such_number = "+17735550199"
+
+[[trunks]]
+name = "udp-ip"
+transport = "udp"
+port = 32681
+host = "127.9.9.2"
+termination = "127.9.9.1:5060"
+
+[[trunks]]
+name = "tcp-ip"
+transport = "tcp"
+port = 32681
+host = "127.9.9.2"
+termination = "127.9.9.1:5060"
+"""
+
+
+class Lab:
+    """Makes the deployment with some of its keys changed, named by dotted paths."""
+
+    def __call__(self, **changes: Any) -> Deployment:
+        plain = tomllib.loads(LAB)
+        for dotted, value in changes.items():
+            *path, last = dotted.split("__")
+            table = plain
+            for part in path:
+                table = table.setdefault(part, {})
+            table[last] = value
+        return from_plain(plain)
+
+
+HOST = "carrier.example"
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"sip:+13125550100@{HOST}",  # the line's first number
+        f"sip:+13125550101@{HOST}",  # and the second of its block, for the second trunk
+        f"sip:13125550100@{HOST}",
+        f"sip:3125550100@{HOST}",  # as the United States dial it
+        "tel:+13125550100",
+        "tel:+1-312-555-0100",
+        "tel:+1(312)555.0100",
+        f"sip:%2B13125550100@{HOST}",
+        f"sip:+18155550101@{HOST}",  # a group
+        "sip:+18155550101@127.9.9.1:5060;transport=tcp",  # at the platform's own address
+        f"sip:+12065550100@{HOST}",  # an assistant
+        f"sip:+14155550101@{HOST}",  # a phone of ours
+        f"sip:+17735550199@{HOST}",
+        f"sip:agent-billing@{HOST}",
+        f"sips:+13125550100@{HOST}",
+        f"sip:+18155550101@{HOST}?X-Gladly-Routing-Selector=billing",
+        f"sip:+18155550101@{HOST}?Replaces=abc%40host%3Bto-tag%3D1%3Bfrom-tag%3D2",
+        f"<sip:+18155550101@{HOST}>",
+        f'"Billing" <sip:+18155550101@{HOST};transport=tls>;method=INVITE',
+    ],
+)
+def test_the_deployments_own_numbers_may_be_called(lab: Lab, uri: str) -> None:
+    Guard(lab())(uri)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"sip:+13125550102@{HOST}",  # the number after the block
+        f"sip:+13125550110@{HOST}",
+        f"sip:911@{HOST}",
+        f"sip:112@{HOST}",
+        f"sip:999@{HOST}",
+        f"sip:%39%31%31@{HOST}",  # 911, escaped
+        f"sip:٩١١@{HOST}",  # 911 in other digits, which number libraries read as such
+        f"sip:+１３１２５５５０１００@{HOST}",  # a listed number, in other digits
+        "tel:911",
+        "tel:9-1-1",
+        "tel:911;phone-context=+1",
+        "tel:+13125550100;phone-context=+1",
+        "tel:+13125550100;postd=ppp911",
+        "tel:+13125550100p911",
+        f"sip:+13125550100,911@{HOST}",
+        f"sip:+13125550100;ext=911@{HOST}",
+        f"sip:+13125550100;postd=911@{HOST}",
+        f"sip:+13125550100%00911@{HOST}",
+        f"sip:911:+13125550100@{HOST}",
+        f"sip:+13125550100:911@{HOST}",
+        f"sip:0013125550100@{HOST}",
+        f"sip:01113125550100@{HOST}",
+        f"sip:9,13125550100@{HOST}",
+        f"sip:*67+13125550100@{HOST}",
+        f"sip:+19005550100@{HOST}",
+        f"sip:+13125550100@{HOST}@evil.example",
+        "sip:+13125550100@evil.example",
+        "sip:+13125550100@127.0.0.1",
+        f"sip:+13125550100@{HOST};maddr=203.0.113.9",
+        f"sip:+13125550100@{HOST};method=REGISTER",
+        f"sip:+13125550100@{HOST}?Route=%3Csip:911%40evil.example%3E",
+        f"sip:+13125550100@{HOST}?To=sip:911%40evil.example",
+        f"sip:+13125550100@{HOST}?X-Note=a%0D%0ARoute:%20%3Csip:evil.example%3E",
+        f"sip:@{HOST}",
+        f"sip:{HOST}",
+        "http://evil.example/+13125550100",
+        "urn:service:sos",
+        "911",
+        "+13125550100",
+        "",
+        "sip:",
+        f"<sip:+13125550100@{HOST}",
+        f"<sip:911@{HOST}>, <sip:+13125550100@{HOST}>",
+    ],
+)
+def test_anything_else_is_refused(lab: Lab, uri: str) -> None:
+    with pytest.raises(RefusedError):
+        Guard(lab())(uri)
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        ("+19005550100", "premium"),
+        ("+13129765550", "premium"),
+        ("+18765550100", "JM"),  # dialled like a neighbour, charged like an island
+        ("+14165550100", "CA"),
+        ("+442079460100", "GB"),
+        ("+870773111632", "no country"),
+        ("+979123456789", "premium"),
+        ("+49112", "emergency"),
+        ("+4499912", "emergency"),
+    ],
+)
+@pytest.mark.parametrize("role", ["lines__inbound__did", "groups__billing__did", "phones__caller__number"])
+def test_a_number_in_the_file_is_not_enough(lab: Lab, number: str, why: str, role: str) -> None:
+    guard = Guard(lab(**{role: number}))
+    with pytest.raises(RefusedError, match=why):
+        guard(f"sip:{number}@{HOST}")
+    with pytest.raises(RefusedError, match=why):
+        guard.number(number)
+
+
+@pytest.mark.parametrize("number", ["+19005550100", "+18765550100", "+442079460100", "+13129765550"])
+def test_an_exception_names_one_number(lab: Lab, number: str) -> None:
+    deployment = lab(groups__billing__did=number, safety__allow=[number])
+    Guard(deployment)(f"sip:{number}@{HOST}")
+    with pytest.raises(RefusedError):
+        Guard(deployment)(f"sip:{number[:-1]}9@{HOST}")
+
+
+def test_an_exception_lists_no_number(lab: Lab) -> None:
+    with pytest.raises(RefusedError, match="no number of lab"):
+        Guard(lab(safety__allow=["+18155559999"]))(f"sip:+18155559999@{HOST}")
+
+
+@pytest.mark.parametrize("user", ["911", "112", "999", "9115550100"])
+def test_emergency_numbers_have_no_exception(lab: Lab, user: str) -> None:
+    deployment = lab(phones__billing__user=user, safety__allow=[user] if len(user) < 9 else [])
+    with pytest.raises(RefusedError, match="emergency"):
+        Guard(deployment)(f"sip:{user}@{HOST}")
+
+
+def test_emergency_in_e164_has_no_exception_either(lab: Lab) -> None:
+    with pytest.raises(RefusedError, match="emergency"):
+        Guard(lab(groups__billing__did="+49112", safety__allow=["+49112"]))(f"sip:+49112@{HOST}")
+
+
+@pytest.mark.parametrize("user", ["411", "*72", "#31#", "22000"])
+def test_short_codes_need_an_exception(lab: Lab, user: str) -> None:
+    with pytest.raises(RefusedError, match="short code"):
+        Guard(lab(phones__billing__user=user))(f"sip:{user.replace('#', '%23')}@{HOST}")
+    Guard(lab(phones__billing__user=user, safety__allow=[user]))(f"sip:{user.replace('#', '%23')}@{HOST}")
+
+
+def test_an_extension_is_a_phones_own_name(lab: Lab) -> None:
+    Guard(lab(phones__billing__user="70014001"))(f"sip:70014001@{HOST}")
+
+
+def test_a_foreign_number_is_not_dialled_in_a_form_that_means_another(lab: Lab) -> None:
+    """+34 911 234 567, allowed on purpose, is 911 to a switch in the United States once its prefix is gone."""
+    guard = Guard(lab(groups__billing__did="+34911234567", safety__allow=["+34911234567"]))
+    guard(f"sip:+34911234567@{HOST}")
+    for digits in ("911234567", "0034911234567", "911"):
+        with pytest.raises(RefusedError):
+            guard(f"sip:{digits}@{HOST}")
+
+
+def test_digits_without_their_plus_are_not_dialled_where_they_mean_an_emergency(lab: Lab) -> None:
+    guard = Guard(lab(groups__billing__did="+911145550100", safety__allow=["+911145550100"]))
+    guard(f"sip:+911145550100@{HOST}")
+    with pytest.raises(RefusedError):
+        guard(f"sip:911145550100@{HOST}")
+
+
+def test_a_further_host_may_be_named(lab: Lab) -> None:
+    uri = "sip:+18155550101@sbc-2.acme.example"
+    with pytest.raises(RefusedError, match=r"safety\.hosts"):
+        Guard(lab())(uri)
+    Guard(lab(safety__hosts=["sbc-2.acme.example"]))(uri)
+
+
+def test_the_environment_adds_no_number(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HARNESS_LIVE", "HARNESS_ALLOW", "SAFETY_ALLOW", "SYNTHFLOW_API_TOKEN"):
+        monkeypatch.setenv(name, "+19005550100")
+    with pytest.raises(RefusedError):
+        Guard(lab())(f"sip:+19005550100@{HOST}")
+
+
+def test_the_rules_cross_process_borders_with_the_deployment(lab: Lab) -> None:
+    deployment = from_plain(to_plain(lab(safety__allow=["+18765550100"], groups__billing__did="+18765550100")))
+    Guard(deployment)(f"sip:+18765550100@{HOST}")
+
+
+def test_the_file_cannot_say_nonsense_in_allow(lab: Lab) -> None:
+    for nonsense in ("*", "+", ".*", "everything", "+1", "sip:+13125550100@x"):
+        with pytest.raises((DeploymentError, ValueError)):
+            lab(safety__allow=[nonsense])
+
+
+@given(st.text(alphabet="0123456789+*#,;pw.-()% \r\n\0٩", min_size=1, max_size=20))
+def test_no_user_but_the_listed_passes(user: str) -> None:
+    deployment = Lab()()
+    known = {*numbers_of(deployment)}
+    strings = known | {n[1:] for n in known} | {n[2:] for n in known}
+    try:
+        Guard(deployment)(f"sip:{user}@{HOST}")
+    except RefusedError:
+        return
+    assert user.replace("%2B", "+").replace("%2b", "+") in strings
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Route", "<sip:evil.example>"),
+        ("route", "<sip:evil.example>"),
+        ("Refer-To", "<sip:911@evil.example>"),
+        ("r", "<sip:911@evil.example>"),
+        ("To", "<sip:911@evil.example>"),
+        ("t", "<sip:911@evil.example>"),
+        ("From", "<sip:911@evil.example>"),
+        ("X-EI", "S.1;\r\nRoute: <sip:evil.example>"),
+        ("X-EI", "S.1;\nRoute: <sip:evil.example>"),
+        ("X-EI\r\nRoute", "x"),
+        ("X EI", "x"),
+        ("", "x"),
+        ("X-Null", "a\0b"),
+        ("Content-Length", "0"),
+    ],
+)
+def test_headers_that_lead_elsewhere_are_refused(header: tuple[str, str]) -> None:
+    with pytest.raises(RefusedError):
+        check_headers([("X-Fine", "yes"), header])
+
+
+def test_headers_of_ones_own_pass() -> None:
+    check_headers([("X-EI", "S.a;E.b;O.+14155550101;"), ("Privacy", "id"), ("P-Asserted-Identity", "<sip:a@b>")])
