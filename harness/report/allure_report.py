@@ -30,7 +30,9 @@ def known(results: Path) -> set[str]:
 
 def write_environment(results: Path, values: Mapping[str, object]) -> None:
     """Write ``environment.properties``, which every Allure report shows on its first page."""
-    lines = [f"{_property(name)}={_property(str(value))}" for name, value in values.items()]
+    lines = [
+        f"{_property(name).replace(' ', '.')}={_property(str(value))}" for name, value in values.items() if value != ""
+    ]
     (results / "environment.properties").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

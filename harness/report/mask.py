@@ -22,7 +22,7 @@ _NUMBER = re.compile(
     | (?<=sips:)\d{7,15}(?=[@;?>\s"]|$)
     | (?<=tel:)\d{7,15}(?!\d)
     | (?<=sip%3[Aa])\d{7,15}(?!\d)                        # a URI escaped into a header of another one (Refer-To)
-    | (?<![\d.])\d{10,15}(?![\d.])
+    | (?<!\d)(?<!\d\.)\d{10,15}(?!\d|\.\d)                # a lone run, not a decimal fraction
     """,
     re.VERBOSE,
 )

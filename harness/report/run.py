@@ -177,7 +177,7 @@ def _allure(
             "run": run.name,
             "command": end.command,
             "workers": end.workers,
-            **{f"deployment {name}": kind for name, kind in summary.deployments.items()},
+            **{f"deployment.{name}": kind for name, kind in summary.deployments.items()},
             **summary.versions,
             **end.environment,
         },

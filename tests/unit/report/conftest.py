@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -29,6 +31,7 @@ from harness.events import (
 )
 from harness.report import recorder as recorder_module
 from harness.report.recorder import CaseRecorder
+from harness.report.run import case_directory, create
 from harness.verdict import Finding, Strength, Verdict
 
 CALLER, AGENT = "+13125550100", "+13125550142"
@@ -339,15 +342,28 @@ def died(directory: Path, case: Mapping[str, Any] | None = None) -> Path:
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> Callable[[], Path]:
-    """A run's directory with one case of each verdict, and one whose worker died."""
+def samples() -> ModuleType:
+    """This module: what a test plays its cases with."""
+    return sys.modules[__name__]
 
-    def make() -> Path:
-        run = tmp_path / "run"
-        passed(run / "cases" / "a")
-        failed(run / "cases" / "b")
-        unobserved(run / "cases" / "c")
-        died(run / "cases" / "d")
-        return run
 
-    return make
+@dataclass
+class SampleRun:
+    """A run's directory with one case of each verdict, one whose worker died, and one that never ran."""
+
+    directory: Path
+    planned: list[dict[str, Any]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> SampleRun:
+    directory = create(tmp_path / "reports")
+    cases = {
+        passed: case_of(),
+        failed: case_of("TD-TRANSFER-BLIND", title="The AI hands the caller to the ring group by REFER"),
+        unobserved: case_of("TD-OUTBOUND-IVR", title="A menu choice sends the call to the AI"),
+        died: case_of("TD-FALLBACK-DOWN", title="The trunk is down"),
+    }
+    for play, case in cases.items():
+        play(case_directory(directory, case), case)
+    return SampleRun(directory, [*cases.values(), case_of("TD-FALLBACK-REFUSED")])

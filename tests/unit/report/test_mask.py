@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.report.mask import mask_name, mask_number, mask_plain, mask_text
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("+13125550100", "+1312•••0100"),
+        ("call +1 312 555-0100 now", "call +1312•••0100 now"),
+        ("+1 (312) 555-0100", "+1312•••0100"),
+        ("<sip:+13125550100@127.0.0.1:5060>", "<sip:+1312•••0100@127.0.0.1:5060>"),
+        ("sip:3125550100@host", "sip:312•••0100@host"),
+        ("tel:3125550100", "tel:312•••0100"),
+        ("sip:5550100@host", "sip:5••0100@host"),
+        ("%2B13125550100", "%2B1312•••0100"),
+        ("O.+13125550100;", "O.+1312•••0100;"),
+        ("the caller is 3125550100.", "the caller is 312•••0100."),
+        ("S.13125550100;E.x", "S.1312•••0100;E.x"),
+        ("1795163572.3580668123", "1795163572.3580668123"),
+        ("no number: 127.0.0.1:32681, 20261120T080300Z-1234", "no number: 127.0.0.1:32681, 20261120T080300Z-1234"),
+        ('Digest username="a", response="0a1b", cnonce="xyz"', 'Digest username="a", response="•••", cnonce="•••"'),
+    ],
+)
+def test_every_form_a_number_comes_in(text: str, masked: str) -> None:
+    assert mask_text(text) == masked
+
+
+@given(
+    st.from_regex(r"[1-9][0-9]{9,14}", fullmatch=True),
+    st.sampled_from(["{}", "+{}", "From: <sip:+{}@h>;tag=1", "a{}b"]),
+)
+def test_the_middle_is_gone_and_the_length_stays(number: str, form: str) -> None:
+    masked = mask_text(form.format(number))
+
+    assert number not in masked
+    assert len(masked) == len(form.format(number))
+    assert mask_text(masked) == masked
+
+
+def test_equal_numbers_stay_equal_and_others_apart() -> None:
+    assert mask_number("+13125550100") == mask_number("+1 312 555 0100")
+    assert mask_number("+13125550100") != mask_number("+13125550142")
+
+
+def test_names_are_ascii() -> None:
+    assert mask_name("leg-+13125550100.wav") == "leg-+1312xxx0100.wav"
+
+
+def test_plain_data_is_masked_to_its_depth() -> None:
+    plain = {"+13125550100": [{"from": 13125550100, "ms": 1200, "ok": True, "none": None, "level": -12.5}]}
+
+    assert mask_plain(plain) == {
+        "+1312•••0100": [{"from": "1312•••0100", "ms": 1200, "ok": True, "none": None, "level": -12.5}]
+    }

@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from harness.errors import MistakeError, ResourceError
+from harness.events import MarkHeard, Recorded, SipMessage
+from harness.report.evidence import WORKER_DIED, CaseEvidence
+from harness.report.recorder import CASE, EVENTS, CaseRecorder
+from harness.verdict import Strength, Verdict
+
+
+def heard(mark: int, at: float = 1.0) -> MarkHeard:
+    return MarkHeard(at=at, phone="caller", leg="caller.1", mark=mark, began=at, level_dbov=-12.0, quality=0.9)
+
+
+def message(text: str = "OPTIONS sip:a SIP/2.0\r\n\r\n", at: float = 1.0) -> SipMessage:
+    return SipMessage(
+        at=at,
+        phone="caller",
+        leg="caller.1",
+        direction="sent",
+        transport="udp",
+        local="127.0.0.1:5060",
+        remote="127.0.0.2:5060",
+        text=text,
+    )
+
+
+def test_everything_comes_back(tmp_path: Path, samples: ModuleType) -> None:
+    evidence = CaseEvidence.read(samples.failed(tmp_path / "case", sound=True))
+
+    assert evidence.verdict is Verdict.FAILED
+    assert evidence.closed
+    assert evidence.row == "TD-TRANSFER-BLIND"
+    assert evidence.axes == samples.CASE["axes"]
+    assert list(evidence.legs) == ["caller.1", "billing.1"]
+    assert [m.number for m in evidence.messages] == [f"m{n}" for n in range(1, len(evidence.messages) + 1)]
+    assert [step.title for step in evidence.steps] == [
+        "the caller dials the line",
+        "they hear each other",
+        "the caller asks for a person",
+    ]
+    assert [finding.check for finding in evidence.findings] == ["audio.two_way", "caller_id"]
+    assert evidence.findings[0].strength is Strength.PROVED
+    assert evidence.findings[1].evidence == ("m8",)
+    assert evidence.scripted_s == pytest.approx(1.0)
+    assert evidence.wall_s == pytest.approx(2.06)
+    assert evidence.cause == "The platform does not pass the caller's number on"
+    assert {span.mark for span in evidence.marks if span.leg == "caller.1"} == {240, 268, 13}
+    assert evidence.statistics["billing.1"].rx_packets == 120
+    assert [r.leg for r in evidence.recordings] == ["caller.1", "billing.1"]
+    assert evidence.far_end[0].record["status"] == "completed"
+
+
+def test_what_was_recorded_is_on_disk_before_the_case_ends(tmp_path: Path) -> None:
+    recorder = CaseRecorder(tmp_path / "case", {"id": "A", "row": "A"})
+    recorder.event(heard(3))
+    with recorder.step("outer"), recorder.step("inner"):
+        evidence = CaseEvidence.read(tmp_path / "case")
+
+    assert evidence.marks[0].mark == 3
+    assert evidence.steps[0].steps[0].title == "inner"
+    assert evidence.steps[0].ended is None
+    assert not evidence.closed
+
+
+def test_a_case_whose_worker_died_is_broken_and_its_torn_line_left_out(tmp_path: Path, samples: ModuleType) -> None:
+    evidence = CaseEvidence.read(samples.died(tmp_path / "case"))
+
+    assert evidence.verdict is Verdict.BROKEN
+    assert evidence.message == WORKER_DIED
+    assert evidence.damaged_lines == 1
+    assert len(evidence.messages) == 1
+
+
+def test_killed_before_the_first_event(tmp_path: Path) -> None:
+    CaseRecorder(tmp_path / "case", {"id": "A"})
+    (tmp_path / "case" / EVENTS).unlink()
+
+    evidence = CaseEvidence.read(tmp_path / "case")
+
+    assert evidence.verdict is Verdict.BROKEN
+    assert evidence.events == ()
+
+
+def test_a_directory_without_a_case_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(MistakeError, match="not a case's evidence"):
+        CaseEvidence.read(tmp_path)
+
+
+def test_messages_are_numbered_as_they_come_and_findable(tmp_path: Path) -> None:
+    recorder = CaseRecorder(tmp_path, {"id": "A"})
+    late, early = message(at=2.0), message("BYE sip:a SIP/2.0\r\n\r\n", at=1.0)
+    recorder.event(late)
+    recorder.event(early)
+
+    assert recorder.number(late) == "m1"
+    assert recorder.number(message("BYE sip:a SIP/2.0\r\n\r\n", at=1.0)) == "m2"
+    assert recorder.number(message(at=3.0)) is None
+    assert [m.number for m in CaseEvidence.read(tmp_path).messages] == ["m2", "m1"]
+
+
+def test_bytes_that_are_no_utf8_survive(tmp_path: Path) -> None:
+    recorder = CaseRecorder(tmp_path, {"id": "A"})
+    text = b"INVITE sip:a SIP/2.0\r\nX-A: \xff\x00\r\n\r\n".decode("utf-8", "surrogateescape")
+    recorder.event(message(text))
+
+    assert CaseEvidence.read(tmp_path).messages[0].event.text == text
+
+
+def test_many_threads_lose_nothing(tmp_path: Path) -> None:
+    recorder = CaseRecorder(tmp_path, {"id": "A"})
+
+    def record(thread: int) -> None:
+        with recorder.step(f"thread {thread}"):
+            for index in range(100):
+                recorder.event(heard(thread, at=float(index)))
+                recorder.event(message(at=float(index)))
+
+    threads = [threading.Thread(target=record, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    recorder.close(Verdict.PASSED, "")
+    evidence = CaseEvidence.read(tmp_path)
+
+    assert evidence.damaged_lines == 0
+    assert len(evidence.events) == 1600
+    assert len({m.number for m in evidence.messages}) == 800
+    assert sorted(step.title for step in evidence.steps) == [f"thread {n}" for n in range(8)]
+
+
+def test_a_step_keeps_what_went_wrong_in_it(tmp_path: Path) -> None:
+    recorder = CaseRecorder(tmp_path, {"id": "A"})
+    with pytest.raises(AssertionError), recorder.step("expects"):
+        raise AssertionError("no audio")
+    with pytest.raises(OSError, match="gone"), recorder.step("breaks"):
+        raise OSError("gone")
+
+    expects, breaks = CaseEvidence.read(tmp_path).steps
+    assert (expects.failed, expects.error) == (True, "no audio")
+    assert (breaks.failed, breaks.error) == (False, "gone")
+
+
+def test_attachments_and_notes(tmp_path: Path) -> None:
+    outside = tmp_path / "far.log"
+    outside.write_text("line")
+    recorder = CaseRecorder(tmp_path / "case", {"id": "A"})
+    recorder.attach("far end's log", outside, "text/plain")
+    recorder.attach("a/../b", "text", "text/plain")
+    recorder.note("the trunk was busy")
+    recorder.close(Verdict.PASSED, "")
+    evidence = CaseEvidence.read(tmp_path / "case")
+
+    assert [item.path.read_text() for item in evidence.attachments] == ["line", "text"]
+    assert all(item.path.parent == tmp_path / "case" / "attachments" for item in evidence.attachments)
+    assert evidence.notes[0].text == "the trunk was busy"
+
+
+def test_events_after_the_end_are_left_out(tmp_path: Path) -> None:
+    recorder = CaseRecorder(tmp_path, {"id": "A"})
+    recorder.close(Verdict.PASSED, "")
+    recorder.event(heard(1))
+    recorder.close(Verdict.FAILED, "a second end")
+
+    evidence = CaseEvidence.read(tmp_path)
+    assert evidence.verdict is Verdict.PASSED
+    assert evidence.events == ()
+
+
+class TestFullDisk:
+    """``os.write`` is replaced: a full disk takes part of a line, and then nothing."""
+
+    @pytest.fixture
+    def room(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """The bytes left on the disk."""
+        write, room = os.write, [30]
+
+        def limited(file: int, data: bytes) -> int:
+            if not room[0]:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            taken = write(file, data[: room[0]])
+            room[0] -= taken
+            return taken
+
+        monkeypatch.setattr(os, "write", limited)
+        return room
+
+    def test_is_said_at_once_and_again_when_the_case_ends(self, tmp_path: Path, room: list[int]) -> None:
+        recorder = CaseRecorder(tmp_path, {"id": "A"})
+        with pytest.raises(ResourceError, match="disk is full"):
+            recorder.event(heard(1))
+        with pytest.raises(ResourceError, match="disk is full"):
+            recorder.note("later")
+        with pytest.raises(ResourceError, match="disk is full"):
+            recorder.close(Verdict.PASSED, "")
+
+        assert CaseEvidence.read(tmp_path).verdict is Verdict.BROKEN
+        assert (tmp_path / EVENTS).read_bytes() == b""  # no torn line is left
+
+    def test_does_not_hide_what_went_wrong_in_a_step(self, tmp_path: Path, room: list[int]) -> None:
+        recorder = CaseRecorder(tmp_path, {"id": "A"})
+        room[0] = 200
+        with pytest.raises(AssertionError, match="no audio"), recorder.step("expects"):
+            room[0] = 0
+            raise AssertionError("no audio")
+        with pytest.raises(ResourceError, match="disk is full"):
+            recorder.close(Verdict.FAILED, "no audio")
+
+
+def test_case_json_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    recorder = CaseRecorder(tmp_path, {"id": "A", "axes": {"codec": "pcmu"}})
+    recorder.close(Verdict.FAILED, "no", [{"cause": "x"}])
+    plain = json.loads((tmp_path / CASE).read_text())
+
+    assert plain["end"]["diagnosis"] == [{"cause": "x"}]
+    assert plain["axes"] == {"codec": "pcmu"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CASE, EVENTS]
+
+
+@pytest.mark.parametrize(
+    ("diagnosis", "cause"),
+    [
+        (None, ""),
+        ("the trunk is down", "the trunk is down"),
+        ({"cause": "a"}, "a"),
+        ({"causes": [{"cause": "a"}, {"cause": "b"}]}, "a"),
+        (["a", "b"], "a"),
+        ([], ""),
+    ],
+)
+def test_a_diagnosis_may_have_any_plain_form(tmp_path: Path, diagnosis: object, cause: str) -> None:
+    CaseRecorder(tmp_path, {"id": "A"}).close(Verdict.FAILED, "m", diagnosis)
+
+    assert CaseEvidence.read(tmp_path).cause == cause
+
+
+class TestMasked:
+    def test_no_number_and_no_digest_answer_reaches_the_disk(self, tmp_path: Path, samples: ModuleType) -> None:
+        case = samples.case_of(mask=True, id="A[+13125550100]")
+        with samples.playing(tmp_path / "case", case) as sample:
+            sample.inbound()
+            sample.message(
+                "sent", samples.sip("REGISTER sip:a SIP/2.0", "9 REGISTER", Authorization='Digest response="abc123"')
+            )
+            sample.recorder.note("call 13125550100, 3125550100, +1 (312) 555-0100 or tel:+13125550100")
+            sample.recorder.attach("log of +13125550100", "from sip:3125550100@host", "text/plain")
+            sample.recorder.close(Verdict.FAILED, "+13125550100 was not shown", [{"cause": "+13125550100 is wrong"}])
+
+        raw = b"".join(path.read_bytes() for path in (tmp_path / "case").rglob("*") if path.is_file())
+        names = " ".join(path.name for path in (tmp_path / "case").rglob("*"))
+        for number in ("3125550100", "555-0100", "2065550110", "abc123"):
+            assert number not in raw.decode() + names
+        assert b"+1312\\u2022\\u2022\\u20220100" in raw
+
+    def test_a_recording_named_after_a_number_is_renamed(self, tmp_path: Path) -> None:
+        recorder = CaseRecorder(tmp_path, {"id": "A", "mask": True})
+        wav = tmp_path / "13125550100.wav"
+        wav.write_bytes(b"RIFF")
+        recorder.event(Recorded(at=1.0, phone="caller", leg="caller.1", path=str(wav)))
+
+        (recording,) = CaseEvidence.read(tmp_path).recordings
+        assert recording.received is not None
+        assert recording.received.name == "1312xxx0100.wav"
+        assert recording.received.read_bytes() == b"RIFF"
