@@ -4,6 +4,8 @@ PYTHON ?= python3
 HARNESS = .venv/bin/harness
 DEPLOYMENTS = scenarios/deployments/simulated-talkdesk.toml scenarios/deployments/simulated-gladly.toml
 
+unexport PYTHONDONTWRITEBYTECODE  # each of a run's processes would compile everything anew
+
 .DEFAULT_GOAL := help
 .PHONY: help verify test lint bench accuracy selfproof test-interop clean
 

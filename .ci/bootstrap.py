@@ -34,7 +34,10 @@ def main():
         uv = private_uv()
         print("environment: installing what uv.lock names into .venv", flush=True)
         python = sys.executable if sys.version_info[:2] in FITTING else "3.12"
-        run([uv, "sync", "--locked", "--quiet", "--python", python], "the locked dependencies could not be installed")
+        run(
+            [uv, "sync", "--locked", "--quiet", "--compile-bytecode", "--python", python],
+            "the locked dependencies could not be installed",
+        )
         READY.write_text(fingerprint)
 
 

@@ -58,6 +58,8 @@ def verify(
     if not scenarios.is_dir():
         raise BrokenError(f"{scenarios}: the scenarios are missing; run this from a complete checkout")
     arguments = [str(scenarios), "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider"]
+    # plugins of the development tools, which would cost every worker half a second
+    arguments += ["-p", "no:hypothesispytest", "-p", "no:anyio"]
     arguments += ["-n", workers, "--timings", timings]
     lists = {
         "deployment": files,

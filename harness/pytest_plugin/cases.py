@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,11 @@ from harness.limits import CallGate, Lease, lease
 from harness.matrix import Case
 from harness.pytest_plugin.parallel import WATCH
 from harness.pytest_plugin.run import Run, run_of
+from harness.report import allure
+from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
-from harness.verdict import Finding, NotObservableError, Verdict, overall
+from harness.report.run import case_directory
+from harness.verdict import ExpectationError, Finding, NotObservableError, Verdict, overall
 
 if TYPE_CHECKING:
     from harness.deployment import Deployment
@@ -49,6 +51,14 @@ class _Underway:
     replica: Deployment
     recorder: _Recorder | None = None
     verdicts: list[tuple[Verdict, str]] = field(default_factory=list)  #: what went wrong, with its message
+    closed: bool = False
+
+    def overall(self) -> tuple[Verdict, str]:
+        """The worst that went wrong."""
+        for verdict in (Verdict.BROKEN, Verdict.FAILED, Verdict.NOT_OBSERVABLE):
+            if found := [said for said in self.verdicts if said[0] is verdict]:
+                return found[0]
+        return Verdict.PASSED, ""
 
 
 _UNDERWAY = pytest.StashKey[_Underway]()
@@ -137,44 +147,81 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     underway, run = item.stash.get(_UNDERWAY, None), run_of(item.config)
     if underway is None or run is None:
         return (yield)
-    directory = run.cases_directory / re.sub(r"[^\w.-]+", "-", underway.case.id).strip("-")
-    underway.recorder = _Recorder(directory, underway.case.plain())
+    plain = {**run.plain(underway.case), "nodeid": item.nodeid}
+    underway.recorder = _Recorder(case_directory(run.directory, plain), plain)
+    item.config.stash[_UNDERWAY] = underway
     with item.config.stash[WATCH].waiting_on(underway.case.deployment):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Run the case, for as long as its world lives."""
+    """Run the case, for as long as its world lives; one that saw nothing, or nothing good, does not pass."""
+    underway = item.stash.get(_UNDERWAY, None)
+    if underway is None or underway.recorder is None:
+        return (yield)
+    with item.config.stash[WATCH].waiting_on(underway.case.deployment):
+        yield
+    verdict = overall(underway.recorder.findings)
+    if verdict is not Verdict.PASSED:
+        finding = next((f for f in underway.recorder.findings if f.verdict is verdict), None)
+        kind = NotObservableError if verdict is Verdict.NOT_OBSERVABLE else ExpectationError
+        raise kind(finding) if finding else AssertionError("the case looked at nothing")
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """When the fixtures are done, end the evidence and let Allure have it.
+
+    This is the innermost wrapper: allure-pytest's own makes the result's ids after it, of what it leaves.
+    """
     underway = item.stash.get(_UNDERWAY, None)
     if underway is None:
         return (yield)
-    with item.config.stash[WATCH].waiting_on(underway.case.deployment):
+    try:
         return (yield)
+    except Exception as error:
+        underway.verdicts.append(_judge(error))
+        raise
+    finally:
+        _close(underway)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn what was raised and found into a verdict, and end the evidence after the last phase."""
+    """Turn what was raised into a verdict, and send it along with the last report."""
     report = yield
     underway = item.stash.get(_UNDERWAY, None)
     if underway is None:
         return report
     if call.excinfo is not None:
-        underway.verdicts.append(_judge(call.excinfo.value))
+        if call.when != "teardown":
+            underway.verdicts.append(_judge(call.excinfo.value))
         if report.outcome == "skipped":  # a cell that means nothing is left out of the matrix, never skipped
-            _fail(report, f"skipped: {call.excinfo.value}")
-    elif call.when == "call" and underway.recorder:
-        verdict = overall(underway.recorder.findings)
-        if verdict is not Verdict.PASSED:
-            message = _message_of(underway.recorder.findings, verdict)
-            underway.verdicts.append((verdict, message))
-            _fail(report, message)
+            report.outcome, report.longrepr = "failed", f"skipped: {call.excinfo.value}"
     if call.when == "teardown":
-        _close(underway, report)
+        verdict, message = underway.overall()
+        if call.excinfo is not None and verdict is Verdict.PASSED:
+            verdict, message = _judge(call.excinfo.value)
+        report.user_properties += [
+            ("row", underway.case.row.id),
+            ("case", underway.case.id),
+            ("verdict", str(verdict)),
+            ("message", message),
+        ]
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+    """A case that was interrupted has its fixtures torn down only now."""
+    yield
+    underway = session.config.stash.get(_UNDERWAY, None)
+    if underway is not None and not underway.closed:
+        underway.verdicts.append((Verdict.BROKEN, "the run was interrupted"))
+        _close(underway)
 
 
 def _judge(error: BaseException) -> tuple[Verdict, str]:
@@ -189,33 +236,12 @@ def _judge(error: BaseException) -> tuple[Verdict, str]:
             return Verdict.BROKEN, f"{type(error).__name__}: {error}"
 
 
-def _message_of(findings: list[Finding], verdict: Verdict) -> str:
-    return next((str(finding) for finding in findings if finding.verdict is verdict), "the case looked at nothing")
-
-
-def _fail(report: pytest.TestReport, message: str) -> None:
-    report.outcome = "failed"
-    report.longrepr = message
-
-
-def _close(underway: _Underway, report: pytest.TestReport) -> None:
-    verdict, message = Verdict.PASSED, ""
-    for candidate in (Verdict.BROKEN, Verdict.FAILED, Verdict.NOT_OBSERVABLE):
-        if found := [text for kind, text in underway.verdicts if kind is candidate]:
-            verdict, message = candidate, found[0]
-            break
-    if underway.recorder is not None:
-        try:
-            underway.recorder.close(verdict, message)
-        except HarnessError as error:
-            verdict, message = Verdict.BROKEN, str(error)
-            _fail(report, message)
-    report.user_properties += [
-        ("row", underway.case.row.id),
-        ("case", underway.case.id),
-        ("verdict", str(verdict)),
-        ("message", message),
-    ]
+def _close(underway: _Underway) -> None:
+    underway.closed = True
+    if underway.recorder is None:
+        return
+    underway.recorder.close(*underway.overall())
+    allure.complete(CaseEvidence.read(underway.recorder.directory))
 
 
 # Fixtures that the scenarios' own are built on

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import signal
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from harness.pytest_plugin import options
 from harness.pytest_plugin.run import RUN, Run, run_of
 from harness.pytest_plugin.watch import Watch
 from harness.pytest_plugin.worlds import Worlds
+from harness.report.run import ALLURE, create
 
 _INPUT = "harness"
 _SLOT = pytest.StashKey[Lease]()
@@ -101,31 +101,15 @@ def _begin(config: pytest.Config) -> None:
     config.stash[RUN] = run
     if only_plans:
         return
-    run.directory = _directory(options.reports(config))
+    run.directory = create(options.reports(config).absolute())
     _start(config, run, files)
 
 
-def _directory(reports: Path) -> Path:
-    """A new directory for this run. Raises :class:`ResourceError`."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    try:
-        reports.mkdir(parents=True, exist_ok=True)
-        for attempt in range(1000):
-            directory = reports.absolute() / (f"{stamp}-{attempt}" if attempt else stamp)
-            try:
-                directory.mkdir()
-            except FileExistsError:  # another run began in the same second
-                continue
-            (directory / "control").mkdir()
-            return directory
-    except OSError as error:
-        raise ResourceError(f"{reports}: the run's results cannot be written here: {error.strerror}") from error
-    raise ResourceError(f"{reports}: too many runs began at {stamp}")
-
-
 def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
+    _allure_results(config, run)
     stack = ExitStack()
     config.add_cleanup(stack.close)  # on every way out; the orderly one has ended all of it before
+    run.control.mkdir()
     runner = lease([run.control / "runner"])
     config.stash[_RUNNER] = runner
     stack.callback(runner.release)
@@ -149,6 +133,12 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
         config.stash[WATCH] = Watch(run)
 
 
+def _allure_results(config: pytest.Config, run: Run) -> None:
+    """Allure's results are always written: into the run's directory, unless ``--alluredir`` says where."""
+    if getattr(config.option, "allure_report_dir", "") is None:
+        config.option.allure_report_dir = str(run.directory / ALLURE)
+
+
 def _begin_worker(config: pytest.Config, run: Run) -> None:
     """A worker holds its slot for life; one that replaces a dead one takes over the dead one's."""
     slot = lease([run.control / f"slot-{index}" for index in range(run.slots)])
@@ -156,6 +146,7 @@ def _begin_worker(config: pytest.Config, run: Run) -> None:
     run.calls_up.set(run.slot, 0)
     config.stash[_SLOT] = slot
     config.stash[RUN] = run
+    _allure_results(config, run)
     watch = config.stash[WATCH] = Watch(run)
     watch.runner(run.control / "runner")
 

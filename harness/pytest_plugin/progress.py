@@ -6,23 +6,25 @@ pytest's own output is kept quiet unless ``-v`` asks for it.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
-from collections import Counter, defaultdict
-from collections.abc import Generator, Iterable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from harness.errors import HarnessError
 from harness.pytest_plugin.cases import case_id, case_of
 from harness.pytest_plugin.parallel import WORLDS
 from harness.pytest_plugin.run import Run, run_of
+from harness.report.run import Finished, RunEnd, finish
+from harness.report.summary import show
 from harness.verdict import Verdict
 
 _STYLES = {
@@ -42,14 +44,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(
             Plan(run) if config.getoption("plan") else Progress(run, config), "harness-progress"
         )
-
-
-@dataclass
-class Tally:
-    """One line of the table."""
-
-    verdicts: Counter[Verdict] = field(default_factory=Counter)
-    seconds: float = 0.0
 
 
 def _quiet(config: pytest.Config) -> None:
@@ -72,9 +66,6 @@ class Progress:
         self._last_line = self._began
         self._planned: set[str] = set()
         self._done: dict[str, Verdict] = {}
-        self._tallies: dict[tuple[str, str], Tally] = {}
-        self._seconds: defaultdict[str, float] = defaultdict(float)
-        self._cases = {case.id: case for case in run.cases}
         self._collection_failed = False
 
     @pytest.hookimpl(tryfirst=True)
@@ -92,7 +83,7 @@ class Progress:
         """A scenario that cannot be read is the harness's fault."""
         if report.failed:
             self._collection_failed = True
-            self._say(Text(f"BROKEN   {report.nodeid} cannot be read:\n{report.longreprtext}", "magenta"))
+            self._broken(f"{report.nodeid} cannot be read:\n{report.longreprtext}")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is to be reported (one process)."""
@@ -106,7 +97,6 @@ class Progress:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a phase; a case counts when its last one is in, or when its worker crashed."""
         name = case_id(report.nodeid)
-        self._seconds[name] += getattr(report, "duration", 0.0)
         crashed = report.when not in ("setup", "call", "teardown")
         if name in self._done or not (crashed or report.when == "teardown"):
             return
@@ -114,10 +104,6 @@ class Progress:
         verdict = Verdict.BROKEN if crashed else Verdict(str(said.get("verdict", Verdict.BROKEN)))
         message = f"its worker process died ({report.longreprtext})" if crashed else str(said.get("message", ""))
         self._done[name] = verdict
-        case = self._cases.get(name)
-        tally = self._tallies.setdefault((case.integration if case else "", case.row.id if case else name), Tally())
-        tally.verdicts[verdict] += 1
-        tally.seconds += self._seconds[name]
         if verdict is not Verdict.PASSED:
             first = message.splitlines()[0] if message else "no reason was given"
             self._say(Text.assemble((f"{verdict.upper():<8} ", _STYLES[verdict]), (name, "bold"), f"  {first}"))
@@ -127,35 +113,55 @@ class Progress:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None]:
-        """When everything has ended: the worlds too, the table, and the exit code."""
+        """When the workers have ended: the worlds end too, then come the reports, the table and the exit code."""
         yield
         faults = session.config.stash[WORLDS].stop() if WORLDS in session.config.stash else []
         if self._live is not None:
             self._live.stop()
-        session.exitstatus = self._finish(exitstatus, faults)
-
-    def _finish(self, exitstatus: int, faults: Iterable[HarnessError]) -> int:
-        faults = list(faults)
-        missing = self._planned - self._done.keys()
-        self._say(self._table())
-        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and not self._collection_failed
         for fault in faults:
-            self._say(Text(f"BROKEN   {fault}", "magenta"))
-        if missing:
-            why = "the run was interrupted" if interrupted else "their workers were lost"
-            self._say(
-                Text(f"BROKEN   {len(missing)} of {len(self._planned)} cases were never reported: {why}", "magenta")
-            )
-        self._say(self._line())
-        self._say(Text(f"results  {self._run.directory}"))
-        verdicts = set(self._done.values())
+            self._broken(str(fault))
+        session.exitstatus = self._exit_code(exitstatus, bool(faults))
+
+    def _exit_code(self, exitstatus: int, broken: bool) -> int:
+        """Failed before broken, so that what was found in the system under test is never hidden; see ``harness.cli.app``."""
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and not self._collection_failed
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            self._say(Text("no case is left by what was asked for; --plan shows which there are"))
+            return exitstatus
+        finished = self._reports("stopped by the user" if interrupted else "")
         if interrupted:
             return pytest.ExitCode.INTERRUPTED
-        if faults or missing or self._collection_failed or Verdict.BROKEN in verdicts:
+        if finished is None or self._collection_failed or exitstatus == pytest.ExitCode.INTERNAL_ERROR:
             return pytest.ExitCode.INTERNAL_ERROR
-        if exitstatus in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
-            return exitstatus
-        return pytest.ExitCode.OK if verdicts == {Verdict.PASSED} else pytest.ExitCode.TESTS_FAILED
+        return finished.summary.exit_code or (pytest.ExitCode.INTERNAL_ERROR if broken else pytest.ExitCode.OK)
+
+    def _reports(self, interrupted: str) -> Finished | None:
+        results = getattr(self._config.option, "allure_report_dir", None)
+        end = RunEnd(
+            workers=self._run.slots,
+            wall_s=time.monotonic() - self._began,
+            allure_results=Path(results) if results else None,
+            interrupted=interrupted,
+            command=shlex.join(["pytest", *self._config.invocation_params.args]),
+        )
+        planned = [self._run.plain(case) for case in self._run.cases if case.id in self._planned]
+        try:
+            finished = finish(self._run.directory, planned, end)
+        except (HarnessError, OSError) as error:
+            self._broken(str(error))
+            self._say(self._line())
+            return None
+        show(finished.summary, self._console)
+        self._say(self._line())
+        for name in ("report", "signoff", "allure_report", "allure_results", "junit"):
+            if (path := getattr(finished, name)) is not None:
+                self._say(Text(f"{name.replace('_', ' '):<15}{path}"))
+        for note in finished.notes:
+            self._say(Text(note))
+        return finished
+
+    def _broken(self, message: str) -> None:
+        self._say(Text(f"BROKEN   {message}", _STYLES[Verdict.BROKEN]))
 
     def _line(self) -> Text:
         counts = Counter(self._done.values())
@@ -167,15 +173,6 @@ class Progress:
             if counts[verdict]:
                 text.append(f" · {counts[verdict]} {verdict}", style)
         return text.append(f" · {time.monotonic() - self._began:.1f} s")
-
-    def _table(self) -> Table:
-        table = Table("integration", "row", box=None, pad_edge=False, header_style="bold")
-        for title in ("cases", *Verdict, "seconds"):
-            table.add_column(str(title), justify="right")
-        for (integration, row), tally in sorted(self._tallies.items()):
-            counts = [Text(str(tally.verdicts[v] or "·"), _STYLES[v] if tally.verdicts[v] else "dim") for v in Verdict]
-            table.add_row(integration, row, str(tally.verdicts.total()), *counts, f"{tally.seconds:.1f}")
-        return table
 
     def _say(self, what: Any) -> None:
         self._console.print(what)

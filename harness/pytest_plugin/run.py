@@ -47,10 +47,9 @@ class Run:
         """Every case asked for. Raises :class:`~harness.errors.SelectionError`."""
         return matrix.cases(self.deployments, self.selection)
 
-    @property
-    def cases_directory(self) -> Path:
-        """Where each case has its directory of evidence."""
-        return self.directory / "cases"
+    def plain(self, case: Case) -> dict[str, Any]:
+        """What evidence and reports say of a case."""
+        return {**case.plain(), "kind": self.deployment(case.deployment).kind}
 
     @property
     def control(self) -> Path:

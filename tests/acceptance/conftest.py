@@ -1,0 +1,105 @@
+"""Whole pytest runs in pytest: a small tree of scenarios that use nothing but the plugin, and deployments nobody is called at."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+#: A real deployment's file, complete, whose hosts are never contacted: the scenarios here place no calls.
+LAB = """
+name = "{name}"
+integration = "talkdesk"
+kind = "live"
+platform = {{ domain = "acme.example", host = "127.9.9.1", port = 5060 }}
+accounts.carrier = {{ domain = "carrier.example", host = "127.9.9.1", port = 5060 }}
+phones.caller = {{ account = "carrier", number = "+14155550101" }}
+phones.billing = {{ account = "carrier", user = "agent-billing" }}
+phones.support = {{ account = "carrier", user = "agent-support" }}
+groups.billing = {{ did = "+18155550101", agents = ["billing"] }}
+groups.support = {{ did = "+18155550102", agents = ["support"] }}
+assistants.main = {{ did = "+12065550100", transfer = "cold", transfer_to = "billing" }}
+lines.inbound = {{ did = "+13125550100", assistant = "main" }}
+limits = {{ concurrent_calls = 2, calls_per_second = 1000.0, calls_per_run = 100 }}
+
+[[trunks]]
+name = "udp-ip"
+transport = "udp"
+port = 32681
+host = "127.9.9.2"
+termination = "127.9.9.1:5060"
+
+[[trunks]]
+name = "tcp-ip"
+transport = "tcp"
+port = 32681
+host = "127.9.9.2"
+termination = "127.9.9.1:5060"
+"""
+
+HEAD = """
+import os, time
+from pathlib import Path
+import pytest
+from harness.pytest_plugin.cases import row
+from harness.verdict import Finding, Verdict
+
+@pytest.fixture
+def see(recorder):
+    def see(verdict=Verdict.PASSED, actual="it was so"):
+        recorder.finding(Finding("seen", "caller.1", verdict, "it to be so", actual, time.monotonic()))
+    return see
+"""
+
+
+@dataclass
+class Tree:
+    """A directory with scenarios, deployments and reports of its own."""
+
+    path: Path
+
+    def scenarios(self, text: str, head: str = HEAD) -> None:
+        (self.path / "scenarios" / "test_lab.py").write_text(head + textwrap.dedent(text))
+
+    def deployment(self, name: str = "lab") -> Path:
+        path = self.path / f"{name}.toml"
+        path.write_text(LAB.format(name=name))
+        return path
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", "-p", "no:anyio", "scenarios", *arguments],
+            cwd=self.path,
+            env={name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        process = self.start(*arguments)
+        try:
+            output, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        return process.returncode, output
+
+    @property
+    def run_directory(self) -> Path:
+        """Of the only run so far."""
+        (found,) = [path for path in (self.path / "reports").iterdir() if path.is_dir() and not path.is_symlink()]
+        return found
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["harness.pytest_plugin"]\n')
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    return Tree(tmp_path)

@@ -1,0 +1,109 @@
+"""However a run ends, nothing of it is left running, and its evidence is kept."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+WAITS = """
+    import threading
+
+    @row("TD-INBOUND")
+    def test_inbound(see, case):
+        see()
+        Path(f"begun-{case.axes['transport']}-{case.axes['codec']}").touch()
+        threading.Event().wait(50)
+"""
+
+
+def begun(tree, process: subprocess.Popen[str], count: int) -> None:
+    while len(list(tree.path.glob("begun-*"))) < count:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+
+
+def nothing_left(leader: int, within: float = 20.0) -> None:
+    """The processes of that session are gone, or on their way out and soon gone."""
+    deadline = time.monotonic() + within
+    while left := list(session(leader)):
+        assert time.monotonic() < deadline, [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in left]
+        time.sleep(0.02)
+
+
+def session(leader: int) -> Iterator[int]:
+    """The living processes of a session."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, sid = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if int(sid) == leader and state != "Z":
+            yield int(entry.name)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(tree, ending: signal.Signals, workers: str) -> None:
+    tree.scenarios(WAITS)
+    files = [argument for name in ("one", "other") for argument in ("--deployment", str(tree.deployment(name)))]
+    process = tree.start(*files, "-n", workers, "--codec", "pcmu", "--transport", "udp")
+    try:
+        begun(tree, process, 1)
+        process.send_signal(ending)
+        output, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert "the run was interrupted: stopped by the user" in output
+    nothing_left(process.pid)
+    cases = [json.loads(path.read_text()) for path in tree.run_directory.glob("cases/*/case.json")]
+    assert cases
+    assert all(case["end"]["verdict"] == "broken" for case in cases)
+
+
+def test_a_killed_runner_leaves_nothing_behind(tree) -> None:
+    tree.scenarios(WAITS)
+    process = tree.start("--deployment", str(tree.deployment()), "-n", "2")
+    try:
+        begun(tree, process, 1)
+        process.kill()
+        process.communicate(timeout=20)  # its workers hold the pipe, so this returns when the last one is gone
+    finally:
+        process.kill()
+    nothing_left(process.pid)
+    cases = [json.loads(path.read_text()) for path in tree.run_directory.glob("cases/*/case.json")]
+    assert [case["end"]["verdict"] for case in cases] == ["broken"]
+
+
+def test_a_full_disk_breaks_the_run(tree) -> None:
+    tree.scenarios("""
+        @row("TD-INBOUND")
+        def test_inbound(see):
+            for _ in range(200):
+                see()
+    """)
+
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    process = tree.start("--deployment", str(tree.deployment()), "-n", "2")
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (8192, hard))  # inherited by the workers
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 3, output
+    assert "evidence cannot be written" in output
+    assert "Traceback" not in output
+    nothing_left(process.pid)
+
+
+def test_reports_that_cannot_be_written_are_said_at_once(tree) -> None:
+    tree.scenarios("def test_nothing(): pass")
+    blocked = tree.path / "blocked"
+    blocked.write_text("a file, not a directory")
+    code, output = tree.run("--deployment", str(tree.deployment()), "--reports", str(blocked / "reports"))
+    assert code == 3
+    assert output == f"ERROR: {blocked / 'reports'}: no directory for the run can be made: Not a directory\n"

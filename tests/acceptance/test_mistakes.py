@@ -1,0 +1,51 @@
+"""What the user may do wrong is said in a line, before anything is started."""
+
+from __future__ import annotations
+
+import pytest
+
+SCENARIO = """
+    @row("TD-INBOUND")
+    def test_inbound(see):
+        see()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--row", "TD-NOWHERE"], "ERROR: --row TD-NOWHERE: not in lab; allowed: "),
+        (["--row", "GL-INBOUND"], "ERROR: --row GL-INBOUND: not in lab (it is a row of gladly); allowed: "),
+        (["--transport", "tls"], "ERROR: --transport tls: not in lab; allowed: tcp, udp"),
+        (["--fault", "no-g711"], "ERROR: --fault no-g711: lab is not simulated; allowed: "),
+        (["-n", "99"], "ERROR: -n 99: every leg needs a mark of its own; allowed: up to 24 workers"),
+        (["--deployment", "missing.toml"], "ERROR: missing.toml: no such file; allowed: "),
+    ],
+)
+def test_a_wrong_choice_is_named_with_what_is_allowed(tree, arguments: list[str], said: str) -> None:
+    tree.scenarios(SCENARIO)
+    code, output = tree.run("--deployment", str(tree.deployment()), *arguments)
+    assert code == pytest.ExitCode.USAGE_ERROR
+    assert output.startswith(said), output
+    assert len(output.splitlines()) == 1
+    assert not (tree.path / "reports").exists()
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_scenarios_need_a_deployment(tree, workers: str) -> None:
+    tree.scenarios(SCENARIO)
+    code, output = tree.run("-n", workers)
+    assert code == pytest.ExitCode.USAGE_ERROR
+    assert output == "ERROR: scenarios need a deployment; allowed: --deployment FILE (see scenarios/deployments)\n"
+
+
+def test_a_plan_places_no_call(tree) -> None:
+    tree.scenarios(SCENARIO)
+    code, output = tree.run("--deployment", str(tree.deployment()), "--plan", "-n", "4", "--codec", "pcmu")
+    assert code == 0
+    assert output.splitlines() == [
+        "TD-INBOUND[lab:synthflow-udp-ip-pcmu]  An outside call reaches the AI",
+        "TD-INBOUND[lab:synthflow-tcp-ip-pcmu]  An outside call reaches the AI",
+        "2 cases; none was run",
+    ]
+    assert not (tree.path / "reports").exists()

@@ -1,0 +1,109 @@
+"""Workers: what they share, what they have for themselves, and what happens when one dies."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+
+def spans(directory: Path) -> list[tuple[float, float]]:
+    return sorted(tuple(json.loads(path.read_text())) for path in directory.glob("span-*"))  # type: ignore[misc]
+
+
+SPANS = """
+    @row("TD-INBOUND", "HANGUP-CALLER", "HANGUP-AI")
+    def test_span(see, case):
+        see()
+        began = time.monotonic()
+        time.sleep(0.2)
+        name = "".join(letter if letter.isalnum() else "-" for letter in case.id)
+        Path(f"span-{case.deployment}-{name}").write_text(f"[{began}, {time.monotonic()}]")
+"""
+
+
+def test_cases_of_a_real_deployment_never_overlap(tree) -> None:
+    tree.scenarios(SPANS)
+    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "4")
+    assert code == 0, output
+    found = spans(tree.path)
+    assert len(found) >= 5
+    assert all(ended <= began for (_, ended), (began, _) in itertools.pairwise(found))
+
+
+def test_cases_of_two_deployments_run_side_by_side(tree) -> None:
+    tree.scenarios(SPANS)
+    one, other = tree.deployment("one"), tree.deployment("other")
+    code, output = tree.run("--deployment", str(one), "--deployment", str(other), "-n", "4")
+    assert code == 0, output
+    found = spans(tree.path)
+    assert any(ended > began for (_, ended), (began, _) in itertools.pairwise(found))
+
+
+def test_a_dead_worker_breaks_its_case_alone(tree) -> None:
+    tree.scenarios("""
+        @row("TD-INBOUND")
+        def test_inbound(see, case):
+            see()
+            if case.axes["transport"] == "tcp" and case.axes["codec"] == "pcma":
+                os.kill(os.getpid(), 9)
+    """)
+    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "2")
+    assert code == 3, output
+    assert "BROKEN   TD-INBOUND[lab:synthflow-tcp-ip-pcma]  its worker process died" in output
+    assert "4/4 cases · 3 passed · 1 broken" in output
+
+
+def test_every_worker_has_marks_of_its_own(tree) -> None:
+    tree.scenarios("""
+        @row("TD-INBOUND", "HANGUP-CALLER", "HANGUP-AI", "HOLD", "BUSY")
+        def test_marks(see, case, case_marks):
+            see()
+            time.sleep(0.1)
+            name = "".join(letter if letter.isalnum() else "-" for letter in case.id)
+            Path(f"marks-{os.getpid()}-{name}").write_text(f"{[next(case_marks) for _ in range(8)]}")
+    """)
+    one, other = tree.deployment("one"), tree.deployment("other")
+    code, output = tree.run("--deployment", str(one), "--deployment", str(other), "-n", "3")
+    assert code == 0, output
+    marks: dict[str, set[int]] = {}
+    for path in tree.path.glob("marks-*"):
+        marks.setdefault(path.name.split("-")[1], set()).update(json.loads(path.read_text()))
+    assert len(marks) > 1
+    assert sum(map(len, marks.values())) == len(set().union(*marks.values()))
+    assert all(0 <= mark < 240 for found in marks.values() for mark in found)
+
+
+def test_the_call_gate_holds_over_all_workers(tree) -> None:
+    tree.scenarios("""
+        @row("TD-INBOUND", "HANGUP-CALLER")
+        def test_gate(see, case, gate, run):
+            see()
+            for _ in range(5):
+                with gate.admit(10.0), open("log", "a") as log:
+                    log.write(f"{run.calls_up.total()}\\n")
+                    time.sleep(0.02)
+    """)
+    names = ("one", "other", "third")
+    files = [argument for name in names for argument in ("--deployment", str(tree.deployment(name)))]
+    code, output = tree.run(*files, "-n", "3")
+    assert code == 0, output
+    up = [int(line) for line in (tree.path / "log").read_text().split()]
+    assert 1 < max(up) <= 3
+
+
+def test_two_runs_at_once_stay_out_of_each_others_way(tree) -> None:
+    tree.scenarios("""
+        @row("TD-INBOUND")
+        def test_inbound(see):
+            see()
+            time.sleep(0.3)
+    """)
+    arguments = ("--deployment", str(tree.deployment()), "-n", "2")
+    both = [tree.start(*arguments), tree.start(*arguments)]
+    outputs = [process.communicate(timeout=60)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert (
+        len([path for path in (tree.path / "reports").iterdir() if (path / "cases").is_dir() and not path.is_symlink()])
+        == 2
+    )

@@ -1,0 +1,69 @@
+"""What a scenario says and raises, and what the run makes of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict", "code"),
+    [
+        ("see()", "passed", 0),
+        ("see(Verdict.FAILED, 'it was not')", "failed", 1),
+        ("see(); assert 1 == 2, 'one is not two'", "failed", 1),
+        ("pass", "failed", 1),
+        ("see(Verdict.NOT_OBSERVABLE, 'nobody looked')", "not observable", 1),
+        ("see(); raise OSError('a socket went away')", "broken", 3),
+        ("pytest.skip('not today')", "broken", 3),
+    ],
+)
+def test_a_case_ends_as_its_findings_and_exceptions_say(tree, body: str, verdict: str, code: int) -> None:
+    tree.scenarios(f"""
+        @row("TD-INBOUND")
+        def test_inbound(see):
+            {body}
+    """)
+    found, output = tree.run("--deployment", str(tree.deployment()), "--transport", "udp", "--codec", "pcmu")
+    assert found == code, output
+    (case,) = tree.run_directory.glob("cases/*/case.json")
+    assert json.loads(case.read_text())["end"]["verdict"] == verdict
+    assert f"1 {verdict}" in output
+
+
+def test_the_first_line_of_a_failure_stands_in_the_output(tree) -> None:
+    tree.scenarios("""
+        @row("TD-INBOUND")
+        def test_inbound(see):
+            see(Verdict.FAILED, "nobody answered")
+    """)
+    _, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcma", "-n", "2")
+    assert (
+        "FAILED   TD-INBOUND[lab:synthflow-udp-ip-pcma]  seen of caller.1: expected it to be so; nobody answered"
+        in output
+    )
+
+
+def test_a_fault_in_the_teardown_breaks_the_case(tree) -> None:
+    tree.scenarios("""
+        @pytest.fixture
+        def phone():
+            yield
+            raise OSError("could not hang up")
+
+        @row("TD-INBOUND")
+        def test_inbound(see, phone):
+            see()
+    """)
+    code, output = tree.run("--deployment", str(tree.deployment()), "--transport", "udp", "--codec", "pcmu")
+    assert code == 3, output
+    assert "BROKEN   TD-INBOUND[lab:synthflow-udp-ip-pcmu]  OSError: could not hang up" in output
+
+
+def test_a_scenario_that_cannot_be_read_breaks_the_run(tree) -> None:
+    tree.scenarios("import no_such_module")
+    for workers in ("0", "2"):
+        code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers)
+        assert code == 3, output
+        assert "No module named 'no_such_module'" in output
