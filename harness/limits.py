@@ -189,7 +189,7 @@ class CallGate:
             raise
         time.sleep(max(0.0, start - time.monotonic()))
         self._count(+1)
-        return Permit(slot, self.limits.seconds_per_call, self._settle)
+        return Permit(slot, self._settle, self._count_another)
 
     def _slot(self, deadline: float, within: float) -> Lease:
         most = self.limits.concurrent_calls
@@ -228,13 +228,20 @@ class CallGate:
                 raise ResourceError(f"no call may be placed within {within:g} s: those under way may use up {tight}")
             time.sleep(_POLL_S)
 
+    def _count_another(self) -> None:
+        with self._opened() as books:
+            self._refuse_more(books)
+            books.placed += 1
+
+    def _refuse_more(self, books: _Books) -> None:
+        if books.placed >= self.limits.calls_per_run:
+            most = self.limits.calls_per_run
+            raise RefusedError(f"this run has placed its {books.placed} calls; allowed: limits.calls_per_run = {most}")
+
     def _tight(self, books: _Books) -> str | None:
         """The cap that calls under way may use up, None when there is room. Raises :class:`RefusedError` at a cap's end."""
         limits, longest = self.limits, self.limits.seconds_per_call
-        if books.placed >= limits.calls_per_run:
-            raise RefusedError(
-                f"this run has placed its {books.placed} calls; allowed: limits.calls_per_run = {limits.calls_per_run}"
-            )
+        self._refuse_more(books)
         caps = [("limits.seconds_per_run", books.seconds, longest, limits.seconds_per_run, " s")]
         if limits.cost_per_run is not None:
             caps.append(("limits.cost_per_run", books.cost, limits.cost(longest), limits.cost_per_run, ""))
@@ -295,12 +302,16 @@ class CallGate:
 class Permit:
     """One call's place in the gate, from the moment it may be placed."""
 
-    def __init__(self, slot: Lease, seconds: float, settle: Callable[[Lease, float], None]) -> None:
-        self.seconds = seconds  #: how long the call may last
+    def __init__(self, slot: Lease, settle: Callable[[Lease, float], None], another: Callable[[], None]) -> None:
         self._slot: Lease | None = slot
         self._settle = settle
+        self._another = another
         self._placed_at = time.monotonic()
         self._lock = threading.Lock()
+
+    def another(self) -> None:
+        """Count one more call in this one's place: it is replaced on a REFER. Raises :class:`RefusedError`."""
+        self._another()
 
     def release(self) -> None:
         """The call has ended; harmless when done twice."""

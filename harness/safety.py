@@ -203,6 +203,15 @@ def check_headers(headers: Iterable[tuple[str, str]]) -> None:
             )
 
 
+def check_request(method: str, headers: Iterable[tuple[str, str]]) -> None:
+    """Raise :class:`RefusedError` for a request that begins a call past the rules, or has others begin one."""
+    if method.upper() in ("INVITE", "REFER"):
+        raise RefusedError(
+            f"{method} is not sent as a plain request; allowed: dial, transfer and re-INVITE, which keep the rules"
+        )
+    check_headers(headers)
+
+
 def _spellings(number: str, region: str) -> Iterator[str]:
     """The ways a switch in ``region`` takes a number that it has in E.164, besides that one."""
     yield number[1:]

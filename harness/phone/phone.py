@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from harness.errors import HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
+from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
 from harness.events import (
     CallState,
     Event,
@@ -26,7 +27,9 @@ from harness.events import (
 from harness.phone.config import PhoneConfig
 from harness.phone.process import NotNegotiatedError, PhoneProcess
 from harness.phone.protocol import FAREWELL_SECONDS, Mark, Policy, Ring, Source, choice_to_plain
+from harness.phone.rules import Curfew, Place, Rules
 from harness.phone.waiter import NeverCame, never_came, wait_for
+from harness.safety import check_headers, check_request
 
 if TYPE_CHECKING:
     from harness.phone.pool import PhonePool
@@ -55,6 +58,8 @@ class Leg:
         self._successor: Leg | None = None
         self._closed = False
         self._taken = False
+        self._place: Place | None = None
+        self._call_off: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         return f"<Leg {self.id} {self.direction} {self.state}>"
@@ -157,15 +162,18 @@ class Leg:
     def transfer(self, uri: str, headers: Headers = ()) -> None:
         """Blind: REFER to ``uri``. Its headers, and those that ``uri`` embeds, go along. Hang up when it succeeded."""
         self.phone.guard(uri)
+        check_headers(headers)
         self._do("transfer", uri=uri, headers=list(headers))
 
     def transfer_attended(self, other: Leg, headers: Headers = ()) -> None:
         """REFER with Replaces: join this leg's far end to that of ``other``, a leg of the same process."""
         self._same_process(other)
+        check_headers(headers)
         self._do("transfer_attended", other=other.key, headers=list(headers))
 
     def request(self, method: str, headers: Headers = (), body: str = "", content_type: str = "") -> None:
         """A request of any method within the dialog; its answer is among the messages."""
+        check_request(method, headers)
         self._do("leg_request", method=method, headers=list(headers), body=body, content_type=content_type)
 
     def play(self, source: Source) -> None:
@@ -218,7 +226,7 @@ class Leg:
             return None
 
         def hopeless() -> str | BaseException | None:
-            error = self.phone.error
+            error = self.phone.overrun or self.phone.error
             if error is not None:
                 return error
             if self._closed or (self._state == "disconnected" and not outlives_call):
@@ -270,12 +278,44 @@ class Leg:
         self._events.append(event)
         if isinstance(event, CallState):
             self._state = event.state
+            if event.state == "disconnected":
+                self._leave()
         elif isinstance(event, MediaState) and event.active:
             self._codec = event.codec
 
     def close(self) -> None:
         """Note that nothing more will come."""
         self._closed = True
+        self._leave()
+
+    def hold_place(self, place: Place) -> None:
+        """Keep a place among the calls until this one ends."""
+        self._place = place
+        if self._closed or self._state == "disconnected":
+            self._leave()
+
+    def end_after(self, seconds: float, curfew: Curfew) -> None:
+        """See to it that the leg ends in ``seconds`` at the latest."""
+        self._call_off = curfew.after(seconds, lambda: self._overrun(seconds))
+
+    def _overrun(self, seconds: float) -> None:
+        if self._closed or self._state == "disconnected":
+            return
+        self.phone.overran(self.id, seconds)
+        with contextlib.suppress(HarnessError):  # a lost process has hung up already
+            self.hangup()
+
+    def _leave(self) -> None:
+        place, self._place = self._place, None
+        if place is not None:
+            place.leave()
+        if self._call_off is not None:
+            self._call_off()
+
+    @property
+    def place(self) -> Place | None:
+        """Its place among the calls; None when it was received, or is over."""
+        return self._place
 
     def succeed(self, successor: Leg) -> None:
         """Note the call that takes this one's place."""
@@ -295,7 +335,9 @@ class Phone:
         sink: Sink,
         marks: Iterator[int],
         directory: Path,
+        rules: Rules,
     ) -> None:
+        self._rules = rules
         self._pool, self.process, self.key, self.config = pool, process, key, config
         self.bell: threading.Condition = pool.bell
         self.directory = directory
@@ -308,6 +350,8 @@ class Phone:
         self._lost: PhoneLostError | None = None
         self._sink_error: Exception | None = None
         self._released = False
+        self._promised: list[Place] = []
+        self.overrun: BrokenError | None = None  #: a leg lasted too long and was hung up
         self.registration: RegistrationState | None = None
 
     def __repr__(self) -> str:
@@ -390,17 +434,16 @@ class Phone:
 
     # Calls.
 
-    def dial(
-        self, uri: str, headers: Headers = (), play: Source | None = None, identity: str | None = None
-    ) -> Leg:
+    def dial(self, uri: str, headers: Headers = (), play: Source | None = None, identity: str | None = None) -> Leg:
         """Call ``uri`` (a SIP or tel URI, or a number of the phone's domain); returns at once.
 
         ``identity`` is the user that From names instead of the phone's own, as a warm transfer shows another's number.
 
-        Raises :class:`RefusedError` when the guard does not allow it, :class:`ResourceError` without a free call.
+        Raises :class:`RefusedError` when the rules do not allow it, :class:`ResourceError` without a free call.
         """
         target = self.target(uri)
         self.guard(target)
+        check_headers(headers)
         with self.bell:
             up = sum(1 for leg in self._order if not leg.closed and leg.state != "disconnected")
         if up >= self.config.max_calls:
@@ -408,16 +451,26 @@ class Phone:
         own: list[tuple[str, str]] = []
         if self.config.privacy:
             own = [("Privacy", "id"), ("P-Asserted-Identity", f"<{self.config.address_of_record}>")]
-        key = self.command(
-            "dial",
-            phone=self.key,
-            uri=target,
-            headers=[*own, *headers],
-            mark=self._next_mark(),
-            source=choice_to_plain(play or Mark()),
-            local_uri=_ANONYMOUS if self.config.privacy else self._local_uri(identity),
-        )
-        return self._legs[key]
+        place = Place(self._rules.admit()) if self._rules.admit else None
+        try:
+            key = self.command(
+                "dial",
+                phone=self.key,
+                uri=target,
+                headers=[*own, *headers],
+                mark=self._next_mark(),
+                source=choice_to_plain(play or Mark()),
+                local_uri=_ANONYMOUS if self.config.privacy else self._local_uri(identity),
+            )
+        except BaseException:
+            if place is not None:
+                place.leave()
+            raise
+        leg = self._legs[key]
+        if place is not None:
+            with self.bell:
+                leg.hold_place(place)
+        return leg
 
     def _local_uri(self, identity: str | None) -> str:
         return f"<sip:{identity}@{self.config.domain}>" if identity else ""
@@ -478,6 +531,7 @@ class Phone:
         within: float = 35.0,
     ) -> tuple[int, str]:
         """The final answer to a request outside any dialog; 408 comes from the phone itself after 32 s."""
+        check_request(method, headers)
         code, reason = self.command(
             "request",
             within,
@@ -507,7 +561,13 @@ class Phone:
             return None
 
         return wait_for(
-            self.bell, probe, goal=goal, within=within, subject=self.name, hopeless=lambda: self.error, log=self.log
+            self.bell,
+            probe,
+            goal=goal,
+            within=within,
+            subject=self.name,
+            hopeless=lambda: self.overrun or self.error,
+            log=self.log,
         )
 
     # Its end.
@@ -537,7 +597,26 @@ class Phone:
 
     def guard(self, uri: str) -> None:
         """Raise :class:`RefusedError` for what may not be called."""
-        self._pool.guard(uri)
+        self._rules.guard(uri)
+
+    def follow(self, leg: Leg, uri: str) -> None:
+        """Promise a place to the call that a REFER in ``leg`` asks for. Raises :class:`RefusedError` or :class:`BrokenError`."""
+        self.guard(uri)
+        if self._rules.admit is None:
+            return
+        place = leg.place
+        if place is None:
+            place = Place(self._rules.admit())
+        else:
+            place.share()
+        with self.bell:
+            self._promised.append(place)
+
+    def overran(self, leg: str, seconds: float) -> None:
+        """Note that a leg had to be hung up; every wait of the phone's ends."""
+        with self.bell:
+            self.overrun = ResourceError(f"{leg} was hung up after {seconds:g} s; allowed: limits.seconds_per_call")
+            self.bell.notify_all()
 
     def command(self, name: str, within: float = 10.0, /, **arguments: Any) -> Any:
         """Have the process do something."""
@@ -583,6 +662,10 @@ class Phone:
         self._order.append(leg)
         if predecessor is not None:
             predecessor.succeed(leg)
+            if self._promised and leg.direction == "outgoing":
+                leg.hold_place(self._promised.pop(0))
+        if self._rules.seconds_per_call is not None:
+            leg.end_after(self._rules.seconds_per_call, self._pool.curfew)
         self._emit(event)
         return mark if given is None else None
 

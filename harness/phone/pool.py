@@ -16,6 +16,7 @@ from harness.events import RegistrationState
 from harness.phone.config import PhoneConfig
 from harness.phone.phone import Phone, Sink
 from harness.phone.process import PhoneProcess
+from harness.phone.rules import Curfew, Rules
 
 #: pjsua holds eight transports a process; one wakes its main loop (pjsua_internal.h, ``tpdata``).
 _MOST_PHONES: Final = 7
@@ -57,15 +58,16 @@ class PhonePool:
     """The phones of one worker. Thread-safe.
 
     ``guard`` is asked before anything is called, transferred or followed, and raises :class:`RefusedError` for what
-    the safety rules forbid. A process that says nothing for ``patience`` seconds counts as hung. Sinks are called one
-    at a time, in a thread of the pool's; they must not call phones.
+    the safety rules forbid; a lease may bring rules of its own. A process that says nothing for ``patience`` seconds
+    counts as hung. Sinks are called one at a time, in a thread of the pool's; they must not call phones.
     """
 
     def __init__(
         self, directory: Path, *, guard: Callable[[str], None] = lambda uri: None, patience: float = 5.0
     ) -> None:
         self.bell = threading.Condition()  #: rings at each event; held while they are taken
-        self.guard = guard
+        self.curfew = Curfew()
+        self._guard = guard
         self.doom: BaseException | None = None  #: why no wait can succeed any more
         self._patience = patience
         directory.mkdir(parents=True, exist_ok=True)
@@ -88,25 +90,40 @@ class PhonePool:
         """The processes that are alive."""
         return [host.process.pid for host in self._hosts if host.process.lost is None]
 
-    def lease(self, config: PhoneConfig, *, sink: Sink, marks: Iterator[int], directory: Path) -> Phone:
+    def lease(
+        self,
+        config: PhoneConfig,
+        *,
+        sink: Sink,
+        marks: Iterator[int],
+        directory: Path,
+        rules: Rules | None = None,
+    ) -> Phone:
         """A phone for a case; recordings go to ``directory``, marks of its legs are drawn from ``marks``.
+
+        It keeps to ``rules``; without any, to the pool's guard alone.
 
         Raises :class:`ResourceError` for what this machine or build cannot give (ports, codecs, calls), and
         :class:`PhoneLostError` when no phone process starts.
         """
         directory.mkdir(parents=True, exist_ok=True)
+        asked = (config, sink, marks, directory, rules or Rules(self._guard))
         with self._leasing:
             if self._closed:
                 raise BrokenError("the phones are closed")
-            return self._readopt(config, sink, marks, directory) or self._add(config, sink, marks, directory)
+            return self._readopt(*asked) or self._add(*asked)
 
-    def _readopt(self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path) -> Phone | None:
+    def _readopt(
+        self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path, rules: Rules
+    ) -> Phone | None:
         for host in self._hosts:
             for parked in list(host.parked.values()):
                 if parked.config != config or host.process.lost is not None:
                     continue
                 del host.parked[parked.key]
-                phone = Phone(self, host.process, parked.key, config, sink=sink, marks=marks, directory=directory)
+                phone = Phone(
+                    self, host.process, parked.key, config, sink=sink, marks=marks, directory=directory, rules=rules
+                )
                 with self.bell:
                     host.phones[phone.key] = phone
                 address, registered = host.process.call("adopt", phone=phone.key, directory=str(directory))
@@ -115,9 +132,11 @@ class PhonePool:
                 return phone
         return None
 
-    def _add(self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path) -> Phone:
+    def _add(self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path, rules: Rules) -> Phone:
         host = self._host_for(config)
-        phone = Phone(self, host.process, next(self._keys), config, sink=sink, marks=marks, directory=directory)
+        phone = Phone(
+            self, host.process, next(self._keys), config, sink=sink, marks=marks, directory=directory, rules=rules
+        )
         with self.bell:
             host.phones[phone.key] = phone
         try:
@@ -189,6 +208,7 @@ class PhonePool:
 
     def close(self) -> None:
         """Hang up everything and end the processes. Leased phones are of no use any more."""
+        self.curfew.close()
         with self._leasing:
             self._closed = True
             hosts, self._hosts = self._hosts, []
@@ -215,9 +235,16 @@ class PhonePool:
         """May a REFER be followed?"""
         if name != "may_follow":
             return None
+        with self.bell:
+            host = next((host for host in self._hosts if host.process is process), None)
+            leg = next(
+                (leg for phone in (host.phones.values() if host else ()) if (leg := phone.leg(arguments["leg"]))), None
+            )
+        if leg is None:
+            return False
         try:
-            self.guard(arguments["uri"])
-        except RefusedError:
+            leg.phone.follow(leg, arguments["uri"])
+        except (RefusedError, BrokenError):
             return False
         return True
 
