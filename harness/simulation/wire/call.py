@@ -147,7 +147,8 @@ class Call:
     ) -> Response:
         """Send any request but INVITE in the dialog and return its final response.
 
-        Silence gives a local 408, a transport failure a local 503. A 481 or 408 ends the call (RFC 3261 12.2.1.2).
+        Silence gives a local 408, a transport failure a local 503. A 481 or 408 ends an answered call, with a
+        BYE in case somebody is there after all (RFC 3261 12.2.1.2).
         Raises RuntimeError when there is no dialog yet.
         """
         dialog = self._need_dialog()
@@ -157,9 +158,14 @@ class Call:
         request = dialog.build(method, lines, body, contact=self._contact_for(method))
         response = await self._transact(request)
         dialog.take_response(response)
-        if response.status in (408, 481) and method not in ("BYE", "NOTIFY", "CANCEL"):
-            self._finish(End(How.LOST, "remote", 0, response.reason, response))
+        if method not in ("BYE", "NOTIFY"):
+            self._lose_if_gone(response)
         return response
+
+    def _lose_if_gone(self, response: Response) -> None:
+        if response.status in (408, 481) and self.state == "confirmed":
+            end = End(How.LOST, "remote", 0, response.reason, response)
+            self.ua.spawn(self._bye(end), "BYE of a lost dialog")
 
     async def info(
         self, body: bytes | str, content_type: str = "application/dtmf-relay", headers: HeaderPairs = ()
@@ -228,8 +234,7 @@ class Call:
                 self._session_from_response(response)
         finally:
             self._inviting = False
-        if response.status in (408, 481):
-            self._finish(End(How.LOST, "remote", 0, response.reason, response))
+        self._lose_if_gone(response)
         return response
 
     def refer(self, refer_to: NameAddr | str, headers: HeaderPairs = ()) -> Referral:

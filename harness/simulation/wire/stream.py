@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import socket
 import ssl
 import struct
@@ -235,7 +236,11 @@ class Connector:
                 sock = _stream_socket(hop.address)
                 sock.bind((flow.listen.address, 0))
                 loop = asyncio.get_running_loop()
-                await loop.sock_connect(sock, hop.remote)
+                try:
+                    await loop.sock_connect(sock, hop.remote)
+                except OSError as error:
+                    number = error.errno or 0  # asyncio's own text does not say why
+                    raise OSError(number, os.strerror(number)) from error
                 quick_ack(sock)
                 name = (hop.server_name or hop.address) if context else None
                 await loop.create_connection(lambda: flow, sock=sock, ssl=context, server_hostname=name)

@@ -1,0 +1,201 @@
+"""Nodes on loopback for one story, their books checked at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import itertools
+import logging
+import os
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from harness.simulation.wire.agent import UserAgent
+from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.timers import Timers
+from harness.simulation.wire.transaction import State
+from harness.simulation.wire.transport import Hop, Listen, TlsIdentity, Traced, TransportName
+from harness.sip.message import Message, Request
+from harness.sip.sdp import offer
+
+OFFER = bytes(offer("127.0.0.1", 40000))
+ANSWER = bytes(offer("127.0.0.1", 40002))
+TIMERS = Timers.scaled(0.02)  # T1 of 20 ms: 64*T1 is 1.3 s
+_hosts = itertools.count(1)
+
+
+class Nodes:
+    """Makes user agents on addresses of their own, and runs a story among them."""
+
+    offer, answer, timers = OFFER, ANSWER, TIMERS
+
+    def __init__(self, identity: Callable[..., TlsIdentity]) -> None:
+        self.identity = identity
+        self.traced: list[Traced] = []
+        self._news = asyncio.Event()
+        self._agents: list[UserAgent] = []
+
+    async def ua(self, name: str, *transports: TransportName, **options: Any) -> UserAgent:
+        """A started node with a listener per transport (UDP by default)."""
+        host = f"127.{100 + os.getpid() % 100}.{next(_hosts) % 250}.{len(self._agents) + 1}"
+        options.setdefault("timers", TIMERS)
+        if "tls" in transports:
+            options.setdefault("tls", self.identity(host))
+        listens = [Listen(transport, host) for transport in transports or ("udp",)]
+        ua = UserAgent(name, listens, trace=self._trace, **options)
+        await ua.start()
+        self._agents.append(ua)
+        return ua
+
+    def _trace(self, message: Traced) -> None:
+        self.traced.append(message)
+        self._news.set()
+
+    async def until(self, node: str, direction: str, head: str, count: int = 1) -> list[Traced]:
+        """Wait until that many such messages have passed."""
+        async with asyncio.timeout(10):
+            while len(found := self.starts(node, direction, head)) < count:
+                self._news.clear()
+                await self._news.wait()
+        return found
+
+    async def answering(self, name: str, *transports: TransportName, **options: Any) -> UserAgent:
+        """A node that rings and answers every call."""
+        ua = await self.ua(name, *transports, **options)
+
+        async def take(call: IncomingCall) -> None:
+            call.ring()
+            call.answer(ANSWER)
+
+        ua.on_invite = take
+        return ua
+
+    def hop(self, ua: UserAgent, transport: TransportName | None = None) -> Hop:
+        """Where a node is reached."""
+        listen = ua.local(transport) if transport else ua.listening[0]
+        return Hop(listen.transport, listen.address, listen.port)
+
+    def dial(self, caller: UserAgent, callee: UserAgent, **options: Any) -> Any:
+        """An INVITE with an offer from one node to another."""
+        hop = options.pop("hop", None) or self.hop(callee)
+        options.setdefault("sdp", OFFER)
+        uri = f"sip:{callee.name}@{hop.address}:{hop.port};transport={hop.transport}"
+        return caller.invite(uri, from_="<sip:+12065550123@example.com>", hop=hop, **options)
+
+    def starts(self, node: str, direction: str, head: str) -> list[Traced]:
+        """What a node sent or received whose start line begins so."""
+        return [
+            m for m in self.traced if (m.node, m.direction) == (node, direction) and m.data.startswith(head.encode())
+        ]
+
+    def run(self, story: Coroutine[Any, Any, None], *, patient: bool = False) -> None:
+        """Run the story; then no call may be left, and no transaction but answered ones.
+
+        ``patient`` waits until those are gone as well: 64*T1 and more.
+        """
+
+        async def whole() -> None:
+            async with asyncio.timeout(60):
+                try:
+                    await story
+                    await self._settle(patient)
+                finally:
+                    for ua in self._agents:
+                        await ua.stop()
+                assert not [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+                assert not [f for ua in self._agents for f in ua.flows()]
+
+        asyncio.run(whole())
+
+    async def _settle(self, patient: bool) -> None:
+        """Wait until the books are empty; 64*T1 and the longest linger after it are the most it may take."""
+        deadline = asyncio.get_running_loop().time() + 2.5 * TIMERS.transaction
+        answered = () if patient else (State.ACCEPTED, State.COMPLETED, State.CONFIRMED)
+        while any(ua.calls() or [t for t in ua.transactions() if t.state not in answered] for ua in self._agents):
+            left = [(ua.name, ua.calls(), ua.transactions()) for ua in self._agents]
+            assert asyncio.get_running_loop().time() < deadline, left
+            await asyncio.sleep(TIMERS.t1)
+
+
+class Authority:
+    """A certificate authority of the tests, and what it signs."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test CA")])
+        self.certificate = self._sign(self._name, self._key.public_key(), [], authority=True)
+        self.path = directory / "ca.pem"
+        self.path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+
+    def _sign(
+        self, name: x509.Name, key: ec.EllipticCurvePublicKey, names: list[str], *, authority: bool, days: int = 1
+    ) -> x509.Certificate:
+        now = datetime.datetime.now(datetime.UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=3))
+            .not_valid_after(now + datetime.timedelta(days=days))
+            .add_extension(x509.BasicConstraints(authority, None), critical=True)
+        )
+        if names:
+            alternatives: list[x509.GeneralName] = []
+            for text in names:
+                try:
+                    alternatives.append(x509.IPAddress(ipaddress.ip_address(text)))
+                except ValueError:
+                    alternatives.append(x509.DNSName(text))
+            builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        return builder.sign(self._key, hashes.SHA256())
+
+    def identity(self, *names: str, days: int = 1, trust: bool = True, **options: Any) -> TlsIdentity:
+        """A certificate for ``names``; one of ``days`` below zero has expired."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+        certificate = self._sign(subject, key.public_key(), list(names), authority=False, days=days)
+        stem = self.directory / f"{names[0]}-{certificate.serial_number}"
+        stem.with_suffix(".crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        stem.with_suffix(".key").write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        trusted = self.path if trust else None
+        return TlsIdentity(stem.with_suffix(".crt"), stem.with_suffix(".key"), trusted, **options)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def nodes(authority: Authority, caplog: pytest.LogCaptureFixture) -> Iterator[Nodes]:
+    """The nodes of one test. An error logged by the wire fails it: nothing may escape to the loop."""
+    caplog.set_level(logging.WARNING)
+    yield Nodes(authority.identity)
+    broken = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert not broken, [record.getMessage() for record in broken]
+
+
+def parse(traced: Traced) -> Message:
+    return Message.parse(traced.data)
+
+
+def as_request(message: Message) -> Request:
+    assert isinstance(message, Request)
+    return message

@@ -1,0 +1,290 @@
+"""What a bad network does to calls, made at the byte level by the nodes' filters."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from harness.simulation.wire.call import CallFailedError, How
+from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.transport import REJECT, Delayed, Passage, Passed, TransportName
+
+
+class Lossy:
+    """Drops a fifth of all datagrams and doubles another fifth, both ways, the same ones in each run."""
+
+    def __init__(self, seed: int, loss: float = 0.2, doubled: float = 0.2) -> None:
+        self._random = random.Random(seed)
+        self._loss, self._doubled = loss, doubled
+        self.did: Counter[str] = Counter()
+
+    def __call__(self, passage: Passage) -> Passed:
+        draw = self._random.random()
+        if draw < self._loss:
+            self.did["lost"] += 1
+            return None
+        if draw < self._loss + self._doubled:
+            self.did["doubled"] += 1
+            return [passage.data, passage.data]
+        return passage.data
+
+
+def test_every_call_comes_and_goes_with_loss_and_duplicates(nodes: Any) -> None:
+    """20 % lost and 20 % doubled, each way: 36 % of all exchanges need a second try or more."""
+
+    async def story() -> None:
+        network = Lossy(7)
+        caller = await nodes.ua("caller", filter=network)
+        callee = await nodes.ua("callee")
+        taken: Counter[str] = Counter()
+
+        async def take(call: IncomingCall) -> None:
+            taken[call.call_id] += 1
+            call.ring()
+            call.answer(nodes.answer)
+
+        callee.on_invite = take
+
+        async def one(index: int) -> bool:
+            call = nodes.dial(caller, callee)
+            if index % 3 == 2:  # a third hang up while it rings, or while the answer is on its way
+                call.cancel()
+            try:
+                await call.wait_answered()
+            except CallFailedError as error:
+                return error.end.how is How.CANCELLED
+            response = await call.bye()
+            # A BYE whose answers were all lost is a local 408: the peer has ended the call nevertheless.
+            return response is not None and response.status in (200, 408, 481)
+
+        results = await asyncio.gather(*(one(index) for index in range(40)))
+        assert all(results)
+        assert set(taken.values()) == {1}  # a doubled INVITE is one call
+        assert network.did["lost"] > 50
+        assert network.did["doubled"] > 50
+
+    nodes.run(story(), patient=True)
+
+
+def test_a_lost_ack_of_a_2xx_is_repeated(nodes: Any) -> None:
+    async def story() -> None:
+        acks: list[bytes] = []
+
+        def lose_first_ack(passage: Passage) -> bytes | None:
+            if passage.direction == "out" and passage.data.startswith(b"ACK"):
+                acks.append(passage.data)
+                return None if len(acks) == 1 else passage.data
+            return passage.data
+
+        caller = await nodes.ua("caller", filter=lose_first_ack)
+        callee = await nodes.ua("callee")
+
+        async def take(call: IncomingCall) -> None:
+            call.answer(nodes.answer)
+            assert await call.wait_acked(5)
+
+        callee.on_invite = take
+        call = nodes.dial(caller, callee)
+        await call.wait_answered(5)
+        await nodes.until("callee", "received", "ACK")
+        assert len(set(acks)) == 1  # the very same ACK again
+        await call.bye()
+
+    nodes.run(story())
+
+
+def test_an_ack_that_never_comes_ends_the_call(nodes: Any) -> None:
+    async def story() -> None:
+        caller = await nodes.ua("caller", filter=lambda p: None if p.data.startswith(b"ACK") else p.data)
+        callee = await nodes.ua("callee")
+        ended: asyncio.Queue[How] = asyncio.Queue()
+
+        async def take(call: IncomingCall) -> None:
+            call.on_ended = lambda end: ended.put_nowait(end.how)
+            call.answer(nodes.answer)
+            assert not await call.wait_acked(10)
+
+        callee.on_invite = take
+        call = nodes.dial(caller, callee)
+        await call.wait_answered(5)
+        assert (await call.wait_ended(10)).by == "remote"
+        assert await ended.get() is How.NO_ACK
+        # T1, 2*T1 … capped at T2, for 64*T1.
+        again = [m for m in nodes.starts("callee", "sent", "SIP/2.0 200") if b"1 INVITE" in m.data]
+        assert len(again) >= 8
+
+    nodes.run(story())
+
+
+def test_a_rejection_is_repeated_until_its_ack(nodes: Any) -> None:
+    """Timers G and H: the answer goes on until the ACK is there, and the transaction ends without one too."""
+
+    async def story() -> None:
+        caller = await nodes.ua("caller", filter=lambda p: None if p.data.startswith(b"ACK") else p.data)
+        callee = await nodes.ua("callee")
+
+        async def refuse(call: IncomingCall) -> None:
+            call.reject(486)
+
+        callee.on_invite = refuse
+        call = nodes.dial(caller, callee)
+        with pytest.raises(CallFailedError):
+            await call.wait_answered(5)
+        await nodes.until("callee", "sent", "SIP/2.0 486", 5)
+
+    nodes.run(story(), patient=True)
+
+
+def test_invite_into_a_black_hole_is_repeated_and_given_up(nodes: Any) -> None:
+    """Timers A and B: at 0, 1, 3, 7 … T1, and a 408 of our own after 64*T1."""
+
+    async def story() -> None:
+        caller = await nodes.ua("caller")
+        callee = await nodes.answering("callee", filter=lambda p: None)
+        call = nodes.dial(caller, callee)
+        with pytest.raises(CallFailedError) as caught:
+            await call.wait_answered(10)
+        assert (caught.value.status, caught.value.end.how) == (408, How.NO_ANSWER)
+        assert caught.value.response is None
+        times = [m.at for m in nodes.starts("caller", "sent", "INVITE")]
+        assert len(times) == 7  # 0, 1, 3, 7, 15, 31 and 63 T1
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+        assert all(second > first for first, second in itertools.pairwise(gaps))
+
+    nodes.run(story())
+
+
+def test_a_non_invite_is_repeated_at_most_every_t2(nodes: Any) -> None:
+    async def story() -> None:
+        caller = await nodes.ua("caller")
+        callee = await nodes.ua("callee", filter=lambda p: None)
+        hop = nodes.hop(callee)
+        response = await caller.request("OPTIONS", f"sip:{hop.address}", from_="<sip:a@b>", hop=hop)
+        assert (response.status, response.received) == (408, None)
+        # 0, 1, 3, 7 T1, then every 8 T1 up to 63: 3 + 1 + 7
+        assert len(nodes.starts("caller", "sent", "OPTIONS")) == 11
+
+    nodes.run(story())
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_a_refusing_firewall_of_ours_fails_at_once(nodes: Any, transport: TransportName) -> None:
+    async def story() -> None:
+        caller = await nodes.ua("caller", transport, filter=lambda p: REJECT)
+        callee = await nodes.ua("callee", transport)
+        call = nodes.dial(caller, callee)
+        with pytest.raises(CallFailedError) as caught:
+            await call.wait_answered(0.5)
+        assert (caught.value.status, caught.value.end.how) == (503, How.UNREACHABLE)
+
+    nodes.run(story())
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_a_port_nobody_listens_on_fails_at_once(nodes: Any, transport: TransportName) -> None:
+    """Over UDP by the ICMP error (RFC 3261 section 18.4), else because the connection is refused."""
+
+    async def story() -> None:
+        caller, gone = await nodes.ua("caller", transport), await nodes.ua("gone", transport)
+        hop = nodes.hop(gone)
+        await gone.stop()
+        call = nodes.dial(caller, gone, hop=hop)
+        with pytest.raises(CallFailedError) as caught:
+            await call.wait_answered(0.5)
+        assert (caught.value.status, caught.value.end.how) == (503, How.UNREACHABLE)
+        assert "refused" in caught.value.reason.lower()
+
+    nodes.run(story())
+
+
+def test_an_icmp_error_of_one_peer_costs_another_nothing(nodes: Any) -> None:
+    async def story() -> None:
+        caller, callee = await nodes.ua("caller"), await nodes.answering("callee")
+        gone = await nodes.ua("gone")
+        nowhere = nodes.hop(gone)
+        await gone.stop()
+        good, bad = [], []
+        for _ in range(10):
+            bad.append(nodes.dial(caller, callee, hop=nowhere))
+            good.append(nodes.dial(caller, callee))
+        for call in good:
+            await call.wait_answered(5)
+            await call.bye()
+        for call in bad:
+            with pytest.raises(CallFailedError):
+                await call.wait_answered(5)
+
+    nodes.run(story())
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+@pytest.mark.parametrize("how", [REJECT, None])
+def test_a_firewall_at_the_door(nodes: Any, transport: TransportName, how: Passed) -> None:
+    """Refused at accept: told at once. Accepted and deaf: the caller runs into its own timers."""
+
+    async def story() -> None:
+        def door(passage: Passage) -> Passed:
+            return how if passage.direction == "accept" else passage.data
+
+        caller = await nodes.ua("caller", transport, connect_timeout=0.5)
+        callee = await nodes.answering("callee", transport, filter=door)
+        call = nodes.dial(caller, callee)
+        with pytest.raises(CallFailedError) as caught:
+            await call.wait_answered(10)
+        reset = how is REJECT or transport == "tls"  # a deaf TLS port never gets through its handshake
+        assert caught.value.status == (503 if reset else 408)
+
+    nodes.run(story())
+
+
+def test_bytes_can_be_changed_on_their_way(nodes: Any) -> None:
+    """The way in which a world strips or rewrites headers under a node's feet."""
+
+    async def story() -> None:
+        def strip(passage: Passage) -> bytes:
+            return passage.data.replace(b"X-Secret: 1\r\n", b"")
+
+        caller, callee = await nodes.ua("caller", filter=strip), await nodes.answering("callee")
+        call = nodes.dial(caller, callee, headers=[("X-Secret", "1")])
+        await call.wait_answered(5)
+        assert b"X-Secret" not in nodes.starts("callee", "received", "INVITE")[0].data
+        assert b"X-Secret" not in nodes.starts("caller", "sent", "INVITE")[0].data  # what is traced is what left
+        await call.bye()
+
+    nodes.run(story())
+
+
+def test_delay(nodes: Any) -> None:
+    async def story() -> None:
+        caller, callee = (
+            await nodes.ua("caller", filter=lambda p: Delayed(0.03, p.data)),
+            await nodes.answering("callee"),
+        )
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        call = nodes.dial(caller, callee)
+        await call.wait_answered(5)
+        assert loop.time() - began >= 0.06  # there and back
+        await call.bye()
+
+    nodes.run(story())
+
+
+def test_a_filter_or_trace_that_raises_breaks_nothing(nodes: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        def bad(passage: Passage) -> bytes:
+            raise ZeroDivisionError
+
+        caller, callee = await nodes.ua("caller", filter=bad), await nodes.answering("callee")
+        call = nodes.dial(caller, callee)
+        await call.wait_answered(5)
+        await call.bye()
+
+    nodes.run(story())
+    assert any("filter failed" in record.getMessage() for record in caplog.records)
+    caplog.clear()
