@@ -1,0 +1,105 @@
+"""``python -m harness.simulation FILE --tenants N --directory DIR``: the world as a process (ARCHITECTURE.md says what it prints)."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.deployment import Deployment, load
+from harness.errors import DeploymentError, HarnessError, MistakeError, SelectionError
+from harness.simulation.addresses import StartError
+from harness.simulation.world import ErrorsIntoBooks, World
+
+COULD_NOT_START = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until stdin closes or a signal comes; 0 when the books were clean, 1 when not, 3 without a start."""
+    asked = _parser().parse_args(arguments)
+    asked.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    logging.basicConfig(
+        filename=asked.directory / "world.log",
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        level=logging.INFO,
+        force=True,
+    )
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    try:
+        deployment = load(asked.file)
+        if deployment.kind != "simulated":
+            raise DeploymentError(f"{asked.file}: kind: {deployment.kind!r}; allowed: 'simulated'")
+        return asyncio.run(_run(asked, deployment))
+    except StartError as error:
+        return _could_not_start(error.kind, error)
+    except (DeploymentError, SelectionError) as error:
+        return _could_not_start("mistake" if isinstance(error, MistakeError) else "broken", error)
+    except (HarnessError, OSError) as error:
+        logging.exception("the world did not start")
+        return _could_not_start("broken", error)
+
+
+async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
+    world = World(deployment, asked.tenants, asked.directory, timings=asked.timings, trace=asked.trace)
+    logging.getLogger("harness.simulation").addHandler(ErrorsIntoBooks(world.books))
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    _watch_stdin(loop, ended)
+    control = await world.start([_fault(text) for text in asked.fault], with_control=asked.control)
+    _say({"event": "ready", "pid": os.getpid(), "control": control, "deployments": world.deployments()})
+    await ended.wait()
+    clean = await world.stop()
+    for error in world.books.errors:
+        print(error, file=sys.stderr)
+    return 0 if clean else 1
+
+
+def _watch_stdin(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    def readable() -> None:
+        if not os.read(0, 4096):
+            loop.remove_reader(0)
+            ended.set()
+
+    # What cannot be watched (a file, /dev/null) does not close either.
+    with contextlib.suppress(OSError, ValueError):
+        loop.add_reader(0, readable)
+
+
+def _fault(text: str) -> tuple[str, str | None]:
+    name, _, line = text.partition("@")
+    return name, line or None
+
+
+def _could_not_start(kind: str, error: Exception) -> int:
+    _say({"event": "error", "kind": kind, "message": str(error)})
+    return COULD_NOT_START
+
+
+def _say(line: dict[str, Any]) -> None:
+    print(json.dumps(line), flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m harness.simulation", description="The simulated world.")
+    parser.add_argument("file", type=Path, help="a deployment file of kind simulated")
+    parser.add_argument("--tenants", type=int, default=1, help="complete copies of the deployment")
+    parser.add_argument("--directory", type=Path, required=True, help="for certificates and logs")
+    parser.add_argument("--timings", choices=("quick", "documented"), default="quick")
+    parser.add_argument("--fault", action="append", default=[], metavar="NAME[@LINE]", help="be wrong in this way")
+    parser.add_argument("--control", action="store_true", help="open the control API")
+    parser.add_argument("--trace", action="store_true", help="write every SIP message to DIR/sip.log")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,419 @@
+"""A call through a back-to-back user agent (RFC 7092): two dialogs of its own, and what passes from one to the other.
+
+The carrier uses it with media passed by, the platforms with media anchored. Legs may be exchanged while the call lasts:
+that is how a transfer is carried out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from harness.simulation.books import Books
+from harness.simulation.media.leg import LegMedia, couple
+from harness.simulation.media.relay import Relay, Spoiler
+from harness.simulation.wire.agent import UserAgent
+from harness.simulation.wire.call import CallFailedError, End
+from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.indialog import InDialogRequest, ReferRequest, sdp_of
+from harness.simulation.wire.outgoing import OutgoingCall
+from harness.simulation.wire.transport import Flow, Hop
+from harness.sip.digest import Credentials
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Request, Response
+from harness.sip.sdp import Description, NoAgreementError, SdpError
+from harness.sip.uri import NameAddr, Uri
+
+Headers = list[tuple[str, str]]
+
+
+class Side(Protocol):
+    """A leg's part in offer and answer: `LegMedia` where media is anchored, `PassedBy` where it is not."""
+
+    remote: Description | None
+    local: Description | None
+
+    def learn(self, body: bytes) -> Description:
+        """Take the peer's description. Raises SdpError."""
+
+    def pass_on(self, other: Description) -> bytes:
+        """Another leg's description as this leg's."""
+
+    def pass_answer(self, other: Description) -> bytes:
+        """The same, as an answer."""
+
+    def again(self) -> bytes:
+        """What was told last."""
+
+    def close(self) -> None:
+        """The leg is over."""
+
+
+class PassedBy:
+    """Descriptions pass unchanged, media goes another way."""
+
+    def __init__(self) -> None:
+        self.remote: Description | None = None
+        self.local: Description | None = None
+
+    def learn(self, body: bytes) -> Description:
+        """See `Side`."""
+        self.remote = Description.parse(body)
+        return self.remote
+
+    def pass_on(self, other: Description) -> bytes:
+        """See `Side`."""
+        self.local = other
+        return bytes(other)
+
+    pass_answer = pass_on
+
+    def again(self) -> bytes:
+        """See `Side`."""
+        return bytes(self.local) if self.local is not None else b""
+
+    def close(self) -> None:
+        """See `Side`."""
+
+
+@dataclass(eq=False)
+class Leg:
+    """One dialog of the call and its media. ``peer`` says who is at its other end, for the books."""
+
+    call: IncomingCall | OutgoingCall
+    media: Side
+    peer: str
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it was answered and goes on."""
+        return self.call.state == "confirmed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Whom to call for a leg, and how. ``make_offer`` replaces the offer that the other leg's description would give."""
+
+    peer: str
+    ua: UserAgent
+    uri: Uri
+    hop: Hop | None = None
+    flow: Flow | None = None
+    from_: NameAddr
+    headers: Headers = field(default_factory=list)
+    credentials: Credentials | None = None
+    side: Callable[[], Side]
+    make_offer: Callable[[Side, Leg], bytes] | None = None
+
+
+class RefusedError(Exception):
+    """A leg could not be had; ``status`` is the final response that says why."""
+
+    def __init__(self, status: int, reason: str | None = None) -> None:
+        super().__init__(f"{status} {reason or ''}".strip())
+        self.status = status
+        self.reason = reason
+
+
+class BackToBack:
+    """A call of at most two joined legs; a third one is there while a transfer is being carried out."""
+
+    def __init__(self, name: str, books: Books, registry: set[BackToBack]) -> None:
+        self.name = name
+        self.books = books
+        self._registry = registry
+        self.legs: list[Leg] = []  # the joined ones: at most two
+        self._all: set[Leg] = set()
+        #: Legs that have asked to be replaced: the call goes on without them.
+        self.leaving: set[Leg] = set()
+        self._relay: Relay | None = None
+        self._work: asyncio.Task[None] | None = None
+
+    # --- legs --------------------------------------------------------------------------------------
+
+    def adopt(self, leg: Leg) -> Leg:
+        """The leg belongs to this call from now on."""
+        self._all.add(leg)
+        call = leg.call
+        call.on_reinvite = lambda request: self._renegotiate(leg, request)
+        call.on_update = lambda request: self._renegotiate(leg, request)
+        call.on_info = lambda request: self.on_info(leg, request)
+        call.on_message = lambda request: self._relay_request(leg, request)
+        call.on_refer = lambda request: self.on_refer(leg, request)
+        call.on_ended = lambda end: self._leg_ended(leg, end)
+        return leg
+
+    def other(self, leg: Leg) -> Leg | None:
+        """The leg it is joined with."""
+        if leg not in self.legs:
+            return None
+        return next((other for other in self.legs if other is not leg), None)
+
+    def join(self, leg: Leg, to: Leg) -> Leg | None:
+        """``leg`` takes the place of whatever ``to`` was joined with; returns that."""
+        old = self.other(to)
+        self.legs = [to, leg]
+        self.recouple()
+        return old
+
+    def recouple(self, *pair: Leg) -> None:
+        """Hand media on between the joined legs, or those two, as their descriptions now are."""
+        if self._relay is not None:
+            self._relay.uncouple()
+            self._relay = None
+        pair = pair or tuple(self.legs)
+        if len(pair) == 2:
+            a, b = (leg.media for leg in pair)
+            if isinstance(a, LegMedia) and isinstance(b, LegMedia):
+                self._relay = couple(a, b, *self.spoilers(*pair))
+
+    @property
+    def relays(self) -> int:
+        """How many relays it has up: for the books."""
+        return int(self._relay is not None)
+
+    def __iter__(self) -> Iterator[Leg]:
+        return iter(tuple(self._all))
+
+    # --- calling -----------------------------------------------------------------------------------
+
+    async def dial(
+        self, target: Target, toward: Leg, within: float, on_ringing: Callable[[int, str], None] | None = None
+    ) -> Leg:
+        """Call ``target`` for ``toward`` and join them once it answers; early media is joined before.
+
+        Raises `RefusedError`: with 480 when it still rings after ``within`` seconds, with 488 when nothing could be agreed.
+        A cancelled dial takes its INVITE back.
+        """
+        leg = await self.ring(target, toward, within, on_ringing)
+        self.connect(leg, toward)
+        return leg
+
+    async def ring(
+        self, target: Target, toward: Leg, within: float, on_ringing: Callable[[int, str], None] | None = None
+    ) -> Leg:
+        """As :meth:`dial`, but without joining: who rings several takes the first."""
+        side = target.side()
+        call: OutgoingCall | None = None
+        try:
+            make_offer = target.make_offer or self.offer
+            call = target.ua.invite(
+                target.uri,
+                from_=target.from_,
+                hop=target.hop,
+                flow=target.flow,
+                sdp=make_offer(side, toward),
+                headers=target.headers,
+                credentials=target.credentials,
+            )
+            leg = self.adopt(Leg(call, side, target.peer))
+            call.on_provisional = lambda response: self._provisional(leg, toward, response, on_ringing)
+            response = await call.wait_answered(within)
+            if (body := sdp_of(response)) is not None:
+                side.learn(body)
+            if side.remote is None:
+                raise SdpError("the answer has no SDP")
+            return leg
+        except TimeoutError:
+            raise RefusedError(480) from None
+        except CallFailedError as error:
+            raise RefusedError(error.status, error.reason or None) from None
+        except (SipSyntaxError, NoAgreementError) as error:
+            raise RefusedError(488, str(error)) from None
+        except LookupError as error:
+            raise RefusedError(503, str(error)) from None
+        finally:
+            if call is None:
+                side.close()
+            elif call.state != "confirmed" or side.remote is None:
+                call.hangup()
+
+    def offer(self, side: Side, toward: Leg) -> bytes:
+        """What is offered to a new leg: what ``toward`` offered, or what was agreed with it. Raises SdpError."""
+        if toward.media.remote is None:
+            raise SdpError("an offer is needed")
+        return side.pass_on(toward.media.remote)
+
+    def connect(self, leg: Leg, toward: Leg) -> Leg | None:
+        """Join an answered leg, answering ``toward`` if it waits; returns the leg that lost its place."""
+        call = toward.call
+        if isinstance(call, IncomingCall) and call.state == "early":
+            call.answer(self.answer(toward, leg))
+            if call.offer is None:
+                self.books.spawn(self._take_late_answer(call, toward), f"{self.name} ACK")
+        return self.join(leg, toward)
+
+    async def _take_late_answer(self, call: IncomingCall, leg: Leg) -> None:
+        if await call.wait_acked() and call.remote_sdp is not None:
+            leg.media.learn(call.remote_sdp)
+            self.recouple()
+
+    def answer(self, toward: Leg, leg: Leg) -> bytes:
+        """What the caller's side is told once ``leg`` has answered."""
+        assert leg.media.remote is not None
+        return toward.media.again() if toward.media.local is not None else toward.media.pass_answer(leg.media.remote)
+
+    def _provisional(
+        self, leg: Leg, toward: Leg, response: Response, on_ringing: Callable[[int, str], None] | None
+    ) -> None:
+        if response.status == 100:
+            return
+        if on_ringing is not None:
+            on_ringing(response.status, response.reason)
+        body = sdp_of(response)
+        if body is not None:
+            leg.media.learn(body)
+        call = toward.call
+        if not isinstance(call, IncomingCall) or call.state != "early":
+            return
+        if body is not None:
+            call.progress(response.status, self.answer(toward, leg))
+            self.recouple(toward, leg)
+        elif response.status == 180:
+            call.ring()
+
+    # --- what passes through -----------------------------------------------------------------------
+
+    async def _renegotiate(self, leg: Leg, request: InDialogRequest) -> None:
+        other, offer = self.other(leg), request.offer
+        if offer is None or other is None or not other.is_up:
+            await self.renegotiate_alone(leg, request)
+            return
+        try:
+            body = other.media.pass_on(Description.parse(offer))
+        except (SipSyntaxError, NoAgreementError) as error:
+            request.respond(488, str(error))
+            return
+        send = other.call.reinvite if request.method == "INVITE" else other.call.update
+        response = await send(body)
+        answer = sdp_of(response)
+        if not response.is_success or answer is None:
+            request.respond(response.status if not response.is_success else 488, response.reason or None)
+            return
+        leg.media.learn(offer)
+        request.accept(leg.media.pass_answer(other.media.learn(answer)))
+        self.recouple()
+
+    async def renegotiate_alone(self, leg: Leg, request: InDialogRequest) -> None:
+        """A re-INVITE or UPDATE that concerns nobody else: a refresh, or a leg that is not joined."""
+        if request.offer is not None:
+            if not isinstance(leg.media, LegMedia):
+                request.respond(488)
+                return
+            try:
+                request.accept(leg.media.answer(request.offer))
+            except (SipSyntaxError, NoAgreementError) as error:
+                request.respond(488, str(error))
+            return
+        request.accept(leg.media.again())
+
+    async def on_info(self, leg: Leg, request: InDialogRequest) -> None:
+        """INFO: to the other leg as it is."""
+        await self._relay_request(leg, request)
+
+    async def _relay_request(self, leg: Leg, request: InDialogRequest) -> None:
+        other = self.other(leg)
+        if other is None or not other.is_up:
+            request.respond(200)
+            return
+        message = request.request
+        headers = [(name, value) for name, value in message.headers if name.lower().startswith(("x-", "info-package"))]
+        response = await other.call.send(message.method, headers, message.body, message.get("Content-Type"))
+        request.respond(response.status, response.reason)
+
+    async def on_refer(self, leg: Leg, request: ReferRequest) -> None:
+        """REFER: to the other leg, which then calls; its NOTIFYs come back (a platform may do otherwise)."""
+        await self.pass_refer_on(leg, request, request.refer_to)
+
+    async def pass_refer_on(self, leg: Leg, request: ReferRequest, target: NameAddr) -> None:
+        """Ask the other leg's peer to call ``target``, and tell the referrer how it goes."""
+        other = self.other(leg)
+        if other is None or not other.is_up:
+            request.respond(480)
+            return
+        referred_by = request.referred_by
+        referral = other.call.refer(target, [("Referred-By", referred_by)] if referred_by else [])
+        response = await referral.wait_accepted()
+        if not response.is_success:
+            request.respond(response.status, response.reason)
+            return
+        notifier = request.accept_refer(response.status)
+        for status, reason in referral.progress:  # what came before the REFER's own answer
+            if status > 100:
+                await notifier.notify(status, reason)
+        referral.on_progress = lambda status, reason: self._tell(notifier.notify(status, reason))
+        if (final := referral.final) is not None and not notifier.is_over:
+            await notifier.notify(*final, final=True)
+
+    def _tell(self, notification: object) -> None:
+        self.books.spawn(notification, f"{self.name} NOTIFY")  # type: ignore[arg-type]
+
+    def spoilers(self, a: Leg, b: Leg) -> tuple[Spoiler | None, Spoiler | None]:
+        """What harms the media from ``a`` to ``b`` and back: nothing."""
+        return None, None
+
+    # --- beginning and end -------------------------------------------------------------------------
+
+    def start(self, first: Leg) -> None:
+        """Begin with the leg that came in; :meth:`run` does the rest."""
+        self._registry.add(self)
+        self.legs = [self.adopt(first)]
+        self._work = self.books.spawn(self._run(first), self.name)
+
+    async def run(self, first: Leg) -> None:
+        """What the call does. Its failures reach the caller by :meth:`refuse`."""
+        raise NotImplementedError
+
+    async def _run(self, first: Leg) -> None:
+        try:
+            await self.run(first)
+        except RefusedError as error:
+            self.refuse(first, error.status, error.reason)
+        except (SipSyntaxError, NoAgreementError) as error:
+            self.refuse(first, 488, str(error))
+        except Exception:
+            self.refuse(first, 500)
+            raise
+        finally:
+            self._settle()
+
+    def refuse(self, first: Leg, status: int, reason: str | None = None) -> None:
+        """End the call with that response, or by BYE if it was answered."""
+        if isinstance(first.call, IncomingCall) and first.call.state == "early":
+            first.call.reject(status, reason)
+        else:
+            first.call.hangup()
+
+    def hangup(self) -> None:
+        """End every leg."""
+        if self._work is not None:
+            self._work.cancel()
+        for leg in self:
+            leg.call.hangup()
+
+    def _leg_ended(self, leg: Leg, end: End) -> None:
+        joined = leg in self.legs
+        leg.media.close()
+        self._all.discard(leg)
+        if leg in self.legs:
+            self.legs = [kept for kept in self.legs if kept is not leg]
+            self.recouple()
+        if leg in self.leaving:
+            self.leaving.discard(leg)
+        elif joined:
+            if self._work is not None and self._work is not asyncio.current_task():
+                self._work.cancel()
+            for remaining in self:
+                remaining.call.hangup()
+        self._settle()
+
+    def _settle(self) -> None:
+        if not self._all and (self._work is None or self._work.done() or self._work is asyncio.current_task()):
+            self._registry.discard(self)
+
+
+def x_headers(request: Request) -> Headers:
+    """The X- headers of a request, as they came."""
+    return [(name, value) for name, value in request.headers if name.lower().startswith("x-")]

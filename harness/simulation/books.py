@@ -1,0 +1,51 @@
+"""The world's own books: what is up, and what went wrong. Only tests of the harness read them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+_log = logging.getLogger(__name__)
+
+
+class Books:
+    """Counts the errors of one world, and keeps its tasks from being forgotten."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run ``work`` beside everything else; what it raises is written down here and harms nothing else."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def error(self, where: str, exception: BaseException) -> None:
+        """Write an exception down, with the call it happened in."""
+        self.errors.append(f"{where}: {type(exception).__name__}: {exception}")
+        _log.error("%s", where, exc_info=exception)
+
+    def note(self, text: str, *, is_error: bool = False) -> None:
+        """Write something down."""
+        _log.info("%s", text)
+        if is_error:
+            self.errors.append(text)
+
+    @property
+    def tasks(self) -> list[str]:
+        """The names of what is still running."""
+        return sorted(task.get_name() for task in self._tasks)
+
+    def cancel_all(self) -> None:
+        """Stop everything that was spawned."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (exception := task.exception()) is not None:
+            self.error(task.get_name(), exception)

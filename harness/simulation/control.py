@@ -1,0 +1,59 @@
+"""The world's control API: faults switched while it runs, and its books. For tests of the harness; nothing that judges asks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from harness.errors import SelectionError
+
+if TYPE_CHECKING:
+    from harness.simulation.tenant import Tenant
+    from harness.simulation.world import World
+
+
+def control(world: World) -> web.Application:
+    """``GET /calls``, ``GET /faults``, ``POST`` and ``DELETE /faults`` with ``{"name", "line"?, "tenant"?}``."""
+
+    async def calls(request: web.Request) -> web.Response:
+        return web.json_response(world.books_of_all())
+
+    async def faults(request: web.Request) -> web.Response:
+        return web.json_response({tenant.number: tenant.faults.listed() for tenant in world.tenants})
+
+    async def change(request: web.Request) -> web.Response:
+        try:
+            asked = json.loads(await request.read() or b"{}")
+            tenants = _tenants(world, asked)
+            if request.method == "DELETE" and "name" not in asked:
+                for tenant in tenants:
+                    tenant.faults.clear_all()
+            else:
+                for tenant in tenants:
+                    switch = tenant.faults.set if request.method == "POST" else tenant.faults.clear
+                    switch(str(asked["name"]), asked.get("line"))
+        except SelectionError as error:
+            return web.json_response({"error": str(error)}, status=400)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return web.json_response({"error": "a JSON object with name is needed"}, status=400)
+        return web.json_response({tenant.number: tenant.faults.listed() for tenant in tenants})
+
+    app = web.Application()
+    app.router.add_get("/calls", calls)
+    app.router.add_get("/faults", faults)
+    app.router.add_post("/faults", change)
+    app.router.add_delete("/faults", change)
+    return app
+
+
+def _tenants(world: World, asked: dict[str, Any]) -> Iterable[Tenant]:
+    number = asked.get("tenant")
+    if number is None:
+        return world.tenants
+    found = [tenant for tenant in world.tenants if tenant.number == number]
+    if not found:
+        raise SelectionError(f"tenant {number}: there is none; allowed: 0 to {len(world.tenants) - 1}")
+    return found

@@ -1,0 +1,269 @@
+"""All the ways in which a tenant can be wrong, by name, and the switchboard that says which of them it is now.
+
+A fault is looked up at the one place where the behaviour it spoils is decided. Those marked *per line* can be put on one
+line of the deployment alone; the others are a property of the whole tenant (a port, a certificate, a registration).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.errors import SelectionError
+
+
+class Fault(StrEnum):
+    """The faults' names."""
+
+    # Registration fails
+    TERMINATION_URI_WRONG = "termination-uri-wrong"
+    USERNAME_WRONG = "username-wrong"
+    PASSWORD_WRONG = "password-wrong"
+    FIREWALL_UDP = "firewall-udp-32681"
+    FIREWALL_UDP_REJECTS = "firewall-udp-32681-rejected"
+    FIREWALL_TCP = "firewall-tcp-32681"
+    FIREWALL_TCP_REJECTS = "firewall-tcp-32681-rejected"
+    FIREWALL_TLS = "firewall-tls-32682"
+    FIREWALL_TLS_REJECTS = "firewall-tls-32682-rejected"
+    IP_NOT_ALLOWED = "synthflow-ip-not-allowed"
+    REGISTRATION_EXPIRES_EARLY = "registration-expires-early"
+    # Calls not reaching Synthflow
+    ROUTE_WRONG_DID = "route-wrong-did"
+    ROUTE_WRONG_TRUNK = "route-wrong-trunk"
+    ROUTE_MISSING = "route-missing"
+    TRANSPORT_MISMATCH = "trunk-transport-mismatch"
+    ASSISTANT_NOT_ATTACHED = "assistant-not-attached"
+    CONCURRENCY_EXHAUSTED = "concurrency-exhausted"
+    # One-way or no audio
+    RTP_BLOCKED_TO_AI = "rtp-blocked-to-ai"
+    RTP_BLOCKED_TO_CALLER = "rtp-blocked-to-caller"
+    RTP_BLOCKED_BOTH = "rtp-blocked-both"
+    RTP_BLOCKED_LATER = "rtp-blocked-after-10s"
+    SDP_PRIVATE_ADDRESS = "sdp-private-address"
+    NO_G711 = "no-g711"
+    G711_ONE_SIDE = "g711-one-side"
+    PAYLOAD_MISMATCH = "payload-mismatch"
+    SRTP_MISMATCH = "srtp-mismatch"
+    AUDIO_CROSSED = "audio-crossed"
+    HEAVY_LOSS = "heavy-loss"
+    HIGH_DELAY = "high-delay"
+    # Caller ID missing
+    FROM_ANONYMOUS = "from-anonymous"
+    FROM_TRUNK_DID = "from-trunk-did"
+    FROM_NATIONAL = "from-national"
+    FROM_OTHER_NUMBER = "from-other-number"
+    PAI_STRIPPED = "pai-stripped"
+    CALLER_ID_LOST_ON_TRANSFER = "caller-id-lost-on-transfer"
+    # Transfer fails
+    GROUP_DID_WRONG = "group-did-wrong"
+    GROUP_WRONG = "group-wrong"
+    TRUNK_INACTIVE = "trunk-inactive"
+    REFER_REJECTED = "refer-rejected"
+    REFER_ACCEPTED_THEN_FAILED = "refer-accepted-then-failed"
+    REFER_NEVER_NOTIFIED = "refer-never-notified"
+    TRANSFER_NO_AUDIO = "transfer-no-audio"
+    AI_LEG_LEFT_BEHIND = "ai-leg-left-behind"
+    # Fallback
+    FALLBACK_MISSING = "fallback-missing"
+    FALLBACK_WRONG_GROUP = "fallback-wrong-group"
+    RING_TIMEOUT_WRONG = "ring-timeout-wrong"
+    # TLS and Gladly's headers
+    TLS_NOT_APPENDED = "tls-not-appended"
+    CERTIFICATE_EXPIRED = "certificate-expired"
+    CERTIFICATE_WRONG_NAME = "certificate-wrong-name"
+    CALLER_HEADER_MISSING = "caller-header-missing"
+    CALLER_HEADER_WITHOUT_PLUS = "caller-header-without-plus"
+    CALLER_HEADER_WRONG = "caller-header-wrong"
+    SELECTOR_MISSING = "selector-missing"
+    SELECTOR_WRONG = "selector-wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a fault is about: the guides' troubleshooting issue, how it shows, where it exists."""
+
+    issue: str
+    shows: str
+    integrations: tuple[str, ...] = ("talkdesk", "gladly")
+    per_line: bool = True
+
+
+_REGISTRATION = "Registration fails"
+_REACHING = "Calls not reaching Synthflow"
+_AUDIO = "One-way or no audio"
+_CALLER_ID = "Caller ID missing"
+_TRANSFER = "Transfer fails"
+_FALLBACK = "Fallback"
+_GLADLY = "Gladly"
+_TD, _GL = ("talkdesk",), ("gladly",)
+
+
+def _firewall(what: str, how: str, integrations: tuple[str, ...]) -> Note:
+    return Note(
+        _REGISTRATION, f"a firewall {how} all signalling over {what} to and from Synthflow", integrations, False
+    )
+
+
+FAULTS: dict[Fault, Note] = {
+    Fault.TERMINATION_URI_WRONG: Note(
+        _REGISTRATION,
+        "Synthflow's Termination URI names a host where nobody is: its REGISTER and INVITE time out",
+        _TD,
+        False,
+    ),
+    Fault.USERNAME_WRONG: Note(
+        _REGISTRATION,
+        "Synthflow has another SIP username: its REGISTER is refused, the platform's INVITE fails its challenge",
+        _TD,
+        False,
+    ),
+    Fault.PASSWORD_WRONG: Note(
+        _REGISTRATION,
+        "Synthflow has another SIP password: its REGISTER is refused, the platform's INVITE fails its challenge",
+        _TD,
+        False,
+    ),
+    Fault.FIREWALL_UDP: _firewall("UDP 32681", "drops", _TD),
+    Fault.FIREWALL_UDP_REJECTS: _firewall("UDP 32681", "rejects", _TD),
+    Fault.FIREWALL_TCP: _firewall("TCP 32681", "drops", _TD),
+    Fault.FIREWALL_TCP_REJECTS: _firewall("TCP 32681", "rejects", _TD),
+    Fault.FIREWALL_TLS: _firewall("TLS 32682", "drops", ("talkdesk", "gladly")),
+    Fault.FIREWALL_TLS_REJECTS: _firewall("TLS 32682", "rejects", ("talkdesk", "gladly")),
+    Fault.IP_NOT_ALLOWED: Note(
+        _REGISTRATION,
+        "the trunk's allowed list lacks the AI's address: its REGISTER and INVITE get 403",
+        per_line=False,
+    ),
+    Fault.REGISTRATION_EXPIRES_EARLY: Note(
+        _REGISTRATION,
+        "the platform grants a fifth of the interval asked for, and Synthflow refreshes by its own setting: gaps",
+        _TD,
+        False,
+    ),
+    Fault.ROUTE_WRONG_DID: Note(_REACHING, "the line's routing names another assistant's DID: that one answers"),
+    Fault.ROUTE_WRONG_TRUNK: Note(
+        _REACHING, "the line's routing names another trunk: the call arrives over that, or not at all"
+    ),
+    Fault.ROUTE_MISSING: Note(_REACHING, "the line has no SIP transfer: the platform's own agent answers"),
+    Fault.TRANSPORT_MISMATCH: Note(
+        _REACHING,
+        "the trunk signals TLS to 32681, or in the clear to 32682: nothing is understood, the fallback answers",
+    ),
+    Fault.ASSISTANT_NOT_ATTACHED: Note(_REACHING, "the number is attached to no assistant: Synthflow answers 404"),
+    Fault.CONCURRENCY_EXHAUSTED: Note(_REACHING, "Synthflow's plan has no call left: it answers 429"),
+    Fault.RTP_BLOCKED_TO_AI: Note(_AUDIO, "no RTP gets from the platform to the AI"),
+    Fault.RTP_BLOCKED_TO_CALLER: Note(_AUDIO, "no RTP gets from the platform to the caller"),
+    Fault.RTP_BLOCKED_BOTH: Note(_AUDIO, "no RTP gets through either way"),
+    Fault.RTP_BLOCKED_LATER: Note(_AUDIO, "RTP stops both ways ten seconds after it began"),
+    Fault.SDP_PRIVATE_ADDRESS: Note(
+        _AUDIO, "the platform's SDP names a private address (10.0.0.10): the AI's RTP goes nowhere"
+    ),
+    Fault.NO_G711: Note(_AUDIO, "the trunk offers no G.711: the AI answers 488"),
+    Fault.G711_ONE_SIDE: Note(
+        _AUDIO,
+        "caller and AI have negotiated different G.711 laws, the relay does not transcode: each drops what it gets",
+    ),
+    Fault.PAYLOAD_MISMATCH: Note(_AUDIO, "the payload is not what its type says: noise at both ends"),
+    Fault.SRTP_MISMATCH: Note(_AUDIO, "the trunk offers SRTP alone to an AI without it: 488"),
+    Fault.AUDIO_CROSSED: Note(_AUDIO, "both ends hear another call's audio"),
+    Fault.HEAVY_LOSS: Note(_AUDIO, "three packets of ten are lost, in bursts, both ways"),
+    Fault.HIGH_DELAY: Note(_AUDIO, "each direction takes 700 ms longer"),
+    Fault.FROM_ANONYMOUS: Note(_CALLER_ID, "the platform's From to the AI is anonymous"),
+    Fault.FROM_TRUNK_DID: Note(_CALLER_ID, "the platform's From to the AI is the line's own number"),
+    Fault.FROM_NATIONAL: Note(_CALLER_ID, "the platform's From to the AI lacks plus and country code"),
+    Fault.FROM_OTHER_NUMBER: Note(_CALLER_ID, "the platform's From to the AI is a number of nobody's in the call"),
+    Fault.PAI_STRIPPED: Note(_CALLER_ID, "the platform sends the AI no P-Asserted-Identity"),
+    Fault.CALLER_ID_LOST_ON_TRANSFER: Note(_CALLER_ID, "the agent is shown the line's number, not the caller's"),
+    Fault.GROUP_DID_WRONG: Note(_TRANSFER, "Synthflow's transfer names a number that nobody has: 404"),
+    Fault.GROUP_WRONG: Note(_TRANSFER, "the platform maps the group's DID to another group: that one rings"),
+    Fault.TRUNK_INACTIVE: Note(_TRANSFER, "the trunk takes nothing from the AI: REFER, INVITE and REGISTER get 503"),
+    Fault.REFER_REJECTED: Note(_TRANSFER, "the platform answers REFER with 403"),
+    Fault.REFER_ACCEPTED_THEN_FAILED: Note(
+        _TRANSFER, "the platform accepts REFER, and its NOTIFY says 486; nobody rings"
+    ),
+    Fault.REFER_NEVER_NOTIFIED: Note(_TRANSFER, "the platform accepts REFER, and nothing follows"),
+    Fault.TRANSFER_NO_AUDIO: Note(_TRANSFER, "after the transfer no RTP gets through between caller and agent"),
+    Fault.AI_LEG_LEFT_BEHIND: Note(_TRANSFER, "after the transfer the AI's leg stays up"),
+    Fault.FALLBACK_MISSING: Note(_FALLBACK, "the line has no fallback: the AI's refusal is passed on to the caller"),
+    Fault.FALLBACK_WRONG_GROUP: Note(_FALLBACK, "the line's fallback rings another group"),
+    Fault.RING_TIMEOUT_WRONG: Note(
+        _FALLBACK, "the fallback comes after two and a half times the configured ring timeout"
+    ),
+    Fault.TLS_NOT_APPENDED: Note(
+        _GLADLY, "the destination lacks transport=tls: the INVITE goes out in the clear, and Synthflow refuses it", _GL
+    ),
+    Fault.CERTIFICATE_EXPIRED: Note(
+        _GLADLY, "Synthflow's certificate has expired: the platform does not talk to it", per_line=False
+    ),
+    Fault.CERTIFICATE_WRONG_NAME: Note(
+        _GLADLY, "Synthflow's certificate is made out to another name: the platform does not talk to it", per_line=False
+    ),
+    Fault.CALLER_HEADER_MISSING: Note(_GLADLY, "the INVITE to the AI has no X-Gladly-Caller-Id", _GL),
+    Fault.CALLER_HEADER_WITHOUT_PLUS: Note(_GLADLY, "X-Gladly-Caller-Id lacks its plus", _GL),
+    Fault.CALLER_HEADER_WRONG: Note(_GLADLY, "X-Gladly-Caller-Id is not the caller's number", _GL),
+    Fault.SELECTOR_MISSING: Note(_GLADLY, "a configured X-Gladly-Routing-Selector is not sent", _GL),
+    Fault.SELECTOR_WRONG: Note(_GLADLY, "X-Gladly-Routing-Selector names another topic", _GL),
+}
+
+
+class Faults:
+    """Which faults a tenant has now. ``lines`` are the deployment's."""
+
+    def __init__(self, integration: str, lines: frozenset[str]) -> None:
+        self._integration = integration
+        self._lines = lines
+        self._on: dict[Fault, set[str | None]] = {}
+        #: Called after each change: for what a tenant sets up once, and not for each call.
+        self.on_change: list[Callable[[], None]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._on)
+
+    def on(self, fault: Fault, line: str | None = None) -> bool:
+        """Whether the tenant, or that line of it, is wrong in this way."""
+        places = self._on.get(fault)
+        return places is not None and (None in places or line in places)
+
+    def set(self, name: str, line: str | None = None) -> None:
+        """Make it wrong. Raises :class:`SelectionError` for a fault or line that does not exist here."""
+        self._on.setdefault(self._known(name, line), set()).add(line)
+        self._changed()
+
+    def clear(self, name: str, line: str | None = None) -> None:
+        """Mend it again. Raises :class:`SelectionError` as :meth:`set` does."""
+        fault = self._known(name, line)
+        places = self._on.get(fault, set())
+        places.discard(line)
+        if not places:
+            self._on.pop(fault, None)
+        self._changed()
+
+    def clear_all(self) -> None:
+        """Mend everything."""
+        self._on.clear()
+        self._changed()
+
+    def listed(self) -> list[str]:
+        """What is wrong now, as ``NAME`` or ``NAME@LINE``."""
+        return sorted(f"{f}@{line}" if line else str(f) for f, places in self._on.items() for line in places)
+
+    def _changed(self) -> None:
+        for listener in self.on_change:
+            listener()
+
+    def _known(self, name: str, line: str | None) -> Fault:
+        here = [fault for fault, note in FAULTS.items() if self._integration in note.integrations]
+        if name not in here:
+            elsewhere = next((i.integrations for f, i in FAULTS.items() if f == name), ())
+            hint = f" (it is one of {elsewhere[0]})" if elsewhere else ""
+            raise SelectionError(
+                f"fault {name}: not one of {self._integration}{hint}; allowed: {', '.join(sorted(here))}"
+            )
+        fault = Fault(name)
+        if line is not None:
+            if not FAULTS[fault].per_line:
+                raise SelectionError(f"fault {name}@{line}: concerns the whole tenant; allowed: {name}")
+            if line not in self._lines:
+                raise SelectionError(f"fault {name}@{line}: no such line; allowed: {', '.join(sorted(self._lines))}")
+        return fault

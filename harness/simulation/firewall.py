@@ -1,0 +1,29 @@
+"""A firewall between platform and AI, for the tenant that was told to have one."""
+
+from __future__ import annotations
+
+from harness.simulation.faults import Fault, Faults
+from harness.simulation.wire.transport import REJECT, Passage, Passed
+
+_DROPS = {"udp": Fault.FIREWALL_UDP, "tcp": Fault.FIREWALL_TCP, "tls": Fault.FIREWALL_TLS}
+_REJECTS = {
+    "udp": Fault.FIREWALL_UDP_REJECTS,
+    "tcp": Fault.FIREWALL_TCP_REJECTS,
+    "tls": Fault.FIREWALL_TLS_REJECTS,
+}
+
+
+class Firewall:
+    """Stands before the trunks' addresses and before Synthflow's."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+
+    def judge(self, passage: Passage) -> Passed:
+        """See `Filter`."""
+        if self._faults:
+            if self._faults.on(_DROPS[passage.transport]):
+                return None
+            if self._faults.on(_REJECTS[passage.transport]):
+                return REJECT
+        return passage.data

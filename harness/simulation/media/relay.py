@@ -1,0 +1,57 @@
+"""RTP and RTCP handed on between two legs, as an SBC that anchors media does: no transcoding, no mixing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from harness.simulation.media.rtp import RtpPort, with_payload_type
+
+Send = Callable[[bytes], None]
+Spoiler = Callable[[bytes, Send], None]
+"""Does to the packets of one direction what a bad network would: sends them on by the given function, or not."""
+
+
+class Relay:
+    """Two coupled ports. ``forward`` says how payload types of ``a`` are numbered at ``b``; ``backward`` the reverse."""
+
+    def __init__(
+        self,
+        a: RtpPort,
+        b: RtpPort,
+        forward: Mapping[int, int],
+        backward: Mapping[int, int],
+        spoil_forward: Spoiler | None = None,
+        spoil_backward: Spoiler | None = None,
+    ) -> None:
+        self._ports = (a, b)
+        self._handlers = (_path(b.send, forward, spoil_forward), _path(a.send, backward, spoil_backward))
+        a.on_packet, b.on_packet = self._handlers
+        a.on_control, b.on_control = b.send_control, a.send_control
+
+    def uncouple(self) -> None:
+        """Hand nothing on any more; a port that has since been coupled elsewhere stays so."""
+        for port, handler in zip(self._ports, self._handlers, strict=True):
+            if port.on_packet is handler:
+                port.on_packet = port.on_control = None
+
+
+def _path(send: Send, renumbering: Mapping[int, int], spoil: Spoiler | None) -> Send:
+    changed = {old: new for old, new in renumbering.items() if old != new}
+    if changed:
+        send = _renumbering(send, changed)
+    if spoil is None:
+        return send
+    onward = send
+
+    def spoiled(data: bytes) -> None:
+        spoil(data, onward)
+
+    return spoiled
+
+
+def _renumbering(send: Send, changed: Mapping[int, int]) -> Send:
+    def renumber(data: bytes) -> None:
+        new = changed.get(data[1] & 0x7F) if len(data) > 1 else None
+        send(data if new is None else with_payload_type(data, new))
+
+    return renumber

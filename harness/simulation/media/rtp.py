@@ -1,0 +1,184 @@
+"""RTP packets (RFC 3550), and a leg's pair of sockets for RTP and RTCP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import itertools
+import random
+import socket
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from harness.errors import ResourceError
+
+Address = tuple[str, int]
+FIRST_PORT, LAST_PORT = 10000, 59998  #: Synthflow's documented range of media ports
+_HEADER = struct.Struct("!BBHII")
+_BURST = 32  # packets taken from one socket before others get their turn
+_LOOPBACK = "127."
+
+# Ports are not reused soon: the last packets of a call that has ended must not reach the next one.
+_next_port = itertools.count(random.SystemRandom().randrange(0, LAST_PORT - FIRST_PORT, 2), 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One RTP packet."""
+
+    payload_type: int
+    sequence: int
+    timestamp: int
+    ssrc: int
+    payload: bytes
+    marker: bool = False
+
+    @classmethod
+    def parse(cls, data: bytes) -> Packet | None:
+        """The packet, or None when ``data`` is none (RFC 3550 section 5.1 and appendix A.1)."""
+        if len(data) < _HEADER.size:
+            return None
+        first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
+        if first >> 6 != 2:
+            return None
+        begin = _HEADER.size + 4 * (first & 15)
+        if first & 0x10:
+            if len(data) < begin + 4:
+                return None
+            begin += 4 + 4 * int.from_bytes(data[begin + 2 : begin + 4], "big")
+        end = len(data)
+        if first & 0x20:
+            end -= data[-1]
+        if begin > end:
+            return None
+        return cls(second & 0x7F, sequence, timestamp, ssrc, data[begin:end], bool(second & 0x80))
+
+    def __bytes__(self) -> bytes:
+        second = self.payload_type | (0x80 if self.marker else 0)
+        return _HEADER.pack(0x80, second, self.sequence, self.timestamp, self.ssrc) + self.payload
+
+
+def with_payload_type(data: bytes, payload_type: int) -> bytes:
+    """The packet with another payload type, everything else untouched."""
+    return b"".join((data[:1], bytes((data[1] & 0x80 | payload_type,)), data[2:]))
+
+
+class RtpPort:
+    """A leg's end of its media: RTP on an even port, RTCP on the next (RFC 3550 section 11).
+
+    It sends where SDP says, until packets come from elsewhere: then to their source (symmetric RTP, RFC 4961). The address
+    of the SDP wins over any other source, so what is left of another call cannot capture the leg.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._rtp, self._rtcp = _open_pair(address)
+        self.address = address
+        self.port = int(self._rtp.getsockname()[1])
+        self.remote: Address | None = None
+        self._control_remote: Address | None = None
+        self._announced: Address | None = None
+        self._settled = False
+        #: Gets each RTP packet, and each RTCP packet, that arrives.
+        self.on_packet: Callable[[bytes], None] | None = None
+        self.on_control: Callable[[bytes], None] | None = None
+        self.received = self.sent = 0
+        self.last_received = time.monotonic()
+        self._loop.add_reader(self._rtp.fileno(), self._read)
+        self._loop.add_reader(self._rtcp.fileno(), self._read_control)
+
+    def aim(self, address: str, port: int, control_port: int | None = None) -> None:
+        """Send to there: what the peer's SDP names. Port 0 or an address outside this machine: nowhere."""
+        announced = (address, port) if port and address.startswith(_LOOPBACK) else None
+        if announced == self._announced and announced is not None:
+            return
+        self._announced = self.remote = announced
+        self._control_remote = (address, control_port or port + 1) if announced else None
+        self._settled = False
+
+    def send(self, data: bytes) -> None:
+        """Send a packet, if it is known where to; what the network does not take is lost, as RTP is."""
+        if self.remote is not None:
+            self.sent += 1
+            _send(self._rtp, data, self.remote)
+
+    def send_control(self, data: bytes) -> None:
+        """Send an RTCP packet."""
+        if self._control_remote is not None:
+            _send(self._rtcp, data, self._control_remote)
+
+    @property
+    def closed(self) -> bool:
+        """Whether its sockets are gone."""
+        return self._rtp.fileno() < 0
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        self.on_packet = self.on_control = None
+        for sock in (self._rtp, self._rtcp):
+            if sock.fileno() >= 0:
+                self._loop.remove_reader(sock.fileno())
+                sock.close()
+
+    def _read(self) -> None:
+        for _ in range(_BURST):
+            try:
+                data, source = self._rtp.recvfrom(2048)
+            except OSError:  # nothing more, or the ICMP answer to something sent
+                return
+            if source != self.remote and not self._latch(source):
+                continue
+            self._settled = self._settled or source == self._announced
+            self.received += 1
+            self.last_received = self._loop.time()
+            if self.on_packet is not None:
+                self.on_packet(data)
+            if self._rtp.fileno() < 0:
+                return
+
+    def _latch(self, source: Address) -> bool:
+        if self._settled:
+            return False
+        self.remote = source
+        self._control_remote = (source[0], source[1] + 1)
+        return True
+
+    def _read_control(self) -> None:
+        for _ in range(_BURST):
+            try:
+                data, _ = self._rtcp.recvfrom(2048)
+            except OSError:
+                return
+            if self.on_control is not None:
+                self.on_control(data)
+            if self._rtcp.fileno() < 0:
+                return
+
+
+def _send(sock: socket.socket, data: bytes, remote: Address) -> None:
+    with contextlib.suppress(OSError):
+        sock.sendto(data, remote)
+
+
+def _open_pair(address: str) -> tuple[socket.socket, socket.socket]:
+    span: Final = LAST_PORT - FIRST_PORT
+    for _ in range(0, span, 2):
+        port = FIRST_PORT + next(_next_port) % span
+        pair: list[socket.socket] = []
+        try:
+            for number in (port, port + 1):
+                sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+                pair.append(sock)
+                sock.bind((address, number))
+        except OSError as error:
+            for sock in pair:
+                sock.close()
+            if error.errno == errno.EADDRINUSE:
+                continue
+            raise ResourceError(f"no RTP socket on {address}: {error.strerror}") from error
+        return pair[0], pair[1]
+    raise ResourceError(f"no free pair of RTP ports on {address}")

@@ -1,0 +1,58 @@
+"""One clock of 20 ms for everything in the world that makes or hears audio."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+TICK: Final = 0.020  #: seconds: one G.711 frame of 160 octets
+_MOST_LATE = 0.2  # a clock further behind than this starts anew, instead of catching up in a burst
+
+_log = logging.getLogger(__name__)
+
+
+class Ticker:
+    """Calls its subscribers every 20 ms without drift, for as long as there are any."""
+
+    def __init__(self) -> None:
+        self._subscribers: list[Callable[[], None]] = []
+        self._handle: asyncio.TimerHandle | None = None
+        self._due = 0.0
+
+    def add(self, subscriber: Callable[[], None]) -> None:
+        """Call it from now on."""
+        self._subscribers.append(subscriber)
+        if self._handle is None:
+            loop = asyncio.get_running_loop()
+            self._due = loop.time()
+            self._handle = loop.call_soon(self._tick)  # type: ignore[assignment]
+
+    def remove(self, subscriber: Callable[[], None]) -> None:
+        """No longer call it."""
+        if subscriber in self._subscribers:
+            self._subscribers.remove(subscriber)
+
+    def stop(self) -> None:
+        """Call nobody any more."""
+        self._subscribers.clear()
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _tick(self) -> None:
+        for subscriber in list(self._subscribers):
+            try:
+                subscriber()
+            except Exception:
+                _log.exception("a subscriber of the ticker failed and is dropped")
+                self.remove(subscriber)
+        if not self._subscribers:
+            self._handle = None
+            return
+        loop = asyncio.get_running_loop()
+        self._due += TICK
+        if loop.time() - self._due > _MOST_LATE:
+            self._due = loop.time()
+        self._handle = loop.call_at(self._due, self._tick)

@@ -1,0 +1,27 @@
+"""Numbers as people and devices write them, in E.164."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import phonenumbers
+
+from harness.sip.identity import normalise
+from harness.sip.uri import Uri
+
+
+@lru_cache(maxsize=4096)
+def national(number: str) -> str:
+    """An E.164 number's digits as they are dialled at home."""
+    return str(phonenumbers.parse(number).national_number)
+
+
+@lru_cache(maxsize=4096)
+def e164(text: str, region: str) -> str | None:
+    """A number as somebody in ``region`` writes it, in E.164; None when it is none."""
+    return normalise(text, region)
+
+
+def number_of(uri: Uri, region: str) -> str | None:
+    """The number a ``sip:`` or ``tel:`` URI names, in E.164; None when its user part is no number (RFC 3261 19.1.6)."""
+    return None if uri.user is None else e164(uri.user.partition(";")[0], region)

@@ -1,0 +1,129 @@
+"""The world's own certificate authority, made at start: good certificates, and three kinds of bad ones."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+_DAY = datetime.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate and its key, as PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+class Authority:
+    """Issues into ``directory``; all files are readable by their owner only."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _name("Simulated World CA")
+        certificate = (
+            self._builder(self._name, self._name, self._key)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_usage(sign=True), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        #: The CA's own certificate: whom to trust.
+        self.ca_file = self._write("ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
+
+    def issue(
+        self, label: str, names: Sequence[str], *, expired: bool = False, self_signed: bool = False
+    ) -> Certificate:
+        """A certificate for a server and client of those names (addresses or domains); ``label`` names its files."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = _name(names[0])
+        builder = self._builder(subject, subject if self_signed else self._name, key, expired=expired)
+        builder = (
+            builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(sign=False), critical=True)
+            .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
+            .add_extension(
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+                critical=False,
+            )
+        )
+        certificate = builder.sign(key if self_signed else self._key, hashes.SHA256())
+        return Certificate(
+            self._write(f"{label}.pem", certificate.public_bytes(serialization.Encoding.PEM)),
+            self._write(
+                f"{label}.key",
+                key.private_bytes(
+                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+                ),
+            ),
+        )
+
+    def bad_certificates(self, label: str, names: Sequence[str]) -> dict[str, Certificate]:
+        """What a server must not be believed with, by the reason."""
+        return {
+            "expired": self.issue(f"{label}-expired", names, expired=True),
+            "self-signed": self.issue(f"{label}-self-signed", names, self_signed=True),
+            "wrong-name": self.issue(f"{label}-wrong-name", ["elsewhere.example"]),
+        }
+
+    def _builder(
+        self,
+        subject: x509.Name,
+        issuer: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        expired: bool = False,
+    ) -> x509.CertificateBuilder:
+        now = datetime.datetime.now(datetime.UTC)
+        begin, end = (now - 30 * _DAY, now - _DAY) if expired else (now - _DAY, now + 30 * _DAY)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(begin)
+            .not_valid_after(end)
+        )
+
+    def _write(self, name: str, data: bytes) -> Path:
+        path = self._directory / name
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(data)
+        return path
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _usage(*, sign: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not sign,
+        key_cert_sign=sign,
+        crl_sign=sign,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )

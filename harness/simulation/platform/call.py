@@ -1,0 +1,343 @@
+"""One call through the platform's SBC: menu, AI, fallback, transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from harness.simulation.b2bua import BackToBack, Headers, Leg, RefusedError, Side, Target, x_headers
+from harness.simulation.faults import Fault
+from harness.simulation.identity import ANONYMOUS, Caller
+from harness.simulation.media import sound, spoil
+from harness.simulation.media.leg import LegMedia, audio_of, encrypted, is_event, is_g711
+from harness.simulation.media.player import Player
+from harness.simulation.media.relay import Spoiler
+from harness.simulation.numbering import national, number_of
+from harness.simulation.platform.groups import ring_all
+from harness.simulation.platform.ivr import Menu
+from harness.simulation.platform.routes import GroupRoute, LineRoute
+from harness.simulation.platform.trunk import Gate
+from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
+from harness.sip.sdp import G722, G729, PCMA, PCMU, TELEPHONE_EVENT
+from harness.sip.uri import NameAddr, Uri
+
+if TYPE_CHECKING:
+    from harness.simulation.platform.base import Platform
+
+AI: Final = "ai"
+_RING_SECONDS = 120.0
+_NO_G711 = (G722, G729, TELEPHONE_EVENT)
+_PRIVATE_ADDRESS = "10.0.0.10"
+
+
+class PlatformCall(BackToBack):
+    """A call that came in: from the carrier, or (``gate``) over a trunk from the AI."""
+
+    def __init__(self, platform: Platform, incoming: IncomingCall | None, name: str, gate: Gate | None = None) -> None:
+        super().__init__(name, platform.books, platform.calls)
+        self.platform = platform
+        self.incoming = incoming
+        self.gate = gate
+        self.line: str | None = None
+        self.caller = Caller("anonymous", withheld=True)
+        self._menu: Menu | None = None
+        self._transferred = False
+
+    # --- routing -----------------------------------------------------------------------------------
+
+    async def run(self, first: Leg) -> None:
+        """Find out where the called number leads, and go there."""
+        call, platform = self.incoming, self.platform
+        assert call is not None
+        if call.offer is not None:
+            first.media.learn(call.offer)
+        call.progress(100)
+        self.caller = Caller.of(call.request, platform.region, asserted=True)
+        number = number_of(call.request.uri, platform.region)
+        route = platform.routes.find(number) if number else None
+        if isinstance(route, GroupRoute):
+            await self._from_outside_to_group(first, route.name)
+        elif isinstance(route, LineRoute) and self.gate is None:
+            self.name = f"{platform.name} {route.name} {call.call_id}"
+            await self.to_ai(first, route, x_headers(call.request))
+        elif number and platform.is_outside(number):
+            await self.dial(platform.outside(number, self.caller, x_headers(call.request)), first, _RING_SECONDS)
+        else:
+            raise RefusedError(404)
+
+    async def _from_outside_to_group(self, first: Leg, name: str) -> None:
+        assert self.incoming is not None
+        if self.gate is not None:
+            self._transferred = True
+            self.line = self.platform.line_behind(self.gate)
+        headers = x_headers(self.incoming.request)
+        leg = await self.ring_group(self.platform.group_for(name, headers, self.line), first, headers)
+        self.connect(leg, first)
+
+    async def to_ai(self, first: Leg, route: LineRoute, headers: Headers) -> None:
+        """Through the menu to the AI, or to the group that takes over for it."""
+        self.line = route.name
+        routes = self.platform.routes
+        if route.line.press is not None:
+            await self._choose(first, route.line.press)
+        if self._wrong(Fault.ROUTE_MISSING):
+            group = routes.own_agents(route)
+        else:
+            try:
+                await self._dial_ai(first, route, headers)
+                return
+            except RefusedError:
+                group = routes.fallback(route)
+                if group is None:
+                    raise
+        if group is None:
+            raise RefusedError(480)
+        self.connect(await self.ring_group(group, first, headers), first)
+
+    async def _choose(self, first: Leg, digit: str) -> None:
+        assert isinstance(first.call, IncomingCall)
+        assert isinstance(first.media, LegMedia)
+        if first.call.offer is not None:
+            first.call.answer(first.media.answer(first.call.offer))
+        else:
+            first.call.answer(first.media.offer())
+            if await first.call.wait_acked() and first.call.remote_sdp is not None:
+                first.media.learn(first.call.remote_sdp)
+        self._menu = Menu(first.media, self.platform.ticker)
+        try:
+            await self._menu.wait_for(digit)
+        finally:
+            self._menu = None
+
+    async def _dial_ai(self, first: Leg, route: LineRoute, headers: Headers) -> None:
+        gate = self.platform.gates[self.platform.routes.trunk(route).name]
+        if gate.is_full:
+            raise RefusedError(503, "The trunk carries no more calls")
+        gate.in_use.add(self)
+        try:
+            timeout = self.platform.routes.ring_timeout(route, self.platform.ring_timeout)
+            leg = await self._with_ringback(first, lambda: self.dial(self._ai(gate, route, headers), first, timeout))
+        except BaseException:
+            gate.in_use.discard(self)
+            raise
+        self.books.spawn(self._release(gate, leg), f"{self.name} trunk")
+
+    async def _release(self, gate: Gate, leg: Leg) -> None:
+        await leg.call.wait_ended()
+        gate.in_use.discard(self)
+
+    async def _with_ringback(self, first: Leg, dial: Callable[[], object]) -> Leg:
+        """A caller who has been answered already hears it ring from us."""
+        player = None
+        if first.is_up and isinstance(first.media, LegMedia):
+            player = Player(self.platform.ticker, first.media, sound.ringback)
+        try:
+            leg = await dial()  # type: ignore[misc]
+            assert isinstance(leg, Leg)
+            return leg
+        finally:
+            if player is not None:
+                player.stop()
+
+    # --- targets -----------------------------------------------------------------------------------
+
+    def _ai(self, gate: Gate, route: LineRoute, headers: Headers) -> Target:
+        platform, trunk = self.platform, gate.trunk
+        assistant = platform.routes.assistant(route)
+        in_the_clear = route.line.plaintext or self._wrong(Fault.TLS_NOT_APPENDED)
+        ua, hop = gate.way(
+            route.name, reachable=None if route.line.reachable else platform.nobody, in_the_clear=in_the_clear
+        )
+        uri = Uri("sip", assistant.did, hop.address, hop.port)
+        if hop.transport != "udp":
+            uri = uri.with_param("transport", hop.transport)
+        asserted = [] if self._wrong(Fault.PAI_STRIPPED) else self.caller.asserted(platform.domain)
+        return Target(
+            peer=AI,
+            ua=ua,
+            uri=uri,
+            hop=hop,
+            from_=self._from_to_ai(route),
+            headers=[*headers, *asserted, *platform.headers_to_ai(self, route)],
+            credentials=gate.credentials if trunk.authentication == "digest" else None,
+            side=self._ai_side,
+            make_offer=self._spoilt_offer(),
+        )
+
+    def _from_to_ai(self, route: LineRoute) -> NameAddr:
+        domain, caller = self.platform.domain, self.caller
+        if self._wrong(Fault.FROM_ANONYMOUS):
+            return ANONYMOUS
+        if self._wrong(Fault.FROM_TRUNK_DID):
+            return caller.showing(route.did).from_(domain)
+        if self._wrong(Fault.FROM_NATIONAL) and caller.number.startswith("+"):
+            return NameAddr(Uri("sip", national(caller.number), domain))
+        if self._wrong(Fault.FROM_OTHER_NUMBER):
+            return caller.showing(self.platform.other_number).from_(domain)
+        return caller.from_(domain)
+
+    def agent_caller(self) -> Caller:
+        """Whom an agent is shown."""
+        if self._transferred and self._wrong(Fault.CALLER_ID_LOST_ON_TRANSFER):
+            return self.caller.showing(self.platform.number_of_line(self.line))
+        return self.caller
+
+    async def ring_group(
+        self, name: str, toward: Leg, headers: Headers, on_ringing: Callable[[int, str], None] | None = None
+    ) -> Leg:
+        """Ring all agents of a group for ``toward``. Raises `RefusedError`."""
+        targets = self.platform.agents(name, self, toward, headers)
+        return await self._with_ringback(toward, lambda: ring_all(self, targets, toward, on_ringing))
+
+    # --- media -------------------------------------------------------------------------------------
+
+    def anchored(self) -> LegMedia:
+        """A new leg's media."""
+        return LegMedia(self.platform.media_address)
+
+    def _ai_side(self) -> LegMedia:
+        private = _PRIVATE_ADDRESS if self._wrong(Fault.SDP_PRIVATE_ADDRESS) else None
+        return LegMedia(self.platform.media_address, private)
+
+    def offer(self, side: Side, toward: Leg) -> bytes:
+        """What the other leg offered; once something was agreed with it, just that, as nothing is transcoded."""
+        assert isinstance(side, LegMedia)
+        assert isinstance(toward.media, LegMedia)
+        if toward.media.remote is None:
+            return side.offer()
+        agreed = toward.media.codec
+        if agreed is None:
+            return side.pass_on(toward.media.remote)
+        return side.pass_on(toward.media.remote, lambda codec: codec.is_same(agreed) or is_event(codec))
+
+    def answer(self, toward: Leg, leg: Leg) -> bytes:
+        """What the new leg answered; its own choice where that was not offered (it then hears nothing, as happens)."""
+        media = toward.media
+        assert isinstance(media, LegMedia)
+        assert leg.media.remote is not None
+        if media.local is None and media.remote is not None:
+            offered = audio_of(media.remote).codecs
+            answered = next(codec for codec in audio_of(leg.media.remote).codecs if is_g711(codec))
+            if not any(codec.is_same(answered) for codec in offered):
+                return media.answer(bytes(media.remote))
+        return super().answer(toward, leg)
+
+    def _spoilt_offer(self) -> Callable[[Side, Leg], bytes] | None:
+        def without_g711(side: Side, toward: Leg) -> bytes:
+            assert isinstance(side, LegMedia)
+            return side.offer(_NO_G711)
+
+        def the_other_law(side: Side, toward: Leg) -> bytes:
+            assert isinstance(side, LegMedia)
+            assert isinstance(toward.media, LegMedia)
+            offered = audio_of(toward.media.remote).voice if toward.media.remote else ()
+            first = toward.media.codec or next(iter(offered), PCMU)
+            return side.offer((PCMU if first.is_same(PCMA) else PCMA, TELEPHONE_EVENT))
+
+        def with_srtp(side: Side, toward: Leg) -> bytes:
+            return encrypted(self.offer(side, toward))
+
+        spoilt = {Fault.NO_G711: without_g711, Fault.G711_ONE_SIDE: the_other_law, Fault.SRTP_MISMATCH: with_srtp}
+        return next((make for fault, make in spoilt.items() if self._wrong(fault)), None)
+
+    def spoilers(self, a: Leg, b: Leg) -> tuple[Spoiler | None, Spoiler | None]:
+        """What the faults of this line do to the media between those legs."""
+        if not self.platform.faults:
+            return None, None
+        if AI in (a.peer, b.peer):
+            to_ai, to_caller = self._spoilers_with_ai()
+            return (to_ai, to_caller) if b.peer == AI else (to_caller, to_ai)
+        if self._transferred and self._wrong(Fault.TRANSFER_NO_AUDIO):
+            return spoil.blocked, spoil.blocked
+        return None, None
+
+    def _spoilers_with_ai(self) -> tuple[Spoiler | None, Spoiler | None]:
+        makers: dict[Fault, Callable[[], tuple[Spoiler | None, Spoiler | None]]] = {
+            Fault.RTP_BLOCKED_TO_AI: lambda: (spoil.blocked, None),
+            Fault.RTP_BLOCKED_TO_CALLER: lambda: (None, spoil.blocked),
+            Fault.RTP_BLOCKED_BOTH: lambda: (spoil.blocked, spoil.blocked),
+            Fault.RTP_BLOCKED_LATER: lambda: (spoil.blocked_after(10.0), spoil.blocked_after(10.0)),
+            # The AI's RTP goes to a network that is not there; what the relay sends still arrives.
+            Fault.SDP_PRIVATE_ADDRESS: lambda: (None, spoil.blocked),
+            Fault.PAYLOAD_MISMATCH: lambda: (spoil.noise, spoil.noise),
+            Fault.AUDIO_CROSSED: lambda: (spoil.crossed(), spoil.crossed()),
+            Fault.HEAVY_LOSS: lambda: (spoil.lossy(0.3, seed=1), spoil.lossy(0.3, seed=2)),
+            Fault.HIGH_DELAY: lambda: (spoil.delayed(0.7), spoil.delayed(0.7)),
+        }
+        return next((make() for fault, make in makers.items() if self._wrong(fault)), (None, None))
+
+    # --- what the legs ask for ---------------------------------------------------------------------
+
+    async def on_info(self, leg: Leg, request: InDialogRequest) -> None:
+        """Digits for the menu; otherwise for the other side."""
+        if self._menu is not None:
+            self._menu.info(request)
+        else:
+            await super().on_info(leg, request)
+
+    async def on_refer(self, leg: Leg, request: ReferRequest) -> None:
+        """A transfer: carried out here, or passed on where the line says so."""
+        platform = self.platform
+        if self._wrong(Fault.TRUNK_INACTIVE):
+            request.respond(503, "Trunk inactive")
+        elif self._wrong(Fault.REFER_REJECTED):
+            request.respond(403, "Transfers are not allowed")
+        elif self._wrong(Fault.REFER_NEVER_NOTIFIED):
+            request.respond(202)
+        elif self._wrong(Fault.REFER_ACCEPTED_THEN_FAILED):
+            await request.accept_refer().notify(486)
+        elif self.other(leg) is None:
+            request.respond(480)
+        elif leg.peer == AI and self.line and platform.lines[self.line].refer == "passed-on":
+            self._transferred = True
+            await self.pass_refer_on(leg, request, request.refer_to)
+        else:
+            await self._transfer(leg, request)
+
+    async def _transfer(self, leg: Leg, request: ReferRequest) -> None:
+        other = self.other(leg)
+        assert other is not None
+        target = request.refer_to.uri
+        notifier = request.accept_refer()
+        headers = [pair for pair in target.headers if pair[0].lower().startswith("x-")]
+        self.leaving.add(leg)  # from now on the referrer may hang up without ending the call
+        self._transferred = True
+
+        def ringing(status: int, reason: str) -> None:
+            if status == 180:
+                self.books.spawn(notifier.notify(180), f"{self.name} NOTIFY")
+
+        try:
+            new = await self._reach(target, other, headers, ringing)
+        except RefusedError as error:
+            self._transferred = False
+            await notifier.notify(error.status, error.reason)
+            if leg in self.legs:
+                self.leaving.discard(leg)  # the caller is back with who wanted to be rid of it
+            else:
+                other.call.hangup()
+            return
+        if other.call.state == "ended":
+            new.call.hangup()
+            await notifier.notify(487)
+            return
+        self.connect(new, other)
+        await notifier.notify(200)
+        if not self._wrong(Fault.AI_LEG_LEFT_BEHIND) and leg.is_up:
+            leg.call.hangup()
+
+    async def _reach(self, target: Uri, toward: Leg, headers: Headers, on_ringing: Callable[[int, str], None]) -> Leg:
+        platform = self.platform
+        number = number_of(target, platform.region)
+        route = platform.routes.find(number) if number else None
+        if isinstance(route, GroupRoute):
+            group = platform.group_for(route.name, headers, self.line)
+            return await self.ring_group(group, toward, headers, on_ringing)
+        if number and route is None and platform.is_outside(number):
+            outside = platform.outside(number, self.caller, headers)
+            return await self.ring(outside, toward, _RING_SECONDS, on_ringing)
+        raise RefusedError(404)
+
+    def _wrong(self, fault: Fault) -> bool:
+        return self.platform.faults.on(fault, self.line)

@@ -1,0 +1,48 @@
+"""Gladly: https://docs.synthflow.ai/sip-with-gladly."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from harness.simulation.b2bua import Headers
+from harness.simulation.faults import Fault
+from harness.simulation.platform.base import Platform
+from harness.simulation.platform.call import PlatformCall
+from harness.simulation.platform.routes import LineRoute
+from harness.simulation.wire.transport import TransportName
+
+CALLER_ID: Final = "X-Gladly-Caller-Id"
+SELECTOR: Final = "X-Gladly-Routing-Selector"
+
+
+class Gladly(Platform):
+    """Signals over TLS alone; forwards calls with the caller's number and a topic in headers of its own."""
+
+    transports: ClassVar[tuple[TransportName, ...]] = ("tls",)
+
+    def headers_to_ai(self, call: PlatformCall, route: LineRoute) -> Headers:
+        """See `Platform`."""
+        return [*self._caller_id(call, route.name), *self._selector(route)]
+
+    def _caller_id(self, call: PlatformCall, line: str) -> Headers:
+        number = call.caller.number
+        if self.faults.on(Fault.CALLER_HEADER_MISSING, line):
+            return []
+        if self.faults.on(Fault.CALLER_HEADER_WITHOUT_PLUS, line):
+            number = number.lstrip("+")
+        if self.faults.on(Fault.CALLER_HEADER_WRONG, line):
+            number = self.other_number
+        return [(CALLER_ID, number)]
+
+    def _selector(self, route: LineRoute) -> Headers:
+        selector = route.line.selector
+        if selector is None or self.faults.on(Fault.SELECTOR_MISSING, route.name):
+            return []
+        if self.faults.on(Fault.SELECTOR_WRONG, route.name):
+            selector = next(g.topic for g in self.deployment.groups.values() if g.topic not in (None, selector)) or ""
+        return [(SELECTOR, selector)]
+
+    def group_for(self, name: str, headers: Headers, line: str | None) -> str:
+        """A topic given with the transfer wins over the number that was called."""
+        topic = next((value for key, value in headers if key.lower() == SELECTOR.lower()), None)
+        return super().group_for((topic and self.routes.topic(topic)) or name, headers, line)

@@ -1,0 +1,51 @@
+"""A menu: it plays until the caller presses the digit that leads on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from harness.simulation.b2bua import RefusedError
+from harness.simulation.media import sound
+from harness.simulation.media.digits import ReceivedDigit, digit_of_info
+from harness.simulation.media.leg import LegMedia
+from harness.simulation.media.player import DigitListener, Player
+from harness.simulation.media.ticker import Ticker
+from harness.simulation.wire.indialog import InDialogRequest
+
+PATIENCE_SECONDS: Final = 20.0  #: without the right digit for so long, the menu gives up
+
+
+class Menu:
+    """Heard by one leg; digits reach it as telephone-events, as tones, or by INFO."""
+
+    def __init__(self, media: LegMedia, ticker: Ticker) -> None:
+        self._media = media
+        self._ticker = ticker
+        self._digits: asyncio.Queue[str] = asyncio.Queue()
+
+    async def wait_for(self, digit: str) -> None:
+        """Play until ``digit`` comes; others are no choice of this menu. Raises `RefusedError` when it never does."""
+        player = Player(self._ticker, self._media, sound.menu)
+        listener = DigitListener(self._media, self._pressed)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while await self._digits.get() != digit:
+                    pass
+        except TimeoutError:
+            raise RefusedError(480, "No choice was made") from None
+        finally:
+            player.stop()
+            listener.stop()
+
+    def info(self, request: InDialogRequest) -> None:
+        """An INFO of the leg."""
+        digit = digit_of_info(request.request.content_type, request.request.body)
+        if digit is None:
+            request.respond(415)
+            return
+        request.respond(200)
+        self._pressed(digit)
+
+    def _pressed(self, digit: ReceivedDigit) -> None:
+        self._digits.put_nowait(digit.digit)

@@ -1,0 +1,94 @@
+"""What a platform's numbers lead to, as its administrator has set it up, faults included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.deployment import Assistant, Deployment, Line, Trunk
+from harness.simulation.faults import Fault, Faults
+
+
+@dataclass(frozen=True, slots=True)
+class LineRoute:
+    """A number whose calls go to the AI over a trunk."""
+
+    name: str
+    line: Line
+    trunk: str
+    did: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRoute:
+    """A number whose calls go to a ring group."""
+
+    name: str
+
+
+class Routes:
+    """The dial plan of one platform."""
+
+    def __init__(self, deployment: Deployment, faults: Faults) -> None:
+        self._deployment = deployment
+        self._faults = faults
+        self._by_number: dict[str, LineRoute | GroupRoute] = {
+            number: LineRoute(name, deployment.lines[name], trunk, number)
+            for name, trunk, number in deployment.all_dids()
+        }
+        self._by_number |= {group.did: GroupRoute(name) for name, group in deployment.groups.items()}
+
+    def has(self, number: str) -> bool:
+        """Whether the number is one of the platform's."""
+        return number in self._by_number
+
+    def find(self, number: str) -> LineRoute | GroupRoute | None:
+        """What a number leads to."""
+        return self._by_number.get(number)
+
+    def line(self, name: str, trunk: str) -> LineRoute:
+        """A line over a trunk. Raises KeyError."""
+        did = self._deployment.did(name, trunk)
+        return LineRoute(name, self._deployment.lines[name], trunk, did)
+
+    def assistant(self, route: LineRoute) -> Assistant:
+        """The assistant whose DID the line's routing names."""
+        assistants = self._deployment.assistants
+        right = assistants[route.line.assistant]
+        if self._faults.on(Fault.ROUTE_WRONG_DID, route.name):
+            return next(a for a in assistants.values() if a is not right and a.behaviour == "talks")
+        return right
+
+    def trunk(self, route: LineRoute) -> Trunk:
+        """The trunk the line's routing names."""
+        right = self._deployment.trunk(route.trunk)
+        if self._faults.on(Fault.ROUTE_WRONG_TRUNK, route.name):
+            others = [trunk for trunk in self._deployment.trunks if trunk.name != right.name]
+            # One that leads to the same AI in another way, where there is one.
+            return next((trunk for trunk in others if trunk.ai == right.ai), others[0] if others else right)
+        return right
+
+    def fallback(self, route: LineRoute) -> str | None:
+        """The group that takes over when the AI cannot be had."""
+        right = route.line.fallback
+        if right is None or self._faults.on(Fault.FALLBACK_MISSING, route.name):
+            return None
+        return self._another(right) if self._faults.on(Fault.FALLBACK_WRONG_GROUP, route.name) else right
+
+    def own_agents(self, route: LineRoute) -> str | None:
+        """The group that answers itself where no SIP transfer is configured."""
+        return route.line.fallback or next((n for n, group in self._deployment.groups.items() if group.agents), None)
+
+    def ring_timeout(self, route: LineRoute, configured: float) -> float:
+        """Seconds the AI may ring."""
+        return 2.5 * configured if self._faults.on(Fault.RING_TIMEOUT_WRONG, route.name) else configured
+
+    def group_behind(self, name: str, line: str | None) -> str:
+        """The group that a transfer to group ``name`` really reaches."""
+        return self._another(name) if self._faults.on(Fault.GROUP_WRONG, line) else name
+
+    def topic(self, topic: str) -> str | None:
+        """The group of a topic."""
+        return next((name for name, group in self._deployment.groups.items() if group.topic == topic), None)
+
+    def _another(self, name: str) -> str:
+        return next(n for n, group in self._deployment.groups.items() if n != name and group.agents)

@@ -1,0 +1,1 @@
+"""Synthflow: assistants that answer, hear, speak and transfer; the registration of SIP numbers; the HTTP API."""

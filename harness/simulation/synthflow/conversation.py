@@ -1,0 +1,360 @@
+"""A call that an assistant takes: it answers, hears, speaks, does what its caller asks for, and transfers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.audio.dtmf import dtmf
+from harness.audio.prompts import prompt_text
+from harness.deployment import Assistant, Trunk
+from harness.simulation.faults import Fault
+from harness.simulation.media import sound
+from harness.simulation.media.digits import ReceivedDigit, digit_of_info, info_of_digit
+from harness.simulation.media.leg import LegMedia, couple, is_event
+from harness.simulation.media.relay import Relay
+from harness.simulation.synthflow.record import CallRecord
+from harness.simulation.synthflow.studio import Channel
+from harness.simulation.synthflow.trunks import Refusal
+from harness.simulation.wire.call import CallFailedError, End, How
+from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.indialog import InDialogRequest, sdp_of
+from harness.simulation.wire.outgoing import OutgoingCall
+from harness.sip import xei
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.identity import caller_id
+from harness.sip.sdp import NoAgreementError
+from harness.sip.uri import NameAddr, Uri
+
+if TYPE_CHECKING:
+    from harness.simulation.synthflow.service import Synthflow
+
+EARLY_SECONDS: Final = 0.6  #: how long an assistant with early media speaks before it answers
+TRANSFER_SECONDS: Final = 40.0  #: a transfer that has come to nothing by then is given up
+_GRACE_SECONDS = 0.25  # after a transfer, the platform may end the AI's leg itself
+_REFUSING = {"unavailable": 503, "busy": 486, "declines": 603}
+_STATUS = {486: "busy", 480: "no-answer", 408: "no-answer", 487: "canceled"}
+
+
+class Conversation:
+    """One inbound call of Synthflow."""
+
+    def __init__(self, service: Synthflow, call: IncomingCall, record: CallRecord) -> None:
+        self._service = service
+        self._call = call
+        self.record = record
+        self._trunk: Trunk | None = None
+        self._assistant: Assistant | None = None
+        self._media: LegMedia | None = None
+        self._channel: Channel | None = None
+        self._acting = False
+        self._second: OutgoingCall | None = None
+        self._second_media: LegMedia | None = None
+        self._relay: Relay | None = None
+        call.on_ended = self._ended
+        call.on_info = self._on_info
+        call.on_reinvite = self._renegotiate
+        call.on_update = self._renegotiate
+
+    # --- taking the call ---------------------------------------------------------------------------
+
+    async def take(self) -> None:
+        """Answer it, or not, as the assistant is made."""
+        call, service = self._call, self._service
+        trunk = service.trunks.admit(call)
+        if trunk is None:
+            return  # challenged: the call comes again
+        if isinstance(trunk, Refusal):
+            self._refuse(trunk.status, trunk.reason)
+            return
+        self._trunk = trunk
+        self._read_headers()
+        name = service.assistant_of(self.record.number_to)
+        if name is None or service.faults.on(Fault.ASSISTANT_NOT_ATTACHED, service.line_of(call)):
+            self._refuse(404, "No assistant is attached to this number")
+            return
+        if service.faults.on(Fault.CONCURRENCY_EXHAUSTED, service.line_of(call)):
+            self._refuse(429, "Concurrency limit reached")
+            return
+        self.record.assistant = name
+        self._assistant = service.deployment.assistants[name]
+        await self._behave(self._assistant)
+
+    async def _behave(self, assistant: Assistant) -> None:
+        if assistant.behaviour in _REFUSING:
+            self._refuse(_REFUSING[assistant.behaviour])
+            return
+        try:
+            answer = self._negotiate()
+        except (SipSyntaxError, NoAgreementError) as error:
+            self._refuse(488, str(error))
+            return
+        self._call.ring()
+        if assistant.behaviour == "never-answers":
+            return
+        if assistant.behaviour == "early-media":
+            self._call.progress(183, answer)
+            self._open_channel()
+            await asyncio.sleep(EARLY_SECONDS)
+        self._call.answer(answer)
+        if self._call.state != "confirmed":
+            return
+        self.record.answered_at = time.time()
+        self.record.status = "in-progress"
+        if self._call.offer is None:
+            await self._learn_late()
+        self._open_channel()
+
+    def _negotiate(self) -> bytes:
+        self._media = LegMedia(self._service.media_address)
+        return self._media.offer() if self._call.offer is None else self._media.answer(self._call.offer)
+
+    async def _learn_late(self) -> None:
+        if await self._call.wait_acked() and self._call.remote_sdp is not None and self._media is not None:
+            self._media.learn(self._call.remote_sdp)
+
+    def _open_channel(self) -> None:
+        if self._media is None or self._channel is not None or self._call.state == "ended":
+            return
+        voice = self._assistant.voice if self._assistant else None
+        self._channel = self._service.studio.open(self._media, self, voice)
+        self.record.say("bot", "[speaks]")
+        self._note_codec()
+
+    def _note_codec(self) -> None:
+        codec = self._media.codec if self._media is not None else None
+        self.record.codec = codec.name.upper() if codec is not None else None
+
+    def _refuse(self, status: int, reason: str | None = None) -> None:
+        self.record.error_message = f"{status} {reason}" if reason else None
+        self.record.ended(_STATUS.get(status, "failed"), "agent", reason or str(status))
+        self._call.reject(status, reason)
+
+    def _read_headers(self) -> None:
+        request, record = self._call.request, self.record
+        caller = caller_id(request, self._service.deployment.region)
+        variables = {name: value for name, value in request.headers if xei.passes(name, value)}
+        try:
+            ei = xei.merged_with_diversion(request)
+        except SipSyntaxError as error:
+            ei = None
+            variables["x_ei_error"] = str(error)
+        if ei is not None:
+            told = (("call_id", ei.call_id), ("external_id", ei.external_id), ("original_caller", ei.original_caller))
+            variables |= {name: value for name, value in told if value is not None}
+        record.variables |= variables | {"from_number": caller.number or "anonymous"}
+        self._service.records.rename(record, ei.call_id if ei else None)
+
+    # --- what is heard -----------------------------------------------------------------------------
+
+    def heard_mark(self, mark: int, began: float, level_dbov: float) -> None:
+        """See `Listener`."""
+        self.record.hear(mark, began, time.time(), level_dbov)
+
+    def heard_digit(self, digit: ReceivedDigit) -> None:
+        """See `Listener`."""
+        self.record.press(digit)
+        asked = self._service.deployment.escalation
+        if digit.digit == asked.digit:
+            self._escalate()
+        elif digit.digit == asked.goodbye_digit:
+            self._service.spawn(self._say_goodbye(), self.record)
+        elif digit.digit == asked.digits_back_digit and asked.digits_back:
+            self._service.spawn(self._send_digits(asked.digits_back, digit), self.record)
+
+    def heard_prompt(self, name: str) -> None:
+        """See `Listener`."""
+        self.record.say("human", prompt_text(name))
+        if name == self._service.deployment.escalation.prompt:
+            self._escalate()
+
+    async def _on_info(self, request: InDialogRequest) -> None:
+        digit = digit_of_info(request.request.content_type, request.request.body)
+        if digit is None:
+            request.respond(415)
+            return
+        request.respond(200)
+        self.heard_digit(digit)
+
+    # --- what it does ------------------------------------------------------------------------------
+
+    async def _say_goodbye(self) -> None:
+        self.record.actions.append({"name": "end_call", "status": "done"})
+        self.record.ended("completed", "agent", "normal clearing", "agent_goodbye")
+        await self._call.bye()
+
+    async def _send_digits(self, digits: str, like: ReceivedDigit) -> None:
+        if like.method == "info":
+            for digit in digits:
+                content_type, body = info_of_digit(digit)
+                await self._call.info(body, content_type)
+        elif self._channel is not None and not (like.method == "rfc4733" and self._channel.send_digits(digits)):
+            self._channel.say(sound.frames(dtmf(digits), self._channel.law))
+
+    def _escalate(self) -> None:
+        if self._acting or self._assistant is None or self._assistant.transfer is None:
+            return
+        self._acting = True
+        self._service.spawn(self._transfer(self._assistant), self.record)
+
+    async def _transfer(self, assistant: Assistant) -> None:
+        assert assistant.transfer_to is not None
+        group = self._service.deployment.groups[assistant.transfer_to]
+        number = self._service.transfer_number(group.did, self._service.line_of(self._call))
+        action: dict[str, Any] = {
+            "name": "transfer_call",
+            "type": assistant.transfer,
+            "to": number,
+            "status": "started",
+        }
+        self.record.actions.append(action)
+        self.record.say("bot", f"[transfers to {number}]")
+        try:
+            status = await (
+                self._cold(assistant, number) if assistant.transfer == "cold" else self._warm(assistant, number)
+            )
+        except TimeoutError:
+            status = 408
+        action |= {"status": "done" if status == 200 else "failed", "status_code": status}
+        if status != 200:
+            self.record.error_message = f"transfer failed: {status}"
+        self._acting = False
+
+    async def _cold(self, assistant: Assistant, number: str) -> int:
+        assert self._trunk is not None
+        target = self._service.trunks.target(self._trunk, number)
+        if assistant.transfer_topic is not None:
+            target = target.with_header("X-Gladly-Routing-Selector", assistant.transfer_topic)
+        referral = self._call.refer(NameAddr(target))
+        status, _ = await referral.wait_final(TRANSFER_SECONDS)
+        if status == 200 and not self._service.faults.on(Fault.AI_LEG_LEFT_BEHIND, self._service.line_of(self._call)):
+            self.record.end_call_reason = "transferred"
+            try:
+                await self._call.wait_ended(_GRACE_SECONDS)
+            except TimeoutError:
+                await self._call.bye()
+        return status
+
+    async def _warm(self, assistant: Assistant, number: str) -> int:
+        service, media = self._service, self._media
+        assert self._trunk is not None
+        assert media is not None
+        second_media = LegMedia(service.media_address)
+        second: OutgoingCall | None = None
+        try:
+            codec = media.codec
+            wanted = (
+                None
+                if codec is None
+                else second_media.pass_on(
+                    media.local or media.remote,  # type: ignore[arg-type]
+                    lambda offered: offered.is_same(codec) or is_event(offered),
+                )
+            )
+            second = service.ua.invite(
+                service.trunks.target(self._trunk, number),
+                from_=NameAddr(Uri("sip", self._number_shown(assistant), service.address)),
+                hop=service.trunks.hop(self._trunk),
+                sdp=wanted or second_media.offer(),
+                headers=self._transfer_headers(assistant),
+                credentials=service.trunks.credentials(self._trunk) if self._trunk.authentication == "digest" else None,
+            )
+            service.records.also(self.record, second.call_id)
+            response = await second.wait_answered(TRANSFER_SECONDS)
+            body = sdp_of(response)
+            if self._call.state != "confirmed" or body is None:
+                return 487
+            second_media.learn(body)
+            self._bridge(second, second_media)
+            return 200
+        except CallFailedError as error:
+            return error.status
+        finally:
+            if self._second is not second or second is None:
+                second_media.close()
+                if second is not None:
+                    second.hangup()
+
+    def _transfer_headers(self, assistant: Assistant) -> list[tuple[str, str]]:
+        headers = [("x-ci", self.record.id)]
+        if assistant.transfer_topic is not None:
+            headers.append(("X-Gladly-Routing-Selector", assistant.transfer_topic))
+        return headers
+
+    def _number_shown(self, assistant: Assistant) -> str:
+        original = self.record.number_from
+        if assistant.transfer_caller_id == "agent":
+            return assistant.did
+        if assistant.transfer_caller_id == "fixed":
+            return assistant.fixed_caller_id or assistant.did
+        if assistant.transfer_caller_id == "header":
+            return (self._call.request.get(assistant.caller_id_header or "") or original).strip()
+        return original
+
+    def _bridge(self, second: OutgoingCall, second_media: LegMedia) -> None:
+        """The assistant steps out of the way: caller and agent hear each other."""
+        assert self._media is not None
+        self._second, self._second_media = second, second_media
+        if self._channel is not None:
+            self.record.rx_packets = self._channel.packets
+            self._channel.close()
+            self._channel = None
+        self._relay = couple(self._media, second_media)
+        second.on_ended = self._second_ended
+        second.on_reinvite = self._renegotiate_second
+
+    # --- while it lasts ----------------------------------------------------------------------------
+
+    async def _renegotiate(self, request: InDialogRequest) -> None:
+        media = self._media
+        if media is None or request.offer is None:
+            request.accept(media.again() if media is not None else None)
+            return
+        try:
+            request.accept(media.answer(request.offer))
+        except (SipSyntaxError, NoAgreementError) as error:
+            request.respond(488, str(error))
+            return
+        self._note_codec()
+        if self._channel is not None:
+            self._channel.relearn()
+
+    async def _renegotiate_second(self, request: InDialogRequest) -> None:
+        media = self._second_media
+        if media is None or request.offer is None:
+            request.accept(media.again() if media is not None else None)
+            return
+        try:
+            request.accept(media.answer(request.offer))
+        except (SipSyntaxError, NoAgreementError) as error:
+            request.respond(488, str(error))
+
+    def _ended(self, end: End) -> None:
+        record = self.record
+        if self._channel is not None:
+            record.rx_packets = self._channel.packets
+            self._channel.close()
+            self._channel = None
+        if self._relay is not None:
+            self._relay.uncouple()
+        if self._media is not None:
+            self._media.close()
+        if self._second is not None:
+            self._second.hangup()
+        by = "caller" if end.by == "remote" else "agent"
+        if end.how is How.CANCELLED:
+            record.ended("canceled", by, "request terminated")
+        elif end.how is How.REJECTED:
+            record.ended(_STATUS.get(end.status, "failed"), by, end.reason)
+        else:
+            reason = record.end_call_reason or ("human_hangup" if by == "caller" else "agent_hangup")
+            record.ended("completed", by, "normal clearing" if end.how is How.BYE else end.how.value, reason)
+        self._service.over(self)
+
+    def _second_ended(self, end: End) -> None:
+        if self._second_media is not None:
+            self._second_media.close()
+        if self._call.state == "confirmed":
+            self.record.end_call_reason = "transferred"
+            self._call.hangup()

@@ -1,0 +1,103 @@
+"""The SIP numbers of one tenant: those of its digest trunks, and those attached over the API."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from harness.simulation.books import Books
+from harness.simulation.faults import Faults
+from harness.simulation.synthflow.registration import Registration, SipNumber
+from harness.simulation.synthflow.trunks import Trunks
+from harness.simulation.wire.agent import UserAgent
+from harness.simulation.wire.transport import TRANSPORTS, Hop
+from harness.sip.digest import Credentials
+
+SHORTEST, LONGEST = 1, 3600  #: seconds; Synthflow's own least is 60, which scaled-down timings go below
+REGIONS: Final = ("default", "other")  #: the second signals from an address that no allowlist has
+
+
+class BadNumberError(ValueError):
+    """What was to be attached is no SIP number; the message says why."""
+
+
+class SipNumbers:
+    """``agents`` by region; ``expires`` is the trunks' registration interval."""
+
+    def __init__(
+        self, agents: dict[str, UserAgent], trunks: Trunks, expires: int, faults: Faults, books: Books
+    ) -> None:
+        self._agents = agents
+        self._trunks = trunks
+        self._expires = expires
+        self._books = books
+        self._standing: dict[str, Registration] = {}
+        self._attached: dict[str, Registration] = {}
+        faults.on_change.append(self.renew)
+
+    def start(self) -> None:
+        """Register the number of every digest trunk."""
+        self.renew()
+
+    def renew(self) -> None:
+        """Where settings have changed, register anew with those of now."""
+        for trunk in self._trunks.all():
+            if trunk.authentication != "digest":
+                continue
+            number = SipNumber(
+                hop=self._trunks.hop(trunk), credentials=self._trunks.credentials(trunk), expires=self._expires
+            )
+            old = self._standing.get(trunk.name)
+            if old is not None and old.number == number:
+                continue
+            if old is not None:
+                self._books.spawn(old.detach(), f"detach {trunk.name}")
+            self._standing[trunk.name] = self._attach(number)
+
+    def _attach(self, number: SipNumber) -> Registration:
+        registration = Registration(self._agents[number.region], number)
+        registration.attach(self._books)
+        return registration
+
+    def attach(self, asked: dict[str, Any]) -> Registration:
+        """A number with the settings of an API request. Raises `BadNumberError`."""
+        registration = self._attach(_parsed(asked, self._expires))
+        self._attached[registration.id] = registration
+        return registration
+
+    async def detach(self, number_id: str) -> bool:
+        """Give one up that was attached over the API; whether there was one."""
+        registration = self._attached.pop(number_id, None)
+        if registration is not None:
+            await registration.detach()
+        return registration is not None
+
+    def find(self, number_id: str) -> Registration | None:
+        """By id."""
+        return next((registration for registration in self.all() if registration.id == number_id), None)
+
+    def all(self) -> list[Registration]:
+        """Every one."""
+        return [*self._standing.values(), *self._attached.values()]
+
+    async def stop(self) -> None:
+        """Take every registration back."""
+        for registration in self.all():
+            await registration.detach()
+
+
+def _parsed(asked: dict[str, Any], expires: int) -> SipNumber:
+    host, _, port = str(asked.get("termination_uri", "")).rpartition(":")
+    transport = asked.get("transport", "udp")
+    region = asked.get("region", "default")
+    wanted = asked.get("expires", expires)
+    if not host or not port.isdigit():
+        raise BadNumberError("termination_uri: host:port is needed")
+    known = next((name for name in TRANSPORTS if name == transport), None)
+    if known is None:
+        raise BadNumberError(f"transport: {transport!r}; allowed: {', '.join(TRANSPORTS)}")
+    if region not in REGIONS:
+        raise BadNumberError(f"region: {region!r}; allowed: {', '.join(REGIONS)}")
+    if not isinstance(wanted, int) or not SHORTEST <= wanted <= LONGEST:
+        raise BadNumberError(f"expires: {wanted!r}; allowed: {SHORTEST} to {LONGEST} seconds")
+    credentials = Credentials(str(asked.get("username", "")), str(asked.get("password", "")))
+    return SipNumber(hop=Hop(known, host, int(port)), credentials=credentials, expires=wanted, region=region)

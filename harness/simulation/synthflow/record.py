@@ -1,0 +1,214 @@
+"""What Synthflow's API tells of a call: the documented fields, and more that this far end witnesses."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.simulation.media.digits import ReceivedDigit
+from harness.simulation.wire.transport import Traced
+
+_MOST_WAITING = 200  # INVITEs whose call was never let in
+_MOST_MESSAGES = 400  # of one call; a misbehaving peer must not fill the memory
+
+
+def wall(monotonic: float) -> float:
+    """Seconds since the epoch of a moment on the monotonic clock."""
+    return time.time() - (time.monotonic() - monotonic)
+
+
+@dataclass
+class HeardMark:
+    """A mark that was heard, in seconds since the epoch."""
+
+    mark: int
+    at: float
+    until: float
+    level_dbov: float
+
+
+@dataclass
+class CallRecord:
+    """One call, while it goes on and after."""
+
+    id: str
+    number_from: str
+    number_to: str
+    direction: str = "inbound"
+    assistant: str | None = None
+    status: str = "ringing"
+    began: float = field(default_factory=time.time)
+    answered_at: float | None = None
+    released_at: float | None = None
+    end_call_reason: str | None = None
+    telephony_hangup: str | None = None  #: who hung up: ``caller``, ``agent``
+    disconnect_reason: str | None = None
+    error_message: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+    transcript: list[str] = field(default_factory=list)
+    actions: list[dict[str, Any]] = field(default_factory=list)
+    marks: list[HeardMark] = field(default_factory=list)
+    digits: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[Traced] = field(default_factory=list)
+    codec: str | None = None
+    rx_packets: int = 0
+
+    @staticmethod
+    def new_id() -> str:
+        """An id nobody else has."""
+        return secrets.token_hex(12)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.released_at is not None
+
+    def say(self, who: str, what: str) -> None:
+        """A line of the transcript; who repeats themselves is noted once."""
+        line = f"{who}: {what}"
+        if not self.transcript or self.transcript[-1] != line:
+            self.transcript.append(line)
+
+    def hear(self, mark: int, began: float, now: float, level_dbov: float) -> None:
+        """A mark begins, or goes on."""
+        if self.marks and self.marks[-1].mark == mark and now - self.marks[-1].until < 0.5:
+            self.marks[-1].until = now
+            self.marks[-1].level_dbov = level_dbov
+        else:
+            self.marks.append(HeardMark(mark, began, now, level_dbov))
+            self.say("human", f"[mark {mark}]")
+
+    def press(self, digit: ReceivedDigit) -> None:
+        """A digit came."""
+        self.digits.append(
+            {"digit": digit.digit, "at": time.time(), "method": digit.method, "duration_ms": digit.duration_ms}
+        )
+        self.say("human", f"[pressed {digit.digit}]")
+
+    def trace(self, traced: Traced) -> None:
+        """A message of the call."""
+        if len(self.messages) < _MOST_MESSAGES:
+            self.messages.append(traced)
+
+    def ended(self, status: str, by: str | None, reason: str, end_reason: str | None = None) -> None:
+        """The call is over; the first word counts."""
+        if self.released_at is None:
+            self.released_at = time.time()
+            self.status = status
+            self.telephony_hangup = by
+            self.disconnect_reason = reason
+            self.end_call_reason = end_reason
+
+    def plain(self) -> dict[str, Any]:
+        """As the API tells it."""
+        end = self.released_at or time.time()
+        answered = self.answered_at
+        return {
+            "call_id": self.id,
+            "type_of_call": self.direction,
+            "status": self.status,
+            "start_time": self.began,
+            "end_call_reason": self.end_call_reason,
+            "telephony_hangup": self.telephony_hangup,
+            "telephony_disconnect_reason": self.disconnect_reason,
+            "telephony_ringing_duration": round(1000 * ((answered or end) - self.began)),
+            "telephony_duration": round(1000 * (end - answered)) if answered is not None else 0,
+            "phone_number_from": self.number_from,
+            "phone_number_to": self.number_to,
+            "transcript": "\n".join(self.transcript),
+            "executed_actions": {f"action_{i}": action for i, action in enumerate(self.actions)},
+            "prompt_variables": self.variables,
+            "error_message": self.error_message,
+            "witness": {
+                "marks": [
+                    {"mark": m.mark, "at": m.at, "until": m.until, "level_dbov": round(m.level_dbov, 1)}
+                    for m in self.marks
+                ],
+                "digits": self.digits,
+                "messages": [_plain(message) for message in self.messages],
+                "codec": self.codec,
+                "assistant": self.assistant,
+                "rx_packets": self.rx_packets,
+                "answered_at": self.answered_at,
+                "released_at": self.released_at,
+            },
+        }
+
+
+def _plain(message: Traced) -> dict[str, Any]:
+    return {
+        "at": wall(message.at),
+        "direction": message.direction,
+        "transport": message.transport,
+        "local": _joined(message.local),
+        "remote": _joined(message.remote),
+        "text": message.data.decode("utf-8", "replace"),
+    }
+
+
+def _joined(address: Sequence[object]) -> str:
+    return f"{address[0]}:{address[1]}"
+
+
+class Records:
+    """All calls of one tenant, and the ids that were given out for calls to come."""
+
+    def __init__(self, most: int = 2000) -> None:
+        self._most = most
+        self._records: dict[str, CallRecord] = {}
+        self._prepared: set[str] = set()
+        self._by_call_id: dict[str, CallRecord] = {}
+        self._early: dict[str, list[Traced]] = {}
+
+    def trace(self, sip_call_id: str, traced: Traced) -> None:
+        """A message of a SIP call; that of a call nobody knows yet waits for its record."""
+        record = self._by_call_id.get(sip_call_id)
+        if record is not None:
+            record.trace(traced)
+        elif traced.direction == "received" and traced.data.startswith(b"INVITE "):
+            if len(self._early) >= _MOST_WAITING:
+                self._early.pop(next(iter(self._early)))
+            self._early.setdefault(sip_call_id, []).append(traced)
+
+    def add(self, record: CallRecord, sip_call_id: str) -> None:
+        """A call began; the oldest that is over makes room."""
+        record.messages += self._early.pop(sip_call_id, [])
+        self._records[record.id] = record
+        self._by_call_id[sip_call_id] = record
+        if len(self._records) > self._most:
+            old = next(iter(self._records))
+            gone = self._records.pop(old)
+            self._by_call_id = {key: kept for key, kept in self._by_call_id.items() if kept is not gone}
+
+    def also(self, record: CallRecord, sip_call_id: str) -> None:
+        """Another SIP call belongs to it (a warm transfer's)."""
+        self._by_call_id[sip_call_id] = record
+
+    def get(self, call_id: str) -> CallRecord | None:
+        """By Synthflow's id."""
+        return self._records.get(call_id)
+
+    def of_sip(self, sip_call_id: str) -> CallRecord | None:
+        """By SIP's Call-ID."""
+        return self._by_call_id.get(sip_call_id)
+
+    def prepare(self) -> str:
+        """An id for a call that is to come."""
+        call_id = CallRecord.new_id()
+        self._prepared.add(call_id)
+        return call_id
+
+    def rename(self, record: CallRecord, prepared: str | None) -> None:
+        """The call turns out to be the one that an id was given out for, if it is such an id and not used yet."""
+        if prepared is not None and prepared in self._prepared:
+            self._prepared.discard(prepared)
+            del self._records[record.id]
+            record.id = prepared
+            self._records[prepared] = record
+
+    def newest_first(self) -> list[CallRecord]:
+        """All of them."""
+        return list(reversed(self._records.values()))

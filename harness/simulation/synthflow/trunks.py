@@ -1,0 +1,89 @@
+"""The customer's trunks as Synthflow has them: known by address or password, and the way back to the platform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.deployment import Deployment, Trunk
+from harness.simulation.faults import Fault, Faults
+from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.transport import Hop
+from harness.sip.digest import Credentials, DigestServer, Outcome
+from harness.sip.uri import Uri
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a call over no trunk, or over one in the wrong way, is not taken."""
+
+    status: int
+    reason: str
+
+
+class Trunks:
+    """All trunks of a tenant. ``nobody`` is an address where nobody is."""
+
+    def __init__(self, deployment: Deployment, faults: Faults, nobody: str, realm: str = "synthflow") -> None:
+        self._faults = faults
+        self._nobody = nobody
+        self._domain = deployment.platform.domain
+        self._is_gladly = deployment.integration == "gladly"
+        self._trunks = [trunk for trunk in deployment.trunks if trunk.ai == "synthflow"]
+        self._by_address = {self._termination(trunk)[0]: trunk for trunk in self._trunks}
+        self._by_user = {t.username: t for t in self._trunks if t.authentication == "digest" and t.username}
+        self._digest = DigestServer(realm, self._password_of)
+
+    def all(self) -> list[Trunk]:
+        """Every one."""
+        return list(self._trunks)
+
+    def credentials(self, trunk: Trunk) -> Credentials:
+        """Those that were copied from the platform, rightly or not."""
+        username, password = trunk.username or "", trunk.password.get_secret_value() if trunk.password else ""
+        if self._faults.on(Fault.USERNAME_WRONG):
+            username += "-x"
+        if self._faults.on(Fault.PASSWORD_WRONG):
+            password += "-x"
+        return Credentials(username, password)
+
+    def hop(self, trunk: Trunk) -> Hop:
+        """The Termination URI's address."""
+        host, port = self._termination(trunk)
+        if self._faults.on(Fault.TERMINATION_URI_WRONG):
+            host = self._nobody
+        return Hop(trunk.transport, host, port)
+
+    def target(self, trunk: Trunk, number: str) -> Uri:
+        """A number at the platform, as calls and transfers name it."""
+        if self._is_gladly:
+            return Uri("sip", number, self._domain).with_param("transport", "tls")
+        host, port = self._termination(trunk)
+        uri = Uri("sip", number, host, port)
+        return uri if trunk.transport == "udp" else uri.with_param("transport", trunk.transport)
+
+    def admit(self, call: IncomingCall) -> Trunk | Refusal | None:
+        """The trunk an INVITE came over; None when it has been challenged."""
+        trunk = self._by_address.get(call.source[0])
+        if trunk is None or trunk.authentication == "digest":
+            checked = self._digest.verify(call.request)
+            if checked.outcome in (Outcome.MISSING, Outcome.STALE, Outcome.REPLAYED):
+                call.reject(self._digest.status, None, [self._digest.challenge(stale=checked.stale)])
+                return None
+            if not checked.accepted:
+                return Refusal(403, f"Credentials: {checked.outcome.value}")
+            trunk = trunk or self._by_user[checked.username or ""]
+        if trunk.transport == "tls" and call.flow.transport != "tls":
+            return Refusal(403, "TLS required")
+        return trunk
+
+    def _password_of(self, username: str) -> str | None:
+        for trunk in self._by_user.values():
+            credentials = self.credentials(trunk)
+            if credentials.username == username:
+                return credentials.password
+        return None
+
+    @staticmethod
+    def _termination(trunk: Trunk) -> tuple[str, int]:
+        host, _, port = (trunk.termination or "").rpartition(":")
+        return host, int(port)

@@ -1,0 +1,374 @@
+"""One tenant: a carrier, a platform and a Synthflow on a block of addresses, and the deployment that describes them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+from ssl import Purpose, SSLContext, create_default_context
+from typing import Any, Final
+
+from aiohttp import web
+
+from harness.deployment import Deployment, Timings, Trunk, from_plain, to_plain
+from harness.simulation.addresses import Block
+from harness.simulation.books import Books
+from harness.simulation.carrier import Carrier, Interconnect
+from harness.simulation.faults import Fault, Faults
+from harness.simulation.firewall import Firewall
+from harness.simulation.media.ticker import Ticker
+from harness.simulation.pki import Authority, Certificate
+from harness.simulation.platform.base import Platform
+from harness.simulation.platform.campaign import campaigns
+from harness.simulation.platform.gladly import Gladly
+from harness.simulation.platform.talkdesk import Talkdesk
+from harness.simulation.platform.trunk import Gate, TrunkTimers
+from harness.simulation.synthflow.api import api
+from harness.simulation.synthflow.numbers import SipNumbers
+from harness.simulation.synthflow.service import Synthflow
+from harness.simulation.synthflow.studio import Studio
+from harness.simulation.synthflow.trunks import Trunks
+from harness.simulation.wire.agent import UserAgent
+from harness.simulation.wire.transport import Hop, Listen, TlsIdentity, Trace, Traced, TransportName
+
+# The last octets of a tenant's addresses.
+_CARRIER, _PLATFORM, _PLATFORM_MEDIA, _FIRST_TRUNK = 1, 10, 11, 20
+_SYNTHFLOW, _SYNTHFLOW_MEDIA, _OTHER_REGION = 60, 61, 62
+_STAND_IN, _STRANGER, _FIRST_PHONES, _NOBODY = 80, 81, 90, 99
+_PLATFORMS: Final[dict[str, type[Platform]]] = {"talkdesk": Talkdesk, "gladly": Gladly}
+_ALL: Final[tuple[TransportName, ...]] = ("udp", "tcp", "tls")
+_PLAIN_PORT, _TLS_PORT = 32681, 32682
+
+
+@dataclass(frozen=True)
+class ChangingIdentity(TlsIdentity):
+    """A server's certificate that can be exchanged while it listens."""
+
+    contexts: list[SSLContext] = field(default_factory=list)
+
+    def server_context(self) -> SSLContext:
+        """See `TlsIdentity`."""
+        context = super().server_context()
+        self.contexts.append(context)
+        return context
+
+    def show(self, certificate: Certificate) -> None:
+        """Connections made from now on get to see this one."""
+        for context in self.contexts:
+            context.load_cert_chain(certificate.certificate, certificate.key)
+
+
+class Tenant:
+    """Made of a deployment that leaves hosts out; :attr:`deployment` has them once it has started."""
+
+    def __init__(
+        self,
+        number: int,
+        deployment: Deployment,
+        timings: Timings,
+        block: Block,
+        authority: Authority,
+        books: Books,
+        ticker: Ticker,
+        studio: Studio,
+        trace: Trace | None,
+    ) -> None:
+        self.number = number
+        self.faults = Faults(deployment.integration, frozenset(deployment.lines))
+        self._timings = timings
+        self._block = block
+        self._books = books
+        self._ticker = ticker
+        self._studio = studio
+        self._trace = trace
+        self._agents: list[UserAgent] = []
+        self._sites: list[web.AppRunner] = []
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._token = secrets.token_urlsafe(24)
+        self._firewall = Firewall(self.faults)
+        self._authority = authority
+        self.deployment = self._with_addresses(deployment)
+        self._make_certificates()
+
+    # --- the deployment ----------------------------------------------------------------------------
+
+    def _with_addresses(self, deployment: Deployment) -> Deployment:
+        """All that is known before anything listens: addresses, passwords."""
+        block, plain = self._block, to_plain(deployment)
+        for trunk in plain["trunks"]:
+            trunk["host"] = block[_SYNTHFLOW if trunk["ai"] == "synthflow" else _STAND_IN]
+            trunk["allowed_addresses"] = [block[_SYNTHFLOW], block[_STAND_IN]]
+            if trunk.get("username"):
+                trunk["password"] = _password()
+        for phone in plain["phones"].values():
+            phone["username"] = phone.get("user") or phone["number"]
+            phone["password"] = _password()
+        for index, account in enumerate(plain["accounts"].values()):
+            account["bind"] = block[_FIRST_PHONES + index]
+        return from_plain(plain)
+
+    def _fill_in(self, **values: Any) -> None:
+        """Merge what has become known, by dotted path with ``__`` for the dot."""
+        plain = to_plain(self.deployment)
+        for path, value in values.items():
+            *parents, last = path.split("__")
+            place = plain
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[last] = value
+        self.deployment = from_plain(plain)
+
+    def _make_certificates(self) -> None:
+        block, authority = self._block, self._authority
+        gates = [block[_FIRST_TRUNK + i] for i in range(len(self.deployment.trunks))]
+        label = f"tenant-{self.number}"
+        carrier = self.deployment.accounts[next(iter(self.deployment.accounts))].domain
+        self._platform_tls = self._identity(
+            f"{label}-platform", [self.deployment.platform.domain, block[_PLATFORM], *gates]
+        )
+        self._carrier_tls = self._identity(f"{label}-carrier", [carrier, block[_CARRIER]])
+        names = ["sip.synthflow.example", block[_SYNTHFLOW], block[_OTHER_REGION]]
+        self._synthflow_good = authority.issue(f"{label}-synthflow", names)
+        self._synthflow_bad = authority.bad_certificates(f"{label}-synthflow", names)
+        self._synthflow_tls = ChangingIdentity(
+            self._synthflow_good.certificate, self._synthflow_good.key, authority.ca_file
+        )
+        stand_in = ["stand-in.example", block[_STAND_IN], block[_STRANGER]]
+        good, bad = (
+            authority.issue(f"{label}-stand-in", stand_in),
+            authority.bad_certificates(f"{label}-stand-in", stand_in),
+        )
+        self._fill_in(
+            ca_file=str(authority.ca_file),
+            stand_in__bind=block[_STAND_IN],
+            stand_in__stranger_bind=block[_STRANGER],
+            stand_in__certificate=str(good.certificate),
+            stand_in__private_key=str(good.key),
+            stand_in__bad_certificates={
+                kind: {"certificate": str(c.certificate), "private_key": str(c.key)} for kind, c in bad.items()
+            },
+        )
+        self.faults.on_change.append(self._certificates_changed)
+
+    def _identity(self, label: str, names: list[str]) -> TlsIdentity:
+        made = self._authority.issue(label, names)
+        return TlsIdentity(made.certificate, made.key, self._authority.ca_file)
+
+    def _certificates_changed(self) -> None:
+        kinds = {Fault.CERTIFICATE_EXPIRED: "expired", Fault.CERTIFICATE_WRONG_NAME: "wrong-name"}
+        wrong = next((kind for fault, kind in kinds.items() if self.faults.on(fault)), None)
+        self._synthflow_tls.show(self._synthflow_bad[wrong] if wrong else self._synthflow_good)
+        for gate in self.platform.gates.values():
+            for flow in gate.ua.flows():  # a connection that stands was verified with the certificate of before
+                gate.ua.drop_flow(flow, reset=False)
+
+    # --- life --------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen on everything. Raises `ListenError`."""
+        await self._start_carrier()
+        await self._start_synthflow_agents()
+        await self._start_platform()
+        await self._start_synthflow()
+        self.faults.on_change.append(self._books_note)
+
+    def _books_note(self) -> None:
+        self._books.note(f"tenant {self.number} faults: {', '.join(self.faults.listed()) or 'none'}")
+
+    async def _agent(
+        self, name: str, listens: list[Listen], tls: TlsIdentity | None, trace: Trace | None = None, **more: Any
+    ) -> UserAgent:
+        ua = UserAgent(name, listens, tls=tls, trace=trace or self._trace, software=f"simulated-{name}", **more)
+        await ua.start()
+        self._agents.append(ua)
+        return ua
+
+    async def _start_carrier(self) -> None:
+        address = self._block[_CARRIER]
+        ua = await self._agent("carrier", [Listen(t, address) for t in _ALL], self._carrier_tls)
+        accounts = self.deployment.accounts
+        # Phones with a number have their account with the carrier, those with a user name with the platform.
+        passwords = {
+            phone.number: phone.password.get_secret_value()
+            for phone in self.deployment.phones.values()
+            if phone.number and phone.password
+        }
+        realm = next(
+            (accounts[p.account].domain for p in self.deployment.phones.values() if p.number), "carrier.example"
+        )
+        self.carrier = Carrier(ua, realm, self.deployment.region, passwords, self._books)
+
+    async def _start_platform(self) -> None:
+        deployment, block = self.deployment, self._block
+        kind = _PLATFORMS[deployment.integration]
+        ua = await self._agent("platform", [Listen(t, block[_PLATFORM]) for t in kind.transports], self._platform_tls)
+        gates = {
+            trunk.name: await self._gate(trunk, block[_FIRST_TRUNK + index])
+            for index, trunk in enumerate(deployment.trunks)
+        }
+        deployment = self.deployment
+        passwords = {
+            phone.aor_user: phone.password.get_secret_value()
+            for phone in deployment.phones.values()
+            if not phone.number and phone.password
+        }
+        self.platform = kind(
+            deployment,
+            self._timings,
+            self.faults,
+            self._books,
+            self._ticker,
+            ua,
+            gates,
+            passwords,
+            block[_PLATFORM_MEDIA],
+            block[_NOBODY],
+        )
+        self._interconnect(kind.transports[0])
+        self._tasks.append(self._books.spawn(self.platform.look_after(), "platform looks after its calls"))
+        for name, account in deployment.accounts.items():
+            at_carrier = any(p.number for p in deployment.phones.values() if p.account == name)
+            listen = (self.carrier.ua if at_carrier else ua).local(account.transport)
+            self._fill_in(
+                **{
+                    f"accounts__{name}__host": listen.address,
+                    f"accounts__{name}__port": listen.port,
+                    f"accounts__{name}__ca_file": str(self._authority.ca_file),
+                }
+            )
+        listen = ua.local(kind.transports[0])
+        self._fill_in(platform__host=listen.address, platform__port=listen.port)
+        if deployment.campaign is not None:
+            url = await self._site(campaigns(self.platform, deployment), block[_PLATFORM])
+            self._fill_in(campaign__url=f"http://{url}/campaigns/calls")
+
+    async def _gate(self, trunk: Trunk, address: str) -> Gate:
+        timers = TrunkTimers()
+        ua = await self._agent(
+            "trunk",
+            [Listen(trunk.transport, address)],
+            self._platform_tls,
+            timers=timers,
+            filter=self._firewall.judge,
+        )
+        clear = None
+        if self.deployment.integration == "gladly":
+            clear = await self._agent("trunk", [Listen("udp", address)], None, timers=timers)
+        listen = ua.local(trunk.transport)
+        trunk = trunk.model_copy(update={"termination": f"{listen.address}:{listen.port}"})
+        trunks = [trunk if old.name == trunk.name else old for old in self.deployment.trunks]
+        self.deployment = self.deployment.model_copy(update={"trunks": tuple(trunks)})
+        return Gate(trunk, ua, clear, self.deployment.platform.domain, self.faults)
+
+    def _interconnect(self, transport: TransportName) -> None:
+        at_platform = self.platform.ua.local(transport)
+        at_carrier = self.carrier.ua.local(transport)
+        self.carrier.interconnect = Interconnect(
+            Hop(transport, at_platform.address, at_platform.port), at_platform.address, self.platform.routes.has
+        )
+        self.platform.connect_carrier(
+            Hop(transport, at_carrier.address, at_carrier.port), frozenset(self.carrier.subscribers)
+        )
+
+    async def _start_synthflow_agents(self) -> None:
+        def listens(address: str) -> list[Listen]:
+            return [
+                Listen("udp", address, _PLAIN_PORT),
+                Listen("tcp", address, _PLAIN_PORT),
+                Listen("tls", address, _TLS_PORT),
+            ]
+
+        self._synthflow_ua = await self._agent(
+            "synthflow",
+            listens(self._block[_SYNTHFLOW]),
+            self._synthflow_tls,
+            self._synthflow_trace,
+            filter=self._firewall.judge,
+        )
+        self._other_region_ua = await self._agent("synthflow", listens(self._block[_OTHER_REGION]), self._synthflow_tls)
+
+    async def _start_synthflow(self) -> None:
+        trunks = Trunks(self.deployment, self.faults, self._block[_NOBODY])
+        self.synthflow = Synthflow(
+            self.deployment,
+            self.faults,
+            self._books,
+            self._studio,
+            self._synthflow_ua,
+            self._block[_SYNTHFLOW_MEDIA],
+            trunks,
+        )
+        agents = {"default": self._synthflow_ua, "other": self._other_region_ua}
+        self.numbers = SipNumbers(agents, trunks, self._timings.register_expires_s, self.faults, self._books)
+        if self.deployment.synthflow is None:
+            return
+        app = api(self.synthflow.records, self.numbers, self._token, self._books)
+        context = create_default_context(Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self._synthflow_good.certificate, self._synthflow_good.key)
+        where = await self._site(app, self._block[_SYNTHFLOW], context)
+        self._fill_in(
+            synthflow__api_base=f"https://{where}/v2",
+            synthflow__api_token=self._token,
+            synthflow__ca_file=str(self._authority.ca_file),
+        )
+
+    def _synthflow_trace(self, traced: Traced) -> None:
+        self.synthflow.trace(traced)
+        if self._trace is not None:
+            self._trace(traced)
+
+    async def _site(self, app: web.Application, address: str, context: SSLContext | None = None) -> str:
+        """Serve it; where."""
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        self._sites.append(runner)
+        await web.TCPSite(runner, address, 0, ssl_context=context).start()
+        host, port = runner.addresses[0][:2]
+        return f"{host}:{port}"
+
+    def begin(self) -> None:
+        """Everything listens, and the first faults are set: SIP numbers register."""
+        self.numbers.start()
+
+    async def stop(self) -> None:
+        """Hang up what is up, and close everything."""
+        for task in self._tasks:
+            task.cancel()
+        for call in [*self.platform.calls, *self.carrier.calls]:
+            call.hangup()
+        await self.numbers.stop()
+        await asyncio.gather(*(ua.stop() for ua in self._agents))
+        await asyncio.gather(*(runner.cleanup() for runner in self._sites))
+        self._block.release()
+
+    def address(self, host: int) -> str:
+        """One of its addresses, by the last octet."""
+        return self._block[host]
+
+    # --- the books ---------------------------------------------------------------------------------
+
+    def books(self) -> dict[str, Any]:
+        """What is up now."""
+        calls = [*self.platform.calls, *self.carrier.calls]
+        return {
+            "tenant": self.number,
+            "deployment": self.deployment.name,
+            "faults": self.faults.listed(),
+            "calls": [
+                {"name": call.name, "legs": [{"peer": leg.peer, "state": leg.call.state} for leg in call]}
+                for call in calls
+            ],
+            "ai_calls": len(self.synthflow.conversations),
+            "relays": sum(call.relays for call in calls),
+            "registrations": {
+                "carrier": self.carrier.registrar.users(),
+                "platform": self.platform.registrar.users(),
+                "trunks": {name: gate.registrar.users() for name, gate in self.platform.gates.items()},
+            },
+            "trunks_in_use": {name: len(gate.in_use) for name, gate in self.platform.gates.items() if gate.in_use},
+            "dialogs": sum(len(ua.calls()) for ua in self._agents),
+        }
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(12)

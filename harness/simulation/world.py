@@ -1,0 +1,136 @@
+"""All tenants of one process, from start to the closing of the books."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from aiohttp import web
+
+from harness.deployment import Deployment, to_plain
+from harness.simulation.addresses import StartError, take_block
+from harness.simulation.books import Books
+from harness.simulation.control import control
+from harness.simulation.media.ticker import Ticker
+from harness.simulation.pki import Authority
+from harness.simulation.synthflow.studio import Studio
+from harness.simulation.tenant import Tenant
+from harness.simulation.wire.transport import ListenError, Traced
+
+_CONTROL = 2  # the last octet of the control API's address, in the first tenant's block
+_CHANNELS_PER_TENANT = 24
+
+
+class World:
+    """``tenants`` copies of a deployment; ``directory`` gets certificates and logs."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        tenants: int,
+        directory: Path,
+        *,
+        timings: Literal["quick", "documented"] = "quick",
+        trace: bool = False,
+    ) -> None:
+        self._directory = directory
+        self.books = Books()
+        self._ticker = Ticker()
+        asked = deployment.escalation.prompt if "prompt" in deployment.escalation.ways else None
+        self._studio = Studio(
+            self._ticker, self.books, (asked,) if asked else (), capacity=_CHANNELS_PER_TENANT * tenants
+        )
+        authority = Authority(directory / "certificates")
+        self._trace_file = (directory / "sip.log").open("w", encoding="utf-8") if trace else None
+        self.tenants = [
+            Tenant(
+                number,
+                deployment,
+                getattr(deployment.timings, timings),
+                take_block(),
+                authority,
+                self.books,
+                self._ticker,
+                self._studio,
+                self._write_trace if trace else None,
+            )
+            for number in range(tenants)
+        ]
+        self._control: web.AppRunner | None = None
+
+    async def start(self, faults: Sequence[tuple[str, str | None]] = (), *, with_control: bool = False) -> str | None:
+        """Listen, then be wrong as asked; returns the control API's URL. Raises `StartError`, `SelectionError`."""
+        try:
+            for tenant in self.tenants:
+                await tenant.start()
+        except ListenError as error:
+            raise StartError("busy-port", str(error)) from error
+        for tenant in self.tenants:
+            for name, line in faults:
+                tenant.faults.set(name, line)
+            tenant.begin()
+        return await self._start_control() if with_control else None
+
+    async def _start_control(self) -> str:
+        self._control = web.AppRunner(control(self), access_log=None)
+        await self._control.setup()
+        await web.TCPSite(self._control, self.tenants[0].address(_CONTROL), 0).start()
+        host, port = self._control.addresses[0][:2]
+        return f"http://{host}:{port}"
+
+    def deployments(self) -> list[dict[str, Any]]:
+        """One complete deployment for each tenant."""
+        return [to_plain(tenant.deployment) for tenant in self.tenants]
+
+    async def stop(self) -> bool:
+        """Hang up and close; whether the books are clean."""
+        await asyncio.gather(*(tenant.stop() for tenant in self.tenants))
+        if self._control is not None:
+            await self._control.cleanup()
+        self._ticker.stop()
+        self.books.cancel_all()
+        await asyncio.sleep(0)
+        for tenant in self.tenants:
+            left = tenant.books()
+            if left["calls"] or left["ai_calls"] or left["dialogs"]:
+                self.books.note(f"left over: {left}", is_error=True)
+        if self._trace_file is not None:
+            self._trace_file.close()
+        return not self.books.errors
+
+    def books_of_all(self) -> dict[str, Any]:
+        """What is up, and what went wrong."""
+        return {
+            "tenants": [tenant.books() for tenant in self.tenants],
+            "channels": len(self._studio),
+            "tasks": self.books.tasks,
+            "errors": self.books.errors,
+        }
+
+    def _write_trace(self, traced: Traced) -> None:
+        if self._trace_file is None or self._trace_file.closed:
+            return
+        arrow = "->" if traced.direction == "sent" else "<-"
+        with contextlib.suppress(OSError):
+            self._trace_file.write(
+                f"--- {traced.at:.4f} {traced.node} {traced.transport} {traced.local} {arrow} {traced.remote} "
+                f"{traced.outcome}\n{traced.data.decode('utf-8', 'replace')}\n"
+            )
+            self._trace_file.flush()
+
+
+class ErrorsIntoBooks(logging.Handler):
+    """What the world's parts log as an error is an error of the world."""
+
+    def __init__(self, books: Books) -> None:
+        super().__init__(logging.ERROR)
+        self._books = books
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        if record.name != "harness.simulation.books":  # those are in the books already
+            self._books.errors.append(f"{record.name}: {record.getMessage()}")
