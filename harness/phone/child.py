@@ -79,6 +79,7 @@ _MARK_FILE_SECONDS: Final = 3.2  # twenty periods: read again every 3.2 s, loope
 _TOO_MANY_CALLS: Final = 70010  # PJ_ETOOMANY
 _NOT_IN_BRIDGE: Final = -1  # PJSUA_INVALID_ID
 _LONGEST_TRANSACTION: Final = 33.0  # 64 × T1 (RFC 3261 table 4), and a little
+_DESTROY_SOCKET: Final = 2  # PJSIP_UDP_TRANSPORT_DESTROY_SOCKET
 _TELEPHONE_EVENT_FLAG: Final = 0  # PJMEDIA_ENDPT_HAS_TELEPHONE_EVENT_FLAG
 _STATES: Final = {
     pj.PJSIP_INV_STATE_CALLING: "calling",
@@ -189,7 +190,7 @@ class _Account(pj.Account):  # type: ignore[misc]
         body = event.body
         tsx_state = body.tsxState
         tsx = tsx_state.tsx
-        self.child.request_answered(prm.userData, tsx.statusCode, tsx.statusText)
+        self.child.request_answered(int(prm.userData), tsx.statusCode, tsx.statusText)
 
 
 class _Call(pj.Call):  # type: ignore[misc]
@@ -366,12 +367,21 @@ class _Phone:
         _set_headers(option, headers)
         if body:
             option.msgBody, option.contentType = body, content_type
-        parameters.userData = call
+        # A token has to be a pointer, and comes back as one: the address of an object that lives until then.
+        parameters.userData = parameters
         self.account.sendRequest(parameters)
+        self.child.requests[int(parameters.this)] = (call, parameters)
 
     def close(self) -> None:
         """Give up the account, and free its ports."""
+        # pjsip keeps a transport until its last transaction has timed out (RFC 3261 timer J: 32 s), but the next case,
+        # perhaps in another process, needs the port now; and pjsip has only 64 sockets.
+        udp = _udp_transport(self.account.getId()) if self.config.transport == "udp" else None
         self.account.shutdown()
+        # Its destructor would delete the account that has its number by then.
+        self.account.thisown = False
+        if udp is not None:
+            _close_udp_socket(udp)
         self.child.stack.transportClose(self.transport)
         sockets.free({self.address, *self.child.connections_of(self)})
 
@@ -404,6 +414,7 @@ class _Leg:
         self.settled = False  # the far end knows that the call is over
         self.gives_up_at = 0.0
         self._answered = False
+        self._far_crypto = False  # the far end's last SDP has a key (RFC 4568); over RTP/AVP as well
         self._hung_up = False
         self._stream = -1  # index of the audio stream, -1 without media
         self._sends = False
@@ -522,6 +533,8 @@ class _Leg:
 
     def saw(self, message: sip_log.LoggedMessage) -> None:
         """Follow the dialog by its messages: pjsua forgets a call the moment it is told to hang up."""
+        if message.direction == "received" and "\r\nm=audio " in message.text:
+            self._far_crypto = "\r\na=crypto:" in message.text
         if message.method == "BYE":
             self.settled = self.settled or message.status >= 200
         elif message.method == "INVITE":
@@ -562,7 +575,7 @@ class _Leg:
             clock_rate=stream.codecClockRate,
             local_rtp=transport.localRtpName,
             remote_rtp=stream.remoteRtpAddress,
-            secure=stream.proto & pj.PJMEDIA_TP_PROTO_RTP_SAVP == pj.PJMEDIA_TP_PROTO_RTP_SAVP,
+            secure=self._far_crypto and self.phone.config.srtp != "off",
         )
         self.tell_statistics()
 
@@ -729,10 +742,11 @@ class Child:
         self.dialogs: dict[str, list[_Leg]] = {}  # by Call-ID; both ends of a call may live here
         self.ending: list[_Leg] = []  # over, but not finished
         self._lingering: list[tuple[float, _Leg]] = []  # finished for us, but their call slot may still be taken
+        self.requests: dict[int, tuple[int, Any]] = {}  # by token: the parent's call, and what the token points to
         self._departures: list[_Departure] = []
         self._answers_due: list[tuple[float, _Leg, Answer]] = []
         self._unbound: dict[str, list[tuple[float, sip_log.LoggedMessage]]] = {}  # INVITEs that have no leg yet
-        self._callers: dict[str, _Phone] = {}  # Call-ID of what is no call (REGISTER, OPTIONS …) → phone
+        self._callers: dict[tuple[str, bool], _Phone] = {}  # (Call-ID, ours) of what is no call (REGISTER, OPTIONS …)
         self._connections: dict[tuple[str, str], list[sip_log.Connection]] = {}  # (transport, remote)
         self._spare_ears: list[_Ears] = []
         self._keys = 0
@@ -753,6 +767,7 @@ class Child:
         self.most_calls: int = ua.maxCalls
         ua.threadCnt = 0
         ua.mainThreadOnly = False
+        ua.natTypeInSdp = 0
         ua.userAgent = "call-verification-harness"
         media.clockRate = media.sndClockRate = RATE
         media.audioFramePtime = _FRAME_MS
@@ -890,7 +905,8 @@ class Child:
 
     def _owner(self, message: sip_log.LoggedMessage) -> _Phone | None:
         """The phone a message outside all calls belongs to."""
-        phone = self._callers.get(message.call_id)
+        key = (message.call_id, message.ours)  # a phone may ask another of the same process
+        phone = self._callers.get(key)
         if phone is None:
             if message.ours:
                 phone = next((p for p in self.phones.values() if p.sent_by == message.sent_by), None)
@@ -899,7 +915,7 @@ class Child:
             if phone is not None:
                 while len(self._callers) >= 500:
                     self._callers.pop(next(iter(self._callers)))
-                self._callers[message.call_id] = phone
+                self._callers[key] = phone
         return phone
 
     def _called(self, message: sip_log.LoggedMessage) -> _Phone | None:
@@ -1023,6 +1039,7 @@ class Child:
         )
         for at, message in before:
             self._tell_message(at, message, leg.phone, leg)
+            leg.saw(message)
 
     def _forget(self, leg: _Leg) -> None:
         legs = self.dialogs[leg.call_id]
@@ -1279,9 +1296,11 @@ class Child:
         self._phone(phone).send_request(call, method, uri, headers, body, content_type)
         return _LATER
 
-    def request_answered(self, call: int, code: int, reason: str) -> None:
+    def request_answered(self, token: int, code: int, reason: str) -> None:
         """The final answer to :meth:`request`."""
-        self.wire.send("done", call, [code, reason])
+        if code >= 200 and token in self.requests:
+            call, _ = self.requests.pop(token)
+            self.wire.send("done", call, [code, reason])
 
     def dial(
         self, call: int, phone: int, uri: str, headers: Headers, mark: int, source: list[Any], local_uri: str
@@ -1302,7 +1321,7 @@ class Child:
             option.localUri = local_uri
         self.prefer(leg.codecs, caller.config.telephone_event)
         try:
-            leg.call.makeCall(uri, parameters)
+            leg.call.makeCall(f"<{uri}>", parameters)
         except pj.Error as error:
             if leg.call is not None:
                 leg.emit(CallState, state="disconnected", code=0, reason=error.reason)
@@ -1361,6 +1380,7 @@ class Child:
     def play(self, call: int, leg: int, source: list[Any]) -> None:
         """Send something else."""
         playing = self._leg(leg)
+        playing.live_call()
         chosen = choice_from_plain(source)
         if isinstance(chosen, Wav):
             form = soundfile.info(chosen.path)
@@ -1442,14 +1462,35 @@ def _parameters(code: int = 0, reason: str = "", headers: Headers = (), *, setti
     return parameters
 
 
-def _offer_telephone_event(offered: bool) -> None:
-    """pjsua2 has no word for this; the wheel exports pjmedia's."""
+class _Selector(ctypes.Structure):
+    """``pjsip_tpselector``, as far as a UDP account fills it."""
+
+    _fields_ = (("type", ctypes.c_int), ("disable_reuse", ctypes.c_int), ("transport", ctypes.c_void_p))
+
+
+def _library() -> ctypes.CDLL:
+    """pjproject's C functions, for the two things that pjsua2 has no word for; the wheel exports them all."""
     library = ctypes.CDLL(pj._pjsua2.__file__)
     library.pjsua_get_pjmedia_endpt.restype = ctypes.c_void_p
-    flag = ctypes.c_int(offered)
+    library.pjsua_init_tpselector.restype = None
+    return library
+
+
+def _offer_telephone_event(offered: bool) -> None:
+    library, flag = _library(), ctypes.c_int(offered)
     library.pjmedia_endpt_set_flag(
         ctypes.c_void_p(library.pjsua_get_pjmedia_endpt()), _TELEPHONE_EVENT_FLAG, ctypes.byref(flag)
     )
+
+
+def _udp_transport(account: int) -> ctypes.c_void_p:
+    selector = _Selector()
+    _library().pjsua_init_tpselector(account, ctypes.byref(selector))
+    return ctypes.c_void_p(selector.transport)
+
+
+def _close_udp_socket(transport: ctypes.c_void_p) -> None:
+    _library().pjsip_udp_transport_pause(transport, _DESTROY_SOCKET)
 
 
 def main() -> NoReturn:

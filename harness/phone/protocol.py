@@ -53,8 +53,8 @@ class Wire:
             message = self._take()
             if message is not None:
                 return message
-            self._socket.settimeout(within)
             try:
+                self._socket.settimeout(within)
                 chunk = self._socket.recv(65536)
             except TimeoutError:
                 raise

@@ -1,0 +1,180 @@
+"""Softphones over loopback: a pool for the session, phones for a test on addresses of its own."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from harness.errors import RefusedError
+from harness.events import CallState, Event, MarkHeard
+from harness.phone import PhoneConfig, TlsConfig
+from harness.phone.phone import Leg, Phone
+from harness.phone.pool import PhonePool
+
+Lease = Callable[..., Phone]
+
+FORBIDDEN = "+12065550199"
+
+
+def guard(uri: str) -> None:
+    """What the pools of these tests refuse."""
+    if FORBIDDEN in uri:
+        raise RefusedError(f"{uri} may not be called")
+
+
+@pytest.fixture(scope="session")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhonePool]:
+    with PhonePool(tmp_path_factory.mktemp("phones"), guard=guard) as pool:
+        yield pool
+
+
+@dataclass
+class Desk:
+    """Leases phones for one test, each on an address of its own, and gives them back."""
+
+    pool: PhonePool
+    directory: Path
+    events: list[Event] = field(default_factory=list)
+    phones: list[Phone] = field(default_factory=list)
+    marks: Iterator[int] = field(default_factory=lambda: itertools.cycle(range(240)))
+
+    def __call__(self, name: str, **options: Any) -> Phone:
+        settings: dict[str, Any] = {
+            "user": f"+1206555010{len(self.phones) + 1}",
+            "domain": "example.com",
+            "bind_address": fresh_address(),
+            **options,
+        }
+        phone = self.pool.lease(
+            PhoneConfig(name=name, **settings), sink=self.events.append, marks=self.marks, directory=self.directory
+        )
+        self.phones.append(phone)
+        return phone
+
+    def close(self) -> None:
+        for phone in self.phones:
+            phone.release()
+
+
+_addresses = itertools.count(1)
+
+
+def fresh_address() -> str:
+    """An address of 127.0.0.0/8 that no other test of this run uses, and hardly one of another run."""
+    number = next(_addresses)
+    return f"127.{64 + os.getpid() % 128}.{number // 250}.{number % 250 + 2}"
+
+
+@pytest.fixture
+def lease(pool: PhonePool, tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(pool, tmp_path)
+    yield desk
+    desk.close()
+
+
+def uri_of(phone: Phone) -> str:
+    """How to dial a phone directly."""
+    return f"sip:{phone.config.user}@{phone.address}"
+
+
+def connect(caller: Phone, callee: Phone, **options: Any) -> tuple[Leg, Leg]:
+    """A confirmed call; the caller's leg and the callee's."""
+    out = caller.dial(uri_of(callee), **options)
+    back = callee.expect_call(3)
+    out.wait_state("confirmed", 3)
+    back.wait_state("confirmed", 3)
+    return out, back
+
+
+def hears(leg: Leg, other: Leg, within: float = 3.0, since: float | None = None) -> MarkHeard:
+    """Wait until ``leg`` hears the mark of ``other``."""
+    event = leg.wait(
+        f"{leg.id} hears {other.id}", lambda e: isinstance(e, MarkHeard) and e.mark == other.mark, within, since
+    )
+    assert isinstance(event, MarkHeard)
+    return event
+
+
+def states(leg: Leg) -> list[tuple[str, int]]:
+    """The states the call went through, with their codes."""
+    return [(event.state, event.code) for event in leg.events if isinstance(event, CallState)]
+
+
+@dataclass
+class Authority:
+    """A throw-away certificate authority and what it signed."""
+
+    directory: Path
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def ca_file(self) -> str:
+        return str(self.directory / "ca.pem")
+
+    def server(
+        self, address: str, *, days: tuple[int, int] = (-1, 30), self_signed: bool = False, **options: Any
+    ) -> TlsConfig:
+        """A certificate for ``address``, valid from and until so many days from now."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
+        now = datetime.datetime.now(datetime.UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name if self_signed else self.certificate.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now + datetime.timedelta(days=days[0]))
+            .not_valid_after(now + datetime.timedelta(days=days[1]))
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), False)
+            .sign(key if self_signed else self.key, hashes.SHA256())
+        )
+        stem = self.directory / f"{certificate.serial_number:x}"
+        stem.with_suffix(".pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        stem.with_suffix(".key").write_bytes(_private(key))
+        return TlsConfig(
+            ca_file=self.ca_file,
+            certificate=str(stem.with_suffix(".pem")),
+            private_key=str(stem.with_suffix(".key")),
+            **options,
+        )
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    directory = tmp_path_factory.mktemp("authority")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test CA")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+        .sign(key, hashes.SHA256())
+    )
+    (directory / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return Authority(directory, key, certificate)

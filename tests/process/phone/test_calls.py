@@ -1,0 +1,320 @@
+"""Calls between two phones: set-up, end, refusals, headers, marks, recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.audio.detector import Heard, marks_heard
+from harness.audio.wav import read_wav
+from harness.errors import PhoneMisuseError, RefusedError, ResourceError
+from harness.events import Listened, MarkHeard, MediaState, RtpStatistics, SipMessage
+from harness.phone import Answer, Early, Reject, Silence, Silent
+from harness.phone.waiter import NeverCame
+from tests.process.phone.conftest import FORBIDDEN, Desk, connect, hears, states, uri_of
+
+
+def test_both_ends_hear_each_other_and_a_hang_up_ends_both(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    out, back = connect(alice, bob)
+    assert hears(out, back).quality > 0.9
+    assert hears(back, out).began > out.events[0].at
+    assert out.mark != back.mark
+    assert out.codec == back.codec == "PCMU"
+    out.hangup()
+    back.wait_state("disconnected", 2)
+    assert [state for state, _ in states(out)] == ["calling", "early", "connecting", "confirmed", "disconnected"]
+    assert [state for state, _ in states(back)][0] == "incoming"
+
+
+def test_every_message_is_an_event_of_its_leg(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    out, back = connect(alice, bob)
+    out.hangup()
+    out.wait_closed()
+    back.wait_closed()
+    for leg, phone, way in ((out, alice, ("sent", "received")), (back, bob, ("received", "sent"))):
+        starts = [(m.direction, m.text.split(" ")[0 if m.text[:3] != "SIP" else 1]) for m in leg.messages]
+        request, response = way
+        assert starts == [
+            (request, "INVITE"),
+            (response, "100"),
+            (response, "180"),
+            (response, "200"),
+            (request, "ACK"),
+            (request, "BYE"),
+            (response, "200"),
+        ]
+        assert {m.local for m in leg.messages} == {phone.address}
+        assert all(m.transport == "udp" and m.text.endswith("\r\n") for m in leg.messages)
+    assert out.invite.text == back.invite.text
+    assert f"Contact: <sip:{alice.config.user}@{alice.address}" in out.invite.text
+    assert f"c=IN IP4 {alice.config.bind_address}" in out.invite.text
+
+
+def test_headers_go_both_ways(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    out = alice.dial(uri_of(bob), headers=[("X-EI", "S.abc;E.crm456;"), ("X-Gladly-Caller-Id", "+12065550101")])
+    back = bob.expect_call(3, headers=[("X-CI", "call-1")])
+    assert "X-EI: S.abc;E.crm456;\r\n" in back.invite.text
+    assert "X-Gladly-Caller-Id: +12065550101\r\n" in back.invite.text
+    out.wait_state("confirmed", 3)
+    assert any("X-CI: call-1\r\n" in message.text for message in out.messages if message.direction == "received")
+
+
+@pytest.mark.parametrize("code", [486, 603, 480])
+def test_a_refusal_reaches_the_caller(lease: Desk, code: int) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    bob.policy = Reject(code)
+    out = alice.dial(uri_of(bob))
+    assert out.wait_state("disconnected", 3).code == code
+    bob.policy = Answer()
+    again = alice.dial(uri_of(bob))
+    again.wait_state("confirmed", 3)
+
+
+def test_the_callee_may_refuse_by_hand(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    out = alice.dial(uri_of(bob))
+    bob.expect_call(3, answer=None).reject(486)
+    assert out.wait_state("disconnected", 3).code == 486
+
+
+def test_cancel_stops_the_ringing(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    out = alice.dial(uri_of(bob))
+    back = bob.expect_call(3, answer=None)
+    out.wait_state("early", 3)
+    out.cancel()
+    assert back.wait_state("disconnected", 3).code == 487
+    out.wait_closed()
+    assert [m.text.split(" ")[1] for m in out.messages if m.text.startswith("SIP")][-2:] in (
+        ["200", "487"],
+        ["487", "200"],
+    )
+
+
+def test_a_silent_phone_gives_no_sign_but_100(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    bob.policy = Silent()
+    out = alice.dial(uri_of(bob))
+    back = bob.expect_call(3, answer=None, ring=False)
+    out.wait("100", lambda e: isinstance(e, SipMessage) and e.text.startswith("SIP/2.0 100"), 2)
+    back.ring()
+    out.wait_state("early", 2)
+
+
+def test_early_media_is_heard_before_the_answer(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    bob.policy = Early()
+    out = alice.dial(uri_of(bob))
+    back = bob.expect_call(3, answer=None)
+    hears(out, back)
+    assert out.state == "early"
+    back.answer()
+    out.wait_state("confirmed", 3)
+
+
+def test_a_phone_answers_by_itself_after_a_while(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    bob.policy = Answer(after=0.3)
+    out = alice.dial(uri_of(bob))
+    ringing = out.wait_state("early", 2)
+    assert out.wait_state("confirmed", 2).at - ringing.at >= 0.28
+
+
+def test_recordings_are_whole_and_hold_the_marks(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    out, back = connect(alice, bob)
+    hears(out, back)
+    begin = next(e.at for e in out.events if isinstance(e, MarkHeard))
+    out.wait("more of it", lambda e: isinstance(e, MarkHeard) and e.at > begin + 0.5, 3)
+    out.hangup()
+    recorded = out.recorded()
+    received, rate = read_wav(Path(recorded.path))
+    assert rate == 8000
+    assert {h.mark for h in marks_heard(received, rate) if isinstance(h, Heard)} == {back.mark}
+    assert recorded.sent_path is not None
+    sent, rate = read_wav(Path(recorded.sent_path))
+    assert {h.mark for h in marks_heard(sent, rate) if isinstance(h, Heard)} == {out.mark}
+
+
+def test_silence_is_listened_to_and_no_mark_is_heard_in_it(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    out, back = connect(alice, bob, play=Silence())
+    pulse = back.wait("half a second", lambda e: isinstance(e, Listened) and e.seconds > 0.5, 3)
+    assert isinstance(pulse, Listened)
+    assert pulse.level_dbov < -70
+    assert not [e for e in back.events if isinstance(e, MarkHeard)]
+    hears(out, back)
+
+
+def test_statistics_count_packets_both_ways(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    out, back = connect(alice, bob)
+    hears(out, back)
+    now = out.statistics()
+    assert now is not None
+    assert now.tx_packets > 3
+    assert now.rx_packets > 3
+    assert now.rx_bytes == now.rx_packets * 160
+    assert now.rx_lost == 0
+    out.hangup()
+    out.wait_closed()
+    last = [e for e in out.events if isinstance(e, RtpStatistics)][-1]
+    assert last.rx_packets >= now.rx_packets
+
+
+@pytest.mark.parametrize("codec", ["PCMU", "PCMA", "G722"])
+def test_the_codec_is_the_one_configured(lease: Desk, codec: str) -> None:
+    alice, bob = lease("alice", codecs=(codec,)), lease("bob", codecs=("PCMU", "PCMA", "G722"))
+    out, back = connect(alice, bob)
+    assert (out.codec, back.codec) == (codec, codec)
+    hears(out, back)
+    hears(back, out)
+
+
+def test_no_common_codec_is_488(lease: Desk) -> None:
+    alice, bob = lease("alice", codecs=("PCMA",)), lease("bob", codecs=("PCMU",))
+    out = alice.dial(uri_of(bob))
+    assert out.wait_state("disconnected", 3).code == 488
+
+
+def test_hold_stops_the_audio_and_resume_brings_it_back(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    out, back = connect(alice, bob)
+    hears(out, back)
+    hears(back, out)
+    out.hold()
+    held = out.wait("held", lambda e: isinstance(e, MediaState) and e.direction == "sendonly", 3)
+    back.wait("held", lambda e: isinstance(e, MediaState) and e.direction == "recvonly", 3)
+    back.wait("silence", lambda e: isinstance(e, Listened) and e.level_dbov < -60, 3, since=held.at)
+    out.resume()
+    resumed = out.wait("resumed", lambda e: isinstance(e, MediaState) and e.direction == "sendrecv", 3, since=held.at)
+    hears(out, back, since=resumed.at)
+    hears(back, out, since=resumed.at)
+
+
+def test_reinvite_changes_the_codec(lease: Desk) -> None:
+    alice, bob = lease("alice", codecs=("PCMU",)), lease("bob", codecs=("PCMU", "PCMA"))
+    out, back = connect(alice, bob)
+    assert out.codec == "PCMU"
+    begin = out.events[-1].at
+    out.reinvite(["PCMA"])
+    back.wait("PCMA", lambda e: isinstance(e, MediaState) and e.codec == "PCMA", 3)
+    hears(back, out, since=begin + 0.2)
+    hears(out, back, since=begin + 0.2)
+
+
+@pytest.mark.parametrize("srtp", ["optional", "mandatory"])
+def test_srtp_is_negotiated_on_request(lease: Desk, srtp: str) -> None:
+    alice, bob = lease("alice", srtp=srtp), lease("bob", srtp="optional")
+    out, back = connect(alice, bob)
+    media = [e for e in back.events if isinstance(e, MediaState)][-1]
+    assert media.secure
+    hears(out, back)
+
+
+def test_privacy_hides_the_caller_and_asserts_it(lease: Desk) -> None:
+    alice, bob = lease("alice", privacy=True), lease("bob")
+    _, back = connect(alice, bob)
+    assert 'From: "Anonymous" <sip:anonymous@anonymous.invalid>' in back.invite.text
+    assert "Privacy: id\r\n" in back.invite.text
+    assert f"P-Asserted-Identity: <{alice.config.address_of_record}>\r\n" in back.invite.text
+
+
+def test_what_may_not_be_called_is_not(lease: Desk) -> None:
+    alice = lease("alice")
+    with pytest.raises(RefusedError):
+        alice.dial(f"sip:{FORBIDDEN}@{alice.address}")
+    assert not alice.legs
+
+
+def test_options_are_answered(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    assert alice.options(uri_of(bob)) == (200, "OK")
+    assert any(isinstance(e, SipMessage) and e.text.startswith("OPTIONS ") for e in alice.events)
+    assert any(isinstance(e, SipMessage) and e.text.startswith("OPTIONS ") for e in bob.events)
+
+
+def test_one_call_more_than_there_is_room_for(lease: Desk) -> None:
+    alice, bob = lease("alice", max_calls=4), lease("bob", max_calls=4)
+    bob.policy = Answer()
+    legs = [alice.dial(uri_of(bob)) for _ in range(4)]
+    for leg in legs:
+        leg.wait_state("confirmed", 3)
+    with pytest.raises(ResourceError, match="4 calls"):
+        alice.dial(uri_of(bob))
+    for out, back in zip(legs, bob.incoming, strict=True):
+        hears(out, back)
+
+
+def test_a_phone_takes_no_more_calls_than_it_may(lease: Desk) -> None:
+    alice, bob = lease("alice", max_calls=2), lease("bob")
+    bob.policy = Answer()
+    alice.dial(uri_of(bob)).wait_state("confirmed", 3)
+    assert alice.dial(uri_of(bob)).wait_state("disconnected", 3).code == 486
+    assert len(bob.incoming) == 1
+
+
+def test_more_calls_than_a_process_holds_cannot_be_leased(lease: Desk) -> None:
+    with pytest.raises(ResourceError, match="holds 4"):
+        lease("alice", max_calls=5)
+
+
+def test_a_codec_that_is_not_built_in_is_named(lease: Desk) -> None:
+    with pytest.raises(ResourceError, match="no opus; it has .*PCMU"):
+        lease("alice", codecs=("opus",))
+
+
+def test_misuse_is_an_error_and_not_an_abort(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    out = alice.dial(uri_of(bob))
+    back = bob.expect_call(3, answer=None)
+    out.wait_state("early", 3)
+    for wrong in (out.answer, out.hold, back.hold, lambda: back.transfer(uri_of(alice)), lambda: out.send_digits("1")):
+        with pytest.raises(PhoneMisuseError):
+            wrong()
+    back.answer()
+    back.wait_state("confirmed", 3)
+    with pytest.raises(PhoneMisuseError):
+        back.answer()
+    out.hangup()
+    out.hangup()
+    back.wait_state("disconnected", 3)
+    for wrong in (back.answer, back.resume, lambda: back.play(Silence()), lambda: back.bridge(back)):
+        with pytest.raises(PhoneMisuseError):
+            wrong()
+    with pytest.raises(PhoneMisuseError):
+        alice.dial("not a uri: <>")
+    assert alice.options(uri_of(bob))[0] == 200
+
+
+def test_a_wait_ends_with_the_call_and_says_what_came_instead(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    out, back = connect(alice, bob)
+    back.hangup()
+    with pytest.raises(NeverCame, match="the call has ended") as caught:
+        out.wait("a mark that nobody sends", lambda e: isinstance(e, MarkHeard) and e.mark == 255, 30)
+    assert "BYE" in str(caught.value)
+    with pytest.raises(NeverCame, match=r"a call at bob within 0.1 s"):
+        bob.next_call(0.1)
+
+
+def test_a_busy_port_is_a_resource_error(lease: Desk) -> None:
+    alice = lease("alice")
+    host, port = alice.address.split(":")
+    with pytest.raises(ResourceError, match=f"udp {host}:{port}"):
+        lease("bob", bind_address=host, bind_port=int(port))
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_fixed_port_is_free_for_the_next_lease_at_once(lease: Desk, transport: str) -> None:
+    for _ in range(3):
+        alice = lease("alice", transport=transport, bind_address="127.86.1.9", bind_port=32681)
+        bob = lease("bob", transport=transport)
+        out, back = connect(bob, alice)
+        hears(out, back)
+        alice.release()
+        bob.release()
