@@ -49,6 +49,9 @@ def verify(
     ] = None,
     reports: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results.")] = None,
     expression: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only cases whose name matches.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Place calls at real platforms, which may cost money (or HARNESS_LIVE=1).")
+    ] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Show which cases would run, and place no call.")] = False,
 ) -> None:
     """Run the matrix against deployments, in parallel, and judge every call."""
@@ -74,6 +77,7 @@ def verify(
     arguments += [f"--reports={reports}"] if reports else []
     arguments += ["-k", expression] if expression else []
     arguments += ["--plan"] if plan else []
+    arguments += ["--live"] if live else []
     raise typer.Exit(_CODES.get(pytest.ExitCode(pytest.main(arguments)), BROKEN))
 
 

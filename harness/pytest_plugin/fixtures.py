@@ -87,7 +87,7 @@ def stage(
     apis: Callable[[Deployment], SynthflowApi | None],
 ) -> Iterator[Stage]:
     """The stage of the case. Every group's agents are at their phones, so that a call in the wrong place is seen."""
-    stage = Stage(case, replica, timings, recorder, pool, case_marks, apis(replica))
+    stage = Stage(case, replica, timings, recorder, pool, case_marks, apis(replica), gate)
     request.node.stash[_STAGE] = stage
     try:
         with stage.step("phones are ready"):

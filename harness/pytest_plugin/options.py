@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from harness.deployment import Deployment, load
-from harness.errors import DeploymentError, SelectionError
+from harness.errors import DeploymentError, RefusedError, SelectionError
 from harness.matrix import Selection
+
+#: The environment's way to say ``--live``, for a nightly run.
+LIVE_VARIABLE = "HARNESS_LIVE"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,7 +36,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the guides' own timings, or scaled down where the guides let one set them (default: quick)",
     )
     group.addoption("--reports", type=Path, metavar="DIR", help="where runs leave their results (default: reports)")
-    group.addoption("--plan", action="store_true", help="show which cases would run, and place no call")
+    group.addoption("--plan", action="store_true", help="show which cases and calls there would be, and place no call")
+    group.addoption(
+        "--live",
+        action="store_true",
+        help="place calls at real platforms, which may cost money: deployments of kind live and stand-in need it "
+        f"(or {LIVE_VARIABLE}=1)",
+    )
+
+
+def check_live(config: pytest.Config, chosen: tuple[Deployment, ...]) -> None:
+    """Calls at a real platform are placed only when asked for in so many words. Raises :class:`RefusedError`."""
+    if config.getoption("live") or os.environ.get(LIVE_VARIABLE) == "1":
+        return
+    for deployment in chosen:
+        if deployment.kind != "simulated":
+            raise RefusedError(
+                f"{deployment.name}: is of kind {deployment.kind!r}, so its calls are real and may cost money; "
+                f"allowed: --live or {LIVE_VARIABLE}=1, or --plan to see the calls first"
+            )
 
 
 def selection(config: pytest.Config) -> Selection:

@@ -79,7 +79,9 @@ def _begin(config: pytest.Config) -> None:
     faults = list(config.getoption("fault"))
     options.check_faults(faults, deployments)
     only_plans = config.getoption("plan") or config.option.collectonly
-    if only_plans:
+    if not only_plans:
+        options.check_live(config, deployments)
+    else:
         config.option.numprocesses = config.option.tx = None
         config.option.dist = "no"
     workers = getattr(config.option, "numprocesses", None) or 0

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 
 from harness.audio.marks import reply_to
 from harness.checks import audio, signalling, timing
@@ -17,12 +17,15 @@ from harness.errors import BrokenError, FarEndError
 from harness.events import Event
 from harness.far_end import campaign
 from harness.far_end.synthflow import SynthflowApi
+from harness.limits import CallGate
 from harness.matrix import Case
 from harness.phone import PhoneConfig
 from harness.phone.phone import Leg, Phone
 from harness.phone.pool import PhonePool
+from harness.phone.rules import Rules
 from harness.phone.waiter import NeverCame
 from harness.report.recorder import CaseRecorder
+from harness.safety import Guard
 from harness.scenario.ai_place import AiPlace
 from harness.scenario.ends import Call, End
 from harness.scenario.expect import Expect
@@ -33,6 +36,9 @@ from harness.verdict import ExpectationError, Finding, NotObservableError, Verdi
 
 #: What the row on caller IDs from a header asks the AI to show.
 HEADER_NUMBER = "+12065550177"
+
+#: How long a call may wait until the deployment's limits let it be placed, in seconds.
+ADMITTED_WITHIN_S = 30.0
 
 
 class Stage:
@@ -50,6 +56,7 @@ class Stage:
         pool: PhonePool,
         marks: Iterator[int],
         api: SynthflowApi | None,
+        gate: CallGate,
     ) -> None:
         self.case = case
         self.deployment = deployment
@@ -59,6 +66,10 @@ class Stage:
         self._pool = pool
         self._marks = marks
         self._api = api
+        self._guard = Guard(deployment)
+        self._rules = Rules(
+            self._guard, partial(gate.admit, within=ADMITTED_WITHIN_S), deployment.limits.seconds_per_call
+        )
         self._phones: dict[str, Phone] = {}
         self._calls: list[Call] = []
         self._talks: list[Talk] = []
@@ -118,7 +129,9 @@ class Stage:
         if name in self._phones and self._phones[name].config != config:
             self._phones.pop(name).release()
         if name not in self._phones:
-            phone = self._pool.lease(config, sink=self.sink, marks=self._marks, directory=self.recorder.directory)
+            phone = self._pool.lease(
+                config, sink=self.sink, marks=self._marks, directory=self.recorder.directory, rules=self._rules
+            )
             self._phones[name] = phone
             if register and config.registrar:
                 state = phone.register(within=self.patience)
@@ -254,6 +267,7 @@ class Stage:
             raise NotObservableError(
                 not_observable("campaign", line.did, expected="a campaign's call", why="nothing here can start one")
             )
+        self._guard.number(customer.number)
         with self.step(f"a campaign calls {customer.name}"):
             campaign.start(trigger, line.did, customer.number)
 

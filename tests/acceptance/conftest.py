@@ -57,6 +57,10 @@ def see(recorder):
 """
 
 
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))}
+
+
 @dataclass
 class Tree:
     """A directory with scenarios, deployments and reports of its own."""
@@ -71,19 +75,20 @@ class Tree:
         path.write_text(LAB.format(name=name))
         return path
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, live: bool = True) -> subprocess.Popen[str]:
+        environment = {"HARNESS_LIVE": "1"} if live else {}
         return subprocess.Popen(
             [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", "-p", "no:anyio", "scenarios", *arguments],
             cwd=self.path,
-            env={name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))},
+            env={n: value for n, value in os.environ.items() if not n.startswith(("PYTEST_", "PYTHON"))} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
 
-    def run(self, *arguments: str) -> tuple[int, str]:
-        process = self.start(*arguments)
+    def run(self, *arguments: str, live: bool = True) -> tuple[int, str]:
+        process = self.start(*arguments, live=live)
         try:
             output, _ = process.communicate(timeout=60)
         finally:

@@ -49,3 +49,17 @@ def test_a_plan_places_no_call(tree) -> None:
         "2 cases; none was run",
     ]
     assert not (tree.path / "reports").exists()
+
+
+def test_real_calls_have_to_be_asked_for(tree) -> None:
+    tree.scenarios('@row("TD-INBOUND")\ndef test_inbound(see):\n    see()\n')
+    arguments = ["--deployment", str(tree.deployment()), "-n", "0"]
+    code, output = tree.run(*arguments, live=False)
+    assert code == pytest.ExitCode.USAGE_ERROR
+    assert output == (
+        "ERROR: lab: is of kind 'live', so its calls are real and may cost money; allowed: --live or HARNESS_LIVE=1, "
+        "or --plan to see the calls first\n"
+    )
+    assert not (tree.path / "reports").exists()
+    assert tree.run(*arguments, "--plan", live=False)[0] == 0
+    assert tree.run(*arguments, "--live", live=False)[0] == 0
