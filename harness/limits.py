@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import itertools
-import json
 import mmap
 import os
 import struct
@@ -17,10 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from pydantic import BaseModel, ConfigDict
 
 from harness.deployment import Limits
 from harness.errors import RefusedError, ResourceError
@@ -143,15 +143,16 @@ class CallsUp:
         return sum(self._COUNT.unpack_from(self._memory, self._COUNT.size * slot)[0] for slot in range(self._slots))
 
 
-@dataclass
-class _Books:
+class _Books(BaseModel):
     """What a run has used so far; kept in a file, changed under a lock."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     placed: int = 0
     next: float = 0.0  #: monotonic time before which no call may be placed
     seconds: float = 0.0  #: of calls that have ended, together
     cost: float = 0.0
-    open: dict[str, float] = field(default_factory=dict)  #: slot → monotonic time at which its call was placed
+    open: dict[str, float] = {}  #: slot → monotonic time at which its call was placed
 
 
 class CallGate:
@@ -280,15 +281,15 @@ class CallGate:
         path = self._directory / "books.json"
         with lease([self._directory / "books.lock"]):
             try:
-                books = _Books(**json.loads(path.read_text()))
+                books = _Books.model_validate_json(path.read_bytes())
             except FileNotFoundError:
                 books = _Books()
-            except (OSError, ValueError, TypeError) as error:
+            except (OSError, ValueError) as error:
                 raise ResourceError(f"{path}: the run's count of calls cannot be read, so no call is placed") from error
             yield books
             try:
                 part = path.with_suffix(".part")
-                part.write_text(json.dumps(asdict(books)))
+                part.write_text(books.model_dump_json())
                 part.replace(path)
             except OSError as error:
                 raise ResourceError(f"{path}: the run's count of calls cannot be kept: {error.strerror}") from error

@@ -22,5 +22,6 @@ pytest_plugins = [
     "harness.pytest_plugin.options",
     "harness.pytest_plugin.parallel",
     "harness.pytest_plugin.cases",
+    "harness.pytest_plugin.fixtures",
     "harness.pytest_plugin.progress",
 ]

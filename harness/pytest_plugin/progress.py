@@ -152,7 +152,6 @@ class Progress:
             self._say(self._line())
             return None
         show(finished.summary, self._console)
-        self._say(self._line())
         for name in ("report", "signoff", "allure_report", "allure_results", "junit"):
             if (path := getattr(finished, name)) is not None:
                 self._say(Text(f"{name.replace('_', ' '):<15}{path}"))

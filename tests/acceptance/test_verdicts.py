@@ -29,7 +29,7 @@ def test_a_case_ends_as_its_findings_and_exceptions_say(tree, body: str, verdict
     assert found == code, output
     (case,) = tree.run_directory.glob("cases/*/case.json")
     assert json.loads(case.read_text())["end"]["verdict"] == verdict
-    assert f"1 {verdict}" in output
+    assert f"1 {verdict}" in output, output
 
 
 def test_the_first_line_of_a_failure_stands_in_the_output(tree) -> None:

@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.deployment import Limits
+from harness.errors import RefusedError, ResourceError
+from harness.limits import LEG_MARKS, MARKS_A_WORKER, MOST_WORKERS, CallGate, CallsUp, Marks, lease, released, try_lease
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from harness.limits import lease
+held = lease([Path(sys.argv[1])])
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def held_elsewhere(path: Path) -> subprocess.Popen[str]:
+    """A process that holds the lease of ``path`` until it is killed."""
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+# Leases
+
+
+def test_of_several_the_first_free_one_is_leased(tmp_path: Path) -> None:
+    paths = [tmp_path / "a", tmp_path / "b"]
+    with lease(paths) as first, lease(paths) as second:
+        assert (first.index, second.index) == (0, 1)
+        assert try_lease(paths[0]) is None
+    with lease(paths) as again:
+        assert again.index == 0
+
+
+def test_a_lease_is_waited_for(tmp_path: Path) -> None:
+    first = lease([tmp_path / "a"])
+    got = threading.Event()
+
+    def wait() -> None:
+        with lease([tmp_path / "a"]):
+            got.set()
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    assert not got.is_set()
+    first.release()
+    waiter.join(10)
+    assert got.is_set()
+
+
+def test_the_kernel_frees_what_a_killed_process_held(tmp_path: Path) -> None:
+    holder = held_elsewhere(tmp_path / "a")
+    assert try_lease(tmp_path / "a") is None
+    holder.send_signal(signal.SIGKILL)
+    with lease([tmp_path / "a"]) as mine:
+        assert mine.index == 0
+    holder.communicate()
+
+
+def test_a_death_is_noticed_by_its_lock(tmp_path: Path) -> None:
+    holder = held_elsewhere(tmp_path / "a")
+    noticed = threading.Event()
+
+    def watch() -> None:
+        released(tmp_path / "a")
+        noticed.set()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    assert not noticed.is_set()
+    end(holder)
+    watcher.join(10)
+    assert noticed.is_set()
+
+
+def test_a_signal_handler_may_raise_out_of_the_wait(tmp_path: Path) -> None:
+    holder = held_elsewhere(tmp_path / "a")
+    main = threading.get_ident()
+
+    def interrupt(signum: int, frame: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGUSR2, interrupt)
+    try:
+        threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGUSR2)).start()
+        with pytest.raises(TimeoutError):
+            lease([tmp_path / "a"])
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+        end(holder)
+
+
+def test_a_lock_that_cannot_be_made_refuses(tmp_path: Path) -> None:
+    with pytest.raises(ResourceError, match="cannot be opened"):
+        lease([tmp_path / "no-such-directory" / "a"])
+
+
+# Marks
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 7, 8, MOST_WORKERS])
+def test_no_two_workers_share_a_mark(slots: int) -> None:
+    blocks = [set(_all(Marks(slot, slots))) for slot in range(slots)]
+    assert set().union(*blocks) == set(range(LEG_MARKS))
+    assert sum(map(len, blocks)) == LEG_MARKS
+    assert min(map(len, blocks)) >= MARKS_A_WORKER
+
+
+def _all(marks: Marks) -> list[int]:
+    found: list[int] = []
+
+    def hand_out() -> None:
+        for mark in marks.of_case():
+            found.append(mark)  # what comes before the error is wanted
+
+    with pytest.raises(ResourceError, match="no mark is left"):
+        hand_out()
+    return found
+
+
+def test_a_case_never_gets_a_mark_twice_and_the_next_goes_on_where_it_ended() -> None:
+    marks = Marks(0, MOST_WORKERS)
+    first, second = marks.of_case(), marks.of_case()
+    one = [next(first) for _ in range(4)]
+    other = [next(second) for _ in range(4)]
+    assert len(set(one + other)) == 8
+
+
+# The gate
+
+
+def gate(directory: Path, **limits: float) -> CallGate:
+    return CallGate(directory, Limits.model_validate({"calls_per_second": 1000.0, "calls_per_run": 100, **limits}))
+
+
+def test_as_many_calls_as_allowed_and_not_one_more(tmp_path: Path) -> None:
+    one, other = gate(tmp_path, concurrent_calls=2), gate(tmp_path, concurrent_calls=2)
+    first, second = one.admit(1), other.admit(1)
+    with pytest.raises(ResourceError, match=r"no call slot came free within 0\.05 s \(limits.concurrent_calls = 2\)"):
+        one.admit(0.05)
+    second.release()
+    second.release()
+    third = one.admit(1)
+    with pytest.raises(ResourceError):
+        other.admit(0.05)
+    first.release()
+    third.release()
+
+
+def test_a_waiting_call_gets_the_slot_that_comes_free(tmp_path: Path) -> None:
+    calls = gate(tmp_path, concurrent_calls=1)
+    first = calls.admit(1)
+    threading.Timer(0.05, first.release).start()
+    with calls.admit(10):
+        pass
+
+
+def test_a_run_places_no_more_calls_than_it_may(tmp_path: Path) -> None:
+    for _ in range(3):
+        with gate(tmp_path, calls_per_run=3).admit(1):
+            pass
+    with pytest.raises(RefusedError, match="has placed its 3 calls"):
+        gate(tmp_path, calls_per_run=3).admit(1)
+    with pytest.raises(RefusedError):  # and a refused call holds no slot
+        gate(tmp_path, calls_per_run=3, concurrent_calls=1).admit(1)
+    assert try_lease(tmp_path / "call-0") is not None
+
+
+def test_calls_are_spaced_over_all_processes(tmp_path: Path) -> None:
+    gates = [gate(tmp_path, calls_per_second=50.0, concurrent_calls=20) for _ in range(3)]
+    times = []
+    for index in range(6):
+        gates[index % 3].admit(5)
+        times.append(time.monotonic())
+    assert times[-1] - times[0] >= 5 / 50.0 - 0.001
+
+
+def test_a_call_that_would_wait_too_long_for_its_turn_is_not_counted(tmp_path: Path) -> None:
+    slow = gate(tmp_path, calls_per_second=0.1, concurrent_calls=4)
+    slow.admit(1)
+    with pytest.raises(ResourceError, match=r"limits.calls_per_second = 0\.1"):
+        slow.admit(0.1)
+    assert json.loads((tmp_path / "books.json").read_text())["placed"] == 1
+
+
+@pytest.mark.parametrize("books", ["", "{", "[]", '{"placed": "many", "next": 0}', '{"placed": 1, "wages": 2}'])
+def test_books_that_cannot_be_read_refuse_the_call(tmp_path: Path, books: str) -> None:
+    calls = gate(tmp_path, concurrent_calls=1)
+    (tmp_path / "books.json").write_text(books)
+    with pytest.raises(ResourceError, match="so no call is placed"):
+        calls.admit(1)
+    assert try_lease(tmp_path / "call-0") is not None
+
+
+def test_books_that_cannot_be_written_refuse_the_call(tmp_path: Path) -> None:
+    calls = gate(tmp_path)
+    (tmp_path / "books.part").mkdir()
+    with pytest.raises(ResourceError, match="cannot be kept"):
+        calls.admit(1)
+
+
+def test_calls_up_are_told_and_added_up(tmp_path: Path) -> None:
+    shared, seen = CallsUp(tmp_path / "calls", 3), CallsUp(tmp_path / "calls", 3)
+    calls = CallGate(tmp_path / "gate", Limits(calls_per_second=1000.0), lambda count: shared.set(1, count))
+    shared.set(2, 5)
+    with calls.admit(1), calls.admit(1):
+        assert seen.total() == 7
+    assert seen.total() == 5
+
+
+def test_a_lease_is_not_inherited_by_children(tmp_path: Path) -> None:
+    held = lease([tmp_path / "a"])
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    held.release()
+    try:
+        with lease([tmp_path / "a"]) as again:
+            assert again.index == 0
+    finally:
+        child.communicate(b"\n")
