@@ -1,0 +1,198 @@
+"""A simulated world in a process of its own, and softphones that live in it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.deployment import Deployment, from_plain
+from harness.events import Event, MarkHeard
+from harness.far_end.synthflow import CallRecord, SynthflowApi
+from harness.phone import PhoneConfig
+from harness.phone.phone import Leg, Phone
+from harness.phone.pool import PhonePool
+from harness.scenario.phones import own_phone, stand_in
+
+DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
+PATIENCE = 10.0  #: seconds for what should come at once, on a machine that may be busy
+
+
+@dataclass
+class RunningWorld:
+    """A world's process and what it printed."""
+
+    process: subprocess.Popen[str]
+    directory: Path
+    deployments: list[Deployment]
+    control: str
+
+    def books(self) -> dict[str, Any]:
+        books: dict[str, Any] = httpx.get(f"{self.control}/calls").json()
+        return books
+
+    def wait_for_books(self, goal: str, fulfilled: Callable[[dict[str, Any]], bool], within: float = PATIENCE) -> None:
+        deadline = time.monotonic() + within
+        while not fulfilled(books := self.books()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{goal} never came about: {json.dumps(books, indent=1)}")
+            time.sleep(0.05)
+
+    def wait_until_quiet(self, within: float = PATIENCE) -> None:
+        self.wait_for_books("the end of all calls", is_quiet, within)
+
+    @contextmanager
+    def fault(self, name: str, line: str | None = None) -> Iterator[None]:
+        asked = {"name": name, "line": line}
+        httpx.post(f"{self.control}/faults", json=asked).raise_for_status()
+        try:
+            yield
+        finally:
+            httpx.request("DELETE", f"{self.control}/faults", json=asked).raise_for_status()
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(10)
+
+
+def is_quiet(books: dict[str, Any]) -> bool:
+    return not books["channels"] and not any(
+        tenant["calls"] or tenant["ai_calls"] or tenant["relays"] or tenant["trunks_in_use"] for tenant in books["tenants"]
+    )
+
+
+@contextmanager
+def running(deployment: str, directory: Path, *options: str) -> Iterator[RunningWorld]:
+    command = [sys.executable, "-m", "harness.simulation", str(DEPLOYMENTS / f"{deployment}.toml"), "--control"]
+    process = subprocess.Popen(
+        [*command, "--directory", str(directory), *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=DEPLOYMENTS.parents[1],
+    )
+    try:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        assert line["event"] == "ready", line
+        assert line["pid"] == process.pid
+        yield RunningWorld(process, directory, [from_plain(plain) for plain in line["deployments"]], line["control"])
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="package")
+def talkdesk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorld]:
+    with running("simulated-talkdesk", tmp_path_factory.mktemp("talkdesk"), "--trace") as world:
+        yield world
+        world.wait_until_quiet()
+        assert world.end() == 0, (world.directory / "world.log").read_text()
+
+
+@pytest.fixture(scope="package")
+def gladly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorld]:
+    with running("simulated-gladly", tmp_path_factory.mktemp("gladly"), "--trace") as world:
+        yield world
+        world.wait_until_quiet()
+        assert world.end() == 0, (world.directory / "world.log").read_text()
+
+
+@pytest.fixture(scope="package")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhonePool]:
+    with PhonePool(tmp_path_factory.mktemp("phones")) as pool:
+        yield pool
+
+
+_marks = itertools.count(os.getpid())
+
+
+@dataclass
+class Stage:
+    """The phones of one test in one world."""
+
+    world: RunningWorld
+    pool: PhonePool
+    directory: Path
+    phones: dict[str, Phone] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def deployment(self) -> Deployment:
+        return self.world.deployments[0]
+
+    def phone(self, name: str, **more: object) -> Phone:
+        """A phone of the deployment, registered."""
+        if name not in self.phones:
+            phone = self._lease(own_phone(self.deployment, name, **more))
+            assert phone.register(PATIENCE).active
+            self.phones[name] = phone
+        return self.phones[name]
+
+    def stand_in(self, trunk: str, **more: object) -> Phone:
+        """A phone in the AI's place."""
+        phone = self._lease(stand_in(self.deployment, self.deployment.trunk(trunk), **more))
+        self.phones[f"stand-in {len(self.phones)}"] = phone
+        return phone
+
+    def _lease(self, config: PhoneConfig) -> Phone:
+        return self.pool.lease(
+            config, sink=self.events.append, marks=iter(lambda: next(_marks) % 240, None), directory=self.directory
+        )
+
+    def dial(self, line: str, trunk: str = "udp-ip", caller: str = "caller", **more: Any) -> Leg:
+        return self.phone(caller).dial(self.deployment.did(line, trunk), **more)
+
+    def api(self) -> SynthflowApi:
+        synthflow = self.deployment.synthflow
+        assert synthflow is not None
+        assert synthflow.api_base
+        assert synthflow.api_token
+        return SynthflowApi(synthflow.api_base, synthflow.api_token.get_secret_value(), synthflow.ca_file)
+
+    def record(self, since: float = 0.0) -> CallRecord:
+        """The newest call Synthflow knows of."""
+        api = self.api()
+        try:
+            return api.calls(since)[0]
+        finally:
+            api.close()
+
+    def close(self) -> None:
+        for phone in self.phones.values():
+            phone.release()
+        self.world.wait_until_quiet()
+
+
+@pytest.fixture
+def td(talkdesk: RunningWorld, pool: PhonePool, tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(talkdesk, pool, tmp_path)
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def gl(gladly: RunningWorld, pool: PhonePool, tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(gladly, pool, tmp_path)
+    yield stage
+    stage.close()
+
+
+def hears(leg: Leg, mark: int, since: float | None = None, within: float = PATIENCE) -> Event:
+    return leg.wait(
+        f"mark {mark}", lambda event: isinstance(event, MarkHeard) and event.mark == mark, within, since=since
+    )
