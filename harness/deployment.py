@@ -230,8 +230,18 @@ class Account(_Model):
     register_: bool = Field(True, alias="register")
     ca_file: str | None = None
     bind: str | None = None
+    public_address: str | None = None  #: what Contact and SDP name, where a router with a fixed address is in between
+    stun_server: str | None = None  #: ``host:port`` that tells the public address, where it is not fixed (RFC 8489)
+    rtp_ports: tuple[Annotated[int, Field(ge=1024, le=65535)], Annotated[int, Field(ge=1024, le=65535)]] | None = None
+    srtp: Literal["off", "optional", "mandatory"] = "off"
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _ports_in_order(self) -> Self:
+        if self.rtp_ports and self.rtp_ports[1] - self.rtp_ports[0] < 3:
+            raise ValueError("rtp_ports: too few; allowed: first and last of a range, two ports a call (RTP and RTCP)")
+        return self
 
 
 class PhoneEntry(Secret):

@@ -13,7 +13,8 @@ def own_phone(deployment: Deployment, name: str, **more: object) -> PhoneConfig:
     account = deployment.accounts[entry.account]
     if account.host is None or account.port is None:
         raise ResourceError(f"accounts.{entry.account}: no host is known; the world has not filled it in")
-    server = f"{account.host}:{account.port}"
+    host = f"[{account.host}]" if ":" in account.host else account.host  # IPv6
+    server = f"{host}:{account.port}"
     fields: dict[str, object] = {
         "name": name,
         "user": entry.aor_user,
@@ -25,6 +26,10 @@ def own_phone(deployment: Deployment, name: str, **more: object) -> PhoneConfig:
         "username": entry.username or entry.aor_user,
         "password": entry.password.get_secret_value() if entry.password else None,
         "tls": TlsConfig(ca_file=account.ca_file or deployment.ca_file),
+        "public_address": account.public_address,
+        "stun_server": account.stun_server,
+        "rtp_ports": account.rtp_ports,
+        "srtp": account.srtp,
     }
     return PhoneConfig(**(fields | more))  # type: ignore[arg-type]
 
