@@ -103,7 +103,8 @@ def headline(summary: Summary) -> tuple[str, str]:
         return "broken", "No case ran"
     if summary.interrupted:
         return "broken", f"Interrupted: {summary.interrupted}"
-    return "passed", f"All {total.passed} cases passed" if not total.skipped else f"{total.passed} cases passed"
+    words = f"{total.passed} cases passed" if total.passed > 1 else "1 case passed"
+    return "passed", words if total.skipped or total.passed == 1 else f"All {words}"
 
 
 def _utc(seconds: float) -> str:

@@ -7,6 +7,7 @@ is: the document is made to be handed on.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -167,4 +168,6 @@ def write_pdf(html: Path, pdf: Path) -> None:
     import weasyprint
 
     document: Any = weasyprint.HTML(filename=str(html))
-    document.write_pdf(str(pdf), pdf_variant="pdf/a-3b")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # WeasyPrint 70 leaves its colour profile open
+        document.write_pdf(str(pdf), pdf_variant="pdf/a-3b")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -358,7 +358,7 @@ class SampleRun:
 @pytest.fixture
 def run(tmp_path: Path) -> SampleRun:
     directory = create(tmp_path / "reports")
-    cases = {
+    cases: dict[Callable[[Path, Mapping[str, Any]], Path], dict[str, Any]] = {
         passed: case_of(),
         failed: case_of("TD-TRANSFER-BLIND", title="The AI hands the caller to the ring group by REFER"),
         unobserved: case_of("TD-OUTBOUND-IVR", title="A menu choice sends the call to the AI"),

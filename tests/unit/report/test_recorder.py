@@ -209,7 +209,7 @@ class TestFullDisk:
     def test_does_not_hide_what_went_wrong_in_a_step(self, tmp_path: Path, room: list[int]) -> None:
         recorder = CaseRecorder(tmp_path, {"id": "A"})
         room[0] = 200
-        with pytest.raises(AssertionError, match="no audio"), recorder.step("expects"):
+        with pytest.raises(AssertionError, match="no audio"), recorder.step("expects"):  # noqa: PT012  # fills in between
             room[0] = 0
             raise AssertionError("no audio")
         with pytest.raises(ResourceError, match="disk is full"):

@@ -1,0 +1,300 @@
+"""Allure results: those of running tests (in a pytest of their own), and those of cases that Allure never heard of."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import allure_commons
+import pytest
+
+from harness.report import allure, allure_report
+from harness.report.evidence import CaseEvidence
+from harness.report.junit import NEVER_RAN
+
+_CONFTEST = """
+import sys
+from pathlib import Path
+import pytest
+sys.path.insert(0, {here!r})
+import conftest as _own  # this file, under its own name
+import importlib.util
+spec = importlib.util.spec_from_file_location("samples", {samples!r})
+samples = importlib.util.module_from_spec(spec)
+sys.modules["samples"] = samples
+spec.loader.exec_module(samples)
+from harness.report import allure
+from harness.report.evidence import CaseEvidence
+from harness.report.run import case_directory
+
+class Case:  # its repr changes from run to run
+    def __init__(self, row): self.row = row
+
+@pytest.fixture
+def case(request):
+    row, play = request.param.row, getattr(samples, request.node.name.removeprefix("test_").partition("[")[0])
+    plain = samples.case_of(row, nodeid=request.node.nodeid, title="Title of " + row)
+    directory = case_directory(Path(request.config.rootpath) / "run", plain)
+    yield lambda: play(directory, plain)
+    allure.complete(CaseEvidence.read(directory))
+"""
+_TESTS = """
+import pytest
+from conftest import Case
+
+@pytest.mark.parametrize("case", [Case("TD-INBOUND"), Case("TD-SKILLS")], indirect=True)
+def test_passed(case):
+    case()
+
+@pytest.mark.parametrize("case", [Case("TD-TRANSFER-BLIND")], indirect=True)
+def test_failed(case):
+    case()
+    assert False, "in pytest's words"
+
+@pytest.mark.parametrize("case", [Case("TD-OUTBOUND-IVR")], indirect=True)
+def test_unobserved(case):
+    case()
+    raise AssertionError("nobody could look")
+"""
+
+
+def results(directory: Path) -> dict[str, dict[str, Any]]:
+    """Results by row."""
+    found = [json.loads(path.read_text()) for path in directory.glob("*-result.json")]
+    return {labels(one)["feature"]: one for one in found}
+
+
+def labels(result: dict[str, Any]) -> dict[str, str]:
+    return {label["name"]: label["value"] for label in result["labels"]}
+
+
+def parameters(result: dict[str, Any]) -> dict[str, str]:
+    return {parameter["name"]: parameter["value"] for parameter in result["parameters"]}
+
+
+def attachments(result: dict[str, Any]) -> dict[str, dict[str, str]]:
+    return {attachment["name"]: attachment for attachment in result["attachments"]}
+
+
+@pytest.fixture(scope="module")
+def pytest_results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Any]]]:
+    """The results of two runs of the same tests."""
+    here = tmp_path_factory.mktemp("inner")
+    samples = Path(__file__).with_name("conftest.py")
+    (here / "conftest.py").write_text(_CONFTEST.format(here=str(here), samples=str(samples)))
+    (here / "test_inner.py").write_text(_TESTS)
+    (here / "pytest.ini").write_text("[pytest]\n")
+    made = []
+    for name in ("one", "two"):
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--alluredir",
+            str(here / name),
+            str(here),
+        ]
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=120, check=False)
+        assert "2 failed, 2 passed" in done.stdout, done.stdout + done.stderr
+        made.append(results(here / name))
+    return made
+
+
+class TestOfARunningTest:
+    def test_says_what_the_case_is(self, pytest_results: list[dict[str, dict[str, Any]]]) -> None:
+        result = pytest_results[0]["TD-INBOUND"]
+
+        assert result["status"] == "passed"
+        assert result["name"] == "Title of TD-INBOUND [udp · ip · pcmu · synthflow]"
+        assert result["description"].startswith("The call to the Talkdesk number")
+        assert parameters(result) == {
+            "site": "local",
+            "deployment": "talkdesk-sim",
+            "row": "TD-INBOUND",
+            "transport": "udp",
+            "authentication": "ip",
+            "codec": "pcmu",
+            "ai": "synthflow",
+        }
+        assert (
+            labels(result).items()
+            >= {
+                "epic": "talkdesk",
+                "feature": "TD-INBOUND",
+                "story": "udp · ip · pcmu · synthflow",
+                "severity": "critical",
+                "suite": "TD-INBOUND",
+                "verdict": "passed",
+                "strength": "proved",
+            }.items()
+        )
+        assert [(link["name"], link["url"]) for link in result["links"]] == [
+            ("guide, Verification 1", "https://docs.synthflow.ai/sip-with-talkdesk#verification")
+        ]
+
+    def test_has_the_cases_own_steps_and_times(self, pytest_results: list[dict[str, dict[str, Any]]]) -> None:
+        steps = pytest_results[0]["TD-INBOUND"]["steps"]
+
+        assert [step["name"] for step in steps] == [
+            "the caller dials the line",
+            "they hear each other",
+            "What was checked",
+        ]
+        assert steps[1]["stop"] - steps[1]["start"] == pytest.approx(1050, abs=2)
+        assert [inner["status"] for inner in steps[2]["steps"]] == ["passed", "passed"]
+
+    def test_attaches_to_the_test_itself(self, pytest_results: list[dict[str, dict[str, Any]]]) -> None:
+        found = attachments(pytest_results[0]["TD-TRANSFER-BLIND"])
+
+        assert {
+            "Diagnosis",
+            "Ladder",
+            "Ladder as text",
+            "Marks heard",
+            "SIP of caller.1",
+            "SIP of billing.1",
+            "Findings",
+            "RTP statistics",
+            "Capture",
+        } == found.keys()
+
+    def test_histories_are_stable_and_apart(self, pytest_results: list[dict[str, dict[str, Any]]]) -> None:
+        one, two = ({row: result["historyId"] for row, result in run.items()} for run in pytest_results)
+
+        assert one == two
+        assert len(set(one.values())) == 4
+
+    def test_a_failure_begins_with_its_cause_and_keeps_pytests_trace(
+        self, pytest_results: list[dict[str, dict[str, Any]]]
+    ) -> None:
+        result = pytest_results[0]["TD-TRANSFER-BLIND"]
+
+        assert result["status"] == "failed"
+        assert result["statusDetails"]["message"].splitlines()[0] == "The platform does not pass the caller's number on"
+        assert "in pytest's words" in result["statusDetails"]["trace"]
+        assert labels(result)["issue"] == "Caller ID missing"
+        assert "Fix: Set the From header" in result["description"]
+
+    def test_not_observable_never_looks_passed(self, pytest_results: list[dict[str, dict[str, Any]]]) -> None:
+        result = pytest_results[0]["TD-OUTBOUND-IVR"]
+
+        assert result["status"] == "failed"  # `unknown` and `skipped` do not count in Allure's success rate
+        assert result["statusDetails"]["message"].startswith("not observable: ")
+        assert labels(result)["tag"] == "not observable"
+        category = allure_report.categories()[0]
+        assert category["matchers"] == [{"statuses": ["failed"], "labels": {"verdict": "not observable"}}]
+
+
+def test_without_allure_nothing_is_done(tmp_path: Path, samples: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allure_commons.plugin_manager, "get_plugins", set)
+
+    assert allure.complete(CaseEvidence.read(samples.passed(tmp_path / "case"))) is False
+
+
+class TestOfACaseAllureNeverHeardOf:
+    def test_a_died_worker_is_broken(self, tmp_path: Path, samples: ModuleType) -> None:
+        case = samples.case_of("TD-FALLBACK-DOWN", nodeid="scenarios/test_inbound.py::test_fallback[x]")
+        evidence = CaseEvidence.read(samples.died(tmp_path / "case", case))
+        allure.write_lost(evidence, tmp_path / "results")
+        (result,) = results(tmp_path / "results").values()
+
+        assert result["status"] == "broken"
+        assert result["statusDetails"]["message"].startswith("worker died")
+        assert result["fullName"] == "scenarios.test_inbound#test_fallback"
+        assert result["historyId"]
+        assert result["start"] == round(evidence.began_wall * 1000)
+        assert "Ladder" in attachments(result)
+        assert allure_report.known(tmp_path / "results") == {"case"}
+
+    def test_its_history_is_that_of_the_test_when_it_ran(
+        self, tmp_path: Path, samples: ModuleType, pytest_results: list[dict[str, dict[str, Any]]]
+    ) -> None:
+        case = samples.case_of("TD-INBOUND", nodeid="test_inner.py::test_passed[case0]")
+        allure.write_lost(CaseEvidence.read(samples.died(tmp_path / "case", case)), tmp_path / "results")
+        (result,) = results(tmp_path / "results").values()
+
+        ran = pytest_results[0]["TD-INBOUND"]
+        assert (result["fullName"], result["historyId"]) == (ran["fullName"], ran["historyId"])
+        assert result["testCaseId"] == ran["testCaseId"]
+
+    def test_a_planned_case_without_evidence(self, tmp_path: Path, samples: ModuleType) -> None:
+        allure.write_missing(samples.case_of(), tmp_path / "results", 1000.0)
+        (result,) = results(tmp_path / "results").values()
+
+        assert result["status"] == "broken"
+        assert result["statusDetails"]["message"] == NEVER_RAN
+        assert parameters(result)["site"] == "local"
+
+    def test_recordings_are_heard_in_the_report_and_kept_as_wav(self, tmp_path: Path, samples: ModuleType) -> None:
+        allure.write_lost(CaseEvidence.read(samples.failed(tmp_path / "case", sound=True)), tmp_path / "results")
+        (result,) = results(tmp_path / "results").values()
+        found = attachments(result)
+        page = (tmp_path / "results" / found["Listen"]["source"]).read_text()
+
+        assert page.count('<audio controls preload="metadata" src="data:audio/mpeg;base64,') == 2
+        assert "<script" not in page
+        for name in (
+            "WAV received by caller.1",
+            "WAV sent by caller.1",
+            "WAV received by billing.1",
+            "WAV sent by billing.1",
+        ):
+            assert (tmp_path / "results" / found[name]["source"]).read_bytes()[:4] == b"RIFF"
+
+
+class TestBesideTheResults:
+    def test_environment(self, tmp_path: Path) -> None:
+        allure_report.write_environment(tmp_path, {"a key": "x\ny", "path": "C:\\x", "empty": ""})
+
+        assert (tmp_path / "environment.properties").read_text() == "a.key=x y\npath=C:\\\\x\n"
+
+    def test_config_lets_nothing_through(self, tmp_path: Path) -> None:
+        path = allure_report.write_config(tmp_path, name="run", cases=155, history=None)
+        config = json.loads(path.read_text())
+
+        assert config["qualityGate"] == {"rules": [{"maxFailures": 0, "minTestsCount": 155}]}
+        assert [rule["name"] for rule in config["categories"]["rules"]] == [
+            "Not observable: nobody could look",
+            "The harness or its surroundings broke",
+            "The system under test failed",
+        ]
+
+    def test_without_allure_3_on_the_path_no_report_is_made(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert allure_report.generate(tmp_path, tmp_path) is None
+
+        old = tmp_path / "allure"
+        old.write_text("#!/bin/sh\necho 2.30.0\n")
+        old.chmod(0o755)
+        assert allure_report.generate(tmp_path, tmp_path) is None
+
+    def test_allure_3_is_told_where_everything_is(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        program = tmp_path / "allure"
+        program.write_text(
+            '#!/bin/sh\n[ "$1" = --version ] && { echo 3.18.0; exit; }\n'
+            'echo "$@" > said; mkdir -p allure-report; : > allure-report/index.html\n'
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        run = tmp_path / "run"
+        run.mkdir()
+
+        assert allure_report.generate(run, run / "allure-results") == run / "allure-report" / "index.html"
+        said = (run / "said").read_text().split()
+        assert said == [
+            "generate",
+            "--config",
+            str(run / "allurerc.json"),
+            "--cwd",
+            str(run),
+            str(run / "allure-results"),
+        ]

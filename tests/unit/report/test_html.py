@@ -1,0 +1,212 @@
+"""The report and the sign-off document."""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness.report import html, signoff
+from harness.report.evidence import CaseEvidence
+from harness.report.history import Run
+from harness.report.run import read_cases
+from harness.report.summary import summarise
+from harness.verdict import Verdict
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, ids, and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def all(self, tag: str, **wanted: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag and wanted.items() <= attrs.items()]
+
+
+def report(run: Any, **changes: Any) -> str:
+    cases = read_cases(run.directory)
+    summary = summarise(cases, run.planned, **{"run": "r", "wall_s": 1.0, "workers": 2, **changes})
+    html.write(run.directory / "report.html", summary, cases, run.planned[-1:])
+    text: str = (run.directory / "report.html").read_text()
+    return text
+
+
+def unpacked(text: str) -> Iterator[str]:
+    for packed in re.findall(r'<script type="text/plain">([^<]+)</script>', text):
+        yield zlib.decompress(base64.b64decode(packed)).decode()
+
+
+class TestReport:
+    def test_asks_for_nothing_from_elsewhere(self, run: Any) -> None:
+        text = report(run)
+        page = Page(text + "".join(unpacked(text)))
+
+        assert not any(page.all(tag) for tag in ("link", "img", "iframe", "object"))
+        assert not [a for a in page.all("script") if a.get("src")]
+        assert all((a.get("src") or "").startswith("data:") for a in page.all("audio"))
+        assert "@import" not in text
+        assert "url(http" not in text
+        (policy,) = [a for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
+        assert (policy["content"] or "").startswith("default-src 'none'")
+
+    def test_lists_every_case_once_with_its_verdict_first_what_failed(self, run: Any) -> None:
+        listed = Page(report(run)).all("details", **{"class": "case"})
+
+        assert [a["data-verdict"] for a in listed] == ["failed", "not observable", "broken", "passed"]
+        assert {a["data-row"] for a in listed} == {case["row"] for case in run.planned[:-1]}
+
+    def test_says_what_needs_attention(self, run: Any) -> None:
+        text = " ".join(Page(report(run)).text)
+
+        assert "1 of 5 cases failed" in text
+        assert "The platform does not pass the caller's number on" in text
+        assert "Set the From header" in text
+        assert "1 case was planned, but never reported" in text
+
+    def test_a_passed_case_is_there_when_it_is_opened(self, run: Any) -> None:
+        (detail,) = unpacked(report(run))
+
+        assert "they hear each other" in detail
+        assert "From with +13125550100" in detail
+        assert 'class="ladder"' in detail
+        assert 'class="timeline"' in detail
+
+    def test_links_lead_to_messages_that_exist(self, run: Any) -> None:
+        text = report(run)
+        page = Page(text + "".join(unpacked(text)))
+        ids = [str(attrs["id"]) for _, attrs in page.tags if attrs.get("id")]
+        targets = {(a["href"] or "")[1:] for a in page.all("a") if (a.get("href") or "").startswith("#c")}
+
+        assert len(ids) == len(set(ids))
+        assert targets - {"cases"} <= set(ids)
+        assert any(target.endswith("-m8") for target in targets)
+
+    def test_earlier_runs_are_shown_by_row(self, run: Any) -> None:
+        past = [Run("x", 1e9, 1, 0, 1.0, {"talkdesk/TD-INBOUND": ("failed", 1.0)})]
+        page = Page(_with_past(run, past))
+
+        assert [a["title"] for a in page.all("i")] == ["2001-09-09 01:46: failed"]
+
+    def test_hostile_text_stays_text(self, tmp_path: Path, samples: ModuleType) -> None:
+        evil = "<script>alert(1)</script>\x00\ud800"
+        case = samples.case_of(id=evil, title=evil, description=evil, axes={"codec": evil}, site=evil)
+        with samples.playing(tmp_path / "case", case) as sample:
+            sample.message("received", evil)
+            sample.finding(evil, evil, Verdict.FAILED, expected=evil, actual=evil, evidence=(evil,))
+            sample.recorder.note(evil)
+            sample.recorder.close(Verdict.FAILED, evil, [{"cause": evil, "fix": evil, "link": 'x" onclick="evil'}])
+        evidence = CaseEvidence.read(tmp_path / "case")
+        summary = summarise([evidence], [case], run="r", wall_s=1.0, workers=1)
+        html.write(tmp_path / "r.html", summary, [evidence])
+        signoff.write(tmp_path / "s.html", summary, [evidence])
+
+        for name in ("r.html", "s.html"):
+            text = (tmp_path / name).read_text()
+            assert "<script>alert" not in text
+            assert "\x00" not in text
+            assert not [a for _, a in Page(text).tags if "onclick" in a]
+
+    @pytest.mark.parametrize(
+        ("play", "verdict", "words"),
+        [
+            ("passed", "passed", "1 case passed"),
+            ("failed", "failed", "1 of 1 cases failed"),
+            ("unobserved", "not observable", "1 of 1 cases could not be observed"),
+            ("died", "broken", "1 of 1 cases broke: nothing is known about the system in them"),
+        ],
+    )
+    def test_the_headline_is_the_worst(
+        self, tmp_path: Path, samples: ModuleType, play: str, verdict: str, words: str
+    ) -> None:
+        case = samples.case_of()
+        evidence = CaseEvidence.read(getattr(samples, play)(tmp_path / "case", case))
+
+        assert html.headline(summarise([evidence], [case], run="r", wall_s=1.0, workers=1)) == (verdict, words)
+
+    def test_a_run_without_cases_is_not_green(self) -> None:
+        assert html.headline(summarise([], [], run="r", wall_s=0.0, workers=1))[0] == "broken"
+
+
+def _with_past(run: Any, past: list[Run]) -> str:
+    cases = read_cases(run.directory)
+    summary = summarise(cases, run.planned, run="r", wall_s=1.0, workers=2)
+    html.write(run.directory / "report.html", summary, cases, (), past)
+    text: str = (run.directory / "report.html").read_text()
+    return text
+
+
+class TestSignoff:
+    @pytest.fixture
+    def document(self, run: Any) -> str:
+        cases = read_cases(run.directory)
+        summary = summarise(cases, run.planned, run="r", wall_s=1.0, workers=2)
+        signoff.write(run.directory / "signoff.html", summary, cases)
+        text: str = (run.directory / "signoff.html").read_text()
+        return text
+
+    def test_says_per_row_what_was_proved_and_how_strongly(self, document: str) -> None:
+        text = re.sub(r"\s+", " ", " ".join(Page(document).text))
+
+        assert "Rows of the integration guide" in text
+        assert "TD-INBOUND" in text
+        assert "1 of 1" in text
+        assert "0 of 1" in text
+        assert "not observable" in text
+        assert "The platform does not pass the caller's number on" in text
+        assert "For the customer" in text
+        assert "Signature" in text
+        assert "5 cases were planned; 1 of them left no result" in text
+
+    def test_masks_numbers_whatever_the_deployment_is(self, tmp_path: Path, samples: ModuleType) -> None:
+        case = samples.case_of(title="Call of +13125550100", description="to 12065550110")
+        evidence = CaseEvidence.read(samples.passed(tmp_path / "case", case))
+        summary = summarise([evidence], [case], run="r", wall_s=1.0, workers=1)
+        signoff.write(tmp_path / "s.html", summary, [evidence])
+        text = (tmp_path / "s.html").read_text()
+
+        assert "+1312•••0100" in text
+        assert "3125550100" not in text
+        assert "2065550110" not in text
+        assert signoff.digest([evidence]) in text
+
+    def test_a_simulated_platform_is_said_to_be_one(self, tmp_path: Path, samples: ModuleType) -> None:
+        for kind, said in (("simulated", True), ("live", False)):
+            case = samples.case_of(kind=kind)
+            evidence = CaseEvidence.read(samples.passed(tmp_path / kind, case))
+            summary = summarise([evidence], [case], run="r", wall_s=1.0, workers=1)
+            signoff.write(tmp_path / f"{kind}.html", summary, [evidence])
+            assert ("was simulated" in (tmp_path / f"{kind}.html").read_text()) is said
+
+    def test_the_digest_follows_the_evidence(self, run: Any) -> None:
+        cases = read_cases(run.directory)
+        before = signoff.digest(cases)
+        assert signoff.digest(list(reversed(cases))) == before
+        with (cases[0].directory / "events.jsonl").open("a") as file:
+            file.write("\n")
+        assert signoff.digest(cases) != before
+
+    @pytest.mark.skipif(not signoff.pdf_available(), reason="the extra `signoff` (WeasyPrint) is not installed here")
+    def test_pdf(self, document: str, run: Any) -> None:
+        signoff.write_pdf(run.directory / "signoff.html", run.directory / "signoff.pdf")
+        raw = (run.directory / "signoff.pdf").read_bytes()
+
+        assert raw.startswith(b"%PDF-")
+        streams = re.findall(rb"/FlateDecode[^>]*>>\s*stream\r?\n(.*?)\r?\nendstream", raw, re.DOTALL)
+        assert any(b"pdfaid" in zlib.decompress(stream) for stream in streams)  # PDF/A says so in its metadata

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from harness.report import pcap
+from harness.report.evidence import CaseEvidence
+from harness.report.flow import arrows
+
+
+@dataclass
+class Packet:
+    time: float
+    protocol: int
+    source: tuple[str, int]
+    target: tuple[str, int]
+    payload: bytes
+    comment: str
+    sequence: int = 0
+    acknowledged: int = 0
+
+
+def checksum(data: bytes) -> int:
+    """RFC 1071, over data that includes its checksum: 0 when it is right."""
+    total: int = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def packets(path: Path) -> Iterator[Packet]:
+    data = path.read_bytes()
+    assert struct.unpack("<I", data[:4]) == (0x0A0D0D0A,)
+    while data:
+        kind, length = struct.unpack("<II", data[:8])
+        assert struct.unpack("<I", data[length - 4 : length]) == (length,)
+        body, data = data[8 : length - 4], data[length:]
+        if kind == 6:
+            yield packet(body)
+
+
+def packet(body: bytes) -> Packet:
+    _, high, low, captured, original = struct.unpack("<IIIII", body[:20])
+    assert captured == original
+    raw, options = body[20 : 20 + captured], body[20 + captured + -captured % 4 :]
+    code, size = struct.unpack("<HH", options[:4])
+    assert code == 1
+    assert checksum(raw[:20]) == 0
+    assert struct.unpack("!H", raw[2:4]) == (len(raw),)
+    protocol, segment = raw[9], raw[20:]
+    assert checksum(raw[12:20] + struct.pack("!BBH", 0, protocol, len(segment)) + segment) == 0
+    hosts = [".".join(map(str, raw[at : at + 4])) for at in (12, 16)]
+    ports = struct.unpack("!HH", segment[:4])
+    found = Packet(
+        ((high << 32) + low) / 1e6,
+        protocol,
+        (hosts[0], ports[0]),
+        (hosts[1], ports[1]),
+        segment[8:] if protocol == 17 else segment[20:],
+        options[4 : 4 + size].decode(),
+    )
+    if protocol == 6:
+        found.sequence, found.acknowledged = struct.unpack("!II", segment[4:12])
+    return found
+
+
+def test_each_message_is_one_packet_with_its_addresses_and_time(tmp_path: Path, samples: ModuleType) -> None:
+    evidence = CaseEvidence.read(samples.failed(tmp_path / "case"))
+    assert pcap.export(evidence, tmp_path / "x.pcapng") == 10
+
+    for found, arrow in zip(packets(tmp_path / "x.pcapng"), arrows(evidence), strict=True):
+        assert found.protocol == 17
+        assert found.source == (arrow.source.host, arrow.source.port)
+        assert found.target == (arrow.target.host, arrow.target.port)
+        assert found.payload == arrow.text.encode()
+        assert found.time == pytest.approx(evidence.wall(arrow.at), abs=2e-6)
+        assert found.comment.startswith("/".join(arrow.numbers) + " ")
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_a_connections_sequence_numbers_add_up(tmp_path: Path, samples: ModuleType, transport: str) -> None:
+    with samples.playing(tmp_path / "case") as sample:
+        texts = [samples.sip("INVITE sip:a SIP/2.0", "1 INVITE", X_Long="z" * 70_000), *(["x" * 100] * 2)]
+        for direction, text in zip(("sent", "received", "sent"), texts, strict=True):
+            sample.message(direction, text, remote="127.0.3.1:32682", transport=transport)
+    pcap.export(CaseEvidence.read(tmp_path / "case"), tmp_path / "x.pcapng")
+    found = list(packets(tmp_path / "x.pcapng"))
+
+    seen = {"127.0.2.1": 1, "127.0.3.1": 1}
+    streams = {"127.0.2.1": b"", "127.0.3.1": b""}
+    for one in found:
+        assert one.sequence == seen[one.source[0]]
+        assert one.acknowledged == seen[one.target[0]]
+        seen[one.source[0]] += len(one.payload)
+        streams[one.source[0]] += one.payload
+    assert streams["127.0.2.1"] == (texts[0] + texts[2]).encode()
+    assert streams["127.0.3.1"] == texts[1].encode()
+    assert ("decrypted" in found[0].comment) == (transport == "tls")
+
+
+def test_names_ipv6_and_masks(tmp_path: Path, samples: ModuleType) -> None:
+    with samples.playing(tmp_path / "case", samples.case_of(mask=True)) as sample:
+        sample.message(
+            "sent", samples.sip("OPTIONS sip:+13125550100@h SIP/2.0", "1 OPTIONS"), remote="sbc.example.com:5060"
+        )
+        sample.message("sent", "OPTIONS", local="[::1]:5060", remote="127.0.0.1:5060")
+    pcap.export(CaseEvidence.read(tmp_path / "case"), tmp_path / "x.pcapng")
+    raw = (tmp_path / "x.pcapng").read_bytes()
+
+    assert b"sip:+1312xxx0100@h" in raw
+    assert b"sbc.example.com shown as 192.0.2.1" in raw
+    assert b"\x00" * 10 + b"\xff\xff\x7f\x00\x00\x01" in raw
+
+
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+def test_tshark_finds_sip_and_nothing_malformed(tmp_path: Path, samples: ModuleType) -> None:
+    for name in ("udp", "tcp", "tls"):
+        with samples.playing(tmp_path / name) as sample:
+            offer = samples.SDP.format(host="127.0.2.1", port=4000, direction="sendrecv")
+            port = "32682" if name == "tls" else "32681"
+            options = {"remote": f"127.0.3.1:{port}", "transport": name}
+            sample.message("sent", samples.sip("INVITE sip:a@b SIP/2.0", "1 INVITE", body=offer), **options)
+            sample.message("received", samples.sip("SIP/2.0 200 OK", "1 INVITE", body=offer), **options)
+            sample.message("sent", samples.sip("ACK sip:a@b SIP/2.0", "1 ACK"), **options)
+        path = tmp_path / f"{name}.pcapng"
+        pcap.export(CaseEvidence.read(tmp_path / name), path)
+
+        def tshark(*arguments: str, path: Path = path) -> list[str]:
+            done = subprocess.run(["tshark", "-r", path, *arguments], capture_output=True, text=True, check=True)
+            return done.stdout.splitlines()
+
+        assert tshark("-T", "fields", "-e", "sip.CSeq") == ["1 INVITE", "1 INVITE", "1 ACK"]
+        assert tshark("-T", "fields", "-e", "sdp.media.port") == ["4000", "4000", ""]
+        assert (
+            tshark(
+                "-o",
+                "udp.check_checksum:TRUE",
+                "-o",
+                "tcp.check_checksum:TRUE",
+                "-Y",
+                "_ws.malformed || _ws.expert.severity >= 6291456",
+            )
+            == []
+        )

@@ -1,0 +1,235 @@
+"""Flow, ladder and time line."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from harness.events import CallState, DtmfReceived, LegStarted, MarkHeard, MediaState, TransportFailed
+from harness.report import ladder, timeline
+from harness.report.evidence import CaseEvidence
+from harness.report.flow import Endpoint, arrows, sdp_summary
+from harness.report.moments import moments, name_mark, stretches
+from harness.verdict import Verdict
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def transfer(tmp_path: Path, samples: ModuleType) -> CaseEvidence:
+    return CaseEvidence.read(samples.failed(tmp_path / "case"))
+
+
+class TestFlow:
+    def test_arrows_run_from_sender_to_receiver_by_time(self, transfer: CaseEvidence) -> None:
+        flow = arrows(transfer)
+
+        assert [a.at for a in flow] == sorted(a.at for a in flow)
+        assert (str(flow[0].source), str(flow[0].target)) == ("127.0.2.1:5070", "127.0.3.1:5060")
+        trying = next(a for a in flow if a.status == 100)
+        assert (str(trying.source), str(trying.target)) == ("127.0.3.1:5060", "127.0.2.1:5070")
+        assert [a.label for a in flow if not a.far_end] == [
+            "INVITE",
+            "100 Trying",
+            "180 Ringing",
+            "200 OK",
+            "ACK",
+            "INVITE",
+            "200 OK",
+            "BYE",
+            "200 OK (BYE)",
+        ]
+
+    def test_the_far_ends_own_messages_come_in_at_their_time(self, transfer: CaseEvidence) -> None:
+        (far,) = [a for a in arrows(transfer) if a.far_end]
+
+        assert far.numbers == ("f1",)
+        assert str(far.target) == "127.0.4.1:32681"
+        assert transfer.began < far.at < transfer.ended
+
+    def test_a_message_both_our_phones_recorded_is_one_arrow(self, tmp_path: Path, samples: ModuleType) -> None:
+        with samples.playing(tmp_path / "case") as sample:
+            text = samples.sip("OPTIONS sip:x SIP/2.0", "1 OPTIONS")
+            sample.message("sent", text, "caller.1", "127.0.2.2:5072")
+            sample.after(0.001).message("received", text, "billing.1", "127.0.2.1:5070")
+            sample.recorder.close(Verdict.PASSED, "")
+        (arrow,) = arrows(CaseEvidence.read(tmp_path / "case"))
+
+        assert arrow.numbers == ("m1", "m2")
+        assert arrow.sent
+
+    @pytest.mark.parametrize(
+        ("text", "host", "port"),
+        [("127.0.0.1:5060", "127.0.0.1", 5060), ("[::1]:5061", "::1", 5061), ("sbc.example.com", "sbc.example.com", 0)],
+    )
+    def test_endpoints(self, text: str, host: str, port: int) -> None:
+        endpoint = Endpoint.parse(text)
+
+        assert (endpoint.host, endpoint.port) == (host, port)
+        assert str(endpoint) == text
+
+    def test_sdp_in_short(self, samples: ModuleType) -> None:
+        def body(**values: object) -> str:
+            sdp = samples.SDP.format(**{"host": "127.0.0.1", "port": 4000, "direction": "sendrecv"} | values)
+            return str(samples.sip("INVITE sip:a SIP/2.0", "1 INVITE", body=sdp))
+
+        assert sdp_summary(body()) == "PCMU PCMA DTMF · 127.0.0.1:4000"
+        assert sdp_summary(body(direction="sendonly")) == "PCMU PCMA DTMF · 127.0.0.1:4000 · sendonly"
+        assert sdp_summary(body(port=0)) == "PCMU PCMA DTMF · refused"
+        assert sdp_summary(body().replace("RTP/AVP", "RTP/SAVP")) == "PCMU PCMA DTMF · 127.0.0.1:4000 · SRTP"
+        assert sdp_summary(body().replace("a=rtpmap:0 PCMU/8000\r\n", "")) == "PCMU PCMA DTMF · 127.0.0.1:4000"
+        assert sdp_summary(samples.sip("BYE sip:a SIP/2.0", "1 BYE")) == ""
+        assert sdp_summary("Content-Type: application/sdp\r\n\r\nm=audio what") == ""
+
+    @pytest.mark.parametrize("text", ["", "\r\n\r\n", "garbage", "\x00\xff", "SIP/2.0", "SIP/2.0 abc def"])
+    def test_what_is_no_message_still_is_an_arrow(self, tmp_path: Path, samples: ModuleType, text: str) -> None:
+        with samples.playing(tmp_path / "case") as sample:
+            sample.message("received", text)
+        evidence = CaseEvidence.read(tmp_path / "case")
+
+        assert len(arrows(evidence)) == 1
+        ET.fromstring(ladder.svg(evidence))
+        assert "m1" in ladder.text(evidence)
+
+
+class TestLadder:
+    def test_text_shows_each_message_on_a_line_of_its_own(self, transfer: CaseEvidence) -> None:
+        text = ladder.text(transfer)
+        lines = text.splitlines()
+
+        assert "caller" in lines[0]
+        assert "Carrier" in lines[0]
+        assert "127.0.2.1:5070" in lines[1]
+        for message in transfer.messages:
+            (line,) = [line for line in lines if f" {message.number} " in line]
+            assert "▶" in line or "◀" in line
+        (invite,) = [line for line in lines if " m1 " in line]
+        assert invite.lstrip().startswith("0.000")
+        assert invite.rindex("▶") > invite.index("INVITE")
+
+    def test_every_lifeline_is_there_once(self, transfer: CaseEvidence) -> None:
+        lifelines = ladder.Ladder.of(transfer).lifelines
+
+        assert [(line.title, line.ours) for line in lifelines] == [
+            ("caller", True),
+            ("Carrier", False),
+            ("Talkdesk SBC", False),
+            ("synthflow", False),
+            ("billing", True),
+        ]
+
+    def test_a_phone_that_never_spoke_sip_has_its_lifeline(self, tmp_path: Path, samples: ModuleType) -> None:
+        with samples.playing(tmp_path / "case") as sample:
+            sample.event(
+                TransportFailed, "caller", "caller.1", transport="tls", remote="127.0.3.1:5061", reason="refused"
+            )
+        evidence = CaseEvidence.read(tmp_path / "case")
+
+        assert "TLS to 127.0.3.1:5061 failed: refused" in ladder.text(evidence)
+
+    def test_no_message_at_all(self, tmp_path: Path, samples: ModuleType) -> None:
+        with samples.playing(tmp_path / "case"):
+            pass
+        evidence = CaseEvidence.read(tmp_path / "case")
+
+        assert ladder.text(evidence) == "(no SIP message was recorded)\n"
+        ET.fromstring(ladder.svg(evidence))
+        ET.fromstring(timeline.svg(evidence))
+
+    def test_svg_is_xml_that_carries_or_links_each_message(self, transfer: CaseEvidence) -> None:
+        alone = ET.fromstring(ladder.svg(transfer))
+        linked = ET.fromstring(ladder.svg(transfer, anchors="c7-"))
+
+        tips = [title.text or "" for title in alone.iter(f"{SVG}title")]
+        assert sum("Call-ID: call-1" in tip for tip in tips) == 7
+        assert {a.get("href") for a in linked.iter(f"{SVG}a")} == {f"#c7-{m.number}" for m in transfer.messages}
+        assert {m.get("id") for m in linked.iter(f"{SVG}marker")} == {
+            f"c7-a-{kind}" for kind in ("rq", "ok", "pr", "er")
+        }
+
+    def test_hostile_text_stays_text(self, tmp_path: Path, samples: ModuleType) -> None:
+        with samples.playing(tmp_path / "case", samples.case_of(id="<script>alert(1)</script>")) as sample:
+            sample.message("received", samples.sip("SIP/2.0 486 <b onload='x'>\"&\x00\ud800", "1 INVITE"))
+        evidence = CaseEvidence.read(tmp_path / "case")
+
+        for picture in (ladder.svg(evidence), timeline.svg(evidence)):
+            ET.fromstring(picture)
+            assert "<script" not in picture
+            assert "<b " not in picture
+            picture.encode("utf-8")
+
+
+class TestMoments:
+    def test_states_of_a_leg_over_time(self, tmp_path: Path, samples: ModuleType) -> None:
+        with samples.playing(tmp_path / "case") as sample:
+            media = {"codec": "PCMU", "clock_rate": 8000}
+            sample.event(LegStarted, "caller", "caller.1", direction="outgoing", mark=1, remote_uri="sip:a")
+            sample.event(CallState, "caller", "caller.1", state="calling")
+            sample.after(1).event(CallState, "caller", "caller.1", state="confirmed", code=200)
+            sample.event(MediaState, "caller", "caller.1", active=True, direction="sendrecv", **media)
+            sample.after(1).event(MediaState, "caller", "caller.1", active=True, direction="sendonly", **media)
+            sample.after(1).event(MediaState, "caller", "caller.1", active=True, direction="sendrecv", **media)
+            sample.after(1).event(CallState, "caller", "caller.1", state="disconnected")
+            sample.recorder.close(Verdict.PASSED, "")
+        evidence = CaseEvidence.read(tmp_path / "case")
+
+        assert [(s.phase, round(s.ended - s.began)) for s in stretches(evidence)] == [
+            ("ringing", 1),
+            ("talking", 1),
+            ("held", 1),
+            ("talking", 1),
+        ]
+        assert sum("media" in moment.text for moment in moments(evidence)) == 3
+
+    @pytest.mark.parametrize(
+        ("mark", "name"),
+        [
+            (12, "caller.1"),
+            (268, "reply to caller.1"),
+            (240, "assistant main"),
+            (241, "AI voice 241"),
+            (77, "mark 77 of another case"),
+            (256 + 77, "reply to mark 77 of another case"),
+            (0, "billing.1"),
+        ],
+    )
+    def test_whose_mark(self, mark: int, name: str) -> None:
+        assert name_mark(mark, {12: "caller.1", 0: "billing.1"}, {"240": "assistant main"}) == name
+
+    def test_a_mark_heard_again_after_a_pause_is_two_spans(self, tmp_path: Path, samples: ModuleType) -> None:
+        with samples.playing(tmp_path / "case") as sample:
+            for began in (1000.0, 1005.0):  # never said to have ended
+                for at in (began + 0.1, began + 0.3):
+                    sample.recorder.event(
+                        MarkHeard(at=at, phone="a", leg="a.1", mark=0, began=began, level_dbov=-10.0, quality=0.8)
+                    )
+        spans = CaseEvidence.read(tmp_path / "case").marks
+
+        assert [(span.began, span.ended) for span in spans] == [(1000.0, 1000.3), (1005.0, 1005.3)]
+
+
+class TestTimeline:
+    def test_in_words_and_in_picture(self, transfer: CaseEvidence) -> None:
+        assert timeline.heard_in_words(transfer) == [
+            "caller.1 heard assistant main 0.13–0.63 s, reply to caller.1 0.63–1.13 s, billing.1 1.25–2.05 s",
+            "billing.1 heard caller.1 1.25–2.05 s",
+        ]
+        tips = [title.text or "" for title in ET.fromstring(timeline.svg(transfer)).iter(f"{SVG}title")]
+        assert any(tip.startswith("reply to caller.1 (mark 268) 0.630–1.130 s, -14 dBov") for tip in tips)
+
+    def test_foreign_marks_digits_and_silent_legs_are_seen(self, tmp_path: Path, samples: ModuleType) -> None:
+        with samples.playing(tmp_path / "case") as sample:
+            sample.event(LegStarted, "caller", "caller.1", direction="outgoing", mark=1, remote_uri="sip:a")
+            sample.event(LegStarted, "caller", "caller.2", direction="outgoing", mark=2, remote_uri="sip:a")
+            sample.hears("caller.1", 99, 1.0)
+            sample.after(1.0).event(DtmfReceived, "caller", "caller.1", digit="5", duration_ms=100, method="rfc4733")
+            sample.recorder.close(Verdict.PASSED, "")
+        evidence = CaseEvidence.read(tmp_path / "case")
+        picture = timeline.svg(evidence)
+
+        assert 'fill="#d92d20"' in picture
+        assert "5 by rfc4733" in picture
+        assert timeline.heard_in_words(evidence)[1] == "caller.2 heard no mark"

@@ -1,0 +1,186 @@
+"""A run's directory, from its making to its end."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness.errors import HarnessError, ResourceError
+from harness.report import sound
+from harness.report import summary as summaries
+from harness.report.run import RunEnd, case_directory, create, finish, point_latest
+
+
+@pytest.fixture(autouse=True)
+def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+
+
+class TestDirectories:
+    def test_each_run_has_its_own(self, tmp_path: Path) -> None:
+        made = [create(tmp_path) for _ in range(3)]
+
+        assert len(set(made)) == 3
+        assert all((directory / "cases").is_dir() for directory in made)
+        assert str(os.getpid()) in made[0].name
+
+    def test_no_place_for_one(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(ResourceError, match="no directory for the run can be made"):
+            create(tmp_path / "file")
+
+    def test_of_cases_are_told_apart_and_are_file_names(self, tmp_path: Path) -> None:
+        ids = ["A[x:udp/ip]", "A[x:udp-ip]", "A[x:udp ip]", "../../etc/passwd", "x" * 300]
+        found = [case_directory(tmp_path, {"id": case_id}) for case_id in ids]
+
+        assert len(set(found)) == len(ids)
+        assert all(path.parent == tmp_path / "cases" and len(path.name) < 150 for path in found)
+        assert case_directory(tmp_path, {"id": "A", "attempt": 2}) != case_directory(tmp_path, {"id": "A"})
+
+    def test_a_masked_cases_directory_holds_no_number(self, tmp_path: Path) -> None:
+        assert "3125550100" not in case_directory(tmp_path, {"id": "A[+13125550100]", "mask": True}).name
+
+
+class TestLatest:
+    def test_points_to_the_newest(self, tmp_path: Path) -> None:
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            point_latest(tmp_path / name)
+        assert (tmp_path / "latest").resolve() == tmp_path / "two"
+
+    def test_is_always_there_while_runs_end(self, tmp_path: Path) -> None:
+        directories = [tmp_path / str(number) for number in range(2)]
+        for directory in directories:
+            directory.mkdir()
+        point_latest(directories[0])
+        script = (
+            "import sys; from pathlib import Path; from harness.report.run import point_latest\n"
+            "for _ in range(200): point_latest(Path(sys.argv[1]))"
+        )
+        movers = [subprocess.Popen([sys.executable, "-c", script, str(directory)]) for directory in directories]
+        try:
+            while any(mover.poll() is None for mover in movers):
+                assert (tmp_path / "latest").readlink().name in ("0", "1")
+        finally:
+            for mover in movers:
+                mover.wait(30)
+        assert [mover.returncode for mover in movers] == [0, 0]
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".latest")] == []
+
+    def test_a_directory_in_its_place_is_not_touched(self, tmp_path: Path) -> None:
+        (tmp_path / "latest").mkdir()
+        (tmp_path / "one").mkdir()
+        with pytest.raises(HarnessError, match="move it away"):
+            point_latest(tmp_path / "one")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "one"]
+
+
+class TestFinish:
+    def test_leaves_every_report(self, run: Any) -> None:
+        results = run.directory / "allure-results"
+        finished = finish(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results))
+
+        made = {path.name for path in run.directory.iterdir()}
+        assert made >= {"summary.json", "junit.xml", "report.html", "signoff.html", "allurerc.json", "allure-results"}
+        assert json.loads((run.directory / "summary.json").read_text())["cases"] == 5
+        assert (run.directory.parent / "latest" / "summary.json").exists()
+        assert len((run.directory.parent / "history.jsonl").read_text().splitlines()) == 1
+        assert finished.summary.exit_code == 1
+        assert finished.allure_report is None
+        assert any("npx allure@3 generate" in note for note in finished.notes)
+
+    def test_allure_has_as_many_results_as_there_are_cases(self, run: Any) -> None:
+        results = run.directory / "allure-results"
+        finish(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results))
+        found = [json.loads(path.read_text()) for path in results.glob("*-result.json")]
+
+        assert sorted(result["status"] for result in found) == ["broken", "broken", "failed", "failed", "passed"]
+        assert "workers=4" in (results / "environment.properties").read_text()
+        # a second end of the same run adds nothing that is there already
+        finish(run.directory, run.planned[:-1], RunEnd(workers=4, wall_s=9.0, allure_results=results))
+        assert len(list(results.glob("*-result.json"))) == 5
+
+    def test_a_skipped_case_is_not_written_as_broken(self, run: Any) -> None:
+        results = run.directory / "allure-results"
+        skipped = {str(run.planned[-1]["id"]): "opt-in"}
+        finish(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results, skipped=skipped))
+
+        assert len(list(results.glob("*-result.json"))) == 4
+
+    def test_an_empty_run(self, tmp_path: Path) -> None:
+        finished = finish(create(tmp_path), [], RunEnd(workers=1, wall_s=0.1))
+
+        assert finished.summary.exit_code == 3
+        assert "No case ran" in finished.report.read_text()
+
+    def test_two_at_once(self, tmp_path: Path, samples: ModuleType) -> None:
+        directories = [create(tmp_path) for _ in range(2)]
+        case = samples.case_of()
+        for directory in directories:
+            samples.passed(case_directory(directory, case), case)
+        ends: list[int] = []
+        threads = [
+            threading.Thread(
+                target=lambda d=directory: ends.append(
+                    finish(d, [case], RunEnd(workers=1, wall_s=1.0)).summary.exit_code
+                )
+            )
+            for directory in directories
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert ends == [0, 0]
+        assert (tmp_path / "latest").resolve() in directories
+        assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 2
+
+    def test_a_full_disk_is_said_to_be_one(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(summaries.Summary, "write", full)
+        with pytest.raises(ResourceError, match="disk is full"):
+            finish(run.directory, run.planned, RunEnd(workers=1, wall_s=1.0))
+        assert not (run.directory.parent / "latest").exists()
+
+    def test_reports_of_a_live_run_hold_no_number(self, tmp_path: Path, samples: ModuleType) -> None:
+        directory = create(tmp_path)
+        case = samples.case_of(mask=True, kind="live")
+        lost = samples.case_of("TD-OUTBOUND-IVR", mask=True, kind="live", title="from +13125550142")
+        samples.failed(case_directory(directory, case), case, sound=True)
+        finish(directory, [case, lost], RunEnd(workers=1, wall_s=1.0, allure_results=directory / "allure-results"))
+
+        for path in directory.rglob("*"):
+            assert "55501" not in path.name
+            if path.is_file() and path.suffix not in (".wav", ".mp3"):
+                raw = path.read_bytes()
+                for number in (b"3125550100", b"2065550110", b"3125550142", b"2065550190"):
+                    assert number not in raw, path
+
+
+def test_recordings_are_encoded_once(tmp_path: Path, samples: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = create(tmp_path)
+    case = samples.case_of()
+    samples.passed(case_directory(directory, case), case, sound=True)
+    encoded: list[Path] = []
+    original = sound.mp3
+
+    def counted(wav: Path) -> bytes | None:
+        encoded.append(wav)
+        return original(wav)
+
+    monkeypatch.setattr(sound, "mp3", counted)
+    finish(directory, [case], RunEnd(workers=1, wall_s=1.0, allure_results=directory / "allure-results"))
+
+    assert [wav.name for wav in encoded] == ["caller.1.received.wav"]
