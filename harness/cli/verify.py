@@ -63,7 +63,7 @@ def verify(
     arguments = [str(scenarios), "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider"]
     # plugins of the development tools, which would cost every worker half a second
     arguments += ["-p", "no:hypothesispytest", "-p", "no:anyio"]
-    arguments += ["-n", workers, "--timings", timings]
+    arguments += ["-n", workers, "--timings", timings.value]
     lists = {
         "deployment": files,
         "row": row,
