@@ -18,6 +18,8 @@ from harness.errors import SelectionError
 from harness.limits import released
 from harness.pytest_plugin.worlds import Worlds, alive_lock
 
+_WIDTH = 132
+
 
 def simulate(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A deployment file of kind simulated.")],
@@ -32,23 +34,23 @@ def simulate(
     if deployment.kind != "simulated":
         raise SelectionError(f"{file}: kind: is {deployment.kind!r}; allowed: simulated")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
+    console.width = max(_WIDTH, console.width)  # a narrow terminal wraps the lines; nothing may be cut off here
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-        directory, worlds = Path(scratch), Worlds()
+        control = Path(scratch)
+        worlds = Worlds(control)
         try:
             with contextlib.suppress(KeyboardInterrupt):
                 replicas = worlds.start(
                     [(file, deployment)],
                     tenants=tenants,
-                    timings=timings,
+                    timings=timings.value,
                     faults=fault or [],
-                    directory=directory,
-                    control=directory,
                 )
                 for number, tenant in enumerate(replicas[deployment.name], 1):
                     _describe(console, tenant, f"{deployment.name}, tenant {number} of {tenants}")
                 console.print("Ctrl-C ends it.")
-                released(alive_lock(directory, deployment.name))  # returns only when the world has died
+                released(alive_lock(control, deployment.name))  # returns only when the world has died
         finally:
             faults = worlds.stop()
     if faults:

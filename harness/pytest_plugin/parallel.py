@@ -43,8 +43,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
     xdist has decided the number of workers by now, and pytest has not begun its session.
     """
-    if plain := getattr(config, "workerinput", {}).get(_INPUT):
-        _begin_worker(config, Run.from_plain(plain))
+    if text := getattr(config, "workerinput", {}).get(_INPUT):
+        _begin_worker(config, Run.from_json(text))
         return None
     only_looks = config.option.help or config.option.version or config.option.markers or config.option.showfixtures
     if only_looks or hasattr(config, "workerinput"):
@@ -116,7 +116,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
     config.stash[_RUNNER] = runner
     stack.callback(runner.release)
     simulated = [pair for pair in zip(files, run.deployments, strict=True) if pair[1].kind == "simulated"]
-    worlds = config.stash[WORLDS] = Worlds()
+    worlds = config.stash[WORLDS] = Worlds(run.control)
     stack.callback(worlds.stop)
     run.replicas = {d.name: [d] for d in run.deployments if d.kind != "simulated"}
     try:
@@ -125,8 +125,6 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
             tenants=run.slots + 1,
             timings=run.timings,
             faults=run.faults,
-            directory=run.directory,
-            control=run.control,
         )
     except BaseException:
         worlds.stop()
@@ -157,7 +155,7 @@ def _begin_worker(config: pytest.Config, run: Run) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Hand a worker what it needs, secrets too: this goes through the pipe to it."""
     if run := run_of(node.config):
-        node.workerinput[_INPUT] = run.to_plain()
+        node.workerinput[_INPUT] = run.to_json()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 import time
 from collections import Counter
@@ -85,6 +86,10 @@ class Progress:
             self._collection_failed = True
             self._broken(f"{report.nodeid} cannot be read:\n{report.longreprtext}")
 
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """A fault of pytest's, a plugin's or a worker's."""
+        self._broken(str(excrepr))
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is to be reported (one process)."""
         self._planned |= {case.id for item in session.items if (case := case_of(item))}
@@ -115,12 +120,15 @@ class Progress:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None]:
         """When the workers have ended: the worlds end too, then come the reports, the table and the exit code."""
         yield
-        faults = session.config.stash[WORLDS].stop() if WORLDS in session.config.stash else []
+        faults = (
+            session.config.stash[WORLDS].stop(keep_logs=self._run.directory) if WORLDS in session.config.stash else []
+        )
         if self._live is not None:
             self._live.stop()
         for fault in faults:
             self._broken(str(fault))
         session.exitstatus = self._exit_code(exitstatus, bool(faults))
+        shutil.rmtree(self._run.control, ignore_errors=True)  # locks, and the worlds' keys
 
     def _exit_code(self, exitstatus: int, broken: bool) -> int:
         """Failed before broken, so that what was found in the system under test is never hidden; see ``harness.cli.app``."""

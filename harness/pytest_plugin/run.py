@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -87,9 +88,9 @@ class Run:
         """What every call of that deployment passes."""
         return self._gates[deployment]
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_json(self) -> str:
         """For a worker, by the pipe to it: there are secrets in it."""
-        return {
+        plain = {
             "directory": str(self.directory),
             "deployments": [to_plain(deployment) for deployment in self.deployments],
             "selection": {name: list(value) for name, value in dataclasses.asdict(self.selection).items()},
@@ -98,10 +99,12 @@ class Run:
             "workers": self.workers,
             "replicas": {name: [to_plain(d) for d in deployments] for name, deployments in self.replicas.items()},
         }
+        return json.dumps(plain)
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Run:
-        """The inverse of :meth:`to_plain`."""
+    def from_json(cls, text: str) -> Run:
+        """The inverse of :meth:`to_json`."""
+        plain = json.loads(text)
         return cls(
             directory=Path(plain["directory"]),
             deployments=tuple(from_plain(d) for d in plain["deployments"]),

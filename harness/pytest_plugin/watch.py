@@ -16,7 +16,7 @@ from types import FrameType
 from harness.errors import WorldLostError
 from harness.limits import released
 from harness.pytest_plugin.run import Run
-from harness.pytest_plugin.worlds import alive_lock, last_lines, log_file
+from harness.pytest_plugin.worlds import alive_lock, last_words
 
 
 class Watch:
@@ -54,8 +54,8 @@ class Watch:
 
     def _world_died(self, name: str) -> Callable[[], None]:
         def died() -> None:
-            log = last_lines(log_file(self._run.directory, name))
-            self._run.lost[name] = f"the simulated world of {name} died; it last said:\n{log}"
+            words = last_words(self._run.control, name)
+            self._run.lost[name] = f"the simulated world of {name} died; it last said:\n{words}"
             signal.pthread_kill(self._main, signal.SIGUSR1)
 
         return died

@@ -6,10 +6,12 @@ waits for that lock wakes the moment it dies (:mod:`harness.pytest_plugin.watch`
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +24,7 @@ from harness.errors import BrokenError, HarnessError, SelectionError, WorldLostE
 
 _START_S = 60.0
 _STOP_S = 15.0
+_LOG = "world.log"
 #: What the world's error line calls a mistake of the user's; every other kind is its surroundings' fault.
 _MISTAKES = {"mistake", "unknown-fault"}
 
@@ -31,31 +34,30 @@ def alive_lock(control: Path, name: str) -> Path:
     return control / f"world-{name}.alive"
 
 
-def log_file(directory: Path, name: str) -> Path:
-    """Where the world of that deployment logs."""
-    return directory / f"world-{name}.log"
+def last_words(control: Path, name: str, count: int = 5) -> str:
+    """The end of what the world of that deployment logged, for a message."""
+    words: list[str] = []
+    for log in (_directory(control, name) / _LOG, control / f"world-{name}.stderr"):
+        with contextlib.suppress(OSError):
+            words += log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-count:]
+    return "\n".join(words) or "it left no log"
 
 
-def last_lines(path: Path, count: int = 5) -> str:
-    """The end of a log, for a message."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except OSError:
-        return "it left no log"
-    return "\n".join(lines[-count:]) or "its log is empty"
+def _directory(control: Path, name: str) -> Path:
+    return control / f"world-{name}"  # its certificates' keys lie here
 
 
 class World:
     """One simulated deployment, played by a process of its own."""
 
-    def __init__(self, name: str, command: Sequence[str], *, control: Path, directory: Path) -> None:
-        """Start the process; it is ready only after :meth:`ready`. ``control`` and ``directory`` have to exist."""
+    def __init__(self, name: str, command: Sequence[str], control: Path) -> None:
+        """Start the process; it is ready only after :meth:`ready`. ``control`` is where it may leave its files."""
         self.name = name
-        self._log = log_file(directory, name)
+        self._control = control
         alive = os.open(alive_lock(control, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with self._log.open("ab") as log:
+            with (control / f"world-{name}.stderr").open("ab") as log:
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
@@ -83,7 +85,7 @@ class World:
         try:
             said: dict[str, Any] = json.loads(line)
         except ValueError:
-            raise WorldLostError(f"the world of {self.name} did not start:\n{last_lines(self._log)}") from None
+            raise WorldLostError(f"the world of {self.name} did not start:\n{self._last_words()}") from None
         if said.get("event") == "ready":
             return [from_plain(deployment) for deployment in said["deployments"]]
         message = str(said.get("message", line))
@@ -91,13 +93,16 @@ class World:
             raise SelectionError(message)
         raise WorldLostError(f"the world of {self.name} did not start: {message}")
 
+    def _last_words(self) -> str:
+        return last_words(self._control, self.name)
+
     def _first_line(self, deadline: float) -> str:
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
         read = bytearray()
         while not read.endswith(b"\n"):
             if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise WorldLostError(f"the world of {self.name} was not ready in time:\n{last_lines(self._log)}")
+                raise WorldLostError(f"the world of {self.name} was not ready in time:\n{self._last_words()}")
             chunk = os.read(descriptor, 1 << 20)
             if not chunk:
                 break
@@ -123,42 +128,41 @@ class World:
             self._process.wait()
             raise WorldLostError(f"the world of {self.name} did not end in {within:g} s and was killed") from None
         if died:
-            raise WorldLostError(f"the world of {self.name} died (exit code {code}):\n{last_lines(self._log)}")
+            raise WorldLostError(f"the world of {self.name} died (exit code {code}):\n{self._last_words()}")
         if code:
-            raise WorldLostError(f"the world of {self.name} ended with calls in its books:\n{last_lines(self._log)}")
+            raise WorldLostError(f"the world of {self.name} ended with calls in its books:\n{self._last_words()}")
 
 
 class Worlds:
     """All worlds of a run."""
 
-    def __init__(self) -> None:
+    def __init__(self, control: Path) -> None:
+        """``control`` is the run's directory for what its processes share."""
+        self._control = control
         self._worlds: list[World] = []
 
     def start(
-        self,
-        simulated: Sequence[tuple[Path, Deployment]],
-        *,
-        tenants: int,
-        timings: str,
-        faults: Sequence[str],
-        directory: Path,
-        control: Path,
+        self, simulated: Sequence[tuple[Path, Deployment]], *, tenants: int, timings: str, faults: Sequence[str]
     ) -> dict[str, list[Deployment]]:
         """Start a world for each, side by side, and wait until all are ready. Raises what :meth:`World.ready` raises."""
         for path, deployment in simulated:
             command = [sys.executable, "-m", "harness.simulation", str(path), "--tenants", str(tenants)]
-            command += ["--directory", str(directory), "--timings", timings]
+            command += ["--directory", str(_directory(self._control, deployment.name)), "--timings", timings]
             command += [argument for fault in faults for argument in ("--fault", fault)]
-            self._worlds.append(World(deployment.name, command, control=control, directory=directory))
+            self._worlds.append(World(deployment.name, command, self._control))
         return {world.name: world.ready() for world in self._worlds}
 
-    def stop(self) -> list[HarnessError]:
-        """End them all; what went wrong with any is in the answer."""
+    def stop(self, keep_logs: Path | None = None) -> list[HarnessError]:
+        """End them all, and keep their logs in that directory; what went wrong with any is in the answer."""
         faults: list[HarnessError] = []
         for world in self._worlds:
             try:
                 world.stop()
             except BrokenError as error:
                 faults.append(error)
+            log = _directory(self._control, world.name) / _LOG
+            if keep_logs is not None and log.exists():
+                with contextlib.suppress(OSError):  # a full disk has been said by then
+                    shutil.copyfile(log, keep_logs / f"world-{world.name}.log")
         self._worlds.clear()
         return faults
