@@ -325,7 +325,7 @@ class BackToBack:
 
     async def on_refer(self, leg: Leg, request: ReferRequest) -> None:
         """REFER: to the other leg, which then calls; its NOTIFYs come back (a platform may do otherwise)."""
-        await self.pass_refer_on(leg, request, request.refer_to)
+        await self.pass_refer_on(leg, request, refer_target(request))
 
     async def pass_refer_on(self, leg: Leg, request: ReferRequest, target: NameAddr) -> None:
         """Ask the other leg's peer to call ``target``, and tell the referrer how it goes."""
@@ -412,6 +412,14 @@ class BackToBack:
     def _settle(self) -> None:
         if not self._all and (self._work is None or self._work.done() or self._work is asyncio.current_task()):
             self._registry.discard(self)
+
+
+def refer_target(request: ReferRequest) -> NameAddr:
+    """Whom a REFER means. A bare URI is taken as a whole: by RFC 3261 section 20.10 its parameters would be the
+    header's, but who leaves the brackets out (pjsua does) means them to be the URI's. Raises SipSyntaxError.
+    """
+    value = (request.request.get("Refer-To") or "").strip()
+    return request.refer_to if "<" in value else NameAddr(Uri.parse(value))
 
 
 def x_headers(request: Request) -> Headers:

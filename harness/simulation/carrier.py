@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from harness.simulation.b2bua import BackToBack, Headers, Leg, PassedBy, Target, x_headers
+from harness.simulation.b2bua import BackToBack, Headers, Leg, PassedBy, Target, refer_target, x_headers
 from harness.simulation.books import Books
 from harness.simulation.identity import Caller
 from harness.simulation.numbering import number_of
@@ -141,7 +141,7 @@ class CarrierCall(BackToBack):
 
     async def on_refer(self, leg: Leg, request: ReferRequest) -> None:
         """A phone can call numbers through its own carrier only, so that is where the target moves to."""
-        target = request.refer_to
+        target = refer_target(request)
         number = number_of(target.uri, self._carrier.region)
         if number is not None:
             other = self.other(leg)

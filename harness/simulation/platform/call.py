@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from harness.simulation.b2bua import BackToBack, Headers, Leg, RefusedError, Side, Target, x_headers
+from harness.simulation.b2bua import BackToBack, Headers, Leg, RefusedError, Side, Target, refer_target, x_headers
 from harness.simulation.faults import Fault
 from harness.simulation.identity import ANONYMOUS, Caller
 from harness.simulation.media import sound, spoil
@@ -291,14 +291,14 @@ class PlatformCall(BackToBack):
             request.respond(480)
         elif leg.peer == AI and self.line and platform.lines[self.line].refer == "passed-on":
             self._transferred = True
-            await self.pass_refer_on(leg, request, request.refer_to)
+            await self.pass_refer_on(leg, request, refer_target(request))
         else:
             await self._transfer(leg, request)
 
     async def _transfer(self, leg: Leg, request: ReferRequest) -> None:
         other = self.other(leg)
         assert other is not None
-        target = request.refer_to.uri
+        target = refer_target(request).uri
         notifier = request.accept_refer()
         headers = [pair for pair in target.headers if pair[0].lower().startswith("x-")]
         self.leaving.add(leg)  # from now on the referrer may hang up without ending the call
