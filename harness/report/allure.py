@@ -105,11 +105,15 @@ def write_lost(evidence: CaseEvidence, results: Path) -> None:
     logger.report_result(result)
 
 
-def write_missing(case: Mapping[str, object], results: Path, at: float) -> None:
-    """Write a broken result for a case that was planned and left nothing behind; ``at`` in seconds since the epoch."""
+def write_missing(case: Mapping[str, object], directory: str, results: Path, at: float) -> None:
+    """Write a broken result for a planned case that left nothing behind, not even the ``directory`` of that name.
+
+    ``at`` is in seconds since the epoch.
+    """
     logger = _logger(results)
     result = _new(case)
     _describe(result, case, _axes(case))
+    result.labels.append(Label(EVIDENCE_LABEL, directory))
     result.status = Status.BROKEN
     result.statusDetails = StatusDetails(message=NEVER_RAN)
     result.start = result.stop = round(at * 1000)

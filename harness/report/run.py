@@ -5,6 +5,7 @@
     reports/<UTC stamp>-<pid>/
         cases/<case>/            the evidence, one directory a case (and attempt)
         allure-results/          unless another place was asked for
+        run.json                 what only the runner knew, so that the reports can be made again
         summary.json  junit.xml  report.html  signoff.html  allurerc.json
     reports/latest               a symbolic link to the newest finished run
     reports/history.jsonl        a line a run
@@ -15,19 +16,21 @@ Nothing is shared between runs but ``latest`` and ``history.jsonl``, and those c
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import hashlib
+import json
 import os
 import re
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.errors import HarnessError, ResourceError
+from harness.errors import HarnessError, MistakeError, ResourceError
 from harness.report import allure, allure_report, history, html, junit, signoff, sound
 from harness.report.evidence import CaseEvidence
 from harness.report.mask import mask_name, mask_plain
@@ -37,6 +40,7 @@ from harness.report.summary import Summary, latest, summarise
 CASES = "cases"
 ALLURE = "allure-results"
 LATEST = "latest"
+_RUN = "run.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +104,56 @@ def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> F
 
     ``planned`` is the plain data of each case that was to run. Raises :class:`ResourceError` when the disk is full.
     """
+    with _disk(run):
+        _note(run, planned, end)
+        finished = _finish(run, planned, end)
+        history.append(run.parent / history.FILE, finished.summary)
+        point_latest(run)
+    return finished
+
+
+def remake(run: Path) -> Finished:
+    """Make the reports of a finished run again, from its evidence. Raises :class:`MistakeError` when it is none."""
     try:
-        return _finish(run, planned, end)
+        plain = json.loads((run / _RUN).read_text(encoding="utf-8"))
+        end = plain["end"]
+        results = Path(end["allure_results"]) if end["allure_results"] else None
+        known = RunEnd(**end | {"allure_results": results})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MistakeError(f"{run}: not the directory of a finished run: {error}") from error
+    with _disk(run):
+        return _finish(run, plain["planned"], known)
+
+
+def signoff_pdf(run: Path) -> Path:
+    """The sign-off document of a finished run as PDF. Raises :class:`MistakeError` without WeasyPrint, or without a run."""
+    if not signoff.pdf_available():
+        raise MistakeError(
+            f"{run / 'signoff.html'}: a PDF needs WeasyPrint (the extra `signoff`) and Pango; or print it"
+        )
+    if not (run / "signoff.html").is_file():
+        raise MistakeError(f"{run}: not the directory of a finished run: it has no signoff.html")
+    with _disk(run):
+        signoff.write_pdf(run / "signoff.html", run / "signoff.pdf")
+    return run / "signoff.pdf"
+
+
+@contextlib.contextmanager
+def _disk(run: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ResourceError(f"{run}: the reports cannot be written: the disk is full") from error
         raise
+
+
+def _note(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> None:
+    plain = {
+        "planned": [mask_plain(case) if case.get("mask") else case for case in planned],
+        "end": dataclasses.asdict(end),
+    }
+    (run / _RUN).write_text(json.dumps(plain, indent=1, default=str) + "\n", encoding="utf-8")
 
 
 def _finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> Finished:
@@ -130,10 +178,6 @@ def _finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> 
     past = history.read(run.parent / history.FILE)
     html.write(run / "report.html", summary, cases, absent, past)
     signoff.write(run / "signoff.html", summary, cases)
-    if signoff.pdf_available():
-        signoff.write_pdf(run / "signoff.html", run / "signoff.pdf")
-    history.append(run.parent / history.FILE, summary)
-    point_latest(run)
     return Finished(
         summary,
         run,
@@ -169,8 +213,9 @@ def _allure(
         if evidence.directory.name not in has_result:
             allure.write_lost(evidence, results)
     for case in absent:
-        if str(case["id"]) not in end.skipped:
-            allure.write_missing(case, results, time.time())
+        directory = case_directory(run, case).name
+        if str(case["id"]) not in end.skipped and directory not in has_result:
+            allure.write_missing(case, directory, results, time.time())
     allure_report.write_environment(
         results,
         {

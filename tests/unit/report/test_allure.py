@@ -225,7 +225,7 @@ class TestOfACaseAllureNeverHeardOf:
         assert result["testCaseId"] == ran["testCaseId"]
 
     def test_a_planned_case_without_evidence(self, tmp_path: Path, samples: ModuleType) -> None:
-        allure.write_missing(samples.case_of(), tmp_path / "results", 1000.0)
+        allure.write_missing(samples.case_of(), "a-directory", tmp_path / "results", 1000.0)
         (result,) = results(tmp_path / "results").values()
 
         assert result["status"] == "broken"

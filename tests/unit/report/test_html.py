@@ -16,7 +16,7 @@ import pytest
 from harness.report import html, signoff
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Run
-from harness.report.run import read_cases
+from harness.report.run import read_cases, signoff_pdf
 from harness.report.summary import summarise
 from harness.verdict import Verdict
 
@@ -204,8 +204,7 @@ class TestSignoff:
 
     @pytest.mark.skipif(not signoff.pdf_available(), reason="the extra `signoff` (WeasyPrint) is not installed here")
     def test_pdf(self, document: str, run: Any) -> None:
-        signoff.write_pdf(run.directory / "signoff.html", run.directory / "signoff.pdf")
-        raw = (run.directory / "signoff.pdf").read_bytes()
+        raw = signoff_pdf(run.directory).read_bytes()
 
         assert raw.startswith(b"%PDF-")
         streams = re.findall(rb"/FlateDecode[^>]*>>\s*stream\r?\n(.*?)\r?\nendstream", raw, re.DOTALL)

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from harness.errors import HarnessError, ResourceError
+from harness.errors import HarnessError, MistakeError, ResourceError
 from harness.report import sound
 from harness.report import summary as summaries
-from harness.report.run import RunEnd, case_directory, create, finish, point_latest
+from harness.report.run import RunEnd, case_directory, create, finish, point_latest, remake, signoff_pdf
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +121,24 @@ class TestFinish:
 
         assert finished.summary.exit_code == 3
         assert "No case ran" in finished.report.read_text()
+
+    def test_reports_can_be_made_again(self, run: Any) -> None:
+        results = run.directory / "allure-results"
+        first = finish(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results))
+        for name in ("summary.json", "report.html", "signoff.html", "junit.xml"):
+            (run.directory / name).unlink()
+        again = remake(run.directory)
+
+        assert again.summary.plain() == first.summary.plain()
+        assert again.report.is_file()
+        assert len(list(results.glob("*-result.json"))) == 5
+        assert len((run.directory.parent / "history.jsonl").read_text().splitlines()) == 1
+
+    def test_of_no_run_nothing_can_be_made(self, tmp_path: Path) -> None:
+        with pytest.raises(MistakeError, match="not the directory of a finished run"):
+            remake(tmp_path)
+        with pytest.raises(MistakeError):
+            signoff_pdf(tmp_path)
 
     def test_two_at_once(self, tmp_path: Path, samples: ModuleType) -> None:
         directories = [create(tmp_path) for _ in range(2)]
