@@ -55,6 +55,7 @@ from harness.phone import sip_log, sockets
 from harness.phone.config import PhoneConfig
 from harness.phone.hearing import RATE, Hearing
 from harness.phone.log_ring import LogRing
+from harness.phone.native import Native, Player
 from harness.phone.protocol import (
     FAREWELL_SECONDS,
     PULSE_INTERVAL,
@@ -74,13 +75,12 @@ from harness.phone.protocol import (
 Headers = Sequence[Sequence[str]]
 
 _FRAME_MS: Final = 20
+_MARK_FILE_SECONDS: Final = 4.0
 _STATISTICS_INTERVAL: Final = 1.0
-_MARK_FILE_SECONDS: Final = 3.2  # twenty periods: read again every 3.2 s, looped without a seam
 _TOO_MANY_CALLS: Final = 70010  # PJ_ETOOMANY
 _NOT_IN_BRIDGE: Final = -1  # PJSUA_INVALID_ID
 _LONGEST_TRANSACTION: Final = 33.0  # 64 × T1 (RFC 3261 table 4), and a little
-_DESTROY_SOCKET: Final = 2  # PJSIP_UDP_TRANSPORT_DESTROY_SOCKET
-_TELEPHONE_EVENT_FLAG: Final = 0  # PJMEDIA_ENDPT_HAS_TELEPHONE_EVENT_FLAG
+_DTMF_ENDS: Final = 2  # PJMEDIA_STREAM_DTMF_IS_END
 _STATES: Final = {
     pj.PJSIP_INV_STATE_CALLING: "calling",
     pj.PJSIP_INV_STATE_INCOMING: "incoming",
@@ -217,7 +217,7 @@ class _Call(pj.Call):  # type: ignore[misc]
 
     @_callback
     def onDtmfEvent(self, prm: Any) -> None:
-        if self.leg and prm.flags & pj.PJMEDIA_STREAM_DTMF_IS_END:
+        if self.leg and prm.flags & _DTMF_ENDS:
             self.leg.digit(prm.method, prm.digit, prm.duration)
 
     @_callback
@@ -376,12 +376,12 @@ class _Phone:
         """Give up the account, and free its ports."""
         # pjsip keeps a transport until its last transaction has timed out (RFC 3261 timer J: 32 s), but the next case,
         # perhaps in another process, needs the port now; and pjsip has only 64 sockets.
-        udp = _udp_transport(self.account.getId()) if self.config.transport == "udp" else None
+        udp = self.child.native.udp_transport(self.account.getId()) if self.config.transport == "udp" else None
         self.account.shutdown()
         # Its destructor would delete the account that has its number by then.
         self.account.thisown = False
         if udp is not None:
-            _close_udp_socket(udp)
+            self.child.native.close_udp_socket(udp)
         self.child.stack.transportClose(self.transport)
         sockets.free({self.address, *self.child.connections_of(self)})
 
@@ -419,7 +419,7 @@ class _Leg:
         self._stream = -1  # index of the audio stream, -1 without media
         self._sends = False
         self._audio: Any = None  # the call's port in the bridge
-        self._player: Any = None
+        self._player: Player | None = None
         self.player_done = 0.0
         self._ears: _Ears | None = None
         self._recorders: list[Any] = []
@@ -618,7 +618,9 @@ class _Leg:
         """Join the call's port with ears, recorders and source; its slot in the bridge is new after each negotiation."""
         if self._ears is None:
             self._ears = self.child.take_ears()
-            self._ears.hearing = Hearing(self.phone.config.name, self.name, self._heard)
+            self._ears.hearing = Hearing(
+                self.phone.config.name, self.name, self._heard, digits=self.phone.config.inband_dtmf
+            )
             for what in ("received", "sent"):
                 path = self.phone.directory / f"{self.name}.{what}.wav"
                 recorder = pj.AudioMediaRecorder()
@@ -632,7 +634,7 @@ class _Leg:
         elif not self._sends:
             self._stop_player()
         elif self._player is not None:
-            self._player.startTransmit(self._audio)
+            self._player.connect(self._audio.getPortId())
         else:
             self.play(self.source)
 
@@ -648,16 +650,17 @@ class _Leg:
         if isinstance(source, Mark):
             if self.mark is None:
                 return  # the parent is about to name it
-            path, options = self.child.mark_file(self.mark), 0
+            path, loop = self.child.mark_file(self.mark), True
         else:
-            path, options = Path(source.path), 0 if source.loop else pj.PJMEDIA_FILE_NO_LOOP
-        player = pj.AudioMediaPlayer()
-        player.createPlayer(str(path), options)
-        if options:
+            path, loop = Path(source.path), source.loop
+        try:
+            self._player = self.child.native.player(path, loop=loop)
+        except OSError as error:
+            raise misuse(str(error)) from error
+        if not loop:
             self.player_done = time.monotonic() + soundfile.info(str(path)).duration
-        self._player = player
-        player.startTransmit(self._audio)
-        player.startTransmit(self._recorders[1])
+        self._player.connect(self._audio.getPortId())
+        self._player.connect(self._recorders[1].getPortId())
 
     def tick(self, now: float) -> None:
         """A WAV that is played once gives way to the mark when it is over."""
@@ -666,7 +669,9 @@ class _Leg:
 
     def _stop_player(self) -> None:
         self.player_done = 0.0
-        self._player = None  # its destructor takes it out of the bridge
+        if self._player is not None:
+            self._player.close()
+            self._player = None
 
     def bridge(self, other: _Leg) -> None:
         """Let the two far ends hear each other, for as long as both legs last."""
@@ -759,6 +764,7 @@ class Child:
     # The stack.
 
     def _start(self) -> None:
+        self.native = Native(pj._pjsua2.__file__)
         self.stack = _Stack()
         self.stack.child = self
         self.stack.libCreate()
@@ -809,7 +815,7 @@ class Child:
         for codec in self._codec_ids:
             self.stack.codecSetPriority(codec, 250 - wanted.index(codec) if codec in wanted else 0)
         if self._preferred is None or self._preferred[1] != telephone_event:
-            _offer_telephone_event(telephone_event)
+            self.native.offer_telephone_event(telephone_event)
         self._preferred = (codecs, telephone_event)
 
     def open_transport(self, config: PhoneConfig) -> int:
@@ -974,7 +980,7 @@ class Child:
         info = call.getInfo()
         leg = _Leg(phone, info.callIdString, "incoming", info.remoteUri)
         leg.call, call.leg = call, leg
-        leg.emit(CallState, state="incoming")
+        leg.state_changed()
         policy = phone.policy
         if isinstance(policy, Ring):
             leg.respond(180)
@@ -1311,8 +1317,9 @@ class Child:
             raise Refusal("resource", f"all {self.most_calls} call slots of the phone process are taken")
         if self.stack.utilVerifySipUri(uri) != 0 and not uri.startswith("tel:"):
             raise misuse(f"{caller.config.name} cannot dial {uri!r}: not a URI")
+        playing = _playable(source)
         leg = _Leg(caller, _new_call_id(), "outgoing", uri, mark=mark)
-        leg.source = choice_from_plain(source)
+        leg.source = playing
         leg.call = _Call(caller, leg)
         parameters = _parameters(headers=headers, settings=True)
         settings, option = parameters.opt, parameters.txOption
@@ -1381,11 +1388,7 @@ class Child:
         """Send something else."""
         playing = self._leg(leg)
         playing.live_call()
-        chosen = choice_from_plain(source)
-        if isinstance(chosen, Wav):
-            form = soundfile.info(chosen.path)
-            if form.channels != 1 or form.format != "WAV":
-                raise misuse(f"{chosen.path}: a WAV with one channel can be played")
+        chosen = _playable(source)
         if playing.bridged is not None:
             raise misuse(f"{playing.name} is bridged")
         playing.play(chosen)
@@ -1434,6 +1437,19 @@ def _bind(transport: Any, address: str, port: int) -> Any:
     return transport
 
 
+def _playable(plain: list[Any]) -> Source:
+    """The source, provided that pjmedia can play it: what fails within a callback cannot be refused any more."""
+    source: Source = choice_from_plain(plain)
+    if isinstance(source, Wav):
+        try:
+            form = soundfile.info(str(source.path))
+        except soundfile.LibsndfileError as error:
+            raise misuse(f"{source.path} cannot be played: {error}") from error
+        if (form.channels, form.format) != (1, "WAV") or form.subtype not in ("PCM_16", "ULAW", "ALAW"):
+            raise misuse(f"{source.path} cannot be played: a mono WAV of 16-bit PCM, µ-law or A-law can")
+    return source
+
+
 def _new_call_id() -> str:
     return uuid.uuid4().hex
 
@@ -1460,37 +1476,6 @@ def _parameters(code: int = 0, reason: str = "", headers: Headers = (), *, setti
     if headers:
         _set_headers(parameters.txOption, headers)
     return parameters
-
-
-class _Selector(ctypes.Structure):
-    """``pjsip_tpselector``, as far as a UDP account fills it."""
-
-    _fields_ = (("type", ctypes.c_int), ("disable_reuse", ctypes.c_int), ("transport", ctypes.c_void_p))
-
-
-def _library() -> ctypes.CDLL:
-    """pjproject's C functions, for the two things that pjsua2 has no word for; the wheel exports them all."""
-    library = ctypes.CDLL(pj._pjsua2.__file__)
-    library.pjsua_get_pjmedia_endpt.restype = ctypes.c_void_p
-    library.pjsua_init_tpselector.restype = None
-    return library
-
-
-def _offer_telephone_event(offered: bool) -> None:
-    library, flag = _library(), ctypes.c_int(offered)
-    library.pjmedia_endpt_set_flag(
-        ctypes.c_void_p(library.pjsua_get_pjmedia_endpt()), _TELEPHONE_EVENT_FLAG, ctypes.byref(flag)
-    )
-
-
-def _udp_transport(account: int) -> ctypes.c_void_p:
-    selector = _Selector()
-    _library().pjsua_init_tpselector(account, ctypes.byref(selector))
-    return ctypes.c_void_p(selector.transport)
-
-
-def _close_udp_socket(transport: ctypes.c_void_p) -> None:
-    _library().pjsip_udp_transport_pause(transport, _DESTROY_SOCKET)
 
 
 def main() -> NoReturn:

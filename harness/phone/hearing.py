@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from harness.audio.detector import Heard, MarkDetector
-from harness.events import Event, Listened, MarkEnded, MarkHeard
+from harness.audio.dtmf import DtmfDetector
+from harness.events import DtmfReceived, Event, Listened, MarkEnded, MarkHeard
 
 RATE: Final = 8000  #: of the child's conference bridge; G.711 goes through it untouched
 SILENCE_DBOV: Final = -96.0
@@ -21,9 +22,10 @@ _GAP_SECONDS: Final = 0.1
 class Hearing:
     """One leg's ears, fed by the audio clock every 20 ms. Not thread-safe: one thread feeds it."""
 
-    def __init__(self, phone: str, leg: str, emit: Callable[[Event], None]) -> None:
+    def __init__(self, phone: str, leg: str, emit: Callable[[Event], None], *, digits: bool = False) -> None:
         self._phone, self._leg, self._emit = phone, leg, emit
         self._marks = MarkDetector(RATE)
+        self._digits = DtmfDetector() if digits else None
         self._samples = 0
         self._origin: float | None = None  # monotonic time of the first sample
         self._power = 0.0
@@ -52,6 +54,18 @@ class Hearing:
                 )
             else:
                 self._emit(MarkEnded(at=self._origin + said.at, phone=self._phone, leg=self._leg, mark=said.mark))
+        if self._digits is not None:
+            for digit in self._digits.feed(samples):
+                self._emit(
+                    DtmfReceived(
+                        at=now,
+                        phone=self._phone,
+                        leg=self._leg,
+                        digit=digit.digit,
+                        duration_ms=round(1000 * digit.duration),
+                        method="inband",
+                    )
+                )
         wide = samples.astype(np.float32)
         self._power += float(np.dot(wide, wide))
         self._since_pulse += len(samples)

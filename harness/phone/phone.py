@@ -26,7 +26,7 @@ from harness.events import (
 )
 from harness.phone.config import PhoneConfig
 from harness.phone.process import NotNegotiatedError, PhoneProcess
-from harness.phone.protocol import FAREWELL_SECONDS, Mark, Policy, Ring, Source, choice_to_plain
+from harness.phone.protocol import FAREWELL_SECONDS, Answer, Mark, Policy, Ring, Source, choice_to_plain
 from harness.phone.rules import Curfew, Place, Rules
 from harness.phone.waiter import NeverCame, never_came, wait_for
 from harness.safety import check_headers, check_request
@@ -491,6 +491,8 @@ class Phone:
         With ``ring``, a leg that is not answered says 180, if the phone's policy has not made it ring already.
         """
         leg = self.next_call(within)
+        if isinstance(self._policy, Answer):
+            return leg  # it does that by itself
         if answer and leg.state in ("incoming", "early"):
             leg.answer(headers)
         elif ring and leg.state == "incoming":

@@ -10,7 +10,7 @@ from harness.audio.detector import Heard, marks_heard
 from harness.audio.wav import read_wav
 from harness.errors import PhoneMisuseError, RefusedError, ResourceError
 from harness.events import Listened, MarkHeard, MediaState, RtpStatistics, SipMessage
-from harness.phone import Answer, Early, Reject, Silence, Silent
+from harness.phone import Answer, Early, Reject, Silence, Silent, Wav
 from harness.phone.waiter import NeverCame
 from tests.process.phone.conftest import FORBIDDEN, Desk, connect, hears, states, uri_of
 
@@ -25,7 +25,7 @@ def test_both_ends_hear_each_other_and_a_hang_up_ends_both(lease: Desk) -> None:
     out.hangup()
     back.wait_state("disconnected", 2)
     assert [state for state, _ in states(out)] == ["calling", "early", "connecting", "confirmed", "disconnected"]
-    assert [state for state, _ in states(back)][0] == "incoming"
+    assert states(back)[0][0] == "incoming"
 
 
 def test_every_message_is_an_event_of_its_leg(lease: Desk) -> None:
@@ -264,7 +264,7 @@ def test_more_calls_than_a_process_holds_cannot_be_leased(lease: Desk) -> None:
 
 
 def test_a_codec_that_is_not_built_in_is_named(lease: Desk) -> None:
-    with pytest.raises(ResourceError, match="no opus; it has .*PCMU"):
+    with pytest.raises(ResourceError, match=r"no opus; it has .*PCMU"):
         lease("alice", codecs=("opus",))
 
 
@@ -288,6 +288,8 @@ def test_misuse_is_an_error_and_not_an_abort(lease: Desk) -> None:
             wrong()
     with pytest.raises(PhoneMisuseError):
         alice.dial("not a uri: <>")
+    with pytest.raises(PhoneMisuseError, match="cannot be played"):
+        alice.dial(uri_of(bob), play=Wav("/nowhere.wav"))
     assert alice.options(uri_of(bob))[0] == 200
 
 

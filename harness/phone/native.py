@@ -1,0 +1,90 @@
+"""What pjsua2 has no word for, by pjproject's C functions, which the wheel exports.
+
+Only functions of the public headers are called (pjproject 2.15), and one internal one, ``pjsua_init_tpselector``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from typing import Final
+
+_TELEPHONE_EVENT_FLAG: Final = 0  # PJMEDIA_ENDPT_HAS_TELEPHONE_EVENT_FLAG
+_NO_LOOP: Final = 1  # PJMEDIA_FILE_NO_LOOP
+_DESTROY_SOCKET: Final = 2  # PJSIP_UDP_TRANSPORT_DESTROY_SOCKET
+
+
+class _Selector(ctypes.Structure):
+    """``pjsip_tpselector``, as far as a UDP account fills it."""
+
+    _fields_ = (("type", ctypes.c_int), ("disable_reuse", ctypes.c_int), ("transport", ctypes.c_void_p))
+
+
+class _Text(ctypes.Structure):
+    """``pj_str_t``."""
+
+    _fields_ = (("ptr", ctypes.c_char_p), ("slen", ctypes.c_ssize_t))
+
+
+class Native:
+    """pjproject's library; ``path`` is the extension module's file."""
+
+    def __init__(self, path: str) -> None:
+        library = self._library = ctypes.CDLL(path)
+        pointer = ctypes.c_void_p
+        library.pjsua_get_pjmedia_endpt.restype = pointer
+        library.pjmedia_endpt_set_flag.argtypes = (pointer, ctypes.c_int, pointer)
+        library.pjsua_init_tpselector.argtypes = (ctypes.c_int, pointer)
+        library.pjsua_init_tpselector.restype = None
+        library.pjsip_udp_transport_pause.argtypes = (pointer, ctypes.c_uint)
+        library.pjsua_player_create.argtypes = (pointer, ctypes.c_uint, pointer)
+        library.pjsua_player_get_conf_port.argtypes = library.pjsua_player_destroy.argtypes = (ctypes.c_int,)
+        library.pjsua_conf_connect.argtypes = library.pjsua_conf_disconnect.argtypes = (ctypes.c_int, ctypes.c_int)
+
+    def offer_telephone_event(self, offered: bool) -> None:
+        """Whether SDP made from now on names telephone-event."""
+        flag = ctypes.c_int(offered)
+        endpoint = self._library.pjsua_get_pjmedia_endpt()
+        self._library.pjmedia_endpt_set_flag(endpoint, _TELEPHONE_EVENT_FLAG, ctypes.byref(flag))
+
+    def udp_transport(self, account: int) -> int:
+        """The transport (``pjsip_transport *``) that an account is bound to."""
+        selector = _Selector()
+        self._library.pjsua_init_tpselector(account, ctypes.byref(selector))
+        return int(selector.transport)
+
+    def close_udp_socket(self, transport: int) -> None:
+        """Close a transport's socket now, instead of when its last transaction has timed out."""
+        self._library.pjsip_udp_transport_pause(transport, _DESTROY_SOCKET)
+
+    def player(self, path: Path, *, loop: bool) -> Player:
+        """A player of a WAV file. Raises ``OSError`` for one that pjmedia cannot play."""
+        return Player(self._library, path, loop)
+
+
+class Player:
+    """Plays a file to slots of the bridge, once or over and over.
+
+    pjsua2's own AudioMediaPlayer subscribes to the end of the file, and drops a frame of 20 ms each time it comes: a
+    mark that is played by it breaks at each turn.
+    """
+
+    def __init__(self, library: ctypes.CDLL, path: Path, loop: bool) -> None:
+        self._library = library
+        name = str(path).encode()
+        text, number = _Text(name, len(name)), ctypes.c_int()
+        status = library.pjsua_player_create(ctypes.byref(text), 0 if loop else _NO_LOOP, ctypes.byref(number))
+        if status != 0:
+            raise OSError(
+                f"{path} cannot be played (pjlib status {status}): a mono WAV of 16-bit PCM, µ-law or A-law can"
+            )
+        self._number = number.value
+        self._slot = library.pjsua_player_get_conf_port(number)
+
+    def connect(self, sink: int) -> None:
+        """Send to a slot of the bridge."""
+        self._library.pjsua_conf_connect(self._slot, sink)
+
+    def close(self) -> None:
+        """Take it out of the bridge, at the clock's next tick."""
+        self._library.pjsua_player_destroy(self._number)

@@ -1,0 +1,108 @@
+"""Calls over TCP and TLS, and certificates that must not be accepted."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+
+from harness.events import TransportFailed
+from harness.phone import TlsConfig
+from tests.process.phone.conftest import Authority, Desk, connect, fresh_address, hears, uri_of
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_calls_over_streams(lease: Desk, authority: Authority, transport: str) -> None:
+    def options(address: str) -> dict[str, object]:
+        tls = authority.server(address) if transport == "tls" else TlsConfig()
+        return {"transport": transport, "bind_address": address, "tls": tls}
+
+    alice, bob = lease("alice", **options(fresh_address())), lease("bob", **options(fresh_address()))
+    out, back = connect(alice, bob)
+    hears(out, back)
+    hears(back, out)
+    assert f";transport={transport}" in out.invite.text.split("\r\n")[0]
+    assert f"Via: SIP/2.0/{transport.upper()} {alice.address}" in out.invite.text
+    back.hangup()
+    out.wait_state("disconnected", 2)
+    out.wait_closed()
+    back.wait_closed()
+    assert {m.transport for m in (*out.messages, *back.messages)} == {transport}
+    # The connection leaves from the phone's own address, and both ends tell the same pair.
+    assert {m.local.split(":")[0] for m in out.messages} == {alice.config.bind_address}
+    assert {(m.local, m.remote) for m in out.messages} == {(m.remote, m.local) for m in back.messages}
+
+
+def test_a_tls_caller_needs_no_certificate(lease: Desk, authority: Authority) -> None:
+    server = fresh_address()
+    alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=authority.ca_file))
+    bob = lease("bob", transport="tls", bind_address=server, tls=authority.server(server))
+    out, back = connect(alice, bob)
+    hears(out, back)
+    back.hangup()  # comes over the connection the caller opened
+    out.wait_state("disconnected", 2)
+
+
+@pytest.mark.parametrize("fault", ["expired", "self-signed", "wrong name", "unknown CA"])
+def test_a_bad_certificate_is_refused(lease: Desk, authority: Authority, fault: str) -> None:
+    server = fresh_address()
+    tls = {
+        "expired": lambda: authority.server(server, days=(-9, -1)),
+        "self-signed": lambda: authority.server(server, self_signed=True),
+        "wrong name": lambda: authority.server("127.9.9.9"),
+        "unknown CA": lambda: authority.server(server),
+    }[fault]()
+    trusted = ssl.get_default_verify_paths().openssl_cafile if fault == "unknown CA" else authority.ca_file
+    alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=trusted))
+    bob = lease("bob", transport="tls", bind_address=server, tls=tls)
+    out = alice.dial(uri_of(bob))
+    assert out.wait_state("disconnected", 5).code == 503
+    failed = alice.wait("the refusal", lambda e: isinstance(e, TransportFailed), 2)
+    assert isinstance(failed, TransportFailed)
+    assert failed.remote == bob.address
+    assert not bob.incoming
+
+
+def test_verification_can_be_waived(lease: Desk, authority: Authority) -> None:
+    server = fresh_address()
+    alice = lease("alice", transport="tls", tls=TlsConfig(verify=False))
+    bob = lease("bob", transport="tls", bind_address=server, tls=authority.server(server, self_signed=True))
+    out, back = connect(alice, bob)
+    hears(out, back)
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_client_certificate_can_be_required(lease: Desk, authority: Authority, shown: bool) -> None:
+    client, server = fresh_address(), fresh_address()
+    tls = authority.server(client) if shown else TlsConfig(ca_file=authority.ca_file)
+    alice = lease("alice", transport="tls", bind_address=client, tls=tls)
+    bob = lease(
+        "bob", transport="tls", bind_address=server, tls=authority.server(server, require_client_certificate=True)
+    )
+    if shown:
+        out, back = connect(alice, bob)
+        hears(out, back)
+    else:
+        assert alice.dial(uri_of(bob)).wait_state("disconnected", 5).code == 503
+        assert not bob.incoming
+
+
+def test_a_refused_connection_is_told_at_once(lease: Desk) -> None:
+    alice, bob = lease("alice", transport="tcp"), lease("bob", transport="tcp")
+    bob.release()
+    out = alice.dial(uri_of(bob))
+    assert out.wait_state("disconnected", 3).code == 503
+    failed = alice.wait("the refusal", lambda e: isinstance(e, TransportFailed), 2)
+    assert isinstance(failed, TransportFailed)
+    assert (failed.transport, failed.remote) == ("tcp", bob.address)
+    assert "refused" in failed.reason
+
+
+def test_a_proxy_gets_the_calls_and_is_not_named(lease: Desk) -> None:
+    bob = lease("bob")
+    alice = lease("alice", proxy=bob.address)
+    out = alice.dial("+12065550123")
+    back = bob.expect_call(3)
+    out.wait_state("confirmed", 3)
+    assert back.invite.text.startswith("INVITE sip:+12065550123@example.com SIP/2.0\r\n")
+    assert "Route:" not in back.invite.text
