@@ -1,0 +1,143 @@
+"""The command line: what it hands to pytest, what comes back, and how it speaks of mistakes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from harness.cli import app
+from harness.errors import BrokenError, DeploymentError
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["harness", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        app.main()
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+@pytest.fixture
+def handed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What pytest was given."""
+    seen: list[str] = []
+
+    def pass_all(arguments: list[str]) -> int:
+        seen.extend(arguments)
+        return pytest.ExitCode.OK
+
+    monkeypatch.setattr(pytest, "main", pass_all)
+    return seen
+
+
+def test_everything_asked_for_reaches_pytest(monkeypatch: pytest.MonkeyPatch, handed: list[str]) -> None:
+    code = run(
+        monkeypatch,
+        *(
+            "verify",
+            "one.toml",
+            "other.toml",
+            "--row",
+            "TD-INBOUND",
+            "--row",
+            "HOLD",
+            "--transport",
+            "tls",
+            "--auth",
+            "ip",
+        ),
+        *("--codec", "pcmu", "--ai", "stand-in", "-n", "8", "--timings", "documented", "--fault", "no-g711@inbound"),
+        *("--reports", "elsewhere", "-k", "not digest", "--plan", "--live"),
+    )
+    assert code == 0
+    assert handed[0].endswith("/scenarios")
+    for expected in (
+        "--deployment=one.toml",
+        "--deployment=other.toml",
+        "--row=TD-INBOUND",
+        "--row=HOLD",
+        "--transport=tls",
+        "--auth=ip",
+        "--codec=pcmu",
+        "--ai=stand-in",
+        "--fault=no-g711@inbound",
+        "--reports=elsewhere",
+        "--plan",
+        "--live",
+    ):
+        assert expected in handed
+    for name, value in (("-n", "8"), ("--timings", "documented"), ("-k", "not digest")):
+        assert handed[handed.index(name) + 1] == value
+    assert all(type(argument) is str for argument in handed)  # they cross to the workers
+
+
+def test_what_is_not_asked_for_is_left_to_the_plugin(monkeypatch: pytest.MonkeyPatch, handed: list[str]) -> None:
+    assert run(monkeypatch, "verify", "one.toml") == 0
+    assert handed[handed.index("-n") + 1] == "auto"
+    assert not {"--plan", "--live", "-k"} & set(handed)
+    assert not [argument for argument in handed if argument.startswith(("--row", "--fault", "--reports"))]
+
+
+@pytest.mark.parametrize(
+    ("of_pytest", "code"),
+    [
+        (pytest.ExitCode.OK, 0),
+        (pytest.ExitCode.TESTS_FAILED, 1),
+        (pytest.ExitCode.INTERRUPTED, 130),
+        (pytest.ExitCode.INTERNAL_ERROR, 3),
+        (pytest.ExitCode.USAGE_ERROR, 2),
+        (pytest.ExitCode.NO_TESTS_COLLECTED, 2),
+    ],
+)
+def test_exit_codes_are_the_documented_ones(
+    monkeypatch: pytest.MonkeyPatch, of_pytest: pytest.ExitCode, code: int
+) -> None:
+    monkeypatch.setattr(pytest, "main", lambda arguments: of_pytest)
+    assert run(monkeypatch, "verify", "one.toml") == code
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(DeploymentError("a.toml: one\na.toml: two"), 2), (BrokenError("a.toml: one\na.toml: two"), 3)]
+)
+def test_errors_are_lines_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, code: int
+) -> None:
+    def raises(arguments: list[str]) -> int:
+        raise error
+
+    monkeypatch.setattr(pytest, "main", raises)
+    assert run(monkeypatch, "verify", "one.toml") == code
+    assert capsys.readouterr().err == "ERROR: a.toml: one\nERROR: a.toml: two\n"
+
+
+def test_a_wrong_number_of_workers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], handed: list[str]
+) -> None:
+    assert run(monkeypatch, "verify", "one.toml", "-n", "many") == 2
+    assert capsys.readouterr().err.startswith("ERROR: -n many: not a number of workers; allowed: auto, 0")
+    assert handed == []
+
+
+def test_only_a_simulated_deployment_is_simulated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("TALKDESK_TRUNK_PASSWORD", "SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD"):
+        monkeypatch.setenv(name, "secret")
+    path = FILES / "live-talkdesk.toml"
+    assert run(monkeypatch, "simulate", str(path)) == 2
+    assert capsys.readouterr().err == f"ERROR: {path}: kind: is 'live'; allowed: simulated\n"
+
+
+def test_every_command_is_explained() -> None:
+    group = typer.main.get_command(app.application())
+    commands = getattr(group, "commands", {})
+    assert {"verify", "simulate"} <= commands.keys()
+    for command in commands.values():
+        assert command.help
+        for parameter in command.params:
+            assert parameter.name == "help" or parameter.help, (command.name, parameter.name)

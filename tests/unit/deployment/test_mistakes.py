@@ -1,0 +1,175 @@
+"""Every mistake in a deployment file is one line: file, key, what is wrong, what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.deployment import Deployment, from_plain, load, to_plain
+from harness.errors import DeploymentError
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+SECRETS = ["TALKDESK_TRUNK_PASSWORD", "SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD"]
+
+Edit = Callable[[str], str]
+
+
+def swapped(old: str, new: str) -> Edit:
+    def edit(text: str) -> str:
+        assert old in text
+        return text.replace(old, new, 1)
+
+    return edit
+
+
+def mistakes(tmp_path: Path, name: str, *edits: Edit, environment: dict[str, str] | None = None) -> list[str]:
+    text = (FILES / f"{name}.toml").read_text(encoding="utf-8")
+    for edit in edits:
+        text = edit(text)
+    path = tmp_path / "file.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DeploymentError) as caught:
+        load(path, dict.fromkeys(SECRETS, "secret") if environment is None else environment)
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith(f"{path}: ") for line in lines)
+    return [line.removeprefix(f"{path}: ") for line in lines]
+
+
+@pytest.mark.parametrize("name", ["simulated-talkdesk", "simulated-gladly", "live-talkdesk", "live-gladly"])
+def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
+    deployment = load(FILES / f"{name}.toml", dict.fromkeys(SECRETS, "secret"))
+    assert deployment.name == name
+    assert from_plain(to_plain(deployment)) == deployment
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "said"),
+    [
+        (
+            "simulated-talkdesk",
+            swapped('domain = "acme.talkdesk.example"\n', 'domain = "acme.talkdesk.example"\nregister = true\n'),
+            "platform.register: unknown key; allowed: domain, host, port",
+        ),
+        (
+            "simulated-talkdesk",
+            swapped('did = "+13125550100"', 'did = "312-555-0100"'),
+            "lines.inbound.did: '312-555-0100' is not E.164; allowed: + and country code, e.g. +12065550100",
+        ),
+        (
+            "simulated-talkdesk",
+            swapped('transport = "udp"\nport = 32681', 'transport = "udp"\nport = 32682'),
+            "trunks.0: port 32682 does not fit transport udp; allowed: 32681",
+        ),
+        (
+            "simulated-gladly",
+            swapped('transport = "tls"\nport = 32682', 'transport = "tcp"\nport = 32681'),
+            "trunks.0.transport: Gladly signals over TLS only, tcp is forbidden; allowed: tls",
+        ),
+        (
+            "simulated-talkdesk",
+            swapped('did = "+18155550102"', 'did = "+18155550101"'),
+            "groups.support: +18155550101 is already groups.billing; allowed: a number of its own for each role",
+        ),
+        (
+            "simulated-talkdesk",
+            swapped('assistant = "warm"', 'assistant = "cool"'),
+            "lines.inbound-warm.assistant: no assistant is called 'cool'; allowed: main, warm, warm-agent, warm-fixed, "
+            "warm-header, spanish, sales, orders, to-nobody, early-media, never-answers, unavailable, busy, declines",
+        ),
+        (
+            "simulated-talkdesk",
+            swapped('username = "synthflow-udp"\n', ""),
+            "trunks.1: authentication = digest needs username (and password_env)",
+        ),
+        (
+            "simulated-talkdesk",
+            swapped('username = "synthflow-udp"\n', 'username = "synthflow-udp"\npassword = "hunter2"\n'),
+            "trunks.1.password: secrets do not stand in files; allowed: password_env, the name of an environment variable",
+        ),
+        (
+            "simulated-talkdesk",
+            swapped('name = "udp-digest"', 'name = "udp-ip"'),
+            "trunks: two trunks have one name; allowed: a name of its own for each",
+        ),
+        (
+            "live-talkdesk",
+            swapped('host = "sip.us.synthflow.example"', ""),
+            "trunks.0.host: is missing; allowed: a value (only a simulated deployment leaves it out)",
+        ),
+        (
+            "live-gladly",
+            swapped('name = "live-gladly"', 'name = "live-gladly"\nca_file = "/nowhere/ca.pem"'),
+            "ca_file: no such file '/nowhere/ca.pem'; allowed: the path of a PEM file",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path: Path, name: str, edit: Edit, said: str) -> None:
+    found = mistakes(tmp_path, name, edit)
+    assert said in found
+
+
+def test_a_wrong_choice_says_what_there_is_to_choose(tmp_path: Path) -> None:
+    (found,) = mistakes(tmp_path, "simulated-talkdesk", swapped('kind = "simulated"', 'kind = "imaginary"'))
+    assert found == "kind: 'imaginary': Input should be 'simulated', 'stand-in' or 'live'"
+
+
+def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
+    found = mistakes(
+        tmp_path,
+        "simulated-talkdesk",
+        swapped('assistant = "warm"', 'assistant = "cool"'),
+        swapped('agents = ["billing"]', 'agents = ["nobody-we-know"]'),
+    )
+    assert len(found) == 2
+
+
+def test_a_missing_secret_is_named_by_its_variable(tmp_path: Path) -> None:
+    environment = dict.fromkeys(SECRETS, "secret") | {"SYNTHFLOW_API_TOKEN": ""}
+    found = mistakes(tmp_path, "live-gladly", environment=environment)
+    assert found == [
+        "synthflow.api_token_env: the environment variable SYNTHFLOW_API_TOKEN is not set; allowed: export SYNTHFLOW_API_TOKEN=…"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "no such file; allowed: the path of a deployment file (TOML)"),
+        (b"name = ", "not TOML: Invalid value (at end of document)"),
+        (b"\xff\xfe", "cannot be read"),
+    ],
+)
+def test_a_file_that_is_none(tmp_path: Path, content: bytes | None, said: str) -> None:
+    path = tmp_path / "file.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DeploymentError) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}: {said}")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_secrets_do_not_show_in_what_is_printed() -> None:
+    deployment = load(FILES / "live-talkdesk.toml", dict.fromkeys(SECRETS, "hunter2"))
+    assert "hunter2" not in repr(deployment)
+    assert "hunter2" not in str(deployment.model_dump())
+    assert _count(to_plain(deployment), "hunter2") == 6  # a trunk, the API, four phones: only for the pipe to a worker
+
+
+def _count(value: Any, wanted: str) -> int:
+    if isinstance(value, dict):
+        return sum(_count(item, wanted) for item in value.values())
+    if isinstance(value, list):
+        return sum(_count(item, wanted) for item in value)
+    return int(value == wanted)
+
+
+def test_a_lines_numbers_follow_its_first_in_the_order_of_the_trunks() -> None:
+    deployment: Deployment = load(FILES / "simulated-talkdesk.toml")
+    assert deployment.did("inbound", "udp-ip") == "+13125550100"
+    assert deployment.did("inbound", "tls-ip-stand-in") == "+13125550108"
+    numbers = [number for _, _, number in deployment.all_dids()]
+    assert len(numbers) == len(set(numbers)) == len(deployment.lines) * len(deployment.trunks)

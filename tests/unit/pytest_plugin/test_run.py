@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.deployment import load
+from harness.matrix import Selection
+from harness.pytest_plugin.cases import case_id, row
+from harness.pytest_plugin.run import Run
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+
+
+def test_a_run_crosses_the_pipe_to_a_worker_whole() -> None:
+    deployments = (load(FILES / "simulated-talkdesk.toml"), load(FILES / "simulated-gladly.toml"))
+    run = Run(
+        directory=Path("/tmp/run"),
+        deployments=deployments,
+        selection=Selection(rows=("TD-INBOUND",), transports=("tls",)),
+        timings="documented",
+        faults=("no-g711@inbound",),
+        workers=4,
+        replicas={deployment.name: [deployment] * 2 for deployment in deployments},
+    )
+    again = Run.from_json(run.to_json())
+    assert again == run
+    assert [case.id for case in again.cases] == [case.id for case in run.cases]
+    assert {case.axes["transport"] for case in again.cases} == {"tls"}
+
+
+def test_a_cases_id_is_found_in_pytests_name_for_it() -> None:
+    assert (
+        case_id("scenarios/test_a.py::test_b[TD-INBOUND[lab:synthflow-udp-ip]]") == "TD-INBOUND[lab:synthflow-udp-ip]"
+    )
+    assert case_id("scenarios/test_a.py::test_b") == "scenarios/test_a.py::test_b"
+
+
+def test_a_row_is_marked_with_its_ids() -> None:
+    assert row("TD-INBOUND", "GL-INBOUND").args == ("TD-INBOUND", "GL-INBOUND")

@@ -1,0 +1,112 @@
+"""A world as the runner sees it: a program that says one line, and ends when its stdin closes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness.deployment import load, to_plain
+from harness.errors import SelectionError, WorldLostError
+from harness.limits import released
+from harness.pytest_plugin.worlds import World, alive_lock
+
+FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-gladly.toml"
+
+READY = json.dumps({"event": "ready", "pid": 1, "deployments": [to_plain(load(FILE))] * 2})
+WAIT = "sys.stdin.read()"
+
+
+def world(control: Path, script: str) -> World:
+    return World("lab", [sys.executable, "-c", f"import os, sys\n{script}"], control)
+
+
+def says(line: str) -> str:
+    return f"print({line!r}, flush=True)\n"
+
+
+def test_a_ready_world_gives_a_deployment_for_each_tenant_and_ends_on_request(tmp_path: Path) -> None:
+    started = world(tmp_path, says(READY) + WAIT)
+    deployments = started.ready(10)
+    assert [deployment.name for deployment in deployments] == ["simulated-gladly"] * 2
+    started.stop()
+    started.stop()
+    with pytest.raises(ProcessLookupError):
+        os.kill(started.pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "said"),
+    [
+        (
+            says('{"event": "error", "kind": "busy-port", "message": "127.64.0.1:32681 is taken"}') + "sys.exit(3)",
+            WorldLostError,
+            "the world of lab did not start: 127.64.0.1:32681 is taken",
+        ),
+        (
+            says('{"event": "error", "kind": "mistake", "message": "--fault gravity: no such fault"}') + "sys.exit(3)",
+            SelectionError,
+            "--fault gravity: no such fault",
+        ),
+        ("raise OSError('no such thing')", WorldLostError, "OSError: no such thing"),
+        (says("hello"), WorldLostError, "the world of lab did not start:\nit left no log"),
+    ],
+)
+def test_a_world_that_does_not_start_says_why(tmp_path: Path, script: str, error: type[Exception], said: str) -> None:
+    started = world(tmp_path, script)
+    with pytest.raises(error) as caught:
+        started.ready(10)
+    assert said in str(caught.value)
+    with contextlib.suppress(WorldLostError):  # it has ended by itself, or is about to
+        started.stop()
+
+
+def test_a_world_that_never_gets_ready_is_given_up(tmp_path: Path) -> None:
+    started = world(tmp_path, WAIT)
+    with pytest.raises(WorldLostError, match="was not ready in time"):
+        started.ready(0.1)
+    started.stop()
+
+
+def test_a_program_that_does_not_exist_is_no_world(tmp_path: Path) -> None:
+    with pytest.raises(WorldLostError, match="could not be started"):
+        World("lab", ["/nowhere/python"], tmp_path)
+
+
+def test_books_that_are_not_clean_are_a_fault(tmp_path: Path) -> None:
+    started = world(tmp_path, says(READY) + WAIT + "\nprint('call 7 was never ended', file=sys.stderr)\nsys.exit(1)")
+    started.ready(10)
+    with pytest.raises(WorldLostError, match="call 7 was never ended"):
+        started.stop()
+
+
+def test_a_world_that_will_not_end_is_killed(tmp_path: Path) -> None:
+    started = world(tmp_path, says(READY) + "import signal\nsignal.pause()")
+    started.ready(10)
+    with pytest.raises(WorldLostError, match=r"did not end in 0\.1 s and was killed"):
+        started.stop(within=0.1)
+
+
+def test_its_death_frees_its_lock_and_is_reported(tmp_path: Path) -> None:
+    started = world(tmp_path, says(READY) + "print('out of luck', file=sys.stderr, flush=True)\n" + WAIT)
+    started.ready(10)
+    noticed = threading.Event()
+
+    def watch() -> None:
+        released(alive_lock(tmp_path, "lab"))
+        noticed.set()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    assert not noticed.is_set()
+    os.kill(started.pid, signal.SIGKILL)
+    watcher.join(10)
+    assert noticed.is_set()
+    with pytest.raises(WorldLostError, match=r"died \(exit code -9\):\nout of luck"):
+        started.stop()
