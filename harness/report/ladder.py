@@ -172,7 +172,7 @@ _STYLE = "".join(
     for rule in (
         "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#1f2933}",
         ".t{fill:#7b8794;font-size:11px}",
-        ".d{fill:#52606d;font-size:10px}",
+        ".d{fill:#52606d;font-size:9.5px}",
         ".h{font-weight:600;font-size:13px}",
         ".n{fill:#7b8794;font-size:10px;font-weight:400}",
         ".m{fill:#52606d;font-size:11px;font-style:italic}",
