@@ -18,13 +18,21 @@ from harness.audio.marks import SAMPLE_RATE, waveform
 PERIOD: Final = 1280  #: samples of a mark's period at 8 kHz
 
 
-def confirm(received: NDArray[np.float32], mark: int, phase: float, slack: int) -> tuple[float, float]:
+def confirm(
+    received: NDArray[np.float32],
+    mark: int,
+    phase: float,
+    slack: int,
+    heard: NDArray[np.float32] | None = None,
+) -> tuple[float, float]:
     """How well ``received`` (8 kHz, 160 ms or less) is ``mark``, and at which phase.
 
-    ``phase`` is where in the mark's period the first sample is expected, in samples; ``slack`` is how far off it may
-    be. Returns the normalised correlation at its peak, -1…1, and the phase of the peak (0 ≤ phase < 1280, to half a
-    sample).
+    ``phase`` is where in the mark's period the first sample is expected, in samples; ``slack`` is how far off it may be.
+    ``heard`` is 1 where the samples count and 0 elsewhere. Returns the normalised correlation at its peak, -1…1, and the
+    phase of the peak (0 ≤ phase < 1280, to half a sample).
     """
+    if heard is not None:
+        received = received * heard
     energy = float(received.dot(received))
     if energy <= 0.0:
         return 0.0, phase
@@ -39,6 +47,8 @@ def confirm(received: NDArray[np.float32], mark: int, phase: float, slack: int) 
         if scores[at] > best:
             best, best_phase = float(scores[at]), offset + at + half / 2
             matched = reference[offset + at : offset + at + len(received)]
+    if heard is not None:
+        matched = matched * heard
     return best / math.sqrt(energy * float(matched.dot(matched))), best_phase % PERIOD
 
 

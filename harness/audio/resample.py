@@ -31,13 +31,14 @@ class Resampler:
         taps = self._bank.shape[1]
         room = len(self._pending) - taps
         count = max(0, (room * self._up + self._up - 1 - self._position) // self._down + 1) if room >= 0 else 0
-        positions = self._position + self._down * np.arange(count)
-        at, phase = positions // self._up, positions % self._up
         out = np.empty(count, np.float32)
-        for begin in range(0, count, 65536):  # bounds the memory of the gathered windows
-            part = slice(begin, begin + 65536)
-            windows = self._pending[at[part, None] + np.arange(taps)]
-            out[part] = np.einsum("ij,ij->i", windows, self._bank[phase[part]])
+        if count > 0:
+            windows = np.lib.stride_tricks.sliding_window_view(self._pending, taps)
+            # Every up-th output has the same phase, and its windows lie `down` samples apart.
+            for first in range(min(self._up, count)):
+                at, phase = divmod(self._position + self._down * first, self._up)
+                wanted = windows[at :: self._down][: len(out[first :: self._up])]
+                out[first :: self._up] = wanted @ self._bank[phase]
         used = (self._position + self._down * count) // self._up
         self._pending = self._pending[used:]
         self._position += self._down * count - used * self._up

@@ -54,11 +54,10 @@ _SYMBOL_HOPS = 4
 _SYMBOL_SAMPLES = _SYMBOL_HOPS * HOP
 _ANNOUNCE_HOPS = 20
 _HOLD_HOPS = 30  # so long a mark may be covered (loss, a cough) before it has ended
-_MIN_SHARE = 0.65  # of the energy, on average over the symbols of a sequence
-_MIN_QUALITY = 0.52
-_MIN_EARLY_QUALITY = 0.80  # when the third symbol has only just begun
+_MIN_SHARE = 0.55  # of the energy, on average over the symbols of a sequence
 _WIDE, _NARROW = 120, 4  # samples of doubt about the phase: from a symbol's first window; from the last confirmation
 _REMEMBERED = 6
+_MIN_SAMPLES = 720  # heard before a mark is believed
 
 
 @dataclass(slots=True)
@@ -131,20 +130,20 @@ class Tracker:
     def _decide(self, hop: int, run: _Run, history: History) -> list[Heard | Ended]:
         mark, place = divmod(run.word, 4)
         again = mark == self.present
-        enough = run.strongs >= 4 or (run.strongs == 3 and run.gaps <= 1 and run.strong)
-        early = run.strongs >= 2 and run.length >= 3 and run.gaps == 0
-        if not again and (run.shares < _MIN_SHARE * run.length or not (enough or early)):
-            return []
+        wanted = _wanted_quality(run)
         end = hop * HOP + WINDOW
+        if not again and (wanted > 1.0 or end - run.first * HOP < _MIN_SAMPLES):
+            return []
         begin = max(run.first * HOP, end - PERIOD, 0)
         received = history(begin, end)
+        heard = self._heard_parts(run, begin, end) if run.gaps and run.strongs >= 3 else None
         quality, phase = 0.0, 0.0
         if again:
             quality, phase = confirm(received, mark, begin + self._phase, _NARROW)
-        if quality < _MIN_QUALITY:
+        if quality < wanted:
             expected = place * _SYMBOL_SAMPLES + begin - run.start * HOP
-            quality, phase = confirm(received, mark, expected, _WIDE)
-        if quality < (_MIN_QUALITY if again or enough else _MIN_EARLY_QUALITY):
+            quality, phase = confirm(received, mark, expected, _WIDE, heard)
+        if quality < wanted:
             return []
         said: list[Heard | Ended] = []
         self._phase = (phase - begin) % PERIOD
@@ -158,6 +157,21 @@ class Tracker:
         said.append(Heard(mark, self._began, end / SAMPLE_RATE, level, quality))
         return said
 
+    def _heard_parts(self, run: _Run, begin: int, end: int) -> NDArray[np.float32]:
+        """1 where a symbol of the run's sequence was heard, 0 between: what was lost there says nothing of the mark."""
+        word = MARKS[run.word >> 2]
+        parts = np.zeros(end - begin, np.float32)
+        for number, other in enumerate(self._runs):
+            place = (run.word - round((run.start - other.start) / _SYMBOL_HOPS)) & 3
+            low, high = word[place]
+            if other.start < run.first or other.symbol != low * len(HIGH_HZ) + high:
+                continue
+            until = end
+            if number + 1 < len(self._runs):
+                until = min(other.start * HOP + _SYMBOL_SAMPLES + HOP, self._runs[number + 1].start * HOP + HOP)
+            parts[max(0, other.start * HOP - begin) : max(0, until - begin)] = 1.0
+        return parts
+
     def _first_sample(self, run: _Run) -> float:
         """Where the sequence began: at its first symbol's beginning, unless it was joined in the middle of that."""
         window = run.first * HOP
@@ -169,6 +183,23 @@ class Tracker:
         ended = Ended(self.present, (self._seen * HOP + WINDOW) / SAMPLE_RATE)
         self.present = None
         return ended
+
+
+def _wanted_quality(run: _Run) -> float:
+    """How well a sequence has to correlate to be believed: the less of it was heard, the better. Above 1: not yet.
+
+    Low-rate codecs keep tones but not their phases, so a whole period of symbols in order needs little more. Two symbols
+    and the beginning of a third are believed only when what was received is nearly the mark's own waveform.
+    """
+    if run.shares < _MIN_SHARE * run.length:
+        return 2.0
+    if run.strongs >= 4 and run.gaps <= 1:
+        return 0.30
+    if (run.strongs >= 3 and run.gaps <= 2) or run.strongs >= 4:
+        return 0.68
+    if run.strongs >= 2 and run.length >= 3 and run.gaps <= 1:
+        return 0.78
+    return 2.0
 
 
 def _link(run: _Run, before: _Run, distance: int) -> None:

@@ -54,9 +54,9 @@ def gsm(samples: Samples) -> Samples:
     return decoded[: len(samples)]
 
 
-def opus(samples: Samples) -> Samples:
-    """Opus at 12 kbit/s, 20 ms frames, for voice."""
-    options = {"application": "voip", "frame_duration": "20", "vbr": "off", "compression_level": "5"}
+def opus(samples: Samples, vbr: str = "on") -> Samples:
+    """Opus at 12 kbit/s, 20 ms frames, for voice; its bit rate varies unless told otherwise, as is its default."""
+    options = {"application": "voip", "frame_duration": "20", "vbr": vbr, "compression_level": "10"}
     return _by_av(samples, "libopus", 8000, 12000, options)
 
 
@@ -200,6 +200,7 @@ CODECS: Final[dict[str, Callable[[Samples], Samples]]] = {
     "tandem": tandem,
     "gsm": gsm,
     "opus": opus,
+    "opus, constant rate": lambda samples: opus(samples, "off"),
     "g722": g722,
     "amr": amr,
     "g726": g726,

@@ -1,0 +1,143 @@
+"""One-way delay where both ends are ours: pulses of different frequencies, each paired with its own sending.
+
+The probe is a circle of twelve chirps, one each 200 ms, no two alike. Each one heard says which it is, so its delay is known
+without ambiguity up to the whole circle (2.4 s), and a jitter buffer that slips shows as a step between two pulses.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.marks import SAMPLE_RATE
+from harness.audio.resample import resample
+
+PULSES: Final = 12
+STEP_SECONDS: Final = 0.2
+PERIOD_SECONDS: Final = PULSES * STEP_SECONDS
+_PULSE_SECONDS: Final = 0.08
+_LOWEST_HZ, _SPACING_HZ, _SWEEP_HZ = 450.0, 160.0, 320.0
+_MIN_QUALITY: Final = 0.6
+_FINER: Final = 32  #: steps between two samples when a peak is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """A pulse heard: which of the twelve, when it began (stream seconds), and its correlation (0…1)."""
+
+    number: int
+    at: float
+    quality: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """The delay of one direction, over all pulses heard."""
+
+    median_ms: float
+    least_ms: float
+    most_ms: float
+    pulses: int
+
+
+def probe(rate: int = SAMPLE_RATE, level_dbov: float = -15.0) -> NDArray[np.float32]:
+    """One circle of the probe (2.4 s) as float32 in -1…1, which loops; the level is that of a pulse."""
+    out = np.zeros(round(PERIOD_SECONDS * rate), np.float32)
+    for number in range(PULSES):
+        at = round(number * STEP_SECONDS * rate)
+        pulse = _pulse(number, rate)
+        pulse *= 10 ** (level_dbov / 20) / np.sqrt(np.mean(pulse**2))
+        out[at : at + len(pulse)] = pulse
+    return out
+
+
+def pulses_in(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Pulse]:
+    """The pulses in a recording, in order of time."""
+    audio = resample(samples, rate, SAMPLE_RATE).astype(np.float32)
+    length = round(_PULSE_SECONDS * SAMPLE_RATE)
+    if len(audio) < length:
+        return []
+    # Silence around, so that a peak at either end has neighbours.
+    audio = np.concatenate([np.zeros(_MARGIN, np.float32), audio, np.zeros(_MARGIN, np.float32)])
+    size = 1 << (len(audio) + length - 1).bit_length()
+    spectrum = np.fft.rfft(audio, size)
+    total = np.concatenate([[0.0], np.cumsum(audio.astype(np.float64) ** 2)])
+    energy = np.maximum(total[length:] - total[:-length], length * 32.0**2)
+    found: list[Pulse] = []
+    for number, template in enumerate(_templates()):
+        products = np.fft.irfft(spectrum * np.conj(np.fft.rfft(template, size)), size)[: len(energy)]
+        likeness = products / np.sqrt(energy)
+        for peak in _peaks(likeness):
+            at, height = _between(likeness, peak)
+            found.append(Pulse(number, (at - _MARGIN) / SAMPLE_RATE, min(height, 1.0)))
+    return sorted(found, key=lambda pulse: pulse.at)
+
+
+def one_way_delay(
+    received: NDArray[np.int16], rate: int, *, sent_from: float, received_from: float
+) -> Delay | None:
+    """The delay of a probe in a recording, or None when fewer than three pulses were heard.
+
+    ``sent_from`` is when the probe's first sample left, ``received_from`` when the recording's first sample came, both in
+    seconds of one clock. Delays of 0 to 2.4 s are told apart.
+    """
+    delays = []
+    for pulse in pulses_in(received, rate):
+        late = received_from + pulse.at - (sent_from + pulse.number * STEP_SECONDS)
+        # A pulse said to come a hair before it was sent is one without delay, not one of a whole circle.
+        delays.append(1000 * ((late + 0.001) % PERIOD_SECONDS - 0.001))
+    if len(delays) < 3:
+        return None
+    return Delay(statistics.median(delays), min(delays), max(delays), len(delays))
+
+
+_MARGIN: Final = 128
+
+
+def _pulse(number: int, rate: int) -> NDArray[np.float32]:
+    count = round(_PULSE_SECONDS * rate)
+    time = np.arange(count) / rate
+    begin = _LOWEST_HZ + _SPACING_HZ * number
+    sweep = _SWEEP_HZ if number % 2 else -_SWEEP_HZ  # neighbours sweep against each other
+    angle = 2 * np.pi * ((begin + (0.0 if number % 2 else _SWEEP_HZ)) * time + sweep / (2 * _PULSE_SECONDS) * time**2)
+    window = np.sin(np.pi * (np.arange(count) + 0.5) / count) ** 0.5
+    return (np.sin(angle) * window).astype(np.float32)
+
+
+@cache
+def _templates() -> tuple[NDArray[np.float32], ...]:
+    pulses = (_pulse(number, SAMPLE_RATE) for number in range(PULSES))
+    return tuple(pulse / np.float32(math.sqrt(float(pulse.dot(pulse)))) for pulse in pulses)
+
+
+def _peaks(likeness: NDArray[np.float64]) -> list[int]:
+    """Where the likeness is highest within 40 ms to either side, and high enough."""
+    reach = round(_PULSE_SECONDS * SAMPLE_RATE) // 2
+    peaks: list[int] = []
+    for at in np.flatnonzero(likeness > _MIN_QUALITY).tolist():
+        if peaks and at - peaks[-1] < reach:
+            if likeness[at] > likeness[peaks[-1]]:
+                peaks[-1] = at
+        else:
+            peaks.append(at)
+    return peaks
+
+
+def _between(likeness: NDArray[np.float64], peak: int) -> tuple[float, float]:
+    """The place and height of a peak between the samples, by sinc interpolation."""
+    near = np.arange(max(0, peak - 16), min(len(likeness), peak + 17))
+    fine = peak + np.arange(-_FINER, _FINER + 1) / _FINER
+    heights = np.sinc(fine[:, None] - near[None, :]) @ likeness[near]
+    best = int(heights.argmax())
+    if not 0 < best < len(fine) - 1:
+        return float(fine[best]), float(heights[best])
+    left, top, right = heights[best - 1 : best + 2]
+    bend = left - 2 * top + right
+    shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
+    return float(fine[best] + shift / _FINER), float(top)
