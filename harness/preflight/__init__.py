@@ -1,0 +1,23 @@
+"""What is looked at before a call is paid for: names, ports, certificates, answers, accounts, clocks, secrets.
+
+Plain sockets and :mod:`harness.sip`, no softphone: it stands apart from what it prepares. No probe places a call, and none
+changes anything (a REGISTER without Contact only asks for the bindings, RFC 3261 section 10.2.3).
+
+===============  ========================================================================
+``lines``        what a probe says: :class:`Line`, :class:`Status`, :class:`Report`
+``probes``       what all probes share: the deployment, the clock, names and their addresses
+``wire``         requests over UDP, TCP and TLS, and what comes back
+``names``        DNS
+``reach``        ports and certificates
+``answers``      OPTIONS: the answer, its time, its clock, its codecs, the address it came back to
+``accounts``     registration of each phone, digest realm
+``machine``      local ports, secrets, numbers
+``api``          Synthflow's API and its token
+``run``          all of them at once
+===============  ========================================================================
+"""
+
+from harness.preflight.lines import Line, Report, Status
+from harness.preflight.run import of_file, run, variables
+
+__all__ = ["Line", "Report", "Status", "of_file", "run", "variables"]

@@ -1,0 +1,79 @@
+"""Registration, as far as it goes without changing anything: a REGISTER without Contact (RFC 3261 section 10.2.3)."""
+
+from __future__ import annotations
+
+from harness.deployment import PhoneEntry, Trunk
+from harness.preflight.lines import REGISTRATION, Line, failed, ok, warning
+from harness.preflight.probes import Place, Probing
+from harness.preflight.wire import Outcome, exchange
+from harness.sip.digest import Credentials
+
+
+async def phone_line(probing: Probing, name: str, phone: PhoneEntry, place: Place) -> Line:
+    """One of the harness's phones at its registrar."""
+    account = probing.deployment.accounts[phone.account]
+    password = phone.password.get_secret_value() if phone.password else None
+    username = phone.username or phone.aor_user
+    credentials = Credentials(username, password) if password is not None else None
+    outcome = await exchange(probing, place, "REGISTER", phone.aor_user, account.domain, credentials)
+    return _line(f"registration of {name}", f"phones.{name}", username, outcome)
+
+
+async def trunk_line(probing: Probing, trunk: Trunk, place: Place, domain: str) -> Line:
+    """The SIP number of a trunk, at the Termination URI, from the stand-in's address."""
+    password = trunk.password.get_secret_value() if trunk.password else None
+    username = trunk.username or ""
+    credentials = Credentials(username, password) if password is not None else None
+    outcome = await exchange(probing, place, "REGISTER", username, domain, credentials)
+    return _line(f"registration of trunk {trunk.name}", f"trunks.{trunk.name}", username, outcome)
+
+
+def _line(name: str, where: str, username: str, outcome: Outcome) -> Line:
+    realm = f" (realm {outcome.challenged_by})" if outcome.challenged_by else ""
+    response = outcome.response
+    if response is None:
+        row_fix = {
+            "silent": "Check the firewall (UDP/TCP 32681 or TLS 32682, and the registrar's own port).",
+            "unresolved": "Check the host: it does not resolve.",
+        }
+        return failed(
+            name, outcome.detail, REGISTRATION, row_fix.get(outcome.trouble or "", "Check host, port and transport.")
+        )
+    said = f"{response.status} {response.reason}"
+    match response.status:
+        case code if 200 <= code < 300:
+            how = f"digest accepted{realm}" if outcome.challenged_by else "accepted without digest, by address"
+            return ok(name, f"{said}, {how}")
+        case 401 | 407 if outcome.challenged_by is None:
+            return failed(name, f"{said}: a password is asked for", REGISTRATION, f"Give {where}.password_env.")
+        case 401 | 407:
+            return failed(
+                name,
+                f"{said}: credentials of {username} refused{realm}",
+                REGISTRATION,
+                f"Check {where}: username and password.",
+            )
+        case 403:
+            which = (
+                f"these credentials{realm} or this address"
+                if outcome.challenged_by
+                else "this address, before any password"
+            )
+            return failed(
+                name,
+                f"{said}: the registrar refuses {which}",
+                REGISTRATION,
+                "Check the allowed IPs there" + (" and the password." if outcome.challenged_by else "."),
+            )
+        case 404:
+            return failed(
+                name, f"{said}: it does not know {username}{realm}", REGISTRATION, f"Check {where}: user or number."
+            )
+        case 405 | 501:
+            return warning(
+                name, f"{said}: no registrar", REGISTRATION, "Set register = false, if the account needs none."
+            )
+        case 423:
+            return ok(name, f"{said}{realm}: it wants a longer interval, which the phones will give it")
+        case _:
+            return warning(name, f"{said}{realm}", REGISTRATION, "Ask the registrar's operator.")

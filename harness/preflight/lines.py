@@ -1,0 +1,85 @@
+"""What a probe says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """How a line ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+# The rows of the guides' Quick Troubleshooting, by their titles.
+REGISTRATION = "Registration fails"
+ROUTING = "Calls not reaching Synthflow"
+AUDIO = "One-way or no audio"
+CALLER_ID = "Caller ID missing"
+TRANSFER = "Transfer fails"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing looked at. ``row`` is the guide's troubleshooting row that its failure belongs to, ``fix`` what to do."""
+
+    name: str
+    status: Status
+    detail: str
+    row: str = ""
+    fix: str = ""
+
+
+def ok(name: str, detail: str) -> Line:
+    """All is well."""
+    return Line(name, Status.OK, detail)
+
+
+def warning(name: str, detail: str, row: str, fix: str) -> Line:
+    """It may be wrong, or cannot be told from here."""
+    return Line(name, Status.WARNING, detail, row, fix)
+
+
+def failed(name: str, detail: str, row: str, fix: str) -> Line:
+    """Calls will fail for it."""
+    return Line(name, Status.FAILED, detail, row, fix)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All lines of one deployment."""
+
+    deployment: str
+    lines: tuple[Line, ...]
+    seconds: float = field(compare=False, default=0.0)
+
+    @property
+    def failed(self) -> Sequence[Line]:
+        """What has to be mended before calls make sense."""
+        return [line for line in self.lines if line.status is Status.FAILED]
+
+    @property
+    def counts(self) -> Counter[Status]:
+        """How many lines ended how."""
+        return Counter(line.status for line in self.lines)
+
+    def line(self, name: str) -> Line:
+        """The line of that name. Raises ``KeyError``."""
+        for line in self.lines:
+            if line.name == name:
+                return line
+        raise KeyError(name)
+
+    def to_plain(self) -> dict[str, Any]:
+        """JSON-ready data."""
+        return {
+            "deployment": self.deployment,
+            "seconds": round(self.seconds, 3),
+            "lines": [asdict(line) for line in self.lines],
+        }

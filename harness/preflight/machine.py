@@ -1,0 +1,117 @@
+"""What this machine and the file have to bring: free ports, secrets, numbers that may be called."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import socket
+import struct
+from collections.abc import Iterator
+
+import phonenumbers
+
+from harness.deployment import Account, Deployment, Trunk
+from harness.preflight.lines import AUDIO, CALLER_ID, REGISTRATION, ROUTING, Line, failed, ok, warning
+from harness.safety import Guard, numbers_of
+
+
+def number_lines(deployment: Deployment) -> Iterator[Line]:
+    """Every number: valid, and allowed by the rules."""
+    guard = Guard(deployment)
+    refused, odd, count = [], [], 0
+    for number in sorted(set(numbers_of(deployment))):
+        count += 1
+        if reason := guard.refusal(number):
+            refused.append(reason)
+        elif not phonenumbers.is_valid_number(phonenumbers.parse(number, None)):
+            odd.append(number)
+    names = sorted(phone.user for phone in deployment.phones.values() if phone.user)
+    refused += [reason for name in names if (reason := guard.refusal(name))]
+    if refused:
+        yield failed("numbers", "; ".join(refused), ROUTING, "Correct the number, or name it in safety.allow.")
+    elif odd:
+        fix = "Check them: no numbering plan has them."
+        yield warning("numbers", f"{', '.join(odd)} cannot be valid", CALLER_ID, fix)
+    else:
+        yield ok("numbers", f"{count} numbers, all valid and allowed")
+
+
+def rtp_line(name: str, account: Account, calls: int) -> Line:
+    """The account's range of RTP ports has room for its calls."""
+    line, address = f"RTP ports of {name}", account.bind or "0.0.0.0"
+    if account.rtp_ports is None:
+        trouble = _trouble_of_binding(socket.SOCK_DGRAM, address, 0)
+        if trouble:
+            return failed(line, f"{address}: {trouble}", AUDIO, f"Correct accounts.{name}.bind.")
+        return ok(line, f"the system's own choice on {address}")
+    first, last = account.rtp_ports
+    free = sum(not _trouble_of_binding(socket.SOCK_DGRAM, address, port) for port in range(first, last + 1))
+    needed = 2 * calls  # RTP and RTCP
+    said = f"{free} of {last - first + 1} ports {first}–{last} on {address} are free"
+    if free < needed:
+        return failed(
+            line, f"{said}, {needed} are needed", AUDIO, f"Widen accounts.{name}.rtp_ports, or end what holds them."
+        )
+    return ok(line, said)
+
+
+def stand_in_line(bind: str, trunk: Trunk) -> Line:
+    """The port at which a phone of ours takes the AI's place."""
+    line = f"stand-in port {bind}:{trunk.port}/{trunk.transport}"
+    kind = socket.SOCK_DGRAM if trunk.transport == "udp" else socket.SOCK_STREAM
+    if trouble := _trouble_of_binding(kind, bind, trunk.port):
+        fix = "End what listens there (another run?), or correct stand_in.bind."
+        return failed(line, trouble, ROUTING, fix)
+    return ok(line, "free")
+
+
+def _trouble_of_binding(kind: socket.SocketKind, address: str, port: int) -> str:
+    """Why the port cannot be had, empty when it can."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, kind) as trial:
+        if kind == socket.SOCK_STREAM:  # connections of an earlier run may linger (TIME_WAIT); a listener may not
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((address, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return "something else listens there"
+            return "no address of this machine" if error.errno == errno.EADDRNOTAVAIL else str(error.strerror)
+    return ""
+
+
+def secret_line(variable: str, where: str, value: str | None) -> Line:
+    """A secret is in the environment, and is one line."""
+    name = f"secret {variable}"
+    if not value:
+        return failed(name, f"not set; {where} needs it", REGISTRATION, f"export {variable}=…")
+    if value != value.strip() or not value.isprintable():
+        fix = "Set it again without the spaces or line breaks around it."
+        return failed(name, "it has spaces or line breaks in it that no password has", REGISTRATION, fix)
+    return ok(name, "set")
+
+
+def stun_request() -> tuple[bytes, bytes]:
+    """A binding request and its transaction id (RFC 8489 section 5)."""
+    transaction = secrets.token_bytes(12)
+    return struct.pack("!HHI", 1, 0, 0x2112A442) + transaction, transaction
+
+
+def stun_address(answer: bytes, transaction: bytes) -> tuple[str, int] | None:
+    """The mapped address of a binding response, None when it is none or has none (RFC 8489 sections 14.1 and 14.2)."""
+    if len(answer) < 20 or answer[:2] != b"\x01\x01" or answer[8:20] != transaction:
+        return None
+    rest, found = answer[20:], None
+    while len(rest) >= 4:
+        kind, length = struct.unpack("!HH", rest[:4])
+        value = rest[4 : 4 + length]
+        if kind in (0x0001, 0x0020) and len(value) >= 8 and value[1] == 1:
+            port = int.from_bytes(value[2:4], "big")
+            address = int.from_bytes(value[4:8], "big")
+            if kind == 0x0020:
+                port, address = port ^ 0x2112, address ^ 0x2112A442
+            found = (socket.inet_ntoa(address.to_bytes(4, "big")), port)
+            if kind == 0x0020:  # a router may have rewritten the plain one
+                return found
+        rest = rest[4 + (length + 3) // 4 * 4 :]
+    return found

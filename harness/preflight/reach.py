@@ -1,0 +1,197 @@
+"""Ports that have to be open, and the certificates behind them (RFC 5922 for the names)."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cryptography import x509
+
+from harness.preflight.lines import REGISTRATION, ROUTING, Line, failed, ok, warning
+from harness.preflight.probes import Place, Probing, unverified, verified
+from harness.preflight.wire import NoLinkError, explained
+
+_SOON = datetime.timedelta(days=21)
+#: ``X509_V_FLAG_NO_CHECK_TIME``: expiry has a line of its own. The ssl module has no name for it.
+_NO_CHECK_TIME = 0x200000
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """How hard a closed port is to be taken: a trunk's own far end may be closed to everybody but the platform."""
+
+    row: str
+    hard: bool
+    fix: str
+
+
+def ground(kind: str, place: Place) -> Ground:
+    """Of an account's or the platform's port, or of the AI's."""
+    if kind == "ai":
+        return Ground(
+            ROUTING,
+            False,
+            f"The platform has to reach {place}: check the trunk's port and transport, and the firewall between them "
+            "(UDP/TCP 32681 or TLS 32682).",
+        )
+    return Ground(
+        REGISTRATION,
+        True,
+        f"Open {place} in the firewalls in between, or correct host, port and transport in the file.",
+    )
+
+
+async def port_lines(probing: Probing, place: Place, kind: str) -> list[Line]:
+    """A TCP connection, and for TLS the handshake and the certificate; UDP ports are told by their answers."""
+    name, on = f"port {place}", ground(kind, place)
+    address = await probing.address(place.host)
+    if address is None:
+        return []  # the line on its name says so
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(probing.patience):
+            _, writer = await asyncio.open_connection(
+                address, place.port, local_addr=(place.bind, 0) if place.bind else None
+            )
+    except (OSError, TimeoutError) as error:
+        detail = explained(error, place).detail
+        return [
+            failed(name, detail, on.row, on.fix) if on.hard else warning(name, f"from here: {detail}", on.row, on.fix)
+        ]
+    took = time.monotonic() - began
+    writer.transport.abort()
+    lines = [ok(name, f"open, {took * 1000:.0f} ms")]
+    if place.transport == "tls":
+        lines += await certificate_lines(probing, place, address, on)
+    return lines
+
+
+async def certificate_lines(probing: Probing, place: Place, address: str, on: Ground) -> list[Line]:
+    """Handshake and protocol, chain, name, expiry: a line each."""
+    name = f"TLS {place}"
+    softphone = unverified()
+    softphone.maximum_version = ssl.TLSVersion.TLSv1_2  # all that the softphones' library speaks
+    try:
+        version, encoded = await _shake(probing, place, address, softphone)
+    except NoLinkError as error:
+        return [await _no_handshake(probing, place, address, name, error, on)]
+    certificate = x509.load_der_x509_certificate(encoded)
+    return [
+        ok(name, version),
+        await _chain(probing, place, address, certificate),
+        _name(place, certificate),
+        _expiry(probing, place, certificate),
+    ]
+
+
+async def _shake(probing: Probing, place: Place, address: str, context: ssl.SSLContext) -> tuple[str, bytes]:
+    """The protocol and the certificate (DER). Raises :class:`NoLinkError`."""
+    try:
+        async with asyncio.timeout(probing.patience):
+            _, writer = await asyncio.open_connection(
+                address,
+                place.port,
+                ssl=context,
+                server_hostname=place.host,
+                local_addr=(place.bind, 0) if place.bind else None,
+            )
+    except (OSError, TimeoutError) as error:
+        raise explained(error, place) from None
+    try:
+        session: ssl.SSLObject = writer.get_extra_info("ssl_object")
+        return str(session.version()), session.getpeercert(binary_form=True) or b""
+    finally:
+        writer.transport.abort()
+
+
+async def _no_handshake(
+    probing: Probing, place: Place, address: str, name: str, error: NoLinkError, on: Ground
+) -> Line:
+    try:
+        version, _ = await _shake(probing, place, address, unverified())
+    except NoLinkError:
+        detail, fix = error.detail, "Check that the port speaks TLS at all: 32682 does, 32681 does not."
+    else:
+        detail, fix = f"only {version}; the softphones speak TLS 1.2 at most", "Allow TLS 1.2 there."
+    return failed(name, detail, on.row, fix)
+
+
+async def _chain(probing: Probing, place: Place, address: str, certificate: x509.Certificate) -> Line:
+    name = f"certificate chain {place}"
+    context = await verified(place.ca_file)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_flags |= _NO_CHECK_TIME
+    issuer = certificate.issuer.rfc4514_string()
+    try:
+        await _shake(probing, place, address, context)
+    except NoLinkError as error:
+        whom = place.ca_file or "the system's list of authorities"
+        own = ": it is signed by itself" if certificate.issuer == certificate.subject else f", issuer {issuer}"
+        return failed(
+            name,
+            f"not trusted by {whom}{own}",
+            REGISTRATION,
+            "Install a certificate of a trusted authority there with its whole chain, or name the authority in ca_file."
+            + ("" if error.trouble == "tls" else f" ({error.detail})"),
+        )
+    return ok(name, f"trusted, issuer {issuer}")
+
+
+def _name(place: Place, certificate: x509.Certificate) -> Line:
+    name, names = f"certificate name {place}", list(names_of(certificate))
+    if any(matches(place.host, candidate) for candidate in names):
+        return ok(name, f"made out to {place.host}")
+    shown = ", ".join(names) or certificate.subject.rfc4514_string()
+    return failed(
+        name,
+        f"made out to {shown}, not to {place.host}",
+        REGISTRATION,
+        f"Use the host the certificate names, or have one made out to {place.host}.",
+    )
+
+
+def names_of(certificate: x509.Certificate) -> Iterator[str]:
+    """The names a certificate is made out to: DNS names, addresses, and SIP domains (RFC 5922 section 7.1)."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return
+    yield from found.get_values_for_type(x509.DNSName)
+    yield from map(str, found.get_values_for_type(x509.IPAddress))
+    for uri in found.get_values_for_type(x509.UniformResourceIdentifier):
+        if uri.lower().startswith("sip:") and "@" not in uri:
+            yield uri[4:]
+
+
+def matches(host: str, name: str) -> bool:
+    """Whether a certificate's name is ``host``; a wildcard stands for one whole leftmost label (RFC 6125 6.4.3)."""
+    host, name = host.strip("[]").lower().rstrip("."), name.lower().rstrip(".")
+    try:
+        return ipaddress.ip_address(host) == ipaddress.ip_address(name)
+    except ValueError:
+        pass
+    if name.startswith("*."):
+        return host.partition(".")[2] == name[2:]
+    return host == name
+
+
+def _expiry(probing: Probing, place: Place, certificate: x509.Certificate) -> Line:
+    name = f"certificate expiry {place}"
+    now = datetime.datetime.fromtimestamp(probing.wall_clock(), datetime.UTC)
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    until = f"until {ends:%Y-%m-%d}"
+    if now < begins:
+        return failed(
+            name, f"valid from {begins:%Y-%m-%d} only", REGISTRATION, "Check both clocks and the certificate."
+        )
+    if now > ends:
+        return failed(name, f"expired on {ends:%Y-%m-%d}", REGISTRATION, "Renew the certificate.")
+    if ends - now < _SOON:
+        days = (ends - now).days
+        return warning(name, f"{until}: {days} days left", REGISTRATION, "Renew the certificate in time.")
+    return ok(name, until)

@@ -1,0 +1,180 @@
+"""All probes of a deployment, at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import tomllib
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.deployment import Deployment, Trunk, from_plain, load, to_plain
+from harness.preflight import accounts, answers, api, machine, names, nat, reach
+from harness.preflight.lines import REGISTRATION, Line, Report, failed
+from harness.preflight.probes import Place, Probing, is_address
+
+Probe = Awaitable[Line | list[Line]]
+
+
+def run(deployment: Deployment, **settings: Any) -> Report:
+    """Look at everything a complete deployment's calls depend on; takes as long as the slowest probe, some 2 s at most.
+
+    ``settings`` go to :class:`~harness.preflight.probes.Probing`: ``resolver``, ``wall_clock``, ``patience``.
+    """
+    began = time.monotonic()
+    lines = asyncio.run(_all(deployment, settings))
+    return Report(deployment.name, tuple(lines), time.monotonic() - began)
+
+
+def of_file(path: Path, environment: Mapping[str, str] | None = None, **settings: Any) -> Report:
+    """The same from a file, with a line for each secret it names. Raises :class:`DeploymentError` for all other mistakes."""
+    environment = os.environ if environment is None else environment
+    wanted = variables(path)
+    secret_lines = [machine.secret_line(name, where, environment.get(name)) for name, where in wanted.items()]
+    missing = {name for name in wanted if not environment.get(name)}
+    deployment = load(path, {**environment, **dict.fromkeys(missing, "-")})
+    report = run(_without(deployment, missing), **settings)
+    return Report(report.deployment, (*secret_lines, *report.lines), report.seconds)
+
+
+def variables(path: Path) -> dict[str, str]:
+    """Every environment variable a file names, and where; none for a file that cannot be read (loading it says why)."""
+    try:
+        plain = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+    def walk(found: Any, where: str) -> Iterator[tuple[str, str]]:
+        pairs = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
+        for key, value in pairs:
+            here = f"{where}.{key}" if where else str(key)
+            if isinstance(value, str) and (str(key).endswith("_env") or where.endswith("headers_env")):
+                yield value, here
+            yield from walk(value, here)
+
+    return dict(walk(plain, ""))
+
+
+def _without(deployment: Deployment, variables: set[str]) -> Deployment:
+    """The deployment lacking the secrets of these variables: nothing is tried with a made-up password."""
+    if not variables:
+        return deployment
+    plain = to_plain(deployment)
+    for table in (*plain["trunks"], *plain["phones"].values()):
+        if table.get("password_env") in variables:
+            table.pop("password", None)
+    if (synthflow := plain.get("synthflow")) and synthflow.get("api_token_env") in variables:
+        synthflow.pop("api_token", None)
+    return from_plain(plain)
+
+
+async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[Line]:
+    probing = Probing(deployment, **settings)
+    lines = list(machine.number_lines(deployment))
+    probes: list[tuple[str, Probe]] = [*_names(probing), *_places(probing), *_phones(probing), *_machine(probing)]
+    if deployment.synthflow and deployment.synthflow.api_base:
+        probes.append(("Synthflow API", api.api_lines(probing, deployment.synthflow, deployment.synthflow.api_base)))
+    for (name, _), found in zip(
+        probes, await asyncio.gather(*(p for _, p in probes), return_exceptions=True), strict=True
+    ):
+        if isinstance(found, BaseException):
+            if not isinstance(found, Exception):
+                raise found
+            # A probe must not hide what the others found, whatever a far end sends it.
+            fix = "This probe broke; what it looks at is unknown."
+            lines.append(failed(name, f"{type(found).__name__}: {found}", REGISTRATION, fix))
+        else:
+            lines += [found] if isinstance(found, Line) else found
+    return lines
+
+
+def _names(probing: Probing) -> Iterator[tuple[str, Probe]]:
+    for host, what in names.hosts(probing).items():
+        yield f"DNS {host}", names.host_line(probing, host, what)
+    seen = set[tuple[str, str]]()
+    for account in probing.deployment.accounts.values():
+        if account.host and not is_address(account.host) and (account.domain, account.transport) not in seen:
+            seen.add((account.domain, account.transport))
+            yield f"DNS service {account.domain}", names.service_line(probing, account)
+    for trunk in probing.deployment.trunks:
+        if trunk.allowed_addresses and trunk.host:
+            yield f"allowlist of {trunk.name}", names.allowlist_line(probing, trunk)
+
+
+def _places(probing: Probing) -> Iterator[tuple[str, Probe]]:
+    """Ports and OPTIONS of each place, once."""
+    deployment = probing.deployment
+    seen = set[Place]()
+    for kind, place, domain in _wanted(probing):
+        if place in seen:
+            continue
+        seen.add(place)
+        if place.transport != "udp":
+            yield f"port {place}", reach.port_lines(probing, place, kind)
+        yield f"OPTIONS {place}", _only_lines(answers.asked(probing, place, kind, domain or deployment.platform.domain))
+
+
+async def _only_lines(asked: Awaitable[tuple[object, list[Line]]]) -> list[Line]:
+    return (await asked)[1]
+
+
+def _wanted(probing: Probing) -> Iterator[tuple[str, Place, str]]:
+    deployment = probing.deployment
+    for place, owners in probing.accounts.items():
+        yield "account", place, deployment.accounts[owners[0]].domain
+    outside = next((place.bind for place in probing.accounts), None)
+    for trunk in deployment.trunks:
+        if trunk.ai == "stand-in":
+            if end := _termination(deployment, trunk):
+                yield "termination", end, deployment.platform.domain
+        elif trunk.host:
+            # The AI's own end; whether an outsider may knock there is its own affair, so a silence is a warning only.
+            ca_file = deployment.ca_file
+            yield "ai", Place(trunk.host, trunk.port, trunk.transport, outside, ca_file), trunk.host
+
+
+def _termination(deployment: Deployment, trunk: Trunk) -> Place | None:
+    if trunk.termination is None:
+        return None
+    host, colon, port = trunk.termination.rpartition(":")
+    if not colon or not port.isdecimal():
+        host, port = trunk.termination, "5061" if trunk.transport == "tls" else "5060"
+    return Place(host.strip("[]"), int(port), trunk.transport, deployment.stand_in.bind, deployment.ca_file)
+
+
+def _phones(probing: Probing) -> Iterator[tuple[str, Probe]]:
+    deployment = probing.deployment
+    for name, phone in deployment.phones.items():
+        account = deployment.accounts[phone.account]
+        place = probing.account_place(account)
+        if account.register_ and place is not None:
+            if phone.bind:
+                place = Place(place.host, place.port, place.transport, phone.bind, place.ca_file)
+            yield f"registration of {name}", accounts.phone_line(probing, name, phone, place)
+    for trunk in deployment.trunks:
+        if trunk.ai == "stand-in" and trunk.username and (place := _termination(deployment, trunk)):
+            probe = accounts.trunk_line(probing, trunk, place, deployment.platform.domain)
+            yield f"registration of trunk {trunk.name}", probe
+
+
+def _machine(probing: Probing) -> Iterator[tuple[str, Probe]]:
+    deployment = probing.deployment
+    for name, account in deployment.accounts.items():
+        yield f"RTP ports of {name}", _soon(machine.rtp_line, name, account, deployment.limits.concurrent_calls)
+        if account.stun_server:
+            yield f"STUN of {name}", nat.stun_line(probing, name, account)
+    if bind := deployment.stand_in.bind:
+        seen = set[tuple[int, str]]()
+        for trunk in deployment.trunks:
+            if trunk.ai == "stand-in" and (trunk.port, trunk.transport) not in seen:
+                seen.add((trunk.port, trunk.transport))
+                yield f"stand-in port {bind}:{trunk.port}", _soon(machine.stand_in_line, bind, trunk)
+
+
+async def _soon(look: Callable[..., Line], *arguments: object) -> Line:
+    return look(*arguments)
+
+
+__all__ = ["of_file", "run", "variables"]

@@ -1,0 +1,243 @@
+"""Requests outside of calls, over plain sockets: what came back, when, or why nothing did."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import secrets
+import ssl
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Self
+
+from harness.preflight.probes import Place, Probing, unverified
+from harness.sip.digest import Credentials, DigestClient, parse
+from harness.sip.framing import StreamFramer
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message, Request, Response
+
+#: Why nothing came back. ``silent``: dropped on the way or ignored; ``refused``: actively, by the host or a firewall.
+Trouble = Literal["unresolved", "silent", "refused", "unreachable", "bind", "tls"]
+
+_T1_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request."""
+
+    response: Response | None
+    seconds: float
+    trouble: Trouble | None = None
+    detail: str = ""  #: of the trouble, in words
+    local: tuple[str, int] | None = None
+    challenged_by: str | None = None  #: the digest realm, when there was a challenge
+
+    @property
+    def code(self) -> int:
+        """The status, 0 without a response."""
+        return self.response.status if self.response else 0
+
+
+class NoLinkError(Exception):
+    """No connection; ``trouble`` says why."""
+
+    def __init__(self, trouble: Trouble, detail: str) -> None:
+        super().__init__(detail)
+        self.trouble: Trouble = trouble
+        self.detail = detail
+
+
+class Link:
+    """A socket to a place. Opening it raises :class:`NoLinkError`."""
+
+    def __init__(self, probing: Probing, place: Place) -> None:
+        self._probing = probing
+        self._place = place
+        self._received: asyncio.Queue[Response | NoLinkError] = asyncio.Queue()
+        self._udp: asyncio.DatagramTransport | None = None
+        self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self.local: tuple[str, int] = ("", 0)
+
+    async def __aenter__(self) -> Self:
+        place = self._place
+        address = await self._probing.address(place.host)
+        if address is None:
+            raise NoLinkError("unresolved", f"{place.host} has no address")
+        local = (place.bind, 0) if place.bind else None
+        try:
+            async with asyncio.timeout(self._probing.patience):
+                if place.transport == "udp":
+                    await self._open_udp(address, local)
+                else:
+                    context = unverified() if place.transport == "tls" else None
+                    name = place.host if context else None
+                    self._stream = await asyncio.open_connection(
+                        address, place.port, ssl=context, server_hostname=name, local_addr=local
+                    )
+                    self.local = self._stream[1].get_extra_info("sockname")[:2]
+                    self._reading = asyncio.create_task(self._read(self._stream[0]))
+        except (OSError, TimeoutError, ssl.SSLError) as error:
+            raise explained(error, place) from None
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._udp is not None:
+            self._udp.close()
+        if self._reading is not None:
+            self._reading.cancel()
+        if self._stream is not None:
+            self._stream[1].transport.abort()
+
+    async def _open_udp(self, address: str, local: tuple[str, int] | None) -> None:
+        queue = self._received
+
+        class Datagrams(asyncio.DatagramProtocol):
+            def datagram_received(self, data: bytes, addr: object) -> None:
+                with contextlib.suppress(SipSyntaxError):
+                    message = Message.parse(data)
+                    if isinstance(message, Response):
+                        queue.put_nowait(message)
+
+            def error_received(self, exc: Exception) -> None:
+                queue.put_nowait(NoLinkError("refused", "the port is closed (ICMP)"))
+
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(
+            Datagrams, local_addr=local, remote_addr=(address, self._place.port)
+        )
+        self._udp = transport
+        self.local = transport.get_extra_info("sockname")[:2]
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        framer = StreamFramer()
+        try:
+            while data := await reader.read(65536):
+                for raw in framer.feed(data):
+                    message = Message.parse(raw) if raw.strip() else None
+                    if isinstance(message, Response):
+                        self._received.put_nowait(message)
+            self._received.put_nowait(NoLinkError("refused", "the connection was closed without an answer"))
+        except (OSError, ssl.SSLError, SipSyntaxError) as error:
+            self._received.put_nowait(NoLinkError("refused", f"the connection broke: {error}"))
+
+    def request(self, method: str, uri: str, user: str, domain: str, *, cseq: int = 1, call_id: str = "") -> Request:
+        """A request outside of any dialog (RFC 3261 section 8.1.1), with ``rport`` (RFC 3581)."""
+        host, port = self.local
+        host = f"[{host}]" if ":" in host else host
+        here = f"{host}:{port}"
+        transport = self._place.transport
+        address = f"<sip:{user}@{domain}>"
+        headers = [
+            ("Via", f"SIP/2.0/{transport.upper()} {here};branch=z9hG4bK{secrets.token_hex(8)};rport"),
+            ("Max-Forwards", "70"),
+            ("From", f"{address};tag={secrets.token_hex(4)}"),
+            ("To", address if method == "REGISTER" else f"<{uri}>"),
+            ("Call-ID", call_id or f"{secrets.token_hex(8)}@preflight.invalid"),
+            ("CSeq", f"{cseq} {method}"),
+            ("User-Agent", "call-verification-harness preflight"),
+        ]
+        if method == "OPTIONS":
+            headers += [("Accept", "application/sdp"), ("Contact", f"<sip:{user}@{here};transport={transport}>")]
+        return Request.build(method, uri, headers)
+
+    async def ask(self, request: Request) -> Response:
+        """The final response. Raises :class:`NoLinkError`."""
+        raw = request.serialize()
+        try:
+            async with asyncio.timeout(self._probing.patience):
+                interval = _T1_S
+                self._send(raw)
+                while True:
+                    try:
+                        async with asyncio.timeout(interval if self._udp else None):
+                            found = await self._received.get()
+                    except TimeoutError:
+                        self._send(raw)
+                        interval *= 2
+                        continue
+                    if isinstance(found, NoLinkError):
+                        raise found
+                    if found.is_final and found.call_id == request.call_id and found.cseq == request.cseq:
+                        return found
+        except TimeoutError:
+            seconds = self._probing.patience
+            raise NoLinkError("silent", f"no answer within {seconds:g} s") from None
+
+    def _send(self, raw: bytes) -> None:
+        if self._udp is not None:
+            self._udp.sendto(raw)
+        elif self._stream is not None:
+            self._stream[1].write(raw)
+
+
+async def exchange(
+    probing: Probing,
+    place: Place,
+    method: str,
+    user: str,
+    domain: str,
+    credentials: Credentials | None = None,
+) -> Outcome:
+    """One request to a place and its final response; a challenge is answered once."""
+    uri = f"sip:{domain}" if method == "REGISTER" else f"sip:{_hostport(place)}"
+    if place.transport != "udp":
+        uri += f";transport={place.transport}"
+    began = time.monotonic()
+    realm = None
+    try:
+        async with Link(probing, place) as link:
+            request = link.request(method, uri, user, domain)
+            began = time.monotonic()
+            response = await link.ask(request)
+            took = time.monotonic() - began
+            if credentials and response.status in (401, 407):
+                client = DigestClient(credentials)
+                again = link.request(method, uri, user, domain, cseq=2, call_id=request.call_id)
+                answered = client.answer(again, response)
+                realm = realm_of(response)
+                if answered is not None:
+                    response = await link.ask(answered)
+            return Outcome(response, took, local=link.local, challenged_by=realm)
+    except NoLinkError as error:
+        return Outcome(None, time.monotonic() - began, error.trouble, error.detail)
+
+
+def realm_of(response: Response) -> str | None:
+    """The realm of the first challenge in a 401 or 407."""
+    for name in ("WWW-Authenticate", "Proxy-Authenticate"):
+        for value in response.get_all(name):
+            with contextlib.suppress(SipSyntaxError):
+                return parse(value).get("realm")
+    return None
+
+
+def explained(error: Exception, place: Place) -> NoLinkError:
+    """What a socket's error means."""
+    match error:
+        case ssl.SSLError():
+            return NoLinkError("tls", f"the TLS handshake failed: {error.reason or error}")
+        case TimeoutError():
+            return NoLinkError("silent", "no answer to the connection: packets are dropped on the way")
+        case ConnectionRefusedError():
+            return NoLinkError("refused", "the connection was refused: nothing listens there, or a firewall rejects it")
+        case ConnectionError():
+            return NoLinkError("refused", f"the connection was cut: {error.strerror or error}")
+        case OSError() if place.bind and _is_about_binding(error):
+            return NoLinkError("bind", f"{place.bind} is no address of this machine")
+        case _:
+            return NoLinkError("unreachable", f"it cannot be reached: {getattr(error, 'strerror', None) or error}")
+
+
+def _is_about_binding(error: OSError) -> bool:
+    return error.errno == errno.EADDRNOTAVAIL or "bind" in str(error)
+
+
+def _hostport(place: Place) -> str:
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    return f"{host}:{place.port}"
