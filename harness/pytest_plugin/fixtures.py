@@ -92,6 +92,7 @@ def stage(
     try:
         with stage.step("phones are ready"):
             stage.all_groups()
+            stage.ai.take_seat()
         yield stage
     finally:
         stage.close()

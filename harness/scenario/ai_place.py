@@ -45,11 +45,16 @@ class AiPlace:
         """Whether a phone of ours is there."""
         return self._stage.case.axes["ai"] == "stand-in"
 
+    def take_seat(self) -> None:
+        """From here on it can be called."""
+        if self.is_ours or self._stage.deployment.synthflow is not None:
+            self._seat = self._take()
+
     @property
     def seat(self) -> Seat:
-        """Who can be called there; a stand-in listens from here on."""
+        """Who can be called there."""
         if self._seat is None:
-            self._seat = self._take()
+            raise BrokenError("synthflow: this deployment names no API, so nobody can look at the AI's side")
         return self._seat
 
     def _take(self, **more: object) -> Seat:

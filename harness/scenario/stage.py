@@ -177,8 +177,7 @@ class Stage:
         return self.ai.seat
 
     def assistant(self, line: Line) -> AssistantOf:
-        """The AI assistant a line leads to; from here on it can be called."""
-        _ = self.seat
+        """The AI assistant a line leads to."""
         return AssistantOf(self, line)
 
     @property

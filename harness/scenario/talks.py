@@ -8,16 +8,17 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from harness.audio.marks import reply_to
+from harness.checks import identity
 from harness.checks.audio import Account, Sound
 from harness.deployment import Assistant, Trunk
-from harness.errors import FarEndError
+from harness.errors import FarEndError, PhoneMisuseError
 from harness.events import FarEndRecord, SipMessage, TransferProgress
 from harness.far_end.clock import to_monotonic, to_wall
 from harness.far_end.synthflow import CallRecord, SynthflowApi
 from harness.phone.phone import Leg, Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.ends import Call, End, parsed
-from harness.sip.message import Request
+from harness.sip.message import Message, Request
 from harness.verdict import Strength
 
 if TYPE_CHECKING:
@@ -88,9 +89,17 @@ class StandInTalk(Call):
                 uri += f"?X-Gladly-Routing-Selector={topic}"
             if how == "cold":
                 self.leg.transfer(uri)
+                self._stage.aside(self._leave_after_transfer)
                 return
             onward = self._phone.dial(uri, identity=caller_id)
             self._stage.aside(lambda: self._join(onward))
+
+    def _leave_after_transfer(self) -> None:
+        # RFC 5589 section 6.1: the transferor ends its own call once the transfer has succeeded
+        code = self.transfer_outcome(self._stage.patience) or 0
+        if 200 <= code < 300 and not self.is_over():
+            with contextlib.suppress(PhoneMisuseError):  # the platform may have ended it in the meantime
+                self.leg.hangup()
 
     def transfer_outcome(self, within: float) -> int | None:
         """The final status of the REFER's NOTIFYs, or of the REFER itself; 0 when none came."""
@@ -217,7 +226,7 @@ class SynthflowTalk:
     @property
     def codec(self) -> str | None:
         """As the far end says."""
-        found = self._record.witness("codec") or self.refresh().witness("codec")
+        found = self.refresh().witness("codec")
         return found if isinstance(found, str) else None
 
     def digits(self, count: int, within: float) -> tuple[str, list[str], list[int]] | None:
@@ -415,19 +424,18 @@ class StandInSeat:
         self.phone = phone
         self.trunk = trunk
         self.talks: list[StandInTalk] = []
-        self._held_back: Leg | None = None
+        self._waiting: list[Leg] = []  #: calls that came, and nobody has expected yet
 
     def hold_back(self, within: float) -> Leg:
         """Take the next call, but do not answer it until it is expected. Raises :class:`NeverCame`."""
-        self._held_back = self.phone.next_call(within)
-        return self._held_back
+        leg = self.phone.next_call(within)
+        self._waiting.append(leg)
+        return leg
 
     def expect_call(self, of: Call, assistant: str, within: float) -> StandInTalk | None:
         """Answer the next call."""
-        leg, self._held_back = self._held_back, None
-        try:
-            leg = leg or self.phone.next_call(within)
-        except NeverCame:
+        leg = self._next_of(of, time.monotonic() + within)
+        if leg is None:
             return None
         leg.answer()
         invite = Request.parse(leg.invite.text)
@@ -437,6 +445,22 @@ class StandInSeat:
         self.talks.append(talk)
         self._stage.talked(talk)
         return talk
+
+    def _next_of(self, of: Call, deadline: float) -> Leg | None:
+        """The next call from the caller; a call that shows nobody's number may be anybody's."""
+        others = self._stage.callers_numbers() - {of.number}
+        while True:
+            for leg in self._waiting:
+                if self._shown_number(leg) not in others:
+                    self._waiting.remove(leg)
+                    return leg
+            try:
+                self._waiting.append(self.phone.next_call(within=max(0.0, deadline - time.monotonic())))
+            except NeverCame:
+                return None
+
+    def _shown_number(self, leg: Leg) -> str | None:
+        return identity.e164(identity.user_of(Message.parse(leg.invite.text).from_), self._stage.deployment.region)
 
     def answered_by(self, of: Call) -> list[str]:
         """By the Request-URI of what it answered."""
