@@ -26,7 +26,7 @@ def split_outside(text: str, separator: str, *, angles: bool = True) -> list[str
     The parts are stripped, and empty ones are kept: whether an empty element is an error is the caller's
     business (RFC 3261 section 7.3 allows none, many senders write a trailing comma).
     """
-    if separator not in text:
+    if separator not in text and '"' not in text:
         return [text.strip()]
     parts: list[str] = []
     begin = 0

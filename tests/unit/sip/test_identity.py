@@ -1,0 +1,130 @@
+"""Who calls, by which header, in which form."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.sip.identity import Form, anonymous_from, caller_id, form_of, normalise
+from harness.sip.message import Message, Request
+
+US, DE, GB = "US", "DE", "GB"
+
+
+@pytest.mark.parametrize(
+    ("number", "region", "e164"),
+    [
+        ("+12065550123", US, "+12065550123"),
+        ("+12065550123", DE, "+12065550123"),
+        ("12065550123", US, "+12065550123"),
+        ("2065550123", US, "+12065550123"),
+        ("(206) 555-0123", US, "+12065550123"),
+        ("206.555.0123", US, "+12065550123"),
+        ("01149301234567", US, "+49301234567"),
+        ("0049301234567", DE, "+49301234567"),
+        ("0301234567", DE, "+49301234567"),
+        ("02079460123", GB, "+442079460123"),
+        ("442079460123", GB, "+442079460123"),
+        ("100", US, None),
+        ("+1", US, None),
+        ("", US, None),
+        ("anonymous", US, None),
+        ("+12065550123x5", US, None),
+    ],
+)
+def test_numbers(number: str, region: str, e164: str | None) -> None:
+    assert normalise(number, region) == e164
+
+
+@pytest.mark.parametrize(
+    ("user", "region", "form"),
+    [
+        ("+12065550123", US, Form.E164),
+        ("+1-206-555-0123", US, Form.E164),
+        ("12065550123", US, Form.E164_BARE),
+        ("442079460123", GB, Form.E164_BARE),
+        ("2065550123", US, Form.NATIONAL),
+        ("02079460123", GB, Form.NATIONAL),
+        ("01149301234567", US, Form.INTERNATIONAL_PREFIX),
+        ("4711", US, Form.LOCAL),
+        ("alice", US, Form.NAME),
+        ("Anonymous", US, Form.ANONYMOUS),
+        ("restricted", US, Form.ANONYMOUS),
+        ("", US, Form.ABSENT),
+    ],
+)
+def test_forms(user: str, region: str, form: Form) -> None:
+    assert form_of(user, region)[0] is form
+
+
+def request(*lines: str, source: str = '"A" <sip:+12065550123@carrier.example.com>;tag=1') -> Request:
+    message = Message.parse(
+        "INVITE sip:x SIP/2.0\r\nFrom: " + source + "".join(f"\r\n{line}" for line in lines) + "\r\n\r\n"
+    )
+    assert isinstance(message, Request)
+    return message
+
+
+def test_a_plain_call() -> None:
+    caller = caller_id(request(), US)
+    assert (caller.number, caller.shown, caller.is_anonymous) == ("+12065550123", "+12065550123", False)
+    assert (caller.from_.display, caller.from_.form, caller.from_.is_tel) == ("A", Form.E164, False)
+
+
+def test_asserted_identity_comes_in_two_forms() -> None:
+    """RFC 3325 section 9.1: one sip and one tel URI may stand side by side."""
+    message = request('P-Asserted-Identity: "A" <sip:+12065550123@c.example>, <tel:+1-206-555-0123>')
+    caller = caller_id(message, US)
+    assert [(i.is_tel, i.number) for i in caller.asserted] == [(False, "+12065550123"), (True, "+12065550123")]
+
+
+def test_a_withheld_number_is_known_to_the_trusted() -> None:
+    message = request(
+        "P-Asserted-Identity: <tel:+12065550123>", "Privacy: id;critical", source=f"{anonymous_from()};tag=1"
+    )
+    caller = caller_id(message, US)
+    assert caller.is_anonymous
+    assert (caller.shown, caller.number) == (None, "+12065550123")
+    assert caller.privacy == {"id", "critical"}
+    assert caller.from_.form is Form.ANONYMOUS
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "<sip:anonymous@anonymous.invalid>;tag=1",
+        "<sip:anonymous.invalid>;tag=1",
+        "<sip:Anonymous@carrier.example.com>;tag=1",
+        "<sip:unavailable@unknown.invalid>;tag=1",
+    ],
+)
+def test_anonymous_forms(source: str) -> None:
+    assert caller_id(request(source=source), US).is_anonymous
+
+
+def test_remote_party_id() -> None:
+    message = request(
+        'Remote-Party-ID: "A" <sip:12065550123@c.example>;party=calling;screen=yes;privacy=full',
+        "Remote-Party-ID: <sip:+12065550199@c.example>;party=called",
+        source="<sip:trunk@c.example>;tag=1",
+    )
+    caller = caller_id(message, US)
+    assert [(i.form, i.number) for i in caller.remote_party] == [(Form.E164_BARE, "+12065550123")]
+    assert caller.number == "+12065550123"
+    assert caller.is_anonymous
+
+
+def test_diversions_and_a_local_tel_number() -> None:
+    message = request(
+        "Diversion: <tel:555-0188;phone-context=+1206>;reason=no-answer, <sip:+12065550177@c.example>;reason=user-busy",
+    )
+    assert [d.number for d in caller_id(message, US).diversions] == ["+12065550188", "+12065550177"]
+
+
+def test_tel_parameters_in_a_sip_user() -> None:
+    caller = caller_id(request(source="<sip:+12065550123;isub=1@c.example;user=phone>;tag=1"), US)
+    assert (caller.from_.user, caller.number) == ("+12065550123", "+12065550123")
+
+
+def test_a_broken_header_counts_as_absent() -> None:
+    caller = caller_id(request('P-Asserted-Identity: "open <sip:x@y>', "P-Asserted-Identity: <tel:+12065550123>"), US)
+    assert [i.number for i in caller.asserted] == ["+12065550123"]
