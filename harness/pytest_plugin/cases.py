@@ -15,6 +15,7 @@ from harness.pytest_plugin.parallel import WATCH
 from harness.pytest_plugin.run import Run, run_of
 from harness.report import allure
 from harness.report.evidence import CaseEvidence
+from harness.report.names import names
 from harness.report.recorder import CaseRecorder
 from harness.report.run import case_directory
 from harness.verdict import ExpectationError, Finding, NotObservableError, Verdict, overall
@@ -147,7 +148,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     underway, run = item.stash.get(_UNDERWAY, None), run_of(item.config)
     if underway is None or run is None:
         return (yield)
-    plain = {**run.plain(underway.case), "nodeid": item.nodeid}
+    plain = {**run.plain(underway.case), **names(underway.replica), "nodeid": item.nodeid}
     underway.recorder = _Recorder(case_directory(run.directory, plain), plain)
     item.config.stash[_UNDERWAY] = underway
     with item.config.stash[WATCH].waiting_on(underway.case.deployment):

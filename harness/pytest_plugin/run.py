@@ -16,6 +16,7 @@ from harness import matrix
 from harness.deployment import Deployment, from_plain, to_plain
 from harness.limits import CallGate, CallsUp, Marks
 from harness.matrix import Case, Selection
+from harness.report.names import names
 
 TimingsName = Literal["quick", "documented"]
 
@@ -50,7 +51,8 @@ class Run:
 
     def plain(self, case: Case) -> dict[str, Any]:
         """What evidence and reports say of a case."""
-        return {**case.plain(), "kind": self.deployment(case.deployment).kind}
+        deployment = self.deployment(case.deployment)
+        return {**case.plain(), **names(deployment), "kind": deployment.kind}
 
     @property
     def control(self) -> Path:

@@ -291,6 +291,7 @@ def _diagnosis_text(evidence: CaseEvidence) -> str:
             f"{title}: {cause[key]}"
             for key, title in (
                 ("issue", "Issue in the guide"),
+                ("because", "Because"),
                 ("fix", "Fix"),
                 ("owner", "Owner"),
                 ("confidence", "Confidence"),

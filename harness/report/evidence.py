@@ -218,8 +218,9 @@ class CaseEvidence:
 
     @cached_property
     def far_end(self) -> tuple[FarEndRecord, ...]:
-        """What the far end's own interface said."""
-        return tuple(event for event in self.events if isinstance(event, FarEndRecord))
+        """What the far end's own interface said last of each of its calls; it may be asked again and again."""
+        last = {(event.phone, event.source): event for event in self.events if isinstance(event, FarEndRecord)}
+        return tuple(last.values())
 
     @cached_property
     def recordings(self) -> tuple[Recording, ...]:

@@ -164,8 +164,11 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
             found.append(arrow)
         else:
             found[twin] = _joined(found[twin], arrow)
+    count = 0
     for record in evidence.far_end:
-        for arrow in _far_end_arrows(evidence, record):
+        listed = _far_end_arrows(evidence, record, count)
+        count += len(listed)
+        for arrow in listed:
             if not any(_same(other, arrow) for other in found):
                 found.append(arrow)
     return sorted(found, key=lambda arrow: arrow.at)
@@ -197,12 +200,12 @@ def _joined(one: Arrow, other: Arrow) -> Arrow:
     )
 
 
-def _far_end_arrows(evidence: CaseEvidence, record: FarEndRecord) -> list[Arrow]:
+def _far_end_arrows(evidence: CaseEvidence, record: FarEndRecord, count: int) -> list[Arrow]:
     """The messages a far end witnessed (``witness.messages``, or ``messages``); those without text are left out."""
     found = []
     witness = record.record.get("witness")
     entries = witness.get("messages") if isinstance(witness, Mapping) else record.record.get("messages")
-    for index, entry in enumerate(entries if isinstance(entries, list) else [], start=1):
+    for index, entry in enumerate(entries if isinstance(entries, list) else [], start=count + 1):
         if not isinstance(entry, Mapping) or not all(
             isinstance(entry.get(k), str) for k in ("text", "local", "remote")
         ):
@@ -213,7 +216,7 @@ def _far_end_arrows(evidence: CaseEvidence, record: FarEndRecord) -> list[Arrow]
         found.append(
             Arrow(
                 (f"f{index}",),
-                _monotonic(evidence, entry.get("at"), record.at),
+                on_our_clock(evidence, entry.get("at"), record.at),
                 source,
                 target,
                 str(entry.get("transport", "udp")),
@@ -227,7 +230,7 @@ def _far_end_arrows(evidence: CaseEvidence, record: FarEndRecord) -> list[Arrow]
     return found
 
 
-def _monotonic(evidence: CaseEvidence, at: Any, fallback: float) -> float:
+def on_our_clock(evidence: CaseEvidence, at: Any, fallback: float) -> float:
     """A far end's wall-clock time (seconds since the epoch, or ISO 8601) on the case's clock."""
     if isinstance(at, str):
         try:

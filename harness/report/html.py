@@ -29,7 +29,7 @@ from harness.report.summary import Summary
 from harness.verdict import Verdict
 
 #: What a cause of a diagnosis may say; any of it may be left out but ``cause``.
-CAUSE = ("cause", "issue", "fix", "owner", "confidence", "settles", "link")
+CAUSE = ("cause", "issue", "fix", "owner", "confidence", "settles", "because", "link")
 _URGENCY = (Verdict.FAILED, Verdict.NOT_OBSERVABLE, Verdict.BROKEN, Verdict.PASSED)
 _FACTS = ("source", "description", "link", "deployment", "site")
 

@@ -17,7 +17,8 @@ from harness.events import (
     TransportFailed,
 )
 from harness.events import LegStarted as _LegStarted
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, MarkSpan
+from harness.report.flow import on_our_clock
 
 #: A far end that names the mark it hears answers with that mark and this much added (ARCHITECTURE, Marks).
 REPLY = 256
@@ -57,6 +58,30 @@ def name_mark(mark: int, owners: Mapping[int, str], voices: Mapping[str, Any]) -
     if mark >= VOICES:
         return str(voices.get(str(mark)) or f"AI voice {mark}")
     return f"mark {mark} of another case"
+
+
+def far_end_marks(evidence: CaseEvidence) -> list[MarkSpan]:
+    """The marks a far end says it heard (``witness.marks``: mark, at, until, level_dbov; times by its wall clock)."""
+    found = []
+    for record in evidence.far_end:
+        witness = record.record.get("witness")
+        entries = witness.get("marks") if isinstance(witness, Mapping) else None
+        for entry in entries if isinstance(entries, list) else []:
+            if isinstance(entry, Mapping) and isinstance(entry.get("mark"), int):
+                began = on_our_clock(evidence, entry.get("at"), record.at)
+                ended = on_our_clock(evidence, entry.get("until"), began)
+                level = entry.get("level_dbov")
+                found.append(
+                    MarkSpan(
+                        f"{record.phone}'s record",
+                        entry["mark"],
+                        began,
+                        max(began, ended),
+                        float(level) if isinstance(level, (int, float)) else 0.0,
+                        1.0,
+                    )
+                )
+    return found
 
 
 def owners(evidence: CaseEvidence) -> dict[int, str]:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from harness.events import DtmfReceived, Event
 from harness.report.evidence import CaseEvidence
 from harness.report.markup import xml
-from harness.report.moments import REPLY, name_mark, owners, stretches
+from harness.report.moments import REPLY, far_end_marks, name_mark, owners, stretches
 
-_LEFT, _WIDTH, _LANE, _TOP = 110, 820, 46, 26
+_LEFT, _WIDTH, _LANE, _TOP = 130, 820, 46, 26
 _COLOURS = ("#2e90fa", "#12b76a", "#f79009", "#7a5af8", "#06aed4", "#ee46bc", "#66c61c", "#6172f3")
 _FOREIGN = "#d92d20"
 _STATES = {"ringing": "#fde68a", "talking": "#a6e3c0", "held": "#f5c2c7"}
@@ -20,10 +20,11 @@ _STYLE = (  # bound to the picture's own class, since the rules of an inline pic
 
 
 def svg(evidence: CaseEvidence) -> str:
-    """One lane a leg; empty lanes stay, since a leg that heard nothing is worth seeing."""
+    """One lane a leg, and one for what a far end says it heard; a leg that heard nothing keeps its empty lane."""
     began, end = evidence.began, max(evidence.ended, evidence.began + 0.1)
     scale = _WIDTH / (end - began)
-    legs = list(evidence.legs)
+    far = far_end_marks(evidence)
+    legs = list(dict.fromkeys([*evidence.legs, *(span.leg for span in far)]))
     height = _TOP + max(1, len(legs)) * _LANE + 24
     width = _LEFT + _WIDTH + 20
     own = owners(evidence)
@@ -62,7 +63,7 @@ def svg(evidence: CaseEvidence) -> str:
                 f"{stretch.phase}: {stretch.text}",
             )
         )
-    for span in evidence.marks:
+    for span in (*evidence.marks, *far):
         top = _TOP + legs.index(span.leg) * _LANE
         name = name_mark(span.mark, own, voices)
         foreign = "another case" in name

@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
+from harness.deployment import load
 from harness.errors import HarnessError, MistakeError, ResourceError
 from harness.report import sound
 from harness.report import summary as summaries
+from harness.report.names import names
 from harness.report.run import RunEnd, case_directory, create, finish, point_latest, remake, signoff_pdf
 
 
@@ -202,3 +204,14 @@ def test_recordings_are_encoded_once(tmp_path: Path, samples: ModuleType, monkey
     finish(directory, [case], RunEnd(workers=1, wall_s=1.0, allure_results=directory / "allure-results"))
 
     assert [wav.name for wav in encoded] == ["caller.1.received.wav"]
+
+
+def test_names_come_from_the_deployment() -> None:
+    deployment = load(Path("scenarios/deployments/simulated-talkdesk.toml"))
+    found = names(deployment)
+
+    assert found["mask"] is False
+    assert found["voices"]
+    assert names(deployment.model_copy(update={"kind": "live"}))["mask"] is True
+    platform = deployment.platform.model_copy(update={"host": "192.0.2.7"})
+    assert names(deployment.model_copy(update={"platform": platform}))["hosts"] == {"192.0.2.7": "talkdesk"}

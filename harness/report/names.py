@@ -1,0 +1,31 @@
+"""What a deployment says of the names and numbers in its cases' evidence."""
+
+from __future__ import annotations
+
+from harness.deployment import Deployment
+
+
+def names(deployment: Deployment) -> dict[str, object]:
+    """Parts of a case's plain data, from the complete deployment the case has for itself.
+
+    ``hosts`` names addresses for ladders, ``voices`` names the marks that are assistants' own voices, ``mask`` says that
+    the numbers are real ones and must not stand in any artefact.
+    """
+    hosts: dict[str, str] = {}
+    for name, account in deployment.accounts.items():
+        if account.host:
+            hosts[account.host] = name
+    for trunk in deployment.trunks:
+        if trunk.host and trunk.ai == "synthflow":
+            hosts[trunk.host] = "synthflow"
+    if deployment.platform.host:
+        hosts[deployment.platform.host] = deployment.integration
+    return {
+        "hosts": hosts,
+        "voices": {
+            str(assistant.voice): f"assistant {name}"
+            for name, assistant in deployment.assistants.items()
+            if assistant.voice is not None
+        },
+        "mask": deployment.kind != "simulated",
+    }
