@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: After a change of the call a mark may still be heard that was on its way, in the jitter buffer or the detector: the
 #: buffer holds up to 200 ms, the detector looks back 160 ms.
 SETTLE_S = 0.36
+#: A digit and the pause after it, as pjsua sends them.
+DIGIT_S = 0.2
 
 
 class End(Protocol):
@@ -90,7 +92,8 @@ class Call:
     def press(self, digits: str, method: Literal["rfc4733", "info"] = "rfc4733") -> None:
         """Send DTMF digits."""
         with self._stage.step(f"{self.label} presses {digits} ({method})"):
-            self._stage.scripted(0.2 * len(digits), "digits")
+            if method == "rfc4733":  # an INFO takes no time of its own
+                self._stage.scripted(DIGIT_S * len(digits), "digits")
             self.leg.send_digits(digits, method=method)
 
     def say(self, prompt: str) -> None:
