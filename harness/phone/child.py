@@ -51,7 +51,7 @@ from harness.events import (
     TransportFailed,
     to_plain,
 )
-from harness.phone import sip_log, sockets
+from harness.phone import recording, sip_log, sockets
 from harness.phone.config import PhoneConfig
 from harness.phone.hearing import RATE, Hearing
 from harness.phone.log_ring import LogRing
@@ -423,7 +423,7 @@ class _Leg:
         self.player_done = 0.0
         self._ears: _Ears | None = None
         self._recorders: list[Any] = []
-        self.recordings: list[Path] = []
+        self.recordings: tuple[Path, ...] = ()
         self.child.begin(self, replaces, remote)
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
@@ -545,7 +545,7 @@ class _Leg:
 
     def finished(self, now: float) -> bool:
         """Whether nothing is left to wait for: the far end knows, and the recordings are whole."""
-        return now >= self.gives_up_at or (self.settled and all(sockets.whole_wav(path) for path in self.recordings))
+        return now >= self.gives_up_at or (self.settled and all(map(recording.is_whole, self.recordings)))
 
     def media_changed(self) -> None:
         assert self.call is not None
@@ -621,12 +621,11 @@ class _Leg:
             self._ears.hearing = Hearing(
                 self.phone.config.name, self.name, self._heard, digits=self.phone.config.inband_dtmf
             )
-            for what in ("received", "sent"):
-                path = self.phone.directory / f"{self.name}.{what}.wav"
+            self.recordings = recording.paths(self.phone.directory, self.name)
+            for path in self.recordings:
                 recorder = pj.AudioMediaRecorder()
                 recorder.createRecorder(str(path))
                 self._recorders.append(recorder)
-                self.recordings.append(path)
         self._audio.startTransmit(self._ears)
         self._audio.startTransmit(self._recorders[0])
         if self.bridged is not None:

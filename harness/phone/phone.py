@@ -24,6 +24,7 @@ from harness.events import (
     from_plain,
     to_plain,
 )
+from harness.phone import orphan, recording
 from harness.phone.config import PhoneConfig
 from harness.phone.process import NotNegotiatedError, PhoneProcess
 from harness.phone.protocol import FAREWELL_SECONDS, Answer, Mark, Policy, Ring, Source, choice_to_plain
@@ -349,6 +350,7 @@ class Phone:
         self._policy: Policy = Ring()
         self._lost: PhoneLostError | None = None
         self._sink_error: Exception | None = None
+        self._farewell: threading.Thread | None = None
         self._released = False
         self._promised: list[Place] = []
         self.overrun: BrokenError | None = None  #: a leg lasted too long and was hung up
@@ -574,24 +576,32 @@ class Phone:
 
     # Its end.
 
+    def hang_up(self) -> None:
+        """End all calls, without waiting for anything."""
+        for leg in self.legs:
+            if not leg.closed and leg.state != "disconnected":
+                self.process.post("hang_up", leg=leg.key, code=0, reason="", headers=[])
+
     def release(self, keep_registration: bool = False) -> None:
         """Hang up, wait for the recordings, and give the phone back; the process is kept for the next case.
 
         With ``keep_registration`` the next lease of an equal configuration finds it registered. Raises what the sink
-        raised first. A lost phone is released without complaint.
+        raised first. A lost phone is released without complaint, once its calls have been ended for it. To release
+        several phones, :meth:`hang_up` all of them first: their recordings are then closed at the same time.
         """
         if self._released:
             return
+        if keep_registration:
+            try:
+                self.hang_up()
+                for leg in self.legs:
+                    leg.wait_closed()
+            except (HarnessError, NeverCame):
+                keep_registration = False
         self._released = True
-        try:
-            for leg in self.legs:
-                if not leg.closed and leg.state != "disconnected":
-                    leg.hangup()
-            for leg in self.legs:
-                leg.wait_closed()
-        except (HarnessError, NeverCame):
-            keep_registration = False
         self._pool.give_back(self, keep_registration)
+        if self._farewell is not None:
+            self._farewell.join()
         if self._sink_error is not None:
             raise self._sink_error
 
@@ -690,8 +700,33 @@ class Phone:
         """The process is gone; the bell is held."""
         self._lost = PhoneLostError(f"phone {self.name} was lost: {reason}\n{log}")
         self._take(PhoneLost(at=time.monotonic(), phone=self.name, reason=reason, log=log), None)
+        left = [leg for leg in self._order if not leg.closed and leg.state != "disconnected"]
         for leg in self._order:
             leg.close()
+        if left:
+            self._farewell = threading.Thread(target=self._bid_farewell, args=(left,), name=f"farewell {self.name}")
+            self._farewell.start()
+
+    def _bid_farewell(self, legs: list[Leg]) -> None:
+        """Hang up for the process, and save what it recorded."""
+        for leg in legs:
+
+            def note(message: SipMessage, leg: Leg = leg) -> None:
+                with self.bell:
+                    self._take(message, leg)
+
+            orphan.hang_up(self.config, leg.id, leg.messages, note)
+            received, sent = recording.paths(self.directory, leg.id)
+            if recording.mend(received):
+                saved = Recorded(
+                    at=time.monotonic(),
+                    phone=self.name,
+                    leg=leg.id,
+                    path=str(received),
+                    sent_path=str(sent) if recording.mend(sent) else None,
+                )
+                with self.bell:
+                    self._take(saved, leg)
 
     def leg(self, key: int) -> Leg | None:
         """The leg the process knows by ``key``."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Collection
-from pathlib import Path
 
 
 def free(addresses: Collection[str]) -> int:
@@ -34,14 +33,3 @@ def free(addresses: Collection[str]) -> int:
         except OSError:
             continue  # closed in the meantime, or the listing's own descriptor
     return freed
-
-
-def whole_wav(path: Path) -> bool:
-    """Whether a recording's header has its final sizes: pjmedia writes them when it closes the file."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(8)
-            size = os.fstat(file.fileno()).st_size
-    except OSError:
-        return False
-    return len(header) == 8 and int.from_bytes(header[4:8], "little") + 8 == size

@@ -1,0 +1,188 @@
+"""Hang up for a phone whose process is gone: a hang-up is owed for every call, and the far end would talk on.
+
+The dialog is rebuilt from the leg's messages (``owed.py``), and the BYE, CANCEL or refusal goes out from a plain socket:
+over UDP from the phone's own port, over TCP and TLS on a new connection from its own address.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from harness.events import Direction, SipMessage
+from harness.phone.config import PhoneConfig
+from harness.phone.owed import Owed, acknowledgement, acknowledgement_of_success, what_is_owed
+from harness.sip.digest import Credentials, DigestClient
+from harness.sip.framing import StreamFramer
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.headers import CSeq
+from harness.sip.message import Message, Request, Response
+
+_T1: Final = 0.5  # RFC 3261 table 4
+_PATIENCE: Final = 2.0  # four of them: longer than a far end that is there at all needs
+
+
+def hang_up(config: PhoneConfig, leg: str, messages: Sequence[SipMessage], note: Callable[[SipMessage], None]) -> bool:
+    """End the call that ``messages`` describe; ``note`` gets what is sent and received on the way.
+
+    True when the far end knows, or nothing was owed. Takes two seconds at most for each message that is owed.
+    """
+    owed = what_is_owed(messages)
+    if owed is None:
+        return True
+    for address in dict.fromkeys((owed.next_hop, owed.beaten_path)):
+        try:
+            with _Line(config, leg, owed, address, note) as line:
+                if line.settle():
+                    return True
+        except (OSError, SipSyntaxError, ValueError):
+            continue
+    return False
+
+
+class _Line:
+    """A socket to the far end, for one message and its answers."""
+
+    def __init__(
+        self, config: PhoneConfig, leg: str, owed: Owed, address: str, note: Callable[[SipMessage], None]
+    ) -> None:
+        self._config, self._leg, self._owed, self._note = config, leg, owed, note
+        self._remote = address
+        host, port = address.rsplit(":", 1)
+        self._peer = (host.strip("[]"), int(port))
+        self._datagrams = owed.transport == "udp"
+        self._framer = StreamFramer()
+        local_host, local_port = owed.local.rsplit(":", 1)
+        if self._datagrams:
+            self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            try:
+                self._socket.bind((local_host, int(local_port)))
+                self._socket.connect(self._peer)
+            except OSError:
+                self._socket.close()
+                raise
+        else:
+            self._socket = socket.create_connection(self._peer, _PATIENCE, (local_host, 0))
+            if owed.transport == "tls":
+                self._socket = self._wrap(self._socket)
+
+    def _wrap(self, plain: socket.socket) -> socket.socket:
+        tls = self._config.tls
+        context = ssl.create_default_context(cafile=tls.ca_file)
+        if not tls.verify:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if tls.certificate:
+            context.load_cert_chain(tls.certificate, tls.private_key)
+        try:
+            return context.wrap_socket(plain, server_hostname=self._peer[0])
+        except OSError:
+            plain.close()
+            raise
+
+    def __enter__(self) -> _Line:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def settle(self) -> bool:
+        """Send what is owed and see it answered."""
+        owed = self._owed
+        if isinstance(owed.message, Response):
+            return self._refuse(owed.message)
+        if owed.message.method == "CANCEL":
+            return self._cancel(owed.message)
+        return self._bye(owed.message)
+
+    def _bye(self, bye: Request) -> bool:
+        answer = self._exchange(bye, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == "BYE")
+        if answer is None:
+            return False
+        config = self._config
+        if isinstance(answer, Response) and answer.status in (401, 407) and config.username is not None:
+            number = bye.cseq.number + 1
+            client = DigestClient(Credentials(config.username, config.password or ""))
+            again = client.answer(bye.setting("CSeq", str(CSeq(number, "BYE"))), answer)
+            if again is not None:
+                via = again.via
+                again = again.setting("Via", str(via).replace(via.branch, via.branch + "a"))
+                answer = self._exchange(
+                    again, lambda m: isinstance(m, Response) and m.is_final and m.cseq.number == number
+                )
+        return answer is not None
+
+    def _cancel(self, cancel: Request) -> bool:
+        """CANCEL until the INVITE has its final response; a 2xx that crossed it gets its ACK, and a BYE."""
+        final = self._exchange(cancel, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == "INVITE")
+        if not isinstance(final, Response):
+            return False
+        invite = self._owed.invite
+        if not final.is_success:
+            self._send(acknowledgement(invite, final))
+            return True
+        self._send(acknowledgement_of_success(invite, final, self._owed.local, self._owed.transport))
+        bye = what_is_owed([self._event("sent", invite), self._event("received", final)])
+        return bye is not None and isinstance(bye.message, Request) and self._bye(bye.message)
+
+    def _refuse(self, refusal: Response) -> bool:
+        """The final response, until its ACK comes."""
+        return self._exchange(refusal, lambda m: isinstance(m, Request) and m.method == "ACK") is not None
+
+    def _exchange(self, message: Message, wanted: Callable[[Message], bool]) -> Message | None:
+        """Send until something ``wanted`` comes, over UDP again and again as timers E and G say."""
+        deadline, interval = time.monotonic() + _PATIENCE, _T1
+        again = time.monotonic()
+        while (now := time.monotonic()) < deadline:
+            if now >= again:
+                self._send(message)
+                again = now + interval if self._datagrams else deadline
+                interval *= 2
+            for received in self._receive(min(again, deadline) - time.monotonic()):
+                if received.call_id != message.call_id:
+                    continue
+                if isinstance(received, Request) and received.method == "BYE":  # the far end was quicker
+                    self._send(Response.to_request(received, 200))
+                    return received
+                if wanted(received):
+                    return received
+        return None
+
+    def _send(self, message: Message) -> None:
+        self._socket.sendall(message.raw)
+        self._tell("sent", message)
+
+    def _receive(self, within: float) -> list[Message]:
+        self._socket.settimeout(max(within, 0.001))
+        try:
+            data = self._socket.recv(65536)
+        except TimeoutError:
+            return []
+        if not data and not self._datagrams:
+            raise ConnectionError("the far end closed the connection")
+        found: list[Message] = []
+        for raw in [data] if self._datagrams else self._framer.feed(data):
+            with contextlib.suppress(SipSyntaxError):
+                message = Message.parse(raw)
+                self._tell("received", message)
+                found.append(message)
+        return found
+
+    def _tell(self, direction: Direction, message: Message) -> None:
+        self._note(self._event(direction, message))
+
+    def _event(self, direction: Direction, message: Message) -> SipMessage:
+        host, port = self._socket.getsockname()[:2]
+        return SipMessage(
+            at=time.monotonic(),
+            phone=self._config.name,
+            leg=self._leg,
+            direction=direction,
+            transport=self._owed.transport,
+            local=f"{host}:{port}",
+            remote=self._remote,
+            text=message.raw.decode("utf-8", "surrogateescape"),
+        )

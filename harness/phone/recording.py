@@ -1,0 +1,43 @@
+"""The WAV files of a leg, which pjmedia writes: their names, and whether they are finished."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from typing import Final
+
+_HEADER: Final = 44  # pjmedia's: RIFF, "fmt " of 16 bytes, "data"
+
+
+def paths(directory: Path, leg: str) -> tuple[Path, Path]:
+    """Where what a leg receives and what it sends is recorded."""
+    return directory / f"{leg}.received.wav", directory / f"{leg}.sent.wav"
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a recording's header has its final sizes: pjmedia writes them when it closes the file."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(8)
+            size = os.fstat(file.fileno()).st_size
+    except OSError:
+        return False
+    return len(header) == 8 and int.from_bytes(header[4:8], "little") + 8 == size
+
+
+def mend(path: Path) -> bool:
+    """Give a recording that nobody closed its sizes; False when there is none."""
+    try:
+        with path.open("r+b") as file:
+            header = bytearray(file.read(_HEADER))
+            size = os.fstat(file.fileno()).st_size
+            if len(header) < _HEADER or header[36:40] != b"data":
+                return False
+            struct.pack_into("<I", header, 4, size - 8)
+            struct.pack_into("<I", header, 40, size - _HEADER)
+            file.seek(0)
+            file.write(header)
+    except OSError:
+        return False
+    return True

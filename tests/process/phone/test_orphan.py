@@ -1,0 +1,88 @@
+"""A call whose phone's process is killed: the parent ends it, in every state and over every transport."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from harness.audio.detector import Heard, marks_heard
+from harness.audio.wav import read_wav
+from harness.events import Recorded, SipMessage
+from harness.phone import TlsConfig
+from harness.phone.phone import Phone
+from tests.process.phone.conftest import Authority, Desk, connect, fresh_address, hears, uri_of
+
+
+def strangers(lease: Desk, authority: Authority, transport: str) -> tuple[Phone, Phone]:
+    """Two phones in processes of their own."""
+
+    def options(address: str) -> dict[str, object]:
+        tls = authority.server(address) if transport == "tls" else TlsConfig()
+        return {"transport": transport, "bind_address": address, "tls": tls, "max_calls": 3}
+
+    alice, bob = lease("alice", **options(fresh_address())), lease("bob", **options(fresh_address()))
+    assert alice.process is not bob.process
+    return alice, bob
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+@pytest.mark.parametrize("caller_dies", [True, False])
+def test_a_call_is_ended_for_a_phone_that_was_killed(
+    lease: Desk, authority: Authority, transport: str, caller_dies: bool
+) -> None:
+    alice, bob = strangers(lease, authority, transport)
+    out, back = connect(alice, bob)
+    first = hears(out, back)
+    hears(back, out)
+    hears(out, back, since=first.at + 1)  # long enough for pjmedia to have written something
+    dead, left = (out, back) if caller_dies else (back, out)
+    os.kill(dead.phone.process.pid, signal.SIGKILL)
+    left.wait_state("disconnected", 5)
+    dead.phone.release()
+    last = dead.messages[-2:]
+    assert [(m.direction, m.text.split("\r\n")[0].split(" ")[0]) for m in last] == [
+        ("sent", "BYE"),
+        ("received", "SIP/2.0"),
+    ]
+    assert last[1].text.startswith("SIP/2.0 200")
+    saved = [e for e in dead.events if isinstance(e, Recorded)]
+    assert len(saved) == 1
+    samples, rate = read_wav(Path(saved[0].path))
+    assert {h.mark for h in marks_heard(samples, rate) if isinstance(h, Heard)} == {left.mark}
+
+
+def test_ringing_stops_for_a_caller_that_was_killed(lease: Desk, authority: Authority) -> None:
+    alice, bob = strangers(lease, authority, "udp")
+    out = alice.dial(uri_of(bob))
+    back = bob.expect_call(3, answer=None)
+    out.wait_state("early", 3)
+    os.kill(alice.process.pid, signal.SIGKILL)
+    assert back.wait_state("disconnected", 5).code == 487
+    alice.release()
+    assert out.messages[-1].text.startswith("ACK ")
+
+
+def test_a_caller_learns_that_the_callee_was_killed(lease: Desk, authority: Authority) -> None:
+    alice, bob = strangers(lease, authority, "udp")
+    out = alice.dial(uri_of(bob))
+    bob.expect_call(3, answer=None)
+    out.wait_state("early", 3)
+    os.kill(bob.process.pid, signal.SIGKILL)
+    assert out.wait_state("disconnected", 5).code == 480
+
+
+def test_an_answer_that_crosses_the_cancel_is_hung_up(lease: Desk, authority: Authority) -> None:
+    alice, bob = strangers(lease, authority, "udp")
+    out = alice.dial(uri_of(bob))
+    back = bob.expect_call(3, answer=None)
+    out.wait_state("early", 3)
+    # Nobody reads the answer: the caller's process is frozen first, and killed when the answer waits in its socket.
+    os.kill(alice.process.pid, signal.SIGSTOP)
+    back.answer()
+    back.wait("200", lambda e: isinstance(e, SipMessage) and e.text.startswith("SIP/2.0 200"), 3)
+    os.kill(alice.process.pid, signal.SIGKILL)
+    back.wait_state("disconnected", 5)
+    assert any(m.text.startswith("BYE ") for m in back.messages)
