@@ -217,8 +217,9 @@ class Stage:
         return {call.number for call in self._calls if call.number}
 
     def rang(self) -> list[str]:
-        """The phones on stage that were called."""
-        return [name for name, phone in self._phones.items() if phone.incoming]
+        """The agents that were called."""
+        agents = {agent for group in self.deployment.groups.values() for agent in group.agents}
+        return [name for name, phone in self._phones.items() if phone.incoming and name in agents]
 
     def first_incoming(self, phones: Sequence[Phone], within: float, unless: Call) -> Leg:
         """The first call that reaches one of ``phones``, ringing; raises :class:`NeverCame`, early when ``unless`` ends."""
