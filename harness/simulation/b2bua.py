@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.simulation.books import Books
 from harness.simulation.media.leg import LegMedia, couple
@@ -120,7 +120,7 @@ class RefusedError(Exception):
 class BackToBack:
     """A call of at most two joined legs; a third one is there while a transfer is being carried out."""
 
-    def __init__(self, name: str, books: Books, registry: set[BackToBack]) -> None:
+    def __init__(self, name: str, books: Books, registry: set[Any]) -> None:
         self.name = name
         self.books = books
         self._registry = registry

@@ -28,6 +28,7 @@ from harness.simulation.synthflow.numbers import SipNumbers
 from harness.simulation.synthflow.service import Synthflow
 from harness.simulation.synthflow.studio import Studio
 from harness.simulation.synthflow.trunks import Trunks
+from harness.simulation.watch import Watched, look_after
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.transport import Hop, Listen, TlsIdentity, Trace, Traced, TransportName
 
@@ -148,6 +149,7 @@ class Tenant:
                 kind: {"certificate": str(c.certificate), "private_key": str(c.key)} for kind, c in bad.items()
             },
         )
+        self._certificate_shown: str | None = None  # what is wrong with it
         self.faults.on_change.append(self._certificates_changed)
 
     def _identity(self, label: str, names: list[str]) -> TlsIdentity:
@@ -157,6 +159,9 @@ class Tenant:
     def _certificates_changed(self) -> None:
         kinds = {Fault.CERTIFICATE_EXPIRED: "expired", Fault.CERTIFICATE_WRONG_NAME: "wrong-name"}
         wrong = next((kind for fault, kind in kinds.items() if self.faults.on(fault)), None)
+        if wrong == self._certificate_shown:
+            return
+        self._certificate_shown = wrong
         self._synthflow_tls.show(self._synthflow_bad[wrong] if wrong else self._synthflow_good)
         for gate in self.platform.gates.values():
             for flow in gate.ua.flows():  # a connection that stands was verified with the certificate of before
@@ -225,7 +230,9 @@ class Tenant:
             block[_NOBODY],
         )
         self._interconnect(kind.transports[0])
-        self._tasks.append(self._books.spawn(self.platform.look_after(), "platform looks after its calls"))
+        self._tasks.append(
+            self._books.spawn(look_after(self._legs, self._books), f"tenant {self.number} looks after its calls")
+        )
         for name, account in deployment.accounts.items():
             at_carrier = any(p.number for p in deployment.phones.values() if p.account == name)
             listen = (self.carrier.ua if at_carrier else ua).local(account.transport)
@@ -241,6 +248,12 @@ class Tenant:
         if deployment.campaign is not None:
             url = await self._site(campaigns(self.platform, deployment), block[_PLATFORM])
             self._fill_in(campaign__url=f"http://{url}/campaigns/calls")
+
+    def _legs(self) -> list[Watched]:
+        return [
+            *(watched for call in self.platform.calls for watched in call.watched()),
+            *(watched for conversation in self.synthflow.conversations for watched in conversation.watched()),
+        ]
 
     async def _gate(self, trunk: Trunk, address: str) -> Gate:
         timers = TrunkTimers()

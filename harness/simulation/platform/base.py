@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from harness.deployment import Deployment, Timings
-from harness.simulation.b2bua import BackToBack, Headers, Leg, Target
+from harness.simulation.b2bua import Headers, Leg, Target
 from harness.simulation.books import Books
 from harness.simulation.faults import Faults
 from harness.simulation.identity import Caller
@@ -21,10 +20,6 @@ from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.transport import Hop, TransportName
 from harness.sip.uri import Uri
-
-_SILENT_SECONDS = 4.0  # without RTP from a leg for so long, it is asked whether it is still there
-_PROBE_SECONDS = 4.0  # and has so long to answer
-_ASK_AGAIN_SECONDS = 10.0
 
 
 class Platform:
@@ -61,10 +56,9 @@ class Platform:
         self.nobody = nobody  #: an address where nobody is
         self.routes = Routes(deployment, faults)
         self.registrar = Registrar(self.domain, agent_passwords)
-        self.calls: set[BackToBack] = set()
+        self.calls: set[PlatformCall] = set()
         self.carrier: Hop | None = None
         self._subscribers: frozenset[str] = frozenset()
-        self._asked: dict[Leg, float] = {}
         ua.on_invite = self._from_outside
         ua.on("REGISTER", self.registrar.handle)
         for gate in gates.values():
@@ -157,27 +151,3 @@ class Platform:
     def other_number(self) -> str:
         """A number that is nobody's in any call."""
         return self.deployment.numbers.no_such_number or "+12015550199"
-
-    # --- looking after them ------------------------------------------------------------------------
-
-    async def look_after(self) -> None:
-        """Ends calls whose phones have died: they send no RTP and do not answer when asked (for ever)."""
-        while True:
-            await asyncio.sleep(1.0)
-            now = asyncio.get_running_loop().time()
-            alive = {leg for call in self.calls for leg in call}
-            self._asked = {leg: at for leg, at in self._asked.items() if leg in alive}
-            for leg in alive:
-                if not (leg.is_up and isinstance(leg.media, LegMedia)) or leg.media.silent_for() < _SILENT_SECONDS:
-                    continue
-                if now - self._asked.get(leg, 0.0) >= _ASK_AGAIN_SECONDS:
-                    self._asked[leg] = now
-                    self.books.spawn(_ask(leg), f"{self.name} asks {leg.peer}")
-
-
-async def _ask(leg: Leg) -> None:
-    try:
-        async with asyncio.timeout(_PROBE_SECONDS):
-            await leg.call.send("OPTIONS")
-    except TimeoutError:
-        leg.call.hangup()

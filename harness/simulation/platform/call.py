@@ -9,7 +9,7 @@ from harness.simulation.b2bua import BackToBack, Headers, Leg, RefusedError, Sid
 from harness.simulation.faults import Fault
 from harness.simulation.identity import ANONYMOUS, Caller
 from harness.simulation.media import sound, spoil
-from harness.simulation.media.leg import LegMedia, audio_of, encrypted, is_event, is_g711
+from harness.simulation.media.leg import LegMedia, audio_of, encrypted, is_event
 from harness.simulation.media.player import Player
 from harness.simulation.media.relay import Spoiler
 from harness.simulation.numbering import national, number_of
@@ -17,6 +17,7 @@ from harness.simulation.platform.groups import ring_all
 from harness.simulation.platform.ivr import Menu
 from harness.simulation.platform.routes import GroupRoute, LineRoute
 from harness.simulation.platform.trunk import Gate
+from harness.simulation.watch import Watched
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
 from harness.sip.sdp import G722, G729, PCMA, PCMU, TELEPHONE_EVENT
@@ -212,15 +213,11 @@ class PlatformCall(BackToBack):
         return side.pass_on(toward.media.remote, lambda codec: codec.is_same(agreed) or is_event(codec))
 
     def answer(self, toward: Leg, leg: Leg) -> bytes:
-        """What the new leg answered; its own choice where that was not offered (it then hears nothing, as happens)."""
+        """What the new leg answered, unless the caller's side is to have a law of its own."""
         media = toward.media
         assert isinstance(media, LegMedia)
-        assert leg.media.remote is not None
-        if media.local is None and media.remote is not None:
-            offered = audio_of(media.remote).codecs
-            answered = next(codec for codec in audio_of(leg.media.remote).codecs if is_g711(codec))
-            if not any(codec.is_same(answered) for codec in offered):
-                return media.answer(bytes(media.remote))
+        if media.local is None and media.remote is not None and self._wrong(Fault.G711_ONE_SIDE):
+            return media.answer(bytes(media.remote))
         return super().answer(toward, leg)
 
     def _spoilt_offer(self) -> Callable[[Side, Leg], bytes] | None:
@@ -266,6 +263,10 @@ class PlatformCall(BackToBack):
             Fault.HIGH_DELAY: lambda: (spoil.delayed(0.7), spoil.delayed(0.7)),
         }
         return next((make() for fault, make in makers.items() if self._wrong(fault)), (None, None))
+
+    def watched(self) -> list[Watched]:
+        """Its answered legs."""
+        return [(leg.call, leg.media) for leg in self if leg.is_up and isinstance(leg.media, LegMedia)]
 
     # --- what the legs ask for ---------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from harness.simulation.media.relay import Relay
 from harness.simulation.synthflow.record import CallRecord
 from harness.simulation.synthflow.studio import Channel
 from harness.simulation.synthflow.trunks import Refusal
+from harness.simulation.watch import Watched
 from harness.simulation.wire.call import CallFailedError, End, How
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, sdp_of
@@ -56,6 +57,15 @@ class Conversation:
         call.on_info = self._on_info
         call.on_reinvite = self._renegotiate
         call.on_update = self._renegotiate
+
+    def watched(self) -> list[Watched]:
+        """Its answered legs."""
+        pairs = ((self._call, self._media), (self._second, self._second_media))
+        return [
+            (call, media)
+            for call, media in pairs
+            if call is not None and media is not None and call.state == "confirmed"
+        ]
 
     # --- taking the call ---------------------------------------------------------------------------
 

@@ -69,7 +69,8 @@ class RunningWorld:
 
 def is_quiet(books: dict[str, Any]) -> bool:
     return not books["channels"] and not any(
-        tenant["calls"] or tenant["ai_calls"] or tenant["relays"] or tenant["trunks_in_use"] for tenant in books["tenants"]
+        tenant["calls"] or tenant["ai_calls"] or tenant["relays"] or tenant["trunks_in_use"]
+        for tenant in books["tenants"]
     )
 
 
