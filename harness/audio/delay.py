@@ -79,9 +79,7 @@ def pulses_in(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Pulse
     return sorted(found, key=lambda pulse: pulse.at)
 
 
-def one_way_delay(
-    received: NDArray[np.int16], rate: int, *, sent_from: float, received_from: float
-) -> Delay | None:
+def one_way_delay(received: NDArray[np.int16], rate: int, *, sent_from: float, received_from: float) -> Delay | None:
     """The delay of a probe in a recording, or None when fewer than three pulses were heard.
 
     ``sent_from`` is when the probe's first sample left, ``received_from`` when the recording's first sample came, both in

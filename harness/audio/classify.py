@@ -1,0 +1,337 @@
+"""What a recording holds, span by span: marks, digits, the network's tones, speech, music, noise, silence."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.detector import Heard, marks_heard
+from harness.audio.dtmf import digits_in
+from harness.audio.marks import SAMPLE_RATE
+from harness.audio.resample import resample
+from harness.audio.speech import levels
+from harness.audio.tone_plans import PLANS, Cadence
+
+Kind = Literal["mark", "speech", "silence", "dtmf", "ringback", "busy", "sit", "fax", "dial", "tone", "music", "noise"]
+
+_SILENT_DBOV: Final = -50.0
+_STEP: Final = 160
+_WINDOW: Final = 512
+_STEP_SECONDS: Final = _STEP / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time of one kind of sound (seconds of the recording); ``detail`` says which mark, digit or tone."""
+
+    kind: Kind
+    began: float
+    ended: float
+    detail: str = ""
+
+
+def classify(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Span]:
+    """Divide a recording into spans, in order of time and without gaps, none shorter than 40 ms or so."""
+    audio = resample(samples, rate, SAMPLE_RATE)
+    total = len(audio) / SAMPLE_RATE
+    spans = _marks(audio, total)
+    taken = _Cover(spans)
+    spans += taken.add(
+        Span("dtmf", digit.began, digit.began + digit.duration, digit.digit) for digit in digits_in(audio)
+    )
+    spans += taken.add(_network_tones(_tones(audio)))
+    spans += _rest(audio, taken, total)
+    return _joined(sorted(spans, key=lambda span: span.began))
+
+
+class _Cover:
+    """The times that are spoken for."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self._spans = list(spans)
+
+    def add(self, spans: Iterable[Span]) -> list[Span]:
+        """Those of the spans that do not lie mostly in time already taken; they are taken then."""
+        new = [span for span in spans if self._overlap(span) < 0.5 * (span.ended - span.began)]
+        self._spans += new
+        return new
+
+    def free(self, total: float) -> list[tuple[float, float]]:
+        """What is left of 0…total."""
+        gaps, at = [], 0.0
+        for span in sorted(self._spans, key=lambda span: span.began):
+            if span.began - at > 0.02:
+                gaps.append((at, span.began))
+            at = max(at, span.ended)
+        if total - at > 0.02:
+            gaps.append((at, total))
+        return gaps
+
+    def _overlap(self, span: Span) -> float:
+        return sum(max(0.0, min(span.ended, other.ended) - max(span.began, other.began)) for other in self._spans)
+
+
+def _marks(audio: NDArray[np.int16], total: float) -> list[Span]:
+    spans: list[Span] = []
+    present: Heard | None = None
+    for fact in marks_heard(audio):
+        if isinstance(fact, Heard):
+            if present is None:
+                present = fact
+        elif present is not None:
+            spans.append(Span("mark", present.began, fact.at, f"mark {fact.mark}"))
+            present = None
+    if present is not None:
+        spans.append(Span("mark", present.began, total, f"mark {present.mark}"))
+    return spans
+
+
+@dataclass(frozen=True, slots=True)
+class _Tone:
+    """Nearly nothing but one steady frequency (or two close together, then their middle) for a while."""
+
+    hz: float
+    second_hz: float  # 0.0 when there is none
+    began: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.began
+
+
+def _tones(audio: NDArray[np.int16]) -> list[_Tone]:
+    if len(audio) < _WINDOW:
+        return []
+    windows = np.lib.stride_tricks.sliding_window_view(audio, _WINDOW)[::_STEP] * _HANN
+    power = np.square(np.abs(np.fft.rfft(windows, axis=1)))
+    power[:, :12] = 0.0  # below 190 Hz a telephone line carries hum
+    total = np.maximum(power.sum(axis=1), 1e-3)
+    first, first_power = _strongest(power)
+    second, second_power = _strongest(power)
+    quiet = 10 * np.log10(total / _WINDOW_POWER) < _SILENT_DBOV
+    pure = ((first_power + second_power) / total > 0.85) & ~quiet
+    second = np.where(second_power > 0.08 * total, second, 0.0)
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    low, high = np.where(low > 0, low, high), np.where(low > 0, high, 0.0)
+    tones: list[_Tone] = []
+    begin: int | None = None
+    for at in range(len(pure) + 1):
+        goes_on = (
+            begin is not None
+            and at < len(pure)
+            and pure[at]
+            and abs(low[at] - low[at - 1]) < 25
+            and abs(high[at] - high[at - 1]) < 25
+        )
+        if goes_on:
+            continue
+        if begin is not None and at - begin >= 4:
+            middle = slice(begin + 1, max(begin + 2, at - 1))
+            # Windows half full of the tone are counted at either end: together one window's length.
+            began = begin * _STEP_SECONDS + _WINDOW / SAMPLE_RATE / 2
+            ended = (at - 1) * _STEP_SECONDS + _WINDOW / SAMPLE_RATE / 2
+            tones.append(_Tone(float(np.median(low[middle])), float(np.median(high[middle])), began, ended))
+        begin = at if at < len(pure) and pure[at] else None
+    return tones
+
+
+def _strongest(power: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Each window's strongest peak: its centre (Hz) and power; it is taken out of ``power``."""
+    rows = np.arange(len(power))[:, None]
+    near = power.argmax(axis=1)[:, None] + np.arange(-4, 5)  # two tones 50 Hz apart, or a modulated one, are one peak
+    near = np.clip(near, 0, power.shape[1] - 1)
+    values = power[rows, near]
+    sums = values.sum(axis=1)
+    centre = (values * near).sum(axis=1) / np.maximum(sums, 1e-9) * SAMPLE_RATE / _WINDOW
+    power[rows, near] = 0.0
+    return centre, sums
+
+
+def _network_tones(tones: list[_Tone]) -> list[Span]:
+    spans: list[Span] = []
+    at = 0
+    while at < len(tones):
+        found, used = _special(tones[at:])
+        if found is None:
+            found, used = _cadenced(tones[at:])
+        if found is not None:
+            spans.append(found)
+        at += used
+    return spans
+
+
+def _special(tones: Sequence[_Tone]) -> tuple[Span | None, int]:
+    """Special information tones, fax tones, or a plain long tone at the beginning of ``tones``."""
+    first = tones[0]
+    if len(tones) >= 3:
+        three = tones[:3]
+        close = all(later.began - earlier.ended < 0.12 for earlier, later in itertools.pairwise(three))
+        places = (860 < three[0].hz < 1040, 1310 < three[1].hz < 1490, 1700 < three[2].hz < 1880)
+        if close and all(places) and all(0.2 < tone.seconds < 0.5 for tone in three):
+            heard = ", ".join(f"{tone.hz:.0f} Hz {tone.seconds * 1000:.0f} ms" for tone in three)
+            return Span("sit", first.began, three[2].ended, heard), 3
+    if abs(first.hz - 1100) < 38 and not first.second_hz and 0.4 < first.seconds < 0.62:
+        return Span("fax", first.began, first.ended, "calling tone (CNG)"), 1
+    if abs(first.hz - 2100) < 20 and not first.second_hz and first.seconds > 0.8:
+        return Span("fax", first.began, first.ended, "answer tone (CED)"), 1
+    if first.seconds > 2.6 or (first.seconds > 0.5 and not _call_progress(first)):
+        kind: Kind = "dial" if _call_progress(first) else "tone"
+        return Span(kind, first.began, first.ended, _frequencies(first)), 1
+    return None, 1
+
+
+def _call_progress(tone: _Tone) -> bool:
+    return 330 < tone.hz < 500 and (not tone.second_hz or 400 < tone.second_hz < 650)
+
+
+def _cadenced(tones: Sequence[_Tone]) -> tuple[Span | None, int]:
+    """Ringing or busy tone at the beginning of ``tones``: the same tone again and again in a rhythm."""
+    first = tones[0]
+    if not _call_progress(first):
+        return None, 1
+    run = [first]
+    for tone in tones[1:]:
+        alike = abs(tone.hz - first.hz) < 20 and abs(tone.second_hz - first.second_hz) < 20
+        if not alike or tone.began - run[-1].ended > 6.5 or tone.seconds > 2.6:
+            break
+        pause = tone.began - run[-1].ended
+        if len(run) >= 3 and pause > 1.5 and all(later < 1.2 for later in _pauses(run)):
+            break  # busy tone, and later something else
+        run.append(tone)
+    pauses = _pauses(run)
+    on = [tone.seconds for tone in run]
+    plan = _plan(first, on, pauses)
+    if any(pause > 1.5 for pause in pauses) or (len(run) <= 2 and max(on) > 0.7):
+        kind: Kind = "ringback"
+    elif len(run) >= 2 and max(on) < 1.0:
+        kind = "busy"
+    elif len(run) == 1 and first.seconds < 0.3:
+        return None, 1
+    else:
+        kind = "tone"
+    rhythm = f"{_frequencies(first)}, {np.median(on):.2f} s on"
+    if pauses:
+        rhythm += f", {max(pauses):.2f} s off"
+    return Span(kind, first.began, run[-1].ended, rhythm + (f"; as in {plan}" if plan else "")), len(run)
+
+
+def _pauses(run: Sequence[_Tone]) -> list[float]:
+    return [later.began - earlier.ended for earlier, later in itertools.pairwise(run)]
+
+
+def _plan(tone: _Tone, on: list[float], pauses: list[float]) -> str:
+    """The countries whose ringing or busy tone this is, at most three of them; the rhythm decides."""
+    if len(on) < 2:
+        return ""
+    names = []
+    for plan in PLANS.values():
+        for name, cadence in (("ringing", plan.ringback), ("busy", plan.busy), ("congestion", plan.congestion)):
+            if _fits(tone, on, pauses, cadence):
+                names.append(f"{plan.country} ({name})")
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+
+
+def _fits(tone: _Tone, on: list[float], pauses: list[float], cadence: Cadence) -> bool:
+    frequencies = cadence[0].frequencies
+    middle = sum(frequencies) / len(frequencies)
+    apart = len(frequencies) == 2 and frequencies[1] - frequencies[0] > 100
+    near = (
+        abs(tone.hz - frequencies[0]) < 15 and abs(tone.second_hz - frequencies[1]) < 15
+        if apart
+        else abs(tone.hz - middle) < 12
+    )
+    wanted_on = {segment.seconds for segment in cadence[::2]}
+    wanted_off = {segment.seconds for segment in cadence[1::2]}
+    return (
+        near
+        and all(any(abs(seconds - wanted) < 0.06 + 0.04 * wanted for wanted in wanted_on) for seconds in on[:-1])
+        and all(any(abs(seconds - wanted) < 0.06 + 0.04 * wanted for wanted in wanted_off) for seconds in pauses)
+    )
+
+
+def _frequencies(tone: _Tone) -> str:
+    return f"{tone.hz:.0f}+{tone.second_hz:.0f} Hz" if tone.second_hz else f"{tone.hz:.0f} Hz"
+
+
+def _rest(audio: NDArray[np.int16], taken: _Cover, total: float) -> list[Span]:
+    """Speech, music, noise or silence where nothing more exact is known."""
+    spans: list[Span] = []
+    level = levels(audio)
+    for begin, end in taken.free(total):
+        first, last = round(begin / _STEP_SECONDS), round(end / _STEP_SECONDS)
+        loud = level[first:last] > _SILENT_DBOV
+        for from_, to, active in _stretches(loud):
+            active = active and (to - from_ >= 5 or len(loud) < 5)
+            began, ended = begin + from_ * _STEP_SECONDS, min(end, begin + to * _STEP_SECONDS)
+            kind: Kind = "silence"
+            if active:
+                kind = _broad_kind(audio[int(began * SAMPLE_RATE) : int(ended * SAMPLE_RATE)])
+            spans.append(Span(kind, began, ended))
+    return spans
+
+
+def _stretches(loud: NDArray[np.bool_]) -> list[tuple[int, int, bool]]:
+    """Runs of loud and quiet frames; pauses under 400 ms belong to what surrounds them, clicks under 40 ms to silence."""
+    runs = _runs(loud.copy())
+    smooth = loud.copy()
+    for begin, end, active in runs:
+        if not active and end - begin < 20 and begin > 0 and end < len(loud):
+            smooth[begin:end] = True
+    for begin, end, active in _runs(smooth):
+        if active and end - begin < 2:
+            smooth[begin:end] = False
+    return _runs(smooth)
+
+
+def _runs(values: NDArray[np.bool_]) -> list[tuple[int, int, bool]]:
+    edges = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), len(values)]
+    return [(begin, end, bool(values[begin])) for begin, end in itertools.pairwise(edges) if end > begin]
+
+
+def _broad_kind(audio: NDArray[np.int16]) -> Kind:
+    """Speech, music or noise, by how steady the level and how lasting the spectral peaks are."""
+    if len(audio) < 2 * _WINDOW:
+        return "speech" if len(audio) > _WINDOW else "noise"
+    windows = np.lib.stride_tricks.sliding_window_view(audio, _WINDOW)[::_STEP] * _HANN
+    power = np.square(np.abs(np.fft.rfft(windows, axis=1)))[:, 12:224] + 1e-3
+    level = 10 * np.log10(power.sum(axis=1))
+    swing = float(np.percentile(level, 90) - np.percentile(level, 10))
+    flatness = float(np.median(np.exp(np.mean(np.log(power), axis=1)) / np.mean(power, axis=1)))
+    if swing < 7.0 and flatness > 0.1:
+        return "noise"
+    # A partial of music stays in its bin for 160 ms; those of a voice glide.
+    later = 8
+    if len(power) <= later:
+        return "speech"
+    peaks = (power[:, 1:-1] > power[:, :-2]) & (power[:, 1:-1] > power[:, 2:])
+    peaks &= power[:, 1:-1] > 0.02 * power.max(axis=1, keepdims=True)
+    stays = peaks[:-later] & peaks[later // 2 : -later // 2] & peaks[later:]
+    lasting = float(stays.sum() / max(1, peaks[:-later].sum()))
+    pauses = float(np.mean(level < np.percentile(level, 90) - 18))
+    # A few pure partials hold nearly all of a beeping tune, never of a voice.
+    strongest = np.sort(power, axis=1)[:, -8:].sum(axis=1) / power.sum(axis=1)
+    pure = float(np.median(strongest))
+    return "music" if lasting - 0.8 * pauses > 0.2 or pure > 0.85 else "speech"
+
+
+def _joined(spans: list[Span]) -> list[Span]:
+    """Neighbours of one kind as one, so far as they say no different thing."""
+    joined: list[Span] = []
+    for span in spans:
+        last = joined[-1] if joined else None
+        if last is not None and (last.kind, last.detail) == (span.kind, span.detail) and span.began - last.ended < 0.1:
+            joined[-1] = Span(last.kind, last.began, span.ended, last.detail)
+        elif span.ended - span.began > 0.03:
+            joined.append(span)
+    return joined
+
+
+_HANN: Final = np.hanning(_WINDOW + 2)[1:-1]
+#: The power of a full-scale square wave, as the windows above measure it.
+_WINDOW_POWER: Final = 32768.0**2 * _WINDOW / 2 * float(np.sum(_HANN**2))
