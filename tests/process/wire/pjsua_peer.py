@@ -19,7 +19,7 @@ def say(event: str, **facts: Any) -> None:
     print(json.dumps({"event": event, **facts}), flush=True)
 
 
-class Call(pj.Call):
+class Call(pj.Call):  # type: ignore[misc]
     def onCallState(self, prm: pj.OnCallStateParam) -> None:
         info = self.getInfo()
         say("state", state=info.stateText, code=info.lastStatusCode, reason=info.lastReason, call=self.getId())
@@ -44,7 +44,7 @@ class Call(pj.Call):
         say("digit", digit=prm.digit)
 
 
-class Account(pj.Account):
+class Account(pj.Account):  # type: ignore[misc]
     def onRegState(self, prm: pj.OnRegStateParam) -> None:
         say("registered", code=prm.code, expires=prm.expiration)
 

@@ -100,7 +100,7 @@ def test_refusals(nodes: Any, data: bytes, status: int, header: str | None, valu
         response = await plain.final()
         assert response.status == status
         assert response.to.tag is not None
-        if header is not None:
+        if header is not None and value is not None:
             assert value in (response.get(header) or "")
         if status >= 300 and data.startswith(b"INVITE") and response.has("Call-ID"):
             plain.send(data.replace(b"INVITE sip", b"ACK sip").replace(b"1 INVITE", b"1 ACK"))
