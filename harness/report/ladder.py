@@ -142,9 +142,9 @@ def text(evidence: CaseEvidence, width: int = 26) -> str:
 
 
 def _text_arrow(line: list[str], arrow: Arrow, source: int, target: int) -> None:
-    label = f" {arrow.label} {'/'.join(arrow.numbers)} "
+    numbers = "/".join(arrow.numbers)
     if source == target:
-        _put(line, source + 2, f"↺{label}")
+        _put(line, source + 2, f"↺ {arrow.label} {numbers}")
         return
     left, right = sorted((source, target))
     for column in range(left + 1, right):
@@ -154,7 +154,8 @@ def _text_arrow(line: list[str], arrow: Arrow, source: int, target: int) -> None
     else:
         line[left + 1] = "◀"
     room = right - left - 4
-    _put(line, left + 2 + max(0, (room - len(label)) // 2), label[:room])
+    label = f" {_short(arrow.label, room - len(numbers) - 3)} {numbers} "  # a number is what findings point to
+    _put(line, left + 2 + max(0, (room - len(label)) // 2), label)
 
 
 def _put(line: list[str], column: int, words: str, *, centred: bool = False) -> None:
@@ -203,7 +204,7 @@ def svg(evidence: CaseEvidence, *, anchors: str = "") -> str:
     centres = [_LEFT + _COLUMN // 2 + index * _COLUMN for index in range(count)]
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" viewBox="0 0 {width} {height:.0f}" width="{width}" '
-        f'height="{height:.0f}" role="img" aria-label="Ladder of {xml(evidence.id)}">'
+        f'height="{height:.0f}" style="min-width:{width * 0.75:.0f}px" role="img" aria-label="Ladder of {xml(evidence.id)}">'
         f"<style>{_STYLE}</style><defs>"
         + "".join(
             f'<marker id="{xml(anchors)}a-{name}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8" markerHeight="8" '

@@ -110,6 +110,13 @@ class TestLadder:
         assert invite.lstrip().startswith("0.000")
         assert invite.rindex("▶") > invite.index("INVITE")
 
+    def test_a_long_reason_never_hides_the_number(self, tmp_path: Path, samples: ModuleType) -> None:
+        with samples.playing(tmp_path / "case") as sample:
+            sample.message("received", samples.sip("SIP/2.0 407 Proxy Authentication Required", "1 REGISTER"))
+        (line,) = [line for line in ladder.text(CaseEvidence.read(tmp_path / "case"), 24).splitlines() if "407" in line]
+
+        assert "… m1 " in line
+
     def test_every_lifeline_is_there_once(self, transfer: CaseEvidence) -> None:
         lifelines = ladder.Ladder.of(transfer).lifelines
 

@@ -214,4 +214,11 @@ def test_names_come_from_the_deployment() -> None:
     assert found["voices"]
     assert names(deployment.model_copy(update={"kind": "live"}))["mask"] is True
     platform = deployment.platform.model_copy(update={"host": "192.0.2.7"})
-    assert names(deployment.model_copy(update={"platform": platform}))["hosts"] == {"192.0.2.7": "talkdesk"}
+    trunk = deployment.trunks[0].model_copy(
+        update={"ai": "synthflow", "host": "192.0.2.8", "termination": "192.0.2.9:5060"}
+    )
+    assert names(deployment.model_copy(update={"platform": platform, "trunks": (trunk,)}))["hosts"] == {
+        "192.0.2.7": "talkdesk",
+        "192.0.2.8": "synthflow",
+        "192.0.2.9": "talkdesk trunk",
+    }
