@@ -111,11 +111,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if empty:
         config.hook.pytest_deselected(items=empty)
     left = [item for item in items if item not in empty]
-    items[:] = sorted(left, key=lambda item: -_seconds(item))
+    items[:] = _in_order(left, run.workers)
     for item in items:
         if found := case_of(item):
             longest = max(run.deployment(found.deployment).limits.seconds_per_call, found.row.seconds)
             item.add_marker(pytest.mark.timeout(longest + _LAST_RESORT_S, method="signal"))
+
+
+def _in_order(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The longest first. xdist hands each worker two to begin with, and a worker keeps the second to itself while the
+    first runs: so behind each of the longest stands one of the shortest.
+    """
+    ordered = sorted(items, key=lambda item: -_seconds(item))
+    if not workers or len(ordered) < 2 * workers:
+        return ordered
+    longest, rest, shortest = ordered[:workers], ordered[workers:-workers], ordered[-workers:]
+    return [item for pair in zip(longest, reversed(shortest), strict=True) for item in pair] + rest
 
 
 def _seconds(item: pytest.Item) -> float:
