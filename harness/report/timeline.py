@@ -36,7 +36,8 @@ def svg(evidence: CaseEvidence) -> str:
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'style="min-width:{width * 0.6:.0f}px" role="img" aria-label="What each leg heard in {xml(evidence.id)}"><style>{_STYLE}</style>'
+        f'style="min-width:{width * 0.6:.0f}px" role="img" aria-label="What each leg heard in {xml(evidence.id)}">'
+        f"<style>{_STYLE}</style>"
         f'<rect width="{width}" height="{height}" fill="#fff"/>'
     ]
     for second in _ticks(end - began):
