@@ -132,6 +132,8 @@ class Guard:
         if _NANP_976.fullmatch(number):
             return f"{number} is a premium-rate number (safety.allow may name it)"
         region = phonenumbers.region_code_for_number(parsed)
+        if region is None and parsed.country_code == phonenumbers.country_code_for_region(self._region):
+            return None  # at home, and nobody's: how else is a number tried that nobody has?
         if region != self._region:
             where = {None: "no country that is known", "001": "no country's network"}.get(region, str(region))
             return f"{number} belongs to {where}, and the deployment to {self._region} (safety.allow may name it)"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from harness.preflight.lines import REGISTRATION, ROUTING, Line, failed, ok, warning
-from harness.preflight.probes import Place, Probing, unverified, verified
+from harness.preflight.probes import Place, Probing, is_address, unverified, verified
 from harness.preflight.wire import NoLinkError, explained
 
 _SOON = datetime.timedelta(days=21)
@@ -115,7 +115,10 @@ async def _no_handshake(
     try:
         version, _ = await _shake(probing, place, address, unverified())
     except NoLinkError:
-        detail, fix = error.detail, "Check that the port speaks TLS at all: 32682 does, 32681 does not."
+        detail, fix = (
+            f"no handshake: {error.detail}",
+            "Check that the port speaks TLS at all: 32682 does, 32681 does not.",
+        )
     else:
         detail, fix = f"only {version}; the softphones speak TLS 1.2 at most", "Allow TLS 1.2 there."
     return failed(name, detail, on.row, fix)
@@ -171,10 +174,8 @@ def names_of(certificate: x509.Certificate) -> Iterator[str]:
 def matches(host: str, name: str) -> bool:
     """Whether a certificate's name is ``host``; a wildcard stands for one whole leftmost label (RFC 6125 6.4.3)."""
     host, name = host.strip("[]").lower().rstrip("."), name.lower().rstrip(".")
-    try:
-        return ipaddress.ip_address(host) == ipaddress.ip_address(name)
-    except ValueError:
-        pass
+    if is_address(host):
+        return is_address(name) and ipaddress.ip_address(host) == ipaddress.ip_address(name)
     if name.startswith("*."):
         return host.partition(".")[2] == name[2:]
     return host == name

@@ -227,7 +227,7 @@ def explained(error: Exception, place: Place) -> NoLinkError:
         case ConnectionRefusedError():
             return NoLinkError("refused", "the connection was refused: nothing listens there, or a firewall rejects it")
         case ConnectionError():
-            return NoLinkError("refused", f"the connection was cut: {error.strerror or error}")
+            return NoLinkError("refused", f"the connection was cut {error.strerror or ''}".rstrip())
         case OSError() if place.bind and _is_about_binding(error):
             return NoLinkError("bind", f"{place.bind} is no address of this machine")
         case _:

@@ -1,0 +1,364 @@
+"""A far end made of tiny servers, each wrong in the way a test wants; and a deployment that points at them."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import itertools
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import dns.asyncresolver
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from harness.deployment import Deployment, from_plain
+from harness.preflight import Line, Report, run
+from harness.sip.framing import StreamFramer
+from harness.sip.message import Message, Request, Response
+
+Answer = Callable[[Request], "Response | bytes | None"]
+
+_addresses = itertools.count(1)
+
+
+def fresh_address() -> str:
+    """An address of 127.0.0.0/8 for one test."""
+    number = next(_addresses)
+    return f"127.{192 + os.getpid() % 60}.{number // 250}.{number % 250 + 2}"
+
+
+def fine(request: Request) -> Response:
+    """200, as any server says."""
+    return Response.to_request(request, 200, tag="far")
+
+
+class FarEnd:
+    """Servers on one loop in a thread of their own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.address = fresh_address()
+        self.requests: list[Request] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._closers: list[Callable[[], None]] = []
+
+    def _do(self, work: Awaitable[Any]) -> Any:
+        async def waits() -> Any:
+            return await work
+
+        return asyncio.run_coroutine_threadsafe(waits(), self._loop).result(10)
+
+    def close(self) -> None:
+        async def end() -> None:
+            for closer in self._closers:
+                closer()
+            for task in asyncio.all_tasks():
+                if task is not asyncio.current_task():
+                    task.cancel()
+            await asyncio.sleep(0)
+
+        self._do(end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    # SIP
+
+    def udp(self, answer: Answer = fine) -> int:
+        """A port that answers datagrams."""
+        far = self
+
+        class Server(asyncio.DatagramProtocol):
+            def connection_made(self, transport: Any) -> None:
+                self.transport = transport
+
+            def datagram_received(self, data: bytes, addr: Any) -> None:
+                request = Message.parse(data)
+                assert isinstance(request, Request)
+                far.requests.append(request)
+                if (response := answer(request)) is not None:
+                    self.transport.sendto(bytes(response), addr)
+
+        transport, _ = self._do(self._loop.create_datagram_endpoint(Server, local_addr=(self.address, 0)))
+        self._closers.append(transport.close)
+        port: int = transport.get_extra_info("sockname")[1]
+        return port
+
+    def stream(self, answer: Answer = fine, context: ssl.SSLContext | None = None, *, hang_up: bool = False) -> int:
+        """A port that answers on connections, over TLS if there is a context."""
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            framer = StreamFramer()
+            with suppress(OSError, asyncio.CancelledError):
+                while data := await reader.read(65536):
+                    if hang_up:
+                        break
+                    for raw in framer.feed(data):
+                        request = Message.parse(raw)
+                        assert isinstance(request, Request)
+                        self.requests.append(request)
+                        if (response := answer(request)) is not None:
+                            writer.write(bytes(response))
+            writer.transport.abort()
+
+        return self._serve(serve, context)
+
+    def _serve(self, serve: Any, context: ssl.SSLContext | None) -> int:
+        server = self._do(asyncio.start_server(serve, self.address, 0, ssl=context))
+        self._closers.append(server.close)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    def closed_port(self) -> int:
+        """A port nobody listens at."""
+        with socket.socket() as trial:
+            trial.bind((self.address, 0))
+            port: int = trial.getsockname()[1]
+            return port
+
+    # HTTP
+
+    def api(self, status: str = "200 OK", headers: str = "", *, silent: bool = False) -> str:
+        """The API; its base address."""
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(OSError, asyncio.CancelledError, asyncio.IncompleteReadError):
+                await reader.readuntil(b"\r\n\r\n")
+                if silent:
+                    await asyncio.Event().wait()
+                writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 2\r\n{headers}\r\n{{}}".encode())
+                await writer.drain()
+            writer.close()
+
+        return f"http://{self.address}:{self._serve(serve, None)}/v2"
+
+    # STUN
+
+    def stun(self, mapped: Callable[[tuple[str, int], int], tuple[str, int]] | None) -> str:
+        """Two neighbouring ports that tell where requests came from; ``mapped`` (source, which) changes what they say."""
+
+        class Server(asyncio.DatagramProtocol):
+            def __init__(self, which: int) -> None:
+                self.which = which
+
+            def connection_made(self, transport: Any) -> None:
+                self.transport = transport
+
+            def datagram_received(self, data: bytes, addr: Any) -> None:
+                if mapped is None:
+                    return
+                host, port = mapped(addr[:2], self.which)
+                packed = int(ipaddress.IPv4Address(host)) ^ 0x2112A442
+                value = b"\0\x01" + (port ^ 0x2112).to_bytes(2, "big") + packed.to_bytes(4, "big")
+                attribute = b"\0\x20\0\x08" + value
+                self.transport.sendto(b"\x01\x01" + len(attribute).to_bytes(2, "big") + data[4:20] + attribute, addr)
+
+        first = self._do(self._loop.create_datagram_endpoint(lambda: Server(0), local_addr=(self.address, 0)))[0]
+        port = first.get_extra_info("sockname")[1]
+        second = self._do(self._loop.create_datagram_endpoint(lambda: Server(1), local_addr=(self.address, port + 1)))[
+            0
+        ]
+        self._closers += [first.close, second.close]
+        return f"{self.address}:{port}"
+
+    # DNS
+
+    def dns(self, zone: dict[tuple[str, str], list[str]], *, silent: bool = False) -> dns.asyncresolver.Resolver:
+        """A resolver that asks a name server of ours."""
+
+        class Server(asyncio.DatagramProtocol):
+            def connection_made(self, transport: Any) -> None:
+                self.transport = transport
+
+            def datagram_received(self, data: bytes, addr: Any) -> None:
+                if silent:
+                    return
+                query = dns.message.from_wire(data)
+                answer = dns.message.make_response(query)
+                answer.flags |= dns.flags.RA
+                question = query.question[0]
+                name, kind = question.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(question.rdtype)
+                if records := zone.get((name, kind)):
+                    answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *records))
+                elif not any(known == name for known, _ in zone):
+                    answer.set_rcode(dns.rcode.NXDOMAIN)
+                self.transport.sendto(answer.to_wire(), addr)
+
+        transport, _ = self._do(self._loop.create_datagram_endpoint(Server, local_addr=(self.address, 0)))
+        self._closers.append(transport.close)
+        resolver = dns.asyncresolver.Resolver(configure=False)
+        resolver.nameservers = [self.address]
+        resolver.port = transport.get_extra_info("sockname")[1]
+        resolver.lifetime = resolver.timeout = 0.5
+        return resolver
+
+    # Certificates
+
+    def certificate(
+        self,
+        names: tuple[str, ...] | None = None,
+        *,
+        days: int = 90,
+        starts: int = -1,
+        signed_by: str = "ca",
+        versions: tuple[ssl.TLSVersion, ssl.TLSVersion] = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
+    ) -> ssl.SSLContext:
+        """A server's context whose certificate is wrong where asked; ``signed_by`` is ``ca``, ``stranger`` or ``self``."""
+        now = datetime.datetime.now(datetime.UTC)
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
+        if signed_by == "self":
+            issuer, issuer_key = subject, key
+        else:
+            issuer, issuer_key = self._authority(signed_by)
+        general = [
+            x509.IPAddress(ipaddress.ip_address(name)) if name.replace(".", "").isdigit() else x509.DNSName(name)
+            for name in (names if names is not None else (self.address,))
+        ]
+        built = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now + datetime.timedelta(days=starts))
+            .not_valid_after(now + datetime.timedelta(days=days))
+        )
+        if general:
+            built = built.add_extension(x509.SubjectAlternativeName(general), critical=False)
+        certificate = built.sign(issuer_key, hashes.SHA256())
+        path = self.directory / f"server-{next(_addresses)}.pem"
+        path.write_bytes(
+            certificate.public_bytes(serialization.Encoding.PEM)
+            + key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        context.minimum_version, context.maximum_version = versions
+        return context
+
+    @property
+    def ca_file(self) -> str:
+        """The authority that ``signed_by="ca"`` means."""
+        self._authority("ca")
+        return str(self.directory / "ca.pem")
+
+    def _authority(self, name: str) -> tuple[x509.Name, ec.EllipticCurvePrivateKey]:
+        path = self.directory / f"{name}.pem"
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        if not path.exists():
+            now = datetime.datetime.now(datetime.UTC)
+            key = ec.generate_private_key(ec.SECP256R1())
+            certificate = (
+                x509.CertificateBuilder()
+                .subject_name(subject)
+                .issuer_name(subject)
+                .public_key(key.public_key())
+                .serial_number(x509.random_serial_number())
+                .not_valid_before(now - datetime.timedelta(days=400))
+                .not_valid_after(now + datetime.timedelta(days=400))
+                .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+                .sign(key, hashes.SHA256())
+            )
+            path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+            path.with_suffix(".key").write_bytes(
+                key.private_bytes(
+                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+                )
+            )
+        loaded = serialization.load_pem_private_key(path.with_suffix(".key").read_bytes(), None)
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+        return subject, loaded
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[FarEnd]:
+    far = FarEnd(tmp_path)
+    yield far
+    far.close()
+
+
+Look = Callable[..., Line]
+
+
+class Lab:
+    """A small deployment whose account is at ``far``, changed as a test wants, and looked at."""
+
+    def __init__(self, far: FarEnd) -> None:
+        self.far = far
+        self.settings: dict[str, Any] = {"patience": 0.4}
+        self.plain: dict[str, Any] = {
+            "name": "lab",
+            "integration": "talkdesk",
+            "kind": "live",
+            "platform": {"domain": "acme.example"},
+            "trunks": [
+                {
+                    "name": "udp-ip",
+                    "transport": "udp",
+                    "port": 32681,
+                    "ai": "stand-in",
+                    "host": "127.0.0.1",
+                    "termination": None,
+                }
+            ],
+            "lines": {"inbound": {"did": "+13125550100", "assistant": "main"}},
+            "assistants": {"main": {"did": "+12065550100"}},
+            "accounts": {
+                "carrier": {
+                    "domain": "carrier.example",
+                    "transport": "udp",
+                    "host": far.address,
+                    "port": 1,
+                    "register": True,
+                }
+            },
+            "phones": {"caller": {"account": "carrier", "number": "+14155550101", "password": "right"}},
+        }
+
+    @property
+    def account(self) -> dict[str, Any]:
+        account: dict[str, Any] = self.plain["accounts"]["carrier"]
+        return account
+
+    @property
+    def trunk(self) -> dict[str, Any]:
+        trunk: dict[str, Any] = self.plain["trunks"][0]
+        return trunk
+
+    def deployment(self) -> Deployment:
+        return from_plain(self.plain)
+
+    def report(self) -> Report:
+        return run(self.deployment(), **self.settings)
+
+    def line(self, start: str) -> Line:
+        """The only line whose name begins so."""
+        report = self.report()
+        found = [line for line in report.lines if line.name.startswith(start)]
+        assert len(found) == 1, [line.name for line in report.lines]
+        return found[0]
+
+
+@pytest.fixture
+def lab(far: FarEnd) -> Lab:
+    return Lab(far)
