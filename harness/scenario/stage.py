@@ -26,6 +26,7 @@ from harness.phone.rules import Rules
 from harness.phone.waiter import NeverCame
 from harness.report.recorder import CaseRecorder
 from harness.safety import Guard
+from harness.scenario import inquiry
 from harness.scenario.ai_place import AiPlace
 from harness.scenario.ends import Call, End
 from harness.scenario.expect import Expect
@@ -39,6 +40,10 @@ HEADER_NUMBER = "+12065550177"
 
 #: How long a call may wait until the deployment's limits let it be placed, in seconds.
 ADMITTED_WITHIN_S = 30.0
+
+
+#: How long after other agents began to ring the right ones are still waited for.
+_ELSEWHERE_S = 0.5
 
 
 class Stage:
@@ -76,6 +81,7 @@ class Stage:
         self._asides: list[threading.Thread] = []
         self._aside_error: BaseException | None = None
         self._api_troubles: list[str] = []
+        self._began = time.monotonic()
 
     # -- evidence
 
@@ -222,19 +228,24 @@ class Stage:
         return [name for name, phone in self._phones.items() if phone.incoming and name in agents]
 
     def first_incoming(self, phones: Sequence[Phone], within: float, unless: Call) -> Leg:
-        """The first call that reaches one of ``phones``, ringing; raises :class:`NeverCame`, early when ``unless`` ends."""
-        deadline = time.monotonic() + within
+        """The first call that reaches one of ``phones``, ringing.
+
+        Raises :class:`NeverCame`, before the time is over when ``unless`` ends or other agents ring instead.
+        """
         if not phones:
             raise BrokenError("nobody of that group has a phone here, so its call cannot be seen")
+        deadline = time.monotonic() + within
+        names = {phone.name for phone in phones}
+        slice_s = 0.05 if len(phones) > 1 else 0.25
         while True:
             for phone in phones:
-                remaining = deadline - time.monotonic()
-                slice_s = min(remaining, 0.05 if len(phones) > 1 else 0.25)
                 try:
-                    return phone.expect_call(within=max(0.0, slice_s), answer=False)
+                    return phone.expect_call(within=max(0.0, min(deadline - time.monotonic(), slice_s)), answer=False)
                 except NeverCame:
                     if time.monotonic() >= deadline or unless.is_over():
                         raise
+            if set(self.rang()) - names:  # it may still ring here as well, but not much later
+                deadline = min(deadline, time.monotonic() + _ELSEWHERE_S)
 
     def pause(self, seconds: float) -> None:
         """Let time pass on purpose. The loss of the world is raised out of it, by a signal."""
@@ -369,7 +380,11 @@ class Stage:
             raise self._aside_error
         for call in self._every_call():
             self._no_crossing(call)
-        return overall(self.findings)
+        verdict = overall(self.findings)
+        if verdict is Verdict.FAILED:
+            with self.step("a closer look"):
+                inquiry.look_closer(self, self._began)
+        return verdict
 
     def _no_crossing(self, call: Call) -> None:
         heard = call.marks_heard()
