@@ -1,0 +1,117 @@
+"""Facts from findings and events: computed once for a case, before any rule looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from harness import integrations
+from harness.deployment import Deployment, Trunk
+from harness.deployment import Line as LineEntry
+from harness.diagnosis.facts import Facts
+from harness.diagnosis.messages import NumberOf, Seen, at_the_ai, last_records
+from harness.diagnosis.vantage import Vantage
+from harness.events import CallState, Event, FarEndRecord, LegStarted
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.uri import Uri
+from harness.verdict import Finding, Verdict
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What facts are derived from: only what the vantage may see of one case."""
+
+    case: Mapping[str, object]
+    findings: Sequence[Finding]
+    events: Sequence[Event]
+    deployment: Deployment | None
+    vantage: Vantage
+    number_of: NumberOf
+    facts: Facts = field(default_factory=Facts)
+
+    @property
+    def axes(self) -> Mapping[str, str]:
+        """The case's axes."""
+        axes = self.case.get("axes")
+        return axes if isinstance(axes, Mapping) else {}
+
+    def of(self, *checks: str, role: str | None = None) -> list[Finding]:
+        """The findings of these checks, made by that role."""
+        return [f for f in self.findings if f.check in checks and role in (None, self.vantage.made_by(f))]
+
+    @cached_property
+    def at_ai(self) -> list[Seen]:
+        """Messages at the AI's side."""
+        return at_the_ai(self.events, self.vantage, self.number_of)
+
+    @cached_property
+    def records(self) -> list[FarEndRecord]:
+        """What the AI's own interface says of each of its calls."""
+        return last_records(self.events)
+
+    @cached_property
+    def invites(self) -> list[Seen]:
+        """The INVITEs that began a dialog at the AI, the one that was let in last."""
+        return [s for s in self.at_ai if s.received and s.is_request("INVITE") and _begins_dialog(s)]
+
+    @cached_property
+    def call(self) -> LegStarted | None:
+        """The caller's first leg."""
+        legs = [e for e in self.events if isinstance(e, LegStarted) and self.vantage.role(e.phone) == "caller"]
+        return min(legs, key=lambda leg: leg.at, default=None)
+
+    def states(self, leg: str | None) -> list[CallState]:
+        """The states a leg went through."""
+        return [e for e in self.events if isinstance(e, CallState) and e.leg == leg]
+
+    @cached_property
+    def line(self) -> tuple[str, LineEntry] | None:
+        """The line that was called, by the number dialled, else by the case's row."""
+        if self.deployment is None:
+            return None
+        dialled = number_in(self.call.remote_uri) if self.call else None
+        for name, _, number in self.deployment.all_dids():
+            if dialled is not None and number.lstrip("+").endswith(dialled.lstrip("+")) and len(dialled) >= 7:
+                return name, self.deployment.lines[name]
+        try:
+            row = integrations.find(self.deployment.integration).row(str(self.case.get("row")))
+        except KeyError:
+            return None
+        if row.line is None or row.line not in self.deployment.lines:
+            return None
+        return row.line, self.deployment.lines[row.line]
+
+    @cached_property
+    def trunk(self) -> Trunk | None:
+        """The trunk of the case."""
+        if self.deployment is None:
+            return None
+        axes = self.axes
+        for trunk in self.deployment.trunks:
+            wanted = (axes.get("ai"), axes.get("transport"), axes.get("authentication"))
+            if (trunk.ai, trunk.transport, trunk.authentication) == wanted:
+                return trunk
+        return None
+
+    def failed(self, finding: Finding) -> bool:
+        """Whether it speaks against the system under test."""
+        return finding.verdict is Verdict.FAILED
+
+
+def number_in(uri: str) -> str | None:
+    """The user part of a SIP or tel URI, name and brackets apart."""
+    inner = uri.partition("<")[2].partition(">")[0] or uri
+    if inner.startswith("tel:"):
+        return inner[4:].partition(";")[0]
+    try:
+        return (Uri.parse(inner).user or "").partition(";")[0] or None
+    except SipSyntaxError:
+        return None
+
+
+def _begins_dialog(seen: Seen) -> bool:
+    try:
+        return seen.message.to.tag is None
+    except SipSyntaxError:
+        return False

@@ -1,0 +1,187 @@
+"""Rules against facts: what fires is named, what cannot be excluded is listed, what speaks against the rest is said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from harness import integrations
+from harness.deployment import Deployment
+from harness.diagnosis import reach, talk, transfer
+from harness.diagnosis.causes import CAUSES
+from harness.diagnosis.derive import Scene
+from harness.diagnosis.facts import KNOWN, Facts
+from harness.diagnosis.messages import NumberOf
+from harness.diagnosis.result import Cause, Diagnosis, RuledOut
+from harness.diagnosis.rule import Confidence, Rule, Symptom
+from harness.diagnosis.rules import rules_of
+from harness.diagnosis.symptoms import present
+from harness.diagnosis.vantage import Vantage, Visibility
+from harness.errors import SelectionError
+from harness.events import Event, SipMessage
+from harness.verdict import Finding
+
+#: A list of more candidates than this helps nobody; the rest is counted.
+_MOST_SYMPTOM_FACTS = 8
+
+
+def diagnose(
+    case: Mapping[str, object],
+    findings: Sequence[Finding],
+    events: Sequence[Event],
+    deployment: Deployment | None,
+    *,
+    visibility: Visibility = "all",
+    number_of: NumberOf | None = None,
+    rules: Sequence[Rule] | None = None,
+) -> Diagnosis:
+    """What caused the failures among ``findings``; nothing when none of them, as far as can be seen, failed.
+
+    ``case`` has the keys of :meth:`harness.matrix.Case.plain`. ``events`` are in the order in which they were recorded;
+    ``number_of`` gives a message its number in reports, by default counted from ``m1`` in that order. With less than all
+    visible, what the AI's side (and the agents) gave is withheld. ``rules`` replaces the integration's own.
+    """
+    vantage = Vantage(deployment, events, visibility)
+    scene = Scene(
+        case=case,
+        findings=vantage.findings(findings),
+        events=vantage.events(events),
+        deployment=deployment,
+        vantage=vantage,
+        number_of=number_of or _counted(events),
+    )
+    for part in (reach, talk, transfer):
+        part.tell(scene)
+    symptoms = present(scene)
+    integration = str(case.get("integration", ""))
+    table = rules_of(integration) if rules is None else tuple(rules)
+    return _Inference(scene, table, integration).run(symptoms)
+
+
+def _counted(events: Sequence[Event]) -> NumberOf:
+    numbers = {
+        id(event): f"m{index}" for index, event in enumerate((e for e in events if isinstance(e, SipMessage)), start=1)
+    }
+    return lambda message: numbers.get(id(message), "")
+
+
+class _Inference:
+    def __init__(self, scene: Scene, rules: Sequence[Rule], integration: str) -> None:
+        self._facts = scene.facts
+        self._rules = rules
+        self._guide, self._platform = _guide(integration)
+        self._integration = integration
+
+    def run(self, symptoms: Mapping[Symptom, Sequence[Finding]]) -> Diagnosis:
+        """Symptom by symptom, in the order of a call; a cause that explains a later one too is named once."""
+        causes: list[Cause] = []
+        explained: set[Symptom] = set()
+        unexplained: list[str] = []
+        used: set[str] = set()
+        for symptom, findings in symptoms.items():
+            if symptom in explained:
+                continue
+            chosen = self._fired(symptom)
+            sure = bool(chosen)
+            chosen = chosen or self._possible(symptom)
+            if not chosen:
+                unexplained += [str(finding).splitlines()[0] for finding in findings]
+                continue
+            explained |= {symptom}.union(*(rule.symptoms + rule.consequences for rule in chosen))
+            named = {cause.id for cause in causes}
+            causes += [c for c in self._causes(chosen, sure, findings) if c.id not in named]
+            used |= {rule.id for rule in chosen}
+        failed = bool(symptoms)
+        return Diagnosis(
+            causes=tuple(causes),
+            ruled_out=tuple(self._ruled_out(symptoms, used)) if failed else (),
+            nearest_facts=tuple(unexplained + self._nearest()) if unexplained else (),
+            facts=tuple(_told(self._facts)) if failed else (),
+            unexplained=tuple(unexplained),
+        )
+
+    def _fired(self, symptom: Symptom) -> list[Rule]:
+        return [rule for rule in self._of(symptom) if all(c.holds(self._facts) for c in rule.all_conditions)]
+
+    def _possible(self, symptom: Symptom) -> list[Rule]:
+        return [
+            rule
+            for rule in self._of(symptom)
+            if all(c.holds(self._facts) is not False for c in rule.conditions)
+            and all(c.holds(self._facts) for c in rule.essential)
+        ]
+
+    def _of(self, symptom: Symptom) -> Iterable[Rule]:
+        return (rule for rule in self._rules if symptom in rule.symptoms)
+
+    def _causes(self, chosen: Sequence[Rule], sure: bool, findings: Sequence[Finding]) -> list[Cause]:
+        first = {rule.cause: rule for rule in reversed(chosen)}
+        ordered = list(dict.fromkeys(rule.cause for rule in chosen))
+        several = not sure and len(ordered) > 1
+        settles = "" if sure else self._separation([first[cause] for cause in ordered])
+        shown = [str(finding).splitlines()[0] for finding in findings]
+        return [self._cause(first[cause], sure, several, settles, shown) for cause in ordered]
+
+    def _cause(self, rule: Rule, sure: bool, several: bool, settles: str, shown: Sequence[str]) -> Cause:
+        described = CAUSES[rule.cause]
+        section = described.section.get(self._integration, "")
+        confidence: Confidence = rule.confidence if sure else "possible" if several else "likely"
+        return Cause(
+            id=rule.cause,
+            title=described.title,
+            guide_issue=described.issue,
+            fix=described.fix.format(platform=self._platform),
+            link=f"{self._guide}#{section}" if self._guide and section else self._guide,
+            owner=described.owner,
+            confidence=confidence,
+            evidence=tuple(dict.fromkeys([*shown, *self._evidence(rule)])),
+            separating_observation=settles,
+            rule=rule.id,
+            because=rule.because,
+            candidate=several,
+        )
+
+    def _evidence(self, rule: Rule) -> list[str]:
+        known = [self._facts[c.fact] for c in rule.all_conditions if c.fact in self._facts and c.how == "is"]
+        return [f"{fact} ({', '.join(fact.evidence)})" if fact.evidence else str(fact) for fact in known]
+
+    def _separation(self, rules: Sequence[Rule]) -> str:
+        """What would have to be known: the fact that most of the candidates wait for."""
+        waiting = Counter(
+            fact
+            for rule in rules
+            for fact in dict.fromkeys(c.fact for c in rule.conditions if c.holds(self._facts) is None and c.how == "is")
+        )
+        if not waiting:
+            waiting = Counter(c.fact for rule in rules for c in rule.conditions if c.holds(self._facts) is None)
+        return KNOWN[waiting.most_common(1)[0][0]].observe if waiting else ""
+
+    def _ruled_out(self, symptoms: Iterable[Symptom], used: set[str]) -> Iterable[RuledOut]:
+        wanted = set(symptoms)
+        for rule in self._rules:
+            if rule.id in used or not wanted & set(rule.symptoms):
+                continue
+            against = next((c for c in rule.all_conditions if c.holds(self._facts) is False), None)
+            if against is not None:
+                yield RuledOut(rule.id, rule.cause, against.answered(self._facts))
+                continue
+            missing = next((c for c in rule.all_conditions if c.holds(self._facts) is None), None)
+            if missing is not None:
+                yield RuledOut(rule.id, rule.cause, missing.answered(self._facts))
+
+    def _nearest(self) -> list[str]:
+        telling = [f for f in self._facts.values() if f.name not in ("integration", "transport", "authentication")]
+        return [str(fact) for fact in telling[:_MOST_SYMPTOM_FACTS]]
+
+
+def _told(facts: Facts) -> Iterable[str]:
+    for fact in facts.values():
+        yield f"{fact} ({', '.join(fact.evidence)})" if fact.evidence else str(fact)
+
+
+def _guide(integration: str) -> tuple[str, str]:
+    try:
+        found = integrations.find(integration)
+    except SelectionError:
+        return "", "the platform"
+    return found.guide, found.title

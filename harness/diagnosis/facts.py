@@ -1,0 +1,150 @@
+"""The facts rules may ask for: their names, what they mean, and how they would be observed where they are not known.
+
+A fact that nobody could see is absent. That is not the same as false: a rule that needs it stays possible, and the way to
+observe the fact is what would settle the matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing known of a case. ``evidence`` names what shows it: messages (``m12``), findings, records, statistics."""
+
+    name: str
+    value: object
+    evidence: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{KNOWN[self.name].label}: {worded(self.value)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a fact is about. ``observe`` is how one would get to know it, as the end of a sentence."""
+
+    label: str
+    observe: str
+
+
+_AI_LOG = "look at the AI's own record of the call, or put a stand-in in its place"
+_AI_SIP = "look at the SIP messages the AI got: by its support, or with a stand-in in its place"
+_PLATFORM_LOG = "look at the platform's call log for this call"
+_AGENTS = "watch every agent's phone during the call"
+
+#: Every fact there is. A rule that asks for another is a mistake, and so is a fact no rule asks for.
+KNOWN: Mapping[str, Kind] = {
+    "integration": Kind("the platform", "read the deployment file"),
+    "transport": Kind("the trunk's transport", "read the deployment file"),
+    "authentication": Kind("the trunk's authentication", "read the deployment file"),
+    # registration
+    "registration.answer": Kind("the final answer to REGISTER", "capture the REGISTER and its answers"),
+    "registration.challenged": Kind("REGISTER was challenged first", "capture the REGISTER and its answers"),
+    "registration.refusal": Kind(
+        "what the refusal says it is about", "ask the registrar's log why it refused the REGISTER"
+    ),
+    "registration.user": Kind("the user name in the REGISTER's credentials", "capture the REGISTER's Authorization"),
+    "registration.target": Kind(
+        "where the REGISTER was sent",
+        "compare the number's Termination URI at Synthflow with the platform's SBC address",
+    ),
+    "registration.lapsed": Kind(
+        "the registration ran out before it was refreshed", "watch for longer than one interval"
+    ),
+    "registration.granted": Kind(
+        "the interval granted, against the one asked for", "read Expires in the 200 to REGISTER"
+    ),
+    # does the call reach the AI
+    "ai.saw": Kind("what the AI's side saw of the call", _AI_LOG),
+    "ai.code": Kind("the AI's final response", _AI_LOG),
+    "ai.refusal": Kind("what the AI's refusal says it is about", _AI_LOG),
+    "ai.offer": Kind("the media offered to the AI", _AI_SIP),
+    "ai.challenge": Kind("what became of the AI's challenge", _AI_SIP),
+    "ai.did": Kind("the number the AI was asked for", _AI_SIP),
+    "ai.trunk": Kind("the trunk the call came over", _AI_SIP),
+    "ai.transport": Kind("the transport the call came over", _AI_SIP),
+    "ai.tls_asked": Kind("transport=tls in the Request-URI at the AI", _AI_SIP),
+    "caller.end": Kind("how the caller's call was set up", "look at the caller's final response"),
+    "instead": Kind("who rang in the AI's place", _AGENTS),
+    "instead.when": Kind("when that was", _AGENTS),
+    "platform.did": Kind("what the platform itself did with the call", _PLATFORM_LOG),
+    "fallback.configured": Kind("a fallback is configured for the line", "read the line's routing at the platform"),
+    # the trunk's own address, asked directly
+    "probe.ai": Kind(
+        "the AI's port, asked directly", "connect to the AI's address and port from the platform's network"
+    ),
+    "probe.certificate": Kind("the AI's certificate", "openssl s_client -connect HOST:32682 -servername HOST"),
+    "probe.termination": Kind("the platform's port, asked directly", "send OPTIONS to the Termination URI"),
+    # audio with the AI
+    "audio.to_ai": Kind("what the AI hears of the caller", _AI_LOG),
+    "audio.to_caller": Kind("what the caller hears of the AI", "listen at the caller's phone"),
+    "audio.stopped": Kind("audio that was there stopped later", "listen again later in the call"),
+    "audio.phase": Kind("when audio failed", "listen before and after the transfer"),
+    "sdp.to_ai": Kind("the address in the SDP the AI got", _AI_SIP),
+    "codec.sides": Kind("the codecs of both sides", "read the SDP answers on both sides of the platform"),
+    "loss": Kind("RTP lost", "read the RTCP reports of both legs"),
+    "delay": Kind("delay of the audio", "measure the round trip by RTCP, or mark to answer"),
+    "echo": Kind("a leg hears its own mark", "listen at that leg"),
+    # who calls
+    "caller_id.ai": Kind("the caller's number in From at the AI", _AI_SIP),
+    "caller_id.agent": Kind("the caller's number at the agent", "look at the agent's display"),
+    "caller_id.asserted": Kind("P-Asserted-Identity at the AI", _AI_SIP),
+    "header.caller": Kind("X-Gladly-Caller-Id at the AI", _AI_SIP),
+    "header.selector": Kind("X-Gladly-Routing-Selector at the AI", _AI_SIP),
+    # transfer
+    "transfer.asked": Kind("the AI tried to transfer", _AI_LOG),
+    "transfer.way": Kind("how the AI transferred", _AI_SIP),
+    "transfer.host": Kind("the host the AI's own call went to", _AI_SIP),
+    "transfer.target": Kind("the number the AI transferred to", _AI_SIP),
+    "transfer.answer": Kind("the platform's answer to the transfer", _AI_SIP),
+    "transfer.outcome": Kind("what the platform's NOTIFY said of the transfer", _AI_SIP),
+    "transfer.landed": Kind("where the transfer landed", _AGENTS),
+    "audio.agent": Kind("audio between caller and agent", "listen at the caller and at the agent"),
+    "release.ai": Kind("the AI's leg after the transfer", _AI_LOG),
+    # fallback
+    "fallback.landed": Kind("where the fallback landed", _AGENTS),
+    "fallback.time": Kind("the ring timeout seen, against the one configured", _AGENTS),
+    # what has no fault of the guides behind it
+    "final.code": Kind("the final response the caller got", _PLATFORM_LOG),
+    "digits": Kind("digits that arrived", "compare the digits sent with those that arrived"),
+}
+
+
+def worded(value: object) -> str:
+    """A fact's value as a reader wants it."""
+    if value is True:
+        return "yes"
+    if value is False:
+        return "no"
+    return str(value)
+
+
+class Facts(Mapping[str, Fact]):
+    """All that is known of one case, by name."""
+
+    def __init__(self) -> None:
+        self._facts: dict[str, Fact] = {}
+
+    def tell(self, name: str, value: object, *evidence: str) -> None:
+        """Make a fact known; None says that nobody knows, and the first value told stands."""
+        if name not in KNOWN:
+            raise KeyError(f"{name} is no known fact")
+        if value is not None and name not in self._facts:
+            self._facts[name] = Fact(name, value, tuple(dict.fromkeys(e for e in evidence if e)))
+
+    def value(self, name: str) -> object:
+        """The fact's value; None when it is not known."""
+        fact = self._facts.get(name)
+        return fact.value if fact else None
+
+    def __getitem__(self, name: str) -> Fact:
+        return self._facts[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._facts)
+
+    def __len__(self) -> int:
+        return len(self._facts)

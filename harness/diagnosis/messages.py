@@ -1,0 +1,89 @@
+"""The SIP messages at the AI's side, from a phone of ours in its place or from what its own interface shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.diagnosis.vantage import Vantage
+from harness.events import Event, FarEndRecord, SipMessage
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message, Request, Response
+
+#: Gives the number a recorded message has in every report.
+NumberOf = Callable[[SipMessage], str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One message, parsed. ``where`` names it for a reader; ``local`` and ``remote`` are ``address:port``."""
+
+    message: Request | Response
+    direction: str
+    transport: str
+    local: str
+    remote: str
+    where: str
+
+    @property
+    def received(self) -> bool:
+        """Whether it came from the platform."""
+        return self.direction == "received"
+
+    def is_request(self, method: str) -> bool:
+        """Whether it is a request of that method."""
+        return isinstance(self.message, Request) and self.message.method == method
+
+    def answers(self, method: str) -> int:
+        """The status with which it answers a request of that method; 0 when it does not."""
+        message = self.message
+        try:
+            return message.status if isinstance(message, Response) and message.cseq.method == method else 0
+        except SipSyntaxError:
+            return 0
+
+
+def at_the_ai(events: Sequence[Event], vantage: Vantage, number_of: NumberOf) -> list[Seen]:
+    """All of them, call by call, in the order in which they went over the wire."""
+    found = [*_of_records(events)]
+    for event in events:
+        if isinstance(event, SipMessage) and vantage.role(event.phone) == "ai":
+            parsed = parse(event.text)
+            if parsed is not None:
+                found.append(
+                    Seen(parsed, event.direction, event.transport, event.local, event.remote, number_of(event))
+                )
+    return found
+
+
+def _of_records(events: Sequence[Event]) -> Iterator[Seen]:
+    for event in last_records(events):
+        witness = event.record.get("witness")
+        listed = witness.get("messages") if isinstance(witness, dict) else None
+        if isinstance(listed, list):
+            for index, plain in enumerate(listed, start=1):
+                parsed = parse(str(plain.get("text", "")))
+                if parsed is not None:
+                    where = f"message {index} of {event.source}"
+                    yield Seen(
+                        parsed,
+                        str(plain.get("direction", "")),
+                        str(plain.get("transport", "")),
+                        str(plain.get("local", "")),
+                        str(plain.get("remote", "")),
+                        where,
+                    )
+
+
+def last_records(events: Sequence[Event]) -> list[FarEndRecord]:
+    """What the AI's own interface last said of each of its calls."""
+    last = {e.source: e for e in events if isinstance(e, FarEndRecord) and e.phone != "probe"}
+    return list(last.values())
+
+
+def parse(text: str) -> Request | Response | None:
+    """None for what is no SIP message."""
+    try:
+        return Message.parse(text)
+    except SipSyntaxError:
+        return None

@@ -1,0 +1,329 @@
+"""Facts on whether a call or a registration got where it should, and what stood in its way."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+
+from harness.deployment import Trunk
+from harness.diagnosis.derive import Scene, number_in
+from harness.diagnosis.messages import Seen
+from harness.events import FarEndRecord, LegStarted, SipMessage, TransportFailed
+from harness.sip.message import Request, Response
+
+#: Sooner than this after the INVITE nobody can have waited for anything.
+AT_ONCE_S = 1.0
+
+_CHALLENGES = (401, 407)
+_ABOUT = (
+    (re.compile(r"unknown user|no such user|user not found", re.I), "the user name"),
+    (re.compile(r"wrong password|bad password|invalid password", re.I), "the password"),
+    (re.compile(r"address not allowed|ip not allowed|not in (the )?allow|acl", re.I), "the source address"),
+    (re.compile(r"trunk inactive|trunk disabled", re.I), "the trunk"),
+    (re.compile(r"concurren|capacity|too many calls", re.I), "concurrency"),
+    (re.compile(r"not attached|no assistant|no agent attached", re.I), "the assistant"),
+    (re.compile(r"tls required|secure transport", re.I), "the transport"),
+)
+
+
+def about(reason: object) -> str | None:
+    """What a refusal's own words say it is about; None when they say nothing."""
+    return next((what for pattern, what in _ABOUT if pattern.search(str(reason or ""))), None)
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    facts = scene.facts
+    facts.tell("integration", scene.case.get("integration"))
+    facts.tell("transport", scene.axes.get("transport"))
+    facts.tell("authentication", scene.axes.get("authentication"))
+    _probes(scene)
+    _registration(scene)
+    _ai_side(scene)
+    _instead(scene)
+    _final(scene)
+
+
+def _probes(scene: Scene) -> None:
+    if scene.axes.get("ai") == "stand-in":
+        scene.facts.tell("probe.ai", "ours", "a stand-in of ours listens there")
+        scene.facts.tell("probe.certificate", "ours", "the stand-in's own")
+    elif scene.axes.get("transport") != "tls":
+        scene.facts.tell("probe.certificate", "none needed", "the trunk is not TLS")
+    for event in scene.events:
+        if isinstance(event, FarEndRecord) and event.phone == "probe":
+            record = event.record
+            if record.get("of") == "termination":
+                scene.facts.tell("probe.termination", record.get("reach"), event.source)
+            else:
+                scene.facts.tell("probe.ai", record.get("reach"), event.source)
+                scene.facts.tell("probe.certificate", record.get("certificate"), event.source)
+
+
+# -- registration
+
+
+def _registration(scene: Scene) -> None:
+    facts = scene.facts
+    for finding in scene.of("registration"):
+        code = finding.facts.get("code")
+        refused = _refused_connection(scene) if code in (0, 408, 503) else ()
+        answer: object = "connection refused" if refused else "none" if code in (0, 408) else code
+        facts.tell("registration.answer", answer, *finding.evidence, *refused, finding.actual)
+        facts.tell("registration.refusal", about(finding.facts.get("reason")), finding.actual)
+    for finding in scene.of("timing.within"):
+        if finding.facts.get("what") == "the registration is refreshed":
+            facts.tell("registration.lapsed", scene.failed(finding), finding.actual)
+            facts.tell("registration.granted", _granted(finding.facts), finding.expected)
+    for record in scene.records:
+        if "registrations" in record.record:
+            facts.tell("registration.target", _target(scene, record.record.get("termination_uri")), record.source)
+            facts.tell("registration.user", _user(scene, record.record.get("username")), record.source)
+    _registers(scene)
+
+
+def _registers(scene: Scene) -> None:
+    sent = [s for s in scene.at_ai if not s.received and s.is_request("REGISTER")]
+    answers = [s for s in scene.at_ai if s.received and s.answers("REGISTER") >= 200]
+    if answers:
+        challenged = any(s.answers("REGISTER") in _CHALLENGES for s in answers)
+        scene.facts.tell("registration.challenged", challenged, answers[0].where)
+    for seen in sent:
+        scene.facts.tell("registration.user", _user(scene, _username(seen)), seen.where)
+
+
+def _refused_connection(scene: Scene) -> tuple[str, ...]:
+    return tuple(
+        f"{event.phone}: {event.reason} ({event.transport} to {event.remote})"
+        for event in scene.events
+        if isinstance(event, TransportFailed) and "refused" in event.reason.lower()
+    )
+
+
+def _granted(facts: Mapping[str, object]) -> str | None:
+    granted, asked = facts.get("granted_s"), facts.get("asked_s")
+    if not isinstance(granted, int | float) or not isinstance(asked, int | float) or not granted:
+        return None
+    return "shorter" if granted < asked else "as asked"
+
+
+def _target(scene: Scene, target: object) -> str | None:
+    termination = scene.trunk.termination if scene.trunk else None
+    if not isinstance(target, str) or termination is None:
+        return None
+    return "the Termination URI" if target == termination else "another host"
+
+
+def _user(scene: Scene, username: object) -> str | None:
+    expected = scene.trunk.username if scene.trunk else None
+    if not isinstance(username, str) or expected is None:
+        return None
+    return "the trunk's" if username == expected else "another"
+
+
+def _username(seen: Seen) -> str | None:
+    value = seen.message.get("Authorization") or seen.message.get("Proxy-Authorization") or ""
+    found = re.search(r'username="([^"]*)"', value)
+    return found[1] if found else None
+
+
+# -- the AI's side
+
+
+def _ai_side(scene: Scene) -> None:
+    facts = scene.facts
+    _who_answered(scene)
+    for seen in reversed(scene.invites):
+        _of_invite(scene, seen)
+    for finding in scene.of("route.request_uri"):
+        facts.tell("ai.did", _number(scene, str(finding.facts.get("request_user"))), *finding.evidence)
+    for finding in scene.of("route.transport"):
+        facts.tell("ai.transport", "another" if scene.failed(finding) else "the trunk's", *finding.evidence)
+    for finding in scene.of("route.trunk"):
+        facts.tell("ai.trunk", "another" if scene.failed(finding) else "the right one", *finding.evidence)
+    _final_of_the_ai(scene)
+
+
+def _who_answered(scene: Scene) -> None:
+    """From what the landing check found, else from the records and messages themselves."""
+    facts = scene.facts
+    for finding in scene.of("landing.answered_by"):
+        if not scene.failed(finding):
+            facts.tell("ai.saw", "answered", finding.check)
+            continue
+        answered = [str(name) for name in _list(finding.facts.get("answered")) if not str(name).startswith("the phone")]
+        if answered:
+            facts.tell("ai.saw", "another assistant answered", f"{', '.join(answered)} answered")
+            facts.tell("ai.did", "another assistant's", f"{', '.join(answered)} answered")
+            continue
+        if scene.invites:
+            refused = any(_final_answer(scene, seen) for seen in scene.invites)
+            facts.tell("ai.saw", "refused" if refused else "rang", scene.invites[-1].where)
+            continue
+        attempts = [str(item) for item in _list(finding.facts.get("attempted"))]
+        if any(item.startswith(("failed", "busy", "canceled")) for item in attempts):
+            facts.tell("ai.saw", "refused", *attempts)
+        elif attempts:
+            facts.tell("ai.saw", "rang", *attempts)
+        else:
+            facts.tell("ai.saw", "nothing", finding.check)
+    for finding in scene.of("route.tried"):
+        if scene.failed(finding):
+            reached = _list(finding.facts.get("reached"))
+            facts.tell("ai.saw", "another assistant answered" if reached else "nothing", finding.check)
+
+
+def _of_invite(scene: Scene, seen: Seen) -> None:
+    facts, invite, trunk = scene.facts, seen.message, scene.trunk
+    assert isinstance(invite, Request)
+    facts.tell("ai.did", _number(scene, number_in(str(invite.uri)) or ""), seen.where)
+    if trunk is not None:
+        port = seen.local.rpartition(":")[2]
+        right = seen.transport == trunk.transport and port in (str(trunk.port), "")
+        facts.tell("ai.transport", "the trunk's" if right else "another", seen.where)
+        facts.tell("ai.trunk", _trunk(scene, trunk, seen), seen.where)
+    facts.tell("ai.tls_asked", invite.uri.params.get("transport") == "tls", seen.where)
+    body = invite.body.decode("utf-8", "replace")
+    if "m=audio" in body:
+        facts.tell("ai.offer", _offer(body), seen.where)
+        facts.tell("sdp.to_ai", _address(body, seen), seen.where)
+
+
+def _number(scene: Scene, user: str) -> str | None:
+    if scene.line is None or scene.deployment is None or not user:
+        return None
+    wanted = scene.line[1].assistant
+    assistants = scene.deployment.assistants
+    if user == assistants[wanted].did:
+        return "the line's"
+    return "another assistant's" if user in {a.did for a in assistants.values()} else "nobody's"
+
+
+def _trunk(scene: Scene, trunk: Trunk, seen: Seen) -> str | None:
+    """By the address of the SBC it came from, where each trunk of the deployment has one of its own."""
+    assert scene.deployment is not None
+    source = seen.remote.rpartition(":")[0]
+    hosts = {t.name: (t.termination or "").rpartition(":")[0] for t in scene.deployment.trunks}
+    if not source or len(set(hosts.values())) < len(hosts) or source not in hosts.values():
+        return None
+    return "the right one" if hosts[trunk.name] == source else "another"
+
+
+def _offer(body: str) -> str:
+    media = next(line for line in body.splitlines() if line.startswith("m=audio"))
+    protocol, *formats = media.split()[2:]
+    if "SAVP" in protocol.upper():
+        return "SRTP alone"
+    names = {m[1].upper() for m in re.finditer(r"^a=rtpmap:\d+ ([\w-]+)/", body, re.M)}
+    has = bool({"0", "8"} & set(formats)) or bool({"PCMU", "PCMA"} & names)
+    return "G.711" if has else "no G.711"
+
+
+def _address(body: str, seen: Seen) -> str | None:
+    found = re.search(r"^c=IN IP[46] (\S+)", body, re.M)
+    source = seen.remote.rpartition(":")[0].strip("[]")
+    try:
+        shown, source_address = ipaddress.ip_address(found[1] if found else ""), ipaddress.ip_address(source)
+    except ValueError:
+        return None
+    # A private address is right among peers that are in the same private network.
+    unreachable = shown.is_private and not shown.is_loopback and shown != source_address
+    same_kind = source_address.is_private and not source_address.is_loopback
+    return "private" if unreachable and not same_kind else "reachable"
+
+
+def _final_answer(scene: Scene, invite: Seen) -> Seen | None:
+    call = invite.message.call_id
+    finals = [
+        s
+        for s in scene.at_ai
+        if not s.received and s.message.call_id == call and s.answers("INVITE") >= 300 and s.answers("INVITE") != 487
+    ]
+    return finals[-1] if finals else None
+
+
+def _final_of_the_ai(scene: Scene) -> None:
+    facts = scene.facts
+    challenge = "none"
+    where = ""
+    for invite in scene.invites:
+        final = _final_answer(scene, invite)
+        if final is None:
+            continue
+        where = final.where
+        code = final.answers("INVITE")
+        shown = _username(invite) is not None
+        if code in _CHALLENGES and not shown:
+            challenge = "not answered"
+        elif shown and code in (401, 403, 407):
+            challenge = "credentials refused"
+        facts.tell("ai.code", None if code in _CHALLENGES else code, final.where)
+        assert isinstance(final.message, Response)
+        facts.tell("ai.refusal", about(final.message.reason), final.where)
+    if scene.invites:
+        facts.tell("ai.challenge", challenge, where)
+    for record in scene.records:
+        said = record.record.get("error_message") or record.record.get("telephony_disconnect_reason")
+        facts.tell("ai.refusal", about(said), record.source)
+        code_said = re.match(r"\s*([3-6]\d\d)\b", str(record.record.get("error_message") or ""))
+        facts.tell("ai.code", int(code_said[1]) if code_said else None, record.source)
+
+
+# -- who rang instead, and what the caller was told
+
+
+def _instead(scene: Scene) -> None:
+    facts, line = scene.facts, scene.line
+    if line is not None:
+        facts.tell("fallback.configured", line[1].fallback is not None, "deployment file")
+    call = scene.call
+    if call is None:
+        return
+    states = scene.states(call.leg)
+    confirmed = next((s for s in states if s.state == "confirmed"), None)
+    ended = next((s for s in states if s.state == "disconnected"), None)
+    final = next((s for s in states if s.state == "disconnected" and s.code >= 300), None)
+    if confirmed is not None:
+        facts.tell("caller.end", "answered", f"{call.leg} confirmed")
+    elif final is not None:
+        facts.tell("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip())
+        facts.tell("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip())
+    elif ended is None:
+        facts.tell("caller.end", "still ringing", f"{call.leg} was never answered")
+    moment = final.at if final and not confirmed else None
+    if scene.vantage.sees("agent") and call.direction == "outgoing":
+        rang = sorted(
+            (e for e in scene.events if isinstance(e, LegStarted) and scene.vantage.role(e.phone) == "agent"),
+            key=lambda e: e.at,
+        )
+        facts.tell("instead", _whose(scene, rang[0].phone) if rang else "nobody", *(f"{e.leg} rang" for e in rang[:2]))
+        moment = rang[0].at if rang else moment
+    elif confirmed is not None:
+        moment = confirmed.at
+    if moment is not None:
+        after = moment - _invited_at(scene, call)
+        facts.tell(
+            "instead.when", "at once" if after < AT_ONCE_S else "after waiting", f"{after:.2f} s after the INVITE"
+        )
+
+
+def _invited_at(scene: Scene, call: LegStarted) -> float:
+    sent = (e.at for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg and e.text[:7] == "INVITE ")
+    return min(sent, default=call.at)
+
+
+def _whose(scene: Scene, phone: str) -> str:
+    fallback = scene.line[1].fallback if scene.line else None
+    if scene.deployment is None or fallback is None:
+        return "an agent"
+    return "the fallback group" if phone in scene.deployment.groups[fallback].agents else "another group"
+
+
+def _final(scene: Scene) -> None:
+    for finding in scene.of("final_response"):
+        scene.facts.tell("final.code", finding.facts.get("code"), *finding.evidence)
+
+
+def _list(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else []

@@ -1,0 +1,121 @@
+"""What a diagnosis says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.diagnosis.rule import Confidence
+
+#: The id of "no documented cause fits".
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One cause, ready to be read: what it is, whose it is, how it is mended, and what shows it.
+
+    ``candidate`` is true when the evidence at hand cannot tell it from the others so marked; then
+    ``separating_observation`` says what would.
+    """
+
+    id: str
+    title: str
+    guide_issue: str
+    fix: str
+    link: str
+    owner: str
+    confidence: Confidence
+    evidence: tuple[str, ...] = ()
+    separating_observation: str = ""
+    rule: str = ""
+    because: str = ""
+    candidate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RuledOut:
+    """A rule that was looked at and did not apply, and the fact that speaks against it."""
+
+    rule: str
+    cause: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Causes in order, the likeliest first; none when nothing failed that anybody could see.
+
+    ``nearest_facts`` are what is known of a failure that no documented cause fits.
+    """
+
+    causes: tuple[Cause, ...] = ()
+    ruled_out: tuple[RuledOut, ...] = ()
+    nearest_facts: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    unexplained: tuple[str, ...] = ()
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether something failed, and nothing explains it."""
+        return not self.causes and bool(self.unexplained)
+
+    @property
+    def candidates(self) -> tuple[Cause, ...]:
+        """The first cause with those it cannot be told from; empty when the first one is sure."""
+        if not self.causes or not self.causes[0].candidate:
+            return ()
+        first = self.causes[0].separating_observation
+        return tuple(c for c in self.causes if c.candidate and c.separating_observation == first)
+
+    @property
+    def headline(self) -> str:
+        """One line for the first line of a failure; empty when there is nothing to say."""
+        if not self.causes:
+            return f"No documented cause fits: {self.nearest_facts[0]}" if self.is_unknown else ""
+        first = self.causes[0]
+        if not self.candidates or len(self.candidates) == 1:
+            return f"{first.guide_issue}: {first.title}"
+        titles = "; or ".join(cause.title for cause in self.candidates)
+        issues = " / ".join(dict.fromkeys(cause.guide_issue for cause in self.candidates))
+        return f"{issues}: one of {len(self.candidates)}: {titles}"
+
+    def to_plain(self) -> dict[str, Any]:
+        """JSON-ready; ``causes`` have the keys that reports read (``docs/reports.md``), the first with the headline."""
+        causes = [
+            {
+                **asdict(cause),
+                "evidence": list(cause.evidence),
+                "cause": self.headline if index == 0 else f"{cause.guide_issue}: {cause.title}",
+                "issue": cause.guide_issue,
+                "settles": cause.separating_observation,
+            }
+            for index, cause in enumerate(self.causes)
+        ]
+        if self.is_unknown:
+            causes = [{"id": UNKNOWN, "cause": self.headline, "settles": "; ".join(self.nearest_facts)}]
+        return {
+            "headline": self.headline,
+            "causes": causes,
+            "ruled_out": [asdict(rule) for rule in self.ruled_out],
+            "nearest_facts": list(self.nearest_facts),
+            "facts": list(self.facts),
+            "unexplained": list(self.unexplained),
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Diagnosis:
+        """The inverse of :meth:`to_plain`. Raises ``KeyError`` for what is no diagnosis."""
+        fields = tuple(Cause.__dataclass_fields__)
+        return cls(
+            causes=tuple(
+                Cause(**{name: cause[name] for name in fields} | {"evidence": tuple(cause["evidence"])})
+                for cause in plain["causes"]
+                if cause["id"] != UNKNOWN
+            ),
+            ruled_out=tuple(RuledOut(**rule) for rule in plain["ruled_out"]),
+            nearest_facts=tuple(plain["nearest_facts"]),
+            facts=tuple(plain["facts"]),
+            unexplained=tuple(plain["unexplained"]),
+        )

@@ -1,0 +1,22 @@
+"""The rules: those common to every integration, and each integration's own, found by its name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from harness.diagnosis.rule import Rule
+from harness.diagnosis.rules.audio import AUDIO
+from harness.diagnosis.rules.identity import IDENTITY
+from harness.diagnosis.rules.reach import REACH
+from harness.diagnosis.rules.registration import REGISTRATION
+from harness.diagnosis.rules.transfer import TRANSFER
+
+COMMON: tuple[Rule, ...] = REGISTRATION + REACH + AUDIO + IDENTITY + TRANSFER
+
+
+def rules_of(integration: str) -> tuple[Rule, ...]:
+    """All that apply to an integration; one without rules of its own has the common ones."""
+    name = f"{__name__}.{integration}"
+    own: tuple[Rule, ...] = import_module(name).RULES if integration.isidentifier() and find_spec(name) else ()
+    return COMMON + own

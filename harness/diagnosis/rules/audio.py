@@ -1,0 +1,153 @@
+"""Why caller and AI do not hear each other, or hear badly."""
+
+from __future__ import annotations
+
+from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.rule import Rule, Symptom
+
+#: What the AI cannot hear it cannot act on, and what nobody hears cannot be checked any further.
+_UNHEARD: tuple[Symptom, ...] = ("transfer", "digits", "release", "audio.agent", "other", "quality")
+
+_SAME_CODEC = unless("codec.sides", "different")
+
+AUDIO: tuple[Rule, ...] = (
+    Rule(
+        id="audio.crossed",
+        cause="audio-crossed",
+        symptoms=("audio", "audio.agent"),
+        conditions=(when("audio.to_caller", "crossed"),),
+        consequences=_UNHEARD,
+        because="the caller hears the mark of a call that is not this one",
+    ),
+    Rule(
+        id="audio.crossed.at-ai",
+        cause="audio-crossed",
+        symptoms=("audio",),
+        essential=(when("audio.to_ai", "crossed"),),
+        conditions=(not_shown("audio.to_caller", "crossed"),),
+        consequences=_UNHEARD,
+        because="the AI hears the mark of a call that is not this one",
+    ),
+    Rule(
+        id="audio.stopped",
+        cause="rtp-blocked-after-10s",
+        symptoms=("audio",),
+        conditions=(when("audio.stopped", True), not_shown("audio.to_caller", "crossed", "noise", "echo")),
+        consequences=_UNHEARD,
+        because="both heard each other at first, and later nothing came any more",
+    ),
+    Rule(
+        id="audio.no-rtp-to-ai",
+        cause="rtp-blocked-to-ai",
+        symptoms=("audio",),
+        conditions=(
+            when("audio.to_ai", "nothing", "silence"),
+            when("audio.to_caller", "heard"),
+            _SAME_CODEC,
+            unless("audio.stopped", True),
+        ),
+        consequences=_UNHEARD,
+        because="the caller hears the AI, and nothing of the caller's arrives at the AI",
+    ),
+    Rule(
+        id="audio.no-rtp-to-caller",
+        cause="rtp-blocked-to-caller",
+        symptoms=("audio",),
+        conditions=(
+            when("audio.to_caller", "nothing", "silence"),
+            when("audio.to_ai", "heard"),
+            _SAME_CODEC,
+            unless("sdp.to_ai", "private"),
+            unless("audio.stopped", True),
+        ),
+        consequences=_UNHEARD,
+        because="the AI hears the caller, nothing of the AI's arrives at the caller, and the SDP sent its RTP to the right place",
+    ),
+    Rule(
+        id="audio.private-address",
+        cause="sdp-private-address",
+        symptoms=("audio",),
+        conditions=(
+            when("sdp.to_ai", "private"),
+            when("audio.to_caller", "nothing", "silence"),
+            unless("audio.stopped", True),
+        ),
+        consequences=_UNHEARD,
+        because="the SDP in the INVITE to the AI names a private address, so what the AI sends cannot arrive",
+    ),
+    Rule(
+        id="audio.no-rtp",
+        cause="rtp-blocked-both",
+        symptoms=("audio",),
+        conditions=(
+            when("audio.to_ai", "nothing", "silence"),
+            when("audio.to_caller", "nothing", "silence"),
+            _SAME_CODEC,
+            unless("sdp.to_ai", "private"),
+            unless("audio.stopped", True),
+        ),
+        consequences=_UNHEARD,
+        because="nothing arrives at either end, though both negotiated the same codec",
+    ),
+    Rule(
+        id="audio.two-codecs",
+        cause="g711-one-side",
+        symptoms=("audio", "codec"),
+        conditions=(
+            when("codec.sides", "different"),
+            when("audio.to_ai", "nothing", "silence", "noise"),
+            when("audio.to_caller", "nothing", "silence", "noise"),
+            unless("audio.stopped", True),
+        ),
+        consequences=_UNHEARD,
+        because="the platform agreed on one G.711 law with the caller and on the other with the AI, and neither hears anything",
+    ),
+    Rule(
+        id="audio.noise",
+        cause="payload-mismatch",
+        symptoms=("audio",),
+        conditions=(
+            when("audio.to_ai", "noise"),
+            when("audio.to_caller", "noise"),
+            _SAME_CODEC,
+            unless("loss", "heavy"),
+            unless("audio.stopped", True),
+        ),
+        consequences=_UNHEARD,
+        because="sound arrives at both ends, loud, and is nothing that anybody sent",
+    ),
+    Rule(
+        id="audio.loss",
+        cause="heavy-loss",
+        symptoms=("audio", "quality"),
+        conditions=(when("loss", "heavy"),),
+        consequences=_UNHEARD,
+        because="the receivers count more lost packets than concealment hides",
+    ),
+    Rule(
+        id="audio.delay",
+        cause="high-delay",
+        symptoms=("audio", "quality"),
+        conditions=(when("delay", "high"), not_shown("loss", "heavy")),
+        because="what one end says arrives at the other too late",
+    ),
+    Rule(
+        id="audio.echo",
+        cause="echo",
+        symptoms=("audio", "other"),
+        essential=(when("echo", True),),
+        conditions=(not_shown("audio.to_caller", "crossed"),),
+        because="a leg hears the mark that it sends itself",
+    ),
+    Rule(
+        id="digits.lost",
+        cause="digits-lost",
+        symptoms=("digits",),
+        essential=(when("digits", "none", "wrong"),),
+        conditions=(
+            not_shown("audio.to_ai", "nothing", "silence", "noise", "crossed"),
+            not_shown("audio.to_caller", "nothing", "silence", "noise", "crossed"),
+        ),
+        because="both hear each other, and the digits do not arrive as sent",
+    ),
+)

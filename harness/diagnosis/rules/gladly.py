@@ -1,0 +1,67 @@
+"""Gladly's own: TLS by the address, and its X-headers."""
+
+from __future__ import annotations
+
+from harness.diagnosis.conditions import unless, when
+from harness.diagnosis.rule import Rule
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        id="gladly.in-the-clear",
+        cause="tls-not-appended",
+        symptoms=("reach", "route", "fallback"),
+        conditions=(when("ai.transport", "another"), when("ai.tls_asked", False)),
+        consequences=("audio", "caller_id.ai", "header.caller", "header.selector", "transfer", "other"),
+        because="the INVITE reached the AI in the clear, addressed without transport=tls",
+    ),
+    Rule(
+        id="gladly.in-the-clear.unseen",
+        cause="tls-not-appended",
+        symptoms=("reach",),
+        conditions=(
+            when("ai.saw", "nothing"),
+            unless("probe.ai", "silent", "refuses"),
+            unless("probe.termination", "silent", "refuses"),
+            unless("probe.certificate", "expired", "wrong name", "untrusted"),
+            when("platform.did", "it called the AI in the clear"),
+        ),
+        consequences=("audio", "caller_id.ai", "header.caller", "header.selector", "transfer", "other"),
+        because="nothing came over TLS, as when the address lacks transport=tls and nobody listens in the clear",
+        confidence="likely",
+    ),
+    Rule(
+        id="gladly.caller.missing",
+        cause="caller-header-missing",
+        symptoms=("header.caller",),
+        conditions=(when("header.caller", "missing"),),
+        because="the INVITE to the AI has no X-Gladly-Caller-Id",
+    ),
+    Rule(
+        id="gladly.caller.plus",
+        cause="caller-header-without-plus",
+        symptoms=("header.caller",),
+        conditions=(when("header.caller", "without its plus"),),
+        because="X-Gladly-Caller-Id has the caller's digits and no plus",
+    ),
+    Rule(
+        id="gladly.caller.wrong",
+        cause="caller-header-wrong",
+        symptoms=("header.caller",),
+        conditions=(when("header.caller", "another value", "there more than once"),),
+        because="X-Gladly-Caller-Id says something else than the caller's number",
+    ),
+    Rule(
+        id="gladly.selector.missing",
+        cause="selector-missing",
+        symptoms=("header.selector",),
+        conditions=(when("header.selector", "missing"),),
+        because="the number has a topic configured, and the INVITE to the AI has no X-Gladly-Routing-Selector",
+    ),
+    Rule(
+        id="gladly.selector.wrong",
+        cause="selector-wrong",
+        symptoms=("header.selector",),
+        conditions=(when("header.selector", "another value", "there more than once", "unexpected"),),
+        because="X-Gladly-Routing-Selector says another topic than the one configured for the number",
+    ),
+)

@@ -1,0 +1,49 @@
+"""Why the caller's number does not arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.rule import Rule
+
+_SHOWN = (
+    ("from-anonymous", "anonymous", "From is anonymous though the caller withheld nothing"),
+    ("from-trunk-did", "a number of the deployment's own", "From names a number of the platform's or the AI's own"),
+    ("from-national", "in another form", "From has the caller's number, written in another form than agreed"),
+    ("from-other-number", "another number", "From names a number that belongs to nobody in this call"),
+)
+
+
+def _from() -> Iterator[Rule]:
+    for cause, shown, because in _SHOWN:
+        yield Rule(
+            id=f"caller_id.{cause}",
+            cause=cause,
+            symptoms=("caller_id.ai", "caller_id.agent"),
+            conditions=(when("caller_id.ai", shown),),
+            because=because,
+        )
+
+
+IDENTITY: tuple[Rule, ...] = (
+    *_from(),
+    Rule(
+        id="caller_id.pai",
+        cause="pai-stripped",
+        symptoms=("caller_id.withheld",),
+        conditions=(when("caller_id.asserted", "absent"), not_shown("caller_id.ai", "shown, though withheld")),
+        because="a withheld number travels in P-Asserted-Identity, and the INVITE to the AI has none",
+    ),
+    Rule(
+        id="caller_id.lost-on-transfer",
+        cause="caller-id-lost-on-transfer",
+        symptoms=("caller_id.agent",),
+        essential=(
+            when("transfer.landed", "the right group", "another group"),
+            unless("caller_id.agent", "right"),
+        ),
+        conditions=(when("caller_id.ai", "right"),),
+        because="the AI was shown the caller's number, and the agent after the transfer was not",
+    ),
+)

@@ -1,0 +1,297 @@
+"""Why a call does not reach the AI, or reaches another than it should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.rule import Rule, Symptom
+
+#: A call that is not taken leaves everything after it undone.
+_ALL_LATER: tuple[Symptom, ...] = (
+    "route",
+    "codec",
+    "audio",
+    "quality",
+    "caller_id.ai",
+    "caller_id.withheld",
+    "header.caller",
+    "header.selector",
+    "transfer",
+    "release",
+    "final",
+    "digits",
+    "other",
+)
+
+_NOTHING = when("ai.saw", "nothing")
+_REFUSED = when("ai.saw", "refused")
+_TAKEN = unless("ai.saw", "nothing", "refused", "rang")
+_GOOD_CERTIFICATE = unless("probe.certificate", "expired", "wrong name", "untrusted")
+
+_PORTS = (("udp", 32681), ("tcp", 32681), ("tls", 32682))
+
+
+def _firewalls() -> Iterator[Rule]:
+    for transport, port in _PORTS:
+        cause = f"firewall-{transport}-{port}"
+        over = when("transport", transport)
+        for suffix, reach, moment, does in (
+            ("", "silent", "after waiting", "answers nothing"),
+            ("-rejected", "refuses", "at once", "refuses connections"),
+        ):
+            yield Rule(
+                id=f"reach.{cause}{suffix}",
+                cause=cause + suffix,
+                symptoms=("reach", "fallback"),
+                essential=(over,),
+                conditions=(_NOTHING, when("probe.ai", reach)),
+                consequences=_ALL_LATER,
+                because=f"nothing reached the AI, and its port, asked directly, {does}",
+            )
+            yield Rule(
+                id=f"reach.{cause}{suffix}.here",
+                cause=cause + suffix,
+                symptoms=("reach", "fallback"),
+                essential=(over,),
+                conditions=(_NOTHING, when("probe.termination", reach), unless("probe.ai", "silent", "refuses")),
+                consequences=_ALL_LATER,
+                because=f"nothing reached the AI, and the platform's own port for it {does}",
+            )
+            yield Rule(
+                id=f"reach.{cause}{suffix}.between",
+                cause=cause + suffix,
+                symptoms=("reach",),
+                essential=(over,),
+                conditions=(
+                    _NOTHING,
+                    unless("probe.ai", "silent", "refuses"),
+                    unless("probe.termination", "silent", "refuses"),
+                    _GOOD_CERTIFICATE,
+                    when("instead.when", moment),
+                    when("platform.did", f"it {'got no answer' if not suffix else 'was refused'} at the AI's port"),
+                ),
+                consequences=_ALL_LATER,
+                because="both ports answer us, but a firewall may stand between the two of them alone",
+                confidence="possible",
+            )
+            yield Rule(
+                id=f"registration.{cause}{suffix}",
+                cause=cause + suffix,
+                symptoms=("registration",),
+                essential=(over, when("registration.answer", "none", "connection refused", 503)),
+                conditions=(when("probe.ai", reach), not_shown("registration.target", "another host")),
+                because=f"REGISTER was not answered, and the AI's port for the same transport {does}",
+            )
+            yield Rule(
+                id=f"registration.{cause}{suffix}.here",
+                cause=cause + suffix,
+                symptoms=("registration",),
+                essential=(over, when("registration.answer", "none", "connection refused", 503)),
+                conditions=(
+                    when("probe.termination", reach),
+                    unless("probe.ai", "silent", "refuses"),
+                    not_shown("registration.target", "another host"),
+                ),
+                because=f"REGISTER was not answered, and the platform's port {does}",
+            )
+
+
+REACH: tuple[Rule, ...] = (
+    Rule(
+        id="reach.another-assistant",
+        cause="route-wrong-did",
+        symptoms=("reach", "route"),
+        conditions=(when("ai.did", "another assistant's"), _TAKEN),
+        consequences=("transfer", "audio", "release", "header.caller", "header.selector"),
+        because="the AI was asked for another assistant's number than the line's",
+    ),
+    Rule(
+        id="reach.another-trunk",
+        cause="route-wrong-trunk",
+        symptoms=("reach", "route"),
+        conditions=(when("ai.trunk", "another"),),
+        because="the call reached the AI from another trunk of the platform than the line's",
+    ),
+    Rule(
+        id="reach.another-transport",
+        cause="route-wrong-trunk",
+        symptoms=("reach", "route"),
+        essential=(unless("integration", "gladly"),),
+        conditions=(when("ai.transport", "another"), not_shown("ai.trunk", "the right one", "another"), _TAKEN),
+        because="the call reached the AI over another transport than its trunk's",
+        confidence="likely",
+    ),
+    Rule(
+        id="reach.not-attached",
+        cause="assistant-not-attached",
+        symptoms=("reach", "fallback"),
+        conditions=(_REFUSED, when("ai.code", 404), not_shown("ai.did", "another assistant's", "nobody's")),
+        consequences=_ALL_LATER,
+        because="the call got there with the right number, and Synthflow answered 404: it knows no assistant for it",
+    ),
+    Rule(
+        id="reach.nobodys-number",
+        cause="route-wrong-did",
+        symptoms=("reach",),
+        conditions=(_REFUSED, when("ai.code", 404), when("ai.did", "another assistant's", "nobody's")),
+        consequences=_ALL_LATER,
+        because="the call got there with a number that is not the line's assistant's, and Synthflow answered 404",
+    ),
+    Rule(
+        id="reach.concurrency",
+        cause="concurrency-exhausted",
+        symptoms=("reach", "fallback"),
+        conditions=(_REFUSED, when("ai.code", 429)),
+        consequences=_ALL_LATER,
+        because="Synthflow answered 429, its status for too many calls at once",
+    ),
+    Rule(
+        id="reach.no-g711",
+        cause="no-g711",
+        symptoms=("reach", "codec"),
+        conditions=(_REFUSED, when("ai.code", 488), when("ai.offer", "no G.711")),
+        consequences=_ALL_LATER,
+        because="the offer has no G.711, and the AI answered 488",
+    ),
+    Rule(
+        id="reach.srtp",
+        cause="srtp-mismatch",
+        symptoms=("reach", "codec"),
+        conditions=(_REFUSED, when("ai.code", 488), when("ai.offer", "SRTP alone")),
+        consequences=_ALL_LATER,
+        because="the offer has nothing but SRTP, and the AI answered 488",
+    ),
+    Rule(
+        id="reach.user",
+        cause="username-wrong",
+        symptoms=("reach",),
+        essential=(when("authentication", "digest"),),
+        conditions=(_REFUSED, when("ai.challenge", "credentials refused"), when("ai.refusal", "the user name")),
+        consequences=_ALL_LATER,
+        because="the AI refused the platform's credentials: it has another user name than the trunk",
+    ),
+    Rule(
+        id="reach.password",
+        cause="password-wrong",
+        symptoms=("reach",),
+        essential=(when("authentication", "digest"),),
+        conditions=(_REFUSED, when("ai.challenge", "credentials refused"), when("ai.refusal", "the password")),
+        consequences=_ALL_LATER,
+        because="the AI refused the platform's credentials: it has another password than the trunk",
+    ),
+    Rule(
+        id="reach.no-credentials",
+        cause="credentials-not-sent",
+        symptoms=("reach",),
+        conditions=(when("ai.challenge", "not answered"), unless("ai.trunk", "another")),
+        consequences=_ALL_LATER,
+        because="the AI challenged the call, and the platform never showed credentials",
+    ),
+    Rule(
+        id="reach.refused",
+        cause="ai-refuses",
+        symptoms=("reach",),
+        essential=(_REFUSED,),
+        conditions=(
+            unless("ai.code", 404, 429, 488),
+            not_shown("ai.challenge", "credentials refused", "not answered"),
+            not_shown("ai.refusal", "the transport", "concurrency", "the assistant"),
+        ),
+        consequences=_ALL_LATER,
+        because="the call got there and was refused for a reason that no other rule knows",
+        confidence="likely",
+    ),
+    Rule(
+        id="reach.rang",
+        cause="ai-never-answers",
+        symptoms=("reach",),
+        conditions=(when("ai.saw", "rang"), unless("instead.when", "at once")),
+        consequences=_ALL_LATER,
+        because="the call got there and rang until the platform gave up",
+    ),
+    Rule(
+        id="reach.certificate.expired",
+        cause="certificate-expired",
+        symptoms=("reach", "fallback"),
+        essential=(when("transport", "tls"),),
+        conditions=(_NOTHING, when("probe.certificate", "expired")),
+        consequences=_ALL_LATER,
+        because="nothing reached the AI over TLS, and the certificate its port shows has expired",
+    ),
+    Rule(
+        id="reach.certificate.name",
+        cause="certificate-wrong-name",
+        symptoms=("reach", "fallback"),
+        essential=(when("transport", "tls"),),
+        conditions=(_NOTHING, when("probe.certificate", "wrong name")),
+        consequences=_ALL_LATER,
+        because="nothing reached the AI over TLS, and the certificate its port shows is for another name",
+    ),
+    Rule(
+        id="reach.certificate.untrusted",
+        cause="certificate-untrusted",
+        symptoms=("reach", "fallback"),
+        essential=(when("transport", "tls"),),
+        conditions=(_NOTHING, when("probe.certificate", "untrusted")),
+        consequences=_ALL_LATER,
+        because="nothing reached the AI over TLS, and no trusted authority has signed the certificate its port shows",
+    ),
+    *_firewalls(),
+    Rule(
+        id="reach.own-agents",
+        cause="route-missing",
+        symptoms=("reach",),
+        conditions=(
+            _NOTHING,
+            unless("probe.ai", "silent", "refuses"),
+            unless("probe.termination", "silent", "refuses"),
+            _GOOD_CERTIFICATE,
+            unless("instead", "nobody"),
+            when("instead.when", "at once"),
+            when("platform.did", "it rang its own agents and tried no trunk"),
+        ),
+        consequences=_ALL_LATER,
+        because="the platform's agents rang at once, and nothing shows that the AI was tried",
+        confidence="likely",
+    ),
+    Rule(
+        id="reach.wrong-port",
+        cause="trunk-transport-mismatch",
+        symptoms=("reach",),
+        conditions=(
+            _NOTHING,
+            unless("probe.ai", "silent", "refuses"),
+            unless("probe.termination", "silent", "refuses"),
+            _GOOD_CERTIFICATE,
+            when("platform.did", "it tried the AI's other port"),
+        ),
+        consequences=_ALL_LATER,
+        because="the AI's port answers us and got nothing, as when the trunk's port does not belong to its transport",
+        confidence="likely",
+    ),
+    Rule(
+        id="reach.trunk-elsewhere",
+        cause="route-wrong-trunk",
+        symptoms=("reach",),
+        conditions=(
+            _NOTHING,
+            unless("probe.ai", "silent", "refuses"),
+            unless("probe.termination", "silent", "refuses"),
+            _GOOD_CERTIFICATE,
+            when("platform.did", "it used another trunk"),
+        ),
+        consequences=_ALL_LATER,
+        because="the AI's port answers us and got nothing, as when the call leaves by a trunk that leads elsewhere",
+        confidence="likely",
+    ),
+    Rule(
+        id="reach.unknown-number",
+        cause="number-unknown-at-platform",
+        symptoms=("reach",),
+        essential=(when("caller.end", "refused"), when("final.code", 404, 604)),
+        conditions=(_NOTHING, unless("instead", "the fallback group", "another group", "an agent")),
+        consequences=("fallback", "final"),
+        because="the platform itself answered 404, and tried neither the AI nor anybody else",
+    ),
+)

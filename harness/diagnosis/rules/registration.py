@@ -1,0 +1,107 @@
+"""Why the SIP number does not register."""
+
+from __future__ import annotations
+
+from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.rule import Rule
+
+_REFUSED = when("registration.answer", 401, 403, 404, 407)
+
+REGISTRATION: tuple[Rule, ...] = (
+    Rule(
+        id="registration.user",
+        cause="username-wrong",
+        symptoms=("registration",),
+        essential=(_REFUSED,),
+        conditions=(
+            unless("registration.challenged", False),
+            when("registration.user", "another"),
+            not_shown("registration.refusal", "the password", "the source address"),
+        ),
+        because="the refused credentials name another user than the trunk's",
+    ),
+    Rule(
+        id="registration.user.said",
+        cause="username-wrong",
+        symptoms=("registration",),
+        essential=(_REFUSED, when("registration.refusal", "the user name")),
+        conditions=(not_shown("registration.user", "the trunk's"),),
+        because="the registrar says that it does not know the user",
+    ),
+    Rule(
+        id="registration.password",
+        cause="password-wrong",
+        symptoms=("registration",),
+        essential=(_REFUSED,),
+        conditions=(
+            unless("registration.challenged", False),
+            when("registration.user", "the trunk's"),
+            not_shown("registration.refusal", "the user name", "the source address"),
+        ),
+        because="a challenge was answered in the right user's name and still refused, which leaves the password",
+    ),
+    Rule(
+        id="registration.password.said",
+        cause="password-wrong",
+        symptoms=("registration",),
+        essential=(_REFUSED, when("registration.refusal", "the password")),
+        conditions=(not_shown("registration.user", "another"),),
+        because="the registrar says that the password is wrong",
+    ),
+    Rule(
+        id="registration.address",
+        cause="synthflow-ip-not-allowed",
+        symptoms=("registration",),
+        essential=(when("registration.answer", 403),),
+        conditions=(
+            when("registration.challenged", False),
+            not_shown("registration.refusal", "the user name", "the password"),
+        ),
+        because="403 came without a challenge: nobody looked at the credentials, so it is the address that is not allowed",
+    ),
+    Rule(
+        id="registration.address.said",
+        cause="synthflow-ip-not-allowed",
+        symptoms=("registration",),
+        essential=(when("registration.answer", 403), when("registration.refusal", "the source address")),
+        conditions=(not_shown("registration.challenged", True),),
+        because="the registrar says that the address is not allowed",
+    ),
+    Rule(
+        id="registration.inactive",
+        cause="trunk-inactive",
+        symptoms=("registration",),
+        essential=(when("registration.answer", 503),),
+        conditions=(not_shown("registration.refusal", "the source address"),),
+        because="the registrar itself answered 503: the trunk is not in service",
+    ),
+    Rule(
+        id="registration.lapsed",
+        cause="registration-expires-early",
+        symptoms=("registration",),
+        essential=(when("registration.lapsed", True),),
+        conditions=(when("registration.granted", "shorter"),),
+        because="the 200 granted less than was asked for, and the next REGISTER came only after that had run out",
+    ),
+    Rule(
+        id="registration.elsewhere",
+        cause="termination-uri-wrong",
+        symptoms=("registration",),
+        essential=(when("registration.answer", "none", "connection refused"),),
+        conditions=(when("registration.target", "another host"),),
+        because="the REGISTER went to another host than the platform's SBC, and nobody answered there",
+    ),
+    Rule(
+        id="registration.unanswered.while.all.answers",
+        cause="termination-uri-wrong",
+        symptoms=("registration",),
+        essential=(when("registration.answer", "none", "connection refused"),),
+        conditions=(
+            when("probe.termination", "answers"),
+            when("probe.ai", "answers"),
+            when("registration.target", "another host"),
+        ),
+        because="the platform's port and the AI's both answer, so a REGISTER that nobody answers went elsewhere",
+        confidence="likely",
+    ),
+)

@@ -1,0 +1,86 @@
+"""Which symptom a failed finding is, and which ones show without any finding of their own."""
+
+from __future__ import annotations
+
+from harness.diagnosis.derive import Scene
+from harness.diagnosis.rule import ORDER, Symptom
+from harness.diagnosis.talk import direction_of
+from harness.diagnosis.transfer import is_fallback
+from harness.verdict import Finding
+
+_BY_CHECK: dict[str, Symptom] = {
+    "registration": "registration",
+    "landing.answered_by": "reach",
+    "route.tried": "reach",
+    "route.request_uri": "route",
+    "route.transport": "route",
+    "route.trunk": "route",
+    "codec": "codec",
+    "audio.crossed": "audio",
+    "audio.loss": "quality",
+    "audio.delay": "quality",
+    "audio.quality": "quality",
+    "caller_id.withheld": "caller_id.withheld",
+    "transfer.fails": "other",
+    "final_response": "final",
+    "dtmf": "digits",
+    "dtmf.duration": "digits",
+}
+
+
+def present(scene: Scene) -> dict[Symptom, list[Finding]]:
+    """The case's symptoms with the findings that show them, in the order of a call."""
+    found: dict[Symptom, list[Finding]] = {}
+    for finding in scene.findings:
+        if scene.failed(finding):
+            found.setdefault(_of(scene, finding), []).append(finding)
+    _unanswered(scene, found)
+    return {symptom: found[symptom] for symptom in ORDER if symptom in found}
+
+
+def _of(scene: Scene, finding: Finding) -> Symptom:
+    check, role = finding.check, scene.vantage.made_by(finding)
+    if check in _BY_CHECK:
+        return _BY_CHECK[check]
+    match check:
+        case "audio":
+            return "audio.agent" if direction_of(scene, finding) == "audio.agent" else "audio"
+        case "caller_id":
+            return "caller_id.agent" if role == "agent" else "caller_id.ai"
+        case "header" | "header.absent" if role == "ai":
+            name = str(finding.facts.get("header", "")).lower()
+            if name.startswith("x-gladly"):
+                return "header.caller" if "caller" in name else "header.selector"
+        case "landing":
+            return "fallback" if is_fallback(scene, finding.facts.get("wanted")) else "transfer"
+        case "released" if role == "ai":
+            return "release"
+        case "timing":
+            return "fallback.time"
+        case "timing.within":
+            if finding.facts.get("what") == "the registration is refreshed":
+                return "registration"
+            if finding.facts.get("what") == "the call":
+                return "fallback.time"
+        case "phone.wait" if finding.facts.get("goal") == "confirmed" and role == "caller":
+            return "reach"
+    return "other"
+
+
+def _unanswered(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
+    """Where the AI's side is not seen, a call that another answered, or nobody, has not reached it all the same."""
+    facts = scene.facts
+    if "landing.answered_by" in {f.check for f in scene.findings} or not _asks_for_the_ai(scene):
+        pass
+    elif facts.value("caller.end") in ("refused", "still ringing") or facts.value("instead") not in (None, "nobody"):
+        found.setdefault("reach", [])
+    configured = facts.value("fallback.configured") is True
+    if "reach" in found and configured and facts.value("caller.end") == "refused":
+        found.setdefault("fallback", [])
+
+
+def _asks_for_the_ai(scene: Scene) -> bool:
+    row = str(scene.case.get("row"))
+    others = ("FALLBACK", "TRANSFER", "HANGUP-AGENT", "CAPACITY", "REGISTER", "ALLOWLIST", "PLAINTEXT", "BADCERT")
+    quiet = ("ABANDON", "BUSY", "NOANSWER", "REJECTED", "NOSUCHNUMBER", "KEEPALIVE")
+    return bool(row) and not any(word in row for word in (*others, *quiet)) and not scene.vantage.sees("ai")

@@ -1,0 +1,220 @@
+"""Facts on an established call: audio, who calls, headers, digits."""
+
+from __future__ import annotations
+
+import re
+
+from harness.checks import identity
+from harness.diagnosis.derive import Scene
+from harness.events import MediaState, RtpStatistics
+from harness.sip.grammar import SipSyntaxError
+from harness.verdict import Finding
+
+#: RTP lost: what codecs' concealment no longer hides (ITU-T G.113 appendix I: G.711 with PLC, some 4 % for Ie,eff of 20).
+HEAVY_LOSS = 0.05
+#: One way; beyond it a conversation does not work for any task (ITU-T G.114 section 5: "400 ms should not be exceeded").
+HIGH_DELAY_MS = 400.0
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    _audio(scene)
+    _quality(scene)
+    _codecs(scene)
+    _caller_id(scene)
+    _headers(scene)
+    for finding in scene.of("dtmf"):
+        scene.facts.tell("digits", _digits(finding), *finding.evidence)
+
+
+# -- audio
+
+
+def _audio(scene: Scene) -> None:
+    facts = scene.facts
+    told: dict[str, list[Finding]] = {"audio.to_ai": [], "audio.to_caller": [], "audio.agent": []}
+    for finding in scene.of("audio"):
+        told[direction_of(scene, finding)].append(finding)
+    for name in ("audio.to_ai", "audio.to_caller"):
+        if told[name]:
+            worst = next((f for f in told[name] if scene.failed(f)), told[name][0])
+            facts.tell(name, _heard(scene, worst), *_shown(worst))
+            stopped = scene.failed(told[name][-1]) and not scene.failed(told[name][0])
+            facts.tell("audio.stopped", True if stopped else None, *_shown(told[name][-1]))
+    facts.tell("audio.stopped", False if told["audio.to_ai"] or told["audio.to_caller"] else None)
+    failing = [f for f in told["audio.agent"] if scene.failed(f)]
+    if failing:
+        both = len(failing) >= 2
+        kinds = {_heard(scene, f) for f in failing}
+        value = "crossed" if "crossed" in kinds else "none either way" if both else "one way"
+        facts.tell("audio.agent", value, *(s for f in failing for s in _shown(f)))
+    elif told["audio.agent"]:
+        facts.tell("audio.agent", "both ways", *_shown(told["audio.agent"][0]))
+    ai_failed = any(scene.failed(f) for n in ("audio.to_ai", "audio.to_caller") for f in told[n])
+    if failing or ai_failed:
+        facts.tell("audio.phase", "with the AI" if ai_failed else "with the agent only")
+    for finding in scene.of("audio.crossed"):
+        if scene.failed(finding):
+            role = scene.vantage.made_by(finding)
+            facts.tell("audio.to_caller" if role == "caller" else "audio.to_ai", "crossed", finding.actual)
+    for finding in scene.of("audio.echo"):
+        facts.tell("echo", True if scene.failed(finding) else None, finding.subject)
+
+
+def direction_of(scene: Scene, finding: Finding) -> str:
+    """Which fact an audio finding is about."""
+    speaker, _, listener = finding.subject.partition(" → ")
+    roles = {scene.vantage.role(speaker), scene.vantage.role(listener)}
+    if "ai" not in roles:
+        return "audio.agent"
+    return "audio.to_ai" if scene.vantage.role(listener) == "ai" else "audio.to_caller"
+
+
+def _heard(scene: Scene, finding: Finding) -> str | None:
+    """``heard``, or what arrived instead: ``nothing``, ``silence``, ``noise``, ``crossed``, ``echo``."""
+    if not scene.failed(finding):
+        return "heard"
+    kind = finding.facts.get("kind")
+    packets = finding.facts.get("rx_packets")
+    foreign = finding.facts.get("foreign")
+    if foreign and not scene.vantage.sees("ai") and kind == "crossed":
+        kind = "crossed" if all(isinstance(mark, int) and mark < 240 for mark in _marks(foreign)) else "other"
+    if kind == "silence" and packets == 0:
+        kind = "no-rtp"
+    words = {"no-rtp": "nothing", "silence": "silence", "other": "noise", "crossed": "crossed", "echo": "echo"}
+    # Without the AI's side nobody can tell what a sound is that is not a mark: it speaks, or it is noise.
+    if kind == "other" and not scene.vantage.sees("ai"):
+        return None
+    return words.get(str(kind))
+
+
+def _marks(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _shown(finding: Finding) -> tuple[str, ...]:
+    return (*finding.evidence, f"{finding.subject}: {finding.actual}")
+
+
+# -- quality
+
+
+def _quality(scene: Scene) -> None:
+    facts = scene.facts
+    for finding in scene.of("audio.loss"):
+        facts.tell("loss", "heavy" if scene.failed(finding) else None, *_shown(finding))
+    for finding in scene.of("audio.delay"):
+        facts.tell("delay", "high" if scene.failed(finding) else None, *_shown(finding))
+    for event in _last_statistics(scene):
+        seen = event.rx_packets + event.rx_lost
+        if seen >= 50 and event.rx_lost / seen > HEAVY_LOSS:
+            facts.tell("loss", "heavy", f"{event.leg} lost {event.rx_lost} of {seen} packets")
+        if event.rtt_ms > 2 * HIGH_DELAY_MS:
+            facts.tell("delay", "high", f"{event.leg}: round trip {event.rtt_ms:.0f} ms by RTCP")
+    if any(True for _ in _last_statistics(scene)):
+        facts.tell("loss", "little")
+        facts.tell("delay", "low")
+
+
+def _last_statistics(scene: Scene) -> list[RtpStatistics]:
+    last = {e.leg: e for e in scene.events if isinstance(e, RtpStatistics)}
+    return list(last.values())
+
+
+def _codecs(scene: Scene) -> None:
+    call = scene.call
+    mine = [e for e in scene.events if isinstance(e, MediaState) and call and e.leg == call.leg and e.codec]
+    theirs = [e for e in scene.events if isinstance(e, MediaState) and scene.vantage.role(e.phone) == "ai" and e.codec]
+    codec: str | None = theirs[0].codec if theirs else None
+    where = f"{theirs[0].leg}" if theirs else ""
+    for record in scene.records:
+        witness = record.record.get("witness")
+        named = witness.get("codec") if isinstance(witness, dict) else None
+        if codec is None and isinstance(named, str):
+            codec, where = named, record.source
+    if mine and codec:
+        same = mine[0].codec.upper() == codec.upper()
+        value = "the same" if same else "different"
+        scene.facts.tell("codec.sides", value, f"{mine[0].leg} has {mine[0].codec}", f"{where} has {codec}")
+
+
+# -- who calls
+
+
+def _caller_id(scene: Scene) -> None:
+    facts = scene.facts
+    for finding in scene.of("caller_id"):
+        role = scene.vantage.made_by(finding)
+        name = "caller_id.agent" if role == "agent" else "caller_id.ai"
+        facts.tell(name, _shown_number(scene, finding), finding.actual, *finding.evidence)
+    for finding in scene.of("caller_id.withheld"):
+        asserted = _marks(finding.facts.get("asserted"))
+        facts.tell("caller_id.asserted", "present" if asserted else "absent", finding.actual, *finding.evidence)
+        if not finding.facts.get("anonymous"):
+            facts.tell("caller_id.ai", "shown, though withheld", finding.actual)
+    _from_at_the_ai(scene)
+
+
+def _from_at_the_ai(scene: Scene) -> None:
+    """From the INVITE itself, where the case had no finding on it."""
+    call, deployment = scene.call, scene.deployment
+    entry = deployment.phones.get(call.phone) if call and deployment else None
+    if deployment is None or entry is None or entry.number is None or not scene.invites:
+        return
+    seen = scene.invites[-1]
+    try:
+        finding = identity.caller_id(
+            seen.message, "the AI", entry.number, deployment.expect.number_format, deployment.region
+        )
+    except SipSyntaxError:
+        return
+    scene.facts.tell("caller_id.ai", _shown_number(scene, finding), finding.actual, seen.where)
+
+
+def _shown_number(scene: Scene, finding: Finding) -> str:
+    if not scene.failed(finding):
+        return "right"
+    facts = finding.facts
+    user, number = str(facts.get("from_user") or ""), str(facts.get("number") or "")
+    if facts.get("anonymous"):
+        return "anonymous"
+    if facts.get("from_e164") == number or (user and number.endswith(re.sub(r"\D", "", user)) and len(user) >= 7):
+        return "in another form"
+    if scene.deployment is not None and user in _own_numbers(scene):
+        return "a number of the deployment's own"
+    return "another number"
+
+
+def _own_numbers(scene: Scene) -> set[str]:
+    assert scene.deployment is not None
+    numbers = {number for _, _, number in scene.deployment.all_dids()}
+    return numbers | {assistant.did for assistant in scene.deployment.assistants.values()}
+
+
+def _headers(scene: Scene) -> None:
+    for finding in scene.of("header", "header.absent"):
+        name = str(finding.facts.get("header", "")).lower()
+        fact = {"x-gladly-caller-id": "header.caller", "x-gladly-routing-selector": "header.selector"}.get(name)
+        if fact is not None and scene.vantage.made_by(finding) == "ai":
+            scene.facts.tell(fact, _header(finding), finding.actual, *finding.evidence)
+
+
+def _header(finding: Finding) -> str:
+    values = [str(value) for value in _marks(finding.facts.get("values"))]
+    wanted = finding.facts.get("value")
+    if not values:
+        return "right" if wanted is None else "missing"
+    if wanted is None:
+        return "unexpected"
+    if values == [wanted]:
+        return "right"
+    if len(values) > 1:
+        return "there more than once"
+    return "without its plus" if values[0] == str(wanted).lstrip("+") else "another value"
+
+
+def _digits(finding: Finding) -> str:
+    sent, seen = finding.facts.get("sent"), finding.facts.get("seen")
+    if not seen:
+        return "none"
+    return "right" if sent == seen else "wrong"

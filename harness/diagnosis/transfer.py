@@ -1,0 +1,165 @@
+"""Facts on transfers, what is left after them, and fallbacks."""
+
+from __future__ import annotations
+
+from harness.diagnosis.derive import Scene, number_in
+from harness.diagnosis.messages import Seen, parse
+from harness.events import SipMessage, TransferProgress
+from harness.sip.message import Request
+from harness.verdict import Finding
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    _landing(scene)
+    _tried(scene)
+    _released(scene)
+    _timing(scene)
+
+
+def is_fallback(scene: Scene, wanted: object) -> bool:
+    """Whether landing at that group is a fallback, and no transfer."""
+    if scene.deployment is None:
+        return "TRANSFER" not in str(scene.case.get("row"))
+    targets = {a.transfer_to for a in scene.deployment.assistants.values()}
+    return wanted in {line.fallback for line in scene.deployment.lines.values()} and wanted not in targets
+
+
+def _landing(scene: Scene) -> None:
+    for finding in scene.of("landing"):
+        wanted = finding.facts.get("wanted")
+        fact = "fallback.landed" if is_fallback(scene, wanted) else "transfer.landed"
+        rang = finding.facts.get("rang")
+        names = [str(name) for name in rang] if isinstance(rang, list | tuple) else []
+        where = "the right group" if not scene.failed(finding) else "another group" if names else "nowhere"
+        scene.facts.tell(fact, where, finding.actual)
+
+
+# -- what the AI tried
+
+
+def _tried(scene: Scene) -> None:
+    facts = scene.facts
+    sent = [s for s in scene.at_ai if not s.received]
+    refers = [s for s in sent if s.is_request("REFER")]
+    onward = [s for s in sent if s.is_request("INVITE") and s.message.to.tag is None]
+    for seen in refers[-1:]:
+        assert isinstance(seen.message, Request)
+        facts.tell("transfer.asked", True, seen.where)
+        facts.tell("transfer.way", "REFER", seen.where)
+        facts.tell("transfer.target", _target(scene, seen.message.get("Refer-To") or ""), seen.where)
+        facts.tell("transfer.host", "the trunk's", seen.where)
+        _answer(scene, seen, "REFER")
+        _outcome(scene, seen)
+    for seen in onward[-1:]:
+        assert isinstance(seen.message, Request)
+        facts.tell("transfer.asked", True, seen.where)
+        facts.tell("transfer.way", "INVITE", seen.where)
+        facts.tell("transfer.target", _target(scene, str(seen.message.uri)), seen.where)
+        facts.tell("transfer.host", _host(scene, seen), seen.where)
+        _answer(scene, seen, "INVITE")
+    _by_phone(scene)
+    _by_record(scene)
+    if scene.at_ai:
+        facts.tell("transfer.asked", False)
+    for finding in scene.of("transfer.fails"):
+        facts.tell("transfer.outcome", finding.facts.get("code"), finding.actual)
+
+
+def _target(scene: Scene, text: str) -> str | None:
+    number = number_in(text)
+    if scene.deployment is None or number is None:
+        return None
+    groups = {group.did for group in scene.deployment.groups.values()}
+    if scene.line is not None:
+        wanted = scene.deployment.assistants[scene.line[1].assistant].transfer_to
+        if wanted is not None and scene.deployment.groups[wanted].did == number:
+            return "the group's number"
+    return "another group's number" if number in groups else "nobody's number"
+
+
+def _host(scene: Scene, seen: Seen) -> str | None:
+    termination = scene.trunk.termination if scene.trunk else None
+    if termination is None or not seen.remote:
+        return None
+    return "the trunk's" if seen.remote == termination else "another host"
+
+
+def _answer(scene: Scene, request: Seen, method: str) -> None:
+    answers = [
+        s
+        for s in scene.at_ai
+        if s.received and s.answers(method) >= 200 and s.message.call_id == request.message.call_id
+    ]
+    finals = [s for s in answers if s.answers(method) not in (401, 407)]
+    if finals:
+        code = finals[-1].answers(method)
+        scene.facts.tell("transfer.answer", "accepted" if code < 300 else code, finals[-1].where)
+    elif answers:
+        scene.facts.tell("transfer.answer", "challenged", answers[-1].where)
+    else:
+        scene.facts.tell("transfer.answer", "none", request.where)
+
+
+def _outcome(scene: Scene, refer: Seen) -> None:
+    """The sipfrag of the last NOTIFY (RFC 3515 section 2.4.5)."""
+    code: int | None = None
+    where = refer.where
+    for seen in scene.at_ai:
+        if seen.received and seen.is_request("NOTIFY") and seen.message.call_id == refer.message.call_id:
+            said = seen.message.body.decode("utf-8", "replace").split()
+            if len(said) >= 2 and said[0].startswith("SIP/2") and said[1].isdigit():
+                code, where = int(said[1]), seen.where
+    scene.facts.tell("transfer.outcome", "nothing" if code is None or code < 200 else code, where)
+
+
+def _by_phone(scene: Scene) -> None:
+    """A phone that got the REFER handed on says what came of it, seen from the caller."""
+    for event in scene.events:
+        if isinstance(event, SipMessage) and scene.vantage.role(event.phone) == "caller":
+            message = parse(event.text) if event.text.startswith("REFER ") else None
+            if isinstance(message, Request) and event.direction == "received":
+                where = scene.number_of(event)
+                scene.facts.tell("transfer.asked", True, where)
+                scene.facts.tell("transfer.way", "REFER", where)
+                scene.facts.tell("transfer.target", _target(scene, message.get("Refer-To") or ""), where)
+        elif isinstance(event, TransferProgress) and event.final and scene.vantage.role(event.phone) == "ai":
+            scene.facts.tell("transfer.outcome", event.code, f"{event.leg}: {event.code} {event.reason}")
+
+
+def _by_record(scene: Scene) -> None:
+    for record in scene.records:
+        actions = record.record.get("executed_actions")
+        listed = list(actions.values()) if isinstance(actions, dict) else actions if isinstance(actions, list) else []
+        for action in listed:
+            if isinstance(action, dict) and "transfer" in str(action.get("name", "")):
+                scene.facts.tell("transfer.asked", True, record.source)
+                scene.facts.tell("transfer.target", _target(scene, f"tel:{action.get('to')}"), record.source)
+
+
+# -- what is left, and when
+
+
+def _released(scene: Scene) -> None:
+    for finding in scene.of("released", role="ai"):
+        if finding.facts.get("seconds") is None:
+            scene.facts.tell("release.ai", "still up", finding.actual)
+        else:
+            scene.facts.tell("release.ai", "late" if scene.failed(finding) else "ended", finding.actual)
+
+
+def _timing(scene: Scene) -> None:
+    for finding in scene.of("timing"):
+        scene.facts.tell("fallback.time", _late(scene, finding), finding.actual)
+    for finding in scene.of("timing.within"):
+        if finding.facts.get("what") == "the call" and scene.failed(finding):
+            scene.facts.tell("fallback.time", "longer", finding.actual)
+
+
+def _late(scene: Scene, finding: Finding) -> str | None:
+    seconds, expected = finding.facts.get("seconds"), finding.facts.get("expected_s")
+    if not isinstance(seconds, int | float) or not isinstance(expected, int | float):
+        return None
+    if not scene.failed(finding):
+        return "as configured"
+    return "longer" if seconds > expected else "shorter"

@@ -1,0 +1,99 @@
+"""Who saw what: the same evidence as a caller alone, or callers and agents without the AI's side, would have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from harness.deployment import Deployment
+from harness.events import Event, FarEndRecord, LegStarted
+from harness.verdict import Finding
+
+#: Whose evidence may be used. ``caller`` is what a black-box run sees: neither the AI's side nor the agents' phones.
+Visibility = Literal["all", "caller+agents", "caller"]
+
+Role = Literal["caller", "agent", "ai", "probe"]
+
+_SEEN: dict[Visibility, frozenset[Role]] = {
+    "all": frozenset({"caller", "agent", "ai", "probe"}),
+    "caller+agents": frozenset({"caller", "agent", "probe"}),
+    "caller": frozenset({"caller", "probe"}),
+}
+
+#: What checks call the AI's side where it is no phone of ours (and a phone of ours there is never one of the deployment's).
+_AI_WORDS = (
+    "assistant ",
+    "the AI",
+    "Synthflow's number",
+    "the stand-in's number",
+    "stand-in",
+    "sip-number",
+    "stranger",
+)
+
+#: Findings that only one side can make, whatever they are about.
+_MADE_BY: dict[str, Role] = {
+    "landing": "agent",
+    "landing.others": "agent",
+    "landing.answered_by": "ai",
+    "route.tried": "ai",
+    "registration": "ai",
+    "registration.refused": "ai",
+    "transfer.fails": "ai",
+}
+
+
+class Vantage:
+    """Tells the roles of phones and findings apart, by the deployment where there is one."""
+
+    def __init__(self, deployment: Deployment | None, events: Sequence[Event], visibility: Visibility = "all") -> None:
+        self._seen = _SEEN[visibility]
+        self.visibility = visibility
+        self._agents: set[str] = set()
+        self._callers: set[str] = set()
+        self._groups: set[str] = set()
+        if deployment is not None:
+            self._groups = set(deployment.groups)
+            self._agents = {agent for group in deployment.groups.values() for agent in group.agents}
+            self._callers = set(deployment.phones) - self._agents
+        else:  # who places calls is a caller, and who gets them an agent, as far as events tell
+            started = [event for event in events if isinstance(event, LegStarted)]
+            self._callers = {event.phone for event in started if event.direction == "outgoing"}
+            self._agents = {event.phone for event in started} - self._callers
+
+    def sees(self, role: Role) -> bool:
+        """Whether that role's evidence may be used."""
+        return role in self._seen
+
+    def role(self, label: str) -> Role:
+        """The role of a phone, a leg, or whatever a check calls an end."""
+        phone = label.partition(".")[0]
+        if phone in self._callers:
+            return "caller"
+        if phone in self._agents or phone in self._groups or label.removesuffix("'s leg") in self._agents:
+            return "agent"
+        if label == "probe":
+            return "probe"
+        if label.startswith(_AI_WORDS) or phone.startswith(("ai-", "synthflow")):
+            return "ai"
+        return "caller"
+
+    def made_by(self, finding: Finding) -> Role:
+        """Whose eyes or ears a finding is from."""
+        if finding.check in _MADE_BY:
+            return _MADE_BY[finding.check]
+        _, arrow, listener = finding.subject.partition(" → ")
+        return self.role(listener if arrow else finding.subject)
+
+    def events(self, events: Sequence[Event]) -> list[Event]:
+        """Those that may be used, in their order."""
+        return [event for event in events if self.sees(self._role_of(event))]
+
+    def findings(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Those that may be used, in their order."""
+        return [finding for finding in findings if self.sees(self.made_by(finding))]
+
+    def _role_of(self, event: Event) -> Role:
+        if isinstance(event, FarEndRecord) and event.phone != "probe":
+            return "ai"
+        return self.role(event.phone)
