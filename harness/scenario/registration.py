@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.checks import timing
 from harness.checks.finding import judged
 from harness.errors import BrokenError, FarEndError
-from harness.events import RegistrationState
+from harness.events import FarEndRecord, RegistrationState
 from harness.far_end.synthflow import SynthflowApi
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
@@ -71,8 +71,11 @@ class Registration:
         with self._stage.step(f"{self._label} registers again before {before_s:g} s are over"):
             again = self._answers.next_success(first, before_s + 2.0)
             seconds = None if again is None else again.at - first.at
+            granted_s = min(before_s, first.expires or before_s)  # what was granted counts (RFC 3261 section 10.2.1)
             self._stage.scripted(seconds or 0.0, "the registration's own interval")
-            self._stage.add(timing.within(self._label, "the registration is refreshed", seconds, before_s))
+            finding = timing.within(self._label, "the registration is refreshed", seconds, granted_s)
+            finding.facts["granted_s"], finding.facts["asked_s"] = granted_s, before_s
+            self._stage.add(finding)
 
     def is_refused_with(self, codes: tuple[int, ...]) -> None:
         """Refused with one of ``codes``, and not registered."""
@@ -209,4 +212,6 @@ def _by_synthflow(stage: Stage, password: str | None, from_outside: bool) -> Ite
     try:
         yield Registration(stage, "Synthflow's number", _ApiAnswers(stage, stage.api, path))
     finally:
+        record = stage.api.ask("GET", path)
+        stage.sink(FarEndRecord(at=time.monotonic(), phone="synthflow", source=f"GET /v2{path}", record=record))
         stage.api.ask("DELETE", path)
