@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from harness.simulation.books import Books
@@ -39,7 +40,7 @@ class SipNumbers:
         self.renew()
 
     def renew(self) -> None:
-        """Where settings have changed, register anew with those of now."""
+        """Register anew, as after any change of the settings, with those of now."""
         for trunk in self._trunks.all():
             if trunk.authentication != "digest":
                 continue
@@ -48,6 +49,7 @@ class SipNumbers:
             )
             old = self._standing.get(trunk.name)
             if old is not None and old.number == number:
+                old.again()
                 continue
             if old is not None:
                 self._books.spawn(old.detach(), f"detach {trunk.name}")
@@ -60,7 +62,12 @@ class SipNumbers:
 
     def attach(self, asked: dict[str, Any]) -> Registration:
         """A number with the settings of an API request. Raises `BadNumberError`."""
-        registration = self._attach(_parsed(asked, self._expires))
+        number = _parsed(asked, self._expires)
+        # Whoever gets a number's settings wrong does so with this one as well.
+        number = replace(
+            number, hop=self._trunks.typed(number.hop), credentials=self._trunks.copied(number.credentials)
+        )
+        registration = self._attach(number)
         self._attached[registration.id] = registration
         return registration
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.deployment import Deployment, Trunk
 from harness.simulation.faults import Fault, Faults
@@ -39,7 +39,13 @@ class Trunks:
 
     def credentials(self, trunk: Trunk) -> Credentials:
         """Those that were copied from the platform, rightly or not."""
-        username, password = trunk.username or "", trunk.password.get_secret_value() if trunk.password else ""
+        return self.copied(
+            Credentials(trunk.username or "", trunk.password.get_secret_value() if trunk.password else "")
+        )
+
+    def copied(self, right: Credentials) -> Credentials:
+        """Credentials as they were typed in."""
+        username, password = right.username, right.password
         if self._faults.on(Fault.USERNAME_WRONG):
             username += "-x"
         if self._faults.on(Fault.PASSWORD_WRONG):
@@ -48,10 +54,11 @@ class Trunks:
 
     def hop(self, trunk: Trunk) -> Hop:
         """The Termination URI's address."""
-        host, port = self._termination(trunk)
-        if self._faults.on(Fault.TERMINATION_URI_WRONG):
-            host = self._nobody
-        return Hop(trunk.transport, host, port)
+        return self.typed(Hop(trunk.transport, *self._termination(trunk)))
+
+    def typed(self, right: Hop) -> Hop:
+        """A Termination URI as it was typed in."""
+        return replace(right, address=self._nobody) if self._faults.on(Fault.TERMINATION_URI_WRONG) else right
 
     def target(self, trunk: Trunk, number: str) -> Uri:
         """A number at the platform, as calls and transfers name it."""
