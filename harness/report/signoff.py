@@ -57,7 +57,7 @@ class _Row:
 def write(path: Path, summary: Summary, cases: Sequence[CaseEvidence]) -> None:
     """Write the document as HTML."""
     integrations = {name: _rows(members) for name, members in _by_integration(cases).items()}
-    strengths = [row.strength for rows in integrations.values() for row in rows if row.strength is not None]
+    strengths = [case.strength for case in cases if case.verdict is Verdict.PASSED and case.strength is not None]
     text = (
         _environment()
         .get_template("signoff.html.j2")
