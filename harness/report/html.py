@@ -56,7 +56,6 @@ def environment() -> Environment:
 class _Player:
     leg: str
     uri: str | None
-    picture: Markup | None
     wavs: tuple[tuple[str, str], ...]  #: what it is, and where, seen from the report
 
 
@@ -227,7 +226,6 @@ def _players(case: CaseEvidence, home: Path) -> list[_Player]:
             _Player(
                 recording.leg,
                 sound.data_uri(recording.received) if recording.received else None,
-                None,
                 tuple((what, _link(path, home)) for what, path in files if path),
             )
         )
