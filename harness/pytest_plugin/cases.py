@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.diagnosis import Diagnosis, diagnose
 from harness.errors import HarnessError
+from harness.events import Event
 from harness.limits import CallGate, Lease, lease
 from harness.matrix import Case
 from harness.pytest_plugin.parallel import WATCH
@@ -33,11 +35,16 @@ def row(*ids: str) -> pytest.MarkDecorator:
 
 
 class _Recorder(CaseRecorder):
-    """Remembers its findings: the verdict is made of them."""
+    """Remembers what it records: the verdict is made of the findings, the diagnosis of all of it."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.findings: list[Finding] = []
+        self.events: list[Event] = []
+
+    def event(self, event: Event) -> None:
+        self.events.append(event)
+        super().event(event)
 
     def finding(self, finding: Finding) -> None:
         self.findings.append(finding)
@@ -52,6 +59,7 @@ class _Underway:
     replica: Deployment
     recorder: _Recorder | None = None
     verdicts: list[tuple[Verdict, str]] = field(default_factory=list)  #: what went wrong, with its message
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
     closed: bool = False
 
     def overall(self) -> tuple[Verdict, str]:
@@ -221,7 +229,7 @@ def pytest_runtest_makereport(
             ("row", underway.case.row.id),
             ("case", underway.case.id),
             ("verdict", str(verdict)),
-            ("message", message),
+            ("message", "\n".join(filter(None, (underway.diagnosis.headline, message)))),
         ]
     return report
 
@@ -252,7 +260,17 @@ def _close(underway: _Underway) -> None:
     underway.closed = True
     if underway.recorder is None:
         return
-    underway.recorder.close(*underway.overall())
+    verdict, message = underway.overall()
+    if verdict is Verdict.FAILED:
+        underway.diagnosis = diagnose(
+            underway.case.plain(),
+            underway.recorder.findings,
+            underway.recorder.events,
+            underway.replica,
+            number_of=lambda sent: (underway.recorder.number(sent) if underway.recorder else None) or "",
+        )
+    plain = underway.diagnosis.to_plain() if underway.diagnosis.headline else None
+    underway.recorder.close(verdict, message, plain)
     allure.complete(CaseEvidence.read(underway.recorder.directory))
 
 
