@@ -19,6 +19,11 @@ class Firewall:
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
 
+    @property
+    def shut(self) -> frozenset[str]:
+        """The transports it lets nothing through of."""
+        return frozenset(t for t in _DROPS if self._faults.on(_DROPS[t]) or self._faults.on(_REJECTS[t]))
+
     def judge(self, passage: Passage) -> Passed:
         """See `Filter`."""
         if self._faults:

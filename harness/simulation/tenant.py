@@ -149,23 +149,25 @@ class Tenant:
                 kind: {"certificate": str(c.certificate), "private_key": str(c.key)} for kind, c in bad.items()
             },
         )
-        self._certificate_shown: str | None = None  # what is wrong with it
-        self.faults.on_change.append(self._certificates_changed)
+        self._security: tuple[str | None, frozenset[str]] = (None, frozenset())
+        self.faults.on_change.append(self._security_changed)
 
     def _identity(self, label: str, names: list[str]) -> TlsIdentity:
         made = self._authority.issue(label, names)
         return TlsIdentity(made.certificate, made.key, self._authority.ca_file)
 
-    def _certificates_changed(self) -> None:
+    def _security_changed(self) -> None:
+        """Connections that stand were made under the certificate and the firewall of before: they go."""
         kinds = {Fault.CERTIFICATE_EXPIRED: "expired", Fault.CERTIFICATE_WRONG_NAME: "wrong-name"}
         wrong = next((kind for fault, kind in kinds.items() if self.faults.on(fault)), None)
-        if wrong == self._certificate_shown:
+        now = (wrong, self._firewall.shut)
+        if now == self._security:
             return
-        self._certificate_shown = wrong
+        self._security = now
         self._synthflow_tls.show(self._synthflow_bad[wrong] if wrong else self._synthflow_good)
-        for gate in self.platform.gates.values():
-            for flow in gate.ua.flows():  # a connection that stands was verified with the certificate of before
-                gate.ua.drop_flow(flow, reset=False)
+        for ua in (self._synthflow_ua, *(gate.ua for gate in self.platform.gates.values())):
+            for flow in ua.flows():
+                ua.drop_flow(flow, reset=False)
 
     # --- life --------------------------------------------------------------------------------------
 

@@ -233,7 +233,8 @@ def test_registration_expires_early(td: Stage) -> None:
         found = registration(td, "synthflow-udp", lambda number: number["expires"] == 1)
         assert found["code"] == 200
         registration(td, "synthflow-udp", lambda number: not number["registered"])
-    registration(td, "synthflow-udp", lambda number: number["expires"] == 5)
+    wanted = td.deployment.timings.quick.register_expires_s
+    registration(td, "synthflow-udp", lambda number: number["expires"] == wanted)
 
 
 # -- transfers
