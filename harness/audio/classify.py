@@ -267,7 +267,7 @@ def _rest(audio: NDArray[np.int16], taken: _Cover, total: float) -> list[Span]:
         first, last = round(begin / _STEP_SECONDS), round(end / _STEP_SECONDS)
         loud = level[first:last] > _SILENT_DBOV
         for from_, to, active in _stretches(loud):
-            active = active and (to - from_ >= 5 or len(loud) < 5)
+            active = active and int(loud[from_:to].sum()) >= min(5, len(loud))
             began, ended = begin + from_ * _STEP_SECONDS, min(end, begin + to * _STEP_SECONDS)
             kind: Kind = "silence"
             if active:

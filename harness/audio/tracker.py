@@ -98,17 +98,25 @@ class Tracker:
         runs = self._runs
         start = hop - 1 if agrees else hop
         if agrees and runs and runs[-1].start == start and runs[-1].symbol == symbol:
-            runs.pop()
-        run = _Run(symbol, start, agrees, share, power, strongs=int(agrees), first=start, shares=share)
-        for before in reversed(runs):
-            distance = start - before.start
-            if distance > 14:
-                break
-            if distance >= 2:
-                _link(run, before, distance)
-        runs.append(run)
-        if len(runs) > _REMEMBERED:
-            del runs[0]
+            run = runs[-1]
+            run.strong = True
+            run.strongs += 1
+            # The second window lies wholly inside the symbol, the first perhaps not.
+            run.power = power
+            run.shares += share - run.share
+            run.share = share
+        else:
+            run = _Run(symbol, start, agrees, share, power, strongs=int(agrees), first=start, shares=share)
+            for before in reversed(runs):
+                distance = start - before.start
+                # A sequence of a whole period that goes straight on needs no other explanation.
+                if distance > 14 or (run.length > 4 and not run.gaps):
+                    break
+                if distance >= 2:
+                    _link(run, before, distance)
+            runs.append(run)
+            if len(runs) > _REMEMBERED:
+                del runs[0]
         if run.word < 0:
             return []
         if run.word >> 2 == self.present and self._goes_on(hop, run):
