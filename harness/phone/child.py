@@ -386,6 +386,10 @@ class _Phone:
         sockets.free({self.address, *self.child.connections_of(self)})
 
 
+#: The Call-ID of a leg whose INVITE pjsua has not sent yet.
+_UNKNOWN: Final = ""
+
+
 class _Leg:
     """One call of a phone, from its first message until its recordings are on disk."""
 
@@ -595,9 +599,9 @@ class _Leg:
         if not phone.config.accept_refer or self.child.free_slots() < 1 or not self.child.ask("may_follow", question):
             prm.statusCode = pj.PJSIP_SC_DECLINE
             return
-        leg = _Leg(phone, _new_call_id(), "outgoing", target, replaces=self)
+        # pjsua2 frees prm.opt before pjsua places the call, so a Call-ID of ours would dangle: pjsua picks one (_adopt)
+        leg = _Leg(phone, _UNKNOWN, "outgoing", target, replaces=self)
         settings = prm.opt
-        settings.customCallId = leg.call_id
         settings.audioCount, settings.videoCount = 1, 0
         leg.call = prm.newCall = _Call(phone, leg)
         self.child.prefer(leg.codecs, phone.config.telephone_event)
@@ -856,7 +860,7 @@ class Child:
             return
         start = message.text.split("\r\n", 1)[0]
         self._ring.write(f"{now:.3f} {message.direction} {message.transport} {message.remote} {start}")
-        leg = self._leg_of(message)
+        leg = self._leg_of(message) or self._adopt(message)
         if leg is not None:
             self._tell_message(now, message, leg.phone, leg)
             leg.saw(message)
@@ -885,6 +889,17 @@ class Child:
                 leg.tag = leg.tag or tag
                 return leg
         return None
+
+    def _adopt(self, message: sip_log.LoggedMessage) -> _Leg | None:
+        """The leg placed on a REFER whose first INVITE this is: pjsua sends it as soon as it may be followed."""
+        waiting = self.dialogs.get(_UNKNOWN)
+        if not waiting or message.direction != "sent" or not message.ours or not message.begins_call:
+            return None
+        leg = waiting[0]
+        self._forget(leg)
+        leg.call_id = message.call_id
+        self.dialogs.setdefault(leg.call_id, []).append(leg)
+        return self._leg_of(message)
 
     def _tell_message(self, at: float, message: sip_log.LoggedMessage, phone: _Phone | None, leg: _Leg | None) -> None:
         if phone is None:
