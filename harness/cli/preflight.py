@@ -8,16 +8,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from harness import preflight
 from harness.cli.app import FAILED, PASSED
 from harness.deployment import Deployment, load
-from harness.preflight import Report, Status
+from harness.preflight import Report
 from harness.pytest_plugin.worlds import Worlds
-
-_STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.FAILED: "red"}
 
 
 def run(
@@ -31,7 +27,7 @@ def run(
     console = Console(highlight=False)
     reports = [_report(file) for file in files]
     for report in reports:
-        show(console, report, all_lines=all_lines)
+        preflight.show(console, report, all_lines=all_lines)
     raise typer.Exit(FAILED if any(report.failed for report in reports) else PASSED)
 
 
@@ -52,24 +48,6 @@ def _simulated(file: Path) -> Deployment | None:
     secrets = preflight.variables(file)
     deployment = load(file, dict.fromkeys(secrets, "-"))
     return deployment if deployment.kind == "simulated" else None
-
-
-def show(console: Console, report: Report, *, all_lines: bool = True) -> None:
-    """One deployment's lines; the worst last, where the eye is."""
-    table = Table("", "what", "found, and what to do", box=None, pad_edge=False, header_style="bold")
-    order = list(Status)
-    for line in sorted(report.lines, key=lambda line: order.index(line.status)):
-        if line.status is Status.OK and not all_lines:
-            continue
-        found = Text(line.detail)
-        if line.fix:
-            found.append("\n").append(f"{line.row}: ", "bold").append(line.fix)
-        table.add_row(Text(line.status, _STYLES[line.status]), line.name, found)
-    console.rule(f"preflight of {report.deployment}")
-    if table.row_count:
-        console.print(table)
-    counts = ", ".join(f"{report.counts[status]} {status}" for status in Status if report.counts[status])
-    console.print(f"{len(report.lines)} lines: {counts}; {report.seconds:.1f} s; no call was placed")
 
 
 def register(app: typer.Typer) -> None:

@@ -26,6 +26,14 @@ _CODES = {
 }
 
 
+class PreflightMode(StrEnum):
+    """What ``--preflight`` takes."""
+
+    STOP = "stop"
+    TELL = "tell"
+    OFF = "off"
+
+
 class TimingsName(StrEnum):
     """What ``--timings`` takes."""
 
@@ -52,6 +60,10 @@ def verify(
     live: Annotated[
         bool, typer.Option("--live", help="Place calls at real platforms, which may cost money (or HARNESS_LIVE=1).")
     ] = False,
+    preflight: Annotated[
+        PreflightMode | None,
+        typer.Option(help="Look at ports, accounts and certificates first, and end the run when one is wrong (stop)."),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show which cases would run, and place no call.")] = False,
 ) -> None:
     """Run the matrix against deployments, in parallel, and judge every call."""
@@ -78,6 +90,7 @@ def verify(
     arguments += ["-k", expression] if expression else []
     arguments += ["--plan"] if plan else []
     arguments += ["--live"] if live else []
+    arguments += [f"--preflight={preflight.value}"] if preflight else []
     raise typer.Exit(_CODES.get(pytest.ExitCode(pytest.main(arguments)), BROKEN))
 
 

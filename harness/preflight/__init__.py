@@ -12,6 +12,7 @@ changes anything (a REGISTER without Contact only asks for the bindings, RFC 326
 ``answers``      OPTIONS: the answer, its time, its clock, its codecs, the address it came back to
 ``accounts``     registration of each phone, digest realm
 ``machine``      local ports, secrets, numbers
+``nat``          the router in between, by STUN
 ``api``          Synthflow's API and its token
 ``run``          all of them at once
 ===============  ========================================================================
@@ -19,5 +20,6 @@ changes anything (a REGISTER without Contact only asks for the bindings, RFC 326
 
 from harness.preflight.lines import Line, Report, Status
 from harness.preflight.run import of_file, run, variables
+from harness.preflight.table import show
 
-__all__ = ["Line", "Report", "Status", "of_file", "run", "variables"]
+__all__ = ["Line", "Report", "Status", "of_file", "run", "show", "variables"]

@@ -10,6 +10,7 @@ import pytest
 from harness.deployment import Deployment, load
 from harness.errors import DeploymentError, RefusedError, SelectionError
 from harness.matrix import Selection
+from harness.pytest_plugin.first_look import MODES
 
 #: The environment's way to say ``--live``, for a nightly run.
 LIVE_VARIABLE = "HARNESS_LIVE"
@@ -36,13 +37,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the guides' own timings, or scaled down where the guides let one set them (default: quick)",
     )
     group.addoption("--reports", type=Path, metavar="DIR", help="where runs leave their results (default: reports)")
+    group.addoption("--world-control", action="store_true", help="let the worlds' faults be switched while they run")
     group.addoption("--plan", action="store_true", help="show which cases and calls there would be, and place no call")
+    group.addoption(
+        "--preflight",
+        choices=MODES,
+        help="look at ports, accounts and certificates first, and end the run when one is wrong (stop, the default), or only "
+        "tell (the default with --fault)",
+    )
     group.addoption(
         "--live",
         action="store_true",
         help="place calls at real platforms, which may cost money: deployments of kind live and stand-in need it "
         f"(or {LIVE_VARIABLE}=1)",
     )
+
+
+def preflight(config: pytest.Config) -> str:
+    """What the first step does; a world made wrong on purpose is told of, and verified all the same."""
+    return str(config.getoption("preflight") or ("tell" if config.getoption("fault") else "stop"))
 
 
 def check_live(config: pytest.Config, chosen: tuple[Deployment, ...]) -> None:

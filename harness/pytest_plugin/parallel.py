@@ -15,6 +15,7 @@ import pytest
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.limits import MOST_WORKERS, Lease, lease
 from harness.pytest_plugin import options
+from harness.pytest_plugin.first_look import may_go_on
 from harness.pytest_plugin.run import RUN, Run, run_of
 from harness.pytest_plugin.watch import Watch
 from harness.pytest_plugin.worlds import Worlds
@@ -50,7 +51,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if only_looks or hasattr(config, "workerinput"):
         return None
     try:
-        _begin(config)
+        if not _begin(config):
+            return int(pytest.ExitCode.TESTS_FAILED)
     except MistakeError as error:
         _say(str(error))
         return int(pytest.ExitCode.USAGE_ERROR)
@@ -67,13 +69,14 @@ def _say(text: str) -> None:
         print(f"ERROR: {line}", file=sys.stderr)
 
 
-def _begin(config: pytest.Config) -> None:
+def _begin(config: pytest.Config) -> bool:
+    """Whether the session may begin."""
     files = options.files(config)
     if not files:
         scenarios = config.rootpath / SCENARIOS
         if any(Path(str(argument).partition("::")[0]).resolve().is_relative_to(scenarios) for argument in config.args):
             raise SelectionError("scenarios need a deployment; allowed: --deployment FILE (see scenarios/deployments)")
-        return
+        return True
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as on Ctrl-C, with everything hung up
     deployments = options.deployments(files)
     faults = list(config.getoption("fault"))
@@ -104,9 +107,10 @@ def _begin(config: pytest.Config) -> None:
     _ = run.cases  # a selection that names something unknown is said before anything is started
     config.stash[RUN] = run
     if only_plans:
-        return
+        return True
     run.directory = create(options.reports(config).absolute())
     _start(config, run, files)
+    return may_go_on(run, options.preflight(config))
 
 
 def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
@@ -127,7 +131,9 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
             tenants=run.slots + 1,
             timings=run.timings,
             faults=run.faults,
+            controlled=config.getoption("world_control"),
         )
+        run.controls = worlds.controls
     except BaseException:
         worlds.stop()
         raise

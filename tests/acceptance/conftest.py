@@ -76,9 +76,21 @@ class Tree:
         return path
 
     def start(self, *arguments: str, live: bool = True) -> subprocess.Popen[str]:
+        """Without a preflight, unless asked for: nobody is there to be looked at."""
         environment = {"HARNESS_LIVE": "1"} if live else {}
         return subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", "-p", "no:anyio", "scenarios", *arguments],
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-p",
+                "no:hypothesispytest",
+                "-p",
+                "no:anyio",
+                "scenarios",
+                "--preflight=off",
+                *arguments,
+            ],
             cwd=self.path,
             env={n: value for n, value in os.environ.items() if not n.startswith(("PYTEST_", "PYTHON"))} | environment,
             stdout=subprocess.PIPE,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 SCENARIO = """
@@ -63,3 +65,22 @@ def test_real_calls_have_to_be_asked_for(tree) -> None:
     assert not (tree.path / "reports").exists()
     assert tree.run(*arguments, "--plan", live=False)[0] == 0
     assert tree.run(*arguments, "--live", live=False)[0] == 0
+
+
+def test_a_run_ends_before_its_first_call_when_the_preflight_fails(tree) -> None:
+    tree.scenarios('@row("TD-INBOUND")\ndef test_inbound(see):\n    see()\n')
+    arguments = ["--deployment", str(tree.deployment()), "-n", "0"]
+    code, output = tree.run(*arguments, "--preflight=stop")
+    assert code == pytest.ExitCode.TESTS_FAILED
+    assert "OPTIONS 127.9.9.1:5060/udp" in output
+    assert "The run ends before its first call" in output
+    assert list((tree.run_directory / "cases").iterdir()) == []
+    (told,) = json.loads((tree.run_directory / "preflight.json").read_text())
+    assert {line["status"] for line in told["lines"]} >= {"ok", "failed"}
+
+
+def test_a_preflight_may_only_tell(tree) -> None:
+    tree.scenarios('@row("TD-INBOUND")\ndef test_inbound(see):\n    see()\n')
+    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "2", "--preflight=tell")
+    assert code == 0
+    assert "OPTIONS 127.9.9.1:5060/udp" in output

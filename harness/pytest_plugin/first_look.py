@@ -1,0 +1,35 @@
+"""The run's first step: the preflight of every deployment. What has to be mended ends the run before a call is placed."""
+
+from __future__ import annotations
+
+import json
+
+from rich.console import Console
+
+from harness import preflight
+from harness.errors import ResourceError
+from harness.pytest_plugin.run import Run
+
+#: What ``--preflight`` takes: end the run on a failed line, only tell, or do not look.
+MODES = ("stop", "tell", "off")
+
+
+def may_go_on(run: Run, mode: str) -> bool:
+    """Look at one replica of each deployment, keep what was found as ``preflight.json``, and say what is not ok."""
+    if mode == "off":
+        return True
+    reports = [preflight.run(replicas[0]) for replicas in run.replicas.values()]
+    path = run.directory / "preflight.json"
+    try:
+        path.write_text(json.dumps([report.to_plain() for report in reports], indent=1), encoding="utf-8")
+    except OSError as error:
+        raise ResourceError(f"{path}: the run's results cannot be written here: {error.strerror}") from error
+    console = Console(highlight=False)
+    for report in reports:
+        if report.counts.total() > report.counts[preflight.Status.OK]:
+            preflight.show(console, report, all_lines=False)
+    failed = [report for report in reports if report.failed]
+    if failed and mode == "stop":
+        console.print("The run ends before its first call; --preflight tell goes on all the same.")
+        return False
+    return True
