@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from harness.sip.grammar import NO_PARAMS, Params, SipSyntaxError, is_token, split_host_port
 
@@ -37,6 +38,7 @@ _CSEQ = re.compile(r"(\d+)\s+(\S+)\Z", re.ASCII)
 MAGIC_COOKIE = "z9hG4bK"
 
 
+@lru_cache(maxsize=1024)
 def key(name: str) -> str:
     """The form in which header names compare: lower case, compact forms expanded."""
     lowered = name.lower()

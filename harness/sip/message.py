@@ -96,20 +96,23 @@ class Message:
     def __str__(self) -> str:
         return self.raw.decode("utf-8", "replace")
 
+    @cached_property
+    def _by_key(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for header in self.headers:
+            found.setdefault(key(header.name), []).append(header.value)
+        return found
+
     # --- reading -----------------------------------------------------------------------------------
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The value of the first header line of that name, whole; case and compact forms are one."""
-        wanted = key(name)
-        for header in self.headers:
-            if header.key == wanted:
-                return header.value
-        return default
+        values = self._by_key.get(key(name))
+        return values[0] if values else default
 
     def get_all(self, name: str) -> list[str]:
         """The value of each header line of that name, in order, commas untouched."""
-        wanted = key(name)
-        return [header.value for header in self.headers if header.key == wanted]
+        return list(self._by_key.get(key(name), ()))
 
     def values(self, name: str) -> list[str]:
         """The elements of a list header over all its lines, in order. Raises SipSyntaxError."""

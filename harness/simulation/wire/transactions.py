@@ -16,6 +16,8 @@ from harness.sip.message import Request, Response
 from harness.sip.validation import problem_of_request
 
 ServerKey = tuple[str, ...]
+Origin = tuple[str, str, int, str]
+"""From tag, Call-ID, CSeq: the same in all copies of a request that forked on its way."""
 
 
 class TransactionUser(Protocol):
@@ -56,6 +58,7 @@ class TransactionLayer:
         self._transport: TransportLayer | None = None
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
         self._servers: dict[ServerKey, ServerTransaction] = {}
+        self._origins: dict[Origin, set[ServerTransaction]] = {}
 
     @property
     def transport(self) -> TransportLayer:
@@ -128,6 +131,10 @@ class TransactionLayer:
     def forget_server(self, transaction: ServerTransaction) -> None:
         """A server transaction is over."""
         self._servers.pop(_server_key(transaction.request), None)
+        same = self._origins.get(_origin(transaction.request), set())
+        same.discard(transaction)
+        if not same:
+            self._origins.pop(_origin(transaction.request), None)
 
     # --- in: TransportUser -------------------------------------------------------------------------
 
@@ -148,6 +155,7 @@ class TransactionLayer:
         else:
             transaction = ServerTransaction(self, request, flow)
             self._servers[_server_key(request)] = transaction
+            self._origins.setdefault(_origin(request), set()).add(transaction)
             if request.method == "CANCEL":
                 self._cancel(transaction)
             else:
@@ -166,13 +174,7 @@ class TransactionLayer:
     def is_merged(self, transaction: ServerTransaction) -> bool:
         """Whether the same request came before by another path (RFC 3261 section 8.2.2.2)."""
         request = transaction.request
-        if request.to.tag is not None:
-            return False
-        mine = (request.from_.tag, request.call_id, request.cseq)
-        return any(
-            other is not transaction and (other.request.from_.tag, other.request.call_id, other.request.cseq) == mine
-            for other in self._servers.values()
-        )
+        return request.to.tag is None and len(self._origins.get(_origin(request), ())) > 1
 
     def response_received(self, response: Response, flow: Flow) -> None:
         """Hand a response to its transaction."""
@@ -203,6 +205,10 @@ def _tag_of(response: Response | None) -> str:
         return (response.to.tag if response else None) or new_token()
     except SipSyntaxError:
         return new_token()
+
+
+def _origin(request: Request) -> Origin:
+    return request.from_.tag or "", request.call_id, request.cseq.number, request.cseq.method
 
 
 def _server_key(request: Request, method: str | None = None) -> ServerKey:
