@@ -275,6 +275,7 @@ class _Phone:
         self.parked = False
         self.legs_so_far = 0
         self.registered = False
+        self.refresh_at: float | None = None
         self.transport = child.open_transport(config)
         self.address: str = child.stack.transportGetInfo(self.transport).localName
         self.account = _Account(child, self)
@@ -347,6 +348,8 @@ class _Phone:
 
     def registration_changed(self, code: int, reason: str, expires: int) -> None:
         self.registered = 200 <= code < 300 and expires > 0
+        # pjsip refreshes no earlier than after five seconds (sip_reg.c), which is too late for the shortest ones.
+        self.refresh_at = time.monotonic() + expires * 2 / 3 if self.registered and expires < 10 else None
         self.child.emit(
             RegistrationState(
                 at=time.monotonic(),
@@ -1173,6 +1176,9 @@ class Child:
         for leg in self.legs.values():
             if leg.player_done:
                 longest = min(longest, leg.player_done - now)
+        for phone in self.phones.values():
+            if phone.refresh_at is not None:
+                longest = min(longest, phone.refresh_at - now)
         self.stack.libHandleEvents(max(1, int(longest * 1000)))
         self._settle(time.monotonic())
 
@@ -1186,8 +1192,12 @@ class Child:
                 self._answers_due.remove(entry)
                 with contextlib.suppress(Refusal):
                     waiting.respond(200, headers=policy.headers)
-        for leg in self.legs.values():
+        for leg in list(self.legs.values()):
             leg.tick(now)
+        for phone in self.phones.values():
+            if phone.refresh_at is not None and now >= phone.refresh_at:
+                phone.refresh_at = None
+                phone.account.setRegistration(True)
         for leg in [leg for leg in self.ending if leg.finished(now)]:
             self.ending.remove(leg)
             del self.legs[leg.key]
@@ -1211,7 +1221,7 @@ class Child:
             if any(leg.phone is phone for leg in self.legs.values()):
                 return
             if phone.registered and not departure.unregistering:
-                departure.unregistering = True
+                departure.unregistering, phone.refresh_at = True, None
                 phone.account.setRegistration(False)
             if phone.registered:
                 return

@@ -1,0 +1,149 @@
+"""Registration with digest, its refusals, its refreshes, and what is kept between two leases."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from harness.errors import PhoneMisuseError
+from harness.events import RegistrationState, SipMessage
+from harness.phone.waiter import NeverCame
+from harness.sip.digest import DigestServer
+from harness.sip.message import Message, Request, Response
+from tests.process.phone.conftest import Desk, fresh_address
+
+PASSWORD = "correct-horse-battery"
+
+
+class Registrar:
+    """Answers REGISTER over UDP: 401 until the password is right, then 200 with what was asked for."""
+
+    def __init__(self, address: str) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, 0))
+        self.address = "{}:{}".format(*self.socket.getsockname())
+        self.digest = DigestServer("test", {"alice": PASSWORD}.get)
+        self.requests: list[Request] = []
+        self.refusal = 0
+        self.mute = False
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self) -> None:
+        while data := self.socket.recvfrom(65536):
+            raw, peer = data
+            if raw == b"stop":
+                return
+            request = Message.parse(raw)
+            assert isinstance(request, Request)
+            self.requests.append(request)
+            if not self.mute:
+                self.socket.sendto(self.answer(request).raw, peer)
+
+    def answer(self, request: Request) -> Response:
+        if self.refusal:
+            return Response.to_request(request, self.refusal, tag="r")
+        if not self.digest.verify(request).accepted:
+            return Response.to_request(request, 401, tag="r", headers=[self.digest.challenge()])
+        expires = request.get("Expires", "0")
+        assert request.contact is not None
+        headers = [("Contact", f"{request.contact};expires={expires}")] if expires != "0" else []
+        return Response.to_request(request, 200, tag="r", headers=headers)
+
+    def close(self) -> None:
+        self.socket.sendto(b"stop", self.socket.getsockname())
+        self.thread.join()
+        self.socket.close()
+
+
+@pytest.fixture
+def registrar() -> Iterator[Registrar]:
+    registrar = Registrar(fresh_address())
+    yield registrar
+    registrar.close()
+
+
+def test_registers_with_digest_and_takes_it_back(lease: Desk, registrar: Registrar) -> None:
+    alice = lease(
+        "alice",
+        registrar=registrar.address,
+        username="alice",
+        password=PASSWORD,
+        register_expires=120,
+        contact_params=';+sip.instance="<urn:uuid:1>"',
+    )
+    state = alice.register()
+    assert (state.code, state.active, state.expires) == (200, True, 120)
+    assert alice.register() is state  # it holds
+    assert [r.method for r in registrar.requests] == ["REGISTER", "REGISTER"]
+    assert '+sip.instance="<urn:uuid:1>"' in (registrar.requests[-1].get("Contact") or "")
+    messages = [m for m in alice.events if isinstance(m, SipMessage)]
+    assert [m.direction for m in messages] == ["sent", "received"] * 2
+    assert {(m.local, m.remote) for m in messages} == {(alice.address, registrar.address)}
+    ended = alice.unregister()
+    assert (ended.active, ended.expires) == (False, 0)
+    with pytest.raises(PhoneMisuseError):
+        alice.unregister()
+
+
+def test_a_wrong_password_is_refused(lease: Desk, registrar: Registrar) -> None:
+    alice = lease("alice", registrar=registrar.address, username="alice", password="wrong")
+    state = alice.register()
+    assert (state.code, state.active) == (401, False)
+
+
+def test_a_refusal_is_told_once_and_not_retried(lease: Desk, registrar: Registrar) -> None:
+    registrar.refusal = 403
+    alice = lease("alice", registrar=registrar.address, username="alice", password=PASSWORD)
+    assert alice.register().code == 403
+    assert len(registrar.requests) == 1
+
+
+def test_a_mute_registrar_is_never_came(lease: Desk, registrar: Registrar) -> None:
+    registrar.mute = True
+    alice = lease("alice", registrar=registrar.address, username="alice", password=PASSWORD)
+    with pytest.raises(NeverCame, match="alice registered within"):
+        alice.register(within=0.3)
+
+
+def test_a_registration_is_refreshed_before_it_ends(lease: Desk, registrar: Registrar) -> None:
+    alice = lease("alice", registrar=registrar.address, username="alice", password=PASSWORD, register_expires=3)
+    first = alice.register()
+    again = alice.wait(
+        "a refresh", lambda e: isinstance(e, RegistrationState) and e.active and e.at > first.at, within=5
+    )
+    assert again.at - first.at < 3
+
+
+def test_no_registrar_is_misuse(lease: Desk) -> None:
+    with pytest.raises(PhoneMisuseError, match="no registrar"):
+        lease("alice").register()
+
+
+def test_a_registration_can_be_kept_for_the_next_case(lease: Desk, registrar: Registrar) -> None:
+    settings = {
+        "registrar": registrar.address,
+        "username": "alice",
+        "password": PASSWORD,
+        "bind_address": fresh_address(),
+        "user": "+12065550107",
+    }
+    first = lease("alice", **settings)
+    first.register()
+    first.release(keep_registration=True)
+    seen = len(registrar.requests)
+    # In between it refuses calls.
+    stranger = lease("stranger")
+    assert stranger.dial(f"sip:+12065550107@{first.address}").wait_state("disconnected", 3).code == 480
+    second = lease("alice", **settings)
+    assert (second.process, second.address) == (first.process, first.address)
+    assert second.register().active
+    assert len(registrar.requests) == seen
+    leg = stranger.dial(f"sip:+12065550107@{second.address}")
+    second.expect_call(3)
+    leg.wait_state("confirmed", 3)
+    second.release()
+    assert registrar.requests[-1].get("Expires") == "0"
