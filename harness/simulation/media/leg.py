@@ -46,26 +46,24 @@ class LegMedia:
         self._version = 0
         self.remote: Description | None = None  #: what the peer said last
         self.local: Description | None = None  #: what it was told last
+        # What follows from the two, worked out once and asked for with every packet:
+        self.codec: Codec | None = None  #: agreed on, with the peer's payload type
+        self.event: Codec | None = None  #: the format in which digits go to the peer
+        self.held = False  #: the peer has asked not to be sent anything
+        self.voice_types: frozenset[int] = frozenset()  #: payload types in which the peer may send sound
+        self.event_type: int | None = None  #: … and digits
 
-    @property
-    def codec(self) -> Codec | None:
-        """The codec both agreed on, with the peer's payload type; None before they have."""
-        if self.local is None or self.remote is None:
-            return None
-        agreed = sdp.agreed(self.local, self.remote)
-        return agreed.codec if agreed else None
-
-    @property
-    def event(self) -> Codec | None:
-        """The format in which digits go to the peer."""
-        if self.local is None or self.remote is None or audio_of(self.local).telephone_event is None:
-            return None
-        return audio_of(self.remote).telephone_event
-
-    @property
-    def held(self) -> bool:
-        """Whether the peer has asked not to be sent anything."""
-        return self.remote is not None and self.remote.is_hold
+    def _changed(self) -> None:
+        self.held = self.remote is not None and self.remote.is_hold
+        if self.local is None:
+            return
+        ours = audio_of(self.local)
+        self.voice_types = frozenset(codec.payload_type for codec in ours.voice)
+        self.event_type = ours.telephone_event.payload_type if ours.telephone_event is not None else None
+        if self.remote is not None:
+            agreed = sdp.agreed(self.local, self.remote)
+            self.codec = agreed.codec if agreed is not None else None
+            self.event = audio_of(self.remote).telephone_event if self.event_type is not None else None
 
     def learn(self, body: bytes) -> Description:
         """Take the peer's description: the port sends there from now on. Raises `SdpError`."""
@@ -75,6 +73,7 @@ class LegMedia:
         self.remote = remote
         where = remote.rtp
         self.port.aim(*(where or ("0.0.0.0", 0)), _control_port(audio_of(remote)))
+        self._changed()
         return remote
 
     def pass_on(self, other: Description, wanted: Callable[[Codec], bool] = carried) -> bytes:
@@ -123,6 +122,7 @@ class LegMedia:
 
     def _say(self, description: Description) -> bytes:
         self.local = description
+        self._changed()
         return bytes(description)
 
     def silent_for(self) -> float:

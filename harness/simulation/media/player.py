@@ -8,7 +8,7 @@ from collections.abc import Callable
 from harness.audio import g711
 from harness.audio.dtmf import DtmfDetector
 from harness.simulation.media.digits import EventReceiver, ReceivedDigit
-from harness.simulation.media.leg import LegMedia, audio_of, is_g711
+from harness.simulation.media.leg import LegMedia, is_g711
 from harness.simulation.media.rtp import Packet
 from harness.simulation.media.sound import FRAME, Frames
 from harness.simulation.media.ticker import Ticker
@@ -57,10 +57,9 @@ class DigitListener:
 
     def _packet(self, data: bytes) -> None:
         packet = Packet.parse(data)
-        if packet is None or self._media.local is None:
+        if packet is None:
             return
-        event = audio_of(self._media.local).telephone_event
-        if event is not None and packet.payload_type == event.payload_type:
+        if packet.payload_type == self._media.event_type:
             digit = self._events.take(packet)
             if digit is not None:
                 self._on_digit(digit)

@@ -290,6 +290,8 @@ class PlatformCall(BackToBack):
             await request.accept_refer().notify(486)
         elif self.other(leg) is None:
             request.respond(480)
+        elif refer_target(request).uri.header("Replaces") is not None:
+            request.respond(501, "Attended transfers are not offered")
         elif leg.peer == AI and self.line and platform.lines[self.line].refer == "passed-on":
             self._transferred = True
             await self.pass_refer_on(leg, request, refer_target(request))

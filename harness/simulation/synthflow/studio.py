@@ -21,7 +21,7 @@ from harness.errors import ResourceError
 from harness.simulation.books import Books
 from harness.simulation.media import sound
 from harness.simulation.media.digits import EventReceiver, ReceivedDigit, event_packets
-from harness.simulation.media.leg import LegMedia, audio_of
+from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.rtp import Packet
 from harness.simulation.media.sound import FRAME, Frames
 from harness.simulation.media.ticker import TICK, Ticker
@@ -89,17 +89,15 @@ class Channel:
 
     def _receive(self, data: bytes) -> None:
         packet = Packet.parse(data)
-        if packet is None or self._media.local is None:
+        if packet is None:
             return
-        ours = audio_of(self._media.local)
-        event = ours.telephone_event
-        if event is not None and packet.payload_type == event.payload_type:
+        if packet.payload_type == self._media.event_type:
             digit = self._events.take(packet)
             if digit is not None:
                 self._listener.heard_digit(digit)
             self._expected = (packet.sequence + 1) & 0xFFFF
             return
-        if packet.payload_type not in [codec.payload_type for codec in ours.voice]:
+        if packet.payload_type not in self._media.voice_types:
             return  # not what was negotiated
         lost = 0 if self._expected is None else (packet.sequence - self._expected) & 0xFFFF
         if lost > 0x8000:
