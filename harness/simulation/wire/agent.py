@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from harness.simulation.wire.call import Call
@@ -218,6 +219,9 @@ class UserAgent:
                 return flow
         if hop is None:
             raise LookupError(f"no address for {uri}")
+        if isinstance(flow, StreamFlow) and hop.server_name is None and hop.address == flow.remote[0]:
+            # The peer is the one whose certificate was checked before: by the same name again.
+            hop = replace(hop, server_name=flow.server_name)
         return self.transport.flow_to(hop, flow.listen)
 
     # --- what the application sends ----------------------------------------------------------------

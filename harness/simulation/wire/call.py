@@ -286,6 +286,10 @@ class Call:
             raise RuntimeError("the call has no dialog yet")
         return self.dialog
 
+    def _dialog_of(self, request: Request) -> Dialog:
+        """The dialog an incoming request belongs to: the only one, unless an INVITE of ours has forked."""
+        return self._need_dialog()
+
     def _next_cseq(self) -> int:
         dialog = self._need_dialog()
         dialog.local_seq += 1
@@ -454,7 +458,7 @@ class Call:
     def receive(self, transaction: ServerTransaction) -> None:
         """A request within the dialog."""
         request = transaction.request
-        dialog = self._need_dialog()
+        dialog = self._dialog_of(request)
         incoming: InDialogRequest = (
             ReferRequest(self, transaction) if request.method == "REFER" else InDialogRequest(self, transaction)
         )

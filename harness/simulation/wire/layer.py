@@ -136,7 +136,9 @@ class TransportLayer:
     def flow_to(self, hop: Hop, source: Listen | None = None) -> Flow:
         """A flow to ``hop`` from ``source``: an open connection if there is one, else a new one.
 
-        Raises LookupError when the node does not listen with that transport: its Via would name nothing.
+        Raises LookupError when the node does not listen with that transport: its Via would name nothing. A request is
+        never moved from UDP to TCP by its size, as RFC 3261 section 18.1.1 wants it: a trunk's transport is what its
+        deployment says, and one that lost large datagrams should show.
         """
         listen = self.find_listen(hop.transport, source.address if source else None)
         if source is not None and source in self.listening and source.transport == hop.transport:

@@ -145,6 +145,9 @@ class OutgoingCall(Call):
             self.ua.add_dialog(dialog, self)
         return dialog
 
+    def _dialog_of(self, request: Request) -> Dialog:
+        return self._forks.get(request.from_.tag or "") or super()._dialog_of(request)
+
     def _is_repeated(self, dialog: Dialog, response: Response) -> bool:
         """RFC 3262 section 4: reliable ones count in RSeq; repeated and early ones are dropped."""
         rseq = response.get("RSeq")
@@ -163,9 +166,12 @@ class OutgoingCall(Call):
         ours = self._answer(sdp) if sdp and self._answer and self.local_sdp is None else None
         if ours is not None:
             self.local_sdp = ours
-        rack = f"{response.get('RSeq')} {response.cseq.number} INVITE"
-        content = "application/sdp" if ours else None
-        self.ua.spawn(self.send("PRACK", [("RAck", rack)], ours or b"", content), "PRACK")
+        lines = [("RAck", f"{response.get('RSeq')} {response.cseq.number} INVITE")]
+        if ours:
+            lines.append(("Content-Type", "application/sdp"))
+        # Built now: by the time it is sent, another fork may have spoken.
+        prack = self.dialog.build("PRACK", lines, ours or b"")
+        self.ua.spawn(self._transact(prack), "PRACK")
 
     def _succeeded(self, response: Response) -> None:
         tag = response.to.tag or ""

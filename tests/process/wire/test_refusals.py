@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import random
 import socket
 from pathlib import Path
 from typing import Any
@@ -275,6 +276,44 @@ def test_torture(nodes: Any, name: str) -> None:
         else:
             assert others == {int(expectation)}
             assert taken == []
+        plain.close()
+
+    nodes.run(story())
+
+
+def test_mutated_messages_kill_nobody(nodes: Any) -> None:
+    """Bytes changed, cut, doubled and swapped in good messages, over both kinds of transport."""
+
+    async def story() -> None:
+        ua = await nodes.answering("callee", "udp", "tcp")
+        plain = Plain(ua)
+        dice = random.Random(20)
+        seeds = [data for _, data in torture.MESSAGES.values()] + [invite(), invite("BYE"), invite("CANCEL")]
+        for number in range(400):
+            data = bytearray(dice.choice(seeds))
+            for _ in range(dice.randint(1, 8)):
+                at = dice.randrange(len(data))
+                change = dice.randrange(4)
+                if change == 0:
+                    data[at] = dice.randrange(256)
+                elif change == 1:
+                    del data[at : at + dice.randint(1, 40)]
+                elif change == 2:
+                    data[at:at] = data[at : at + dice.randint(1, 40)]
+                else:
+                    data[at:at] = dice.choice([b"\r\n", b";", b",", b'"', b"<", b"\x00", b"%", b"\r\n\r\n"])
+                data = data or bytearray(b" ")
+            plain.send(bytes(data))
+            if number % 10 == 0:
+                _, writer = await asyncio.open_connection(*ua.local("tcp").local)
+                writer.write(bytes(data))
+                writer.close()
+            await asyncio.sleep(0)
+        for call in ua.calls():
+            call.stop()  # whatever was well-formed enough to be answered
+        plain.send(invite("OPTIONS", branch="alive", Call_ID="alive"))
+        while (await plain.final()).call_id != "alive":
+            pass
         plain.close()
 
     nodes.run(story())

@@ -1,7 +1,7 @@
 """A second opinion: what an independent parser and digest client make of ordinary messages.
 
-aiosipua was the first choice for these modules. It stays as a reference because it fails on what the harness has to
-read (test_torture, and the table in ARCHITECTURE.md), while on what is ordinary the two have to agree.
+aiosipua was the first choice for these modules, and fails on some of what the harness has to read (see the docstring of
+`harness.sip`). On what is ordinary the two have to agree.
 """
 
 from __future__ import annotations
