@@ -20,7 +20,7 @@ Samples = NDArray[np.int16]
 Draw = np.random.Generator
 
 _FINE: Final = 8  #: the mark is made at 64 kHz, to begin between two samples and to run off by parts in a million
-_SECONDS: Final = 0.9  #: of mark in a trial
+_LENGTH: Final = 7200  #: samples of mark in a trial (900 ms)
 _LEAD: Final = 1600  #: samples before the mark, at most
 _FRAME: Final = 160
 
@@ -50,7 +50,9 @@ def trial(condition: Condition, seed: int) -> Outcome:
     mark = int(draw.integers(len(MARKS)))
     level = float(draw.uniform(*condition.level_dbov))
     lead = int(draw.integers(0, _LEAD))
-    sent = np.concatenate([np.zeros(lead, np.int16), _sent(draw, mark, level, float(draw.uniform(*condition.ppm)))])
+    sent = np.concatenate(
+        [np.zeros(lead, np.int16), mark_samples(draw, mark, level, float(draw.uniform(*condition.ppm)), _LENGTH)]
+    )
     received = condition.channel(draw, sent, level)
     heard = [fact for fact in marks_heard(received) if isinstance(fact, Heard)]
     wrong = sum(fact.mark != mark for fact in heard)
@@ -61,9 +63,10 @@ def trial(condition: Condition, seed: int) -> Outcome:
     return Outcome(wrong, (frame_end - lead) / 8)
 
 
-def _sent(draw: Draw, mark: int, level: float, ppm: float) -> Samples:
+def mark_samples(draw: Draw, mark: int, level: float, ppm: float, count: int) -> Samples:
+    """So many samples of a mark, from any phase of it, also between two samples, at a clock that runs off by ``ppm``."""
     fine = _fine(mark)
-    positions = (draw.uniform(0, PERIOD) + np.arange(int(_SECONDS * 8000)) * (1 + ppm * 1e-6)) * _FINE
+    positions = (draw.uniform(0, PERIOD) + np.arange(count) * (1 + ppm * 1e-6)) * _FINE
     whole = positions.astype(np.int64)
     part = (positions - whole).astype(np.float32)
     whole %= PERIOD * _FINE

@@ -1,0 +1,219 @@
+"""What the self-proof does: every fault over every trunk it can show on, pairs of faults, and clean runs.
+
+Faults are named as the verification matrix names them; this is the matrix's promise, written down apart from the world
+that keeps it. A fault is injected where it can show: a wrong password needs a trunk with digest, a wrong selector a number
+that has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from harness.deployment import Deployment
+from harness.matrix import Case, Selection, cases
+
+#: The axis that tells trials of one case apart.
+AXIS = "trial"
+
+Kind = Literal["fault", "pair", "clean"]
+
+_INBOUND = ("TD-INBOUND", "GL-INBOUND")
+_BLIND = ("TD-TRANSFER-BLIND", "GL-TRANSFER-PLAIN")
+_WARM = ("TD-TRANSFER-WARM",)
+_REGISTER = ("TD-REGISTER-OK",)
+_REFUSED = ("TD-FALLBACK-REFUSED", "GL-FALLBACK-REFUSED")
+_TIMEOUT = ("TD-FALLBACK-TIMEOUT", "GL-FALLBACK-TIMEOUT")
+
+
+@dataclass(frozen=True)
+class Where:
+    """Rows on which a fault shows, narrowed by axes (a case that lacks an axis is let through)."""
+
+    rows: tuple[str, ...]
+    axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def admits(self, case: Case) -> bool:
+        """Whether the case is one of them."""
+        if case.row.id not in self.rows:
+            return False
+        return all(case.axes.get(axis, values[0]) in values for axis, values in self.axes.items())
+
+
+def _at(*rows: str, **axes: str | tuple[str, ...]) -> Where:
+    return Where(rows, {a: (v,) if isinstance(v, str) else v for a, v in axes.items()})
+
+
+def _firewall(transport: str) -> tuple[Where, ...]:
+    return (_at(*_INBOUND, transport=transport), _at(*_REGISTER, transport=transport))
+
+
+_EVERY_CALL = (_at(*_INBOUND),)
+_EVERY_REFER = (_at(*_BLIND, ask="digit"),)
+#: Faults of what the platform does with a transfer it carries out itself; one it hands on is the caller's phone's affair.
+_CONSUMED = (_at(*_BLIND, ask="digit", refer="consumed"),)
+
+#: Where each fault of the matrix can show.
+FAULTS: Mapping[str, tuple[Where, ...]] = {
+    "termination-uri-wrong": (_at(*_REGISTER, ai="synthflow"), _at(*_WARM, caller_id="original", ai="synthflow")),
+    "username-wrong": (
+        _at(*_REGISTER, ai="synthflow"),
+        _at("TD-INBOUND", authentication="digest", ai="synthflow"),
+    ),
+    "password-wrong": (
+        _at(*_REGISTER, ai="synthflow"),
+        _at("TD-INBOUND", authentication="digest", ai="synthflow"),
+    ),
+    "firewall-udp-32681": _firewall("udp"),
+    "firewall-udp-32681-rejected": _firewall("udp"),
+    "firewall-tcp-32681": _firewall("tcp"),
+    "firewall-tcp-32681-rejected": _firewall("tcp"),
+    "firewall-tls-32682": _firewall("tls"),
+    "firewall-tls-32682-rejected": _firewall("tls"),
+    "synthflow-ip-not-allowed": (_at(*_REGISTER), _at(*_WARM, caller_id="original"), _at("GL-ALLOWLIST-LISTED")),
+    "registration-expires-early": (_at(*_REGISTER, ai="synthflow"),),
+    "route-wrong-did": _EVERY_CALL,
+    "route-wrong-trunk": _EVERY_CALL,
+    "route-missing": _EVERY_CALL,
+    "trunk-transport-mismatch": _EVERY_CALL,
+    "assistant-not-attached": (_at(*_INBOUND, ai="synthflow"),),
+    "concurrency-exhausted": (_at(*_INBOUND, ai="synthflow"),),
+    "rtp-blocked-to-ai": _EVERY_CALL,
+    "rtp-blocked-to-caller": _EVERY_CALL,
+    "rtp-blocked-both": _EVERY_CALL,
+    "rtp-blocked-after-10s": (_at("SESSIONTIMER"),),
+    "sdp-private-address": _EVERY_CALL,
+    "no-g711": _EVERY_CALL,
+    "g711-one-side": _EVERY_CALL,
+    "payload-mismatch": _EVERY_CALL,
+    "srtp-mismatch": _EVERY_CALL,
+    "audio-crossed": _EVERY_CALL,
+    "heavy-loss": _EVERY_CALL,
+    "high-delay": _EVERY_CALL,
+    "from-anonymous": _EVERY_CALL,
+    "from-trunk-did": _EVERY_CALL,
+    "from-national": _EVERY_CALL,
+    "from-other-number": _EVERY_CALL,
+    "pai-stripped": (_at("ANONYMOUS"),),
+    "caller-id-lost-on-transfer": _CONSUMED,
+    "group-did-wrong": (
+        _at(*_BLIND, ask="digit", ai="synthflow"),
+        _at(*_WARM, caller_id="original", ai="synthflow"),
+    ),
+    "group-wrong": (*_EVERY_REFER, _at(*_WARM, caller_id="original")),
+    "trunk-inactive": (*_EVERY_REFER, _at(*_WARM, caller_id="original"), _at(*_REGISTER)),
+    "refer-rejected": _EVERY_REFER,
+    "refer-accepted-then-failed": _EVERY_REFER,
+    "refer-never-notified": _EVERY_REFER,
+    "transfer-no-audio": _CONSUMED,
+    "ai-leg-left-behind": (_at(*_BLIND, ask="digit", refer="consumed", ai="synthflow"),),
+    "fallback-missing": (_at(*_REFUSED), _at(*_TIMEOUT)),
+    "fallback-wrong-group": (_at(*_REFUSED), _at(*_TIMEOUT)),
+    "ring-timeout-wrong": (_at(*_TIMEOUT),),
+    "tls-not-appended": (_at("GL-INBOUND"),),
+    "certificate-expired": (_at(*_INBOUND, transport="tls", ai="synthflow"),),
+    "certificate-wrong-name": (_at(*_INBOUND, transport="tls", ai="synthflow"),),
+    "caller-header-missing": (_at("GL-HEADER-CALLER"),),
+    "caller-header-without-plus": (_at("GL-HEADER-CALLER"),),
+    "caller-header-wrong": (_at("GL-HEADER-CALLER"),),
+    "selector-missing": (_at("GL-HEADER-SELECTOR", selector=("billing", "support")),),
+    "selector-wrong": (_at("GL-HEADER-SELECTOR", selector=("billing", "support")),),
+}
+
+#: Two faults at once, on the row where both can show.
+PAIRS: tuple[tuple[str, str, Where], ...] = (
+    ("from-anonymous", "rtp-blocked-to-ai", _at(*_INBOUND)),
+    ("from-trunk-did", "rtp-blocked-to-caller", _at(*_INBOUND)),
+    ("from-national", "rtp-blocked-both", _at(*_INBOUND)),
+    ("from-other-number", "audio-crossed", _at(*_INBOUND)),
+    ("from-anonymous", "sdp-private-address", _at(*_INBOUND)),
+    ("from-national", "payload-mismatch", _at(*_INBOUND)),
+    ("from-trunk-did", "g711-one-side", _at(*_INBOUND)),
+    ("from-other-number", "high-delay", _at(*_INBOUND)),
+    ("from-anonymous", "heavy-loss", _at(*_INBOUND)),
+    ("route-wrong-trunk", "from-national", _at("TD-INBOUND", authentication="digest", ai="synthflow")),
+    ("assistant-not-attached", "fallback-missing", _at(*_INBOUND, ai="synthflow")),
+    ("concurrency-exhausted", "fallback-missing", _at(*_INBOUND, ai="synthflow")),
+    ("no-g711", "fallback-missing", _at(*_INBOUND)),
+    ("no-g711", "fallback-wrong-group", _at(*_INBOUND)),
+    ("srtp-mismatch", "fallback-missing", _at(*_INBOUND)),
+    ("assistant-not-attached", "fallback-wrong-group", _at(*_INBOUND, ai="synthflow")),
+    ("password-wrong", "fallback-missing", _at("TD-INBOUND", authentication="digest", ai="synthflow")),
+    ("certificate-expired", "fallback-missing", _at(*_INBOUND, transport="tls", ai="synthflow")),
+    ("firewall-tls-32682", "fallback-missing", _at(*_INBOUND, transport="tls", ai="synthflow")),
+    ("caller-id-lost-on-transfer", "transfer-no-audio", _at(*_BLIND, ask="digit", refer="consumed")),
+    ("caller-id-lost-on-transfer", "ai-leg-left-behind", _at(*_BLIND, ask="digit", refer="consumed", ai="synthflow")),
+    ("transfer-no-audio", "ai-leg-left-behind", _at(*_BLIND, ask="digit", refer="consumed", ai="synthflow")),
+    ("group-wrong", "rtp-blocked-to-caller", _at(*_BLIND, ask="digit", refer="consumed")),
+    ("refer-rejected", "rtp-blocked-to-caller", _at(*_BLIND, ask="digit", refer="consumed")),
+    ("caller-header-missing", "rtp-blocked-to-ai", _at("GL-HEADER-CALLER")),
+    ("caller-header-wrong", "rtp-blocked-both", _at("GL-HEADER-CALLER")),
+    ("selector-wrong", "rtp-blocked-to-caller", _at("GL-HEADER-SELECTOR", selector=("billing",))),
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One case to run with these faults switched on."""
+
+    kind: Kind
+    faults: tuple[str, ...]
+    case: Case
+
+
+def trials(deployments: Sequence[Deployment], clean_cases: int, faults: Iterable[str] = ()) -> list[Trial]:
+    """All of them; with ``faults`` only those of these faults, neither pairs nor clean runs.
+
+    Clean runs go over the whole matrix, as often as it takes to reach ``clean_cases``.
+    """
+    every = cases(deployments, Selection(rows=()))
+    wanted = tuple(faults)
+    found = list(_single(every, wanted or tuple(FAULTS)))
+    if not wanted:
+        found += _pairs(every)
+        found += _clean(every, clean_cases)
+    return found
+
+
+def _single(every: Sequence[Case], wanted: Sequence[str]) -> Iterator[Trial]:
+    for fault in wanted:
+        for where in FAULTS[fault]:
+            for case in _variants(every, where):
+                yield _trial("fault", (fault,), case, fault)
+
+
+def _pairs(every: Sequence[Case]) -> Iterator[Trial]:
+    """Each pair once per integration and kind of AI: what is proved is the reasoning, the trunks are proved one by one."""
+    for one, other, where in PAIRS:
+        seen: set[tuple[str, str]] = set()
+        for case in _variants(every, where):
+            place = (case.integration, case.axes["ai"])
+            if place not in seen:
+                seen.add(place)
+                yield _trial("pair", (one, other), case, f"{one}+{other}")
+
+
+def _clean(every: Sequence[Case], wanted: int) -> Iterator[Trial]:
+    # a fifty-second row is proved clean once
+    short = [case for case in every if case.row.seconds < 20.0]
+    count, turn = 0, 0
+    while count < wanted:
+        turn += 1
+        for case in every if turn == 1 else short:
+            yield _trial("clean", (), case, f"clean-{turn}")
+            count += 1
+
+
+def _variants(every: Sequence[Case], where: Where) -> Iterator[Case]:
+    """The cases a fault is tried on: one codec for each trunk and value of the row's own axes."""
+    seen: set[tuple[str, ...]] = set()
+    for case in every:
+        place = (case.row.id, case.trunk, *(v for axis, v in case.axes.items() if axis != "codec"))
+        if where.admits(case) and place not in seen:
+            seen.add(place)
+            yield case
+
+
+def _trial(kind: Kind, faults: tuple[str, ...], case: Case, name: str) -> Trial:
+    return Trial(kind, faults, replace(case, axes={**case.axes, AXIS: name}))
