@@ -11,7 +11,7 @@ import pytest
 from harness.diagnosis import Diagnosis, diagnose
 from harness.errors import HarnessError
 from harness.events import Event
-from harness.limits import CallGate, Lease, lease
+from harness.limits import CallGate, Lease, lease, place, places
 from harness.matrix import Case
 from harness.pytest_plugin.parallel import WATCH
 from harness.pytest_plugin.run import Run, run_of
@@ -147,11 +147,11 @@ def _seconds(item: pytest.Item) -> float:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Lease the case a deployment for itself; waiting for one is outside of every time limit of the case."""
+    """Lease the case a deployment for itself, and a place on this machine; waiting is outside of the case's time limits."""
     run, case = run_of(item.config), case_of(item)
     if run is None or case is None:
         return (yield)
-    with _lease(run, case) as held:
+    with _lease(run, case) as held, place(max(places(), run.slots)):
         item.stash[_UNDERWAY] = _Underway(case, run.replicas[case.deployment][held.index])
         return (yield)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import signal
 import sys
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
-from harness.limits import MOST_WORKERS, Lease, lease
+from harness.limits import MOST_WORKERS, Lease, lease, places
 from harness.pytest_plugin import options
 from harness.pytest_plugin.first_look import may_go_on
 from harness.pytest_plugin.run import RUN, Run, run_of
@@ -36,7 +35,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """``-n auto``: calls wait far more than they compute, so more workers than cores."""
     if not options.files(config):
         return None
-    return min(MOST_WORKERS, max(8, 4 * (os.cpu_count() or 1)))
+    return min(MOST_WORKERS, places())
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:

@@ -117,6 +117,7 @@ class Tree:
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
     (tmp_path / "scenarios").mkdir()
+    (tmp_path / "tmp").mkdir()
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["harness.pytest_plugin"]\n')
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     return Tree(tmp_path)

@@ -6,6 +6,8 @@ import itertools
 import json
 from pathlib import Path
 
+from harness.limits import places
+
 
 def spans(directory: Path) -> list[tuple[float, float]]:
     return sorted(tuple(json.loads(path.read_text())) for path in directory.glob("span-*"))  # type: ignore[misc]
@@ -92,18 +94,14 @@ def test_the_call_gate_holds_over_all_workers(tree) -> None:
     assert 1 < max(up) <= 3
 
 
-def test_two_runs_at_once_stay_out_of_each_others_way(tree) -> None:
-    tree.scenarios("""
-        @row("TD-INBOUND")
-        def test_inbound(see):
-            see()
-            time.sleep(0.3)
-    """)
-    arguments = ("--deployment", str(tree.deployment()), "-n", "2")
-    both = [tree.start(*arguments), tree.start(*arguments)]
-    outputs = [process.communicate(timeout=60)[0] for process in both]
+def test_two_runs_at_once_share_the_machine(tree) -> None:
+    tree.scenarios(SPANS.replace("span-{case", "span-{os.getppid()}-{case"))
+    names = [f"lab-{number}" for number in range(6)]
+    files = [argument for name in names for argument in ("--deployment", str(tree.deployment(name)))]
+    both = [tree.start(*files, "-n", "6") for _ in range(2)]
+    outputs = [process.communicate(timeout=120)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
-    assert (
-        len([path for path in (tree.path / "reports").iterdir() if (path / "cases").is_dir() and not path.is_symlink()])
-        == 2
-    )
+    found = spans(tree.path)
+    assert len(found) > 2 * 6
+    moments = sorted([(began, +1) for began, _ in found] + [(ended, -1) for _, ended in found])
+    assert max(itertools.accumulate(change for _, change in moments)) <= places()

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -12,7 +13,18 @@ import pytest
 
 from harness.deployment import Limits
 from harness.errors import RefusedError, ResourceError
-from harness.limits import LEG_MARKS, MARKS_A_WORKER, MOST_WORKERS, CallGate, CallsUp, Marks, lease, released, try_lease
+from harness.limits import (
+    LEG_MARKS,
+    MARKS_A_WORKER,
+    MOST_WORKERS,
+    CallGate,
+    CallsUp,
+    Marks,
+    lease,
+    place,
+    released,
+    try_lease,
+)
 
 HOLDER = """
 import sys, time
@@ -105,6 +117,30 @@ def test_a_signal_handler_may_raise_out_of_the_wait(tmp_path: Path) -> None:
     finally:
         signal.signal(signal.SIGUSR2, before)
         end(holder)
+
+
+def test_the_machine_has_so_many_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    first, second = place(2), place(2)
+    got = threading.Event()
+
+    def wait() -> None:
+        with place(2):
+            got.set()
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    assert not got.is_set()
+    first.release()
+    waiter.join(10)
+    assert got.is_set()
+    second.release()
+
+
+def test_places_that_cannot_be_kept_are_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(ResourceError, match="places cannot be kept"):
+        place(2)
 
 
 def test_a_lock_that_cannot_be_made_refuses(tmp_path: Path) -> None:
