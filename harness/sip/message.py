@@ -233,10 +233,6 @@ class Message:
 
     # --- changing: each gives a new message --------------------------------------------------------
 
-    def with_headers(self, headers: HeaderPairs) -> Self:
-        """The same with all header lines replaced."""
-        return replace(self, headers=as_headers(headers), received=None)
-
     def adding(self, name: str, value: str, *, top: bool = False) -> Self:
         """The same with one more header line, after the others or, for Via and Record-Route, on top."""
         new = as_headers([(name, value)])
@@ -273,14 +269,6 @@ class Message:
         at = next((i for i, header in enumerate(self.headers) if header.key == wanted), 0)
         kept = [header for header in self.headers if header.key != wanted]
         return replace(self, headers=(*kept[:at], *new, *kept[at:]), received=None)
-
-    def with_body(self, body: bytes | str, content_type: str | None = None) -> Self:
-        """The same with another body; an empty one loses its Content-Type."""
-        raw = body.encode() if isinstance(body, str) else body
-        changed = self.without("Content-Type", "Content-Length")
-        if raw and content_type:
-            changed = changed.adding("Content-Type", content_type)
-        return replace(changed, body=raw, received=None)
 
 
 @dataclass(frozen=True, eq=False)

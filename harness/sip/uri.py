@@ -125,10 +125,6 @@ class Uri:
                 return value
         return None
 
-    def with_user(self, user: str | None) -> Uri:
-        """The same with another user part."""
-        return replace(self, user=user)
-
     def with_param(self, name: str, value: str | None) -> Uri:
         """The same with a parameter set."""
         return replace(self, params=self.params.with_(name, value))

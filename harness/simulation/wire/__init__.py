@@ -5,11 +5,12 @@ Knows nothing of platforms, registrars or assistants. What a node uses, by modul
     transport.Listen(transport, address, port=0)      where a node listens: "udp" | "tcp" | "tls"; 0 takes a port
     transport.Hop(transport, address, port, server_name=None)     where a message goes; address is an IP
     transport.TlsIdentity(certificate, key, trusted=None, verify_name=True)    PEM files
-    transport.Filter = (Passage) -> bytes | None | Reject       sees every datagram and stream segment, both ways
+    transport.Filter = (Passage) -> bytes | [bytes…] | Delayed | None (drop) | REJECT
+                                                      judges every datagram and stream segment, both ways
     transport.Trace = (Traced) -> None                sees every whole message, both ways
     timers.Timers(t1=0.5, t2=4, t4=5)                 RFC 3261's letters, in seconds
 
-    agent.UserAgent(name, [Listen…], tls=, timers=, filter=, trace=, resolve=, software=, allow=, supported=)
+    agent.UserAgent(name, [Listen…], tls=, timers=, filter=, trace=, resolve=, session=, …)
         await start()                                 raises ListenError (busy port, no such address)
         await stop()                                  ends calls, transactions, flows, sockets
         listening -> tuple[Listen, …]                 with the ports taken

@@ -68,16 +68,6 @@ class OutgoingCall(Call):
         self._transaction = self.ua.layer.send_request(request, self.flow, self._responded, self._failed)
         self.request = self._transaction.request
 
-    @property
-    def early_dialogs(self) -> tuple[Dialog, ...]:
-        """One for each fork that has spoken."""
-        return tuple(self._forks.values())
-
-    @property
-    def cancelling(self) -> bool:
-        """Whether we gave up."""
-        return self._cancelling
-
     async def wait_provisional(self, within: float | None = None) -> Response:
         """The first response above 100. Raises TimeoutError, CallFailedError."""
         return await self._provisional.wait(within)

@@ -97,11 +97,6 @@ class StreamFlow(Flow, asyncio.Protocol):
         return not self._closed
 
     @property
-    def is_connected(self) -> bool:
-        """Whether it is up."""
-        return self._wire is not None and not self._closed
-
-    @property
     def tls_version(self) -> str | None:
         """The protocol a TLS connection came to, e.g. ``TLSv1.3``; None without TLS."""
         tls: ssl.SSLObject | None = self._wire.get_extra_info("ssl_object") if self._wire else None

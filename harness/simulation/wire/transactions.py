@@ -179,7 +179,8 @@ class TransactionLayer:
     def response_received(self, response: Response, flow: Flow) -> None:
         """Hand a response to its transaction."""
         transaction = self._clients.get((response.via.branch, response.cseq.method))
-        if transaction is None:
+        # More than one Via: it was meant for somebody behind us (RFC 3261 section 8.1.3.3).
+        if transaction is None or len(response.vias) > 1:
             self._user.response_strayed(response, flow)
         else:
             transaction.receive(response)

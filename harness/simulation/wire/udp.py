@@ -117,7 +117,8 @@ class UdpSocket:
         self._loop.call_soon(self._failed, flow, error)
 
     def _readable(self) -> None:
-        for _ in range(_BATCH):
+        errors = True  # woken without a datagram: by the error queue
+        for turn in range(_BATCH):
             if not self.is_open:
                 return
             try:
@@ -125,9 +126,12 @@ class UdpSocket:
             except BlockingIOError:
                 break
             except OSError:
-                continue  # the pending error itself; its details stand in the error queue
+                errors = True  # its details stand in the error queue
+                continue
+            errors = errors and turn > 0
             self._accept(data, remote[:2])
-        self._drain_errors()
+        if errors:
+            self._drain_errors()
 
     def _accept(self, data: bytes, remote: Address) -> None:
         flow = UdpFlow(self, remote, inbound=True)
