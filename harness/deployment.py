@@ -175,6 +175,10 @@ class Synthflow(_Model):
     api_token: SecretStr | None = None
     ca_file: str | None = None
     witness: tuple[Witness, ...] = ("record",)
+    poll_s: float = Field(1.0, gt=0)  #: between two looks at a record; the API has no way to tell by itself
+    transcript: Literal["during", "after"] = "after"  #: when a call's transcript can be read
+    transcript_within_s: float = Field(30.0, gt=0)  #: of a call's end
+    shared: bool = False  #: whether others call the assistants' numbers too; their calls are then left alone
 
     @field_serializer("api_token", when_used="json")
     def _reveal(self, value: SecretStr | None) -> str | None:
@@ -276,12 +280,19 @@ class Expect(_Model):
     strength: Literal["unknown", "indicated", "confirmed", "proved"] = "proved"
     number_format: Literal["e164", "national", "preserved"] = "e164"
     released_within_s: float = Field(1.0, gt=0)
+    patience_s: float = Field(4.0, gt=0)  #: for what nobody set a time for: an answer, a ring, a landing
     busy: tuple[int, ...] = (486,)
     no_answer: tuple[int, ...] = (408, 480)
     rejected: tuple[int, ...] = (403, 603)
     no_such_number: tuple[int, ...] = (404,)
     transfer_unavailable: Literal["returns", "released"] = "returns"
     srtp: bool = False  #: whether calls with SRTP must work
+    #: row (``*``: every row) → checks nobody can look at in this deployment, and that a case of it may do without
+    unseen: dict[str, tuple[str, ...]] = {}
+
+    def may_do_without(self, row: str, check: str) -> bool:
+        """Whether a case of ``row`` may pass although nobody could look at ``check``, since something else was proved."""
+        return check in (*self.unseen.get("*", ()), *self.unseen.get(row, ()))
 
     @property
     def least_strength(self) -> Strength:
@@ -334,6 +345,7 @@ class Deployment(_Model):
     accounts: dict[str, Account]
     phones: dict[str, PhoneEntry]
     expect: Expect = Expect()
+    leave_out: dict[str, str] = {}  #: row → why it means nothing in this deployment
     limits: Limits = Limits()
     safety: Safety = Safety()
     ca_file: str | None = None  #: whom the harness trusts on TLS; none means the system's own list

@@ -73,6 +73,11 @@ class Selection:
 def cases(deployments: Iterable[Deployment], selection: Selection = Selection()) -> list[Case]:
     """All selected cases. Raises :class:`SelectionError` for a row or value that none of the deployments has."""
     deployments = list(deployments)
+    for deployment in deployments:
+        rows = [row.id for row in integrations.find(deployment.integration).rows]
+        _all_known("leave_out", tuple(deployment.leave_out), rows, [deployment], prefix="")
+        named = tuple(row for row in deployment.expect.unseen if row != "*")
+        _all_known("expect.unseen", named, rows, [deployment], prefix="")
     known: dict[str, set[str]] = {
         "row": {row.id for d in deployments for row in integrations.find(d.integration).rows},
         "transport": {trunk.transport for d in deployments for trunk in d.trunks},
@@ -97,7 +102,9 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
     return found
 
 
-def _all_known(what: str, values: Sequence[str], known: Iterable[str], deployments: Sequence[Deployment]) -> None:
+def _all_known(
+    what: str, values: Sequence[str], known: Iterable[str], deployments: Sequence[Deployment], prefix: str = "--"
+) -> None:
     for value in values:
         if value in known:
             continue
@@ -108,13 +115,15 @@ def _all_known(what: str, values: Sequence[str], known: Iterable[str], deploymen
         ]
         names = ", ".join(d.name for d in deployments)
         hint = f" (it is a row of {elsewhere[0]})" if elsewhere else ""
-        raise SelectionError(f"--{what} {value}: not in {names}{hint}; allowed: {', '.join(sorted(known))}")
+        raise SelectionError(f"{prefix}{what} {value}: not in {names}{hint}; allowed: {', '.join(sorted(known))}")
 
 
 def _of_deployment(deployment: Deployment, asked_rows: Sequence[str]) -> Iterator[Case]:
     integration = integrations.find(deployment.integration)
     for row in integration.rows:
         if row.opt_in and row.id not in asked_rows:
+            continue
+        if row.id in deployment.leave_out:
             continue
         if row.line is not None and row.line not in deployment.lines:
             continue

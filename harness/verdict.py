@@ -42,6 +42,7 @@ class Finding:
     at: float
     strength: Strength | None = None
     evidence: tuple[str, ...] = ()
+    dispensable: bool = False  #: the deployment says that a case may do without it where nobody can look
     facts: dict[str, object] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -61,8 +62,13 @@ class NotObservableError(ExpectationError):
 
 
 def overall(findings: Iterable[Finding]) -> Verdict:
-    """The verdict of a case: the worst of its findings; a case without findings looked at nothing and fails."""
-    verdicts = {finding.verdict for finding in findings}
+    """The verdict of a case: the worst of its findings; a case without findings looked at nothing and fails.
+
+    A finding that is not observable and dispensable does not count, unless there is nothing else.
+    """
+    found = list(findings)
+    counting = [f for f in found if not (f.dispensable and f.verdict is Verdict.NOT_OBSERVABLE)]
+    verdicts = {finding.verdict for finding in counting or found}
     for verdict in (Verdict.BROKEN, Verdict.FAILED, Verdict.NOT_OBSERVABLE, Verdict.PASSED):
         if verdict in verdicts:
             return verdict

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from harness.checks.finding import judged
-from harness.verdict import Finding, Strength
+from harness.verdict import Finding, Strength, Verdict
 
 #: Below this level an end heard nothing that anybody said (G.711's idle noise lies under it).
 SILENCE_DBOV = -60.0
@@ -76,10 +77,22 @@ def direction(
         )
     milliseconds = (sound.at - since) * 1000
     facts |= {"ms": milliseconds, "level_dbov": sound.level_dbov}
+    if sound.strength < least:  # something was there; that it was not enough says nothing against the platform
+        return Finding(
+            check="audio",
+            subject=f"{speaker} → {listener}",
+            verdict=Verdict.NOT_OBSERVABLE,
+            expected=f"{listener} hears {speaker}, at least {least.name.lower()}",
+            actual=f"only {sound.strength.name.lower()}: {sound.evidence}",
+            at=time.monotonic(),
+            strength=sound.strength,
+            evidence=(sound.evidence,),
+            facts=facts,
+        )
     return judged(
         "audio",
         f"{speaker} → {listener}",
-        sound.strength >= least,
+        True,
         expected=f"{listener} hears {speaker}, at least {least.name.lower()}",
         actual=f"{sound.strength.name.lower()} after {milliseconds:.0f} ms",
         strength=sound.strength,

@@ -47,3 +47,29 @@ def no_header(message: Message, subject: str, name: str, where: str = "") -> Fin
         evidence=[where] if where else [],
         facts={"header": name, "values": found},
     )
+
+
+def called_in_record(called: str, subject: str, number: str, call_id: str) -> Finding:
+    """The far end's record names the number that was called."""
+    return judged(
+        "route.request_uri",
+        subject,
+        called == number,
+        expected=f"a call for {number} in the record",
+        actual=f"the record says {called!r}",
+        evidence=[f"record {call_id}"],
+        facts={"request_user": called, "number": number, "record": True},
+    )
+
+
+def header_in_record(seen: str, subject: str, name: str, value: str, call_id: str) -> Finding:
+    """The far end took a header's value into its record."""
+    return judged(
+        "header",
+        subject,
+        seen == value,
+        expected=f"{name}: {value} among the record's variables",
+        actual=f"the record says {seen!r}",
+        evidence=[f"record {call_id}"],
+        facts={"header": name, "values": [seen], "value": value, "record": True},
+    )

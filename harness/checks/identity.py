@@ -43,6 +43,19 @@ def caller_id(invite: Message, subject: str, number: str, form: str, region: str
     )
 
 
+def caller_in_record(shown: str, subject: str, number: str, region: str, call_id: str) -> Finding:
+    """The far end's record names the caller, however it spells the number."""
+    return judged(
+        "caller_id",
+        subject,
+        e164(shown, region) == number,
+        expected=f"the caller's number {number} in the call's record",
+        actual=f"the record says {shown!r}",
+        evidence=[f"record {call_id}"],
+        facts={"from_user": shown, "from_e164": e164(shown, region), "number": number, "record": True},
+    )
+
+
 def withheld(invite: Message, subject: str, number: str, region: str, where: str = "") -> Finding:
     """From is anonymous, and the number travels in P-Asserted-Identity with Privacy: id (RFC 3325 9.3)."""
     asserted = [e164(user_of(NameAddr.parse(value)), region) for value in invite.values("P-Asserted-Identity")]

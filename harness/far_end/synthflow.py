@@ -61,6 +61,17 @@ class CallRecord:
         found = self.plain.get("executed_actions")
         return list(found.values()) if isinstance(found, dict) else found if isinstance(found, list) else []
 
+    def variable(self, name: str) -> str | None:
+        """What the assistant was given under that name, e.g. an X- header's value; None when it does not say."""
+        found = self.plain.get("prompt_variables")
+        pairs = found.items() if isinstance(found, dict) else ()
+        return next((v for k, v in pairs if str(k).lower() == name.lower() and isinstance(v, str)), None)
+
+    @property
+    def readable(self) -> bool:
+        """Whether it says what a call is told by: its status, and the number called."""
+        return self.status is not None and self.number_to is not None
+
     def witness(self, what: str) -> Any:
         """What the far end witnessed beyond the documented record, None when it does not say."""
         witness = self.plain.get("witness")

@@ -15,7 +15,7 @@ from harness.phone.waiter import NeverCame
 from harness.scenario.ends import Call
 from harness.scenario.people import Line
 from harness.scenario.phones import stand_in
-from harness.scenario.talks import POLL_S, Seat, StandInSeat, SynthflowSeat
+from harness.scenario.talks import Seat, StandInSeat, SynthflowSeat
 from harness.sip.message import Request
 
 if TYPE_CHECKING:
@@ -120,15 +120,22 @@ class AiPlace:
                 found = [request_user_of(leg.invite) for leg in seat.phone.incoming]
             elif isinstance(seat, SynthflowSeat):
                 found = [str(r.number_to) for r in seat.records(of) if r.status in _TRIED]
+                if seat.blind and time.monotonic() >= deadline:
+                    return None
             else:
                 return None
             if wanted in found or time.monotonic() >= deadline:
                 return found
-            self._stage.pause(POLL_S)
+            self._stage.pause(self._stage.poll_s)
 
     def answered_nothing(self, of: Call) -> None:
         """No call since ``of`` began was answered by the AI."""
         answered = self.seat.answered_by(of)
+        expected = "no call is set up with the AI"
+        if isinstance(self.seat, SynthflowSeat) and self.seat.blind:
+            why = "its interface does not say"
+            self._stage.add(not_observable("route.not_answered", "the AI", expected=expected, why=why))
+            return
         if isinstance(self.seat, StandInSeat):
             answered = [leg.id for leg in self.seat.phone.incoming if leg.state in ("confirmed", "connecting")]
         self._stage.add(
@@ -136,7 +143,7 @@ class AiPlace:
                 "route.not_answered",
                 "the AI",
                 not answered,
-                expected="no call is set up with the AI",
+                expected=expected,
                 actual=f"{', '.join(answered)} answered" if answered else "none was",
                 facts={"answered": answered},
             )

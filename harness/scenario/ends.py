@@ -26,6 +26,9 @@ SETTLE_S = 0.36
 #: A digit and the pause after it, as pjsua sends them.
 DIGIT_S = 0.2
 
+#: Speech is louder (ITU-T P.56 puts its active level on telephone lines at -26 dBov), comfort noise is not.
+SOUND_DBOV = -45.0
+
 
 class End(Protocol):
     """One end of a conversation, as far as anybody can see it."""
@@ -217,8 +220,24 @@ class Call:
         return {self.mark}
 
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
-        """Wait for one of the speaker's marks."""
-        return self.hears_marks(speaker.voices_for(self), since, deadline)
+        """Wait for one of the speaker's marks, or for any sound where it has none."""
+        voices = speaker.voices_for(self)
+        return self.hears_marks(voices, since, deadline) if voices else self.hears_sound(since, deadline)
+
+    def hears_sound(self, since: float, deadline: float) -> Sound | None:
+        """Wait for somebody or something to be heard; whose voice it is, the sound does not say."""
+        try:
+            event = self.leg.wait(
+                "a sound",
+                lambda e: isinstance(e, Listened) and e.level_dbov > SOUND_DBOV,
+                within=max(0.0, deadline - time.monotonic()),
+                since=since,
+            )
+        except NeverCame:
+            return None
+        assert isinstance(event, Listened)
+        evidence = f"sound at {self.label}, {event.level_dbov:.0f} dBov"
+        return Sound(event.at, Strength.INDICATED, evidence, level_dbov=event.level_dbov)
 
     def hears_marks(self, marks: Collection[int], since: float, deadline: float) -> Sound | None:
         """Wait for one of ``marks``."""

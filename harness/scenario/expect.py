@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.checks import audio, headers, identity, landing, session, signalling, timing
+from harness.checks.audio import Sound
 from harness.checks.finding import judged, not_observable
 from harness.events import Event, MediaState, SipMessage
+from harness.far_end.synthflow import CallRecord
 from harness.scenario.ends import SETTLE_S, Call, End, parsed
 from harness.scenario.people import Group, Line
 from harness.scenario.talks import StandInTalk, SynthflowTalk
@@ -46,17 +48,37 @@ class Expect:
         with self._stage.step(f"{mine.label} and {other.label} hear each other"):
             first = self._one_way(mine, other, since, deadline)
             second = self._one_way(other, mine, since, deadline)
-            if first.verdict is second.verdict is Verdict.PASSED:
+            if first and second and first.verdict is second.verdict is Verdict.PASSED:
                 both = max(float(str(f.facts["ms"])) for f in (first, second)) / 1000
                 self._stage.scripted(max(0.0, since + both - begin), "listening")
 
-    def _one_way(self, speaker: End, listener: End, since: float, deadline: float) -> Finding:
+    def _one_way(self, speaker: End, listener: End, since: float, deadline: float) -> Finding | None:
+        """The finding, or None when it has to wait for the transcript."""
         sound = listener.hears(speaker, since, deadline)
+        account = listener.account(since) if sound is None else None
+        talk = next(
+            (end for end in (speaker, listener) if isinstance(end, SynthflowTalk) and end.is_known_by_words), None
+        )
+        if talk is None or (sound is not None and sound.strength > Strength.INDICATED):
+            return self._direction(speaker, listener, since, sound, account)
+        wanted = talk.words_so_far if talk is listener else 0
+        if not talk.tells_later:
+            return self._direction(speaker, listener, since, talk.with_words(sound, wanted), account)
+
+        def look() -> None:
+            self._direction(speaker, listener, since, talk.with_words(sound, wanted), account)
+
+        self._stage.later(look)
+        return None
+
+    def _direction(
+        self, speaker: End, listener: End, since: float, sound: Sound | None, account: audio.Account | None
+    ) -> Finding:
         finding = audio.direction(
             speaker.label,
             listener.label,
             sound,
-            listener.account(since) if sound is None else None,
+            account,
             since=since,
             own=listener.voices_for(speaker) if isinstance(listener, Call) else (),
             least=self._stage.deployment.expect.least_strength,
@@ -69,6 +91,16 @@ class Expect:
         """For ``seconds`` it does not hear ``other``, though it listens."""
         listener = self._end
         with self._stage.step(f"{listener.label} does not hear {other.label}"):
+            if not other.voices_for(listener):
+                self._stage.add(
+                    not_observable(
+                        "audio.silent",
+                        f"{other.label} → {listener.label}",
+                        expected=f"{listener.label} does not hear {other.label}",
+                        why="its voice cannot be told from others",
+                    )
+                )
+                return
             self._stage.pause(SETTLE_S)
             since = time.monotonic()
             self._stage.pause(seconds)
@@ -95,6 +127,11 @@ class Expect:
 
     def caller_id(self, number: str) -> None:
         """From names ``number``, in the deployment's form."""
+        told = self._record()
+        if told is not None and told.number_from is not None:
+            region = self._stage.deployment.region
+            self._stage.add(identity.caller_in_record(told.number_from, self._end.label, number, region, told.id))
+            return
         end, invite, where = self._invite("caller_id", f"From with the caller's number {number}")
         if invite is not None:
             expect = self._stage.deployment.expect
@@ -112,7 +149,12 @@ class Expect:
 
     def addressed_to(self, line: Line) -> None:
         """The Request-URI names the line's assistant, and the call came over the line's trunk: transport and port."""
-        end, invite, where = self._invite("route.request_uri", f"a Request-URI for {line.assistant.did}")
+        told = self._record()
+        if told is not None and told.number_to is not None:
+            self._stage.add(headers.called_in_record(told.number_to, self._end.label, line.assistant.did, told.id))
+            end, invite, where = self._end, None, ""
+        else:
+            end, invite, where = self._invite("route.request_uri", f"a Request-URI for {line.assistant.did}")
         if invite is not None:
             self._stage.add(headers.request_user(invite, end.label, line.assistant.did, where))
         received = end.received_on if isinstance(end, StandInTalk | SynthflowTalk) else None
@@ -132,6 +174,10 @@ class Expect:
 
     def header(self, name: str, value: str) -> None:
         """The INVITE has the header once, with this value."""
+        told = self._record()
+        if told is not None and (seen := told.variable(name)) is not None:
+            self._stage.add(headers.header_in_record(seen, self._end.label, name, value, told.id))
+            return
         end, invite, where = self._invite("header", f"{name}: {value}")
         if invite is not None:
             self._stage.add(headers.header(invite, end.label, name, value, where))
@@ -141,6 +187,11 @@ class Expect:
         end, invite, where = self._invite("header.absent", f"no {name}")
         if invite is not None:
             self._stage.add(headers.no_header(invite, end.label, name, where))
+
+    def _record(self) -> CallRecord | None:
+        """The far end's record, where it is all there is of the call's arrival."""
+        end = self._end
+        return end.record if isinstance(end, SynthflowTalk) and end.invite is None else None
 
     def _invite(self, check: str, expected: str) -> tuple[Call | SynthflowTalk, Request | None, str]:
         end = self._end
@@ -252,6 +303,11 @@ class Expect:
         with self._stage.step(f"{call.label} hears the AI before the answer"):
             since = time.monotonic()
             who, voices = ai.early(call)
+            if not voices and not ai.is_ours:
+                why = "the AI's voice cannot be told from others"
+                expected = "audio before the 200, opened by a 183 with SDP"
+                self._stage.add(not_observable("audio.early", f"{who} → {call.label}", expected=expected, why=why))
+                return
             sound = call.hears_marks(voices, 0.0, since + LISTEN_S) if voices else None
             answered = call.answered_at()
             early = sound is not None and (answered is None or sound.at < answered)

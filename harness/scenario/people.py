@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.checks import landing
+from harness.checks.finding import not_observable
 from harness.deployment import Assistant, Trunk
 from harness.deployment import Group as GroupEntry
 from harness.deployment import Line as LineEntry
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.ends import Call
+from harness.scenario.talks import SynthflowTalk
 from harness.verdict import ExpectationError
 
 if TYPE_CHECKING:
@@ -105,5 +107,9 @@ class AssistantOf:
                 finding.facts["attempted"] = self._stage.attempts(of)
                 self._stage.add(finding)
                 raise ExpectationError(finding)
-            self._stage.add(landing.only_one("the call", [talk.assistant or "nobody known"], self.name))
+            if isinstance(talk, SynthflowTalk) and talk.is_unknown:
+                expected, why = f"{self.name} answers, and nobody else", "Synthflow's interface does not say who did"
+                self._stage.add(not_observable("landing.answered_by", "the call", expected=expected, why=why))
+            else:
+                self._stage.add(landing.only_one("the call", [talk.assistant or "nobody known"], self.name))
             return talk

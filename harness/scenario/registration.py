@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.checks import timing
-from harness.checks.finding import judged
-from harness.errors import BrokenError, FarEndError
+from harness.checks.finding import judged, not_observable
+from harness.errors import BrokenError
 from harness.events import FarEndRecord, RegistrationState
 from harness.far_end.synthflow import SynthflowApi
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.phones import stand_in
-from harness.scenario.talks import POLL_S
+from harness.verdict import NotObservableError
 
 if TYPE_CHECKING:
     from harness.scenario.stage import Stage
@@ -189,14 +189,18 @@ class _ApiAnswers:
                     return answer
             if time.monotonic() >= deadline:
                 return None
-            self._stage.pause(POLL_S)
+            self._stage.pause(self._stage.poll_s)
 
 
 @contextmanager
 def _by_synthflow(stage: Stage, password: str | None, from_outside: bool) -> Iterator[Registration]:
     declared = stage.deployment.synthflow
     if declared is None or "registration" not in declared.witness:
-        raise FarEndError("synthflow.witness: registration is not among what the far end can show")
+        why = "Synthflow's interface does not tell of registrations (synthflow.witness)"
+        expected = "the outcome of the SIP number's REGISTER"
+        raise NotObservableError(
+            stage.add(not_observable("registration", "Synthflow's number", expected=expected, why=why))
+        )
     trunk = stage.trunk
     secret = password if password is not None else trunk.password.get_secret_value() if trunk.password else ""
     body = {

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from functools import cached_property, partial
 
 from harness.audio.marks import reply_to
@@ -16,7 +17,7 @@ from harness.deployment import Deployment, Timings, Trunk
 from harness.errors import BrokenError, FarEndError
 from harness.events import Event
 from harness.far_end import campaign
-from harness.far_end.synthflow import SynthflowApi
+from harness.far_end.synthflow import CallRecord, SynthflowApi
 from harness.limits import CallGate
 from harness.matrix import Case
 from harness.phone import PhoneConfig
@@ -32,12 +33,14 @@ from harness.scenario.ends import Call, End
 from harness.scenario.expect import Expect
 from harness.scenario.people import AssistantOf, Caller, Group, Line
 from harness.scenario.phones import own_phone
-from harness.scenario.talks import POLL_S, Seat, SynthflowSeat, Talk
+from harness.scenario.talks import Seat, SynthflowSeat, Talk
 from harness.verdict import ExpectationError, Finding, NotObservableError, Verdict, overall
 
 #: What the row on caller IDs from a header asks the AI to show.
 HEADER_NUMBER = "+12065550177"
 
+#: The marks set aside for them (``Assistant.voice``).
+ASSISTANTS_VOICES = range(240, 256)
 #: How long a call may wait until the deployment's limits let it be placed, in seconds.
 ADMITTED_WITHIN_S = 30.0
 
@@ -48,9 +51,6 @@ _ELSEWHERE_S = 0.5
 
 class Stage:
     """One case's callers, lines, groups and AI, its findings and its evidence."""
-
-    #: How long something expected may take that nobody set a time for, in seconds.
-    patience = 4.0
 
     def __init__(
         self,
@@ -67,7 +67,9 @@ class Stage:
         self.deployment = deployment
         self.timings = timings
         self.recorder = recorder
+        self.patience = deployment.expect.patience_s  #: for what nobody set a time for, in seconds
         self.findings: list[Finding] = []
+        self._later: list[Callable[[], None]] = []
         self._pool = pool
         self._marks = marks
         self._api = api
@@ -91,6 +93,8 @@ class Stage:
 
     def add(self, finding: Finding) -> Finding:
         """Record a finding."""
+        if self.deployment.expect.may_do_without(self.case.row.id, finding.check):
+            finding = replace(finding, dispensable=True)
         self.findings.append(finding)
         self.recorder.finding(finding)
         return finding
@@ -218,6 +222,20 @@ class Stage:
         found = (name for name, assistant in self.deployment.assistants.items() if assistant.did == number)
         return next(found, None)
 
+    @property
+    def poll_s(self) -> float:
+        """Between two looks at the far end's records."""
+        return self.deployment.synthflow.poll_s if self.deployment.synthflow else 1.0
+
+    def record_of(self, of: Call, number: str) -> CallRecord | None:
+        """The far end's record of the call ``of`` to ``number``, if it can be found."""
+        seat = self.seat
+        return seat.find(of, number) if isinstance(seat, SynthflowSeat) else None
+
+    def later(self, look: Callable[[], None]) -> None:
+        """Make a finding when the calls are over: what it looks at is not told before."""
+        self._later.append(look)
+
     def callers_numbers(self) -> set[str]:
         """The numbers of all callers on stage."""
         return {call.number for call in self._calls if call.number}
@@ -344,10 +362,16 @@ class Stage:
         if isinstance(seat, SynthflowSeat):
             end = time.monotonic() + limit + 0.5
             while any(not record.over for record in seat.records(of)) and time.monotonic() < end:
-                self.pause(POLL_S)
+                self.pause(self.poll_s)
             ringing = [record.id for record in seat.records(of) if not record.over]
             took = time.monotonic() - after
-            self.add(timing.released("the AI's leg", None if ringing else took, limit))
+            if seat.blind:
+                expected = f"the AI's leg ends within {limit:g} s"
+                self.add(
+                    not_observable("released", "the AI's leg", expected=expected, why="its interface does not say")
+                )
+            else:
+                self.add(timing.released("the AI's leg", None if ringing else took, limit))
         for name, phone in self._phones.items():
             for leg in phone.incoming:
                 at = Call(self, leg, "other").released_at(after + limit + 0.5)
@@ -378,6 +402,7 @@ class Stage:
             thread.join(timeout=self.patience)
         if self._aside_error is not None:
             raise self._aside_error
+        self._look_later()
         for call in self._every_call():
             self._no_crossing(call)
         verdict = overall(self.findings)
@@ -386,8 +411,18 @@ class Stage:
                 inquiry.look_closer(self, self._began)
         return verdict
 
+    def _look_later(self) -> None:
+        if self._later:
+            for call in self._every_call():
+                if not call.is_over():
+                    call.hang_up()
+        for look in self._later:
+            look()
+
     def _no_crossing(self, call: Call) -> None:
         heard = call.marks_heard()
+        if all(assistant.voice is None for assistant in self.deployment.assistants.values()):
+            heard = [mark for mark in heard if mark not in ASSISTANTS_VOICES]  # whose they are, nobody has told us
         if heard:
             allowed = [mark for mark in set(heard) if self.name_of_mark(mark) is not None]
             self.add(audio.no_crossing(call.label, heard, {call.first_leg.mark, call.mark}, allowed))
@@ -401,7 +436,7 @@ class Stage:
             self.add(
                 judged("case", self.case.id, False, expected="at least one finding", actual="nothing was looked at")
             )
-        worst = next(finding for finding in self.findings if finding.verdict is overall(self.findings))
+        worst = next(f for f in self.findings if f.verdict is overall(self.findings))
         kind = NotObservableError if worst.verdict is Verdict.NOT_OBSERVABLE else ExpectationError
         raise kind(worst)
 

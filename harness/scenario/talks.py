@@ -7,7 +7,8 @@ import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from harness.audio.marks import reply_to
+from harness.audio.marks import SAMPLE_RATE, reply_to
+from harness.audio.prompts import prompt_samples, prompt_text
 from harness.checks import identity
 from harness.checks.audio import Account, Sound
 from harness.deployment import Assistant, Trunk
@@ -15,6 +16,7 @@ from harness.errors import FarEndError, PhoneMisuseError
 from harness.events import FarEndRecord, SipMessage, TransferProgress
 from harness.far_end.clock import to_monotonic, to_wall
 from harness.far_end.synthflow import CallRecord, SynthflowApi
+from harness.far_end.transcript import said, times_heard
 from harness.phone.phone import Leg, Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.ends import Call, End, parsed
@@ -25,8 +27,12 @@ if TYPE_CHECKING:
     from harness.scenario.people import Group
     from harness.scenario.stage import Stage
 
-#: Between two looks at the far end's records. Its own interface offers no way to be told.
-POLL_S = 0.04
+#: What a caller says to be heard by words.
+GREETING = "hello-en"
+#: How long recognition may take to put it into the transcript of a call that goes on, in seconds.
+RECOGNISED_WITHIN_S = 2.5
+#: A talk whose record could not be found, since the interface failed.
+UNKNOWN = CallRecord("", {})
 
 
 class Talk(End, Protocol):
@@ -142,13 +148,14 @@ class SynthflowTalk:
 
     role = "ai"
 
-    def __init__(self, stage: Stage, api: SynthflowApi, record: CallRecord, peer: Call) -> None:
+    def __init__(self, stage: Stage, api: SynthflowApi, record: CallRecord, peer: Call, wanted: str = "") -> None:
         self._stage = stage
         self._api = api
         self._record = record
         self._peer = peer
         self._can = set(stage.deployment.synthflow.witness) if stage.deployment.synthflow else set()
-        self._released: float | None = None
+        self._wanted = wanted  #: the number that should be called, to find a record that is unknown yet
+        self._greetings = 0
 
     @property
     def call_id(self) -> str:
@@ -156,9 +163,19 @@ class SynthflowTalk:
         return self._record.id
 
     @property
+    def record(self) -> CallRecord:
+        """As read last."""
+        return self._record
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether its record could not be found, since the interface failed."""
+        return self._record is UNKNOWN
+
+    @property
     def assistant(self) -> str | None:
         """By the number that was called."""
-        named = self._record.witness("assistant")
+        named = self._witness("assistant")
         if isinstance(named, str):
             return named
         return self._stage.assistant_of(self._record.number_to)
@@ -166,23 +183,37 @@ class SynthflowTalk:
     @property
     def label(self) -> str:
         """The assistant's name."""
-        return f"assistant {self.assistant or self._record.number_to}"
+        called = self._record.number_to or self._wanted
+        return f"assistant {self._stage.assistant_of(called) or called}"
 
     @property
     def _declared(self) -> Assistant | None:
         return self._stage.deployment.assistants.get(self.assistant or "")
 
+    def _witness(self, what: str) -> Any:
+        """Beyond the documented record, where the deployment says that there is more."""
+        return self._record.witness(what) if self._can - {"record"} else None
+
     def refresh(self) -> CallRecord:
-        """Read the record again; keeps the old one when the API cannot be used."""
+        """Read the record again, or look for it again; keeps the old one when the API cannot be used."""
         try:
-            self._record = self._api.call(self._record.id)
+            if not self.is_unknown:
+                self._record = self._api.call(self._record.id)
+            elif found := self._stage.record_of(self._peer, self._wanted):
+                self._record = found
         except FarEndError as error:
             self._stage.api_trouble(error)
         return self._record
 
+    def _fresh(self, what: str) -> Any:
+        self.refresh()
+        return self._witness(what)
+
     def file_record(self) -> None:
         """Keep the record as it is now in the evidence."""
         record = self.refresh()
+        if self.is_unknown:
+            return
         self._stage.sink(
             FarEndRecord(
                 at=time.monotonic(), phone="synthflow", source=f"GET /v2/calls/{record.id}", record=record.plain
@@ -192,9 +223,9 @@ class SynthflowTalk:
     # -- what the AI got
 
     def _messages(self) -> list[dict[str, Any]]:
-        messages = self._record.witness("messages")
+        messages = self._witness("messages")
         if messages is None and "messages" in self._can:
-            messages = self.refresh().witness("messages")
+            messages = self._fresh("messages")
         return messages if isinstance(messages, list) else []
 
     def _first_invite(self) -> dict[str, Any] | None:
@@ -236,10 +267,10 @@ class SynthflowTalk:
         deadline = time.monotonic() + within
         found: list[dict[str, Any]] = []
         while time.monotonic() < deadline:
-            found = self.refresh().witness("digits") or []
+            found = self._fresh("digits") or []
             if len(found) >= count:
                 break
-            self._stage.pause(POLL_S)
+            self._stage.pause(self._stage.poll_s)
         return (
             "".join(d["digit"] for d in found),
             [d["method"] for d in found],
@@ -270,33 +301,79 @@ class SynthflowTalk:
 
     def _hears_by_record(self, speaker: Call, since: float, deadline: float) -> Sound | None:
         while True:
-            for mark in self.refresh().witness("marks") or []:
+            for mark in self._fresh("marks") or []:
                 last = to_monotonic(float(mark.get("until") or mark["at"]))
                 if mark["mark"] == speaker.mark and last >= since:
                     at = max(since, to_monotonic(float(mark["at"])))
                     return Sound(at, Strength.PROVED, f"{self.label}'s record lists mark {speaker.mark}", speaker.mark)
             if time.monotonic() >= deadline or self._record.over:
                 return None
-            self._stage.pause(POLL_S)
+            self._stage.pause(self._stage.poll_s)
+
+    # -- by words, where it cannot name marks
+
+    @property
+    def is_known_by_words(self) -> bool:
+        """Whether only its transcript tells who was heard."""
+        return not self._can & {"marks", "in-band"}
+
+    @property
+    def tells_later(self) -> bool:
+        """Whether the transcript is there only when the call is over."""
+        declared = self._stage.deployment.synthflow
+        return declared is not None and declared.transcript == "after"
+
+    @property
+    def words_so_far(self) -> int:
+        """How often the caller has said the greeting."""
+        return self._greetings
 
     def _hears_weakly(self, speaker: Call, since: float, deadline: float) -> Sound | None:
+        """The speaker says a greeting; the transcript has it, or else RTP was sent at least."""
+        speaker.say(GREETING)
+        self._greetings += 1
+        until = (
+            time.monotonic()
+            + len(prompt_samples(GREETING)) / SAMPLE_RATE
+            + (0.0 if self.tells_later else RECOGNISED_WITHIN_S)
+        )
+        while time.monotonic() < until:
+            if not self.tells_later and (sound := self._greeting_in_transcript(self._greetings)):
+                return sound
+            self._stage.pause(min(self._stage.poll_s, max(0.0, until - time.monotonic())))
+        speaker.leg.statistics()
+        sent = speaker.account(since).tx_packets
+        return Sound(time.monotonic(), Strength.INDICATED, f"{sent} RTP packets were sent") if sent else None
+
+    def with_words(self, sound: Sound | None, wanted: int) -> Sound | None:
+        """What was heard, raised by what the transcript says: of the caller's greetings, or (0) that the AI spoke."""
+        declared = self._stage.deployment.synthflow
+        within = declared.transcript_within_s if declared and declared.transcript == "after" else RECOGNISED_WITHIN_S
+        until = time.monotonic() + within
         while True:
-            if self.refresh().transcript.strip():
-                return Sound(time.monotonic(), Strength.CONFIRMED, f"{self.label}'s transcript has the caller's words")
-            account = speaker.account(since)
-            if time.monotonic() >= deadline:
-                if account.tx_packets:
-                    return Sound(time.monotonic(), Strength.INDICATED, f"{account.tx_packets} RTP packets were sent")
-                return None
-            self._stage.pause(POLL_S * 10)
+            self.refresh()
+            if wanted and (found := self._greeting_in_transcript(wanted)):
+                return Sound(sound.at if sound else found.at, found.strength, found.evidence)
+            if not wanted and sound is not None and said(self._record.transcript, "bot"):
+                evidence = f"{sound.evidence}; the transcript has {self.label}'s own words"
+                return Sound(sound.at, Strength.CONFIRMED, evidence, level_dbov=sound.level_dbov)
+            if time.monotonic() >= until or (self._record.over and self._record.transcript and not self.tells_later):
+                return sound
+            self._stage.pause(self._stage.poll_s)
+
+    def _greeting_in_transcript(self, times: int) -> Sound | None:
+        words = prompt_text(GREETING)
+        if times_heard(self.refresh().transcript, words) < times:
+            return None
+        return Sound(time.monotonic(), Strength.CONFIRMED, f"{self.label}'s transcript has {words!r}")
 
     def account(self, since: float) -> Account | None:
         """What the record says it heard."""
-        marks = self.refresh().witness("marks")
+        marks = self._fresh("marks")
         if not isinstance(marks, list):
             return None
         heard = tuple(int(m["mark"]) for m in marks if to_monotonic(float(m.get("until") or m["at"])) >= since)
-        packets = self._record.witness("rx_packets")
+        packets = self._witness("rx_packets")
         return Account(
             seconds=time.monotonic() - since,
             level_dbov=max((float(m["level_dbov"]) for m in marks), default=None),
@@ -306,21 +383,21 @@ class SynthflowTalk:
 
     def answered_at(self) -> float | None:
         """When the record says it was answered."""
-        at = self._record.witness("answered_at")
+        at = self._witness("answered_at")
         return to_monotonic(float(at)) if at is not None else None
 
     def released_at(self, deadline: float) -> float | None:
         """When the record says the AI was released from the call."""
         while True:
             record = self.refresh()
-            at = record.witness("released_at")
+            at = self._witness("released_at")
             if at is not None:
                 return to_monotonic(float(at))
             if record.over:
                 return time.monotonic()
             if time.monotonic() >= deadline:
                 return None
-            self._stage.pause(POLL_S)
+            self._stage.pause(self._stage.poll_s)
 
     # -- what it is asked to do; it does them when its caller asks
 
@@ -336,7 +413,7 @@ class SynthflowTalk:
                     return int(action["status_code"])
             if time.monotonic() >= deadline:
                 return 0 if self._record.actions else None
-            self._stage.pause(POLL_S)
+            self._stage.pause(self._stage.poll_s)
 
     def hang_up(self) -> float:
         """The caller says goodbye, and the AI hangs up."""
@@ -372,48 +449,60 @@ class SynthflowSeat:
         self._stage = stage
         self._api = api
         self.talks: list[SynthflowTalk] = []
+        self.blind = False  #: the last look showed nothing, for no fault of the platform's
 
     def expect_call(self, of: Call, assistant: str, within: float) -> SynthflowTalk | None:
-        """Poll its list of calls."""
+        """Poll its list of calls. Where the interface fails and the call was answered, a talk that knows nothing."""
         number = self._stage.deployment.assistants[assistant].did
         deadline = time.monotonic() + within
         while True:
-            for record in self._since(of):
-                if record.number_to == number and record.answered and self._is_ours(record, of):
-                    talk = SynthflowTalk(self._stage, self._api, record, of)
-                    self.talks.append(talk)
-                    self._stage.talked(talk)
-                    return talk
+            if record := self.find(of, number):
+                return self._talk(record, of, number)
             if time.monotonic() >= deadline or of.is_over():
-                return None
-            self._stage.pause(POLL_S)
+                return self._talk(UNKNOWN, of, number) if self.blind and of.answered_at() is not None else None
+            self._stage.pause(self._stage.poll_s)
+
+    def _talk(self, record: CallRecord, of: Call, number: str) -> SynthflowTalk:
+        talk = SynthflowTalk(self._stage, self._api, record, of, number)
+        self.talks.append(talk)
+        self._stage.talked(talk)
+        return talk
+
+    def find(self, of: Call, number: str) -> CallRecord | None:
+        """The record of the call ``of`` at ``number``, once it is answered."""
+        found = (r for r in self.records(of) if r.number_to == number and r.answered and self._is_ours(r, of))
+        return next(found, None)
 
     def _is_ours(self, record: CallRecord, of: Call) -> bool:
-        # several callers of one case are told apart by number; a call without any number is taken on trust, and then
-        # fails its caller ID
-        others = {number for number in self._stage.callers_numbers() if number != of.number}
-        taken = {talk.call_id for talk in self.talks}
-        return record.id not in taken and (record.number_from == of.number or record.number_from not in others)
+        taken = {talk.record.id for talk in self.talks}
+        return record.id not in taken and self._is_of(record, of)
 
-    def _since(self, of: Call) -> list[CallRecord]:
+    def records(self, of: Call) -> list[CallRecord]:
+        """Every call the AI saw since ``of`` began, answered or not; says whether it could look (:attr:`blind`)."""
         try:
-            return self._api.calls(since=to_wall(of.began))
+            found = self._api.calls(since=to_wall(of.began))
         except FarEndError as error:
             self._stage.api_trouble(error)
+            self.blind = True
             return []
+        self.blind = any(not record.readable for record in found)
+        if self.blind:
+            self._stage.api_trouble(FarEndError("Synthflow API: GET /calls: a record lacks status or phone_number_to"))
+        return found
 
     def answered_by(self, of: Call) -> list[str]:
         """By number called."""
-        taken = [record for record in self._since(of) if record.answered and self._is_of(record, of)]
+        taken = [record for record in self.records(of) if record.answered and self._is_of(record, of)]
         return [self._stage.assistant_of(record.number_to) or str(record.number_to) for record in taken]
 
-    def records(self, of: Call) -> list[CallRecord]:
-        """Every call the AI saw since ``of`` began, answered or not."""
-        return self._since(of)
-
     def _is_of(self, record: CallRecord, of: Call) -> bool:
+        declared = self._stage.deployment.synthflow
+        if declared is not None and declared.shared:
+            return record.number_from == of.number
+        # several callers of one case are told apart by number; a call without any number is taken on trust, and then
+        # fails its caller ID
         others = {number for number in self._stage.callers_numbers() if number != of.number}
-        return record.number_from not in others
+        return record.number_from == of.number or record.number_from not in others
 
 
 class StandInSeat:
@@ -472,4 +561,4 @@ def messages_of(talk: Talk) -> list[SipMessage]:
     return talk.messages() if isinstance(talk, Call) else []
 
 
-__all__ = ["POLL_S", "Seat", "StandInSeat", "StandInTalk", "SynthflowSeat", "SynthflowTalk", "Talk", "parsed"]
+__all__ = ["Seat", "StandInSeat", "StandInTalk", "SynthflowSeat", "SynthflowTalk", "Talk", "parsed"]

@@ -83,3 +83,20 @@ def test_every_row_has_a_scenario_and_every_scenario_a_row() -> None:
     for name in integrations.names():
         for row in integrations.find(name).rows:
             assert f'"{row.id}"' in text, f"{row.id} has no scenario"
+
+
+def test_rows_may_be_left_out_for_a_reason(talkdesk: Deployment) -> None:
+    left = talkdesk.model_copy(update={"leave_out": {"XEI": "the carrier strips X- headers"}})
+    assert of_row(cases([talkdesk]), "XEI")
+    assert not of_row(cases([left]), "XEI")
+
+
+@pytest.mark.parametrize("key", ["leave_out", "expect.unseen"])
+def test_a_row_that_does_not_exist_cannot_be_left_out(talkdesk: Deployment, key: str) -> None:
+    if key == "leave_out":
+        wrong = talkdesk.model_copy(update={"leave_out": {"TD-NONSENSE": "because"}})
+    else:
+        expect = talkdesk.expect.model_copy(update={"unseen": {"*": ("codec",), "TD-NONSENSE": ("codec",)}})
+        wrong = talkdesk.model_copy(update={"expect": expect})
+    with pytest.raises(SelectionError, match=f"^{key} TD-NONSENSE: not in simulated-talkdesk"):
+        cases([wrong])

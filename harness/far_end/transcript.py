@@ -1,0 +1,42 @@
+"""What a transcript shows to have been said: "bot: …" and "human: …", a line each, as speech recognition spelled it."""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+from itertools import pairwise
+from typing import Literal
+
+#: Recognition drops and bends words; of other sentences of the same length hardly half is alike.
+_ALIKE = 0.72
+_SPEAKERS = {"human": ("human", "user", "customer", "caller"), "bot": ("bot", "assistant", "agent", "ai")}
+_LINE = re.compile(r"^\s*(\w+)\s*:\s*(.*)$")
+
+
+def said(transcript: str, who: Literal["human", "bot"]) -> list[str]:
+    """The lines of one side, in order."""
+    found = (_LINE.match(line) for line in transcript.splitlines())
+    return [match[2] for match in found if match and match[1].lower() in _SPEAKERS[who] and match[2]]
+
+
+def times_heard(transcript: str, words: str) -> int:
+    """How often the human is transcribed with these words, or something much like them; a line may hold more than them."""
+    lines = said(transcript, "human")
+    whole = sum(is_alike(line, words) for line in lines)
+    # a pause makes recognition break a sentence in two
+    return whole or sum(is_alike(f"{first} {second}", words) for first, second in pairwise(lines))
+
+
+def is_alike(heard: str, words: str) -> bool:
+    """Whether ``heard`` is, or contains, ``words``."""
+    ours, theirs = _words(words), _words(heard)
+    if not ours or not theirs:
+        return False
+    size = min(len(ours), len(theirs))
+    wanted = " ".join(ours)
+    spans = (" ".join(theirs[at : at + size]) for at in range(len(theirs) - size + 1))
+    return max(SequenceMatcher(None, span, wanted).ratio() for span in spans) >= _ALIKE
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower().replace("'", ""))

@@ -1,0 +1,41 @@
+"""What was said, as speech recognition spells it."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.far_end.transcript import is_alike, said, times_heard
+
+WORDS = "Hello, who is there?"
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [
+        "Hello, who is there?",
+        "hello who is there",
+        "Hello, who's there?",
+        "Well, hello, who is there, please?",
+        "Hallo who is there",
+    ],
+)
+def test_the_same_words_however_spelled(heard: str) -> None:
+    assert is_alike(heard, WORDS)
+
+
+@pytest.mark.parametrize("heard", ["", "An agent, please.", "Hello.", "[mark 17]", "How can I help you?", "there"])
+def test_other_words(heard: str) -> None:
+    assert not is_alike(heard, WORDS)
+
+
+def test_who_said_what() -> None:
+    transcript = "bot: Hello, who is there?\nhuman: hello who is there\nUser: [mark 3]\nnonsense\nbot:\nassistant: yes"
+    assert said(transcript, "bot") == ["Hello, who is there?", "yes"]
+    assert said(transcript, "human") == ["hello who is there", "[mark 3]"]
+
+
+def test_how_often_it_was_said() -> None:
+    assert times_heard("bot: Hello, who is there?", WORDS) == 0
+    assert times_heard("human: hello\nhuman: who is there", WORDS) == 1
+    assert times_heard("human: hello who is there\nhuman: [mark 3]\nhuman: Hello, who is there?", WORDS) == 2
+    assert times_heard("", WORDS) == 0
