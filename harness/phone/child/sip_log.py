@@ -105,6 +105,11 @@ class Connection:
     remote: str
     handle: int | None  #: the transport's address in the child, when the phone opened the connection itself
 
+    @property
+    def host(self) -> str:
+        """The local address without its port."""
+        return self.local.rsplit(":", 1)[0]
+
 
 def read_message(line: str) -> LoggedMessage | None:
     """The message of a log entry, or None when it holds none."""

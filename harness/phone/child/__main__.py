@@ -1,0 +1,14 @@
+"""``python -m harness.phone.child FD DIRECTORY``."""
+
+import faulthandler
+import socket
+import sys
+from pathlib import Path
+
+from harness.phone.child.service import Service
+from harness.phone.protocol import Wire
+
+if __name__ == "__main__":
+    faulthandler.enable()
+    descriptor, directory = sys.argv[1:]
+    Service(Wire(socket.socket(fileno=int(descriptor))), Path(directory)).run()

@@ -1,0 +1,252 @@
+"""A phone, in the child: an account on a transport of its own."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from harness.events import Event, RegistrationState
+from harness.phone.child import sockets
+from harness.phone.child.attribution import Attribution
+from harness.phone.child.bindings import Account, Call, Headers, parameters, pj, set_headers
+from harness.phone.child.leg import CallLeg
+from harness.phone.child.media import Studio
+from harness.phone.child.stack import Endpoint
+from harness.phone.config import PhoneConfig
+from harness.phone.protocol import Answer, Early, Policy, Reject, Ring
+
+#: pjsip refreshes no earlier than after five seconds (sip_reg.c), which is too late for the shortest registrations.
+_SHORT_REGISTRATION: Final = 10
+
+_SRTP: Final = {
+    "off": pj.PJMEDIA_SRTP_DISABLED,
+    "optional": pj.PJMEDIA_SRTP_OPTIONAL,
+    "mandatory": pj.PJMEDIA_SRTP_MANDATORY,
+}
+_TIMER: Final = {
+    "off": pj.PJSUA_SIP_TIMER_INACTIVE,
+    "optional": pj.PJSUA_SIP_TIMER_OPTIONAL,
+    "required": pj.PJSUA_SIP_TIMER_ALWAYS,
+}
+_RELIABLE: Final = {
+    "off": pj.PJSUA_100REL_NOT_USED,
+    "optional": pj.PJSUA_100REL_OPTIONAL,
+    "required": pj.PJSUA_100REL_MANDATORY,
+}
+_ANY_RTP_PORT: Final = (10000, 59998)
+
+
+class Host(Protocol):
+    """The process, as its phones and legs see it."""
+
+    endpoint: Endpoint
+    studio: Studio
+    attribution: Attribution[HostedPhone, CallLeg]
+
+    def new_key(self) -> int:
+        """A number for a leg, unique in this process."""
+
+    def begins(self, leg: CallLeg) -> None:
+        """A leg exists."""
+
+    def ends(self, leg: CallLeg) -> None:
+        """A leg is over for pjsua."""
+
+    def legs_of(self, phone: HostedPhone) -> list[CallLeg]:
+        """The legs of a phone that are not finished."""
+
+    def free_slots(self) -> int:
+        """Calls this process can still make or take."""
+
+    def answer_later(self, leg: CallLeg, policy: Answer) -> None:
+        """Answer a leg in a while."""
+
+    def request_answered(self, token: int, code: int, reason: str) -> None:
+        """A request outside dialogs was answered."""
+
+    def ask(self, name: str, arguments: dict[str, Any]) -> Any:
+        """Ask the parent, and wait for its answer."""
+
+    def emit(self, event: Event, phone: HostedPhone, leg: CallLeg | None = None) -> None:
+        """Tell the parent."""
+
+    def fault(self, text: str) -> None:
+        """This process is defective."""
+
+
+class HostedPhone:
+    """One phone, leased or parked. Raises :class:`Refusal` when its address is taken."""
+
+    def __init__(self, host_process: Host, key: int, config: PhoneConfig, directory: Path) -> None:
+        self.host_process, self.key, self.config, self.directory = host_process, key, config, directory
+        self.policy: Policy = Ring()
+        self.parked = False
+        self.registered = False
+        self.refresh_at: float | None = None
+        self._legs_so_far = 0
+        endpoint = host_process.endpoint
+        self._transport = endpoint.open_transport(config)
+        self.address: str = endpoint.address_of(self._transport)
+        self.account = Account(self, host_process.fault)
+        try:
+            self.account.create(self._account_config())
+        except pj.Error:
+            self.account.thisown = False
+            endpoint.close_transport(self._transport)
+            raise
+
+    @property
+    def host(self) -> str:
+        """The address without its port."""
+        return self.address.rsplit(":", 1)[0]
+
+    @property
+    def sent_by(self) -> str:
+        """What the Via of its requests names."""
+        public = self.config.public_address
+        return f"{public}:{self.address.rsplit(':', 1)[1]}" if public else self.address
+
+    @property
+    def transport_name(self) -> str:
+        """``udp``, ``tcp`` or ``tls``."""
+        return self.config.transport
+
+    @property
+    def user(self) -> str:
+        """Of its address of record."""
+        return self.config.user
+
+    def next_leg_name(self) -> str:
+        """``name.1``, ``name.2`` … of each lease."""
+        self._legs_so_far += 1
+        return f"{self.config.name}.{self._legs_so_far}"
+
+    def adopt(self, directory: Path) -> None:
+        """A new lease of a parked phone begins."""
+        self.parked, self.policy, self._legs_so_far, self.directory = False, Ring(), 0, directory
+
+    def _account_config(self) -> Any:
+        config, account = self.config, pj.AccountConfig()
+        display = f'"{config.display_name}" ' if config.display_name else ""
+        account.idUri = f"{display}<{config.address_of_record}>"
+        suffix = "" if config.transport == "udp" else f";transport={config.transport}"
+        sip, register, nat = account.sipConfig, account.regConfig, account.natConfig
+        sip.transportId = self._transport
+        if config.proxy:
+            # "hide": the request goes there, but carries no Route that would name it.
+            sip.proxies.append(f"<sip:{config.proxy}{suffix};lr;hide>")
+        if config.username is not None:
+            sip.authCreds.append(pj.AuthCredInfo("digest", "*", config.username, 0, config.password or ""))
+        if registrar := config.registrar or config.proxy:
+            register.registrarUri = f"sip:{registrar}{suffix}"
+        register.registerOnAdd = False
+        register.timeoutSec = config.register_expires
+        register.delayBeforeRefreshSec = max(1, min(5, config.register_expires // 3))
+        # One attempt each time it is asked for: a silent retry would hide a refusal.
+        register.retryIntervalSec = 0
+        register.proxyUse = 0
+        register.contactParams = config.contact_params
+        # The phone says what its configuration says, wherever its messages seem to come from.
+        nat.contactRewriteUse = nat.viaRewriteUse = nat.sdpNatRewriteUse = nat.sipOutboundUse = 0
+        nat.udpKaIntervalSec = 0
+        # Without a certificate nobody can open a TLS connection to us: name the port of the one we opened.
+        nat.contactUseSrcPort = int(config.transport == "tls" and config.tls.certificate is None)
+        self._configure_calls(account)
+        return account
+
+    def _configure_calls(self, account: Any) -> None:
+        config, media, call = self.config, account.mediaConfig, account.callConfig
+        media.lockCodecEnabled = False  # a re-INVITE of its own right after the answer
+        media.srtpUse = _SRTP[config.srtp]
+        media.srtpSecureSignaling = 0
+        rtp = media.transportConfig
+        rtp.boundAddress = config.bind_address
+        rtp.publicAddress = config.public_address or ""
+        first, last = config.rtp_ports or _ANY_RTP_PORT
+        rtp.port, rtp.portRange, rtp.randomizePort = first, last - first, True
+        call.timerUse = _TIMER[config.session_timer]
+        call.timerSessExpiresSec = config.session_expires
+        call.timerMinSESec = config.min_se
+        call.prackUse = _RELIABLE[config.reliable_provisional]
+
+    # What pjsua says.
+
+    def incoming(self, call_id: int) -> None:
+        """A call came in: do as the policy says."""
+        call = Call(self.account, None, call_id)
+        up = sum(1 for leg in self.host_process.legs_of(self) if not leg.disconnected)
+        if self.parked or up >= self.config.max_calls:
+            call.hangup(parameters(480 if self.parked else 486))
+            return
+        info = call.getInfo()
+        leg = CallLeg(self, info.callIdString, "incoming", info.remoteUri)
+        leg.call, call.listener = call, leg
+        leg.state_changed()
+        policy = self.policy
+        if isinstance(policy, Ring):
+            leg.respond(180)
+        elif isinstance(policy, Early):
+            leg.respond(policy.code)
+        elif isinstance(policy, Reject):
+            leg.respond(policy.code, policy.reason)
+        elif isinstance(policy, Answer):
+            if policy.after > 0:
+                leg.respond(180)
+                self.host_process.answer_later(leg, policy)
+            else:
+                leg.respond(200, headers=policy.headers)
+
+    def registration_changed(self, code: int, reason: str, expires: int) -> None:
+        """A REGISTER was answered."""
+        self.registered = 200 <= code < 300 and expires > 0
+        short = self.registered and expires < _SHORT_REGISTRATION
+        self.refresh_at = time.monotonic() + expires * 2 / 3 if short else None
+        state = RegistrationState(
+            at=time.monotonic(),
+            phone=self.config.name,
+            code=code,
+            reason=reason,
+            expires=expires if self.registered else 0,
+            active=self.registered,
+        )
+        self.host_process.emit(state, self)
+
+    def request_answered(self, token: int, code: int, reason: str) -> None:
+        """A request outside dialogs was answered."""
+        self.host_process.request_answered(token, code, reason)
+
+    # What the parent asks for.
+
+    def register(self, active: bool) -> None:
+        """REGISTER, or take the registration back."""
+        self.refresh_at = None
+        self.account.setRegistration(active)
+
+    def send_request(self, method: str, uri: str, headers: Headers, body: str, content_type: str) -> Any:
+        """A request outside dialogs. Returns what has to be kept until the answer comes: its address is the token."""
+        made = pj.SendRequestParam()
+        made.method = method
+        option = made.txOption
+        option.targetUri = uri
+        set_headers(option, headers)
+        if body:
+            option.msgBody, option.contentType = body, content_type
+        made.userData = made  # a token has to be a pointer, and comes back as one
+        self.account.sendRequest(made)
+        return made
+
+    def close(self) -> None:
+        """Give up the account, and free its ports.
+
+        pjsip keeps a transport until its last transaction has timed out (RFC 3261 timer J: 32 s), but the next case,
+        perhaps in another process, needs the port now; and pjsip has only 64 sockets.
+        """
+        endpoint = self.host_process.endpoint
+        udp = endpoint.native.udp_transport(self.account.getId()) if self.config.transport == "udp" else None
+        self.account.shutdown()
+        self.account.thisown = False  # its destructor would delete the account that has its number by then
+        if udp is not None:
+            endpoint.native.close_udp_socket(udp)
+        endpoint.close_transport(self._transport)
+        sockets.free({self.address, *self.host_process.attribution.take_connections(self)})

@@ -1,0 +1,218 @@
+"""Whose message is whose: from the log's messages and connections to phones and their legs.
+
+pjsua prints messages without saying to which call they belong, and both ends of a call may live in this process: a
+message is told from its twin by the side that sent it, and by that side's tag (RFC 3261 section 12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Generic, Protocol, TypeVar
+
+from harness.phone.child.sip_log import Connection, LoggedMessage
+
+#: The Call-ID of a leg whose INVITE pjsua has not sent yet.
+UNKNOWN: Final = ""
+
+_MOST_CALLERS: Final = 500
+_MOST_CONNECTIONS: Final = 8
+
+
+class End(Protocol):
+    """A phone, as far as messages tell it from others."""
+
+    address: str
+
+    @property
+    def host(self) -> str:
+        """The address without its port."""
+
+    @property
+    def sent_by(self) -> str:
+        """What the Via of its requests names."""
+
+    @property
+    def transport_name(self) -> str:
+        """``udp``, ``tcp`` or ``tls``."""
+
+    @property
+    def user(self) -> str:
+        """Of its address of record."""
+
+
+class Dialog(Protocol):
+    """A leg, as far as messages tell it from others."""
+
+    call_id: str
+    tag: str
+    branch: str
+    direction: str
+
+    def saw(self, message: LoggedMessage) -> None:
+        """A message of the leg passed."""
+
+
+P = TypeVar("P", bound=End)
+L = TypeVar("L", bound=Dialog)
+
+
+class Attribution(Generic[P, L]):
+    """``phones`` are those there are now; ``deliver`` gets each message with its phone and, if it has one, its leg."""
+
+    def __init__(
+        self,
+        phones: Callable[[], Iterable[P]],
+        phone_of: Callable[[L], P],
+        deliver: Callable[[float, LoggedMessage, P, L | None], None],
+    ) -> None:
+        self._phones, self._phone_of, self._deliver = phones, phone_of, deliver
+        self._dialogs: dict[str, list[L]] = {}
+        self._unbound: dict[str, list[tuple[float, LoggedMessage]]] = {}  # INVITEs that have no leg yet
+        self._callers: dict[tuple[str, bool], P] = {}  # (Call-ID, ours) of what is no call (REGISTER, OPTIONS …)
+        self._connections: dict[tuple[str, str], list[Connection]] = {}  # by transport and remote address
+
+    # Messages.
+
+    def message(self, at: float, message: LoggedMessage) -> None:
+        """Deliver a message, or keep it until it is known whose it is."""
+        leg = self._leg_of(message) or self._referred(message)
+        if leg is not None:
+            self._deliver(at, message, self._phone_of(leg), leg)
+            leg.saw(message)
+        elif message.direction == "received" and message.begins_call:
+            self._unbound.setdefault(message.call_id, []).append((at, message))
+        elif message.call_id in self._unbound and not message.ours:
+            self._unbound[message.call_id].append((at, message))
+        else:
+            self._deliver_outside_calls(at, message)
+
+    def begins(self, leg: L) -> list[tuple[float, LoggedMessage]]:
+        """A leg exists; returns the messages that came before pjsua said whose they are, for :meth:`catch_up`."""
+        self._dialogs.setdefault(leg.call_id, []).append(leg)
+        before = self._unbound.pop(leg.call_id, []) if leg.direction == "incoming" else []
+        if before:
+            leg.branch = before[0][1].branch
+        return before
+
+    def catch_up(self, leg: L, before: list[tuple[float, LoggedMessage]]) -> None:
+        """Deliver what :meth:`begins` returned."""
+        for at, message in before:
+            self._deliver(at, message, self._phone_of(leg), leg)
+            leg.saw(message)
+
+    def give_up_unbound(self) -> None:
+        """Deliver INVITEs that pjsua refused without asking, to their phones."""
+        for call_id in list(self._unbound):
+            for at, message in self._unbound.pop(call_id):
+                self._deliver_outside_calls(at, message)
+
+    def forget(self, leg: L) -> None:
+        """No more messages of the leg are expected."""
+        legs = self._dialogs[leg.call_id]
+        legs.remove(leg)
+        if not legs:
+            del self._dialogs[leg.call_id]
+
+    def _leg_of(self, message: LoggedMessage) -> L | None:
+        """By Call-ID and this side's tag, or before there is one by who began the dialog."""
+        legs = self._dialogs.get(message.call_id)
+        if not legs:
+            return None
+        tag = message.local_tag
+        if tag:
+            for leg in legs:
+                if leg.tag == tag:
+                    return leg
+        direction = "outgoing" if message.ours else "incoming"
+        for leg in legs:
+            if leg.direction == direction and (not leg.tag or not tag):
+                if direction == "incoming" and message.begins_call and message.branch != leg.branch:
+                    continue  # another fork of the same INVITE
+                leg.tag = leg.tag or tag
+                return leg
+        return None
+
+    def _referred(self, message: LoggedMessage) -> L | None:
+        """The leg placed on a REFER whose first INVITE this is: pjsua sends it as soon as it may be followed."""
+        waiting = self._dialogs.get(UNKNOWN)
+        if not waiting or not message.ours or not message.begins_call:
+            return None
+        leg = waiting[0]
+        self.forget(leg)
+        leg.call_id = message.call_id
+        self._dialogs.setdefault(leg.call_id, []).append(leg)
+        return self._leg_of(message)
+
+    def _deliver_outside_calls(self, at: float, message: LoggedMessage) -> None:
+        key = (message.call_id, message.ours)  # a phone may ask another of the same process
+        phone = self._callers.get(key)
+        if phone is None and message.ours:
+            phone = next((p for p in self._phones() if p.sent_by == message.sent_by), None)
+        if phone is None:
+            phone = self.called(message)
+        if phone is None:
+            return
+        while len(self._callers) >= _MOST_CALLERS:
+            self._callers.pop(next(iter(self._callers)))
+        self._callers[key] = phone
+        self._deliver(at, message, phone, None)
+
+    def called(self, message: LoggedMessage) -> P | None:
+        """The phone a request is for: by address, else by user, else the only one on its transport."""
+        phones = [phone for phone in self._phones() if phone.transport_name == message.transport]
+        users = {user for user, _ in message.targets()}
+        places = {place for _, place in message.targets()}
+        for found in (
+            [phone for phone in phones if phone.address in places],
+            [phone for phone in phones if phone.user in users],
+            [phone for phone in phones if phone.host in places],
+        ):
+            if len(found) == 1:
+                return found[0]
+        return phones[0] if len(phones) == 1 else None
+
+    # Connections.
+
+    def connected(self, connection: Connection) -> None:
+        """A TCP or TLS connection was opened or accepted."""
+        known = self._connections.setdefault((connection.transport, connection.remote), [])
+        others = [other for other in known if other.local != connection.local]
+        known[:] = [*others[1 - _MOST_CONNECTIONS :], connection]
+
+    def local_address(self, phone: P, message: LoggedMessage) -> str:
+        """Where a message left from or arrived: of its connection, or of the phone's socket."""
+        for connection in reversed(self._connections.get((message.transport, message.remote), [])):
+            if connection.host == phone.host:
+                return connection.local
+        return phone.address
+
+    def opened_by(self, handle: int) -> Iterator[tuple[Connection, P]]:
+        """The connections known by ``handle``, each with the phones it may belong to."""
+        for known in self._connections.values():
+            for connection in known:
+                if connection.handle == handle:
+                    for phone in self._phones():
+                        if phone.transport_name == connection.transport and phone.host == connection.host:
+                            yield connection, phone
+
+    def take_connections(self, phone: P) -> set[str]:
+        """Forget a phone that goes; returns the local addresses of its connections.
+
+        None of them when another phone shares its address: they cannot be told apart then, and close by themselves
+        after 33 s without use.
+        """
+        self._callers = {key: caller for key, caller in self._callers.items() if caller is not phone}
+        if any(other.host == phone.host for other in self._phones() if other is not phone):
+            return set()
+        mine = {
+            connection.local
+            for known in self._connections.values()
+            for connection in known
+            if connection.transport == phone.transport_name and connection.host == phone.host
+        }
+        self._connections = {
+            key: rest
+            for key, known in self._connections.items()
+            if (rest := [connection for connection in known if connection.local not in mine])
+        }
+        return mine

@@ -1,0 +1,277 @@
+"""pjsua2 as the child uses it: its callbacks made safe, its parameter objects filled. The only importer of pjsua2."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+import pjsua2 as pj
+
+from harness.phone.child.hearing import RATE, Hearing
+
+__all__ = ["Account", "Call", "Ears", "Headers", "Log", "Refusal", "Stack", "misuse", "parameters", "pj", "set_headers"]
+
+Headers = Sequence[Sequence[str]]
+
+FRAME_MS: Final = 20
+_DTMF_ENDS: Final = 2  # PJMEDIA_STREAM_DTMF_IS_END
+
+
+class Refusal(Exception):
+    """A command that cannot be done; ``kind`` names the error that the parent raises."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+def misuse(text: str) -> Refusal:
+    """The state of the phone or its call does not allow it."""
+    return Refusal("misuse", text)
+
+
+def _callback(method: Callable[..., None]) -> Callable[..., None]:
+    """Keep exceptions from leaving a callback: pjsua2's C++ would end in ``std::terminate``."""
+
+    @functools.wraps(method)
+    def wrapped(self: Any, *arguments: Any) -> None:
+        try:
+            method(self, *arguments)
+        except Exception:
+            self.fault(traceback.format_exc())
+
+    return wrapped
+
+
+class StackListener(Protocol):
+    """Who hears from the Endpoint."""
+
+    def select_account(self, prm: Any, invite: str) -> None:
+        """An INVITE came: choose its account."""
+
+    def transport_failed(self, handle: int, error: int, tls: Any) -> None:
+        """A connection failed or broke."""
+
+    def logged(self, level: int, entry: str) -> None:
+        """A line of pjsua's log."""
+
+    def fault(self, text: str) -> None:
+        """A callback failed."""
+
+
+class AccountListener(Protocol):
+    """Who hears from an account."""
+
+    def incoming(self, call_id: int) -> None:
+        """A call came in."""
+
+    def registration_changed(self, code: int, reason: str, expires: int) -> None:
+        """A REGISTER was answered."""
+
+    def request_answered(self, token: int, code: int, reason: str) -> None:
+        """A request outside dialogs was answered."""
+
+
+class CallListener(Protocol):
+    """Who hears from a call."""
+
+    def state_changed(self) -> None:
+        """The call's state is another."""
+
+    def media_changed(self) -> None:
+        """Media was negotiated."""
+
+    def stream_ends(self, index: int) -> None:
+        """A stream is about to be destroyed; its counters can be read for the last time."""
+
+    def digit(self, method: int, digit: str, duration: int) -> None:
+        """A digit has ended."""
+
+    def transfer_asked(self, prm: Any) -> None:
+        """A REFER came."""
+
+    def transfer_progressed(self, code: int, reason: str, final: bool) -> None:
+        """A NOTIFY of our REFER came, or its refusal."""
+
+    def replacement_asked(self, prm: Any, invite: str) -> None:
+        """An INVITE with Replaces came."""
+
+    def offer_comes(self) -> None:
+        """A re-INVITE came, and SDP is made next."""
+
+
+class Stack(pj.Endpoint):  # type: ignore[misc]
+    """The one Endpoint; it chooses the account of a call that comes in."""
+
+    def __init__(self, listener: StackListener) -> None:
+        super().__init__()
+        self.listener, self.fault = listener, listener.fault
+
+    @_callback
+    def onSelectAccount(self, prm: Any) -> None:
+        """An INVITE came in."""
+        rdata = prm.rdata
+        self.listener.select_account(prm, rdata.wholeMsg)
+
+    @_callback
+    def onTransportState(self, prm: Any) -> None:
+        """A connection changed its state."""
+        if prm.state == pj.PJSIP_TP_STATE_DISCONNECTED and prm.lastError:
+            self.listener.transport_failed(int(prm.hnd), prm.lastError, prm.tlsInfo)
+
+
+class Log(pj.LogWriter):  # type: ignore[misc]
+    """Where pjsua's log goes."""
+
+    def __init__(self, listener: StackListener) -> None:
+        super().__init__()
+        self.listener, self.fault = listener, listener.fault
+
+    @_callback
+    def write(self, entry: Any) -> None:
+        """A line of the log."""
+        self.listener.logged(entry.level, entry.msg)
+
+
+class Account(pj.Account):  # type: ignore[misc]
+    """A phone's account."""
+
+    def __init__(self, listener: AccountListener, fault: Callable[[str], None]) -> None:
+        super().__init__()
+        self.listener, self.fault = listener, fault
+
+    @_callback
+    def onIncomingCall(self, prm: Any) -> None:
+        """A call came in."""
+        self.listener.incoming(prm.callId)
+
+    @_callback
+    def onRegState(self, prm: Any) -> None:
+        """A REGISTER was answered."""
+        self.listener.registration_changed(prm.code, prm.reason, prm.expiration)
+
+    @_callback
+    def onSendRequest(self, prm: Any) -> None:
+        """A request outside dialogs was answered."""
+        event = prm.e
+        body = event.body
+        tsx_state = body.tsxState
+        tsx = tsx_state.tsx
+        self.listener.request_answered(int(prm.userData), tsx.statusCode, tsx.statusText)
+
+
+class Call(pj.Call):  # type: ignore[misc]
+    """A leg's call; without a listener nothing of it is told."""
+
+    def __init__(self, account: Account, listener: CallListener | None, *arguments: Any) -> None:
+        super().__init__(account, *arguments)
+        self.listener, self.fault = listener, account.fault
+
+    @_callback
+    def onCallState(self, prm: Any) -> None:
+        """The call has another state."""
+        if self.listener:
+            self.listener.state_changed()
+
+    @_callback
+    def onCallMediaState(self, prm: Any) -> None:
+        """Media was negotiated."""
+        if self.listener:
+            self.listener.media_changed()
+
+    @_callback
+    def onStreamDestroyed(self, prm: Any) -> None:
+        """A stream is about to go."""
+        if self.listener:
+            self.listener.stream_ends(prm.streamIdx)
+
+    @_callback
+    def onDtmfEvent(self, prm: Any) -> None:
+        """A digit goes on, or has ended."""
+        if self.listener and prm.flags & _DTMF_ENDS:
+            self.listener.digit(prm.method, prm.digit, prm.duration)
+
+    @_callback
+    def onCallTransferRequest(self, prm: Any) -> None:
+        """A REFER came in."""
+        if self.listener:
+            self.listener.transfer_asked(prm)
+
+    @_callback
+    def onCallTransferStatus(self, prm: Any) -> None:
+        """News of our REFER."""
+        if self.listener:
+            self.listener.transfer_progressed(prm.statusCode, prm.reason, prm.finalNotify)
+
+    @_callback
+    def onCallReplaceRequest(self, prm: Any) -> None:
+        """An INVITE with Replaces came in."""
+        rdata = prm.rdata
+        if self.listener:
+            self.listener.replacement_asked(prm, rdata.wholeMsg)
+
+    @_callback
+    def onCallRxReinvite(self, prm: Any) -> None:
+        """A re-INVITE came in."""
+        if self.listener:
+            self.listener.offer_comes()
+
+
+class _Vector(ctypes.Structure):
+    """The head of a ``std::vector<unsigned char>``: walking its SWIG proxy costs more than all the rest of a leg."""
+
+    _fields_ = (("begin", ctypes.c_size_t), ("end", ctypes.c_size_t))
+
+
+class Ears(pj.AudioMediaPort):  # type: ignore[misc]
+    """A port that hands received audio to a leg's hearing.
+
+    Ears are never destroyed, only parked: the clock thread may be inside them at any moment.
+    """
+
+    def __init__(self, fault: Callable[[str], None]) -> None:
+        super().__init__()
+        self.fault = fault
+        self.hearing: Hearing | None = None
+        audio = pj.MediaFormatAudio()
+        audio.init(pj.PJMEDIA_FORMAT_PCM, RATE, 1, FRAME_MS * 1000, 16)
+        self.createPort("ears", audio)
+
+    @_callback
+    def onFrameReceived(self, frame: Any) -> None:
+        """Another 20 ms of audio."""
+        hearing = self.hearing
+        if hearing is None:
+            return
+        vector = _Vector.from_address(int(frame.buf.this))
+        if length := vector.end - vector.begin:
+            hearing.feed(time.monotonic(), ctypes.string_at(vector.begin, length))
+
+
+def set_headers(option: Any, headers: Headers) -> None:
+    """Put headers into a ``SipTxOption``."""
+    vector = pj.SipHeaderVector()
+    for name, value in headers:
+        header = pj.SipHeader()
+        header.hName, header.hValue = name, value
+        vector.append(header)
+    option.headers = vector
+
+
+def parameters(code: int = 0, reason: str = "", headers: Headers = (), *, settings: bool = False) -> Any:
+    """What most operations on a call take; ``settings`` also names the media: one audio stream, no video."""
+    made = pj.CallOpParam(settings)
+    if settings:
+        options = made.opt
+        options.audioCount, options.videoCount = 1, 0
+    if code:
+        made.statusCode = code
+    if reason:
+        made.reason = reason
+    if headers:
+        set_headers(made.txOption, headers)
+    return made

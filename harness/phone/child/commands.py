@@ -1,0 +1,174 @@
+"""What the parent can ask for, by name. ``call`` is the number its answer carries."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.phone.child.account import HostedPhone
+from harness.phone.child.bindings import Headers, Refusal, misuse
+from harness.phone.child.leg import CallLeg
+from harness.phone.child.media import playable
+from harness.phone.config import PhoneConfig
+from harness.phone.protocol import choice_from_plain
+
+if TYPE_CHECKING:
+    from harness.phone.child.service import Service
+
+LATER: Final = object()  #: the answer is sent when it is known
+
+
+class Commands:
+    """The commands, on a process."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def obey(self, name: str, call: int, arguments: dict[str, Any]) -> Any:
+        """Do it, and return what to answer or :data:`LATER`. Raises :class:`Refusal` and ``pj.Error``."""
+        return _COMMANDS[name](self, call=call, **arguments)
+
+    def _phone(self, key: int) -> HostedPhone:
+        try:
+            return self._service.phones[key]
+        except KeyError:
+            raise misuse("this phone was released") from None
+
+    def _leg(self, key: int) -> CallLeg:
+        try:
+            return self._service.legs[key]
+        except KeyError:
+            raise misuse("this leg has ended") from None
+
+    # Phones.
+
+    def free_slots(self, call: int) -> int:
+        """Calls this process can still make or take."""
+        return self._service.free_slots()
+
+    def add(self, call: int, phone: int, config: dict[str, Any], directory: str) -> str:
+        """A new phone; returns the address it is bound to."""
+        made = PhoneConfig.from_plain(config)
+        self._service.endpoint.check_codecs(made.codecs)
+        hosted = self._service.phones[phone] = HostedPhone(self._service, phone, made, Path(directory))
+        return hosted.address
+
+    def adopt(self, call: int, phone: int, directory: str) -> tuple[str, bool]:
+        """Lease a parked phone again; says its address and whether it is registered."""
+        kept = self._phone(phone)
+        kept.adopt(Path(directory))
+        return kept.address, kept.registered
+
+    def park(self, call: int, phone: int) -> None:
+        """Keep the phone and its registration, but refuse calls."""
+        self._phone(phone).parked = True
+
+    def remove(self, call: int, phone: int) -> object:
+        """Give the phone up: hang up, un-REGISTER, close."""
+        self._service.departs(self._phone(phone), call)
+        return LATER
+
+    def set_policy(self, call: int, phone: int, policy: list[Any]) -> None:
+        """What to do with calls that come in from now on."""
+        self._phone(phone).policy = choice_from_plain(policy)
+
+    def register(self, call: int, phone: int, active: bool) -> None:
+        """REGISTER, or take the registration back."""
+        asked = self._phone(phone)
+        if not (asked.config.registrar or asked.config.proxy):
+            raise misuse(f"phone {asked.config.name} has no registrar")
+        if not active and not asked.registered:
+            raise misuse(f"phone {asked.config.name} is not registered")
+        asked.register(active)
+
+    def request(
+        self, call: int, phone: int, method: str, uri: str, headers: Headers, body: str, content_type: str
+    ) -> object:
+        """A request outside any dialog; answered with ``[code, reason]``."""
+        token = self._phone(phone).send_request(method, uri, headers, body, content_type)
+        self._service.requests[int(token.this)] = (call, token)
+        return LATER
+
+    # Calls.
+
+    def dial(
+        self, call: int, phone: int, uri: str, headers: Headers, mark: int, source: list[Any], local_uri: str
+    ) -> int:
+        """Place a call; returns its leg's key."""
+        caller = self._phone(phone)
+        if self._service.free_slots() < 1:
+            most = self._service.endpoint.most_calls
+            raise Refusal("resource", f"all {most} call slots of the phone process are taken")
+        if not self._service.endpoint.is_sip_uri(uri) and not uri.startswith("tel:"):
+            raise misuse(f"{caller.config.name} cannot dial {uri!r}: not a URI")
+        playing = playable(source)
+        leg = CallLeg(caller, uuid.uuid4().hex, "outgoing", uri, mark=mark)
+        leg.media.source = playing
+        leg.dial(headers, local_uri)
+        return leg.key
+
+    def arm(self, call: int, leg: int, mark: int) -> None:
+        """Name the mark of a leg that began by itself; it may be over already."""
+        if leg in self._service.legs:
+            self._service.legs[leg].media.name_mark(mark)
+
+    def respond(self, call: int, leg: int, code: int, reason: str, headers: Headers) -> None:
+        """Answer an INVITE."""
+        self._leg(leg).respond(code, reason, headers)
+
+    def hang_up(self, call: int, leg: int, code: int, reason: str, headers: Headers) -> None:
+        """End a call; one that is over already is fine."""
+        if leg in self._service.legs:
+            self._service.legs[leg].hang_up(code, reason, headers)
+
+    def hold(self, call: int, leg: int) -> None:
+        """Put the far end on hold."""
+        self._leg(leg).hold()
+
+    def resume(self, call: int, leg: int) -> None:
+        """Take it back."""
+        self._leg(leg).resume()
+
+    def reinvite(self, call: int, leg: int, codecs: list[str]) -> None:
+        """Offer again, with other codecs."""
+        self._service.endpoint.check_codecs(tuple(codecs))
+        self._leg(leg).reinvite(tuple(codecs))
+
+    def send_digits(self, call: int, leg: int, digits: str, method: str, duration_ms: int) -> None:
+        """DTMF."""
+        self._leg(leg).send_digits(digits, method, duration_ms)
+
+    def transfer(self, call: int, leg: int, uri: str, headers: Headers) -> None:
+        """REFER."""
+        self._leg(leg).transfer(uri, headers)
+
+    def transfer_attended(self, call: int, leg: int, other: int, headers: Headers) -> None:
+        """REFER with Replaces."""
+        self._leg(leg).transfer_attended(self._leg(other), headers)
+
+    def leg_request(self, call: int, leg: int, method: str, headers: Headers, body: str, content_type: str) -> None:
+        """A request within the dialog."""
+        self._leg(leg).send_request(method, headers, body, content_type)
+
+    def play(self, call: int, leg: int, source: list[Any]) -> None:
+        """Send something else."""
+        playing = self._leg(leg)
+        playing.live_call()
+        if playing.media.is_bridged:
+            raise misuse(f"{playing.name} is bridged")
+        playing.media.play(playable(source))
+
+    def bridge(self, call: int, leg: int, other: int) -> None:
+        """Join two legs."""
+        self._leg(leg).bridge(self._leg(other))
+
+    def statistics(self, call: int, leg: int) -> bool:
+        """Tell a leg's RTP statistics now."""
+        return self._leg(leg).tell_statistics()
+
+
+_COMMANDS: Final[dict[str, Callable[..., Any]]] = {
+    name: method for name, method in vars(Commands).items() if not name.startswith("_") and name != "obey"
+}

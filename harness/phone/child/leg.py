@@ -1,0 +1,319 @@
+"""One call of a phone, in the child: from its first message until its recordings are on disk."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.events import CallState, DtmfReceived, Event, MediaState, RtpStatistics, TransferProgress
+from harness.phone.child.attribution import UNKNOWN
+from harness.phone.child.bindings import Call, Headers, Refusal, misuse, parameters, pj, set_headers
+from harness.phone.child.media import LegMedia
+from harness.phone.child.sip_log import LoggedMessage, read_text
+from harness.phone.protocol import FAREWELL_SECONDS
+
+if TYPE_CHECKING:
+    from harness.phone.child.account import HostedPhone
+
+_NOT_IN_BRIDGE: Final = -1  # PJSUA_INVALID_ID
+_STATES: Final = {
+    pj.PJSIP_INV_STATE_CALLING: "calling",
+    pj.PJSIP_INV_STATE_INCOMING: "incoming",
+    pj.PJSIP_INV_STATE_EARLY: "early",
+    pj.PJSIP_INV_STATE_CONNECTING: "connecting",
+    pj.PJSIP_INV_STATE_CONFIRMED: "confirmed",
+    pj.PJSIP_INV_STATE_DISCONNECTED: "disconnected",
+}
+_MEDIA_IS_UP: Final = (
+    pj.PJSUA_CALL_MEDIA_ACTIVE,
+    pj.PJSUA_CALL_MEDIA_LOCAL_HOLD,
+    pj.PJSUA_CALL_MEDIA_REMOTE_HOLD,
+)
+_DIRECTIONS: Final = {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly"}
+
+
+class CallLeg:
+    """A call, as the parent knows it by ``key`` and reports by ``name``."""
+
+    def __init__(
+        self,
+        phone: HostedPhone,
+        call_id: str,
+        direction: str,
+        remote: str,
+        *,
+        mark: int | None = None,
+        replaces: CallLeg | None = None,
+    ) -> None:
+        self.phone, self._host = phone, phone.host_process
+        self.key = self._host.new_key()
+        self.name = phone.next_leg_name()
+        self.call_id, self.tag, self.branch = call_id, "", ""
+        self.direction, self.remote, self.replaces = direction, remote, replaces
+        self.call: Call | None = None
+        self.codecs: tuple[str, ...] = phone.config.codecs
+        self.media = LegMedia(self._host.studio, self.name, self._emit, digits=phone.config.inband_dtmf)
+        self.media.mark = mark
+        self.disconnected = False
+        self.settled = False  #: the far end knows that the call is over
+        self._gives_up_at = 0.0
+        self._answered = False
+        self._hung_up = False
+        self._far_crypto = False  # the far end's last SDP has a key (RFC 4568); over RTP/AVP as well
+        self._stream = -1  # index of the audio stream, -1 without media
+        self._host.begins(self)
+
+    def emit(self, kind: type[Event], **facts: Any) -> None:
+        """Tell an event of this leg that happens now."""
+        self._emit(kind(at=time.monotonic(), phone=self.phone.config.name, leg=self.name, **facts))
+
+    def _emit(self, event: Event) -> None:
+        self._host.emit(event, self.phone, self)
+
+    def offer_comes(self) -> None:
+        """SDP is made next: let it offer this leg's codecs."""
+        self._host.endpoint.prefer(self.codecs, self.phone.config.telephone_event)
+
+    # What the parent asks for. Each command checks what it needs: pjsua2 asserts where it is surprised.
+
+    def live_call(self, *states: str) -> Any:
+        """The call, provided that it is in one of ``states`` (any, if none is named)."""
+        if self.call is None:
+            raise misuse(f"{self.name} has ended")
+        info = self.call.getInfo()
+        state = _STATES.get(info.state, "null")
+        if states and state not in states:
+            raise misuse(f"{self.name} is {state}, and would have to be {' or '.join(states)}")
+        return self.call
+
+    def dial(self, headers: Headers, local_uri: str) -> None:
+        """Place the call. Raises ``pj.Error``; the leg has ended then."""
+        self.call = Call(self.phone.account, self)
+        made = parameters(headers=headers, settings=True)
+        settings, option = made.opt, made.txOption
+        settings.customCallId = self.call_id
+        if local_uri:
+            option.localUri = local_uri
+        self.offer_comes()
+        try:
+            self.call.makeCall(f"<{self.remote}>", made)
+        except pj.Error as error:
+            if self.call is not None:
+                self.emit(CallState, state="disconnected", code=0, reason=error.reason)
+                self.end()
+            raise
+
+    def respond(self, code: int, reason: str = "", headers: Headers = ()) -> None:
+        """Answer the INVITE, provisionally or finally."""
+        if self.direction != "incoming":
+            raise misuse(f"{self.name} is an outgoing call: there is nothing to answer")
+        call = self.live_call("incoming", "early")
+        if code >= 300:
+            self._hung_up = True
+        self.offer_comes()
+        call.answer(parameters(code, reason, headers))
+
+    def hang_up(self, code: int = 0, reason: str = "", headers: Headers = ()) -> None:
+        """BYE, CANCEL or a final response, as the state asks for; nothing when the call is over already."""
+        call = self.call
+        if call is not None:
+            self._hung_up = True
+            call.hangup(parameters(code, reason, headers))
+
+    def hold(self) -> None:
+        """Offer ``sendonly``."""
+        self.live_call("confirmed").setHold(parameters())
+
+    def resume(self) -> None:
+        """Offer ``sendrecv`` again."""
+        call = self.live_call("confirmed")
+        made = parameters(settings=True)
+        settings = made.opt
+        settings.flag |= pj.PJSUA_CALL_UNHOLD
+        call.reinvite(made)
+
+    def reinvite(self, codecs: tuple[str, ...]) -> None:
+        """Offer again, with ``codecs`` unless there are none."""
+        call = self.live_call("confirmed")
+        self.codecs = codecs or self.codecs
+        self.offer_comes()
+        call.reinvite(parameters(settings=True))
+
+    def send_digits(self, digits: str, method: str, duration_ms: int) -> None:
+        """DTMF, by RFC 4733 or INFO."""
+        call = self.live_call("confirmed", "early")
+        if self._stream < 0:
+            raise misuse(f"{self.name} has no media to send digits by")
+        made = pj.CallSendDtmfParam()
+        made.digits, made.duration = digits, duration_ms
+        made.method = pj.PJSUA_DTMF_METHOD_SIP_INFO if method == "info" else pj.PJSUA_DTMF_METHOD_RFC2833
+        if method == "rfc4733":
+            stream = call.getStreamInfo(self._stream)
+            if stream.audTxEventPt < 0:
+                raise Refusal("not_negotiated", f"{self.name}: telephone-event (RFC 4733) was not negotiated")
+        call.sendDtmf(made)
+
+    def transfer(self, uri: str, headers: Headers) -> None:
+        """REFER."""
+        self.live_call("confirmed").xfer(uri, parameters(headers=headers))
+
+    def transfer_attended(self, other: CallLeg, headers: Headers) -> None:
+        """REFER with Replaces."""
+        call = self.live_call("confirmed")
+        call.xferReplaces(other.live_call("confirmed", "early"), parameters(headers=headers))
+
+    def send_request(self, method: str, headers: Headers, body: str, content_type: str) -> None:
+        """A request within the dialog."""
+        call = self.live_call("confirmed", "early")
+        made = pj.CallSendRequestParam()
+        made.method = method
+        option = made.txOption
+        set_headers(option, headers)
+        if body:
+            option.msgBody, option.contentType = body, content_type
+        call.sendRequest(made)
+
+    def bridge(self, other: CallLeg) -> None:
+        """Let the two far ends hear each other."""
+        self.live_call()
+        other.live_call()
+        self.media.bridge(other.media)
+
+    def tell_statistics(self) -> bool:
+        """Tell the counters so far; False without a stream."""
+        if self.call is None or self._stream < 0:
+            return False
+        statistics = self.call.getStreamStat(self._stream)
+        rtcp = statistics.rtcp
+        sent, received = rtcp.txStat, rtcp.rxStat
+        sent_jitter, received_jitter, rtt = sent.jitterUsec, received.jitterUsec, rtcp.rttUsec
+        self.emit(
+            RtpStatistics,
+            tx_packets=sent.pkt,
+            tx_bytes=sent.bytes,
+            rx_packets=received.pkt,
+            rx_bytes=received.bytes,
+            rx_lost=received.loss,
+            rx_discarded=received.discard,
+            rx_reordered=received.reorder,
+            rx_duplicated=received.dup,
+            rx_jitter_ms=received_jitter.mean / 1000,
+            tx_lost=sent.loss,
+            tx_jitter_ms=sent_jitter.mean / 1000,
+            rtt_ms=rtt.last / 1000,
+        )
+        return True
+
+    # What pjsua says.
+
+    def state_changed(self) -> None:
+        """Tell the new state."""
+        if self.call is None:
+            return
+        info = self.call.getInfo()
+        state = _STATES.get(info.state)
+        if state is None:
+            return
+        self.emit(CallState, state=state, code=info.lastStatusCode, reason=info.lastReason)
+        if state == "disconnected":
+            self.end()
+
+    def end(self) -> None:
+        """The call is over for pjsua; the far end may have to learn it yet, and the recordings have to be closed."""
+        self.disconnected = True
+        self.settled = self.settled or not self._hung_up
+        self._gives_up_at = time.monotonic() + FAREWELL_SECONDS
+        self._stream = -1
+        self.media.close()
+        if self.call is not None:
+            self.call.listener = None
+        self.call = None
+        self._host.ends(self)
+
+    def saw(self, message: LoggedMessage) -> None:
+        """Follow the dialog by its messages: pjsua forgets a call the moment it is told to hang up."""
+        if message.direction == "received" and "\r\nm=audio " in message.text:
+            self._far_crypto = "\r\na=crypto:" in message.text
+        if message.method == "BYE":
+            self.settled = self.settled or message.status >= 200
+        elif message.method == "INVITE":
+            if 200 <= message.status < 300:
+                self._answered = True
+            elif message.status >= 300 and not self._answered and message.status not in (401, 407):
+                self.settled = True
+
+    def finished(self, now: float) -> bool:
+        """Whether nothing is left to wait for: the far end knows, and the recordings are whole."""
+        return now >= self._gives_up_at or (self.settled and self.media.is_saved)
+
+    def media_changed(self) -> None:
+        """Media was negotiated: connect it, and tell what it is."""
+        assert self.call is not None
+        info = self.call.getInfo()
+        audio = next(
+            ((m.index, m.status, m.dir, m.audioConfSlot) for m in info.media if m.type == pj.PJMEDIA_TYPE_AUDIO), None
+        )
+        if audio is None or audio[1] not in _MEDIA_IS_UP or audio[3] == _NOT_IN_BRIDGE:
+            self._stream = -1
+            self.media.disconnect()
+            self.emit(MediaState, active=False, direction="inactive")
+            return
+        self._stream, status, direction, _ = audio
+        stream = self.call.getStreamInfo(self._stream)
+        transport = self.call.getMedTransportInfo(self._stream)
+        sends, receives = bool(direction & pj.PJMEDIA_DIR_ENCODING), bool(direction & pj.PJMEDIA_DIR_DECODING)
+        self.media.connect(
+            self.call.getAudioMedia(self._stream),
+            self.phone.config.name,
+            self.phone.directory,
+            sends=sends and status != pj.PJSUA_CALL_MEDIA_LOCAL_HOLD,
+        )
+        self.emit(
+            MediaState,
+            active=True,
+            direction=_DIRECTIONS.get((sends, receives), "inactive"),
+            codec=stream.codecName,
+            clock_rate=stream.codecClockRate,
+            local_rtp=transport.localRtpName,
+            remote_rtp=stream.remoteRtpAddress,
+            secure=self._far_crypto and self.phone.config.srtp != "off",
+        )
+        self.tell_statistics()
+
+    def stream_ends(self, index: int) -> None:
+        """The last look at a stream's counters."""
+        if index == self._stream:
+            self.tell_statistics()
+            self._stream = -1
+            self.media.disconnect()
+
+    def digit(self, method: int, digit: str, duration: int) -> None:
+        """A digit came."""
+        name = "info" if method == pj.PJSUA_DTMF_METHOD_SIP_INFO else "rfc4733"
+        self.emit(DtmfReceived, digit=digit, duration_ms=duration, method=name)
+
+    def transfer_asked(self, prm: Any) -> None:
+        """A REFER: follow it if the phone does that, there is room, and the parent allows the target."""
+        target, phone = prm.dstUri, self.phone
+        question = {"leg": self.key, "uri": target}
+        if not phone.config.accept_refer or self._host.free_slots() < 1 or not self._host.ask("may_follow", question):
+            prm.statusCode = pj.PJSIP_SC_DECLINE
+            return
+        # pjsua2 frees prm.opt before pjsua places the call, so a Call-ID of ours would dangle: pjsua picks one.
+        leg = CallLeg(phone, UNKNOWN, "outgoing", target, replaces=self)
+        settings = prm.opt
+        settings.audioCount, settings.videoCount = 1, 0
+        leg.call = prm.newCall = Call(phone.account, leg)
+        leg.offer_comes()
+        prm.statusCode = pj.PJSIP_SC_ACCEPTED
+
+    def transfer_progressed(self, code: int, reason: str, final: bool) -> None:
+        """What became of our REFER."""
+        self.emit(TransferProgress, code=code, reason=reason, final=bool(final))
+
+    def replacement_asked(self, prm: Any, invite: str) -> None:
+        """An INVITE with Replaces: a leg of its own takes this one's place."""
+        message = read_text(invite, direction="received")
+        leg = CallLeg(self.phone, message.call_id, "incoming", message.from_uri, replaces=self)
+        leg.call = prm.newCall = Call(self.phone.account, leg)
+        leg.offer_comes()

@@ -1,0 +1,178 @@
+"""What a leg plays, hears and records: its corner of the conference bridge."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import soundfile
+
+from harness.audio import marks
+from harness.events import Event
+from harness.phone import recording
+from harness.phone.child.bindings import Ears, misuse, pj
+from harness.phone.child.hearing import RATE, Hearing
+from harness.phone.child.native import Native, Player
+from harness.phone.protocol import Mark, Silence, Source, Wav, choice_from_plain
+
+_MARK_FILE_SECONDS: Final = 4.0
+
+
+class Studio:
+    """What the legs of a process share: ears, files of marks, players."""
+
+    def __init__(self, directory: Path, native: Native, fault: Callable[[str], None]) -> None:
+        self._directory, self._native, self._fault = directory, native, fault
+        self._spare_ears: list[Ears] = []
+
+    def take_ears(self) -> Ears:
+        """Ears that nobody uses."""
+        return self._spare_ears.pop() if self._spare_ears else Ears(self._fault)
+
+    def park_ears(self, ears: Ears) -> None:
+        """Take ears back; what the clock thread still brings is not heard."""
+        ears.hearing = None
+        self._spare_ears.append(ears)
+
+    def player(self, source: Mark | Wav, mark: int) -> Player:
+        """A player of ``source``."""
+        if isinstance(source, Wav):
+            path, loop = Path(source.path), source.loop
+        else:
+            path, loop = self._mark_file(mark), True
+        try:
+            return self._native.player(path, loop=loop)
+        except OSError as error:
+            raise misuse(str(error)) from error
+
+    def _mark_file(self, mark: int) -> Path:
+        path = self._directory / f"mark-{mark}.wav"
+        if not path.exists():
+            marks.write_wav(path, mark, _MARK_FILE_SECONDS, RATE)
+        return path
+
+
+class LegMedia:
+    """One leg's audio. The call's port comes and goes with each negotiation; ears and recorders last."""
+
+    def __init__(self, studio: Studio, leg: str, emit: Callable[[Event], None], *, digits: bool) -> None:
+        self._studio, self._leg, self._emit, self._listens_for_digits = studio, leg, emit, digits
+        self.mark: int | None = None  #: None until the parent has named it
+        self.source: Source = Mark()
+        self.recordings: tuple[Path, ...] = ()
+        self.player_done: float | None = None  #: when a WAV that is played once is over
+        self._port: Any = None
+        self._sends = False
+        self._player: Player | None = None
+        self._ears: Ears | None = None
+        self._recorders: list[Any] = []
+        self._bridged: LegMedia | None = None
+
+    @property
+    def is_bridged(self) -> bool:
+        """Whether the far end hears another leg's."""
+        return self._bridged is not None
+
+    def connect(self, port: Any, phone: str, directory: Path, *, sends: bool) -> None:
+        """Join the call's port, new after each negotiation, with ears, recorders and source."""
+        self._port, self._sends = port, sends
+        if self._ears is None:
+            self._ears = self._studio.take_ears()
+            self._ears.hearing = Hearing(phone, self._leg, self._emit, digits=self._listens_for_digits)
+            self.recordings = recording.paths(directory, self._leg)
+            for path in self.recordings:
+                recorder = pj.AudioMediaRecorder()
+                recorder.createRecorder(str(path))
+                self._recorders.append(recorder)
+        port.startTransmit(self._ears)
+        port.startTransmit(self._recorders[0])
+        if self._bridged is not None:
+            self._join()
+        elif not sends:
+            self._stop()
+        elif self._player is not None:
+            self._player.connect(port.getPortId())
+        else:
+            self.play(self.source)
+
+    def disconnect(self) -> None:
+        """The call's port is gone."""
+        self._port = None
+
+    def play(self, source: Source) -> None:
+        """Send ``source`` from now on, or as soon as there is media to send it by."""
+        self.source = source
+        self._stop()
+        if self._port is None or not self._sends or isinstance(source, Silence):
+            return
+        if isinstance(source, Mark) and self.mark is None:
+            return  # the parent is about to name it
+        self._player = self._studio.player(source, self.mark or 0)
+        if isinstance(source, Wav) and not source.loop:
+            self.player_done = time.monotonic() + soundfile.info(str(source.path)).duration
+        self._player.connect(self._port.getPortId())
+        self._player.connect(self._recorders[1].getPortId())
+
+    def name_mark(self, mark: int) -> None:
+        """The mark of a leg that began by itself."""
+        self.mark = mark
+        if isinstance(self.source, Mark) and self._bridged is None:
+            self.play(self.source)
+
+    def tick(self, now: float) -> None:
+        """A WAV that is played once gives way to the mark when it is over."""
+        if self.player_done is not None and now >= self.player_done:
+            self.play(Mark())
+
+    def _stop(self) -> None:
+        self.player_done = None
+        if self._player is not None:
+            self._player.close()
+            self._player = None
+
+    def bridge(self, other: LegMedia) -> None:
+        """Let the two far ends hear each other, for as long as both legs last."""
+        for one, two in ((self, other), (other, self)):
+            one._stop()
+            one._bridged = two
+        self._join()
+
+    def _join(self) -> None:
+        other = self._bridged
+        if other is None or self._port is None or other._port is None:
+            return
+        for one, two in ((self, other), (other, self)):
+            one._port.startTransmit(two._port)
+            one._port.startTransmit(two._recorders[1])
+
+    def close(self) -> None:
+        """The call is over. The clock thread closes the recordings at its next tick."""
+        if self._bridged is not None:
+            self._bridged._bridged, self._bridged.source = None, Silence()
+            self._bridged = None
+        self._stop()
+        self._port = None
+        if self._ears is not None:
+            self._studio.park_ears(self._ears)
+            self._ears = None
+        self._recorders.clear()
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the recordings are whole on disk."""
+        return all(map(recording.is_whole, self.recordings))
+
+
+def playable(plain: list[Any]) -> Source:
+    """The source, provided that pjmedia can play it: what fails within a callback cannot be refused any more."""
+    source: Source = choice_from_plain(plain)
+    if isinstance(source, Wav):
+        try:
+            form = soundfile.info(str(source.path))
+        except soundfile.LibsndfileError as error:
+            raise misuse(f"{source.path} cannot be played: {error}") from error
+        if (form.channels, form.format) != (1, "WAV") or form.subtype not in ("PCM_16", "ULAW", "ALAW"):
+            raise misuse(f"{source.path} cannot be played: a mono WAV of 16-bit PCM, µ-law or A-law can")
+    return source

@@ -1,0 +1,140 @@
+"""The Endpoint: set up once, and asked for transports, codecs and the account of a call."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Any, Final
+
+from harness.phone.child.bindings import FRAME_MS, Log, Refusal, Stack, StackListener, pj
+from harness.phone.child.hearing import RATE
+from harness.phone.child.native import Native
+from harness.phone.config import PhoneConfig
+
+_TRANSPORTS: Final = {
+    "udp": pj.PJSIP_TRANSPORT_UDP,
+    "tcp": pj.PJSIP_TRANSPORT_TCP,
+    "tls": pj.PJSIP_TRANSPORT_TLS,
+}
+
+
+class Endpoint:
+    """pjsua2, running. ``most_calls`` is what this build holds at once."""
+
+    def __init__(self, listener: StackListener) -> None:
+        self.native = Native(pj._pjsua2.__file__)
+        self._stack = Stack(listener)
+        self._stack.libCreate()
+        config = pj.EpConfig()
+        self.most_calls: int = config.uaConfig.maxCalls
+        self._configure(config)
+        self._log = Log(listener)
+        config.logConfig.writer = self._log
+        self._stack.libInit(config)
+        self._log.thisown = False  # the Endpoint owns it now
+        waking = self._stack.transportCreate(pj.PJSIP_TRANSPORT_UDP, _bound("127.0.0.1", 0))
+        host, port = self.address_of(waking).rsplit(":", 1)
+        self._waker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._waker.connect((host, int(port)))
+        self._stack.libStart()
+        self._stack.audDevManager().setNullDev()
+        self.version: str = self._stack.libVersion().full
+        codecs = self._stack.codecEnum2()
+        self._codec_ids = [codec.codecId for codec in codecs]
+        # Of several rates of one codec the first listed, pjsua's favourite, stands for its name.
+        self._codecs = {name.split("/")[0].upper(): name for name in reversed(self._codec_ids)}
+        self._preferred: tuple[tuple[str, ...], bool] | None = None
+
+    @staticmethod
+    def _configure(config: Any) -> None:
+        ua, media, log = config.uaConfig, config.medConfig, config.logConfig
+        ua.threadCnt = 0
+        ua.mainThreadOnly = False
+        ua.natTypeInSdp = 0
+        ua.userAgent = "call-verification-harness"
+        media.clockRate = media.sndClockRate = RATE
+        media.audioFramePtime = media.ptime = FRAME_MS
+        media.noVad = True
+        media.ecTailLen = 0
+        # Hear each packet as soon as it is due: no prefetching, two frames at most where the network makes it wait.
+        media.jbInit, media.jbMaxPre, media.jbMax = 0, 2 * FRAME_MS, 200
+        media.sndAutoCloseTime = -1  # closing files needs the clock, also between calls
+        log.level = log.consoleLevel = 4  # the "console" is the writer
+        log.msgLogging = 1
+        log.decor = pj.PJ_LOG_HAS_SENDER
+
+    @property
+    def codecs(self) -> list[str]:
+        """Names of the codecs built in."""
+        return sorted(self._codecs)
+
+    def check_codecs(self, names: tuple[str, ...]) -> None:
+        """Refuse codecs that are not built in."""
+        unknown = [name for name in names if name.upper() not in self._codecs]
+        if unknown:
+            have = ", ".join(self.codecs)
+            raise Refusal("resource", f"this build of pjsua2 has no {', '.join(unknown)}; it has {have}")
+
+    def prefer(self, codecs: tuple[str, ...], telephone_event: bool) -> None:
+        """Set what the next SDP offers. pjsua has one list for all accounts, so it is set before each SDP is made."""
+        if self._preferred == (codecs, telephone_event):
+            return
+        wanted = [self._codecs[name.upper()] for name in codecs]
+        for codec in self._codec_ids:
+            self._stack.codecSetPriority(codec, 250 - wanted.index(codec) if codec in wanted else 0)
+        self.native.offer_telephone_event(telephone_event)
+        self._preferred = (codecs, telephone_event)
+
+    def wake(self) -> None:
+        """Make :meth:`handle_events` return: a datagram too short for SIP, which pjsip drops without a word."""
+        with contextlib.suppress(OSError):
+            self._waker.send(b"\r\n")
+
+    def handle_events(self, longest: float) -> None:
+        """Let the stack work until something happened, or for ``longest`` seconds."""
+        self._stack.libHandleEvents(max(1, int(longest * 1000)))
+
+    def open_transport(self, config: PhoneConfig) -> int:
+        """A transport of the phone's own, bound to its address."""
+        transport = _bound(config.bind_address, config.bind_port)
+        transport.publicAddress = config.public_address or ""
+        if config.transport == "tls":
+            tls = transport.tlsConfig
+            tls.CaListFile = config.tls.ca_file or ""
+            tls.certFile = config.tls.certificate or ""
+            tls.privKeyFile = config.tls.private_key or ""
+            tls.verifyServer = config.tls.verify
+            tls.verifyClient = tls.requireClientCert = config.tls.require_client_certificate
+            tls.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2
+        if config.transport != "udp":
+            # Connections of the phone that had the port before may still be in TIME_WAIT.
+            options = transport.sockOptParams
+            options.sockOpts.append(pj.SockOpt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1))
+            transport.sockOptParams = options
+        try:
+            return int(self._stack.transportCreate(_TRANSPORTS[config.transport], transport))
+        except pj.Error as error:
+            where = f"{config.transport} {config.bind_address}:{config.bind_port}"
+            raise Refusal("resource", f"phone {config.name} cannot open {where}: {error.reason}") from error
+
+    def close_transport(self, transport: int) -> None:
+        """Give a transport up; what still uses it keeps it for a while."""
+        self._stack.transportClose(transport)
+
+    def address_of(self, transport: int) -> str:
+        """``address:port`` of a transport."""
+        return str(self._stack.transportGetInfo(transport).localName)
+
+    def is_sip_uri(self, uri: str) -> bool:
+        """Whether pjsip can parse it as SIP or SIPS."""
+        return bool(self._stack.utilVerifySipUri(uri) == 0)
+
+    def error_text(self, status: int) -> str:
+        """pjlib's words for a status."""
+        return str(self._stack.utilStrError(status))
+
+
+def _bound(address: str, port: int) -> Any:
+    transport = pj.TransportConfig()
+    transport.boundAddress, transport.port = address, port
+    return transport
