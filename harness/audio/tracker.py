@@ -57,6 +57,7 @@ _HOLD_HOPS = 30  # so long a mark may be covered (loss, a cough) before it has e
 _MIN_SHARE = 0.55  # of the energy, on average over the symbols of a sequence
 _WIDE, _NARROW = 120, 4  # samples of doubt about the phase: from a symbol's first window; from the last confirmation
 _REMEMBERED = 6
+_MIN_AGAIN = 0.30  # for a mark that is present already
 _MIN_SAMPLES = 720  # heard before a mark is believed
 
 
@@ -73,7 +74,9 @@ class _Run:
     word: int = -1  # mark × 4 + place of this symbol in it
     strongs: int = 0
     length: int = 1
-    gaps: int = 0
+    gaps: int = 0  # symbols not heard between them, since the last whole period that went straight on
+    straight: int = 1  # runs up to here that followed on each other without a gap
+    places: int = 0  # which of the word's four symbols were heard, one bit each
     first: int = 0  # the hop of its first run
     shares: float = 0.0
 
@@ -138,7 +141,7 @@ class Tracker:
     def _decide(self, hop: int, run: _Run, history: History) -> list[Heard | Ended]:
         mark, place = divmod(run.word, 4)
         again = mark == self.present
-        wanted = _wanted_quality(run)
+        wanted = _MIN_AGAIN if again else _wanted_quality(run)
         end = hop * HOP + WINDOW
         if not again and (wanted > 1.0 or end - run.first * HOP < _MIN_SAMPLES):
             return []
@@ -197,15 +200,16 @@ def _wanted_quality(run: _Run) -> float:
     """How well a sequence has to correlate to be believed: the less of it was heard, the better. Above 1: not yet.
 
     Low-rate codecs keep tones but not their phases, so a whole period of symbols in order needs little more. Two symbols
-    and the beginning of a third are believed only when what was received is nearly the mark's own waveform.
+    and the beginning of a third are believed only when what was received is nearly the mark's own waveform. Two symbols
+    again and again, without a third, are what a broken channel makes of another mark.
     """
-    if run.shares < _MIN_SHARE * run.length:
+    if run.shares < _MIN_SHARE * run.length or run.places.bit_count() < 3:
         return 2.0
     if run.strongs >= 4 and run.gaps <= 1:
         return 0.30
     if (run.strongs >= 3 and run.gaps <= 2) or run.strongs >= 4:
         return 0.68
-    if run.strongs >= 2 and run.length >= 3 and run.gaps <= 1:
+    if run.strongs >= 2 and run.gaps <= 1:
         return 0.78
     return 2.0
 
@@ -216,21 +220,19 @@ def _link(run: _Run, before: _Run, distance: int) -> None:
         word = _WORD_OF[apart][before.symbol * _SYMBOLS + run.symbol]
         if word < 0:
             continue
-        if before.word >= 0 and before.word == (word & ~3) | ((word - apart) & 3):
-            strongs, length, gaps, first, shares = (
-                before.strongs,
-                before.length,
-                before.gaps,
-                before.first,
-                before.shares,
-            )
+        place_before = (word - apart) & 3
+        if before.word == (word & ~3) | place_before:
+            strongs, length, gaps, places = before.strongs, before.length, before.gaps, before.places
+            first, shares, straight = before.first, before.shares, before.straight
         else:
-            strongs, length, gaps, first, shares = int(before.strong), 1, 0, before.start, before.share
+            strongs, length, gaps, places = int(before.strong), 1, 0, 1 << place_before
+            first, shares, straight = before.start, before.share, 1
         strongs += run.strong
-        gaps += apart - 1
+        straight = straight + 1 if apart == 1 else 1
+        gaps = 0 if straight >= 4 else gaps + apart - 1
         if (strongs, length + 1, -gaps) > (run.strongs, run.length, -run.gaps):
-            run.word, run.strongs, run.length, run.gaps = word, strongs, length + 1, gaps
-            run.first, run.shares = first, shares + run.share
+            run.word, run.strongs, run.length, run.gaps, run.straight = word, strongs, length + 1, gaps, straight
+            run.places, run.first, run.shares = places | 1 << (word & 3), first, shares + run.share
 
 
 _SYMBOLS: Final = len(LOW_HZ) * len(HIGH_HZ)

@@ -51,7 +51,7 @@ def slips(draw: np.random.Generator, samples: Samples, mean_gap: float = 0.4) ->
     while at < len(samples):
         length = int(draw.exponential(mean_gap) * 8000) + 80
         parts.append(samples[at : at + length])
-        at += length + int(draw.choice([-160, -80, 80, 160]))
+        at = max(0, at + length + int(draw.choice([-160, -80, 80, 160])))
     return np.concatenate(parts)
 
 

@@ -116,7 +116,8 @@ def _by_av(samples: Samples, name: str, rate: int, bit_rate: int, options: dict[
 
 
 def _pcm(decoded: NDArray[Any]) -> Samples:
-    return decoded if decoded.dtype == np.int16 else to_int16(decoded)
+    # A copy: the array looks into the frame's memory, which the decoder uses again.
+    return decoded.copy() if decoded.dtype == np.int16 else to_int16(decoded)
 
 
 _DECODERS: Final = {"libopencore_amrnb": "amrnb"}
