@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -130,16 +131,20 @@ def _in_order(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     """The longest first. xdist hands each worker two to begin with, and a worker keeps the second to itself while the
     first runs: so behind each of the longest stands one of the shortest.
     """
-    ordered = sorted(items, key=lambda item: -_seconds(item))
+    turns = Counter[str]()
+
+    def place_in_queue(item: pytest.Item) -> tuple[float, int]:
+        found = case_of(item)
+        if found is None:
+            return 0.0, 0
+        turns[found.deployment] += 1  # deployments take turns, since one that is real takes a case at a time
+        return -found.row.seconds, turns[found.deployment]
+
+    ordered = sorted(items, key=place_in_queue)
     if not workers or len(ordered) < 2 * workers:
         return ordered
     longest, rest, shortest = ordered[:workers], ordered[workers:-workers], ordered[-workers:]
     return [item for pair in zip(longest, reversed(shortest), strict=True) for item in pair] + rest
-
-
-def _seconds(item: pytest.Item) -> float:
-    found = case_of(item)
-    return found.row.seconds if found else 0.0
 
 
 # Running

@@ -14,7 +14,6 @@ import pytest
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.limits import MOST_WORKERS, Lease, lease, places
 from harness.pytest_plugin import options
-from harness.pytest_plugin.first_look import may_go_on
 from harness.pytest_plugin.run import RUN, Run, run_of
 from harness.pytest_plugin.watch import Watch
 from harness.pytest_plugin.worlds import Worlds
@@ -109,6 +108,8 @@ def _begin(config: pytest.Config) -> bool:
         return True
     run.directory = create(options.reports(config).absolute())
     _start(config, run, files)
+    from harness.pytest_plugin.first_look import may_go_on  # DNS and HTTP libraries, which no worker needs
+
     return may_go_on(run, options.preflight(config))
 
 
