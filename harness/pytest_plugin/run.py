@@ -37,6 +37,7 @@ class Run:
     workers: int = 0  #: xdist's; 0: this process runs the cases itself
     slot: int = 0  #: which block of marks is this process's
     replicas: dict[str, list[Deployment]] = field(default_factory=dict)
+    controls: dict[str, str] = field(default_factory=dict)  #: the worlds' control APIs, where they were asked for
     lost: dict[str, str] = field(default_factory=dict)  #: deployments whose world died, with what it last said
 
     @property
@@ -99,6 +100,7 @@ class Run:
             "timings": self.timings,
             "faults": list(self.faults),
             "workers": self.workers,
+            "controls": self.controls,
             "replicas": {name: [to_plain(d) for d in deployments] for name, deployments in self.replicas.items()},
         }
         return json.dumps(plain)
@@ -114,6 +116,7 @@ class Run:
             timings=plain["timings"],
             faults=tuple(plain["faults"]),
             workers=plain["workers"],
+            controls=dict(plain["controls"]),
             replicas={name: [from_plain(d) for d in found] for name, found in plain["replicas"].items()},
         )
 

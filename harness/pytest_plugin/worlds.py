@@ -53,6 +53,7 @@ class World:
     def __init__(self, name: str, command: Sequence[str], control: Path) -> None:
         """Start the process; it is ready only after :meth:`ready`. ``control`` is where it may leave its files."""
         self.name = name
+        self.api = ""  #: the address of its control API, when it was asked for one
         self._control = control
         alive = os.open(alive_lock(control, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -87,6 +88,7 @@ class World:
         except ValueError:
             raise WorldLostError(f"the world of {self.name} did not start:\n{self._last_words()}") from None
         if said.get("event") == "ready":
+            self.api = str(said.get("control") or "")
             return [from_plain(deployment) for deployment in said["deployments"]]
         message = str(said.get("message", line))
         if said.get("kind") in _MISTAKES:
@@ -142,15 +144,30 @@ class Worlds:
         self._worlds: list[World] = []
 
     def start(
-        self, simulated: Sequence[tuple[Path, Deployment]], *, tenants: int, timings: str, faults: Sequence[str]
+        self,
+        simulated: Sequence[tuple[Path, Deployment]],
+        *,
+        tenants: int,
+        timings: str,
+        faults: Sequence[str],
+        controlled: bool = False,
     ) -> dict[str, list[Deployment]]:
-        """Start a world for each, side by side, and wait until all are ready. Raises what :meth:`World.ready` raises."""
+        """Start a world for each, side by side, and wait until all are ready. Raises what :meth:`World.ready` raises.
+
+        ``controlled`` worlds have a control API (:attr:`controls`).
+        """
         for path, deployment in simulated:
             command = [sys.executable, "-m", "harness.simulation", str(path), "--tenants", str(tenants)]
             command += ["--directory", str(_directory(self._control, deployment.name)), "--timings", timings]
             command += [argument for fault in faults for argument in ("--fault", fault)]
+            command += ["--control"] if controlled else []
             self._worlds.append(World(deployment.name, command, self._control))
         return {world.name: world.ready() for world in self._worlds}
+
+    @property
+    def controls(self) -> dict[str, str]:
+        """The addresses of the control APIs, by deployment."""
+        return {world.name: world.api for world in self._worlds if world.api}
 
     def stop(self, keep_logs: Path | None = None) -> list[HarnessError]:
         """End them all, and keep their logs in that directory; what went wrong with any is in the answer."""
