@@ -18,6 +18,12 @@ verify: .venv/.ready  ## the whole matrix of both integrations against the simul
 test: .venv/.ready  ## the tests of the harness itself
 	@.venv/bin/pytest tests --ignore=tests/interop --ignore=tests/browser -n auto -q $(ARGS)
 
+bench: .venv/.ready  ## how fast: the matrix, the verdicts, what a leg costs (reports/bench.json)
+	@.venv/bin/python -m harness.bench.calls $(ARGS)
+
+accuracy: .venv/.ready  ## how often the ear is wrong (reports/accuracy.json; some minutes)
+	@.venv/bin/python -m harness.bench.accuracy $(ARGS)
+
 lint: .venv/.ready  ## types, style, and which module may import which
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
 
