@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from harness.simulation.books import Books
 from harness.simulation.media.leg import LegMedia, couple
 from harness.simulation.media.relay import Relay, Spoiler
+from harness.simulation.watch import Watched
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.call import CallFailedError, End
 from harness.simulation.wire.incoming import IncomingCall
@@ -173,6 +174,10 @@ class BackToBack:
     def relays(self) -> int:
         """How many relays it has up: for the books."""
         return int(self._relay is not None)
+
+    def watched(self) -> list[Watched]:
+        """Its answered legs."""
+        return [(leg.call, leg.media if isinstance(leg.media, LegMedia) else None) for leg in self if leg.is_up]
 
     def __iter__(self) -> Iterator[Leg]:
         return iter(tuple(self._all))

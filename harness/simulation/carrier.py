@@ -40,7 +40,7 @@ class Carrier:
         self.registrar = Registrar(realm, passwords)
         self.guard = DigestServer(realm, passwords.get, proxy=True)
         self.subscribers = passwords
-        self.calls: set[BackToBack] = set()
+        self.calls: set[CarrierCall] = set()
         self.interconnect: Interconnect | None = None
         ua.on_invite = self._invited
         ua.on("REGISTER", self.registrar.handle)

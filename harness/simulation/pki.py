@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,10 @@ class Authority:
         )
         #: The CA's own certificate: whom to trust.
         self.ca_file = self._write("ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
+
+    def shred(self) -> None:
+        """Remove everything that was issued."""
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     def issue(
         self, label: str, names: Sequence[str], *, expired: bool = False, self_signed: bool = False

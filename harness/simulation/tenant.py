@@ -254,6 +254,7 @@ class Tenant:
     def _legs(self) -> list[Watched]:
         return [
             *(watched for call in self.platform.calls for watched in call.watched()),
+            *(watched for call in self.carrier.calls for watched in call.watched()),
             *(watched for conversation in self.synthflow.conversations for watched in conversation.watched()),
         ]
 
@@ -352,6 +353,10 @@ class Tenant:
         for call in [*self.platform.calls, *self.carrier.calls]:
             call.hangup()
         await self.numbers.stop()
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of everything that is held, started or not."""
         await asyncio.gather(*(ua.stop() for ua in self._agents))
         await asyncio.gather(*(runner.cleanup() for runner in self._sites))
         self._block.release()

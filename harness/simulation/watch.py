@@ -1,4 +1,4 @@
-"""Ends calls whose other end has died: it sends no RTP, and does not answer when it is asked."""
+"""Ends calls whose other end has died: it does not answer when it is asked whether it is still there."""
 
 from __future__ import annotations
 
@@ -12,31 +12,36 @@ from harness.simulation.media.leg import LegMedia
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.outgoing import OutgoingCall
 
-Watched = tuple[IncomingCall | OutgoingCall, LegMedia]
+Call = IncomingCall | OutgoingCall
+Watched = tuple[Call, LegMedia | None]
+"""An answered leg, with its media where that is anchored here."""
 
 SILENT_SECONDS: Final = 4.0  #: without RTP for so long, a leg is asked whether it is still there
+AUDIT_SECONDS: Final = 10.0  #: and a leg without media here this often
 ANSWER_SECONDS: Final = 4.0  #: and has so long to answer
-_ASK_AGAIN_SECONDS = 10.0
 _ROUND_SECONDS = 1.0
 
 
 async def look_after(legs: Callable[[], Iterable[Watched]], books: Books) -> None:
     """Watch the answered legs that ``legs`` gives, for ever. Silence alone ends nothing: it may be meant (hold)."""
-    asked: dict[IncomingCall | OutgoingCall, float] = {}
+    asked: dict[Call, float] = {}
     while True:
         await asyncio.sleep(_ROUND_SECONDS)
         now = time.monotonic()
-        silent = [call for call, media in legs() if media.silent_for() > SILENT_SECONDS]
-        asked = {call: at for call, at in asked.items() if call in silent}
-        for call in silent:
-            if now - asked.get(call, float("-inf")) >= _ASK_AGAIN_SECONDS:
+        watched = list(legs())
+        asked = {call: asked.get(call, now) if media is None else asked.get(call, 0.0) for call, media in watched}
+        for call, media in watched:
+            if now - asked[call] >= AUDIT_SECONDS and (media is None or media.silent_for() > SILENT_SECONDS):
                 asked[call] = now
                 books.spawn(_ask(call), f"asks after {call.call_id}")
 
 
-async def _ask(call: IncomingCall | OutgoingCall) -> None:
+async def _ask(call: Call) -> None:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            await call.send("OPTIONS")  # a 481 ends the call
+            response = await call.send("OPTIONS")
     except TimeoutError:
         call.hangup()
+    else:
+        if response.received is None:  # the network's own answer: nobody is there
+            call.hangup()

@@ -24,6 +24,9 @@ from harness.simulation.wire.transport import ListenError, Traced
 _CONTROL = 2  # the last octet of the control API's address, in the first tenant's block
 _CHANNELS_PER_TENANT = 24
 
+#: What callers say whom the AI knows by their words alone: it stands in the transcript.
+_GREETING = "hello-en"
+
 
 class World:
     """``tenants`` copies of a deployment; ``directory`` gets certificates and logs."""
@@ -41,10 +44,9 @@ class World:
         self.books = Books()
         self._ticker = Ticker()
         asked = deployment.escalation.prompt if "prompt" in deployment.escalation.ways else None
-        self._studio = Studio(
-            self._ticker, self.books, (asked,) if asked else (), capacity=_CHANNELS_PER_TENANT * tenants
-        )
-        authority = Authority(directory / "certificates")
+        understood = tuple(prompt for prompt in (_GREETING, asked) if prompt is not None)
+        self._studio = Studio(self._ticker, self.books, understood, capacity=_CHANNELS_PER_TENANT * tenants)
+        self._authority = authority = Authority(directory / "certificates")
         self._trace_file = (directory / "sip.log").open("w", encoding="utf-8") if trace else None
         self.tenants = [
             Tenant(
@@ -68,6 +70,8 @@ class World:
             for tenant in self.tenants:
                 await tenant.start()
         except ListenError as error:
+            for tenant in self.tenants:
+                await tenant.close()
             raise StartError("busy-port", str(error)) from error
         for tenant in self.tenants:
             for name, line in faults:
@@ -98,6 +102,7 @@ class World:
             left = tenant.books()
             if left["calls"] or left["ai_calls"] or left["dialogs"]:
                 self.books.note(f"left over: {left}", is_error=True)
+        self._authority.shred()
         if self._trace_file is not None:
             self._trace_file.close()
         return not self.books.errors

@@ -17,7 +17,6 @@ from harness.simulation.platform.groups import ring_all
 from harness.simulation.platform.ivr import Menu
 from harness.simulation.platform.routes import GroupRoute, LineRoute
 from harness.simulation.platform.trunk import Gate
-from harness.simulation.watch import Watched
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
 from harness.sip.sdp import G722, G729, PCMA, PCMU, TELEPHONE_EVENT
@@ -263,10 +262,6 @@ class PlatformCall(BackToBack):
             Fault.HIGH_DELAY: lambda: (spoil.delayed(0.7), spoil.delayed(0.7)),
         }
         return next((make() for fault, make in makers.items() if self._wrong(fault)), (None, None))
-
-    def watched(self) -> list[Watched]:
-        """Its answered legs."""
-        return [(leg.call, leg.media) for leg in self if leg.is_up and isinstance(leg.media, LegMedia)]
 
     # --- what the legs ask for ---------------------------------------------------------------------
 

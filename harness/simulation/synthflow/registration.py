@@ -112,13 +112,15 @@ class Registration:
         if hop.transport != "udp":
             registrar = registrar.with_param("transport", hop.transport)
         of_record = NameAddr(Uri("sip", user, hop.address))
+        # A Contact of its own, so that giving this registration up leaves another of the same user alone.
+        contact = NameAddr(self.ua.contact(listen, user).uri.with_param("line", self.id))
         response = await self.ua.request(
             "REGISTER",
             registrar,
             from_=of_record,
             to=of_record,
             hop=hop,
-            headers=[("Contact", str(self.ua.contact(listen, user))), ("Expires", str(expires))],
+            headers=[("Contact", str(contact)), ("Expires", str(expires))],
             credentials=self.number.credentials,
             call_id=self._call_id,
             cseq=self._cseq,

@@ -81,7 +81,7 @@ def running(deployment: str, directory: Path, *options: str) -> Iterator[Running
         [*command, "--directory", str(directory), *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
         cwd=DEPLOYMENTS.parents[1],
     )
@@ -94,7 +94,10 @@ def running(deployment: str, directory: Path, *options: str) -> Iterator[Running
     finally:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            assert stream is not None
+            stream.close()
 
 
 @pytest.fixture(scope="package")
