@@ -149,6 +149,8 @@ def _kind(account: Account | None, own: Collection[int], name_of: Callable[[int]
         return "echo"
     if account.rx_packets == 0:
         return "no-rtp"
+    if account.level_dbov is None and account.rx_packets and not account.kinds:
+        return "unmarked"  # nobody measured how loud it was
     if account.level_dbov is None or account.level_dbov < SILENCE_DBOV:
         return "silence"
     return "other"
@@ -164,6 +166,8 @@ def _instead(account: Account | None, own: Collection[int], name_of: Callable[[i
         "echo": "it heard only itself: echo",
         "no-rtp": f"no RTP packet arrived in {account.seconds:.1f} s",
         "silence": f"{account.rx_packets if account.rx_packets is not None else 'RTP'} packets arrived, all silence",
+        "unmarked": f"{account.rx_packets} packets arrived, and no mark was heard in them"
+        + (f", but {', '.join(heard)}" if heard else ""),
         "other": "it heard "
         + (", ".join(account.kinds) or "sound without a mark")
         + (f" at {account.level_dbov:.0f} dBov" if account.level_dbov is not None else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.checks.finding import judged
 from harness.verdict import Finding
@@ -21,6 +21,29 @@ def transport(subject: str, expected: str, port: int, seen: str, local: str, whe
         actual=f"{seen.upper()} to {local}",
         evidence=[where] if where else [],
         facts={"transport": seen, "port": seen_port},
+    )
+
+
+def trunk(
+    subject: str, name: str, terminations: Mapping[str, str | None], came_from: str | None, where: str = ""
+) -> Finding | None:
+    """The call came from the address of the trunk ``name``, as ``terminations`` (``host:port`` by trunk) has them.
+
+    None when that cannot tell trunks apart: addresses that are not known, shared, or not those calls come from.
+    """
+    hosts = {trunk: (address or "").rpartition(":")[0] for trunk, address in terminations.items()}
+    source = (came_from or "").rpartition(":")[0]
+    if len(set(hosts.values())) < len(hosts) or source not in hosts.values():
+        return None
+    seen = next(trunk for trunk, host in hosts.items() if host == source)
+    return judged(
+        "route.trunk",
+        subject,
+        seen == name,
+        expected=f"the call comes over the trunk {name}",
+        actual=f"it came from {came_from}, the trunk {seen}",
+        evidence=[where] if where else [],
+        facts={"trunk": seen, "wanted": name},
     )
 
 
