@@ -59,6 +59,7 @@ class PhoneProcess:
         with theirs, (directory / "children.err").open("ab") as errors:
             environment = dict(os.environ)
             root = str(Path(harness.__file__).parent.parent)
+            environment["OPENBLAS_NUM_THREADS"] = "1"  # products of small matrices: threads only cost
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "harness.phone.child", str(theirs.fileno()), str(directory)],

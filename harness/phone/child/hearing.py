@@ -53,7 +53,7 @@ class Hearing:
         if self._origin is None or origin < self._origin or origin > self._origin + _GAP_SECONDS:
             self._origin = origin
         for said in self._marks.feed(samples):
-            self._tell(now, said)
+            self._tell(said)
         if self._digits is not None:
             for digit in self._digits.feed(samples):
                 self._emit(
@@ -72,7 +72,7 @@ class Hearing:
         if self._since_pulse >= _PULSE_SAMPLES:
             self._pulse(now)
 
-    def _tell(self, now: float, said: Heard | Ended) -> None:
+    def _tell(self, said: Heard | Ended) -> None:
         assert self._origin is not None
         if isinstance(said, Ended):
             ended = MarkEnded(at=self._origin + said.at, phone=self._phone, leg=self._leg, mark=said.mark)
@@ -80,7 +80,7 @@ class Hearing:
             return
         self._emit(
             MarkHeard(
-                at=now,
+                at=self._origin + said.decided,
                 phone=self._phone,
                 leg=self._leg,
                 mark=said.mark,

@@ -1,0 +1,131 @@
+"""What a phone is told to be, and what crosses the process border."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.phone import Answer, Early, Mark, PhoneConfig, Reject, Ring, Silence, Silent, TlsConfig, Wav
+from harness.phone.protocol import Wire, choice_from_plain, choice_to_plain
+
+FULL = PhoneConfig(
+    "alice",
+    "+12065550101",
+    "example.com",
+    transport="tls",
+    username="alice",
+    password="correct-horse",
+    tls=TlsConfig(ca_file="ca.pem"),
+    codecs=("PCMA",),
+    rtp_ports=(20000, 20100),
+)
+
+
+def test_a_configuration_survives_the_border() -> None:
+    assert PhoneConfig.from_plain(json.loads(json.dumps(FULL.to_plain()))) == FULL
+    plain = PhoneConfig("bob", "102", "example.com")
+    assert PhoneConfig.from_plain(json.loads(json.dumps(plain.to_plain()))) == plain
+
+
+def test_the_password_is_not_in_the_representation() -> None:
+    assert "correct-horse" not in repr(FULL)
+    assert "correct-horse" not in str(FULL)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"name": ""}, "name"),
+        ({"user": ""}, "user"),
+        ({"codecs": ()}, "no codec"),
+        ({"max_calls": 0}, "max_calls"),
+        ({"session_expires": 60}, "RFC 4028"),
+        ({"min_se": 60}, "RFC 4028"),
+        ({"password": "x"}, "no username"),
+        ({"tls": TlsConfig(certificate="a.pem")}, "private key"),
+    ],
+)
+def test_what_cannot_work_is_refused(options: dict[str, object], said: str) -> None:
+    settings: dict[str, object] = {"name": "alice", "user": "101", "domain": "example.com", **options}
+    with pytest.raises(ValueError, match=said):
+        PhoneConfig(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [Mark(), Silence(), Wav("a.wav", loop=True), Ring(), Answer(0.5, (("X-A", "b"),)), Reject(603), Early(), Silent()],
+)
+def test_sources_and_policies_survive_the_border(choice: Mark) -> None:
+    assert choice_from_plain(json.loads(json.dumps(choice_to_plain(choice)))) == choice
+
+
+@pytest.fixture
+def wires() -> Iterator[tuple[Wire, Wire]]:
+    one, two = socket.socketpair()
+    ends = Wire(one), Wire(two)
+    yield ends
+    for end in ends:
+        end.close()
+
+
+def test_messages_arrive_whole_and_in_order(wires: tuple[Wire, Wire]) -> None:
+    one, two = wires
+    sent = [["tell", "event", {"text": "x" * size, "odd": "\udcff é"}] for size in (0, 1, 70_000, 3)]
+
+    def send() -> None:
+        for message in sent:
+            one.send(*message)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    assert [two.receive(5) for _ in sent] == sent
+    sender.join()
+
+
+def test_an_end_that_closes_is_none_and_one_that_is_silent_a_timeout(wires: tuple[Wire, Wire]) -> None:
+    one, two = wires
+    with pytest.raises(TimeoutError):
+        two.receive(0.01)
+    one.close()
+    assert two.receive(1) is None
+    with pytest.raises(BrokenPipeError):
+        two.send("tell")
+
+
+def test_closing_wakes_a_receiver_of_the_same_end(wires: tuple[Wire, Wire]) -> None:
+    one, _ = wires
+    got: list[object] = []
+    receiver = threading.Thread(target=lambda: got.append(one.receive()))
+    receiver.start()
+    one.close()
+    receiver.join(5)
+    assert got == [None]
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xff\xff\xff", b"\x00\x00\x00\x02{}", b"\x00\x00\x00\x01{"])
+def test_nonsense_is_a_value_error(raw: bytes) -> None:
+    one, two = socket.socketpair()
+    with one:
+        one.sendall(raw)
+        wire = Wire(two)
+        with pytest.raises(ValueError):  # noqa: PT011 - of three kinds
+            wire.receive(1)
+        wire.close()
+
+
+@given(st.lists(st.text(), max_size=5), st.integers(), st.floats(allow_nan=False))
+def test_any_plain_value_survives(texts: list[str], number: int, real: float) -> None:
+    one, two = socket.socketpair()
+    ends = Wire(one), Wire(two)
+    try:
+        ends[0].send("done", number, [texts, real])
+        assert ends[1].receive(1) == ["done", number, [texts, real]]
+    finally:
+        for end in ends:
+            end.close()

@@ -1,0 +1,76 @@
+"""What a leg hears, with the times it says it at."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from harness.audio.dtmf import dtmf
+from harness.audio.marks import waveform
+from harness.audio.wav import to_int16
+from harness.events import DtmfReceived, Event, Listened, MarkEnded, MarkHeard
+from harness.phone.child.hearing import RATE, Hearing
+
+FRAME = RATE // 50
+
+
+def hear(samples: np.ndarray, *, begin: float = 100.0, late: float = 0.0, digits: bool = False) -> list[Event]:
+    """All events of a stream whose first sample is due at ``begin``; every third frame comes ``late`` seconds late."""
+    events: list[Event] = []
+    hearing = Hearing("alice", "alice.1", events.append, digits=digits)
+    for number in range(len(samples) // FRAME):
+        at = begin + (number + 1) * 0.02 + (late if number % 3 else 0.0)
+        hearing.feed(at, samples[number * FRAME : (number + 1) * FRAME].tobytes())
+    return events
+
+
+def mark(number: int, seconds: float) -> np.ndarray:
+    return to_int16(np.tile(waveform(number, RATE), round(seconds / 0.16)))
+
+
+def silence(seconds: float) -> np.ndarray:
+    return np.zeros(round(seconds * RATE), np.int16)
+
+
+@pytest.mark.parametrize("late", [0.0, 0.015])
+def test_a_mark_is_heard_where_it_began_and_ended(late: float) -> None:
+    events = hear(np.concatenate([silence(0.5), mark(7, 0.8), silence(0.8)]), late=late)
+    heard = [e for e in events if isinstance(e, MarkHeard)]
+    assert {e.mark for e in heard} == {7}
+    assert heard[0].began == pytest.approx(100.5, abs=0.03)
+    assert heard[0].at - heard[0].began <= 0.16
+    again = [later.at - sooner.at for sooner, later in pairwise(heard)]
+    assert again == pytest.approx([0.2] * (len(heard) - 1), abs=0.03)
+    ended = [e for e in events if isinstance(e, MarkEnded)]
+    assert [e.mark for e in ended] == [7]
+    assert ended[0].at == pytest.approx(101.3, abs=0.05)
+
+
+def test_the_pulse_tells_silence_from_not_looking() -> None:
+    pulses = [e for e in hear(np.concatenate([silence(0.4), mark(3, 0.48)])) if isinstance(e, Listened)]
+    assert [p.seconds for p in pulses] == pytest.approx([0.2, 0.4, 0.6, 0.8], abs=0.021)
+    assert pulses[0].level_dbov == pulses[1].level_dbov == -96.0
+    assert pulses[2].level_dbov == pytest.approx(-15, abs=1.5)
+    assert hear(silence(0.1)) == []
+
+
+def test_after_a_hold_times_are_right_again() -> None:
+    events: list[Event] = []
+    hearing = Hearing("alice", "alice.1", events.append)
+    quiet, loud = silence(0.2), mark(9, 0.48)
+    for number in range(len(quiet) // FRAME):
+        hearing.feed(10 + (number + 1) * 0.02, quiet[number * FRAME : (number + 1) * FRAME].tobytes())
+    for number in range(len(loud) // FRAME):  # five seconds later
+        hearing.feed(15 + (number + 1) * 0.02, loud[number * FRAME : (number + 1) * FRAME].tobytes())
+    first = next(e for e in events if isinstance(e, MarkHeard))
+    assert first.began == pytest.approx(15.0, abs=0.03)
+
+
+def test_digits_are_heard_only_when_asked_for() -> None:
+    tones = to_int16(np.concatenate([np.zeros(RATE // 5), dtmf("5"), np.zeros(RATE // 5)]).astype(np.float32))
+    assert not [e for e in hear(tones) if isinstance(e, DtmfReceived)]
+    (digit,) = [e for e in hear(tones, digits=True) if isinstance(e, DtmfReceived)]
+    assert (digit.digit, digit.method) == ("5", "inband")
+    assert 60 <= digit.duration_ms <= 140

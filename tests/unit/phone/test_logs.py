@@ -1,0 +1,123 @@
+"""The child's last lines, SIP messages out of pjsua's log, and recordings that nobody closed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from harness.phone import recording
+from harness.phone.child.sip_log import read_connection, read_message, read_text
+from harness.phone.log_ring import LogRing, last_lines
+
+INVITE = (
+    "INVITE sip:+12065550102@127.0.0.12:5070 SIP/2.0\r\n"
+    "v: SIP/2.0/UDP 127.0.0.11:5060;rport;branch=z9hG4bKabc\r\n"
+    'From: "A;tag=no" <sip:+12065550101@example.com;x=1>;tag=from-tag\r\n'
+    "t: <sip:+12065550102@example.com>\r\n"
+    "i: call@example\r\n"
+    "CSeq: 17 INVITE\r\n\r\n"
+)
+OK = (
+    "SIP/2.0 200 OK\r\n"
+    "Via: SIP/2.0/UDP 127.0.0.11:5060;rport=5060;branch=z9hG4bKabc\r\n"
+    "From: <sip:+12065550101@example.com>;tag=from-tag\r\n"
+    "To: <sip:+12065550102@example.com>;tag=to-tag\r\n"
+    "Call-ID: call@example\r\n"
+    "CSeq: 17 INVITE\r\n\r\n"
+)
+
+
+def entry(way: str, text: str, transport: str = "UDP", remote: str = "127.0.0.11:5060") -> str:
+    """A message as pjsua logs it."""
+    preposition = "from" if way == "RX" else "to"
+    head = f"          pjsua_core.c {way} {len(text)} bytes Request msg INVITE/cseq=17 (rdata0x55) {preposition}"
+    return f"{head} {transport} {remote}:\n{text}\n--end msg--"
+
+
+def test_a_received_request_is_read() -> None:
+    message = read_message(entry("RX", INVITE))
+    assert message is not None
+    assert message.text == INVITE
+    assert (message.direction, message.transport, message.remote) == ("received", "udp", "127.0.0.11:5060")
+    assert (message.call_id, message.method, message.status) == ("call@example", "INVITE", 0)
+    assert (message.sent_by, message.branch) == ("127.0.0.11:5060", "z9hG4bKabc")
+    assert message.begins_call
+    assert not message.ours
+    assert message.local_tag == ""
+    assert message.from_uri == '"A;tag=no" <sip:+12065550101@example.com;x=1>'
+    assert message.targets() == [("+12065550102", "127.0.0.12:5070"), ("+12065550102", "example.com")]
+
+
+def test_each_side_of_a_call_is_told_by_its_tag() -> None:
+    sent, received = (read_message(entry(way, OK, "TLS")) for way in ("TX", "RX"))
+    assert sent is not None
+    assert received is not None
+    assert (sent.status, sent.ours, sent.local_tag) == (200, False, "to-tag")
+    assert (received.status, received.ours, received.local_tag) == (200, True, "from-tag")
+    assert not sent.begins_call
+
+
+def test_a_message_that_was_cut_off_is_kept_as_far_as_it_goes() -> None:
+    whole = entry("TX", INVITE)
+    message = read_message(whole[:-20])
+    assert message is not None
+    assert INVITE.startswith(message.text)
+
+
+def test_a_tel_uri_has_a_user_and_no_place() -> None:
+    text = INVITE.replace("sip:+12065550102@127.0.0.12:5070", "tel:+12065550102")
+    assert read_text(text, direction="received").targets()[0] == ("+12065550102", "")
+
+
+@pytest.mark.parametrize("line", ["pjsua_core.c Call 0 hanging up: code=0..", "", "RX 5 bytes nonsense"])
+def test_other_lines_hold_no_message(line: str) -> None:
+    assert read_message(line) is None
+    assert read_connection(line) is None
+
+
+def test_connections_are_announced() -> None:
+    opened = read_connection("tcpc0x561a1b402788 TCP transport 127.0.0.11:40001 is connecting to 127.0.0.12:5060...")
+    assert opened is not None
+    assert (opened.transport, opened.local, opened.remote) == ("tcp", "127.0.0.11:40001", "127.0.0.12:5060")
+    assert opened.handle == 0x561A1B402788
+    assert opened.host == "127.0.0.11"
+    taken = read_connection(
+        "tlstp:5061 TLS listener 127.0.0.12:5061: got incoming TLS connection from 127.0.0.1:4, sock=9"
+    )
+    assert taken is not None
+    assert (taken.transport, taken.local, taken.remote, taken.handle) == ("tls", "127.0.0.12:5061", "127.0.0.1:4", None)
+
+
+def test_the_ring_keeps_the_last_lines(tmp_path: Path) -> None:
+    path = tmp_path / "ring"
+    ring = LogRing(path)
+    assert last_lines(path) == []
+    for number in range(3):
+        ring.write(f"line {number}")
+    assert last_lines(path, 2) == ["line 1", "line 2"]
+    for number in range(20_000):
+        ring.write(f"line {number} é")
+    assert last_lines(path, 3) == [f"line {number} é" for number in range(19_997, 20_000)]
+    assert path.stat().st_size < 70_000
+    assert len(last_lines(path, 10**6)) > 1000
+    assert last_lines(tmp_path / "none") == []
+
+
+def test_a_recording_that_nobody_closed_is_mended(tmp_path: Path) -> None:
+    received, sent = recording.paths(tmp_path, "alice.1")
+    samples = (1000 * np.sin(np.arange(800))).astype(np.int16)
+    soundfile.write(received, samples, 8000, subtype="PCM_16")
+    assert recording.is_whole(received)
+    raw = bytearray(received.read_bytes())
+    raw[4:8] = raw[40:44] = b"\x00" * 4
+    received.write_bytes(raw)
+    assert not recording.is_whole(received)
+    assert recording.mend(received)
+    assert recording.is_whole(received)
+    assert np.array_equal(soundfile.read(received, dtype="int16")[0], samples)
+    assert not recording.mend(sent)
+    sent.write_bytes(b"RIFF")
+    assert not recording.mend(sent)

@@ -1,0 +1,146 @@
+"""What a call owes its far end, told from its messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.events import SipMessage
+from harness.phone.owed import acknowledgement, acknowledgement_of_success, what_is_owed
+from harness.sip.message import Message, Request, Response
+
+LOCAL, REMOTE = "127.0.0.1:5060", "127.0.0.2:5060"
+
+INVITE = (
+    "INVITE sip:b@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n"
+    "Record-Route: <sip:127.0.0.8:5080;lr>\r\nRecord-Route: <sip:127.0.0.7;lr>\r\n"
+    "From: <sip:a@example.com>;tag=fa\r\nTo: <sip:b@example.com>\r\nContact: <sip:a@127.0.0.1:5060>\r\n"
+    "Call-ID: c1\r\nCSeq: 41 INVITE\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+def answer(status: int, tag: str = ";tag=tb", extra: str = "", number: int = 41) -> str:
+    return (
+        f"SIP/2.0 {status} X\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK1\r\n{extra}"
+        f"From: <sip:a@example.com>;tag=fa\r\nTo: <sip:b@example.com>{tag}\r\nContact: <sip:b@127.0.0.2:5060>\r\n"
+        f"Call-ID: c1\r\nCSeq: {number} INVITE\r\nContent-Length: 0\r\n\r\n"
+    )
+
+
+ROUTED = "Record-Route: <sip:127.0.0.8:5080;lr>\r\nRecord-Route: <sip:127.0.0.7;lr>\r\n"
+
+
+def message(direction: str, text: str) -> SipMessage:
+    return SipMessage(
+        at=0.0,
+        phone="alice",
+        leg="alice.1",
+        direction="sent" if direction == ">" else "received",
+        transport="udp",
+        local=LOCAL,
+        remote=REMOTE,
+        text=text,
+    )
+
+
+def test_an_answered_outgoing_call_owes_a_bye() -> None:
+    owed = what_is_owed([message(">", INVITE), message("<", answer(200, extra=ROUTED))])
+    assert owed is not None
+    bye = owed.message
+    assert isinstance(bye, Request)
+    assert bye.start_line == "BYE sip:b@127.0.0.2:5060 SIP/2.0"
+    assert (bye.from_.tag, bye.to.tag, bye.call_id, str(bye.cseq)) == ("fa", "tb", "c1", "42 BYE")
+    # The caller's route set is the Record-Route of the 2xx, reversed.
+    assert [str(route.uri) for route in bye.routes] == ["sip:127.0.0.7;lr", "sip:127.0.0.8:5080;lr"]
+    assert owed.next_hop == "127.0.0.7:5060"
+    assert (owed.beaten_path, owed.local, owed.transport) == (REMOTE, LOCAL, "udp")
+
+
+def test_an_answered_incoming_call_owes_a_bye_the_other_way_round() -> None:
+    owed = what_is_owed([message("<", INVITE), message(">", answer(200))])
+    assert owed is not None
+    bye = owed.message
+    assert isinstance(bye, Request)
+    assert bye.start_line == "BYE sip:a@127.0.0.1:5060 SIP/2.0"
+    assert (bye.from_.tag, bye.to.tag, str(bye.cseq)) == ("tb", "fa", "1 BYE")
+    assert [str(route.uri) for route in bye.routes] == ["sip:127.0.0.8:5080;lr", "sip:127.0.0.7;lr"]
+
+
+def test_the_remote_target_is_the_latest_contact_and_the_number_the_next() -> None:
+    again = INVITE.replace("sip:a@127.0.0.1:5060", "sip:a@127.0.0.5:5090").replace("41 INVITE", "99 INVITE")
+    again = again.replace("To: <sip:b@example.com>", "To: <sip:b@example.com>;tag=tb")
+    own = INVITE.replace("41 INVITE", "7 INVITE").replace("To: <sip:b@example.com>", "To: <sip:b@example.com>;tag=x")
+    messages = [message("<", INVITE), message(">", answer(200)), message(">", own), message("<", again)]
+    owed = what_is_owed(messages)
+    assert owed is not None
+    assert isinstance(owed.message, Request)
+    assert owed.message.request_uri == "sip:a@127.0.0.5:5090"
+    assert str(owed.message.cseq) == "8 BYE"
+
+
+@pytest.mark.parametrize("provisional", [True, False])
+def test_an_unanswered_outgoing_call_owes_a_cancel(provisional: bool) -> None:
+    owed = what_is_owed([message(">", INVITE), *([message("<", answer(180))] if provisional else [])])
+    assert owed is not None
+    cancel = owed.message
+    assert isinstance(cancel, Request)
+    # RFC 3261 section 9.1: the same branch and number, and no tag in To.
+    assert cancel.start_line == "CANCEL sip:b@example.com SIP/2.0"
+    assert (cancel.via.branch, str(cancel.cseq), cancel.to.tag) == ("z9hG4bK1", "41 CANCEL", None)
+    assert owed.next_hop == REMOTE
+
+
+def test_the_cancel_is_of_the_invite_with_credentials() -> None:
+    second = INVITE.replace("41 INVITE", "42 INVITE").replace("z9hG4bK1", "z9hG4bK2")
+    owed = what_is_owed([message(">", INVITE), message("<", answer(407)), message(">", second)])
+    assert owed is not None
+    assert isinstance(owed.message, Request)
+    assert (owed.message.via.branch, str(owed.message.cseq)) == ("z9hG4bK2", "42 CANCEL")
+
+
+@pytest.mark.parametrize(("told", "tag"), [([], None), ([message(">", answer(180, ";tag=mine"))], "mine")])
+def test_an_incoming_call_that_rings_owes_a_refusal(told: list[SipMessage], tag: str | None) -> None:
+    owed = what_is_owed([message("<", INVITE), *told])
+    assert owed is not None
+    refusal = owed.message
+    assert isinstance(refusal, Response)
+    assert refusal.status == 480
+    assert refusal.to.tag == tag or (tag is None and refusal.to.tag)
+    assert refusal.via.branch == "z9hG4bK1"
+
+
+BYE = INVITE.replace("INVITE", "BYE").replace("To: <sip:b@example.com>", "To: <sip:b@example.com>;tag=tb")
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [],
+        [message("<", BYE)],
+        [message(">", INVITE), message("<", answer(486))],
+        [message(">", INVITE), message("<", answer(200)), message("<", BYE)],
+        [message(">", INVITE), message(">", INVITE.replace("INVITE", "CANCEL"))],
+        [message(">", "nonsense")],
+        [message(">", INVITE), message("<", answer(200).replace("Contact", "X-Contact"))],
+    ],
+    ids=["no messages", "no invite", "refused", "ended", "cancelled", "nonsense", "no contact"],
+)
+def test_nothing_is_owed(messages: list[SipMessage]) -> None:
+    assert what_is_owed(messages) is None
+
+
+def test_acknowledgements() -> None:
+    invite, refused, accepted = (Message.parse(t) for t in (INVITE, answer(487), answer(200, extra=ROUTED)))
+    assert isinstance(invite, Request)
+    assert isinstance(refused, Response)
+    assert isinstance(accepted, Response)
+    ack = acknowledgement(invite, refused)
+    assert (ack.via.branch, str(ack.cseq), ack.to.tag, ack.request_uri) == (
+        "z9hG4bK1",
+        "41 ACK",
+        "tb",
+        "sip:b@example.com",
+    )
+    ack = acknowledgement_of_success(invite, accepted, LOCAL, "tcp")
+    assert ack.via.branch != "z9hG4bK1"
+    assert (ack.via.transport, ack.request_uri, str(ack.cseq)) == ("TCP", "sip:b@127.0.0.2:5060", "41 ACK")
+    assert len(ack.routes) == 2
