@@ -73,3 +73,16 @@ def header_in_record(seen: str, subject: str, name: str, value: str, call_id: st
         evidence=[f"record {call_id}"],
         facts={"header": name, "values": [seen], "value": value, "record": True},
     )
+
+
+def header_not_in_record(seen: str | None, subject: str, name: str, call_id: str) -> Finding:
+    """The far end, which takes X- headers into its record, did not get this one."""
+    return judged(
+        "header.absent",
+        subject,
+        seen is None,
+        expected=f"no {name} among the record's variables",
+        actual="it is absent" if seen is None else f"the record says {seen!r}",
+        evidence=[f"record {call_id}"],
+        facts={"header": name, "values": [] if seen is None else [seen], "record": True},
+    )

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import signal
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from harness import integrations
+from harness.cli.live_file import exports, live_file
 from harness.cli.verify import TimingsName
 from harness.deployment import Deployment, load
-from harness.errors import SelectionError
+from harness.errors import ResourceError, SelectionError
 from harness.limits import released
 from harness.pytest_plugin.worlds import Worlds, alive_lock
 
@@ -28,11 +31,19 @@ def simulate(
     timings: Annotated[
         TimingsName, typer.Option(help="Scaled down, or as the guides have them.")
     ] = TimingsName.DOCUMENTED,
+    as_live: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write files there that describe the world as a live and a stand-in deployment."
+        ),
+    ] = None,
 ) -> None:
     """Run the simulated world until Ctrl-C, and say how to call it."""
     deployment = load(file)
     if deployment.kind != "simulated":
         raise SelectionError(f"{file}: kind: is {deployment.kind!r}; allowed: simulated")
+    if as_live is not None:
+        tenants = max(tenants, 2)  # both files may be verified at once
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(highlight=False)
     console.width = max(_WIDTH, console.width)  # a narrow terminal wraps the lines; nothing may be cut off here
@@ -49,12 +60,37 @@ def simulate(
                 )
                 for number, tenant in enumerate(replicas[deployment.name], 1):
                     _describe(console, tenant, f"{deployment.name}, tenant {number} of {tenants}")
+                if as_live is not None:
+                    _write(console, as_live, replicas[deployment.name], timings)
                 console.print("Ctrl-C ends it.")
+                console.file.flush()
                 released(alive_lock(control, deployment.name))  # returns only when the world has died
         finally:
             faults = worlds.stop()
     if faults:
         raise faults[0]
+
+
+def _write(console: Console, directory: Path, tenants: Sequence[Deployment], timings: TimingsName) -> None:
+    """One tenant is the live one, another is for the stand-in; their secrets are shown here and written nowhere."""
+    rows = {row.id for row in integrations.find(tenants[0].integration).rows}
+    kinds: tuple[Literal["live", "stand-in"], ...] = ("live", "stand-in")
+    shown = ["export HARNESS_LIVE=1"]
+    paths = []
+    for world, kind in zip(tenants, kinds, strict=False):
+        running = world.timings.quick if timings is TimingsName.QUICK else world.timings.documented
+        name, text, secrets = live_file(world, kind, running, rows)
+        path = directory / f"{name}.toml"
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ResourceError(f"{path}: cannot be written: {error.strerror}") from error
+        paths.append(path)
+        shown.append(exports(secrets))
+    console.rule("as if live: in another terminal")
+    console.print("\n".join(shown), soft_wrap=True, markup=False)
+    console.print(f"harness verify {' '.join(map(str, paths))}", soft_wrap=True, markup=False)
 
 
 def _describe(console: Console, world: Deployment, title: str) -> None:

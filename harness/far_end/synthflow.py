@@ -68,6 +68,12 @@ class CallRecord:
         return next((v for k, v in pairs if str(k).lower() == name.lower() and isinstance(v, str)), None)
 
     @property
+    def takes_headers(self) -> bool:
+        """Whether X- headers reach its variables, so that one that is missing there was not sent."""
+        found = self.plain.get("prompt_variables")
+        return isinstance(found, dict) and any(str(name).lower().startswith("x-") for name in found)
+
+    @property
     def readable(self) -> bool:
         """Whether it says what a call is told by: its status, and the number called."""
         return self.status is not None and self.number_to is not None

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.checks import audio, headers, identity, landing, session, signalling, timing
+from harness.checks import audio, headers, identity, landing, quality, session, signalling, timing
 from harness.checks.audio import Sound
 from harness.checks.finding import judged, not_observable
 from harness.events import Event, MediaState, SipMessage
@@ -48,6 +48,9 @@ class Expect:
         with self._stage.step(f"{mine.label} and {other.label} hear each other"):
             first = self._one_way(mine, other, since, deadline)
             second = self._one_way(other, mine, since, deadline)
+            if not changed:
+                for finding, speaker, listener in ((first, mine, other), (second, other, mine)):
+                    self._in_time(finding, speaker, listener)
             if first and second and first.verdict is second.verdict is Verdict.PASSED:
                 both = max(float(str(f.facts["ms"])) for f in (first, second)) / 1000
                 self._stage.scripted(max(0.0, since + both - begin), "listening")
@@ -70,6 +73,11 @@ class Expect:
 
         self._stage.later(look)
         return None
+
+    def _in_time(self, finding: Finding | None, speaker: End, listener: End) -> None:
+        # only our own ears: what a far end says of its own is as late as its saying so
+        if finding is not None and finding.strength is Strength.PROVED and isinstance(listener, Call):
+            self._stage.add(quality.delay(speaker.label, listener.label, float(str(finding.facts["ms"]))))
 
     def _direction(
         self, speaker: End, listener: End, since: float, sound: Sound | None, account: audio.Account | None
@@ -171,6 +179,20 @@ class Expect:
             self._stage.add(
                 signalling.transport(end.label, line.trunk.transport, line.trunk.port, received[0], received[1], where)
             )
+            self._over_trunk(end, line, where)
+
+    def _over_trunk(self, end: End, line: Line, where: str) -> None:
+        """The call came from the trunk's own address, where each trunk has one; names are no sign, they are shared."""
+        assert isinstance(end, StandInTalk | SynthflowTalk)
+        finding = signalling.trunk(
+            end.label,
+            line.trunk.name,
+            {trunk.name: trunk.termination for trunk in self._stage.deployment.trunks},
+            end.came_from,
+            where,
+        )
+        if finding is not None:
+            self._stage.add(finding)
 
     def header(self, name: str, value: str) -> None:
         """The INVITE has the header once, with this value."""
@@ -184,6 +206,10 @@ class Expect:
 
     def no_header(self, name: str) -> None:
         """The INVITE does not have the header."""
+        told = self._record()
+        if told is not None and told.takes_headers:
+            self._stage.add(headers.header_not_in_record(told.variable(name), self._end.label, name, told.id))
+            return
         end, invite, where = self._invite("header.absent", f"no {name}")
         if invite is not None:
             self._stage.add(headers.no_header(invite, end.label, name, where))

@@ -10,12 +10,12 @@ from dataclasses import replace
 from functools import cached_property, partial
 
 from harness.audio.marks import reply_to
-from harness.checks import audio, signalling, timing
+from harness.checks import audio, quality, signalling, timing
 from harness.checks.finding import judged, not_observable
 from harness.checks.identity import national
 from harness.deployment import Deployment, Timings, Trunk
 from harness.errors import BrokenError, FarEndError
-from harness.events import Event
+from harness.events import Event, RtpStatistics
 from harness.far_end import campaign
 from harness.far_end.synthflow import CallRecord, SynthflowApi
 from harness.limits import CallGate
@@ -68,6 +68,9 @@ class Stage:
         self.timings = timings
         self.recorder = recorder
         self.patience = deployment.expect.patience_s  #: for what nobody set a time for, in seconds
+        #: False where other processes lease these phones for their own cases: a registration that is kept would then
+        #: draw their calls, or theirs would replace it unnoticed (RFC 3261 section 10.2.1).
+        self.keeps_registrations = True
         self.findings: list[Finding] = []
         self._later: list[Callable[[], None]] = []
         self._pool = pool
@@ -405,6 +408,7 @@ class Stage:
         self._look_later()
         for call in self._every_call():
             self._no_crossing(call)
+            self._little_loss(call)
         verdict = overall(self.findings)
         if verdict is Verdict.FAILED:
             with self.step("a closer look"):
@@ -418,6 +422,11 @@ class Stage:
                     call.hang_up()
         for look in self._later:
             look()
+
+    def _little_loss(self, call: Call) -> None:
+        counters = [event for event in call.leg.events if isinstance(event, RtpStatistics)]
+        if counters and (finding := quality.loss(call.label, counters[-1])):
+            self.add(finding)
 
     def _no_crossing(self, call: Call) -> None:
         heard = call.marks_heard()
@@ -436,7 +445,9 @@ class Stage:
             self.add(
                 judged("case", self.case.id, False, expected="at least one finding", actual="nothing was looked at")
             )
-        worst = next(f for f in self.findings if f.verdict is overall(self.findings))
+            verdict = Verdict.FAILED
+        # what the deployment can do without is the reason only where there is no other
+        worst = min((f for f in self.findings if f.verdict is verdict), key=lambda f: f.dispensable)
         kind = NotObservableError if worst.verdict is Verdict.NOT_OBSERVABLE else ExpectationError
         raise kind(worst)
 
@@ -444,7 +455,8 @@ class Stage:
         """Hang up, give the phones back, keep the far end's last word."""
         with ExitStack() as stack:
             for name, phone in self._phones.items():
-                stack.callback(phone.release, keep_registration=name in self.deployment.phones)
+                kept = self.keeps_registrations and name in self.deployment.phones
+                stack.callback(phone.release, keep_registration=kept)
             for talk in self._talks:
                 keep = getattr(talk, "file_record", None)
                 if keep is not None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 GREETING = "hello-en"
 #: How long recognition may take to put it into the transcript of a call that goes on, in seconds.
 RECOGNISED_WITHIN_S = 2.5
+#: How long its end takes to get there: buffers at both ends and between them, in seconds.
+ON_ITS_WAY_S = 0.6
 #: A talk whose record could not be found, since the interface failed.
 UNKNOWN = CallRecord("", {})
 
@@ -49,6 +51,10 @@ class Talk(End, Protocol):
     @property
     def received_on(self) -> tuple[str, str] | None:
         """Transport and local ``address:port`` the INVITE came to."""
+
+    @property
+    def came_from(self) -> str | None:
+        """The ``address:port`` the INVITE came from."""
 
     @property
     def codec(self) -> str | None:
@@ -80,8 +86,17 @@ class StandInTalk(Call):
     @property
     def received_on(self) -> tuple[str, str] | None:
         """Where the INVITE came to."""
-        first = next((m for m in self.messages() if m.direction == "received" and m.text.startswith("INVITE ")), None)
+        first = self._first_invite()
         return (first.transport, first.local) if first else None
+
+    @property
+    def came_from(self) -> str | None:
+        """Where it came from."""
+        first = self._first_invite()
+        return first.remote if first else None
+
+    def _first_invite(self) -> SipMessage | None:
+        return next((m for m in self.messages() if m.direction == "received" and m.text.startswith("INVITE ")), None)
 
     def hand_over(self, group: Group, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
         """What Synthflow's transfer action does: REFER, or a call of its own that is joined to the caller's."""
@@ -255,9 +270,15 @@ class SynthflowTalk:
         return (message["transport"], message["local"]) if message else None
 
     @property
+    def came_from(self) -> str | None:
+        """Where it came from."""
+        message = self._first_invite()
+        return message.get("remote") if message else None
+
+    @property
     def codec(self) -> str | None:
         """As the far end says."""
-        found = self.refresh().witness("codec")
+        found = self._fresh("codec")
         return found if isinstance(found, str) else None
 
     def digits(self, count: int, within: float) -> tuple[str, list[str], list[int]] | None:
@@ -332,11 +353,8 @@ class SynthflowTalk:
         """The speaker says a greeting; the transcript has it, or else RTP was sent at least."""
         speaker.say(GREETING)
         self._greetings += 1
-        until = (
-            time.monotonic()
-            + len(prompt_samples(GREETING)) / SAMPLE_RATE
-            + (0.0 if self.tells_later else RECOGNISED_WITHIN_S)
-        )
+        spoken = time.monotonic() + len(prompt_samples(GREETING)) / SAMPLE_RATE
+        until = spoken + (ON_ITS_WAY_S if self.tells_later else RECOGNISED_WITHIN_S)
         while time.monotonic() < until:
             if not self.tells_later and (sound := self._greeting_in_transcript(self._greetings)):
                 return sound
