@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import signal
 import sys
 from contextlib import ExitStack
@@ -134,8 +135,9 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
             controlled=config.getoption("world_control"),
         )
         run.controls = worlds.controls
-    except BaseException:
-        worlds.stop()
+    except BaseException as error:
+        worlds.stop(keep_logs=run.directory)
+        shutil.rmtree(run.directory if isinstance(error, MistakeError) else run.control, ignore_errors=True)
         raise
     if not run.workers:
         config.stash[WATCH] = Watch(run)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import textwrap
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,23 +79,22 @@ class Tree:
         return path
 
     def start(self, *arguments: str, live: bool = True) -> subprocess.Popen[str]:
-        """Without a preflight, unless asked for: nobody is there to be looked at."""
-        environment = {"HARNESS_LIVE": "1"} if live else {}
+        """Plain pytest; without a preflight, unless asked for: nobody is there to be looked at."""
+        quick = ["-p", "no:hypothesispytest", "-p", "no:anyio"]
+        command = [sys.executable, "-m", "pytest", *quick, "scenarios", "--preflight=off", *arguments]
+        return self._start(command, {"HARNESS_LIVE": "1"} if live else {})
+
+    def harness(self, *arguments: str) -> subprocess.Popen[str]:
+        """The command line, with the project's own scenarios."""
+        return self._start([str(Path(sys.executable).with_name("harness")), *arguments], {})
+
+    def _start(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "pytest",
-                "-p",
-                "no:hypothesispytest",
-                "-p",
-                "no:anyio",
-                "scenarios",
-                "--preflight=off",
-                *arguments,
-            ],
+            command,
             cwd=self.path,
-            env={n: value for n, value in os.environ.items() if not n.startswith(("PYTEST_", "PYTHON"))} | environment,
+            env={name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))}
+            | {"TMPDIR": str(self.path / "tmp")}
+            | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -100,12 +102,32 @@ class Tree:
         )
 
     def run(self, *arguments: str, live: bool = True) -> tuple[int, str]:
-        process = self.start(*arguments, live=live)
+        return self.finished(self.start(*arguments, live=live))
+
+    @staticmethod
+    def finished(process: subprocess.Popen[str], within: float = 120.0) -> tuple[int, str]:
+        """Exit code and output of a run."""
         try:
-            output, _ = process.communicate(timeout=60)
+            output, _ = process.communicate(timeout=within)
         finally:
             process.kill()
         return process.returncode, output
+
+    def processes(self) -> Iterator[int]:
+        """Everything alive that was started from here, however far removed: it has our TMPDIR."""
+        mine = f"TMPDIR={self.path / 'tmp'}".encode()
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                if state != "Z" and mine in (entry / "environ").read_bytes().split(b"\0"):
+                    yield int(entry.name)
+
+    def nothing_left(self, within: float = 20.0) -> None:
+        """Everything is gone, or on its way out and soon gone."""
+        deadline = time.monotonic() + within
+        while left := list(self.processes()):
+            assert time.monotonic() < deadline, [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in left]
+            time.sleep(0.02)
 
     @property
     def run_directory(self) -> Path:

@@ -7,8 +7,6 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -29,25 +27,6 @@ def begun(tree, process: subprocess.Popen[str], count: int) -> None:
         time.sleep(0.02)
 
 
-def nothing_left(leader: int, within: float = 20.0) -> None:
-    """The processes of that session are gone, or on their way out and soon gone."""
-    deadline = time.monotonic() + within
-    while left := list(session(leader)):
-        assert time.monotonic() < deadline, [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in left]
-        time.sleep(0.02)
-
-
-def session(leader: int) -> Iterator[int]:
-    """The living processes of a session."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            state, _, _, sid = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
-        except OSError:
-            continue
-        if int(sid) == leader and state != "Z":
-            yield int(entry.name)
-
-
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(tree, ending: signal.Signals, workers: str) -> None:
@@ -62,7 +41,7 @@ def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(tree, ending: s
         process.kill()
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "the run was interrupted: stopped by the user" in output
-    nothing_left(process.pid)
+    tree.nothing_left()
     cases = [json.loads(path.read_text()) for path in tree.run_directory.glob("cases/*/case.json")]
     assert cases
     assert all(case["end"]["verdict"] == "broken" for case in cases)
@@ -77,7 +56,7 @@ def test_a_killed_runner_leaves_nothing_behind(tree) -> None:
         process.communicate(timeout=20)  # its workers hold the pipe, so this returns when the last one is gone
     finally:
         process.kill()
-    nothing_left(process.pid)
+    tree.nothing_left()
     cases = [json.loads(path.read_text()) for path in tree.run_directory.glob("cases/*/case.json")]
     assert [case["end"]["verdict"] for case in cases] == ["broken"]
 
@@ -97,7 +76,7 @@ def test_a_full_disk_breaks_the_run(tree) -> None:
     assert process.returncode == 3, output
     assert "evidence cannot be written" in output
     assert "Traceback" not in output
-    nothing_left(process.pid)
+    tree.nothing_left()
 
 
 def test_reports_that_cannot_be_written_are_said_at_once(tree) -> None:

@@ -1,0 +1,132 @@
+"""Runs of the project's own scenarios against the simulated world, as a user starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+DEPLOYMENTS = Path(__file__).parents[2] / "scenarios" / "deployments"
+TALKDESK = str(DEPLOYMENTS / "simulated-talkdesk.toml")
+GLADLY = str(DEPLOYMENTS / "simulated-gladly.toml")
+
+
+def case_under_way(tree, process: subprocess.Popen[str]) -> Path:
+    """Wait until a case has a call up; gives its directory."""
+    while True:
+        assert process.poll() is None, process.communicate()[0]
+        for events in tree.path.glob("reports/*/cases/*/events.jsonl"):
+            if '"confirmed"' in events.read_text():
+                return events.parent
+        time.sleep(0.02)
+
+
+def world_of(tree) -> int:
+    (found,) = [
+        pid
+        for pid in tree.processes()
+        if b"harness.simulation" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    ]
+    return found
+
+
+def test_both_integrations_at_once(tree) -> None:
+    arguments = ("--row", "TD-INBOUND", "--row", "GL-INBOUND", "--codec", "pcmu", "--auth", "ip", "-n", "2")
+    code, output = tree.finished(tree.harness("verify", TALKDESK, GLADLY, *arguments, "--reports", "reports"))
+    assert code == 0, output
+    latest = tree.path / "reports" / "latest"
+    summary = json.loads((latest / "summary.json").read_text())
+    assert set(summary["rows"]) == {"TD-INBOUND", "GL-INBOUND"}
+    assert summary["passed"] == summary["cases"] > 4
+    for name in ("report.html", "signoff.html", "junit.xml", "allure-results"):
+        assert (latest / name).exists()
+    assert not (latest / "control").exists()
+    tree.nothing_left()
+
+
+def test_a_world_made_wrong_fails_its_row(tree) -> None:
+    arguments = ("--row", "TD-INBOUND", "--transport", "udp", "--codec", "pcmu", "-n", "2", "--fault", "from-anonymous")
+    code, output = tree.finished(tree.harness("verify", TALKDESK, *arguments, "--reports", "reports"))
+    assert code == 1, output
+    assert "FAILED   TD-INBOUND[simulated-talkdesk:synthflow-udp-ip-pcmu]" in output
+
+
+@pytest.mark.parametrize("fault", ["gravity", "from-anonymous@nowhere"])
+def test_a_fault_that_does_not_exist_is_a_mistake(tree, fault: str) -> None:
+    process = tree.harness("verify", TALKDESK, "--row", "TD-INBOUND", "--fault", fault, "--reports", "reports")
+    code, output = tree.finished(process)
+    assert code == 2, output
+    assert fault in output
+    assert "allowed: " in output
+    assert len(output.splitlines()) == 1
+    assert list((tree.path / "reports").iterdir()) == []
+    tree.nothing_left()
+
+
+def test_when_the_world_dies_every_case_breaks_at_once(tree) -> None:
+    process = tree.harness(
+        "verify", TALKDESK, "--row", "HOLD", "--row", "TD-INBOUND", "-n", "2", "--reports", "reports"
+    )
+    try:
+        case_under_way(tree, process)
+        os.kill(world_of(tree), signal.SIGKILL)
+    except BaseException:
+        process.kill()
+        raise
+    code, output = tree.finished(process)
+    assert code == 3, output
+    assert "the simulated world of simulated-talkdesk died" in output
+    assert "died (exit code -9)" in output
+    tree.nothing_left()
+
+
+def test_a_killed_runner_takes_its_world_and_its_phones_along(tree) -> None:
+    process = tree.harness("verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports")
+    try:
+        case_under_way(tree, process)
+        assert len(list(tree.processes())) > 4
+    finally:
+        process.kill()
+    process.communicate()
+    tree.nothing_left()
+
+
+def test_interrupted_a_run_hangs_up_and_says_so(tree) -> None:
+    process = tree.harness("verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports")
+    try:
+        directory = case_under_way(tree, process)
+        process.send_signal(signal.SIGINT)
+    except BaseException:
+        process.kill()
+        raise
+    code, output = tree.finished(process)
+    assert code == 130, output
+    assert json.loads((directory / "case.json").read_text())["end"]["verdict"] == "broken"
+    assert "books" not in output  # the world saw every call hung up
+    tree.nothing_left()
+
+
+def test_the_world_alone_says_how_to_call_it_and_ends_on_ctrl_c(tree) -> None:
+    process = tree.harness("simulate", GLADLY)
+    assert process.stdout is not None
+    try:
+        lines = []
+        while not lines or lines[-1] != "Ctrl-C ends it.\n":
+            lines.append(process.stdout.readline())
+            assert lines[-1], lines
+        process.send_signal(signal.SIGINT)
+    except BaseException:
+        process.kill()
+        raise
+    code, output = tree.finished(process)
+    assert code == 0, output
+    said = "".join(lines)
+    assert "+16465550100" in said  # a line's number
+    assert "agent-billing" in said  # an account
+    assert "transport=udp and dial" in said
+    tree.nothing_left()
