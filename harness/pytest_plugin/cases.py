@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -156,14 +156,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     run, case = run_of(item.config), case_of(item)
     if run is None or case is None:
         return (yield)
-    with _lease(run, case) as held, place(max(places(), run.slots)):
-        item.stash[_UNDERWAY] = _Underway(case, run.replicas[case.deployment][held.index])
+    replicas = run.replicas[case.deployment]
+    first = run.slot % len(replicas)  # each worker goes back to its own, where its phones are registered
+    order = [*range(first, len(replicas)), *range(first)]
+    with _lease(run, case, order) as held, place(max(places(), run.slots)):
+        item.stash[_UNDERWAY] = _Underway(case, replicas[order[held.index]])
         return (yield)
 
 
-def _lease(run: Run, case: Case) -> Lease:
-    replicas = range(len(run.replicas[case.deployment]))
-    return lease([run.control / f"replica-{case.deployment}-{index}" for index in replicas])
+def _lease(run: Run, case: Case, order: Sequence[int]) -> Lease:
+    return lease([run.control / f"replica-{case.deployment}-{index}" for index in order])
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -79,6 +79,7 @@ def stage(
     request: pytest.FixtureRequest,
     case: Case,
     replica: Deployment,
+    run: Run,
     timings: Timings,
     recorder: CaseRecorder,
     pool: PhonePool,
@@ -88,6 +89,7 @@ def stage(
 ) -> Iterator[Stage]:
     """The stage of the case. Every group's agents are at their phones, so that a call in the wrong place is seen."""
     stage = Stage(case, replica, timings, recorder, pool, case_marks, apis(replica), gate)
+    stage.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
     request.node.stash[_STAGE] = stage
     try:
         with stage.step("phones are ready"):
