@@ -42,7 +42,7 @@ def test_bad_certificate_is_not_talked_to(stage, ai, case, caller, line, recepti
     landed = reception.expect_call(call, within=timings.ring_timeout_s + stage.patience)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
-    ai.answered_nothing(call)
+    ai.was_not_reached(call)
 
 
 @row("KEEPALIVE")

@@ -149,6 +149,25 @@ class AiPlace:
             )
         )
 
+    def was_not_reached(self, of: Call) -> None:
+        """No INVITE came to the AI since ``of`` began: one that only rang was sent all the same."""
+        seat = self.seat
+        if isinstance(seat, StandInSeat):
+            reached = [leg.id for leg in seat.phone.incoming]
+        else:
+            assert isinstance(seat, SynthflowSeat)
+            reached = [record.id for record in seat.records(of)]
+        self._stage.add(
+            judged(
+                "route.not_reached",
+                "the AI",
+                not reached,
+                expected="no INVITE is sent to the AI",
+                actual=f"{', '.join(reached)} reached it" if reached else "none was",
+                facts={"reached": reached},
+            )
+        )
+
     def early(self, of: Call) -> tuple[str, set[int]]:
         """Who can be heard before the answer, and by which marks; a stand-in's leg is taken but not answered."""
         seat = self.seat
