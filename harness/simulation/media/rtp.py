@@ -67,6 +67,34 @@ def with_payload_type(data: bytes, payload_type: int) -> bytes:
     return b"".join((data[:1], bytes((data[1] & 0x80 | payload_type,)), data[2:]))
 
 
+class _Continuity:
+    """Shifts the sequence numbers and timestamps of every source after the first, so that each follows on the last."""
+
+    def __init__(self) -> None:
+        self._source = b""
+        self._shift = (0, 0)
+        self._last = (0, 0, 0.0)  # sequence number, timestamp, and when that was
+
+    def carry_on(self, data: bytes) -> bytes:
+        if len(data) < _HEADER.size:
+            return data
+        first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
+        source = data[8:12]
+        if source != self._source:
+            if self._source:
+                before, then, at = self._last
+                elapsed = round((time.monotonic() - at) * 8000)
+                self._shift = (before + 1 - sequence, then + elapsed - timestamp)
+                second |= 0x80  # the marker: a new talkspurt
+            self._source = source
+        by_sequence, by_timestamp = self._shift
+        if by_sequence or by_timestamp:
+            sequence, timestamp = (sequence + by_sequence) & 0xFFFF, (timestamp + by_timestamp) & 0xFFFFFFFF
+            data = _HEADER.pack(first, second, sequence, timestamp, ssrc) + data[_HEADER.size :]
+        self._last = (sequence, timestamp, time.monotonic())
+        return data
+
+
 class RtpPort:
     """A leg's end of its media: RTP on an even port, RTCP on the next (RFC 3550 section 11).
 
@@ -87,6 +115,7 @@ class RtpPort:
         self.on_packet: Callable[[bytes], None] | None = None
         self.on_control: Callable[[bytes], None] | None = None
         self.received = self.sent = 0
+        self._outgoing = _Continuity()
         self.last_received = time.monotonic()
         self._loop.add_reader(self._rtp.fileno(), self._read)
         self._loop.add_reader(self._rtcp.fileno(), self._read_control)
@@ -101,10 +130,14 @@ class RtpPort:
         self._settled = False
 
     def send(self, data: bytes) -> None:
-        """Send a packet, if it is known where to; what the network does not take is lost, as RTP is."""
+        """Send a packet, if it is known where to; what the network does not take is lost, as RTP is.
+
+        Whoever the packets come from, their sequence goes on: an SBC's leg is one stream to its peer (RFC 3550 section
+        7.1 has translators care for that), and a jump would count as loss with peers that do not look at the SSRC.
+        """
         if self.remote is not None:
             self.sent += 1
-            _send(self._rtp, data, self.remote)
+            _send(self._rtp, self._outgoing.carry_on(data), self.remote)
 
     def send_control(self, data: bytes) -> None:
         """Send an RTCP packet."""

@@ -53,6 +53,8 @@ class Ticker:
             return
         loop = asyncio.get_running_loop()
         self._due += TICK
-        if loop.time() - self._due > _MOST_LATE:
+        late = loop.time() - self._due
+        if late > _MOST_LATE:
+            _log.warning("the clock was %.0f ms late: this machine is too busy", 1000 * late)
             self._due = loop.time()
         self._handle = loop.call_at(self._due, self._tick)

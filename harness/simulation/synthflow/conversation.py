@@ -128,7 +128,8 @@ class Conversation:
         if self._media is None or self._channel is not None or self._call.state == "ended":
             return
         voice = self._assistant.voice if self._assistant else None
-        self._channel = self._service.studio.open(self._media, self, voice)
+        channel = self._channel = self._service.studio.open(self._media, self, voice)
+        self.record.listening(lambda: channel.packets)
         self.record.say("bot", "[speaks]")
         self._note_codec()
 
@@ -307,7 +308,7 @@ class Conversation:
         assert self._media is not None
         self._second, self._second_media = second, second_media
         if self._channel is not None:
-            self.record.rx_packets = self._channel.packets
+            self.record.listening(None)
             self._channel.close()
             self._channel = None
         self._relay = couple(self._media, second_media)
@@ -343,7 +344,7 @@ class Conversation:
     def _ended(self, end: End) -> None:
         record = self.record
         if self._channel is not None:
-            record.rx_packets = self._channel.packets
+            record.listening(None)
             self._channel.close()
             self._channel = None
         if self._relay is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,7 +54,8 @@ class CallRecord:
     digits: list[dict[str, Any]] = field(default_factory=list)
     messages: list[Traced] = field(default_factory=list)
     codec: str | None = None
-    rx_packets: int = 0
+    counter: Callable[[], int] | None = None  #: RTP packets received, while somebody listens
+    rx_packets: int = 0  #: those received by listeners of before
 
     @staticmethod
     def new_id() -> str:
@@ -87,6 +88,12 @@ class CallRecord:
             {"digit": digit.digit, "at": time.time(), "method": digit.method, "duration_ms": digit.duration_ms}
         )
         self.say("human", f"[pressed {digit.digit}]")
+
+    def listening(self, counter: Callable[[], int] | None) -> None:
+        """Somebody listens from now on, and counts packets; or nobody does any more."""
+        if self.counter is not None:
+            self.rx_packets += self.counter()
+        self.counter = counter
 
     def trace(self, traced: Traced) -> None:
         """A message of the call."""
@@ -131,7 +138,7 @@ class CallRecord:
                 "messages": [_plain(message) for message in self.messages],
                 "codec": self.codec,
                 "assistant": self.assistant,
-                "rx_packets": self.rx_packets,
+                "rx_packets": self.rx_packets + (self.counter() if self.counter else 0),
                 "answered_at": self.answered_at,
                 "released_at": self.released_at,
             },
@@ -168,7 +175,7 @@ class Records:
         record = self._by_call_id.get(sip_call_id)
         if record is not None:
             record.trace(traced)
-        elif traced.direction == "received" and traced.data.startswith(b"INVITE "):
+        elif traced.data.startswith(b"INVITE "):
             if len(self._early) >= _MOST_WAITING:
                 self._early.pop(next(iter(self._early)))
             self._early.setdefault(sip_call_id, []).append(traced)
@@ -185,6 +192,7 @@ class Records:
 
     def also(self, record: CallRecord, sip_call_id: str) -> None:
         """Another SIP call belongs to it (a warm transfer's)."""
+        record.messages += self._early.pop(sip_call_id, [])
         self._by_call_id[sip_call_id] = record
 
     def get(self, call_id: str) -> CallRecord | None:

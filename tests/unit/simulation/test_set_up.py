@@ -1,0 +1,305 @@
+"""What a tenant is made of before a call comes: addresses, certificates, faults, numbers, routes, records."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from harness.deployment import Deployment, load
+from harness.errors import SelectionError
+from harness.simulation import addresses
+from harness.simulation.addresses import StartError, take_block
+from harness.simulation.faults import FAULTS, Fault, Faults
+from harness.simulation.firewall import Firewall
+from harness.simulation.identity import Caller
+from harness.simulation.media.digits import ReceivedDigit
+from harness.simulation.numbering import e164, national, number_of
+from harness.simulation.pki import Authority
+from harness.simulation.platform.routes import GroupRoute, LineRoute, Routes
+from harness.simulation.synthflow.record import CallRecord, Records
+from harness.simulation.wire.transport import REJECT, Passage, Traced
+from harness.sip.message import Request
+from harness.sip.uri import Uri
+
+DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
+
+
+def deployment(name: str = "talkdesk") -> Deployment:
+    return load(DEPLOYMENTS / f"simulated-{name}.toml")
+
+
+def faults(name: str = "talkdesk") -> Faults:
+    return Faults(name, frozenset(deployment(name).lines))
+
+
+# -- addresses
+
+
+def test_blocks_are_ones_own_until_they_are_released() -> None:
+    blocks = [take_block() for _ in range(3)]
+    assert len({str(block) for block in blocks}) == 3
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other, pytest.raises(OSError, match="in use"):
+        other.bind((blocks[0][1].rpartition(".")[0] + ".254", addresses.LOCK_PORT))
+    for block in blocks:
+        block.release()
+    with pytest.raises(IndexError):
+        blocks[0][254]
+
+
+@pytest.mark.parametrize("number", [errno.EADDRNOTAVAIL, errno.EACCES])
+def test_without_loopback_aliases_it_says_so(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    class Unable(socket.socket):
+        def bind(self, address: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket, "socket", Unable)
+    with pytest.raises(StartError, match=r"127\.0\.0\.0/8") as refused:
+        take_block()
+    assert refused.value.kind == "no-loopback"
+
+
+# -- certificates
+
+
+def test_certificates_good_and_bad(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "pki")
+    ca = x509.load_pem_x509_certificate(authority.ca_file.read_bytes())
+    good = authority.issue("good", ["sip.example", "127.0.0.5"])
+    certificate = x509.load_pem_x509_certificate(good.certificate.read_bytes())
+    certificate.verify_directly_issued_by(ca)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["sip.example"]
+    assert [str(ip) for ip in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.5"]
+    bad = {
+        kind: x509.load_pem_x509_certificate(files.certificate.read_bytes())
+        for kind, files in authority.bad_certificates("bad", ["sip.example"]).items()
+    }
+    assert bad["expired"].not_valid_after_utc < certificate.not_valid_before_utc.replace(year=9999)
+    assert bad["expired"].not_valid_after_utc < ca.not_valid_after_utc
+    bad["expired"].verify_directly_issued_by(ca)
+    with pytest.raises(ValueError, match="Issuer"):
+        bad["self-signed"].verify_directly_issued_by(ca)
+    wrong = bad["wrong-name"].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "sip.example" not in wrong.get_values_for_type(x509.DNSName)
+    assert isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "pki").iterdir()} == {0o600}
+    authority.shred()
+    assert not (tmp_path / "pki").exists()
+
+
+# -- faults
+
+
+def test_every_fault_is_in_the_catalogue() -> None:
+    assert set(FAULTS) == set(Fault)
+
+
+def test_a_fault_holds_for_its_line_or_for_all() -> None:
+    switch, changes = faults(), []
+    switch.on_change.append(lambda: changes.append(switch.listed()))
+    switch.set("from-anonymous", "inbound")
+    assert switch.on(Fault.FROM_ANONYMOUS, "inbound")
+    assert not switch.on(Fault.FROM_ANONYMOUS, "ivr")
+    switch.set("from-anonymous")
+    assert switch.on(Fault.FROM_ANONYMOUS, "ivr")
+    switch.clear("from-anonymous")
+    switch.clear("from-anonymous", "inbound")
+    assert not switch
+    assert changes == [
+        ["from-anonymous@inbound"],
+        ["from-anonymous", "from-anonymous@inbound"],
+        ["from-anonymous@inbound"],
+        [],
+    ]
+    switch.set("heavy-loss")
+    switch.clear_all()
+    assert switch.listed() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "says"),
+    [
+        ("nonsense", None, "allowed: ai-leg-left-behind"),
+        ("selector-wrong", None, "one of gladly"),
+        ("password-wrong", "inbound", "whole tenant"),
+        ("from-anonymous", "nowhere", "no such line"),
+    ],
+)
+def test_what_is_no_fault_here_is_refused(name: str, line: str | None, says: str) -> None:
+    with pytest.raises(SelectionError, match=says):
+        faults().set(name, line)
+
+
+def test_the_firewall_stops_its_transport_alone() -> None:
+    switch = faults()
+    firewall = Firewall(switch)
+    udp = Passage("in", "udp", ("127.0.0.1", 1), ("127.0.0.2", 2), b"x")
+    tcp = Passage("in", "tcp", ("127.0.0.1", 1), ("127.0.0.2", 2), b"x")
+    assert firewall.judge(udp) == b"x"
+    switch.set("firewall-udp-32681")
+    switch.set("firewall-tcp-32681-rejected")
+    assert firewall.judge(udp) is None
+    assert firewall.judge(tcp) is REJECT
+    assert firewall.shut == {"udp", "tcp"}
+
+
+# -- numbers and callers
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("+13125550100", "+13125550100"),
+        ("3125550100", "+13125550100"),
+        ("13125550100", "+13125550100"),
+        ("(312) 555-0100", "+13125550100"),
+        ("011 44 20 7946 0100", "+442079460100"),
+        ("anonymous", None),
+        ("", None),
+    ],
+)
+def test_numbers_as_people_write_them(text: str, number: str | None) -> None:
+    assert e164(text, "US") == number
+
+
+def test_numbers_in_uris() -> None:
+    assert number_of(Uri.parse("tel:+1-312-555-0100"), "US") == "+13125550100"
+    assert number_of(Uri.parse("sip:3125550100;phone-context=+1@x"), "US") == "+13125550100"
+    assert number_of(Uri.parse("sip:127.0.0.1"), "US") is None
+    assert national("+13125550100") == "3125550100"
+
+
+def invite(*headers: tuple[str, str], from_: str = "<sip:+14155550101@carrier.example>;tag=1") -> Request:
+    lines = [("From", from_), ("To", "<sip:x@y>"), ("Call-ID", "1"), ("CSeq", "1 INVITE"), *headers]
+    return Request.build("INVITE", "sip:x@y", lines)
+
+
+def test_a_trusted_peers_assertion_is_believed_and_nobody_elses() -> None:
+    request = invite(("P-Asserted-Identity", "<sip:+14155550102@carrier.example>"))
+    assert Caller.of(request, "US", asserted=True).number == "+14155550102"
+    assert Caller.of(request, "US", asserted=False).number == "+14155550101"
+
+
+def test_a_withheld_number_is_shown_to_nobody_and_asserted_to_the_trusted() -> None:
+    request = invite(
+        ("P-Asserted-Identity", "<sip:+14155550101@carrier.example>"),
+        ("Privacy", "id"),
+        from_='"Anonymous" <sip:anonymous@anonymous.invalid>;tag=1',
+    )
+    caller = Caller.of(request, "US", asserted=True)
+    assert str(caller.from_("here")) == '"Anonymous" <sip:anonymous@anonymous.invalid>'
+    assert caller.asserted("here") == [("P-Asserted-Identity", "<sip:+14155550101@here>"), ("Privacy", "id")]
+    assert str(caller.showing("+13125550100").from_("here")) == "<sip:+13125550100@here>"
+
+
+# -- routes
+
+
+def test_every_number_of_the_plan_leads_somewhere() -> None:
+    plan = deployment()
+    routes = Routes(plan, faults())
+    for line, trunk, number in plan.all_dids():
+        route = routes.find(number)
+        assert isinstance(route, LineRoute)
+        assert (route.name, route.trunk) == (line, trunk)
+        assert routes.trunk(route).name == trunk
+    for name, group in plan.groups.items():
+        assert routes.find(group.did) == GroupRoute(name)
+    assert routes.find(plan.numbers.no_such_number or "") is None
+
+
+def test_wrong_settings_lead_elsewhere() -> None:
+    switch = faults()
+    routes = Routes(deployment(), switch)
+    route = routes.line("inbound", "tls-ip")
+    right = (
+        routes.assistant(route).did,
+        routes.trunk(route).name,
+        routes.fallback(route),
+        routes.ring_timeout(route, 2),
+    )
+    assert right == ("+12065550100", "tls-ip", "reception", 2)
+    for fault in ("route-wrong-did", "route-wrong-trunk", "fallback-wrong-group", "ring-timeout-wrong", "group-wrong"):
+        switch.set(fault, "inbound")
+    assert routes.assistant(route).did != right[0]
+    assert routes.assistant(route).behaviour == "talks"
+    assert routes.trunk(route).ai == "synthflow"
+    assert routes.trunk(route).name != right[1]
+    assert routes.fallback(route) not in (right[2], None)
+    assert routes.ring_timeout(route, 2) == 5
+    assert routes.group_behind("billing", "inbound") == "support"
+    assert routes.group_behind("billing", "ivr") == "billing"
+    switch.set("fallback-missing")
+    assert routes.fallback(route) is None
+
+
+# -- call records
+
+
+def traced(text: bytes, direction: str = "received") -> Traced:
+    return Traced(1.0, "synthflow", direction, "udp", ("127.0.0.1", 32681), ("127.0.0.2", 5060), text)  # type: ignore[arg-type]
+
+
+def test_messages_from_before_the_record_belong_to_it() -> None:
+    records = Records()
+    records.trace("call-1", traced(b"INVITE sip:x SIP/2.0\r\n"))
+    records.trace("call-2", traced(b"OPTIONS sip:x SIP/2.0\r\n"))
+    record = CallRecord("id", "+14155550101", "+12065550100")
+    records.add(record, "call-1")
+    records.trace("call-1", traced(b"SIP/2.0 100 Trying\r\n", "sent"))
+    told = record.plain()["witness"]["messages"]
+    assert [(m["direction"], m["local"], m["text"][:7]) for m in told] == [
+        ("received", "127.0.0.1:32681", "INVITE "),
+        ("sent", "127.0.0.1:32681", "SIP/2.0"),
+    ]
+
+
+def test_a_prepared_id_is_used_once() -> None:
+    records = Records()
+    prepared = records.prepare()
+    first, second = CallRecord("a", "", ""), CallRecord("b", "", "")
+    records.add(first, "1")
+    records.add(second, "2")
+    records.rename(first, prepared)
+    records.rename(second, prepared)
+    assert records.get(prepared) is first
+    assert records.get("a") is None
+    assert records.get("b") is second
+    assert records.newest_first() == [first, second]
+
+
+def test_old_records_make_room() -> None:
+    records = Records(most=2)
+    for number in range(3):
+        records.add(CallRecord(str(number), "", ""), f"call-{number}")
+    assert [record.id for record in records.newest_first()] == ["2", "1"]
+    assert records.of_sip("call-0") is None
+
+
+def test_a_record_tells_what_was_heard() -> None:
+    record = CallRecord("id", "+14155550101", "+12065550100")
+    record.hear(7, 100.0, 100.1, -15.0)
+    record.hear(7, 100.0, 100.3, -15.5)
+    record.hear(9, 101.0, 101.1, -20.0)
+    record.press(ReceivedDigit("0", 160, "rfc4733"))
+    record.ended("completed", "caller", "normal clearing", "human_hangup")
+    record.ended("failed", None, "too late")
+    told = record.plain()
+    assert [(m["mark"], m["at"], m["until"]) for m in told["witness"]["marks"]] == [
+        (7, 100.0, 100.3),
+        (9, 101.0, 101.1),
+    ]
+    assert told["witness"]["digits"][0]["method"] == "rfc4733"
+    assert told["transcript"] == "human: [mark 7]\nhuman: [mark 9]\nhuman: [pressed 0]"
+    assert (told["status"], told["telephony_hangup"], told["end_call_reason"]) == (
+        "completed",
+        "caller",
+        "human_hangup",
+    )
