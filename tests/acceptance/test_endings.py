@@ -27,8 +27,7 @@ def begun(tree, process: subprocess.Popen[str], count: int) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize(("ending", "workers"), [(signal.SIGINT, "2"), (signal.SIGTERM, "0")])
 def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(tree, ending: signal.Signals, workers: str) -> None:
     tree.scenarios(WAITS)
     files = [argument for name in ("one", "other") for argument in ("--deployment", str(tree.deployment(name)))]
