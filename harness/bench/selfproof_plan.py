@@ -89,7 +89,7 @@ FAULTS: Mapping[str, tuple[Where, ...]] = {
     "payload-mismatch": _EVERY_CALL,
     "srtp-mismatch": _EVERY_CALL,
     "audio-crossed": _EVERY_CALL,
-    "heavy-loss": _EVERY_CALL,
+    "heavy-loss": (_at("TD-CAPACITY"), _at("CONCURRENT")),  # a share needs packets to be a share of
     "high-delay": _EVERY_CALL,
     "from-anonymous": _EVERY_CALL,
     "from-trunk-did": _EVERY_CALL,
@@ -131,7 +131,7 @@ PAIRS: tuple[tuple[str, str, Where], ...] = (
     ("from-national", "payload-mismatch", _at(*_INBOUND)),
     ("from-trunk-did", "g711-one-side", _at(*_INBOUND)),
     ("from-other-number", "high-delay", _at(*_INBOUND)),
-    ("from-anonymous", "heavy-loss", _at(*_INBOUND)),
+    ("from-anonymous", "heavy-loss", _at("CONCURRENT")),
     ("route-wrong-trunk", "from-national", _at("TD-INBOUND", authentication="digest", ai="synthflow")),
     ("assistant-not-attached", "fallback-missing", _at(*_INBOUND, ai="synthflow")),
     ("concurrency-exhausted", "fallback-missing", _at(*_INBOUND, ai="synthflow")),

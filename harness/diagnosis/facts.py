@@ -77,6 +77,7 @@ KNOWN: Mapping[str, Kind] = {
         "the AI's port, asked directly", "connect to the AI's address and port from the platform's network"
     ),
     "probe.certificate": Kind("the AI's certificate", "openssl s_client -connect HOST:32682 -servername HOST"),
+    "icmp": Kind("an ICMP answer to the datagrams", "capture ICMP where the datagrams are sent"),
     "probe.termination": Kind("the platform's port, asked directly", "send OPTIONS to the Termination URI"),
     # audio with the AI
     "audio.to_ai": Kind("what the AI hears of the caller", _AI_LOG),

@@ -15,6 +15,8 @@ from harness.sip.message import Request, Response
 #: Sooner than this after the INVITE nobody can have waited for anything.
 AT_ONCE_S = 1.0
 
+#: The words of an operating system, not of a SIP server.
+_OF_THE_STACK = re.compile(r"connection (was )?(refused|reset)|unreachable|errno", re.I)
 _CHALLENGES = (401, 407)
 _ABOUT = (
     (re.compile(r"unknown user|no such user|user not found", re.I), "the user name"),
@@ -56,6 +58,8 @@ def _probes(scene: Scene) -> None:
             record = event.record
             if record.get("of") == "termination":
                 scene.facts.tell("probe.termination", record.get("reach"), event.source)
+                if record.get("reach") == "refuses" and scene.axes.get("transport") == "udp":
+                    scene.facts.tell("icmp", "rejected", event.source)
             else:
                 scene.facts.tell("probe.ai", record.get("reach"), event.source)
                 scene.facts.tell("probe.certificate", record.get("certificate"), event.source)
@@ -69,7 +73,12 @@ def _registration(scene: Scene) -> None:
     for finding in scene.of("registration"):
         code = finding.facts.get("code")
         refused = _refused_connection(scene) if code in (0, 408, 503) else ()
-        answer: object = "connection refused" if refused else "none" if code in (0, 408) else code
+        reason = str(finding.facts.get("reason") or "")
+        answer: object = code
+        if code in (0, 408) or (code == 503 and not reason):
+            answer = "none"
+        if refused or (code == 503 and _OF_THE_STACK.search(reason)):
+            answer = "connection refused"  # RFC 3261 section 8.1.3.1: a transport error counts as 503
         facts.tell("registration.answer", answer, *finding.evidence, *refused, finding.actual)
         facts.tell("registration.refusal", about(finding.facts.get("reason")), finding.actual)
     for finding in scene.of("timing.within"):
@@ -80,6 +89,8 @@ def _registration(scene: Scene) -> None:
         if "registrations" in record.record:
             facts.tell("registration.target", _target(scene, record.record.get("termination_uri")), record.source)
             facts.tell("registration.user", _user(scene, record.record.get("username")), record.source)
+    if scene.of("registration", "timing.within") and scene.axes.get("ai") == "stand-in":
+        facts.tell("registration.target", "the Termination URI", "the stand-in was told it by the deployment file")
     _registers(scene)
 
 
@@ -97,7 +108,7 @@ def _refused_connection(scene: Scene) -> tuple[str, ...]:
     return tuple(
         f"{event.phone}: {event.reason} ({event.transport} to {event.remote})"
         for event in scene.events
-        if isinstance(event, TransportFailed) and "refused" in event.reason.lower()
+        if isinstance(event, TransportFailed) and _OF_THE_STACK.search(event.reason)
     )
 
 
@@ -284,6 +295,8 @@ def _instead(scene: Scene) -> None:
     confirmed = next((s for s in states if s.state == "confirmed"), None)
     ended = next((s for s in states if s.state == "disconnected"), None)
     final = next((s for s in states if s.state == "disconnected" and s.code >= 300), None)
+    if final is not None and final.code == 487 and _gave_up(scene, call):
+        final = ended = None  # the harness itself hung up on a call that nobody answered
     if confirmed is not None:
         facts.tell("caller.end", "answered", f"{call.leg} confirmed")
     elif final is not None:
@@ -306,6 +319,11 @@ def _instead(scene: Scene) -> None:
         facts.tell(
             "instead.when", "at once" if after < AT_ONCE_S else "after waiting", f"{after:.2f} s after the INVITE"
         )
+
+
+def _gave_up(scene: Scene, call: LegStarted) -> bool:
+    sent = (e for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg and e.direction == "sent")
+    return any(e.text.startswith("CANCEL ") for e in sent)
 
 
 def _invited_at(scene: Scene, call: LegStarted) -> float:

@@ -74,8 +74,8 @@ def _unanswered(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
         pass
     elif facts.value("caller.end") in ("refused", "still ringing") or facts.value("instead") not in (None, "nobody"):
         found.setdefault("reach", [])
-    configured = facts.value("fallback.configured") is True
-    if "reach" in found and configured and facts.value("caller.end") == "refused":
+    turned_away = facts.value("caller.end") == "refused" or facts.value("instead") == "another group"
+    if "reach" in found and facts.value("fallback.configured") is True and turned_away:
         found.setdefault("fallback", [])
 
 

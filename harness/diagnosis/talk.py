@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+from harness.audio.marks import reply_to
 from harness.checks import identity
 from harness.diagnosis.derive import Scene
-from harness.events import MediaState, RtpStatistics
+from harness.events import LegStarted, MarkHeard, MediaState, RtpStatistics
 from harness.sip.grammar import SipSyntaxError
 from harness.verdict import Finding
 
@@ -39,8 +40,9 @@ def _audio(scene: Scene) -> None:
         if told[name]:
             worst = next((f for f in told[name] if scene.failed(f)), told[name][0])
             facts.tell(name, _heard(scene, worst), *_shown(worst))
-            stopped = scene.failed(told[name][-1]) and not scene.failed(told[name][0])
-            facts.tell("audio.stopped", True if stopped else None, *_shown(told[name][-1]))
+            last = told[name][-1]
+            stopped = scene.failed(last) and (not scene.failed(told[name][0]) or _was_heard(scene, last))
+            facts.tell("audio.stopped", True if stopped else None, *_shown(last))
     facts.tell("audio.stopped", False if told["audio.to_ai"] or told["audio.to_caller"] else None)
     failing = [f for f in told["audio.agent"] if scene.failed(f)]
     if failing:
@@ -59,6 +61,17 @@ def _audio(scene: Scene) -> None:
             facts.tell("audio.to_caller" if role == "caller" else "audio.to_ai", "crossed", finding.actual)
     for finding in scene.of("audio.echo"):
         facts.tell("echo", True if scene.failed(finding) else None, finding.subject)
+
+
+def _was_heard(scene: Scene, finding: Finding) -> bool:
+    """Whether the listener, a phone of ours, heard the speaker at some time before."""
+    speaker, _, listener = finding.subject.partition(" → ")
+    voices = {e.mark for e in scene.events if isinstance(e, LegStarted) and e.leg == speaker}
+    own = {e.mark for e in scene.events if isinstance(e, LegStarted) and e.leg == listener}
+    name = speaker.removeprefix("assistant ")
+    if scene.deployment is not None and name in scene.deployment.assistants:
+        voices |= {scene.deployment.assistants[name].voice or -1} | {reply_to(mark) for mark in own}
+    return any(isinstance(e, MarkHeard) and e.leg == listener and e.mark in voices for e in scene.events)
 
 
 def direction_of(scene: Scene, finding: Finding) -> str:
@@ -81,7 +94,8 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
         kind = "crossed" if all(isinstance(mark, int) and mark < 240 for mark in _marks(foreign)) else "other"
     if kind == "silence" and packets == 0:
         kind = "no-rtp"
-    words = {"no-rtp": "nothing", "silence": "silence", "other": "noise", "crossed": "crossed", "echo": "echo"}
+    words = {"no-rtp": "nothing", "unmarked": "no mark", "silence": "silence", "other": "noise", "crossed": "crossed"}
+    words["echo"] = "echo"
     # Without the AI's side nobody can tell what a sound is that is not a mark: it speaks, or it is noise.
     if kind == "other" and not scene.vantage.sees("ai"):
         return None

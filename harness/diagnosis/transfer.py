@@ -70,12 +70,20 @@ def _target(scene: Scene, text: str) -> str | None:
     number = number_in(text)
     if scene.deployment is None or number is None:
         return None
-    groups = {group.did for group in scene.deployment.groups.values()}
-    if scene.line is not None:
-        wanted = scene.deployment.assistants[scene.line[1].assistant].transfer_to
-        if wanted is not None and scene.deployment.groups[wanted].did == number:
-            return "the group's number"
-    return "another group's number" if number in groups else "nobody's number"
+    groups = {name: group.did for name, group in scene.deployment.groups.items()}
+    if number not in groups.values():
+        return "nobody's number"
+    wanted = _wanted(scene)
+    return "the group's number" if wanted is None or groups[wanted] == number else "another group's number"
+
+
+def _wanted(scene: Scene) -> str | None:
+    """The group whose number a transfer should name: the line's assistant's, else the one the case waited for."""
+    assert scene.deployment is not None
+    if scene.line is not None and (found := scene.deployment.assistants[scene.line[1].assistant].transfer_to):
+        return found
+    waited = [str(finding.facts.get("wanted")) for finding in scene.of("landing")]
+    return next((name for name in waited if name in scene.deployment.groups), None)
 
 
 def _host(scene: Scene, seen: Seen) -> str | None:
@@ -134,6 +142,10 @@ def _by_record(scene: Scene) -> None:
         for action in listed:
             if isinstance(action, dict) and "transfer" in str(action.get("name", "")):
                 scene.facts.tell("transfer.asked", True, record.source)
+                way = {"cold": "REFER", "warm": "INVITE"}.get(str(action.get("type")))
+                scene.facts.tell("transfer.way", way, record.source)
+                if scene.at_ai and scene.facts.value("transfer.answer") is None:
+                    scene.facts.tell("transfer.answer", "never sent", record.source)
                 scene.facts.tell("transfer.target", _target(scene, f"tel:{action.get('to')}"), record.source)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.scenario.stage import Stage
 
 #: Failures after which it matters whether the trunk's ports answer at all.
-_OF_REACH = ("landing.answered_by", "route.tried", "registration", "phone.wait")
+_OF_REACH = ("landing", "landing.answered_by", "route.tried", "registration", "phone.wait")
 
 
 def look_closer(stage: Stage, began: float) -> None:

@@ -95,7 +95,7 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio", "codec"),
         conditions=(
             when("codec.sides", "different"),
-            when("audio.to_ai", "nothing", "silence", "noise"),
+            when("audio.to_ai", "nothing", "silence", "noise", "no mark"),
             when("audio.to_caller", "nothing", "silence", "noise"),
             unless("audio.stopped", True),
         ),
@@ -107,7 +107,7 @@ AUDIO: tuple[Rule, ...] = (
         cause="payload-mismatch",
         symptoms=("audio",),
         conditions=(
-            when("audio.to_ai", "noise"),
+            when("audio.to_ai", "noise", "no mark"),
             when("audio.to_caller", "noise"),
             _SAME_CODEC,
             unless("loss", "heavy"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.conditions import Condition, not_shown, unless, when
 from harness.diagnosis.rule import Rule, Symptom
 
 #: A call that is not taken leaves everything after it undone.
@@ -27,6 +27,8 @@ _ALL_LATER: tuple[Symptom, ...] = (
 _NOTHING = when("ai.saw", "nothing")
 _REFUSED = when("ai.saw", "refused")
 _TAKEN = unless("ai.saw", "nothing", "refused", "rang")
+_ANSWERING = unless("probe.ai", "silent", "refuses")
+_ANSWERING_HERE = unless("probe.termination", "silent", "refuses")
 _GOOD_CERTIFICATE = unless("probe.certificate", "expired", "wrong name", "untrusted")
 
 _PORTS = (("udp", 32681), ("tcp", 32681), ("tls", 32682))
@@ -36,64 +38,104 @@ def _firewalls() -> Iterator[Rule]:
     for transport, port in _PORTS:
         cause = f"firewall-{transport}-{port}"
         over = when("transport", transport)
-        for suffix, reach, moment, does in (
-            ("", "silent", "after waiting", "answers nothing"),
-            ("-rejected", "refuses", "at once", "refuses connections"),
-        ):
+        yield from _dropping(cause, over, transport)
+        yield from _rejecting(f"{cause}-rejected", over, transport)
+    yield Rule(
+        id="registration.firewall-udp-32681-rejected.unheard",
+        cause="firewall-udp-32681-rejected",
+        symptoms=("registration",),
+        essential=(when("transport", "udp"), when("registration.answer", "none")),
+        conditions=(when("probe.termination", "silent"), not_shown("registration.target", "another host"), _ICMP),
+        because="REGISTER was not answered; who rejects UDP says so by ICMP, which may not have got back to the sender",
+    )
+
+
+_ICMP = when("icmp", "rejected")
+
+
+def _dropping(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
+    """Silence. Over UDP a rejection may be as silent, and is told by its speed."""
+    waited = (when("instead.when", "after waiting"),) if transport == "udp" else ()
+    unheard = (unless("icmp", "rejected"),) if transport == "udp" else ()
+    yield Rule(
+        id=f"reach.{cause}",
+        cause=cause,
+        symptoms=("reach", "fallback"),
+        essential=(over,),
+        conditions=(_NOTHING, when("probe.ai", "silent"), *waited),
+        consequences=_ALL_LATER,
+        because="nothing reached the AI, and its port, asked directly, answers nothing",
+    )
+    yield Rule(
+        id=f"reach.{cause}.here",
+        cause=cause,
+        symptoms=("reach", "fallback"),
+        essential=(over,),
+        conditions=(_NOTHING, when("probe.termination", "silent"), unless("probe.ai", "silent", "refuses"), *waited),
+        consequences=_ALL_LATER,
+        because="nothing reached the AI, and the platform's own port for it answers nothing",
+    )
+    yield Rule(
+        id=f"registration.{cause}",
+        cause=cause,
+        symptoms=("registration",),
+        essential=(over, when("registration.answer", "none")),
+        conditions=(when("probe.termination", "silent"), not_shown("registration.target", "another host"), *unheard),
+        because="REGISTER was not answered, and the platform's port answers nothing, asked directly",
+    )
+
+
+def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
+    """A refusal at once, by RST or ICMP."""
+    told = ("silent", "refuses") if transport == "udp" else ("refuses",)
+    at_once = (when("instead.when", "at once"),) if transport == "udp" else ()
+    yield Rule(
+        id=f"reach.{cause}",
+        cause=cause,
+        symptoms=("reach", "fallback"),
+        essential=(over,),
+        conditions=(_NOTHING, when("probe.ai", *told), *at_once),
+        consequences=_ALL_LATER,
+        because="nothing reached the AI, and its port is refused at once",
+    )
+    yield Rule(
+        id=f"reach.{cause}.here",
+        cause=cause,
+        symptoms=("reach", "fallback"),
+        essential=(over,),
+        conditions=(_NOTHING, when("probe.termination", *told), unless("probe.ai", "silent", "refuses"), *at_once),
+        consequences=_ALL_LATER,
+        because="nothing reached the AI, and the platform's own port for it is refused at once",
+    )
+    yield Rule(
+        id=f"registration.{cause}",
+        cause=cause,
+        symptoms=("registration",),
+        essential=(over, when("registration.answer", "connection refused")),
+        conditions=(when("probe.termination", *told), not_shown("registration.target", "another host")),
+        because="REGISTER was refused on the way, and so is the platform's port, asked directly",
+    )
+
+
+def _between() -> Iterator[Rule]:
+    for transport, port in _PORTS:
+        for suffix, moment, met in (("", "after waiting", "got no answer"), ("-rejected", "at once", "was refused")):
             yield Rule(
-                id=f"reach.{cause}{suffix}",
-                cause=cause + suffix,
-                symptoms=("reach", "fallback"),
-                essential=(over,),
-                conditions=(_NOTHING, when("probe.ai", reach)),
-                consequences=_ALL_LATER,
-                because=f"nothing reached the AI, and its port, asked directly, {does}",
-            )
-            yield Rule(
-                id=f"reach.{cause}{suffix}.here",
-                cause=cause + suffix,
-                symptoms=("reach", "fallback"),
-                essential=(over,),
-                conditions=(_NOTHING, when("probe.termination", reach), unless("probe.ai", "silent", "refuses")),
-                consequences=_ALL_LATER,
-                because=f"nothing reached the AI, and the platform's own port for it {does}",
-            )
-            yield Rule(
-                id=f"reach.{cause}{suffix}.between",
-                cause=cause + suffix,
+                id=f"reach.firewall-{transport}-{port}{suffix}.between",
+                cause=f"firewall-{transport}-{port}{suffix}",
                 symptoms=("reach",),
-                essential=(over,),
+                essential=(when("transport", transport),),
                 conditions=(
                     _NOTHING,
-                    unless("probe.ai", "silent", "refuses"),
-                    unless("probe.termination", "silent", "refuses"),
+                    _ANSWERING,
+                    _ANSWERING_HERE,
                     _GOOD_CERTIFICATE,
                     when("instead.when", moment),
-                    when("platform.did", f"it {'got no answer' if not suffix else 'was refused'} at the AI's port"),
+                    when("platform.did", f"it {met} at the AI's port"),
                 ),
                 consequences=_ALL_LATER,
                 because="both ports answer us, but a firewall may stand between the two of them alone",
                 confidence="possible",
-            )
-            yield Rule(
-                id=f"registration.{cause}{suffix}",
-                cause=cause + suffix,
-                symptoms=("registration",),
-                essential=(over, when("registration.answer", "none", "connection refused", 503)),
-                conditions=(when("probe.ai", reach), not_shown("registration.target", "another host")),
-                because=f"REGISTER was not answered, and the AI's port for the same transport {does}",
-            )
-            yield Rule(
-                id=f"registration.{cause}{suffix}.here",
-                cause=cause + suffix,
-                symptoms=("registration",),
-                essential=(over, when("registration.answer", "none", "connection refused", 503)),
-                conditions=(
-                    when("probe.termination", reach),
-                    unless("probe.ai", "silent", "refuses"),
-                    not_shown("registration.target", "another host"),
-                ),
-                because=f"REGISTER was not answered, and the platform's port {does}",
             )
 
 
@@ -110,7 +152,7 @@ REACH: tuple[Rule, ...] = (
         id="reach.another-trunk",
         cause="route-wrong-trunk",
         symptoms=("reach", "route"),
-        conditions=(when("ai.trunk", "another"),),
+        conditions=(unless("ai.saw", "nothing"), when("ai.trunk", "another")),
         because="the call reached the AI from another trunk of the platform than the line's",
     ),
     Rule(
@@ -184,7 +226,7 @@ REACH: tuple[Rule, ...] = (
         id="reach.no-credentials",
         cause="credentials-not-sent",
         symptoms=("reach",),
-        conditions=(when("ai.challenge", "not answered"), unless("ai.trunk", "another")),
+        conditions=(_REFUSED, when("ai.challenge", "not answered"), not_shown("ai.trunk", "another")),
         consequences=_ALL_LATER,
         because="the AI challenged the call, and the platform never showed credentials",
     ),
@@ -244,8 +286,8 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach",),
         conditions=(
             _NOTHING,
-            unless("probe.ai", "silent", "refuses"),
-            unless("probe.termination", "silent", "refuses"),
+            _ANSWERING,
+            _ANSWERING_HERE,
             _GOOD_CERTIFICATE,
             unless("instead", "nobody"),
             when("instead.when", "at once"),
@@ -261,8 +303,8 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach",),
         conditions=(
             _NOTHING,
-            unless("probe.ai", "silent", "refuses"),
-            unless("probe.termination", "silent", "refuses"),
+            _ANSWERING,
+            _ANSWERING_HERE,
             _GOOD_CERTIFICATE,
             when("platform.did", "it tried the AI's other port"),
         ),
@@ -276,8 +318,8 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach",),
         conditions=(
             _NOTHING,
-            unless("probe.ai", "silent", "refuses"),
-            unless("probe.termination", "silent", "refuses"),
+            _ANSWERING,
+            _ANSWERING_HERE,
             _GOOD_CERTIFICATE,
             when("platform.did", "it used another trunk"),
         ),
@@ -294,4 +336,5 @@ REACH: tuple[Rule, ...] = (
         consequences=("fallback", "final"),
         because="the platform itself answered 404, and tried neither the AI nor anybody else",
     ),
+    *_between(),
 )

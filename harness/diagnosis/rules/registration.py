@@ -72,7 +72,7 @@ REGISTRATION: tuple[Rule, ...] = (
         cause="trunk-inactive",
         symptoms=("registration",),
         essential=(when("registration.answer", 503),),
-        conditions=(not_shown("registration.refusal", "the source address"),),
+        conditions=(unless("probe.termination", "silent", "refuses"), not_shown("registration.target", "another host")),
         because="the registrar itself answered 503: the trunk is not in service",
     ),
     Rule(
