@@ -19,9 +19,9 @@ _TITLES = {
     "stand-in": "As if before the AI is bought: a phone of the harness takes its place on the trunk's address.",
 }
 #: Checks that a record cannot answer, in rows that something else proves.
-_UNSEEN = {"*": ["route.transport", "codec"], "TD-TRANSFER-WARM": ["audio.silent"]}
+UNSEEN = {"*": ["route.transport", "codec"], "TD-TRANSFER-WARM": ["audio.silent"]}
 #: Rows whose very subject a record cannot show.
-_LEFT_OUT = {
+LEFT_OUT = {
     "HOLD": "which sounds the AI gets, its record does not tell",
     "DTMF-RFC4733": "the record does not list digits",
     "DTMF-INFO": "the record does not list digits",
@@ -56,9 +56,9 @@ def live_file(
         plain["synthflow"] |= {"witness": ["record"], "transcript": "after", "transcript_within_s": 10.0, "poll_s": 0.2}
         plain["expect"] |= {
             "strength": "confirmed",
-            "unseen": {row: checks for row, checks in _UNSEEN.items() if row == "*" or row in rows},
+            "unseen": {row: checks for row, checks in UNSEEN.items() if row == "*" or row in rows},
         }
-        plain["leave_out"] = {row: why for row, why in _LEFT_OUT.items() if row in rows}
+        plain["leave_out"] = {row: why for row, why in LEFT_OUT.items() if row in rows}
     else:
         del plain["synthflow"]
     secrets = _without_secrets(plain)

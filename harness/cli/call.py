@@ -1,0 +1,253 @@
+"""``harness call``: one call, by hand: what becomes of it, what is heard, and the ladder at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import queue
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from harness.audio.prompts import prompt_path
+from harness.cli.app import FAILED, INTERRUPTED, PASSED
+from harness.deployment import Deployment, load
+from harness.errors import RefusedError, SelectionError
+from harness.events import (
+    CallState,
+    DtmfReceived,
+    Event,
+    LegStarted,
+    Listened,
+    MarkHeard,
+    MediaState,
+    PhoneLost,
+    RegistrationState,
+    TransportFailed,
+)
+from harness.limits import CallGate
+from harness.phone import Wav
+from harness.phone.phone import Leg, Phone
+from harness.phone.pool import PhonePool
+from harness.phone.rules import Rules
+from harness.phone.waiter import NeverCame
+from harness.pytest_plugin.options import LIVE_VARIABLE
+from harness.pytest_plugin.worlds import Worlds
+from harness.report import ladder
+from harness.report.evidence import CaseEvidence
+from harness.report.recorder import CaseRecorder
+from harness.safety import Guard
+from harness.scenario.ends import SOUND_DBOV
+from harness.scenario.phones import own_phone
+from harness.verdict import Verdict
+
+#: How long a registration, and the gate, may take, in seconds.
+_PATIENCE_S = 10.0
+
+
+def call(
+    number: Annotated[str, typer.Argument(help="A number of the deployment: E.164, or as its region dials it.")],
+    deployment: Annotated[Path, typer.Option("--deployment", metavar="FILE", help="The deployment file.")],
+    phone: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who calls (default: the first with a number).")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Hang up so long after the answer.")] = 10.0,
+    press: Annotated[str, typer.Option(metavar="DIGITS", help="Press these digits after the answer.")] = "",
+    say: Annotated[list[str] | None, typer.Option(metavar="PROMPT", help="Say this prompt after the answer.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", envvar=LIVE_VARIABLE, help="Call a real platform, which may cost money.")
+    ] = False,
+    directory: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep recordings and evidence there, in a new directory.")
+    ] = None,
+) -> None:
+    """Place one call and watch it. Exit code 0 when it was answered, 1 when not."""
+    chosen = load(deployment)
+    if chosen.kind != "simulated" and not live:
+        raise RefusedError(
+            f"{deployment}: is of kind {chosen.kind!r}, so the call is real and may cost money; "
+            f"allowed: --live or {LIVE_VARIABLE}=1"
+        )
+    prompts = [prompt_path(name) for name in say or ()]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = Console(highlight=False)
+    with contextlib.ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
+        world = stack.enter_context(_complete(chosen, deployment, scratch))
+        caller = _caller(world, phone)
+        kept = directory / time.strftime("call-%Y%m%dT%H%M%S") if directory else scratch / "call"
+        kept.mkdir(parents=True, exist_ok=True)
+        code = _Attempt(console, world, caller, kept, scratch).run(number, seconds, press, prompts)
+        console.print(Text(ladder.text(CaseEvidence.read(kept))), soft_wrap=True)
+        if directory:
+            console.print(f"kept in {kept}")
+    raise typer.Exit(code)
+
+
+@contextlib.contextmanager
+def _complete(deployment: Deployment, file: Path, scratch: Path) -> Iterator[Deployment]:
+    """The deployment to call: itself, or a world that is up as long as this lasts."""
+    if deployment.kind != "simulated":
+        yield deployment
+        return
+    worlds = Worlds(scratch)
+    try:
+        yield worlds.start([(file, deployment)], tenants=1, timings="quick", faults=[])[deployment.name][0]
+    finally:
+        worlds.stop()
+
+
+def _caller(deployment: Deployment, asked: str | None) -> str:
+    if asked is None:
+        return next((name for name, entry in deployment.phones.items() if entry.number), next(iter(deployment.phones)))
+    if asked not in deployment.phones:
+        raise SelectionError(f"--phone {asked}: there is none; allowed: {', '.join(deployment.phones)}")
+    return asked
+
+
+class _Attempt:
+    """The call, and what is said of it while it lasts."""
+
+    def __init__(self, console: Console, deployment: Deployment, caller: str, directory: Path, scratch: Path) -> None:
+        self._console = console
+        self._deployment = deployment
+        self._caller = caller
+        self._scratch = scratch
+        self._recorder = CaseRecorder(
+            directory,
+            {
+                "id": f"call by {caller}",
+                "row": "CALL",
+                "integration": deployment.integration,
+                "deployment": deployment.name,
+                "axes": {},
+                "title": "A call by hand",
+            },
+        )
+        self._directory = directory
+        self._began = time.monotonic()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._sounds = False
+        self._marks: set[tuple[str | None, int]] = set()
+
+    def run(self, number: str, seconds: float, press: str, prompts: list[Path]) -> int:
+        """Register, call, watch, hang up. The exit code."""
+        limits = self._deployment.limits
+        gate = CallGate(self._scratch / "gate", limits)
+        rules = Rules(Guard(self._deployment), lambda: gate.admit(_PATIENCE_S), limits.seconds_per_call)
+        code, message = FAILED, ""
+        with PhonePool(self._scratch / "phones") as pool:
+            config = own_phone(self._deployment, self._caller)
+            phone = pool.lease(config, sink=self._take, marks=itertools.count(), directory=self._directory, rules=rules)
+            try:
+                code = self._place(phone, number, seconds, press, prompts)
+            except NeverCame as error:
+                message = str(error).splitlines()[0]
+                self._say(message, "red")
+            except KeyboardInterrupt:
+                code, message = INTERRUPTED, "interrupted"
+                self._say("hung up")
+            finally:
+                phone.release()
+                self._tell()
+                self._recorder.close(Verdict.PASSED if code == PASSED else Verdict.FAILED, message)
+        return code
+
+    def _place(self, phone: Phone, number: str, seconds: float, press: str, prompts: list[Path]) -> int:
+        if phone.config.registrar:
+            state = phone.register(within=_PATIENCE_S)
+            self._tell()
+            if not state.active:
+                return FAILED
+        domain = self._deployment.accounts[self._deployment.phones[self._caller].account].domain
+        leg = phone.dial(number if ":" in number else f"sip:{number}@{domain}")
+        if not self._watch(leg, until=lambda: leg.state == "confirmed"):
+            return FAILED
+        if press:
+            leg.send_digits(press)
+        for prompt in prompts:
+            leg.play(Wav(prompt))
+        end = time.monotonic() + seconds
+        self._watch(leg, until=lambda: time.monotonic() >= end)
+        return PASSED
+
+    def _watch(self, leg: Leg, until: Callable[[], bool]) -> bool:
+        """Tell what happens until it is enough, or the call is over; whether it was enough."""
+        while True:
+            with contextlib.suppress(queue.Empty):
+                self._show(self._events.get(timeout=0.1))
+            self._tell()
+            if until():
+                return True
+            current = leg
+            while current.successor is not None:  # it was transferred, and the phone followed
+                current = current.successor
+            if current.state == "disconnected":
+                return False
+
+    def _take(self, event: Event) -> None:
+        self._recorder.event(event)
+        self._events.put(event)
+
+    def _tell(self) -> None:
+        while True:
+            try:
+                self._show(self._events.get_nowait())
+            except queue.Empty:
+                return
+
+    def _show(self, event: Event) -> None:
+        match event:
+            case LegStarted():
+                self._say(f"{event.leg} {event.direction} {event.remote_uri}")
+            case CallState():
+                code = f" {event.code} {event.reason}" if event.code else ""
+                self._say(f"{event.leg} {event.state}{code}", "green" if event.state == "confirmed" else "")
+            case MediaState():
+                secure = ", SRTP" if event.secure else ""
+                self._say(
+                    f"{event.leg} media {event.direction} {event.codec}{secure}, {event.local_rtp} ↔ {event.remote_rtp}"
+                )
+            case MarkHeard():
+                self._heard(event)
+            case Listened():
+                sounds = event.level_dbov > SOUND_DBOV
+                if sounds != self._sounds:
+                    self._sounds = sounds
+                    self._say(
+                        f"{event.leg} hears {f'sound, {event.level_dbov:.0f} dBov' if sounds else 'nothing any more'}"
+                    )
+            case DtmfReceived():
+                self._say(f"{event.leg} gets digit {event.digit} ({event.method})")
+            case RegistrationState():
+                done = "is registered" if event.active else "is not registered"
+                self._say(f"{event.phone} {done}: {event.code} {event.reason}")
+            case TransportFailed():
+                self._say(f"{event.transport} to {event.remote} failed: {event.reason}", "red")
+            case PhoneLost():
+                self._say(f"the phone was lost: {event.reason}", "red")
+
+    def _heard(self, event: MarkHeard) -> None:
+        if (event.leg, event.mark) in self._marks:
+            return
+        self._marks.add((event.leg, event.mark))
+        assistants = self._deployment.assistants.items()
+        voice = next((f"assistant {name}" for name, assistant in assistants if assistant.voice == event.mark), None)
+        whose = voice or ("an answer in band" if event.mark >= 256 else "a leg")
+        self._say(f"{event.leg} hears mark {event.mark} ({whose}), {event.level_dbov:.0f} dBov", "cyan")
+
+    def _say(self, text: str, style: str = "") -> None:
+        self._console.print(Text(f"{time.monotonic() - self._began:7.2f}  {text}", style))
+        self._console.file.flush()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(call)

@@ -1,0 +1,244 @@
+"""``harness init``: asks what it needs to know, and writes a deployment file with comments."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import phonenumbers
+import typer
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from harness import integrations
+from harness.cli.live_file import LEFT_OUT, UNSEEN
+from harness.deployment import PLAIN_PORT, TLS_PORT, load
+from harness.errors import DeploymentError, MistakeError
+from harness.preflight import variables
+from harness.preflight.probes import is_address
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class Integration(StrEnum):
+    """The platforms."""
+
+    TALKDESK = "talkdesk"
+    GLADLY = "gladly"
+
+
+class Kind(StrEnum):
+    """Who is the AI."""
+
+    LIVE = "live"
+    STAND_IN = "stand-in"
+
+
+class Transport(StrEnum):
+    """What SIP travels over."""
+
+    UDP = "udp"
+    TCP = "tcp"
+    TLS = "tls"
+
+
+class Authentication(StrEnum):
+    """How the trunk knows its far end."""
+
+    IP = "ip"
+    DIGEST = "digest"
+
+
+def init(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; it must not exist yet.")],
+    integration: Annotated[Integration | None, typer.Option(help="The contact centre's platform.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="The AI is Synthflow's own, or a phone of the harness.")] = None,
+    region: Annotated[str | None, typer.Option(help="The country whose numbers are yours, e.g. US.")] = None,
+    platform_domain: Annotated[str | None, typer.Option(help="The platform's SIP domain.")] = None,
+    platform_host: Annotated[str | None, typer.Option(help="The host or address of its SBC.")] = None,
+    transport: Annotated[Transport | None, typer.Option(help="Of the trunk between platform and Synthflow.")] = None,
+    authentication: Annotated[Authentication | None, typer.Option(help="Of that trunk.")] = None,
+    synthflow_host: Annotated[str | None, typer.Option(help="Synthflow's host, as the trunk has it.")] = None,
+    line: Annotated[str | None, typer.Option(help="The number a caller dials, E.164.")] = None,
+    assistant: Annotated[str | None, typer.Option(help="The assistant's number at Synthflow, E.164.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="The number of the ring group or queue it transfers to, E.164.")
+    ] = None,
+    caller_number: Annotated[str | None, typer.Option(help="The number of the phone that calls, E.164.")] = None,
+    caller_host: Annotated[str | None, typer.Option(help="Where that phone registers: host or address.")] = None,
+    caller_domain: Annotated[str | None, typer.Option(help="That phone's SIP domain.")] = None,
+    agent_user: Annotated[str | None, typer.Option(help="The agent phone's user name at the platform.")] = None,
+    bind: Annotated[str | None, typer.Option(help="This machine's address for the stand-in to listen at.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+) -> None:
+    """Write a deployment file. What no option says is asked; without a terminal every option is needed."""
+    if file.exists() and not force:
+        raise DeploymentError(f"{file}: exists already; allowed: another name, or --force")
+    ask = _Asker()
+    gladly_or_talkdesk = ask.choice("integration", "Which platform?", integration, Integration)
+    gladly = gladly_or_talkdesk is Integration.GLADLY
+    who = ask.choice("kind", "Who is the AI: Synthflow's own (live), or a phone of ours (stand-in)?", kind, Kind)
+    home = ask.text("region", "Country of your numbers (two letters)", region, _region, "US")
+    example = "acme.sip.gladly.example" if gladly else "acme.talkdesk.example"
+    domain = ask.text("platform-domain", f"The platform's SIP domain, e.g. {example}", platform_domain, _host)
+    answers: dict[str, Any] = {
+        "integration": gladly_or_talkdesk.value,
+        "kind": who.value,
+        "region": home,
+        "platform_domain": domain,
+        "platform_host": ask.text("platform-host", "Host or address of its SBC", platform_host, _host, domain),
+        "transport": "tls"
+        if gladly
+        else ask.choice("transport", "Transport of the trunk?", transport, Transport).value,
+        "authentication": "ip"
+        if gladly
+        else ask.choice("authentication", "Authentication of the trunk?", authentication, Authentication).value,
+        "synthflow_host": ask.text(
+            "synthflow-host",
+            "This machine's public address, as the trunk has it"
+            if who is Kind.STAND_IN
+            else "Synthflow's host, as the trunk has it",
+            synthflow_host,
+            _host,
+            None if who is Kind.STAND_IN else "sip.synthflow.ai",
+        ),
+        "line": ask.text("line", "The number a caller dials (E.164)", line, _e164),
+        "assistant": ask.text("assistant", "The assistant's number (E.164)", assistant, _e164),
+        "group": ask.text("group", "The number of the queue or ring group it transfers to (E.164)", group, _e164),
+        "caller_number": ask.text("caller-number", "The number of the phone that calls (E.164)", caller_number, _e164),
+        "caller_host": ask.text("caller-host", "Where that phone registers: host or address", caller_host, _host),
+        "agent_user": ask.text("agent-user", "The agent phone's user name at the platform", agent_user, _user),
+    }
+    answers["caller_domain"] = ask.text(
+        "caller-domain", "That phone's SIP domain", caller_domain, _host, answers["caller_host"]
+    )
+    if who is Kind.STAND_IN:
+        answers["bind"] = ask.text("bind", "This machine's address for the stand-in to listen at", bind, _host)
+    ask.finish()
+    text = written(answers)
+    _check(file, text)
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DeploymentError(f"{file}: cannot be written: {error.strerror}; allowed: a path that can be") from None
+    names = " ".join(f"{name}=…" for name in dict.fromkeys(variables(file)))
+    typer.echo(f"{file} is written. What it does not say, its comments do. Next:\n  export {names}")
+    typer.echo(f"  harness preflight {file}\n  harness verify {file} --plan")
+
+
+def written(answers: dict[str, Any]) -> str:
+    """The file's text."""
+    environment = Environment(
+        loader=PackageLoader("harness.cli"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    port = TLS_PORT if answers["transport"] == "tls" else PLAIN_PORT
+    name = re.sub(r"[^a-z0-9]+", "-", answers["platform_domain"].lower()).strip("-")
+    rows = {row.id for row in integrations.find(answers["integration"]).rows}
+    left_out = {row: why for row, why in LEFT_OUT.items() if row in rows and answers["kind"] == "live"}
+    unseen = {row: checks for row, checks in UNSEEN.items() if row == "*" or row in rows}
+    more = {
+        "left_out": left_out,
+        "unseen": unseen,
+        "name": name,
+        "port": port,
+        "sip_port": 5061 if answers["transport"] == "tls" else 5060,
+        "bind": None,
+    }
+    return environment.get_template("deployment.toml.j2").render(more | answers)
+
+
+def _check(file: Path, text: str) -> None:
+    """The file has to load, whatever was answered; secrets are taken as given."""
+    with tempfile.TemporaryDirectory() as scratch:
+        trial = Path(scratch) / file.name
+        trial.write_text(text, encoding="utf-8")
+        try:
+            load(trial, dict.fromkeys(variables(trial), "-"))
+        except DeploymentError as error:
+            raise DeploymentError(str(error).replace(str(trial), "these answers")) from None
+
+
+class _Asker:
+    """Takes answers from options, else from the terminal; without one, says all that is missing."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stdin.isatty()
+        self._mistakes: list[str] = []
+
+    def choice(self, option: str, question: str, given: E | None, kind: type[E]) -> E:
+        """One of a few."""
+        if given is not None:
+            return given
+        values = [member.value for member in kind]
+        answer = self.text(option, f"{question} [{'/'.join(values)}]", None, _one_of(values))
+        return kind(answer) if answer in values else next(iter(kind))
+
+    def text(self, option: str, question: str, given: str | None, check: Any, default: str | None = None) -> str:
+        """A text that passes ``check``, which returns it or raises ValueError."""
+        if given is not None:
+            try:
+                return str(check(given))
+            except ValueError as error:
+                self._mistakes.append(f"--{option} {given}: {error}")
+                return given
+        if not self._terminal:
+            if default is None:
+                self._mistakes.append(f"--{option}: is missing; allowed: a value, or a terminal to ask at ({question})")
+            return default or ""
+        while True:
+            answer = typer.prompt(question, default=default)
+            try:
+                return str(check(str(answer).strip()))
+            except ValueError as error:
+                typer.echo(f"  {error}")
+
+    def finish(self) -> None:
+        """Raise :class:`MistakeError` with every mistake in the options."""
+        if self._mistakes:
+            raise MistakeError("\n".join(self._mistakes))
+
+
+def _one_of(values: list[str]) -> Any:
+    def check(text: str) -> str:
+        if text not in values:
+            raise ValueError(f"{text!r} is none of them; allowed: {', '.join(values)}")
+        return text
+
+    return check
+
+
+def _e164(text: str) -> str:
+    plain = re.sub(r"[\s().-]", "", text)
+    try:
+        parsed = phonenumbers.parse(plain, None)
+    except phonenumbers.NumberParseException:
+        raise ValueError(f"{text!r} is not E.164; allowed: + and country code, e.g. +12065550100") from None
+    if not phonenumbers.is_possible_number(parsed):
+        raise ValueError(f"{text!r} has too few or too many digits; allowed: e.g. +12065550100")
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _host(text: str) -> str:
+    if not is_address(text) and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", text):
+        raise ValueError(f"{text!r} is no host; allowed: a name or an address, without port")
+    return text
+
+
+def _user(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.+-]+", text):
+        raise ValueError(f"{text!r} is no user name; allowed: letters, digits, . _ + -")
+    return text
+
+
+def _region(text: str) -> str:
+    if text.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(f"{text!r} is no country; allowed: two letters, e.g. US")
+    return text.upper()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(init)

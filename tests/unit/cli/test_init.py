@@ -1,0 +1,133 @@
+"""``harness init`` asks, or takes options, and what it writes is a deployment file."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli.app import application
+from harness.deployment import load
+from harness.errors import DeploymentError, MistakeError
+from harness.matrix import cases
+from harness.preflight import variables
+from harness.safety import Guard, numbers_of
+
+OPTIONS = {
+    "integration": "talkdesk",
+    "kind": "live",
+    "region": "us",
+    "platform-domain": "acme.talkdesk.example",
+    "transport": "tls",
+    "authentication": "digest",
+    "synthflow-host": "sip.synthflow.example",
+    "line": "+1 (312) 555-0100",
+    "assistant": "+12065550100",
+    "group": "+18155550101",
+    "caller-number": "+14155550101",
+    "caller-host": "sip.carrier.example",
+    "agent-user": "agent-1",
+    "bind": "127.0.0.1",
+}
+
+
+def arguments(path: Path, **changes: str | None) -> list[str]:
+    options = OPTIONS | {name.replace("_", "-"): value for name, value in changes.items()}
+    return ["init", str(path), *(f"--{name}={value}" for name, value in options.items() if value is not None)]
+
+
+@pytest.mark.parametrize("integration", ["talkdesk", "gladly"])
+@pytest.mark.parametrize("kind", ["live", "stand-in"])
+@pytest.mark.parametrize("authentication", ["ip", "digest"])
+def test_what_it_writes_is_a_deployment(tmp_path: Path, integration: str, kind: str, authentication: str) -> None:
+    path = tmp_path / "acme.toml"
+    asked = arguments(path, integration=integration, kind=kind, authentication=authentication)
+    result = CliRunner().invoke(application(), asked, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    names = variables(path)
+    deployment = load(path, dict.fromkeys(names, "s3cret"))
+    assert deployment.kind == kind
+    assert deployment.lines["inbound"].did == "+13125550100"
+    assert all(f"{name}=" in result.output for name in names)
+    assert "s3cret" not in path.read_text()
+    rows = {case.row.id for case in cases([deployment])}
+    assert {"TD-INBOUND", "TD-TRANSFER-BLIND"} & rows if integration == "talkdesk" else "GL-INBOUND" in rows
+    guard = Guard(deployment)
+    assert not [number for number in numbers_of(deployment) if guard.refusal(number)]
+
+
+def test_every_missing_answer_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(MistakeError) as caught:
+        CliRunner().invoke(application(), ["init", str(tmp_path / "x.toml")], catch_exceptions=False)
+    lines = str(caught.value).splitlines()
+    assert len(lines) >= 9
+    assert all("is missing; allowed:" in line for line in lines)
+    assert not (tmp_path / "x.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("line", "911"),
+        ("line", "+1"),
+        ("region", "Atlantis"),
+        ("platform-domain", "a b"),
+        ("agent-user", 'x"]\n'),
+        ("caller-host", "sip:x"),
+    ],
+)
+def test_wrong_answers_are_refused(tmp_path: Path, option: str, value: str) -> None:
+    asked = arguments(tmp_path / "x.toml", **{option.replace("-", "_"): value})
+    with pytest.raises(MistakeError, match=f"--{option} "):
+        CliRunner().invoke(application(), asked, catch_exceptions=False)
+
+
+def test_answers_that_contradict_each_other(tmp_path: Path) -> None:
+    asked = arguments(tmp_path / "x.toml", group=OPTIONS["assistant"])
+    with pytest.raises(DeploymentError, match="already"):
+        CliRunner().invoke(application(), asked, catch_exceptions=False)
+    assert not (tmp_path / "x.toml").exists()
+
+
+def test_an_existing_file_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("mine")
+    with pytest.raises(DeploymentError, match="--force"):
+        CliRunner().invoke(application(), arguments(path), catch_exceptions=False)
+    assert path.read_text() == "mine"
+    CliRunner().invoke(application(), [*arguments(path), "--force"], catch_exceptions=False)
+    assert "acme.talkdesk.example" in path.read_text()
+
+
+def test_it_asks_at_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "asked.toml"
+    keyboard, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from harness.cli.app import main; main()",
+            *arguments(path, line=None, kind=None, region=None),
+        ],
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        os.write(keyboard, b"nonsense\nlive\n\n911\n+1 312 555 0100\n")
+        output, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        os.close(keyboard)
+        os.close(terminal)
+    assert process.returncode == 0, output
+    assert "'nonsense' is none of them" in output
+    assert "'911' is not E.164" in output
+    deployment = load(path, dict.fromkeys(variables(path), "-"))
+    assert (deployment.kind, deployment.region, deployment.lines["inbound"].did) == ("live", "US", "+13125550100")
