@@ -12,6 +12,7 @@ import pytest
 
 from harness.simulation.wire.call import CallFailedError, How
 from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.timers import Timers
 from harness.simulation.wire.transport import REJECT, Delayed, Passage, Passed, TransportName
 
 
@@ -38,9 +39,9 @@ def test_every_call_comes_and_goes_with_loss_and_duplicates(nodes: Any) -> None:
     """20 % lost and 20 % doubled, each way: 36 % of all exchanges need a second try or more."""
 
     async def story() -> None:
-        network = Lossy(7)
-        caller = await nodes.ua("caller", filter=network)
-        callee = await nodes.ua("callee")
+        network, timers = Lossy(7), Timers.scaled(0.06)
+        caller = await nodes.ua("caller", timers=timers, filter=network)
+        callee = await nodes.ua("callee", timers=timers)
         taken: Counter[str] = Counter()
 
         async def take(call: IncomingCall) -> None:
@@ -81,8 +82,8 @@ def test_a_lost_ack_of_a_2xx_is_repeated(nodes: Any) -> None:
                 return None if len(acks) == 1 else passage.data
             return passage.data
 
-        caller = await nodes.ua("caller", filter=lose_first_ack)
-        callee = await nodes.ua("callee")
+        caller = await nodes.ua("caller", timers=nodes.quick, filter=lose_first_ack)
+        callee = await nodes.ua("callee", timers=nodes.quick)
 
         async def take(call: IncomingCall) -> None:
             call.answer(nodes.answer)
@@ -100,8 +101,10 @@ def test_a_lost_ack_of_a_2xx_is_repeated(nodes: Any) -> None:
 
 def test_an_ack_that_never_comes_ends_the_call(nodes: Any) -> None:
     async def story() -> None:
-        caller = await nodes.ua("caller", filter=lambda p: None if p.data.startswith(b"ACK") else p.data)
-        callee = await nodes.ua("callee")
+        caller = await nodes.ua(
+            "caller", timers=nodes.quick, filter=lambda p: None if p.data.startswith(b"ACK") else p.data
+        )
+        callee = await nodes.ua("callee", timers=nodes.quick)
         ended: asyncio.Queue[How] = asyncio.Queue()
 
         async def take(call: IncomingCall) -> None:
@@ -125,8 +128,10 @@ def test_a_rejection_is_repeated_until_its_ack(nodes: Any) -> None:
     """Timers G and H: the answer goes on until the ACK is there, and the transaction ends without one too."""
 
     async def story() -> None:
-        caller = await nodes.ua("caller", filter=lambda p: None if p.data.startswith(b"ACK") else p.data)
-        callee = await nodes.ua("callee")
+        caller = await nodes.ua(
+            "caller", timers=nodes.quick, filter=lambda p: None if p.data.startswith(b"ACK") else p.data
+        )
+        callee = await nodes.ua("callee", timers=nodes.quick)
 
         async def refuse(call: IncomingCall) -> None:
             call.reject(486)
@@ -144,8 +149,8 @@ def test_invite_into_a_black_hole_is_repeated_and_given_up(nodes: Any) -> None:
     """Timers A and B: at 0, 1, 3, 7 … T1, and a 408 of our own after 64*T1."""
 
     async def story() -> None:
-        caller = await nodes.ua("caller")
-        callee = await nodes.answering("callee", filter=lambda p: None)
+        caller = await nodes.ua("caller", timers=nodes.quick)
+        callee = await nodes.answering("callee", timers=nodes.quick, filter=lambda p: None)
         call = nodes.dial(caller, callee)
         with pytest.raises(CallFailedError) as caught:
             await call.wait_answered(10)
@@ -161,8 +166,8 @@ def test_invite_into_a_black_hole_is_repeated_and_given_up(nodes: Any) -> None:
 
 def test_a_non_invite_is_repeated_at_most_every_t2(nodes: Any) -> None:
     async def story() -> None:
-        caller = await nodes.ua("caller")
-        callee = await nodes.ua("callee", filter=lambda p: None)
+        caller = await nodes.ua("caller", timers=nodes.quick)
+        callee = await nodes.ua("callee", timers=nodes.quick, filter=lambda p: None)
         hop = nodes.hop(callee)
         response = await caller.request("OPTIONS", f"sip:{hop.address}", from_="<sip:a@b>", hop=hop)
         assert (response.status, response.received) == (408, None)
@@ -175,11 +180,11 @@ def test_a_non_invite_is_repeated_at_most_every_t2(nodes: Any) -> None:
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 def test_a_refusing_firewall_of_ours_fails_at_once(nodes: Any, transport: TransportName) -> None:
     async def story() -> None:
-        caller = await nodes.ua("caller", transport, filter=lambda p: REJECT)
-        callee = await nodes.ua("callee", transport)
+        caller = await nodes.ua("caller", transport, timers=nodes.quick, filter=lambda p: REJECT)
+        callee = await nodes.ua("callee", transport, timers=nodes.quick)
         call = nodes.dial(caller, callee)
         with pytest.raises(CallFailedError) as caught:
-            await call.wait_answered(0.5)
+            await call.wait_answered(1.5)
         assert (caught.value.status, caught.value.end.how) == (503, How.UNREACHABLE)
 
     nodes.run(story())
@@ -190,12 +195,15 @@ def test_a_port_nobody_listens_on_fails_at_once(nodes: Any, transport: Transport
     """Over UDP by the ICMP error (RFC 3261 section 18.4), else because the connection is refused."""
 
     async def story() -> None:
-        caller, gone = await nodes.ua("caller", transport), await nodes.ua("gone", transport)
+        caller, gone = (
+            await nodes.ua("caller", transport, timers=nodes.quick),
+            await nodes.ua("gone", transport, timers=nodes.quick),
+        )
         hop = nodes.hop(gone)
         await gone.stop()
         call = nodes.dial(caller, gone, hop=hop)
         with pytest.raises(CallFailedError) as caught:
-            await call.wait_answered(0.5)
+            await call.wait_answered(1.5)
         assert (caught.value.status, caught.value.end.how) == (503, How.UNREACHABLE)
         assert "refused" in caught.value.reason.lower()
 
@@ -204,8 +212,11 @@ def test_a_port_nobody_listens_on_fails_at_once(nodes: Any, transport: Transport
 
 def test_an_icmp_error_of_one_peer_costs_another_nothing(nodes: Any) -> None:
     async def story() -> None:
-        caller, callee = await nodes.ua("caller"), await nodes.answering("callee")
-        gone = await nodes.ua("gone")
+        caller, callee = (
+            await nodes.ua("caller", timers=nodes.quick),
+            await nodes.answering("callee", timers=nodes.quick),
+        )
+        gone = await nodes.ua("gone", timers=nodes.quick)
         nowhere = nodes.hop(gone)
         await gone.stop()
         good, bad = [], []
@@ -231,8 +242,8 @@ def test_a_firewall_at_the_door(nodes: Any, transport: TransportName, how: Passe
         def door(passage: Passage) -> Passed:
             return how if passage.direction == "accept" else passage.data
 
-        caller = await nodes.ua("caller", transport, connect_timeout=0.5)
-        callee = await nodes.answering("callee", transport, filter=door)
+        caller = await nodes.ua("caller", transport, timers=nodes.quick, connect_timeout=0.5)
+        callee = await nodes.answering("callee", transport, timers=nodes.quick, filter=door)
         call = nodes.dial(caller, callee)
         with pytest.raises(CallFailedError) as caught:
             await call.wait_answered(10)
@@ -249,7 +260,10 @@ def test_bytes_can_be_changed_on_their_way(nodes: Any) -> None:
         def strip(passage: Passage) -> bytes:
             return passage.data.replace(b"X-Secret: 1\r\n", b"")
 
-        caller, callee = await nodes.ua("caller", filter=strip), await nodes.answering("callee")
+        caller, callee = (
+            await nodes.ua("caller", timers=nodes.quick, filter=strip),
+            await nodes.answering("callee", timers=nodes.quick),
+        )
         call = nodes.dial(caller, callee, headers=[("X-Secret", "1")])
         await call.wait_answered(5)
         assert b"X-Secret" not in nodes.starts("callee", "received", "INVITE")[0].data
@@ -262,8 +276,8 @@ def test_bytes_can_be_changed_on_their_way(nodes: Any) -> None:
 def test_delay(nodes: Any) -> None:
     async def story() -> None:
         caller, callee = (
-            await nodes.ua("caller", filter=lambda p: Delayed(0.03, p.data)),
-            await nodes.answering("callee"),
+            await nodes.ua("caller", timers=nodes.quick, filter=lambda p: Delayed(0.03, p.data)),
+            await nodes.answering("callee", timers=nodes.quick),
         )
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -280,7 +294,10 @@ def test_a_filter_or_trace_that_raises_breaks_nothing(nodes: Any, caplog: pytest
         def bad(passage: Passage) -> bytes:
             raise ZeroDivisionError
 
-        caller, callee = await nodes.ua("caller", filter=bad), await nodes.answering("callee")
+        caller, callee = (
+            await nodes.ua("caller", timers=nodes.quick, filter=bad),
+            await nodes.answering("callee", timers=nodes.quick),
+        )
         call = nodes.dial(caller, callee)
         await call.wait_answered(5)
         await call.bye()

@@ -317,7 +317,10 @@ def test_a_reliable_provisional_without_prack_fails_the_call(nodes: Any) -> None
         def no_prack(passage: Any) -> bytes | None:
             return None if passage.data.startswith(b"PRACK") else passage.data
 
-        caller, callee = await nodes.ua("caller", filter=no_prack), await nodes.ua("callee")
+        caller, callee = (
+            await nodes.ua("caller", filter=no_prack, timers=nodes.quick),
+            await nodes.ua("callee", timers=nodes.quick),
+        )
 
         async def take(call: IncomingCall) -> None:
             assert not await call.progress(183, nodes.answer, reliable=True)
@@ -368,7 +371,7 @@ def test_two_forks_one_is_kept(nodes: Any) -> None:
 
 def test_glare_of_two_reinvites_is_settled(nodes: Any) -> None:
     async def story() -> None:
-        caller, callee = await nodes.ua("caller"), await nodes.ua("callee")
+        caller, callee = await nodes.ua("caller", timers=nodes.quick), await nodes.ua("callee", timers=nodes.quick)
         taken: asyncio.Queue[IncomingCall] = asyncio.Queue()
 
         async def accept(request: InDialogRequest) -> None:

@@ -56,7 +56,7 @@ def test_a_session_nobody_refreshes_ends(nodes: Any) -> None:
             lost = passage.direction == "out" and passage.data.startswith(b"UPDATE")
             return None if lost else passage.data
 
-        caller = await nodes.ua("caller", session=QUICK, filter=no_refresh)
+        caller = await nodes.ua("caller", session=QUICK, filter=no_refresh, timers=nodes.quick)
         callee = await nodes.ua("callee", session=QUICK)
         _, theirs = await connected(nodes, caller, callee)
         end = await theirs.wait_ended(5)

@@ -188,7 +188,7 @@ def test_a_lost_connection_fails_what_waits_on_it(nodes: Any) -> None:
         assert caught.value.end.how is How.UNREACHABLE
         assert isinstance(await closed.get(), ConnectionResetError)
         for left in callee.calls():
-            left.reject(480)  # type: ignore[attr-defined]
+            left.reject(480)
 
     nodes.run(story())
 
