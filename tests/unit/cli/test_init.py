@@ -120,7 +120,7 @@ def test_it_asks_at_a_terminal(tmp_path: Path) -> None:
         text=True,
     )
     try:
-        os.write(keyboard, b"nonsense\nlive\n\n911\n+1 312 555 0100\n")
+        os.write(keyboard, b"nonsense\nlive\n\n\n911\n+1 312 555 0100\n\n")
         output, _ = process.communicate(timeout=30)
     finally:
         process.kill()
