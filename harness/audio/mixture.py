@@ -95,7 +95,7 @@ def _search(period: NDArray[np.float32]) -> list[_Found]:
         correlation = abs(float(products[mark, phase])) / math.sqrt(energy)
         if correlation < _MIN_CORRELATION or any(mark == known.mark for known in found):
             break
-        basis = np.roll(_basis(mark), phase, axis=0)
+        basis = np.roll(tone_basis(mark), phase, axis=0)
         weights = basis.T @ left
         powers = np.sort(np.square(weights).reshape(4, 4).sum(axis=1))
         level = _dbov(float(powers.sum()))
@@ -123,8 +123,8 @@ def _spectra() -> NDArray[np.complex64]:
 
 
 @cache
-def _basis(mark: int) -> NDArray[np.float32]:
-    """(1280, 16): each tone of each symbol as a cosine and a sine of norm 1.
+def tone_basis(mark: int) -> NDArray[np.float32]:
+    """(1280, 16): an orthonormal basis of the cosine and sine of each tone of each symbol, four columns a symbol.
 
     A channel that filters, or a phase between two samples, gives each tone its own level and phase; this spans them all.
     """
@@ -139,5 +139,5 @@ def _basis(mark: int) -> NDArray[np.float32]:
             part = slice(place * length, (place + 1) * length)
             columns[part, 4 * place + 2 * k] = envelope * np.cos(2 * np.pi * angle)
             columns[part, 4 * place + 2 * k + 1] = envelope * np.sin(2 * np.pi * angle)
-    basis: NDArray[np.float32] = (columns / np.linalg.norm(columns, axis=0)).astype(np.float32)
+    basis: NDArray[np.float32] = np.linalg.qr(columns)[0].astype(np.float32)
     return basis

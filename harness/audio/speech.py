@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -97,3 +98,13 @@ def reaction_ms(prompt_ended: float, stretches: list[Stretch]) -> float | None:
 
 def barge_in_ms(interrupted: float, stretches: list[Stretch]) -> float | None:
     """How long the other side went on speaking after we began to at ``interrupted``; None if it was not speaking then."""
+    running = [stretch for stretch in stretches if stretch.began <= interrupted < stretch.ended]
+    return 1000 * (running[0].ended - interrupted) if running else None
+
+
+def mean_level(samples: NDArray[np.int16]) -> float:
+    """The level of all samples together in dBov."""
+    if not len(samples):
+        return SILENCE_DBOV
+    power = float(np.mean(np.square(samples, dtype=np.float64))) / 32768.0**2
+    return max(SILENCE_DBOV, 10 * math.log10(power)) if power > 0 else SILENCE_DBOV

@@ -40,6 +40,7 @@ class Heard:
     decided: float  #: the end of the audio that this is said on
     level_dbov: float
     quality: float  #: correlation with the mark's own waveform over the last 160 ms or since it began, 0…1
+    phase_seconds: float = 0.0  #: of the mark's period at the stream's first sample; moves when clocks or buffers do
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ class Tracker:
             self._began = self._first_sample(run) / SAMPLE_RATE
         self._announced = self._seen = hop
         level = 10 * math.log10(run.power / 32768.0**2)
-        said.append(Heard(mark, self._began, end / SAMPLE_RATE, level, quality))
+        said.append(Heard(mark, self._began, end / SAMPLE_RATE, level, quality, self._phase / SAMPLE_RATE))
         return said
 
     def _heard_parts(self, run: _Run, begin: int, end: int) -> NDArray[np.float32]:

@@ -1,0 +1,218 @@
+"""How well a direction sounds: levels, clipping, gaps and clock from the samples, MOS from what RTP and RTCP count.
+
+The E-model is ITU-T G.107 (06/2015) with the parameters of G.113 appendix I: a transmission rating R from 0 to 100, and the
+mean opinion score it stands for. It says what packets lost and late do to a codec; it hears no audio.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.confirm import PERIOD
+from harness.audio.detector import Heard
+from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
+from harness.audio.mixture import tone_basis
+from harness.audio.resample import resample
+from harness.audio.speech import SILENCE_DBOV, levels, mean_level
+
+_FRAME_SECONDS: Final = 0.02
+_CLIPPED: Final = 32_000  #: in µ-law and A-law the largest value is 32124 or 32256
+_GAP_DBOV: Final = -60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time without sound between times with it (seconds of the recording)."""
+
+    began: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SignalQuality:
+    """What the samples of one direction tell."""
+
+    level_dbov: float  #: of all of it
+    active_dbov: float  #: of the 20 ms frames that are within 15 dB of the loudest
+    peak_dbov: float  #: of the largest sample, 0 for full scale
+    clipped_share: float  #: of the samples, that stand at full scale
+    noise_dbov: float  #: the level that a tenth of the frames lie below
+    snr_db: float | None  #: active level over noise, up to 75; None when the sound never pauses, so that nobody knows
+    gaps: tuple[Gap, ...]  #: silences of 40 ms or more inside the sound
+    repeats: int  #: frames of 20 ms that are the one before again: losses concealed by repetition
+
+
+def signal_quality(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> SignalQuality:
+    """Measure a recording of one direction."""
+    audio = resample(samples, rate, SAMPLE_RATE)
+    frames = levels(audio)
+    if not len(frames):
+        return SignalQuality(*(SILENCE_DBOV,) * 3, 0.0, SILENCE_DBOV, None, (), 0)
+    loud = frames[frames > max(float(frames.max()) - 15.0, _GAP_DBOV)]
+    active = 10 * math.log10(float(np.mean(10 ** (loud / 10)))) if len(loud) else SILENCE_DBOV
+    noise = float(np.percentile(frames, 10))
+    largest = int(np.abs(audio.astype(np.int32)).max())
+    return SignalQuality(
+        level_dbov=mean_level(audio),
+        active_dbov=active,
+        peak_dbov=20 * math.log10(max(largest, 1) / 32768),
+        clipped_share=float(np.mean(np.abs(audio.astype(np.int32)) >= _CLIPPED)),
+        noise_dbov=noise,
+        snr_db=min(75.0, active - noise) if active - noise > 6 else None,
+        gaps=_gaps(frames),
+        repeats=_repeats(audio),
+    )
+
+
+def _gaps(frames: NDArray[np.float64]) -> tuple[Gap, ...]:
+    sounding = np.flatnonzero(frames > _GAP_DBOV)
+    steps = np.diff(sounding)
+    return tuple(
+        Gap((int(sounding[at]) + 1) * _FRAME_SECONDS, (int(steps[at]) - 1) * _FRAME_SECONDS)
+        for at in np.flatnonzero(steps > 2).tolist()
+    )
+
+
+def _repeats(audio: NDArray[np.int16]) -> int:
+    """Concealment repeats the last 20 ms, as it was or fainter; nothing that is alive does so to the sample."""
+    frame = round(_FRAME_SECONDS * SAMPLE_RATE)
+    frames = audio[: len(audio) // frame * frame].reshape(-1, frame).astype(np.float32)
+    energy = np.einsum("ij,ij->i", frames, frames)
+    products = np.einsum("ij,ij->i", frames[1:], frames[:-1])
+    norms = np.sqrt(energy[1:] * energy[:-1])
+    loud = norms > frame * 100.0**2
+    return int(np.sum(products[loud] > 0.9995 * norms[loud]))
+
+
+def snr_by_mark(samples: NDArray[np.int16], heard: list[Heard]) -> float | None:
+    """The level of a mark over all else while it was heard, in dB (the median of its periods); None if too short.
+
+    ``samples`` are at 8 kHz, ``heard`` what a detector said of them; the first mark in it is taken.
+    """
+    facts = [fact for fact in heard if fact.mark == heard[0].mark]
+    ratios = []
+    for fact in facts[1:]:  # each speaks for the period before it
+        begin = round(fact.decided * SAMPLE_RATE) - PERIOD
+        period = samples[begin : begin + PERIOD].astype(np.float32)
+        if begin < 0 or len(period) < PERIOD:
+            continue
+        turn = -round(begin + fact.phase_seconds * SAMPLE_RATE) % PERIOD
+        power = float(np.square(np.roll(tone_basis(fact.mark), turn, axis=0).T @ period).sum())
+        rest = float(period.dot(period)) - power
+        ratios.append(10 * math.log10(power / rest) if rest > 0 < power else 75.0)
+    return float(np.median(ratios)) if ratios else None
+
+
+def clock_drift_ppm(heard: list[Heard]) -> float | None:
+    """How much faster the sender's clock runs than the receiver's, from a mark's phase over time; None if too short.
+
+    Needs the announcements of one mark over 2 s or more: each tells the phase of the mark's period to a fraction of a
+    sample, and the median slope between them passes over the steps of a jitter buffer.
+    """
+    phases = [(fact.decided, fact.phase_seconds) for fact in heard if fact.mark == heard[0].mark] if heard else []
+    if len(phases) < 5 or phases[-1][0] - phases[0][0] < 2.0:
+        return None
+    slopes = []
+    for number, (at, phase) in enumerate(phases):
+        for later, later_phase in phases[number + 1 :]:
+            if later - at >= 1.0:
+                turned = (later_phase - phase + PERIOD_SECONDS / 2) % PERIOD_SECONDS - PERIOD_SECONDS / 2
+                slopes.append(turned / (later - at))
+    return 1e6 * float(np.median(slopes)) if slopes else None
+
+
+@dataclass(frozen=True, slots=True)
+class CodecImpairment:
+    """A codec's part in the E-model (G.113): ``ie`` what it takes without loss, ``bpl`` how well it bears loss."""
+
+    ie: float
+    bpl: float
+    algorithmic_ms: float  #: its own delay: frame and look-ahead
+
+
+#: By the encoding name of SDP. From G.113 appendix I are those of G.711 (with the concealment of G.711 appendix I), G.729A,
+#: AMR at 12.2 kbit/s (as GSM EFR) and the Ie of GSM FR and G.726; the others are this project's estimates, for want of a
+#: figure there, and so marked.
+CODECS: Final[dict[str, CodecImpairment]] = {
+    "PCMU": CodecImpairment(0, 25.1, 0),
+    "PCMA": CodecImpairment(0, 25.1, 0),
+    "G722": CodecImpairment(0, 25.1, 1.4),  # estimate: heard over a telephone band here, as G.711
+    "opus": CodecImpairment(5, 25.0, 26.5),  # estimate
+    "G729": CodecImpairment(11, 19.0, 15),
+    "GSM": CodecImpairment(20, 10.0, 20),  # Bpl: estimate, as EFR
+    "iLBC": CodecImpairment(11, 32.0, 40),  # estimate
+    "AMR": CodecImpairment(5, 10.0, 25),
+    "G726-32": CodecImpairment(7, 10.0, 0),  # Bpl: estimate
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What the E-model makes of a direction."""
+
+    r: float  #: 0…100; 80 satisfies, below 60 nearly all are dissatisfied (G.109)
+    mos: float  #: 1…4.5, conversational (MOS-CQE)
+
+
+def rate(
+    codec: str, *, loss_percent: float = 0.0, burst_ratio: float = 1.0, delay_ms: float = 0.0, jitter_ms: float = 0.0
+) -> Rating:
+    """The E-model (G.107) for one direction, all else at its defaults.
+
+    ``loss_percent`` counts packets lost and those that came too late to be played; ``burst_ratio`` is G.107's BurstR (1: losses
+    are independent); ``delay_ms`` is one way, mouth to ear; ``jitter_ms`` is RFC 3550's, and adds twice itself as the delay
+    of a jitter buffer that holds most of it. ``KeyError`` for an unknown codec.
+    """
+    impairment = CODECS[codec]
+    delay = delay_ms + impairment.algorithmic_ms + 2 * jitter_ms
+    effective = impairment.ie
+    if loss_percent > 0:
+        # G.107 (7-29).
+        effective += (95 - impairment.ie) * loss_percent / (loss_percent / max(burst_ratio, 1e-3) + impairment.bpl)
+    r = 93.2 - _delay_impairment(delay) - effective
+    return Rating(max(0.0, min(100.0, r)), mos_of(r))
+
+
+def _delay_impairment(one_way_ms: float) -> float:
+    """Idd of G.107 (7-27, 7-28) with the default sensitivity; echo is judged apart, by marks."""
+    if one_way_ms <= 100:
+        return 0.0
+    x = math.log(one_way_ms / 100) / math.log(2)
+    return 25.0 * float((1 + x**6) ** (1 / 6) - 3 * (1 + (x / 3) ** 6) ** (1 / 6) + 2)
+
+
+def mos_of(r: float) -> float:
+    """MOS-CQE of a transmission rating (G.107 annex B)."""
+    if r <= 0:
+        return 1.0
+    if r >= 100:
+        return 4.5
+    return max(1.0, 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6)
+
+
+def burst_ratio(lost: list[bool]) -> float:
+    """G.107's BurstR of a sequence of packets: the mean length of a burst of losses over that of independent losses."""
+    count = sum(lost)
+    if not count or count == len(lost):
+        return 1.0
+    bursts = sum(1 for before, now in zip([False, *lost], lost, strict=False) if now and not before)
+    return max(1.0, count / bursts * (1 - count / len(lost)))
+
+
+def e_model_text(rating: Rating) -> str:
+    """The rating in G.109's words."""
+    for least, words in (
+        (90, "very satisfied"),
+        (80, "satisfied"),
+        (70, "some dissatisfied"),
+        (60, "many dissatisfied"),
+        (50, "nearly all dissatisfied"),
+    ):
+        if rating.r >= least:
+            return words
+    return "not recommended"
