@@ -69,9 +69,12 @@ class Call:
 
     @property
     def leg(self) -> Leg:
-        """The leg, or the one its phone replaced it by when it followed a REFER."""
+        """The leg, or the one its phone replaced it by when it followed a REFER.
+
+        A transfer that failed leaves the call as it was (RFC 5589 section 6.2).
+        """
         leg = self._leg
-        while (successor := leg.successor) is not None:
+        while (successor := leg.successor) is not None and not _fell_through(successor):
             leg = successor
         return leg
 
@@ -222,7 +225,9 @@ class Call:
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
         """Wait for one of the speaker's marks, or for any sound where it has none."""
         voices = speaker.voices_for(self)
-        return self.hears_marks(voices, since, deadline) if voices else self.hears_sound(since, deadline)
+        if not voices:
+            return self.hears_sound(since, deadline)
+        return self._hears(lambda: speaker.voices_for(self), since, deadline)
 
     def hears_sound(self, since: float, deadline: float) -> Sound | None:
         """Wait for somebody or something to be heard; whose voice it is, the sound does not say."""
@@ -241,15 +246,20 @@ class Call:
 
     def hears_marks(self, marks: Collection[int], since: float, deadline: float) -> Sound | None:
         """Wait for one of ``marks``."""
+        return self._hears(lambda: marks, since, deadline)
+
+    def _hears(self, voices: Callable[[], Collection[int]], since: float, deadline: float) -> Sound | None:
+        # While this waits, a transfer may turn out to have failed: then either end is the leg it was before.
+        leg = self.leg
         try:
-            event = self.leg.wait(
-                f"one of the marks {sorted(marks)}",
-                lambda e: isinstance(e, MarkHeard) and e.mark in marks,
+            event = leg.wait(
+                f"one of the marks {sorted(voices())}",
+                lambda e: isinstance(e, MarkHeard) and e.mark in voices(),
                 within=max(0.0, deadline - time.monotonic()),
                 since=since,
             )
         except NeverCame:
-            return None
+            return None if self.leg is leg else self._hears(voices, since, deadline)
         assert isinstance(event, MarkHeard)
         evidence = f"mark {event.mark} at {self.label}, {event.level_dbov:.0f} dBov, quality {event.quality:.2f}"
         return Sound(event.at, Strength.PROVED, evidence, event.mark, event.level_dbov)
@@ -278,6 +288,13 @@ class Call:
             rx_packets=None if last is None else last.rx_packets - (first.rx_packets if first else 0),
             tx_packets=None if last is None else last.tx_packets - (first.tx_packets if first else 0),
         )
+
+
+def _fell_through(leg: Leg) -> bool:
+    """Whether the call was refused, or given up, before anybody answered."""
+    return leg.state == "disconnected" and not any(
+        isinstance(event, CallState) and event.state == "confirmed" for event in leg.events
+    )
 
 
 def _is_media(predicate: Callable[[MediaState], bool]) -> Callable[[Event], bool]:
