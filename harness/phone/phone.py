@@ -59,6 +59,9 @@ class Leg:
         self._successor: Leg | None = None
         self._closed = False
         self._taken = False
+        self.is_offered = (
+            False  #: received, and not refused by the stack itself with 422 (RFC 4028: it is offered again)
+        )
         self._place: Place | None = None
         self._call_off: Callable[[], None] | None = None
 
@@ -279,6 +282,8 @@ class Leg:
         self._events.append(event)
         if isinstance(event, CallState):
             self._state = event.state
+            if event.code >= 100 and event.code != 422:
+                self.is_offered = True
             if event.state == "disconnected":
                 self._leave()
         elif isinstance(event, MediaState) and event.active:
@@ -506,7 +511,7 @@ class Phone:
 
         def probe() -> Leg | None:
             for leg in self._order:
-                if leg.direction == "incoming" and not leg._taken and leg.state:
+                if leg.direction == "incoming" and not leg._taken and leg.is_offered:
                     leg._taken = True
                     return leg
             return None

@@ -14,7 +14,7 @@ from harness.phone.child.sip_log import Connection, LoggedMessage
 #: The Call-ID of a leg whose INVITE pjsua has not sent yet.
 UNKNOWN: Final = ""
 
-_MOST_CALLERS: Final = 500
+_MOST_OWNERS: Final = 500
 _MOST_CONNECTIONS: Final = 8
 
 
@@ -68,7 +68,8 @@ class Attribution(Generic[P, L]):
         self._phones, self._phone_of, self._deliver = phones, phone_of, deliver
         self._dialogs: dict[str, list[L]] = {}
         self._unbound: dict[str, list[tuple[float, LoggedMessage]]] = {}  # INVITEs that have no leg yet
-        self._callers: dict[tuple[str, bool], P] = {}  # (Call-ID, ours) of what is no call (REGISTER, OPTIONS …)
+        # What is no call, or no longer: by Call-ID and ``ours`` (REGISTER, OPTIONS …) or this side's tag (ended calls).
+        self._owners: dict[tuple[str, bool | str], P] = {}
         self._connections: dict[tuple[str, str], list[Connection]] = {}  # by transport and remote address
 
     # Messages.
@@ -107,7 +108,12 @@ class Attribution(Generic[P, L]):
                 self._deliver_outside_calls(at, message)
 
     def forget(self, leg: L) -> None:
-        """No more messages of the leg are expected."""
+        """No more messages of the leg are expected; what still comes is its phone's."""
+        if leg.tag:
+            self._own((leg.call_id, leg.tag), self._phone_of(leg))
+        self._remove(leg)
+
+    def _remove(self, leg: L) -> None:
         legs = self._dialogs[leg.call_id]
         legs.remove(leg)
         if not legs:
@@ -138,24 +144,27 @@ class Attribution(Generic[P, L]):
         if not waiting or not message.ours or not message.begins_call:
             return None
         leg = waiting[0]
-        self.forget(leg)
+        self._remove(leg)
         leg.call_id = message.call_id
         self._dialogs.setdefault(leg.call_id, []).append(leg)
         return self._leg_of(message)
 
     def _deliver_outside_calls(self, at: float, message: LoggedMessage) -> None:
         key = (message.call_id, message.ours)  # a phone may ask another of the same process
-        phone = self._callers.get(key)
-        if phone is None and message.ours:
-            phone = next((p for p in self._phones() if p.sent_by == message.sent_by), None)
+        phone = self._owners.get((message.call_id, message.local_tag)) or self._owners.get(key)
         if phone is None:
-            phone = self.called(message)
-        if phone is None:
-            return
-        while len(self._callers) >= _MOST_CALLERS:
-            self._callers.pop(next(iter(self._callers)))
-        self._callers[key] = phone
-        self._deliver(at, message, phone, None)
+            sender = (p for p in self._phones() if p.sent_by == message.sent_by)
+            phone = next(sender, None) if message.ours else self.called(message)
+            if phone is None:
+                return
+            self._own(key, phone)
+        if phone in self._phones():  # a phone that is gone may still have answers sent again
+            self._deliver(at, message, phone, None)
+
+    def _own(self, key: tuple[str, bool | str], phone: P) -> None:
+        while len(self._owners) >= _MOST_OWNERS:
+            self._owners.pop(next(iter(self._owners)))
+        self._owners[key] = phone
 
     def called(self, message: LoggedMessage) -> P | None:
         """The phone a request is for: by address, else by user, else the only one on its transport."""
@@ -201,7 +210,6 @@ class Attribution(Generic[P, L]):
         None of them when another phone shares its address: they cannot be told apart then, and close by themselves
         after 33 s without use.
         """
-        self._callers = {key: caller for key, caller in self._callers.items() if caller is not phone}
         if any(other.host == phone.host for other in self._phones() if other is not phone):
             return set()
         mine = {

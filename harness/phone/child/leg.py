@@ -74,12 +74,29 @@ class CallLeg:
         """SDP is made next: let it offer this leg's codecs."""
         self._host.endpoint.prefer(self.codecs, self.phone.config.telephone_event)
 
+    def check_alive(self) -> bool:
+        """Whether there is a call. One that pjsua dropped without a word, or never placed, ends here."""
+        if self.call is None:
+            return False
+        # An id of -1 would be asserted on: pjsua could not place the call a REFER asked for.
+        if self.call.getId() >= 0:
+            try:
+                self.call.getInfo()
+            except pj.Error:
+                pass
+            else:
+                return True
+        self.emit(CallState, state="disconnected", code=0, reason="the stack gave the call up")
+        self.end()
+        return False
+
     # What the parent asks for. Each command checks what it needs: pjsua2 asserts where it is surprised.
 
     def live_call(self, *states: str) -> Any:
         """The call, provided that it is in one of ``states`` (any, if none is named)."""
-        if self.call is None:
+        if not self.check_alive():
             raise misuse(f"{self.name} has ended")
+        assert self.call is not None
         info = self.call.getInfo()
         state = _STATES.get(info.state, "null")
         if states and state not in states:
@@ -175,6 +192,8 @@ class CallLeg:
 
     def bridge(self, other: CallLeg) -> None:
         """Let the two far ends hear each other."""
+        if other is self:
+            raise misuse(f"{self.name} cannot be bridged with itself")
         self.live_call()
         other.live_call()
         self.media.bridge(other.media)
@@ -221,7 +240,9 @@ class CallLeg:
     def end(self) -> None:
         """The call is over for pjsua; the far end may have to learn it yet, and the recordings have to be closed."""
         self.disconnected = True
-        self.settled = self.settled or not self._hung_up
+        # A refusal of ours has to be acknowledged, whoever gave the call up (RFC 3261 section 17.2.1).
+        refused = self.direction == "incoming" and not self._answered
+        self.settled = self.settled or not (self._hung_up or refused)
         self._gives_up_at = time.monotonic() + FAREWELL_SECONDS
         self._stream = -1
         self.media.close()
@@ -236,11 +257,14 @@ class CallLeg:
             self._far_crypto = "\r\na=crypto:" in message.text
         if message.method == "BYE":
             self.settled = self.settled or message.status >= 200
-        elif message.method == "INVITE":
+        elif message.method == "INVITE" and not self._answered:
             if 200 <= message.status < 300:
                 self._answered = True
-            elif message.status >= 300 and not self._answered and message.status not in (401, 407):
-                self.settled = True
+            else:
+                # What refuses one attempt (401, 407, 422) does not refuse the next.
+                self.settled = message.ours and message.status >= 300
+        elif message.method == "ACK" and not message.ours and not self._answered:
+            self.settled = True  # our refusal has arrived
 
     def finished(self, now: float) -> bool:
         """Whether nothing is left to wait for: the far end knows, and the recordings are whole."""

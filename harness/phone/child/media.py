@@ -135,9 +135,21 @@ class LegMedia:
     def bridge(self, other: LegMedia) -> None:
         """Let the two far ends hear each other, for as long as both legs last."""
         for one, two in ((self, other), (other, self)):
+            one._part()
             one._stop()
             one._bridged = two
         self._join()
+
+    def _part(self) -> None:
+        """End a bridge; both sides are silent from now on."""
+        other = self._bridged
+        if other is None:
+            return
+        for one, two in ((self, other), (other, self)):
+            one._bridged, one.source = None, Silence()
+            if one._port is not None and two._port is not None:
+                one._port.stopTransmit(two._port)
+                one._port.stopTransmit(two._recorders[1])
 
     def _join(self) -> None:
         other = self._bridged
@@ -149,11 +161,9 @@ class LegMedia:
 
     def close(self) -> None:
         """The call is over. The clock thread closes the recordings at its next tick."""
-        if self._bridged is not None:
-            self._bridged._bridged, self._bridged.source = None, Silence()
-            self._bridged = None
-        self._stop()
         self._port = None
+        self._part()
+        self._stop()
         if self._ears is not None:
             self._studio.park_ears(self._ears)
             self._ears = None

@@ -254,8 +254,9 @@ class Service:
                 self._tell("pulse")
                 next_pulse = now + PULSE_INTERVAL
             if now >= next_statistics:
-                for leg in self.legs.values():
-                    leg.tell_statistics()
+                for leg in list(self.legs.values()):
+                    if leg.check_alive():
+                        leg.tell_statistics()
                 next_statistics = now + _STATISTICS_INTERVAL
             self._turn(min(next_pulse, next_statistics) - now)
         self._farewell()

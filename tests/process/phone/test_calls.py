@@ -320,3 +320,39 @@ def test_a_fixed_port_is_free_for_the_next_lease_at_once(lease: Desk, transport:
         hears(out, back)
         alice.release()
         bob.release()
+
+
+def test_reliable_provisional_responses_are_acknowledged(lease: Desk) -> None:
+    alice, bob = lease("alice", reliable_provisional="optional"), lease("bob", reliable_provisional="required")
+    out, back = connect(alice, bob)
+    assert any(m.text.startswith("PRACK ") for m in out.messages)
+    ringing = next(m for m in back.messages if m.text.startswith("SIP/2.0 180"))
+    assert "Require: 100rel" in ringing.text
+
+
+def test_session_timers_are_offered_as_configured(lease: Desk) -> None:
+    alice, bob = lease("alice", session_timer="required", session_expires=120), lease("bob", min_se=200)
+    out, back = connect(alice, bob)
+    # RFC 4028: 422 names the least interval bob takes, and alice offers that.
+    assert any(m.text.startswith("SIP/2.0 422") for m in out.messages)
+    offers = [m.text for m in out.messages if m.text.startswith("INVITE ")]
+    assert "Session-Expires: 120" in offers[0]
+    assert "Session-Expires: 200" in offers[1]
+    assert back.state == "confirmed"
+
+
+def test_a_leg_cannot_be_bridged_with_itself(lease: Desk) -> None:
+    out, _ = connect(lease("alice"), lease("bob"))
+    with pytest.raises(PhoneMisuseError, match="itself"):
+        out.bridge(out)
+
+
+def test_another_number_can_be_shown(lease: Desk) -> None:
+    alice, bob = lease("alice", display_name="Alice Ünal"), lease("bob")
+    alice.dial(uri_of(bob))
+    shown = bob.expect_call(3, answer=None)
+    assert 'From: "Alice Ünal" <sip:+12065550101@example.com>' in shown.invite.text
+    shown.reject()
+    shown.wait_closed()
+    alice.dial(uri_of(bob), identity="+12065550150")
+    assert "<sip:+12065550150@example.com>" in bob.expect_call(3, answer=None).invite.text
