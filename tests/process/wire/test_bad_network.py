@@ -51,23 +51,28 @@ def test_every_call_comes_and_goes_with_loss_and_duplicates(nodes: Any) -> None:
 
         callee.on_invite = take
 
-        async def one(index: int) -> bool:
-            call = nodes.dial(caller, callee)
-            if index % 3 == 2:  # a third hang up while it rings, or while the answer is on its way
-                call.cancel()
-            try:
-                await call.wait_answered()
-            except CallFailedError as error:
-                return error.end.how is How.CANCELLED
-            response = await call.bye()
-            # A BYE whose answers were all lost is a local 408: the peer has ended the call nevertheless.
-            return response is not None and response.status in (200, 408, 481)
+        few = asyncio.Semaphore(8)  # what 64*T1 allows has to be enough on a busy machine too
 
-        results = await asyncio.gather(*(one(index) for index in range(40)))
-        assert all(results)
+        async def one(index: int) -> str:
+            async with few:
+                call = nodes.dial(caller, callee)
+                if index % 3 == 2:  # a third hang up while it rings, or while the answer is on its way
+                    call.cancel()
+                try:
+                    await call.wait_answered()
+                except CallFailedError as error:
+                    return f"{error.end.how.value}"
+                response = await call.bye()
+                assert response is not None
+                # A BYE whose answers were all lost is a local 408: the peer has ended the call nevertheless.
+                return "ended" if response.status in (200, 408, 481) else f"BYE {response.status}"
+
+        results = await asyncio.gather(*(one(index) for index in range(30)))
+        assert set(results) == {"ended", "cancelled"}
+        assert results.count("cancelled") == 10
         assert set(taken.values()) == {1}  # a doubled INVITE is one call
-        assert network.did["lost"] > 50
-        assert network.did["doubled"] > 50
+        assert network.did["lost"] > 40
+        assert network.did["doubled"] > 40
 
     nodes.run(story(), patient=True)
 
@@ -159,7 +164,8 @@ def test_invite_into_a_black_hole_is_repeated_and_given_up(nodes: Any) -> None:
         times = [m.at for m in nodes.starts("caller", "sent", "INVITE")]
         assert 5 <= len(times) <= 7  # 0, 1, 3, 7, 15, 31 and 63 T1; a busy machine comes late to the last ones
         gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-        assert all(second > first for first, second in itertools.pairwise(gaps))
+        for doubling, gap in enumerate(gaps):
+            assert gap >= 0.98 * nodes.quick.t1 * 2**doubling
 
     nodes.run(story())
 
