@@ -109,7 +109,7 @@ def main() -> int:
     summary = _summary(results, speeds, share)
     rows = _rows(summary)
     summary["seconds"] = round(time.monotonic() - begun)
-    command = "make accuracy" + (" SHORT=1" if options.short else "")
+    command = "make accuracy" + (" ARGS=--short" if options.short else "")
     text = _table(rows, summary, command)
     options.reports.mkdir(parents=True, exist_ok=True)
     (options.reports / "accuracy.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -1,0 +1,119 @@
+"""``harness listen``: what a recording holds, and when."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from harness.audio.classify import classify
+from harness.audio.detector import Heard, marks_heard
+from harness.audio.marks import SAMPLE_RATE, replied
+from harness.audio.mixture import marks_in
+from harness.audio.prompts import find_prompts, prompt_names, prompt_text
+from harness.audio.quality import clock_drift_ppm, signal_quality, snr_by_mark
+from harness.audio.resample import resample
+from harness.audio.spectrogram import spectrogram_svg
+from harness.audio.wav import WavError, read_wav
+
+_LEAST_RATE = 4000
+
+
+def listen(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A mono sound file (WAV, FLAC, Ogg …).")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Also search for marks that sound under others.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE.svg", help="Write the spectrogram there.")
+    ] = None,
+) -> None:
+    """Say what a recording holds and when: marks, speech, prompts, digits, tones, music, noise, silence."""
+    samples, rate = read_wav(path)
+    if rate < _LEAST_RATE:
+        raise WavError(f"{path}: {rate} samples a second; {_LEAST_RATE} are the least that carry a telephone's sound")
+    report = _report(resample(samples, rate, SAMPLE_RATE), deep)
+    if picture is not None:
+        picture.write_text(spectrogram_svg(samples, rate, classify(samples, rate), path.name), "utf-8")
+    if as_json:
+        print(json.dumps({"file": str(path), "rate": rate} | report, ensure_ascii=False))
+    else:
+        _show(report)
+
+
+def _report(audio: NDArray[np.int16], deep: bool) -> dict[str, Any]:
+    heard = [fact for fact in marks_heard(audio) if isinstance(fact, Heard)]
+    quality = asdict(signal_quality(audio))
+    quality["snr_by_mark_db"] = snr_by_mark(audio, heard) if heard else None
+    quality["clock_drift_ppm"] = clock_drift_ppm(heard)
+    return {
+        "seconds": len(audio) / SAMPLE_RATE,
+        "spans": [asdict(span) | _loudness(heard, span.began, span.ended, span.kind) for span in classify(audio)],
+        "prompts": [asdict(match) | {"text": prompt_text(match.name)} for match in find_prompts(audio, prompt_names())],
+        "mixed_marks": [asdict(fact) for fact in marks_in(audio)] if deep else None,
+        "quality": quality,
+    }
+
+
+def _loudness(heard: list[Heard], began: float, ended: float, kind: str) -> dict[str, float]:
+    """The level and match of a mark's span: the medians of what was announced in it."""
+    facts = [fact for fact in heard if kind == "mark" and began <= fact.decided <= ended + 0.3]
+    if not facts:
+        return {}
+    return {
+        "level_dbov": float(np.median([fact.level_dbov for fact in facts])),
+        "match": float(np.median([fact.quality for fact in facts])),
+    }
+
+
+def _show(report: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for heading, justify in (("from s", "right"), ("to s", "right"), ("what", "left"), ("detail", "left")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for span in report["spans"]:
+        table.add_row(f"{span['began']:.2f}", f"{span['ended']:.2f}", span["kind"], _detail(span))
+    for match in report["prompts"]:
+        words = f"{match['name']}: “{match['text']}”, match {match['score']:.2f}"
+        table.add_row(f"{match['began']:.2f}", f"{match['ended']:.2f}", "prompt", words)
+    for fact in report["mixed_marks"] or []:
+        words = f"mark {fact['mark']}, {fact['level_dbov']:.0f} dBov"
+        table.add_row(f"{fact['began']:.2f}", f"{fact['decided']:.2f}", "deep search", words)
+    console.print(table)
+    console.print(_quality_line(report["quality"]))
+
+
+def _detail(span: dict[str, Any]) -> str:
+    if span["kind"] != "mark" or "match" not in span:
+        return str(span["detail"])
+    original = replied(int(span["detail"].removeprefix("mark ")))
+    reply = f" (“I hear mark {original}”)" if original is not None else ""
+    return f"{span['detail']}{reply}, {span['level_dbov']:.0f} dBov, match {span['match']:.2f}"
+
+
+def _quality_line(quality: dict[str, Any]) -> str:
+    parts = [f"level {quality['active_dbov']:.0f} dBov active", f"peak {quality['peak_dbov']:.0f} dBov"]
+    snr = quality["snr_by_mark_db"] if quality["snr_by_mark_db"] is not None else quality["snr_db"]
+    if snr is not None:
+        parts.append(f"SNR {snr:.0f} dB")
+    if quality["clipped_share"] > 0:
+        parts.append(f"{quality['clipped_share']:.2%} clipped")
+    if quality["gaps"]:
+        longest = max(gap["seconds"] for gap in quality["gaps"])
+        parts.append(f"{len(quality['gaps'])} gaps (longest {longest:.2f} s)")
+    if quality["repeats"]:
+        parts.append(f"{quality['repeats']} frames repeated")
+    if quality["clock_drift_ppm"] is not None:
+        parts.append(f"sender's clock {quality['clock_drift_ppm']:+.0f} ppm")
+    return "; ".join(parts)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(listen)
