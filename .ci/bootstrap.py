@@ -7,6 +7,7 @@ standard library. Several at once in one checkout wait for each other; one that 
 import fcntl
 import hashlib
 import os
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -35,10 +36,17 @@ def main():
         print("environment: installing what uv.lock names into .venv", flush=True)
         python = sys.executable if sys.version_info[:2] in FITTING else "3.12"
         run(
-            [uv, "sync", "--locked", "--quiet", "--compile-bytecode", "--python", python],
+            [uv, "sync", "--locked", "--quiet", "--compile-bytecode", "--python", python, *trust()],
             "the locked dependencies could not be installed",
         )
         READY.write_text(fingerprint)
+
+
+def trust():
+    """Where the system keeps its list of authorities uv goes by that: a company's mirror may be signed by its own."""
+    paths = ssl.get_default_verify_paths()
+    known = paths.cafile or (paths.capath and os.listdir(paths.capath))
+    return ["--system-certs"] if known else []
 
 
 def private_uv():
@@ -70,8 +78,8 @@ def run(command, complaint):
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, cwd=str(ROOT), env=environment, check=False)
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        told = [line for line in lines if line.lower().startswith("error")] or lines[-1:]
-        stop("%s; is the network up, and PyPI within reach? %s" % (complaint, " ".join(told)))
+        told = [line for line in lines if line.lower().startswith(("error", "cause"))] or lines[-1:]
+        stop("%s; is the network up, and PyPI within reach? %s" % (complaint, " ".join(told[:1] + told[1:][-1:])))
 
 
 def stop(message):
