@@ -16,20 +16,25 @@ async def ring_all(
 ) -> Leg:
     """The leg of the first agent to answer, not joined yet. Raises `RefusedError`: 480 when there is nobody."""
     rings = [asyncio.ensure_future(call.ring(target, toward, RING_SECONDS, on_ringing)) for target in targets]
-    refusal = RefusedError(480, "Nobody is logged in")
+    refusals = [RefusedError(480, "Nobody is logged in")] if not targets else []
     winner: Leg | None = None
     try:
         for finished in asyncio.as_completed(rings):
             try:
                 winner = await finished
             except RefusedError as error:
-                refusal = error
+                refusals.append(error)
             else:
                 return winner
-        raise refusal
+        raise min(refusals, key=_preference)
     finally:
         for ring in rings:
             if ring.cancel() or ring.cancelled() or ring.exception() is not None:
                 continue
             if ring.result() is not winner:  # answered in the same moment
                 ring.result().call.hangup()
+
+
+def _preference(refusal: RefusedError) -> tuple[bool, int]:
+    """RFC 3261 section 16.7: of several refusals a 6xx counts, else one of the lowest class."""
+    return refusal.status < 600, refusal.status // 100

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 EARLY_SECONDS: Final = 0.6  #: how long an assistant with early media speaks before it answers
 TRANSFER_SECONDS: Final = 40.0  #: a transfer that has come to nothing by then is given up
-_GRACE_SECONDS = 0.25  # after a transfer, the platform may end the AI's leg itself
+_GRACE_SECONDS = 0.1  # after a transfer, the platform may end the AI's leg itself
 _REFUSING = {"unavailable": 503, "busy": 486, "declines": 603}
 _STATUS = {486: "busy", 480: "no-answer", 408: "no-answer", 487: "canceled"}
 

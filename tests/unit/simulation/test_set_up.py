@@ -101,6 +101,11 @@ def test_every_fault_is_in_the_catalogue() -> None:
     assert set(FAULTS) == set(Fault)
 
 
+def test_the_documentation_lists_every_fault() -> None:
+    text = (DEPLOYMENTS.parents[1] / "docs" / "simulation.md").read_text("utf-8")
+    assert [fault for fault, note in FAULTS.items() if f"| `{fault}` | {note.shows} |" not in text] == []
+
+
 def test_a_fault_holds_for_its_line_or_for_all() -> None:
     switch, changes = faults(), []
     switch.on_change.append(lambda: changes.append(switch.listed()))

@@ -1,0 +1,416 @@
+"""Calls through Talkdesk's SBC, looked at from the wire: what softphones do not do, or do not show."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import numpy as np
+import pytest
+
+from harness.audio.dtmf import dtmf
+from harness.deployment import Deployment
+from harness.far_end.synthflow import CallRecord
+from harness.simulation.media import sound
+from harness.simulation.media.digits import ReceivedDigit, event_packets, info_of_digit
+from harness.simulation.media.leg import LegMedia
+from harness.simulation.media.player import DigitListener
+from harness.simulation.media.rtp import Packet
+from harness.simulation.media.ticker import TICK
+from harness.simulation.wire.agent import UserAgent
+from harness.simulation.wire.call import CallFailedError
+from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.indialog import sdp_of
+from harness.simulation.wire.outgoing import OutgoingCall
+from harness.simulation.wire.transport import Hop, Listen
+from harness.sip.digest import Credentials
+from harness.sip.sdp import PCMA, PCMU, Codec
+from harness.sip.uri import NameAddr, Uri
+from tests.process.simulation.conftest import PATIENCE, RunningWorld
+
+EVENT_96, EVENT_120 = Codec("telephone-event", 8000, 96), Codec("telephone-event", 8000, 120)
+
+
+class Handset:
+    """A user agent with one call at a time, and its media."""
+
+    def __init__(self, deployment: Deployment, ua: UserAgent, phone: str | None) -> None:
+        self.deployment = deployment
+        self.ua = ua
+        self.name = phone
+        self.media = LegMedia(ua.listening[0].address)
+        self.calls: asyncio.Queue[IncomingCall] = asyncio.Queue()
+        ua.on_invite = self._invited
+
+    async def _invited(self, call: IncomingCall) -> None:
+        call.ring()
+        self.calls.put_nowait(call)
+
+    @property
+    def user(self) -> str:
+        return self.deployment.phones[self.name].aor_user if self.name else "ai"
+
+    @property
+    def credentials(self) -> Credentials | None:
+        password = self.deployment.phones[self.name].password if self.name else None
+        return Credentials(self.user, password.get_secret_value()) if password else None
+
+    @property
+    def server(self) -> Hop:
+        if self.name is None:
+            host, _, port = (self.deployment.trunk("udp-ip").termination or "").rpartition(":")
+            return Hop("udp", host, int(port))
+        account = self.deployment.accounts[self.deployment.phones[self.name].account]
+        return Hop("udp", account.host or "", account.port or 0)
+
+    async def register(self) -> None:
+        of_record = NameAddr(Uri("sip", self.user, self.server.address))
+        response = await self.ua.request(
+            "REGISTER",
+            Uri("sip", None, *self.server.remote),
+            from_=of_record,
+            to=of_record,
+            headers=[("Contact", str(self.ua.contact(self.ua.local("udp"), self.user))), ("Expires", "60")],
+            credentials=self.credentials,
+        )
+        assert response.status == 200
+
+    def call(self, number: str, offer: bytes | None, **more: object) -> OutgoingCall:
+        return self.ua.invite(
+            Uri("sip", number, *self.server.remote),
+            from_=NameAddr(Uri("sip", self.user, "test.example")),
+            sdp=offer,
+            credentials=self.credentials,
+            **more,  # type: ignore[arg-type]
+        )
+
+    async def talk(self, number: str, codecs: tuple[Codec, ...] = (PCMU, PCMA, EVENT_96)) -> OutgoingCall:
+        """Call and wait for the answer."""
+        call = self.call(number, self.media.offer(codecs))
+        body = sdp_of(await call.wait_answered(PATIENCE))
+        assert body is not None
+        self.media.learn(body)
+        return call
+
+    async def take(self, codecs: tuple[Codec, ...] | None = None) -> IncomingCall:
+        """Answer the next call."""
+        call = await asyncio.wait_for(self.calls.get(), PATIENCE)
+        if call.offer is None or codecs is not None:
+            answer = self.media.offer(codecs or (PCMU,))
+            if call.offer is not None:
+                self.media.learn(call.offer)
+        else:
+            answer = self.media.answer(call.offer)
+        call.answer(answer)
+        return call
+
+    async def send(self, frames: list[tuple[int, int, bytes, bool]]) -> None:
+        """Send (payload type, timestamp, payload, marker), one each 20 ms."""
+        ssrc = random.getrandbits(32)
+        for sequence, (number, timestamp, payload, marker) in enumerate(frames):
+            self.media.port.send(bytes(Packet(number, sequence, timestamp, ssrc, payload, marker)))
+            await asyncio.sleep(TICK)
+
+    async def press(self, digits: str) -> None:
+        """As telephone-events."""
+        assert self.media.event is not None
+        number = self.media.event.payload_type
+        sent = [event for event in event_packets(digits, 160) if event is not None]
+        await self.send([(number, start, payload, marker) for payload, start, marker in sent])
+
+    async def play(self, samples: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:
+        """As sound."""
+        assert self.media.codec is not None
+        codec = self.media.codec
+        frames = sound.frames(samples, codec.name)
+        await self.send([(codec.payload_type, 160 * i, frame, i == 0) for i, frame in enumerate(frames)])
+
+
+Handsets = Callable[..., Awaitable[Handset]]
+
+
+@asynccontextmanager
+async def handsets(deployment: Deployment) -> AsyncIterator[Handsets]:
+    made: list[Handset] = []
+
+    async def make(phone: str | None, *, registered: bool = False) -> Handset:
+        """A phone of the deployment, or (None) one in the AI's place."""
+        account = deployment.phones[phone].account if phone else None
+        address = deployment.accounts[account].bind if account else deployment.stand_in.bind
+        ua = UserAgent("handset", [Listen("udp", address or "")])
+        await ua.start()
+        handset = Handset(deployment, ua, phone)
+        made.append(handset)
+        if registered:
+            await handset.register()
+        return handset
+
+    try:
+        yield make
+    finally:
+        for handset in made:
+            await handset.ua.stop()
+            handset.media.close()
+
+
+def play(world: RunningWorld, script: Callable[[Deployment, Handsets], Awaitable[None]]) -> None:
+    async def run() -> None:
+        deployment = world.deployments[0]
+        async with handsets(deployment) as make:
+            await script(deployment, make)
+
+    asyncio.run(run())
+    world.wait_until_quiet()
+    assert world.books()["errors"] == []
+
+
+def record_of(world: RunningWorld) -> CallRecord:
+    from harness.far_end.synthflow import SynthflowApi
+
+    synthflow = world.deployments[0].synthflow
+    assert synthflow is not None
+    assert synthflow.api_base is not None
+    assert synthflow.api_token is not None
+    api = SynthflowApi(synthflow.api_base, synthflow.api_token.get_secret_value(), synthflow.ca_file)
+    try:
+        return api.calls(0)[0]
+    finally:
+        api.close()
+
+
+async def until_ai_has_it(world: RunningWorld) -> None:
+    def in_use() -> bool:
+        return bool(world.books()["tenants"][0]["trunks_in_use"])
+
+    async with asyncio.timeout(PATIENCE):
+        while not await asyncio.to_thread(in_use):  # noqa: ASYNC110 - another process's state
+            await asyncio.sleep(0.02)
+
+
+# -- menus
+
+
+@pytest.mark.parametrize("method", ["rfc4733", "info", "inband"])
+@pytest.mark.parametrize("law", [PCMU, PCMA])
+def test_a_menu_takes_its_digit_in_every_way_and_no_other(talkdesk: RunningWorld, method: str, law: Codec) -> None:
+    async def script(deployment: Deployment, make: Handsets) -> None:
+        caller = await make("caller")
+        codecs = (law,) if method == "inband" else (law, EVENT_96)
+        call = await caller.talk(deployment.did("ivr", "udp-ip"), codecs)
+        for digit in "72":
+            if method == "info":
+                content_type, body = info_of_digit(digit)
+                assert (await call.info(body, content_type)).status == 200
+            elif method == "inband":
+                await caller.play(dtmf(digit))
+            else:
+                await caller.press(digit)
+        await until_ai_has_it(talkdesk)
+        await asyncio.sleep(0.1)  # for the AI's answer
+        await call.bye()
+
+    play(talkdesk, script)
+    record = record_of(talkdesk)
+    assert (record.number_to, record.witness("codec"), record.status) == ("+12065550100", law.name, "completed")
+
+
+def test_who_hangs_up_in_the_menu_leaves_nothing(talkdesk: RunningWorld) -> None:
+    async def script(deployment: Deployment, make: Handsets) -> None:
+        call = await (await make("caller")).talk(deployment.did("ivr", "udp-ip"))
+        await call.bye()
+
+    play(talkdesk, script)
+
+
+# -- groups
+
+
+def test_the_first_phone_to_answer_has_the_call_and_the_other_is_let_go(talkdesk: RunningWorld) -> None:
+    async def script(deployment: Deployment, make: Handsets) -> None:
+        ai = await make(None)
+        desk, mobile = await make("billing", registered=True), await make("billing", registered=True)
+        call = ai.call(deployment.groups["billing"].did, ai.media.offer())
+        ringing = await asyncio.wait_for(mobile.calls.get(), PATIENCE)
+        await desk.take()
+        await call.wait_answered(PATIENCE)
+        assert (await ringing.wait_ended(PATIENCE)).how.value == "cancelled"
+        await call.bye()
+
+    play(talkdesk, script)
+
+
+def test_all_phones_busy_is_busy(talkdesk: RunningWorld) -> None:
+    async def script(deployment: Deployment, make: Handsets) -> None:
+        ai, desk = await make(None), await make("billing", registered=True)
+        call = ai.call(deployment.groups["billing"].did, ai.media.offer())
+        (await asyncio.wait_for(desk.calls.get(), PATIENCE)).reject(486)
+        with pytest.raises(CallFailedError) as refused:
+            await call.wait_answered(PATIENCE)
+        assert refused.value.status == 486
+
+    play(talkdesk, script)
+
+
+def test_an_invite_without_an_offer_over_the_trunk(talkdesk: RunningWorld) -> None:
+    async def script(deployment: Deployment, make: Handsets) -> None:
+        ai, desk = await make(None), await make("billing", registered=True)
+        call = ai.call(deployment.groups["billing"].did, None, answer=ai.media.answer)
+        await desk.take()
+        await call.wait_answered(PATIENCE)
+        heard: list[bytes] = []
+        desk.media.port.on_packet = heard.append
+        await ai.play(np.zeros(1600, np.float32))
+        assert heard
+        await call.bye()
+
+    play(talkdesk, script)
+
+
+# -- transfers
+
+
+async def talk_with_stand_in(
+    deployment: Deployment, make: Handsets
+) -> tuple[Handset, OutgoingCall, Handset, IncomingCall]:
+    caller = await make("caller")
+    place = Listen("udp", deployment.stand_in.bind or "", 32681)
+    ua = UserAgent("handset", [place])
+    await ua.start()
+    ai = Handset(deployment, ua, None)
+    dialling = asyncio.create_task(caller.talk(deployment.did("inbound", "udp-ip-stand-in")))
+    at_ai = await ai.take()
+    return caller, await dialling, ai, at_ai
+
+
+def test_a_referrer_may_hang_up_at_once_and_digits_keep_their_meaning(talkdesk: RunningWorld) -> None:
+    async def script(deployment: Deployment, make: Handsets) -> None:
+        desk = await make("billing", registered=True)
+        caller, call, ai, at_ai = await talk_with_stand_in(deployment, make)
+        try:
+            referral = at_ai.refer(f"<sip:{deployment.groups['billing'].did}@platform.example>")
+            assert (await referral.wait_accepted(PATIENCE)).status == 202
+            await at_ai.bye()
+            at_desk = await desk.take((PCMU, EVENT_120))  # other numbers than the caller's
+            heard: asyncio.Queue[ReceivedDigit] = asyncio.Queue()
+            DigitListener(desk.media, heard.put_nowait)
+            await asyncio.sleep(0.1)  # for the platform to join the two
+            await caller.press("5")
+            assert (await asyncio.wait_for(heard.get(), PATIENCE)).digit == "5"
+            await at_desk.bye()
+            assert (await call.wait_ended(PATIENCE)).by == "remote"
+        finally:
+            await ai.ua.stop()
+            ai.media.close()
+
+    play(talkdesk, script)
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [("<sip:+17735550199@x>", 404), ("<sip:+18155550104@x>", 480), ("<sip:nobody@x>", 404)],
+)
+def test_a_transfer_that_fails_gives_the_caller_back(talkdesk: RunningWorld, target: str, status: int) -> None:
+    async def script(deployment: Deployment, make: Handsets) -> None:
+        _, call, ai, at_ai = await talk_with_stand_in(deployment, make)
+        try:
+            assert (await at_ai.refer(target).wait_final(PATIENCE))[0] == status
+            assert (call.state, at_ai.state) == ("confirmed", "confirmed")
+            await at_ai.bye()
+            await call.wait_ended(PATIENCE)
+        finally:
+            await ai.ua.stop()
+            ai.media.close()
+
+    play(talkdesk, script)
+
+
+def test_an_attended_transfer_is_refused(talkdesk: RunningWorld) -> None:
+    async def script(deployment: Deployment, make: Handsets) -> None:
+        _, call, ai, at_ai = await talk_with_stand_in(deployment, make)
+        try:
+            referral = at_ai.refer("<sip:+18155550101@x?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc>")
+            assert (await referral.wait_accepted(PATIENCE)).status == 501
+            await call.bye()
+        finally:
+            await ai.ua.stop()
+            ai.media.close()
+
+    play(talkdesk, script)
+
+
+def test_the_caller_who_leaves_during_a_transfer_ends_it(talkdesk: RunningWorld) -> None:
+    async def script(deployment: Deployment, make: Handsets) -> None:
+        desk = await make("billing", registered=True)
+        _, call, ai, at_ai = await talk_with_stand_in(deployment, make)
+        try:
+            at_ai.refer(f"<sip:{deployment.groups['billing'].did}@x>")
+            ringing = await asyncio.wait_for(desk.calls.get(), PATIENCE)
+            await call.bye()
+            assert (await ringing.wait_ended(PATIENCE)).how.value == "cancelled"
+            await at_ai.wait_ended(PATIENCE)
+        finally:
+            await ai.ua.stop()
+            ai.media.close()
+
+    play(talkdesk, script)
+
+
+def test_the_ai_reaches_the_public_network_over_its_trunk(talkdesk: RunningWorld) -> None:
+    async def script(deployment: Deployment, make: Handsets) -> None:
+        ai, customer = await make(None), await make("customer", registered=True)
+        number = deployment.phones["customer"].number
+        assert number is not None
+        call = ai.call(number, ai.media.offer())
+        at_customer = await customer.take()
+        await call.wait_answered(PATIENCE)
+        await at_customer.bye()
+        await call.wait_ended(PATIENCE)
+        for unknown in (deployment.numbers.no_such_number or "", deployment.did("inbound", "udp-ip")):
+            with pytest.raises(CallFailedError) as refused:
+                await ai.call(unknown, ai.media.offer()).wait_answered(PATIENCE)
+            assert refused.value.status == 404
+
+    play(talkdesk, script)
+
+
+# -- sessions
+
+
+def test_too_short_a_session_is_refused_with_what_is_allowed(talkdesk: RunningWorld) -> None:
+    async def script(deployment: Deployment, make: Handsets) -> None:
+        caller = await make("caller")
+        caller.ua.session = None
+        headers = [("Session-Expires", "30"), ("Supported", "timer")]
+        call = caller.call(deployment.did("inbound", "udp-ip"), caller.media.offer(), headers=headers)
+        with pytest.raises(CallFailedError) as refused:
+            await call.wait_answered(PATIENCE)
+        assert refused.value.status == 422
+        assert refused.value.response is not None
+        assert refused.value.response.get("Min-SE") == "90"
+
+    play(talkdesk, script)
+
+
+# -- campaigns
+
+
+def test_a_campaign_says_what_it_cannot_do(talkdesk: RunningWorld) -> None:
+    deployment = talkdesk.deployments[0]
+    assert deployment.campaign is not None
+    assert deployment.campaign.url is not None
+    line, customer = deployment.did("campaign", "udp-ip"), deployment.phones["customer"].number
+    for body, status in [
+        (b"nonsense", 400),
+        (b"{}", 400),
+        (b'{"from": "+13125550100"}', 400),
+        (f'{{"from": "+12015550100", "to": "{customer}"}}'.encode(), 404),
+        (f'{{"from": "{line}", "to": "+12015550100"}}'.encode(), 404),
+    ]:
+        assert httpx.post(deployment.campaign.url, content=body).status_code == status
+    # a customer who is not there: the call is made, and comes to nothing
+    asked = f'{{"from": "{line}", "to": "{customer}"}}'.encode()
+    assert httpx.post(deployment.campaign.url, content=asked).status_code == 202
+    talkdesk.wait_until_quiet()
