@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from harness.errors import BrokenError, RefusedError, ResourceError
 from harness.events import RegistrationState
+from harness.phone import stun
 from harness.phone.config import PhoneConfig
 from harness.phone.phone import Phone, Sink
 from harness.phone.process import PhoneProcess
@@ -133,6 +134,8 @@ class PhonePool:
         return None
 
     def _add(self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path, rules: Rules) -> Phone:
+        if config.stun_server and not stun.answers(config.stun_server, config.bind_address):
+            raise ResourceError(f"phone {config.name}: the STUN server {config.stun_server} does not answer")
         host = self._host_for(config)
         phone = Phone(
             self, host.process, next(self._keys), config, sink=sink, marks=marks, directory=directory, rules=rules

@@ -86,6 +86,8 @@ class HostedPhone:
         self.refresh_at: float | None = None
         self._legs_so_far = 0
         endpoint = host_process.endpoint
+        if config.stun_server:
+            endpoint.use_stun(config.stun_server)
         self._transport = endpoint.open_transport(config)
         self.address: str = endpoint.address_of(self._transport)
         self.account = Account(self, host_process.fault)
@@ -150,6 +152,9 @@ class HostedPhone:
         # The phone says what its configuration says, wherever its messages seem to come from.
         nat.contactRewriteUse = nat.viaRewriteUse = nat.sdpNatRewriteUse = nat.sipOutboundUse = 0
         nat.udpKaIntervalSec = 0
+        nat.sipStunUse = nat.mediaStunUse = (
+            pj.PJSUA_STUN_USE_DEFAULT if config.stun_server else pj.PJSUA_STUN_USE_DISABLED
+        )
         # Without a certificate nobody can open a TLS connection to us: name the port of the one we opened.
         nat.contactUseSrcPort = int(config.transport == "tls" and config.tls.certificate is None)
         self._configure_calls(account)

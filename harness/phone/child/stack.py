@@ -44,6 +44,7 @@ class Endpoint:
         # Of several rates of one codec the first listed, pjsua's favourite, stands for its name.
         self._codecs = {name.split("/")[0].upper(): name for name in reversed(self._codec_ids)}
         self._preferred: tuple[tuple[str, ...], bool] | None = None
+        self._stun_server = ""
 
     @staticmethod
     def _configure(config: Any) -> None:
@@ -93,6 +94,18 @@ class Endpoint:
     def handle_events(self, longest: float) -> None:
         """Let the stack work until something happened, or for ``longest`` seconds."""
         self._stack.libHandleEvents(max(1, int(longest * 1000)))
+
+    def use_stun(self, server: str) -> None:
+        """Ask ``server`` (``host:port``) for the addresses that the outside sees. The whole process has one."""
+        if self._stun_server == server:
+            return
+        servers = pj.StringVector()
+        servers.append(server)
+        try:
+            self._stack.natUpdateStunServers(servers, True)
+        except pj.Error as error:
+            raise Refusal("resource", f"the STUN server {server} does not answer: {error.reason}") from error
+        self._stun_server = server
 
     def open_transport(self, config: PhoneConfig) -> int:
         """A transport of the phone's own, bound to its address."""
