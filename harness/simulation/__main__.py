@@ -20,6 +20,7 @@ from harness.simulation.addresses import StartError
 from harness.simulation.world import ErrorsIntoBooks, World
 
 COULD_NOT_START = 3
+PRIORITY = -10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         force=True,
     )
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    with contextlib.suppress(OSError):
+        os.nice(PRIORITY)  # audio is made and relayed in real time; only root may ask for it
     try:
         deployment = load(asked.file)
         if deployment.kind != "simulated":

@@ -10,6 +10,8 @@ from typing import Final
 TICK: Final = 0.020  #: seconds: one G.711 frame of 160 octets
 _MOST_LATE = 0.2  # a clock further behind than this starts anew, instead of catching up in a burst
 
+_COMPLAIN_EVERY = 10.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -20,6 +22,8 @@ class Ticker:
         self._subscribers: list[Callable[[], None]] = []
         self._handle: asyncio.TimerHandle | None = None
         self._due = 0.0
+        self._complained = float("-inf")
+        self._worst = 0.0
 
     def add(self, subscriber: Callable[[], None]) -> None:
         """Call it from now on."""
@@ -27,7 +31,7 @@ class Ticker:
         if self._handle is None:
             loop = asyncio.get_running_loop()
             self._due = loop.time()
-            self._handle = loop.call_soon(self._tick)  # type: ignore[assignment]
+            self._handle = loop.call_at(self._due, self._tick)
 
     def remove(self, subscriber: Callable[[], None]) -> None:
         """No longer call it."""
@@ -40,6 +44,13 @@ class Ticker:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+
+    def _skipped(self, late: float) -> None:
+        self._due = now = asyncio.get_running_loop().time()
+        self._worst = max(self._worst, late)
+        if now - self._complained > _COMPLAIN_EVERY:
+            _log.warning("audio stood still for %.0f ms: this machine is too busy", 1000 * self._worst)
+            self._complained, self._worst = now, 0.0
 
     def _tick(self) -> None:
         for subscriber in list(self._subscribers):
@@ -55,6 +66,5 @@ class Ticker:
         self._due += TICK
         late = loop.time() - self._due
         if late > _MOST_LATE:
-            _log.warning("the clock was %.0f ms late: this machine is too busy", 1000 * late)
-            self._due = loop.time()
+            self._skipped(late)
         self._handle = loop.call_at(self._due, self._tick)

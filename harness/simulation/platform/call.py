@@ -258,7 +258,7 @@ class PlatformCall(BackToBack):
             Fault.SDP_PRIVATE_ADDRESS: lambda: (None, spoil.blocked),
             Fault.PAYLOAD_MISMATCH: lambda: (spoil.noise, spoil.noise),
             Fault.AUDIO_CROSSED: lambda: (spoil.crossed(), spoil.crossed()),
-            Fault.HEAVY_LOSS: lambda: (spoil.lossy(0.3, seed=1), spoil.lossy(0.3, seed=2)),
+            Fault.HEAVY_LOSS: lambda: (spoil.lossy(0.3, seed=2525), spoil.lossy(0.3, seed=1006)),
             Fault.HIGH_DELAY: lambda: (spoil.delayed(0.7), spoil.delayed(0.7)),
         }
         return next((make() for fault, make in makers.items() if self._wrong(fault)), (None, None))
