@@ -153,6 +153,74 @@ PAIRS: tuple[tuple[str, str, Where], ...] = (
 )
 
 
+_UNREACHED = frozenset(
+    {
+        "route-missing",
+        "trunk-transport-mismatch",
+        "route-wrong-trunk",
+        "tls-not-appended",
+        "firewall-udp-32681-rejected",
+        "firewall-tcp-32681-rejected",
+        "firewall-tls-32682-rejected",
+    }
+)
+_NEVER_ARRIVED = (
+    "The platform's agents ring at once, the ports answer when they are asked, and nothing ever came to the AI: what the "
+    "platform did instead stands in its own call log alone."
+)
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """Faults that leave the same evidence on these cases, so that the answer is a list."""
+
+    faults: tuple[str, ...]
+    among: frozenset[str]
+    why: str
+    rows: tuple[str, ...] = ()  #: empty: every row
+    integration: str = ""
+    axes: Mapping[str, str] = field(default_factory=dict)
+
+    def covers(self, fault: str, row: str, integration: str, axes: Mapping[str, str]) -> bool:
+        """Whether this case of that fault is one of them."""
+        return (
+            fault in self.faults
+            and (not self.rows or row in self.rows)
+            and self.integration in ("", integration)
+            and all(axes.get(axis) == value for axis, value in self.axes.items())
+        )
+
+
+#: The documented lists of candidates: where two causes leave the same evidence, and why.
+UNDECIDED: tuple[Undecided, ...] = (
+    Undecided(("route-missing", "trunk-transport-mismatch"), _UNREACHED, _NEVER_ARRIVED),
+    Undecided(
+        ("route-wrong-trunk",),
+        _UNREACHED,
+        "The other trunk leads to a place where nobody listens. " + _NEVER_ARRIVED,
+        axes={"ai": "stand-in"},
+    ),
+    Undecided(
+        ("route-wrong-trunk",),
+        _UNREACHED,
+        "The other trunk leads to the stand-in's address, where nobody listens. " + _NEVER_ARRIVED,
+        integration="gladly",
+    ),
+    Undecided(
+        ("tls-not-appended",),
+        _UNREACHED,
+        "The stand-in listens on TLS alone and does not see calls in the clear. " + _NEVER_ARRIVED,
+        axes={"ai": "stand-in"},
+    ),
+    Undecided(
+        ("firewall-udp-32681", "firewall-udp-32681-rejected"),
+        frozenset({"firewall-udp-32681", "firewall-udp-32681-rejected"}),
+        "A REGISTER over UDP that nobody answers was dropped, or rejected by an ICMP message that did not come back.",
+        rows=("TD-REGISTER-OK",),
+    ),
+)
+
+
 @dataclass(frozen=True)
 class Trial:
     """One case to run with these faults switched on."""

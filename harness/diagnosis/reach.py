@@ -17,6 +17,19 @@ AT_ONCE_S = 1.0
 
 #: The words of an operating system, not of a SIP server.
 _OF_THE_STACK = re.compile(r"connection (was )?(refused|reset)|unreachable|errno", re.I)
+#: RFC 1918, RFC 6598 (carriers' own), RFC 3927, RFC 4193, and IPv6's link-local.
+_PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "169.254.0.0/16",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)
 _CHALLENGES = (401, 407)
 _ABOUT = (
     (re.compile(r"unknown user|no such user|user not found", re.I), "the user name"),
@@ -239,9 +252,11 @@ def _address(body: str, seen: Seen) -> str | None:
     except ValueError:
         return None
     # A private address is right among peers that are in the same private network.
-    unreachable = shown.is_private and not shown.is_loopback and shown != source_address
-    same_kind = source_address.is_private and not source_address.is_loopback
-    return "private" if unreachable and not same_kind else "reachable"
+    return "private" if _is_private(shown) and not _is_private(source_address) else "reachable"
+
+
+def _is_private(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return any(address in network for network in _PRIVATE)
 
 
 def _final_answer(scene: Scene, invite: Seen) -> Seen | None:

@@ -9,8 +9,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="gladly.in-the-clear",
         cause="tls-not-appended",
-        symptoms=("reach", "route", "fallback"),
-        conditions=(when("ai.transport", "another"), when("ai.tls_asked", False)),
+        symptoms=("reach", "route"),
+        conditions=(unless("ai.saw", "nothing"), when("ai.transport", "another"), when("ai.tls_asked", False)),
         consequences=("audio", "caller_id.ai", "header.caller", "header.selector", "transfer", "other"),
         because="the INVITE reached the AI in the clear, addressed without transport=tls",
     ),

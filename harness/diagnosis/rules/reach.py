@@ -60,7 +60,7 @@ def _dropping(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
     yield Rule(
         id=f"reach.{cause}",
         cause=cause,
-        symptoms=("reach", "fallback"),
+        symptoms=("reach",),
         essential=(over,),
         conditions=(_NOTHING, when("probe.ai", "silent"), *waited),
         consequences=_ALL_LATER,
@@ -69,7 +69,7 @@ def _dropping(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
     yield Rule(
         id=f"reach.{cause}.here",
         cause=cause,
-        symptoms=("reach", "fallback"),
+        symptoms=("reach",),
         essential=(over,),
         conditions=(_NOTHING, when("probe.termination", "silent"), unless("probe.ai", "silent", "refuses"), *waited),
         consequences=_ALL_LATER,
@@ -92,7 +92,7 @@ def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
     yield Rule(
         id=f"reach.{cause}",
         cause=cause,
-        symptoms=("reach", "fallback"),
+        symptoms=("reach",),
         essential=(over,),
         conditions=(_NOTHING, when("probe.ai", *told), *at_once),
         consequences=_ALL_LATER,
@@ -101,7 +101,7 @@ def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
     yield Rule(
         id=f"reach.{cause}.here",
         cause=cause,
-        symptoms=("reach", "fallback"),
+        symptoms=("reach",),
         essential=(over,),
         conditions=(_NOTHING, when("probe.termination", *told), unless("probe.ai", "silent", "refuses"), *at_once),
         consequences=_ALL_LATER,
@@ -167,7 +167,7 @@ REACH: tuple[Rule, ...] = (
     Rule(
         id="reach.not-attached",
         cause="assistant-not-attached",
-        symptoms=("reach", "fallback"),
+        symptoms=("reach",),
         conditions=(_REFUSED, when("ai.code", 404), not_shown("ai.did", "another assistant's", "nobody's")),
         consequences=_ALL_LATER,
         because="the call got there with the right number, and Synthflow answered 404: it knows no assistant for it",
@@ -183,7 +183,7 @@ REACH: tuple[Rule, ...] = (
     Rule(
         id="reach.concurrency",
         cause="concurrency-exhausted",
-        symptoms=("reach", "fallback"),
+        symptoms=("reach",),
         conditions=(_REFUSED, when("ai.code", 429)),
         consequences=_ALL_LATER,
         because="Synthflow answered 429, its status for too many calls at once",
@@ -255,7 +255,7 @@ REACH: tuple[Rule, ...] = (
     Rule(
         id="reach.certificate.expired",
         cause="certificate-expired",
-        symptoms=("reach", "fallback"),
+        symptoms=("reach",),
         essential=(when("transport", "tls"),),
         conditions=(_NOTHING, when("probe.certificate", "expired")),
         consequences=_ALL_LATER,
@@ -264,7 +264,7 @@ REACH: tuple[Rule, ...] = (
     Rule(
         id="reach.certificate.name",
         cause="certificate-wrong-name",
-        symptoms=("reach", "fallback"),
+        symptoms=("reach",),
         essential=(when("transport", "tls"),),
         conditions=(_NOTHING, when("probe.certificate", "wrong name")),
         consequences=_ALL_LATER,
@@ -273,7 +273,7 @@ REACH: tuple[Rule, ...] = (
     Rule(
         id="reach.certificate.untrusted",
         cause="certificate-untrusted",
-        symptoms=("reach", "fallback"),
+        symptoms=("reach",),
         essential=(when("transport", "tls"),),
         conditions=(_NOTHING, when("probe.certificate", "untrusted")),
         consequences=_ALL_LATER,

@@ -91,17 +91,4 @@ REGISTRATION: tuple[Rule, ...] = (
         conditions=(when("registration.target", "another host"),),
         because="the REGISTER went to another host than the platform's SBC, and nobody answered there",
     ),
-    Rule(
-        id="registration.unanswered.while.all.answers",
-        cause="termination-uri-wrong",
-        symptoms=("registration",),
-        essential=(when("registration.answer", "none", "connection refused"),),
-        conditions=(
-            when("probe.termination", "answers"),
-            when("probe.ai", "answers"),
-            when("registration.target", "another host"),
-        ),
-        because="the platform's port and the AI's both answer, so a REGISTER that nobody answers went elsewhere",
-        confidence="likely",
-    ),
 )

@@ -1,0 +1,395 @@
+"""Evidence of made-up cases, as a run would have left it: the words the examples are written in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.deployment import Deployment, from_plain, load, to_plain
+from harness.diagnosis import Diagnosis, Visibility, diagnose
+from harness.diagnosis.rule import Rule
+from harness.events import (
+    CallState,
+    Event,
+    FarEndRecord,
+    LegStarted,
+    MarkHeard,
+    MediaState,
+    RtpStatistics,
+    SipMessage,
+    TransferProgress,
+    TransportFailed,
+)
+from harness.verdict import Finding, Strength, Verdict
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+AI = "192.0.2.60"  #: Synthflow's host; documentation addresses, RFC 5737
+STAND_IN = "192.0.2.90"
+CALLER = "+14155550101"
+
+SDP = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 4000 {protocol} {formats}\r\n{lines}"
+
+
+@cache
+def deployment(integration: str) -> Deployment:
+    """A simulated deployment with its addresses filled in; each trunk has one of its own at the platform."""
+    plain = to_plain(load(FILES / f"simulated-{integration}.toml"))
+    for index, trunk in enumerate(plain["trunks"]):
+        trunk["host"] = AI if trunk["ai"] == "synthflow" else STAND_IN
+        trunk["termination"] = f"198.51.100.{20 + index}:5060"
+        if trunk.get("username"):
+            trunk["password"] = "made-up"
+    plain["synthflow"]["api_base"] = "https://api.example/v2"
+    plain["stand_in"]["bind"] = STAND_IN
+    return from_plain(plain)
+
+
+@dataclass
+class Example:
+    """One case under construction, on a clock of its own."""
+
+    integration: str = "talkdesk"
+    row: str = "TD-INBOUND"
+    ai: str = "synthflow"
+    transport: str = "udp"
+    authentication: str = "ip"
+    line: str = "inbound"
+    now: float = 1000.0
+    events: list[Event] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    _messages: list[dict[str, str]] = field(default_factory=list)
+    _record: dict[str, Any] = field(default_factory=dict)
+
+    # -- the case
+
+    @property
+    def deployment(self) -> Deployment:
+        return deployment(self.integration)
+
+    @property
+    def trunk(self) -> Any:
+        wanted = (self.ai, self.transport, self.authentication)
+        return next(t for t in self.deployment.trunks if (t.ai, t.transport, t.authentication) == wanted)
+
+    @property
+    def did(self) -> str:
+        return self.deployment.did(self.line, self.trunk.name)
+
+    @property
+    def assistant(self) -> str:
+        return self.deployment.lines[self.line].assistant
+
+    def after(self, seconds: float) -> Example:
+        self.now += seconds
+        return self
+
+    def diagnose(self, visibility: Visibility = "all", rules: Sequence[Rule] | None = None) -> Diagnosis:
+        axes = {"ai": self.ai, "transport": self.transport, "authentication": self.authentication}
+        case = {"id": f"{self.row}[example]", "row": self.row, "integration": self.integration, "axes": axes}
+        events = [*self.events, *self._records()]
+        return diagnose(case, self.findings, events, self.deployment, visibility=visibility, rules=rules)
+
+    def _records(self) -> list[Event]:
+        if not self._messages and not self._record:
+            return []
+        record = {"call_id": "c1", **self._record}
+        record["witness"] = {"messages": self._messages, **self._record.get("witness", {})}
+        return [FarEndRecord(at=self.now, phone="synthflow", source="GET /v2/calls/c1", record=record)]
+
+    # -- the caller and the agents
+
+    def dials(self) -> Example:
+        uri = f"sip:{self.did}@carrier.example"
+        self.events.append(
+            LegStarted(at=self.now, phone="caller", leg="caller.1", direction="outgoing", mark=7, remote_uri=uri)
+        )
+        self._at_caller("sent", f"INVITE {uri} SIP/2.0")
+        return self
+
+    def _at_caller(self, direction: Any, text: str) -> None:
+        message = SipMessage(
+            at=self.now,
+            phone="caller",
+            leg="caller.1",
+            direction=direction,
+            transport="udp",
+            local="192.0.2.1:5060",
+            remote="192.0.2.2:5060",
+            text=text + "\r\n\r\n",
+        )
+        self.events.append(message)
+
+    def state(self, state: Any, code: int = 0, reason: str = "") -> Example:
+        self.events.append(
+            CallState(at=self.now, phone="caller", leg="caller.1", state=state, code=code, reason=reason)
+        )
+        return self
+
+    def answered(self) -> Example:
+        return self.state("confirmed", 200, "OK")
+
+    def gives_up(self) -> Example:
+        self._at_caller("sent", f"CANCEL sip:{self.did}@carrier.example SIP/2.0")
+        return self.state("disconnected", 487, "Request Terminated")
+
+    def rings(self, phone: str, leg: str = "") -> Example:
+        self.events.append(
+            LegStarted(
+                at=self.now,
+                phone=phone,
+                leg=leg or f"{phone}.1",
+                direction="incoming",
+                mark=9,
+                remote_uri="sip:x@y.example",
+            )
+        )
+        return self
+
+    def codec(self, leg: str, codec: str) -> Example:
+        phone = leg.partition(".")[0]
+        self.events.append(
+            MediaState(
+                at=self.now, phone=phone, leg=leg, active=True, direction="sendrecv", codec=codec, clock_rate=8000
+            )
+        )
+        return self
+
+    def hears_mark(self, leg: str, mark: int) -> Example:
+        phone = leg.partition(".")[0]
+        self.events.append(
+            MarkHeard(at=self.now, phone=phone, leg=leg, mark=mark, began=self.now, level_dbov=-15.0, quality=0.9)
+        )
+        return self
+
+    def counted(self, leg: str = "caller.1", received: int = 200, lost: int = 0, rtt_ms: float = 0.0) -> Example:
+        counters = dict.fromkeys(("rx_discarded", "rx_reordered", "rx_duplicated", "tx_lost"), 0)
+        self.events.append(
+            RtpStatistics(
+                at=self.now,
+                phone=leg.partition(".")[0],
+                leg=leg,
+                tx_packets=received,
+                tx_bytes=160 * received,
+                rx_packets=received,
+                rx_bytes=160 * received,
+                rx_lost=lost,
+                rx_jitter_ms=1.0,
+                tx_jitter_ms=1.0,
+                rtt_ms=rtt_ms,
+                **counters,
+            )
+        )
+        return self
+
+    # -- the AI's side
+
+    def _sip(
+        self, direction: str, start: str, method: str, body: str = "", remote: str = "", **headers: str
+    ) -> Example:
+        invite_from = headers.pop("from_", f"<sip:{CALLER}@acme.talkdesk.example>;tag=a")
+        lines = [
+            start,
+            "Via: SIP/2.0/UDP 198.51.100.20:5060;branch=z9hG4bK1",
+            f"From: {invite_from}",
+            f"To: {headers.pop('to', '<sip:ai@192.0.2.60>')}",
+            f"Call-ID: {headers.pop('call_id', 'at-the-ai')}",
+            f"CSeq: {headers.pop('number', '1')} {method}",
+            *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
+            f"Content-Length: {len(body.encode())}",
+        ]
+        text = "\r\n".join(lines) + "\r\n\r\n" + body
+        remote = remote or self.trunk.termination
+        local = f"{AI if self.ai == 'synthflow' else STAND_IN}:{self.trunk.port}"
+        if self.ai == "synthflow":
+            plain = {
+                "direction": direction,
+                "transport": self.transport,
+                "local": local,
+                "remote": remote,
+                "text": text,
+            }
+            self._messages.append(plain)
+            return self
+        self.events.append(
+            SipMessage(
+                at=self.now,
+                phone="stand-in",
+                leg="stand-in.1",
+                direction=direction,  # type: ignore[arg-type]
+                transport=self.transport,
+                local=local,
+                remote=remote,
+                text=text,
+            )
+        )
+        return self
+
+    def ai_gets(
+        self,
+        *,
+        did: str = "",
+        offer: str = "G.711",
+        address: str = "198.51.100.70",
+        shown: str = "",
+        over: str = "",
+        trunk: str = "",
+        remote: str = "",
+        authorization: str = "",
+        tls: bool | None = None,
+    ) -> Example:
+        """The INVITE that reached the AI."""
+        formats, protocol, lines = {
+            "G.711": ("0 8 101", "RTP/AVP", "a=rtpmap:0 PCMU/8000\r\n"),
+            "no G.711": ("9 18", "RTP/AVP", "a=rtpmap:9 G722/8000\r\na=rtpmap:18 G729/8000\r\n"),
+            "SRTP alone": ("0 8", "RTP/SAVP", "a=rtpmap:0 PCMU/8000\r\n"),
+        }[offer]
+        sdp = SDP.format(host=address, protocol=protocol, formats=formats, lines=lines)
+        user = did or self.deployment.assistants[self.assistant].did
+        secure = self.transport == "tls" if tls is None else tls
+        uri = f"sip:{user}@{AI}:{self.trunk.port}" + (";transport=tls" if secure else "")
+        remote = remote or next((t.termination for t in self.deployment.trunks if t.name == trunk), "") or ""
+        headers = {"Content_Type": "application/sdp"} | ({"from_": shown} if shown else {})
+        headers |= {"Proxy_Authorization": authorization} if authorization else {}
+        self._sip("received", f"INVITE {uri} SIP/2.0", "INVITE", sdp, remote, **headers)
+        if over and self._messages:
+            self._messages[-1]["transport"] = over
+            self._messages[-1]["local"] = f"{AI}:{32682 if over == 'tls' else 32681}"
+        return self
+
+    def ai_answers(self, code: int, reason: str = "", method: str = "INVITE") -> Example:
+        return self._sip("sent", f"SIP/2.0 {code} {reason}", method, to="<sip:ai@192.0.2.60>;tag=b")
+
+    def ai_refers(self, to: str) -> Example:
+        return self._sip(
+            "sent",
+            "REFER sip:platform SIP/2.0",
+            "REFER",
+            to="<sip:x@y.example>;tag=p",
+            Refer_To=f"<sip:{to}@platform.example>",
+            number="2",
+        )
+
+    def ai_invites(self, to: str, remote: str = "") -> Example:
+        return self._sip("sent", f"INVITE sip:{to}@platform.example SIP/2.0", "INVITE", "", remote, call_id="onward")
+
+    def platform_says(self, code: int, reason: str = "", method: str = "REFER") -> Example:
+        call = "at-the-ai" if method == "REFER" else "onward"
+        return self._sip("received", f"SIP/2.0 {code} {reason}", method, call_id=call, number="2")
+
+    def notified(self, code: int, reason: str = "") -> Example:
+        body = f"SIP/2.0 {code} {reason}\r\n"
+        return self._sip(
+            "received", "NOTIFY sip:ai SIP/2.0", "NOTIFY", body, number="9", Content_Type="message/sipfrag"
+        )
+
+    def record(self, **values: Any) -> Example:
+        self._record |= values
+        return self
+
+    def sip_number(self, **values: Any) -> Example:
+        """What Synthflow says of the SIP number that should register."""
+        trunk = self.trunk
+        record = {"termination_uri": trunk.termination, "username": trunk.username, "registrations": [], **values}
+        self.events.append(FarEndRecord(at=self.now, phone="synthflow", source="GET /v2/sip_numbers/n1", record=record))
+        return self
+
+    def probed(self, of: str, reach: str, certificate: str | None = None) -> Example:
+        record = {"of": of, "reach": reach} | ({"certificate": certificate} if certificate else {})
+        self.events.append(FarEndRecord(at=self.now, phone="probe", source=f"OPTIONS to {of}", record=record))
+        return self
+
+    def all_ports_answer(self) -> Example:
+        self.probed("ai", "answers", "valid" if self.transport == "tls" else None)
+        return self.probed("termination", "answers")
+
+    def transport_failed(self, phone: str, reason: str) -> Example:
+        self.events.append(
+            TransportFailed(
+                at=self.now, phone=phone, transport=self.transport, remote="198.51.100.20:5060", reason=reason
+            )
+        )
+        return self
+
+    def refer_ended(self, code: int, reason: str = "") -> Example:
+        self.events.append(
+            TransferProgress(at=self.now, phone="stand-in", leg="stand-in.1", code=code, reason=reason, final=True)
+        )
+        return self
+
+    # -- findings
+
+    def finding(
+        self,
+        check: str,
+        subject: str,
+        passed: bool = False,
+        actual: str = "seen",
+        expected: str = "promised",
+        **facts: object,
+    ) -> Example:
+        self.findings.append(
+            Finding(
+                check=check,
+                subject=subject,
+                verdict=Verdict.PASSED if passed else Verdict.FAILED,
+                expected=expected,
+                actual=actual,
+                at=self.now,
+                strength=Strength.PROVED if passed else None,
+                facts=dict(facts),
+            )
+        )
+        return self
+
+    @property
+    def ai_label(self) -> str:
+        return f"assistant {self.assistant}" if self.ai == "synthflow" else "stand-in.1"
+
+    def taken(self) -> Example:
+        """The right assistant answered."""
+        return self.finding("landing.answered_by", "the call", True, answered=[self.assistant], wanted=self.assistant)
+
+    def not_taken(self, *answered: str, attempted: Sequence[str] = ()) -> Example:
+        """It did not; these did."""
+        return self.finding(
+            "landing.answered_by", "the call", answered=list(answered), wanted=self.assistant, attempted=list(attempted)
+        )
+
+    def to_ai(self, kind: str = "heard", packets: int | None = 0) -> Example:
+        return self._direction("caller.1", self.ai_label, kind, packets)
+
+    def to_caller(self, kind: str = "heard", packets: int | None = 0) -> Example:
+        return self._direction(self.ai_label, "caller.1", kind, packets)
+
+    def with_agent(self, phone: str, to_agent: str = "heard", to_caller: str = "heard") -> Example:
+        self._direction("caller.1", f"{phone}.1", to_agent, 0)
+        return self._direction(f"{phone}.1", "caller.1", to_caller, 0)
+
+    def _direction(self, speaker: str, listener: str, kind: str, packets: int | None) -> Example:
+        foreign = [99] if kind == "crossed" else []
+        heard = kind == "heard"
+        facts: dict[str, object] = {"ms": 120.0} if heard else {"kind": kind, "rx_packets": packets, "foreign": foreign}
+        return self.finding("audio", f"{speaker} → {listener}", heard, actual=kind, **facts)
+
+    def caller_id(self, subject: str, user: str, *, passed: bool = False, anonymous: bool = False) -> Example:
+        e164 = user if user.startswith("+") else f"+1{user}" if user.isdigit() else None
+        return self.finding(
+            "caller_id",
+            subject,
+            passed,
+            from_user=user,
+            from_e164=e164,
+            anonymous=anonymous,
+            number=CALLER,
+            asserted=[CALLER],
+        )
+
+    def landed(self, wanted: str, *rang: str) -> Example:
+        return self.finding("landing", "the call", wanted in rang, wanted=wanted, rang=list(rang))
+
+    def copy(self, **changes: Any) -> Example:
+        fresh = {"events": list(self.events), "findings": list(self.findings), "_messages": list(self._messages)}
+        return replace(self, **(fresh | {"_record": dict(self._record)} | changes))
