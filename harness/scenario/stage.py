@@ -453,6 +453,8 @@ class Stage:
 
     def close(self) -> None:
         """Hang up, give the phones back, keep the far end's last word."""
+        for phone in self._phones.values():
+            phone.hang_up()  # all at once; each release then waits for what is already under way
         with ExitStack() as stack:
             for name, phone in self._phones.items():
                 kept = self.keeps_registrations and name in self.deployment.phones
