@@ -175,6 +175,7 @@ class Synthflow(_Model):
     api_token: SecretStr | None = None
     ca_file: str | None = None
     witness: tuple[Witness, ...] = ("record",)
+    timeout_s: float = Field(5.0, gt=0)  #: of one request
     poll_s: float = Field(1.0, gt=0)  #: between two looks at a record; the API has no way to tell by itself
     transcript: Literal["during", "after"] = "after"  #: when a call's transcript can be read
     transcript_within_s: float = Field(30.0, gt=0)  #: of a call's end

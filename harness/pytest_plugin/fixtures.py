@@ -60,7 +60,7 @@ def apis() -> Iterator[Callable[[Deployment], SynthflowApi | None]]:
             return None
         if synthflow.api_base not in kept:
             token = synthflow.api_token.get_secret_value() if synthflow.api_token else ""
-            kept[synthflow.api_base] = SynthflowApi(synthflow.api_base, token, synthflow.ca_file)
+            kept[synthflow.api_base] = SynthflowApi(synthflow.api_base, token, synthflow.ca_file, synthflow.timeout_s)
         return kept[synthflow.api_base]
 
     yield client

@@ -1,0 +1,328 @@
+"""Runs against a world that is up by itself: the harness is told nothing but a file and the environment, as for a real platform."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from harness import integrations
+from harness.cli.live_file import live_file
+from harness.deployment import Deployment, from_plain
+
+ROOT = Path(__file__).parents[2]
+WORLD_FILE = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
+ROWS = {row.id for row in integrations.find("talkdesk").rows}
+
+
+@dataclass
+class Outside:
+    """A world in a process of its own, and files about it."""
+
+    directory: Path
+    control: str
+    tenants: list[Deployment]
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    def file(self, kind: Any, name: str | None = None, change: Callable[[str], str] = lambda text: text) -> Path:
+        """A file for one tenant: the first is the live one, the second has the stand-in."""
+        world = self.tenants[0 if kind == "live" else 1]
+        own, text, secrets = live_file(world, kind, world.timings.quick, ROWS)
+        self.secrets |= secrets
+        path = self.directory / f"{name or own}.toml"
+        if name:
+            text = text.replace(f'name = "{own}"', f'name = "{name}"', 1)
+        path.write_text(change(text))
+        return path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {n: value for n, value in os.environ.items() if not n.startswith(("PYTEST_", "PYTHON"))}
+        return kept | self.secrets | {"HARNESS_LIVE": "1"}
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", "from harness.cli.app import main; main()", "verify", *map(str, arguments)]
+        return subprocess.Popen(
+            [*command, "--reports", str(self.directory / "reports")],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str | Path) -> tuple[int, str]:
+        process = self.start(*arguments)
+        try:
+            output, _ = process.communicate(timeout=150)
+        finally:
+            process.kill()
+        return process.returncode, output
+
+    @property
+    def run_directory(self) -> Path:
+        return max(path for path in (self.directory / "reports").iterdir() if path.is_dir() and not path.is_symlink())
+
+    def verdicts(self) -> dict[str, str]:
+        """Of the newest run, by case."""
+        found = (json.loads(path.read_text()) for path in self.run_directory.glob("cases/*/case.json"))
+        return {case["id"]: case["end"]["verdict"] for case in found}
+
+    def findings(self, case: str) -> list[dict[str, Any]]:
+        for path in self.run_directory.glob("cases/*/case.json"):
+            if json.loads(path.read_text())["id"] == case:
+                lines = (path.parent / "events.jsonl").read_text().splitlines()
+                return [found["finding"] for line in lines if "finding" in (found := json.loads(line))]
+        raise LookupError(case)
+
+    def calls_up(self) -> list[str]:
+        """What the world's own books have up."""
+        books = httpx.get(f"{self.control}/calls").json()
+        up = [call["name"] for tenant in books["tenants"] for call in tenant["calls"]]
+        return up + [f"AI call of tenant {t['tenant']}" for t in books["tenants"] for _ in range(t["ai_calls"])]
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
+    directory = tmp_path_factory.mktemp("outside")
+    command = [sys.executable, "-m", "harness.simulation", str(WORLD_FILE), "--tenants", "2", "--control"]
+    world = subprocess.Popen(
+        [*command, "--directory", str(directory / "world")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert world.stdin is not None
+    assert world.stdout is not None
+    try:
+        ready = json.loads(world.stdout.readline())
+        assert ready["event"] == "ready", ready
+        yield Outside(directory, ready["control"], [from_plain(plain) for plain in ready["deployments"]])
+        world.stdin.close()
+        assert world.wait(20) == 0, "the world's books are not clean"
+    finally:
+        world.kill()
+        world.wait()
+        world.stdout.close()
+
+
+def test_a_live_and_a_stand_in_deployment_run_green(outside: Outside) -> None:
+    files = [outside.file("live"), outside.file("stand-in")]
+    rows = ["TD-INBOUND", "TD-TRANSFER-BLIND", "TD-OUTBOUND-CAMPAIGN", "XEI", "TD-REGISTER-NOTALLOWED"]
+    code, output = outside.run(*files, *(f"--row={row}" for row in rows), "--transport=tcp", "--codec=pcmu", "-n", "2")
+    assert code == 0, output
+    verdicts = outside.verdicts()
+    assert set(verdicts.values()) == {"passed"}
+    assert {case.partition("[")[2].partition(":")[0] for case in verdicts} == {"live-talkdesk", "stand-in-talkdesk"}
+
+    live = outside.findings("TD-INBOUND[live-talkdesk:synthflow-tcp-ip-pcmu]")
+    assert {f["strength"] for f in live if f["check"] == "audio"} == {2}, "confirmed by words, not proved by marks"
+    unseen = [f for f in live if f["verdict"] == "not observable"]
+    assert {f["check"] for f in unseen} == {"route.transport", "codec"}
+    assert all(f["dispensable"] for f in unseen)
+    own = outside.findings("TD-INBOUND[stand-in-talkdesk:stand-in-tcp-ip-pcmu]")
+    assert {f["strength"] for f in own if f["check"] == "audio"} == {3}
+    assert not [f for f in own if f["verdict"] != "passed"]
+    assert outside.calls_up() == []
+
+
+def test_secrets_are_in_no_file_of_a_run(outside: Outside) -> None:
+    """Byte by byte, in what the runs of this module left behind, and in every file they were told."""
+    code, output = outside.run(outside.file("live"), outside.file("stand-in"), "--row=XEI", "-n", "1")
+    assert code == 0, output
+    needles = {
+        form
+        for secret in outside.secrets.values()
+        for form in (secret.encode(), b64encode(secret.encode()), quote(secret).encode(), json.dumps(secret).encode())
+    }
+    assert len(outside.secrets) >= 20
+    files = [path for path in outside.directory.rglob("*") if path.is_file() and "world" not in path.parts]
+    assert len(files) > 20
+    leaks = [str(path) for path in files if any(needle in path.read_bytes() for needle in needles)]
+    assert leaks == []
+    assert not any(needle.decode() in output for needle in needles)
+
+
+# -- an API in trouble
+
+
+class Trouble(ThreadingHTTPServer):
+    """Stands between the harness and the world's API, and answers some requests itself."""
+
+    daemon_threads = True
+
+    def __init__(self, world: Deployment, kind: str) -> None:
+        assert world.synthflow is not None
+        assert world.synthflow.api_base is not None
+        self.kind = kind
+        self.asked = 0
+        context = ssl.create_default_context(cafile=world.synthflow.ca_file)
+        self.behind = httpx.Client(base_url=world.synthflow.api_base, verify=context)
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v2"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Trouble
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.server.asked += 1
+        match self.server.kind:
+            case "401" | "403" | "500" | "503" as status:
+                self._say(int(status), b'{"status": "error"}')
+            case "429":
+                first = self.server.asked % 2 == 1
+                if first:
+                    self._say(429, b"{}", ("Retry-After", "0.05"))
+                else:
+                    self._pass_on()
+            case "429-for-good":
+                self._say(429, b"{}", ("Retry-After", "0.05"))
+            case "silent":
+                time.sleep(30)
+            case "cut":
+                self.close_connection = True
+            case "not-json":
+                self._say(200, b"<html>maintenance</html>")
+            case "other-shape":
+                self._say(200, b'{"status": "ok", "response": {"items": []}}')
+            case "renamed":
+                self._pass_on(lambda text: text.replace('"phone_number_to"', '"to"').replace('"status"', '"state"'))
+            case "other-types":
+                self._pass_on(
+                    lambda text: text.replace('"phone_number_to": "', '"phone_number_to": ["').replace(
+                        '", "transcript"', '"], "transcript"'
+                    )
+                )
+
+    def _pass_on(self, change: Callable[[str], str] = lambda text: text) -> None:
+        found = self.server.behind.get(
+            self.path.removeprefix("/v2"), headers={"Authorization": self.headers["Authorization"]}
+        )
+        self._say(found.status_code, change(found.text).encode())
+
+    def _say(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+TROUBLES = {
+    "429": "passed",  # it asked to wait, and was waited for
+    "401": "not observable",
+    "403": "not observable",
+    "500": "not observable",
+    "429-for-good": "not observable",
+    "silent": "not observable",
+    "cut": "not observable",
+    "not-json": "not observable",
+    "other-shape": "not observable",
+    "renamed": "not observable",
+    "other-types": "not observable",
+}
+
+
+def test_an_api_in_trouble_lowers_the_strength_and_fails_no_call(outside: Outside) -> None:
+    servers = {kind: Trouble(outside.tenants[0], kind) for kind in TROUBLES}
+    for server in servers.values():
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    real = outside.tenants[0].synthflow
+    assert real is not None
+
+    def troubled(kind: str) -> Callable[[str], str]:
+        changes = {
+            f'"{real.api_base}"': f'"{servers[kind].base}"',
+            "patience_s = 4.0": "patience_s = 2.0",
+            "transcript_within_s = 10.0": "transcript_within_s = 1.0",
+            "timeout_s = 5.0": "timeout_s = 0.5",
+        }
+
+        def change(text: str) -> str:
+            for old, new in changes.items():
+                assert old in text
+                text = text.replace(old, new)
+            return text
+
+        return change
+
+    try:
+        files = [outside.file("live", kind, troubled(kind)) for kind in TROUBLES]
+        code, output = outside.run(
+            *files, "--row=TD-INBOUND", "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "1", "--preflight=tell"
+        )
+    finally:
+        for server in servers.values():
+            server.shutdown()
+            server.server_close()
+            server.behind.close()
+    verdicts = {case.partition("[")[2].partition(":")[0]: verdict for case, verdict in outside.verdicts().items()}
+    assert verdicts == TROUBLES, output
+    assert code == 1
+    for kind, server in servers.items():
+        assert server.asked, kind
+    blind = outside.findings("TD-INBOUND[500:synthflow-udp-ip-pcmu]")
+    heard = {f["subject"]: f for f in blind if f["check"] == "audio"}
+    assert {f["strength"] for f in heard.values()} == {1}, "RTP and sound are seen from here, and indicate"
+    assert not [f for f in blind if f["verdict"] == "failed"]
+    assert outside.calls_up() == []
+
+
+# -- a runner that is killed
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_killed_runner_leaves_no_call_up(outside: Outside, workers: str) -> None:
+    """SIGKILL at random moments; the phones' processes hang up for it, as the world's own books show."""
+    chance = random.Random(int(workers))
+    file = outside.file("stand-in")
+    for _ in range(5):
+        arguments = [
+            "--row=HOLD",
+            "--row=CONCURRENT",
+            "--row=TD-TRANSFER-BLIND",
+            "--row=TD-TRANSFER-WARM",
+            "-n",
+            workers,
+        ]
+        process = outside.start(file, *arguments, "--preflight=off")
+        try:
+            while not outside.calls_up():
+                assert process.poll() is None, process.communicate()[0]
+            moment = time.monotonic() + chance.uniform(0.0, 1.5)
+            while time.monotonic() < moment:
+                outside.calls_up()
+            process.send_signal(signal.SIGKILL)
+            process.communicate(timeout=30)  # the pipe closes when the last of its children is gone
+        finally:
+            process.kill()
+        deadline = time.monotonic() + 10.0
+        while (left := outside.calls_up()) and time.monotonic() < deadline:
+            pass
+        assert left == []
