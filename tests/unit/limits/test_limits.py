@@ -221,11 +221,10 @@ def test_a_run_places_no_more_calls_than_it_may(tmp_path: Path) -> None:
 
 def test_calls_are_spaced_over_all_processes(tmp_path: Path) -> None:
     gates = [gate(tmp_path, calls_per_second=50.0, concurrent_calls=20) for _ in range(3)]
-    times = []
+    began = time.monotonic()
     for index in range(6):
         gates[index % 3].admit(5)
-        times.append(time.monotonic())
-    assert times[-1] - times[0] >= 5 / 50.0 - 0.001
+    assert time.monotonic() - began >= 5 / 50.0
 
 
 def test_a_call_that_would_wait_too_long_for_its_turn_is_not_counted(tmp_path: Path) -> None:
