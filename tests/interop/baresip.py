@@ -1,0 +1,236 @@
+"""baresip as the AI, as an agent, as a caller: what it says is a mark, what it hears is recorded, its events come by TCP.
+
+Written for baresip 1.0 (Debian 12): its ``net_interface`` takes an address, which then stands in Contact and SDP; RTP
+sockets and outgoing TCP and TLS connections are bound to the wildcard address all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from harness.audio.detector import Heard, marks_heard
+from harness.audio.marks import SAMPLE_RATE, waveform
+from harness.audio.wav import read_wav, write_wav
+from tests.interop.processes import PATIENCE, Program, free_port, until
+
+#: It plays a file once and then falls silent: longer than any call here.
+_VOICE_SECONDS = 120
+_ports = itertools.count(10_000 + os.getpid() % 40 * 400, 40)
+
+_CONFIG = """\
+poll_method epoll
+sip_listen {host}:{port}
+sip_certificate {certificate}
+sip_cafile {ca_file}
+call_max_calls 8
+audio_player aubridge,nobody
+audio_alert aubridge,nobody
+audio_source aufile,{voice}
+ausrc_srate 8000
+auplay_srate 8000
+ausrc_channels 1
+auplay_channels 1
+rtp_ports {first_port}-{last_port}
+net_interface {host}
+module_path {modules}
+module g711.so
+module aubridge.so
+module aufile.so
+module sndfile.so
+snd_path {recordings}
+module_tmp account.so
+module_app menu.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen {host}:{control}
+"""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What one call of baresip's heard, as it grows."""
+
+    path: Path
+
+    def marks(self) -> list[Heard]:
+        """The marks in it so far. ``began`` counts from the beginning of the recording."""
+        try:
+            samples, rate = read_wav(self.path)
+        except Exception:  # it has no header yet
+            return []
+        return [said for said in marks_heard(samples, rate) if isinstance(said, Heard)]
+
+
+class Baresip(Program):
+    """One baresip with one account, on an address of its own."""
+
+    def __init__(
+        self,
+        directory: Path,
+        host: str,
+        account: str,
+        *,
+        mark: int,
+        port: int = 0,
+        certificate: Path | None = None,
+        ca_file: Path | None = None,
+    ) -> None:
+        """``account`` is a line of its accounts file, where ``{host}`` and ``{port}`` are its own."""
+        self.host, self.mark = host, mark
+        self.port = port or free_port(host)
+        self.control = free_port(host, socket.SOCK_STREAM)
+        self.recordings = directory / "heard"
+        self.recordings.mkdir(parents=True)
+        voice = directory / "voice.wav"
+        write_wav(voice, np.tile(waveform(mark), int(_VOICE_SECONDS / 0.16)), SAMPLE_RATE)
+        first = next(_ports)
+        modules = next(Path("/usr/lib").glob("**/baresip/modules"))
+        config = _CONFIG.format(
+            host=host,
+            port=self.port,
+            certificate=certificate or "",
+            ca_file=ca_file or "",
+            voice=voice,
+            first_port=first,
+            last_port=first + 38,
+            modules=modules,
+            recordings=self.recordings,
+            control=self.control,
+        )
+        lines = [line for line in config.splitlines() if not line.endswith(" ")]  # what was not given is left out
+        (directory / "config").write_text("\n".join(lines) + "\n")
+        (directory / "accounts").write_text(account.format(host=host, port=self.port) + "\n")
+        (directory / "contacts").write_text("")
+        super().__init__("baresip", ["-4", "-s", "-f", str(directory)], directory)
+        try:
+            self.said("baresip is ready")
+            self._socket = socket.create_connection((host, self.control), timeout=PATIENCE)
+        except BaseException:
+            self.end()
+            raise
+        self._buffer = b""
+        self.events: list[dict[str, Any]] = []
+
+    def end(self) -> None:
+        """See :class:`Program`."""
+        with contextlib.suppress(AttributeError):
+            self._socket.close()
+        super().end()
+
+    # -- control (ctrl_tcp: JSON in netstrings)
+
+    def do(self, command: str, parameters: str = "") -> None:
+        """Give it a command of its menu, without the slash."""
+        plain = json.dumps({"command": command, "params": parameters, "token": str(time.monotonic_ns())}).encode()
+        self._socket.sendall(b"%d:%s," % (len(plain), plain))
+
+    def event(self, kind: str, since: int = 0, within: float = PATIENCE, **fields: str) -> dict[str, Any]:
+        """The first event of that type after the first ``since`` ones, e.g. ``CALL_ESTABLISHED``."""
+
+        def probe() -> dict[str, Any] | None:
+            self._read()
+            for event in self.events[since:]:
+                if event.get("type") == kind and all(event.get(key) == value for key, value in fields.items()):
+                    return event
+            return None
+
+        return until(f"baresip's event {kind} {fields or ''}", probe, within, lambda: f"{self.events}\n{self.log}")
+
+    def _read(self) -> None:
+        self._socket.setblocking(False)
+        try:
+            while chunk := self._socket.recv(65536):
+                self._buffer += chunk
+        except BlockingIOError:
+            pass
+        finally:
+            self._socket.settimeout(PATIENCE)
+        while found := re.match(rb"(\d+):", self._buffer):
+            begin, length = found.end(), int(found[1])
+            if len(self._buffer) < begin + length + 1:
+                return
+            message = json.loads(self._buffer[begin : begin + length])
+            self._buffer = self._buffer[begin + length + 1 :]
+            if message.get("event"):
+                self.events.append(message)
+
+    # -- what it hears, and its signalling
+
+    @property
+    def newest_recording(self) -> Recording | None:
+        """Of the call that got media last."""
+        found = sorted(self.recordings.glob("*-dec.wav"), key=lambda path: path.stat().st_mtime_ns)
+        return Recording(found[-1]) if found else None
+
+    def hears(self, mark: int, within: float = PATIENCE) -> Heard:
+        """Wait until its newest call hears ``mark``."""
+
+        def probe() -> Heard | None:
+            recording = self.newest_recording
+            heard = recording.marks() if recording else []
+            return next((each for each in heard if each.mark == mark), None)
+
+        return until(f"baresip hears mark {mark}", probe, within, lambda: self.log)
+
+    def messages(self) -> list[Traced]:
+        """Its SIP messages so far, in order."""
+        return list(_traced(self.log))
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A SIP message of baresip's trace (``-s``)."""
+
+    transport: str
+    source: str
+    target: str
+    text: str
+
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_HEAD = re.compile(r"^#\n(UDP|TCP|TLS) (\S+) -> (\S+)\n", re.M)
+
+
+def _traced(log: str) -> Iterator[Traced]:
+    plain = _ESCAPES.sub("\x1e", log).replace("\r\n", "\n")
+    for block in plain.split("\x1e"):
+        if found := _HEAD.match(block):
+            yield Traced(found[1].lower(), found[2], found[3], block[found.end() :].replace("\n", "\r\n"))
+
+
+Mode = Literal["auto", "manual", "early"]
+
+
+def account(user: str, domain: str, *, mode: Mode = "auto", more: str = "") -> str:
+    """A line of the accounts file that does not register."""
+    return f"<sip:{user}@{domain}>;answermode={mode};regint=0;audio_codecs=PCMU/8000/1,PCMA/8000/1{more}"
+
+
+def registering(
+    user: str, domain: str, password: str, server: str, transport: str = "udp", *, mode: Mode = "auto"
+) -> str:
+    """A line of the accounts file that registers at ``server`` (``host:port``) with digest."""
+    return (
+        f'<sip:{user}@{domain};transport={transport}>;outbound="sip:{server};transport={transport}";auth_user={user}'
+        f";auth_pass={password};answermode={mode};regint=300;audio_codecs=PCMU/8000/1,PCMA/8000/1"
+    )
+
+
+@contextmanager
+def registered(make: Callable[[], Baresip]) -> Iterator[Baresip]:
+    """A baresip once it has registered; its registration is taken back at the end."""
+    with make() as program:
+        program.event("REGISTER_OK")
+        yield program

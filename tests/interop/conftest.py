@@ -1,0 +1,111 @@
+"""SIP programs nobody here wrote, on addresses of this process's own, and the harness's phones among them.
+
+Each worker of a run has its own: nothing is shared, everything is waited for by what it says or answers, and ended.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.phone.pool import PhonePool
+from harness.simulation.addresses import Block, take_block
+from harness.simulation.pki import Authority, Certificate
+from tests.interop import platform as platforms
+from tests.interop.baresip_ai import BaresipAi
+from tests.interop.kamailio import ports
+from tests.interop.platform import AI, AREAS, KAMAILIO, RTPENGINE, TOKEN, Platform
+from tests.interop.rtpengine import Rtpengine
+
+
+@pytest.fixture(scope="session")
+def block() -> Iterator[Block]:
+    """Addresses 127.x.y.1 … 127.x.y.253, this process's alone."""
+    block = take_block()
+    yield block
+    block.release()
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where programs that live for the session leave their files."""
+    return tmp_path_factory.mktemp("interop")
+
+
+@pytest.fixture(scope="session")
+def authority(home: Path) -> Authority:
+    return Authority(home / "certificates")
+
+
+@pytest.fixture(scope="session")
+def ai_certificate(authority: Authority, block: Block) -> Certificate:
+    return authority.issue("ai", [block[number] for number in AI.values()])
+
+
+@pytest.fixture(scope="session")
+def kamailio_ports(block: Block) -> tuple[int, int]:
+    return ports(block[KAMAILIO])
+
+
+@pytest.fixture(scope="session")
+def baresip_ai(
+    home: Path, block: Block, authority: Authority, ai_certificate: Certificate, kamailio_ports: tuple[int, int]
+) -> Iterator[BaresipAi]:
+    """baresip as the AI of the deployment ``kamailio-synthflow``."""
+    area = AREAS["synthflow"]
+    with BaresipAi(
+        home / "baresip-ai",
+        block[AI["synthflow"]],
+        [f"+1{area}55501{last}" for last in range(60, 64)],
+        mark=240,
+        certificate=ai_certificate,
+        ca_file=authority.ca_file,
+        escalate=f"sip:+1{area}5550151@{block[KAMAILIO]}:{kamailio_ports[0]}",
+        token=TOKEN,
+    ) as program:
+        yield program
+
+
+@pytest.fixture(scope="session")
+def rtpengine(home: Path, block: Block) -> Iterator[Rtpengine]:
+    with Rtpengine(home / "rtpengine", block[RTPENGINE]) as program:
+        yield program
+
+
+@pytest.fixture(scope="session")
+def platform(
+    home: Path,
+    block: Block,
+    authority: Authority,
+    ai_certificate: Certificate,
+    kamailio_ports: tuple[int, int],
+    baresip_ai: BaresipAi,
+    rtpengine: Rtpengine,
+) -> Iterator[Platform]:
+    """Kamailio, and the deployment files that describe it."""
+    with platforms.running(
+        home,
+        block,
+        authority,
+        ai=ai_certificate,
+        ports=kamailio_ports,
+        api_base=baresip_ai.api_base,
+        rtpengine=rtpengine.control,
+        spoilt={"wrong-port": "wrong-port", "relayed": "relayed"},
+    ) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="session")
+def pool(home: Path) -> Iterator[PhonePool]:
+    with PhonePool(home / "phones") as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+def marks() -> Iterator[int]:
+    """Marks for the harness's legs."""
+    return itertools.cycle(range(200))

@@ -1,0 +1,118 @@
+"""Kamailio as the platform of a deployment: its tables are filled from the same file the harness verifies."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.deployment import Deployment, Group
+from harness.simulation.pki import Certificate
+from tests.interop.processes import Program, free_port
+
+_TEMPLATE = Path(__file__).with_name("kamailio.cfg")
+_TLS = """\
+[server:default]
+method = TLSv1.2+
+certificate = {certificate}
+private_key = {key}
+ca_list = {ca}
+verify_certificate = no
+require_certificate = no
+
+[client:default]
+method = TLSv1.2+
+certificate = {certificate}
+private_key = {key}
+ca_list = {ca}
+verify_certificate = yes
+require_certificate = yes
+"""
+
+
+class Kamailio(Program):
+    """A running Kamailio. ``port`` is for UDP and TCP, ``tls_port`` for TLS."""
+
+    def __init__(
+        self,
+        directory: Path,
+        host: str,
+        port: int,
+        tls_port: int,
+        deployments: list[Deployment],
+        *,
+        carrier: str,
+        stranger: str,
+        trusted: list[str],
+        certificate: Certificate,
+        ca_file: Path,
+        spoilt: dict[str, str],
+        rtpengine: str = "udp:127.0.0.1:9",
+    ) -> None:
+        """``trusted`` addresses need no digest; ``spoilt`` names what is done to the media of a line's number."""
+        self.host, self.port, self.tls_port = host, port, tls_port
+        directory.mkdir(parents=True)
+        tls = directory / "tls.cfg"
+        tls.write_text(_TLS.format(certificate=certificate.certificate, key=certificate.key, ca=ca_file))
+        values = {
+            "HOST": host,
+            "PORT": str(port),
+            "TLS_PORT": str(tls_port),
+            "DOMAIN": deployments[0].platform.domain,
+            "CARRIER": carrier,
+            "STRANGER": stranger,
+            "TLS_CONFIG": str(tls),
+            "RTPENGINE": rtpengine,
+            "RING_MS": str(int(deployments[0].timings.quick.ring_timeout_s * 1000)),
+            "TABLES": "\n".join(f"    {line}" for line in _tables(deployments, trusted, spoilt)),
+        }
+        text = re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _TEMPLATE.read_text().partition("\n\n")[2])
+        config = directory / "kamailio.cfg"
+        config.write_text(text)
+        super().__init__(
+            "kamailio", ["-DD", "-E", "-m", "32", "-M", "8", "-f", str(config), "-Y", str(directory)], directory
+        )
+        try:
+            self.answers_options(host, port)
+        except BaseException:
+            self.end()
+            raise
+
+
+def ports(host: str) -> tuple[int, int]:
+    """A port for UDP and TCP, and one for TLS."""
+    return free_port(host), free_port(host, socket.SOCK_STREAM)
+
+
+def _tables(deployments: list[Deployment], trusted: list[str], spoilt: dict[str, str]) -> Iterator[str]:
+    for deployment in deployments:
+        for line, trunk_name, did in deployment.all_dids():
+            entry, trunk = deployment.lines[line], deployment.trunk(trunk_name)
+            host, port = (trunk.host, trunk.port) if entry.reachable else (trunk.host, 9)
+            assistant = deployment.assistants[entry.assistant]
+            parameter = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
+            yield _entry("lines", did, f"sip:{assistant.did}@{host}:{port}{parameter}")
+            yield _entry("capacity", did, f"{deployment.name}-{trunk.name}:{trunk.max_concurrent_calls}")
+            if entry.fallback:
+                yield _entry("fallback", did, _agent(deployment, deployment.groups[entry.fallback]))
+        for group in deployment.groups.values():
+            yield _entry("groups", group.did, _agent(deployment, group))
+        for phone in deployment.phones.values():
+            if phone.password is not None:
+                yield _entry("passwords", phone.username or phone.aor_user, phone.password.get_secret_value())
+        for trunk in deployment.trunks:
+            if trunk.username and trunk.password is not None:
+                yield _entry("passwords", trunk.username, trunk.password.get_secret_value())
+    for address in trusted:
+        yield _entry("trusted", address, "yes")
+    for did, how in spoilt.items():
+        yield _entry("spoilt", did, how)
+
+
+def _agent(deployment: Deployment, group: Group) -> str:
+    return deployment.phones[group.agents[0]].aor_user if group.agents else "nobody"
+
+
+def _entry(table: str, key: str, value: str) -> str:
+    return f'$sht({table}=>{key}) = "{value}";'

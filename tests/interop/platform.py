@@ -1,0 +1,106 @@
+"""The platform of this suite: a Kamailio, the deployment files that describe it, and the addresses of all who take part."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.deployment import Deployment, load
+from harness.simulation.addresses import Block
+from harness.simulation.pki import Authority, Certificate
+from tests.interop.kamailio import Kamailio
+
+_TEMPLATE = Path(__file__).with_name("deployments") / "kamailio.toml"
+PASSWORD, TOKEN = "interop-only", "interop-token"  # of accounts that live as long as this run, on loopback
+AREAS = {"stand-in": "312", "synthflow": "773"}  #: of each deployment's numbers
+
+# The last octets of who takes part.
+KAMAILIO, STRANGER, RTPENGINE = 10, 11, 12
+AI = {"stand-in": 20, "synthflow": 21}
+CALLERS, AGENTS = 30, 31
+BARESIP, SIPP, PHONES = 40, 60, 100
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A running Kamailio, with a deployment file for each who may have the AI's place."""
+
+    kamailio: Kamailio
+    block: Block
+    authority: Authority
+    files: Mapping[str, Path]
+    deployments: Mapping[str, Deployment]
+
+
+@contextmanager
+def running(
+    directory: Path,
+    block: Block,
+    authority: Authority,
+    *,
+    ai: Certificate,
+    ports: tuple[int, int],
+    api_base: str,
+    rtpengine: str,
+    spoilt: Mapping[str, str],
+) -> Iterator[Platform]:
+    """``api_base`` is the API of the AI that is no stand-in, ``spoilt`` says by line what is done to media."""
+    os.environ["INTEROP_PASSWORD"] = PASSWORD
+    os.environ["INTEROP_TOKEN"] = TOKEN
+    host = block[KAMAILIO]
+    port, tls_port = ports
+    own = authority.issue("kamailio", ["acme.kamailio.example", host])
+    bad = authority.bad_certificates("ai", [block[AI["stand-in"]]])
+    files = {}
+    for who in AI:
+        files[who] = directory / f"kamailio-{who}.toml"
+        values = {
+            "AI": who,
+            "AREA": AREAS[who],
+            "CA": str(authority.ca_file),
+            "KAMAILIO": host,
+            "PORT": str(port),
+            "TLS_PORT": str(tls_port),
+            "AI_HOST": block[AI[who]],
+            "STRANGER": block[STRANGER],
+            "CALLERS": block[CALLERS],
+            "AGENTS": block[AGENTS],
+            "CERTIFICATE": str(ai.certificate),
+            "KEY": str(ai.key),
+            "BAD_CERTIFICATES": "\n".join(
+                f'[stand_in.bad_certificates.{kind}]\ncertificate = "{made.certificate}"\nprivate_key = "{made.key}"\n'
+                for kind, made in bad.items()
+            ),
+            "SYNTHFLOW": ""
+            if who == "stand-in"
+            else f'[synthflow]\napi_base = "{api_base}"\napi_token_env = "INTEROP_TOKEN"\n'
+            'witness = ["record", "marks", "messages", "dtmf"]\n',
+        }
+        text = re.sub(r"\{([A-Z_]+)\}", lambda found, v=values: v[found[1]], _TEMPLATE.read_text().partition("\n\n")[2])
+        files[who].write_text(text)
+    deployments = {who: load(path) for who, path in files.items()}
+    wrong = {
+        did: spoilt[line]
+        for deployment in deployments.values()
+        for line, _, did in deployment.all_dids()
+        if line in spoilt
+    }
+    with Kamailio(
+        directory / "kamailio",
+        host,
+        port,
+        tls_port,
+        list(deployments.values()),
+        carrier="carrier.example",
+        stranger=block[STRANGER],
+        trusted=[*(block[number] for number in AI.values())],
+        certificate=own,
+        ca_file=authority.ca_file,
+        spoilt=wrong,
+        rtpengine=rtpengine,
+    ) as kamailio:
+        yield Platform(kamailio, block, authority, files, deployments)

@@ -1,0 +1,23 @@
+"""rtpengine in userspace: a media relay that Kamailio steers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.interop.processes import Program, free_port
+
+
+class Rtpengine(Program):
+    """A running rtpengine; ``control`` is where it takes orders."""
+
+    def __init__(self, directory: Path, host: str) -> None:
+        port = free_port(host)
+        self.control = f"udp:{host}:{port}"
+        arguments = ["--foreground", "--log-stderr", "--log-level=6", "--table=-1", f"--interface={host}"]
+        arguments += [f"--listen-ng={host}:{port}", "--port-min=30000", "--port-max=30400", "--num-threads=1"]
+        super().__init__("rtpengine", arguments, directory)
+        try:
+            self.said("Startup complete")
+        except BaseException:
+            self.end()
+            raise

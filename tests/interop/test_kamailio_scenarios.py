@@ -1,0 +1,154 @@
+"""The ordinary scenarios, with ordinary deployment files, against Kamailio: once with a phone of the harness as the AI,
+once with baresip.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.interop.platform import Platform
+from tests.interop.processes import binary
+
+ROOT = Path(__file__).parents[2]
+
+#: Row → how many cases of it there are.
+STAND_IN = {
+    "TD-INBOUND": 3,
+    "TD-TRANSFER-BLIND": 3,
+    "TD-TRANSFER-WARM": 3,
+    "TD-SKILLS-DEPARTMENT": 3,
+    "TD-FALLBACK-TIMEOUT": 3,
+    "TD-FALLBACK-REFUSED": 3,
+    "TD-FALLBACK-DOWN": 3,
+    "TD-REGISTER-BADPASS": 3,
+    "TD-REGISTER-NOTALLOWED": 3,
+    "TD-CAPACITY": 3,
+    "HANGUP-CALLER": 1,
+    "HANGUP-AI": 1,
+    "HANGUP-AGENT": 1,
+    "ABANDON": 1,
+    "HOLD": 1,
+    "DTMF-RFC4733": 2,
+    "DTMF-INFO": 2,
+    "EARLYMEDIA": 1,
+    "PRACK": 1,
+    "REINVITE-CODEC": 1,
+    "ANONYMOUS": 1,
+    "NUMBERFORMATS": 3,
+    "XEI": 1,
+    "TRANSFER-UNAVAILABLE": 1,
+    "CONCURRENT": 1,
+    "TLS-BADCERT": 3,
+}
+SYNTHFLOW = {
+    "TD-INBOUND": 6,
+    "TD-TRANSFER-BLIND": 6,
+    "HANGUP-CALLER": 1,
+    "HANGUP-AI": 1,
+    "HANGUP-AGENT": 1,
+    "REINVITE-CODEC": 1,
+    "ANONYMOUS": 1,
+    "NUMBERFORMATS": 3,
+    "XEI": 1,
+    "NOSUCHNUMBER": 1,
+    "KEEPALIVE": 1,
+}
+#: Cases that must not pass, with a part of their message.
+SHORTCOMINGS = {
+    # Kamailio 5.6 checks who signed a certificate, not whom it names (RFC 5922 section 7.2 asks for both)
+    "TLS-BADCERT[kamailio-stand-in:stand-in-tls-ip-wrong-name]": "no INVITE is sent to the AI",
+}
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What a run of ``harness verify`` left."""
+
+    directory: Path
+    ends: Mapping[str, Mapping[str, str]]  #: verdict and message, by case
+    output: str
+
+    def judge(self, row: str, count: int) -> None:
+        """All cases of that row ended as they should."""
+        found = {name: end for name, end in self.ends.items() if name.startswith(f"{row}[")}
+        assert len(found) == count, sorted(found)
+        for name, end in found.items():
+            if name in SHORTCOMINGS:
+                assert end["verdict"] == "failed", name
+                assert SHORTCOMINGS[name] in end["message"]
+            else:
+                assert end["verdict"] == "passed", f"{name}: {end['message']}"
+
+
+def _verify(file: Path, rows: Iterable[str], reports: Path) -> Verified:
+    """All of it in one run, as a user would start it."""
+    command = [str(Path(sys.executable).with_name("harness")), "verify", str(file), "--live", "-n", "2"]
+    command += [f"--row={row}" for row in rows] + [f"--reports={reports}"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
+    with (reports / "output.txt").open("w+") as output:
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, timeout=400, check=False
+        )
+        output.seek(0)
+        said = output.read()
+    assert done.returncode in (0, 1), said
+    assert (reports / "latest").exists(), said
+    directory = (reports / "latest").resolve()
+    cases = [json.loads(path.read_text()) for path in directory.glob("cases/*/case.json")]
+    return Verified(directory, {case["id"]: case["end"] for case in cases}, said)
+
+
+@pytest.fixture(scope="module")
+def with_stand_in(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Verified:
+    return _verify(platform.files["stand-in"], STAND_IN, tmp_path_factory.mktemp("stand-in"))
+
+
+@pytest.fixture(scope="module")
+def with_baresip(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Verified:
+    return _verify(platform.files["synthflow"], SYNTHFLOW, tmp_path_factory.mktemp("synthflow"))
+
+
+@pytest.mark.xdist_group("scenarios-with-stand-in")
+@pytest.mark.parametrize("row", STAND_IN)
+def test_row_with_a_stand_in(with_stand_in: Verified, row: str) -> None:
+    with_stand_in.judge(row, STAND_IN[row])
+
+
+@pytest.mark.xdist_group("scenarios-with-baresip")
+@pytest.mark.parametrize("row", SYNTHFLOW)
+def test_row_with_baresip_as_the_ai(with_baresip: Verified, row: str) -> None:
+    with_baresip.judge(row, SYNTHFLOW[row])
+
+
+@pytest.mark.xdist_group("scenarios-with-baresip")
+def test_preflight_finds_the_platform_in_order(with_baresip: Verified) -> None:
+    (report,) = json.loads((with_baresip.directory / "preflight.json").read_text())
+    wrong = [line for line in report["lines"] if line["status"] != "ok"]
+    assert not wrong
+
+
+@pytest.mark.xdist_group("scenarios-with-baresip")
+def test_tshark_finds_nothing_malformed_in_what_the_run_exported(with_baresip: Verified) -> None:
+    captures = sorted(with_baresip.directory.glob("cases/*/sip.pcapng"))
+    assert len(captures) == len(with_baresip.ends)
+    for capture in captures:
+        arguments = [
+            "-r",
+            str(capture),
+            "-d",
+            "tcp.port==1-65535,sip",
+            "-d",
+            "udp.port==1-65535,sip",
+            "-Y",
+            "_ws.malformed",
+        ]
+        done = subprocess.run([binary("tshark"), *arguments], capture_output=True, text=True, check=True)
+        assert not done.stdout, f"{capture}: {done.stdout}"
