@@ -107,8 +107,10 @@ def _without_marks(audio: NDArray[np.int16], spans: Sequence[Span], total: float
             f"heard instead special information tones at {information.began:.2f} s{then} ({information.detail})",
             information.began,
         )
-    for match in find_prompts(audio, prompt_names()):
-        return _prompt(match)
+    prompts = find_prompts(audio, prompt_names())
+    for match in prompts:
+        if match.name.startswith(("voicemail", "announcement")):
+            return _prompt(match)
     beep = next((span for span in spans if span.kind == "tone"), None)
     if beep is not None and speech and speech[0].began < beep.began:
         return (
@@ -120,6 +122,8 @@ def _without_marks(audio: NDArray[np.int16], spans: Sequence[Span], total: float
         span = tones[kind]
         if span is not None:
             return "tone", f"heard instead {words} from {span.began:.2f} s ({span.detail})", span.began
+    if prompts:
+        return _prompt(prompts[0])
     if speech:
         times = f"from {speech[0].began:.2f} to {speech[-1].ended:.2f} s"
         return "speech", f"heard instead speech without a mark, {times}: an announcement or a person", speech[0].began

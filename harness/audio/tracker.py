@@ -165,7 +165,9 @@ class Tracker:
             self.present = mark
             self._began = self._first_sample(run) / SAMPLE_RATE
         self._announced = self._seen = hop
-        level = 10 * math.log10(run.power / 32768.0**2)
+        # The loudest symbol's: the newest may only have begun.
+        power = max(other.power for other in self._runs if other.start >= run.first)
+        level = 10 * math.log10(power / 32768.0**2)
         said.append(Heard(mark, self._began, end / SAMPLE_RATE, level, quality, self._phase / SAMPLE_RATE))
         return said
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import random
-from functools import cache
 from typing import Any, Final
 
 import espeakng_loader
@@ -73,7 +73,9 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class _Engine:
-    """The shared library, once a process."""
+    """The shared library, loaded anew: it keeps a state that no call of its resets, and says the same text differently
+    the second time. Within one engine the same calls give the same samples, on every machine.
+    """
 
     def __init__(self) -> None:
         self._library: Any = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -84,6 +86,13 @@ class _Engine:
         if self._rate <= 0:
             raise RuntimeError(f"espeak-ng did not start with the data in {data.decode()}")
         self._library.espeak_SetSynthCallback(self._callback)
+
+    def __enter__(self) -> _Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._library.espeak_Terminate()
+        _ctypes.dlclose(self._library._handle)
 
     def _take(self, samples: Any, count: int, _events: Any) -> int:
         if samples and count > 0:
@@ -106,16 +115,12 @@ class _Engine:
         return resample(spoken, self._rate, RATE)
 
 
-@cache
-def _engine() -> _Engine:
-    return _Engine()
-
-
 def speak(
     text: str, voice: str, *, words_per_minute: int = 165, pitch: int = 50, liveliness: int = 50
 ) -> NDArray[np.int16]:
     """A text as int16 samples at 8 kHz. ``voice`` is espeak-ng's, with its variant: ``en-us+f3``."""
-    return _engine().speak(text, voice, words_per_minute, pitch, liveliness)
+    with _Engine() as engine:
+        return engine.speak(text, voice, words_per_minute, pitch, liveliness)
 
 
 def monologue(seed: int, seconds: float) -> NDArray[np.int16]:
@@ -128,14 +133,15 @@ def monologue(seed: int, seconds: float) -> NDArray[np.int16]:
     level = 10 ** (draw.uniform(-32, -16) / 20) * 32768
     parts: list[NDArray[np.int16]] = []
     length = 0
-    while length < seconds * RATE:
-        text = ". ".join(" ".join(draw.choices(words, k=draw.randint(3, 14))) for _ in range(4)) + "."
-        spoken = speak(text, f"{language}+{variant}", words_per_minute=speed, pitch=pitch, liveliness=liveliness)
-        if len(spoken) < RATE // 4:
-            raise RuntimeError(f"espeak-ng said nothing in {language}+{variant}")
-        pause = np.zeros(round(draw.uniform(0.1, 1.2) * RATE), np.int16)
-        parts += [spoken, pause]
-        length += len(spoken) + len(pause)
+    with _Engine() as engine:
+        while length < seconds * RATE:
+            text = ". ".join(" ".join(draw.choices(words, k=draw.randint(3, 14))) for _ in range(4)) + "."
+            spoken = engine.speak(text, f"{language}+{variant}", speed, pitch, liveliness)
+            if len(spoken) < RATE // 4:
+                raise RuntimeError(f"espeak-ng said nothing in {language}+{variant}")
+            pause = np.zeros(round(draw.uniform(0.1, 1.2) * RATE), np.int16)
+            parts += [spoken, pause]
+            length += len(spoken) + len(pause)
     whole = np.concatenate(parts)[: round(seconds * RATE)].astype(np.float32)
     whole *= level / max(1.0, float(np.sqrt(np.mean(np.square(whole)))))
     return np.clip(np.rint(whole), -32768, 32767).astype(np.int16)

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.audio import g711
+from harness.audio.detector import DetectorBank, Ended, Heard, MarkDetector, marks_heard
+from harness.audio.tracker import MARK_TONES
+
+from .sounds import Samples, join, mark, mix, noise, silence
+
+MARKS = st.integers(0, 511)
+
+
+def stream(samples: Samples, sizes: list[int], rate: int = 8000) -> list[Heard | Ended]:
+    """What a detector says of samples fed in pieces of these sizes, again and again."""
+    detector = MarkDetector(rate)
+    said: list[Heard | Ended] = []
+    at = turn = 0
+    while at < len(samples):
+        size = sizes[turn % len(sizes)]
+        said += detector.feed(samples[at : at + size])
+        at += size
+        turn += 1
+    return said
+
+
+def heard(said: list[Heard | Ended]) -> list[Heard]:
+    return [fact for fact in said if isinstance(fact, Heard)]
+
+
+def rough(said: list[Heard | Ended]) -> list[tuple[type, int, float]]:
+    return [(type(f), f.mark, round(f.decided if isinstance(f, Heard) else f.at, 4)) for f in said]
+
+
+@settings(max_examples=40, deadline=None)
+@given(MARKS, st.floats(-30, 0), st.integers(0, 4000), st.integers(0, 1279))
+def test_any_mark_at_any_level_offset_and_chopped_start(number: int, level: float, offset: int, skip: int) -> None:
+    audio = join(np.zeros(offset, np.int16), mark(number, 0.6, level_dbov=level, skip=skip))
+    audio = g711.decode_ulaw(g711.encode_ulaw(mix(audio, noise(len(audio) / 8000, level - 20))))
+    first, *rest = heard(marks_heard(audio))
+    assert {first.mark, *(fact.mark for fact in rest)} == {number}
+    assert 0.06 <= first.decided - offset / 8000 <= 0.13
+    assert first.began == pytest.approx(offset / 8000, abs=0.03)
+    assert first.level_dbov == pytest.approx(level, abs=4.0)  # at 0 dBov a good part of it is clipped off
+    assert 0.7 < first.quality <= 1.0
+
+
+@settings(max_examples=15, deadline=None)
+@given(MARKS, st.sampled_from([8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000]), st.integers(0, 1000))
+def test_any_sample_rate(number: int, rate: int, skip: int) -> None:
+    audio = join(silence(0.3, rate), mark(number, 0.7, rate=rate, skip=skip))
+    facts = heard(stream(audio, [rate // 50], rate))
+    assert {fact.mark for fact in facts} == {number}
+    assert facts[0].decided - 0.3 <= 0.15
+    assert {fact.mark for fact in heard(marks_heard(audio, rate))} == {number}
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 700), min_size=1, max_size=5), MARKS)
+def test_what_is_heard_does_not_depend_on_the_pieces(sizes: list[int], number: int) -> None:
+    audio = join(silence(0.1), mark(number, 0.7), noise(0.5, -30))
+    whole = rough(marks_heard(audio))
+    assert whole
+    assert rough(stream(audio, sizes)) == whole
+
+
+def test_a_bank_hears_what_each_detector_alone_hears() -> None:
+    streams = [join(silence(0.1 * k), mark(40 * k, 1.0), noise(0.6, -40, seed=k)) for k in range(6)]
+    bank = DetectorBank(6)
+    said: dict[int, list[Heard | Ended]] = {k: [] for k in range(6)}
+    for tick in range(max(map(len, streams)) // 160):
+        # A stream misses every so many ticks, as streams do that started later.
+        ready = [k for k in range(6) if (tick + 1) * 160 <= len(streams[k])]
+        frames = np.stack([streams[k][tick * 160 : (tick + 1) * 160] for k in ready])
+        for number, fact in bank.feed(frames, np.array(ready)):
+            said[number].append(fact)
+    for number, audio in enumerate(streams):
+        assert rough(said[number]) == rough(stream(audio[: len(audio) // 160 * 160], [160]))
+        assert said[number]
+
+
+def test_a_bank_stream_can_begin_anew() -> None:
+    bank = DetectorBank(2)
+    frames = mark(9, 0.4).reshape(-1, 160)
+
+    def feed() -> list[float]:
+        said = [said for frame in frames for said in bank.feed(frame[None], np.array([1]))]
+        return [fact.decided for _, fact in said if isinstance(fact, Heard)]
+
+    first = feed()
+    assert bank.present(1) == 9
+    assert bank.present(0) is None
+    bank.reset(1)
+    assert bank.present(1) is None
+    assert feed() == first
+
+
+def test_goes_on_being_said_every_200_ms_and_ends() -> None:
+    said = marks_heard(join(mark(300, 2.0), silence(1.0)))
+    times = [fact.decided for fact in heard(said)]
+    assert np.all(np.abs(np.diff(times) - 0.2) < 0.045)
+    assert times[-1] > 1.75
+    ended = said[-1]
+    assert ended == Ended(300, ended.at if isinstance(ended, Ended) else -1)
+    assert isinstance(ended, Ended)
+    assert ended.at == pytest.approx(2.0, abs=0.04)
+    assert len(said) == len(times) + 1
+
+
+def test_one_mark_after_another() -> None:
+    said = marks_heard(join(mark(1, 0.8), mark(2, 0.8)))
+    assert [fact.mark for fact in said if isinstance(fact, Ended)] == [1]
+    first_of_second = next(fact for fact in heard(said) if fact.mark == 2)
+    assert first_of_second.began == pytest.approx(0.8, abs=0.02)
+    assert first_of_second.decided - 0.8 <= 0.13
+
+
+def test_present_follows() -> None:
+    detector = MarkDetector()
+    detector.feed(mark(77, 0.3))
+    assert detector.present == 77
+    detector.feed(silence(0.5))
+    assert detector.present is None
+
+
+def test_a_short_hole_does_not_end_a_mark() -> None:
+    audio = mark(5, 1.5)
+    audio[6000:7200] = 0
+    assert not [fact for fact in marks_heard(audio) if isinstance(fact, Ended)]
+
+
+def test_a_long_stream_keeps_its_time() -> None:
+    audio = join(silence(20.0), mark(12, 1.0))
+    first = heard(stream(audio, [160]))[0]
+    assert first.began == pytest.approx(20.0, abs=0.01)
+
+
+def test_mark_zero_is_a_mark() -> None:
+    detector = MarkDetector()
+    assert [fact.mark for fact in heard(detector.feed(mark(0, 0.4)))] == [0, 0]
+    assert detector.present == 0
+
+
+@pytest.mark.parametrize("audio", [silence(1.0), noise(3.0, -20.0), noise(3.0, 0.0), silence(0.0)])
+def test_nothing_in_what_holds_none(audio: Samples) -> None:
+    assert marks_heard(audio) == []
+    assert stream(audio, [160]) == []
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), MARKS, st.floats(-60, 0), st.integers(0, 1279))
+def test_the_quick_twin_of_the_front_end_is_equal(seed: int, number: int, noise_level: float, skip: int) -> None:
+    audio = mix(mark(number, 0.1, skip=skip), noise(0.1, noise_level, seed))
+    blocks = audio.reshape(-1, 80).astype(np.float32)
+    hops = MARK_TONES.analyse(blocks)
+    few = MARK_TONES.analyse_few(blocks)
+    assert [symbol for symbol, *_ in few] == hops.symbol.tolist()
+    assert [agrees for _, agrees, *_ in few] == hops.agrees.tolist()
+    assert np.allclose([share for _, _, share, _ in few], hops.share, rtol=1e-3, atol=1e-4)
+    assert np.allclose([power for *_, power in few], hops.power, rtol=1e-3, atol=1.0)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.audio.prompts import prompt_samples
+from harness.audio.wav import write_wav
+from harness.cli.app import application
+
+from .sounds import join, mark, silence
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "leg.wav"
+    write_wav(path, join(silence(1.0), mark(263, 3.0), silence(0.5), prompt_samples("hello-en")), 8000)
+    return path
+
+
+def test_says_what_is_there_and_when(recording: Path) -> None:
+    result = CliRunner().invoke(application(), ["listen", str(recording), "--deep"])
+    assert result.exit_code == 0, result.output
+    assert "mark 263 (“I hear mark 7”), -15 dBov" in result.output
+    assert "hello-en" in result.output
+    assert "deep search" in result.output
+
+
+def test_as_json_and_picture(recording: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "leg.svg"
+    result = CliRunner().invoke(application(), ["listen", str(recording), "--json", "--picture", str(picture)])
+    report = json.loads(result.output)
+    assert [span["kind"] for span in report["spans"] if span["kind"] != "silence"] == ["mark", "speech"]
+    assert report["prompts"][0]["name"] == "hello-en"
+    assert report["quality"]["clock_drift_ppm"] == pytest.approx(0, abs=10)
+    assert picture.read_text("utf-8").startswith("<svg")

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from harness.audio import make_mark_table, mark_table
+from harness.audio.marks import HIGH_HZ, LOW_HZ, MARKS, REPLY_OFFSET, replied, reply_to, waveform, write_wav
+
+
+def test_the_frozen_table_is_what_its_script_makes() -> None:
+    assert Path(mark_table.__file__).read_text("utf-8") == make_mark_table.source()
+
+
+def test_two_marks_share_three_tones_and_one_symbol_at_most_however_turned() -> None:
+    tones = np.array([[tone for symbol in word for tone in symbol] for word in MARKS])
+    symbols = tones[:, ::2] * 9 + tones[:, 1::2]
+    for turn in range(4):
+        alike = (tones[:, None, :] == np.roll(tones, 2 * turn, axis=1)[None]).sum(axis=2)
+        same = (symbols[:, None, :] == np.roll(symbols, turn, axis=1)[None]).sum(axis=2)
+        if turn == 0:
+            np.fill_diagonal(alike, 0)
+            np.fill_diagonal(same, 0)
+        assert alike.max() == 3
+        assert same.max() == 1
+
+
+def test_there_are_512_and_none_sounds_like_dtmf() -> None:
+    assert len(set(MARKS)) == len(MARKS) == 512
+    for word in MARKS:
+        for low, high in word:
+            assert not (abs(HIGH_HZ[high] - 1633) < 60 and min(abs(LOW_HZ[low] - f) for f in (697, 941)) < 30)
+
+
+def test_neighbours_differ_in_both_tones() -> None:
+    for word in MARKS:
+        for (low, high), (next_low, next_high) in zip(word, (*word[1:], word[0]), strict=True):
+            assert low != next_low
+            assert high != next_high
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])
+def test_a_period_is_160_ms_at_its_level_and_loops(rate: int) -> None:
+    period = waveform(5, rate, -20.0)
+    assert period.dtype == np.float32
+    assert len(period) == round(0.16 * rate)
+    assert 10 * np.log10(np.mean(period.astype(float) ** 2)) == pytest.approx(-20.0, abs=0.01)
+    steps = np.abs(np.diff(np.tile(period, 2)))
+    assert steps[len(period) - 1] <= steps.max() / 2  # the seam is softer than the tone itself
+
+
+def test_correlations_between_marks_stay_low() -> None:
+    periods = np.stack([waveform(mark) for mark in range(0, 512, 7)])
+    periods /= np.linalg.norm(periods, axis=1, keepdims=True)
+    spectra = np.fft.rfft(periods, axis=1)
+    for number in range(len(periods)):
+        peaks = np.abs(np.fft.irfft(spectra * np.conj(spectra[number]), 1280, axis=1)).max(axis=1)
+        peaks[number] = 0
+        assert peaks.max() < 0.42
+
+
+def test_replies_name_their_mark() -> None:
+    assert reply_to(7) == 7 + REPLY_OFFSET
+    assert replied(reply_to(0)) == 0
+    assert replied(255) is None
+    with pytest.raises(ValueError, match="names no leg"):
+        reply_to(256)
+
+
+def test_what_cannot_be_made_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not exist"):
+        waveform(512)
+    with pytest.raises(ValueError, match="cannot be made"):
+        waveform(0, 4000)
+
+
+def test_written_files_loop_without_a_seam(tmp_path: Path) -> None:
+    write_wav(tmp_path / "mark.wav", 3, 1.0)
+    info = soundfile.info(tmp_path / "mark.wav")
+    assert (info.samplerate, info.channels, info.subtype) == (8000, 1, "PCM_16")
+    assert info.frames % 1280 == 0
+    assert info.frames >= 8000
+    assert [path.name for path in tmp_path.iterdir()] == ["mark.wav"]

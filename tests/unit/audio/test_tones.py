@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from harness.audio.prompts import prompt_samples
+from harness.audio.tone_plans import PLANS, SIT
+from harness.audio.tones import Span, call_progress, classify, dtmf, fax, sit
+from harness.audio.wav import to_int16
+
+from .sounds import Samples, join, mark, noise, silence
+
+
+def loud(samples: Samples, rate: int = 8000) -> list[Span]:
+    return [span for span in classify(samples, rate) if span.kind != "silence"]
+
+
+@pytest.mark.parametrize("country", PLANS)
+def test_each_countrys_tones_are_told_apart(country: str) -> None:
+    plan = PLANS[country]
+    for kind, seconds, expected in (("ringback", 13, "ringback"), ("busy", 5, "busy"), ("congestion", 5, "busy")):
+        tone = to_int16(call_progress(country, kind, seconds))  # type: ignore[arg-type]
+        (span,) = loud(join(silence(0.5), tone, silence(0.5)))
+        assert span.kind == expected
+        # Several countries share a tone, and three are named.
+        assert "as in" in span.detail
+        assert plan.country in span.detail or span.detail.endswith("…")
+    (dial,) = loud(join(silence(0.5), to_int16(call_progress(country, "dial", 4)), silence(0.5)))
+    assert dial.kind == "dial"
+
+
+def test_plans_keep_to_e180() -> None:
+    for plan in PLANS.values():
+        for cadence in (plan.ringback, plan.busy, plan.congestion):
+            for segment in cadence:
+                assert all(400 <= f <= 480 or f == 620 for f in segment.frequencies)
+        on = [segment.seconds for segment in plan.ringback[::2]]
+        assert max(on) <= 2.5
+        assert 2.0 <= plan.ringback[-1].seconds <= 6.0
+        assert plan.source
+
+
+@pytest.mark.parametrize("kind", SIT)
+def test_special_information_tones(kind: str) -> None:
+    (span,) = loud(join(silence(0.5), to_int16(sit(kind)), silence(0.5)))
+    assert span.kind == "sit"
+    assert span.began == pytest.approx(0.5, abs=0.05)
+
+
+def test_fax_tones() -> None:
+    calling = loud(join(silence(0.5), to_int16(fax("cng", 4)), silence(0.5)))
+    assert [(span.kind, span.detail) for span in calling] == [("fax", "calling tone (CNG)")] * 2
+    (answer,) = loud(join(silence(0.5), to_int16(fax("ced", 2.6)), silence(0.5)))
+    assert (answer.kind, answer.detail) == ("fax", "answer tone (CED)")
+
+
+def test_a_call_with_everything_in_it() -> None:
+    audio = join(
+        silence(1.0), mark(9, 1.6), silence(1.0), prompt_samples("hello-en"), silence(0.6), to_int16(dtmf("1#"))
+    )
+    spans = classify(audio)
+    assert [span.kind for span in spans if span.kind != "silence"] == ["mark", "speech", "dtmf", "dtmf"]
+    found = next(span for span in spans if span.kind == "mark")
+    assert found.detail == "mark 9"
+    assert (found.began, found.ended) == (pytest.approx(1.0, abs=0.02), pytest.approx(2.6, abs=0.04))
+    for before, after in itertools.pairwise(spans):
+        assert before.ended <= after.began + 0.02
+
+
+def test_noise_silence_and_music() -> None:
+    assert {span.kind for span in loud(noise(3.0, -30))} == {"noise"}
+    assert loud(silence(2.0)) == []
+    time = np.arange(24000) / 8000
+    chord = sum(np.sin(2 * np.pi * f * time) for f in (523.25, 659.26, 783.99, 1046.5)) * np.repeat(
+        [1.0, 0.7] * 6, 2000
+    )
+    assert {span.kind for span in loud(to_int16(0.08 * chord))} == {"music"}
+
+
+def test_other_sample_rates() -> None:
+    tone = to_int16(call_progress("us", "busy", 4, rate=16000))
+    (span,) = loud(join(silence(0.5, 16000), tone, silence(0.5, 16000)), 16000)
+    assert span.kind == "busy"
+
+
+def test_nothing_at_all() -> None:
+    assert classify(silence(0.0)) == []

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from harness.audio.wav import WavError, read_wav, to_int16, write_wav
+
+
+def test_samples_come_back(tmp_path: Path) -> None:
+    samples = np.arange(-32768, 32767, 7, dtype=np.int16)
+    write_wav(tmp_path / "a.wav", samples, 16000)
+    again, rate = read_wav(tmp_path / "a.wav")
+    assert rate == 16000
+    assert np.array_equal(again, samples)
+
+
+def test_floats_are_scaled_and_clipped() -> None:
+    assert to_int16(np.array([0.5, -1.0, 1.0, 3.0])).tolist() == [16384, -32768, 32767, 32767]
+
+
+def test_errors_say_the_file_and_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(WavError, match=r"missing\.wav: no such file"):
+        read_wav(tmp_path / "missing.wav")
+    (tmp_path / "text.wav").write_text("hello")
+    with pytest.raises(WavError, match=r"text\.wav: not a sound file .* \(5 bytes\)"):
+        read_wav(tmp_path / "text.wav")
+    soundfile.write(tmp_path / "two.wav", np.zeros((10, 2)), 8000)
+    with pytest.raises(WavError, match="2 channels"):
+        read_wav(tmp_path / "two.wav")
+    with pytest.raises(WavError, match="cannot be written"):
+        write_wav(tmp_path / "nowhere" / "a.wav", np.zeros(10, np.int16), 8000)
