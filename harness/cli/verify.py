@@ -64,6 +64,9 @@ def verify(
         PreflightMode | None,
         typer.Option(help="Look at ports, accounts and certificates first, and end the run when one is wrong (stop)."),
     ] = None,
+    retries: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Try a failed case again; one that then passes is said to have.")
+    ] = 0,
     plan: Annotated[bool, typer.Option("--plan", help="Show which cases would run, and place no call.")] = False,
 ) -> None:
     """Run the matrix against deployments, in parallel, and judge every call."""
@@ -90,6 +93,7 @@ def verify(
     arguments += ["-k", expression] if expression else []
     arguments += ["--plan"] if plan else []
     arguments += ["--live"] if live else []
+    arguments += [f"--retries={retries}"] if retries else []
     arguments += [f"--preflight={preflight.value}"] if preflight else []
     raise typer.Exit(_CODES.get(pytest.ExitCode(pytest.main(arguments)), BROKEN))
 

@@ -58,6 +58,8 @@ class _Underway:
 
     case: Case
     replica: Deployment
+    attempt: int = 1
+    more_attempts: int = 0  #: that may follow this one
     recorder: _Recorder | None = None
     verdicts: list[tuple[Verdict, str]] = field(default_factory=list)  #: what went wrong, with its message
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
@@ -69,6 +71,11 @@ class _Underway:
             if found := [said for said in self.verdicts if said[0] is verdict]:
                 return found[0]
         return Verdict.PASSED, ""
+
+    @property
+    def is_tried_again(self) -> bool:
+        """Whether it ended so that another attempt follows. What could not be seen will not be seen the next time either."""
+        return self.more_attempts > 0 and self.overall()[0] in (Verdict.FAILED, Verdict.BROKEN)
 
 
 _UNDERWAY = pytest.StashKey[_Underway]()
@@ -151,17 +158,28 @@ def _in_order(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Lease the case a deployment for itself, and a place on this machine; waiting is outside of the case's time limits."""
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, Any, Any]:
+    """Lease the case a deployment for itself, and a place on this machine; waiting is outside of the case's time limits.
+
+    An attempt that failed is repeated as asked for, by the whole protocol: each attempt has its own fixtures, evidence and
+    result. (pytest-rerunfailures hides all but the last, and its crash recovery wants a server of its own under xdist.)
+    """
     run, case = run_of(item.config), case_of(item)
-    if run is None or case is None:
+    underway = item.stash.get(_UNDERWAY, None)
+    if run is None or case is None or (underway is not None and underway.attempt > 1):
         return (yield)
     replicas = run.replicas[case.deployment]
     first = run.slot % len(replicas)  # each worker goes back to its own, where its phones are registered
     order = [*range(first, len(replicas)), *range(first)]
     with _lease(run, case, order) as held, place(max(places(), run.slots)):
-        item.stash[_UNDERWAY] = _Underway(case, replicas[order[held.index]])
-        return (yield)
+        replica, retries = replicas[order[held.index]], int(item.config.getoption("retries"))
+        underway = item.stash[_UNDERWAY] = _Underway(case, replica, more_attempts=retries)
+        result = yield
+        while underway.is_tried_again:
+            underway = _Underway(case, replica, underway.attempt + 1, underway.more_attempts - 1)
+            item.stash[_UNDERWAY] = underway
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+        return result
 
 
 def _lease(run: Run, case: Case, order: Sequence[int]) -> Lease:
@@ -174,7 +192,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     underway, run = item.stash.get(_UNDERWAY, None), run_of(item.config)
     if underway is None or run is None:
         return (yield)
-    plain = {**run.plain(underway.case), **names(underway.replica), "nodeid": item.nodeid}
+    plain = {**run.plain(underway.case), **names(underway.replica), "nodeid": item.nodeid, "attempt": underway.attempt}
     underway.recorder = _Recorder(case_directory(run.directory, plain), plain)
     item.config.stash[_UNDERWAY] = underway
     with item.config.stash[WATCH].waiting_on(underway.case.deployment):
@@ -236,6 +254,8 @@ def pytest_runtest_makereport(
             ("row", underway.case.row.id),
             ("case", underway.case.id),
             ("verdict", str(verdict)),
+            ("attempt", str(underway.attempt)),
+            ("tried again", "yes" if underway.is_tried_again else ""),
             ("message", "\n".join(filter(None, (underway.diagnosis.headline, message)))),
         ]
     return report

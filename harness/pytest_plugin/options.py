@@ -40,6 +40,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--world-control", action="store_true", help="let the worlds' faults be switched while they run")
     group.addoption("--plan", action="store_true", help="show which cases and calls there would be, and place no call")
     group.addoption(
+        "--retries",
+        type=int,
+        default=0,
+        metavar="N",
+        help="try a case that failed or broke again, N times at most; one that then passes is reported as passed on retry",
+    )
+    group.addoption(
         "--preflight",
         choices=MODES,
         help="look at ports, accounts and certificates first, and end the run when one is wrong (stop, the default), or only "

@@ -80,6 +80,8 @@ def _begin(config: pytest.Config) -> bool:
     deployments = options.deployments(files)
     faults = list(config.getoption("fault"))
     options.check_faults(faults, deployments)
+    if config.getoption("retries") < 0:
+        raise SelectionError(f"--retries {config.getoption('retries')}: not a number of retries; allowed: 0, 1, 2 …")
     only_plans = config.getoption("plan") or config.option.collectonly
     if not only_plans:
         options.check_live(config, deployments)

@@ -107,10 +107,18 @@ class Progress:
             return
         said = dict(report.user_properties)
         verdict = Verdict.BROKEN if crashed else Verdict(str(said.get("verdict", Verdict.BROKEN)))
+        attempt = str(said.get("attempt", "1"))
         message = f"its worker process died ({report.longreprtext})" if crashed else str(said.get("message", ""))
+        first = message.splitlines()[0] if message else "no reason was given"
+        if said.get("tried again"):
+            self._say(
+                Text.assemble((f"RETRY    attempt {attempt} {verdict}  ", "yellow"), (name, "bold"), f"  {first}")
+            )
+            return
         self._done[name] = verdict
-        if verdict is not Verdict.PASSED:
-            first = message.splitlines()[0] if message else "no reason was given"
+        if verdict is Verdict.PASSED and attempt != "1":
+            self._say(Text.assemble(("PASSED ON RETRY  ", "yellow"), (name, "bold"), f"  at attempt {attempt}"))
+        elif verdict is not Verdict.PASSED:
             self._say(Text.assemble((f"{verdict.upper():<8} ", _STYLES[verdict]), (name, "bold"), f"  {first}"))
         elif self._live is None and time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
             self._last_line = time.monotonic()

@@ -81,3 +81,45 @@ def test_a_scenario_that_cannot_be_read_breaks_the_run(tree) -> None:
         code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers)
         assert code == 3, output
         assert "No module named 'no_such_module'" in output
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_retried_case_shows_both_attempts(tree, workers: str) -> None:
+    tree.scenarios("""
+        @row("TD-INBOUND")
+        def test_inbound(see, case, recorder):
+            earlier = Path(f"tried-{case.axes['transport']}-{case.axes['codec']}")
+            tried = int(earlier.read_text()) if earlier.exists() else 0
+            earlier.write_text(str(tried + 1))
+            unsteady = case.axes["transport"] == "udp" and case.axes["codec"] == "pcmu"
+            hopeless = case.axes["transport"] == "tcp" and case.axes["codec"] == "pcmu"
+            unseen = case.axes["transport"] == "tcp" and case.axes["codec"] == "pcma"
+            if unseen:
+                see(Verdict.NOT_OBSERVABLE, "nobody looked")
+            else:
+                see(Verdict.FAILED if hopeless or (unsteady and tried < 2) else Verdict.PASSED, f"attempt {tried + 1}")
+    """)
+    code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers, "--retries", "2")
+    assert code == pytest.ExitCode.TESTS_FAILED
+    unsteady, hopeless = "TD-INBOUND[lab:synthflow-udp-ip-pcmu]", "TD-INBOUND[lab:synthflow-tcp-ip-pcmu]"
+    cases = [json.loads(path.read_text()) for path in tree.run_directory.glob("cases/*/case.json")]
+    attempts = {
+        case_id: {case["attempt"]: case["end"]["verdict"] for case in cases if case["id"] == case_id}
+        for case_id in {case["id"] for case in cases}
+    }
+    assert attempts == {
+        unsteady: {1: "failed", 2: "failed", 3: "passed"},
+        hopeless: {1: "failed", 2: "failed", 3: "failed"},
+        "TD-INBOUND[lab:synthflow-udp-ip-pcma]": {1: "passed"},
+        "TD-INBOUND[lab:synthflow-tcp-ip-pcma]": {1: "not observable"},
+    }
+    assert output.count("RETRY    attempt") == 4
+    assert f"PASSED ON RETRY  {unsteady}  at attempt 3" in output
+    assert "1 passed on retry" in output
+    summary = json.loads((tree.run_directory / "summary.json").read_text())
+    assert summary["passed_on_retry"] == [unsteady]
+    results = [json.loads(path.read_text()) for path in (tree.run_directory / "allure-results").glob("*-result.json")]
+    of_unsteady = sorted(
+        result["status"] for result in results if unsteady in result["fullName"] + result["name"] + str(result)
+    )
+    assert of_unsteady == ["failed", "failed", "passed"]
