@@ -24,7 +24,8 @@ PERIOD_SECONDS: Final = PULSES * STEP_SECONDS
 _PULSE_SECONDS: Final = 0.08
 _LOWEST_HZ, _SPACING_HZ, _SWEEP_HZ = 450.0, 160.0, 320.0
 _MIN_QUALITY: Final = 0.6
-_FINER: Final = 32  #: steps between two samples when a peak is looked for
+_FINER: Final = 16  #: steps between two samples when a peak is looked for
+_REACH: Final = 12  #: samples to either side of a peak in which a higher one may lie between the samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +130,9 @@ def _peaks(likeness: NDArray[np.float64]) -> list[int]:
 
 def _between(likeness: NDArray[np.float64], peak: int) -> tuple[float, float]:
     """The place and height of a peak between the samples, by sinc interpolation."""
-    near = np.arange(max(0, peak - 16), min(len(likeness), peak + 17))
-    fine = peak + np.arange(-_FINER, _FINER + 1) / _FINER
+    near = np.arange(max(0, peak - 32), min(len(likeness), peak + 33))
+    # On the grid of samples the neighbouring cycle of the carrier may stand higher than the right one.
+    fine = peak + np.arange(-_REACH * _FINER, _REACH * _FINER + 1) / _FINER
     heights = np.sinc(fine[:, None] - near[None, :]) @ likeness[near]
     best = int(heights.argmax())
     if not 0 < best < len(fine) - 1:
