@@ -32,7 +32,8 @@ def test_a_slip_shows_as_a_step() -> None:
     slipped = join(audio[:20000], silence(0.02), audio[20000:])
     measured = one_way_delay(slipped, 8000, sent_from=0.0, received_from=0.0)
     assert measured is not None
-    assert (measured.least_ms, measured.most_ms) == (pytest.approx(0, abs=0.1), pytest.approx(20, abs=0.1))
+    assert measured.least_ms == pytest.approx(0, abs=0.1)
+    assert measured.most_ms == pytest.approx(20, abs=0.1)
 
 
 def test_pulses_say_which_they_are() -> None:
