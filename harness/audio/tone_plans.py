@@ -1,10 +1,9 @@
 """Call-progress tones by country: what callers hear before an answer, or instead of one.
 
-ITU-T E.180/Q.35 (03/98) sets the frame: 400-450 Hz (425 preferred) for ringing and busy tones; ringing 0.67-1.5 s on (2.5
-accepted), 3-5 s off (6 accepted); busy and congestion tones as regular interruptions, the faster one congestion; special
-information tone 950, 1400, 1800 Hz (±50), 330 ms (±70) each. What countries use stands in ITU's list "Various tones used in
-national networks (according to ITU-T Recommendation E.180)" of 2003. That list itself could not be had here; each plan
-names the source it was checked against, which for most is Asterisk's ``indications.conf.sample``, whose entries cite it.
+ITU-T E.180/Q.35 (03/98) sets the frame: 425 Hz preferred; busy and congestion tones as regular interruptions, congestion the
+faster one; special information tones of 950, 1400 and 1800 Hz, 330 ms each. What countries use stands in ITU's list "Various
+tones used in national networks (according to ITU-T Recommendation E.180)" of 2003. That list itself could not be had; each
+plan names what it was checked against, which for most is Asterisk's ``indications.conf.sample``, whose entries cite it.
 """
 
 from __future__ import annotations

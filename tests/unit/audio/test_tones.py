@@ -31,7 +31,7 @@ def test_each_countrys_tones_are_told_apart(country: str) -> None:
     assert dial.kind == "dial"
 
 
-def test_plans_keep_to_e180() -> None:
+def test_plans_lie_where_national_tones_do() -> None:
     for plan in PLANS.values():
         for cadence in (plan.ringback, plan.busy, plan.congestion):
             for segment in cadence:
