@@ -20,12 +20,16 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from harness.deployment import Deployment
 from harness.errors import HarnessError
+from harness.matrix import Case
 from harness.pytest_plugin.cases import case_id, case_of
 from harness.pytest_plugin.parallel import WORLDS
 from harness.pytest_plugin.run import Run, run_of
 from harness.report.run import Finished, RunEnd, finish
 from harness.report.summary import show
+from harness.safety import Guard
+from harness.scenario.plan import calls_of
 from harness.verdict import Verdict
 
 _STYLES = {
@@ -195,10 +199,11 @@ class Progress:
 
 
 class Plan:
-    """Shows what would run, and runs nothing."""
+    """Shows what would run and who would be called, and calls nobody."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._console = Console(highlight=False, soft_wrap=True)
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Keep pytest quiet."""
@@ -207,10 +212,43 @@ class Plan:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Instead of running the cases, list them."""
-        console = Console(highlight=False, soft_wrap=True)
+        """Instead of running the cases, list them with their calls."""
         cases = [case for item in session.items if (case := case_of(item))]
+        placed: dict[str, int] = {}
         for case in cases:
-            console.print(Text.assemble((case.id, "bold"), f"  {case.title}"))
-        console.print(f"{len(cases)} cases; none was run")
+            placed[case.deployment] = placed.get(case.deployment, 0) + self._list(case)
+        for deployment in self._run.deployments:
+            for row, why in deployment.leave_out.items():
+                self._console.print(f"left out of {deployment.name}: {row} ({why})", markup=False)
+        self._console.print(f"{len(cases)} cases; none was run")
+        for name, calls in placed.items():
+            self._total(self._run.deployment(name), calls)
         return True
+
+    def _list(self, case: Case) -> int:
+        """One case; how many calls of it are the harness's own."""
+        self._console.print(Text.assemble((case.id, "bold"), f"  {case.title}"))
+        deployment = self._run.deployment(case.deployment)
+        guard, longest = Guard(deployment), deployment.limits.seconds_per_call
+        calls = calls_of(case, deployment)
+        for call in calls:
+            by = "" if call.by == "the harness" else f" (placed by {call.by})"
+            refused = guard.refusal(call.number)
+            text = Text(f"    {call.who} calls {call.number}, {longest:g} s at most{by}")
+            self._console.print(text.append(f"  REFUSED: {refused}", "red") if refused else text)
+        if case.row.seconds > longest:
+            self._console.print(Text(f"    needs {case.row.seconds:g} s: raise limits.seconds_per_call", "red"))
+        return sum(call.by == "the harness" for call in calls)
+
+    def _total(self, deployment: Deployment, calls: int) -> None:
+        limits = deployment.limits
+        seconds = min(calls * limits.seconds_per_call, limits.seconds_per_run)
+        text = f"{deployment.name}: {calls} calls of the harness, {seconds / 60:.0f} minutes at most"
+        if limits.cost_per_minute:
+            text += f", {calls * limits.cost(limits.seconds_per_call):.2f} at most"
+        if limits.cost_per_run is not None:
+            text += f" (limits.cost_per_run = {limits.cost_per_run:g})"
+        self._console.print(text)
+        if calls > limits.calls_per_run:
+            over = f"    more than limits.calls_per_run = {limits.calls_per_run}: the run would end there"
+            self._console.print(Text(over, "red"))

@@ -22,9 +22,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from harness import integrations
+from harness import integrations, matrix
 from harness.cli.live_file import live_file
-from harness.deployment import Deployment, from_plain
+from harness.deployment import Deployment, from_plain, load
+from harness.scenario.plan import calls_of
 
 ROOT = Path(__file__).parents[2]
 WORLD_FILE = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
@@ -86,10 +87,14 @@ class Outside:
         return {case["id"]: case["end"]["verdict"] for case in found}
 
     def findings(self, case: str) -> list[dict[str, Any]]:
+        return self.lines(case, "finding")
+
+    def lines(self, case: str, kind: str) -> list[dict[str, Any]]:
+        """What a case's evidence has of one kind."""
         for path in self.run_directory.glob("cases/*/case.json"):
             if json.loads(path.read_text())["id"] == case:
                 lines = (path.parent / "events.jsonl").read_text().splitlines()
-                return [found["finding"] for line in lines if "finding" in (found := json.loads(line))]
+                return [found[kind] for line in lines if kind in (found := json.loads(line))]
         raise LookupError(case)
 
     def calls_up(self) -> list[str]:
@@ -142,6 +147,16 @@ def test_a_live_and_a_stand_in_deployment_run_green(outside: Outside) -> None:
     assert {f["strength"] for f in own if f["check"] == "audio"} == {3}
     assert not [f for f in own if f["verdict"] != "passed"]
     assert outside.calls_up() == []
+    planned = {
+        case.id: sum(call.by == "the harness" for call in calls_of(case, deployment))
+        for deployment in (load(file, outside.secrets) for file in files)
+        for case in matrix.cases([deployment])
+    }
+    for case in verdicts:
+        dialled = [
+            e for e in outside.lines(case, "event") if e["kind"] == "LegStarted" and e["direction"] == "outgoing"
+        ]
+        assert len(dialled) == planned[case], f"{case}: --plan shows other calls than were placed"
 
 
 def test_secrets_are_in_no_file_of_a_run(outside: Outside) -> None:

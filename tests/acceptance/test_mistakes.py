@@ -47,8 +47,11 @@ def test_a_plan_places_no_call(tree) -> None:
     assert code == 0
     assert output.splitlines() == [
         "TD-INBOUND[lab:synthflow-udp-ip-pcmu]  An outside call reaches the AI",
+        "    caller calls +13125550100, 120 s at most",
         "TD-INBOUND[lab:synthflow-tcp-ip-pcmu]  An outside call reaches the AI",
+        "    caller calls +13125550101, 120 s at most",
         "2 cases; none was run",
+        "lab: 2 calls of the harness, 4 minutes at most",
     ]
     assert not (tree.path / "reports").exists()
 
