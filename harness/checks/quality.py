@@ -32,14 +32,18 @@ def loss(leg: str, statistics: RtpStatistics) -> Finding | None:
     )
 
 
-def delay(speaker: str, listener: str, milliseconds: float) -> Finding:
-    """The first of ``speaker`` was known at ``listener`` so long after both were connected."""
+def delay(speaker: str, listener: str, milliseconds: float, again: float | None = None) -> Finding:
+    """The first of ``speaker`` was known at ``listener`` so long after both were connected.
+
+    ``again`` is a second measurement, made when the first was too long; the shorter one counts.
+    """
     limit = MOST_DELAY_MS + DECISION_MS
+    shorter = milliseconds if again is None else min(milliseconds, again)
     return judged(
         "audio.delay",
         f"{speaker} → {listener}",
-        milliseconds <= limit,
+        shorter <= limit,
         expected=f"{speaker} is heard within {MOST_DELAY_MS:.0f} ms, and {DECISION_MS:.0f} ms to be sure of it",
-        actual=f"it took {milliseconds:.0f} ms",
-        facts={"ms": milliseconds, "limit_ms": limit},
+        actual=f"it took {milliseconds:.0f} ms" + ("" if again is None else f", and {again:.0f} ms when tried again"),
+        facts={"ms": shorter, "limit_ms": limit},
     )

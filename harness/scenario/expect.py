@@ -6,11 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.checks import audio, headers, identity, landing, quality, session, signalling, timing
+from harness.checks import audio, headers, identity, landing, session, signalling, timing
 from harness.checks.audio import Sound
 from harness.checks.finding import judged, not_observable
 from harness.events import Event, MediaState, SipMessage
 from harness.far_end.synthflow import CallRecord
+from harness.scenario import lateness
 from harness.scenario.ends import SETTLE_S, Call, End, parsed
 from harness.scenario.people import Group, Line
 from harness.scenario.talks import StandInTalk, SynthflowTalk
@@ -49,8 +50,7 @@ class Expect:
             first = self._one_way(mine, other, since, deadline)
             second = self._one_way(other, mine, since, deadline)
             if not changed:
-                for finding, speaker, listener in ((first, mine, other), (second, other, mine)):
-                    self._in_time(finding, speaker, listener)
+                lateness.judge(self._stage, ((first, mine, other), (second, other, mine)))
             if first and second and first.verdict is second.verdict is Verdict.PASSED:
                 both = max(float(str(f.facts["ms"])) for f in (first, second)) / 1000
                 self._stage.scripted(max(0.0, since + both - begin), "listening")
@@ -73,11 +73,6 @@ class Expect:
 
         self._stage.later(look)
         return None
-
-    def _in_time(self, finding: Finding | None, speaker: End, listener: End) -> None:
-        # only our own ears: what a far end says of its own is as late as its saying so
-        if finding is not None and finding.strength is Strength.PROVED and isinstance(listener, Call):
-            self._stage.add(quality.delay(speaker.label, listener.label, float(str(finding.facts["ms"]))))
 
     def _direction(
         self, speaker: End, listener: End, since: float, sound: Sound | None, account: audio.Account | None

@@ -317,10 +317,11 @@ class SynthflowTalk:
             if sound is not None:
                 return Sound(sound.at, Strength.PROVED, f"{self.label} says in band that it hears mark {speaker.mark}")
         if "marks" in self._can:
-            return self._hears_by_record(speaker, since, deadline)
+            return self.hears_by_record(speaker, since, deadline)
         return self._hears_weakly(speaker, since, deadline)
 
-    def _hears_by_record(self, speaker: Call, since: float, deadline: float) -> Sound | None:
+    def hears_by_record(self, speaker: Call, since: float, deadline: float) -> Sound | None:
+        """By the marks its record lists; None when it lists none, or not this one by ``deadline``."""
         while True:
             for mark in self._fresh("marks") or []:
                 last = to_monotonic(float(mark.get("until") or mark["at"]))
@@ -514,6 +515,8 @@ class SynthflowSeat:
         return [self._stage.assistant_of(record.number_to) or str(record.number_to) for record in taken]
 
     def _is_of(self, record: CallRecord, of: Call) -> bool:
+        if of.prepared is not None and record.id == of.prepared:
+            return True
         declared = self._stage.deployment.synthflow
         if declared is not None and declared.shared:
             return record.number_from == of.number

@@ -1,0 +1,68 @@
+"""How late a voice arrives: by the first of it, and by a second look before anybody is blamed.
+
+A busy machine makes a first sound late as well as a slow network does. So a voice that came too late is interrupted and begun
+again, at a moment that is known: a slow path is slow each time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from harness.checks import quality
+from harness.phone.protocol import Mark, Silence
+from harness.scenario.ends import Call, End
+from harness.scenario.talks import SynthflowTalk
+from harness.verdict import Finding, Strength
+
+if TYPE_CHECKING:
+    from harness.scenario.stage import Stage
+
+#: How long a speaker is silent before it is begun again: more than any delay that is looked for.
+_SILENCE_S = 2.0
+_WAIT_S = 2.5
+
+Heard = tuple[Finding | None, End, End]
+
+
+def judge(stage: Stage, both: Iterable[Heard]) -> None:
+    """Findings on the delay of each direction that one of our own phones heard for certain.
+
+    Only our own ears: what a far end says of its own is as late as its saying so.
+    """
+    directions = list(both)
+    known = [
+        (float(str(finding.facts["ms"])), speaker, listener)
+        for finding, speaker, listener in directions
+        if finding is not None and finding.strength is Strength.PROVED and isinstance(listener, Call)
+    ]
+    limit = quality.MOST_DELAY_MS + quality.DECISION_MS
+    again: float | None = None
+    if any(ms > limit for ms, _, _ in known):
+        found = [_again(stage, speaker, listener) for _, speaker, listener in directions]
+        samples = [ms for ms in found if ms is not None]
+        if not samples:
+            return
+        again = min(samples)
+    for ms, speaker, listener in known:
+        stage.add(quality.delay(speaker.label, listener.label, ms, again))
+
+
+def _again(stage: Stage, speaker: End, listener: End) -> float | None:
+    """Milliseconds from a new beginning to its arrival; None when it cannot be tried, or was not heard."""
+    if not isinstance(speaker, Call) or speaker.is_over():
+        return None
+    with stage.step(f"{speaker.label} falls silent, and speaks again"):
+        speaker.leg.play(Silence())
+        stage.pause(_SILENCE_S)
+        since = time.monotonic()
+        speaker.leg.play(Mark())
+        if isinstance(listener, Call):
+            sound = listener.hears_marks({speaker.mark}, since, since + _WAIT_S)
+        elif isinstance(listener, SynthflowTalk):
+            sound = listener.hears_by_record(speaker, since, since + _WAIT_S)
+        else:
+            sound = None
+        stage.scripted(time.monotonic() - since + _SILENCE_S, "a second look at the delay")
+    return None if sound is None else (sound.at - since) * 1000
