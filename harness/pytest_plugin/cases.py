@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from harness.events import Event
 from harness.limits import CallGate, Lease, lease, place, places
 from harness.matrix import Case
 from harness.pytest_plugin.parallel import WATCH
+from harness.pytest_plugin.pulse import LATE_S, Pulse
 from harness.pytest_plugin.run import Run, run_of
 from harness.report import allure
 from harness.report.evidence import CaseEvidence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 #: Above what a case may take by itself before pytest-timeout ends it, in seconds.
 _LAST_RESORT_S = 60.0
+_BUSY = "Audio and timings may have suffered from that; fewer cases at once (-n) would show."
 
 
 def row(*ids: str) -> pytest.MarkDecorator:
@@ -64,6 +67,7 @@ class _Underway:
     verdicts: list[tuple[Verdict, str]] = field(default_factory=list)  #: what went wrong, with its message
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     closed: bool = False
+    late_s: float = 0.0  #: how late this process was woken at worst
 
     def overall(self) -> tuple[Verdict, str]:
         """The worst that went wrong."""
@@ -195,6 +199,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     plain = {**run.plain(underway.case), **names(underway.replica), "nodeid": item.nodeid, "attempt": underway.attempt}
     underway.recorder = _Recorder(case_directory(run.directory, plain), plain)
     item.config.stash[_UNDERWAY] = underway
+    _pulse().take()
     with item.config.stash[WATCH].waiting_on(underway.case.deployment):
         return (yield)
 
@@ -256,6 +261,7 @@ def pytest_runtest_makereport(
             ("verdict", str(verdict)),
             ("attempt", str(underway.attempt)),
             ("tried again", "yes" if underway.is_tried_again else ""),
+            ("late_s", f"{underway.late_s:.3f}"),
             ("message", "\n".join(filter(None, (underway.diagnosis.headline, message)))),
         ]
     return report
@@ -283,10 +289,20 @@ def _judge(error: BaseException) -> tuple[Verdict, str]:
             return Verdict.BROKEN, f"{type(error).__name__}: {error}"
 
 
+@functools.cache
+def _pulse() -> Pulse:
+    return Pulse()
+
+
 def _close(underway: _Underway) -> None:
     underway.closed = True
     if underway.recorder is None:
         return
+    underway.late_s = _pulse().take()
+    if underway.late_s >= LATE_S:
+        underway.recorder.note(
+            f"This machine was busy: the harness was woken up to {underway.late_s:.1f} s late. {_BUSY}"
+        )
     verdict, message = underway.overall()
     if verdict is Verdict.FAILED:
         underway.diagnosis = diagnose(
