@@ -48,6 +48,9 @@ class Side(Protocol):
     def again(self) -> bytes:
         """What was told last."""
 
+    def restore(self, local: Description | None) -> None:
+        """What was told last was not accepted: before it stands again."""
+
     def close(self) -> None:
         """The leg is over."""
 
@@ -74,6 +77,10 @@ class PassedBy:
     def again(self) -> bytes:
         """See `Side`."""
         return bytes(self.local) if self.local is not None else b""
+
+    def restore(self, local: Description | None) -> None:
+        """See `Side`."""
+        self.local = local
 
     def close(self) -> None:
         """See `Side`."""
@@ -142,7 +149,7 @@ class BackToBack:
         call.on_update = lambda request: self._renegotiate(leg, request)
         call.on_info = lambda request: self.on_info(leg, request)
         call.on_message = lambda request: self._relay_request(leg, request)
-        call.on_refer = lambda request: self.on_refer(leg, request)
+        call.on_refer = lambda request: self._referred(leg, request)
         call.on_ended = lambda end: self._leg_ended(leg, end)
         return leg
 
@@ -224,7 +231,9 @@ class BackToBack:
         except TimeoutError:
             raise RefusedError(480) from None
         except CallFailedError as error:
-            raise RefusedError(error.status, error.reason or None) from None
+            # A challenge that could not be met is between us and that peer; the caller has no part in it.
+            status = 500 if error.status in (401, 407) else error.status
+            raise RefusedError(status, error.reason or None) from None
         except (SipSyntaxError, NoAgreementError) as error:
             raise RefusedError(488, str(error)) from None
         except LookupError as error:
@@ -269,7 +278,10 @@ class BackToBack:
             on_ringing(response.status, response.reason)
         body = sdp_of(response)
         if body is not None:
-            leg.media.learn(body)
+            try:
+                leg.media.learn(body)
+            except SipSyntaxError:
+                body = None
         call = toward.call
         if not isinstance(call, IncomingCall) or call.state != "early":
             return
@@ -286,19 +298,19 @@ class BackToBack:
         if offer is None or other is None or not other.is_up:
             await self.renegotiate_alone(leg, request)
             return
-        try:
-            body = other.media.pass_on(Description.parse(offer))
-        except (SipSyntaxError, NoAgreementError) as error:
-            request.respond(488, str(error))
-            return
+        before = other.media.local
         send = other.call.reinvite if request.method == "INVITE" else other.call.update
-        response = await send(body)
-        answer = sdp_of(response)
-        if not response.is_success or answer is None:
-            request.respond(response.status if not response.is_success else 488, response.reason or None)
-            return
-        leg.media.learn(offer)
-        request.accept(leg.media.pass_answer(other.media.learn(answer)))
+        try:
+            response = await send(other.media.pass_on(Description.parse(offer)))
+            if not response.is_success:
+                other.media.restore(before)
+                request.respond(response.status, response.reason)
+                return
+            answered = other.media.learn(sdp_of(response) or b"")
+            leg.media.learn(offer)
+            request.accept(leg.media.pass_answer(answered))
+        except SipSyntaxError as error:
+            request.respond(488, str(error))
         self.recouple()
 
     async def renegotiate_alone(self, leg: Leg, request: InDialogRequest) -> None:
@@ -328,9 +340,17 @@ class BackToBack:
         response = await other.call.send(message.method, headers, message.body, message.get("Content-Type"))
         request.respond(response.status, response.reason)
 
-    async def on_refer(self, leg: Leg, request: ReferRequest) -> None:
+    async def _referred(self, leg: Leg, request: ReferRequest) -> None:
+        try:
+            target = refer_target(request)
+        except SipSyntaxError as error:
+            request.respond(400, str(error))
+            return
+        await self.on_refer(leg, request, target)
+
+    async def on_refer(self, leg: Leg, request: ReferRequest, target: NameAddr) -> None:
         """REFER: to the other leg, which then calls; its NOTIFYs come back (a platform may do otherwise)."""
-        await self.pass_refer_on(leg, request, refer_target(request))
+        await self.pass_refer_on(leg, request, target)
 
     async def pass_refer_on(self, leg: Leg, request: ReferRequest, target: NameAddr) -> None:
         """Ask the other leg's peer to call ``target``, and tell the referrer how it goes."""
@@ -348,12 +368,13 @@ class BackToBack:
         for status, reason in referral.progress:  # what came before the REFER's own answer
             if status > 100:
                 await notifier.notify(status, reason)
-        referral.on_progress = lambda status, reason: self._tell(notifier.notify(status, reason))
+
+        def tell(status: int, reason: str) -> None:
+            self.books.spawn(notifier.notify(status, reason), f"{self.name} NOTIFY")
+
+        referral.on_progress = tell
         if (final := referral.final) is not None and not notifier.is_over:
             await notifier.notify(*final, final=True)
-
-    def _tell(self, notification: object) -> None:
-        self.books.spawn(notification, f"{self.name} NOTIFY")  # type: ignore[arg-type]
 
     def spoilers(self, a: Leg, b: Leg) -> tuple[Spoiler | None, Spoiler | None]:
         """What harms the media from ``a`` to ``b`` and back: nothing."""

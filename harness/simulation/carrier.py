@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from harness.simulation.b2bua import BackToBack, Headers, Leg, PassedBy, Target, refer_target, x_headers
+from harness.simulation.b2bua import BackToBack, Headers, Leg, PassedBy, Target, x_headers
 from harness.simulation.books import Books
 from harness.simulation.identity import Caller
 from harness.simulation.numbering import number_of
@@ -139,9 +139,8 @@ class CarrierCall(BackToBack):
             side=PassedBy,
         )
 
-    async def on_refer(self, leg: Leg, request: ReferRequest) -> None:
+    async def on_refer(self, leg: Leg, request: ReferRequest, target: NameAddr) -> None:
         """A phone can call numbers through its own carrier only, so that is where the target moves to."""
-        target = refer_target(request)
         number = number_of(target.uri, self._carrier.region)
         if number is not None:
             other = self.other(leg)

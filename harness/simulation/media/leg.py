@@ -120,6 +120,11 @@ class LegMedia:
         """What was told last: for one who asks for an offer, or refreshes the session (RFC 4028)."""
         return bytes(self.local) if self.local is not None else self.offer()
 
+    def restore(self, local: Description | None) -> None:
+        """The peer has not accepted what it was told last: before it stands again."""
+        self.local = local
+        self._changed()
+
     def _say(self, description: Description) -> bytes:
         self.local = description
         self._changed()

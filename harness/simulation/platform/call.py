@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from harness.simulation.b2bua import BackToBack, Headers, Leg, RefusedError, Side, Target, refer_target, x_headers
+from harness.simulation.b2bua import BackToBack, Headers, Leg, RefusedError, Side, Target, x_headers
 from harness.simulation.faults import Fault
 from harness.simulation.identity import ANONYMOUS, Caller
 from harness.simulation.media import sound, spoil
@@ -117,7 +117,7 @@ class PlatformCall(BackToBack):
         gate.in_use.add(self)
         try:
             timeout = self.platform.routes.ring_timeout(route, self.platform.ring_timeout)
-            leg = await self._with_ringback(first, lambda: self.dial(self._ai(gate, route, headers), first, timeout))
+            leg = await self._with_ringback(first, self.dial(self._ai(gate, route, headers), first, timeout))
         except BaseException:
             gate.in_use.discard(self)
             raise
@@ -127,15 +127,13 @@ class PlatformCall(BackToBack):
         await leg.call.wait_ended()
         gate.in_use.discard(self)
 
-    async def _with_ringback(self, first: Leg, dial: Callable[[], object]) -> Leg:
+    async def _with_ringback(self, first: Leg, dial: Awaitable[Leg]) -> Leg:
         """A caller who has been answered already hears it ring from us."""
         player = None
         if first.is_up and isinstance(first.media, LegMedia):
             player = Player(self.platform.ticker, first.media, sound.ringback)
         try:
-            leg = await dial()  # type: ignore[misc]
-            assert isinstance(leg, Leg)
-            return leg
+            return await dial
         finally:
             if player is not None:
                 player.stop()
@@ -188,7 +186,7 @@ class PlatformCall(BackToBack):
     ) -> Leg:
         """Ring all agents of a group for ``toward``. Raises `RefusedError`."""
         targets = self.platform.agents(name, self, toward, headers)
-        return await self._with_ringback(toward, lambda: ring_all(self, targets, toward, on_ringing))
+        return await self._with_ringback(toward, ring_all(self, targets, toward, on_ringing))
 
     # --- media -------------------------------------------------------------------------------------
 
@@ -272,7 +270,7 @@ class PlatformCall(BackToBack):
         else:
             await super().on_info(leg, request)
 
-    async def on_refer(self, leg: Leg, request: ReferRequest) -> None:
+    async def on_refer(self, leg: Leg, request: ReferRequest, target: NameAddr) -> None:
         """A transfer: carried out here, or passed on where the line says so."""
         platform = self.platform
         if self._wrong(Fault.TRUNK_INACTIVE):
@@ -285,18 +283,17 @@ class PlatformCall(BackToBack):
             await request.accept_refer().notify(486)
         elif self.other(leg) is None:
             request.respond(480)
-        elif refer_target(request).uri.header("Replaces") is not None:
+        elif target.uri.header("Replaces") is not None:
             request.respond(501, "Attended transfers are not offered")
         elif leg.peer == AI and self.line and platform.lines[self.line].refer == "passed-on":
             self._transferred = True
-            await self.pass_refer_on(leg, request, refer_target(request))
+            await self.pass_refer_on(leg, request, target)
         else:
-            await self._transfer(leg, request)
+            await self._transfer(leg, request, target.uri)
 
-    async def _transfer(self, leg: Leg, request: ReferRequest) -> None:
+    async def _transfer(self, leg: Leg, request: ReferRequest, target: Uri) -> None:
         other = self.other(leg)
         assert other is not None
-        target = refer_target(request).uri
         notifier = request.accept_refer()
         headers = [pair for pair in target.headers if pair[0].lower().startswith("x-")]
         self.leaving.add(leg)  # from now on the referrer may hang up without ending the call

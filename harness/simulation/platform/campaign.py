@@ -15,6 +15,7 @@ from harness.simulation.platform.call import PlatformCall
 from harness.simulation.platform.routes import LineRoute
 from harness.simulation.wire.call import CallFailedError
 from harness.simulation.wire.indialog import sdp_of
+from harness.simulation.wire.outgoing import OutgoingCall
 
 RING_SECONDS = 60.0
 
@@ -40,8 +41,6 @@ class CampaignCall(PlatformCall):
 
     async def run(self, first: Leg) -> None:
         """Wait for the customer, then go to the AI."""
-        from harness.simulation.wire.outgoing import OutgoingCall
-
         assert isinstance(first.call, OutgoingCall)
         try:
             body = sdp_of(await first.call.wait_answered(RING_SECONDS))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.audio.dtmf import dtmf
 from harness.audio.prompts import prompt_text
 from harness.deployment import Assistant, Trunk
+from harness.simulation.b2bua import BackToBack, Leg
 from harness.simulation.faults import Fault
 from harness.simulation.media import sound
 from harness.simulation.media.digits import ReceivedDigit, digit_of_info, info_of_digit
-from harness.simulation.media.leg import LegMedia, couple, is_event
-from harness.simulation.media.relay import Relay
+from harness.simulation.media.leg import LegMedia
 from harness.simulation.synthflow.record import CallRecord
 from harness.simulation.synthflow.studio import Channel
 from harness.simulation.synthflow.trunks import Refusal
@@ -25,7 +25,7 @@ from harness.simulation.wire.outgoing import OutgoingCall
 from harness.sip import xei
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import caller_id
-from harness.sip.sdp import NoAgreementError
+from harness.sip.sdp import TELEPHONE_EVENT, NoAgreementError
 from harness.sip.uri import NameAddr, Uri
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ _STATUS = {486: "busy", 480: "no-answer", 408: "no-answer", 487: "canceled"}
 class Conversation:
     """One inbound call of Synthflow."""
 
-    def __init__(self, service: Synthflow, call: IncomingCall, record: CallRecord) -> None:
+    def __init__(self, service: Synthflow, call: IncomingCall, record: CallRecord, line: str | None) -> None:
         self._service = service
+        self._line = line  # of the platform, by which it came
         self._call = call
         self.record = record
         self._trunk: Trunk | None = None
@@ -50,9 +51,8 @@ class Conversation:
         self._media: LegMedia | None = None
         self._channel: Channel | None = None
         self._acting = False
-        self._second: OutgoingCall | None = None
-        self._second_media: LegMedia | None = None
-        self._relay: Relay | None = None
+        self._pending: OutgoingCall | None = None  # to the agent, while it rings
+        self._bridge: BackToBack | None = None  # of caller and agent, once the agent has answered
         call.on_ended = self._ended
         call.on_info = self._on_info
         call.on_reinvite = self._renegotiate
@@ -60,12 +60,9 @@ class Conversation:
 
     def watched(self) -> list[Watched]:
         """Its answered legs."""
-        pairs = ((self._call, self._media), (self._second, self._second_media))
-        return [
-            (call, media)
-            for call, media in pairs
-            if call is not None and media is not None and call.state == "confirmed"
-        ]
+        if self._bridge is not None:
+            return self._bridge.watched()
+        return [(self._call, self._media)] if self._media is not None and self._call.state == "confirmed" else []
 
     # --- taking the call ---------------------------------------------------------------------------
 
@@ -81,10 +78,10 @@ class Conversation:
         self._trunk = trunk
         self._read_headers()
         name = service.assistant_of(self.record.number_to)
-        if name is None or service.faults.on(Fault.ASSISTANT_NOT_ATTACHED, service.line_of(call)):
+        if name is None or service.faults.on(Fault.ASSISTANT_NOT_ATTACHED, self._line):
             self._refuse(404, "No assistant is attached to this number")
             return
-        if service.faults.on(Fault.CONCURRENCY_EXHAUSTED, service.line_of(call)):
+        if service.faults.on(Fault.CONCURRENCY_EXHAUSTED, self._line):
             self._refuse(429, "Concurrency limit reached")
             return
         self.record.assistant = name
@@ -193,7 +190,7 @@ class Conversation:
     async def _say_goodbye(self) -> None:
         self.record.actions.append({"name": "end_call", "status": "done"})
         self.record.ended("completed", "agent", "normal clearing", "agent_goodbye")
-        await self._call.bye()
+        self._call.hangup()
 
     async def _send_digits(self, digits: str, like: ReceivedDigit) -> None:
         if like.method == "info":
@@ -212,7 +209,7 @@ class Conversation:
     async def _transfer(self, assistant: Assistant) -> None:
         assert assistant.transfer_to is not None
         group = self._service.deployment.groups[assistant.transfer_to]
-        number = self._service.transfer_number(group.did, self._service.line_of(self._call))
+        number = self._service.transfer_number(group.did, self._line)
         action: dict[str, Any] = {
             "name": "transfer_call",
             "type": assistant.transfer,
@@ -239,7 +236,7 @@ class Conversation:
             target = target.with_header("X-Gladly-Routing-Selector", assistant.transfer_topic)
         referral = self._call.refer(NameAddr(target))
         status, _ = await referral.wait_final(TRANSFER_SECONDS)
-        if status == 200 and not self._service.faults.on(Fault.AI_LEG_LEFT_BEHIND, self._service.line_of(self._call)):
+        if status == 200 and not self._service.faults.on(Fault.AI_LEG_LEFT_BEHIND, self._line):
             self.record.end_call_reason = "transferred"
             try:
                 await self._call.wait_ended(_GRACE_SECONDS)
@@ -248,44 +245,36 @@ class Conversation:
         return status
 
     async def _warm(self, assistant: Assistant, number: str) -> int:
-        service, media = self._service, self._media
-        assert self._trunk is not None
+        service, media, trunk = self._service, self._media, self._trunk
+        assert trunk is not None
         assert media is not None
-        second_media = LegMedia(service.media_address)
-        second: OutgoingCall | None = None
+        assert media.codec is not None
+        to_agent = LegMedia(service.media_address)
+        call = self._pending = service.ua.invite(
+            service.trunks.target(trunk, number),
+            from_=NameAddr(Uri("sip", self._number_shown(assistant), service.address)),
+            hop=service.trunks.hop(trunk),
+            # What the caller's side has agreed on, as nothing is transcoded here.
+            sdp=to_agent.offer((media.codec, TELEPHONE_EVENT)),
+            headers=self._transfer_headers(assistant),
+            credentials=service.trunks.credentials(trunk) if trunk.authentication == "digest" else None,
+        )
+        service.records.also(self.record, call.call_id)
         try:
-            codec = media.codec
-            wanted = (
-                None
-                if codec is None
-                else second_media.pass_on(
-                    media.local or media.remote,  # type: ignore[arg-type]
-                    lambda offered: offered.is_same(codec) or is_event(offered),
-                )
-            )
-            second = service.ua.invite(
-                service.trunks.target(self._trunk, number),
-                from_=NameAddr(Uri("sip", self._number_shown(assistant), service.address)),
-                hop=service.trunks.hop(self._trunk),
-                sdp=wanted or second_media.offer(),
-                headers=self._transfer_headers(assistant),
-                credentials=service.trunks.credentials(self._trunk) if self._trunk.authentication == "digest" else None,
-            )
-            service.records.also(self.record, second.call_id)
-            response = await second.wait_answered(TRANSFER_SECONDS)
-            body = sdp_of(response)
-            if self._call.state != "confirmed" or body is None:
-                return 487
-            second_media.learn(body)
-            self._bridge(second, second_media)
-            return 200
+            to_agent.learn(sdp_of(await call.wait_answered(TRANSFER_SECONDS)) or b"")
+            if self._call.state == "confirmed":
+                self._step_aside(call, to_agent)
+                return 200
+            return 487
         except CallFailedError as error:
             return error.status
+        except SipSyntaxError:
+            return 488
         finally:
-            if self._second is not second or second is None:
-                second_media.close()
-                if second is not None:
-                    second.hangup()
+            self._pending = None
+            if self._bridge is None:
+                call.hangup()
+                to_agent.close()
 
     def _transfer_headers(self, assistant: Assistant) -> list[tuple[str, str]]:
         headers = [("x-ci", self.record.id)]
@@ -303,17 +292,28 @@ class Conversation:
             return (self._call.request.get(assistant.caller_id_header or "") or original).strip()
         return original
 
-    def _bridge(self, second: OutgoingCall, second_media: LegMedia) -> None:
-        """The assistant steps out of the way: caller and agent hear each other."""
+    def _step_aside(self, agent: OutgoingCall, to_agent: LegMedia) -> None:
+        """From now on caller and agent hear each other; what one asks for goes to the other."""
         assert self._media is not None
-        self._second, self._second_media = second, second_media
+        self._stop_listening()
+        self.record.end_call_reason = "transferred"
+        bridge = self._bridge = BackToBack(f"synthflow call {self.record.id}", self._service.books, set())
+        caller = bridge.adopt(Leg(self._call, self._media, "caller"))
+        bridge_ended = self._call.on_ended
+
+        def ended(end: End) -> None:
+            if bridge_ended is not None:
+                bridge_ended(end)
+            self._ended(end)
+
+        self._call.on_ended = ended
+        bridge.join(bridge.adopt(Leg(agent, to_agent, "agent")), caller)
+
+    def _stop_listening(self) -> None:
+        self.record.listening(None)
         if self._channel is not None:
-            self.record.listening(None)
             self._channel.close()
             self._channel = None
-        self._relay = couple(self._media, second_media)
-        second.on_ended = self._second_ended
-        second.on_reinvite = self._renegotiate_second
 
     # --- while it lasts ----------------------------------------------------------------------------
 
@@ -331,28 +331,13 @@ class Conversation:
         if self._channel is not None:
             self._channel.relearn()
 
-    async def _renegotiate_second(self, request: InDialogRequest) -> None:
-        media = self._second_media
-        if media is None or request.offer is None:
-            request.accept(media.again() if media is not None else None)
-            return
-        try:
-            request.accept(media.answer(request.offer))
-        except (SipSyntaxError, NoAgreementError) as error:
-            request.respond(488, str(error))
-
     def _ended(self, end: End) -> None:
         record = self.record
-        if self._channel is not None:
-            record.listening(None)
-            self._channel.close()
-            self._channel = None
-        if self._relay is not None:
-            self._relay.uncouple()
+        self._stop_listening()
         if self._media is not None:
             self._media.close()
-        if self._second is not None:
-            self._second.hangup()
+        if self._pending is not None:
+            self._pending.hangup()
         by = "caller" if end.by == "remote" else "agent"
         if end.how is How.CANCELLED:
             record.ended("canceled", by, "request terminated")
@@ -362,10 +347,3 @@ class Conversation:
             reason = record.end_call_reason or ("human_hangup" if by == "caller" else "agent_hangup")
             record.ended("completed", by, "normal clearing" if end.how is How.BYE else end.how.value, reason)
         self._service.over(self)
-
-    def _second_ended(self, end: End) -> None:
-        if self._second_media is not None:
-            self._second_media.close()
-        if self._call.state == "confirmed":
-            self.record.end_call_reason = "transferred"
-            self._call.hangup()

@@ -55,14 +55,19 @@ class Synthflow:
         ua.on_invite = self._invited
 
     async def _invited(self, call: IncomingCall) -> None:
+        try:
+            number, line = _user(call.request.uri), self.line_of(call)
+        except SipSyntaxError as error:
+            call.reject(400, str(error))
+            return
         record = self.records.of_sip(call.call_id)  # a challenged INVITE comes again
         if record is None or record.answered_at is not None:
-            record = CallRecord(CallRecord.new_id(), self._caller(call.request), _user(call.request.uri))
+            record = CallRecord(CallRecord.new_id(), self._caller(call.request), number)
             self.records.add(record, call.call_id)
         else:
             record.released_at = None
             record.status = "ringing"
-        conversation = Conversation(self, call, record)
+        conversation = Conversation(self, call, record, line)
         self.conversations.add(conversation)
         await conversation.take()
 

@@ -23,11 +23,11 @@ from harness.simulation.media.ticker import TICK
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.call import CallFailedError
 from harness.simulation.wire.incoming import IncomingCall
-from harness.simulation.wire.indialog import sdp_of
+from harness.simulation.wire.indialog import InDialogRequest, sdp_of
 from harness.simulation.wire.outgoing import OutgoingCall
 from harness.simulation.wire.transport import Hop, Listen
 from harness.sip.digest import Credentials
-from harness.sip.sdp import PCMA, PCMU, Codec
+from harness.sip.sdp import G722, PCMA, PCMU, Codec, Description
 from harness.sip.uri import NameAddr, Uri
 from tests.process.simulation.conftest import PATIENCE, RunningWorld
 
@@ -372,6 +372,84 @@ def test_the_ai_reaches_the_public_network_over_its_trunk(talkdesk: RunningWorld
             with pytest.raises(CallFailedError) as refused:
                 await ai.call(unknown, ai.media.offer()).wait_answered(PATIENCE)
             assert refused.value.status == 404
+
+    play(talkdesk, script)
+
+
+# -- warm transfers: the AI's bridge
+
+
+async def warmly_transferred(
+    deployment: Deployment, make: Handsets
+) -> tuple[Handset, OutgoingCall, Handset, IncomingCall]:
+    desk, caller = await make("billing", registered=True), await make("caller")
+    call = await caller.talk(deployment.did("inbound-warm", "udp-ip"))
+    content_type, body = info_of_digit("0")
+    await call.info(body, content_type)
+    at_desk = await desk.take()
+    async with asyncio.timeout(PATIENCE):  # until the AI has stepped aside, its leg is not the agent's
+        while not desk.media.port.received:
+            await caller.play(np.zeros(160, np.float32))
+    return caller, call, desk, at_desk
+
+
+def test_hold_and_digits_reach_the_agent_behind_the_ai(talkdesk: RunningWorld) -> None:
+    async def script(deployment: Deployment, make: Handsets) -> None:
+        caller, call, _, at_desk = await warmly_transferred(deployment, make)
+        asked: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def reinvited(request: InDialogRequest) -> None:
+            assert request.offer is not None
+            asked.put_nowait(request.offer)
+            request.accept(at_desk.local_sdp)
+
+        async def informed(request: InDialogRequest) -> None:
+            asked.put_nowait(request.request.body)
+            request.respond(200)
+
+        at_desk.on_reinvite, at_desk.on_info = reinvited, informed
+        hold = bytes(Description.parse(caller.media.again()).with_direction("sendonly"))
+        assert (await call.reinvite(hold)).status == 200
+        assert Description.parse(await asyncio.wait_for(asked.get(), PATIENCE)).direction == "sendonly"
+        content_type, body = info_of_digit("0")
+        assert (await call.info(body, content_type)).status == 200
+        assert await asyncio.wait_for(asked.get(), PATIENCE) == body
+        await at_desk.bye()
+        assert (await call.wait_ended(PATIENCE)).by == "remote"
+
+    play(talkdesk, script)
+    record = record_of(talkdesk)
+    assert (record.status, record.plain["end_call_reason"]) == ("completed", "transferred")
+
+
+def test_a_caller_who_leaves_while_the_ai_calls_the_agent_ends_that_call(talkdesk: RunningWorld) -> None:
+    async def script(deployment: Deployment, make: Handsets) -> None:
+        desk, caller = await make("billing", registered=True), await make("caller")
+        call = await caller.talk(deployment.did("inbound-warm", "udp-ip"))
+        content_type, body = info_of_digit("0")
+        await call.info(body, content_type)
+        ringing = await asyncio.wait_for(desk.calls.get(), PATIENCE)
+        await call.bye()
+        assert (await ringing.wait_ended(PATIENCE)).how.value == "cancelled"
+
+    play(talkdesk, script)
+
+
+# -- re-INVITEs
+
+
+def test_an_offer_that_the_other_side_refuses_changes_nothing(talkdesk: RunningWorld) -> None:
+    async def script(deployment: Deployment, make: Handsets) -> None:
+        caller = await make("caller")
+        call = await caller.talk(deployment.did("inbound", "udp-ip"))
+        unwanted = Description.parse(caller.media.again()).with_codecs((G722,))
+        assert (await call.reinvite(bytes(unwanted))).status == 488
+        assert (await call.reinvite(b"v=0 and no more")).status == 488
+        heard: list[bytes] = []
+        caller.media.port.on_packet = heard.append
+        await caller.play(np.zeros(1600, np.float32))
+        assert len(heard) > 3
+        await call.bye()
 
     play(talkdesk, script)
 
