@@ -179,6 +179,7 @@ class Synthflow(_Model):
     poll_s: float = Field(1.0, gt=0)  #: between two looks at a record; the API has no way to tell by itself
     transcript: Literal["during", "after"] = "after"  #: when a call's transcript can be read
     transcript_within_s: float = Field(30.0, gt=0)  #: of a call's end
+    prepare: bool = False  #: whether each call gets an id by prepare_inbound, sent as X-EI, to find its record by
     shared: bool = False  #: whether others call the assistants' numbers too; their calls are then left alone
 
     @field_serializer("api_token", when_used="json")
@@ -218,6 +219,7 @@ class Campaign(_Model):
     """How a campaign's call is started."""
 
     trigger: Literal["http", "manual"] = "manual"
+    manual_within_s: float = Field(180.0, gt=0)  #: how long a person may take to start it
     url: str | None = None
     method: Literal["GET", "POST", "PUT"] = "POST"
     headers: dict[str, str] = {}

@@ -53,7 +53,13 @@ def live_file(
         plain["stand_in"] = {}
         for assistant in plain["assistants"].values():
             assistant.pop("voice", None)
-        plain["synthflow"] |= {"witness": ["record"], "transcript": "after", "transcript_within_s": 10.0, "poll_s": 0.2}
+        plain["synthflow"] |= {
+            "witness": ["record"],
+            "transcript": "after",
+            "transcript_within_s": 10.0,
+            "poll_s": 0.2,
+            "prepare": True,
+        }
         plain["expect"] |= {
             "strength": "confirmed",
             "unseen": {row: checks for row, checks in UNSEEN.items() if row == "*" or row in rows},

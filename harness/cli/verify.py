@@ -64,6 +64,9 @@ def verify(
         PreflightMode | None,
         typer.Option(help="Look at ports, accounts and certificates first, and end the run when one is wrong (stop)."),
     ] = None,
+    no_manual: Annotated[
+        bool, typer.Option("--no-manual", help="Ask nobody to start anything; rows that need it are not observable.")
+    ] = False,
     retries: Annotated[
         int, typer.Option(min=0, metavar="N", help="Try a failed case again; one that then passes is said to have.")
     ] = 0,
@@ -93,6 +96,7 @@ def verify(
     arguments += ["-k", expression] if expression else []
     arguments += ["--plan"] if plan else []
     arguments += ["--live"] if live else []
+    arguments += ["--no-manual"] if no_manual else []
     arguments += [f"--retries={retries}"] if retries else []
     arguments += [f"--preflight={preflight.value}"] if preflight else []
     raise typer.Exit(_CODES.get(pytest.ExitCode(pytest.main(arguments)), BROKEN))

@@ -133,7 +133,6 @@ INTEGRATION = Integration(
             over="trunks",
             codecs=False,
             authentication=("digest",),
-            needs=("synthflow",),
             seconds=5.0,
         ),
         Row(

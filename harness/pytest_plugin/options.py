@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--reports", type=Path, metavar="DIR", help="where runs leave their results (default: reports)")
     group.addoption("--world-control", action="store_true", help="let the worlds' faults be switched while they run")
     group.addoption("--plan", action="store_true", help="show which cases and calls there would be, and place no call")
+    group.addoption("--no-manual", action="store_true", help="what a person would have to start is not observable")
     group.addoption(
         "--retries",
         type=int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
+from harness.far_end.by_hand import SILENT_VARIABLE
 from harness.limits import MOST_WORKERS, Lease, lease, places
 from harness.pytest_plugin import options
 from harness.pytest_plugin.run import RUN, Run, run_of
@@ -80,6 +82,8 @@ def _begin(config: pytest.Config) -> bool:
     deployments = options.deployments(files)
     faults = list(config.getoption("fault"))
     options.check_faults(faults, deployments)
+    if config.getoption("no_manual"):
+        os.environ[SILENT_VARIABLE] = "1"  # the workers inherit it
     if config.getoption("retries") < 0:
         raise SelectionError(f"--retries {config.getoption('retries')}: not a number of retries; allowed: 0, 1, 2 …")
     only_plans = config.getoption("plan") or config.option.collectonly

@@ -65,6 +65,7 @@ class Call:
         self._leg = leg
         self.role = role
         self.number = number  #: whose phone it is, E.164, where it has one
+        self.prepared: str | None = None  #: the id its record at the AI goes by, where it was asked for beforehand
         self.began = next((event.at for event in leg.events), time.monotonic())
 
     @property

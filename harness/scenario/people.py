@@ -45,8 +45,15 @@ class Caller:
     def dial(self, number: str, headers: Sequence[tuple[str, str]] = ()) -> Call:
         """Call ``number`` (any form the deployment's network takes); returns at once."""
         with self._stage.step(f"{self.name} dials {number}"):
+            prepared = None
+            if not any(name.lower() == "x-ei" for name, _ in headers):
+                prepared = self._stage.prepared(self.number, number)
+            if prepared is not None:
+                headers = [*headers, ("X-EI", f"S.{prepared};")]
             uri = number if ":" in number else f"sip:{number}@{self._stage.domain_of(self.name)}"
-            return self._stage.called(Call(self._stage, self.phone.dial(uri, headers=headers), "caller", self.number))
+            call = Call(self._stage, self.phone.dial(uri, headers=headers), "caller", self.number)
+            call.prepared = prepared
+            return self._stage.called(call)
 
     def expect_call(self, within: float) -> Call:
         """Answer the next call."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from harness.checks.identity import national
 from harness.deployment import Deployment, Timings, Trunk
 from harness.errors import BrokenError, FarEndError
 from harness.events import Event, RtpStatistics
-from harness.far_end import campaign
+from harness.far_end import by_hand, campaign
 from harness.far_end.synthflow import CallRecord, SynthflowApi
 from harness.limits import CallGate
 from harness.matrix import Case
@@ -295,13 +296,37 @@ class Stage:
     def start_campaign(self, line: Line, customer: Caller) -> None:
         """Have the platform's campaign call ``customer`` from ``line``, by the deployment's trigger."""
         trigger = self.deployment.campaign
-        if trigger is None or trigger.trigger != "http":
-            raise NotObservableError(
-                not_observable("campaign", line.did, expected="a campaign's call", why="nothing here can start one")
-            )
+        if trigger is None:
+            raise self._cannot_start(line, "nothing here can start one")
         self._guard.number(customer.number)
         with self.step(f"a campaign calls {customer.name}"):
-            campaign.start(trigger, line.did, customer.number)
+            if trigger.trigger == "http":
+                campaign.start(trigger, line.did, customer.number)
+                return
+            if not by_hand.ask(f"{self.case.id}: have the campaign of {line.did} call {customer.number} now"):
+                raise self._cannot_start(line, "it has to be started by hand, and nobody is there to do it")
+            began = time.monotonic()
+            while not customer.phone.incoming:
+                if time.monotonic() - began >= trigger.manual_within_s:
+                    raise self._cannot_start(line, f"nobody started it within {trigger.manual_within_s:g} s")
+                self.pause(0.1)
+            self.scripted(time.monotonic() - began, "until somebody started the campaign")
+
+    def _cannot_start(self, line: Line, why: str) -> NotObservableError:
+        finding = not_observable("campaign", line.did, expected="a campaign's call", why=why)
+        return NotObservableError(self.add(finding))
+
+    def prepared(self, caller: str, number: str) -> str | None:
+        """An id that the AI's interface will keep the coming call's record under; None when it gives none."""
+        declared = self.deployment.synthflow
+        if declared is None or not declared.prepare or self._api is None or self.ai.is_ours:
+            return None
+        try:
+            found = self._api.prepare_inbound(caller, number)
+        except FarEndError as error:
+            self.api_trouble(error)
+            return None
+        return found if re.fullmatch(r"[\w.-]{1,80}", found) else None  # it goes into a header
 
     def number_as(self, number: str, form: str) -> str:
         """A number to dial, as ``e164``, ``national`` or ``tel`` (RFC 3966)."""
