@@ -78,11 +78,11 @@ class Tree:
         path.write_text(LAB.format(name=name))
         return path
 
-    def start(self, *arguments: str, live: bool = True) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, live: bool = True, **environment: str) -> subprocess.Popen[str]:
         """Plain pytest; without a preflight, unless asked for: nobody is there to be looked at."""
         quick = ["-p", "no:hypothesispytest", "-p", "no:anyio"]
         command = [sys.executable, "-m", "pytest", *quick, "scenarios", "--preflight=off", *arguments]
-        return self._start(command, {"HARNESS_LIVE": "1"} if live else {})
+        return self._start(command, environment | ({"HARNESS_LIVE": "1"} if live else {}))
 
     def harness(self, *arguments: str) -> subprocess.Popen[str]:
         """The command line, with the project's own scenarios."""

@@ -69,7 +69,8 @@ def test_a_full_disk_breaks_the_run(tree) -> None:
     """)
 
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    process = tree.start("--deployment", str(tree.deployment()), "-n", "2")
+    # a limit on the size of files is as good; but Python would take a half-written module for a whole one
+    process = tree.start("--deployment", str(tree.deployment()), "-n", "2", PYTHONDONTWRITEBYTECODE="1")
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (8192, hard))  # inherited by the workers
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 3, output
