@@ -147,13 +147,18 @@ def _kind(account: Account | None, own: Collection[int], name_of: Callable[[int]
         return "crossed"
     if account.marks and all(mark in own for mark in account.marks):
         return "echo"
-    if account.rx_packets == 0:
+    if account.rx_packets == 0 or _without_media(account):
         return "no-rtp"
     if account.level_dbov is None and account.rx_packets and not account.kinds:
         return "unmarked"  # nobody measured how loud it was
     if account.level_dbov is None or account.level_dbov < SILENCE_DBOV:
         return "silence"
     return "other"
+
+
+def _without_media(account: Account) -> bool:
+    """Whether no media was ever negotiated, so that nobody counted and nobody listened."""
+    return account.rx_packets is None and account.seconds <= 0.0
 
 
 def _instead(account: Account | None, own: Collection[int], name_of: Callable[[int], str | None]) -> str:
@@ -164,7 +169,9 @@ def _instead(account: Account | None, own: Collection[int], name_of: Callable[[i
     told = {
         "crossed": f"it heard {', '.join(heard)}: crossed audio",
         "echo": "it heard only itself: echo",
-        "no-rtp": f"no RTP packet arrived in {account.seconds:.1f} s",
+        "no-rtp": "no media was set up, so nothing arrived"
+        if _without_media(account)
+        else f"no RTP packet arrived in {account.seconds:.1f} s",
         "silence": f"{account.rx_packets if account.rx_packets is not None else 'RTP'} packets arrived, all silence",
         "unmarked": f"{account.rx_packets} packets arrived, and no mark was heard in them"
         + (f", but {', '.join(heard)}" if heard else ""),
