@@ -1,0 +1,131 @@
+"""A caller of the harness face to face with SIPp, which plays everybody else; judged in the words of the scenarios."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness import matrix
+from harness.checks.audio import Account, Sound
+from harness.deployment import Deployment, load
+from harness.diagnosis import Diagnosis, diagnose
+from harness.events import Event
+from harness.limits import CallGate
+from harness.matrix import Selection
+from harness.phone.pool import PhonePool
+from harness.report.evidence import CaseEvidence
+from harness.report.names import names
+from harness.report.recorder import CaseRecorder
+from harness.scenario.ends import Call, End
+from harness.scenario.people import Caller
+from harness.scenario.stage import Stage
+from harness.verdict import Finding, Verdict, overall
+
+_TEMPLATE = Path(__file__).with_name("deployments") / "sipp.toml"
+DID = "+12085550100"
+
+
+class Stranger:
+    """The far end as a scenario sees one that can be asked nothing: it is known by its voice alone."""
+
+    label, role = "assistant main", "ai"
+
+    def __init__(self, mark: int) -> None:
+        self.mark = mark
+
+    def voices_for(self, peer: End) -> Collection[int]:
+        """Its mark."""
+        return {self.mark}
+
+    def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
+        """Nobody can tell."""
+        return None
+
+    def account(self, since: float) -> Account | None:
+        """Nobody can tell."""
+        return None
+
+    def answered_at(self) -> float | None:
+        """Nobody can tell."""
+        return None
+
+    def released_at(self, deadline: float) -> float | None:
+        """Nobody can tell."""
+        return None
+
+
+class Encounter:
+    """One case: its stage, its evidence, its verdict."""
+
+    def __init__(self, stage: Stage, events: list[Event]) -> None:
+        self.stage = stage
+        self._events = events
+
+    def caller(self, **more: object) -> Caller:
+        """Who calls."""
+        return self.stage.caller(**more)
+
+    def hears(self, call: Call, mark: int, within: float = 4.0) -> Finding:
+        """Whether ``call`` hears the stranger, as the harness's own check finds it."""
+        far, since = Stranger(mark), time.monotonic()
+        sound = call.hears(far, since, since + within)
+        expect = self.stage.expect(call)
+        return expect._direction(far, call, since, sound, call.account(since))
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of what was found so far."""
+        return overall(self.stage.findings)
+
+    def diagnosis(self) -> Diagnosis:
+        """What the harness makes of its findings."""
+        stage = self.stage
+        stage.conclude()
+        return diagnose(stage.case.plain(), stage.findings, self._events, stage.deployment, number_of=lambda _: "")
+
+
+@contextmanager
+def encounter(
+    directory: Path,
+    pool: PhonePool,
+    marks: Iterator[int],
+    caller_host: str,
+    sipp: tuple[str, int],
+    transport: str = "udp",
+) -> Iterator[Encounter]:
+    """The stage of one case. Its evidence is whole when it ends: :func:`evidence_of`."""
+    deployment = _deployment(directory, caller_host, sipp, transport)
+    (case, *_) = matrix.cases([deployment], Selection(rows=("TD-INBOUND",)))
+    plain = {**case.plain(), **names(deployment), "kind": deployment.kind, "mask": False}
+    recorder = CaseRecorder(directory / "case", plain)
+    events: list[Event] = []
+    gate = CallGate(directory / "gate", deployment.limits)
+    stage = Stage(case, deployment, deployment.timings.quick, recorder, pool, marks, None, gate)
+    record = recorder.event
+
+    def both(event: Event) -> None:
+        events.append(event)
+        record(event)
+
+    stage.sink = both  # type: ignore[method-assign]
+    stage.keeps_registrations = False
+    try:
+        yield Encounter(stage, events)
+    finally:
+        stage.close()
+        recorder.close(overall(stage.findings) if stage.findings else Verdict.PASSED, "")
+
+
+def evidence_of(directory: Path) -> CaseEvidence:
+    """What an encounter left in ``directory``."""
+    return CaseEvidence.read(directory / "case")
+
+
+def _deployment(directory: Path, caller_host: str, sipp: tuple[str, int], transport: str) -> Deployment:
+    values = {"SIPP": sipp[0], "PORT": str(sipp[1]), "CALLERS": caller_host, "TRANSPORT": transport}
+    path = directory / "sipp.toml"
+    path.write_text(re.sub(r"\{([A-Z]+)\}", lambda found: values[found[1]], _TEMPLATE.read_text().partition("\n\n")[2]))
+    return load(path)

@@ -1,0 +1,207 @@
+"""SIPp: one scenario, one call, on an address of its own. Scenarios are put together from the steps below.
+
+Written for SIPp 3.6.1 (Debian 12), which has RTP streams, and no TLS.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from harness.audio.g711 import encode_ulaw
+from harness.audio.marks import waveform
+from harness.audio.wav import to_int16
+from tests.interop.processes import PATIENCE, Program, free_port, until
+
+_VOICE_SECONDS = 30
+_KEPT = {"via": "Via", "remote": "From", "local": "To", "cseq": "CSeq"}
+_TAG = "[pid]SIPpTag01[call_number]"
+
+#: SDP of an offer or answer; ``{formats}`` and ``{port}`` are filled in.
+_SDP = """
+v=0
+o=sipp 53655765 {version} IN IP[local_ip_type] [local_ip]
+s=-
+c=IN IP[media_ip_type] [media_ip]
+t=0 0
+m=audio {port} RTP/AVP {formats}
+"""
+
+
+def sdp(formats: str = "0 101", *attributes: str, port: str = "[rtpstream_audio_port]", version: int = 1) -> str:
+    """A session description whose RTP is SIPp's own stream, unless another port is given."""
+    lines = [_SDP.format(formats=formats, port=port, version=version).strip("\n")]
+    if "101" in formats.split():
+        lines.append("a=rtpmap:101 telephone-event/8000")
+    return "\n".join([*lines, *(f"a={attribute}" for attribute in attributes)])
+
+
+# -- a server's steps
+
+
+def receive(method: str, *, optional: bool = False, timeout_ms: int = 0) -> str:
+    """Wait for a request. Of an INVITE everything is kept that later responses to it, and SIPp's own requests, need."""
+    more = ' optional="true"' if optional else ""
+    more += f' timeout="{timeout_ms}"' if timeout_ms else ""
+    if method == "INVITE":
+        kept = "".join(
+            f'<ereg regexp=".*" search_in="hdr" header="{header}:" assign_to="{name}"/>'
+            for name, header in _KEPT.items()
+        )
+        return f'<recv request="INVITE" crlf="true" rrs="true"><action>{kept}</action></recv>'
+    return f'<recv request="{method}" crlf="true"{more}></recv>'
+
+
+def response(status: int, *, wait: bool = True) -> str:
+    """Wait for a response to a request of SIPp's own; with ``wait`` false it may also not come."""
+    return f'<recv response="{status}"' + ("" if wait else ' optional="true"') + "></recv>"
+
+
+def respond(line: str, body: str = "", *headers: str, repeat: bool = False, content: str = "application/sdp") -> str:
+    """Send a response to the INVITE; ``repeat`` retransmits it until the next message comes (RFC 3261 13.3.1.4)."""
+    head = [
+        f"SIP/2.0 {line}",
+        "Via:[$via]",
+        "From:[$remote]",
+        f"To:[$local];tag={_TAG}",
+        "Call-ID: [call_id]",
+        "CSeq:[$cseq]",
+        "Contact: <sip:ai@[local_ip]:[local_port];transport=[transport]>",
+    ]
+    return _send([*head, *headers], body, content, repeat)
+
+
+def respond_within_dialog(line: str, body: str = "", *headers: str) -> str:
+    """Send a response to the last request, whose To has a tag already."""
+    head = [f"SIP/2.0 {line}", "[last_Via:]", "[last_From:]", "[last_To:]", "[last_Call-ID:]", "[last_CSeq:]"]
+    return _send([*head, "Contact: <sip:ai@[local_ip]:[local_port];transport=[transport]>", *headers], body)
+
+
+def request(method: str, cseq: int, body: str = "", *headers: str, content: str = "application/sdp") -> str:
+    """Send a request of SIPp's own within the dialog."""
+    head = [
+        f"{method} [next_url] SIP/2.0",
+        f"Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=z9hG4bK-{method}-{cseq}-[call_number]-[pid]",
+        "Max-Forwards: 70",
+        f"From: <sip:ai@[local_ip]:[local_port]>;tag={_TAG}",
+        "To:[$remote]",
+        "Call-ID: [call_id]",
+        f"CSeq: {cseq} {method}",
+        "Contact: <sip:ai@[local_ip]:[local_port];transport=[transport]>",
+    ]
+    return _send([*head, *headers], body, content, repeat=method != "ACK")
+
+
+def speak(payload: str = "0,PCMU/8000") -> str:
+    """Stream the mark from here on."""
+    return f'<nop><action><exec rtp_stream="voice.ulaw,-1,{payload}"/></action></nop>'
+
+
+def pause(milliseconds: int) -> str:
+    """Let time pass."""
+    return f'<pause milliseconds="{milliseconds}"/>'
+
+
+def _send(head: Sequence[str], body: str, content: str = "application/sdp", repeat: bool = False) -> str:
+    lines = list(head)
+    if body:
+        lines += [f"Content-Type: {content}", "Content-Length: [len]", "", body]
+    else:
+        lines += ["Content-Length: 0", ""]
+    text = "\n".join(lines)
+    opening = '<send retrans="500">' if repeat else "<send>"
+    return f"{opening}<![CDATA[\n\n{text}\n\n]]></send>"
+
+
+class Sipp(Program):
+    """SIPp playing ``steps`` once. As a server it listens when made; with a ``target`` it has begun to call.
+
+    Where it streams RTP, that is ``mark`` in µ-law.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        host: str,
+        steps: Sequence[str],
+        *,
+        target: str | None = None,
+        transport: str = "u1",
+        mark: int = 200,
+        arguments: Sequence[str] = (),
+    ) -> None:
+        self.host, self.mark = host, mark
+        self.port = free_port(host)
+        self.trace = directory / "messages.log"
+        directory.mkdir(parents=True, exist_ok=True)
+        scenario = directory / "scenario.xml"
+        body = "\n".join(steps)
+        if "assign_to" in body:  # a variable nobody reads is a mistake to SIPp
+            body += f'\n<Reference variables="{",".join(_KEPT)}"/>'
+        scenario.write_text(
+            f'<?xml version="1.0" encoding="us-ascii"?>\n<scenario name="interop">\n{body}\n</scenario>\n'
+        )
+        (directory / "voice.ulaw").write_bytes(mulaw(mark, _VOICE_SECONDS))
+        command = ["-sf", str(scenario), "-i", host, "-p", str(self.port), "-m", "1", "-nostdin", "-t", transport]
+        command += [
+            "-mi",
+            host,
+            "-mp",
+            str(free_port(host)),
+            "-trace_msg",
+            "-message_file",
+            str(self.trace),
+            "-timeout",
+            "60",
+            "-timeout_error",
+        ]
+        command += ["-trace_err", "-error_file", str(directory / "errors.log"), *arguments]
+        super().__init__("sipp", [*command, *([target] if target else [])], directory)
+        if target is None:
+            kind = socket.SOCK_DGRAM if transport.startswith("u") else socket.SOCK_STREAM
+            try:
+                until("SIPp listens", lambda: self._is_taken(kind) or None, log=lambda: self.log)
+            except BaseException:
+                self.end()
+                raise
+
+    def _is_taken(self, kind: socket.SocketKind) -> bool:
+        assert self.process.poll() is None, f"SIPp ended\n{self.log}\n{self.errors}"
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind((self.host, self.port))
+            except OSError as error:
+                return error.errno == errno.EADDRINUSE
+        return False
+
+    @property
+    def errors(self) -> str:
+        """What it complains of."""
+        path = self.directory / "errors.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    @property
+    def messages(self) -> str:
+        """Its trace of SIP messages."""
+        return self.trace.read_text(errors="replace") if self.trace.exists() else ""
+
+    def succeeds(self, within: float = PATIENCE) -> None:
+        """Wait until it has ended, with the call as the scenario has it."""
+        code = self.wait(within)
+        assert code == 0, f"SIPp ended with {code}\n{self.errors}\n{self.messages}"
+
+    def received(self, start: str) -> list[str]:
+        """The messages it received whose start line begins so."""
+        blocks = re.split(r"^-{20,}.*\n", self.messages.replace("\r\n", "\n"), flags=re.M)
+        found = [block.partition("\n\n") for block in blocks]
+        return [text.lstrip() for head, _, text in found if " received " in head and text.lstrip().startswith(start)]
+
+
+def mulaw(mark: int, seconds: float) -> bytes:
+    """A mark as µ-law octets."""
+    return encode_ulaw(to_int16(np.tile(waveform(mark), int(seconds / 0.16))))
