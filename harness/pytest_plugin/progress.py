@@ -5,7 +5,9 @@ pytest's own output is kept quiet unless ``-v`` asks for it.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -38,6 +40,7 @@ _STYLES = {
     Verdict.NOT_OBSERVABLE: "yellow",
     Verdict.BROKEN: "magenta",
 }
+_ERROR = re.compile(r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
 #: Where there is no terminal to redraw, a line comes this often, in seconds.
 _PLAIN_EVERY_S = 5.0
 
@@ -72,6 +75,7 @@ class Progress:
         self._planned: set[str] = set()
         self._done: dict[str, Verdict] = {}
         self._collection_failed = False
+        self._internal_error = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -91,8 +95,14 @@ class Progress:
             self._broken(f"{report.nodeid} cannot be read:\n{report.longreprtext}")
 
     def pytest_internalerror(self, excrepr: object) -> None:
-        """A fault of pytest's, a plugin's or a worker's."""
-        self._broken(str(excrepr))
+        """A fault of pytest's, a plugin's or a worker's: a line here, the whole of it in a file."""
+        text = str(excrepr)
+        named = _ERROR.findall(text)
+        if not self._internal_error:  # what follows is of its making
+            self._internal_error = True
+            self._broken(f"pytest or a plugin of it failed: {named[-1] if named else text.strip().splitlines()[-1]}")
+        with contextlib.suppress(OSError), (self._run.directory / "internal-error.txt").open("a") as file:
+            file.write(text + "\n")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is to be reported (one process)."""
