@@ -70,7 +70,18 @@ def _run(asked: argparse.Namespace) -> Path | None:
     reports.mkdir(parents=True)
     command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
     command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", "harness.bench.selfproof_plugin"]
-    command += ["--world-control", "--preflight", "off", "-n", str(asked.workers), "--reports", str(reports)]
+    command += [
+        "-p",
+        "no:allure_pytest",
+        "--no-reports",
+        "--world-control",
+        "--preflight",
+        "off",
+        "-n",
+        str(asked.workers),
+        "--reports",
+        str(reports),
+    ]
     command += [f"--deployment={ROOT / 'scenarios' / 'deployments' / name}.toml" for name in DEPLOYMENTS]
     command += [f"--clean-cases={asked.clean}", *(f"--only-fault={fault}" for fault in asked.fault)]
     log = reports / "run.log"
@@ -83,7 +94,7 @@ def _run(asked: argparse.Namespace) -> Path | None:
             process.send_signal(2)
             process.wait()
             return None
-    runs = sorted(path.parent for path in reports.glob("*/summary.json"))
+    runs = sorted(path.parent for path in reports.glob("*/cases"))
     if not runs:
         print(log.read_text(encoding="utf-8", errors="replace")[-4000:], file=sys.stderr)
         return None

@@ -149,7 +149,8 @@ PAIRS: tuple[tuple[str, str, Where], ...] = (
     ("refer-rejected", "rtp-blocked-to-caller", _at(*_BLIND, ask="digit", refer="consumed")),
     ("caller-header-missing", "rtp-blocked-to-ai", _at("GL-HEADER-CALLER")),
     ("caller-header-wrong", "rtp-blocked-both", _at("GL-HEADER-CALLER")),
-    ("selector-wrong", "rtp-blocked-to-caller", _at("GL-HEADER-SELECTOR", selector=("billing",))),
+    ("caller-header-without-plus", "sdp-private-address", _at("GL-HEADER-CALLER")),
+    ("trunk-inactive", "from-national", _at("TD-TRANSFER-BLIND", ask="digit", refer="consumed")),
 )
 
 
@@ -231,15 +232,16 @@ class Trial:
 
 
 def trials(deployments: Sequence[Deployment], clean_cases: int, faults: Iterable[str] = ()) -> list[Trial]:
-    """All of them; with ``faults`` only those of these faults, neither pairs nor clean runs.
+    """All of them; with ``faults`` only those of these faults (``pairs`` stands for all pairs), and no clean runs.
 
     Clean runs go over the whole matrix, as often as it takes to reach ``clean_cases``.
     """
     every = cases(deployments, Selection(rows=()))
     wanted = tuple(faults)
-    found = list(_single(every, wanted or tuple(FAULTS)))
-    if not wanted:
+    found = list(_single(every, [name for name in wanted or FAULTS if name != "pairs"]))
+    if not wanted or "pairs" in wanted:
         found += _pairs(every)
+    if not wanted:
         found += _clean(every, clean_cases)
     return found
 

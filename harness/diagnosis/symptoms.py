@@ -28,6 +28,9 @@ _BY_CHECK: dict[str, Symptom] = {
 }
 
 
+_WRONG_NUMBERS = ("anonymous", "in another form", "a number of the deployment's own", "another number")
+
+
 def present(scene: Scene) -> dict[Symptom, list[Finding]]:
     """The case's symptoms with the findings that show them, in the order of a call."""
     found: dict[Symptom, list[Finding]] = {}
@@ -35,6 +38,8 @@ def present(scene: Scene) -> dict[Symptom, list[Finding]]:
         if scene.failed(finding):
             found.setdefault(_of(scene, finding), []).append(finding)
     _unanswered(scene, found)
+    if found and scene.case.get("row") != "ANONYMOUS" and scene.facts.value("caller_id.ai") in _WRONG_NUMBERS:
+        found.setdefault("caller_id.ai", [])  # seen in passing, in a case that failed before it came to look
     return {symptom: found[symptom] for symptom in ORDER if symptom in found}
 
 
@@ -51,7 +56,7 @@ def _of(scene: Scene, finding: Finding) -> Symptom:
             name = str(finding.facts.get("header", "")).lower()
             if name.startswith("x-gladly"):
                 return "header.caller" if "caller" in name else "header.selector"
-        case "landing":
+        case "landing" if _is_group(scene, finding.facts.get("wanted")):
             return "fallback" if is_fallback(scene, finding.facts.get("wanted")) else "transfer"
         case "released" if role == "ai":
             return "release"
@@ -65,6 +70,10 @@ def _of(scene: Scene, finding: Finding) -> Symptom:
         case "phone.wait" if finding.facts.get("goal") == "confirmed" and role == "caller":
             return "reach"
     return "other"
+
+
+def _is_group(scene: Scene, name: object) -> bool:
+    return scene.deployment is None or name in scene.deployment.groups
 
 
 def _unanswered(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:

@@ -40,7 +40,13 @@ def ask(port: Port, patience: float = PATIENCE_S) -> dict[str, Any]:
     """``reach``, for TLS ``certificate`` (``valid``, ``expired``, ``wrong name``, ``untrusted``), and ``detail``.
 
     OPTIONS (RFC 3261 section 11) has to be answered by anything but silence; on a connection, that it is taken is not enough.
+    A refusal is asked for twice: a connection may break by chance.
     """
+    told = _asked(port, patience)
+    return _asked(port, patience) if told["reach"] == "refuses" else told
+
+
+def _asked(port: Port, patience: float) -> dict[str, Any]:
     try:
         if port.transport == "udp":
             return _by_datagram(port, patience)

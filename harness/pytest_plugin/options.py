@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the guides' own timings, or scaled down where the guides let one set them (default: quick)",
     )
     group.addoption("--reports", type=Path, metavar="DIR", help="where runs leave their results (default: reports)")
+    group.addoption("--no-reports", action="store_true", help="keep the cases' evidence, and make no reports of it")
     group.addoption("--world-control", action="store_true", help="let the worlds' faults be switched while they run")
     group.addoption("--plan", action="store_true", help="show which cases and calls there would be, and place no call")
     group.addoption("--no-manual", action="store_true", help="what a person would have to start is not observable")

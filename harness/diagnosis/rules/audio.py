@@ -8,6 +8,9 @@ from harness.diagnosis.rule import Rule, Symptom
 #: What the AI cannot hear it cannot act on, and what nobody hears cannot be checked any further.
 _UNHEARD: tuple[Symptom, ...] = ("transfer", "digits", "release", "audio.agent", "other", "quality")
 
+#: An AI that hears can still be asked, and act.
+_UNHEARD_BY_CALLER: tuple[Symptom, ...] = ("other", "quality")
+
 _SAME_CODEC = unless("codec.sides", "different")
 
 AUDIO: tuple[Rule, ...] = (
@@ -60,7 +63,7 @@ AUDIO: tuple[Rule, ...] = (
             unless("sdp.to_ai", "private"),
             unless("audio.stopped", True),
         ),
-        consequences=_UNHEARD,
+        consequences=_UNHEARD_BY_CALLER,
         because="the AI hears the caller, nothing of the AI's arrives at the caller, and the SDP sent its RTP to the right place",
     ),
     Rule(
@@ -72,7 +75,7 @@ AUDIO: tuple[Rule, ...] = (
             when("audio.to_caller", "nothing", "silence"),
             unless("audio.stopped", True),
         ),
-        consequences=_UNHEARD,
+        consequences=_UNHEARD_BY_CALLER,
         because="the SDP in the INVITE to the AI names a private address, so what the AI sends cannot arrive",
     ),
     Rule(
