@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.audio.marks import reply_to
 from harness.checks.finding import judged, not_observable
 from harness.deployment import Transport
 from harness.errors import BrokenError, ResourceError
@@ -178,8 +179,10 @@ class AiPlace:
                 return "stand-in", set()
             return leg.id, {leg.mark}
         line = self._stage.line(self._stage.case.row.line or "early-media")
-        voice = line.assistant.voice
-        return f"assistant {line.entry.assistant}", set() if voice is None else {voice}
+        voices = set() if line.assistant.voice is None else {line.assistant.voice}
+        if self._stage.deployment.synthflow and "in-band" in self._stage.deployment.synthflow.witness:
+            voices.add(reply_to(of.mark))  # the caller may be heard there, and answered, before the call is
+        return f"assistant {line.entry.assistant}", voices
 
     # -- calls that come from there
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from harness.audio.marks import SAMPLE_RATE
@@ -269,6 +270,14 @@ class Call:
         """Every mark heard after ``since``."""
         return [e.mark for e in self.leg.events if isinstance(e, MarkHeard) and e.at >= since]
 
+    def marks_sustained(self, since: float = 0.0) -> list[int]:
+        """The marks that were said again while they went on, so at least 200 ms later.
+
+        Where one voice follows another, symbols of both with a lost packet between them can spell a third mark, once.
+        """
+        heard = self.marks_heard(since)
+        return [mark for mark, following in pairwise(heard) if mark == following]
+
     def is_listening(self, since: float) -> bool:
         """Whether the leg looked at received audio after ``since``."""
         return any(isinstance(e, Listened) and e.at >= since for e in self.leg.events)
@@ -285,7 +294,7 @@ class Call:
         return Account(
             seconds=max((e.seconds for e in after), default=before) - before,
             level_dbov=max((e.level_dbov for e in after), default=None),
-            marks=tuple(self.marks_heard(since)),
+            marks=tuple(self.marks_sustained(since)),
             rx_packets=None if last is None else last.rx_packets - (first.rx_packets if first else 0),
             tx_packets=None if last is None else last.tx_packets - (first.tx_packets if first else 0),
         )

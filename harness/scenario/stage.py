@@ -454,7 +454,7 @@ class Stage:
             self.add(finding)
 
     def _no_crossing(self, call: Call) -> None:
-        heard = call.marks_heard()
+        heard = call.marks_sustained()
         if all(assistant.voice is None for assistant in self.deployment.assistants.values()):
             heard = [mark for mark in heard if mark not in ASSISTANTS_VOICES]  # whose they are, nobody has told us
         if heard:
