@@ -77,6 +77,7 @@ def test_a_refer_to_a_forbidden_number_is_not_followed(line: Any) -> None:
     leg = alice.dial(uri_of(bob))
     leg.wait_state("confirmed", 5)
     theirs = bob.expect_call(5, answer=False)
+    theirs.wait_state("confirmed", 5)
     theirs.phone._rules = type(theirs.phone._rules)()  # a far end without any rules
     theirs.transfer(f"sip:{FORBIDDEN}@{bob.address}")
     outcome = theirs.wait("the REFER's answer", lambda e: type(e).__name__ == "TransferProgress" and e.final, 5)
@@ -92,6 +93,7 @@ def test_a_refer_that_is_followed_counts_and_shares_the_place(line: Any, tmp_pat
     leg = alice.dial(uri_of(bob))
     leg.wait_state("confirmed", 5)
     theirs = bob.expect_call(5, answer=False)
+    theirs.wait_state("confirmed", 5)
     theirs.transfer(uri_of(carol))
     carol.expect_call(5, answer=False).wait_state("confirmed", 5)
     theirs.hangup()
@@ -113,6 +115,7 @@ def test_a_refer_is_declined_when_the_runs_calls_are_used_up(line: Any) -> None:
     leg = alice.dial(uri_of(bob))
     leg.wait_state("confirmed", 5)
     theirs = bob.expect_call(5, answer=False)
+    theirs.wait_state("confirmed", 5)
     theirs.transfer(uri_of(carol))
     outcome = theirs.wait("the REFER's answer", lambda e: type(e).__name__ == "TransferProgress" and e.final, 5)
     assert outcome.code == 603
