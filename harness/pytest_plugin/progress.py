@@ -158,6 +158,8 @@ class Progress:
         if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             self._say(Text("no case is left by what was asked for; --plan shows which there are"))
             return exitstatus
+        if self._config.getoption("no_reports"):
+            return pytest.ExitCode.INTERNAL_ERROR if broken else exitstatus
         finished = self._reports("stopped by the user" if interrupted else "")
         if interrupted:
             return pytest.ExitCode.INTERRUPTED
