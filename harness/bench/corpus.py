@@ -1,4 +1,4 @@
-"""The sounds without marks that the detector must not hear one in: made, not collected, and the same on every machine.
+"""The sounds without marks that the detector must not hear one in: made, not collected, and the same each time.
 
 An item is a minute of one kind of sound, drawn by its seed.
 """

@@ -74,7 +74,7 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 class _Engine:
     """The shared library, loaded anew: it keeps a state that no call of its resets, and says the same text differently
-    the second time. Within one engine the same calls give the same samples, on every machine.
+    the second time. Within one engine the same calls give the same samples.
     """
 
     def __init__(self) -> None:
