@@ -13,8 +13,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -166,6 +165,15 @@ class Baresip(Program):
             if message.get("event"):
                 self.events.append(message)
 
+    def registers(self, times: int = 1) -> None:
+        """Wait until it has registered so many times."""
+
+        def done() -> bool | None:
+            accepted = [m for m in self.messages() if m.text.startswith("SIP/2.0 200") and " REGISTER" in m.text]
+            return len(accepted) >= times or None
+
+        until("baresip's registration", done, log=lambda: self.log)
+
     # -- what it hears, and its signalling
 
     @property
@@ -226,11 +234,3 @@ def registering(
         f'<sip:{user}@{domain};transport={transport}>;outbound="sip:{server};transport={transport}";auth_user={user}'
         f";auth_pass={password};answermode={mode};regint=300;audio_codecs=PCMU/8000/1,PCMA/8000/1"
     )
-
-
-@contextmanager
-def registered(make: Callable[[], Baresip]) -> Iterator[Baresip]:
-    """A baresip once it has registered; its registration is taken back at the end."""
-    with make() as program:
-        program.event("REGISTER_OK")
-        yield program

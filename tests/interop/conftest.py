@@ -6,18 +6,23 @@ Each worker of a run has its own: nothing is shared, everything is waited for by
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from harness.phone import PhoneConfig
+from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.simulation.addresses import Block, take_block
 from harness.simulation.pki import Authority, Certificate
 from tests.interop import platform as platforms
+from tests.interop.baresip import Baresip
 from tests.interop.baresip_ai import BaresipAi
 from tests.interop.kamailio import ports
-from tests.interop.platform import AI, AREAS, KAMAILIO, RTPENGINE, TOKEN, Platform
+from tests.interop.platform import AI, AREAS, BARESIP, KAMAILIO, PHONES, RTPENGINE, TOKEN, Platform
 from tests.interop.rtpengine import Rtpengine
 
 
@@ -109,3 +114,47 @@ def pool(home: Path) -> Iterator[PhonePool]:
 def marks() -> Iterator[int]:
     """Marks for the harness's legs."""
     return itertools.cycle(range(200))
+
+
+Lease = Callable[..., Phone]
+
+
+@pytest.fixture
+def lease(pool: PhonePool, marks: Iterator[int], block: Block, tmp_path: Path) -> Iterator[Lease]:
+    """Phones for one test: ``lease(name, **fields of PhoneConfig)``, each on an address of its own unless told otherwise."""
+    phones: list[Phone] = []
+
+    def take(name: str, **fields: Any) -> Phone:
+        host = block[PHONES + 40 + next(_phones) % 60]
+        settings: dict[str, Any] = {"user": f"phone-{len(phones)}", "domain": "interop.example", "bind_address": host}
+        config = PhoneConfig(name=name, **(settings | fields))
+        phones.append(pool.lease(config, sink=lambda event: None, marks=marks, directory=tmp_path / "phones"))
+        return phones[-1]
+
+    yield take
+    for phone in phones:
+        phone.hang_up()
+    for phone in phones:
+        phone.release()
+
+
+@pytest.fixture
+def fresh_baresip(tmp_path: Path, block: Block, authority: Authority) -> Iterator[Callable[..., Baresip]]:
+    """``fresh_baresip(account, mark)``: a baresip of this test's own."""
+    with ExitStack() as stack:
+
+        def start(account: str, mark: int, certificate: Certificate | None = None, host: str | None = None) -> Baresip:
+            number = next(_baresips)
+            directory = tmp_path / f"baresip-{number}"
+            directory.mkdir()
+            where = host or block[BARESIP + number % 19]
+            shown = certificate or authority.issue(f"baresip-{number}", [where])
+            joined = directory / "certificate-and-key.pem"
+            joined.write_text(shown.certificate.read_text() + shown.key.read_text())
+            made = Baresip(directory, where, account, mark=mark, certificate=joined, ca_file=authority.ca_file)
+            return stack.enter_context(made)
+
+        yield start
+
+
+_phones, _baresips = itertools.count(), itertools.count()
