@@ -40,7 +40,10 @@ def listen(
         raise WavError(f"{path}: {rate} samples a second; {_LEAST_RATE} are the least that carry a telephone's sound")
     report = _report(resample(samples, rate, SAMPLE_RATE), deep)
     if picture is not None:
-        picture.write_text(spectrogram_svg(samples, rate, classify(samples, rate), path.name), "utf-8")
+        try:
+            picture.write_text(spectrogram_svg(samples, rate, classify(samples, rate), path.name), "utf-8")
+        except OSError as error:
+            raise WavError(f"{picture}: cannot be written: {error.strerror}") from error
     if as_json:
         print(json.dumps({"file": str(path), "rate": rate} | report, ensure_ascii=False))
     else:

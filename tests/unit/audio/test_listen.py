@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.audio.prompts import prompt_samples
-from harness.audio.wav import write_wav
+from harness.audio.wav import WavError, write_wav
 from harness.cli.app import application
 
 from .sounds import join, mark, silence
@@ -26,6 +26,17 @@ def test_says_what_is_there_and_when(recording: Path) -> None:
     assert "mark 263 (“I hear mark 7”), -15 dBov" in result.output
     assert "hello-en" in result.output
     assert "deep search" in result.output
+
+
+def test_mistakes_are_said_in_a_line(recording: Path, tmp_path: Path) -> None:
+    runner = CliRunner()
+    for arguments, words in (
+        ([str(tmp_path / "none.wav")], "none.wav: no such file"),
+        ([str(recording), "--picture", str(tmp_path / "no" / "x.svg")], "x.svg: cannot be written"),
+    ):
+        result = runner.invoke(application(), ["listen", *arguments])
+        assert isinstance(result.exception, WavError)
+        assert words in str(result.exception)
 
 
 def test_as_json_and_picture(recording: Path, tmp_path: Path) -> None:
