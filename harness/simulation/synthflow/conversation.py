@@ -112,6 +112,8 @@ class Conversation:
         if self._call.offer is None:
             await self._learn_late()
         self._open_channel()
+        if self._channel is not None:
+            self._channel.begin_to_reply()
 
     def _negotiate(self) -> bytes:
         self._media = LegMedia(self._service.media_address)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio import g711
-from harness.audio.detector import DetectorBank, Heard
+from harness.audio.detector import DetectorBank, Ended, Heard
 from harness.audio.dtmf import DtmfDetector
 from harness.audio.marks import REPLY_OFFSET, reply_to
 from harness.audio.prompts import PromptMatcher
@@ -76,7 +76,9 @@ class Channel:
         self._script: Iterator[bytes] = iter(())
         self._sending: Iterator[tuple[bytes, int, bool] | None] | None = None
         self._sending_since = 0
+        self._present: int | None = None
         self._replying_to: int | None = None
+        self._may_reply = False
         media.port.on_packet = self._receive
         self.speaking = True
 
@@ -134,9 +136,20 @@ class Channel:
         if isinstance(fact, Heard):
             began = time.time() - max(0.0, self._fed * TICK - fact.began)
             self._listener.heard_mark(fact.mark, began, fact.level_dbov)
-            if fact.mark < REPLY_OFFSET and fact.mark != self._replying_to:
-                self._replying_to = fact.mark
-                self._script = self._replies(fact.mark)
+            self._present = fact.mark if fact.mark < REPLY_OFFSET else None
+            self._reply()
+        elif isinstance(fact, Ended) and fact.mark == self._present:
+            self._present = None
+
+    def begin_to_reply(self) -> None:
+        """From now on say in band which mark is heard; until then there is the voice alone."""
+        self._may_reply = True
+        self._reply()
+
+    def _reply(self) -> None:
+        if self._may_reply and self._present is not None and self._present != self._replying_to:
+            self._replying_to = self._present
+            self._script = self._replies(self._present)
 
     def hear(self, samples: NDArray[np.int16], *, mark_present: bool) -> None:
         """A frame has been fed to the bank; now for what is no mark."""
