@@ -21,8 +21,27 @@ from harness.errors import SelectionError
 from harness.events import Event, SipMessage
 from harness.verdict import Finding
 
-#: A list of more candidates than this helps nobody; the rest is counted.
-_MOST_SYMPTOM_FACTS = 8
+#: Of a failure nobody knows, so many facts are told.
+_MOST_NEAREST = 8
+_AS_IT_SHOULD_BE = frozenset(
+    {
+        *("answered", "the line's", "the trunk's", "the right one", "the right group", "the group's number"),
+        *(
+            "none",
+            "none needed",
+            "G.711",
+            "reachable",
+            "little",
+            "low",
+            "the same",
+            "right",
+            "heard",
+            "both ways",
+            "ended",
+        ),
+        *("valid", "answers", False),
+    }
+)
 
 
 def diagnose(
@@ -171,7 +190,8 @@ class _Inference:
 
     def _nearest(self) -> list[str]:
         telling = [f for f in self._facts.values() if f.name not in ("integration", "transport", "authentication")]
-        return [str(fact) for fact in telling[:_MOST_SYMPTOM_FACTS]]
+        telling.sort(key=lambda fact: fact.value in _AS_IT_SHOULD_BE)  # what is odd comes first
+        return [str(fact) for fact in telling[:_MOST_NEAREST]]
 
 
 def _told(facts: Facts) -> Iterable[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.rule import ORDER, Symptom
 from harness.diagnosis.talk import direction_of
-from harness.diagnosis.transfer import is_fallback
+from harness.diagnosis.transfer import is_fallback, is_group
 from harness.verdict import Finding
 
 _BY_CHECK: dict[str, Symptom] = {
@@ -56,7 +56,7 @@ def _of(scene: Scene, finding: Finding) -> Symptom:
             name = str(finding.facts.get("header", "")).lower()
             if name.startswith("x-gladly"):
                 return "header.caller" if "caller" in name else "header.selector"
-        case "landing" if _is_group(scene, finding.facts.get("wanted")):
+        case "landing" if is_group(scene, finding.facts.get("wanted")):
             return "fallback" if is_fallback(scene, finding.facts.get("wanted")) else "transfer"
         case "released" if role == "ai":
             return "release"
@@ -70,10 +70,6 @@ def _of(scene: Scene, finding: Finding) -> Symptom:
         case "phone.wait" if finding.facts.get("goal") == "confirmed" and role == "caller":
             return "reach"
     return "other"
-
-
-def _is_group(scene: Scene, name: object) -> bool:
-    return scene.deployment is None or name in scene.deployment.groups
 
 
 def _unanswered(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:

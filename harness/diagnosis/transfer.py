@@ -17,6 +17,11 @@ def tell(scene: Scene) -> None:
     _timing(scene)
 
 
+def is_group(scene: Scene, name: object) -> bool:
+    """Whether that is a ring group or a queue, and not a customer's phone, say."""
+    return scene.deployment is None or name in scene.deployment.groups
+
+
 def is_fallback(scene: Scene, wanted: object) -> bool:
     """Whether landing at that group is a fallback, and no transfer."""
     if scene.deployment is None:
@@ -28,6 +33,8 @@ def is_fallback(scene: Scene, wanted: object) -> bool:
 def _landing(scene: Scene) -> None:
     for finding in scene.of("landing"):
         wanted = finding.facts.get("wanted")
+        if not is_group(scene, wanted):
+            continue
         fact = "fallback.landed" if is_fallback(scene, wanted) else "transfer.landed"
         rang = finding.facts.get("rang")
         names = [str(name) for name in rang] if isinstance(rang, list | tuple) else []

@@ -30,7 +30,7 @@ TRANSFER: tuple[Rule, ...] = (
     Rule(
         id="transfer.inactive",
         cause="trunk-inactive",
-        symptoms=("transfer", "other"),
+        symptoms=("transfer",),
         essential=(_LOST,),
         conditions=(when("transfer.answer", 503), not_shown("transfer.host", "another host")),
         consequences=_AFTER,

@@ -79,6 +79,10 @@ class Example:
         return self.deployment.did(self.line, self.trunk.name)
 
     @property
+    def caller(self) -> str:
+        return str(self.deployment.phones["caller"].number)
+
+    @property
     def assistant(self) -> str:
         return self.deployment.lines[self.line].assistant
 
@@ -189,7 +193,7 @@ class Example:
     def _sip(
         self, direction: str, start: str, method: str, body: str = "", remote: str = "", **headers: str
     ) -> Example:
-        invite_from = headers.pop("from_", f"<sip:{CALLER}@acme.talkdesk.example>;tag=a")
+        invite_from = headers.pop("from_", f"<sip:{self.caller}@platform.example>;tag=a")
         lines = [
             start,
             "Via: SIP/2.0/UDP 198.51.100.20:5060;branch=z9hG4bK1",
@@ -383,8 +387,8 @@ class Example:
             from_user=user,
             from_e164=e164,
             anonymous=anonymous,
-            number=CALLER,
-            asserted=[CALLER],
+            number=self.caller,
+            asserted=[self.caller],
         )
 
     def landed(self, wanted: str, *rang: str) -> Example:

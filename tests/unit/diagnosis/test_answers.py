@@ -1,0 +1,208 @@
+"""What a diagnosis says: headlines, lists, unknown failures, several causes, and its plain form."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from building import CALLER, Example
+
+from harness.diagnosis import Diagnosis, diagnose
+from harness.diagnosis.causes import CAUSES
+from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.facts import Facts
+from harness.integrations import find
+
+
+def _unreached() -> Example:
+    """The platform's agents rang at once, the ports answer, and nothing came to the AI."""
+    example = Example(transport="tcp").dials().after(0.1).rings("reception").after(4).gives_up()
+    return example.all_ports_answer().not_taken("the phone reception")
+
+
+def test_the_headline_is_the_guides_issue_and_the_cause() -> None:
+    example = Example().dials().ai_gets().answered().taken().caller_id("assistant main", "anonymous", anonymous=True)
+    assert example.diagnose().headline == "Caller ID missing: the platform sends the AI an anonymous From"
+
+
+def test_a_list_says_that_it_is_one_and_what_would_settle_it() -> None:
+    diagnosis = _unreached().diagnose()
+    assert diagnosis.headline.startswith(
+        "Calls not reaching Synthflow / Registration fails: one of 4: the number has no"
+    )
+    assert len(diagnosis.candidates) == 4
+    assert {cause.confidence for cause in diagnosis.candidates} == {"possible"}
+    assert {c.separating_observation for c in diagnosis.candidates} == {"look at the platform's call log for this call"}
+
+
+def test_a_cause_says_whose_it_is_and_how_it_is_mended() -> None:
+    example = Example("gladly", "GL-HEADER-CALLER", transport="tls").dials().ai_gets().answered().taken()
+    example.finding("header", "assistant main", header="X-Gladly-Caller-Id", values=[], value=CALLER)
+    (cause,) = example.diagnose().causes
+    assert cause.owner == "platform routing"
+    assert cause.fix == "Add X-Gladly-Caller-Id: {caller_e164} to the X-headers of the SIP forwarding configuration."
+    assert cause.link == "https://docs.synthflow.ai/sip-with-gladly#pass-caller-id-via-x-header"
+    assert cause.confidence == "certain"
+    assert any("X-Gladly-Caller-Id" in line for line in cause.evidence)
+
+
+def test_evidence_names_the_message_it_stands_in() -> None:
+    example = Example(ai="stand-in").dials().ai_gets(offer="no G.711").ai_answers(488, "Not Acceptable Here")
+    (cause,) = example.not_taken().diagnose().causes
+    assert cause.id == "no-g711"
+    assert "the media offered to the AI: no G.711 (m2)" in cause.evidence  # the caller's own INVITE is m1
+
+
+def test_an_unknown_failure_is_not_guessed_at() -> None:
+    example = Example().dials().ai_gets().answered().taken().to_ai().to_caller().finding("prack", "caller.1")
+    diagnosis = example.diagnose()
+    assert diagnosis.is_unknown
+    assert diagnosis.causes == ()
+    assert diagnosis.headline == "No documented cause fits: prack of caller.1: expected promised; seen"
+    assert diagnosis.nearest_facts[0] == "prack of caller.1: expected promised; seen"
+    assert len(diagnosis.nearest_facts) == 9
+    (plain,) = diagnosis.to_plain()["causes"]
+    assert plain["id"] == "unknown"
+    assert plain["cause"] == diagnosis.headline
+
+
+def test_a_known_cause_does_not_hide_an_unknown_failure() -> None:
+    example = Example().dials().ai_gets().answered().taken().caller_id("assistant main", "+12025550177")
+    diagnosis = example.finding("prack", "caller.1").diagnose()
+    assert [cause.id for cause in diagnosis.causes] == ["from-other-number"]
+    assert diagnosis.unexplained == ("prack of caller.1: expected promised; seen",)
+
+
+def test_two_faults_are_both_named_in_the_order_of_a_call() -> None:
+    example = Example().dials().ai_gets(address="10.0.0.10").answered().taken().to_ai().to_caller("no-rtp")
+    example.caller_id("assistant main", "4155550101")
+    assert [cause.id for cause in example.diagnose().causes] == ["sdp-private-address", "from-national"]
+
+
+def test_what_a_cause_brings_about_is_not_named_as_another() -> None:
+    """An AI that hears nothing is not asked for a person, so nobody's phone rings."""
+    example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken().to_ai("no-rtp").to_caller()
+    example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"}).landed("billing")
+    assert [cause.id for cause in example.diagnose().causes] == ["rtp-blocked-to-ai"]
+
+
+def test_a_wrong_number_is_told_though_the_case_ended_before_it_looked() -> None:
+    example = Example().dials().ai_gets(shown="<sip:anonymous@anonymous.invalid>;tag=a").answered().taken()
+    example.counted().finding("audio.loss", "caller.1", share=0.3)
+    assert [cause.id for cause in example.diagnose().causes] == ["heavy-loss", "from-anonymous"]
+
+
+def test_a_withheld_number_is_no_wrong_number() -> None:
+    example = Example(row="ANONYMOUS").dials().ai_gets(shown="<sip:anonymous@anonymous.invalid>;tag=a").answered()
+    example.taken().finding("caller_id.withheld", "assistant main", anonymous=True, asserted=[])
+    assert [cause.id for cause in example.diagnose().causes] == ["pai-stripped"]
+
+
+def test_what_was_ruled_out_says_why() -> None:
+    example = Example().dials().ai_gets(offer="no G.711").ai_answers(488).after(0.1).rings("reception").gives_up()
+    ruled_out = {rule.rule: rule.why for rule in example.not_taken("the phone reception").diagnose().ruled_out}
+    assert ruled_out["reach.srtp"].startswith("the media offered to the AI: SRTP alone – it is no G.711 (message 1 of")
+    assert "reach.no-g711" not in ruled_out
+
+
+def test_a_campaigns_customer_is_no_group() -> None:
+    example = Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign").landed("customer")
+    assert example.diagnose().is_unknown
+
+
+def test_the_plain_form_is_json_and_comes_back() -> None:
+    for example in (_unreached(), Example().dials().taken().finding("prack", "caller.1")):
+        diagnosis = example.diagnose()
+        plain = json.loads(json.dumps(diagnosis.to_plain()))
+        assert Diagnosis.from_plain(plain) == diagnosis
+
+
+def test_the_plain_form_has_the_keys_that_reports_read() -> None:
+    first, *rest = _unreached().diagnose().to_plain()["causes"]
+    assert first["cause"].startswith("Calls not reaching Synthflow / ")
+    assert {"issue", "fix", "owner", "confidence", "settles", "link"} <= set(first)
+    assert rest[0]["cause"] == f"Calls not reaching Synthflow: {CAUSES['trunk-transport-mismatch'].title}"
+
+
+@pytest.mark.parametrize("visibility", ["caller+agents", "caller"])
+def test_what_only_the_ai_can_show_is_not_seen_without_it(visibility: str) -> None:
+    example = Example().dials().ai_gets().answered().taken().to_ai().to_caller()
+    example.caller_id("assistant main", "anonymous", anonymous=True)
+    assert example.diagnose(visibility) == Diagnosis()  # type: ignore[arg-type]
+
+
+def test_one_way_audio_is_a_list_where_the_ais_side_is_not_seen() -> None:
+    example = Example().dials().ai_gets().answered().taken().to_ai().to_caller("no-rtp")
+    example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
+    assert [c.id for c in example.diagnose().causes] == ["rtp-blocked-to-caller"]
+    alone = example.diagnose("caller")
+    assert {c.id for c in alone.candidates} >= {"rtp-blocked-to-caller", "rtp-blocked-both", "sdp-private-address"}
+    assert alone.causes[0].separating_observation
+
+
+def test_the_platforms_agents_tell_a_fallback_from_a_dead_line() -> None:
+    example = (
+        Example(transport="tls")
+        .dials()
+        .after(0.1)
+        .rings("reception")
+        .after(4)
+        .gives_up()
+        .not_taken("the phone reception")
+    )
+    example.probed("ai", "refuses").probed("termination", "refuses")
+    for visibility in ("caller+agents", "caller"):
+        diagnosis = example.diagnose(visibility)  # type: ignore[arg-type]
+        assert "firewall-tls-32682-rejected" in {cause.id for cause in diagnosis.causes}
+
+
+def test_without_a_deployment_it_says_less_and_does_not_fail() -> None:
+    example = Example().dials().ai_gets().answered().taken().caller_id("assistant main", "anonymous", anonymous=True)
+    case = {"row": "TD-INBOUND", "integration": "talkdesk", "axes": {"ai": "synthflow"}}
+    diagnosis = diagnose(case, example.findings, [*example.events, *example._records()], None)
+    assert [cause.id for cause in diagnosis.causes] == ["from-anonymous"]
+
+
+def test_an_unknown_integration_has_no_guide() -> None:
+    example = Example().dials().ai_gets().answered().taken().caller_id("assistant main", "anonymous", anonymous=True)
+    case = {"row": "X", "integration": "genesys", "axes": {}}
+    (cause,) = diagnose(case, example.findings, example.events, example.deployment).causes
+    assert cause.link == ""
+    assert "the platform" in cause.fix
+
+
+def test_every_cause_has_a_section_in_each_guide_and_words_that_can_be_filled_in() -> None:
+    for name, described in CAUSES.items():
+        assert described.fix.format(platform=find("talkdesk").title), name
+        assert set(described.section) == {"talkdesk", "gladly"}
+        assert described.title == described.title.strip().rstrip(".")
+        assert described.fix.endswith(".")
+
+
+def test_conditions_answer_yes_no_or_not_known() -> None:
+    facts = Facts()
+    facts.tell("ai.saw", "nothing", "the record")
+    assert when("ai.saw", "nothing", "rang").holds(facts) is True
+    assert when("ai.saw", "rang").holds(facts) is False
+    assert unless("ai.saw", "nothing").holds(facts) is False
+    assert when("ai.code", 404).holds(facts) is None
+    assert unless("ai.code", 404).holds(facts) is None
+    assert not_shown("ai.code", 404).holds(facts) is True
+    assert (
+        when("ai.saw", "rang").answered(facts)
+        == "what the AI's side saw of the call: rang – it is nothing (the record)"
+    )
+    assert unless("ai.code", 404).answered(facts) == "the AI's final response: not 404 – not known"
+
+
+def test_facts_are_told_once_and_have_to_be_known_kinds() -> None:
+    facts = Facts()
+    facts.tell("loss", None)
+    assert "loss" not in facts
+    facts.tell("loss", "heavy")
+    facts.tell("loss", "little")
+    assert facts.value("loss") == "heavy"
+    with pytest.raises(KeyError, match="is no known fact"):
+        facts.tell("los", "heavy")
+    with pytest.raises(KeyError, match="is no known fact"):
+        when("los", "heavy")

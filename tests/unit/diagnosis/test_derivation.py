@@ -1,0 +1,208 @@
+"""Facts from evidence, where it is easy to see the wrong thing."""
+
+from __future__ import annotations
+
+import pytest
+from building import AI, CALLER, Example
+
+from harness.diagnosis.derive import Scene, number_in
+from harness.diagnosis.facts import Facts
+from harness.diagnosis.reach import about
+from harness.diagnosis.reach import tell as tell_reach
+from harness.diagnosis.talk import tell as tell_talk
+from harness.diagnosis.transfer import tell as tell_transfer
+from harness.diagnosis.vantage import Vantage, Visibility
+
+
+def facts_of(example: Example, visibility: Visibility = "all") -> Facts:
+    events = [*example.events, *example._records()]
+    vantage = Vantage(example.deployment, events, visibility)
+    axes = {"ai": example.ai, "transport": example.transport, "authentication": example.authentication}
+    scene = Scene(
+        case={"row": example.row, "integration": example.integration, "axes": axes},
+        findings=vantage.findings(example.findings),
+        events=vantage.events(events),
+        deployment=example.deployment,
+        vantage=vantage,
+        number_of=lambda _: "m1",
+    )
+    for tell in (tell_reach, tell_talk, tell_transfer):
+        tell(scene)
+    return scene.facts
+
+
+def test_a_call_that_the_harness_gave_up_was_not_refused() -> None:
+    facts = facts_of(Example().dials().after(0.1).rings("reception").after(4).gives_up())
+    assert facts.value("caller.end") == "still ringing"
+    assert facts.value("final.code") is None
+    assert facts.value("instead") == "the fallback group"
+    assert facts.value("instead.when") == "at once"
+
+
+def test_a_refusal_of_the_platform_is_one() -> None:
+    facts = facts_of(Example().dials().after(2.5).state("disconnected", 480, "Temporarily Unavailable"))
+    assert facts.value("caller.end") == "refused"
+    assert facts.value("final.code") == 480
+    assert facts.value("instead") == "nobody"
+    assert facts.value("instead.when") == "after waiting"
+
+
+def test_of_a_challenged_invite_the_last_one_counts() -> None:
+    example = Example(authentication="digest").dials().ai_gets().ai_answers(407, "Proxy Authentication Required")
+    example.ai_gets(authorization='Digest username="synthflow-udp", response="x"').ai_answers(403, "Forbidden")
+    facts = facts_of(example.not_taken())
+    assert facts.value("ai.challenge") == "credentials refused"
+    assert facts.value("ai.code") == 403
+
+
+@pytest.mark.parametrize(
+    ("address", "remote", "value"),
+    [
+        ("10.1.2.3", "198.51.100.20:5060", "private"),
+        ("172.31.0.1", "198.51.100.20:5060", "private"),
+        ("100.64.9.9", "198.51.100.20:5060", "private"),
+        ("10.1.2.3", "10.9.9.9:5060", "reachable"),
+        ("198.51.100.70", "198.51.100.20:5060", "reachable"),
+        ("media.example", "198.51.100.20:5060", None),
+    ],
+)
+def test_a_private_address_is_wrong_unless_all_is_private(address: str, remote: str, value: str | None) -> None:
+    facts = facts_of(Example().dials().ai_gets(address=address, remote=remote))
+    assert facts.value("sdp.to_ai") == value
+
+
+def test_the_trunk_is_told_by_the_address_it_comes_from() -> None:
+    assert facts_of(Example().dials().ai_gets()).value("ai.trunk") == "the right one"
+    assert facts_of(Example().dials().ai_gets(trunk="tcp-ip")).value("ai.trunk") == "another"
+    assert facts_of(Example().dials().ai_gets(remote="203.0.113.1:5060")).value("ai.trunk") is None
+
+
+def test_an_operating_systems_words_are_no_answer_of_the_registrar() -> None:
+    def answer(code: int, reason: str) -> object:
+        example = Example(row="TD-REGISTER-OK").finding("registration", "Synthflow's number", code=code, reason=reason)
+        return facts_of(example).value("registration.answer")
+
+    assert answer(503, "[Errno 111] Connection refused") == "connection refused"
+    assert answer(503, "Trunk inactive") == 503
+    assert answer(503, "") == "none"
+    assert answer(408, "Request Timeout") == "none"
+    assert answer(403, "Forbidden") == 403
+
+
+def test_a_phone_whose_connection_was_refused_says_so() -> None:
+    example = Example(row="TD-REGISTER-OK", ai="stand-in", transport="tcp")
+    example.finding("registration", "the stand-in's number", code=503, reason="Service Unavailable")
+    example.transport_failed("sip-number", "Connection refused")
+    assert facts_of(example).value("registration.answer") == "connection refused"
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("Forbidden: unknown user", "the user name"),
+        ("Wrong password", "the password"),
+        ("Address not allowed", "the source address"),
+        ("Concurrency limit reached", "concurrency"),
+        ("No assistant is attached to this number", "the assistant"),
+        ("Forbidden", None),
+        (None, None),
+    ],
+)
+def test_what_a_refusal_says_it_is_about(words: str | None, what: str | None) -> None:
+    assert about(words) == what
+
+
+def test_audio_that_was_heard_and_later_is_not_has_stopped() -> None:
+    example = Example(row="SESSIONTIMER").dials().answered().taken().hears_mark("caller.1", 240).after(40)
+    example.to_ai("unmarked", 500).to_caller("no-rtp")
+    assert facts_of(example).value("audio.stopped") is True
+    never = Example(row="SESSIONTIMER").dials().answered().taken().after(40).to_ai("no-rtp").to_caller("no-rtp")
+    assert facts_of(never).value("audio.stopped") is False
+
+
+def test_a_mark_of_another_call_in_the_ear_is_no_sign_of_the_ai() -> None:
+    example = Example().dials().answered().taken().hears_mark("caller.1", 99).after(40).to_caller("no-rtp")
+    assert facts_of(example).value("audio.stopped") is False
+
+
+def test_noise_is_only_noise_when_the_ai_can_be_known_by_its_voice() -> None:
+    example = Example().dials().answered().taken().to_caller("other", 200)
+    assert facts_of(example).value("audio.to_caller") == "noise"
+    assert facts_of(example, "caller").value("audio.to_caller") is None
+
+
+def test_loss_by_the_counters_of_a_leg() -> None:
+    assert facts_of(Example().dials().counted(received=80, lost=20)).value("loss") == "heavy"
+    assert facts_of(Example().dials().counted(received=10, lost=5)).value("loss") == "little"  # too few to say
+    assert facts_of(Example().dials().counted(rtt_ms=900.0)).value("delay") == "high"
+
+
+def test_a_number_in_another_form_is_the_callers_all_the_same() -> None:
+    example = Example().dials().ai_gets(shown="<sip:4155550101@acme.talkdesk.example>;tag=a")
+    assert facts_of(example).value("caller_id.ai") == "in another form"
+    example = Example().dials().ai_gets(shown=f"<sip:{CALLER}@acme.talkdesk.example>;tag=a")
+    assert facts_of(example).value("caller_id.ai") == "right"
+
+
+def test_a_transfer_is_read_from_the_messages_of_the_ai() -> None:
+    example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().ai_refers("+18155550101").platform_says(202)
+    facts = facts_of(example.notified(100).notified(180).notified(486))
+    assert facts.value("transfer.way") == "REFER"
+    assert facts.value("transfer.target") == "the group's number"
+    assert facts.value("transfer.answer") == "accepted"
+    assert facts.value("transfer.outcome") == 486
+
+
+def test_a_notify_that_never_got_final_says_nothing() -> None:
+    example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().ai_refers("+18155550101").platform_says(202)
+    assert facts_of(example.notified(100)).value("transfer.outcome") == "nothing"
+
+
+def test_a_phones_own_word_on_its_refer_is_taken() -> None:
+    example = Example(row="TD-TRANSFER-BLIND", ai="stand-in").dials().refer_ended(603, "Decline")
+    assert facts_of(example).value("transfer.outcome") == 603
+
+
+def test_the_record_tells_of_a_transfer_whose_messages_nobody_shows() -> None:
+    example = Example(row="TD-TRANSFER-WARM", line="inbound-warm").dials()
+    example.record(executed_actions={"a": {"name": "transfer_call", "type": "warm", "to": "+18155550101"}})
+    facts = facts_of(example)
+    assert facts.value("transfer.asked") is True
+    assert facts.value("transfer.way") == "INVITE"
+    assert facts.value("transfer.answer") is None
+
+
+def test_a_refer_handed_on_to_the_callers_phone_is_seen_there() -> None:
+    example = Example(row="TD-TRANSFER-BLIND").dials()
+    example._at_caller("received", "REFER sip:caller SIP/2.0\r\nRefer-To: <sip:+18155550101@platform.example>")
+    facts = facts_of(example, "caller")
+    assert facts.value("transfer.asked") is True
+    assert facts.value("transfer.target") == "the group's number"
+
+
+def test_roles_by_the_deployments_names() -> None:
+    vantage = Vantage(Example().deployment, [])
+    assert vantage.role("caller.1") == "caller"
+    assert vantage.role("customer") == "caller"
+    assert vantage.role("billing.2") == "agent"
+    assert vantage.role("reception's leg") == "agent"
+    assert vantage.role("assistant main") == "ai"
+    assert vantage.role("stand-in.1") == "ai"
+    assert vantage.role("ai-tls.1") == "ai"
+    assert vantage.role("probe") == "probe"
+
+
+def test_roles_without_a_deployment_by_who_calls_whom() -> None:
+    example = Example().dials().rings("somebody")
+    vantage = Vantage(None, example.events)
+    assert vantage.role("caller.1") == "caller"
+    assert vantage.role("somebody.1") == "agent"
+
+
+def test_addresses_of_record_and_lines_by_the_number_dialled() -> None:
+    assert number_in("sip:+13125550100@carrier.example;transport=tcp") == "+13125550100"
+    assert number_in('"A" <sip:+13125550100;x=y@carrier.example>;tag=1') == "+13125550100"
+    assert number_in("tel:+13125550100;phone-context=x") == "+13125550100"
+    assert number_in("sip:carrier.example") is None
+    assert number_in("not a uri") is None
+    assert AI in str(Example().dials().ai_gets()._messages)
