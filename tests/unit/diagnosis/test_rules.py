@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from building import Example
 from examples import EXAMPLES, Expected
@@ -76,3 +78,8 @@ def test_a_passed_case_has_no_diagnosis() -> None:
     diagnosis = Example().dials().ai_gets().answered().taken().to_ai().to_caller().diagnose()
     assert diagnosis == Diagnosis()
     assert diagnosis.headline == ""
+
+
+def test_the_page_lists_every_cause() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "diagnosis.md").read_text(encoding="utf-8")
+    assert [name for name in CAUSES if f"| `{name}` |" not in page] == []
