@@ -106,9 +106,14 @@ class Registrar:
 
 
 def refuse(answer: Callable[[int, str | None, HeaderPairs], None], digest: DigestServer, checked: Checked) -> None:
-    """Challenge who has shown no (or stale) credentials; who has shown wrong ones gets 403."""
+    """Challenge who has shown no (or stale) credentials; who has shown wrong ones gets 403.
+
+    Credentials for another URI, or that nobody can read, are a mistake in the request (RFC 2617 section 3.2.2.5).
+    """
     if checked.outcome in (Outcome.MISSING, Outcome.STALE, Outcome.REPLAYED):
         answer(digest.status, None, [digest.challenge(stale=checked.stale)])
+    elif checked.outcome in (Outcome.WRONG_URI, Outcome.MALFORMED):
+        answer(400, f"Bad Request: {checked.outcome.value}", ())
     else:
         answer(403, f"Forbidden: {checked.outcome.value}", ())
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ssl import Purpose, SSLContext, create_default_context
 from typing import Any, Final
@@ -192,7 +194,7 @@ class Tenant:
 
     async def _start_carrier(self) -> None:
         address = self._block[_CARRIER]
-        ua = await self._agent("carrier", [Listen(t, address) for t in _ALL], self._carrier_tls)
+        ua = await self._agent("carrier", _listens(address, _ALL), self._carrier_tls)
         accounts = self.deployment.accounts
         # Phones with a number have their account with the carrier, those with a user name with the platform.
         passwords = {
@@ -208,7 +210,7 @@ class Tenant:
     async def _start_platform(self) -> None:
         deployment, block = self.deployment, self._block
         kind = _PLATFORMS[deployment.integration]
-        ua = await self._agent("platform", [Listen(t, block[_PLATFORM]) for t in kind.transports], self._platform_tls)
+        ua = await self._agent("platform", _listens(block[_PLATFORM], kind.transports), self._platform_tls)
         gates = {
             trunk.name: await self._gate(trunk, block[_FIRST_TRUNK + index])
             for index, trunk in enumerate(deployment.trunks)
@@ -388,6 +390,22 @@ class Tenant:
             "trunks_in_use": {name: len(gate.in_use) for name, gate in self.platform.gates.items() if gate.in_use},
             "dialogs": sum(len(ua.calls()) for ua in self._agents),
         }
+
+
+def _listens(address: str, transports: Sequence[TransportName]) -> list[Listen]:
+    """UDP and TCP on one port (RFC 3261 section 18.2.1), TLS on the next, as 5060 and 5061 are."""
+    while True:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
+            socket.socket(type=socket.SOCK_DGRAM) as datagram,
+        ):
+            stream.bind((address, 0))
+            port: int = stream.getsockname()[1]
+            try:
+                datagram.bind((address, port))
+            except OSError:
+                continue
+        return [Listen(transport, address, port + (transport == "tls")) for transport in transports]
 
 
 def _password() -> str:
