@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tests.interop.baresip_ai import BaresipAi
 from tests.interop.kamailio import ports
 from tests.interop.platform import AI, AREAS, BARESIP, KAMAILIO, PHONES, RTPENGINE, TOKEN, Platform
 from tests.interop.rtpengine import Rtpengine
+from tests.process.simulation.conftest import RunningWorld, running
 
 
 @pytest.fixture(scope="session")
@@ -158,3 +159,24 @@ def fresh_baresip(tmp_path: Path, block: Block, authority: Authority) -> Iterato
 
 
 _phones, _baresips = itertools.count(), itertools.count()
+
+
+@contextmanager
+def _world(deployment: str, directory: Path) -> Iterator[RunningWorld]:
+    with running(deployment, directory, "--trace", "--tenants", "1") as world:
+        yield world
+        world.wait_until_quiet()
+        assert world.end() == 0, (directory / "world.log").read_text()
+
+
+@pytest.fixture(scope="session")
+def talkdesk(home: Path) -> Iterator[RunningWorld]:
+    """The simulated world; its books are clean at the end."""
+    with _world("simulated-talkdesk", home / "talkdesk") as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def gladly(home: Path) -> Iterator[RunningWorld]:
+    with _world("simulated-gladly", home / "gladly") as world:
+        yield world

@@ -97,6 +97,60 @@ def request(method: str, cseq: int, body: str = "", *headers: str, content: str 
     return _send([*head, *headers], body, content, repeat=method != "ACK")
 
 
+# -- a client's steps
+
+
+def client(
+    method: str,
+    user: str,
+    domain: str,
+    *,
+    caller: str | None = None,
+    password: str | None = None,
+    expires: int | None = None,
+    cseq: int = 1,
+    body: str = "",
+    outcome: int = 200,
+) -> list[str]:
+    """A request from ``caller`` for ``user``, once more with credentials where it has a password, and its end.
+
+    An INVITE may be answered provisionally before; its final responses are acknowledged.
+    """
+    within = method == "BYE"
+    target = "[next_url]" if within else f"sip:{domain}" if method == "REGISTER" else f"sip:{user}@{domain}"
+
+    def ask(method: str, number: int, *headers: str, body: str = "", uri: str = target, tag: bool = within) -> str:
+        head = [
+            f"{method} {uri} SIP/2.0",
+            f"Via: SIP/2.0/[transport] [local_ip]:[local_port];rport;branch=z9hG4bK-{number}-[call_number]-[pid]",
+            "Max-Forwards: 70",
+            *(["[routes]"] if tag else []),
+            f"From: <sip:{caller or user}@{domain}>;tag={_TAG}",
+            f"To: <sip:{user}@{domain}>" + ("[peer_tag_param]" if tag else ""),
+            "Call-ID: [call_id]",
+            f"CSeq: {number} {method}",
+            f"Contact: <sip:{caller or user}@[local_ip]:[local_port];transport=[transport]>",
+            *([] if expires is None else [f"Expires: {expires}"]),
+        ]
+        return _send([*head, *headers], body, repeat=method != "ACK")
+
+    refused = 401 if method == "REGISTER" else 407
+    ringing = [response(status, wait=False) for status in (100, 180, 183)] if method == "INVITE" else []
+    steps = [ask(method, cseq, body=body)]
+    if password is not None:
+        steps += [*ringing[:1], f'<recv response="{refused}" auth="true"></recv>']
+        if method == "INVITE":
+            steps.append(ask("ACK", cseq, tag=True, uri=target))
+        cseq += 1
+        credentials = f"[authentication username={caller or user} password={password}]"
+        steps.append(ask(method, cseq, credentials, body=body))
+    steps += [*ringing, f'<recv response="{outcome}" rrs="true"></recv>']
+    if method == "INVITE":
+        branch = ask("ACK", cseq, tag=True, uri="[next_url]")
+        steps.append(branch.replace(f"z9hG4bK-{cseq}-", "z9hG4bK-ACK-"))  # of a 2xx: a transaction of its own
+    return steps
+
+
 def speak(payload: str = "0,PCMU/8000") -> str:
     """Stream the mark from here on."""
     return f'<nop><action><exec rtp_stream="voice.ulaw,-1,{payload}"/></action></nop>'
@@ -131,7 +185,7 @@ class Sipp(Program):
         steps: Sequence[str],
         *,
         target: str | None = None,
-        transport: str = "u1",
+        transport: str = "udp",
         mark: int = 200,
         arguments: Sequence[str] = (),
     ) -> None:
@@ -147,7 +201,19 @@ class Sipp(Program):
             f'<?xml version="1.0" encoding="us-ascii"?>\n<scenario name="interop">\n{body}\n</scenario>\n'
         )
         (directory / "voice.ulaw").write_bytes(mulaw(mark, _VOICE_SECONDS))
-        command = ["-sf", str(scenario), "-i", host, "-p", str(self.port), "-m", "1", "-nostdin", "-t", transport]
+        command = [
+            "-sf",
+            str(scenario),
+            "-i",
+            host,
+            "-p",
+            str(self.port),
+            "-m",
+            "1",
+            "-nostdin",
+            "-t",
+            f"{transport[0]}1",
+        ]
         command += [
             "-mi",
             host,
@@ -163,7 +229,7 @@ class Sipp(Program):
         command += ["-trace_err", "-error_file", str(directory / "errors.log"), *arguments]
         super().__init__("sipp", [*command, *([target] if target else [])], directory)
         if target is None:
-            kind = socket.SOCK_DGRAM if transport.startswith("u") else socket.SOCK_STREAM
+            kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
             try:
                 until("SIPp listens", lambda: self._is_taken(kind) or None, log=lambda: self.log)
             except BaseException:

@@ -1,0 +1,325 @@
+"""Strangers call the simulated world, and are called by it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.audio.detector import Heard, marks_heard
+from harness.audio.g711 import decode_ulaw
+from harness.audio.marks import reply_to
+from harness.deployment import Account, Deployment
+from harness.events import MarkHeard
+from harness.far_end.synthflow import CallRecord, SynthflowApi
+from harness.phone.phone import Phone
+from harness.scenario.phones import own_phone
+from harness.simulation.addresses import Block
+from tests.interop.baresip import Baresip, registering
+from tests.interop.capture import Capture, payload_of
+from tests.interop.platform import SIPP
+from tests.interop.processes import PATIENCE, binary, options, until
+from tests.interop.sipp import Sipp, client, pause, sdp, speak
+from tests.process.simulation.conftest import RunningWorld
+
+Lease = Callable[..., Phone]
+Start = Callable[..., Baresip]
+TRANSPORTS = ["udp", "tcp", "tls"]
+
+
+# -- who listens where
+
+
+def listener(deployment: Deployment, name: str) -> tuple[str, int, str]:
+    """Host, port and transport of ``carrier``, ``platform``, ``gate-…`` or ``synthflow-…``."""
+    if name in ("carrier", "agents"):
+        account = deployment.accounts[name]
+        assert account.host
+        assert account.port
+        return account.host, account.port, account.transport
+    who, _, trunk_name = name.partition(" ")
+    trunk = deployment.trunk(trunk_name)
+    if who == "synthflow":
+        assert trunk.host
+        return trunk.host, trunk.port, trunk.transport
+    assert trunk.termination
+    host, _, port = trunk.termination.partition(":")
+    return host, int(port), trunk.transport
+
+
+def secret(deployment: Deployment, phone: str) -> tuple[str, str]:
+    """User name and password of one of the deployment's phones."""
+    entry = deployment.phones[phone]
+    assert entry.password
+    return entry.username or entry.aor_user, entry.password.get_secret_value()
+
+
+def where(deployment: Deployment, account: str, transport: str) -> tuple[str, int]:
+    """Where a node with accounts listens: UDP and TCP on one port, TLS on the next."""
+    host, port, own = listener(deployment, account)
+    return host, port + (transport == "tls") - (own == "tls")
+
+
+# -- OPTIONS by sipsak
+
+
+SIPSAK = ["carrier", "agents", "gate udp-ip", "gate tcp-ip", "synthflow udp-ip", "synthflow tcp-ip"]
+
+
+@pytest.mark.parametrize("name", SIPSAK)
+def test_sipsak_gets_its_options_answered(talkdesk: RunningWorld, name: str) -> None:
+    host, port, transport = listener(talkdesk.deployments[0], name)
+    command = [binary("sipsak"), "-vv", "-s", f"sip:{host}:{port}", "-E", transport]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "200 OK" in done.stdout
+
+
+# -- TLS by openssl
+
+
+TLS = [("talkdesk", "gate tls-ip"), ("talkdesk", "synthflow tls-ip"), ("gladly", "agents"), ("gladly", "gate tls-ip")]
+
+
+def s_client(
+    deployment: Deployment, name: str, *arguments: str, say: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    host, port, _ = listener(deployment, name)
+    command = [binary("openssl"), "s_client", "-connect", f"{host}:{port}", *arguments]
+    return subprocess.run(command, input=say, capture_output=True, timeout=30, check=False)
+
+
+@pytest.mark.parametrize(("world", "name"), TLS)
+@pytest.mark.parametrize("version", ["tls1_2", "tls1_3"])
+def test_openssl_verifies_the_certificate_and_its_name(
+    request: pytest.FixtureRequest, world: str, name: str, version: str
+) -> None:
+    deployment = request.getfixturevalue(world).deployments[0]
+    host, *_ = listener(deployment, name)
+    arguments = [f"-{version}", "-CAfile", str(deployment.ca_file), "-verify_return_error", "-verify_ip", host]
+    done = s_client(deployment, name, *arguments)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"Verify return code: 0 (ok)" in done.stdout
+
+
+@pytest.mark.parametrize(("world", "name"), TLS)
+def test_openssl_says_options_and_is_answered(request: pytest.FixtureRequest, world: str, name: str) -> None:
+    deployment = request.getfixturevalue(world).deployments[0]
+    host, port, _ = listener(deployment, name)
+    asked = options(host, port, ("127.0.0.1", 5061), "TLS")
+    with subprocess.Popen(
+        [binary("openssl"), "s_client", "-quiet", "-connect", f"{host}:{port}", "-CAfile", str(deployment.ca_file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        try:
+            process.stdin.write(asked)
+            process.stdin.flush()
+            assert process.stdout.readline() == b"SIP/2.0 200 OK\r\n"
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("trust", [["-no-CAfile", "-no-CApath"], ["-verify_hostname", "elsewhere.example"]])
+def test_openssl_refuses_whom_it_should_not_trust(talkdesk: RunningWorld, trust: list[str]) -> None:
+    deployment = talkdesk.deployments[0]
+    arguments = ["-verify_return_error", *trust]
+    if "-no-CAfile" not in trust:
+        arguments += ["-CAfile", str(deployment.ca_file)]
+    done = s_client(deployment, "synthflow tls-ip", *arguments)
+    assert done.returncode != 0
+    assert b"Verify return code: 0 (ok)" not in done.stdout
+
+
+@pytest.mark.parametrize("version", ["tls1", "tls1_1"])
+def test_old_tls_is_not_spoken(talkdesk: RunningWorld, version: str) -> None:
+    """RFC 8996: TLS 1.0 and 1.1 MUST NOT be used."""
+    done = s_client(talkdesk.deployments[0], "synthflow tls-ip", f"-{version}", "-cipher", "ALL:@SECLEVEL=0")
+    assert done.returncode != 0
+
+
+# -- SIPp registers and calls
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_sipp_registers_with_digest_and_leaves(
+    talkdesk: RunningWorld, tmp_path: Path, block: Block, transport: str
+) -> None:
+    host, port = where(talkdesk.deployments[0], "carrier", transport)
+    user, password = secret(talkdesk.deployments[0], "caller-4")
+    steps = [
+        *client("REGISTER", user, "carrier.example", expires=60, password=password),
+        *client("REGISTER", user, "carrier.example", expires=0, password=password, cseq=10),
+    ]
+    with Sipp(
+        tmp_path,
+        block[SIPP + 30],
+        steps,
+        target=f"{host}:{port}",
+        transport=transport,
+        arguments=("-auth_uri", "carrier.example"),
+    ) as sipp:
+        sipp.succeeds()
+        challenges = sipp.received("SIP/2.0 401")
+        assert challenges
+        first, last = sipp.received("SIP/2.0 200")
+        assert re.search(r"Contact: .*expires=60", first)
+        assert not re.search(r"Contact: .*127\.", last)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_sipp_with_a_wrong_password_is_refused(
+    talkdesk: RunningWorld, tmp_path: Path, block: Block, transport: str
+) -> None:
+    host, port = where(talkdesk.deployments[0], "carrier", transport)
+    user, _ = secret(talkdesk.deployments[0], "caller-4")
+    steps = client("REGISTER", user, "carrier.example", expires=60, password="wrong", outcome=403)
+    arguments = ("-auth_uri", "carrier.example")
+    with Sipp(
+        tmp_path, block[SIPP + 31], steps, target=f"{host}:{port}", transport=transport, arguments=arguments
+    ) as sipp:
+        sipp.succeeds()
+
+
+def test_credentials_for_another_uri_are_a_bad_request(talkdesk: RunningWorld, tmp_path: Path, block: Block) -> None:
+    """RFC 3261 section 22.4 (1), RFC 2617 section 3.2.2.5; SIPp, left alone, names its target instead of the Request-URI."""
+    host, port = where(talkdesk.deployments[0], "carrier", "udp")
+    user, password = secret(talkdesk.deployments[0], "caller-4")
+    steps = client("REGISTER", user, "carrier.example", expires=60, password=password, outcome=400)
+    with Sipp(tmp_path, block[SIPP + 31], steps, target=f"{host}:{port}") as sipp:
+        sipp.succeeds()
+
+
+def record_of(deployment: Deployment, number: str, fulfilled: Callable[[CallRecord], bool]) -> CallRecord:
+    """The newest call from that number, once it is as expected."""
+    synthflow = deployment.synthflow
+    assert synthflow
+    assert synthflow.api_base
+    assert synthflow.api_token
+    api = SynthflowApi(synthflow.api_base, synthflow.api_token.get_secret_value(), synthflow.ca_file)
+    try:
+
+        def look() -> CallRecord | None:
+            calls = api.calls(0.0, number_from=number)
+            return calls[0] if calls and fulfilled(calls[0]) else None
+
+        return until(f"the record of the call from {number}", look)
+    finally:
+        api.close()
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_sipp_calls_and_both_hear_each_other(
+    talkdesk: RunningWorld, tmp_path: Path, block: Block, transport: str
+) -> None:
+    """SIPp's mark is in the AI's record; the AI's answer to it is in what tshark saw on its way to SIPp."""
+    deployment = talkdesk.deployments[0]
+    host, port = where(talkdesk.deployments[0], "carrier", transport)
+    user, password = secret(deployment, "caller-4")
+    did = deployment.did("inbound", f"{transport}-ip")
+    mark, address = 201 if transport == "udp" else 202, block[SIPP + 32]
+    steps = [
+        *client("INVITE", did, "carrier.example", caller=user, password=password, body=sdp()),
+        speak(),
+        pause(2500),
+        *client("BYE", did, "carrier.example", caller=user, cseq=20),
+    ]
+    with (
+        Capture(tmp_path / "capture", [address]) as capture,
+        Sipp(
+            tmp_path,
+            address,
+            steps,
+            target=f"{host}:{port}",
+            transport=transport,
+            mark=mark,
+            arguments=("-auth_uri", f"{did}@carrier.example"),
+        ) as sipp,
+    ):
+        record = record_of(deployment, user, lambda r: any(m["mark"] == mark for m in r.witness("marks") or []))
+        assert record.number_to == deployment.assistants["main"].did
+        sipp.succeeds()
+        media_port = int(re.findall(r"m=audio (\d+) ", sipp.messages)[0])
+        heard = marks_heard(np.asarray(decode_ulaw(payload_of(capture.stop(), media_port, address))))
+    found = {said.mark for said in heard if isinstance(said, Heard)}
+    assert found == {deployment.assistants["main"].voice, reply_to(mark)}
+    assert record_of(deployment, user, lambda r: r.over).status == "completed"
+
+
+# -- baresip calls, and takes a transfer
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_baresip_calls_and_both_hear_each_other(talkdesk: RunningWorld, fresh_baresip: Start, transport: str) -> None:
+    deployment = talkdesk.deployments[0]
+    host, port = where(talkdesk.deployments[0], "carrier", transport)
+    user, password = secret(deployment, "caller-3")
+    line = registering(user, "carrier.example", password, f"{host}:{port}", transport)
+    with fresh_baresip(line, 203) as program:
+        program.registers()
+        program.do("dial", f"sip:{deployment.did('inbound', 'udp-ip')}@carrier.example")
+        program.event("CALL_ESTABLISHED")
+        record_of(deployment, user, lambda r: any(m["mark"] == 203 for m in r.witness("marks") or []))
+        voice = deployment.assistants["main"].voice
+        assert voice is not None
+        program.hears(voice)
+        program.hears(reply_to(203))
+        program.do("hangup")
+        assert record_of(deployment, user, lambda r: r.over).status == "completed"
+
+
+def account_of(deployment: Deployment, phone: str) -> Account:
+    return deployment.accounts[deployment.phones[phone].account]
+
+
+@pytest.mark.parametrize(
+    ("world", "line", "agent", "transport"),
+    [
+        ("talkdesk", "inbound", "billing", "udp"),
+        ("talkdesk", "inbound", "billing", "tcp"),
+        ("talkdesk", "inbound-passed-on", "billing", "tls"),
+        ("talkdesk", "inbound-warm", "billing", "udp"),
+        ("gladly", "inbound", "queue", "tls"),
+    ],
+)
+def test_baresip_takes_a_transfer_of_the_ai(
+    request: pytest.FixtureRequest,
+    lease: Lease,
+    fresh_baresip: Start,
+    world: str,
+    line: str,
+    agent: str,
+    transport: str,
+) -> None:
+    running: RunningWorld = request.getfixturevalue(world)
+    deployment = running.deployments[0]
+    host, port = where(deployment, "agents", transport)
+    user, password = secret(deployment, agent)
+    domain = deployment.platform.domain
+    config = own_phone(deployment, "caller", max_calls=2)
+    with fresh_baresip(registering(user, domain, password, f"{host}:{port}", transport), 204) as program:
+        program.registers()
+        caller = lease("caller", **{name: getattr(config, name) for name in _FIELDS})
+        assert caller.register(PATIENCE).active
+        leg = caller.dial(deployment.did(line, deployment.trunks[0].name))
+        leg.wait_state("confirmed", PATIENCE)
+        leg.wait("the AI", lambda e: isinstance(e, MarkHeard) and e.mark >= 240, PATIENCE)
+        leg.send_digits("0")
+        program.event("CALL_ESTABLISHED")
+        last = until("the call with the agent", lambda: leg.successor or leg) if line == "inbound-passed-on" else leg
+        last.wait("the agent's mark", lambda e: isinstance(e, MarkHeard) and e.mark == 204, PATIENCE)
+        program.hears(last.mark)
+        last.hangup()
+        program.event("CALL_CLOSED")
+
+
+_FIELDS = (
+    "user", "domain", "transport", "bind_address", "proxy", "registrar", "username", "password", "tls", "max_calls",
+)  # fmt: skip
