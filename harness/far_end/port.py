@@ -5,14 +5,13 @@ From here, that is: a firewall may let this machine through and not the platform
 
 from __future__ import annotations
 
-import datetime
 import ipaddress
 import secrets
 import socket
 import ssl
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from cryptography import x509
 
@@ -20,7 +19,8 @@ from cryptography import x509
 PATIENCE_S = 1.5
 _AGAIN_S = 0.5  # T1: RFC 3261 section 17.1.2.2
 
-Reach = Literal["answers", "silent", "refuses", "unresolved"]
+#: OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
+_NOT_NOW = (9, 10)
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,16 @@ def _by_connection(port: Port, patience: float) -> dict[str, Any]:
     with socket.create_connection((port.host, port.port), timeout=patience) as plain:
         if port.transport != "tls":
             return _on_stream(plain, port)
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # what is wrong with it is to be told, not to end the matter
-        with context.wrap_socket(plain, server_hostname=port.host) as secured:
-            told = {"certificate": _certificate(secured.getpeercert(binary_form=True), port, patience)}
-            return told | _on_stream(secured, port)
+        context = ssl.create_default_context(cafile=port.ca_file)
+        context.check_hostname = False  # the name is judged apart from the chain
+        try:
+            with context.wrap_socket(plain, server_hostname=port.host) as secured:
+                return {"certificate": _named(secured.getpeercert(binary_form=True), port.host)} | _on_stream(
+                    secured, port
+                )
+        except ssl.SSLCertVerificationError as error:
+            worth = "expired" if error.verify_code in _NOT_NOW else "untrusted"
+            return {"reach": "answers", "certificate": worth, "detail": error.verify_message}
 
 
 def _on_stream(sock: socket.socket, port: Port) -> dict[str, Any]:
@@ -120,37 +124,17 @@ def _options(port: Port, local: tuple[Any, ...]) -> bytes:
 # -- what the certificate is worth
 
 
-def _certificate(der: bytes | None, port: Port, patience: float) -> str:
-    if der is None:
-        return "untrusted"
-    certificate = x509.load_der_x509_certificate(der)
-    now = datetime.datetime.now(datetime.UTC)
-    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-        return "expired"
-    if not _is_trusted(port, patience):
-        return "untrusted"
-    return "valid" if _names(certificate, port.host) else "wrong name"
-
-
-def _is_trusted(port: Port, patience: float) -> bool:
-    context = ssl.create_default_context(cafile=port.ca_file)
-    context.check_hostname = False
-    try:
-        with socket.create_connection((port.host, port.port), timeout=patience) as plain:
-            with context.wrap_socket(plain, server_hostname=port.host):
-                return True
-    except ssl.SSLCertVerificationError:
-        return False
-
-
-def _names(certificate: x509.Certificate, host: str) -> bool:
+def _named(der: bytes | None, host: str) -> str:
     """By subjectAltName alone (RFC 5922 section 7.2; an address is no name there, but deployments use them)."""
     try:
+        assert der is not None
+        certificate = x509.load_der_x509_certificate(der)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return False
+        return "wrong name"
     try:
-        return ipaddress.ip_address(host) in names.get_values_for_type(x509.IPAddress)
+        right = ipaddress.ip_address(host) in names.get_values_for_type(x509.IPAddress)
     except ValueError:
         wanted = host.lower().rstrip(".")
-        return wanted in {name.lower().rstrip(".") for name in names.get_values_for_type(x509.DNSName)}
+        right = wanted in {name.lower().rstrip(".") for name in names.get_values_for_type(x509.DNSName)}
+    return "valid" if right else "wrong name"

@@ -1,0 +1,69 @@
+"""Loss, delay, and the trunk a call came over."""
+
+from __future__ import annotations
+
+from harness.checks import quality, signalling
+from harness.events import RtpStatistics
+from harness.verdict import Verdict
+
+
+def counters(received: int, lost: int) -> RtpStatistics:
+    rest = dict.fromkeys(("tx_packets", "tx_bytes", "rx_bytes", "rx_discarded", "rx_reordered", "rx_duplicated"), 0)
+    return RtpStatistics(
+        at=1.0,
+        phone="caller",
+        leg="caller.1",
+        rx_packets=received,
+        rx_lost=lost,
+        rx_jitter_ms=0.0,
+        tx_lost=0,
+        tx_jitter_ms=0.0,
+        rtt_ms=0.0,
+        **rest,
+    )
+
+
+def test_loss_is_a_share_of_what_was_sent() -> None:
+    few = quality.loss("caller.1", counters(190, 10))
+    many = quality.loss("caller.1", counters(189, 11))
+    assert few is not None
+    assert many is not None
+    assert few.verdict is Verdict.PASSED
+    assert many.verdict is Verdict.FAILED
+    assert many.actual == "11 of 200 were (5.5%)"
+    assert many.facts["share"] == 11 / 200
+
+
+def test_too_few_packets_are_not_judged() -> None:
+    assert quality.loss("caller.1", counters(20, 29)) is None
+    assert quality.loss("caller.1", counters(20, 30)) is not None
+
+
+def test_delay_is_judged_by_the_shorter_of_two_looks() -> None:
+    assert quality.delay("a", "b", 600.0).verdict is Verdict.PASSED
+    assert quality.delay("a", "b", 601.0).verdict is Verdict.FAILED
+    again = quality.delay("a", "b", 900.0, 130.0)
+    assert again.verdict is Verdict.PASSED
+    assert again.actual == "it took 900 ms, and 130 ms when tried again"
+    assert quality.delay("a", "b", 900.0, 880.0).verdict is Verdict.FAILED
+
+
+TRUNKS = {"one": "198.51.100.1:5060", "two": "198.51.100.2:5060"}
+
+
+def test_the_trunk_is_known_by_the_address_it_calls_from() -> None:
+    right = signalling.trunk("assistant main", "one", TRUNKS, "198.51.100.1:41000")
+    wrong = signalling.trunk("assistant main", "one", TRUNKS, "198.51.100.2:41000", "m3")
+    assert right is not None
+    assert wrong is not None
+    assert right.verdict is Verdict.PASSED
+    assert wrong.verdict is Verdict.FAILED
+    assert wrong.facts == {"trunk": "two", "wanted": "one"}
+    assert wrong.evidence == ("m3",)
+
+
+def test_addresses_that_tell_no_trunks_apart_are_no_finding() -> None:
+    assert signalling.trunk("ai", "one", TRUNKS, "203.0.113.9:5060") is None
+    assert signalling.trunk("ai", "one", TRUNKS, None) is None
+    assert signalling.trunk("ai", "one", dict.fromkeys(TRUNKS, "198.51.100.1:5060"), "198.51.100.1:5060") is None
+    assert signalling.trunk("ai", "one", {"one": None, "two": None}, "198.51.100.1:5060") is None
