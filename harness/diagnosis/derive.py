@@ -61,6 +61,12 @@ class Scene:
         legs = [e for e in self.events if isinstance(e, LegStarted) and self.vantage.role(e.phone) == "caller"]
         return min(legs, key=lambda leg: leg.at, default=None)
 
+    @cached_property
+    def callers(self) -> set[str]:
+        """The phones that placed calls."""
+        legs = (e for e in self.events if isinstance(e, LegStarted) and e.direction == "outgoing")
+        return {leg.phone for leg in legs if self.vantage.role(leg.phone) == "caller"}
+
     def states(self, leg: str | None) -> list[CallState]:
         """The states a leg went through."""
         return [e for e in self.events if isinstance(e, CallState) and e.leg == leg]

@@ -170,19 +170,26 @@ def _caller_id(scene: Scene) -> None:
 
 
 def _from_at_the_ai(scene: Scene) -> None:
-    """From the INVITE itself, where the case had no finding on it."""
-    call, deployment = scene.call, scene.deployment
-    entry = deployment.phones.get(call.phone) if call and deployment else None
-    if deployment is None or entry is None or entry.number is None or not scene.invites:
+    """From the INVITEs themselves, where the case had no finding on it; of several callers, what none of them would show."""
+    deployment = scene.deployment
+    numbers = [deployment.phones[phone].number for phone in scene.callers] if deployment else []
+    if deployment is None or not numbers or not all(numbers):
         return
-    seen = scene.invites[-1]
-    try:
-        finding = identity.caller_id(
-            seen.message, "the AI", entry.number, deployment.expect.number_format, deployment.region
-        )
-    except SipSyntaxError:
-        return
-    scene.facts.tell("caller_id.ai", _shown_number(scene, finding), finding.actual, seen.where)
+    told: list[tuple[str, str, str]] = []
+    for seen in reversed(scene.invites):
+        try:
+            findings = [
+                identity.caller_id(
+                    seen.message, "the AI", str(number), deployment.expect.number_format, deployment.region
+                )
+                for number in numbers
+            ]
+        except SipSyntaxError:
+            continue
+        right = next((finding for finding in findings if not scene.failed(finding)), findings[0])
+        told.append((_shown_number(scene, right), right.actual, seen.where))
+    for value, actual, where in sorted(told, key=lambda item: item[0] == "right")[:1]:
+        scene.facts.tell("caller_id.ai", value, actual, where)
 
 
 def _shown_number(scene: Scene, finding: Finding) -> str:

@@ -144,8 +144,8 @@ TRANSFER: tuple[Rule, ...] = (
         id="release.left-behind",
         cause="ai-leg-left-behind",
         symptoms=("release",),
-        essential=(when("release.ai", "still up", "late"),),
-        conditions=(when("transfer.landed", "the right group"),),
+        essential=(when("release.ai", "still up"), when("transfer.landed", "the right group")),
+        conditions=(),
         because="the transfer succeeded, and the AI's leg was not ended",
     ),
     Rule(

@@ -11,6 +11,7 @@ from harness.diagnosis import Diagnosis, diagnose
 from harness.diagnosis.causes import CAUSES
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.facts import Facts
+from harness.events import LegStarted
 from harness.integrations import find
 
 
@@ -90,6 +91,29 @@ def test_a_wrong_number_is_told_though_the_case_ended_before_it_looked() -> None
     example = Example().dials().ai_gets(shown="<sip:anonymous@anonymous.invalid>;tag=a").answered().taken()
     example.counted().finding("audio.loss", "caller.1", share=0.3)
     assert [cause.id for cause in example.diagnose().causes] == ["heavy-loss", "from-anonymous"]
+
+
+def test_of_several_callers_each_may_show_a_number() -> None:
+    example = Example(row="TD-CAPACITY").dials()
+    uri = "sip:+13125550100@carrier.example"
+    example.events.append(
+        LegStarted(at=1000.2, phone="caller-2", leg="caller-2.1", direction="outgoing", mark=8, remote_uri=uri)
+    )
+    example.ai_gets(shown="<sip:+14155550102@platform.example>;tag=b").taken().finding("audio.loss", "caller.1")
+    assert [cause.id for cause in example.diagnose().causes] == ["heavy-loss"]
+    example.ai_gets(shown="<sip:anonymous@anonymous.invalid>;tag=c")
+    assert [cause.id for cause in example.diagnose().causes] == ["heavy-loss", "from-anonymous"]
+
+
+def test_a_leg_that_stays_up_without_a_transfer_was_not_left_behind_by_one() -> None:
+    example = Example(row="HANGUP-CALLER").dials().ai_gets().answered().taken()
+    assert example.finding("released", "assistant main", seconds=None).diagnose().is_unknown
+
+
+def test_a_leg_that_ends_late_was_not_left_behind() -> None:
+    example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken().to_ai().to_caller()
+    example.ai_refers("+18155550101").platform_says(202).rings("billing").landed("billing", "billing")
+    assert example.finding("released", "assistant main", seconds=1.7).diagnose().is_unknown
 
 
 def test_a_withheld_number_is_no_wrong_number() -> None:
