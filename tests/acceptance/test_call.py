@@ -1,0 +1,69 @@
+"""``harness call``: one call by hand, within the same rules."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WORLD = Path(__file__).parents[2] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
+
+
+def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from harness.cli.app import main; main()", "call", *map(str, arguments)],
+        env={name: value for name, value in os.environ.items() if name != "HARNESS_LIVE"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_call_is_shown_with_its_ladder_and_kept(tmp_path: Path) -> None:
+    done = call("+13125550100", "--deployment", WORLD, "--seconds", "1", "--directory", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for said in (
+        "caller is registered",
+        "caller.1 confirmed 200 OK",
+        "(assistant main)",
+        "disconnected",
+        "─ INVITE m",
+        "─ BYE m",
+    ):
+        assert said in done.stdout
+    (kept,) = tmp_path.iterdir()
+    assert json.loads((kept / "case.json").read_text())["end"]["verdict"] == "passed"
+    assert list(kept.glob("*.wav"))
+
+
+def test_a_call_nobody_takes_ends_with_one() -> None:
+    done = call("+17735550199", "--deployment", WORLD)  # the number nobody has
+    assert done.returncode == 1
+    assert "disconnected 404" in done.stdout
+
+
+@pytest.mark.parametrize("number", ["911", "+19005550100", "sip:+13125550100@evil.example"])
+def test_the_rules_hold_here_too(number: str) -> None:
+    done = call(number, "--deployment", WORLD)
+    assert done.returncode == 2
+    assert "is not called" in done.stderr
+    assert "INVITE" not in done.stdout
+
+
+def test_a_real_call_has_to_be_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "live.toml"
+    file.write_text(
+        'name = "x"\nintegration = "talkdesk"\nkind = "live"\nplatform = { domain = "a.example" }\n'
+        'accounts.c = { domain = "c.example", host = "127.9.9.1", port = 5060 }\n'
+        'phones.caller = { account = "c", number = "+14155550101" }\nassistants.main = { did = "+12065550100" }\n'
+        'lines.inbound = { did = "+13125550100", assistant = "main" }\n'
+        '[[trunks]]\nname = "t"\ntransport = "udp"\nport = 32681\nhost = "127.9.9.2"\ntermination = "127.9.9.1:5060"\n'
+    )
+    done = call("+13125550100", "--deployment", file)
+    assert done.returncode == 2
+    assert "--live or HARNESS_LIVE=1" in done.stderr
