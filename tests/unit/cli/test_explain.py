@@ -1,0 +1,109 @@
+"""``harness explain`` finds the case and prints the whole reasoning."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli.app import application
+from harness.diagnosis import Cause, Diagnosis, RuledOut
+from harness.errors import MistakeError
+from harness.events import SipMessage
+from harness.report.recorder import CaseRecorder
+from harness.verdict import Finding, Verdict
+
+CAUSE = Cause(
+    id="from-anonymous",
+    title="the platform sends the AI an anonymous From",
+    guide_issue="Caller ID missing",
+    fix="Let the platform pass the caller's number.",
+    link="https://example.org/guide#quick-troubleshooting",
+    owner="platform routing",
+    confidence="certain",
+    evidence=("caller_id of assistant main",),
+    rule="caller_id.from-anonymous",
+    because="From is anonymous",
+)
+DIAGNOSIS = Diagnosis(
+    causes=(CAUSE,),
+    ruled_out=(RuledOut("caller_id.from-national", "from-national", "the caller's number – it is anonymous"),),
+    facts=("the caller's number in From at the AI: anonymous",),
+)
+
+
+def case(run: Path, name: str, verdict: Verdict = Verdict.FAILED, diagnosis: Diagnosis | None = DIAGNOSIS) -> Path:
+    directory = run / "cases" / name.replace("[", "_").rstrip("]")
+    recorder = CaseRecorder(directory, {"id": name, "row": name.partition("[")[0], "title": "A call"})
+    recorder.event(
+        SipMessage(
+            at=time.monotonic(),
+            phone="caller",
+            leg="caller.1",
+            direction="sent",
+            transport="udp",
+            local="127.0.0.1:5060",
+            remote="127.0.0.2:5060",
+            text="INVITE sip:+13125550100@carrier.example SIP/2.0\r\n\r\n",
+        )
+    )
+    recorder.finding(Finding("caller_id", "assistant main", verdict, "the number", "anonymous", time.monotonic()))
+    recorder.close(verdict, "message", diagnosis.to_plain() if diagnosis else None)
+    return directory
+
+
+def explained(*arguments: str) -> str:
+    outcome = CliRunner().invoke(application(), ["explain", *arguments])
+    if outcome.exception is not None and not isinstance(outcome.exception, SystemExit):
+        raise outcome.exception
+    return outcome.output
+
+
+def test_all_of_the_reasoning_is_there(tmp_path: Path) -> None:
+    text = explained(str(case(tmp_path, "TD-INBOUND[a]")))
+    for part in (
+        "diagnosis: Caller ID missing: the platform sends the AI an anonymous From",
+        "expected the number",
+        "m1",
+        "INVITE sip:+13125550100@carrier.example SIP/2.0",
+        "rule caller_id.from-anonymous: From is anonymous",
+        "owner: platform routing",
+        "fix: Let the platform pass the caller's number.",
+        "guide: https://example.org/guide#quick-troubleshooting",
+        "shown by: caller_id of assistant main",
+        "caller_id.from-national: the caller's number – it is anonymous",
+    ):
+        assert part in text
+
+
+def test_a_run_and_an_id_or_a_part_of_it(tmp_path: Path) -> None:
+    case(tmp_path, "TD-INBOUND[a]")
+    case(tmp_path, "GL-INBOUND[b]")
+    assert explained(str(tmp_path), "GL-INBOUND[b]").startswith("GL-INBOUND[b]")
+    assert explained(str(tmp_path), "TD").startswith("TD-INBOUND[a]")
+    assert explained(str(tmp_path / "TD-INBOUND[a]")).startswith("TD-INBOUND[a]")
+
+
+def test_what_is_no_case_is_a_mistake_that_names_the_cases(tmp_path: Path) -> None:
+    case(tmp_path, "TD-INBOUND[a]")
+    case(tmp_path, "GL-INBOUND[b]")
+    with pytest.raises(MistakeError, match=r"'XY' is no case .*; allowed: one of GL-INBOUND\[b\], TD-INBOUND\[a\]"):
+        explained(str(tmp_path), "XY")
+    with pytest.raises(MistakeError, match="more than one case is meant"):
+        explained(str(tmp_path), "INBOUND")
+    with pytest.raises(MistakeError, match="no case's evidence"):
+        explained(str(tmp_path / "nowhere" / "else"))
+
+
+def test_a_passed_case_has_no_diagnosis_to_explain(tmp_path: Path) -> None:
+    text = explained(str(case(tmp_path, "TD-INBOUND[a]", Verdict.PASSED, None)))
+    assert "There is no diagnosis: only a case that failed has one." in text
+
+
+def test_an_unknown_failure_shows_the_nearest_facts(tmp_path: Path) -> None:
+    unknown = Diagnosis(nearest_facts=("prack of caller.1",), unexplained=("prack of caller.1",))
+    text = explained(str(case(tmp_path, "PRACK[a]", diagnosis=unknown)))
+    assert "No documented cause fits" in text
+    assert "nearest facts:" in text
