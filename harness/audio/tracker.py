@@ -144,7 +144,7 @@ class Tracker:
         again = mark == self.present
         wanted = _MIN_AGAIN if again else _wanted_quality(run)
         end = hop * HOP + WINDOW
-        if not again and (wanted > 1.0 or end - run.first * HOP < _MIN_SAMPLES):
+        if not again and (wanted > 1.0 or end - run.first * HOP < _MIN_SAMPLES or self._is_a_seam(run)):
             return []
         begin = max(run.first * HOP, end - PERIOD, 0)
         received = history(begin, end)
@@ -170,6 +170,17 @@ class Tracker:
         level = 10 * math.log10(power / 32768.0**2)
         said.append(Heard(mark, self._began, end / SAMPLE_RATE, level, quality, self._phase / SAMPLE_RATE))
         return said
+
+    def _is_a_seam(self, run: _Run) -> bool:
+        """Whether a symbol of another mark lies where the sequence has a gap.
+
+        Loss leaves a gap empty or repeats what was before it. Where one mark follows another, symbols of both can stand as
+        far apart as those of a third mark do, with the rest of their own between them.
+        """
+        if not run.gaps:
+            return False
+        own = {low * len(HIGH_HZ) + high for low, high in MARKS[run.word >> 2]}
+        return any(other.strong and other.start > run.first and other.symbol not in own for other in self._runs)
 
     def _heard_parts(self, run: _Run, begin: int, end: int) -> NDArray[np.float32]:
         """1 where a symbol of the run's sequence was heard, 0 between: what was lost there says nothing of the mark."""
