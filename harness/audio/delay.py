@@ -87,7 +87,9 @@ def one_way_delay(received: NDArray[np.int16], rate: int, *, sent_from: float, r
     seconds of one clock. Delays of 0 to 2.4 s are told apart.
     """
     delays = []
-    for pulse in pulses_in(received, rate):
+    pulses = pulses_in(received, rate)
+    # The first and the last may be cut, where the recording or what was sent begins or ends: their middle is elsewhere.
+    for pulse in pulses[1:-1] if len(pulses) >= 5 else pulses:
         late = received_from + pulse.at - (sent_from + pulse.number * STEP_SECONDS)
         # A pulse said to come a hair before it was sent is one without delay, not one of a whole circle.
         delays.append(1000 * ((late + 0.001) % PERIOD_SECONDS - 0.001))
