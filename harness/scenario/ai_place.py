@@ -16,7 +16,7 @@ from harness.phone.waiter import NeverCame
 from harness.scenario.ends import Call
 from harness.scenario.people import Line
 from harness.scenario.phones import stand_in
-from harness.scenario.talks import Seat, StandInSeat, SynthflowSeat
+from harness.scenario.seats import Seat, StandInSeat, SynthflowSeat
 from harness.sip.message import Request
 
 if TYPE_CHECKING:

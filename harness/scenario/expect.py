@@ -14,7 +14,8 @@ from harness.far_end.synthflow import CallRecord
 from harness.scenario import lateness
 from harness.scenario.ends import SETTLE_S, Call, End, parsed
 from harness.scenario.people import Group, Line
-from harness.scenario.talks import StandInTalk, SynthflowTalk
+from harness.scenario.synthflow_talk import SynthflowTalk
+from harness.scenario.talks import StandInTalk
 from harness.sip.message import Request
 from harness.verdict import Finding, Strength, Verdict
 

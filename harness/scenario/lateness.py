@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.checks import quality
 from harness.phone.protocol import Mark, Silence
 from harness.scenario.ends import Call, End
-from harness.scenario.talks import SynthflowTalk
+from harness.scenario.synthflow_talk import SynthflowTalk
 from harness.verdict import Finding, Strength
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from harness.deployment import Line as LineEntry
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.ends import Call
-from harness.scenario.talks import SynthflowTalk
+from harness.scenario.synthflow_talk import SynthflowTalk
 from harness.verdict import ExpectationError
 
 if TYPE_CHECKING:

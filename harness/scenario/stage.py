@@ -34,7 +34,8 @@ from harness.scenario.ends import Call, End
 from harness.scenario.expect import Expect
 from harness.scenario.people import AssistantOf, Caller, Group, Line
 from harness.scenario.phones import own_phone
-from harness.scenario.talks import Seat, SynthflowSeat, Talk
+from harness.scenario.seats import Seat, SynthflowSeat
+from harness.scenario.talks import Talk
 from harness.verdict import ExpectationError, Finding, NotObservableError, Verdict, overall
 
 #: What the row on caller IDs from a header asks the AI to show.

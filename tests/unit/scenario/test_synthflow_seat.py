@@ -11,7 +11,7 @@ import pytest
 from harness.deployment import Synthflow
 from harness.errors import FarEndError
 from harness.far_end.synthflow import CallRecord
-from harness.scenario.talks import SynthflowSeat
+from harness.scenario.seats import SynthflowSeat
 
 ASSISTANT, CALLER, OTHER = "+12065550100", "+14155550101", "+14155550199"
 
