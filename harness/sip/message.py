@@ -157,12 +157,13 @@ class Message:
         """All Via values, the topmost first; empty when there is none."""
         return tuple(Via.parse(value) for value in self.values("Via"))
 
-    @property
+    @cached_property
     def via(self) -> Via:
-        """The topmost Via."""
-        if not self.vias:
+        """The topmost Via. It alone says where an answer goes, so the others may be unreadable."""
+        values = self.values("Via")
+        if not values:
             raise SipSyntaxError("Via is missing")
-        return self.vias[0]
+        return Via.parse(values[0])
 
     @property
     def vias_are_plain(self) -> bool:
