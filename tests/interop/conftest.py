@@ -120,16 +120,15 @@ def marks() -> Iterator[int]:
 Lease = Callable[..., Phone]
 
 
-@pytest.fixture
-def lease(pool: PhonePool, marks: Iterator[int], block: Block, tmp_path: Path) -> Iterator[Lease]:
-    """Phones for one test: ``lease(name, **fields of PhoneConfig)``, each on an address of its own unless told otherwise."""
+@contextmanager
+def _leasing(pool: PhonePool, marks: Iterator[int], block: Block, directory: Path) -> Iterator[Lease]:
     phones: list[Phone] = []
 
     def take(name: str, **fields: Any) -> Phone:
         host = block[PHONES + 40 + next(_phones) % 60]
         settings: dict[str, Any] = {"user": f"phone-{len(phones)}", "domain": "interop.example", "bind_address": host}
         config = PhoneConfig(name=name, **(settings | fields))
-        phones.append(pool.lease(config, sink=lambda event: None, marks=marks, directory=tmp_path / "phones"))
+        phones.append(pool.lease(config, sink=lambda event: None, marks=marks, directory=directory))
         return phones[-1]
 
     yield take
@@ -137,6 +136,22 @@ def lease(pool: PhonePool, marks: Iterator[int], block: Block, tmp_path: Path) -
         phone.hang_up()
     for phone in phones:
         phone.release()
+
+
+@pytest.fixture
+def lease(pool: PhonePool, marks: Iterator[int], block: Block, tmp_path: Path) -> Iterator[Lease]:
+    """Phones for one test: ``lease(name, **fields of PhoneConfig)``, each on an address of its own unless told otherwise."""
+    with _leasing(pool, marks, block, tmp_path / "phones") as take:
+        yield take
+
+
+@pytest.fixture(scope="module")
+def module_lease(
+    pool: PhonePool, marks: Iterator[int], block: Block, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lease]:
+    """The same, for all tests of a file."""
+    with _leasing(pool, marks, block, tmp_path_factory.mktemp("phones")) as take:
+        yield take
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ AREAS = {"stand-in": "312", "synthflow": "773"}  #: of each deployment's numbers
 KAMAILIO, STRANGER, RTPENGINE = 10, 11, 12
 AI = {"stand-in": 20, "synthflow": 21}
 CALLERS, AGENTS = 30, 31
-BARESIP, SIPP, PHONES = 40, 60, 100
+BARESIP, SIPP, PHONES, TORTURER = 40, 60, 100, 220
 
 
 @dataclass(frozen=True)
