@@ -24,6 +24,9 @@ bench: .venv/.ready  ## how fast: the matrix, the verdicts, what a leg costs (re
 accuracy: .venv/.ready  ## how often the ear is wrong (reports/accuracy.json; some minutes)
 	@.venv/bin/python -m harness.bench.accuracy $(ARGS)
 
+test-interop: .venv/.ready  ## against Kamailio, SIPp, baresip, rtpengine, which apt brings (reports/interop.json; some minutes)
+	@.venv/bin/python -m harness.bench.interop $(ARGS)
+
 selfproof: .venv/.ready  ## every fault injected, detected and named; no false alarm (reports/selfproof.json, docs/selfproof.md; some minutes)
 	@.venv/bin/python -m harness.bench.selfproof $(ARGS)
 
