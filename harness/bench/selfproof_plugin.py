@@ -6,6 +6,7 @@ diagnosed once more with less to see.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from harness.bench.selfproof_plan import Trial, trials
 from harness.deployment import Deployment
 from harness.diagnosis import Diagnosis, Visibility, diagnose
 from harness.matrix import Case
+from harness.pytest_plugin.cases import case_of
 from harness.pytest_plugin.run import Run, run_of
 from harness.report.recorder import CaseRecorder
 from harness.verdict import Verdict, overall
@@ -25,6 +27,8 @@ from harness.verdict import Verdict, overall
 #: What a trial leaves beside its evidence.
 RESULT = "selfproof.json"
 VISIBILITIES: tuple[Visibility, ...] = ("all", "caller+agents", "caller")
+
+_LONG_S = 10.0
 
 _TRIALS = pytest.StashKey[dict[str, Trial]]()
 
@@ -46,6 +50,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     found = trials(run.deployments, config.getoption("clean_cases"), config.getoption("only_fault"))
     run.cases = [trial.case for trial in found]
     config.stash[_TRIALS] = {trial.case.id: trial for trial in found}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, and the rest well mixed: many cases of one kind at once would be a load test of the world."""
+    items.sort(key=lambda item: (not _is_long(item), hashlib.sha256(item.nodeid.encode()).digest()))
+
+
+def _is_long(item: pytest.Item) -> bool:
+    case = case_of(item)
+    return case is not None and case.row.seconds > _LONG_S
 
 
 @pytest.fixture(autouse=True)
