@@ -1,0 +1,233 @@
+"""tshark looks at what crosses the wire and at what the harness exports of it: the same messages, the same RTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.events import Event, RtpStatistics, SipMessage
+from harness.phone.phone import Leg, Phone
+from harness.phone.pool import PhonePool
+from harness.report import pcap
+from harness.report.evidence import CaseEvidence
+from harness.report.recorder import CaseRecorder
+from harness.scenario.phones import own_phone
+from harness.simulation.addresses import Block
+from harness.verdict import Verdict
+from tests.interop.capture import Capture, Stream, fields, read, streams
+from tests.interop.encounter import DID, encounter, evidence_of
+from tests.interop.platform import PHONES, SIPP
+from tests.interop.processes import PATIENCE
+from tests.interop.sipp import Sipp, pause, receive, request, respond, respond_within_dialog, response, sdp, speak
+from tests.process.simulation.conftest import RunningWorld
+
+Lease = Callable[..., Phone]
+_ALL_SIP = ("-d", "tcp.port==1-65535,sip")
+
+CALL = [receive("INVITE"), respond("180 Ringing"), respond("200 OK", sdp(), repeat=True), receive("ACK"), speak()]
+CHANGE = [request("INVITE", 10, sdp("0 101", version=2)), response(200), request("ACK", 10)]
+GOODBYE = [receive("BYE"), respond_within_dialog("200 OK")]
+
+
+def heads(file: Path) -> list[tuple[str, ...]]:
+    """Start line, Call-ID and CSeq of each SIP message."""
+    names = ("sip.Request-Line", "sip.Status-Line", "sip.Call-ID", "sip.CSeq")
+    return fields(file, "sip", *names, decode=["tcp.port==1-65535,sip"])
+
+
+def nothing_malformed(file: Path, *rtp_ports: int) -> None:
+    rules = [argument for port in rtp_ports for argument in ("-d", f"udp.port=={port},rtp")]
+    told = read(file, *_ALL_SIP, *rules, "-Y", "_ws.malformed")
+    assert not told, told
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_export_has_what_crossed_the_wire(
+    tmp_path: Path, block: Block, pool: PhonePool, marks: Iterator[int], transport: str
+) -> None:
+    sipp_host, host = block[SIPP + 36], block[PHONES + 36]
+    with (
+        Sipp(tmp_path / "sipp", sipp_host, [*CALL, pause(200), *CHANGE, *GOODBYE], transport=transport) as sipp,
+        Capture(tmp_path / "capture", [sipp_host]) as capture,
+        encounter(tmp_path, pool, marks, host, (sipp_host, sipp.port), transport) as met,
+    ):
+        call = met.caller().dial(DID)
+        met.stage.expect(call).answered()
+        call.leg.wait("200 to the re-INVITE", _answers_reinvite, within=PATIENCE)
+        call.hang_up()
+        sipp.succeeds()
+        call.leg.wait_closed(PATIENCE)
+        wire = capture.stop()
+    exported = tmp_path / "exported.pcapng"
+    assert pcap.export(evidence_of(tmp_path), exported) == 9
+    assert heads(exported) == heads(wire)
+    assert len(heads(wire)) == 9
+    if transport == "udp":  # to the octet
+        assert fields(exported, "sip", "udp.payload") == fields(wire, "sip", "udp.payload")
+    addresses = ("ip.src", "ip.dst", f"{transport}.srcport", f"{transport}.dstport")
+    rules = ["tcp.port==1-65535,sip"]
+    assert fields(exported, "sip", *addresses, decode=rules) == fields(wire, "sip", *addresses, decode=rules)
+    nothing_malformed(exported)
+    nothing_malformed(wire)
+
+
+def _answers_reinvite(event: object) -> bool:
+    return (
+        isinstance(event, SipMessage)
+        and event.direction == "sent"
+        and event.text.startswith("SIP/2.0 200")
+        and "CSeq: 10 INVITE" in event.text
+    )
+
+
+def test_export_of_a_tls_call_is_read_as_plain_sip(tmp_path: Path, talkdesk: RunningWorld, lease: Lease) -> None:
+    """What crossed the wire inside TLS, tshark reads in the export alone; its comments say so."""
+    deployment = talkdesk.deployments[0]
+    config = own_phone(deployment, "caller-2")
+    host, _, port = str(config.proxy).partition(":")
+    caller = lease(
+        "caller",
+        user=config.user,
+        domain=config.domain,
+        transport="tls",
+        tls=config.tls,
+        proxy=f"{host}:{int(port) + 1}",
+        username=config.username,
+        password=config.password,
+    )
+    leg = caller.dial(deployment.did("inbound", "udp-ip"))
+    leg.wait_state("confirmed", PATIENCE)
+    leg.hangup()
+    leg.wait_closed(PATIENCE)
+    exported = tmp_path / "exported.pcapng"
+    assert pcap.export(_recorded(tmp_path, leg.events), exported) == len(leg.messages)
+    told = fields(
+        exported, "sip", "sip.Request-Line", "sip.Status-Line", "frame.comment", decode=["tcp.port==1-65535,sip"]
+    )
+    assert [(request or status) for request, status, _ in told] == [m.text.splitlines()[0] for m in leg.messages]
+    assert all("inside TLS" in comment for *_, comment in told)
+    nothing_malformed(exported)
+
+
+def _recorded(directory: Path, events: Iterable[Event]) -> CaseEvidence:
+    """The evidence of a case that has seen these events."""
+    words = ("id", "row", "integration", "deployment", "title", "description", "source", "link")
+    recorder = CaseRecorder(directory / "recorded", {**dict.fromkeys(words, "tls"), "axes": {}, "mask": False})
+    for event in events:
+        recorder.event(event)
+    recorder.close(Verdict.PASSED, "")
+    return CaseEvidence.read(directory / "recorded")
+
+
+# -- RTP
+
+_PACKET_MS = 20.0
+
+
+def agree(seen: Stream, packets: int, lost: int | None = None) -> None:
+    """Within 1 % of the packets that were sent."""
+    most = max(1.0, 0.01 * (seen.packets + seen.lost))
+    assert abs(seen.packets - packets) <= most, (seen, packets)
+    if lost is not None:
+        assert abs(seen.lost - lost) <= most, (seen, lost)
+
+
+def of(found: list[Stream], source: str, target: str) -> Stream:
+    """The stream between two hosts."""
+    (stream,) = [s for s in found if s.source.startswith(f"{source}:") and s.target.startswith(f"{target}:")]
+    return stream
+
+
+def last_statistics(leg: Leg) -> RtpStatistics:
+    statistics = leg.statistics()
+    assert statistics is not None
+    return statistics
+
+
+def test_rtp_counters_and_jitter_agree(tmp_path: Path, block: Block, lease: Lease) -> None:
+    """Packets and loss each time; jitter within 1 % of the time between two packets, by the third call at the latest.
+
+    tshark has the kernel's time of a packet, the phone the time when it got round to reading it: a busy machine shows there.
+    """
+    differences = []
+    for number in range(3):
+        directory = tmp_path / str(number)
+        sipp_host, host = block[SIPP + 37], block[PHONES + 37]
+        with (
+            Sipp(directory / "sipp", sipp_host, [*CALL, *GOODBYE]) as sipp,
+            Capture(directory / "capture", [sipp_host]) as capture,
+        ):
+            leg = lease("caller", bind_address=host).dial(f"sip:ai@{sipp_host}:{sipp.port}")
+            leg.wait("a mark for some seconds", _counts(leg, 200), within=PATIENCE)
+            leg.hangup()
+            leg.wait_closed(PATIENCE)
+            sipp.succeeds()
+            wire = capture.stop()
+        media = leg.wait_media(0.0)
+        ports = [int(address.rpartition(":")[2]) for address in (media.local_rtp, media.remote_rtp)]
+        found, counted = streams(wire, *ports), last_statistics(leg)
+        heard = of(found, sipp_host, host)
+        agree(heard, counted.rx_packets, counted.rx_lost)
+        agree(of(found, host, sipp_host), counted.tx_packets)
+        nothing_malformed(wire, *ports)
+        differences.append(abs(heard.mean_jitter_ms - counted.rx_jitter_ms))
+        if differences[-1] <= 0.01 * _PACKET_MS:
+            return
+    raise AssertionError(f"jitter differs by {differences} ms")
+
+
+def _counts(leg: Leg, packets: int) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, RtpStatistics) and event.rx_packets >= packets
+
+
+def test_rtp_loss_agrees(tmp_path: Path, talkdesk: RunningWorld, lease: Lease) -> None:
+    deployment = talkdesk.deployments[0]
+    config = own_phone(deployment, "caller-2")
+    with talkdesk.fault("heavy-loss", "inbound"), Capture(tmp_path / "capture", [config.bind_address]) as capture:
+        caller = lease("caller", **{name: getattr(config, name) for name in _FIELDS})
+        leg = caller.dial(deployment.did("inbound", "udp-ip"))
+        leg.wait("statistics of some seconds", _counts(leg, 200), within=PATIENCE)
+        leg.hangup()
+        leg.wait_closed(PATIENCE)
+        wire = capture.stop()
+    media = leg.wait_media(0.0)
+    ports = [int(address.rpartition(":")[2]) for address in (media.local_rtp, media.remote_rtp)]
+    (seen,) = [s for s in streams(wire, *ports) if s.target == media.local_rtp]
+    counted = last_statistics(leg)
+    assert seen.lost > 10
+    agree(seen, counted.rx_packets, counted.rx_lost)
+    nothing_malformed(wire, *ports)
+
+
+_FIELDS = ("user", "domain", "transport", "bind_address", "proxy", "username", "password")
+
+
+def test_digits_are_telephone_events_to_tshark(tmp_path: Path, block: Block, lease: Lease) -> None:
+    """RFC 4733: each digit one event, its end said three times (section 2.5.1.4), durations in order."""
+    sipp_host, host = block[SIPP + 38], block[PHONES + 38]
+    with (
+        Sipp(tmp_path / "sipp", sipp_host, [*CALL, *GOODBYE]) as sipp,
+        Capture(tmp_path / "capture", [sipp_host]) as capture,
+    ):
+        leg = lease("caller", bind_address=host).dial(f"sip:ai@{sipp_host}:{sipp.port}")
+        media = leg.wait_media(PATIENCE)
+        leg.send_digits("12#A*", duration_ms=160)
+        leg.wait("five digits' time", _counts(leg, 100), within=PATIENCE)
+        leg.hangup()
+        leg.wait_closed(PATIENCE)
+        sipp.succeeds()
+        wire = capture.stop()
+    port = int(media.local_rtp.rpartition(":")[2])
+    rules = [f"udp.port=={port},rtp", "rtp.pt==101,rtpevent"]
+    names = ("rtpevent.event_id", "rtpevent.end_of_event", "rtpevent.duration", "rtp.timestamp")
+    events = fields(wire, f"rtpevent and ip.src=={host}", *names, decode=rules)
+    began = list(dict.fromkeys(timestamp for *_, timestamp in events))
+    digits = [next(number for number, *_, at in events if at == timestamp) for timestamp in began]
+    assert digits == ["1", "2", "11", "12", "10"]
+    for timestamp in began:
+        ends = [int(length) for _, end, length, at in events if at == timestamp and end in ("1", "True")]
+        assert len(ends) == 3
+        assert len(set(ends)) == 1
+        assert ends[0] == 160 * 8
