@@ -7,9 +7,10 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from harness import matrix
-from harness.checks.audio import Account, Sound
+from harness.checks.audio import Account, Sound, direction
 from harness.deployment import Deployment, load
 from harness.diagnosis import Diagnosis, diagnose
 from harness.events import Event
@@ -22,7 +23,7 @@ from harness.report.recorder import CaseRecorder
 from harness.scenario.ends import Call, End
 from harness.scenario.people import Caller
 from harness.scenario.stage import Stage
-from harness.verdict import Finding, Verdict, overall
+from harness.verdict import Finding, Strength, Verdict, overall
 
 _TEMPLATE = Path(__file__).with_name("deployments") / "sipp.toml"
 DID = "+12085550100"
@@ -64,7 +65,7 @@ class Encounter:
         self.stage = stage
         self._events = events
 
-    def caller(self, **more: object) -> Caller:
+    def caller(self, **more: Any) -> Caller:
         """Who calls."""
         return self.stage.caller(**more)
 
@@ -72,8 +73,19 @@ class Encounter:
         """Whether ``call`` hears the stranger, as the harness's own check finds it."""
         far, since = Stranger(mark), time.monotonic()
         sound = call.hears(far, since, since + within)
-        expect = self.stage.expect(call)
-        return expect._direction(far, call, since, sound, call.account(since))
+        return self.stage.add(
+            direction(
+                far.label,
+                call.label,
+                sound,
+                call.account(since),
+                since=since,
+                own={call.mark},
+                least=Strength.PROVED,
+                name_of=lambda heard: far.label if heard == mark else None,
+                towards=call.role,
+            )
+        )
 
     @property
     def verdict(self) -> Verdict:

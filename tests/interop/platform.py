@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,7 +79,9 @@ def running(
             else f'[synthflow]\napi_base = "{api_base}"\napi_token_env = "INTEROP_TOKEN"\n'
             'witness = ["record", "marks", "messages", "dtmf"]\n',
         }
-        text = re.sub(r"\{([A-Z_]+)\}", lambda found, v=values: v[found[1]], _TEMPLATE.read_text().partition("\n\n")[2])
+        text = _TEMPLATE.read_text().partition("\n\n")[2]
+        for name, value in values.items():
+            text = text.replace("{" + name + "}", value)
         files[who].write_text(text)
     deployments = {who: load(path) for who, path in files.items()}
     wrong = {

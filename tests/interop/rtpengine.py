@@ -13,7 +13,15 @@ class Rtpengine(Program):
     def __init__(self, directory: Path, host: str) -> None:
         port = free_port(host)
         self.control = f"udp:{host}:{port}"
-        arguments = ["--foreground", "--log-stderr", "--log-level=6", "--table=-1", f"--interface={host}"]
+        # Debian's own configuration names fixed ports, which only one rtpengine can have
+        arguments = [
+            "--config-file=none",
+            "--foreground",
+            "--log-stderr",
+            "--log-level=6",
+            "--table=-1",
+            f"--interface={host}",
+        ]
         arguments += [f"--listen-ng={host}:{port}", "--port-min=30000", "--port-max=30400", "--num-threads=1"]
         super().__init__("rtpengine", arguments, directory)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -49,11 +49,11 @@ class Meeting:
         return [m for m in self.call.messages() if m.direction == "received" and m.text.startswith(start)]
 
 
-Meet = Callable[..., "contextmanager[Meeting]"]
+Meet = Callable[..., AbstractContextManager[Meeting]]
 
 
 @pytest.fixture
-def meet(tmp_path: Path, block: Block, pool: PhonePool, marks: Iterator[int]) -> Callable[..., object]:
+def meet(tmp_path: Path, block: Block, pool: PhonePool, marks: Iterator[int]) -> Meet:
     """``with meet(steps) as meeting``: SIPp plays the steps to a caller who has dialled."""
 
     @contextmanager
