@@ -112,7 +112,20 @@ class PhonePool:
         with self._leasing:
             if self._closed:
                 raise BrokenError("the phones are closed")
-            return self._readopt(*asked) or self._add(*asked)
+            found = self._readopt(*asked)
+            if found is None:
+                self._give_up(config)
+                found = self._add(*asked)
+            return found
+
+    def _give_up(self, config: PhoneConfig) -> None:
+        """Let go of kept phones of the same address: its calls would go to whichever registered last."""
+        for host in self._hosts:
+            for parked in list(host.parked.values()):
+                same = parked.config.address_of_record == config.address_of_record
+                if same and parked.config.registrar == config.registrar and host.process.lost is None:
+                    del host.parked[parked.key]
+                    host.process.call("remove", phone=parked.key)
 
     def _readopt(
         self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path, rules: Rules

@@ -147,3 +147,14 @@ def test_a_registration_can_be_kept_for_the_next_case(lease: Desk, registrar: Re
     leg.wait_state("confirmed", 3)
     second.release()
     assert registrar.requests[-1].get("Expires") == "0"
+
+
+def test_one_address_has_one_phone_and_a_kept_one_gives_way(lease: Desk, registrar: Registrar) -> None:
+    settings = {"registrar": registrar.address, "username": "alice", "password": PASSWORD, "user": "+12065550108"}
+    first = lease("alice", codecs=("PCMU",), **settings)
+    first.register()
+    first.release(keep_registration=True)
+    assert registrar.requests[-1].get("Expires") != "0"
+    seen = len(registrar.requests)
+    lease("alice", codecs=("PCMA",), **settings).register()
+    assert "0" in {request.get("Expires") for request in registrar.requests[seen:]}
