@@ -19,6 +19,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -55,8 +56,7 @@ _TLS_MODULES = ("/usr/lib/*/kamailio/modules/tls.so", "/usr/lib/kamailio/modules
 def missing() -> list[str]:
     """The packages of programs that are not here."""
     found = [need.package for name, need in PROGRAMS.items() if shutil.which(name, path=_ELSEWHERE) is None]
-    root = Path("/")
-    if not any(list(root.glob(pattern[1:])) for pattern in _TLS_MODULES):
+    if not any(glob(pattern) for pattern in _TLS_MODULES):
         found.append("kamailio-tls-modules")
     return sorted(set(" ".join(found).split()))
 

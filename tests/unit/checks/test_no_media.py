@@ -1,0 +1,31 @@
+"""A call that never had media was not silent: nothing came, and nobody listened."""
+
+from __future__ import annotations
+
+from harness.checks.audio import Account, direction
+from harness.verdict import Finding, Strength
+
+
+def judged(account: Account) -> Finding:
+    return direction(
+        "assistant main",
+        "caller.1",
+        None,
+        account,
+        since=0.0,
+        own={7},
+        least=Strength.PROVED,
+        name_of=lambda mark: None,
+        towards="caller",
+    )
+
+
+def test_media_that_was_never_set_up() -> None:
+    finding = judged(Account(0.0, None))
+    assert finding.actual == "no media was set up, so nothing arrived"
+    assert finding.facts["kind"] == "no-rtp"
+
+
+def test_silence_and_no_rtp_stay_what_they_are() -> None:
+    assert judged(Account(2.0, -96.0, rx_packets=100)).actual == "100 packets arrived, all silence"
+    assert judged(Account(2.0, None, rx_packets=0)).actual == "no RTP packet arrived in 2.0 s"
