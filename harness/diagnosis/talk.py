@@ -71,7 +71,9 @@ def _was_heard(scene: Scene, finding: Finding) -> bool:
     name = speaker.removeprefix("assistant ")
     if scene.deployment is not None and name in scene.deployment.assistants:
         voices |= {scene.deployment.assistants[name].voice or -1} | {reply_to(mark) for mark in own}
-    return any(isinstance(e, MarkHeard) and e.leg == listener and e.mark in voices for e in scene.events)
+    heard = {e.mark for e in scene.events if isinstance(e, MarkHeard) and e.leg == listener} - own
+    # Without the AI's side nobody knows its voice; that there was a sound is all there is to go by.
+    return bool(heard & voices if scene.vantage.sees("ai") else heard)
 
 
 def direction_of(scene: Scene, finding: Finding) -> str:

@@ -120,6 +120,13 @@ def test_audio_that_was_heard_and_later_is_not_has_stopped() -> None:
     assert facts_of(never).value("audio.stopped") is False
 
 
+def test_audio_that_stopped_is_seen_from_the_callers_side_too() -> None:
+    example = Example(row="SESSIONTIMER", ai="stand-in").dials().answered().hears_mark("caller.1", 11).after(40)
+    example.to_ai("no-rtp").to_caller("no-rtp")
+    assert facts_of(example, "caller").value("audio.stopped") is True
+    assert [cause.id for cause in example.diagnose("caller").causes] == ["rtp-blocked-after-10s"]
+
+
 def test_a_mark_of_another_call_in_the_ear_is_no_sign_of_the_ai() -> None:
     example = Example().dials().answered().taken().hears_mark("caller.1", 99).after(40).to_caller("no-rtp")
     assert facts_of(example).value("audio.stopped") is False
