@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -37,6 +39,12 @@ if TYPE_CHECKING:
 
 Sink = Callable[[Event], None]
 Headers = Sequence[tuple[str, str]]
+
+#: A final response to an INFO, and how long one is waited for before the next digit goes out.
+_INFO_ANSWER: Final = re.compile(
+    r"SIP/2\.0 [2-6]\d\d .*?^CSeq:\s*\d+\s+INFO\s*$", re.DOTALL | re.MULTILINE | re.IGNORECASE
+)
+_INFO_ANSWERED_S: Final = 2.0
 
 _ANONYMOUS: Final = '"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 section 4.1.1.3
 
@@ -158,10 +166,30 @@ class Leg:
 
     def send_digits(self, digits: str, method: Literal["rfc4733", "info"] = "rfc4733", duration_ms: int = 160) -> None:
         """DTMF. Raises :class:`NeverCame` when the far end negotiated no telephone-event for RFC 4733."""
+        if method == "info":
+            self._send_by_info(digits, duration_ms)
+            return
         try:
             self._do("send_digits", digits=digits, method=method, duration_ms=duration_ms)
         except NotNegotiatedError as error:
             raise never_came("telephone-event in the negotiated SDP", 0.0, self.id, str(error), self.log()) from None
+
+    def _send_by_info(self, digits: str, duration_ms: int) -> None:
+        # One after the other: requests under way at once may overtake each other at a proxy, and one whose CSeq is below
+        # the last one's has to be refused (RFC 3261 section 12.2.2). A digit that is never answered holds up no other.
+        for digit in digits:
+            due = self._answers_to_info() + 1
+            self._do("send_digits", digits=digit, method="info", duration_ms=duration_ms)
+            with contextlib.suppress(NeverCame):
+                self.wait("the answer to an INFO", partial(self._has_answers, due), within=_INFO_ANSWERED_S)
+
+    def _has_answers(self, count: int, _: Event) -> bool:
+        return self._answers_to_info() >= count
+
+    def _answers_to_info(self) -> int:
+        return sum(
+            1 for message in self.messages if message.direction == "received" and _INFO_ANSWER.match(message.text)
+        )
 
     def transfer(self, uri: str, headers: Headers = ()) -> None:
         """Blind: REFER to ``uri``. Its headers, and those that ``uri`` embeds, go along. Hang up when it succeeded."""

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,6 +89,10 @@ class Baresip(Program):
     ) -> None:
         """``account`` is a line of its accounts file, where ``{host}`` and ``{port}`` are its own."""
         self.host, self.mark = host, mark
+        self._buffer = b""
+        self._reading = threading.Lock()
+        self._read_until = 0
+        self._messages: list[Traced] = []
         self.port = port or free_port(host)
         self.control = free_port(host, socket.SOCK_STREAM)
         self.recordings = directory / "heard"
@@ -119,7 +124,6 @@ class Baresip(Program):
         except BaseException:
             self.end()
             raise
-        self._buffer = b""
         self.events: list[dict[str, Any]] = []
 
     def end(self) -> None:
@@ -193,8 +197,14 @@ class Baresip(Program):
         return until(f"baresip hears mark {mark}", probe, within, lambda: self.log)
 
     def messages(self) -> list[Traced]:
-        """Its SIP messages so far, in order."""
-        return list(_traced(self.log))
+        """Its SIP messages so far, in order. What was read once is not read again."""
+        with self._reading:
+            new = self.log_file.read_bytes()[self._read_until :]
+            last = new.rfind(_END_OF_BLOCK)
+            if last >= 0:
+                self._read_until += last + len(_END_OF_BLOCK)
+                self._messages += _traced(new[:last].decode("utf-8", "replace"))
+            return list(self._messages)
 
 
 @dataclass(frozen=True)
@@ -207,6 +217,8 @@ class Traced:
     text: str
 
 
+#: baresip writes each message in colour, and switches it off behind.
+_END_OF_BLOCK = b"\x1b[;m"
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _HEAD = re.compile(r"^#\n(UDP|TCP|TLS) (\S+) -> (\S+)\n", re.M)
 

@@ -220,6 +220,7 @@ class BaresipAi(Baresip):
                 path, _, query = self.path.partition("?")
                 wanted = path.removeprefix("/v2/calls").strip("/")
                 with ai._lock:
+                    ai._look()  # so that what has happened is told, however busy the machine is
                     calls = [call for call in ai._calls.values() if wanted in ("", call.call_id)]
                     if not wanted:
                         since = float(query.partition("since=")[2].partition("&")[0] or 0)
