@@ -6,6 +6,7 @@ The API has the shape of Synthflow's, and says only what baresip's SIP trace, it
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import threading
 import time
@@ -87,7 +88,7 @@ class BaresipAi(Baresip):
         self._lock = threading.Lock()
         self._calls: dict[str, _Call] = {}
         self._read_messages = self._read_events = 0
-        self._known_files: set[Path] = set()
+        self._numbers = itertools.count()
         self._ended = threading.Event()
         directory.mkdir(parents=True)
         joined = directory / "certificate-and-key.pem"
@@ -126,10 +127,11 @@ class BaresipAi(Baresip):
         for message in messages[self._read_messages :]:
             self._take(message, now)
         self._read_messages = len(messages)
-        for path in sorted(self.recordings.glob("*-dec.wav")):
-            if path not in self._known_files and (call := self._newest(lambda c: c.released_at is None)):
-                self._known_files.add(path)
-                call.heard.append(_Heard(Recording(path)))
+        for path in sorted(self.recordings.glob("dump-*-dec.wav")):
+            if call := self._newest(lambda c: c.released_at is None):
+                # its name has the second alone, which the next call may begin in
+                own = path.rename(path.with_name(f"{next(self._numbers):04}-dec.wav"))
+                call.heard.append(_Heard(Recording(own)))
         for call in self._calls.values():
             for heard in call.heard if call.released_at is None else ():
                 heard.look(now)

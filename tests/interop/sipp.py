@@ -5,9 +5,7 @@ Written for SIPp 3.6.1 (Debian 12), which has RTP streams, and no TLS.
 
 from __future__ import annotations
 
-import errno
 import re
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -229,21 +227,17 @@ class Sipp(Program):
         command += ["-trace_err", "-error_file", str(directory / "errors.log"), *arguments]
         super().__init__("sipp", [*command, *([target] if target else [])], directory)
         if target is None:
-            kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
             try:
-                until("SIPp listens", lambda: self._is_taken(kind) or None, log=lambda: self.log)
+                until("SIPp listens", lambda: self._listens(transport) or None, log=lambda: self.log)
             except BaseException:
                 self.end()
                 raise
 
-    def _is_taken(self, kind: socket.SocketKind) -> bool:
+    def _listens(self, transport: str) -> bool:
+        # the kernel's own table: to try the port would take it away from SIPp for that moment
         assert self.process.poll() is None, f"SIPp ended\n{self.log}\n{self.errors}"
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
-                probe.bind((self.host, self.port))
-            except OSError as error:
-                return error.errno == errno.EADDRINUSE
-        return False
+        octets = "".join(f"{int(octet):02X}" for octet in reversed(self.host.split(".")))
+        return f" {octets}:{self.port:04X} " in Path(f"/proc/net/{transport}").read_text()
 
     @property
     def errors(self) -> str:
