@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: After a change of the call a mark may still be heard that was on its way, in the jitter buffer or the detector: the
 #: buffer holds up to 200 ms, the detector looks back 160 ms.
 SETTLE_S = 0.36
+#: How much later one end may tell of a codec than the other, in seconds.
+_AGREED_S = 1.0
 #: A digit and the pause after it, as pjsua sends them.
 DIGIT_S = 0.2
 
@@ -161,6 +163,18 @@ class Call:
     def codec(self) -> str | None:
         """What SDP agreed on."""
         return self.leg.codec or None
+
+    def settle_on(self, codecs: Collection[str]) -> None:
+        """Wait a moment for one of ``codecs``: two phones do not tell of one agreement at the same time."""
+        if (self.codec or "").upper() in codecs or self.is_over():
+            return
+        with contextlib.suppress(NeverCame):
+            self.leg.wait(
+                " or ".join(codecs),
+                lambda e: isinstance(e, MediaState) and (self.codec or "").upper() in codecs,
+                within=_AGREED_S,
+                since=time.monotonic(),
+            )
 
     @property
     def invite(self) -> Request | None:

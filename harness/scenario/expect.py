@@ -231,6 +231,8 @@ class Expect:
         """One of ``names``, as SDP spells them; any G.711 by default."""
         end = self._end
         assert isinstance(end, Call | SynthflowTalk)
+        if isinstance(end, Call):
+            end.settle_on(names or signalling.G711)
         seen = end.codec
         if seen is None and isinstance(end, SynthflowTalk):
             self._stage.add(
