@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
+from types import FrameType
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,7 +148,18 @@ def main(arguments: Sequence[str]) -> int:
     run = uuid.uuid4().hex
     with tempfile.TemporaryDirectory(prefix="interop-") as directory:
         junit = Path(directory) / "junit.xml"
-        command = [sys.executable, "-m", "pytest", str(ROOT / "tests" / "interop"), "-q", f"--junitxml={junit}"]
+        # should this process be killed outright, pytest is interrupted and ends what it started
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "INT",
+            sys.executable,
+            "-m",
+            "pytest",
+            str(ROOT / "tests" / "interop"),
+            "-q",
+            f"--junitxml={junit}",
+        ]
         command += [
             "-p",
             "no:cacheprovider",
@@ -174,16 +186,25 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
-    """pytest's exit code. Ctrl-C reaches it as well; it gets time to end what it started."""
+    """pytest's exit code. When this process is interrupted or terminated, pytest gets time to end what it started."""
+
+    def terminated(number: int, frame: FrameType | None) -> None:
+        process.send_signal(signal.SIGINT)  # Ctrl-C reaches it by itself, SIGTERM does not
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, terminated)
     try:
         return process.wait()
     except KeyboardInterrupt:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         try:
             process.wait(30)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             process.kill()
             process.wait()
         return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":
