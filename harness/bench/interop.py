@@ -17,7 +17,8 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -53,6 +54,15 @@ PROGRAMS = {
 #: Kamailio's TLS is a package, and a file, of its own.
 _TLS_MODULES = ("/usr/lib/*/kamailio/modules/tls.so", "/usr/lib/kamailio/modules/tls.so")
 
+_POLICY = Path("/usr/sbin/policy-rc.d")
+#: A server that does not answer costs seconds, another apt that is at work may have some minutes.
+_APT_OPTIONS = (
+    "-o=Acquire::Retries=1",
+    "-o=Acquire::http::Timeout=20",
+    "-o=Acquire::https::Timeout=20",
+    "-o=DPkg::Lock::Timeout=180",
+)
+
 
 def missing() -> list[str]:
     """The packages of programs that are not here."""
@@ -69,21 +79,43 @@ def install(packages: Sequence[str]) -> str | None:
     prefix = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
     if prefix and shutil.which("sudo") is None:
         return "only root can install, and there is no sudo"
-    # RUNLEVEL=1: Debian's invoke-rc.d then starts no daemon of the packages
-    environment = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"]
     print(f"interop: installing {' '.join(packages)}", flush=True)
-    for arguments in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
-        done = subprocess.run(
-            [*prefix, *environment, "apt-get", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            return f"apt-get {arguments[0]}: {' '.join(done.stdout.split()[-40:])}"
-    return None
+    apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", *_APT_OPTIONS]
+    with _no_daemons(prefix):
+        # an update that fails may still leave lists to install from, so that only the installation decides
+        told = ""
+        for arguments in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
+            done = subprocess.run(
+                [*apt, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            told += done.stdout
+    if done.returncode == 0:
+        return None
+    wrong = [line for line in told.splitlines() if line.startswith(("E: ", "W: ", "sudo: "))]
+    return " ".join(dict.fromkeys(wrong)) or f"apt-get ended with {done.returncode}"
+
+
+@contextmanager
+def _no_daemons(prefix: Sequence[str]) -> Iterator[None]:
+    """Keep the packages from starting daemons of their own, on ports that are fixed (Debian Policy 9.3.3.1).
+
+    A rule that is there already is left alone, and ours holds no longer than this process lives.
+    """
+    if _POLICY.exists():
+        yield
+        return
+    rule = f"#!/bin/sh\n# of make test-interop\nkill -0 {os.getpid()} && exit 101\nexit 0\n"
+    subprocess.run([*prefix, "tee", str(_POLICY)], input=rule.encode(), stdout=subprocess.DEVNULL, check=False)
+    subprocess.run([*prefix, "chmod", "755", str(_POLICY)], check=False)
+    try:
+        yield
+    finally:
+        subprocess.run([*prefix, "rm", "-f", str(_POLICY)], check=False)
 
 
 def version(name: str) -> str:
@@ -136,6 +168,7 @@ def sweep(run: str, patience_s: float = 10.0) -> list[int]:
 
 def main(arguments: Sequence[str]) -> int:
     """Install, run, count. ``arguments`` go to pytest."""
+    RESULT.unlink(missing_ok=True)  # it is of another run
     if packages := missing():
         problem = install(packages)
         if packages := missing():
