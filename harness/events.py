@@ -115,6 +115,8 @@ class RtpStatistics(Event):
     tx_lost: int  #: as the far end reports by RTCP
     tx_jitter_ms: float
     rtt_ms: float  #: by RTCP; 0.0 when none came
+    rx_bursts: int = 0  #: how often one or more packets in a row were lost
+    rx_burst_ms: float = 0.0  #: how long such a time without packets was, on average
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

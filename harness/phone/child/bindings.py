@@ -82,6 +82,9 @@ class CallListener(Protocol):
     def state_changed(self) -> None:
         """The call's state is another."""
 
+    def transport_opened(self, address: int) -> None:
+        """There is a media transport (``pjmedia_transport *``), not used yet."""
+
     def media_changed(self) -> None:
         """Media was negotiated."""
 
@@ -176,6 +179,12 @@ class Call(pj.Call):  # type: ignore[misc]
         """The call has another state."""
         if self.listener:
             self.listener.state_changed()
+
+    @_callback
+    def onCreateMediaTransport(self, prm: Any) -> None:
+        """RTP's sockets are open."""
+        if self.listener:
+            self.listener.transport_opened(int(prm.mediaTp))
 
     @_callback
     def onCallMediaState(self, prm: Any) -> None:

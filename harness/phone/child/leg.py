@@ -9,6 +9,8 @@ from harness.events import CallState, DtmfReceived, Event, MediaState, RtpStatis
 from harness.phone.child.attribution import UNKNOWN
 from harness.phone.child.bindings import Call, Headers, Refusal, misuse, parameters, pj, set_headers
 from harness.phone.child.media import LegMedia
+from harness.phone.child.native import Tap
+from harness.phone.child.reception import Reception
 from harness.phone.child.sip_log import LoggedMessage, read_text
 from harness.phone.protocol import FAREWELL_SECONDS
 
@@ -61,6 +63,7 @@ class CallLeg:
         self._hung_up = False
         self._far_crypto = False  # the far end's last SDP has a key (RFC 4568); over RTP/AVP as well
         self._stream = -1  # index of the audio stream, -1 without media
+        self._tap = Tap()
         self._host.begins(self)
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
@@ -205,21 +208,24 @@ class CallLeg:
         statistics = self.call.getStreamStat(self._stream)
         rtcp = statistics.rtcp
         sent, received = rtcp.txStat, rtcp.rxStat
-        sent_jitter, received_jitter, rtt = sent.jitterUsec, received.jitterUsec, rtcp.rttUsec
+        sent_jitter, rtt = sent.jitterUsec, rtcp.rttUsec
+        reception = self._tap.reception or Reception()
         self.emit(
             RtpStatistics,
             tx_packets=sent.pkt,
             tx_bytes=sent.bytes,
             rx_packets=received.pkt,
             rx_bytes=received.bytes,
-            rx_lost=received.loss,
+            rx_lost=reception.lost,
             rx_discarded=received.discard,
-            rx_reordered=received.reorder,
-            rx_duplicated=received.dup,
-            rx_jitter_ms=received_jitter.mean / 1000,
+            rx_reordered=reception.reordered,
+            rx_duplicated=reception.duplicated,
+            rx_jitter_ms=reception.jitter_ms,
             tx_lost=sent.loss,
             tx_jitter_ms=sent_jitter.mean / 1000,
             rtt_ms=rtt.last / 1000,
+            rx_bursts=reception.bursts,
+            rx_burst_ms=reception.burst_ms,
         )
         return True
 
@@ -269,6 +275,10 @@ class CallLeg:
     def finished(self, now: float) -> bool:
         """Whether nothing is left to wait for: the far end knows, and the recordings are whole."""
         return now >= self._gives_up_at or (self.settled and self.media.is_saved)
+
+    def transport_opened(self, address: int) -> None:
+        """Count what comes in by it."""
+        self._tap = self._host.endpoint.native.taps.put(address)
 
     def media_changed(self) -> None:
         """Media was negotiated: connect it, and tell what it is."""

@@ -1,17 +1,23 @@
 """What pjsua2 has no word for, by pjproject's C functions, which the wheel exports.
 
-Only functions of the public headers are called (pjproject 2.15), and one internal one, ``pjsua_init_tpselector``.
+Only functions and structures of the public headers are used (pjproject 2.15), and one internal function,
+``pjsua_init_tpselector``.
 """
 
 from __future__ import annotations
 
 import ctypes
+import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from harness.phone.child.reception import Reception
 
 _TELEPHONE_EVENT_FLAG: Final = 0  # PJMEDIA_ENDPT_HAS_TELEPHONE_EVENT_FLAG
 _NO_LOOP: Final = 1  # PJMEDIA_FILE_NO_LOOP
 _DESTROY_SOCKET: Final = 2  # PJSIP_UDP_TRANSPORT_DESTROY_SOCKET
+_ATTACH: Final = 12  # attach2 in pjmedia_transport_op, the last of its functions
+_RTP_HEADER: Final = 12
 
 
 class _Selector(ctypes.Structure):
@@ -26,11 +32,111 @@ class _Text(ctypes.Structure):
     _fields_ = (("ptr", ctypes.c_char_p), ("slen", ctypes.c_ssize_t))
 
 
+class _Address(ctypes.Structure):
+    """``pj_sockaddr``."""
+
+    _fields_ = (("words", ctypes.c_uint32 * 7),)
+
+
+class _Arrival(ctypes.Structure):
+    """``pjmedia_tp_cb_param``, as far as it is read."""
+
+    _fields_ = (("user_data", ctypes.c_void_p), ("packet", ctypes.c_void_p), ("size", ctypes.c_ssize_t))
+
+
+class _Attachment(ctypes.Structure):
+    """``pjmedia_transport_attach_param``."""
+
+    _fields_ = (
+        ("stream", ctypes.c_void_p),
+        ("media_type", ctypes.c_int),
+        ("rtp_address", _Address),
+        ("rtcp_address", _Address),
+        ("address_length", ctypes.c_uint),
+        ("user_data", ctypes.c_void_p),
+        ("on_rtp_1", ctypes.c_void_p),
+        ("on_rtcp", ctypes.c_void_p),
+        ("on_rtp", ctypes.c_void_p),
+    )
+
+
+class _Operations(ctypes.Structure):
+    """``pjmedia_transport_op``."""
+
+    _fields_ = (("functions", ctypes.c_void_p * (_ATTACH + 1)),)
+
+
+class _MediaTransport(ctypes.Structure):
+    """``pjmedia_transport``, as far as it is used."""
+
+    _fields_ = (("name", ctypes.c_char * 32), ("type", ctypes.c_int), ("operations", ctypes.POINTER(_Operations)))
+
+
+_ON_RTP = ctypes.CFUNCTYPE(None, ctypes.POINTER(_Arrival))
+_ATTACHES = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_MediaTransport), ctypes.POINTER(_Attachment))
+
+
+class Tap:
+    """Shows each RTP packet of a call's media transport to a :class:`Reception`, before pjmedia gets it."""
+
+    def __init__(self) -> None:
+        self.reception: Reception | None = None  #: of the stream that the transport carries now
+
+
+class Taps:
+    """Puts taps on media transports: their function ``attach2`` is exchanged for one that hooks itself in.
+
+    What is kept of ended calls is overwritten when their addresses come again.
+    """
+
+    def __init__(self) -> None:
+        self._taps: dict[int, Tap] = {}  # by the address of the transport
+        self._streams: dict[int, tuple[Any, Reception]] = {}  # by the callback's user data: whose it was
+        self._tables: dict[int, _Operations] = {}  # by the address of the table they stand for
+        self._originals: dict[int, Any] = {}  # by the address of a table of ours: the attach2 behind it
+        # Any thread may be inside these two at any time, so they stay as long as the process.
+        self._attaches, self._arrives = _ATTACHES(self._attach), _ON_RTP(self._arrive)
+
+    def put(self, address: int) -> Tap:
+        """A tap on the transport (``pjmedia_transport *``) that a call is about to use."""
+        transport = _MediaTransport.from_address(address)
+        operations = ctypes.addressof(transport.operations.contents)
+        if operations not in self._originals:
+            transport.operations = ctypes.pointer(self._tables.get(operations) or self._table(operations))
+        tap = self._taps[address] = Tap()
+        return tap
+
+    def _table(self, original: int) -> _Operations:
+        table = _Operations.from_buffer_copy(_Operations.from_address(original))
+        self._originals[ctypes.addressof(table)] = _ATTACHES(table.functions[_ATTACH])
+        table.functions[_ATTACH] = ctypes.cast(self._attaches, ctypes.c_void_p).value
+        self._tables[original] = table
+        return table
+
+    def _attach(self, transport: Any, attachment: Any) -> int:
+        asked = attachment.contents
+        if asked.on_rtp:
+            reception = Reception()
+            self._taps[ctypes.addressof(transport.contents)].reception = reception
+            self._streams[asked.user_data] = (_ON_RTP(asked.on_rtp), reception)
+            asked.on_rtp = ctypes.cast(self._arrives, ctypes.c_void_p).value
+        attach = self._originals[ctypes.addressof(transport.contents.operations.contents)]
+        return int(attach(transport, attachment))
+
+    def _arrive(self, arrival: Any) -> None:
+        packet = arrival.contents
+        onward, reception = self._streams[packet.user_data]
+        if packet.size >= _RTP_HEADER:
+            reception.take(time.monotonic(), ctypes.string_at(packet.packet, _RTP_HEADER))
+        onward(arrival)
+
+
 class Native:
     """pjproject's library; ``path`` is the extension module's file."""
 
     def __init__(self, path: str) -> None:
         library = self._library = ctypes.CDLL(path)
+        self.taps = Taps()
         pointer = ctypes.c_void_p
         library.pjsua_get_pjmedia_endpt.restype = pointer
         library.pjmedia_endpt_set_flag.argtypes = (pointer, ctypes.c_int, pointer)

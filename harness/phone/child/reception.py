@@ -1,0 +1,127 @@
+"""What of an RTP stream arrived, counted as RFC 3550 has it: each source apart, and each run of its sequence numbers.
+
+pjmedia counts one sequence whatever the SSRC says. Where an SBC puts another party on the line (after a transfer, on
+hold), the new source's numbers begin anywhere (RFC 3550 section 5.1), and pjmedia takes the distance for loss.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+#: RFC 3550 appendix A.1.
+MAX_DROPOUT: Final = 3000
+MAX_MISORDER: Final = 100
+#: Nobody sends more packets of speech a second (RFC 3551 section 4.2: 20 ms each by default, 10 ms at times).
+_MOST_A_SECOND: Final = 100
+
+_RTCP: Final = range(64, 96)  # as payload types; it may come to the same port (RFC 5761 section 4)
+_HEADER = struct.Struct("!BBHII")
+_MODULUS: Final = 1 << 16
+
+
+class Reception:
+    """One leg's incoming stream. ``rate`` is the RTP clock's (8000 for G.711, and for G.722 by RFC 3551 section 4.5.2)."""
+
+    def __init__(self, rate: int = 8000) -> None:
+        self.rate = rate
+        self.reordered = self.duplicated = 0
+        self.bursts = 0  #: gaps of one packet or more
+        self.sources = 0  #: how often another source, or another run of the same one, took over; the first counts
+        self._ssrc = -1
+        self._base = self._highest = 0  # of the run, the latter extended over its 16 bits
+        self._received = 0
+        self._at = 0.0
+        self._lost_before = 0  # in runs that have ended
+        self._next: tuple[int, int] | None = None  # what would make a run of a packet that fits into none
+        self._last: tuple[int, float] | None = None  # timestamp of the last packet, and when it came
+        self._jitter = self._jitters = 0.0
+        self._measured = 0
+        self._missing_ms = 0.0
+
+    def take(self, at: float, packet: bytes) -> None:
+        """A packet arrived at monotonic time ``at``; its first twelve octets are enough. What is no RTP is left out."""
+        if len(packet) < _HEADER.size or packet[0] >> 6 != 2 or packet[1] & 0x7F in _RTCP:
+            return
+        _, _, sequence, timestamp, ssrc = _HEADER.unpack_from(packet)
+        if not self.sources:
+            self._begin(ssrc, sequence, received=1)
+        elif ssrc != self._ssrc:
+            if not self._begins(ssrc, sequence):
+                return
+        else:
+            ahead = (sequence - self._highest) % _MODULUS
+            if ahead == 0:
+                self.duplicated += 1
+                return
+            if ahead > _MODULUS - MAX_MISORDER:
+                self.reordered += 1
+                self._received += 1
+                return
+            if ahead <= self._permissible(at):
+                self._highest += ahead
+                self._received += 1
+                if ahead > 1:
+                    self._gap(timestamp, ahead)
+            elif not self._begins(ssrc, sequence):
+                return
+        self._at = at
+        self._measure(at, timestamp)
+
+    @property
+    def lost(self) -> int:
+        """Packets expected and not received, over all runs (RFC 3550 appendix A.3)."""
+        return self._lost_before + self._lost_now
+
+    @property
+    def burst_ms(self) -> float:
+        """How long a gap was, on average."""
+        return self._missing_ms / self.bursts if self.bursts else 0.0
+
+    @property
+    def jitter_ms(self) -> float:
+        """The interarrival jitter (RFC 3550 appendix A.8), its mean over all packets."""
+        return 1000 * self._jitters / self._measured if self._measured else 0.0
+
+    @property
+    def _lost_now(self) -> int:
+        return max(0, self._highest - self._base + 1 - self._received) if self.sources else 0
+
+    def _permissible(self, at: float) -> int:
+        # The RFC allows a gap of a minute whenever it shows; one that is longer than the time that passed is none.
+        return min(MAX_DROPOUT, MAX_MISORDER + int((at - self._at) * _MOST_A_SECOND))
+
+    def _begins(self, ssrc: int, sequence: int) -> bool:
+        """Whether a packet out of any run begins one: the second in sequence does (RFC 3550 appendix A.1)."""
+        if self._next != (ssrc, sequence):
+            self._next = (ssrc, (sequence + 1) % _MODULUS)
+            return False
+        self._begin(ssrc, sequence - 1, received=2)
+        return True
+
+    def _begin(self, ssrc: int, base: int, received: int) -> None:
+        self._lost_before += self._lost_now
+        self.sources += 1
+        self._ssrc, self._base, self._highest = ssrc, base, base + received - 1
+        self._received = received
+        self._next = self._last = None
+        self._jitter = 0.0
+
+    def _gap(self, timestamp: int, ahead: int) -> None:
+        self.bursts += 1
+        if self._last is not None:
+            self._missing_ms += 1000 * _apart(self._last[0], timestamp) / self.rate * (ahead - 1) / ahead
+
+    def _measure(self, at: float, timestamp: int) -> None:
+        before, self._last = self._last, (timestamp, at)
+        if before is None or before[0] == timestamp:  # the packets of one digit share a timestamp (RFC 4733)
+            return
+        difference = abs((at - before[1]) - _apart(before[0], timestamp) / self.rate)
+        self._jitter += (difference - self._jitter) / 16
+        self._jitters += self._jitter
+        self._measured += 1
+
+
+def _apart(earlier: int, later: int) -> int:
+    """From one timestamp to another, over the turn of 32 bits."""
+    return (later - earlier + (1 << 31)) % (1 << 32) - (1 << 31)

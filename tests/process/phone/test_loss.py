@@ -1,0 +1,120 @@
+"""What a softphone counts of RTP that another party comes into: an SBC that changes the source of what it sends."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from harness.audio import g711, marks
+from harness.events import MarkHeard, RtpStatistics
+from harness.phone.phone import Leg
+from harness.sip.message import Message, Request, Response
+from harness.sip.sdp import Description
+from tests.process.phone.conftest import Desk, fresh_address
+
+FRAME = 160
+ANSWER = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+
+
+class Sbc:
+    """Answers one call, and sends what RTP it is told to: numbers, timestamps and sources are the test's affair."""
+
+    def __init__(self, host: str) -> None:
+        self.sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        for sock in (self.sip, self.rtp):
+            sock.bind((host, 0))
+            sock.settimeout(5.0)
+        self.host = host
+        self.address = f"{host}:{self.sip.getsockname()[1]}"
+        self._to = ("", 0)
+
+    def answer(self) -> None:
+        invite = self._request("INVITE")
+        to = Description.parse(invite.body).rtp
+        assert to is not None
+        self._to = to
+        body = ANSWER.format(host=self.host, port=self.rtp.getsockname()[1]).encode()
+        self._respond(invite, body)
+        self._request("ACK")
+
+    def say_goodbye(self) -> None:
+        self._respond(self._request("BYE"), b"")
+
+    def send(self, mark: int, ssrc: int, first: int, count: int, leave_out: range = range(0)) -> None:
+        """``count`` packets of a mark, 20 ms each, numbered from ``first``."""
+        period = np.rint(marks.waveform(mark, 8000) * 32767).astype(np.int16)
+        voice = g711.encode_ulaw(np.resize(period, count * FRAME))
+        began = time.monotonic()
+        for number in range(count):
+            time.sleep(max(0.0, began + number * 0.02 - time.monotonic()))
+            if number not in leave_out:
+                header = struct.pack("!BBHII", 0x80, 0, (first + number) & 0xFFFF, number * FRAME, ssrc)
+                self.rtp.sendto(header + voice[number * FRAME : (number + 1) * FRAME], self._to)
+
+    def _request(self, method: str) -> Request:
+        while True:
+            data, self._peer = self.sip.recvfrom(65536)
+            message = Message.parse(data) if data.strip() else None
+            if isinstance(message, Request) and message.method == method:
+                return message
+
+    def _respond(self, request: Request, body: bytes) -> None:
+        headers = [("Contact", f"<sip:sbc@{self.address}>")] + [("Content-Type", "application/sdp")] * bool(body)
+        answer = Response.to_request(request, 200, tag="sbc", headers=headers, body=body)
+        self.sip.sendto(answer.serialize(), self._peer)
+
+    def close(self) -> None:
+        self.sip.close()
+        self.rtp.close()
+
+
+@pytest.fixture
+def sbc() -> Iterator[Sbc]:
+    with contextlib.closing(Sbc(fresh_address())) as sbc:
+        yield sbc
+
+
+def called(lease: Desk, sbc: Sbc) -> Leg:
+    leg = lease("caller", codecs=("PCMU",)).dial(f"sip:+12065550100@{sbc.address}")
+    sbc.answer()
+    leg.wait_state("confirmed", 5)
+    return leg
+
+
+def ended(leg: Leg, sbc: Sbc) -> RtpStatistics:
+    """The last counters of a call."""
+    leg.hangup()
+    sbc.say_goodbye()
+    leg.wait_closed(5)
+    return [event for event in leg.events if isinstance(event, RtpStatistics)][-1]
+
+
+def heard(leg: Leg) -> set[int]:
+    return {event.mark for event in leg.events if isinstance(event, MarkHeard)}
+
+
+@pytest.mark.parametrize("second", [0x2222, 0x1111], ids=["new-source", "same-source"])
+def test_another_party_on_the_line_is_no_loss(lease: Desk, sbc: Sbc, second: int) -> None:
+    """The distance is one that RFC 3550 appendix A.1 would permit as a gap, had there been time for it."""
+    leg = called(lease, sbc)
+    sbc.send(10, 0x1111, first=60_000, count=60)
+    sbc.send(20, second, first=61_012, count=60)
+    told = ended(leg, sbc)
+    assert (told.rx_packets, told.rx_lost) == (120, 0)
+    assert told.rx_jitter_ms < 20.0
+    assert heard(leg) == {10, 20}
+
+
+def test_packets_that_are_missing_are_counted(lease: Desk, sbc: Sbc) -> None:
+    leg = called(lease, sbc)
+    sbc.send(10, 0x1111, first=65_500, count=80, leave_out=range(40, 47))
+    told = ended(leg, sbc)
+    assert (told.rx_packets, told.rx_lost, told.rx_bursts) == (73, 7, 1)
+    assert told.rx_burst_ms == pytest.approx(140.0)

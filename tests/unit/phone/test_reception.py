@@ -1,0 +1,115 @@
+"""Packets lost, by RFC 3550: what counts as a gap, and what as another source, or a sender that began anew."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+import pytest
+
+from harness.phone.child.reception import MAX_DROPOUT, Reception
+
+FRAME_S = 0.02
+
+
+class Wire:
+    """Sends packets to a reception, one each 20 ms."""
+
+    def __init__(self) -> None:
+        self.reception = Reception()
+        self.now = 100.0
+
+    def send(self, ssrc: int, sequences: Iterable[int], *, late: float = 0.0) -> None:
+        for sequence in sequences:
+            header = struct.pack("!BBHII", 0x80, 0, sequence & 0xFFFF, (sequence * 160) & 0xFFFFFFFF, ssrc)
+            self.reception.take(self.now + late, header)
+            self.now += FRAME_S
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+def test_a_stream_without_gaps_over_the_turn_of_its_numbers(wire: Wire) -> None:
+    wire.send(1, range(65000, 67000))
+    assert (wire.reception.lost, wire.reception.reordered, wire.reception.duplicated) == (0, 0, 0)
+    assert wire.reception.jitter_ms == pytest.approx(0.0, abs=1e-6)
+
+
+def test_gaps_are_lost_packets(wire: Wire) -> None:
+    wire.send(1, range(100))
+    wire.now += 5 * FRAME_S
+    wire.send(1, range(105, 200))
+    assert wire.reception.lost == 5
+    assert wire.reception.bursts == 1
+    assert wire.reception.burst_ms == pytest.approx(100.0)
+
+
+def test_what_comes_late_or_twice_is_not_lost(wire: Wire) -> None:
+    wire.send(1, [1, 2, 4, 3, 5, 5, 6])
+    assert (wire.reception.lost, wire.reception.reordered, wire.reception.duplicated) == (0, 1, 1)
+
+
+@pytest.mark.parametrize("distance", [-30_000, -952, -1, 0, 1, 50, 952, MAX_DROPOUT - 1, 30_000])
+def test_another_source_begins_where_it_likes(wire: Wire, distance: int) -> None:
+    """After a transfer the agent's phone is heard in the AI's place: a new SSRC (RFC 3550 section 8)."""
+    wire.send(1, range(5000, 5128))
+    wire.send(2, range(5128 + distance, 5256 + distance))
+    assert wire.reception.lost == 0
+    assert wire.reception.sources == 2
+
+
+@pytest.mark.parametrize("distance", [-30_000, 200, 952, MAX_DROPOUT - 1, 30_000])
+def test_a_sender_that_began_anew_has_lost_nothing(wire: Wire, distance: int) -> None:
+    """An SBC that keeps its SSRC and hands on another party's numbers: more than could have been sent meanwhile."""
+    wire.send(1, range(5000, 5128))
+    wire.send(1, range(5128 + distance, 5256 + distance))
+    assert wire.reception.lost == 0
+    assert wire.reception.sources == 2
+
+
+def test_a_long_silence_on_the_way_is_loss_in_full(wire: Wire) -> None:
+    wire.send(1, range(100))
+    wire.now += 1000 * FRAME_S
+    wire.send(1, range(1100, 1200))
+    assert wire.reception.lost == 1000
+
+
+def test_a_source_that_comes_back_lost_nothing_while_another_was_heard(wire: Wire) -> None:
+    """Ringback or music of the platform in between: what the first one sent meanwhile was not for us."""
+    wire.send(1, range(100))
+    wire.send(2, range(7000, 7100))
+    wire.send(1, range(200, 300))
+    assert wire.reception.lost == 0
+    assert wire.reception.sources == 3
+
+
+def test_loss_before_and_after_a_change_is_added(wire: Wire) -> None:
+    wire.send(1, [*range(50), *range(53, 100)])
+    wire.send(2, [*range(900, 950), *range(954, 1000)])
+    assert wire.reception.lost == 3 + 4
+
+
+def test_a_stray_packet_changes_nothing(wire: Wire) -> None:
+    wire.send(1, range(50))
+    wire.send(2, [4711])
+    wire.send(1, range(50, 100))
+    assert (wire.reception.lost, wire.reception.sources) == (0, 1)
+
+
+def test_what_is_no_rtp_is_left_out(wire: Wire) -> None:
+    for packet in (b"", b"\r\n\r\n", bytes(12), b"\x80\xc8" + bytes(26)):
+        wire.reception.take(1.0, packet)
+    assert wire.reception.sources == 0
+    assert wire.reception.lost == 0
+
+
+def test_jitter_is_that_of_each_source(wire: Wire) -> None:
+    for number in range(200):
+        wire.send(1, [number], late=0.005 * (number % 2))
+    assert wire.reception.jitter_ms == pytest.approx(5.0, rel=0.1)
+    steady = Wire()
+    steady.send(1, range(100))
+    steady.send(2, range(40_000, 40_100))
+    assert steady.reception.jitter_ms == pytest.approx(0.0, abs=1e-6)
