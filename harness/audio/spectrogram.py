@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from html import escape
 from typing import Final
 
@@ -27,6 +27,8 @@ _FLOOR_DB, _TOP_DB = -95.0, -25.0  # of a bin, in dBov: what is black and what i
 _HEIGHT: Final = 128  #: pixels of the spectrogram, one a bin (31 Hz)
 _LANE: Final = 16  #: pixels of the line of spans above it
 _LEFT, _BELOW = 44, 18
+_PIXELS_A_SECOND, _NARROWEST, _WIDEST = 300, 360, 1100
+_WRONG: Final = "#d92d20"
 _COLOURS: Final = {
     "mark": "#1a9850",
     "speech": "#4575b4",
@@ -43,32 +45,41 @@ _COLOURS: Final = {
 
 
 def spectrogram_svg(
-    samples: NDArray[np.int16], rate: int = SAMPLE_RATE, spans: Iterable[Span] = (), title: str = ""
+    samples: NDArray[np.int16],
+    rate: int = SAMPLE_RATE,
+    spans: Iterable[Span] = (),
+    title: str = "",
+    *,
+    wrong: Collection[str] = (),
 ) -> str:
     """An SVG image of a recording; ``spans`` (as :func:`harness.audio.classify.classify` gives them) stand above it.
 
-    Silence is not drawn. The width follows the length: 100 pixels a second, 1200 at most.
+    Spans whose ``detail`` is in ``wrong`` should not be there, and are red.
+    Silence is not drawn. The width follows the length: 300 pixels a second, 360 at least and 1100 at most.
     """
     audio = resample(samples, rate, SAMPLE_RATE)
     seconds = max(len(audio) / SAMPLE_RATE, 0.1)
     picture = _picture(audio)
-    columns = picture.shape[1]
     png = base64.b64encode(_png(picture)).decode("ascii")
-    width, height = _LEFT + columns + 8, _LANE + _HEIGHT + _BELOW
-    scale = columns / seconds
+    across = round(min(max(_PIXELS_A_SECOND * seconds, _NARROWEST), _WIDEST))
+    width, height = _LEFT + across + 8, _LANE + _HEIGHT + _BELOW
+    scale = across / seconds
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="spectrogram" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" '
         'font-family="sans-serif" font-size="10" role="img">',
         f"<title>{escape(title)}</title>" if title else "",
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
-        f'<image x="{_LEFT}" y="{_LANE}" width="{columns}" height="{_HEIGHT}" preserveAspectRatio="none" '
+        f'<image x="{_LEFT}" y="{_LANE}" width="{across}" height="{_HEIGHT}" preserveAspectRatio="none" '
         f'href="data:image/png;base64,{png}"/>',
     ]
     for khz in (1, 2, 3):
         y = _LANE + _HEIGHT * (1 - khz / 4)
         parts.append(f'<text x="{_LEFT - 4}" y="{y + 3:.0f}" text-anchor="end">{khz} kHz</text>')
     step = next(
-        step for step in (0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800) if seconds / step <= 12 or step == 1800
+        step
+        for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
+        if seconds / step <= 12 or step == 1800
     )
     at = 0.0
     while at <= seconds:
@@ -78,14 +89,14 @@ def spectrogram_svg(
             f'<text x="{x:.1f}" y="{height - 4}" text-anchor="middle">{at:g} s</text>'
         )
         at += step
-    parts += [_span(span, scale) for span in spans if span.kind in _COLOURS]
+    parts += [_span(span, scale, span.detail in wrong) for span in spans if span.kind in _COLOURS]
     parts.append("</svg>")
     return "".join(parts)
 
 
-def _span(span: Span, scale: float) -> str:
+def _span(span: Span, scale: float, wrong: bool) -> str:
     x, width = _LEFT + span.began * scale, max(1.0, (span.ended - span.began) * scale)
-    colour = _COLOURS[span.kind]
+    colour = _WRONG if wrong else _COLOURS[span.kind]
     words = escape(f"{span.kind} {span.detail}".strip() if span.kind != "mark" else span.detail)
     said = f"{words}: {span.began:.2f} to {span.ended:.2f} s"
     label = escape(span.detail) if span.kind in ("mark", "dtmf") else span.kind

@@ -13,7 +13,7 @@ nothing could be observed would read "100 %".
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,11 +33,14 @@ from allure_commons.model2 import (
 from allure_commons.types import LabelType, LinkType, Severity
 from allure_commons.utils import md5
 from allure_pytest.listener import AllureListener
+from markupsafe import Markup
 
-from harness.report import ladder, pcap, sound, tables, timeline
-from harness.report.evidence import CaseEvidence, Recording, Step
+from harness.report import ladder, pcap, tables, timeline
+from harness.report.evidence import CaseEvidence, Step
+from harness.report.hearing import COLUMNS, figures, hearings
+from harness.report.html import environment
 from harness.report.junit import NEVER_RAN
-from harness.report.markup import printable, xml
+from harness.report.markup import printable
 from harness.verdict import Verdict
 
 #: The label that ties a result to its case's directory.
@@ -210,7 +213,7 @@ def _attach(attach: _Attacher, evidence: CaseEvidence) -> None:
     if evidence.legs:
         attach.data("Marks heard", timeline.svg(evidence), "image/svg+xml", "svg")
     if evidence.recordings:
-        attach.data("Listen", _players(evidence.recordings), "text/html", "html")
+        attach.data("Seen and heard", _listen(evidence), "text/html", "html")
     for leg in dict.fromkeys(message.event.leg or message.event.phone for message in evidence.messages):
         attach.data(f"SIP of {leg}", printable(tables.messages_text(evidence, leg)), "text/plain", "txt")
     if evidence.findings:
@@ -233,18 +236,13 @@ def _attach(attach: _Attacher, evidence: CaseEvidence) -> None:
         attach.data("Notes", printable(notes), "text/plain", "txt")
 
 
-def _players(recordings: Iterable[Recording]) -> str:
-    """A page with a player for what each leg received; what it sent is what another leg, or the far end, received."""
-    parts = [
-        "<!doctype html><meta charset=utf-8><title>Listen</title>"
-        "<style>body{font:14px system-ui,sans-serif;margin:12px}figure{margin:0 0 14px}figcaption{margin:0 0 4px}"
-        "audio{width:100%;max-width:520px}</style>"
+def _listen(evidence: CaseEvidence) -> str:
+    """A page with what each leg received; what it sent is what another leg, or the far end, received."""
+    legs = [
+        {"name": hearing.leg, "picture": Markup(hearing.picture), "player": hearing.player, "wavs": ()}
+        for hearing in hearings(evidence)
     ]
-    for recording in recordings:
-        uri = sound.data_uri(recording.received) if recording.received else None
-        player = f'<audio controls preload="metadata" src="{uri}"></audio>' if uri else "nothing was received"
-        parts.append(f"<figure><figcaption>{xml(recording.leg)} received</figcaption>{player}</figure>")
-    return "".join(parts)
+    return environment().get_template("listen.html.j2").render(legs=legs, quality=figures(evidence), columns=COLUMNS)
 
 
 def _step(evidence: CaseEvidence, step: Step) -> TestStepResult:

@@ -19,9 +19,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report import ladder, sound, tables, timeline
+from harness.report import ladder, tables, timeline
 from harness.report.evidence import CaseEvidence, Message
 from harness.report.flow import sdp_summary
+from harness.report.hearing import COLUMNS, Hearing, figures, hearings
 from harness.report.history import Run
 from harness.report.junit import NEVER_RAN
 from harness.report.markup import printable
@@ -50,13 +51,6 @@ def environment() -> Environment:
     found.filters["seconds"] = lambda value: f"{value:.2f} s"
     found.filters["slug"] = lambda value: str(value).replace(" ", "-")
     return found
-
-
-@dataclass(frozen=True)
-class _Player:
-    leg: str
-    uri: str | None
-    wavs: tuple[tuple[str, str], ...]  #: what it is, and where, seen from the report
 
 
 @dataclass(frozen=True)
@@ -192,7 +186,9 @@ def _detail(key: str, case: CaseEvidence, home: Path) -> str:
             findings=case.findings,
             ladder=Markup(ladder.svg(case, anchors=f"{key}-")) if case.messages else None,
             timeline=Markup(timeline.svg(case)) if case.legs else None,
-            players=_players(case, home),
+            legs=[_leg(hearing, home) for hearing in hearings(case)],
+            quality=figures(case) if case.legs else [],
+            columns=COLUMNS,
             rtp=tables.rtp(case) if case.statistics else [],
             messages=[_message(case, message) for message in case.messages],
             records=[(record, json.dumps(record.record, indent=1, ensure_ascii=False)) for record in case.far_end],
@@ -218,18 +214,14 @@ def _message(case: CaseEvidence, message: Message) -> dict[str, Any]:
     }
 
 
-def _players(case: CaseEvidence, home: Path) -> list[_Player]:
-    found = []
-    for recording in case.recordings:
-        files = (("received", recording.received), ("sent", recording.sent))
-        found.append(
-            _Player(
-                recording.leg,
-                sound.data_uri(recording.received) if recording.received else None,
-                tuple((what, _link(path, home)) for what, path in files if path),
-            )
-        )
-    return found
+def _leg(hearing: Hearing, home: Path) -> dict[str, Any]:
+    files = (("received", hearing.recording.received), ("sent", hearing.recording.sent))
+    return {
+        "name": hearing.leg,
+        "picture": Markup(hearing.picture),
+        "player": hearing.player,
+        "wavs": [(what, _link(path, home)) for what, path in files if path],
+    }
 
 
 def _link(path: Path, home: Path) -> str:

@@ -31,8 +31,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import HarnessError, MistakeError, ResourceError
-from harness.report import allure, allure_report, history, html, junit, signoff, sound
+from harness.report import allure, allure_report, history, html, junit, signoff
 from harness.report.evidence import CaseEvidence
+from harness.report.hearing import hearings
 from harness.report.mask import mask_name, mask_plain
 from harness.report.recorder import CASE
 from harness.report.summary import Summary, latest, summarise
@@ -191,10 +192,9 @@ def _finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> 
 
 
 def _encode(cases: Sequence[CaseEvidence]) -> None:
-    """Make the recordings playable, on all cores: libsndfile releases the interpreter's lock while it works."""
-    wavs = [r.received for case in cases for r in case.recordings if r.received]
+    """Draw the recordings and make them playable, on all cores: libsndfile and numpy release the interpreter's lock."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(sound.data_uri, wavs))
+        list(pool.map(hearings, cases))
 
 
 def _allure(

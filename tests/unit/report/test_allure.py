@@ -236,9 +236,9 @@ class TestOfACaseAllureNeverHeardOf:
         allure.write_lost(CaseEvidence.read(samples.failed(tmp_path / "case", sound=True)), tmp_path / "results")
         (result,) = results(tmp_path / "results").values()
         found = attachments(result)
-        page = (tmp_path / "results" / found["Listen"]["source"]).read_text()
+        page = (tmp_path / "results" / found["Seen and heard"]["source"]).read_text()
 
-        assert page.count('<audio controls preload="metadata" src="data:audio/mpeg;base64,') == 2
+        assert page.count('<audio controls preload="none" src="data:audio/mpeg;base64,') == 2
         assert "<script" not in page
         for name in (
             "WAV received by caller.1",
