@@ -178,8 +178,9 @@ class TransportLayer:
         """The flow a response takes (RFC 3261 section 18.2.2, RFC 3581 section 4)."""
         via = response.via
         if isinstance(flow, UdpFlow):
-            # The request came from flow.remote; without rport, the answer goes to the port of sent-by.
-            port = flow.remote[1] if "rport" in via.params else via.sent_by[1]
+            # The request came from flow.remote; without rport, the answer goes to the port of sent-by, or to 5060,
+            # whatever transport the Via names.
+            port = flow.remote[1] if "rport" in via.params else via.port or 5060
             return flow.to((flow.remote[0], port))
         if flow.is_open:
             return flow
