@@ -15,11 +15,12 @@ changes anything (a REGISTER without Contact only asks for the bindings, RFC 326
 ``nat``          the router in between, by STUN
 ``api``          Synthflow's API and its token
 ``run``          all of them at once
+``port``         one port alone, asked when calls over it have failed
 ===============  ========================================================================
 """
 
-from harness.preflight.lines import Line, Report, Status
+from harness.preflight.lines import Line, Look, Report, Status
 from harness.preflight.run import of_file, run, variables
 from harness.preflight.table import show
 
-__all__ = ["Line", "Report", "Status", "of_file", "run", "show", "variables"]
+__all__ = ["Line", "Look", "Report", "Status", "of_file", "run", "show", "variables"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.deployment import PhoneEntry, Trunk
-from harness.preflight.lines import REGISTRATION, Line, failed, ok, warning
+from harness.preflight.lines import REGISTRATION, Line, Look, failed, ok, warning
 from harness.preflight.probes import Place, Probing
 from harness.preflight.wire import Outcome, exchange
 from harness.sip.digest import Credentials
@@ -16,7 +16,7 @@ async def phone_line(probing: Probing, name: str, phone: PhoneEntry, place: Plac
     username = phone.username or phone.aor_user
     credentials = Credentials(username, password) if password is not None else None
     outcome = await exchange(probing, place, "REGISTER", phone.aor_user, account.domain, credentials)
-    return _line(f"registration of {name}", f"phones.{name}", username, outcome)
+    return _line(name, f"phones.{name}", username, outcome)
 
 
 async def trunk_line(probing: Probing, trunk: Trunk, place: Place, domain: str) -> Line:
@@ -25,10 +25,11 @@ async def trunk_line(probing: Probing, trunk: Trunk, place: Place, domain: str) 
     username = trunk.username or ""
     credentials = Credentials(username, password) if password is not None else None
     outcome = await exchange(probing, place, "REGISTER", username, domain, credentials)
-    return _line(f"registration of trunk {trunk.name}", f"trunks.{trunk.name}", username, outcome)
+    return _line(f"trunk {trunk.name}", f"trunks.{trunk.name}", username, outcome)
 
 
-def _line(name: str, where: str, username: str, outcome: Outcome) -> Line:
+def _line(whose: str, where: str, username: str, outcome: Outcome) -> Line:
+    name = Look.REGISTRATION, whose
     realm = f" (realm {outcome.challenged_by})" if outcome.challenged_by else ""
     response = outcome.response
     if response is None:
@@ -37,18 +38,18 @@ def _line(name: str, where: str, username: str, outcome: Outcome) -> Line:
             "unresolved": "Check the host: it does not resolve.",
         }
         return failed(
-            name, outcome.detail, REGISTRATION, row_fix.get(outcome.trouble or "", "Check host, port and transport.")
+            *name, outcome.detail, REGISTRATION, row_fix.get(outcome.trouble or "", "Check host, port and transport.")
         )
     said = f"{response.status} {response.reason}"
     match response.status:
         case code if 200 <= code < 300:
             how = f"digest accepted{realm}" if outcome.challenged_by else "accepted without digest, by address"
-            return ok(name, f"{said}, {how}")
+            return ok(*name, f"{said}, {how}")
         case 401 | 407 if outcome.challenged_by is None:
-            return failed(name, f"{said}: a password is asked for", REGISTRATION, f"Give {where}.password_env.")
+            return failed(*name, f"{said}: a password is asked for", REGISTRATION, f"Give {where}.password_env.")
         case 401 | 407:
             return failed(
-                name,
+                *name,
                 f"{said}: credentials of {username} refused{realm}",
                 REGISTRATION,
                 f"Check {where}: username and password.",
@@ -60,20 +61,20 @@ def _line(name: str, where: str, username: str, outcome: Outcome) -> Line:
                 else "this address, before any password"
             )
             return failed(
-                name,
+                *name,
                 f"{said}: the registrar refuses {which}",
                 REGISTRATION,
                 "Check the allowed IPs there" + (" and the password." if outcome.challenged_by else "."),
             )
         case 404:
             return failed(
-                name, f"{said}: it does not know {username}{realm}", REGISTRATION, f"Check {where}: user or number."
+                *name, f"{said}: it does not know {username}{realm}", REGISTRATION, f"Check {where}: user or number."
             )
         case 405 | 501:
             return warning(
-                name, f"{said}: no registrar", REGISTRATION, "Set register = false, if the account needs none."
+                *name, f"{said}: no registrar", REGISTRATION, "Set register = false, if the account needs none."
             )
         case 423:
-            return ok(name, f"{said}{realm}: it wants a longer interval, which the phones will give it")
+            return ok(*name, f"{said}{realm}: it wants a longer interval, which the phones will give it")
         case _:
-            return warning(name, f"{said}{realm}", REGISTRATION, "Ask the registrar's operator.")
+            return warning(*name, f"{said}{realm}", REGISTRATION, "Ask the registrar's operator.")

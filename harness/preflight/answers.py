@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.utils
 import re
 
-from harness.preflight.lines import AUDIO, REGISTRATION, ROUTING, Line, failed, ok, warning
+from harness.preflight.lines import AUDIO, REGISTRATION, ROUTING, Line, Look, failed, ok, warning
 from harness.preflight.probes import Place, Probing, is_address
 from harness.preflight.wire import Outcome, exchange
 from harness.sip.grammar import SipSyntaxError
@@ -19,10 +19,9 @@ _ANY_ANSWER = "Any answer but 403 shows that requests get there and back."
 _STATIC = {"0": "PCMU", "8": "PCMA", "9": "G722", "18": "G729", "3": "GSM"}
 
 
-async def asked(probing: Probing, place: Place, kind: str, domain: str) -> tuple[Outcome, list[Line]]:
-    """OPTIONS to a place; ``kind`` is ``account``, ``platform``, ``termination`` or ``ai``."""
-    outcome = await exchange(probing, place, "OPTIONS", "preflight", domain)
-    return outcome, list(lines(probing, place, kind, outcome))
+async def asked(probing: Probing, place: Place, kind: str, domain: str) -> list[Line]:
+    """OPTIONS to a place; ``kind`` is ``account``, ``termination`` or ``ai``."""
+    return list(lines(probing, place, kind, await exchange(probing, place, "OPTIONS", "preflight", domain)))
 
 
 def lines(probing: Probing, place: Place, kind: str, outcome: Outcome) -> list[Line]:
@@ -38,23 +37,23 @@ def lines(probing: Probing, place: Place, kind: str, outcome: Outcome) -> list[L
 
 def answer_line(place: Place, kind: str, outcome: Outcome) -> Line:
     """Reachable, refused or silent."""
-    name = f"OPTIONS {place}"
+    name = Look.OPTIONS, place
     row = ROUTING if kind == "ai" else REGISTRATION
     if outcome.response is not None:
         said = f"{outcome.code} {outcome.response.reason}, {outcome.seconds * 1000:.0f} ms"
         if outcome.code == 403:
             source = outcome.local[0] if outcome.local else "this machine"
             return failed(
-                name,
+                *name,
                 f"{said}: packets arrive, but {source} is not allowed",
                 REGISTRATION,
                 "Add this machine's public address to the allowed IPs there. (A firewall would have been silent.)",
             )
         if outcome.code == 503:
-            return warning(name, said, row, "The server is overloaded or has no route; ask its operator.")
+            return warning(*name, said, row, "The server is overloaded or has no route; ask its operator.")
         if outcome.seconds > SLOW_S:
-            return warning(name, f"{said}: slow", row, "Use a region nearer to this machine, or mend the network.")
-        return ok(name, said)
+            return warning(*name, f"{said}: slow", row, "Use a region nearer to this machine, or mend the network.")
+        return ok(*name, said)
     fix = {
         "silent": "Packets are dropped: open the port in the firewalls in between, for this machine's address too. "
         + _ANY_ANSWER,
@@ -64,47 +63,47 @@ def answer_line(place: Place, kind: str, outcome: Outcome) -> Line:
         "bind": "Correct bind: it has to be an address of this machine.",
     }.get(outcome.trouble or "", "Mend the network in between.")
     if kind == "ai" and outcome.trouble in ("silent", "refused", "unreachable"):
-        return warning(name, f"from here: {outcome.detail}", row, f"Only the platform has to reach it. {fix}")
-    return failed(name, outcome.detail, row, fix)
+        return warning(*name, f"from here: {outcome.detail}", row, f"Only the platform has to reach it. {fix}")
+    return failed(*name, outcome.detail, row, fix)
 
 
 def clock_line(probing: Probing, who: str, date: str | None) -> Line | None:
     """The far end's clock against ours, where it tells the time (RFC 3261 section 20.17, RFC 9110 section 6.6.1)."""
-    name = f"clock {who}"
+    name = Look.CLOCK, who
     if not date:
         return None
     try:
         theirs = email.utils.parsedate_to_datetime(date).timestamp()
     except ValueError:
         return warning(
-            name, f"it says {date!r}", REGISTRATION, "Its Date header cannot be read; nothing depends on it."
+            *name, f"it says {date!r}", REGISTRATION, "Its Date header cannot be read; nothing depends on it."
         )
     skew = theirs - probing.wall_clock()
     said = f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}" if abs(skew) >= 1 else "the same to the second"
     if abs(skew) <= SKEW_WARNING_S:
-        return ok(name, said)
+        return ok(*name, said)
     fix = (
         "Set this machine's clock by NTP: certificates, digest nonces and the search for a call's record depend on it."
     )
     kind = failed if abs(skew) > SKEW_FAILED_S else warning
-    return kind(name, said, REGISTRATION, fix)
+    return kind(*name, said, REGISTRATION, fix)
 
 
 def codec_line(probing: Probing, place: Place, response: Response) -> Line:
     """G.711 among the codecs offered, where the answer has SDP."""
-    name = f"codecs {place}"
+    name = Look.CODECS, place
     body = response.part("application/sdp") if response.content_type == "application/sdp" else None
     if body is None:
         accept = response.get("Accept")
-        return ok(name, f"not told (Accept: {accept})" if accept else "not told; the first call shows them")
+        return ok(*name, f"not told (Accept: {accept})" if accept else "not told; the first call shows them")
     offered = codecs_of(body.decode("utf-8", "replace"))
     missing = [codec.upper() for codec in probing.deployment.axes.codecs if codec.upper() not in offered]
     said = ", ".join(offered) or "none"
     if len(missing) == len(probing.deployment.axes.codecs):
-        return failed(name, f"{said}: no G.711", AUDIO, "Enable PCMU and PCMA there: Synthflow prefers G.711.")
+        return failed(*name, f"{said}: no G.711", AUDIO, "Enable PCMU and PCMA there: Synthflow prefers G.711.")
     if missing:
-        return warning(name, f"{said}: no {missing[0]}", AUDIO, f"Enable {missing[0]}, or take it out of axes.codecs.")
-    return ok(name, said)
+        return warning(*name, f"{said}: no {missing[0]}", AUDIO, f"Enable {missing[0]}, or take it out of axes.codecs.")
+    return ok(*name, said)
 
 
 def codecs_of(sdp: str) -> list[str]:
@@ -118,11 +117,11 @@ def nat_lines(probing: Probing, place: Place, outcome: Outcome) -> list[Line]:
     """From which address the far end saw us (``received``, ``rport``: RFC 3581), against the one our phones will name."""
     assert outcome.response is not None
     assert outcome.local is not None
-    name = f"address {place}"
+    name = Look.ADDRESS, place
     try:
         via = outcome.response.via
     except SipSyntaxError:
-        return [warning(name, "the answer has no readable Via", AUDIO, "The far end breaks RFC 3261 section 8.2.6.2.")]
+        return [warning(*name, "the answer has no readable Via", AUDIO, "The far end breaks RFC 3261 section 8.2.6.2.")]
     here, port = outcome.local
     seen, seen_port = via.params.get("received") or via.host.strip("[]"), via.params.get("rport") or str(port)
     accounts = [a for a in probing.deployment.accounts.values() if probing.account_place(a) == place]
@@ -131,20 +130,20 @@ def nat_lines(probing: Probing, place: Place, outcome: Outcome) -> list[Line]:
     if named is not None and named != seen and is_address(named):
         return [
             failed(
-                name,
+                *name,
                 f"the far end sees {seen}, but public_address says {named}",
                 AUDIO,
                 f"Set public_address to {seen}: audio is sent to the address that SDP names.",
             )
         ]
     if seen == here:
-        return [ok(name, f"{here}, no address translation")]
+        return [ok(*name, f"{here}, no address translation")]
     translated = f"{here} is seen as {seen}" + ("" if seen_port == str(port) else f", port {port} as {seen_port}")
     if named or by_stun:
-        return [ok(name, f"{translated}; the phones name {named or 'what STUN tells'}")]
+        return [ok(*name, f"{translated}; the phones name {named or 'what STUN tells'}")]
     return [
         warning(
-            name,
+            *name,
             f"{translated}, and the phones name {here}",
             AUDIO,
             f'Behind address translation audio needs a symmetric-RTP far end, or public_address = "{seen}", or stun_server.',

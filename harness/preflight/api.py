@@ -8,16 +8,16 @@ import httpx
 
 from harness.deployment import Synthflow
 from harness.preflight.answers import clock_line
-from harness.preflight.lines import ROUTING, Line, failed, ok, warning
+from harness.preflight.lines import ROUTING, Line, Look, failed, ok, warning
 from harness.preflight.probes import Probing, verified
 
-_NAME = "Synthflow API"
+_NAME = Look.API, ""
 
 
 async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[Line]:
     """One question that changes nothing: the calls since now."""
     if synthflow.api_token is None:
-        return [failed(_NAME, "no token is known", ROUTING, "Give synthflow.api_token_env.")]
+        return [failed(*_NAME, "no token is known", ROUTING, "Give synthflow.api_token_env.")]
     began = time.monotonic()
     try:
         verify = await verified(synthflow.ca_file)
@@ -31,15 +31,18 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[L
     except httpx.TimeoutException:
         return [
             failed(
-                _NAME, f"no answer within {probing.patience:g} s", ROUTING, "Check synthflow.api_base and the firewall."
+                *_NAME,
+                f"no answer within {probing.patience:g} s",
+                ROUTING,
+                "Check synthflow.api_base and the firewall.",
             )
         ]
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         fix = "Check synthflow.api_base and, for its certificate, synthflow.ca_file."
-        return [failed(_NAME, f"{type(error).__name__}: {error}", ROUTING, fix)]
+        return [failed(*_NAME, f"{type(error).__name__}: {error}", ROUTING, fix)]
     took = time.monotonic() - began
     lines = [_answer(response, took)]
-    if clock := clock_line(probing, _NAME, response.headers.get("date")):
+    if clock := clock_line(probing, Look.API, response.headers.get("date")):
         lines.append(clock)
     return lines
 
@@ -49,32 +52,32 @@ def _answer(response: httpx.Response, took: float) -> Line:
     match response.status_code:
         case 401:
             return failed(
-                _NAME, f"{said}: the token is not known", ROUTING, "Check the token: it is wrong, expired or revoked."
+                *_NAME, f"{said}: the token is not known", ROUTING, "Check the token: it is wrong, expired or revoked."
             )
         case 403:
             fix = (
                 "Use a token of this workspace and region with the right to read calls; check the API's own allowlist."
             )
-            return failed(_NAME, f"{said}: the token is known, but may not do this", ROUTING, fix)
+            return failed(*_NAME, f"{said}: the token is known, but may not do this", ROUTING, fix)
         case 429:
             after = response.headers.get("retry-after")
             wait = f", again after {after} s" if after else ""
             fix = "Wait, or run fewer cases at once: records are read after each call."
-            return warning(_NAME, f"{said}: too many requests{wait}", ROUTING, fix)
+            return warning(*_NAME, f"{said}: too many requests{wait}", ROUTING, fix)
         case 404:
             return failed(
-                _NAME,
+                *_NAME,
                 f"{said}: no API there",
                 ROUTING,
                 "Check synthflow.api_base: https://api.synthflow.ai/v2 or a region's.",
             )
         case code if code >= 500:
             return warning(
-                _NAME, f"{said}: the API is in trouble", ROUTING, "Calls are still verified, with weaker evidence."
+                *_NAME, f"{said}: the API is in trouble", ROUTING, "Calls are still verified, with weaker evidence."
             )
         case code if code >= 400:
             return warning(
-                _NAME, f"{said}: the token is taken, the question is not", ROUTING, "Another version of the API?"
+                *_NAME, f"{said}: the token is taken, the question is not", ROUTING, "Another version of the API?"
             )
         case _:
-            return ok(_NAME, f"{said}, the token is accepted")
+            return ok(*_NAME, f"{said}, the token is accepted")

@@ -25,30 +25,60 @@ CALLER_ID = "Caller ID missing"
 TRANSFER = "Transfer fails"
 
 
+class Look(StrEnum):
+    """What is looked at. Each has a test that shows it wrong (``test_every_line.py``), and stands in docs/live.md."""
+
+    SECRET = "secret"
+    NUMBERS = "numbers"
+    DNS = "DNS"
+    SERVICE = "DNS service"
+    ALLOWLIST = "allowlist of"
+    PORT = "port"
+    TLS = "TLS"
+    CHAIN = "certificate chain"
+    CERTIFICATE_NAME = "certificate name"
+    EXPIRY = "certificate expiry"
+    OPTIONS = "OPTIONS"
+    CLOCK = "clock"
+    CODECS = "codecs"
+    ADDRESS = "address"
+    STUN = "STUN of"
+    REGISTRATION = "registration of"
+    RTP_PORTS = "RTP ports of"
+    STAND_IN_PORT = "stand-in port"
+    API = "Synthflow API"
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One thing looked at. ``row`` is the guide's troubleshooting row that its failure belongs to, ``fix`` what to do."""
 
-    name: str
+    look: Look
+    subject: str  #: whose, empty where there is only one
     status: Status
     detail: str
     row: str = ""
     fix: str = ""
 
+    @property
+    def name(self) -> str:
+        """What it is called in a report."""
+        return f"{self.look} {self.subject}".rstrip()
 
-def ok(name: str, detail: str) -> Line:
+
+def ok(look: Look, subject: object, detail: str) -> Line:
     """All is well."""
-    return Line(name, Status.OK, detail)
+    return Line(look, str(subject), Status.OK, detail)
 
 
-def warning(name: str, detail: str, row: str, fix: str) -> Line:
+def warning(look: Look, subject: object, detail: str, row: str, fix: str) -> Line:
     """It may be wrong, or cannot be told from here."""
-    return Line(name, Status.WARNING, detail, row, fix)
+    return Line(look, str(subject), Status.WARNING, detail, row, fix)
 
 
-def failed(name: str, detail: str, row: str, fix: str) -> Line:
+def failed(look: Look, subject: object, detail: str, row: str, fix: str) -> Line:
     """Calls will fail for it."""
-    return Line(name, Status.FAILED, detail, row, fix)
+    return Line(look, str(subject), Status.FAILED, detail, row, fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,5 +111,5 @@ class Report:
         return {
             "deployment": self.deployment,
             "seconds": round(self.seconds, 3),
-            "lines": [asdict(line) for line in self.lines],
+            "lines": [{"name": line.name} | asdict(line) for line in self.lines],
         }

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import phonenumbers
 
 from harness.deployment import Account, Deployment, Trunk
-from harness.preflight.lines import AUDIO, CALLER_ID, REGISTRATION, ROUTING, Line, failed, ok, warning
+from harness.preflight.lines import AUDIO, CALLER_ID, REGISTRATION, ROUTING, Line, Look, failed, ok, warning
 from harness.safety import Guard, numbers_of
 
 
@@ -28,41 +28,41 @@ def number_lines(deployment: Deployment) -> Iterator[Line]:
     names = sorted(phone.user for phone in deployment.phones.values() if phone.user)
     refused += [reason for name in names if (reason := guard.refusal(name))]
     if refused:
-        yield failed("numbers", "; ".join(refused), ROUTING, "Correct the number, or name it in safety.allow.")
+        yield failed(Look.NUMBERS, "", "; ".join(refused), ROUTING, "Correct the number, or name it in safety.allow.")
     elif odd:
         fix = "Check them: no numbering plan has them."
-        yield warning("numbers", f"{', '.join(odd)} cannot be valid", CALLER_ID, fix)
+        yield warning(Look.NUMBERS, "", f"{', '.join(odd)} cannot be valid", CALLER_ID, fix)
     else:
-        yield ok("numbers", f"{count} numbers, all valid and allowed")
+        yield ok(Look.NUMBERS, "", f"{count} numbers, all valid and allowed")
 
 
 def rtp_line(name: str, account: Account, calls: int) -> Line:
     """The account's range of RTP ports has room for its calls."""
-    line, address = f"RTP ports of {name}", account.bind or "0.0.0.0"
+    line, address = (Look.RTP_PORTS, name), account.bind or "0.0.0.0"
     if account.rtp_ports is None:
         trouble = _trouble_of_binding(socket.SOCK_DGRAM, address, 0)
         if trouble:
-            return failed(line, f"{address}: {trouble}", AUDIO, f"Correct accounts.{name}.bind.")
-        return ok(line, f"the system's own choice on {address}")
+            return failed(*line, f"{address}: {trouble}", AUDIO, f"Correct accounts.{name}.bind.")
+        return ok(*line, f"the system's own choice on {address}")
     first, last = account.rtp_ports
     free = sum(not _trouble_of_binding(socket.SOCK_DGRAM, address, port) for port in range(first, last + 1))
     needed = 2 * calls  # RTP and RTCP
     said = f"{free} of {last - first + 1} ports {first}–{last} on {address} are free"
     if free < needed:
         return failed(
-            line, f"{said}, {needed} are needed", AUDIO, f"Widen accounts.{name}.rtp_ports, or end what holds them."
+            *line, f"{said}, {needed} are needed", AUDIO, f"Widen accounts.{name}.rtp_ports, or end what holds them."
         )
-    return ok(line, said)
+    return ok(*line, said)
 
 
 def stand_in_line(bind: str, trunk: Trunk) -> Line:
     """The port at which a phone of ours takes the AI's place."""
-    line = f"stand-in port {bind}:{trunk.port}/{trunk.transport}"
+    line = Look.STAND_IN_PORT, f"{bind}:{trunk.port}/{trunk.transport}"
     kind = socket.SOCK_DGRAM if trunk.transport == "udp" else socket.SOCK_STREAM
     if trouble := _trouble_of_binding(kind, bind, trunk.port):
         fix = "End what listens there (another run?), or correct stand_in.bind."
-        return failed(line, trouble, ROUTING, fix)
-    return ok(line, "free")
+        return failed(*line, trouble, ROUTING, fix)
+    return ok(*line, "free")
 
 
 def _trouble_of_binding(kind: socket.SocketKind, address: str, port: int) -> str:
@@ -82,13 +82,13 @@ def _trouble_of_binding(kind: socket.SocketKind, address: str, port: int) -> str
 
 def secret_line(variable: str, where: str, value: str | None) -> Line:
     """A secret is in the environment, and is one line."""
-    name = f"secret {variable}"
+    name = Look.SECRET, variable
     if not value:
-        return failed(name, f"not set; {where} needs it", REGISTRATION, f"export {variable}=…")
+        return failed(*name, f"not set; {where} needs it", REGISTRATION, f"export {variable}=…")
     if value != value.strip() or not value.isprintable():
         fix = "Set it again without the spaces or line breaks around it."
-        return failed(name, "it has spaces or line breaks in it that no password has", REGISTRATION, fix)
-    return ok(name, "set")
+        return failed(*name, "it has spaces or line breaks in it that no password has", REGISTRATION, fix)
+    return ok(*name, "set")
 
 
 def stun_request() -> tuple[bytes, bytes]:

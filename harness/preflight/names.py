@@ -12,7 +12,7 @@ import dns.resolver
 import httpx
 
 from harness.deployment import Account, Trunk
-from harness.preflight.lines import REGISTRATION, ROUTING, Line, failed, ok, warning
+from harness.preflight.lines import REGISTRATION, ROUTING, Line, Look, failed, ok, warning
 from harness.preflight.probes import Probing, by_hosts_file, is_address
 
 #: The services of RFC 3263 section 4.1 and what NAPTR calls them, by transport.
@@ -52,9 +52,9 @@ def _urls(probing: Probing) -> Iterator[tuple[str, str]]:
 
 async def host_line(probing: Probing, host: str, what: str) -> Line:
     """A and AAAA records."""
-    name = f"DNS {host}"
+    name = Look.DNS, host
     if address := await by_hosts_file(host):
-        return ok(name, f"{address}, by this machine's own table")
+        return ok(*name, f"{address}, by this machine's own table")
     found, problems = [], set[str]()
     for kind, answer in zip(("A", "AAAA"), await _ask(probing, host, "A", "AAAA"), strict=True):
         if isinstance(answer, str):
@@ -62,14 +62,14 @@ async def host_line(probing: Probing, host: str, what: str) -> Line:
         else:
             found += [f"{kind} {record}" for record in answer]
     if found:
-        return ok(name, ", ".join(found))
+        return ok(*name, ", ".join(found))
     if not (problems - {"no such name", "no record"}):
         fix = f"Check {what}: the name does not exist."
         if "termination" in what:
             fix += " The Termination URI is the platform's SBC."
-        return failed(name, "it has no address", _row_of(what), fix)
+        return failed(*name, "it has no address", _row_of(what), fix)
     fix = "Check this machine's DNS servers."
-    return failed(name, f"it cannot be resolved: {', '.join(sorted(problems))}", _row_of(what), fix)
+    return failed(*name, f"it cannot be resolved: {', '.join(sorted(problems))}", _row_of(what), fix)
 
 
 def _row_of(what: str) -> str:
@@ -78,7 +78,7 @@ def _row_of(what: str) -> str:
 
 async def allowlist_line(probing: Probing, trunk: Trunk) -> Line:
     """The addresses the platform allows, as the file lists them, have those the AI's host resolves to."""
-    name, host = f"allowlist of {trunk.name}", trunk.host or ""
+    name, host = (Look.ALLOWLIST, trunk.name), trunk.host or ""
     if is_address(host):
         found = {host.strip("[]")}
     else:
@@ -87,18 +87,18 @@ async def allowlist_line(probing: Probing, trunk: Trunk) -> Line:
     unlisted = sorted(found - set(trunk.allowed_addresses))
     if unlisted:
         return failed(
-            name,
+            *name,
             f"{host} is at {', '.join(unlisted)}, which allowed_addresses does not list",
             REGISTRATION,
             "Add it to the platform's Allowed IPs, and to the file; ask Synthflow's support for the current list.",
         )
-    return ok(name, f"{', '.join(sorted(found)) or 'no address of the host is known, so nothing'} is listed")
+    return ok(*name, f"{', '.join(sorted(found)) or 'no address of the host is known, so nothing'} is listed")
 
 
 async def service_line(probing: Probing, account: Account) -> Line:
     """SRV and NAPTR of an account's domain; a domain without them is reached by the host in the file, and that is fine."""
     service, wanted = _SERVICES[account.transport]
-    name = f"DNS service {account.domain}"
+    name = Look.SERVICE, account.domain
     naptr, srv = await _ask(probing, account.domain, "NAPTR", f"{service} SRV")
     said = []
     offered = [] if isinstance(naptr, str) else [record.service.decode() for record in naptr]
@@ -109,19 +109,19 @@ async def service_line(probing: Probing, account: Account) -> Line:
         said.append(f"SRV {service} " + ", ".join(f"{host}:{port}" for host, port in targets))
     if offered and wanted not in offered:
         return warning(
-            name,
+            *name,
             f"{'; '.join(said)}: nothing for {account.transport}",
             REGISTRATION,
             f"The domain announces no SIP over {account.transport}: check the account's transport.",
         )
     if targets and (account.host, account.port) not in targets and account.port not in {port for _, port in targets}:
         return warning(
-            name,
+            *name,
             f"{'; '.join(said)}, but the file says port {account.port}",
             REGISTRATION,
             "Check the account's host and port against what the domain announces.",
         )
-    return ok(name, "; ".join(said) or "it announces no SIP service, so the file's host is used")
+    return ok(*name, "; ".join(said) or "it announces no SIP service, so the file's host is used")
 
 
 async def _ask(probing: Probing, host: str, *kinds: str) -> list[dns.resolver.Answer | str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from harness.deployment import Account
-from harness.preflight.lines import AUDIO, Line, failed, ok, warning
+from harness.preflight.lines import AUDIO, Line, Look, failed, ok, warning
 from harness.preflight.machine import stun_address, stun_request
 from harness.preflight.probes import Probing
 
 
 async def stun_line(probing: Probing, name: str, account: Account) -> Line:
     """The address the account's phones will be told, and the kind of mapping."""
-    line = f"STUN of {name}"
+    line = Look.STUN, name
     assert account.stun_server is not None
     host, _, port = account.stun_server.rpartition(":")
     if not port.isdecimal():
@@ -20,7 +20,7 @@ async def stun_line(probing: Probing, name: str, account: Account) -> Line:
     address = await probing.address(host)
     fix = f"Correct accounts.{name}.stun_server, or give public_address instead."
     if address is None:
-        return failed(line, f"{host} has no address", AUDIO, fix)
+        return failed(*line, f"{host} has no address", AUDIO, fix)
     loop = asyncio.get_running_loop()
     received: asyncio.Queue[tuple[bytes, int]] = asyncio.Queue()
 
@@ -39,11 +39,11 @@ async def stun_line(probing: Probing, name: str, account: Account) -> Line:
     finally:
         transport.close()
     if mapped is None:
-        return failed(line, f"{account.stun_server} does not answer", AUDIO, fix)
+        return failed(*line, f"{account.stun_server} does not answer", AUDIO, fix)
     said = f"{mapped[0]}:{mapped[1]}"
     if other is not None and other != mapped:
         return warning(
-            line,
+            *line,
             f"{said} to one port, {other[0]}:{other[1]} to another: the mapping depends on the destination",
             AUDIO,
             "STUN cannot help behind such a router: use public_address with forwarded ports, or a far end with symmetric RTP.",
@@ -52,7 +52,7 @@ async def stun_line(probing: Probing, name: str, account: Account) -> Line:
         "one mapping for all destinations" if other else "its second port is silent, so the kind of mapping is unknown"
     )
     translation = "no address translation" if mapped == here else kind
-    return ok(line, f"{said}, {translation}")
+    return ok(*line, f"{said}, {translation}")
 
 
 async def _mapped(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from harness.preflight.lines import REGISTRATION, ROUTING, Line, failed, ok, warning
+from harness.preflight.lines import REGISTRATION, ROUTING, Line, Look, failed, ok, warning
 from harness.preflight.probes import Place, Probing, is_address, unverified, verified
 from harness.preflight.wire import NoLinkError, explained
 
@@ -48,7 +48,7 @@ def ground(kind: str, place: Place) -> Ground:
 
 async def port_lines(probing: Probing, place: Place, kind: str) -> list[Line]:
     """A TCP connection, and for TLS the handshake and the certificate; UDP ports are told by their answers."""
-    name, on = f"port {place}", ground(kind, place)
+    name, on = (Look.PORT, place), ground(kind, place)
     address = await probing.address(place.host)
     if address is None:
         return []  # the line on its name says so
@@ -61,11 +61,11 @@ async def port_lines(probing: Probing, place: Place, kind: str) -> list[Line]:
     except (OSError, TimeoutError) as error:
         detail = explained(error, place).detail
         return [
-            failed(name, detail, on.row, on.fix) if on.hard else warning(name, f"from here: {detail}", on.row, on.fix)
+            failed(*name, detail, on.row, on.fix) if on.hard else warning(*name, f"from here: {detail}", on.row, on.fix)
         ]
     took = time.monotonic() - began
     writer.transport.abort()
-    lines = [ok(name, f"open, {took * 1000:.0f} ms")]
+    lines = [ok(*name, f"open, {took * 1000:.0f} ms")]
     if place.transport == "tls":
         lines += await certificate_lines(probing, place, address, on)
     return lines
@@ -73,16 +73,16 @@ async def port_lines(probing: Probing, place: Place, kind: str) -> list[Line]:
 
 async def certificate_lines(probing: Probing, place: Place, address: str, on: Ground) -> list[Line]:
     """Handshake and protocol, chain, name, expiry: a line each."""
-    name = f"TLS {place}"
+    name = Look.TLS, place
     softphone = unverified()
     softphone.maximum_version = ssl.TLSVersion.TLSv1_2  # all that the softphones' library speaks
     try:
         version, encoded = await _shake(probing, place, address, softphone)
     except NoLinkError as error:
-        return [await _no_handshake(probing, place, address, name, error, on)]
+        return [await _no_handshake(probing, place, address, error, on)]
     certificate = x509.load_der_x509_certificate(encoded)
     return [
-        ok(name, version),
+        ok(*name, version),
         await _chain(probing, place, address, certificate),
         _name(place, certificate),
         _expiry(probing, place, certificate),
@@ -109,9 +109,7 @@ async def _shake(probing: Probing, place: Place, address: str, context: ssl.SSLC
         writer.transport.abort()
 
 
-async def _no_handshake(
-    probing: Probing, place: Place, address: str, name: str, error: NoLinkError, on: Ground
-) -> Line:
+async def _no_handshake(probing: Probing, place: Place, address: str, error: NoLinkError, on: Ground) -> Line:
     try:
         version, _ = await _shake(probing, place, address, unverified())
     except NoLinkError:
@@ -121,11 +119,11 @@ async def _no_handshake(
         )
     else:
         detail, fix = f"only {version}; the softphones speak TLS 1.2 at most", "Allow TLS 1.2 there."
-    return failed(name, detail, on.row, fix)
+    return failed(Look.TLS, place, detail, on.row, fix)
 
 
 async def _chain(probing: Probing, place: Place, address: str, certificate: x509.Certificate) -> Line:
-    name = f"certificate chain {place}"
+    name = Look.CHAIN, place
     context = await verified(place.ca_file)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags |= _NO_CHECK_TIME
@@ -136,22 +134,22 @@ async def _chain(probing: Probing, place: Place, address: str, certificate: x509
         whom = place.ca_file or "the system's list of authorities"
         own = ": it is signed by itself" if certificate.issuer == certificate.subject else f", issuer {issuer}"
         return failed(
-            name,
+            *name,
             f"not trusted by {whom}{own}",
             REGISTRATION,
             "Install a certificate of a trusted authority there with its whole chain, or name the authority in ca_file."
             + ("" if error.trouble == "tls" else f" ({error.detail})"),
         )
-    return ok(name, f"trusted, issuer {issuer}")
+    return ok(*name, f"trusted, issuer {issuer}")
 
 
 def _name(place: Place, certificate: x509.Certificate) -> Line:
-    name, names = f"certificate name {place}", list(names_of(certificate))
+    name, names = (Look.CERTIFICATE_NAME, place), list(names_of(certificate))
     if any(matches(place.host, candidate) for candidate in names):
-        return ok(name, f"made out to {place.host}")
+        return ok(*name, f"made out to {place.host}")
     shown = ", ".join(names) or certificate.subject.rfc4514_string()
     return failed(
-        name,
+        *name,
         f"made out to {shown}, not to {place.host}",
         REGISTRATION,
         f"Use the host the certificate names, or have one made out to {place.host}.",
@@ -182,17 +180,17 @@ def matches(host: str, name: str) -> bool:
 
 
 def _expiry(probing: Probing, place: Place, certificate: x509.Certificate) -> Line:
-    name = f"certificate expiry {place}"
+    name = Look.EXPIRY, place
     now = datetime.datetime.fromtimestamp(probing.wall_clock(), datetime.UTC)
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     until = f"until {ends:%Y-%m-%d}"
     if now < begins:
         return failed(
-            name, f"valid from {begins:%Y-%m-%d} only", REGISTRATION, "Check both clocks and the certificate."
+            *name, f"valid from {begins:%Y-%m-%d} only", REGISTRATION, "Check both clocks and the certificate."
         )
     if now > ends:
-        return failed(name, f"expired on {ends:%Y-%m-%d}", REGISTRATION, "Renew the certificate.")
+        return failed(*name, f"expired on {ends:%Y-%m-%d}", REGISTRATION, "Renew the certificate.")
     if ends - now < _SOON:
         days = (ends - now).days
-        return warning(name, f"{until}: {days} days left", REGISTRATION, "Renew the certificate in time.")
-    return ok(name, until)
+        return warning(*name, f"{until}: {days} days left", REGISTRATION, "Renew the certificate in time.")
+    return ok(*name, until)

@@ -12,10 +12,11 @@ from typing import Any
 
 from harness.deployment import Deployment, Trunk, from_plain, load, to_plain
 from harness.preflight import accounts, answers, api, machine, names, nat, reach
-from harness.preflight.lines import REGISTRATION, Line, Report, failed
+from harness.preflight.lines import REGISTRATION, Line, Look, Report, failed
 from harness.preflight.probes import Place, Probing, is_address
 
 Probe = Awaitable[Line | list[Line]]
+Name = tuple[Look, str]
 
 
 def run(deployment: Deployment, **settings: Any) -> Report:
@@ -73,9 +74,9 @@ def _without(deployment: Deployment, variables: set[str]) -> Deployment:
 async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[Line]:
     probing = Probing(deployment, **settings)
     lines = list(machine.number_lines(deployment))
-    probes: list[tuple[str, Probe]] = [*_names(probing), *_places(probing), *_phones(probing), *_machine(probing)]
-    if deployment.synthflow and deployment.synthflow.api_base:
-        probes.append(("Synthflow API", api.api_lines(probing, deployment.synthflow, deployment.synthflow.api_base)))
+    probes: list[tuple[Name, Probe]] = [*_names(probing), *_places(probing), *_phones(probing), *_machine(probing)]
+    if (synthflow := deployment.synthflow) and (base := synthflow.api_base):
+        probes.append(((Look.API, ""), api.api_lines(probing, synthflow, base)))
     for (name, _), found in zip(
         probes, await asyncio.gather(*(p for _, p in probes), return_exceptions=True), strict=True
     ):
@@ -84,26 +85,26 @@ async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[Line]:
                 raise found
             # A probe must not hide what the others found, whatever a far end sends it.
             fix = "This probe broke; what it looks at is unknown."
-            lines.append(failed(name, f"{type(found).__name__}: {found}", REGISTRATION, fix))
+            lines.append(failed(*name, f"{type(found).__name__}: {found}", REGISTRATION, fix))
         else:
             lines += [found] if isinstance(found, Line) else found
     return lines
 
 
-def _names(probing: Probing) -> Iterator[tuple[str, Probe]]:
+def _names(probing: Probing) -> Iterator[tuple[Name, Probe]]:
     for host, what in names.hosts(probing).items():
-        yield f"DNS {host}", names.host_line(probing, host, what)
+        yield (Look.DNS, host), names.host_line(probing, host, what)
     seen = set[tuple[str, str]]()
     for account in probing.deployment.accounts.values():
         if account.host and not is_address(account.host) and (account.domain, account.transport) not in seen:
             seen.add((account.domain, account.transport))
-            yield f"DNS service {account.domain}", names.service_line(probing, account)
+            yield (Look.SERVICE, account.domain), names.service_line(probing, account)
     for trunk in probing.deployment.trunks:
         if trunk.allowed_addresses and trunk.host:
-            yield f"allowlist of {trunk.name}", names.allowlist_line(probing, trunk)
+            yield (Look.ALLOWLIST, trunk.name), names.allowlist_line(probing, trunk)
 
 
-def _places(probing: Probing) -> Iterator[tuple[str, Probe]]:
+def _places(probing: Probing) -> Iterator[tuple[Name, Probe]]:
     """Ports and OPTIONS of each place, once."""
     deployment = probing.deployment
     seen = set[Place]()
@@ -112,12 +113,9 @@ def _places(probing: Probing) -> Iterator[tuple[str, Probe]]:
             continue
         seen.add(place)
         if place.transport != "udp":
-            yield f"port {place}", reach.port_lines(probing, place, kind)
-        yield f"OPTIONS {place}", _only_lines(answers.asked(probing, place, kind, domain or deployment.platform.domain))
-
-
-async def _only_lines(asked: Awaitable[tuple[object, list[Line]]]) -> list[Line]:
-    return (await asked)[1]
+            yield (Look.PORT, str(place)), reach.port_lines(probing, place, kind)
+        asked = answers.asked(probing, place, kind, domain or deployment.platform.domain)
+        yield (Look.OPTIONS, str(place)), asked
 
 
 def _wanted(probing: Probing) -> Iterator[tuple[str, Place, str]]:
@@ -144,7 +142,7 @@ def _termination(deployment: Deployment, trunk: Trunk) -> Place | None:
     return Place(host.strip("[]"), int(port), trunk.transport, deployment.stand_in.bind, deployment.ca_file)
 
 
-def _phones(probing: Probing) -> Iterator[tuple[str, Probe]]:
+def _phones(probing: Probing) -> Iterator[tuple[Name, Probe]]:
     deployment = probing.deployment
     for name, phone in deployment.phones.items():
         account = deployment.accounts[phone.account]
@@ -152,25 +150,25 @@ def _phones(probing: Probing) -> Iterator[tuple[str, Probe]]:
         if account.register_ and place is not None:
             if phone.bind:
                 place = Place(place.host, place.port, place.transport, phone.bind, place.ca_file)
-            yield f"registration of {name}", accounts.phone_line(probing, name, phone, place)
+            yield (Look.REGISTRATION, name), accounts.phone_line(probing, name, phone, place)
     for trunk in deployment.trunks:
         if trunk.ai == "stand-in" and trunk.username and (place := _termination(deployment, trunk)):
             probe = accounts.trunk_line(probing, trunk, place, deployment.platform.domain)
-            yield f"registration of trunk {trunk.name}", probe
+            yield (Look.REGISTRATION, f"trunk {trunk.name}"), probe
 
 
-def _machine(probing: Probing) -> Iterator[tuple[str, Probe]]:
+def _machine(probing: Probing) -> Iterator[tuple[Name, Probe]]:
     deployment = probing.deployment
     for name, account in deployment.accounts.items():
-        yield f"RTP ports of {name}", _soon(machine.rtp_line, name, account, deployment.limits.concurrent_calls)
+        yield (Look.RTP_PORTS, name), _soon(machine.rtp_line, name, account, deployment.limits.concurrent_calls)
         if account.stun_server:
-            yield f"STUN of {name}", nat.stun_line(probing, name, account)
+            yield (Look.STUN, name), nat.stun_line(probing, name, account)
     if bind := deployment.stand_in.bind:
         seen = set[tuple[int, str]]()
         for trunk in deployment.trunks:
             if trunk.ai == "stand-in" and (trunk.port, trunk.transport) not in seen:
                 seen.add((trunk.port, trunk.transport))
-                yield f"stand-in port {bind}:{trunk.port}", _soon(machine.stand_in_line, bind, trunk)
+                yield (Look.STAND_IN_PORT, f"{bind}:{trunk.port}"), _soon(machine.stand_in_line, bind, trunk)
 
 
 async def _soon(look: Callable[..., Line], *arguments: object) -> Line:

@@ -34,6 +34,8 @@ class Outcome:
     detail: str = ""  #: of the trouble, in words
     local: tuple[str, int] | None = None
     challenged_by: str | None = None  #: the digest realm, when there was a challenge
+    certificate: bytes | None = None  #: what a TLS server showed, DER
+    distrust: int | None = None  #: why the handshake did not take that (OpenSSL's ``X509_V_ERR_…``), with ``verified``
 
     @property
     def code(self) -> int:
@@ -44,23 +46,29 @@ class Outcome:
 class NoLinkError(Exception):
     """No connection; ``trouble`` says why."""
 
-    def __init__(self, trouble: Trouble, detail: str) -> None:
+    def __init__(self, trouble: Trouble, detail: str, distrust: int | None = None) -> None:
         super().__init__(detail)
         self.trouble: Trouble = trouble
         self.detail = detail
+        self.distrust = distrust
 
 
 class Link:
-    """A socket to a place. Opening it raises :class:`NoLinkError`."""
+    """A socket to a place; over TLS any certificate is taken, unless ``trust`` says otherwise.
 
-    def __init__(self, probing: Probing, place: Place) -> None:
+    Opening it raises :class:`NoLinkError`.
+    """
+
+    def __init__(self, probing: Probing, place: Place, trust: ssl.SSLContext | None = None) -> None:
         self._probing = probing
         self._place = place
+        self._trust = trust
         self._received: asyncio.Queue[Response | NoLinkError] = asyncio.Queue()
         self._udp: asyncio.DatagramTransport | None = None
         self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._reading: asyncio.Task[None] | None = None
         self.local: tuple[str, int] = ("", 0)
+        self.certificate: bytes | None = None
 
     async def __aenter__(self) -> Self:
         place = self._place
@@ -73,12 +81,14 @@ class Link:
                 if place.transport == "udp":
                     await self._open_udp(address, local)
                 else:
-                    context = unverified() if place.transport == "tls" else None
+                    context = (self._trust or unverified()) if place.transport == "tls" else None
                     name = place.host if context else None
                     self._stream = await asyncio.open_connection(
                         address, place.port, ssl=context, server_hostname=name, local_addr=local
                     )
                     self.local = self._stream[1].get_extra_info("sockname")[:2]
+                    if session := self._stream[1].get_extra_info("ssl_object"):
+                        self.certificate = session.getpeercert(binary_form=True)
                     self._reading = asyncio.create_task(self._read(self._stream[0]))
         except (OSError, TimeoutError, ssl.SSLError) as error:
             raise explained(error, place) from None
@@ -183,15 +193,16 @@ async def exchange(
     user: str,
     domain: str,
     credentials: Credentials | None = None,
+    trust: ssl.SSLContext | None = None,
 ) -> Outcome:
-    """One request to a place and its final response; a challenge is answered once."""
+    """One request to a place and its final response; a challenge is answered once. ``trust`` is for :class:`Link`."""
     uri = f"sip:{domain}" if method == "REGISTER" else f"sip:{_hostport(place)}"
     if place.transport != "udp":
         uri += f";transport={place.transport}"
     began = time.monotonic()
     realm = None
     try:
-        async with Link(probing, place) as link:
+        async with Link(probing, place, trust) as link:
             request = link.request(method, uri, user, domain)
             began = time.monotonic()
             response = await link.ask(request)
@@ -203,9 +214,9 @@ async def exchange(
                 realm = realm_of(response)
                 if answered is not None:
                     response = await link.ask(answered)
-            return Outcome(response, took, local=link.local, challenged_by=realm)
+            return Outcome(response, took, local=link.local, challenged_by=realm, certificate=link.certificate)
     except NoLinkError as error:
-        return Outcome(None, time.monotonic() - began, error.trouble, error.detail)
+        return Outcome(None, time.monotonic() - began, error.trouble, error.detail, distrust=error.distrust)
 
 
 def realm_of(response: Response) -> str | None:
@@ -220,6 +231,8 @@ def realm_of(response: Response) -> str | None:
 def explained(error: Exception, place: Place) -> NoLinkError:
     """What a socket's error means."""
     match error:
+        case ssl.SSLCertVerificationError():
+            return NoLinkError("tls", f"the certificate is not trusted: {error.verify_message}", error.verify_code)
         case ssl.SSLError():
             return NoLinkError("tls", f"the TLS handshake failed: {error.reason or error}")
         case TimeoutError():

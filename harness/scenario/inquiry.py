@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from harness.errors import BrokenError, FarEndError
 from harness.events import FarEndRecord
 from harness.far_end.clock import to_wall
-from harness.far_end.port import Port, ask
+from harness.preflight.port import ask
+from harness.preflight.probes import Place
 from harness.verdict import Finding, Verdict
 
 if TYPE_CHECKING:
     from harness.scenario.stage import Stage
 
 #: Failures after which it matters whether the trunk's ports answer at all.
-_OF_REACH = ("landing", "landing.answered_by", "route.tried", "registration", "phone.wait")
+_OF_REACH = ("landing", "landing.answered_by", "route.tried", "registration", "answered", "phone.wait")
 
 
 def look_closer(stage: Stage, began: float) -> None:
@@ -47,15 +48,16 @@ def _records(stage: Stage, began: float) -> None:
 def _ports(stage: Stage) -> None:
     places = dict(_places(stage))
     with ThreadPoolExecutor(max_workers=2) as threads:
-        for of, told in zip(places, threads.map(ask, places.values()), strict=True):
+        asked = threads.map(lambda place: ask(stage.deployment, place), places.values())
+        for of, told in zip(places, asked, strict=True):
             source = f"OPTIONS to {places[of]}"
             stage.sink(FarEndRecord(at=time.monotonic(), phone="probe", source=source, record={"of": of, **told}))
 
 
-def _places(stage: Stage) -> Iterator[tuple[str, Port]]:
+def _places(stage: Stage) -> Iterator[tuple[str, Place]]:
     trunk, deployment = stage.trunk, stage.deployment
     if trunk.ai == "synthflow" and trunk.host is not None:
-        yield "ai", Port(trunk.host, trunk.port, trunk.transport, deployment.ca_file)
+        yield "ai", Place(trunk.host, trunk.port, trunk.transport, ca_file=deployment.ca_file)
     host, _, port = (trunk.termination or "").rpartition(":")
     if host and port.isdigit():
-        yield "termination", Port(host.strip("[]"), int(port), trunk.transport, deployment.ca_file)
+        yield "termination", Place(host.strip("[]"), int(port), trunk.transport, ca_file=deployment.ca_file)

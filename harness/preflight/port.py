@@ -1,0 +1,58 @@
+"""A SIP port asked by itself, when calls or registrations over it fail: does it answer, and what certificate does it show?
+
+From here, that is: a firewall may let this machine through and not the platform, or the other way round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from cryptography import x509
+
+from harness.deployment import Deployment
+from harness.preflight.probes import Place, Probing, verified
+from harness.preflight.reach import matches, names_of
+from harness.preflight.wire import Outcome, exchange
+
+#: OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
+_NOT_NOW = (9, 10)
+_REACH = {"unresolved": "unresolved", "refused": "refuses", "tls": "refuses"}  # all else: silent
+
+
+def ask(deployment: Deployment, place: Place, **settings: Any) -> dict[str, Any]:
+    """``reach`` (``answers``, ``refuses``, ``silent``, ``unresolved``), ``detail``, and for TLS ``certificate``
+    (``valid``, ``expired``, ``wrong name``, ``untrusted``).
+
+    OPTIONS (RFC 3261 section 11) has to be answered by anything but silence; on a connection, that it is taken is not enough.
+    A refusal is asked for twice: a connection may break by chance. ``settings`` go to :class:`Probing`.
+    """
+    return asyncio.run(_twice(Probing(deployment, **settings), place))
+
+
+async def _twice(probing: Probing, place: Place) -> dict[str, Any]:
+    told = await _told(probing, place)
+    return await _told(probing, place) if told["reach"] == "refuses" else told
+
+
+async def _told(probing: Probing, place: Place) -> dict[str, Any]:
+    trust = await verified(place.ca_file) if place.transport == "tls" else None
+    outcome = await exchange(probing, place, "OPTIONS", "probe", probing.deployment.platform.domain, trust=trust)
+    return _reached(outcome) | _certificate(place, outcome)
+
+
+def _reached(outcome: Outcome) -> dict[str, Any]:
+    if outcome.response is not None:
+        return {"reach": "answers", "detail": f"{outcome.response.status} {outcome.response.reason}"}
+    if outcome.distrust is not None:  # it has spoken TLS
+        return {"reach": "answers", "detail": outcome.detail}
+    return {"reach": _REACH.get(outcome.trouble or "", "silent"), "detail": outcome.detail}
+
+
+def _certificate(place: Place, outcome: Outcome) -> dict[str, Any]:
+    if outcome.distrust is not None:
+        return {"certificate": "expired" if outcome.distrust in _NOT_NOW else "untrusted"}
+    if outcome.certificate is None:
+        return {}
+    names = names_of(x509.load_der_x509_certificate(outcome.certificate))
+    return {"certificate": "valid" if any(matches(place.host, name) for name in names) else "wrong name"}

@@ -1,0 +1,177 @@
+"""Every line there can be is shown failing, on a world made wrong for it alone; a line without such a world fails here."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+
+from harness.preflight import Line, Look, Status, of_file
+from harness.sip.message import Request, Response
+from tests.unit.preflight.conftest import FarEnd, Lab
+
+PAGE = Path(__file__).parents[3] / "docs" / "live.md"
+MINUTE = 60.0
+
+
+def says(status: int, *headers: tuple[str, str], body: str = "") -> Callable[[Request], Response]:
+    return lambda request: Response.to_request(request, status, tag="far", headers=headers, body=body)
+
+
+def secret(lab: Lab, far: FarEnd) -> None:
+    lab.plain["phones"]["caller"] = {"account": "carrier", "number": "+14155550101", "password_env": "NOT_SET"}
+
+
+def numbers(lab: Lab, far: FarEnd) -> None:
+    lab.plain["numbers"] = {"no_such_number": "+19005550100"}  # premium
+
+
+def dns(lab: Lab, far: FarEnd) -> None:
+    lab.account["host"] = "sip.carrier.example"
+    lab.settings["resolver"] = far.dns({})
+
+
+def service(lab: Lab, far: FarEnd) -> None:
+    lab.account["host"] = "sip.carrier.example"
+    zone = {
+        ("sip.carrier.example", "A"): [far.address],
+        ("_sip._udp.carrier.example", "SRV"): ["10 10 5099 sip.carrier.example."],
+    }
+    lab.settings["resolver"] = far.dns(zone)
+
+
+def allowlist(lab: Lab, far: FarEnd) -> None:
+    lab.trunk["allowed_addresses"] = ["198.51.100.9"]
+
+
+def port(lab: Lab, far: FarEnd) -> None:
+    lab.account.update({"transport": "tcp", "port": far.closed_port()})
+
+
+def tls(lab: Lab, far: FarEnd) -> None:
+    lab.account.update({"transport": "tls", "port": far.stream()})  # a port that speaks plain SIP
+
+
+def certified(**options: Any) -> Callable[[Lab, FarEnd], None]:
+    def wrong(lab: Lab, far: FarEnd) -> None:
+        lab.account.update({"transport": "tls", "port": far.stream(context=far.certificate(**options))})
+        lab.plain["ca_file"] = far.ca_file
+
+    return wrong
+
+
+def options(lab: Lab, far: FarEnd) -> None:
+    lab.account["port"] = far.udp(lambda request: says(403 if request.method == "OPTIONS" else 200)(request))
+
+
+def clock(lab: Lab, far: FarEnd) -> None:
+    late = email.utils.formatdate(time.time() - 5 * MINUTE, usegmt=True)
+    lab.account["port"] = far.udp(says(200, ("Date", late)))
+
+
+def codecs(lab: Lab, far: FarEnd) -> None:
+    sdp = "v=0\r\no=- 0 0 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 0 RTP/AVP 18\r\n"
+    lab.account["port"] = far.udp(says(200, ("Content-Type", "application/sdp"), body=sdp))
+
+
+def address(lab: Lab, far: FarEnd) -> None:
+    lab.account["public_address"] = "192.0.2.7"
+
+
+def stun(lab: Lab, far: FarEnd) -> None:
+    lab.account["stun_server"] = far.stun(None)  # silent
+
+
+def registration(lab: Lab, far: FarEnd) -> None:
+    lab.account["port"] = far.udp(lambda request: says(404 if request.method == "REGISTER" else 200)(request))
+
+
+def rtp_ports(lab: Lab, far: FarEnd) -> None:
+    lab.account["bind"] = "192.0.2.1"
+
+
+def stand_in_port(lab: Lab, far: FarEnd) -> None:
+    lab.trunk["port"] = far.udp()  # somebody else listens there
+
+
+def api(lab: Lab, far: FarEnd) -> None:
+    lab.plain["synthflow"] = {"api_base": far.api("401 Unauthorized"), "api_token": "t0ken"}
+
+
+WRONG: Mapping[Look, Callable[[Lab, FarEnd], None]] = {
+    Look.SECRET: secret,
+    Look.NUMBERS: numbers,
+    Look.DNS: dns,
+    Look.SERVICE: service,
+    Look.ALLOWLIST: allowlist,
+    Look.PORT: port,
+    Look.TLS: tls,
+    Look.CHAIN: certified(signed_by="stranger"),
+    Look.CERTIFICATE_NAME: certified(names=("sip.other.example",)),
+    Look.EXPIRY: certified(days=-1, starts=-90),
+    Look.OPTIONS: options,
+    Look.CLOCK: clock,
+    Look.CODECS: codecs,
+    Look.ADDRESS: address,
+    Look.STUN: stun,
+    Look.REGISTRATION: registration,
+    Look.RTP_PORTS: rtp_ports,
+    Look.STAND_IN_PORT: stand_in_port,
+    Look.API: api,
+}
+#: What shows in other lines as well, since those depend on it.
+DRAGS_ALONG = {
+    Look.DNS: {Look.OPTIONS, Look.REGISTRATION},
+    Look.PORT: {Look.OPTIONS, Look.REGISTRATION},
+    Look.TLS: {Look.OPTIONS, Look.REGISTRATION},
+    Look.RTP_PORTS: {Look.OPTIONS, Look.REGISTRATION},
+}
+
+
+def lines(lab: Lab, directory: Path) -> tuple[Line, ...]:
+    """As ``harness preflight FILE`` finds them."""
+    file = directory / "lab.toml"
+    file.write_text(tomli_w.dumps(without_none(lab.plain)))
+    environment = {"CALLER_PASSWORD": "right", "API_TOKEN": "t0ken"}
+    return of_file(file, environment, **lab.settings).lines
+
+
+def without_none(plain: Any) -> Any:
+    """As TOML has it; and no secret in it."""
+    if isinstance(plain, dict):
+        moved = {"password": ("password_env", "CALLER_PASSWORD"), "api_token": ("api_token_env", "API_TOKEN")}
+        known = {key: without_none(value) for key, value in plain.items() if value is not None}
+        return dict(moved.get(key, (key, value)) for key, value in known.items())
+    return [without_none(entry) for entry in plain] if isinstance(plain, list) else plain
+
+
+@pytest.fixture
+def right(lab: Lab, far: FarEnd) -> Lab:
+    """Nothing is wrong with it, and nothing missing."""
+    port = lab.account["port"] = far.udp()
+    lab.plain["platform"] |= {"host": far.address, "port": port}
+    lab.plain["stand_in"] = {"bind": far.address}
+    lab.trunk.update({"port": far.closed_port(), "termination": f"{far.address}:{port}"})
+    return lab
+
+
+@pytest.mark.parametrize("look", Look, ids=lambda look: look.name.lower())
+def test_it_fails_where_it_should_and_nothing_else_does(right: Lab, far: FarEnd, tmp_path: Path, look: Look) -> None:
+    assert {line.status for line in lines(right, tmp_path)} == {Status.OK}
+    WRONG[look](right, far)
+    found = [line for line in lines(right, tmp_path) if line.status is not Status.OK]
+    assert look in {line.look for line in found}
+    assert all(line.row and line.fix for line in found)
+    assert {line.look for line in found} <= {look} | DRAGS_ALONG.get(look, set())
+
+
+def test_the_page_explains_every_line() -> None:
+    table = [row.split("|")[1] for row in PAGE.read_text().splitlines() if row.startswith("|")]
+    explained = " ".join(table)
+    words = {look: str(look).removesuffix(" of").removeprefix("certificate ") for look in Look}
+    assert [look for look, word in words.items() if word not in explained] == []

@@ -1,0 +1,84 @@
+"""A port asked by itself: what answers, what is silent, what refuses, and what a certificate is worth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.preflight.port import ask
+from harness.preflight.probes import Place
+from harness.sip.message import Request, Response
+from tests.unit.preflight.conftest import FarEnd, Lab
+
+
+def told(lab: Lab, far: FarEnd, port: int, transport: Any = "udp", host: str = "", ca_file: str | None = None) -> Any:
+    """What comes of a port of ``far``."""
+    place = Place(host or far.address, port, transport, ca_file=ca_file)
+    return ask(lab.deployment(), place, **lab.settings)
+
+
+def silent(request: Request) -> None:
+    return None
+
+
+def test_a_server_that_answers_options(lab: Lab, far: FarEnd) -> None:
+    assert told(lab, far, far.udp()) == {"reach": "answers", "detail": "200 OK"}
+    (request,) = far.requests
+    assert request.method == "OPTIONS"
+    assert "rport" in request.via.params
+
+
+def test_any_answer_is_one_but_silence_is_none(lab: Lab, far: FarEnd) -> None:
+    refusing = far.udp(lambda request: Response.to_request(request, 403, tag="far"))
+    assert told(lab, far, refusing) == {"reach": "answers", "detail": "403 Forbidden"}
+    assert told(lab, far, far.udp(silent))["reach"] == "silent"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_a_port_where_nobody_is_refuses(lab: Lab, far: FarEnd, transport: str) -> None:
+    assert told(lab, far, far.closed_port(), transport)["reach"] == "refuses"
+
+
+def test_a_connection_that_is_taken_is_not_enough(lab: Lab, far: FarEnd) -> None:
+    assert told(lab, far, far.stream(), "tcp")["reach"] == "answers"
+    assert told(lab, far, far.stream(silent), "tcp")["reach"] == "silent"
+    assert told(lab, far, far.stream(hang_up=True), "tcp")["reach"] == "refuses"
+
+
+def test_a_refusal_is_asked_for_twice(lab: Lab, far: FarEnd) -> None:
+    turns = iter((b"\0 nonsense, which ends the connection\r\n\r\n", None))
+
+    def second_time(request: Request) -> Response | bytes:
+        return next(turns) or Response.to_request(request, 200, tag="far")
+
+    assert told(lab, far, far.stream(second_time), "tcp")["reach"] == "answers"
+
+
+def test_a_name_that_does_not_resolve(lab: Lab, far: FarEnd) -> None:
+    lab.settings["resolver"] = far.dns({})
+    assert told(lab, far, 5060, host="nowhere.invalid")["reach"] == "unresolved"
+
+
+@pytest.mark.parametrize(
+    ("options", "worth"),
+    [
+        ({}, "valid"),
+        ({"days": -1, "starts": -90}, "expired"),
+        ({"days": 30, "starts": 5}, "expired"),
+        ({"names": ("sip.other.example",)}, "wrong name"),
+        ({"names": ()}, "wrong name"),
+        ({"signed_by": "stranger"}, "untrusted"),
+        ({"signed_by": "self"}, "untrusted"),
+    ],
+)
+def test_what_a_certificate_is_worth(lab: Lab, far: FarEnd, options: dict[str, Any], worth: str) -> None:
+    port = far.stream(context=far.certificate(**options))
+    found = told(lab, far, port, "tls", ca_file=far.ca_file)
+    assert (found["reach"], found["certificate"]) == ("answers", worth)
+
+
+def test_plain_speech_on_a_tls_port_is_no_answer(lab: Lab, far: FarEnd) -> None:
+    found = told(lab, far, far.stream(), "tls", ca_file=far.ca_file)
+    assert found["reach"] == "refuses"
+    assert "certificate" not in found
