@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
+from harness.audio.delay import Delay
 from harness.checks.finding import judged
 from harness.events import RtpStatistics
 from harness.verdict import Finding
 
-#: With fewer packets than a second's, a share says nothing.
+#: With fewer packets than a second's, a share says little.
 FEWEST_PACKETS = 50
+#: Unless it would show by chance in a call out of so many, on a network that loses what it may.
+_ONCE_IN = 10_000
 #: Beyond this, concealment no longer hides the gaps (ITU-T G.113 appendix I: G.711 with packet loss concealment).
 MOST_LOST = 0.05
 #: ITU-T G.114 section 5: one way, 400 ms should not be exceeded for general network planning.
@@ -17,9 +22,12 @@ DECISION_MS = 200.0
 
 
 def loss(leg: str, statistics: RtpStatistics) -> Finding | None:
-    """RTP lost on the way to ``leg`` (RFC 3550 section 6.4.1); None when too few packets came to judge."""
+    """RTP lost on the way to ``leg`` (RFC 3550 section 6.4.1); None when too few packets came to judge.
+
+    Of few packets only so many lost are judged as no network makes that keeps to the limit.
+    """
     expected = statistics.rx_packets + statistics.rx_lost
-    if expected < FEWEST_PACKETS:
+    if expected < FEWEST_PACKETS and _chance_of(statistics.rx_lost, expected) > 1 / _ONCE_IN:
         return None
     share = statistics.rx_lost / expected
     return judged(
@@ -30,6 +38,11 @@ def loss(leg: str, statistics: RtpStatistics) -> Finding | None:
         actual=f"{statistics.rx_lost} of {expected} were ({share:.1%})",
         facts={"lost": statistics.rx_lost, "expected": expected, "share": share},
     )
+
+
+def _chance_of(lost: int, of: int) -> float:
+    """How likely ``lost`` packets or more are when each is lost by itself, as often as may be."""
+    return sum(math.comb(of, k) * MOST_LOST**k * (1 - MOST_LOST) ** (of - k) for k in range(lost, of + 1))
 
 
 def delay(speaker: str, listener: str, milliseconds: float, again: float | None = None) -> Finding:
@@ -46,4 +59,18 @@ def delay(speaker: str, listener: str, milliseconds: float, again: float | None 
         expected=f"{speaker} is heard within {MOST_DELAY_MS:.0f} ms, and {DECISION_MS:.0f} ms to be sure of it",
         actual=f"it took {milliseconds:.0f} ms" + ("" if again is None else f", and {again:.0f} ms when tried again"),
         facts={"ms": shorter, "limit_ms": limit},
+    )
+
+
+def one_way_delay(speaker: str, listener: str, measured: Delay | None, listened_s: float) -> Finding:
+    """Each pulse of a probe that ``speaker`` sent, by the time when it arrived at ``listener``; None: fewer than three did."""
+    return judged(
+        "audio.one_way_delay",
+        f"{speaker} → {listener}",
+        measured is not None and measured.median_ms <= MOST_DELAY_MS,
+        expected=f"at most {MOST_DELAY_MS:.0f} ms one way (ITU-T G.114)",
+        actual=f"{measured.median_ms:.0f} ms ({measured.least_ms:.0f} to {measured.most_ms:.0f} over {measured.pulses} pulses)"
+        if measured is not None
+        else f"fewer than three of its pulses were heard in {listened_s:.1f} s",
+        facts={"ms": None if measured is None else measured.median_ms, "limit_ms": MOST_DELAY_MS},
     )

@@ -11,6 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.marks import SAMPLE_RATE
 from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
 from harness.events import (
     CallState,
@@ -45,6 +49,8 @@ _INFO_ANSWER: Final = re.compile(
     r"SIP/2\.0 [2-6]\d\d .*?^CSeq:\s*\d+\s+INFO\s*$", re.DOTALL | re.MULTILINE | re.IGNORECASE
 )
 _INFO_ANSWERED_S: Final = 2.0
+#: How many of a leg's last pulses tell the time of what it received: a second's.
+_PULSES: Final = 5
 
 _ANONYMOUS: Final = '"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 section 4.1.1.3
 
@@ -302,6 +308,16 @@ class Leg:
         event = self.wait(f"{self.id} recorded", lambda event: isinstance(event, Recorded), within, outlives_call=True)
         assert isinstance(event, Recorded)
         return event
+
+    def received_since(self, since: float) -> NDArray[np.int16]:
+        """What it received after the monotonic time ``since``, at 8 kHz, as far as it is on disk by now."""
+        samples = recording.so_far(recording.paths(self.phone.directory, self.id)[0])
+        pulses = [event for event in self.events if isinstance(event, Listened)][-_PULSES:]
+        if not pulses:
+            return samples[:0]
+        # A pulse may be told late and never early, so the earliest of them tells when the recording began.
+        origin = min(pulse.at - pulse.seconds for pulse in pulses)
+        return samples[max(0, round((since - origin) * SAMPLE_RATE)) :]
 
     # The pool's side; the bell is held.
 

@@ -7,12 +7,24 @@ import struct
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 _HEADER: Final = 44  # pjmedia's: RIFF, "fmt " of 16 bytes, "data"
 
 
 def paths(directory: Path, leg: str) -> tuple[Path, Path]:
     """Where what a leg receives and what it sends is recorded."""
     return directory / f"{leg}.received.wav", directory / f"{leg}.sent.wav"
+
+
+def so_far(path: Path) -> NDArray[np.int16]:
+    """What is on disk of a recording that goes on (pjmedia's own header has no sizes yet); some tenths of a second are not."""
+    try:
+        raw = path.read_bytes()[_HEADER:]
+    except OSError:
+        return np.zeros(0, np.int16)
+    return np.frombuffer(raw[: len(raw) & ~1], "<i2")
 
 
 def is_whole(path: Path) -> bool:

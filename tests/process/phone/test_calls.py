@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from harness.audio.detector import Heard, marks_heard
 from harness.audio.wav import read_wav
 from harness.errors import PhoneMisuseError, RefusedError, ResourceError
 from harness.events import Listened, MarkHeard, MediaState, RtpStatistics, SipMessage
-from harness.phone import Answer, Early, Reject, Silence, Silent, Wav
+from harness.phone import Answer, Early, Mark, Reject, Silence, Silent, Wav
 from harness.phone.waiter import NeverCame
 from tests.process.phone.conftest import FORBIDDEN, Desk, connect, hears, states, uri_of
 
@@ -356,3 +357,21 @@ def test_another_number_can_be_shown(lease: Desk) -> None:
     shown.wait_closed()
     alice.dial(uri_of(bob), identity="+12065550150")
     assert "<sip:+12065550150@example.com>" in bob.expect_call(3, answer=None).invite.text
+
+
+def test_what_was_received_can_be_heard_while_the_call_goes_on(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    out, back = connect(alice, bob)
+    hears(out, back)
+    back.play(Silence())
+    fell_silent = time.monotonic() + 0.3  # what was on its way, in the jitter buffer too, has arrived by then
+    out.wait("a second of silence", lambda e: isinstance(e, Listened) and e.at > fell_silent + 1.0, 4)
+    back.play(Mark())
+    began = time.monotonic()
+    hears(out, back, since=began)
+    out.wait("a second of the mark", lambda e: isinstance(e, Listened) and e.at > began + 1.0, 4)
+
+    assert back.mark in {fact.mark for fact in marks_heard(out.received_since(out.events[0].at))}
+    after = [fact for fact in marks_heard(out.received_since(fell_silent)) if isinstance(fact, Heard)]
+    assert after
+    assert after[0].began == pytest.approx(began - fell_silent, abs=0.3)

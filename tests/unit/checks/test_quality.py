@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness.checks import quality, signalling
 from harness.events import RtpStatistics
 from harness.verdict import Verdict
@@ -34,9 +36,20 @@ def test_loss_is_a_share_of_what_was_sent() -> None:
     assert many.facts["share"] == 11 / 200
 
 
-def test_too_few_packets_are_not_judged() -> None:
-    assert quality.loss("caller.1", counters(20, 29)) is None
-    assert quality.loss("caller.1", counters(20, 30)) is not None
+@pytest.mark.parametrize(("received", "lost"), [(0, 0), (1, 1), (30, 5), (44, 5)])
+def test_of_few_packets_a_few_lost_say_nothing(received: int, lost: int) -> None:
+    assert quality.loss("caller.1", counters(received, lost)) is None
+
+
+@pytest.mark.parametrize(("received", "lost"), [(0, 5), (20, 10), (35, 12)])
+def test_of_few_packets_very_many_lost_are_no_chance(received: int, lost: int) -> None:
+    found = quality.loss("caller.1", counters(received, lost))
+    assert found is not None
+    assert found.verdict is Verdict.FAILED
+
+
+def test_fifty_packets_are_judged() -> None:
+    assert quality.loss("caller.1", counters(48, 2)) is not None
 
 
 def test_delay_is_judged_by_the_shorter_of_two_looks() -> None:
