@@ -31,6 +31,9 @@ from harness.preflight import Line, Report, run
 from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response
 
+#: For a far end that stays silent.
+SOON = {"patience": 0.4}
+
 Answer = Callable[[Request], "Response | bytes | None"]
 
 _addresses = itertools.count(1)
@@ -305,7 +308,7 @@ class Lab:
 
     def __init__(self, far: FarEnd) -> None:
         self.far = far
-        self.settings: dict[str, Any] = {"patience": 0.4}
+        self.settings: dict[str, Any] = {"patience": 10.0}  # in vain only where a test says that it gives up SOON
         self.plain: dict[str, Any] = {
             "name": "lab",
             "integration": "talkdesk",
@@ -348,12 +351,12 @@ class Lab:
     def deployment(self) -> Deployment:
         return from_plain(self.plain)
 
-    def report(self) -> Report:
-        return run(self.deployment(), **self.settings)
+    def report(self, **settings: Any) -> Report:
+        return run(self.deployment(), **(self.settings | settings))
 
-    def line(self, start: str) -> Line:
+    def line(self, start: str, **settings: Any) -> Line:
         """The only line whose name begins so."""
-        report = self.report()
+        report = self.report(**settings)
         found = [line for line in report.lines if line.name.startswith(start)]
         assert len(found) == 1, [line.name for line in report.lines]
         return found[0]

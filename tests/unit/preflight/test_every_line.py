@@ -13,7 +13,7 @@ import tomli_w
 
 from harness.preflight import Line, Look, Status, of_file
 from harness.sip.message import Request, Response
-from tests.unit.preflight.conftest import FarEnd, Lab
+from tests.unit.preflight.conftest import SOON, FarEnd, Lab
 
 PAGE = Path(__file__).parents[3] / "docs" / "live.md"
 MINUTE = 60.0
@@ -85,6 +85,7 @@ def address(lab: Lab, far: FarEnd) -> None:
 
 def stun(lab: Lab, far: FarEnd) -> None:
     lab.account["stun_server"] = far.stun(None)  # silent
+    lab.settings |= SOON
 
 
 def registration(lab: Lab, far: FarEnd) -> None:

@@ -9,13 +9,13 @@ import pytest
 from harness.preflight.port import ask
 from harness.preflight.probes import Place
 from harness.sip.message import Request, Response
-from tests.unit.preflight.conftest import FarEnd, Lab
+from tests.unit.preflight.conftest import SOON, FarEnd, Lab
 
 
-def told(lab: Lab, far: FarEnd, port: int, transport: Any = "udp", host: str = "", ca_file: str | None = None) -> Any:
-    """What comes of a port of ``far``."""
-    place = Place(host or far.address, port, transport, ca_file=ca_file)
-    return ask(lab.deployment(), place, **lab.settings)
+def told(lab: Lab, far: FarEnd, port: int, transport: Any = "udp", **more: Any) -> Any:
+    """What comes of a port of ``far``; of that at another ``host``."""
+    place = Place(more.pop("host", far.address), port, transport, ca_file=far.ca_file)
+    return ask(lab.deployment(), place, **(lab.settings | more))
 
 
 def silent(request: Request) -> None:
@@ -32,7 +32,7 @@ def test_a_server_that_answers_options(lab: Lab, far: FarEnd) -> None:
 def test_any_answer_is_one_but_silence_is_none(lab: Lab, far: FarEnd) -> None:
     refusing = far.udp(lambda request: Response.to_request(request, 403, tag="far"))
     assert told(lab, far, refusing) == {"reach": "answers", "detail": "403 Forbidden"}
-    assert told(lab, far, far.udp(silent))["reach"] == "silent"
+    assert told(lab, far, far.udp(silent), **SOON)["reach"] == "silent"
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
@@ -42,7 +42,7 @@ def test_a_port_where_nobody_is_refuses(lab: Lab, far: FarEnd, transport: str) -
 
 def test_a_connection_that_is_taken_is_not_enough(lab: Lab, far: FarEnd) -> None:
     assert told(lab, far, far.stream(), "tcp")["reach"] == "answers"
-    assert told(lab, far, far.stream(silent), "tcp")["reach"] == "silent"
+    assert told(lab, far, far.stream(silent), "tcp", **SOON)["reach"] == "silent"
     assert told(lab, far, far.stream(hang_up=True), "tcp")["reach"] == "refuses"
 
 
@@ -74,11 +74,11 @@ def test_a_name_that_does_not_resolve(lab: Lab, far: FarEnd) -> None:
 )
 def test_what_a_certificate_is_worth(lab: Lab, far: FarEnd, options: dict[str, Any], worth: str) -> None:
     port = far.stream(context=far.certificate(**options))
-    found = told(lab, far, port, "tls", ca_file=far.ca_file)
+    found = told(lab, far, port, "tls")
     assert (found["reach"], found["certificate"]) == ("answers", worth)
 
 
 def test_plain_speech_on_a_tls_port_is_no_answer(lab: Lab, far: FarEnd) -> None:
-    found = told(lab, far, far.stream(), "tls", ca_file=far.ca_file)
+    found = told(lab, far, far.stream(), "tls")
     assert found["reach"] == "refuses"
     assert "certificate" not in found

@@ -33,7 +33,7 @@ def says(line: str) -> str:
 
 def test_a_ready_world_gives_a_deployment_for_each_tenant_and_ends_on_request(tmp_path: Path) -> None:
     started = world(tmp_path, says(READY) + WAIT)
-    deployments = started.ready(10)
+    deployments = started.ready(60)
     assert [deployment.name for deployment in deployments] == ["simulated-gladly"] * 2
     started.stop()
     started.stop()
@@ -61,7 +61,7 @@ def test_a_ready_world_gives_a_deployment_for_each_tenant_and_ends_on_request(tm
 def test_a_world_that_does_not_start_says_why(tmp_path: Path, script: str, error: type[Exception], said: str) -> None:
     started = world(tmp_path, script)
     with pytest.raises(error) as caught:
-        started.ready(10)
+        started.ready(60)
     assert said in str(caught.value)
     with contextlib.suppress(WorldLostError):  # it has ended by itself, or is about to
         started.stop()
@@ -81,21 +81,22 @@ def test_a_program_that_does_not_exist_is_no_world(tmp_path: Path) -> None:
 
 def test_books_that_are_not_clean_are_a_fault(tmp_path: Path) -> None:
     started = world(tmp_path, says(READY) + WAIT + "\nprint('call 7 was never ended', file=sys.stderr)\nsys.exit(1)")
-    started.ready(10)
+    started.ready(60)
     with pytest.raises(WorldLostError, match="call 7 was never ended"):
         started.stop()
 
 
 def test_a_world_that_will_not_end_is_killed(tmp_path: Path) -> None:
     started = world(tmp_path, says(READY) + "import signal\nsignal.pause()")
-    started.ready(10)
+    started.ready(60)
     with pytest.raises(WorldLostError, match=r"did not end in 0\.1 s and was killed"):
         started.stop(within=0.1)
 
 
 def test_its_death_frees_its_lock_and_is_reported(tmp_path: Path) -> None:
-    started = world(tmp_path, says(READY) + "print('out of luck', file=sys.stderr, flush=True)\n" + WAIT)
-    started.ready(10)
+    # its last words come before it says "ready": when it is killed they have been said
+    started = world(tmp_path, "print('out of luck', file=sys.stderr, flush=True)\n" + says(READY) + WAIT)
+    started.ready(60)
     noticed = threading.Event()
 
     def watch() -> None:
@@ -106,7 +107,7 @@ def test_its_death_frees_its_lock_and_is_reported(tmp_path: Path) -> None:
     watcher.start()
     assert not noticed.is_set()
     os.kill(started.pid, signal.SIGKILL)
-    watcher.join(10)
+    watcher.join(60)
     assert noticed.is_set()
     with pytest.raises(WorldLostError, match=r"died \(exit code -9\):\nout of luck"):
         started.stop()
