@@ -217,17 +217,17 @@ def _wanted_quality(run: _Run) -> float:
     and the beginning of a third are believed only when what was received is nearly the mark's own waveform. Two symbols
     again and again, without a third, are what a broken channel makes of another mark.
 
-    Pairs of tones in the marks' bands, 40 ms each, that follow each other by chance as a mark's do, reached 0.70 with three
-    symbols and 0.75 with two and a beginning, in 60 hours of nothing but such pairs; the limits lie above that.
+    Pairs of tones in the marks' bands, 30 to 60 ms each, that follow each other by chance as a mark's do, reached 0.79 with
+    three symbols and 0.75 with two and a beginning, in 120 hours of nothing but such pairs; the limits lie above that.
     """
     if run.shares < _MIN_SHARE * run.length or run.places.bit_count() < 3:
         return 2.0
     if run.strongs >= 4 and run.gaps <= 1:
         return 0.30
     if (run.strongs >= 3 and run.gaps <= 2) or run.strongs >= 4:
-        return 0.76
+        return 0.82
     if run.strongs >= 2 and run.gaps <= 1:
-        return 0.84
+        return 0.88
     return 2.0
 
 
