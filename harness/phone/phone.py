@@ -268,12 +268,18 @@ class Leg:
             if error is not None:
                 return error
             if self._closed or (self._state == "disconnected" and not outlives_call):
-                return "the call has ended"
+                return self._ended
             return None
 
         return wait_for(
             self.phone.bell, probe, goal=goal, within=within, subject=self.id, hopeless=hopeless, log=self.log
         )
+
+    @property
+    def _ended(self) -> str:
+        """That the call has ended, and how where it was refused."""
+        refusals = [e for e in self._events if isinstance(e, CallState) and e.state == "disconnected" and e.code >= 300]
+        return "the call has ended" + (f" with {refusals[-1].code} {refusals[-1].reason}" if refusals else "")
 
     def wait_state(self, state: str, within: float) -> CallState:
         """Until the call is in ``state``, or was."""

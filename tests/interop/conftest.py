@@ -6,7 +6,7 @@ Each worker of a run has its own: nothing is shared, everything is waited for by
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,12 @@ from harness.simulation.pki import Authority, Certificate
 from tests.interop import platform as platforms
 from tests.interop.baresip import Baresip
 from tests.interop.baresip_ai import BaresipAi
+from tests.interop.encounter import DID, encounter
 from tests.interop.kamailio import ports
-from tests.interop.platform import AI, AREAS, BARESIP, KAMAILIO, PHONES, RTPENGINE, TOKEN, Platform
+from tests.interop.meeting import Meet, Meeting
+from tests.interop.platform import AI, AREAS, BARESIP, KAMAILIO, PHONES, RTPENGINE, SIPP, TOKEN, Platform
 from tests.interop.rtpengine import Rtpengine
+from tests.interop.sipp import Sipp
 from tests.process.simulation.conftest import RunningWorld, running
 
 
@@ -173,7 +176,23 @@ def fresh_baresip(tmp_path: Path, block: Block, authority: Authority) -> Iterato
         yield start
 
 
-_phones, _baresips = itertools.count(), itertools.count()
+@pytest.fixture
+def meet(tmp_path: Path, block: Block, pool: PhonePool, marks: Iterator[int]) -> Meet:
+    """``with meet(steps, transport) as meeting``: SIPp plays the steps to a caller who has dialled."""
+
+    @contextmanager
+    def meet(steps: Sequence[str], transport: str = "udp", **caller: object) -> Iterator[Meeting]:
+        number = next(_meetings) % 30
+        with (
+            Sipp(tmp_path / "sipp", block[SIPP + number], steps, transport=transport) as sipp,
+            encounter(tmp_path, pool, marks, block[PHONES + number], (sipp.host, sipp.port), transport) as met,
+        ):
+            yield Meeting(met, sipp, met.caller(**caller).dial(DID))
+
+    return meet
+
+
+_phones, _baresips, _meetings = itertools.count(), itertools.count(), itertools.count()
 
 
 @contextmanager

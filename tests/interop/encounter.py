@@ -92,6 +92,12 @@ class Encounter:
         """Of what was found so far."""
         return overall(self.stage.findings)
 
+    @property
+    def first_failure(self) -> str:
+        """What the first failed finding expected, and what it saw instead; empty when none failed."""
+        failed = [finding for finding in self.stage.findings if finding.verdict is Verdict.FAILED]
+        return f"{failed[0].expected}: {failed[0].actual.splitlines()[0]}" if failed else ""
+
     def diagnosis(self) -> Diagnosis:
         """What the harness makes of its findings."""
         stage = self.stage

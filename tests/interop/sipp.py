@@ -60,13 +60,23 @@ def response(status: int, *, wait: bool = True) -> str:
     return f'<recv response="{status}"' + ("" if wait else ' optional="true"') + "></recv>"
 
 
-def respond(line: str, body: str = "", *headers: str, repeat: bool = False, content: str = "application/sdp") -> str:
-    """Send a response to the INVITE; ``repeat`` retransmits it until the next message comes (RFC 3261 13.3.1.4)."""
+def respond(
+    line: str,
+    body: str = "",
+    *headers: str,
+    repeat: bool = False,
+    content: str = "application/sdp",
+    branch_of_fork: str = "",
+) -> str:
+    """Send a response to the INVITE; ``repeat`` retransmits it until the next message comes (RFC 3261 13.3.1.4).
+
+    A ``branch_of_fork`` is another phone that a proxy has forked the INVITE to: another tag (RFC 3261 section 12.1).
+    """
     head = [
         f"SIP/2.0 {line}",
         "Via:[$via]",
         "From:[$remote]",
-        f"To:[$local];tag={_TAG}",
+        f"To:[$local];tag={_TAG}{branch_of_fork}",
         "Call-ID: [call_id]",
         "CSeq:[$cseq]",
         "Contact: <sip:ai@[local_ip]:[local_port];transport=[transport]>",
@@ -184,7 +194,7 @@ class Sipp(Program):
         *,
         target: str | None = None,
         transport: str = "udp",
-        mark: int = 200,
+        mark: int = 240,
         arguments: Sequence[str] = (),
     ) -> None:
         self.host, self.mark = host, mark

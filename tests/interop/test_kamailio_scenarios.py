@@ -137,7 +137,7 @@ def test_preflight_finds_the_platform_in_order(with_baresip: Verified) -> None:
 
 @pytest.mark.xdist_group("scenarios-with-baresip")
 def test_tshark_finds_nothing_malformed_in_what_the_run_exported(with_baresip: Verified) -> None:
-    captures = sorted(with_baresip.directory.glob("cases/*/sip.pcapng"))
+    captures = sorted(with_baresip.directory.glob("cases/*/capture.pcapng"))
     assert len(captures) == len(with_baresip.ends)
     for capture in captures:
         arguments = [
