@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from harness.checks.finding import judged
-from harness.verdict import Finding, Strength, Verdict
+from harness.checks.finding import judged, not_observable
+from harness.verdict import Finding, Strength
 
 #: Below this level an end heard nothing that anybody said (G.711's idle noise lies under it).
 SILENCE_DBOV = -60.0
@@ -47,13 +46,15 @@ def direction(
     least: Strength,
     name_of: Callable[[int], str | None],
     towards: str,
+    again: bool = False,
 ) -> Finding:
     """Whether ``speaker`` was heard at ``listener``.
 
     ``own`` are the listener's own marks (to hear them is echo); ``name_of`` tells which leg of this case a mark belongs to,
-    None for a leg of another. ``towards`` is the role of the listener (``ai``, ``caller``, ``agent``), for diagnosis.
+    None for a leg of another. ``towards`` is the role of the listener (``ai``, ``caller``, ``agent``); ``again`` says that the
+    call was changed since they heard each other first.
     """
-    facts: dict[str, object] = {"towards": towards, "speaker": speaker}
+    facts: dict[str, object] = {"towards": towards, "speaker": speaker, "again": again}
     if account is not None:
         foreign = [mark for mark in dict.fromkeys(account.marks) if mark not in own and name_of(mark) is None]
         facts |= {
@@ -78,15 +79,13 @@ def direction(
     milliseconds = (sound.at - since) * 1000
     facts |= {"ms": milliseconds, "level_dbov": sound.level_dbov}
     if sound.strength < least:  # something was there; that it was not enough says nothing against the platform
-        return Finding(
-            check="audio",
-            subject=f"{speaker} → {listener}",
-            verdict=Verdict.NOT_OBSERVABLE,
+        return not_observable(
+            "audio",
+            f"{speaker} → {listener}",
             expected=f"{listener} hears {speaker}, at least {least.name.lower()}",
-            actual=f"only {sound.strength.name.lower()}: {sound.evidence}",
-            at=time.monotonic(),
+            why=f"only {sound.strength.name.lower()}: {sound.evidence}",
             strength=sound.strength,
-            evidence=(sound.evidence,),
+            evidence=[sound.evidence],
             facts=facts,
         )
     return judged(
@@ -113,6 +112,21 @@ def no_crossing(listener: str, marks: Sequence[int], own: Collection[int], allow
         expected="only voices of its own call",
         actual="it heard " + (" and ".join(wrong) if wrong else "no other"),
         facts={"foreign": foreign, "echo": bool(echo), "heard": len(set(marks))},
+    )
+
+
+def early(speaker: str, listener: str, sound: Sound | None, answered_at: float | None, provisional: int) -> Finding:
+    """``speaker`` was heard before the call was answered, after ``provisional`` 183s that had an SDP (RFC 3960)."""
+    before = sound is not None and (answered_at is None or sound.at < answered_at)
+    heard = "it was heard" + ("" if before else " only after the answer") if sound else "nothing was heard"
+    return judged(
+        "audio.early",
+        f"{speaker} → {listener}",
+        before and provisional > 0,
+        expected="audio before the 200, opened by a 183 with SDP",
+        actual=heard + ("" if provisional else "; no 183 with SDP came"),
+        strength=sound.strength if sound else Strength.UNKNOWN,
+        facts={"provisional": provisional, "early": before},
     )
 
 

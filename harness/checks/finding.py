@@ -1,4 +1,4 @@
-"""How checks word their findings."""
+"""How checks word their findings, and the names that findings may go by."""
 
 from __future__ import annotations
 
@@ -6,6 +6,54 @@ import time
 from collections.abc import Iterable, Mapping
 
 from harness.verdict import Finding, Strength, Verdict
+
+#: Every check there is, by the stable id its findings go by, with what a failed one says.
+CHECKS: Mapping[str, str] = {
+    "registration": "the SIP number is not registered in time",
+    "registration.refused": "a registration that must be refused is not",
+    "ringing": "the caller is not told that it rings",
+    "answered": "the call is not answered in time",
+    "landing.answered_by": "not the AI, or not it alone, answered",
+    "route.tried": "the AI was not asked to take the call",
+    "route.not_answered": "a call was set up that must not be",
+    "route.not_reached": "an INVITE was sent that must not be",
+    "route.request_uri": "the Request-URI names another number",
+    "route.transport": "the call came over another transport, or to another port",
+    "route.trunk": "the call came over another trunk",
+    "codec": "another codec, or none, was negotiated",
+    "media.encrypted": "the media is not SRTP",
+    "audio": "one end does not hear the other",
+    "audio.early": "nothing is heard before the answer",
+    "audio.silent": "somebody is heard who must not be",
+    "audio.crossed": "another call's voice is heard",
+    "audio.echo": "an end hears itself",
+    "audio.loss": "too much RTP is lost",
+    "audio.delay": "a voice arrives too late",
+    "caller_id": "From does not name the caller as agreed",
+    "caller_id.withheld": "a withheld number is shown, or is not asserted",
+    "header": "a header is missing, wrong, or there twice",
+    "header.absent": "a header is there that must not be",
+    "landing": "the call does not ring where it should",
+    "landing.others": "somebody rings who must not",
+    "one_call": "a party has another call up, or none",
+    "transfer.fails": "a transfer that cannot succeed is not refused",
+    "released": "a leg does not end in time",
+    "timing": "something does not take the time that is configured",
+    "timing.within": "something comes too late, or never",
+    "final_response": "the call ends with another final response",
+    "dtmf": "the digits do not arrive as sent",
+    "dtmf.duration": "a digit is too short or too long",
+    "session.interval": "no session interval, or a forbidden one, is agreed",
+    "prack": "no provisional response is sent reliably",
+    "campaign": "nothing can start the campaign",
+    "case": "the case looked at nothing",
+}
+
+
+def kind(finding: Finding) -> str:
+    """What a finding is of, for counting: its check, who was listening, and whether that was after a change of the call."""
+    towards, again = finding.facts.get("towards"), finding.facts.get("again")
+    return finding.check + (f" to {towards}" if towards else "") + (" again" if again else "")
 
 
 def judged(
@@ -19,28 +67,46 @@ def judged(
     evidence: Iterable[str] = (),
     facts: Mapping[str, object] | None = None,
 ) -> Finding:
-    """A finding that passed or failed."""
+    """A finding that passed or failed. Raises ``KeyError`` for a check that is not among :data:`CHECKS`."""
+    verdict = Verdict.PASSED if right else Verdict.FAILED
+    return _finding(check, subject, verdict, expected, actual, strength, evidence, facts)
+
+
+def not_observable(
+    check: str,
+    subject: str,
+    *,
+    expected: str,
+    why: str,
+    strength: Strength = Strength.UNKNOWN,
+    evidence: Iterable[str] = (),
+    facts: Mapping[str, object] | None = None,
+) -> Finding:
+    """A finding that could not be made, because nothing here can see it. Raises ``KeyError`` as :func:`judged` does."""
+    actual = f"not observable: {why}"
+    return _finding(check, subject, Verdict.NOT_OBSERVABLE, expected, actual, strength, evidence, facts)
+
+
+def _finding(
+    check: str,
+    subject: str,
+    verdict: Verdict,
+    expected: str,
+    actual: str,
+    strength: Strength | None,
+    evidence: Iterable[str],
+    facts: Mapping[str, object] | None,
+) -> Finding:
+    if check not in CHECKS:
+        raise KeyError(f"{check} is no known check")
     return Finding(
         check=check,
         subject=subject,
-        verdict=Verdict.PASSED if right else Verdict.FAILED,
+        verdict=verdict,
         expected=expected,
         actual=actual,
         at=time.monotonic(),
         strength=strength,
         evidence=tuple(evidence),
         facts=dict(facts or {}),
-    )
-
-
-def not_observable(check: str, subject: str, *, expected: str, why: str) -> Finding:
-    """A finding that could not be made, because nothing here can see it."""
-    return Finding(
-        check=check,
-        subject=subject,
-        verdict=Verdict.NOT_OBSERVABLE,
-        expected=expected,
-        actual=f"not observable: {why}",
-        at=time.monotonic(),
-        strength=Strength.UNKNOWN,
     )

@@ -51,3 +51,15 @@ def only_one(subject: str, answered: Sequence[str], wanted: str) -> Finding:
         actual="nobody answered" if not answered else f"{', '.join(answered)} answered",
         facts={"answered": list(answered), "wanted": wanted},
     )
+
+
+def one_call(subject: str, up: Sequence[str], wanted: str) -> Finding:
+    """The phone has the call ``wanted`` up, and no other."""
+    return judged(
+        "one_call",
+        subject,
+        list(up) == [wanted],
+        expected="one call is up",
+        actual=f"{', '.join(up) or 'none'} is up",
+        facts={"up": list(up)},
+    )

@@ -1,4 +1,4 @@
-"""Transport, codec, final responses and digits."""
+"""Transport, codec, final responses, provisional ones, and digits."""
 
 from __future__ import annotations
 
@@ -56,6 +56,30 @@ def codec(subject: str, wanted: Sequence[str], seen: str) -> Finding:
         expected=" or ".join(wanted),
         actual=seen or "no codec was negotiated",
         facts={"codec": seen},
+    )
+
+
+def encrypted(subject: str, secure: bool | None) -> Finding:
+    """Its media is SRTP; None when none was negotiated."""
+    return judged(
+        "media.encrypted",
+        subject,
+        secure is True,
+        expected="SRTP",
+        actual={True: "SRTP", False: "RTP in the clear", None: "no media was negotiated"}[secure],
+        facts={"secure": secure},
+    )
+
+
+def acknowledged(subject: str, reliable: int) -> Finding:
+    """Of the provisional responses some were sent reliably, and their PRACK was answered 200 (RFC 3262 section 3)."""
+    return judged(
+        "prack",
+        subject,
+        reliable > 0,
+        expected="a provisional response with RSeq, acknowledged by PRACK",
+        actual=f"{reliable} of them, and 200 to the PRACK",
+        facts={"reliable": reliable},
     )
 
 

@@ -19,7 +19,6 @@ _BY_CHECK: dict[str, Symptom] = {
     "audio.crossed": "audio",
     "audio.loss": "quality",
     "audio.delay": "quality",
-    "audio.quality": "quality",
     "caller_id.withheld": "caller_id.withheld",
     "transfer.fails": "other",
     "final_response": "final",
@@ -67,7 +66,7 @@ def _of(scene: Scene, finding: Finding) -> Symptom:
                 return "registration"
             if finding.facts.get("what") == "the call":
                 return "fallback.time"
-        case "phone.wait" if finding.facts.get("goal") == "confirmed" and role == "caller":
+        case "answered" if role == "caller":
             return "reach"
     return "other"
 

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
+
+#: What a call to the AI that is held to two-way audio finds; a transfer to an agent; a fallback.
+WITH_THE_AI: Mapping[str, int] = {"answered": 1, "landing.answered_by": 1, "audio to ai": 1, "audio to caller": 1}
+HANDED_OVER: Mapping[str, int] = {**WITH_THE_AI, "landing": 1, "audio to agent": 1, "audio to caller": 2}
+FALLEN_BACK: Mapping[str, int] = {
+    "landing": 1,
+    "answered": 1,
+    "caller_id": 1,
+    "audio to agent": 1,
+    "audio to caller": 1,
+}
+AGAIN: Mapping[str, int] = {"audio to ai again": 1, "audio to caller again": 1}  #: after a change of the call
+ADDRESSED: Mapping[str, int] = {"route.request_uri": 1, "route.transport": 1}
 
 #: Who is asked to be the AI in a row: each trunk's own, or only one kind.
 Seats = Literal["both", "synthflow", "stand-in"]
@@ -33,6 +48,16 @@ class Row:
     full: tuple[str, ...] = ()
     opt_in: bool = False  #: only run when asked for by name
     seconds: float = 1.0  #: about how long a case takes, for longest-first ordering
+    #: How many findings of each kind (:func:`harness.checks.finding.kind`; of several kinds, written ``a|b``, together) a
+    #: case makes at least: with fewer it has not looked at all that ``proves`` says.
+    finds: Mapping[str, int] = field(hash=False)
+    #: More, in cells with that value of an axis.
+    finds_at: Mapping[tuple[str, str], Mapping[str, int]] = field(hash=False, default_factory=dict)
+
+    def finds_in(self, axes: Mapping[str, str]) -> Mapping[str, int]:
+        """What a case in that cell finds, at least."""
+        more = [found for (axis, value), found in self.finds_at.items() if axes.get(axis) == value]
+        return sum(map(Counter, more), Counter(self.finds))
 
     @property
     def documented(self) -> bool:

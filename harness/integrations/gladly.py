@@ -6,7 +6,7 @@ fills such a gap it is this project's own, and says "practice" as its source.
 
 from __future__ import annotations
 
-from harness.integrations.base import Integration, Row
+from harness.integrations.base import ADDRESSED, FALLEN_BACK, HANDED_OVER, WITH_THE_AI, Integration, Row
 from harness.integrations.practice import PRACTICE, TRANSPORT_PRACTICE
 
 _FORWARD = "configure-sip-forwarding"
@@ -28,6 +28,7 @@ INTEGRATION = Integration(
             section=_INBOUND,
             line="inbound",
             over="trunks",
+            finds={**WITH_THE_AI, **ADDRESSED, "caller_id": 1, "codec": 2, "landing.others": 1},
         ),
         Row(
             id="GL-HEADER-CALLER",
@@ -37,6 +38,7 @@ INTEGRATION = Integration(
             section=_HEADER,
             line="inbound",
             over="trunks",
+            finds={**WITH_THE_AI, "header": 1},
         ),
         Row(
             id="GL-HEADER-SELECTOR",
@@ -49,6 +51,7 @@ INTEGRATION = Integration(
             over="trunks",
             variants=(("selector", ("billing", "support", "none")),),
             full=("selector",),
+            finds={"answered": 1, "landing.answered_by": 1, "header|header.absent": 1},
         ),
         Row(
             id="GL-TRANSFER-PLAIN",
@@ -62,6 +65,7 @@ INTEGRATION = Integration(
             over="trunks",
             variants=(("ask", ("digit", "prompt")),),
             seconds=2.0,
+            finds={**HANDED_OVER, "caller_id": 1, "released": 1, "landing.others": 1, "one_call": 2},
         ),
         Row(
             id="GL-TRANSFER-TOPIC",
@@ -74,6 +78,7 @@ INTEGRATION = Integration(
             needs=("groups.queue", "groups.billing"),
             over="trunks",
             seconds=2.0,
+            finds={**HANDED_OVER, "caller_id": 1, "header": 1, "released": 1, "landing.others": 1, "one_call": 2},
         ),
         Row(
             id="GL-FALLBACK-TIMEOUT",
@@ -85,6 +90,7 @@ INTEGRATION = Integration(
             line="fallback-timeout",
             over="trunks",
             seconds=4.0,
+            finds={**FALLEN_BACK, "route.tried": 1, "timing": 1},
         ),
         Row(
             id="GL-FALLBACK-REFUSED",
@@ -94,6 +100,7 @@ INTEGRATION = Integration(
             section=_INBOUND,
             line="fallback-refused",
             over="trunks",
+            finds={**FALLEN_BACK, "route.tried": 1},
         ),
         Row(
             id="GL-FALLBACK-DOWN",
@@ -104,6 +111,7 @@ INTEGRATION = Integration(
             line="fallback-down",
             over="trunks",
             seconds=3.0,
+            finds={**FALLEN_BACK, "timing.within": 1},
         ),
         Row(
             id="GL-ALLOWLIST-LISTED",
@@ -115,6 +123,7 @@ INTEGRATION = Integration(
             needs=("groups.queue", "stand_in.bind"),
             over="trunks",
             seats="stand-in",
+            finds={"landing": 1, "answered": 1, "audio to ai": 1, "audio to agent": 1},
         ),
         Row(
             id="GL-ALLOWLIST-UNLISTED",
@@ -125,6 +134,7 @@ INTEGRATION = Integration(
             needs=("groups.queue", "stand_in.stranger_bind"),
             over="trunks",
             seats="stand-in",
+            finds={"final_response": 1, "landing.others": 1},
         ),
         Row(
             id="GL-PLAINTEXT",
@@ -136,6 +146,8 @@ INTEGRATION = Integration(
             line="plaintext",
             needs=("groups.queue",),
             over="trunks",
+            finds={"landing": 1, "answered": 1, "audio to agent": 1, "audio to caller": 1, "route.not_answered": 1},
+            finds_at={("ai", "stand-in"): {"route.not_answered": 2, "landing.others": 1}},
         ),
         *PRACTICE,
         *TRANSPORT_PRACTICE,

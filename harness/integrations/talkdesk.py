@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.integrations.base import Integration, Row
+from harness.integrations.base import ADDRESSED, FALLEN_BACK, HANDED_OVER, WITH_THE_AI, Integration, Row
 from harness.integrations.practice import PRACTICE, TRANSPORT_PRACTICE
 
 _INBOUND = "configure-inbound-call-routing"
@@ -21,6 +21,7 @@ def _skill(kind: str, by: str) -> Row:
         section=_INBOUND,
         line=f"skill-{kind}",
         over="trunks",
+        finds={**WITH_THE_AI, **ADDRESSED},
     )
 
 
@@ -39,6 +40,7 @@ INTEGRATION = Integration(
             section=_VERIFICATION,
             line="inbound",
             over="trunks",
+            finds={**WITH_THE_AI, **ADDRESSED, "caller_id": 1, "codec": 2, "landing.others": 1},
         ),
         Row(
             id="TD-TRANSFER-BLIND",
@@ -53,6 +55,7 @@ INTEGRATION = Integration(
             variants=(("refer", ("consumed", "passed-on")), ("ask", ("digit", "prompt"))),
             full=("refer",),
             seconds=2.0,
+            finds={**HANDED_OVER, "caller_id": 1, "released": 1, "landing.others": 1, "one_call": 2},
         ),
         Row(
             id="TD-TRANSFER-WARM",
@@ -67,6 +70,7 @@ INTEGRATION = Integration(
             over="trunks",
             variants=(("caller_id", ("original", "agent", "fixed", "header")),),
             seconds=2.0,
+            finds={**HANDED_OVER, "caller_id": 1, "audio.silent": 1, "landing.others": 1, "one_call": 2},
         ),
         Row(
             id="TD-OUTBOUND-IVR",
@@ -78,6 +82,7 @@ INTEGRATION = Integration(
             line="ivr",
             over="trunks",
             seconds=1.5,
+            finds={**WITH_THE_AI, **ADDRESSED, "caller_id": 1},
         ),
         Row(
             id="TD-OUTBOUND-CAMPAIGN",
@@ -89,6 +94,7 @@ INTEGRATION = Integration(
             line="campaign",
             needs=("campaign", "phones.customer"),
             over="trunks",
+            finds={"landing.answered_by": 1, "audio to ai": 1, "audio to caller": 1, "caller_id": 1},
         ),
         _skill("language", "language"),
         _skill("department", "department"),
@@ -103,6 +109,7 @@ INTEGRATION = Integration(
             line="fallback-timeout",
             over="trunks",
             seconds=4.0,
+            finds={**FALLEN_BACK, "route.tried": 1, "timing": 1},
         ),
         Row(
             id="TD-FALLBACK-REFUSED",
@@ -112,6 +119,7 @@ INTEGRATION = Integration(
             section=_INBOUND,
             line="fallback-refused",
             over="trunks",
+            finds={**FALLEN_BACK, "route.tried": 1},
         ),
         Row(
             id="TD-FALLBACK-DOWN",
@@ -122,6 +130,7 @@ INTEGRATION = Integration(
             line="fallback-down",
             over="trunks",
             seconds=3.0,
+            finds={**FALLEN_BACK, "timing.within": 1},
         ),
         Row(
             id="TD-REGISTER-OK",
@@ -134,6 +143,7 @@ INTEGRATION = Integration(
             codecs=False,
             authentication=("digest",),
             seconds=5.0,
+            finds={"registration": 1, "timing.within": 1},
         ),
         Row(
             id="TD-REGISTER-BADPASS",
@@ -144,6 +154,7 @@ INTEGRATION = Integration(
             over="trunks",
             codecs=False,
             authentication=("digest",),
+            finds={"registration.refused": 1},
         ),
         Row(
             id="TD-REGISTER-NOTALLOWED",
@@ -154,6 +165,7 @@ INTEGRATION = Integration(
             over="trunks",
             codecs=False,
             authentication=("digest",),
+            finds={"registration.refused": 1},
         ),
         Row(
             id="TD-CAPACITY",
@@ -166,6 +178,13 @@ INTEGRATION = Integration(
             needs=("phones.caller-2", "phones.caller-3", "phones.caller-4"),
             over="trunks",
             seconds=3.0,
+            finds={
+                **WITH_THE_AI,
+                **FALLEN_BACK,
+                "audio to caller": 2,
+                "audio to ai again": 1,
+                "audio to caller again": 1,
+            },
         ),
         *PRACTICE,
         *TRANSPORT_PRACTICE,

@@ -38,6 +38,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     stage = pyfuncitem.stash.get(_STAGE, None)
     if stage is not None:
         stage.conclude()
+        stage.own_up()
         stage.raise_worst()
     return result
 

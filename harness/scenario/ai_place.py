@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.audio.marks import reply_to
-from harness.checks.finding import judged, not_observable
+from harness.checks import reach
+from harness.checks.finding import not_observable
 from harness.deployment import Transport
 from harness.errors import BrokenError, ResourceError
 from harness.events import SipMessage
@@ -96,22 +97,13 @@ class AiPlace:
 
     def was_tried(self, of: Call, line: Line) -> None:
         """The AI was asked to take the call that ``of`` began, at the line's assistant."""
-        wanted = line.assistant.did
+        wanted, subject = line.assistant.did, f"the call to {line.did}"
         seen = self._asked(of, wanted)
-        check, subject, expected = "route.tried", f"the call to {line.did}", f"an INVITE for {wanted} reaches the AI"
         if seen is None:
-            self._stage.add(not_observable(check, subject, expected=expected, why="nobody can look at the AI's side"))
+            expected, why = f"an INVITE for {wanted} reaches the AI", "nobody can look at the AI's side"
+            self._stage.add(not_observable("route.tried", subject, expected=expected, why=why))
             return
-        self._stage.add(
-            judged(
-                check,
-                subject,
-                wanted in seen,
-                expected=expected,
-                actual=f"it got calls for {', '.join(seen)}" if seen else "no call reached it",
-                facts={"reached": seen, "wanted": wanted},
-            )
-        )
+        self._stage.add(reach.tried(subject, wanted, seen))
 
     def _asked(self, of: Call, wanted: str) -> list[str] | None:
         deadline = time.monotonic() + self._stage.patience
@@ -132,23 +124,13 @@ class AiPlace:
     def answered_nothing(self, of: Call) -> None:
         """No call since ``of`` began was answered by the AI."""
         answered = self.seat.answered_by(of)
-        expected = "no call is set up with the AI"
         if isinstance(self.seat, SynthflowSeat) and self.seat.blind:
-            why = "its interface does not say"
+            expected, why = "no call is set up", "its interface does not say"
             self._stage.add(not_observable("route.not_answered", "the AI", expected=expected, why=why))
             return
         if isinstance(self.seat, StandInSeat):
             answered = [leg.id for leg in self.seat.phone.incoming if leg.state in ("confirmed", "connecting")]
-        self._stage.add(
-            judged(
-                "route.not_answered",
-                "the AI",
-                not answered,
-                expected=expected,
-                actual=f"{', '.join(answered)} answered" if answered else "none was",
-                facts={"answered": answered},
-            )
-        )
+        self._stage.add(reach.not_answered("the AI", answered))
 
     def was_not_reached(self, of: Call) -> None:
         """No INVITE came to the AI since ``of`` began: one that only rang was sent all the same."""
@@ -158,16 +140,7 @@ class AiPlace:
         else:
             assert isinstance(seat, SynthflowSeat)
             reached = [record.id for record in seat.records(of)]
-        self._stage.add(
-            judged(
-                "route.not_reached",
-                "the AI",
-                not reached,
-                expected="no INVITE is sent to the AI",
-                actual=f"{', '.join(reached)} reached it" if reached else "none was",
-                facts={"reached": reached},
-            )
-        )
+        self._stage.add(reach.not_reached("the AI", reached))
 
     def early(self, of: Call) -> tuple[str, set[int]]:
         """Who can be heard before the answer, and by which marks; a stand-in's leg is taken but not answered."""

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
 
-from harness.checks import audio, headers, identity, landing, session, signalling, timing
+from harness.checks import audio, headers, identity, landing, reach, session, signalling, timing
 from harness.checks.audio import Sound
-from harness.checks.finding import judged, not_observable
+from harness.checks.finding import not_observable
 from harness.events import Event, MediaState, SipMessage
 from harness.far_end.synthflow import CallRecord
+from harness.phone.waiter import NeverCame
 from harness.scenario import lateness
 from harness.scenario.ends import SETTLE_S, Call, End, parsed
 from harness.scenario.people import Group, Line
 from harness.scenario.synthflow_talk import SynthflowTalk
 from harness.scenario.talks import StandInTalk
 from harness.sip.message import Request
-from harness.verdict import Finding, Strength, Verdict
+from harness.verdict import ExpectationError, Finding, Strength, Verdict
 
 if TYPE_CHECKING:
     from harness.scenario.ai_place import AiPlace
@@ -48,15 +49,15 @@ class Expect:
         since = begin + SETTLE_S if changed else max(a.answered_at() or begin for a in (mine, other))
         deadline = max(begin, since) + LISTEN_S
         with self._stage.step(f"{mine.label} and {other.label} hear each other"):
-            first = self._one_way(mine, other, since, deadline)
-            second = self._one_way(other, mine, since, deadline)
+            first = self._one_way(mine, other, since, deadline, changed)
+            second = self._one_way(other, mine, since, deadline, changed)
             if not changed:
                 lateness.judge(self._stage, ((first, mine, other), (second, other, mine)))
             if first and second and first.verdict is second.verdict is Verdict.PASSED:
                 both = max(float(str(f.facts["ms"])) for f in (first, second)) / 1000
                 self._stage.scripted(max(0.0, since + both - begin), "listening")
 
-    def _one_way(self, speaker: End, listener: End, since: float, deadline: float) -> Finding | None:
+    def _one_way(self, speaker: End, listener: End, since: float, deadline: float, again: bool) -> Finding | None:
         """The finding, or None when it has to wait for the transcript."""
         sound = listener.hears(speaker, since, deadline)
         account = listener.account(since) if sound is None else None
@@ -64,19 +65,25 @@ class Expect:
             (end for end in (speaker, listener) if isinstance(end, SynthflowTalk) and end.is_known_by_words), None
         )
         if talk is None or (sound is not None and sound.strength > Strength.INDICATED):
-            return self._direction(speaker, listener, since, sound, account)
+            return self._direction(speaker, listener, since, sound, account, again)
         wanted = talk.words_so_far if talk is listener else 0
         if not talk.tells_later:
-            return self._direction(speaker, listener, since, talk.with_words(sound, wanted), account)
+            return self._direction(speaker, listener, since, talk.with_words(sound, wanted), account, again)
 
         def look() -> None:
-            self._direction(speaker, listener, since, talk.with_words(sound, wanted), account)
+            self._direction(speaker, listener, since, talk.with_words(sound, wanted), account, again)
 
         self._stage.later(look)
         return None
 
     def _direction(
-        self, speaker: End, listener: End, since: float, sound: Sound | None, account: audio.Account | None
+        self,
+        speaker: End,
+        listener: End,
+        since: float,
+        sound: Sound | None,
+        account: audio.Account | None,
+        again: bool,
     ) -> Finding:
         finding = audio.direction(
             speaker.label,
@@ -88,6 +95,7 @@ class Expect:
             least=self._stage.deployment.expect.least_strength,
             name_of=self._stage.name_of_mark,
             towards=listener.role,
+            again=again,
         )
         return self._stage.add(finding)
 
@@ -263,13 +271,22 @@ class Expect:
 
     # -- beginnings and ends
 
-    def answered(self, within: float | None = None) -> float:
-        """The call is confirmed; when."""
-        end = self._call
+    def answered(self, within: float | None = None) -> None:
+        """The call is confirmed."""
         limit = within if within is not None else self._stage.patience
-        with self._stage.step(f"{end.label} is answered"):
-            event = end.leg.wait_state("confirmed", within=limit)
-            return event.at
+        with self._stage.step(f"{self._call.label} is answered"):
+            self._reaches("confirmed", limit, reach.answered)
+
+    def _reaches(self, state: Literal["early", "confirmed"], limit: float, found: Callable[..., Finding]) -> None:
+        """A finding on when the call got that far; where it never did, the scenario ends with it."""
+        call, began = self._call, time.monotonic()
+        try:
+            at = call.leg.wait_state(state, within=limit).at
+        except NeverCame as error:
+            raise ExpectationError(
+                self._stage.add(found(call.label, None, limit, instead=error.finding.actual))
+            ) from error
+        self._stage.add(found(call.label, max(0.0, at - began), limit))
 
     def ends_with(self, codes: Sequence[int], within: float | None = None) -> float:
         """The call ends with one of these final responses; when."""
@@ -293,9 +310,8 @@ class Expect:
 
     def rings(self) -> None:
         """The far end says that it rings (180 or 183)."""
-        call = self._call
-        with self._stage.step(f"{call.label} hears that it rings"):
-            call.leg.wait_state("early", within=self._stage.patience)
+        with self._stage.step(f"{self._call.label} hears that it rings"):
+            self._reaches("early", self._stage.patience, reach.rings)
 
     def never_answered(self) -> None:
         """The call ends without ever being answered."""
@@ -305,16 +321,9 @@ class Expect:
             answered = call.answered_at()
             state = call.state()
             told = f"it ended with {state.code} {state.reason}" if state and ended is not None else "no answer came"
-            self._stage.add(
-                judged(
-                    "route.not_answered",
-                    call.label,
-                    answered is None,
-                    expected="the call is not set up",
-                    actual="it was answered" if answered is not None else told,
-                    facts={"code": state.code if state else 0},
-                )
-            )
+            code = state.code if state else 0
+            answerers = [] if answered is None else [call.label]
+            self._stage.add(reach.not_answered(call.label, answerers, told, code))
 
     def came_within(self, limit_s: float, after: float) -> None:
         """The call arrived within ``limit_s`` seconds of ``after``."""
@@ -333,23 +342,9 @@ class Expect:
                 self._stage.add(not_observable("audio.early", f"{who} → {call.label}", expected=expected, why=why))
                 return
             sound = call.hears_marks(voices, 0.0, since + LISTEN_S) if voices else None
-            answered = call.answered_at()
-            early = sound is not None and (answered is None or sound.at < answered)
             provisional = [m for m in call.messages() if m.text.startswith("SIP/2.0 183") and "\nm=audio" in m.text]
             self._stage.scripted(time.monotonic() - since, "early media")
-            self._stage.add(
-                judged(
-                    "audio.early",
-                    f"{who} → {call.label}",
-                    early and bool(provisional),
-                    expected="audio before the 200, opened by a 183 with SDP",
-                    actual=("it was heard" if sound else "nothing was heard")
-                    + (" only after the answer" if sound and not early else "")
-                    + ("" if provisional else "; no 183 with SDP came"),
-                    strength=sound.strength if sound else Strength.UNKNOWN,
-                    facts={"provisional": len(provisional), "early": early},
-                )
-            )
+            self._stage.add(audio.early(who, call.label, sound, call.answered_at(), len(provisional)))
 
     def transfer_fails(self) -> None:
         """The transfer the AI tried was refused, and the AI was told so."""
@@ -358,22 +353,11 @@ class Expect:
             outcome = (
                 end.transfer_outcome(self._stage.patience) if isinstance(end, StandInTalk | SynthflowTalk) else None
             )
-            expected = "the transfer ends with an error the AI is told"
             if outcome is None:
-                self._stage.add(
-                    not_observable("transfer.fails", end.label, expected=expected, why="the far end does not say")
-                )
+                expected, why = "the transfer ends with an error the AI is told", "the far end does not say"
+                self._stage.add(not_observable("transfer.fails", end.label, expected=expected, why=why))
                 return
-            self._stage.add(
-                judged(
-                    "transfer.fails",
-                    end.label,
-                    outcome >= 300,
-                    expected=expected,
-                    actual=f"it ended with {outcome}" if outcome else "nothing was ever said of it",
-                    facts={"code": outcome},
-                )
-            )
+            self._stage.add(reach.transfer_fails(end.label, outcome))
 
     def acknowledged_provisional(self) -> None:
         """A reliable provisional response came, was acknowledged by PRACK, and the PRACK was answered 200 (RFC 3262)."""
@@ -394,15 +378,7 @@ class Expect:
                 for m in call.messages()
                 if m.direction == "received" and m.text.startswith("SIP/2.0 1") and parsed(m).has("RSeq")
             ]
-            self._stage.add(
-                judged(
-                    "prack",
-                    call.label,
-                    bool(reliable),
-                    expected="a provisional response with RSeq, acknowledged by PRACK",
-                    actual=f"{len(reliable)} of them, and 200 to the PRACK",
-                )
-            )
+            self._stage.add(signalling.acknowledged(call.label, len(reliable)))
 
     def session_interval_is_agreed(self) -> None:
         """The 200 names a session interval; after a 422 the next INVITE honours its Min-SE (RFC 4028 section 6)."""
@@ -428,16 +404,7 @@ class Expect:
         """Its media is SRTP."""
         call = self._call
         states = [e for e in call.leg.events if isinstance(e, MediaState) and e.active]
-        secure = bool(states) and states[-1].secure
-        self._stage.add(
-            judged(
-                "media.encrypted",
-                call.label,
-                secure,
-                expected="SRTP",
-                actual="SRTP" if secure else "RTP in the clear" if states else "no media was negotiated",
-            )
-        )
+        self._stage.add(signalling.encrypted(call.label, states[-1].secure if states else None))
 
     @property
     def _call(self) -> Call:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.checks import timing
-from harness.checks.finding import judged, not_observable
+from harness.checks import registration
+from harness.checks.finding import not_observable
 from harness.errors import BrokenError
 from harness.events import FarEndRecord, RegistrationState
 from harness.far_end.synthflow import SynthflowApi
@@ -60,8 +60,7 @@ class Registration:
         with self._stage.step(f"{self._label} registers"):
             answer = self._answers.first(min(REGISTERED_WITHIN_S, self._stage.patience * 2))
             self._first = answer
-            right = answer is not None and answer.code == 200
-            self._add("registration", right, "200 within 120 s", answer)
+            self._stage.add(registration.accepted(self._label, _told(answer), REGISTERED_WITHIN_S))
 
     def is_refreshed(self, before_s: float) -> None:
         """Registered again before the registration ends."""
@@ -73,28 +72,17 @@ class Registration:
             seconds = None if again is None else again.at - first.at
             granted_s = min(before_s, first.expires or before_s)  # what was granted counts (RFC 3261 section 10.2.1)
             self._stage.scripted(seconds or 0.0, "the registration's own interval")
-            finding = timing.within(self._label, "the registration is refreshed", seconds, granted_s)
-            finding.facts["granted_s"], finding.facts["asked_s"] = granted_s, before_s
-            self._stage.add(finding)
+            self._stage.add(registration.refreshed(self._label, seconds, granted_s, before_s))
 
     def is_refused_with(self, codes: tuple[int, ...]) -> None:
         """Refused with one of ``codes``, and not registered."""
         with self._stage.step(f"{self._label} is refused"):
             answer = self._answers.first(self._stage.patience)
-            right = answer is not None and answer.code in codes
-            self._add("registration.refused", right, " or ".join(map(str, codes)), answer)
+            self._stage.add(registration.refused(self._label, _told(answer), codes))
 
-    def _add(self, check: str, right: bool, expected: str, answer: Answer | None) -> None:
-        self._stage.add(
-            judged(
-                check,
-                self._label,
-                right,
-                expected=f"REGISTER is answered {expected}",
-                actual="it was never answered" if answer is None else f"it was answered {answer.code} {answer.reason}",
-                facts={"code": answer.code if answer else 0, "reason": answer.reason if answer else ""},
-            )
-        )
+
+def _told(answer: Answer | None) -> registration.Answer | None:
+    return None if answer is None else (answer.code, answer.reason)
 
 
 @contextmanager

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import cached_property, partial
 
 from harness.audio.marks import reply_to
-from harness.checks import audio, quality, signalling, timing
-from harness.checks.finding import judged, not_observable
+from harness.checks import audio, landing, quality, signalling, timing
+from harness.checks.finding import judged, kind, not_observable
 from harness.checks.identity import national
 from harness.deployment import Deployment, Timings, Trunk
 from harness.errors import BrokenError, FarEndError
@@ -358,16 +359,7 @@ class Stage:
             if len(up) > 1:  # the leg that was transferred away may take a moment to end
                 call.first_leg_released_at(time.monotonic() + self.deployment.expect.released_within_s)
                 up = [leg.id for leg in phone.legs if leg.state not in ("disconnected",)]
-            self.add(
-                judged(
-                    "one_call",
-                    phone.name,
-                    up == [call.leg.id],
-                    expected="one call is up",
-                    actual=f"{', '.join(up) or 'none'} is up",
-                    facts={"up": up},
-                )
-            )
+            self.add(landing.one_call(phone.name, up, call.leg.id))
 
     def options(self, caller: Caller) -> tuple[int, str]:
         """OPTIONS to the platform; code and reason of the answer."""
@@ -461,6 +453,16 @@ class Stage:
         if heard:
             allowed = [mark for mark in set(heard) if self.name_of_mark(mark) is not None]
             self.add(audio.no_crossing(call.label, heard, {call.first_leg.mark, call.mark}, allowed))
+
+    def own_up(self) -> None:
+        """What the row promises to look at, and the scenario in the end did not, nobody has seen: no case passes without."""
+        made = Counter(map(kind, self.findings))
+        for kinds, least in self.case.row.finds_in(self.case.axes).items():
+            seen = sum(made[one] for one in kinds.split("|"))
+            if seen < least:
+                check = kinds.split("|")[0].partition(" ")[0]
+                expected, why = f"{least} of {kinds}", f"the case looked {seen} times"
+                self.add(not_observable(check, self.case.row.id, expected=expected, why=why))
 
     def raise_worst(self) -> None:
         """Raise the first finding of the worst kind, if any did not pass; a case without findings proved nothing."""

@@ -21,11 +21,11 @@ def message(direction: str, start: str, cseq: str, *headers: str) -> SipMessage:
         at=1.0,
         phone="p",
         leg="p.1",
-        direction=direction,
+        direction=direction,  # type: ignore[arg-type]
         transport="udp",
         local="a:1",
         remote="b:2",
-        text=text,  # type: ignore[arg-type]
+        text=text,
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness import integrations
+from harness.checks.finding import CHECKS
 from harness.deployment import Deployment, load
 from harness.errors import SelectionError
 from harness.matrix import Case, Selection, cases
@@ -100,3 +101,17 @@ def test_a_row_that_does_not_exist_cannot_be_left_out(talkdesk: Deployment, key:
         wrong = talkdesk.model_copy(update={"expect": expect})
     with pytest.raises(SelectionError, match=f"^{key} TD-NONSENSE: not in simulated-talkdesk"):
         cases([wrong])
+
+
+def test_every_row_says_what_it_has_to_find() -> None:
+    for name in integrations.names():
+        for row in integrations.find(name).rows:
+            kinds = [*row.finds, *(kind for more in row.finds_at.values() for kind in more)]
+            assert kinds, row.id
+            assert {one.partition(" ")[0] for kind in kinds for one in kind.split("|")} <= set(CHECKS)
+
+
+def test_what_is_found_in_some_cells_alone_comes_on_top() -> None:
+    row = integrations.find("gladly").row("GL-PLAINTEXT")
+    assert row.finds_in({"ai": "synthflow"}) == row.finds
+    assert row.finds_in({"ai": "stand-in"})["route.not_answered"] == row.finds["route.not_answered"] + 2

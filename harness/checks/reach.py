@@ -1,0 +1,77 @@
+"""Whether a call got as far as it should, and no further."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.checks.finding import judged
+from harness.verdict import Finding
+
+
+def rings(subject: str, seconds: float | None, limit_s: float, instead: str = "nothing came") -> Finding:
+    """The far end said in time that it rings (180 or 183); ``seconds`` is None when it never did."""
+    return _in_time("ringing", subject, "it rings", seconds, limit_s, instead)
+
+
+def answered(subject: str, seconds: float | None, limit_s: float, instead: str = "no answer came") -> Finding:
+    """The call was set up in time; ``seconds`` is None when it never was, and ``instead`` says what came."""
+    return _in_time("answered", subject, "the call is answered", seconds, limit_s, instead)
+
+
+def _in_time(check: str, subject: str, what: str, seconds: float | None, limit_s: float, instead: str) -> Finding:
+    return judged(
+        check,
+        subject,
+        seconds is not None,
+        expected=f"{what} within {limit_s:g} s",
+        actual=instead if seconds is None else f"after {seconds:.2f} s",
+        facts={"seconds": seconds, "limit_s": limit_s},
+    )
+
+
+def tried(subject: str, wanted: str, reached: Sequence[str]) -> Finding:
+    """The AI was asked to take a call for ``wanted``; ``reached`` are the numbers it was asked for."""
+    return judged(
+        "route.tried",
+        subject,
+        wanted in reached,
+        expected=f"an INVITE for {wanted} reaches the AI",
+        actual=f"it got calls for {', '.join(reached)}" if reached else "no call reached it",
+        facts={"reached": list(reached), "wanted": wanted},
+    )
+
+
+def not_answered(subject: str, answered: Sequence[str], otherwise: str = "none was", code: int = 0) -> Finding:
+    """No call was set up; ``answered`` names those that were, ``otherwise`` says what became of it instead."""
+    return judged(
+        "route.not_answered",
+        subject,
+        not answered,
+        expected="no call is set up",
+        actual=f"{', '.join(answered)} answered" if answered else otherwise,
+        facts={"answered": list(answered), "code": code},
+    )
+
+
+def not_reached(subject: str, reached: Sequence[str]) -> Finding:
+    """No INVITE was sent there: one that only rang was sent all the same."""
+    return judged(
+        "route.not_reached",
+        subject,
+        not reached,
+        expected="no INVITE is sent to the AI",
+        actual=f"{', '.join(reached)} reached it" if reached else "none was",
+        facts={"reached": list(reached)},
+    )
+
+
+def transfer_fails(subject: str, outcome: int) -> Finding:
+    """A transfer was refused, and who tried it was told so; ``outcome`` is its final status, 0 when there was none."""
+    return judged(
+        "transfer.fails",
+        subject,
+        outcome >= 300,
+        expected="the transfer ends with an error the AI is told",
+        actual=f"it ended with {outcome}" if outcome else "nothing was ever said of it",
+        facts={"code": outcome},
+    )

@@ -1,0 +1,81 @@
+"""Each check lets through what is right and nothing else; one without an example, or unnamed, is noticed."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+
+import pytest
+from check_examples import EXAMPLES, Example
+
+import harness.checks
+from harness.checks import finding
+from harness.checks.finding import CHECKS, judged, not_observable
+from harness.verdict import Finding, Verdict
+
+#: Found by the stage itself, where it has nothing to hand to a check.
+BY_THE_STAGE = {"case", "campaign"}
+
+
+def names(example: Example) -> str:
+    return f"{example.check}-{example.of.__name__}"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=names)
+def test_right(example: Example) -> None:
+    found = example.right()
+    assert found is not None
+    assert found.verdict is Verdict.PASSED, found
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=names)
+def test_wrong(example: Example) -> None:
+    for wrong in example.wrong:
+        found = wrong()
+        assert found is not None
+        assert found.verdict is Verdict.FAILED, found
+        assert found.check == example.check
+        assert found.expected
+        assert found.actual
+
+
+def test_every_check_has_an_example() -> None:
+    assert {example.check for example in EXAMPLES} == set(CHECKS) - BY_THE_STAGE
+
+
+def test_every_function_that_finds_has_an_example() -> None:
+    assert {example.of for example in EXAMPLES} == set(_finding_functions())
+
+
+def test_every_example_shows_both_sides() -> None:
+    assert [names(example) for example in EXAMPLES if not example.wrong] == []
+
+
+@pytest.mark.parametrize("make", [judged, not_observable])
+def test_a_check_goes_by_a_known_name(make: Callable[..., Finding]) -> None:
+    more = {"right": True, "actual": "it"} if make is judged else {"why": "nobody looks"}
+    with pytest.raises(KeyError, match="no known check"):
+        make("made.up", "x", expected="it", **more)
+
+
+def test_kinds_tell_listeners_and_repeated_looks_apart() -> None:
+    facts = {"towards": "ai", "again": True}
+    assert finding.kind(judged("audio", "a → b", True, expected="", actual="", facts=facts)) == "audio to ai again"
+    assert finding.kind(judged("codec", "a", True, expected="", actual="")) == "codec"
+
+
+def _finding_functions() -> list[Callable[..., object]]:
+    found: list[Callable[..., object]] = []
+    for module in pkgutil.iter_modules(harness.checks.__path__, "harness.checks."):
+        if module.name == finding.__name__:
+            continue
+        members = vars(importlib.import_module(module.name)).items()
+        found += [
+            member
+            for name, member in members
+            if inspect.isfunction(member) and not name.startswith("_") and member.__module__ == module.name
+            if "Finding" in str(inspect.signature(member).return_annotation)
+        ]
+    return found
