@@ -225,7 +225,7 @@ def _attach(attach: _Attacher, evidence: CaseEvidence) -> None:
             if path:
                 attach.file(f"WAV {what} {recording.leg}", path, "audio/wav")
     if evidence.messages:
-        capture = evidence.directory / "sip.pcapng"
+        capture = evidence.directory / "capture.pcapng"
         pcap.export(evidence, capture)
         attach.file("Capture", capture, "application/vnd.tcpdump.pcap")
     for attachment in evidence.attachments:

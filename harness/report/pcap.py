@@ -1,19 +1,23 @@
-"""A case's SIP messages as a pcapng file that Wireshark and tshark open.
+"""A case's SIP messages and RTP packets as a pcapng file that Wireshark and tshark open.
 
-The harness sees messages at its phones' transports, not packets: IP, UDP and TCP headers are made up around them, with the
+The harness sees both at its phones' transports, not on the wire: IP, UDP and TCP headers are made up around them, with the
 real addresses, ports and times. TCP is shown as one segment a message with sequence numbers that add up; what crossed the
-wire inside TLS is shown as plain TCP. Each packet's comment says so, and names the message's number in the reports.
+wire inside TLS is shown as plain TCP. Each message's comment says so, and names its number in the reports. RTP is what
+each leg received, and what it sent unless another leg of the case received it from there.
 
 The format is small enough (draft-ietf-opsawg-pcapng: three kinds of block) that no library is needed to write it.
 """
 
 from __future__ import annotations
 
+import heapq
 import struct
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
+from harness.events import MediaState
+from harness.phone import rtp_log
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, Endpoint, arrows
 from harness.report.mask import DOT
@@ -26,30 +30,43 @@ _COMMENT, _END_OF_OPTIONS, _APPLICATION = 1, 0, 4
 
 
 def export(evidence: CaseEvidence, path: Path) -> int:
-    """Write the case's messages to ``path``; returns how many there are. A host name instead of an address becomes one
-    of 192.0.2.0/24 (RFC 5737), and the comment says which."""
-    flow = arrows(evidence)
-    path.write_bytes(b"".join(_blocks(evidence, flow)))
-    return len(flow)
+    """Write the case's messages and packets to ``path``; returns how many there are. A host name instead of an address
+    becomes one of 192.0.2.0/24 (RFC 5737), and the comment says which."""
+    blocks = list(_blocks(evidence))
+    path.write_bytes(b"".join(blocks))
+    return len(blocks) - _HEADERS
 
 
-def _blocks(evidence: CaseEvidence, flow: list[Arrow]) -> Iterator[bytes]:
+_HEADERS = 2  # blocks before the first packet
+
+
+def _blocks(evidence: CaseEvidence) -> Iterator[bytes]:
     header = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
     yield _block(
         0x0A0D0D0A, header + _option(_APPLICATION, "call-verification-harness") + _option(_COMMENT, evidence.id)
     )
     yield _block(1, struct.pack("<HHI", _RAW_IP, 0, 0))  # snap length 0: whole packets; times in microseconds
-    sent: dict[tuple[Endpoint, Endpoint], int] = {}
     names: dict[str, str] = {}
-    for identification, arrow in enumerate(flow, start=1):
+    packets = heapq.merge(_signalling(evidence, names), _media(evidence), key=lambda packet: packet[0])
+    for identification, (at, source, target, protocol, segment, comment) in enumerate(packets, start=1):
+        packet = _ip(_address(source, names), _address(target, names), protocol, segment, identification)
+        yield _packet(int(evidence.wall(at) * 1_000_000), packet, comment)
+
+
+_Packet = tuple[float, str, str, int, bytes, str]  # monotonic time, source, target, protocol, segment, comment
+
+
+def _signalling(evidence: CaseEvidence, names: dict[str, str]) -> Iterator[_Packet]:
+    sent: dict[tuple[Endpoint, Endpoint], int] = {}
+    for arrow in arrows(evidence):
         # characters that masking put there go out as ASCII, one byte for each digit that was there
         payload = arrow.text.replace(DOT, "x").encode("utf-8", "surrogateescape")
-        source, target = _address(arrow.source.host, names), _address(arrow.target.host, names)
+        source, target = arrow.source.host, arrow.target.host
+        for host in (source, target):
+            _address(host, names)  # the comment names what has to stand for a name
         comment = _comment(evidence, arrow, names)
-        time = int(evidence.wall(arrow.at) * 1_000_000)
         if arrow.transport == "udp":
-            segment = struct.pack("!HHHH", arrow.source.port, arrow.target.port, 8 + len(payload), 0) + payload
-            yield _packet(time, _ip(source, target, _UDP, segment, identification), comment)
+            yield arrow.at, source, target, _UDP, _datagram(arrow.source.port, arrow.target.port, payload), comment
             continue
         forth, back = (arrow.source, arrow.target), (arrow.target, arrow.source)
         for start in range(0, len(payload), _SEGMENT):
@@ -58,7 +75,32 @@ def _blocks(evidence: CaseEvidence, flow: list[Arrow]) -> Iterator[bytes]:
             numbers = struct.pack("!II", 1 + sent.get(forth, 0), 1 + sent.get(back, 0))
             segment = ports + numbers + struct.pack("!BBHHH", 5 << 4, _PSH_ACK, 65_535, 0, 0) + part
             sent[forth] = sent.get(forth, 0) + len(part)
-            yield _packet(time, _ip(source, target, _TCP, segment, identification), comment)
+            yield arrow.at, source, target, _TCP, segment, comment
+
+
+def _media(evidence: CaseEvidence) -> list[_Packet]:
+    seen: list[tuple[float, Endpoint, Endpoint, bytes, str]] = []
+    received: set[tuple[Endpoint, bytes]] = set()
+    for leg, events in evidence.legs.items():
+        states = [event for event in events if isinstance(event, MediaState) and event.local_rtp]
+        for packet in rtp_log.read(rtp_log.path_of(evidence.directory, leg)) if states else ():
+            state = next((state for state in reversed(states) if state.at <= packet.at), states[0])
+            here, there = Endpoint.parse(state.local_rtp), Endpoint.parse(state.remote_rtp)
+            if packet.source is None:
+                seen.append((packet.at, here, there, packet.octets, f"sent by {leg}"))
+            else:
+                there = Endpoint(str(packet.source[0]), packet.source[1])
+                received.add((here, packet.octets))
+                seen.append((packet.at, there, here, packet.octets, f"received by {leg}"))
+    return sorted(
+        (at, source.host, target.host, _UDP, _datagram(source.port, target.port, octets), comment)
+        for at, source, target, octets, comment in seen
+        if comment.startswith("received") or (target, octets) not in received
+    )
+
+
+def _datagram(source: int, target: int, payload: bytes) -> bytes:
+    return struct.pack("!HHHH", source, target, 8 + len(payload), 0) + payload
 
 
 def _comment(evidence: CaseEvidence, arrow: Arrow, names: dict[str, str]) -> str:

@@ -13,6 +13,7 @@ from harness.phone.child.native import Tap
 from harness.phone.child.reception import Reception
 from harness.phone.child.sip_log import LoggedMessage, read_text
 from harness.phone.protocol import FAREWELL_SECONDS
+from harness.phone.rtp_log import RtpLog, path_of
 
 if TYPE_CHECKING:
     from harness.phone.child.account import HostedPhone
@@ -63,7 +64,7 @@ class CallLeg:
         self._hung_up = False
         self._far_crypto = False  # the far end's last SDP has a key (RFC 4568); over RTP/AVP as well
         self._stream = -1  # index of the audio stream, -1 without media
-        self._tap = Tap()
+        self._tap: Tap | None = None  # what looks at the RTP that passes the transport
         self._host.begins(self)
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
@@ -209,7 +210,7 @@ class CallLeg:
         rtcp = statistics.rtcp
         sent, received = rtcp.txStat, rtcp.rxStat
         sent_jitter, rtt = sent.jitterUsec, rtcp.rttUsec
-        reception = self._tap.reception or Reception()
+        reception = (self._tap and self._tap.reception) or Reception()
         self.emit(
             RtpStatistics,
             tx_packets=sent.pkt,
@@ -252,6 +253,8 @@ class CallLeg:
         self._gives_up_at = time.monotonic() + FAREWELL_SECONDS
         self._stream = -1
         self.media.close()
+        if self._tap is not None:
+            self._tap.log.close()
         if self.call is not None:
             self.call.listener = None
         self.call = None
@@ -276,9 +279,15 @@ class CallLeg:
         """Whether nothing is left to wait for: the far end knows, and the recordings are whole."""
         return now >= self._gives_up_at or (self.settled and self.media.is_saved)
 
-    def transport_opened(self, address: int) -> None:
-        """Count what comes in by it."""
-        self._tap = self._host.endpoint.native.taps.put(address)
+    def transport_opened(self, address: int) -> int:
+        """Count and log what passes it, or the one that has to be used instead."""
+        config = self.phone.config
+        if config.ipv6:
+            native = self._host.endpoint.native
+            address = native.exchange_for_ipv6(address, config.bind_address, config.media_ports)
+        log = self._tap.log if self._tap else RtpLog(path_of(self.phone.directory, self.name))
+        self._tap = self._host.endpoint.native.taps.put(address, log)
+        return address
 
     def media_changed(self) -> None:
         """Media was negotiated: connect it, and tell what it is."""

@@ -7,17 +7,20 @@ Only functions and structures of the public headers are used (pjproject 2.15), a
 from __future__ import annotations
 
 import ctypes
+import random
+import socket
+import struct
 import time
 from pathlib import Path
 from typing import Any, Final
 
 from harness.phone.child.reception import Reception
+from harness.phone.rtp_log import Address, RtpLog
 
 _TELEPHONE_EVENT_FLAG: Final = 0  # PJMEDIA_ENDPT_HAS_TELEPHONE_EVENT_FLAG
 _NO_LOOP: Final = 1  # PJMEDIA_FILE_NO_LOOP
 _DESTROY_SOCKET: Final = 2  # PJSIP_UDP_TRANSPORT_DESTROY_SOCKET
-_ATTACH: Final = 12  # attach2 in pjmedia_transport_op, the last of its functions
-_RTP_HEADER: Final = 12
+_SEND, _DESTROY, _ATTACH = 3, 11, 12  # send_rtp, destroy and attach2 in pjmedia_transport_op, the latter the last of it
 
 
 class _Selector(ctypes.Structure):
@@ -33,15 +36,26 @@ class _Text(ctypes.Structure):
 
 
 class _Address(ctypes.Structure):
-    """``pj_sockaddr``."""
+    """``pj_sockaddr``, laid out as the system's ``sockaddr_in6``, which is longer than its ``sockaddr_in``."""
 
-    _fields_ = (("words", ctypes.c_uint32 * 7),)
+    _fields_ = (("octets", ctypes.c_uint8 * 28),)
+
+    def read(self) -> Address:
+        """The packed address and the port."""
+        octets = bytes(self.octets)
+        (family,), (port,) = struct.unpack_from("=H", octets), struct.unpack_from("!H", octets, 2)
+        return (octets[8:24] if family == socket.AF_INET6 else octets[4:8]), port
 
 
 class _Arrival(ctypes.Structure):
     """``pjmedia_tp_cb_param``, as far as it is read."""
 
-    _fields_ = (("user_data", ctypes.c_void_p), ("packet", ctypes.c_void_p), ("size", ctypes.c_ssize_t))
+    _fields_ = (
+        ("user_data", ctypes.c_void_p),
+        ("packet", ctypes.c_void_p),
+        ("size", ctypes.c_ssize_t),
+        ("source", ctypes.POINTER(_Address)),
+    )
 
 
 class _Attachment(ctypes.Structure):
@@ -73,42 +87,46 @@ class _MediaTransport(ctypes.Structure):
 
 
 _ON_RTP = ctypes.CFUNCTYPE(None, ctypes.POINTER(_Arrival))
+_DESTROYS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 _ATTACHES = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_MediaTransport), ctypes.POINTER(_Attachment))
+_SENDS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_MediaTransport), ctypes.c_void_p, ctypes.c_size_t)
 
 
 class Tap:
-    """Shows each RTP packet of a call's media transport to a :class:`Reception`, before pjmedia gets it."""
+    """Sees each RTP packet of a call's media transport: counts those that come, before pjmedia gets them, and logs all."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: RtpLog) -> None:
+        self.log = log
         self.reception: Reception | None = None  #: of the stream that the transport carries now
 
 
 class Taps:
-    """Puts taps on media transports: their function ``attach2`` is exchanged for one that hooks itself in.
+    """Puts taps on media transports: two of their functions are exchanged for ones that look and go on.
 
     What is kept of ended calls is overwritten when their addresses come again.
     """
 
     def __init__(self) -> None:
         self._taps: dict[int, Tap] = {}  # by the address of the transport
-        self._streams: dict[int, tuple[Any, Reception]] = {}  # by the callback's user data: whose it was
+        self._streams: dict[int, tuple[Any, Reception, RtpLog]] = {}  # by the callback's user data: whose it was
         self._tables: dict[int, _Operations] = {}  # by the address of the table they stand for
-        self._originals: dict[int, Any] = {}  # by the address of a table of ours: the attach2 behind it
-        # Any thread may be inside these two at any time, so they stay as long as the process.
-        self._attaches, self._arrives = _ATTACHES(self._attach), _ON_RTP(self._arrive)
+        self._originals: dict[int, tuple[Any, Any]] = {}  # by the address of a table of ours: what is behind it
+        # Any thread may be inside these at any time, so they stay as long as the process.
+        self._attaches, self._arrives, self._sends = _ATTACHES(self._attach), _ON_RTP(self._arrive), _SENDS(self._send)
 
-    def put(self, address: int) -> Tap:
+    def put(self, address: int, log: RtpLog) -> Tap:
         """A tap on the transport (``pjmedia_transport *``) that a call is about to use."""
         transport = _MediaTransport.from_address(address)
         operations = ctypes.addressof(transport.operations.contents)
+        tap = self._taps[address] = Tap(log)
         if operations not in self._originals:
             transport.operations = ctypes.pointer(self._tables.get(operations) or self._table(operations))
-        tap = self._taps[address] = Tap()
         return tap
 
     def _table(self, original: int) -> _Operations:
         table = _Operations.from_buffer_copy(_Operations.from_address(original))
-        self._originals[ctypes.addressof(table)] = _ATTACHES(table.functions[_ATTACH])
+        self._originals[ctypes.addressof(table)] = _SENDS(table.functions[_SEND]), _ATTACHES(table.functions[_ATTACH])
+        table.functions[_SEND] = ctypes.cast(self._sends, ctypes.c_void_p).value
         table.functions[_ATTACH] = ctypes.cast(self._attaches, ctypes.c_void_p).value
         self._tables[original] = table
         return table
@@ -116,19 +134,29 @@ class Taps:
     def _attach(self, transport: Any, attachment: Any) -> int:
         asked = attachment.contents
         if asked.on_rtp:
-            reception = Reception()
-            self._taps[ctypes.addressof(transport.contents)].reception = reception
-            self._streams[asked.user_data] = (_ON_RTP(asked.on_rtp), reception)
+            tap = self._taps[ctypes.addressof(transport.contents)]
+            tap.reception = Reception()
+            self._streams[asked.user_data] = (_ON_RTP(asked.on_rtp), tap.reception, tap.log)
             asked.on_rtp = ctypes.cast(self._arrives, ctypes.c_void_p).value
-        attach = self._originals[ctypes.addressof(transport.contents.operations.contents)]
+        _, attach = self._originals[ctypes.addressof(transport.contents.operations.contents)]
         return int(attach(transport, attachment))
 
     def _arrive(self, arrival: Any) -> None:
         packet = arrival.contents
-        onward, reception = self._streams[packet.user_data]
-        if packet.size >= _RTP_HEADER:
-            reception.take(time.monotonic(), ctypes.string_at(packet.packet, _RTP_HEADER))
-        onward(arrival)
+        onward, reception, log = self._streams[packet.user_data]
+        try:
+            if packet.size > 0:  # below zero it is an error of the socket
+                now, octets = time.monotonic(), ctypes.string_at(packet.packet, packet.size)
+                reception.take(now, octets)
+                if packet.source:
+                    log.received(now, packet.source.contents.read(), octets)
+        finally:  # whatever becomes of the looking: the call is not to suffer
+            onward(arrival)
+
+    def _send(self, transport: Any, packet: int, size: int) -> int:
+        self._taps[ctypes.addressof(transport.contents)].log.sent(time.monotonic(), ctypes.string_at(packet, size))
+        send, _ = self._originals[ctypes.addressof(transport.contents.operations.contents)]
+        return int(send(transport, packet, size))
 
 
 class Native:
@@ -143,6 +171,10 @@ class Native:
         library.pjsua_init_tpselector.argtypes = (ctypes.c_int, pointer)
         library.pjsua_init_tpselector.restype = None
         library.pjsip_udp_transport_pause.argtypes = (pointer, ctypes.c_uint)
+        library.pjmedia_transport_udp_create3.argtypes = (
+            *(pointer, ctypes.c_int, ctypes.c_char_p, ctypes.POINTER(_Text)),
+            *(ctypes.c_int, ctypes.c_uint, ctypes.POINTER(pointer)),
+        )
         library.pjsua_player_create.argtypes = (pointer, ctypes.c_uint, pointer)
         library.pjsua_player_get_conf_port.argtypes = library.pjsua_player_destroy.argtypes = (ctypes.c_int,)
         library.pjsua_conf_connect.argtypes = library.pjsua_conf_disconnect.argtypes = (ctypes.c_int, ctypes.c_int)
@@ -162,6 +194,25 @@ class Native:
     def close_udp_socket(self, transport: int) -> None:
         """Close a transport's socket now, instead of when its last transaction has timed out."""
         self._library.pjsip_udp_transport_pause(transport, _DESTROY_SOCKET)
+
+    def exchange_for_ipv6(self, transport: int, bind_address: str, ports: tuple[int, int]) -> int:
+        """A media transport (``pjmedia_transport *``) on ``bind_address``, in the place of pjsua's, which is closed.
+
+        pjsua is compiled without IPv6 in this wheel, pjmedia is not. Raises ``OSError`` when no port of the range is free.
+        """
+        address = bind_address.encode()
+        text, made = _Text(address, len(address)), ctypes.c_void_p()
+        first, last = ports
+        even = range(first + first % 2, last, 2)  # RTCP has the next (RFC 3550 section 11)
+        for port in random.sample(even, len(even)):
+            status = self._library.pjmedia_transport_udp_create3(
+                self._library.pjsua_get_pjmedia_endpt(), socket.AF_INET6, None, text, port, 0, made
+            )
+            if status == 0 and made.value:
+                operations = _MediaTransport.from_address(transport).operations.contents
+                _DESTROYS(operations.functions[_DESTROY])(transport)
+                return made.value
+        raise OSError(f"no pair of RTP ports is free on [{bind_address}] in {first}–{last}")
 
     def player(self, path: Path, *, loop: bool) -> Player:
         """A player of a WAV file. Raises ``OSError`` for one that pjmedia cannot play."""

@@ -13,6 +13,7 @@ import pytest
 
 from harness.audio import g711, marks
 from harness.events import MarkHeard, RtpStatistics
+from harness.phone import rtp_log
 from harness.phone.phone import Leg
 from harness.sip.message import Message, Request, Response
 from harness.sip.sdp import Description
@@ -118,3 +119,19 @@ def test_packets_that_are_missing_are_counted(lease: Desk, sbc: Sbc) -> None:
     told = ended(leg, sbc)
     assert (told.rx_packets, told.rx_lost, told.rx_bursts) == (73, 7, 1)
     assert told.rx_burst_ms == pytest.approx(140.0)
+
+
+def test_every_packet_is_on_disk_as_it_crossed_the_transport(lease: Desk, sbc: Sbc) -> None:
+    leg = called(lease, sbc)
+    sbc.send(10, 0x1111, first=7, count=30, leave_out=range(9, 11))
+    told = ended(leg, sbc)
+    logged = list(rtp_log.read(rtp_log.path_of(leg.phone.directory, leg.id)))
+    came = [packet for packet in logged if packet.source is not None]
+    left = [packet for packet in logged if packet.source is None]
+
+    numbers = [struct.unpack_from("!H", packet.octets, 2)[0] for packet in came]
+    assert numbers == [*range(7, 16), *range(18, 37)]
+    assert {(str(packet.source[0]), packet.source[1]) for packet in came if packet.source} == {sbc.rtp.getsockname()}
+    assert {len(packet.octets) for packet in came} == {12 + FRAME}
+    assert len(left) >= told.tx_packets > 20
+    assert all(packet.octets[0] >> 6 == 2 for packet in left)

@@ -5,14 +5,18 @@ import struct
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from harness.events import MediaState
+from harness.phone.rtp_log import RtpLog, path_of
 from harness.report import pcap
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows
+from harness.verdict import Verdict
 
 
 @dataclass
@@ -149,3 +153,52 @@ def test_tshark_finds_sip_and_nothing_malformed(tmp_path: Path, samples: ModuleT
             )
             == []
         )
+
+
+def with_media(samples: ModuleType, directory: Path) -> CaseEvidence:
+    """A caller and an agent who hear each other directly; of the caller's three packets one is lost."""
+    with samples.playing(directory) as sample:
+        sample.inbound()
+        sample.transfer()
+        caller, agent = ("127.0.2.1", 4000), ("127.0.2.2", 4004)
+        for leg, here, there in (("caller.1", caller, agent), ("billing.1", agent, caller)):
+            sample.event(
+                MediaState,
+                leg.partition(".")[0],
+                leg,
+                active=True,
+                direction="sendrecv",
+                local_rtp=f"{here[0]}:{here[1]}",
+                remote_rtp=f"{there[0]}:{there[1]}",
+            )
+        log = RtpLog(path_of(directory, "caller.1"))
+        for number in range(3):
+            log.sent(sample.now + number / 50, rtp(number))
+        log.close()
+        log = RtpLog(path_of(directory, "billing.1"))
+        for number in (0, 2):
+            log.received(sample.now + number / 50 + 0.001, (ip_address(caller[0]).packed, caller[1]), rtp(number))
+        log.close()
+        sample.recorder.close(Verdict.PASSED, "passed")
+    return CaseEvidence.read(directory)
+
+
+def rtp(number: int) -> bytes:
+    return struct.pack("!BBHII", 0x80, 0, number, 160 * number, 7) + b"\xff" * 160
+
+
+def test_rtp_is_there_once_with_its_times(tmp_path: Path, samples: ModuleType) -> None:
+    evidence = with_media(samples, tmp_path / "case")
+    count = pcap.export(evidence, tmp_path / "x.pcapng")
+    every = list(packets(tmp_path / "x.pcapng"))
+    media = [found for found in every if found.comment in ("sent by caller.1", "received by billing.1")]
+
+    assert count == len(every) == len(arrows(evidence)) + 3
+    assert [(found.comment, found.payload) for found in media] == [
+        ("received by billing.1", rtp(0)),
+        ("sent by caller.1", rtp(1)),
+        ("received by billing.1", rtp(2)),
+    ]
+    assert {(found.source, found.target) for found in media} == {(("127.0.2.1", 4000), ("127.0.2.2", 4004))}
+    assert [found.time for found in every] == sorted(found.time for found in every)
+    assert media[2].time - media[0].time == pytest.approx(0.04, abs=2e-6)

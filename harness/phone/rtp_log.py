@@ -1,0 +1,86 @@
+"""A leg's RTP packets on disk, as they crossed its transport: written by the phone's process, read for the capture.
+
+One record a packet: a header of fixed size, and the packet. A file that ends amid a record (its writer was killed) is read up
+to there.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+from typing import Final
+
+_RECORD: Final = struct.Struct("<d?BH16sH")  # at, received, length of the address, port, address, length of the packet
+
+Address = tuple[bytes, int]
+"""A packed IP address (4 or 16 octets) and a port."""
+
+
+@dataclass(frozen=True, slots=True)
+class RtpPacket:
+    """A packet, encrypted where SRTP is in use."""
+
+    at: float  #: monotonic seconds
+    source: tuple[IPv4Address | IPv6Address, int] | None  #: where it came from; None for one that the leg sent
+    octets: bytes
+
+
+def path_of(directory: Path, leg: str) -> Path:
+    """Where a leg's packets are kept."""
+    return directory / f"{leg}.rtp"
+
+
+class RtpLog:
+    """The writing side, for any thread. Raises ``OSError`` when the file cannot be made."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._lock = threading.Lock()  # its number is another file's as soon as it is closed
+
+    def received(self, at: float, source: Address, octets: bytes) -> None:
+        """Note a packet that came."""
+        address, port = source
+        self._write(_RECORD.pack(at, True, len(address), port, address, len(octets)) + octets)
+
+    def sent(self, at: float, octets: bytes) -> None:
+        """Note a packet that left."""
+        self._write(_RECORD.pack(at, False, 0, 0, b"", len(octets)) + octets)
+
+    def _write(self, record: bytes) -> None:
+        with self._lock:
+            if self._file is None:
+                return
+            try:
+                os.write(self._file, record)
+            except OSError:  # the disk is full: the log ends here, the call does not
+                os.close(self._file)
+                self._file = None
+
+    def close(self) -> None:
+        """Write no more."""
+        with self._lock:
+            if self._file is not None:
+                os.close(self._file)
+            self._file = None
+
+
+def read(path: Path) -> Iterator[RtpPacket]:
+    """The packets of a log, in the order they were written; none when there is no such file."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return
+    at = 0
+    while at + _RECORD.size <= len(raw):
+        when, received, length, port, address, size = _RECORD.unpack_from(raw, at)
+        at += _RECORD.size
+        if at + size > len(raw):
+            return
+        source = (ip_address(address[:length]), port) if received else None
+        yield RtpPacket(when, source, raw[at : at + size])
+        at += size

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import threading
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from harness.phone.rtp_log import RtpLog, RtpPacket, path_of, read
+
+FOUR = (ip_address("192.0.2.7").packed, 40_000)
+SIX = (ip_address("2001:db8::7").packed, 40_002)
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    path = path_of(tmp_path, "caller.1")
+    log = RtpLog(path)
+    log.received(1.5, FOUR, b"one")
+    log.sent(1.25, b"")
+    log.received(2.0, SIX, b"three" * 300)
+    log.close()
+    log.sent(3.0, b"too late")
+
+    assert list(read(path)) == [
+        RtpPacket(1.5, (ip_address("192.0.2.7"), 40_000), b"one"),
+        RtpPacket(1.25, None, b""),
+        RtpPacket(2.0, (ip_address("2001:db8::7"), 40_002), b"three" * 300),
+    ]
+
+
+def test_a_killed_writers_log_is_read_up_to_its_last_whole_record(tmp_path: Path) -> None:
+    path = path_of(tmp_path, "caller.1")
+    log = RtpLog(path)
+    log.sent(1.0, b"whole")
+    log.sent(2.0, b"cut off")
+    log.close()
+    whole = path.read_bytes()
+    second = len(whole) // 2 - 1  # the records differ by two octets
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert [packet.octets for packet in read(path)] == ([b"whole"] if length >= second else [])
+
+
+def test_no_log_has_no_packets(tmp_path: Path) -> None:
+    assert list(read(path_of(tmp_path, "caller.1"))) == []
+
+
+def test_a_full_disk_ends_the_log_and_nothing_else() -> None:
+    log = RtpLog(Path("/dev/full"))
+    log.sent(1.0, b"does not fit")
+    log.sent(2.0, b"is not tried")
+    log.close()
+
+
+@pytest.mark.parametrize("threads", [4])
+def test_threads_do_not_mix_their_records(tmp_path: Path, threads: int) -> None:
+    path = path_of(tmp_path, "caller.1")
+    log = RtpLog(path)
+
+    def write(octet: int) -> None:
+        for _ in range(200):
+            log.sent(float(octet), bytes([octet]) * (octet + 1))
+
+    writers = [threading.Thread(target=write, args=(octet,)) for octet in range(threads)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    log.close()
+    found = list(read(path))
+    assert len(found) == 200 * threads
+    assert all(packet.octets == bytes([int(packet.at)]) * (int(packet.at) + 1) for packet in found)
