@@ -279,7 +279,14 @@ class Leg:
     def _ended(self) -> str:
         """That the call has ended, and how where it was refused."""
         refusals = [e for e in self._events if isinstance(e, CallState) and e.state == "disconnected" and e.code >= 300]
-        return "the call has ended" + (f" with {refusals[-1].code} {refusals[-1].reason}" if refusals else "")
+        if not refusals:
+            return "the call has ended"
+        # pjsua2 says 487 of its own for a redirection it does not follow
+        redirections = [m.text for m in self.messages if m.direction == "received" and m.text.startswith("SIP/2.0 3")]
+        told = (
+            redirections[-1].partition("\r\n")[0][8:] if redirections else f"{refusals[-1].code} {refusals[-1].reason}"
+        )
+        return f"the call has ended with {told}"
 
     def wait_state(self, state: str, within: float) -> CallState:
         """Until the call is in ``state``, or was."""

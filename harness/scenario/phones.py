@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from harness.deployment import Deployment, Trunk
+import socket
+
+from harness.deployment import Deployment, Trunk, is_ipv6
 from harness.errors import ResourceError
 from harness.phone import PhoneConfig, TlsConfig
 
@@ -13,17 +15,18 @@ def own_phone(deployment: Deployment, name: str, **more: object) -> PhoneConfig:
     account = deployment.accounts[entry.account]
     if account.host is None or account.port is None:
         raise ResourceError(f"accounts.{entry.account}: no host is known; the world has not filled it in")
-    host = f"[{account.host}]" if ":" in account.host else account.host  # IPv6
-    server = f"{host}:{account.port}"
+    host = account.host.strip("[]")
+    server = f"{_in_uri(host)}:{account.port}"
+    any_address = _towards(host, account.port) if is_ipv6(host) else "0.0.0.0"
     fields: dict[str, object] = {
         "name": name,
         "user": entry.aor_user,
         "domain": account.domain,
         "transport": account.transport,
-        "bind_address": entry.bind or account.bind or "0.0.0.0",
+        "bind_address": entry.bind or account.bind or any_address,
         "proxy": server,
         "registrar": server if account.register_ else None,
-        "username": entry.username or entry.aor_user,
+        "username": (entry.username or entry.aor_user) if entry.password else None,  # else it would try an empty one
         "password": entry.password.get_secret_value() if entry.password else None,
         "tls": TlsConfig(ca_file=account.ca_file or deployment.ca_file),
         "public_address": account.public_address,
@@ -42,7 +45,7 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
     fields: dict[str, object] = {
         "name": "stand-in",
         "user": next(iter(deployment.assistants.values())).did,
-        "domain": place.bind,
+        "domain": _in_uri(place.bind),
         "transport": trunk.transport,
         "bind_address": place.bind,
         "bind_port": trunk.port,
@@ -53,3 +56,18 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
         "max_calls": 4,
     }
     return PhoneConfig(**(fields | more))  # type: ignore[arg-type]
+
+
+def _in_uri(host: str) -> str:
+    """RFC 3261 section 25.1: an IPv6 address stands in brackets."""
+    return f"[{host}]" if is_ipv6(host) and not host.startswith("[") else host
+
+
+def _towards(host: str, port: int) -> str:
+    """The IPv6 address of this machine that packets to there leave from; sends none."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.connect((host, port))
+        except OSError as error:
+            raise ResourceError(f"{host}: no way leads there over IPv6: {error.strerror}") from error
+        return str(trial.getsockname()[0])
