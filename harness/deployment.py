@@ -52,6 +52,11 @@ def _e164(number: str) -> str:
 E164 = Annotated[str, AfterValidator(_e164)]
 
 
+def is_ipv6(place: str) -> bool:
+    """Whether a host, or a ``host:port``, is an IPv6 address; brackets are allowed, and with a port needed."""
+    return place.startswith("[") or place.count(":") > 1
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
@@ -243,6 +248,17 @@ class Account(_Model):
     srtp: Literal["off", "optional", "mandatory"] = "off"
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _one_family(self) -> Self:
+        six = [is_ipv6(place) for place in (self.bind, self.host) if place]
+        if any(six) and not all(six):
+            raise ValueError(
+                "bind and host are not both IPv6; allowed: two IPv6 addresses (the softphones look names up in IPv4 alone), or none"
+            )
+        if any(six) and self.srtp != "off":
+            raise ValueError(f"srtp = {self.srtp}: is not to be had over IPv6 with these softphones; allowed: off")
+        return self
 
     @model_validator(mode="after")
     def _ports_in_order(self) -> Self:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 Transport = Literal["udp", "tcp", "tls"]
 Use = Literal["off", "optional", "required"]
 
+_ANY_RTP_PORT = (10000, 59998)
+
 
 @dataclass(frozen=True, slots=True)
 class TlsConfig:
@@ -70,12 +72,24 @@ class PhoneConfig:
             raise ValueError(f"phone {self.name} has no codec")
         if self.max_calls < 1:
             raise ValueError(f"phone {self.name}: max_calls is {self.max_calls}, one at least is needed")
+        if self.ipv6 and self.srtp != "off":
+            raise ValueError(f"phone {self.name}: SRTP is not to be had over IPv6")
         if self.session_expires < 90 or self.min_se < 90:
             raise ValueError(f"phone {self.name}: RFC 4028 allows no session interval below 90 s")
         if self.password is not None and self.username is None:
             raise ValueError(f"phone {self.name} has a password, but no username")
         if bool(self.tls.certificate) != bool(self.tls.private_key):
             raise ValueError(f"phone {self.name}: a certificate needs its private key, and the other way round")
+
+    @property
+    def media_ports(self) -> tuple[int, int]:
+        """The first and the last port for RTP and RTCP."""
+        return self.rtp_ports or _ANY_RTP_PORT
+
+    @property
+    def ipv6(self) -> bool:
+        """Whether it is bound to an IPv6 address; SDP then says IP6 (RFC 4566 section 5.7), whatever the far end offers."""
+        return ":" in self.bind_address
 
     @property
     def address_of_record(self) -> str:

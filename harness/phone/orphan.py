@@ -54,11 +54,13 @@ class _Line:
         self._remote = address
         host, port = address.rsplit(":", 1)
         self._peer = (host.strip("[]"), int(port))
+        family = socket.AF_INET6 if ":" in self._peer[0] else socket.AF_INET
         self._datagrams = owed.transport == "udp"
         self._framer = StreamFramer()
-        local_host, local_port = owed.local.rsplit(":", 1)
+        local, local_port = owed.local.rsplit(":", 1)
+        local_host = local.strip("[]")
         if self._datagrams:
-            self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._socket = socket.socket(family, socket.SOCK_DGRAM)
             try:
                 self._socket.bind((local_host, int(local_port)))
                 self._socket.connect(self._peer)
@@ -182,7 +184,7 @@ class _Line:
             leg=self._leg,
             direction=direction,
             transport=self._owed.transport,
-            local=f"{host}:{port}",
+            local=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             remote=self._remote,
             text=message.raw.decode("utf-8", "surrogateescape"),
         )

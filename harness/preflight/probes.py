@@ -22,13 +22,16 @@ PATIENCE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Somewhere requests go to, over a transport, from an address of ours."""
+    """Somewhere requests go to, over a transport, from an address of ours. ``host`` is kept without an address's brackets."""
 
     host: str
     port: int
     transport: Transport
     bind: str | None = None  #: the local address, None for any
     ca_file: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "host", self.host.strip("[]"))
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -139,7 +139,7 @@ def _termination(deployment: Deployment, trunk: Trunk) -> Place | None:
     host, colon, port = trunk.termination.rpartition(":")
     if not colon or not port.isdecimal():
         host, port = trunk.termination, "5061" if trunk.transport == "tls" else "5060"
-    return Place(host.strip("[]"), int(port), trunk.transport, deployment.stand_in.bind, deployment.ca_file)
+    return Place(host, int(port), trunk.transport, deployment.stand_in.bind, deployment.ca_file)
 
 
 def _phones(probing: Probing) -> Iterator[tuple[Name, Probe]]:

@@ -60,4 +60,4 @@ def _places(stage: Stage) -> Iterator[tuple[str, Place]]:
         yield "ai", Place(trunk.host, trunk.port, trunk.transport, ca_file=deployment.ca_file)
     host, _, port = (trunk.termination or "").rpartition(":")
     if host and port.isdigit():
-        yield "termination", Place(host.strip("[]"), int(port), trunk.transport, ca_file=deployment.ca_file)
+        yield "termination", Place(host, int(port), trunk.transport, ca_file=deployment.ca_file)

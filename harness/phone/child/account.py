@@ -34,7 +34,6 @@ _RELIABLE: Final = {
     "optional": pj.PJSUA_100REL_OPTIONAL,
     "required": pj.PJSUA_100REL_MANDATORY,
 }
-_ANY_RTP_PORT: Final = (10000, 59998)
 
 
 class Host(Protocol):
@@ -135,6 +134,8 @@ class HostedPhone:
         suffix = "" if config.transport == "udp" else f";transport={config.transport}"
         sip, register, nat = account.sipConfig, account.regConfig, account.natConfig
         sip.transportId = self._transport
+        if config.ipv6:  # pjsua, compiled without it, makes no Contact for a call that comes in over it
+            sip.contactForced = f"<sip:{config.user}@{self.sent_by}{suffix}>"
         if config.proxy:
             # "hide": the request goes there, but carries no Route that would name it.
             sip.proxies.append(f"<sip:{config.proxy}{suffix};lr;hide>")
@@ -166,9 +167,9 @@ class HostedPhone:
         media.srtpUse = _SRTP[config.srtp]
         media.srtpSecureSignaling = 0
         rtp = media.transportConfig
-        rtp.boundAddress = config.bind_address
+        rtp.boundAddress = "127.0.0.1" if config.ipv6 else config.bind_address  # a leg exchanges it
         rtp.publicAddress = config.public_address or ""
-        first, last = config.rtp_ports or _ANY_RTP_PORT
+        first, last = config.media_ports
         rtp.port, rtp.portRange, rtp.randomizePort = first, last - first, True
         call.timerUse = _TIMER[config.session_timer]
         call.timerSessExpiresSec = config.session_expires

@@ -16,10 +16,10 @@ _MESSAGE: Final = re.compile(
     r"(?P<way>RX|TX) \d+ bytes .*? (?:from|to) (?P<transport>UDP|TCP|TLS) (?P<remote>\S+):\n(?P<text>.*)", re.DOTALL
 )
 _CONNECTING: Final = re.compile(
-    r"0x(?P<handle>[0-9a-f]+)\s+\.*(?P<transport>TCP|TLS) transport (?P<local>[\d.:]+) is connect(?:ed|ing) to (?P<remote>[\d.]+:\d+)"
+    r"0x(?P<handle>[0-9a-f]+)\s+\.*(?P<transport>TCP|TLS) transport (?P<local>\S+) is connect(?:ed|ing) to (?P<remote>\S+:\d+)"
 )
 _ACCEPTED: Final = re.compile(
-    r"(?P<transport>TCP|TLS) listener (?P<local>[\d.:]+): got incoming \w+ connection from (?P<remote>[\d.]+:\d+)"
+    r"(?P<transport>TCP|TLS) listener (?P<local>\S+): got incoming \w+ connection from (?P<remote>\S+:\d+)"
 )
 
 _CALL_ID: Final = re.compile(r"^(?:Call-ID|i)[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)

@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 
 def free(addresses: Collection[str]) -> int:
-    """Close every socket of this process bound to one of ``addresses`` (``address:port``); says how many there were."""
+    """Close every socket of this process bound to one of ``addresses`` (as ``address:port``); says how many there were."""
     freed = 0
     for entry in os.listdir("/proc/self/fd"):
         descriptor = int(entry)
@@ -21,13 +21,13 @@ def free(addresses: Collection[str]) -> int:
             if not os.readlink(f"/proc/self/fd/{entry}").startswith("socket:"):
                 continue
             with socket.socket(fileno=os.dup(descriptor)) as peek:
-                if peek.family != socket.AF_INET:
+                family, kind = peek.family, peek.type
+                if family not in (socket.AF_INET, socket.AF_INET6):
                     continue
-                host, port = peek.getsockname()
-                kind = peek.type
-            if f"{host}:{port}" not in addresses:
+                host, port = peek.getsockname()[:2]
+            if (f"[{host}]:{port}" if family == socket.AF_INET6 else f"{host}:{port}") not in addresses:
                 continue
-            with socket.socket(socket.AF_INET, kind) as blank:
+            with socket.socket(family, kind) as blank:
                 os.dup2(blank.fileno(), descriptor, inheritable=False)
             freed += 1
         except OSError:

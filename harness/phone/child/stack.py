@@ -11,10 +11,14 @@ from harness.phone.child.hearing import RATE
 from harness.phone.child.native import Native
 from harness.phone.config import PhoneConfig
 
+#: By transport, and whether it is IPv6.
 _TRANSPORTS: Final = {
-    "udp": pj.PJSIP_TRANSPORT_UDP,
-    "tcp": pj.PJSIP_TRANSPORT_TCP,
-    "tls": pj.PJSIP_TRANSPORT_TLS,
+    ("udp", False): pj.PJSIP_TRANSPORT_UDP,
+    ("tcp", False): pj.PJSIP_TRANSPORT_TCP,
+    ("tls", False): pj.PJSIP_TRANSPORT_TLS,
+    ("udp", True): pj.PJSIP_TRANSPORT_UDP6,
+    ("tcp", True): pj.PJSIP_TRANSPORT_TCP6,
+    ("tls", True): pj.PJSIP_TRANSPORT_TLS6,
 }
 
 
@@ -125,7 +129,7 @@ class Endpoint:
             options.sockOpts.append(pj.SockOpt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1))
             transport.sockOptParams = options
         try:
-            return int(self._stack.transportCreate(_TRANSPORTS[config.transport], transport))
+            return int(self._stack.transportCreate(_TRANSPORTS[config.transport, config.ipv6], transport))
         except pj.Error as error:
             where = f"{config.transport} {config.bind_address}:{config.bind_port}"
             raise Refusal("resource", f"phone {config.name} cannot open {where}: {error.reason}") from error
@@ -135,8 +139,10 @@ class Endpoint:
         self._stack.transportClose(transport)
 
     def address_of(self, transport: int) -> str:
-        """``address:port`` of a transport."""
-        return str(self._stack.transportGetInfo(transport).localName)
+        """``address:port`` of a transport, ``[address]:port`` for IPv6."""
+        name = str(self._stack.transportGetInfo(transport).localName)
+        host, _, port = name.rpartition(":")
+        return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else name
 
     def is_sip_uri(self, uri: str) -> bool:
         """Whether pjsip can parse it as SIP or SIPS."""

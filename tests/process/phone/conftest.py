@@ -57,9 +57,11 @@ class Desk:
             "bind_address": fresh_address(),
             **options,
         }
-        phone = self.pool.lease(
-            PhoneConfig(name=name, **settings), sink=self.events.append, marks=self.marks, directory=self.directory
-        )
+        return self.of(PhoneConfig(name=name, **settings))
+
+    def of(self, config: PhoneConfig) -> Phone:
+        """The phone of a whole configuration."""
+        phone = self.pool.lease(config, sink=self.events.append, marks=self.marks, directory=self.directory)
         self.phones.append(phone)
         return phone
 

@@ -53,9 +53,9 @@ def fine(request: Request) -> Response:
 class FarEnd:
     """Servers on one loop in a thread of their own."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, address: str | None = None) -> None:
         self.directory = directory
-        self.address = fresh_address()
+        self.address = address or fresh_address()
         self.requests: list[Request] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

@@ -1,0 +1,80 @@
+"""A far end that is reached over IPv6 alone: by its address, or by a name that has nothing but an AAAA record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.preflight import Look, Report, Status
+from harness.sip.digest import DigestServer
+from harness.sip.message import Request, Response
+from tests.unit.preflight.conftest import FarEnd, Lab
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[FarEnd]:
+    far = FarEnd(tmp_path, "::1")
+    yield far
+    far.close()
+
+
+def registrar(request: Request) -> Response:
+    server = DigestServer("carrier.example", {"+14155550101": "right"}.get)
+    if request.method == "OPTIONS" or request.has("Authorization"):
+        return Response.to_request(request, 200, tag="far")
+    return Response.to_request(request, 401, tag="far", headers=[server.challenge()])
+
+
+def status(report: Report, look: Look) -> list[Status]:
+    return [line.status for line in report.lines if line.look is look]
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_by_its_address(lab: Lab, far: FarEnd, transport: str, host: str) -> None:
+    port = far.udp(registrar) if transport == "udp" else far.stream(registrar)
+    lab.account.update({"host": host, "port": port, "transport": transport, "bind": "::1"})
+    report = lab.report()
+    assert not report.failed
+    assert status(report, Look.OPTIONS) == status(report, Look.REGISTRATION) == [Status.OK]
+    assert report.line(f"address [::1]:{port}/{transport}").detail == "::1, no address translation"
+    options = next(request for request in far.requests if request.method == "OPTIONS")
+    assert options.via.host == "[::1]"
+    assert options.uri.host == "[::1]"
+
+
+def test_by_a_name(lab: Lab, far: FarEnd) -> None:
+    lab.account.update({"host": "sip.carrier.example", "port": far.udp(registrar)})
+    elsewhere = FarEnd(far.directory)
+    try:
+        lab.settings["resolver"] = elsewhere.dns({("sip.carrier.example", "AAAA"): ["::1"]})
+        report = lab.report()
+    finally:
+        elsewhere.close()
+    assert report.line("DNS sip.carrier.example").detail == "AAAA ::1"
+    assert status(report, Look.OPTIONS) == status(report, Look.REGISTRATION) == [Status.OK]
+
+
+def test_local_ports(lab: Lab, far: FarEnd) -> None:
+    lab.account.update({"host": "::1", "port": far.udp(registrar), "bind": "::1", "rtp_ports": [31100, 31199]})
+    line = lab.line("RTP ports")
+    assert line.status is Status.OK
+    assert "on ::1 are free" in line.detail
+
+
+@pytest.mark.parametrize(
+    ("account", "said"),
+    [
+        ({"bind": "::1", "host": "127.0.0.1"}, "not both IPv6"),
+        ({"bind": "127.0.0.1", "host": "::1"}, "not both IPv6"),
+        ({"bind": "::1", "host": "sip.carrier.example"}, "look names up in IPv4 alone"),
+        ({"host": "[::1]", "srtp": "optional"}, "not to be had over IPv6"),
+    ],
+)
+def test_what_the_softphones_cannot_do_is_refused_in_the_file(lab: Lab, account: dict[str, Any], said: str) -> None:
+    lab.account.update(account)
+    with pytest.raises(ValueError, match=said):
+        lab.deployment()
