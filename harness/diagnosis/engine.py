@@ -39,7 +39,7 @@ _AS_IT_SHOULD_BE = frozenset(
             "both ways",
             "ended",
         ),
-        *("valid", "answers", False),
+        *("valid", "answers", "ours", False),
     }
 )
 
@@ -96,6 +96,7 @@ class _Inference:
         causes: list[Cause] = []
         explained: set[Symptom] = set()
         unexplained: list[str] = []
+        unknown: list[Symptom] = []
         used: set[str] = set()
         for symptom, findings in symptoms.items():
             if symptom in explained:
@@ -104,6 +105,7 @@ class _Inference:
             sure = bool(chosen)
             chosen = chosen or self._possible(symptom)
             if not chosen:
+                unknown.append(symptom)
                 unexplained += [str(finding).splitlines()[0] for finding in findings]
                 continue
             explained |= {symptom}.union(*(rule.symptoms + rule.consequences for rule in chosen))
@@ -114,7 +116,7 @@ class _Inference:
         return Diagnosis(
             causes=tuple(causes),
             ruled_out=tuple(self._ruled_out(symptoms, used)) if failed else (),
-            nearest_facts=tuple(unexplained + self._nearest()) if unexplained else (),
+            nearest_facts=tuple(unexplained + self._nearest(unknown)) if unexplained else (),
             facts=tuple(_told(self._facts)) if failed else (),
             unexplained=tuple(unexplained),
         )
@@ -136,15 +138,14 @@ class _Inference:
     def _causes(self, chosen: Sequence[Rule], sure: bool, findings: Sequence[Finding]) -> list[Cause]:
         first = {rule.cause: rule for rule in reversed(chosen)}
         ordered = list(dict.fromkeys(rule.cause for rule in chosen))
-        several = not sure and len(ordered) > 1
         settles = "" if sure else self._separation([first[cause] for cause in ordered])
         shown = [str(finding).splitlines()[0] for finding in findings]
-        return [self._cause(first[cause], sure, several, settles, shown) for cause in ordered]
+        return [self._cause(first[cause], sure, settles, shown) for cause in ordered]
 
-    def _cause(self, rule: Rule, sure: bool, several: bool, settles: str, shown: Sequence[str]) -> Cause:
+    def _cause(self, rule: Rule, sure: bool, settles: str, shown: Sequence[str]) -> Cause:
         described = CAUSES[rule.cause]
         section = described.section.get(self._integration, "")
-        confidence: Confidence = rule.confidence if sure else "possible" if several else "likely"
+        confidence: Confidence = rule.confidence if sure else "possible"
         return Cause(
             id=rule.cause,
             title=described.title,
@@ -157,7 +158,7 @@ class _Inference:
             separating_observation=settles,
             rule=rule.id,
             because=rule.because,
-            candidate=several,
+            candidate=not sure,
         )
 
     def _evidence(self, rule: Rule) -> list[str]:
@@ -188,9 +189,11 @@ class _Inference:
             if missing is not None:
                 yield RuledOut(rule.id, rule.cause, missing.answered(self._facts))
 
-    def _nearest(self) -> list[str]:
+    def _nearest(self, unknown: Sequence[Symptom]) -> list[str]:
+        """What is odd comes first, and of that what the rules for such a failure look at."""
+        asked = {c.fact for symptom in unknown for rule in self._of(symptom) for c in rule.all_conditions}
         telling = [f for f in self._facts.values() if f.name not in ("integration", "transport", "authentication")]
-        telling.sort(key=lambda fact: fact.value in _AS_IT_SHOULD_BE)  # what is odd comes first
+        telling.sort(key=lambda fact: (fact.value in _AS_IT_SHOULD_BE, fact.name not in asked))
         return [str(fact) for fact in telling[:_MOST_NEAREST]]
 
 

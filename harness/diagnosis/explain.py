@@ -72,7 +72,7 @@ def _causes(diagnosis: Diagnosis) -> Iterator[str]:
 
 def _detail(cause: Cause) -> Iterator[str]:
     yield f"rule {cause.rule}: {cause.because}"
-    yield f"cause {cause.id}, {cause.confidence}{', one of several candidates' if cause.candidate else ''}"
+    yield f"cause {cause.id}, {cause.confidence}{', a candidate' if cause.candidate else ''}"
     yield f"owner: {cause.owner}"
     yield f"fix: {cause.fix}"
     if cause.link:

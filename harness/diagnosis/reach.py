@@ -31,7 +31,7 @@ _PRIVATE = tuple(
     )
 )
 _CHALLENGES = (401, 407)
-_ABOUT = (
+_WORDS = (
     (re.compile(r"unknown user|no such user|user not found", re.I), "the user name"),
     (re.compile(r"wrong password|bad password|invalid password", re.I), "the password"),
     (re.compile(r"address not allowed|ip not allowed|not in (the )?allow|acl", re.I), "the source address"),
@@ -41,10 +41,15 @@ _ABOUT = (
     (re.compile(r"tls required|secure transport", re.I), "the transport"),
 )
 
+#: What a refusal may say that it is about.
+ABOUT = tuple(what for _, what in _WORDS)
+#: Why an AI that was tried could not be had.
+AI_LOST = ("it refused", "it only rang", "its port does not answer", "its certificate is bad")
+
 
 def about(reason: object) -> str | None:
     """What a refusal's own words say it is about; None when they say nothing."""
-    return next((what for pattern, what in _ABOUT if pattern.search(str(reason or ""))), None)
+    return next((what for pattern, what in _WORDS if pattern.search(str(reason or ""))), None)
 
 
 def tell(scene: Scene) -> None:
@@ -56,6 +61,7 @@ def tell(scene: Scene) -> None:
     _probes(scene)
     _registration(scene)
     _ai_side(scene)
+    _lost(scene)
     _instead(scene)
     _final(scene)
 
@@ -196,6 +202,24 @@ def _who_answered(scene: Scene) -> None:
         if scene.failed(finding):
             reached = _list(finding.facts.get("reached"))
             facts.tell("ai.saw", "another assistant answered" if reached else "nothing", finding.check)
+    for seen in scene.invites:  # where no check asked who answered
+        facts.tell("ai.saw", "refused" if _final_answer(scene, seen) else None, seen.where)
+    if scene.invites and not any(not s.received and 200 <= s.answers("INVITE") < 300 for s in scene.at_ai):
+        facts.tell("ai.saw", "rang", scene.invites[-1].where)
+
+
+def _lost(scene: Scene) -> None:
+    facts = scene.facts
+    match facts.value("ai.saw"):
+        case "refused":
+            facts.tell("ai.lost", "it refused", *facts["ai.saw"].evidence)
+        case "rang":
+            facts.tell("ai.lost", "it only rang", *facts["ai.saw"].evidence)
+    for probe in ("probe.ai", "probe.termination"):
+        if facts.value(probe) in ("silent", "refuses"):
+            facts.tell("ai.lost", "its port does not answer", *facts[probe].evidence)
+    if facts.value("probe.certificate") in ("expired", "wrong name", "untrusted"):
+        facts.tell("ai.lost", "its certificate is bad", *facts["probe.certificate"].evidence)
 
 
 def _of_invite(scene: Scene, seen: Seen) -> None:
@@ -212,6 +236,12 @@ def _of_invite(scene: Scene, seen: Seen) -> None:
     if "m=audio" in body:
         facts.tell("ai.offer", _offer(body), seen.where)
         facts.tell("sdp.to_ai", _address(body, seen), seen.where)
+        facts.tell("sdp.hold", "the platform" if _holds(body) else None, seen.where)
+    for answer in scene.at_ai:
+        if not answer.received and answer.answers("INVITE") == 200 and answer.message.call_id == invite.call_id:
+            said = answer.message.body.decode("utf-8", "replace")
+            facts.tell("sdp.hold", "the AI" if _holds(said) else None, answer.where)
+            break  # what comes later was asked for
 
 
 def _number(scene: Scene, user: str) -> str | None:
@@ -242,6 +272,11 @@ def _offer(body: str) -> str:
     names = {m[1].upper() for m in re.finditer(r"^a=rtpmap:\d+ ([\w-]+)/", body, re.M)}
     has = bool({"0", "8"} & set(formats)) or bool({"PCMU", "PCMA"} & names)
     return "G.711" if has else "no G.711"
+
+
+def _holds(body: str) -> bool:
+    """Whether a description sends nothing one way or both (RFC 3264 section 5.1; 0.0.0.0 is RFC 2543's way)."""
+    return bool(re.search(r"^(a=(sendonly|recvonly|inactive)|c=IN IP4 0\.0\.0\.0)\s*$", body, re.M))
 
 
 def _address(body: str, seen: Seen) -> str | None:

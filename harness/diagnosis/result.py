@@ -16,8 +16,8 @@ UNKNOWN = "unknown"
 class Cause:
     """One cause, ready to be read: what it is, whose it is, how it is mended, and what shows it.
 
-    ``candidate`` is true when the evidence at hand cannot tell it from the others so marked; then
-    ``separating_observation`` says what would.
+    ``candidate`` is true when the evidence at hand does not show it, only speaks against nothing it needs, like the others
+    so marked; then ``separating_observation`` says what would decide.
     """
 
     id: str
@@ -63,7 +63,7 @@ class Diagnosis:
 
     @property
     def candidates(self) -> tuple[Cause, ...]:
-        """The first cause with those it cannot be told from; empty when the first one is sure."""
+        """The first cause with those it cannot be told from; itself alone when only it is left, unshown; empty when it is sure."""
         if not self.causes or not self.causes[0].candidate:
             return ()
         first = self.causes[0].separating_observation
@@ -74,12 +74,13 @@ class Diagnosis:
         """One line for the first line of a failure; empty when there is nothing to say."""
         if not self.causes:
             return f"No documented cause fits: {self.nearest_facts[0]}" if self.is_unknown else ""
-        first = self.causes[0]
-        if not self.candidates or len(self.candidates) == 1:
-            return f"{first.guide_issue}: {first.title}"
-        titles = "; or ".join(cause.title for cause in self.candidates)
-        issues = " / ".join(dict.fromkeys(cause.guide_issue for cause in self.candidates))
-        return f"{issues}: one of {len(self.candidates)}: {titles}"
+        first, listed = self.causes[0], self.candidates
+        if len(listed) > 1:
+            titles = "; or ".join(cause.title for cause in listed)
+            issues = " / ".join(dict.fromkeys(cause.guide_issue for cause in listed))
+            return f"{issues}: one of {len(listed)}: {titles}"
+        hedge = {"certain": "", "likely": "probably ", "possible": "possibly "}[first.confidence]
+        return f"{first.guide_issue}: {hedge}{first.title}"
 
     def to_plain(self) -> dict[str, Any]:
         """JSON-ready; ``causes`` have the keys that reports read (``docs/reports.md``), the first with the headline."""

@@ -19,6 +19,7 @@ _BY_CHECK: dict[str, Symptom] = {
     "audio.crossed": "audio",
     "audio.loss": "quality",
     "audio.delay": "quality",
+    "audio.one_way_delay": "quality",
     "caller_id.withheld": "caller_id.withheld",
     "transfer.fails": "other",
     "final_response": "final",

@@ -7,7 +7,7 @@ import re
 from harness.audio.marks import reply_to
 from harness.checks import identity
 from harness.diagnosis.derive import Scene
-from harness.events import LegStarted, MarkHeard, MediaState, RtpStatistics
+from harness.events import LegStarted, MarkHeard, MediaState, RtpStatistics, SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.verdict import Finding
 
@@ -24,8 +24,11 @@ def tell(scene: Scene) -> None:
     _codecs(scene)
     _caller_id(scene)
     _headers(scene)
+    _cut(scene)
+    _spoke(scene)
     for finding in scene.of("dtmf"):
         scene.facts.tell("digits", _digits(finding), *finding.evidence)
+    _pressed(scene)
 
 
 # -- audio
@@ -85,8 +88,12 @@ def direction_of(scene: Scene, finding: Finding) -> str:
     return "audio.to_ai" if scene.vantage.role(listener) == "ai" else "audio.to_caller"
 
 
+#: What a recording may hold that somebody made on purpose, and no broken channel does.
+_SOUNDS = ("another party", "announcement", "voicemail", "speech", "tone", "music")
+
+
 def _heard(scene: Scene, finding: Finding) -> str | None:
-    """``heard``, or what arrived instead: ``nothing``, ``silence``, ``noise``, ``crossed``, ``echo``."""
+    """``heard``, or what arrived instead: ``nothing``, ``silence``, ``noise``, ``another sound``, ``crossed``, ``echo``."""
     if not scene.failed(finding):
         return "heard"
     kind = finding.facts.get("kind")
@@ -94,13 +101,15 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
     foreign = finding.facts.get("foreign")
     if foreign and not scene.vantage.sees("ai") and kind == "crossed":
         kind = "crossed" if all(isinstance(mark, int) and mark < 240 for mark in _marks(foreign)) else "other"
-    if kind == "silence" and packets == 0:
-        kind = "no-rtp"
+    if kind == "silence" and packets is not None:
+        kind = "silent RTP" if packets else "no-rtp"
     words = {"no-rtp": "nothing", "unmarked": "no mark", "silence": "silence", "other": "noise", "crossed": "crossed"}
-    words["echo"] = "echo"
+    words |= {"echo": "echo", "silent RTP": "silent RTP"}
     # Without the AI's side nobody can tell what a sound is that is not a mark: it speaks, or it is noise.
     if kind == "other" and not scene.vantage.sees("ai"):
         return None
+    if kind == "other" and finding.facts.get("instead") in _SOUNDS:
+        return "another sound"
     return words.get(str(kind))
 
 
@@ -112,6 +121,47 @@ def _shown(finding: Finding) -> tuple[str, ...]:
     return (*finding.evidence, f"{finding.subject}: {finding.actual}")
 
 
+def _cut(scene: Scene) -> None:
+    """Whether the caller got a BYE before an audio finding that failed, and from whom it came."""
+    failed = [f.at for f in scene.of("audio") if scene.failed(f) and direction_of(scene, f) != "audio.agent"]
+    byes = [
+        e
+        for e in scene.events
+        if isinstance(e, SipMessage) and e.direction == "received" and e.text.startswith("BYE ")
+        if scene.vantage.role(e.phone) == "caller" and any(e.at <= at for at in failed)
+    ]
+    for bye in byes[:1]:
+        scene.facts.tell("call.cut", True, scene.number_of(bye))
+        at_ai = [seen for seen in scene.at_ai if seen.is_request("BYE")]
+        for seen in at_ai[:1]:
+            scene.facts.tell("call.cut_by", "the platform" if seen.received else "the AI", seen.where)
+
+
+def _spoke(scene: Scene) -> None:
+    """Whether the AI sent any sound: a stand-in counts its packets, Synthflow's record of a call that is over quotes it."""
+    for event in _last_statistics(scene):
+        if scene.vantage.role(event.phone) == "ai" and event.tx_packets:
+            scene.facts.tell("ai.spoke", True, f"{event.leg} sent {event.tx_packets} packets")
+    for record in scene.records:
+        transcript = record.record.get("transcript")
+        if isinstance(transcript, str) and "bot:" in transcript:
+            scene.facts.tell("ai.spoke", True, record.source)
+    for record in scene.records:
+        if record.record.get("transcript") == "" and record.record.get("status") == "completed":
+            scene.facts.tell("ai.spoke", False, record.source)
+
+
+def _pressed(scene: Scene) -> None:
+    """Where the caller asks the AI for a person by a digit: whether one arrived there."""
+    if scene.axes.get("ask") != "digit":
+        return
+    for record in scene.records:
+        witness = record.record.get("witness")
+        listed = witness.get("digits") if isinstance(witness, dict) else None
+        if isinstance(listed, list):
+            scene.facts.tell("digits", "arrived" if listed else "none", record.source)
+
+
 # -- quality
 
 
@@ -119,8 +169,9 @@ def _quality(scene: Scene) -> None:
     facts = scene.facts
     for finding in scene.of("audio.loss"):
         facts.tell("loss", "heavy" if scene.failed(finding) else None, *_shown(finding))
-    for finding in scene.of("audio.delay"):
-        facts.tell("delay", "high" if scene.failed(finding) else None, *_shown(finding))
+    for finding in (*scene.of("audio.delay"), *scene.of("audio.one_way_delay")):
+        known = finding.facts.get("ms") is not None  # a probe that was not heard had no delay
+        facts.tell("delay", "high" if known and scene.failed(finding) else None, *_shown(finding))
     for event in _last_statistics(scene):
         seen = event.rx_packets + event.rx_lost
         if seen >= 50 and event.rx_lost / seen > HEAVY_LOSS:

@@ -47,7 +47,7 @@ RULES: tuple[Rule, ...] = (
         id="gladly.caller.wrong",
         cause="caller-header-wrong",
         symptoms=("header.caller",),
-        conditions=(when("header.caller", "another value", "there more than once"),),
+        conditions=(when("header.caller", "another value"),),
         because="X-Gladly-Caller-Id says something else than the caller's number",
     ),
     Rule(
@@ -61,7 +61,21 @@ RULES: tuple[Rule, ...] = (
         id="gladly.selector.wrong",
         cause="selector-wrong",
         symptoms=("header.selector",),
-        conditions=(when("header.selector", "another value", "there more than once", "unexpected"),),
+        conditions=(when("header.selector", "another value", "unexpected"),),
         because="X-Gladly-Routing-Selector says another topic than the one configured for the number",
+    ),
+    Rule(
+        id="gladly.repeated",
+        cause="header-repeated",
+        symptoms=("header.caller",),
+        conditions=(when("header.caller", "there more than once"),),
+        because="the INVITE to the AI has X-Gladly-Caller-Id more than once",
+    ),
+    Rule(
+        id="gladly.repeated.selector",
+        cause="header-repeated",
+        symptoms=("header.selector",),
+        conditions=(when("header.selector", "there more than once"),),
+        because="the INVITE to the AI has X-Gladly-Routing-Selector more than once",
     ),
 )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.reach import ABOUT
 from harness.diagnosis.rule import Rule
 
 _REFUSED = when("registration.answer", 401, 403, 404, 407)
+#: 404 is about the user, never about a password (RFC 3261 section 10.3 step 5).
+_UNPROVED = when("registration.answer", 401, 403, 407)
 
 REGISTRATION: tuple[Rule, ...] = (
     Rule(
@@ -32,7 +35,7 @@ REGISTRATION: tuple[Rule, ...] = (
         id="registration.password",
         cause="password-wrong",
         symptoms=("registration",),
-        essential=(_REFUSED,),
+        essential=(_UNPROVED,),
         conditions=(
             unless("registration.challenged", False),
             when("registration.user", "the trunk's"),
@@ -71,9 +74,22 @@ REGISTRATION: tuple[Rule, ...] = (
         id="registration.inactive",
         cause="trunk-inactive",
         symptoms=("registration",),
+        essential=(when("registration.answer", 503), when("registration.refusal", "the trunk")),
+        conditions=(not_shown("registration.target", "another host"),),
+        because="the registrar itself says that the trunk is not in service",
+    ),
+    Rule(
+        id="registration.unavailable",
+        cause="trunk-inactive",
+        symptoms=("registration",),
         essential=(when("registration.answer", 503),),
-        conditions=(unless("probe.termination", "silent", "refuses"), not_shown("registration.target", "another host")),
-        because="the registrar itself answered 503: the trunk is not in service",
+        conditions=(
+            unless("probe.termination", "silent", "refuses"),
+            not_shown("registration.refusal", *ABOUT),
+            not_shown("registration.target", "another host"),
+        ),
+        because="the registrar itself answered 503, and not why: its service is not available",
+        confidence="likely",
     ),
     Rule(
         id="registration.lapsed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.reach import AI_LOST
 from harness.diagnosis.rule import Rule, Symptom
 
 _LOST = when("transfer.landed", "nowhere")
@@ -114,10 +115,58 @@ TRANSFER: tuple[Rule, ...] = (
         id="transfer.nobody",
         cause="nobody-available",
         symptoms=("transfer",),
-        essential=(_LOST,),
-        conditions=(when("transfer.outcome", 480), _RIGHT_TARGET),
+        essential=(_LOST, when("transfer.outcome", 480)),
+        conditions=(_RIGHT_TARGET,),
         consequences=_AFTER,
         because="the platform took the transfer to the right number, and found nobody to ring",
+    ),
+    Rule(
+        id="transfer.nobody.at-once",
+        cause="nobody-available",
+        symptoms=("transfer",),
+        essential=(_LOST, when("transfer.answer", 480)),
+        conditions=(_RIGHT_TARGET,),
+        consequences=_AFTER,
+        because="the platform answered the transfer to the right number with 480: there is nobody to ring",
+    ),
+    Rule(
+        id="transfer.unknown-number",
+        cause="number-unknown-at-platform",
+        symptoms=("transfer",),
+        essential=(_LOST, when("transfer.answer", 404)),
+        conditions=(_RIGHT_TARGET,),
+        consequences=_AFTER,
+        because="the AI named the group's number, and the platform answered that it knows no such number",
+    ),
+    Rule(
+        id="transfer.unknown-number.notified",
+        cause="number-unknown-at-platform",
+        symptoms=("transfer",),
+        essential=(_LOST, when("transfer.outcome", 404)),
+        conditions=(_RIGHT_TARGET,),
+        consequences=_AFTER,
+        because="the AI named the group's number, and the platform's NOTIFY said that it knows no such number",
+    ),
+    Rule(
+        id="transfer.unanswered",
+        cause="transfer-unanswered",
+        symptoms=("transfer",),
+        essential=(_LOST, when("transfer.answer", "none")),
+        conditions=(when("transfer.host", "the trunk's"), _RIGHT_TARGET),
+        consequences=_AFTER,
+        because="the AI sent its transfer to the right place, and no final answer came back",
+    ),
+    Rule(
+        id="transfer.call-refused",
+        cause="transfer-call-refused",
+        symptoms=("transfer",),
+        essential=(_LOST, when("transfer.way", "INVITE")),
+        conditions=(
+            unless("transfer.answer", "accepted", "none", "never sent", "challenged", 403, 404, 480, 503),
+            _RIGHT_TARGET,
+        ),
+        consequences=_AFTER,
+        because="the platform answered the AI's own call to the right number with a refusal",
     ),
     Rule(
         id="transfer.not-tried",
@@ -126,10 +175,11 @@ TRANSFER: tuple[Rule, ...] = (
         essential=(_LOST,),
         conditions=(
             when("transfer.asked", False),
-            not_shown("audio.to_ai", "nothing", "silence", "noise", "crossed"),
+            not_shown("audio.to_ai", "nothing", "silence", "silent RTP", "noise", "crossed"),
+            not_shown("digits", "none", "wrong"),
         ),
         consequences=_AFTER,
-        because="the AI could hear the caller, and sent neither REFER nor INVITE",
+        because="nothing shows that the AI could not hear the caller, and it sent neither REFER nor INVITE",
     ),
     Rule(
         id="transfer.no-audio",
@@ -155,6 +205,7 @@ TRANSFER: tuple[Rule, ...] = (
         essential=(when("caller.end", "refused", "still ringing"),),
         conditions=(
             when("instead", "nobody"),
+            when("ai.lost", *AI_LOST),
             not_shown("fallback.landed", "another group", "the right group"),
             not_shown("fallback.configured", False),
         ),

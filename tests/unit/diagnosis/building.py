@@ -263,8 +263,14 @@ class Example:
             self._messages[-1]["local"] = f"{AI}:{32682 if over == 'tls' else 32681}"
         return self
 
-    def ai_answers(self, code: int, reason: str = "", method: str = "INVITE") -> Example:
-        return self._sip("sent", f"SIP/2.0 {code} {reason}", method, to="<sip:ai@192.0.2.60>;tag=b")
+    def ai_answers(self, code: int, reason: str = "", method: str = "INVITE", sdp: str = "") -> Example:
+        return self._sip("sent", f"SIP/2.0 {code} {reason}", method, sdp, to="<sip:ai@192.0.2.60>;tag=b")
+
+    def ends(self, at_the_ai: str) -> Example:
+        """A BYE reaches the caller; the AI sent one, or received one."""
+        self._sip(at_the_ai, "BYE sip:x SIP/2.0", "BYE", to="<sip:x@y.example>;tag=p", number="3")
+        self._at_caller("received", "BYE sip:caller SIP/2.0")
+        return self
 
     def ai_refers(self, to: str) -> Example:
         return self._sip(

@@ -92,7 +92,8 @@ REGISTRATION = [
         ("synthflow-ip-not-allowed",),
     ),
     Expected("registration.address.said", _register(403, "Address not allowed"), ("synthflow-ip-not-allowed",)),
-    Expected("registration.inactive", _register(503, "Trunk inactive").sip_number(), ("trunk-inactive",)),
+    Expected("registration.inactive", _register(503, "Trunk inactive"), ("trunk-inactive",)),
+    Expected("registration.unavailable", _register(503, "Maintenance").sip_number(), ("trunk-inactive",)),
     Expected(
         "registration.lapsed",
         Example(row="TD-REGISTER-OK", authentication="digest")
@@ -106,6 +107,8 @@ REGISTRATION = [
         ("termination-uri-wrong",),
     ),
 ]
+
+_BETWEEN = ("firewall-udp-32681", "firewall-udp-32681-rejected")
 
 REACH = [
     Expected(
@@ -145,6 +148,19 @@ REACH = [
     Expected(
         "reach.no-credentials", _refused(Example(), 407, "Proxy Authentication Required"), ("credentials-not-sent",)
     ),
+    Expected(
+        "reach.turned-away",
+        Example().dials().after(0.1).state("disconnected", 403, "Forbidden").all_ports_answer().not_taken(),
+        ("trunk-transport-mismatch", "route-wrong-trunk", "platform-refuses-caller", "firewall-udp-32681-rejected"),
+        ("trunk-transport-mismatch", "route-wrong-trunk", "platform-refuses-caller", "firewall-udp-32681-rejected"),
+    ),
+    Expected(
+        "reach.kept",
+        Example().dials().after(0.1).answered().all_ports_answer().not_taken(),
+        ("trunk-transport-mismatch", "route-wrong-trunk", "route-missing", *_BETWEEN),
+        ("trunk-transport-mismatch", "route-wrong-trunk", "route-missing", *_BETWEEN),
+    ),
+    Expected("reach.refused.media", _refused(Example(), 488, "Not Acceptable"), ("ai-refuses",)),
     Expected("reach.refused", _refused(Example(), 500, "Server Internal Error"), ("ai-refuses",)),
     Expected(
         "reach.rang",
@@ -242,6 +258,11 @@ def _firewalls() -> list[Expected]:
     return found
 
 
+def _same(example: Example) -> Example:
+    """Both sides have the same codec."""
+    return example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
+
+
 AUDIO = [
     Expected("audio.crossed", _talk(Example()).to_ai().to_caller("crossed"), ("audio-crossed",)),
     Expected("audio.crossed.at-ai", _talk(Example()).to_ai("crossed").to_caller(), ("audio-crossed",)),
@@ -304,6 +325,48 @@ AUDIO = [
     ),
     Expected(
         "audio.echo", _talk(Example()).to_ai().to_caller().finding("audio.echo", "caller.1", echo=True), ("echo",)
+    ),
+    Expected(
+        "audio.cut.by-ai",
+        _talk(Example()).ends("sent").to_ai("no-rtp").to_caller("no-rtp"),
+        ("ai-hangs-up",),
+    ),
+    Expected(
+        "audio.cut.by-platform",
+        _talk(Example()).ends("received").to_ai("no-rtp").to_caller("no-rtp"),
+        ("call-dropped",),
+    ),
+    Expected(
+        "audio.on-hold",
+        _talk(Example()).ai_answers(200, "OK", sdp="a=inactive\r\n").to_ai("no-rtp").to_caller("no-rtp"),
+        ("media-on-hold",),
+    ),
+    Expected(
+        "audio.unsaid",
+        _talk(Example()).to_ai().to_caller("silence", 200).record(status="completed", transcript=""),
+        ("ai-silent",),
+    ),
+    Expected(
+        "audio.silenced.to-caller",
+        _same(_talk(Example())).to_ai().to_caller("silence", 200),
+        ("audio-silenced",),
+    ),
+    Expected(
+        "audio.silenced.to-ai",
+        _same(_talk(Example())).to_ai("silence", 200).to_caller(),
+        ("audio-silenced",),
+    ),
+    Expected(
+        "audio.fallback",
+        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
+        .dials()
+        .ai_gets()
+        .ai_answers(503, "Service Unavailable")
+        .rings("reception")
+        .landed("reception", "reception")
+        .answered()
+        .with_agent("reception", "no-rtp"),
+        ("fallback-no-audio",),
     ),
     Expected(
         "digits.lost",
@@ -407,6 +470,27 @@ TRANSFER = [
         _lost(_transfer(Example()).ai_refers(GROUP).platform_says(202).notified(480, "Temporarily Unavailable")),
         ("nobody-available",),
     ),
+    Expected(
+        "transfer.nobody.at-once",
+        _lost(_transfer(Example()).ai_refers(GROUP).platform_says(480, "Temporarily Unavailable")),
+        ("nobody-available",),
+    ),
+    Expected(
+        "transfer.unknown-number",
+        _lost(_warm(Example()).ai_invites(GROUP).platform_says(404, "Not Found", "INVITE")),
+        ("number-unknown-at-platform",),
+    ),
+    Expected(
+        "transfer.unknown-number.notified",
+        _lost(_transfer(Example()).ai_refers(GROUP).platform_says(202).notified(404, "Not Found")),
+        ("number-unknown-at-platform",),
+    ),
+    Expected("transfer.unanswered", _lost(_transfer(Example()).ai_refers(GROUP)), ("transfer-unanswered",)),
+    Expected(
+        "transfer.call-refused",
+        _lost(_warm(Example()).ai_invites(GROUP).platform_says(488, "Not Acceptable Here", "INVITE")),
+        ("transfer-call-refused",),
+    ),
     Expected("transfer.not-tried", _lost(_transfer(Example())), ("transfer-not-tried",)),
     Expected(
         "transfer.no-audio",
@@ -432,6 +516,8 @@ TRANSFER = [
         "fallback.none",
         Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
         .dials()
+        .ai_gets()
+        .ai_answers(503, "Service Unavailable")
         .after(0.1)
         .state("disconnected", 503, "Service Unavailable")
         .landed("reception"),
@@ -490,6 +576,12 @@ GLADLY = [
     Expected("gladly.selector.missing", _header("X-Gladly-Routing-Selector", [], "billing"), ("selector-missing",)),
     Expected(
         "gladly.selector.wrong", _header("X-Gladly-Routing-Selector", ["support"], "billing"), ("selector-wrong",)
+    ),
+    Expected("gladly.repeated", _header("X-Gladly-Caller-Id", [CALLER, CALLER], CALLER), ("header-repeated",)),
+    Expected(
+        "gladly.repeated.selector",
+        _header("X-Gladly-Routing-Selector", ["billing", "billing"], "billing"),
+        ("header-repeated",),
     ),
 ]
 
