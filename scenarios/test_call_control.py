@@ -95,6 +95,7 @@ def test_session_is_refreshed(stage, line, expect):
     talk = stage.assistant(line).expect_call(call)
     expect(call).answered()
     expect(call).session_interval_is_agreed()
+    expect(call).little_delay_to(talk)
     expect(call).session_is_refreshed()
     expect(call).two_way_audio_with(talk, changed=True)
 
@@ -118,6 +119,7 @@ def test_long_call(stage, case, caller, line, assistant, expect):
     talk = assistant.expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
+    expect(call).little_delay_to(talk)
     for _ in ("middle", "end"):
         stage.scripted(minutes * 30, "the call goes on")
         stage.pause(minutes * 30)

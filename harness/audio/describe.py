@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.audio import g711
 from harness.audio.classify import Kind, Span, classify
+from harness.audio.detector import Heard, marks_heard
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.mixture import marks_in
 from harness.audio.prompts import Matched, find_prompts, prompt_names, prompt_text
@@ -20,6 +22,8 @@ What = Literal[
     "echo",
     "crossed",
     "another party",
+    "other law",
+    "distorted",
     "announcement",
     "voicemail",
     "speech",
@@ -28,6 +32,9 @@ What = Literal[
     "noise",
     "silence",
 ]
+
+
+_CLEAR: Final = 0.95  # G.711 that was read right has more
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +72,15 @@ def describe(
     known = {mark for mark, _, _ in marks}
     marks += [(fact.mark, fact.began, fact.decided) for fact in marks_in(audio) if fact.mark not in known]
     all_marks = tuple(dict.fromkeys(mark for mark, _, _ in marks))
+    if not known and (law := _of_the_other_law(audio, expected)) is not None:
+        return Description("other law", law, 0.0, all_marks)
     came = min((began for mark, began, _ in marks if mark in expected), default=None)
     foreign = [entry for entry in marks if entry[0] not in expected]
     if came is not None and not foreign:
+        if known.isdisjoint(expected):  # only the deep search, which asks less of a mark, has found it
+            return Description(
+                "distorted", f"it so distorted that it might be another, from {came:.2f} s on", came, all_marks
+            )
         return Description("as expected", f"it from {came:.2f} s on", came, all_marks)
     for what in ("crossed", "echo", "another party"):  # the most telling first
         for mark, began, ended in foreign:
@@ -77,6 +90,20 @@ def describe(
                 return Description(what, beside + _voice(what, mark, name_of, times), began, all_marks)
     kind, words, began_at = _without_marks(audio, spans, total)
     return Description(kind, words, began_at, all_marks)
+
+
+def _of_the_other_law(audio: NDArray[np.int16], expected: Collection[int]) -> str | None:
+    """The words, when what was expected is clear once the payload is read by the other law of G.711."""
+
+    def clear(samples: NDArray[np.int16]) -> float:
+        heard = (fact for fact in marks_heard(samples) if isinstance(fact, Heard) and fact.mark in expected)
+        return max((fact.quality for fact in heard), default=0.0)
+
+    as_a, as_mu = clear(g711.decode_alaw(g711.encode_ulaw(audio))), clear(g711.decode_ulaw(g711.encode_alaw(audio)))
+    if max(as_a, as_mu) < _CLEAR:
+        return None
+    sent, taken = ("A-law", "µ-law") if as_a > as_mu else ("µ-law", "A-law")
+    return f"it in {sent} that was read as {taken}: the payload is not of the type that RTP and SDP name"
 
 
 def _whose(mark: int, own: Collection[int], name_of: Callable[[int], str | None]) -> What:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from harness.audio.describe import Description
 from harness.checks.finding import judged, not_observable
 from harness.verdict import Finding, Strength
 
@@ -32,7 +33,7 @@ class Account:
     marks: tuple[int, ...] = ()  #: every mark heard, in order
     rx_packets: int | None = None  #: RTP packets received in that time
     tx_packets: int | None = None
-    kinds: tuple[str, ...] = ()  #: what else was heard: speech, ringback, music …
+    instead: Description | None = None  #: what was heard in the speaker's place; times from when listening began
 
 
 def direction(
@@ -64,7 +65,7 @@ def direction(
             "echo": any(mark in own for mark in account.marks),
             "foreign": foreign,
             "listened_s": account.seconds,
-            "kinds": list(account.kinds),
+            "instead": account.instead.what if account.instead else None,
         }
     if sound is None:
         return judged(
@@ -163,7 +164,7 @@ def _kind(account: Account | None, own: Collection[int], name_of: Callable[[int]
         return "echo"
     if account.rx_packets == 0 or _without_media(account):
         return "no-rtp"
-    if account.level_dbov is None and account.rx_packets and not account.kinds:
+    if account.level_dbov is None and account.rx_packets:
         return "unmarked"  # nobody measured how loud it was
     if account.level_dbov is None or account.level_dbov < SILENCE_DBOV:
         return "silence"
@@ -180,17 +181,19 @@ def _instead(account: Account | None, own: Collection[int], name_of: Callable[[i
     if account is None or kind == "unknown":
         return "nothing is known of what arrived"
     heard = [name_of(mark) or f"a call that is not this one (mark {mark})" for mark in dict.fromkeys(account.marks)]
+    seconds = f"in {account.seconds:.1f} s"
+    if account.instead is not None and kind in ("crossed", "echo", "other"):
+        return f"{seconds} it heard {account.instead.words}"
     told = {
-        "crossed": f"it heard {', '.join(heard)}: crossed audio",
-        "echo": "it heard only itself: echo",
+        "crossed": f"{seconds} it heard {', '.join(heard)}: crossed audio",
+        "echo": f"{seconds} it heard only itself: echo",
         "no-rtp": "no media was set up, so nothing arrived"
         if _without_media(account)
-        else f"no RTP packet arrived in {account.seconds:.1f} s",
-        "silence": f"{account.rx_packets if account.rx_packets is not None else 'RTP'} packets arrived, all silence",
-        "unmarked": f"{account.rx_packets} packets arrived, and no mark was heard in them"
+        else f"no RTP packet arrived {seconds}",
+        "silence": f"{account.rx_packets if account.rx_packets is not None else 'RTP'} packets arrived {seconds}, all silence",
+        "unmarked": f"{account.rx_packets} packets arrived {seconds}, and no mark was heard in them"
         + (f", but {', '.join(heard)}" if heard else ""),
-        "other": "it heard "
-        + (", ".join(account.kinds) or "sound without a mark")
+        "other": f"{seconds} it heard sound without a mark"
         + (f" at {account.level_dbov:.0f} dBov" if account.level_dbov is not None else "")
         + (f", and {', '.join(heard)}" if heard else ""),
     }

@@ -29,6 +29,7 @@ CHECKS: Mapping[str, str] = {
     "audio.echo": "an end hears itself",
     "audio.loss": "too much RTP is lost",
     "audio.delay": "a voice arrives too late",
+    "audio.one_way_delay": "what one end says is under way too long",
     "caller_id": "From does not name the caller as agreed",
     "caller_id.withheld": "a withheld number is shown, or is not asserted",
     "header": "a header is missing, wrong, or there twice",

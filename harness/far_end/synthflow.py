@@ -5,6 +5,8 @@ An API that cannot be used is a :class:`FarEndError`; callers lower the strength
 
 from __future__ import annotations
 
+import email.utils
+import math
 import ssl
 import time
 from dataclasses import dataclass, field
@@ -13,6 +15,13 @@ from typing import Any
 import httpx
 
 from harness.errors import FarEndError
+from harness.sip.identity import normalise
+
+#: What Synthflow's documentation lists. A record with another status cannot be read, whatever it may mean.
+_BEFORE_ANSWER = ("pending", "queue", "ringing")
+_ANSWERED = ("in-progress", "completed")
+_UNANSWERED = ("no-answer", "busy", "failed", "canceled")
+_STATUSES = frozenset(_BEFORE_ANSWER + _ANSWERED + _UNANSWERED)
 
 _ATTEMPTS = 3
 _MOST_PATIENCE_S = 5.0
@@ -20,10 +29,14 @@ _MOST_PATIENCE_S = 5.0
 
 @dataclass(frozen=True)
 class CallRecord:
-    """One call as the API tells it; ``plain`` is the whole answer. Fields an API of another version lacks are None."""
+    """One call as the API tells it; ``plain`` is the whole answer. Fields an API of another version lacks are None.
+
+    Numbers are E.164, however the record spells them (``region`` is whose national form it may be); what is none stays.
+    """
 
     id: str
     plain: dict[str, Any] = field(repr=False)
+    region: str = "US"
 
     @property
     def status(self) -> str | None:
@@ -33,12 +46,12 @@ class CallRecord:
     @property
     def number_from(self) -> str | None:
         """The caller, as Synthflow understood it."""
-        return self._text("phone_number_from")
+        return self._number("phone_number_from")
 
     @property
     def number_to(self) -> str | None:
         """The number that was called."""
-        return self._text("phone_number_to")
+        return self._number("phone_number_to")
 
     @property
     def transcript(self) -> str:
@@ -48,12 +61,12 @@ class CallRecord:
     @property
     def answered(self) -> bool:
         """Whether the AI has taken the call."""
-        return self.status in ("in-progress", "completed")
+        return self.status in _ANSWERED
 
     @property
     def over(self) -> bool:
         """Whether the call has ended."""
-        return self.status not in (None, "pending", "queue", "ringing", "in-progress")
+        return self.status in _UNANSWERED or self.status == "completed"
 
     @property
     def actions(self) -> list[Any]:
@@ -76,12 +89,16 @@ class CallRecord:
     @property
     def readable(self) -> bool:
         """Whether it says what a call is told by: its status, and the number called."""
-        return self.status is not None and self.number_to is not None
+        return self.status in _STATUSES and (self.number_to or "").startswith("+")
 
     def witness(self, what: str) -> Any:
         """What the far end witnessed beyond the documented record, None when it does not say."""
         witness = self.plain.get("witness")
         return witness.get(what) if isinstance(witness, dict) else None
+
+    def _number(self, key: str) -> str | None:
+        text = self._text(key)
+        return text and (normalise(text, self.region) or text)
 
     def _text(self, key: str) -> str | None:
         value = self.plain.get(key)
@@ -91,8 +108,11 @@ class CallRecord:
 class SynthflowApi:
     """A client of the API. Every method raises :class:`FarEndError` when the API gives no usable answer."""
 
-    def __init__(self, base: str, token: str, ca_file: str | None = None, timeout_s: float = 5.0) -> None:
+    def __init__(
+        self, base: str, token: str, ca_file: str | None = None, timeout_s: float = 5.0, region: str = "US"
+    ) -> None:
         verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca_file) if ca_file else True
+        self._region = region
         self._client = httpx.Client(
             base_url=base.rstrip("/"),
             headers={"Authorization": f"Bearer {token}"},
@@ -102,7 +122,7 @@ class SynthflowApi:
 
     def call(self, call_id: str) -> CallRecord:
         """``GET /calls/{id}``."""
-        return _record(_payload(self._ask("GET", f"/calls/{call_id}")))
+        return self._record(_payload(self._ask("GET", f"/calls/{call_id}")))
 
     def calls(self, since: float, number_from: str | None = None, number_to: str | None = None) -> list[CallRecord]:
         """``GET /calls``: those that began at or after ``since`` (epoch seconds), newest first."""
@@ -115,7 +135,7 @@ class SynthflowApi:
         calls = listed.get("calls") if isinstance(listed, dict) else listed
         if not isinstance(calls, list):
             raise FarEndError("Synthflow API: GET /calls: the answer lists no calls")
-        return [_record(item) for item in calls]
+        return [self._record(item) for item in calls]
 
     def prepare_inbound(self, number_from: str, number_to: str) -> str:
         """``POST /prepare_inbound``: the id to send as ``X-EI: S.<id>;``."""
@@ -133,6 +153,14 @@ class SynthflowApi:
     def close(self) -> None:
         """End the connections."""
         self._client.close()
+
+    def _record(self, plain: Any) -> CallRecord:
+        if isinstance(plain, dict) and isinstance(plain.get("calls"), list) and plain["calls"]:
+            plain = plain["calls"][0]
+        call_id = plain.get("call_id") or plain.get("id") if isinstance(plain, dict) else None
+        if not isinstance(call_id, str):
+            raise FarEndError("Synthflow API: a call's record has no call_id")
+        return CallRecord(call_id, plain, self._region)
 
     def _ask(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         problem = ""
@@ -152,25 +180,22 @@ class SynthflowApi:
 
 
 def _patience(response: httpx.Response) -> float:
+    """Seconds to wait, which RFC 9110 section 10.2.3 lets it say as a number or a date; a second when it says neither."""
+    asked = response.headers.get("retry-after", "")
     try:
-        return float(response.headers.get("retry-after", "1"))
+        seconds = float(asked)
     except ValueError:
-        return 1.0
+        try:
+            seconds = email.utils.parsedate_to_datetime(asked).timestamp() - time.time()
+        except ValueError:
+            return 1.0
+    return max(0.0, seconds) if math.isfinite(seconds) else 1.0
 
 
 def _payload(response: httpx.Response) -> Any:
     try:
         plain = response.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FarEndError(f"Synthflow API: {response.request.method} {response.request.url.path}: not JSON") from error
     # the public API wraps its answers: {"status": "ok", "response": {…}}
     return plain["response"] if isinstance(plain, dict) and "response" in plain else plain
-
-
-def _record(plain: Any) -> CallRecord:
-    if isinstance(plain, dict) and isinstance(plain.get("calls"), list) and plain["calls"]:
-        plain = plain["calls"][0]
-    call_id = plain.get("call_id") or plain.get("id") if isinstance(plain, dict) else None
-    if not isinstance(call_id, str):
-        raise FarEndError("Synthflow API: a call's record has no call_id")
-    return CallRecord(call_id, plain)

@@ -155,10 +155,17 @@ PRACTICE: tuple[Row, ...] = (
         "SESSIONTIMER",
         "Session timers",
         "A session interval under the platform's minimum is answered 422 and retried with its Min-SE; the session is refreshed "
-        "before half of it is over and audio goes on (RFC 4028).",
+        "before half of it is over and audio goes on (RFC 4028); meanwhile the delay of each direction is measured.",
         seats="stand-in",
         seconds=50.0,
-        finds={"answered": 1, "landing.answered_by": 1, **AGAIN, "session.interval": 1, "timing.within": 1},
+        finds={
+            "answered": 1,
+            "landing.answered_by": 1,
+            **AGAIN,
+            "audio.one_way_delay": 2,
+            "session.interval": 1,
+            "timing.within": 1,
+        },
     ),
     _row(
         "PRACK",

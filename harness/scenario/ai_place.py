@@ -140,6 +140,10 @@ class AiPlace:
         else:
             assert isinstance(seat, SynthflowSeat)
             reached = [record.id for record in seat.records(of)]
+            if seat.blind and not reached:
+                expected, why = "no INVITE is sent to the AI", "its interface does not say"
+                self._stage.add(not_observable("route.not_reached", "the AI", expected=expected, why=why))
+                return
         self._stage.add(reach.not_reached("the AI", reached))
 
     def early(self, of: Call) -> tuple[str, set[int]]:

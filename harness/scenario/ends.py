@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from harness.audio.describe import Description, describe
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_path, prompt_samples
 from harness.checks.audio import Account, Sound
@@ -29,6 +30,8 @@ _AGREED_S = 1.0
 #: A digit and the pause after it, as pjsua sends them.
 DIGIT_S = 0.2
 
+#: What is shorter says nothing of what was heard.
+_WORTH_HEARING_S = 0.4
 #: Speech is louder (ITU-T P.56 puts its active level on telephone lines at -26 dBov), comfort noise is not.
 SOUND_DBOV = -45.0
 
@@ -50,8 +53,8 @@ class End(Protocol):
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
         """The first sign of ``speaker`` here after ``since``, None when there is none by ``deadline``."""
 
-    def account(self, since: float) -> Account | None:
-        """What arrived here after ``since``, None when nobody can tell."""
+    def account(self, since: float, missing: End | None = None) -> Account | None:
+        """What arrived here after ``since``, instead of ``missing`` if that is named; None when nobody can tell."""
 
     def answered_at(self) -> float | None:
         """When this end's call was set up."""
@@ -296,8 +299,8 @@ class Call:
         """Whether the leg looked at received audio after ``since``."""
         return any(isinstance(e, Listened) and e.at >= since for e in self.leg.events)
 
-    def account(self, since: float) -> Account:
-        """What arrived after ``since``."""
+    def account(self, since: float, missing: End | None = None) -> Account:
+        """What arrived after ``since``, by events and by the recording."""
         events = self.leg.events
         pulses = [e for e in events if isinstance(e, Listened)]
         before = max((e.seconds for e in pulses if e.at < since), default=0.0)
@@ -311,7 +314,15 @@ class Call:
             marks=tuple(self.marks_sustained(since)),
             rx_packets=None if last is None else last.rx_packets - (first.rx_packets if first else 0),
             tx_packets=None if last is None else last.tx_packets - (first.tx_packets if first else 0),
+            instead=self._heard_instead_of(missing, since) if missing is not None else None,
         )
+
+    def _heard_instead_of(self, missing: End, since: float) -> Description | None:
+        samples = self.leg.received_since(since)
+        voices = missing.voices_for(self)
+        if len(samples) < _WORTH_HEARING_S * SAMPLE_RATE or not voices:
+            return None
+        return describe(samples, expected=voices, own={self.mark}, name_of=self._stage.name_of_mark)
 
 
 def _fell_through(leg: Leg) -> bool:

@@ -12,7 +12,7 @@ from harness.checks.finding import not_observable
 from harness.events import Event, MediaState, SipMessage
 from harness.far_end.synthflow import CallRecord
 from harness.phone.waiter import NeverCame
-from harness.scenario import lateness
+from harness.scenario import delays, lateness
 from harness.scenario.ends import SETTLE_S, Call, End, parsed
 from harness.scenario.people import Group, Line
 from harness.scenario.synthflow_talk import SynthflowTalk
@@ -60,7 +60,7 @@ class Expect:
     def _one_way(self, speaker: End, listener: End, since: float, deadline: float, again: bool) -> Finding | None:
         """The finding, or None when it has to wait for the transcript."""
         sound = listener.hears(speaker, since, deadline)
-        account = listener.account(since) if sound is None else None
+        account = listener.account(since, missing=speaker) if sound is None else None
         talk = next(
             (end for end in (speaker, listener) if isinstance(end, SynthflowTalk) and end.is_known_by_words), None
         )
@@ -98,6 +98,12 @@ class Expect:
             again=again,
         )
         return self._stage.add(finding)
+
+    def little_delay_to(self, other: End) -> None:
+        """Neither hears the other too late; measured where both are ours, elsewhere RTCP's round trip has to do."""
+        mine = self._end
+        if isinstance(mine, Call) and isinstance(other, Call):
+            delays.measure(self._stage, mine, other)
 
     def silence_from(self, other: End, seconds: float = 0.8) -> None:
         """For ``seconds`` it does not hear ``other``, though it listens."""
@@ -394,7 +400,7 @@ class Expect:
         answered = call.answered_at() or call.began
         limit = agreed / 2 + 5.0
         with self._stage.step(f"the session is refreshed within {limit:g} s"):
-            self._stage.scripted(agreed / 2, "half of the session interval")
+            self._stage.scripted(max(0.0, answered + agreed / 2 - time.monotonic()), "half of the session interval")
             event = call.leg.wait(
                 "a refresh of the session", session.is_refresh, within=limit, since=answered + session.SETTLED_S
             )

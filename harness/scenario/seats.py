@@ -59,41 +59,40 @@ class SynthflowSeat:
 
     def find(self, of: Call, number: str) -> CallRecord | None:
         """The record of the call ``of`` at ``number``, once it is answered."""
-        found = (r for r in self.records(of) if r.number_to == number and r.answered and self._is_ours(r, of))
+        taken = {talk.record.id for talk in self.talks}
+        found = (r for r in self.records(of) if r.number_to == number and r.answered and r.id not in taken)
         return next(found, None)
 
-    def _is_ours(self, record: CallRecord, of: Call) -> bool:
-        taken = {talk.record.id for talk in self.talks}
-        return record.id not in taken and self._is_of(record, of)
-
     def records(self, of: Call) -> list[CallRecord]:
-        """Every call the AI saw since ``of`` began, answered or not; says whether it could look (:attr:`blind`)."""
+        """Every call the AI saw that may be ``of``, answered or not; says whether it could look (:attr:`blind`)."""
         try:
             found = self._api.calls(since=to_wall(of.began))
         except FarEndError as error:
             self._stage.api_trouble(error)
             self.blind = True
             return []
-        self.blind = any(not record.readable for record in found)
+        self.blind = not all(record.readable for record in found)
         if self.blind:
-            self._stage.api_trouble(FarEndError("Synthflow API: GET /calls: a record lacks status or phone_number_to"))
-        return found
+            why = "a record's status or phone_number_to is missing, or none that is known"
+            self._stage.api_trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
+        return [record for record in found if self._is_of(record, of)]
 
     def answered_by(self, of: Call) -> list[str]:
         """By number called."""
-        taken = [record for record in self.records(of) if record.answered and self._is_of(record, of)]
+        taken = [record for record in self.records(of) if record.answered]
         return [self._stage.assistant_of(record.number_to) or str(record.number_to) for record in taken]
 
     def _is_of(self, record: CallRecord, of: Call) -> bool:
         if of.prepared is not None and record.id == of.prepared:
             return True
         declared = self._stage.deployment.synthflow
+        shown = record.number_from
         if declared is not None and declared.shared:
-            return record.number_from == of.number
+            return shown == of.number
         # several callers of one case are told apart by number; a call without any number is taken on trust, and then
         # fails its caller ID
         others = {number for number in self._stage.callers_numbers() if number != of.number}
-        return record.number_from == of.number or record.number_from not in others
+        return shown == of.number or shown not in others
 
 
 class StandInSeat:

@@ -261,7 +261,7 @@ class SynthflowTalk:
             return None
         return Sound(time.monotonic(), Strength.CONFIRMED, f"{self.label}'s transcript has {words!r}")
 
-    def account(self, since: float) -> Account | None:
+    def account(self, since: float, missing: End | None = None) -> Account | None:
         """What the record says it heard."""
         marks = self._fresh("marks")
         if not isinstance(marks, list):

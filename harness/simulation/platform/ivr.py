@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from harness.simulation import info
 from harness.simulation.b2bua import RefusedError
 from harness.simulation.media import sound
-from harness.simulation.media.digits import ReceivedDigit, digit_of_info
+from harness.simulation.media.digits import ReceivedDigit
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.player import DigitListener, Player
 from harness.simulation.media.ticker import Ticker
@@ -40,12 +41,8 @@ class Menu:
 
     def info(self, request: InDialogRequest) -> None:
         """An INFO of the leg."""
-        digit = digit_of_info(request.request.content_type, request.request.body)
-        if digit is None:
-            request.respond(415)
-            return
-        request.respond(200)
-        self._pressed(digit)
+        if digit := info.take(request):
+            self._pressed(digit)
 
     def _pressed(self, digit: ReceivedDigit) -> None:
         self._digits.put_nowait(digit.digit)

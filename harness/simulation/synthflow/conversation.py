@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.audio.dtmf import dtmf
 from harness.audio.prompts import prompt_text
 from harness.deployment import Assistant, Trunk
+from harness.simulation import info
 from harness.simulation.b2bua import BackToBack, Leg
 from harness.simulation.faults import Fault
 from harness.simulation.media import sound
-from harness.simulation.media.digits import ReceivedDigit, digit_of_info, info_of_digit
+from harness.simulation.media.digits import ReceivedDigit, info_of_digit
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.synthflow.record import CallRecord
 from harness.simulation.synthflow.studio import Channel
@@ -180,12 +181,8 @@ class Conversation:
             self._escalate()
 
     async def _on_info(self, request: InDialogRequest) -> None:
-        digit = digit_of_info(request.request.content_type, request.request.body)
-        if digit is None:
-            request.respond(415)
-            return
-        request.respond(200)
-        self.heard_digit(digit)
+        if digit := info.take(request):
+            self.heard_digit(digit)
 
     # --- what it does ------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.audio import g711
 from harness.audio.describe import describe
 from harness.audio.prompts import prompt_samples
 from harness.audio.tones import call_progress, sit
@@ -33,6 +34,8 @@ BEEP = to_int16(0.2 * np.sin(2 * np.pi * 1000 * np.arange(6400) / 8000))
         (join(to_int16(sit()), silence(0.6), prompt_samples("hello-en")), "announcement", "and then an announcement"),
         (to_int16(call_progress("us", "busy", 4)), "tone", "busy tone"),
         (join(silence(0.5), prompt_samples("connecting-you-en")[::-1]), "speech", "speech without a mark"),
+        (g711.decode_ulaw(g711.encode_alaw(mark(7, 2.0))), "other law", "it in A-law that was read as µ-law"),
+        (g711.decode_alaw(g711.encode_ulaw(mark(7, 2.0))), "other law", "it in µ-law that was read as A-law"),
         (noise(2.0, -25), "noise", "noise from 0.00 s"),
         (silence(2.0), "silence", "nothing but silence for 2.00 s"),
     ],

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
+from harness.audio.delay import Delay
 from harness.checks import audio, headers, identity, landing, quality, reach, registration, session, signalling, timing
 from harness.checks.audio import Account, Sound
 from harness.events import RtpStatistics, SipMessage
@@ -383,6 +384,15 @@ EXAMPLES = [
         audio.no_crossing,
         lambda: audio.no_crossing("caller.1", [240], {7}, [240]),
         (lambda: audio.no_crossing("caller.1", [240, 7], {7}, [240]),),
+    ),
+    Example(
+        "audio.one_way_delay",
+        quality.one_way_delay,
+        lambda: quality.one_way_delay("a", "b", Delay(60.0, 55.0, 70.0, 10), 3.5),
+        (
+            lambda: quality.one_way_delay("a", "b", Delay(700.0, 690.0, 710.0, 10), 3.5),
+            lambda: quality.one_way_delay("a", "b", None, 3.5),
+        ),
     ),
     Example(
         "audio.loss",

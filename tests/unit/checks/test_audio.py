@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from harness.audio.describe import Description
 from harness.checks import audio
 from harness.checks.audio import Account, Sound
 from harness.verdict import Finding, Strength, Verdict
@@ -40,14 +41,23 @@ def test_what_came_instead_is_told_apart() -> None:
         "silence": Account(2.0, -96.0, (), rx_packets=100),
         "echo": Account(2.0, -20.0, (9, 9), rx_packets=100),
         "crossed": Account(2.0, -20.0, (77,), rx_packets=100),
-        "other": Account(2.0, -20.0, (), rx_packets=100, kinds=("speech",)),
+        "other": Account(2.0, -20.0, (), rx_packets=100, instead=Description("speech", "speech from 0.40 s", 0.4, ())),
     }
     told = {kind: direction(None, account) for kind, account in cases.items()}
     assert {kind: f.facts["kind"] for kind, f in told.items()} == {kind: kind for kind in cases}
     assert all(f.verdict is Verdict.FAILED for f in told.values())
     assert "mark 77" in told["crossed"].actual
-    assert "speech" in told["other"].actual
+    assert told["other"].actual == "in 2.0 s it heard speech from 0.40 s"
+    assert told["other"].facts["instead"] == "speech"
     assert "echo" in told["echo"].actual
+
+
+def test_whose_voice_it_was_and_when_is_said_by_the_recording() -> None:
+    words = "a call that is not this one (mark 77), from 0.10 to 2.00 s: crossed audio"
+    account = Account(2.0, -20.0, (77,), rx_packets=100, instead=Description("crossed", words, 0.1, (77,)))
+    assert str(direction(None, account)) == (
+        f"audio of caller.1 → stand-in.1: expected stand-in.1 hears caller.1; in 2.0 s it heard {words}"
+    )
 
 
 def test_nothing_known_is_not_silence() -> None:

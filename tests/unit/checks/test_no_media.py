@@ -27,5 +27,5 @@ def test_media_that_was_never_set_up() -> None:
 
 
 def test_silence_and_no_rtp_stay_what_they_are() -> None:
-    assert judged(Account(2.0, -96.0, rx_packets=100)).actual == "100 packets arrived, all silence"
+    assert judged(Account(2.0, -96.0, rx_packets=100)).actual == "100 packets arrived in 2.0 s, all silence"
     assert judged(Account(2.0, None, rx_packets=0)).actual == "no RTP packet arrived in 2.0 s"
