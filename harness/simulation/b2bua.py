@@ -338,7 +338,8 @@ class BackToBack:
         message = request.request
         headers = [(name, value) for name, value in message.headers if name.lower().startswith(("x-", "info-package"))]
         response = await other.call.send(message.method, headers, message.body, message.get("Content-Type"))
-        request.respond(response.status, response.reason)
+        told = [(name, value) for name, value in response.headers if name.lower() == "accept"]  # a 415 owes it
+        request.respond(response.status, response.reason, told)
 
     async def _referred(self, leg: Leg, request: ReferRequest) -> None:
         try:

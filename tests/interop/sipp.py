@@ -108,6 +108,64 @@ def request(method: str, cseq: int, body: str = "", *headers: str, content: str 
 # -- a client's steps
 
 
+def ask(
+    method: str,
+    number: int,
+    user: str,
+    domain: str,
+    *headers: str,
+    caller: str | None = None,
+    uri: str | None = None,
+    body: str = "",
+    within: bool = False,
+    branch: str = "",
+) -> str:
+    """Send a request from ``caller`` for ``user``, or one ``within`` the dialog that has come of it.
+
+    ``number`` is its CSeq and names its branch too: the same for the CANCEL of an INVITE and the ACK of its refusal.
+    """
+    target = uri or ("[next_url]" if within else f"sip:{domain}" if method == "REGISTER" else f"sip:{user}@{domain}")
+    head = [
+        f"{method} {target} SIP/2.0",
+        f"Via: SIP/2.0/[transport] [local_ip]:[local_port];rport;branch=z9hG4bK-{branch}{number}-[call_number]-[pid]",
+        *([] if any(header.startswith("Max-Forwards:") for header in headers) else ["Max-Forwards: 70"]),
+        *(["[routes]"] if within else []),
+        f"From: <sip:{caller or user}@{domain}>;tag={_TAG}",
+        f"To: <sip:{user}@{domain}>" + ("[peer_tag_param]" if within else ""),
+        "Call-ID: [call_id]",
+        f"CSeq: {number} {method}",
+        f"Contact: <sip:{caller or user}@[local_ip]:[local_port];transport=[transport]>",
+    ]
+    return _send([*head, *headers], body, repeat=method != "ACK")
+
+
+#: What may come before the final response to an INVITE.
+PROVISIONAL = [response(status, wait=False) for status in (100, 180, 183)]
+
+
+def asks(
+    method: str,
+    user: str,
+    domain: str,
+    *headers: str,
+    caller: str | None = None,
+    password: str | None = None,
+    cseq: int = 1,
+    body: str = "",
+) -> list[str]:
+    """A request outside a dialog; where there is a password, it is challenged, and sent once more with credentials."""
+    steps = [ask(method, cseq, user, domain, *headers, caller=caller, body=body)]
+    if password is None:
+        return steps
+    if method == "INVITE":
+        steps += [PROVISIONAL[0], '<recv response="407" auth="true"></recv>']
+        steps.append(ask("ACK", cseq, user, domain, caller=caller, uri=f"sip:{user}@{domain}", within=True))
+    else:
+        steps.append('<recv response="401" auth="true"></recv>')
+    credentials = f"[authentication username={caller or user} password={password}]"
+    return [*steps, ask(method, cseq + 1, user, domain, *headers, credentials, caller=caller, body=body)]
+
+
 def client(
     method: str,
     user: str,
@@ -120,43 +178,21 @@ def client(
     body: str = "",
     outcome: int = 200,
 ) -> list[str]:
-    """A request from ``caller`` for ``user``, once more with credentials where it has a password, and its end.
+    """A request from ``caller`` for ``user`` and its end: :func:`asks`, and a final response, acknowledged for an INVITE."""
+    final = f'<recv response="{outcome}" rrs="true"></recv>'
+    if method == "BYE":
+        return [ask(method, cseq, user, domain, caller=caller, within=True), final]
+    headers = () if expires is None else (f"Expires: {expires}",)
+    steps = asks(method, user, domain, *headers, caller=caller, password=password, cseq=cseq, body=body)
+    if method != "INVITE":
+        return [*steps, final]
+    last = cseq if password is None else cseq + 1
+    return [*steps, *PROVISIONAL, final, acknowledge(last, user, domain, caller=caller)]
 
-    An INVITE may be answered provisionally before; its final responses are acknowledged.
-    """
-    within = method == "BYE"
-    target = "[next_url]" if within else f"sip:{domain}" if method == "REGISTER" else f"sip:{user}@{domain}"
 
-    def ask(method: str, number: int, *headers: str, body: str = "", uri: str = target, tag: bool = within) -> str:
-        head = [
-            f"{method} {uri} SIP/2.0",
-            f"Via: SIP/2.0/[transport] [local_ip]:[local_port];rport;branch=z9hG4bK-{number}-[call_number]-[pid]",
-            "Max-Forwards: 70",
-            *(["[routes]"] if tag else []),
-            f"From: <sip:{caller or user}@{domain}>;tag={_TAG}",
-            f"To: <sip:{user}@{domain}>" + ("[peer_tag_param]" if tag else ""),
-            "Call-ID: [call_id]",
-            f"CSeq: {number} {method}",
-            f"Contact: <sip:{caller or user}@[local_ip]:[local_port];transport=[transport]>",
-            *([] if expires is None else [f"Expires: {expires}"]),
-        ]
-        return _send([*head, *headers], body, repeat=method != "ACK")
-
-    refused = 401 if method == "REGISTER" else 407
-    ringing = [response(status, wait=False) for status in (100, 180, 183)] if method == "INVITE" else []
-    steps = [ask(method, cseq, body=body)]
-    if password is not None:
-        steps += [*ringing[:1], f'<recv response="{refused}" auth="true"></recv>']
-        if method == "INVITE":
-            steps.append(ask("ACK", cseq, tag=True, uri=target))
-        cseq += 1
-        credentials = f"[authentication username={caller or user} password={password}]"
-        steps.append(ask(method, cseq, credentials, body=body))
-    steps += [*ringing, f'<recv response="{outcome}" rrs="true"></recv>']
-    if method == "INVITE":
-        branch = ask("ACK", cseq, tag=True, uri="[next_url]")
-        steps.append(branch.replace(f"z9hG4bK-{cseq}-", "z9hG4bK-ACK-"))  # of a 2xx: a transaction of its own
-    return steps
+def acknowledge(number: int, user: str, domain: str, *, caller: str | None = None, body: str = "") -> str:
+    """The ACK of a 2xx: a transaction of its own (RFC 3261 section 13.2.2.4)."""
+    return ask("ACK", number, user, domain, caller=caller, within=True, branch="ACK-", body=body)
 
 
 def speak(payload: str = "0,PCMU/8000") -> str:
@@ -203,8 +239,10 @@ class Sipp(Program):
         directory.mkdir(parents=True, exist_ok=True)
         scenario = directory / "scenario.xml"
         body = "\n".join(steps)
-        if "assign_to" in body:  # a variable nobody reads is a mistake to SIPp
-            body += f'\n<Reference variables="{",".join(_KEPT)}"/>'
+        if kept := dict.fromkeys(
+            re.findall(r'assign_to="(\w+)"', body)
+        ):  # a variable nobody reads is a mistake to SIPp
+            body += f'\n<Reference variables="{",".join(kept)}"/>'
         scenario.write_text(
             f'<?xml version="1.0" encoding="us-ascii"?>\n<scenario name="interop">\n{body}\n</scenario>\n'
         )

@@ -1,0 +1,20 @@
+"""INFO within a call, as the platform's menu and the assistant take it."""
+
+from __future__ import annotations
+
+from harness.simulation.media.digits import ReceivedDigit, digit_of_info
+from harness.simulation.wire.indialog import InDialogRequest
+
+
+def take(request: InDialogRequest) -> ReceivedDigit | None:
+    """Answer it; the digit it brought, None when it brought none.
+
+    One without a body is a sign of life; what cannot be read is told what could be (RFC 3261 section 21.4.13).
+    """
+    asked = request.request
+    digit = digit_of_info(asked.content_type, asked.body)
+    if digit is None and asked.body:
+        request.respond(415, headers=[("Accept", "application/dtmf-relay, application/dtmf")])
+    else:
+        request.respond(200)
+    return digit

@@ -1,0 +1,252 @@
+"""SIPp calls the simulated world in the ways a stranger may: each gets the answer its RFC has for it."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.deployment import Deployment
+from harness.simulation.addresses import Block
+from harness.sip.message import Message
+from tests.interop.platform import SIPP
+from tests.interop.processes import PATIENCE, options
+from tests.interop.sipp import (
+    PROVISIONAL,
+    Sipp,
+    acknowledge,
+    ask,
+    asks,
+    client,
+    pause,
+    receive,
+    respond_within_dialog,
+    response,
+    sdp,
+    speak,
+)
+from tests.interop.test_world import listener, record_of, secret, where
+from tests.process.simulation.conftest import RunningWorld
+
+DOMAIN = "carrier.example"
+FINAL = '<recv response="{}" rrs="true"></recv>'
+TRANSPORTS = pytest.mark.parametrize("transport", ["udp", "tcp"])
+
+
+class Calling:
+    """Steps of a SIPp that calls a line of a deployment as ``caller-4``."""
+
+    def __init__(self, deployment: Deployment, line: str) -> None:
+        self.deployment = deployment
+        self.user, self._password = secret(deployment, "caller-4")
+        self.did = deployment.did(line, deployment.trunks[0].name)
+
+    def invites(self, *headers: str, body: str = "") -> list[str]:
+        """An INVITE, its challenge, and the INVITE with credentials, which has CSeq 2."""
+        return asks("INVITE", self.did, DOMAIN, *headers, caller=self.user, password=self._password, body=body)
+
+    def acknowledges(self, number: int = 2, body: str = "") -> str:
+        return acknowledge(number, self.did, DOMAIN, caller=self.user, body=body)
+
+    def refused(self) -> str:
+        """The ACK of a refusal, which is part of the INVITE's transaction (RFC 3261 section 17.1.1.3)."""
+        return ask("ACK", 2, self.did, DOMAIN, caller=self.user, uri=f"sip:{self.did}@{DOMAIN}", within=True)
+
+    def within(self, method: str, number: int, *headers: str, body: str = "") -> str:
+        return ask(method, number, self.did, DOMAIN, *headers, caller=self.user, body=body, within=True)
+
+    def cancels(self) -> str:
+        return ask("CANCEL", 2, self.did, DOMAIN, caller=self.user)
+
+    def ends(self) -> list[str]:
+        return client("BYE", self.did, DOMAIN, caller=self.user, cseq=20)
+
+
+Play = Callable[..., Sipp]
+
+
+@pytest.fixture
+def play(talkdesk: RunningWorld, tmp_path: Path, block: Block) -> Play:
+    """``play(calling, steps, transport)``: a SIPp that has played them, every one as it should."""
+
+    def play(calling: Calling, steps: Sequence[str], transport: str = "udp") -> Sipp:
+        host, port = where(calling.deployment, "carrier", transport)
+        arguments = ("-auth_uri", f"{calling.did}@{DOMAIN}")
+        target = f"{host}:{port}"
+        address = block[SIPP + 33]
+        with Sipp(tmp_path, address, steps, target=target, transport=transport, mark=205, arguments=arguments) as sipp:
+            sipp.succeeds()
+        return sipp
+
+    return play
+
+
+def test_invite_without_an_offer(talkdesk: RunningWorld, play: Play) -> None:
+    """RFC 3261 section 13.3.1 asks for an offer in the 2xx then. The simulated carrier, like many a trunk, does not go so far."""
+    calling = Calling(talkdesk.deployments[0], "inbound")
+    refused = ask("ACK", 2, calling.did, DOMAIN, caller=calling.user, uri=f"sip:{calling.did}@{DOMAIN}", within=True)
+    play(calling, [ask("INVITE", 2, calling.did, DOMAIN, caller=calling.user), PROVISIONAL[0], response(488), refused])
+
+
+@TRANSPORTS
+def test_cancel_ends_what_rings(talkdesk: RunningWorld, play: Play, transport: str) -> None:
+    """RFC 3261 section 9.2: 200 for the CANCEL, 487 for the INVITE."""
+    calling = Calling(talkdesk.deployments[0], "no-answer")
+    ringing = [*calling.invites(body=sdp()), PROVISIONAL[0], response(180)]
+    ended = [response(200), response(487), calling.refused()]
+    sipp = play(calling, [*ringing, calling.cancels(), *ended], transport)
+    assert len(sipp.received("SIP/2.0 487")) == 1
+    assert record_of(calling.deployment, calling.user, lambda r: r.over).status == "canceled"
+
+
+def test_provisional_responses_are_reliable_when_required(talkdesk: RunningWorld, play: Play) -> None:
+    """RFC 3262 section 3: the next one comes when the last one is acknowledged, and the 200 after both."""
+    calling = Calling(talkdesk.deployments[0], "early-media")
+    steps = [*calling.invites("Require: 100rel", body=sdp()), PROVISIONAL[0]]
+    for number, status in ((3, 180), (4, 183)):
+        kept = '<ereg regexp="[0-9]+" search_in="hdr" header="RSeq:" assign_to="rseq"/>'
+        steps.append(f'<recv response="{status}" rrs="true"><action>{kept}</action></recv>')
+        steps += [calling.within("PRACK", number, "RAck: [$rseq] 2 INVITE"), response(200)]
+    sipp = play(calling, [*steps, FINAL.format(200), calling.acknowledges(), *calling.ends()])
+    told = [sipp.received(f"SIP/2.0 {status}")[0] for status in (180, 183)]
+    assert all(re.search(r"^Require:.*100rel", message, re.M) for message in told)
+    first, second = (int(re.findall(r"^RSeq: *(\d+)", message, re.M)[0]) for message in told)
+    assert second == first + 1
+
+
+@TRANSPORTS
+def test_session_interval_that_is_too_small(talkdesk: RunningWorld, play: Play, transport: str) -> None:
+    """RFC 4028 section 9."""
+    calling = Calling(talkdesk.deployments[0], "inbound")
+    timer = ("Supported: timer", "Session-Expires: 60", "Min-SE: 60")
+    invite = ask("INVITE", 2, calling.did, DOMAIN, *timer, caller=calling.user, body=sdp())
+    sipp = play(calling, [invite, PROVISIONAL[0], response(422), calling.refused()], transport)
+    (refusal,) = sipp.received("SIP/2.0 422")
+    assert int(re.findall(r"^Min-SE: *(\d+)", refusal, re.M)[0]) >= 90
+
+
+def test_refresh_of_the_session(talkdesk: RunningWorld, play: Play) -> None:
+    """RFC 4028: by re-INVITE and by UPDATE; each 200 says again who refreshes when."""
+    calling = Calling(talkdesk.deployments[0], "inbound")
+    timer = ("Supported: timer", "Session-Expires: 90;refresher=uac")
+    steps = [*calling.invites(*timer, body=sdp()), *PROVISIONAL, FINAL.format(200), calling.acknowledges()]
+    steps += [calling.within("INVITE", 3, *timer, body=sdp(version=2)), PROVISIONAL[0], response(200)]
+    steps += [calling.acknowledges(3), calling.within("UPDATE", 4, *timer), response(200)]
+    sipp = play(calling, [*steps, *calling.ends()])
+    agreed = [re.findall(r"^Session-Expires: *(.*)", m, re.M) for m in sipp.received("SIP/2.0 200")]
+    assert agreed == [["90;refresher=uac"]] * 3 + [[]]
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "owed"),
+    [
+        pytest.param("Require: teleportation", 420, r"^Unsupported:.*teleportation", id="extension-nobody-has"),
+        pytest.param("Max-Forwards: 0", 483, r"", id="no-hop-left"),
+        pytest.param("Content-Encoding: gzip", 415, r"^Accept-Encoding:", id="encoding-nobody-reads"),
+    ],
+)
+def test_request_that_cannot_be_met(talkdesk: RunningWorld, play: Play, header: str, status: int, owed: str) -> None:
+    calling = Calling(talkdesk.deployments[0], "inbound")
+    invite = ask("INVITE", 2, calling.did, DOMAIN, header, caller=calling.user, body=sdp())
+    sipp = play(calling, [invite, PROVISIONAL[0], response(status), calling.refused()])
+    (refusal,) = sipp.received(f"SIP/2.0 {status}")
+    assert re.search(owed, refusal, re.M)
+
+
+def test_codec_nobody_has(talkdesk: RunningWorld, play: Play) -> None:
+    """RFC 3261 section 13.3.1.3: the AI's 488 reaches the caller of a line without a fallback."""
+    calling = Calling(talkdesk.deployments[0], "no-answer")
+    invite = calling.invites(body=sdp("97", "rtpmap:97 AMR/8000"))
+    play(calling, [*invite, *PROVISIONAL, response(488), calling.refused()])
+
+
+@TRANSPORTS
+@pytest.mark.parametrize("method", ["BYE", "UPDATE", "INFO"])
+def test_request_within_a_call_that_does_not_exist(
+    talkdesk: RunningWorld, play: Play, method: str, transport: str
+) -> None:
+    """RFC 3261 section 12.2.2."""
+    calling = Calling(talkdesk.deployments[0], "inbound")
+    to = f"sip:{calling.did}@{DOMAIN}"
+    request = ask(method, 7, calling.did, DOMAIN, caller=calling.user, uri=to).replace(
+        f"To: <{to}>", f"To: <{to}>;tag=gone"
+    )
+    play(calling, [request, response(481)], transport)
+
+
+def test_info_nobody_reads_is_told_what_would_be(talkdesk: RunningWorld, play: Play) -> None:
+    """RFC 3261 section 21.4.13."""
+    calling = Calling(talkdesk.deployments[0], "inbound")
+    steps = [*calling.invites(body=sdp()), *PROVISIONAL, FINAL.format(200), calling.acknowledges()]
+    steps += [calling.within("INFO", 3, body=sdp()), response(415)]
+    (refusal,) = play(calling, [*steps, *calling.ends()]).received("SIP/2.0 415")
+    assert "application/dtmf-relay" in refusal
+
+
+def test_hold_and_resume(talkdesk: RunningWorld, play: Play) -> None:
+    """RFC 3264 section 8.4."""
+    calling = Calling(talkdesk.deployments[0], "inbound")
+    steps = [*calling.invites(body=sdp()), *PROVISIONAL, FINAL.format(200), calling.acknowledges(), speak(), pause(300)]
+    for number, direction in ((3, "sendonly"), (4, "sendrecv")):
+        offer = calling.within("INVITE", number, body=sdp("0 101", direction, version=number))
+        steps += [offer, PROVISIONAL[0], response(200), calling.acknowledges(number)]
+    sipp = play(calling, [*steps, *calling.ends()])
+    answers = [m for m in sipp.received("SIP/2.0 200") if "m=audio " in m]
+    found = [(re.findall(r"^a=(sendrecv|recvonly|sendonly|inactive)", m, re.M) or ["sendrecv"])[0] for m in answers]
+    assert found == ["sendrecv", "recvonly", "sendrecv"]
+
+
+def test_the_other_side_ends_the_call(talkdesk: RunningWorld, play: Play) -> None:
+    """The digit for good-bye by INFO; the world's BYE follows the route set SIPp has learnt from nobody."""
+    calling = Calling(talkdesk.deployments[0], "inbound")
+    digit = calling.within("INFO", 3, body="Signal=9\nDuration=160").replace(
+        "application/sdp", "application/dtmf-relay"
+    )
+    steps = [*calling.invites(body=sdp()), *PROVISIONAL, FINAL.format(200), calling.acknowledges(), speak(), pause(500)]
+    play(calling, [*steps, digit, response(200), receive("BYE"), respond_within_dialog("200 OK")])
+
+
+def test_stranger_is_refused_at_the_gate(talkdesk: RunningWorld, tmp_path: Path, block: Block) -> None:
+    """An address on no list of allowed ones gets 403, whatever it says."""
+    deployment = talkdesk.deployments[0]
+    host, port, _ = listener(deployment, "gate udp-ip")
+    did = deployment.groups["billing"].did
+    refused = ask("ACK", 1, did, "acme.example", uri=f"sip:{did}@acme.example", within=True)
+    steps = [ask("INVITE", 1, did, "acme.example", body=sdp()), PROVISIONAL[0], response(403), refused]
+    with Sipp(tmp_path, block[SIPP + 34], steps, target=f"{host}:{port}") as sipp:
+        sipp.succeeds()
+
+
+# -- the stream itself
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_messages_in_pieces_and_together(talkdesk: RunningWorld, transport: str) -> None:
+    """RFC 3261 section 18.3: in a stream Content-Length alone says where a message ends."""
+    deployment = talkdesk.deployments[0]
+    target = where(deployment, "carrier", transport)
+    with _stream(target, transport, deployment.ca_file) as stream:
+        stream.settimeout(PATIENCE)
+        first, second, third = (options(*target, stream.getsockname(), transport.upper()) for _ in range(3))
+        for at in range(0, len(first), 7):
+            stream.sendall(first[at : at + 7])
+        stream.sendall(b"\r\n\r\n" + second + third)  # a keep-alive ahead of them (RFC 5626 section 4.4.1)
+        told = b""
+        while told.count(b"SIP/2.0 200 OK\r\n") < 3:
+            chunk = stream.recv(65536)
+            assert chunk, told
+            told += chunk
+    asked = [Message.parse(message).call_id.encode() for message in (first, second, third)]
+    assert [told.index(call_id) for call_id in asked] == sorted(told.index(call_id) for call_id in asked)
+
+
+def _stream(target: tuple[str, int], transport: str, ca_file: str | None) -> socket.socket:
+    plain = socket.create_connection(target, timeout=PATIENCE)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if transport == "tcp":
+        return plain
+    return ssl.create_default_context(cafile=ca_file).wrap_socket(plain, server_hostname=target[0])
