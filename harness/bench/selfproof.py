@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if run is None:
         return BROKEN
     results, missing = read(run.resolve())
-    proof = Proof(results, 0.0 if asked.read else time.monotonic() - began, missing)
+    proof = Proof(results, 0.0 if asked.read else time.monotonic() - began, missing, partial=bool(asked.fault))
     clean_wanted = 0 if asked.fault else asked.clean
     _write(proof, asked, clean_wanted)
     shortfalls = proof.shortfalls(clean_wanted)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
-from harness.bench.selfproof_plan import PAIRS, UNDECIDED
+from harness.bench.selfproof_plan import PAIRS, UNDECIDED, UNREACHED
 from harness.bench.selfproof_plugin import VISIBILITIES
 from harness.bench.selfproof_results import FIRST, Proof, Result, spoken
+from harness.checks.finding import CHECKS
 from harness.diagnosis.causes import CAUSES
 
 _HEAD = """# Self-proof: every fault injected, detected, named
@@ -19,7 +21,8 @@ nothing, has to fail the row and name the cause. [Diagnosis](diagnosis.md) says 
 
 def page(proof: Proof, clean_wanted: int) -> str:
     """Markdown."""
-    parts = [_HEAD, *_figures(proof, clean_wanted), *_matrix(proof), *_lists(), *_visibility(proof), *_pairs(proof)]
+    told = (_matrix(proof), _checks(proof), _lists(), _visibility(proof), _pairs(proof))
+    parts = [_HEAD, *_figures(proof, clean_wanted), *chain.from_iterable(told)]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -48,6 +51,16 @@ def _matrix(proof: Proof) -> Iterator[str]:
         others = ", ".join(f"{what} ({count})" for what, count in told.items() if what != fault)
         diagnosed = "itself" if not others else (f"itself ({named}), " if named else "") + others
         yield f"| {CAUSES[fault].issue} | `{fault}` | {len(results)} | {failed} | {named} | {listed} | {diagnosed} |"
+    yield ""
+
+
+def _checks(proof: Proof) -> Iterator[str]:
+    yield "## Checks, and the faults that make them fail\n"
+    yield "Each check also has an example in `tests/unit/checks` of what it lets through, and of what it must not.\n"
+    yield "| check | a failed one says | fails with (cases) |\n|---|---|---|"
+    for check, faults in proof.checks().items():
+        counted = ", ".join(f"`{fault}` ({count})" for fault, count in faults.items())
+        yield f"| `{check}` | {CHECKS.get(check, '')} | {counted or 'none: ' + UNREACHED.get(check, '?')} |"
     yield ""
 
 
@@ -88,7 +101,8 @@ def _cell(fault: str, results: Sequence[Result], visibility: str) -> str:
         if told is None:
             what = "nothing"
         elif told.candidates:
-            what = f"one of {len(told.candidates)}" + ("" if fault in told.candidates else ", not it")
+            length = len(told.candidates)
+            what = (f"one of {length}" if length > 1 else "possibly") + ("" if fault in told.candidates else ", not it")
         elif told.first == fault:
             what = "named"
         else:

@@ -75,17 +75,17 @@ FAULTS: Mapping[str, tuple[Where, ...]] = {
     "registration-expires-early": (_at(*_REGISTER, ai="synthflow"),),
     "route-wrong-did": _EVERY_CALL,
     "route-wrong-trunk": _EVERY_CALL,
-    "route-missing": _EVERY_CALL,
+    "route-missing": (*_EVERY_CALL, _at(*_REFUSED)),
     "trunk-transport-mismatch": _EVERY_CALL,
-    "assistant-not-attached": (_at(*_INBOUND, ai="synthflow"),),
+    "assistant-not-attached": (_at(*_INBOUND, "BUSY", "ABANDON", ai="synthflow"),),
     "concurrency-exhausted": (_at(*_INBOUND, ai="synthflow"),),
-    "rtp-blocked-to-ai": _EVERY_CALL,
-    "rtp-blocked-to-caller": _EVERY_CALL,
+    "rtp-blocked-to-ai": (*_EVERY_CALL, _at("DTMF-RFC4733", digits="to-ai")),
+    "rtp-blocked-to-caller": (*_EVERY_CALL, _at("EARLYMEDIA")),
     "rtp-blocked-both": _EVERY_CALL,
     "rtp-blocked-after-10s": (_at("SESSIONTIMER"),),
     "sdp-private-address": _EVERY_CALL,
     "no-g711": _EVERY_CALL,
-    "g711-one-side": _EVERY_CALL,
+    "g711-one-side": (*_EVERY_CALL, _at("REINVITE-CODEC")),
     "payload-mismatch": _EVERY_CALL,
     "srtp-mismatch": _EVERY_CALL,
     "audio-crossed": _EVERY_CALL,
@@ -101,8 +101,12 @@ FAULTS: Mapping[str, tuple[Where, ...]] = {
         _at(*_BLIND, ask="digit", ai="synthflow"),
         _at(*_WARM, caller_id="original", ai="synthflow"),
     ),
-    "group-wrong": (*_EVERY_REFER, _at(*_WARM, caller_id="original")),
-    "trunk-inactive": (*_EVERY_REFER, _at(*_WARM, caller_id="original"), _at(*_REGISTER)),
+    "group-wrong": (*_EVERY_REFER, _at(*_WARM, caller_id="original"), _at("TRANSFER-UNAVAILABLE")),
+    "trunk-inactive": (
+        *_EVERY_REFER,
+        _at(*_WARM, caller_id="original"),
+        _at(*_REGISTER, "TD-REGISTER-BADPASS"),
+    ),
     "refer-rejected": _EVERY_REFER,
     "refer-accepted-then-failed": _EVERY_REFER,
     "refer-never-notified": _EVERY_REFER,
@@ -220,6 +224,24 @@ UNDECIDED: tuple[Undecided, ...] = (
         rows=("TD-REGISTER-OK",),
     ),
 )
+
+
+#: Checks that no fault of the catalogue makes fail, and why; what they let through and what not is shown by
+#: ``tests/unit/checks/check_examples.py``.
+UNREACHED: Mapping[str, str] = {
+    "answered": "each fault that keeps a call from being answered is seen before, at the AI",
+    "route.not_answered": "no fault lets a call through that has to be refused",
+    "route.not_reached": "no fault makes the platform talk to a bad certificate",
+    "media.encrypted": "no fault takes SRTP away from a call that goes on",
+    "audio.silent": "no fault lets a voice through a hold, or leaves the AI in a warm transfer",
+    "audio.echo": "no fault sends audio back",
+    "header.absent": "no fault adds a header",
+    "one_call": "no fault leaves a party with two calls",
+    "session.interval": "no fault spoils session timers",
+    "prack": "no fault spoils reliable provisional responses",
+    "campaign": "it says that nothing can start a campaign",
+    "case": "it says that a case looked at nothing",
+}
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,8 @@ def _write(recorder: Any, trial: Trial, replica: Deployment) -> None:
         for visibility in VISIBILITIES
         if failed or visibility == "all"
     }
-    result = {"kind": trial.kind, "faults": list(trial.faults), "told": told}
+    checks = sorted({finding.check for finding in findings if finding.verdict is Verdict.FAILED})
+    result = {"kind": trial.kind, "faults": list(trial.faults), "failed": checks, "told": told}
     Path(recorder.directory / RESULT).write_text(json.dumps(result), encoding="utf-8")
 
 

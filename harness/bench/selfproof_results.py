@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.bench.selfproof_plan import AXIS, UNDECIDED, Kind, Undecided
+from harness.bench.selfproof_plan import AXIS, UNDECIDED, UNREACHED, Kind, Undecided
 from harness.bench.selfproof_plugin import RESULT
+from harness.checks.finding import CHECKS
 from harness.diagnosis import Visibility
 from harness.report.evidence import CaseEvidence
 from harness.verdict import Verdict
@@ -50,6 +51,7 @@ class Result:
     verdict: Verdict
     message: str
     told: Mapping[Visibility, Told]
+    failed: tuple[str, ...] = ()  #: the checks that failed
 
     @property
     def variant(self) -> str:
@@ -89,6 +91,7 @@ class Proof:
     results: Sequence[Result]
     wall_s: float = 0.0
     missing: Sequence[str] = field(default_factory=tuple)  #: trials that left no result
+    partial: bool = False  #: only some faults were tried
 
     def of(self, kind: Kind) -> list[Result]:
         """The results of one kind."""
@@ -126,6 +129,7 @@ class Proof:
             "misnamed": {r.case: r.told["all"].first if "all" in r.told else "" for r in self._wrong()},
             "wall_s": round(self.wall_s, 1),
             "matrix": self.matrix(),
+            "checks": self.checks(),
             "visibility": {fault: self.seen(fault) for fault in sorted({r.faults[0] for r in injected})},
         }
 
@@ -140,6 +144,14 @@ class Proof:
         for result in self.of("fault"):
             counted.setdefault(result.faults[0], Counter())[spoken(result.told.get("all"))] += 1
         return {fault: dict(counter.most_common()) for fault, counter in counted.items()}
+
+    def checks(self) -> dict[str, dict[str, int]]:
+        """For each check the faults that made it fail, in how many cases."""
+        counted: dict[str, Counter[str]] = {check: Counter() for check in CHECKS}
+        for result in self.of("fault"):
+            for check in result.failed:
+                counted.setdefault(check, Counter())[result.faults[0]] += 1
+        return {check: dict(counter.most_common()) for check, counter in counted.items()}
 
     def seen(self, fault: str) -> dict[str, dict[str, int]]:
         """For each visibility what would have been said of this fault."""
@@ -166,6 +178,9 @@ class Proof:
             missed = "; ".join(f"{r.case}: {spoken(r.told['all'])}" for r in pairs if not r.names_both)
             found.append(f"{named} of {len(pairs)} pairs were named; wanted: {PAIRS_BAR:.0%} ({missed})")
         found += [f"{name}: left no result" for name in self.missing]
+        if not self.partial:
+            unmade = [check for check, faults in self.checks().items() if not faults and check not in UNREACHED]
+            found += [f"no fault made the check {check} fail" for check in unmade]
         return found
 
 
@@ -173,6 +188,8 @@ def spoken(told: Told | None) -> str:
     """A diagnosis in short."""
     if told is None:
         return "nothing"
+    if len(told.candidates) == 1:
+        return f"possibly {told.first}"
     return f"one of {', '.join(told.candidates)}" if told.candidates else ", then ".join(told.causes) or told.first
 
 
@@ -201,6 +218,7 @@ def _result(plain: Mapping[str, Any], evidence: CaseEvidence) -> Result:
         verdict=evidence.verdict,
         message=evidence.message,
         told={visibility: _told(told) for visibility, told in plain["told"].items()},
+        failed=tuple(plain["failed"]),
     )
 
 

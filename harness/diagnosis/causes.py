@@ -521,6 +521,14 @@ CAUSES: Mapping[str, Described] = {
         "trunk",
         _TROUBLE,
     ),
+    "media-lost-on-reinvite": Described(
+        "audio does not come back after the call is changed (hold, resume, another codec)",
+        AUDIO,
+        "Compare the SDP before and after the re-INVITE on both sides of {platform}: address, port, direction and codec; its SBC has "
+        "to carry the change through to the other leg (RFC 3264 section 8).",
+        "trunk",
+        _TROUBLE,
+    ),
     "ai-silent": Described(
         "the AI answers and says nothing",
         AUDIO,

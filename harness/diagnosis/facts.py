@@ -84,6 +84,9 @@ KNOWN: Mapping[str, Kind] = {
     "audio.to_ai": Kind("what the AI hears of the caller", _AI_LOG),
     "audio.to_caller": Kind("what the caller hears of the AI", "listen at the caller's phone"),
     "audio.stopped": Kind("audio that was there stopped later", "listen again later in the call"),
+    "audio.stopped_at": Kind(
+        "what happened when the audio stopped", "look when the last RTP packet came, in a capture"
+    ),
     "audio.phase": Kind("when audio failed", "listen before and after the transfer"),
     "sdp.to_ai": Kind("the address in the SDP the AI got", _AI_SIP),
     "sdp.hold": Kind("who put the media on hold when the call was set up", _AI_SIP),

@@ -89,7 +89,7 @@ def _probes(scene: Scene) -> None:
 
 def _registration(scene: Scene) -> None:
     facts = scene.facts
-    for finding in scene.of("registration"):
+    for finding in scene.of("registration", "registration.refused"):
         code = finding.facts.get("code")
         refused = _refused_connection(scene) if code in (0, 408, 503) else ()
         reason = str(finding.facts.get("reason") or "")

@@ -10,6 +10,7 @@ from harness.verdict import Finding
 
 _BY_CHECK: dict[str, Symptom] = {
     "registration": "registration",
+    "registration.refused": "registration",
     "landing.answered_by": "reach",
     "route.tried": "reach",
     "route.request_uri": "route",
@@ -21,7 +22,7 @@ _BY_CHECK: dict[str, Symptom] = {
     "audio.delay": "quality",
     "audio.one_way_delay": "quality",
     "caller_id.withheld": "caller_id.withheld",
-    "transfer.fails": "other",
+    "transfer.fails": "transfer",
     "final_response": "final",
     "dtmf": "digits",
     "dtmf.duration": "digits",
@@ -67,7 +68,9 @@ def _of(scene: Scene, finding: Finding) -> Symptom:
                 return "registration"
             if finding.facts.get("what") == "the call":
                 return "fallback.time"
-        case "answered" if role == "caller":
+        case "landing.others" if finding.facts.get("rang") and "TRANSFER" in str(scene.case.get("row")):
+            return "transfer"
+        case "answered" | "ringing" if role == "caller":
             return "reach"
     return "other"
 

@@ -15,6 +15,8 @@ from harness.verdict import Finding
 HEAVY_LOSS = 0.05
 #: One way; beyond it a conversation does not work for any task (ITU-T G.114 section 5: "400 ms should not be exceeded").
 HIGH_DELAY_MS = 400.0
+#: Between the last of a voice and the re-INVITE that cut it off: its answer, the jitter buffer, the detector.
+_AT_A_CHANGE_S = 1.0
 
 
 def tell(scene: Scene) -> None:
@@ -46,6 +48,8 @@ def _audio(scene: Scene) -> None:
             last = told[name][-1]
             stopped = scene.failed(last) and (not scene.failed(told[name][0]) or _was_heard(scene, last))
             facts.tell("audio.stopped", True if stopped else None, *_shown(last))
+            if stopped:
+                _stopped_at(scene, last.at)
     facts.tell("audio.stopped", False if told["audio.to_ai"] or told["audio.to_caller"] else None)
     failing = [f for f in told["audio.agent"] if scene.failed(f)]
     if failing:
@@ -64,6 +68,29 @@ def _audio(scene: Scene) -> None:
             facts.tell("audio.to_caller" if role == "caller" else "audio.to_ai", "crossed", finding.actual)
     for finding in scene.of("audio.echo"):
         facts.tell("echo", True if scene.failed(finding) else None, finding.subject)
+
+
+def _stopped_at(scene: Scene, failed_at: float) -> None:
+    """Whether the last mark the caller heard came when the call was changed; one that nobody changed stopped by itself."""
+    call = scene.call
+    if call is None:
+        return
+    heard = [e.at for e in scene.events if isinstance(e, MarkHeard) and e.leg == call.leg and e.at < failed_at]
+    changes = [
+        e
+        for e in scene.events
+        if isinstance(e, SipMessage) and e.leg == call.leg and e.text.startswith("INVITE ") and _in_dialog(e)
+    ]
+    if not heard or not changes:
+        return
+    for change in changes:
+        if abs(change.at - heard[-1]) < _AT_A_CHANGE_S:
+            scene.facts.tell("audio.stopped_at", "a re-INVITE", scene.number_of(change))
+    scene.facts.tell("audio.stopped_at", "nothing in particular", f"{heard[-1] - call.at:.1f} s into the call")
+
+
+def _in_dialog(event: SipMessage) -> bool:
+    return re.search(r"^(To|t)\s*:.*;\s*tag=", event.text, re.I | re.M) is not None
 
 
 def _was_heard(scene: Scene, finding: Finding) -> bool:

@@ -40,6 +40,11 @@ def _landing(scene: Scene) -> None:
         names = [str(name) for name in rang] if isinstance(rang, list | tuple) else []
         where = "the right group" if not scene.failed(finding) else "another group" if names else "nowhere"
         scene.facts.tell(fact, where, finding.actual)
+    for finding in scene.of("landing.others"):
+        if scene.failed(finding) and finding.facts.get("rang") and "TRANSFER" in str(scene.case.get("row")):
+            scene.facts.tell("transfer.landed", "another group", f"{finding.subject}: {finding.actual}")
+    if scene.of("transfer.fails"):
+        scene.facts.tell("transfer.landed", "nowhere", "nobody rang")
 
 
 # -- what the AI tried
@@ -106,11 +111,12 @@ def _answer(scene: Scene, request: Seen, method: str) -> None:
         for s in scene.at_ai
         if s.received and s.answers(method) >= 200 and s.message.call_id == request.message.call_id
     ]
-    finals = [s for s in answers if s.answers(method) not in (401, 407)]
+    # 487 answers the AI's own CANCEL, and so says that nothing else was answered.
+    finals = [s for s in answers if s.answers(method) not in (401, 407, 487)]
     if finals:
         code = finals[-1].answers(method)
         scene.facts.tell("transfer.answer", "accepted" if code < 300 else code, finals[-1].where)
-    elif answers:
+    elif any(s.answers(method) in (401, 407) for s in answers):
         scene.facts.tell("transfer.answer", "challenged", answers[-1].where)
     else:
         scene.facts.tell("transfer.answer", "none", request.where)

@@ -167,7 +167,7 @@ REACH: tuple[Rule, ...] = (
     Rule(
         id="reach.not-attached",
         cause="assistant-not-attached",
-        symptoms=("reach",),
+        symptoms=("reach", "final"),
         conditions=(_REFUSED, when("ai.code", 404), not_shown("ai.did", "another assistant's", "nobody's")),
         consequences=_ALL_LATER,
         because="the call got there with the right number, and Synthflow answered 404: it knows no assistant for it",
@@ -175,7 +175,7 @@ REACH: tuple[Rule, ...] = (
     Rule(
         id="reach.nobodys-number",
         cause="route-wrong-did",
-        symptoms=("reach",),
+        symptoms=("reach", "final"),
         conditions=(_REFUSED, when("ai.code", 404), when("ai.did", "another assistant's", "nobody's")),
         consequences=_ALL_LATER,
         because="the call got there with a number that is not the line's assistant's, and Synthflow answered 404",
@@ -183,7 +183,7 @@ REACH: tuple[Rule, ...] = (
     Rule(
         id="reach.concurrency",
         cause="concurrency-exhausted",
-        symptoms=("reach",),
+        symptoms=("reach", "final"),
         conditions=(_REFUSED, when("ai.code", 429)),
         consequences=_ALL_LATER,
         because="Synthflow answered 429, its status for too many calls at once",
@@ -191,7 +191,7 @@ REACH: tuple[Rule, ...] = (
     Rule(
         id="reach.no-g711",
         cause="no-g711",
-        symptoms=("reach", "codec"),
+        symptoms=("reach", "codec", "final"),
         conditions=(_REFUSED, when("ai.code", 488), when("ai.offer", "no G.711")),
         consequences=_ALL_LATER,
         because="the offer has no G.711, and the AI answered 488",
@@ -199,7 +199,7 @@ REACH: tuple[Rule, ...] = (
     Rule(
         id="reach.srtp",
         cause="srtp-mismatch",
-        symptoms=("reach", "codec"),
+        symptoms=("reach", "codec", "final"),
         conditions=(_REFUSED, when("ai.code", 488), when("ai.offer", "SRTP alone")),
         consequences=_ALL_LATER,
         because="the offer has nothing but SRTP, and the AI answered 488",
@@ -291,6 +291,15 @@ REACH: tuple[Rule, ...] = (
     ),
     *_firewalls(),
     Rule(
+        id="reach.turned-away",
+        cause="platform-refuses-caller",
+        symptoms=("reach",),
+        essential=(when("caller.end", "refused"), unless("final.code", 404, 604)),
+        conditions=(_NOTHING, when("instead", "nobody"), when("platform.did", "it turned the caller away")),
+        consequences=("fallback", "final"),
+        because="the caller was refused, and nothing shows that the AI or anybody else was tried",
+    ),
+    Rule(
         id="reach.own-agents",
         cause="route-missing",
         symptoms=("reach",),
@@ -345,15 +354,6 @@ REACH: tuple[Rule, ...] = (
         conditions=(_NOTHING, unless("instead", "the fallback group", "another group", "an agent")),
         consequences=("fallback", "final"),
         because="the platform itself answered 404, and tried neither the AI nor anybody else",
-    ),
-    Rule(
-        id="reach.turned-away",
-        cause="platform-refuses-caller",
-        symptoms=("reach",),
-        essential=(when("caller.end", "refused"), unless("final.code", 404, 604)),
-        conditions=(_NOTHING, when("instead", "nobody"), when("platform.did", "it turned the caller away")),
-        consequences=("fallback", "final"),
-        because="the caller was refused, and nothing shows that the AI or anybody else was tried",
     ),
     Rule(
         id="reach.kept",

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.bench.selfproof_page import page
-from harness.bench.selfproof_plan import AXIS, FAULTS, PAIRS, UNDECIDED, Kind, trials
+from harness.bench.selfproof_plan import AXIS, FAULTS, PAIRS, UNDECIDED, UNREACHED, Kind, trials
 from harness.bench.selfproof_results import Proof, Result, Told
+from harness.checks.finding import CHECKS
 from harness.deployment import load
 from harness.diagnosis.causes import CAUSES
 from harness.verdict import Verdict
@@ -119,22 +120,22 @@ def test_figures_have_the_agreed_keys() -> None:
 def test_every_missed_bar_is_said() -> None:
     good = result("from-anonymous", causes=("from-anonymous",))
     clean = result(kind="clean", verdict=Verdict.PASSED)
-    assert Proof([good, clean]).shortfalls(1) == []
+    assert Proof([good, clean], partial=True).shortfalls(1) == []
     assert "did not fail" in Proof([result("no-g711", verdict=Verdict.PASSED)]).shortfalls(0)[0]
     assert "diagnosed as nothing" in Proof([result("no-g711")]).shortfalls(0)[0]
-    assert Proof([good, clean]).shortfalls(2) == ["1 clean cases passed; wanted: 2"]
+    assert Proof([good, clean], partial=True).shortfalls(2) == ["1 clean cases passed; wanted: 2"]
     alarm = result(kind="clean", causes=("echo",))
     assert "a false alarm" in Proof([alarm, clean]).shortfalls(1)[0]
     missed = result("no-g711", "fallback-missing", kind="pair", causes=("no-g711",))
     assert "0 of 1 pairs were named" in Proof([missed]).shortfalls(0)[0]
-    assert Proof([good], missing=("lost",)).shortfalls(0) == ["lost: left no result"]
+    assert Proof([good], missing=("lost",), partial=True).shortfalls(0) == ["lost: left no result"]
 
 
 def test_nine_pairs_of_ten_are_enough() -> None:
     named = result("no-g711", "fallback-missing", kind="pair", causes=("no-g711", "fallback-missing"))
     missed = result("no-g711", "fallback-missing", kind="pair", causes=("no-g711",))
-    assert Proof([*[named] * 9, missed]).shortfalls(0) == []
-    assert Proof([*[named] * 8, missed]).shortfalls(0) != []
+    assert Proof([*[named] * 9, missed], partial=True).shortfalls(0) == []
+    assert Proof([*[named] * 8, missed], partial=True).shortfalls(0) != []
 
 
 def test_a_cause_beyond_the_first_three_does_not_count() -> None:
@@ -148,3 +149,17 @@ def test_the_page_shows_what_was_injected_and_what_was_said() -> None:
     assert "| Caller ID missing | `from-anonymous` | 1 | 1 | 1 | 0 | itself |" in text
     assert "| `from-anonymous` | named | nothing | nothing |" in text
     assert text.endswith("\n")
+
+
+def test_a_check_that_no_fault_makes_fail_is_missed_unless_it_is_said_why() -> None:
+    missed = Proof([result("from-anonymous", causes=("from-anonymous",), failed=("caller_id",))]).shortfalls(0)
+    assert "no fault made the check audio fail" in missed
+    assert "no fault made the check caller_id fail" not in missed
+    assert [line for line in missed if line.split()[5] in UNREACHED] == []
+    assert set(UNREACHED) <= set(CHECKS)
+
+
+def test_the_page_says_for_each_check_what_makes_it_fail() -> None:
+    text = page(Proof([result("from-anonymous", causes=("from-anonymous",), failed=("caller_id",))]), 0)
+    assert "| `caller_id` | From does not name the caller as agreed | `from-anonymous` (1) |" in text
+    assert f"| `prack` | {CHECKS['prack']} | none: {UNREACHED['prack']} |" in text

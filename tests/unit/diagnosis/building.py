@@ -266,6 +266,11 @@ class Example:
     def ai_answers(self, code: int, reason: str = "", method: str = "INVITE", sdp: str = "") -> Example:
         return self._sip("sent", f"SIP/2.0 {code} {reason}", method, sdp, to="<sip:ai@192.0.2.60>;tag=b")
 
+    def reinvites(self) -> Example:
+        """The caller changes the call."""
+        self._at_caller("sent", "INVITE sip:platform SIP/2.0\r\nTo: <sip:platform>;tag=p")
+        return self
+
     def ends(self, at_the_ai: str) -> Example:
         """A BYE reaches the caller; the AI sent one, or received one."""
         self._sip(at_the_ai, "BYE sip:x SIP/2.0", "BYE", to="<sip:x@y.example>;tag=p", number="3")

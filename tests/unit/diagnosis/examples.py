@@ -151,8 +151,8 @@ REACH = [
     Expected(
         "reach.turned-away",
         Example().dials().after(0.1).state("disconnected", 403, "Forbidden").all_ports_answer().not_taken(),
-        ("trunk-transport-mismatch", "route-wrong-trunk", "platform-refuses-caller", "firewall-udp-32681-rejected"),
-        ("trunk-transport-mismatch", "route-wrong-trunk", "platform-refuses-caller", "firewall-udp-32681-rejected"),
+        ("platform-refuses-caller", "trunk-transport-mismatch", "route-wrong-trunk", "firewall-udp-32681-rejected"),
+        ("platform-refuses-caller", "trunk-transport-mismatch", "route-wrong-trunk", "firewall-udp-32681-rejected"),
     ),
     Expected(
         "reach.kept",
@@ -270,6 +270,17 @@ AUDIO = [
         "audio.stopped",
         _talk(Example()).to_ai().to_caller().after(11).to_ai("no-rtp").to_caller("no-rtp"),
         ("rtp-blocked-after-10s",),
+    ),
+    Expected(
+        "audio.stopped.at-reinvite",
+        _talk(Example(row="HOLD"))
+        .to_caller()
+        .hears_mark("caller.1", 240)
+        .reinvites()
+        .after(3)
+        .to_ai()
+        .to_caller("no-rtp"),
+        ("media-lost-on-reinvite",),
     ),
     Expected(
         "audio.no-rtp-to-ai",
