@@ -64,6 +64,8 @@ class CallLeg:
         self._hung_up = False
         self._far_crypto = False  # the far end's last SDP has a key (RFC 4568); over RTP/AVP as well
         self._stream = -1  # index of the audio stream, -1 without media
+        self._counts: dict[str, int] = {}  # of RTP, as told last
+        self._counts_before: dict[str, int] = {}  # of streams that have ended: each negotiation may begin another
         self._tap: Tap | None = None  # what looks at the RTP that passes the transport
         self._host.begins(self)
 
@@ -211,21 +213,25 @@ class CallLeg:
         sent, received = rtcp.txStat, rtcp.rxStat
         sent_jitter, rtt = sent.jitterUsec, rtcp.rttUsec
         reception = (self._tap and self._tap.reception) or Reception()
+        told = {
+            "tx_packets": sent.pkt,
+            "tx_bytes": sent.bytes,
+            "rx_packets": received.pkt,
+            "rx_bytes": received.bytes,
+            "rx_lost": reception.lost,
+            "rx_discarded": received.discard,
+            "rx_reordered": reception.reordered,
+            "rx_duplicated": reception.duplicated,
+            "rx_bursts": reception.bursts,
+            "tx_lost": sent.loss,
+        }
+        self._counts = {name: count + self._counts_before.get(name, 0) for name, count in told.items()}
         self.emit(
             RtpStatistics,
-            tx_packets=sent.pkt,
-            tx_bytes=sent.bytes,
-            rx_packets=received.pkt,
-            rx_bytes=received.bytes,
-            rx_lost=reception.lost,
-            rx_discarded=received.discard,
-            rx_reordered=reception.reordered,
-            rx_duplicated=reception.duplicated,
+            **self._counts,
             rx_jitter_ms=reception.jitter_ms,
-            tx_lost=sent.loss,
             tx_jitter_ms=sent_jitter.mean / 1000,
             rtt_ms=rtt.last / 1000,
-            rx_bursts=reception.bursts,
             rx_burst_ms=reception.burst_ms,
         )
         return True
@@ -327,6 +333,7 @@ class CallLeg:
         """The last look at a stream's counters."""
         if index == self._stream:
             self.tell_statistics()
+            self._counts_before = self._counts
             self._stream = -1
             self.media.disconnect()
 

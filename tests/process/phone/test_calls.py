@@ -375,3 +375,20 @@ def test_what_was_received_can_be_heard_while_the_call_goes_on(lease: Desk) -> N
     after = [fact for fact in marks_heard(out.received_since(fell_silent)) if isinstance(fact, Heard)]
     assert after
     assert after[0].began == pytest.approx(began - fell_silent, abs=0.3)
+
+
+def test_rtp_is_counted_over_the_whole_call(lease: Desk) -> None:
+    """Each negotiation may begin another stream, whose own counters begin at nought."""
+    alice, bob = lease("alice"), lease("bob")
+    out, back = connect(alice, bob)
+    hears(out, back)
+    out.reinvite(codecs=("PCMA",))
+    changed = out.wait("PCMA", lambda e: isinstance(e, MediaState) and e.codec == "PCMA", 4).at
+    hears(out, back, since=changed + 0.4)
+    out.hangup()
+    out.wait_closed()
+    told = [event for event in out.events if isinstance(event, RtpStatistics)]
+    counts = [(event.rx_packets, event.tx_packets, event.rx_lost) for event in told]
+    assert counts == sorted(counts)
+    before = max(event.rx_packets for event in told if event.at <= changed)
+    assert 5 < before < told[-1].rx_packets - 15
