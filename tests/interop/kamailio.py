@@ -93,11 +93,20 @@ def _tables(deployments: list[Deployment], trusted: list[str], spoilt: dict[str,
             assistant = deployment.assistants[entry.assistant]
             parameter = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
             yield _entry("lines", did, f"sip:{assistant.did}@{host}:{port}{parameter}")
+            if entry.plaintext:
+                yield _entry("plaintext", did, "yes")
+            if deployment.integration == "gladly":
+                yield _entry("forwarded", did, entry.selector or "")
             yield _entry("capacity", did, f"{deployment.name}-{trunk.name}:{trunk.max_concurrent_calls}")
             if entry.fallback:
                 yield _entry("fallback", did, _agent(deployment, deployment.groups[entry.fallback]))
         for group in deployment.groups.values():
             yield _entry("groups", group.did, _agent(deployment, group))
+            if deployment.integration == "gladly":
+                yield _entry("secure", group.did, "yes")
+                for other in deployment.groups.values():
+                    if other.topic:
+                        yield _entry("topics", f"{group.did}:{other.topic}", _agent(deployment, other))
         for phone in deployment.phones.values():
             if phone.password is not None:
                 yield _entry("passwords", phone.username or phone.aor_user, phone.password.get_secret_value())

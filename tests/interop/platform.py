@@ -13,13 +13,13 @@ from harness.simulation.addresses import Block
 from harness.simulation.pki import Authority, Certificate
 from tests.interop.kamailio import Kamailio
 
-_TEMPLATE = Path(__file__).with_name("deployments") / "kamailio.toml"
+_TEMPLATES = Path(__file__).with_name("deployments")
 PASSWORD, TOKEN = "interop-only", "interop-token"  # of accounts that live as long as this run, on loopback
-AREAS = {"stand-in": "312", "synthflow": "773"}  #: of each deployment's numbers
+AREAS = {"stand-in": "312", "synthflow": "773", "gladly": "206"}  #: of each deployment's numbers
 
 # The last octets of who takes part.
 KAMAILIO, STRANGER, RTPENGINE = 10, 11, 12
-AI = {"stand-in": 20, "synthflow": 21}
+AI = {"stand-in": 20, "synthflow": 21, "gladly": 22}
 CALLERS, AGENTS = 30, 31
 BARESIP, SIPP, PHONES, TORTURER = 40, 60, 100, 220
 
@@ -53,9 +53,9 @@ def running(
     host = block[KAMAILIO]
     port, tls_port = ports
     own = authority.issue("kamailio", ["acme.kamailio.example", host])
-    bad = authority.bad_certificates("ai", [block[AI["stand-in"]]])
     files = {}
     for who in AI:
+        bad = authority.bad_certificates(f"ai-{who}", [block[AI[who]]])
         files[who] = directory / f"kamailio-{who}.toml"
         values = {
             "AI": who,
@@ -75,11 +75,12 @@ def running(
                 for kind, made in bad.items()
             ),
             "SYNTHFLOW": ""
-            if who == "stand-in"
+            if who != "synthflow"
             else f'[synthflow]\napi_base = "{api_base}"\napi_token_env = "INTEROP_TOKEN"\n'
             'witness = ["record", "marks", "messages", "dtmf"]\n',
         }
-        text = _TEMPLATE.read_text().partition("\n\n")[2]
+        template = "kamailio-gladly.toml" if who == "gladly" else "kamailio.toml"
+        text = (_TEMPLATES / template).read_text().partition("\n\n")[2]
         for name, value in values.items():
             text = text.replace("{" + name + "}", value)
         files[who].write_text(text)

@@ -1,5 +1,5 @@
 """The ordinary scenarios, with ordinary deployment files, against Kamailio: once with a phone of the harness as the AI,
-once with baresip.
+once with baresip, once as a platform that forwards over TLS alone.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ STAND_IN = {
     "TD-FALLBACK-TIMEOUT": 3,
     "TD-FALLBACK-REFUSED": 3,
     "TD-FALLBACK-DOWN": 3,
+    "TD-REGISTER-OK": 3,
     "TD-REGISTER-BADPASS": 3,
     "TD-REGISTER-NOTALLOWED": 3,
     "TD-CAPACITY": 3,
@@ -40,6 +41,7 @@ STAND_IN = {
     "DTMF-INFO": 2,
     "EARLYMEDIA": 1,
     "PRACK": 1,
+    "SRTP": 1,
     "REINVITE-CODEC": 1,
     "ANONYMOUS": 1,
     "NUMBERFORMATS": 3,
@@ -61,10 +63,25 @@ SYNTHFLOW = {
     "NOSUCHNUMBER": 1,
     "KEEPALIVE": 1,
 }
+GLADLY = {
+    "GL-INBOUND": 1,
+    "GL-HEADER-CALLER": 1,
+    "GL-HEADER-SELECTOR": 3,
+    "GL-TRANSFER-PLAIN": 1,
+    "GL-TRANSFER-TOPIC": 1,
+    "GL-FALLBACK-TIMEOUT": 1,
+    "GL-FALLBACK-REFUSED": 1,
+    "GL-FALLBACK-DOWN": 1,
+    "GL-ALLOWLIST-LISTED": 1,
+    "GL-ALLOWLIST-UNLISTED": 1,
+    "GL-PLAINTEXT": 1,
+    "TLS-BADCERT": 3,
+}
 #: Cases that must not pass, with a part of their message.
 SHORTCOMINGS = {
     # Kamailio 5.6 checks who signed a certificate, not whom it names (RFC 5922 section 7.2 asks for both)
-    "TLS-BADCERT[kamailio-stand-in:stand-in-tls-ip-wrong-name]": "no INVITE is sent to the AI",
+    f"TLS-BADCERT[kamailio-{who}:stand-in-tls-ip-wrong-name]": "no INVITE is sent to the AI"
+    for who in ("stand-in", "gladly")
 }
 
 
@@ -114,6 +131,17 @@ def with_stand_in(platform: Platform, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="module")
 def with_baresip(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Verified:
     return _verify(platform.files["synthflow"], SYNTHFLOW, tmp_path_factory.mktemp("synthflow"))
+
+
+@pytest.fixture(scope="module")
+def as_gladly(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Verified:
+    return _verify(platform.files["gladly"], GLADLY, tmp_path_factory.mktemp("gladly"))
+
+
+@pytest.mark.xdist_group("scenarios-as-gladly")
+@pytest.mark.parametrize("row", GLADLY)
+def test_row_of_a_platform_that_forwards_over_tls(as_gladly: Verified, row: str) -> None:
+    as_gladly.judge(row, GLADLY[row])
 
 
 @pytest.mark.xdist_group("scenarios-with-stand-in")
