@@ -11,6 +11,8 @@ from harness.verdict import Finding
 
 #: With fewer packets than a second's, a share says little.
 FEWEST_PACKETS = 50
+#: Of so many it says enough.
+ENOUGH_PACKETS = 2 * FEWEST_PACKETS
 #: Unless it would show by chance in a call out of so many, on a network that loses what it may.
 _ONCE_IN = 10_000
 #: Beyond this, concealment no longer hides the gaps (ITU-T G.113 appendix I: G.711 with packet loss concealment).
@@ -38,6 +40,11 @@ def loss(leg: str, statistics: RtpStatistics) -> Finding | None:
         actual=f"{statistics.rx_lost} of {expected} were ({share:.1%})",
         facts={"lost": statistics.rx_lost, "expected": expected, "share": share},
     )
+
+
+def is_open(statistics: RtpStatistics) -> bool:
+    """Whether packets are missing, and too few came yet to say how many go missing."""
+    return statistics.rx_lost > 0 and statistics.rx_packets + statistics.rx_lost < ENOUGH_PACKETS
 
 
 def _chance_of(lost: int, of: int) -> float:

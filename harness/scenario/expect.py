@@ -12,7 +12,7 @@ from harness.checks.finding import not_observable
 from harness.events import Event, MediaState, SipMessage
 from harness.far_end.synthflow import CallRecord
 from harness.phone.waiter import NeverCame
-from harness.scenario import delays, lateness
+from harness.scenario import delays, lateness, losses
 from harness.scenario.ends import SETTLE_S, Call, End, parsed
 from harness.scenario.people import Group, Line
 from harness.scenario.synthflow_talk import SynthflowTalk
@@ -56,6 +56,7 @@ class Expect:
             if first and second and first.verdict is second.verdict is Verdict.PASSED:
                 both = max(float(str(f.facts["ms"])) for f in (first, second)) / 1000
                 self._stage.scripted(max(0.0, since + both - begin), "listening")
+                losses.look_longer(self._stage, (mine, other))
 
     def _one_way(self, speaker: End, listener: End, since: float, deadline: float, again: bool) -> Finding | None:
         """The finding, or None when it has to wait for the transcript."""
