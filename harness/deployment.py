@@ -184,8 +184,14 @@ class Synthflow(_Model):
     poll_s: float = Field(1.0, gt=0)  #: between two looks at a record; the API has no way to tell by itself
     transcript: Literal["during", "after"] = "after"  #: when a call's transcript can be read
     transcript_within_s: float = Field(30.0, gt=0)  #: of a call's end
+    lag_s: float = Field(5.0, ge=0)  #: how much later a record may tell of what has happened
     prepare: bool = False  #: whether each call gets an id by prepare_inbound, sent as X-EI, to find its record by
     shared: bool = False  #: whether others call the assistants' numbers too; their calls are then left alone
+
+    @property
+    def record_lag_s(self) -> float:
+        """``lag_s``, none where it is told more than records: what a far end witnesses has times of its own."""
+        return 0.0 if set(self.witness) - {"record"} else self.lag_s
 
     @field_serializer("api_token", when_used="json")
     def _reveal(self, value: SecretStr | None) -> str | None:
@@ -229,7 +235,7 @@ class Campaign(_Model):
     method: Literal["GET", "POST", "PUT"] = "POST"
     headers: dict[str, str] = {}
     headers_env: dict[str, str] = {}  #: header name → environment variable that holds its value
-    body: str = '{{"from": "{line}", "to": "{customer}"}}'
+    body: str = '{"from": "{line}", "to": "{customer}"}'  #: ``{line}`` and ``{customer}`` stand for their numbers
 
 
 class Account(_Model):
@@ -573,6 +579,10 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
     if synthflow := plain.get("synthflow"):
         needed("synthflow", synthflow, "api_base")
         secret("synthflow", synthflow, "api_token_env", "api_token")
+    if (campaign := plain.get("campaign")) and campaign["trigger"] == "http":
+        needed("campaign", campaign, "url")
+        for header in campaign["headers_env"]:
+            secret("campaign.headers_env", dict(campaign["headers_env"]), header, header)
     if any(trunk["ai"] == "stand-in" for trunk in plain["trunks"]):
         needed("stand_in", plain["stand_in"], "bind")
     files = [("ca_file", plain.get("ca_file"))]

@@ -12,7 +12,7 @@ from harness.errors import FarEndError
 
 def start(campaign: Campaign, line: str, customer: str) -> None:
     """Ask the platform to call ``customer`` from ``line`` (both E.164). Raises :class:`FarEndError`."""
-    headers = dict(campaign.headers)
+    headers = httpx.Headers(campaign.headers)
     for name, variable in campaign.headers_env.items():
         value = os.environ.get(variable)
         if not value:
@@ -20,11 +20,11 @@ def start(campaign: Campaign, line: str, customer: str) -> None:
         headers[name] = value
     if not campaign.url:
         raise FarEndError("campaign.url: is missing; a campaign triggered by HTTP needs one")
-    body = campaign.body.format(line=line, customer=customer)
+    body = campaign.body.replace("{line}", line).replace("{customer}", customer)
     headers.setdefault("Content-Type", "application/json")
     try:
         response = httpx.request(campaign.method, campaign.url, headers=headers, content=body, timeout=10.0)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise FarEndError(f"campaign trigger {campaign.url}: {type(error).__name__}: {error}") from error
     if not response.is_success:
         raise FarEndError(f"campaign trigger {campaign.url}: {response.status_code} {response.reason_phrase}")

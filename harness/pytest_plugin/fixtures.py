@@ -53,16 +53,19 @@ def pool(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="session")
 def apis() -> Iterator[Callable[[Deployment], SynthflowApi | None]]:
     """Synthflow's API as each deployment reaches it; clients are kept."""
-    kept: dict[str, SynthflowApi] = {}
+    kept: dict[tuple[str, str], SynthflowApi] = {}  # by deployment too: each may have a token of its own
 
     def client(deployment: Deployment) -> SynthflowApi | None:
         synthflow = deployment.synthflow
         if synthflow is None or synthflow.api_base is None:
             return None
-        if synthflow.api_base not in kept:
+        key = (deployment.name, synthflow.api_base)
+        if key not in kept:
             token = synthflow.api_token.get_secret_value() if synthflow.api_token else ""
-            kept[synthflow.api_base] = SynthflowApi(synthflow.api_base, token, synthflow.ca_file, synthflow.timeout_s)
-        return kept[synthflow.api_base]
+            kept[key] = SynthflowApi(
+                synthflow.api_base, token, synthflow.ca_file, synthflow.timeout_s, deployment.region
+            )
+        return kept[key]
 
     yield client
     for api in kept.values():

@@ -40,6 +40,9 @@ def _records(stage: Stage, began: float) -> None:
         return
     except BrokenError:  # a deployment without an API
         return
+    declared = stage.deployment.synthflow
+    if declared is not None and declared.shared:  # other people's calls are none of our business
+        records = [record for record in records if record.number_from in stage.callers_numbers()]
     for record in reversed(records):
         source = f"GET /v2/calls/{record.id}"
         stage.sink(FarEndRecord(at=time.monotonic(), phone="synthflow", source=source, record=record.plain))

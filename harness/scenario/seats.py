@@ -38,6 +38,8 @@ class SynthflowSeat:
         self._stage = stage
         self._api = api
         self.talks: list[SynthflowTalk] = []
+        declared = stage.deployment.synthflow
+        self.lag_s = declared.record_lag_s if declared else 0.0  #: how much later than a call its record may be
         self.blind = False  #: the last look showed nothing, for no fault of the platform's
 
     def expect_call(self, of: Call, assistant: str, within: float) -> SynthflowTalk | None:

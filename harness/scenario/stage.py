@@ -381,18 +381,19 @@ class Stage:
         limit = self.deployment.expect.released_within_s
         seat = self.seat
         if isinstance(seat, SynthflowSeat):
-            end = time.monotonic() + limit + 0.5
+            told_within = limit + seat.lag_s
+            end = time.monotonic() + told_within + 0.5
             while any(not record.over for record in seat.records(of)) and time.monotonic() < end:
                 self.pause(self.poll_s)
             ringing = [record.id for record in seat.records(of) if not record.over]
             took = time.monotonic() - after
             if seat.blind:
-                expected = f"the AI's leg ends within {limit:g} s"
+                expected = f"the AI's leg ends within {told_within:g} s"
                 self.add(
                     not_observable("released", "the AI's leg", expected=expected, why="its interface does not say")
                 )
             else:
-                self.add(timing.released("the AI's leg", None if ringing else took, limit))
+                self.add(timing.released("the AI's leg", None if ringing else took, told_within))
         for name, phone in self._phones.items():
             for leg in phone.incoming:
                 at = Call(self, leg, "other").released_at(after + limit + 0.5)

@@ -46,6 +46,7 @@ class SynthflowTalk:
         self._can = set(stage.deployment.synthflow.witness) if stage.deployment.synthflow else set()
         self._wanted = wanted  #: the number that should be called, to find a record that is unknown yet
         self._greetings = 0
+        self._failing = False
 
     @property
     def call_id(self) -> str:
@@ -61,6 +62,17 @@ class SynthflowTalk:
     def is_unknown(self) -> bool:
         """Whether its record could not be found, since the interface failed."""
         return self._record is UNKNOWN
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether nobody can tell how the call is now: the interface failed when it was asked last."""
+        return self._failing or self.is_unknown
+
+    @property
+    def lag_s(self) -> float:
+        """How much later than the call its record may be."""
+        declared = self._stage.deployment.synthflow
+        return declared.record_lag_s if declared else 0.0
 
     @property
     def assistant(self) -> str | None:
@@ -88,11 +100,17 @@ class SynthflowTalk:
         """Read the record again, or look for it again; keeps the old one when the API cannot be used."""
         try:
             if not self.is_unknown:
-                self._record = self._api.call(self._record.id)
-            elif found := self._stage.record_of(self._peer, self._wanted):
+                found = self._api.call(self._record.id)
+                if not found.readable:
+                    raise FarEndError("Synthflow API: GET /calls/{id}: the record lacks a status that is known")
                 self._record = found
+            elif listed := self._stage.record_of(self._peer, self._wanted):
+                self._record = listed
         except FarEndError as error:
+            self._failing = True
             self._stage.api_trouble(error)
+        else:
+            self._failing = False
         return self._record
 
     def _fresh(self, what: str) -> Any:
@@ -306,7 +324,7 @@ class SynthflowTalk:
                 if isinstance(action, dict) and isinstance(action.get("status_code"), int):
                     return int(action["status_code"])
             if time.monotonic() >= deadline:
-                return 0 if self._record.actions else None
+                return 0 if self._record.actions and not self.is_blind else None
             self._stage.pause(self._stage.poll_s)
 
     def hang_up(self) -> float:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import random
+import re
+import select
 import signal
 import ssl
 import subprocess
 import sys
+import termios
 import threading
 import time
 from base64 import b64encode
@@ -57,7 +63,13 @@ class Outside:
         kept = {n: value for n, value in os.environ.items() if not n.startswith(("PYTEST_", "PYTHON"))}
         return kept | self.secrets | {"HARNESS_LIVE": "1"}
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path, terminal: int | None = None) -> subprocess.Popen[str]:
+        """``harness verify``; at a terminal (its file descriptor) if there is one."""
+
+        def sit_down() -> None:
+            if terminal is not None:
+                fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
         command = [sys.executable, "-c", "from harness.cli.app import main; main()", "verify", *map(str, arguments)]
         return subprocess.Popen(
             [*command, "--reports", str(self.directory / "reports")],
@@ -67,6 +79,7 @@ class Outside:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=sit_down,
         )
 
     def run(self, *arguments: str | Path) -> tuple[int, str]:
@@ -175,6 +188,74 @@ def test_secrets_are_in_no_file_of_a_run(outside: Outside) -> None:
     leaks = [str(path) for path in files if any(needle in path.read_bytes() for needle in needles)]
     assert leaks == []
     assert not any(needle.decode() in output for needle in needles)
+
+
+# -- a campaign that a person starts
+
+CAMPAIGN = ["--row=TD-OUTBOUND-CAMPAIGN", "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "1"]
+
+
+def by_hand(text: str) -> str:
+    assert 'trigger = "http"' in text
+    return text.replace('trigger = "http"', 'trigger = "manual"').replace(
+        "manual_within_s = 180.0", "manual_within_s = 60.0"
+    )
+
+
+@dataclass
+class Terminal:
+    """A run at a terminal, and who sits there."""
+
+    process: subprocess.Popen[str]
+    screen: int
+
+    def reads(self, pattern: bytes) -> re.Match[bytes]:
+        """Until that is on the screen; fails when the run ends before."""
+        said = b""
+        while not (found := re.search(pattern, said)):
+            if not select.select([self.screen], [], [], 0.2)[0]:
+                if self.process.poll() is not None:
+                    pytest.fail(f"it ended, having said {said!r} and {self.process.communicate()[0]}")
+                continue
+            said += os.read(self.screen, 4096)
+        return found
+
+
+@contextlib.contextmanager
+def at_a_terminal(outside: Outside, *arguments: str | Path) -> Iterator[Terminal]:
+    screen, terminal = pty.openpty()  # kept open here: Linux says EIO while nobody has the other side
+    process = outside.start(*arguments, terminal=terminal)
+    try:
+        yield Terminal(process, screen)
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(terminal)
+        os.close(screen)
+
+
+def test_a_campaign_is_started_by_who_sits_at_the_terminal(outside: Outside) -> None:
+    world = outside.tenants[0]
+    assert world.campaign is not None
+    assert world.campaign.url is not None
+    with at_a_terminal(outside, outside.file("live", "by-hand", by_hand), *CAMPAIGN) as sitting:
+        asked = sitting.reads(rb">>> .*have the campaign of (\+\d+) call (\+\d+) now")
+        line, customer = (number.decode() for number in asked.groups())
+        answer = httpx.post(world.campaign.url, json={"from": line, "to": customer})
+        assert answer.status_code == 202
+        output, _ = sitting.process.communicate(timeout=100)
+        assert sitting.process.returncode == 0, output
+    assert set(outside.verdicts().values()) == {"passed"}
+
+
+def test_nobody_is_asked_to_start_a_campaign(outside: Outside) -> None:
+    file = outside.file("live", "by-nobody", by_hand)
+    with at_a_terminal(outside, file, *CAMPAIGN, "--no-manual") as sitting:
+        output, _ = sitting.process.communicate(timeout=100)
+        assert select.select([sitting.screen], [], [], 0)[0] == [], "nothing is said there"
+        assert sitting.process.returncode == 1
+    assert set(outside.verdicts().values()) == {"not observable"}, output
+    assert "nobody is there to do it" in output
 
 
 # -- an API in trouble

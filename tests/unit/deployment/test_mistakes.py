@@ -38,6 +38,14 @@ def mistakes(tmp_path: Path, name: str, *edits: Edit, environment: dict[str, str
     return [line.removeprefix(f"{path}: ") for line in lines]
 
 
+def test_a_campaign_needs_its_url_and_its_secrets(tmp_path: Path) -> None:
+    campaign = '\n[campaign]\ntrigger = "http"\nheaders_env = { Authorization = "CAMPAIGN_KEY" }\n'
+    assert mistakes(tmp_path, "live-talkdesk", lambda text: text + campaign) == [
+        "campaign.url: is missing; allowed: a value (only a simulated deployment leaves it out)",
+        "campaign.headers_env.Authorization: the environment variable CAMPAIGN_KEY is not set; allowed: export CAMPAIGN_KEY=…",
+    ]
+
+
 @pytest.mark.parametrize("name", ["simulated-talkdesk", "simulated-gladly", "live-talkdesk", "live-gladly"])
 def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
     deployment = load(FILES / f"{name}.toml", dict.fromkeys(SECRETS, "secret"))

@@ -90,7 +90,9 @@ def test_the_call_is_found() -> None:
         [record(status=None, state="in-progress")],
         [record(phone_number_to=None, to=ASSISTANT)],
         [record(phone_number_to=[ASSISTANT])],
+        [record(phone_number_to="the main number")],
         [record(status=7)],
+        [record(status="talking")],  # a word of another version
     ],
 )
 def test_an_answered_call_that_the_api_cannot_show_is_unknown_not_missing(records: Any) -> None:
@@ -144,3 +146,52 @@ def test_a_prepared_id_tells_a_call_whose_number_was_changed_on_the_way() -> Non
     found = seat(records, shared=True).find(call(prepared="p1"), ASSISTANT)
     assert found is not None
     assert found.id == "p1"
+
+
+@pytest.mark.parametrize("spelled", ["+1 206-555-0100", "12065550100", "(206) 555-0100", "+1.206.555.0100"])
+def test_a_number_is_the_same_however_it_is_spelled(spelled: str) -> None:
+    found = seat([record(phone_number_to=spelled)]).find(call(), ASSISTANT)
+    assert found is not None
+    assert found.number_to == ASSISTANT
+
+
+def test_strangers_calls_are_in_no_list_of_a_shared_number() -> None:
+    records = [record(call_id="theirs", phone_number_from=OTHER), record(call_id="ours")]
+    assert [found.id for found in seat(records, shared=True).records(call())] == ["ours"]
+
+
+# -- a talk whose record can no longer be read
+
+
+@dataclass
+class Failing:
+    """Gives a record, and then fails in some way."""
+
+    then: Any
+    given: int = 0
+
+    def calls(self, since: float) -> list[CallRecord]:
+        return [CallRecord("c1", record())]
+
+    def call(self, call_id: str) -> CallRecord:
+        self.given += 1
+        if isinstance(self.then, FarEndError):
+            raise self.then
+        return CallRecord("c1", self.then)
+
+
+@pytest.mark.parametrize("then", [FarEndError("503"), record(status="talking"), record(status=None), {"call_id": "c1"}])
+def test_an_api_that_fails_during_the_call_makes_no_leg_hang(then: Any) -> None:
+    stage: Any = FakeStage()
+    api: Any = Failing(then)
+    talk = SynthflowSeat(stage, api).expect_call(call(), "main", within=0.0)
+    assert talk is not None
+    assert not talk.is_blind
+    assert talk.released_at(0.0) is None
+    assert talk.is_blind, "so that it is not observable, and no leg that is still up"
+    assert talk.transfer_outcome(0.0) is None
+    assert talk.record.answered, "what it said before stays"
+    assert stage.troubles
+    api.then = record(status="completed")
+    assert talk.released_at(0.0) is not None
+    assert not talk.is_blind

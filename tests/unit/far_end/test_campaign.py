@@ -1,0 +1,78 @@
+"""The request that starts a campaign's call: as the file describes it, its secrets from the environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from harness.deployment import Campaign
+from harness.errors import FarEndError
+from harness.far_end import campaign
+from tests.unit.far_end.conftest import Web, answer
+
+Make = Callable[..., Web]
+LINE, CUSTOMER = "+13125550100", "+14155550105"
+
+
+def described(url: str | None, **more: Any) -> Campaign:
+    return Campaign.model_validate({"trigger": "http", "url": url, **more})
+
+
+def test_the_request(web: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMPAIGN_KEY", "s3cret")
+    server = web(answer("202 Accepted"))
+    settings = {
+        "method": "PUT",
+        "headers": {"X-Account": "acme"},
+        "headers_env": {"Authorization": "CAMPAIGN_KEY"},
+        "body": '{"to": ["{customer}"], "caller": "{line}", "note": "{}"}',
+    }
+    campaign.start(described(f"{server.base}/dial", **settings), LINE, CUSTOMER)
+    (request,) = server.requests
+    head, _, body = request.decode().partition("\r\n\r\n")
+    assert head.startswith("PUT /dial HTTP/1.1\r\n")
+    lines = {line.lower() for line in head.split("\r\n")}
+    assert {"x-account: acme", "authorization: s3cret", "content-type: application/json"} <= lines
+    assert json.loads(body) == {"to": [CUSTOMER], "caller": LINE, "note": "{}"}
+
+
+def test_a_body_of_another_type(web: Make) -> None:
+    server = web(answer("200 OK"))
+    settings = {"headers": {"content-type": "text/plain"}, "body": "{customer}"}
+    campaign.start(described(server.base, **settings), LINE, CUSTOMER)
+    head = server.requests[0].decode().lower()
+    assert "content-type: text/plain" in head
+    assert "application/json" not in head
+
+
+@pytest.mark.parametrize(
+    "status", ["302 Found", "400 Bad Request", "401 Unauthorized", "429 Too Many Requests", "503 Busy"]
+)
+def test_a_refusal_is_said(web: Make, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+    monkeypatch.setenv("CAMPAIGN_KEY", "s3cret")
+    trigger = described(web(answer(status)).base, headers_env={"Authorization": "CAMPAIGN_KEY"})
+    with pytest.raises(FarEndError, match=status[:3]) as caught:
+        campaign.start(trigger, LINE, CUSTOMER)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_connection_that_breaks(web: Make) -> None:
+    with pytest.raises(FarEndError, match="RemoteProtocolError"):
+        campaign.start(described(web(b"").base), LINE, CUSTOMER)
+
+
+def test_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CAMPAIGN_KEY", raising=False)
+    with pytest.raises(FarEndError, match=r"campaign\.url: is missing"):
+        campaign.start(described(None), LINE, CUSTOMER)
+    trigger = described("http://127.0.0.1:9", headers_env={"Authorization": "CAMPAIGN_KEY"})
+    with pytest.raises(FarEndError, match="CAMPAIGN_KEY is not set"):
+        campaign.start(trigger, LINE, CUSTOMER)
+
+
+def test_an_address_that_is_none() -> None:
+    with pytest.raises(FarEndError, match="campaign"):
+        campaign.start(described("http://[broken"), LINE, CUSTOMER)
