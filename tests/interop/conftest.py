@@ -21,7 +21,7 @@ from harness.simulation.pki import Authority, Certificate
 from tests.interop import platform as platforms
 from tests.interop.baresip import Baresip
 from tests.interop.baresip_ai import BaresipAi
-from tests.interop.encounter import DID, encounter
+from tests.interop.encounter import DID, encounter, with_sipp
 from tests.interop.kamailio import ports
 from tests.interop.meeting import Meet, Meeting
 from tests.interop.platform import AI, AREAS, BARESIP, KAMAILIO, PHONES, RTPENGINE, SIPP, TOKEN, Platform
@@ -103,7 +103,7 @@ def platform(
         ports=kamailio_ports,
         api_base=baresip_ai.api_base,
         rtpengine=rtpengine.control,
-        spoilt={"wrong-port": "wrong-port", "relayed": "relayed"},
+        spoilt={line: line for line in ("wrong-port", "relayed", "decrypted")},
     ) as platform:
         yield platform
 
@@ -185,7 +185,9 @@ def meet(tmp_path: Path, block: Block, pool: PhonePool, marks: Iterator[int]) ->
         number = next(_meetings) % 30
         with (
             Sipp(tmp_path / "sipp", block[SIPP + number], steps, transport=transport) as sipp,
-            encounter(tmp_path, pool, marks, block[PHONES + number], (sipp.host, sipp.port), transport) as met,
+            encounter(
+                tmp_path, pool, marks, with_sipp(tmp_path, block[PHONES + number], (sipp.host, sipp.port), transport)
+            ) as met,
         ):
             yield Meeting(met, sipp, met.caller(**caller).dial(DID))
 

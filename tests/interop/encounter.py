@@ -1,4 +1,4 @@
-"""A caller of the harness face to face with SIPp, which plays everybody else; judged in the words of the scenarios."""
+"""A caller of the harness and somebody it can ask nothing of; judged in the words of the scenarios."""
 
 from __future__ import annotations
 
@@ -106,16 +106,8 @@ class Encounter:
 
 
 @contextmanager
-def encounter(
-    directory: Path,
-    pool: PhonePool,
-    marks: Iterator[int],
-    caller_host: str,
-    sipp: tuple[str, int],
-    transport: str = "udp",
-) -> Iterator[Encounter]:
+def encounter(directory: Path, pool: PhonePool, marks: Iterator[int], deployment: Deployment) -> Iterator[Encounter]:
     """The stage of one case. Its evidence is whole when it ends: :func:`evidence_of`."""
-    deployment = _deployment(directory, caller_host, sipp, transport)
     (case, *_) = matrix.cases([deployment], Selection(rows=("TD-INBOUND",)))
     plain = {**case.plain(), **names(deployment), "kind": deployment.kind, "mask": False}
     recorder = CaseRecorder(directory / "case", plain)
@@ -142,7 +134,8 @@ def evidence_of(directory: Path) -> CaseEvidence:
     return CaseEvidence.read(directory / "case")
 
 
-def _deployment(directory: Path, caller_host: str, sipp: tuple[str, int], transport: str) -> Deployment:
+def with_sipp(directory: Path, caller_host: str, sipp: tuple[str, int], transport: str = "udp") -> Deployment:
+    """A deployment where SIPp is everybody but the caller."""
     values = {"SIPP": sipp[0], "PORT": str(sipp[1]), "CALLERS": caller_host, "TRANSPORT": transport}
     path = directory / "sipp.toml"
     path.write_text(re.sub(r"\{([A-Z]+)\}", lambda found: values[found[1]], _TEMPLATE.read_text().partition("\n\n")[2]))

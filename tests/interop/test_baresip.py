@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from harness.events import CallState, MarkHeard, RtpStatistics
+from harness.events import CallState, MarkHeard
 from harness.phone import TlsConfig
 from harness.phone.phone import Leg, Phone
+from harness.phone.pool import PhonePool
 from harness.simulation.addresses import Block
 from harness.simulation.pki import Authority
 from harness.sip.message import Message, Request
+from harness.verdict import Verdict
 from tests.interop.baresip import Baresip, account, registering
 from tests.interop.baresip_ai import BaresipAi
+from tests.interop.encounter import encounter
 from tests.interop.platform import AREAS, BARESIP, PASSWORD, Platform
 from tests.interop.processes import PATIENCE, until
 
@@ -51,7 +55,7 @@ def agent_at(
     agent.registers(times=2)  # its last one has "Expires: 0"
 
 
-def call(platform: Platform, lease: Lease, line: str) -> Leg:
+def call(platform: Platform, lease: Lease, line: str, **more: object) -> Leg:
     """A caller of the harness dials a line whose AI is baresip."""
     deployment = platform.deployments["synthflow"]
     kamailio = platform.kamailio
@@ -63,9 +67,9 @@ def call(platform: Platform, lease: Lease, line: str) -> Leg:
         username=CALLER,
         password=PASSWORD,
         max_calls=2,
+        **more,
     )
-    leg = caller.dial(deployment.did(line, "udp"))
-    return leg
+    return caller.dial(deployment.did(line, "udp"))
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
@@ -110,20 +114,37 @@ def test_media_through_rtpengine(platform: Platform, baresip_ai: BaresipAi, leas
     assert leg.wait_media(1.0).remote_rtp.rpartition(":")[0] == platform.block[12]
 
 
-def test_rtp_to_the_wrong_port_is_no_rtp(platform: Platform, baresip_ai: BaresipAi, lease: Lease) -> None:
-    """The AI hears, and talks to a port nobody listens at: the caller counts no packet.
+def test_srtp_of_the_caller_is_rtp_to_baresip(platform: Platform, baresip_ai: BaresipAi, lease: Lease) -> None:
+    """rtpengine between SRTP (RFC 3711, keys by RFC 4568) and RTP: each side hears the other."""
+    leg = call(platform, lease, "decrypted", srtp="mandatory")
+    leg.wait_state("confirmed", PATIENCE)
+    hears(leg, baresip_ai.mark)
+    baresip_ai.hears(leg.mark)
+    media = leg.wait_media(1.0)
+    assert media.secure
+    assert media.remote_rtp.rpartition(":")[0] == platform.block[12]
+
+
+def test_rtp_to_the_wrong_port_is_no_rtp(
+    tmp_path: Path, platform: Platform, baresip_ai: BaresipAi, pool: PhonePool, marks: Iterator[int]
+) -> None:
+    """The AI hears, and talks to a port nobody listens at: the caller's end can only say that nothing arrives.
 
     RFC 3550 leaves the choice of port to signalling; baresip latches on to where RTP comes from only with its ``rtp``
     network address translation, which is off.
     """
-    leg = call(platform, lease, "wrong-port")
-    leg.wait_state("confirmed", PATIENCE)
-    baresip_ai.hears(leg.mark)
-    statistics = leg.statistics()
-    assert isinstance(statistics, RtpStatistics)
-    assert statistics.tx_packets > 0
-    assert statistics.rx_packets == 0
-    assert not [e for e in leg.events if isinstance(e, MarkHeard)]
+    deployment = platform.deployments["synthflow"]
+    with encounter(tmp_path, pool, marks, deployment) as met:
+        talk = met.caller().dial(deployment.did("wrong-port", "udp"))
+        met.stage.expect(talk).answered()
+        baresip_ai.hears(talk.mark)
+        finding = met.hears(talk, baresip_ai.mark, within=1.0)
+        talk.hang_up()
+        assert finding.verdict is Verdict.FAILED
+        assert finding.actual == "no RTP packet arrived in 1.0 s"
+        assert finding.facts["tx_packets"]
+        (first, *_) = met.diagnosis().causes
+        assert first.id == "rtp-blocked-to-caller"
 
 
 def test_good_certificate_of_baresip_is_talked_to(
