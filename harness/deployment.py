@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -33,6 +34,13 @@ Ai = Literal["synthflow", "stand-in"]
 CallerIdMode = Literal["original", "agent", "fixed", "header"]
 Behaviour = Literal["talks", "early-media", "never-answers", "unavailable", "busy", "declines"]
 Witness = Literal["marks", "in-band", "messages", "dtmf", "registration", "record"]
+
+#: What says that a header holds a secret, and that a URL does (RFC 3986 section 3.2.1).
+_SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|password|key\Z", re.IGNORECASE)
+_CREDENTIALS_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
+
+#: Whose results these are, where several sites run one file.
+SITE_VARIABLE = "HARNESS_SITE"
 
 #: Synthflow's signalling ports (guide, Prerequisites).
 PLAIN_PORT, TLS_PORT = 32681, 32682
@@ -355,6 +363,8 @@ class Deployment(_Model):
     integration: Literal["talkdesk", "gladly"]
     kind: Literal["simulated", "stand-in", "live"]
     region: str = Field("US", pattern=r"^[A-Z]{2}$")
+    #: Whose results these are; part of a case's identity in Allure, so no name that changes, as a container's does.
+    site: str = Field("local", pattern=r"^[\w .-]{1,60}$")
     platform: Platform
     axes: Axes = Axes()
     timings: TimingsBy = TimingsBy()
@@ -469,18 +479,22 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Deployment
     except tomllib.TOMLDecodeError as error:
         raise DeploymentError(f"{path}: not TOML: {error}") from None
     mistakes = [
-        f"{path}: {where}: secrets do not stand in files; allowed: {key}_env, the name of an environment variable"
-        for where, key in _written_secrets(plain)
+        f"{path}: {where}: secrets do not stand in files; allowed: {instead}, the name of an environment variable"
+        for where, instead in _written_secrets(plain)
     ]
     if mistakes:
         raise DeploymentError("\n".join(mistakes))
     try:
-        deployment = Deployment.model_validate(plain)
+        deployment = Deployment.model_validate(plain | _site(environment))
     except ValidationError as error:
         raise DeploymentError("\n".join(f"{path}: {line}" for line in _lines(error))) from None
     if deployment.kind == "simulated":
         return deployment
     return _complete(path, deployment, environment)
+
+
+def _site(environment: Mapping[str, str]) -> dict[str, str]:
+    return {"site": environment[SITE_VARIABLE]} if environment.get(SITE_VARIABLE) else {}
 
 
 def from_plain(plain: dict[str, Any]) -> Deployment:
@@ -502,7 +516,11 @@ def _written_secrets(plain: object, where: str = "") -> Iterator[tuple[str, str]
     for key, value in items:
         path = f"{where}.{key}" if where else key
         if key in ("password", "api_token"):
-            yield path, key
+            yield path, f"{key}_env"
+        elif where.endswith("headers") and _SECRET_HEADER.search(key):
+            yield path, f"campaign.headers_env.{key}"
+        elif isinstance(value, str) and _CREDENTIALS_IN_URL.match(value):
+            yield path, "a URL without user and password, and campaign.headers_env.Authorization"
         yield from _written_secrets(value, path)
 
 

@@ -53,7 +53,7 @@ class Run:
     def plain(self, case: Case) -> dict[str, Any]:
         """What evidence and reports say of a case."""
         deployment = self.deployment(case.deployment)
-        return {**case.plain(), **names(deployment), "kind": deployment.kind}
+        return {**case.plain(), **names(deployment), "kind": deployment.kind, "site": deployment.site}
 
     @property
     def control(self) -> Path:

@@ -46,6 +46,36 @@ def test_a_campaign_needs_its_url_and_its_secrets(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "written", ['headers = { Authorization = "Bearer hunter2" }', 'headers = { X-Api-Key = "hunter2" }']
+)
+def test_secrets_do_not_stand_in_headers(tmp_path: Path, written: str) -> None:
+    campaign = f'\n[campaign]\ntrigger = "http"\nurl = "https://acme.example/dial"\n{written}\n'
+    (said,) = mistakes(tmp_path, "live-talkdesk", lambda text: text + campaign)
+    assert "secrets do not stand in files; allowed: campaign.headers_env." in said
+    assert "hunter2" not in said
+
+
+def test_secrets_do_not_stand_in_addresses(tmp_path: Path) -> None:
+    campaign = '\n[campaign]\ntrigger = "http"\nurl = "https://acme:hunter2@acme.example/dial"\n'
+    (said,) = mistakes(tmp_path, "live-talkdesk", lambda text: text + campaign)
+    assert said.startswith("campaign.url: secrets do not stand in files")
+    assert "hunter2" not in said
+
+
+def test_whose_results_these_are(tmp_path: Path) -> None:
+    file, secrets = tmp_path / "file.toml", dict.fromkeys(SECRETS, "secret")
+    text = (FILES / "live-gladly.toml").read_text()
+    file.write_text(text)
+    assert load(file, secrets).site == "local"
+    assert load(file, {**secrets, "HARNESS_SITE": "berlin"}).site == "berlin"
+    file.write_text('site = "Seattle 2"\n' + text)
+    assert load(file, secrets).site == "Seattle 2"
+    assert load(file, {**secrets, "HARNESS_SITE": "berlin"}).site == "berlin", "one file, many sites"
+    (said,) = mistakes(tmp_path, "live-gladly", environment={**secrets, "HARNESS_SITE": "a/b"})
+    assert said.startswith("site: 'a/b'")
+
+
 @pytest.mark.parametrize("name", ["simulated-talkdesk", "simulated-gladly", "live-talkdesk", "live-gladly"])
 def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
     deployment = load(FILES / f"{name}.toml", dict.fromkeys(SECRETS, "secret"))
