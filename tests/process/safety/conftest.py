@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,7 +39,14 @@ class Line:
         asked = {"concurrent_calls": 4, "calls_per_second": 1e6, **limits}
         return CallGate(self.directory / "gate", Limits.model_validate(asked))
 
-    def phone(self, name: str, gate: CallGate | None = None, seconds: float | None = None, **options: object) -> Phone:
+    def phone(
+        self,
+        name: str,
+        gate: CallGate | None = None,
+        seconds: float | None = None,
+        guard: Callable[[str], None] = refuse,
+        **options: object,
+    ) -> Phone:
         """A phone that keeps to the gate, if there is one."""
         config = PhoneConfig(
             name=name,
@@ -48,7 +55,7 @@ class Line:
             bind_address=f"127.{32 + os.getpid() % 30}.77.{next(_numbers)}",
             **options,  # type: ignore[arg-type]
         )
-        rules = Rules(refuse, (lambda: gate.admit(0.2)) if gate else None, seconds)
+        rules = Rules(guard, (lambda: gate.admit(0.2)) if gate else None, seconds)
         phone = self.pool.lease(
             config, sink=lambda event: None, marks=itertools.count(), directory=self.directory, rules=rules
         )

@@ -1,0 +1,213 @@
+"""A far end that tries to have its caller's phone call somebody else: by REFER, in and out of a call, and by redirection."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from harness.deployment import from_plain
+from harness.phone.phone import Leg
+from harness.safety import Guard
+from harness.sip.message import Message, Request, Response
+from tests.process.safety.conftest import Line
+
+LISTED = "+13125550100"
+SDP = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
+#: Nothing that would come is on its way any more after that, on loopback.
+QUIET_S = 0.3
+
+
+class Rogue:
+    """A UDP socket that speaks SIP as the test likes."""
+
+    def __init__(self, host: str) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((host, 0))
+        self.host, self.address = host, "{}:{}".format(*self._socket.getsockname())
+        self._invite: Request | None = None
+        self._peer = ("", 0)
+        self._cseq = itertools.count(4711)
+
+    def next(self, within: float = 5.0) -> Request | Response | None:
+        self._socket.settimeout(max(within, 0.001))
+        try:
+            data, self._peer = self._socket.recvfrom(65536)
+        except TimeoutError:
+            return None
+        return Message.parse(data)
+
+    def invited(self) -> Request:
+        found = self.next()
+        assert isinstance(found, Request)
+        assert found.method == "INVITE"
+        self._invite = found
+        return found
+
+    def answer(self) -> None:
+        headers = [("Contact", f"<sip:{self.address}>"), ("Content-Type", "application/sdp")]
+        self.respond(self.invited(), 200, headers, SDP.format(host=self.host))
+        ack = self.next()
+        assert isinstance(ack, Request)
+        assert ack.method == "ACK"
+
+    def respond(self, request: Request, status: int, headers: Any = (), body: str = "") -> None:
+        answer = Response.to_request(request, status, tag="rogue", headers=headers, body=body)
+        self._socket.sendto(answer.serialize(), self._peer)
+
+    def refer(self, *targets: str, to: str | None = None) -> int:
+        """The status a REFER gets, 0 when none comes: in the dialog, or to ``to`` outside of any."""
+        invite = self._invite
+        inside = to is None and invite is not None
+        lines = {
+            "From": f"{invite.get('To')};tag=rogue" if inside and invite else f"<sip:rogue@{self.address}>;tag=r",
+            "To": str(invite.get("From")) if inside and invite else f"<sip:victim@{to}>",
+            "Call-ID": invite.call_id if inside and invite else "out-of-dialog@rogue",
+        }
+        uri = str(invite.contact.uri) if inside and invite and invite.contact else f"sip:victim@{to}"
+        if to is not None:
+            host, _, port = to.rpartition(":")
+            self._peer = (host, int(port))
+        headers = [
+            ("Via", f"SIP/2.0/UDP {self.address};rport;branch=z9hG4bKrogue{abs(hash(targets))}"),
+            ("Max-Forwards", "70"),
+            *lines.items(),
+            ("CSeq", f"{next(self._cseq)} REFER"),
+            ("Contact", f"<sip:{self.address}>"),
+            *(("Refer-To", target) for target in targets),
+        ]
+        self._socket.sendto(Request.build("REFER", uri, headers).serialize(), self._peer)
+        while (found := self.next(5.0 if inside else QUIET_S)) is not None:
+            if isinstance(found, Response) and found.cseq.method == "REFER" and found.is_final:
+                return found.status
+        return 0
+
+    def calls(self, within: float = QUIET_S) -> list[str]:
+        """Whom the phone has called since; requests of a call that is up are answered."""
+        found = []
+        while (message := self.next(within)) is not None:
+            if isinstance(message, Request):
+                if message.method == "INVITE":
+                    found.append(str(message.uri))
+                if message.method != "ACK":
+                    self.respond(message, 200 if message.method != "INVITE" else 486)
+        return found
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def rogue() -> Iterator[Rogue]:
+    with contextlib.closing(Rogue("127.0.0.1")) as rogue:
+        yield rogue
+
+
+@pytest.fixture
+def accomplice() -> Iterator[Rogue]:
+    """Where the calls would go."""
+    with contextlib.closing(Rogue("127.0.0.1")) as accomplice:
+        yield accomplice
+
+
+def guard(rogue: Rogue) -> Guard:
+    """The rules of a deployment whose only platform is the rogue's host and port-less name."""
+    return Guard(
+        from_plain(
+            {
+                "name": "lab",
+                "integration": "talkdesk",
+                "kind": "live",
+                "platform": {"domain": "acme.example", "host": "127.0.0.1"},
+                "accounts": {"carrier": {"domain": "carrier.example"}},
+                "phones": {"caller": {"account": "carrier", "number": "+14155550101"}},
+                "assistants": {"main": {"did": "+12065550100"}},
+                "lines": {"inbound": {"did": LISTED, "assistant": "main"}},
+                "trunks": [{"name": "udp", "transport": "udp", "port": 32681}],
+            }
+        )
+    )
+
+
+def called(line: Line, rogue: Rogue) -> Leg:
+    caller = line.phone("caller", guard=guard(rogue), max_calls=2)
+    leg = caller.dial(f"sip:{LISTED}@{rogue.address}")
+    rogue.answer()
+    leg.wait_state("confirmed", 5)
+    return leg
+
+
+def end(leg: Leg, rogue: Rogue) -> None:
+    leg.hangup()
+    rogue.calls()
+    leg.wait_closed(5)
+
+
+def test_a_listed_number_may_be_referred_to(line: Line, rogue: Rogue) -> None:
+    """What the refusals below are worth."""
+    leg = called(line, rogue)
+    assert rogue.refer(f"<sip:{LISTED}@{rogue.address}>") == 202
+    assert rogue.calls() == [f"sip:{LISTED}@{rogue.address}"]
+    end(leg, rogue)
+
+
+TARGETS = [
+    "<sip:911@{evil}>",
+    "<sip:+19005550100@{evil}>",
+    "<sip:+13125550199@{evil}>",
+    "<sip:{evil}>",
+    "<sip:911@acme.example>",
+    "<sips:911@{evil}>",
+    "<tel:911>",
+    "<tel:+19005550100>",
+    "<sip:" + LISTED + "@evil.example>",
+    "<sip:" + LISTED + "@acme.example;maddr={evil_host}>",
+    "<sip:" + LISTED + "@acme.example?Route=%3Csip:{evil};lr%3E>",
+    "<sip:" + LISTED + "@acme.example?To=%3Csip:911@{evil}%3E>",
+    "<sip:" + LISTED + "@acme.example;method=MESSAGE>",
+    "<sip:" + LISTED + ",911@{evil}>",
+    "<http://{evil}/>",
+    "sip:911@{evil}",
+]
+
+
+def test_no_other_is(line: Line, rogue: Rogue, accomplice: Rogue) -> None:
+    leg = called(line, rogue)
+    answers = {to: rogue.refer(to.format(evil=accomplice.address, evil_host="127.0.0.9")) for to in TARGETS}
+    assert {to: status for to, status in answers.items() if status < 400} == {}
+    assert rogue.calls() == []
+    assert accomplice.calls(0.0) == []
+    assert leg.successor is None
+    assert leg.state == "confirmed", "the call itself goes on"
+    end(leg, rogue)
+
+
+def test_two_targets_are_none(line: Line, rogue: Rogue, accomplice: Rogue) -> None:
+    leg = called(line, rogue)
+    rogue.refer(f"<sip:{LISTED}@{rogue.address}>", f"<sip:911@{accomplice.address}>")
+    assert set(rogue.calls()) <= {f"sip:{LISTED}@{rogue.address}"}
+    assert accomplice.calls(0.0) == []
+    end(leg, rogue)
+
+
+def test_a_refer_outside_of_a_call_is_not_followed(line: Line, rogue: Rogue, accomplice: Rogue) -> None:
+    victim = line.phone("victim", guard=guard(rogue), max_calls=2)
+    for user in ("911", LISTED):
+        assert not 200 <= rogue.refer(f"<sip:{user}@{accomplice.address}>", to=victim.address) < 300
+    assert accomplice.calls() == []
+    assert victim.legs == []
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 305, 380])
+def test_no_redirection_is_followed(line: Line, rogue: Rogue, accomplice: Rogue, status: int) -> None:
+    caller = line.phone("caller", guard=guard(rogue), max_calls=2)
+    leg = caller.dial(f"sip:{LISTED}@{rogue.address}")
+    rogue.respond(rogue.invited(), status, [("Contact", f"<sip:911@{accomplice.address}>;q=1.0")])
+    leg.wait_state("disconnected", 5)
+    assert accomplice.calls() == []
+    assert len(caller.legs) == 1
+    leg.wait_closed(5)
