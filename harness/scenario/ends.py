@@ -16,6 +16,7 @@ from harness.events import CallState, DtmfReceived, Event, Listened, MarkHeard, 
 from harness.phone import Wav
 from harness.phone.phone import Leg
 from harness.phone.waiter import NeverCame
+from harness.scenario.reactions import SOUND_DBOV, Said, wait_for_pause
 from harness.sip.message import Message, Request
 from harness.verdict import Strength
 
@@ -32,8 +33,6 @@ DIGIT_S = 0.2
 
 #: What is shorter says nothing of what was heard.
 _WORTH_HEARING_S = 0.4
-#: Speech is louder (ITU-T P.56 puts its active level on telephone lines at -26 dBov), comfort noise is not.
-SOUND_DBOV = -45.0
 
 
 class End(Protocol):
@@ -109,12 +108,16 @@ class Call:
                 self._stage.scripted(DIGIT_S * len(digits), "digits")
             self.leg.send_digits(digits, method=method)
 
-    def say(self, prompt: str) -> None:
-        """Speak a prompt of ``audio_fixtures``, then send the mark again."""
+    def say(self, prompt: str) -> Said:
+        """Speak a prompt of ``audio_fixtures`` as soon as the far end pauses, then send the mark again."""
         with self._stage.step(f"{self.label} says {prompt}"):
+            asked = time.monotonic()
+            paused = wait_for_pause(self)
+            began = time.monotonic()
             seconds = len(prompt_samples(prompt)) / SAMPLE_RATE
-            self._stage.scripted(seconds, f"the prompt {prompt}")
+            self._stage.scripted(began - asked + seconds, f"the prompt {prompt}")
             self.leg.play(Wav(prompt_path(prompt)))  # once, then its mark again
+            return Said(began, began + seconds, paused)
 
     def ask_for_a_person(self, way: str | None = None) -> None:
         """Ask the AI for a person, the way the case or the deployment says."""

@@ -6,8 +6,8 @@ import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.audio.marks import SAMPLE_RATE, reply_to
-from harness.audio.prompts import prompt_samples, prompt_text
+from harness.audio.marks import reply_to
+from harness.audio.prompts import prompt_text
 from harness.checks.audio import Account, Sound
 from harness.deployment import Assistant
 from harness.errors import FarEndError
@@ -16,6 +16,7 @@ from harness.far_end.clock import to_monotonic
 from harness.far_end.synthflow import CallRecord, SynthflowApi
 from harness.far_end.transcript import said, times_heard
 from harness.scenario.ends import Call, End
+from harness.scenario.reactions import REACTS_WITHIN_S, reaction
 from harness.sip.message import Request
 from harness.verdict import Strength
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 #: What a caller says to be heard by words.
 GREETING = "hello-en"
 #: How long recognition may take to put it into the transcript of a call that goes on, in seconds.
-RECOGNISED_WITHIN_S = 2.5
+RECOGNISED_WITHIN_S = REACTS_WITHIN_S
 #: How long its end takes to get there: buffers at both ends and between them, in seconds.
 ON_ITS_WAY_S = 0.6
 #: A talk whose record could not be found, since the interface failed.
@@ -245,13 +246,17 @@ class SynthflowTalk:
 
     def _hears_weakly(self, speaker: Call, since: float, deadline: float) -> Sound | None:
         """The speaker says a greeting; the transcript has it, or else RTP was sent at least."""
-        speaker.say(GREETING)
+        greeting = speaker.say(GREETING)
         self._greetings += 1
-        spoken = time.monotonic() + len(prompt_samples(GREETING)) / SAMPLE_RATE
-        until = spoken + (ON_ITS_WAY_S if self.tells_later else RECOGNISED_WITHIN_S)
+        # One that speaks by a mark does so all the time, and shows no reaction.
+        listens = not self.voices_for(speaker) and not speaker.marks_heard(since)
+        until = greeting.ended + (ON_ITS_WAY_S if self.tells_later and not listens else RECOGNISED_WITHIN_S)
         while time.monotonic() < until:
             if not self.tells_later and (sound := self._greeting_in_transcript(self._greetings)):
                 return sound
+            if listens and (reacted := reaction(speaker, greeting)) is not None:
+                at, how = reacted
+                return Sound(at, Strength.CONFIRMED, f"{self.label} reacted: {how}")
             self._stage.pause(min(self._stage.poll_s, max(0.0, until - time.monotonic())))
         speaker.leg.statistics()
         sent = speaker.account(since).tx_packets
