@@ -7,7 +7,7 @@ DEPLOYMENTS = scenarios/deployments/simulated-talkdesk.toml scenarios/deployment
 unexport PYTHONDONTWRITEBYTECODE  # each of a run's processes would compile everything anew
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test lint bench accuracy selfproof test-interop clean
+.PHONY: help verify test lint bench accuracy selfproof mutants test-interop clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 22
@@ -29,6 +29,9 @@ test-interop: .venv/.ready  ## against Kamailio, SIPp, baresip, rtpengine, which
 
 selfproof: .venv/.ready  ## every fault injected, detected and named; no false alarm (reports/selfproof.json, docs/selfproof.md; some minutes)
 	@.venv/bin/python -m harness.bench.selfproof $(ARGS)
+
+mutants: .venv/.ready  ## one rule, check or expectation less at a time: a test notices each (some minutes)
+	@.venv/bin/python -m harness.bench.mutants $(ARGS)
 
 lint: .venv/.ready  ## types, style, and which module may import which
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from harness.verdict import Finding, Strength, Verdict
 
@@ -110,4 +111,23 @@ def _finding(
         strength=strength,
         evidence=tuple(evidence),
         facts=dict(facts or {}),
+    )
+
+
+def missed_by(finding: Finding) -> float | None:
+    """By how many seconds something came too late; None for what did not, and for what never came."""
+    seconds, limit_s = finding.facts.get("seconds"), finding.facts.get("limit_s")
+    if not isinstance(seconds, int | float) or not isinstance(limit_s, int | float) or seconds <= limit_s:
+        return None
+    return seconds - limit_s
+
+
+def excused(finding: Finding, starved_s: float) -> Finding:
+    """A finding that blames nobody else: something came too late, and the harness itself had been kept waiting as long."""
+    return replace(
+        finding,
+        verdict=Verdict.BROKEN,
+        actual=f"{finding.actual}; but in the time it was too late this machine had no processor for the harness for "
+        f"{starved_s:.2f} s",
+        facts=finding.facts | {"starved_s": starved_s},
     )

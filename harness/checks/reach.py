@@ -22,7 +22,7 @@ def _in_time(check: str, subject: str, what: str, seconds: float | None, limit_s
     return judged(
         check,
         subject,
-        seconds is not None,
+        seconds is not None and seconds <= limit_s,
         expected=f"{what} within {limit_s:g} s",
         actual=instead if seconds is None else f"after {seconds:.2f} s",
         facts={"seconds": seconds, "limit_s": limit_s},

@@ -14,7 +14,7 @@ def took(subject: str, what: str, seconds: float, expected_s: float, tolerance_s
         abs(seconds - expected_s) <= tolerance_s,
         expected=f"{what} after {expected_s:g} s ± {tolerance_s:g} s",
         actual=f"it was after {seconds:.2f} s",
-        facts={"what": what, "seconds": seconds, "expected_s": expected_s},
+        facts={"what": what, "seconds": seconds, "expected_s": expected_s, "limit_s": expected_s + tolerance_s},
     )
 
 

@@ -49,6 +49,8 @@ def _of(scene: Scene, finding: Finding) -> Symptom:
     if check in _BY_CHECK:
         return _BY_CHECK[check]
     match check:
+        case "audio" if finding.facts.get("again") and "TRANSFER" in str(scene.case.get("row")):
+            return "other"  # with the AI again, after a transfer that should have failed
         case "audio":
             return "audio.agent" if direction_of(scene, finding) == "audio.agent" else "audio"
         case "caller_id":

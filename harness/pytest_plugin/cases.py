@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from harness.events import Event
 from harness.limits import CallGate, Lease, lease, place, places
 from harness.matrix import Case
 from harness.pytest_plugin.parallel import WATCH
-from harness.pytest_plugin.pulse import LATE_S, Pulse
+from harness.pytest_plugin.pulse import LATE_S, of_this_process
 from harness.pytest_plugin.run import Run, run_of
 from harness.report import allure
 from harness.report.evidence import CaseEvidence
@@ -199,7 +198,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     plain = {**run.plain(underway.case), **names(underway.replica), "nodeid": item.nodeid, "attempt": underway.attempt}
     underway.recorder = _Recorder(case_directory(run.directory, plain), plain)
     item.config.stash[_UNDERWAY] = underway
-    _pulse().take()
+    of_this_process().take()
     with item.config.stash[WATCH].waiting_on(underway.case.deployment):
         return (yield)
 
@@ -281,6 +280,8 @@ def _judge(error: BaseException) -> tuple[Verdict, str]:
     match error:
         case NotObservableError():
             return Verdict.NOT_OBSERVABLE, str(error)
+        case ExpectationError(finding=finding) if finding.verdict is Verdict.BROKEN:
+            return Verdict.BROKEN, str(error)
         case AssertionError():
             return Verdict.FAILED, str(error) or "an assertion failed"
         case HarnessError():
@@ -289,16 +290,11 @@ def _judge(error: BaseException) -> tuple[Verdict, str]:
             return Verdict.BROKEN, f"{type(error).__name__}: {error}"
 
 
-@functools.cache
-def _pulse() -> Pulse:
-    return Pulse()
-
-
 def _close(underway: _Underway) -> None:
     underway.closed = True
     if underway.recorder is None:
         return
-    underway.late_s = _pulse().take()
+    underway.late_s = of_this_process().take()
     if underway.late_s >= LATE_S:
         underway.recorder.note(
             f"This machine was busy: the harness was woken up to {underway.late_s:.1f} s late. {_BUSY}"

@@ -11,6 +11,7 @@ from harness.far_end.synthflow import SynthflowApi
 from harness.limits import CallGate
 from harness.matrix import Case
 from harness.phone.pool import PhonePool
+from harness.pytest_plugin.pulse import of_this_process
 from harness.pytest_plugin.run import Run
 from harness.report.recorder import CaseRecorder
 from harness.scenario.ai_place import AiPlace
@@ -47,6 +48,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 def pool(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhonePool]:
     """The softphones of this process, kept from case to case."""
     with PhonePool(tmp_path_factory.mktemp("phones")) as pool:
+        of_this_process().watch(lambda: pool.pids)
         yield pool
 
 
@@ -94,6 +96,7 @@ def stage(
     """The stage of the case. Every group's agents are at their phones, so that a call in the wrong place is seen."""
     stage = Stage(case, replica, timings, recorder, pool, case_marks, apis(replica), gate)
     stage.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
+    stage.starved = of_this_process().starved
     request.node.stash[_STAGE] = stage
     try:
         with stage.step("phones are ready"):

@@ -2,31 +2,98 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import threading
 import time
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
-_PERIOD_S = 0.05
+_PERIOD_S: Final = 0.05
 #: From here on a listener's jitter buffer cannot hide it.
-LATE_S = 0.2
+LATE_S: Final = 0.2
+#: How often the kernel is asked for what processes have waited, and for how long that is kept.
+_ASKED_EVERY: Final = 5
+_KEPT: Final = 1200
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What is known at ``at``: for each process the seconds it has ever been ready to run, and had no processor."""
+
+    at: float
+    waited: dict[int, float] = field(default_factory=dict)
 
 
 class Pulse:
-    """A thread that wants to wake regularly, and notes how late it was at worst."""
+    """A thread that wants to wake regularly, notes how late it was, and what the harness's processes waited for a processor."""
 
     def __init__(self) -> None:
         self._worst = 0.0
+        self._late: deque[tuple[float, float]] = deque(maxlen=_KEPT)  # due, and woken, where that was late
+        self._samples: deque[_Sample] = deque(maxlen=_KEPT)
+        self._pids: Callable[[], Iterable[int]] = tuple
         threading.Thread(target=self._beat, name="pulse", daemon=True).start()
+
+    def watch(self, pids: Callable[[], Iterable[int]]) -> None:
+        """From now on look at these processes too: the softphones, whose events come late when they are."""
+        self._pids = pids
 
     def take(self) -> float:
         """The worst lateness since the last time it was asked for, in seconds."""
         worst, self._worst = self._worst, 0.0
         return worst
 
+    def starved(self, begin: float, end: float) -> float:
+        """For how many of the seconds between two moments the harness itself was kept waiting for a processor: the runner, or
+        the worst of its softphones. 0 where nobody can tell.
+        """
+        late = (min(woken, end) - max(due, begin) for due, woken in list(self._late))
+        return max([0.0, *late, self._waited(begin, end)])
+
+    def _waited(self, begin: float, end: float) -> float:
+        """By the kernel's own account; its samples are wider than the time asked for, so no more than that counts."""
+        self._sample()
+        samples = list(self._samples)
+        times = [sample.at for sample in samples]
+        before = samples[max(0, bisect_right(times, begin) - 1)]
+        after = samples[min(len(samples) - 1, bisect_left(times, end))]
+        longest = max((after.waited[pid] - before.waited.get(pid, 0.0) for pid in after.waited), default=0.0)
+        return min(longest, end - begin)
+
+    def _sample(self) -> None:
+        waited = {pid: seconds for pid in (os.getpid(), *self._pids()) if (seconds := _run_delay(pid)) is not None}
+        self._samples.append(_Sample(time.monotonic(), waited))
+
     def _beat(self) -> None:
         due = time.monotonic()
+        beats = 0
         while True:
             due += _PERIOD_S
             time.sleep(max(0.0, due - time.monotonic()))
             now = time.monotonic()
             self._worst = max(self._worst, now - due)
+            if now - due > _PERIOD_S:
+                self._late.append((due, now))
             due = now
+            beats += 1
+            if beats % _ASKED_EVERY == 0:
+                self._sample()
+
+
+def _run_delay(pid: int) -> float | None:
+    """Seconds a process's main thread has waited for a processor (Linux, sched-stats.rst); None where nobody counts."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+@functools.cache
+def of_this_process() -> Pulse:
+    """The one there is."""
+    return Pulse()

@@ -25,6 +25,9 @@ _WAIT_S = 2.5
 #: How often each direction is tried again.
 _LOOKS = 2
 
+#: A harness that was kept from its work for less than this has not missed anything.
+WORTH_WAITING_S = 0.1
+
 Heard = tuple[Finding | None, End, End]
 
 

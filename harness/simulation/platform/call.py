@@ -128,9 +128,12 @@ class PlatformCall(BackToBack):
         gate.in_use.discard(self)
 
     async def _with_ringback(self, first: Leg, dial: Awaitable[Leg]) -> Leg:
-        """A caller who has been answered already hears it ring from us."""
+        """A caller who has been answered already hears it ring from us; one who is still with the AI keeps hearing that.
+
+        Nothing here mixes, and two streams at once would be heard as loss.
+        """
         player = None
-        if first.is_up and isinstance(first.media, LegMedia):
+        if first.is_up and self.other(first) is None and isinstance(first.media, LegMedia):
             player = Player(self.platform.ticker, first.media, sound.ringback)
         try:
             return await dial

@@ -148,13 +148,13 @@ EXAMPLES = [
         "ringing",
         reach.rings,
         lambda: reach.rings("caller.1", 0.1, 4.0),
-        (lambda: reach.rings("caller.1", None, 4.0),),
+        (lambda: reach.rings("caller.1", None, 4.0), lambda: reach.rings("caller.1", 4.1, 4.0)),
     ),
     Example(
         "answered",
         reach.answered,
         lambda: reach.answered("caller.1", 0.1, 4.0),
-        (lambda: reach.answered("caller.1", None, 4.0),),
+        (lambda: reach.answered("caller.1", None, 4.0), lambda: reach.answered("caller.1", 4.1, 4.0)),
     ),
     Example(
         "route.tried",
