@@ -44,7 +44,7 @@ from harness.report import ladder
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
 from harness.safety import Guard
-from harness.scenario.ends import SOUND_DBOV
+from harness.scenario.reactions import SOUND_DBOV
 from harness.scenario.phones import own_phone
 from harness.verdict import Verdict
 
