@@ -64,12 +64,13 @@ class NotObservableError(ExpectationError):
 def overall(findings: Iterable[Finding]) -> Verdict:
     """The verdict of a case: the worst of its findings; a case without findings looked at nothing and fails.
 
-    A finding that is not observable and dispensable does not count, unless there is nothing else.
+    What failed comes before what broke, so that a finding about the system under test is never hidden. A finding that is not
+    observable and dispensable does not count, unless there is nothing else.
     """
     found = list(findings)
     counting = [f for f in found if not (f.dispensable and f.verdict is Verdict.NOT_OBSERVABLE)]
     verdicts = {finding.verdict for finding in counting or found}
-    for verdict in (Verdict.BROKEN, Verdict.FAILED, Verdict.NOT_OBSERVABLE, Verdict.PASSED):
+    for verdict in (Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE, Verdict.PASSED):
         if verdict in verdicts:
             return verdict
     return Verdict.FAILED

@@ -89,7 +89,7 @@ FAULTS: Mapping[str, tuple[Where, ...]] = {
     "payload-mismatch": _EVERY_CALL,
     "srtp-mismatch": _EVERY_CALL,
     "audio-crossed": _EVERY_CALL,
-    "heavy-loss": (_at("TD-CAPACITY"), _at("CONCURRENT")),  # a share needs packets to be a share of
+    "heavy-loss": (*_EVERY_CALL, _at("TD-CAPACITY"), _at("CONCURRENT")),
     "high-delay": _EVERY_CALL,
     "from-anonymous": _EVERY_CALL,
     "from-trunk-did": _EVERY_CALL,

@@ -19,7 +19,7 @@ from harness.scenario.ends import End
 from harness.scenario.expect import Expect
 from harness.scenario.people import AssistantOf, Caller, Group, Line
 from harness.scenario.stage import Stage
-from harness.verdict import ExpectationError
+from harness.verdict import ExpectationError, Verdict
 
 _STAGE = pytest.StashKey[Stage]()
 
@@ -35,6 +35,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
             if error.finding not in stage.findings:
                 stage.add(error.finding)
             stage.conclude()
+            if error.finding.verdict is Verdict.BROKEN:
+                stage.raise_worst()  # what broke hides nothing that failed
         raise
     stage = pyfuncitem.stash.get(_STAGE, None)
     if stage is not None:

@@ -144,7 +144,7 @@ AUDIO: tuple[Rule, ...] = (
             unless("audio.stopped", True),
         ),
         consequences=_UNHEARD,
-        because="sound arrives at both ends, loud, and is nothing that anybody sent",
+        because="packets arrive at both ends, and nothing in them is what anybody sent",
     ),
     Rule(
         id="audio.loss",

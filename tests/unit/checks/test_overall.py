@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from harness.checks import timing
-from harness.checks.finding import not_observable
+from harness.checks.finding import excused, not_observable
 from harness.verdict import Verdict, overall
 
 
@@ -13,3 +13,10 @@ def test_overall_is_the_worst() -> None:
     assert overall([passed, unseen]) is Verdict.NOT_OBSERVABLE
     assert overall([passed, unseen, failed]) is Verdict.FAILED
     assert overall([]) is Verdict.FAILED
+
+
+def test_what_broke_hides_nothing_that_failed() -> None:
+    failed = timing.took("x", "the fallback", 3.4, 2.0)
+    broken = excused(failed, 0.5)
+    assert overall([broken]) is Verdict.BROKEN
+    assert overall([broken, failed]) is Verdict.FAILED
