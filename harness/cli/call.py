@@ -44,8 +44,8 @@ from harness.report import ladder
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
 from harness.safety import Guard
-from harness.scenario.reactions import SOUND_DBOV
 from harness.scenario.phones import own_phone
+from harness.scenario.reactions import SOUND_DBOV
 from harness.verdict import Verdict
 
 #: How long a registration, and the gate, may take, in seconds.
