@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness import integrations
 from harness.cli.live_file import LEFT_OUT, UNSEEN
-from harness.deployment import PLAIN_PORT, TLS_PORT, load
+from harness.deployment import PLAIN_PORT, TLS_PORT, is_ipv6, load
 from harness.errors import DeploymentError, MistakeError
 from harness.preflight import variables
 from harness.preflight.probes import is_address
@@ -139,12 +139,14 @@ def written(answers: dict[str, Any]) -> str:
     rows = {row.id for row in integrations.find(answers["integration"]).rows}
     left_out = {row: why for row, why in LEFT_OUT.items() if row in rows and answers["kind"] == "live"}
     unseen = {row: checks for row, checks in UNSEEN.items() if row == "*" or row in rows}
+    host, sip_port = answers["platform_host"], 5061 if answers["transport"] == "tls" else 5060
     more = {
+        "termination": f"[{host}]:{sip_port}" if is_ipv6(host) else f"{host}:{sip_port}",
         "left_out": left_out,
         "unseen": unseen,
         "name": name,
         "port": port,
-        "sip_port": 5061 if answers["transport"] == "tls" else 5060,
+        "sip_port": sip_port,
         "bind": None,
     }
     return environment.get_template("deployment.toml.j2").render(more | answers)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +61,41 @@ def test_what_it_writes_is_a_deployment(tmp_path: Path, integration: str, kind: 
     assert {"TD-INBOUND", "TD-TRANSFER-BLIND"} & rows if integration == "talkdesk" else "GL-INBOUND" in rows
     guard = Guard(deployment)
     assert not [number for number in numbers_of(deployment) if guard.refusal(number)]
+
+
+def test_addresses_of_ipv6(tmp_path: Path) -> None:
+    path = tmp_path / "six.toml"
+    asked = arguments(
+        path,
+        kind="stand-in",
+        platform_host="2001:db8::5",
+        caller_host="2001:db8::7",
+        caller_domain="carrier.example",
+        bind="2001:db8::9",
+    )
+    result = CliRunner().invoke(application(), asked, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    deployment = load(path, dict.fromkeys(variables(path), "s3cret"))
+    assert deployment.trunks[0].termination == "[2001:db8::5]:5061"
+    assert {account.host for account in deployment.accounts.values()} == {"2001:db8::5", "2001:db8::7"}
+
+
+@pytest.mark.parametrize("integration", ["talkdesk", "gladly"])
+def test_what_is_commented_out_is_right_too(tmp_path: Path, integration: str) -> None:
+    """Every line of it, once its dots are filled in."""
+    path = tmp_path / "whole.toml"
+    CliRunner().invoke(application(), arguments(path, integration=integration, kind="live"), catch_exceptions=False)
+    numbers = (f"+131255501{number:02}" for number in itertools.count(10))
+    lines = []
+    for line in path.read_text().splitlines():
+        if re.match(r"# (\[|[a-z_]+ = )", line):
+            line = line[2:]
+        line = re.sub(r'^did = "…"', lambda _: f'did = "{next(numbers)}"', line)
+        lines.append(line.replace("https://…", "https://acme.example/dial").replace("…", "x"))
+    path.write_text("\n".join(lines).replace('allow = ["+442079460100"]', "allow = []"))
+    deployment = load(path, dict.fromkeys(variables(path), "s3cret"))
+    assert deployment.lines["ivr"].press == "2"
+    assert (deployment.campaign is not None) is (integration == "talkdesk")
 
 
 def test_every_missing_answer_is_named_at_once(tmp_path: Path) -> None:

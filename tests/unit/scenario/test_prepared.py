@@ -1,0 +1,56 @@
+"""The id that the AI's interface gives for a coming call goes into a header: no other text than an id does."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.deployment import Synthflow
+from harness.errors import FarEndError
+from harness.scenario.stage import Stage
+
+
+def prepared(answer: str | FarEndError) -> tuple[str | None, list[str]]:
+    troubles: list[str] = []
+
+    def prepare_inbound(caller: str, number: str) -> str:
+        if isinstance(answer, FarEndError):
+            raise answer
+        return answer
+
+    stage: Any = SimpleNamespace(
+        deployment=SimpleNamespace(synthflow=Synthflow(prepare=True)),
+        ai=SimpleNamespace(is_ours=False),
+        _api=SimpleNamespace(prepare_inbound=prepare_inbound),
+        api_trouble=lambda error: troubles.append(str(error)),
+    )
+    return Stage.prepared(stage, "+14155550101", "+13125550100"), troubles
+
+
+@pytest.mark.parametrize("answer", ["abc123", "1c9f0e6e-7f0d-4a55-9d3b-0a2f3c9d8e11", "S.1_2"])
+def test_an_id_is_taken(answer: str) -> None:
+    assert prepared(answer) == (answer, [])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "abc\r\nRoute: <sip:evil.example;lr>",
+        "abc\nX-Injected: 1",
+        "abc;O.+19005550100",
+        "911;",
+        "abc\0",
+        "",
+        " ",
+        "a" * 81,
+        "<sip:911@evil.example>",
+        "١٢٣",
+        FarEndError("Synthflow API: POST /prepare_inbound: 500"),
+    ],
+)
+def test_anything_else_is_trouble_of_the_interface(answer: str | FarEndError) -> None:
+    found, troubles = prepared(answer)
+    assert found is None
+    assert len(troubles) == 1
