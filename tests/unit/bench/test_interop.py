@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import uuid
@@ -31,6 +32,36 @@ def test_what_cannot_be_installed_is_named_and_breaks_the_run(
     told = capsys.readouterr().err
     assert "interop: missing: its-package (no network)" in told
     assert "apt-get install its-package" in told
+
+
+@pytest.fixture
+def fake_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An apt-get that writes down how it was called, and what Debian's rule for starting daemons says then."""
+    policy = tmp_path / "policy-rc.d"
+    monkeypatch.setattr(interop, "_POLICY", policy)
+    for name, script in {
+        "sudo": 'shift; exec "$@"',
+        "apt-get": f'echo "$@" >>{tmp_path}/calls; {policy} x start; echo "policy: $?" >>{tmp_path}/calls\n'
+        f'echo "E: no such mirror"; exit $(cat {tmp_path}/code)',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "code").write_text("0")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    return tmp_path
+
+
+def test_packages_start_no_daemons_while_they_are_installed(fake_apt: Path) -> None:
+    assert interop.install(["kamailio", "sipsak"]) is None
+    calls = (fake_apt / "calls").read_text()
+    assert "install -y --no-install-recommends kamailio sipsak" in calls
+    assert calls.count("policy: 101") == 2  # Debian Policy 9.3.3.1: forbidden
+    assert not (fake_apt / "policy-rc.d").exists()
+
+
+def test_why_nothing_could_be_installed_is_told(fake_apt: Path) -> None:
+    (fake_apt / "code").write_text("100")
+    assert interop.install(["kamailio"]) == "E: no such mirror"
 
 
 def test_what_is_left_behind_is_found_and_ended() -> None:
