@@ -16,7 +16,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from harness.audio.prompts import prompt_path
+from harness.audio.marks import SAMPLE_RATE
+from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
 from harness.cli.app import FAILED, INTERRUPTED, PASSED
 from harness.deployment import Deployment, load
 from harness.errors import RefusedError, SelectionError
@@ -75,7 +76,8 @@ def call(
             f"{deployment}: is of kind {chosen.kind!r}, so the call is real and may cost money; "
             f"allowed: --live or {LIVE_VARIABLE}=1"
         )
-    prompts = [prompt_path(name) for name in say or ()]
+    for name in say or ():
+        prompt_path(name)  # a mistake is told before the call
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(highlight=False)
     with contextlib.ExitStack() as stack:
@@ -84,7 +86,7 @@ def call(
         caller = _caller(world, phone)
         kept = directory / time.strftime("call-%Y%m%dT%H%M%S") if directory else scratch / "call"
         kept.mkdir(parents=True, exist_ok=True)
-        code = _Attempt(console, world, caller, kept, scratch).run(number, seconds, press, prompts)
+        code = _Attempt(console, world, caller, kept, scratch).run(number, seconds, press, say or [])
         console.print(Text(ladder.text(CaseEvidence.read(kept))), soft_wrap=True)
         if directory:
             console.print(f"kept in {kept}")
@@ -137,7 +139,7 @@ class _Attempt:
         self._sounds = False
         self._marks: set[tuple[str | None, int]] = set()
 
-    def run(self, number: str, seconds: float, press: str, prompts: list[Path]) -> int:
+    def run(self, number: str, seconds: float, press: str, prompts: list[str]) -> int:
         """Register, call, watch, hang up. The exit code."""
         limits = self._deployment.limits
         gate = CallGate(self._scratch / "gate", limits)
@@ -160,7 +162,7 @@ class _Attempt:
                 self._recorder.close(Verdict.PASSED if code == PASSED else Verdict.FAILED, message)
         return code
 
-    def _place(self, phone: Phone, number: str, seconds: float, press: str, prompts: list[Path]) -> int:
+    def _place(self, phone: Phone, number: str, seconds: float, press: str, prompts: list[str]) -> int:
         if phone.config.registrar:
             state = phone.register(within=_PATIENCE_S)
             self._tell()
@@ -171,9 +173,13 @@ class _Attempt:
         if not self._watch(leg, until=lambda: leg.state == "confirmed"):
             return FAILED
         if press:
+            self._say(f"{leg.id} presses {press}")
             leg.send_digits(press)
         for prompt in prompts:
-            leg.play(Wav(prompt))
+            self._say(f"{leg.id} says {prompt}: “{prompt_text(prompt)}”")
+            leg.play(Wav(prompt_path(prompt)))
+            over = time.monotonic() + len(prompt_samples(prompt)) / SAMPLE_RATE
+            self._watch(leg, until=lambda over=over: time.monotonic() >= over)  # type: ignore[misc]
         end = time.monotonic() + seconds
         self._watch(leg, until=lambda: time.monotonic() >= end)
         return PASSED
@@ -244,7 +250,7 @@ class _Attempt:
         self._say(f"{event.leg} hears mark {event.mark} ({whose}), {event.level_dbov:.0f} dBov", "cyan")
 
     def _say(self, text: str, style: str = "") -> None:
-        self._console.print(Text(f"{time.monotonic() - self._began:7.2f}  {text}", style))
+        self._console.print(Text(f"{time.monotonic() - self._began:7.2f}  {text}", style), soft_wrap=True)
         self._console.file.flush()
 
 

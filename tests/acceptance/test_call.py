@@ -41,6 +41,22 @@ def test_a_call_is_shown_with_its_ladder_and_kept(tmp_path: Path) -> None:
     assert list(kept.glob("*.wav"))
 
 
+def test_what_is_pressed_and_said_is_told_in_its_turn() -> None:
+    arguments = ["--press", "5", "--say", "hello-en", "--say", "agent-please-en", "--seconds", "0"]
+    done = call("+13125550100", "--deployment", WORLD, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = [
+        line.split()[0]
+        for word in ("presses 5", "says hello-en", "says agent-please-en", "disconnected")
+        for line in done.stdout.splitlines()
+        if f"caller.1 {word}" in line
+    ]
+    pressed, hello, agent, ended = map(float, told)
+    assert pressed <= hello
+    assert agent - hello >= 1.0, "the first is said to its end"
+    assert ended - agent >= 0.8
+
+
 def test_a_call_nobody_takes_ends_with_one() -> None:
     done = call("+17735550199", "--deployment", WORLD)  # the number nobody has
     assert done.returncode == 1
