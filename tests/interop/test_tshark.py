@@ -210,6 +210,7 @@ def test_rtp_counters_and_jitter_agree(tmp_path: Path, block: Block, lease: Leas
         found, counted = streams(wire, *ports), last_statistics(leg)
         heard = of(found, sipp_host, host)
         assert heard.lost == lost
+        assert counted.rx_reordered == 0
         agree(heard, counted.rx_packets, counted.rx_lost)
         agree(of(found, host, sipp_host), counted.tx_packets)
         nothing_malformed(wire, *ports)
