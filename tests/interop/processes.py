@@ -150,7 +150,7 @@ def options(host: str, port: int, source: tuple[str, int], transport: str = "UDP
 
 
 def free_port(host: str, kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """A port nobody has on ``host`` now; hosts are this run's own, so it stays free."""
-    with socket.socket(socket.AF_INET, kind) as taken:
+    """A port nobody has on ``host`` now; hosts are this run's own (but ``::1``, which is everybody's), so it stays free."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as taken:
         taken.bind((host, 0))
         return int(taken.getsockname()[1])

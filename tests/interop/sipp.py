@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 
 import numpy as np
@@ -284,8 +285,10 @@ class Sipp(Program):
     def _listens(self, transport: str) -> bool:
         # the kernel's own table: to try the port would take it away from SIPp for that moment
         assert self.process.poll() is None, f"SIPp ended\n{self.log}\n{self.errors}"
-        octets = "".join(f"{int(octet):02X}" for octet in reversed(self.host.split(".")))
-        return f" {octets}:{self.port:04X} " in Path(f"/proc/net/{transport}").read_text()
+        packed = ip_address(self.host).packed
+        words = "".join(packed[at : at + 4][::-1].hex().upper() for at in range(0, len(packed), 4))
+        table = Path(f"/proc/net/{transport}{'6' if ':' in self.host else ''}")
+        return f" {words}:{self.port:04X} " in table.read_text()
 
     @property
     def errors(self) -> str:

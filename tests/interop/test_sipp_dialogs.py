@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
-from harness.events import SipMessage
+from harness.events import MarkHeard, SipMessage
+from harness.phone.phone import Phone
 from harness.sip.message import Message, Request
 from harness.verdict import Verdict
 from tests.interop.meeting import ANSWER, GOODBYE, GREETING, Meet
-from tests.interop.sipp import pause, receive, request, respond, respond_within_dialog, response, sdp, speak
+from tests.interop.processes import PATIENCE
+from tests.interop.sipp import Sipp, pause, receive, request, respond, respond_within_dialog, response, sdp, speak
 
+Lease = Callable[..., Phone]
 RINGING = [receive("INVITE"), respond("180 Ringing")]
 
 
@@ -247,3 +253,23 @@ def test_silence_after_the_bye_ends_the_call_all_the_same(meet: Meet) -> None:
         meeting.answered()
         meeting.talks_and_ends()
         meeting.passes()
+
+
+# -- IPv6, where the machine has it
+
+_ADDRESSES = Path("/proc/net/if_inet6")
+
+if _ADDRESSES.exists() and " lo" in _ADDRESSES.read_text():
+
+    @pytest.mark.parametrize("transport", ["udp", "tcp"])
+    def test_call_over_ipv6(tmp_path: Path, lease: Lease, transport: str) -> None:
+        with Sipp(tmp_path / "sipp", "::1", [*GREETING, *GOODBYE], transport=transport) as sipp:
+            leg = lease("caller", bind_address="::1", transport=transport).dial(
+                f"sip:ai@[::1]:{sipp.port};transport={transport}"
+            )
+            leg.wait_state("confirmed", PATIENCE)
+            leg.wait("SIPp's mark", lambda e: isinstance(e, MarkHeard) and e.mark == sipp.mark, PATIENCE)
+            assert leg.wait_media(0.0).remote_rtp.startswith("[::1]:")
+            leg.hangup()
+            sipp.succeeds()
+            leg.wait_closed(PATIENCE)
