@@ -85,7 +85,7 @@ class SynthflowSeat:
         return [self._stage.assistant_of(record.number_to) or str(record.number_to) for record in taken]
 
     def _is_of(self, record: CallRecord, of: Call) -> bool:
-        if of.prepared is not None and record.id == of.prepared:
+        if record.id in {of.prepared, *self._stage.ids_told(of)}:
             return True
         declared = self._stage.deployment.synthflow
         shown = record.number_from

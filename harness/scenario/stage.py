@@ -43,6 +43,7 @@ from harness.verdict import ExpectationError, Finding, NotObservableError, Verdi
 HEADER_NUMBER = "+12065550177"
 #: What an id of a call is made of.
 _CALL_ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+_TOLD_ID = re.compile(r"^x-ci[ \t]*:[ \t]*([A-Za-z0-9_.-]{1,80})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 
 #: The marks set aside for them (``Assistant.voice``).
 ASSISTANTS_VOICES = range(240, 256)
@@ -257,6 +258,17 @@ class Stage:
     def callers_numbers(self) -> set[str]:
         """The numbers of all callers on stage."""
         return {call.number for call in self._calls if call.number}
+
+    def ids_told(self, of: Call) -> set[str]:
+        """Synthflow's ids of the call ``of`` (``x-ci``), where they pass: on its own messages, and on those to an agent.
+
+        An agent's call says nothing where several callers are on stage.
+        """
+        legs = [of.first_leg, of.leg]
+        if len(self.callers_numbers()) == 1:
+            legs += [leg for phone in self._phones.values() for leg in phone.incoming]
+        texts = (message.text for leg in legs for message in leg.messages if message.direction == "received")
+        return {found for text in texts for found in _TOLD_ID.findall(text)}
 
     def rang(self) -> list[str]:
         """The agents that were called."""

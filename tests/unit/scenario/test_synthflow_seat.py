@@ -12,6 +12,7 @@ from harness.deployment import Synthflow
 from harness.errors import FarEndError
 from harness.far_end.synthflow import CallRecord
 from harness.scenario.seats import SynthflowSeat
+from harness.scenario.stage import Stage
 
 ASSISTANT, CALLER, OTHER = "+12065550100", "+14155550101", "+14155550199"
 
@@ -34,6 +35,7 @@ class FakeStage:
 
     synthflow: Synthflow = field(default_factory=Synthflow)
     troubles: list[str] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
     poll_s: float = 0.001
 
     @property
@@ -45,6 +47,9 @@ class FakeStage:
 
     def callers_numbers(self) -> set[str]:
         return {CALLER}
+
+    def ids_told(self, of: object) -> set[str]:
+        return self.told
 
     def assistant_of(self, number: str | None) -> str | None:
         return "main" if number == ASSISTANT else None
@@ -136,6 +141,29 @@ def test_strangers_calls_to_a_shared_number_are_left_alone() -> None:
     found = seat([*strangers, record()], shared=True).find(call(), ASSISTANT)
     assert found is not None
     assert found.id == "c1"
+
+
+def test_an_id_that_came_along_tells_a_call_whose_number_was_changed_on_the_way() -> None:
+    place = seat(
+        [record(call_id="theirs", phone_number_from=OTHER), record(call_id="c7", phone_number_from="+18885550100")],
+        shared=True,
+    )
+    assert place.find(call(), ASSISTANT) is None
+    place._stage.told = {"c7"}
+    assert place.find(call(), ASSISTANT).id == "c7"
+
+
+def leg(*messages: tuple[str, str]) -> Any:
+    return SimpleNamespace(messages=[SimpleNamespace(direction=way, text=text) for way, text in messages])
+
+
+@pytest.mark.parametrize("callers", [{CALLER}, {CALLER, OTHER}])
+def test_ids_that_came_along(callers: set[str]) -> None:
+    own = leg(("received", "SIP/2.0 200 OK\r\nX-CI: c1\r\n\r\n"), ("sent", "ACK sip:x SIP/2.0\r\nx-ci: no\r\n\r\n"))
+    agents = leg(("received", "INVITE sip:agent SIP/2.0\r\nx-ci:c2 \r\nx-cid: no\r\nY-x-ci: no\r\n\r\nx-ci"))
+    stage: Any = SimpleNamespace(callers_numbers=lambda: callers, _phones={"agent": SimpleNamespace(incoming=[agents])})
+    of: Any = SimpleNamespace(first_leg=own, leg=own)
+    assert Stage.ids_told(stage, of) == ({"c1", "c2"} if len(callers) == 1 else {"c1"})
 
 
 def test_a_prepared_id_tells_a_call_whose_number_was_changed_on_the_way() -> None:
