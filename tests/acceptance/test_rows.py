@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 from harness import integrations
+from harness.report.evidence import CaseEvidence
+from harness.verdict import Verdict
 
 DEPLOYMENTS = Path(__file__).parents[2] / "scenarios" / "deployments"
 FILES = [str(DEPLOYMENTS / f"simulated-{name}.toml") for name in ("talkdesk", "gladly")]
@@ -27,3 +29,21 @@ def test_every_row_looks_at_all_that_it_promises(tree) -> None:
     assert summary["passed"] == summary["cases"], output
     every = {row.id for name in integrations.names() for row in integrations.find(name).rows}
     assert set(summary["rows"]) == every - TOO_LONG
+
+
+def test_what_no_scenario_asks_for_is_looked_at_all_the_same(tree) -> None:
+    """Loss, delay and crossed audio are found by the stage itself, on every call."""
+    wrong = {
+        "TD-INBOUND": ("heavy-loss@inbound", "audio.loss"),
+        "TD-SKILLS-LANGUAGE": ("high-delay@skill-language", "audio.delay"),
+        "TD-SKILLS-DEPARTMENT": ("audio-crossed@skill-department", "audio.crossed"),
+    }
+    cells = ("--transport=udp", "--ai=stand-in", "--codec=pcmu", "-n", "3", "--reports", "reports")
+    asked = [f"--row={row}" for row in wrong] + [f"--fault={fault}" for fault, _ in wrong.values()]
+    code, output = tree.finished(tree.harness("verify", FILES[0], *asked, *cells))
+    assert code == 1, output
+    for case in (tree.path / "reports" / "latest" / "cases").iterdir():
+        evidence = CaseEvidence.read(case)
+        fault, check = wrong[evidence.row]
+        assert check in {finding.check for finding in evidence.findings if finding.verdict is Verdict.FAILED}
+        assert evidence.diagnosis[0]["id"] == fault.partition("@")[0]
