@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import html
 import json
 import os
 import pty
@@ -17,13 +18,13 @@ import sys
 import termios
 import threading
 import time
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import httpx
 import pytest
@@ -65,14 +66,17 @@ class Outside:
 
     def start(self, *arguments: str | Path, terminal: int | None = None) -> subprocess.Popen[str]:
         """``harness verify``; at a terminal (its file descriptor) if there is one."""
+        return self.command("verify", *arguments, "--reports", self.directory / "reports", terminal=terminal)
+
+    def command(self, *arguments: str | Path, terminal: int | None = None) -> subprocess.Popen[str]:
+        """``harness …``."""
 
         def sit_down() -> None:
             if terminal is not None:
                 fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 
-        command = [sys.executable, "-c", "from harness.cli.app import main; main()", "verify", *map(str, arguments)]
         return subprocess.Popen(
-            [*command, "--reports", str(self.directory / "reports")],
+            [sys.executable, "-c", "from harness.cli.app import main; main()", *map(str, arguments)],
             cwd=ROOT,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -83,7 +87,11 @@ class Outside:
         )
 
     def run(self, *arguments: str | Path) -> tuple[int, str]:
-        process = self.start(*arguments)
+        return self.finished(self.start(*arguments))
+
+    @staticmethod
+    def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
+        """Exit code and output."""
         try:
             output, _ = process.communicate(timeout=150)
         finally:
@@ -174,20 +182,77 @@ def test_a_live_and_a_stand_in_deployment_run_green(outside: Outside) -> None:
 
 
 def test_secrets_are_in_no_file_of_a_run(outside: Outside) -> None:
-    """Byte by byte, in what the runs of this module left behind, and in every file they were told."""
-    code, output = outside.run(outside.file("live"), outside.file("stand-in"), "--row=XEI", "-n", "1")
+    """Byte by byte and in every spelling, in what the runs of this module left behind and said, those that failed included."""
+    live, own = outside.file("live"), outside.file("stand-in")
+    code, output = outside.run(live, own, "--row=XEI", "-n", "1")
     assert code == 0, output
-    needles = {
-        form
-        for secret in outside.secrets.values()
-        for form in (secret.encode(), b64encode(secret.encode()), quote(secret).encode(), json.dumps(secret).encode())
-    }
     assert len(outside.secrets) >= 20
+    said = [output]
+    for arguments in (
+        ("preflight", live, own, "--all"),
+        (
+            "call",
+            outside.tenants[0].did("inbound", "udp-ip"),
+            "--deployment",
+            live,
+            "--seconds",
+            "1",
+            "--directory",
+            outside.directory / "calls",
+        ),
+    ):
+        code, output = outside.finished(outside.command(*arguments))
+        assert code == 0, output
+        said.append(output)
+    wrong = {name: f"wr0ng+{number}/=&\"'%é" for number, name in enumerate(outside.secrets)}
+    right, outside.secrets = outside.secrets, wrong
+    try:
+        for arguments in (
+            ("preflight", live, own),
+            (
+                "verify",
+                live,
+                own,
+                "--row=XEI",
+                "--preflight=tell",
+                "-n",
+                "1",
+                "--reports",
+                outside.directory / "reports",
+            ),
+        ):
+            code, output = outside.finished(outside.command(*arguments))
+            assert code != 0, output
+            said.append(output)
+    finally:
+        outside.secrets = right
+    needles = {needle for secret in (*right.values(), *wrong.values()) for needle in spellings(secret)}
     files = [path for path in outside.directory.rglob("*") if path.is_file() and "world" not in path.parts]
-    assert len(files) > 20
+    assert len(files) > 40
     leaks = [str(path) for path in files if any(needle in path.read_bytes() for needle in needles)]
     assert leaks == []
-    assert not any(needle.decode() in output for needle in needles)
+    assert not any(needle in output.encode() for needle in needles for output in said)
+
+
+def spellings(secret: str) -> Iterator[bytes]:
+    """As it is, as URLs, JSON and digests of user and password have it, and as a part of any base64 text."""
+    raw = secret.encode()
+    yield from (
+        raw,
+        quote(secret).encode(),
+        quote_plus(secret).encode(),
+        raw.hex().encode(),
+        raw.hex().upper().encode(),
+    )
+    yield from (
+        json.dumps(secret)[1:-1].encode(),
+        json.dumps(secret, ensure_ascii=False)[1:-1].encode(),
+        html.escape(secret).encode(),
+    )
+    for before in range(3):
+        for encoded in (b64encode(bytes(before) + raw), urlsafe_b64encode(bytes(before) + raw)):
+            # the characters at both ends depend on what stands beside it
+            yield encoded.rstrip(b"=")[(before * 4 + 2) // 3 + (before > 0) : -1 - (before > 0)]
 
 
 # -- a campaign that a person starts
@@ -376,22 +441,21 @@ def test_an_api_in_trouble_lowers_the_strength_and_fails_no_call(outside: Outsid
 
 # -- a runner that is killed
 
+BUSY_ROWS = [f"--row={row}" for row in ("HOLD", "CONCURRENT", "TD-TRANSFER-BLIND", "TD-TRANSFER-WARM")]
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_killed_runner_leaves_no_call_up(outside: Outside, workers: str) -> None:
-    """SIGKILL at random moments; the phones' processes hang up for it, as the world's own books show."""
-    chance = random.Random(int(workers))
-    file = outside.file("stand-in")
-    for _ in range(5):
-        arguments = [
-            "--row=HOLD",
-            "--row=CONCURRENT",
-            "--row=TD-TRANSFER-BLIND",
-            "--row=TD-TRANSFER-WARM",
-            "-n",
-            workers,
-        ]
-        process = outside.start(file, *arguments, "--preflight=off")
+
+@pytest.mark.parametrize("kind", ["verify, alone", "verify, with workers", "call"])
+def test_a_killed_runner_leaves_no_call_up(outside: Outside, kind: str) -> None:
+    """SIGKILL at random moments, four of each kind; the phones' processes hang up, as the world's own books show."""
+    chance = random.Random(kind)
+    file = outside.file("stand-in" if kind.startswith("verify") else "live")
+    workers = "2" if kind == "verify, with workers" else "0"
+    for _ in range(4):
+        if kind == "call":
+            number = outside.tenants[0].did("inbound", "udp-ip")
+            process = outside.command("call", number, "--deployment", file, "--seconds", "30")
+        else:
+            process = outside.start(file, *BUSY_ROWS, "-n", workers, "--preflight=off")
         try:
             while not outside.calls_up():
                 assert process.poll() is None, process.communicate()[0]
