@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.bench.selfproof_page import page
-from harness.bench.selfproof_plugin import RESULT
+from harness.bench.selfproof_plugin import RESULT, VISIBILITIES
 from harness.bench.selfproof_results import Proof, read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shortfalls = proof.shortfalls(clean_wanted)
     plain = proof.plain()
     print("  ".join(f"{key} {value}" for key, value in plain.items() if isinstance(value, int | float)))
+    for visibility in asked.visibility or VISIBILITIES:
+        claims = proof.claims(visibility)
+        print(f"seen by {visibility}: " + "  ".join(f"{claim} {count}" for claim, count in claims.items()))
     for line in shortfalls:
         print(f"MISSED   {line}")
     print("every bar is met" if not shortfalls else f"{len(shortfalls)} shortfalls")
@@ -56,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clean", type=int, default=CLEAN_CASES, metavar="N", help="clean cases, at least")
     parser.add_argument(
         "-n", dest="workers", type=int, default=max(12, 6 * (os.cpu_count() or 1)), help="cases at once"
+    )
+    parser.add_argument(
+        "--visibility", action="append", choices=VISIBILITIES, help="tell what is known to who sees this"
     )
     parser.add_argument("--reports", type=Path, default=ROOT / "reports", help="where results are left")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "selfproof.md", help="where the page goes")

@@ -36,6 +36,11 @@ def _figures(proof: Proof, clean_wanted: int) -> Iterator[str]:
     yield f"| clean cases | {clean_wanted} | {plain['clean_cases']} |"
     yield f"| false alarms among them | 0 | {plain['false_alarms']} |"
     yield f"| two faults at once, both in the first {FIRST} | 90 % of {plain['pairs']} | {plain['pairs_named']} |"
+    for visibility in VISIBILITIES[1:]:
+        claims = proof.claims(visibility)
+        told = ", ".join(f"{count} {claim}" for claim, count in claims.items() if claim != "wrong")
+        yield f"| by {visibility} alone: another cause, or a list without the injected one | 0 | {claims['wrong']} ({told}) |"
+    yield f"| broken: the harness itself failed, or was kept waiting | | {len(proof.broken)} |"
     yield ""
 
 

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from harness.bench.selfproof_plan import AXIS, UNDECIDED, UNREACHED, Kind, Undecided
-from harness.bench.selfproof_plugin import RESULT
+from harness.bench.selfproof_plugin import RESULT, VISIBILITIES
 from harness.checks.finding import CHECKS
 from harness.diagnosis import Visibility
 from harness.report.evidence import CaseEvidence
@@ -19,6 +19,9 @@ from harness.verdict import Verdict
 #: Of two faults at once, both have to be among the first causes named.
 FIRST = 3
 PAIRS_BAR = 0.9
+
+#: What is said of a fault by one who sees less: never another cause, nor a list without it.
+Claim = Literal["named", "listed", "no documented cause", "nothing seen", "wrong"]
 
 Outcome = Literal["named", "listed", "misnamed", "not failed"]
 
@@ -77,6 +80,17 @@ class Result:
         """The documented list of candidates, where the evidence cannot decide."""
         return next((u for u in UNDECIDED if u.covers(self.faults[0], self.row, self.integration, self.axes)), None)
 
+    def claim(self, visibility: Visibility) -> Claim:
+        """Of a single fault: what is said of it by one who sees no more than that."""
+        told, fault = self.told.get(visibility), self.faults[0]
+        if told is None or told.first == "nothing":
+            return "nothing seen"
+        if not told.causes:
+            return "no documented cause"
+        if told.candidates:
+            return "listed" if fault in told.candidates else "wrong"
+        return "named" if told.first == fault else "wrong"
+
     @property
     def names_both(self) -> bool:
         """Of a pair: whether both are among the first causes."""
@@ -130,6 +144,7 @@ class Proof:
             "wall_s": round(self.wall_s, 1),
             "matrix": self.matrix(),
             "checks": self.checks(),
+            "claims": {visibility: self.claims(visibility) for visibility in VISIBILITIES},
             "visibility": {fault: self.seen(fault) for fault in sorted({r.faults[0] for r in injected})},
         }
 
@@ -153,6 +168,11 @@ class Proof:
                 counted.setdefault(check, Counter())[result.faults[0]] += 1
         return {check: dict(counter.most_common()) for check, counter in counted.items()}
 
+    def claims(self, visibility: Visibility) -> dict[Claim, int]:
+        """What is said of all faults by one who sees no more than that."""
+        counted = Counter(result.claim(visibility) for result in self.of("fault"))
+        return {claim: counted[claim] for claim in get_args(Claim)}
+
     def seen(self, fault: str) -> dict[str, dict[str, int]]:
         """For each visibility what would have been said of this fault."""
         counted: dict[str, Counter[str]] = {}
@@ -168,6 +188,9 @@ class Proof:
         found += [
             f"{r.case}: diagnosed as {spoken(r.told['all'])}" for r in self.of("fault") if r.outcome == "misnamed"
         ]
+        for less in VISIBILITIES[1:]:
+            wrong = [r for r in self.of("fault") if r.claim(less) == "wrong"]
+            found += [f"{r.case}: by {less} diagnosed as {spoken(r.told[less])}" for r in wrong]
         found += [f"{r.case}: a false alarm: {r.message.splitlines()[0]}" for r in self.false_alarms]
         passed = sum(r.verdict is Verdict.PASSED for r in self.of("clean"))
         if passed < clean_wanted:

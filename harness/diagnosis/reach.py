@@ -362,8 +362,8 @@ def _instead(scene: Scene) -> None:
         )
         facts.tell("instead", _whose(scene, rang[0].phone) if rang else "nobody", *(f"{e.leg} rang" for e in rang[:2]))
         moment = rang[0].at if rang else moment
-    elif confirmed is not None:
-        moment = confirmed.at
+    elif confirmed is not None and confirmed.at - _invited_at(scene, call) < AT_ONCE_S:
+        moment = confirmed.at  # later, it may have been the agent who took a while
     if moment is not None:
         after = moment - _invited_at(scene, call)
         facts.tell(

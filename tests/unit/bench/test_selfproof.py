@@ -163,3 +163,18 @@ def test_the_page_says_for_each_check_what_makes_it_fail() -> None:
     text = page(Proof([result("from-anonymous", causes=("from-anonymous",), failed=("caller_id",))]), 0)
     assert "| `caller_id` | From does not name the caller as agreed | `from-anonymous` (1) |" in text
     assert f"| `prack` | {CHECKS['prack']} | none: {UNREACHED['prack']} |" in text
+
+
+def test_with_less_to_see_no_other_cause_may_be_claimed() -> None:
+    named = Told(("no-g711",), ())
+    for told, claim in (
+        (Told((), ()), "nothing seen"),
+        (Told((), (), unexplained=("it failed",)), "no documented cause"),
+        (Told(("no-g711",), ()), "named"),
+        (Told(("ai-refuses", "no-g711"), ("ai-refuses", "no-g711")), "listed"),
+        (Told(("ai-refuses",), ()), "wrong"),
+        (Told(("ai-refuses", "echo"), ("ai-refuses", "echo")), "wrong"),
+    ):
+        proof = Proof([result("no-g711", told={"all": named, "caller": told})], partial=True)
+        assert proof.claims("caller")[claim] == 1  # type: ignore[index]
+        assert bool(proof.shortfalls(0)) is (claim == "wrong")
