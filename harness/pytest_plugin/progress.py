@@ -234,7 +234,7 @@ class Plan:
                 self._console.print(f"left out of {deployment.name}: {row} ({why})", markup=False)
         self._console.print(f"{len(cases)} cases; none was run")
         for name, calls in placed.items():
-            self._total(self._run.deployment(name), calls)
+            self._total(self._run.deployment(name), calls, 1 + int(session.config.getoption("retries")))
         return True
 
     def _list(self, case: Case) -> int:
@@ -252,10 +252,14 @@ class Plan:
             self._console.print(Text(f"    needs {case.row.seconds:g} s: raise limits.seconds_per_call", "red"))
         return sum(call.by == "the harness" for call in calls)
 
-    def _total(self, deployment: Deployment, calls: int) -> None:
+    def _total(self, deployment: Deployment, calls: int, attempts: int) -> None:
         limits = deployment.limits
+        text = f"{deployment.name}: {calls} calls of the harness"
+        if attempts > 1:
+            calls *= attempts
+            text += f", {calls} if every case is tried {attempts} times"
         seconds = min(calls * limits.seconds_per_call, limits.seconds_per_run)
-        text = f"{deployment.name}: {calls} calls of the harness, {seconds / 60:.0f} minutes at most"
+        text += f", {seconds / 60:.0f} minutes at most"
         if limits.cost_per_minute:
             text += f", {calls * limits.cost(limits.seconds_per_call):.2f} at most"
         if limits.cost_per_run is not None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from harness.deployment import load
 from harness.matrix import Selection
 from harness.pytest_plugin.cases import case_id, row
@@ -36,3 +38,11 @@ def test_a_cases_id_is_found_in_pytests_name_for_it() -> None:
 
 def test_a_row_is_marked_with_its_ids() -> None:
     assert row("TD-INBOUND", "GL-INBOUND").args == ("TD-INBOUND", "GL-INBOUND")
+
+
+@pytest.mark.parametrize("site", ["local", "berlin"])
+def test_a_case_says_whose_result_it_is(site: str) -> None:
+    deployment = load(FILES / "simulated-gladly.toml", {} if site == "local" else {"HARNESS_SITE": site})
+    run = Run(Path("/tmp/run"), (deployment,), Selection(), "quick", replicas={deployment.name: [deployment]})
+    again = Run.from_json(run.to_json())
+    assert {again.plain(case)["site"] for case in again.cases} == {site}
