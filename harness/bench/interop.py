@@ -179,6 +179,8 @@ def main(arguments: Sequence[str]) -> int:
             return BROKEN
     programs = {name: version(name) for name in PROGRAMS}
     run = uuid.uuid4().hex
+    # a shell starts what runs in its background with SIGINT ignored, which pytest would inherit, and could not be ended by
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="interop-") as directory:
         junit = Path(directory) / "junit.xml"
         # should this process be killed outright, pytest is interrupted and ends what it started
