@@ -226,9 +226,12 @@ class StandIn(_Model):
 class Escalation(_Model):
     """How a caller asks the AI for a person, and for other things that rows need."""
 
-    ways: tuple[Literal["digit", "prompt"], ...] = ("digit",)
+    ways: tuple[Literal["digit", "prompt", "silence"], ...] = ("digit",)
     digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")
     prompt: str | None = None
+    silence_s: float = Field(30.0, gt=0)  #: after how long it hands over a caller who says nothing
+    attempts: int = Field(1, ge=1, le=5)  #: how often it may be asked: recognition does not get everything
+    retry_after_s: float = Field(8.0, gt=0)  #: without anything happening, before it is asked again
     goodbye_digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")
     digits_back_digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")
     digits_back: str | None = Field(None, pattern=r"^[0-9*#A-D]+$")

@@ -86,7 +86,7 @@ def test_nobody_in_the_group(stage, caller, line, assistant, expect):
     talk = assistant.expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
-    call.ask_for_a_person()
+    call.ask_for_a_person(once=True)
     talk.hand_over(stage.group("nobody"), "cold")
     expect(talk).transfer_fails()
     if stage.deployment.expect.transfer_unavailable == "returns":

@@ -13,7 +13,7 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_path, prompt_samples
 from harness.checks.audio import Account, Sound
 from harness.events import CallState, DtmfReceived, Event, Listened, MarkHeard, MediaState, RtpStatistics, SipMessage
-from harness.phone import Wav
+from harness.phone import Mark, Silence, Wav
 from harness.phone.phone import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario.reactions import SOUND_DBOV, Said, wait_for_pause
@@ -119,14 +119,43 @@ class Call:
             self.leg.play(Wav(prompt_path(prompt)))  # once, then its mark again
             return Said(began, began + seconds, paused)
 
-    def ask_for_a_person(self, way: str | None = None) -> None:
-        """Ask the AI for a person, the way the case or the deployment says."""
+    def ask_for_a_person(self, *, once: bool = False) -> None:
+        """Ask the AI for a person, the way the case or the deployment says, and again while nothing comes of it.
+
+        ``once``: not again, since nothing can come of it.
+        """
         escalation = self._stage.deployment.escalation
-        way = way or self._stage.case.axes.get("ask") or escalation.ways[0]
-        if way == "prompt":
-            self.say(escalation.prompt or "agent-please-en")
-        else:
-            self.press(escalation.digit or "0")
+        way = self._stage.case.axes.get("ask") or escalation.ways[0]
+        attempts = 1 if once else escalation.attempts
+        waiting = escalation.silence_s if way == "silence" else escalation.retry_after_s
+        self._stage.be_patient((attempts - 1) * waiting + (waiting if way == "silence" else 0.0))
+        self._ask(way)
+        if attempts > 1 or way == "silence":
+            self._stage.aside(lambda: self._until_somebody_rings(way, waiting, attempts))
+
+    def _ask(self, way: str) -> None:
+        escalation = self._stage.deployment.escalation
+        match way:
+            case "prompt":
+                self.say(escalation.prompt or "agent-please-en")
+            case "silence":
+                with self._stage.step(f"{self.label} says nothing"):
+                    self.leg.play(Silence())
+            case _:
+                self.press(escalation.digit or "0")
+
+    def _until_somebody_rings(self, way: str, waiting: float, attempts: int) -> None:
+        """The caller asks again until then; whoever was silent speaks when it is over."""
+        for attempt in range(1, attempts + 1):
+            if attempt > 1:
+                self._ask(way)
+            end = time.monotonic() + waiting + (self._stage.patience if way == "silence" else 0.0)
+            while time.monotonic() < end and not self.is_over() and not self._stage.rang() and self.leg is self._leg:
+                self._stage.pause(0.05)
+            if way == "silence" and not self.is_over():
+                self.leg.play(Mark())
+            if self.is_over() or self._stage.rang() or self.leg is not self._leg:
+                return
 
     def hold(self) -> None:
         """Put the far end on hold, and wait until that is agreed."""

@@ -373,7 +373,9 @@ class Expect:
         end = self._end
         with self._stage.step("the transfer is refused"):
             outcome = (
-                end.transfer_outcome(self._stage.patience) if isinstance(end, StandInTalk | SynthflowTalk) else None
+                end.transfer_outcome(self._stage.patience + self._stage.more_patience)
+                if isinstance(end, StandInTalk | SynthflowTalk)
+                else None
             )
             if outcome is None:
                 expected, why = "the transfer ends with an error the AI is told", "the far end does not say"

@@ -78,7 +78,7 @@ class Group:
 
     def expect_call(self, of: Call, within: float | None = None) -> Call:
         """An agent of the group answers the call that ``of`` leads to."""
-        limit = within if within is not None else self._stage.patience
+        limit = within if within is not None else self._stage.patience + self._stage.more_patience
         with self._stage.step(f"{self.name} rings, and an agent answers"):
             try:
                 leg = self._stage.first_incoming(self.phones, limit, unless=of)

@@ -96,6 +96,7 @@ class Stage:
         self._talks: list[Talk] = []
         self._asides: list[threading.Thread] = []
         self._aside_error: BaseException | None = None
+        self.more_patience = 0.0  #: for what a caller has asked for
         self._api_troubles: list[str] = []
         self._began = time.monotonic()
 
@@ -258,6 +259,10 @@ class Stage:
     def callers_numbers(self) -> set[str]:
         """The numbers of all callers on stage."""
         return {call.number for call in self._calls if call.number}
+
+    def be_patient(self, seconds: float) -> None:
+        """What comes next may take so much longer than the deployment's patience: whoever asks may have to ask again."""
+        self.more_patience = seconds
 
     def ids_told(self, of: Call) -> set[str]:
         """Synthflow's ids of the call ``of`` (``x-ci``), where they pass: on its own messages, and on those to an agent.

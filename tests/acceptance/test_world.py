@@ -56,6 +56,21 @@ def test_a_world_made_wrong_fails_its_row(tree) -> None:
     assert "FAILED   TD-INBOUND[simulated-talkdesk:synthflow-udp-ip-pcmu]" in output
 
 
+def test_a_caller_who_says_nothing_is_handed_over(tree) -> None:
+    """By an assistant that hands over whoever is silent for a second; and by a stand-in."""
+    file = tree.path / "silent.toml"
+    text = Path(TALKDESK).read_text()
+    assert 'ways = ["digit", "prompt"]' in text
+    file.write_text(text.replace('ways = ["digit", "prompt"]', 'ways = ["silence"]\nsilence_s = 1.0', 1))
+    arguments = ("--row", "TD-TRANSFER-BLIND", "--transport", "udp", "--auth", "ip", "--codec", "pcmu", "-n", "2")
+    code, output = tree.finished(tree.harness("verify", str(file), *arguments, "--reports", "reports"))
+    assert code == 0, output
+    cases = [json.loads(path.read_text()) for path in tree.path.glob("reports/*/cases/*/case.json")]
+    assert {case["axes"]["ask"] for case in cases} == {"silence"}
+    assert {case["axes"]["ai"] for case in cases} == {"synthflow", "stand-in"}
+    tree.nothing_left()
+
+
 @pytest.mark.parametrize("fault", ["gravity", "from-anonymous@nowhere"])
 def test_a_fault_that_does_not_exist_is_a_mistake(tree, fault: str) -> None:
     process = tree.harness("verify", TALKDESK, "--row", "TD-INBOUND", "--fault", fault, "--reports", "reports")

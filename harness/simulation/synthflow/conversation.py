@@ -180,6 +180,12 @@ class Conversation:
         if name == self._service.deployment.escalation.prompt:
             self._escalate()
 
+    def heard_nothing(self, seconds: float) -> None:
+        """See `Listener`."""
+        asked = self._service.deployment.escalation
+        if "silence" in asked.ways and seconds >= asked.silence_s:
+            self._escalate()
+
     async def _on_info(self, request: InDialogRequest) -> None:
         if digit := info.take(request):
             self.heard_digit(digit)

@@ -31,6 +31,7 @@ VOICE_SECONDS: Final = 0.320  #: … and in turn the assistant's own voice
 _BEHIND = 3  # frames waiting beyond this are late: two are heard in one tick
 _PATIENCE = 3  # ticks without a packet before silence is heard
 _MOST_LOST = 5  # frames made up for lost packets; more is a pause
+_NOTHING = 16  # G.711's smallest steps, either law
 _KEPT = 30  # frames kept while a mark is heard, for what comes right after it
 _ULAW_ALAW = np.stack([g711.decode_ulaw(bytes(range(256))), g711.decode_alaw(bytes(range(256)))])
 
@@ -46,6 +47,9 @@ class Listener(Protocol):
 
     def heard_prompt(self, name: str) -> None:
         """A spoken prompt was heard whole."""
+
+    def heard_nothing(self, seconds: float) -> None:
+        """Silence goes on, for so long already."""
 
 
 class Channel:
@@ -67,6 +71,7 @@ class Channel:
         self._events = EventReceiver()
         self._tones = DtmfDetector()
         self._prompts = PromptMatcher(studio.prompts)
+        self._silent = 0  # frames
         self._kept: deque[NDArray[np.int16]] = deque(maxlen=_KEPT)
         # the mouth
         self._sequence = random.getrandbits(16)
@@ -154,6 +159,9 @@ class Channel:
     def hear(self, samples: NDArray[np.int16], *, mark_present: bool) -> None:
         """A frame has been fed to the bank; now for what is no mark."""
         self._fed += 1
+        self._silent = self._silent + 1 if np.abs(samples).max() <= _NOTHING else 0
+        if self._silent:
+            self._listener.heard_nothing(self._silent * TICK)
         self._kept.append(samples)
         if mark_present:
             return

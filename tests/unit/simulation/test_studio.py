@@ -36,6 +36,7 @@ class Notes:
         self.marks: list[int] = []
         self.digits: list[ReceivedDigit] = []
         self.prompts: list[str] = []
+        self.silent_for = 0.0
 
     def heard_mark(self, mark: int, began: float, level_dbov: float) -> None:
         self.marks.append(mark)
@@ -45,6 +46,9 @@ class Notes:
 
     def heard_prompt(self, name: str) -> None:
         self.prompts.append(name)
+
+    def heard_nothing(self, seconds: float) -> None:
+        self.silent_for = seconds
 
 
 class Bench:
