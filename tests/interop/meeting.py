@@ -78,6 +78,19 @@ class Meeting:
         """Messages to the caller that begin so."""
         return [m for m in self.call.messages() if m.direction == "received" and m.text.startswith(start)]
 
+    def is_acknowledged(self, cseq: int) -> None:
+        """Wait for SIPp's ACK: until then its re-INVITE is under way, and a BYE would cross it."""
+
+        def acknowledged(event: object) -> bool:
+            return (
+                isinstance(event, SipMessage)
+                and event.direction == "received"
+                and event.text.startswith("ACK ")
+                and f"CSeq: {cseq} ACK" in event.text
+            )
+
+        self.call.leg.wait(f"the ACK {cseq}", acknowledged, within=PATIENCE)
+
     def answers(self, method: str, status: int) -> None:
         """Wait until the caller has answered a request of SIPp's."""
 

@@ -77,6 +77,7 @@ def test_reinvite_of_the_far_end_changes_the_codec(meet: Meet, transport: str) -
     with meet([*GREETING, pause(300), *steps, *GOODBYE], transport, codecs=("PCMU", "PCMA")) as meeting:
         meeting.answered()
         meeting.call.leg.wait("PCMA", lambda e: isinstance(e, MediaState) and e.codec == "PCMA", within=5)
+        meeting.is_acknowledged(10)
         meeting.hangs_up()
         meeting.passes()
 
@@ -87,6 +88,7 @@ def test_reinvite_with_a_codec_nobody_asked_for_leaves_the_call_as_it_is(meet: M
     with meet([*GREETING, pause(300), *steps, *GOODBYE], codecs=("PCMU",)) as meeting:
         meeting.answered()
         meeting.answers("INVITE", 500)
+        meeting.is_acknowledged(10)
         assert meeting.call.codec == "PCMU"
         meeting.talks_and_ends()
         meeting.passes()
@@ -103,6 +105,7 @@ def test_reinvite_that_holds_and_resumes(meet: Meet) -> None:
         meeting.call.leg.wait(
             "resume", lambda e: isinstance(e, MediaState) and e.direction == "sendrecv", within=5, since=held
         )
+        meeting.is_acknowledged(11)
         meeting.talks_and_ends()
         meeting.passes()
 

@@ -83,6 +83,7 @@ def test_fork_that_is_answered_twice(meet: Meet) -> None:
     second = [respond("200 OK", sdp(port="9"), branch_of_fork="-desk"), receive("ACK"), receive("BYE")]
     with meet([*RINGING, *first, *second, respond_within_dialog("200 OK"), *GOODBYE]) as meeting:
         meeting.answered()
+        meeting.call.leg.wait("the BYE of the second", lambda _: bool(meeting.sent("BYE ")), within=PATIENCE)
         meeting.talks_and_ends()
         assert len(meeting.sent("ACK ")) == 2
         assert ["-desk" in m.text for m in meeting.sent("BYE ")] == [True, False]
