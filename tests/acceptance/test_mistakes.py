@@ -54,7 +54,9 @@ def test_a_plan_places_no_call(tree) -> None:
         "lab: 2 calls of the harness, 4 minutes at most",
     ]
     _, output = tree.run("--deployment", str(tree.deployment()), "--plan", "--codec", "pcmu", "--retries", "2")
-    assert output.splitlines()[-1] == "lab: 2 calls of the harness, 6 if every case is tried 3 times, 12 minutes at most"
+    assert (
+        output.splitlines()[-1] == "lab: 2 calls of the harness, 6 if every case is tried 3 times, 12 minutes at most"
+    )
     assert not (tree.path / "reports").exists()
 
 

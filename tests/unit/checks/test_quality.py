@@ -82,6 +82,8 @@ def test_addresses_that_tell_no_trunks_apart_are_no_finding() -> None:
     assert signalling.trunk("ai", "one", {"one": None, "two": None}, "198.51.100.1:5060") is None
 
 
-@pytest.mark.parametrize(("received", "lost", "is_open"), [(30, 0, False), (10, 1, True), (98, 1, True), (99, 1, False)])
+@pytest.mark.parametrize(
+    ("received", "lost", "is_open"), [(30, 0, False), (10, 1, True), (98, 1, True), (99, 1, False)]
+)
 def test_a_packet_missing_of_few_leaves_it_open(received: int, lost: int, is_open: bool) -> None:
     assert quality.is_open(counters(received, lost)) is is_open
