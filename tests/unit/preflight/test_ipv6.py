@@ -72,6 +72,7 @@ def test_local_ports(lab: Lab, far: FarEnd) -> None:
         ({"bind": "127.0.0.1", "host": "::1"}, "not both IPv6"),
         ({"bind": "::1", "host": "sip.carrier.example"}, "look names up in IPv4 alone"),
         ({"host": "[::1]", "srtp": "optional"}, "not to be had over IPv6"),
+        ({"host": "::1", "stun_server": "stun.example:3478"}, "none over IPv6"),
     ],
 )
 def test_what_the_softphones_cannot_do_is_refused_in_the_file(lab: Lab, account: dict[str, Any], said: str) -> None:
