@@ -276,7 +276,9 @@ class Account(_Model):
         if any(six) and self.srtp != "off":
             raise ValueError(f"srtp = {self.srtp}: is not to be had over IPv6 with these softphones; allowed: off")
         if any(six) and self.stun_server:
-            raise ValueError("stun_server: tells addresses of IPv4; allowed: none over IPv6, which needs no translation")
+            raise ValueError(
+                "stun_server: tells addresses of IPv4; allowed: none over IPv6, which needs no translation"
+            )
         return self
 
     @model_validator(mode="after")
