@@ -410,6 +410,8 @@ class Phone:
         self._order: list[Leg] = []
         self._events: list[Event] = []
         self._policy: Policy = Ring()
+        #: Which of the calls that come are looked at: where others call the same number, theirs go on ringing.
+        self.is_ours: Callable[[Leg], bool] = lambda leg: True
         self._lost: PhoneLostError | None = None
         self._sink_error: Exception | None = None
         self._farewell: threading.Thread | None = None
@@ -446,8 +448,8 @@ class Phone:
 
     @property
     def incoming(self) -> list[Leg]:
-        """The legs that were received."""
-        return [leg for leg in self.legs if leg.direction == "incoming"]
+        """The legs that were received, strangers' left out (:attr:`is_ours`)."""
+        return [leg for leg in self.legs if leg.direction == "incoming" and self.is_ours(leg)]
 
     @property
     def error(self) -> BaseException | None:
@@ -568,7 +570,7 @@ class Phone:
 
         def probe() -> Leg | None:
             for leg in self._order:
-                if leg.direction == "incoming" and not leg._taken and leg.is_offered:
+                if leg.direction == "incoming" and not leg._taken and leg.is_offered and self.is_ours(leg):
                     leg._taken = True
                     return leg
             return None

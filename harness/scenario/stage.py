@@ -28,7 +28,7 @@ from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
 from harness.phone.waiter import NeverCame
 from harness.report.recorder import CaseRecorder
-from harness.safety import Guard
+from harness.safety import Guard, numbers_of
 from harness.scenario import inquiry
 from harness.scenario.ai_place import AiPlace
 from harness.scenario.ends import Call, End
@@ -37,12 +37,17 @@ from harness.scenario.people import AssistantOf, Caller, Group, Line
 from harness.scenario.phones import own_phone
 from harness.scenario.seats import Seat, SynthflowSeat
 from harness.scenario.talks import Talk
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.identity import caller_id
+from harness.sip.message import Message
 from harness.verdict import ExpectationError, Finding, NotObservableError, Verdict, overall
 
 #: What the row on caller IDs from a header asks the AI to show.
 HEADER_NUMBER = "+12065550177"
 #: What an id of a call is made of.
 _CALL_ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+#: An agent's phone rings for strangers while it waits for the case's call.
+_SHARED_CALLS = 3
 _TOLD_ID = re.compile(r"^x-ci[ \t]*:[ \t]*([A-Za-z0-9_.-]{1,80})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 
 #: The marks set aside for them (``Assistant.voice``).
@@ -182,7 +187,28 @@ class Stage:
     def group(self, name: str) -> Group:
         """A ring group with its agents at their phones."""
         entry = self.deployment.groups[name]
-        return Group(self, name, entry, [self.phone(own_phone(self.deployment, agent)) for agent in entry.agents])
+        more = {"max_calls": _SHARED_CALLS} if entry.shared else {}
+        phones = [self.phone(own_phone(self.deployment, agent, **more)) for agent in entry.agents]
+        if entry.shared:
+            for phone in phones:
+                phone.is_ours = self.may_be_ours
+        return Group(self, name, entry, phones)
+
+    def may_be_ours(self, leg: Leg) -> bool:
+        """Whether a call may be of this case: it shows a number of the deployment's, or none that can be read."""
+        invite = next((m for m in leg.messages if m.text.startswith("INVITE ")), None)
+        if invite is None:
+            return True
+        try:
+            shown = caller_id(Message.parse(invite.text), self.deployment.region).number
+        except SipSyntaxError:
+            return True
+        return shown is None or shown in self._numbers
+
+    @cached_property
+    def _numbers(self) -> frozenset[str]:
+        fixed = {assistant.fixed_caller_id for assistant in self.deployment.assistants.values()}
+        return frozenset({*numbers_of(self.deployment), HEADER_NUMBER} | {number for number in fixed if number})
 
     def all_groups(self, but: Group | None = None) -> list[Group]:
         """Every group that has agents, so that a call landing in the wrong one is seen."""

@@ -48,13 +48,12 @@ class Line:
         **options: object,
     ) -> Phone:
         """A phone that keeps to the gate, if there is one."""
-        config = PhoneConfig(
-            name=name,
-            user=f"+1206555010{len(self.phones) + 1}",
-            domain="example.com",
-            bind_address=f"127.{32 + os.getpid() % 30}.77.{next(_numbers)}",
-            **options,  # type: ignore[arg-type]
-        )
+        fields: dict[str, object] = {
+            "user": f"+1206555010{len(self.phones) + 1}",
+            "domain": "example.com",
+            "bind_address": f"127.{32 + os.getpid() % 30}.77.{next(_numbers)}",
+        }
+        config = PhoneConfig(name=name, **(fields | options))  # type: ignore[arg-type]
         rules = Rules(guard, (lambda: gate.admit(0.2)) if gate else None, seconds)
         phone = self.pool.lease(
             config, sink=lambda event: None, marks=itertools.count(), directory=self.directory, rules=rules
