@@ -154,7 +154,7 @@ class Group(_Model):
     did: E164
     agents: tuple[str, ...] = ()
     topic: str | None = None
-    shared: bool = False  #: whether strangers' calls land there too; theirs are left to others, ours tell by their number
+    shared: bool = False  #: whether strangers' calls land there, too; ours are told by their number
 
 
 class Assistant(_Model):
