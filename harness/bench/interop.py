@@ -129,6 +129,13 @@ def version(name: str) -> str:
     return found[1] if found else "unknown"
 
 
+def may_capture() -> bool:
+    """Whether tshark may look at the loopback interface."""
+    tshark = shutil.which("tshark", path=_ELSEWHERE)
+    asked = [str(tshark), "-L", "-i", "lo"]  # which link types it has: to tell, it has to be opened
+    return subprocess.run(asked, capture_output=True, timeout=30, check=False).returncode == 0
+
+
 def counts(junit: Path) -> dict[str, int]:
     """How many cases passed, failed (or broke) and were skipped, of pytest's JUnit file."""
     found = {"passed": 0, "failed": 0, "skipped": 0}
@@ -177,6 +184,12 @@ def main(arguments: Sequence[str]) -> int:
             )
             print(f"interop: apt-get install {' '.join(packages)}", file=sys.stderr)
             return BROKEN
+    if not may_capture():
+        print(
+            "interop: tshark may not capture on the loopback interface here; root may, or the group wireshark",
+            file=sys.stderr,
+        )
+        return BROKEN
     programs = {name: version(name) for name in PROGRAMS}
     run = uuid.uuid4().hex
     # a shell starts what runs in its background with SIGINT ignored, which pytest would inherit, and could not be ended by

@@ -23,15 +23,28 @@ def test_errors_count_as_failures_and_skips_as_skips(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_installed_is_named_and_breaks_the_run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    (tmp_path / "interop.json").write_text('{"passed": 1}')  # of a run before
     monkeypatch.setattr(interop, "PROGRAMS", {"no-such-program": interop.Needed("its-package", ("-v",), "(.)")})
     monkeypatch.setattr(interop, "_TLS_MODULES", ("/",))
     monkeypatch.setattr(interop, "install", lambda packages: "no network")
+    monkeypatch.setattr(interop, "RESULT", tmp_path / "interop.json")
     assert interop.main([]) == interop.BROKEN
     told = capsys.readouterr().err
     assert "interop: missing: its-package (no network)" in told
     assert "apt-get install its-package" in told
+    assert not (tmp_path / "interop.json").exists()
+
+
+def test_who_may_not_capture_is_told_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(interop, "RESULT", tmp_path / "interop.json")
+    monkeypatch.setattr(interop, "missing", list)
+    monkeypatch.setattr(interop, "may_capture", lambda: False)
+    assert interop.main([]) == interop.BROKEN
+    assert "tshark may not capture" in capsys.readouterr().err
 
 
 @pytest.fixture
