@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
@@ -83,9 +84,9 @@ def _media(evidence: CaseEvidence) -> list[_Packet]:
     received: set[tuple[Endpoint, bytes]] = set()
     for leg, events in evidence.legs.items():
         states = [event for event in events if isinstance(event, MediaState) and event.local_rtp]
-        for packet in rtp_log.read(rtp_log.path_of(evidence.directory, leg)) if states else ():
-            state = next((state for state in reversed(states) if state.at <= packet.at), states[0])
-            here, there = Endpoint.parse(state.local_rtp), Endpoint.parse(state.remote_rtp)
+        places = [(state.at, Endpoint.parse(state.local_rtp), Endpoint.parse(state.remote_rtp)) for state in states]
+        for packet in rtp_log.read(rtp_log.path_of(evidence.directory, leg)) if places else ():
+            _, here, there = next((place for place in reversed(places) if place[0] <= packet.at), places[0])
             if packet.source is None:
                 seen.append((packet.at, here, there, packet.octets, f"sent by {leg}"))
             else:
@@ -115,9 +116,14 @@ def _comment(evidence: CaseEvidence, arrow: Arrow, names: dict[str, str]) -> str
 
 def _address(host: str, names: dict[str, str]) -> IPv4Address | IPv6Address:
     try:
-        return ip_address(host)
+        return _parsed(host)
     except ValueError:
-        return ip_address(names.setdefault(host, f"192.0.2.{len(names) % 254 + 1}"))
+        return _parsed(names.setdefault(host, f"192.0.2.{len(names) % 254 + 1}"))
+
+
+@lru_cache(maxsize=1024)
+def _parsed(host: str) -> IPv4Address | IPv6Address:
+    return ip_address(host)
 
 
 def _ip(
