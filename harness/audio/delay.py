@@ -84,21 +84,22 @@ def one_way_delay(received: NDArray[np.int16], rate: int, *, sent_from: float, r
     """The delay of a probe in a recording, or None when fewer than three pulses were heard.
 
     ``sent_from`` is when the probe's first sample left, ``received_from`` when the recording's first sample came, both in
-    seconds of one clock. Delays of 0 to 2.4 s are told apart.
+    seconds of one clock, each of them known to a packet (20 ms). Delays of 0 to 2.35 s are told apart.
     """
     delays = []
     pulses = pulses_in(received, rate)
     # The first and the last may be cut, where the recording or what was sent begins or ends: their middle is elsewhere.
     for pulse in pulses[1:-1] if len(pulses) >= 5 else pulses:
         late = received_from + pulse.at - (sent_from + pulse.number * STEP_SECONDS)
-        # A pulse said to come a hair before it was sent is one without delay, not one of a whole circle.
-        delays.append(1000 * ((late + 0.001) % PERIOD_SECONDS - 0.001))
+        # A pulse said to come a little before it was sent is one without delay, not one of a whole circle.
+        delays.append(1000 * max(0.0, (late + _UNSURE_SECONDS) % PERIOD_SECONDS - _UNSURE_SECONDS))
     if len(delays) < 3:
         return None
     return Delay(statistics.median(delays), min(delays), max(delays), len(delays))
 
 
 _MARGIN: Final = 128
+_UNSURE_SECONDS: Final = 0.05  # a packet at each end, and a little
 
 
 def _pulse(number: int, rate: int) -> NDArray[np.float32]:

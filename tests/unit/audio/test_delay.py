@@ -41,6 +41,14 @@ def test_pulses_say_which_they_are() -> None:
     assert [pulse.number for pulse in pulses_in(to_int16(probe(16000)), 16000)] == list(range(12))
 
 
+@pytest.mark.parametrize("early_s", [0.0, 0.009, 0.04])
+def test_what_seems_to_come_before_it_was_sent_has_no_delay(early_s: float) -> None:
+    """Either end's time is known to a packet only, and a whole circle of the probe is no delay of 2.4 s."""
+    measured = one_way_delay(to_int16(np.tile(probe(), 2)), 8000, sent_from=early_s, received_from=0.0)
+    assert measured is not None
+    assert measured.median_ms == pytest.approx(0.0, abs=0.1)
+
+
 def test_no_probe_no_delay() -> None:
     for audio in (silence(3.0), noise(3.0, -20), mark(4, 3.0), silence(0.01)):
         assert one_way_delay(audio, 8000, sent_from=0.0, received_from=0.0) is None
