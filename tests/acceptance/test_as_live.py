@@ -33,6 +33,7 @@ from harness import integrations, matrix
 from harness.cli.live_file import live_file
 from harness.deployment import Deployment, from_plain, load
 from harness.scenario.plan import calls_of
+from harness.simulation.pki import Authority, Certificate
 
 ROOT = Path(__file__).parents[2]
 WORLD_FILE = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
@@ -154,18 +155,18 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
 def test_a_live_and_a_stand_in_deployment_run_green(outside: Outside) -> None:
     files = [outside.file("live"), outside.file("stand-in")]
     rows = ["TD-INBOUND", "TD-TRANSFER-BLIND", "TD-OUTBOUND-CAMPAIGN", "XEI", "TD-REGISTER-NOTALLOWED"]
-    code, output = outside.run(*files, *(f"--row={row}" for row in rows), "--transport=tcp", "--codec=pcmu", "-n", "2")
+    code, output = outside.run(*files, *(f"--row={row}" for row in rows), "--transport=tls", "--codec=pcmu", "-n", "2")
     assert code == 0, output
     verdicts = outside.verdicts()
     assert set(verdicts.values()) == {"passed"}
     assert {case.partition("[")[2].partition(":")[0] for case in verdicts} == {"live-talkdesk", "stand-in-talkdesk"}
 
-    live = outside.findings("TD-INBOUND[live-talkdesk:synthflow-tcp-ip-pcmu]")
+    live = outside.findings("TD-INBOUND[live-talkdesk:synthflow-tls-ip-pcmu]")
     assert {f["strength"] for f in live if f["check"] == "audio"} == {2}, "confirmed by words, not proved by marks"
     unseen = [f for f in live if f["verdict"] == "not observable"]
     assert {f["check"] for f in unseen} == {"route.transport", "codec"}
     assert all(f["dispensable"] for f in unseen)
-    own = outside.findings("TD-INBOUND[stand-in-talkdesk:stand-in-tcp-ip-pcmu]")
+    own = outside.findings("TD-INBOUND[stand-in-talkdesk:stand-in-tls-ip-pcmu]")
     assert {f["strength"] for f in own if f["check"] == "audio"} == {3}
     assert not [f for f in own if f["verdict"] != "passed"]
     assert outside.calls_up() == []
@@ -327,11 +328,11 @@ def test_nobody_is_asked_to_start_a_campaign(outside: Outside) -> None:
 
 
 class Trouble(ThreadingHTTPServer):
-    """Stands between the harness and the world's API, and answers some requests itself."""
+    """Stands between the harness and the world's API, by HTTPS as well, and answers some requests itself."""
 
     daemon_threads = True
 
-    def __init__(self, world: Deployment, kind: str) -> None:
+    def __init__(self, world: Deployment, kind: str, certificate: Certificate) -> None:
         assert world.synthflow is not None
         assert world.synthflow.api_base is not None
         self.kind = kind
@@ -339,10 +340,13 @@ class Trouble(ThreadingHTTPServer):
         context = ssl.create_default_context(cafile=world.synthflow.ca_file)
         self.behind = httpx.Client(base_url=world.synthflow.api_base, verify=context)
         super().__init__(("127.0.0.1", 0), _Handler)
+        secured = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        secured.load_cert_chain(certificate.certificate, certificate.key)
+        self.socket = secured.wrap_socket(self.socket, server_side=True)
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v2"
+        return f"https://127.0.0.1:{self.server_port}/v2"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -354,12 +358,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked += 1
         match self.server.kind:
-            case "401" | "500" as status:
-                self._say(int(status), b'{"status": "error"}')
+            case "500":
+                self._say(500, b'{"status": "error"}')
             case "429":
                 first = self.server.asked % 2 == 1
                 if first:
                     self._say(429, b"{}", ("Retry-After", "0.05"))
+                else:
+                    self._pass_on()
+            case "dies":
+                if "/calls/" in self.path:  # once the call has been found
+                    self._say(500, b"{}")
                 else:
                     self._pass_on()
             case "silent":
@@ -384,10 +393,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+#: Every kind there is, one by one: tests/unit/far_end/test_api_troubles.py.
 TROUBLES = {
     "429": "passed",  # it asked to wait, and was waited for
-    "401": "not observable",
     "500": "not observable",
+    "dies": "not observable",
     "silent": "not observable",
     "not-json": "not observable",
     "renamed": "not observable",
@@ -395,7 +405,9 @@ TROUBLES = {
 
 
 def test_an_api_in_trouble_lowers_the_strength_and_fails_no_call(outside: Outside) -> None:
-    servers = {kind: Trouble(outside.tenants[0], kind) for kind in TROUBLES}
+    authority = Authority(outside.directory / "world" / "trouble")
+    certificate = authority.issue("trouble", ["127.0.0.1"])
+    servers = {kind: Trouble(outside.tenants[0], kind, certificate) for kind in TROUBLES}
     for server in servers.values():
         threading.Thread(target=server.serve_forever, daemon=True).start()
     real = outside.tenants[0].synthflow
@@ -404,6 +416,7 @@ def test_an_api_in_trouble_lowers_the_strength_and_fails_no_call(outside: Outsid
     def troubled(kind: str) -> Callable[[str], str]:
         changes = {
             f'"{real.api_base}"': f'"{servers[kind].base}"',
+            f'API_TOKEN"\nca_file = "{real.ca_file}"': f'API_TOKEN"\nca_file = "{authority.ca_file}"',
             "patience_s = 4.0": "patience_s = 2.0",
             "transcript_within_s = 10.0": "transcript_within_s = 1.0",
             "timeout_s = 5.0": "timeout_s = 0.5",
