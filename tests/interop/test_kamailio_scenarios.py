@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -93,6 +94,14 @@ class Verified:
     ends: Mapping[str, Mapping[str, str]]  #: verdict and message, by case
     output: str
 
+    def cases_of(self, row: str) -> list[Path]:
+        """The directories of a row's cases."""
+        return [path for path in self.directory.glob("cases/*") if self._id(path).startswith(f"{row}[")]
+
+    @staticmethod
+    def _id(case: Path) -> str:
+        return str(json.loads((case / "case.json").read_text())["id"])
+
     def judge(self, row: str, count: int) -> None:
         """All cases of that row ended as they should."""
         found = {name: end for name, end in self.ends.items() if name.startswith(f"{row}[")}
@@ -148,6 +157,17 @@ def test_row_of_a_platform_that_forwards_over_tls(as_gladly: Verified, row: str)
 @pytest.mark.parametrize("row", STAND_IN)
 def test_row_with_a_stand_in(with_stand_in: Verified, row: str) -> None:
     with_stand_in.judge(row, STAND_IN[row])
+
+
+@pytest.mark.xdist_group("scenarios-with-stand-in")
+def test_calls_of_the_stand_in_were_challenged(with_stand_in: Verified) -> None:
+    """RFC 3261 section 22.3: the platform asked, and the INVITE that went on to an agent had the right answer."""
+    cases = with_stand_in.cases_of("TD-TRANSFER-WARM")
+    assert cases
+    for case in cases:
+        text = (case / "events.jsonl").read_text()
+        assert re.search(r"SIP/2\.0 407 Proxy Authentication Required[^\n]*CSeq: \d+ INVITE", text)
+        assert 'Proxy-Authorization: Digest username=\\"synthflow-stand-in\\"' in text
 
 
 @pytest.mark.xdist_group("scenarios-with-baresip")
