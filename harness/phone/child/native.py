@@ -11,6 +11,7 @@ import random
 import socket
 import struct
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,23 +40,6 @@ class _Address(ctypes.Structure):
     """``pj_sockaddr``, laid out as the system's ``sockaddr_in6``, which is longer than its ``sockaddr_in``."""
 
     _fields_ = (("octets", ctypes.c_uint8 * 28),)
-
-    def read(self) -> Address:
-        """The packed address and the port."""
-        octets = bytes(self.octets)
-        (family,), (port,) = struct.unpack_from("=H", octets), struct.unpack_from("!H", octets, 2)
-        return (octets[8:24] if family == socket.AF_INET6 else octets[4:8]), port
-
-
-class _Arrival(ctypes.Structure):
-    """``pjmedia_tp_cb_param``, as far as it is read."""
-
-    _fields_ = (
-        ("user_data", ctypes.c_void_p),
-        ("packet", ctypes.c_void_p),
-        ("size", ctypes.c_ssize_t),
-        ("source", ctypes.POINTER(_Address)),
-    )
 
 
 class _Attachment(ctypes.Structure):
@@ -86,10 +70,12 @@ class _MediaTransport(ctypes.Structure):
     _fields_ = (("name", ctypes.c_char * 32), ("type", ctypes.c_int), ("operations", ctypes.POINTER(_Operations)))
 
 
-_ON_RTP = ctypes.CFUNCTYPE(None, ctypes.POINTER(_Arrival))
+# What is called a hundred times a second for each leg takes plain addresses: ctypes' structures cost more than all the rest.
+_ARRIVAL: Final = struct.Struct("@PPnP")  # pjmedia_tp_cb_param: user data, packet, its size, pj_sockaddr it came from
+_ON_RTP = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_SENDS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _DESTROYS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 _ATTACHES = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_MediaTransport), ctypes.POINTER(_Attachment))
-_SENDS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_MediaTransport), ctypes.c_void_p, ctypes.c_size_t)
 
 
 class Tap:
@@ -107,7 +93,7 @@ class Taps:
     """
 
     def __init__(self) -> None:
-        self._taps: dict[int, Tap] = {}  # by the address of the transport
+        self._taps: dict[int, tuple[Tap, Any, Any]] = {}  # by the transport's address, with its own send_rtp and attach2
         self._streams: dict[int, tuple[Any, Reception, RtpLog]] = {}  # by the callback's user data: whose it was
         self._tables: dict[int, _Operations] = {}  # by the address of the table they stand for
         self._originals: dict[int, tuple[Any, Any]] = {}  # by the address of a table of ours: what is behind it
@@ -118,9 +104,12 @@ class Taps:
         """A tap on the transport (``pjmedia_transport *``) that a call is about to use."""
         transport = _MediaTransport.from_address(address)
         operations = ctypes.addressof(transport.operations.contents)
-        tap = self._taps[address] = Tap(log)
         if operations not in self._originals:
-            transport.operations = ctypes.pointer(self._tables.get(operations) or self._table(operations))
+            ours = self._tables.get(operations) or self._table(operations)
+            operations = ctypes.addressof(ours)
+        tap = Tap(log)
+        self._taps[address] = (tap, *self._originals[operations])
+        transport.operations = ctypes.pointer(_Operations.from_address(operations))
         return tap
 
     def _table(self, original: int) -> _Operations:
@@ -133,30 +122,36 @@ class Taps:
 
     def _attach(self, transport: Any, attachment: Any) -> int:
         asked = attachment.contents
+        tap, _, attach = self._taps[ctypes.addressof(transport.contents)]
         if asked.on_rtp:
-            tap = self._taps[ctypes.addressof(transport.contents)]
             tap.reception = Reception()
             self._streams[asked.user_data] = (_ON_RTP(asked.on_rtp), tap.reception, tap.log)
             asked.on_rtp = ctypes.cast(self._arrives, ctypes.c_void_p).value
-        _, attach = self._originals[ctypes.addressof(transport.contents.operations.contents)]
         return int(attach(transport, attachment))
 
-    def _arrive(self, arrival: Any) -> None:
-        packet = arrival.contents
-        onward, reception, log = self._streams[packet.user_data]
+    def _arrive(self, arrival: int) -> None:
+        user_data, packet, size, source = _ARRIVAL.unpack(ctypes.string_at(arrival, _ARRIVAL.size))
+        onward, reception, log = self._streams[user_data]
         try:
-            if packet.size > 0:  # below zero it is an error of the socket
-                now, octets = time.monotonic(), ctypes.string_at(packet.packet, packet.size)
+            if size > 0:  # below zero it is an error of the socket
+                now, octets = time.monotonic(), ctypes.string_at(packet, size)
                 reception.take(now, octets)
-                if packet.source:
-                    log.received(now, packet.source.contents.read(), octets)
+                if source:
+                    log.received(now, _address(ctypes.string_at(source, ctypes.sizeof(_Address))), octets)
         finally:  # whatever becomes of the looking: the call is not to suffer
             onward(arrival)
 
-    def _send(self, transport: Any, packet: int, size: int) -> int:
-        self._taps[ctypes.addressof(transport.contents)].log.sent(time.monotonic(), ctypes.string_at(packet, size))
-        send, _ = self._originals[ctypes.addressof(transport.contents.operations.contents)]
-        return int(send(transport, packet, size))
+    def _send(self, transport: int, packet: int, size: int) -> int:
+        tap, send, _ = self._taps[transport]
+        tap.log.sent(time.monotonic(), ctypes.string_at(packet, size))
+        status: int = send(transport, packet, size)
+        return status
+
+
+@lru_cache(maxsize=64)
+def _address(sockaddr: bytes) -> Address:
+    (family,), (port,) = struct.unpack_from("=H", sockaddr), struct.unpack_from("!H", sockaddr, 2)
+    return (sockaddr[8:24] if family == socket.AF_INET6 else sockaddr[4:8]), port
 
 
 class Native:
