@@ -93,7 +93,9 @@ class Taps:
     """
 
     def __init__(self) -> None:
-        self._taps: dict[int, tuple[Tap, Any, Any]] = {}  # by the transport's address, with its own send_rtp and attach2
+        self._taps: dict[
+            int, tuple[Tap, Any, Any]
+        ] = {}  # by the transport's address, with its own send_rtp and attach2
         self._streams: dict[int, tuple[Any, Reception, RtpLog]] = {}  # by the callback's user data: whose it was
         self._tables: dict[int, _Operations] = {}  # by the address of the table they stand for
         self._originals: dict[int, tuple[Any, Any]] = {}  # by the address of a table of ours: what is behind it
