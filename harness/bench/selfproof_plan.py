@@ -90,7 +90,7 @@ FAULTS: Mapping[str, tuple[Where, ...]] = {
     "srtp-mismatch": _EVERY_CALL,
     "audio-crossed": _EVERY_CALL,
     "heavy-loss": (*_EVERY_CALL, _at("TD-CAPACITY"), _at("CONCURRENT")),
-    "high-delay": _EVERY_CALL,
+    "high-delay": (*_EVERY_CALL, _at("SESSIONTIMER")),
     "from-anonymous": _EVERY_CALL,
     "from-trunk-did": _EVERY_CALL,
     "from-national": _EVERY_CALL,

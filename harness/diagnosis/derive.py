@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +29,7 @@ class Scene:
     deployment: Deployment | None
     vantage: Vantage
     number_of: NumberOf
+    over: float = math.inf  #: when the last finding was made: what came later, the harness brought about by hanging up
     facts: Facts = field(default_factory=Facts)
 
     @property
@@ -68,8 +70,8 @@ class Scene:
         return {leg.phone for leg in legs if self.vantage.role(leg.phone) == "caller"}
 
     def states(self, leg: str | None) -> list[CallState]:
-        """The states a leg went through."""
-        return [e for e in self.events if isinstance(e, CallState) and e.leg == leg]
+        """The states a leg went through, until the harness hung up."""
+        return [e for e in self.events if isinstance(e, CallState) and e.leg == leg and e.at <= self.over]
 
     @cached_property
     def line(self) -> tuple[str, LineEntry] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -68,6 +69,7 @@ def diagnose(
         deployment=deployment,
         vantage=vantage,
         number_of=number_of or _counted(events),
+        over=max((finding.at for finding in findings), default=math.inf),
     )
     for part in (reach, talk, transfer):
         part.tell(scene)

@@ -230,3 +230,12 @@ def test_facts_are_told_once_and_have_to_be_known_kinds() -> None:
         facts.tell("los", "heavy")
     with pytest.raises(KeyError, match="is no known fact"):
         when("los", "heavy")
+
+
+def test_what_the_harness_brings_about_by_hanging_up_is_no_evidence() -> None:
+    """Its own agents decline what still rings when a case is over."""
+    example = Example(transport="tcp").dials().after(0.1).rings("reception").after(4).not_taken("the phone reception")
+    example.all_ports_answer().after(0.2).state("disconnected", 603, "Decline")
+    diagnosis = example.diagnose()
+    assert "how the caller's call was set up: still ringing (caller.1 was never answered)" in diagnosis.facts
+    assert {cause.id for cause in diagnosis.candidates} == {cause.id for cause in _unreached().diagnose().candidates}
