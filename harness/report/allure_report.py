@@ -90,7 +90,8 @@ def write_config(directory: Path, *, name: str, cases: int, history: Path | None
 
 def command(directory: Path, results: Path) -> list[str]:
     """How to make the report by hand, in a place with Node.js."""
-    return ["npx", "allure@3", "generate", "--config", str(directory / CONFIG), "--cwd", str(directory), str(results)]
+    config, report = str(directory / CONFIG), str(directory / REPORT)  # else it goes where the command is run
+    return ["npx", "allure@3", "generate", "--config", config, "--output", report, str(results)]
 
 
 def generate(directory: Path, results: Path, within: float = 120.0) -> Path | None:

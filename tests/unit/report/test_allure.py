@@ -294,7 +294,7 @@ class TestBesideTheResults:
             "generate",
             "--config",
             str(run / "allurerc.json"),
-            "--cwd",
-            str(run),
+            "--output",
+            str(run / "allure-report"),
             str(run / "allure-results"),
         ]
