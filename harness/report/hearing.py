@@ -16,6 +16,7 @@ from harness.audio.classify import Span, classify
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.resample import resample
+from harness.audio.speech import SILENCE_DBOV
 from harness.audio.spectrogram import spectrogram_svg
 from harness.audio.wav import WavError, read_wav
 from harness.events import MediaState, RtpStatistics
@@ -178,7 +179,9 @@ def _sound(measured: dict[str, Any] | None) -> list[str]:
     snr = measured["snr_by_mark_db"] if measured["snr_by_mark_db"] is not None else measured["snr_db"]
     gaps, drift = measured["gaps"], measured["clock_drift_ppm"]
     return [
-        f"{measured['active_dbov']:.0f} dBov, peak {measured['peak_dbov']:.0f}",
+        f"{measured['active_dbov']:.0f} dBov, peak {measured['peak_dbov']:.0f}"
+        if measured["active_dbov"] > SILENCE_DBOV
+        else "silence",
         "–" if snr is None else f"{snr:.0f} dB",
         f"{len(gaps)}, {1000 * max(gap['seconds'] for gap in gaps):.0f} ms" if gaps else "0",
         str(measured["repeats"]),

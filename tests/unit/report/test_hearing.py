@@ -80,6 +80,16 @@ def test_nothing_received_is_said_and_not_drawn(tmp_path: Path, samples: ModuleT
     assert cells(evidence)["level"] == "–"
 
 
+def test_silence_has_no_level(tmp_path: Path, samples: ModuleType) -> None:
+    with samples.playing(tmp_path) as sample:
+        sample.inbound()
+        path = sample.recorder.directory / "caller.1.received.wav"
+        write_wav(path, np.zeros(8000, np.int16), 8000)
+        sample.event(Recorded, "caller", "caller.1", path=str(path), sent_path=None)
+        sample.recorder.close(Verdict.PASSED, "passed")
+    assert cells(CaseEvidence.read(tmp_path))["level"] == "silence"
+
+
 def test_figures_of_a_direction(tmp_path: Path, samples: ModuleType) -> None:
     row = cells(heard(samples, tmp_path, 240, rx_packets=95, rx_lost=5, rx_bursts=2, rx_burst_ms=50.0, rtt_ms=40.0))
 
