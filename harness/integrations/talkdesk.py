@@ -21,7 +21,7 @@ def _skill(kind: str, by: str) -> Row:
         section=_INBOUND,
         line=f"skill-{kind}",
         over="trunks",
-        finds={**WITH_THE_AI, **ADDRESSED},
+        finds={**WITH_THE_AI, **ADDRESSED, "answered": 2 if kind == "menu" else 1},  # a menu answers first
     )
 
 
