@@ -34,7 +34,14 @@ def test_a_case_ends_as_its_findings_and_exceptions_say(tree) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "code"), [("see()", 0), ("see(Verdict.NOT_OBSERVABLE, 'nobody looked')", 1), ("raise OSError('gone')", 3)]
+    ("body", "code"),
+    [
+        ("see()", 0),
+        ("see(Verdict.NOT_OBSERVABLE, 'nobody looked')", 1),
+        ("raise OSError('gone')", 3),
+        ("see(Verdict.BROKEN, 'it came late, and so was the harness')", 3),
+        ("see(Verdict.BROKEN, 'it came late'); see(Verdict.FAILED, 'it was not')", 1),
+    ],
 )
 def test_the_exit_code_says_what_the_worst_was(tree, body: str, code: int) -> None:
     tree.scenarios(f"""
