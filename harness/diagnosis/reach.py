@@ -308,6 +308,7 @@ def _final_of_the_ai(scene: Scene) -> None:
     facts = scene.facts
     challenge = "none"
     where = ""
+    code = 0
     for invite in scene.invites:
         final = _final_answer(scene, invite)
         if final is None:
@@ -324,6 +325,7 @@ def _final_of_the_ai(scene: Scene) -> None:
         facts.tell("ai.refusal", about(final.message.reason), final.where)
     if scene.invites:
         facts.tell("ai.challenge", challenge, where)
+        facts.tell("ai.code", code or None, where)  # a challenge, where nothing else was ever said
     for record in scene.records:
         said = record.record.get("error_message") or record.record.get("telephony_disconnect_reason")
         facts.tell("ai.refusal", about(said), record.source)

@@ -190,7 +190,7 @@ AUDIO: tuple[Rule, ...] = (
     Rule(
         id="audio.on-hold",
         cause="media-on-hold",
-        symptoms=("audio",),
+        symptoms=("audio", "codec"),
         essential=(when("sdp.hold", "the AI", "the platform"),),
         conditions=(not_shown("call.cut", True),),
         consequences=_UNHEARD,

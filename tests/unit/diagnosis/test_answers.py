@@ -239,3 +239,11 @@ def test_what_the_harness_brings_about_by_hanging_up_is_no_evidence() -> None:
     diagnosis = example.diagnose()
     assert "how the caller's call was set up: still ringing (caller.1 was never answered)" in diagnosis.facts
     assert {cause.id for cause in diagnosis.candidates} == {cause.id for cause in _unreached().diagnose().candidates}
+
+
+def test_credentials_that_are_asked_for_again_and_again_are_wrong_ones() -> None:
+    shown = 'Digest username="trunk", response="0"'
+    example = Example(authentication="digest").dials().ai_gets().ai_answers(407, "Proxy Authentication Required")
+    example.ai_gets(authorization=shown).ai_answers(407, "Proxy Authentication Required").rings("reception")
+    diagnosis = example.not_taken("the phone reception").diagnose()
+    assert {cause.id for cause in diagnosis.candidates} == {"username-wrong", "password-wrong"}
