@@ -16,8 +16,8 @@ from harness.audio.classify import Span, classify
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.resample import resample
-from harness.audio.speech import SILENCE_DBOV
 from harness.audio.spectrogram import spectrogram_svg
+from harness.audio.speech import SILENCE_DBOV
 from harness.audio.wav import WavError, read_wav
 from harness.events import MediaState, RtpStatistics
 from harness.report import sound
