@@ -120,8 +120,8 @@ def in_(seconds: float) -> str:
         ("3", 3.0, 3.0),
         ("0.25", 0.25, 0.25),
         ("3600", 5.0, 5.0),  # it may say so, but a case cannot wait for it
-        (in_(3), 0.5, 3.0),
-        (in_(-60), 0.0, 0.0),
+        ("a date in 3 s", 0.5, 3.0),
+        ("a date 60 s ago", 0.0, 0.0),
         ("-7", 0.0, 0.0),
         ("nan", 1.0, 1.0),
         ("inf", 1.0, 1.0),
@@ -132,6 +132,7 @@ def in_(seconds: float) -> str:
 def test_too_many_requests(web: Make, monkeypatch: pytest.MonkeyPatch, after: str, least: float, most: float) -> None:
     waited: list[float] = []
     monkeypatch.setattr(synthflow.time, "sleep", waited.append)
+    after = {"a date in 3 s": in_(3), "a date 60 s ago": in_(-60)}.get(after, after)
     server = web(answer("429 Too Many Requests", "{}", f"Retry-After: {after}"), answer("200 OK", FINE))
     api = client(server)
     assert [record.id for record in api.calls(since=0.0)] == ["c1"]
