@@ -189,7 +189,11 @@ def meet(tmp_path: Path, block: Block, pool: PhonePool, marks: Iterator[int]) ->
                 tmp_path, pool, marks, with_sipp(tmp_path, block[PHONES + number], (sipp.host, sipp.port), transport)
             ) as met,
         ):
-            yield Meeting(met, sipp, met.caller(**caller).dial(DID))
+            try:
+                yield Meeting(met, sipp, met.caller(**caller).dial(DID))
+            except BaseException as error:
+                error.add_note(f"SIPp, exit code {sipp.process.poll()}:\n{sipp.errors}\n{sipp.messages}")
+                raise
 
     return meet
 
