@@ -137,7 +137,7 @@ AUDIO: tuple[Rule, ...] = (
         cause="payload-mismatch",
         symptoms=("audio",),
         conditions=(
-            when("audio.to_ai", "noise", "no mark"),
+            when("audio.to_ai", "noise", "no mark", "another sound"),
             when("audio.to_caller", "noise"),
             _SAME_CODEC,
             unless("loss", "heavy"),
@@ -145,6 +145,21 @@ AUDIO: tuple[Rule, ...] = (
         ),
         consequences=_UNHEARD,
         because="packets arrive at both ends, and nothing in them is what anybody sent",
+    ),
+    Rule(
+        id="audio.noise.like-sound",
+        cause="payload-mismatch",
+        symptoms=("audio",),
+        conditions=(
+            when("audio.to_ai", "noise", "no mark", "another sound"),
+            when("audio.to_caller", "another sound"),
+            _SAME_CODEC,
+            unless("loss", "heavy"),
+            unless("audio.stopped", True),
+        ),
+        consequences=_UNHEARD,
+        because="both ends hear some sound, and neither hears what the other sends",
+        confidence="likely",
     ),
     Rule(
         id="audio.loss",

@@ -373,21 +373,21 @@ class Example:
             "landing.answered_by", "the call", answered=list(answered), wanted=self.assistant, attempted=list(attempted)
         )
 
-    def to_ai(self, kind: str = "heard", packets: int | None = 0) -> Example:
-        return self._direction("caller.1", self.ai_label, kind, packets)
+    def to_ai(self, kind: str = "heard", packets: int | None = 0, **facts: object) -> Example:
+        return self._direction("caller.1", self.ai_label, kind, packets, **facts)
 
-    def to_caller(self, kind: str = "heard", packets: int | None = 0) -> Example:
-        return self._direction(self.ai_label, "caller.1", kind, packets)
+    def to_caller(self, kind: str = "heard", packets: int | None = 0, **facts: object) -> Example:
+        return self._direction(self.ai_label, "caller.1", kind, packets, **facts)
 
     def with_agent(self, phone: str, to_agent: str = "heard", to_caller: str = "heard") -> Example:
         self._direction("caller.1", f"{phone}.1", to_agent, 0)
         return self._direction(f"{phone}.1", "caller.1", to_caller, 0)
 
-    def _direction(self, speaker: str, listener: str, kind: str, packets: int | None) -> Example:
+    def _direction(self, speaker: str, listener: str, kind: str, packets: int | None, **more: object) -> Example:
         foreign = [99] if kind == "crossed" else []
         heard = kind == "heard"
         facts: dict[str, object] = {"ms": 120.0} if heard else {"kind": kind, "rx_packets": packets, "foreign": foreign}
-        return self.finding("audio", f"{speaker} → {listener}", heard, actual=kind, **facts)
+        return self.finding("audio", f"{speaker} → {listener}", heard, actual=kind, **facts | more)
 
     def caller_id(self, subject: str, user: str, *, passed: bool = False, anonymous: bool = False) -> Example:
         e164 = user if user.startswith("+") else f"+1{user}" if user.isdigit() else None

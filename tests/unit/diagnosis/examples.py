@@ -325,6 +325,11 @@ AUDIO = [
         ("payload-mismatch",),
     ),
     Expected(
+        "audio.noise.like-sound",
+        _same(_talk(Example())).to_ai("other", 200, instead="speech").to_caller("other", 200, instead="speech"),
+        ("payload-mismatch",),
+    ),
+    Expected(
         "audio.loss",
         _talk(Example()).to_ai().to_caller().finding("audio.loss", "caller.1", share=0.3),
         ("heavy-loss",),
