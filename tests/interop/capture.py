@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -106,9 +105,3 @@ def payload_of(file: Path, port: int, target: str) -> bytes:
     """The RTP payload (types 0 and 8) that went to ``target`` at ``port``, joined in order."""
     found = fields(file, f"rtp and ip.dst=={target} and rtp.p_type<20", "rtp.payload", decode=[f"udp.port=={port},rtp"])
     return b"".join(bytes.fromhex(payload.replace(":", "")) for (payload,) in found)
-
-
-def packets_as_json(file: Path, display_filter: str) -> list[dict[str, object]]:
-    """Whole packets, dissected."""
-    plain: list[dict[str, object]] = json.loads(read(file, "-Y", display_filter, "-T", "json"))
-    return plain

@@ -13,7 +13,7 @@ import pytest
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.g711 import decode_ulaw
 from harness.audio.marks import reply_to
-from harness.deployment import Account, Deployment
+from harness.deployment import Deployment
 from harness.events import MarkHeard
 from harness.far_end.synthflow import CallRecord, SynthflowApi
 from harness.phone.phone import Phone
@@ -273,10 +273,6 @@ def test_baresip_calls_and_both_hear_each_other(talkdesk: RunningWorld, fresh_ba
         program.hears(reply_to(203))
         program.do("hangup")
         assert record_of(deployment, user, lambda r: r.over).status == "completed"
-
-
-def account_of(deployment: Deployment, phone: str) -> Account:
-    return deployment.accounts[deployment.phones[phone].account]
 
 
 @pytest.mark.parametrize(
