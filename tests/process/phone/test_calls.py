@@ -301,6 +301,10 @@ def test_a_wait_ends_with_the_call_and_says_what_came_instead(lease: Desk) -> No
     with pytest.raises(NeverCame, match="the call has ended") as caught:
         out.wait("a mark that nobody sends", lambda e: isinstance(e, MarkHeard) and e.mark == 255, 30)
     assert "BYE" in str(caught.value)
+    carol = lease("carol")
+    carol.policy = Reject(486)
+    with pytest.raises(NeverCame, match="the call has ended with 486"):
+        alice.dial(uri_of(carol)).wait_state("confirmed", 30)
     with pytest.raises(NeverCame, match=r"a call at bob within 0.1 s"):
         bob.next_call(0.1)
 
