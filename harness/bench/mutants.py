@@ -54,7 +54,7 @@ setattr(module, {1!r}, blind)
 _EXPECTS = re.compile(
     r"^( +)(expect\(.*|ai\.(was_|answered_nothing).*|stage\.(one_call|responded|nothing_rings).*|registration\.is_.*)$"
 )
-_NOTICED = re.compile(r"^(FAILED|NOT OBSERVABLE) ", re.M)
+_NOTICED = re.compile(r"^(FAILED|NOT OBSERVABLE|BROKEN) ", re.M)
 _TOO_LONG = ("test_session_is_refreshed", "test_long_call")
 #: What only a deployment does that releases the caller of a failed transfer; the simulated ones give the AI back.
 _ELSEWHERE = ("test_nobody_in_the_group", "expect(call).released()")
