@@ -247,7 +247,7 @@ def _allure(
 def point_latest(run: Path) -> None:
     """Let ``latest`` point to this run, in one atomic step; of two runs that end at once, the later one wins."""
     link = run.parent / LATEST
-    fresh = run.parent / f".{LATEST}.{os.getpid()}"
+    fresh = run.parent / f".{LATEST}.{run.name}"
     with contextlib.suppress(FileNotFoundError):
         fresh.unlink()
     fresh.symlink_to(run.name)
