@@ -1,7 +1,13 @@
 """In the tests of the harness every warning is an error; a verification run is spared that."""
 
+import signal
+
 import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "error")
+    # A shell without job control starts what runs in the background with SIGINT ignored, and children inherit that;
+    # those that tests interrupt have to feel it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
