@@ -217,17 +217,18 @@ def _wanted_quality(run: _Run) -> float:
     and the beginning of a third are believed only when what was received is nearly the mark's own waveform. Two symbols
     again and again, without a third, are what a broken channel makes of another mark.
 
-    Pairs of tones in the marks' bands, 30 to 60 ms each, that follow each other by chance as a mark's do, reached 0.79 with
-    three symbols and 0.75 with two and a beginning, in 120 hours of nothing but such pairs; the limits lie above that.
+    Chance leaves gaps: of pairs of tones in the marks' bands, 30 to 60 ms each, some three stand as far apart as a mark's do,
+    with another between them, and came up to 0.79 of its likeness in 15 hours of nothing but such pairs. Three that followed
+    each other at once were not among them, and it is those that loss and codecs of low rate spoil.
     """
     if run.shares < _MIN_SHARE * run.length or run.places.bit_count() < 3:
         return 2.0
     if run.strongs >= 4 and run.gaps <= 1:
         return 0.30
     if (run.strongs >= 3 and run.gaps <= 2) or run.strongs >= 4:
-        return 0.82
+        return 0.82 if run.gaps else 0.70
     if run.strongs >= 2 and run.gaps <= 1:
-        return 0.88
+        return 0.88 if run.gaps else 0.80
     return 2.0
 
 
