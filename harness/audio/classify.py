@@ -34,6 +34,11 @@ class Span:
     ended: float
     detail: str = ""
 
+    @property
+    def mark(self) -> int | None:
+        """Which mark it is; None for any other kind."""
+        return int(self.detail.removeprefix("mark ")) if self.kind == "mark" else None
+
 
 def classify(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Span]:
     """Divide a recording into spans, in order of time and without gaps, none shorter than 40 ms or so."""

@@ -68,7 +68,7 @@ def describe(
     total = len(audio) / SAMPLE_RATE
     spans = classify(audio)
     # The stream's strongest mark by its exact times, and under it what only the deep search finds.
-    marks = [(int(span.detail.removeprefix("mark ")), span.began, span.ended) for span in spans if span.kind == "mark"]
+    marks = [(span.mark, span.began, span.ended) for span in spans if span.mark is not None]
     known = {mark for mark, _, _ in marks}
     marks += [(fact.mark, fact.began, fact.decided) for fact in marks_in(audio) if fact.mark not in known]
     all_marks = tuple(dict.fromkeys(mark for mark, _, _ in marks))

@@ -7,8 +7,9 @@ mean opinion score it stands for. It says what packets lost and late do to a cod
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +125,20 @@ def clock_drift_ppm(heard: list[Heard]) -> float | None:
                 turned = (later_phase - phase + PERIOD_SECONDS / 2) % PERIOD_SECONDS - PERIOD_SECONDS / 2
                 slopes.append(turned / (later - at))
     return 1e6 * float(np.median(slopes)) if slopes else None
+
+
+def figures(audio: NDArray[np.int16], heard: list[Heard]) -> dict[str, Any]:
+    """Everything above of one direction at 8 kHz, as plain data; ``heard`` is what a detector said of it."""
+    return asdict(signal_quality(audio)) | {
+        "snr_by_mark_db": snr_by_mark(audio, heard) if heard else None,
+        "clock_drift_ppm": clock_drift_ppm(heard),
+    }
+
+
+def best_snr(figures: Mapping[str, Any]) -> float | None:
+    """Of :func:`figures`: by the mark's own match where one was heard, else active parts over pauses."""
+    by_mark: float | None = figures["snr_by_mark_db"]
+    return figures["snr_db"] if by_mark is None else by_mark
 
 
 @dataclass(frozen=True, slots=True)

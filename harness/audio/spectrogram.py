@@ -65,7 +65,7 @@ def spectrogram_svg(
     width, height = _LEFT + across + 8, _LANE + _HEIGHT + _BELOW
     scale = across / seconds
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="spectrogram" width="{width}" height="{height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" '
         'font-family="sans-serif" font-size="10" role="img">',
         f"<title>{escape(title)}</title>" if title else "",

@@ -18,7 +18,7 @@ from harness.audio.detector import Heard, marks_heard
 from harness.audio.marks import SAMPLE_RATE, replied
 from harness.audio.mixture import marks_in
 from harness.audio.prompts import find_prompts, prompt_names, prompt_text
-from harness.audio.quality import clock_drift_ppm, signal_quality, snr_by_mark
+from harness.audio.quality import best_snr, figures
 from harness.audio.resample import resample
 from harness.audio.spectrogram import spectrogram_svg
 from harness.audio.wav import WavError, read_wav
@@ -52,15 +52,12 @@ def listen(
 
 def _report(audio: NDArray[np.int16], deep: bool) -> dict[str, Any]:
     heard = [fact for fact in marks_heard(audio) if isinstance(fact, Heard)]
-    quality = asdict(signal_quality(audio))
-    quality["snr_by_mark_db"] = snr_by_mark(audio, heard) if heard else None
-    quality["clock_drift_ppm"] = clock_drift_ppm(heard)
     return {
         "seconds": len(audio) / SAMPLE_RATE,
         "spans": [asdict(span) | _loudness(heard, span.began, span.ended, span.kind) for span in classify(audio)],
         "prompts": [asdict(match) | {"text": prompt_text(match.name)} for match in find_prompts(audio, prompt_names())],
         "mixed_marks": [asdict(fact) for fact in marks_in(audio)] if deep else None,
-        "quality": quality,
+        "quality": figures(audio, heard),
     }
 
 
@@ -102,7 +99,7 @@ def _detail(span: dict[str, Any]) -> str:
 
 def _quality_line(quality: dict[str, Any]) -> str:
     parts = [f"level {quality['active_dbov']:.0f} dBov active", f"peak {quality['peak_dbov']:.0f} dBov"]
-    snr = quality["snr_by_mark_db"] if quality["snr_by_mark_db"] is not None else quality["snr_db"]
+    snr = best_snr(quality)
     if snr is not None:
         parts.append(f"SNR {snr:.0f} dB")
     if quality["clipped_share"] > 0:

@@ -33,12 +33,11 @@ from allure_commons.model2 import (
 from allure_commons.types import LabelType, LinkType, Severity
 from allure_commons.utils import md5
 from allure_pytest.listener import AllureListener
-from markupsafe import Markup
 
 from harness.report import ladder, pcap, tables, timeline
 from harness.report.evidence import CaseEvidence, Step
 from harness.report.hearing import COLUMNS, figures, hearings
-from harness.report.html import environment
+from harness.report.html import environment, leg_of
 from harness.report.junit import NEVER_RAN
 from harness.report.markup import printable
 from harness.verdict import Verdict
@@ -238,10 +237,7 @@ def _attach(attach: _Attacher, evidence: CaseEvidence) -> None:
 
 def _listen(evidence: CaseEvidence) -> str:
     """A page with what each leg received; what it sent is what another leg, or the far end, received."""
-    legs = [
-        {"name": hearing.leg, "picture": Markup(hearing.picture), "player": hearing.player, "wavs": ()}
-        for hearing in hearings(evidence)
-    ]
+    legs = [leg_of(hearing) for hearing in hearings(evidence)]
     return environment().get_template("listen.html.j2").render(legs=legs, quality=figures(evidence), columns=COLUMNS)
 
 

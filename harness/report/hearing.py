@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.audio import quality
-from harness.audio.classify import Span, classify
+from harness.audio.classify import classify
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.resample import resample
@@ -22,7 +22,7 @@ from harness.audio.wav import WavError, read_wav
 from harness.events import MediaState, RtpStatistics
 from harness.report import sound
 from harness.report.evidence import CaseEvidence, Recording
-from harness.report.moments import name_mark, owners
+from harness.report.moments import is_foreign, name_mark, owners
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,13 @@ def _hearing(evidence: CaseEvidence, recording: Recording) -> Hearing:
 def _drawn(evidence: CaseEvidence, leg: str, wav: Path) -> str:
     samples, rate = read_wav(wav)
     own, voices = owners(evidence), evidence.case.get("voices") or {}
-
-    def named(span: Span) -> Span:
-        if span.kind != "mark":
-            return span
-        return dataclasses.replace(span, detail=name_mark(int(span.detail.removeprefix("mark ")), own, voices))
-
-    spans = [named(span) for span in classify(samples, rate)]
-    wrong = {s.detail for s in spans if s.kind == "mark" and (s.detail == leg or "another case" in s.detail)}
+    spans, wrong = [], set()
+    for span in classify(samples, rate):
+        if (mark := span.mark) is not None:
+            span = dataclasses.replace(span, detail=name_mark(mark, own, voices))
+            if is_foreign(mark, own) or own.get(mark) == leg:
+                wrong.add(span.detail)
+        spans.append(span)
     return spectrogram_svg(samples, rate, spans, f"What {leg} received", wrong=wrong)
 
 
@@ -123,9 +122,7 @@ def _measured(wav: Path) -> dict[str, Any] | None:
         return None
     audio = resample(samples, rate, SAMPLE_RATE)
     heard = [fact for fact in marks_heard(audio) if isinstance(fact, Heard)]
-    found = {"seconds": len(samples) / rate} | dataclasses.asdict(quality.signal_quality(audio))
-    found["snr_by_mark_db"] = quality.snr_by_mark(audio, heard) if heard else None
-    found["clock_drift_ppm"] = quality.clock_drift_ppm(heard)
+    found = {"seconds": len(samples) / rate} | quality.figures(audio, heard)
     kept.write_text(json.dumps(found) + "\n", encoding="utf-8")
     return found
 
@@ -150,17 +147,18 @@ def _network(codec: str, statistics: RtpStatistics | None) -> list[str]:
         bursts,
         f"{statistics.rx_jitter_ms:.1f} ms",
         f"{statistics.rtt_ms:.1f} ms" if statistics.rtt_ms else "–",
-        _mos(codec, statistics),
+        _mos(codec, statistics, min(1.0, lost / expected)),
     ]
 
 
-def _mos(codec: str, statistics: RtpStatistics) -> str:
-    """What the E-model makes of a codec it knows; the network's delay is half the round trip, as nobody else knows it."""
+def _mos(codec: str, statistics: RtpStatistics, share: float) -> str:
+    """What the E-model makes of a codec it knows with so much of it lost.
+
+    The network's delay is half the round trip, as nobody else knows it.
+    """
     known = {name.lower(): name for name in quality.CODECS}
     if codec.lower() not in known:
         return "–"
-    expected = statistics.rx_packets + statistics.rx_lost
-    share = min(1.0, (statistics.rx_lost + statistics.rx_discarded) / expected)
     packet_ms = 20.0  # what all of the codecs' profiles here send by default (RFC 3551 section 4.5)
     mean_burst = statistics.rx_burst_ms / packet_ms
     rating = quality.rate(
@@ -176,7 +174,7 @@ def _mos(codec: str, statistics: RtpStatistics) -> str:
 def _sound(measured: dict[str, Any] | None) -> list[str]:
     if measured is None:
         return ["–"] * 6
-    snr = measured["snr_by_mark_db"] if measured["snr_by_mark_db"] is not None else measured["snr_db"]
+    snr = quality.best_snr(measured)
     gaps, drift = measured["gaps"], measured["clock_drift_ppm"]
     return [
         f"{measured['active_dbov']:.0f} dBov, peak {measured['peak_dbov']:.0f}"

@@ -186,7 +186,7 @@ def _detail(key: str, case: CaseEvidence, home: Path) -> str:
             findings=case.findings,
             ladder=Markup(ladder.svg(case, anchors=f"{key}-")) if case.messages else None,
             timeline=Markup(timeline.svg(case)) if case.legs else None,
-            legs=[_leg(hearing, home) for hearing in hearings(case)],
+            legs=[leg_of(hearing, home) for hearing in hearings(case)],
             quality=figures(case) if case.legs else [],
             columns=COLUMNS,
             rtp=tables.rtp(case) if case.statistics else [],
@@ -214,13 +214,14 @@ def _message(case: CaseEvidence, message: Message) -> dict[str, Any]:
     }
 
 
-def _leg(hearing: Hearing, home: Path) -> dict[str, Any]:
+def leg_of(hearing: Hearing, home: Path | None = None) -> dict[str, Any]:
+    """A leg as ``legs.html.j2`` shows it; with links to its WAVs where the page's own directory is known."""
     files = (("received", hearing.recording.received), ("sent", hearing.recording.sent))
     return {
         "name": hearing.leg,
         "picture": Markup(hearing.picture),
         "player": hearing.player,
-        "wavs": [(what, _link(path, home)) for what, path in files if path],
+        "wavs": [(what, _link(path, home)) for what, path in files if home and path],
     }
 
 

@@ -60,6 +60,12 @@ def name_mark(mark: int, owners: Mapping[int, str], voices: Mapping[str, Any]) -
     return f"mark {mark} of another case"
 
 
+def is_foreign(mark: int, owners: Mapping[int, str]) -> bool:
+    """Whether a mark is that of a leg, or the reply to one, which this case does not have."""
+    spoken_by = mark - REPLY if mark >= REPLY else mark
+    return spoken_by not in owners and not VOICES <= mark < REPLY
+
+
 def far_end_marks(evidence: CaseEvidence) -> list[MarkSpan]:
     """The marks a far end says it heard (``witness.marks``: mark, at, until, level_dbov; times by its wall clock)."""
     found = []

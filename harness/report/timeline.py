@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from harness.events import DtmfReceived, Event
 from harness.report.evidence import CaseEvidence
 from harness.report.markup import xml
-from harness.report.moments import REPLY, far_end_marks, name_mark, owners, stretches
+from harness.report.moments import REPLY, far_end_marks, is_foreign, name_mark, owners, stretches
 
 _LEFT, _WIDTH, _LANE, _TOP = 130, 820, 46, 26
 _COLOURS = ("#2e90fa", "#12b76a", "#f79009", "#7a5af8", "#06aed4", "#ee46bc", "#66c61c", "#6172f3")
@@ -67,7 +67,7 @@ def svg(evidence: CaseEvidence) -> str:
     for span in (*evidence.marks, *far):
         top = _TOP + legs.index(span.leg) * _LANE
         name = name_mark(span.mark, own, voices)
-        foreign = "another case" in name
+        foreign = is_foreign(span.mark, own)
         colour = _FOREIGN if foreign else colours.get(span.mark % REPLY, "#52606d")
         tip = (
             f"{name} (mark {span.mark}) {span.began - began:.3f}–{span.ended - began:.3f} s, "
