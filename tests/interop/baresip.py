@@ -7,9 +7,7 @@ sockets and outgoing TCP and TLS connections are bound to the wildcard address a
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
-import os
 import re
 import socket
 import threading
@@ -28,7 +26,7 @@ from tests.interop.processes import PATIENCE, Program, free_port, until
 
 #: It plays a file once and then falls silent: longer than any call here.
 _VOICE_SECONDS = 120
-_ports = itertools.count(10_000 + os.getpid() % 40 * 400, 40)
+_RTP_PORTS = 40
 
 _CONFIG = """\
 poll_method epoll
@@ -94,12 +92,12 @@ class Baresip(Program):
         self._read_until = 0
         self._messages: list[Traced] = []
         self.port = port or free_port(host)
-        self.control = free_port(host, socket.SOCK_STREAM)
+        self.control = free_port(host)
         self.recordings = directory / "heard"
         self.recordings.mkdir(parents=True)
         voice = directory / "voice.wav"
         write_wav(voice, np.tile(waveform(mark), int(_VOICE_SECONDS / 0.16)), SAMPLE_RATE)
-        first = next(_ports)
+        first = free_port(host, _RTP_PORTS)
         modules = next(Path("/usr/lib").glob("**/baresip/modules"))
         config = _CONFIG.format(
             host=host,
@@ -108,7 +106,7 @@ class Baresip(Program):
             ca_file=ca_file or "",
             voice=voice,
             first_port=first,
-            last_port=first + 38,
+            last_port=first + _RTP_PORTS - 2,
             modules=modules,
             recordings=self.recordings,
             control=self.control,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,7 +81,7 @@ class Kamailio(Program):
 
 def ports(host: str) -> tuple[int, int]:
     """A port for UDP and TCP, and one for TLS."""
-    return free_port(host), free_port(host, socket.SOCK_STREAM)
+    return free_port(host), free_port(host)
 
 
 def _tables(deployments: list[Deployment], trusted: list[str], spoilt: dict[str, str]) -> Iterator[str]:

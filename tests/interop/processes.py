@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -149,8 +150,19 @@ def options(host: str, port: int, source: tuple[str, int], transport: str = "UDP
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def free_port(host: str, kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """A port nobody has on ``host`` now; hosts are this run's own (but ``::1``, which is everybody's), so it stays free."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as taken:
-        taken.bind((host, 0))
-        return int(taken.getsockname()[1])
+def free_port(host: str, count: int = 1) -> int:
+    """The first of ``count`` consecutive ports that nobody has on ``host`` now, over UDP or TCP.
+
+    They lie below those the kernel gives out by itself: a socket of anybody's that is bound to every address would take
+    one of those in the moment before the program has it. Hosts are this run's own (but ``::1``, which is everybody's).
+    """
+    given_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for _ in range(100):
+        first = random.randrange(min(10_000, given_out // 2), given_out - count)
+        with contextlib.ExitStack() as taken, contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                    trial = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
+                    taken.enter_context(trial).bind((host, port))
+            return first
+    raise AssertionError(f"{host}: no {count} free ports in a row below {given_out}")

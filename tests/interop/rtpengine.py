@@ -6,12 +6,14 @@ from pathlib import Path
 
 from tests.interop.processes import Program, free_port
 
+_RTP_PORTS = 400
+
 
 class Rtpengine(Program):
     """A running rtpengine; ``control`` is where it takes orders."""
 
     def __init__(self, directory: Path, host: str) -> None:
-        port = free_port(host)
+        port, first = free_port(host), free_port(host, _RTP_PORTS)
         self.control = f"udp:{host}:{port}"
         # Debian's own configuration names fixed ports, which only one rtpengine can have
         arguments = [
@@ -22,7 +24,12 @@ class Rtpengine(Program):
             "--table=-1",
             f"--interface={host}",
         ]
-        arguments += [f"--listen-ng={host}:{port}", "--port-min=30000", "--port-max=30400", "--num-threads=1"]
+        arguments += [
+            f"--listen-ng={host}:{port}",
+            f"--port-min={first}",
+            f"--port-max={first + _RTP_PORTS - 1}",
+            "--num-threads=1",
+        ]
         super().__init__("rtpengine", arguments, directory)
         try:
             self.said("Startup complete")

@@ -18,6 +18,7 @@ from harness.audio.wav import to_int16
 from tests.interop.processes import PATIENCE, Program, free_port, until
 
 _VOICE_SECONDS = 30
+_MEDIA_PORTS = 16  # one each to echo audio and video, and pairs to stream from
 _KEPT = {"via": "Via", "remote": "From", "local": "To", "cseq": "CSeq"}
 _TAG = "[pid]SIPpTag01[call_number]"
 
@@ -265,7 +266,7 @@ class Sipp(Program):
             "-mi",
             host,
             "-mp",
-            str(free_port(host)),
+            str(free_port(host, _MEDIA_PORTS)),
             "-trace_msg",
             "-message_file",
             str(self.trace),
