@@ -35,7 +35,8 @@ from harness.events import (
 )
 from harness.limits import CallGate
 from harness.phone import Wav
-from harness.phone.phone import Leg, Phone
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
 from harness.phone.waiter import NeverCame

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
+from harness.events import Event
 from harness.verdict import ExpectationError, Finding, Verdict
 
 T = TypeVar("T")
@@ -32,6 +33,22 @@ def never_came(goal: str, within: float, subject: str, why: str, log: str) -> Ne
             facts={"goal": goal, "within": within, "why": why},
         )
     )
+
+
+def first(events: Sequence[Event], predicate: Callable[[Event], bool], begin: int = 0) -> Callable[[], Event | None]:
+    """A probe for the first of the growing ``events``, from ``begin`` on, for which ``predicate`` holds; looks at each once."""
+    seen = begin
+
+    def probe() -> Event | None:
+        nonlocal seen
+        while seen < len(events):
+            event = events[seen]
+            seen += 1
+            if predicate(event):
+                return event
+        return None
+
+    return probe
 
 
 def wait_for(

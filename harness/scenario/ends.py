@@ -14,7 +14,7 @@ from harness.audio.prompts import prompt_path, prompt_samples
 from harness.checks.audio import Account, Sound
 from harness.events import CallState, DtmfReceived, Event, Listened, MarkHeard, MediaState, RtpStatistics, SipMessage
 from harness.phone import Mark, Silence, Wav
-from harness.phone.phone import Leg
+from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario.reactions import SOUND_DBOV, Said, wait_for_pause
 from harness.sip.message import Message, Request

@@ -10,7 +10,8 @@ from harness.deployment import Trunk
 from harness.errors import FarEndError
 from harness.far_end.clock import to_wall
 from harness.far_end.synthflow import CallRecord, SynthflowApi
-from harness.phone.phone import Leg, Phone
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.ends import Call
 from harness.scenario.synthflow_talk import UNKNOWN, SynthflowTalk

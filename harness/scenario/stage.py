@@ -23,7 +23,8 @@ from harness.far_end.synthflow import CallRecord, SynthflowApi
 from harness.limits import CallGate
 from harness.matrix import Case
 from harness.phone import PhoneConfig
-from harness.phone.phone import Leg, Phone
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
 from harness.phone.waiter import NeverCame

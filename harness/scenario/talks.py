@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from harness.deployment import Trunk
 from harness.errors import PhoneMisuseError
 from harness.events import SipMessage, TransferProgress
-from harness.phone.phone import Leg, Phone
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario.ends import Call, End
 from harness.sip.message import Request

@@ -10,7 +10,8 @@ import pytest
 
 from harness.events import CallState, MarkHeard
 from harness.phone import TlsConfig
-from harness.phone.phone import Leg, Phone
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.simulation.addresses import Block
 from harness.simulation.pki import Authority

@@ -7,7 +7,8 @@ from functools import partial
 
 from harness.events import DtmfReceived, Event
 from harness.phone import Answer
-from harness.phone.phone import Leg, Phone
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
 from tests.interop.platform import AI, PASSWORD, Platform
 from tests.interop.processes import PATIENCE
 

@@ -11,7 +11,8 @@ import pytest
 from harness.events import CallState, MarkHeard
 from harness.phone import Answer, Policy, Reject, Ring
 from harness.phone.config import Transport
-from harness.phone.phone import Leg, Phone
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
 from harness.simulation.addresses import Block
 from tests.interop.platform import SIPP
 from tests.interop.processes import PATIENCE

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from harness.events import Event, RtpStatistics, SipMessage
-from harness.phone.phone import Leg, Phone
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.report import pcap
 from harness.report.evidence import CaseEvidence

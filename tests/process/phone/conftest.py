@@ -20,7 +20,8 @@ from cryptography.x509.oid import NameOID
 from harness.errors import RefusedError
 from harness.events import CallState, Event, MarkHeard
 from harness.phone import PhoneConfig, TlsConfig
-from harness.phone.phone import Leg, Phone
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 
 Lease = Callable[..., Phone]

@@ -7,7 +7,7 @@ import pytest
 from harness.errors import PhoneMisuseError
 from harness.events import DtmfReceived, MarkEnded, MarkHeard, TransferProgress
 from harness.phone import Answer
-from harness.phone.phone import Leg
+from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from tests.process.phone.conftest import FORBIDDEN, Desk, connect, hears, uri_of
 

@@ -14,7 +14,7 @@ import pytest
 from harness.audio import g711, marks
 from harness.events import MarkHeard, RtpStatistics
 from harness.phone import rtp_log
-from harness.phone.phone import Leg
+from harness.phone.leg import Leg
 from harness.sip.message import Message, Request, Response
 from harness.sip.sdp import Description
 from tests.process.phone.conftest import Desk, fresh_address

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.deployment import from_plain
-from harness.phone.phone import Leg
+from harness.phone.leg import Leg
 from harness.safety import Guard
 from harness.sip.message import Message, Request, Response
 from tests.process.safety.conftest import Line

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.deployment import Deployment, from_plain
-from harness.phone.phone import Leg
+from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario.stage import Stage
 from tests.process.safety.conftest import Line

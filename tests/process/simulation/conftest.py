@@ -22,7 +22,8 @@ from harness.deployment import Deployment, from_plain
 from harness.events import Event, MarkHeard
 from harness.far_end.synthflow import CallRecord, SynthflowApi
 from harness.phone import PhoneConfig
-from harness.phone.phone import Leg, Phone
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.scenario.phones import own_phone, stand_in
 

@@ -10,7 +10,7 @@ import pytest
 from harness.audio.marks import reply_to
 from harness.events import MarkHeard
 from harness.far_end.synthflow import CallRecord
-from harness.phone.phone import Leg
+from harness.phone.leg import Leg
 from harness.simulation.faults import FAULTS
 from harness.sip.message import Request
 from tests.process.simulation.conftest import PATIENCE, Stage, hears

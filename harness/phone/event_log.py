@@ -1,0 +1,30 @@
+"""Events as lines to read: what a wait that ended without its event says came instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.events import Event, Listened, PhoneLost, RtpStatistics, SipMessage, to_plain
+
+
+def lines(events: Sequence[Event]) -> str:
+    """One line for each event but the pulses, with the seconds since the first."""
+    if not events:
+        return "nothing happened"
+    begin = min(event.at for event in events)
+    return "\n".join(
+        f"{event.at - begin:8.3f}  {_line(event)}"
+        for event in events
+        if not isinstance(event, Listened | RtpStatistics)
+    )
+
+
+def _line(event: Event) -> str:
+    who = event.leg or event.phone
+    if isinstance(event, SipMessage):
+        arrow = "→" if event.direction == "sent" else "←"
+        return f"{who} {arrow} {event.transport} {event.remote} {event.text.splitlines()[0]}"
+    facts = {name: value for name, value in to_plain(event).items() if name not in ("kind", "at", "phone", "leg")}
+    if isinstance(event, PhoneLost):
+        del facts["log"]
+    return f"{who} {type(event).__name__} " + " ".join(f"{name}={value}" for name, value in facts.items())

@@ -1,0 +1,363 @@
+"""One call as scenarios hold it: its events, commands and waits."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.marks import SAMPLE_RATE
+from harness.errors import HarnessError, PhoneMisuseError
+from harness.events import CallState, Event, LegStarted, Listened, MediaState, Recorded, RtpStatistics, SipMessage
+from harness.phone import event_log, recording
+from harness.phone.process import NotNegotiatedError
+from harness.phone.protocol import FAREWELL_SECONDS, Source, choice_to_plain
+from harness.phone.rules import Curfew, Place
+from harness.phone.waiter import NeverCame, first, never_came, wait_for
+from harness.safety import check_headers, check_request
+
+if TYPE_CHECKING:
+    from harness.phone.phone import Phone
+
+Headers = Sequence[tuple[str, str]]
+
+#: A final response to an INFO, and how long one is waited for before the next digit goes out.
+_INFO_ANSWER: Final = re.compile(
+    r"SIP/2\.0 [2-6]\d\d .*?^CSeq:\s*\d+\s+INFO\s*$", re.DOTALL | re.MULTILINE | re.IGNORECASE
+)
+_INFO_ANSWERED_S: Final = 2.0
+#: How many of a leg's last pulses tell the time of what it received: a second's.
+_PULSES: Final = 5
+
+
+class Leg:
+    """One call of a phone."""
+
+    def __init__(self, phone: Phone, key: int, started: LegStarted, predecessor: Leg | None) -> None:
+        assert started.leg is not None
+        self.phone = phone
+        self.id: str = started.leg
+        self.key = key
+        self.mark = started.mark
+        self.direction = started.direction
+        self.remote_uri = started.remote_uri
+        self.predecessor = predecessor
+        self._events: list[Event] = [started]
+        self._state = ""
+        self._codec = ""
+        self._successor: Leg | None = None
+        self._closed = False
+        self.taken = False  #: whether somebody waited for it, and has it
+        #: Received, and not refused by the stack itself with 422 (RFC 4028: it is offered again).
+        self.is_offered = False
+        self._place: Place | None = None
+        self._call_off: Callable[[], None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Leg {self.id} {self.direction} {self.state}>"
+
+    # What happened.
+
+    @property
+    def events(self) -> list[Event]:
+        """All of the leg's events so far, in the order they arrived."""
+        with self.phone.bell:
+            return list(self._events)
+
+    @property
+    def messages(self) -> list[SipMessage]:
+        """The leg's SIP messages."""
+        return [event for event in self.events if isinstance(event, SipMessage)]
+
+    @property
+    def invite(self) -> SipMessage:
+        """The first INVITE, sent or received. Raises ``LookupError`` when none left the phone."""
+        for message in self.messages:
+            if message.text.startswith("INVITE "):
+                return message
+        raise LookupError(f"{self.id} has no INVITE")
+
+    @property
+    def state(self) -> str:
+        """``calling``, ``incoming``, ``early``, ``connecting``, ``confirmed`` or ``disconnected``; at first empty."""
+        return self._state
+
+    @property
+    def codec(self) -> str:
+        """Of the media negotiated last; empty before that."""
+        return self._codec
+
+    @property
+    def successor(self) -> Leg | None:
+        """The call that took this one's place: placed on a REFER, or received with Replaces."""
+        return self._successor
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more will come: hung up, answered, recorded."""
+        return self._closed
+
+    def log(self) -> str:
+        """One line for each event but the pulses, with the seconds since the first."""
+        return event_log.lines(self.events)
+
+    # Commands.
+
+    def ring(self) -> None:
+        """180."""
+        self._respond(180)
+
+    def progress(self, code: int = 183, headers: Headers = ()) -> None:
+        """A provisional response with SDP: audio before the answer."""
+        self._respond(code, headers=headers)
+
+    def answer(self, headers: Headers = (), code: int = 200) -> None:
+        """Accept the call."""
+        self._respond(code, headers=headers)
+
+    def reject(self, code: int = 486, reason: str = "", headers: Headers = ()) -> None:
+        """Refuse the call."""
+        self._respond(code, reason, headers)
+
+    def _respond(self, code: int, reason: str = "", headers: Headers = ()) -> None:
+        self._do("respond", code=code, reason=reason, headers=list(headers))
+
+    def hangup(self, code: int = 0, reason: str = "", headers: Headers = ()) -> None:
+        """BYE, CANCEL or a refusal, whichever ends the call now; nothing when it is over."""
+        self._do("hang_up", code=code, reason=reason, headers=list(headers))
+
+    def cancel(self) -> None:
+        """CANCEL. Raises :class:`PhoneMisuseError` for a call that is not an unanswered outgoing one."""
+        if self.direction != "outgoing" or self.state not in ("calling", "early", ""):
+            raise PhoneMisuseError(f"{self.id} is {self.direction} and {self.state}: CANCEL is for calls still ringing")
+        self.hangup()
+
+    def hold(self) -> None:
+        """Offer ``sendonly`` and send nothing (RFC 3264 section 8.4)."""
+        self._do("hold")
+
+    def resume(self) -> None:
+        """Offer ``sendrecv`` again."""
+        self._do("resume")
+
+    def reinvite(self, codecs: Sequence[str] = ()) -> None:
+        """Offer again, with ``codecs`` if given."""
+        self._do("reinvite", codecs=list(codecs))
+
+    def send_digits(self, digits: str, method: Literal["rfc4733", "info"] = "rfc4733", duration_ms: int = 160) -> None:
+        """DTMF. Raises :class:`NeverCame` when the far end negotiated no telephone-event for RFC 4733."""
+        if method == "info":
+            self._send_by_info(digits, duration_ms)
+            return
+        try:
+            self._do("send_digits", digits=digits, method=method, duration_ms=duration_ms)
+        except NotNegotiatedError as error:
+            raise never_came("telephone-event in the negotiated SDP", 0.0, self.id, str(error), self.log()) from None
+
+    def _send_by_info(self, digits: str, duration_ms: int) -> None:
+        # One after the other: requests under way at once may overtake each other at a proxy, and one whose CSeq is below
+        # the last one's has to be refused (RFC 3261 section 12.2.2). A digit that is never answered holds up no other.
+        for digit in digits:
+            due = self._answers_to_info() + 1
+            self._do("send_digits", digits=digit, method="info", duration_ms=duration_ms)
+            with contextlib.suppress(NeverCame):
+                self.wait("the answer to an INFO", partial(self._has_answers, due), within=_INFO_ANSWERED_S)
+
+    def _has_answers(self, count: int, _: Event) -> bool:
+        return self._answers_to_info() >= count
+
+    def _answers_to_info(self) -> int:
+        return sum(
+            1 for message in self.messages if message.direction == "received" and _INFO_ANSWER.match(message.text)
+        )
+
+    def transfer(self, uri: str, headers: Headers = ()) -> None:
+        """Blind: REFER to ``uri``. Its headers, and those that ``uri`` embeds, go along. Hang up when it succeeded."""
+        self.phone.guard(uri)
+        check_headers(headers)
+        self._do("transfer", uri=uri, headers=list(headers))
+
+    def transfer_attended(self, other: Leg, headers: Headers = ()) -> None:
+        """REFER with Replaces: join this leg's far end to that of ``other``, a leg of the same process."""
+        self._same_process(other)
+        check_headers(headers)
+        self._do("transfer_attended", other=other.key, headers=list(headers))
+
+    def request(self, method: str, headers: Headers = (), body: str = "", content_type: str = "") -> None:
+        """A request of any method within the dialog; its answer is among the messages."""
+        check_request(method, headers)
+        self._do("leg_request", method=method, headers=list(headers), body=body, content_type=content_type)
+
+    def play(self, source: Source) -> None:
+        """Send something else from now on."""
+        self._do("play", source=choice_to_plain(source))
+
+    def bridge(self, other: Leg) -> None:
+        """Let the far ends of two legs hear each other; ends the marks of both."""
+        self._same_process(other)
+        self._do("bridge", other=other.key)
+
+    def statistics(self) -> RtpStatistics | None:
+        """The counters now, or the last ones of a leg that has ended; None when it never had media."""
+        if not self._closed and self.state != "disconnected":
+            self._do("statistics")
+        return next((event for event in reversed(self.events) if isinstance(event, RtpStatistics)), None)
+
+    def _same_process(self, other: Leg) -> None:
+        if other.phone.process is not self.phone.process:
+            raise PhoneMisuseError(f"{self.id} and {other.id} live in different processes")
+
+    def _do(self, name: str, **arguments: Any) -> Any:
+        return self.phone.command(name, leg=self.key, **arguments)
+
+    # Waits.
+
+    def wait(
+        self,
+        goal: str,
+        predicate: Callable[[Event], bool],
+        within: float,
+        since: float | None = None,
+        *,
+        outlives_call: bool = False,
+    ) -> Event:
+        """The first event for which ``predicate`` holds, among those so far and those of the next ``within`` seconds.
+
+        ``since`` (monotonic) leaves out what happened before. The wait ends at once when the call ends, unless
+        ``outlives_call`` says that the event may come after that (its 200 to BYE, its recordings).
+        """
+
+        def sought(event: Event) -> bool:
+            return (since is None or event.at >= since) and predicate(event)
+
+        def hopeless() -> str | BaseException | None:
+            error = self.phone.overrun or self.phone.error
+            if error is not None:
+                return error
+            if self._closed or (self._state == "disconnected" and not outlives_call):
+                return self._ended
+            return None
+
+        return wait_for(
+            self.phone.bell,
+            first(self._events, sought),
+            goal=goal,
+            within=within,
+            subject=self.id,
+            hopeless=hopeless,
+            log=self.log,
+        )
+
+    @property
+    def _ended(self) -> str:
+        """That the call has ended, and how where it was refused."""
+        refusals = [e for e in self._events if isinstance(e, CallState) and e.state == "disconnected" and e.code >= 300]
+        if not refusals:
+            return "the call has ended"
+        # pjsua2 says 487 of its own for a redirection it does not follow
+        redirections = [m.text for m in self.messages if m.direction == "received" and m.text.startswith("SIP/2.0 3")]
+        told = (
+            redirections[-1].partition("\r\n")[0][8:] if redirections else f"{refusals[-1].code} {refusals[-1].reason}"
+        )
+        return f"the call has ended with {told}"
+
+    def wait_state(self, state: str, within: float) -> CallState:
+        """Until the call is in ``state``, or was."""
+        event = self.wait(
+            f"{self.id} {state}", lambda event: isinstance(event, CallState) and event.state == state, within
+        )
+        assert isinstance(event, CallState)
+        return event
+
+    def wait_media(self, within: float, since: float | None = None) -> MediaState:
+        """Until media is active."""
+        event = self.wait(
+            f"{self.id} has media", lambda event: isinstance(event, MediaState) and event.active, within, since
+        )
+        assert isinstance(event, MediaState)
+        return event
+
+    def wait_closed(self, within: float = 2 * FAREWELL_SECONDS) -> None:
+        """Until the far end has answered the BYE and the recordings are whole."""
+        wait_for(
+            self.phone.bell,
+            lambda: self._closed or None,
+            goal=f"{self.id} closed",
+            within=within,
+            subject=self.id,
+            hopeless=lambda: self.phone.error,
+            log=self.log,
+        )
+
+    def recorded(self, within: float = 2 * FAREWELL_SECONDS) -> Recorded:
+        """The recordings, once they are whole."""
+        event = self.wait(f"{self.id} recorded", lambda event: isinstance(event, Recorded), within, outlives_call=True)
+        assert isinstance(event, Recorded)
+        return event
+
+    def received_since(self, since: float) -> NDArray[np.int16]:
+        """What it received after the monotonic time ``since``, at 8 kHz, as far as it is on disk by now."""
+        samples = recording.so_far(recording.paths(self.phone.directory, self.id)[0])
+        pulses = [event for event in self.events if isinstance(event, Listened)][-_PULSES:]
+        if not pulses:
+            return samples[:0]
+        # A pulse may be told late and never early, so the earliest of them tells when the recording began.
+        origin = min(pulse.at - pulse.seconds for pulse in pulses)
+        return samples[max(0, round((since - origin) * SAMPLE_RATE)) :]
+
+    # The pool's side; the bell is held.
+
+    def take(self, event: Event) -> None:
+        """Note an event."""
+        self._events.append(event)
+        if isinstance(event, CallState):
+            self._state = event.state
+            if event.code >= 100 and event.code != 422:
+                self.is_offered = True
+            if event.state == "disconnected":
+                self._leave()
+        elif isinstance(event, MediaState) and event.active:
+            self._codec = event.codec
+
+    def close(self) -> None:
+        """Note that nothing more will come."""
+        self._closed = True
+        self._leave()
+
+    def hold_place(self, place: Place) -> None:
+        """Keep a place among the calls until this one ends."""
+        self._place = place
+        if self._closed or self._state == "disconnected":
+            self._leave()
+
+    def end_after(self, seconds: float, curfew: Curfew) -> None:
+        """See to it that the leg ends in ``seconds`` at the latest."""
+        self._call_off = curfew.after(seconds, lambda: self._overrun(seconds))
+
+    def _overrun(self, seconds: float) -> None:
+        if self._closed or self._state == "disconnected":
+            return
+        self.phone.overran(self.id, seconds)
+        with contextlib.suppress(HarnessError):  # a lost process has hung up already
+            self.hangup()
+
+    def _leave(self) -> None:
+        place, self._place = self._place, None
+        if place is not None:
+            place.leave()
+        if self._call_off is not None:
+            self._call_off()
+
+    @property
+    def place(self) -> Place | None:
+        """Its place among the calls; None when it was received, or is over."""
+        return self._place
+
+    def succeed(self, successor: Leg) -> None:
+        """Note the call that takes this one's place."""
+        self._successor = successor
