@@ -19,7 +19,8 @@ from rich.text import Text
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
 from harness.cli.app import FAILED, INTERRUPTED, PASSED
-from harness.deployment import Deployment, load
+from harness.deployment import Deployment
+from harness.deployment_file import load
 from harness.errors import RefusedError, SelectionError
 from harness.events import (
     CallState,

@@ -15,7 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness import integrations
 from harness.cli.live_file import LEFT_OUT, UNSEEN
-from harness.deployment import PLAIN_PORT, TLS_PORT, is_ipv6, load
+from harness.deployment import PLAIN_PORT, TLS_PORT, is_ipv6
+from harness.deployment_file import load
 from harness.errors import DeploymentError, MistakeError
 from harness.preflight import variables
 from harness.preflight.probes import is_address

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from harness import preflight
 from harness.cli.app import FAILED, PASSED
-from harness.deployment import Deployment, load
+from harness.deployment import Deployment
+from harness.deployment_file import load
 from harness.preflight import Report
 from harness.pytest_plugin.worlds import Worlds
 

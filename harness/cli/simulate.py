@@ -16,7 +16,8 @@ from rich.table import Table
 from harness import integrations
 from harness.cli.live_file import exports, live_file
 from harness.cli.verify import TimingsName
-from harness.deployment import Deployment, load
+from harness.deployment import Deployment
+from harness.deployment_file import load
 from harness.errors import ResourceError, SelectionError
 from harness.limits import released
 from harness.pytest_plugin.worlds import Worlds, alive_lock

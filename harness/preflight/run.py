@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.deployment import Deployment, Trunk, from_plain, load, to_plain
+from harness.deployment import Deployment, Trunk, from_plain, to_plain
+from harness.deployment_file import load
 from harness.preflight import accounts, answers, api, machine, names, nat, reach
 from harness.preflight.lines import REGISTRATION, Line, Look, Report, failed
 from harness.preflight.probes import Place, Probing, is_address

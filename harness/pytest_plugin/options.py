@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.deployment import Deployment, load
+from harness.deployment import Deployment
+from harness.deployment_file import load
 from harness.errors import DeploymentError, RefusedError, SelectionError
 from harness.matrix import Selection
 from harness.pytest_plugin.first_look import MODES

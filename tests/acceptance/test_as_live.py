@@ -31,7 +31,8 @@ import pytest
 
 from harness import integrations, matrix
 from harness.cli.live_file import live_file
-from harness.deployment import Deployment, from_plain, load
+from harness.deployment import Deployment, from_plain
+from harness.deployment_file import load
 from harness.scenario.plan import calls_of
 from harness.simulation.pki import Authority, Certificate
 

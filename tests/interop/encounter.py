@@ -11,7 +11,8 @@ from typing import Any
 
 from harness import matrix
 from harness.checks.audio import Account, Sound, direction
-from harness.deployment import Deployment, load
+from harness.deployment import Deployment
+from harness.deployment_file import load
 from harness.diagnosis import Diagnosis, diagnose
 from harness.events import Event
 from harness.limits import CallGate

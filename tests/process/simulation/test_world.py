@@ -18,7 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.deployment import Deployment, load
+from harness.deployment import Deployment
+from harness.deployment_file import load
 from harness.simulation.addresses import StartError
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.wire.agent import UserAgent

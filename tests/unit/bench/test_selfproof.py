@@ -9,7 +9,7 @@ from harness.bench.selfproof_page import page
 from harness.bench.selfproof_plan import AXIS, FAULTS, PAIRS, UNDECIDED, UNREACHED, Kind, trials
 from harness.bench.selfproof_results import Proof, Result, Told
 from harness.checks.finding import CHECKS
-from harness.deployment import load
+from harness.deployment_file import load
 from harness.diagnosis.causes import CAUSES
 from harness.verdict import Verdict
 

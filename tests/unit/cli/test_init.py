@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli.app import application
-from harness.deployment import load
+from harness.deployment_file import load
 from harness.errors import DeploymentError, MistakeError
 from harness.matrix import cases
 from harness.preflight import variables

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.deployment import Deployment, from_plain, load, to_plain
+from harness.deployment import Deployment, from_plain, to_plain
+from harness.deployment_file import load
 from harness.errors import DeploymentError
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"

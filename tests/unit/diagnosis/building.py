@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.deployment import Deployment, from_plain, load, to_plain
+from harness.deployment import Deployment, from_plain, to_plain
+from harness.deployment_file import load
 from harness.diagnosis import Diagnosis, Visibility, diagnose
 from harness.diagnosis.rule import Rule
 from harness.events import (

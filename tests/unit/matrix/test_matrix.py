@@ -6,7 +6,8 @@ import pytest
 
 from harness import integrations
 from harness.checks.finding import CHECKS
-from harness.deployment import Deployment, load
+from harness.deployment import Deployment
+from harness.deployment_file import load
 from harness.errors import SelectionError
 from harness.matrix import Case, Selection, cases
 

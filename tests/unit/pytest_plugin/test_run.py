@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.deployment import load
+from harness.deployment_file import load
 from harness.matrix import Selection
 from harness.pytest_plugin.cases import case_id, row
 from harness.pytest_plugin.run import Run

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.deployment import load
+from harness.deployment_file import load
 from harness.errors import HarnessError, MistakeError, ResourceError
 from harness.report import sound
 from harness.report import summary as summaries

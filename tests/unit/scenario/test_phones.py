@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.deployment import Deployment, load
+from harness.deployment import Deployment
+from harness.deployment_file import load
 from harness.scenario.phones import own_phone
 
 _FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-talkdesk.toml"

@@ -12,7 +12,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from harness.deployment import Deployment, load
+from harness.deployment import Deployment
+from harness.deployment_file import load
 from harness.errors import SelectionError
 from harness.simulation import addresses
 from harness.simulation.addresses import StartError, take_block
