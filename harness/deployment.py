@@ -16,7 +16,10 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    HttpUrl,
     SecretStr,
+    TypeAdapter,
+    ValidationError,
     field_serializer,
     model_validator,
 )
@@ -45,6 +48,18 @@ def _e164(number: str) -> str:
 
 
 E164 = Annotated[str, AfterValidator(_e164)]
+
+
+def _web_address(url: str) -> str:
+    try:
+        _HTTP_URL.validate_python(url)
+    except ValidationError as error:
+        raise ValueError(f"{url!r}: {error.errors()[0]['msg']}; allowed: https://host/path, or http://…") from None
+    return url
+
+
+_HTTP_URL = TypeAdapter(HttpUrl)
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
 def is_ipv6(place: str) -> bool:
@@ -171,7 +186,7 @@ class Assistant(_Model):
 class Synthflow(_Model):
     """Synthflow's own interface: what it can say of its calls."""
 
-    api_base: str | None = None
+    api_base: WebAddress | None = None
     api_token_env: str | None = None
     api_token: SecretStr | None = None
     ca_file: str | None = None
@@ -230,7 +245,7 @@ class Campaign(_Model):
 
     trigger: Literal["http", "manual"] = "manual"
     manual_within_s: float = Field(180.0, gt=0)  #: how long a person may take to start it
-    url: str | None = None
+    url: WebAddress | None = None
     method: Literal["GET", "POST", "PUT"] = "POST"
     headers: dict[str, str] = {}
     headers_env: dict[str, str] = {}  #: header name → environment variable that holds its value

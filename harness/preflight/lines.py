@@ -47,6 +47,7 @@ class Look(StrEnum):
     RTP_PORTS = "RTP ports of"
     STAND_IN_PORT = "stand-in port"
     API = "Synthflow API"
+    CAMPAIGN = "campaign URL"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.deployment import Deployment, Trunk, from_plain, to_plain
 from harness.deployment_file import load
-from harness.preflight import accounts, answers, api, machine, names, nat, reach
+from harness.preflight import accounts, answers, api, campaign, machine, names, nat, reach
 from harness.preflight.lines import REGISTRATION, Line, Look, Report, failed
 from harness.preflight.probes import Place, Probing, is_address
 
@@ -78,6 +78,8 @@ async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[Line]:
     probes: list[tuple[Name, Probe]] = [*_names(probing), *_places(probing), *_phones(probing), *_machine(probing)]
     if (synthflow := deployment.synthflow) and (base := synthflow.api_base):
         probes.append(((Look.API, ""), api.api_lines(probing, synthflow, base)))
+    if (started := deployment.campaign) and started.trigger == "http" and started.url:
+        probes.append((campaign.NAME, campaign.trigger_line(probing, started.url)))
     for (name, _), found in zip(
         probes, await asyncio.gather(*(p for _, p in probes), return_exceptions=True), strict=True
     ):

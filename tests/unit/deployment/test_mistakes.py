@@ -39,6 +39,14 @@ def mistakes(tmp_path: Path, name: str, *edits: Edit, environment: dict[str, str
     return [line.removeprefix(f"{path}: ") for line in lines]
 
 
+@pytest.mark.parametrize("url", ["acme.example/dial", "ftp://acme.example/dial", "https://acme.example:99999/dial", ""])
+def test_a_campaigns_url_is_one_that_http_can_ask(tmp_path: Path, url: str) -> None:
+    campaign = f'\n[campaign]\ntrigger = "http"\nurl = "{url}"\n'
+    [said] = mistakes(tmp_path, "live-talkdesk", lambda text: text + campaign)
+    assert said.startswith(f"campaign.url: {url!r}: ")
+    assert said.endswith("; allowed: https://host/path, or http://…")
+
+
 def test_a_campaign_needs_its_url_and_its_secrets(tmp_path: Path) -> None:
     campaign = '\n[campaign]\ntrigger = "http"\nheaders_env = { Authorization = "CAMPAIGN_KEY" }\n'
     assert mistakes(tmp_path, "live-talkdesk", lambda text: text + campaign) == [

@@ -104,6 +104,10 @@ def api(lab: Lab, far: FarEnd) -> None:
     lab.plain["synthflow"] = {"api_base": far.api("401 Unauthorized"), "api_token": "t0ken"}
 
 
+def campaign(lab: Lab, far: FarEnd) -> None:
+    lab.plain["campaign"] = {"trigger": "http", "url": f"http://{far.address}:{far.closed_port()}/start"}
+
+
 WRONG: Mapping[Look, Callable[[Lab, FarEnd], None]] = {
     Look.SECRET: secret,
     Look.NUMBERS: numbers,
@@ -124,6 +128,7 @@ WRONG: Mapping[Look, Callable[[Lab, FarEnd], None]] = {
     Look.RTP_PORTS: rtp_ports,
     Look.STAND_IN_PORT: stand_in_port,
     Look.API: api,
+    Look.CAMPAIGN: campaign,
 }
 #: What shows in other lines as well, since those depend on it.
 DRAGS_ALONG = {

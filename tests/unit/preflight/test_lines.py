@@ -594,6 +594,37 @@ def test_the_apis_certificate(lab: Any, far: Any) -> None:
     check(line, FAILED, "ConnectError", "Calls not reaching Synthflow", "ca_file")
 
 
+# -- the campaign
+
+
+def trigger(lab: Any, far: Any, url: str) -> Line:
+    lab.account["port"] = lab.account["port"] if lab.account["port"] != 1 else far.udp()
+    lab.plain["campaign"] = {"trigger": "http", "url": url}
+    found: Line = lab.line("campaign URL")
+    return found
+
+
+def test_where_a_campaign_is_started(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = "Calls not reaching Synthflow"
+    check(trigger(lab, far, f"http://{far.address}:{far.stream()}/start"), OK, "open, ")
+    check(trigger(lab, far, f"http://{far.address}:{far.closed_port()}/"), FAILED, "refused", row, "campaign.url")
+    port = far.stream(context=far.certificate())
+    check(trigger(lab, far, f"https://{far.address}:{port}/"), FAILED, "certificate is not trusted", row, "certificate")
+    monkeypatch.setenv("SSL_CERT_FILE", far.ca_file)  # which the trigger itself trusts, too
+    check(trigger(lab, far, f"https://{far.address}:{port}/"), OK, "open, ")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{far.address}:1")
+    check(trigger(lab, far, f"https://{far.address}:{port}/"), WARNING, "through a proxy", row, "by hand")
+
+
+def test_a_campaign_is_not_started(lab: Any, far: Any) -> None:
+    with socket.create_server((far.address, 0)) as platform:
+        check(trigger(lab, far, f"http://{far.address}:{platform.getsockname()[1]}/start"), OK, "open, ")
+        connection, _ = platform.accept()
+        with connection:
+            connection.settimeout(5)
+            assert connection.recv(1) == b""  # closed, and nothing asked
+
+
 def test_the_apis_clock(lab: Any, far: Any) -> None:
     late = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=5)
     lab.account["port"] = far.udp()

@@ -1,0 +1,33 @@
+"""Where a campaign's HTTP request goes to: is it open, and is its certificate trusted?
+
+Nothing is asked for there, since that would call somebody.
+"""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+
+import httpx
+
+from harness.preflight.lines import ROUTING, Line, Look, failed, ok, warning
+from harness.preflight.probes import Place, Probing
+from harness.preflight.wire import Link, NoLinkError
+
+NAME = Look.CAMPAIGN, ""
+_PORTS = {"http": 80, "https": 443}
+
+
+async def trigger_line(probing: Probing, url: str) -> Line:
+    """A TCP connection, and for https the handshake, trusting whom the trigger itself trusts."""
+    target = httpx.URL(url)
+    if target.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(target.host):
+        return warning(*NAME, "it is asked through a proxy: not known", ROUTING, "Start the campaign once by hand.")
+    place = Place(target.host, target.port or _PORTS[target.scheme], "tls" if target.scheme == "https" else "tcp")
+    trust = httpx.create_ssl_context() if place.transport == "tls" else None
+    began = time.monotonic()
+    try:
+        async with Link(probing, place, trust):
+            return ok(*NAME, f"open, {(time.monotonic() - began) * 1000:.0f} ms")
+    except NoLinkError as error:
+        return failed(*NAME, error.detail, ROUTING, "Check campaign.url, the firewall, and the certificate there.")
