@@ -24,7 +24,7 @@ def start(campaign: Campaign, line: str, customer: str) -> None:
     headers.setdefault("Content-Type", "application/json")
     try:
         response = httpx.request(campaign.method, campaign.url, headers=headers, content=body, timeout=10.0)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except httpx.HTTPError as error:
         raise FarEndError(f"campaign trigger {campaign.url}: {type(error).__name__}: {error}") from error
     if not response.is_success:
         raise FarEndError(f"campaign trigger {campaign.url}: {response.status_code} {response.reason_phrase}")

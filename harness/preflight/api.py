@@ -37,7 +37,7 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[L
                 "Check synthflow.api_base and the firewall.",
             )
         ]
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+    except (httpx.HTTPError, OSError) as error:
         fix = "Check synthflow.api_base and, for its certificate, synthflow.ca_file."
         return [failed(*_NAME, f"{type(error).__name__}: {error}", ROUTING, fix)]
     took = time.monotonic() - began

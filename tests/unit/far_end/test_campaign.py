@@ -71,8 +71,3 @@ def test_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     trigger = described("http://127.0.0.1:9", headers_env={"Authorization": "CAMPAIGN_KEY"})
     with pytest.raises(FarEndError, match="CAMPAIGN_KEY is not set"):
         campaign.start(trigger, LINE, CUSTOMER)
-
-
-def test_an_address_that_is_none() -> None:
-    with pytest.raises(FarEndError, match="campaign"):
-        campaign.start(described("http://[broken"), LINE, CUSTOMER)
