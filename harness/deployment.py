@@ -223,6 +223,7 @@ class StandIn(_Model):
     certificate: str | None = None
     private_key: str | None = None
     stranger_bind: str | None = None  #: an address that no allowlist names
+    shared: bool = False  #: whether strangers' calls come there, too; ours are told by their number
     bad_certificates: dict[Literal["expired", "self-signed", "wrong-name"], CertificateFiles] = {}
 
 

@@ -63,8 +63,10 @@ class AiPlace:
         stage = self._stage
         if not self.is_ours:
             return SynthflowSeat(stage, stage.api)
-        config = stand_in(stage.deployment, stage.trunk, **more)
-        return StandInSeat(stage, stage.phone(config, register=False), stage.trunk)
+        phone = stage.phone(stand_in(stage.deployment, stage.trunk, **more), register=False)
+        if stage.deployment.stand_in.shared:
+            phone.is_ours = stage.may_be_ours
+        return StandInSeat(stage, phone, stage.trunk)
 
     # -- how it behaves; Synthflow's assistants behave by their own configuration, a stand-in has to be told
 

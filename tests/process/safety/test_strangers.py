@@ -1,4 +1,4 @@
-"""A ring group that strangers call, too: their calls ring on, and are nobody's of the case."""
+"""A ring group, or an AI's place, that strangers call, too: their calls ring on, and are nobody's of the case."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import pytest
 from harness.deployment import Deployment, from_plain
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
+from harness.scenario.ai_place import AiPlace
+from harness.scenario.seats import StandInSeat
 from harness.scenario.stage import Stage
 from tests.process.safety.conftest import Line
 
 OURS = "+14155550101"
 
 
-def deployment() -> Deployment:
+def deployment(**more: object) -> Deployment:
     return from_plain(
         {
             "name": "lab",
@@ -28,8 +30,11 @@ def deployment() -> Deployment:
             "assistants": {"main": {"did": "+12065550100"}},
             "lines": {"inbound": {"did": "+13125550100", "assistant": "main"}},
             "groups": {"billing": {"did": "+18155550101", "shared": True}},
-            "trunks": [{"name": "udp", "transport": "udp", "port": 32681}],
+            "trunks": [
+                {"name": "udp", "transport": "udp", "port": 32681, "ai": "stand-in", "termination": "127.0.0.1:5060"}
+            ],
         }
+        | more
     )
 
 
@@ -71,3 +76,30 @@ def test_a_call_that_may_be_ours_is_taken(line: Line, user: str, options: dict[s
     out = calls(line, agent, user, **options)
     agent.expect_call(5)
     out.wait_state("confirmed", 5)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_stand_in_leaves_a_strangers_call_alone_where_strangers_are_told_of(line: Line, shared: bool) -> None:
+    described = deployment(stand_in={"bind": "127.0.0.1", "shared": shared})
+    phone = line.phone("stand-in", max_calls=3)
+    stage: Any = SimpleNamespace(
+        deployment=described,
+        trunk=described.trunk("udp"),
+        case=SimpleNamespace(axes={"ai": "stand-in"}),
+        phone=lambda config, register: phone,
+        may_be_ours=may_be_ours,
+    )
+    place = AiPlace(stage)
+    place.take_seat()
+    seat = place.seat
+    assert isinstance(seat, StandInSeat)
+    stranger = calls(line, phone, "+13035550177")
+    stranger.wait_state("early", 5)
+    if not shared:
+        assert seat.hold_back(within=5).remote_uri.startswith("<sip:+13035550177@")
+        return
+    with pytest.raises(NeverCame):
+        seat.hold_back(within=0.2)
+    calls(line, phone, OURS)
+    assert seat.hold_back(within=5).remote_uri.startswith(f"<sip:{OURS}@")
+    assert stranger.state == "early"
