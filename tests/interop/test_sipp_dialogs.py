@@ -41,9 +41,9 @@ def test_any_provisional_response_leaves_the_call_open(meet: Meet, line: str) ->
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_reliable_provisional_response_is_acknowledged_once(meet: Meet, transport: str) -> None:
-    """RFC 3262 section 4: PRACK for each RSeq, and none for a retransmission."""
+    """RFC 3262 section 4: PRACK for each RSeq, and none for a retransmission, which here has crossed the PRACK."""
     reliable = respond("183 Session Progress", sdp(), "Require: 100rel", "RSeq: 4711")
-    steps = [receive("INVITE"), reliable, reliable, receive("PRACK"), respond_within_dialog("200 OK"), speak()]
+    steps = [receive("INVITE"), reliable, receive("PRACK"), reliable, respond_within_dialog("200 OK"), speak()]
     steps += [respond("180 Ringing", "", "Require: 100rel", "RSeq: 4712"), receive("PRACK")]
     steps += [respond_within_dialog("200 OK"), respond("200 OK", repeat=True), receive("ACK")]
     with meet([*steps, *GOODBYE], transport, reliable_provisional="optional") as meeting:
