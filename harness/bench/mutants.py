@@ -4,6 +4,7 @@
 - a check finds that all is well, whatever it is given, and the checks' tests are run;
 - a line of a scenario that expects something is left out, and the rows it is about are run against the simulated world.
 
+Writes ``reports/mutants.json``: for each kind asked for how many there are (``rules``) and were noticed (``rules_noticed``).
 Exit code 0 when each was noticed, 1 when one survived.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 import shutil
@@ -29,6 +31,7 @@ from harness import integrations
 from harness.diagnosis.rules import rules_of
 
 ROOT = Path(__file__).resolve().parents[2]
+RESULT = ROOT / "reports" / "mutants.json"
 _PYTEST = ("-q", "-x", "-p", "no:cacheprovider", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"))
 _RUN = f"import sys, pytest; sys.exit(pytest.main([*{_PYTEST!r}, *sys.argv[1:]]))"
 
@@ -80,18 +83,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("kinds", nargs="*", choices=[[], *kinds], help="rules, checks, lines; all by default")
     parser.add_argument("-n", dest="at_once", type=int, default=2, help="at once")
     asked = parser.parse_args(arguments)
-    survived: list[str] = []
+    figures: dict[str, int] = {}
     for kind in asked.kinds or kinds:
         mutants = list(kinds[kind]())
+        noticed = 0
         with ThreadPoolExecutor(asked.at_once) as threads:
-            found = [
-                m.name for m, noticed in zip(mutants, threads.map(_is_noticed, mutants), strict=True) if not noticed
-            ]
-        print(
-            f"{kind}: {len(mutants) - len(found)} of {len(mutants)} noticed", *found, sep="\n  survived: ", flush=True
-        )
-        survived += found
-    return 1 if survived else 0
+            for mutant, seen in zip(mutants, threads.map(_is_noticed, mutants), strict=True):
+                noticed += seen
+                if not seen:
+                    print(f"survived: {kind}: {mutant.name}", flush=True)
+        print(f"{kind}: {noticed} of {len(mutants)} noticed", flush=True)
+        figures |= {kind: len(mutants), f"{kind}_noticed": noticed}
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return 0 if all(figures[kind] == figures[f"{kind}_noticed"] for kind in asked.kinds or kinds) else 1
 
 
 def rules() -> Iterator[Mutant]:
