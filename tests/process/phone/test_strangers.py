@@ -1,0 +1,131 @@
+"""What other stacks may send a softphone, and pjsua2's own phones never do."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from harness.audio import g711, marks
+from harness.events import MarkHeard, MediaState
+from harness.phone.phone import Phone
+from harness.sip.message import Message, Response
+from tests.process.phone.conftest import Desk, fresh_address
+
+VOICE = 240
+SESSION = "v=0\no=- 1 1 IN IP4 {host}\ns=-\nc=IN IP4 {host}\nt=0 0\n"
+VIDEO = "m=video 5000 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+AUDIO = "m=audio {port} RTP/AVP 0\n"
+KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\n"
+ENCRYPTED = f"m=audio 5002 RTP/SAVP 0\n{KEY}"
+
+
+class Stranger:
+    """Calls a phone, message by message."""
+
+    def __init__(self, host: str) -> None:
+        self.sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        for sock in (self.sip, self.rtp):
+            sock.bind((host, 0))
+            sock.settimeout(5.0)
+        self.host, self.port = self.sip.getsockname()
+        self._ended = threading.Event()
+        self._speaker: threading.Thread | None = None
+
+    def calls(self, phone: Phone, offer: str) -> Response:
+        """The final response to an INVITE with that offer, acknowledged; ``{host}`` and ``{port}`` are filled in."""
+        body = offer.format(host=self.host, port=self.rtp.getsockname()[1])
+        answer = self._asks(phone, "INVITE", 1, body)
+        self._send(phone, "ACK", 1, to=answer)
+        return answer
+
+    def hangs_up(self, phone: Phone, answer: Response) -> Response:
+        return self._asks(phone, "BYE", 2, to=answer)
+
+    def speaks_to(self, port: int, phone: Phone) -> None:
+        """Its mark, from now on."""
+        host = phone.address.rpartition(":")[0]
+        self._speaker = threading.Thread(target=self._speak, args=((host, port),), name="stranger speaks")
+        self._speaker.start()
+
+    def _speak(self, to: tuple[str, int]) -> None:
+        voice = g711.encode_ulaw(np.rint(marks.waveform(VOICE, 8000) * 32767).astype(np.int16))
+        for number in itertools.count():
+            begin = number * 160 % len(voice)
+            header = struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, number * 160, 1)
+            self.rtp.sendto(header + voice[begin : begin + 160], to)
+            if self._ended.wait(0.02):
+                return
+
+    def _asks(self, phone: Phone, method: str, number: int, body: str = "", to: Response | None = None) -> Response:
+        self._send(phone, method, number, body, to)
+        while True:
+            message = Message.parse(self.sip.recv(65536))
+            if isinstance(message, Response) and message.status >= 200 and message.cseq.method == method:
+                return message
+
+    def _send(self, phone: Phone, method: str, number: int, body: str = "", to: Response | None = None) -> None:
+        uri = f"sip:{phone.config.user}@{phone.address}"
+        lines = [
+            f"{method} {uri} SIP/2.0",
+            f"Via: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK-{method}-{number}-{self.port}",
+            "Max-Forwards: 70",
+            f"From: <sip:stranger@{self.host}:{self.port}>;tag=1",
+            f"To: {to.get('To') if to else f'<{uri}>'}",
+            f"Call-ID: {self.host}-{self.port}",
+            f"CSeq: {number} {method}",
+            f"Contact: <sip:stranger@{self.host}:{self.port}>",
+            *(["Content-Type: application/sdp"] if body else []),
+        ]
+        text = body.replace("\n", "\r\n")
+        message = "\r\n".join([*lines, f"Content-Length: {len(text)}", "", text])
+        host, port = phone.address.rsplit(":", 1)
+        self.sip.sendto(message.encode(), (host, int(port)))
+
+    def close(self) -> None:
+        self._ended.set()
+        if self._speaker is not None:
+            self._speaker.join()
+        self.sip.close()
+        self.rtp.close()
+
+
+@pytest.fixture
+def stranger() -> Iterator[Stranger]:
+    with contextlib.closing(Stranger(fresh_address())) as stranger:
+        yield stranger
+
+
+@pytest.mark.parametrize(
+    ("offer", "srtp"),
+    [
+        pytest.param(SESSION + VIDEO + AUDIO, "off", id="video-before-audio"),
+        pytest.param(SESSION + AUDIO + VIDEO, "off", id="video-behind-audio"),
+        pytest.param(SESSION + ENCRYPTED + AUDIO, "off", id="the-second-of-two-ways-to-audio"),
+        pytest.param(SESSION + AUDIO + VIDEO.replace("AVP", "SAVP") + KEY, "optional", id="encrypted-video-alone"),
+    ],
+)
+def test_audio_is_taken_wherever_it_stands_in_the_offer(lease: Desk, stranger: Stranger, offer: str, srtp: str) -> None:
+    """RFC 3264 section 6: what the answer refuses keeps its place, with port 0. A key belongs to its own stream alone."""
+    phone = lease("callee", srtp=srtp)
+    ring = threading.Thread(target=phone.expect_call, args=(5.0,), kwargs={"answer": True})
+    ring.start()
+    answer = stranger.calls(phone, offer)
+    ring.join()
+    (leg,) = phone.incoming
+    media = [line for line in answer.body.decode().splitlines() if line.startswith("m=")]
+    (port,) = (int(line.split()[1]) for line in media if line.split()[1] != "0")
+    assert [line.split()[0] for line in media] == [line.split()[0] for line in offer.splitlines() if line[:2] == "m="]
+    stranger.speaks_to(port, phone)
+    leg.wait("the stranger's mark", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, within=4)
+    state = [event for event in leg.events if isinstance(event, MediaState)][-1]
+    assert (state.active, state.codec, state.secure) == (True, "PCMU", False)
+    assert stranger.hangs_up(phone, answer).status == 200
+    leg.wait_closed(4)
