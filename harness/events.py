@@ -24,13 +24,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipMessage(Event):
-    """A SIP message as it crossed the phone's transport, whole."""
+    """A SIP message as it crossed the phone's transport, whole.
+
+    ``unread`` is why the phone's stack dropped a message it received: to the call it never was.
+    """
 
     direction: Direction
     transport: str  #: ``udp``, ``tcp``, ``tls``
     local: str  #: ``address:port``
     remote: str
     text: str
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

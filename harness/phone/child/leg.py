@@ -269,6 +269,8 @@ class CallLeg:
 
     def saw(self, message: LoggedMessage) -> None:
         """Follow the dialog by its messages: pjsua forgets a call the moment it is told to hang up."""
+        if message.unread:
+            return
         if message.direction == "received" and "\r\nm=audio " in message.text:
             self._far_media = message.text.split("\r\nm=")[1:]
         if message.method == "BYE":

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from harness.audio import g711, marks
-from harness.events import MarkHeard, MediaState
+from harness.errors import PhoneDeafError
+from harness.events import MarkHeard, MediaState, SipMessage
 from harness.phone.phone import Phone
-from harness.sip.message import Message, Response
+from harness.phone.waiter import NeverCame
+from harness.sip.message import Message, Request, Response
 from tests.process.phone.conftest import Desk, fresh_address
 
 VOICE = 240
@@ -48,6 +50,17 @@ class Stranger:
 
     def hangs_up(self, phone: Phone, answer: Response) -> Response:
         return self._asks(phone, "BYE", 2, to=answer)
+
+    def refuses(self, line: str, *headers: tuple[str, str]) -> None:
+        """Refuse the next INVITE."""
+        while True:
+            data, sender = self.sip.recvfrom(65536)
+            invite = Message.parse(data)
+            if isinstance(invite, Request) and invite.method == "INVITE":
+                break
+        status, _, reason = line.partition(" ")
+        answer = Response.to_request(invite, int(status), reason, tag="stranger", headers=headers)
+        self.sip.sendto(answer.serialize(), sender)
 
     def speaks_to(self, port: int, phone: Phone) -> None:
         """Its mark, from now on."""
@@ -129,3 +142,30 @@ def test_audio_is_taken_wherever_it_stands_in_the_offer(lease: Desk, stranger: S
     assert (state.active, state.codec, state.secure) == (True, "PCMU", False)
     assert stranger.hangs_up(phone, answer).status == 200
     leg.wait_closed(4)
+
+
+@pytest.mark.parametrize(
+    ("challenge", "error", "words"),
+    [
+        # any scheme is legal (RFC 3261 section 25.1, other-challenge), so that the phone is at fault
+        ('NTLM realm="x", targetname="y", version=4', PhoneDeafError, "though it is in order: PJSIP syntax error"),
+        ('Basic realm="x"', NeverCame, "asks for Basic, which no server may"),
+        ('Digest realm="x", nonce="1", Digest realm="y", nonce="2"', NeverCame, "several challenges share one"),
+    ],
+)
+def test_what_the_stack_cannot_read_has_come_all_the_same(
+    lease: Desk, stranger: Stranger, challenge: str, error: type[Exception], words: str
+) -> None:
+    phone = lease("caller")
+    leg = phone.dial(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
+    stranger.refuses("407 Proxy Authentication Required", ("Proxy-Authenticate", challenge))
+    with pytest.raises(error, match=words):
+        leg.wait_state("confirmed", 1)
+    (unread,) = (event for event in leg.events if isinstance(event, SipMessage) and event.unread)
+    assert (unread.direction, unread.transport, unread.remote) == (
+        "received",
+        "udp",
+        f"{stranger.host}:{stranger.port}",
+    )
+    assert unread.text.startswith("SIP/2.0 407 ")
+    assert unread not in leg.messages
