@@ -323,7 +323,7 @@ EXAMPLES = [
     Example(
         "session.interval",
         session.interval,
-        lambda: session.interval("p.1", answered("Session-Expires: 90;refresher=uac")),
+        lambda: session.interval("p.1", answered("Session-Expires: 90;refresher=uas")),
         (lambda: session.interval("p.1", answered()), lambda: session.interval("p.1", [])),
     ),
     Example(
