@@ -51,7 +51,7 @@ def test_evidence_names_the_message_it_stands_in() -> None:
     example = Example(ai="stand-in").dials().ai_gets(offer="no G.711").ai_answers(488, "Not Acceptable Here")
     (cause,) = example.not_taken().diagnose().causes
     assert cause.id == "no-g711"
-    assert "the media offered to the AI: no G.711 (m2)" in cause.evidence  # the caller's own INVITE is m1
+    assert "the media offered to the AI: no G.711 (m3)" in cause.evidence  # the caller's INVITE and its 100 come first
 
 
 def test_an_unknown_failure_is_not_guessed_at() -> None:
@@ -239,6 +239,16 @@ def test_what_the_harness_brings_about_by_hanging_up_is_no_evidence() -> None:
     diagnosis = example.diagnose()
     assert "how the caller's call was set up: still ringing (caller.1 was never answered)" in diagnosis.facts
     assert {cause.id for cause in diagnosis.candidates} == {cause.id for cause in _unreached().diagnose().candidates}
+
+
+def test_a_platform_that_takes_no_call_has_routed_none() -> None:
+    """No trunk, no route and no firewall behind it is to blame for an INVITE to which nothing comes back."""
+    diagnosis = Example().dials(taken=False).after(4).not_taken().all_ports_answer().diagnose()
+    assert diagnosis.is_unknown
+    assert (
+        "how the caller's call was set up: not at all: nothing came back to the INVITE "
+        "(caller.1 sent it 1× to 192.0.2.2:5060 over UDP)" in diagnosis.facts
+    )
 
 
 def test_credentials_that_are_asked_for_again_and_again_are_wrong_ones() -> None:
