@@ -286,8 +286,12 @@ EXAMPLES = [
     Example(
         "prack",
         signalling.acknowledged,
-        lambda: signalling.acknowledged("caller.1", 1),
-        (lambda: signalling.acknowledged("caller.1", 0),),
+        lambda: signalling.acknowledged("caller.1", [180, 183], [183]),
+        (
+            lambda: signalling.acknowledged("caller.1", [], []),
+            lambda: signalling.acknowledged("caller.1", [183], [], "it never came"),
+            lambda: signalling.acknowledged("caller.1", [183], [183], "the call has ended with 481 Gone"),
+        ),
     ),
     Example(
         "final_response",
