@@ -106,6 +106,7 @@ TRANSFER: tuple[Rule, ...] = (
             when("transfer.way", "REFER"),
             when("transfer.answer", "accepted"),
             when("transfer.outcome", "nothing"),
+            not_shown("transfer.passed_on", True),
             _RIGHT_TARGET,
         ),
         consequences=_AFTER,

@@ -117,6 +117,11 @@ class Example:
             self._at_caller("received", "SIP/2.0 100 Trying")
         return self
 
+    def caller_gets(self, text: str) -> Example:
+        """A message of the platform's to the caller."""
+        self._at_caller("received", text)
+        return self
+
     def _at_caller(self, direction: Any, text: str) -> None:
         message = SipMessage(
             at=self.now,

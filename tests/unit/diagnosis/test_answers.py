@@ -241,6 +241,21 @@ def test_what_the_harness_brings_about_by_hanging_up_is_no_evidence() -> None:
     assert {cause.id for cause in diagnosis.candidates} == {cause.id for cause in _unreached().diagnose().candidates}
 
 
+def test_a_platform_that_hands_the_refer_on_is_not_one_that_does_nothing() -> None:
+    """It owes the AI a NOTIFY all the same (RFC 3515 section 2.4.4), but nobody may say that nothing followed."""
+
+    def diagnosis(*, handed_on: bool) -> Diagnosis:
+        example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken().to_ai().to_caller()
+        example.ai_refers("+18155550101").platform_says(202)
+        if handed_on:
+            example.caller_gets("REFER sip:caller@192.0.2.1 SIP/2.0\r\nRefer-To: <sip:+18155550101@192.0.2.2>")
+        return example.finding("transfer.fails", "stand-in.1").diagnose()
+
+    assert [cause.id for cause in diagnosis(handed_on=False).causes] == ["refer-never-notified"]
+    assert diagnosis(handed_on=True).is_unknown
+    assert "the platform handed the REFER on to the caller's side: yes (m3)" in diagnosis(handed_on=True).facts
+
+
 def test_a_platform_that_takes_no_call_has_routed_none() -> None:
     """No trunk, no route and no firewall behind it is to blame for an INVITE to which nothing comes back."""
     diagnosis = Example().dials(taken=False).after(4).not_taken().all_ports_answer().diagnose()
