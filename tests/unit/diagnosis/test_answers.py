@@ -241,6 +241,11 @@ def test_what_the_harness_brings_about_by_hanging_up_is_no_evidence() -> None:
     assert {cause.id for cause in diagnosis.candidates} == {cause.id for cause in _unreached().diagnose().candidates}
 
 
+def test_a_strange_voice_besides_the_right_one_is_another_calls() -> None:
+    example = Example().dials().ai_gets().answered().taken().to_ai().to_caller().finding("audio.crossed", "caller.1")
+    assert [cause.id for cause in example.diagnose().causes] == ["audio-crossed"]
+
+
 def test_a_platform_that_hands_the_refer_on_is_not_one_that_does_nothing() -> None:
     """It owes the AI a NOTIFY all the same (RFC 3515 section 2.4.4), but nobody may say that nothing followed."""
 
