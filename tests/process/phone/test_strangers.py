@@ -7,7 +7,7 @@ import itertools
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -15,7 +15,8 @@ import pytest
 from harness.audio import g711, marks
 from harness.errors import PhoneDeafError
 from harness.events import MarkHeard, MediaState, SipMessage
-from harness.phone.phone import Phone
+from harness.phone import refer
+from harness.phone.phone import Leg, Phone
 from harness.phone.waiter import NeverCame
 from harness.sip.message import Message, Request, Response
 from tests.process.phone.conftest import Desk, fresh_address
@@ -48,16 +49,24 @@ class Stranger:
         self._send(phone, "ACK", 1, to=answer)
         return answer
 
+    def is_referred(self, phone: Phone, call: Response, steps: Sequence[str]) -> None:
+        """Accept a REFER; then BYE, or a NOTIFY with that status line, ``…`` at its end while the subscription goes on."""
+        refer, sender = self._request("REFER")
+        self.sip.sendto(Response.to_request(refer, 202).serialize(), sender)
+        for number, step in enumerate(steps, start=2):
+            if step == "BYE":
+                self._asks(phone, "BYE", number, to=call)
+                continue
+            state = "active" if step.endswith("…") else "terminated;reason=noresource"
+            headers = ("Event: refer", f"Subscription-State: {state}", "Content-Type: message/sipfrag")
+            self._asks(phone, "NOTIFY", number, f"SIP/2.0 {step.strip('…')}\n", call, headers)
+
     def hangs_up(self, phone: Phone, answer: Response) -> Response:
         return self._asks(phone, "BYE", 2, to=answer)
 
     def refuses(self, line: str, *headers: tuple[str, str]) -> None:
         """Refuse the next INVITE."""
-        while True:
-            data, sender = self.sip.recvfrom(65536)
-            invite = Message.parse(data)
-            if isinstance(invite, Request) and invite.method == "INVITE":
-                break
+        invite, sender = self._request("INVITE")
         status, _, reason = line.partition(" ")
         answer = Response.to_request(invite, int(status), reason, tag="stranger", headers=headers)
         self.sip.sendto(answer.serialize(), sender)
@@ -77,14 +86,37 @@ class Stranger:
             if self._ended.wait(0.02):
                 return
 
-    def _asks(self, phone: Phone, method: str, number: int, body: str = "", to: Response | None = None) -> Response:
-        self._send(phone, method, number, body, to)
+    def _request(self, method: str) -> tuple[Request, tuple[str, int]]:
+        while True:
+            data, sender = self.sip.recvfrom(65536)
+            message = Message.parse(data)
+            if isinstance(message, Request) and message.method == method:
+                return message, sender
+
+    def _asks(
+        self,
+        phone: Phone,
+        method: str,
+        number: int,
+        body: str = "",
+        to: Response | None = None,
+        headers: Sequence[str] = ("Content-Type: application/sdp",),
+    ) -> Response:
+        self._send(phone, method, number, body, to, headers)
         while True:
             message = Message.parse(self.sip.recv(65536))
             if isinstance(message, Response) and message.status >= 200 and message.cseq.method == method:
                 return message
 
-    def _send(self, phone: Phone, method: str, number: int, body: str = "", to: Response | None = None) -> None:
+    def _send(
+        self,
+        phone: Phone,
+        method: str,
+        number: int,
+        body: str = "",
+        to: Response | None = None,
+        headers: Sequence[str] = (),
+    ) -> None:
         uri = f"sip:{phone.config.user}@{phone.address}"
         lines = [
             f"{method} {uri} SIP/2.0",
@@ -95,7 +127,7 @@ class Stranger:
             f"Call-ID: {self.host}-{self.port}",
             f"CSeq: {number} {method}",
             f"Contact: <sip:stranger@{self.host}:{self.port}>",
-            *(["Content-Type: application/sdp"] if body else []),
+            *(headers if body else ()),
         ]
         text = body.replace("\n", "\r\n")
         message = "\r\n".join([*lines, f"Content-Length: {len(text)}", "", text])
@@ -116,6 +148,16 @@ def stranger() -> Iterator[Stranger]:
         yield stranger
 
 
+def answered(phone: Phone, stranger: Stranger, offer: str) -> tuple[Leg, Response]:
+    """The stranger's call, once the phone has answered it."""
+    ring = threading.Thread(target=phone.expect_call, args=(5.0,), kwargs={"answer": True})
+    ring.start()
+    answer = stranger.calls(phone, offer)
+    ring.join()
+    (leg,) = phone.incoming
+    return leg, answer
+
+
 @pytest.mark.parametrize(
     ("offer", "srtp"),
     [
@@ -128,11 +170,7 @@ def stranger() -> Iterator[Stranger]:
 def test_audio_is_taken_wherever_it_stands_in_the_offer(lease: Desk, stranger: Stranger, offer: str, srtp: str) -> None:
     """RFC 3264 section 6: what the answer refuses keeps its place, with port 0. A key belongs to its own stream alone."""
     phone = lease("callee", srtp=srtp)
-    ring = threading.Thread(target=phone.expect_call, args=(5.0,), kwargs={"answer": True})
-    ring.start()
-    answer = stranger.calls(phone, offer)
-    ring.join()
-    (leg,) = phone.incoming
+    leg, answer = answered(phone, stranger, offer)
     media = [line for line in answer.body.decode().splitlines() if line.startswith("m=")]
     (port,) = (int(line.split()[1]) for line in media if line.split()[1] != "0")
     assert [line.split()[0] for line in media] == [line.split()[0] for line in offer.splitlines() if line[:2] == "m="]
@@ -169,3 +207,23 @@ def test_what_the_stack_cannot_read_has_come_all_the_same(
     )
     assert unread.text.startswith("SIP/2.0 407 ")
     assert unread not in leg.messages
+
+
+@pytest.mark.parametrize(
+    ("steps", "status"),
+    [
+        (["200 OK"], 200),
+        (["100 Trying…", "BYE", "480 Temporarily Unavailable"], 480),  # a usage of its own: RFC 5057 section 4.1
+        (["BYE", "200 OK"], 200),
+        (["603 Decline…"], 603),  # final, though the subscription goes on
+        (["100 Trying…", "BYE"], 0),
+        (["100 Trying"], 100),  # given up
+    ],
+)
+def test_what_became_of_a_transfer(lease: Desk, stranger: Stranger, steps: Sequence[str], status: int) -> None:
+    phone = lease("transferor")
+    leg, call = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 3)
+    leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
+    stranger.is_referred(phone, call, steps)
+    assert refer.outcome(leg, within=1.0) == status
