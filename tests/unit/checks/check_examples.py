@@ -84,6 +84,7 @@ EXAMPLES = [
         (
             lambda: registration.accepted("number", (403, "Forbidden"), 120.0),
             lambda: registration.accepted("number", None, 120.0),
+            lambda: registration.accepted("number", (200, "OK"), 120.0, "which does not list its Contact"),
         ),
     ),
     Example(
