@@ -71,18 +71,19 @@ class Stranger:
         answer = Response.to_request(invite, int(status), reason, tag="stranger", headers=headers)
         self.sip.sendto(answer.serialize(), sender)
 
-    def speaks_to(self, port: int, phone: Phone) -> None:
-        """Its mark, from now on."""
+    def speaks_to(self, port: int, phone: Phone, by: socket.socket | None = None) -> None:
+        """Its mark, from now on, from the port its SDP names or from another."""
         host = phone.address.rpartition(":")[0]
-        self._speaker = threading.Thread(target=self._speak, args=((host, port),), name="stranger speaks")
+        target = ((host, port), by or self.rtp)
+        self._speaker = threading.Thread(target=self._speak, args=target, name="stranger speaks")
         self._speaker.start()
 
-    def _speak(self, to: tuple[str, int]) -> None:
+    def _speak(self, to: tuple[str, int], by: socket.socket) -> None:
         voice = g711.encode_ulaw(np.rint(marks.waveform(VOICE, 8000) * 32767).astype(np.int16))
         for number in itertools.count():
             begin = number * 160 % len(voice)
             header = struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, number * 160, 1)
-            self.rtp.sendto(header + voice[begin : begin + 160], to)
+            by.sendto(header + voice[begin : begin + 160], to)
             if self._ended.wait(0.02):
                 return
 
@@ -134,10 +135,13 @@ class Stranger:
         host, port = phone.address.rsplit(":", 1)
         self.sip.sendto(message.encode(), (host, int(port)))
 
-    def close(self) -> None:
+    def falls_silent(self) -> None:
         self._ended.set()
         if self._speaker is not None:
             self._speaker.join()
+
+    def close(self) -> None:
+        self.falls_silent()
         self.sip.close()
         self.rtp.close()
 
@@ -180,6 +184,24 @@ def test_audio_is_taken_wherever_it_stands_in_the_offer(lease: Desk, stranger: S
     assert (state.active, state.codec, state.secure) == (True, "PCMU", False)
     assert stranger.hangs_up(phone, answer).status == 200
     leg.wait_closed(4)
+
+
+def test_rtp_goes_where_the_sdp_says_wherever_the_far_ends_comes_from(lease: Desk, stranger: Stranger) -> None:
+    """RFC 3264 section 5.1; that both are the same (RFC 4961) is a recommendation."""
+    phone = lease("callee")
+    leg, answer = answered(phone, stranger, SESSION + AUDIO)
+    (port,) = (int(line.split()[1]) for line in answer.body.decode().splitlines() if line.startswith("m="))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere:
+        elsewhere.bind((stranger.host, 0))
+        elsewhere.setblocking(False)
+        stranger.speaks_to(port, phone, elsewhere)
+        leg.wait("the stranger's mark", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, within=4)
+        for _ in range(100):  # two seconds of the phone's own, counted from the beginning
+            stranger.rtp.recv(2048)
+        stranger.falls_silent()
+        with pytest.raises(BlockingIOError):
+            elsewhere.recv(2048)
+    assert stranger.hangs_up(phone, answer).status == 200
 
 
 @pytest.mark.parametrize(
