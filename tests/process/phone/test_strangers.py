@@ -16,7 +16,8 @@ from harness.audio import g711, marks
 from harness.errors import PhoneDeafError
 from harness.events import MarkHeard, MediaState, SipMessage
 from harness.phone import refer
-from harness.phone.phone import Leg, Phone
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.sip.message import Message, Request, Response
 from tests.process.phone.conftest import Desk, fresh_address
