@@ -121,6 +121,7 @@ class RtpStatistics(Event):
     rtt_ms: float  #: by RTCP; 0.0 when none came
     rx_bursts: int = 0  #: how often one or more packets in a row were lost
     rx_burst_ms: float = 0.0  #: how long such a time without packets was, on average
+    rx_other_type: int = 0  #: packets of another codec than the one agreed on, by their payload type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

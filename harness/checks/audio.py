@@ -32,6 +32,7 @@ class Account:
     level_dbov: float | None  #: loudest part
     marks: tuple[int, ...] = ()  #: every mark heard, in order
     rx_packets: int | None = None  #: RTP packets received in that time
+    rx_other_type: int = 0  #: of these, packets of another codec than the one agreed on
     tx_packets: int | None = None
     instead: Description | None = None  #: what was heard in the speaker's place; times from when listening began
 
@@ -167,7 +168,8 @@ def _kind(account: Account | None, own: Collection[int], name_of: Callable[[int]
     if account.level_dbov is None and account.rx_packets:
         return "unmarked"  # nobody measured how loud it was
     if account.level_dbov is None or account.level_dbov < SILENCE_DBOV:
-        return "silence"
+        # all of it, but for what was under way when the call changed
+        return "other-codec" if account.rx_other_type > 0.9 * (account.rx_packets or 0) else "silence"
     return "other"
 
 
@@ -191,6 +193,7 @@ def _instead(account: Account | None, own: Collection[int], name_of: Callable[[i
         if _without_media(account)
         else f"no RTP packet arrived {seconds}",
         "silence": f"{account.rx_packets if account.rx_packets is not None else 'RTP'} packets arrived {seconds}, all silence",
+        "other-codec": f"{account.rx_packets} packets arrived {seconds}, of another codec than the one agreed on",
         "unmarked": f"{account.rx_packets} packets arrived {seconds}, and no mark was heard in them"
         + (f", but {', '.join(heard)}" if heard else ""),
         "other": f"{seconds} it heard sound without a mark"

@@ -345,6 +345,7 @@ class Call:
             level_dbov=max((e.level_dbov for e in after), default=None),
             marks=tuple(self.marks_sustained(since)),
             rx_packets=None if last is None else last.rx_packets - (first.rx_packets if first else 0),
+            rx_other_type=0 if last is None else last.rx_other_type - (first.rx_other_type if first else 0),
             tx_packets=None if last is None else last.tx_packets - (first.tx_packets if first else 0),
             instead=self._heard_instead_of(missing, since) if missing is not None else None,
         )

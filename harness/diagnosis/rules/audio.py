@@ -11,6 +11,7 @@ _UNHEARD: tuple[Symptom, ...] = ("transfer", "digits", "release", "audio.agent",
 #: An AI that hears can still be asked, and act.
 _UNHEARD_BY_CALLER: tuple[Symptom, ...] = ("other", "quality")
 
+_NOT_HEARD = ("nothing", "silence", "silent RTP", "RTP of another codec", "noise", "crossed")
 _SAME_CODEC = unless("codec.sides", "different")
 
 #: The call was up, and meant to carry sound.
@@ -124,8 +125,8 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio", "codec"),
         conditions=(
             when("codec.sides", "different"),
-            when("audio.to_ai", "nothing", "silence", "silent RTP", "noise", "no mark"),
-            when("audio.to_caller", "nothing", "silence", "silent RTP", "noise"),
+            when("audio.to_ai", "nothing", "silence", "silent RTP", "RTP of another codec", "noise", "no mark"),
+            when("audio.to_caller", "nothing", "silence", "silent RTP", "RTP of another codec", "noise"),
             unless("audio.stopped", True),
             *_UP,
         ),
@@ -260,8 +261,8 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("digits", "transfer"),
         essential=(when("digits", "none", "wrong"),),
         conditions=(
-            not_shown("audio.to_ai", "nothing", "silence", "silent RTP", "noise", "crossed"),
-            not_shown("audio.to_caller", "nothing", "silence", "silent RTP", "noise", "crossed"),
+            not_shown("audio.to_ai", *_NOT_HEARD),
+            not_shown("audio.to_caller", *_NOT_HEARD),
         ),
         consequences=("other",),
         because="both hear each other, and the digits do not arrive as sent",

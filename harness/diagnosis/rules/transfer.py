@@ -176,7 +176,7 @@ TRANSFER: tuple[Rule, ...] = (
         essential=(_LOST,),
         conditions=(
             when("transfer.asked", False),
-            not_shown("audio.to_ai", "nothing", "silence", "silent RTP", "noise", "crossed"),
+            not_shown("audio.to_ai", "nothing", "silence", "silent RTP", "RTP of another codec", "noise", "crossed"),
             not_shown("digits", "none", "wrong"),
         ),
         consequences=_AFTER,

@@ -65,6 +65,7 @@ class CallLeg:
         self._hung_up = False
         self._far_media: list[str] = []  # the media descriptions of the far end's last SDP
         self._stream = -1  # index of the audio stream, -1 without media
+        self._payload_type = 0  # what it is to receive
         self._counts: dict[str, int] = {}  # of RTP, as told last
         self._counts_before: dict[str, int] = {}  # of streams that have ended: each negotiation may begin another
         self._tap: Tap | None = None  # what looks at the RTP that passes the transport
@@ -224,6 +225,7 @@ class CallLeg:
             "rx_reordered": reception.reordered,
             "rx_duplicated": reception.duplicated,
             "rx_bursts": reception.bursts,
+            "rx_other_type": reception.of_other_types(self._payload_type),
             "tx_lost": sent.loss,
         }
         self._counts = {name: count + self._counts_before.get(name, 0) for name, count in told.items()}
@@ -319,6 +321,7 @@ class CallLeg:
             return
         self._stream, status, direction = audio
         stream = self.call.getStreamInfo(self._stream)
+        self._payload_type = stream.rxPt
         transport = self.call.getMedTransportInfo(self._stream)
         sends, receives = bool(direction & pj.PJMEDIA_DIR_ENCODING), bool(direction & pj.PJMEDIA_DIR_DECODING)
         self.media.connect(

@@ -14,7 +14,7 @@ import pytest
 
 from harness.audio import g711, marks
 from harness.errors import PhoneDeafError
-from harness.events import MarkHeard, MediaState, SipMessage
+from harness.events import MarkHeard, MediaState, RtpStatistics, SipMessage
 from harness.phone import refer
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
@@ -185,6 +185,18 @@ def test_audio_is_taken_wherever_it_stands_in_the_offer(lease: Desk, stranger: S
     assert (state.active, state.codec, state.secure) == (True, "PCMU", False)
     assert stranger.hangs_up(phone, answer).status == 200
     leg.wait_closed(4)
+
+
+def test_packets_of_another_codec_are_told(lease: Desk, stranger: Stranger) -> None:
+    phone = lease("callee", codecs=("PCMA",))
+    leg, answer = answered(phone, stranger, SESSION + AUDIO.replace("AVP 0", "AVP 8"))
+    (port,) = (int(line.split()[1]) for line in answer.body.decode().splitlines() if line.startswith("m="))
+    stranger.speaks_to(port, phone)  # in mu-law all the same
+    counted = leg.wait("counters", lambda e: isinstance(e, RtpStatistics) and e.rx_other_type > 10, within=4)
+    assert isinstance(counted, RtpStatistics)
+    assert counted.rx_other_type >= 0.9 * counted.rx_packets
+    assert not any(isinstance(event, MarkHeard) for event in leg.events)
+    assert stranger.hangs_up(phone, answer).status == 200
 
 
 def test_rtp_goes_where_the_sdp_says_wherever_the_far_ends_comes_from(lease: Desk, stranger: Stranger) -> None:

@@ -241,6 +241,13 @@ def test_what_the_harness_brings_about_by_hanging_up_is_no_evidence() -> None:
     assert {cause.id for cause in diagnosis.candidates} == {cause.id for cause in _unreached().diagnose().candidates}
 
 
+def test_rtp_of_another_codec_than_agreed_is_neither_silence_nor_blocked() -> None:
+    talk = Example().dials().ai_gets().answered().taken().codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
+    diagnosis = talk.to_ai("silence", 0).to_caller("other-codec", 200).diagnose()
+    assert [cause.id for cause in diagnosis.causes] == ["g711-one-side"]
+    assert any("what the caller hears of the AI: RTP of another codec" in fact for fact in diagnosis.facts)
+
+
 def test_a_strange_voice_besides_the_right_one_is_another_calls() -> None:
     example = Example().dials().ai_gets().answered().taken().to_ai().to_caller().finding("audio.crossed", "caller.1")
     assert [cause.id for cause in example.diagnose().causes] == ["audio-crossed"]
