@@ -55,6 +55,7 @@ class Arrow:
     sent: bool  #: recorded by its sender
     leg: str | None
     far_end: bool  #: known only from the far end's own record
+    unread: bool = False  #: the phone's stack dropped it
 
     @cached_property
     def start_line(self) -> str:
@@ -102,6 +103,8 @@ class Arrow:
             parts.append(found[1].strip())
         if sdp := sdp_summary(self.text):
             parts.append(sdp)
+        if self.unread:
+            parts.append("which the phone could not read")
         return "; ".join(parts)
 
     def header(self, name: str) -> str | None:
@@ -158,6 +161,7 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
             sent,
             event.leg,
             False,
+            bool(event.unread),
         )
         twin = next((index for index, other in enumerate(found) if _same(other, arrow)), None)
         if twin is None:
@@ -197,6 +201,7 @@ def _joined(one: Arrow, other: Arrow) -> Arrow:
         True,
         first.leg,
         False,
+        second.unread,
     )
 
 

@@ -117,6 +117,13 @@ class TestLadder:
 
         assert "… m1 " in line
 
+    def test_a_message_the_phone_could_not_read_says_so(self, tmp_path: Path, samples: ModuleType) -> None:
+        text = samples.sip("SIP/2.0 407 Proxy Authentication Required", "1 INVITE")
+        with samples.playing(tmp_path / "case") as sample:
+            sample.message("received", text, unread="PJSIP syntax error")
+            sample.message("received", text.replace("407", "401"))
+        assert ladder.text(CaseEvidence.read(tmp_path / "case")).count("which the phone could not read") == 1
+
     def test_every_lifeline_is_there_once(self, transfer: CaseEvidence) -> None:
         lifelines = ladder.Ladder.of(transfer).lifelines
 
