@@ -406,7 +406,7 @@ def test_a_call_that_the_far_end_ended_is_not_the_harness_s_fault(lease: Desk) -
     out.wait("the end", lambda e: isinstance(e, CallState) and e.state == "disconnected", 3, outlives_call=True)
     out.wait_closed()
     for act in (out.hold, out.resume, lambda: out.send_digits("1"), lambda: out.reinvite(codecs=("PCMA",))):
-        with pytest.raises(NeverCame, match="still up.*the call has ended"):
+        with pytest.raises(NeverCame, match=r"still up.*the call has ended"):
             act()
     with pytest.raises(PhoneMisuseError):  # who hung up knows it
         back.hold()
@@ -415,7 +415,7 @@ def test_a_call_that_the_far_end_ended_is_not_the_harness_s_fault(lease: Desk) -
 def test_a_call_that_was_answered_cannot_be_given_up(lease: Desk) -> None:
     alice, bob = lease("alice"), lease("bob")
     out, back = connect(alice, bob)
-    with pytest.raises(NeverCame, match="still ringing.*it was answered"):
+    with pytest.raises(NeverCame, match=r"still ringing.*it was answered"):
         out.cancel()
     with pytest.raises(PhoneMisuseError):
         back.cancel()
