@@ -571,4 +571,50 @@ CAUSES: Mapping[str, Described] = {
         "platform routing",
         _HEADER,
     ),
+    "answer-unusable": Described(
+        "the 200 does not answer the caller's offer: no SDP, no audio, or a codec that was not offered",
+        AUDIO,
+        "Compare the SDP that {platform} answers the caller with to the caller's offer: one m-line for each that was offered, with "
+        "formats out of the offer (RFC 3264 section 6).",
+        "trunk",
+        _TROUBLE,
+    ),
+    "answer-not-passed-on": Described(
+        "the AI takes the call, and the caller is not connected with it",
+        REACHING,
+        "Look the call up in {platform}'s call log: the 200 of the AI's side has to become a 200 to the caller at once.",
+        "trunk",
+        _TROUBLE,
+    ),
+    "change-refused": Described(
+        "a change of the call (hold, resume, another codec) is not accepted",
+        AUDIO,
+        "Allow re-INVITEs on the trunk at {platform} (RFC 3261 section 14); a 481 says that its SBC has lost the call, and no answer "
+        "that the request does not get there: look at the Contact and Record-Route of its 200.",
+        "trunk",
+        _TROUBLE,
+    ),
+    "transfer-said-done": Described(
+        "the platform reports the transfer as done, and nobody's phone rings",
+        TRANSFER,
+        "Look up in {platform}'s call log where the transferred call went: to another number, a queue that plays music, or nowhere; "
+        "a NOTIFY with 200 may be sent only when somebody has answered (RFC 3515 section 2.4.5).",
+        "transfer target",
+        _BACK,
+    ),
+    "hangup-not-taken": Described(
+        "the caller's hang-up (BYE) is not taken",
+        REACHING,
+        "Look at the Contact and Record-Route of the 200 that the caller got: its BYE goes there (RFC 3261 section 12.2.1.1). A 481 "
+        "says that the SBC has lost the call.",
+        "trunk",
+        _TROUBLE,
+    ),
+    "hangup-not-passed-on": Described(
+        "the AI's leg stays up when the caller hangs up",
+        REACHING,
+        "Have {platform} end the other leg as soon as one has ended; until it does, the call is counted, and paid for.",
+        "trunk",
+        _TROUBLE,
+    ),
 }

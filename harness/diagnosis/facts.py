@@ -103,6 +103,12 @@ KNOWN: Mapping[str, Kind] = {
     "caller_id.asserted": Kind("P-Asserted-Identity at the AI", _AI_SIP),
     "header.caller": Kind("X-Gladly-Caller-Id at the AI", _AI_SIP),
     "header.selector": Kind("X-Gladly-Routing-Selector at the AI", _AI_SIP),
+    # what the caller's own messages show
+    "caller.answer": Kind(
+        "what the 200 to the caller made of its offer", "read the SDP of the 200 that the caller got"
+    ),
+    "change.answer": Kind("what became of the change of the call (re-INVITE)", "look at the answer to the re-INVITE"),
+    "hangup.answer": Kind("what became of the caller's BYE", "look at the answer to the BYE"),
     # transfer
     "transfer.asked": Kind("the AI tried to transfer", _AI_LOG),
     "transfer.way": Kind("how the AI transferred", _AI_SIP),

@@ -183,9 +183,13 @@ def _who_answered(scene: Scene) -> None:
             facts.tell("ai.saw", "answered", finding.check)
             continue
         answered = [str(name) for name in _list(finding.facts.get("answered")) if not str(name).startswith("the phone")]
-        if answered:
-            facts.tell("ai.saw", "another assistant answered", f"{', '.join(answered)} answered")
-            facts.tell("ai.did", "another assistant's", f"{', '.join(answered)} answered")
+        others = [name for name in answered if name != finding.facts.get("wanted")]
+        if others:
+            facts.tell("ai.saw", "another assistant answered", f"{', '.join(others)} answered")
+            facts.tell("ai.did", "another assistant's", f"{', '.join(others)} answered")
+            continue
+        if answered:  # the right one, and somebody else as well
+            facts.tell("ai.saw", "answered", f"{', '.join(answered)} answered")
             continue
         if scene.invites:
             refused = any(_final_answer(scene, seen) for seen in scene.invites)
@@ -351,6 +355,8 @@ def _instead(scene: Scene) -> None:
         final = ended = None  # the harness itself hung up on a call that nobody answered
     if confirmed is not None:
         facts.tell("caller.end", "answered", f"{call.leg} confirmed")
+    elif facts.value("caller.answer") is not None:  # a 200 came: what became of it then is not the far end's refusal
+        facts.tell("caller.end", "answered", *facts["caller.answer"].evidence)
     elif final is not None:
         facts.tell("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip())
         facts.tell("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip())

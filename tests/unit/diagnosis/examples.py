@@ -77,6 +77,17 @@ def _challenged(example: Example) -> Example:
     return example._sip("received", "SIP/2.0 401 Unauthorized", "REGISTER")
 
 
+def _called(example: Example) -> Example:
+    """The AI answered, and the caller has not been told yet."""
+    return example.dials().after(0.1).ai_gets().ai_answers(200, "OK").taken()
+
+
+def _left_up(example: Example) -> Example:
+    """The AI's leg does not end when the caller hangs up."""
+    example.row = "HANGUP-CALLER"
+    return example.to_ai().to_caller().finding("released", example.ai_label, actual="it is still up", seconds=None)
+
+
 REGISTRATION = [
     Expected(
         "registration.user",
@@ -111,6 +122,12 @@ REGISTRATION = [
 _BETWEEN = ("firewall-udp-32681", "firewall-udp-32681-rejected")
 
 REACH = [
+    Expected("reach.answer.kept", _called(Example()).after(4).unanswered(), ("answer-not-passed-on",)),
+    Expected(
+        "reach.answer.refused",
+        _called(Example()).ends_here(500, "Server Internal Error").unanswered(),
+        ("answer-not-passed-on",),
+    ),
     Expected(
         "reach.another-assistant",
         Example().dials().ai_gets(did="+12065550106").answered().not_taken("sales"),
@@ -353,6 +370,15 @@ AUDIO = [
         ("call-dropped",),
     ),
     Expected(
+        "audio.answer",
+        _called(Example()).asks("INVITE", 200, "OK", within=False).ends_here(406, "SDP incomplete").unanswered(),
+        ("answer-unusable",),
+    ),
+    Expected(
+        "change.refused", _talk(Example(row="HOLD")).asks("INVITE", 481, "No such call").never(), ("change-refused",)
+    ),
+    Expected("change.unanswered", _talk(Example(row="HOLD")).asks("INVITE").after(3).never(), ("change-refused",)),
+    Expected(
         "audio.on-hold",
         _talk(Example()).ai_answers(200, "OK", sdp="a=inactive\r\n").to_ai("no-rtp").to_caller("no-rtp"),
         ("media-on-hold",),
@@ -481,6 +507,16 @@ TRANSFER = [
         _lost(_transfer(Example()).ai_refers(GROUP).platform_says(202)),
         ("refer-never-notified",),
     ),
+    Expected(
+        "transfer.untrue",
+        _lost(_transfer(Example()).ai_refers(GROUP).platform_says(202).notified(200, "OK")),
+        ("transfer-said-done",),
+    ),
+    Expected("release.hangup.unanswered", _left_up(_talk(Example()).asks("BYE").after(1.5)), ("hangup-not-taken",)),
+    Expected(
+        "release.hangup.refused", _left_up(_talk(Example()).asks("BYE", 481, "No such call")), ("hangup-not-taken",)
+    ),
+    Expected("release.hangup.kept", _left_up(_talk(Example()).asks("BYE", 200, "OK")), ("hangup-not-passed-on",)),
     Expected(
         "transfer.nobody",
         _lost(_transfer(Example()).ai_refers(GROUP).platform_says(202).notified(480, "Temporarily Unavailable")),

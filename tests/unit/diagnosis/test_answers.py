@@ -247,3 +247,29 @@ def test_credentials_that_are_asked_for_again_and_again_are_wrong_ones() -> None
     example.ai_gets(authorization=shown).ai_answers(407, "Proxy Authentication Required").rings("reception")
     diagnosis = example.not_taken("the phone reception").diagnose()
     assert {cause.id for cause in diagnosis.candidates} == {"username-wrong", "password-wrong"}
+
+
+def test_the_right_assistant_is_no_other_because_somebody_else_answered_too() -> None:
+    """Of three calls to it two were taken, the third rang an agent."""
+    example = Example(row="TD-CAPACITY", ai="stand-in").dials().after(0.1).ai_gets().ai_answers(200, "OK").answered()
+    example.taken().rings("reception").not_taken("main", "main", "the phone reception")
+    example.findings = example.findings[1:]  # what the first call found says nothing of the last
+    diagnosis = example.diagnose()
+    assert "route-wrong-did" not in {cause.id for cause in diagnosis.causes}
+    assert "what the AI's side saw of the call: answered" in "\n".join(diagnosis.facts)
+
+
+@pytest.mark.parametrize(("at_the_ai", "cause"), [("sent", "ai-hangs-up"), ("received", "call-dropped")])
+def test_a_call_that_is_cut_off_while_something_is_waited_for(at_the_ai: str, cause: str) -> None:
+    example = Example(row="SESSIONTIMER").dials().after(0.1).ai_gets().answered().taken().to_ai().to_caller()
+    diagnosis = example.after(5).ends(at_the_ai).never("the call has ended").diagnose()
+    assert [c.id for c in diagnosis.causes] == [cause]
+
+
+def test_a_call_that_the_phone_itself_gave_up_after_a_200_was_not_refused() -> None:
+    example = Example().dials().after(0.1).ai_gets().ai_answers(200, "OK").taken()
+    example.asks("INVITE", 200, "OK", within=False).ends_here(406, "SDP incomplete").unanswered()
+    facts = "\n".join(example.diagnose().facts)
+    assert "how the caller's call was set up: answered" in facts
+    assert "what the 200 to the caller made of its offer: no SDP" in facts
+    assert "the final response the caller got" not in facts

@@ -1,0 +1,109 @@
+"""Facts that the caller's own messages show: what its call was answered with, and what became of what it asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.diagnosis.derive import Scene
+from harness.diagnosis.messages import parse
+from harness.events import SipMessage
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Request, Response
+from harness.sip.sdp import Description, SdpError
+
+#: What was asked for a shorter time than this before the case was over may still be under way.
+_UNDER_WAY_S = 0.9
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request of the caller's and its final response; ``within`` a dialog, or beginning one."""
+
+    request: Request
+    sent: SipMessage
+    response: Response | None
+    answered: SipMessage | None
+    within: bool
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    exchanges = list(_of_the_caller(scene))
+    for exchange in exchanges:
+        where = tuple(scene.number_of(m) for m in (exchange.sent, exchange.answered) if m is not None)
+        if exchange.response is not None:
+            where += (exchange.response.start_line,)
+        method = exchange.request.method
+        if method == "INVITE" and not exchange.within:
+            if exchange.response is not None and exchange.response.is_success:
+                scene.facts.tell("caller.answer", _answer(exchange.request, exchange.response), *where)
+        elif method in ("INVITE", "UPDATE"):
+            scene.facts.tell("change.answer", _outcome(scene, exchange), *where)
+        elif method == "BYE" and exchange.sent.at <= scene.over:
+            scene.facts.tell("hangup.answer", _outcome(scene, exchange), *where)
+
+
+def _of_the_caller(scene: Scene) -> Iterator[Exchange]:
+    """The caller's requests but ACK, PRACK and CANCEL, each with its final response; challenges are none.
+
+    The last of a kind comes first: what was refused and tried again is known by how it ended.
+    """
+    own = [
+        (event, parsed)
+        for event in scene.events
+        if isinstance(event, SipMessage) and scene.vantage.role(event.phone) == "caller"
+        if (parsed := parse(event.text)) is not None
+    ]
+    seen: set[tuple[str, int, str]] = set()
+    for sent, request in reversed(own):
+        if sent.direction != "sent" or not isinstance(request, Request) or request.method in ("ACK", "CANCEL", "PRACK"):
+            continue
+        try:
+            key = (request.call_id, request.cseq.number, request.method)
+            within = request.to.tag is not None
+        except SipSyntaxError:
+            continue
+        if key in seen:  # a retransmission
+            continue
+        seen.add(key)
+        answered, response = next(
+            ((e, r) for e, r in own if e.direction == "received" and isinstance(r, Response) and _ends(r, key)),
+            (None, None),
+        )
+        if response is not None and response.status in (401, 407):
+            continue
+        yield Exchange(request, sent, response, answered, within)
+
+
+def _ends(response: Response, key: tuple[str, int, str]) -> bool:
+    try:
+        return response.is_final and (response.call_id, response.cseq.number, response.cseq.method) == key
+    except SipSyntaxError:
+        return False
+
+
+def _outcome(scene: Scene, exchange: Exchange) -> str | None:
+    if exchange.response is not None:
+        return "accepted" if exchange.response.is_success else "refused"
+    return "none" if scene.over - exchange.sent.at > _UNDER_WAY_S else None
+
+
+def _answer(invite: Request, answer: Response) -> str | None:
+    """What the answer's SDP makes of the offer (RFC 3264 section 6); None when the INVITE had no offer."""
+    try:
+        offered = Description.parse(invite.body).audio
+    except SdpError:
+        return None
+    if offered is None:
+        return None
+    if not answer.body.strip():
+        return "no SDP"
+    try:
+        answered = Description.parse(answer.body).audio
+    except SdpError:
+        return "an SDP that cannot be read"
+    if answered is None or answered.port == 0:
+        return "no audio"
+    same = any(one.is_same(other) for one in answered.voice for other in offered.voice)
+    return "usable" if same else "a codec that was not offered"
