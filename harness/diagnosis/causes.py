@@ -325,9 +325,9 @@ CAUSES: Mapping[str, Described] = {
         _BACK,
     ),
     "refer-never-notified": Described(
-        "the platform accepts the transfer, and nothing follows",
+        "the platform accepts the transfer, and nothing follows in time",
         TRANSFER,
-        "Report the Call-ID to {platform}: its SBC owes a NOTIFY with the outcome (RFC 3515), and did not place the call.",
+        "Report the Call-ID to {platform}: its SBC owes a NOTIFY with the outcome (RFC 3515), and placed no call, or too late.",
         "trunk",
         _BACK,
     ),
@@ -348,7 +348,7 @@ CAUSES: Mapping[str, Described] = {
     ),
     # fallback
     "fallback-missing": Described(
-        "the number has no fallback: the caller is turned away",
+        "the number has no fallback: nobody rings when the AI cannot be had",
         FALLBACK,
         "Give the routing step at {platform} a fallback to a ring group (or queue) for when the AI is unavailable.",
         "platform routing",
@@ -576,6 +576,14 @@ CAUSES: Mapping[str, Described] = {
         AUDIO,
         "Compare the SDP that {platform} answers the caller with to the caller's offer: one m-line for each that was offered, with "
         "formats out of the offer (RFC 3264 section 6).",
+        "trunk",
+        _TROUBLE,
+    ),
+    "payload-type-not-agreed": Described(
+        "RTP comes with a payload type that was not agreed on",
+        AUDIO,
+        "Have {platform}'s SBC send the format that the SDP answer names, on each leg by itself (RFC 3264 section 6.1): a relay that "
+        "passes payload types through has to offer both legs the same.",
         "trunk",
         _TROUBLE,
     ),

@@ -13,7 +13,7 @@ from harness.deployment import Line as LineEntry
 from harness.diagnosis.facts import Facts
 from harness.diagnosis.messages import NumberOf, Seen, at_the_ai, last_records
 from harness.diagnosis.vantage import Vantage
-from harness.events import CallState, Event, FarEndRecord, LegStarted
+from harness.events import CallState, Event, FarEndRecord, LegStarted, SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.uri import Uri
 from harness.verdict import Finding, Verdict
@@ -44,8 +44,9 @@ class Scene:
 
     @cached_property
     def at_ai(self) -> list[Seen]:
-        """Messages at the AI's side."""
-        return at_the_ai(self.events, self.vantage, self.number_of)
+        """Messages at the AI's side, until the harness hung up."""
+        events = [e for e in self.events if not isinstance(e, SipMessage) or e.at <= self.over]
+        return at_the_ai(events, self.vantage, self.number_of)
 
     @cached_property
     def records(self) -> list[FarEndRecord]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -38,10 +39,17 @@ def tell(scene: Scene) -> None:
         if method == "INVITE" and not exchange.within:
             if exchange.response is not None and exchange.response.is_success:
                 scene.facts.tell("caller.answer", _answer(exchange.request, exchange.response), *where)
+                held = holds(exchange.response.body.decode("utf-8", "replace"))
+                scene.facts.tell("caller.held", True if held else None, *where)
         elif method in ("INVITE", "UPDATE"):
             scene.facts.tell("change.answer", _outcome(scene, exchange), *where)
         elif method == "BYE" and exchange.sent.at <= scene.over:
             scene.facts.tell("hangup.answer", _outcome(scene, exchange), *where)
+
+
+def holds(body: str) -> bool:
+    """Whether a description sends nothing one way or both (RFC 3264 section 5.1; 0.0.0.0 is RFC 2543's way)."""
+    return bool(re.search(r"^(a=(sendonly|recvonly|inactive)|c=IN IP4 0\.0\.0\.0)\s*$", body, re.M))
 
 
 def _of_the_caller(scene: Scene) -> Iterator[Exchange]:

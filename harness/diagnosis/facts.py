@@ -107,6 +107,7 @@ KNOWN: Mapping[str, Kind] = {
     "caller.answer": Kind(
         "what the 200 to the caller made of its offer", "read the SDP of the 200 that the caller got"
     ),
+    "caller.held": Kind("the 200 to the caller puts it on hold", "read the SDP of the 200 that the caller got"),
     "change.answer": Kind("what became of the change of the call (re-INVITE)", "look at the answer to the re-INVITE"),
     "hangup.answer": Kind("what became of the caller's BYE", "look at the answer to the BYE"),
     # transfer

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from harness.deployment import Trunk
+from harness.diagnosis import dialogue
 from harness.diagnosis.derive import Scene, number_in
 from harness.diagnosis.messages import Seen
 from harness.events import FarEndRecord, LegStarted, SipMessage, TransportFailed
@@ -240,11 +241,11 @@ def _of_invite(scene: Scene, seen: Seen) -> None:
     if "m=audio" in body:
         facts.tell("ai.offer", _offer(body), seen.where)
         facts.tell("sdp.to_ai", _address(body, seen), seen.where)
-        facts.tell("sdp.hold", "the platform" if _holds(body) else None, seen.where)
+        facts.tell("sdp.hold", "the platform" if dialogue.holds(body) else None, seen.where)
     for answer in scene.at_ai:
         if not answer.received and answer.answers("INVITE") == 200 and answer.message.call_id == invite.call_id:
             said = answer.message.body.decode("utf-8", "replace")
-            facts.tell("sdp.hold", "the AI" if _holds(said) else None, answer.where)
+            facts.tell("sdp.hold", "the AI" if dialogue.holds(said) else None, answer.where)
             break  # what comes later was asked for
 
 
@@ -276,11 +277,6 @@ def _offer(body: str) -> str:
     names = {m[1].upper() for m in re.finditer(r"^a=rtpmap:\d+ ([\w-]+)/", body, re.M)}
     has = bool({"0", "8"} & set(formats)) or bool({"PCMU", "PCMA"} & names)
     return "G.711" if has else "no G.711"
-
-
-def _holds(body: str) -> bool:
-    """Whether a description sends nothing one way or both (RFC 3264 section 5.1; 0.0.0.0 is RFC 2543's way)."""
-    return bool(re.search(r"^(a=(sendonly|recvonly|inactive)|c=IN IP4 0\.0\.0\.0)\s*$", body, re.M))
 
 
 def _address(body: str, seen: Seen) -> str | None:

@@ -29,7 +29,7 @@ def tell(scene: Scene) -> None:
     _cut(scene)
     _spoke(scene)
     for finding in scene.of("dtmf"):
-        scene.facts.tell("digits", _digits(finding), *finding.evidence)
+        scene.facts.tell("digits", _digits(scene, finding), *finding.evidence)
     _pressed(scene)
 
 
@@ -120,7 +120,10 @@ _SOUNDS = ("another party", "announcement", "voicemail", "speech", "tone", "musi
 
 
 def _heard(scene: Scene, finding: Finding) -> str | None:
-    """``heard``, or what arrived instead: ``nothing``, ``silence``, ``noise``, ``another sound``, ``crossed``, ``echo``."""
+    """``heard``, or what arrived instead: ``nothing``, ``silence``, ``noise``, ``another sound``, ``crossed``, ``echo``.
+
+    ``another type`` is what no phone can play: RTP of a payload type that was not agreed on.
+    """
     if not scene.failed(finding):
         return "heard"
     kind = finding.facts.get("kind")
@@ -131,7 +134,7 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
     if kind == "silence" and packets is not None:
         kind = "silent RTP" if packets else "no-rtp"
     words = {"no-rtp": "nothing", "unmarked": "no mark", "silence": "silence", "other": "noise", "crossed": "crossed"}
-    words |= {"echo": "echo", "silent RTP": "silent RTP"}
+    words |= {"echo": "echo", "silent RTP": "silent RTP", "other type": "another type"}
     # Without the AI's side nobody can tell what a sound is that is not a mark: it speaks, or it is noise.
     if kind == "other" and not scene.vantage.sees("ai"):
         return None
@@ -315,8 +318,10 @@ def _header(finding: Finding) -> str:
     return "without its plus" if values[0] == str(wanted).lstrip("+") else "another value"
 
 
-def _digits(finding: Finding) -> str:
+def _digits(scene: Scene, finding: Finding) -> str:
     sent, seen = finding.facts.get("sent"), finding.facts.get("seen")
     if not seen:
         return "none"
+    if sent == seen and scene.failed(finding):
+        return "by another method"
     return "right" if sent == seen else "wrong"

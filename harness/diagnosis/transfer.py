@@ -144,7 +144,9 @@ def _by_phone(scene: Scene) -> None:
                 scene.facts.tell("transfer.asked", True, where)
                 scene.facts.tell("transfer.way", "REFER", where)
                 scene.facts.tell("transfer.target", _target(scene, message.get("Refer-To") or ""), where)
-        elif isinstance(event, TransferProgress) and event.final and scene.vantage.role(event.phone) == "ai":
+        elif not isinstance(event, TransferProgress) or event.at > scene.over:
+            continue  # what the harness's own hanging up led to is no evidence
+        elif event.final and scene.vantage.role(event.phone) == "ai":
             scene.facts.tell("transfer.outcome", event.code, f"{event.leg}: {event.code} {event.reason}")
 
 

@@ -14,7 +14,11 @@ _UNHEARD_BY_CALLER: tuple[Symptom, ...] = ("other", "quality")
 _SAME_CODEC = unless("codec.sides", "different")
 
 #: The call was up, and meant to carry sound.
-_UP = (not_shown("call.cut", True), not_shown("sdp.hold", "the AI", "the platform"))
+_UP = (
+    not_shown("call.cut", True),
+    not_shown("sdp.hold", "the AI", "the platform"),
+    not_shown("caller.held", True),
+)
 #: What was not sent cannot arrive, wherever it is looked for.
 _SENT = not_shown("ai.spoke", False)
 
@@ -124,8 +128,8 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio", "codec"),
         conditions=(
             when("codec.sides", "different"),
-            when("audio.to_ai", "nothing", "silence", "silent RTP", "noise", "no mark"),
-            when("audio.to_caller", "nothing", "silence", "silent RTP", "noise"),
+            when("audio.to_ai", "nothing", "silence", "silent RTP", "noise", "no mark", "another type"),
+            when("audio.to_caller", "nothing", "silence", "silent RTP", "noise", "another type"),
             unless("audio.stopped", True),
             *_UP,
         ),
@@ -212,6 +216,15 @@ AUDIO: tuple[Rule, ...] = (
         because="the SDP that set the call up says that nothing is sent one way or both",
     ),
     Rule(
+        id="audio.on-hold.at-caller",
+        cause="media-on-hold",
+        symptoms=("audio", "codec"),
+        essential=(when("caller.held", True),),
+        conditions=(not_shown("call.cut", True), not_shown("sdp.hold", "the AI", "the platform")),
+        consequences=_UNHEARD,
+        because="the 200 that the caller got says that nothing is sent one way or both",
+    ),
+    Rule(
         id="audio.unsaid",
         cause="ai-silent",
         symptoms=("audio",),
@@ -241,6 +254,24 @@ AUDIO: tuple[Rule, ...] = (
         conditions=(_SAME_CODEC, unless("audio.stopped", True), *_UP),
         consequences=_UNHEARD,
         because="RTP arrives at the AI, and all of it is silence, though the caller sends sound",
+    ),
+    Rule(
+        id="audio.type.to-caller",
+        cause="payload-type-not-agreed",
+        symptoms=("audio",),
+        essential=(when("audio.to_caller", "another type"),),
+        conditions=(_SAME_CODEC, unless("audio.stopped", True), *_UP),
+        consequences=_UNHEARD_BY_CALLER,
+        because="the RTP packets that arrive at the caller are of a payload type that was not agreed on",
+    ),
+    Rule(
+        id="audio.type.to-ai",
+        cause="payload-type-not-agreed",
+        symptoms=("audio",),
+        essential=(when("audio.to_ai", "another type"),),
+        conditions=(_SAME_CODEC, unless("audio.stopped", True), *_UP),
+        consequences=_UNHEARD,
+        because="the RTP packets that arrive at the AI are of a payload type that was not agreed on",
     ),
     Rule(
         id="audio.fallback",
@@ -285,10 +316,10 @@ AUDIO: tuple[Rule, ...] = (
         id="digits.lost",
         cause="digits-lost",
         symptoms=("digits", "transfer"),
-        essential=(when("digits", "none", "wrong"),),
+        essential=(when("digits", "none", "wrong", "by another method"),),
         conditions=(
-            not_shown("audio.to_ai", "nothing", "silence", "silent RTP", "noise", "crossed"),
-            not_shown("audio.to_caller", "nothing", "silence", "silent RTP", "noise", "crossed"),
+            not_shown("audio.to_ai", "nothing", "silence", "silent RTP", "noise", "crossed", "another type"),
+            not_shown("audio.to_caller", "nothing", "silence", "silent RTP", "noise", "crossed", "another type"),
         ),
         consequences=("other",),
         because="both hear each other, and the digits do not arrive as sent",

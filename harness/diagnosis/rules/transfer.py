@@ -109,7 +109,7 @@ TRANSFER: tuple[Rule, ...] = (
             _RIGHT_TARGET,
         ),
         consequences=_AFTER,
-        because="the platform accepted the REFER, and never said what became of it",
+        because="the platform accepted the REFER, and when the case gave up had not said what became of it",
     ),
     Rule(
         id="transfer.untrue",
@@ -163,7 +163,7 @@ TRANSFER: tuple[Rule, ...] = (
         essential=(_LOST, when("transfer.answer", "none")),
         conditions=(when("transfer.host", "the trunk's"), _RIGHT_TARGET),
         consequences=_AFTER,
-        because="the AI sent its transfer to the right place, and no final answer came back",
+        because="the AI sent its transfer to the right place, and when the case gave up no final answer had come back",
     ),
     Rule(
         id="transfer.call-refused",
@@ -235,7 +235,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="fallback.none",
         cause="fallback-missing",
         symptoms=("fallback",),
-        essential=(when("caller.end", "refused", "still ringing"),),
+        essential=(when("caller.end", "refused"),),
         conditions=(
             when("instead", "nobody"),
             when("ai.lost", *AI_LOST),
@@ -244,6 +244,21 @@ TRANSFER: tuple[Rule, ...] = (
         ),
         consequences=("final", "fallback.time", "other"),
         because="the AI could not be had, nobody else rang, and the caller was turned away",
+    ),
+    Rule(
+        id="fallback.none.waiting",
+        cause="fallback-missing",
+        symptoms=("fallback",),
+        essential=(when("caller.end", "still ringing"),),
+        conditions=(
+            when("instead", "nobody"),
+            when("ai.lost", *AI_LOST),
+            not_shown("fallback.landed", "another group", "the right group"),
+            not_shown("fallback.configured", False),
+        ),
+        consequences=("final", "fallback.time", "other"),
+        because="the AI could not be had, and until the case gave up nobody else rang, with the caller left waiting",
+        confidence="likely",
     ),
     Rule(
         id="fallback.group",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from building import CALLER, Example
+from building import CALLER, SDP, Example
 
 GROUP = "+18155550101"  #: billing, at Talkdesk
 OTHER_GROUP = "+18155550102"
@@ -80,6 +80,19 @@ def _challenged(example: Example) -> Example:
 def _called(example: Example) -> Example:
     """The AI answered, and the caller has not been told yet."""
     return example.dials().after(0.1).ai_gets().ai_answers(200, "OK").taken()
+
+
+_ON_HOLD = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="0", lines="a=inactive\r\n")
+
+
+def _refused_fallback() -> Example:
+    """The AI refused, and the caller was left ringing."""
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503)
+    return example.all_ports_answer().after(4)
+
+
+def _same_codec() -> Example:
+    return Example().codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
 
 
 def _left_up(example: Example) -> Example:
@@ -368,6 +381,26 @@ AUDIO = [
         "audio.cut.by-platform",
         _talk(Example()).ends("received").to_ai("no-rtp").to_caller("no-rtp"),
         ("call-dropped",),
+    ),
+    Expected(
+        "audio.type.to-caller", _talk(_same_codec()).to_ai().to_caller("other type", 100), ("payload-type-not-agreed",)
+    ),
+    Expected(
+        "audio.type.to-ai", _talk(_same_codec()).to_ai("other type", 100).to_caller(), ("payload-type-not-agreed",)
+    ),
+    Expected(
+        "audio.on-hold.at-caller",
+        _talk(Example())
+        .asks("INVITE", 200, "OK", within=False, answer=_ON_HOLD)
+        .ai_answers(200, "OK", sdp="a=sendrecv\r\n")
+        .to_ai("no-rtp")
+        .to_caller("no-rtp"),
+        ("media-on-hold",),
+    ),
+    Expected(
+        "fallback.none.waiting",
+        _refused_fallback().landed("reception"),
+        ("fallback-missing",),
     ),
     Expected(
         "audio.answer",

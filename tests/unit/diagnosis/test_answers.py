@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from building import CALLER, Example
+from building import CALLER, SDP, Example
 
 from harness.diagnosis import Diagnosis, diagnose
 from harness.diagnosis.causes import CAUSES
@@ -273,3 +273,39 @@ def test_a_call_that_the_phone_itself_gave_up_after_a_200_was_not_refused() -> N
     assert "how the caller's call was set up: answered" in facts
     assert "what the 200 to the caller made of its offer: no SDP" in facts
     assert "the final response the caller got" not in facts
+
+
+def test_digits_that_arrive_by_another_method_are_not_as_sent() -> None:
+    example = Example(row="DTMF-RFC4733").dials().ai_gets().answered().taken().to_ai().to_caller()
+    diagnosis = example.finding("dtmf", "assistant main", sent="12", seen="12", methods=["inband"]).diagnose()
+    assert [c.id for c in diagnosis.causes] == ["digits-lost"]
+    assert "digits that arrived: by another method" in "\n".join(diagnosis.facts)
+
+
+def test_two_laws_are_no_wrong_payload_type() -> None:
+    """Each side's RTP is of the other's type, and rightly so: the relay does not transcode."""
+    example = Example().dials().ai_gets().answered().taken().counted()
+    example.codec("caller.1", "PCMU").record(witness={"codec": "PCMA"})
+    diagnosis = example.to_ai("no mark", 100).to_caller("other type", 100).diagnose()
+    assert [c.id for c in diagnosis.causes] == ["g711-one-side"]
+
+
+def test_what_a_transfer_came_to_when_the_case_had_given_up_is_no_outcome() -> None:
+    example = Example(row="TD-TRANSFER-BLIND", ai="stand-in").dials().ai_gets().answered().taken().to_ai().to_caller()
+    example.ai_refers("+18155550101").platform_says(202).after(4).landed("billing")
+    diagnosis = example.after(0.1).notified(487, "Request Terminated").refer_ended(487, "Request Terminated").diagnose()
+    assert [c.id for c in diagnosis.causes] == ["refer-never-notified"]
+
+
+def test_what_options_got_is_no_answer_of_the_ai_s() -> None:
+    example = Example(row="KEEPALIVE").finding("final_response", "OPTIONS", actual="it was 405", code=405, wanted=[200])
+    diagnosis = example.diagnose()
+    assert not [c.id for c in diagnosis.causes if c.id != "unknown"]
+    assert diagnosis.unexplained
+
+
+def test_an_answer_that_holds_the_caller_is_seen_at_the_caller() -> None:
+    sdp = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="0", lines="a=inactive\r\n")
+    example = Example().dials().asks("INVITE", 200, "OK", within=False, answer=sdp).answered().ai_gets().taken()
+    diagnosis = example.counted().to_ai("no-rtp").to_caller("no-rtp").diagnose()
+    assert [c.id for c in diagnosis.causes] == ["media-on-hold"]
