@@ -235,6 +235,7 @@ UNREACHED: Mapping[str, str] = {
     "codec": "a call without G.711 is refused before it has a codec",
     "media.encrypted": "no fault takes SRTP away from a call that goes on",
     "audio.silent": "no fault lets a voice through a hold, or leaves the AI in a warm transfer",
+    "audio.level": "no fault changes a voice's level",
     "audio.echo": "no fault sends audio back",
     "header.absent": "no fault adds a header",
     "one_call": "no fault leaves a party with two calls",

@@ -28,6 +28,7 @@ CHECKS: Mapping[str, str] = {
     "audio.silent": "somebody is heard who must not be",
     "audio.crossed": "another call's voice is heard",
     "audio.echo": "an end hears itself",
+    "audio.level": "a voice arrives much too quiet, or too loud",
     "audio.loss": "too much RTP is lost",
     "audio.delay": "a voice arrives too late",
     "audio.one_way_delay": "what one end says is under way too long",

@@ -587,6 +587,13 @@ CAUSES: Mapping[str, Described] = {
         "trunk",
         _TROUBLE,
     ),
+    "level-wrong": Described(
+        "a voice arrives much too quiet or too loud",
+        AUDIO,
+        "Look for a gain or attenuation setting at {platform}'s SBC or media server, and for a gateway that adapts levels by itself.",
+        "trunk",
+        _TROUBLE,
+    ),
     "answer-not-passed-on": Described(
         "the AI takes the call, and the caller is not connected with it",
         REACHING,

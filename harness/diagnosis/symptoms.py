@@ -19,6 +19,7 @@ _BY_CHECK: dict[str, Symptom] = {
     "codec": "codec",
     "audio.crossed": "audio",
     "audio.loss": "quality",
+    "audio.level": "quality",
     "audio.delay": "quality",
     "audio.one_way_delay": "quality",
     "caller_id.withheld": "caller_id.withheld",

@@ -38,6 +38,10 @@ def tell(scene: Scene) -> None:
 
 def _audio(scene: Scene) -> None:
     facts = scene.facts
+    at = {"caller": "audio.to_caller", "ai": "audio.to_ai", "agent": "audio.agent"}
+    for finding in scene.of("audio.crossed"):  # which may be heard beneath the right voice
+        if scene.failed(finding) and (role := scene.vantage.made_by(finding)) in at:
+            facts.tell(at[role], "crossed", finding.actual)
     told: dict[str, list[Finding]] = {"audio.to_ai": [], "audio.to_caller": [], "audio.agent": []}
     for finding in scene.of("audio"):
         told[direction_of(scene, finding)].append(finding)
@@ -62,10 +66,6 @@ def _audio(scene: Scene) -> None:
     ai_failed = any(scene.failed(f) for n in ("audio.to_ai", "audio.to_caller") for f in told[n])
     if failing or ai_failed:
         facts.tell("audio.phase", "with the AI" if ai_failed else "with the agent only")
-    for finding in scene.of("audio.crossed"):
-        if scene.failed(finding):
-            role = scene.vantage.made_by(finding)
-            facts.tell("audio.to_caller" if role == "caller" else "audio.to_ai", "crossed", finding.actual)
     for finding in scene.of("audio.echo"):
         facts.tell("echo", True if scene.failed(finding) else None, finding.subject)
 
@@ -200,6 +200,8 @@ def _quality(scene: Scene) -> None:
     facts = scene.facts
     for finding in scene.of("audio.loss"):
         facts.tell("loss", "heavy" if scene.failed(finding) else None, *_shown(finding))
+    for finding in scene.of("audio.level"):
+        facts.tell("level", "wrong" if scene.failed(finding) else None, *_shown(finding))
     for finding in (*scene.of("audio.delay"), *scene.of("audio.one_way_delay")):
         known = finding.facts.get("ms") is not None  # a probe that was not heard had no delay
         facts.tell("delay", "high" if known and scene.failed(finding) else None, *_shown(finding))

@@ -181,6 +181,7 @@ INTEGRATION = Integration(
             finds={
                 **WITH_THE_AI,
                 **FALLEN_BACK,
+                "route.not_reached": 1,
                 "audio to caller": 2,
                 "audio to ai again": 1,
                 "audio to caller again": 1,

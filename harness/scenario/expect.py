@@ -12,7 +12,7 @@ from harness.checks.finding import not_observable
 from harness.events import Event, MediaState, SipMessage
 from harness.far_end.synthflow import CallRecord
 from harness.phone.waiter import NeverCame
-from harness.scenario import delays, lateness, losses
+from harness.scenario import clarity, delays, lateness, losses
 from harness.scenario.ends import SETTLE_S, Call, End, parsed
 from harness.scenario.people import Group, Line
 from harness.scenario.synthflow_talk import SynthflowTalk
@@ -101,6 +101,10 @@ class Expect:
             again=again,
         )
         return self._stage.add(finding)
+
+    def nobody_but(self, other: End) -> None:
+        """It hears ``other`` at a fit level, and ``other`` it, with no other call's voice and no echo beneath."""
+        clarity.look(self._stage, self._end, other)
 
     def little_delay_to(self, other: End) -> None:
         """Neither hears the other too late; measured where both are ours, elsewhere RTCP's round trip has to do."""

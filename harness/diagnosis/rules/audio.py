@@ -30,7 +30,7 @@ AUDIO: tuple[Rule, ...] = (
         essential=(when("audio.to_caller", "crossed"),),
         conditions=(),
         consequences=_UNHEARD,
-        because="the caller hears the mark of a call that is not this one",
+        because="the caller hears a voice that has no part in this call",
     ),
     Rule(
         id="audio.crossed.at-ai",
@@ -39,7 +39,16 @@ AUDIO: tuple[Rule, ...] = (
         essential=(when("audio.to_ai", "crossed"),),
         conditions=(not_shown("audio.to_caller", "crossed"),),
         consequences=_UNHEARD,
-        because="the AI hears the mark of a call that is not this one",
+        because="the AI hears a voice that has no part in this call",
+    ),
+    Rule(
+        id="audio.crossed.at-agent",
+        cause="audio-crossed",
+        symptoms=("audio", "audio.agent"),
+        essential=(when("audio.agent", "crossed"),),
+        conditions=(not_shown("audio.to_caller", "crossed"), not_shown("audio.to_ai", "crossed")),
+        consequences=_UNHEARD,
+        because="the agent hears a voice that has no part in this call",
     ),
     Rule(
         id="audio.stopped",
@@ -179,6 +188,14 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio", "quality"),
         conditions=(when("delay", "high"), not_shown("loss", "heavy")),
         because="what one end says arrives at the other too late",
+    ),
+    Rule(
+        id="audio.level",
+        cause="level-wrong",
+        symptoms=("quality",),
+        essential=(when("level", "wrong"),),
+        conditions=(),
+        because="a voice arrives much quieter, or louder, than it was sent",
     ),
     Rule(
         id="audio.echo",

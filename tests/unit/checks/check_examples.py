@@ -243,6 +243,15 @@ EXAMPLES = [
         ),
     ),
     Example(
+        "audio.level",
+        audio.level,
+        lambda: audio.level("caller.1", "stand-in.1", -15.0),
+        (
+            lambda: audio.level("caller.1", "stand-in.1", -50.0),
+            lambda: audio.level("caller.1", "stand-in.1", -1.0),
+        ),
+    ),
+    Example(
         "caller_id.withheld",
         identity.withheld,
         lambda: identity.withheld(invite(ASSERTED, "Privacy: id", from_=ANONYMOUS), "ai", CALLER, "US"),
@@ -250,6 +259,15 @@ EXAMPLES = [
             lambda: identity.withheld(invite(ASSERTED, "Privacy: id"), "ai", CALLER, "US"),
             lambda: identity.withheld(invite("Privacy: id", from_=ANONYMOUS), "ai", CALLER, "US"),
             lambda: identity.withheld(invite(ASSERTED, from_=ANONYMOUS), "ai", CALLER, "US"),
+            lambda: identity.withheld(
+                invite(ASSERTED, "Privacy: id", from_=f'"+1 (415) 555-0101" {ANONYMOUS}'), "ai", CALLER, "US"
+            ),
+            lambda: identity.withheld(
+                invite(ASSERTED, "Privacy: id", f"Contact: <sip:{CALLER}@192.0.2.1>", from_=ANONYMOUS),
+                "ai",
+                CALLER,
+                "US",
+            ),
         ),
     ),
     Example(

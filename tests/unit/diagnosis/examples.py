@@ -403,6 +403,16 @@ AUDIO = [
         ("fallback-missing",),
     ),
     Expected(
+        "audio.level",
+        _talk(Example()).to_ai().to_caller().finding("audio.level", "assistant main → caller.1", level_dbov=-50.0),
+        ("level-wrong",),
+    ),
+    Expected(
+        "audio.crossed.at-agent",
+        _transfer(Example()).landed("billing", "billing").with_agent("billing").finding("audio.crossed", "billing.1"),
+        ("audio-crossed",),
+    ),
+    Expected(
         "audio.answer",
         _called(Example()).asks("INVITE", 200, "OK", within=False).ends_here(406, "SDP incomplete").unanswered(),
         ("answer-unusable",),

@@ -309,3 +309,9 @@ def test_an_answer_that_holds_the_caller_is_seen_at_the_caller() -> None:
     example = Example().dials().asks("INVITE", 200, "OK", within=False, answer=sdp).answered().ai_gets().taken()
     diagnosis = example.counted().to_ai("no-rtp").to_caller("no-rtp").diagnose()
     assert [c.id for c in diagnosis.causes] == ["media-on-hold"]
+
+
+def test_another_call_s_voice_beneath_the_right_one_is_crossed_audio() -> None:
+    example = Example().dials().ai_gets().answered().taken().to_ai().to_caller()
+    diagnosis = example.finding("audio.crossed", "caller.1", actual="it heard mark 99 of another call").diagnose()
+    assert [c.id for c in diagnosis.causes] == ["audio-crossed"]
