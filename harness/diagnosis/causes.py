@@ -594,6 +594,22 @@ CAUSES: Mapping[str, Described] = {
         "trunk",
         _TROUBLE,
     ),
+    "request-uri-form": Described(
+        "the AI is called by its number in another form than E.164",
+        REACHING,
+        "Set the destination of the routing step at {platform} to the Synthflow DID in E.164, with its plus, and switch off number "
+        "rewriting on the trunk.",
+        "platform routing",
+        _INBOUND,
+    ),
+    "caller-not-served": Described(
+        "the caller's own SIP server does not answer the call",
+        REACHING,
+        "Check the caller's account: its host, port and transport in the deployment file, and a firewall on the way; the call never "
+        "got as far as {platform}.",
+        "caller's network",
+        _TROUBLE,
+    ),
     "answer-not-passed-on": Described(
         "the AI takes the call, and the caller is not connected with it",
         REACHING,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -117,6 +118,17 @@ def number_in(uri: str) -> str | None:
         return (Uri.parse(inner).user or "").partition(";")[0] or None
     except SipSyntaxError:
         return None
+
+
+#: What is dialled before a country code, in most of the world and in North America.
+_ABROAD = re.compile(r"^(00|011)(?=[1-9])")
+_FEWEST_DIGITS = 7
+
+
+def same_number(written: str, number: str) -> bool:
+    """Whether ``written`` is the E.164 number in some other form: national, without its plus, or with 00 in its place."""
+    digits = _ABROAD.sub("", re.sub(r"\D", "", written))
+    return len(digits) >= _FEWEST_DIGITS and number.lstrip("+").endswith(digits)
 
 
 def _begins_dialog(seen: Seen) -> bool:

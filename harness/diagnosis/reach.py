@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from harness.deployment import Trunk
 from harness.diagnosis import dialogue
-from harness.diagnosis.derive import Scene, number_in
+from harness.diagnosis.derive import Scene, number_in, same_number
 from harness.diagnosis.messages import Seen
 from harness.events import FarEndRecord, LegStarted, SipMessage, TransportFailed
 from harness.sip.message import Request, Response
@@ -185,6 +185,9 @@ def _who_answered(scene: Scene) -> None:
             continue
         answered = [str(name) for name in _list(finding.facts.get("answered")) if not str(name).startswith("the phone")]
         others = [name for name in answered if name != finding.facts.get("wanted")]
+        if others and not (scene.deployment is None or set(others) & set(scene.deployment.assistants)):
+            facts.tell("ai.saw", "answered", f"{', '.join(answered)} answered")  # the AI, for a number of nobody's
+            continue
         if others:
             facts.tell("ai.saw", "another assistant answered", f"{', '.join(others)} answered")
             facts.tell("ai.did", "another assistant's", f"{', '.join(others)} answered")
@@ -256,6 +259,8 @@ def _number(scene: Scene, user: str) -> str | None:
     assistants = scene.deployment.assistants
     if user == assistants[wanted].did:
         return "the line's"
+    if same_number(user, assistants[wanted].did):
+        return "the line's, in another form"
     return "another assistant's" if user in {a.did for a in assistants.values()} else "nobody's"
 
 

@@ -30,7 +30,7 @@ _BY_CHECK: dict[str, Symptom] = {
 }
 
 
-_WRONG_NUMBERS = ("anonymous", "in another form", "a number of the deployment's own", "another number")
+_WRONG_NUMBERS = ("anonymous", "no number", "in another form", "a number of the deployment's own", "another number")
 
 
 def present(scene: Scene) -> dict[Symptom, list[Finding]]:

@@ -6,7 +6,7 @@ import re
 
 from harness.audio.marks import reply_to
 from harness.checks import identity
-from harness.diagnosis.derive import Scene
+from harness.diagnosis.derive import Scene, same_number
 from harness.events import LegStarted, MarkHeard, MediaState, RtpStatistics, SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.verdict import Finding
@@ -283,13 +283,15 @@ def _shown_number(scene: Scene, finding: Finding) -> str:
         return "right"
     facts = finding.facts
     user, number = str(facts.get("from_user") or ""), str(facts.get("number") or "")
+    if not user and facts.get("from_host") not in (None, identity.ANONYMOUS_HOST):
+        return "no number"
     if facts.get("anonymous"):
         return "anonymous"
-    if facts.get("from_e164") == number or (user and number.endswith(re.sub(r"\D", "", user)) and len(user) >= 7):
+    if facts.get("from_e164") == number or same_number(user, number):
         return "in another form"
     if scene.deployment is not None and user in _own_numbers(scene):
         return "a number of the deployment's own"
-    return "another number"
+    return "another number" if re.search(r"\d", user) else "no number"
 
 
 def _own_numbers(scene: Scene) -> set[str]:

@@ -91,6 +91,11 @@ def _refused_fallback() -> Example:
     return example.all_ports_answer().after(4)
 
 
+def _stood_in(**invite: str) -> Example:
+    """A stand-in answers whatever it is asked for."""
+    return Example(ai="stand-in").dials().ai_gets(**invite).ai_answers(200, "OK").answered()  # type: ignore[arg-type]
+
+
 def _same_codec() -> Example:
     return Example().codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
 
@@ -135,6 +140,21 @@ REGISTRATION = [
 _BETWEEN = ("firewall-udp-32681", "firewall-udp-32681-rejected")
 
 REACH = [
+    Expected(
+        "reach.number-form",
+        _talk(Example(), did="12065550100").finding("route.request_uri", "assistant main", request_user="12065550100"),
+        ("request-uri-form",),
+    ),
+    Expected(
+        "reach.nobodys-number.answered",
+        _stood_in(did=NOBODY).not_taken("nobody known"),
+        ("route-wrong-did",),
+    ),
+    Expected(
+        "reach.caller.unheard",
+        Example().dials().asks("INVITE", within=False).after(4).not_taken().all_ports_answer(),
+        ("caller-not-served",),
+    ),
     Expected("reach.answer.kept", _called(Example()).after(4).unanswered(), ("answer-not-passed-on",)),
     Expected(
         "reach.answer.refused",
@@ -461,6 +481,9 @@ AUDIO = [
 ]
 
 IDENTITY = [
+    Expected(
+        "caller_id.from-without-number", _talk(Example()).caller_id("assistant main", "unknown"), ("from-anonymous",)
+    ),
     Expected(
         "caller_id.from-anonymous",
         _talk(Example(), shown="<sip:anonymous@anonymous.invalid>;tag=a").caller_id(
