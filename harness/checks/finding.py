@@ -14,6 +14,8 @@ CHECKS: Mapping[str, str] = {
     "registration.refused": "a registration that must be refused is not",
     "ringing": "the caller is not told that it rings",
     "answered": "the call is not answered in time",
+    "answered.once": "more than one party answers the call",
+    "answered.acknowledged": "the answer is repeated although it was acknowledged: our ACK does not arrive",
     "landing.answered_by": "not the AI, or not it alone, answered",
     "route.tried": "the AI was not asked to take the call",
     "route.not_answered": "a call was set up that must not be",

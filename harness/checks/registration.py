@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.checks import timing
 from harness.checks.finding import judged
@@ -12,10 +13,14 @@ from harness.verdict import Finding
 Answer = tuple[int, str]
 
 
-def accepted(subject: str, answer: Answer | None, within_s: float) -> Finding:
-    """It was answered 200; ``answer`` is None when none came in time."""
-    right = answer is not None and answer[0] == 200
-    return _judged("registration", subject, right, f"200 within {within_s:g} s", answer)
+def accepted(subject: str, answer: Answer | None, within_s: float, granted_s: float | None = None) -> Finding:
+    """It was answered 200, for some time; ``answer`` is None when none came in time, ``granted_s`` when nobody says.
+
+    A registration for no time is none (RFC 3261 section 10.2.2).
+    """
+    right = answer is not None and answer[0] == 200 and granted_s != 0
+    finding = _judged("registration", subject, right, f"200 within {within_s:g} s", answer)
+    return finding if granted_s != 0 else replace(finding, actual=f"{finding.actual}, and granted 0 s")
 
 
 def refused(subject: str, answer: Answer | None, codes: Sequence[int]) -> Finding:

@@ -633,6 +633,14 @@ CAUSES: Mapping[str, Described] = {
         "transfer target",
         _BACK,
     ),
+    "ack-not-taken": Described(
+        "the caller's ACK does not arrive",
+        REACHING,
+        "Look at the Contact and Record-Route of the 200 that the caller got: its ACK goes there (RFC 3261 section 13.2.2.4). A call "
+        "without ACK is ended by whoever waits for it, after 32 s.",
+        "trunk",
+        _TROUBLE,
+    ),
     "hangup-not-taken": Described(
         "the caller's hang-up (BYE) is not taken",
         REACHING,

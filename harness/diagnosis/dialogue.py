@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ class Exchange:
 
 def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
+    for finding in scene.of("answered.acknowledged", role="caller"):
+        scene.facts.tell("ack.arrived", not scene.failed(finding), finding.actual)
     exchanges = list(_of_the_caller(scene))
     for exchange in exchanges:
         where = tuple(scene.number_of(m) for m in (exchange.sent, exchange.answered) if m is not None)
@@ -77,25 +80,30 @@ def _of_the_caller(scene: Scene) -> Iterator[Exchange]:
         if isinstance(event, SipMessage) and scene.vantage.role(event.phone) == "caller"
         if (parsed := parse(event.text)) is not None
     ]
-    seen: set[tuple[str, int, str]] = set()
-    for sent, request in reversed(own):
-        if sent.direction != "sent" or not isinstance(request, Request) or request.method in ("ACK", "CANCEL", "PRACK"):
-            continue
-        try:
-            key = (request.call_id, request.cseq.number, request.method)
-            within = request.to.tag is not None
-        except SipSyntaxError:
-            continue
-        if key in seen:  # a retransmission
-            continue
-        seen.add(key)
+    first: dict[tuple[str, int, str], tuple[SipMessage, Request]] = {}  # the others are retransmissions
+    for sent, request in own:
+        if (
+            sent.direction == "sent"
+            and isinstance(request, Request)
+            and request.method not in ("ACK", "CANCEL", "PRACK")
+        ):
+            with contextlib.suppress(SipSyntaxError):
+                first.setdefault((request.call_id, request.cseq.number, request.method), (sent, request))
+    for key, (sent, request) in reversed(first.items()):
         answered, response = next(
             ((e, r) for e, r in own if e.direction == "received" and isinstance(r, Response) and _ends(r, key)),
             (None, None),
         )
         if response is not None and response.status in (401, 407):
             continue
-        yield Exchange(request, sent, response, answered, within)
+        yield Exchange(request, sent, response, answered, _is_within(request))
+
+
+def _is_within(request: Request) -> bool:
+    try:
+        return request.to.tag is not None
+    except SipSyntaxError:
+        return False
 
 
 def _ends(response: Response, key: tuple[str, int, str]) -> bool:

@@ -49,6 +49,8 @@ def _of(scene: Scene, finding: Finding) -> Symptom:
     check, role = finding.check, scene.vantage.made_by(finding)
     if check == "final_response" and scene.call is None:
         return "other"  # the answer to a request outside of any call
+    if check == "final_response" and finding.subject.endswith("'s BYE"):
+        return "release"
     if check in _BY_CHECK:
         return _BY_CHECK[check]
     match check:

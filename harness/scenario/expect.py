@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +18,7 @@ from harness.scenario.ends import SETTLE_S, Call, End, parsed
 from harness.scenario.people import Group, Line
 from harness.scenario.synthflow_talk import SynthflowTalk
 from harness.scenario.talks import StandInTalk
-from harness.sip.message import Request
+from harness.sip.message import Request, Response
 from harness.verdict import ExpectationError, Finding, Strength, Verdict
 
 if TYPE_CHECKING:
@@ -331,6 +332,27 @@ class Expect:
                 self._stage.add(not_observable("released", end.label, expected=expected, why=why))
                 return
             self._stage.add(timing.released(end.label, None if at is None else at - start, limit))
+
+    def hang_up_is_answered(self) -> None:
+        """The BYE that this phone has sent is answered 200, within the deployment's limit (RFC 3261 section 15.1)."""
+        call = self._call
+        limit = self._stage.deployment.expect.released_within_s
+
+        def answers(event: Event) -> bool:
+            if not isinstance(event, SipMessage) or event.direction != "received":
+                return False
+            message = parsed(event) if event.text.startswith("SIP/2.0 ") else None
+            return isinstance(message, Response) and message.is_final and message.cseq.method == "BYE"
+
+        with self._stage.step(f"{call.label}'s BYE is answered"):
+            code, reason = 0, "no final response"
+            with contextlib.suppress(NeverCame):
+                event = call.leg.wait("an answer to its BYE", answers, within=limit, outlives_call=True)
+                assert isinstance(event, SipMessage)
+                answer = parsed(event)
+                assert isinstance(answer, Response)
+                code, reason = answer.status, answer.reason
+            self._stage.add(signalling.final_response(f"{call.label}'s BYE", (200,), code, reason))
 
     def rings(self) -> None:
         """The far end says that it rings (180 or 183)."""

@@ -32,7 +32,7 @@ class Answer:
     code: int
     reason: str
     at: float  #: monotonic
-    expires: int = 0
+    expires: int | None = None  #: seconds granted, None when nobody says
 
 
 class Answers(Protocol):
@@ -60,7 +60,14 @@ class Registration:
         with self._stage.step(f"{self._label} registers"):
             answer = self._answers.first(min(REGISTERED_WITHIN_S, self._stage.patience * 2))
             self._first = answer
-            self._stage.add(registration.accepted(self._label, _told(answer), REGISTERED_WITHIN_S))
+            self._stage.add(
+                registration.accepted(
+                    self._label,
+                    _told(answer),
+                    REGISTERED_WITHIN_S,
+                    answer.expires if answer and answer.code == 200 else None,
+                )
+            )
 
     def is_refreshed(self, before_s: float) -> None:
         """Registered again before the registration ends."""
@@ -171,7 +178,7 @@ class _ApiAnswers:
                     int(item["code"]),
                     str(item["reason"]),
                     to_monotonic(float(item["at"])),
-                    int(item.get("expires") or 0),
+                    None if item.get("expires") is None else int(item["expires"]),
                 )
                 if wanted(answer):
                     return answer

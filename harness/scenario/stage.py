@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 
 from harness.audio.marks import reply_to
-from harness.checks import audio, landing, quality, signalling, timing
+from harness.checks import audio, dialog, landing, quality, signalling, timing
 from harness.checks.finding import excused, judged, kind, missed_by, not_observable
 from harness.checks.identity import national
 from harness.deployment import Deployment, Timings, Trunk
@@ -485,6 +485,7 @@ class Stage:
             raise self._aside_error
         self._look_later()
         for call in self._every_call():
+            self._answered_well(call)
             self._no_crossing(call)
             self._little_loss(call)
         verdict = overall(self.findings)
@@ -500,6 +501,12 @@ class Stage:
                     call.hang_up()
         for look in self._later:
             look()
+
+    def _answered_well(self, call: Call) -> None:
+        if call.leg.direction == "outgoing":
+            found = [check(call.label, call.messages()) for check in (dialog.answered_once, dialog.acknowledged)]
+            for finding in filter(None, found):
+                self.add(finding)
 
     def _little_loss(self, call: Call) -> None:
         counters = [event for event in call.leg.events if isinstance(event, RtpStatistics)]

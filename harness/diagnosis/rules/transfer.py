@@ -208,6 +208,14 @@ TRANSFER: tuple[Rule, ...] = (
         because="the transfer succeeded, and the AI's leg was not ended",
     ),
     Rule(
+        id="release.ack",
+        cause="ack-not-taken",
+        symptoms=("release", "final", "other"),
+        essential=(when("ack.arrived", False),),
+        conditions=(),
+        because="the 200 came to the caller again and again after its ACK",
+    ),
+    Rule(
         id="release.hangup.unanswered",
         cause="hangup-not-taken",
         symptoms=("release", "final"),

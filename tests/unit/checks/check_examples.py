@@ -7,7 +7,19 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from harness.audio.delay import Delay
-from harness.checks import audio, headers, identity, landing, quality, reach, registration, session, signalling, timing
+from harness.checks import (
+    audio,
+    dialog,
+    headers,
+    identity,
+    landing,
+    quality,
+    reach,
+    registration,
+    session,
+    signalling,
+    timing,
+)
 from harness.checks.audio import Account, Sound
 from harness.events import RtpStatistics, SipMessage
 from harness.sip.message import Request
@@ -55,6 +67,34 @@ def answered(*more: str) -> list[SipMessage]:
     ]
 
 
+def exchange(*answers: tuple[str, str, float]) -> list[SipMessage]:
+    """An INVITE of ours, and its answers (status, tag, seconds after it), the first acknowledged at once."""
+    sent = invite().serialize().decode()
+    texts = [(0.0, "sent", sent)]
+    for status, tag, at in answers:
+        head = [
+            f"SIP/2.0 {status} OK",
+            *sent.replace("To: <sip:+12065550100@192.0.2.1>", f"To: <sip:ai@x>;tag={tag}").split("\r\n")[1:],
+        ]
+        texts.append((at, "received", "\r\n".join(head)))
+    texts.insert(
+        2, (answers[0][2] + 0.001, "sent", sent.replace("INVITE sip:", "ACK sip:", 1).replace("1 INVITE", "1 ACK"))
+    )
+    return [
+        SipMessage(
+            at=at,
+            phone="p",
+            leg="p.1",
+            direction=direction,  # type: ignore[arg-type]
+            transport="udp",
+            local="a:1",
+            remote="b:2",
+            text=text,
+        )
+        for at, direction, text in texts
+    ]
+
+
 def counted(received: int, lost: int) -> RtpStatistics:
     zeros: dict[str, Any] = {field.name: 0 for field in fields(RtpStatistics) if field.init and field.name != "kind"}
     return RtpStatistics(**zeros | {"phone": "p", "leg": "p.1", "rx_packets": received, "rx_lost": lost})
@@ -84,6 +124,7 @@ EXAMPLES = [
         (
             lambda: registration.accepted("number", (403, "Forbidden"), 120.0),
             lambda: registration.accepted("number", None, 120.0),
+            lambda: registration.accepted("number", (200, "OK"), 120.0, granted_s=0),
         ),
     ),
     Example(
@@ -241,6 +282,18 @@ EXAMPLES = [
             lambda: identity.caller_in_record("+14155550102", "ai", CALLER, "US", "c1"),
             lambda: identity.caller_in_record("anonymous", "ai", CALLER, "US", "c1"),
         ),
+    ),
+    Example(
+        "answered.once",
+        dialog.answered_once,
+        lambda: dialog.answered_once("caller.1", exchange(("200", "a", 0.1), ("200", "a", 0.6))),
+        (lambda: dialog.answered_once("caller.1", exchange(("200", "a", 0.1), ("200", "b", 0.1))),),
+    ),
+    Example(
+        "answered.acknowledged",
+        dialog.acknowledged,
+        lambda: dialog.acknowledged("caller.1", exchange(("200", "a", 0.1), ("200", "a", 0.1), ("200", "a", 0.7))),
+        (lambda: dialog.acknowledged("caller.1", exchange(("200", "a", 0.1), ("200", "a", 0.7), ("200", "a", 1.8))),),
     ),
     Example(
         "audio.level",

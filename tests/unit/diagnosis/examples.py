@@ -578,6 +578,11 @@ TRANSFER = [
         _lost(_transfer(Example()).ai_refers(GROUP).platform_says(202).notified(200, "OK")),
         ("transfer-said-done",),
     ),
+    Expected(
+        "release.ack",
+        _talk(Example()).to_ai().to_caller().finding("answered.acknowledged", "caller.1", repeated=2),
+        ("ack-not-taken",),
+    ),
     Expected("release.hangup.unanswered", _left_up(_talk(Example()).asks("BYE").after(1.5)), ("hangup-not-taken",)),
     Expected(
         "release.hangup.refused", _left_up(_talk(Example()).asks("BYE", 481, "No such call")), ("hangup-not-taken",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from building import CALLER, SDP, Example
@@ -315,3 +316,12 @@ def test_another_call_s_voice_beneath_the_right_one_is_crossed_audio() -> None:
     example = Example().dials().ai_gets().answered().taken().to_ai().to_caller()
     diagnosis = example.finding("audio.crossed", "caller.1", actual="it heard mark 99 of another call").diagnose()
     assert [c.id for c in diagnosis.causes] == ["audio-crossed"]
+
+
+def test_a_bye_sent_again_and_again_is_one_that_nobody_answers() -> None:
+    example = Example(row="HANGUP-CALLER").dials().ai_gets().answered().taken().to_ai().to_caller()
+    example.asks("BYE").events.append(example.events[-1])
+    example.after(1.5).finding("final_response", "caller.1's BYE", code=0, wanted=[200])
+    again = replace(example.events[-1], at=example.now + 0.5)  # when the case was over
+    example.events.append(again)
+    assert [c.id for c in example.diagnose().causes] == ["hangup-not-taken"]
