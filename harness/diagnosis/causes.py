@@ -641,6 +641,13 @@ CAUSES: Mapping[str, Described] = {
         "trunk",
         _TROUBLE,
     ),
+    "fallback-late": Described(
+        "the fallback lets the caller wait though the AI has refused",
+        FALLBACK,
+        "Have the routing step at {platform} go on to its fallback as soon as the SIP transfer is refused, not when a timer is over.",
+        "platform routing",
+        _INBOUND,
+    ),
     "hangup-not-taken": Described(
         "the caller's hang-up (BYE) is not taken",
         REACHING,

@@ -180,7 +180,7 @@ def _timing(scene: Scene) -> None:
         scene.facts.tell("fallback.time", _late(scene, finding), finding.actual)
     for finding in scene.of("timing.within"):
         if finding.facts.get("what") == "the call" and scene.failed(finding):
-            scene.facts.tell("fallback.time", "longer", finding.actual)
+            scene.facts.tell("fallback.time", "too late", finding.actual)
 
 
 def _late(scene: Scene, finding: Finding) -> str | None:

@@ -114,12 +114,13 @@ INTEGRATION = Integration(
         Row(
             id="TD-FALLBACK-REFUSED",
             title="An AI that answers 503",
-            proves="The caller is with the fallback ring group at once, with caller ID and audio both ways.",
+            proves="The caller is with the fallback ring group without waiting for longer than the ring timeout, with caller ID and "
+            "audio both ways.",
             source="guide, inbound step 4",
             section=_INBOUND,
             line="fallback-refused",
             over="trunks",
-            finds={**FALLEN_BACK, "route.tried": 1},
+            finds={**FALLEN_BACK, "route.tried": 1, "timing.within": 1},
         ),
         Row(
             id="TD-FALLBACK-DOWN",

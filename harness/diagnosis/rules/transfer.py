@@ -287,6 +287,22 @@ TRANSFER: tuple[Rule, ...] = (
         because="the AI was tried in vain, and another group rang than the one configured as fallback",
     ),
     Rule(
+        id="fallback.time.down",
+        cause="ring-timeout-wrong",
+        symptoms=("fallback.time",),
+        essential=(when("fallback.time", "too late"),),
+        conditions=(not_shown("fallback.landed", "nowhere"), unless("ai.lost", "it refused")),
+        because="the AI could not be had, and the fallback came later than the configured ring timeout",
+    ),
+    Rule(
+        id="fallback.late",
+        cause="fallback-late",
+        symptoms=("fallback.time",),
+        essential=(when("fallback.time", "too late"), when("ai.lost", "it refused")),
+        conditions=(not_shown("fallback.landed", "nowhere"),),
+        because="the AI refused the call, and the fallback came later than if nobody had answered",
+    ),
+    Rule(
         id="fallback.time",
         cause="ring-timeout-wrong",
         symptoms=("fallback.time",),

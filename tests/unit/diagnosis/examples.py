@@ -418,6 +418,22 @@ AUDIO = [
         ("media-on-hold",),
     ),
     Expected(
+        "fallback.time.down",
+        _fallback(Example(row="TD-FALLBACK-DOWN", line="fallback-down"), after=4)
+        .probed("ai", "silent")
+        .landed("reception", "reception")
+        .finding("timing.within", "reception.1", what="the call", seconds=4.0),
+        ("ring-timeout-wrong",),
+    ),
+    Expected(
+        "fallback.late",
+        _refused_fallback()
+        .rings("reception")
+        .finding("timing.within", "reception.1", what="the call", seconds=4.0)
+        .landed("reception", "reception"),
+        ("fallback-late",),
+    ),
+    Expected(
         "fallback.none.waiting",
         _refused_fallback().landed("reception"),
         ("fallback-missing",),
