@@ -268,16 +268,21 @@ class Leg:
 
     @property
     def _ended(self) -> str:
-        """That the call has ended, and how where it was refused."""
+        """That the call has ended, and how where it was refused; a code that crossed no wire is the phone's own."""
         refusals = [e for e in self._events if isinstance(e, CallState) and e.state == "disconnected" and e.code >= 300]
         if not refusals:
             return "the call has ended"
         # pjsua2 says 487 of its own for a redirection it does not follow
         redirections = [m.text for m in self.messages if m.direction == "received" and m.text.startswith("SIP/2.0 3")]
-        told = (
-            redirections[-1].partition("\r\n")[0][8:] if redirections else f"{refusals[-1].code} {refusals[-1].reason}"
+        if redirections:
+            return f"the call has ended with {redirections[-1].partition(chr(13))[0][8:]}"
+        code, reason = refusals[-1].code, refusals[-1].reason
+        told = any(m.text.startswith(f"SIP/2.0 {code}") for m in self.messages)
+        return (
+            f"the call has ended with {code} {reason}"
+            if told
+            else f"the phone itself gave the call up: {code} {reason}"
         )
-        return f"the call has ended with {told}"
 
     def wait_state(self, state: str, within: float) -> CallState:
         """Until the call is in ``state``, or was."""

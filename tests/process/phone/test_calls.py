@@ -13,7 +13,7 @@ from harness.errors import PhoneMisuseError, RefusedError, ResourceError
 from harness.events import CallState, Listened, MarkHeard, MediaState, RtpStatistics, SipMessage
 from harness.phone import Answer, Early, Mark, Reject, Silence, Silent, Wav
 from harness.phone.waiter import NeverCame
-from tests.process.phone.conftest import FORBIDDEN, Desk, connect, hears, states, uri_of
+from tests.process.phone.conftest import FORBIDDEN, Desk, connect, fresh_address, hears, states, uri_of
 
 
 def test_both_ends_hear_each_other_and_a_hang_up_ends_both(lease: Desk) -> None:
@@ -305,6 +305,8 @@ def test_a_wait_ends_with_the_call_and_says_what_came_instead(lease: Desk) -> No
     carol.policy = Reject(486)
     with pytest.raises(NeverCame, match="the call has ended with 486"):
         alice.dial(uri_of(carol)).wait_state("confirmed", 30)
+    with pytest.raises(NeverCame, match="the phone itself gave the call up: "):
+        lease("dora", transport="tcp").dial(f"sip:nobody@{fresh_address()}:9;transport=tcp").wait_state("confirmed", 30)
     with pytest.raises(NeverCame, match=r"a call at bob within 0.1 s"):
         bob.next_call(0.1)
 
