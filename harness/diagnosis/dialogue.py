@@ -32,7 +32,7 @@ class Exchange:
 def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
     for finding in scene.of("answered.acknowledged", role="caller"):
-        scene.facts.tell("ack.arrived", not scene.failed(finding), finding.actual)
+        scene.facts.tell("ack.arrived", False if scene.failed(finding) else None, finding.actual)
     exchanges = list(_of_the_caller(scene))
     for exchange in exchanges:
         where = tuple(scene.number_of(m) for m in (exchange.sent, exchange.answered) if m is not None)
@@ -42,7 +42,7 @@ def tell(scene: Scene) -> None:
         if method == "INVITE" and not exchange.within:
             served = exchange.response is not None or _was_heard(scene, exchange)
             waited = scene.over - exchange.sent.at > _UNDER_WAY_S
-            scene.facts.tell("caller.served", True if served else False if waited else None, *where)
+            scene.facts.tell("caller.server", "answers" if served else "silent" if waited else None, *where)
             if exchange.response is not None and exchange.response.is_success:
                 scene.facts.tell("caller.answer", _answer(exchange.request, exchange.response), *where)
                 held = holds(exchange.response.body.decode("utf-8", "replace"))

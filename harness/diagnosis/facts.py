@@ -105,7 +105,7 @@ KNOWN: Mapping[str, Kind] = {
     "header.caller": Kind("X-Gladly-Caller-Id at the AI", _AI_SIP),
     "header.selector": Kind("X-Gladly-Routing-Selector at the AI", _AI_SIP),
     # what the caller's own messages show
-    "caller.served": Kind("the caller's INVITE got some response", "look at the caller's own messages"),
+    "caller.server": Kind("the caller's own SIP server", "look whether the caller's INVITE gets any response"),
     "caller.answer": Kind(
         "what the 200 to the caller made of its offer", "read the SDP of the 200 that the caller got"
     ),
