@@ -235,6 +235,7 @@ UNREACHED: Mapping[str, str] = {
     "codec": "a call without G.711 is refused before it has a codec",
     "media.encrypted": "no fault takes SRTP away from a call that goes on",
     "audio.silent": "no fault lets a voice through a hold, or leaves the AI in a warm transfer",
+    "call.up": "no fault ends a call by itself",
     "answered.once": "no fault has a call answered twice",
     "answered.acknowledged": "no fault loses the caller's ACK",
     "audio.level": "no fault changes a voice's level",

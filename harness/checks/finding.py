@@ -14,6 +14,7 @@ CHECKS: Mapping[str, str] = {
     "registration.refused": "a registration that must be refused is not",
     "ringing": "the caller is not told that it rings",
     "answered": "the call is not answered in time",
+    "call.up": "the call ends though nobody has hung up",
     "answered.once": "more than one party answers the call",
     "answered.acknowledged": "the answer is repeated although it was acknowledged: our ACK does not arrive",
     "landing.answered_by": "not the AI, or not it alone, answered",

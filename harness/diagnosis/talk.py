@@ -154,6 +154,7 @@ def _shown(finding: Finding) -> tuple[str, ...]:
 def _cut(scene: Scene) -> None:
     """Whether the caller got a BYE before something failed that needs a call, and from whom it came."""
     failed = [f.at for f in scene.of("audio") if scene.failed(f) and direction_of(scene, f) != "audio.agent"]
+    failed += [f.at for f in scene.of("call.up") if scene.failed(f)]
     failed += [f.at for f in scene.of("phone.wait", role="caller") if str(f.facts.get("why")) == "the call has ended"]
     byes = [
         e

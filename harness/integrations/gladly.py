@@ -28,7 +28,7 @@ INTEGRATION = Integration(
             section=_INBOUND,
             line="inbound",
             over="trunks",
-            finds={**WITH_THE_AI, **ADDRESSED, "caller_id": 1, "codec": 2, "landing.others": 1},
+            finds={**WITH_THE_AI, **ADDRESSED, "caller_id": 1, "codec": 2, "call.up": 1, "landing.others": 1},
         ),
         Row(
             id="GL-HEADER-CALLER",

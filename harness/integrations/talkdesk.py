@@ -40,7 +40,7 @@ INTEGRATION = Integration(
             section=_VERIFICATION,
             line="inbound",
             over="trunks",
-            finds={**WITH_THE_AI, **ADDRESSED, "caller_id": 1, "codec": 2, "landing.others": 1},
+            finds={**WITH_THE_AI, **ADDRESSED, "caller_id": 1, "codec": 2, "call.up": 1, "landing.others": 1},
         ),
         Row(
             id="TD-TRANSFER-BLIND",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.mixture import marks_in
-from harness.checks import audio
+from harness.checks import audio, reach
 from harness.events import MarkHeard
 from harness.scenario.ends import SETTLE_S, Call, End
 
@@ -27,12 +27,15 @@ _ON_DISK_S: Final = 0.35
 
 def look(stage: Stage, one: End, other: End) -> None:
     """A finding for each end that is a phone of ours; what is strange has to be heard a second time."""
-    pairs = [(a, b) for a, b in ((one, other), (other, one)) if isinstance(a, Call) and not a.is_over()]
-    if not pairs:
-        return
+    pairs = [(a, b) for a, b in ((one, other), (other, one)) if isinstance(a, Call)]
     with stage.step(f"{' and '.join(listener.label for listener, _ in pairs)} hear nobody else"):
         since = max(end.answered_at() or 0.0 for end in (one, other))
         _wait(stage, since + SETTLE_S + _WINDOW_S + _ON_DISK_S)
+        for listener, _ in pairs:
+            ended = listener.released_at(0.0)
+            stage.add(reach.up(listener.label, None if ended is None else ended - (listener.answered_at() or ended)))
+        if any(listener.is_over() for listener, _ in pairs):
+            return
         heard = {listener: _marks(listener) for listener, _ in pairs}
         if any(stage.strange(listener, marks) for listener, marks in heard.items()):
             _wait(stage, time.monotonic() + _WINDOW_S)

@@ -284,6 +284,12 @@ EXAMPLES = [
         ),
     ),
     Example(
+        "call.up",
+        reach.up,
+        lambda: reach.up("caller.1", None),
+        (lambda: reach.up("caller.1", 1.0),),
+    ),
+    Example(
         "answered.once",
         dialog.answered_once,
         lambda: dialog.answered_once("caller.1", exchange(("200", "a", 0.1), ("200", "a", 0.6))),

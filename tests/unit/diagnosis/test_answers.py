@@ -263,8 +263,9 @@ def test_the_right_assistant_is_no_other_because_somebody_else_answered_too() ->
 @pytest.mark.parametrize(("at_the_ai", "cause"), [("sent", "ai-hangs-up"), ("received", "call-dropped")])
 def test_a_call_that_is_cut_off_while_something_is_waited_for(at_the_ai: str, cause: str) -> None:
     example = Example(row="SESSIONTIMER").dials().after(0.1).ai_gets().answered().taken().to_ai().to_caller()
-    diagnosis = example.after(5).ends(at_the_ai).never("the call has ended").diagnose()
-    assert [c.id for c in diagnosis.causes] == [cause]
+    example.after(5).ends(at_the_ai)
+    assert [c.id for c in example.copy().never("the call has ended").diagnose().causes] == [cause]
+    assert [c.id for c in example.copy().finding("call.up", "caller.1", ended_after=5.0).diagnose().causes] == [cause]
 
 
 def test_a_call_that_the_phone_itself_gave_up_after_a_200_was_not_refused() -> None:
