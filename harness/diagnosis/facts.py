@@ -122,7 +122,7 @@ KNOWN: Mapping[str, Kind] = {
     "transfer.outcome": Kind("what the platform's NOTIFY said of the transfer", _AI_SIP),
     "transfer.landed": Kind("where the transfer landed", _AGENTS),
     "audio.agent": Kind("audio between caller and agent", "listen at the caller and at the agent"),
-    "release.ai": Kind("the AI's leg after the transfer", _AI_LOG),
+    "release.ai": Kind("the AI's leg when it had to end", _AI_LOG),
     # fallback
     "fallback.landed": Kind("where the fallback landed", _AGENTS),
     "fallback.time": Kind("the ring timeout seen, against the one configured", _AGENTS),

@@ -399,6 +399,8 @@ def _whose(scene: Scene, phone: str) -> str:
 
 def _final(scene: Scene) -> None:
     for finding in scene.of("final_response"):
+        if finding.subject == "OPTIONS" or finding.subject.endswith("'s BYE"):
+            continue  # the answer to something else than the caller's call
         scene.facts.tell("final.code", finding.facts.get("code"), *finding.evidence)
 
 

@@ -47,7 +47,7 @@ def present(scene: Scene) -> dict[Symptom, list[Finding]]:
 
 def _of(scene: Scene, finding: Finding) -> Symptom:
     check, role = finding.check, scene.vantage.made_by(finding)
-    if check == "final_response" and scene.call is None:
+    if check == "final_response" and finding.subject == "OPTIONS":
         return "other"  # the answer to a request outside of any call
     if check == "final_response" and finding.subject.endswith("'s BYE"):
         return "release"
