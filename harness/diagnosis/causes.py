@@ -648,6 +648,29 @@ CAUSES: Mapping[str, Described] = {
         "platform routing",
         _INBOUND,
     ),
+    "transfer-not-reported": Described(
+        "the transfer succeeds, and the platform does not tell the AI so",
+        TRANSFER,
+        "Report the Call-ID to {platform}: its SBC owes the AI a final NOTIFY (RFC 3515 section 2.4.4), or a BYE once the agent has "
+        "answered; the AI's leg is counted, and paid for, until then.",
+        "trunk",
+        _BACK,
+    ),
+    "selector-unwanted": Described(
+        "X-Gladly-Routing-Selector is sent though the number has no topic",
+        GLADLY,
+        "Take the X-Gladly-Routing-Selector out of the X-headers of this number's SIP forwarding, or write its topic into the "
+        "deployment file.",
+        "platform routing",
+        _HEADER,
+    ),
+    "agent-call-dropped": Described(
+        "the call is ended as soon as an agent has answered",
+        TRANSFER,
+        "Look the call up in {platform}'s call log: its SBC has to put the agent in the AI's place, and end the AI's leg alone.",
+        "trunk",
+        _BACK,
+    ),
     "hangup-not-taken": Described(
         "the caller's hang-up (BYE) is not taken",
         REACHING,

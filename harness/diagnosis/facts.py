@@ -92,6 +92,9 @@ KNOWN: Mapping[str, Kind] = {
     "sdp.hold": Kind("who put the media on hold when the call was set up", _AI_SIP),
     "ai.spoke": Kind("the AI said something", _AI_LOG),
     "call.cut": Kind("the call was ended by the other side before it was over", "look at the caller's phone"),
+    "agent.cut": Kind(
+        "the call with the agent was ended before it was over", "look at the caller's and the agent's phone"
+    ),
     "call.cut_by": Kind("who ended it", _AI_LOG),
     "codec.sides": Kind("the codecs of both sides", "read the SDP answers on both sides of the platform"),
     "loss": Kind("RTP lost", "read the RTCP reports of both legs"),

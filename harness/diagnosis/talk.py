@@ -152,21 +152,24 @@ def _shown(finding: Finding) -> tuple[str, ...]:
 
 
 def _cut(scene: Scene) -> None:
-    """Whether the caller got a BYE before something failed that needs a call, and from whom it came."""
-    failed = [f.at for f in scene.of("audio") if scene.failed(f) and direction_of(scene, f) != "audio.agent"]
-    failed += [f.at for f in scene.of("call.up") if scene.failed(f)]
-    failed += [f.at for f in scene.of("phone.wait", role="caller") if str(f.facts.get("why")) == "the call has ended"]
-    byes = [
-        e
-        for e in scene.events
-        if isinstance(e, SipMessage) and e.direction == "received" and e.text.startswith("BYE ")
-        if scene.vantage.role(e.phone) == "caller" and any(e.at <= at for at in failed)
-    ]
-    for bye in byes[:1]:
-        scene.facts.tell("call.cut", True, scene.number_of(bye))
-        at_ai = [seen for seen in scene.at_ai if seen.is_request("BYE")]
-        for seen in at_ai[:1]:
+    """Whether a BYE came before something failed that needs a call, to which leg, and from whom."""
+    failed = [f for f in scene.of("audio", "call.up") if scene.failed(f)]
+    failed += [f for f in scene.of("phone.wait", role="caller") if str(f.facts.get("why")) == "the call has ended"]
+    for finding in failed:
+        legs = set(finding.subject.split(" → "))
+        with_agent = finding.check == "audio" and direction_of(scene, finding) == "audio.agent"
+        bye = next((e for e in _byes(scene) if e.leg in legs and e.at <= finding.at), None)
+        if bye is None or (not with_agent and scene.vantage.role(bye.phone) != "caller"):
+            continue
+        scene.facts.tell("agent.cut" if with_agent else "call.cut", True, f"{bye.leg}", scene.number_of(bye))
+        for seen in [seen for seen in scene.at_ai if seen.is_request("BYE")][:1]:
             scene.facts.tell("call.cut_by", "the platform" if seen.received else "the AI", seen.where)
+
+
+def _byes(scene: Scene) -> list[SipMessage]:
+    """Those that a phone of ours got."""
+    received = (e for e in scene.events if isinstance(e, SipMessage) and e.direction == "received")
+    return [e for e in received if e.text.startswith("BYE ")]
 
 
 def _spoke(scene: Scene) -> None:

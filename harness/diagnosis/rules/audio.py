@@ -298,7 +298,7 @@ AUDIO: tuple[Rule, ...] = (
             when("fallback.landed", "the right group", "another group"),
             when("audio.agent", "none either way", "one way"),
         ),
-        conditions=(not_shown("transfer.landed", "the right group", "another group"),),
+        conditions=(not_shown("transfer.landed", "the right group", "another group"), not_shown("agent.cut", True)),
         consequences=("other",),
         because="the agent the call fell back to answered, and no sound arrives there, or none comes back",
     ),

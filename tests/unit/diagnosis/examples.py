@@ -642,10 +642,32 @@ TRANSFER = [
         ("transfer-no-audio",),
     ),
     Expected(
+        "transfer.cut",
+        _transfer(Example())
+        .ai_refers(GROUP)
+        .platform_says(202)
+        .rings("billing")
+        .landed("billing", "billing")
+        .ends("received")
+        .with_agent("billing", "no-rtp", "no-rtp"),
+        ("agent-call-dropped",),
+    ),
+    Expected(
+        "release.unreported",
+        _transfer(Example())
+        .ai_refers(GROUP)
+        .platform_says(202)
+        .rings("billing")
+        .landed("billing", "billing")
+        .finding("released", "assistant main", seconds=None),
+        ("transfer-not-reported",),
+    ),
+    Expected(
         "release.left-behind",
         _transfer(Example())
         .ai_refers(GROUP)
         .platform_says(202)
+        .notified(200, "OK")
         .rings("billing")
         .landed("billing", "billing")
         .finding("released", "assistant main", seconds=None),
@@ -697,7 +719,7 @@ def _gladly(row: str, **invite: object) -> Example:
     return _talk(Example("gladly", row, transport="tls"), **invite)
 
 
-def _header(name: str, values: list[str], value: str) -> Example:
+def _header(name: str, values: list[str], value: str | None) -> Example:
     return _gladly("GL-HEADER-CALLER").finding("header", "assistant main", header=name, values=values, value=value)
 
 
@@ -712,6 +734,9 @@ GLADLY = [
         "gladly.caller.plus", _header("X-Gladly-Caller-Id", [CALLER[1:]], CALLER), ("caller-header-without-plus",)
     ),
     Expected("gladly.caller.wrong", _header("X-Gladly-Caller-Id", ["+12015550199"], CALLER), ("caller-header-wrong",)),
+    Expected(
+        "gladly.selector.unwanted", _header("X-Gladly-Routing-Selector", ["billing"], None), ("selector-unwanted",)
+    ),
     Expected("gladly.selector.missing", _header("X-Gladly-Routing-Selector", [], "billing"), ("selector-missing",)),
     Expected(
         "gladly.selector.wrong", _header("X-Gladly-Routing-Selector", ["support"], "billing"), ("selector-wrong",)
