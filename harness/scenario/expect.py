@@ -315,8 +315,7 @@ class Expect:
         limit = within if within is not None else self._stage.patience
         with self._stage.step(f"{end.label} ends with {' or '.join(map(str, codes))}"):
             at = end.released_at(time.monotonic() + limit)
-            state = end.state()
-            code, reason = (state.code, state.reason) if state and at is not None else (0, "no final response")
+            code, reason = end.final_response(self._stage.deployment.expect.released_within_s)
             self._stage.add(signalling.final_response(end.label, codes, code, reason, self._stage.where(end)))
             return at if at is not None else time.monotonic()
 
