@@ -587,6 +587,13 @@ CAUSES: Mapping[str, Described] = {
         "trunk",
         _TROUBLE,
     ),
+    "rtp-disordered": Described(
+        "RTP arrives in disorder",
+        AUDIO,
+        "Look for paths that share one stream packet by packet (load balancing, a bonded line, a VPN) between {platform} and Synthflow.",
+        "network",
+        _TROUBLE,
+    ),
     "level-wrong": Described(
         "a voice arrives much too quiet or too loud",
         AUDIO,

@@ -98,6 +98,7 @@ KNOWN: Mapping[str, Kind] = {
     "call.cut_by": Kind("who ended it", _AI_LOG),
     "codec.sides": Kind("the codecs of both sides", "read the SDP answers on both sides of the platform"),
     "loss": Kind("RTP lost", "read the RTCP reports of both legs"),
+    "order": Kind("the order of the RTP packets", "read the RTP counters of both legs, or look at a capture"),
     "level": Kind("the level of a voice", "measure the level of a known sound at the other end"),
     "delay": Kind("delay of the audio", "measure the round trip by RTCP, or mark to answer"),
     "echo": Kind("a leg hears its own mark", "listen at that leg"),

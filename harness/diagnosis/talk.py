@@ -13,6 +13,8 @@ from harness.verdict import Finding
 
 #: RTP lost: what codecs' concealment no longer hides (ITU-T G.113 appendix I: G.711 with PLC, some 4 % for Ie,eff of 20).
 HEAVY_LOSS = 0.05
+#: Packets that overtook others; a jitter buffer has to drop those that are overtaken by more than it holds back.
+MUCH_DISORDER = 0.2
 #: One way; beyond it a conversation does not work for any task (ITU-T G.114 section 5: "400 ms should not be exceeded").
 HIGH_DELAY_MS = 400.0
 #: Between the last of a voice and the re-INVITE that cut it off: its answer, the jitter buffer, the detector.
@@ -53,7 +55,7 @@ def _audio(scene: Scene) -> None:
             stopped = scene.failed(last) and (not scene.failed(told[name][0]) or _was_heard(scene, last))
             facts.tell("audio.stopped", True if stopped else None, *_shown(last))
             if stopped:
-                _stopped_at(scene, last.at)
+                _stopped_at(scene, last)
     facts.tell("audio.stopped", False if told["audio.to_ai"] or told["audio.to_caller"] else None)
     failing = [f for f in told["audio.agent"] if scene.failed(f)]
     if failing:
@@ -70,23 +72,32 @@ def _audio(scene: Scene) -> None:
         facts.tell("echo", True if scene.failed(finding) else None, finding.subject)
 
 
-def _stopped_at(scene: Scene, failed_at: float) -> None:
-    """Whether the last mark the caller heard came when the call was changed; one that nobody changed stopped by itself."""
+def _stopped_at(scene: Scene, failed: Finding) -> None:
+    """Whether the last mark its listener heard came when the call was changed; in a call that nobody changed it stopped by itself.
+
+    Nobody can tell of a listener that does not say when it heard what.
+    """
     call = scene.call
     if call is None:
         return
-    heard = [e.at for e in scene.events if isinstance(e, MarkHeard) and e.leg == call.leg and e.at < failed_at]
+    speaker, _, listener = failed.subject.partition(" → ")
     changes = [
         e
         for e in scene.events
         if isinstance(e, SipMessage) and e.leg == call.leg and e.text.startswith("INVITE ") and _in_dialog(e)
+        if call.at < e.at < failed.at
     ]
-    if not heard or not changes:
-        return
+    heard = [e.at for e in scene.events if isinstance(e, MarkHeard) and e.leg == listener and e.at < failed.at]
     for change in changes:
-        if abs(change.at - heard[-1]) < _AT_A_CHANGE_S:
+        if heard and abs(change.at - heard[-1]) < _AT_A_CHANGE_S:
             scene.facts.tell("audio.stopped_at", "a re-INVITE", scene.number_of(change))
-    scene.facts.tell("audio.stopped_at", "nothing in particular", f"{heard[-1] - call.at:.1f} s into the call")
+    if heard or not changes:
+        where = (
+            f"{heard[-1] - call.at:.1f} s into the call"
+            if heard
+            else f"{speaker} was heard, and nobody changed the call"
+        )
+        scene.facts.tell("audio.stopped_at", "nothing in particular", where)
 
 
 def _in_dialog(event: SipMessage) -> bool:
@@ -213,6 +224,8 @@ def _quality(scene: Scene) -> None:
         seen = event.rx_packets + event.rx_lost
         if seen >= 50 and event.rx_lost / seen > HEAVY_LOSS:
             facts.tell("loss", "heavy", f"{event.leg} lost {event.rx_lost} of {seen} packets")
+        if seen >= 50 and event.rx_reordered / seen > MUCH_DISORDER:
+            facts.tell("order", "broken", f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones")
         if event.rtt_ms > 2 * HIGH_DELAY_MS:
             facts.tell("delay", "high", f"{event.leg}: round trip {event.rtt_ms:.0f} ms by RTCP")
     if any(True for _ in _last_statistics(scene)):

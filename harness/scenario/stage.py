@@ -17,7 +17,7 @@ from harness.checks.finding import excused, judged, kind, missed_by, not_observa
 from harness.checks.identity import national
 from harness.deployment import Deployment, Timings, Trunk
 from harness.errors import BrokenError, FarEndError
-from harness.events import Event, RtpStatistics
+from harness.events import Event
 from harness.far_end import by_hand, campaign
 from harness.far_end.synthflow import CallRecord, SynthflowApi
 from harness.limits import CallGate
@@ -509,8 +509,8 @@ class Stage:
                 self.add(finding)
 
     def _little_loss(self, call: Call) -> None:
-        counters = [event for event in call.leg.events if isinstance(event, RtpStatistics)]
-        if counters and (finding := quality.loss(call.label, counters[-1])):
+        counted = call.leg.statistics()
+        if counted is not None and (finding := quality.loss(call.label, counted)):
             self.add(finding)
 
     def _no_crossing(self, call: Call) -> None:

@@ -180,8 +180,10 @@ class Example:
         )
         return self
 
-    def counted(self, leg: str = "caller.1", received: int = 200, lost: int = 0, rtt_ms: float = 0.0) -> Example:
-        counters = dict.fromkeys(("rx_discarded", "rx_reordered", "rx_duplicated", "tx_lost"), 0)
+    def counted(
+        self, leg: str = "caller.1", received: int = 200, lost: int = 0, rtt_ms: float = 0.0, reordered: int = 0
+    ) -> Example:
+        counters = dict.fromkeys(("rx_discarded", "rx_duplicated", "tx_lost"), 0) | {"rx_reordered": reordered}
         self.events.append(
             RtpStatistics(
                 at=self.now,

@@ -439,6 +439,11 @@ AUDIO = [
         ("fallback-missing",),
     ),
     Expected(
+        "audio.order",
+        _talk(_same_codec()).counted(reordered=150).to_ai("no mark", 100).to_caller("other", 100),
+        ("rtp-disordered",),
+    ),
+    Expected(
         "audio.level",
         _talk(Example()).to_ai().to_caller().finding("audio.level", "assistant main → caller.1", level_dbov=-50.0),
         ("level-wrong",),
