@@ -590,7 +590,8 @@ CAUSES: Mapping[str, Described] = {
     "rtp-disordered": Described(
         "RTP arrives in disorder",
         AUDIO,
-        "Look for paths that share one stream packet by packet (load balancing, a bonded line, a VPN) between {platform} and Synthflow.",
+        "Look for paths that share one stream packet by packet between {platform} and Synthflow: load balancing, a bonded line, "
+        "a VPN.",
         "network",
         _TROUBLE,
     ),
