@@ -17,7 +17,7 @@ from harness.sip.message import Request, Response
 AT_ONCE_S = 1.0
 
 #: The words of an operating system, not of a SIP server.
-_OF_THE_STACK = re.compile(r"connection (was )?(refused|reset)|unreachable|errno", re.I)
+_OF_THE_STACK = re.compile(r"connection (was )?(refused|reset)|unreachable|errno|end of file|\(PJ_\w+\)", re.I)
 #: RFC 1918, RFC 6598 (carriers' own), RFC 3927, RFC 4193, and IPv6's link-local.
 _PRIVATE = tuple(
     ipaddress.ip_network(network)
