@@ -24,13 +24,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipMessage(Event):
-    """A SIP message as it crossed the phone's transport, whole."""
+    """A SIP message as it crossed the phone's transport, whole.
+
+    ``unread`` is why the phone's stack dropped a message it received: to the call it never was.
+    """
 
     direction: Direction
     transport: str  #: ``udp``, ``tcp``, ``tls``
     local: str  #: ``address:port``
     remote: str
     text: str
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +121,7 @@ class RtpStatistics(Event):
     rtt_ms: float  #: by RTCP; 0.0 when none came
     rx_bursts: int = 0  #: how often one or more packets in a row were lost
     rx_burst_ms: float = 0.0  #: how long such a time without packets was, on average
+    rx_other_type: int = 0  #: packets of another codec than the one agreed on, by their payload type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,20 @@ class Case:
         """Stable across runs: row, deployment and the cell."""
         return f"{self.row.id}[{self.deployment}:{'-'.join(self.axes.values())}]"
 
+    @property
+    def line(self) -> str | None:
+        """The deployment's line it dials: its row's, or the one its own axis chooses."""
+        match self.row.id:
+            case "TD-TRANSFER-BLIND" if self.axes["refer"] == "passed-on":
+                return "inbound-passed-on"
+            case "TD-TRANSFER-WARM" if self.axes["caller_id"] != "original":
+                return f"inbound-warm-{self.axes['caller_id']}"
+            case "GL-HEADER-SELECTOR":
+                selector = self.axes["selector"]
+                return "inbound" if selector == "none" else f"inbound-{selector}"
+            case _:
+                return self.row.line
+
     def plain(self) -> dict[str, Any]:
         """JSON-ready data for evidence and reports."""
         return {
@@ -130,7 +144,7 @@ def _of_deployment(deployment: Deployment, asked_rows: Sequence[str]) -> Iterato
         if not all(_has(deployment, need) for need in row.needs):
             continue
         for trunk, axes in _cells(row, deployment):
-            yield Case(
+            case = Case(
                 row=row,
                 deployment=deployment.name,
                 integration=deployment.integration,
@@ -139,6 +153,8 @@ def _of_deployment(deployment: Deployment, asked_rows: Sequence[str]) -> Iterato
                 title=row.title,
                 link=integration.link(row),
             )
+            if case.line is None or case.line in deployment.lines:
+                yield case
 
 
 def _has(deployment: Deployment, dotted: str) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from harness.audio.describe import Description
 from harness.audio.marks import DEFAULT_LEVEL_DBOV
@@ -12,9 +12,6 @@ from harness.verdict import Finding, Strength
 
 #: No loss plan takes so much of a voice (ITU-T G.101 and G.111: some 10 dB from end to end), and louder it would be clipped.
 MOST_LOSS_DB, MOST_GAIN_DB = 20.0, 9.0
-
-#: RFC 3389: comfort noise, which takes the place of silence whatever the codec is.
-_COMFORT_NOISE = 13
 
 #: Below this level an end heard nothing that anybody said (G.711's idle noise lies under it).
 SILENCE_DBOV = -60.0
@@ -39,12 +36,9 @@ class Account:
     level_dbov: float | None  #: loudest part
     marks: tuple[int, ...] = ()  #: every mark heard, in order
     rx_packets: int | None = None  #: RTP packets received in that time
+    rx_other_type: int = 0  #: of these, packets of another codec than the one agreed on
     tx_packets: int | None = None
     instead: Description | None = None  #: what was heard in the speaker's place; times from when listening began
-    agreed_type: int | None = None  #: the RTP payload type agreed on, where it is known
-    types: Mapping[int, int] = field(
-        default_factory=dict
-    )  #: packets received of each payload type, where they were looked at
 
 
 def direction(
@@ -198,20 +192,12 @@ def _kind(account: Account | None, own: Collection[int], name_of: Callable[[int]
         return "echo"
     if account.rx_packets == 0 or _without_media(account):
         return "no-rtp"
-    if _of_another_type(account):
-        return "other type"
     if account.level_dbov is None and account.rx_packets:
         return "unmarked"  # nobody measured how loud it was
     if account.level_dbov is None or account.level_dbov < SILENCE_DBOV:
-        return "silence"
+        # all of it, but for what was under way when the call changed
+        return "other-codec" if account.rx_other_type > 0.9 * (account.rx_packets or 0) else "silence"
     return "other"
-
-
-def _of_another_type(account: Account) -> bool:
-    """Whether all that came has a payload type which nobody agreed on, so that nothing of it can be played."""
-    types = [one for one in account.types if one != _COMFORT_NOISE]
-    silent = account.level_dbov is None or account.level_dbov < SILENCE_DBOV
-    return silent and account.agreed_type is not None and bool(types) and account.agreed_type not in types
 
 
 def _without_media(account: Account) -> bool:
@@ -234,8 +220,7 @@ def _instead(account: Account | None, own: Collection[int], name_of: Callable[[i
         if _without_media(account)
         else f"no RTP packet arrived {seconds}",
         "silence": f"{account.rx_packets if account.rx_packets is not None else 'RTP'} packets arrived {seconds}, all silence",
-        "other type": f"{sum(account.types.values())} packets arrived {seconds}, of payload type "
-        f"{' and '.join(map(str, sorted(account.types)))}, none of type {account.agreed_type}, which was agreed on",
+        "other-codec": f"{account.rx_packets} packets arrived {seconds}, of another codec than the one agreed on",
         "unmarked": f"{account.rx_packets} packets arrived {seconds}, and no mark was heard in them"
         + (f", but {', '.join(heard)}" if heard else ""),
         "other": f"{seconds} it heard sound without a mark"

@@ -11,6 +11,7 @@ from harness.sip.message import Message
 from harness.sip.uri import NameAddr
 from harness.verdict import Finding
 
+_SEPARATORS = re.compile(r"[-.()]")
 ANONYMOUS_HOST = "anonymous.invalid"
 #: Headers that a privacy service has to anonymise (RFC 3323 section 4.1), and that callees are shown.
 _SHOWN_TO_ALL = ("From", "Contact", "Reply-To", "Subject")
@@ -24,7 +25,7 @@ def caller_id(invite: Message, subject: str, number: str, form: str, region: str
     user = user_of(invite.from_)
     shown = e164(user, region)
     spelled = {"e164": number, "national": national(number)}.get(form)
-    right = shown == number if spelled is None else user == spelled
+    right = shown == number if spelled is None else _digits(invite.from_) == spelled
     asserted = [user_of(NameAddr.parse(value)) for value in invite.values("P-Asserted-Identity")]
     actual = f"From says {user or 'nothing'!r}"
     if asserted:
@@ -93,6 +94,12 @@ def is_anonymous(invite: Message) -> bool:
 def user_of(address: NameAddr) -> str:
     """The user part without the parameters some SBCs append to it (RFC 3261 19.1.6)."""
     return (address.uri.user or "").split(";")[0]
+
+
+def _digits(address: NameAddr) -> str:
+    """The user part; of a telephone number without its visual separators, which mean nothing (RFC 3966 section 5.1.1)."""
+    is_number = address.uri.scheme == "tel" or address.uri.params.get("user") == "phone"
+    return _SEPARATORS.sub("", user_of(address)) if is_number else user_of(address)
 
 
 def e164(user: str, region: str) -> str | None:

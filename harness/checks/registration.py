@@ -7,20 +7,43 @@ from dataclasses import replace
 
 from harness.checks import timing
 from harness.checks.finding import judged
+from harness.events import SipMessage
+from harness.sip.message import Message, Request, Response
 from harness.verdict import Finding
 
 #: A REGISTER's final answer: its status and reason.
 Answer = tuple[int, str]
 
 
-def accepted(subject: str, answer: Answer | None, within_s: float, granted_s: float | None = None) -> Finding:
-    """It was answered 200, for some time; ``answer`` is None when none came in time, ``granted_s`` when nobody says.
-
-    A registration for no time is none (RFC 3261 section 10.2.2).
-    """
-    right = answer is not None and answer[0] == 200 and granted_s != 0
+def accepted(subject: str, answer: Answer | None, within_s: float, unbound: str | None = None) -> Finding:
+    """It was answered 200, and bound; ``answer`` is None when none came in time, ``unbound`` is what :func:`unbound` says."""
+    right = answer is not None and answer[0] == 200 and unbound is None
     finding = _judged("registration", subject, right, f"200 within {within_s:g} s", answer)
-    return finding if granted_s != 0 else replace(finding, actual=f"{finding.actual}, and granted 0 s")
+    return replace(finding, actual=f"{finding.actual}, {unbound}") if answer and unbound else finding
+
+
+def unbound(messages: Sequence[SipMessage]) -> str | None:
+    """Why the last 200 to a REGISTER among these messages of a phone binds nothing; None when it does.
+
+    It has to list the phone's Contact with the time that is left to it (RFC 3261 section 10.3 step 8). An SBC between may
+    have changed either part of it, so that one of them is enough to know it by.
+    """
+    asked: Request | None = None
+    answer: Response | None = None
+    for event in messages:
+        message = Message.parse(event.text)
+        if isinstance(message, Request) and message.method == "REGISTER" and event.direction == "sent":
+            asked = message
+        elif isinstance(message, Response) and message.status == 200 and message.cseq.method == "REGISTER":
+            answer = message
+    if asked is None or answer is None or asked.contact is None:
+        return None
+    uri = asked.contact.uri
+    ours = [c for c in answer.contacts if c.uri.user == uri.user or (c.uri.host, c.uri.port) == (uri.host, uri.port)]
+    if not ours:
+        return "which does not list its Contact"
+    left = [contact.params.get("expires") or answer.get("Expires") for contact in ours]
+    return "which lists its Contact as expired" if all(seconds == "0" for seconds in left) else None
 
 
 def refused(subject: str, answer: Answer | None, codes: Sequence[int]) -> Finding:

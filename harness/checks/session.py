@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeGuard
 
 from harness.checks.finding import judged
 from harness.events import Event, SipMessage
@@ -11,39 +12,66 @@ from harness.verdict import Finding
 
 #: A refresh is a request well after the set-up: pjsua sends a re-INVITE of its own right after some answers.
 SETTLED_S = 5.0
+#: The least that any session interval may be (section 4).
+SHORTEST_S = 90
 
 
 def interval(subject: str, messages: Sequence[SipMessage]) -> Finding:
-    """A session interval was agreed; every INVITE after a 422 asked for at least its Min-SE (sections 6 and 7.1)."""
-    least = 0
-    honoured = True
-    refused = 0
+    """The 200 agrees to a session interval as section 9 has it, and every INVITE after a 422 asked for at least its Min-SE
+    (sections 6 and 7.1).
+    """
+    least = refused = 0
+    asked: Request | None = None
+    wrong: list[str] = []
+    answer: Response | None = None
     for event in messages:
         message = Message.parse(event.text)
+        if _answers(message):
+            answer = message
+            break
         if isinstance(message, Response) and message.status == 422:
             least = max(least, _seconds(message, "Min-SE") or 0)
             refused += 1
-        elif isinstance(message, Request) and message.method == "INVITE" and event.direction == "sent" and least:
-            honoured = honoured and (_seconds(message, "Session-Expires") or 0) >= least
-    agreed = agreed_interval(messages)
+        elif isinstance(message, Request) and message.method == "INVITE" and event.direction == "sent":
+            asked = message
+            if (_seconds(message, "Session-Expires") or 0) < least:
+                wrong.append(f"asked for again with less than the Min-SE of {least} s")
+    agreed = _seconds(answer, "Session-Expires") if answer else None
+    if answer is not None and agreed is not None:
+        wrong += _problems(answer, agreed, asked, least)
+    said = "the 200 names none" if agreed is None else ", ".join([f"{agreed} s", *wrong])
     return judged(
         "session.interval",
         subject,
-        agreed is not None and honoured and (refused == 0 or agreed >= least),
-        expected="Session-Expires in the 200, and no shorter than any Min-SE",
-        actual=("the 200 names none" if agreed is None else f"{agreed} s")
-        + (f", after {refused}× 422 with Min-SE {least} s" if refused else ""),
+        agreed is not None and not wrong,
+        expected="Session-Expires in the 200: with a refresher, no longer than asked for, and no shorter than any Min-SE",
+        actual=said + (f", after {refused}× 422 with Min-SE {least} s" if refused else ""),
         facts={"agreed_s": agreed, "min_se_s": least, "refused": refused},
     )
 
 
+def _problems(answer: Response, agreed: int, asked: Request | None, least: int) -> Iterator[str]:
+    wanted = _seconds(asked, "Session-Expires") if asked else None
+    if wanted is not None and agreed > wanted:
+        yield f"longer than the {wanted} s asked for"
+    least = max(SHORTEST_S, least, (_seconds(asked, "Min-SE") if asked else None) or 0)
+    if agreed < least:
+        yield f"shorter than {least} s"
+    parameters = (answer.get("Session-Expires") or "").lower().replace(" ", "").split(";")[1:]
+    if not {"refresher=uac", "refresher=uas"} & set(parameters):
+        yield "which does not say who refreshes"
+    if "refresher=uac" in parameters and "timer" not in answer.tokens("Require"):
+        yield "refreshed by the caller without Require: timer"
+
+
 def agreed_interval(messages: Sequence[SipMessage]) -> int | None:
     """The interval in the 200 to the INVITE, in seconds."""
-    for event in messages:
-        message = Message.parse(event.text)
-        if isinstance(message, Response) and message.status == 200 and message.cseq.method == "INVITE":
-            return _seconds(message, "Session-Expires")
-    return None
+    answer = next(filter(_answers, (Message.parse(event.text) for event in messages)), None)
+    return _seconds(answer, "Session-Expires") if answer else None
+
+
+def _answers(message: Message) -> TypeGuard[Response]:
+    return isinstance(message, Response) and message.status == 200 and message.cseq.method == "INVITE"
 
 
 def is_refresh(event: Event) -> bool:

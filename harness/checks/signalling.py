@@ -71,16 +71,33 @@ def encrypted(subject: str, secure: bool | None) -> Finding:
     )
 
 
-def acknowledged(subject: str, reliable: int) -> Finding:
-    """Of the provisional responses some were sent reliably, and their PRACK was answered 200 (RFC 3262 section 3)."""
+def acknowledged(
+    subject: str, provisional: Sequence[int], reliable: Sequence[int], instead: str | None = None
+) -> Finding:
+    """Of the provisional responses some were sent reliably, and their PRACK was answered 200 (RFC 3262 section 3).
+
+    ``provisional`` and ``reliable`` are status codes, 100 left out; ``instead`` is what came where that 200 did not.
+    """
+    if reliable:
+        actual = f"{_listed(reliable)} with RSeq, and " + (
+            f"no 200 to the PRACK: {instead}" if instead else "200 to the PRACK"
+        )
+    elif provisional:
+        actual = f"{_listed(provisional)} without RSeq, so that there was nothing to acknowledge"
+    else:
+        actual = "no provisional response" + (f": {instead}" if instead else "")
     return judged(
         "prack",
         subject,
-        reliable > 0,
+        bool(reliable) and instead is None,
         expected="a provisional response with RSeq, acknowledged by PRACK",
-        actual=f"{reliable} of them, and 200 to the PRACK",
-        facts={"reliable": reliable},
+        actual=actual,
+        facts={"provisional": list(provisional), "reliable": list(reliable)},
     )
+
+
+def _listed(codes: Sequence[int]) -> str:
+    return ", ".join(map(str, codes))
 
 
 def final_response(subject: str, wanted: Sequence[int], code: int, reason: str, where: str = "") -> Finding:

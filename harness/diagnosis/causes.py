@@ -579,14 +579,6 @@ CAUSES: Mapping[str, Described] = {
         "trunk",
         _TROUBLE,
     ),
-    "payload-type-not-agreed": Described(
-        "RTP comes with a payload type that was not agreed on",
-        AUDIO,
-        "Have {platform}'s SBC send the format that the SDP answer names, on each leg by itself (RFC 3264 section 6.1): a relay that "
-        "passes payload types through has to offer both legs the same.",
-        "trunk",
-        _TROUBLE,
-    ),
     "rtp-disordered": Described(
         "RTP arrives in disorder",
         AUDIO,
@@ -609,14 +601,6 @@ CAUSES: Mapping[str, Described] = {
         "rewriting on the trunk.",
         "platform routing",
         _INBOUND,
-    ),
-    "caller-not-served": Described(
-        "the caller's own SIP server does not answer the call",
-        REACHING,
-        "Check the caller's account: its host, port and transport in the deployment file, and a firewall on the way; the call never "
-        "got as far as {platform}.",
-        "caller's network",
-        _TROUBLE,
     ),
     "answer-not-passed-on": Described(
         "the AI takes the call, and the caller is not connected with it",

@@ -40,9 +40,6 @@ def tell(scene: Scene) -> None:
             where += (exchange.response.start_line,)
         method = exchange.request.method
         if method == "INVITE" and not exchange.within:
-            served = exchange.response is not None or _was_heard(scene, exchange)
-            waited = scene.over - exchange.sent.at > _UNDER_WAY_S
-            scene.facts.tell("caller.server", "answers" if served else "silent" if waited else None, *where)
             if exchange.response is not None and exchange.response.is_success:
                 scene.facts.tell("caller.answer", _answer(exchange.request, exchange.response), *where)
                 held = holds(exchange.response.body.decode("utf-8", "replace"))
@@ -51,17 +48,6 @@ def tell(scene: Scene) -> None:
             scene.facts.tell("change.answer", _outcome(scene, exchange), *where)
         elif method == "BYE" and exchange.sent.at <= scene.over:
             scene.facts.tell("hangup.answer", _outcome(scene, exchange), *where)
-
-
-def _was_heard(scene: Scene, exchange: Exchange) -> bool:
-    """Whether a provisional response came: whoever sent it has the INVITE."""
-    call_id = exchange.request.call_id
-    responses = (
-        parse(event.text)
-        for event in scene.events
-        if isinstance(event, SipMessage) and event.direction == "received" and event.phone == exchange.sent.phone
-    )
-    return any(isinstance(response, Response) and response.get("Call-ID") == call_id for response in responses)
 
 
 def holds(body: str) -> bool:

@@ -109,7 +109,6 @@ KNOWN: Mapping[str, Kind] = {
     "header.caller": Kind("X-Gladly-Caller-Id at the AI", _AI_SIP),
     "header.selector": Kind("X-Gladly-Routing-Selector at the AI", _AI_SIP),
     # what the caller's own messages show
-    "caller.server": Kind("the caller's own SIP server", "look whether the caller's INVITE gets any response"),
     "caller.answer": Kind(
         "what the 200 to the caller made of its offer", "read the SDP of the 200 that the caller got"
     ),
@@ -120,6 +119,7 @@ KNOWN: Mapping[str, Kind] = {
     # transfer
     "transfer.asked": Kind("the AI tried to transfer", _AI_LOG),
     "transfer.way": Kind("how the AI transferred", _AI_SIP),
+    "transfer.passed_on": Kind("the platform handed the REFER on to the caller's side", "look at the caller's phone"),
     "transfer.host": Kind("the host the AI's own call went to", _AI_SIP),
     "transfer.target": Kind("the number the AI transferred to", _AI_SIP),
     "transfer.answer": Kind("the platform's answer to the transfer", _AI_SIP),

@@ -44,6 +44,8 @@ _WORDS = (
 
 #: What a refusal may say that it is about.
 ABOUT = tuple(what for _, what in _WORDS)
+#: How the caller's call was set up when the platform did not even take it.
+UNHEARD = "not at all: nothing came back to the INVITE"
 #: Why an AI that was tried could not be had.
 AI_LOST = ("it refused", "it only rang", "its port does not answer", "its certificate is bad")
 
@@ -354,10 +356,14 @@ def _instead(scene: Scene) -> None:
     final = next((s for s in states if s.state == "disconnected" and s.code >= 300), None)
     if final is not None and final.code == 487 and _gave_up(scene, call):
         final = ended = None  # the harness itself hung up on a call that nobody answered
+    unheard = _unheard(scene, call)
     if confirmed is not None:
         facts.tell("caller.end", "answered", f"{call.leg} confirmed")
     elif facts.value("caller.answer") is not None:  # a 200 came: what became of it then is not the far end's refusal
         facts.tell("caller.end", "answered", *facts["caller.answer"].evidence)
+    elif unheard:
+        facts.tell("caller.end", UNHEARD, unheard)
+        final = None  # 408 and 503 of its own stack's making (RFC 3261 section 8.1.3.1)
     elif final is not None:
         facts.tell("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip())
         facts.tell("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip())
@@ -378,6 +384,20 @@ def _instead(scene: Scene) -> None:
         facts.tell(
             "instead.when", "at once" if after < AT_ONCE_S else "after waiting", f"{after:.2f} s after the INVITE"
         )
+
+
+def _unheard(scene: Scene, call: LegStarted) -> str | None:
+    """How an INVITE went out to which nothing at all came back; None where something did, or nobody waited for it."""
+    messages = [e for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg]
+    invites = [e for e in messages if e.direction == "sent" and e.text.startswith("INVITE ")]
+    if call.direction != "outgoing" or not invites or any(e.direction == "received" for e in messages):
+        return None
+    if scene.at_ai or any(isinstance(e, LegStarted) and e.direction == "incoming" for e in scene.events):
+        return None  # it went on with the call, so that its answers got lost
+    waited = max(e.at for e in scene.events) - invites[0].at
+    if waited < AT_ONCE_S:  # a server says 100 within 200 ms (RFC 3261 section 17.2.1)
+        return None
+    return f"{call.leg} sent it {len(invites)}× to {invites[-1].remote} over {invites[-1].transport.upper()}"
 
 
 def _gave_up(scene: Scene, call: LegStarted) -> bool:

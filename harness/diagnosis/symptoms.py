@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.diagnosis.derive import Scene
+from harness.diagnosis.reach import UNHEARD
 from harness.diagnosis.rule import ORDER, Symptom
 from harness.diagnosis.talk import direction_of
 from harness.diagnosis.transfer import is_fallback, is_group
@@ -30,6 +31,8 @@ _BY_CHECK: dict[str, Symptom] = {
 }
 
 
+#: What a platform does with a call that it has taken.
+_OF_THE_PLATFORM: tuple[Symptom, ...] = ("reach", "route", "fallback", "fallback.time", "final", "transfer")
 _WRONG_NUMBERS = ("anonymous", "no number", "in another form", "a number of the deployment's own", "another number")
 
 
@@ -46,6 +49,13 @@ def present(scene: Scene) -> dict[Symptom, list[Finding]]:
 
 
 def _of(scene: Scene, finding: Finding) -> Symptom:
+    symptom = _by_check(scene, finding)
+    if symptom in _OF_THE_PLATFORM and scene.facts.value("caller.end") == UNHEARD:
+        return "other"  # a platform that answers nothing has not come to route the call
+    return symptom
+
+
+def _by_check(scene: Scene, finding: Finding) -> Symptom:
     check, role = finding.check, scene.vantage.made_by(finding)
     if check == "final_response" and finding.subject == "OPTIONS":
         return "other"  # the answer to a request outside of any call

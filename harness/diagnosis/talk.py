@@ -51,6 +51,8 @@ def _audio(scene: Scene) -> None:
         if told[name]:
             worst = next((f for f in told[name] if scene.failed(f)), told[name][0])
             facts.tell(name, _heard(scene, worst), *_shown(worst))
+            if worst.facts.get("kind") == "other-codec":  # whatever was agreed on
+                facts.tell("codec.sides", "different", worst.actual)
             last = told[name][-1]
             stopped = scene.failed(last) and (not scene.failed(told[name][0]) or _was_heard(scene, last))
             facts.tell("audio.stopped", True if stopped else None, *_shown(last))
@@ -145,7 +147,7 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
     if kind == "silence" and packets is not None:
         kind = "silent RTP" if packets else "no-rtp"
     words = {"no-rtp": "nothing", "unmarked": "no mark", "silence": "silence", "other": "noise", "crossed": "crossed"}
-    words |= {"echo": "echo", "silent RTP": "silent RTP", "other type": "another type"}
+    words |= {"echo": "echo", "silent RTP": "silent RTP", "other-codec": "RTP of another codec"}
     # Without the AI's side nobody can tell what a sound is that is not a mark: it speaks, or it is noise.
     if kind == "other" and not scene.vantage.sees("ai"):
         return None

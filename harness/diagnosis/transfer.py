@@ -143,6 +143,7 @@ def _by_phone(scene: Scene) -> None:
                 where = scene.number_of(event)
                 scene.facts.tell("transfer.asked", True, where)
                 scene.facts.tell("transfer.way", "REFER", where)
+                scene.facts.tell("transfer.passed_on", True, where)
                 scene.facts.tell("transfer.target", _target(scene, message.get("Refer-To") or ""), where)
         elif not isinstance(event, TransferProgress) or event.at > scene.over:
             continue  # what the harness's own hanging up led to is no evidence

@@ -37,7 +37,7 @@ class Row:
     proves: str  #: what must be proved, in one or two sentences; the description in every report
     source: str  #: where the row comes from: ``guide, Verification 1`` or ``practice``
     section: str = ""  #: the guide's section, for the link
-    line: str | None = None  #: the deployment's line the row calls; a deployment without it leaves the row out
+    line: str | None = None  #: the deployment's line the row calls; what a deployment has no line for is left out
     needs: tuple[str, ...] = ()  #: other parts of the deployment it cannot do without, as dotted paths
     over: Literal["trunks", "default"] = "default"
     codecs: bool = True  #: whether the codec matters

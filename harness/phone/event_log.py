@@ -23,7 +23,8 @@ def _line(event: Event) -> str:
     who = event.leg or event.phone
     if isinstance(event, SipMessage):
         arrow = "→" if event.direction == "sent" else "←"
-        return f"{who} {arrow} {event.transport} {event.remote} {event.text.splitlines()[0]}"
+        unread = f" (not read: {event.unread})" if event.unread else ""
+        return f"{who} {arrow} {event.transport} {event.remote} {event.text.splitlines()[0]}{unread}"
     facts = {name: value for name, value in to_plain(event).items() if name not in ("kind", "at", "phone", "leg")}
     if isinstance(event, PhoneLost):
         del facts["log"]

@@ -18,6 +18,7 @@ from harness.phone import event_log, recording
 from harness.phone.process import NotNegotiatedError
 from harness.phone.protocol import FAREWELL_SECONDS, Source, choice_to_plain
 from harness.phone.rules import Curfew, Place
+from harness.phone.unread import why_nothing_came
 from harness.phone.waiter import NeverCame, first, never_came, wait_for
 from harness.safety import check_headers, check_request
 
@@ -72,8 +73,8 @@ class Leg:
 
     @property
     def messages(self) -> list[SipMessage]:
-        """The leg's SIP messages."""
-        return [event for event in self.events if isinstance(event, SipMessage)]
+        """The leg's SIP messages, without what the stack could not read."""
+        return [event for event in self.events if isinstance(event, SipMessage) and not event.unread]
 
     @property
     def invite(self) -> SipMessage:
@@ -264,6 +265,7 @@ class Leg:
             subject=self.id,
             hopeless=hopeless,
             log=self.log,
+            missed=lambda: why_nothing_came(self._events),
         )
 
     @property

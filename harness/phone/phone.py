@@ -16,6 +16,7 @@ from harness.phone.leg import Headers, Leg
 from harness.phone.process import PhoneProcess
 from harness.phone.protocol import Answer, Mark, Policy, Ring, Source, choice_to_plain
 from harness.phone.rules import Place, Rules
+from harness.phone.unread import why_nothing_came
 from harness.phone.waiter import NeverCame, first, wait_for
 from harness.safety import check_headers, check_request
 
@@ -225,6 +226,7 @@ class Phone:
             subject=self.name,
             hopeless=lambda: self.error,
             log=self.log,
+            missed=lambda: why_nothing_came(self._events),
         )
 
     def options(self, uri: str, within: float = 5.0) -> tuple[int, str]:
@@ -267,6 +269,7 @@ class Phone:
             subject=self.name,
             hopeless=lambda: self.overrun or self.error,
             log=self.log,
+            missed=lambda: why_nothing_came(self._events[begin:]),
         )
 
     # Its end.

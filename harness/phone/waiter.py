@@ -60,11 +60,13 @@ def wait_for(
     subject: str,
     hopeless: Callable[[], str | BaseException | None],
     log: Callable[[], str],
+    missed: Callable[[], str | BaseException | None] = lambda: None,
 ) -> T:
     """What ``probe`` returns as soon as that is not None; it is asked anew each time ``bell`` rings.
 
     ``hopeless`` says why the goal can no longer be reached: a text ends the wait with :class:`NeverCame`, an error is
-    raised as it is. An event that came in time counts even when its peer died right after it.
+    raised as it is. An event that came in time counts even when its peer died right after it. ``missed`` is asked in the
+    same way when the time is over: what came in the goal's stead.
     """
     deadline = time.monotonic() + within
     with bell:
@@ -76,6 +78,10 @@ def wait_for(
             if isinstance(end, BaseException):
                 raise end
             left = deadline - time.monotonic()
+            if end is None and left <= 0:
+                end = missed()
+                if isinstance(end, BaseException):
+                    raise end
             if end is not None or left <= 0:
                 raise never_came(goal, within, subject, end or "it never came", log())
             bell.wait(min(left, _LONGEST_NAP))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -14,7 +13,7 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_path, prompt_samples
 from harness.checks.audio import Account, Sound
 from harness.events import CallState, DtmfReceived, Event, Listened, MarkHeard, MediaState, RtpStatistics, SipMessage
-from harness.phone import Mark, Silence, Wav, rtp_log
+from harness.phone import Mark, Silence, Wav
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario.reactions import SOUND_DBOV, Said, wait_for_pause
@@ -31,10 +30,6 @@ SETTLE_S = 0.36
 _AGREED_S = 1.0
 #: A digit and the pause after it, as pjsua sends them.
 DIGIT_S = 0.2
-
-#: RFC 3551 section 6: of codecs whose payload type is not agreed on by call.
-_PAYLOAD_TYPES = {"PCMU": 0, "GSM": 3, "PCMA": 8, "G722": 9, "G729": 18}
-_RTP_HEADER = 12
 
 #: What is shorter says nothing of what was heard.
 _WORTH_HEARING_S = 0.4
@@ -376,17 +371,10 @@ class Call:
             level_dbov=max((e.level_dbov for e in after), default=None),
             marks=tuple(self.marks_sustained(since)),
             rx_packets=None if last is None else last.rx_packets - (first.rx_packets if first else 0),
+            rx_other_type=0 if last is None else last.rx_other_type - (first.rx_other_type if first else 0),
             tx_packets=None if last is None else last.tx_packets - (first.tx_packets if first else 0),
             instead=self._heard_instead_of(missing, since) if missing is not None else None,
-            agreed_type=_PAYLOAD_TYPES.get((self.codec or "").upper()),
-            types=self._payload_types(since) if missing is not None else {},
         )
-
-    def _payload_types(self, since: float) -> Mapping[int, int]:
-        """How many packets of each type came after ``since``; telephone-events (4 octets) are no sound."""
-        packets = rtp_log.read(rtp_log.path_of(self._stage.recorder.directory, self.leg.id))
-        came = (p.octets for p in packets if p.source is not None and p.at >= since and len(p.octets) > _RTP_HEADER + 4)
-        return Counter(octets[1] & 0x7F for octets in came)
 
     def _heard_instead_of(self, missing: End, since: float) -> Description | None:
         samples = self.leg.received_since(since)

@@ -421,13 +421,23 @@ class Expect:
             )
 
         with self._stage.step(f"{call.label} acknowledges a provisional response"):
-            call.leg.wait("200 to its PRACK", done, within=self._stage.patience)
-            reliable = [
-                m
-                for m in call.messages()
-                if m.direction == "received" and m.text.startswith("SIP/2.0 1") and parsed(m).has("RSeq")
-            ]
-            self._stage.add(signalling.acknowledged(call.label, len(reliable)))
+            never: NeverCame | None = None
+            try:
+                call.leg.wait("200 to its PRACK", done, within=self._stage.patience)
+            except NeverCame as error:
+                never = error
+            came = [parsed(m) for m in call.messages() if m.direction == "received"]
+            early = [m for m in came if isinstance(m, Response) and 100 < m.status < 200]
+            finding = self._stage.add(
+                signalling.acknowledged(
+                    call.label,
+                    [m.status for m in early],
+                    [m.status for m in early if m.has("RSeq")],
+                    never.finding.actual.partition("\n")[0] if never else None,
+                )
+            )
+            if never is not None:
+                raise ExpectationError(finding) from never
 
     def session_interval_is_agreed(self) -> None:
         """The 200 names a session interval; after a 422 the next INVITE honours its Min-SE (RFC 4028 section 6)."""

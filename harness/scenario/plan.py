@@ -41,7 +41,7 @@ def _calls(case: Case, deployment: Deployment) -> Iterator[PlannedCall]:
     if row.startswith("GL-ALLOWLIST"):
         yield PlannedCall("stand-in", deployment.groups["queue"].did)
         return
-    line = line_of(case)
+    line = case.line
     if line is None:
         return
     did = deployment.did(line, trunk.name)
@@ -62,20 +62,6 @@ def _calls(case: Case, deployment: Deployment) -> Iterator[PlannedCall]:
             yield PlannedCall("stand-in", target, "the harness" if row == "TD-TRANSFER-WARM" else "the platform")
         else:
             yield PlannedCall("AI", target, "the AI")
-
-
-def line_of(case: Case) -> str | None:
-    """The deployment's line a case dials: its row's, or the one its own axis chooses."""
-    match case.row.id:
-        case "TD-TRANSFER-BLIND" if case.axes["refer"] == "passed-on":
-            return "inbound-passed-on"
-        case "TD-TRANSFER-WARM" if case.axes["caller_id"] != "original":
-            return f"inbound-warm-{case.axes['caller_id']}"
-        case "GL-HEADER-SELECTOR":
-            selector = case.axes["selector"]
-            return "inbound" if selector == "none" else f"inbound-{selector}"
-        case _:
-            return case.row.line
 
 
 def _callers(row: str, most: int) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.checks import registration
 from harness.checks.finding import not_observable
 from harness.errors import BrokenError
-from harness.events import FarEndRecord, RegistrationState
+from harness.events import FarEndRecord, RegistrationState, SipMessage
 from harness.far_end.synthflow import SynthflowApi
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
@@ -33,6 +33,7 @@ class Answer:
     reason: str
     at: float  #: monotonic
     expires: int | None = None  #: seconds granted, None when nobody says
+    unbound: str | None = None  #: why a 200 binds nothing all the same
 
 
 class Answers(Protocol):
@@ -60,14 +61,8 @@ class Registration:
         with self._stage.step(f"{self._label} registers"):
             answer = self._answers.first(min(REGISTERED_WITHIN_S, self._stage.patience * 2))
             self._first = answer
-            self._stage.add(
-                registration.accepted(
-                    self._label,
-                    _told(answer),
-                    REGISTERED_WITHIN_S,
-                    answer.expires if answer and answer.code == 200 else None,
-                )
-            )
+            unbound = answer.unbound if answer else None
+            self._stage.add(registration.accepted(self._label, _told(answer), REGISTERED_WITHIN_S, unbound))
 
     def is_refreshed(self, before_s: float) -> None:
         """Registered again before the registration ends."""
@@ -111,9 +106,11 @@ class _PhoneAnswers:
 
     def first(self, within: float) -> Answer | None:
         try:
-            return _answer(self._phone.register(within=within))
+            answer = _answer(self._phone.register(within=within))
         except NeverCame:
             return None
+        messages = [e for e in self._phone.events if isinstance(e, SipMessage) and not e.unread and e.at <= answer.at]
+        return replace(answer, unbound=registration.unbound(messages))
 
     def next_success(self, after: Answer, within: float) -> Answer | None:
         try:
@@ -179,6 +176,7 @@ class _ApiAnswers:
                     str(item["reason"]),
                     to_monotonic(float(item["at"])),
                     None if item.get("expires") is None else int(item["expires"]),
+                    "which grants no time" if item.get("expires") == 0 and int(item["code"]) == 200 else None,
                 )
                 if wanted(answer):
                     return answer

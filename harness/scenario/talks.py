@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from harness.deployment import Trunk
 from harness.errors import PhoneMisuseError
-from harness.events import SipMessage, TransferProgress
+from harness.events import SipMessage
+from harness.phone import refer
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
@@ -100,21 +101,14 @@ class StandInTalk(Call):
 
     def _leave_after_transfer(self) -> None:
         # RFC 5589 section 6.1: the transferor ends its own call once the transfer has succeeded
-        code = self.transfer_outcome(self._stage.patience) or 0
+        code = refer.outcome(self.leg, self._stage.patience, outlives_call=False)
         if 200 <= code < 300 and not self.is_over():
             with contextlib.suppress(PhoneMisuseError):  # the platform may have ended it in the meantime
                 self.leg.hangup()
 
     def transfer_outcome(self, within: float) -> int | None:
         """The final status of the REFER's NOTIFYs, or of the REFER itself; 0 when none came."""
-        try:
-            event = self.leg.wait(
-                "the outcome of the transfer", lambda e: isinstance(e, TransferProgress) and e.final, within=within
-            )
-        except NeverCame:
-            return 0
-        assert isinstance(event, TransferProgress)
-        return event.code
+        return refer.outcome(self.leg, within)
 
     def _join(self, onward: Leg) -> None:
         # the group's agent answers while the scenario goes on

@@ -11,6 +11,7 @@ _UNHEARD: tuple[Symptom, ...] = ("transfer", "digits", "release", "audio.agent",
 #: An AI that hears can still be asked, and act.
 _UNHEARD_BY_CALLER: tuple[Symptom, ...] = ("other", "quality")
 
+_NOT_HEARD = ("nothing", "silence", "silent RTP", "RTP of another codec", "noise", "crossed")
 _SAME_CODEC = unless("codec.sides", "different")
 
 #: The call was up, and meant to carry sound.
@@ -137,8 +138,8 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio", "codec"),
         conditions=(
             when("codec.sides", "different"),
-            when("audio.to_ai", "nothing", "silence", "silent RTP", "noise", "no mark", "another type"),
-            when("audio.to_caller", "nothing", "silence", "silent RTP", "noise", "another type"),
+            when("audio.to_ai", "nothing", "silence", "silent RTP", "RTP of another codec", "noise", "no mark"),
+            when("audio.to_caller", "nothing", "silence", "silent RTP", "RTP of another codec", "noise"),
             unless("audio.stopped", True),
             *_UP,
         ),
@@ -284,24 +285,6 @@ AUDIO: tuple[Rule, ...] = (
         because="RTP arrives at the AI, and all of it is silence, though the caller sends sound",
     ),
     Rule(
-        id="audio.type.to-caller",
-        cause="payload-type-not-agreed",
-        symptoms=("audio",),
-        essential=(when("audio.to_caller", "another type"),),
-        conditions=(_SAME_CODEC, unless("audio.stopped", True), *_UP),
-        consequences=_UNHEARD_BY_CALLER,
-        because="the RTP packets that arrive at the caller are of a payload type that was not agreed on",
-    ),
-    Rule(
-        id="audio.type.to-ai",
-        cause="payload-type-not-agreed",
-        symptoms=("audio",),
-        essential=(when("audio.to_ai", "another type"),),
-        conditions=(_SAME_CODEC, unless("audio.stopped", True), *_UP),
-        consequences=_UNHEARD,
-        because="the RTP packets that arrive at the AI are of a payload type that was not agreed on",
-    ),
-    Rule(
         id="audio.fallback",
         cause="fallback-no-audio",
         symptoms=("audio.agent",),
@@ -346,8 +329,8 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("digits", "transfer"),
         essential=(when("digits", "none", "wrong", "by another method"),),
         conditions=(
-            not_shown("audio.to_ai", "nothing", "silence", "silent RTP", "noise", "crossed", "another type"),
-            not_shown("audio.to_caller", "nothing", "silence", "silent RTP", "noise", "crossed", "another type"),
+            not_shown("audio.to_ai", *_NOT_HEARD),
+            not_shown("audio.to_caller", *_NOT_HEARD),
         ),
         consequences=("other",),
         because="both hear each other, and the digits do not arrive as sent",

@@ -200,15 +200,6 @@ REACH: tuple[Rule, ...] = (
         because="the AI was asked for a number that is no assistant's",
     ),
     Rule(
-        id="reach.caller.unheard",
-        cause="caller-not-served",
-        symptoms=("reach",),
-        essential=(when("caller.server", "silent"), when("ai.saw", "nothing")),
-        conditions=(),
-        consequences=(*_ALL_LATER, "fallback"),
-        because="the caller's INVITE got no response at all, not even 100",
-    ),
-    Rule(
         id="reach.concurrency",
         cause="concurrency-exhausted",
         symptoms=("reach", "final"),

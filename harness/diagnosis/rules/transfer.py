@@ -106,6 +106,7 @@ TRANSFER: tuple[Rule, ...] = (
             when("transfer.way", "REFER"),
             when("transfer.answer", "accepted"),
             when("transfer.outcome", "nothing"),
+            not_shown("transfer.passed_on", True),
             _RIGHT_TARGET,
         ),
         consequences=_AFTER,
@@ -184,7 +185,7 @@ TRANSFER: tuple[Rule, ...] = (
         essential=(_LOST,),
         conditions=(
             when("transfer.asked", False),
-            not_shown("audio.to_ai", "nothing", "silence", "silent RTP", "noise", "crossed"),
+            not_shown("audio.to_ai", "nothing", "silence", "silent RTP", "RTP of another codec", "noise", "crossed"),
             not_shown("digits", "none", "wrong"),
         ),
         consequences=_AFTER,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.phone.child.account import HostedPhone
 
 _NOT_IN_BRIDGE: Final = -1  # PJSUA_INVALID_ID
+_FIRST_IN_BRIDGE: Final = -1  # by its index getAudioMedia does not find a stream behind one that is no audio
 _STATES: Final = {
     pj.PJSIP_INV_STATE_CALLING: "calling",
     pj.PJSIP_INV_STATE_INCOMING: "incoming",
@@ -62,8 +63,9 @@ class CallLeg:
         self._gives_up_at = 0.0
         self._answered = False
         self._hung_up = False
-        self._far_crypto = False  # the far end's last SDP has a key (RFC 4568); over RTP/AVP as well
+        self._far_media: list[str] = []  # the media descriptions of the far end's last SDP
         self._stream = -1  # index of the audio stream, -1 without media
+        self._payload_type = 0  # what it is to receive
         self._counts: dict[str, int] = {}  # of RTP, as told last
         self._counts_before: dict[str, int] = {}  # of streams that have ended: each negotiation may begin another
         self._tap: Tap | None = None  # what looks at the RTP that passes the transport
@@ -223,6 +225,7 @@ class CallLeg:
             "rx_reordered": reception.reordered,
             "rx_duplicated": reception.duplicated,
             "rx_bursts": reception.bursts,
+            "rx_other_type": reception.of_other_types(self._payload_type),
             "tx_lost": sent.loss,
         }
         self._counts = {name: count + self._counts_before.get(name, 0) for name, count in told.items()}
@@ -268,8 +271,10 @@ class CallLeg:
 
     def saw(self, message: LoggedMessage) -> None:
         """Follow the dialog by its messages: pjsua forgets a call the moment it is told to hang up."""
+        if message.unread:
+            return
         if message.direction == "received" and "\r\nm=audio " in message.text:
-            self._far_crypto = "\r\na=crypto:" in message.text
+            self._far_media = message.text.split("\r\nm=")[1:]
         if message.method == "BYE":
             self.settled = self.settled or message.status >= 200
         elif message.method == "INVITE" and not self._answered:
@@ -299,20 +304,28 @@ class CallLeg:
         """Media was negotiated: connect it, and tell what it is."""
         assert self.call is not None
         info = self.call.getInfo()
+        # What an answer refuses stays in the description with port 0 (RFC 3264 section 6): another type of media before
+        # the audio, or audio that was offered in several ways.
         audio = next(
-            ((m.index, m.status, m.dir, m.audioConfSlot) for m in info.media if m.type == pj.PJMEDIA_TYPE_AUDIO), None
+            (
+                (m.index, m.status, m.dir)
+                for m in info.media
+                if m.type == pj.PJMEDIA_TYPE_AUDIO and m.status in _MEDIA_IS_UP and m.audioConfSlot != _NOT_IN_BRIDGE
+            ),
+            None,
         )
-        if audio is None or audio[1] not in _MEDIA_IS_UP or audio[3] == _NOT_IN_BRIDGE:
+        if audio is None:
             self._stream = -1
             self.media.disconnect()
             self.emit(MediaState, active=False, direction="inactive")
             return
-        self._stream, status, direction, _ = audio
+        self._stream, status, direction = audio
         stream = self.call.getStreamInfo(self._stream)
+        self._payload_type = stream.rxPt
         transport = self.call.getMedTransportInfo(self._stream)
         sends, receives = bool(direction & pj.PJMEDIA_DIR_ENCODING), bool(direction & pj.PJMEDIA_DIR_DECODING)
         self.media.connect(
-            self.call.getAudioMedia(self._stream),
+            self.call.getAudioMedia(_FIRST_IN_BRIDGE),
             self.phone.config.name,
             self.phone.directory,
             sends=sends and status != pj.PJSUA_CALL_MEDIA_LOCAL_HOLD,
@@ -325,9 +338,13 @@ class CallLeg:
             clock_rate=stream.codecClockRate,
             local_rtp=transport.localRtpName,
             remote_rtp=stream.remoteRtpAddress,
-            secure=self._far_crypto and self.phone.config.srtp != "off",
+            secure=self.phone.config.srtp != "off" and self._has_key(self._stream),
         )
         self.tell_statistics()
+
+    def _has_key(self, stream: int) -> bool:
+        """Whether the far end's description of that stream has a key (RFC 4568); over RTP/AVP as well."""
+        return any("\r\na=crypto:" in media for media in self._far_media[stream : stream + 1])
 
     def stream_ends(self, index: int) -> None:
         """The last look at a stream's counters."""

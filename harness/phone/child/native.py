@@ -72,6 +72,7 @@ class _MediaTransport(ctypes.Structure):
 
 # What is called a hundred times a second for each leg takes plain addresses: ctypes' structures cost more than all the rest.
 _ARRIVAL: Final = struct.Struct("@PPnP")  # pjmedia_tp_cb_param: user data, packet, its size, pj_sockaddr it came from
+_SWITCH: Final = ctypes.c_int  # what follows them: pj_bool_t rem_switch, which the receiver may set
 _ON_RTP = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _SENDS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _DESTROYS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
@@ -142,6 +143,9 @@ class Taps:
                     log.received(now, _address(ctypes.string_at(source, ctypes.sizeof(_Address))), octets)
         finally:  # whatever becomes of the looking: the call is not to suffer
             onward(arrival)
+            # The stream asks the transport to send wherever packets come from. But RTP is owed to where the SDP says
+            # (RFC 3264 section 5.1), and a phone that mends a wrong address by itself hides it.
+            _SWITCH.from_address(arrival + _ARRIVAL.size).value = 0
 
     def _send(self, transport: int, packet: int, size: int) -> int:
         tap, send, _ = self._taps[transport]

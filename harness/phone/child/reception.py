@@ -7,6 +7,7 @@ hold), the new source's numbers begin anywhere (RFC 3550 section 5.1), and pjmed
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from typing import Final
 
 #: RFC 3550 appendix A.1.
@@ -14,6 +15,9 @@ MAX_DROPOUT: Final = 3000
 MAX_MISORDER: Final = 100
 #: Nobody sends more packets of speech a second (RFC 3551 section 4.2: 20 ms each by default, 10 ms at times).
 _MOST_A_SECOND: Final = 100
+
+_STATIC: Final = 96  # payload types below are assigned (RFC 3551 section 6), those above by each SDP
+_COMFORT_NOISE: Final = (13, 19)  # RFC 3389; 19 was used for it before
 
 _RTCP: Final = range(64, 96)  # as payload types; it may come to the same port (RFC 5761 section 4)
 _HEADER = struct.Struct("!BBHII")
@@ -26,6 +30,7 @@ class Reception:
     def __init__(self, rate: int = 8000) -> None:
         self.rate = rate
         self.reordered = self.duplicated = 0
+        self._types: Counter[int] = Counter()
         self.bursts = 0  #: gaps of one packet or more
         self.sources = 0  #: how often another source, or another run of the same one, took over; the first counts
         self._ssrc = -1
@@ -43,6 +48,7 @@ class Reception:
         """A packet arrived at monotonic time ``at``; its first twelve octets are enough. What is no RTP is left out."""
         if len(packet) < _HEADER.size or packet[0] >> 6 != 2 or packet[1] & 0x7F in _RTCP:
             return
+        self._types[packet[1] & 0x7F] += 1
         _, _, sequence, timestamp, ssrc = _HEADER.unpack_from(packet)
         if not self.sources:
             self._begin(ssrc, sequence, received=1)
@@ -67,6 +73,12 @@ class Reception:
                 return
         self._at = at
         self._measure(at, timestamp)
+
+    def of_other_types(self, agreed: int) -> int:
+        """Packets of another codec than the one with that payload type: the stream has no use for them."""
+        return sum(
+            count for kind, count in self._types.items() if kind < _STATIC and kind not in (agreed, *_COMFORT_NOISE)
+        )
 
     @property
     def lost(self) -> int:

@@ -21,7 +21,15 @@ from harness.phone.child.bindings import Refusal, pj
 from harness.phone.child.commands import LATER, Commands
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.media import Studio
-from harness.phone.child.sip_log import LoggedMessage, read_connection, read_message, read_text
+from harness.phone.child.sip_log import (
+    Dropping,
+    LoggedMessage,
+    read_connection,
+    read_dropped,
+    read_dropping,
+    read_message,
+    read_text,
+)
 from harness.phone.child.stack import Endpoint
 from harness.phone.log_ring import LogRing
 from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Answer, Wire
@@ -59,6 +67,7 @@ class Service:
         self._queue: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
         self._orphaned = threading.Event()
+        self._dropping: Dropping | None = None
         self.attribution: Attribution[HostedPhone, CallLeg] = Attribution(
             self.phones.values, lambda leg: leg.phone, self._tell_message
         )
@@ -78,6 +87,10 @@ class Service:
             self.attribution.message(now, message)
             return
         self._ring.write(f"{now:.3f} {level} {entry.strip()}")
+        dropping, self._dropping = self._dropping, read_dropping(entry)
+        if dropping is not None and (dropped := read_dropped(entry, dropping)) is not None:
+            self.attribution.message(now, dropped)
+            return
         connection = read_connection(entry)
         if connection is not None:
             self.attribution.connected(connection)
@@ -177,6 +190,7 @@ class Service:
             local=self.attribution.local_address(phone, message),
             remote=message.remote,
             text=message.text,
+            unread=message.unread,
         )
         self.emit(event, phone, leg)
 

@@ -15,6 +15,10 @@ from harness.events import Direction
 _MESSAGE: Final = re.compile(
     r"(?P<way>RX|TX) \d+ bytes .*? (?:from|to) (?P<transport>UDP|TCP|TLS) (?P<remote>\S+):\n(?P<text>.*)", re.DOTALL
 )
+_DROPPING: Final = re.compile(
+    r"Dropping \d+ bytes packet from (?P<transport>UDP|TCP|TLS) (?P<remote>\S+) : (?P<why>.*)"
+)
+_DROPPED: Final = re.compile(r"Dropped packet:(?P<text>.*)", re.DOTALL)
 _CONNECTING: Final = re.compile(
     r"0x(?P<handle>[0-9a-f]+)\s+\.*(?P<transport>TCP|TLS) transport (?P<local>\S+) is connect(?:ed|ing) to (?P<remote>\S+:\d+)"
 )
@@ -49,6 +53,7 @@ class LoggedMessage:
     status: int  #: 0 for a request
     sent_by: str  #: of the topmost Via
     request_uri: str  #: empty for a response
+    unread: str = ""  #: why pjsip dropped it, when it did
 
     @property
     def from_uri(self) -> str:
@@ -97,6 +102,15 @@ class LoggedMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropping:
+    """What the log says ahead of a packet that pjsip cannot read."""
+
+    transport: str
+    remote: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
     """A TCP or TLS connection as the log announces it."""
 
@@ -126,7 +140,27 @@ def read_message(line: str) -> LoggedMessage | None:
     )
 
 
-def read_text(text: str, *, direction: Direction, transport: str = "", remote: str = "") -> LoggedMessage:
+def read_dropping(line: str) -> Dropping | None:
+    """That the next entry holds a packet that was dropped, or None."""
+    match = _DROPPING.search(line)
+    return Dropping(match["transport"].lower(), match["remote"], match["why"].strip()) if match else None
+
+
+def read_dropped(line: str, dropping: Dropping) -> LoggedMessage | None:
+    """The packet that was dropped, or None where it can't be told whose it was."""
+    match = _DROPPED.search(line)
+    if match is None:
+        return None
+    text = match["text"].rpartition("\n-- end of packet.")[0] or match["text"]
+    message = read_text(
+        text, direction="received", transport=dropping.transport, remote=dropping.remote, unread=dropping.why
+    )
+    return message if "SIP/2.0" in text.split("\n", 1)[0] and message.call_id else None
+
+
+def read_text(
+    text: str, *, direction: Direction, transport: str = "", remote: str = "", unread: str = ""
+) -> LoggedMessage:
     """A message whose way is known; without ``transport`` that of its Via counts."""
     start = text.split("\r\n", 1)[0].split("\n", 1)[0]
     status = int(start[8:11]) if start.startswith("SIP/2.0 ") and start[8:11].isdigit() else 0
@@ -142,6 +176,7 @@ def read_text(text: str, *, direction: Direction, transport: str = "", remote: s
         status=status,
         sent_by=via.group(2) if via else "",
         request_uri=parts[1] if not status and len(parts) == 3 else "",
+        unread=unread,
     )
 
 

@@ -124,7 +124,7 @@ EXAMPLES = [
         (
             lambda: registration.accepted("number", (403, "Forbidden"), 120.0),
             lambda: registration.accepted("number", None, 120.0),
-            lambda: registration.accepted("number", (200, "OK"), 120.0, granted_s=0),
+            lambda: registration.accepted("number", (200, "OK"), 120.0, "which does not list its Contact"),
         ),
     ),
     Example(
@@ -363,8 +363,12 @@ EXAMPLES = [
     Example(
         "prack",
         signalling.acknowledged,
-        lambda: signalling.acknowledged("caller.1", 1),
-        (lambda: signalling.acknowledged("caller.1", 0),),
+        lambda: signalling.acknowledged("caller.1", [180, 183], [183]),
+        (
+            lambda: signalling.acknowledged("caller.1", [], []),
+            lambda: signalling.acknowledged("caller.1", [183], [], "it never came"),
+            lambda: signalling.acknowledged("caller.1", [183], [183], "the call has ended with 481 Gone"),
+        ),
     ),
     Example(
         "final_response",
@@ -400,7 +404,7 @@ EXAMPLES = [
     Example(
         "session.interval",
         session.interval,
-        lambda: session.interval("p.1", answered("Session-Expires: 90;refresher=uac")),
+        lambda: session.interval("p.1", answered("Session-Expires: 90;refresher=uas")),
         (lambda: session.interval("p.1", answered()), lambda: session.interval("p.1", [])),
     ),
     Example(

@@ -29,6 +29,9 @@ def invite(from_: str, *more: str) -> Message:
     [
         (f"<sip:{CALLER}@example.com>", "e164", Verdict.PASSED),
         (f'"Caller" <sip:{CALLER};phone-context=x@example.com>', "e164", Verdict.PASSED),
+        ("<tel:+1-415-555-0101>", "e164", Verdict.PASSED),  # RFC 3966 section 5.1.1: separators mean nothing
+        ("<sip:+1(415)555.0101@example.com;user=phone>", "e164", Verdict.PASSED),
+        ("<sip:+1-415-555-0101@example.com>", "e164", Verdict.FAILED),  # a name like any other
         ("<sip:4155550101@example.com>", "e164", Verdict.FAILED),
         ("<sip:4155550101@example.com>", "national", Verdict.PASSED),
         (f"<sip:{CALLER}@example.com>", "national", Verdict.FAILED),

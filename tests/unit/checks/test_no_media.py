@@ -29,3 +29,9 @@ def test_media_that_was_never_set_up() -> None:
 def test_silence_and_no_rtp_stay_what_they_are() -> None:
     assert judged(Account(2.0, -96.0, rx_packets=100)).actual == "100 packets arrived in 2.0 s, all silence"
     assert judged(Account(2.0, None, rx_packets=0)).actual == "no RTP packet arrived in 2.0 s"
+
+
+def test_what_another_codec_says_is_no_silence() -> None:
+    finding = judged(Account(2.0, -96.0, rx_packets=100, rx_other_type=97))
+    assert finding.actual == "100 packets arrived in 2.0 s, of another codec than the one agreed on"
+    assert judged(Account(2.0, -96.0, rx_packets=100, rx_other_type=5)).facts["kind"] == "silence"

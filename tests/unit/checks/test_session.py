@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from harness.checks import session
 from harness.events import SipMessage
 from harness.verdict import Verdict
@@ -39,7 +41,7 @@ def answer(status: str, *headers: str) -> SipMessage:
 
 def test_interval_agreed_at_once() -> None:
     finding = session.interval(
-        "p.1", [invite("Session-Expires: 90"), answer("200 OK", "Session-Expires: 90;refresher=uac")]
+        "p.1", [invite("Session-Expires: 90"), answer("200 OK", "Require: timer", "x: 90;Refresher=uac")]
     )
     assert finding.verdict is Verdict.PASSED
 
@@ -50,7 +52,7 @@ def test_min_se_is_honoured() -> None:
         invite("Session-Expires: 90"),
         refused,
         invite("Session-Expires: 100"),
-        answer("200 OK", "Session-Expires: 100;refresher=uac"),
+        answer("200 OK", "Session-Expires: 100;refresher=uas"),
     ]
     stubborn = [
         invite("Session-Expires: 90"),
@@ -64,3 +66,20 @@ def test_min_se_is_honoured() -> None:
 
 def test_no_interval_fails() -> None:
     assert session.interval("p.1", [invite("Session-Expires: 90"), answer("200 OK")]).verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        (("Require: timer", "Session-Expires: 1800;refresher=uac"), "1800 s, longer than the 90 s asked for"),
+        (("Require: timer", "Session-Expires: 60;refresher=uas"), "60 s, shorter than 90 s"),
+        (("Require: timer", "Session-Expires: 90"), "90 s, which does not say who refreshes"),
+        (("Session-Expires: 90;refresher=uac",), "90 s, refreshed by the caller without Require: timer"),
+    ],
+)
+def test_an_interval_that_is_not_to_be_agreed(headers: tuple[str, ...], words: str) -> None:
+    """RFC 4028 section 9; 90 s are the least there is (section 4)."""
+    asks = invite("Session-Expires: 90", "Min-SE: 90")
+    later = invite("Session-Expires: 1800")  # a refresh, which says nothing of what was agreed before it
+    finding = session.interval("p.1", [asks, answer("200 OK", *headers), later])
+    assert (finding.verdict, finding.actual) == (Verdict.FAILED, words)

@@ -106,12 +106,20 @@ class Example:
 
     # -- the caller and the agents
 
-    def dials(self) -> Example:
+    def dials(self, *, taken: bool = True) -> Example:
+        """The caller's INVITE; one that is ``taken`` is answered with 100."""
         uri = f"sip:{self.did}@carrier.example"
         self.events.append(
             LegStarted(at=self.now, phone="caller", leg="caller.1", direction="outgoing", mark=7, remote_uri=uri)
         )
         self._at_caller("sent", f"INVITE {uri} SIP/2.0")
+        if taken:
+            self._at_caller("received", "SIP/2.0 100 Trying")
+        return self
+
+    def caller_gets(self, text: str) -> Example:
+        """A message of the platform's to the caller."""
+        self._at_caller("received", text)
         return self
 
     def _at_caller(self, direction: Any, text: str, *, whole: bool = False) -> None:

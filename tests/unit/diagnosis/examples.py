@@ -150,11 +150,6 @@ REACH = [
         _stood_in(did=NOBODY).not_taken("nobody known"),
         ("route-wrong-did",),
     ),
-    Expected(
-        "reach.caller.unheard",
-        Example().dials().asks("INVITE", within=False).after(4).not_taken().all_ports_answer(),
-        ("caller-not-served",),
-    ),
     Expected("reach.answer.kept", _called(Example()).after(4).unanswered(), ("answer-not-passed-on",)),
     Expected(
         "reach.answer.refused",
@@ -401,12 +396,6 @@ AUDIO = [
         "audio.cut.by-platform",
         _talk(Example()).ends("received").to_ai("no-rtp").to_caller("no-rtp"),
         ("call-dropped",),
-    ),
-    Expected(
-        "audio.type.to-caller", _talk(_same_codec()).to_ai().to_caller("other type", 100), ("payload-type-not-agreed",)
-    ),
-    Expected(
-        "audio.type.to-ai", _talk(_same_codec()).to_ai("other type", 100).to_caller(), ("payload-type-not-agreed",)
     ),
     Expected(
         "audio.on-hold.at-caller",

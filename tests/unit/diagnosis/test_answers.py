@@ -52,7 +52,7 @@ def test_evidence_names_the_message_it_stands_in() -> None:
     example = Example(ai="stand-in").dials().ai_gets(offer="no G.711").ai_answers(488, "Not Acceptable Here")
     (cause,) = example.not_taken().diagnose().causes
     assert cause.id == "no-g711"
-    assert "the media offered to the AI: no G.711 (m2)" in cause.evidence  # the caller's own INVITE is m1
+    assert "the media offered to the AI: no G.711 (m3)" in cause.evidence  # the caller's INVITE and its 100 come first
 
 
 def test_an_unknown_failure_is_not_guessed_at() -> None:
@@ -242,6 +242,43 @@ def test_what_the_harness_brings_about_by_hanging_up_is_no_evidence() -> None:
     assert {cause.id for cause in diagnosis.candidates} == {cause.id for cause in _unreached().diagnose().candidates}
 
 
+def test_rtp_of_another_codec_than_agreed_is_neither_silence_nor_blocked() -> None:
+    talk = Example().dials().ai_gets().answered().taken().codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
+    diagnosis = talk.to_ai("silence", 0).to_caller("other-codec", 200).diagnose()
+    assert [cause.id for cause in diagnosis.causes] == ["g711-one-side"]
+    assert any("what the caller hears of the AI: RTP of another codec" in fact for fact in diagnosis.facts)
+
+
+def test_a_strange_voice_besides_the_right_one_is_another_calls() -> None:
+    example = Example().dials().ai_gets().answered().taken().to_ai().to_caller().finding("audio.crossed", "caller.1")
+    assert [cause.id for cause in example.diagnose().causes] == ["audio-crossed"]
+
+
+def test_a_platform_that_hands_the_refer_on_is_not_one_that_does_nothing() -> None:
+    """It owes the AI a NOTIFY all the same (RFC 3515 section 2.4.4), but nobody may say that nothing followed."""
+
+    def diagnosis(*, handed_on: bool) -> Diagnosis:
+        example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken().to_ai().to_caller()
+        example.ai_refers("+18155550101").platform_says(202)
+        if handed_on:
+            example.caller_gets("REFER sip:caller@192.0.2.1 SIP/2.0\r\nRefer-To: <sip:+18155550101@192.0.2.2>")
+        return example.finding("transfer.fails", "stand-in.1").diagnose()
+
+    assert [cause.id for cause in diagnosis(handed_on=False).causes] == ["refer-never-notified"]
+    assert diagnosis(handed_on=True).is_unknown
+    assert "the platform handed the REFER on to the caller's side: yes (m3)" in diagnosis(handed_on=True).facts
+
+
+def test_a_platform_that_takes_no_call_has_routed_none() -> None:
+    """No trunk, no route and no firewall behind it is to blame for an INVITE to which nothing comes back."""
+    diagnosis = Example().dials(taken=False).after(4).not_taken().all_ports_answer().diagnose()
+    assert diagnosis.is_unknown
+    assert (
+        "how the caller's call was set up: not at all: nothing came back to the INVITE "
+        "(caller.1 sent it 1× to 192.0.2.2:5060 over UDP)" in diagnosis.facts
+    )
+
+
 def test_credentials_that_are_asked_for_again_and_again_are_wrong_ones() -> None:
     shown = 'Digest username="trunk", response="0"'
     example = Example(authentication="digest").dials().ai_gets().ai_answers(407, "Proxy Authentication Required")
@@ -282,14 +319,6 @@ def test_digits_that_arrive_by_another_method_are_not_as_sent() -> None:
     diagnosis = example.finding("dtmf", "assistant main", sent="12", seen="12", methods=["inband"]).diagnose()
     assert [c.id for c in diagnosis.causes] == ["digits-lost"]
     assert "digits that arrived: by another method" in "\n".join(diagnosis.facts)
-
-
-def test_two_laws_are_no_wrong_payload_type() -> None:
-    """Each side's RTP is of the other's type, and rightly so: the relay does not transcode."""
-    example = Example().dials().ai_gets().answered().taken().counted()
-    example.codec("caller.1", "PCMU").record(witness={"codec": "PCMA"})
-    diagnosis = example.to_ai("no mark", 100).to_caller("other type", 100).diagnose()
-    assert [c.id for c in diagnosis.causes] == ["g711-one-side"]
 
 
 def test_what_a_transfer_came_to_when_the_case_had_given_up_is_no_outcome() -> None:

@@ -7,7 +7,7 @@ from building import AI, CALLER, Example
 
 from harness.diagnosis.derive import Scene, number_in, same_number
 from harness.diagnosis.facts import Facts
-from harness.diagnosis.reach import about
+from harness.diagnosis.reach import UNHEARD, about
 from harness.diagnosis.reach import tell as tell_reach
 from harness.diagnosis.talk import tell as tell_talk
 from harness.diagnosis.transfer import tell as tell_transfer
@@ -45,6 +45,16 @@ def test_a_refusal_of_the_platform_is_one() -> None:
     assert facts.value("final.code") == 480
     assert facts.value("instead") == "nobody"
     assert facts.value("instead.when") == "after waiting"
+
+
+def test_a_platform_that_answers_nothing_did_not_refuse_either() -> None:
+    alone = Example().dials(taken=False).after(32).state("disconnected", 408, "Request Timeout")
+    assert facts_of(alone).value("caller.end") == UNHEARD
+    assert facts_of(alone).value("final.code") is None
+    soon = Example().dials(taken=False).after(0.1).gives_up()
+    assert facts_of(soon).value("caller.end") != UNHEARD
+    rang = Example().dials(taken=False).after(2).rings("reception").after(2).gives_up()
+    assert facts_of(rang).value("caller.end") == "still ringing"
 
 
 def test_of_a_challenged_invite_the_last_one_counts() -> None:

@@ -93,6 +93,17 @@ def test_rows_may_be_left_out_for_a_reason(talkdesk: Deployment) -> None:
     assert not of_row(cases([left]), "XEI")
 
 
+def test_a_cell_whose_line_the_deployment_does_not_have_is_left_out(talkdesk: Deployment) -> None:
+    for row, line, axis in (
+        ("TD-TRANSFER-BLIND", "inbound-passed-on", ("refer", "passed-on")),
+        ("TD-TRANSFER-WARM", "inbound-warm-fixed", ("caller_id", "fixed")),
+    ):
+        without = talkdesk.model_copy(update={"lines": {n: e for n, e in talkdesk.lines.items() if n != line}})
+        assert axis in {item for case in of_row(cases([talkdesk]), row) for item in case.axes.items()}
+        assert axis not in {item for case in of_row(cases([without]), row) for item in case.axes.items()}
+        assert of_row(cases([without]), row)
+
+
 @pytest.mark.parametrize("key", ["leave_out", "expect.unseen"])
 def test_a_row_that_does_not_exist_cannot_be_left_out(talkdesk: Deployment, key: str) -> None:
     if key == "leave_out":

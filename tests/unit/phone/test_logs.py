@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from harness.phone import recording
-from harness.phone.child.sip_log import read_connection, read_message, read_text
+from harness.phone.child.sip_log import read_connection, read_dropped, read_dropping, read_message, read_text
 from harness.phone.log_ring import LogRing, last_lines
 
 INVITE = (
@@ -121,3 +121,20 @@ def test_a_recording_that_nobody_closed_is_mended(tmp_path: Path) -> None:
     assert not recording.mend(sent)
     sent.write_bytes(b"RIFF")
     assert not recording.mend(sent)
+
+
+def test_a_packet_that_was_dropped_is_read_from_two_entries() -> None:
+    why = "PJSIP syntax error exception when parsing 'Proxy-Authenticate' header on line 7 col 26"
+    dropping = read_dropping(f"     sip_transport.c Dropping 439 bytes packet from UDP 127.0.0.11:5060 : {why}")
+    assert dropping is not None
+    message = read_dropped(f"     sip_transport.c Dropped packet:{OK}\n-- end of packet.", dropping)
+    assert message is not None
+    assert (message.direction, message.transport, message.remote) == ("received", "udp", "127.0.0.11:5060")
+    assert (message.text, message.call_id, message.status, message.unread) == (OK, "call@example", 200, why)
+
+
+def test_what_is_no_sip_message_belongs_to_nobody() -> None:
+    dropping = read_dropping("sip_transport.c Dropping 5 bytes packet from UDP 127.0.0.11:5060 : PJSIP syntax error")
+    assert dropping is not None
+    assert read_dropped("sip_transport.c Dropped packet:hello\n-- end of packet.", dropping) is None
+    assert read_dropped("pjsua_core.c something else", dropping) is None

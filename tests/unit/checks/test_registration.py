@@ -1,0 +1,60 @@
+"""A 200 to a REGISTER is not yet a binding: it lists those there are (RFC 3261 section 10.3)."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import registration
+from harness.events import SipMessage
+
+OURS = "<sip:u1@192.0.2.9:5070;ob>"
+
+
+def message(direction: str, start: str, *headers: str) -> SipMessage:
+    lines = [
+        start,
+        "Via: SIP/2.0/UDP 192.0.2.9:5070;branch=z9hG4bK1",
+        "From: <sip:u1@example.com>;tag=1",
+        "To: <sip:u1@example.com>",
+        "Call-ID: a@b",
+        "CSeq: 1 REGISTER",
+        *headers,
+    ]
+    return SipMessage(
+        at=1.0,
+        phone="p",
+        direction=direction,  # type: ignore[arg-type]
+        transport="udp",
+        local="192.0.2.9:5070",
+        remote="192.0.2.1:5060",
+        text="\r\n".join([*lines, "", ""]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ((f"Contact: {OURS};expires=60",), None),
+        ((f"m: {OURS}", "Expires: 60"), None),
+        ((f"Contact: {OURS}",), None),
+        (("Contact: <sip:x@192.0.2.8>;expires=9", f'Contact: "a, b" <sip:y@192.0.2.7>, {OURS};expires=60'), None),
+        (("Contact: <sip:u1@198.51.100.1:1024>;expires=60",), None),  # what an SBC made of it
+        (("Contact: <sip:masked@192.0.2.9:5070>;expires=60",), None),
+        ((), "which does not list its Contact"),
+        (("Contact: <sip:x@192.0.2.8>;expires=60",), "which does not list its Contact"),
+        ((f"Contact: {OURS};expires=0",), "which lists its Contact as expired"),
+        ((f"Contact: {OURS}", "Expires: 0"), "which lists its Contact as expired"),
+    ],
+)
+def test_what_a_200_binds(headers: tuple[str, ...], words: str | None) -> None:
+    exchange = [
+        message("sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}", "Expires: 300"),
+        message("received", "SIP/2.0 401 Unauthorized"),
+        message("sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}", "Expires: 300"),
+        message("received", "SIP/2.0 200 OK", *headers),
+    ]
+    assert registration.unbound(exchange) == words
+
+
+def test_nothing_is_said_where_there_was_no_200() -> None:
+    assert registration.unbound([message("sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}")]) is None
