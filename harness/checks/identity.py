@@ -13,8 +13,8 @@ from harness.verdict import Finding
 
 _SEPARATORS = re.compile(r"[-.()]")
 ANONYMOUS_HOST = "anonymous.invalid"
-#: Headers that a privacy service has to anonymise (RFC 3323 section 4.1), and that callees are shown.
-_SHOWN_TO_ALL = ("From", "Contact", "Reply-To", "Subject")
+#: What callees are shown of a caller (RFC 3323 section 4.1). A Contact is not: a proxy may not change it, and it has to work.
+_SHOWN_TO_ALL = ("From", "Reply-To", "Subject")
 
 
 def caller_id(invite: Message, subject: str, number: str, form: str, region: str, where: str = "") -> Finding:
@@ -71,7 +71,7 @@ def withheld(invite: Message, subject: str, number: str, region: str, where: str
         "caller_id.withheld",
         subject,
         anonymous and not shown and number in asserted and "id" in privacy,
-        expected=f"an anonymous From, Privacy: id, and {number} in P-Asserted-Identity and nowhere else",
+        expected=f"an anonymous From, Privacy: id, and {number} in P-Asserted-Identity alone",
         actual=f"From says {user_of(invite.from_)!r}, Privacy {sorted(privacy) or 'is absent'}, "
         f"P-Asserted-Identity {asserted or 'is absent'}"
         + (f", and {' and '.join(shown)} {'names' if len(shown) == 1 else 'name'} the number" if shown else ""),

@@ -322,7 +322,7 @@ EXAMPLES = [
                 invite(ASSERTED, "Privacy: id", from_=f'"+1 (415) 555-0101" {ANONYMOUS}'), "ai", CALLER, "US"
             ),
             lambda: identity.withheld(
-                invite(ASSERTED, "Privacy: id", f"Contact: <sip:{CALLER}@192.0.2.1>", from_=ANONYMOUS),
+                invite(ASSERTED, "Privacy: id", f"Reply-To: <sip:{CALLER}@192.0.2.1>", from_=ANONYMOUS),
                 "ai",
                 CALLER,
                 "US",
