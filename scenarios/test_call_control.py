@@ -13,6 +13,7 @@ def test_caller_hangs_up(caller, line, assistant, expect):
     expect(call).two_way_audio_with(talk)
     ended = call.hang_up()
     expect(talk).released(after=ended)
+    expect(call).hang_up_is_answered()
 
 
 @row("HANGUP-AI")

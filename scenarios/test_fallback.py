@@ -20,10 +20,11 @@ def test_ai_never_answers(stage, ai, caller, line, timings, reception, expect):
 
 
 @row("TD-FALLBACK-REFUSED", "GL-FALLBACK-REFUSED")
-def test_ai_refuses(ai, caller, line, reception, expect):
+def test_ai_refuses(ai, caller, line, timings, reception, expect):
     ai.does(Reject(503))
     call = caller.dial(line.did)
     landed = reception.expect_call(call)
+    expect(landed).came_within(timings.ring_timeout_s + 1.0, after=call.began)
     expect(landed).caller_id(caller.number)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)

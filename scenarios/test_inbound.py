@@ -15,6 +15,7 @@ def test_outside_call_reaches_the_ai(stage, caller, line, assistant, expect):
     expect(talk).addressed_to(line)
     expect(call).codec()
     expect(talk).codec()
+    expect(call).nobody_but(talk)
     for group in stage.all_groups():
         expect(group).never_rang()
 
@@ -63,10 +64,11 @@ def test_callers_at_once_keep_apart(stage, line, assistant, expect):
         expect(talk).caller_id(call.number)
     for call, talk in zip(calls, talks, strict=True):
         expect(call).two_way_audio_with(talk, changed=True)  # still, with all of them up
+        expect(call).nobody_but(talk)
 
 
 @row("TD-CAPACITY")
-def test_one_call_more_than_the_trunk_carries(stage, line, assistant, reception, expect):
+def test_one_call_more_than_the_trunk_carries(stage, ai, line, assistant, reception, expect):
     most = line.trunk.max_concurrent_calls
     names = ["caller", "caller-2", "caller-3", "caller-4"][: most + 1]
     callers = [stage.caller(name) for name in names]
@@ -77,6 +79,7 @@ def test_one_call_more_than_the_trunk_carries(stage, line, assistant, reception,
         expect(call).two_way_audio_with(talk)
     extra = callers[most].dial(line.did)
     landed = reception.expect_call(extra)
+    ai.was_not_reached(extra)
     expect(landed).caller_id(callers[most].number)
     expect(extra).two_way_audio_with(landed)
     for call, talk in zip(calls, talks, strict=True):

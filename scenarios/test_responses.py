@@ -42,5 +42,5 @@ def test_caller_gives_up(stage, ai, caller, line, expect):
     expect(call).rings()
     ai.was_tried(call, line)
     given_up = call.cancel()
-    expect(call).ends_with((487,))
     stage.nothing_rings_any_more(call, after=given_up)
+    expect(call).ends_with((487,))

@@ -109,4 +109,5 @@ def test_agent_hangs_up(stage, caller, line, assistant, expect):
     expect(call).two_way_audio_with(landed)
     ended = landed.hang_up()
     expect(call).released(after=ended)
+    expect(landed).hang_up_is_answered()
     expect(talk).released(after=max(ended, time.monotonic()))

@@ -6,8 +6,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from harness.audio.describe import Description
+from harness.audio.marks import DEFAULT_LEVEL_DBOV
 from harness.checks.finding import judged, not_observable
 from harness.verdict import Finding, Strength
+
+#: No loss plan takes so much of a voice (ITU-T G.101 and G.111: some 10 dB from end to end), and louder it would be clipped.
+MOST_LOSS_DB, MOST_GAIN_DB = 20.0, 9.0
 
 #: Below this level an end heard nothing that anybody said (G.711's idle noise lies under it).
 SILENCE_DBOV = -60.0
@@ -102,11 +106,21 @@ def direction(
     )
 
 
-def no_crossing(listener: str, marks: Sequence[int], own: Collection[int], allowed: Collection[int]) -> Finding:
-    """Over the whole leg nothing was heard that belongs to another call, and no echo of its own voice."""
+def no_crossing(
+    listener: str,
+    marks: Sequence[int],
+    own: Collection[int],
+    allowed: Collection[int],
+    name_of: Callable[[int], str | None] = lambda mark: None,
+) -> Finding:
+    """Over the whole leg nothing was heard that belongs to another call, and no echo of its own voice.
+
+    ``name_of`` says whose a mark is that must not be heard, None when it is nobody's in this case.
+    """
     foreign = sorted({mark for mark in marks if mark not in allowed and mark not in own})
     echo = sorted({mark for mark in marks if mark in own})
-    wrong = [f"mark {mark} of another call" for mark in foreign] + ["its own mark, as echo"] * bool(echo)
+    wrong = [name_of(mark) or f"mark {mark} of another call" for mark in foreign]
+    wrong += ["its own mark, as echo"] * bool(echo)
     return judged(
         "audio.crossed" if foreign or not echo else "audio.echo",
         listener,
@@ -114,6 +128,19 @@ def no_crossing(listener: str, marks: Sequence[int], own: Collection[int], allow
         expected="only voices of its own call",
         actual="it heard " + (" and ".join(wrong) if wrong else "no other"),
         facts={"foreign": foreign, "echo": bool(echo), "heard": len(set(marks))},
+    )
+
+
+def level(speaker: str, listener: str, dbov: float) -> Finding:
+    """A mark, which is sent at one level always, arrives at a level that a conversation can be held at."""
+    change = dbov - DEFAULT_LEVEL_DBOV
+    return judged(
+        "audio.level",
+        f"{speaker} → {listener}",
+        -MOST_LOSS_DB <= change <= MOST_GAIN_DB,
+        expected=f"{speaker} is heard at {DEFAULT_LEVEL_DBOV - MOST_LOSS_DB:.0f} to {DEFAULT_LEVEL_DBOV + MOST_GAIN_DB:.0f} dBov",
+        actual=f"at {dbov:.0f} dBov, {abs(change):.0f} dB {'below' if change < 0 else 'above'} what was sent",
+        facts={"level_dbov": dbov, "change_db": change},
     )
 
 

@@ -13,6 +13,8 @@ from harness.verdict import Finding
 
 _SEPARATORS = re.compile(r"[-.()]")
 ANONYMOUS_HOST = "anonymous.invalid"
+#: What callees are shown of a caller (RFC 3323 section 4.1). A Contact is not: a proxy may not change it, and it has to work.
+_SHOWN_TO_ALL = ("From", "Reply-To", "Subject")
 
 
 def caller_id(invite: Message, subject: str, number: str, form: str, region: str, where: str = "") -> Finding:
@@ -63,17 +65,24 @@ def withheld(invite: Message, subject: str, number: str, region: str, where: str
     """From is anonymous, and the number travels in P-Asserted-Identity with Privacy: id (RFC 3325 9.3)."""
     asserted = [e164(user_of(NameAddr.parse(value)), region) for value in invite.values("P-Asserted-Identity")]
     privacy = {token.strip().lower() for value in invite.get_all("Privacy") for token in value.split(";")}
+    shown = [name for name in _SHOWN_TO_ALL if any(_names(value, number) for value in invite.get_all(name))]
     anonymous = is_anonymous(invite)
     return judged(
         "caller_id.withheld",
         subject,
-        anonymous and number in asserted and "id" in privacy,
-        expected=f"an anonymous From, Privacy: id, and {number} in P-Asserted-Identity",
+        anonymous and not shown and number in asserted and "id" in privacy,
+        expected=f"an anonymous From, Privacy: id, and {number} in P-Asserted-Identity alone",
         actual=f"From says {user_of(invite.from_)!r}, Privacy {sorted(privacy) or 'is absent'}, "
-        f"P-Asserted-Identity {asserted or 'is absent'}",
+        f"P-Asserted-Identity {asserted or 'is absent'}"
+        + (f", and {' and '.join(shown)} {'names' if len(shown) == 1 else 'name'} the number" if shown else ""),
         evidence=[where] if where else [],
-        facts={"anonymous": anonymous, "asserted": asserted, "privacy": sorted(privacy)},
+        facts={"anonymous": anonymous and not shown, "asserted": asserted, "privacy": sorted(privacy), "shown": shown},
     )
+
+
+def _names(value: str, number: str) -> bool:
+    """Whether a header's value has the number's national digits, however they are set apart."""
+    return national(number) in re.sub(r"[\s().-]", "", value)
 
 
 def is_anonymous(invite: Message) -> bool:

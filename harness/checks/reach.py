@@ -18,6 +18,18 @@ def answered(subject: str, seconds: float | None, limit_s: float, instead: str =
     return _in_time("answered", subject, "the call is answered", seconds, limit_s, instead)
 
 
+def up(subject: str, ended_after: float | None) -> Finding:
+    """A call that nobody has ended is still up; ``ended_after`` are the seconds it lasted, None when it goes on."""
+    return judged(
+        "call.up",
+        subject,
+        ended_after is None,
+        expected="the call is up until it is hung up",
+        actual="it is" if ended_after is None else f"it ended {ended_after:.1f} s after it was answered",
+        facts={"ended_after": ended_after},
+    )
+
+
 def _in_time(check: str, subject: str, what: str, seconds: float | None, limit_s: float, instead: str) -> Finding:
     return judged(
         check,

@@ -107,7 +107,7 @@ def final_response(subject: str, wanted: Sequence[int], code: int, reason: str, 
         subject,
         code in wanted,
         expected="a final response " + " or ".join(str(c) for c in wanted),
-        actual=f"it was {code} {reason}".rstrip(),
+        actual=f"it was {code} {reason}".rstrip() if code else reason or "none came",
         evidence=[where] if where else [],
         facts={"code": code, "wanted": list(wanted)},
     )

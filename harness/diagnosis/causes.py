@@ -325,9 +325,9 @@ CAUSES: Mapping[str, Described] = {
         _BACK,
     ),
     "refer-never-notified": Described(
-        "the platform accepts the transfer, and nothing follows",
+        "the platform accepts the transfer, and nothing follows in time",
         TRANSFER,
-        "Report the Call-ID to {platform}: its SBC owes a NOTIFY with the outcome (RFC 3515), and did not place the call.",
+        "Report the Call-ID to {platform}: its SBC owes a NOTIFY with the outcome (RFC 3515), and placed no call, or too late.",
         "trunk",
         _BACK,
     ),
@@ -348,7 +348,7 @@ CAUSES: Mapping[str, Described] = {
     ),
     # fallback
     "fallback-missing": Described(
-        "the number has no fallback: the caller is turned away",
+        "the number has no fallback: nobody rings when the AI cannot be had",
         FALLBACK,
         "Give the routing step at {platform} a fallback to a ring group (or queue) for when the AI is unavailable.",
         "platform routing",
@@ -570,5 +570,112 @@ CAUSES: Mapping[str, Described] = {
         "Let one place alone add the header: the SIP forwarding configuration, not an SBC behind it as well.",
         "platform routing",
         _HEADER,
+    ),
+    "answer-unusable": Described(
+        "the 200 does not answer the caller's offer: no SDP, no audio, or a codec that was not offered",
+        AUDIO,
+        "Compare the SDP that {platform} answers the caller with to the caller's offer: one m-line for each that was offered, with "
+        "formats out of the offer (RFC 3264 section 6).",
+        "trunk",
+        _TROUBLE,
+    ),
+    "rtp-disordered": Described(
+        "RTP arrives in disorder",
+        AUDIO,
+        "Look for paths that share one stream packet by packet between {platform} and Synthflow: load balancing, a bonded line, "
+        "a VPN.",
+        "network",
+        _TROUBLE,
+    ),
+    "level-wrong": Described(
+        "a voice arrives much too quiet or too loud",
+        AUDIO,
+        "Look for a gain or attenuation setting at {platform}'s SBC or media server, and for a gateway that adapts levels by itself.",
+        "trunk",
+        _TROUBLE,
+    ),
+    "request-uri-form": Described(
+        "the AI is called by its number in another form than E.164",
+        REACHING,
+        "Set the destination of the routing step at {platform} to the Synthflow DID in E.164, with its plus, and switch off number "
+        "rewriting on the trunk.",
+        "platform routing",
+        _INBOUND,
+    ),
+    "answer-not-passed-on": Described(
+        "the AI takes the call, and the caller is not connected with it",
+        REACHING,
+        "Look the call up in {platform}'s call log: the 200 of the AI's side has to become a 200 to the caller at once.",
+        "trunk",
+        _TROUBLE,
+    ),
+    "change-refused": Described(
+        "a change of the call (hold, resume, another codec) is not accepted",
+        AUDIO,
+        "Allow re-INVITEs on the trunk at {platform} (RFC 3261 section 14); a 481 says that its SBC has lost the call, and no answer "
+        "that the request does not get there: look at the Contact and Record-Route of its 200.",
+        "trunk",
+        _TROUBLE,
+    ),
+    "transfer-said-done": Described(
+        "the platform reports the transfer as done, and nobody's phone rings",
+        TRANSFER,
+        "Look up in {platform}'s call log where the transferred call went: to another number, a queue that plays music, or nowhere; "
+        "a NOTIFY with 200 may be sent only when somebody has answered (RFC 3515 section 2.4.5).",
+        "transfer target",
+        _BACK,
+    ),
+    "ack-not-taken": Described(
+        "the caller's ACK does not arrive",
+        REACHING,
+        "Look at the Contact and Record-Route of the 200 that the caller got: its ACK goes there (RFC 3261 section 13.2.2.4). A call "
+        "without ACK is ended by whoever waits for it, after 32 s.",
+        "trunk",
+        _TROUBLE,
+    ),
+    "fallback-late": Described(
+        "the fallback lets the caller wait though the AI has refused",
+        FALLBACK,
+        "Have the routing step at {platform} go on to its fallback as soon as the SIP transfer is refused, not when a timer is over.",
+        "platform routing",
+        _INBOUND,
+    ),
+    "transfer-not-reported": Described(
+        "the transfer succeeds, and the platform does not tell the AI so",
+        TRANSFER,
+        "Report the Call-ID to {platform}: its SBC owes the AI a final NOTIFY (RFC 3515 section 2.4.4), or a BYE once the agent has "
+        "answered; the AI's leg is counted, and paid for, until then.",
+        "trunk",
+        _BACK,
+    ),
+    "selector-unwanted": Described(
+        "X-Gladly-Routing-Selector is sent though the number has no topic",
+        GLADLY,
+        "Take the X-Gladly-Routing-Selector out of the X-headers of this number's SIP forwarding, or write its topic into the "
+        "deployment file.",
+        "platform routing",
+        _HEADER,
+    ),
+    "agent-call-dropped": Described(
+        "the call is ended as soon as an agent has answered",
+        TRANSFER,
+        "Look the call up in {platform}'s call log: its SBC has to put the agent in the AI's place, and end the AI's leg alone.",
+        "trunk",
+        _BACK,
+    ),
+    "hangup-not-taken": Described(
+        "the caller's hang-up (BYE) is not taken",
+        REACHING,
+        "Look at the Contact and Record-Route of the 200 that the caller got: its BYE goes there (RFC 3261 section 12.2.1.1). A 481 "
+        "says that the SBC has lost the call.",
+        "trunk",
+        _TROUBLE,
+    ),
+    "hangup-not-passed-on": Described(
+        "the AI's leg stays up when the caller hangs up",
+        REACHING,
+        "Have {platform} end the other leg as soon as one has ended; until it does, the call is counted, and paid for.",
+        "trunk",
+        _TROUBLE,
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +14,7 @@ from harness.deployment import Line as LineEntry
 from harness.diagnosis.facts import Facts
 from harness.diagnosis.messages import NumberOf, Seen, at_the_ai, last_records
 from harness.diagnosis.vantage import Vantage
-from harness.events import CallState, Event, FarEndRecord, LegStarted
+from harness.events import CallState, Event, FarEndRecord, LegStarted, SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.uri import Uri
 from harness.verdict import Finding, Verdict
@@ -44,8 +45,9 @@ class Scene:
 
     @cached_property
     def at_ai(self) -> list[Seen]:
-        """Messages at the AI's side."""
-        return at_the_ai(self.events, self.vantage, self.number_of)
+        """Messages at the AI's side, until the harness hung up."""
+        events = [e for e in self.events if not isinstance(e, SipMessage) or e.at <= self.over]
+        return at_the_ai(events, self.vantage, self.number_of)
 
     @cached_property
     def records(self) -> list[FarEndRecord]:
@@ -116,6 +118,17 @@ def number_in(uri: str) -> str | None:
         return (Uri.parse(inner).user or "").partition(";")[0] or None
     except SipSyntaxError:
         return None
+
+
+#: What is dialled before a country code, in most of the world and in North America.
+_ABROAD = re.compile(r"^(00|011)(?=[1-9])")
+_FEWEST_DIGITS = 7
+
+
+def same_number(written: str, number: str) -> bool:
+    """Whether ``written`` is the E.164 number in some other form: national, without its plus, or with 00 in its place."""
+    digits = _ABROAD.sub("", re.sub(r"\D", "", written))
+    return len(digits) >= _FEWEST_DIGITS and number.lstrip("+").endswith(digits)
 
 
 def _begins_dialog(seen: Seen) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness import integrations
 from harness.deployment import Deployment
-from harness.diagnosis import reach, talk, transfer
+from harness.diagnosis import dialogue, reach, talk, transfer
 from harness.diagnosis.causes import CAUSES
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.facts import KNOWN, Facts
@@ -40,7 +40,7 @@ _AS_IT_SHOULD_BE = frozenset(
             "both ways",
             "ended",
         ),
-        *("valid", "answers", "ours", False),
+        *("valid", "answers", "ours", "usable", "accepted", False),
     }
 )
 
@@ -71,7 +71,7 @@ def diagnose(
         number_of=number_of or _counted(events),
         over=max((finding.at for finding in findings), default=math.inf),
     )
-    for part in (reach, talk, transfer):
+    for part in (dialogue, reach, talk, transfer):
         part.tell(scene)
     symptoms = present(scene)
     integration = str(case.get("integration", ""))

@@ -92,9 +92,14 @@ KNOWN: Mapping[str, Kind] = {
     "sdp.hold": Kind("who put the media on hold when the call was set up", _AI_SIP),
     "ai.spoke": Kind("the AI said something", _AI_LOG),
     "call.cut": Kind("the call was ended by the other side before it was over", "look at the caller's phone"),
+    "agent.cut": Kind(
+        "the call with the agent was ended before it was over", "look at the caller's and the agent's phone"
+    ),
     "call.cut_by": Kind("who ended it", _AI_LOG),
     "codec.sides": Kind("the codecs of both sides", "read the SDP answers on both sides of the platform"),
     "loss": Kind("RTP lost", "read the RTCP reports of both legs"),
+    "order": Kind("the order of the RTP packets", "read the RTP counters of both legs, or look at a capture"),
+    "level": Kind("the level of a voice", "measure the level of a known sound at the other end"),
     "delay": Kind("delay of the audio", "measure the round trip by RTCP, or mark to answer"),
     "echo": Kind("a leg hears its own mark", "listen at that leg"),
     # who calls
@@ -103,6 +108,14 @@ KNOWN: Mapping[str, Kind] = {
     "caller_id.asserted": Kind("P-Asserted-Identity at the AI", _AI_SIP),
     "header.caller": Kind("X-Gladly-Caller-Id at the AI", _AI_SIP),
     "header.selector": Kind("X-Gladly-Routing-Selector at the AI", _AI_SIP),
+    # what the caller's own messages show
+    "caller.answer": Kind(
+        "what the 200 to the caller made of its offer", "read the SDP of the 200 that the caller got"
+    ),
+    "caller.held": Kind("the 200 to the caller puts it on hold", "read the SDP of the 200 that the caller got"),
+    "change.answer": Kind("what became of the change of the call (re-INVITE)", "look at the answer to the re-INVITE"),
+    "ack.arrived": Kind("the caller's ACK arrived", "look whether the 200 to the caller is repeated"),
+    "hangup.answer": Kind("what became of the caller's BYE", "look at the answer to the BYE"),
     # transfer
     "transfer.asked": Kind("the AI tried to transfer", _AI_LOG),
     "transfer.way": Kind("how the AI transferred", _AI_SIP),
@@ -113,7 +126,7 @@ KNOWN: Mapping[str, Kind] = {
     "transfer.outcome": Kind("what the platform's NOTIFY said of the transfer", _AI_SIP),
     "transfer.landed": Kind("where the transfer landed", _AGENTS),
     "audio.agent": Kind("audio between caller and agent", "listen at the caller and at the agent"),
-    "release.ai": Kind("the AI's leg after the transfer", _AI_LOG),
+    "release.ai": Kind("the AI's leg when it had to end", _AI_LOG),
     # fallback
     "fallback.landed": Kind("where the fallback landed", _AGENTS),
     "fallback.time": Kind("the ring timeout seen, against the one configured", _AGENTS),

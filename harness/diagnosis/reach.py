@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 
 from harness.deployment import Trunk
-from harness.diagnosis.derive import Scene, number_in
+from harness.diagnosis import dialogue
+from harness.diagnosis.derive import Scene, number_in, same_number
 from harness.diagnosis.messages import Seen
 from harness.events import FarEndRecord, LegStarted, SipMessage, TransportFailed
 from harness.sip.message import Request, Response
@@ -16,7 +17,7 @@ from harness.sip.message import Request, Response
 AT_ONCE_S = 1.0
 
 #: The words of an operating system, not of a SIP server.
-_OF_THE_STACK = re.compile(r"connection (was )?(refused|reset)|unreachable|errno", re.I)
+_OF_THE_STACK = re.compile(r"connection (was )?(refused|reset)|unreachable|errno|end of file|\(PJ_\w+\)", re.I)
 #: RFC 1918, RFC 6598 (carriers' own), RFC 3927, RFC 4193, and IPv6's link-local.
 _PRIVATE = tuple(
     ipaddress.ip_network(network)
@@ -185,9 +186,16 @@ def _who_answered(scene: Scene) -> None:
             facts.tell("ai.saw", "answered", finding.check)
             continue
         answered = [str(name) for name in _list(finding.facts.get("answered")) if not str(name).startswith("the phone")]
-        if answered:
-            facts.tell("ai.saw", "another assistant answered", f"{', '.join(answered)} answered")
-            facts.tell("ai.did", "another assistant's", f"{', '.join(answered)} answered")
+        others = [name for name in answered if name != finding.facts.get("wanted")]
+        if others and not (scene.deployment is None or set(others) & set(scene.deployment.assistants)):
+            facts.tell("ai.saw", "answered", f"{', '.join(answered)} answered")  # the AI, for a number of nobody's
+            continue
+        if others:
+            facts.tell("ai.saw", "another assistant answered", f"{', '.join(others)} answered")
+            facts.tell("ai.did", "another assistant's", f"{', '.join(others)} answered")
+            continue
+        if answered:  # the right one, and somebody else as well
+            facts.tell("ai.saw", "answered", f"{', '.join(answered)} answered")
             continue
         if scene.invites:
             refused = any(_final_answer(scene, seen) for seen in scene.invites)
@@ -238,11 +246,11 @@ def _of_invite(scene: Scene, seen: Seen) -> None:
     if "m=audio" in body:
         facts.tell("ai.offer", _offer(body), seen.where)
         facts.tell("sdp.to_ai", _address(body, seen), seen.where)
-        facts.tell("sdp.hold", "the platform" if _holds(body) else None, seen.where)
+        facts.tell("sdp.hold", "the platform" if dialogue.holds(body) else None, seen.where)
     for answer in scene.at_ai:
         if not answer.received and answer.answers("INVITE") == 200 and answer.message.call_id == invite.call_id:
             said = answer.message.body.decode("utf-8", "replace")
-            facts.tell("sdp.hold", "the AI" if _holds(said) else None, answer.where)
+            facts.tell("sdp.hold", "the AI" if dialogue.holds(said) else None, answer.where)
             break  # what comes later was asked for
 
 
@@ -253,6 +261,8 @@ def _number(scene: Scene, user: str) -> str | None:
     assistants = scene.deployment.assistants
     if user == assistants[wanted].did:
         return "the line's"
+    if same_number(user, assistants[wanted].did):
+        return "the line's, in another form"
     return "another assistant's" if user in {a.did for a in assistants.values()} else "nobody's"
 
 
@@ -274,11 +284,6 @@ def _offer(body: str) -> str:
     names = {m[1].upper() for m in re.finditer(r"^a=rtpmap:\d+ ([\w-]+)/", body, re.M)}
     has = bool({"0", "8"} & set(formats)) or bool({"PCMU", "PCMA"} & names)
     return "G.711" if has else "no G.711"
-
-
-def _holds(body: str) -> bool:
-    """Whether a description sends nothing one way or both (RFC 3264 section 5.1; 0.0.0.0 is RFC 2543's way)."""
-    return bool(re.search(r"^(a=(sendonly|recvonly|inactive)|c=IN IP4 0\.0\.0\.0)\s*$", body, re.M))
 
 
 def _address(body: str, seen: Seen) -> str | None:
@@ -354,6 +359,8 @@ def _instead(scene: Scene) -> None:
     unheard = _unheard(scene, call)
     if confirmed is not None:
         facts.tell("caller.end", "answered", f"{call.leg} confirmed")
+    elif facts.value("caller.answer") is not None:  # a 200 came: what became of it then is not the far end's refusal
+        facts.tell("caller.end", "answered", *facts["caller.answer"].evidence)
     elif unheard:
         facts.tell("caller.end", UNHEARD, unheard)
         final = None  # 408 and 503 of its own stack's making (RFC 3261 section 8.1.3.1)
@@ -412,6 +419,8 @@ def _whose(scene: Scene, phone: str) -> str:
 
 def _final(scene: Scene) -> None:
     for finding in scene.of("final_response"):
+        if finding.subject == "OPTIONS" or finding.subject.endswith("'s BYE"):
+            continue  # the answer to something else than the caller's call
         scene.facts.tell("final.code", finding.facts.get("code"), *finding.evidence)
 
 

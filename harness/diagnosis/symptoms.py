@@ -20,6 +20,7 @@ _BY_CHECK: dict[str, Symptom] = {
     "codec": "codec",
     "audio.crossed": "audio",
     "audio.loss": "quality",
+    "audio.level": "quality",
     "audio.delay": "quality",
     "audio.one_way_delay": "quality",
     "caller_id.withheld": "caller_id.withheld",
@@ -32,7 +33,7 @@ _BY_CHECK: dict[str, Symptom] = {
 
 #: What a platform does with a call that it has taken.
 _OF_THE_PLATFORM: tuple[Symptom, ...] = ("reach", "route", "fallback", "fallback.time", "final", "transfer")
-_WRONG_NUMBERS = ("anonymous", "in another form", "a number of the deployment's own", "another number")
+_WRONG_NUMBERS = ("anonymous", "no number", "in another form", "a number of the deployment's own", "another number")
 
 
 def present(scene: Scene) -> dict[Symptom, list[Finding]]:
@@ -56,6 +57,10 @@ def _of(scene: Scene, finding: Finding) -> Symptom:
 
 def _by_check(scene: Scene, finding: Finding) -> Symptom:
     check, role = finding.check, scene.vantage.made_by(finding)
+    if check == "final_response" and finding.subject == "OPTIONS":
+        return "other"  # the answer to a request outside of any call
+    if check == "final_response" and finding.subject.endswith("'s BYE"):
+        return "release"
     if check in _BY_CHECK:
         return _BY_CHECK[check]
     match check:

@@ -6,13 +6,15 @@ import re
 
 from harness.audio.marks import reply_to
 from harness.checks import identity
-from harness.diagnosis.derive import Scene
+from harness.diagnosis.derive import Scene, same_number
 from harness.events import LegStarted, MarkHeard, MediaState, RtpStatistics, SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.verdict import Finding
 
 #: RTP lost: what codecs' concealment no longer hides (ITU-T G.113 appendix I: G.711 with PLC, some 4 % for Ie,eff of 20).
 HEAVY_LOSS = 0.05
+#: Packets that overtook others; a jitter buffer has to drop those that are overtaken by more than it holds back.
+MUCH_DISORDER = 0.2
 #: One way; beyond it a conversation does not work for any task (ITU-T G.114 section 5: "400 ms should not be exceeded").
 HIGH_DELAY_MS = 400.0
 #: Between the last of a voice and the re-INVITE that cut it off: its answer, the jitter buffer, the detector.
@@ -29,7 +31,7 @@ def tell(scene: Scene) -> None:
     _cut(scene)
     _spoke(scene)
     for finding in scene.of("dtmf"):
-        scene.facts.tell("digits", _digits(finding), *finding.evidence)
+        scene.facts.tell("digits", _digits(scene, finding), *finding.evidence)
     _pressed(scene)
 
 
@@ -38,10 +40,10 @@ def tell(scene: Scene) -> None:
 
 def _audio(scene: Scene) -> None:
     facts = scene.facts
-    for finding in scene.of("audio.crossed"):  # first: the right voice may be heard besides
-        if scene.failed(finding):
-            role = scene.vantage.made_by(finding)
-            facts.tell("audio.to_caller" if role == "caller" else "audio.to_ai", "crossed", finding.actual)
+    at = {"caller": "audio.to_caller", "ai": "audio.to_ai", "agent": "audio.agent"}
+    for finding in scene.of("audio.crossed"):  # which may be heard beneath the right voice
+        if scene.failed(finding) and (role := scene.vantage.made_by(finding)) in at:
+            facts.tell(at[role], "crossed", finding.actual)
     told: dict[str, list[Finding]] = {"audio.to_ai": [], "audio.to_caller": [], "audio.agent": []}
     for finding in scene.of("audio"):
         told[direction_of(scene, finding)].append(finding)
@@ -55,7 +57,7 @@ def _audio(scene: Scene) -> None:
             stopped = scene.failed(last) and (not scene.failed(told[name][0]) or _was_heard(scene, last))
             facts.tell("audio.stopped", True if stopped else None, *_shown(last))
             if stopped:
-                _stopped_at(scene, last.at)
+                _stopped_at(scene, last)
     facts.tell("audio.stopped", False if told["audio.to_ai"] or told["audio.to_caller"] else None)
     failing = [f for f in told["audio.agent"] if scene.failed(f)]
     if failing:
@@ -72,23 +74,32 @@ def _audio(scene: Scene) -> None:
         facts.tell("echo", True if scene.failed(finding) else None, finding.subject)
 
 
-def _stopped_at(scene: Scene, failed_at: float) -> None:
-    """Whether the last mark the caller heard came when the call was changed; one that nobody changed stopped by itself."""
+def _stopped_at(scene: Scene, failed: Finding) -> None:
+    """Whether the last mark its listener heard came when the call was changed; in a call that nobody changed it stopped by itself.
+
+    Nobody can tell of a listener that does not say when it heard what.
+    """
     call = scene.call
     if call is None:
         return
-    heard = [e.at for e in scene.events if isinstance(e, MarkHeard) and e.leg == call.leg and e.at < failed_at]
+    speaker, _, listener = failed.subject.partition(" → ")
     changes = [
         e
         for e in scene.events
         if isinstance(e, SipMessage) and e.leg == call.leg and e.text.startswith("INVITE ") and _in_dialog(e)
+        if call.at < e.at < failed.at
     ]
-    if not heard or not changes:
-        return
+    heard = [e.at for e in scene.events if isinstance(e, MarkHeard) and e.leg == listener and e.at < failed.at]
     for change in changes:
-        if abs(change.at - heard[-1]) < _AT_A_CHANGE_S:
+        if heard and abs(change.at - heard[-1]) < _AT_A_CHANGE_S:
             scene.facts.tell("audio.stopped_at", "a re-INVITE", scene.number_of(change))
-    scene.facts.tell("audio.stopped_at", "nothing in particular", f"{heard[-1] - call.at:.1f} s into the call")
+    if heard or not changes:
+        where = (
+            f"{heard[-1] - call.at:.1f} s into the call"
+            if heard
+            else f"{speaker} was heard, and nobody changed the call"
+        )
+        scene.facts.tell("audio.stopped_at", "nothing in particular", where)
 
 
 def _in_dialog(event: SipMessage) -> bool:
@@ -122,7 +133,10 @@ _SOUNDS = ("another party", "announcement", "voicemail", "speech", "tone", "musi
 
 
 def _heard(scene: Scene, finding: Finding) -> str | None:
-    """``heard``, or what arrived instead: ``nothing``, ``silence``, ``noise``, ``another sound``, ``crossed``, ``echo``."""
+    """``heard``, or what arrived instead: ``nothing``, ``silence``, ``noise``, ``another sound``, ``crossed``, ``echo``.
+
+    ``another type`` is what no phone can play: RTP of a payload type that was not agreed on.
+    """
     if not scene.failed(finding):
         return "heard"
     kind = finding.facts.get("kind")
@@ -151,19 +165,24 @@ def _shown(finding: Finding) -> tuple[str, ...]:
 
 
 def _cut(scene: Scene) -> None:
-    """Whether the caller got a BYE before an audio finding that failed, and from whom it came."""
-    failed = [f.at for f in scene.of("audio") if scene.failed(f) and direction_of(scene, f) != "audio.agent"]
-    byes = [
-        e
-        for e in scene.events
-        if isinstance(e, SipMessage) and e.direction == "received" and e.text.startswith("BYE ")
-        if scene.vantage.role(e.phone) == "caller" and any(e.at <= at for at in failed)
-    ]
-    for bye in byes[:1]:
-        scene.facts.tell("call.cut", True, scene.number_of(bye))
-        at_ai = [seen for seen in scene.at_ai if seen.is_request("BYE")]
-        for seen in at_ai[:1]:
+    """Whether a BYE came before something failed that needs a call, to which leg, and from whom."""
+    failed = [f for f in scene.of("audio", "call.up") if scene.failed(f)]
+    failed += [f for f in scene.of("phone.wait", role="caller") if str(f.facts.get("why")) == "the call has ended"]
+    for finding in failed:
+        legs = set(finding.subject.split(" → "))
+        with_agent = finding.check == "audio" and direction_of(scene, finding) == "audio.agent"
+        bye = next((e for e in _byes(scene) if e.leg in legs and e.at <= finding.at), None)
+        if bye is None or (not with_agent and scene.vantage.role(bye.phone) != "caller"):
+            continue
+        scene.facts.tell("agent.cut" if with_agent else "call.cut", True, f"{bye.leg}", scene.number_of(bye))
+        for seen in [seen for seen in scene.at_ai if seen.is_request("BYE")][:1]:
             scene.facts.tell("call.cut_by", "the platform" if seen.received else "the AI", seen.where)
+
+
+def _byes(scene: Scene) -> list[SipMessage]:
+    """Those that a phone of ours got."""
+    received = (e for e in scene.events if isinstance(e, SipMessage) and e.direction == "received")
+    return [e for e in received if e.text.startswith("BYE ")]
 
 
 def _spoke(scene: Scene) -> None:
@@ -198,6 +217,8 @@ def _quality(scene: Scene) -> None:
     facts = scene.facts
     for finding in scene.of("audio.loss"):
         facts.tell("loss", "heavy" if scene.failed(finding) else None, *_shown(finding))
+    for finding in scene.of("audio.level"):
+        facts.tell("level", "wrong" if scene.failed(finding) else None, *_shown(finding))
     for finding in (*scene.of("audio.delay"), *scene.of("audio.one_way_delay")):
         known = finding.facts.get("ms") is not None  # a probe that was not heard had no delay
         facts.tell("delay", "high" if known and scene.failed(finding) else None, *_shown(finding))
@@ -205,6 +226,8 @@ def _quality(scene: Scene) -> None:
         seen = event.rx_packets + event.rx_lost
         if seen >= 50 and event.rx_lost / seen > HEAVY_LOSS:
             facts.tell("loss", "heavy", f"{event.leg} lost {event.rx_lost} of {seen} packets")
+        if seen >= 50 and event.rx_reordered / seen > MUCH_DISORDER:
+            facts.tell("order", "broken", f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones")
         if event.rtt_ms > 2 * HIGH_DELAY_MS:
             facts.tell("delay", "high", f"{event.leg}: round trip {event.rtt_ms:.0f} ms by RTCP")
     if any(True for _ in _last_statistics(scene)):
@@ -279,13 +302,15 @@ def _shown_number(scene: Scene, finding: Finding) -> str:
         return "right"
     facts = finding.facts
     user, number = str(facts.get("from_user") or ""), str(facts.get("number") or "")
+    if not user and facts.get("from_host") not in (None, identity.ANONYMOUS_HOST):
+        return "no number"
     if facts.get("anonymous"):
         return "anonymous"
-    if facts.get("from_e164") == number or (user and number.endswith(re.sub(r"\D", "", user)) and len(user) >= 7):
+    if facts.get("from_e164") == number or same_number(user, number):
         return "in another form"
     if scene.deployment is not None and user in _own_numbers(scene):
         return "a number of the deployment's own"
-    return "another number"
+    return "another number" if re.search(r"\d", user) else "no number"
 
 
 def _own_numbers(scene: Scene) -> set[str]:
@@ -316,8 +341,10 @@ def _header(finding: Finding) -> str:
     return "without its plus" if values[0] == str(wanted).lstrip("+") else "another value"
 
 
-def _digits(finding: Finding) -> str:
+def _digits(scene: Scene, finding: Finding) -> str:
     sent, seen = finding.facts.get("sent"), finding.facts.get("seen")
     if not seen:
         return "none"
+    if sent == seen and scene.failed(finding):
+        return "by another method"
     return "right" if sent == seen else "wrong"

@@ -145,7 +145,9 @@ def _by_phone(scene: Scene) -> None:
                 scene.facts.tell("transfer.way", "REFER", where)
                 scene.facts.tell("transfer.passed_on", True, where)
                 scene.facts.tell("transfer.target", _target(scene, message.get("Refer-To") or ""), where)
-        elif isinstance(event, TransferProgress) and event.final and scene.vantage.role(event.phone) == "ai":
+        elif not isinstance(event, TransferProgress) or event.at > scene.over:
+            continue  # what the harness's own hanging up led to is no evidence
+        elif event.final and scene.vantage.role(event.phone) == "ai":
             scene.facts.tell("transfer.outcome", event.code, f"{event.leg}: {event.code} {event.reason}")
 
 
@@ -179,7 +181,7 @@ def _timing(scene: Scene) -> None:
         scene.facts.tell("fallback.time", _late(scene, finding), finding.actual)
     for finding in scene.of("timing.within"):
         if finding.facts.get("what") == "the call" and scene.failed(finding):
-            scene.facts.tell("fallback.time", "longer", finding.actual)
+            scene.facts.tell("fallback.time", "too late", finding.actual)
 
 
 def _late(scene: Scene, finding: Finding) -> str | None:

@@ -28,7 +28,7 @@ INTEGRATION = Integration(
             section=_INBOUND,
             line="inbound",
             over="trunks",
-            finds={**WITH_THE_AI, **ADDRESSED, "caller_id": 1, "codec": 2, "landing.others": 1},
+            finds={**WITH_THE_AI, **ADDRESSED, "caller_id": 1, "codec": 2, "call.up": 1, "landing.others": 1},
         ),
         Row(
             id="GL-HEADER-CALLER",
@@ -95,12 +95,13 @@ INTEGRATION = Integration(
         Row(
             id="GL-FALLBACK-REFUSED",
             title="An AI that answers 503",
-            proves="The caller is with the fallback queue at once, with caller ID and audio both ways.",
+            proves="The caller is with the fallback queue without waiting for longer than the ring timeout, with caller ID and audio "
+            "both ways.",
             source="guide, fallback action",
             section=_INBOUND,
             line="fallback-refused",
             over="trunks",
-            finds={**FALLEN_BACK, "route.tried": 1},
+            finds={**FALLEN_BACK, "route.tried": 1, "timing.within": 1},
         ),
         Row(
             id="GL-FALLBACK-DOWN",

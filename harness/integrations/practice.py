@@ -43,8 +43,8 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "HANGUP-CALLER",
         "The caller hangs up",
-        "The AI's leg ends within the time the deployment allows.",
-        finds={**WITH_THE_AI, "released": 1},
+        "The caller's BYE is answered, and the AI's leg ends within the time the deployment allows.",
+        finds={**WITH_THE_AI, "released": 1, "final_response": 1},
     ),
     _row(
         "HANGUP-AI",
@@ -56,7 +56,7 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "HANGUP-AGENT",
         "The agent hangs up after a transfer",
-        "The caller's leg ends within the time the deployment allows, and no other leg is left.",
+        "The agent's BYE is answered, the caller's leg ends within the time the deployment allows, and no other leg is left.",
         seconds=2.5,
         finds={
             "answered": 1,
@@ -65,6 +65,7 @@ PRACTICE: tuple[Row, ...] = (
             "audio to agent": 1,
             "audio to caller": 1,
             "released": 2,
+            "final_response": 1,
         },
     ),
     _row(

@@ -40,7 +40,7 @@ INTEGRATION = Integration(
             section=_VERIFICATION,
             line="inbound",
             over="trunks",
-            finds={**WITH_THE_AI, **ADDRESSED, "caller_id": 1, "codec": 2, "landing.others": 1},
+            finds={**WITH_THE_AI, **ADDRESSED, "caller_id": 1, "codec": 2, "call.up": 1, "landing.others": 1},
         ),
         Row(
             id="TD-TRANSFER-BLIND",
@@ -114,12 +114,13 @@ INTEGRATION = Integration(
         Row(
             id="TD-FALLBACK-REFUSED",
             title="An AI that answers 503",
-            proves="The caller is with the fallback ring group at once, with caller ID and audio both ways.",
+            proves="The caller is with the fallback ring group without waiting for longer than the ring timeout, with caller ID and "
+            "audio both ways.",
             source="guide, inbound step 4",
             section=_INBOUND,
             line="fallback-refused",
             over="trunks",
-            finds={**FALLEN_BACK, "route.tried": 1},
+            finds={**FALLEN_BACK, "route.tried": 1, "timing.within": 1},
         ),
         Row(
             id="TD-FALLBACK-DOWN",
@@ -181,6 +182,7 @@ INTEGRATION = Integration(
             finds={
                 **WITH_THE_AI,
                 **FALLEN_BACK,
+                "route.not_reached": 1,
                 "audio to caller": 2,
                 "audio to ai again": 1,
                 "audio to caller again": 1,

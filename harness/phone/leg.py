@@ -53,6 +53,7 @@ class Leg:
         self._codec = ""
         self._successor: Leg | None = None
         self._closed = False
+        self._let_go = False  # by us
         self.taken = False  #: whether somebody waited for it, and has it
         #: Received, and not refused by the stack itself with 422 (RFC 4028: it is offered again).
         self.is_offered = False
@@ -126,14 +127,18 @@ class Leg:
         self._respond(code, reason, headers)
 
     def _respond(self, code: int, reason: str = "", headers: Headers = ()) -> None:
+        self._let_go = self._let_go or code >= 300
         self._do("respond", code=code, reason=reason, headers=list(headers))
 
     def hangup(self, code: int = 0, reason: str = "", headers: Headers = ()) -> None:
         """BYE, CANCEL or a refusal, whichever ends the call now; nothing when it is over."""
+        self._let_go = True
         self._do("hang_up", code=code, reason=reason, headers=list(headers))
 
     def cancel(self) -> None:
-        """CANCEL. Raises :class:`PhoneMisuseError` for a call that is not an unanswered outgoing one."""
+        """CANCEL. Raises :class:`NeverCame` once the far end has answered, :class:`PhoneMisuseError` for an incoming call."""
+        if self.direction == "outgoing" and self.state in ("connecting", "confirmed"):
+            raise never_came(f"{self.id} still ringing, to be given up", 0.0, self.id, "it was answered", self.log())
         if self.direction != "outgoing" or self.state not in ("calling", "early", ""):
             raise PhoneMisuseError(f"{self.id} is {self.direction} and {self.state}: CANCEL is for calls still ringing")
         self.hangup()
@@ -206,7 +211,8 @@ class Leg:
     def statistics(self) -> RtpStatistics | None:
         """The counters now, or the last ones of a leg that has ended; None when it never had media."""
         if not self._closed and self.state != "disconnected":
-            self._do("statistics")
+            with contextlib.suppress(NeverCame):  # it ended in this moment, and told its last
+                self._do("statistics")
         return next((event for event in reversed(self.events) if isinstance(event, RtpStatistics)), None)
 
     def _same_process(self, other: Leg) -> None:
@@ -214,7 +220,14 @@ class Leg:
             raise PhoneMisuseError(f"{self.id} and {other.id} live in different processes")
 
     def _do(self, name: str, **arguments: Any) -> Any:
-        return self.phone.command(name, leg=self.key, **arguments)
+        """Raises :class:`NeverCame` where the far end has ended the call: what it was up for cannot come any more."""
+        try:
+            return self.phone.command(name, leg=self.key, **arguments)
+        except PhoneMisuseError:
+            if self._let_go or self.state != "disconnected":
+                raise
+            goal = f"{self.id} still up, to {name.replace('_', ' ')}"
+            raise never_came(goal, 0.0, self.id, self._ended, self.log()) from None
 
     # Waits.
 
@@ -257,16 +270,21 @@ class Leg:
 
     @property
     def _ended(self) -> str:
-        """That the call has ended, and how where it was refused."""
+        """That the call has ended, and how where it was refused; a code that crossed no wire is the phone's own."""
         refusals = [e for e in self._events if isinstance(e, CallState) and e.state == "disconnected" and e.code >= 300]
         if not refusals:
             return "the call has ended"
         # pjsua2 says 487 of its own for a redirection it does not follow
         redirections = [m.text for m in self.messages if m.direction == "received" and m.text.startswith("SIP/2.0 3")]
-        told = (
-            redirections[-1].partition("\r\n")[0][8:] if redirections else f"{refusals[-1].code} {refusals[-1].reason}"
+        if redirections:
+            return f"the call has ended with {redirections[-1].partition(chr(13))[0][8:]}"
+        code, reason = refusals[-1].code, refusals[-1].reason
+        told = any(m.text.startswith(f"SIP/2.0 {code}") for m in self.messages)
+        return (
+            f"the call has ended with {code} {reason}"
+            if told
+            else f"the phone itself gave the call up: {code} {reason}"
         )
-        return f"the call has ended with {told}"
 
     def wait_state(self, state: str, within: float) -> CallState:
         """Until the call is in ``state``, or was."""

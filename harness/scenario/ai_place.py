@@ -138,7 +138,7 @@ class AiPlace:
         """No INVITE came to the AI since ``of`` began: one that only rang was sent all the same."""
         seat = self.seat
         if isinstance(seat, StandInSeat):
-            reached = [leg.id for leg in seat.phone.incoming]
+            reached = [leg.id for leg in seat.phone.incoming if leg.events[0].at >= of.began]
         else:
             assert isinstance(seat, SynthflowSeat)
             reached = [record.id for record in seat.records(of)]

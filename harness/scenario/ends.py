@@ -17,7 +17,7 @@ from harness.phone import Mark, Silence, Wav
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario.reactions import SOUND_DBOV, Said, wait_for_pause
-from harness.sip.message import Message, Request
+from harness.sip.message import Message, Request, Response
 from harness.verdict import Strength
 
 if TYPE_CHECKING:
@@ -227,6 +227,32 @@ class Call:
         states = [event for event in self.leg.events if isinstance(event, CallState)]
         return states[-1] if states else None
 
+    def final_response(self, within: float) -> tuple[int, str]:
+        """How the call ended, as the wire had it: a refusal that crosses none is the phone's own, and no response.
+
+        A phone may take its call for over before the response comes, as after a CANCEL.
+        """
+        state = self.state()
+        if state is None or state.state != "disconnected":
+            return 0, "no final response"
+        if state.code < 300:
+            return state.code, state.reason
+        sent = [parsed(m) for m in self.messages() if m.direction == "sent" and m.text.startswith("INVITE ")]
+        last = sent[-1].cseq.number if sent else 0  # an earlier one was challenged
+
+        def refuses(event: Event) -> bool:
+            answer = parsed(event) if isinstance(event, SipMessage) and event.text.startswith("SIP/2.0 ") else None
+            return isinstance(answer, Response) and answer.status >= 300 and str(answer.cseq) == f"{last} INVITE"
+
+        try:
+            event = self.leg.wait("a final response", refuses, within=within, outlives_call=True)
+        except NeverCame:
+            return 0, f"no final response; the phone itself ended it as {state.code} {state.reason}"
+        assert isinstance(event, SipMessage)
+        answer = parsed(event)
+        assert isinstance(answer, Response)
+        return answer.status, answer.reason
+
     def answered_at(self) -> float | None:
         """When the leg was confirmed."""
         return next((e.at for e in self.leg.events if isinstance(e, CallState) and e.state == "confirmed"), None)
@@ -341,7 +367,7 @@ class Call:
         first = next((e for e in reversed(counters) if e.at < since), None)
         last = counters[-1] if counters else None
         return Account(
-            seconds=max((e.seconds for e in after), default=before) - before,
+            seconds=max(0.0, max((e.seconds for e in after), default=before) - before),
             level_dbov=max((e.level_dbov for e in after), default=None),
             marks=tuple(self.marks_sustained(since)),
             rx_packets=None if last is None else last.rx_packets - (first.rx_packets if first else 0),

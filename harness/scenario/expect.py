@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +13,7 @@ from harness.checks.finding import not_observable
 from harness.events import Event, MediaState, SipMessage
 from harness.far_end.synthflow import CallRecord
 from harness.phone.waiter import NeverCame
-from harness.scenario import delays, lateness, losses
+from harness.scenario import clarity, delays, lateness, losses
 from harness.scenario.ends import SETTLE_S, Call, End, parsed
 from harness.scenario.people import Group, Line
 from harness.scenario.synthflow_talk import SynthflowTalk
@@ -101,6 +102,10 @@ class Expect:
             again=again,
         )
         return self._stage.add(finding)
+
+    def nobody_but(self, other: End) -> None:
+        """It hears ``other`` at a fit level, and ``other`` it, with no other call's voice and no echo beneath."""
+        clarity.look(self._stage, self._end, other)
 
     def little_delay_to(self, other: End) -> None:
         """Neither hears the other too late; measured where both are ours, elsewhere RTCP's round trip has to do."""
@@ -310,8 +315,7 @@ class Expect:
         limit = within if within is not None else self._stage.patience
         with self._stage.step(f"{end.label} ends with {' or '.join(map(str, codes))}"):
             at = end.released_at(time.monotonic() + limit)
-            state = end.state()
-            code, reason = (state.code, state.reason) if state and at is not None else (0, "no final response")
+            code, reason = end.final_response(self._stage.deployment.expect.released_within_s)
             self._stage.add(signalling.final_response(end.label, codes, code, reason, self._stage.where(end)))
             return at if at is not None else time.monotonic()
 
@@ -327,6 +331,27 @@ class Expect:
                 self._stage.add(not_observable("released", end.label, expected=expected, why=why))
                 return
             self._stage.add(timing.released(end.label, None if at is None else at - start, limit))
+
+    def hang_up_is_answered(self) -> None:
+        """The BYE that this phone has sent is answered 200, within the deployment's limit (RFC 3261 section 15.1)."""
+        call = self._call
+        limit = self._stage.deployment.expect.released_within_s
+
+        def answers(event: Event) -> bool:
+            if not isinstance(event, SipMessage) or event.direction != "received":
+                return False
+            message = parsed(event) if event.text.startswith("SIP/2.0 ") else None
+            return isinstance(message, Response) and message.is_final and message.cseq.method == "BYE"
+
+        with self._stage.step(f"{call.label}'s BYE is answered"):
+            code, reason = 0, "no final response"
+            with contextlib.suppress(NeverCame):
+                event = call.leg.wait("an answer to its BYE", answers, within=limit, outlives_call=True)
+                assert isinstance(event, SipMessage)
+                answer = parsed(event)
+                assert isinstance(answer, Response)
+                code, reason = answer.status, answer.reason
+            self._stage.add(signalling.final_response(f"{call.label}'s BYE", (200,), code, reason))
 
     def rings(self) -> None:
         """The far end says that it rings (180 or 183)."""

@@ -32,7 +32,7 @@ class Answer:
     code: int
     reason: str
     at: float  #: monotonic
-    expires: int = 0
+    expires: int | None = None  #: seconds granted, None when nobody says
     unbound: str | None = None  #: why a 200 binds nothing all the same
 
 
@@ -175,7 +175,8 @@ class _ApiAnswers:
                     int(item["code"]),
                     str(item["reason"]),
                     to_monotonic(float(item["at"])),
-                    int(item.get("expires") or 0),
+                    None if item.get("expires") is None else int(item["expires"]),
+                    "which grants no time" if item.get("expires") == 0 and int(item["code"]) == 200 else None,
                 )
                 if wanted(answer):
                     return answer

@@ -6,18 +6,18 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import cached_property, partial
 
 from harness.audio.marks import reply_to
-from harness.checks import audio, landing, quality, signalling, timing
+from harness.checks import audio, dialog, landing, quality, signalling, timing
 from harness.checks.finding import excused, judged, kind, missed_by, not_observable
 from harness.checks.identity import national
 from harness.deployment import Deployment, Timings, Trunk
 from harness.errors import BrokenError, FarEndError
-from harness.events import Event, RtpStatistics
+from harness.events import Event
 from harness.far_end import by_hand, campaign
 from harness.far_end.synthflow import CallRecord, SynthflowApi
 from harness.limits import CallGate
@@ -485,6 +485,7 @@ class Stage:
             raise self._aside_error
         self._look_later()
         for call in self._every_call():
+            self._answered_well(call)
             self._no_crossing(call)
             self._little_loss(call)
         verdict = overall(self.findings)
@@ -501,9 +502,15 @@ class Stage:
         for look in self._later:
             look()
 
+    def _answered_well(self, call: Call) -> None:
+        if call.leg.direction == "outgoing":
+            found = [check(call.label, call.messages()) for check in (dialog.answered_once, dialog.acknowledged)]
+            for finding in filter(None, found):
+                self.add(finding)
+
     def _little_loss(self, call: Call) -> None:
-        counters = [event for event in call.leg.events if isinstance(event, RtpStatistics)]
-        if counters and (finding := quality.loss(call.label, counters[-1])):
+        counted = call.leg.statistics()
+        if counted is not None and (finding := quality.loss(call.label, counted)):
             self.add(finding)
 
     def _no_crossing(self, call: Call) -> None:
@@ -511,8 +518,25 @@ class Stage:
         if all(assistant.voice is None for assistant in self.deployment.assistants.values()):
             heard = [mark for mark in heard if mark not in ASSISTANTS_VOICES]  # whose they are, nobody has told us
         if heard:
-            allowed = [mark for mark in set(heard) if self.name_of_mark(mark) is not None]
-            self.add(audio.no_crossing(call.label, heard, {call.first_leg.mark, call.mark}, allowed))
+            self.add(self.crossing(call, heard))
+
+    def crossing(self, call: Call, heard: Sequence[int]) -> Finding:
+        """Whether all of what a call of ours heard belongs to its own conversation."""
+        strange = self.strange(call, heard)
+        allowed = [mark for mark in heard if mark not in strange]
+        own = {call.first_leg.mark, call.mark}
+        return audio.no_crossing(call.label, heard, own, allowed, self.name_of_mark)
+
+    def strange(self, call: Call, heard: Collection[int]) -> set[int]:
+        """Of marks that ``call`` heard those that nobody in this case should have sent to it, its own among them."""
+        own = {call.first_leg.mark, call.mark}
+        return {mark for mark in heard if mark in own or self.name_of_mark(mark) is None or self._is_absent(mark)}
+
+    def _is_absent(self, mark: int) -> bool:
+        """Whether it is the voice of an assistant that took no call of this case, though others are known to have."""
+        took = {talk.assistant for talk in self._talks}
+        voices = {assistant.voice: name for name, assistant in self.deployment.assistants.items()}
+        return mark in voices and bool(took) and None not in took and voices[mark] not in took
 
     def own_up(self) -> None:
         """What the row promises to look at, and the scenario in the end did not, nobody has seen: no case passes without."""

@@ -15,7 +15,11 @@ _NOT_HEARD = ("nothing", "silence", "silent RTP", "RTP of another codec", "noise
 _SAME_CODEC = unless("codec.sides", "different")
 
 #: The call was up, and meant to carry sound.
-_UP = (not_shown("call.cut", True), not_shown("sdp.hold", "the AI", "the platform"))
+_UP = (
+    not_shown("call.cut", True),
+    not_shown("sdp.hold", "the AI", "the platform"),
+    not_shown("caller.held", True),
+)
 #: What was not sent cannot arrive, wherever it is looked for.
 _SENT = not_shown("ai.spoke", False)
 
@@ -27,7 +31,7 @@ AUDIO: tuple[Rule, ...] = (
         essential=(when("audio.to_caller", "crossed"),),
         conditions=(),
         consequences=_UNHEARD,
-        because="the caller hears the mark of a call that is not this one",
+        because="the caller hears a voice that has no part in this call",
     ),
     Rule(
         id="audio.crossed.at-ai",
@@ -36,7 +40,16 @@ AUDIO: tuple[Rule, ...] = (
         essential=(when("audio.to_ai", "crossed"),),
         conditions=(not_shown("audio.to_caller", "crossed"),),
         consequences=_UNHEARD,
-        because="the AI hears the mark of a call that is not this one",
+        because="the AI hears a voice that has no part in this call",
+    ),
+    Rule(
+        id="audio.crossed.at-agent",
+        cause="audio-crossed",
+        symptoms=("audio", "audio.agent"),
+        essential=(when("audio.agent", "crossed"),),
+        conditions=(not_shown("audio.to_caller", "crossed"), not_shown("audio.to_ai", "crossed")),
+        consequences=_UNHEARD,
+        because="the agent hears a voice that has no part in this call",
     ),
     Rule(
         id="audio.stopped",
@@ -44,7 +57,7 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio",),
         conditions=(
             when("audio.stopped", True),
-            not_shown("audio.stopped_at", "a re-INVITE"),
+            unless("audio.stopped_at", "a re-INVITE"),
             not_shown("audio.to_caller", "crossed", "noise", "echo"),
             *_UP,
         ),
@@ -142,6 +155,7 @@ AUDIO: tuple[Rule, ...] = (
             when("audio.to_caller", "noise"),
             _SAME_CODEC,
             unless("loss", "heavy"),
+            not_shown("order", "broken"),
             unless("audio.stopped", True),
         ),
         consequences=_UNHEARD,
@@ -156,6 +170,7 @@ AUDIO: tuple[Rule, ...] = (
             when("audio.to_caller", "another sound"),
             _SAME_CODEC,
             unless("loss", "heavy"),
+            not_shown("order", "broken"),
             unless("audio.stopped", True),
         ),
         consequences=_UNHEARD,
@@ -178,6 +193,23 @@ AUDIO: tuple[Rule, ...] = (
         because="what one end says arrives at the other too late",
     ),
     Rule(
+        id="audio.order",
+        cause="rtp-disordered",
+        symptoms=("audio", "quality"),
+        essential=(when("order", "broken"),),
+        conditions=(),
+        consequences=_UNHEARD,
+        because="many of the RTP packets arrive after later ones, so that they cannot be played",
+    ),
+    Rule(
+        id="audio.level",
+        cause="level-wrong",
+        symptoms=("quality",),
+        essential=(when("level", "wrong"),),
+        conditions=(),
+        because="a voice arrives much quieter, or louder, than it was sent",
+    ),
+    Rule(
         id="audio.echo",
         cause="echo",
         symptoms=("audio", "other"),
@@ -188,20 +220,20 @@ AUDIO: tuple[Rule, ...] = (
     Rule(
         id="audio.cut.by-ai",
         cause="ai-hangs-up",
-        symptoms=("audio",),
+        symptoms=("audio", "other"),
         essential=(when("call.cut", True),),
         conditions=(when("call.cut_by", "the AI"),),
         consequences=_UNHEARD,
-        because="the AI sent BYE before anybody asked it to, and after that nothing could be heard",
+        because="the AI sent BYE before anybody asked it to, and the call was over before the case was",
     ),
     Rule(
         id="audio.cut.by-platform",
         cause="call-dropped",
-        symptoms=("audio",),
+        symptoms=("audio", "other"),
         essential=(when("call.cut", True),),
         conditions=(when("call.cut_by", "the platform"),),
         consequences=_UNHEARD,
-        because="the platform sent BYE to both sides, and after that nothing could be heard",
+        because="the platform sent BYE to both sides, and the call was over before the case was",
     ),
     Rule(
         id="audio.on-hold",
@@ -211,6 +243,15 @@ AUDIO: tuple[Rule, ...] = (
         conditions=(not_shown("call.cut", True),),
         consequences=_UNHEARD,
         because="the SDP that set the call up says that nothing is sent one way or both",
+    ),
+    Rule(
+        id="audio.on-hold.at-caller",
+        cause="media-on-hold",
+        symptoms=("audio", "codec"),
+        essential=(when("caller.held", True),),
+        conditions=(not_shown("call.cut", True), not_shown("sdp.hold", "the AI", "the platform")),
+        consequences=_UNHEARD,
+        because="the 200 that the caller got says that nothing is sent one way or both",
     ),
     Rule(
         id="audio.unsaid",
@@ -251,15 +292,42 @@ AUDIO: tuple[Rule, ...] = (
             when("fallback.landed", "the right group", "another group"),
             when("audio.agent", "none either way", "one way"),
         ),
-        conditions=(not_shown("transfer.landed", "the right group", "another group"),),
+        conditions=(not_shown("transfer.landed", "the right group", "another group"), not_shown("agent.cut", True)),
         consequences=("other",),
         because="the agent the call fell back to answered, and no sound arrives there, or none comes back",
+    ),
+    Rule(
+        id="audio.answer",
+        cause="answer-unusable",
+        symptoms=("reach", "codec", "audio"),
+        essential=(
+            when("caller.answer", "no SDP", "an SDP that cannot be read", "no audio", "a codec that was not offered"),
+        ),
+        conditions=(),
+        consequences=_UNHEARD,
+        because="the 200 that the caller got does not answer its offer with media that was offered",
+    ),
+    Rule(
+        id="change.refused",
+        cause="change-refused",
+        symptoms=("other",),
+        essential=(when("change.answer", "refused"),),
+        conditions=(not_shown("call.cut", True),),
+        because="the caller's re-INVITE was answered with a refusal",
+    ),
+    Rule(
+        id="change.unanswered",
+        cause="change-refused",
+        symptoms=("other",),
+        essential=(when("change.answer", "none"),),
+        conditions=(not_shown("call.cut", True),),
+        because="the caller's re-INVITE got no final answer",
     ),
     Rule(
         id="digits.lost",
         cause="digits-lost",
         symptoms=("digits", "transfer"),
-        essential=(when("digits", "none", "wrong"),),
+        essential=(when("digits", "none", "wrong", "by another method"),),
         conditions=(
             not_shown("audio.to_ai", *_NOT_HEARD),
             not_shown("audio.to_caller", *_NOT_HEARD),

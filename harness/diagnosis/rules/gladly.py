@@ -61,8 +61,16 @@ RULES: tuple[Rule, ...] = (
         id="gladly.selector.wrong",
         cause="selector-wrong",
         symptoms=("header.selector",),
-        conditions=(when("header.selector", "another value", "unexpected"),),
+        conditions=(when("header.selector", "another value"),),
         because="X-Gladly-Routing-Selector says another topic than the one configured for the number",
+    ),
+    Rule(
+        id="gladly.selector.unwanted",
+        cause="selector-unwanted",
+        symptoms=("header.selector",),
+        essential=(when("header.selector", "unexpected"),),
+        conditions=(),
+        because="the INVITE to the AI has an X-Gladly-Routing-Selector, and no topic is configured for the number",
     ),
     Rule(
         id="gladly.repeated",

@@ -29,6 +29,13 @@ def _from() -> Iterator[Rule]:
 IDENTITY: tuple[Rule, ...] = (
     *_from(),
     Rule(
+        id="caller_id.from-without-number",
+        cause="from-anonymous",
+        symptoms=("caller_id.ai", "caller_id.agent"),
+        conditions=(when("caller_id.ai", "no number"),),
+        because="From has no number in its address, though the caller withheld none",
+    ),
+    Rule(
         id="caller_id.pai",
         cause="pai-stripped",
         symptoms=("caller_id.withheld",),

@@ -24,6 +24,7 @@ _ALL_LATER: tuple[Symptom, ...] = (
     "other",
 )
 
+_NOT_THE_LINES = ("another assistant's", "nobody's", "the line's, in another form")
 _NOTHING = when("ai.saw", "nothing")
 _REFUSED = when("ai.saw", "refused")
 _TAKEN = unless("ai.saw", "nothing", "refused", "rang")
@@ -168,7 +169,7 @@ REACH: tuple[Rule, ...] = (
         id="reach.not-attached",
         cause="assistant-not-attached",
         symptoms=("reach", "final"),
-        conditions=(_REFUSED, when("ai.code", 404), not_shown("ai.did", "another assistant's", "nobody's")),
+        conditions=(_REFUSED, when("ai.code", 404), not_shown("ai.did", *_NOT_THE_LINES)),
         consequences=_ALL_LATER,
         because="the call got there with the right number, and Synthflow answered 404: it knows no assistant for it",
     ),
@@ -179,6 +180,24 @@ REACH: tuple[Rule, ...] = (
         conditions=(_REFUSED, when("ai.code", 404), when("ai.did", "another assistant's", "nobody's")),
         consequences=_ALL_LATER,
         because="the call got there with a number that is not the line's assistant's, and Synthflow answered 404",
+    ),
+    Rule(
+        id="reach.number-form",
+        cause="request-uri-form",
+        symptoms=("reach", "route", "final"),
+        essential=(when("ai.did", "the line's, in another form"),),
+        conditions=(),
+        consequences=_ALL_LATER,
+        because="the AI was asked for the line's number, written in another form than E.164",
+    ),
+    Rule(
+        id="reach.nobodys-number.answered",
+        cause="route-wrong-did",
+        symptoms=("reach", "route"),
+        essential=(when("ai.did", "nobody's"), when("ai.saw", "answered")),
+        conditions=(),
+        consequences=("transfer", "audio", "release", "header.caller", "header.selector"),
+        because="the AI was asked for a number that is no assistant's",
     ),
     Rule(
         id="reach.concurrency",
@@ -261,6 +280,24 @@ REACH: tuple[Rule, ...] = (
         conditions=(when("ai.saw", "rang"), unless("instead.when", "at once")),
         consequences=_ALL_LATER,
         because="the call got there and rang until the platform gave up",
+    ),
+    Rule(
+        id="reach.answer.kept",
+        cause="answer-not-passed-on",
+        symptoms=("reach",),
+        essential=(when("ai.saw", "answered"), when("caller.end", "still ringing")),
+        conditions=(),
+        consequences=_ALL_LATER,
+        because="the AI answered, and as long as the case went on the caller was not told so",
+    ),
+    Rule(
+        id="reach.answer.refused",
+        cause="answer-not-passed-on",
+        symptoms=("reach",),
+        essential=(when("ai.saw", "answered"), when("caller.end", "refused")),
+        conditions=(),
+        consequences=(*_ALL_LATER, "fallback"),
+        because="the AI answered, and the caller was refused all the same",
     ),
     Rule(
         id="reach.certificate.expired",

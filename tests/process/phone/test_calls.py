@@ -10,10 +10,10 @@ import pytest
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.wav import read_wav
 from harness.errors import PhoneMisuseError, RefusedError, ResourceError
-from harness.events import Listened, MarkHeard, MediaState, RtpStatistics, SipMessage
+from harness.events import CallState, Listened, MarkHeard, MediaState, RtpStatistics, SipMessage
 from harness.phone import Answer, Early, Mark, Reject, Silence, Silent, Wav
 from harness.phone.waiter import NeverCame
-from tests.process.phone.conftest import FORBIDDEN, Desk, connect, hears, states, uri_of
+from tests.process.phone.conftest import FORBIDDEN, Desk, connect, fresh_address, hears, states, uri_of
 
 
 def test_both_ends_hear_each_other_and_a_hang_up_ends_both(lease: Desk) -> None:
@@ -284,7 +284,7 @@ def test_misuse_is_an_error_and_not_an_abort(lease: Desk) -> None:
     out.hangup()
     out.hangup()
     back.wait_state("disconnected", 3)
-    for wrong in (back.answer, back.resume, lambda: back.play(Silence()), lambda: back.bridge(back)):
+    for wrong in (out.answer, out.resume, lambda: out.play(Silence()), lambda: out.bridge(out)):
         with pytest.raises(PhoneMisuseError):
             wrong()
     with pytest.raises(PhoneMisuseError):
@@ -305,6 +305,8 @@ def test_a_wait_ends_with_the_call_and_says_what_came_instead(lease: Desk) -> No
     carol.policy = Reject(486)
     with pytest.raises(NeverCame, match="the call has ended with 486"):
         alice.dial(uri_of(carol)).wait_state("confirmed", 30)
+    with pytest.raises(NeverCame, match="the phone itself gave the call up: "):
+        lease("dora", transport="tcp").dial(f"sip:nobody@{fresh_address()}:9;transport=tcp").wait_state("confirmed", 30)
     with pytest.raises(NeverCame, match=r"a call at bob within 0.1 s"):
         bob.next_call(0.1)
 
@@ -396,3 +398,26 @@ def test_rtp_is_counted_over_the_whole_call(lease: Desk) -> None:
     assert counts == sorted(counts)
     before = max(event.rx_packets for event in told if event.at <= changed)
     assert 5 < before < told[-1].rx_packets - 15
+
+
+def test_a_call_that_the_far_end_ended_is_not_the_harness_s_fault(lease: Desk) -> None:
+    """What it was up for cannot come any more: that speaks against the far end, as a wait that ends with the call does."""
+    alice, bob = lease("alice"), lease("bob")
+    out, back = connect(alice, bob)
+    back.hangup()
+    out.wait("the end", lambda e: isinstance(e, CallState) and e.state == "disconnected", 3, outlives_call=True)
+    out.wait_closed()
+    for act in (out.hold, out.resume, lambda: out.send_digits("1"), lambda: out.reinvite(codecs=("PCMA",))):
+        with pytest.raises(NeverCame, match=r"still up.*the call has ended"):
+            act()
+    with pytest.raises(PhoneMisuseError):  # who hung up knows it
+        back.hold()
+
+
+def test_a_call_that_was_answered_cannot_be_given_up(lease: Desk) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    out, back = connect(alice, bob)
+    with pytest.raises(NeverCame, match=r"still ringing.*it was answered"):
+        out.cancel()
+    with pytest.raises(PhoneMisuseError):
+        back.cancel()

@@ -7,7 +7,19 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from harness.audio.delay import Delay
-from harness.checks import audio, headers, identity, landing, quality, reach, registration, session, signalling, timing
+from harness.checks import (
+    audio,
+    dialog,
+    headers,
+    identity,
+    landing,
+    quality,
+    reach,
+    registration,
+    session,
+    signalling,
+    timing,
+)
 from harness.checks.audio import Account, Sound
 from harness.events import RtpStatistics, SipMessage
 from harness.sip.message import Request
@@ -52,6 +64,34 @@ def answered(*more: str) -> list[SipMessage]:
         SipMessage(
             at=1.0, phone="p", leg="p.1", direction="received", transport="udp", local="a:1", remote="b:2", text=text
         )
+    ]
+
+
+def exchange(*answers: tuple[str, str, float]) -> list[SipMessage]:
+    """An INVITE of ours, and its answers (status, tag, seconds after it), the first acknowledged at once."""
+    sent = invite().serialize().decode()
+    texts = [(0.0, "sent", sent)]
+    for status, tag, at in answers:
+        head = [
+            f"SIP/2.0 {status} OK",
+            *sent.replace("To: <sip:+12065550100@192.0.2.1>", f"To: <sip:ai@x>;tag={tag}").split("\r\n")[1:],
+        ]
+        texts.append((at, "received", "\r\n".join(head)))
+    texts.insert(
+        2, (answers[0][2] + 0.001, "sent", sent.replace("INVITE sip:", "ACK sip:", 1).replace("1 INVITE", "1 ACK"))
+    )
+    return [
+        SipMessage(
+            at=at,
+            phone="p",
+            leg="p.1",
+            direction=direction,  # type: ignore[arg-type]
+            transport="udp",
+            local="a:1",
+            remote="b:2",
+            text=text,
+        )
+        for at, direction, text in texts
     ]
 
 
@@ -244,6 +284,33 @@ EXAMPLES = [
         ),
     ),
     Example(
+        "call.up",
+        reach.up,
+        lambda: reach.up("caller.1", None),
+        (lambda: reach.up("caller.1", 1.0),),
+    ),
+    Example(
+        "answered.once",
+        dialog.answered_once,
+        lambda: dialog.answered_once("caller.1", exchange(("200", "a", 0.1), ("200", "a", 0.6))),
+        (lambda: dialog.answered_once("caller.1", exchange(("200", "a", 0.1), ("200", "b", 0.1))),),
+    ),
+    Example(
+        "answered.acknowledged",
+        dialog.acknowledged,
+        lambda: dialog.acknowledged("caller.1", exchange(("200", "a", 0.1), ("200", "a", 0.1), ("200", "a", 0.7))),
+        (lambda: dialog.acknowledged("caller.1", exchange(("200", "a", 0.1), ("200", "a", 0.7), ("200", "a", 1.8))),),
+    ),
+    Example(
+        "audio.level",
+        audio.level,
+        lambda: audio.level("caller.1", "stand-in.1", -15.0),
+        (
+            lambda: audio.level("caller.1", "stand-in.1", -50.0),
+            lambda: audio.level("caller.1", "stand-in.1", -1.0),
+        ),
+    ),
+    Example(
         "caller_id.withheld",
         identity.withheld,
         lambda: identity.withheld(invite(ASSERTED, "Privacy: id", from_=ANONYMOUS), "ai", CALLER, "US"),
@@ -251,6 +318,15 @@ EXAMPLES = [
             lambda: identity.withheld(invite(ASSERTED, "Privacy: id"), "ai", CALLER, "US"),
             lambda: identity.withheld(invite("Privacy: id", from_=ANONYMOUS), "ai", CALLER, "US"),
             lambda: identity.withheld(invite(ASSERTED, from_=ANONYMOUS), "ai", CALLER, "US"),
+            lambda: identity.withheld(
+                invite(ASSERTED, "Privacy: id", from_=f'"+1 (415) 555-0101" {ANONYMOUS}'), "ai", CALLER, "US"
+            ),
+            lambda: identity.withheld(
+                invite(ASSERTED, "Privacy: id", f"Reply-To: <sip:{CALLER}@192.0.2.1>", from_=ANONYMOUS),
+                "ai",
+                CALLER,
+                "US",
+            ),
         ),
     ),
     Example(

@@ -74,3 +74,14 @@ def test_withheld_number_needs_all_three() -> None:
 def test_tel_in_asserted_identity_counts() -> None:
     message = invite("<sip:anonymous@anonymous.invalid>", f"P-Asserted-Identity: <tel:{CALLER}>", "Privacy: id")
     assert identity.withheld(message, "ai", CALLER, "US").verdict is Verdict.PASSED
+
+
+def test_a_contact_may_hold_the_number_it_is_reached_by() -> None:
+    """A proxy passes the phone's own on, and may not change it."""
+    message = invite(
+        "<sip:anonymous@anonymous.invalid>",
+        f"P-Asserted-Identity: <sip:{CALLER}@example.com>",
+        "Privacy: id",
+        f"Contact: <sip:{CALLER}@192.0.2.9>",
+    )
+    assert identity.withheld(message, "ai", CALLER, "US").verdict is Verdict.PASSED

@@ -122,7 +122,7 @@ class Example:
         self._at_caller("received", text)
         return self
 
-    def _at_caller(self, direction: Any, text: str) -> None:
+    def _at_caller(self, direction: Any, text: str, *, whole: bool = False) -> None:
         message = SipMessage(
             at=self.now,
             phone="caller",
@@ -131,7 +131,7 @@ class Example:
             transport="udp",
             local="192.0.2.1:5060",
             remote="192.0.2.2:5060",
-            text=text + "\r\n\r\n",
+            text=text if whole else text + "\r\n\r\n",
         )
         self.events.append(message)
 
@@ -143,6 +143,17 @@ class Example:
 
     def answered(self) -> Example:
         return self.state("confirmed", 200, "OK")
+
+    def ends_here(self, code: int, reason: str) -> Example:
+        """The caller's call is over."""
+        return self.state("disconnected", code, reason)
+
+    def unanswered(self) -> Example:
+        return self.finding("answered", "caller.1", actual="it never came", seconds=None, limit_s=4.0)
+
+    def never(self, why: str = "it never came") -> Example:
+        """What the caller waited for did not come."""
+        return self.finding("phone.wait", "caller.1", actual=why, why=why)
 
     def gives_up(self) -> Example:
         self._at_caller("sent", f"CANCEL sip:{self.did}@carrier.example SIP/2.0")
@@ -177,8 +188,10 @@ class Example:
         )
         return self
 
-    def counted(self, leg: str = "caller.1", received: int = 200, lost: int = 0, rtt_ms: float = 0.0) -> Example:
-        counters = dict.fromkeys(("rx_discarded", "rx_reordered", "rx_duplicated", "tx_lost"), 0)
+    def counted(
+        self, leg: str = "caller.1", received: int = 200, lost: int = 0, rtt_ms: float = 0.0, reordered: int = 0
+    ) -> Example:
+        counters = dict.fromkeys(("rx_discarded", "rx_duplicated", "tx_lost"), 0) | {"rx_reordered": reordered}
         self.events.append(
             RtpStatistics(
                 at=self.now,
@@ -278,6 +291,27 @@ class Example:
     def reinvites(self) -> Example:
         """The caller changes the call."""
         self._at_caller("sent", "INVITE sip:platform SIP/2.0\r\nTo: <sip:platform>;tag=p")
+        return self
+
+    def asks(self, method: str, code: int = 0, reason: str = "", *, within: bool = True, answer: str = "") -> Example:
+        """A request of the caller's within its call (or the INVITE that begins it), and the final response, if one came."""
+        host = "192.0.2.1"
+        offer = SDP.format(host=host, protocol="RTP/AVP", formats="0 8", lines="") if method == "INVITE" else ""
+        head = [
+            f"Via: SIP/2.0/UDP {host}:5060;branch=z9hG4bK7",
+            f"From: <sip:{self.caller}@carrier.example>;tag=c",
+            f"To: <sip:{self.did}@carrier.example>{';tag=p' if within else ''}",
+            "Call-ID: at-the-caller",
+            f"CSeq: {len(self.events) + 10} {method}",
+        ]
+
+        def text(start: str, body: str) -> str:
+            typed = ["Content-Type: application/sdp"] if body else []
+            return "\r\n".join([start, *head, *typed, f"Content-Length: {len(body)}"]) + "\r\n\r\n" + body
+
+        self._at_caller("sent", text(f"{method} sip:platform SIP/2.0", offer), whole=True)
+        if code:
+            self._at_caller("received", text(f"SIP/2.0 {code} {reason}", answer), whole=True)
         return self
 
     def ends(self, at_the_ai: str) -> Example:

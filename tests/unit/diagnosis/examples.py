@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from building import CALLER, Example
+from building import CALLER, SDP, Example
 
 GROUP = "+18155550101"  #: billing, at Talkdesk
 OTHER_GROUP = "+18155550102"
@@ -77,6 +77,35 @@ def _challenged(example: Example) -> Example:
     return example._sip("received", "SIP/2.0 401 Unauthorized", "REGISTER")
 
 
+def _called(example: Example) -> Example:
+    """The AI answered, and the caller has not been told yet."""
+    return example.dials().after(0.1).ai_gets().ai_answers(200, "OK").taken()
+
+
+_ON_HOLD = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="0", lines="a=inactive\r\n")
+
+
+def _refused_fallback() -> Example:
+    """The AI refused, and the caller was left ringing."""
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503)
+    return example.all_ports_answer().after(4)
+
+
+def _stood_in(**invite: str) -> Example:
+    """A stand-in answers whatever it is asked for."""
+    return Example(ai="stand-in").dials().ai_gets(**invite).ai_answers(200, "OK").answered()  # type: ignore[arg-type]
+
+
+def _same_codec() -> Example:
+    return Example().codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
+
+
+def _left_up(example: Example) -> Example:
+    """The AI's leg does not end when the caller hangs up."""
+    example.row = "HANGUP-CALLER"
+    return example.to_ai().to_caller().finding("released", example.ai_label, actual="it is still up", seconds=None)
+
+
 REGISTRATION = [
     Expected(
         "registration.user",
@@ -111,6 +140,22 @@ REGISTRATION = [
 _BETWEEN = ("firewall-udp-32681", "firewall-udp-32681-rejected")
 
 REACH = [
+    Expected(
+        "reach.number-form",
+        _talk(Example(), did="12065550100").finding("route.request_uri", "assistant main", request_user="12065550100"),
+        ("request-uri-form",),
+    ),
+    Expected(
+        "reach.nobodys-number.answered",
+        _stood_in(did=NOBODY).not_taken("nobody known"),
+        ("route-wrong-did",),
+    ),
+    Expected("reach.answer.kept", _called(Example()).after(4).unanswered(), ("answer-not-passed-on",)),
+    Expected(
+        "reach.answer.refused",
+        _called(Example()).ends_here(500, "Server Internal Error").unanswered(),
+        ("answer-not-passed-on",),
+    ),
     Expected(
         "reach.another-assistant",
         Example().dials().ai_gets(did="+12065550106").answered().not_taken("sales"),
@@ -353,6 +398,60 @@ AUDIO = [
         ("call-dropped",),
     ),
     Expected(
+        "audio.on-hold.at-caller",
+        _talk(Example())
+        .asks("INVITE", 200, "OK", within=False, answer=_ON_HOLD)
+        .ai_answers(200, "OK", sdp="a=sendrecv\r\n")
+        .to_ai("no-rtp")
+        .to_caller("no-rtp"),
+        ("media-on-hold",),
+    ),
+    Expected(
+        "fallback.time.down",
+        _fallback(Example(row="TD-FALLBACK-DOWN", line="fallback-down"), after=4)
+        .probed("ai", "silent")
+        .landed("reception", "reception")
+        .finding("timing.within", "reception.1", what="the call", seconds=4.0),
+        ("ring-timeout-wrong",),
+    ),
+    Expected(
+        "fallback.late",
+        _refused_fallback()
+        .rings("reception")
+        .finding("timing.within", "reception.1", what="the call", seconds=4.0)
+        .landed("reception", "reception"),
+        ("fallback-late",),
+    ),
+    Expected(
+        "fallback.none.waiting",
+        _refused_fallback().landed("reception"),
+        ("fallback-missing",),
+    ),
+    Expected(
+        "audio.order",
+        _talk(_same_codec()).counted(reordered=150).to_ai("no mark", 100).to_caller("other", 100),
+        ("rtp-disordered",),
+    ),
+    Expected(
+        "audio.level",
+        _talk(Example()).to_ai().to_caller().finding("audio.level", "assistant main → caller.1", level_dbov=-50.0),
+        ("level-wrong",),
+    ),
+    Expected(
+        "audio.crossed.at-agent",
+        _transfer(Example()).landed("billing", "billing").with_agent("billing").finding("audio.crossed", "billing.1"),
+        ("audio-crossed",),
+    ),
+    Expected(
+        "audio.answer",
+        _called(Example()).asks("INVITE", 200, "OK", within=False).ends_here(406, "SDP incomplete").unanswered(),
+        ("answer-unusable",),
+    ),
+    Expected(
+        "change.refused", _talk(Example(row="HOLD")).asks("INVITE", 481, "No such call").never(), ("change-refused",)
+    ),
+    Expected("change.unanswered", _talk(Example(row="HOLD")).asks("INVITE").after(3).never(), ("change-refused",)),
+    Expected(
         "audio.on-hold",
         _talk(Example()).ai_answers(200, "OK", sdp="a=inactive\r\n").to_ai("no-rtp").to_caller("no-rtp"),
         ("media-on-hold",),
@@ -392,6 +491,9 @@ AUDIO = [
 ]
 
 IDENTITY = [
+    Expected(
+        "caller_id.from-without-number", _talk(Example()).caller_id("assistant main", "unknown"), ("from-anonymous",)
+    ),
     Expected(
         "caller_id.from-anonymous",
         _talk(Example(), shown="<sip:anonymous@anonymous.invalid>;tag=a").caller_id(
@@ -482,6 +584,21 @@ TRANSFER = [
         ("refer-never-notified",),
     ),
     Expected(
+        "transfer.untrue",
+        _lost(_transfer(Example()).ai_refers(GROUP).platform_says(202).notified(200, "OK")),
+        ("transfer-said-done",),
+    ),
+    Expected(
+        "release.ack",
+        _talk(Example()).to_ai().to_caller().finding("answered.acknowledged", "caller.1", repeated=2),
+        ("ack-not-taken",),
+    ),
+    Expected("release.hangup.unanswered", _left_up(_talk(Example()).asks("BYE").after(1.5)), ("hangup-not-taken",)),
+    Expected(
+        "release.hangup.refused", _left_up(_talk(Example()).asks("BYE", 481, "No such call")), ("hangup-not-taken",)
+    ),
+    Expected("release.hangup.kept", _left_up(_talk(Example()).asks("BYE", 200, "OK")), ("hangup-not-passed-on",)),
+    Expected(
         "transfer.nobody",
         _lost(_transfer(Example()).ai_refers(GROUP).platform_says(202).notified(480, "Temporarily Unavailable")),
         ("nobody-available",),
@@ -519,10 +636,32 @@ TRANSFER = [
         ("transfer-no-audio",),
     ),
     Expected(
+        "transfer.cut",
+        _transfer(Example())
+        .ai_refers(GROUP)
+        .platform_says(202)
+        .rings("billing")
+        .landed("billing", "billing")
+        .ends("received")
+        .with_agent("billing", "no-rtp", "no-rtp"),
+        ("agent-call-dropped",),
+    ),
+    Expected(
+        "release.unreported",
+        _transfer(Example())
+        .ai_refers(GROUP)
+        .platform_says(202)
+        .rings("billing")
+        .landed("billing", "billing")
+        .finding("released", "assistant main", seconds=None),
+        ("transfer-not-reported",),
+    ),
+    Expected(
         "release.left-behind",
         _transfer(Example())
         .ai_refers(GROUP)
         .platform_says(202)
+        .notified(200, "OK")
         .rings("billing")
         .landed("billing", "billing")
         .finding("released", "assistant main", seconds=None),
@@ -574,7 +713,7 @@ def _gladly(row: str, **invite: object) -> Example:
     return _talk(Example("gladly", row, transport="tls"), **invite)
 
 
-def _header(name: str, values: list[str], value: str) -> Example:
+def _header(name: str, values: list[str], value: str | None) -> Example:
     return _gladly("GL-HEADER-CALLER").finding("header", "assistant main", header=name, values=values, value=value)
 
 
@@ -589,6 +728,9 @@ GLADLY = [
         "gladly.caller.plus", _header("X-Gladly-Caller-Id", [CALLER[1:]], CALLER), ("caller-header-without-plus",)
     ),
     Expected("gladly.caller.wrong", _header("X-Gladly-Caller-Id", ["+12015550199"], CALLER), ("caller-header-wrong",)),
+    Expected(
+        "gladly.selector.unwanted", _header("X-Gladly-Routing-Selector", ["billing"], None), ("selector-unwanted",)
+    ),
     Expected("gladly.selector.missing", _header("X-Gladly-Routing-Selector", [], "billing"), ("selector-missing",)),
     Expected(
         "gladly.selector.wrong", _header("X-Gladly-Routing-Selector", ["support"], "billing"), ("selector-wrong",)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
-from building import CALLER, Example
+from building import CALLER, SDP, Example
 
 from harness.diagnosis import Diagnosis, diagnose
 from harness.diagnosis.causes import CAUSES
@@ -284,3 +285,73 @@ def test_credentials_that_are_asked_for_again_and_again_are_wrong_ones() -> None
     example.ai_gets(authorization=shown).ai_answers(407, "Proxy Authentication Required").rings("reception")
     diagnosis = example.not_taken("the phone reception").diagnose()
     assert {cause.id for cause in diagnosis.candidates} == {"username-wrong", "password-wrong"}
+
+
+def test_the_right_assistant_is_no_other_because_somebody_else_answered_too() -> None:
+    """Of three calls to it two were taken, the third rang an agent."""
+    example = Example(row="TD-CAPACITY", ai="stand-in").dials().after(0.1).ai_gets().ai_answers(200, "OK").answered()
+    example.taken().rings("reception").not_taken("main", "main", "the phone reception")
+    example.findings = example.findings[1:]  # what the first call found says nothing of the last
+    diagnosis = example.diagnose()
+    assert "route-wrong-did" not in {cause.id for cause in diagnosis.causes}
+    assert "what the AI's side saw of the call: answered" in "\n".join(diagnosis.facts)
+
+
+@pytest.mark.parametrize(("at_the_ai", "cause"), [("sent", "ai-hangs-up"), ("received", "call-dropped")])
+def test_a_call_that_is_cut_off_while_something_is_waited_for(at_the_ai: str, cause: str) -> None:
+    example = Example(row="SESSIONTIMER").dials().after(0.1).ai_gets().answered().taken().to_ai().to_caller()
+    example.after(5).ends(at_the_ai)
+    assert [c.id for c in example.copy().never("the call has ended").diagnose().causes] == [cause]
+    assert [c.id for c in example.copy().finding("call.up", "caller.1", ended_after=5.0).diagnose().causes] == [cause]
+
+
+def test_a_call_that_the_phone_itself_gave_up_after_a_200_was_not_refused() -> None:
+    example = Example().dials().after(0.1).ai_gets().ai_answers(200, "OK").taken()
+    example.asks("INVITE", 200, "OK", within=False).ends_here(406, "SDP incomplete").unanswered()
+    facts = "\n".join(example.diagnose().facts)
+    assert "how the caller's call was set up: answered" in facts
+    assert "what the 200 to the caller made of its offer: no SDP" in facts
+    assert "the final response the caller got" not in facts
+
+
+def test_digits_that_arrive_by_another_method_are_not_as_sent() -> None:
+    example = Example(row="DTMF-RFC4733").dials().ai_gets().answered().taken().to_ai().to_caller()
+    diagnosis = example.finding("dtmf", "assistant main", sent="12", seen="12", methods=["inband"]).diagnose()
+    assert [c.id for c in diagnosis.causes] == ["digits-lost"]
+    assert "digits that arrived: by another method" in "\n".join(diagnosis.facts)
+
+
+def test_what_a_transfer_came_to_when_the_case_had_given_up_is_no_outcome() -> None:
+    example = Example(row="TD-TRANSFER-BLIND", ai="stand-in").dials().ai_gets().answered().taken().to_ai().to_caller()
+    example.ai_refers("+18155550101").platform_says(202).after(4).landed("billing")
+    diagnosis = example.after(0.1).notified(487, "Request Terminated").refer_ended(487, "Request Terminated").diagnose()
+    assert [c.id for c in diagnosis.causes] == ["refer-never-notified"]
+
+
+def test_what_options_got_is_no_answer_of_the_ai_s() -> None:
+    example = Example(row="KEEPALIVE").finding("final_response", "OPTIONS", actual="it was 405", code=405, wanted=[200])
+    diagnosis = example.diagnose()
+    assert not [c.id for c in diagnosis.causes if c.id != "unknown"]
+    assert diagnosis.unexplained
+
+
+def test_an_answer_that_holds_the_caller_is_seen_at_the_caller() -> None:
+    sdp = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="0", lines="a=inactive\r\n")
+    example = Example().dials().asks("INVITE", 200, "OK", within=False, answer=sdp).answered().ai_gets().taken()
+    diagnosis = example.counted().to_ai("no-rtp").to_caller("no-rtp").diagnose()
+    assert [c.id for c in diagnosis.causes] == ["media-on-hold"]
+
+
+def test_another_call_s_voice_beneath_the_right_one_is_crossed_audio() -> None:
+    example = Example().dials().ai_gets().answered().taken().to_ai().to_caller()
+    diagnosis = example.finding("audio.crossed", "caller.1", actual="it heard mark 99 of another call").diagnose()
+    assert [c.id for c in diagnosis.causes] == ["audio-crossed"]
+
+
+def test_a_bye_sent_again_and_again_is_one_that_nobody_answers() -> None:
+    example = Example(row="HANGUP-CALLER").dials().ai_gets().answered().taken().to_ai().to_caller()
+    example.asks("BYE").events.append(example.events[-1])
+    example.after(1.5).finding("final_response", "caller.1's BYE", code=0, wanted=[200])
+    again = replace(example.events[-1], at=example.now + 0.5)  # when the case was over
+    example.events.append(again)
+    assert [c.id for c in example.diagnose().causes] == ["hangup-not-taken"]

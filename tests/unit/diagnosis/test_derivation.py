@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from building import AI, CALLER, Example
 
-from harness.diagnosis.derive import Scene, number_in
+from harness.diagnosis.derive import Scene, number_in, same_number
 from harness.diagnosis.facts import Facts
 from harness.diagnosis.reach import UNHEARD, about
 from harness.diagnosis.reach import tell as tell_reach
@@ -93,6 +93,7 @@ def test_an_operating_systems_words_are_no_answer_of_the_registrar() -> None:
         return facts_of(example).value("registration.answer")
 
     assert answer(503, "[Errno 111] Connection refused") == "connection refused"
+    assert answer(503, "End of file (PJ_EEOF)") == "connection refused"  # reset between the connection and the request
     assert answer(503, "Trunk inactive") == 503
     assert answer(503, "") == "none"
     assert answer(408, "Request Timeout") == "none"
@@ -223,3 +224,21 @@ def test_addresses_of_record_and_lines_by_the_number_dialled() -> None:
     assert number_in("sip:carrier.example") is None
     assert number_in("not a uri") is None
     assert AI in str(Example().dials().ai_gets()._messages)
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ("4155550101", True),
+        ("14155550101", True),
+        ("0014155550101", True),
+        ("01114155550101", True),
+        ("+1-415-555-0101", True),
+        ("unknown", False),
+        ("0101", False),
+        ("+1415555010", False),
+        ("+14155550107", False),
+    ],
+)
+def test_a_number_in_another_form_is_still_that_number(written: str, same: bool) -> None:
+    assert same_number(written, "+14155550101") is same

@@ -1,0 +1,77 @@
+"""How a call of ours was answered, as its own messages show it (RFC 3261 section 13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.checks.finding import judged
+from harness.events import SipMessage
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message, Request, Response
+from harness.verdict import Finding
+
+#: What was under way when our ACK left has arrived by then.
+_ON_ITS_WAY_S = 0.3
+#: One ACK may be lost on any network (section 13.3.1.4 repeats the 200 for that); the next one hardly.
+_MOST_REPEATED = 1
+
+
+def answered_once(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
+    """One party answered the INVITE that began the call, not several (section 13.2.2.4); None when nobody did."""
+    tags = list(dict.fromkeys(answer.to.tag or "" for _, answer in _answers(messages) if _is_first(answer, messages)))
+    if not tags:
+        return None
+    return judged(
+        "answered.once",
+        leg,
+        len(tags) == 1,
+        expected="one party answers",
+        actual=f"{len(tags)} did: 200 came with {len(tags)} different tags" if len(tags) > 1 else "one did",
+        facts={"parties": len(tags)},
+    )
+
+
+def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
+    """Our ACK arrived: the 200 was not sent again and again after it; None when there was nothing to acknowledge."""
+    repeated: list[float] = []
+    acks = [event.at for event in messages if event.direction == "sent" and event.text.startswith("ACK ")]
+    seen: dict[tuple[int, str], float] = {}
+    for event, answer in _answers(messages):
+        key = (answer.cseq.number, answer.to.tag or "")
+        since = next((at for at in acks if at >= seen.setdefault(key, event.at)), None)
+        if since is not None and event.at > since + _ON_ITS_WAY_S:
+            repeated.append(event.at - since)
+    if not acks or not seen:
+        return None
+    return judged(
+        "answered.acknowledged",
+        leg,
+        len(repeated) <= _MOST_REPEATED,
+        expected="the 200 is not repeated once it is acknowledged",
+        actual=f"it came again {', '.join(f'{seconds:.1f}' for seconds in repeated)} s after the ACK"
+        if repeated
+        else "it was not",
+        facts={"repeated": len(repeated)},
+    )
+
+
+def _answers(messages: Sequence[SipMessage]) -> Iterator[tuple[SipMessage, Response]]:
+    """The 2xx to INVITEs of ours, in their order."""
+    for event in messages:
+        if event.direction == "received" and event.text.startswith("SIP/2.0 2"):
+            try:
+                message = Message.parse(event.text)
+                if isinstance(message, Response) and message.cseq.method == "INVITE":
+                    yield event, message
+            except SipSyntaxError:
+                continue
+
+
+def _is_first(answer: Response, messages: Sequence[SipMessage]) -> bool:
+    """Whether it answers an INVITE that was to begin a dialog: one in a dialog keeps its tag by definition."""
+    for event in messages:
+        if event.direction == "sent" and event.text.startswith("INVITE "):
+            message = Message.parse(event.text)
+            if isinstance(message, Request) and message.cseq.number == answer.cseq.number:
+                return message.to.tag is None
+    return False

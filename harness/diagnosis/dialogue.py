@@ -1,0 +1,125 @@
+"""Facts that the caller's own messages show: what its call was answered with, and what became of what it asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.diagnosis.derive import Scene
+from harness.diagnosis.messages import parse
+from harness.events import SipMessage
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Request, Response
+from harness.sip.sdp import Description, SdpError
+
+#: What was asked for a shorter time than this before the case was over may still be under way.
+_UNDER_WAY_S = 0.9
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request of the caller's and its final response; ``within`` a dialog, or beginning one."""
+
+    request: Request
+    sent: SipMessage
+    response: Response | None
+    answered: SipMessage | None
+    within: bool
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    for finding in scene.of("answered.acknowledged", role="caller"):
+        scene.facts.tell("ack.arrived", False if scene.failed(finding) else None, finding.actual)
+    exchanges = list(_of_the_caller(scene))
+    for exchange in exchanges:
+        where = tuple(scene.number_of(m) for m in (exchange.sent, exchange.answered) if m is not None)
+        if exchange.response is not None:
+            where += (exchange.response.start_line,)
+        method = exchange.request.method
+        if method == "INVITE" and not exchange.within:
+            if exchange.response is not None and exchange.response.is_success:
+                scene.facts.tell("caller.answer", _answer(exchange.request, exchange.response), *where)
+                held = holds(exchange.response.body.decode("utf-8", "replace"))
+                scene.facts.tell("caller.held", True if held else None, *where)
+        elif method in ("INVITE", "UPDATE"):
+            scene.facts.tell("change.answer", _outcome(scene, exchange), *where)
+        elif method == "BYE" and exchange.sent.at <= scene.over:
+            scene.facts.tell("hangup.answer", _outcome(scene, exchange), *where)
+
+
+def holds(body: str) -> bool:
+    """Whether a description sends nothing one way or both (RFC 3264 section 5.1; 0.0.0.0 is RFC 2543's way)."""
+    return bool(re.search(r"^(a=(sendonly|recvonly|inactive)|c=IN IP4 0\.0\.0\.0)\s*$", body, re.M))
+
+
+def _of_the_caller(scene: Scene) -> Iterator[Exchange]:
+    """The caller's requests but ACK, PRACK and CANCEL, each with its final response; challenges are none.
+
+    The last of a kind comes first: what was refused and tried again is known by how it ended.
+    """
+    own = [
+        (event, parsed)
+        for event in scene.events
+        if isinstance(event, SipMessage) and scene.vantage.role(event.phone) == "caller"
+        if (parsed := parse(event.text)) is not None
+    ]
+    first: dict[tuple[str, int, str], tuple[SipMessage, Request]] = {}  # the others are retransmissions
+    for sent, request in own:
+        if (
+            sent.direction == "sent"
+            and isinstance(request, Request)
+            and request.method not in ("ACK", "CANCEL", "PRACK")
+        ):
+            with contextlib.suppress(SipSyntaxError):
+                first.setdefault((request.call_id, request.cseq.number, request.method), (sent, request))
+    for key, (sent, request) in reversed(first.items()):
+        answered, response = next(
+            ((e, r) for e, r in own if e.direction == "received" and isinstance(r, Response) and _ends(r, key)),
+            (None, None),
+        )
+        if response is not None and response.status in (401, 407):
+            continue
+        yield Exchange(request, sent, response, answered, _is_within(request))
+
+
+def _is_within(request: Request) -> bool:
+    try:
+        return request.to.tag is not None
+    except SipSyntaxError:
+        return False
+
+
+def _ends(response: Response, key: tuple[str, int, str]) -> bool:
+    try:
+        return response.is_final and (response.call_id, response.cseq.number, response.cseq.method) == key
+    except SipSyntaxError:
+        return False
+
+
+def _outcome(scene: Scene, exchange: Exchange) -> str | None:
+    if exchange.response is not None:
+        return "accepted" if exchange.response.is_success else "refused"
+    return "none" if scene.over - exchange.sent.at > _UNDER_WAY_S else None
+
+
+def _answer(invite: Request, answer: Response) -> str | None:
+    """What the answer's SDP makes of the offer (RFC 3264 section 6); None when the INVITE had no offer."""
+    try:
+        offered = Description.parse(invite.body).audio
+    except SdpError:
+        return None
+    if offered is None:
+        return None
+    if not answer.body.strip():
+        return "no SDP"
+    try:
+        answered = Description.parse(answer.body).audio
+    except SdpError:
+        return "an SDP that cannot be read"
+    if answered is None or answered.port == 0:
+        return "no audio"
+    same = any(one.is_same(other) for one in answered.voice for other in offered.voice)
+    return "usable" if same else "a codec that was not offered"
