@@ -27,8 +27,8 @@ from pydantic import BaseModel, ConfigDict
 from harness.deployment import Limits
 from harness.errors import RefusedError, ResourceError
 
-#: Marks 0…239 are the harness's own legs'; 240 and up are assistants' voices.
-LEG_MARKS = 240
+#: Marks 0…238 are the harness's own legs'; 239 is nobody's, to stand for a stranger's; 240 and up are assistants' voices.
+LEG_MARKS = 239
 #: Every worker needs marks for the legs of the largest case (a full trunk, one caller more, and who answers them).
 MARKS_A_WORKER = 10
 MOST_WORKERS = LEG_MARKS // MARKS_A_WORKER
@@ -124,7 +124,7 @@ def _open(path: Path) -> int:
 
 
 class Marks:
-    """The marks of one worker: its block of 0…239, handed out in turn.
+    """The marks of one worker: its block of 0…238, handed out in turn.
 
     Within a case no mark comes twice, and the next case goes on where the last one ended, so that a straggling leg is
     not taken for a new one.

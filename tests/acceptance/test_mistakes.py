@@ -20,7 +20,7 @@ SCENARIO = """
         (["--row", "GL-INBOUND"], "ERROR: --row GL-INBOUND: not in lab (it is a row of gladly); allowed: "),
         (["--transport", "tls"], "ERROR: --transport tls: not in lab; allowed: tcp, udp"),
         (["--fault", "no-g711"], "ERROR: --fault no-g711: lab is not simulated; allowed: "),
-        (["-n", "99"], "ERROR: -n 99: every leg needs a mark of its own; allowed: up to 24 workers"),
+        (["-n", "99"], "ERROR: -n 99: every leg needs a mark of its own; allowed: up to 23 workers"),
         (["--deployment", "missing.toml"], "ERROR: missing.toml: no such file; allowed: "),
     ],
 )
