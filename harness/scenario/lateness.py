@@ -37,26 +37,25 @@ def judge(stage: Stage, both: Iterable[Heard]) -> None:
     Only our own ears: what a far end says of its own is as late as its saying so.
     """
     directions = list(both)
-    known = [
-        (float(str(finding.facts["ms"])), speaker, listener)
-        for finding, speaker, listener in directions
-        if finding is not None and finding.strength is Strength.PROVED and isinstance(listener, Call)
-    ]
     limit = quality.MOST_DELAY_MS + quality.DECISION_MS
-    again: float | None = None
-    if any(ms > limit for ms, _, _ in known):
-        again = _shortest(stage, directions, limit)
-        if again is None:
-            return
-    for ms, speaker, listener in known:
+    for finding, speaker, listener in directions:
+        if finding is None or finding.strength is not Strength.PROVED or not isinstance(listener, Call):
+            continue
+        ms, again = float(str(finding.facts["ms"])), None
+        if ms > limit:
+            # Somebody else's far end speaks when it likes: there it is the way to it that can be tried.
+            ways = [(one, other) for _, one, other in directions if one is speaker or not isinstance(speaker, Call)]
+            again = _shortest(stage, ways, limit)
+            if again is None:
+                continue
         stage.add(quality.delay(speaker.label, listener.label, ms, again))
 
 
-def _shortest(stage: Stage, directions: list[Heard], limit: float) -> float | None:
+def _shortest(stage: Stage, ways: list[tuple[End, End]], limit: float) -> float | None:
     """Of several new beginnings the one that arrived soonest, in milliseconds; the first within ``limit`` is enough."""
     shortest: float | None = None
     for _ in range(_LOOKS):
-        for _, speaker, listener in directions:
+        for speaker, listener in ways:
             found = _again(stage, speaker, listener)
             if found is not None:
                 shortest = found if shortest is None else min(shortest, found)
