@@ -10,7 +10,7 @@ from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 from harness.verdict import Finding
 
-#: What was under way when our ACK left has arrived by then.
+#: What was under way when our ACK left has arrived by then; copies that come closer together are one (section 17.1.1.1: T1 is 0.5 s).
 _ON_ITS_WAY_S = 0.3
 #: One ACK may be lost on any network (section 13.3.1.4 repeats the 200 for that); the next one hardly.
 _MOST_REPEATED = 1
@@ -35,13 +35,16 @@ def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
     """Our ACK arrived: the 200 was not sent again and again after it; None when there was nothing to acknowledge."""
     repeated: list[float] = []
     acks = [event.at for event in messages if event.direction == "sent" and event.text.startswith("ACK ")]
-    seen: dict[tuple[int, str], float] = {}
+    first: dict[tuple[int, str], float] = {}
+    last: dict[tuple[int, str], float] = {}
     for event, answer in _answers(messages):
         key = (answer.cseq.number, answer.to.tag or "")
-        since = next((at for at in acks if at >= seen.setdefault(key, event.at)), None)
-        if since is not None and event.at > since + _ON_ITS_WAY_S:
+        since = next((at for at in acks if at >= first.setdefault(key, event.at)), None)
+        apart = event.at - last.get(key, event.at) > _ON_ITS_WAY_S
+        last[key] = event.at
+        if since is not None and apart and event.at > since + _ON_ITS_WAY_S:
             repeated.append(event.at - since)
-    if not acks or not seen:
+    if not acks or not first:
         return None
     return judged(
         "answered.acknowledged",

@@ -514,9 +514,7 @@ class Stage:
             self.add(finding)
 
     def _no_crossing(self, call: Call) -> None:
-        heard = call.marks_sustained()
-        if all(assistant.voice is None for assistant in self.deployment.assistants.values()):
-            heard = [mark for mark in heard if mark not in ASSISTANTS_VOICES]  # whose they are, nobody has told us
+        heard = [mark for mark in call.marks_sustained() if not self._is_untold(mark)]
         if heard:
             self.add(self.crossing(call, heard))
 
@@ -530,7 +528,15 @@ class Stage:
     def strange(self, call: Call, heard: Collection[int]) -> set[int]:
         """Of marks that ``call`` heard those that nobody in this case should have sent to it, its own among them."""
         own = {call.first_leg.mark, call.mark}
-        return {mark for mark in heard if mark in own or self.name_of_mark(mark) is None or self._is_absent(mark)}
+        return {mark for mark in heard if mark in own or self._is_nobodys(mark) or self._is_absent(mark)}
+
+    def _is_nobodys(self, mark: int) -> bool:
+        return self.name_of_mark(mark) is None and not self._is_untold(mark)
+
+    def _is_untold(self, mark: int) -> bool:
+        """Whether it is some assistant's voice, in a deployment that does not tell which assistant has which."""
+        told = any(assistant.voice is not None for assistant in self.deployment.assistants.values())
+        return mark in ASSISTANTS_VOICES and not told
 
     def _is_absent(self, mark: int) -> bool:
         """Whether it is the voice of an assistant that took no call of this case, though others are known to have."""

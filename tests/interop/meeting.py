@@ -60,15 +60,19 @@ class Meeting:
         assert self.encounter.verdict is Verdict.PASSED, self.encounter.first_failure
         assert not diagnosis.headline, diagnosis.headline
 
-    def fails(self, sentence: str, cause: str) -> None:
+    def fails(self, sentence: str, cause: str | None) -> None:
         """The case is over and has failed: what its first failed finding says, and a cause that is named first.
 
-        All that is known here is what the caller saw: where several causes look the same from there, it is one of them.
+        None is for a failure that no documented cause fits. All that is known here is what the caller saw: where several
+        causes look the same from there, it is one of them.
         """
         diagnosis = self.encounter.diagnosis()
         assert self.encounter.verdict is Verdict.FAILED, self.encounter.stage.findings
         assert self.encounter.first_failure == sentence
-        assert cause in [named.id for named in diagnosis.candidates or diagnosis.causes[:1]], diagnosis
+        if cause is None:
+            assert diagnosis.is_unknown, diagnosis
+        else:
+            assert cause in [named.id for named in diagnosis.candidates or diagnosis.causes[:1]], diagnosis
 
     def sent(self, start: str) -> list[SipMessage]:
         """Messages of the caller's that begin so."""

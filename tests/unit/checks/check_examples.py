@@ -298,7 +298,9 @@ EXAMPLES = [
     Example(
         "answered.acknowledged",
         dialog.acknowledged,
-        lambda: dialog.acknowledged("caller.1", exchange(("200", "a", 0.1), ("200", "a", 0.1), ("200", "a", 0.7))),
+        lambda: dialog.acknowledged(
+            "caller.1", exchange(("200", "a", 0.1), ("200", "a", 0.1), ("200", "a", 0.7), ("200", "a", 0.71))
+        ),
         (lambda: dialog.acknowledged("caller.1", exchange(("200", "a", 0.1), ("200", "a", 0.7), ("200", "a", 1.8))),),
     ),
     Example(

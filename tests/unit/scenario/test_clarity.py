@@ -138,3 +138,10 @@ def test_voices_are_absent_only_where_it_is_known_who_took_the_call() -> None:
     assert scene.strange(call, marks) == {SALES}
     scene._talks = []
     assert scene.strange(call, marks) == set()
+
+
+def test_whose_an_assistants_voice_is_not_every_deployment_tells() -> None:
+    scene = Scene()
+    call = Call(scene, cast("Any", Leg(sound())), "caller")
+    scene.deployment = cast("Any", SimpleNamespace(assistants={"main": SimpleNamespace(voice=None)}))
+    assert scene.strange(call, (VOICE, SALES, FOREIGN)) == {FOREIGN}
