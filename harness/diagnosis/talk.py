@@ -128,6 +128,8 @@ def direction_of(scene: Scene, finding: Finding) -> str:
     return "audio.to_ai" if scene.vantage.role(listener) == "ai" else "audio.to_caller"
 
 
+#: What is heard, where it is neither a voice nor any other sound that means something.
+NO_VOICE = ("nothing", "silence", "silent RTP", "RTP of another codec", "noise")
 #: What a recording may hold that somebody made on purpose, and no broken channel does.
 _SOUNDS = ("another party", "announcement", "voicemail", "speech", "tone", "music")
 
@@ -135,7 +137,7 @@ _SOUNDS = ("another party", "announcement", "voicemail", "speech", "tone", "musi
 def _heard(scene: Scene, finding: Finding) -> str | None:
     """``heard``, or what arrived instead: ``nothing``, ``silence``, ``noise``, ``another sound``, ``crossed``, ``echo``.
 
-    ``another type`` is what no phone can play: RTP of a payload type that was not agreed on.
+    ``RTP of another codec`` is what no phone plays: of a payload type that was not agreed on.
     """
     if not scene.failed(finding):
         return "heard"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule, Symptom
+from harness.diagnosis.talk import NO_VOICE
 
 #: What the AI cannot hear it cannot act on, and what nobody hears cannot be checked any further.
 _UNHEARD: tuple[Symptom, ...] = ("transfer", "digits", "release", "audio.agent", "other", "quality")
@@ -11,7 +12,6 @@ _UNHEARD: tuple[Symptom, ...] = ("transfer", "digits", "release", "audio.agent",
 #: An AI that hears can still be asked, and act.
 _UNHEARD_BY_CALLER: tuple[Symptom, ...] = ("other", "quality")
 
-_NOT_HEARD = ("nothing", "silence", "silent RTP", "RTP of another codec", "noise", "crossed")
 _SAME_CODEC = unless("codec.sides", "different")
 
 #: The call was up, and meant to carry sound.
@@ -138,8 +138,8 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio", "codec"),
         conditions=(
             when("codec.sides", "different"),
-            when("audio.to_ai", "nothing", "silence", "silent RTP", "RTP of another codec", "noise", "no mark"),
-            when("audio.to_caller", "nothing", "silence", "silent RTP", "RTP of another codec", "noise"),
+            when("audio.to_ai", *NO_VOICE, "no mark"),
+            when("audio.to_caller", *NO_VOICE),
             unless("audio.stopped", True),
             *_UP,
         ),
@@ -329,8 +329,8 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("digits", "transfer"),
         essential=(when("digits", "none", "wrong", "by another method"),),
         conditions=(
-            not_shown("audio.to_ai", *_NOT_HEARD),
-            not_shown("audio.to_caller", *_NOT_HEARD),
+            not_shown("audio.to_ai", *NO_VOICE, "crossed"),
+            not_shown("audio.to_caller", *NO_VOICE, "crossed"),
         ),
         consequences=("other",),
         because="both hear each other, and the digits do not arrive as sent",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.reach import AI_LOST
 from harness.diagnosis.rule import Rule, Symptom
+from harness.diagnosis.talk import NO_VOICE
 
 _LOST = when("transfer.landed", "nowhere")
 _AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "other")
@@ -185,7 +186,7 @@ TRANSFER: tuple[Rule, ...] = (
         essential=(_LOST,),
         conditions=(
             when("transfer.asked", False),
-            not_shown("audio.to_ai", "nothing", "silence", "silent RTP", "RTP of another codec", "noise", "crossed"),
+            not_shown("audio.to_ai", *NO_VOICE, "crossed"),
             not_shown("digits", "none", "wrong"),
         ),
         consequences=_AFTER,

@@ -7,12 +7,13 @@ import random
 import time
 from collections.abc import Callable
 
+from harness.limits import LEG_MARKS
 from harness.simulation.media import sound
 from harness.simulation.media.relay import Send, Spoiler
 from harness.simulation.media.rtp import Packet
 
 #: Stands for another call's audio: a mark that names no leg, so that it is never by chance the listener's own.
-FOREIGN_MARK = 239
+FOREIGN_MARK = LEG_MARKS
 # Bits in reverse order: what G.711 makes of octets that are something else.
 _NOISE = bytes(int(f"{octet:08b}"[::-1], 2) ^ 0x5A for octet in range(256))
 
