@@ -2,36 +2,62 @@
 
 PYTHON ?= python3
 HARNESS = .venv/bin/harness
-DEPLOYMENTS = scenarios/deployments/simulated-talkdesk.toml scenarios/deployments/simulated-gladly.toml
+DEPLOYMENTS = $(wildcard scenarios/deployments/simulated-*.toml)
 
 unexport PYTHONDONTWRITEBYTECODE  # each of a run's processes would compile everything anew
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test lint bench accuracy selfproof mutants test-interop clean
+.PHONY: soak fuzz audit sbom help verify test test-browser lint bench accuracy selfproof shapes diagnosis-page mutants test-interop clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 22
 
-verify: .venv/.ready  ## the whole matrix of both integrations against the simulated world
+verify: .venv/.ready  ## the whole matrix of every integration against the simulated world
 	@$(HARNESS) verify $(DEPLOYMENTS) $(ARGS)
 
 test: .venv/.ready  ## the tests of the harness itself
-	@.venv/bin/pytest tests --ignore=tests/interop --ignore=tests/browser -n auto -q $(ARGS)
+	@.venv/bin/pytest tests --ignore=tests/interop -n auto -q $(ARGS)
 
 bench: .venv/.ready  ## how fast: the matrix, the verdicts, what a leg costs (reports/bench.json)
-	@.venv/bin/python -m harness.bench.calls $(ARGS)
+	@.venv/bin/python -m tools.speed $(ARGS)
 
 accuracy: .venv/.ready  ## how often the ear is wrong (reports/accuracy.json; some minutes)
-	@.venv/bin/python -m harness.bench.accuracy $(ARGS)
+	@.venv/bin/python -m tools.accuracy $(ARGS)
+
+test-browser: .venv/.ready  ## the pages in Chromium, which apt brings: read, searched, played, printed
+	@.venv/bin/pytest tests/browser -q $(ARGS)
 
 test-interop: .venv/.ready  ## against Kamailio, SIPp, baresip, rtpengine, which apt brings (reports/interop.json; some minutes)
-	@.venv/bin/python -m harness.bench.interop $(ARGS)
+	@.venv/bin/python -m tools.interop $(ARGS)
+
+.PHONY: selfproof-strangers
+selfproof-strangers: .venv/.ready  ## the same on Kamailio, rtpengine and baresip, through a wire that changes bytes (reports/strangers.json; some minutes)
+	@.venv/bin/python -m tools.strangers $(ARGS)
 
 selfproof: .venv/.ready  ## every fault injected, detected and named; no false alarm (reports/selfproof.json, docs/selfproof.md; some minutes)
-	@.venv/bin/python -m harness.bench.selfproof $(ARGS)
+	@.venv/bin/python -m tools.selfproof $(ARGS)
 
-mutants: .venv/.ready  ## one rule, check or expectation less at a time: a test notices each (reports/mutants.json; half an hour, ARGS="rules checks" 3 minutes)
-	@.venv/bin/python -m harness.bench.mutants $(ARGS)
+shapes: .venv/.ready  ## customers that are drawn, each verified clean and with a fault (reports/shapes.json; hours, ARGS="--customers 5" minutes)
+	@.venv/bin/python -m tools.shapes $(ARGS)
+
+diagnosis-page: .venv/.ready  ## the tables of docs/diagnosis.md, from the rules
+	@.venv/bin/python -m tools.diagnosis
+
+mutants: .venv/.ready  ## operators, conditions and constants changed one at a time: how many a test notices (reports/mutation.json; hours, ARGS="--sample 150" some minutes)
+	@.venv/bin/python -m tools.mutation $(ARGS)
+
+soak: .venv/.ready  ## thousands of calls in one run, softphones killed meanwhile: nothing lost, nothing grows (reports/soak.json; ARGS="--cases 200" is a short run)
+	@.venv/bin/python -m tools.soak $(ARGS)
+
+fuzz: .venv/.ready  ## a million inputs that nobody designed to all that reads what others wrote (reports/fuzz.json; ARGS="--inputs 20000" is a short run)
+	@.venv/bin/python -m tools.fuzz $(ARGS)
+
+audit: .venv/.ready  ## known vulnerabilities of what uv.lock names (needs pypi.org)
+	@.uv/bin/uv export -q --locked --all-extras --no-emit-project --format requirements.txt -o .venv/requirements.txt
+	@.uv/bin/uv run -q --isolated --locked --only-group audit pip-audit -r .venv/requirements.txt --require-hashes --disable-pip --strict
+
+sbom: .venv/.ready  ## what the package is made of: CycloneDX with licences, which are checked (reports/sbom.json)
+	@.uv/bin/uv export -q --locked --all-extras --no-default-groups --preview-features sbom-export --format cyclonedx1.5 | .venv/bin/python -m tools.supply_chain
 
 lint: .venv/.ready  ## types, style, and which module may import which
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports

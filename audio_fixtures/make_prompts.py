@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.wav import write_wav
-from harness.bench.speech import speak
+from tools.accuracy.speech import speak
 
 PROMPTS = Path(__file__).parent / "prompts"
 RATE = 8000

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 
 import phonenumbers
@@ -62,6 +63,23 @@ _HTTP_URL = TypeAdapter(HttpUrl)
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
+def _source(place: str) -> str:
+    """An address, a network or a name that requests come from. Raises ``ValueError``."""
+    if "/" in place:
+        try:
+            ip_network(place, strict=False)
+        except ValueError:
+            raise ValueError(
+                f"{place!r}: no network; allowed: an address, a network (192.0.2.0/24) or a name"
+            ) from None
+    elif not place or place.count(":") == 1 or "]:" in place or " " in place:
+        raise ValueError(f"{place!r}: no source of calls; allowed: an address, a network (192.0.2.0/24) or a name")
+    return place
+
+
+Source = Annotated[str, AfterValidator(_source)]
+
+
 def is_ipv6(place: str) -> bool:
     """Whether a host, or a ``host:port``, is an IPv6 address; brackets are allowed, and with a port needed."""
     return place.startswith("[") or place.count(":") > 1
@@ -75,6 +93,7 @@ class Secret(_Model):
     """A user name with a password that stands only in the environment, or comes from the world by pipe."""
 
     username: str | None = None
+    realm: str | None = None  #: the digest realm the password is for; none answers whichever asks
     password_env: str | None = None
     password: SecretStr | None = None
 
@@ -90,27 +109,26 @@ class Platform(_Model):
     domain: str
     host: str | None = None  #: its SBC, for OPTIONS and registration of agents
     port: int | None = None
+    addresses: tuple[Source, ...] = ()  #: from where else its signalling comes
 
 
 class Axes(_Model):
     """What the rows are multiplied by, besides the trunks."""
 
     codecs: tuple[Literal["pcmu", "pcma"], ...] = ("pcmu", "pcma")
-    refer: tuple[Literal["consumed", "passed-on"], ...] = ("consumed",)
 
 
 class Timings(_Model):
     """What the guides let one set."""
 
-    ring_timeout_s: float = Field(30.0, gt=0, le=120)
-    register_expires_s: int = Field(300, ge=1, le=3600)
+    ring_timeout_s: float = Field(30.0, gt=0, le=120)  #: the AI rings for so long before the fallback takes over
+    register_expires_s: int = Field(300, ge=1, le=3600)  #: of the SIP number's registration
 
 
-class TimingsBy(_Model):
-    """The timings as the guides have them, and scaled down."""
+class DeclaredTimings(Timings):
+    """The timings a deployment has; a simulated one may have a quick set beside them, which ``--timings`` chooses."""
 
-    quick: Timings = Timings()
-    documented: Timings = Timings()
+    quick: Timings | None = None
 
 
 class Trunk(Secret):
@@ -136,18 +154,39 @@ class Trunk(Secret):
         return self
 
 
-class Line(_Model):
-    """A number at the platform, and where its routing sends the call."""
+Digits = Annotated[str, Field(pattern=r"^[0-9*#A-D]{1,8}$")]
+RoutedBy = Literal["language", "department", "menu"]
 
-    did: E164
-    assistant: str
-    trunk: str | None = None
-    press: str | None = Field(None, pattern=r"^[0-9*#A-D]$")
-    fallback: str | None = None
-    refer: Literal["consumed", "passed-on"] = "consumed"
+
+class Line(_Model):
+    """A number at the platform, and where its routing sends the call: to the AI over a trunk, or to people only."""
+
+    did: E164 | None = None  #: the number, where it is one
+    dids: dict[
+        str, E164
+    ] = {}  #: trunk → number, for one routing that has a number of its own on each of several trunks
+    trunk: str | None = None  #: the trunk that carries ``did``; may be left out where there is only one
+    assistant: str | None = None  #: the assistant the call is meant for
+    group: str | None = None  #: the group the call is meant for, where it must never reach the AI
+    press: Digits | None = None  #: what the caller presses in the menus before the AI, a digit for each level
+    announcement_s: float = Field(0.0, ge=0, le=120)  #: how long the platform speaks before anybody else does
+    routed_by: RoutedBy | None = None  #: by which routing rule calls come to this assistant and no other
+    fallback: str | None = None  #: the group that takes over when the AI cannot be had
+    refer: Literal["consumed", "passed-on"] = "consumed"  #: what the platform does with the AI's REFER
     reachable: bool = True  #: false: the trunk of this line leads to a host that does not answer
+    may_fail: bool = True  #: whether a stand-in may refuse calls here, to prove the fallback
     selector: str | None = None  #: the X-Gladly-Routing-Selector this line sends
     plaintext: bool = False  #: the destination lacks transport=tls
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if bool(self.did) == bool(self.dids):
+            raise ValueError("a number is needed; allowed: did, or dids with a number for each trunk")
+        if self.dids and self.trunk:
+            raise ValueError("dids names its trunks itself; allowed: did and trunk, or dids")
+        if bool(self.assistant) == bool(self.group):
+            raise ValueError("where it leads to is needed; allowed: assistant, or group where only people are reached")
+        return self
 
 
 class Group(_Model):
@@ -193,7 +232,7 @@ class Synthflow(_Model):
     witness: tuple[Witness, ...] = ("record",)
     timeout_s: float = Field(5.0, gt=0)  #: of one request
     poll_s: float = Field(1.0, gt=0)  #: between two looks at a record; the API has no way to tell by itself
-    transcript: Literal["during", "after"] = "after"  #: when a call's transcript can be read
+    transcript: Literal["during", "after", "none"] = "after"  #: when a call's transcript can be read, if ever
     transcript_within_s: float = Field(30.0, gt=0)  #: of a call's end
     lag_s: float = Field(5.0, ge=0)  #: how much later a record may tell of what has happened
     prepare: bool = False  #: whether each call gets an id by prepare_inbound, sent as X-EI, to find its record by
@@ -251,6 +290,8 @@ class Campaign(_Model):
     headers: dict[str, str] = {}
     headers_env: dict[str, str] = {}  #: header name → environment variable that holds its value
     body: str = '{"from": "{line}", "to": "{customer}"}'  #: ``{line}`` and ``{customer}`` stand for their numbers
+    line: str | None = None  #: the line whose number its customers see
+    customer: str | None = None  #: the phone of ours that it calls; the first one that calls, unless said
 
 
 class Account(_Model):
@@ -262,6 +303,7 @@ class Account(_Model):
     port: int | None = None
     register_: bool = Field(True, alias="register")
     ca_file: str | None = None
+    addresses: tuple[Source, ...] = ()  #: from where else its signalling comes
     bind: str | None = None
     public_address: str | None = None  #: what Contact and SDP name, where a router with a fixed address is in between
     stun_server: str | None = None  #: ``host:port`` that tells the public address, where it is not fixed (RFC 8489)
@@ -321,7 +363,7 @@ class Numbers(_Model):
 class Expect(_Model):
     """What this deployment's calls are held to."""
 
-    strength: Literal["unknown", "indicated", "confirmed", "proved"] = "proved"
+    strength: Literal["indicated", "confirmed", "proved"] = "proved"
     number_format: Literal["e164", "national", "preserved"] = "e164"
     released_within_s: float = Field(1.0, gt=0)
     patience_s: float = Field(4.0, gt=0)  #: for what nobody set a time for: an answer, a ring, a landing
@@ -331,12 +373,6 @@ class Expect(_Model):
     no_such_number: tuple[int, ...] = (404,)
     transfer_unavailable: Literal["returns", "released"] = "returns"
     srtp: bool = False  #: whether calls with SRTP must work
-    #: row (``*``: every row) → checks nobody can look at in this deployment, and that a case of it may do without
-    unseen: dict[str, tuple[str, ...]] = {}
-
-    def may_do_without(self, row: str, check: str) -> bool:
-        """Whether a case of ``row`` may pass although nobody could look at ``check``, since something else was proved."""
-        return check in (*self.unseen.get("*", ()), *self.unseen.get(row, ()))
 
     @property
     def least_strength(self) -> Strength:
@@ -364,6 +400,8 @@ class Safety(_Model):
     """Exceptions from the rules on what may be called; :mod:`harness.safety` has the rules."""
 
     allow: tuple[Annotated[str, Field(pattern=r"^(\+[1-9][0-9]{2,14}|[0-9*#]{2,8})$")], ...] = ()
+    #: Further countries (two letters) whose numbers may be called.
+    countries: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = ()
     hosts: tuple[str, ...] = ()  #: further hosts that calls may go to, e.g. those a platform names in its REFER
 
 
@@ -371,14 +409,20 @@ class Deployment(_Model):
     """One customer's set-up, checked."""
 
     name: str
-    integration: Literal["talkdesk", "gladly"]
+    integration: str  #: the platform's, by its entry point's name: ``talkdesk``, ``gladly``, ``generic``
     kind: Literal["simulated", "stand-in", "live"]
     region: str = Field("US", pattern=r"^[A-Z]{2}$")
     #: Whose results these are; part of a case's identity in Allure, so no name that changes, as a container's does.
     site: str = Field("local", pattern=r"^[\w .-]{1,60}$")
     platform: Platform
     axes: Axes = Axes()
-    timings: TimingsBy = TimingsBy()
+    timings: DeclaredTimings = DeclaredTimings()
+    #: Which numbers prove a row: one for each cell of its axes (``once``); every number for the rows of inbound calls, and for
+    #: the others one for each assistant and way in (``every-number``); every number that can prove it (``full``).
+    depth: Literal["once", "every-number", "full"] = "every-number"
+    require: tuple[
+        str, ...
+    ] = ()  #: rows that must be run, ``documented`` for all of the guide's; a missing one fails the run
     trunks: tuple[Trunk, ...]
     lines: dict[str, Line]
     numbers: Numbers = Numbers()
@@ -394,7 +438,12 @@ class Deployment(_Model):
     leave_out: dict[str, str] = {}  #: row → why it means nothing in this deployment
     limits: Limits = Limits()
     safety: Safety = Safety()
+    strangers: Literal["refuse", "answer"] = (
+        "refuse"  #: calls from addresses that this file does not name; "answer": for labs
+    )
     ca_file: str | None = None  #: whom the harness trusts on TLS; none means the system's own list
+    #: How the simulated world behaves where a platform would not tell (docs/simulation.md); it alone reads this.
+    simulated: dict[str, Any] = {}
 
     def trunk(self, name: str) -> Trunk:
         """The trunk of that name. Raises ``KeyError``."""
@@ -403,19 +452,36 @@ class Deployment(_Model):
                 return trunk
         raise KeyError(name)
 
-    def did(self, line: str, trunk: str) -> str:
-        """The number that reaches ``line`` over ``trunk``: a line's ``did`` begins a block, one number a trunk."""
+    def numbers_of_line(self, line: str) -> Mapping[str, str]:
+        """Trunk name → number of every number that ``line`` has."""
         entry = self.lines[line]
-        if entry.trunk is not None or len(self.trunks) == 1:
-            return entry.did
-        return block_number(entry.did, [t.name for t in self.trunks].index(trunk))
+        return {entry.trunk or self.trunks[0].name: entry.did} if entry.did else entry.dids
+
+    def did(self, line: str, trunk: str) -> str:
+        """The number that reaches ``line`` over ``trunk``. Raises ``KeyError`` where the trunk does not carry it."""
+        return self.numbers_of_line(line)[trunk]
 
     def all_dids(self) -> Iterator[tuple[str, str, str]]:
         """(line, trunk name, number) of every number at the platform."""
-        for line, entry in self.lines.items():
-            for trunk in self.trunks:
-                if entry.trunk in (None, trunk.name):
-                    yield line, trunk.name, self.did(line, trunk.name)
+        for line in self.lines:
+            for trunk, number in self.numbers_of_line(line).items():
+                yield line, trunk, number
+
+    @property
+    def callers(self) -> list[str]:
+        """The test phones that call: every one that is no agent, and not the campaign's customer."""
+        agents = {agent for group in self.groups.values() for agent in group.agents}
+        customer = self.campaign.customer if self.campaign else None
+        return [name for name in self.phones if name not in agents and name != customer]
+
+    @property
+    def customer(self) -> str:
+        """The test phone that a campaign calls."""
+        return (self.campaign.customer if self.campaign else None) or self.callers[0]
+
+    def timings_by(self, name: str) -> Timings:
+        """The timings of a run; ``quick`` ones exist in a simulated deployment alone."""
+        return (self.timings.quick if name == "quick" else None) or self.timings
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
@@ -429,8 +495,13 @@ class Deployment(_Model):
         trunks = {trunk.name: trunk for trunk in self.trunks}
         for key, line in self.lines.items():
             known(f"lines.{key}.assistant", line.assistant, self.assistants, "assistant")
+            known(f"lines.{key}.group", line.group, self.groups, "group")
             known(f"lines.{key}.fallback", line.fallback, self.groups, "group")
             known(f"lines.{key}.trunk", line.trunk, trunks, "trunk")
+            for trunk in line.dids:
+                known(f"lines.{key}.dids", trunk, trunks, "trunk")
+            if line.did and line.trunk is None and len(trunks) > 1:
+                mistakes.append(f"lines.{key}.trunk: is missing: several trunks; allowed: {', '.join(trunks)}")
         for key, group in self.groups.items():
             for agent in group.agents:
                 known(f"groups.{key}.agents", agent, self.phones, "phone")
@@ -438,13 +509,11 @@ class Deployment(_Model):
             known(f"assistants.{key}.transfer_to", assistant.transfer_to, self.groups, "group")
         for key, phone in self.phones.items():
             known(f"phones.{key}.account", phone.account, self.accounts, "account")
-        if self.integration == "gladly":
-            for index, trunk in enumerate(self.trunks):
-                if trunk.transport != "tls":
-                    mistakes.append(
-                        f"trunks.{index}.transport: Gladly signals over TLS only, {trunk.transport} is forbidden; "
-                        "allowed: tls"
-                    )
+        if self.campaign is not None:
+            known("campaign.line", self.campaign.line, self.lines, "line")
+            known("campaign.customer", self.campaign.customer, self.phones, "phone")
+        if self.timings.quick is not None and self.kind != "simulated":
+            mistakes.append("timings.quick: real timings cannot be scaled; allowed: in a simulated deployment")
         if len(trunks) != len(self.trunks):
             mistakes.append("trunks: two trunks have one name; allowed: a name of its own for each")
         mistakes += self._shared_numbers()
@@ -453,8 +522,6 @@ class Deployment(_Model):
         return self
 
     def _shared_numbers(self) -> Iterator[str]:
-        if any(line.trunk and line.trunk not in {t.name for t in self.trunks} for line in self.lines.values()):
-            return
         owners: dict[str, str] = {}
         roles = [
             *((f"lines.{line} ({trunk})", number) for line, trunk, number in self.all_dids()),
@@ -468,11 +535,6 @@ class Deployment(_Model):
             if number in owners:
                 yield f"{role}: {number} is already {owners[number]}; allowed: a number of its own for each role"
             owners.setdefault(number, role)
-
-
-def block_number(first: str, offset: int) -> str:
-    """The number ``offset`` places after ``first`` (E.164)."""
-    return f"+{int(first[1:]) + offset}"
 
 
 def from_plain(plain: dict[str, Any]) -> Deployment:

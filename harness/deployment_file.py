@@ -11,44 +11,91 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from harness import numbers_csv
 from harness.deployment import Deployment, from_plain, to_plain
 from harness.errors import DeploymentError
+from harness.numbers_csv import Numbers
+from harness.terminal import printable
 
 #: What says that a header holds a secret, and that a URL does (RFC 3986 section 3.2.1).
 _SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|password|key\Z", re.IGNORECASE)
 _CREDENTIALS_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
 
+_SECRET_IN_QUERY = re.compile(
+    r"[a-z][a-z0-9+.-]*://\S*[?&;]([\w.-]*[_.-])?(api|access|auth|client)?_?(key|token|secret|password|passwd|signature|sig|auth)=.",
+    re.IGNORECASE,
+)
+_MOST_BYTES = 4 * 1024 * 1024
+_SHOWN = 100  #: characters of a value in a message
+_DEEPEST = 20  #: levels; a deployment has five
+
 #: Whose results these are, where several sites run one file.
 SITE_VARIABLE = "HARNESS_SITE"
 
 
-def load(path: Path, environment: Mapping[str, str] | None = None) -> Deployment:
+def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: bool = True) -> Deployment:
     """Read a deployment file; secrets come from ``environment`` (by default the process's own).
 
+    ``secrets = False``: those that are not there are not missed, since nobody will be called.
     Raises :class:`DeploymentError` whose text has one line for each mistake: file, key, what is wrong, what is allowed.
     """
     environment = os.environ if environment is None else environment
-    try:
-        plain = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DeploymentError(f"{path}: no such file; allowed: the path of a deployment file (TOML)") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a readable TOML file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise DeploymentError(f"{path}: not TOML: {error}") from None
+    plain = read(path)
     mistakes = [
-        f"{path}: {where}: secrets do not stand in files; allowed: {instead}, the name of an environment variable"
+        f"{path}: {_inline(where)}: secrets do not stand in files; allowed: {instead}, the name of an environment variable"
         for where, instead in _written_secrets(plain)
     ]
     if mistakes:
         raise DeploymentError("\n".join(mistakes))
+    numbers = None
+    if isinstance(name := plain.pop("numbers_csv", None), str):
+        numbers = numbers_csv.read(path.parent / name)
+        if isinstance(plain.setdefault("lines", {}), dict):
+            plain["lines"] = numbers_csv.merged(plain["lines"], numbers)
     try:
         deployment = Deployment.model_validate(plain | _site(environment))
     except ValidationError as error:
-        raise DeploymentError("\n".join(f"{path}: {line}" for line in _lines(error))) from None
+        raise DeploymentError("\n".join(f"{path}: {line}" for line in _lines(error, numbers))) from None
     if deployment.kind == "simulated":
         return deployment
-    return _complete(path, deployment, environment)
+    return _complete(path, deployment, environment, secrets)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What stands in a TOML file, as it is. Raises :class:`DeploymentError`, in one line, for whatever is no such file."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+        if len(raw) > _MOST_BYTES:
+            raise DeploymentError(f"{path}: more than {_MOST_BYTES} bytes; allowed: a deployment file (TOML)")
+        plain = tomllib.loads(raw.decode("utf-8"))
+        if _depth(plain) > _DEEPEST:
+            raise RecursionError
+    except FileNotFoundError:
+        raise DeploymentError(f"no such file: {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a readable TOML file") from None
+    except RecursionError:
+        raise DeploymentError(f"{path}: tables within tables without end; allowed: {_DEEPEST} levels") from None
+    except ValueError as error:  # TOMLDecodeError, and numbers or file names that are none
+        raise DeploymentError(f"{path}: not TOML: {_inline(str(error))}") from None
+    return plain
+
+
+def _depth(plain: object) -> int:
+    """How deep tables and lists stand within each other; counted without recursion, as dotted keys nest without end."""
+    deepest, left = 0, [(plain, 0)]
+    while left:
+        found, depth = left.pop()
+        deepest = max(deepest, depth)
+        inner = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+        left += [(item, depth + 1) for item in inner]
+    return deepest
+
+
+def _inline(text: str) -> str:
+    """Text of the file's own as a part of one line."""
+    return printable(text).replace("\n", "\\n")
 
 
 def _site(environment: Mapping[str, str]) -> dict[str, str]:
@@ -69,12 +116,16 @@ def _written_secrets(plain: object, where: str = "") -> Iterator[tuple[str, str]
             yield path, f"campaign.headers_env.{key}"
         elif isinstance(value, str) and _CREDENTIALS_IN_URL.match(value):
             yield path, "a URL without user and password, and campaign.headers_env.Authorization"
+        elif isinstance(value, str) and _SECRET_IN_QUERY.match(value):
+            yield path, "a URL without it, and synthflow.api_token_env or campaign.headers_env"
         yield from _written_secrets(value, path)
 
 
-def _lines(error: ValidationError) -> Iterator[str]:
+def _lines(error: ValidationError, numbers: Numbers | None) -> Iterator[str]:
     for item in error.errors(include_url=False):
-        where = ".".join(str(part) for part in item["loc"])
+        where = _inline(".".join(str(part) for part in item["loc"]))
+        if numbers is not None and (cell := numbers.where(item["loc"])):
+            where = f"{where} ({_inline(cell)})"
         if item["type"] == "extra_forbidden":
             yield f"{where}: unknown key; allowed: {_siblings(item['loc'])}"
         elif item["type"] == "missing":
@@ -83,7 +134,8 @@ def _lines(error: ValidationError) -> Iterator[str]:
             for line in str(item["ctx"]["error"]).splitlines():
                 yield f"{where}: {line}" if where else line
         else:
-            yield f"{where}: {item['input']!r}: {item['msg']}"
+            shown = repr(item["input"])
+            yield f"{where}: {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}: {item['msg']}"
 
 
 def _siblings(location: tuple[int | str, ...]) -> str:
@@ -113,7 +165,7 @@ def _element(annotation: Any) -> Any:
     return arguments[1] if origin is dict else arguments[0] if arguments else None
 
 
-def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]) -> Deployment:
+def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str], secrets: bool) -> Deployment:
     """Take the secrets from the environment and see that a real deployment leaves nothing out."""
     plain = to_plain(deployment)
     mistakes: list[str] = []
@@ -122,7 +174,7 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
         name = table.get(name_key)
         if name is None:
             return
-        if not environment.get(name):
+        if secrets and not environment.get(name):
             mistakes.append(f"{where}.{name_key}: the environment variable {name} is not set; allowed: export {name}=…")
         table[value_key] = environment.get(name, "")
 
@@ -143,7 +195,6 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
     for name, account in plain["accounts"].items():
         needed(f"accounts.{name}", account, "host", "port")
     if synthflow := plain.get("synthflow"):
-        needed("synthflow", synthflow, "api_base")
         secret("synthflow", synthflow, "api_token_env", "api_token")
     if (campaign := plain.get("campaign")) and campaign["trigger"] == "http":
         needed("campaign", campaign, "url")

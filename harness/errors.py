@@ -9,7 +9,7 @@
     │   └── RefusedError          a call the safety rules do not allow
     └── BrokenError           the harness or its surroundings; never counts against the platform (exit 3)
         ├── PhoneLostError        a softphone's process died or hung
-        ├── PhoneDeafError        a softphone's stack dropped a message that is in order
+        ├── PhoneParseError       a softphone's stack dropped a message that is in order
         ├── PhoneMisuseError      a softphone was asked for something its state does not allow
         ├── WorldLostError        the simulated world died or did not start
         ├── ResourceError         no port, no address, no call slot, no mark, no disk left
@@ -49,7 +49,7 @@ class PhoneLostError(BrokenError):
     """A softphone's process died, hung or could not start; the message ends with its last log lines."""
 
 
-class PhoneDeafError(BrokenError):
+class PhoneParseError(BrokenError):
     """A softphone's stack dropped a message that is in order, and what was waited for never came."""
 
 

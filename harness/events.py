@@ -125,6 +125,28 @@ class RtpStatistics(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FarEndReport(Event):
+    """What the far end says by RTCP of our stream (RFC 3550 section 6.4), told with each of its reports."""
+
+    sent: int  #: packets that had left us by then
+    received: int  #: of those, as the far end counts; as before where this report does not name our stream
+    lost: int
+    fraction_lost: float  #: since its last report, 0…1
+    jitter_ms: float
+    #: False: it has heard nothing of our stream since its last report. That counts from a far end alone that has named us before:
+    #: some name no stream at all, and pjsua2 goes on naming the first source it heard.
+    names_us: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignRtp(Event):
+    """RTP came from a host that neither the call's SDP nor its signalling names; it was neither heard nor counted."""
+
+    source: str  #: ``address:port``; ``others`` when there are too many to tell apart
+    packets: int  #: so far
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationState(Event):
     """A registration succeeded, was refused, was refreshed or ended."""
 
@@ -150,6 +172,21 @@ class TransportFailed(Event):
     transport: str
     remote: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrangerRefused(Event):
+    """Requests were not acted on, because they came from none of the platform's addresses, or named a call wrongly.
+
+    Told with the first of a kind, then once a second while more come. ``leg`` is the call they were aimed at.
+    """
+
+    source: str  #: address; ``others`` when there are too many to tell apart
+    transport: str
+    method: str
+    user_agent: str
+    count: int  #: of this kind so far
+    why: Literal["address", "call-id"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ import fcntl
 import itertools
 import mmap
 import os
+import random
 import struct
 import tempfile
 import threading
@@ -124,14 +125,15 @@ def _open(path: Path) -> int:
 
 
 class Marks:
-    """The marks of one worker: its block of 0…238, handed out in turn.
+    """The marks of one worker: its share of 0…238, handed out in turn; ``draw``, the run's own, says which those are.
 
     Within a case no mark comes twice, and the next case goes on where the last one ended, so that a straggling leg is
-    not taken for a new one.
+    not taken for a new one. Which they are is drawn anew for each run: a stranger cannot know what will be listened for.
     """
 
-    def __init__(self, slot: int, slots: int) -> None:
-        self._block = range(slot * LEG_MARKS // slots, (slot + 1) * LEG_MARKS // slots)
+    def __init__(self, slot: int, slots: int, draw: int) -> None:
+        drawn = random.Random(draw).sample(range(LEG_MARKS), LEG_MARKS)
+        self._block = drawn[slot * LEG_MARKS // slots : (slot + 1) * LEG_MARKS // slots]
         self._turn = itertools.cycle(self._block)
         self._lock = threading.Lock()
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 from harness import integrations
-from harness.deployment import Deployment, Trunk
+from harness.deployment import Ai, Deployment, Trunk
 from harness.errors import SelectionError
-from harness.integrations.base import Row
+from harness.integrations import sight
+from harness.integrations.base import Cell, Integration, PlannedCall, Row
 
-#: Parts of a deployment that only the running world knows; a simulated file has them all once it is filled in.
-_FILLED_IN_LATER = {"stand_in.bind", "stand_in.stranger_bind", "stand_in.bad_certificates", "platform.host"}
+#: In ``require``: every row that the guide asks for.
+DOCUMENTED = "documented"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,36 +28,29 @@ class Case:
     deployment: str
     integration: str
     trunk: str
+    line: str | None  #: the deployment's line it dials; None where the row calls no number
     axes: dict[str, str] = field(hash=False)
+    finds: Mapping[str, int] = field(hash=False)  #: what it has to look at, as :attr:`Row.finds`
+    dispensable: Mapping[str, str] = field(
+        hash=False
+    )  #: check → why nobody can make it here, and the case does without
     title: str
     link: str
 
     @property
     def id(self) -> str:
         """Stable across runs: row, deployment and the cell."""
-        return f"{self.row.id}[{self.deployment}:{'-'.join(self.axes.values())}]"
-
-    @property
-    def line(self) -> str | None:
-        """The deployment's line it dials: its row's, or the one its own axis chooses."""
-        match self.row.id:
-            case "TD-TRANSFER-BLIND" if self.axes["refer"] == "passed-on":
-                return "inbound-passed-on"
-            case "TD-TRANSFER-WARM" if self.axes["caller_id"] != "original":
-                return f"inbound-warm-{self.axes['caller_id']}"
-            case "GL-HEADER-SELECTOR":
-                selector = self.axes["selector"]
-                return "inbound" if selector == "none" else f"inbound-{selector}"
-            case _:
-                return self.row.line
+        return f"{self.row.id}[{_in_id(self.deployment)}:{'-'.join(_in_id(value) for value in self.axes.values())}]"
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready data for evidence and reports."""
         return {
             "id": self.id,
             "row": self.row.id,
+            "moment": self.row.moment,
             "integration": self.integration,
             "deployment": self.deployment,
+            "line": self.line,
             "axes": dict(self.axes),
             "title": self.title,
             "description": self.row.proves,
@@ -84,14 +81,38 @@ class Selection:
         return all(not allowed or value in allowed or value == "" for allowed, value in wanted)
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A row of the integration that has no case, and why."""
+
+    deployment: str
+    row: str
+    documented: bool  #: whether the guide asks for it
+    why: str
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready data."""
+        return {"deployment": self.deployment, "row": self.row, "documented": self.documented, "why": self.why}
+
+
+def left_out(deployments: Iterable[Deployment]) -> list[LeftOut]:
+    """Every row that no case of its deployment proves, whatever is selected of the rest."""
+    return [
+        LeftOut(deployment.name, row.id, row.documented, why)
+        for deployment in deployments
+        for row in integrations.find(deployment.integration).rows
+        if (why := _Cells(row, deployment, asked=False).why_none)
+    ]
+
+
 def cases(deployments: Iterable[Deployment], selection: Selection = Selection()) -> list[Case]:
     """All selected cases. Raises :class:`SelectionError` for a row or value that none of the deployments has."""
     deployments = list(deployments)
     for deployment in deployments:
         rows = [row.id for row in integrations.find(deployment.integration).rows]
         _all_known("leave_out", tuple(deployment.leave_out), rows, [deployment], prefix="")
-        named = tuple(row for row in deployment.expect.unseen if row != "*")
-        _all_known("expect.unseen", named, rows, [deployment], prefix="")
+        required = tuple(row for row in deployment.require if row != DOCUMENTED)
+        _all_known("require", required, rows, [deployment], prefix="")
     known: dict[str, set[str]] = {
         "row": {row.id for d in deployments for row in integrations.find(d.integration).rows},
         "transport": {trunk.transport for d in deployments for trunk in d.trunks},
@@ -116,6 +137,11 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
     return found
 
 
+def calls_of(case: Case, deployment: Deployment) -> list[PlannedCall]:
+    """Every call of a case, in order; the tests hold this against what cases really dial."""
+    return list(case.row.calls(Cell(deployment, deployment.trunk(case.trunk), case.line or "", case.axes)))
+
+
 def _all_known(
     what: str, values: Sequence[str], known: Iterable[str], deployments: Sequence[Deployment], prefix: str = "--"
 ) -> None:
@@ -135,56 +161,127 @@ def _all_known(
 def _of_deployment(deployment: Deployment, asked_rows: Sequence[str]) -> Iterator[Case]:
     integration = integrations.find(deployment.integration)
     for row in integration.rows:
-        if row.opt_in and row.id not in asked_rows:
-            continue
-        if row.id in deployment.leave_out:
-            continue
-        if row.line is not None and row.line not in deployment.lines:
-            continue
-        if not all(_has(deployment, need) for need in row.needs):
-            continue
-        for trunk, axes in _cells(row, deployment):
-            case = Case(
-                row=row,
-                deployment=deployment.name,
-                integration=deployment.integration,
-                trunk=trunk.name,
-                axes=axes,
-                title=row.title,
-                link=integration.link(row),
+        yield from _Cells(row, deployment, asked=row.id in asked_rows).cases(integration)
+
+
+class _Cells:
+    """The cells of one row in one deployment; where there are none, the reason."""
+
+    def __init__(self, row: Row, deployment: Deployment, *, asked: bool) -> None:
+        self._row = row
+        self._deployment = deployment
+        self._missing: str | None = None
+        self.unseen = sight.unseen(deployment)
+        self.cells: list[Cell] = []
+        self.why_none = self._why_not(asked)
+        if self.why_none is None:
+            self.cells = list(self._all())
+            if not self.cells:
+                self.why_none = self._missing or self._no_trunk()
+
+    def cases(self, integration: Integration) -> Iterator[Case]:
+        """Each cell as a case."""
+        for cell in self.cells:
+            unseen = self.unseen if cell.ai == "synthflow" else {}
+            finds = dict(self._row.finds_in(cell.axes))
+            if not sight.has_bystanders(cell, lands="landing" in finds):
+                finds.pop("landing.others", None)
+            yield Case(
+                row=self._row,
+                deployment=self._deployment.name,
+                integration=integration.name,
+                trunk=cell.trunk.name,
+                line=cell.line or None,
+                axes=dict(cell.axes),
+                finds=finds,
+                dispensable=unseen,
+                title=self._row.title,
+                link=integration.link(self._row),
             )
-            if case.line is None or case.line in deployment.lines:
-                yield case
 
+    def _why_not(self, asked: bool) -> str | None:
+        row, deployment = self._row, self._deployment
+        if row.id in deployment.leave_out:
+            return deployment.leave_out[row.id]
+        if row.opt_in and not asked:
+            return f"takes long; run when asked for by name (--row {row.id})"
+        missing = [need.missing for need in row.needs if not need.holds(deployment)]
+        missing += [axis.missing for axis in row.axes if not axis.values(deployment)]
+        return next(iter(missing), None)
 
-def _has(deployment: Deployment, dotted: str) -> bool:
-    if deployment.kind == "simulated" and dotted in _FILLED_IN_LATER:
-        return True
-    found: Any = deployment
-    for part in dotted.split("."):
-        found = found.get(part) if isinstance(found, dict) else getattr(found, part, None)
-    return bool(found)
+    def _no_trunk(self) -> str:
+        if self._row.seats == "stand-in" and not any(trunk.ai == "stand-in" for trunk in self._deployment.trunks):
+            return "only a phone of ours in the AI's place can show it"
+        if "digest" not in {trunk.authentication for trunk in self._deployment.trunks} & set(self._row.authentication):
+            return "no trunk authenticates by digest"
+        whose = {"both": "", "stand-in": " to a stand-in", "synthflow": " to Synthflow"}[self._row.seats]
+        return f"no trunk{whose} signals over {' or '.join(self._row.transports)}"
 
+    def _all(self) -> Iterator[Cell]:
+        """The cells that mean something: Synthflow over every axis, a stand-in once for each transport."""
+        for ai in ("synthflow", "stand-in"):
+            if self._row.seats not in ("both", ai):
+                continue
+            hidden = next((self.unseen[check] for check in sorted(self._row.subject) if check in self.unseen), None)
+            if ai == "synthflow" and hidden is not None:
+                self._missing = hidden
+                continue
+            yield from self._of_ai(ai)
 
-def _cells(row: Row, deployment: Deployment) -> Iterator[tuple[Trunk, dict[str, str]]]:
-    """The cells that mean something: Synthflow over every axis, a stand-in once for each transport."""
-    for ai in ("synthflow", "stand-in"):
-        if row.seats not in ("both", ai):
-            continue
+    def _of_ai(self, ai: Ai) -> Iterator[Cell]:
+        row, deployment = self._row, self._deployment
         trunks = [
             trunk
             for trunk in deployment.trunks
             if trunk.ai == ai and trunk.transport in row.transports and _authenticates(row, trunk)
         ]
-        if row.over == "default":
-            trunks = trunks[:1]
         codecs = deployment.axes.codecs if ai == "synthflow" and row.over == "trunks" else deployment.axes.codecs[:1]
-        for index, (trunk, codec) in enumerate(product(trunks, codecs if row.codecs else codecs[:1])):
-            for variant in _variants(row, deployment, everything=index == 0 and ai == "synthflow"):
-                axes = {"ai": ai, "transport": trunk.transport, "authentication": trunk.authentication}
-                if row.codecs:
-                    axes["codec"] = codec
-                yield trunk, axes | variant
+        first = True
+        for trunk in trunks:
+            found = False
+            for codec in codecs if row.codecs else codecs[:1]:
+                for variant in _variants(row, deployment, everything=first and ai == "synthflow"):
+                    axes: dict[str, str] = {"ai": ai, "transport": trunk.transport}
+                    axes["authentication"] = trunk.authentication
+                    if row.codecs:
+                        axes["codec"] = codec
+                    for cell in self._on(trunk, axes | variant):
+                        found = True
+                        yield cell
+                first = first and not found
+            if found and row.over == "default":
+                return
+
+    def _on(self, trunk: Trunk, axes: dict[str, str]) -> Iterator[Cell]:
+        """The cell once for each number that is to prove it."""
+        row, deployment = self._row, self._deployment
+        if row.which is None:
+            yield Cell(deployment, trunk, "", axes)
+            return
+        carried = [line for line in deployment.lines if trunk.name in deployment.numbers_of_line(line)]
+        found = [Cell(deployment, trunk, line, axes) for line in carried]
+        for which in row.which:
+            kept = [cell for cell in found if which.holds(cell)]
+            if found and not kept:
+                self._missing = which.missing
+            found = kept
+        for which in reversed(row.which):
+            found.sort(key=which.prefers)
+        if deployment.depth == "once":
+            yield from found[:1]
+            return
+        seen: set[object] = set()
+        for cell in found:
+            kind = cell.line if row.every_number or deployment.depth == "full" else _way(cell)
+            if kind not in seen:
+                seen.add(kind)
+                yield Cell(deployment, trunk, cell.line, axes | {"number": cell.line})
+
+
+def _way(cell: Cell) -> object:
+    """What numbers have in common of which one is enough: the assistant, and the way to it."""
+    entry = cell.entry
+    return (entry.assistant, entry.group, len(entry.press or ""), entry.announcement_s > 0, entry.refer, entry.selector)
 
 
 def _authenticates(row: Row, trunk: Trunk) -> bool:
@@ -194,14 +291,22 @@ def _authenticates(row: Row, trunk: Trunk) -> bool:
 
 def _variants(row: Row, deployment: Deployment, *, everything: bool) -> Iterator[dict[str, str]]:
     """The values of the row's own axes: full axes always multiply, the others only in the first cell."""
-    allowed = {"refer": deployment.axes.refer, "ask": deployment.escalation.ways}
-    axes = [(name, [v for v in values if v in allowed.get(name, values)]) for name, values in row.variants]
-    full = [[(name, value) for value in values] for name, values in axes if name in row.full]
+    axes = [(axis, list(axis.values(deployment))) for axis in row.axes]
+    full = [[(axis.name, value) for value in values] for axis, values in axes if axis.full]
     for chosen in product(*full):
-        fixed = {name: values[0] for name, values in axes} | dict(chosen)
-        yield fixed
+        yield {axis.name: values[0] for axis, values in axes} | dict(chosen)
     if everything:
-        for name, values in axes:
-            if name not in row.full:
+        for axis, values in axes:
+            if not axis.full:
                 for value in values[1:]:
-                    yield {n: v[0] for n, v in axes} | {name: value}
+                    yield {a.name: v[0] for a, v in axes} | {axis.name: value}
+
+
+def _in_id(value: str) -> str:
+    """An axis' value within a case's id: text of the customer's own as plain ASCII, told apart by a hash where that loses some."""
+    plain = re.sub(
+        r"[^A-Za-z0-9.+]+", "-", unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode()
+    ).strip("-")
+    if plain == value or plain == value.replace(" ", "-"):
+        return plain
+    return f"{plain}~{hashlib.sha256(value.encode()).hexdigest()[:4]}"

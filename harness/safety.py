@@ -14,9 +14,9 @@ from functools import cached_property
 import phonenumbers
 from phonenumbers import PhoneNumberType, shortnumberinfo
 
-from harness.deployment import Deployment
+from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment
 from harness.errors import RefusedError
-from harness.sip.grammar import SipSyntaxError
+from harness.sip.grammar import SipSyntaxError, decimal
 from harness.sip.uri import NameAddr, Uri
 
 #: Answered as emergency calls by mobile and many other networks, wherever they are dialled (3GPP TS 22.101 section 10.1.1).
@@ -58,6 +58,7 @@ class Guard:
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
         self._region = deployment.region
+        self._countries = tuple(dict.fromkeys((deployment.region, *deployment.safety.countries)))
         self._exceptions = frozenset(deployment.safety.allow)
 
     def __call__(self, uri: str) -> None:
@@ -86,10 +87,18 @@ class Guard:
     def _check_target(self, uri: str, parsed: Uri) -> None:
         if parsed.address.lower() not in self._hosts:
             raise self._refused(uri, f"{parsed.host!r} is no host of {self._deployment.name} (safety.hosts may add it)")
+        if parsed.port is not None and (parsed.address.lower(), parsed.port) not in self._places:
+            raise self._refused(
+                uri,
+                f"port {parsed.port} is none of {self._deployment.name} (safety.hosts may add {parsed.host}:{parsed.port})",
+            )
         if parsed.password is not None:
             raise self._refused(uri, "it carries a password")
-        for name in ("maddr", "method"):  # another destination, another request
-            if parsed.params.get(name) is not None:
+        for name, _ in parsed.params:
+            # RFC 3261 section 19.1.4: an escaped name is the same name, which some read as such and some don't.
+            if "%" in name:
+                raise self._refused(uri, f"it has the parameter {name}, whose name is escaped")
+            if name.lower() in ("maddr", "method"):  # another destination, another request
                 raise self._refused(uri, f"it has the parameter {name}")
         for name, value in parsed.headers:
             if not _URI_HEADERS.match(name) or _CONTROL.search(value):
@@ -111,7 +120,7 @@ class Guard:
         """Why a listed number (E.164), or the name of a phone, may still not be called; None when it may."""
         if number.startswith("+"):
             return self._refusal_of_e164(number)
-        if number.isdigit() or set(number) & set("*#"):
+        if number.isdecimal() or set(number) & set("*#"):
             return self._refusal_of_code(number)
         return None  # a name, which no network takes for a number
 
@@ -134,9 +143,9 @@ class Guard:
         region = phonenumbers.region_code_for_number(parsed)
         if region is None and parsed.country_code == phonenumbers.country_code_for_region(self._region):
             return None  # at home, and nobody's: how else is a number tried that nobody has?
-        if region != self._region:
+        if region not in self._countries:
             where = {None: "no country that is known", "001": "no country's network"}.get(region, str(region))
-            return f"{number} belongs to {where}, and the deployment to {self._region} (safety.allow may name it)"
+            return f"{number} belongs to {where}, and the deployment to {', '.join(self._countries)} (safety.countries may name it)"
         return None
 
     def _refusal_of_code(self, code: str) -> str | None:
@@ -149,7 +158,7 @@ class Guard:
             national_number=int(re.sub(r"\D", "", code) or 0),
         )
         short = shortnumberinfo.is_valid_short_number_for_region(parsed, self._region)
-        if short or len(code) <= 3 or not code.isdigit():
+        if short or len(code) <= 3 or not code.isdecimal():
             return f"{code} is a short code (safety.allow may name it)"
         return None
 
@@ -178,8 +187,20 @@ class Guard:
             names += [account.domain, account.host]
         for trunk in deployment.trunks:
             names += [trunk.host, trunk.termination and _host_of(trunk.termination)]
-        names += deployment.safety.hosts
+        names += [_host_of(place) for place in deployment.safety.hosts]
         return frozenset(name.strip("[]").lower() for name in names if name)
+
+    @cached_property
+    def _places(self) -> frozenset[tuple[str, int]]:
+        """Host and port where a call may go: SIP's own ports and those the deployment names; further ones of one host alone."""
+        deployment = self._deployment
+        ports: set[int | None] = {5060, 5061, PLAIN_PORT, TLS_PORT, deployment.platform.port}
+        ports |= {account.port for account in deployment.accounts.values()}
+        ports |= {trunk.port for trunk in deployment.trunks}
+        ports |= {_port_of(trunk.termination) for trunk in deployment.trunks if trunk.termination}
+        found = {(host, port) for host in self._hosts for port in ports if port is not None}
+        named = ((_host_of(place).lower(), _port_of(place)) for place in deployment.safety.hosts)
+        return frozenset(found | {(host, port) for host, port in named if port is not None})
 
 
 def numbers_of(deployment: Deployment) -> Iterator[str]:
@@ -228,3 +249,10 @@ def _host_of(place: str) -> str:
         return place[1:].partition("]")[0]
     host, colon, _ = place.rpartition(":")
     return host if colon and ":" not in host else place
+
+
+def _port_of(place: str) -> int | None:
+    """``port`` of what :func:`_host_of` takes; None without."""
+    rest = place.partition("]")[2] if place.startswith("[") else place
+    host_or_nothing, colon, port = rest.rpartition(":")
+    return decimal(port, most=65535) if colon and ":" not in host_or_nothing else None

@@ -1,10 +1,18 @@
-"""Verdicts, and the findings they are made of."""
+"""The one place that decides how a case ended, and a run.
+
+A :class:`CaseOutcome` gathers a case's findings and what broke meanwhile; its :attr:`~CaseOutcome.conclusion` is the verdict and
+the words that say why. The recorder writes the conclusion down; terminal, summary, JUnit, Allure and the exit code read it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from enum import IntEnum, StrEnum
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.measurement import BetweenEnds, Measurement, from_plain
 
 
 class Verdict(StrEnum):
@@ -14,6 +22,11 @@ class Verdict(StrEnum):
     FAILED = "failed"
     NOT_OBSERVABLE = "not observable"
     BROKEN = "broken"
+
+
+#: The first of these that is among several verdicts is their common one. What failed comes before what broke, so that a
+#: finding about the system under test is never hidden.
+ORDER = (Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE, Verdict.PASSED)
 
 
 class Strength(IntEnum):
@@ -30,8 +43,8 @@ class Finding:
     """What one check expected and what it saw.
 
     ``check`` is a stable dotted id (``audio.two_way``, ``caller_id``); ``subject`` names the leg or phone looked at.
-    ``evidence`` names what was looked at: messages (``m12``), marks, statistics, records. ``facts`` are plain values a
-    diagnosis rule may match on. ``at`` is on the machine's monotonic clock, in seconds.
+    ``evidence`` names what was looked at: messages (``m12``), marks, statistics, records; ``measured`` has the figures.
+    ``at`` is on the machine's monotonic clock, in seconds.
     """
 
     check: str
@@ -43,7 +56,41 @@ class Finding:
     strength: Strength | None = None
     evidence: tuple[str, ...] = ()
     dispensable: bool = False  #: the deployment says that a case may do without it where nobody can look
-    facts: dict[str, object] = field(default_factory=dict)
+    measured: Measurement | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The fields of what was measured, by name."""
+        return self.measured.plain() if self.measured is not None else {}
+
+    @property
+    def speaker(self) -> str:
+        """Whose voice it is about; empty when it is about no direction of a conversation."""
+        return self.measured.speaker if isinstance(self.measured, BetweenEnds) else ""
+
+    @property
+    def listener(self) -> str:
+        """Who should hear that voice, or should not."""
+        return self.measured.listener if isinstance(self.measured, BetweenEnds) else ""
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready data."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        return plain | {"evidence": list(self.evidence), "measured": self.measured and self.measured.plain()}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Finding:
+        """The inverse of :meth:`plain`."""
+        measured, strength = plain["measured"], plain["strength"]
+        return cls(
+            **{
+                **plain,
+                "verdict": Verdict(plain["verdict"]),
+                "strength": None if strength is None else Strength(strength),
+                "evidence": tuple(plain["evidence"]),
+                "measured": None if measured is None else from_plain(plain["check"], measured),
+            }
+        )
 
     def __str__(self) -> str:
         return f"{self.check} of {self.subject}: expected {self.expected}; {self.actual}"
@@ -61,16 +108,127 @@ class NotObservableError(ExpectationError):
     """A check could not look, and the deployment asks for more than that."""
 
 
-def overall(findings: Iterable[Finding]) -> Verdict:
-    """The verdict of a case: the worst of its findings; a case without findings looked at nothing and fails.
+class DidNotPassError(AssertionError):
+    """Tells pytest that a case, which came to its end, did not pass; its conclusion says why."""
 
-    What failed comes before what broke, so that a finding about the system under test is never hidden. A finding that is not
-    observable and dispensable does not count, unless there is nothing else.
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """How a case ended. The first line of ``message`` says why; it is empty when the case passed."""
+
+    verdict: Verdict
+    message: str = ""
+
+    @property
+    def may_be_retried(self) -> bool:
+        """Whether another attempt may end otherwise. What could not be observed cannot be observed the next time either."""
+        return self.verdict in (Verdict.FAILED, Verdict.BROKEN)
+
+    def first_line(self, cause: str = "") -> str:
+        """The first thing to say of the case: its cause, if one is known, or else what was seen."""
+        words = cause or self.message
+        line = words.splitlines()[0] if words else str(self.verdict)
+        unseen = self.verdict is Verdict.NOT_OBSERVABLE and not line.startswith(str(self.verdict))
+        return f"{self.verdict}: {line}" if unseen else line
+
+
+#: A planned case that left no evidence at all.
+NEVER_REPORTED = Conclusion(Verdict.BROKEN, "planned, but never reported")
+_WORKER_DIED = "worker died: the case began and never ended (its worker was lost, or the disk was full)"
+_INTERRUPTED = "the run was interrupted"
+_NOTHING = "the case looked at nothing"
+
+
+class CaseOutcome:
+    """What decides how a case ended, gathered while it runs: its findings, and what else went wrong."""
+
+    def __init__(self, findings: Iterable[Finding] = ()) -> None:
+        self._findings = list(findings)
+        self._troubles: list[Conclusion] = []
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """In the order they were made."""
+        return self._findings
+
+    def add(self, finding: Finding) -> None:
+        """Take a finding into account."""
+        self._findings.append(finding)
+
+    def raised(self, error: BaseException) -> None:
+        """Take into account what ended the setup, the call or the teardown of the case before its time."""
+        if isinstance(error, KeyboardInterrupt):
+            self.interrupted()
+        elif isinstance(error, ExpectationError):
+            if error.finding not in self._findings:
+                self.add(error.finding)
+            # That nobody could look counts here even where the deployment can do without: the case went no further.
+            self._troubles.append(Conclusion(error.finding.verdict, str(error)))
+        elif isinstance(error, DidNotPassError):
+            pass  # it only repeats what is known
+        elif isinstance(error, AssertionError):
+            self._troubles.append(Conclusion(Verdict.FAILED, str(error) or "an assertion failed"))
+        else:
+            ours = isinstance(error, HarnessError)
+            self._troubles.append(
+                Conclusion(Verdict.BROKEN, str(error) if ours else f"{type(error).__name__}: {error}")
+            )
+
+    def came_to_its_end(self) -> None:
+        """The scenario has said its part. One that looked at nothing fails, whatever breaks later."""
+        if not self._findings:
+            self._troubles.append(Conclusion(Verdict.FAILED, _NOTHING))
+
+    def interrupted(self) -> None:
+        """The run was stopped while the case went on."""
+        self._troubles.append(Conclusion(Verdict.BROKEN, _INTERRUPTED))
+
+    def worker_died(self) -> None:
+        """The process that ran the case is gone; what it had found is all there is."""
+        self._troubles.append(Conclusion(Verdict.BROKEN, _WORKER_DIED))
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """The verdict by all that is known so far, and why; a case that looked at nothing fails.
+
+        A finding that is not observable and dispensable does not count, unless there is nothing else.
+        """
+        counting = [f for f in self._findings if not _is_dispensed_with(f)] or self._findings
+        said = [*(Conclusion(f.verdict, str(f)) for f in counting), *self._troubles]
+        if not said:
+            return Conclusion(Verdict.FAILED, _NOTHING)
+        verdict = worst(one.verdict for one in said)
+        assert verdict is not None  # something was said
+        if verdict is Verdict.PASSED:
+            return Conclusion(verdict)
+        why = next(one.message for one in said if one.verdict is verdict)
+        if verdict is Verdict.FAILED:
+            broke = dict.fromkeys(one.message for one in self._troubles if one.verdict is Verdict.BROKEN)
+            why = "\n".join([why, *(f"it also broke: {message}" for message in broke)])
+        return Conclusion(verdict, why)
+
+
+def _is_dispensed_with(finding: Finding) -> bool:
+    return finding.dispensable and finding.verdict is Verdict.NOT_OBSERVABLE
+
+
+def overall(findings: Iterable[Finding]) -> Verdict:
+    """The verdict of a case of which nothing but these findings is known."""
+    return CaseOutcome(findings).conclusion.verdict
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict | None:
+    """The common verdict of several; None of none."""
+    among = set(verdicts)
+    return next((verdict for verdict in ORDER if verdict in among), None)
+
+
+def exit_code(verdicts: Iterable[Verdict], *, broke: bool = False) -> int:
+    """Of a run whose cases ended so: 0 all passed; 1 something failed or could not be observed; 3 something broke, or no case ran.
+
+    ``broke`` says that something outside of any case did.
     """
-    found = list(findings)
-    counting = [f for f in found if not (f.dispensable and f.verdict is Verdict.NOT_OBSERVABLE)]
-    verdicts = {finding.verdict for finding in counting or found}
-    for verdict in (Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE, Verdict.PASSED):
-        if verdict in verdicts:
-            return verdict
-    return Verdict.FAILED
+    among = set(verdicts)
+    if among & {Verdict.FAILED, Verdict.NOT_OBSERVABLE}:
+        return 1
+    return 3 if broke or among != {Verdict.PASSED} else 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from harness.scenario import row
+from harness.scenario import scenario
 
 
-@row("HANGUP-CALLER")
+@scenario("HANGUP-CALLER")
 def test_caller_hangs_up(caller, line, assistant, expect):
-    call = caller.dial(line.did)
+    call = caller.call(line)
     talk = assistant.expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
@@ -16,9 +16,9 @@ def test_caller_hangs_up(caller, line, assistant, expect):
     expect(call).hang_up_is_answered()
 
 
-@row("HANGUP-AI")
+@scenario("HANGUP-AI")
 def test_ai_hangs_up(caller, line, assistant, expect):
-    call = caller.dial(line.did)
+    call = caller.call(line)
     talk = assistant.expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
@@ -26,9 +26,9 @@ def test_ai_hangs_up(caller, line, assistant, expect):
     expect(call).released(after=ended)
 
 
-@row("HOLD")
+@scenario("HOLD")
 def test_hold_and_resume(caller, line, assistant, expect):
-    call = caller.dial(line.did)
+    call = caller.call(line)
     talk = assistant.expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
@@ -39,11 +39,11 @@ def test_hold_and_resume(caller, line, assistant, expect):
     expect(call).two_way_audio_with(talk, changed=True)
 
 
-@row("REINVITE-CODEC")
-def test_codec_changes(stage, line, expect):
-    caller = stage.caller(codecs=("PCMU", "PCMA"))
-    call = caller.dial(line.did)
-    talk = stage.assistant(line).expect_call(call)
+@scenario("REINVITE-CODEC")
+def test_codec_changes(cast, line, expect):
+    caller = cast.caller(codecs=("PCMU", "PCMA"))
+    call = caller.call(line)
+    talk = cast.assistant(line).expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
     expect(call).codec("PCMU")
@@ -53,10 +53,10 @@ def test_codec_changes(stage, line, expect):
     expect(call).two_way_audio_with(talk, changed=True)
 
 
-@row("DTMF-RFC4733", "DTMF-INFO")
+@scenario("DTMF")
 def test_digits(case, caller, line, assistant, expect):
     method = "rfc4733" if case.row.id == "DTMF-RFC4733" else "info"
-    call = caller.dial(line.did)
+    call = caller.call(line)
     talk = assistant.expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
@@ -68,60 +68,60 @@ def test_digits(case, caller, line, assistant, expect):
         expect(call).digits(sent, method)
 
 
-@row("EARLYMEDIA")
+@scenario("EARLYMEDIA")
 def test_audio_before_the_answer(ai, caller, line, assistant, expect):
     ai.answers_early()
-    call = caller.dial(line.did)
+    call = caller.call(line)
     expect(call).hears_early(ai)
     talk = assistant.expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
 
 
-@row("PRACK")
-def test_reliable_provisional_response(stage, ai, line, expect):
+@scenario("PRACK")
+def test_reliable_provisional_response(cast, ai, line, expect):
     ai.answers_early(reliable=True)
-    caller = stage.caller(reliable_provisional="required")
-    call = caller.dial(line.did)
+    caller = cast.caller(reliable_provisional="required")
+    call = caller.call(line)
     expect(call).acknowledged_provisional()
-    talk = stage.assistant(line).expect_call(call)
+    talk = cast.assistant(line).expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
 
 
-@row("SESSIONTIMER")
-def test_session_is_refreshed(stage, line, expect):
-    caller = stage.caller(session_timer="required", session_expires=90)
-    call = caller.dial(line.did)
-    talk = stage.assistant(line).expect_call(call)
+@scenario("SESSIONTIMER")
+def test_session_is_refreshed(cast, line, expect):
+    caller = cast.caller(session_timer="required", session_expires=90)
+    call = caller.call(line)
+    talk = cast.assistant(line).expect_call(call)
     expect(call).answered()
     expect(call).session_interval_is_agreed()
-    expect(call).little_delay_to(talk)
+    expect(call).one_way_delay_ok(talk)
     expect(call).session_is_refreshed()
     expect(call).two_way_audio_with(talk, changed=True)
 
 
-@row("SRTP")
-def test_encrypted_media(stage, ai, line, expect):
+@scenario("SRTP")
+def test_encrypted_media(cast, ai, line, expect):
     ai.takes_srtp()
-    caller = stage.caller(srtp="mandatory")
-    call = caller.dial(line.did)
-    talk = stage.assistant(line).expect_call(call)
+    caller = cast.caller(srtp="mandatory")
+    call = caller.call(line)
+    talk = cast.assistant(line).expect_call(call)
     expect(call).answered()
     expect(call).encrypted()
     expect(talk).encrypted()
     expect(call).two_way_audio_with(talk)
 
 
-@row("LONGCALL")
-def test_long_call(stage, case, caller, line, assistant, expect):
+@scenario("LONGCALL")
+def test_long_call(context, case, caller, line, assistant, expect):
     minutes = int(case.axes["minutes"])
-    call = caller.dial(line.did)
+    call = caller.call(line)
     talk = assistant.expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
-    expect(call).little_delay_to(talk)
+    expect(call).one_way_delay_ok(talk)
     for _ in ("middle", "end"):
-        stage.scripted(minutes * 30, "the call goes on")
-        stage.pause(minutes * 30)
+        context.evidence.scripted(minutes * 30, "the call goes on")
+        context.pause(minutes * 30)
         expect(call).two_way_audio_with(talk, changed=True)

@@ -3,40 +3,41 @@
 from __future__ import annotations
 
 from harness.phone import Reject, Ring
-from harness.scenario import row
+from harness.scenario import scenario
 
 
-@row("TD-FALLBACK-TIMEOUT", "GL-FALLBACK-TIMEOUT")
-def test_ai_never_answers(stage, ai, caller, line, timings, reception, expect):
+@scenario("FALLBACK-TIMEOUT")
+def test_ai_never_answers(context, ai, caller, line, timings, fallback, expect):
     ai.does(Ring())
-    call = caller.dial(line.did)
-    stage.scripted(timings.ring_timeout_s, "the ring timeout")
-    landed = reception.expect_call(call, within=timings.ring_timeout_s + stage.patience)
-    expect(reception).took("the fallback", landed.began - call.began, timings.ring_timeout_s)
+    call = caller.call(line)
+    context.evidence.scripted(timings.ring_timeout_s, "the ring timeout")
+    landed = fallback.expect_call(call, within=timings.ring_timeout_s + context.patience)
+    expect(fallback).took("the fallback", landed.began - call.routed, timings.ring_timeout_s)
     expect(landed).caller_id(caller.number)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
     ai.was_tried(call, line)
 
 
-@row("TD-FALLBACK-REFUSED", "GL-FALLBACK-REFUSED")
-def test_ai_refuses(ai, caller, line, timings, reception, expect):
+@scenario("FALLBACK-REFUSED")
+def test_ai_refuses(ai, caller, line, timings, fallback, expect):
     ai.does(Reject(503))
-    call = caller.dial(line.did)
-    landed = reception.expect_call(call)
-    expect(landed).came_within(timings.ring_timeout_s + 1.0, after=call.began)
+    call = caller.call(line)
+    landed = fallback.expect_call(call)
+    expect(landed).came_within(timings.ring_timeout_s + 1.0, after=call.routed)
     expect(landed).caller_id(caller.number)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
     ai.was_tried(call, line)
 
 
-@row("TD-FALLBACK-DOWN", "GL-FALLBACK-DOWN")
-def test_ai_cannot_be_reached(stage, caller, line, timings, reception, expect):
-    call = caller.dial(line.did)
-    landed = reception.expect_call(call, within=timings.ring_timeout_s + stage.patience)
-    stage.scripted(landed.began - call.began, "the platform's attempts to reach the AI")
-    expect(landed).came_within(timings.ring_timeout_s + 1.0, after=call.began)
+@scenario("FALLBACK-DOWN")
+def test_ai_cannot_be_reached(context, ai, caller, line, timings, fallback, expect):
+    ai.goes_down(line)
+    call = caller.call(line)
+    landed = fallback.expect_call(call, within=timings.ring_timeout_s + context.patience)
+    context.evidence.scripted(landed.began - call.routed, "the platform's attempts to reach the AI")
+    expect(landed).came_within(timings.ring_timeout_s + 1.0, after=call.routed)
     expect(landed).caller_id(caller.number)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)

@@ -3,44 +3,46 @@
 from __future__ import annotations
 
 from harness.phone import Ring
-from harness.scenario import row
+from harness.scenario import scenario
 
 
-@row("BUSY")
-def test_busy(stage, caller, line, expect):
-    call = caller.dial(line.did)
-    expect(call).ends_with(stage.deployment.expect.busy)
+@scenario("BUSY")
+def test_busy(context, caller, line, expect):
+    call = caller.call(line)
+    expect(call).ends_with(context.deployment.expect.busy)
 
 
-@row("REJECTED")
-def test_rejected(stage, caller, line, expect):
-    call = caller.dial(line.did)
-    expect(call).ends_with(stage.deployment.expect.rejected)
+@scenario("REJECTED")
+def test_rejected(context, caller, line, expect):
+    call = caller.call(line)
+    expect(call).ends_with(context.deployment.expect.rejected)
 
 
-@row("NOSUCHNUMBER")
-def test_number_nobody_has(stage, caller, expect):
-    call = caller.dial(stage.deployment.numbers.no_such_number)
-    expect(call).ends_with(stage.deployment.expect.no_such_number)
-    for group in stage.all_groups():
+@scenario("NOSUCHNUMBER")
+def test_number_nobody_has(cast, context, caller, expect):
+    call = caller.dial(context.deployment.numbers.no_such_number)
+    expect(call).ends_with(context.deployment.expect.no_such_number)
+    for group in cast.all_groups():
         expect(group).never_rang()
 
 
-@row("NOANSWER")
-def test_nobody_answers(stage, ai, caller, line, timings, expect):
-    call = caller.dial(line.did)
-    stage.scripted(timings.ring_timeout_s, "the ring timeout")
-    ended = expect(call).ends_with(stage.deployment.expect.no_answer, within=timings.ring_timeout_s + stage.patience)
+@scenario("NOANSWER")
+def test_nobody_answers(context, ai, caller, line, timings, expect):
+    call = caller.call(line)
+    context.evidence.scripted(timings.ring_timeout_s, "the ring timeout")
+    ended = expect(call).ends_with(
+        context.deployment.expect.no_answer, within=timings.ring_timeout_s + context.patience
+    )
     expect(call).took("the final response", ended - call.began, timings.ring_timeout_s)
     ai.was_tried(call, line)
 
 
-@row("ABANDON")
-def test_caller_gives_up(stage, ai, caller, line, expect):
+@scenario("ABANDON")
+def test_caller_gives_up(cast, ai, caller, line, expect):
     ai.does(Ring())
-    call = caller.dial(line.did)
+    call = caller.call(line)
     expect(call).rings()
     ai.was_tried(call, line)
     given_up = call.cancel()
-    stage.nothing_rings_any_more(call, after=given_up)
+    cast.nothing_rings_any_more(call, after=given_up)
     expect(call).ends_with((487,))

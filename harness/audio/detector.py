@@ -6,6 +6,7 @@ All three share the same three stages: ``front_end`` finds tone pairs, ``tracker
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,9 @@ from harness.audio.tracker import MARK_TONES, Ended, Heard, Tracker
 __all__ = ["DetectorBank", "Ended", "Heard", "MarkDetector", "marks_heard"]
 
 _FRAME: Final = 160
+_TOGETHER: Final = (
+    10 * _FRAME
+)  #: samples analysed in one go: each of numpy's calls costs more than a frame's arithmetic
 _KEPT: Final = PERIOD + _FRAME + CONTEXT * HOP  #: samples of the past that a decision may ask for
 _CHUNK: Final = 1024  # hops analysed at once in a recording: what they need stays in the cache
 
@@ -48,26 +52,35 @@ class MarkDetector:
         if self._resampler is not None:
             samples = self._resampler.feed(samples)
         said: list[Heard | Ended] = []
-        # Slices of 20 ms, so that a decision comes at the same time however the stream was cut.
-        for at in range(0, len(samples), _FRAME):
-            self._take(samples[at : at + _FRAME], said)
+        for at in range(0, len(samples), _TOGETHER):
+            self._take(samples[at : at + _TOGETHER], said)
         return said
 
     def _take(self, samples: NDArray[np.int16], said: list[Heard | Ended]) -> None:
-        end = self._end + len(samples)
+        before, end = self._end, self._end + len(samples)
         if end > len(self._buffer):
             end = self._make_room(len(samples))
-        self._buffer[end - len(samples) : end] = samples
+            before = end - len(samples)
+        self._buffer[before:end] = samples
         self._end = end
         hops = (end - self._next) // HOP - CONTEXT
         if hops < 1:
             return
         begin = self._next
         blocks = self._buffer[begin : begin + (hops + CONTEXT) * HOP].reshape(-1, HOP)
-        self._next += hops * HOP
-        hop = (self._origin + begin) // HOP + 1
+        looked = MARK_TONES.analyse_few(blocks)
+        # Decided by slices of 20 ms, so that a decision comes at the same time however the stream was cut.
+        for upto in range(before + _FRAME, end + _FRAME, _FRAME):
+            hops = (min(upto, end) - self._next) // HOP - CONTEXT
+            if hops > 0:
+                done = (self._next - begin) // HOP
+                hop = (self._origin + self._next) // HOP + 1
+                self._next += hops * HOP
+                self._decide(hop, looked[done : done + hops], said)
+
+    def _decide(self, hop: int, looked: Sequence[tuple[int, bool, float, float]], said: list[Heard | Ended]) -> None:
         tracker = self._tracker
-        for symbol, agrees, share, power in MARK_TONES.analyse_few(blocks):
+        for symbol, agrees, share, power in looked:
             if agrees:
                 if not self._last_agreed:
                     said += tracker.changed(hop, symbol, True, share, power, self._history)

@@ -217,17 +217,3 @@ def burst_ratio(lost: list[bool]) -> float:
         return 1.0
     bursts = sum(1 for before, now in zip([False, *lost], lost, strict=False) if now and not before)
     return max(1.0, count / bursts * (1 - count / len(lost)))
-
-
-def e_model_text(rating: Rating) -> str:
-    """The rating in G.109's words."""
-    for least, words in (
-        (90, "very satisfied"),
-        (80, "satisfied"),
-        (70, "some dissatisfied"),
-        (60, "many dissatisfied"),
-        (50, "nearly all dissatisfied"),
-    ):
-        if rating.r >= least:
-            return words
-    return "not recommended"

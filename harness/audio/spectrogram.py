@@ -57,10 +57,8 @@ def spectrogram_svg(
     Spans whose ``detail`` is in ``wrong`` should not be there, and are red.
     Silence is not drawn. The width follows the length: 300 pixels a second, 360 at least and 1100 at most.
     """
-    audio = resample(samples, rate, SAMPLE_RATE)
-    seconds = max(len(audio) / SAMPLE_RATE, 0.1)
-    picture = _picture(audio)
-    png = base64.b64encode(_png(picture)).decode("ascii")
+    seconds = max(len(samples) / rate, 0.1)
+    png = base64.b64encode(spectrogram_png(samples, rate)).decode("ascii")
     across = round(min(max(_PIXELS_A_SECOND * seconds, _NARROWEST), _WIDEST))
     width, height = _LEFT + across + 8, _LANE + _HEIGHT + _BELOW
     scale = across / seconds
@@ -92,6 +90,11 @@ def spectrogram_svg(
     parts += [_span(span, scale, span.detail in wrong) for span in spans if span.kind in _COLOURS]
     parts.append("</svg>")
     return "".join(parts)
+
+
+def spectrogram_png(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> bytes:
+    """The picture alone: frequency (to 4 kHz) over the recording's whole length."""
+    return _png(_picture(resample(samples, rate, SAMPLE_RATE)))
 
 
 def _span(span: Span, scale: float, wrong: bool) -> str:

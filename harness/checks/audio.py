@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from harness import measurement
 from harness.audio.describe import Description
 from harness.audio.marks import DEFAULT_LEVEL_DBOV
+from harness.checks.claims import STRENGTH, Observation
 from harness.checks.finding import judged, not_observable
+from harness.measurement import Direction
 from harness.verdict import Finding, Strength
 
 #: No loss plan takes so much of a voice (ITU-T G.101 and G.111: some 10 dB from end to end), and louder it would be clipped.
@@ -22,10 +25,15 @@ class Sound:
     """A mark (or a weaker sign) of the speaker, as it arrived at the listener. Times are monotonic seconds."""
 
     at: float
-    strength: Strength
+    observation: Observation
     evidence: str
     mark: int | None = None
     level_dbov: float | None = None
+
+    @property
+    def strength(self) -> Strength:
+        """How strongly it says that the speaker is heard."""
+        return STRENGTH[self.observation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +68,27 @@ def direction(
     None for a leg of another. ``towards`` is the role of the listener (``ai``, ``caller``, ``agent``); ``again`` says that the
     call was changed since they heard each other first.
     """
-    facts: dict[str, object] = {"towards": towards, "speaker": speaker, "again": again}
+    measured = Direction(speaker=speaker, listener=listener, towards=towards, again=again)
     if account is not None:
         foreign = [mark for mark in dict.fromkeys(account.marks) if mark not in own and name_of(mark) is None]
-        facts |= {
-            "rx_packets": account.rx_packets,
-            "tx_packets": account.tx_packets,
-            "level_dbov": account.level_dbov,
-            "echo": any(mark in own for mark in account.marks),
-            "foreign": foreign,
-            "listened_s": account.seconds,
-            "instead": account.instead.what if account.instead else None,
-        }
+        measured = replace(
+            measured,
+            rx_packets=account.rx_packets,
+            tx_packets=account.tx_packets,
+            level_dbov=account.level_dbov,
+            echo=any(mark in own for mark in account.marks),
+            foreign=tuple(foreign),
+            listened_s=account.seconds,
+            instead=account.instead.what if account.instead else None,
+        )
+    if sound is None and account is None:  # absence where nobody looked says nothing
+        return not_observable(
+            "audio",
+            f"{speaker} → {listener}",
+            expected=f"{listener} hears {speaker}",
+            why=f"nobody can tell what {listener} hears",
+            measured=replace(measured, kind="unknown"),
+        )
     if sound is None:
         return judged(
             "audio",
@@ -80,11 +97,11 @@ def direction(
             expected=f"{listener} hears {speaker}",
             actual=_instead(account, own, name_of),
             strength=Strength.UNKNOWN,
-            facts=facts | {"kind": _kind(account, own, name_of)},
+            measured=replace(measured, kind=_kind(account, own, name_of)),
         )
     milliseconds = (sound.at - since) * 1000
-    facts |= {"ms": milliseconds, "level_dbov": sound.level_dbov}
-    if sound.strength < least:  # something was there; that it was not enough says nothing against the platform
+    measured = replace(measured, delay_ms=milliseconds, level_dbov=sound.level_dbov)
+    if sound.strength < max(least, Strength.INDICATED):  # not enough, which says nothing against the platform
         return not_observable(
             "audio",
             f"{speaker} → {listener}",
@@ -92,7 +109,7 @@ def direction(
             why=f"only {sound.strength.name.lower()}: {sound.evidence}",
             strength=sound.strength,
             evidence=[sound.evidence],
-            facts=facts,
+            measured=measured,
         )
     return judged(
         "audio",
@@ -102,7 +119,7 @@ def direction(
         actual=f"{sound.strength.name.lower()} after {milliseconds:.0f} ms",
         strength=sound.strength,
         evidence=[sound.evidence],
-        facts=facts,
+        measured=measured,
     )
 
 
@@ -127,7 +144,7 @@ def no_crossing(
         not wrong,
         expected="only voices of its own call",
         actual="it heard " + (" and ".join(wrong) if wrong else "no other"),
-        facts={"foreign": foreign, "echo": bool(echo), "heard": len(set(marks))},
+        measured=measurement.Crossing(foreign=tuple(foreign), echo=bool(echo), heard=len(set(marks))),
     )
 
 
@@ -140,7 +157,7 @@ def level(speaker: str, listener: str, dbov: float) -> Finding:
         -MOST_LOSS_DB <= change <= MOST_GAIN_DB,
         expected=f"{speaker} is heard at {DEFAULT_LEVEL_DBOV - MOST_LOSS_DB:.0f} to {DEFAULT_LEVEL_DBOV + MOST_GAIN_DB:.0f} dBov",
         actual=f"at {dbov:.0f} dBov, {abs(change):.0f} dB {'below' if change < 0 else 'above'} what was sent",
-        facts={"level_dbov": dbov, "change_db": change},
+        measured=measurement.Level(speaker=speaker, listener=listener, level_dbov=dbov, change_db=change),
     )
 
 
@@ -155,7 +172,7 @@ def early(speaker: str, listener: str, sound: Sound | None, answered_at: float |
         expected="audio before the 200, opened by a 183 with SDP",
         actual=heard + ("" if provisional else "; no 183 with SDP came"),
         strength=sound.strength if sound else Strength.UNKNOWN,
-        facts={"provisional": provisional, "early": before},
+        measured=measurement.EarlyMedia(speaker=speaker, listener=listener, provisional=provisional, early=before),
     )
 
 
@@ -169,7 +186,7 @@ def silent(speaker: str, listener: str, heard: Sequence[int], voices: Collection
             False,
             expected=f"{listener} does not hear {speaker}",
             actual="nothing was listened to, so nothing is shown",
-            facts={"listened_s": listened_s},
+            measured=measurement.Silence(speaker=speaker, listener=listener, listened_s=listened_s),
         )
     return judged(
         "audio.silent",
@@ -179,7 +196,7 @@ def silent(speaker: str, listener: str, heard: Sequence[int], voices: Collection
         actual=f"its mark was heard in {listened_s:.1f} s"
         if arrived
         else f"its mark was not heard in {listened_s:.1f} s",
-        facts={"listened_s": listened_s, "heard": arrived},
+        measured=measurement.Silence(speaker=speaker, listener=listener, listened_s=listened_s, heard=tuple(arrived)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness import measurement
 from harness.checks.finding import judged
 from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
@@ -27,7 +28,7 @@ def answered_once(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
         len(tags) == 1,
         expected="one party answers",
         actual=f"{len(tags)} did: 200 came with {len(tags)} different tags" if len(tags) > 1 else "one did",
-        facts={"parties": len(tags)},
+        measured=measurement.Answers(parties=len(tags)),
     )
 
 
@@ -54,7 +55,7 @@ def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
         actual=f"it came again {', '.join(f'{seconds:.1f}' for seconds in repeated)} s after the ACK"
         if repeated
         else "it was not",
-        facts={"repeated": len(repeated)},
+        measured=measurement.Repeated(repeated=len(repeated)),
     )
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from harness.measurement import BY_CHECK, Direction, Duration, Measurement
 from harness.verdict import Finding, Strength, Verdict
 
 #: Every check there is, by the stable id its findings go by, with what a failed one says.
@@ -40,6 +41,7 @@ CHECKS: Mapping[str, str] = {
     "header": "a header is missing, wrong, or there twice",
     "header.absent": "a header is there that must not be",
     "landing": "the call does not ring where it should",
+    "landing.stops": "an agent's phone goes on ringing after another agent has answered",
     "landing.others": "somebody rings who must not",
     "one_call": "a party has another call up, or none",
     "transfer.fails": "a transfer that cannot succeed is not refused",
@@ -58,8 +60,12 @@ CHECKS: Mapping[str, str] = {
 
 def kind(finding: Finding) -> str:
     """What a finding is of, for counting: its check, who was listening, and whether that was after a change of the call."""
-    towards, again = finding.facts.get("towards"), finding.facts.get("again")
-    return finding.check + (f" to {towards}" if towards else "") + (" again" if again else "")
+    measured = finding.measured
+    if not isinstance(measured, Direction):
+        return finding.check
+    return (
+        finding.check + (f" to {measured.towards}" if measured.towards else "") + (" again" if measured.again else "")
+    )
 
 
 def judged(
@@ -71,11 +77,11 @@ def judged(
     actual: str,
     strength: Strength | None = None,
     evidence: Iterable[str] = (),
-    facts: Mapping[str, object] | None = None,
+    measured: Measurement | None = None,
 ) -> Finding:
     """A finding that passed or failed. Raises ``KeyError`` for a check that is not among :data:`CHECKS`."""
     verdict = Verdict.PASSED if right else Verdict.FAILED
-    return _finding(check, subject, verdict, expected, actual, strength, evidence, facts)
+    return _finding(check, subject, verdict, expected, actual, strength, evidence, measured)
 
 
 def not_observable(
@@ -86,11 +92,11 @@ def not_observable(
     why: str,
     strength: Strength = Strength.UNKNOWN,
     evidence: Iterable[str] = (),
-    facts: Mapping[str, object] | None = None,
+    measured: Measurement | None = None,
 ) -> Finding:
     """A finding that could not be made, because nothing here can see it. Raises ``KeyError`` as :func:`judged` does."""
     actual = f"not observable: {why}"
-    return _finding(check, subject, Verdict.NOT_OBSERVABLE, expected, actual, strength, evidence, facts)
+    return _finding(check, subject, Verdict.NOT_OBSERVABLE, expected, actual, strength, evidence, measured)
 
 
 def _finding(
@@ -101,10 +107,12 @@ def _finding(
     actual: str,
     strength: Strength | None,
     evidence: Iterable[str],
-    facts: Mapping[str, object] | None,
+    measured: Measurement | None,
 ) -> Finding:
     if check not in CHECKS:
         raise KeyError(f"{check} is no known check")
+    if measured is not None and type(measured) is not BY_CHECK.get(check):
+        raise TypeError(f"{check} does not measure {type(measured).__name__}")
     return Finding(
         check=check,
         subject=subject,
@@ -114,24 +122,36 @@ def _finding(
         at=time.monotonic(),
         strength=strength,
         evidence=tuple(evidence),
-        facts=dict(facts or {}),
+        measured=measured,
     )
 
 
 def missed_by(finding: Finding) -> float | None:
     """By how many seconds something came too late; None for what did not, and for what never came."""
-    seconds, limit_s = finding.facts.get("seconds"), finding.facts.get("limit_s")
-    if not isinstance(seconds, int | float) or not isinstance(limit_s, int | float) or seconds <= limit_s:
+    measured = finding.measured
+    if not isinstance(measured, Duration) or measured.seconds is None or measured.limit_s is None:
         return None
-    return seconds - limit_s
+    return measured.seconds - measured.limit_s if measured.seconds > measured.limit_s else None
 
 
 def excused(finding: Finding, starved_s: float) -> Finding:
     """A finding that blames nobody else: something came too late, and the harness itself had been kept waiting as long."""
+    measured = finding.measured
+    assert isinstance(measured, Duration)  # missed_by said that it is late
     return replace(
         finding,
         verdict=Verdict.BROKEN,
         actual=f"{finding.actual}; but in the time it was too late this machine had no processor for the harness for "
         f"{starved_s:.2f} s",
-        facts=finding.facts | {"starved_s": starved_s},
+        measured=replace(measured, starved_s=starved_s),
+    )
+
+
+def unproven(finding: Finding, error: BaseException) -> Finding:
+    """A failed finding that blames nobody: what it was made with had broken by then."""
+    words = str(error) or type(error).__name__
+    return replace(
+        finding,
+        verdict=Verdict.BROKEN,
+        actual=f"{finding.actual}; but the harness itself had broken: {words.splitlines()[0]}",
     )

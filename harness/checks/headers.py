@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness import measurement
 from harness.checks.finding import judged
 from harness.sip.message import Message, Request
 from harness.verdict import Finding
@@ -17,7 +18,7 @@ def request_user(invite: Request, subject: str, number: str, where: str = "") ->
         expected=f"a Request-URI for {number}",
         actual=f"it is {invite.uri}",
         evidence=[where] if where else [],
-        facts={"request_user": user, "number": number},
+        measured=measurement.RequestUser(request_user=user, number=number),
     )
 
 
@@ -31,7 +32,7 @@ def header(message: Message, subject: str, name: str, value: str, where: str = "
         expected=f"{name}: {value}, once",
         actual=f"{name} is absent" if not found else f"{name} is " + " and ".join(repr(v) for v in found),
         evidence=[where] if where else [],
-        facts={"header": name, "values": found, "value": value},
+        measured=measurement.Header(header=name, values=tuple(found), value=value),
     )
 
 
@@ -45,7 +46,7 @@ def no_header(message: Message, subject: str, name: str, where: str = "") -> Fin
         expected=f"no {name}",
         actual=f"{name} is " + (" and ".join(repr(v) for v in found) or "absent"),
         evidence=[where] if where else [],
-        facts={"header": name, "values": found},
+        measured=measurement.Header(header=name, values=tuple(found)),
     )
 
 
@@ -58,7 +59,7 @@ def called_in_record(called: str, subject: str, number: str, call_id: str) -> Fi
         expected=f"a call for {number} in the record",
         actual=f"the record says {called!r}",
         evidence=[f"record {call_id}"],
-        facts={"request_user": called, "number": number, "record": True},
+        measured=measurement.RequestUser(request_user=called, number=number, record=True),
     )
 
 
@@ -71,7 +72,7 @@ def header_in_record(seen: str, subject: str, name: str, value: str, call_id: st
         expected=f"{name}: {value} among the record's variables",
         actual=f"the record says {seen!r}",
         evidence=[f"record {call_id}"],
-        facts={"header": name, "values": [seen], "value": value, "record": True},
+        measured=measurement.Header(header=name, values=(seen,), value=value, record=True),
     )
 
 
@@ -84,5 +85,5 @@ def header_not_in_record(seen: str | None, subject: str, name: str, call_id: str
         expected=f"no {name} among the record's variables",
         actual="it is absent" if seen is None else f"the record says {seen!r}",
         evidence=[f"record {call_id}"],
-        facts={"header": name, "values": [] if seen is None else [seen], "record": True},
+        measured=measurement.Header(header=name, values=() if seen is None else (seen,), record=True),
     )

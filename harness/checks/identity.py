@@ -6,6 +6,7 @@ import re
 
 import phonenumbers
 
+from harness import measurement
 from harness.checks.finding import judged
 from harness.sip.message import Message
 from harness.sip.uri import NameAddr
@@ -37,14 +38,14 @@ def caller_id(invite: Message, subject: str, number: str, form: str, region: str
         expected=f"From with the caller's number {number}" + (f" in {form} form" if spelled else ""),
         actual=actual,
         evidence=[where] if where else [],
-        facts={
-            "from_user": user,
-            "from_host": invite.from_.uri.host,
-            "from_e164": shown,
-            "asserted": asserted,
-            "anonymous": is_anonymous(invite),
-            "number": number,
-        },
+        measured=measurement.CallerId(
+            from_user=user,
+            from_host=invite.from_.uri.host,
+            from_e164=shown,
+            asserted=tuple(asserted),
+            anonymous=is_anonymous(invite),
+            number=number,
+        ),
     )
 
 
@@ -57,7 +58,7 @@ def caller_in_record(shown: str, subject: str, number: str, region: str, call_id
         expected=f"the caller's number {number} in the call's record",
         actual=f"the record says {shown!r}",
         evidence=[f"record {call_id}"],
-        facts={"from_user": shown, "from_e164": e164(shown, region), "number": number, "record": True},
+        measured=measurement.CallerId(from_user=shown, from_e164=e164(shown, region), number=number, record=True),
     )
 
 
@@ -76,7 +77,12 @@ def withheld(invite: Message, subject: str, number: str, region: str, where: str
         f"P-Asserted-Identity {asserted or 'is absent'}"
         + (f", and {' and '.join(shown)} {'names' if len(shown) == 1 else 'name'} the number" if shown else ""),
         evidence=[where] if where else [],
-        facts={"anonymous": anonymous and not shown, "asserted": asserted, "privacy": sorted(privacy), "shown": shown},
+        measured=measurement.Withheld(
+            anonymous=anonymous and not shown,
+            asserted=tuple(asserted),
+            privacy=tuple(sorted(privacy)),
+            shown=tuple(shown),
+        ),
     )
 
 
@@ -111,6 +117,12 @@ def e164(user: str, region: str) -> str | None:
     if not phonenumbers.is_possible_number(parsed):
         return None
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+def dialled_at_home(number: str) -> str:
+    """The digits that reach an E.164 number from its own country, with the trunk prefix where the country has one."""
+    parsed = phonenumbers.parse(number, None)
+    return re.sub(r"\D", "", phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL))
 
 
 def national(number: str) -> str:

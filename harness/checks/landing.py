@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from harness import measurement
 from harness.checks.finding import judged
 from harness.verdict import Finding
 
 
-def landed(subject: str, wanted: str, rang: Sequence[str]) -> Finding:
-    """The call rang at ``wanted``; ``rang`` names every place where it did."""
+def landed(subject: str, wanted: str, rang: Mapping[str, str]) -> Finding:
+    """The call rang at ``wanted``, a group or a phone; ``rang`` has each phone that rang, with the group it did so for."""
+    groups = list(dict.fromkeys(rang.values()))
+    places = [f"{group} ({', '.join(phone for phone in rang if rang[phone] == group)})" for group in groups]
     return judged(
         "landing",
         subject,
-        wanted in rang,
+        wanted in groups,
         expected=f"the call lands at {wanted}",
-        actual="it landed nowhere" if not rang else f"it landed at {', '.join(rang)}",
-        facts={"wanted": wanted, "rang": list(rang)},
+        actual=f"it landed at {', '.join(places)}" if places else "it landed nowhere",
+        measured=measurement.Landing(wanted=wanted, rang=tuple(groups), phones=tuple(rang)),
+    )
+
+
+def stops(phone: str, stopped: bool, limit_s: float) -> Finding:
+    """A phone that rang for a call which another agent has answered stops ringing."""
+    return judged(
+        "landing.stops",
+        phone,
+        stopped,
+        expected=f"it stops ringing within {limit_s:g} s of another agent's answer",
+        actual="it stopped" if stopped else "it goes on ringing",
+        measured=measurement.StopsRinging(stopped=stopped, limit_s=limit_s),
     )
 
 
@@ -29,7 +44,7 @@ def never_rang(subject: str, rang: int, watched: bool, calls: Sequence[str] = ()
             False,
             expected="it does not ring",
             actual="it was not reachable, so its silence shows nothing",
-            facts={"watched": False},
+            measured=measurement.Ringing(watched=False),
         )
     return judged(
         "landing.others",
@@ -37,19 +52,32 @@ def never_rang(subject: str, rang: int, watched: bool, calls: Sequence[str] = ()
         rang == 0,
         expected="it does not ring",
         actual="it never rang" if rang == 0 else f"it rang {rang}×" + (f" ({', '.join(calls)})" if calls else ""),
-        facts={"rang": rang},
+        measured=measurement.Ringing(rang=rang),
     )
 
 
-def only_one(subject: str, answered: Sequence[str], wanted: str) -> Finding:
-    """Of all that could have answered, exactly ``wanted`` did."""
+def only_one(
+    subject: str,
+    answered: Sequence[str],
+    wanted: str,
+    *,
+    code: int | None = None,
+    state: str | None = None,
+    attempted: Sequence[str] = (),
+) -> Finding:
+    """Of all that could have answered, exactly ``wanted`` did.
+
+    ``code`` and ``state`` are those of the caller's call, ``attempted`` what the AI's side saw of it, where nobody did.
+    """
     return judged(
         "landing.answered_by",
         subject,
         list(answered) == [wanted],
         expected=f"{wanted} answers, and nobody else",
         actual="nobody answered" if not answered else f"{', '.join(answered)} answered",
-        facts={"answered": list(answered), "wanted": wanted},
+        measured=measurement.AnsweredBy(
+            answered=tuple(answered), wanted=wanted, code=code, state=state, attempted=tuple(attempted)
+        ),
     )
 
 
@@ -61,5 +89,5 @@ def one_call(subject: str, up: Sequence[str], wanted: str) -> Finding:
         list(up) == [wanted],
         expected="one call is up",
         actual=f"{', '.join(up) or 'none'} is up",
-        facts={"up": list(up)},
+        measured=measurement.CallsUp(up=tuple(up)),
     )

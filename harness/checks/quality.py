@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from harness import measurement
 from harness.audio.delay import Delay
 from harness.checks.finding import judged
 from harness.events import RtpStatistics
@@ -38,7 +39,7 @@ def loss(leg: str, statistics: RtpStatistics) -> Finding | None:
         share <= MOST_LOST,
         expected=f"at most {MOST_LOST:.0%} of the RTP packets to {leg} are lost",
         actual=f"{statistics.rx_lost} of {expected} were ({share:.1%})",
-        facts={"lost": statistics.rx_lost, "expected": expected, "share": share},
+        measured=measurement.Loss(lost=statistics.rx_lost, expected=expected, share=share),
     )
 
 
@@ -65,7 +66,7 @@ def delay(speaker: str, listener: str, milliseconds: float, again: float | None 
         shorter <= limit,
         expected=f"{speaker} is heard within {MOST_DELAY_MS:.0f} ms, and {DECISION_MS:.0f} ms to be sure of it",
         actual=f"it took {milliseconds:.0f} ms" + ("" if again is None else f", and {again:.0f} ms when tried again"),
-        facts={"ms": shorter, "limit_ms": limit},
+        measured=measurement.Delay(speaker=speaker, listener=listener, delay_ms=shorter, limit_ms=limit),
     )
 
 
@@ -79,5 +80,10 @@ def one_way_delay(speaker: str, listener: str, measured: Delay | None, listened_
         actual=f"{measured.median_ms:.0f} ms ({measured.least_ms:.0f} to {measured.most_ms:.0f} over {measured.pulses} pulses)"
         if measured is not None
         else f"fewer than three of its pulses were heard in {listened_s:.1f} s",
-        facts={"ms": None if measured is None else measured.median_ms, "limit_ms": MOST_DELAY_MS},
+        measured=measurement.Delay(
+            speaker=speaker,
+            listener=listener,
+            delay_ms=None if measured is None else measured.median_ms,
+            limit_ms=MOST_DELAY_MS,
+        ),
     )

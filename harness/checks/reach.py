@@ -4,18 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness import measurement
 from harness.checks.finding import judged
 from harness.verdict import Finding
 
+#: A wait that begins so soon after the INVITE began with it.
+_NEGLIGIBLE_S = 0.1
 
-def rings(subject: str, seconds: float | None, limit_s: float, instead: str = "nothing came") -> Finding:
+
+def rings(
+    subject: str,
+    seconds: float | None,
+    limit_s: float,
+    instead: str = "nothing came",
+    since_invite_s: float | None = None,
+) -> Finding:
     """The far end said in time that it rings (180 or 183); ``seconds`` is None when it never did."""
-    return _in_time("ringing", subject, "it rings", seconds, limit_s, instead)
+    return _in_time("ringing", subject, "it rings", seconds, limit_s, instead, since_invite_s)
 
 
-def answered(subject: str, seconds: float | None, limit_s: float, instead: str = "no answer came") -> Finding:
-    """The call was set up in time; ``seconds`` is None when it never was, and ``instead`` says what came."""
-    return _in_time("answered", subject, "the call is answered", seconds, limit_s, instead)
+def answered(
+    subject: str,
+    seconds: float | None,
+    limit_s: float,
+    instead: str = "no answer came",
+    since_invite_s: float | None = None,
+) -> Finding:
+    """The call was set up in time; ``seconds`` is None when it never was, and ``instead`` says what came.
+
+    The limit is for the wait; a wait may begin long after the INVITE (a fallback's ring timeout has run by then), so that time
+    is said as well.
+    """
+    return _in_time("answered", subject, "the call is answered", seconds, limit_s, instead, since_invite_s)
 
 
 def up(subject: str, ended_after: float | None) -> Finding:
@@ -26,18 +46,31 @@ def up(subject: str, ended_after: float | None) -> Finding:
         ended_after is None,
         expected="the call is up until it is hung up",
         actual="it is" if ended_after is None else f"it ended {ended_after:.1f} s after it was answered",
-        facts={"ended_after": ended_after},
+        measured=measurement.Lasted(ended_after_s=ended_after),
     )
 
 
-def _in_time(check: str, subject: str, what: str, seconds: float | None, limit_s: float, instead: str) -> Finding:
+def _in_time(
+    check: str,
+    subject: str,
+    what: str,
+    seconds: float | None,
+    limit_s: float,
+    instead: str,
+    since_invite_s: float | None,
+) -> Finding:
+    came = "" if seconds is None else f"after {seconds:.2f} s"
+    if seconds is not None and since_invite_s is not None:
+        came = f"{since_invite_s:.2f} s after the INVITE"
+        if abs(since_invite_s - seconds) >= _NEGLIGIBLE_S:
+            came += f", {seconds:.2f} s after it was waited for"
     return judged(
         check,
         subject,
         seconds is not None and seconds <= limit_s,
         expected=f"{what} within {limit_s:g} s",
-        actual=instead if seconds is None else f"after {seconds:.2f} s",
-        facts={"seconds": seconds, "limit_s": limit_s},
+        actual=instead if seconds is None else came,
+        measured=measurement.Duration(seconds=seconds, limit_s=limit_s, since_invite_s=since_invite_s),
     )
 
 
@@ -49,7 +82,7 @@ def tried(subject: str, wanted: str, reached: Sequence[str]) -> Finding:
         wanted in reached,
         expected=f"an INVITE for {wanted} reaches the AI",
         actual=f"it got calls for {', '.join(reached)}" if reached else "no call reached it",
-        facts={"reached": list(reached), "wanted": wanted},
+        measured=measurement.Reached(reached=tuple(reached), wanted=wanted),
     )
 
 
@@ -61,7 +94,7 @@ def not_answered(subject: str, answered: Sequence[str], otherwise: str = "none w
         not answered,
         expected="no call is set up",
         actual=f"{', '.join(answered)} answered" if answered else otherwise,
-        facts={"answered": list(answered), "code": code},
+        measured=measurement.AnsweredBy(answered=tuple(answered), code=code),
     )
 
 
@@ -73,7 +106,7 @@ def not_reached(subject: str, reached: Sequence[str]) -> Finding:
         not reached,
         expected="no INVITE is sent to the AI",
         actual=f"{', '.join(reached)} reached it" if reached else "none was",
-        facts={"reached": list(reached)},
+        measured=measurement.Reached(reached=tuple(reached)),
     )
 
 
@@ -85,5 +118,5 @@ def transfer_fails(subject: str, outcome: int) -> Finding:
         outcome >= 300,
         expected="the transfer ends with an error the AI is told",
         actual=f"it ended with {outcome}" if outcome else "nothing was ever said of it",
-        facts={"code": outcome},
+        measured=measurement.FinalResponse(code=outcome),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from harness import measurement
 from harness.checks import timing
 from harness.checks.finding import judged
 from harness.events import SipMessage
@@ -55,8 +56,8 @@ def refused(subject: str, answer: Answer | None, codes: Sequence[int]) -> Findin
 def refreshed(subject: str, seconds: float | None, granted_s: float, asked_s: float) -> Finding:
     """It came again before the interval granted was over; ``seconds`` is None when it never did."""
     finding = timing.within(subject, "the registration is refreshed", seconds, granted_s)
-    finding.facts["granted_s"], finding.facts["asked_s"] = granted_s, asked_s
-    return finding
+    assert isinstance(finding.measured, measurement.Duration)
+    return replace(finding, measured=replace(finding.measured, granted_s=granted_s, asked_s=asked_s))
 
 
 def _judged(check: str, subject: str, right: bool, expected: str, answer: Answer | None) -> Finding:
@@ -67,5 +68,5 @@ def _judged(check: str, subject: str, right: bool, expected: str, answer: Answer
         right,
         expected=f"REGISTER is answered {expected}",
         actual="it was never answered" if answer is None else f"it was answered {code} {reason}".rstrip(),
-        facts={"code": code, "reason": reason},
+        measured=measurement.FinalResponse(code=code, reason=reason),
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeGuard
 
+from harness import measurement
 from harness.checks.finding import judged
 from harness.events import Event, SipMessage
+from harness.sip.grammar import decimal
 from harness.sip.message import Message, Request, Response
 from harness.verdict import Finding
 
@@ -46,7 +48,7 @@ def interval(subject: str, messages: Sequence[SipMessage]) -> Finding:
         agreed is not None and not wrong,
         expected="Session-Expires in the 200: with a refresher, no longer than asked for, and no shorter than any Min-SE",
         actual=said + (f", after {refused}× 422 with Min-SE {least} s" if refused else ""),
-        facts={"agreed_s": agreed, "min_se_s": least, "refused": refused},
+        measured=measurement.SessionInterval(agreed_s=agreed, min_se_s=least, refused=refused),
     )
 
 
@@ -81,4 +83,4 @@ def is_refresh(event: Event) -> bool:
 
 def _seconds(message: Message, name: str) -> int | None:
     value = (message.get(name) or "").split(";")[0].strip()
-    return int(value) if value.isdigit() else None
+    return decimal(value, most=2**32 - 1)

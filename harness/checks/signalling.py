@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from harness import measurement
 from harness.checks.finding import judged
 from harness.verdict import Finding
 
@@ -20,7 +21,7 @@ def transport(subject: str, expected: str, port: int, seen: str, local: str, whe
         expected=f"{expected.upper()} to port {port}",
         actual=f"{seen.upper()} to {local}",
         evidence=[where] if where else [],
-        facts={"transport": seen, "port": seen_port},
+        measured=measurement.Transport(transport=seen, port=seen_port),
     )
 
 
@@ -43,7 +44,7 @@ def trunk(
         expected=f"the call comes over the trunk {name}",
         actual=f"it came from {came_from}, the trunk {seen}",
         evidence=[where] if where else [],
-        facts={"trunk": seen, "wanted": name},
+        measured=measurement.Trunk(trunk=seen, wanted=name),
     )
 
 
@@ -55,7 +56,7 @@ def codec(subject: str, wanted: Sequence[str], seen: str) -> Finding:
         seen.upper() in wanted,
         expected=" or ".join(wanted),
         actual=seen or "no codec was negotiated",
-        facts={"codec": seen},
+        measured=measurement.Codec(codec=seen),
     )
 
 
@@ -67,7 +68,7 @@ def encrypted(subject: str, secure: bool | None) -> Finding:
         secure is True,
         expected="SRTP",
         actual={True: "SRTP", False: "RTP in the clear", None: "no media was negotiated"}[secure],
-        facts={"secure": secure},
+        measured=measurement.Encryption(secure=secure),
     )
 
 
@@ -92,7 +93,7 @@ def acknowledged(
         bool(reliable) and instead is None,
         expected="a provisional response with RSeq, acknowledged by PRACK",
         actual=actual,
-        facts={"provisional": list(provisional), "reliable": list(reliable)},
+        measured=measurement.Provisional(provisional=tuple(provisional), reliable=tuple(reliable)),
     )
 
 
@@ -109,7 +110,7 @@ def final_response(subject: str, wanted: Sequence[int], code: int, reason: str, 
         expected="a final response " + " or ".join(str(c) for c in wanted),
         actual=f"it was {code} {reason}".rstrip() if code else reason or "none came",
         evidence=[where] if where else [],
-        facts={"code": code, "wanted": list(wanted)},
+        measured=measurement.FinalResponse(code=code, wanted=tuple(wanted)),
     )
 
 
@@ -122,7 +123,7 @@ def digits(subject: str, sent: str, seen: str, methods: Sequence[str], method: s
         right,
         expected=f"the digits {sent} by {method}",
         actual=f"{seen or 'none'}" + (f" by {' and '.join(sorted(set(methods)))}" if methods else ""),
-        facts={"sent": sent, "seen": seen, "methods": list(methods)},
+        measured=measurement.Digits(sent=sent, seen=seen, methods=tuple(methods)),
     )
 
 
@@ -134,5 +135,5 @@ def durations(subject: str, seen_ms: Sequence[int], least_ms: int = 40, most_ms:
         bool(seen_ms) and all(least_ms <= d <= most_ms for d in seen_ms),
         expected=f"each digit between {least_ms} and {most_ms} ms",
         actual=", ".join(f"{d} ms" for d in seen_ms) or "no digit",
-        facts={"durations_ms": list(seen_ms)},
+        measured=measurement.DigitDurations(durations_ms=tuple(seen_ms)),
     )

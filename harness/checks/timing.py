@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness import measurement
 from harness.checks.finding import judged
 from harness.verdict import Finding
 
@@ -14,7 +15,9 @@ def took(subject: str, what: str, seconds: float, expected_s: float, tolerance_s
         abs(seconds - expected_s) <= tolerance_s,
         expected=f"{what} after {expected_s:g} s ± {tolerance_s:g} s",
         actual=f"it was after {seconds:.2f} s",
-        facts={"what": what, "seconds": seconds, "expected_s": expected_s, "limit_s": expected_s + tolerance_s},
+        measured=measurement.Duration(
+            what=what, seconds=seconds, expected_s=expected_s, limit_s=expected_s + tolerance_s
+        ),
     )
 
 
@@ -26,7 +29,7 @@ def within(subject: str, what: str, seconds: float | None, limit_s: float) -> Fi
         seconds is not None and seconds <= limit_s,
         expected=f"{what} within {limit_s:g} s",
         actual="it never came" if seconds is None else f"it came after {seconds:.2f} s",
-        facts={"what": what, "seconds": seconds, "limit_s": limit_s},
+        measured=measurement.Duration(what=what, seconds=seconds, limit_s=limit_s),
     )
 
 
@@ -38,5 +41,5 @@ def released(subject: str, seconds: float | None, limit_s: float) -> Finding:
         seconds is not None and seconds <= limit_s,
         expected=f"the leg ends within {limit_s:g} s",
         actual="it is still up" if seconds is None else f"it ended after {max(seconds, 0.0):.2f} s",
-        facts={"seconds": seconds, "limit_s": limit_s},
+        measured=measurement.Duration(seconds=seconds, limit_s=limit_s),
     )

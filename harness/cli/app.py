@@ -11,14 +11,17 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import sys
-from importlib import import_module
+from importlib import import_module, metadata
+from typing import Annotated
 
 import typer
 
 import harness.cli
 from harness.errors import BrokenError, MistakeError
+from harness.terminal import printable
 
 PASSED, FAILED, MISTAKE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -34,11 +37,10 @@ def application() -> typer.Typer:
         name="harness",
         help=_HELP,
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(lambda: None)  # keeps the command's name needed even while there is only one
+    app.callback(help=_HELP)(_options)
     for module in sorted(pkgutil.iter_modules(harness.cli.__path__), key=lambda module: module.name):
         register = getattr(import_module(f"harness.cli.{module.name}"), "register", None)
         if register is not None:
@@ -46,8 +48,23 @@ def application() -> typer.Typer:
     return app
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"harness {metadata.version('call-verification-harness')}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    """What stands before a command. Its presence also keeps the command's name needed even while there is only one."""
+
+
 def main() -> None:
     """The entry point. What a user or the surroundings did wrong is said in lines, never as a traceback."""
+    os.umask(0o077)  # whatever is written holds numbers: evidence, recordings, deployment files
     try:
         application()()
     except MistakeError as error:
@@ -60,4 +77,4 @@ def main() -> None:
 
 def _say(error: Exception) -> None:
     for line in str(error).splitlines():
-        print(f"ERROR: {line}", file=sys.stderr)
+        print(f"ERROR: {printable(line)}", file=sys.stderr)

@@ -20,7 +20,6 @@ from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
 from harness.cli.app import FAILED, INTERRUPTED, PASSED
 from harness.deployment import Deployment
-from harness.deployment_file import load
 from harness.errors import RefusedError, SelectionError
 from harness.events import (
     CallState,
@@ -34,6 +33,7 @@ from harness.events import (
     RegistrationState,
     TransportFailed,
 )
+from harness.integrations import load
 from harness.limits import CallGate
 from harness.phone import Wav
 from harness.phone.leg import Leg
@@ -49,6 +49,7 @@ from harness.report.recorder import CaseRecorder
 from harness.safety import Guard
 from harness.scenario.phones import own_phone
 from harness.scenario.reactions import SOUND_DBOV
+from harness.terminal import SafeConsole
 from harness.verdict import Verdict
 
 #: How long a registration, and the gate, may take, in seconds.
@@ -81,7 +82,7 @@ def call(
     for name in say or ():
         prompt_path(name)  # a mistake is told before the call
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    console = Console(highlight=False)
+    console = SafeConsole(highlight=False)
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
         world = stack.enter_context(_complete(chosen, deployment, scratch))

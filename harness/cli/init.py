@@ -13,11 +13,9 @@ import phonenumbers
 import typer
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness import integrations
-from harness.cli.live_file import LEFT_OUT, UNSEEN
 from harness.deployment import PLAIN_PORT, TLS_PORT, is_ipv6
-from harness.deployment_file import load
 from harness.errors import DeploymentError, MistakeError
+from harness.integrations import load
 from harness.preflight import variables
 from harness.preflight.probes import is_address
 
@@ -137,14 +135,9 @@ def written(answers: dict[str, Any]) -> str:
     )
     port = TLS_PORT if answers["transport"] == "tls" else PLAIN_PORT
     name = re.sub(r"[^a-z0-9]+", "-", answers["platform_domain"].lower()).strip("-")
-    rows = {row.id for row in integrations.find(answers["integration"]).rows}
-    left_out = {row: why for row, why in LEFT_OUT.items() if row in rows and answers["kind"] == "live"}
-    unseen = {row: checks for row, checks in UNSEEN.items() if row == "*" or row in rows}
     host, sip_port = answers["platform_host"], 5061 if answers["transport"] == "tls" else 5060
     more = {
         "termination": f"[{host}]:{sip_port}" if is_ipv6(host) else f"{host}:{sip_port}",
-        "left_out": left_out,
-        "unseen": unseen,
         "name": name,
         "port": port,
         "sip_port": sip_port,

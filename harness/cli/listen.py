@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
 from harness.audio.classify import classify
@@ -22,6 +21,7 @@ from harness.audio.quality import best_snr, figures
 from harness.audio.resample import resample
 from harness.audio.spectrogram import spectrogram_svg
 from harness.audio.wav import WavError, read_wav
+from harness.terminal import SafeConsole
 
 _LEAST_RATE = 4000
 
@@ -73,7 +73,7 @@ def _loudness(heard: list[Heard], began: float, ended: float, kind: str) -> dict
 
 
 def _show(report: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+    console = SafeConsole(highlight=False)
     table = Table(box=None, pad_edge=False)
     for heading, justify in (("from s", "right"), ("to s", "right"), ("what", "left"), ("detail", "left")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]

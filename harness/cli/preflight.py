@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from harness import preflight
 from harness.cli.app import FAILED, PASSED
 from harness.deployment import Deployment
-from harness.deployment_file import load
+from harness.integrations import load
 from harness.preflight import Report
 from harness.pytest_plugin.worlds import Worlds
+from harness.terminal import SafeConsole
 
 
 def run(
@@ -25,7 +25,7 @@ def run(
 
     A simulated deployment's world is started for it.
     """
-    console = Console(highlight=False)
+    console = SafeConsole(highlight=False)
     reports = [_report(file) for file in files]
     for report in reports:
         preflight.show(console, report, all_lines=all_lines)

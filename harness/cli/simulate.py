@@ -13,14 +13,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harness import integrations
 from harness.cli.live_file import exports, live_file
 from harness.cli.verify import TimingsName
 from harness.deployment import Deployment
-from harness.deployment_file import load
 from harness.errors import ResourceError, SelectionError
+from harness.filenames import stem_of
+from harness.integrations import load
 from harness.limits import released
 from harness.pytest_plugin.worlds import Worlds, alive_lock
+from harness.terminal import SafeConsole
 
 _WIDTH = 132
 
@@ -46,7 +47,7 @@ def simulate(
     if as_live is not None:
         tenants = max(tenants, 2)  # both files may be verified at once
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    console = Console(highlight=False)
+    console = SafeConsole(highlight=False)
     console.width = max(_WIDTH, console.width)  # a narrow terminal wraps the lines; nothing may be cut off here
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
         control = Path(scratch)
@@ -74,14 +75,12 @@ def simulate(
 
 def _write(console: Console, directory: Path, tenants: Sequence[Deployment], timings: TimingsName) -> None:
     """One tenant is the live one, another is for the stand-in; their secrets are shown here and written nowhere."""
-    rows = {row.id for row in integrations.find(tenants[0].integration).rows}
     kinds: tuple[Literal["live", "stand-in"], ...] = ("live", "stand-in")
     shown = ["export HARNESS_LIVE=1"]
     paths = []
     for world, kind in zip(tenants, kinds, strict=False):
-        running = world.timings.quick if timings is TimingsName.QUICK else world.timings.documented
-        name, text, secrets = live_file(world, kind, running, rows)
-        path = directory / f"{name}.toml"
+        name, text, secrets = live_file(world, kind, world.timings_by(timings.value))
+        path = directory / f"{stem_of(name)}.toml"
         try:
             directory.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
@@ -107,14 +106,14 @@ def _describe(console: Console, world: Deployment, title: str) -> None:
             phone.username or phone.aor_user,
             phone.password.get_secret_value() if phone.password else "none is asked for",
         )
-    trunks = Table("trunk", "number", "AI at", "transport", "authentication", "who is the AI", box=None, pad_edge=False)
-    for index, trunk in enumerate(world.trunks):
-        port = f"{trunk.host}:{trunk.port}"
-        trunks.add_row(trunk.name, f"+{index}", port, trunk.transport, trunk.authentication, trunk.ai)
-    lines = Table("line", "first number", "leads to", "digit", "falls back to", box=None, pad_edge=False)
+    trunks = Table("trunk", "AI at", "transport", "authentication", "who is the AI", box=None, pad_edge=False)
+    for trunk in world.trunks:
+        trunks.add_row(trunk.name, f"{trunk.host}:{trunk.port}", trunk.transport, trunk.authentication, trunk.ai)
+    lines = Table("line", "leads to", "digits", "falls back to", "numbers", box=None, pad_edge=False)
     for name, line in world.lines.items():
-        assistant = world.assistants[line.assistant]
-        lines.add_row(name, line.did, f"{line.assistant} {assistant.did}", line.press or "", line.fallback or "")
+        target = f"{line.assistant} {world.assistants[line.assistant].did}" if line.assistant else f"group {line.group}"
+        numbers = "\n".join(f"{number} ({trunk})" for trunk, number in world.numbers_of_line(name).items())
+        lines.add_row(name, target, line.press or "", line.fallback or "", numbers)
     groups = Table("group", "number", "agents", box=None, pad_edge=False)
     for name, group in world.groups.items():
         groups.add_row(name, group.did, ", ".join(group.agents) or "nobody")
@@ -128,12 +127,11 @@ def _describe(console: Console, world: Deployment, title: str) -> None:
         console.print(
             f"Synthflow's API {world.synthflow.api_base}, token {token}, CA {world.synthflow.ca_file or 'public'}"
         )
-    caller, line = next(iter(world.phones.values())), next(iter(world.lines.values()))
+    caller, (_, _, number) = next(iter(world.phones.values())), next(world.all_dids())
     account = world.accounts[caller.account]
     console.print(
         f"To call it: give any SIP phone the account sip:{caller.aor_user}@{account.domain} with the outbound proxy "
-        f"sip:{account.host}:{account.port};transport={account.transport} and dial {line.did}. A line's numbers follow its "
-        "first one, in the order of the trunks."
+        f"sip:{account.host}:{account.port};transport={account.transport} and dial {number}."
     )
 
 

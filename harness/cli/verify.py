@@ -10,6 +10,7 @@ import pytest
 import typer
 
 import harness
+from harness import integrations
 from harness.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED
 from harness.errors import BrokenError, SelectionError
 
@@ -41,17 +42,32 @@ class TimingsName(StrEnum):
     DOCUMENTED = "documented"
 
 
+def row_ids(incomplete: str) -> list[str]:
+    """The rows a shell completes ``--row`` to."""
+    rows = {row.id for name in integrations.names() for row in integrations.find(name).rows}
+    return sorted(row for row in rows if row.startswith(incomplete))
+
+
 def verify(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE…", help="Deployment files (scenarios/deployments/*.toml).")
     ],
-    row: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this row of the matrix.")] = None,
+    row: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only this row of the matrix.", autocompletion=row_ids)
+    ] = None,
     transport: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only udp, tcp or tls.")] = None,
     auth: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only trunks with ip or digest.")] = None,
     codec: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only pcmu or pcma.")] = None,
     ai: Annotated[list[str] | None, typer.Option(metavar="WHO", help="Only synthflow or stand-in.")] = None,
     workers: Annotated[str, typer.Option("-n", metavar="N|auto", help="Cases at once.")] = "auto",
-    timings: Annotated[TimingsName, typer.Option(help="Scaled down, or as the guides have them.")] = TimingsName.QUICK,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Fail when this row is not run; documented: any of the guide's."),
+    ] = None,
+    timings: Annotated[
+        TimingsName | None,
+        typer.Option(help="Of simulated deployments: scaled down (quick), or as the guides have them."),
+    ] = None,
     fault: Annotated[
         list[str] | None, typer.Option(metavar="NAME[@LINE]", help="Make the simulated world wrong in this way.")
     ] = None,
@@ -71,6 +87,11 @@ def verify(
         int, typer.Option(min=0, metavar="N", help="Try a failed case again; one that then passes is said to have.")
     ] = 0,
     plan: Annotated[bool, typer.Option("--plan", help="Show which cases would run, and place no call.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only what came out at the end.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every case that does not pass, and every row at the end.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")] = False,
 ) -> None:
     """Run the matrix against deployments, in parallel, and judge every call."""
     if workers != "auto" and not workers.isdecimal():
@@ -81,10 +102,11 @@ def verify(
     arguments = [str(scenarios), "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider"]
     # plugins of the development tools, which would cost every worker half a second
     arguments += ["-p", "no:hypothesispytest", "-p", "no:anyio"]
-    arguments += ["-n", workers, "--timings", timings.value]
+    arguments += ["-n", workers, *(["--timings", timings.value] if timings else [])]
     lists = {
         "deployment": files,
         "row": row,
+        "require": require,
         "transport": transport,
         "auth": auth,
         "codec": codec,
@@ -99,6 +121,7 @@ def verify(
     arguments += ["--no-manual"] if no_manual else []
     arguments += [f"--retries={retries}"] if retries else []
     arguments += [f"--preflight={preflight.value}"] if preflight else []
+    arguments += ["-q"] * quiet + ["--every-failure"] * verbose + ["--json"] * as_json
     raise typer.Exit(_CODES.get(pytest.ExitCode(pytest.main(arguments)), BROKEN))
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from harness import integrations
 from harness.deployment import Deployment, Trunk
 from harness.deployment import Line as LineEntry
 from harness.diagnosis.facts import Facts
@@ -38,6 +37,21 @@ class Scene:
         """The case's axes."""
         axes = self.case.get("axes")
         return axes if isinstance(axes, Mapping) else {}
+
+    @property
+    def moment(self) -> str:
+        """What the case's row is about."""
+        return str(self.case.get("moment", ""))
+
+    @cached_property
+    def withheld(self) -> bool:
+        """Whether the caller withholds the number (RFC 3323)."""
+        sent = (e for e in self.events if isinstance(e, SipMessage) and e.direction == "sent")
+        return any(
+            e.text.startswith("INVITE ") and re.search(r"^Privacy\s*:.*\b(id|user)\b", e.text, re.I | re.M)
+            for e in sent
+            if self.vantage.role(e.phone) == "caller"
+        )
 
     def of(self, *checks: str, role: str | None = None) -> list[Finding]:
         """The findings of these checks, made by that role."""
@@ -77,20 +91,15 @@ class Scene:
 
     @cached_property
     def line(self) -> tuple[str, LineEntry] | None:
-        """The line that was called, by the number dialled, else by the case's row."""
+        """The line that was called, by the number dialled, else the case's own."""
         if self.deployment is None:
             return None
         dialled = number_in(self.call.remote_uri) if self.call else None
         for name, _, number in self.deployment.all_dids():
             if dialled is not None and number.lstrip("+").endswith(dialled.lstrip("+")) and len(dialled) >= 7:
                 return name, self.deployment.lines[name]
-        try:
-            row = integrations.find(self.deployment.integration).row(str(self.case.get("row")))
-        except KeyError:
-            return None
-        if row.line is None or row.line not in self.deployment.lines:
-            return None
-        return row.line, self.deployment.lines[row.line]
+        declared = str(self.case.get("line"))
+        return (declared, self.deployment.lines[declared]) if declared in self.deployment.lines else None
 
     @cached_property
     def trunk(self) -> Trunk | None:

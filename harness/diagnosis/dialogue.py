@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.messages import parse
+from harness.diagnosis.messages import formats, offered, parse
 from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request, Response
@@ -33,6 +33,7 @@ def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
     for finding in scene.of("answered.acknowledged", role="caller"):
         scene.facts.tell("ack.arrived", False if scene.failed(finding) else None, finding.actual)
+    _cancel(scene)
     exchanges = list(_of_the_caller(scene))
     for exchange in exchanges:
         where = tuple(scene.number_of(m) for m in (exchange.sent, exchange.answered) if m is not None)
@@ -40,6 +41,8 @@ def tell(scene: Scene) -> None:
             where += (exchange.response.start_line,)
         method = exchange.request.method
         if method == "INVITE" and not exchange.within:
+            media = offered(exchange.request.body.decode("utf-8", "replace"))
+            scene.facts.tell("caller.offer", media, formats(exchange.request))
             if exchange.response is not None and exchange.response.is_success:
                 scene.facts.tell("caller.answer", _answer(exchange.request, exchange.response), *where)
                 held = holds(exchange.response.body.decode("utf-8", "replace"))
@@ -48,6 +51,16 @@ def tell(scene: Scene) -> None:
             scene.facts.tell("change.answer", _outcome(scene, exchange), *where)
         elif method == "BYE" and exchange.sent.at <= scene.over:
             scene.facts.tell("hangup.answer", _outcome(scene, exchange), *where)
+
+
+def _cancel(scene: Scene) -> None:
+    """Whether the caller's CANCEL was answered (RFC 3261 section 9.2)."""
+    for event in scene.events:
+        if isinstance(event, SipMessage) and scene.vantage.role(event.phone) == "caller" and event.at <= scene.over:
+            message = parse(event.text) if event.direction == "received" else None
+            with contextlib.suppress(SipSyntaxError):
+                if isinstance(message, Response) and message.cseq.method == "CANCEL" and message.is_success:
+                    scene.facts.tell("cancel.answer", "accepted", scene.number_of(event))
 
 
 def holds(body: str) -> bool:
@@ -121,5 +134,12 @@ def _answer(invite: Request, answer: Response) -> str | None:
         return "an SDP that cannot be read"
     if answered is None or answered.port == 0:
         return "no audio"
+    if _media(answer) != _media(invite):
+        return "another number of media lines"
     same = any(one.is_same(other) for one in answered.voice for other in offered.voice)
     return "usable" if same else "a codec that was not offered"
+
+
+def _media(message: Request | Response) -> int:
+    """How many m-lines its description has: an answer has as many as the offer (RFC 3264 section 6)."""
+    return len(re.findall(rb"^m=", message.body, re.M))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness import integrations
 from harness.deployment import Deployment
-from harness.diagnosis import dialogue, reach, talk, transfer
+from harness.diagnosis import dialogue, legs, passage, reach, talk, transfer
 from harness.diagnosis.causes import CAUSES
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.facts import KNOWN, Facts
@@ -17,6 +17,7 @@ from harness.diagnosis.result import Cause, Diagnosis, RuledOut
 from harness.diagnosis.rule import Confidence, Rule, Symptom
 from harness.diagnosis.rules import rules_of
 from harness.diagnosis.symptoms import present
+from harness.diagnosis.transfer import is_group
 from harness.diagnosis.vantage import Vantage, Visibility
 from harness.errors import SelectionError
 from harness.events import Event, SipMessage
@@ -71,7 +72,7 @@ def diagnose(
         number_of=number_of or _counted(events),
         over=max((finding.at for finding in findings), default=math.inf),
     )
-    for part in (dialogue, reach, talk, transfer):
+    for part in (dialogue, reach, talk, transfer, passage, legs):
         part.tell(scene)
     symptoms = present(scene)
     integration = str(case.get("integration", ""))
@@ -92,6 +93,7 @@ class _Inference:
         self._rules = rules
         self._guide, self._platform = _guide(integration)
         self._integration = integration
+        self._about = _about(scene)
 
     def run(self, symptoms: Mapping[Symptom, Sequence[Finding]]) -> Diagnosis:
         """Symptom by symptom, in the order of a call; a cause that explains a later one too is named once."""
@@ -112,7 +114,10 @@ class _Inference:
                 continue
             explained |= {symptom}.union(*(rule.symptoms + rule.consequences for rule in chosen))
             named = {cause.id for cause in causes}
-            causes += [c for c in self._causes(chosen, sure, findings) if c.id not in named]
+            rivals = (
+                {rule.cause for rule in self._possible(symptom)} - {rule.cause for rule in chosen} if sure else set()
+            )
+            causes += [c for c in self._causes(chosen, sure, findings, bool(rivals)) if c.id not in named]
             used |= {rule.id for rule in chosen}
         failed = bool(symptoms)
         return Diagnosis(
@@ -121,6 +126,7 @@ class _Inference:
             nearest_facts=tuple(unexplained + self._nearest(unknown)) if unexplained else (),
             facts=tuple(_told(self._facts)) if failed else (),
             unexplained=tuple(unexplained),
+            next_look=self._next_look(unknown) if unexplained else "",
         )
 
     def _fired(self, symptom: Symptom) -> list[Rule]:
@@ -137,17 +143,20 @@ class _Inference:
     def _of(self, symptom: Symptom) -> Iterable[Rule]:
         return (rule for rule in self._rules if symptom in rule.symptoms)
 
-    def _causes(self, chosen: Sequence[Rule], sure: bool, findings: Sequence[Finding]) -> list[Cause]:
+    def _causes(self, chosen: Sequence[Rule], sure: bool, findings: Sequence[Finding], has_rivals: bool) -> list[Cause]:
+        """``has_rivals``: another cause cannot be excluded by what was seen, so that none of these is certain."""
         first = {rule.cause: rule for rule in reversed(chosen)}
         ordered = list(dict.fromkeys(rule.cause for rule in chosen))
         settles = "" if sure else self._separation([first[cause] for cause in ordered])
         shown = [str(finding).splitlines()[0] for finding in findings]
-        return [self._cause(first[cause], sure, settles, shown) for cause in ordered]
+        return [self._cause(first[cause], sure and not has_rivals, sure, settles, shown) for cause in ordered]
 
-    def _cause(self, rule: Rule, sure: bool, settles: str, shown: Sequence[str]) -> Cause:
+    def _cause(self, rule: Rule, alone: bool, sure: bool, settles: str, shown: Sequence[str]) -> Cause:
         described = CAUSES[rule.cause]
         section = described.section.get(self._integration, "")
         confidence: Confidence = rule.confidence if sure else "possible"
+        if confidence == "certain" and not alone:
+            confidence = "likely"
         return Cause(
             id=rule.cause,
             title=described.title,
@@ -161,6 +170,7 @@ class _Inference:
             rule=rule.id,
             because=rule.because,
             candidate=not sure,
+            about=self._about,
         )
 
     def _evidence(self, rule: Rule) -> list[str]:
@@ -191,12 +201,30 @@ class _Inference:
             if missing is not None:
                 yield RuledOut(rule.id, rule.cause, missing.answered(self._facts))
 
+    def _next_look(self, unknown: Sequence[Symptom]) -> str:
+        """How to get to know what most of the rules for such a failure ask for, and nobody could tell."""
+        rules = {rule.id: rule for symptom in unknown for rule in self._of(symptom)}
+        asked = {rule.id: {c.fact for c in rule.all_conditions if c.how == "is"} for rule in rules.values()}
+        waiting = Counter(fact for facts in asked.values() for fact in sorted(facts) if fact not in self._facts)
+        return KNOWN[waiting.most_common(1)[0][0]].observe if waiting else ""
+
     def _nearest(self, unknown: Sequence[Symptom]) -> list[str]:
         """What is odd comes first, and of that what the rules for such a failure look at."""
         asked = {c.fact for symptom in unknown for rule in self._of(symptom) for c in rule.all_conditions}
         telling = [f for f in self._facts.values() if f.name not in ("integration", "transport", "authentication")]
         telling.sort(key=lambda fact: (fact.value in _AS_IT_SHOULD_BE, fact.name not in asked))
         return [str(fact) for fact in telling[:_MOST_NEAREST]]
+
+
+def _about(scene: Scene) -> dict[str, str]:
+    """The parts of the deployment that the case is about."""
+    group = next((f.facts.get("wanted") for f in scene.of("landing") if is_group(scene, f.facts.get("wanted"))), None)
+    told = {
+        "line": scene.line[0] if scene.line else None,
+        "group": str(group) if group else None,
+        "trunk": scene.trunk.name if scene.trunk else None,
+    }
+    return {what: name for what, name in told.items() if name}
 
 
 def _told(facts: Facts) -> Iterable[str]:

@@ -22,6 +22,7 @@ def explain(
     lines = [f"{case.get('id', '')}", f"{case.get('title', '')}", f"verdict: {verdict}"]
     if diagnosis is not None and diagnosis.headline:
         lines.append(f"diagnosis: {diagnosis.headline}")
+        lines += [f"{name}: {text}" for cause in diagnosis.causes[:1] for name, text in _first(cause) if text]
     lines += ["", "What was expected, and what was seen", *_findings(findings, began)]
     if messages:
         lines += ["", "The SIP messages of the harness's own phones", *_messages(messages, began)]
@@ -37,8 +38,14 @@ def explain(
     if diagnosis.unexplained:
         lines += ["", "No documented cause fits", *(f"  {line}" for line in diagnosis.unexplained)]
         lines += ["  nearest facts:", *(f"    {fact}" for fact in diagnosis.nearest_facts)]
+        lines += [f"  would settle it: {diagnosis.next_look}"] if diagnosis.next_look else []
     lines += ["", "Rules that were ruled out, and why", *_ruled_out(diagnosis)]
     return "\n".join(lines)
+
+
+def _first(cause: Cause) -> tuple[tuple[str, str], ...]:
+    """What a reader acts on; the reasoning follows below."""
+    return ("fix", cause.fix), ("owner", cause.owner), ("guide", cause.link)
 
 
 def _listed(diagnosis: Diagnosis) -> bool:

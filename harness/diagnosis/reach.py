@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from harness.deployment import Trunk
 from harness.diagnosis import dialogue
 from harness.diagnosis.derive import Scene, number_in, same_number
-from harness.diagnosis.messages import Seen
+from harness.diagnosis.messages import Seen, formats, offered
 from harness.events import FarEndRecord, LegStarted, SipMessage, TransportFailed
 from harness.sip.message import Request, Response
 
@@ -39,6 +39,7 @@ _WORDS = (
     (re.compile(r"trunk inactive|trunk disabled", re.I), "the trunk"),
     (re.compile(r"concurren|capacity|too many calls", re.I), "concurrency"),
     (re.compile(r"not attached|no assistant|no agent attached", re.I), "the assistant"),
+    (re.compile(r"nobody|no agents?\b|logged (in|on|out)", re.I), "the agents"),
     (re.compile(r"tls required|secure transport", re.I), "the transport"),
 )
 
@@ -211,7 +212,8 @@ def _who_answered(scene: Scene) -> None:
     for finding in scene.of("route.tried"):
         if scene.failed(finding):
             reached = _list(finding.facts.get("reached"))
-            facts.tell("ai.saw", "another assistant answered" if reached else "nothing", finding.check)
+            nothing = None if scene.invites else "nothing"  # what a stack refuses by itself no scenario gets to see
+            facts.tell("ai.saw", "another assistant answered" if reached else nothing, finding.check)
     for seen in scene.invites:  # where no check asked who answered
         facts.tell("ai.saw", "refused" if _final_answer(scene, seen) else None, seen.where)
     if scene.invites and not any(not s.received and 200 <= s.answers("INVITE") < 300 for s in scene.at_ai):
@@ -220,6 +222,8 @@ def _who_answered(scene: Scene) -> None:
 
 def _lost(scene: Scene) -> None:
     facts = scene.facts
+    if scene.line is not None and not scene.line[1].reachable:
+        facts.tell("ai.lost", "its port does not answer", f"the deployment file says so of {scene.line[0]}")
     match facts.value("ai.saw"):
         case "refused":
             facts.tell("ai.lost", "it refused", *facts["ai.saw"].evidence)
@@ -244,7 +248,7 @@ def _of_invite(scene: Scene, seen: Seen) -> None:
     facts.tell("ai.tls_asked", invite.uri.params.get("transport") == "tls", seen.where)
     body = invite.body.decode("utf-8", "replace")
     if "m=audio" in body:
-        facts.tell("ai.offer", _offer(body), seen.where)
+        facts.tell("ai.offer", offered(body), seen.where, formats(invite))
         facts.tell("sdp.to_ai", _address(body, seen), seen.where)
         facts.tell("sdp.hold", "the platform" if dialogue.holds(body) else None, seen.where)
     for answer in scene.at_ai:
@@ -255,9 +259,9 @@ def _of_invite(scene: Scene, seen: Seen) -> None:
 
 
 def _number(scene: Scene, user: str) -> str | None:
-    if scene.line is None or scene.deployment is None or not user:
+    wanted = scene.line[1].assistant if scene.line else None
+    if wanted is None or scene.deployment is None or not user:
         return None
-    wanted = scene.line[1].assistant
     assistants = scene.deployment.assistants
     if user == assistants[wanted].did:
         return "the line's"
@@ -274,16 +278,6 @@ def _trunk(scene: Scene, trunk: Trunk, seen: Seen) -> str | None:
     if not source or len(set(hosts.values())) < len(hosts) or source not in hosts.values():
         return None
     return "the right one" if hosts[trunk.name] == source else "another"
-
-
-def _offer(body: str) -> str:
-    media = next(line for line in body.splitlines() if line.startswith("m=audio"))
-    protocol, *formats = media.split()[2:]
-    if "SAVP" in protocol.upper():
-        return "SRTP alone"
-    names = {m[1].upper() for m in re.finditer(r"^a=rtpmap:\d+ ([\w-]+)/", body, re.M)}
-    has = bool({"0", "8"} & set(formats)) or bool({"PCMU", "PCMA"} & names)
-    return "G.711" if has else "no G.711"
 
 
 def _address(body: str, seen: Seen) -> str | None:
@@ -367,6 +361,7 @@ def _instead(scene: Scene) -> None:
     elif final is not None:
         facts.tell("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip())
         facts.tell("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip())
+        facts.tell("final.refusal", about(final.reason), f"{call.leg}: {final.reason}")
     elif ended is None:
         facts.tell("caller.end", "still ringing", f"{call.leg} was never answered")
     moment = final.at if final and not confirmed else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.diagnosis.rule import Confidence
@@ -32,6 +32,7 @@ class Cause:
     rule: str = ""
     because: str = ""
     candidate: bool = False
+    about: Mapping[str, str] = field(default_factory=dict)  #: line, group and trunk of the deployment, by their names
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class RuledOut:
 class Diagnosis:
     """Causes in order, the likeliest first; none when nothing failed that anybody could see.
 
-    ``nearest_facts`` are what is known of a failure that no documented cause fits.
+    ``nearest_facts`` are what is known of a failure that no documented cause fits, ``next_look`` what would tell most of it.
     """
 
     causes: tuple[Cause, ...] = ()
@@ -55,6 +56,7 @@ class Diagnosis:
     nearest_facts: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     unexplained: tuple[str, ...] = ()
+    next_look: str = ""
 
     @property
     def is_unknown(self) -> bool:
@@ -95,7 +97,7 @@ class Diagnosis:
             for index, cause in enumerate(self.causes)
         ]
         if self.is_unknown:
-            causes = [{"id": UNKNOWN, "cause": self.headline, "settles": "; ".join(self.nearest_facts)}]
+            causes = [{"id": UNKNOWN, "cause": self.headline, "settles": self.next_look}]
         return {
             "headline": self.headline,
             "causes": causes,
@@ -103,6 +105,7 @@ class Diagnosis:
             "nearest_facts": list(self.nearest_facts),
             "facts": list(self.facts),
             "unexplained": list(self.unexplained),
+            "next_look": self.next_look,
         }
 
     @classmethod
@@ -119,4 +122,5 @@ class Diagnosis:
             nearest_facts=tuple(plain["nearest_facts"]),
             facts=tuple(plain["facts"]),
             unexplained=tuple(plain["unexplained"]),
+            next_look=plain["next_look"],
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.diagnosis.cells import Cell
 from harness.diagnosis.conditions import Condition
 
 #: What a failing finding is a symptom of; a cause explains symptoms.
@@ -17,9 +18,11 @@ Symptom = Literal[
     "quality",
     "caller_id.ai",
     "caller_id.agent",
+    "caller_id.customer",
     "caller_id.withheld",
     "header.caller",
     "header.selector",
+    "header.other",
     "transfer",
     "audio.agent",
     "release",
@@ -51,6 +54,7 @@ class Rule:
     because: str  #: the reason, one sentence
     essential: tuple[Condition, ...] = ()
     consequences: tuple[Symptom, ...] = ()
+    cells: tuple[Cell, ...] = ()  #: what is wrong, with whose leg
     confidence: Confidence = "certain"  #: with every condition known and met
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.reach import UNHEARD
 from harness.diagnosis.rule import ORDER, Symptom
-from harness.diagnosis.talk import direction_of
+from harness.diagnosis.talk import direction_of, is_unsent_digit
 from harness.diagnosis.transfer import is_fallback, is_group
 from harness.verdict import Finding
 
@@ -43,7 +43,7 @@ def present(scene: Scene) -> dict[Symptom, list[Finding]]:
         if scene.failed(finding):
             found.setdefault(_of(scene, finding), []).append(finding)
     _unanswered(scene, found)
-    if found and scene.case.get("row") != "ANONYMOUS" and scene.facts.value("caller_id.ai") in _WRONG_NUMBERS:
+    if found and not scene.withheld and scene.facts.value("caller_id.ai") in _WRONG_NUMBERS:
         found.setdefault("caller_id.ai", [])  # seen in passing, in a case that failed before it came to look
     return {symptom: found[symptom] for symptom in ORDER if symptom in found}
 
@@ -63,20 +63,27 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
         return "release"
     if check in _BY_CHECK:
         return _BY_CHECK[check]
+    if is_unsent_digit(finding):
+        return "digits"
     match check:
-        case "audio" if finding.facts.get("again") and "TRANSFER" in str(scene.case.get("row")):
+        case "audio" if finding.facts.get("again") and scene.moment == "transfer":
             return "other"  # with the AI again, after a transfer that should have failed
         case "audio":
             return "audio.agent" if direction_of(scene, finding) == "audio.agent" else "audio"
         case "caller_id":
+            if role == "caller" and scene.moment == "campaign":
+                return "caller_id.customer"
             return "caller_id.agent" if role == "agent" else "caller_id.ai"
+        case "header" | "header.absent" if role == "agent":
+            return "header.other"
         case "header" | "header.absent" if role == "ai":
             name = str(finding.facts.get("header", "")).lower()
             if name.startswith("x-gladly"):
                 return "header.caller" if "caller" in name else "header.selector"
+            return "header.other"
         case "landing" if is_group(scene, finding.facts.get("wanted")):
             return "fallback" if is_fallback(scene, finding.facts.get("wanted")) else "transfer"
-        case "released" if role == "ai":
+        case "released":
             return "release"
         case "timing":
             return "fallback.time"
@@ -85,7 +92,7 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
                 return "registration"
             if finding.facts.get("what") == "the call":
                 return "fallback.time"
-        case "landing.others" if finding.facts.get("rang") and "TRANSFER" in str(scene.case.get("row")):
+        case "landing.others" if finding.facts.get("rang") and scene.moment == "transfer":
             return "transfer"
         case "answered" | "ringing" if role == "caller":
             return "reach"
@@ -105,7 +112,4 @@ def _unanswered(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
 
 
 def _asks_for_the_ai(scene: Scene) -> bool:
-    row = str(scene.case.get("row"))
-    others = ("FALLBACK", "TRANSFER", "HANGUP-AGENT", "CAPACITY", "REGISTER", "ALLOWLIST", "PLAINTEXT", "BADCERT")
-    quiet = ("ABANDON", "BUSY", "NOANSWER", "REJECTED", "NOSUCHNUMBER", "KEEPALIVE")
-    return bool(row) and not any(word in row for word in (*others, *quiet)) and not scene.vantage.sees("ai")
+    return scene.moment in ("inbound", "campaign") and not scene.vantage.sees("ai")

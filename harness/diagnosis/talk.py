@@ -15,6 +15,8 @@ from harness.verdict import Finding
 HEAVY_LOSS = 0.05
 #: Packets that overtook others; a jitter buffer has to drop those that are overtaken by more than it holds back.
 MUCH_DISORDER = 0.2
+#: Fewer packets than this (half a second of 20 ms each) are no evidence of what the others held.
+FEW_PACKETS = 25
 #: One way; beyond it a conversation does not work for any task (ITU-T G.114 section 5: "400 ms should not be exceeded").
 HIGH_DELAY_MS = 400.0
 #: Between the last of a voice and the re-INVITE that cut it off: its answer, the jitter buffer, the detector.
@@ -24,14 +26,17 @@ _AT_A_CHANGE_S = 1.0
 def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
     _audio(scene)
+    for finding in scene.of("dtmf"):
+        scene.facts.tell("digits", _digits(scene, finding), *finding.evidence)
     _quality(scene)
     _codecs(scene)
     _caller_id(scene)
     _headers(scene)
     _cut(scene)
     _spoke(scene)
-    for finding in scene.of("dtmf"):
-        scene.facts.tell("digits", _digits(scene, finding), *finding.evidence)
+    for finding in scene.of("phone.wait"):
+        if is_unsent_digit(finding):
+            scene.facts.tell("digits", "could not be sent", finding.actual.splitlines()[0])
     _pressed(scene)
 
 
@@ -82,7 +87,7 @@ def _stopped_at(scene: Scene, failed: Finding) -> None:
     call = scene.call
     if call is None:
         return
-    speaker, _, listener = failed.subject.partition(" → ")
+    speaker, listener = failed.speaker, failed.listener
     changes = [
         e
         for e in scene.events
@@ -108,7 +113,7 @@ def _in_dialog(event: SipMessage) -> bool:
 
 def _was_heard(scene: Scene, finding: Finding) -> bool:
     """Whether the listener, a phone of ours, heard the speaker at some time before."""
-    speaker, _, listener = finding.subject.partition(" → ")
+    speaker, listener = finding.speaker, finding.listener
     voices = {e.mark for e in scene.events if isinstance(e, LegStarted) and e.leg == speaker}
     own = {e.mark for e in scene.events if isinstance(e, LegStarted) and e.leg == listener}
     name = speaker.removeprefix("assistant ")
@@ -121,7 +126,7 @@ def _was_heard(scene: Scene, finding: Finding) -> bool:
 
 def direction_of(scene: Scene, finding: Finding) -> str:
     """Which fact an audio finding is about."""
-    speaker, _, listener = finding.subject.partition(" → ")
+    speaker, listener = finding.speaker, finding.listener
     roles = {scene.vantage.role(speaker), scene.vantage.role(listener)}
     if "ai" not in roles:
         return "audio.agent"
@@ -146,8 +151,10 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
     foreign = finding.facts.get("foreign")
     if foreign and not scene.vantage.sees("ai") and kind == "crossed":
         kind = "crossed" if all(isinstance(mark, int) and mark < 240 for mark in _marks(foreign)) else "other"
+    if kind in ("silence", "other", "unmarked") and isinstance(packets, int) and packets < FEW_PACKETS:
+        kind = "no-rtp"
     if kind == "silence" and packets is not None:
-        kind = "silent RTP" if packets else "no-rtp"
+        kind = "silent RTP"
     words = {"no-rtp": "nothing", "unmarked": "no mark", "silence": "silence", "other": "noise", "crossed": "crossed"}
     words |= {"echo": "echo", "silent RTP": "silent RTP", "other-codec": "RTP of another codec"}
     # Without the AI's side nobody can tell what a sound is that is not a mark: it speaks, or it is noise.
@@ -171,7 +178,7 @@ def _cut(scene: Scene) -> None:
     failed = [f for f in scene.of("audio", "call.up") if scene.failed(f)]
     failed += [f for f in scene.of("phone.wait", role="caller") if str(f.facts.get("why")) == "the call has ended"]
     for finding in failed:
-        legs = set(finding.subject.split(" → "))
+        legs = {finding.subject, finding.speaker, finding.listener}
         with_agent = finding.check == "audio" and direction_of(scene, finding) == "audio.agent"
         bye = next((e for e in _byes(scene) if e.leg in legs and e.at <= finding.at), None)
         if bye is None or (not with_agent and scene.vantage.role(bye.phone) != "caller"):
@@ -196,9 +203,17 @@ def _spoke(scene: Scene) -> None:
         transcript = record.record.get("transcript")
         if isinstance(transcript, str) and "bot:" in transcript:
             scene.facts.tell("ai.spoke", True, record.source)
-    for record in scene.records:
-        if record.record.get("transcript") == "" and record.record.get("status") == "completed":
-            scene.facts.tell("ai.spoke", False, record.source)
+    for event in _last_statistics(scene):
+        if scene.vantage.role(event.phone) == "ai":
+            scene.facts.tell("ai.spoke", False, f"{event.leg} sent no packet")
+    # A transcript that is empty leaves it open: some interfaces never have one.
+    if not any(record.record.get("transcript") == "" for record in scene.records):
+        scene.facts.tell("ai.spoke", "nobody says otherwise")
+
+
+def is_unsent_digit(finding: Finding) -> bool:
+    """Whether a phone of ours could not send a digit, as no telephone-event was negotiated."""
+    return finding.check == "phone.wait" and "telephone-event" in str(finding.facts.get("why"))
 
 
 def _pressed(scene: Scene) -> None:
@@ -217,17 +232,20 @@ def _pressed(scene: Scene) -> None:
 
 def _quality(scene: Scene) -> None:
     facts = scene.facts
+    heard = {facts.value("audio.to_ai"), facts.value("audio.to_caller")} == {"heard"}
+    # What loses every digit, of many packets each, and no voice, takes out the events alone.
+    heavy = "of digits alone" if facts.value("digits") == "none" and heard else "heavy"
     for finding in scene.of("audio.loss"):
-        facts.tell("loss", "heavy" if scene.failed(finding) else None, *_shown(finding))
+        facts.tell("loss", heavy if scene.failed(finding) else None, *_shown(finding))
     for finding in scene.of("audio.level"):
         facts.tell("level", "wrong" if scene.failed(finding) else None, *_shown(finding))
     for finding in (*scene.of("audio.delay"), *scene.of("audio.one_way_delay")):
-        known = finding.facts.get("ms") is not None  # a probe that was not heard had no delay
+        known = finding.facts.get("delay_ms") is not None  # a probe that was not heard had no delay
         facts.tell("delay", "high" if known and scene.failed(finding) else None, *_shown(finding))
     for event in _last_statistics(scene):
         seen = event.rx_packets + event.rx_lost
         if seen >= 50 and event.rx_lost / seen > HEAVY_LOSS:
-            facts.tell("loss", "heavy", f"{event.leg} lost {event.rx_lost} of {seen} packets")
+            facts.tell("loss", heavy, f"{event.leg} lost {event.rx_lost} of {seen} packets")
         if seen >= 50 and event.rx_reordered / seen > MUCH_DISORDER:
             facts.tell("order", "broken", f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones")
         if event.rtt_ms > 2 * HIGH_DELAY_MS:
@@ -267,6 +285,7 @@ def _caller_id(scene: Scene) -> None:
     for finding in scene.of("caller_id"):
         role = scene.vantage.made_by(finding)
         name = "caller_id.agent" if role == "agent" else "caller_id.ai"
+        name = "caller_id.customer" if role == "caller" and scene.moment == "campaign" else name
         facts.tell(name, _shown_number(scene, finding), finding.actual, *finding.evidence)
     for finding in scene.of("caller_id.withheld"):
         asserted = _marks(finding.facts.get("asserted"))

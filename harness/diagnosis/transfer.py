@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.diagnosis.derive import Scene, number_in
 from harness.diagnosis.messages import Seen, parse
 from harness.events import SipMessage, TransferProgress
+from harness.sip.grammar import decimal
 from harness.sip.message import Request
 from harness.verdict import Finding
 
@@ -25,7 +26,7 @@ def is_group(scene: Scene, name: object) -> bool:
 def is_fallback(scene: Scene, wanted: object) -> bool:
     """Whether landing at that group is a fallback, and no transfer."""
     if scene.deployment is None:
-        return "TRANSFER" not in str(scene.case.get("row"))
+        return scene.moment != "transfer"
     targets = {a.transfer_to for a in scene.deployment.assistants.values()}
     return wanted in {line.fallback for line in scene.deployment.lines.values()} and wanted not in targets
 
@@ -41,7 +42,7 @@ def _landing(scene: Scene) -> None:
         where = "the right group" if not scene.failed(finding) else "another group" if names else "nowhere"
         scene.facts.tell(fact, where, finding.actual)
     for finding in scene.of("landing.others"):
-        if scene.failed(finding) and finding.facts.get("rang") and "TRANSFER" in str(scene.case.get("row")):
+        if scene.failed(finding) and finding.facts.get("rang") and scene.moment == "transfer":
             scene.facts.tell("transfer.landed", "another group", f"{finding.subject}: {finding.actual}")
     if scene.of("transfer.fails"):
         scene.facts.tell("transfer.landed", "nowhere", "nobody rang")
@@ -69,6 +70,8 @@ def _tried(scene: Scene) -> None:
         facts.tell("transfer.way", "INVITE", seen.where)
         facts.tell("transfer.target", _target(scene, str(seen.message.uri)), seen.where)
         facts.tell("transfer.host", _host(scene, seen), seen.where)
+        shown = [s for s in onward if s.message.get("Proxy-Authorization") or s.message.get("Authorization")]
+        facts.tell("transfer.credentials", bool(shown), seen.where)
         _answer(scene, seen, "INVITE")
     _by_phone(scene)
     _by_record(scene)
@@ -92,7 +95,8 @@ def _target(scene: Scene, text: str) -> str | None:
 def _wanted(scene: Scene) -> str | None:
     """The group whose number a transfer should name: the line's assistant's, else the one the case waited for."""
     assert scene.deployment is not None
-    if scene.line is not None and (found := scene.deployment.assistants[scene.line[1].assistant].transfer_to):
+    assistant = scene.line[1].assistant if scene.line else None
+    if assistant is not None and (found := scene.deployment.assistants[assistant].transfer_to):
         return found
     waited = [str(finding.facts.get("wanted")) for finding in scene.of("landing")]
     return next((name for name in waited if name in scene.deployment.groups), None)
@@ -129,8 +133,8 @@ def _outcome(scene: Scene, refer: Seen) -> None:
     for seen in scene.at_ai:
         if seen.received and seen.is_request("NOTIFY") and seen.message.call_id == refer.message.call_id:
             said = seen.message.body.decode("utf-8", "replace").split()
-            if len(said) >= 2 and said[0].startswith("SIP/2") and said[1].isdigit():
-                code, where = int(said[1]), seen.where
+            if len(said) >= 2 and said[0].startswith("SIP/2") and (status := decimal(said[1], most=699)):
+                code, where = status, seen.where
     scene.facts.tell("transfer.outcome", "nothing" if code is None or code < 200 else code, where)
 
 
@@ -174,6 +178,9 @@ def _released(scene: Scene) -> None:
             scene.facts.tell("release.ai", "still up", finding.actual)
         else:
             scene.facts.tell("release.ai", "late" if scene.failed(finding) else "ended", finding.actual)
+    for finding in scene.of("released", role="caller"):
+        left = "still up" if finding.facts.get("seconds") is None else "late" if scene.failed(finding) else "ended"
+        scene.facts.tell("release.caller", left, finding.actual)
 
 
 def _timing(scene: Scene) -> None:

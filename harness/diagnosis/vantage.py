@@ -82,8 +82,7 @@ class Vantage:
         """Whose eyes or ears a finding is from."""
         if finding.check in _MADE_BY:
             return _MADE_BY[finding.check]
-        _, arrow, listener = finding.subject.partition(" → ")
-        return self.role(listener if arrow else finding.subject)
+        return self.role(finding.listener or finding.subject)
 
     def events(self, events: Sequence[Event]) -> list[Event]:
         """Those that may be used, in their order."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 
-import httpx
-
 from harness.deployment import Campaign
 from harness.errors import FarEndError
+from harness.http_client import HttpClient, HttpError
+
+_WITHIN_S = 10.0
 
 
 def start(campaign: Campaign, line: str, customer: str) -> None:
     """Ask the platform to call ``customer`` from ``line`` (both E.164). Raises :class:`FarEndError`."""
-    headers = httpx.Headers(campaign.headers)
+    headers = dict(campaign.headers)
     for name, variable in campaign.headers_env.items():
         value = os.environ.get(variable)
         if not value:
@@ -21,10 +22,15 @@ def start(campaign: Campaign, line: str, customer: str) -> None:
     if not campaign.url:
         raise FarEndError("campaign.url: is missing; a campaign triggered by HTTP needs one")
     body = campaign.body.replace("{line}", line).replace("{customer}", customer)
-    headers.setdefault("Content-Type", "application/json")
+    if "content-type" not in {name.lower() for name in headers}:
+        headers["Content-Type"] = "application/json"
+    where = f"campaign trigger {campaign.url.partition('?')[0]}"  # a query may hold what is nobody's business
+    client = HttpClient()
     try:
-        response = httpx.request(campaign.method, campaign.url, headers=headers, content=body, timeout=10.0)
-    except httpx.HTTPError as error:
-        raise FarEndError(f"campaign trigger {campaign.url}: {type(error).__name__}: {error}") from error
-    if not response.is_success:
-        raise FarEndError(f"campaign trigger {campaign.url}: {response.status_code} {response.reason_phrase}")
+        answer = client.request(campaign.method, campaign.url, _WITHIN_S, headers=headers, content=body)
+    except HttpError as error:
+        raise FarEndError(f"{where}: {error}") from error
+    finally:
+        client.close()
+    if not answer.is_success:
+        raise FarEndError(f"{where}: {answer.status} {answer.reason}")

@@ -1,24 +1,58 @@
-"""Integrations: one declaration file each, found by the name a deployment gives."""
+"""Integrations: one declaration each, found by the name a deployment gives.
+
+Every package may bring one: by an entry point of the group ``call_verification.integrations``, whose object is an
+:class:`~harness.integrations.base.Integration`.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
-from pkgutil import iter_modules
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 
-from harness.errors import SelectionError
+from harness import deployment_file
+from harness.deployment import Deployment
+from harness.errors import DeploymentError, SelectionError
 from harness.integrations.base import Integration
 
-_NOT_INTEGRATIONS = {"base", "practice"}
+GROUP = "call_verification.integrations"
+
+
+@cache
+def _installed() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
 
 
 def names() -> list[str]:
     """The integrations there are, sorted."""
-    return sorted(module.name for module in iter_modules(__path__) if module.name not in _NOT_INTEGRATIONS)
+    return sorted(_installed())
 
 
+@cache
 def find(name: str) -> Integration:
     """The integration of that name. Raises :class:`SelectionError`."""
-    if name not in names():
+    if name not in _installed():
         raise SelectionError(f"integration {name!r} does not exist; allowed: {', '.join(names())}")
-    found: Integration = import_module(f"{__name__}.{name}").INTEGRATION
+    found = _installed()[name].load()
+    if not isinstance(found, Integration):
+        raise SelectionError(f"integration {name!r}: {_installed()[name].value} is no Integration; allowed: one")
     return found
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: bool = True) -> Deployment:
+    """As :func:`harness.deployment_file.load`, and held to what the integration allows. Raises :class:`DeploymentError`."""
+    deployment = deployment_file.load(path, environment, secrets=secrets)
+    try:
+        allowed = find(deployment.integration).transports
+    except SelectionError as error:
+        raise DeploymentError(f"{path}: {error}") from None
+    mistakes = [
+        f"{path}: trunks.{index}.transport: {deployment.integration} does not signal over {trunk.transport}; "
+        f"allowed: {', '.join(allowed)}"
+        for index, trunk in enumerate(deployment.trunks)
+        if trunk.transport not in allowed
+    ]
+    if mistakes:
+        raise DeploymentError("\n".join(mistakes))
+    return deployment

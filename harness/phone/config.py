@@ -46,6 +46,7 @@ class PhoneConfig:
     proxy: str | None = None
     registrar: str | None = None
     username: str | None = None
+    realm: str = "*"  #: the digest realm the password is for; ``*``: any
     password: str | None = field(default=None, repr=False)
     register_expires: int = 300  #: seconds
     contact_params: str = ""  #: of the Contact of a REGISTER, e.g. ``;+sip.instance="<urn:…>"``
@@ -58,6 +59,9 @@ class PhoneConfig:
     min_se: int = 90
     reliable_provisional: Use = "off"  #: 100rel, RFC 3262
     max_calls: int = 1
+    #: Whose requests it acts on: addresses, networks and names; None: everybody's. Hosts that it sends requests to, connections that
+    #: it opened, and over TLS certificates that ``tls.require_client_certificate`` has had verified are always among them.
+    accepts_from: tuple[str, ...] | None = None
     accept_refer: bool = True
     rtp_ports: tuple[int, int] | None = None  #: first and last; None lets the kernel choose
     public_address: str | None = None  #: what Contact, Via and SDP name instead of ``bind_address``
@@ -106,5 +110,6 @@ class PhoneConfig:
         values = dict(plain)
         values["tls"] = TlsConfig(**values["tls"])
         values["codecs"] = tuple(values["codecs"])
+        values["accepts_from"] = None if values["accepts_from"] is None else tuple(values["accepts_from"])
         values["rtp_ports"] = tuple(values["rtp_ports"]) if values["rtp_ports"] else None
         return cls(**values)

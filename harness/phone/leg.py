@@ -18,7 +18,6 @@ from harness.phone import event_log, recording
 from harness.phone.process import NotNegotiatedError
 from harness.phone.protocol import FAREWELL_SECONDS, Source, choice_to_plain
 from harness.phone.rules import Curfew, Place
-from harness.phone.unread import why_nothing_came
 from harness.phone.waiter import NeverCame, first, never_came, wait_for
 from harness.safety import check_headers, check_request
 
@@ -265,7 +264,7 @@ class Leg:
             subject=self.id,
             hopeless=hopeless,
             log=self.log,
-            missed=lambda: why_nothing_came(self._events),
+            missed=lambda: self.phone.instead(self._events),
         )
 
     @property
@@ -292,14 +291,6 @@ class Leg:
             f"{self.id} {state}", lambda event: isinstance(event, CallState) and event.state == state, within
         )
         assert isinstance(event, CallState)
-        return event
-
-    def wait_media(self, within: float, since: float | None = None) -> MediaState:
-        """Until media is active."""
-        event = self.wait(
-            f"{self.id} has media", lambda event: isinstance(event, MediaState) and event.active, within, since
-        )
-        assert isinstance(event, MediaState)
         return event
 
     def wait_closed(self, within: float = 2 * FAREWELL_SECONDS) -> None:

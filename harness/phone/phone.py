@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -98,6 +98,24 @@ class Phone:
     def error(self) -> BaseException | None:
         """Why nothing can be waited for any more: the process is lost, or the pool was told that the world is."""
         return self._lost or self._pool.doom
+
+    def fault(self) -> BaseException | None:
+        """:attr:`error`, or why its process does not answer: one that hangs is noticed only after a while."""
+        if self.error is None:
+            try:
+                self.process.call("free_slots")
+            except HarnessError as error:
+                return error
+        return self.error
+
+    @property
+    def loss(self) -> PhoneLostError | None:
+        """Why its process is gone; None while it is there."""
+        return self._lost
+
+    def instead(self, events: Sequence[Event]) -> str | BrokenError | None:
+        """What explains that something never came: a phone of the case was lost, or ``events`` hold it, unread."""
+        return self._pool.loss or why_nothing_came(events)
 
     @property
     def policy(self) -> Policy:
@@ -226,7 +244,7 @@ class Phone:
             subject=self.name,
             hopeless=lambda: self.error,
             log=self.log,
-            missed=lambda: why_nothing_came(self._events),
+            missed=lambda: self.instead(self._events),
         )
 
     def options(self, uri: str, within: float = 5.0) -> tuple[int, str]:
@@ -269,7 +287,7 @@ class Phone:
             subject=self.name,
             hopeless=lambda: self.overrun or self.error,
             log=self.log,
-            missed=lambda: why_nothing_came(self._events[begin:]),
+            missed=lambda: self.instead(self._events[begin:]),
         )
 
     # Its end.

@@ -5,15 +5,15 @@ from __future__ import annotations
 import itertools
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from harness.errors import BrokenError, RefusedError, ResourceError
+from harness.errors import BrokenError, PhoneLostError, RefusedError, ResourceError
 from harness.events import RegistrationState
-from harness.phone import stun
+from harness.phone import sources, stun
 from harness.phone.config import PhoneConfig
 from harness.phone.phone import Phone, Sink
 from harness.phone.process import PhoneProcess
@@ -55,20 +55,19 @@ class _Host:
         )
 
 
+_NO_RULES = Rules()
+
+
 class PhonePool:
     """The phones of one worker. Thread-safe.
 
-    ``guard`` is asked before anything is called, transferred or followed, and raises :class:`RefusedError` for what
-    the safety rules forbid; a lease may bring rules of its own. A process that says nothing for ``patience`` seconds
-    counts as hung. Sinks are called one at a time, in a thread of the pool's; they must not call phones.
+    A process that says nothing for ``patience`` seconds counts as hung. Sinks are called one at a time, in a thread of the
+    pool's; they must not call phones.
     """
 
-    def __init__(
-        self, directory: Path, *, guard: Callable[[str], None] = lambda uri: None, patience: float = 5.0
-    ) -> None:
+    def __init__(self, directory: Path, *, patience: float = 5.0) -> None:
         self.bell = threading.Condition()  #: rings at each event; held while they are taken
         self.curfew = Curfew()
-        self._guard = guard
         self.doom: BaseException | None = None  #: why no wait can succeed any more
         self._patience = patience
         directory.mkdir(parents=True, exist_ok=True)
@@ -98,17 +97,17 @@ class PhonePool:
         sink: Sink,
         marks: Iterator[int],
         directory: Path,
-        rules: Rules | None = None,
+        rules: Rules = _NO_RULES,
     ) -> Phone:
         """A phone for a case; recordings go to ``directory``, marks of its legs are drawn from ``marks``.
 
-        It keeps to ``rules``; without any, to the pool's guard alone.
+        It keeps to ``rules``: their guard is asked before anything is called, transferred or followed.
 
         Raises :class:`ResourceError` for what this machine or build cannot give (ports, codecs, calls), and
         :class:`PhoneLostError` when no phone process starts.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        asked = (config, sink, marks, directory, rules or Rules(self._guard))
+        asked = (config, sink, marks, directory, rules)
         with self._leasing:
             if self._closed:
                 raise BrokenError("the phones are closed")
@@ -157,7 +156,11 @@ class PhonePool:
             host.phones[phone.key] = phone
         try:
             phone.address = host.process.call(
-                "add", phone=phone.key, config=config.to_plain(), directory=str(directory)
+                "add",
+                phone=phone.key,
+                config=config.to_plain(),
+                directory=str(directory),
+                networks=None if config.accepts_from is None else sources.networks(config.accepts_from),
             )
         except BaseException:
             with self.bell:
@@ -215,6 +218,13 @@ class PhonePool:
             finally:
                 with self.bell:
                     host.phones.pop(phone.key, None)
+
+    @property
+    def loss(self) -> PhoneLostError | None:
+        """Why what a case finds says nothing: one of the phones that are leased now is lost."""
+        with self.bell:
+            phones = (phone for host in self._hosts for phone in host.phones.values())
+            return next((phone.loss for phone in phones if phone.loss is not None), None)
 
     def lose(self, error: BaseException) -> None:
         """End every wait, now and later, with ``error``: the world the phones call is gone."""

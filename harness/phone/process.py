@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import harness
+from harness.environment import of_a_child
 from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
 from harness.phone.log_ring import last_lines
 from harness.phone.protocol import FAREWELL_SECONDS, Wire
@@ -57,7 +58,7 @@ class PhoneProcess:
         self._closing = False
         ours, theirs = socket.socketpair()
         with theirs, (directory / "children.err").open("ab") as errors:
-            environment = dict(os.environ)
+            environment = of_a_child()
             root = str(Path(harness.__file__).parent.parent)
             environment["OPENBLAS_NUM_THREADS"] = "1"  # products of small matrices: threads only cost
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))

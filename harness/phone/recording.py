@@ -10,12 +10,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.phone import files
+
 _HEADER: Final = 44  # pjmedia's: RIFF, "fmt " of 16 bytes, "data"
 
 
 def paths(directory: Path, leg: str) -> tuple[Path, Path]:
     """Where what a leg receives and what it sends is recorded."""
-    return directory / f"{leg}.received.wav", directory / f"{leg}.sent.wav"
+    return files.path(directory, leg, ".received.wav"), files.path(directory, leg, ".sent.wav")
 
 
 def so_far(path: Path) -> NDArray[np.int16]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
+
+from harness.phone import files
 
 _RECORD: Final = struct.Struct("<d?BH16sH")  # at, received, length of the address, port, address, length of the packet
 
@@ -34,25 +36,34 @@ class RtpPacket:
 
 def path_of(directory: Path, leg: str) -> Path:
     """Where a leg's packets are kept."""
-    return directory / f"{leg}.rtp"
+    return files.path(directory, leg, ".rtp")
 
 
 class RtpLog:
     """The writing side, for any thread; writes :data:`_TOGETHER` packets at a time. Raises ``OSError`` when there can be no file."""
 
     def __init__(self, path: Path) -> None:
-        self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._waiting: list[bytes] = []
         self._lock = threading.Lock()  # its number is another file's as soon as it is closed
 
     def received(self, at: float, source: Address, octets: bytes) -> None:
         """Note a packet that came."""
-        address, port = source
-        self._write(_RECORD.pack(at, True, len(address), port, address, len(octets)) + octets)
+        self.all_received([(at, source, octets)])
+
+    def all_received(self, packets: Iterable[tuple[float, Address, bytes]]) -> None:
+        """Note packets that came."""
+        for at, (address, port), octets in packets:
+            self._write(_RECORD.pack(at, True, len(address), port, address, len(octets)) + octets)
 
     def sent(self, at: float, octets: bytes) -> None:
         """Note a packet that left."""
-        self._write(_RECORD.pack(at, False, 0, 0, b"", len(octets)) + octets)
+        self.all_sent([(at, octets)])
+
+    def all_sent(self, packets: Iterable[tuple[float, bytes]]) -> None:
+        """Note packets that left."""
+        for at, octets in packets:
+            self._write(_RECORD.pack(at, False, 0, 0, b"", len(octets)) + octets)
 
     def _write(self, record: bytes) -> None:
         with self._lock:

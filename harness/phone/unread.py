@@ -1,4 +1,6 @@
-"""Messages that came and that pjsua2 could not read: it drops them, so that to the call they never were.
+"""What came in the stead of what was waited for: requests that were refused, and messages that pjsua2 could not read.
+
+It drops those, so that to the call they never were.
 
 Whose fault that is, the harness's own parser says: what that finds in order is legal, and the phone fell short of it.
 """
@@ -8,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.errors import BrokenError, PhoneDeafError
-from harness.events import Event, SipMessage
+from harness.errors import BrokenError, PhoneParseError
+from harness.events import Event, SipMessage, StrangerRefused
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 from harness.sip.validation import problem_of_request, problem_of_response
@@ -21,15 +23,31 @@ def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
     """Why a wait that ran out may have: a text when what came was malformed, an error when it was not; else None."""
     unread = [event for event in events if isinstance(event, SipMessage) and event.unread]
     if not unread:
-        return None
+        return _refused(events)
     last = unread[-1]
     start = last.text.splitlines()[0]
     problem = _problem(last.text)
-    if problem is None:
-        return PhoneDeafError(
-            f"{last.leg or last.phone} got {start!r} and could not read it, though it is in order: {last.unread}"
-        )
-    return f"{start!r} came, which cannot be read: {problem}"
+    if problem is not None:
+        return f"{start!r} came, which cannot be read: {problem}"
+    if _is_request_in_dialog(last.text):
+        # The call went on without it, so that it is no excuse for what never came.
+        return f"{start!r} came within the call; the phone's stack cannot read it, though it is in order: {last.unread}"
+    return PhoneParseError(
+        f"{last.leg or last.phone} got {start!r} and could not read it, though it is in order: {last.unread}"
+    )
+
+
+def _refused(events: Sequence[Event]) -> str | None:
+    invites = [event for event in events if isinstance(event, StrangerRefused) and event.method == "INVITE"]
+    if not invites:
+        return None
+    sources = ", ".join(dict.fromkeys(event.source for event in invites))
+    return f"it never came; INVITEs from {sources} were refused: none of the platform's addresses (accepts_from)"
+
+
+def _is_request_in_dialog(text: str) -> bool:
+    message = Message.parse(text)
+    return isinstance(message, Request) and message.to.tag is not None
 
 
 def _problem(text: str) -> str | None:

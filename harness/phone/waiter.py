@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
+from harness import measurement
 from harness.events import Event
 from harness.verdict import ExpectationError, Finding, Verdict
 
@@ -30,7 +31,7 @@ def never_came(goal: str, within: float, subject: str, why: str, log: str) -> Ne
             expected=f"{goal} within {within:g} s",
             actual=actual,
             at=time.monotonic(),
-            facts={"goal": goal, "within": within, "why": why},
+            measured=measurement.Wait(goal=goal, within_s=within, why=why),
         )
     )
 

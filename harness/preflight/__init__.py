@@ -9,6 +9,7 @@ changes anything (a REGISTER without Contact only asks for the bindings, RFC 326
 ``wire``         requests over UDP, TCP and TLS, and what comes back
 ``names``        DNS
 ``reach``        ports and certificates
+``certificates`` whom a certificate is made out to
 ``answers``      OPTIONS: the answer, its time, its clock, its codecs, the address it came back to
 ``accounts``     registration of each phone, digest realm
 ``machine``      local ports, secrets, numbers

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 
-import httpx
-
+from harness import http_client
 from harness.deployment import Synthflow
 from harness.preflight.answers import clock_line
 from harness.preflight.lines import ROUTING, Line, Look, failed, ok, warning
@@ -22,34 +21,33 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[L
     try:
         verify = await verified(synthflow.ca_file)
         verify.check_hostname = True
-        async with httpx.AsyncClient(verify=verify, timeout=probing.patience) as client:
-            response = await client.get(
+        async with http_client.client(verify) as client:
+            answer = await http_client.fetch(
+                client,
+                "GET",
                 f"{base.rstrip('/')}/calls",
+                probing.patience,
                 params={"since": f"{probing.wall_clock():.3f}"},
                 headers={"Authorization": f"Bearer {synthflow.api_token.get_secret_value()}"},
             )
-    except httpx.TimeoutException:
-        return [
-            failed(
-                *_NAME,
-                f"no answer within {probing.patience:g} s",
-                ROUTING,
-                "Check synthflow.api_base and the firewall.",
-            )
-        ]
-    except (httpx.HTTPError, OSError) as error:
+    except http_client.HttpError as error:
+        if error.trouble == "late":
+            fix = "Check synthflow.api_base and the firewall."
+            return [failed(*_NAME, f"no answer within {probing.patience:g} s", ROUTING, fix)]
         fix = "Check synthflow.api_base and, for its certificate, synthflow.ca_file."
-        return [failed(*_NAME, f"{type(error).__name__}: {error}", ROUTING, fix)]
+        return [failed(*_NAME, str(error), ROUTING, fix)]
+    except OSError as error:  # of ca_file
+        return [failed(*_NAME, f"{type(error).__name__}: {error}", ROUTING, "Check synthflow.ca_file.")]
     took = time.monotonic() - began
-    lines = [_answer(response, took)]
-    if clock := clock_line(probing, Look.API, response.headers.get("date")):
+    lines = [_answer(answer, took)]
+    if clock := clock_line(probing, Look.API, answer.headers.get("date")):
         lines.append(clock)
     return lines
 
 
-def _answer(response: httpx.Response, took: float) -> Line:
-    said = f"{response.status_code} {response.reason_phrase}, {took * 1000:.0f} ms"
-    match response.status_code:
+def _answer(answer: http_client.Answer, took: float) -> Line:
+    said = f"{answer.status} {answer.reason}, {took * 1000:.0f} ms"
+    match answer.status:
         case 401:
             return failed(
                 *_NAME, f"{said}: the token is not known", ROUTING, "Check the token: it is wrong, expired or revoked."
@@ -60,7 +58,7 @@ def _answer(response: httpx.Response, took: float) -> Line:
             )
             return failed(*_NAME, f"{said}: the token is known, but may not do this", ROUTING, fix)
         case 429:
-            after = response.headers.get("retry-after")
+            after = answer.headers.get("retry-after")
             wait = f", again after {after} s" if after else ""
             fix = "Wait, or run fewer cases at once: records are read after each call."
             return warning(*_NAME, f"{said}: too many requests{wait}", ROUTING, fix)

@@ -65,6 +65,14 @@ def stand_in_line(bind: str, trunk: Trunk) -> Line:
     return ok(*line, "free")
 
 
+def address_line(where: str, address: str) -> Line:
+    """An address that a phone of ours is bound to."""
+    line = Look.STAND_IN_PORT, f"{where} {address}"
+    if trouble := _trouble_of_binding(socket.SOCK_DGRAM, address, 0):
+        return failed(*line, trouble, REGISTRATION, f"Correct {where}: it has to be an address of this machine.")
+    return ok(*line, "an address of this machine")
+
+
 def _trouble_of_binding(kind: socket.SocketKind, address: str, port: int) -> str:
     """Why the port cannot be had, empty when it can."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

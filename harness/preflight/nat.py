@@ -8,15 +8,17 @@ from harness.deployment import Account
 from harness.preflight.lines import AUDIO, Line, Look, failed, ok, warning
 from harness.preflight.machine import stun_address, stun_request
 from harness.preflight.probes import Probing
+from harness.sip.grammar import decimal
 
 
 async def stun_line(probing: Probing, name: str, account: Account) -> Line:
     """The address the account's phones will be told, and the kind of mapping."""
     line = Look.STUN, name
     assert account.stun_server is not None
-    host, _, port = account.stun_server.rpartition(":")
-    if not port.isdecimal():
-        host, port = account.stun_server, "3478"
+    host, _, digits = account.stun_server.rpartition(":")
+    port = decimal(digits, most=65535)
+    if port is None:
+        host, port = account.stun_server, 3478
     address = await probing.address(host)
     fix = f"Correct accounts.{name}.stun_server, or give public_address instead."
     if address is None:
@@ -31,11 +33,9 @@ async def stun_line(probing: Probing, name: str, account: Account) -> Line:
     transport, _ = await loop.create_datagram_endpoint(Datagrams, local_addr=(account.bind or "0.0.0.0", 0))
     try:
         here = transport.get_extra_info("sockname")[:2]
-        mapped = await _mapped(transport, received, (address, int(port)), probing.patience)
+        mapped = await _mapped(transport, received, (address, port), probing.patience)
         # A second port of the same server tells whether the mapping depends on whom one talks to; most servers have 3479.
-        other = (
-            await _mapped(transport, received, (address, int(port) + 1), min(0.5, probing.patience)) if mapped else None
-        )
+        other = await _mapped(transport, received, (address, port + 1), min(0.5, probing.patience)) if mapped else None
     finally:
         transport.close()
     if mapped is None:

@@ -11,8 +11,8 @@ from typing import Any
 from cryptography import x509
 
 from harness.deployment import Deployment
+from harness.preflight.certificates import matches, names_of
 from harness.preflight.probes import Place, Probing, verified
-from harness.preflight.reach import matches, names_of
 from harness.preflight.wire import Outcome, exchange
 
 #: OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import ipaddress
 import ssl
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cryptography import x509
 
+from harness.preflight.certificates import matches, names_of
 from harness.preflight.lines import REGISTRATION, ROUTING, Line, Look, failed, ok, warning
-from harness.preflight.probes import Place, Probing, is_address, unverified, verified
+from harness.preflight.probes import Place, Probing, unverified, verified
 from harness.preflight.wire import NoLinkError, explained
 
 _SOON = datetime.timedelta(days=21)
@@ -154,29 +153,6 @@ def _name(place: Place, certificate: x509.Certificate) -> Line:
         REGISTRATION,
         f"Use the host the certificate names, or have one made out to {place.host}.",
     )
-
-
-def names_of(certificate: x509.Certificate) -> Iterator[str]:
-    """The names a certificate is made out to: DNS names, addresses, and SIP domains (RFC 5922 section 7.1)."""
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return
-    yield from found.get_values_for_type(x509.DNSName)
-    yield from map(str, found.get_values_for_type(x509.IPAddress))
-    for uri in found.get_values_for_type(x509.UniformResourceIdentifier):
-        if uri.lower().startswith("sip:") and "@" not in uri:
-            yield uri[4:]
-
-
-def matches(host: str, name: str) -> bool:
-    """Whether a certificate's name is ``host``; a wildcard stands for one whole leftmost label (RFC 6125 6.4.3)."""
-    host, name = host.strip("[]").lower().rstrip("."), name.lower().rstrip(".")
-    if is_address(host):
-        return is_address(name) and ipaddress.ip_address(host) == ipaddress.ip_address(name)
-    if name.startswith("*."):
-        return host.partition(".")[2] == name[2:]
-    return host == name
 
 
 def _expiry(probing: Probing, place: Place, certificate: x509.Certificate) -> Line:

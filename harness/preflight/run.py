@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-import tomllib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.deployment import Deployment, Trunk, from_plain, to_plain
-from harness.deployment_file import load
+from harness.deployment_file import read
+from harness.errors import DeploymentError
+from harness.integrations import load
 from harness.preflight import accounts, answers, api, campaign, machine, names, nat, reach
 from harness.preflight.lines import REGISTRATION, Line, Look, Report, failed
 from harness.preflight.probes import Place, Probing, is_address
+from harness.sip.grammar import decimal
 
 Probe = Awaitable[Line | list[Line]]
 Name = tuple[Look, str]
@@ -44,8 +46,8 @@ def of_file(path: Path, environment: Mapping[str, str] | None = None, **settings
 def variables(path: Path) -> dict[str, str]:
     """Every environment variable a file names, and where; none for a file that cannot be read (loading it says why)."""
     try:
-        plain = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        plain = read(path)
+    except DeploymentError:
         return {}
 
     def walk(found: Any, where: str) -> Iterator[tuple[str, str]]:
@@ -125,6 +127,8 @@ def _wanted(probing: Probing) -> Iterator[tuple[str, Place, str]]:
     deployment = probing.deployment
     for place, owners in probing.accounts.items():
         yield "account", place, deployment.accounts[owners[0]].domain
+    for place in _of_the_platform(probing):
+        yield "account", place, deployment.platform.domain
     outside = next((place.bind for place in probing.accounts), None)
     for trunk in deployment.trunks:
         if trunk.ai == "stand-in":
@@ -136,13 +140,25 @@ def _wanted(probing: Probing) -> Iterator[tuple[str, Place, str]]:
             yield "ai", Place(trunk.host, trunk.port, trunk.transport, outside, ca_file), trunk.host
 
 
+def _of_the_platform(probing: Probing) -> Iterator[Place]:
+    """The platform's own address, as an agent's phone asks it by OPTIONS (KEEPALIVE)."""
+    platform, deployment = probing.deployment.platform, probing.deployment
+    agents = {agent for group in deployment.groups.values() for agent in group.agents}
+    for name in sorted({deployment.phones[agent].account for agent in agents}):
+        account = deployment.accounts[name]
+        if platform.host and platform.port:
+            ca_file = account.ca_file or deployment.ca_file
+            yield Place(platform.host, platform.port, account.transport, account.bind, ca_file)
+
+
 def _termination(deployment: Deployment, trunk: Trunk) -> Place | None:
     if trunk.termination is None:
         return None
-    host, colon, port = trunk.termination.rpartition(":")
-    if not colon or not port.isdecimal():
-        host, port = trunk.termination, "5061" if trunk.transport == "tls" else "5060"
-    return Place(host, int(port), trunk.transport, deployment.stand_in.bind, deployment.ca_file)
+    host, colon, digits = trunk.termination.rpartition(":")
+    port = decimal(digits, most=65535)
+    if not colon or port is None:
+        host, port = trunk.termination, 5061 if trunk.transport == "tls" else 5060
+    return Place(host, port, trunk.transport, deployment.stand_in.bind, deployment.ca_file)
 
 
 def _phones(probing: Probing) -> Iterator[tuple[Name, Probe]]:
@@ -172,6 +188,17 @@ def _machine(probing: Probing) -> Iterator[tuple[Name, Probe]]:
             if trunk.ai == "stand-in" and (trunk.port, trunk.transport) not in seen:
                 seen.add((trunk.port, trunk.transport))
                 yield (Look.STAND_IN_PORT, f"{bind}:{trunk.port}"), _soon(machine.stand_in_line, bind, trunk)
+    for where, address in _own_addresses(deployment):
+        yield (Look.STAND_IN_PORT, where), _soon(machine.address_line, where, address)
+
+
+def _own_addresses(deployment: Deployment) -> Iterator[tuple[str, str]]:
+    """Addresses of this machine that phones are bound to, besides those of accounts and of the stand-in."""
+    if stranger := deployment.stand_in.stranger_bind:
+        yield "stand_in.stranger_bind", stranger
+    for name, phone in deployment.phones.items():
+        if phone.bind:
+            yield f"phones.{name}.bind", phone.bind
 
 
 async def _soon(look: Callable[..., Line], *arguments: object) -> Line:

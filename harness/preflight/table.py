@@ -21,8 +21,8 @@ def show(console: Console, report: Report, *, all_lines: bool) -> None:
         found = Text(line.detail)
         if line.fix:
             found.append("\n").append(f"{line.row}: ", "bold").append(line.fix)
-        table.add_row(Text(line.status, _STYLES[line.status]), line.name, found)
-    console.rule(f"preflight of {report.deployment}")
+        table.add_row(Text(line.status, _STYLES[line.status]), Text(line.name), found)
+    console.rule(Text(f"preflight of {report.deployment}"))
     if table.row_count:
         console.print(table)
     counts = ", ".join(f"{report.counts[status]} {status}" for status in Status if report.counts[status])

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
 
-from harness.preflight.probes import Place, Probing, unverified
+from cryptography import x509
+
+from harness.preflight.certificates import matches, names_of
+from harness.preflight.probes import Place, Probing, unverified, verified
 from harness.sip.digest import Credentials, DigestClient, parse
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
@@ -36,6 +39,7 @@ class Outcome:
     challenged_by: str | None = None  #: the digest realm, when there was a challenge
     certificate: bytes | None = None  #: what a TLS server showed, DER
     distrust: int | None = None  #: why the handshake did not take that (OpenSSL's ``X509_V_ERR_…``), with ``verified``
+    withheld: str = ""  #: why a challenge was not answered though a password is known
 
     @property
     def code(self) -> int:
@@ -195,12 +199,18 @@ async def exchange(
     credentials: Credentials | None = None,
     trust: ssl.SSLContext | None = None,
 ) -> Outcome:
-    """One request to a place and its final response; a challenge is answered once. ``trust`` is for :class:`Link`."""
+    """One request to a place and its final response; ``trust`` is for :class:`Link`.
+
+    A challenge is answered once: in the realm that is configured, and over TLS only to a server whose certificate is
+    trusted and made out to the place. Anybody else would get a hash to guess the password by.
+    """
     uri = f"sip:{domain}" if method == "REGISTER" else f"sip:{_hostport(place)}"
     if place.transport != "udp":
         uri += f";transport={place.transport}"
     began = time.monotonic()
-    realm = None
+    realm, withheld = None, ""
+    if credentials and place.transport == "tls":
+        withheld = await _distrust(probing, place)
     try:
         async with Link(probing, place, trust) as link:
             request = link.request(method, uri, user, domain)
@@ -208,15 +218,34 @@ async def exchange(
             response = await link.ask(request)
             took = time.monotonic() - began
             if credentials and response.status in (401, 407):
-                client = DigestClient(credentials)
-                again = link.request(method, uri, user, domain, cseq=2, call_id=request.call_id)
-                answered = client.answer(again, response)
                 realm = realm_of(response)
+                again = link.request(method, uri, user, domain, cseq=2, call_id=request.call_id)
+                answered = None if withheld else DigestClient(credentials).answer(again, response)
                 if answered is not None:
                     response = await link.ask(answered)
-            return Outcome(response, took, local=link.local, challenged_by=realm, certificate=link.certificate)
+                elif credentials.realm not in (None, realm):
+                    withheld = withheld or f"the realm is {realm}, and {credentials.realm} is configured"
+            else:
+                withheld = ""
+            return Outcome(
+                response, took, local=link.local, challenged_by=realm, certificate=link.certificate, withheld=withheld
+            )
     except NoLinkError as error:
         return Outcome(None, time.monotonic() - began, error.trouble, error.detail, distrust=error.distrust)
+
+
+async def _distrust(probing: Probing, place: Place) -> str:
+    """Why the server of a TLS place is not who it should be; empty when it is."""
+    try:
+        async with Link(probing, place, await verified(place.ca_file)) as link:
+            names = list(names_of(x509.load_der_x509_certificate(link.certificate or b"")))
+    except NoLinkError as error:
+        return error.detail
+    except ValueError:
+        return "its certificate cannot be read"
+    if any(matches(place.host, name) for name in names):
+        return ""
+    return f"its certificate is made out to {', '.join(names) or 'nobody'}, not to {place.host}"
 
 
 def realm_of(response: Response) -> str | None:

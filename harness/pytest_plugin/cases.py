@@ -1,7 +1,8 @@
-"""``@row``-marked tests become cases: one for each cell of the row, with a deployment leased to it and evidence kept."""
+"""``@scenario``-marked tests become cases: one for each cell of the row, with a deployment leased to it and evidence kept."""
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.diagnosis import Diagnosis, diagnose
-from harness.errors import HarnessError
+from harness.errors import ResourceError
 from harness.events import Event
+from harness.filenames import stem_of
 from harness.limits import CallGate, Lease, lease, place, places
 from harness.matrix import Case
 from harness.pytest_plugin.parallel import WATCH
@@ -22,7 +24,7 @@ from harness.report.evidence import CaseEvidence
 from harness.report.names import names
 from harness.report.recorder import CaseRecorder
 from harness.report.run import case_directory
-from harness.verdict import ExpectationError, Finding, NotObservableError, Verdict, overall
+from harness.verdict import CaseOutcome, Conclusion, DidNotPassError, ExpectationError, Verdict
 
 if TYPE_CHECKING:
     from harness.deployment import Deployment
@@ -32,26 +34,16 @@ _LAST_RESORT_S = 60.0
 _BUSY = "Audio and timings may have suffered from that; fewer cases at once (-n) would show."
 
 
-def row(*ids: str) -> pytest.MarkDecorator:
-    """Mark a test as the scenario of these rows of the matrix."""
-    return pytest.mark.row(*ids)
-
-
 class _Recorder(CaseRecorder):
-    """Remembers what it records: the verdict is made of the findings, the diagnosis of all of it."""
+    """Remembers the events it records: the diagnosis is made of them."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.findings: list[Finding] = []
         self.events: list[Event] = []
 
     def event(self, event: Event) -> None:
         self.events.append(event)
         super().event(event)
-
-    def finding(self, finding: Finding) -> None:
-        self.findings.append(finding)
-        super().finding(finding)
 
 
 @dataclass
@@ -63,22 +55,28 @@ class _Underway:
     attempt: int = 1
     more_attempts: int = 0  #: that may follow this one
     recorder: _Recorder | None = None
-    verdicts: list[tuple[Verdict, str]] = field(default_factory=list)  #: what went wrong, with its message
+    outcome: CaseOutcome = field(default_factory=CaseOutcome)
+    conclusion: Conclusion | None = None  #: once the case is closed
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
-    closed: bool = False
     late_s: float = 0.0  #: how late this process was woken at worst
-
-    def overall(self) -> tuple[Verdict, str]:
-        """The worst that went wrong."""
-        for verdict in (Verdict.BROKEN, Verdict.FAILED, Verdict.NOT_OBSERVABLE):
-            if found := [said for said in self.verdicts if said[0] is verdict]:
-                return found[0]
-        return Verdict.PASSED, ""
 
     @property
     def is_tried_again(self) -> bool:
-        """Whether it ended so that another attempt follows. What could not be seen will not be seen the next time either."""
-        return self.more_attempts > 0 and self.overall()[0] in (Verdict.FAILED, Verdict.BROKEN)
+        """Whether it ended so that another attempt follows."""
+        return self.more_attempts > 0 and self.conclusion is not None and self.conclusion.may_be_retried
+
+    @property
+    def told(self) -> dict[str, Any] | None:
+        """The diagnosis as the evidence has it; None when there is none."""
+        return self.diagnosis.to_plain() if self.diagnosis.headline else None
+
+    def raised(self, error: BaseException) -> None:
+        """Take into account what ended a part of the case, and record the finding it carries."""
+        new = isinstance(error, ExpectationError) and error.finding not in self.outcome.findings
+        if new and self.recorder is not None and self.conclusion is None:
+            with contextlib.suppress(ResourceError):  # a full disk is raised again when the case is closed
+                self.recorder.finding(error.finding)  # type: ignore[attr-defined]  # it is an ExpectationError
+        self.outcome.raised(error)
 
 
 _UNDERWAY = pytest.StashKey[_Underway]()
@@ -101,16 +99,16 @@ def case_id(nodeid: str) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
-    config.addinivalue_line("markers", "row(id, …): the scenario of these rows of the verification matrix")
+    config.addinivalue_line("markers", "scenario(name, …): proves the rows of the verification matrix that name it")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Multiply a row's test by the row's cases."""
-    marker = metafunc.definition.get_closest_marker("row")
+    """Multiply a scenario by the cases of its rows."""
+    marker = metafunc.definition.get_closest_marker("scenario")
     if marker is None:
         return
     run = run_of(metafunc.config)
-    cases = [case for case in run.cases if case.row.id in marker.args] if run else []
+    cases = [case for case in run.cases if case.row.scenario in marker.args] if run else []
     if "case" not in metafunc.fixturenames:
         metafunc.fixturenames.append("case")
     metafunc.parametrize("case", cases, ids=[case.id for case in cases], indirect=True)
@@ -119,7 +117,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out tests without a cell; the longest cases come first, or the last one to end would be waited for alone."""
     run = run_of(config)
-    rowed = [item for item in items if item.get_closest_marker("row")]
+    rowed = [item for item in items if item.get_closest_marker("scenario")]
     if run is None:
         if rowed:
             raise pytest.UsageError(
@@ -186,7 +184,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def _lease(run: Run, case: Case, order: Sequence[int]) -> Lease:
-    return lease([run.control / f"replica-{case.deployment}-{index}" for index in order])
+    return lease([run.control / f"replica-{stem_of(case.deployment)}-{index}" for index in order])
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -196,7 +194,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     if underway is None or run is None:
         return (yield)
     plain = {**run.plain(underway.case), **names(underway.replica), "nodeid": item.nodeid, "attempt": underway.attempt}
-    underway.recorder = _Recorder(case_directory(run.directory, plain), plain)
+    underway.recorder = _Recorder(case_directory(run.directory, plain), plain, underway.outcome)
     item.config.stash[_UNDERWAY] = underway
     of_this_process().take()
     with item.config.stash[WATCH].waiting_on(underway.case.deployment):
@@ -205,17 +203,16 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Run the case, for as long as its world lives; one that saw nothing, or nothing good, does not pass."""
+    """Run the case, for as long as its world lives; to pytest it fails when its findings say that it did not pass."""
     underway = item.stash.get(_UNDERWAY, None)
     if underway is None or underway.recorder is None:
         return (yield)
     with item.config.stash[WATCH].waiting_on(underway.case.deployment):
         yield
-    verdict = overall(underway.recorder.findings)
-    if verdict is not Verdict.PASSED:
-        finding = next((f for f in underway.recorder.findings if f.verdict is verdict), None)
-        kind = NotObservableError if verdict is Verdict.NOT_OBSERVABLE else ExpectationError
-        raise kind(finding) if finding else AssertionError("the case looked at nothing")
+    underway.outcome.came_to_its_end()
+    conclusion = underway.outcome.conclusion
+    if conclusion.verdict is not Verdict.PASSED:
+        raise DidNotPassError(conclusion.message)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -229,8 +226,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
         return (yield)
     try:
         return (yield)
-    except Exception as error:
-        underway.verdicts.append(_judge(error))
+    except BaseException as error:
+        underway.raised(error)
         raise
     finally:
         _close(underway)
@@ -240,28 +237,25 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn what was raised into a verdict, and send it along with the last report."""
+    """Take what was raised into account, and send the conclusion along with the last report."""
     report = yield
     underway = item.stash.get(_UNDERWAY, None)
     if underway is None:
         return report
     if call.excinfo is not None:
-        if call.when != "teardown":
-            underway.verdicts.append(_judge(call.excinfo.value))
+        underway.raised(call.excinfo.value)
         if report.outcome == "skipped":  # a cell that means nothing is left out of the matrix, never skipped
             report.outcome, report.longrepr = "failed", f"skipped: {call.excinfo.value}"
     if call.when == "teardown":
-        verdict, message = underway.overall()
-        if call.excinfo is not None and verdict is Verdict.PASSED:
-            verdict, message = _judge(call.excinfo.value)
+        conclusion = _amended(underway)
         report.user_properties += [
             ("row", underway.case.row.id),
             ("case", underway.case.id),
-            ("verdict", str(verdict)),
+            ("verdict", str(conclusion.verdict)),
             ("attempt", str(underway.attempt)),
             ("tried again", "yes" if underway.is_tried_again else ""),
             ("late_s", f"{underway.late_s:.3f}"),
-            ("message", "\n".join(filter(None, (underway.diagnosis.headline, message)))),
+            ("message", "\n".join(filter(None, (underway.diagnosis.headline, conclusion.message)))),
         ]
     return report
 
@@ -271,46 +265,40 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     """A case that was interrupted has its fixtures torn down only now."""
     yield
     underway = session.config.stash.get(_UNDERWAY, None)
-    if underway is not None and not underway.closed:
-        underway.verdicts.append((Verdict.BROKEN, "the run was interrupted"))
+    if underway is not None and underway.conclusion is None:
+        underway.outcome.interrupted()
         _close(underway)
 
 
-def _judge(error: BaseException) -> tuple[Verdict, str]:
-    match error:
-        case NotObservableError():
-            return Verdict.NOT_OBSERVABLE, str(error)
-        case ExpectationError(finding=finding) if finding.verdict is Verdict.BROKEN:
-            return Verdict.BROKEN, str(error)
-        case AssertionError():
-            return Verdict.FAILED, str(error) or "an assertion failed"
-        case HarnessError():
-            return Verdict.BROKEN, str(error)
-        case _:
-            return Verdict.BROKEN, f"{type(error).__name__}: {error}"
-
-
 def _close(underway: _Underway) -> None:
-    underway.closed = True
-    if underway.recorder is None:
+    """Decide how the case ended, and write it down."""
+    recorder = underway.recorder
+    conclusion = underway.conclusion = underway.outcome.conclusion
+    if recorder is None:
         return
     underway.late_s = of_this_process().take()
     if underway.late_s >= LATE_S:
-        underway.recorder.note(
-            f"This machine was busy: the harness was woken up to {underway.late_s:.1f} s late. {_BUSY}"
-        )
-    verdict, message = underway.overall()
-    if verdict is Verdict.FAILED:
+        recorder.note(f"This machine was busy: the harness was woken up to {underway.late_s:.1f} s late. {_BUSY}")
+    if conclusion.verdict is Verdict.FAILED:
         underway.diagnosis = diagnose(
             underway.case.plain(),
-            underway.recorder.findings,
-            underway.recorder.events,
+            underway.outcome.findings,
+            recorder.events,
             underway.replica,
-            number_of=lambda sent: (underway.recorder.number(sent) if underway.recorder else None) or "",
+            number_of=lambda sent: recorder.number(sent) or "",
         )
-    plain = underway.diagnosis.to_plain() if underway.diagnosis.headline else None
-    underway.recorder.close(verdict, message, plain)
-    allure.complete(CaseEvidence.read(underway.recorder.directory))
+    recorder.close(conclusion.verdict, conclusion.message, underway.told)
+    allure.complete(CaseEvidence.read(recorder.directory))
+
+
+def _amended(underway: _Underway) -> Conclusion:
+    """The conclusion, with what a plugin around ours has raised, or our own writing of it, since the case was closed."""
+    conclusion = underway.outcome.conclusion
+    if conclusion != underway.conclusion and underway.recorder is not None:
+        with contextlib.suppress(ResourceError):  # that is what was raised: without an end the case reads as broken too
+            underway.recorder.amend(conclusion.verdict, conclusion.message, underway.told)
+    underway.conclusion = conclusion
+    return conclusion
 
 
 # Fixtures that the scenarios' own are built on

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 
-from rich.console import Console
-
 from harness import preflight
 from harness.errors import ResourceError
 from harness.pytest_plugin.run import Run
+from harness.terminal import SafeConsole
 
 #: What ``--preflight`` takes: end the run on a failed line, only tell, or do not look.
 MODES = ("stop", "tell", "off")
 
 
-def may_go_on(run: Run, mode: str) -> bool:
+def may_go_on(run: Run, mode: str, *, stderr: bool = False) -> bool:
     """Look at one replica of each deployment, keep what was found as ``preflight.json``, and say what is not ok."""
     if mode == "off":
         return True
@@ -24,7 +23,7 @@ def may_go_on(run: Run, mode: str) -> bool:
         path.write_text(json.dumps([report.to_plain() for report in reports], indent=1), encoding="utf-8")
     except OSError as error:
         raise ResourceError(f"{path}: the run's results cannot be written here: {error.strerror}") from error
-    console = Console(highlight=False)
+    console = SafeConsole(highlight=False, stderr=stderr)
     for report in reports:
         if report.counts.total() > report.counts[preflight.Status.OK]:
             preflight.show(console, report, all_lines=False)

@@ -1,4 +1,4 @@
-"""What a scenario may ask for by name: the stage of its case, and the people and systems on it."""
+"""What a scenario may ask for by name: its case, and the people and systems in it."""
 
 from __future__ import annotations
 
@@ -14,35 +14,34 @@ from harness.phone.pool import PhonePool
 from harness.pytest_plugin.pulse import of_this_process
 from harness.pytest_plugin.run import Run
 from harness.report.recorder import CaseRecorder
-from harness.scenario.ai_place import AiPlace
-from harness.scenario.ends import End
-from harness.scenario.expect import Expect
-from harness.scenario.people import AssistantOf, Caller, Group, Line
-from harness.scenario.stage import Stage
-from harness.verdict import ExpectationError, Verdict
+from harness.scenario.ai import Ai
+from harness.scenario.cast import Cast
+from harness.scenario.conclusion import conclude, require_promised_findings
+from harness.scenario.context import CaseContext
+from harness.scenario.end import End
+from harness.scenario.expect import Expect, ExpectGroup
+from harness.scenario.lines import Line
+from harness.scenario.people import AssistantOf, Caller, Group
+from harness.verdict import ExpectationError
 
-_STAGE = pytest.StashKey[Stage]()
+_CONTEXT = pytest.StashKey[CaseContext]()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """When a scenario has said its part: the findings that look at the whole case, and then the worst of all is raised."""
+    """When a scenario has said its part: the findings that look at the whole case."""
+    context = pyfuncitem.stash.get(_CONTEXT, None)
     try:
         result = yield
     except ExpectationError as error:
-        stage = pyfuncitem.stash.get(_STAGE, None)
-        if stage is not None:
-            if error.finding not in stage.findings:
-                stage.add(error.finding)
-            stage.conclude()
-            if error.finding.verdict is Verdict.BROKEN:
-                stage.raise_worst()  # what broke hides nothing that failed
+        if context is not None:
+            if error.finding not in context.evidence.findings:
+                context.evidence.add(error.finding)
+            conclude(context)
         raise
-    stage = pyfuncitem.stash.get(_STAGE, None)
-    if stage is not None:
-        stage.conclude()
-        stage.own_up()
-        stage.raise_worst()
+    if context is not None:
+        conclude(context)
+        require_promised_findings(context)
     return result
 
 
@@ -79,11 +78,11 @@ def apis() -> Iterator[Callable[[Deployment], SynthflowApi | None]]:
 @pytest.fixture
 def timings(run: Run, replica: Deployment) -> Timings:
     """The timings of this run."""
-    return replica.timings.quick if run.timings == "quick" else replica.timings.documented
+    return replica.timings_by(run.timings)
 
 
 @pytest.fixture
-def stage(
+def cast(
     request: pytest.FixtureRequest,
     case: Case,
     replica: Deployment,
@@ -94,71 +93,74 @@ def stage(
     gate: CallGate,
     case_marks: Iterator[int],
     apis: Callable[[Deployment], SynthflowApi | None],
-) -> Iterator[Stage]:
-    """The stage of the case. Every group's agents are at their phones, so that a call in the wrong place is seen."""
-    stage = Stage(case, replica, timings, recorder, pool, case_marks, apis(replica), gate)
-    stage.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
-    stage.starved = of_this_process().starved
-    request.node.stash[_STAGE] = stage
+) -> Iterator[Cast]:
+    """Who takes part. Every group's agents are at their phones, so that a call in the wrong place is seen."""
+    context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate)
+    context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
+    context.evidence.starved = of_this_process().starved
+    request.node.stash[_CONTEXT] = context
+    cast = Cast(context)
     try:
-        with stage.step("phones are ready"):
-            stage.all_groups()
-            stage.ai.take_seat()
-        yield stage
+        with context.evidence.step("phones are ready"):
+            cast.all_groups()
+            cast.ai.take_place()
+        yield cast
     finally:
-        stage.close()
+        cast.close()
 
 
 @pytest.fixture
-def expect(stage: Stage) -> Callable[[End | Group], Expect]:
+def context(cast: Cast) -> CaseContext:
+    """The case: its deployment, its evidence, its phones and calls."""
+    return cast.context
+
+
+@pytest.fixture
+def expect(cast: Cast) -> Callable[[End | Group], Expect | ExpectGroup]:
     """``expect(call).two_way_audio_with(other)`` and the like."""
-    return stage.expect
+    return cast.expect
 
 
 @pytest.fixture
-def ai(stage: Stage) -> AiPlace:
-    """The AI's place: Synthflow, or a phone of ours."""
-    return stage.ai
+def ai(cast: Cast) -> Ai:
+    """The AI: Synthflow, or a phone of ours."""
+    return cast.ai
 
 
 @pytest.fixture
-def caller(stage: Stage) -> Caller:
+def caller(cast: Cast) -> Caller:
     """An outside caller."""
-    return stage.caller()
+    return cast.caller()
 
 
 @pytest.fixture
-def line(stage: Stage, case: Case) -> Line:
-    """The line the row is about."""
-    assert case.row.line is not None, f"{case.row.id} is about no line"
-    return stage.line(case.row.line)
+def line(cast: Cast, case: Case) -> Line:
+    """The number the case calls."""
+    assert case.line is not None, f"{case.row.id} calls no number"
+    return cast.line(case.line)
 
 
 @pytest.fixture
-def assistant(stage: Stage, line: Line) -> AssistantOf:
+def assistant(cast: Cast, line: Line) -> AssistantOf:
     """The AI assistant behind the line."""
-    return stage.assistant(line)
+    return cast.assistant(line)
 
 
 @pytest.fixture
-def billing(stage: Stage) -> Group:
-    """The billing agents."""
-    return stage.group("billing")
+def target(cast: Cast, line: Line) -> Group:
+    """The group that the line's assistant hands callers over to."""
+    assert line.assistant.transfer_to is not None, f"{line.entry.assistant} hands over to nobody"
+    return cast.group(line.assistant.transfer_to)
 
 
 @pytest.fixture
-def support(stage: Stage) -> Group:
-    """The support agents."""
-    return stage.group("support")
+def fallback(cast: Cast, line: Line) -> Group:
+    """The group the line's calls fall back to."""
+    assert line.entry.fallback is not None, f"{line.name} has no fallback"
+    return cast.group(line.entry.fallback)
 
 
 @pytest.fixture
-def queue(stage: Stage) -> Group:
-    """The agent queue."""
-    return stage.group("queue")
-
-
-@pytest.fixture
-def reception(stage: Stage) -> Group:
-    """The group calls fall back to."""
-    return stage.group("reception")
+def agents(cast: Cast) -> Group:
+    """A group that has agents."""
+    return cast.all_groups()[0]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from harness import integrations
 from harness.deployment import Deployment
-from harness.deployment_file import load
 from harness.errors import DeploymentError, RefusedError, SelectionError
-from harness.matrix import Selection
+from harness.integrations import load
+from harness.matrix import DOCUMENTED, Selection
 from harness.pytest_plugin.first_look import MODES
+from harness.pytest_plugin.run import TimingsName
 
 #: The environment's way to say ``--live``, for a nightly run.
 LIVE_VARIABLE = "HARNESS_LIVE"
@@ -26,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     several("--deployment", "FILE", "verify what this deployment file describes (repeatable)")
     several("--row", "ID", "only this row of the matrix (repeatable)")
+    several("--require", "ID", "fail when no case of this row is run; documented: of any row of the guide (repeatable)")
     several("--transport", "NAME", "only this transport: udp, tcp, tls (repeatable)")
     several("--auth", "NAME", "only trunks with this authentication: ip, digest (repeatable)")
     several("--codec", "NAME", "only this codec: pcmu, pcma (repeatable)")
@@ -34,13 +38,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--timings",
         choices=("quick", "documented"),
-        default="quick",
-        help="the guides' own timings, or scaled down where the guides let one set them (default: quick)",
+        help="of simulated deployments: the guides' own timings, or scaled down where the guides let one set them (default: "
+        "quick)",
     )
     group.addoption("--reports", type=Path, metavar="DIR", help="where runs leave their results (default: reports)")
     group.addoption("--no-reports", action="store_true", help="keep the cases' evidence, and make no reports of it")
     group.addoption("--world-control", action="store_true", help="let the worlds' faults be switched while they run")
     group.addoption("--plan", action="store_true", help="show which cases and calls there would be, and place no call")
+    group.addoption(
+        "--every-failure", action="store_true", help="show each failure as it comes, and each row at the end"
+    )
+    group.addoption("--json", action="store_true", help="print the run's result as JSON, and nothing else")
     group.addoption("--no-manual", action="store_true", help="what a person would have to start is not observable")
     group.addoption(
         "--retries",
@@ -92,6 +100,44 @@ def selection(config: pytest.Config) -> Selection:
     )
 
 
+def given(config: pytest.Config) -> dict[str, Any]:
+    """Every option that decides what is verified, and how."""
+    option = config.getoption
+    several = {name: list(option(name)) for name in ("row", "require", "transport", "auth", "codec", "ai", "fault")}
+    single = {
+        "keyword": str(option("keyword") or ""),
+        "timings": timings(config),
+        "retries": int(option("retries")),
+    }
+    asked = {"live": bool(option("live")), "no_manual": bool(option("no_manual")), "preflight": preflight(config)}
+    files = {"deployment": [str(path) for path in option("deployment")]}
+    return {**files, **several, **single, **asked}
+
+
+def timings(config: pytest.Config) -> TimingsName:
+    """The timings that simulated deployments run with."""
+    return "documented" if config.getoption("timings") == "documented" else "quick"
+
+
+def check_required(config: pytest.Config, chosen: tuple[Deployment, ...]) -> None:
+    """Raise :class:`SelectionError` for a row that none of the deployments has."""
+    known = {row.id for deployment in chosen for row in integrations.find(deployment.integration).rows}
+    for row in config.getoption("require"):
+        if row not in known and row != DOCUMENTED:
+            raise SelectionError(f"--require {row}: no row of these deployments; allowed: {DOCUMENTED}, a row's id")
+
+
+def ignored(config: pytest.Config, chosen: tuple[Deployment, ...]) -> list[str]:
+    """A line for each option that says nothing about one of the deployments."""
+    if config.getoption("timings") is None:
+        return []
+    return [
+        f"--timings is ignored for {deployment.name}: it runs with the [timings] of its file, as its platform does"
+        for deployment in chosen
+        if deployment.kind != "simulated"
+    ]
+
+
 def reports(config: pytest.Config) -> Path:
     """Where runs leave their results."""
     return config.getoption("reports") or config.rootpath / "reports"
@@ -102,13 +148,15 @@ def files(config: pytest.Config) -> list[Path]:
     return [Path(name) for name in config.getoption("deployment")]
 
 
-def deployments(paths: list[Path]) -> tuple[Deployment, ...]:
-    """Read all of them. Raises :class:`DeploymentError` with every mistake of every file, a line each."""
+def deployments(paths: list[Path], *, secrets: bool) -> tuple[Deployment, ...]:
+    """Read all of them, with their ``secrets`` unless nobody will be called.
+
+    Raises :class:`DeploymentError` with every mistake of every file, a line each."""
     found: dict[str, Deployment] = {}
     mistakes: list[str] = []
     for path in paths:
         try:
-            deployment = load(path)
+            deployment = load(path, secrets=secrets)
         except DeploymentError as error:
             mistakes.append(str(error))
             continue

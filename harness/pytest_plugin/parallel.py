@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -19,8 +20,10 @@ from harness.limits import MOST_WORKERS, Lease, lease, places
 from harness.pytest_plugin import options
 from harness.pytest_plugin.run import RUN, Run, run_of
 from harness.pytest_plugin.watch import Watch
-from harness.pytest_plugin.worlds import Worlds
+from harness.pytest_plugin.worlds import Worlds, check_faults
+from harness.report import scope
 from harness.report.run import ALLURE, create
+from harness.terminal import printable
 
 _INPUT = "harness"
 _SLOT = pytest.StashKey[Lease]()
@@ -71,7 +74,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 def _say(text: str) -> None:
     for line in text.splitlines():
-        print(f"ERROR: {line}", file=sys.stderr)
+        print(f"ERROR: {printable(line)}", file=sys.stderr)
 
 
 def _begin(config: pytest.Config) -> bool:
@@ -82,15 +85,17 @@ def _begin(config: pytest.Config) -> bool:
         if any(Path(str(argument).partition("::")[0]).resolve().is_relative_to(scenarios) for argument in config.args):
             raise SelectionError("scenarios need a deployment; allowed: --deployment FILE (see scenarios/deployments)")
         return True
+    os.umask(0o077)  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as on Ctrl-C, with everything hung up
-    deployments = options.deployments(files)
+    only_plans = config.getoption("plan") or config.option.collectonly
+    deployments = options.deployments(files, secrets=not only_plans)
     faults = list(config.getoption("fault"))
     options.check_faults(faults, deployments)
+    options.check_required(config, deployments)
     if config.getoption("no_manual"):
         os.environ[SILENT_VARIABLE] = "1"  # the workers inherit it
     if config.getoption("retries") < 0:
         raise SelectionError(f"--retries {config.getoption('retries')}: not a number of retries; allowed: 0, 1, 2 …")
-    only_plans = config.getoption("plan") or config.option.collectonly
     if not only_plans:
         options.check_live(config, deployments)
     else:
@@ -105,7 +110,7 @@ def _begin(config: pytest.Config) -> bool:
         directory=Path(),
         deployments=deployments,
         selection=options.selection(config),
-        timings=config.getoption("timings"),
+        timings=options.timings(config),
         faults=tuple(faults),
         workers=workers,
     )
@@ -116,12 +121,21 @@ def _begin(config: pytest.Config) -> bool:
     _ = run.cases  # a selection that names something unknown is said before anything is started
     config.stash[RUN] = run
     if only_plans:
+        check_faults([path for path, d in zip(files, deployments, strict=True) if d.kind == "simulated"], faults)
         return True
     run.directory = create(options.reports(config).absolute())
+    _write_scope(config, run)
     _start(config, run, files)
     from harness.pytest_plugin.first_look import may_go_on  # DNS and HTTP libraries, which no worker needs
 
-    return may_go_on(run, options.preflight(config))
+    return may_go_on(run, options.preflight(config), stderr=config.getoption("json"))
+
+
+def _write_scope(config: pytest.Config, run: Run) -> None:
+    try:
+        scope.write(run.directory, run.scope(options.given(config), shlex.join(["harness", *sys.argv[1:]])))
+    except OSError as error:
+        raise ResourceError(f"{run.directory}: the run's results cannot be written here: {error.strerror}") from error
 
 
 def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:

@@ -1,11 +1,13 @@
 """What one sees while a run goes on, and at its end. Reads reports only; the run does not depend on it.
 
-pytest's own output is kept quiet unless ``-v`` asks for it.
+pytest's own output is kept quiet unless ``-v`` asks for it. A failure is shown as it comes when its cause is new; at the end
+stands each cause once, with its cases. ``-q`` shows no more than that, and ``--json`` prints it for machines.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shlex
@@ -13,33 +15,28 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from harness.deployment import Deployment
 from harness.errors import HarnessError
-from harness.matrix import Case
+from harness.matrix import Case, calls_of, left_out
 from harness.pytest_plugin.cases import case_id, case_of
+from harness.pytest_plugin.options import ignored
 from harness.pytest_plugin.parallel import WORLDS
 from harness.pytest_plugin.run import Run, run_of
-from harness.report.run import Finished, RunEnd, finish
-from harness.report.summary import show
+from harness.report import closing
+from harness.report.causes import signature
+from harness.report.run import Finished, RunEnd, finish, last_attempt
 from harness.safety import Guard
-from harness.scenario.plan import calls_of
-from harness.verdict import Verdict
+from harness.terminal import SafeConsole
+from harness.verdict import Conclusion, Verdict, exit_code
 
-_STYLES = {
-    Verdict.PASSED: "green",
-    Verdict.FAILED: "red",
-    Verdict.NOT_OBSERVABLE: "yellow",
-    Verdict.BROKEN: "magenta",
-}
 _ERROR = re.compile(r"^(?:E\s+)?(?!AssertionError: (?:Traceback|assert))([\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
 #: Where there is no terminal to redraw, a line comes this often, in seconds.
 _PLAIN_EVERY_S = 5.0
@@ -68,21 +65,29 @@ class Progress:
         self._run = run
         self._config = config
         self._began = time.monotonic()
-        # a copy of stdout, since pytest redirects the real one while a case runs in this process
-        self._console = Console(file=os.fdopen(os.dup(sys.__stdout__.fileno()), "w"), highlight=False, soft_wrap=True)  # type: ignore[union-attr]
+        self._as_json = bool(config.getoption("json"))
+        self._every_failure = bool(config.getoption("every_failure"))
+        self._quiet = self._as_json or config.option.verbose < 0
+        # a copy, since pytest redirects the real one while a case runs in this process
+        stream = sys.__stderr__ if self._as_json else sys.__stdout__
+        output = os.fdopen(os.dup(stream.fileno()), "w")  # type: ignore[union-attr]
+        self._console = SafeConsole(file=output, highlight=False, soft_wrap=True)
         self._live: Live | None = None
         self._last_line = self._began
         self._planned: set[str] = set()
         self._done: dict[str, Verdict] = {}
+        self._kinds: set[tuple[Verdict, str]] = set()  #: of failures already shown
         self._collection_failed = False
         self._internal_error = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Begin to show."""
+        for line in ignored(self._config, self._run.deployments):
+            self._say(line)
         if self._config.option.verbose <= 0:
             _quiet(self._config)
-            if self._console.is_terminal:
+            if self._console.is_terminal and not self._quiet:
                 self._live = Live(
                     console=self._console, get_renderable=self._line, refresh_per_second=5, transient=True
                 )
@@ -120,23 +125,41 @@ class Progress:
         if name in self._done or not (crashed or report.when == "teardown"):
             return
         said = dict(report.user_properties)
-        verdict = Verdict.BROKEN if crashed else Verdict(str(said.get("verdict", Verdict.BROKEN)))
+        if crashed:
+            conclusion = self._of_dead_worker(name, f"its worker process died ({report.longreprtext})")
+        else:
+            conclusion = Conclusion(Verdict(str(said.get("verdict", Verdict.BROKEN))), str(said.get("message", "")))
+        verdict, message = conclusion.verdict, conclusion.message
         attempt = str(said.get("attempt", "1"))
-        message = f"its worker process died ({report.longreprtext})" if crashed else str(said.get("message", ""))
         first = message.splitlines()[0] if message else "no reason was given"
-        if said.get("tried again"):
+        if not said.get("tried again"):
+            self._done[name] = verdict
+        if not self._quiet:
+            self._tell(name, verdict, first, attempt, again=bool(said.get("tried again")))
+
+    def _tell(self, name: str, verdict: Verdict, first: str, attempt: str, *, again: bool) -> None:
+        """A case as it ends: what is new in it, else now and then the figures."""
+        kind = (verdict, signature(first))
+        if again:
             self._say(
                 Text.assemble((f"RETRY    attempt {attempt} {verdict}  ", "yellow"), (name, "bold"), f"  {first}")
             )
-            return
-        self._done[name] = verdict
-        if verdict is Verdict.PASSED and attempt != "1":
+        elif verdict is Verdict.PASSED and attempt != "1":
             self._say(Text.assemble(("PASSED ON RETRY  ", "yellow"), (name, "bold"), f"  at attempt {attempt}"))
-        elif verdict is not Verdict.PASSED:
-            self._say(Text.assemble((f"{verdict.upper():<8} ", _STYLES[verdict]), (name, "bold"), f"  {first}"))
+        elif verdict is not Verdict.PASSED and (kind not in self._kinds or self._every_failure):
+            self._kinds.add(kind)
+            self._say(Text.assemble((f"{verdict.upper():<8} ", closing.STYLES[verdict]), (name, "bold"), f"  {first}"))
         elif self._live is None and time.monotonic() - self._last_line >= _PLAIN_EVERY_S:
             self._last_line = time.monotonic()
             self._say(self._line())
+
+    def _of_dead_worker(self, case: str, why: str) -> Conclusion:
+        """What the reports will say of the case: by what its worker left, if that is anything."""
+        plain = next(self._run.plain(one) for one in self._run.cases if one.id == case)
+        left = last_attempt(self._run.directory, plain)
+        if left is None or left.verdict is Verdict.BROKEN:
+            return Conclusion(Verdict.BROKEN, why)
+        return left.conclusion
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None]:
@@ -158,14 +181,15 @@ class Progress:
         if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             self._say(Text("no case is left by what was asked for; --plan shows which there are"))
             return exitstatus
-        if self._config.getoption("no_reports"):
-            return pytest.ExitCode.INTERNAL_ERROR if broken else exitstatus
-        finished = self._reports("stopped by the user" if interrupted else "")
+        broke = broken or self._collection_failed or exitstatus == pytest.ExitCode.INTERNAL_ERROR
+        finished = None
+        if not self._config.getoption("no_reports"):
+            finished = self._reports("stopped by the user" if interrupted else "")
+            broke = broke or finished is None
         if interrupted:
             return pytest.ExitCode.INTERRUPTED
-        if finished is None or self._collection_failed or exitstatus == pytest.ExitCode.INTERNAL_ERROR:
-            return pytest.ExitCode.INTERNAL_ERROR
-        return finished.summary.exit_code or (pytest.ExitCode.INTERNAL_ERROR if broken else pytest.ExitCode.OK)
+        code = finished.summary.exit_code if finished else exit_code(self._done.values())
+        return code or exit_code([Verdict.PASSED], broke=broke)
 
     def _reports(self, interrupted: str) -> Finished | None:
         results = getattr(self._config.option, "allure_report_dir", None)
@@ -179,20 +203,41 @@ class Progress:
         planned = [self._run.plain(case) for case in self._run.cases if case.id in self._planned]
         try:
             finished = finish(self._run.directory, planned, end)
+            from harness.signoff import seal  # cryptography, which no worker needs
+
+            document = seal(self._run.directory)
         except (HarnessError, OSError) as error:
             self._broken(str(error))
             self._say(self._line())
             return None
-        show(finished.summary, self._console)
-        for name in ("report", "signoff", "allure_report", "allure_results", "junit"):
-            if (path := getattr(finished, name)) is not None:
-                self._say(Text(f"{name.replace('_', ' '):<15}{path}"))
+        files = finished.files | ({"signoff": document} if document is not None else {})
+        if self._as_json:
+            self._print_json(finished, files)
+            return finished
+        closing.show(
+            finished.summary,
+            finished.groups,
+            self._console,
+            run=finished.directory,
+            every_row=self._every_failure,
+        )
+        for name, path in files.items():
+            self._say(Text(f"{name:<15}{closing.relative(path)}"))
         for note in finished.notes:
             self._say(Text(note))
         return finished
 
+    def _print_json(self, finished: Finished, files: Mapping[str, Path]) -> None:
+        plain = {
+            **finished.summary.plain(),
+            "causes": [group.plain() for group in finished.groups],
+            "files": {name: str(path) for name, path in files.items()},
+        }
+        assert sys.__stdout__ is not None  # it was copied from
+        print(json.dumps(plain, indent=1), file=sys.__stdout__, flush=True)
+
     def _broken(self, message: str) -> None:
-        self._say(Text(f"BROKEN   {message}", _STYLES[Verdict.BROKEN]))
+        self._say(Text(f"BROKEN   {message}", closing.STYLES[Verdict.BROKEN]))
 
     def _line(self) -> Text:
         counts = Counter(self._done.values())
@@ -200,7 +245,7 @@ class Progress:
         if self._live is not None and self._live.is_started:
             parts.append(f"{self._run.calls_up.total()} calls up")
         text = Text("         " + " · ".join(parts))
-        for verdict, style in _STYLES.items():
+        for verdict, style in closing.STYLES.items():
             if counts[verdict]:
                 text.append(f" · {counts[verdict]} {verdict}", style)
         return text.append(f" · {time.monotonic() - self._began:.1f} s")
@@ -215,7 +260,7 @@ class Plan:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = SafeConsole(highlight=False, soft_wrap=True)
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Keep pytest quiet."""
@@ -230,8 +275,8 @@ class Plan:
         for case in cases:
             placed[case.deployment] = placed.get(case.deployment, 0) + self._list(case)
         for deployment in self._run.deployments:
-            for row, why in deployment.leave_out.items():
-                self._console.print(f"left out of {deployment.name}: {row} ({why})", markup=False)
+            for row in left_out([deployment]):
+                self._console.print(f"left out of {deployment.name}: {row.row} ({row.why})", markup=False)
         self._console.print(f"{len(cases)} cases; none was run")
         for name, calls in placed.items():
             self._total(self._run.deployment(name), calls, 1 + int(session.config.getoption("retries")))
@@ -264,7 +309,7 @@ class Plan:
             text += f", {calls * limits.cost(limits.seconds_per_call):.2f} at most"
         if limits.cost_per_run is not None:
             text += f" (limits.cost_per_run = {limits.cost_per_run:g})"
-        self._console.print(text)
+        self._console.print(Text(text))
         if calls > limits.calls_per_run:
             over = f"    more than limits.calls_per_run = {limits.calls_per_run}: the run would end there"
             self._console.print(Text(over, "red"))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+import secrets
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +16,11 @@ import pytest
 
 from harness import matrix
 from harness.deployment import Deployment, from_plain, to_plain
+from harness.filenames import stem_of
 from harness.limits import CallGate, CallsUp, Marks
 from harness.matrix import Case, Selection
 from harness.report.names import names
+from harness.report.scope import Scope, scope_of
 
 TimingsName = Literal["quick", "documented"]
 
@@ -35,6 +39,7 @@ class Run:
     timings: TimingsName
     faults: tuple[str, ...] = ()
     workers: int = 0  #: xdist's; 0: this process runs the cases itself
+    draw: int = field(default_factory=lambda: secrets.randbits(64))  #: which marks are whose
     slot: int = 0  #: which block of marks is this process's
     replicas: dict[str, list[Deployment]] = field(default_factory=dict)
     controls: dict[str, str] = field(default_factory=dict)  #: the worlds' control APIs, where they were asked for
@@ -55,6 +60,10 @@ class Run:
         deployment = self.deployment(case.deployment)
         return {**case.plain(), **names(deployment), "kind": deployment.kind, "site": deployment.site}
 
+    def scope(self, options: Mapping[str, Any], command: str) -> Scope:
+        """What the run is asked to verify."""
+        return scope_of(self.deployments, self.selection, began=time.time(), options=options, command=command)
+
     @property
     def control(self) -> Path:
         """Where the processes of the run keep their locks."""
@@ -67,7 +76,7 @@ class Run:
     @cached_property
     def marks(self) -> Marks:
         """This process's marks."""
-        return Marks(self.slot, self.slots)
+        return Marks(self.slot, self.slots, self.draw)
 
     @cached_property
     def calls_up(self) -> CallsUp:
@@ -85,7 +94,10 @@ class Run:
 
             return tell
 
-        return {d.name: CallGate(self.control / f"gate-{d.name}", d.limits, teller(d.name)) for d in self.deployments}
+        return {
+            d.name: CallGate(self.control / f"gate-{stem_of(d.name)}", d.limits, teller(d.name))
+            for d in self.deployments
+        }
 
     def gate(self, deployment: str) -> CallGate:
         """What every call of that deployment passes."""
@@ -100,6 +112,7 @@ class Run:
             "timings": self.timings,
             "faults": list(self.faults),
             "workers": self.workers,
+            "draw": self.draw,
             "controls": self.controls,
             "replicas": {name: [to_plain(d) for d in deployments] for name, deployments in self.replicas.items()},
         }
@@ -116,6 +129,7 @@ class Run:
             timings=plain["timings"],
             faults=tuple(plain["faults"]),
             workers=plain["workers"],
+            draw=plain["draw"],
             controls=dict(plain["controls"]),
             replicas={name: [from_plain(d) for d in found] for name, found in plain["replicas"].items()},
         )

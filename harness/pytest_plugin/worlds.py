@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.deployment import Deployment, from_plain
+from harness.environment import of_a_child
 from harness.errors import BrokenError, HarnessError, SelectionError, WorldLostError
+from harness.filenames import stem_of
 
 _START_S = 60.0
 _STOP_S = 15.0
@@ -31,20 +33,47 @@ _MISTAKES = {"mistake", "unknown-fault"}
 
 def alive_lock(control: Path, name: str) -> Path:
     """The file whose lock the world of that deployment holds while it lives."""
-    return control / f"world-{name}.alive"
+    return control / f"world-{stem_of(name)}.alive"
 
 
 def last_words(control: Path, name: str, count: int = 5) -> str:
     """The end of what the world of that deployment logged, for a message."""
     words: list[str] = []
-    for log in (_directory(control, name) / _LOG, control / f"world-{name}.stderr"):
+    for log in (_directory(control, name) / _LOG, control / f"world-{stem_of(name)}.stderr"):
         with contextlib.suppress(OSError):
             words += log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-count:]
     return "\n".join(words) or "it left no log"
 
 
 def _directory(control: Path, name: str) -> Path:
-    return control / f"world-{name}"  # its certificates' keys lie here
+    return control / f"world-{stem_of(name)}"  # its certificates' keys lie here
+
+
+def list_faults() -> list[dict[str, Any]]:
+    """Every way in which a simulated world can be wrong: ``name``, ``issue``, ``shows``, ``integrations``, ``per_line``.
+
+    The world says so itself, since nothing imports it.
+    """
+    found: list[dict[str, Any]] = json.loads(_asked("--list-faults"))["faults"]
+    return found
+
+
+def check_faults(files: Sequence[Path], faults: Sequence[str]) -> None:
+    """Have each deployment's world look at the faults, and start nothing. Raises :class:`SelectionError` for an unknown one."""
+    if not faults:
+        return
+    for path in files:
+        said = json.loads(_asked(str(path), "--check", *(word for fault in faults for word in ("--fault", fault))))
+        if said["event"] == "error":
+            raise SelectionError(said["message"])
+
+
+def _asked(*arguments: str) -> str:
+    command = [sys.executable, "-m", "harness.simulation", *arguments]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=_START_S, check=False)
+    if not answer.stdout.strip():
+        raise WorldLostError(f"the simulated world could not be asked: {answer.stderr.strip()[-500:]}")
+    return answer.stdout
 
 
 class World:
@@ -58,12 +87,13 @@ class World:
         alive = os.open(alive_lock(control, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with (control / f"world-{name}.stderr").open("ab") as log:
+            with (control / f"world-{stem_of(name)}.stderr").open("ab") as log:
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
+                    env=of_a_child(),
                     pass_fds=(alive,),
                     start_new_session=True,  # Ctrl-C is for the runner, which then ends the world in order
                 )
@@ -129,7 +159,7 @@ class World:
             self._process.kill()
             self._process.wait()
             raise WorldLostError(f"the world of {self.name} did not end in {within:g} s and was killed") from None
-        if died:
+        if died or code < 0:  # by a signal, which poll may not have shown yet
             raise WorldLostError(f"the world of {self.name} died (exit code {code}):\n{self._last_words()}")
         if code:
             raise WorldLostError(f"the world of {self.name} ended with calls in its books:\n{self._last_words()}")
@@ -180,6 +210,6 @@ class Worlds:
             log = _directory(self._control, world.name) / _LOG
             if keep_logs is not None and log.exists():
                 with contextlib.suppress(OSError):  # a full disk has been said by then
-                    shutil.copyfile(log, keep_logs / f"world-{world.name}.log")
+                    shutil.copyfile(log, keep_logs / f"world-{stem_of(world.name)}.log")
         self._worlds.clear()
         return faults

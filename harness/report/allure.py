@@ -33,14 +33,17 @@ from allure_commons.model2 import (
 from allure_commons.types import LabelType, LinkType, Severity
 from allure_commons.utils import md5
 from allure_pytest.listener import AllureListener
+from markupsafe import Markup
 
 from harness.report import ladder, pcap, tables, timeline
+from harness.report.case_page import player_of
 from harness.report.evidence import CaseEvidence, Step
 from harness.report.hearing import COLUMNS, figures, hearings
-from harness.report.html import environment, leg_of
-from harness.report.junit import NEVER_RAN
 from harness.report.markup import printable
-from harness.verdict import Verdict
+from harness.report.mask import mask_text
+from harness.report.pages import environment
+from harness.report.steps import verdict_of
+from harness.verdict import NEVER_REPORTED, Verdict, overall
 
 #: The label that ties a result to its case's directory.
 EVIDENCE_LABEL = "evidence"
@@ -116,8 +119,8 @@ def write_missing(case: Mapping[str, object], directory: str, results: Path, at:
     result = _new(case)
     _describe(result, case, _axes(case))
     result.labels.append(Label(EVIDENCE_LABEL, directory))
-    result.status = Status.BROKEN
-    result.statusDetails = StatusDetails(message=NEVER_RAN)
+    result.status = _STATUS[NEVER_REPORTED.verdict]
+    result.statusDetails = StatusDetails(message=NEVER_REPORTED.first_line())
     result.start = result.stop = round(at * 1000)
     _identify(result, case)
     logger.report_result(result)
@@ -195,19 +198,39 @@ def _fill(result: TestResult, evidence: CaseEvidence, sink: Sink, trace: str | N
         result.description += "\n\n" + _diagnosis_text(evidence)
     result.status = _STATUS[evidence.verdict]
     if evidence.verdict is not Verdict.PASSED:
-        lines = dict.fromkeys((evidence.headline, evidence.message))
-        result.statusDetails = StatusDetails(message=printable("\n".join(lines)), trace=trace)
+        result.statusDetails = StatusDetails(message=printable(_message(evidence)), trace=_trace(evidence, trace))
     result.steps = [_step(evidence, step) for step in evidence.steps]
     if evidence.findings:
         result.steps.append(_findings_step(evidence))
     _attach(_Attacher(sink, result.attachments), evidence)
 
 
+def _message(evidence: CaseEvidence) -> str:
+    """What Allure shows of a failure: its cause, what to do, whose it is, then each finding's expected and seen."""
+    likeliest = evidence.diagnosis[0] if evidence.diagnosis else {}
+    lines = [evidence.headline]
+    lines += [f"{key.capitalize()}: {likeliest[key]}" for key in ("fix", "owner") if likeliest.get(key)]
+    for finding in evidence.findings:
+        if finding.verdict is evidence.verdict and not finding.dispensable:
+            lines += [f"{finding.check} of {finding.subject}", f"  expected: {finding.expected}"]
+            lines.append(f"  seen:     {finding.actual}")
+    if not any(finding.verdict is evidence.verdict for finding in evidence.findings):
+        lines.append(evidence.message)
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _trace(evidence: CaseEvidence, trace: str | None) -> str | None:
+    """Where the harness broke; a finding about the system under test has no place in the harness's code."""
+    if evidence.verdict is not Verdict.BROKEN or trace is None:
+        return None
+    return mask_text(trace) if evidence.case.get("mask") else trace
+
+
 def _attach(attach: _Attacher, evidence: CaseEvidence) -> None:
     if evidence.diagnosis:
         attach.data("Diagnosis", _diagnosis_text(evidence), "text/markdown", "md")
     if evidence.messages:
-        attach.data("Ladder", ladder.svg(evidence), "image/svg+xml", "svg")
+        attach.data("Ladder", _ladder(evidence), "text/html", "html")
         attach.data("Ladder as text", ladder.text(evidence), "text/plain", "txt")
     if evidence.legs:
         attach.data("Marks heard", timeline.svg(evidence), "image/svg+xml", "svg")
@@ -237,15 +260,29 @@ def _attach(attach: _Attacher, evidence: CaseEvidence) -> None:
 
 def _listen(evidence: CaseEvidence) -> str:
     """A page with what each leg received; what it sent is what another leg, or the far end, received."""
-    legs = [leg_of(hearing) for hearing in hearings(evidence)]
-    return environment().get_template("listen.html.j2").render(legs=legs, quality=figures(evidence), columns=COLUMNS)
+    heard = hearings(evidence)
+    return (
+        environment()
+        .get_template("listen.html.j2")
+        .render(
+            timeline=Markup(timeline.svg(evidence, heard)),
+            players=[player_of(hearing, evidence) for hearing in heard],
+            quality=figures(evidence),
+            columns=COLUMNS,
+        )
+    )
+
+
+def _ladder(evidence: CaseEvidence) -> str:
+    """The ladder in a page of its own, since Allure draws a picture no wider than its column: at that size nobody can read it."""
+    picture = Markup(ladder.svg(evidence))
+    return environment().get_template("picture.html.j2").render(title="Ladder", picture=picture)
 
 
 def _step(evidence: CaseEvidence, step: Step) -> TestStepResult:
-    broke = step.ended is None or (step.error is not None and not step.failed)
     result = TestStepResult(
         name=printable(step.title),
-        status=Status.BROKEN if broke else Status.FAILED if step.failed else Status.PASSED,
+        status=_STATUS[verdict_of(step, evidence.findings)],
         start=_ms(evidence, step.began),
         stop=_ms(evidence, step.ended if step.ended is not None else evidence.ended),
     )
@@ -259,7 +296,7 @@ def _findings_step(evidence: CaseEvidence) -> TestStepResult:
     first, last = evidence.findings[0].at, evidence.findings[-1].at
     result = TestStepResult(
         name="What was checked",
-        status=_STATUS[max((f.verdict for f in evidence.findings), key=list(Verdict).index)],
+        status=_STATUS[overall(evidence.findings)],
         start=_ms(evidence, first),
         stop=_ms(evidence, last),
     )

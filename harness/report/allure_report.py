@@ -7,14 +7,14 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.report.allure import EVIDENCE_LABEL
 from harness.verdict import Verdict
 
-CONFIG = "allurerc.json"
+CONFIG, GATE = "allurerc.json", "allurerc-gate.json"
 REPORT = "allure-report"
 
 
@@ -68,8 +68,45 @@ def write_executor(results: Path, run: str) -> None:
     (results / "executor.json").write_text(json.dumps(plain), encoding="utf-8")
 
 
+def drop_fixtures(results: Path) -> None:
+    """Remove what allure-pytest says of fixtures: before a case's own steps they are pytest's affair, and nobody's in the report.
+
+    Only containers whose results are all cases of ours: a directory may hold other tests' results as well.
+    """
+    ours = set().union(*(_ours(path) for path in results.glob("*-result.json")))
+    for path in results.glob("*-container.json"):
+        try:
+            children = set(json.loads(path.read_text(encoding="utf-8")).get("children") or ())
+        except ValueError:  # a killed worker's, half written
+            continue
+        if children <= ours:
+            path.unlink()
+
+
+def _ours(path: Path) -> set[str]:
+    """The result's id when it is a case's; a file's name is another."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return set(re.findall(r'^\{.*?"uuid": ?"([^"]+)"', text, re.DOTALL)) if f'"{EVIDENCE_LABEL}"' in text else set()
+
+
+def write_metrics(results: Path, metrics: Sequence[Mapping[str, object]]) -> None:
+    """Write the run's figures where Allure's Metrics tab finds them; none without figures."""
+    if metrics:
+        (results / f"{metrics[0]['run']}-perf.json").write_text(json.dumps(list(metrics), indent=1), encoding="utf-8")
+
+
+def history_of(reports: Path, deployments: Iterable[str], command: str) -> Path:
+    """The history that a run belongs to: that of its deployments, and of the faults that were put into them."""
+    faults = re.findall(r"--fault[= ](\S+)", command)
+    name = re.sub(r"[^\w.@+-]+", "_", "+".join([*sorted(deployments), *sorted(faults)]))
+    return reports / f"allure-history-{name[:120]}.jsonl"
+
+
 def write_config(directory: Path, *, name: str, cases: int, history: Path | None) -> Path:
-    """Write ``allurerc.json`` for Allure 3: how the report groups, its categories, and a gate that lets nothing through."""
+    """Write ``allurerc.json`` for Allure 3: how the report groups, its categories, and a gate that lets nothing through.
+
+    Beside it, :data:`GATE` is for ``allure quality-gate``, which would add a point to the history otherwise.
+    """
     found: dict[str, Any] = {
         "name": name,
         "output": "./allure-report",
@@ -85,6 +122,8 @@ def write_config(directory: Path, *, name: str, cases: int, history: Path | None
         found |= {"historyPath": str(history), "historyLimit": 50}
     path = directory / CONFIG
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    gate = json.dumps(found | {"appendHistory": False}, indent=1) + "\n"
+    (directory / GATE).write_text(gate, encoding="utf-8")
     return path
 
 
@@ -114,4 +153,13 @@ def generate(directory: Path, results: Path, within: float = 120.0) -> Path | No
         cwd=directory,
     )
     page = directory / REPORT / "index.html"
-    return page if page.is_file() else None
+    if not page.is_file():
+        return None
+    page.write_text(_untracked(page.read_text(encoding="utf-8")), encoding="utf-8")
+    return page
+
+
+def _untracked(page: str) -> str:
+    """Allure's page without its request to googletagmanager.com, and without what would be sent there."""
+    scripts = re.compile(r"[ \t]*<script\b[^>]*>(?:(?!</script>).)*</script>\n?", re.DOTALL)
+    return scripts.sub(lambda found: "" if re.search(r"googletagmanager|\bgtag\(", found[0]) else found[0], page)

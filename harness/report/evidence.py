@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,11 +22,13 @@ from harness.events import (
     SipMessage,
     from_plain,
 )
-from harness.report.recorder import CASE, EVENTS
-from harness.verdict import Finding, Strength, Verdict
+from harness.report.recorder import CASE, EVENTS, VERSION
+from harness.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict
 
-#: What is said of a case that never got an end.
-WORKER_DIED = "worker died: the case began and never ended (its worker was lost, or the disk was full)"
+
+def key_of(case: Mapping[str, object]) -> tuple[str, str]:
+    """Site and id of a case's plain data."""
+    return str(case.get("site") or ""), str(case.get("id", ""))
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,7 @@ class CaseEvidence:
     steps: tuple[Step, ...]
     notes: tuple[Note, ...]
     attachments: tuple[Attachment, ...]
-    verdict: Verdict
-    message: str
+    conclusion: Conclusion
     diagnosis: tuple[Mapping[str, Any], ...]  #: causes, the likeliest first
     closed: bool  #: False: the worker died
     began: float
@@ -114,12 +116,12 @@ class CaseEvidence:
         Raises :class:`MistakeError` when it is not a case's directory.
         """
         try:
-            case = json.loads((directory / CASE).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            case, began, end = _case((directory / CASE).read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise MistakeError(f"{directory}: not a case's evidence: {error}") from error
+        except KeyError as error:
+            raise MistakeError(f"{directory}: not a case's evidence: its end lacks {error}") from error
         lines = _Lines(directory)
-        began = float(case.get("began", 0.0))
-        end = case.get("end")
         last = max([began, *lines.times])
         return cls(
             directory=directory,
@@ -130,20 +132,39 @@ class CaseEvidence:
             steps=tuple(lines.steps),
             notes=tuple(lines.notes),
             attachments=tuple(lines.attachments),
-            verdict=Verdict(end["verdict"]) if end else Verdict.BROKEN,
-            message=end["message"] if end else WORKER_DIED,
-            diagnosis=_causes(end["diagnosis"]) if end else (),
+            conclusion=end.conclusion if end else _without_end(lines.findings),
+            diagnosis=end.diagnosis if end else (),
             closed=end is not None,
             began=began,
-            ended=float(end["at"]) if end else last,
-            scripted_s=float(end["scripted_s"]) if end else lines.scripted_s,
+            ended=end.at if end else last,
+            scripted_s=end.scripted_s if end else lines.scripted_s,
             damaged_lines=lines.damaged,
         )
+
+    @property
+    def verdict(self) -> Verdict:
+        """How the case ended."""
+        return self.conclusion.verdict
+
+    @property
+    def message(self) -> str:
+        """Why it did not pass."""
+        return self.conclusion.message
 
     @property
     def id(self) -> str:
         """The case's id: row and axes."""
         return str(self.case.get("id", self.directory.name))
+
+    @property
+    def site(self) -> str:
+        """Which site ran it."""
+        return str(self.case.get("site") or "")
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells the case from all others of a run that several sites have made: site and id."""
+        return key_of(self.case)
 
     @property
     def row(self) -> str:
@@ -178,10 +199,7 @@ class CaseEvidence:
     @property
     def headline(self) -> str:
         """The first thing to say of a case that did not pass: its cause, or else what was seen."""
-        words = self.cause or self.message
-        line = words.splitlines()[0] if words else str(self.verdict)
-        unseen = self.verdict is Verdict.NOT_OBSERVABLE and not line.startswith(str(self.verdict))
-        return f"{self.verdict}: {line}" if unseen else line
+        return self.conclusion.first_line(self.cause)
 
     @property
     def began_wall(self) -> float:
@@ -246,6 +264,40 @@ class CaseEvidence:
         return min((f.strength for f in self.findings if f.strength is not None), default=None)
 
 
+@dataclass(frozen=True)
+class _End:
+    """How a case ended, as ``case.json`` says."""
+
+    conclusion: Conclusion
+    diagnosis: tuple[Mapping[str, Any], ...]
+    at: float
+    scripted_s: float
+
+
+def _case(text: str) -> tuple[dict[str, Any], float, _End | None]:
+    """A case's own data, when it began, and how it ended. Raises ``ValueError``, ``TypeError``, ``KeyError``."""
+    case = json.loads(text)
+    if not isinstance(case, dict) or not isinstance(case.get("end"), dict | None):
+        raise ValueError("no JSON object that says how the case ended")
+    for name, kind in (("id", str), ("row", str), ("title", str), ("axes", dict)):
+        if not isinstance(case.get(name, kind()), kind):
+            raise ValueError(f"{name} is no {kind.__name__}")
+    end = case.get("end")
+    told = end and _End(
+        Conclusion(Verdict(end["verdict"]), str(end["message"])),
+        _causes(end["diagnosis"]),
+        _number(end["at"]),
+        _number(end["scripted_s"]),
+    )
+    return case, _number(case.get("began", 0.0)), told or None
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"{value!r:.40} is no time")
+    return float(value)
+
+
 class _Lines:
     """The lines of ``events.jsonl``, sorted into kinds."""
 
@@ -263,7 +315,7 @@ class _Lines:
         for kind, value in self._parsed(directory / EVENTS):
             try:
                 self._take(directory, kind, value, open_steps)
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, AttributeError):
                 self.damaged += 1
 
     def _parsed(self, path: Path) -> Iterator[tuple[str, Any]]:
@@ -274,54 +326,59 @@ class _Lines:
         for line in raw.splitlines():
             try:
                 ((kind, value),) = json.loads(line).items()
-            except (ValueError, AttributeError):
+            except (ValueError, AttributeError, RecursionError):
                 self.damaged += 1
             else:
                 yield kind, value
 
     def _take(self, directory: Path, kind: str, value: Any, open_steps: dict[int, Step]) -> None:
         match kind:
+            case "format":
+                if value["version"] > VERSION:
+                    raise MistakeError(
+                        f"{directory / EVENTS}: version {value['version']}; this harness reads versions up to {VERSION}"
+                    )
             case "event":
                 number = value.pop("number", None)
                 event = from_plain(value)
+                self.times.append(_number(event.at))
+                if not isinstance(event.leg, str | None):
+                    raise TypeError("a leg without a name")
                 self.events.append(event)
-                self.times.append(event.at)
                 if isinstance(event, SipMessage):
                     self.messages.append(Message(number, event))
             case "finding":
-                strength = value.pop("strength")
-                self.findings.append(
-                    Finding(
-                        **value
-                        | {
-                            "verdict": Verdict(value["verdict"]),
-                            "strength": None if strength is None else Strength(strength),
-                            "evidence": tuple(value["evidence"]),
-                        }
-                    )
-                )
+                if value.pop("facts", None) is not None:  # version 1
+                    value["measured"] = None
+                self.findings.append(Finding.from_plain(value))
             case "scripted":
-                self.scripted_s += value["seconds"]
-                self.times.append(value["at"])
+                self.scripted_s += _number(value["seconds"])
+                self.times.append(_number(value["at"]))
             case "step":
                 step = open_steps[value["id"]] = Step(value["title"], value["began"])
                 parent = open_steps.get(value["parent"])
                 (parent.steps if parent else self.steps).append(step)
-                self.times.append(step.began)
+                self.times.append(_number(step.began))
             case "step_end":
                 step = open_steps[value["id"]]
                 step.ended = value["ended"]
                 step.error = value.get("message") if "error" in value else None
                 step.failed = value.get("failed", False)
-                self.times.append(value["ended"])
+                self.times.append(_number(value["ended"]))
             case "note":
+                self.times.append(_number(value["at"]))
                 self.notes.append(Note(value["at"], value["text"]))
-                self.times.append(value["at"])
             case "attachment":
                 self.attachments.append(Attachment(value["name"], directory / value["path"], value["mime"]))
-                self.times.append(value["at"])
+                self.times.append(_number(value["at"]))
             case _:
                 raise ValueError(kind)
+
+
+def _without_end(findings: Sequence[Finding]) -> Conclusion:
+    outcome = CaseOutcome(findings)
+    outcome.worker_died()
+    return outcome.conclusion
 
 
 def _causes(diagnosis: object) -> tuple[Mapping[str, Any], ...]:

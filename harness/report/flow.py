@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.events import FarEndRecord
 from harness.report.evidence import CaseEvidence
+from harness.sip.grammar import decimal
 
 _STATIC_PAYLOADS = {"0": "PCMU", "3": "GSM", "4": "G723", "8": "PCMA", "9": "G722", "18": "G729"}  # RFC 3551, table 4
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
@@ -32,9 +33,10 @@ class Endpoint:
     def parse(cls, text: str) -> Endpoint:
         """``host:port`` or ``[IPv6]:port``; a missing port is 0."""
         host, _, port = text.rpartition(":")
-        if not host or not port.isdigit():
+        number = decimal(port, most=65535)
+        if not host or number is None:
             return cls(text.strip("[]"), 0)
-        return cls(host.strip("[]"), int(port))
+        return cls(host.strip("[]"), number)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -56,6 +58,7 @@ class Arrow:
     leg: str | None
     far_end: bool  #: known only from the far end's own record
     unread: bool = False  #: the phone's stack dropped it
+    repeats: int = 0  #: how often it was sent again
 
     @cached_property
     def start_line(self) -> str:
@@ -82,12 +85,13 @@ class Arrow:
 
     @cached_property
     def label(self) -> str:
-        """What stands on the arrow: method, or status with its method."""
+        """What stands on the arrow: method, or status with its method; and how often it was sent."""
+        times = f" ×{1 + self.repeats}" if self.repeats else ""
         if not self.is_response:
-            return self.method
+            return self.method + times
         reason = self.start_line.split(None, 2)
         words = f"{self.status} {reason[2]}" if len(reason) > 2 else str(self.status)
-        return f"{words} ({self.method})" if self.method not in ("", "INVITE") else words
+        return (f"{words} ({self.method})" if self.method not in ("", "INVITE") else words) + times
 
     @cached_property
     def detail(self) -> str:

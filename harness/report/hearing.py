@@ -5,24 +5,40 @@ The picture and the figures are made once, by whoever asks first, and kept besid
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.audio import quality
 from harness.audio.classify import classify
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.resample import resample
-from harness.audio.spectrogram import spectrogram_svg
+from harness.audio.spectrogram import spectrogram_png
 from harness.audio.speech import SILENCE_DBOV
 from harness.audio.wav import WavError, read_wav
-from harness.events import MediaState, RtpStatistics
+from harness.events import Listened, MediaState, RtpStatistics
 from harness.report import sound
 from harness.report.evidence import CaseEvidence, Recording
 from harness.report.moments import is_foreign, name_mark, owners
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A stretch of one kind of sound in a recording, in seconds from its beginning; ``wrong``: it should not be there."""
+
+    began: float
+    ended: float
+    kind: str
+    name: str
+    wrong: bool
 
 
 @dataclass(frozen=True)
@@ -30,8 +46,11 @@ class Hearing:
     """One leg; without a picture and a player when it received nothing."""
 
     recording: Recording
-    picture: str  #: the spectrogram with marks, speech and tones on it, as SVG
+    picture: str  #: the spectrogram, as a ``data:`` URI
     player: str  #: what was received, as a ``data:`` URI
+    seconds: float = 0.0
+    began: float | None = None  #: when its first sample was received, on the case's clock; None when nothing tells
+    sounds: tuple[Sound, ...] = ()
 
     @property
     def leg(self) -> str:
@@ -44,11 +63,14 @@ COLUMNS: Final = (
     ("leg", ""),
     ("codec", "as negotiated last"),
     ("received", "the recording's length, and RTP packets"),
-    ("lost", "RTP packets that never came, and those that came too late to be played"),
+    ("lost", "of the packets that were numbered: those that never came, and those that came too late to be played"),
     ("bursts", "losses in a row, and their mean length"),
     ("jitter", "RFC 3550 section 6.4.1, mean"),
     ("round trip", "by RTCP"),
-    ("MOS", "conversational, ITU-T G.107 E-model, of codec, loss, bursts, delay and jitter"),
+    (
+        "MOS",
+        "conversational, ITU-T G.107 E-model, of codec, loss, bursts, delay and jitter; only of 2 s of RTP or more",
+    ),
     ("level", "of the active parts, and the highest peak"),
     ("SNR", "by the mark's own match, else active parts over pauses"),
     ("gaps", "silences of 40 ms or more inside the sound, and the longest"),
@@ -83,26 +105,32 @@ def _hearing(evidence: CaseEvidence, recording: Recording) -> Hearing:
     player = sound.data_uri(received) if received else None
     if received is None or player is None:
         return Hearing(recording, "", "")
-    kept = received.with_suffix(".svg")
-    try:
-        picture = kept.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        picture = _drawn(evidence, recording.leg, received)
-        kept.write_text(picture, encoding="utf-8")
-    return Hearing(recording, picture, player)
+    kept = received.with_suffix(".png")
+    if not kept.is_file():
+        samples, rate = read_wav(received)
+        listed = [dataclasses.asdict(each) for each in _sounds(evidence, recording.leg, samples, rate)]
+        plain = {"seconds": len(samples) / rate, "sounds": listed}
+        received.with_suffix(".sounds.json").write_text(json.dumps(plain) + "\n", encoding="utf-8")
+        kept.write_bytes(spectrogram_png(samples, rate))
+    known = json.loads(received.with_suffix(".sounds.json").read_text(encoding="utf-8"))
+    picture = "data:image/png;base64," + base64.b64encode(kept.read_bytes()).decode("ascii")
+    sounds = tuple(Sound(**each) for each in known["sounds"])
+    return Hearing(recording, picture, player, known["seconds"], _first_sample(evidence, recording.leg), sounds)
 
 
-def _drawn(evidence: CaseEvidence, leg: str, wav: Path) -> str:
-    samples, rate = read_wav(wav)
+def _first_sample(evidence: CaseEvidence, leg: str) -> float | None:
+    """When the leg's recording began: the first pulse says how much had been received by then."""
+    return next((e.at - e.seconds for e in evidence.legs[leg] if isinstance(e, Listened)), None)
+
+
+def _sounds(evidence: CaseEvidence, leg: str, samples: NDArray[np.int16], rate: int) -> Iterator[Sound]:
     own, voices = owners(evidence), evidence.case.get("voices") or {}
-    spans, wrong = [], set()
     for span in classify(samples, rate):
+        name, wrong = span.detail, False
         if (mark := span.mark) is not None:
-            span = dataclasses.replace(span, detail=name_mark(mark, own, voices))
-            if is_foreign(mark, own) or own.get(mark) == leg:
-                wrong.add(span.detail)
-        spans.append(span)
-    return spectrogram_svg(samples, rate, spans, f"What {leg} received", wrong=wrong)
+            name = name_mark(mark, own, voices)
+            wrong = is_foreign(mark, own) or own.get(mark) == leg
+        yield Sound(round(span.began, 3), round(span.ended, 3), span.kind, name, wrong)
 
 
 def _measured(wav: Path) -> dict[str, Any] | None:
@@ -128,7 +156,8 @@ def _measured(wav: Path) -> dict[str, Any] | None:
 
 
 def _cells(codec: str, statistics: RtpStatistics | None, measured: dict[str, Any] | None) -> list[str]:
-    return [_received(statistics, measured), *_network(codec, statistics), *_sound(measured)]
+    seconds = measured["seconds"] if measured else None
+    return [_received(statistics, measured), *_network(codec, statistics, seconds), *_sound(measured)]
 
 
 def _received(statistics: RtpStatistics | None, measured: dict[str, Any] | None) -> str:
@@ -136,31 +165,43 @@ def _received(statistics: RtpStatistics | None, measured: dict[str, Any] | None)
     return ", ".join(parts + ([f"{statistics.rx_packets} packets"] if statistics else []))
 
 
-def _network(codec: str, statistics: RtpStatistics | None) -> list[str]:
+def _network(codec: str, statistics: RtpStatistics | None, seconds: float | None) -> list[str]:
     expected = statistics.rx_packets + statistics.rx_lost if statistics else 0
     if statistics is None or not expected:
         return ["–"] * 5
     lost = statistics.rx_lost + statistics.rx_discarded
     bursts = f"{statistics.rx_bursts} of {statistics.rx_burst_ms:.0f} ms" if statistics.rx_bursts else "–"
     return [
-        f"{lost} ({lost / expected:.1%})",
+        f"{lost} of {expected} ({lost / expected:.1%})",
         bursts,
         f"{statistics.rx_jitter_ms:.1f} ms",
         f"{statistics.rtt_ms:.1f} ms" if statistics.rtt_ms else "–",
-        _mos(codec, statistics, min(1.0, lost / expected)),
+        _mos(codec, statistics, min(1.0, lost / expected), seconds),
     ]
 
 
-def _mos(codec: str, statistics: RtpStatistics, share: float) -> str:
-    """What the E-model makes of a codec it knows with so much of it lost.
+#: What the codecs' profiles here send by default (RFC 3551 section 4.5), in milliseconds.
+_PACKET_MS = 20.0
+#: Fewer packets (2 s) rate nothing; nor do packets for less than this share of what was listened to, since the E-model's loss is
+#: by sequence numbers and knows no packets that were never sent.
+_LEAST_PACKETS, _LEAST_SHARE = 100, 0.8
+
+
+def _mos(codec: str, statistics: RtpStatistics, share: float, seconds: float | None) -> str:
+    """What the E-model makes of a codec it knows with so much of it lost, and what that is based on.
 
     The network's delay is half the round trip, as nobody else knows it.
     """
     known = {name.lower(): name for name in quality.CODECS}
     if codec.lower() not in known:
         return "–"
-    packet_ms = 20.0  # what all of the codecs' profiles here send by default (RFC 3551 section 4.5)
-    mean_burst = statistics.rx_burst_ms / packet_ms
+    packets = statistics.rx_packets + statistics.rx_lost
+    if packets < _LEAST_PACKETS:
+        return f"– (too few packets: {packets})"
+    heard = packets * _PACKET_MS / 1000
+    if seconds is not None and heard < _LEAST_SHARE * seconds:
+        return f"– (RTP for {heard:.1f} of {seconds:.1f} s)"
+    mean_burst = statistics.rx_burst_ms / _PACKET_MS
     rating = quality.rate(
         known[codec.lower()],
         loss_percent=100 * share,
@@ -168,7 +209,7 @@ def _mos(codec: str, statistics: RtpStatistics, share: float) -> str:
         delay_ms=statistics.rtt_ms / 2,
         jitter_ms=statistics.rx_jitter_ms,
     )
-    return f"{rating.mos:.1f}"
+    return f"{rating.mos:.1f} ({packets} packets)"
 
 
 def _sound(measured: dict[str, Any] | None) -> list[str]:

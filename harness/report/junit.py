@@ -1,5 +1,6 @@
-"""JUnit XML with the harness's own words: rows, axes and verdicts as properties, the cause as the failure's message.
+"""JUnit XML as Jenkins' xUnit plugin takes it (its junit-10.xsd): the cause is a failure's message, its fix and owner the text.
 
+That schema has no properties in a test case and no ``skipped`` in ``testsuites``; what a case is of stands in its output.
 pytest's own ``--junitxml`` knows nothing of a case whose worker died, or of the difference between failed and not observable.
 """
 
@@ -12,9 +13,7 @@ from pathlib import Path
 
 from harness.report.evidence import CaseEvidence
 from harness.report.markup import printable
-from harness.verdict import Verdict
-
-NEVER_RAN = "planned, but never reported"
+from harness.verdict import NEVER_REPORTED, Conclusion, Verdict
 
 
 def write(
@@ -35,10 +34,10 @@ def write(
         if reason is not None:
             ET.SubElement(element, "skipped", message=printable(reason))
         else:
-            ET.SubElement(element, "error", message=NEVER_RAN, type="broken")
+            _problem(element, NEVER_REPORTED, NEVER_REPORTED.first_line())
         suites.setdefault(str(case.get("integration", "")), []).append(element)
     root = ET.Element("testsuites", name="call verification")
-    totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    totals = {"tests": 0, "failures": 0, "errors": 0}
     seconds = 0.0
     for name, elements in suites.items():
         counts = {
@@ -51,7 +50,8 @@ def write(
         suite = ET.SubElement(root, "testsuite", name=name, time=f"{spent:.3f}")
         for key, value in counts.items():
             suite.set(key, str(value))
-            totals[key] += value
+            if key in totals:
+                totals[key] += value
         seconds += spent
         if name in began:
             suite.set("timestamp", datetime.fromtimestamp(began[name], UTC).isoformat(timespec="seconds"))
@@ -63,56 +63,48 @@ def write(
 
 
 def _element(case: Mapping[str, object], integration: str, seconds: float) -> ET.Element:
-    row = str(case.get("row", ""))
-    element = ET.Element(
-        "testcase", classname=f"{integration}.{row}", name=printable(str(case.get("id", ""))), time=f"{seconds:.3f}"
+    return ET.Element(
+        "testcase",
+        classname=f"{integration}.{case.get('row', '')}",
+        name=printable(str(case.get("id", ""))),
+        time=f"{seconds:.3f}",
     )
-    properties = ET.SubElement(element, "properties")
-    axes = case.get("axes")
-    plain = {
-        "row": row,
-        "integration": integration,
-        "deployment": case.get("deployment"),
-        "site": case.get("site"),
-        "source": case.get("source"),
-        **(axes if isinstance(axes, Mapping) else {}),
-    }
-    for name, value in plain.items():
-        if value is not None:
-            ET.SubElement(properties, "property", name=str(name), value=printable(str(value)))
-    return element
 
 
 def _case(evidence: CaseEvidence) -> ET.Element:
     element = _element(evidence.case, evidence.integration, evidence.wall_s)
-    properties = element.find("properties")
-    assert properties is not None  # _element made it
-    more = {
+    if evidence.verdict is not Verdict.PASSED:
+        _problem(element, evidence.conclusion, evidence.headline).text = printable(_why(evidence))
+    lines = [f"{name}: {value}" for name, value in _facts(evidence).items() if value]
+    lines += [f"{finding.verdict}: {finding}" for finding in evidence.findings]
+    ET.SubElement(element, "system-out").text = printable("\n".join(lines))
+    return element
+
+
+def _why(evidence: CaseEvidence) -> str:
+    """What a CI view shows of a failure: the cause, what to do, whose it is, then what was expected and seen."""
+    likeliest = evidence.diagnosis[0] if evidence.diagnosis else {}
+    named = [
+        f"{key.capitalize()}: {likeliest[key]}"
+        for key in ("cause", "fix", "owner", "settles", "link")
+        if likeliest.get(key)
+    ]
+    return "\n".join([*named, evidence.message, f"Evidence: {evidence.directory.name}"])
+
+
+def _facts(evidence: CaseEvidence) -> dict[str, str]:
+    case = evidence.case
+    return {
+        **{key: str(case.get(key) or "") for key in ("row", "integration", "deployment", "site", "source")},
+        **evidence.axes,
         "verdict": str(evidence.verdict),
-        "scripted_s": f"{evidence.scripted_s:.3f}",
+        "strength": evidence.strength.name.lower() if evidence.strength is not None else "",
+        "scripted seconds": f"{evidence.scripted_s:.3f}",
         "attempt": str(evidence.attempt),
         "evidence": evidence.directory.name,
     }
-    if evidence.strength is not None:
-        more["strength"] = evidence.strength.name.lower()
-    if evidence.diagnosis:
-        more |= {
-            key: str(evidence.diagnosis[0][key])
-            for key in ("cause", "issue", "owner", "fix")
-            if key in evidence.diagnosis[0]
-        }
-    for name, value in more.items():
-        ET.SubElement(properties, "property", name=name, value=printable(value))
-    if evidence.verdict is not Verdict.PASSED:
-        broken = evidence.verdict is Verdict.BROKEN
-        problem = ET.SubElement(
-            element,
-            "error" if broken else "failure",
-            message=printable(evidence.headline),
-            type=str(evidence.verdict),
-        )
-        problem.text = printable("\n".join(filter(None, (evidence.cause, evidence.message))))
-    lines = [f"{finding.verdict}: {finding}" for finding in evidence.findings]
-    if lines:
-        ET.SubElement(element, "system-out").text = printable("\n".join(lines))
-    return element
+
+
+def _problem(element: ET.Element, conclusion: Conclusion, message: str) -> ET.Element:
+    tag = "error" if conclusion.verdict is Verdict.BROKEN else "failure"
+    return ET.SubElement(element, tag, message=printable(message), type=str(conclusion.verdict))

@@ -6,11 +6,14 @@ what counts is the order, and a call is quiet for most of its life.
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from harness.events import LegStarted
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, Endpoint, arrows
+from harness.report.fold import without_registrations, without_repeats
 from harness.report.markup import xml
 from harness.report.moments import Moment, Stretch, moments, stretches
 
@@ -37,10 +40,13 @@ class Ladder:
     @classmethod
     def of(cls, evidence: CaseEvidence) -> Ladder:
         """The ladder of a case."""
-        flow = arrows(evidence)
+        flow, registered = without_registrations(without_repeats(arrows(evidence)), evidence.row)
         book = _Book(evidence, flow)
         touched = [(arrow, book.index(arrow, source=True), book.index(arrow, source=False)) for arrow in flow]
-        beside = [(moment, index) for moment in moments(evidence) if (index := book.of_phone(moment.phone)) is not None]
+        folded = {moment.phone for moment in registered}
+        told = [m for m in moments(evidence) if m.at >= evidence.began]  # a kept registration is older than the case
+        told = [m for m in told if not (m.phone in folded and m.text.startswith("registered for "))]
+        beside = [(m, index) for m in (*registered, *told) if (index := book.of_phone(m.phone)) is not None]
         rows: list[tuple[Arrow, int, int] | tuple[Moment, int]] = [*touched, *beside]
         return cls(
             evidence.began,
@@ -51,7 +57,7 @@ class Ladder:
 
 
 class _Book:
-    """Finds the lifeline of each end of an arrow, and orders them: ours where they first speak."""
+    """Finds the lifeline of each end of an arrow, and orders them: the callers left, then by who first takes part."""
 
     def __init__(self, evidence: CaseEvidence, flow: list[Arrow]) -> None:
         self._hosts: dict[str, str] = {str(k): str(v) for k, v in (evidence.case.get("hosts") or {}).items()}
@@ -74,8 +80,11 @@ class _Book:
                 self._add(self._key(endpoint), endpoint)
         for event in evidence.events:
             if event.phone not in self._index and event.phone not in self._far and event.leg:
-                self._index[event.phone] = len(self.lifelines)
                 self.lifelines.append(Lifeline(event.phone, event.phone, "", True))
+                self._index[event.phone] = 0
+        callers = _callers(evidence)
+        self.lifelines.sort(key=lambda lifeline: lifeline.key not in callers)  # stable: the others keep their order
+        self._index = {lifeline.key: index for index, lifeline in enumerate(self.lifelines)}
 
     def _key(self, endpoint: Endpoint) -> str:
         if endpoint in self._local:
@@ -86,7 +95,7 @@ class _Book:
     def _add(self, key: str, endpoint: Endpoint) -> None:
         if key in self._index:
             return
-        self._index[key] = len(self.lifelines)
+        self._index[key] = 0  # its place is known when all are there
         ports = self._ports[key]
         address = str(ports[0]) if len(ports) == 1 else ports[0].host
         ours = endpoint in self._local and key not in self._far
@@ -98,6 +107,13 @@ class _Book:
 
     def of_phone(self, phone: str) -> int | None:
         return self._index.get(phone)
+
+
+def _callers(evidence: CaseEvidence) -> set[str]:
+    """The phones that place the case's first calls: what is dialled on a REFER comes later."""
+    started = [event for event in evidence.events if isinstance(event, LegStarted)]
+    placed = [event for event in started if event.direction == "outgoing" and event.replaces is None]
+    return {placed[0].phone} if placed and placed[0] is started[0] else set()
 
 
 # --- text ---------------------------------------------------------------------------------------------------------
@@ -142,7 +158,7 @@ def text(evidence: CaseEvidence, width: int = 26) -> str:
 
 
 def _text_arrow(line: list[str], arrow: Arrow, source: int, target: int) -> None:
-    numbers = "/".join(arrow.numbers)
+    numbers = _numbers(arrow)
     if source == target:
         _put(line, source + 2, f"↺ {arrow.label} {numbers}")
         return
@@ -171,22 +187,32 @@ _LEFT, _TOP, _COLUMN, _BOX, _ROW, _NOTE = 64, 58, 200, 176, 36, 22
 _STYLE = "".join(
     f".ladder {rule}"
     for rule in (
-        "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#1f2933}",
-        ".t{fill:#7b8794;font-size:11px}",
-        ".d{fill:#52606d;font-size:9.5px}",
+        "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink,#1f2933)}",
+        ".bg{fill:var(--card,#fff)}",
+        ".t,.n,.d,.m{fill:var(--soft,#52606d);font-size:11px}",
+        ".d{font-size:10px}",
         ".h{font-weight:600;font-size:13px}",
-        ".n{fill:#7b8794;font-size:10px;font-weight:400}",
-        ".m{fill:#52606d;font-size:11px;font-style:italic}",
-        ".b{fill:#b42318}",
-        ".l{stroke:#cbd2d9;stroke-dasharray:3 3}",
-        ".rq{stroke:#175cd3}",
-        ".ok{stroke:#027a48}",
-        ".pr{stroke:#7b8794}",
-        ".er{stroke:#b42318}",
+        ".n{font-size:10px;font-weight:400}",
+        ".m{font-style:italic}",
+        ".b{fill:var(--failed,#b42318)}",
+        ".box{fill:var(--ground,#f5f7fa);stroke:var(--line,#cbd2d9)}",
+        ".ours{fill:var(--tint,#eef4ff)}",
+        ".l{stroke:var(--line,#cbd2d9);stroke-dasharray:3 3}",
+        ".rq,.pr,.ok,.er{stroke-width:1.5}",
+        ".rq{stroke:var(--link,#175cd3)}",
+        ".ok{stroke:var(--passed,#027a48)}",
+        ".pr{stroke:var(--soft,#52606d)}",
+        ".er{stroke:var(--failed,#b42318)}",
+        ".hrq{fill:var(--link,#175cd3)}",
+        ".hok{fill:var(--passed,#027a48)}",
+        ".hpr{fill:var(--soft,#52606d)}",
+        ".her{fill:var(--failed,#b42318)}",
         ".far{stroke-dasharray:5 3}",
+        ".cursor{stroke:var(--failed,#b42318);stroke-width:1.5}",
+        "a:hover text{text-decoration:underline}",
     )
 )
-_HEADS = {"rq": "#175cd3", "ok": "#027a48", "pr": "#7b8794", "er": "#b42318"}
+_HEADS = ("rq", "ok", "pr", "er")
 _BARS = {"ringing": "#fde68a", "talking": "#a6e3c0", "held": "#f5c2c7"}
 
 
@@ -201,17 +227,19 @@ def svg(evidence: CaseEvidence, *, anchors: str = "") -> str:
         places.append(y)
         y += _NOTE if isinstance(row[0], Moment) else _ROW
     height = y + 16
+    moved = [[round(row[0].at - ladder.began, 3), place] for row, place in zip(ladder.rows, places, strict=True)]
     centres = [_LEFT + _COLUMN // 2 + index * _COLUMN for index in range(count)]
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" viewBox="0 0 {width} {height:.0f}" width="{width}" '
-        f'height="{height:.0f}" style="min-width:{width * 0.75:.0f}px" role="img" aria-label="Ladder of {xml(evidence.id)}">'
+        f'height="{height:.0f}" role="{"group" if anchors else "img"}" aria-label="Ladder of {xml(evidence.id)}" '
+        f'data-places="{xml(json.dumps(moved))}">'
         f"<style>{_STYLE}</style><defs>"
         + "".join(
             f'<marker id="{xml(anchors)}a-{name}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8" markerHeight="8" '
-            f'orient="auto-start-reverse"><path d="M0 0L8 4L0 8z" fill="{colour}"/></marker>'
-            for name, colour in _HEADS.items()
+            f'orient="auto-start-reverse"><path d="M0 0L8 4L0 8z" class="h{name}"/></marker>'
+            for name in _HEADS
         )
-        + f'</defs><rect width="{width}" height="{height:.0f}" fill="#fff"/>'
+        + f'</defs><rect class="bg" width="{width}" height="{height:.0f}"/>'
     ]
     parts += _svg_lifelines(ladder, centres, height)
     parts += _svg_bars(ladder, centres, places, height)
@@ -230,16 +258,16 @@ def svg(evidence: CaseEvidence, *, anchors: str = "") -> str:
             )
         else:
             parts.append(_svg_arrow(row[0], centres[row[1]], centres[row[2]], place, anchors))
-    parts.append("</svg>")
+    parts.append(f'<line class="cursor" x1="0" x2="{width}" y1="-9" y2="-9"/></svg>')
     return "".join(parts)
 
 
 def _svg_lifelines(ladder: Ladder, centres: list[int], height: float) -> list[str]:
     parts = []
     for centre, lifeline in zip(centres, ladder.lifelines, strict=False):
-        fill = "#eef4ff" if lifeline.ours else "#f5f7fa"
+        ours = " ours" if lifeline.ours else ""
         parts.append(
-            f'<rect x="{centre - _BOX // 2}" y="8" width="{_BOX}" height="40" rx="6" fill="{fill}" stroke="#cbd2d9"/>'
+            f'<rect x="{centre - _BOX // 2}" y="8" width="{_BOX}" height="40" rx="6" class="box{ours}"/>'
             f'<text class="h" x="{centre}" y="{25 if lifeline.subtitle else 33}" text-anchor="middle">'
             f"{xml(_short(lifeline.title, 24))}</text>"
             + (
@@ -298,7 +326,7 @@ def _svg_arrow(arrow: Arrow, source: int, target: int, y: float, anchors: str) -
     else:
         inset = 6 if target > source else -6
         line = (
-            f'<line x1="{source + inset}" y1="{y:.0f}" x2="{target - inset}" y2="{y:.0f}" stroke-width="1.4" '
+            f'<line x1="{source + inset}" y1="{y:.0f}" x2="{target - inset}" y2="{y:.0f}" '
             f'class="{kind}{" far" if arrow.far_end else ""}" marker-end="url(#{xml(anchors)}a-{kind})"/>'
         )
         middle = (source + target) // 2
@@ -309,12 +337,18 @@ def _svg_arrow(arrow: Arrow, source: int, target: int, y: float, anchors: str) -
     body = (
         f"{tip}{line}"
         f'<text x="{middle}" y="{y - 4:.0f}" text-anchor="middle">{xml(_short(arrow.label, room))} '
-        f'<tspan class="n">{xml("/".join(arrow.numbers))}</tspan></text>'
+        f'<tspan class="n">{xml(_numbers(arrow))}</tspan></text>'
         + (f'<text class="d" x="{middle}" y="{y + 12:.0f}" text-anchor="middle">{xml(detail)}</text>' if detail else "")
     )
     if anchors and not arrow.far_end:
-        return f'<a href="#{xml(anchors + arrow.numbers[0])}">{body}</a>'
+        return f'<a href="#{xml(anchors + arrow.numbers[0])}" tabindex="-1">{body}</a>'
     return f"<g>{body}</g>"
+
+
+def _numbers(arrow: Arrow) -> str:
+    """Of a message seen at both its ends both numbers, of one that was repeated the first and the last."""
+    first, last = arrow.numbers[0], arrow.numbers[-1]
+    return f"{first}…{last}" if arrow.repeats else "/".join(arrow.numbers)
 
 
 def _short(words: str, most: int) -> str:

@@ -1,6 +1,6 @@
 """The writing side of a case's evidence: every fact reaches the disk the moment it is known.
 
-``events.jsonl`` holds one object a line, with one key that says what it is (``event``, ``finding``, ``scripted``,
+``events.jsonl`` holds one object a line, with one key that says what it is (``format`` first; ``event``, ``finding``, ``scripted``,
 ``step``, ``step_end``, ``note``, ``attachment``). Each line is one ``write`` to a file opened for appending, unbuffered;
 what was recorded survives the death of the process, and costs some 10 µs. ``case.json`` is written when the case begins
 and replaced as a whole when it ends; a case without an ``end`` there is one whose worker died.
@@ -9,7 +9,6 @@ and replaced as a whole when it ends; a case without an ``end`` there is one who
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import json
 import os
@@ -24,9 +23,11 @@ from typing import Any
 from harness.errors import ResourceError
 from harness.events import Event, Recorded, SipMessage, to_plain
 from harness.report.mask import mask_name, mask_plain, mask_text
-from harness.verdict import Finding, Verdict
+from harness.verdict import CaseOutcome, Finding, Verdict
 
 EVENTS = "events.jsonl"
+#: Of the lines of ``events.jsonl``; 2 came when findings got typed measurements.
+VERSION = 2
 CASE = "case.json"
 ATTACHMENTS = "attachments"
 
@@ -52,8 +53,9 @@ class CaseRecorder:
     thread nobody watches still breaks the case when it is closed.
     """
 
-    def __init__(self, directory: Path, case: Mapping[str, object]) -> None:
+    def __init__(self, directory: Path, case: Mapping[str, object], outcome: CaseOutcome | None = None) -> None:
         self.directory = directory
+        self.outcome = outcome if outcome is not None else CaseOutcome()  #: what its findings make of the case
         self._masked = bool(case.get("mask"))
         self._lock = threading.Lock()
         self._numbers: dict[int, tuple[SipMessage, str]] = {}
@@ -76,6 +78,7 @@ class CaseRecorder:
                 directory / EVENTS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644
             )
             self._write_case()
+        self._append({"format": {"version": VERSION}})
 
     def event(self, event: Event) -> None:
         """Record a fact. SIP messages are numbered ``m1``, ``m2`` … in the order they get here."""
@@ -101,7 +104,8 @@ class CaseRecorder:
 
     def finding(self, finding: Finding) -> None:
         """Record what a check expected and saw."""
-        self._append({"finding": dataclasses.asdict(finding)})
+        self.outcome.add(finding)
+        self._append({"finding": finding.plain()})
 
     def scripted(self, seconds: float, why: str) -> None:
         """Record time the case waits on purpose (a ring timeout, the listening a verdict needs), in seconds."""
@@ -177,6 +181,10 @@ class CaseRecorder:
             self._closed = True
             with self._disk():
                 os.close(self._file)
+        self.amend(verdict, message, diagnosis)
+
+    def amend(self, verdict: Verdict, message: str, diagnosis: object = None) -> None:
+        """Replace the end of a closed case: something went wrong after it. Raises as :meth:`close` does."""
         if self._fault is not None:
             raise self._fault
         end = {

@@ -6,11 +6,12 @@
         cases/<case>/            the evidence, one directory a case (and attempt)
         allure-results/          unless another place was asked for
         run.json                 what only the runner knew, so that the reports can be made again
+        causes.json              what failures have in common, the first to mend on top
         summary.json  junit.xml  report.html  signoff.html  allurerc.json
     reports/latest               a symbolic link to the newest finished run
-    reports/history.jsonl        a line a run
+    reports/history.sqlite       what each run found
 
-Nothing is shared between runs but ``latest`` and ``history.jsonl``, and those change atomically.
+Nothing is shared between runs but ``latest`` and ``history.sqlite``, and those change atomically.
 """
 
 from __future__ import annotations
@@ -29,19 +30,27 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from harness.diagnosis import common
 from harness.errors import HarnessError, MistakeError, ResourceError
-from harness.report import allure, allure_report, history, html, junit, signoff
-from harness.report.evidence import CaseEvidence
+from harness.report import allure, allure_report, history, html, junit, metrics
+from harness.report import scope as scopes
+from harness.report.causes import Group, grouped
+from harness.report.evidence import CaseEvidence, key_of
 from harness.report.hearing import hearings
 from harness.report.mask import mask_name, mask_plain
 from harness.report.recorder import CASE
 from harness.report.summary import Summary, latest, summarise
+from harness.verdict import Verdict
 
 CASES = "cases"
 ALLURE = "allure-results"
+CAUSES = "causes.json"
 LATEST = "latest"
 _RUN = "run.json"
+#: Why a run without an end was interrupted.
+NEVER_ENDED = "the run never came to its end: it left no record of one"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +73,22 @@ class Finished:
     summary: Summary
     directory: Path
     report: Path
-    signoff: Path
     junit: Path
     allure_results: Path | None
     allure_report: Path | None
+    groups: tuple[Group, ...]  #: what did not pass, by its cause
     notes: tuple[str, ...]  #: lines for the terminal: how to make what could not be made here
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """What was made, by its name for the terminal."""
+        named = {
+            "report": self.report,
+            "allure report": self.allure_report,
+            "allure results": self.allure_results,
+            "junit": self.junit,
+        }
+        return {name: path for name, path in named.items() if path is not None}
 
 
 def create(reports: Path) -> Path:
@@ -100,43 +120,68 @@ def read_cases(run: Path) -> list[CaseEvidence]:
     return [CaseEvidence.read(path.parent) for path in sorted((run / CASES).glob(f"*/{CASE}"))]
 
 
+def last_attempt(run: Path, case: Mapping[str, object]) -> CaseEvidence | None:
+    """The evidence of the last attempt at a case; None when it left none."""
+    name = case_directory(run, {**case, "attempt": 1}).name
+    attempts = [
+        path.parent for path in (run / CASES).glob(f"*/{CASE}") if f"{path.parent.name}.".startswith(f"{name}.")
+    ]
+    return next(iter(latest(map(CaseEvidence.read, attempts))), None)
+
+
 def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> Finished:
     """Make every report of a run, and let ``latest`` point to it.
 
     ``planned`` is the plain data of each case that was to run. Raises :class:`ResourceError` when the disk is full.
     """
     with _disk(run):
-        _note(run, planned, end)
+        write_end(run, planned, end)
         finished = _finish(run, planned, end)
-        history.append(run.parent / history.FILE, finished.summary)
+        history.append(run.parent / history.FILE, history_of(run))
         point_latest(run)
     return finished
 
 
-def remake(run: Path) -> Finished:
-    """Make the reports of a finished run again, from its evidence. Raises :class:`MistakeError` when it is none."""
+def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
+    """The planned cases of a run and what its runner knew at the end; None when it never ended.
+
+    Raises :class:`MistakeError` when its record is damaged.
+    """
     try:
         plain = json.loads((run / _RUN).read_text(encoding="utf-8"))
         end = plain["end"]
         results = Path(end["allure_results"]) if end["allure_results"] else None
-        known = RunEnd(**end | {"allure_results": results})
+        return plain["planned"], RunEnd(**end | {"allure_results": results})
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MistakeError(f"{run}: not the directory of a finished run: {error}") from error
-    with _disk(run):
-        return _finish(run, plain["planned"], known)
+        raise MistakeError(f"{run / _RUN}: cannot be read: {error}") from error
 
 
-def signoff_pdf(run: Path) -> Path:
-    """The sign-off document of a finished run as PDF. Raises :class:`MistakeError` without WeasyPrint, or without a run."""
-    if not signoff.pdf_available():
-        raise MistakeError(
-            f"{run / 'signoff.html'}: a PDF needs WeasyPrint (the extra `signoff`) and Pango; or print it"
-        )
-    if not (run / "signoff.html").is_file():
-        raise MistakeError(f"{run}: not the directory of a finished run: it has no signoff.html")
+def history_of(run: Path) -> list[history.Run]:
+    """A run as history knows it. Raises :class:`MistakeError` when it is none."""
+    planned, end = read_planned(run)
+    return history.runs_of(run.name, read_cases(run), planned, scopes.read(run), end.interrupted)
+
+
+def remake(run: Path) -> Finished:
+    """Make the reports of a run again, from its evidence. Raises :class:`MistakeError` when it is none."""
+    planned, end = read_planned(run)
     with _disk(run):
-        signoff.write_pdf(run / "signoff.html", run / "signoff.pdf")
-    return run / "signoff.pdf"
+        return _finish(run, planned, end)
+
+
+def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
+    """As :func:`read_end`; a run that was killed was to run all that its scope asked for.
+
+    Raises :class:`MistakeError` when it is no run.
+    """
+    if known := read_end(run):
+        return known
+    found = scopes.read(run)
+    if found is None:
+        raise MistakeError(f"{run}: not a run's directory: it has neither {_RUN} nor {scopes.FILE}")
+    return list(found.planned()), RunEnd(workers=0, wall_s=0.0, interrupted=NEVER_ENDED, command=found.command)
 
 
 @contextlib.contextmanager
@@ -149,7 +194,8 @@ def _disk(run: Path) -> Iterator[None]:
         raise
 
 
-def _note(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> None:
+def write_end(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> None:
+    """Put down what only the runner knows, so that the reports can be made again."""
     plain = {
         "planned": [mask_plain(case) if case.get("mask") else case for case in planned],
         "end": dataclasses.asdict(end),
@@ -159,35 +205,53 @@ def _note(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> No
 
 def _finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> Finished:
     evidences = read_cases(run)
+    scope = scopes.read(run)
     summary = summarise(
         evidences,
         planned,
+        left_out=scopes.left_out(scope) if scope else (),
+        required=scopes.missing(scope) if scope else (),
         run=run.name,
         wall_s=end.wall_s,
         workers=end.workers,
         skipped=end.skipped,
         interrupted=end.interrupted,
     )
-    reported = {evidence.id for evidence in evidences}
-    absent = [mask_plain(case) if case.get("mask") else case for case in planned if str(case["id"]) not in reported]
+    reported = {evidence.key for evidence in evidences}
+    absent = [mask_plain(case) if case.get("mask") else case for case in planned if key_of(case) not in reported]
     cases = latest(evidences)
     _encode(cases)
     notes: list[str] = []
     allure_page = _allure(run, evidences, absent, summary, end, notes) if end.allure_results else None
+    causes = common.plain([_judged(case) for case in cases])
+    summary.causes = causes["causes"]
+    (run / CAUSES).write_text(json.dumps(causes, indent=1) + "\n", encoding="utf-8")
     summary.write(run / "summary.json")
     junit.write(run / "junit.xml", cases, absent, end.skipped)
-    past = history.read(run.parent / history.FILE)
-    html.write(run / "report.html", summary, cases, absent, past)
-    signoff.write(run / "signoff.html", summary, cases)
+    whole = history.runs_of(run.name, evidences, planned, scopes.read(run))
+    past = history.read(run.parent / history.FILE, whole=whole[0].whole) if whole else []
+    html.write(run / "report.html", summary, cases, absent, past, end.command)
     return Finished(
         summary,
         run,
         run / "report.html",
-        run / "signoff.html",
         run / "junit.xml",
         end.allure_results,
         allure_page,
+        tuple(grouped(cases)),
         tuple(notes),
+    )
+
+
+def _judged(case: CaseEvidence) -> common.Judged:
+    return common.Judged(
+        id=case.id,
+        row=case.row,
+        deployment=str(case.case.get("deployment", "")),
+        axes=case.axes,
+        passed=case.verdict is Verdict.PASSED,
+        failed=case.verdict is Verdict.FAILED,
+        causes=case.diagnosis,
     )
 
 
@@ -228,11 +292,13 @@ def _allure(
         },
     )
     allure_report.write_executor(results, run.name)
+    allure_report.drop_fixtures(results)
+    allure_report.write_metrics(results, metrics.of(run.name, latest(evidences)))
     allure_report.write_config(
         run,
         name=f"Call verification {run.name}",
         cases=summary.total.cases,
-        history=run.parent / "allure-history.jsonl",
+        history=allure_report.history_of(run.parent, summary.deployments, end.command),
     )
     try:
         page = allure_report.generate(run, results)

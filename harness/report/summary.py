@@ -1,4 +1,4 @@
-"""All cases of a run in figures: ``summary.json`` for machines, a closing table for the terminal."""
+"""All cases of a run in figures: ``summary.json``, and what every report counts from."""
 
 from __future__ import annotations
 
@@ -12,12 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
-from harness.report.evidence import CaseEvidence
-from harness.verdict import Verdict
+from harness.report.evidence import CaseEvidence, key_of
+from harness.verdict import NEVER_REPORTED, Verdict, exit_code, worst
 
 _PACKAGES = {
     "harness": "call-verification-harness",
@@ -49,13 +45,20 @@ class Counts:
         name = "skipped" if verdict is None else verdict.name.lower()
         setattr(self, name, getattr(self, name) + 1)
 
+    def __iadd__(self, other: Counts) -> Counts:
+        for each in dataclasses.fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+        return self
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Those that occurred."""
+        return [verdict for verdict in Verdict if getattr(self, verdict.name.lower())]
+
     @property
     def verdict(self) -> str:
-        """The worst that happened, as one word."""
-        for name in ("broken", "failed", "not_observable", "passed"):
-            if getattr(self, name):
-                return name.replace("_", " ")
-        return "skipped"
+        """That of all these cases together; ``skipped`` when none ran."""
+        return str(worst(self.verdicts) or "skipped")
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready data."""
@@ -73,7 +76,9 @@ class Summary:
     integrations: dict[str, dict[str, Counts]]
     wall_s: float  #: the run's own, not the sum
     scripted_s: float
-    overhead_s_median: float  #: of a case: its wall time over its scripted time
+    overhead_s_median: (
+        float | None
+    )  #: of the passed cases, wall time over scripted time; others wait for what never comes
     workers: int
     versions: dict[str, str]
     deployments: dict[str, str] = field(default_factory=dict)  #: name: kind
@@ -82,6 +87,11 @@ class Summary:
     missing: list[str] = field(default_factory=list)  #: planned, never reported; counted as broken
     unplanned: list[str] = field(default_factory=list)  #: reported, never planned
     interrupted: str = ""
+    causes: list[dict[str, Any]] = field(default_factory=list)  #: what failures have in common
+    left_out: list[dict[str, Any]] = field(
+        default_factory=list
+    )  #: rows without a case: deployment, row, documented, why
+    required: list[str] = field(default_factory=list)  #: rows that had to be run and were not, with why
 
     @property
     def consistent(self) -> bool:
@@ -90,10 +100,9 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 all passed; 1 something failed or could not be observed; 3 nothing failed, but something broke."""
-        if self.total.failed or self.total.not_observable:
-            return 1
-        return 3 if self.total.broken or not self.consistent or self.interrupted or not self.total.cases else 0
+        """As :func:`harness.verdict.exit_code` has it; cases that were not reported, or not planned, are the harness's fault."""
+        verdicts = [*self.total.verdicts, *([Verdict.FAILED] if self.required else [])]
+        return exit_code(verdicts, broke=not self.consistent or bool(self.interrupted))
 
     def plain(self) -> dict[str, Any]:
         """What ``summary.json`` holds."""
@@ -106,7 +115,7 @@ class Summary:
             "passed_on_retry": self.passed_on_retry,
             "wall_s": round(self.wall_s, 3),
             "scripted_s": round(self.scripted_s, 3),
-            "case_overhead_s_median": round(self.overhead_s_median, 4),
+            "case_overhead_s_median": None if self.overhead_s_median is None else round(self.overhead_s_median, 4),
             "workers": self.workers,
             "rows": {row: counts.plain() for row, counts in self.rows.items()},
             "integrations": {
@@ -117,6 +126,9 @@ class Summary:
             "versions": self.versions,
             "planned": {"planned": self.planned, "missing": self.missing, "unplanned": self.unplanned},
             "interrupted": self.interrupted,
+            "causes": self.causes,
+            "left_out": self.left_out,
+            "required_missing": self.required,
         }
 
     def write(self, path: Path) -> None:
@@ -125,13 +137,27 @@ class Summary:
 
 
 def latest(evidences: Iterable[CaseEvidence]) -> list[CaseEvidence]:
-    """Of each case its last attempt: by integration, row and id."""
-    last: dict[str, CaseEvidence] = {}
+    """Of each case of each site its last attempt: by integration, row and id."""
+    last: dict[tuple[str, str], CaseEvidence] = {}
     for evidence in evidences:
-        known = last.get(evidence.id)
-        if known is None or (evidence.attempt, evidence.began) >= (known.attempt, known.began):
-            last[evidence.id] = evidence
-    return sorted(last.values(), key=lambda evidence: (evidence.integration, evidence.row, evidence.id))
+        known = last.get(evidence.key)
+        if known is None or _order(evidence) >= _order(known):
+            last[evidence.key] = evidence
+    return sorted(last.values(), key=lambda evidence: (evidence.integration, evidence.row, evidence.id, evidence.site))
+
+
+def _order(evidence: CaseEvidence) -> tuple[float, int]:
+    """Attempts by wall clock: those of two runs have no other time in common."""
+    return evidence.began_wall, evidence.attempt
+
+
+def retried(evidences: Iterable[CaseEvidence]) -> list[CaseEvidence]:
+    """The cases that passed in the end, after an attempt that did not."""
+    evidences = list(evidences)
+    unsteady = {evidence.key for evidence in evidences if evidence.verdict is not Verdict.PASSED}
+    return [
+        one for one in latest(evidences) if one.verdict is Verdict.PASSED and (one.key in unsteady or one.attempt > 1)
+    ]
 
 
 def summarise(
@@ -143,6 +169,8 @@ def summarise(
     workers: int,
     skipped: Mapping[str, str] | None = None,
     interrupted: str = "",
+    left_out: Sequence[dict[str, Any]] = (),
+    required: Sequence[str] = (),
 ) -> Summary:
     """Add a run up. ``planned`` is the plain data of every case that was to run, ``skipped`` maps ids to reasons.
 
@@ -150,6 +178,44 @@ def summarise(
     """
     skipped = skipped or {}
     cases = latest(evidences)
+    reported = {evidence.key for evidence in cases}
+    wanted = {key_of(case): case for case in planned}
+    absent = {key: case for key, case in wanted.items() if key not in reported}
+    total, rows, integrations = _counted(cases, absent, skipped)
+    several = len({site for site, _ in (*reported, *wanted)}) > 1
+
+    def label(key: tuple[str, str]) -> str:
+        return f"{key[1]} at {key[0]}" if several else key[1]
+
+    overheads = [e.wall_s - e.scripted_s for e in cases if e.verdict is Verdict.PASSED]
+    return Summary(
+        run=run,
+        began=min((evidence.began_wall for evidence in cases), default=0.0),
+        total=total,
+        rows=rows,
+        integrations=integrations,
+        wall_s=wall_s,
+        scripted_s=sum(evidence.scripted_s for evidence in cases),
+        overhead_s_median=statistics.median(overheads) if overheads else None,
+        workers=workers,
+        versions=versions(),
+        deployments={str(e.case.get("deployment", "")): str(e.case.get("kind", "")) for e in cases},
+        passed_on_retry=[label(e.key) for e in retried(evidences)],
+        planned=len(wanted),
+        missing=[label(key) for key in absent if key[1] not in skipped],
+        unplanned=sorted(label(key) for key in reported - wanted.keys()),
+        interrupted=interrupted,
+        left_out=list(left_out),
+        required=list(required),
+    )
+
+
+def _counted(
+    cases: Iterable[CaseEvidence],
+    absent: Mapping[tuple[str, str], Mapping[str, object]],
+    skipped: Mapping[str, str],
+) -> tuple[Counts, dict[str, Counts], dict[str, dict[str, Counts]]]:
+    """All cases, those of each row, and those of each row of each integration."""
     total = Counts()
     rows: dict[str, Counts] = {}
     integrations: dict[str, dict[str, Counts]] = {}
@@ -161,34 +227,10 @@ def summarise(
 
     for evidence in cases:
         count(evidence.integration, evidence.row, evidence.verdict, evidence.wall_s)
-    reported = {evidence.id for evidence in cases}
-    wanted = {str(case["id"]): case for case in planned}
-    missing = []
-    for case_id, case in wanted.items():
-        if case_id in reported:
-            continue
-        if case_id not in skipped:
-            missing.append(case_id)
-        verdict = None if case_id in skipped else Verdict.BROKEN
+    for key, case in absent.items():
+        verdict = None if key[1] in skipped else NEVER_REPORTED.verdict
         count(str(case.get("integration", "")), str(case.get("row", "")), verdict, 0.0)
-    return Summary(
-        run=run,
-        began=min((evidence.began_wall for evidence in cases), default=0.0),
-        total=total,
-        rows=rows,
-        integrations=integrations,
-        wall_s=wall_s,
-        scripted_s=sum(evidence.scripted_s for evidence in cases),
-        overhead_s_median=statistics.median([e.wall_s - e.scripted_s for e in cases if e.closed] or [0.0]),
-        workers=workers,
-        versions=versions(),
-        deployments={str(e.case.get("deployment", "")): str(e.case.get("kind", "")) for e in cases},
-        passed_on_retry=[e.id for e in cases if e.attempt > 1 and e.verdict is Verdict.PASSED],
-        planned=len(wanted),
-        missing=missing,
-        unplanned=sorted(reported - wanted.keys()),
-        interrupted=interrupted,
-    )
+    return total, rows, integrations
 
 
 def versions() -> dict[str, str]:
@@ -200,68 +242,3 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "not installed"
     return found | {"system": f"{platform.system()} {platform.release()}"}
-
-
-_COLUMNS = (
-    ("passed", "green"),
-    ("failed", "red"),
-    ("not observable", "yellow"),
-    ("broken", "magenta"),
-)
-
-
-def table(summary: Summary) -> Table:
-    """The closing table: integration × row."""
-    skips = summary.total.skipped > 0
-    result = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    result.add_column("integra-\ntion", no_wrap=True)  # 80 columns hold the longest row
-    result.add_column("row", no_wrap=True)
-    for title, _ in _COLUMNS:
-        result.add_column(title.replace(" observable", "\nobs."), justify="right", min_width=6, no_wrap=True)
-    if skips:
-        result.add_column("skipped", justify="right", min_width=7)
-    result.add_column("cases", justify="right", min_width=5)
-    result.add_column("seconds", justify="right", min_width=7)
-
-    def add(integration: str, row: str, counts: Counts, seconds: float, style: str | None = None) -> None:
-        cells = []
-        for title, colour in _COLUMNS:
-            value = getattr(counts, title.replace(" ", "_"))
-            cells.append(f"[{colour}]{value}[/]" if value else "[dim]·[/]")
-        if skips:
-            cells.append(str(counts.skipped) if counts.skipped else "[dim]·[/]")
-        result.add_row(integration, row, *cells, str(counts.cases), f"{seconds:.1f}", style=style)
-
-    for name, rows in summary.integrations.items():
-        for index, (row, counts) in enumerate(sorted(rows.items())):
-            add(name if index == 0 else "", row, counts, counts.wall_s)
-        result.add_section()
-    add("all", "", summary.total, summary.wall_s, style="bold")
-    return result
-
-
-def show(summary: Summary, console: Console) -> None:
-    """Print the closing table, and what does not add up."""
-    console.print(table(summary))
-    total = summary.total
-    skipped = f", {total.skipped} skipped" if total.skipped else ""
-    console.print(
-        f"{total.cases} cases in {summary.wall_s:.1f} s: {total.passed} passed, {total.failed} failed, "
-        f"{total.not_observable} not observable, {total.broken} broken{skipped}"
-    )
-    if summary.missing:
-        console.print(f"[magenta]{len(summary.missing)} planned cases were never reported:[/] {_some(summary.missing)}")
-    if summary.unplanned:
-        console.print(
-            f"[magenta]{len(summary.unplanned)} cases were reported but not planned:[/] {_some(summary.unplanned)}"
-        )
-    if summary.passed_on_retry:
-        console.print(f"[yellow]{len(summary.passed_on_retry)} passed on retry:[/] {_some(summary.passed_on_retry)}")
-    if summary.interrupted:
-        console.print(f"[magenta]the run was interrupted:[/] {summary.interrupted}", markup=True)
-
-
-def _some(names: Sequence[str], most: int = 5) -> str:
-    # ids hold brackets, which rich would take for markup
-    shown = ", ".join(name.replace("[", r"\[") for name in names[:most])
-    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -64,11 +64,11 @@ def to_csv(rows: Iterable[Sequence[str]]) -> str:
 
 
 def messages_text(evidence: CaseEvidence, leg: str) -> str:
-    """The SIP messages of one leg, whole, each under a line with number, time, direction and addresses."""
+    """The SIP messages of one leg, or of a phone outside of its legs, whole, each under a line with number, time and addresses."""
     parts = []
     for message in evidence.messages:
         event = message.event
-        if event.leg != leg:
+        if (event.leg or event.phone) != leg:
             continue
         arrow = "to" if event.direction == "sent" else "from"
         parts.append(

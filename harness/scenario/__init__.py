@@ -5,6 +5,6 @@ from __future__ import annotations
 import pytest
 
 
-def row(*ids: str) -> pytest.MarkDecorator:
-    """Mark a test as the scenario of these rows of the matrix."""
-    return pytest.mark.row(*ids)
+def scenario(*names: str) -> pytest.MarkDecorator:
+    """Mark a test as the scenario of every row of the matrix that names one of these."""
+    return pytest.mark.scenario(*names)

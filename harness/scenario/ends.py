@@ -1,4 +1,4 @@
-"""The two ends of a conversation: a leg of ours, or a talk of the AI's that only its own interface shows."""
+"""An end of a conversation that is a leg of ours."""
 
 from __future__ import annotations
 
@@ -6,22 +6,31 @@ import contextlib
 import time
 from collections.abc import Callable, Collection
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal
 
 from harness.audio.describe import Description, describe
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_path, prompt_samples
 from harness.checks.audio import Account, Sound
-from harness.events import CallState, DtmfReceived, Event, Listened, MarkHeard, MediaState, RtpStatistics, SipMessage
+from harness.checks.claims import Observation
+from harness.events import (
+    CallState,
+    DtmfReceived,
+    Event,
+    FarEndReport,
+    Listened,
+    MarkHeard,
+    MediaState,
+    RtpStatistics,
+    SipMessage,
+)
 from harness.phone import Mark, Silence, Wav
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
-from harness.scenario.reactions import SOUND_DBOV, Said, wait_for_pause
+from harness.scenario.context import CaseContext
+from harness.scenario.end import End
+from harness.scenario.reactions import SOUND_DBOV, wait_for_pause
 from harness.sip.message import Message, Request, Response
-from harness.verdict import Strength
-
-if TYPE_CHECKING:
-    from harness.scenario.stage import Stage
 
 #: After a change of the call a mark may still be heard that was on its way, in the jitter buffer or the detector: the
 #: buffer holds up to 200 ms, the detector looks back 160 ms.
@@ -35,43 +44,22 @@ DIGIT_S = 0.2
 _WORTH_HEARING_S = 0.4
 
 
-class End(Protocol):
-    """One end of a conversation, as far as anybody can see it."""
-
-    @property
-    def label(self) -> str:
-        """What findings call it."""
-
-    @property
-    def role(self) -> str:
-        """``caller``, ``agent`` or ``ai``."""
-
-    def voices_for(self, peer: End) -> Collection[int]:
-        """The marks by which ``peer`` can know it."""
-
-    def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
-        """The first sign of ``speaker`` here after ``since``, None when there is none by ``deadline``."""
-
-    def account(self, since: float, missing: End | None = None) -> Account | None:
-        """What arrived here after ``since``, instead of ``missing`` if that is named; None when nobody can tell."""
-
-    def answered_at(self) -> float | None:
-        """When this end's call was set up."""
-
-    def released_at(self, deadline: float) -> float | None:
-        """When this end's call ended; waits until ``deadline``; None when it is still up then."""
-
-
 class Call:
     """A leg of ours, as a scenario speaks of it."""
 
-    def __init__(self, stage: Stage, leg: Leg, role: str, number: str | None = None) -> None:
-        self._stage = stage
+    lag_s = 0.0
+    is_blind = False
+
+    def __init__(self, context: CaseContext, leg: Leg, role: str, number: str | None = None) -> None:
+        self._context = context
         self._leg = leg
         self.role = role
         self.number = number  #: whose phone it is, E.164, where it has one
         self.prepared: str | None = None  #: the id its record at the AI goes by, where it was asked for beforehand
+        self._asked_by_digit = False
+        self.obeyed_digit: Sound | None = None  #: the AI did what a digit of this caller asked for
         self.began = next((event.at for event in leg.events), time.monotonic())
+        self.routed = self.began  #: when it had gone its way in, past the platform's announcement and menus
 
     @property
     def leg(self) -> Leg:
@@ -83,6 +71,12 @@ class Call:
         while (successor := leg.successor) is not None and not _fell_through(successor):
             leg = successor
         return leg
+
+    @property
+    def invite_number(self) -> str:
+        """The number of the INVITE that began it, as reports have it."""
+        first = next((m for m in self.messages() if m.text.startswith("INVITE ")), None)
+        return self._context.evidence.number(first) if first else ""
 
     @property
     def first_leg(self) -> Leg:
@@ -103,91 +97,103 @@ class Call:
 
     def press(self, digits: str, method: Literal["rfc4733", "info"] = "rfc4733") -> None:
         """Send DTMF digits."""
-        with self._stage.step(f"{self.label} presses {digits} ({method})"):
+        with self._context.evidence.step(f"{self.label} presses {digits} ({method})"):
             if method == "rfc4733":  # an INFO takes no time of its own
-                self._stage.scripted(DIGIT_S * len(digits), "digits")
+                self._context.evidence.scripted(DIGIT_S * len(digits), "digits")
             self.leg.send_digits(digits, method=method)
 
-    def say(self, prompt: str) -> Said:
-        """Speak a prompt of ``audio_fixtures`` as soon as the far end pauses, then send the mark again."""
-        with self._stage.step(f"{self.label} says {prompt}"):
+    def say(self, prompt: str) -> float:
+        """Speak a prompt of ``audio_fixtures`` as soon as the far end pauses, then send the mark again; when it ends."""
+        with self._context.evidence.step(f"{self.label} says {prompt}"):
             asked = time.monotonic()
-            paused = wait_for_pause(self)
+            wait_for_pause(self.leg)
             began = time.monotonic()
             seconds = len(prompt_samples(prompt)) / SAMPLE_RATE
-            self._stage.scripted(began - asked + seconds, f"the prompt {prompt}")
+            self._context.evidence.scripted(began - asked + seconds, f"the prompt {prompt}")
             self.leg.play(Wav(prompt_path(prompt)))  # once, then its mark again
-            return Said(began, began + seconds, paused)
+            return began + seconds
 
     def ask_for_a_person(self, *, once: bool = False) -> None:
         """Ask the AI for a person, the way the case or the deployment says, and again while nothing comes of it.
 
         ``once``: not again, since nothing can come of it.
         """
-        escalation = self._stage.deployment.escalation
-        way = self._stage.case.axes.get("ask") or escalation.ways[0]
+        escalation = self._context.deployment.escalation
+        way = self._context.case.axes.get("ask") or escalation.ways[0]
         attempts = 1 if once else escalation.attempts
         waiting = escalation.silence_s if way == "silence" else escalation.retry_after_s
-        self._stage.be_patient((attempts - 1) * waiting + (waiting if way == "silence" else 0.0))
+        self._context.more_patience = (attempts - 1) * waiting + (waiting if way == "silence" else 0.0)
         self._ask(way)
         if attempts > 1 or way == "silence":
-            self._stage.aside(lambda: self._until_somebody_rings(way, waiting, attempts))
+            self._context.background.start(lambda: self._until_somebody_rings(way, waiting, attempts))
 
     def _ask(self, way: str) -> None:
-        escalation = self._stage.deployment.escalation
+        escalation = self._context.deployment.escalation
         match way:
             case "prompt":
                 self.say(escalation.prompt or "agent-please-en")
             case "silence":
-                with self._stage.step(f"{self.label} says nothing"):
+                with self._context.evidence.step(f"{self.label} says nothing"):
                     self.leg.play(Silence())
             case _:
                 self.press(escalation.digit or "0")
+                self._asked_by_digit = True
+
+    def obeyed(self, at: float) -> None:
+        """What the caller asked for has come at ``at``: the AI acted on what it got."""
+        if self._asked_by_digit:
+            evidence = f"{self.label} sent a digit as telephone-event, and the AI handed over"
+            self.obeyed_digit = Sound(at, Observation.DIGIT, evidence)
 
     def _until_somebody_rings(self, way: str, waiting: float, attempts: int) -> None:
         """The caller asks again until then; whoever was silent speaks when it is over."""
         for attempt in range(1, attempts + 1):
             if attempt > 1:
                 self._ask(way)
-            end = time.monotonic() + waiting + (self._stage.patience if way == "silence" else 0.0)
-            while time.monotonic() < end and not self.is_over() and not self._stage.rang() and self.leg is self._leg:
-                self._stage.pause(0.05)
+            end = time.monotonic() + waiting + (self._context.patience if way == "silence" else 0.0)
+            while (
+                time.monotonic() < end
+                and not self.is_over()
+                and not self._context.phones.rang()
+                and self.leg is self._leg
+            ):
+                self._context.pause(0.05)
             if way == "silence" and not self.is_over():
                 self.leg.play(Mark())
-            if self.is_over() or self._stage.rang() or self.leg is not self._leg:
+            if self.is_over() or self._context.phones.rang() or self.leg is not self._leg:
                 return
 
     def hold(self) -> None:
         """Put the far end on hold, and wait until that is agreed."""
-        with self._stage.step(f"{self.label} holds"):
+        with self._context.evidence.step(f"{self.label} holds"):
             since = time.monotonic()
             self.leg.hold()
             self.leg.wait("hold agreed", _is_media(lambda m: m.direction != "sendrecv"), within=3.0, since=since)
 
     def resume(self) -> None:
         """Take the far end off hold, and wait until that is agreed."""
-        with self._stage.step(f"{self.label} resumes"):
+        with self._context.evidence.step(f"{self.label} resumes"):
             since = time.monotonic()
             self.leg.resume()
             self.leg.wait("resume agreed", _is_media(lambda m: m.direction == "sendrecv"), within=3.0, since=since)
 
     def change_codec(self, codec: str) -> None:
         """Offer only ``codec`` in a re-INVITE, and wait until it is agreed."""
-        with self._stage.step(f"{self.label} offers {codec} alone"):
+        with self._context.evidence.step(f"{self.label} offers {codec} alone"):
             since = time.monotonic()
             self.leg.reinvite(codecs=(codec,))
             self.leg.wait(f"{codec} agreed", _is_media(lambda m: m.codec.upper() == codec), within=3.0, since=since)
 
     def hang_up(self) -> float:
         """Hang up; the moment it was done."""
-        with self._stage.step(f"{self.label} hangs up"):
+        with self._context.evidence.step(f"{self.label} hangs up"):
             at = time.monotonic()
             self.leg.hangup()
             return at
 
     def cancel(self) -> float:
         """Give up before the answer; the moment it was done."""
-        with self._stage.step(f"{self.label} gives up"):
+        with self._context.evidence.step(f"{self.label} gives up"):
             at = time.monotonic()
             self.leg.cancel()
             return at
@@ -319,7 +325,7 @@ class Call:
             return None
         assert isinstance(event, Listened)
         evidence = f"sound at {self.label}, {event.level_dbov:.0f} dBov"
-        return Sound(event.at, Strength.INDICATED, evidence, level_dbov=event.level_dbov)
+        return Sound(event.at, Observation.SOUND, evidence, level_dbov=event.level_dbov)
 
     def hears_marks(self, marks: Collection[int], since: float, deadline: float) -> Sound | None:
         """Wait for one of ``marks``."""
@@ -339,7 +345,7 @@ class Call:
             return None if self.leg is leg else self._hears(voices, since, deadline)
         assert isinstance(event, MarkHeard)
         evidence = f"mark {event.mark} at {self.label}, {event.level_dbov:.0f} dBov, quality {event.quality:.2f}"
-        return Sound(event.at, Strength.PROVED, evidence, event.mark, event.level_dbov)
+        return Sound(event.at, Observation.MARK, evidence, event.mark, event.level_dbov)
 
     def marks_heard(self, since: float = 0.0) -> list[int]:
         """Every mark heard after ``since``."""
@@ -352,6 +358,24 @@ class Call:
         """
         heard = self.marks_heard(since)
         return [mark for mark, following in pairwise(heard) if mark == following]
+
+    def counted_by_far_end(self, since: float) -> tuple[int, int] | None:
+        """RTP packets sent after ``since``, and of those the ones the far end has received by its own count (RTCP).
+
+        None where it has not reported since, or has never named this stream: some far ends never do (RFC 3550 section 6.4.1).
+        """
+        reports = [e for e in self.leg.events if isinstance(e, FarEndReport)]
+        later = [report for report in reports if report.at >= since]
+        if not later or not any(report.names_us for report in reports):
+            return None
+        before = next((report for report in reversed(reports) if report.at < since), None)
+        sent, received = (before.sent, before.received) if before else (0, 0)
+        return later[-1].sent - sent, later[-1].received - received
+
+    def wait_for_far_end_report(self, since: float, within: float) -> None:
+        """Until the far end has reported by RTCP what it gets, or the time is over."""
+        with contextlib.suppress(NeverCame):
+            self.leg.wait("an RTCP report of the far end", lambda e: isinstance(e, FarEndReport), within, since=since)
 
     def is_listening(self, since: float) -> bool:
         """Whether the leg looked at received audio after ``since``."""
@@ -381,7 +405,7 @@ class Call:
         voices = missing.voices_for(self)
         if len(samples) < _WORTH_HEARING_S * SAMPLE_RATE or not voices:
             return None
-        return describe(samples, expected=voices, own={self.mark}, name_of=self._stage.name_of_mark)
+        return describe(samples, expected=voices, own={self.mark}, name_of=self._context.calls.name_of_mark)
 
 
 def _fell_through(leg: Leg) -> bool:

@@ -5,149 +5,28 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
-from harness.checks import audio, headers, identity, landing, reach, session, signalling, timing
-from harness.checks.audio import Sound
+from harness.checks import headers, identity, landing, reach, session, signalling, timing
 from harness.checks.finding import not_observable
 from harness.events import Event, MediaState, SipMessage
-from harness.far_end.synthflow import CallRecord
+from harness.far_end.call_record import CallRecord
+from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
-from harness.scenario import clarity, delays, lateness, losses
-from harness.scenario.ends import SETTLE_S, Call, End, parsed
-from harness.scenario.people import Group, Line
-from harness.scenario.synthflow_talk import SynthflowTalk
-from harness.scenario.talks import StandInTalk
+from harness.scenario import lateness
+from harness.scenario.ai_calls import StandInCall
+from harness.scenario.context import CaseContext
+from harness.scenario.end import End
+from harness.scenario.ends import Call, parsed
+from harness.scenario.expect_audio import ExpectAudio
+from harness.scenario.lines import Line
+from harness.scenario.synthflow_call import SynthflowCall
 from harness.sip.message import Request, Response
-from harness.verdict import ExpectationError, Finding, Strength, Verdict
-
-if TYPE_CHECKING:
-    from harness.scenario.ai_place import AiPlace
-    from harness.scenario.stage import Stage
-
-#: How long an end is listened to before what did not arrive counts as missing.
-LISTEN_S = 2.5
-#: So much of the ring timeout is there for what is heard before the answer.
-_EARLY_SHARE = 0.7
+from harness.verdict import ExpectationError, Finding, Verdict
 
 
-class Expect:
-    """Expectations of one end, or one group."""
-
-    def __init__(self, stage: Stage, subject: End | Group) -> None:
-        self._stage = stage
-        self._subject = subject
-
-    @property
-    def _end(self) -> End:
-        assert not isinstance(self._subject, Group)
-        return self._subject
-
-    # -- audio
-
-    def two_way_audio_with(self, other: End, *, changed: bool = False) -> None:
-        """Each hears the other. ``changed``: count only what is heard after a change of the call that was just made."""
-        mine = self._end
-        begin = time.monotonic()
-        since = begin + SETTLE_S if changed else max(a.answered_at() or begin for a in (mine, other))
-        deadline = max(begin, since) + LISTEN_S
-        with self._stage.step(f"{mine.label} and {other.label} hear each other"):
-            first = self._one_way(mine, other, since, deadline, changed)
-            second = self._one_way(other, mine, since, deadline, changed)
-            if not changed:
-                lateness.judge(self._stage, ((first, mine, other), (second, other, mine)))
-            if first and second and first.verdict is second.verdict is Verdict.PASSED:
-                both = max(float(str(f.facts["ms"])) for f in (first, second)) / 1000
-                self._stage.scripted(max(0.0, since + both - begin), "listening")
-                losses.look_longer(self._stage, (mine, other))
-
-    def _one_way(self, speaker: End, listener: End, since: float, deadline: float, again: bool) -> Finding | None:
-        """The finding, or None when it has to wait for the transcript."""
-        sound = listener.hears(speaker, since, deadline)
-        account = listener.account(since, missing=speaker) if sound is None else None
-        talk = next(
-            (end for end in (speaker, listener) if isinstance(end, SynthflowTalk) and end.is_known_by_words), None
-        )
-        if talk is None or (sound is not None and sound.strength > Strength.INDICATED):
-            return self._direction(speaker, listener, since, sound, account, again)
-        wanted = talk.words_so_far if talk is listener else 0
-        if not talk.tells_later:
-            return self._direction(speaker, listener, since, talk.with_words(sound, wanted), account, again)
-
-        def look() -> None:
-            self._direction(speaker, listener, since, talk.with_words(sound, wanted), account, again)
-
-        self._stage.later(look)
-        return None
-
-    def _direction(
-        self,
-        speaker: End,
-        listener: End,
-        since: float,
-        sound: Sound | None,
-        account: audio.Account | None,
-        again: bool,
-    ) -> Finding:
-        finding = audio.direction(
-            speaker.label,
-            listener.label,
-            sound,
-            account,
-            since=since,
-            own=listener.voices_for(speaker) if isinstance(listener, Call) else (),
-            least=self._stage.deployment.expect.least_strength,
-            name_of=self._stage.name_of_mark,
-            towards=listener.role,
-            again=again,
-        )
-        return self._stage.add(finding)
-
-    def nobody_but(self, other: End) -> None:
-        """It hears ``other`` at a fit level, and ``other`` it, with no other call's voice and no echo beneath."""
-        clarity.look(self._stage, self._end, other)
-
-    def little_delay_to(self, other: End) -> None:
-        """Neither hears the other too late; measured where both are ours, elsewhere RTCP's round trip has to do."""
-        mine = self._end
-        if isinstance(mine, Call) and isinstance(other, Call):
-            delays.measure(self._stage, mine, other)
-
-    def silence_from(self, other: End, seconds: float = 0.8) -> None:
-        """For ``seconds`` it does not hear ``other``, though it listens."""
-        listener = self._end
-        with self._stage.step(f"{listener.label} does not hear {other.label}"):
-            if not other.voices_for(listener):
-                self._stage.add(
-                    not_observable(
-                        "audio.silent",
-                        f"{other.label} → {listener.label}",
-                        expected=f"{listener.label} does not hear {other.label}",
-                        why="its voice cannot be told from others",
-                    )
-                )
-                return
-            self._stage.pause(SETTLE_S)
-            since = time.monotonic()
-            self._stage.pause(seconds)
-            self._stage.scripted(SETTLE_S + seconds, "listening for silence")
-            if isinstance(listener, Call):
-                voices, heard = other.voices_for(listener), listener.marks_heard(since)
-                listened = time.monotonic() - since if listener.is_listening(since) else 0.0
-            else:
-                account = listener.account(since)
-                if account is None:
-                    self._stage.add(
-                        not_observable(
-                            "audio.silent",
-                            f"{other.label} → {listener.label}",
-                            expected=f"{listener.label} does not hear {other.label}",
-                            why="the far end does not say which marks it hears",
-                        )
-                    )
-                    return
-                voices, heard, listened = other.voices_for(listener), list(account.marks), account.seconds
-            self._stage.add(audio.silent(other.label, listener.label, heard, voices, listened))
+class Expect(ExpectAudio):
+    """Expectations of one end."""
 
     # -- who calls, and how the call was addressed
 
@@ -155,15 +34,17 @@ class Expect:
         """From names ``number``, in the deployment's form."""
         told = self._record()
         if told is not None and told.number_from is not None:
-            region = self._stage.deployment.region
-            self._stage.add(identity.caller_in_record(told.number_from, self._end.label, number, region, told.id))
+            region = self._context.deployment.region
+            self._context.evidence.add(
+                identity.caller_in_record(told.number_from, self._end.label, number, region, told.id)
+            )
             return
         end, invite, where = self._invite("caller_id", f"From with the caller's number {number}")
         if invite is not None:
-            expect = self._stage.deployment.expect
-            self._stage.add(
+            expect = self._context.deployment.expect
+            self._context.evidence.add(
                 identity.caller_id(
-                    invite, end.label, number, expect.number_format, self._stage.deployment.region, where
+                    invite, end.label, number, expect.number_format, self._context.deployment.region, where
                 )
             )
 
@@ -171,21 +52,25 @@ class Expect:
         """From is anonymous; ``number`` travels in P-Asserted-Identity."""
         end, invite, where = self._invite("caller_id.withheld", "an anonymous From with P-Asserted-Identity")
         if invite is not None:
-            self._stage.add(identity.withheld(invite, end.label, number, self._stage.deployment.region, where))
+            self._context.evidence.add(
+                identity.withheld(invite, end.label, number, self._context.deployment.region, where)
+            )
 
     def addressed_to(self, line: Line) -> None:
         """The Request-URI names the line's assistant, and the call came over the line's trunk: transport and port."""
         told = self._record()
         if told is not None and told.number_to is not None:
-            self._stage.add(headers.called_in_record(told.number_to, self._end.label, line.assistant.did, told.id))
+            self._context.evidence.add(
+                headers.called_in_record(told.number_to, self._end.label, line.assistant.did, told.id)
+            )
             end, invite, where = self._end, None, ""
         else:
             end, invite, where = self._invite("route.request_uri", f"a Request-URI for {line.assistant.did}")
         if invite is not None:
-            self._stage.add(headers.request_user(invite, end.label, line.assistant.did, where))
-        received = end.received_on if isinstance(end, StandInTalk | SynthflowTalk) else None
+            self._context.evidence.add(headers.request_user(invite, end.label, line.assistant.did, where))
+        received = end.received_on if isinstance(end, StandInCall | SynthflowCall) else None
         if received is None:
-            self._stage.add(
+            self._context.evidence.add(
                 not_observable(
                     "route.transport",
                     end.label,
@@ -194,101 +79,103 @@ class Expect:
                 )
             )
         else:
-            self._stage.add(
+            self._context.evidence.add(
                 signalling.transport(end.label, line.trunk.transport, line.trunk.port, received[0], received[1], where)
             )
             self._over_trunk(end, line, where)
 
     def _over_trunk(self, end: End, line: Line, where: str) -> None:
         """The call came from the trunk's own address, where each trunk has one; names are no sign, they are shared."""
-        assert isinstance(end, StandInTalk | SynthflowTalk)
+        assert isinstance(end, StandInCall | SynthflowCall)
         finding = signalling.trunk(
             end.label,
             line.trunk.name,
-            {trunk.name: trunk.termination for trunk in self._stage.deployment.trunks},
+            {trunk.name: trunk.termination for trunk in self._context.deployment.trunks},
             end.came_from,
             where,
         )
         if finding is not None:
-            self._stage.add(finding)
+            self._context.evidence.add(finding)
 
     def header(self, name: str, value: str) -> None:
         """The INVITE has the header once, with this value."""
         told = self._record()
         if told is not None and (seen := told.variable(name)) is not None:
-            self._stage.add(headers.header_in_record(seen, self._end.label, name, value, told.id))
+            self._context.evidence.add(headers.header_in_record(seen, self._end.label, name, value, told.id))
             return
         end, invite, where = self._invite("header", f"{name}: {value}")
         if invite is not None:
-            self._stage.add(headers.header(invite, end.label, name, value, where))
+            self._context.evidence.add(headers.header(invite, end.label, name, value, where))
 
     def no_header(self, name: str) -> None:
         """The INVITE does not have the header."""
         told = self._record()
         if told is not None and told.takes_headers:
-            self._stage.add(headers.header_not_in_record(told.variable(name), self._end.label, name, told.id))
+            self._context.evidence.add(
+                headers.header_not_in_record(told.variable(name), self._end.label, name, told.id)
+            )
             return
         end, invite, where = self._invite("header.absent", f"no {name}")
         if invite is not None:
-            self._stage.add(headers.no_header(invite, end.label, name, where))
+            self._context.evidence.add(headers.no_header(invite, end.label, name, where))
 
     def _record(self) -> CallRecord | None:
         """The far end's record, where it is all there is of the call's arrival."""
         end = self._end
-        return end.record if isinstance(end, SynthflowTalk) and end.invite is None else None
+        return end.record if isinstance(end, SynthflowCall) and end.invite is None else None
 
-    def _invite(self, check: str, expected: str) -> tuple[Call | SynthflowTalk, Request | None, str]:
+    def _invite(self, check: str, expected: str) -> tuple[Call | SynthflowCall, Request | None, str]:
         end = self._end
-        assert isinstance(end, Call | SynthflowTalk)
+        assert isinstance(end, Call | SynthflowCall)
         invite = end.invite
         if invite is None:
-            self._stage.add(
+            self._context.evidence.add(
                 not_observable(check, end.label, expected=expected, why="nobody can show the INVITE that arrived")
             )
-        return end, invite, self._stage.where(end)
+        return end, invite, end.invite_number
 
     # -- media
 
     def codec(self, *names: str) -> None:
         """One of ``names``, as SDP spells them; any G.711 by default."""
         end = self._end
-        assert isinstance(end, Call | SynthflowTalk)
+        assert isinstance(end, Call | SynthflowCall)
         if isinstance(end, Call):
             end.settle_on(names or signalling.G711)
         seen = end.codec
-        if seen is None and isinstance(end, SynthflowTalk):
-            self._stage.add(
+        if seen is None and isinstance(end, SynthflowCall):
+            self._context.evidence.add(
                 not_observable(
                     "codec", end.label, expected=" or ".join(names or signalling.G711), why="no SDP is shown"
                 )
             )
         else:
-            self._stage.add(signalling.codec(end.label, names or signalling.G711, seen or ""))
+            self._context.evidence.add(signalling.codec(end.label, names or signalling.G711, seen or ""))
 
     def digits(self, sent: str, method: str) -> None:
         """The digits arrive here, each once and in order."""
         end = self._end
-        assert isinstance(end, Call | SynthflowTalk)
-        with self._stage.step(f"{end.label} gets the digits {sent}"):
+        assert isinstance(end, Call | SynthflowCall)
+        with self._context.evidence.step(f"{end.label} gets the digits {sent}"):
             found = end.digits(len(sent), within=2.0 + 0.4 * len(sent))
             if found is None:
-                self._stage.add(
+                self._context.evidence.add(
                     not_observable(
                         "dtmf", end.label, expected=f"the digits {sent}", why="the far end does not list digits"
                     )
                 )
                 return
             seen, methods, durations_ms = found
-            self._stage.add(signalling.digits(end.label, sent, seen, methods, method))
+            self._context.evidence.add(signalling.digits(end.label, sent, seen, methods, method))
             if method == "rfc4733":
-                self._stage.add(signalling.durations(end.label, durations_ms))
+                self._context.evidence.add(signalling.durations(end.label, durations_ms))
 
     # -- beginnings and ends
 
     def answered(self, within: float | None = None) -> None:
         """The call is confirmed."""
-        limit = within if within is not None else self._stage.patience
-        with self._stage.step(f"{self._call.label} is answered"):
+        limit = within if within is not None else self._context.patience
+        with self._context.evidence.step(f"{self._call.label} is answered"):
             self._reaches("confirmed", limit, reach.answered)
 
     def _reaches(self, state: Literal["early", "confirmed"], limit: float, found: Callable[..., Finding]) -> None:
@@ -298,44 +185,47 @@ class Expect:
             try:
                 at = call.leg.wait_state(state, within=limit).at
             except NeverCame:
-                starved_s = self._stage.starved(began, time.monotonic())
+                starved_s = self._context.evidence.starved(began, time.monotonic())
                 if starved_s < lateness.WORTH_WAITING_S:
                     raise
                 at = call.leg.wait_state(state, within=starved_s).at  # so much later it may be told to us
         except NeverCame as error:
-            finding = self._stage.add(found(call.label, None, limit, instead=error.finding.actual))
+            finding = self._context.evidence.add(found(call.label, None, limit, instead=error.finding.actual))
             raise ExpectationError(finding) from error
-        finding = self._stage.add(found(call.label, max(0.0, at - began), limit))
+        since_invite_s = at - call.leg.invite.at
+        finding = self._context.evidence.add(
+            found(call.label, max(0.0, at - began), limit, since_invite_s=since_invite_s)
+        )
         if finding.verdict is not Verdict.PASSED:
             raise ExpectationError(finding)
 
     def ends_with(self, codes: Sequence[int], within: float | None = None) -> float:
         """The call ends with one of these final responses; when."""
         end = self._call
-        limit = within if within is not None else self._stage.patience
-        with self._stage.step(f"{end.label} ends with {' or '.join(map(str, codes))}"):
+        limit = within if within is not None else self._context.patience
+        with self._context.evidence.step(f"{end.label} ends with {' or '.join(map(str, codes))}"):
             at = end.released_at(time.monotonic() + limit)
-            code, reason = end.final_response(self._stage.deployment.expect.released_within_s)
-            self._stage.add(signalling.final_response(end.label, codes, code, reason, self._stage.where(end)))
+            code, reason = end.final_response(self._context.deployment.expect.released_within_s)
+            self._context.evidence.add(signalling.final_response(end.label, codes, code, reason, end.invite_number))
             return at if at is not None else time.monotonic()
 
     def released(self, after: float | None = None) -> None:
         """The leg ends, within the deployment's limit after ``after``."""
         end = self._end
-        limit = self._stage.deployment.expect.released_within_s + (end.lag_s if isinstance(end, SynthflowTalk) else 0.0)
+        limit = self._context.deployment.expect.released_within_s + end.lag_s
         start = after if after is not None else time.monotonic()
-        with self._stage.step(f"{end.label} is released"):
+        with self._context.evidence.step(f"{end.label} is released"):
             at = end.released_at(max(start, time.monotonic()) + limit + 0.5)
-            if at is None and isinstance(end, SynthflowTalk) and end.is_blind:
+            if at is None and end.is_blind:
                 expected, why = f"the leg ends within {limit:g} s", "its interface does not say"
-                self._stage.add(not_observable("released", end.label, expected=expected, why=why))
+                self._context.evidence.add(not_observable("released", end.label, expected=expected, why=why))
                 return
-            self._stage.add(timing.released(end.label, None if at is None else at - start, limit))
+            self._context.evidence.add(timing.released(end.label, None if at is None else at - start, limit))
 
     def hang_up_is_answered(self) -> None:
         """The BYE that this phone has sent is answered 200, within the deployment's limit (RFC 3261 section 15.1)."""
         call = self._call
-        limit = self._stage.deployment.expect.released_within_s
+        limit = self._context.deployment.expect.released_within_s
 
         def answers(event: Event) -> bool:
             if not isinstance(event, SipMessage) or event.direction != "received":
@@ -343,7 +233,7 @@ class Expect:
             message = parsed(event) if event.text.startswith("SIP/2.0 ") else None
             return isinstance(message, Response) and message.is_final and message.cseq.method == "BYE"
 
-        with self._stage.step(f"{call.label}'s BYE is answered"):
+        with self._context.evidence.step(f"{call.label}'s BYE is answered"):
             code, reason = 0, "no final response"
             with contextlib.suppress(NeverCame):
                 event = call.leg.wait("an answer to its BYE", answers, within=limit, outlives_call=True)
@@ -351,62 +241,44 @@ class Expect:
                 answer = parsed(event)
                 assert isinstance(answer, Response)
                 code, reason = answer.status, answer.reason
-            self._stage.add(signalling.final_response(f"{call.label}'s BYE", (200,), code, reason))
+            self._context.evidence.add(signalling.final_response(f"{call.label}'s BYE", (200,), code, reason))
 
     def rings(self) -> None:
         """The far end says that it rings (180 or 183)."""
-        with self._stage.step(f"{self._call.label} hears that it rings"):
-            self._reaches("early", self._stage.patience, reach.rings)
+        with self._context.evidence.step(f"{self._call.label} hears that it rings"):
+            self._reaches("early", self._context.patience, reach.rings)
 
     def never_answered(self) -> None:
         """The call ends without ever being answered."""
         call = self._call
-        with self._stage.step(f"{call.label} is not answered"):
-            ended = call.released_at(time.monotonic() + self._stage.patience)
+        with self._context.evidence.step(f"{call.label} is not answered"):
+            ended = call.released_at(time.monotonic() + self._context.patience)
             answered = call.answered_at()
             state = call.state()
             told = f"it ended with {state.code} {state.reason}" if state and ended is not None else "no answer came"
             code = state.code if state else 0
             answerers = [] if answered is None else [call.label]
-            self._stage.add(reach.not_answered(call.label, answerers, told, code))
+            self._context.evidence.add(reach.not_answered(call.label, answerers, told, code))
 
     def came_within(self, limit_s: float, after: float) -> None:
         """The call arrived within ``limit_s`` seconds of ``after``."""
         call = self._call
-        self._stage.add(timing.within(call.label, "the call", call.began - after, limit_s))
-
-    def hears_early(self, ai: AiPlace) -> None:
-        """The AI is heard before the call is answered."""
-        call = self._call
-        with self._stage.step(f"{call.label} hears the AI before the answer"):
-            since = time.monotonic()
-            who, voices = ai.early(call)
-            if not voices and not ai.is_ours:
-                why = "the AI's voice cannot be told from others"
-                expected = "audio before the 200, opened by a 183 with SDP"
-                self._stage.add(not_observable("audio.early", f"{who} → {call.label}", expected=expected, why=why))
-                return
-            # An AI that is one of our phones has to answer before the platform gives up on it.
-            listened = min(LISTEN_S, _EARLY_SHARE * self._stage.timings.ring_timeout_s)
-            sound = call.hears_marks(voices, 0.0, since + listened) if voices else None
-            provisional = [m for m in call.messages() if m.text.startswith("SIP/2.0 183") and "\nm=audio" in m.text]
-            self._stage.scripted(time.monotonic() - since, "early media")
-            self._stage.add(audio.early(who, call.label, sound, call.answered_at(), len(provisional)))
+        self._context.evidence.add(timing.within(call.label, "the call", call.began - after, limit_s))
 
     def transfer_fails(self) -> None:
         """The transfer the AI tried was refused, and the AI was told so."""
         end = self._end
-        with self._stage.step("the transfer is refused"):
+        with self._context.evidence.step("the transfer is refused"):
             outcome = (
-                end.transfer_outcome(self._stage.patience + self._stage.more_patience)
-                if isinstance(end, StandInTalk | SynthflowTalk)
+                end.transfer_outcome(self._context.patience + self._context.more_patience)
+                if isinstance(end, StandInCall | SynthflowCall)
                 else None
             )
             if outcome is None:
                 expected, why = "the transfer ends with an error the AI is told", "the far end does not say"
-                self._stage.add(not_observable("transfer.fails", end.label, expected=expected, why=why))
+                self._context.evidence.add(not_observable("transfer.fails", end.label, expected=expected, why=why))
                 return
-            self._stage.add(reach.transfer_fails(end.label, outcome))
+            self._context.evidence.add(reach.transfer_fails(end.label, outcome))
 
     def acknowledged_provisional(self) -> None:
         """A reliable provisional response came, was acknowledged by PRACK, and the PRACK was answered 200 (RFC 3262)."""
@@ -420,15 +292,15 @@ class Expect:
                 and parsed(event).cseq.method == "PRACK"
             )
 
-        with self._stage.step(f"{call.label} acknowledges a provisional response"):
+        with self._context.evidence.step(f"{call.label} acknowledges a provisional response"):
             never: NeverCame | None = None
             try:
-                call.leg.wait("200 to its PRACK", done, within=self._stage.patience)
+                call.leg.wait("200 to its PRACK", done, within=self._context.patience)
             except NeverCame as error:
                 never = error
             came = [parsed(m) for m in call.messages() if m.direction == "received"]
             early = [m for m in came if isinstance(m, Response) and 100 < m.status < 200]
-            finding = self._stage.add(
+            finding = self._context.evidence.add(
                 signalling.acknowledged(
                     call.label,
                     [m.status for m in early],
@@ -442,7 +314,7 @@ class Expect:
     def session_interval_is_agreed(self) -> None:
         """The 200 names a session interval; after a 422 the next INVITE honours its Min-SE (RFC 4028 section 6)."""
         call = self._call
-        self._stage.add(session.interval(call.label, call.messages()))
+        self._context.evidence.add(session.interval(call.label, call.messages()))
 
     def session_is_refreshed(self) -> None:
         """A re-INVITE or UPDATE refreshes the session, by whichever side has to, when half of the interval is over."""
@@ -452,37 +324,49 @@ class Expect:
             return
         answered = call.answered_at() or call.began
         limit = agreed / 2 + 5.0
-        with self._stage.step(f"the session is refreshed within {limit:g} s"):
-            self._stage.scripted(max(0.0, answered + agreed / 2 - time.monotonic()), "half of the session interval")
+        with self._context.evidence.step(f"the session is refreshed within {limit:g} s"):
+            self._context.evidence.scripted(
+                max(0.0, answered + agreed / 2 - time.monotonic()), "half of the session interval"
+            )
             event = call.leg.wait(
                 "a refresh of the session", session.is_refresh, within=limit, since=answered + session.SETTLED_S
             )
-            self._stage.add(timing.within(call.label, "a refresh of the session", event.at - answered, limit))
+            self._context.evidence.add(
+                timing.within(call.label, "a refresh of the session", event.at - answered, limit)
+            )
 
     def encrypted(self) -> None:
         """Its media is SRTP."""
         call = self._call
         states = [e for e in call.leg.events if isinstance(e, MediaState) and e.active]
-        self._stage.add(signalling.encrypted(call.label, states[-1].secure if states else None))
-
-    @property
-    def _call(self) -> Call:
-        assert isinstance(self._subject, Call)
-        return self._subject
+        self._context.evidence.add(signalling.encrypted(call.label, states[-1].secure if states else None))
 
     def took(self, what: str, seconds: float, expected_s: float) -> None:
         """Something took the time it should, within a second."""
-        self._stage.add(timing.took(self._label, what, seconds, expected_s))
+        self._context.evidence.add(timing.took(self._end.label, what, seconds, expected_s))
+
+
+class RingGroup(Protocol):
+    """Agents at phones of ours."""
+
+    name: str
+    phones: Sequence[Phone]
+
+
+class ExpectGroup:
+    """Expectations of a group."""
+
+    def __init__(self, context: CaseContext, group: RingGroup) -> None:
+        self._context = context
+        self._group = group
 
     def never_rang(self) -> None:
         """No agent of the group was called, though all could have been."""
-        group = self._subject
-        assert isinstance(group, Group)
-        for phone in group.phones:
+        for phone in self._group.phones:
             calls = [str(leg.invite.text.partition("\n")[0]).strip() for leg in phone.incoming]
             watched = phone.registration is not None and phone.registration.active
-            self._stage.add(landing.never_rang(phone.name, len(calls), watched, calls))
+            self._context.evidence.add(landing.never_rang(phone.name, len(calls), watched, calls))
 
-    @property
-    def _label(self) -> str:
-        return self._subject.name if isinstance(self._subject, Group) else self._subject.label
+    def took(self, what: str, seconds: float, expected_s: float) -> None:
+        """Something took the time it should, within a second."""
+        self._context.evidence.add(timing.took(self._group.name, what, seconds, expected_s))

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from harness.checks import quality
+from harness.measurement import Direction
 from harness.phone.protocol import Mark, Silence
-from harness.scenario.ends import Call, End
-from harness.scenario.synthflow_talk import SynthflowTalk
+from harness.scenario.context import CaseContext
+from harness.scenario.end import End
+from harness.scenario.ends import Call
+from harness.scenario.synthflow_call import SynthflowCall
 from harness.verdict import Finding, Strength
-
-if TYPE_CHECKING:
-    from harness.scenario.stage import Stage
 
 #: How long a speaker is silent before it is begun again: more than any delay that is looked for.
 _SILENCE_S = 2.0
@@ -31,7 +30,7 @@ WORTH_WAITING_S = 0.1
 Heard = tuple[Finding | None, End, End]
 
 
-def judge(stage: Stage, both: Iterable[Heard]) -> None:
+def judge(context: CaseContext, both: Iterable[Heard]) -> None:
     """Findings on the delay of each direction that one of our own phones heard for certain.
 
     Only our own ears: what a far end says of its own is as late as its saying so.
@@ -41,22 +40,24 @@ def judge(stage: Stage, both: Iterable[Heard]) -> None:
     for finding, speaker, listener in directions:
         if finding is None or finding.strength is not Strength.PROVED or not isinstance(listener, Call):
             continue
-        ms, again = float(str(finding.facts["ms"])), None
+        if not isinstance(finding.measured, Direction) or finding.measured.delay_ms is None:
+            continue
+        ms, again = finding.measured.delay_ms, None
         if ms > limit:
             # Somebody else's far end speaks when it likes: there it is the way to it that can be tried.
             ways = [(one, other) for _, one, other in directions if one is speaker or not isinstance(speaker, Call)]
-            again = _shortest(stage, ways, limit)
+            again = _shortest(context, ways, limit)
             if again is None:
                 continue
-        stage.add(quality.delay(speaker.label, listener.label, ms, again))
+        context.evidence.add(quality.delay(speaker.label, listener.label, ms, again))
 
 
-def _shortest(stage: Stage, ways: list[tuple[End, End]], limit: float) -> float | None:
+def _shortest(context: CaseContext, ways: list[tuple[End, End]], limit: float) -> float | None:
     """Of several new beginnings the one that arrived soonest, in milliseconds; the first within ``limit`` is enough."""
     shortest: float | None = None
     for _ in range(_LOOKS):
         for speaker, listener in ways:
-            found = _again(stage, speaker, listener)
+            found = _again(context, speaker, listener)
             if found is not None:
                 shortest = found if shortest is None else min(shortest, found)
             if shortest is not None and shortest <= limit:
@@ -64,20 +65,20 @@ def _shortest(stage: Stage, ways: list[tuple[End, End]], limit: float) -> float 
     return shortest
 
 
-def _again(stage: Stage, speaker: End, listener: End) -> float | None:
+def _again(context: CaseContext, speaker: End, listener: End) -> float | None:
     """Milliseconds from a new beginning to its arrival; None when it cannot be tried, or was not heard."""
     if not isinstance(speaker, Call) or speaker.is_over():
         return None
-    with stage.step(f"{speaker.label} falls silent, and speaks again"):
+    with context.evidence.step(f"{speaker.label} falls silent, and speaks again"):
         speaker.leg.play(Silence())
-        stage.pause(_SILENCE_S)
+        context.pause(_SILENCE_S)
         since = time.monotonic()
         speaker.leg.play(Mark())
         if isinstance(listener, Call):
             sound = listener.hears_marks({speaker.mark}, since, since + _WAIT_S)
-        elif isinstance(listener, SynthflowTalk):
+        elif isinstance(listener, SynthflowCall):
             sound = listener.hears_by_record(speaker, since, since + _WAIT_S)
         else:
             sound = None
-        stage.scripted(time.monotonic() - since + _SILENCE_S, "a second look at the delay")
+        context.evidence.scripted(time.monotonic() - since + _SILENCE_S, "a second look at the delay")
     return None if sound is None else (sound.at - since) * 1000

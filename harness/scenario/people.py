@@ -2,75 +2,84 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from harness.checks import landing
 from harness.checks.finding import not_observable
-from harness.deployment import Assistant, Trunk
 from harness.deployment import Group as GroupEntry
-from harness.deployment import Line as LineEntry
+from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
+from harness.scenario.ai import Ai
+from harness.scenario.ai_calls import AiCall
+from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
-from harness.scenario.synthflow_talk import SynthflowTalk
-from harness.verdict import ExpectationError
+from harness.scenario.expect import Expect
+from harness.scenario.lines import Line, number_as
+from harness.scenario.reactions import wait_for_pause
+from harness.verdict import ExpectationError, Finding
 
-if TYPE_CHECKING:
-    from harness.scenario.stage import Stage
-    from harness.scenario.talks import Talk
-
-
-@dataclass(frozen=True)
-class Line:
-    """A number at the platform, over the trunk of the case."""
-
-    name: str
-    did: str
-    entry: LineEntry
-    trunk: Trunk
-    assistant: Assistant  #: whom its routing should reach
+#: Agents that ring this close to each other ring for the same call.
+ONE_CALL_S = 30.0
 
 
 class Caller:
     """Somebody on the public network, with a phone of ours."""
 
-    def __init__(self, stage: Stage, name: str, phone: Phone, number: str) -> None:
-        self._stage = stage
+    def __init__(self, context: CaseContext, name: str, phone: Phone, number: str) -> None:
+        self._context = context
         self.name = name
         self.phone = phone
         self.number = number
 
+    def call(self, line: Line, headers: Sequence[tuple[str, str]] = (), form: str = "e164") -> Call:
+        """Call a line, its number written in ``form``, and go its way in: past announcement and menus, to whom they lead."""
+        call = self.dial(number_as(line.did, form), headers)
+        entry = line.entry
+        if entry.announcement_s or entry.press:
+            Expect(self._context, call).answered()
+            self._context.evidence.scripted(entry.announcement_s, "the announcement")
+            self._context.pause(entry.announcement_s)
+            for level, digit in enumerate(entry.press or ""):
+                if level:
+                    wait_for_pause(call.leg)  # the next menu has said what there is to choose
+                call.press(digit)
+            call.routed = time.monotonic()
+        return call
+
     def dial(self, number: str, headers: Sequence[tuple[str, str]] = ()) -> Call:
         """Call ``number`` (any form the deployment's network takes); returns at once."""
-        with self._stage.step(f"{self.name} dials {number}"):
+        with self._context.evidence.step(f"{self.name} dials {number}"):
             prepared = None
             if not any(name.lower() == "x-ei" for name, _ in headers):
-                prepared = self._stage.prepared(self.number, number)
+                prepared = self._prepared(number)
             if prepared is not None:
                 headers = [*headers, ("X-EI", f"S.{prepared};")]
-            uri = number if ":" in number else f"sip:{number}@{self._stage.domain_of(self.name)}"
-            call = Call(self._stage, self.phone.dial(uri, headers=headers), "caller", self.number)
+            uri = number if ":" in number else f"sip:{number}@{self.phone.config.domain}"
+            call = Call(self._context, self.phone.dial(uri, headers=headers), "caller", self.number)
             call.prepared = prepared
-            return self._stage.called(call)
+            return self._context.calls.add(call)
+
+    def _prepared(self, number: str) -> str | None:
+        return None if self._context.has_stand_in else self._context.far_end.prepared(self.number, number)
 
     def expect_call(self, within: float) -> Call:
         """Answer the next call."""
-        with self._stage.step(f"{self.name} is called"):
+        with self._context.evidence.step(f"{self.name} is called"):
             try:
                 leg = self.phone.expect_call(within=within, answer=True)
             except NeverCame as error:
-                self._stage.add(landing.landed("the call", self.name, self._stage.rang()))
-                raise ExpectationError(self._stage.findings[-1]) from error
-            return self._stage.called(Call(self._stage, leg, "caller", self.number))
+                finding = self._context.evidence.add(landing.landed("the call", self.name, {}))
+                raise ExpectationError(finding) from error
+            return self._context.calls.add(Call(self._context, leg, "caller", self.number))
 
 
 class Group:
     """A ring group, or an agent queue."""
 
-    def __init__(self, stage: Stage, name: str, entry: GroupEntry, phones: Sequence[Phone]) -> None:
-        self._stage = stage
+    def __init__(self, context: CaseContext, name: str, entry: GroupEntry, phones: Sequence[Phone]) -> None:
+        self._context = context
         self.name = name
         self.entry = entry
         self.did = entry.did
@@ -78,45 +87,71 @@ class Group:
 
     def expect_call(self, of: Call, within: float | None = None) -> Call:
         """An agent of the group answers the call that ``of`` leads to."""
-        limit = within if within is not None else self._stage.patience + self._stage.more_patience
-        with self._stage.step(f"{self.name} rings, and an agent answers"):
+        limit = within if within is not None else self._context.patience + self._context.more_patience
+        with self._context.evidence.step(f"{self.name} rings, and an agent answers"):
             try:
-                leg = self._stage.first_incoming(self.phones, limit, unless=of)
+                leg = self._context.phones.first_incoming(self.phones, limit, unless=of.is_over)
             except NeverCame as error:
-                self._stage.add(landing.landed("the call", self.name, self._stage.rang()))
-                raise ExpectationError(self._stage.findings[-1]) from error
-            self._stage.add(landing.landed("the call", self.name, self._stage.rang()))
+                raise ExpectationError(self._context.evidence.add(self._landed())) from error
+            self._context.evidence.add(self._landed())
+            of.obeyed(leg.events[0].at)
             leg.answer()
-            leg.wait_state("confirmed", within=self._stage.patience)
-            return self._stage.called(Call(self._stage, leg, "agent"))
+            leg.wait_state("confirmed", within=self._context.patience)
+            self._others_stop(leg)
+            return self._context.calls.add(Call(self._context, leg, "agent"))
+
+    def _landed(self) -> Finding:
+        rang = {phone: self._group_of(phone) for phone in self._context.phones.rang()}
+        return landing.landed("the call", self.name, rang)
+
+    def _group_of(self, phone: str) -> str:
+        """The group an agent is in; this one where it is in several."""
+        groups = self._context.deployment.groups
+        names = [self.name, *groups] if self.name in groups else list(groups)
+        return next(name for name in names if phone in groups[name].agents)
+
+    def _others_stop(self, answered: Leg) -> None:
+        """Where the other agents' phones rang for the same call, they stop: one of them has it."""
+        limit = self._context.deployment.expect.released_within_s
+        for phone in self.phones:
+            for leg in phone.incoming:
+                if phone is not answered.phone and leg.events[0].at >= answered.events[0].at - ONE_CALL_S:
+                    ended = Call(self._context, leg, "agent").released_at(time.monotonic() + limit)
+                    self._context.evidence.add(landing.stops(phone.name, ended is not None, limit))
 
 
 class AssistantOf:
     """The AI assistant of a line."""
 
-    def __init__(self, stage: Stage, line: Line) -> None:
-        self._stage = stage
+    def __init__(self, context: CaseContext, ai: Ai, line: Line) -> None:
+        self._context = context
+        self._ai = ai
         self.line = line
-        self.name = line.entry.assistant
+        self.name = str(line.entry.assistant)
 
-    def expect_call(self, of: Call, within: float | None = None) -> Talk:
+    def expect_call(self, of: Call, within: float | None = None) -> AiCall:
         """The AI answers the call ``of``; fails when another does, or none."""
-        limit = within if within is not None else self._stage.patience
-        with self._stage.step(f"the AI answers ({self.name})"):
-            talk = self._stage.seat.expect_call(of, self.name, limit)
+        limit = (within if within is not None else self._context.patience) + self.line.entry.announcement_s
+        with self._context.evidence.step(f"the AI answers ({self.name})"):
+            talk = self._ai.endpoint.expect_call(of, self.name, limit)
             if talk is None:
-                answered = self._stage.seat.answered_by(of)
+                answered = self._ai.endpoint.answered_by(of)
                 state = of.state()
-                others = answered + [f"the phone {name}" for name in self._stage.rang()]
-                finding = landing.only_one("the call", others, self.name)
-                finding.facts["code"] = state.code if state else 0
-                finding.facts["state"] = state.state if state else "none"
-                finding.facts["attempted"] = self._stage.attempts(of)
-                self._stage.add(finding)
-                raise ExpectationError(finding)
-            if isinstance(talk, SynthflowTalk) and talk.is_unknown:
+                others = answered + [f"the phone {name}" for name in self._context.phones.rang()]
+                finding = landing.only_one(
+                    "the call",
+                    others,
+                    self.name,
+                    code=state.code if state else 0,
+                    state=state.state if state else "none",
+                    attempted=self._ai.endpoint.attempts(of),
+                )
+                raise ExpectationError(self._context.evidence.add(finding))
+            if talk.is_unknown:
                 expected, why = f"{self.name} answers, and nobody else", "Synthflow's interface does not say who did"
-                self._stage.add(not_observable("landing.answered_by", "the call", expected=expected, why=why))
+                self._context.evidence.add(
+                    not_observable("landing.answered_by", "the call", expected=expected, why=why)
+                )
             else:
-                self._stage.add(landing.only_one("the call", [talk.assistant or "nobody known"], self.name))
+                self._context.evidence.add(landing.only_one("the call", [talk.assistant or "nobody known"], self.name))
             return talk

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import socket
+from urllib.parse import urlsplit
 
 from harness.deployment import Deployment, Trunk, is_ipv6
 from harness.errors import ResourceError
 from harness.phone import PhoneConfig, TlsConfig
+
+
+def sources(deployment: Deployment) -> tuple[str, ...] | None:
+    """From where the deployment's phones take calls: every host and address it names; None: from anywhere."""
+    if deployment.strangers == "answer":
+        return None
+    platform, accounts, trunks = deployment.platform, deployment.accounts.values(), deployment.trunks
+    places = [platform.host, *platform.addresses]
+    for account in accounts:
+        places += [account.host, *account.addresses]
+    for trunk in trunks:
+        places += [
+            trunk.host,
+            trunk.termination and urlsplit(f"//{trunk.termination}").hostname,
+            *trunk.allowed_addresses,
+        ]
+    return tuple(dict.fromkeys(place.strip("[]") for place in places if place))
 
 
 def own_phone(deployment: Deployment, name: str, **more: object) -> PhoneConfig:
@@ -27,12 +45,14 @@ def own_phone(deployment: Deployment, name: str, **more: object) -> PhoneConfig:
         "proxy": server,
         "registrar": server if account.register_ else None,
         "username": (entry.username or entry.aor_user) if entry.password else None,  # else it would try an empty one
+        "realm": entry.realm or "*",
         "password": entry.password.get_secret_value() if entry.password else None,
         "tls": TlsConfig(ca_file=account.ca_file or deployment.ca_file),
         "public_address": account.public_address,
         "stun_server": account.stun_server,
         "rtp_ports": account.rtp_ports,
         "srtp": account.srtp,
+        "accepts_from": sources(deployment),
     }
     return PhoneConfig(**(fields | more))  # type: ignore[arg-type]
 
@@ -51,9 +71,11 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
         "bind_port": trunk.port,
         "proxy": trunk.termination,
         "username": trunk.username,
+        "realm": trunk.realm or "*",
         "password": trunk.password.get_secret_value() if trunk.password else None,
         "tls": TlsConfig(ca_file=deployment.ca_file, certificate=place.certificate, private_key=place.private_key),
         "max_calls": 4,
+        "accepts_from": sources(deployment),
     }
     return PhoneConfig(**(fields | more))  # type: ignore[arg-type]
 

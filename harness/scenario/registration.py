@@ -6,20 +6,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from harness.checks import registration
 from harness.checks.finding import not_observable
 from harness.errors import BrokenError
 from harness.events import FarEndRecord, RegistrationState, SipMessage
-from harness.far_end.synthflow import SynthflowApi
+from harness.far_end.synthflow import SynthflowApi, path_segment
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
+from harness.scenario.context import CaseContext
 from harness.scenario.phones import stand_in
 from harness.verdict import NotObservableError
-
-if TYPE_CHECKING:
-    from harness.scenario.stage import Stage
 
 #: The guide: "Wait 1–2 minutes for SIP registration to complete."
 REGISTERED_WITHIN_S = 120.0
@@ -49,38 +47,37 @@ class Answers(Protocol):
 class Registration:
     """A registration under way, and what is expected of it."""
 
-    def __init__(self, stage: Stage, label: str, answers: Answers) -> None:
-        self._stage = stage
+    def __init__(self, context: CaseContext, label: str, answers: Answers) -> None:
+        self._context = context
         self._label = label
         self._answers = answers
-        self._begun = time.monotonic()
         self._first: Answer | None = None
 
     def is_accepted(self) -> None:
         """Registered, within the guide's two minutes."""
-        with self._stage.step(f"{self._label} registers"):
-            answer = self._answers.first(min(REGISTERED_WITHIN_S, self._stage.patience * 2))
+        with self._context.evidence.step(f"{self._label} registers"):
+            answer = self._answers.first(min(REGISTERED_WITHIN_S, self._context.patience * 2))
             self._first = answer
             unbound = answer.unbound if answer else None
-            self._stage.add(registration.accepted(self._label, _told(answer), REGISTERED_WITHIN_S, unbound))
+            self._context.evidence.add(registration.accepted(self._label, _told(answer), REGISTERED_WITHIN_S, unbound))
 
     def is_refreshed(self, before_s: float) -> None:
         """Registered again before the registration ends."""
         first = self._first
         if first is None or first.code != 200:
             return
-        with self._stage.step(f"{self._label} registers again before {before_s:g} s are over"):
+        with self._context.evidence.step(f"{self._label} registers again before {before_s:g} s are over"):
             again = self._answers.next_success(first, before_s + 2.0)
             seconds = None if again is None else again.at - first.at
             granted_s = min(before_s, first.expires or before_s)  # what was granted counts (RFC 3261 section 10.2.1)
-            self._stage.scripted(seconds or 0.0, "the registration's own interval")
-            self._stage.add(registration.refreshed(self._label, seconds, granted_s, before_s))
+            self._context.evidence.scripted(seconds or 0.0, "the registration's own interval")
+            self._context.evidence.add(registration.refreshed(self._label, seconds, granted_s, before_s))
 
     def is_refused_with(self, codes: tuple[int, ...]) -> None:
         """Refused with one of ``codes``, and not registered."""
-        with self._stage.step(f"{self._label} is refused"):
-            answer = self._answers.first(self._stage.patience)
-            self._stage.add(registration.refused(self._label, _told(answer), codes))
+        with self._context.evidence.step(f"{self._label} is refused"):
+            answer = self._answers.first(self._context.patience)
+            self._context.evidence.add(registration.refused(self._label, _told(answer), codes))
 
 
 def _told(answer: Answer | None) -> registration.Answer | None:
@@ -88,12 +85,14 @@ def _told(answer: Answer | None) -> registration.Answer | None:
 
 
 @contextmanager
-def attached(stage: Stage, *, password: str | None = None, from_outside: bool = False) -> Iterator[Registration]:
+def attached(
+    context: CaseContext, *, password: str | None = None, from_outside: bool = False
+) -> Iterator[Registration]:
     """The SIP number of the case's trunk registers; with a wrong password, or from an address nobody allowed, if asked."""
-    if stage.ai.is_ours:
-        yield _by_phone(stage, password, from_outside)
+    if context.has_stand_in:
+        yield _by_phone(context, password, from_outside)
         return
-    with _by_synthflow(stage, password, from_outside) as registration:
+    with _by_synthflow(context, password, from_outside) as registration:
         yield registration
 
 
@@ -130,14 +129,14 @@ def _answer(state: RegistrationState) -> Answer:
     return Answer(state.code, state.reason, state.at, state.expires)
 
 
-def _by_phone(stage: Stage, password: str | None, from_outside: bool) -> Registration:
-    trunk, place = stage.trunk, stage.deployment.stand_in
+def _by_phone(context: CaseContext, password: str | None, from_outside: bool) -> Registration:
+    trunk, place = context.trunk, context.deployment.stand_in
     config = stand_in(
-        stage.deployment,
+        context.deployment,
         trunk,
         bind_port=0,
         registrar=trunk.termination,
-        register_expires=stage.timings.register_expires_s,
+        register_expires=context.timings.register_expires_s,
     )
     config = replace(config, name="sip-number", user=trunk.username or config.user)
     if password is not None:
@@ -146,15 +145,15 @@ def _by_phone(stage: Stage, password: str | None, from_outside: bool) -> Registr
         if place.stranger_bind is None:
             raise BrokenError("stand_in.stranger_bind: is missing")
         config = replace(config, bind_address=place.stranger_bind)
-    return Registration(stage, "the stand-in's number", _PhoneAnswers(stage.phone(config, register=False)))
+    return Registration(context, "the stand-in's number", _PhoneAnswers(context.phones.lease(config, register=False)))
 
 
 # -- by Synthflow
 
 
 class _ApiAnswers:
-    def __init__(self, stage: Stage, api: SynthflowApi, path: str) -> None:
-        self._stage = stage
+    def __init__(self, context: CaseContext, api: SynthflowApi, path: str) -> None:
+        self._context = context
         self._api = api
         self._path = path
 
@@ -182,33 +181,35 @@ class _ApiAnswers:
                     return answer
             if time.monotonic() >= deadline:
                 return None
-            self._stage.pause(self._stage.poll_s)
+            self._context.pause(self._context.far_end.poll_s)
 
 
 @contextmanager
-def _by_synthflow(stage: Stage, password: str | None, from_outside: bool) -> Iterator[Registration]:
-    declared = stage.deployment.synthflow
+def _by_synthflow(context: CaseContext, password: str | None, from_outside: bool) -> Iterator[Registration]:
+    declared = context.deployment.synthflow
     if declared is None or "registration" not in declared.witness:
         why = "Synthflow's interface does not tell of registrations (synthflow.witness)"
         expected = "the outcome of the SIP number's REGISTER"
         raise NotObservableError(
-            stage.add(not_observable("registration", "Synthflow's number", expected=expected, why=why))
+            context.evidence.add(not_observable("registration", "Synthflow's number", expected=expected, why=why))
         )
-    trunk = stage.trunk
+    trunk = context.trunk
     secret = password if password is not None else trunk.password.get_secret_value() if trunk.password else ""
     body = {
         "termination_uri": trunk.termination,
         "transport": trunk.transport,
         "username": trunk.username,
         "password": secret,
-        "expires": stage.timings.register_expires_s,
+        "expires": context.timings.register_expires_s,
         "region": "other" if from_outside else "default",
     }
-    created = stage.api.ask("POST", "/sip_numbers", json=body)
-    path = f"/sip_numbers/{created['id']}"
+    created = context.far_end.api.ask("POST", "/sip_numbers", json=body)
+    path = f"/sip_numbers/{path_segment(created['id'])}"
     try:
-        yield Registration(stage, "Synthflow's number", _ApiAnswers(stage, stage.api, path))
+        yield Registration(context, "Synthflow's number", _ApiAnswers(context, context.far_end.api, path))
     finally:
-        record = stage.api.ask("GET", path)
-        stage.sink(FarEndRecord(at=time.monotonic(), phone="synthflow", source=f"GET /v2{path}", record=record))
-        stage.api.ask("DELETE", path)
+        record = context.far_end.api.ask("GET", path)
+        context.evidence.event(
+            FarEndRecord(at=time.monotonic(), phone="synthflow", source=f"GET /v2{path}", record=record)
+        )
+        context.far_end.api.ask("DELETE", path)

@@ -18,6 +18,7 @@ from harness.deployment import Deployment
 from harness.deployment_file import load
 from harness.errors import DeploymentError, HarnessError, MistakeError, SelectionError
 from harness.simulation.addresses import StartError
+from harness.simulation.faults import Faults, listed
 from harness.simulation.world import ErrorsIntoBooks, World
 
 COULD_NOT_START = 3
@@ -26,7 +27,15 @@ PRIORITY = -10
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until stdin closes or a signal comes; 0 when the books were clean, 1 when not, 3 without a start."""
-    asked = _parser().parse_args(arguments)
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if asked.list_faults:
+        _say({"faults": listed()})
+        return 0
+    if asked.file is None or (asked.directory is None and not asked.check):
+        parser.error("needed: FILE, and --directory DIR to start the world")
+    if asked.check:
+        return _check(asked)
     asked.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     logging.basicConfig(
         filename=asked.directory / "world.log",
@@ -49,6 +58,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (HarnessError, OSError) as error:
         logging.exception("the world did not start")
         return _could_not_start("broken", error)
+
+
+def _check(asked: argparse.Namespace) -> int:
+    """Whether the deployment can be made wrong in these ways; starts nothing."""
+    try:
+        deployment = load(asked.file)
+        faults = Faults(deployment.integration, frozenset(deployment.lines))
+        for text in asked.fault:
+            faults.set(*_fault(text))
+    except (DeploymentError, SelectionError) as error:
+        return _could_not_start("mistake", error)
+    _say({"event": "checked"})
+    return 0
 
 
 async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
@@ -95,9 +117,11 @@ def _say(line: dict[str, Any]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m harness.simulation", description="The simulated world.")
-    parser.add_argument("file", type=Path, help="a deployment file of kind simulated")
+    parser.add_argument("file", type=Path, nargs="?", help="a deployment file of kind simulated")
     parser.add_argument("--tenants", type=int, default=1, help="complete copies of the deployment")
-    parser.add_argument("--directory", type=Path, required=True, help="for certificates and logs")
+    parser.add_argument("--directory", type=Path, help="for certificates and logs")
+    parser.add_argument("--list-faults", action="store_true", help="print the faults there are, and end")
+    parser.add_argument("--check", action="store_true", help="look at the file and the faults, and end")
     parser.add_argument("--timings", choices=("quick", "documented"), default="quick")
     parser.add_argument("--fault", action="append", default=[], metavar="NAME[@LINE]", help="be wrong in this way")
     parser.add_argument("--control", action="store_true", help="open the control API")

@@ -24,7 +24,8 @@ from harness.simulation.wire.transport import Flow, Hop
 from harness.sip.digest import Credentials
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request, Response
-from harness.sip.sdp import Description, NoAgreementError, SdpError
+from harness.sip.offer_answer import NoAgreementError
+from harness.sip.sdp import Description, SdpError
 from harness.sip.uri import NameAddr, Uri
 
 Headers = list[tuple[str, str]]
@@ -114,6 +115,8 @@ class Target:
     credentials: Credentials | None = None
     side: Callable[[], Side]
     make_offer: Callable[[Side, Leg], bytes] | None = None
+    #: The digit by which whoever answers takes the call, and how long to wait for it.
+    accept: tuple[str, float] | None = None
 
 
 class RefusedError(Exception):
@@ -377,6 +380,10 @@ class BackToBack:
         if (final := referral.final) is not None and not notifier.is_over:
             await notifier.notify(*final, final=True)
 
+    def passes_on(self, leg: Leg, end: End) -> bool:
+        """Whether the end of a joined leg ends the others: always (a platform may be wrong)."""
+        return True
+
     def spoilers(self, a: Leg, b: Leg) -> tuple[Spoiler | None, Spoiler | None]:
         """What harms the media from ``a`` to ``b`` and back: nothing."""
         return None, None
@@ -429,7 +436,7 @@ class BackToBack:
             self.recouple()
         if leg in self.leaving:
             self.leaving.discard(leg)
-        elif joined:
+        elif joined and self.passes_on(leg, end):
             if self._work is not None and self._work is not asyncio.current_task():
                 self._work.cancel()
             for remaining in self:

@@ -27,6 +27,7 @@ class Interconnect:
     hop: Hop
     trusted: str
     has: Callable[[str], bool]
+    takes: Callable[[str, str], bool] = lambda dialled, number: True  #: the number as it was dialled, and in E.164
 
 
 class Carrier:
@@ -111,6 +112,8 @@ class CarrierCall(BackToBack):
         headers: Headers = [*x_headers(request)]
         platform = carrier.platform()
         if platform.has(number):
+            if not platform.takes(request.uri.user or "", number):
+                return 404
             uri = Uri("sip", number, platform.hop.address, platform.hop.port)
             if platform.hop.transport != "udp":
                 uri = uri.with_param("transport", platform.hop.transport)

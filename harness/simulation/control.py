@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from harness.errors import SelectionError
+from harness.errors import DeploymentError, SelectionError
+from harness.simulation import guards
+from harness.simulation.settings import parse
 
 if TYPE_CHECKING:
     from harness.simulation.tenant import Tenant
     from harness.simulation.world import World
 
 
-def control(world: World) -> web.Application:
-    """``GET /calls``, ``GET /faults``, ``POST`` and ``DELETE /faults`` with ``{"name", "line"?, "tenant"?}``."""
+def control(world: World, token: str) -> web.Application:
+    """``GET /calls``, ``GET /faults``, ``POST`` and ``DELETE /faults`` with ``{"name", "line"?, "tenant"?}``; ``/settings``."""
 
     async def calls(request: web.Request) -> web.Response:
         return web.json_response(world.books_of_all())
@@ -36,14 +38,31 @@ def control(world: World) -> web.Application:
                     switch = tenant.faults.set if request.method == "POST" else tenant.faults.clear
                     switch(str(asked["name"]), asked.get("line"))
         except SelectionError as error:
-            return web.json_response({"error": str(error)}, status=400)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return web.json_response({"error": "a JSON object with name is needed"}, status=400)
+            return guards.error(400, str(error))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return guards.error(400, "a JSON object with name is needed")
         return web.json_response({tenant.number: tenant.faults.listed() for tenant in tenants})
 
-    app = web.Application()
+    async def settings(request: web.Request) -> web.Response:
+        return web.json_response({tenant.number: tenant.settings.now.model_dump() for tenant in world.tenants})
+
+    async def settle(request: web.Request) -> web.Response:
+        try:
+            asked = json.loads(await request.read() or b"{}")
+            now = parse(asked["settings"])
+            for tenant in _tenants(world, asked):
+                tenant.change_settings(now)
+        except (DeploymentError, SelectionError) as error:
+            return guards.error(400, str(error))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return guards.error(400, "a JSON object with settings is needed")
+        return web.json_response(now.model_dump())
+
+    app = guards.application(guards.basic(token))
     app.router.add_get("/calls", calls)
     app.router.add_get("/faults", faults)
+    app.router.add_get("/settings", settings)
+    app.router.add_put("/settings", settle)
     app.router.add_post("/faults", change)
     app.router.add_delete("/faults", change)
     return app

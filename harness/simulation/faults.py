@@ -6,6 +6,7 @@ line of the deployment alone; the others are a property of the whole tenant (a p
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,13 +36,20 @@ class Fault(StrEnum):
     TRANSPORT_MISMATCH = "trunk-transport-mismatch"
     ASSISTANT_NOT_ATTACHED = "assistant-not-attached"
     CONCURRENCY_EXHAUSTED = "concurrency-exhausted"
+    LIMIT_LOWER = "trunk-limit-lower"
+    LIMIT_NOT_ENFORCED = "trunk-limit-not-enforced"
+    NATIONAL_FORM_REFUSED = "national-form-refused"
+    X_HEADERS_STRIPPED = "x-headers-stripped"
     # One-way or no audio
     RTP_BLOCKED_TO_AI = "rtp-blocked-to-ai"
     RTP_BLOCKED_TO_CALLER = "rtp-blocked-to-caller"
     RTP_BLOCKED_BOTH = "rtp-blocked-both"
     RTP_BLOCKED_LATER = "rtp-blocked-after-10s"
     SDP_PRIVATE_ADDRESS = "sdp-private-address"
+    RTP_ONE_PACKET = "rtp-one-packet-to-caller"
     NO_G711 = "no-g711"
+    CODECS_STRIPPED = "codecs-stripped-to-ai"
+    TELEPHONE_EVENT_STRIPPED = "telephone-event-stripped-to-ai"
     G711_ONE_SIDE = "g711-one-side"
     PAYLOAD_MISMATCH = "payload-mismatch"
     SRTP_MISMATCH = "srtp-mismatch"
@@ -55,6 +63,7 @@ class Fault(StrEnum):
     FROM_OTHER_NUMBER = "from-other-number"
     PAI_STRIPPED = "pai-stripped"
     CALLER_ID_LOST_ON_TRANSFER = "caller-id-lost-on-transfer"
+    CALLER_ID_LOST_ON_FALLBACK = "caller-id-lost-on-fallback"
     # Transfer fails
     GROUP_DID_WRONG = "group-did-wrong"
     GROUP_WRONG = "group-wrong"
@@ -64,6 +73,12 @@ class Fault(StrEnum):
     REFER_NEVER_NOTIFIED = "refer-never-notified"
     TRANSFER_NO_AUDIO = "transfer-no-audio"
     AI_LEG_LEFT_BEHIND = "ai-leg-left-behind"
+    TRUNK_WANTS_DIGEST = "trunk-wants-digest"
+    GROUP_ANSWERED_BY_OTHERS = "group-answered-by-others"
+    # Hang-up
+    CALLER_HANGUP_KEPT = "caller-hangup-not-passed-on"
+    AI_HANGUP_KEPT = "ai-hangup-not-passed-on"
+    AGENT_HANGUP_KEPT = "agent-hangup-not-passed-on"
     # Fallback
     FALLBACK_MISSING = "fallback-missing"
     FALLBACK_WRONG_GROUP = "fallback-wrong-group"
@@ -85,7 +100,7 @@ class Note:
 
     issue: str
     shows: str
-    integrations: tuple[str, ...] = ("talkdesk", "gladly")
+    integrations: tuple[str, ...] = ("talkdesk", "gladly", "generic")
     per_line: bool = True
 
 
@@ -95,8 +110,9 @@ _AUDIO = "One-way or no audio"
 _CALLER_ID = "Caller ID missing"
 _TRANSFER = "Transfer fails"
 _FALLBACK = "Fallback"
+_HANGUP = "Hang-up"
 _GLADLY = "Gladly"
-_TD, _GL = ("talkdesk",), ("gladly",)
+_TD, _GL = ("talkdesk", "generic"), ("gladly",)
 
 
 def _firewall(what: str, how: str, integrations: tuple[str, ...]) -> Note:
@@ -152,12 +168,23 @@ FAULTS: dict[Fault, Note] = {
     ),
     Fault.ASSISTANT_NOT_ATTACHED: Note(_REACHING, "the number is attached to no assistant: Synthflow answers 404"),
     Fault.CONCURRENCY_EXHAUSTED: Note(_REACHING, "Synthflow's plan has no call left: it answers 429"),
+    Fault.LIMIT_LOWER: Note(_REACHING, "the platform lets one call fewer onto the trunk than was agreed"),
+    Fault.LIMIT_NOT_ENFORCED: Note(_REACHING, "the platform lets more calls onto the trunk than was agreed"),
+    Fault.NATIONAL_FORM_REFUSED: Note(
+        _REACHING, "the carrier takes the line's number in E.164 alone: in national form or as 00… it answers 404"
+    ),
+    Fault.X_HEADERS_STRIPPED: Note(_REACHING, "the caller's X- headers do not reach the AI"),
     Fault.RTP_BLOCKED_TO_AI: Note(_AUDIO, "no RTP gets from the platform to the AI"),
     Fault.RTP_BLOCKED_TO_CALLER: Note(_AUDIO, "no RTP gets from the platform to the caller"),
     Fault.RTP_BLOCKED_BOTH: Note(_AUDIO, "no RTP gets through either way"),
     Fault.RTP_BLOCKED_LATER: Note(_AUDIO, "RTP stops both ways ten seconds after it began"),
     Fault.SDP_PRIVATE_ADDRESS: Note(
         _AUDIO, "the platform's SDP names a private address (10.0.0.10): the AI's RTP goes nowhere"
+    ),
+    Fault.RTP_ONE_PACKET: Note(_AUDIO, "one RTP packet gets from the platform to the caller, and no more"),
+    Fault.CODECS_STRIPPED: Note(_AUDIO, "the offer to the AI has lost its voice codecs on the way: 488"),
+    Fault.TELEPHONE_EVENT_STRIPPED: Note(
+        _AUDIO, "the offer to the AI has lost telephone-event on the way: digits cannot be sent by RFC 4733"
     ),
     Fault.NO_G711: Note(_AUDIO, "the trunk offers no G.711: the AI answers 488"),
     Fault.G711_ONE_SIDE: Note(
@@ -175,6 +202,18 @@ FAULTS: dict[Fault, Note] = {
     Fault.FROM_OTHER_NUMBER: Note(_CALLER_ID, "the platform's From to the AI is a number of nobody's in the call"),
     Fault.PAI_STRIPPED: Note(_CALLER_ID, "the platform sends the AI no P-Asserted-Identity"),
     Fault.CALLER_ID_LOST_ON_TRANSFER: Note(_CALLER_ID, "the agent is shown the line's number, not the caller's"),
+    Fault.CALLER_ID_LOST_ON_FALLBACK: Note(
+        _CALLER_ID, "the fallback's agent is shown the line's number, not the caller's"
+    ),
+    Fault.TRUNK_WANTS_DIGEST: Note(
+        _TRANSFER, "the trunk challenges the AI's new calls (407), though it was set up for its address alone"
+    ),
+    Fault.GROUP_ANSWERED_BY_OTHERS: Note(
+        _TRANSFER, "somebody else answers the group's calls: another member, or another device of the agent's"
+    ),
+    Fault.CALLER_HANGUP_KEPT: Note(_HANGUP, "the caller's BYE is answered, and the other side learns nothing"),
+    Fault.AI_HANGUP_KEPT: Note(_HANGUP, "the AI's BYE is answered, and the caller learns nothing"),
+    Fault.AGENT_HANGUP_KEPT: Note(_HANGUP, "the agent's BYE is answered, and the caller learns nothing"),
     Fault.GROUP_DID_WRONG: Note(_TRANSFER, "Synthflow's transfer names a number that nobody has: 404"),
     Fault.GROUP_WRONG: Note(_TRANSFER, "the platform maps the group's DID to another group: that one rings"),
     Fault.TRUNK_INACTIVE: Note(_TRANSFER, "the trunk takes nothing from the AI: REFER, INVITE and REGISTER get 503"),
@@ -205,6 +244,11 @@ FAULTS: dict[Fault, Note] = {
     Fault.SELECTOR_MISSING: Note(_GLADLY, "a configured X-Gladly-Routing-Selector is not sent", _GL),
     Fault.SELECTOR_WRONG: Note(_GLADLY, "X-Gladly-Routing-Selector names another topic", _GL),
 }
+
+
+def listed() -> list[dict[str, object]]:
+    """Every fault, JSON-ready."""
+    return [{"name": str(fault), **dataclasses.asdict(note)} for fault, note in FAULTS.items()]
 
 
 class Faults:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from harness.simulation.wire.agent import IncomingRequest
 from harness.simulation.wire.transport import Flow, Hop
 from harness.sip.digest import Checked, DigestServer, Outcome
-from harness.sip.grammar import SipSyntaxError
+from harness.sip.grammar import SipSyntaxError, decimal
 from harness.sip.message import HeaderPairs, Request
 from harness.sip.uri import NameAddr, Uri
 
 DEFAULT_EXPIRES, LONGEST = 3600, 7200
+_MOST_EXPIRES = 2**32 - 1  # RFC 3261 section 20.19
+_MOST_BINDINGS = 20  # of one user
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +35,22 @@ class Binding:
 
 
 class Registrar:
-    """Bindings of one realm. ``passwords`` are by user; ``grant`` may shorten what a user asked for."""
+    """Bindings of one realm. ``passwords`` are by user; ``grant`` may shorten what a user asked for.
+
+    ``explains`` says in the refusal what was wrong: only to peers that are known by address, or users could be found by trying.
+    """
 
     def __init__(
-        self, realm: str, passwords: Mapping[str, str], grant: Callable[[int], int] = lambda asked: asked
+        self,
+        realm: str,
+        passwords: Mapping[str, str],
+        grant: Callable[[int], int] = lambda asked: asked,
+        *,
+        explains: bool = False,
     ) -> None:
         self.digest = DigestServer(realm, passwords.get)
-        self._passwords = passwords
         self._grant = grant
+        self._explains = explains
         self._bindings: dict[str, dict[str, Binding]] = {}
 
     def bindings(self, user: str) -> list[Binding]:
@@ -72,11 +82,13 @@ class Registrar:
                 return True
             incoming.respond(403, "Another user's address of record")
         else:
-            refuse(incoming.respond, self.digest, checked)
+            refuse(incoming.respond, self.digest, checked, explains=self._explains)
         return False
 
     def _register(self, user: str, request: Request, incoming: IncomingRequest) -> None:
         bindings = self._bindings.setdefault(user, {})
+        for key in [key for key, old in bindings.items() if old.expires_at <= time.monotonic()]:
+            del bindings[key]
         cseq = request.cseq.number
         if any(b.call_id == request.call_id and b.cseq >= cseq for b in bindings.values()):
             incoming.respond(500, "CSeq is not above the last one")  # section 10.3 step 7
@@ -93,6 +105,9 @@ class Registrar:
                 bindings.pop(key, None)
                 continue
             granted = self._grant(min(asked, LONGEST))
+            if len(bindings) >= _MOST_BINDINGS and key not in bindings:
+                incoming.respond(403, "Too many contacts")
+                return
             # The latest contact of a phone replaces its older ones, which nobody answers at any more.
             for old in [k for k, b in bindings.items() if b.call_id == request.call_id]:
                 del bindings[old]
@@ -105,7 +120,13 @@ class Registrar:
         incoming.respond(200, headers=headers)
 
 
-def refuse(answer: Callable[[int, str | None, HeaderPairs], None], digest: DigestServer, checked: Checked) -> None:
+def refuse(
+    answer: Callable[[int, str | None, HeaderPairs], None],
+    digest: DigestServer,
+    checked: Checked,
+    *,
+    explains: bool = False,
+) -> None:
     """Challenge who has shown no (or stale) credentials; who has shown wrong ones gets 403.
 
     Credentials for another URI, or that nobody can read, are a mistake in the request (RFC 2617 section 3.2.2.5).
@@ -115,11 +136,11 @@ def refuse(answer: Callable[[int, str | None, HeaderPairs], None], digest: Diges
     elif checked.outcome in (Outcome.WRONG_URI, Outcome.MALFORMED):
         answer(400, f"Bad Request: {checked.outcome.value}", ())
     else:
-        answer(403, f"Forbidden: {checked.outcome.value}", ())
+        answer(403, f"Forbidden: {checked.outcome.value}" if explains else None, ())
 
 
 def _expires_of(contact: NameAddr, request: Request) -> int:
-    own = contact.params.get("expires")
-    if own is not None and own.isascii() and own.isdigit():
-        return int(own)
+    own = decimal(contact.params.get("expires") or "", most=_MOST_EXPIRES)
+    if own is not None:
+        return own
     return DEFAULT_EXPIRES if request.expires is None else request.expires

@@ -18,13 +18,17 @@ from harness.simulation.books import Books
 from harness.simulation.carrier import Carrier, Interconnect
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.firewall import Firewall
+from harness.simulation.guards import Door
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.pki import Authority, Certificate
+from harness.simulation.platform.announcements import Announcements
 from harness.simulation.platform.base import Platform
 from harness.simulation.platform.campaign import campaigns
+from harness.simulation.platform.generic import GenericSbc
 from harness.simulation.platform.gladly import Gladly
 from harness.simulation.platform.talkdesk import Talkdesk
 from harness.simulation.platform.trunk import Gate, TrunkTimers
+from harness.simulation.settings import Current, Settings, parse
 from harness.simulation.synthflow.api import api
 from harness.simulation.synthflow.numbers import SipNumbers
 from harness.simulation.synthflow.service import Synthflow
@@ -35,10 +39,14 @@ from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.transport import Hop, Listen, TlsIdentity, Trace, Traced, TransportName
 
 # The last octets of a tenant's addresses.
-_CARRIER, _PLATFORM, _PLATFORM_MEDIA, _FIRST_TRUNK = 1, 10, 11, 20
+_CARRIER, _PLATFORM, _PLATFORM_MEDIA, _ANNOUNCEMENTS, _FIRST_TRUNK = 1, 10, 11, 12, 20
 _SYNTHFLOW, _SYNTHFLOW_MEDIA, _OTHER_REGION = 60, 61, 62
 _STAND_IN, _STRANGER, _FIRST_PHONES, _NOBODY = 80, 81, 90, 99
-_PLATFORMS: Final[dict[str, type[Platform]]] = {"talkdesk": Talkdesk, "gladly": Gladly}
+_PLATFORMS: Final[dict[str, type[Platform]]] = {
+    "talkdesk": Talkdesk,
+    "gladly": Gladly,
+    "generic": GenericSbc,
+}
 _ALL: Final[tuple[TransportName, ...]] = ("udp", "tcp", "tls")
 _PLAIN_PORT, _TLS_PORT = 32681, 32682
 
@@ -85,11 +93,13 @@ class Tenant:
         self._studio = studio
         self._trace = trace
         self._agents: list[UserAgent] = []
-        self._sites: list[web.AppRunner] = []
+        self._sites: list[Door] = []
+        self._api: Door | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._token = secrets.token_urlsafe(24)
         self._firewall = Firewall(self.faults)
         self._authority = authority
+        self.settings = Current(parse(deployment.simulated))
         self.deployment = self._with_addresses(deployment)
         self._make_certificates()
 
@@ -98,6 +108,7 @@ class Tenant:
     def _with_addresses(self, deployment: Deployment) -> Deployment:
         """All that is known before anything listens: addresses, passwords."""
         block, plain = self._block, to_plain(deployment)
+        plain.pop("simulated", None)  # nobody outside is told
         for trunk in plain["trunks"]:
             trunk["host"] = block[_SYNTHFLOW if trunk["ai"] == "synthflow" else _STAND_IN]
             trunk["allowed_addresses"] = [block[_SYNTHFLOW], block[_STAND_IN]]
@@ -232,7 +243,9 @@ class Tenant:
             passwords,
             block[_PLATFORM_MEDIA],
             block[_NOBODY],
+            self.settings,
         )
+        await self._start_announcements()
         self._interconnect(kind.transports[0])
         self._tasks.append(
             self._books.spawn(look_after(self._legs, self._books), f"tenant {self.number} looks after its calls")
@@ -252,6 +265,14 @@ class Tenant:
         if deployment.campaign is not None:
             url = await self._site(campaigns(self.platform, deployment), block[_PLATFORM])
             self._fill_in(campaign__url=f"http://{url}/campaigns/calls")
+
+    async def _start_announcements(self) -> None:
+        ua = await self._agent("announcements", [Listen("udp", self._block[_ANNOUNCEMENTS])], None)
+        platform = self.platform
+        Announcements(ua, self._ticker, platform.anchored, self._block[_PLATFORM])
+        platform.announcements = ua
+        # A platform that signals over TLS alone reaches its own machines in another way.
+        platform.to_announcements = await self._agent("platform-inside", [Listen("udp", self._block[_PLATFORM])], None)
 
     def _legs(self) -> list[Watched]:
         return [
@@ -282,7 +303,10 @@ class Tenant:
         at_platform = self.platform.ua.local(transport)
         at_carrier = self.carrier.ua.local(transport)
         self.carrier.interconnect = Interconnect(
-            Hop(transport, at_platform.address, at_platform.port), at_platform.address, self.platform.routes.has
+            Hop(transport, at_platform.address, at_platform.port),
+            at_platform.address,
+            self.platform.routes.has,
+            self.platform.takes,
         )
         self.platform.connect_carrier(
             Hop(transport, at_carrier.address, at_carrier.port), frozenset(self.carrier.subscribers)
@@ -315,15 +339,19 @@ class Tenant:
             self._synthflow_ua,
             self._block[_SYNTHFLOW_MEDIA],
             trunks,
+            self.settings,
+            self.platform.line_of_call,
         )
         agents = {"default": self._synthflow_ua, "other": self._other_region_ua}
         self.numbers = SipNumbers(agents, trunks, self._timings.register_expires_s, self.faults, self._books)
         if self.deployment.synthflow is None:
             return
-        app = api(self.synthflow.records, self.numbers, self._token, self._books)
+        app = api(self.synthflow.records, self.numbers, self._token, self._books, self.settings)
         context = create_default_context(Purpose.CLIENT_AUTH)
         context.load_cert_chain(self._synthflow_good.certificate, self._synthflow_good.key)
-        where = await self._site(app, self._block[_SYNTHFLOW], context)
+        self._api = Door(app, self._block[_SYNTHFLOW], context)
+        where = await self._api.open()
+        self._apply_settings()
         self._fill_in(
             synthflow__api_base=f"https://{where}/v2",
             synthflow__api_token=self._token,
@@ -335,14 +363,11 @@ class Tenant:
         if self._trace is not None:
             self._trace(traced)
 
-    async def _site(self, app: web.Application, address: str, context: SSLContext | None = None) -> str:
+    async def _site(self, app: web.Application, address: str) -> str:
         """Serve it; where."""
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        self._sites.append(runner)
-        await web.TCPSite(runner, address, 0, ssl_context=context).start()
-        host, port = runner.addresses[0][:2]
-        return f"{host}:{port}"
+        door = Door(app, address)
+        self._sites.append(door)
+        return await door.open()
 
     def begin(self) -> None:
         """Everything listens, and the first faults are set: SIP numbers register."""
@@ -360,8 +385,18 @@ class Tenant:
     async def close(self) -> None:
         """Let go of everything that is held, started or not."""
         await asyncio.gather(*(ua.stop() for ua in self._agents))
-        await asyncio.gather(*(runner.cleanup() for runner in self._sites))
+        await asyncio.gather(*(door.close() for door in [*self._sites, *([self._api] if self._api else [])]))
         self._block.release()
+
+    def change_settings(self, now: Settings) -> None:
+        """Behave so from now on; calls that are up go on as they are."""
+        self.settings.now = now
+        self._apply_settings()
+
+    def _apply_settings(self) -> None:
+        if self._api is not None:
+            shut = self.settings.now.api.answers == "refused"
+            self._books.spawn(self._api.shut() if shut else self._api.reopen(), f"tenant {self.number} API")
 
     def address(self, host: int) -> str:
         """One of its addresses, by the last octet."""

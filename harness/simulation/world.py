@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
-
-from aiohttp import web
 
 from harness.deployment import Deployment, to_plain
 from harness.simulation.addresses import StartError, take_block
 from harness.simulation.books import Books
 from harness.simulation.control import control
+from harness.simulation.guards import CONTROL_USER, Door
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.pki import Authority
 from harness.simulation.synthflow.studio import Studio
@@ -52,7 +52,7 @@ class World:
             Tenant(
                 number,
                 deployment,
-                getattr(deployment.timings, timings),
+                deployment.timings_by(timings),
                 take_block(),
                 authority,
                 self.books,
@@ -62,10 +62,10 @@ class World:
             )
             for number in range(tenants)
         ]
-        self._control: web.AppRunner | None = None
+        self._control: Door | None = None
 
     async def start(self, faults: Sequence[tuple[str, str | None]] = (), *, with_control: bool = False) -> str | None:
-        """Listen, then be wrong as asked; returns the control API's URL. Raises `StartError`, `SelectionError`."""
+        """Listen, then be wrong as asked; returns the control API's URL, its password in it. Raises `StartError`, `SelectionError`."""
         try:
             for tenant in self.tenants:
                 await tenant.start()
@@ -80,11 +80,9 @@ class World:
         return await self._start_control() if with_control else None
 
     async def _start_control(self) -> str:
-        self._control = web.AppRunner(control(self), access_log=None)
-        await self._control.setup()
-        await web.TCPSite(self._control, self.tenants[0].address(_CONTROL), 0).start()
-        host, port = self._control.addresses[0][:2]
-        return f"http://{host}:{port}"
+        token = secrets.token_urlsafe(24)
+        self._control = Door(control(self, token), self.tenants[0].address(_CONTROL))
+        return f"http://{CONTROL_USER}:{token}@{await self._control.open()}"
 
     def deployments(self) -> list[dict[str, Any]]:
         """One complete deployment for each tenant."""
@@ -94,7 +92,7 @@ class World:
         """Hang up and close; whether the books are clean."""
         await asyncio.gather(*(tenant.stop() for tenant in self.tenants))
         if self._control is not None:
-            await self._control.cleanup()
+            await self._control.close()
         self._ticker.stop()
         self.books.cancel_all()
         await asyncio.sleep(0)

@@ -27,10 +27,11 @@ Params = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A user and the secret of it, which no log or trace shows."""
+    """A user and the secret of it, which no log or trace shows; with ``realm`` they are good in that one alone."""
 
     username: str
     password: str = field(repr=False)
+    realm: str | None = None
 
 
 def parse(value: str) -> Params:
@@ -55,7 +56,7 @@ def build(params: Params, *, challenge: bool = False) -> str:
 
 
 def _hash(algorithm: str, data: str | bytes) -> str:
-    raw = data.encode() if isinstance(data, str) else data
+    raw = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
     base = algorithm.upper().removesuffix("-SESS")
     return hashlib.new(_HASHES[base], raw, usedforsecurity=False).hexdigest()
 
@@ -88,19 +89,25 @@ class DigestClient:
         self.credentials = credentials
         self._challenges: dict[str, Params] = {}
         self._counts: dict[str, int] = {}
+        self._strongest: dict[str, int] = {}  # realm → rank of the best algorithm it has challenged with
 
     def answer(self, request: Request, response: Response) -> Request | None:
         """``request`` with the answer to the 401 or 407 in it, the CSeq untouched.
 
-        None when nothing can be answered: no challenge understood, or the same credentials were refused already
-        (a new nonce without ``stale=true`` means a wrong password, RFC 7616 section 3.3).
+        None when nothing can be answered: no challenge understood, one of another realm than the credentials are for,
+        a weaker algorithm than that realm has asked for before (RFC 7616 section 5.7, a downgrade), or the same
+        credentials were refused already (a new nonce without ``stale=true`` means a wrong password, section 3.3).
         """
         proxy = response.status == 407
         header = "Proxy-Authorization" if proxy else "Authorization"
-        challenge = _best_challenge(response.get_all("Proxy-Authenticate" if proxy else "WWW-Authenticate"))
+        challenges = response.get_all("Proxy-Authenticate" if proxy else "WWW-Authenticate")
+        challenge = _best_challenge(challenges, self.credentials.realm)
         if challenge is None:
             return None
-        realm = challenge["realm"]
+        realm, rank = challenge["realm"], _rank(challenge)
+        if rank > self._strongest.get(realm, rank):
+            return None
+        self._strongest[realm] = rank
         tried = any(_realm_of(value) == realm for value in request.get_all(header))
         if tried and challenge.get("stale", "").lower() != "true":
             return None
@@ -139,7 +146,7 @@ class DigestClient:
         return request.without(header).adding(header, build(params))
 
 
-def _best_challenge(values: list[str]) -> Params | None:
+def _best_challenge(values: list[str], realm: str | None) -> Params | None:
     known: list[Params] = []
     for value in values:
         try:
@@ -148,14 +155,17 @@ def _best_challenge(values: list[str]) -> Params | None:
             continue
         offered = {token.strip().lower() for token in params.get("qop", "").split(",")} - {""}
         usable = not offered or offered & {"auth", "auth-int"}
+        if realm is not None and params.get("realm") != realm:
+            continue
         if "realm" in params and params.get("nonce") and is_known(params.get("algorithm", "MD5")) and usable:
             known.append(params)
     # RFC 7616 section 3.7 leaves the choice of the strongest to the client.
-    return min(
-        known,
-        key=lambda p: _PREFERENCE.index(p.get("algorithm", "MD5").upper().removesuffix("-SESS")),
-        default=None,
-    )
+    return min(known, key=_rank, default=None)
+
+
+def _rank(challenge: Params) -> int:
+    """How late a challenge's algorithm comes in the order of preference."""
+    return _PREFERENCE.index(challenge.get("algorithm", "MD5").upper().removesuffix("-SESS"))
 
 
 def _realm_of(value: str) -> str | None:
@@ -266,7 +276,8 @@ class DigestServer:
             return Outcome.UNKNOWN_USER
         credentials = Credentials(params["username"], password)
         expected = digest_response(credentials, params, request.method, request.body)
-        if not hmac.compare_digest(expected, params["response"].lower()):
+        given = params["response"].lower().encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(expected.encode(), given):
             return Outcome.WRONG_PASSWORD
         born, used = self._nonces.get(params["nonce"], (float("-inf"), set()))
         if self._clock() - born > self._lifetime:

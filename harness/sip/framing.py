@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.sip.grammar import SipSyntaxError
+from harness.sip.grammar import SipSyntaxError, decimal
 
 PING = b"\r\n\r\n"
 PONG = b"\r\n"
@@ -29,11 +29,6 @@ class StreamFramer:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-
-    @property
-    def pending(self) -> int:
-        """Bytes held back because their message is not whole yet."""
-        return len(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Whole messages as they complete; a keep-alive ping comes out as `PING`, a pong is swallowed.
@@ -79,6 +74,7 @@ def _body_length(head: bytes) -> int:
         # RFC 3261 section 20.14: over a stream the header must be there.
         raise FramingError("no Content-Length, or several that differ, on a stream", head)
     text = found.pop()
-    if not text.isdigit() or int(text) > MOST_BODY:
-        raise FramingError(f"unusable Content-Length: {text!r}", head)
-    return int(text)
+    length = decimal(text.decode("latin-1"), most=MOST_BODY)
+    if length is None:
+        raise FramingError(f"unusable Content-Length: {text[:20]!r}", head)
+    return length

@@ -20,6 +20,20 @@ def is_token(text: str) -> bool:
     return TOKEN.match(text) is not None
 
 
+def decimal(text: str, *, most: int) -> int | None:
+    """The number that ``text`` spells in ASCII digits; None when it is none, or more than ``most``.
+
+    ``int()`` and ``str.isdigit()`` disagree (``²`` is a digit and no number), and ``int()`` raises beyond 4,300 digits.
+    """
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    digits = text.lstrip("0") or "0"
+    if len(digits) > len(str(most)):
+        return None
+    number = int(digits)
+    return number if number <= most else None
+
+
 def split_outside(text: str, separator: str, *, angles: bool = True) -> list[str]:
     """Split at ``separator`` where it stands outside quoted strings and, if ``angles``, outside ``<>``.
 
@@ -154,7 +168,7 @@ def split_host_port(text: str) -> tuple[str, int | None]:
             raise SipSyntaxError(f"not a host: {text!r}")
     if not rest:
         return host, None
-    digits = rest[1:].strip()
-    if rest[0] != ":" or not (digits.isascii() and digits.isdigit()) or int(digits) > 65535:
+    port = decimal(rest[1:].strip(), most=65535)
+    if rest[0] != ":" or port is None:
         raise SipSyntaxError(f"not a port: {text!r}")
-    return host, int(digits)
+    return host, port

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from harness.sip.grammar import NO_PARAMS, Params, SipSyntaxError, is_token, split_host_port
+from harness.sip.grammar import NO_PARAMS, Params, SipSyntaxError, decimal, is_token, split_host_port
 
 # RFC 3261 section 7.3.3 and the registrations since: 3515 (r), 3841 (a, d, j), 3892 (b), 4028 (x),
 # 6665 (o, u), 8224 (y).
@@ -35,6 +35,9 @@ COMPACT = {
 _KEYS = {short: name.lower() for short, name in COMPACT.items()}
 _VIA = re.compile(r"\s*([^\s/;,]+)\s*/\s*([^\s/;,]+)\s*/\s*([^\s/;,]+)\s+([^;]+)(;.*)?\Z", re.DOTALL)
 _CSEQ = re.compile(r"(\d+)\s+(\S+)\Z", re.ASCII)
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n[ \t])"
+)  # a CR that folds no line is none of a value (RFC 3261 section 25.1)
 MAGIC_COOKIE = "z9hG4bK"
 
 
@@ -75,7 +78,7 @@ class Via:
     def parse(cls, text: str) -> Via:
         """Parse one value; spaces around the slashes are legal. Raises SipSyntaxError."""
         match = _VIA.match(text)
-        if match is None:
+        if match is None or _CONTROL.search(text):
             raise SipSyntaxError(f"not a Via: {text!r}")
         name, version, transport, sent_by, params = match.groups()
         host, port = split_host_port(sent_by)
@@ -125,9 +128,10 @@ class CSeq:
         """Raises SipSyntaxError."""
         match = _CSEQ.match(text.strip())
         # RFC 4475 section 3.1.2.4: a larger number is malformed, not to be wrapped.
-        if match is None or int(match[1]) >= 2**31 or not is_token(match[2]):
+        number = decimal(match[1], most=2**31 - 1) if match else None
+        if match is None or number is None or not is_token(match[2]):
             raise SipSyntaxError(f"not a CSeq: {text!r}")
-        return cls(int(match[1]), match[2])
+        return cls(number, match[2])
 
     def __str__(self) -> str:
         return f"{self.number} {self.method}"
@@ -135,7 +139,7 @@ class CSeq:
 
 def parse_number(text: str, *, name: str, most: int = 2**32 - 1) -> int:
     """A decimal header value such as Max-Forwards, its parameters ignored. Raises SipSyntaxError."""
-    digits = text.partition(";")[0].strip()
-    if not (digits.isascii() and digits.isdigit()) or int(digits) > most:
+    number = decimal(text.partition(";")[0].strip(), most=most)
+    if number is None:
         raise SipSyntaxError(f"{name} is not a number in range: {text!r}")
-    return int(digits)
+    return number

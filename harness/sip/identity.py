@@ -45,11 +45,6 @@ class Identity:
     number: str | None
     """The E.164 number it means, with +; None when it means none."""
 
-    @property
-    def is_tel(self) -> bool:
-        """Whether it is a tel URI."""
-        return self.uri.scheme == "tel"
-
 
 @dataclass(frozen=True, slots=True)
 class CallerId:
@@ -58,12 +53,8 @@ class CallerId:
     from_: Identity
     asserted: tuple[Identity, ...] = ()
     """P-Asserted-Identity (RFC 3325)."""
-    preferred: tuple[Identity, ...] = ()
-    """P-Preferred-Identity."""
     remote_party: tuple[Identity, ...] = ()
     """Remote-Party-ID with party=calling or none said (draft-ietf-sip-privacy-04, still widely sent)."""
-    diversions: tuple[Identity, ...] = ()
-    """Diversion (RFC 5806), the latest first."""
     privacy: frozenset[str] = frozenset()
     """Tokens of Privacy, in lower case; ``full`` when a Remote-Party-ID asked for it."""
 
@@ -158,9 +149,7 @@ def caller_id(message: Message, region: str) -> CallerId:
     return CallerId(
         from_=identity_of("From", message.from_, region),
         asserted=_identities(message, "P-Asserted-Identity", region),
-        preferred=_identities(message, "P-Preferred-Identity", region),
         remote_party=tuple(remote_party),
-        diversions=_identities(message, "Diversion", region),
         privacy=frozenset(privacy),
     )
 
@@ -179,8 +168,3 @@ def _addresses(message: Message, header: str) -> list[NameAddr]:
         except SipSyntaxError:
             continue
     return found
-
-
-def anonymous_from() -> NameAddr:
-    """The From of a caller who withholds the number (RFC 3323 section 4.1.1.3)."""
-    return NameAddr(Uri("sip", "anonymous", "anonymous.invalid"), "Anonymous")

@@ -15,15 +15,15 @@ from email.policy import HTTP
 from functools import cached_property
 from typing import Self
 
-from harness.sip.grammar import SipSyntaxError, is_token, split_list
+from harness.sip.grammar import SipSyntaxError, decimal, is_token, split_list
 from harness.sip.headers import CSeq, Header, Via, key, parse_number
 from harness.sip.reasons import REASONS
 from harness.sip.uri import NameAddr, Uri
 
 VERSION = "SIP/2.0"
 _MOST_HEADERS = 512  # hostile input, not a message
-_STATUS_LINE = re.compile(r"(SIP/\d+\.\d+) (\d{3})(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
-_REQUEST_VERSION = re.compile(r"SIP/\d+\.\d+\Z", re.IGNORECASE)
+_STATUS_LINE = re.compile(r"(SIP/\d+\.\d+) (\d{3})(?: (.*))?\Z", re.ASCII | re.IGNORECASE | re.DOTALL)
+_REQUEST_VERSION = re.compile(r"SIP/\d+\.\d+\Z", re.ASCII | re.IGNORECASE)
 _FORBIDDEN = re.compile(r"[\r\n\x00]")
 
 HeaderPairs = Iterable[tuple[str, str] | Header]
@@ -59,8 +59,8 @@ class Message:
         head, body = split_head(raw.lstrip(b"\r\n"))
         start, headers = _parse_head(head)
         declared = {header.value for header in headers if header.key == "content-length"}
-        if len(declared) == 1 and (length := declared.pop()).isascii() and length.isdigit():
-            body = body[: int(length)]
+        if len(declared) == 1 and (length := decimal(declared.pop(), most=len(body))) is not None:
+            body = body[:length]
         status = _STATUS_LINE.match(start)
         if status:
             code = int(status[2])
@@ -205,7 +205,10 @@ class Message:
     def expires(self) -> int | None:
         """Expires in seconds; None when missing or malformed; too large a value is the largest one."""
         text = (self.get("Expires") or "").strip()
-        return min(int(text), 2**32 - 1) if text.isascii() and text.isdigit() else None
+        if not (text.isascii() and text.isdecimal()):
+            return None
+        most = 2**32 - 1
+        return most if (seconds := decimal(text, most=most)) is None else seconds
 
     @property
     def max_forwards(self) -> int | None:
@@ -261,7 +264,8 @@ class Message:
 
     def with_top_via(self, via: Via) -> Self:
         """The same with its topmost Via value replaced."""
-        return self.listing("Via", [str(via), *self.values("Via")[1:]])
+        # The others are nobody's business but their own, and may hold what cannot be sent.
+        return self.listing("Via", [str(via), *(_FORBIDDEN.sub(" ", value) for value in self.values("Via")[1:])])
 
     def listing(self, name: str, values: Iterable[str]) -> Self:
         """The same with a header of that name for each value, in the place of the first one, else on top."""
@@ -297,10 +301,6 @@ class Request(Message):
     def uri(self) -> Uri:
         """The Request-URI. Raises SipSyntaxError."""
         return Uri.parse(self.request_uri)
-
-    def with_uri(self, uri: Uri | str) -> Request:
-        """The same to another Request-URI."""
-        return replace(self, request_uri=str(uri), received=None)
 
 
 @dataclass(frozen=True, eq=False)

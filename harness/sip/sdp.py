@@ -1,4 +1,4 @@
-"""Session descriptions, and offer and answer on them (RFC 4566/8866, RFC 3264, RFC 4568, RFC 4733).
+"""Session descriptions (RFC 4566/8866), with their SDES keys (RFC 4568) and telephone-event (RFC 4733).
 
 A description keeps every line in its place, known or not, so that a relay passes on what it does not understand.
 All values are immutable; changing one gives a new one.
@@ -9,24 +9,21 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.sip.grammar import SipSyntaxError
+from harness.sip.grammar import SipSyntaxError, decimal
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 DIRECTIONS: tuple[Direction, ...] = ("sendrecv", "sendonly", "recvonly", "inactive")
 Line = tuple[str, str]
 """Type letter and value of one line."""
 
-_REVERSED: dict[Direction, Direction] = {
-    "sendrecv": "sendrecv",
-    "sendonly": "recvonly",
-    "recvonly": "sendonly",
-    "inactive": "inactive",
-}
-_RTPMAP = re.compile(r"(\d{1,3})\s+([^/\s]+)/(\d+)(?:/(\d+))?\s*\Z")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_RTPMAP = re.compile(r"([0-9]{1,3})\s+([^/\s]+)/([0-9]{1,9})(?:/([0-9]{1,2}))?\s*\Z")
+_MOST_PAYLOAD_TYPE = 127  # seven bits (RFC 3550 section 5.1)
+_MOST_VERSION = 2**64 - 1  # often an NTP timestamp (RFC 8866 section 5.2)
 _SUITE_KEY_BYTES = {
     "AES_CM_128_HMAC_SHA1_80": 30,
     "AES_CM_128_HMAC_SHA1_32": 30,
@@ -37,10 +34,6 @@ _SUITE_KEY_BYTES = {
 
 class SdpError(SipSyntaxError):
     """A body that is no session description."""
-
-
-class NoAgreementError(ValueError):
-    """An offer that cannot be answered: SIP says 488 (RFC 3261 section 13.3.1.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +63,6 @@ PCMA = Codec("PCMA", 8000, 8)
 G722 = Codec("G722", 8000, 9)
 GSM = Codec("GSM", 8000, 3)
 G729 = Codec("G729", 8000, 18)
-OPUS = Codec("opus", 48000, 96, 2, "useinbandfec=1")
 TELEPHONE_EVENT = Codec("telephone-event", 8000, 101, 1, "0-16")
 STATIC = {codec.payload_type: codec for codec in (PCMU, GSM, PCMA, G722, G729)} | {
     4: Codec("G723", 8000, 4),
@@ -97,9 +89,11 @@ class Crypto:
     def parse(cls, text: str) -> Crypto:
         """Raises SdpError."""
         words = text.split()
-        if len(words) < 3 or not words[0].isdigit():
+        # RFC 4568 section 4.1: a tag has nine digits at most.
+        tag = decimal(words[0], most=999_999_999) if len(words) >= 3 else None
+        if tag is None:
             raise SdpError("not a crypto attribute")
-        return cls(int(words[0]), words[1], words[2], " ".join(words[3:]))
+        return cls(tag, words[1], words[2], " ".join(words[3:]))
 
     @classmethod
     def fresh(cls, suite: str = "AES_CM_128_HMAC_SHA1_80", tag: int = 1) -> Crypto:
@@ -131,10 +125,14 @@ class Media:
         words = value.split()
         if len(words) < 4:
             raise SdpError(f"not a media line: {value!r}")
-        port, _, count = words[1].partition("/")
-        if not (port.isdigit() and int(port) <= 65535 and (not count or count.isdigit())):
+        port_text, _, count_text = words[1].partition("/")
+        port, count = decimal(port_text, most=65535), decimal(count_text or "1", most=65535)
+        if port is None or count is None:
             raise SdpError(f"not a media port: {words[1]!r}")
-        return cls(words[0], int(port), words[2], tuple(words[3:]), (), int(count or 1))
+        if "RTP/" in words[2].upper() and (odd := next((w for w in words[3:] if _payload_type(w) is None), None)):
+            # RFC 8866 section 5.14: over RTP the formats are payload types.
+            raise SdpError(f"not a payload type: {odd!r}")
+        return cls(words[0], port, words[2], tuple(words[3:]), (), count)
 
     def attribute(self, name: str) -> str | None:
         """The value of the first ``a=name``; "" for a flag, None when absent."""
@@ -163,17 +161,15 @@ class Media:
         maps: dict[int, Codec] = {}
         for value in self.attributes("rtpmap"):
             match = _RTPMAP.match(value)
-            if match:
-                number = int(match[1])
+            if match and (number := _payload_type(match[1])) is not None:
                 maps[number] = Codec(match[2], int(match[3]), number, int(match[4] or 1))
         for value in self.attributes("fmtp"):
             number_text, _, parameters = value.partition(" ")
-            if number_text.isdigit():
-                number = int(number_text)
-                known = maps.get(number) or STATIC.get(number)
-                if known is not None:
-                    maps[number] = replace(known, fmtp=parameters.strip())
-        numbers = [int(form) for form in self.formats if form.isdigit()]
+            number = _payload_type(number_text)
+            known = None if number is None else maps.get(number) or STATIC.get(number)
+            if known is not None:
+                maps[known.payload_type] = replace(known, fmtp=parameters.strip())
+        numbers = [number for form in self.formats if (number := _payload_type(form)) is not None]
         return tuple(codec for n in numbers if (codec := maps.get(n) or STATIC.get(n)) is not None)
 
     @property
@@ -189,8 +185,7 @@ class Media:
     @property
     def ptime(self) -> int | None:
         """Packet time in ms, None when not said."""
-        text = self.attribute("ptime") or ""
-        return int(text) if text.isdigit() else None
+        return decimal(self.attribute("ptime") or "", most=65535)
 
     @property
     def crypto(self) -> tuple[Crypto, ...]:
@@ -265,7 +260,7 @@ class Description:
         for raw in text.replace("\r\n", "\n").split("\n"):
             if not raw.strip():
                 continue
-            if len(raw) < 2 or raw[1] != "=" or not raw[0].isalpha():
+            if len(raw) < 2 or raw[1] != "=" or raw[0] not in _LETTERS:
                 raise SdpError(f"not a line of a session description: {raw!r}")
             letter, value = raw[0], raw[2:]
             if letter == "m":
@@ -283,9 +278,10 @@ class Description:
     def origin(self) -> tuple[str, str, int]:
         """Username, session id and version of the o line. Raises SdpError."""
         words = (_value(self.lines, "o") or "").split()
-        if len(words) != 6 or not words[2].isdigit():
+        version = decimal(words[2], most=_MOST_VERSION) if len(words) == 6 else None
+        if version is None:
             raise SdpError("not an origin line")
-        return words[0], words[1], int(words[2])
+        return words[0], words[1], version
 
     @property
     def audio(self) -> Media | None:
@@ -366,13 +362,6 @@ class Description:
         audio = self.audio
         return self if audio is None else self.with_audio(audio.with_codecs(codecs))
 
-    def bumped(self) -> Description:
-        """The same with the origin's version one higher: a changed offer has to (RFC 3264 section 8)."""
-        username, number, version = self.origin
-        rest = (_value(self.lines, "o") or "").split()[3:]
-        value = " ".join([username, number, str(version + 1), *rest])
-        return replace(self, lines=tuple(("o", value) if line[0] == "o" else line for line in self.lines))
-
     def __str__(self) -> str:
         return "".join(f"{letter}={value}\r\n" for letter, value in self.lines) + "".join(map(str, self.media))
 
@@ -380,155 +369,8 @@ class Description:
         return str(self).encode("utf-8", "surrogateescape")
 
 
-def offer(
-    address: str,
-    port: int,
-    codecs: Sequence[Codec] = (PCMU, PCMA, TELEPHONE_EVENT),
-    *,
-    ptime: int | None = 20,
-    direction: Direction = "sendrecv",
-    crypto: Sequence[Crypto] = (),
-    username: str = "-",
-    session_id: int | None = None,
-    version: int = 1,
-) -> Description:
-    """An offer of one audio stream; with ``crypto`` it is RTP/SAVP."""
-    kind = "IP6" if ":" in address else "IP4"
-    number = session_id if session_id is not None else secrets.randbelow(2**31)
-    lines: tuple[Line, ...] = (
-        ("v", "0"),
-        ("o", f"{username} {number} {version} IN {kind} {address}"),
-        ("s", "-"),
-        ("c", f"IN {kind} {address}"),
-        ("t", "0 0"),
-    )
-    attributes: list[Line] = [("a", f"ptime:{ptime}")] if ptime else []
-    attributes += [("a", f"crypto:{key}") for key in crypto]
-    protocol = "RTP/SAVP" if crypto else "RTP/AVP"
-    audio = Media("audio", port, protocol, (), tuple(attributes)).with_codecs(codecs).with_direction(direction)
-    return Description(lines, (audio,))
-
-
-def answer(
-    offered: Description,
-    address: str,
-    port: int,
-    supported: Sequence[Codec] = (PCMU, PCMA, TELEPHONE_EVENT),
-    *,
-    direction: Direction = "sendrecv",
-    suites: Sequence[str] = (),
-    prefer: Literal["offer", "ours"] = "offer",
-    single: bool = True,
-    username: str = "-",
-    session_id: int | None = None,
-    version: int = 1,
-) -> Description:
-    """The answer of RFC 3264 section 6 to an offer, from who supports these codecs and SRTP suites.
-
-    Takes the offer's payload types. ``direction`` is what we would like; the offer limits it. ``single`` answers with
-    one voice codec (and telephone-event), so that nobody has to guess which one is sent. Sections that are not the
-    first usable audio are refused. Raises NoAgreementError, and SdpError for broken crypto lines.
-    """
-    sections: list[Media] = []
-    reasons: list[str] = []
-    taken = False
-    for section in offered.media:
-        try:
-            if taken or section.kind != "audio" or section.is_rejected:
-                raise NoAgreementError(f"{section.kind} is not wanted")
-            sections.append(_answer_audio(offered, section, port, supported, direction, suites, prefer, single))
-            taken = True
-        except NoAgreementError as error:
-            reasons.append(str(error))
-            sections.append(section.rejected())
-    if not taken:
-        raise NoAgreementError("; ".join(reasons) or "the offer has no media")
-    base = offer(address, port, (), username=username, session_id=session_id, version=version)
-    return Description(base.lines, tuple(sections))
-
-
-def _answer_audio(
-    offered: Description,
-    section: Media,
-    port: int,
-    supported: Sequence[Codec],
-    direction: Direction,
-    suites: Sequence[str],
-    prefer: Literal["offer", "ours"],
-    single: bool,
-) -> Media:
-    common = [codec for codec in section.voice if any(codec.is_same(ours) for ours in supported)]
-    if not common:
-        names = ", ".join(codec.name for codec in section.voice) or "none"
-        raise NoAgreementError(f"no codec in common (offered: {names})")
-    if prefer == "ours":
-        common.sort(key=lambda codec: next(i for i, ours in enumerate(supported) if ours.is_same(codec)))
-    chosen = common[:1] if single else common
-    event = section.telephone_event
-    if event is not None and any(event.is_same(ours) for ours in supported):
-        chosen = [*chosen, event]
-    lines: list[Line] = []
-    if section.ptime:
-        lines.append(("a", f"ptime:{section.ptime}"))
-    if section.is_secure:
-        key = next((c for c in section.crypto if c.suite in suites), None)
-        if key is None:
-            raise NoAgreementError("no SRTP suite in common" if suites else "SRTP is not wanted")
-        lines.append(("a", f"crypto:{Crypto.fresh(key.suite, key.tag)}"))
-    elif suites:
-        raise NoAgreementError("SRTP is needed")
-    theirs = replace(offered, media=(section,)).direction
-    media = Media("audio", port, section.protocol, (), tuple(lines)).with_codecs(chosen)
-    return media.with_direction(meet(reverse(theirs), direction))
-
-
-def reverse(direction: Direction) -> Direction:
-    """The same stream as the other side sees it."""
-    return _REVERSED[direction]
-
-
-def meet(one: Direction, other: Direction) -> Direction:
-    """What is left when both limits hold."""
-    sends = all(d in ("sendrecv", "sendonly") for d in (one, other))
-    receives = all(d in ("sendrecv", "recvonly") for d in (one, other))
-    if sends:
-        return "sendrecv" if receives else "sendonly"
-    return "recvonly" if receives else "inactive"
-
-
-@dataclass(frozen=True, slots=True)
-class Agreed:
-    """What offer and answer come to for the audio, from the point of view of the side named to `agreed`."""
-
-    codec: Codec
-    """What this side sends: the payload type is the remote's (RFC 3264 section 6.1)."""
-    receive_payload_types: tuple[int, ...]
-    telephone_event: int | None
-    remote: tuple[str, int]
-    direction: Direction
-    ptime: int
-    secure: bool
-
-
-def agreed(ours: Description, theirs: Description) -> Agreed | None:
-    """What one side may send and expect, once both descriptions are known; None when no audio came of it."""
-    mine, other = ours.audio, theirs.audio
-    remote = theirs.rtp
-    if mine is None or other is None or remote is None:
-        return None
-    common = [codec for codec in other.voice if any(codec.is_same(m) for m in mine.voice)]
-    if not common:
-        return None
-    event = other.telephone_event if mine.telephone_event is not None else None
-    return Agreed(
-        codec=common[0],
-        receive_payload_types=tuple(m.payload_type for m in mine.voice if any(m.is_same(c) for c in common)),
-        telephone_event=None if event is None else event.payload_type,
-        remote=remote,
-        direction=meet(ours.direction, reverse(theirs.direction)),
-        ptime=other.ptime or 20,
-        secure=other.is_secure,
-    )
+def _payload_type(text: str) -> int | None:
+    return decimal(text, most=_MOST_PAYLOAD_TYPE)
 
 
 def _value(lines: Iterable[Line], letter: str) -> str | None:

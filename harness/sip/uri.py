@@ -10,7 +10,7 @@ from urllib.parse import unquote as percent_decode
 from harness.sip.grammar import NO_PARAMS, Params, SipSyntaxError, is_token, quote, split_host_port, unquote
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*\Z")
-_MISPLACED = re.compile(r"[<> \t\r\n]")
+_MISPLACED = re.compile(r"[<>\x00-\x20\x7f]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNRESERVED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()"
 # Characters that need no escape, by place (RFC 3261 section 25.1: user-unreserved, hnv-unreserved).
@@ -56,7 +56,7 @@ class Uri:
         if not colon or not _SCHEME.match(scheme) or not rest:
             raise SipSyntaxError(f"not a URI: {text!r}")
         if _MISPLACED.search(text):
-            raise SipSyntaxError(f"space or bracket inside a URI: {text!r}")
+            raise SipSyntaxError(f"space, bracket or control character inside a URI: {text!r}")
         scheme = scheme.lower()
         if scheme == "tel":
             number, _, params = rest.partition(";")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from harness.sip.grammar import SipSyntaxError, is_token, split_outside
+from harness.sip.grammar import SipSyntaxError, decimal, is_token, split_outside
 from harness.sip.headers import Header
 from harness.sip.message import VERSION, Request, Response, split_head
 
@@ -115,9 +115,9 @@ def _values(request: Request) -> Problem | None:
             return Problem(400, "Contact needs angle brackets")
     length = request.get("Content-Length")
     if length is not None:
-        if not (length.isascii() and length.isdigit()):
+        if not (length.isascii() and length.isdecimal()):
             return Problem(400, "Content-Length is malformed")
-        if int(length) > len(request.body):
+        if decimal(length, most=len(request.body)) is None:
             return Problem(400, "The body is shorter than Content-Length")
     return None
 

@@ -27,7 +27,9 @@ phones.support = {{ account = "carrier", user = "agent-support" }}
 groups.billing = {{ did = "+18155550101", agents = ["billing"] }}
 groups.support = {{ did = "+18155550102", agents = ["support"] }}
 assistants.main = {{ did = "+12065550100", transfer = "cold", transfer_to = "billing" }}
-lines.inbound = {{ did = "+13125550100", assistant = "main" }}
+synthflow = {{ api_base = "http://127.9.9.4:9", api_token_env = "LAB_TOKEN", witness = ["messages", "marks", "in-band", "dtmf"] }}
+depth = "once"
+lines.inbound = {{ dids = {{ udp-ip = "+13125550100", tcp-ip = "+13125550101" }}, assistant = "main" }}
 limits = {{ concurrent_calls = 2, calls_per_second = 1000.0, calls_per_run = 100 }}
 
 [[trunks]]
@@ -49,7 +51,7 @@ HEAD = """
 import os, time
 from pathlib import Path
 import pytest
-from harness.pytest_plugin.cases import row
+from harness.scenario import scenario
 from harness.verdict import Finding, Verdict
 
 @pytest.fixture
@@ -93,7 +95,7 @@ class Tree:
             command,
             cwd=self.path,
             env={name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))}
-            | {"TMPDIR": str(self.path / "tmp")}
+            | {"TMPDIR": str(self.path / "tmp"), "LAB_TOKEN": "of an API that is never asked"}
             | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import time
 
 import pytest
 
+from tests.acceptance.conftest import Tree
+
 WAITS = """
     import threading
 
-    @row("TD-INBOUND")
+    @scenario("INBOUND")
     def test_inbound(see, case):
         see()
         Path(f"begun-{case.axes['transport']}-{case.axes['codec']}").touch()
@@ -21,14 +24,16 @@ WAITS = """
 """
 
 
-def begun(tree, process: subprocess.Popen[str], count: int) -> None:
+def begun(tree: Tree, process: subprocess.Popen[str], count: int) -> None:
     while len(list(tree.path.glob("begun-*"))) < count:
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.02)
 
 
 @pytest.mark.parametrize(("ending", "workers"), [(signal.SIGINT, "2"), (signal.SIGTERM, "0")])
-def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(tree, ending: signal.Signals, workers: str) -> None:
+def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(
+    tree: Tree, ending: signal.Signals, workers: str
+) -> None:
     tree.scenarios(WAITS)
     files = [argument for name in ("one", "other") for argument in ("--deployment", str(tree.deployment(name)))]
     process = tree.start(*files, "-n", workers, "--codec", "pcmu", "--transport", "udp")
@@ -46,7 +51,7 @@ def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(tree, ending: s
     assert all(case["end"]["verdict"] == "broken" for case in cases)
 
 
-def test_a_killed_runner_leaves_nothing_behind(tree) -> None:
+def test_a_killed_runner_leaves_nothing_behind(tree: Tree) -> None:
     tree.scenarios(WAITS)
     process = tree.start("--deployment", str(tree.deployment()), "-n", "2")
     try:
@@ -60,18 +65,18 @@ def test_a_killed_runner_leaves_nothing_behind(tree) -> None:
     assert [case["end"]["verdict"] for case in cases] == ["broken"]
 
 
-def test_a_full_disk_breaks_the_run(tree) -> None:
+def test_a_full_disk_breaks_the_run(tree: Tree) -> None:
     tree.scenarios("""
-        @row("TD-INBOUND")
+        @scenario("INBOUND")
         def test_inbound(see):
-            for _ in range(200):
+            for _ in range(2000):
                 see()
     """)
 
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     # a limit on the size of files is as good; but Python would take a half-written module for a whole one
     process = tree.start("--deployment", str(tree.deployment()), "-n", "2", PYTHONDONTWRITEBYTECODE="1")
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (8192, hard))  # inherited by the workers
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (262144, hard))  # inherited by the workers
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 3, output
     assert "evidence cannot be written" in output
@@ -79,10 +84,34 @@ def test_a_full_disk_breaks_the_run(tree) -> None:
     tree.nothing_left()
 
 
-def test_reports_that_cannot_be_written_are_said_at_once(tree) -> None:
+def test_reports_that_cannot_be_written_are_said_at_once(tree: Tree) -> None:
     tree.scenarios("def test_nothing(): pass")
     blocked = tree.path / "blocked"
     blocked.write_text("a file, not a directory")
     code, output = tree.run("--deployment", str(tree.deployment()), "--reports", str(blocked / "reports"))
     assert code == 3
     assert output == f"ERROR: {blocked / 'reports'}: no directory for the run can be made: Not a directory\n"
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_reports_that_are_deleted_meanwhile_break_the_run(tree: Tree, workers: str) -> None:
+    tree.scenarios("""
+        @scenario("INBOUND")
+        def test_inbound(see, case):
+            see()
+            Path(f"begun-{case.axes['transport']}-{case.axes['codec']}").touch()
+            while not Path("gone").exists():
+                time.sleep(0.02)
+            see()
+    """)
+    process = tree.start("--deployment", str(tree.deployment()), "-n", workers, "--codec", "pcmu")
+    try:
+        begun(tree, process, 1)
+        shutil.rmtree(tree.run_directory)
+        (tree.path / "gone").touch()
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 3, output
+    assert "Traceback" not in output
+    tree.nothing_left()

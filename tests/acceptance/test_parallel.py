@@ -7,14 +7,15 @@ import json
 from pathlib import Path
 
 from harness.limits import places
+from tests.acceptance.conftest import Tree
 
 
 def spans(directory: Path) -> list[tuple[float, float]]:
-    return sorted(tuple(json.loads(path.read_text())) for path in directory.glob("span-*"))  # type: ignore[misc]
+    return sorted(tuple(json.loads(path.read_text())) for path in directory.glob("span-*"))
 
 
 SPANS = """
-    @row("TD-INBOUND", "HANGUP-CALLER", "HANGUP-AI")
+    @scenario("INBOUND", "HANGUP-CALLER", "HANGUP-AI")
     def test_span(see, case):
         see()
         began = time.monotonic()
@@ -24,7 +25,7 @@ SPANS = """
 """
 
 
-def test_cases_of_a_real_deployment_never_overlap(tree) -> None:
+def test_cases_of_a_real_deployment_never_overlap(tree: Tree) -> None:
     tree.scenarios(SPANS)
     code, output = tree.run("--deployment", str(tree.deployment()), "-n", "3")
     assert code == 0, output
@@ -33,9 +34,9 @@ def test_cases_of_a_real_deployment_never_overlap(tree) -> None:
     assert all(ended <= began for (_, ended), (began, _) in itertools.pairwise(found))
 
 
-def test_cases_of_two_deployments_run_side_by_side(tree) -> None:
+def test_cases_of_two_deployments_run_side_by_side(tree: Tree) -> None:
     tree.scenarios("""
-        @row("TD-INBOUND")
+        @scenario("INBOUND")
         def test_inbound(see, case):
             Path(f"begun-{case.deployment}").touch()
             other = Path({"begun-one": "begun-other", "begun-other": "begun-one"}[f"begun-{case.deployment}"])
@@ -50,9 +51,9 @@ def test_cases_of_two_deployments_run_side_by_side(tree) -> None:
     assert code == 0, output
 
 
-def test_a_dead_worker_breaks_its_case_alone(tree) -> None:
+def test_a_dead_worker_breaks_its_case_alone(tree: Tree) -> None:
     tree.scenarios("""
-        @row("TD-INBOUND")
+        @scenario("INBOUND")
         def test_inbound(see, case):
             see()
             if case.axes["transport"] == "tcp" and case.axes["codec"] == "pcma":
@@ -64,9 +65,9 @@ def test_a_dead_worker_breaks_its_case_alone(tree) -> None:
     assert "3 passed, 0 failed, 0 not observable, 1 broken" in output
 
 
-def test_every_worker_has_marks_of_its_own(tree) -> None:
+def test_every_worker_has_marks_of_its_own(tree: Tree) -> None:
     tree.scenarios("""
-        @row("TD-INBOUND", "HANGUP-CALLER", "HANGUP-AI", "HOLD", "BUSY")
+        @scenario("INBOUND", "HANGUP-CALLER", "HANGUP-AI", "HOLD", "BUSY")
         def test_marks(see, case, case_marks):
             see()
             time.sleep(0.1)
@@ -84,9 +85,9 @@ def test_every_worker_has_marks_of_its_own(tree) -> None:
     assert all(0 <= mark < 240 for found in marks.values() for mark in found)
 
 
-def test_the_call_gate_holds_over_all_workers(tree) -> None:
+def test_the_call_gate_holds_over_all_workers(tree: Tree) -> None:
     tree.scenarios("""
-        @row("TD-INBOUND", "HANGUP-CALLER")
+        @scenario("INBOUND", "HANGUP-CALLER")
         def test_gate(see, case, gate, run):
             see()
             for _ in range(5):
@@ -102,7 +103,7 @@ def test_the_call_gate_holds_over_all_workers(tree) -> None:
     assert 1 < max(up) <= 3
 
 
-def test_two_runs_at_once_stay_out_of_each_others_way(tree) -> None:
+def test_two_runs_at_once_stay_out_of_each_others_way(tree: Tree) -> None:
     tree.scenarios(SPANS)
     both = [tree.start("--deployment", str(tree.deployment(name)), "-n", "2") for name in ("one", "other")]
     ended = [tree.finished(process) for process in both]

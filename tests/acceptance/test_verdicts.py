@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
+
+from harness.report.run import read_cases
+from harness.report.summary import latest
+from harness.verdict import Verdict
+from tests.acceptance.conftest import HEAD, Tree
 
 BODIES = {
     "HANGUP-CALLER": ("see()", "passed"),
@@ -17,9 +27,9 @@ BODIES = {
 }
 
 
-def test_a_case_ends_as_its_findings_and_exceptions_say(tree) -> None:
+def test_a_case_ends_as_its_findings_and_exceptions_say(tree: Tree) -> None:
     tests = [
-        f'@row("{row}")\ndef test_{row.replace("-", "_").lower()}(see):\n    {body}\n'
+        f'@scenario("{row}")\ndef test_{row.replace("-", "_").lower()}(see):\n    {body}\n'
         for row, (body, _) in BODIES.items()
     ]
     tree.scenarios("\n".join(tests))
@@ -43,9 +53,9 @@ def test_a_case_ends_as_its_findings_and_exceptions_say(tree) -> None:
         ("see(Verdict.BROKEN, 'it came late'); see(Verdict.FAILED, 'it was not')", 1),
     ],
 )
-def test_the_exit_code_says_what_the_worst_was(tree, body: str, code: int) -> None:
+def test_the_exit_code_says_what_the_worst_was(tree: Tree, body: str, code: int) -> None:
     tree.scenarios(f"""
-        @row("TD-INBOUND")
+        @scenario("INBOUND")
         def test_inbound(see):
             {body}
     """)
@@ -53,27 +63,47 @@ def test_the_exit_code_says_what_the_worst_was(tree, body: str, code: int) -> No
     assert found == code, output
 
 
-def test_the_first_line_of_a_failure_stands_in_the_output(tree) -> None:
+def test_the_first_line_of_a_failure_stands_in_the_output_once(tree: Tree) -> None:
     tree.scenarios("""
-        @row("TD-INBOUND")
+        @scenario("INBOUND")
         def test_inbound(see):
             see(Verdict.FAILED, "nobody answered")
     """)
     _, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcma", "-n", "2")
-    (line,) = [
-        line for line in output.splitlines() if line.startswith("FAILED   TD-INBOUND[lab:synthflow-udp-ip-pcma]  ")
-    ]
+    first = "FAILED   TD-INBOUND[lab:synthflow-"  # of two cases with one cause, whichever ends first
+    (line,) = [line for line in output.splitlines() if line.startswith(first)]
     assert line.endswith("seen of caller.1: expected it to be so; nobody answered")
+    assert (
+        sum(line.startswith("FAILED   No documented cause fits: seen of caller.1: ") for line in output.splitlines())
+        == 1
+    )
+    _, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcma", "-n", "2", "--every-failure")
+    assert sum(line.startswith(first) for line in output.splitlines()) == 2
 
 
-def test_a_fault_in_the_teardown_breaks_the_case(tree) -> None:
+def test_json_is_the_whole_output(tree: Tree) -> None:
+    tree.scenarios("""
+        @scenario("INBOUND")
+        def test_inbound(see):
+            see(Verdict.FAILED, "nobody answered")
+    """)
+    code, output = tree.run("--deployment", str(tree.deployment()), "--codec", "pcma", "-n", "2", "--json")
+    assert code == 1
+    plain = json.loads(output)
+    assert (plain["failed"], plain["cases"]) == (2, 2)
+    (cause,) = plain["causes"]
+    assert cause["rows"] == {"TD-INBOUND": 2}
+    assert plain["files"]["report"].endswith("/report.html")
+
+
+def test_a_fault_in_the_teardown_breaks_the_case(tree: Tree) -> None:
     tree.scenarios("""
         @pytest.fixture
         def phone():
             yield
             raise OSError("could not hang up")
 
-        @row("TD-INBOUND")
+        @scenario("INBOUND")
         def test_inbound(see, phone):
             see()
     """)
@@ -82,7 +112,161 @@ def test_a_fault_in_the_teardown_breaks_the_case(tree) -> None:
     assert "BROKEN   TD-INBOUND[lab:synthflow-udp-ip-pcmu]  OSError: could not hang up" in output
 
 
-def test_a_scenario_that_cannot_be_read_breaks_the_run(tree) -> None:
+def test_a_failure_stays_one_whatever_breaks_afterwards(tree: Tree) -> None:
+    tree.scenarios("""
+        @pytest.fixture
+        def phone():
+            yield
+            raise OSError("could not hang up")
+
+        @scenario("INBOUND")
+        def test_inbound(see, phone):
+            see(Verdict.FAILED, "nobody answered")
+    """)
+    code, output = tree.run("--deployment", str(tree.deployment()), "--transport", "udp", "--codec", "pcmu")
+    assert code == 1, output
+    assert "FAILED   TD-INBOUND[lab:synthflow-udp-ip-pcmu]  No documented cause fits: seen of caller.1" in output
+    (case,) = [json.loads(path.read_text()) for path in tree.run_directory.glob("cases/*/case.json")]
+    assert case["end"]["verdict"] == "failed"
+    assert case["end"]["diagnosis"] is not None
+    assert "it also broke: OSError: could not hang up" in case["end"]["message"].splitlines()
+
+
+#: What happens to a case: its findings; what setup, call and teardown raise; whether its worker dies.
+MIXTURES = """
+    import json
+
+    VERDICTS = list(Verdict)
+    ERRORS = {
+        "": None,
+        "assertion": AssertionError("one is not two"),
+        "never came": ExpectationError(Finding("late", "x", Verdict.FAILED, "it", "it never came", 0.0)),
+        "unseen": NotObservableError(Finding("seen", "x", Verdict.NOT_OBSERVABLE, "it", "nobody looked", 0.0)),
+        "bug": ValueError("a mistake of ours"),
+    }
+
+    def fail(name):
+        if ERRORS[name] is not None:
+            raise ERRORS[name]
+
+    @pytest.fixture
+    def mixture(case, recorder):
+        mixtures = json.loads(Path("mixtures.json").read_text())[case.id]
+        attempt = min(recorder._case["attempt"], len(mixtures))
+        return mixtures[attempt - 1]
+
+    @pytest.fixture
+    def around(mixture):
+        fail(mixture["setup"])
+        yield
+        fail(mixture["teardown"])
+
+    @scenario(ROWS)
+    def test_mixture(see, mixture, around):
+        for verdict in mixture["findings"]:
+            see(Verdict(verdict))
+        fail(mixture["call"])
+        if mixture["dies"]:
+            os.kill(os.getpid(), 9)
+"""
+_MEANS = {"assertion": "failed", "never came": "failed", "unseen": "not observable", "bug": "broken"}
+
+
+def drawn(random: Random) -> dict[str, Any]:
+    errors = [""] * 16 + list(_MEANS)
+    verdicts = ["passed"] * 9 + ["failed", "not observable", "broken"]
+    return {
+        "findings": random.choices(verdicts, k=random.randrange(4)),
+        **{phase: random.choice(errors) for phase in ("setup", "call", "teardown")},
+        "dies": random.random() < 0.15,
+    }
+
+
+def verdict_of(mixture: dict[str, Any]) -> str:
+    """By the words of ARCHITECTURE.md alone."""
+    if mixture["setup"]:
+        return _MEANS[mixture["setup"]]
+    raised = [mixture["call"]]
+    if not mixture["call"] and mixture["dies"]:
+        raised = ["bug"]
+    else:
+        raised.append(mixture["teardown"])
+    said = [*mixture["findings"], *(_MEANS[error] for error in raised if error)]
+    if not mixture["findings"] and not raised[0]:
+        said.append("failed")  # it came to its end and had looked at nothing
+    return next(verdict for verdict in ("failed", "broken", "not observable", "passed") if verdict in said)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_reader_of_a_run_agrees(tree: Tree, seed: int) -> None:
+    rows = ["TD-INBOUND", "HANGUP-CALLER", "HANGUP-AI", "HOLD", "BUSY", "XEI", "ANONYMOUS", "KEEPALIVE", "NOANSWER"]
+    head = HEAD.replace("import Finding", "import ExpectationError, Finding, NotObservableError")
+    tree.scenarios(MIXTURES.replace("ROWS", ", ".join(f'"{row.removeprefix("TD-")}"' for row in rows)), head=head)
+    random = Random(seed)
+    files = [argument for name in ("one", "other") for argument in ("--deployment", str(tree.deployment(name)))]
+    _, planned = tree.run(*files, "--plan")
+    ids = [line.partition("  ")[0] for line in planned.splitlines() if line[:1].isupper() and ":synthflow-" in line]
+    assert len(ids) >= 16
+    mixtures = {case_id: [drawn(random) for _ in range(2)] for case_id in ids}
+    (tree.path / "mixtures.json").write_text(json.dumps(mixtures))
+    code, output = tree.run(*files, "-n", "2", "--retries", "1", "--every-failure")
+
+    wanted = {}
+    for case_id, (first, second) in mixtures.items():
+        last = verdict_of(first)
+        died = first["dies"] and not first["setup"] and not first["call"]
+        wanted[case_id] = verdict_of(second) if last in ("failed", "broken") and not died else last
+    said = {name: reader(tree.run_directory, output) for name, reader in READERS.items()}
+    for name, found in said.items():
+        assert {case_id: found.get(case_id, "passed") for case_id in ids} == wanted, (name, output)
+    assert len(set(wanted.values())) == 4
+    assert code == 1
+
+
+def of_evidence(run: Path, output: str) -> dict[str, str]:
+    return {e.id: str(e.verdict) for e in latest(read_cases(run))}
+
+
+def of_terminal(run: Path, output: str) -> dict[str, str]:
+    lines = (re.match(r"(FAILED|BROKEN|NOT OBSERVABLE)\s+(\S+\[\S+\])", line) for line in output.splitlines())
+    return {found[2]: found[1].lower() for found in lines if found}
+
+
+def of_junit(run: Path, output: str) -> dict[str, str]:
+    cases = ET.parse(run / "junit.xml").getroot().iter("testcase")
+    return {case.get("name", ""): child.get("type", "") for case in cases for child in case if child.get("type")}
+
+
+def of_allure(run: Path, output: str) -> dict[str, str]:
+    results = [json.loads(path.read_text()) for path in (run / "allure-results").glob("*-result.json")]
+    found = {}
+    for result in sorted(results, key=lambda result: result["start"]):
+        labels = {label["name"]: label["value"] for label in result["labels"]}
+        expected = {"not observable": "failed"}.get(labels["verdict"], labels["verdict"])
+        assert result["status"] == expected, result
+        found[labels["case"]] = labels["verdict"]
+    return found
+
+
+def of_summary(run: Path, output: str) -> dict[str, str]:
+    """Counts, compared with the evidence's."""
+    summary = json.loads((run / "summary.json").read_text())
+    found = of_evidence(run, output)
+    for verdict in Verdict:
+        assert summary[verdict.name.lower()] == list(found.values()).count(str(verdict))
+    return found
+
+
+READERS = {
+    "evidence": of_evidence,
+    "terminal": of_terminal,
+    "JUnit": of_junit,
+    "Allure": of_allure,
+    "summary": of_summary,
+}
+
+
+def test_a_scenario_that_cannot_be_read_breaks_the_run(tree: Tree) -> None:
     tree.scenarios("import no_such_module")
     for workers in ("0", "2"):
         code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers)
@@ -91,9 +275,9 @@ def test_a_scenario_that_cannot_be_read_breaks_the_run(tree) -> None:
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_retried_case_shows_both_attempts(tree, workers: str) -> None:
+def test_a_retried_case_shows_both_attempts(tree: Tree, workers: str) -> None:
     tree.scenarios("""
-        @row("TD-INBOUND")
+        @scenario("INBOUND")
         def test_inbound(see, case, recorder):
             earlier = Path(f"tried-{case.axes['transport']}-{case.axes['codec']}")
             tried = int(earlier.read_text()) if earlier.exists() else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -11,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.conftest import Tree
+
 DEPLOYMENTS = Path(__file__).parents[2] / "scenarios" / "deployments"
 TALKDESK = str(DEPLOYMENTS / "simulated-talkdesk.toml")
 GLADLY = str(DEPLOYMENTS / "simulated-gladly.toml")
 
 
-def case_under_way(tree, process: subprocess.Popen[str]) -> Path:
+def case_under_way(tree: Tree, process: subprocess.Popen[str]) -> Path:
     """Wait until a case has a call up; gives its directory."""
     while True:
         assert process.poll() is None, process.communicate()[0]
@@ -26,7 +29,7 @@ def case_under_way(tree, process: subprocess.Popen[str]) -> Path:
         time.sleep(0.02)
 
 
-def world_of(tree) -> int:
+def world_of(tree: Tree) -> int:
     (found,) = [
         pid
         for pid in tree.processes()
@@ -35,7 +38,7 @@ def world_of(tree) -> int:
     return found
 
 
-def test_both_integrations_at_once(tree) -> None:
+def test_both_integrations_at_once(tree: Tree) -> None:
     arguments = ("--row", "TD-INBOUND", "--row", "GL-INBOUND", "--codec", "pcmu", "--auth", "ip", "-n", "2")
     code, output = tree.finished(tree.harness("verify", TALKDESK, GLADLY, *arguments, "--reports", "reports"))
     assert code == 0, output
@@ -49,18 +52,31 @@ def test_both_integrations_at_once(tree) -> None:
     tree.nothing_left()
 
 
-def test_a_world_made_wrong_fails_its_row(tree) -> None:
-    arguments = ("--row", "TD-INBOUND", "--transport", "udp", "--codec", "pcmu", "-n", "2", "--fault", "from-anonymous")
+def test_a_world_made_wrong_fails_its_row(tree: Tree) -> None:
+    arguments = (
+        "--row",
+        "TD-INBOUND",
+        "--transport",
+        "udp",
+        "--codec",
+        "pcmu",
+        "-n",
+        "2",
+        "-v",
+        "--fault",
+        "from-anonymous",
+    )
     code, output = tree.finished(tree.harness("verify", TALKDESK, *arguments, "--reports", "reports"))
     assert code == 1, output
     assert "FAILED   TD-INBOUND[simulated-talkdesk:synthflow-udp-ip-pcmu]" in output
 
 
-def test_a_caller_who_says_nothing_is_handed_over(tree) -> None:
+def test_a_caller_who_says_nothing_is_handed_over(tree: Tree) -> None:
     """By an assistant that hands over whoever is silent for a second; and by a stand-in."""
     file = tree.path / "silent.toml"
     text = Path(TALKDESK).read_text()
     assert 'ways = ["digit", "prompt"]' in text
+    shutil.copy(Path(TALKDESK).with_suffix(".csv"), tree.path)
     file.write_text(text.replace('ways = ["digit", "prompt"]', 'ways = ["silence"]\nsilence_s = 1.0', 1))
     arguments = ("--row", "TD-TRANSFER-BLIND", "--transport", "udp", "--auth", "ip", "--codec", "pcmu", "-n", "2")
     code, output = tree.finished(tree.harness("verify", str(file), *arguments, "--reports", "reports"))
@@ -71,9 +87,11 @@ def test_a_caller_who_says_nothing_is_handed_over(tree) -> None:
     tree.nothing_left()
 
 
+@pytest.mark.parametrize("more", [[], ["--plan"]], ids=["run", "plan"])
 @pytest.mark.parametrize("fault", ["gravity", "from-anonymous@nowhere"])
-def test_a_fault_that_does_not_exist_is_a_mistake(tree, fault: str) -> None:
-    process = tree.harness("verify", TALKDESK, "--row", "TD-INBOUND", "--fault", fault, "--reports", "reports")
+def test_a_fault_that_does_not_exist_is_a_mistake(tree: Tree, fault: str, more: list[str]) -> None:
+    (tree.path / "reports").mkdir()
+    process = tree.harness("verify", TALKDESK, "--row", "TD-INBOUND", "--fault", fault, "--reports", "reports", *more)
     code, output = tree.finished(process)
     assert code == 2, output
     assert fault in output
@@ -83,7 +101,7 @@ def test_a_fault_that_does_not_exist_is_a_mistake(tree, fault: str) -> None:
     tree.nothing_left()
 
 
-def test_when_the_world_dies_every_case_breaks_at_once(tree) -> None:
+def test_when_the_world_dies_every_case_breaks_at_once(tree: Tree) -> None:
     process = tree.harness(
         "verify", TALKDESK, "--row", "HOLD", "--row", "TD-INBOUND", "-n", "2", "--reports", "reports"
     )
@@ -100,7 +118,7 @@ def test_when_the_world_dies_every_case_breaks_at_once(tree) -> None:
     tree.nothing_left()
 
 
-def test_a_killed_runner_takes_its_world_and_its_phones_along(tree) -> None:
+def test_a_killed_runner_takes_its_world_and_its_phones_along(tree: Tree) -> None:
     process = tree.harness("verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports")
     try:
         case_under_way(tree, process)
@@ -111,7 +129,7 @@ def test_a_killed_runner_takes_its_world_and_its_phones_along(tree) -> None:
     tree.nothing_left()
 
 
-def test_interrupted_a_run_hangs_up_and_says_so(tree) -> None:
+def test_interrupted_a_run_hangs_up_and_says_so(tree: Tree) -> None:
     process = tree.harness("verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports")
     try:
         directory = case_under_way(tree, process)
@@ -126,11 +144,11 @@ def test_interrupted_a_run_hangs_up_and_says_so(tree) -> None:
     tree.nothing_left()
 
 
-def test_the_world_alone_says_how_to_call_it_and_ends_on_ctrl_c(tree) -> None:
+def test_the_world_alone_says_how_to_call_it_and_ends_on_ctrl_c(tree: Tree) -> None:
     process = tree.harness("simulate", GLADLY)
     assert process.stdout is not None
     try:
-        lines = []
+        lines: list[str] = []
         while not lines or lines[-1] != "Ctrl-C ends it.\n":
             lines.append(process.stdout.readline())
             assert lines[-1], lines

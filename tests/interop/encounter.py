@@ -12,18 +12,21 @@ from typing import Any
 from harness import matrix
 from harness.checks.audio import Account, Sound, direction
 from harness.deployment import Deployment
-from harness.deployment_file import load
 from harness.diagnosis import Diagnosis, diagnose
 from harness.events import Event
+from harness.integrations import load
 from harness.limits import CallGate
 from harness.matrix import Selection
 from harness.phone.pool import PhonePool
 from harness.report.evidence import CaseEvidence
 from harness.report.names import names
 from harness.report.recorder import CaseRecorder
-from harness.scenario.ends import Call, End
+from harness.scenario.cast import Cast
+from harness.scenario.conclusion import conclude
+from harness.scenario.context import CaseContext
+from harness.scenario.end import End
+from harness.scenario.ends import Call
 from harness.scenario.people import Caller
-from harness.scenario.stage import Stage
 from harness.verdict import Finding, Strength, Verdict, overall
 
 _TEMPLATE = Path(__file__).with_name("deployments") / "sipp.toml"
@@ -34,6 +37,7 @@ class Stranger:
     """The far end as a scenario sees one that can be asked nothing: it is known by its voice alone."""
 
     label, role = "assistant main", "ai"
+    invite_number, lag_s, is_blind = "", 0.0, False
 
     def __init__(self, mark: int) -> None:
         self.mark = mark
@@ -46,7 +50,7 @@ class Stranger:
         """Nobody can tell."""
         return None
 
-    def account(self, since: float) -> Account | None:
+    def account(self, since: float, missing: End | None = None) -> Account | None:
         """Nobody can tell."""
         return None
 
@@ -60,21 +64,22 @@ class Stranger:
 
 
 class Encounter:
-    """One case: its stage, its evidence, its verdict."""
+    """One case: who takes part, its evidence, its verdict."""
 
-    def __init__(self, stage: Stage, events: list[Event]) -> None:
-        self.stage = stage
+    def __init__(self, cast: Cast, events: list[Event]) -> None:
+        self.cast = cast
+        self.context = cast.context
         self._events = events
 
     def caller(self, **more: Any) -> Caller:
         """Who calls."""
-        return self.stage.caller(**more)
+        return self.cast.caller(**more)
 
     def hears(self, call: Call, mark: int, within: float = 4.0) -> Finding:
         """Whether ``call`` hears the stranger, as the harness's own check finds it."""
         far, since = Stranger(mark), time.monotonic()
         sound = call.hears(far, since, since + within)
-        return self.stage.add(
+        return self.context.evidence.add(
             direction(
                 far.label,
                 call.label,
@@ -91,43 +96,46 @@ class Encounter:
     @property
     def verdict(self) -> Verdict:
         """Of what was found so far."""
-        return overall(self.stage.findings)
+        return overall(self.context.evidence.findings)
 
     @property
     def first_failure(self) -> str:
         """What the first failed finding expected, and what it saw instead; empty when none failed."""
-        failed = [finding for finding in self.stage.findings if finding.verdict is Verdict.FAILED]
+        failed = [finding for finding in self.context.evidence.findings if finding.verdict is Verdict.FAILED]
         return f"{failed[0].expected}: {failed[0].actual.splitlines()[0]}" if failed else ""
 
     def diagnosis(self) -> Diagnosis:
         """What the harness makes of its findings."""
-        stage = self.stage
-        stage.conclude()
-        return diagnose(stage.case.plain(), stage.findings, self._events, stage.deployment, number_of=lambda _: "")
+        context = self.context
+        conclude(context)
+        findings = context.evidence.findings
+        return diagnose(context.case.plain(), findings, self._events, context.deployment, number_of=lambda _: "")
 
 
 @contextmanager
 def encounter(directory: Path, pool: PhonePool, marks: Iterator[int], deployment: Deployment) -> Iterator[Encounter]:
-    """The stage of one case. Its evidence is whole when it ends: :func:`evidence_of`."""
+    """One case. Its evidence is whole when it ends: :func:`evidence_of`."""
     (case, *_) = matrix.cases([deployment], Selection(rows=("TD-INBOUND",)))
     plain = {**case.plain(), **names(deployment), "kind": deployment.kind, "mask": False}
     recorder = CaseRecorder(directory / "case", plain)
     events: list[Event] = []
     gate = CallGate(directory / "gate", deployment.limits)
-    stage = Stage(case, deployment, deployment.timings.quick, recorder, pool, marks, None, gate)
+    context = CaseContext(case, deployment, deployment.timings_by("quick"), recorder, pool, marks, None, gate)
     record = recorder.event
 
     def both(event: Event) -> None:
         events.append(event)
         record(event)
 
-    stage.sink = both  # type: ignore[method-assign]
-    stage.keeps_registrations = False
+    recorder.event = both  # type: ignore[method-assign]
+    context.phones.keeps_registrations = False
+    cast = Cast(context)
     try:
-        yield Encounter(stage, events)
+        yield Encounter(cast, events)
     finally:
-        stage.close()
-        recorder.close(overall(stage.findings) if stage.findings else Verdict.PASSED, "")
+        cast.close()
+        findings = context.evidence.findings
+        recorder.close(overall(findings) if findings else Verdict.PASSED, "")
 
 
 def evidence_of(directory: Path) -> CaseEvidence:

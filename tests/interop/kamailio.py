@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from harness.deployment import Deployment, Group
 from harness.simulation.pki import Certificate
@@ -48,8 +49,13 @@ class Kamailio(Program):
         ca_file: Path,
         spoilt: dict[str, str],
         rtpengine: str = "udp:127.0.0.1:9",
+        template: Path = _TEMPLATE,
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """``trusted`` addresses need no digest; ``spoilt`` names what is done to the media of a line's number."""
+        """``trusted`` addresses need no digest; ``spoilt`` names what is done to the media of a line's number.
+
+        ``more`` are values for a ``template`` of one's own.
+        """
         self.host, self.port, self.tls_port = host, port, tls_port
         directory.mkdir(parents=True)
         tls = directory / "tls.cfg"
@@ -63,10 +69,11 @@ class Kamailio(Program):
             "STRANGER": stranger,
             "TLS_CONFIG": str(tls),
             "RTPENGINE": rtpengine,
-            "RING_MS": str(int(deployments[0].timings.quick.ring_timeout_s * 1000)),
+            "RING_MS": str(int(deployments[0].timings_by("quick").ring_timeout_s * 1000)),
             "TABLES": "\n".join(f"    {line}" for line in _tables(deployments, trusted, spoilt)),
+            **more,
         }
-        text = re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _TEMPLATE.read_text().partition("\n\n")[2])
+        text = re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], template.read_text().partition("\n\n")[2])
         config = directory / "kamailio.cfg"
         config.write_text(text)
         super().__init__(
@@ -89,7 +96,7 @@ def _tables(deployments: list[Deployment], trusted: list[str], spoilt: dict[str,
         for line, trunk_name, did in deployment.all_dids():
             entry, trunk = deployment.lines[line], deployment.trunk(trunk_name)
             host, port = (trunk.host, trunk.port) if entry.reachable else (trunk.host, 9)
-            assistant = deployment.assistants[entry.assistant]
+            assistant = deployment.assistants[str(entry.assistant)]
             parameter = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
             yield _entry("lines", did, f"sip:{assistant.did}@{host}:{port}{parameter}")
             if entry.plaintext:

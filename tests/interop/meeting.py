@@ -29,12 +29,12 @@ class Meeting:
 
     def answered(self) -> None:
         """The call has to be answered, as in a scenario."""
-        self.encounter.stage.expect(self.call).answered()
+        self.encounter.cast.expect(self.call).answered()
 
     def is_never_answered(self, within: float | None = None) -> None:
         """The same, where it is not: a scenario ends there."""
         try:
-            self.encounter.stage.expect(self.call).answered(within)
+            self.encounter.cast.expect(self.call).answered(within)
         except ExpectationError:
             return
         raise AssertionError(f"it was answered\n{self.call.leg.log()}")
@@ -45,7 +45,7 @@ class Meeting:
 
     def talks_and_ends(self) -> None:
         """The rest of a call in order: the caller hears SIPp, and hangs up."""
-        assert self.hears().verdict is Verdict.PASSED, self.encounter.stage.findings
+        assert self.hears().verdict is Verdict.PASSED, self.encounter.context.evidence.findings
         self.hangs_up()
 
     def hangs_up(self) -> None:
@@ -67,7 +67,7 @@ class Meeting:
         causes look the same from there, it is one of them.
         """
         diagnosis = self.encounter.diagnosis()
-        assert self.encounter.verdict is Verdict.FAILED, self.encounter.stage.findings
+        assert self.encounter.verdict is Verdict.FAILED, self.encounter.context.evidence.findings
         assert self.encounter.first_failure == sentence
         if cause is None:
             assert diagnosis.is_unknown, diagnosis

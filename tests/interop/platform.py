@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.deployment import Deployment
-from harness.deployment_file import load
+from harness.integrations import load
 from harness.simulation.addresses import Block
 from harness.simulation.pki import Authority, Certificate
 from tests.interop.kamailio import Kamailio

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from harness.bench.interop import PROGRAMS
+from tools.interop.run import PROGRAMS
 
 T = TypeVar("T")
 

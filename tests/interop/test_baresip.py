@@ -22,6 +22,7 @@ from tests.interop.baresip_ai import BaresipAi
 from tests.interop.encounter import encounter
 from tests.interop.platform import AREAS, BARESIP, PASSWORD, Platform
 from tests.interop.processes import PATIENCE, until
+from tests.process.phone.conftest import media_of
 
 AREA = AREAS["synthflow"]
 CALLER = f"+1{AREA}5550171"
@@ -112,7 +113,7 @@ def test_media_through_rtpengine(platform: Platform, baresip_ai: BaresipAi, leas
     leg.wait_state("confirmed", PATIENCE)
     hears(leg, baresip_ai.mark)
     baresip_ai.hears(leg.mark)
-    assert leg.wait_media(1.0).remote_rtp.rpartition(":")[0] == platform.block[12]
+    assert media_of(leg, 1.0).remote_rtp.rpartition(":")[0] == platform.block[12]
 
 
 def test_srtp_of_the_caller_is_rtp_to_baresip(platform: Platform, baresip_ai: BaresipAi, lease: Lease) -> None:
@@ -121,7 +122,7 @@ def test_srtp_of_the_caller_is_rtp_to_baresip(platform: Platform, baresip_ai: Ba
     leg.wait_state("confirmed", PATIENCE)
     hears(leg, baresip_ai.mark)
     baresip_ai.hears(leg.mark)
-    media = leg.wait_media(1.0)
+    media = media_of(leg, 1.0)
     assert media.secure
     assert media.remote_rtp.rpartition(":")[0] == platform.block[12]
 
@@ -137,7 +138,7 @@ def test_rtp_to_the_wrong_port_is_no_rtp(
     deployment = platform.deployments["synthflow"]
     with encounter(tmp_path, pool, marks, deployment) as met:
         talk = met.caller().dial(deployment.did("wrong-port", "udp"))
-        met.stage.expect(talk).answered()
+        met.cast.expect(talk).answered()
         baresip_ai.hears(talk.mark)
         finding = met.hears(talk, baresip_ai.mark, within=1.0)
         talk.hang_up()

@@ -11,6 +11,7 @@ from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from tests.interop.platform import AI, PASSWORD, Platform
 from tests.interop.processes import PATIENCE
+from tests.process.phone.conftest import media_of
 
 DIGITS = "12#A*0987654321BCD"
 
@@ -27,7 +28,7 @@ def test_digits_by_info_arrive_in_order_and_whole(platform: Platform, lease: Cal
         leg = caller.dial(deployment.did("inbound", "udp"))
         leg.wait_state("confirmed", PATIENCE)
         heard = ai.next_call(PATIENCE)
-        leg.wait_media(PATIENCE)
+        media_of(leg, PATIENCE)
         leg.send_digits(DIGITS, method="info")
 
         heard.wait("all digits", partial(_has, heard, len(DIGITS)), PATIENCE)

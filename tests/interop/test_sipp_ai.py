@@ -19,7 +19,7 @@ TRANSPORTS = pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_rings_without_end(meet: Meet, transport: str) -> None:
     steps = [receive("INVITE"), respond("180 Ringing"), receive("CANCEL"), respond_within_dialog("200 OK")]
     with meet([*steps, respond("487 Request Terminated", repeat=True), receive("ACK")], transport) as meeting:
-        meeting.encounter.stage.expect(meeting.call).rings()
+        meeting.encounter.cast.expect(meeting.call).rings()
         meeting.is_never_answered(within=1.0)
         meeting.call.cancel()
         meeting.sipp.succeeds()
@@ -63,7 +63,7 @@ def test_200_that_crosses_the_cancel_is_acknowledged_and_ended(meet: Meet, trans
     """RFC 3261 section 9.1: who cancels may still get a 200, and then has to hang up."""
     steps = [receive("INVITE"), respond("180 Ringing"), receive("CANCEL"), respond_within_dialog("200 OK")]
     with meet([*steps, ANSWER, receive("ACK"), *GOODBYE], transport) as meeting:
-        meeting.encounter.stage.expect(meeting.call).rings()
+        meeting.encounter.cast.expect(meeting.call).rings()
         meeting.call.cancel()
         meeting.sipp.succeeds()
         meeting.call.leg.wait_closed(PATIENCE)
@@ -115,7 +115,7 @@ def test_bye_with_a_body(meet: Meet, transport: str) -> None:
     bye = request("BYE", 10, "The call was too long.", content="text/plain")
     with meet([*GREETING, pause(300), bye, response(200)], transport) as meeting:
         meeting.answered()
-        meeting.encounter.stage.expect(meeting.call).released()
+        meeting.encounter.cast.expect(meeting.call).released()
         meeting.sipp.succeeds()
         assert "The call was too long." in meeting.received("BYE ")[0].text
         meeting.passes()
@@ -143,7 +143,7 @@ def test_no_rtp(meet: Meet, transport: str) -> None:
 def test_answer_without_a_codec_of_the_offer(meet: Meet, description: str, cause: str) -> None:
     # pjsua2 sends its BYE right ahead of its ACK
     with meet([receive("INVITE"), respond("200 OK", description), *GOODBYE]) as meeting:
-        expect = meeting.encounter.stage.expect(meeting.call)
+        expect = meeting.encounter.cast.expect(meeting.call)
         meeting.call.released_at(time.monotonic() + 4)
         expect.codec()
         heard = meeting.hears(within=0.5)
@@ -165,7 +165,7 @@ def test_lost_ack_is_sent_again_for_each_200_and_the_call_is_one(meet: Meet) -> 
     again = [pause(300), respond("200 OK", sdp())]
     with meet([receive("INVITE"), respond("200 OK", sdp()), receive("ACK"), speak(), *again, *GOODBYE]) as meeting:
         meeting.answered()
-        assert meeting.hears().verdict is Verdict.PASSED, meeting.encounter.stage.findings
+        assert meeting.hears().verdict is Verdict.PASSED, meeting.encounter.context.evidence.findings
         meeting.call.leg.wait("a second ACK", lambda _: len(meeting.sent("ACK ")) >= 2, within=5)
         meeting.hangs_up()
         answers = [m for m in meeting.received("SIP/2.0 200") if " INVITE" in m.text]
@@ -183,8 +183,8 @@ def test_lost_ack_is_sent_again_for_each_200_and_the_call_is_one(meet: Meet) -> 
         pytest.param("Refer-To: <sip:+19005550100@{host}>", 603, id="number-of-nobody-here"),
         pytest.param("Refer-To: <sip:+12085550151@192.0.2.1>", 603, id="host-of-nobody-here"),
         pytest.param("Refer-To: <tel:911>", 603, id="emergency-number"),
-        pytest.param("Refer-To: <http://example.com/>", 603, id="another-scheme"),
-        pytest.param("Refer-To: <sip:+12085550151@{host}", 603, id="unbalanced-bracket"),
+        pytest.param("Refer-To: <http://example.com/>", 400, id="another-scheme"),
+        pytest.param("Refer-To: <sip:+12085550151@{host}", 400, id="unbalanced-bracket"),
         pytest.param("X-Refer-To: none", 400, id="none-at-all"),
         pytest.param("Refer-To: <sip:+12085550151@{host};method=BYE>", 603, id="another-method"),
         pytest.param(

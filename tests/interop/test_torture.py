@@ -138,7 +138,8 @@ _SOFTPHONE = {
     **{"wsinv": 481, "invut": 415, "inv2543": 400},
     "mpart01": 200,  # it takes messages
     # malformed, and answered as what they were meant to be, which RFC 4475 allows, except where it asks for 400 (3.3.8, 3.3.9)
-    **dict.fromkeys(("trws", "baddn", "mismatch01", "mcl01"), 200),
+    **dict.fromkeys(("trws", "baddn", "mcl01"), 200),
+    **dict.fromkeys(("mismatch01", "mismatch02"), 400),  # the method of CSeq is another (RFC 3261 section 8.1.1.5)
     **dict.fromkeys(("clerr", "lwsstart", "escruri", "multi01"), 486),
     "bext01": 200,  # 420 is owed for its Require (RFC 3261 section 8.2.2.3)
     "sdp01": 486,  # refused before its Accept matters

@@ -25,6 +25,7 @@ from tests.interop.encounter import DID, encounter, evidence_of, with_sipp
 from tests.interop.platform import PHONES, SIPP
 from tests.interop.processes import PATIENCE
 from tests.interop.sipp import Sipp, pause, receive, request, respond, respond_within_dialog, response, sdp, speak
+from tests.process.phone.conftest import media_of
 from tests.process.simulation.conftest import RunningWorld
 
 Lease = Callable[..., Phone]
@@ -58,7 +59,7 @@ def test_export_has_what_crossed_the_wire(
         encounter(tmp_path, pool, marks, with_sipp(tmp_path, host, (sipp_host, sipp.port), transport)) as met,
     ):
         call = met.caller().dial(DID)
-        met.stage.expect(call).answered()
+        met.cast.expect(call).answered()
         call.leg.wait("the ACK of the re-INVITE", _reinvite_is_over, within=PATIENCE)
         call.hang_up()
         sipp.succeeds()
@@ -171,7 +172,7 @@ def test_exported_rtp_is_what_crossed_the_wire(
         wire = capture.stop()
     exported = tmp_path / "exported.pcapng"
     pcap.export(evidence_of(tmp_path), exported)
-    media = call.leg.wait_media(0.0)
+    media = media_of(call.leg, 0.0)
     ports = [int(address.rpartition(":")[2]) for address in (media.local_rtp, media.remote_rtp)]
     for source, target in ((sipp_host, host), (host, sipp_host)):
         on_the_wire = rtp(wire, ports, source)
@@ -201,7 +202,7 @@ def test_rtp_counters_and_jitter_agree(tmp_path: Path, block: Block, lease: Leas
             answer = respond("200 OK", sdp(port=str(sender.getsockname()[1])), repeat=True)
             with Sipp(directory / "sipp", sipp_host, [receive("INVITE"), answer, receive("ACK"), *GOODBYE]) as sipp:
                 leg = lease("caller", bind_address=host).dial(f"sip:ai@{sipp_host}:{sipp.port}")
-                media = leg.wait_media(PATIENCE)
+                media = media_of(leg, PATIENCE)
                 _send_unevenly(sender, media.local_rtp, lost)
                 leg.hangup()
                 leg.wait_closed(PATIENCE)
@@ -252,7 +253,7 @@ def test_rtp_loss_agrees(tmp_path: Path, talkdesk: RunningWorld, lease: Lease) -
         leg.hangup()
         leg.wait_closed(PATIENCE)
         wire = capture.stop()
-    media = leg.wait_media(0.0)
+    media = media_of(leg, 0.0)
     ports = [int(address.rpartition(":")[2]) for address in (media.local_rtp, media.remote_rtp)]
     (seen,) = [s for s in streams(wire, *ports) if s.target == media.local_rtp]
     counted = last_statistics(leg)
@@ -272,7 +273,7 @@ def test_digits_are_telephone_events_to_tshark(tmp_path: Path, block: Block, lea
         Capture(tmp_path / "capture", [sipp_host]) as capture,
     ):
         leg = lease("caller", bind_address=host).dial(f"sip:ai@{sipp_host}:{sipp.port}")
-        media = leg.wait_media(PATIENCE)
+        media = media_of(leg, PATIENCE)
         leg.send_digits("12#A*", duration_ms=160)
         leg.wait("five digits' time", _counts(leg, 100), within=PATIENCE)
         leg.hangup()

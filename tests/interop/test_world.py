@@ -15,7 +15,8 @@ from harness.audio.g711 import decode_ulaw
 from harness.audio.marks import reply_to
 from harness.deployment import Deployment
 from harness.events import MarkHeard
-from harness.far_end.synthflow import CallRecord, SynthflowApi
+from harness.far_end.call_record import CallRecord
+from harness.far_end.synthflow import SynthflowApi
 from harness.phone.phone import Phone
 from harness.scenario.phones import own_phone
 from harness.simulation.addresses import Block

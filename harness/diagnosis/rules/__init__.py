@@ -8,11 +8,12 @@ from importlib.util import find_spec
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.audio import AUDIO
 from harness.diagnosis.rules.identity import IDENTITY
+from harness.diagnosis.rules.legs import LEGS
 from harness.diagnosis.rules.reach import REACH
 from harness.diagnosis.rules.registration import REGISTRATION
 from harness.diagnosis.rules.transfer import TRANSFER
 
-COMMON: tuple[Rule, ...] = REGISTRATION + REACH + AUDIO + IDENTITY + TRANSFER
+COMMON: tuple[Rule, ...] = REGISTRATION + LEGS + REACH + AUDIO + IDENTITY + TRANSFER
 
 
 def rules_of(integration: str) -> tuple[Rule, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule, Symptom
 from harness.diagnosis.talk import NO_VOICE
@@ -21,15 +22,24 @@ _UP = (
     not_shown("caller.held", True),
 )
 #: What was not sent cannot arrive, wherever it is looked for.
-_SENT = not_shown("ai.spoke", False)
+_SENT = unless("ai.spoke", False)
+
+#: Nothing shows that events could not be sent at all.
+_NEGOTIATED = not_shown(
+    "digits.negotiated",
+    "the platform took it out of the offer to the AI",
+    "the AI did not take it",
+    "the platform took it out of the answer to the caller",
+)
 
 AUDIO: tuple[Rule, ...] = (
     Rule(
         id="audio.crossed",
         cause="audio-crossed",
         symptoms=("audio", "audio.agent"),
+        cells=cells("media to it", "caller", "customer"),
         essential=(when("audio.to_caller", "crossed"),),
-        conditions=(),
+        conditions=(not_shown("answered.elsewhere", True),),
         consequences=_UNHEARD,
         because="the caller hears a voice that has no part in this call",
     ),
@@ -37,8 +47,12 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.crossed.at-ai",
         cause="audio-crossed",
         symptoms=("audio",),
+        cells=cells("media to it", "AI"),
         essential=(when("audio.to_ai", "crossed"),),
-        conditions=(not_shown("audio.to_caller", "crossed"),),
+        conditions=(
+            not_shown("answered.elsewhere", True),
+            not_shown("audio.to_caller", "crossed"),
+        ),
         consequences=_UNHEARD,
         because="the AI hears a voice that has no part in this call",
     ),
@@ -46,8 +60,13 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.crossed.at-agent",
         cause="audio-crossed",
         symptoms=("audio", "audio.agent"),
+        cells=cells("media to it", "REFER", "AI's call", "fallback"),
         essential=(when("audio.agent", "crossed"),),
-        conditions=(not_shown("audio.to_caller", "crossed"), not_shown("audio.to_ai", "crossed")),
+        conditions=(
+            not_shown("answered.elsewhere", True),
+            not_shown("audio.to_caller", "crossed"),
+            not_shown("audio.to_ai", "crossed"),
+        ),
         consequences=_UNHEARD,
         because="the agent hears a voice that has no part in this call",
     ),
@@ -77,6 +96,7 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.no-rtp-to-ai",
         cause="rtp-blocked-to-ai",
         symptoms=("audio",),
+        cells=cells("media to it", "AI") + cells("media from it", "caller", "customer"),
         conditions=(
             when("audio.to_ai", "nothing", "silence"),
             when("audio.to_caller", "heard"),
@@ -91,6 +111,7 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.no-rtp-to-caller",
         cause="rtp-blocked-to-caller",
         symptoms=("audio",),
+        cells=cells("media to it", "caller", "customer") + cells("media from it", "AI"),
         conditions=(
             when("audio.to_caller", "nothing", "silence"),
             when("audio.to_ai", "heard"),
@@ -107,6 +128,7 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.private-address",
         cause="sdp-private-address",
         symptoms=("audio",),
+        cells=cells("media from it", "AI"),
         conditions=(
             when("sdp.to_ai", "private"),
             when("audio.to_caller", "nothing", "silence"),
@@ -120,6 +142,7 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.no-rtp",
         cause="rtp-blocked-both",
         symptoms=("audio",),
+        cells=cells("media to it", "caller", "AI") + cells("media from it", "caller", "AI"),
         conditions=(
             when("audio.to_ai", "nothing", "silence"),
             when("audio.to_caller", "nothing", "silence"),
@@ -136,6 +159,7 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.two-codecs",
         cause="g711-one-side",
         symptoms=("audio", "codec"),
+        cells=cells("codec", "caller", "AI"),
         conditions=(
             when("codec.sides", "different"),
             when("audio.to_ai", *NO_VOICE, "no mark"),
@@ -189,6 +213,7 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.delay",
         cause="high-delay",
         symptoms=("audio", "quality"),
+        cells=cells("timing", "caller", "AI"),
         conditions=(when("delay", "high"), not_shown("loss", "heavy")),
         because="what one end says arrives at the other too late",
     ),
@@ -221,6 +246,7 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.cut.by-ai",
         cause="ai-hangs-up",
         symptoms=("audio", "other"),
+        cells=cells("release", "AI"),
         essential=(when("call.cut", True),),
         conditions=(when("call.cut_by", "the AI"),),
         consequences=_UNHEARD,
@@ -230,6 +256,7 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.cut.by-platform",
         cause="call-dropped",
         symptoms=("audio", "other"),
+        cells=cells("release", "caller", "customer"),
         essential=(when("call.cut", True),),
         conditions=(when("call.cut_by", "the platform"),),
         consequences=_UNHEARD,
@@ -257,6 +284,7 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.unsaid",
         cause="ai-silent",
         symptoms=("audio",),
+        cells=cells("media from it", "AI"),
         conditions=(
             when("ai.spoke", False),
             when("audio.to_caller", "nothing", "silence", "silent RTP"),
@@ -264,12 +292,13 @@ AUDIO: tuple[Rule, ...] = (
             *_UP,
         ),
         consequences=_UNHEARD,
-        because="the caller hears nothing of the AI, and its own record has nothing that it said",
+        because="the caller hears nothing of the AI, and the AI itself sent nothing",
     ),
     Rule(
         id="audio.silenced.to-caller",
         cause="audio-silenced",
         symptoms=("audio",),
+        cells=cells("media to it", "caller", "customer"),
         essential=(when("audio.to_caller", "silent RTP"),),
         conditions=(_SAME_CODEC, unless("audio.stopped", True), _SENT, *_UP),
         consequences=_UNHEARD_BY_CALLER,
@@ -279,6 +308,7 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.silenced.to-ai",
         cause="audio-silenced",
         symptoms=("audio",),
+        cells=cells("media to it", "AI"),
         essential=(when("audio.to_ai", "silent RTP"),),
         conditions=(_SAME_CODEC, unless("audio.stopped", True), *_UP),
         consequences=_UNHEARD,
@@ -288,6 +318,7 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.fallback",
         cause="fallback-no-audio",
         symptoms=("audio.agent",),
+        cells=cells("media to it", "fallback") + cells("media from it", "fallback"),
         essential=(
             when("fallback.landed", "the right group", "another group"),
             when("audio.agent", "none either way", "one way"),
@@ -300,8 +331,16 @@ AUDIO: tuple[Rule, ...] = (
         id="audio.answer",
         cause="answer-unusable",
         symptoms=("reach", "codec", "audio"),
+        cells=cells("codec", "caller"),
         essential=(
-            when("caller.answer", "no SDP", "an SDP that cannot be read", "no audio", "a codec that was not offered"),
+            when(
+                "caller.answer",
+                "no SDP",
+                "an SDP that cannot be read",
+                "no audio",
+                "a codec that was not offered",
+                "another number of media lines",
+            ),
         ),
         conditions=(),
         consequences=_UNHEARD,
@@ -326,9 +365,12 @@ AUDIO: tuple[Rule, ...] = (
     Rule(
         id="digits.lost",
         cause="digits-lost",
-        symptoms=("digits", "transfer"),
+        symptoms=("quality", "digits", "transfer"),
+        cells=cells("digits", "caller", "AI"),
         essential=(when("digits", "none", "wrong", "by another method"),),
         conditions=(
+            _NEGOTIATED,
+            not_shown("loss", "heavy"),
             not_shown("audio.to_ai", *NO_VOICE, "crossed"),
             not_shown("audio.to_caller", *NO_VOICE, "crossed"),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import unless, when
 from harness.diagnosis.rule import Rule
 
@@ -33,6 +34,7 @@ RULES: tuple[Rule, ...] = (
         id="gladly.caller.missing",
         cause="caller-header-missing",
         symptoms=("header.caller",),
+        cells=cells("header", "AI"),
         conditions=(when("header.caller", "missing"),),
         because="the INVITE to the AI has no X-Gladly-Caller-Id",
     ),
@@ -40,6 +42,7 @@ RULES: tuple[Rule, ...] = (
         id="gladly.caller.plus",
         cause="caller-header-without-plus",
         symptoms=("header.caller",),
+        cells=cells("header", "AI"),
         conditions=(when("header.caller", "without its plus"),),
         because="X-Gladly-Caller-Id has the caller's digits and no plus",
     ),
@@ -47,6 +50,7 @@ RULES: tuple[Rule, ...] = (
         id="gladly.caller.wrong",
         cause="caller-header-wrong",
         symptoms=("header.caller",),
+        cells=cells("header", "AI"),
         conditions=(when("header.caller", "another value"),),
         because="X-Gladly-Caller-Id says something else than the caller's number",
     ),
@@ -54,6 +58,7 @@ RULES: tuple[Rule, ...] = (
         id="gladly.selector.missing",
         cause="selector-missing",
         symptoms=("header.selector",),
+        cells=cells("header", "AI"),
         conditions=(when("header.selector", "missing"),),
         because="the number has a topic configured, and the INVITE to the AI has no X-Gladly-Routing-Selector",
     ),
@@ -61,6 +66,7 @@ RULES: tuple[Rule, ...] = (
         id="gladly.selector.wrong",
         cause="selector-wrong",
         symptoms=("header.selector",),
+        cells=cells("header", "AI"),
         conditions=(when("header.selector", "another value"),),
         because="X-Gladly-Routing-Selector says another topic than the one configured for the number",
     ),
@@ -68,6 +74,7 @@ RULES: tuple[Rule, ...] = (
         id="gladly.selector.unwanted",
         cause="selector-unwanted",
         symptoms=("header.selector",),
+        cells=cells("header", "AI"),
         essential=(when("header.selector", "unexpected"),),
         conditions=(),
         because="the INVITE to the AI has an X-Gladly-Routing-Selector, and no topic is configured for the number",
@@ -76,6 +83,7 @@ RULES: tuple[Rule, ...] = (
         id="gladly.repeated",
         cause="header-repeated",
         symptoms=("header.caller",),
+        cells=cells("header", "AI"),
         conditions=(when("header.caller", "there more than once"),),
         because="the INVITE to the AI has X-Gladly-Caller-Id more than once",
     ),
@@ -83,6 +91,7 @@ RULES: tuple[Rule, ...] = (
         id="gladly.repeated.selector",
         cause="header-repeated",
         symptoms=("header.selector",),
+        cells=cells("header", "AI"),
         conditions=(when("header.selector", "there more than once"),),
         because="the INVITE to the AI has X-Gladly-Routing-Selector more than once",
     ),

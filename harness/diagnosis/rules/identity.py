@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.cells import cells
+from harness.diagnosis.conditions import not_shown, when
 from harness.diagnosis.rule import Rule
 
 _SHOWN = (
@@ -21,6 +22,7 @@ def _from() -> Iterator[Rule]:
             id=f"caller_id.{cause}",
             cause=cause,
             symptoms=("caller_id.ai", "caller_id.agent"),
+            cells=cells("identity", "AI"),
             conditions=(when("caller_id.ai", shown),),
             because=because,
         )
@@ -32,6 +34,7 @@ IDENTITY: tuple[Rule, ...] = (
         id="caller_id.from-without-number",
         cause="from-anonymous",
         symptoms=("caller_id.ai", "caller_id.agent"),
+        cells=cells("identity", "AI"),
         conditions=(when("caller_id.ai", "no number"),),
         because="From has no number in its address, though the caller withheld none",
     ),
@@ -39,18 +42,8 @@ IDENTITY: tuple[Rule, ...] = (
         id="caller_id.pai",
         cause="pai-stripped",
         symptoms=("caller_id.withheld",),
+        cells=cells("identity", "AI"),
         conditions=(when("caller_id.asserted", "absent"), not_shown("caller_id.ai", "shown, though withheld")),
         because="a withheld number travels in P-Asserted-Identity, and the INVITE to the AI has none",
-    ),
-    Rule(
-        id="caller_id.lost-on-transfer",
-        cause="caller-id-lost-on-transfer",
-        symptoms=("caller_id.agent",),
-        essential=(
-            when("transfer.landed", "the right group", "another group"),
-            unless("caller_id.agent", "right"),
-        ),
-        conditions=(when("caller_id.ai", "right"),),
-        because="the AI was shown the caller's number, and the agent after the transfer was not",
     ),
 )

@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
-from harness.diagnosis.rule import Rule, Symptom
-
-#: A call that is not taken leaves everything after it undone.
-_ALL_LATER: tuple[Symptom, ...] = (
-    "route",
-    "codec",
-    "audio",
-    "quality",
-    "caller_id.ai",
-    "caller_id.withheld",
-    "header.caller",
-    "header.selector",
-    "transfer",
-    "release",
-    "final",
-    "digits",
-    "other",
-)
+from harness.diagnosis.rule import Rule
+from harness.diagnosis.rules.refused import ALL_LATER, REFUSED, REFUSED_BY_AI
 
 _NOT_THE_LINES = ("another assistant's", "nobody's", "the line's, in another form")
 _NOTHING = when("ai.saw", "nothing")
-_REFUSED = when("ai.saw", "refused")
 _TAKEN = unless("ai.saw", "nothing", "refused", "rang")
 _ANSWERING = unless("probe.ai", "silent", "refuses")
 _ANSWERING_HERE = unless("probe.termination", "silent", "refuses")
@@ -64,7 +48,7 @@ def _dropping(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         symptoms=("reach",),
         essential=(over,),
         conditions=(_NOTHING, when("probe.ai", "silent"), *waited),
-        consequences=_ALL_LATER,
+        consequences=ALL_LATER,
         because="nothing reached the AI, and its port, asked directly, answers nothing",
     )
     yield Rule(
@@ -73,7 +57,7 @@ def _dropping(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         symptoms=("reach",),
         essential=(over,),
         conditions=(_NOTHING, when("probe.termination", "silent"), unless("probe.ai", "silent", "refuses"), *waited),
-        consequences=_ALL_LATER,
+        consequences=ALL_LATER,
         because="nothing reached the AI, and the platform's own port for it answers nothing",
     )
     yield Rule(
@@ -96,7 +80,7 @@ def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         symptoms=("reach",),
         essential=(over,),
         conditions=(_NOTHING, when("probe.ai", *told), *at_once),
-        consequences=_ALL_LATER,
+        consequences=ALL_LATER,
         because="nothing reached the AI, and its port is refused at once",
     )
     yield Rule(
@@ -105,7 +89,7 @@ def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         symptoms=("reach",),
         essential=(over,),
         conditions=(_NOTHING, when("probe.termination", *told), unless("probe.ai", "silent", "refuses"), *at_once),
-        consequences=_ALL_LATER,
+        consequences=ALL_LATER,
         because="nothing reached the AI, and the platform's own port for it is refused at once",
     )
     yield Rule(
@@ -134,7 +118,7 @@ def _between() -> Iterator[Rule]:
                     when("instead.when", moment),
                     when("platform.did", f"it {met} at the AI's port"),
                 ),
-                consequences=_ALL_LATER,
+                consequences=ALL_LATER,
                 because="both ports answer us, but a firewall may stand between the two of them alone",
                 confidence="possible",
             )
@@ -145,6 +129,7 @@ REACH: tuple[Rule, ...] = (
         id="reach.another-assistant",
         cause="route-wrong-did",
         symptoms=("reach", "route"),
+        cells=cells("number", "AI"),
         conditions=(when("ai.did", "another assistant's"), _TAKEN),
         consequences=("transfer", "audio", "release", "header.caller", "header.selector"),
         because="the AI was asked for another assistant's number than the line's",
@@ -169,125 +154,57 @@ REACH: tuple[Rule, ...] = (
         id="reach.not-attached",
         cause="assistant-not-attached",
         symptoms=("reach", "final"),
-        conditions=(_REFUSED, when("ai.code", 404), not_shown("ai.did", *_NOT_THE_LINES)),
-        consequences=_ALL_LATER,
+        conditions=(REFUSED_BY_AI, when("ai.code", 404), not_shown("ai.did", *_NOT_THE_LINES)),
+        consequences=ALL_LATER,
         because="the call got there with the right number, and Synthflow answered 404: it knows no assistant for it",
     ),
     Rule(
         id="reach.nobodys-number",
         cause="route-wrong-did",
         symptoms=("reach", "final"),
-        conditions=(_REFUSED, when("ai.code", 404), when("ai.did", "another assistant's", "nobody's")),
-        consequences=_ALL_LATER,
+        cells=cells("number", "AI"),
+        conditions=(REFUSED_BY_AI, when("ai.code", 404), when("ai.did", "another assistant's", "nobody's")),
+        consequences=ALL_LATER,
         because="the call got there with a number that is not the line's assistant's, and Synthflow answered 404",
     ),
     Rule(
         id="reach.number-form",
         cause="request-uri-form",
         symptoms=("reach", "route", "final"),
+        cells=cells("number", "AI"),
         essential=(when("ai.did", "the line's, in another form"),),
         conditions=(),
-        consequences=_ALL_LATER,
+        consequences=ALL_LATER,
         because="the AI was asked for the line's number, written in another form than E.164",
     ),
     Rule(
         id="reach.nobodys-number.answered",
         cause="route-wrong-did",
         symptoms=("reach", "route"),
+        cells=cells("number", "AI"),
         essential=(when("ai.did", "nobody's"), when("ai.saw", "answered")),
         conditions=(),
         consequences=("transfer", "audio", "release", "header.caller", "header.selector"),
         because="the AI was asked for a number that is no assistant's",
     ),
-    Rule(
-        id="reach.concurrency",
-        cause="concurrency-exhausted",
-        symptoms=("reach", "final"),
-        conditions=(_REFUSED, when("ai.code", 429)),
-        consequences=_ALL_LATER,
-        because="Synthflow answered 429, its status for too many calls at once",
-    ),
-    Rule(
-        id="reach.no-g711",
-        cause="no-g711",
-        symptoms=("reach", "codec", "final"),
-        conditions=(_REFUSED, when("ai.code", 488), when("ai.offer", "no G.711")),
-        consequences=_ALL_LATER,
-        because="the offer has no G.711, and the AI answered 488",
-    ),
-    Rule(
-        id="reach.srtp",
-        cause="srtp-mismatch",
-        symptoms=("reach", "codec", "final"),
-        conditions=(_REFUSED, when("ai.code", 488), when("ai.offer", "SRTP alone")),
-        consequences=_ALL_LATER,
-        because="the offer has nothing but SRTP, and the AI answered 488",
-    ),
-    Rule(
-        id="reach.user",
-        cause="username-wrong",
-        symptoms=("reach",),
-        essential=(when("authentication", "digest"),),
-        conditions=(_REFUSED, when("ai.challenge", "credentials refused"), when("ai.refusal", "the user name")),
-        consequences=_ALL_LATER,
-        because="the AI refused the platform's credentials: it has another user name than the trunk",
-    ),
-    Rule(
-        id="reach.password",
-        cause="password-wrong",
-        symptoms=("reach",),
-        essential=(when("authentication", "digest"),),
-        conditions=(_REFUSED, when("ai.challenge", "credentials refused"), when("ai.refusal", "the password")),
-        consequences=_ALL_LATER,
-        because="the AI refused the platform's credentials: it has another password than the trunk",
-    ),
-    Rule(
-        id="reach.no-credentials",
-        cause="credentials-not-sent",
-        symptoms=("reach",),
-        conditions=(_REFUSED, when("ai.challenge", "not answered"), not_shown("ai.trunk", "another")),
-        consequences=_ALL_LATER,
-        because="the AI challenged the call, and the platform never showed credentials",
-    ),
-    Rule(
-        id="reach.refused",
-        cause="ai-refuses",
-        symptoms=("reach",),
-        essential=(_REFUSED,),
-        conditions=(
-            unless("ai.code", 404, 429, 488),
-            not_shown("ai.challenge", "credentials refused", "not answered"),
-            not_shown("ai.refusal", "the transport", "concurrency", "the assistant"),
-        ),
-        consequences=_ALL_LATER,
-        because="the call got there and was refused for a reason that no other rule knows",
-        confidence="likely",
-    ),
-    Rule(
-        id="reach.refused.media",
-        cause="ai-refuses",
-        symptoms=("reach",),
-        essential=(_REFUSED, when("ai.code", 488)),
-        conditions=(when("ai.offer", "G.711"),),
-        consequences=_ALL_LATER,
-        because="the offer has G.711, as agreed, and the AI answered 488 all the same",
-        confidence="likely",
-    ),
+    *REFUSED,
     Rule(
         id="reach.rang",
         cause="ai-never-answers",
         symptoms=("reach",),
+        cells=cells("timing", "AI"),
         conditions=(when("ai.saw", "rang"), unless("instead.when", "at once")),
-        consequences=_ALL_LATER,
+        consequences=ALL_LATER,
         because="the call got there and rang until the platform gave up",
     ),
     Rule(
         id="reach.answer.kept",
         cause="answer-not-passed-on",
         symptoms=("reach",),
+        cells=cells("timing", "caller"),
         essential=(when("ai.saw", "answered"), when("caller.end", "still ringing")),
         conditions=(),
-        consequences=_ALL_LATER,
+        consequences=ALL_LATER,
         because="the AI answered, and as long as the case went on the caller was not told so",
     ),
     Rule(
@@ -296,7 +213,7 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach",),
         essential=(when("ai.saw", "answered"), when("caller.end", "refused")),
         conditions=(),
-        consequences=(*_ALL_LATER, "fallback"),
+        consequences=(*ALL_LATER, "fallback"),
         because="the AI answered, and the caller was refused all the same",
     ),
     Rule(
@@ -305,7 +222,7 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach",),
         essential=(when("transport", "tls"),),
         conditions=(_NOTHING, when("probe.certificate", "expired")),
-        consequences=_ALL_LATER,
+        consequences=ALL_LATER,
         because="nothing reached the AI over TLS, and the certificate its port shows has expired",
     ),
     Rule(
@@ -314,7 +231,7 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach",),
         essential=(when("transport", "tls"),),
         conditions=(_NOTHING, when("probe.certificate", "wrong name")),
-        consequences=_ALL_LATER,
+        consequences=ALL_LATER,
         because="nothing reached the AI over TLS, and the certificate its port shows is for another name",
     ),
     Rule(
@@ -323,7 +240,7 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach",),
         essential=(when("transport", "tls"),),
         conditions=(_NOTHING, when("probe.certificate", "untrusted")),
-        consequences=_ALL_LATER,
+        consequences=ALL_LATER,
         because="nothing reached the AI over TLS, and no trusted authority has signed the certificate its port shows",
     ),
     *_firewalls(),
@@ -331,7 +248,7 @@ REACH: tuple[Rule, ...] = (
         id="reach.turned-away",
         cause="platform-refuses-caller",
         symptoms=("reach",),
-        essential=(when("caller.end", "refused"), unless("final.code", 404, 604)),
+        essential=(when("caller.end", "refused"), unless("final.code", 401, 404, 407, 484, 604)),
         conditions=(_NOTHING, when("instead", "nobody"), when("platform.did", "it turned the caller away")),
         consequences=("fallback", "final"),
         because="the caller was refused, and nothing shows that the AI or anybody else was tried",
@@ -349,7 +266,7 @@ REACH: tuple[Rule, ...] = (
             when("instead.when", "at once"),
             when("platform.did", "it rang its own agents and tried no trunk"),
         ),
-        consequences=_ALL_LATER,
+        consequences=ALL_LATER,
         because="the platform's agents rang at once, and nothing shows that the AI was tried",
         confidence="likely",
     ),
@@ -364,7 +281,7 @@ REACH: tuple[Rule, ...] = (
             _GOOD_CERTIFICATE,
             when("platform.did", "it tried the AI's other port"),
         ),
-        consequences=_ALL_LATER,
+        consequences=ALL_LATER,
         because="the AI's port answers us and got nothing, as when the trunk's port does not belong to its transport",
         confidence="likely",
     ),
@@ -379,7 +296,7 @@ REACH: tuple[Rule, ...] = (
             _GOOD_CERTIFICATE,
             when("platform.did", "it used another trunk"),
         ),
-        consequences=_ALL_LATER,
+        consequences=ALL_LATER,
         because="the AI's port answers us and got nothing, as when the call leaves by a trunk that leads elsewhere",
         confidence="likely",
     ),
@@ -387,10 +304,41 @@ REACH: tuple[Rule, ...] = (
         id="reach.unknown-number",
         cause="number-unknown-at-platform",
         symptoms=("reach",),
+        cells=cells("number", "caller"),
         essential=(when("caller.end", "refused"), when("final.code", 404, 604)),
-        conditions=(_NOTHING, unless("instead", "the fallback group", "another group", "an agent")),
+        conditions=(
+            _NOTHING,
+            unless("instead", "the fallback group", "another group", "an agent"),
+            not_shown("dialled.form", "another form"),
+        ),
         consequences=("fallback", "final"),
         because="the platform itself answered 404, and tried neither the AI nor anybody else",
+    ),
+    Rule(
+        id="reach.form",
+        cause="number-form-refused",
+        symptoms=("reach", "final"),
+        cells=cells("number", "caller"),
+        essential=(
+            when("caller.end", "refused"),
+            when("final.code", 404, 484, 604),
+            when("dialled.form", "another form"),
+        ),
+        conditions=(_NOTHING, unless("instead", "the fallback group", "another group", "an agent")),
+        consequences=("fallback", "final"),
+        because="the number was not dialled in E.164, and the platform answered that it does not know it",
+        confidence="likely",
+    ),
+    Rule(
+        id="reach.caller-credentials",
+        cause="caller-credentials-refused",
+        symptoms=("reach", "final"),
+        cells=cells("credentials", "caller"),
+        essential=(when("caller.end", "refused"), when("final.code", 401, 407)),
+        conditions=(_NOTHING,),
+        consequences=("fallback", "final"),
+        because="the caller's INVITE was challenged, and its credentials were not accepted",
+        confidence="likely",
     ),
     Rule(
         id="reach.kept",
@@ -398,7 +346,7 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach",),
         essential=(when("caller.end", "answered"), when("instead", "nobody")),
         conditions=(_NOTHING, _ANSWERING, _ANSWERING_HERE, _GOOD_CERTIFICATE, when("platform.did", "it kept the call")),
-        consequences=_ALL_LATER,
+        consequences=ALL_LATER,
         because="the platform answered the caller itself, and nothing shows that it tried the AI or rang anybody",
     ),
     *_between(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.reach import ABOUT
 from harness.diagnosis.rule import Rule
@@ -15,6 +16,7 @@ REGISTRATION: tuple[Rule, ...] = (
         id="registration.user",
         cause="username-wrong",
         symptoms=("registration",),
+        cells=cells("credentials", "AI"),
         essential=(_REFUSED,),
         conditions=(
             unless("registration.challenged", False),
@@ -27,6 +29,7 @@ REGISTRATION: tuple[Rule, ...] = (
         id="registration.user.said",
         cause="username-wrong",
         symptoms=("registration",),
+        cells=cells("credentials", "AI"),
         essential=(_REFUSED, when("registration.refusal", "the user name")),
         conditions=(not_shown("registration.user", "the trunk's"),),
         because="the registrar says that it does not know the user",
@@ -35,6 +38,7 @@ REGISTRATION: tuple[Rule, ...] = (
         id="registration.password",
         cause="password-wrong",
         symptoms=("registration",),
+        cells=cells("credentials", "AI"),
         essential=(_UNPROVED,),
         conditions=(
             unless("registration.challenged", False),
@@ -47,6 +51,7 @@ REGISTRATION: tuple[Rule, ...] = (
         id="registration.password.said",
         cause="password-wrong",
         symptoms=("registration",),
+        cells=cells("credentials", "AI"),
         essential=(_REFUSED, when("registration.refusal", "the password")),
         conditions=(not_shown("registration.user", "another"),),
         because="the registrar says that the password is wrong",
@@ -95,9 +100,18 @@ REGISTRATION: tuple[Rule, ...] = (
         id="registration.lapsed",
         cause="registration-expires-early",
         symptoms=("registration",),
+        cells=cells("timing", "AI"),
         essential=(when("registration.lapsed", True),),
         conditions=(when("registration.granted", "shorter"),),
         because="the 200 granted less than was asked for, and the next REGISTER came only after that had run out",
+    ),
+    Rule(
+        id="registration.unanswered",
+        cause="registration-unanswered",
+        symptoms=("registration",),
+        essential=(when("registration.answer", "none"), when("probe.termination", "answers")),
+        conditions=(not_shown("registration.target", "another host"),),
+        because="REGISTER was not answered, and the same port answers OPTIONS",
     ),
     Rule(
         id="registration.elsewhere",

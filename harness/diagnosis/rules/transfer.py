@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.reach import AI_LOST
 from harness.diagnosis.rule import Rule, Symptom
@@ -9,6 +10,8 @@ from harness.diagnosis.talk import NO_VOICE
 
 _LOST = when("transfer.landed", "nowhere")
 _AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "other")
+#: The agent's phone did not refuse what it was offered by itself.
+_MEDIA_TAKEN = not_shown("refusal.agent", "its media")
 _RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
 
 TRANSFER: tuple[Rule, ...] = (
@@ -16,6 +19,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="transfer.number",
         cause="group-did-wrong",
         symptoms=("transfer",),
+        cells=cells("number", "REFER", "AI's call"),
         conditions=(when("transfer.target", "nobody's number", "another group's number"),),
         consequences=_AFTER,
         because="the AI transferred to a number that is not the group's",
@@ -24,6 +28,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="transfer.group",
         cause="group-wrong",
         symptoms=("transfer",),
+        cells=cells("number", "REFER", "AI's call"),
         essential=(when("transfer.landed", "another group"),),
         conditions=(when("transfer.target", "the group's number"),),
         consequences=_AFTER,
@@ -61,6 +66,26 @@ TRANSFER: tuple[Rule, ...] = (
         because="the platform refused the AI's own call with 403, before anything was rung",
     ),
     Rule(
+        id="transfer.challenged",
+        cause="transfer-call-challenged",
+        symptoms=("transfer",),
+        cells=cells("credentials", "REFER", "AI's call"),
+        essential=(_LOST, when("transfer.answer", "challenged")),
+        conditions=(not_shown("transfer.credentials", True),),
+        consequences=_AFTER,
+        because="the platform challenged the AI, which showed no credentials",
+    ),
+    Rule(
+        id="transfer.credentials",
+        cause="transfer-credentials-refused",
+        symptoms=("transfer",),
+        cells=cells("credentials", "AI's call"),
+        essential=(_LOST, when("transfer.answer", "challenged"), when("transfer.credentials", True)),
+        conditions=(),
+        consequences=_AFTER,
+        because="the AI showed credentials, and was challenged again",
+    ),
+    Rule(
         id="transfer.host",
         cause="termination-uri-wrong",
         symptoms=("transfer",),
@@ -94,6 +119,7 @@ TRANSFER: tuple[Rule, ...] = (
             when("transfer.answer", "accepted"),
             unless("transfer.outcome", "nothing", 200, 404, 480),
             _RIGHT_TARGET,
+            _MEDIA_TAKEN,
         ),
         consequences=_AFTER,
         because="the platform accepted the REFER, and its NOTIFY said that the transfer failed",
@@ -102,6 +128,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="transfer.silent",
         cause="refer-never-notified",
         symptoms=("transfer",),
+        cells=cells("timing", "REFER"),
         essential=(_LOST,),
         conditions=(
             when("transfer.way", "REFER"),
@@ -118,7 +145,7 @@ TRANSFER: tuple[Rule, ...] = (
         cause="transfer-said-done",
         symptoms=("transfer",),
         essential=(_LOST, when("transfer.outcome", 200)),
-        conditions=(_RIGHT_TARGET,),
+        conditions=(_RIGHT_TARGET, not_shown("answered.elsewhere", True)),
         consequences=_AFTER,
         because="the platform's NOTIFY said 200, and no agent's phone rang",
     ),
@@ -144,6 +171,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="transfer.unknown-number",
         cause="number-unknown-at-platform",
         symptoms=("transfer",),
+        cells=cells("number", "REFER", "AI's call"),
         essential=(_LOST, when("transfer.answer", 404)),
         conditions=(_RIGHT_TARGET,),
         consequences=_AFTER,
@@ -153,6 +181,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="transfer.unknown-number.notified",
         cause="number-unknown-at-platform",
         symptoms=("transfer",),
+        cells=cells("number", "REFER"),
         essential=(_LOST, when("transfer.outcome", 404)),
         conditions=(_RIGHT_TARGET,),
         consequences=_AFTER,
@@ -162,6 +191,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="transfer.unanswered",
         cause="transfer-unanswered",
         symptoms=("transfer",),
+        cells=cells("timing", "REFER", "AI's call"),
         essential=(_LOST, when("transfer.answer", "none")),
         conditions=(when("transfer.host", "the trunk's"), _RIGHT_TARGET),
         consequences=_AFTER,
@@ -175,6 +205,7 @@ TRANSFER: tuple[Rule, ...] = (
         conditions=(
             unless("transfer.answer", "accepted", "none", "never sent", "challenged", 403, 404, 480, 503),
             _RIGHT_TARGET,
+            _MEDIA_TAKEN,
         ),
         consequences=_AFTER,
         because="the platform answered the AI's own call to the right number with a refusal",
@@ -196,6 +227,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="transfer.no-audio",
         cause="transfer-no-audio",
         symptoms=("audio.agent",),
+        cells=cells("media to it", "REFER", "AI's call") + cells("media from it", "REFER", "AI's call"),
         essential=(when("transfer.landed", "the right group"), when("audio.agent", "none either way", "one way")),
         conditions=(when("audio.phase", "with the agent only"), not_shown("agent.cut", True)),
         consequences=("other",),
@@ -205,6 +237,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="transfer.cut",
         cause="agent-call-dropped",
         symptoms=("audio.agent",),
+        cells=cells("release", "REFER", "AI's call", "fallback"),
         essential=(when("agent.cut", True),),
         conditions=(),
         consequences=("release", "other"),
@@ -214,6 +247,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="release.left-behind",
         cause="ai-leg-left-behind",
         symptoms=("release",),
+        cells=cells("release", "AI"),
         essential=(when("release.ai", "still up"), when("transfer.landed", "the right group")),
         conditions=(not_shown("transfer.outcome", "nothing"),),
         because="the transfer succeeded, and the AI's leg was not ended",
@@ -222,6 +256,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="release.unreported",
         cause="transfer-not-reported",
         symptoms=("release",),
+        cells=cells("release", "AI"),
         essential=(
             when("release.ai", "still up"),
             when("transfer.landed", "the right group"),
@@ -243,6 +278,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="release.hangup.unanswered",
         cause="hangup-not-taken",
         symptoms=("release", "final"),
+        cells=cells("release", "caller"),
         essential=(when("hangup.answer", "none"),),
         conditions=(),
         because="the caller hung up, and its BYE got no answer",
@@ -251,6 +287,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="release.hangup.refused",
         cause="hangup-not-taken",
         symptoms=("release", "final"),
+        cells=cells("release", "caller"),
         essential=(when("hangup.answer", "refused"),),
         conditions=(),
         because="the caller hung up, and its BYE was answered with a refusal",
@@ -259,9 +296,20 @@ TRANSFER: tuple[Rule, ...] = (
         id="release.hangup.kept",
         cause="hangup-not-passed-on",
         symptoms=("release",),
+        cells=cells("release", "AI"),
         essential=(when("hangup.answer", "accepted"), when("release.ai", "still up", "late")),
         conditions=(),
         because="the caller's BYE was answered, and the AI's leg did not end in time",
+    ),
+    Rule(
+        id="release.cancel.kept",
+        cause="hangup-not-passed-on",
+        symptoms=("release", "final"),
+        cells=cells("release", "AI"),
+        essential=(when("cancel.answer", "accepted"), when("release.ai", "still up", "late")),
+        conditions=(),
+        consequences=("final",),
+        because="the caller's CANCEL was answered, and the AI's leg did not end in time",
     ),
     Rule(
         id="fallback.none",
@@ -272,6 +320,8 @@ TRANSFER: tuple[Rule, ...] = (
             when("instead", "nobody"),
             when("ai.lost", *AI_LOST),
             not_shown("fallback.landed", "another group", "the right group"),
+            _MEDIA_TAKEN,
+            not_shown("final.refusal", "the agents"),
             not_shown("fallback.configured", False),
         ),
         consequences=("final", "fallback.time", "other"),
@@ -286,6 +336,8 @@ TRANSFER: tuple[Rule, ...] = (
             when("instead", "nobody"),
             when("ai.lost", *AI_LOST),
             not_shown("fallback.landed", "another group", "the right group"),
+            _MEDIA_TAKEN,
+            not_shown("final.refusal", "the agents"),
             not_shown("fallback.configured", False),
         ),
         consequences=("final", "fallback.time", "other"),
@@ -293,9 +345,20 @@ TRANSFER: tuple[Rule, ...] = (
         confidence="likely",
     ),
     Rule(
+        id="fallback.nobody",
+        cause="nobody-available",
+        symptoms=("fallback",),
+        cells=cells("number", "fallback"),
+        essential=(when("caller.end", "refused"), when("final.refusal", "the agents")),
+        conditions=(when("instead", "nobody"), not_shown("ai.refusal", "the agents")),
+        consequences=("final", "fallback.time", "other"),
+        because="the AI could not be had, and the platform said that nobody of the group can be rung",
+    ),
+    Rule(
         id="fallback.group",
         cause="fallback-wrong-group",
         symptoms=("fallback",),
+        cells=cells("number", "fallback"),
         essential=(when("fallback.landed", "another group"),),
         conditions=(),
         consequences=("fallback.time", "caller_id.agent", "audio.agent", "other"),
@@ -305,6 +368,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="fallback.group.instead",
         cause="fallback-wrong-group",
         symptoms=("fallback",),
+        cells=cells("number", "fallback"),
         essential=(when("instead", "another group"),),
         conditions=(not_shown("fallback.landed", "the right group", "another group"), unless("ai.saw", "nothing")),
         consequences=("fallback.time", "caller_id.agent", "audio.agent", "other"),
@@ -314,6 +378,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="fallback.time.down",
         cause="ring-timeout-wrong",
         symptoms=("fallback.time",),
+        cells=cells("timing", "fallback"),
         essential=(when("fallback.time", "too late"),),
         conditions=(not_shown("fallback.landed", "nowhere"), unless("ai.lost", "it refused")),
         because="the AI could not be had, and the fallback came later than the configured ring timeout",
@@ -322,6 +387,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="fallback.late",
         cause="fallback-late",
         symptoms=("fallback.time",),
+        cells=cells("timing", "fallback"),
         essential=(when("fallback.time", "too late"), when("ai.lost", "it refused")),
         conditions=(not_shown("fallback.landed", "nowhere"),),
         because="the AI refused the call, and the fallback came later than if nobody had answered",
@@ -330,6 +396,7 @@ TRANSFER: tuple[Rule, ...] = (
         id="fallback.time",
         cause="ring-timeout-wrong",
         symptoms=("fallback.time",),
+        cells=cells("timing", "fallback"),
         essential=(when("fallback.time", "longer", "shorter"),),
         conditions=(not_shown("fallback.landed", "nowhere"),),
         because="the fallback came, but not when the configured ring timeout was over",

@@ -2,7 +2,7 @@
 
 Started as ``python -m harness.phone.child FD DIRECTORY`` by ``harness.phone.process``, and of no use otherwise. Its
 modules may import the standard library, numpy and soundfile, ``harness.audio``, ``harness.events``, and of the phones
-``config``, ``log_ring``, ``protocol`` and ``recording``; ``bindings`` alone imports pjsua2.
+``config``, ``files``, ``log_ring``, ``protocol`` and ``recording``; ``bindings`` alone imports pjsua2.
 
 ``service`` is the process: the line to the parent and the main loop. ``commands`` is what the parent can ask for,
 ``stack`` the Endpoint, ``account`` and ``leg`` a phone and one call of it, ``media`` what a leg plays, hears and

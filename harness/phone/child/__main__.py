@@ -1,6 +1,7 @@
 """``python -m harness.phone.child FD DIRECTORY``."""
 
 import faulthandler
+import os
 import socket
 import sys
 from pathlib import Path
@@ -10,5 +11,6 @@ from harness.phone.protocol import Wire
 
 if __name__ == "__main__":
     faulthandler.enable()
+    os.umask(0o077)  # recordings hold what people said
     descriptor, directory = sys.argv[1:]
     Service(Wire(socket.socket(fileno=int(descriptor))), Path(directory)).run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -15,6 +16,7 @@ from harness.phone.child.media import Studio
 from harness.phone.child.stack import Endpoint
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import Answer, Early, Policy, Reject, Ring
+from harness.phone.sources import Sources
 
 #: pjsip refreshes no earlier than after five seconds (sip_reg.c), which is too late for the shortest registrations.
 _SHORT_REGISTRATION: Final = 10
@@ -58,6 +60,9 @@ class Host(Protocol):
     def free_slots(self) -> int:
         """Calls this process can still make or take."""
 
+    def afterwards(self, do: Callable[[], None]) -> None:
+        """Do something when pjsua's callback is over."""
+
     def answer_later(self, leg: CallLeg, policy: Answer) -> None:
         """Answer a leg in a while."""
 
@@ -77,7 +82,8 @@ class Host(Protocol):
 class HostedPhone:
     """One phone, leased or parked. Raises :class:`Refusal` when its address is taken."""
 
-    def __init__(self, host_process: Host, key: int, config: PhoneConfig, directory: Path) -> None:
+    def __init__(self, host_process: Host, key: int, config: PhoneConfig, directory: Path, sources: Sources) -> None:
+        self.sources = sources
         self.host_process, self.key, self.config, self.directory = host_process, key, config, directory
         self.policy: Policy = Ring()
         self.parked = False
@@ -118,6 +124,12 @@ class HostedPhone:
         """Of its address of record."""
         return self.config.user
 
+    def admits(self, host: str, transport: str) -> bool:
+        """Whether it acts on requests from ``host``, an address."""
+        # who came in over TLS without a certificate that is in order was turned away in the handshake
+        vouched = transport == "tls" and self.config.tls.require_client_certificate
+        return vouched or self.sources.include(host)
+
     def next_leg_name(self) -> str:
         """``name.1``, ``name.2`` … of each lease."""
         self._legs_so_far += 1
@@ -134,13 +146,11 @@ class HostedPhone:
         suffix = "" if config.transport == "udp" else f";transport={config.transport}"
         sip, register, nat = account.sipConfig, account.regConfig, account.natConfig
         sip.transportId = self._transport
-        if config.ipv6:  # pjsua, compiled without it, makes no Contact for a call that comes in over it
-            sip.contactForced = f"<sip:{config.user}@{self.sent_by}{suffix}>"
         if config.proxy:
             # "hide": the request goes there, but carries no Route that would name it.
             sip.proxies.append(f"<sip:{config.proxy}{suffix};lr;hide>")
         if config.username is not None:
-            sip.authCreds.append(pj.AuthCredInfo("digest", "*", config.username, 0, config.password or ""))
+            sip.authCreds.append(pj.AuthCredInfo("digest", config.realm, config.username, 0, config.password or ""))
         if registrar := config.registrar or config.proxy:
             register.registrarUri = f"sip:{registrar}{suffix}"
         register.registerOnAdd = False
@@ -167,7 +177,8 @@ class HostedPhone:
         media.srtpUse = _SRTP[config.srtp]
         media.srtpSecureSignaling = 0
         rtp = media.transportConfig
-        rtp.boundAddress = "127.0.0.1" if config.ipv6 else config.bind_address  # a leg exchanges it
+        media.ipv6Use = pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY if config.ipv6 else pj.PJSUA_IPV6_DISABLED
+        rtp.boundAddress = config.bind_address
         rtp.publicAddress = config.public_address or ""
         first, last = config.media_ports
         rtp.port, rtp.portRange, rtp.randomizePort = first, last - first, True
@@ -183,13 +194,20 @@ class HostedPhone:
         call = Call(self.account, None, call_id)
         up = sum(1 for leg in self.host_process.legs_of(self) if not leg.disconnected)
         if self.parked or up >= self.config.max_calls:
-            call.hangup(parameters(480 if self.parked else 486))
+            code = 480 if self.parked else 486
+            self.host_process.afterwards(lambda: call.hangup(parameters(code)))
             return
         info = call.getInfo()
         leg = CallLeg(self, info.callIdString, "incoming", info.remoteUri)
         leg.call, call.listener = call, leg
         leg.state_changed()
+        self.host_process.afterwards(lambda: self._obey_policy(leg))
+
+    def _obey_policy(self, leg: CallLeg) -> None:
+        """Ring, answer or refuse; the caller may have given up by now."""
         policy = self.policy
+        if leg.call is None:
+            return
         if isinstance(policy, Ring):
             leg.respond(180)
         elif isinstance(policy, Early):

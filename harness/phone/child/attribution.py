@@ -138,6 +138,10 @@ class Attribution(Generic[P, L]):
                 return leg
         return None
 
+    def leg_of_tag(self, tag: str) -> L | None:
+        """The leg with this tag on our side, whatever its Call-ID."""
+        return next((leg for legs in self._dialogs.values() for leg in legs if leg.tag == tag), None)
+
     def _referred(self, message: LoggedMessage) -> L | None:
         """The leg placed on a REFER whose first INVITE this is: pjsua sends it as soon as it may be followed."""
         waiting = self._dialogs.get(UNKNOWN)

@@ -82,7 +82,7 @@ class CallListener(Protocol):
     def state_changed(self) -> None:
         """The call's state is another."""
 
-    def transport_opened(self, address: int) -> int:
+    def transport_opened(self, address: int) -> None:
         """There is a media transport (``pjmedia_transport *``), not used yet; says which one to use."""
 
     def media_changed(self) -> None:
@@ -184,10 +184,7 @@ class Call(pj.Call):  # type: ignore[misc]
     def onCreateMediaTransport(self, prm: Any) -> None:
         """RTP's sockets are open."""
         if self.listener:
-            given = int(prm.mediaTp)
-            chosen = self.listener.transport_opened(given)
-            if chosen != given:  # SWIG makes no pointer of a number: it is put where the C++ object has it
-                _NewTransport.from_address(int(prm.this)).transport = chosen
+            self.listener.transport_opened(int(prm.mediaTp))
 
     @_callback
     def onCallMediaState(self, prm: Any) -> None:
@@ -231,12 +228,6 @@ class Call(pj.Call):  # type: ignore[misc]
         """A re-INVITE came in."""
         if self.listener:
             self.listener.offer_comes()
-
-
-class _NewTransport(ctypes.Structure):
-    """``pj::OnCreateMediaTransportParam``."""
-
-    _fields_ = (("index", ctypes.c_uint), ("transport", ctypes.c_void_p), ("flags", ctypes.c_uint))
 
 
 class _Vector(ctypes.Structure):

@@ -13,6 +13,7 @@ from harness.phone.child.leg import CallLeg
 from harness.phone.child.media import playable
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import choice_from_plain
+from harness.phone.sources import Sources
 
 if TYPE_CHECKING:
     from harness.phone.child.service import Service
@@ -48,17 +49,20 @@ class Commands:
         """Calls this process can still make or take."""
         return self._service.free_slots()
 
-    def add(self, call: int, phone: int, config: dict[str, Any], directory: str) -> str:
-        """A new phone; returns the address it is bound to."""
+    def add(self, call: int, phone: int, config: dict[str, Any], directory: str, networks: list[str] | None) -> str:
+        """A new phone, which takes requests from ``networks``; returns the address it is bound to."""
         made = PhoneConfig.from_plain(config)
         self._service.endpoint.check_codecs(made.codecs)
-        hosted = self._service.phones[phone] = HostedPhone(self._service, phone, made, Path(directory))
+        hosted = self._service.phones[phone] = HostedPhone(
+            self._service, phone, made, Path(directory), Sources(networks)
+        )
         return hosted.address
 
     def adopt(self, call: int, phone: int, directory: str) -> tuple[str, bool]:
         """Lease a parked phone again; says its address and whether it is registered."""
         kept = self._phone(phone)
         kept.adopt(Path(directory))
+        self._service.gate.begins_anew(kept)
         return kept.address, kept.registered
 
     def park(self, call: int, phone: int) -> None:

@@ -5,19 +5,30 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.events import CallState, DtmfReceived, Event, MediaState, RtpStatistics, TransferProgress
+from harness.events import (
+    CallState,
+    DtmfReceived,
+    Event,
+    FarEndReport,
+    ForeignRtp,
+    MediaState,
+    RtpStatistics,
+    TransferProgress,
+)
 from harness.phone.child.attribution import UNKNOWN
 from harness.phone.child.bindings import Call, Headers, Refusal, misuse, parameters, pj, set_headers
 from harness.phone.child.media import LegMedia
-from harness.phone.child.native import Tap
 from harness.phone.child.reception import Reception
+from harness.phone.child.rtcp import Block
 from harness.phone.child.sip_log import LoggedMessage, read_text
+from harness.phone.child.taps import Known, Tap, spelled
 from harness.phone.protocol import FAREWELL_SECONDS
-from harness.phone.rtp_log import RtpLog, path_of
+from harness.phone.rtp_log import Address, RtpLog, path_of
 
 if TYPE_CHECKING:
     from harness.phone.child.account import HostedPhone
 
+_RTP_CLOCK: Final = 8000  # of G.711, and of G.722 by RFC 3551 section 4.5.2
 _NOT_IN_BRIDGE: Final = -1  # PJSUA_INVALID_ID
 _FIRST_IN_BRIDGE: Final = -1  # by its index getAudioMedia does not find a stream behind one that is no audio
 _STATES: Final = {
@@ -69,6 +80,9 @@ class CallLeg:
         self._counts: dict[str, int] = {}  # of RTP, as told last
         self._counts_before: dict[str, int] = {}  # of streams that have ended: each negotiation may begin another
         self._tap: Tap | None = None  # what looks at the RTP that passes the transport
+        self._known = Known()  # whence it may come
+        self._strange: dict[Address, int] = {}  # packets from elsewhere, as told last
+        self._far_end_has = 0  # packets of ours, by its own account
         self._host.begins(self)
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
@@ -208,13 +222,14 @@ class CallLeg:
 
     def tell_statistics(self) -> bool:
         """Tell the counters so far; False without a stream."""
+        self._tell_strange()
         if self.call is None or self._stream < 0:
             return False
         statistics = self.call.getStreamStat(self._stream)
         rtcp = statistics.rtcp
         sent, received = rtcp.txStat, rtcp.rxStat
         sent_jitter, rtt = sent.jitterUsec, rtcp.rttUsec
-        reception = (self._tap and self._tap.reception) or Reception()
+        reception = self._tap.reception() if self._tap else Reception()
         told = {
             "tx_packets": sent.pkt,
             "tx_bytes": sent.bytes,
@@ -238,6 +253,26 @@ class CallLeg:
             rx_burst_ms=reception.burst_ms,
         )
         return True
+
+    def _tell_strange(self) -> None:
+        for source, packets in list(self._known.strange.items()):
+            if packets > self._strange.get(source, 0):
+                self._strange[source] = packets
+                self.emit(ForeignRtp, source=spelled(source), packets=packets)
+
+    def _reported(self, sent: int, received: int | None, block: Block | None) -> None:
+        """The far end's account of our stream came, in the media's thread."""
+        # A source that nothing came from since the last report has no block (RFC 3550 section 6.4.1): it has grown by nothing.
+        self._far_end_has = self._far_end_has if received is None else received
+        self.emit(
+            FarEndReport,
+            sent=sent,
+            received=self._far_end_has,
+            lost=block.lost if block else 0,
+            fraction_lost=block.fraction_lost if block else 0.0,
+            jitter_ms=1000 * block.jitter / _RTP_CLOCK if block else 0.0,
+            names_us=block is not None,
+        )
 
     # What pjsua says.
 
@@ -263,7 +298,7 @@ class CallLeg:
         self._stream = -1
         self.media.close()
         if self._tap is not None:
-            self._tap.log.close()
+            self._tap.close()
         if self.call is not None:
             self.call.listener = None
         self.call = None
@@ -273,6 +308,8 @@ class CallLeg:
         """Follow the dialog by its messages: pjsua forgets a call the moment it is told to hang up."""
         if message.unread:
             return
+        if message.direction == "received":
+            self._known.add_host(message.remote.rpartition(":")[0].strip("[]"))
         if message.direction == "received" and "\r\nm=audio " in message.text:
             self._far_media = message.text.split("\r\nm=")[1:]
         if message.method == "BYE":
@@ -290,15 +327,10 @@ class CallLeg:
         """Whether nothing is left to wait for: the far end knows, and the recordings are whole."""
         return now >= self._gives_up_at or (self.settled and self.media.is_saved)
 
-    def transport_opened(self, address: int) -> int:
-        """Count and log what passes it, or the one that has to be used instead."""
-        config = self.phone.config
-        if config.ipv6:
-            native = self._host.endpoint.native
-            address = native.exchange_for_ipv6(address, config.bind_address, config.media_ports)
+    def transport_opened(self, address: int) -> None:
+        """Count and log what passes it."""
         log = self._tap.log if self._tap else RtpLog(path_of(self.phone.directory, self.name))
-        self._tap = self._host.endpoint.native.taps.put(address, log)
-        return address
+        self._tap = self._host.endpoint.native.taps.put(address, log, self._known, self._reported)
 
     def media_changed(self) -> None:
         """Media was negotiated: connect it, and tell what it is."""
@@ -362,6 +394,9 @@ class CallLeg:
     def transfer_asked(self, prm: Any) -> None:
         """A REFER: follow it if the phone does that, there is room, and the parent allows the target."""
         target, phone = prm.dstUri, self.phone
+        if not self._host.endpoint.is_sip_uri(target) and "tel:" not in target.lower():  # pjsua dies of an empty one
+            prm.statusCode = pj.PJSIP_SC_BAD_REQUEST
+            return
         question = {"leg": self.key, "uri": target}
         if not phone.config.accept_refer or self._host.free_slots() < 1 or not self._host.ask("may_follow", question):
             prm.statusCode = pj.PJSIP_SC_DECLINE

@@ -10,15 +10,17 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from harness.events import Event, Recorded, SipMessage, TransportFailed, to_plain
+from harness.events import Event, Recorded, SipMessage, StrangerRefused, TransportFailed, to_plain
 from harness.phone.child.account import HostedPhone
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import Refusal, pj
 from harness.phone.child.commands import LATER, Commands
+from harness.phone.child.gate import Gate
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.media import Studio
 from harness.phone.child.sip_log import (
@@ -62,6 +64,7 @@ class Service:
         self._ending: list[CallLeg] = []  # over, but not finished
         self._lingering: list[tuple[float, CallLeg]] = []  # finished for us, but their call slot may still be taken
         self._departures: list[_Departure] = []
+        self._afterwards: list[Callable[[], None]] = []
         self._answers_due: list[tuple[float, CallLeg, Answer]] = []
         self._keys = 0
         self._queue: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
@@ -72,7 +75,9 @@ class Service:
             self.phones.values, lambda leg: leg.phone, self._tell_message
         )
         self._commands = Commands(self)
+        self.gate = Gate(self.phones.values, self.attribution.leg_of_tag, self._tell_stranger)
         self.endpoint = Endpoint(self)
+        self.endpoint.native.filter_requests(self.gate.by_source, self.gate.by_dialog, self.fault)
         self.studio = Studio(directory, self.endpoint.native, self.fault)
 
     # What the stack says.
@@ -89,7 +94,8 @@ class Service:
         self._ring.write(f"{now:.3f} {level} {entry.strip()}")
         dropping, self._dropping = self._dropping, read_dropping(entry)
         if dropping is not None and (dropped := read_dropped(entry, dropping)) is not None:
-            self.attribution.message(now, dropped)
+            if not self.gate.refuses_unread(self.attribution.called(dropped), dropped):
+                self.attribution.message(now, dropped)
             return
         connection = read_connection(entry)
         if connection is not None:
@@ -162,6 +168,14 @@ class Service:
         taken = sum(1 for leg in self.legs.values() if not (leg.disconnected and leg.settled))
         return self.endpoint.most_calls - taken - sum(1 for _, leg in self._lingering if not leg.settled)
 
+    def afterwards(self, do: Callable[[], None]) -> None:
+        """Do something when pjsua's callback is over.
+
+        pjsua frees the INVITE that it keeps for ``onIncomingCall`` when that returns, and asserts where an answer has
+        done so before: any final one to an INVITE without SDP does.
+        """
+        self._afterwards.append(do)
+
     def answer_later(self, leg: CallLeg, policy: Answer) -> None:
         """Answer a leg in a while."""
         self._answers_due.append((time.monotonic() + policy.after, leg, policy))
@@ -193,6 +207,12 @@ class Service:
             unread=message.unread,
         )
         self.emit(event, phone, leg)
+
+        if message.direction == "sent" and not message.status:
+            phone.sources.add(message.remote.rpartition(":")[0].strip("[]"))
+
+    def _tell_stranger(self, event: StrangerRefused, phone: HostedPhone, leg: str | None) -> None:
+        self.emit(event, phone, next((aimed for aimed in self.legs_of(phone) if aimed.name == leg), None))
 
     def _tell(self, what: str, /, **arguments: Any) -> None:
         with contextlib.suppress(OSError):  # the reader sees the end of the line, and acts on it
@@ -271,6 +291,7 @@ class Service:
                 for leg in list(self.legs.values()):
                     if leg.check_alive():
                         leg.tell_statistics()
+                self.gate.tick(now)
                 next_statistics = now + _STATISTICS_INTERVAL
             self._turn(min(next_pulse, next_statistics) - now)
         self._farewell()
@@ -291,6 +312,10 @@ class Service:
 
     def _do_what_is_due(self, now: float) -> None:
         self.attribution.give_up_unbound()
+        todo, self._afterwards = self._afterwards, []
+        for do in todo:
+            with contextlib.suppress(Refusal, pj.Error):  # the far end may have ended the call already
+                do()
         for entry in [entry for entry in self._answers_due if now >= entry[0] or entry[1].call is None]:
             self._answers_due.remove(entry)
             with contextlib.suppress(Refusal):

@@ -163,7 +163,9 @@ def read_text(
 ) -> LoggedMessage:
     """A message whose way is known; without ``transport`` that of its Via counts."""
     start = text.split("\r\n", 1)[0].split("\n", 1)[0]
-    status = int(start[8:11]) if start.startswith("SIP/2.0 ") and start[8:11].isdigit() else 0
+    code = start[8:11]
+    # Other scripts' digits are no digits of RFC 3261 section 25.1, and not even int() reads all of them.
+    status = int(code) if start.startswith("SIP/2.0 ") and code.isascii() and code.isdecimal() else 0
     parts = start.split(" ")
     call_id, cseq, via = _CALL_ID.search(text), _CSEQ.search(text), _VIA.search(text)
     return LoggedMessage(

@@ -113,6 +113,11 @@ class Endpoint:
 
     def open_transport(self, config: PhoneConfig) -> int:
         """A transport of the phone's own, bound to its address."""
+        if config.ipv6 and not self.native.has_ipv6():
+            where = f"{config.transport} [{config.bind_address}]"
+            raise Refusal(
+                "resource", f"phone {config.name} cannot open {where}: the installed pjsua2 has no IPv6; allowed: IPv4"
+            )
         transport = _bound(config.bind_address, config.bind_port)
         transport.publicAddress = config.public_address or ""
         if config.transport == "tls":

@@ -1,65 +1,147 @@
 "use strict";
 const all = [...document.querySelectorAll("details.case")];
-const state = {verdict: "", text: ""};
+const form = document.querySelector("form.filters");
+const groups = [...document.querySelectorAll("h3.group")];
+let words = null;   // of each case what a search goes through, once somebody searches
+
+async function inflate(packed) {
+  const bytes = Uint8Array.from(atob(packed), c => c.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
+}
 
 async function unpack(details) {
-  const packed = details.querySelector("script");
+  const packed = details.querySelector(":scope > script");
   if (!packed) return;
-  const bytes = Uint8Array.from(atob(packed.textContent), c => c.charCodeAt(0));
-  const body = details.querySelector(".body");
   packed.remove();
+  const body = details.querySelector(".body");
   try {
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    body.innerHTML = await new Response(stream).text();
+    body.innerHTML = await inflate(packed.textContent);
   } catch (error) {
     body.textContent = "This browser cannot unpack the case; a newer one can. The evidence is in the run's directory.";
   }
 }
 
-function refresh() {
-  const wanted = [...document.querySelectorAll(".filters select")].filter(s => s.value);
+// Filters: the form is the state, the address holds it.
+
+function chosen() {
+  return Object.fromEntries([...new FormData(form)].filter(([, value]) => value.trim()).map(([name, value]) => [name, value.trim()]));
+}
+
+function fits(details, wanted) {
+  return Object.entries(wanted).every(([name, value]) => {
+    if (name === "q") return true;
+    if (name === "number") return details.dataset.number.split(" ").includes(value);
+    return (details.dataset[name] ?? details.getAttribute("data-x-" + name)) === value;
+  });
+}
+
+async function refresh() {
+  const wanted = chosen();
+  if (wanted.q && !words) words = JSON.parse(await inflate(document.getElementById("index").textContent));
+  const asked = wanted.q ? wanted.q.toLowerCase().split(/\s+/) : [];
   let shown = 0;
-  for (const details of all) {
-    const fits = (!state.verdict || details.dataset.verdict === state.verdict)
-      && (!state.text || state.text.split(/\s+/).every(word => details.dataset.search.includes(word)))
-      && wanted.every(s => details.dataset[s.name] === s.value);
-    details.hidden = !fits;
-    shown += fits;
+  all.forEach((details, index) => {
+    const hit = fits(details, wanted) && asked.every(word => words[index].includes(word));
+    details.hidden = !hit;
+    shown += hit;
+  });
+  for (const group of groups) {
+    let next = group.nextElementSibling;
+    while (next && next.hidden && next.matches("details")) next = next.nextElementSibling;
+    group.hidden = !next || !next.matches("details");
   }
   document.getElementById("count").textContent = `${shown} of ${all.length} cases`;
 }
 
-async function follow() {
-  const name = decodeURIComponent(location.hash.slice(1));
-  if (!name) return;
-  const home = document.getElementById(name.split("-m")[0]);
-  if (!home || !home.matches("details.case")) return;
-  home.hidden = false;
-  home.open = true;
-  await unpack(home);
-  const target = document.getElementById(name);
-  for (let up = target; up; up = up.parentElement) if (up.tagName === "DETAILS") up.open = true;
-  if (target) target.scrollIntoView();
+function remember() {
+  history.replaceState(null, "", "#" + new URLSearchParams(chosen()));
+  refresh();
 }
 
-for (const details of all) details.addEventListener("toggle", () => details.open && unpack(details));
-for (const button of document.querySelectorAll(".filters button")) button.addEventListener("click", () => {
-  state.verdict = button.dataset.verdict;
-  for (const other of document.querySelectorAll(".filters button")) other.setAttribute("aria-pressed", String(other === button));
-  refresh();
-});
-for (const select of document.querySelectorAll(".filters select")) select.addEventListener("change", refresh);
-const search = document.querySelector(".filters input");
-search.addEventListener("input", () => { state.text = search.value.trim().toLowerCase(); refresh(); });
-for (const row of document.querySelectorAll(".matrix tr.row")) row.addEventListener("click", event => {
-  event.preventDefault();
-  for (const select of document.querySelectorAll(".filters select")) {
-    if (select.name === "row") select.value = row.dataset.row;
-    if (select.name === "integration") select.value = row.dataset.integration;
+async function follow() {
+  const hash = location.hash.slice(1);
+  if (hash === "" || hash.includes("=")) {
+    const given = new URLSearchParams(hash);
+    for (const field of form.elements) if (field.name) field.value = given.get(field.name) ?? "";
+    await refresh();
+    if (hash) document.getElementById("cases").scrollIntoView();
+    return;
   }
-  refresh();
-  document.getElementById("cases").scrollIntoView({behavior: "smooth"});
+  await refresh();
+  const name = decodeURIComponent(hash);
+  const home = document.getElementById(name) ?? document.getElementById(name.replace(/-m\d+$/, ""));
+  const details = home?.closest("details.case");
+  if (!details) return;
+  details.hidden = false;
+  details.open = true;
+  await unpack(details);
+  const target = document.getElementById(name);
+  for (let up = target; up; up = up.parentElement) if (up.tagName === "DETAILS") up.open = true;
+  target?.scrollIntoView();
+}
+
+// One cursor through time line, players and ladder.
+
+function move(body, at) {
+  const line = body.querySelector("svg.timeline .cursor");
+  if (line) {
+    const picture = line.ownerSVGElement;
+    const x = Number(picture.dataset.left) + at * Number(picture.dataset.scale);
+    line.setAttribute("x1", x);
+    line.setAttribute("x2", x);
+  }
+  const mark = body.querySelector("svg.ladder .cursor");
+  if (!mark) return;
+  const places = JSON.parse(mark.ownerSVGElement.dataset.places);
+  let after = places.findIndex(([when]) => when > at);
+  if (after < 0) after = places.length;
+  if (!places.length) return;
+  let y = places[Math.max(0, after - 1)][1];
+  if (after > 0 && after < places.length) {
+    const [[t0, y0], [t1, y1]] = [places[after - 1], places[after]];
+    y = y0 + (y1 - y0) * (at - t0) / (t1 - t0 || 1);
+  }
+  mark.setAttribute("y1", y);
+  mark.setAttribute("y2", y);
+}
+
+document.addEventListener("timeupdate", event => {
+  const audio = event.target;
+  const body = audio.closest?.(".body");
+  if (body) move(body, Number(audio.dataset.offset) + audio.currentTime);
+}, true);
+
+document.addEventListener("click", event => {
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    const done = () => { copy.textContent = "Copied"; setTimeout(() => copy.textContent = "Copy", 1500); };
+    navigator.clipboard?.writeText(copy.dataset.copy).then(done, () => getSelection().selectAllChildren(copy.previousElementSibling));
+    return;
+  }
+  const picture = event.target.closest("svg.timeline");
+  if (picture) {
+    const at = (event.clientX - picture.getBoundingClientRect().left - Number(picture.dataset.left)) / Number(picture.dataset.scale);
+    const body = picture.closest(".body");
+    for (const audio of body.querySelectorAll("audio")) audio.currentTime = Math.max(0, at - Number(audio.dataset.offset));
+    move(body, Math.max(0, at));
+  }
 });
+
+// Printing: what did not pass prints whole.
+
+let opened = [];
+addEventListener("beforeprint", () => {
+  opened = all.filter(details => !details.hidden && !details.open && details.querySelector(".body").childElementCount);
+  for (const details of opened) details.open = true;
+});
+addEventListener("afterprint", () => { for (const details of opened) details.open = false; });
+document.getElementById("unpack").addEventListener("click", async () => {
+  for (const details of all) if (!details.hidden) { await unpack(details); details.open = true; }
+});
+
+for (const details of all) details.addEventListener("toggle", () => details.open && unpack(details));
+form.addEventListener("submit", event => event.preventDefault());
+form.addEventListener("input", remember);
+form.addEventListener("reset", () => setTimeout(remember));
 addEventListener("hashchange", follow);
-refresh();
 follow();

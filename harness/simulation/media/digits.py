@@ -15,7 +15,7 @@ EVENTS: Final = "0123456789*#ABCD"  #: RFC 4733 table 7: the event's number is i
 _EVENT = struct.Struct("!BBH")
 _TONE_FRAMES, _PAUSE_FRAMES, _END_PACKETS = 5, 4, 3
 _SIGNAL = re.compile(r"^\s*Signal\s*=\s*([0-9*#A-Da-d])\s*$", re.MULTILINE)
-_DURATION = re.compile(r"^\s*Duration\s*=\s*(\d{1,6})\s*$", re.MULTILINE)
+_DURATION = re.compile(r"^\s*Duration\s*=\s*([0-9]{1,6})\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,10 @@ from dataclasses import replace
 
 from harness.simulation.media.relay import Relay, Spoiler
 from harness.simulation.media.rtp import RtpPort
-from harness.sip import sdp
-from harness.sip.sdp import PCMA, PCMU, TELEPHONE_EVENT, Codec, Description, Media, SdpError
+from harness.simulation.settings import Rtcp
+from harness.sip import offer_answer
+from harness.sip.grammar import decimal
+from harness.sip.sdp import PCMA, PCMU, TELEPHONE_EVENT, Codec, Crypto, Description, Media, SdpError
 
 
 def is_event(codec: Codec) -> bool:
@@ -39,8 +41,9 @@ def audio_of(description: Description) -> Media:
 class LegMedia:
     """An anchored leg's end of the media path. ``shown`` is the address its SDP names when that is not its own."""
 
-    def __init__(self, address: str, shown: str | None = None) -> None:
-        self.port = RtpPort(address)
+    def __init__(self, address: str, shown: str | None = None, rtcp: Rtcp | None = None) -> None:
+        self.rtcp = rtcp or Rtcp()
+        self.port = RtpPort(address, None if self.rtcp.reports == "none" else self.rtcp.interval_s)
         self._shown = shown or address
         self._session = random.getrandbits(31)
         self._version = 0
@@ -61,7 +64,7 @@ class LegMedia:
         self.voice_types = frozenset(codec.payload_type for codec in ours.voice)
         self.event_type = ours.telephone_event.payload_type if ours.telephone_event is not None else None
         if self.remote is not None:
-            agreed = sdp.agreed(self.local, self.remote)
+            agreed = offer_answer.agreed(self.local, self.remote)
             self.codec = agreed.codec if agreed is not None else None
             self.event = audio_of(self.remote).telephone_event if self.event_type is not None else None
 
@@ -104,13 +107,13 @@ class LegMedia:
         """An offer of its own."""
         self._version += 1
         return self._say(
-            sdp.offer(self._shown, self.port.port, codecs, session_id=self._session, version=self._version)
+            offer_answer.offer(self._shown, self.port.port, codecs, session_id=self._session, version=self._version)
         )
 
     def answer(self, body: bytes) -> bytes:
         """Take an offer and answer it: its first G.711 codec, its digits. Raises `SdpError`, `NoAgreementError`."""
         self._version += 1
-        answered = sdp.answer(
+        answered = offer_answer.answer(
             Description.parse(body), self._shown, self.port.port, session_id=self._session, version=self._version
         )
         self.learn(body)
@@ -141,13 +144,14 @@ class LegMedia:
 
 def couple(a: LegMedia, b: LegMedia, a_to_b: Spoiler | None = None, b_to_a: Spoiler | None = None) -> Relay:
     """Hand media on between two legs that have negotiated, each with the payload types of its own description."""
-    return Relay(a.port, b.port, _renumbering(a, b), _renumbering(b, a), a_to_b, b_to_a)
+    passed_on = "terminated" not in (a.rtcp.reports, b.rtcp.reports)
+    return Relay(a.port, b.port, _renumbering(a, b), _renumbering(b, a), a_to_b, b_to_a, reports=passed_on)
 
 
 def encrypted(description: bytes) -> bytes:
     """The offer with SRTP and nothing else (RFC 4568)."""
     offered = Description.parse(description)
-    audio = replace(audio_of(offered), protocol="RTP/SAVP").with_attribute("crypto", str(sdp.Crypto.fresh()))
+    audio = replace(audio_of(offered), protocol="RTP/SAVP").with_attribute("crypto", str(Crypto.fresh()))
     return bytes(offered.with_audio(audio))
 
 
@@ -165,5 +169,4 @@ def _renumbering(source: LegMedia, target: LegMedia) -> dict[int, int]:
 
 def _control_port(audio: Media) -> int | None:
     # RFC 3605
-    text = (audio.attribute("rtcp") or "").partition(" ")[0]
-    return int(text) if text.isdigit() else None
+    return decimal((audio.attribute("rtcp") or "").partition(" ")[0], most=65535)

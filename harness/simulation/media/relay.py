@@ -22,17 +22,24 @@ class Relay:
         backward: Mapping[int, int],
         spoil_forward: Spoiler | None = None,
         spoil_backward: Spoiler | None = None,
+        *,
+        reports: bool = True,
     ) -> None:
+        """``reports`` says whether RTCP is handed on, too, or ends here."""
         self._ports = (a, b)
         self._handlers = (_path(b.send, forward, spoil_forward), _path(a.send, backward, spoil_backward))
         a.on_packet, b.on_packet = self._handlers
-        a.on_control, b.on_control = b.send_control, a.send_control
+        a.passes_reports_on = b.passes_reports_on = reports
+        if reports:
+            a.on_control = _path(b.send_control, {}, spoil_forward)
+            b.on_control = _path(a.send_control, {}, spoil_backward)
 
     def uncouple(self) -> None:
         """Hand nothing on any more; a port that has since been coupled elsewhere stays so."""
         for port, handler in zip(self._ports, self._handlers, strict=True):
             if port.on_packet is handler:
                 port.on_packet = port.on_control = None
+                port.passes_reports_on = False
 
 
 def _path(send: Send, renumbering: Mapping[int, int], spoil: Spoiler | None) -> Send:

@@ -15,12 +15,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.errors import ResourceError
+from harness.simulation.media import rtcp
+from harness.simulation.media.rtcp import Reporter
 
 Address = tuple[str, int]
 FIRST_PORT, LAST_PORT = 10000, 59998  #: Synthflow's documented range of media ports
 _HEADER = struct.Struct("!BBHII")
 _BURST = 32  # packets taken from one socket before others get their turn
 _LOOPBACK = "127."
+_dice = random.Random()
 
 # Ports are not reused soon: the last packets of a call that has ended must not reach the next one.
 _next_port = itertools.count(random.SystemRandom().randrange(0, LAST_PORT - FIRST_PORT, 2), 2)
@@ -102,7 +105,7 @@ class RtpPort:
     of the SDP wins over any other source, so what is left of another call cannot capture the leg.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, reports_every: float | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._rtp, self._rtcp = _open_pair(address)
         self.address = address
@@ -116,6 +119,11 @@ class RtpPort:
         self.on_control: Callable[[bytes], None] | None = None
         self.received = self.sent = 0
         self._outgoing = _Continuity()
+        self._reporter = Reporter(f"{self.port}@{address}") if reports_every else None
+        self._every = reports_every or 0.0
+        self._report_due: asyncio.TimerHandle | None = None
+        #: Whether its peer's RTCP goes on to somebody else, who answers it: then it says nothing itself.
+        self.passes_reports_on = False
         self.last_received = time.monotonic()
         self._loop.add_reader(self._rtp.fileno(), self._read)
         self._loop.add_reader(self._rtcp.fileno(), self._read_control)
@@ -137,12 +145,28 @@ class RtpPort:
         """
         if self.remote is not None:
             self.sent += 1
-            _send(self._rtp, self._outgoing.carry_on(data), self.remote)
+            data = self._outgoing.carry_on(data)
+            if self._reporter is not None:
+                self._reporter.sent(data, self._loop.time())
+                self._begin_to_report()
+            _send(self._rtp, data, self.remote)
 
     def send_control(self, data: bytes) -> None:
         """Send an RTCP packet."""
         if self._control_remote is not None:
             _send(self._rtcp, data, self._control_remote)
+
+    def _begin_to_report(self) -> None:
+        if self._report_due is None:
+            first = rtcp.interval(self._every / 2, _dice)  # RFC 3550 section 6.2
+            self._report_due = self._loop.call_later(first, self._report)
+
+    def _report(self) -> None:
+        if self._reporter is None or self.closed:
+            return
+        if not self.passes_reports_on:
+            self.send_control(self._reporter.report(self._loop.time()))
+        self._report_due = self._loop.call_later(rtcp.interval(self._every, _dice), self._report)
 
     @property
     def closed(self) -> bool:
@@ -152,6 +176,8 @@ class RtpPort:
     def close(self) -> None:
         """Give the sockets back."""
         self.on_packet = self.on_control = None
+        if self._report_due is not None:
+            self._report_due.cancel()
         for sock in (self._rtp, self._rtcp):
             if sock.fileno() >= 0:
                 self._loop.remove_reader(sock.fileno())
@@ -168,6 +194,9 @@ class RtpPort:
             self._settled = self._settled or source == self._announced
             self.received += 1
             self.last_received = self._loop.time()
+            if self._reporter is not None:
+                self._reporter.received(data, self.last_received)
+                self._begin_to_report()
             if self.on_packet is not None:
                 self.on_packet(data)
             if self._rtp.fileno() < 0:
@@ -186,6 +215,8 @@ class RtpPort:
                 data, _ = self._rtcp.recvfrom(2048)
             except OSError:
                 return
+            if self._reporter is not None:
+                self._reporter.control(data, self._loop.time())
             if self.on_control is not None:
                 self.on_control(data)
             if self._rtcp.fileno() < 0:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio import g711, marks
+from harness.audio.prompts import prompt_samples
 from harness.audio.wav import to_int16
 
 FRAME: Final = 160  #: samples, and octets, of 20 ms
@@ -46,6 +47,70 @@ def ringback(codec: str) -> Frames:
 def menu(codec: str) -> Frames:
     """What stands for the spoken menu: two notes, one after the other, every two seconds."""
     return frames(np.concatenate([_cadence((587.3,), 0.2, 0.05), _cadence((784.0,), 0.2, 1.55)]), codec)
+
+
+@lru_cache(maxsize=64)
+def prompt(name: str, codec: str) -> Frames:
+    """A spoken prompt."""
+    return frames((prompt_samples(name) / 32768.0).astype(np.float32), codec)
+
+
+@lru_cache(maxsize=16)
+def tone(codec: str) -> Frames:
+    """A second of 440 Hz."""
+    return frames(_cadence((440.0,), 1.0, 0.0), codec)
+
+
+@lru_cache(maxsize=16)
+def beep(codec: str) -> Frames:
+    """What an answering machine asks for a message with."""
+    return frames(_cadence((1000.0,), 0.4, 0.0), codec)
+
+
+@lru_cache(maxsize=16)
+def voicemail(codec: str) -> Frames:
+    """A greeting, the tone, and time to speak."""
+    return (*prompt("voicemail-greeting-en", codec), *beep(codec), *silence(codec) * 3500)
+
+
+@lru_cache(maxsize=16)
+def closed(codec: str) -> Frames:
+    """What is said out of hours, twice."""
+    return (*prompt("announcement-not-in-service-en", codec), *silence(codec) * 40) * 2
+
+
+@lru_cache(maxsize=16)
+def somebody(codec: str) -> Frames:
+    """A person who asks, and waits for an answer."""
+    return (*prompt("how-can-i-help-en", codec), *silence(codec) * 60)
+
+
+@lru_cache(maxsize=16)
+def notice(codec: str) -> Frames:
+    """What a platform says before anybody else does: over and over."""
+    return (*prompt("connecting-you-en", codec), *silence(codec) * 20)
+
+
+@lru_cache(maxsize=16)
+def accept(codec: str) -> Frames:
+    """What asks an agent at an outside number to take a call: words, and a note."""
+    return (*prompt("how-can-i-help-en", codec), *menu(codec))
+
+
+@lru_cache(maxsize=16)
+def music(codec: str) -> Frames:
+    """Eight seconds of music on hold: four chords, each note struck and dying away."""
+    chords = ((261.6, 329.6, 392.0), (220.0, 261.6, 329.6), (174.6, 220.0, 261.6), (196.0, 246.9, 293.7))
+    at = np.arange(round(0.5 * _RATE)) / _RATE
+    dying = np.exp(-3.0 * at)
+    bars = []
+    for chord in chords:
+        for beat in range(4):
+            note = chord[beat % 3] * 2
+            struck = sum(np.sin(2 * np.pi * partial * note * at) / partial for partial in (1, 2, 3))
+            held = sum(np.sin(2 * np.pi * low * at) for low in chord)
+            bars.append(0.08 * dying * struck + 0.03 * held)
+    return frames(np.concatenate(bars).astype(np.float32), codec)
 
 
 def _cadence(tones: tuple[float, ...], on: float, off: float) -> NDArray[np.float32]:

@@ -35,6 +35,19 @@ def blocked_after(seconds: float, clock: Callable[[], float] = time.monotonic) -
     return spoil
 
 
+def only(count: int) -> Spoiler:
+    """So many packets get through, and no more."""
+    passed = 0
+
+    def spoil(data: bytes, onward: Send) -> None:
+        nonlocal passed
+        passed += 1
+        if passed <= count:
+            onward(data)
+
+    return spoil
+
+
 def lossy(share: float, burst: float = 3.0, seed: int = 1) -> Spoiler:
     """Loses that share of the packets, on average ``burst`` in a row (Gilbert's model), the same ones each time."""
     dice = random.Random(seed)

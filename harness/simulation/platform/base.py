@@ -8,14 +8,17 @@ from typing import ClassVar, Final
 from harness.deployment import Deployment, Timings
 from harness.simulation.b2bua import Headers, Leg, Target
 from harness.simulation.books import Books
-from harness.simulation.faults import Faults
+from harness.simulation.faults import Fault, Faults
 from harness.simulation.identity import Caller
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.ticker import Ticker
+from harness.simulation.numbering import national
+from harness.simulation.platform.announcements import SOMEBODY
 from harness.simulation.platform.call import AI, PlatformCall
-from harness.simulation.platform.routes import LineRoute, Routes
+from harness.simulation.platform.routes import NOBODYS_NUMBER, LineRoute, Routes
 from harness.simulation.platform.trunk import Gate
 from harness.simulation.registrar import Registrar
+from harness.simulation.settings import Current, External
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.transport import Hop, TransportName
@@ -40,6 +43,7 @@ class Platform:
         agent_passwords: Mapping[str, str],
         media_address: str,
         nobody: str,
+        settings: Current,
     ) -> None:
         self.name: Final = deployment.integration
         self.deployment = deployment
@@ -52,12 +56,15 @@ class Platform:
         self.ticker = ticker
         self.ua = ua
         self.gates = gates
+        self.settings = settings
         self.media_address = media_address
         self.nobody = nobody  #: an address where nobody is
         self.routes = Routes(deployment, faults)
         self.registrar = Registrar(self.domain, agent_passwords)
         self.calls: set[PlatformCall] = set()
         self.carrier: Hop | None = None
+        self.announcements: UserAgent | None = None  #: answers with the platform's own voice …
+        self.to_announcements: UserAgent | None = None  #: … and is called from here
         self._subscribers: frozenset[str] = frozenset()
         ua.on_invite = self._from_outside
         ua.on("REGISTER", self.registrar.handle)
@@ -69,6 +76,10 @@ class Platform:
         self.carrier = hop
         self._subscribers = subscribers
 
+    def anchored(self, shown: str | None = None) -> LegMedia:
+        """A new leg's media."""
+        return LegMedia(self.media_address, shown, self.settings.now.rtcp)
+
     # --- calls that come in ------------------------------------------------------------------------
 
     async def _from_outside(self, call: IncomingCall) -> None:
@@ -78,7 +89,7 @@ class Platform:
         self._take(PlatformCall(self, call, f"{self.name} {call.call_id}"), call, "caller")
 
     async def _from_trunk(self, call: IncomingCall, gate: Gate) -> None:
-        if gate.admit_call(call):
+        if gate.admit_call(call, self.line_behind(gate)):
             self._take(PlatformCall(self, call, f"{self.name} {gate.trunk.name} {call.call_id}", gate), call, AI)
 
     def _take(self, made: PlatformCall, call: IncomingCall, peer: str) -> None:
@@ -90,10 +101,11 @@ class Platform:
         """Whether the number is reached over the public network."""
         return number in self._subscribers
 
-    def outside(self, number: str, caller: Caller, headers: Headers) -> Target:
-        """A number of the public network."""
+    def outside(self, number: str, caller: Caller, headers: Headers, external: External | None = None) -> Target:
+        """A number of the public network; ``external`` says how an agent's is called."""
         assert self.carrier is not None
-        uri = Uri("sip", number, self.carrier.address, self.carrier.port)
+        external = external or External()
+        uri = Uri("sip", national(number) if external.national else number, self.carrier.address, self.carrier.port)
         if self.carrier.transport != "udp":
             uri = uri.with_param("transport", self.carrier.transport)
         return Target(
@@ -103,29 +115,60 @@ class Platform:
             hop=self.carrier,
             from_=caller.from_(self.domain),
             headers=[*headers, *caller.asserted(self.domain)],
-            side=lambda: LegMedia(self.media_address),
+            side=self.anchored,
+            accept=(external.accept, external.accept_within_s) if external.accept else None,
+        )
+
+    def announcement(self, user: str, call: PlatformCall) -> Target:
+        """The platform's own voice."""
+        assert self.announcements is not None
+        assert self.to_announcements is not None
+        listen = self.announcements.local("udp")
+        return Target(
+            peer=user,
+            ua=self.to_announcements,
+            uri=Uri("sip", user, listen.address, listen.port),
+            hop=Hop("udp", listen.address, listen.port),
+            from_=call.caller.from_(self.domain),
+            side=self.anchored,
         )
 
     def agents(self, group: str, call: PlatformCall, toward: Leg, headers: Headers) -> list[Target]:
-        """The phones of a group's agents, as far as they are logged in."""
-        users = [self.deployment.phones[phone].aor_user for phone in self.deployment.groups[group].agents]
-        return [
-            Target(
-                peer=f"agent {user}",
-                ua=self.ua,
-                uri=binding.contact,
-                hop=binding.hop,
-                flow=binding.flow,
-                from_=call.agent_caller().from_(self.domain),
-                headers=[*headers, *self.headers_to_agent(call, toward)],
-                side=call.anchored,
-            )
-            for user in users
-            for binding in self.registrar.bindings(user)
-        ]
+        """The phones of a group's agents, as far as they are logged in, and numbers of the public network."""
+        if self.faults.on(Fault.GROUP_ANSWERED_BY_OTHERS, call.line):
+            return [self.announcement(SOMEBODY, call)]
+        settings = self.settings.now.group(group)
+        found: list[Target] = []
+        for name in self.deployment.groups[group].agents:
+            phone = self.deployment.phones[name]
+            if name in settings.away:
+                continue
+            if phone.number is not None:
+                found.append(self._external_agent(phone.number, settings.external, call, headers))
+                continue
+            found += [
+                Target(
+                    peer=f"agent {phone.aor_user}",
+                    ua=self.ua,
+                    uri=binding.contact,
+                    hop=binding.hop,
+                    flow=binding.flow,
+                    from_=call.agent_caller().from_(self.domain),
+                    headers=[*headers, *self.headers_to_agent(call, toward)],
+                    side=call.anchored,
+                )
+                for binding in self.registrar.bindings(phone.aor_user)
+            ]
+        return found
 
-    def group_for(self, name: str, headers: Headers, line: str | None) -> str:
-        """The group that a transfer to group ``name`` reaches."""
+    def _external_agent(self, number: str, external: External, call: PlatformCall, headers: Headers) -> Target:
+        caller = call.agent_caller()
+        if external.shows == "platform":
+            caller = caller.showing(self.number_of_line(call.line))
+        return self.outside(number, caller, headers, external)
+
+    def group_for(self, name: str, headers: Headers, line: str | None) -> str | None:
+        """The group that a transfer to group ``name`` reaches; None for nobody."""
         return self.routes.group_behind(name, line)
 
     def headers_to_ai(self, call: PlatformCall, route: LineRoute) -> Headers:
@@ -136,6 +179,16 @@ class Platform:
         """The platform's own headers on the INVITE to an agent."""
         return []
 
+    def takes(self, dialled: str, number: str) -> bool:
+        """Whether the carrier has the number in the form in which it was dialled."""
+        route = self.routes.find(number)
+        line = route.name if isinstance(route, LineRoute) else route.line if route is not None else None
+        return dialled.startswith("+") or not self.faults.on(Fault.NATIONAL_FORM_REFUSED, line)
+
+    def line_of_call(self, call_id: str) -> str | None:
+        """The line whose call has a leg with that Call-ID."""
+        return next((call.line for call in self.calls for leg in call if leg.call.call_id == call_id), None)
+
     # --- what the calls ask ------------------------------------------------------------------------
 
     def line_behind(self, gate: Gate) -> str | None:
@@ -145,9 +198,10 @@ class Platform:
 
     def number_of_line(self, line: str | None) -> str:
         """A line's own number."""
-        return self.lines[line].did if line else next(iter(self.lines.values())).did
+        numbers = self.deployment.numbers_of_line(line or next(iter(self.lines)))
+        return next(iter(numbers.values()))
 
     @property
     def other_number(self) -> str:
         """A number that is nobody's in any call."""
-        return self.deployment.numbers.no_such_number or "+12015550199"
+        return self.deployment.numbers.no_such_number or NOBODYS_NUMBER

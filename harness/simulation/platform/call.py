@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
@@ -9,14 +10,16 @@ from harness.simulation.b2bua import BackToBack, Headers, Leg, RefusedError, Sid
 from harness.simulation.faults import Fault
 from harness.simulation.identity import ANONYMOUS, Caller
 from harness.simulation.media import sound, spoil
-from harness.simulation.media.leg import LegMedia, audio_of, encrypted, is_event
+from harness.simulation.media.leg import LegMedia, audio_of, encrypted, is_event, is_g711
 from harness.simulation.media.player import Player
 from harness.simulation.media.relay import Spoiler
 from harness.simulation.numbering import national, number_of
-from harness.simulation.platform.groups import ring_all
+from harness.simulation.platform.announcements import CLOSED, VOICEMAIL
+from harness.simulation.platform.groups import ring_group
 from harness.simulation.platform.ivr import Menu
 from harness.simulation.platform.routes import GroupRoute, LineRoute
 from harness.simulation.platform.trunk import Gate
+from harness.simulation.wire.call import End, How
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
 from harness.sip.sdp import G722, G729, PCMA, PCMU, TELEPHONE_EVENT
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 AI: Final = "ai"
 _RING_SECONDS = 120.0
+_KEPT_SECONDS = 8.0  # a leg whose other side is gone, and was not told, ends by the platform's own clearing
 _NO_G711 = (G722, G729, TELEPHONE_EVENT)
 _PRIVATE_ADDRESS = "10.0.0.10"
 
@@ -57,7 +61,7 @@ class PlatformCall(BackToBack):
         number = number_of(call.request.uri, platform.region)
         route = platform.routes.find(number) if number else None
         if isinstance(route, GroupRoute):
-            await self._from_outside_to_group(first, route.name)
+            await self._from_outside_to_group(first, route)
         elif isinstance(route, LineRoute) and self.gate is None:
             self.name = f"{platform.name} {route.name} {call.call_id}"
             await self.to_ai(first, route, x_headers(call.request))
@@ -66,19 +70,27 @@ class PlatformCall(BackToBack):
         else:
             raise RefusedError(404)
 
-    async def _from_outside_to_group(self, first: Leg, name: str) -> None:
+    async def _from_outside_to_group(self, first: Leg, route: GroupRoute) -> None:
         assert self.incoming is not None
+        if route.line is not None:
+            self.line = route.line
+            if await self._is_closed(first, route.line):
+                return
+            await self._give_notice(first, self.platform.lines[route.line].announcement_s)
         if self.gate is not None:
             self._transferred = True
             self.line = self.platform.line_behind(self.gate)
         headers = x_headers(self.incoming.request)
-        leg = await self.ring_group(self.platform.group_for(name, headers, self.line), first, headers)
+        leg = await self.ring_group(self.platform.group_for(route.name, headers, self.line), first, headers)
         self.connect(leg, first)
 
     async def to_ai(self, first: Leg, route: LineRoute, headers: Headers) -> None:
         """Through the menu to the AI, or to the group that takes over for it."""
         self.line = route.name
         routes = self.platform.routes
+        if await self._is_closed(first, route.name):
+            return
+        await self._give_notice(first, route.line.announcement_s)
         if route.line.press is not None:
             await self._choose(first, route.line.press)
         if self._wrong(Fault.ROUTE_MISSING):
@@ -95,24 +107,55 @@ class PlatformCall(BackToBack):
             raise RefusedError(480)
         self.connect(await self.ring_group(group, first, headers), first)
 
-    async def _choose(self, first: Leg, digit: str) -> None:
-        assert isinstance(first.call, IncomingCall)
-        assert isinstance(first.media, LegMedia)
-        if first.call.offer is not None:
-            first.call.answer(first.media.answer(first.call.offer))
-        else:
-            first.call.answer(first.media.offer())
-            if await first.call.wait_acked() and first.call.remote_sdp is not None:
-                first.media.learn(first.call.remote_sdp)
-        self._menu = Menu(first.media, self.platform.ticker)
+    async def _choose(self, first: Leg, digits: str) -> None:
+        media = await self._answered(first)
+        self._menu = Menu(media, self.platform.ticker)
         try:
-            await self._menu.wait_for(digit)
+            for digit in digits:
+                await self._menu.wait_for(digit)
         finally:
             self._menu = None
 
+    async def _answered(self, first: Leg) -> LegMedia:
+        """The caller's leg, answered by the platform itself unless it has been answered already."""
+        call, media = first.call, first.media
+        assert isinstance(media, LegMedia)
+        if isinstance(call, IncomingCall) and call.state == "early":
+            if call.offer is not None:
+                call.answer(media.answer(call.offer))
+            else:
+                call.answer(media.offer())
+                if await call.wait_acked() and call.remote_sdp is not None:
+                    media.learn(call.remote_sdp)
+        return media
+
+    async def _is_closed(self, first: Leg, line: str) -> bool:
+        """Whether the number is out of its hours; the caller has then been taken care of."""
+        hours = self.platform.settings.now.line(line)
+        if hours.open:
+            return False
+        if hours.closed_group is not None:
+            self.connect(await self.ring_group(hours.closed_group, first, []), first)
+        else:
+            await self.dial(self.platform.announcement(CLOSED, self), first, _RING_SECONDS)
+        return True
+
+    async def _give_notice(self, first: Leg, seconds: float) -> None:
+        """The platform answers and speaks: an announcement, a recording notice."""
+        if not seconds:
+            return
+        player = Player(self.platform.ticker, await self._answered(first), sound.notice)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            player.stop()
+
     async def _dial_ai(self, first: Leg, route: LineRoute, headers: Headers) -> None:
-        gate = self.platform.gates[self.platform.routes.trunk(route).name]
-        if gate.is_full:
+        trunk = self.platform.routes.trunk(route)
+        if trunk is None:
+            raise RefusedError(503, "The routing names a trunk that does not exist")
+        gate = self.platform.gates[trunk.name]
+        if gate.is_full(route.name):
             raise RefusedError(503, "The trunk carries no more calls")
         gate.in_use.add(self)
         try:
@@ -127,14 +170,16 @@ class PlatformCall(BackToBack):
         await leg.call.wait_ended()
         gate.in_use.discard(self)
 
-    async def _with_ringback(self, first: Leg, dial: Awaitable[Leg]) -> Leg:
+    async def _with_ringback(
+        self, first: Leg, dial: Awaitable[Leg], plays: Callable[[str], sound.Frames] = sound.ringback
+    ) -> Leg:
         """A caller who has been answered already hears it ring from us; one who is still with the AI keeps hearing that.
 
         Nothing here mixes, and two streams at once would be heard as loss.
         """
         player = None
         if first.is_up and self.other(first) is None and isinstance(first.media, LegMedia):
-            player = Player(self.platform.ticker, first.media, sound.ringback)
+            player = Player(self.platform.ticker, first.media, plays)
         try:
             return await dial
         finally:
@@ -145,14 +190,14 @@ class PlatformCall(BackToBack):
 
     def _ai(self, gate: Gate, route: LineRoute, headers: Headers) -> Target:
         platform, trunk = self.platform, gate.trunk
-        assistant = platform.routes.assistant(route)
         in_the_clear = route.line.plaintext or self._wrong(Fault.TLS_NOT_APPENDED)
         ua, hop = gate.way(
             route.name, reachable=None if route.line.reachable else platform.nobody, in_the_clear=in_the_clear
         )
-        uri = Uri("sip", assistant.did, hop.address, hop.port)
+        uri = Uri("sip", platform.routes.assistant_did(route), hop.address, hop.port)
         if hop.transport != "udp":
             uri = uri.with_param("transport", hop.transport)
+        passed_on = [] if self._wrong(Fault.X_HEADERS_STRIPPED) else headers
         asserted = [] if self._wrong(Fault.PAI_STRIPPED) else self.caller.asserted(platform.domain)
         return Target(
             peer=AI,
@@ -160,7 +205,7 @@ class PlatformCall(BackToBack):
             uri=uri,
             hop=hop,
             from_=self._from_to_ai(route),
-            headers=[*headers, *asserted, *platform.headers_to_ai(self, route)],
+            headers=[*passed_on, *asserted, *platform.headers_to_ai(self, route)],
             credentials=gate.credentials if trunk.authentication == "digest" else None,
             side=self._ai_side,
             make_offer=self._spoilt_offer(),
@@ -180,26 +225,41 @@ class PlatformCall(BackToBack):
 
     def agent_caller(self) -> Caller:
         """Whom an agent is shown."""
-        if self._transferred and self._wrong(Fault.CALLER_ID_LOST_ON_TRANSFER):
+        lost = Fault.CALLER_ID_LOST_ON_TRANSFER if self._transferred else Fault.CALLER_ID_LOST_ON_FALLBACK
+        if self._wrong(lost):
             return self.caller.showing(self.platform.number_of_line(self.line))
         return self.caller
 
     async def ring_group(
-        self, name: str, toward: Leg, headers: Headers, on_ringing: Callable[[int, str], None] | None = None
+        self, name: str | None, toward: Leg, headers: Headers, on_ringing: Callable[[int, str], None] | None = None
     ) -> Leg:
-        """Ring all agents of a group for ``toward``. Raises `RefusedError`."""
-        targets = self.platform.agents(name, self, toward, headers)
-        return await self._with_ringback(toward, ring_all(self, targets, toward, on_ringing))
+        """Ring the agents of a group for ``toward``, as the group does. Raises `RefusedError`."""
+        if name is None:
+            raise RefusedError(480, "The number leads to no group")
+        platform, group = self.platform, self.platform.settings.now.group(name)
+        if group.queue_s:
+            await self._answered(toward)
+
+        def logged_in() -> list[Target]:
+            return platform.agents(name, self, toward, headers)
+
+        ringing = ring_group(self, group, logged_in, toward, platform.ticker, on_ringing)
+        try:
+            return await self._with_ringback(toward, ringing, sound.music if group.queue_s else sound.ringback)
+        except RefusedError:
+            if not group.voicemail:
+                raise
+        return await self.ring(platform.announcement(VOICEMAIL, self), toward, _RING_SECONDS)
 
     # --- media -------------------------------------------------------------------------------------
 
     def anchored(self) -> LegMedia:
         """A new leg's media."""
-        return LegMedia(self.platform.media_address)
+        return self.platform.anchored()
 
     def _ai_side(self) -> LegMedia:
         private = _PRIVATE_ADDRESS if self._wrong(Fault.SDP_PRIVATE_ADDRESS) else None
-        return LegMedia(self.platform.media_address, private)
+        return self.platform.anchored(private)
 
     def offer(self, side: Side, toward: Leg) -> bytes:
         """What the other leg offered; once something was agreed with it, just that, as nothing is transcoded."""
@@ -235,7 +295,26 @@ class PlatformCall(BackToBack):
         def with_srtp(side: Side, toward: Leg) -> bytes:
             return encrypted(self.offer(side, toward))
 
-        spoilt = {Fault.NO_G711: without_g711, Fault.G711_ONE_SIDE: the_other_law, Fault.SRTP_MISMATCH: with_srtp}
+        def without_voice(side: Side, toward: Leg) -> bytes:
+            assert isinstance(side, LegMedia)
+            return side.offer((TELEPHONE_EVENT,))
+
+        def without_events(side: Side, toward: Leg) -> bytes:
+            assert isinstance(side, LegMedia)
+            if toward.media.remote is None:
+                return side.offer((PCMU, PCMA))
+            agreed = toward.media.codec if isinstance(toward.media, LegMedia) else None
+            return side.pass_on(
+                toward.media.remote, lambda codec: is_g711(codec) and (not agreed or codec.is_same(agreed))
+            )
+
+        spoilt = {
+            Fault.CODECS_STRIPPED: without_voice,
+            Fault.TELEPHONE_EVENT_STRIPPED: without_events,
+            Fault.NO_G711: without_g711,
+            Fault.G711_ONE_SIDE: the_other_law,
+            Fault.SRTP_MISMATCH: with_srtp,
+        }
         return next((make for fault, make in spoilt.items() if self._wrong(fault)), None)
 
     def spoilers(self, a: Leg, b: Leg) -> tuple[Spoiler | None, Spoiler | None]:
@@ -253,6 +332,7 @@ class PlatformCall(BackToBack):
         makers: dict[Fault, Callable[[], tuple[Spoiler | None, Spoiler | None]]] = {
             Fault.RTP_BLOCKED_TO_AI: lambda: (spoil.blocked, None),
             Fault.RTP_BLOCKED_TO_CALLER: lambda: (None, spoil.blocked),
+            Fault.RTP_ONE_PACKET: lambda: (None, spoil.only(1)),
             Fault.RTP_BLOCKED_BOTH: lambda: (spoil.blocked, spoil.blocked),
             Fault.RTP_BLOCKED_LATER: lambda: (spoil.blocked_after(10.0), spoil.blocked_after(10.0)),
             # The AI's RTP goes to a network that is not there; what the relay sends still arrives.
@@ -263,6 +343,21 @@ class PlatformCall(BackToBack):
             Fault.HIGH_DELAY: lambda: (spoil.delayed(0.7), spoil.delayed(0.7)),
         }
         return next((make() for fault, make in makers.items() if self._wrong(fault)), (None, None))
+
+    def passes_on(self, leg: Leg, end: End) -> bool:
+        """Whether the end of ``leg`` ends the others."""
+        if end.by != "remote" or end.how is not How.BYE:
+            return True
+        kinds = {AI: Fault.AI_HANGUP_KEPT, "caller": Fault.CALLER_HANGUP_KEPT}
+        if not self._wrong(kinds.get(leg.peer, Fault.AGENT_HANGUP_KEPT)):
+            return True
+        self.books.spawn(self._release_in_the_end(), f"{self.name} kept")
+        return False
+
+    async def _release_in_the_end(self) -> None:
+        await asyncio.sleep(_KEPT_SECONDS)
+        for leg in self:
+            leg.call.hangup()
 
     # --- what the legs ask for ---------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import json
 from aiohttp import web
 
 from harness.deployment import Deployment
+from harness.simulation import guards
 from harness.simulation.b2bua import Leg, RefusedError
 from harness.simulation.identity import Caller
 from harness.simulation.numbering import e164
@@ -60,17 +61,17 @@ def campaigns(platform: Platform, deployment: Deployment) -> web.Application:
         try:
             asked = json.loads(await request.read())
             line, customer = str(asked["from"]), e164(str(asked["to"]), deployment.region)
-        except (ValueError, KeyError, TypeError):
-            return web.json_response({"error": "a JSON object with from and to is needed"}, status=400)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return guards.error(400, "a JSON object with from and to is needed")
         route = platform.routes.find(line)
         if not isinstance(route, LineRoute):
-            return web.json_response({"error": f"from: {line!r} is no line"}, status=404)
+            return guards.error(404, f"from: {line!r} is no line")
         if customer is None or not platform.is_outside(customer):
-            return web.json_response({"error": f"to: {asked['to']!r} cannot be called"}, status=404)
+            return guards.error(404, f"to: {asked['to']!r} cannot be called")
         made = CampaignCall(platform, route, customer)
         made.begin()
         return web.json_response({"id": made.legs[0].call.call_id}, status=202)
 
-    app = web.Application()
+    app = guards.application()
     app.router.add_post("/campaigns/calls", call)
     return app

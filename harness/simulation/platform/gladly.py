@@ -39,10 +39,11 @@ class Gladly(Platform):
         if selector is None or self.faults.on(Fault.SELECTOR_MISSING, route.name):
             return []
         if self.faults.on(Fault.SELECTOR_WRONG, route.name):
-            selector = next(g.topic for g in self.deployment.groups.values() if g.topic not in (None, selector)) or ""
+            others = (g.topic for g in self.deployment.groups.values() if g.topic and g.topic != selector)
+            selector = next(others, "nobodys-topic")
         return [(SELECTOR, selector)]
 
-    def group_for(self, name: str, headers: Headers, line: str | None) -> str:
+    def group_for(self, name: str, headers: Headers, line: str | None) -> str | None:
         """A topic given with the transfer wins over the number that was called."""
         topic = next((value for key, value in headers if key.lower() == SELECTOR.lower()), None)
         return super().group_for((topic and self.routes.topic(topic)) or name, headers, line)

@@ -1,22 +1,78 @@
-"""Ring groups: all of a group's agents ring, the first to answer has the call, the others are let go (CANCEL)."""
+"""Ring groups: agents ring, together or in turns; the first to take the call has it, the others are let go (CANCEL)."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from harness.simulation.b2bua import BackToBack, Leg, RefusedError, Target
+from harness.simulation.media import sound
+from harness.simulation.media.leg import LegMedia
+from harness.simulation.media.ticker import Ticker
+from harness.simulation.platform.ivr import Menu
+from harness.simulation.settings import Group
 
-RING_SECONDS: Final = 30.0  #: a group that nobody answers for so long is given up
+OnRinging = Callable[[int, str], None]
+_LOOKS_EVERY = 0.5  # seconds: a queue looks for somebody
 
 
-async def ring_all(
-    call: BackToBack, targets: Sequence[Target], toward: Leg, on_ringing: Callable[[int, str], None] | None = None
+async def ring_group(
+    call: BackToBack,
+    group: Group,
+    logged_in: Callable[[], Sequence[Target]],
+    toward: Leg,
+    ticker: Ticker,
+    on_ringing: OnRinging | None = None,
 ) -> Leg:
-    """The leg of the first agent to answer, not joined yet. Raises `RefusedError`: 480 when there is nobody."""
-    rings = [asyncio.ensure_future(call.ring(target, toward, RING_SECONDS, on_ringing)) for target in targets]
-    refusals = [RefusedError(480, "Nobody is logged in")] if not targets else []
+    """The leg of the agent who takes the call, not joined yet. Raises `RefusedError`: 480 when there is nobody."""
+    loop = asyncio.get_running_loop()
+    patience = loop.time() + group.queue_s
+    while True:
+        try:
+            return await _ring_in_turns(call, group, logged_in(), toward, ticker, on_ringing)
+        except RefusedError:
+            if loop.time() >= patience:
+                raise
+        await asyncio.sleep(_LOOKS_EVERY)
+
+
+async def _ring_in_turns(
+    call: BackToBack,
+    group: Group,
+    targets: Sequence[Target],
+    toward: Leg,
+    ticker: Ticker,
+    on_ringing: OnRinging | None,
+) -> Leg:
+    refusals: list[RefusedError] = []
+    for batch in group.batches(len(targets)):
+        if refusals:
+            await asyncio.sleep(group.pause_s)
+        ringing = [_ring(call, targets[at], toward, group.ring_s, ticker, on_ringing) for at in batch]
+        winner = await _first([asyncio.ensure_future(ring) for ring in ringing], refusals)
+        if winner is not None:
+            return winner
+    raise min(refusals, key=_preference, default=RefusedError(480, "Nobody is logged in"))
+
+
+async def _ring(
+    call: BackToBack, target: Target, toward: Leg, seconds: float, ticker: Ticker, on_ringing: OnRinging | None
+) -> Leg:
+    leg = await call.ring(target, toward, seconds, on_ringing)
+    if target.accept is None:
+        return leg
+    digit, within = target.accept
+    try:
+        assert isinstance(leg.media, LegMedia)
+        await Menu(leg.media, ticker, sound.accept).wait_for(digit, within)
+    except BaseException:
+        leg.call.hangup()
+        raise
+    return leg
+
+
+async def _first(rings: Sequence[asyncio.Future[Leg]], refusals: list[RefusedError]) -> Leg | None:
+    """The first that is answered; the others are let go."""
     winner: Leg | None = None
     try:
         for finished in asyncio.as_completed(rings):
@@ -26,7 +82,7 @@ async def ring_all(
                 refusals.append(error)
             else:
                 return winner
-        raise min(refusals, key=_preference)
+        return None
     finally:
         for ring in rings:
             if ring.cancel() or ring.cancelled() or ring.exception() is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from harness.simulation import info
@@ -18,19 +19,20 @@ PATIENCE_SECONDS: Final = 20.0  #: without the right digit for so long, the menu
 
 
 class Menu:
-    """Heard by one leg; digits reach it as telephone-events, as tones, or by INFO."""
+    """Heard by one leg; digits reach it as telephone-events, as tones, or by INFO. ``plays`` is what asks for them."""
 
-    def __init__(self, media: LegMedia, ticker: Ticker) -> None:
+    def __init__(self, media: LegMedia, ticker: Ticker, plays: Callable[[str], sound.Frames] = sound.menu) -> None:
+        self._plays = plays
         self._media = media
         self._ticker = ticker
         self._digits: asyncio.Queue[str] = asyncio.Queue()
 
-    async def wait_for(self, digit: str) -> None:
+    async def wait_for(self, digit: str, within: float = PATIENCE_SECONDS) -> None:
         """Play until ``digit`` comes; others are no choice of this menu. Raises `RefusedError` when it never does."""
-        player = Player(self._ticker, self._media, sound.menu)
+        player = Player(self._ticker, self._media, self._plays)
         listener = DigitListener(self._media, self._pressed)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(within):
                 while await self._digits.get() != digit:
                     pass
         except TimeoutError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.deployment import Assistant, Deployment, Line, Trunk
+from harness.deployment import Deployment, Line, Trunk
 from harness.simulation.faults import Fault, Faults
 
 
@@ -20,9 +20,13 @@ class LineRoute:
 
 @dataclass(frozen=True, slots=True)
 class GroupRoute:
-    """A number whose calls go to a ring group."""
+    """A number whose calls go to a ring group: the group's own, or that of a ``line`` for people only."""
 
     name: str
+    line: str | None = None
+
+
+NOBODYS_NUMBER = "+12015550199"
 
 
 class Routes:
@@ -32,8 +36,9 @@ class Routes:
         self._deployment = deployment
         self._faults = faults
         self._by_number: dict[str, LineRoute | GroupRoute] = {
-            number: LineRoute(name, deployment.lines[name], trunk, number)
+            number: GroupRoute(group, name) if group else LineRoute(name, deployment.lines[name], trunk, number)
             for name, trunk, number in deployment.all_dids()
+            for group in (deployment.lines[name].group,)
         }
         self._by_number |= {group.did: GroupRoute(name) for name, group in deployment.groups.items()}
 
@@ -50,21 +55,25 @@ class Routes:
         did = self._deployment.did(name, trunk)
         return LineRoute(name, self._deployment.lines[name], trunk, did)
 
-    def assistant(self, route: LineRoute) -> Assistant:
-        """The assistant whose DID the line's routing names."""
+    def assistant_did(self, route: LineRoute) -> str:
+        """The DID that the line's routing names: an assistant's, or, wrong and with no other assistant, nobody's."""
         assistants = self._deployment.assistants
+        assert route.line.assistant is not None, "people's numbers have a GroupRoute"
         right = assistants[route.line.assistant]
         if self._faults.on(Fault.ROUTE_WRONG_DID, route.name):
-            return next(a for a in assistants.values() if a is not right and a.behaviour == "talks")
-        return right
+            others = (a.did for a in assistants.values() if a is not right and a.behaviour == "talks")
+            return next(others, self._deployment.numbers.no_such_number or NOBODYS_NUMBER)
+        return right.did
 
-    def trunk(self, route: LineRoute) -> Trunk:
-        """The trunk the line's routing names."""
+    def trunk(self, route: LineRoute) -> Trunk | None:
+        """The trunk the line's routing names; None for one that does not exist."""
         right = self._deployment.trunk(route.trunk)
         if self._faults.on(Fault.ROUTE_WRONG_TRUNK, route.name):
             others = [trunk for trunk in self._deployment.trunks if trunk.name != right.name]
             # One that leads to the same AI in another way, where there is one.
-            return next((trunk for trunk in others if trunk.ai == right.ai), others[0] if others else right)
+            if not others:
+                return None
+            return next((trunk for trunk in others if trunk.ai == right.ai), others[0])
         return right
 
     def fallback(self, route: LineRoute) -> str | None:
@@ -82,13 +91,17 @@ class Routes:
         """Seconds the AI may ring."""
         return 2.5 * configured if self._faults.on(Fault.RING_TIMEOUT_WRONG, route.name) else configured
 
-    def group_behind(self, name: str, line: str | None) -> str:
-        """The group that a transfer to group ``name`` really reaches."""
+    def group_behind(self, name: str, line: str | None) -> str | None:
+        """The group that a transfer to group ``name`` really reaches; None where that is none."""
         return self._another(name) if self._faults.on(Fault.GROUP_WRONG, line) else name
 
     def topic(self, topic: str) -> str | None:
         """The group of a topic."""
         return next((name for name, group in self._deployment.groups.items() if group.topic == topic), None)
 
-    def _another(self, name: str) -> str:
-        return next(n for n, group in self._deployment.groups.items() if n != name and group.agents)
+    def _another(self, name: str) -> str | None:
+        groups = self._deployment.groups
+        own = set(groups[name].agents)
+        others = [other for other, group in groups.items() if other != name and set(group.agents) - own]
+        # One that shares nobody, where there is one.
+        return next((other for other in others if not own & set(groups[other].agents)), others[0] if others else None)

@@ -41,7 +41,7 @@ class Gate:
         password = trunk.password.get_secret_value() if trunk.password else ""
         self.credentials: Final = Credentials(trunk.username, password) if trunk.username else None
         passwords = {trunk.username: password} if trunk.username else {}
-        self.registrar = Registrar(realm, passwords, self._granted)
+        self.registrar = Registrar(realm, passwords, self._granted, explains=True)
         self._guard = DigestServer(realm, passwords.get, proxy=True)
         #: Calls to the AI that are up or being set up: what counts against the trunk's maximum.
         self.in_use: set[BackToBack] = set()
@@ -49,10 +49,11 @@ class Gate:
         if clear is not None:
             clear.on_invite = _refuse_clear
 
-    @property
-    def is_full(self) -> bool:
-        """Whether one more call is too many."""
-        return len(self.in_use) >= self.trunk.max_concurrent_calls
+    def is_full(self, line: str) -> bool:
+        """Whether one more call, of that line's, is too many."""
+        if self._faults.on(Fault.LIMIT_NOT_ENFORCED, line):
+            return False
+        return len(self.in_use) >= self.trunk.max_concurrent_calls - self._faults.on(Fault.LIMIT_LOWER, line)
 
     def way(self, line: str, *, reachable: str | None, in_the_clear: bool) -> tuple[UserAgent, Hop]:
         """By whom and where calls to the AI are sent. ``reachable`` is the address of another host instead of the AI's."""
@@ -66,14 +67,14 @@ class Gate:
             port = TLS_PORT if port == PLAIN_PORT else PLAIN_PORT
         return self.ua, Hop(trunk.transport, host, port)
 
-    def admit_call(self, call: IncomingCall) -> bool:
-        """Whether an INVITE over the trunk may go on; otherwise it has been answered."""
+    def admit_call(self, call: IncomingCall, line: str | None) -> bool:
+        """Whether an INVITE over the trunk, for a call of that line, may go on; otherwise it has been answered."""
         if not self._admit(call.source[0], call.reject):
             return False
-        if self.trunk.authentication == "digest":
+        if self.trunk.authentication == "digest" or self._faults.on(Fault.TRUNK_WANTS_DIGEST, line):
             checked = self._guard.verify(call.request)
             if not checked.accepted:
-                refuse(call.reject, self._guard, checked)
+                refuse(call.reject, self._guard, checked, explains=True)
                 return False
         return True
 

@@ -15,6 +15,8 @@ from harness.simulation.faults import Fault
 from harness.simulation.media import sound
 from harness.simulation.media.digits import ReceivedDigit, info_of_digit
 from harness.simulation.media.leg import LegMedia
+from harness.simulation.settings import Assistant as Manners
+from harness.simulation.synthflow.mouth import FIRST_WORDS, HOLD
 from harness.simulation.synthflow.record import CallRecord
 from harness.simulation.synthflow.studio import Channel
 from harness.simulation.synthflow.trunks import Refusal
@@ -26,7 +28,8 @@ from harness.simulation.wire.outgoing import OutgoingCall
 from harness.sip import xei
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import caller_id
-from harness.sip.sdp import TELEPHONE_EVENT, NoAgreementError
+from harness.sip.offer_answer import NoAgreementError
+from harness.sip.sdp import TELEPHONE_EVENT
 from harness.sip.uri import NameAddr, Uri
 
 if TYPE_CHECKING:
@@ -51,6 +54,8 @@ class Conversation:
         self._assistant: Assistant | None = None
         self._media: LegMedia | None = None
         self._channel: Channel | None = None
+        self._manners = Manners()
+        self._attentive = True  #: takes in what it hears
         self._acting = False
         self._pending: OutgoingCall | None = None  # to the agent, while it rings
         self._bridge: BackToBack | None = None  # of caller and agent, once the agent has answered
@@ -71,6 +76,8 @@ class Conversation:
         """Answer it, or not, as the assistant is made."""
         call, service = self._call, self._service
         trunk = service.trunks.admit(call)
+        if not isinstance(trunk, Trunk) and not service.trunks.knows(call.source[0]):
+            service.records.forget(self.record)  # a stranger's: no customer gets to see it
         if trunk is None:
             return  # challenged: the call comes again
         if isinstance(trunk, Refusal):
@@ -87,6 +94,7 @@ class Conversation:
             return
         self.record.assistant = name
         self._assistant = service.deployment.assistants[name]
+        self._manners = service.settings.now.assistant(name)
         await self._behave(self._assistant)
 
     async def _behave(self, assistant: Assistant) -> None:
@@ -105,6 +113,8 @@ class Conversation:
             self._call.progress(183, answer)
             self._open_channel()
             await asyncio.sleep(EARLY_SECONDS)
+        if self._manners.answers_after_s:
+            await asyncio.sleep(self._manners.answers_after_s)
         self._call.answer(answer)
         if self._call.state != "confirmed":
             return
@@ -113,11 +123,15 @@ class Conversation:
         if self._call.offer is None:
             await self._learn_late()
         self._open_channel()
+        self._attentive = self._manners.interruptible or not self._manners.greeting_s
+        if not self._attentive:
+            await asyncio.sleep(self._manners.greeting_s)
+            self._attentive = True
         if self._channel is not None:
             self._channel.begin_to_reply()
 
     def _negotiate(self) -> bytes:
-        self._media = LegMedia(self._service.media_address)
+        self._media = self._service.new_media()
         return self._media.offer() if self._call.offer is None else self._media.answer(self._call.offer)
 
     async def _learn_late(self) -> None:
@@ -128,9 +142,11 @@ class Conversation:
         if self._media is None or self._channel is not None or self._call.state == "ended":
             return
         voice = self._assistant.voice if self._assistant else None
-        channel = self._channel = self._service.studio.open(self._media, self, voice)
+        channel = self._channel = self._service.studio.open(self._media, self, voice, self._manners)
         self.record.listening(lambda: channel.packets)
-        self.record.say("bot", "[speaks]")
+        first = FIRST_WORDS.get(self._manners.sends)
+        if self._manners.sends == "voice" or first:
+            self.record.say("bot", prompt_text(first) if first else "[speaks]")
         self._note_codec()
 
     def _note_codec(self) -> None:
@@ -165,6 +181,8 @@ class Conversation:
 
     def heard_digit(self, digit: ReceivedDigit) -> None:
         """See `Listener`."""
+        if not self._attentive:
+            return
         self.record.press(digit)
         asked = self._service.deployment.escalation
         if digit.digit == asked.digit:
@@ -176,6 +194,8 @@ class Conversation:
 
     def heard_prompt(self, name: str) -> None:
         """See `Listener`."""
+        if not self._attentive:
+            return
         self.record.say("human", prompt_text(name))
         if name == self._service.deployment.escalation.prompt:
             self._escalate()
@@ -223,6 +243,8 @@ class Conversation:
         }
         self.record.actions.append(action)
         self.record.say("bot", f"[transfers to {number}]")
+        if self._manners.please_hold_s:
+            await self._ask_to_hold(self._manners.please_hold_s)
         try:
             status = await (
                 self._cold(assistant, number) if assistant.transfer == "cold" else self._warm(assistant, number)
@@ -233,6 +255,12 @@ class Conversation:
         if status != 200:
             self.record.error_message = f"transfer failed: {status}"
         self._acting = False
+
+    async def _ask_to_hold(self, seconds: float) -> None:
+        self.record.say("bot", prompt_text(HOLD))
+        if self._channel is not None:
+            self._channel.say(sound.prompt(HOLD, self._channel.law))
+        await asyncio.sleep(seconds)
 
     async def _cold(self, assistant: Assistant, number: str) -> int:
         assert self._trunk is not None
@@ -254,7 +282,7 @@ class Conversation:
         assert trunk is not None
         assert media is not None
         assert media.codec is not None
-        to_agent = LegMedia(service.media_address)
+        to_agent = service.new_media()
         call = self._pending = service.ua.invite(
             service.trunks.target(trunk, number),
             from_=NameAddr(Uri("sip", self._number_shown(assistant), service.address)),

@@ -12,6 +12,7 @@ from harness.simulation.synthflow.trunks import Trunks
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.transport import TRANSPORTS, Hop
 from harness.sip.digest import Credentials
+from harness.sip.grammar import decimal
 
 SHORTEST, LONGEST = 1, 3600  #: seconds; Synthflow's own least is 60, which scaled-down timings go below
 REGIONS: Final = ("default", "other")  #: the second signals from an address that no allowlist has
@@ -93,11 +94,12 @@ class SipNumbers:
 
 
 def _parsed(asked: dict[str, Any], expires: int) -> SipNumber:
-    host, _, port = str(asked.get("termination_uri", "")).rpartition(":")
+    host, _, text = str(asked.get("termination_uri", "")).rpartition(":")
+    port = decimal(text, most=65535)
     transport = asked.get("transport", "udp")
     region = asked.get("region", "default")
     wanted = asked.get("expires", expires)
-    if not host or not port.isdigit():
+    if not host or not port:
         raise BadNumberError("termination_uri: host:port is needed")
     known = next((name for name in TRANSPORTS if name == transport), None)
     if known is None:
@@ -107,4 +109,4 @@ def _parsed(asked: dict[str, Any], expires: int) -> SipNumber:
     if not isinstance(wanted, int) or not SHORTEST <= wanted <= LONGEST:
         raise BadNumberError(f"expires: {wanted!r}; allowed: {SHORTEST} to {LONGEST} seconds")
     credentials = Credentials(str(asked.get("username", "")), str(asked.get("password", "")))
-    return SipNumber(hop=Hop(known, host, int(port)), credentials=credentials, expires=wanted, region=region)
+    return SipNumber(hop=Hop(known, host, port), credentials=credentials, expires=wanted, region=region)

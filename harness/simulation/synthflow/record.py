@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -9,10 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.simulation.media.digits import ReceivedDigit
+from harness.simulation.settings import Api
 from harness.simulation.wire.transport import Traced
 
-_MOST_WAITING = 200  # INVITEs whose call was never let in
+_MOST_WAITING, _MOST_COPIES, _LONGEST_WAITING = 200, 8, 16_384  # INVITEs whose call was never let in, and their octets
 _MOST_MESSAGES = 400  # of one call; a misbehaving peer must not fill the memory
+
+
+_NO_WORDS = re.compile(r"(human: \[(mark|pressed) |bot: \[speaks\])")  # what no speech recognition writes
 
 
 def wall(monotonic: float) -> float:
@@ -109,8 +114,19 @@ class CallRecord:
             self.disconnect_reason = reason
             self.end_call_reason = end_reason
 
-    def plain(self) -> dict[str, Any]:
-        """As the API tells it."""
+    def plain(self, told: Api | None = None) -> dict[str, Any]:
+        """As the API tells it; ``told`` says how much that is."""
+        told = told or Api()
+        plain = self._documented() | {"transcript": "\n".join(self._words(told))}
+        return plain | {"witness": self._witness()} if told.witness else plain
+
+    def _words(self, told: Api) -> list[str]:
+        ripe = self.released_at is not None and time.time() >= self.released_at + told.transcript_after_s
+        if told.transcript == "none" or (told.transcript == "after" and not ripe):
+            return []
+        return [line for line in self.transcript if told.witness or not _NO_WORDS.match(line)]
+
+    def _documented(self) -> dict[str, Any]:
         end = self.released_at or time.time()
         answered = self.answered_at
         return {
@@ -125,23 +141,23 @@ class CallRecord:
             "telephony_duration": round(1000 * (end - answered)) if answered is not None else 0,
             "phone_number_from": self.number_from,
             "phone_number_to": self.number_to,
-            "transcript": "\n".join(self.transcript),
             "executed_actions": {f"action_{i}": action for i, action in enumerate(self.actions)},
             "prompt_variables": self.variables,
             "error_message": self.error_message,
-            "witness": {
-                "marks": [
-                    {"mark": m.mark, "at": m.at, "until": m.until, "level_dbov": round(m.level_dbov, 1)}
-                    for m in self.marks
-                ],
-                "digits": self.digits,
-                "messages": [_plain(message) for message in self.messages],
-                "codec": self.codec,
-                "assistant": self.assistant,
-                "rx_packets": self.rx_packets + (self.counter() if self.counter else 0),
-                "answered_at": self.answered_at,
-                "released_at": self.released_at,
-            },
+        }
+
+    def _witness(self) -> dict[str, Any]:
+        return {
+            "marks": [
+                {"mark": m.mark, "at": m.at, "until": m.until, "level_dbov": round(m.level_dbov, 1)} for m in self.marks
+            ],
+            "digits": self.digits,
+            "messages": [_plain(message) for message in self.messages],
+            "codec": self.codec,
+            "assistant": self.assistant,
+            "rx_packets": self.rx_packets + (self.counter() if self.counter else 0),
+            "answered_at": self.answered_at,
+            "released_at": self.released_at,
         }
 
 
@@ -175,10 +191,12 @@ class Records:
         record = self._by_call_id.get(sip_call_id)
         if record is not None:
             record.trace(traced)
-        elif traced.data.startswith(b"INVITE "):
-            if len(self._early) >= _MOST_WAITING:
+        elif traced.data.startswith(b"INVITE ") and len(traced.data) <= _LONGEST_WAITING:
+            waiting = self._early.setdefault(sip_call_id, [])
+            if len(waiting) < _MOST_COPIES:
+                waiting.append(traced)
+            if len(self._early) > _MOST_WAITING:
                 self._early.pop(next(iter(self._early)))
-            self._early.setdefault(sip_call_id, []).append(traced)
 
     def add(self, record: CallRecord, sip_call_id: str) -> None:
         """A call began; the oldest that is over makes room."""
@@ -189,6 +207,11 @@ class Records:
             old = next(iter(self._records))
             gone = self._records.pop(old)
             self._by_call_id = {key: kept for key, kept in self._by_call_id.items() if kept is not gone}
+
+    def forget(self, record: CallRecord) -> None:
+        """The call was none of this customer's."""
+        self._records.pop(record.id, None)
+        self._by_call_id = {key: kept for key, kept in self._by_call_id.items() if kept is not record}
 
     def also(self, record: CallRecord, sip_call_id: str) -> None:
         """Another SIP call belongs to it (a warm transfer's)."""

@@ -13,10 +13,12 @@ from harness.simulation.books import Books
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.transport import Hop
 from harness.sip.digest import Credentials
+from harness.sip.grammar import decimal
 from harness.sip.message import Response
 from harness.sip.uri import NameAddr, Uri
 
 _MOST_KEPT = 200
+_MOST_EXPIRES = 2**32 - 1  # RFC 3261 section 20.19
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +136,7 @@ def _granted(response: Response, asked: int) -> int:
     if not response.is_success:
         return 0
     for contact in response.contacts:
-        text = contact.params.get("expires")
-        if text is not None and text.isdigit():
-            return int(text)
+        granted = decimal(contact.params.get("expires") or "", most=_MOST_EXPIRES)
+        if granted is not None:
+            return granted
     return asked if response.expires is None else response.expires

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from harness.deployment import Deployment
 from harness.simulation.books import Books
 from harness.simulation.faults import Fault, Faults
-from harness.simulation.numbering import number_of
+from harness.simulation.media.leg import LegMedia
+from harness.simulation.settings import Current
 from harness.simulation.synthflow.conversation import Conversation
 from harness.simulation.synthflow.record import CallRecord, Records
 from harness.simulation.synthflow.studio import Studio
@@ -36,7 +37,10 @@ class Synthflow:
         ua: UserAgent,
         media_address: str,
         trunks: Trunks,
+        settings: Current,
+        line_of_call: Callable[[str], str | None],
     ) -> None:
+        """``line_of_call`` says which line of the platform has a call of that Call-ID: only faults of one line ask."""
         self.deployment = deployment
         self.faults = faults
         self.books = books
@@ -45,18 +49,16 @@ class Synthflow:
         self.address = ua.listening[0].address
         self.media_address = media_address
         self.trunks = trunks
+        self.settings = settings
         self.records = Records()
         self.conversations: set[Conversation] = set()
         self._assistants = {assistant.did: name for name, assistant in deployment.assistants.items()}
-        # Which line of the platform leads to an assistant: the first that does. Only faults of one line ask.
-        self._lines = {
-            deployment.assistants[line.assistant].did: name for name, line in reversed(list(deployment.lines.items()))
-        }
+        self._line_of_call = line_of_call
         ua.on_invite = self._invited
 
     async def _invited(self, call: IncomingCall) -> None:
         try:
-            number, line = _user(call.request.uri), self.line_of(call)
+            number, line = _user(call.request.uri), self._line_of_call(call.call_id)
         except SipSyntaxError as error:
             call.reject(400, str(error))
             return
@@ -82,16 +84,15 @@ class Synthflow:
         """The name of the assistant a number is attached to."""
         return self._assistants.get(number)
 
-    def line_of(self, call: IncomingCall) -> str | None:
-        """The platform's line that leads to the assistant that was called."""
-        number = number_of(call.request.uri, self.deployment.region)
-        return self._lines.get(number or "")
-
     def transfer_number(self, did: str, line: str | None) -> str:
         """The number a transfer to the group with ``did`` is configured with."""
         if self.faults.on(Fault.GROUP_DID_WRONG, line):
             return self.deployment.numbers.no_such_number or "+12015550199"
         return did
+
+    def new_media(self) -> LegMedia:
+        """A new leg's media."""
+        return LegMedia(self.media_address, rtcp=self.settings.now.rtcp)
 
     def over(self, conversation: Conversation) -> None:
         """A conversation has ended."""

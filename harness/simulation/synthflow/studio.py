@@ -25,6 +25,8 @@ from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.rtp import Packet
 from harness.simulation.media.sound import FRAME, Frames
 from harness.simulation.media.ticker import TICK, Ticker
+from harness.simulation.settings import Assistant
+from harness.simulation.synthflow import mouth
 
 REPLY_SECONDS: Final = 0.480  #: in band: "I hear your mark" …
 VOICE_SECONDS: Final = 0.320  #: … and in turn the assistant's own voice
@@ -55,12 +57,22 @@ class Listener(Protocol):
 class Channel:
     """One assistant's mouth and ear in one call."""
 
-    def __init__(self, studio: Studio, stream: int, media: LegMedia, listener: Listener, voice: int | None) -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        stream: int,
+        media: LegMedia,
+        listener: Listener,
+        voice: int | None,
+        manners: Assistant | None = None,
+    ) -> None:
         self._studio = studio
         self.stream = stream
         self._media = media
         self._listener = listener
         self._voice = voice
+        self._manners = manners or Assistant()
+        self._turns = mouth.Turns()
         # the ear
         self._waiting: deque[bytes] = deque()
         self._rest = b""
@@ -84,7 +96,7 @@ class Channel:
         self._present: int | None = None
         self._replying_to: int | None = None
         self._may_reply = False
-        media.port.on_packet = self._receive
+        media.port.on_packet = self._receive if self._manners.hears else None
         self.speaking = True
 
     @property
@@ -148,7 +160,7 @@ class Channel:
 
     def begin_to_reply(self) -> None:
         """From now on say in band which mark is heard; until then there is the voice alone."""
-        self._may_reply = True
+        self._may_reply = self._manners.replies and self._manners.sends == "voice"
         self._reply()
 
     def _reply(self) -> None:
@@ -162,6 +174,7 @@ class Channel:
         self._silent = self._silent + 1 if np.abs(samples).max() <= _NOTHING else 0
         if self._silent:
             self._listener.heard_nothing(self._silent * TICK)
+        self._turns.hear(samples, mark_present=mark_present)
         self._kept.append(samples)
         if mark_present:
             return
@@ -200,6 +213,17 @@ class Channel:
             yield from _looped(own, VOICE_SECONDS)
 
     def _plain_voice(self) -> Iterator[bytes]:
+        manners = self._manners
+        other = mouth.script(
+            manners.sends,
+            self.law,
+            self._turns,
+            greeting_s=manners.greeting_s,
+            interruptible=manners.interruptible,
+        )
+        return self._mark_alone() if other is None else other
+
+    def _mark_alone(self) -> Iterator[bytes]:
         while True:
             yield from sound.mark(self._voice, self.law) if self._voice is not None else sound.silence(self.law)
 
@@ -253,11 +277,11 @@ class Studio:
         self._free = list(range(capacity - 1, -1, -1))
         self._channels: list[Channel] = []
 
-    def open(self, media: LegMedia, listener: Listener, voice: int | None) -> Channel:
+    def open(self, media: LegMedia, listener: Listener, voice: int | None, manners: Assistant | None = None) -> Channel:
         """A mouth and an ear for a leg that has negotiated. Raises `ResourceError` when all are in use."""
         if not self._free:
             raise ResourceError("no more calls can be listened to at once")
-        channel = Channel(self, self._free.pop(), media, listener, voice)
+        channel = Channel(self, self._free.pop(), media, listener, voice, manners)
         self._bank.reset(channel.stream)
         if not self._channels:
             self._ticker.add(self._tick)

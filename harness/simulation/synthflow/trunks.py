@@ -68,6 +68,10 @@ class Trunks:
         uri = Uri("sip", number, host, port)
         return uri if trunk.transport == "udp" else uri.with_param("transport", trunk.transport)
 
+    def knows(self, address: str) -> bool:
+        """Whether a trunk's calls come from there."""
+        return address in self._by_address
+
     def admit(self, call: IncomingCall) -> Trunk | Refusal | None:
         """The trunk an INVITE came over; None when it has been challenged."""
         trunk = self._by_address.get(call.source[0])

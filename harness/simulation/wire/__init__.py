@@ -42,7 +42,7 @@ Knows nothing of platforms, registrars or assistants. What a node uses, by modul
         answer(sdp=None, headers=(), status=200) · await wait_acked() · reject(status, reason=None, headers=())
     outgoing.OutgoingCall:
         .provisionals (so far) .final · on_provisional(Response)
-        await wait_provisional(within) -> Response · await wait_answered(within) -> Response
+        await wait_answered(within) -> Response
         both raise CallFailedError: .status (a local 408 or 503 included) .reason .response .end
         cancel(headers=()) · hangup() (CANCEL before the answer, BYE after it; incoming: 603 or BYE)
     indialog.InDialogRequest: .request .offer; accept(sdp) · respond(status, …)    now or later

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from harness.simulation.wire.call import Call
 from harness.simulation.wire.checks import Refusal, refusal_of
-from harness.simulation.wire.dialog import Dialog, DialogId, Replaces, dialog_id_of
+from harness.simulation.wire.dialog import Dialog, DialogId, dialog_id_of
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest
 from harness.simulation.wire.layer import TransportLayer
@@ -41,6 +41,7 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 Resolve = Callable[[Uri], Hop | None]
+_MOST_CALLS = 2000  # of one node; who calls beyond is refused
 _IN_DIALOG = ("ACK", "BYE", "CANCEL", "INVITE", "NOTIFY", "OPTIONS", "PRACK", "UPDATE")
 
 
@@ -400,18 +401,6 @@ class UserAgent:
         lines = [("Allow", ", ".join(self.methods()))]
         return [*lines, ("Supported", ", ".join(self.supported))] if self.supported else lines
 
-    def replaced_call(self, request: Request) -> Call | None:
-        """The call the Replaces header of an INVITE means (RFC 3891); None without header or call.
-
-        Raises SipSyntaxError for a malformed or doubled header (section 3: answer 400).
-        """
-        values = request.get_all("Replaces")
-        if not values:
-            return None
-        if len(values) > 1:
-            raise SipSyntaxError("more than one Replaces")
-        return self._dialogs.get(Replaces.parse(values[0]).id)
-
     async def _answer_options(self, incoming: IncomingRequest) -> None:
         incoming.respond(200, headers=[*self.capabilities(), ("Accept", "application/sdp")])
 
@@ -508,6 +497,9 @@ class UserAgent:
         )
 
     def _invited(self, transaction: ServerTransaction) -> None:
+        if len(self._calls) >= _MOST_CALLS:
+            self._refuse(transaction, Refusal(503, headers=[("Retry-After", "30")]))
+            return
         try:
             least = too_small(self.session, transaction.request)
             if least is not None:
@@ -527,7 +519,7 @@ class UserAgent:
         dialog = dialog_id_of(request)
         call = self._dialogs.get(dialog) if dialog is not None else None
         if call is not None:
-            call.ack_received(request)
+            call.ack_from(request, flow)
 
     def response_strayed(self, response: Response, flow: Flow) -> None:
         """See TransactionUser. RFC 3261 section 18.1.2 has it dropped."""

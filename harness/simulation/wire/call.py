@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
-from harness.simulation.wire.dialog import Dialog, OutOfOrderError, Replaces, replaces_for
+from harness.simulation.wire.dialog import Dialog, OutOfOrderError
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest, default_answer, sdp_of
 from harness.simulation.wire.referral import Notifier, Referral, event_id
 from harness.simulation.wire.repeat import Repeater
@@ -132,11 +132,6 @@ class Call:
     def session_interval(self) -> int | None:
         """Seconds of the running session timer; None without one."""
         return self._session.interval
-
-    @property
-    def replaces(self) -> Replaces:
-        """The Replaces value by which a third party takes this call over from us (RFC 3891)."""
-        return replaces_for(self._need_dialog())
 
     async def send(
         self,
@@ -442,6 +437,11 @@ class Call:
 
     # --- what the peer does ------------------------------------------------------------------------
 
+    def ack_from(self, request: Request, flow: Flow) -> None:
+        """The ACK of a 2xx of ours; a stranger's counts for nothing."""
+        if self._dialog_of(request).is_from_peer(flow):
+            self.ack_received(request)
+
     def ack_received(self, request: Request) -> None:
         """The ACK of a 2xx of ours, with the answer to an offer in it if that was ours."""
         repeater = self._repeaters.pop(request.cseq.number, None)
@@ -462,6 +462,10 @@ class Call:
         incoming: InDialogRequest = (
             ReferRequest(self, transaction) if request.method == "REFER" else InDialogRequest(self, transaction)
         )
+        if not dialog.is_from_peer(transaction.flow):
+            _log.info("%s: %s of a dialog from a stranger, %r", self.ua.name, request.method, transaction.flow)
+            incoming.respond(481)  # to a stranger, the dialog does not exist
+            return
         try:
             dialog.take(request)
         except OutOfOrderError as error:

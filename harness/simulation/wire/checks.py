@@ -29,6 +29,8 @@ def refusal_of(
     merged: bool,
 ) -> Refusal | None:
     """The first reason to refuse a well-formed request; None when it may go to its handler."""
+    if request.method == "SUBSCRIBE" and request.method not in known:
+        return Refusal(489, headers=[("Allow-Events", "refer")])  # RFC 6665 section 8.2.2
     if request.method not in known:
         return Refusal(405, headers=[("Allow", ", ".join(allowed))])
     if merged:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.simulation.wire.transport import Flow
-from harness.sip.grammar import Params, SipSyntaxError
+from harness.sip.grammar import SipSyntaxError
 from harness.sip.headers import Header
 from harness.sip.message import HeaderPairs, Request, Response
 from harness.sip.uri import NameAddr, Uri
@@ -40,6 +40,11 @@ class Dialog:
     """Whether the peer of ``flow`` is the other user agent itself, with no proxy between."""
     allowed: frozenset[str] = field(default_factory=frozenset)
     """Methods the peer said it takes (its Allow), in upper case; empty when it said nothing."""
+    source: str = field(init=False)
+    """The address the peer first had, which need not be that of its Contact (NAT)."""
+
+    def __post_init__(self) -> None:
+        self.source = self.flow.remote[0]
 
     @classmethod
     def of_client(cls, request: Request, response: Response, flow: Flow) -> Dialog:
@@ -151,6 +156,14 @@ class Dialog:
         if self.role == "uac":
             self.route_set = tuple(reversed(response.record_routes))
 
+    def is_from_peer(self, flow: Flow) -> bool:
+        """Whether a request over ``flow`` can be the peer's: from where the dialog began, or where the peer says it is.
+
+        Call-ID and tags go over the network in the clear: who has read them may send from elsewhere only.
+        """
+        known = [self.remote_target, *(route.uri for route in self.route_set)]
+        return flow.remote[0] in (self.source, *(uri.address for uri in known))
+
     def may(self, method: str) -> bool:
         """Whether the peer takes a method, as far as it said."""
         return method in self.allowed
@@ -164,37 +177,3 @@ def dialog_id_of(request: Request) -> DialogId | None:
     """The dialog an incoming request asks for, seen from our side; None when it is outside of any."""
     tag = request.to.tag
     return None if tag is None else (request.call_id, tag, request.from_.tag or "")
-
-
-@dataclass(frozen=True, slots=True)
-class Replaces:
-    """The Replaces header (RFC 3891): the dialog a new INVITE takes over, seen from the one who gets it."""
-
-    call_id: str
-    to_tag: str
-    from_tag: str
-    early_only: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> Replaces:
-        """Raises SipSyntaxError."""
-        call_id, _, rest = text.partition(";")
-        parsed = Params.parse(rest)
-        to_tag, from_tag = parsed.get("to-tag"), parsed.get("from-tag")
-        if not call_id.strip() or to_tag is None or from_tag is None:
-            raise SipSyntaxError(f"not a Replaces: {text!r}")
-        return cls(call_id.strip(), to_tag, from_tag, "early-only" in parsed)
-
-    @property
-    def id(self) -> DialogId:
-        """The dialog it means: to-tag is the receiver's own."""
-        return self.call_id, self.to_tag, self.from_tag
-
-    def __str__(self) -> str:
-        early = ";early-only" if self.early_only else ""
-        return f"{self.call_id};to-tag={self.to_tag};from-tag={self.from_tag}{early}"
-
-
-def replaces_for(dialog: Dialog) -> Replaces:
-    """The Replaces value by which a third party takes over ``dialog`` at its far end."""
-    return Replaces(dialog.call_id, dialog.remote.tag or "", dialog.local.tag or "")

@@ -28,6 +28,7 @@ from harness.sip.message import Message, Request, Response
 from harness.sip.validation import problem_of_response, salvage
 
 _log = logging.getLogger(__name__)
+_MOST_OF_ONE_SOURCE = 500  # connections that are open at once
 
 
 class TransportUser(Protocol):
@@ -95,7 +96,9 @@ class TransportLayer:
         else:
             context = self._server_context if listen.transport == "tls" else None
             self._listeners.append(
-                StreamListener(listen, self.gate, self._inbound, context, handshake_timeout=self._timeout)
+                StreamListener(
+                    listen, self.gate, self._inbound, context, handshake_timeout=self._timeout, full=self._is_full
+                )
             )
 
     async def stop(self) -> None:
@@ -188,6 +191,9 @@ class TransportLayer:
         return self.flow_to(hop, flow.listen)
 
     # --- what comes in -----------------------------------------------------------------------------
+
+    def _is_full(self, remote: Address) -> bool:
+        return sum(flow.inbound and flow.remote[0] == remote[0] for flow in self._flows) >= _MOST_OF_ONE_SOURCE
 
     def _inbound(self, listen: Listen, remote: Address) -> StreamFlow:
         flow = StreamFlow(listen.transport, listen, remote, gate=self.gate, user=self, inbound=True, idle=self._idle)

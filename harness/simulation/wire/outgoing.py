@@ -15,7 +15,7 @@ from harness.simulation.wire.transaction import ClientTransaction, Failure
 from harness.simulation.wire.transport import Flow
 from harness.simulation.wire.waiting import Waitable
 from harness.sip.digest import DigestClient
-from harness.sip.grammar import SipSyntaxError
+from harness.sip.grammar import SipSyntaxError, decimal
 from harness.sip.message import HeaderPairs, Request, Response, as_headers
 
 if TYPE_CHECKING:
@@ -54,10 +54,8 @@ class OutgoingCall(Call):
         self._forks: dict[str, Dialog] = {}
         self._rseqs: dict[str, int] = {}
         self._spare: set[str] = set()
-        self._provisional: Waitable[Response] = Waitable()
         self._answered: Waitable[Response] = Waitable()
         self._cancelling = False
-        self._cancel_headers: HeaderPairs = ()
         self._tries = 0
         self._least = 0
         self._transaction: ClientTransaction | None = None
@@ -68,10 +66,6 @@ class OutgoingCall(Call):
         self._transaction = self.ua.layer.send_request(request, self.flow, self._responded, self._failed)
         self.request = self._transaction.request
 
-    async def wait_provisional(self, within: float | None = None) -> Response:
-        """The first response above 100. Raises TimeoutError, CallFailedError."""
-        return await self._provisional.wait(within)
-
     async def wait_answered(self, within: float | None = None) -> Response:
         """The 2xx. Raises CallFailedError when there is none, TimeoutError."""
         return await self._answered.wait(within)
@@ -81,7 +75,6 @@ class OutgoingCall(Call):
         if self.state != "early" or self._cancelling:
             return
         self._cancelling = True
-        self._cancel_headers = as_headers(headers)
         if self._transaction is not None:
             self._transaction.cancel(as_headers(headers))
 
@@ -122,7 +115,6 @@ class OutgoingCall(Call):
             self.remote_sdp = sdp
         self.provisionals.append(response)
         self._acknowledge_reliable(response, sdp)
-        self._provisional.set(response)
         if self.on_provisional is not None:
             self.ua.guard(self.on_provisional, response)
 
@@ -140,14 +132,14 @@ class OutgoingCall(Call):
 
     def _is_repeated(self, dialog: Dialog, response: Response) -> bool:
         """RFC 3262 section 4: reliable ones count in RSeq; repeated and early ones are dropped."""
-        rseq = response.get("RSeq")
-        if rseq is None or "100rel" not in response.tokens("Require"):
+        if not response.has("RSeq") or "100rel" not in response.tokens("Require"):
             return False
+        rseq = decimal((response.get("RSeq") or "").strip(), most=2**32 - 1)
         tag = dialog.remote.tag or ""
         last = self._rseqs.get(tag)
-        if not rseq.isdigit() or (last is not None and int(rseq) != last + 1):
+        if rseq is None or (last is not None and rseq != last + 1):
             return True
-        self._rseqs[tag] = int(rseq)
+        self._rseqs[tag] = rseq
         return False
 
     def _acknowledge_reliable(self, response: Response, sdp: bytes | None) -> None:
@@ -196,11 +188,9 @@ class OutgoingCall(Call):
         if self._cancelling:
             # The 2xx crossed our CANCEL (RFC 3261 section 9.1): the call stands, and is ended at once.
             self._answered.fail(CallFailedError(End(How.CANCELLED, "local", 487, "Request Terminated")))
-            self._provisional.set(response)
             self.ua.spawn(self._bye(End(How.CANCELLED, "local")), "BYE after CANCEL")
             return
         self._session_from_response(response)
-        self._provisional.set(response)
         self._answered.set(response)
 
     def _end_spare(self, response: Response, tag: str) -> None:
@@ -255,7 +245,6 @@ class OutgoingCall(Call):
 
     def _fail(self, end: End) -> None:
         failed = CallFailedError(end)
-        self._provisional.fail(failed)
         self._answered.fail(failed)
         self._drop_forks()
         self._finish(end)
@@ -269,5 +258,4 @@ class OutgoingCall(Call):
     def _finish(self, end: End) -> None:
         super()._finish(end)
         failed = CallFailedError(end)
-        self._provisional.fail(failed)
         self._answered.fail(failed)

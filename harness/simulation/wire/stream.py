@@ -266,11 +266,13 @@ class StreamListener:
         flow: Callable[[Listen, Address], StreamFlow],
         context: ssl.SSLContext | None,
         handshake_timeout: float,
+        full: Callable[[Address], bool] = lambda remote: False,
     ) -> None:
         self._gate = gate
         self._flow = flow
         self._context = context
         self._handshake_timeout = handshake_timeout
+        self._full = full
         self._socket = _stream_socket(listen.address)
         try:
             self._socket.bind(listen.local)
@@ -299,7 +301,7 @@ class StreamListener:
         quick_ack(sock)
         remote: Address = peer[:2]
         verdict = self._gate.judge(Passage("accept", self.listen.transport, self.listen.local, remote, b""))
-        if verdict is REJECT:
+        if verdict is REJECT or self._full(remote):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             sock.close()
         elif verdict is None:

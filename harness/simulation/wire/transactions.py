@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
@@ -14,6 +15,8 @@ from harness.sip.grammar import SipSyntaxError
 from harness.sip.headers import MAGIC_COOKIE
 from harness.sip.message import Request, Response
 from harness.sip.validation import problem_of_request
+
+_MOST_OF_ONE_SOURCE, _MOST = 2000, 10_000  # server transactions that are kept; those of UDP stay for 64*T1
 
 ServerKey = tuple[str, ...]
 Origin = tuple[str, str, int, str]
@@ -59,6 +62,7 @@ class TransactionLayer:
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
         self._servers: dict[ServerKey, ServerTransaction] = {}
         self._origins: dict[Origin, set[ServerTransaction]] = {}
+        self._sources: Counter[str] = Counter()
 
     @property
     def transport(self) -> TransportLayer:
@@ -130,7 +134,11 @@ class TransactionLayer:
 
     def forget_server(self, transaction: ServerTransaction) -> None:
         """A server transaction is over."""
-        self._servers.pop(_server_key(transaction.request), None)
+        if self._servers.pop(_server_key(transaction.request), None) is not None:
+            source = transaction.flow.remote[0]
+            self._sources[source] -= 1
+            if not self._sources[source]:
+                del self._sources[source]
         same = self._origins.get(_origin(transaction.request), set())
         same.discard(transaction)
         if not same:
@@ -152,9 +160,13 @@ class TransactionLayer:
                 self._user.ack_arrived(request, flow)
         elif known is not None:
             known.receive(request)
+        elif len(self._servers) >= _MOST or self._sources[flow.remote[0]] >= _MOST_OF_ONE_SOURCE:
+            # A flood takes no memory: what comes beyond is forgotten with its answer (RFC 3261 section 8.2.7).
+            self.respond_statelessly(request, flow, 503)
         else:
             transaction = ServerTransaction(self, request, flow)
             self._servers[_server_key(request)] = transaction
+            self._sources[flow.remote[0]] += 1
             self._origins.setdefault(_origin(request), set()).add(transaction)
             if request.method == "CANCEL":
                 self._cancel(transaction)
@@ -165,7 +177,7 @@ class TransactionLayer:
         """RFC 3261 section 9.2: the CANCEL is answered itself, whatever becomes of its INVITE."""
         request = transaction.request
         target = self._servers.get(_server_key(request, method="INVITE"))
-        if target is None:
+        if target is None or target.flow.remote[0] != transaction.flow.remote[0]:
             transaction.respond(Response.to_request(request, 481, tag=new_token()))
             return
         transaction.respond(Response.to_request(request, 200, tag=_tag_of(target.last_response)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
 import itertools
@@ -18,11 +19,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from harness.errors import RefusedError
-from harness.events import CallState, Event, MarkHeard
+from harness.events import CallState, Event, MarkHeard, MediaState
 from harness.phone import PhoneConfig, TlsConfig
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
+from harness.phone.rules import Rules
+from tests.process.phone.stranger import Stranger
 
 Lease = Callable[..., Phone]
 
@@ -37,7 +40,7 @@ def guard(uri: str) -> None:
 
 @pytest.fixture(scope="session")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhonePool]:
-    with PhonePool(tmp_path_factory.mktemp("phones"), guard=guard) as pool:
+    with PhonePool(tmp_path_factory.mktemp("phones")) as pool:
         yield pool
 
 
@@ -62,7 +65,9 @@ class Desk:
 
     def of(self, config: PhoneConfig) -> Phone:
         """The phone of a whole configuration."""
-        phone = self.pool.lease(config, sink=self.events.append, marks=self.marks, directory=self.directory)
+        phone = self.pool.lease(
+            config, sink=self.events.append, marks=self.marks, directory=self.directory, rules=Rules(guard)
+        )
         self.phones.append(phone)
         return phone
 
@@ -107,6 +112,13 @@ def hears(leg: Leg, other: Leg, within: float = 3.0, since: float | None = None)
         f"{leg.id} hears {other.id}", lambda e: isinstance(e, MarkHeard) and e.mark == other.mark, within, since
     )
     assert isinstance(event, MarkHeard)
+    return event
+
+
+def media_of(leg: Leg, within: float) -> MediaState:
+    """Its media, once that is active."""
+    event = leg.wait(f"{leg.id} has media", lambda e: isinstance(e, MediaState) and e.active, within)
+    assert isinstance(event, MediaState)
     return event
 
 
@@ -181,3 +193,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     )
     (directory / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     return Authority(directory, key, certificate)
+
+
+@pytest.fixture
+def stranger() -> Iterator[Stranger]:
+    with contextlib.closing(Stranger(fresh_address())) as stranger:
+        yield stranger

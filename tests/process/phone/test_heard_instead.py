@@ -63,9 +63,10 @@ def test_it_is_named_with_its_time(lease: Desk, tmp_path: Path, instead: Any, ki
     since = out.wait_state("confirmed", 3).at
     out.wait("enough to listen to", lambda e: isinstance(e, Listened) and e.at > since + LISTENED_S, 6)
 
-    stage: Any = SimpleNamespace(name_of_mark={out.mark: out.id}.get)
-    here, missing = Call(stage, out, "caller"), SimpleNamespace(voices_for=lambda _: {200})
-    account = here.account(since, missing=missing)  # type: ignore[arg-type]  # no more of an end is asked for
+    name_of = {out.mark: out.id}.get
+    context: Any = SimpleNamespace(calls=SimpleNamespace(name_of_mark=name_of))
+    here, missing = Call(context, out, "caller"), SimpleNamespace(voices_for=lambda _: {200})
+    account = here.account(since, missing=missing)
     finding = audio.direction(
         "the AI",
         here.label,
@@ -74,7 +75,7 @@ def test_it_is_named_with_its_time(lease: Desk, tmp_path: Path, instead: Any, ki
         since=since,
         own={out.mark},
         least=Strength.PROVED,
-        name_of=stage.name_of_mark,
+        name_of=name_of,
         towards="caller",
     )
 

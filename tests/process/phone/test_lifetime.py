@@ -89,6 +89,17 @@ def test_a_hang_is_noticed_and_ended(tmp_path: Path) -> None:
         desk.close()
 
 
+def test_whether_a_phone_can_still_be_relied_on_is_known_at_once(tmp_path: Path) -> None:
+    with PhonePool(tmp_path, patience=1.0) as pool:
+        desk = Desk(pool, tmp_path)
+        alice = desk("alice")
+        assert alice.fault() is None
+        os.kill(alice.process.pid, signal.SIGSTOP)
+        assert alice.error is None
+        assert isinstance(alice.fault(), PhoneLostError)
+        desk.close()
+
+
 def test_a_lost_world_ends_every_wait(tmp_path: Path) -> None:
     with PhonePool(tmp_path) as pool:
         desk = Desk(pool, tmp_path)
@@ -189,6 +200,23 @@ def test_an_equal_phone_finds_its_process_again(lease: Desk) -> None:
     pid = alice.process.pid
     alice.release()
     assert lease("alice", bind_address="127.0.0.1").process.pid == pid
+
+
+def test_a_child_inherits_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TALKDESK_TRUNK_PASSWORD", "correct-horse")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "battery-staple")
+    monkeypatch.setenv("LC_MESSAGES", "C")
+    with PhonePool(tmp_path) as pool:
+        desk = Desk(pool, tmp_path)
+        desk("alice")
+        environment = Path(f"/proc/{pool.pids[0]}/environ").read_bytes()
+        command = Path(f"/proc/{pool.pids[0]}/cmdline").read_bytes()
+        desk.close()
+    assert b"LC_MESSAGES=C" in environment
+    assert b"PATH=" in environment
+    for secret in (b"correct-horse", b"battery-staple", b"TALKDESK", b"AWS"):
+        assert secret not in environment
+        assert secret not in command
 
 
 def test_passwords_are_neither_seen_nor_logged(tmp_path: Path) -> None:

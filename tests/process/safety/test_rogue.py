@@ -115,14 +115,18 @@ def accomplice() -> Iterator[Rogue]:
 
 
 def guard(rogue: Rogue) -> Guard:
-    """The rules of a deployment whose only platform is the rogue's host and port-less name."""
+    """The rules of a deployment whose only platform is the rogue."""
     return Guard(
         from_plain(
             {
                 "name": "lab",
                 "integration": "talkdesk",
                 "kind": "live",
-                "platform": {"domain": "acme.example", "host": "127.0.0.1"},
+                "platform": {
+                    "domain": "acme.example",
+                    "host": "127.0.0.1",
+                    "port": int(rogue.address.rpartition(":")[2]),
+                },
                 "accounts": {"carrier": {"domain": "carrier.example"}},
                 "phones": {"caller": {"account": "carrier", "number": "+14155550101"}},
                 "assistants": {"main": {"did": "+12065550100"}},

@@ -10,9 +10,9 @@ import pytest
 from harness.deployment import Deployment, from_plain
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
-from harness.scenario.ai_place import AiPlace
-from harness.scenario.seats import StandInSeat
-from harness.scenario.stage import Stage
+from harness.scenario.ai import Ai
+from harness.scenario.case_phones import CasePhones
+from harness.scenario.endpoints import StandInEndpoint
 from tests.process.safety.conftest import Line
 
 OURS = "+14155550101"
@@ -39,13 +39,12 @@ def deployment(**more: object) -> Deployment:
 
 
 def may_be_ours(leg: Leg) -> bool:
-    """As a stage has it."""
-    stage: Any = SimpleNamespace(deployment=deployment())
-    stage._numbers = Stage._numbers.func(stage)  # type: ignore[attr-defined]
-    return Stage.may_be_ours(stage, leg)
+    """As a case has it."""
+    nothing: Any = SimpleNamespace(admit=lambda within: None)
+    return CasePhones(deployment(), nothing, nothing, iter(()), nothing).may_be_ours(leg)
 
 
-def calls(line: Line, agent: Any, user: str, **options: object) -> Leg:
+def calls(line: Line, agent: Any, user: str, **options: Any) -> Leg:
     phone = line.phone(f"caller-{user.lstrip('+')}", user=user, **options)
     return phone.dial(f"sip:{agent.config.user}@{agent.address}")
 
@@ -82,24 +81,23 @@ def test_a_call_that_may_be_ours_is_taken(line: Line, user: str, options: dict[s
 def test_a_stand_in_leaves_a_strangers_call_alone_where_strangers_are_told_of(line: Line, shared: bool) -> None:
     described = deployment(stand_in={"bind": "127.0.0.1", "shared": shared})
     phone = line.phone("stand-in", max_calls=3)
-    stage: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         deployment=described,
         trunk=described.trunk("udp"),
-        case=SimpleNamespace(axes={"ai": "stand-in"}),
-        phone=lambda config, register: phone,
-        may_be_ours=may_be_ours,
+        has_stand_in=True,
+        phones=SimpleNamespace(lease=lambda config, register: phone, may_be_ours=may_be_ours),
     )
-    place = AiPlace(stage)
-    place.take_seat()
-    seat = place.seat
-    assert isinstance(seat, StandInSeat)
+    ai = Ai(context)
+    ai.take_place()
+    endpoint = ai.endpoint
+    assert isinstance(endpoint, StandInEndpoint)
     stranger = calls(line, phone, "+13035550177")
     stranger.wait_state("early", 5)
     if not shared:
-        assert seat.hold_back(within=5).remote_uri.startswith("<sip:+13035550177@")
+        assert endpoint.hold_back(within=5).remote_uri.startswith("<sip:+13035550177@")
         return
     with pytest.raises(NeverCame):
-        seat.hold_back(within=0.2)
+        endpoint.hold_back(within=0.2)
     calls(line, phone, OURS)
-    assert seat.hold_back(within=5).remote_uri.startswith(f"<sip:{OURS}@")
+    assert endpoint.hold_back(within=5).remote_uri.startswith(f"<sip:{OURS}@")
     assert stranger.state == "early"

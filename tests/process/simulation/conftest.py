@@ -20,7 +20,8 @@ import pytest
 
 from harness.deployment import Deployment, from_plain
 from harness.events import Event, MarkHeard
-from harness.far_end.synthflow import CallRecord, SynthflowApi
+from harness.far_end.call_record import CallRecord
+from harness.far_end.synthflow import SynthflowApi
 from harness.phone import PhoneConfig
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
@@ -76,8 +77,9 @@ def is_quiet(books: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def running(deployment: str, directory: Path, *options: str) -> Iterator[RunningWorld]:
-    command = [sys.executable, "-m", "harness.simulation", str(DEPLOYMENTS / f"{deployment}.toml"), "--control"]
+def running(deployment: str | Path, directory: Path, *options: str) -> Iterator[RunningWorld]:
+    file = deployment if isinstance(deployment, Path) else DEPLOYMENTS / f"{deployment}.toml"
+    command = [sys.executable, "-m", "harness.simulation", str(file), "--control"]
     process = subprocess.Popen(
         [*command, "--directory", str(directory), *options],
         stdin=subprocess.PIPE,
@@ -112,6 +114,15 @@ def talkdesk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorld]
 @pytest.fixture(scope="package")
 def gladly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorld]:
     with running("simulated-gladly", tmp_path_factory.mktemp("gladly"), "--trace") as world:
+        yield world
+        world.wait_until_quiet()
+        assert world.end() == 0, (world.directory / "world.log").read_text()
+
+
+@pytest.fixture(scope="package")
+def customer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorld]:
+    """A customer's set-up: one trunk, groups of several agents whose names are unlike theirs."""
+    with running(Path(__file__).with_name("customer.toml"), tmp_path_factory.mktemp("customer"), "--trace") as world:
         yield world
         world.wait_until_quiet()
         assert world.end() == 0, (world.directory / "world.log").read_text()
@@ -186,6 +197,13 @@ class Stage:
 @pytest.fixture
 def td(talkdesk: RunningWorld, pool: PhonePool, tmp_path: Path) -> Iterator[Stage]:
     stage = Stage(talkdesk, pool, tmp_path)
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def cu(customer: RunningWorld, pool: PhonePool, tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(customer, pool, tmp_path)
     yield stage
     stage.close()
 

@@ -13,7 +13,7 @@ import pytest
 
 from harness.audio.dtmf import dtmf
 from harness.deployment import Deployment
-from harness.far_end.synthflow import CallRecord
+from harness.far_end.call_record import CallRecord
 from harness.simulation.media import sound
 from harness.simulation.media.digits import ReceivedDigit, event_packets, info_of_digit
 from harness.simulation.media.leg import LegMedia
@@ -480,6 +480,7 @@ def test_a_campaign_says_what_it_cannot_do(talkdesk: RunningWorld) -> None:
     assert deployment.campaign is not None
     assert deployment.campaign.url is not None
     line, customer = deployment.did("campaign", "udp-ip"), deployment.phones["customer"].number
+    kind = {"Content-Type": "application/json"}
     for body, status in [
         (b"nonsense", 400),
         (b"{}", 400),
@@ -487,8 +488,8 @@ def test_a_campaign_says_what_it_cannot_do(talkdesk: RunningWorld) -> None:
         (f'{{"from": "+12015550100", "to": "{customer}"}}'.encode(), 404),
         (f'{{"from": "{line}", "to": "+12015550100"}}'.encode(), 404),
     ]:
-        assert httpx.post(deployment.campaign.url, content=body).status_code == status
+        assert httpx.post(deployment.campaign.url, content=body, headers=kind).status_code == status
     # a customer who is not there: the call is made, and comes to nothing
     asked = f'{{"from": "{line}", "to": "{customer}"}}'.encode()
-    assert httpx.post(deployment.campaign.url, content=asked).status_code == 202
+    assert httpx.post(deployment.campaign.url, content=asked, headers=kind).status_code == 202
     talkdesk.wait_until_quiet()

@@ -9,7 +9,7 @@ import pytest
 
 from harness.audio.marks import reply_to
 from harness.events import MarkHeard
-from harness.far_end.synthflow import CallRecord
+from harness.far_end.call_record import CallRecord
 from harness.phone.leg import Leg
 from harness.simulation.faults import FAULTS
 from harness.sip.message import Request
@@ -100,7 +100,7 @@ def test_sdp_names_a_private_address(td: Stage) -> None:
 def test_high_delay(td: Stage) -> None:
     with td.world.fault("high-delay", "inbound"):
         call, _ = answered(td)
-        began = time.monotonic()
+        began = call.wait_state("confirmed", PATIENCE).at
         assert hears(call, reply_to(call.mark)).at - began > 1.3
 
 
@@ -233,7 +233,7 @@ def test_registration_expires_early(td: Stage) -> None:
         found = registration(td, "synthflow-udp", lambda number: number["expires"] == 1)
         assert found["code"] == 200
         registration(td, "synthflow-udp", lambda number: not number["registered"])
-    wanted = td.deployment.timings.quick.register_expires_s
+    wanted = td.deployment.timings_by("quick").register_expires_s
     registration(td, "synthflow-udp", lambda number: number["expires"] == wanted)
 
 

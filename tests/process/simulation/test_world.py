@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from harness.deployment import Deployment
-from harness.deployment_file import load
+from harness.integrations import load
 from harness.simulation.addresses import StartError
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.wire.agent import UserAgent
@@ -30,6 +30,7 @@ from harness.simulation.world import World
 from harness.sip.digest import Credentials
 from harness.sip.uri import NameAddr, Uri
 from tests.process.simulation.conftest import DEPLOYMENTS, PATIENCE, RunningWorld, Stage, hears, running
+from tests.process.wire.conftest import provisional
 
 WORLD = [sys.executable, "-m", "harness.simulation"]
 Script = Callable[[UserAgent], Awaitable[Any]]
@@ -202,7 +203,7 @@ def test_a_caller_that_dies_while_it_rings_is_let_go(td: Stage) -> None:
 
     async def script(ua: UserAgent) -> None:
         media = LegMedia(caller_address(deployment))
-        await place_call(ua, deployment, "no-answer", media).wait_provisional(PATIENCE)
+        await provisional(place_call(ua, deployment, "no-answer", media), PATIENCE)
         media.close()
 
     with_agent(caller_address(deployment), script)

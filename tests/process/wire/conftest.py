@@ -20,17 +20,27 @@ from cryptography.x509.oid import NameOID
 
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.outgoing import OutgoingCall
 from harness.simulation.wire.timers import Timers
 from harness.simulation.wire.transaction import State
 from harness.simulation.wire.transport import Hop, Listen, TlsIdentity, Traced, TransportName
-from harness.sip.message import Message, Request
-from harness.sip.sdp import offer
+from harness.sip.message import Message, Response
+from harness.sip.offer_answer import offer
 
 OFFER = bytes(offer("127.0.0.1", 40000))
 ANSWER = bytes(offer("127.0.0.1", 40002))
 # Stories that are not about timers run with the RFC's own: a busy machine must not look like a lossy network.
 QUICK = Timers.scaled(0.03)  # 64*T1 is 1.9 s
 _hosts = itertools.count(1)
+
+
+async def provisional(call: OutgoingCall, within: float) -> Response:
+    """The last response above 100 so far, or the first to come."""
+    if not call.provisionals:
+        came = asyncio.Event()
+        call.on_provisional = lambda response: came.set()
+        await asyncio.wait_for(came.wait(), within)
+    return call.provisionals[-1]
 
 
 class Nodes:
@@ -115,6 +125,12 @@ class Nodes:
 
         asyncio.run(whole())
 
+    @staticmethod
+    async def settled(agents: list[UserAgent]) -> None:
+        """Wait until no transaction of theirs is left."""
+        while any(ua.transactions() for ua in agents):  # noqa: ASYNC110 - nobody tells of their end
+            await asyncio.sleep(0.02)
+
     async def _settle(self, patient: bool) -> None:
         """Wait until the books are empty: 64*T1, and as long again for a linger after it, are the most it may take."""
         longest = max(ua.timers.transaction for ua in self._agents) if patient else 5.0
@@ -195,8 +211,3 @@ def nodes(authority: Authority, caplog: pytest.LogCaptureFixture) -> Iterator[No
 
 def parse(traced: Traced) -> Message:
     return Message.parse(traced.data)
-
-
-def as_request(message: Message) -> Request:
-    assert isinstance(message, Request)
-    return message

@@ -13,6 +13,7 @@ from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
 from harness.simulation.wire.transport import TRANSPORTS, TransportName
 from harness.sip.message import Message, Request, Response
 from harness.sip.uri import NameAddr
+from tests.process.wire.conftest import provisional
 
 EACH = pytest.mark.parametrize("transport", TRANSPORTS)
 
@@ -33,7 +34,7 @@ def test_a_call_from_ring_to_bye(nodes: Any, transport: TransportName) -> None:
         callee.on_invite = take
         call = nodes.dial(caller, callee, headers=[("X-EI", "S.abc;")])
         call.on_ended = lambda end: ended.put_nowait(("caller", end.how, end.by))
-        ringing = await call.wait_provisional(5)
+        ringing = await provisional(call, 5)
         assert (ringing.status, ringing.get("X-Ring")) == (180, "yes")
         answer = await call.wait_answered(5)
         assert answer.get("X-Answer") == "42"
@@ -392,31 +393,6 @@ def test_glare_of_two_reinvites_is_settled(nodes: Any) -> None:
         assert [response.status for response in both] == [200, 200]
         assert nodes.starts("caller", "received", "SIP/2.0 491") or nodes.starts("callee", "received", "SIP/2.0 491")
         await call.bye()
-
-    nodes.run(story())
-
-
-def test_replaces_finds_the_call_it_means(nodes: Any) -> None:
-    async def story() -> None:
-        caller, callee = await nodes.ua("caller"), await nodes.ua("callee")
-        taken: asyncio.Queue[IncomingCall] = asyncio.Queue()
-
-        async def take(call: IncomingCall) -> None:
-            replaced = callee.replaced_call(call.request)
-            call.answer(nodes.answer)
-            if replaced is not None:
-                await call.wait_acked(5)
-                await replaced.bye()
-            taken.put_nowait(call)
-
-        callee.on_invite = take
-        first = nodes.dial(caller, callee)
-        await first.wait_answered(5)
-        await taken.get()
-        second = nodes.dial(caller, callee, headers=[("Replaces", str(first.replaces))])
-        await second.wait_answered(5)
-        assert (await first.wait_ended(5)).by == "remote"
-        await second.bye()
 
     nodes.run(story())
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire.dialog import Dialog, OutOfOrderError, Replaces, dialog_id_of
+from harness.simulation.wire.dialog import Dialog, OutOfOrderError, dialog_id_of
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.layer import TransportLayer
 from harness.simulation.wire.transport import Flow, Hop, Listen
@@ -102,16 +102,6 @@ def test_an_invite_without_contact_makes_no_dialog() -> None:
 def test_the_dialog_of_a_request() -> None:
     assert dialog_id_of(invite()) is None
     assert dialog_id_of(invite().setting("To", "<sip:b@x>;tag=bob")) == ("call", "bob", "alice")
-
-
-def test_replaces() -> None:
-    parsed = Replaces.parse("425928@bobster.example.org;to-tag=7743;from-tag=6472;early-only")
-    assert parsed.id == ("425928@bobster.example.org", "7743", "6472")
-    assert parsed.early_only
-    assert Replaces.parse(str(parsed)) == parsed
-    for text in ("", "call", "call;to-tag=1", ";to-tag=1;from-tag=2"):
-        with pytest.raises(SipSyntaxError):
-            Replaces.parse(text)
 
 
 class Proxy:

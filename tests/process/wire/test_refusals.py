@@ -289,7 +289,7 @@ def test_mutated_messages_kill_nobody(nodes: Any) -> None:
         plain = Plain(ua)
         dice = random.Random(20)
         seeds = [data for _, data in torture.MESSAGES.values()] + [invite(), invite("BYE"), invite("CANCEL")]
-        for number in range(400):
+        for number in range(6000):
             data = bytearray(dice.choice(seeds))
             for _ in range(dice.randint(1, 8)):
                 at = dice.randrange(len(data))

@@ -13,6 +13,7 @@ from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.session import SessionPolicy
 from harness.sip.digest import Credentials, DigestClient, DigestServer
 from harness.sip.message import Message
+from tests.process.wire.conftest import provisional
 
 QUICK = SessionPolicy(expires=1, min_se=1)
 
@@ -188,7 +189,7 @@ def test_a_node_that_stops_hangs_up(nodes: Any, transport: Any) -> None:
 
         callee.on_invite = ring
         ringing = nodes.dial(caller, callee)
-        await ringing.wait_provisional(5)
+        await provisional(ringing, 5)
         await caller.stop()
         assert (await theirs.wait_ended(5)).how is How.BYE
         assert call.end is not None

@@ -14,6 +14,7 @@ from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.stream import StreamFlow
 from harness.simulation.wire.transport import Hop, Listen, ListenError, Passage, TransportName
 from harness.sip.message import Message, Response
+from tests.process.wire.conftest import provisional
 
 
 def options(target: UserAgent, *, call_id: str = "split", extra: str = "Content-Length: 0\r\n") -> bytes:
@@ -181,7 +182,7 @@ def test_a_lost_connection_fails_what_waits_on_it(nodes: Any) -> None:
 
         callee.on_invite = never
         call = nodes.dial(caller, callee)
-        await call.wait_provisional(5)
+        await provisional(call, 5)
         callee.drop_flow(callee.flows()[0])
         with pytest.raises(CallFailedError) as caught:
             await call.wait_answered(5)

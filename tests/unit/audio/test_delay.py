@@ -14,7 +14,7 @@ from .sounds import join, mark, noise, silence
 FINE = probe(64000)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.floats(0, 2.0), st.floats(0, 2.39), st.floats(-25, -3))
 def test_any_delay_to_a_tenth_of_a_millisecond(delay: float, phase: float, level: float) -> None:
     time = np.arange(4 * 8000) / 8000

@@ -35,7 +35,7 @@ def rough(said: list[Heard | Ended]) -> list[tuple[type, int, float]]:
     return [(type(f), f.mark, round(f.decided if isinstance(f, Heard) else f.at, 4)) for f in said]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(MARKS, st.floats(-30, 0), st.integers(0, 4000), st.integers(0, 1279))
 def test_any_mark_at_any_level_offset_and_chopped_start(number: int, level: float, offset: int, skip: int) -> None:
     audio = join(np.zeros(offset, np.int16), mark(number, 0.6, level_dbov=level, skip=skip))
@@ -48,7 +48,7 @@ def test_any_mark_at_any_level_offset_and_chopped_start(number: int, level: floa
     assert 0.7 < first.quality <= 1.0
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(MARKS, st.sampled_from([8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000]), st.integers(0, 1000))
 def test_any_sample_rate(number: int, rate: int, skip: int) -> None:
     audio = join(silence(0.3, rate), mark(number, 0.7, rate=rate, skip=skip))
@@ -58,7 +58,7 @@ def test_any_sample_rate(number: int, rate: int, skip: int) -> None:
     assert {fact.mark for fact in heard(marks_heard(audio, rate))} == {number}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, 700), min_size=1, max_size=5), MARKS)
 def test_what_is_heard_does_not_depend_on_the_pieces(sizes: list[int], number: int) -> None:
     audio = join(silence(0.1), mark(number, 0.7), noise(0.5, -30))
@@ -150,7 +150,7 @@ def test_nothing_in_what_holds_none(audio: Samples) -> None:
     assert stream(audio, [160]) == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), MARKS, st.floats(-60, 0), st.integers(0, 1279))
 def test_the_quick_twin_of_the_front_end_is_equal(seed: int, number: int, noise_level: float, skip: int) -> None:
     audio = mix(mark(number, 0.1, skip=skip), noise(0.1, noise_level, seed))

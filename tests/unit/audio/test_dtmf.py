@@ -11,7 +11,7 @@ from harness.audio.wav import to_int16
 from .sounds import join, mark, mix, noise, silence
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.text(DIGITS, min_size=1, max_size=6),
     st.floats(0.04, 0.3),

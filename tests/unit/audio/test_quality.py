@@ -9,7 +9,6 @@ from harness.audio.quality import (
     CODECS,
     burst_ratio,
     clock_drift_ppm,
-    e_model_text,
     mos_of,
     rate,
     signal_quality,
@@ -40,8 +39,8 @@ def test_more_loss_bursts_delay_and_jitter_never_help() -> None:
         assert rate(codec, loss_percent=3, burst_ratio=2).r < rate(codec, loss_percent=3).r
         assert rate(codec, delay_ms=400).r < rate(codec, delay_ms=200).r < rate(codec).r + 1e-9
         assert rate(codec, delay_ms=150, jitter_ms=40).r < rate(codec, delay_ms=150).r
-    assert e_model_text(rate("PCMA")) == "very satisfied"
-    assert e_model_text(rate("GSM", loss_percent=20)) == "not recommended"
+    assert rate("PCMA").r >= 90  # ITU-T G.109: users are very satisfied
+    assert rate("GSM", loss_percent=20).r < 50  # not recommended
 
 
 def test_burst_ratio_tells_bursts_from_single_losses() -> None:

@@ -12,7 +12,7 @@ RATES = st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000])
 OTHER_RATES = st.sampled_from([11025, 16000, 22050, 44100, 48000])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(RATES, RATES, st.floats(200, 3000))
 def test_a_tone_keeps_its_frequency_level_and_time(source: int, target: int, hertz: float) -> None:
     tone = [np.sin(2 * np.pi * hertz * np.arange(rate // 2) / rate) * 0.5 for rate in (source, target)]
@@ -23,7 +23,7 @@ def test_a_tone_keeps_its_frequency_level_and_time(source: int, target: int, her
     assert np.sqrt(np.mean(error**2)) < 0.01
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(OTHER_RATES, st.lists(st.integers(40, 900), min_size=1, max_size=6))
 def test_pieces_give_the_same_as_the_whole(source: int, sizes: list[int]) -> None:
     samples = to_int16(np.random.default_rng(1).normal(0, 0.2, 4000))

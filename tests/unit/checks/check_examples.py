@@ -21,6 +21,7 @@ from harness.checks import (
     timing,
 )
 from harness.checks.audio import Account, Sound
+from harness.checks.claims import Observation
 from harness.events import RtpStatistics, SipMessage
 from harness.sip.message import Request
 from harness.verdict import Finding, Strength
@@ -114,7 +115,7 @@ def heard(sound: Sound | None, account: Account | None = None) -> Finding:
     )
 
 
-MARK = Sound(10.2, Strength.PROVED, "mark 7", 7, -20.0)
+MARK = Sound(10.2, Observation.MARK, "mark 7", 7, -20.0)
 
 EXAMPLES = [
     Example(
@@ -160,11 +161,17 @@ EXAMPLES = [
     Example(
         "landing",
         landing.landed,
-        lambda: landing.landed("the call", "billing", ["billing"]),
+        lambda: landing.landed("the call", "billing", {"anna": "billing"}),
         (
-            lambda: landing.landed("the call", "billing", ["support"]),
-            lambda: landing.landed("the call", "billing", []),
+            lambda: landing.landed("the call", "billing", {"ben": "support"}),
+            lambda: landing.landed("the call", "billing", {}),
         ),
+    ),
+    Example(
+        "landing.stops",
+        landing.stops,
+        lambda: landing.stops("ben", True, 1.0),
+        (lambda: landing.stops("ben", False, 1.0),),
     ),
     Example(
         "landing.others",
@@ -435,7 +442,6 @@ EXAMPLES = [
         audio.direction,
         lambda: heard(MARK),
         (
-            lambda: heard(None),
             lambda: heard(None, Account(2.0, None, (), rx_packets=0)),
             lambda: heard(None, Account(2.0, -20.0, (77,), rx_packets=100)),
         ),

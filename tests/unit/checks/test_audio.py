@@ -3,6 +3,7 @@ from __future__ import annotations
 from harness.audio.describe import Description
 from harness.checks import audio
 from harness.checks.audio import Account, Sound
+from harness.checks.claims import Observation
 from harness.verdict import Finding, Strength, Verdict
 
 NAMES = {7: "caller.1", 263: "the AI answering caller.1", 240: "assistant main"}
@@ -23,14 +24,14 @@ def direction(sound: Sound | None, account: Account | None = None, least: Streng
 
 
 def test_a_heard_mark_proves_the_direction_and_says_how_late() -> None:
-    finding = direction(Sound(10.2, Strength.PROVED, "mark 7", 7, -20.0))
+    finding = direction(Sound(10.2, Observation.MARK, "mark 7", 7, -20.0))
     assert finding.verdict is Verdict.PASSED
     assert finding.strength is Strength.PROVED
-    assert round(float(str(finding.facts["ms"]))) == 200
+    assert round(finding.facts["delay_ms"]) == 200
 
 
 def test_weaker_evidence_than_asked_for_proves_nothing_either_way() -> None:
-    weak = Sound(10.2, Strength.INDICATED, "RTP counters")
+    weak = Sound(10.2, Observation.RTCP, "RTP counters")
     assert direction(weak).verdict is Verdict.NOT_OBSERVABLE
     assert direction(weak, least=Strength.INDICATED).verdict is Verdict.PASSED
 
@@ -62,7 +63,7 @@ def test_whose_voice_it_was_and_when_is_said_by_the_recording() -> None:
 
 def test_nothing_known_is_not_silence() -> None:
     finding = direction(None, None)
-    assert finding.verdict is Verdict.FAILED
+    assert finding.verdict is Verdict.NOT_OBSERVABLE
     assert finding.facts["kind"] == "unknown"
 
 

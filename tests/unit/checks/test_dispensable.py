@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.checks.finding import judged, not_observable
-from harness.deployment import Expect
 from harness.verdict import Verdict, overall
 
 UNSEEN = not_observable("codec", "the AI", expected="G.711", why="no SDP is shown")
@@ -24,10 +23,3 @@ def test_a_case_of_nothing_else_has_shown_nothing() -> None:
 
 def test_a_finding_that_was_made_counts_whatever_the_deployment_says() -> None:
     assert overall([SEEN, replace(WRONG, dispensable=True)]) is Verdict.FAILED
-
-
-def test_rows_are_named_or_all() -> None:
-    expect = Expect(unseen={"*": ("codec",), "XEI": ("header",)})
-    assert expect.may_do_without("XEI", "codec")
-    assert expect.may_do_without("XEI", "header")
-    assert not expect.may_do_without("GL-HEADER-CALLER", "header")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
 from collections.abc import Callable
 
 import pytest
-from check_examples import EXAMPLES, Example
 
 import harness.checks
 from harness.checks import finding
 from harness.checks.finding import CHECKS, judged, not_observable
+from harness.measurement import BY_CHECK, Direction
 from harness.verdict import Finding, Verdict
+from tests.unit.checks.check_examples import EXAMPLES, Example
 
 #: Found by the stage itself, where it has nothing to hand to a check.
 BY_THE_STAGE = {"case", "campaign"}
@@ -61,8 +63,10 @@ def test_a_check_goes_by_a_known_name(make: Callable[..., Finding]) -> None:
 
 
 def test_kinds_tell_listeners_and_repeated_looks_apart() -> None:
-    facts = {"towards": "ai", "again": True}
-    assert finding.kind(judged("audio", "a → b", True, expected="", actual="", facts=facts)) == "audio to ai again"
+    measured = Direction(towards="ai", again=True)
+    assert (
+        finding.kind(judged("audio", "a → b", True, expected="", actual="", measured=measured)) == "audio to ai again"
+    )
     assert finding.kind(judged("codec", "a", True, expected="", actual="")) == "codec"
 
 
@@ -79,3 +83,28 @@ def _finding_functions() -> list[Callable[..., object]]:
             if "Finding" in str(inspect.signature(member).return_annotation)
         ]
     return found
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=names)
+def test_what_is_measured_survives_the_disk(example: Example) -> None:
+    for make in (example.right, *example.wrong):
+        found = make()
+        assert found is not None
+        assert type(found.measured) is BY_CHECK[found.check]
+        assert found.plain().keys() >= {"check", "measured"}
+        assert Finding.from_plain(json.loads(json.dumps(found.plain()))) == found
+
+
+def test_a_direction_names_both_its_ends() -> None:
+    """What a text with an arrow says to people, fields say to programs."""
+    for example in EXAMPLES:
+        found = example.right()
+        assert found is not None
+        ends = f"{found.speaker} → {found.listener}" if found.speaker else found.subject
+        assert found.subject == ends
+
+
+def test_a_check_measures_what_is_its_own() -> None:
+    with pytest.raises(TypeError, match="codec does not measure Direction"):
+        judged("codec", "x", True, expected="it", actual="it", measured=Direction())
+    assert set(BY_CHECK) - {"phone.wait"} == set(CHECKS) - BY_THE_STAGE

@@ -81,6 +81,15 @@ def test_what_is_not_asked_for_is_left_to_the_plugin(monkeypatch: pytest.MonkeyP
     assert handed[handed.index("-n") + 1] == "auto"
     assert not {"--plan", "--live", "-k"} & set(handed)
     assert not [argument for argument in handed if argument.startswith(("--row", "--fault", "--reports"))]
+    assert not {"-q", "--json", "--every-failure"} & set(handed)
+
+
+@pytest.mark.parametrize(("asked", "given"), [("--quiet", "-q"), ("--json", "--json"), ("-v", "--every-failure")])
+def test_how_much_is_shown_reaches_pytest(
+    monkeypatch: pytest.MonkeyPatch, handed: list[str], asked: str, given: str
+) -> None:
+    assert run(monkeypatch, "verify", "one.toml", asked) == 0
+    assert given in handed
 
 
 @pytest.mark.parametrize(

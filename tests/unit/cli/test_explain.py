@@ -34,7 +34,13 @@ DIAGNOSIS = Diagnosis(
 )
 
 
-def case(run: Path, name: str, verdict: Verdict = Verdict.FAILED, diagnosis: Diagnosis | None = DIAGNOSIS) -> Path:
+def case(
+    run: Path,
+    name: str,
+    verdict: Verdict = Verdict.FAILED,
+    diagnosis: Diagnosis | None = DIAGNOSIS,
+    actual: str = "anonymous",
+) -> Path:
     directory = run / "cases" / name.replace("[", "_").rstrip("]")
     recorder = CaseRecorder(directory, {"id": name, "row": name.partition("[")[0], "title": "A call"})
     recorder.event(
@@ -49,7 +55,7 @@ def case(run: Path, name: str, verdict: Verdict = Verdict.FAILED, diagnosis: Dia
             text="INVITE sip:+13125550100@carrier.example SIP/2.0\r\n\r\n",
         )
     )
-    recorder.finding(Finding("caller_id", "assistant main", verdict, "the number", "anonymous", time.monotonic()))
+    recorder.finding(Finding("caller_id", "assistant main", verdict, "the number", actual, time.monotonic()))
     recorder.close(verdict, "message", diagnosis.to_plain() if diagnosis else None)
     return directory
 
@@ -78,6 +84,12 @@ def test_all_of_the_reasoning_is_there(tmp_path: Path) -> None:
         assert part in text
 
 
+def test_what_the_wire_said_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    text = explained(str(case(tmp_path, "TD-INBOUND[a]", actual="486 \x1b[2J\x1b]0;all passed\x07")))
+    assert "\\x1b[2J\\x1b]0;all passed\\x07" in text
+    assert "\x1b" not in text
+
+
 def test_a_run_and_an_id_or_a_part_of_it(tmp_path: Path) -> None:
     case(tmp_path, "TD-INBOUND[a]")
     case(tmp_path, "GL-INBOUND[b]")
@@ -89,12 +101,16 @@ def test_a_run_and_an_id_or_a_part_of_it(tmp_path: Path) -> None:
 def test_what_is_no_case_is_a_mistake_that_names_the_cases(tmp_path: Path) -> None:
     case(tmp_path, "TD-INBOUND[a]")
     case(tmp_path, "GL-INBOUND[b]")
-    with pytest.raises(MistakeError, match=r"'XY' is no case .*; allowed: one of GL-INBOUND\[b\], TD-INBOUND\[a\]"):
+    with pytest.raises(MistakeError, match=r": no case of this run is called 'XY'; allowed: one of GL"):
         explained(str(tmp_path), "XY")
     with pytest.raises(MistakeError, match="more than one case is meant"):
         explained(str(tmp_path), "INBOUND")
-    with pytest.raises(MistakeError, match="no case's evidence"):
+    with pytest.raises(MistakeError, match="no case of this run is called 'nope'"):
+        explained(str(tmp_path / "nope"))
+    with pytest.raises(MistakeError, match=r"/nowhere: no such directory; allowed: a case's directory, or a run's"):
         explained(str(tmp_path / "nowhere" / "else"))
+    with pytest.raises(MistakeError, match="not the directory of a run or of a case"):
+        explained(str(tmp_path / "cases"), "TD")
 
 
 def test_a_passed_case_has_no_diagnosis_to_explain(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli.app import application
-from harness.deployment_file import load
 from harness.errors import DeploymentError, MistakeError
+from harness.integrations import load
 from harness.matrix import cases
 from harness.preflight import variables
 from harness.safety import Guard, numbers_of
@@ -54,7 +54,7 @@ def test_what_it_writes_is_a_deployment(tmp_path: Path, integration: str, kind: 
     names = variables(path)
     deployment = load(path, dict.fromkeys(names, "s3cret"))
     assert deployment.kind == kind
-    assert deployment.lines["inbound"].did == "+13125550100"
+    assert deployment.lines["main number"].did == "+13125550100"
     assert all(f"{name}=" in result.output for name in names)
     assert "s3cret" not in path.read_text()
     rows = {case.row.id for case in cases([deployment])}
@@ -94,7 +94,7 @@ def test_what_is_commented_out_is_right_too(tmp_path: Path, integration: str) ->
         lines.append(line.replace("https://…", "https://acme.example/dial").replace("…", "x"))
     path.write_text("\n".join(lines).replace('allow = ["+442079460100"]', "allow = []"))
     deployment = load(path, dict.fromkeys(variables(path), "s3cret"))
-    assert deployment.lines["ivr"].press == "2"
+    assert deployment.lines["after a menu"].press == "2"
     assert (deployment.campaign is not None) is (integration == "talkdesk")
 
 
@@ -167,4 +167,4 @@ def test_it_asks_at_a_terminal(tmp_path: Path) -> None:
     assert "'nonsense' is none of them" in output
     assert "'911' is not E.164" in output
     deployment = load(path, dict.fromkeys(variables(path), "-"))
-    assert (deployment.kind, deployment.region, deployment.lines["inbound"].did) == ("live", "US", "+13125550100")
+    assert (deployment.kind, deployment.region, deployment.lines["main number"].did) == ("live", "US", "+13125550100")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import pytest
 
 from harness.deployment import Deployment, from_plain, to_plain
-from harness.deployment_file import load
 from harness.errors import DeploymentError
+from harness.integrations import load
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 SECRETS = ["TALKDESK_TRUNK_PASSWORD", "SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD"]
+TRUNKS = ["TRUNK_US_EAST_PASSWORD", "TRUNK_EU_PASSWORD"]
 
 Edit = Callable[[str], str]
 
@@ -32,6 +34,8 @@ def mistakes(tmp_path: Path, name: str, *edits: Edit, environment: dict[str, str
         text = edit(text)
     path = tmp_path / "file.toml"
     path.write_text(text, encoding="utf-8")
+    for numbers in FILES.glob("*.csv"):
+        shutil.copy(numbers, tmp_path)
     with pytest.raises(DeploymentError) as caught:
         load(path, dict.fromkeys(SECRETS, "secret") if environment is None else environment)
     lines = str(caught.value).splitlines()
@@ -85,9 +89,12 @@ def test_whose_results_these_are(tmp_path: Path) -> None:
     assert said.startswith("site: 'a/b'")
 
 
-@pytest.mark.parametrize("name", ["simulated-talkdesk", "simulated-gladly", "live-talkdesk", "live-gladly"])
+@pytest.mark.parametrize(
+    "name",
+    ["simulated-talkdesk", "simulated-gladly", "simulated-generic", "live-talkdesk", "live-gladly", "live-large"],
+)
 def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
-    deployment = load(FILES / f"{name}.toml", dict.fromkeys(SECRETS, "secret"))
+    deployment = load(FILES / f"{name}.toml", dict.fromkeys([*SECRETS, *TRUNKS], "secret"))
     assert deployment.name == name
     assert from_plain(to_plain(deployment)) == deployment
 
@@ -98,10 +105,10 @@ def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
         (
             "simulated-talkdesk",
             swapped('domain = "acme.talkdesk.example"\n', 'domain = "acme.talkdesk.example"\nregister = true\n'),
-            "platform.register: unknown key; allowed: domain, host, port",
+            "platform.register: unknown key; allowed: addresses, domain, host, port",
         ),
         (
-            "simulated-talkdesk",
+            "live-talkdesk",
             swapped('did = "+13125550100"', 'did = "312-555-0100"'),
             "lines.inbound.did: '312-555-0100' is not E.164; allowed: + and country code, e.g. +12065550100",
         ),
@@ -113,7 +120,7 @@ def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
         (
             "simulated-gladly",
             swapped('transport = "tls"\nport = 32682', 'transport = "tcp"\nport = 32681'),
-            "trunks.0.transport: Gladly signals over TLS only, tcp is forbidden; allowed: tls",
+            "trunks.0.transport: gladly does not signal over tcp; allowed: tls",
         ),
         (
             "simulated-talkdesk",
@@ -184,19 +191,26 @@ def test_a_missing_secret_is_named_by_its_variable(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "no such file; allowed: the path of a deployment file (TOML)"),
         (b"name = ", "not TOML: Invalid value (at end of document)"),
         (b"\xff\xfe", "cannot be read"),
     ],
 )
-def test_a_file_that_is_none(tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_a_file_that_is_none(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "file.toml"
-    if content is not None:
-        path.write_bytes(content)
+    path.write_bytes(content)
     with pytest.raises(DeploymentError) as caught:
         load(path)
     assert str(caught.value).startswith(f"{path}: {said}")
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DeploymentError, match=r"^no such file: .*nosuch\.toml$"):
+        load(tmp_path / "nosuch.toml")
+
+
+def test_who_calls_nobody_needs_no_secrets() -> None:
+    assert load(FILES / "live-large.toml", {}, secrets=False).trunks[0].password_env == "TRUNK_US_EAST_PASSWORD"
 
 
 def test_secrets_do_not_show_in_what_is_printed() -> None:
@@ -214,9 +228,11 @@ def _count(value: Any, wanted: str) -> int:
     return int(value == wanted)
 
 
-def test_a_lines_numbers_follow_its_first_in_the_order_of_the_trunks() -> None:
+def test_a_line_has_a_number_on_each_trunk_or_one_on_one() -> None:
     deployment: Deployment = load(FILES / "simulated-talkdesk.toml")
     assert deployment.did("inbound", "udp-ip") == "+13125550100"
     assert deployment.did("inbound", "tls-ip-stand-in") == "+13125550108"
+    with pytest.raises(KeyError):
+        deployment.did("people", "tls-ip")
     numbers = [number for _, _, number in deployment.all_dids()]
-    assert len(numbers) == len(set(numbers)) == len(deployment.lines) * len(deployment.trunks)
+    assert len(numbers) == len(set(numbers)) == (len(deployment.lines) - 1) * len(deployment.trunks) + 1

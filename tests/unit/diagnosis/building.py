@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness import measurement
 from harness.deployment import Deployment, from_plain, to_plain
-from harness.deployment_file import load
 from harness.diagnosis import Diagnosis, Visibility, diagnose
 from harness.diagnosis.rule import Rule
 from harness.events import (
@@ -24,6 +24,8 @@ from harness.events import (
     TransferProgress,
     TransportFailed,
 )
+from harness.integrations import find, load
+from harness.measurement import BY_CHECK, Measurement
 from harness.verdict import Finding, Strength, Verdict
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
@@ -59,12 +61,18 @@ class Example:
     authentication: str = "ip"
     line: str = "inbound"
     now: float = 1000.0
+    axes: dict[str, str] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     _messages: list[dict[str, str]] = field(default_factory=list)
     _record: dict[str, Any] = field(default_factory=dict)
 
     # -- the case
+
+    @property
+    def moment(self) -> str:
+        """What the row is about."""
+        return find(self.integration).row(self.row).moment
 
     @property
     def deployment(self) -> Deployment:
@@ -85,7 +93,7 @@ class Example:
 
     @property
     def assistant(self) -> str:
-        return self.deployment.lines[self.line].assistant
+        return str(self.deployment.lines[self.line].assistant)
 
     def after(self, seconds: float) -> Example:
         self.now += seconds
@@ -93,7 +101,13 @@ class Example:
 
     def diagnose(self, visibility: Visibility = "all", rules: Sequence[Rule] | None = None) -> Diagnosis:
         axes = {"ai": self.ai, "transport": self.transport, "authentication": self.authentication}
-        case = {"id": f"{self.row}[example]", "row": self.row, "integration": self.integration, "axes": axes}
+        case: dict[str, Any] = {
+            "id": f"{self.row}[example]",
+            "row": self.row,
+            "moment": self.moment,
+            "integration": self.integration,
+        }
+        case |= {"axes": axes | self.axes}
         events = [*self.events, *self._records()]
         return diagnose(case, self.findings, events, self.deployment, visibility=visibility, rules=rules)
 
@@ -106,15 +120,56 @@ class Example:
 
     # -- the caller and the agents
 
-    def dials(self, *, taken: bool = True) -> Example:
+    def dials(self, *, taken: bool = True, withheld: bool = False, number: str = "") -> Example:
         """The caller's INVITE; one that is ``taken`` is answered with 100."""
-        uri = f"sip:{self.did}@carrier.example"
+        uri = f"sip:{number or self.did}@carrier.example"
         self.events.append(
             LegStarted(at=self.now, phone="caller", leg="caller.1", direction="outgoing", mark=7, remote_uri=uri)
         )
-        self._at_caller("sent", f"INVITE {uri} SIP/2.0")
+        self._at_caller("sent", f"INVITE {uri} SIP/2.0" + ("\r\nPrivacy: id" if withheld else ""))
         if taken:
             self._at_caller("received", "SIP/2.0 100 Trying")
+        return self
+
+    def dials_too(self, phone: str) -> Example:
+        """Another caller's call at the same time."""
+        uri = f"sip:{self.did}@carrier.example"
+        self.events.append(
+            LegStarted(at=self.now, phone=phone, leg=f"{phone}.1", direction="outgoing", mark=8, remote_uri=uri)
+        )
+        return self
+
+    def replaces(self) -> Example:
+        """The caller's phone places the call that a REFER asked for, and it is answered."""
+        fields = {"direction": "outgoing", "mark": 7, "remote_uri": "sip:x@y.example", "replaces": "caller.1"}
+        self.events.append(LegStarted(at=self.now, phone="caller", leg="caller.2", **fields))  # type: ignore[arg-type]
+        self.events.append(CallState(at=self.now, phone="caller", leg="caller.2", state="confirmed", code=200))
+        return self
+
+    def at_phone(
+        self,
+        phone: str,
+        method: str,
+        body: str = "",
+        *,
+        code: int = 0,
+        reason: str = "OK",
+        sent: bool | None = None,
+        within: bool = False,
+    ) -> Example:
+        """A message of a phone of ours: a request, or the answer with that code; what it is asked it receives."""
+        start = f"SIP/2.0 {code} {reason}" if code else f"{method} sip:{phone} SIP/2.0"
+        out = bool(code) if sent is None else sent
+        to = "<sip:y@y.example>;tag=t" if within or code else "<sip:y@y.example>"
+        head = [start, "From: <sip:x@y.example>;tag=f", f"To: {to}", f"Call-ID: at-{phone}", f"CSeq: 1 {method}"]
+        if body:
+            head.append("Content-Type: application/sdp")
+        text = "\r\n".join([*head, f"Content-Length: {len(body)}"]) + "\r\n\r\n" + body
+        where = {"transport": "udp", "local": "192.0.2.7:5060", "remote": "192.0.2.2:5060"}
+        direction = "sent" if out else "received"
+        self.events.append(
+            SipMessage(at=self.now, phone=phone, leg=None, direction=direction, text=text, **where)  # type: ignore[arg-type]
+        )
         return self
 
     def caller_gets(self, text: str) -> Example:
@@ -265,19 +320,23 @@ class Example:
         remote: str = "",
         authorization: str = "",
         tls: bool | None = None,
+        events: bool = False,
+        call_id: str = "at-the-ai",
     ) -> Example:
         """The INVITE that reached the AI."""
         formats, protocol, lines = {
             "G.711": ("0 8 101", "RTP/AVP", "a=rtpmap:0 PCMU/8000\r\n"),
             "no G.711": ("9 18", "RTP/AVP", "a=rtpmap:9 G722/8000\r\na=rtpmap:18 G729/8000\r\n"),
+            "named only": ("101", "RTP/AVP", "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"),
             "SRTP alone": ("0 8", "RTP/SAVP", "a=rtpmap:0 PCMU/8000\r\n"),
         }[offer]
+        lines += "a=rtpmap:101 telephone-event/8000\r\n" if events else ""
         sdp = SDP.format(host=address, protocol=protocol, formats=formats, lines=lines)
         user = did or self.deployment.assistants[self.assistant].did
         secure = self.transport == "tls" if tls is None else tls
         uri = f"sip:{user}@{AI}:{self.trunk.port}" + (";transport=tls" if secure else "")
         remote = remote or next((t.termination for t in self.deployment.trunks if t.name == trunk), "") or ""
-        headers = {"Content_Type": "application/sdp"} | ({"from_": shown} if shown else {})
+        headers = {"Content_Type": "application/sdp", "call_id": call_id} | ({"from_": shown} if shown else {})
         headers |= {"Proxy_Authorization": authorization} if authorization else {}
         self._sip("received", f"INVITE {uri} SIP/2.0", "INVITE", sdp, remote, **headers)
         if over and self._messages:
@@ -285,18 +344,33 @@ class Example:
             self._messages[-1]["local"] = f"{AI}:{32682 if over == 'tls' else 32681}"
         return self
 
-    def ai_answers(self, code: int, reason: str = "", method: str = "INVITE", sdp: str = "") -> Example:
-        return self._sip("sent", f"SIP/2.0 {code} {reason}", method, sdp, to="<sip:ai@192.0.2.60>;tag=b")
+    def ai_answers(
+        self, code: int, reason: str = "", method: str = "INVITE", sdp: str = "", call_id: str = "at-the-ai"
+    ) -> Example:
+        to = "<sip:ai@192.0.2.60>;tag=b"
+        return self._sip("sent", f"SIP/2.0 {code} {reason}", method, sdp, to=to, call_id=call_id)
 
     def reinvites(self) -> Example:
         """The caller changes the call."""
         self._at_caller("sent", "INVITE sip:platform SIP/2.0\r\nTo: <sip:platform>;tag=p")
         return self
 
-    def asks(self, method: str, code: int = 0, reason: str = "", *, within: bool = True, answer: str = "") -> Example:
+    def asks(
+        self,
+        method: str,
+        code: int = 0,
+        reason: str = "",
+        *,
+        within: bool = True,
+        answer: str = "",
+        offer: str = "",
+        **headers: str,
+    ) -> Example:
         """A request of the caller's within its call (or the INVITE that begins it), and the final response, if one came."""
         host = "192.0.2.1"
-        offer = SDP.format(host=host, protocol="RTP/AVP", formats="0 8", lines="") if method == "INVITE" else ""
+        if method == "INVITE":
+            offer = offer or SDP.format(host=host, protocol="RTP/AVP", formats="0 8", lines="")
+        more = [f"{name}: {value}" for name, value in headers.items()]
         head = [
             f"Via: SIP/2.0/UDP {host}:5060;branch=z9hG4bK7",
             f"From: <sip:{self.caller}@carrier.example>;tag=c",
@@ -307,7 +381,7 @@ class Example:
 
         def text(start: str, body: str) -> str:
             typed = ["Content-Type: application/sdp"] if body else []
-            return "\r\n".join([start, *head, *typed, f"Content-Length: {len(body)}"]) + "\r\n\r\n" + body
+            return "\r\n".join([start, *head, *more, *typed, f"Content-Length: {len(body)}"]) + "\r\n\r\n" + body
 
         self._at_caller("sent", text(f"{method} sip:platform SIP/2.0", offer), whole=True)
         if code:
@@ -330,8 +404,10 @@ class Example:
             number="2",
         )
 
-    def ai_invites(self, to: str, remote: str = "") -> Example:
-        return self._sip("sent", f"INVITE sip:{to}@platform.example SIP/2.0", "INVITE", "", remote, call_id="onward")
+    def ai_invites(self, to: str, remote: str = "", authorization: str = "") -> Example:
+        shown = {"Proxy_Authorization": authorization} if authorization else {}
+        start = f"INVITE sip:{to}@platform.example SIP/2.0"
+        return self._sip("sent", start, "INVITE", "", remote, call_id="onward", **shown)
 
     def platform_says(self, code: int, reason: str = "", method: str = "REFER") -> Example:
         call = "at-the-ai" if method == "REFER" else "onward"
@@ -397,7 +473,7 @@ class Example:
                 actual=actual,
                 at=self.now,
                 strength=Strength.PROVED if passed else None,
-                facts=dict(facts),
+                measured=_measured(check, subject, facts),
             )
         )
         return self
@@ -426,10 +502,11 @@ class Example:
         self._direction("caller.1", f"{phone}.1", to_agent, 0)
         return self._direction(f"{phone}.1", "caller.1", to_caller, 0)
 
-    def _direction(self, speaker: str, listener: str, kind: str, packets: int | None, **more: object) -> Example:
+    def _direction(self, speaker: str, listener: str, kind: str, packets: int | None, **more: Any) -> Example:
         foreign = [99] if kind == "crossed" else []
         heard = kind == "heard"
-        facts: dict[str, object] = {"ms": 120.0} if heard else {"kind": kind, "rx_packets": packets, "foreign": foreign}
+        instead = {"kind": kind, "rx_packets": packets, "foreign": foreign}
+        facts: dict[str, Any] = {"delay_ms": 120.0} if heard else instead
         return self.finding("audio", f"{speaker} → {listener}", heard, actual=kind, **facts | more)
 
     def caller_id(self, subject: str, user: str, *, passed: bool = False, anonymous: bool = False) -> Example:
@@ -449,5 +526,16 @@ class Example:
         return self.finding("landing", "the call", wanted in rang, wanted=wanted, rang=list(rang))
 
     def copy(self, **changes: Any) -> Example:
-        fresh = {"events": list(self.events), "findings": list(self.findings), "_messages": list(self._messages)}
+        fresh: dict[str, Any] = {
+            "events": list(self.events),
+            "findings": list(self.findings),
+            "_messages": list(self._messages),
+        }
         return replace(self, **(fresh | {"_record": dict(self._record)} | changes))
+
+
+def _measured(check: str, subject: str, facts: dict[str, Any]) -> Measurement | None:
+    if check not in BY_CHECK:
+        return None
+    speaker, arrow, listener = subject.partition(" → ")
+    return measurement.from_plain(check, {"speaker": speaker, "listener": listener, **facts} if arrow else facts)

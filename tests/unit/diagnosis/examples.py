@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from building import CALLER, SDP, Example
+from tests.unit.diagnosis.building import CALLER, SDP, Example
 
 GROUP = "+18155550101"  #: billing, at Talkdesk
 OTHER_GROUP = "+18155550102"
@@ -43,7 +43,8 @@ def _nothing(example: Example, after: float = 0.1) -> Example:
 
 def _talk(example: Example, **invite: object) -> Example:
     """The AI answered."""
-    return example.dials().after(0.1).ai_gets(**invite).answered().taken().counted()  # type: ignore[arg-type]
+    withheld = bool(invite.pop("withheld", False))
+    return example.dials(withheld=withheld).after(0.1).ai_gets(**invite).answered().taken().counted()  # type: ignore[arg-type]
 
 
 def _transfer(example: Example, row: str = "TD-TRANSFER-BLIND") -> Example:
@@ -381,7 +382,7 @@ AUDIO = [
     ),
     Expected(
         "audio.delay",
-        _talk(Example()).to_ai().to_caller().finding("audio.delay", "assistant main → caller.1", ms=800.0),
+        _talk(Example()).to_ai().to_caller().finding("audio.delay", "assistant main → caller.1", delay_ms=800.0),
         ("high-delay",),
     ),
     Expected(
@@ -458,7 +459,7 @@ AUDIO = [
     ),
     Expected(
         "audio.unsaid",
-        _talk(Example()).to_ai().to_caller("silence", 200).record(status="completed", transcript=""),
+        _talk(Example(ai="stand-in")).counted("stand-in.1", received=0).to_ai().to_caller("silence", 0),
         ("ai-silent",),
     ),
     Expected(
@@ -518,7 +519,9 @@ IDENTITY = [
     ),
     Expected(
         "caller_id.pai",
-        _talk(Example(row="ANONYMOUS")).finding("caller_id.withheld", "assistant main", anonymous=True, asserted=[]),
+        _talk(Example(row="ANONYMOUS"), withheld=True).finding(
+            "caller_id.withheld", "assistant main", anonymous=True, asserted=[]
+        ),
         ("pai-stripped",),
     ),
     Expected(

@@ -6,14 +6,15 @@ import json
 from dataclasses import replace
 
 import pytest
-from building import CALLER, SDP, Example
 
 from harness.diagnosis import Diagnosis, diagnose
 from harness.diagnosis.causes import CAUSES
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.facts import Facts
+from harness.diagnosis.rules import rules_of
 from harness.events import LegStarted
 from harness.integrations import find
+from tests.unit.diagnosis.building import CALLER, SDP, Example
 
 
 def _unreached() -> Example:
@@ -52,7 +53,8 @@ def test_evidence_names_the_message_it_stands_in() -> None:
     example = Example(ai="stand-in").dials().ai_gets(offer="no G.711").ai_answers(488, "Not Acceptable Here")
     (cause,) = example.not_taken().diagnose().causes
     assert cause.id == "no-g711"
-    assert "the media offered to the AI: no G.711 (m3)" in cause.evidence  # the caller's INVITE and its 100 come first
+    # the caller's INVITE and its 100 come first
+    assert "the media offered to the AI: no G.711 (m3, offered: m=audio 4000 RTP/AVP 9 18)" in cause.evidence
 
 
 def test_an_unknown_failure_is_not_guessed_at() -> None:
@@ -66,6 +68,8 @@ def test_an_unknown_failure_is_not_guessed_at() -> None:
     (plain,) = diagnosis.to_plain()["causes"]
     assert plain["id"] == "unknown"
     assert plain["cause"] == diagnosis.headline
+    assert plain["settles"] == diagnosis.next_look
+    assert diagnosis.next_look.startswith("look at the AI's own record of the call")
 
 
 def test_a_known_cause_does_not_hide_an_unknown_failure() -> None:
@@ -118,7 +122,12 @@ def test_a_leg_that_ends_late_was_not_left_behind() -> None:
 
 
 def test_a_withheld_number_is_no_wrong_number() -> None:
-    example = Example(row="ANONYMOUS").dials().ai_gets(shown="<sip:anonymous@anonymous.invalid>;tag=a").answered()
+    example = (
+        Example(row="ANONYMOUS")
+        .dials(withheld=True)
+        .ai_gets(shown="<sip:anonymous@anonymous.invalid>;tag=a")
+        .answered()
+    )
     example.taken().finding("caller_id.withheld", "assistant main", anonymous=True, asserted=[])
     assert [cause.id for cause in example.diagnose().causes] == ["pai-stripped"]
 
@@ -132,7 +141,7 @@ def test_what_was_ruled_out_says_why() -> None:
 
 def test_a_campaigns_customer_is_no_group() -> None:
     example = Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign").landed("customer")
-    assert example.diagnose().is_unknown
+    assert [cause.id for cause in example.diagnose().causes] == ["campaign-not-dialled"]
 
 
 def test_the_plain_form_is_json_and_comes_back() -> None:
@@ -177,7 +186,7 @@ def test_the_platforms_agents_tell_a_fallback_from_a_dead_line() -> None:
     )
     example.probed("ai", "refuses").probed("termination", "refuses")
     for visibility in ("caller+agents", "caller"):
-        diagnosis = example.diagnose(visibility)  # type: ignore[arg-type]
+        diagnosis = example.diagnose(visibility)
         assert "firewall-tls-32682-rejected" in {cause.id for cause in diagnosis.causes}
 
 
@@ -302,7 +311,7 @@ def test_a_call_that_is_cut_off_while_something_is_waited_for(at_the_ai: str, ca
     example = Example(row="SESSIONTIMER").dials().after(0.1).ai_gets().answered().taken().to_ai().to_caller()
     example.after(5).ends(at_the_ai)
     assert [c.id for c in example.copy().never("the call has ended").diagnose().causes] == [cause]
-    assert [c.id for c in example.copy().finding("call.up", "caller.1", ended_after=5.0).diagnose().causes] == [cause]
+    assert [c.id for c in example.copy().finding("call.up", "caller.1", ended_after_s=5.0).diagnose().causes] == [cause]
 
 
 def test_a_call_that_the_phone_itself_gave_up_after_a_200_was_not_refused() -> None:
@@ -355,3 +364,37 @@ def test_a_bye_sent_again_and_again_is_one_that_nobody_answers() -> None:
     again = replace(example.events[-1], at=example.now + 0.5)  # when the case was over
     example.events.append(again)
     assert [c.id for c in example.diagnose().causes] == ["hangup-not-taken"]
+
+
+def test_a_cause_is_certain_only_where_no_other_is_possible() -> None:
+    """The caller was refused with 404 before the AI was asked; a route to another host's trunk may answer so too."""
+    example = Example().dials().after(0.1).state("disconnected", 404, "Not Found").all_ports_answer().not_taken()
+    assert [(c.id, c.confidence) for c in example.diagnose().causes] == [("number-unknown-at-platform", "likely")]
+    alone = [rule for rule in rules_of("talkdesk") if rule.cause == "number-unknown-at-platform"]
+    assert [c.confidence for c in example.diagnose(rules=alone).causes] == ["certain"]
+
+
+@pytest.mark.parametrize("packets", [1, 10, 24])
+def test_a_few_packets_are_no_evidence_of_silence(packets: int) -> None:
+    talk = Example().dials().ai_gets().answered().taken().codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
+    diagnosis = talk.to_ai().to_caller("silence", packets).diagnose()
+    assert [cause.id for cause in diagnosis.causes] == ["rtp-blocked-to-caller"]
+
+
+def test_a_transcript_that_is_empty_leaves_it_open_whether_the_ai_spoke() -> None:
+    talk = Example().dials().ai_gets().answered().taken().codec("caller.1", "PCMU").to_ai().to_caller("no-rtp")
+    diagnosis = talk.counted().record(status="completed", transcript="", witness={"codec": "PCMU"}).diagnose()
+    assert [cause.id for cause in diagnosis.candidates] == ["rtp-blocked-to-caller", "ai-silent"]
+
+
+def test_a_codec_that_is_only_named_and_not_offered_is_not_offered() -> None:
+    example = Example(ai="stand-in").dials().ai_gets(offer="named only").ai_answers(488, "Not Acceptable Here")
+    assert [cause.id for cause in example.not_taken().diagnose().causes] == ["no-g711"]
+
+
+def test_what_a_stack_refused_by_itself_was_asked_of_it() -> None:
+    """No scenario gets to see such an INVITE: to it the AI was never tried."""
+    example = Example(row="TD-FALLBACK-REFUSED", ai="stand-in", line="fallback-refused").dials()
+    example.ai_gets(offer="no G.711").ai_answers(488, "Not Acceptable Here").after(0.1).rings("reception")
+    example.landed("reception", "reception").finding("route.tried", "the AI", reached=[])
+    assert [cause.id for cause in example.diagnose().causes] == ["no-g711"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from building import AI, CALLER, Example
 
 from harness.diagnosis.derive import Scene, number_in, same_number
 from harness.diagnosis.facts import Facts
@@ -12,6 +11,7 @@ from harness.diagnosis.reach import tell as tell_reach
 from harness.diagnosis.talk import tell as tell_talk
 from harness.diagnosis.transfer import tell as tell_transfer
 from harness.diagnosis.vantage import Vantage, Visibility
+from tests.unit.diagnosis.building import AI, CALLER, Example
 
 
 def facts_of(example: Example, visibility: Visibility = "all") -> Facts:
@@ -19,7 +19,7 @@ def facts_of(example: Example, visibility: Visibility = "all") -> Facts:
     vantage = Vantage(example.deployment, events, visibility)
     axes = {"ai": example.ai, "transport": example.transport, "authentication": example.authentication}
     scene = Scene(
-        case={"row": example.row, "integration": example.integration, "axes": axes},
+        case={"row": example.row, "moment": example.moment, "integration": example.integration, "axes": axes},
         findings=vantage.findings(example.findings),
         events=vantage.events(events),
         deployment=example.deployment,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from building import Example
-from examples import EXAMPLES, Expected
 
 from harness.diagnosis import Diagnosis
 from harness.diagnosis.causes import CAUSES
+from harness.diagnosis.cells import KINDS, PLACES, UNTOLD
 from harness.diagnosis.facts import KNOWN
 from harness.diagnosis.rules import COMMON, rules_of
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.examples import EXAMPLES as OF_RULES
+from tests.unit.diagnosis.examples import Expected
+from tests.unit.diagnosis.leg_examples import LEGS
+from tools.diagnosis.page import PAGE, causes_table, cells_table, rules_at, tables_of
 
+EXAMPLES = [*OF_RULES, *LEGS]
 INTEGRATIONS = ("talkdesk", "gladly")
 EVERY = {rule.id: rule for name in INTEGRATIONS for rule in rules_of(name)}
 
@@ -69,7 +72,7 @@ def test_an_integration_without_rules_of_its_own_has_the_common_ones() -> None:
 def test_with_less_to_see_nothing_is_named_that_the_whole_evidence_would_not_name(expected: Expected) -> None:
     """The injected cause may become one of a list, or go unseen, but never turns into another that is sure."""
     for visibility in ("caller+agents", "caller"):
-        seen = expected.example.diagnose(visibility)  # type: ignore[arg-type]
+        seen = expected.example.diagnose(visibility)
         sure = {cause.id for cause in seen.causes if not cause.candidate and cause.confidence == "certain"}
         assert sure <= set(expected.causes), (visibility, seen.headline, seen.facts)
 
@@ -80,6 +83,12 @@ def test_a_passed_case_has_no_diagnosis() -> None:
     assert diagnosis.headline == ""
 
 
-def test_the_page_lists_every_cause() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "diagnosis.md").read_text(encoding="utf-8")
-    assert [name for name in CAUSES if f"| `{name}` |" not in page] == []
+def test_the_page_has_the_tables_as_the_rules_are_now() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert list(tables_of(page)) == [cells_table(), causes_table()], "make diagnosis-page"
+
+
+def test_every_cell_has_a_rule_or_the_reason_why_nothing_tells_it() -> None:
+    for kind in KINDS:
+        for place in PLACES:
+            assert bool(rules_at((kind, place))) != ((kind, place) in UNTOLD), (kind, place)

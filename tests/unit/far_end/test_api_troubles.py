@@ -7,6 +7,7 @@ import email.utils
 import gzip
 import json
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import FarEndError
-from harness.far_end import synthflow
-from harness.far_end.synthflow import CallRecord, SynthflowApi
+from harness.far_end.call_record import CallRecord
+from harness.far_end.synthflow import SynthflowApi
 from tests.unit.far_end.conftest import Web, answer
 
 Make = Callable[..., Web]
@@ -93,7 +94,7 @@ def test_a_token_follows_no_redirection(web: Make) -> None:
 def test_silence(web: Make) -> None:
     api = client(web(None), timeout_s=0.2)
     for asked in methods(api):
-        with pytest.raises(FarEndError, match="ReadTimeout"):
+        with pytest.raises(FarEndError, match=r"no whole answer within 0\.2 s|not asked again"):
             asked()
     api.close()
 
@@ -131,7 +132,7 @@ def in_(seconds: float) -> str:
 )
 def test_too_many_requests(web: Make, monkeypatch: pytest.MonkeyPatch, after: str, least: float, most: float) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(synthflow.time, "sleep", waited.append)
+    monkeypatch.setattr(time, "sleep", waited.append)
     after = {"a date in 3 s": in_(3), "a date 60 s ago": in_(-60)}.get(after, after)
     server = web(answer("429 Too Many Requests", "{}", f"Retry-After: {after}"), answer("200 OK", FINE))
     api = client(server)
@@ -143,7 +144,7 @@ def test_too_many_requests(web: Make, monkeypatch: pytest.MonkeyPatch, after: st
 
 def test_too_many_requests_for_ever(web: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
-    monkeypatch.setattr(synthflow.time, "sleep", waited.append)
+    monkeypatch.setattr(time, "sleep", waited.append)
     api = client(web(answer("429 Too Many Requests")))
     with pytest.raises(FarEndError, match="429"):
         api.calls(since=0.0)

@@ -1,62 +1,74 @@
+"""What the API answers, understood."""
+
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
-import httpx
 import pytest
 
 from harness.errors import FarEndError
-from harness.far_end.synthflow import SynthflowApi
+from harness.far_end.synthflow import SynthflowApi, path_segment
+from tests.unit.far_end.conftest import Web, answer
+
+Make = Callable[..., Web]
 
 
-def api(answer: Callable[[httpx.Request], httpx.Response]) -> SynthflowApi:
-    client = SynthflowApi("http://127.0.0.1:1/v2", "token")
-    client._client = httpx.Client(base_url="http://127.0.0.1:1/v2", transport=httpx.MockTransport(answer))
-    return client
+def told(web: Make, plain: object) -> SynthflowApi:
+    return SynthflowApi(web(answer("200 OK", json.dumps(plain))).base, "token")
 
 
-def test_a_call_in_the_public_wrapping() -> None:
-    record = api(
-        lambda _: httpx.Response(
-            200, json={"status": "ok", "response": {"calls": [{"call_id": "c1", "status": "in-progress"}]}}
-        )
-    ).call("c1")
+def test_a_call_in_the_public_wrapping(web: Make) -> None:
+    plain = {"status": "ok", "response": {"calls": [{"call_id": "c1", "status": "in-progress"}]}}
+    record = told(web, plain).call("c1")
     assert (record.id, record.answered, record.over) == ("c1", True, False)
 
 
-def test_fields_that_changed_are_unknown_not_wrong() -> None:
-    record = api(lambda _: httpx.Response(200, json={"call_id": "c1", "status": 7, "executed_actions": "none"})).call(
-        "c1"
-    )
+def test_fields_that_changed_are_unknown_not_wrong(web: Make) -> None:
+    record = told(web, {"call_id": "c1", "status": 7, "executed_actions": "none"}).call("c1")
     assert record.status is None
     assert record.actions == []
     assert not record.answered
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 500, 503])
-def test_an_error_of_the_api_is_the_far_ends(status: int) -> None:
-    with pytest.raises(FarEndError, match=str(status)):
-        api(lambda _: httpx.Response(status)).calls(since=0.0)
+def test_half_a_character_is_no_text_that_breaks_a_file(web: Make) -> None:
+    server = web(answer("200 OK", '{"call_id": "c1", "transcript": "human: \\ud800 na\\u00efve \\ud83d\\ude00"}'))
+    record = SynthflowApi(server.base, "token").call("c1")
+    assert record.transcript.encode() == "human: ? naïve 😀".encode()
 
 
-def test_too_many_requests_are_tried_again_after_the_time_it_names() -> None:
-    answers = [httpx.Response(429, headers={"retry-after": "0"}), httpx.Response(200, json={"calls": []})]
-    assert api(lambda _: answers.pop(0)).calls(since=0.0) == []
+@pytest.mark.parametrize(
+    "call_id",
+    ["../../../admin/delete?x=", "..", ".", "a/b", "a?b", "a#b", "a%2fb", "a b", "", "\ud800", "a\n", "x" * 129, "a\0", "é", 7, None],
+)  # fmt: skip
+def test_an_id_that_leads_elsewhere_is_asked_for_nowhere(web: Make, call_id: object) -> None:
+    server = web(answer("200 OK", json.dumps({"calls": [{"call_id": call_id, "status": "completed"}]})))
+    api = SynthflowApi(server.base, "token")
+    with pytest.raises(FarEndError, match=r"call_id|an id that is none"):
+        api.calls(since=0.0)
+    with pytest.raises(FarEndError, match="an id that is none"):
+        path_segment(call_id)
+    with pytest.raises(FarEndError):
+        api.call(str(call_id) if call_id not in (7, None) else "")
+    assert len(server.requests) == 1, "the list alone was asked for"
 
 
-def test_too_many_requests_for_ever() -> None:
-    with pytest.raises(FarEndError, match="429"):
-        api(lambda _: httpx.Response(429, headers={"retry-after": "0"})).calls(since=0.0)
+@pytest.mark.parametrize("call_id", ["c1", "7b0c1e7e-6f2a-4c53-9c39-0a7d1d0b8f11", "1716220000.123", "a:b_c"])
+def test_ids_as_they_are_pass(web: Make, call_id: str) -> None:
+    server = web(answer("200 OK", json.dumps({"call_id": call_id})))
+    assert SynthflowApi(server.base, "token").call(call_id).id == call_id
+    assert server.requests[0].startswith(f"GET /calls/{call_id} ".encode())
 
 
-def test_a_timeout_is_the_far_ends() -> None:
-    def slow(request: httpx.Request) -> httpx.Response:
-        raise httpx.ReadTimeout("too slow", request=request)
-
-    with pytest.raises(FarEndError, match="ReadTimeout"):
-        api(slow).call("c1")
-
-
-def test_not_json() -> None:
-    with pytest.raises(FarEndError, match="not JSON"):
-        api(lambda _: httpx.Response(200, text="<html>")).call("c1")
+def test_what_a_record_was_seen_to_tell(web: Make) -> None:
+    """Silence of a source counts only once it was seen to speak."""
+    plain = {"call_id": "c1", "status": "completed"}
+    talking = plain | {"transcript": "bot: hello\nhuman: hello", "executed_actions": [{"name": "transfer"}]}
+    api = SynthflowApi(web(answer("200 OK", json.dumps(plain)), answer("200 OK", json.dumps(talking))).base, "token")
+    api.call("c1")
+    assert not any(api.has_told(what) for what in ("caller's words", "AI's words", "headers", "actions"))
+    api.call("c1")
+    assert api.has_told("caller's words")
+    assert api.has_told("AI's words")
+    assert api.has_told("actions")
+    assert not api.has_told("headers")

@@ -153,7 +153,7 @@ def test_a_lock_that_cannot_be_made_refuses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("slots", [1, 2, 3, 7, 8, MOST_WORKERS])
 def test_no_two_workers_share_a_mark(slots: int) -> None:
-    blocks = [set(_all(Marks(slot, slots))) for slot in range(slots)]
+    blocks = [set(_all(Marks(slot, slots, draw=7))) for slot in range(slots)]
     assert set().union(*blocks) == set(range(LEG_MARKS))
     assert sum(map(len, blocks)) == LEG_MARKS
     assert min(map(len, blocks)) >= MARKS_A_WORKER
@@ -172,11 +172,19 @@ def _all(marks: Marks) -> list[int]:
 
 
 def test_a_case_never_gets_a_mark_twice_and_the_next_goes_on_where_it_ended() -> None:
-    marks = Marks(0, MOST_WORKERS)
+    marks = Marks(0, MOST_WORKERS, draw=7)
     first, second = marks.of_case(), marks.of_case()
     one = [next(first) for _ in range(4)]
     other = [next(second) for _ in range(4)]
     assert len(set(one + other)) == 8
+
+
+def test_which_marks_a_worker_has_is_drawn_for_each_run() -> None:
+    """Who counts 0, 1, 2 … at a phone's RTP port is not to hit the one that is listened for."""
+    runs = [_all(Marks(0, 8, draw)) for draw in range(20)]
+    assert len({tuple(run) for run in runs}) == 20
+    assert _all(Marks(0, 8, 3)) == runs[3]
+    assert not any(run == sorted(run) for run in runs)
 
 
 # The gate

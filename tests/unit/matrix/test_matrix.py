@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,9 @@ import pytest
 from harness import integrations
 from harness.checks.finding import CHECKS
 from harness.deployment import Deployment
-from harness.deployment_file import load
 from harness.errors import SelectionError
-from harness.matrix import Case, Selection, cases
+from harness.integrations import load
+from harness.matrix import Case, Selection, cases, left_out
 
 DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
 
@@ -50,8 +51,9 @@ def test_ids_are_unique_and_name_row_and_deployment(talkdesk: Deployment, gladly
 
 def test_every_row_of_an_integration_has_a_case_unless_opted_in(talkdesk: Deployment, gladly: Deployment) -> None:
     for deployment in (talkdesk, gladly):
-        rows = {row.id for row in integrations.find(deployment.integration).rows if not row.opt_in}
-        assert {case.row.id for case in cases([deployment])} == rows
+        rows = {row.id for row in integrations.find(deployment.integration).rows}
+        assert {case.row.id for case in cases([deployment])} == rows - {left.row for left in left_out([deployment])}
+        assert [left.row for left in left_out([deployment])] == ["LONGCALL"]
 
 
 def test_opt_in_rows_run_when_named(talkdesk: Deployment) -> None:
@@ -82,9 +84,8 @@ def test_a_selection_without_cases_is_a_mistake(gladly: Deployment) -> None:
 
 def test_every_row_has_a_scenario_and_every_scenario_a_row() -> None:
     text = "".join(path.read_text() for path in (DEPLOYMENTS.parent).glob("test_*.py"))
-    for name in integrations.names():
-        for row in integrations.find(name).rows:
-            assert f'"{row.id}"' in text, f"{row.id} has no scenario"
+    there = {name for names in re.findall(r"@scenario\((.*?)\)", text) for name in re.findall(r'"([^"]+)"', names)}
+    assert there == {row.scenario for name in integrations.names() for row in integrations.find(name).rows}
 
 
 def test_rows_may_be_left_out_for_a_reason(talkdesk: Deployment) -> None:
@@ -104,13 +105,9 @@ def test_a_cell_whose_line_the_deployment_does_not_have_is_left_out(talkdesk: De
         assert of_row(cases([without]), row)
 
 
-@pytest.mark.parametrize("key", ["leave_out", "expect.unseen"])
-def test_a_row_that_does_not_exist_cannot_be_left_out(talkdesk: Deployment, key: str) -> None:
-    if key == "leave_out":
-        wrong = talkdesk.model_copy(update={"leave_out": {"TD-NONSENSE": "because"}})
-    else:
-        expect = talkdesk.expect.model_copy(update={"unseen": {"*": ("codec",), "TD-NONSENSE": ("codec",)}})
-        wrong = talkdesk.model_copy(update={"expect": expect})
+@pytest.mark.parametrize("key", ["leave_out", "require"])
+def test_a_row_that_does_not_exist_is_a_mistake(talkdesk: Deployment, key: str) -> None:
+    wrong = talkdesk.model_copy(update={key: {"TD-NONSENSE": "because"}})
     with pytest.raises(SelectionError, match=f"^{key} TD-NONSENSE: not in simulated-talkdesk"):
         cases([wrong])
 

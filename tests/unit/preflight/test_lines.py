@@ -13,8 +13,8 @@ import pytest
 
 from harness.preflight import Line, Look, Status
 from harness.preflight.answers import codecs_of
+from harness.preflight.certificates import matches
 from harness.preflight.machine import secret_line, stun_address
-from harness.preflight.reach import matches
 from harness.sip.digest import DigestServer
 from harness.sip.message import Request, Response
 from tests.unit.preflight.conftest import SOON
@@ -669,3 +669,28 @@ def test_a_report_is_plain_data_without_secrets(lab: Any, far: Any) -> None:
     assert plain["deployment"] == "lab"
     assert {line["status"] for line in plain["lines"]} == {"ok"}
     assert "right" not in str(plain)
+
+
+# -- what else the file's rows will use
+
+
+def test_the_platforms_own_port_is_asked(lab: Any, far: Any) -> None:
+    """KEEPALIVE asks it by OPTIONS, from an agent's phone."""
+    lab.account["port"] = far.udp()
+    lab.plain["groups"] = {"people": {"did": "+13125550177", "agents": ["caller"]}}
+    lab.plain["platform"].update(host=far.address, port=far.udp(says(403)))
+    names = {line.name: line for line in lab.report().lines}
+    asked = names[f"OPTIONS {far.address}:{lab.plain['platform']['port']}/udp"]
+    assert asked.status is FAILED
+    assert "not allowed" in asked.detail
+
+
+def test_addresses_of_this_machine_that_phones_are_bound_to(lab: Any, far: Any) -> None:
+    lab.account["port"] = far.udp()
+    lab.plain["stand_in"] = {"stranger_bind": "192.0.2.77"}
+    lab.plain["phones"]["caller"]["bind"] = "192.0.2.78"
+    found = {line.name: line for line in lab.report(**SOON).lines}
+    for where in ("stand_in.stranger_bind 192.0.2.77", "phones.caller.bind 192.0.2.78"):
+        (line,) = [line for name, line in found.items() if where in name]
+        assert line.status is FAILED
+        assert "no address of this machine" in line.detail

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.deployment_file import load
+from harness.integrations import load
 from harness.matrix import Selection
-from harness.pytest_plugin.cases import case_id, row
+from harness.pytest_plugin.cases import case_id
 from harness.pytest_plugin.run import Run
+from harness.scenario import scenario
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
 
@@ -37,7 +38,7 @@ def test_a_cases_id_is_found_in_pytests_name_for_it() -> None:
 
 
 def test_a_row_is_marked_with_its_ids() -> None:
-    assert row("TD-INBOUND", "GL-INBOUND").args == ("TD-INBOUND", "GL-INBOUND")
+    assert scenario("TD-INBOUND", "GL-INBOUND").args == ("TD-INBOUND", "GL-INBOUND")
 
 
 @pytest.mark.parametrize("site", ["local", "berlin"])

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from harness.deployment import to_plain
-from harness.deployment_file import load
 from harness.errors import SelectionError, WorldLostError
+from harness.integrations import load
 from harness.limits import released
 from harness.pytest_plugin.worlds import World, alive_lock
 

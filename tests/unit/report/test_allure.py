@@ -12,9 +12,10 @@ from typing import Any
 import allure_commons
 import pytest
 
-from harness.report import allure, allure_report
+from harness.events import SipMessage
+from harness.report import allure, allure_report, tables
 from harness.report.evidence import CaseEvidence
-from harness.report.junit import NEVER_RAN
+from harness.verdict import NEVER_REPORTED, Verdict
 
 _CONFTEST = """
 import sys
@@ -171,14 +172,21 @@ class TestOfARunningTest:
         assert one == two
         assert len(set(one.values())) == 4
 
-    def test_a_failure_begins_with_its_cause_and_keeps_pytests_trace(
+    def test_a_failure_says_cause_fix_owner_expected_and_seen_and_no_trace(
         self, pytest_results: list[dict[str, dict[str, Any]]]
     ) -> None:
         result = pytest_results[0]["TD-TRANSFER-BLIND"]
 
         assert result["status"] == "failed"
         assert result["statusDetails"]["message"].splitlines()[0] == "The platform does not pass the caller's number on"
-        assert "in pytest's words" in result["statusDetails"]["trace"]
+        assert result["statusDetails"]["message"].splitlines()[1:] == [
+            "Fix: Set the From header to the caller's E.164 number.",
+            "Owner: platform routing",
+            "caller_id of billing.1",
+            "  expected: From with +13125550100",
+            "  seen:     anonymous",
+        ]
+        assert not result["statusDetails"].get("trace")  # where a finding was raised is of no use to anybody
         assert labels(result)["issue"] == "Caller ID missing"
         assert "Fix: Set the From header" in result["description"]
 
@@ -229,7 +237,7 @@ class TestOfACaseAllureNeverHeardOf:
         (result,) = results(tmp_path / "results").values()
 
         assert result["status"] == "broken"
-        assert result["statusDetails"]["message"] == NEVER_RAN
+        assert result["statusDetails"]["message"] == NEVER_REPORTED.message
         assert parameters(result)["site"] == "local"
 
     def test_recordings_are_heard_in_the_report_and_kept_as_wav(self, tmp_path: Path, samples: ModuleType) -> None:
@@ -298,3 +306,52 @@ class TestBesideTheResults:
             str(run / "allure-report"),
             str(run / "allure-results"),
         ]
+
+
+class TestWhatQaSees:
+    def test_fixtures_of_our_cases_go_and_others_stay(self, tmp_path: Path) -> None:
+        (tmp_path / "1-result.json").write_text('{"uuid": "a", "labels": [{"name": "evidence", "value": "x"}]}')
+        (tmp_path / "2-result.json").write_text('{"uuid": "b", "labels": []}')
+        (tmp_path / "1-container.json").write_text('{"children": ["a"], "befores": [{"name": "run"}]}')
+        (tmp_path / "2-container.json").write_text('{"children": ["a", "b"]}')
+        (tmp_path / "3-container.json").write_text('{"childr')
+        allure_report.drop_fixtures(tmp_path)
+        assert sorted(path.name[0] for path in tmp_path.glob("*-container.json")) == ["2", "3"]
+
+    def test_history_is_kept_by_deployment_and_faults(self, tmp_path: Path) -> None:
+        def name(*deployments: str, command: str = "pytest scenarios") -> str:
+            return allure_report.history_of(tmp_path, deployments, command).name
+
+        assert name("b", "a") == "allure-history-a+b.jsonl"
+        assert name("a", command="pytest --fault=no-g711@inbound") == "allure-history-a+no-g711@inbound.jsonl"
+
+    def test_the_gate_writes_no_history(self, tmp_path: Path) -> None:
+        allure_report.write_config(tmp_path, name="n", cases=3, history=tmp_path / "h.jsonl")
+        report, gate = (json.loads((tmp_path / n).read_text()) for n in (allure_report.CONFIG, allure_report.GATE))
+        assert gate == report | {"appendHistory": False}
+
+    def test_the_page_asks_nobody(self) -> None:
+        page = (
+            '<body><script src="app.js"></script>\n<script async src="https://www.googletagmanager.com/gtag/js?id=G"></script>\n'
+            "<script>\n  function gtag(){dataLayer.push(arguments);}\n gtag('js', new Date());\n</script>\n"
+            "<script>window.ready = true;</script></body>"
+        )
+        assert allure_report._untracked(page) == (
+            '<body><script src="app.js"></script>\n<script>window.ready = true;</script></body>'
+        )
+
+    def test_a_trace_of_the_harness_is_masked_where_numbers_are_real(self, tmp_path: Path, samples: ModuleType) -> None:
+        with samples.playing(tmp_path / "case", samples.case_of(mask=True)) as sample:
+            sample.recorder.close(Verdict.BROKEN, "OSError")
+        evidence = CaseEvidence.read(tmp_path / "case")
+        assert allure._trace(evidence, "dial('+13125550100')") == "dial('+1312•••0100')"
+
+    def test_no_attachment_is_empty(self, tmp_path: Path, samples: ModuleType) -> None:
+        """A phone that only registers has messages outside of any leg."""
+        with samples.playing(tmp_path / "case") as sample:
+            sample.event(
+                SipMessage, "support", direction="sent", transport="udp", local="a:1", remote="b:1", text="REGISTER x"
+            )
+            sample.recorder.close(Verdict.PASSED, "")
+        evidence = CaseEvidence.read(tmp_path / "case")
+        assert "REGISTER x" in tables.messages_text(evidence, "support")

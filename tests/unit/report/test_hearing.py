@@ -12,8 +12,8 @@ import pytest
 
 from harness.audio.marks import reply_to, waveform
 from harness.audio.wav import to_int16, write_wav
-from harness.events import Recorded, RtpStatistics
-from harness.report import hearing
+from harness.events import Listened, Recorded, RtpStatistics
+from harness.report import hearing, timeline
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import COLUMNS, figures, hearings
 from harness.verdict import Verdict
@@ -41,22 +41,33 @@ def cells(evidence: CaseEvidence) -> dict[str, str]:
     return dict(zip(header, row, strict=True))
 
 
-def test_the_picture_names_whose_marks_they_are(tmp_path: Path, samples: ModuleType) -> None:
+def test_the_sounds_name_whose_marks_they_are(tmp_path: Path, samples: ModuleType) -> None:
     (found,) = hearings(heard(samples, tmp_path, 240, reply_to(12)))
 
-    titles = re.findall(r"<g><title>([^<]+)</title><rect[^>]+fill=\"([^\"]+)\"", found.picture)
-    assert [(words.partition(":")[0], colour) for words, colour in titles] == [
-        ("assistant main", "#1a9850"),
-        ("reply to caller.1", "#1a9850"),
-    ]
+    marks = [(sound.name, sound.wrong) for sound in found.sounds if sound.kind == "mark"]
+    assert marks == [("assistant main", False), ("reply to caller.1", False)]
     assert found.player.startswith("data:audio/mpeg;base64,")
+    assert found.picture.startswith("data:image/png;base64,")
 
 
 @pytest.mark.parametrize(("mark", "name"), [(12, "caller.1"), (77, "mark 77 of another case")])
-def test_an_echo_and_a_foreign_voice_are_red(tmp_path: Path, samples: ModuleType, mark: int, name: str) -> None:
+def test_an_echo_and_a_foreign_voice_are_wrong(tmp_path: Path, samples: ModuleType, mark: int, name: str) -> None:
     (found,) = hearings(heard(samples, tmp_path, mark))
 
-    assert re.search(rf"<title>{name}: [^<]+</title><rect[^>]+fill=\"#d92d20\"", found.picture)
+    assert [(sound.name, sound.wrong) for sound in found.sounds if sound.kind == "mark"] == [(name, True)]
+
+
+def test_a_recording_begins_when_its_first_sample_came(tmp_path: Path, samples: ModuleType) -> None:
+    """Every leg on the case's own time axis: the first pulse says how much had been received by then."""
+    evidence = heard(samples, tmp_path, 240)
+    (found,) = hearings(evidence)
+    first = next(event for event in evidence.events if isinstance(event, Listened))
+    assert found.began is not None
+    assert found.began == pytest.approx(first.at - 0.1)
+    picture = timeline.svg(evidence, [found])
+    (x,) = re.findall(r'<image x="([0-9.]+)"', picture)
+    (left, scale) = (float(value) for value in re.findall(r'data-(?:left|scale)="([0-9.]+)"', picture))
+    assert float(x) == pytest.approx(left + (found.began - evidence.began) * scale, abs=0.1)
 
 
 def test_made_once_and_kept_beside_the_recording(
@@ -64,7 +75,8 @@ def test_made_once_and_kept_beside_the_recording(
 ) -> None:
     evidence = heard(samples, tmp_path, 240)
     before, rows = hearings(evidence), figures(evidence)
-    assert sorted(path.suffix for path in tmp_path.glob("caller.1.received.*")) == [".json", ".mp3", ".svg", ".wav"]
+    kept = {path.name.removeprefix("caller.1.received.") for path in tmp_path.glob("caller.1.received.*")}
+    assert kept == {"json", "mp3", "png", "sounds.json", "wav"}
     assert json.loads((tmp_path / "caller.1.received.json").read_text())["seconds"] == pytest.approx(1.46)
 
     monkeypatch.delattr(hearing, "classify")
@@ -96,11 +108,24 @@ def test_figures_of_a_direction(tmp_path: Path, samples: ModuleType) -> None:
     assert list(row) == [title for title, _ in COLUMNS]
     assert row["codec"] == "PCMU"
     assert row["received"] == "1.46 s, 95 packets"
-    assert (row["lost"], row["bursts"], row["round trip"]) == ("5 (5.0%)", "2 of 50 ms", "40.0 ms")
+    assert (row["lost"], row["bursts"], row["round trip"]) == ("5 of 100 (5.0%)", "2 of 50 ms", "40.0 ms")
     assert row["level"].startswith("-15 dBov")
     # G.711 with 5 % loss in bursts of 2.5 packets: Ie-eff = 95 · 5 / (5 / 2.375 + 25.1) = 17.5, so R = 75.7 (G.107)
-    assert row["MOS"] == "3.9"
+    assert row["MOS"] == "3.9 (100 packets)"
 
 
 def test_without_loss_the_codec_alone_bounds_the_score(tmp_path: Path, samples: ModuleType) -> None:
-    assert cells(heard(samples, tmp_path, 240, rx_packets=100, rx_lost=0))["MOS"] == "4.4"
+    assert cells(heard(samples, tmp_path, 240, rx_packets=100, rx_lost=0))["MOS"] == "4.4 (100 packets)"
+
+
+@pytest.mark.parametrize(
+    ("packets", "said"), [(9, "– (too few packets: 9)"), (99, "– (too few packets: 99)"), (100, "4.4 (100 packets)")]
+)
+def test_nine_packets_are_no_call_to_rate(tmp_path: Path, samples: ModuleType, packets: int, said: str) -> None:
+    assert cells(heard(samples, tmp_path, 240, rx_packets=packets, rx_lost=0))["MOS"] == said
+
+
+def test_packets_for_a_part_of_the_time_rate_nothing(tmp_path: Path, samples: ModuleType) -> None:
+    """Loss is counted by sequence numbers: packets that were never sent are in none of the figures."""
+    evidence = heard(samples, tmp_path, 240, 240, 240, rx_packets=100, rx_lost=0)
+    assert cells(evidence)["MOS"] == "– (RTP for 2.0 of 4.4 s)"

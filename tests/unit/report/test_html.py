@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import itertools
+import json
 import re
 import zlib
 from collections.abc import Iterator
@@ -13,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from harness.report import html, signoff
+from harness.report import html
 from harness.report.evidence import CaseEvidence
-from harness.report.history import Run
-from harness.report.run import read_cases, signoff_pdf
+from harness.report.history import Result, Run
+from harness.report.run import read_cases
 from harness.report.summary import summarise
 from harness.verdict import Verdict
 
@@ -69,7 +71,7 @@ class TestReport:
     def test_lists_every_case_once_with_its_verdict_first_what_failed(self, run: Any) -> None:
         listed = Page(report(run)).all("details", **{"class": "case"})
 
-        assert [a["data-verdict"] for a in listed] == ["failed", "not observable", "broken", "passed"]
+        assert [a["data-verdict"] for a in listed] == ["failed", "broken", "not observable", "passed"]
         assert {a["data-row"] for a in listed} == {case["row"] for case in run.planned[:-1]}
 
     def test_says_what_needs_attention(self, run: Any) -> None:
@@ -92,14 +94,51 @@ class TestReport:
         text = report(run)
         page = Page(text + "".join(unpacked(text)))
         ids = [str(attrs["id"]) for _, attrs in page.tags if attrs.get("id")]
-        targets = {(a["href"] or "")[1:] for a in page.all("a") if (a.get("href") or "").startswith("#c")}
+        hashes = {(a["href"] or "")[1:] for a in page.all("a") if (a.get("href") or "").startswith("#")}
+        targets = {target for target in hashes if "=" not in target}
 
         assert len(ids) == len(set(ids))
-        assert targets - {"cases"} <= set(ids)
+        assert targets <= set(ids)
+        assert {"cause=0", "row=TD-INBOUND"} <= hashes
         assert any(target.endswith("-m8") for target in targets)
 
+    def test_a_failed_case_opens_with_cause_fix_owner_and_the_very_messages(self, run: Any) -> None:
+        (body,) = re.findall(
+            r'<details class="case"[^>]*data-verdict="failed".*?<div class="body">(.*?)<h4>', report(run), re.DOTALL
+        )
+        text = " ".join(" ".join(Page(body).text).split())
+        for earlier, later in itertools.pairwise(
+            (
+                "does not pass the caller's number on",
+                "Fix Set the From header",
+                "Owner platform routing",
+                "expected",
+                "anonymous",
+            )
+        ):
+            assert text.index(earlier) < text.index(later)
+        assert [a["href"] for a in Page(body).all("a") if (a.get("href") or "").endswith("-m8")]
+        assert "harness explain" in text
+        assert "harness verify FILE --row TD-TRANSFER-BLIND --transport udp" in text
+
+    def test_what_a_search_goes_through(self, run: Any) -> None:
+        (packed,) = re.findall(r'<script type="text/plain" id="index">([^<]+)</script>', report(run))
+        words = json.loads(zlib.decompress(base64.b64decode(packed)))
+        listed = Page(report(run)).all("details", **{"class": "case"})
+        assert len(words) == len(listed)
+        assert "call-id: call-2" in words[0]
+        assert "+13125550142" in words[0]
+        assert "x-ei: s.abc;" in words[0]
+        assert "call-2" not in words[-1]
+
+    def test_cases_beyond_what_a_page_opens_with_are_deflated(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(html, "MOST_INLINE", 1)
+        page = Page(report(run))
+        assert len(list(unpacked(report(run)))) == len(page.all("details", **{"class": "case"})) - 1
+
     def test_earlier_runs_are_shown_by_row(self, run: Any) -> None:
-        past = [Run("x", 1e9, 1, 0, 1.0, {"talkdesk/TD-INBOUND": ("failed", 1.0)})]
+        result = Result("c", "talkdesk", "TD-INBOUND", "failed", 1, 1.0)
+        past = [Run("x", 1e9, "d", "s", "k", "w", results=(result,))]
         page = Page(_with_past(run, past))
 
         assert [a["title"] for a in page.all("i")] == ["2001-09-09 01:46: failed"]
@@ -115,13 +154,11 @@ class TestReport:
         evidence = CaseEvidence.read(tmp_path / "case")
         summary = summarise([evidence], [case], run="r", wall_s=1.0, workers=1)
         html.write(tmp_path / "r.html", summary, [evidence])
-        signoff.write(tmp_path / "s.html", summary, [evidence])
 
-        for name in ("r.html", "s.html"):
-            text = (tmp_path / name).read_text()
-            assert "<script>alert" not in text
-            assert "\x00" not in text
-            assert not [a for _, a in Page(text).tags if "onclick" in a]
+        text = (tmp_path / "r.html").read_text()
+        assert "<script>alert" not in text
+        assert "\x00" not in text
+        assert not [a for _, a in Page(text).tags if "onclick" in a]
 
     @pytest.mark.parametrize(
         ("play", "verdict", "words"),
@@ -150,62 +187,3 @@ def _with_past(run: Any, past: list[Run]) -> str:
     html.write(run.directory / "report.html", summary, cases, (), past)
     text: str = (run.directory / "report.html").read_text()
     return text
-
-
-class TestSignoff:
-    @pytest.fixture
-    def document(self, run: Any) -> str:
-        cases = read_cases(run.directory)
-        summary = summarise(cases, run.planned, run="r", wall_s=1.0, workers=2)
-        signoff.write(run.directory / "signoff.html", summary, cases)
-        text: str = (run.directory / "signoff.html").read_text()
-        return text
-
-    def test_says_per_row_what_was_proved_and_how_strongly(self, document: str) -> None:
-        text = re.sub(r"\s+", " ", " ".join(Page(document).text))
-
-        assert "Rows of the integration guide" in text
-        assert "TD-INBOUND" in text
-        assert "1 of 1" in text
-        assert "0 of 1" in text
-        assert "not observable" in text
-        assert "The platform does not pass the caller's number on" in text
-        assert "For the customer" in text
-        assert "Signature" in text
-        assert "5 cases were planned; 1 of them left no result" in text
-
-    def test_masks_numbers_whatever_the_deployment_is(self, tmp_path: Path, samples: ModuleType) -> None:
-        case = samples.case_of(title="Call of +13125550100", description="to 12065550110")
-        evidence = CaseEvidence.read(samples.passed(tmp_path / "case", case))
-        summary = summarise([evidence], [case], run="r", wall_s=1.0, workers=1)
-        signoff.write(tmp_path / "s.html", summary, [evidence])
-        text = (tmp_path / "s.html").read_text()
-
-        assert "+1312•••0100" in text
-        assert "3125550100" not in text
-        assert "2065550110" not in text
-        assert signoff.digest([evidence]) in text
-
-    def test_a_simulated_platform_is_said_to_be_one(self, tmp_path: Path, samples: ModuleType) -> None:
-        for kind, said in (("simulated", True), ("live", False)):
-            case = samples.case_of(kind=kind)
-            evidence = CaseEvidence.read(samples.passed(tmp_path / kind, case))
-            summary = summarise([evidence], [case], run="r", wall_s=1.0, workers=1)
-            signoff.write(tmp_path / f"{kind}.html", summary, [evidence])
-            assert ("was simulated" in (tmp_path / f"{kind}.html").read_text()) is said
-
-    def test_the_digest_follows_the_evidence(self, run: Any) -> None:
-        cases = read_cases(run.directory)
-        before = signoff.digest(cases)
-        assert signoff.digest(list(reversed(cases))) == before
-        with (cases[0].directory / "events.jsonl").open("a") as file:
-            file.write("\n")
-        assert signoff.digest(cases) != before
-
-    @pytest.mark.skipif(not signoff.pdf_available(), reason="the extra `signoff` (WeasyPrint) is not installed here")
-    def test_pdf(self, document: str, run: Any) -> None:
-        raw = signoff_pdf(run.directory).read_bytes()
-
-        assert raw.startswith(b"%PDF-")
-        streams = re.findall(rb"/FlateDecode[^>]*>>\s*stream\r?\n(.*?)\r?\nendstream", raw, re.DOTALL)
-        assert any(b"pdfaid" in zlib.decompress(stream) for stream in streams)  # PDF/A says so in its metadata

@@ -244,6 +244,6 @@ class TestTimeline:
         evidence = CaseEvidence.read(tmp_path / "case")
         picture = timeline.svg(evidence)
 
-        assert 'fill="#d92d20"' in picture
+        assert 'fill="#b42318"' in picture
         assert "5 by rfc4733" in picture
         assert timeline.heard_in_words(evidence)[1] == "caller.2 heard no mark"

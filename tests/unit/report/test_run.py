@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from harness.deployment_file import load
 from harness.errors import HarnessError, MistakeError, ResourceError
-from harness.report import sound
+from harness.integrations import load
+from harness.report import history, sound
 from harness.report import summary as summaries
 from harness.report.names import names
-from harness.report.run import RunEnd, case_directory, create, finish, point_latest, remake, signoff_pdf
+from harness.report.run import RunEnd, case_directory, create, finish, point_latest, remake
 
 
 @pytest.fixture(autouse=True)
@@ -92,10 +92,10 @@ class TestFinish:
         finished = finish(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results))
 
         made = {path.name for path in run.directory.iterdir()}
-        assert made >= {"summary.json", "junit.xml", "report.html", "signoff.html", "allurerc.json", "allure-results"}
+        assert made >= {"summary.json", "junit.xml", "report.html", "allurerc.json", "allure-results"}
         assert json.loads((run.directory / "summary.json").read_text())["cases"] == 5
         assert (run.directory.parent / "latest" / "summary.json").exists()
-        assert len((run.directory.parent / "history.jsonl").read_text().splitlines()) == 1
+        assert len(history.read(run.directory.parent / history.FILE)) == 1
         assert finished.summary.exit_code == 1
         assert finished.allure_report is None
         assert any("npx allure@3 generate" in note for note in finished.notes)
@@ -127,20 +127,18 @@ class TestFinish:
     def test_reports_can_be_made_again(self, run: Any) -> None:
         results = run.directory / "allure-results"
         first = finish(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results))
-        for name in ("summary.json", "report.html", "signoff.html", "junit.xml"):
+        for name in ("summary.json", "report.html", "junit.xml"):
             (run.directory / name).unlink()
         again = remake(run.directory)
 
         assert again.summary.plain() == first.summary.plain()
         assert again.report.is_file()
         assert len(list(results.glob("*-result.json"))) == 5
-        assert len((run.directory.parent / "history.jsonl").read_text().splitlines()) == 1
+        assert len(history.read(run.directory.parent / history.FILE)) == 1
 
     def test_of_no_run_nothing_can_be_made(self, tmp_path: Path) -> None:
-        with pytest.raises(MistakeError, match="not the directory of a finished run"):
+        with pytest.raises(MistakeError, match="not a run's directory"):
             remake(tmp_path)
-        with pytest.raises(MistakeError):
-            signoff_pdf(tmp_path)
 
     def test_two_at_once(self, tmp_path: Path, samples: ModuleType) -> None:
         directories = [create(tmp_path) for _ in range(2)]
@@ -163,7 +161,7 @@ class TestFinish:
 
         assert ends == [0, 0]
         assert (tmp_path / "latest").resolve() in directories
-        assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 2
+        assert len(history.read(tmp_path / history.FILE)) == 2
 
     def test_a_full_disk_is_said_to_be_one(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         def full(*_: object) -> None:

@@ -23,7 +23,8 @@ phones.caller = { account = "carrier", number = "+14155550101" }
 phones.billing = { account = "carrier", user = "agent-billing" }
 groups.billing = { did = "+18155550101", agents = ["billing"] }
 assistants.main = { did = "+12065550100", transfer = "cold", transfer_to = "billing" }
-lines.inbound = { did = "+13125550100", assistant = "main" }
+lines.inbound = { did = "+13125550100", trunk = "udp-ip", assistant = "main" }
+lines.other = { did = "+13125550101", trunk = "tcp-ip", assistant = "main" }
 numbers.no_such_number = "+17735550199"
 
 [[trunks]]
@@ -68,7 +69,7 @@ def lab() -> Lab:
     "uri",
     [
         f"sip:+13125550100@{HOST}",  # the line's first number
-        f"sip:+13125550101@{HOST}",  # and the second of its block, for the second trunk
+        f"sip:+13125550101@{HOST}",  # and the one on the second trunk
         f"sip:13125550100@{HOST}",
         f"sip:3125550100@{HOST}",  # as the United States dial it
         "tel:+13125550100",
@@ -283,3 +284,32 @@ def test_headers_that_lead_elsewhere_are_refused(header: tuple[str, str]) -> Non
 
 def test_headers_of_ones_own_pass() -> None:
     check_headers([("X-EI", "S.a;E.b;O.+14155550101;"), ("Privacy", "id"), ("P-Asserted-Identity", "<sip:a@b>")])
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    ["maddr=6.6.6.6", "%6Daddr=6.6.6.6", "m%61ddr=6.6.6.6", "%4D%41ddr=6.6.6.6", "%256Daddr=6.6.6.6", "method=BYE", "%6Dethod=BYE",
+     "MeThOd=BYE", "transport=udp;%6daddr=6.6.6.6", "trans%70ort=tcp"],
+)  # fmt: skip
+def test_a_parameter_that_leads_elsewhere_is_refused_however_it_is_written(lab: Lab, parameter: str) -> None:
+    """RFC 3261 section 19.1.2: a parameter's name may be escaped, and compares decoded."""
+    Guard(lab())(f"sip:+13125550100@{HOST};transport=udp")
+    with pytest.raises(RefusedError, match="parameter"):
+        Guard(lab())(f"sip:+13125550100@{HOST};{parameter}")
+
+
+@pytest.mark.parametrize("port", [1, 22, 25, 80, 443, 5062, 8080, 65535])
+def test_a_port_that_is_nobodys_in_the_deployment_is_refused(lab: Lab, port: int) -> None:
+    with pytest.raises(RefusedError, match=rf"port {port}\b.*safety\.hosts"):
+        Guard(lab())(f"sip:+13125550100@{HOST}:{port}")
+    Guard(lab(safety__hosts=[f"{HOST}:{port}"]))(f"sip:+13125550100@{HOST}:{port}")
+
+
+@pytest.mark.parametrize("port", ["", ":5060", ":5061", ":32681"])
+def test_ports_of_the_deployment_and_of_sip_itself_pass(lab: Lab, port: str) -> None:
+    Guard(lab())(f"sip:+13125550100@{HOST}{port}")
+
+
+def test_a_port_added_for_one_host_is_added_for_no_other(lab: Lab) -> None:
+    with pytest.raises(RefusedError, match="port 5080"):
+        Guard(lab(safety__hosts=["sbc-2.acme.example:5080"]))(f"sip:+13125550100@{HOST}:5080")

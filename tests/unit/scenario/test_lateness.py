@@ -2,63 +2,89 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness.checks import timing
 from harness.checks.finding import judged, missed_by
-from harness.deployment import Expect
+from harness.errors import PhoneLostError
+from harness.measurement import Direction
 from harness.scenario import lateness
+from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
-from harness.scenario.stage import Stage
-from harness.verdict import Finding, Strength, Verdict
+from harness.verdict import ExpectationError, Finding, Strength, Verdict
+from tests.unit.scenario.conftest import MakeContext
+
+Found = Callable[..., Finding]
 
 
-class _Recorder:
-    def __init__(self) -> None:
-        self.findings: list[Finding] = []
+@pytest.fixture
+def add(make_context: MakeContext) -> Found:
+    """Adds a finding to a case whose harness was ``starved_s``, and in which ``broke`` has broken."""
 
-    def finding(self, finding: Finding) -> None:
-        self.findings.append(finding)
+    def add(finding: Finding, starved_s: float = 0.0, broke: BaseException | None = None) -> Finding:
+        context = make_context()
+        context.evidence.starved = lambda begin, end: min(starved_s, end - begin)
+        if broke is not None:
+            context.background.start(lambda: fail(broke))
+            with contextlib.suppress(type(broke)):
+                context.background.join(10.0)
+        return context.evidence.add(finding)
+
+    return add
 
 
-class _Named:
-    def __init__(self, **names: Any) -> None:
-        self.__dict__ |= names
-
-
-def stage(starved_s: float) -> Stage:
-    made = object.__new__(Stage)
-    recorder: Any = _Recorder()
-    made.findings, made.recorder = [], recorder
-    made.starved = lambda begin, end: min(starved_s, end - begin)
-    made.deployment = _Named(expect=Expect())  # type: ignore[assignment]
-    made.case = _Named(row=_Named(id="TD-FALLBACK-TIMEOUT"))  # type: ignore[assignment]
-    return made
+def fail(error: BaseException) -> None:
+    raise error
 
 
 def late(seconds: float) -> Finding:
     return timing.took("reception", "the fallback", seconds, 2.0)
 
 
-def test_a_starved_harness_blames_nobody_and_does_not_pass() -> None:
-    found = stage(starved_s=0.5).add(late(3.4))
+def test_a_starved_harness_blames_nobody_and_does_not_pass(add: Found) -> None:
+    found = add(late(3.4), starved_s=0.5)
     assert found.verdict is Verdict.BROKEN
     assert found.actual == (
         "it was after 3.40 s; but in the time it was too late this machine had no processor for the harness for 0.50 s"
     )
 
 
-def test_one_that_was_kept_waiting_for_less_than_was_missed_saw_it_late() -> None:
-    assert stage(starved_s=0.3).add(late(3.4)).verdict is Verdict.FAILED
-    assert stage(starved_s=0.0).add(late(3.4)).verdict is Verdict.FAILED
+def test_one_that_was_kept_waiting_for_less_than_was_missed_saw_it_late(add: Found) -> None:
+    assert add(late(3.4), starved_s=0.3).verdict is Verdict.FAILED
+    assert add(late(3.4), starved_s=0.0).verdict is Verdict.FAILED
 
 
-def test_what_came_in_time_or_too_soon_or_never_is_what_it_is() -> None:
-    assert stage(starved_s=9.0).add(late(2.4)).verdict is Verdict.PASSED
-    assert stage(starved_s=9.0).add(late(0.2)).verdict is Verdict.FAILED
-    assert stage(starved_s=9.0).add(timing.within("x", "it", None, 1.0)).verdict is Verdict.FAILED
+def test_a_failure_made_with_what_had_broken_blames_nobody(add: Found) -> None:
+    lost = PhoneLostError("phone caller was lost: its process ended\nlast lines")
+    found = add(timing.within("agent", "it", None, 1.0), broke=lost)
+    assert (found.verdict, found.actual) == (
+        Verdict.BROKEN,
+        "it never came; but the harness itself had broken: phone caller was lost: its process ended",
+    )
+    assert add(timing.within("agent", "it", 0.5, 1.0), broke=lost).verdict is Verdict.PASSED
+
+
+def test_a_failure_made_with_a_phone_that_had_broken_blames_nobody(make_context: MakeContext) -> None:
+    context = make_context()
+    phone: Any = SimpleNamespace(process=SimpleNamespace(pid=1), fault=lambda: PhoneLostError("lost"))
+    context.phones._phones["caller"] = phone
+    assert context.evidence.add(timing.within("agent", "it", None, 1.0)).verdict is Verdict.BROKEN
+
+
+def test_an_expectation_that_failed_in_the_background_excuses_nothing(add: Found) -> None:
+    error = ExpectationError(late(3.4))
+    assert add(timing.within("agent", "it", None, 1.0), broke=error).verdict is Verdict.FAILED
+
+
+def test_what_came_in_time_or_too_soon_or_never_is_what_it_is(add: Found) -> None:
+    assert add(late(2.4), starved_s=9.0).verdict is Verdict.PASSED
+    assert add(late(0.2), starved_s=9.0).verdict is Verdict.FAILED
+    assert add(timing.within("x", "it", None, 1.0), starved_s=9.0).verdict is Verdict.FAILED
 
 
 def test_by_how_much_it_came_too_late() -> None:
@@ -71,18 +97,19 @@ def test_by_how_much_it_came_too_late() -> None:
 # -- a second look at a voice that came too late
 
 
-def _end(kind: type, label: str) -> Any:
-    end = object.__new__(kind)
-    end.__dict__["label"] = label
-    return end
+def _call(context: CaseContext, label: str) -> Call:
+    leg: Any = SimpleNamespace(id=label, events=[], successor=None)
+    return Call(context, leg, "caller")
 
 
 class _FarEnd:
-    label: str
+    label = "the AI"
 
 
 def _heard_after(ms: float) -> Finding:
-    return judged("audio", "x", True, expected="x", actual="x", strength=Strength.PROVED, facts={"ms": ms})
+    return judged(
+        "audio", "x", True, expected="x", actual="x", strength=Strength.PROVED, measured=Direction(delay_ms=ms)
+    )
 
 
 @pytest.fixture
@@ -93,30 +120,34 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], float]:
     def again(_: Any, speaker: Any, listener: Any) -> float | None:
         return taken[speaker.label, listener.label] if isinstance(speaker, Call) else None
 
-    monkeypatch.setattr(Call, "label", property(lambda self: self.__dict__["label"]))
     monkeypatch.setattr(lateness, "_again", again)
     return taken
 
 
-def judged_by(first: tuple[Finding, Any, Any], second: tuple[Finding, Any, Any]) -> list[tuple[str, Verdict]]:
-    made = stage(starved_s=0.0)
-    lateness.judge(made, (first, second))
-    return [(finding.subject, finding.verdict) for finding in made.findings]
+def judged_by(
+    context: CaseContext, first: tuple[Finding, Any, Any], second: tuple[Finding, Any, Any]
+) -> list[tuple[str, Verdict]]:
+    lateness.judge(context, (first, second))
+    return [(finding.subject, finding.verdict) for finding in context.evidence.findings]
 
 
-def test_a_slow_way_is_not_excused_by_a_quick_way_back(looks: dict[tuple[str, str], float]) -> None:
-    caller, stand_in = _end(Call, "caller"), _end(Call, "stand-in")
+def test_a_slow_way_is_not_excused_by_a_quick_way_back(
+    make_context: MakeContext, looks: dict[tuple[str, str], float]
+) -> None:
+    context = make_context()
+    caller, stand_in = _call(context, "caller"), _call(context, "stand-in")
     looks |= {("caller", "stand-in"): 750.0, ("stand-in", "caller"): 150.0}
-    assert judged_by((_heard_after(800.0), caller, stand_in), (_heard_after(150.0), stand_in, caller)) == [
+    assert judged_by(context, (_heard_after(800.0), caller, stand_in), (_heard_after(150.0), stand_in, caller)) == [
         ("caller → stand-in", Verdict.FAILED),
         ("stand-in → caller", Verdict.PASSED),
     ]
 
 
-def test_a_voice_that_was_late_once_is_not_slow(looks: dict[tuple[str, str], float]) -> None:
-    caller, stand_in = _end(Call, "caller"), _end(Call, "stand-in")
+def test_a_voice_that_was_late_once_is_not_slow(make_context: MakeContext, looks: dict[tuple[str, str], float]) -> None:
+    context = make_context()
+    caller, stand_in = _call(context, "caller"), _call(context, "stand-in")
     looks |= {("caller", "stand-in"): 150.0}
-    assert judged_by((_heard_after(800.0), caller, stand_in), (_heard_after(150.0), stand_in, caller)) == [
+    assert judged_by(context, (_heard_after(800.0), caller, stand_in), (_heard_after(150.0), stand_in, caller)) == [
         ("caller → stand-in", Verdict.PASSED),
         ("stand-in → caller", Verdict.PASSED),
     ]
@@ -124,9 +155,10 @@ def test_a_voice_that_was_late_once_is_not_slow(looks: dict[tuple[str, str], flo
 
 @pytest.mark.parametrize(("way_there_ms", "verdict"), [(750.0, Verdict.FAILED), (150.0, Verdict.PASSED)])
 def test_of_somebody_elses_far_end_the_way_to_it_is_tried(
-    looks: dict[tuple[str, str], float], way_there_ms: float, verdict: Verdict
+    make_context: MakeContext, looks: dict[tuple[str, str], float], way_there_ms: float, verdict: Verdict
 ) -> None:
-    caller, ai = _end(Call, "caller"), _end(_FarEnd, "the AI")
+    context = make_context()
+    caller, ai = _call(context, "caller"), _FarEnd()
     looks |= {("caller", "the AI"): way_there_ms}
-    found = judged_by((_heard_after(300.0), caller, ai), (_heard_after(800.0), ai, caller))
+    found = judged_by(context, (_heard_after(300.0), caller, ai), (_heard_after(800.0), ai, caller))
     assert found == [("the AI → caller", verdict)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from harness.deployment import Deployment
-from harness.deployment_file import load
+from harness.deployment import Deployment, Platform
+from harness.integrations import load
 from harness.scenario.phones import own_phone
 
 _FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-talkdesk.toml"
@@ -30,3 +31,29 @@ def test_phone_without_a_password_answers_no_challenge(deployment: Deployment) -
     entry = deployment.phones["caller"].model_copy(update={"password": None})
     bare = deployment.model_copy(update={"phones": {**deployment.phones, "caller": entry}})
     assert own_phone(bare, "caller").username is None
+
+
+def test_phones_take_calls_from_the_hosts_of_their_deployment_alone(deployment: Deployment) -> None:
+    platform = deployment.platform.model_copy(update={"addresses": ("198.51.100.0/24",)})
+    trunk = deployment.trunks[0].model_copy(
+        update={"termination": "[2001:db8::5]:5060", "allowed_addresses": ("192.0.2.7",)}
+    )
+    told = deployment.model_copy(update={"platform": platform, "trunks": (trunk,)})
+    assert own_phone(told, "caller").accepts_from == (
+        "sip.acme.talkdesk.example",
+        "198.51.100.0/24",
+        "sip.carrier.example",
+        "sip.us.synthflow.example",
+        "2001:db8::5",
+        "192.0.2.7",
+    )
+
+
+def test_in_a_lab_strangers_are_answered(deployment: Deployment) -> None:
+    assert own_phone(deployment.model_copy(update={"strangers": "answer"}), "caller").accepts_from is None
+
+
+@pytest.mark.parametrize("place", ["10.0.0.0/33", "", "sip.example.com:5060", "[::1]:5060", "two words"])
+def test_what_is_no_source_of_calls_is_refused(place: str) -> None:
+    with pytest.raises(ValidationError, match="allowed: an address, a network"):
+        Platform(domain="acme.example", addresses=(place,))

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from harness.deployment import Synthflow
 from harness.errors import FarEndError
-from harness.scenario.stage import Stage
+from harness.report.evidence import CaseEvidence
+from tests.unit.scenario.conftest import MakeContext
 
 
-def prepared(answer: str | FarEndError) -> tuple[str | None, list[str]]:
-    troubles: list[str] = []
-
+def prepared(make_context: MakeContext, answer: str | FarEndError) -> tuple[str | None, list[str]]:
     def prepare_inbound(caller: str, number: str) -> str:
         if isinstance(answer, FarEndError):
             raise answer
         return answer
 
-    stage: Any = SimpleNamespace(
-        deployment=SimpleNamespace(synthflow=Synthflow(prepare=True)),
-        ai=SimpleNamespace(is_ours=False),
-        _api=SimpleNamespace(prepare_inbound=prepare_inbound),
-        api_trouble=lambda error: troubles.append(str(error)),
-    )
-    return Stage.prepared(stage, "+14155550101", "+13125550100"), troubles
+    api = SimpleNamespace(prepare_inbound=prepare_inbound)
+    context = make_context(api=api, synthflow=Synthflow(prepare=True))
+    found = context.far_end.prepared("+14155550101", "+13125550100")
+    return found, [note.text for note in CaseEvidence.read(context.evidence.directory).notes]
 
 
 @pytest.mark.parametrize("answer", ["abc123", "1c9f0e6e-7f0d-4a55-9d3b-0a2f3c9d8e11", "S.1_2"])
-def test_an_id_is_taken(answer: str) -> None:
-    assert prepared(answer) == (answer, [])
+def test_an_id_is_taken(make_context: MakeContext, answer: str) -> None:
+    assert prepared(make_context, answer) == (answer, [])
 
 
 @pytest.mark.parametrize(
@@ -50,7 +45,7 @@ def test_an_id_is_taken(answer: str) -> None:
         FarEndError("Synthflow API: POST /prepare_inbound: 500"),
     ],
 )
-def test_anything_else_is_trouble_of_the_interface(answer: str | FarEndError) -> None:
-    found, troubles = prepared(answer)
+def test_anything_else_is_trouble_of_the_interface(make_context: MakeContext, answer: str | FarEndError) -> None:
+    found, troubles = prepared(make_context, answer)
     assert found is None
     assert len(troubles) == 1

@@ -5,29 +5,32 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from harness.scenario.ai_place import AiPlace
-from harness.scenario.seats import StandInSeat
-from harness.verdict import Finding
+import pytest
+
+from harness.measurement import Reached
+from harness.scenario.ai import Ai
+from harness.scenario.endpoints import StandInEndpoint
+from tests.unit.scenario.conftest import MakeContext
 
 
-def reached(extra_began: float, *legs_began: float) -> list[str]:
-    """The legs that a call which began then is said to have brought to the stand-in."""
-    findings: list[Finding] = []
-    stage = SimpleNamespace(case=SimpleNamespace(axes={"ai": "stand-in"}), add=findings.append)
-    place = AiPlace(cast("Any", stage))
+@pytest.mark.parametrize(
+    ("legs_began", "reached"),
+    [
+        ((1.0, 2.0, 3.0), ()),  # calls of before are others
+        ((1.0, 2.0, 3.0, 10.1), ("stand-in.4",)),
+    ],
+)
+def test_a_call_that_came_after_is_the_one_too_many(
+    make_context: MakeContext, legs_began: tuple[float, ...], reached: tuple[str, ...]
+) -> None:
+    context = make_context(ai="stand-in")
     legs = [
         SimpleNamespace(id=f"stand-in.{number}", events=[SimpleNamespace(at=at)])
         for number, at in enumerate(legs_began, start=1)
     ]
-    place._seat = StandInSeat(cast("Any", stage), cast("Any", SimpleNamespace(incoming=legs)), cast("Any", None))
-    place.was_not_reached(cast("Any", SimpleNamespace(began=extra_began)))
-    (found,) = findings
-    return cast("list[str]", found.facts["reached"])
-
-
-def test_calls_of_before_are_others() -> None:
-    assert reached(10.0, 1.0, 2.0, 3.0) == []
-
-
-def test_a_call_of_after_is_the_one_too_many() -> None:
-    assert reached(10.0, 1.0, 2.0, 3.0, 10.1) == ["stand-in.4"]
+    ai = Ai(context)
+    ai._endpoint = StandInEndpoint(context, cast("Any", SimpleNamespace(incoming=legs)), context.trunk)
+    ai.was_not_reached(cast("Any", SimpleNamespace(began=10.0)))
+    (found,) = context.evidence.findings
+    assert isinstance(found.measured, Reached)
+    assert found.measured.reached == reached

@@ -17,7 +17,8 @@ from harness.simulation.media import digits, sound, spoil
 from harness.simulation.media.leg import LegMedia, couple, encrypted, is_event
 from harness.simulation.media.rtp import Packet, RtpPort, with_payload_type
 from harness.simulation.media.ticker import Ticker
-from harness.sip.sdp import G722, PCMA, PCMU, Description, NoAgreementError, SdpError
+from harness.sip.offer_answer import NoAgreementError
+from harness.sip.sdp import G722, PCMA, PCMU, Description, SdpError
 
 ADDRESS = "127.0.0.1"
 

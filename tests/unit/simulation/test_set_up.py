@@ -12,9 +12,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from harness.deployment import Deployment
-from harness.deployment_file import load
+from harness.deployment import Deployment, from_plain, to_plain
 from harness.errors import SelectionError
+from harness.integrations import load
 from harness.simulation import addresses
 from harness.simulation.addresses import StartError, take_block
 from harness.simulation.faults import FAULTS, Fault, Faults
@@ -132,7 +132,7 @@ def test_a_fault_holds_for_its_line_or_for_all() -> None:
 @pytest.mark.parametrize(
     ("name", "line", "says"),
     [
-        ("nonsense", None, "allowed: ai-leg-left-behind"),
+        ("nonsense", None, "allowed: agent-hangup-not-passed-on"),
         ("selector-wrong", None, "one of gladly"),
         ("password-wrong", "inbound", "whole tenant"),
         ("from-anonymous", "nowhere", "no such line"),
@@ -213,9 +213,15 @@ def test_every_number_of_the_plan_leads_somewhere() -> None:
     routes = Routes(plan, faults())
     for line, trunk, number in plan.all_dids():
         route = routes.find(number)
+        if plan.lines[line].group:
+            assert isinstance(route, GroupRoute)
+            assert route.name == plan.lines[line].group
+            continue
         assert isinstance(route, LineRoute)
         assert (route.name, route.trunk) == (line, trunk)
-        assert routes.trunk(route).name == trunk
+        chosen = routes.trunk(route)
+        assert chosen is not None
+        assert chosen.name == trunk
     for name, group in plan.groups.items():
         assert routes.find(group.did) == GroupRoute(name)
     assert routes.find(plan.numbers.no_such_number or "") is None
@@ -225,25 +231,51 @@ def test_wrong_settings_lead_elsewhere() -> None:
     switch = faults()
     routes = Routes(deployment(), switch)
     route = routes.line("inbound", "tls-ip")
+    trunk = routes.trunk(route)
+    assert trunk is not None
     right = (
-        routes.assistant(route).did,
-        routes.trunk(route).name,
+        routes.assistant_did(route),
+        trunk.name,
         routes.fallback(route),
         routes.ring_timeout(route, 2),
     )
     assert right == ("+12065550100", "tls-ip", "reception", 2)
     for fault in ("route-wrong-did", "route-wrong-trunk", "fallback-wrong-group", "ring-timeout-wrong", "group-wrong"):
         switch.set(fault, "inbound")
-    assert routes.assistant(route).did != right[0]
-    assert routes.assistant(route).behaviour == "talks"
-    assert routes.trunk(route).ai == "synthflow"
-    assert routes.trunk(route).name != right[1]
+    others = {a.did for a in deployment().assistants.values() if a.behaviour == "talks"} - {right[0]}
+    assert routes.assistant_did(route) in others
+    wrong = routes.trunk(route)
+    assert wrong is not None
+    assert wrong.ai == "synthflow"
+    assert wrong.name != right[1]
     assert routes.fallback(route) not in (right[2], None)
     assert routes.ring_timeout(route, 2) == 5
     assert routes.group_behind("billing", "inbound") == "support"
     assert routes.group_behind("billing", "ivr") == "billing"
     switch.set("fallback-missing")
     assert routes.fallback(route) is None
+
+
+def test_where_there_is_nothing_else_the_wrong_one_is_none() -> None:
+    """One trunk, one assistant, one group."""
+    plain = to_plain(deployment())
+    plain["trunks"] = plain["trunks"][:1]
+    plain["lines"] = {
+        "inbound": {"did": "+13125550100", "trunk": "udp-ip", "assistant": "main", "fallback": "billing"},
+    }
+    plain["groups"] = {"billing": plain["groups"]["billing"]}
+    plain["assistants"] = {"main": plain["assistants"]["main"]}
+    plain["campaign"] = None
+    small = from_plain(plain)
+    switch = Faults("talkdesk", frozenset(small.lines))
+    routes = Routes(small, switch)
+    route = routes.line("inbound", "udp-ip")
+    for fault in ("route-wrong-did", "route-wrong-trunk", "fallback-wrong-group", "group-wrong"):
+        switch.set(fault)
+    assert routes.assistant_did(route) == small.numbers.no_such_number
+    assert routes.trunk(route) is None
+    assert routes.fallback(route) is None
+    assert routes.group_behind("billing", "inbound") is None
 
 
 # -- call records

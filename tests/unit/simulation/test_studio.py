@@ -16,8 +16,8 @@ from harness.audio.detector import Heard, MarkDetector
 from harness.audio.dtmf import dtmf
 from harness.audio.marks import reply_to
 from harness.audio.prompts import prompt_samples
-from harness.deployment_file import load
 from harness.errors import ResourceError
+from harness.integrations import load
 from harness.simulation.books import Books
 from harness.simulation.media import sound
 from harness.simulation.media.digits import ReceivedDigit, event_packets

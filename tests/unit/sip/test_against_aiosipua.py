@@ -14,7 +14,8 @@ from aiosipua.sdp import parse_sdp
 
 from harness.sip.digest import DigestServer, Outcome
 from harness.sip.message import Message, Request
-from harness.sip.sdp import Description, offer
+from harness.sip.offer_answer import offer
+from harness.sip.sdp import Description
 
 INVITE = (
     "INVITE sip:+12065550100@sip.example.com:32681;transport=tcp SIP/2.0\r\n"

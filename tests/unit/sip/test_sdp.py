@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.sip.offer_answer import NoAgreementError, agreed, answer, meet, offer, reverse
 from harness.sip.sdp import (
     DIRECTIONS,
     G722,
-    OPUS,
     PCMA,
     PCMU,
     TELEPHONE_EVENT,
@@ -19,13 +19,7 @@ from harness.sip.sdp import (
     Crypto,
     Description,
     Direction,
-    NoAgreementError,
     SdpError,
-    agreed,
-    answer,
-    meet,
-    offer,
-    reverse,
 )
 
 # RFC 3264 section 10.1: Alice's first offer.
@@ -106,7 +100,7 @@ def test_what_is_no_description(text: str) -> None:
 
 def test_the_answer_takes_the_offers_payload_types() -> None:
     theirs = offer("192.0.2.1", 4000, [Codec("opus", 48000, 111, 2), Codec("telephone-event", 8000, 120)])
-    ours = answer(theirs, "192.0.2.2", 4002, [OPUS, TELEPHONE_EVENT])
+    ours = answer(theirs, "192.0.2.2", 4002, [Codec("opus", 48000, 96, 2, "useinbandfec=1"), TELEPHONE_EVENT])
     assert ours.audio is not None
     assert ours.audio.formats == ("111", "120")
     got = agreed(theirs, ours)
@@ -179,7 +173,6 @@ def test_a_relay_moves_the_media_and_nothing_else() -> None:
     assert moved.audio is not None
     assert (moved.audio.ptime, moved.audio.attribute("x-odd"), moved.audio.attribute("rtcp")) == (30, "1", None)
     assert Description.parse(bytes(moved)) == moved
-    assert moved.bumped().origin == ("x", "5", 8)
 
 
 def test_codecs_can_be_narrowed() -> None:

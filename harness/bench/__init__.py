@@ -1,1 +1,0 @@
-"""The benches: how accurate the ear is, and how fast."""

@@ -1,0 +1,62 @@
+"""``harness compare``: what is new between two runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from harness.cli.app import FAILED, PASSED
+from harness.errors import MistakeError
+from harness.nightly.compare import Difference, compare, lines, markdown
+from harness.report.run import history_of
+from harness.terminal import SafeConsole
+
+_STYLES = {
+    "newly failing": "red",
+    "row lost": "red",
+    "not run any more": "red",
+    "cannot be compared": "magenta",
+    "fixed": "green",
+}
+
+
+def run(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="A run's directory.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="A later run's directory.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="As a Markdown table.")] = False,
+) -> None:
+    """Say what fails anew, is fixed, flaky, slower or lost. Exit code 1 when somebody should look."""
+    if as_json and as_markdown:
+        raise MistakeError("--json and --markdown: only one of them")
+    differences = compare(history_of(old.resolve()), history_of(new.resolve()))
+    if as_json:
+        typer.echo(json.dumps([one.plain() for one in differences], indent=1))
+    elif as_markdown:
+        typer.echo(markdown(differences), nl=False)
+    else:
+        console = SafeConsole(highlight=False)
+        for one in differences:
+            _show(console, one)
+    raise typer.Exit(FAILED if any(one.news for one in differences) else PASSED)
+
+
+def _show(console: SafeConsole, difference: Difference) -> None:
+    console.print(f"{difference.deployment}: {difference.old or '–'} → {difference.new or '–'}", markup=False)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    found = list(lines(difference))
+    for what, case, why in found:
+        style = _STYLES.get(what, "yellow")
+        table.add_row(f"[{style}]{what}[/]", case.replace("[", r"\["), why.replace("[", r"\["))
+    console.print(table if found else "  no difference")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("compare")(run)

@@ -1,0 +1,86 @@
+"""``harness nightly``: verify every night, and tell what has changed."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.app import FAILED, PASSED
+from harness.errors import MistakeError
+from harness.nightly import alerts, bounds, metrics, night
+from harness.nightly.compare import lines
+from harness.nightly.flakes import rates
+
+
+def run(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Deployment files.")],
+    reports: Annotated[Path, typer.Option(metavar="DIR", help="Where the nights leave their results.")] = Path(
+        "reports"
+    ),
+    name: Annotated[str, typer.Option(metavar="NAME", help="The series' name; by default the files'.")] = "",
+    verify: Annotated[
+        str, typer.Option(metavar="OPTIONS", help='More options of verify, e.g. "--row TD-INBOUND -n 4".')
+    ] = "",
+    bounds_file: Annotated[
+        Path | None, typer.Option("--bounds", metavar="FILE", help="Bounds of figures (TOML): kpi, row, max.")
+    ] = None,
+    metrics_file: Annotated[
+        Path | None, typer.Option("--metrics", metavar="FILE", help="Write the figures as OpenMetrics.")
+    ] = None,
+    push: Annotated[str, typer.Option(metavar="URL", help="Push the figures to a Pushgateway.")] = "",
+    check_fresh: Annotated[
+        float | None, typer.Option(metavar="HOURS", help="Only say whether a night has ended in so many hours.")
+    ] = None,
+) -> None:
+    """Verify (preflight first), compare with the last good night of the same scope, and alert when something has changed.
+
+    Alerts go to the addresses in HARNESS_ALERTS (Apprise: mail, Slack, Teams, webhooks). The exit code is the verification's, or 1
+    when a figure is over its bound or a row is lost.
+    """
+    series = name or "+".join(file.stem for file in files)
+    if check_fresh is not None:
+        stale = night.check_fresh(reports, series, check_fresh)
+        typer.echo(stale or f"{series}: a night has ended in the last {check_fresh:g} hours")
+        raise typer.Exit(FAILED if stale else PASSED)
+    for file in files:
+        if not file.is_file():
+            raise MistakeError(f"no such file: {file}")
+    bound = bounds.read(bounds_file) if bounds_file else ()
+    to = alerts.addresses()
+    finished = night.one_night(files, reports, series=series, bound=bound, more=shlex.split(verify))
+    _say(finished)
+    _measure(finished, metrics_file, push)
+    if finished.alert and to:
+        alerts.send(finished.alert, to)
+    typer.echo(
+        f"changed        {finished.alert.title}" if finished.alert else "changed        nothing since the night before"
+    )
+    raise typer.Exit(finished.night.code)
+
+
+def _say(finished: night.Finished) -> None:
+    for difference in finished.differences:
+        typer.echo(f"{difference.deployment}: since the last good night, {difference.old}")
+        for what, case, why in lines(difference):
+            typer.echo(f"  {what}: {case}" + (f" ({why})" if why else ""))
+    typer.echo(f"nights         {finished.page}")
+
+
+def _measure(finished: night.Finished, file: Path | None, push: str) -> None:
+    """Write the figures to the file, and push them, as far as asked for."""
+    if not file and not push:
+        return
+    flakes = [one for runs in finished.histories for one in rates(runs)]
+    registry = metrics.registry_of(finished.night, finished.runs, flakes)
+    if file:
+        metrics.write(file, registry)
+    if push:
+        metrics.push(push, registry, finished.night.series)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("nightly")(run)

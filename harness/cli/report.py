@@ -1,0 +1,56 @@
+"""``harness report``: every view made again, sites merged, and what is handed on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness import signoff
+from harness.errors import MistakeError
+from harness.report import bundle
+from harness.report.closing import show
+from harness.report.merge import merge
+from harness.report.run import remake
+from harness.signoff import attest, manifest
+from harness.terminal import SafeConsole
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Runs' directories; several become one.")],
+    into: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the run made of several goes; by default beside the first."),
+    ] = None,
+    zip_case: Annotated[
+        str,
+        typer.Option("--zip", metavar="CASE|all", help="Bundle a case, or all, to hand on: playable, numbers masked."),
+    ] = "",
+    csv: Annotated[bool, typer.Option("--csv", help="Write all cases as a table, too.")] = False,
+) -> None:
+    """Make the views of a run again, from its evidence. The exit code is the run's."""
+    for run in runs:
+        if not (run / "cases").is_dir():
+            raise MistakeError(f"{run}: not a run's directory: it has no cases")
+        if (run / manifest.FILE).exists() and (differing := manifest.differences(run.resolve())):
+            raise MistakeError(f"{run}: the evidence is not as the run left it: {'; '.join(differing[:3])}")
+    run = (
+        merge(runs, into or runs[0].resolve().parent)
+        if len({path.resolve() for path in runs}) > 1
+        else runs[0].resolve()
+    )
+    finished = remake(run)
+    document = run / "signoff.html" if (run / attest.FILE).exists() else signoff.seal(run)  # what is signed stays
+    show(finished.summary, finished.groups, SafeConsole(highlight=False, soft_wrap=True), run=run)
+    made = [finished.report, document, finished.junit]
+    made += [bundle.zipped(run, zip_case)] if zip_case else []
+    made += [bundle.table(run)] if csv else []
+    for path in made:
+        typer.echo(str(path))
+    raise typer.Exit(finished.summary.exit_code)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(report)

@@ -1,0 +1,181 @@
+"""Why one end does not hear the other, or hears badly; digits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.diagnosis.causes import described as at
+from harness.diagnosis.causes.described import Described
+
+AUDIO: Mapping[str, Described] = {
+    "rtp-blocked-to-ai": Described(
+        "RTP does not get from the platform to the AI",
+        at.AUDIO_ISSUE,
+        "Open UDP 10000–60000 from the {platform} media addresses to Synthflow's media addresses; check NAT and the SBC's media route.",
+        "network",
+        at.TROUBLE,
+    ),
+    "rtp-blocked-to-caller": Described(
+        "RTP does not get from the AI to the caller",
+        at.AUDIO_ISSUE,
+        "Open UDP 10000–60000 from Synthflow's media addresses to the {platform} media addresses; check NAT and the SBC's media route.",
+        "network",
+        at.TROUBLE,
+    ),
+    "rtp-blocked-both": Described(
+        "no RTP gets through between platform and AI, either way",
+        at.AUDIO_ISSUE,
+        "Open UDP 10000–60000 in both directions between the media addresses of {platform} and of Synthflow.",
+        "network",
+        at.TROUBLE,
+    ),
+    "rtp-blocked-after-10s": Described(
+        "audio stops during the call: RTP is cut off after some seconds",
+        at.AUDIO_ISSUE,
+        "Look for a firewall or NAT whose UDP timeout or inspection closes the media path, and for an SBC's media timer; keep the "
+        "binding open for as long as RTP flows.",
+        "network",
+        at.TROUBLE,
+    ),
+    "sdp-private-address": Described(
+        "the platform's SDP names a private address, so the AI's audio goes nowhere",
+        at.AUDIO_ISSUE,
+        "Have the {platform} SBC write its public media address into SDP (its NAT or advertised-address setting), and switch off SIP "
+        "ALG on the way.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "no-g711": Described(
+        "the trunk offers no G.711, and the AI refuses with 488",
+        at.AUDIO_ISSUE,
+        "Enable PCMU and PCMA on the trunk, and put one of them first.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "g711-one-side": Described(
+        "the two sides use different codecs and nothing transcodes between them",
+        at.AUDIO_ISSUE,
+        "Make both legs agree on the same G.711 law (PCMU or PCMA), or let the SBC transcode.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "payload-mismatch": Described(
+        "both sides hear noise: the RTP payload is not what its type says",
+        at.AUDIO_ISSUE,
+        "Check the trunk's codec and payload-type mapping, and that no leg sends SRTP or another codec under a G.711 payload type.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "srtp-mismatch": Described(
+        "the trunk offers SRTP alone, and the AI refuses with 488",
+        at.AUDIO_ISSUE,
+        "Set media encryption on the trunk to off or optional, or have SRTP enabled at both ends.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "audio-crossed": Described(
+        "another call's audio is heard",
+        at.AUDIO_ISSUE,
+        "Report it to the platform at once with the times and Call-IDs: two calls share a media port or a mixer. Nobody should use "
+        "the line until that is found.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "heavy-loss": Described(
+        "much RTP is lost on the way",
+        at.AUDIO_ISSUE,
+        "Have the path between {platform} and Synthflow measured for loss (RTCP on both legs says on which side), and voice put first "
+        "on it.",
+        "network",
+        at.TROUBLE,
+    ),
+    "high-delay": Described(
+        "audio takes too long: above the 400 ms one way that ITU-T G.114 allows",
+        at.AUDIO_ISSUE,
+        "Use the Synthflow region nearest to the platform's media, and look for detours and deep buffers on the way.",
+        "network",
+        at.TROUBLE,
+    ),
+    "echo": Described(
+        "a caller hears their own voice: echo",
+        at.AUDIO_ISSUE,
+        "Look for a media loop (RTP sent back to its source) at the SBC, and for a hybrid without echo cancellation on the way.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "digits-lost": Described(
+        "digits do not arrive as they were sent",
+        "DTMF",
+        "Use telephone-event (RFC 4733) on both legs with a payload type the SBC maps between them, or SIP INFO on both.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "media-on-hold": Described(
+        "an SDP of the call's set-up puts the media on hold",
+        at.AUDIO_ISSUE,
+        "Find who sends a=inactive, a=sendonly or a=recvonly when the call is set up, and have it say a=sendrecv (RFC 3264 "
+        "section 5.1).",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "media-lost-on-reinvite": Described(
+        "audio does not come back after the call is changed (hold, resume, another codec)",
+        at.AUDIO_ISSUE,
+        "Compare the SDP before and after the re-INVITE on both sides of {platform}: address, port, direction and codec; its SBC has "
+        "to carry the change through to the other leg (RFC 3264 section 8).",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "ai-silent": Described(
+        "the AI answers and says nothing",
+        at.AUDIO_ISSUE,
+        "Look at the assistant's voice and greeting at Synthflow, and at its status page; its record has no word of it.",
+        "AI side",
+        at.ATTACH,
+    ),
+    "audio-silenced": Described(
+        "RTP arrives with nothing but silence in it",
+        at.AUDIO_ISSUE,
+        "Find the element that replaces the audio: a mute, a mixer, or a transcoder that cannot read what it is sent.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "fallback-no-audio": Described(
+        "the fallback's agent answers, and caller and agent do not both hear each other",
+        at.AUDIO_ISSUE,
+        "Have {platform} check the media path between the carrier's side and the agents' for calls it takes over from the AI.",
+        "network",
+        at.INBOUND,
+    ),
+    "answer-unusable": Described(
+        "the 200 does not answer the caller's offer: no SDP, no audio, or a codec that was not offered",
+        at.AUDIO_ISSUE,
+        "Compare the SDP that {platform} answers the caller with to the caller's offer: one m-line for each that was offered, with "
+        "formats out of the offer (RFC 3264 section 6).",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "rtp-disordered": Described(
+        "RTP arrives in disorder",
+        at.AUDIO_ISSUE,
+        "Look for paths that share one stream packet by packet between {platform} and Synthflow: load balancing, a bonded line, "
+        "a VPN.",
+        "network",
+        at.TROUBLE,
+    ),
+    "level-wrong": Described(
+        "a voice arrives much too quiet or too loud",
+        at.AUDIO_ISSUE,
+        "Look for a gain or attenuation setting at {platform}'s SBC or media server, and for a gateway that adapts levels by itself.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "change-refused": Described(
+        "a change of the call (hold, resume, another codec) is not accepted",
+        at.AUDIO_ISSUE,
+        "Allow re-INVITEs on the trunk at {platform} (RFC 3261 section 14); a 481 says that its SBC has lost the call, and no answer "
+        "that the request does not get there: look at the Contact and Record-Route of its 200.",
+        "trunk",
+        at.TROUBLE,
+    ),
+}

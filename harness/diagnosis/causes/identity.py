@@ -1,0 +1,133 @@
+"""Who calls: numbers, X-headers, and TLS by the address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.diagnosis.causes import described as at
+from harness.diagnosis.causes.described import Described
+
+IDENTITY: Mapping[str, Described] = {
+    "from-anonymous": Described(
+        "the platform sends the AI an anonymous From",
+        at.CALLER_ID_ISSUE,
+        "Let {platform} pass the caller's number (ANI) in the INVITE, with the E.164 number in From.",
+        "platform routing",
+        at.TROUBLE,
+    ),
+    "from-trunk-did": Described(
+        "the platform sends its own number in From, not the caller's",
+        at.CALLER_ID_ISSUE,
+        "Switch off the trunk's or routing's own outbound caller ID, so that From carries the caller's E.164 number.",
+        "platform routing",
+        at.TROUBLE,
+    ),
+    "from-national": Described(
+        "the caller's number is in From, but not in E.164",
+        at.CALLER_ID_ISSUE,
+        "Have the trunk's number format set to E.164: a plus and the country code before the national number.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "from-other-number": Described(
+        "From has a number that is neither the caller's nor the line's",
+        at.CALLER_ID_ISSUE,
+        "Look for a caller-ID override in the routing step or on the trunk, and remove it; From has to be the caller's E.164 number.",
+        "platform routing",
+        at.TROUBLE,
+    ),
+    "pai-stripped": Described(
+        "the platform removes P-Asserted-Identity, so a withheld number is lost",
+        at.CALLER_ID_ISSUE,
+        "Make Synthflow a trusted peer of the trunk, so that the SBC passes P-Asserted-Identity and Privacy (RFC 3325).",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "caller-id-lost-on-transfer": Described(
+        "the agent is shown another number than the caller's after the transfer",
+        at.CALLER_ID_ISSUE,
+        "Have {platform} show agents the original caller on transfers; for warm transfers set the caller ID in Synthflow's transfer "
+        "action.",
+        "platform routing",
+        at.BACK,
+    ),
+    "tls-not-appended": Described(
+        "the SIP address lacks transport=tls: the call goes out in the clear and is refused",
+        at.GLADLY_ISSUE,
+        "Append ;transport=tls to the SIP address of the destination at {platform}.",
+        "platform routing",
+        at.TRUNK,
+    ),
+    "certificate-expired": Described(
+        "the AI's TLS certificate has expired, so the platform does not talk to it",
+        at.GLADLY_ISSUE,
+        "Renew the certificate on Synthflow's TLS port, with its whole chain, and see to it that it renews by itself.",
+        "AI side",
+        at.TRUNK,
+    ),
+    "certificate-wrong-name": Described(
+        "the AI's TLS certificate is made out to another name",
+        at.GLADLY_ISSUE,
+        "Use the host name on the certificate as SIP server of the trunk (not an address), or have a certificate issued for the name "
+        "in use.",
+        "AI side",
+        at.TRUNK,
+    ),
+    "caller-header-missing": Described(
+        "the INVITE has no X-Gladly-Caller-Id",
+        at.GLADLY_ISSUE,
+        "Add X-Gladly-Caller-Id: {{caller_e164}} to the X-headers of the SIP forwarding configuration.",
+        "platform routing",
+        at.HEADER,
+    ),
+    "caller-header-without-plus": Described(
+        "X-Gladly-Caller-Id lacks its plus",
+        at.GLADLY_ISSUE,
+        "Use the caller's E.164 variable, with its plus, in the X-Gladly-Caller-Id header.",
+        "platform routing",
+        at.HEADER,
+    ),
+    "caller-header-wrong": Described(
+        "X-Gladly-Caller-Id is not the caller's number",
+        at.GLADLY_ISSUE,
+        "Use the caller's E.164 variable in the X-Gladly-Caller-Id header, not a fixed number or the number that was called.",
+        "platform routing",
+        at.HEADER,
+    ),
+    "selector-missing": Described(
+        "the configured X-Gladly-Routing-Selector is not sent",
+        at.GLADLY_ISSUE,
+        "Add X-Gladly-Routing-Selector with the number's topic to the X-headers of the SIP forwarding configuration.",
+        "platform routing",
+        at.HEADER,
+    ),
+    "selector-wrong": Described(
+        "X-Gladly-Routing-Selector names another topic",
+        at.GLADLY_ISSUE,
+        "Set the X-Gladly-Routing-Selector of this number to the topic that was agreed, in exactly that spelling.",
+        "platform routing",
+        at.HEADER,
+    ),
+    "certificate-untrusted": Described(
+        "the AI's TLS certificate is from no authority that is trusted",
+        at.GLADLY_ISSUE,
+        "Have a certificate from a public authority on Synthflow's TLS port, sent with its intermediates.",
+        "AI side",
+        at.TRUNK,
+    ),
+    "header-repeated": Described(
+        "an X-Gladly header is there more than once",
+        at.GLADLY_ISSUE,
+        "Let one place alone add the header: the SIP forwarding configuration, not an SBC behind it as well.",
+        "platform routing",
+        at.HEADER,
+    ),
+    "selector-unwanted": Described(
+        "X-Gladly-Routing-Selector is sent though the number has no topic",
+        at.GLADLY_ISSUE,
+        "Take the X-Gladly-Routing-Selector out of the X-headers of this number's SIP forwarding, or write its topic into the "
+        "deployment file.",
+        "platform routing",
+        at.HEADER,
+    ),
+}

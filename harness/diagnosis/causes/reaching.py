@@ -1,0 +1,134 @@
+"""Why calls do not reach the AI, and why they do not end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.diagnosis.causes import described as at
+from harness.diagnosis.causes.described import Described
+
+REACHING: Mapping[str, Described] = {
+    "route-wrong-did": Described(
+        "the routing sends the call to another assistant's number",
+        at.REACHING_ISSUE,
+        "In the routing step of this number at {platform}, set the destination to the DID of the assistant that should answer.",
+        "platform routing",
+        at.INBOUND,
+    ),
+    "route-wrong-trunk": Described(
+        "the routing uses another trunk than the one for this number",
+        at.REACHING_ISSUE,
+        "In the routing step of this number at {platform}, select the Synthflow AI trunk it should leave by.",
+        "platform routing",
+        at.INBOUND,
+    ),
+    "route-missing": Described(
+        "the number has no SIP transfer: the platform's own agents ring at once",
+        at.REACHING_ISSUE,
+        "Give the number's IVR or ring group a step that transfers to the Synthflow DID over the SIP trunk, put it before the agents, "
+        "and activate the routing.",
+        "platform routing",
+        at.INBOUND,
+    ),
+    "trunk-transport-mismatch": Described(
+        "the trunk's transport and port do not belong together (UDP and TCP go to 32681, TLS to 32682)",
+        at.REACHING_ISSUE,
+        "In the trunk's settings use port 32681 with UDP or TCP, and 32682 with TLS.",
+        "trunk",
+        at.TRUNK,
+    ),
+    "assistant-not-attached": Described(
+        "the number is attached to no assistant at Synthflow",
+        at.REACHING_ISSUE,
+        "At Synthflow, attach the SIP number to the assistant (v2.0 or later), and give it one or two minutes to become active.",
+        "AI side",
+        at.ATTACH,
+    ),
+    "concurrency-exhausted": Described(
+        "Synthflow takes no more calls at once: its concurrency limit is reached",
+        at.REACHING_ISSUE,
+        "Compare the trunk's Max Concurrent Calls with the Synthflow plan's limit, end calls that hang, or have the plan raised.",
+        "AI side",
+        at.TRUNK,
+    ),
+    "ai-refuses": Described(
+        "the AI's side refuses the call",
+        at.REACHING_ISSUE,
+        "Look up the call at Synthflow by time and number: its error message says why the call was not taken.",
+        "AI side",
+        at.TROUBLE,
+    ),
+    "ai-never-answers": Described(
+        "the call rings at the AI, and it does not answer before the platform gives up",
+        at.REACHING_ISSUE,
+        "Look at the assistant's state at Synthflow (published, v2.0 or later, not paused), and at its status page.",
+        "AI side",
+        at.ATTACH,
+    ),
+    "number-unknown-at-platform": Described(
+        "the platform does not know the number that was dialled",
+        at.REACHING_ISSUE,
+        "Check the number in the deployment file, and that it is provisioned and active at {platform}.",
+        "deployment file",
+        at.INBOUND,
+    ),
+    "platform-refuses-caller": Described(
+        "the platform turns the caller away by itself, without asking the AI",
+        at.REACHING_ISSUE,
+        "Look the call up in {platform}'s call log: the number's routing, its hours, its capacity, or a block on the caller ends it.",
+        "platform routing",
+        at.INBOUND,
+    ),
+    "ai-hangs-up": Described(
+        "the AI takes the call and ends it by itself",
+        at.REACHING_ISSUE,
+        "Look up the call at Synthflow: its end reason says why the assistant hung up.",
+        "AI side",
+        at.TROUBLE,
+    ),
+    "call-dropped": Described(
+        "the platform ends the call while caller and AI are talking",
+        at.REACHING_ISSUE,
+        "Look the call up in {platform}'s call log; an SBC that misses RTP, an ACK or a session refresh hangs up by itself.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "request-uri-form": Described(
+        "the AI is called by its number in another form than E.164",
+        at.REACHING_ISSUE,
+        "Set the destination of the routing step at {platform} to the Synthflow DID in E.164, with its plus, and switch off number "
+        "rewriting on the trunk.",
+        "platform routing",
+        at.INBOUND,
+    ),
+    "answer-not-passed-on": Described(
+        "the AI takes the call, and the caller is not connected with it",
+        at.REACHING_ISSUE,
+        "Look the call up in {platform}'s call log: the 200 of the AI's side has to become a 200 to the caller at once.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "ack-not-taken": Described(
+        "the caller's ACK does not arrive",
+        at.REACHING_ISSUE,
+        "Look at the Contact and Record-Route of the 200 that the caller got: its ACK goes there (RFC 3261 section 13.2.2.4). A call "
+        "without ACK is ended by whoever waits for it, after 32 s.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "hangup-not-taken": Described(
+        "the caller's hang-up (BYE) is not taken",
+        at.REACHING_ISSUE,
+        "Look at the Contact and Record-Route of the 200 that the caller got: its BYE goes there (RFC 3261 section 12.2.1.1). A 481 "
+        "says that the SBC has lost the call.",
+        "trunk",
+        at.TROUBLE,
+    ),
+    "hangup-not-passed-on": Described(
+        "the AI's leg stays up when the caller hangs up",
+        at.REACHING_ISSUE,
+        "Have {platform} end the other leg as soon as one has ended; until it does, the call is counted, and paid for.",
+        "trunk",
+        at.TROUBLE,
+    ),
+}

@@ -1,0 +1,76 @@
+"""Why a SIP number does not register, or shows the wrong credentials; firewalls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.diagnosis.causes import described as at
+from harness.diagnosis.causes.described import Described
+
+
+def _firewall(transport: str, port: int, rejects: bool) -> Described:
+    how = "rejects" if rejects else "drops"
+    return Described(
+        f"a firewall {how} SIP over {transport.upper()} to port {port}",
+        at.REGISTRATION_ISSUE,
+        f"Open {transport.upper()} {port} in both directions between {{platform}} and every signalling address of Synthflow, and "
+        f"have whoever runs the firewall confirm that nothing on the way {how} it.",
+        "network",
+        {"talkdesk": "prerequisites", "gladly": "configure-sip-forwarding"},
+    )
+
+
+REGISTRATION: Mapping[str, Described] = {
+    "termination-uri-wrong": Described(
+        "Synthflow's Termination URI is not the platform's SBC",
+        at.REGISTRATION_ISSUE,
+        "At Synthflow, open the SIP number and set its Termination URI to the {platform} SBC's host name or address, copied rather "
+        "than typed; check that the name resolves.",
+        "AI side",
+        at.NUMBER,
+    ),
+    "username-wrong": Described(
+        "the SIP user name at Synthflow is not the trunk's",
+        at.REGISTRATION_ISSUE,
+        "Copy the SIP Username of the {platform} trunk into the SIP number at Synthflow again, letter by letter, and attach anew.",
+        "AI side",
+        at.NUMBER,
+    ),
+    "password-wrong": Described(
+        "the SIP password at Synthflow is not the trunk's",
+        at.REGISTRATION_ISSUE,
+        "Copy the SIP Password of the {platform} trunk into the SIP number at Synthflow again, without blanks, and attach anew.",
+        "AI side",
+        at.NUMBER,
+    ),
+    "firewall-udp-32681": _firewall("udp", 32681, False),
+    "firewall-udp-32681-rejected": _firewall("udp", 32681, True),
+    "firewall-tcp-32681": _firewall("tcp", 32681, False),
+    "firewall-tcp-32681-rejected": _firewall("tcp", 32681, True),
+    "firewall-tls-32682": _firewall("tls", 32682, False),
+    "firewall-tls-32682-rejected": _firewall("tls", 32682, True),
+    "synthflow-ip-not-allowed": Described(
+        "the platform does not allow Synthflow's address",
+        at.REGISTRATION_ISSUE,
+        "Add every signalling address of Synthflow's region to the trunk's allowed addresses at {platform}; ask Synthflow's support "
+        "for the current list, as it changes.",
+        "trunk",
+        at.TRUNK,
+    ),
+    "registration-expires-early": Described(
+        "the registration runs out before it is refreshed: the platform grants less time than was asked for",
+        at.REGISTRATION_ISSUE,
+        "Let the platform's registrar grant the interval Synthflow asks for (60 to 3600 s, 300 by default), or lower the interval at "
+        "Synthflow below what is granted.",
+        "trunk",
+        at.ATTACH,
+    ),
+    "credentials-not-sent": Described(
+        "the AI asks for credentials, and the platform sends none",
+        at.REGISTRATION_ISSUE,
+        "Set the trunk's authentication type at {platform} to Digest and enter the user name and password from Synthflow, or have "
+        "Synthflow accept the platform by address.",
+        "trunk",
+        at.TRUNK,
+    ),
+}

@@ -1,0 +1,183 @@
+"""The second look, over all cases of a run: the causes that several failures have in common, the first to mend on top.
+
+A case alone may not be able to tell two causes apart that the run's other cases do: the same number in another form, the
+same group by another way, the same call over another transport.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.diagnosis.result import UNKNOWN
+
+#: An axis that says nothing of the system under test.
+_OF_NO_CAUSE = ("site", "attempt", "trial")
+_FORM, _E164 = "form", "e164"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A case of a run as it ended; ``causes`` are a diagnosis' in plain form (``Diagnosis.to_plain``)."""
+
+    id: str
+    row: str
+    deployment: str
+    axes: Mapping[str, str]
+    passed: bool
+    failed: bool
+    causes: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def named(self) -> list[str]:
+        """The causes that its own evidence shows."""
+        return [str(cause.get("id")) for cause in self.causes if not cause.get("candidate")]
+
+    @property
+    def candidates(self) -> list[str]:
+        """The causes that its own evidence does not exclude."""
+        return [str(cause.get("id")) for cause in self.causes if cause.get("candidate")]
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """What of the deployment it is about: line, group, trunk."""
+        told = next((cause.get("about") for cause in self.causes), None)
+        return told if isinstance(told, Mapping) else {}
+
+
+@dataclass(frozen=True)
+class Common:
+    """One cause of a run, and the failures it explains."""
+
+    cause: Mapping[str, Any]
+    cases: tuple[str, ...]
+    rows: tuple[str, ...]
+    where: tuple[str, ...] = ()  #: what all of these failures share, and no case that passed
+    because: tuple[str, ...] = ()  #: what other cases showed of it
+    settled: bool = True  #: false where each of the cases leaves other causes possible, too
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready data."""
+        kept = ("id", "title", "issue", "owner", "fix", "link", "confidence")
+        return {
+            **{key: self.cause.get(key, "") for key in kept},
+            "failures": len(self.cases),
+            "cases": list(self.cases),
+            "rows": list(self.rows),
+            "where": list(self.where),
+            "because": list(self.because),
+            "settled": self.settled,
+        }
+
+
+@dataclass
+class _Found:
+    cause: Mapping[str, Any]
+    cases: list[Judged] = field(default_factory=list)
+    because: list[str] = field(default_factory=list)
+    settled: bool = False
+
+
+def common_causes(cases: Sequence[Judged]) -> list[Common]:
+    """The causes of all failures, those that explain most of them first."""
+    found: dict[tuple[str, str], _Found] = {}
+    undecided: list[Judged] = []
+    for case in cases:
+        if not case.failed or not case.causes or case.causes[0].get("id") == UNKNOWN:
+            continue
+        told = {str(cause.get("id")): cause for cause in case.causes}
+        if settled := _by_the_other_forms(case, cases):
+            name, because = settled
+            _add(found, case, {**case.causes[0], **told.get(name, {}), "id": name}, because)
+        elif case.named:
+            for name in case.named:
+                _add(found, case, told[name])
+        else:
+            undecided.append(case)
+    for case in undecided:
+        _settle(found, case)
+    ordered = sorted(found.values(), key=lambda each: -len(each.cases))  # of as many, the one of the first case first
+    return [_common(each, cases) for each in ordered]
+
+
+def _add(found: dict[tuple[str, str], _Found], case: Judged, cause: Mapping[str, Any], because: str = "") -> None:
+    each = found.setdefault((case.deployment, str(cause.get("id"))), _Found(cause))
+    each.cases.append(case)
+    each.settled = True
+    if because and because not in each.because:
+        each.because.append(because)
+
+
+def _settle(found: dict[tuple[str, str], _Found], case: Judged) -> None:
+    """A case that leaves several causes possible has the one that others of the deployment show; else the first of them."""
+    for name in case.candidates:
+        each = found.get((case.deployment, name))
+        if each is not None and each.settled:
+            each.cases.append(case)
+            each.because.append(f"{case.id} leaves it possible, and other cases show it")
+            return
+    name = case.candidates[0]
+    each = found.setdefault((case.deployment, name), _Found(case.causes[0]))
+    each.cases.append(case)
+
+
+def _by_the_other_forms(case: Judged, cases: Sequence[Judged]) -> tuple[str, str] | None:
+    """A number that is refused in one form, and what became of it in E.164 in the same run."""
+    refused = {"number-form-refused", "number-unknown-at-platform"}
+    form = case.axes.get(_FORM, _E164)
+    if form == _E164 or not refused & {*case.named, *case.candidates}:
+        return None
+    for other in cases:
+        same = (other.deployment, other.row) == (case.deployment, case.row)
+        if not (same and _but(other.axes, _FORM) == _but(case.axes, _FORM) and other.axes.get(_FORM) == _E164):
+            continue
+        if other.passed:
+            return "number-form-refused", f"{other.id} dialled the same number in E.164, and reached it"
+        if "number-unknown-at-platform" in other.named:
+            return "number-unknown-at-platform", f"{other.id} dialled the same number in E.164, and was refused as well"
+    return None
+
+
+def _but(axes: Mapping[str, str], without: str) -> dict[str, str]:
+    return {axis: value for axis, value in axes.items() if axis != without and axis not in _OF_NO_CAUSE}
+
+
+def _common(found: _Found, cases: Sequence[Judged]) -> Common:
+    failing = found.cases
+    rows = tuple(dict.fromkeys(case.row for case in failing))
+    passed = [c for c in cases if c.passed and c.row in rows and c.deployment == failing[0].deployment]
+    return Common(
+        found.cause,
+        tuple(case.id for case in failing),
+        rows,
+        tuple(_shared(failing, passed)),
+        tuple(found.because),
+        found.settled,
+    )
+
+
+def _shared(failing: Sequence[Judged], passed: Sequence[Judged]) -> Iterator[str]:
+    """What sets the failures apart: an axis' value that each of them has and no passed case of their rows."""
+    for axis in dict.fromkeys(axis for case in failing for axis in case.axes):
+        values = Counter(case.axes.get(axis) for case in failing)
+        if axis in _OF_NO_CAUSE or len(values) != 1:
+            continue
+        (value,) = values
+        if passed and all(case.axes.get(axis) not in (None, value) for case in passed):
+            yield f"{axis} {value} only"
+    if len(failing) > 1:
+        for what in ("group", "line", "trunk"):
+            names = {case.about.get(what) for case in failing}
+            if len(names) == 1 and None not in names:
+                yield f"{what} {names.pop()}"
+
+
+def plain(cases: Sequence[Judged]) -> dict[str, Any]:
+    """For ``causes.json``: the common causes, and the failures that no cause explains."""
+    return {
+        "failures": sum(case.failed for case in cases),
+        "causes": [each.plain() for each in common_causes(cases)],
+        "unexplained": [c.id for c in cases if c.failed and (not c.causes or c.causes[0].get("id") == UNKNOWN)],
+    }

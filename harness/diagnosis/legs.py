@@ -1,0 +1,176 @@
+"""Facts that every leg of a case can show: what our own phone refused, who hung up, and what was lost on the way to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.diagnosis.derive import Scene, number_in
+from harness.diagnosis.messages import formats, offered, parse
+from harness.diagnosis.vantage import Role
+from harness.events import CallState, LegStarted, SipMessage
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message, Request, Response
+
+#: What a SIP stack answers by itself, before any scenario is asked, and what that is about (RFC 3261 section 21.4).
+_OWN: dict[int, str] = {415: "its media", 488: "its media", 606: "its media", 406: "its media", 420: "an extension"}
+_AFTER_HANGUP_S = 0.9  #: what was asked for a shorter time than this before the case was over may still be under way
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message of one of our phones, parsed."""
+
+    event: SipMessage
+    message: Request | Response
+
+    @property
+    def received(self) -> bool:
+        """Whether our phone got it."""
+        return self.event.direction == "received"
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    by_role = {role: list(_messages(scene, role)) for role in ("caller", "agent", "ai")}
+    for role, messages in by_role.items():
+        if role != "ai":  # what the AI refuses is told with the rest of its answer
+            _refused(scene, role, messages)
+        _hung_up(scene, role, messages)
+    _dialled(scene)
+    _answered_elsewhere(scene)
+    _limit(scene)
+    _campaign(scene)
+
+
+def _messages(scene: Scene, role: Role | str) -> Iterator[Sent]:
+    for event in scene.events:
+        if isinstance(event, SipMessage) and scene.vantage.role(event.phone) == role and event.at <= scene.over:
+            parsed = parse(event.text)
+            if parsed is not None:
+                yield Sent(event, parsed)
+
+
+# -- what our own phones refuse
+
+
+def _refused(scene: Scene, role: str, messages: list[Sent]) -> None:
+    """An INVITE that the phone's own stack refused, for which no scenario was asked."""
+    for invite in messages:
+        if not (invite.received and _begins(invite.message)):
+            continue
+        for answer in messages:
+            status = _answers(answer, invite.message) if not answer.received else 0
+            if status in _OWN:
+                about = f"{answer.event.phone} refused it by itself with {status}"
+                scene.facts.tell(f"refusal.{role}", _OWN[status], about, scene.number_of(answer.event))
+                offer = offered(invite.message.body.decode("utf-8", "replace"))
+                if role == "agent":
+                    scene.facts.tell("offer.agent", offer, scene.number_of(invite.event), formats(invite.message))
+
+
+def _begins(message: Message) -> bool:
+    try:
+        return isinstance(message, Request) and message.method == "INVITE" and message.to.tag is None
+    except SipSyntaxError:
+        return False
+
+
+def _answers(sent: Sent, request: Message) -> int:
+    try:
+        same = (sent.message.call_id, sent.message.cseq) == (request.call_id, request.cseq)
+        return sent.message.status if isinstance(sent.message, Response) and same else 0
+    except SipSyntaxError:
+        return 0
+
+
+# -- who ended a call, and whether that was taken
+
+
+def _hung_up(scene: Scene, role: str, messages: list[Sent]) -> None:
+    """What became of a BYE of the AI's or an agent's; the caller's is told where its other requests are."""
+    if role == "caller":
+        return
+    for bye in messages:
+        if bye.received or not (isinstance(bye.message, Request) and bye.message.method == "BYE"):
+            continue
+        final = next((s for s in messages if s.received and _answers(s, bye.message) >= 200), None)
+        if final is not None:
+            outcome = "accepted" if _answers(final, bye.message) < 300 else "refused"
+            scene.facts.tell(f"hangup.{role}", outcome, scene.number_of(bye.event), scene.number_of(final.event))
+        elif scene.over - bye.event.at > _AFTER_HANGUP_S:
+            scene.facts.tell(f"hangup.{role}", "none", scene.number_of(bye.event))
+    if role == "ai":
+        _by_record(scene)
+
+
+def _by_record(scene: Scene) -> None:
+    """The same of an AI that is no phone of ours, from its own messages."""
+    for seen in scene.at_ai:
+        if not seen.received and seen.is_request("BYE"):
+            answers = [s for s in scene.at_ai if s.received and s.message.call_id == seen.message.call_id]
+            codes = [s.answers("BYE") for s in answers if s.answers("BYE") >= 200]
+            if codes:
+                scene.facts.tell("hangup.ai", "accepted" if codes[-1] < 300 else "refused", seen.where)
+
+
+# -- the number dialled
+
+
+def _dialled(scene: Scene) -> None:
+    if scene.call is None or scene.call.direction != "outgoing":
+        return
+    number = number_in(scene.call.remote_uri) or ""
+    if re.search(r"\d", number):
+        form = "E.164" if number.startswith("+") else "another form"
+        scene.facts.tell("dialled.form", form, f"{scene.call.leg} dialled {scene.call.remote_uri.partition('@')[0]}")
+
+
+# -- who answered, where none of our phones rang
+
+
+def _answered_elsewhere(scene: Scene) -> None:
+    facts = scene.facts
+    if facts.value("transfer.landed") == "nowhere":
+        placed = [e for e in scene.events if isinstance(e, LegStarted) and e.replaces is not None]
+        for leg in placed:
+            up = [e for e in _states(scene, leg.leg) if e.state == "confirmed"]
+            if up:
+                facts.tell("answered.elsewhere", True, f"{leg.leg}, the call placed on the REFER, was answered")
+        if facts.value("transfer.way") == "INVITE" and facts.value("transfer.answer") == "accepted":
+            facts.tell("answered.elsewhere", True, *facts["transfer.answer"].evidence)
+    taken = facts.value("ai.saw") in ("answered", "another assistant answered")
+    if facts.value("fallback.landed") == "nowhere" and facts.value("caller.end") == "answered" and not taken:
+        facts.tell("answered.elsewhere", True, *facts["caller.end"].evidence)
+
+
+def _states(scene: Scene, leg: str | None) -> list[CallState]:
+    return [e for e in scene.events if isinstance(e, CallState) and e.leg == leg and e.at <= scene.over]
+
+
+# -- how many calls a trunk takes
+
+
+def _limit(scene: Scene) -> None:
+    """How many of the calls that were made at once reached the AI, against what the trunk is agreed to carry."""
+    trunk = scene.trunk
+    if scene.moment != "limit" or trunk is None or not scene.vantage.sees("ai"):
+        return
+    legs = [e for e in scene.events if isinstance(e, LegStarted) and scene.vantage.role(e.phone) == "caller"]
+    made = len({leg.leg for leg in legs if leg.direction == "outgoing" and leg.replaces is None})
+    reached = len({seen.message.call_id for seen in scene.invites})
+    shown = f"{made} calls were made, {reached} reached the AI, {trunk.max_concurrent_calls} are agreed"
+    if reached > trunk.max_concurrent_calls:
+        scene.facts.tell("limit", "more than agreed", shown)
+    elif 0 < reached < min(made, trunk.max_concurrent_calls):
+        scene.facts.tell("limit", "fewer than agreed", shown)
+
+
+def _campaign(scene: Scene) -> None:
+    if scene.moment == "campaign" and scene.vantage.sees("caller"):
+        rang = any(
+            isinstance(e, LegStarted) and e.direction == "incoming" and scene.vantage.role(e.phone) == "caller"
+            for e in scene.events
+        )
+        scene.facts.tell("customer.rang", rang, "the customer's phone")

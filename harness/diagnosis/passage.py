@@ -1,0 +1,133 @@
+"""Facts on what an INVITE or its answer lost between the caller and the AI: headers, digits, encryption, early media."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from harness.diagnosis.derive import Scene
+from harness.diagnosis.messages import parse
+from harness.events import SipMessage
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message, Request, Response
+
+
+@dataclass(frozen=True)
+class _Call:
+    """Both legs of the caller's call to the AI, as far as they are seen; each is None where it is not."""
+
+    offer: Message | None  #: the caller's INVITE
+    reached: Message | None  #: the INVITE that the AI got
+    early: Message | None  #: a 18x of the AI's that has SDP
+    answered: Message | None  #: the AI's 200
+    heard: Message | None  #: a 18x with SDP that the caller got
+    answer: Message | None  #: the 200 that the caller got
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    call = _call(scene)
+    _headers(scene)
+    _digits(scene, call)
+    if call.offer is not None and "100rel" in (call.offer.get("Require") or ""):
+        lost = _lost(call.offer, call.reached, lambda message: b"100rel" in _options(message))
+        scene.facts.tell("lost.reliability", lost)
+    for finding in scene.of("media.encrypted"):
+        if scene.failed(finding):
+            scene.facts.tell("lost.encryption", _lost(call.offer, call.reached, _encrypted), finding.actual)
+    for finding in scene.of("audio.early"):
+        if scene.failed(finding) and call.early is not None and scene.vantage.sees("caller"):
+            scene.facts.tell("lost.early", call.heard is None, finding.actual)
+
+
+def _call(scene: Scene) -> _Call:
+    own = [e for e in scene.events if isinstance(e, SipMessage) and scene.call and e.leg == scene.call.leg]
+    mine = [(e.direction == "received", m) for e in own if (m := parse(e.text)) is not None]
+    theirs = [(seen.received, seen.message) for seen in scene.at_ai]
+    return _Call(
+        offer=next((m for got, m in mine if not got and _is_invite(m)), None),
+        reached=next((m for got, m in theirs if got and _is_invite(m)), None),
+        early=next((m for got, m in theirs if not got and _is_early(m)), None),
+        answered=next((m for got, m in theirs if not got and _is_answer(m)), None),
+        heard=next((m for got, m in mine if got and _is_early(m)), None),
+        answer=next((m for got, m in mine if got and _is_answer(m)), None),
+    )
+
+
+def _is_invite(message: Message) -> bool:
+    try:
+        return isinstance(message, Request) and message.method == "INVITE" and message.to.tag is None
+    except SipSyntaxError:
+        return False
+
+
+def _status(message: Message) -> int:
+    try:
+        return message.status if isinstance(message, Response) and message.cseq.method == "INVITE" else 0
+    except SipSyntaxError:
+        return 0
+
+
+def _is_early(message: Message) -> bool:
+    return 180 <= _status(message) <= 189 and b"m=audio" in message.body
+
+
+def _is_answer(message: Message) -> bool:
+    return 200 <= _status(message) < 300 and b"m=audio" in message.body
+
+
+def _options(message: Message) -> bytes:
+    return f"{message.get('Require') or ''},{message.get('Supported') or ''}".encode()
+
+
+def _encrypted(message: Message) -> bool:
+    return b"a=crypto:" in message.body
+
+
+def _lost(sent: Message | None, got: Message | None, has: Callable[[Message], bool]) -> bool | None:
+    """Whether what was sent had it, and what arrived has not; None where one of them is not seen."""
+    if sent is None or got is None:
+        return None
+    return has(sent) and not has(got)
+
+
+# -- X-headers
+
+
+def _headers(scene: Scene) -> None:
+    for finding in scene.of("header", "header.absent"):
+        role = scene.vantage.made_by(finding)
+        name = str(finding.facts.get("header", ""))
+        if role not in ("ai", "agent") or (role == "ai" and name.lower().startswith("x-gladly")):
+            continue
+        values = finding.facts.get("values")
+        listed = [str(value) for value in values] if isinstance(values, list | tuple) else []
+        if not scene.failed(finding):
+            continue
+        wrong = "missing" if not listed else "there more than once" if len(listed) > 1 else "another value"
+        scene.facts.tell(f"header.{role}", wrong, f"{name}: {finding.actual}", *finding.evidence)
+
+
+# -- digits by telephone-event
+
+
+def _digits(scene: Scene, call: _Call) -> None:
+    """Where telephone-event was lost between the caller's offer and the answer it got (RFC 4733 section 2.4.1)."""
+    steps = (
+        (call.offer, ""),
+        (call.reached, "the platform took it out of the offer to the AI"),
+        (call.answered, "the AI did not take it"),
+        (call.answer, "the platform took it out of the answer to the caller"),
+    )
+    seen = [(_has_events(message), lost, message) for message, lost in steps if message and b"m=audio" in message.body]
+    for (had, _, _), (has, lost, message) in pairwise(seen):
+        if had and not has:
+            scene.facts.tell("digits.negotiated", lost, message.start_line)
+    if call.answer is not None and seen and all(has for has, _, _ in seen):
+        scene.facts.tell("digits.negotiated", "in all of them")
+
+
+def _has_events(message: Message) -> bool:
+    return re.search(rb"^a=rtpmap:\d+ telephone-event/", message.body, re.M | re.I) is not None

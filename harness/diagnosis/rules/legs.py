@@ -1,0 +1,233 @@
+"""What can be wrong with any leg, described once and recognised on each: identity, codec, headers, release, limits.
+
+Where a leg's own kind of fault has a name of its own in the guides (the AI's leg, mostly), its rule stands with the others
+of that part; what is here holds for whoever is at the other end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.diagnosis.cells import AGENTS, Cell, Place, cells
+from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.rule import Rule, Symptom
+
+#: What the AI may be shown of the caller that is wrong by itself.
+WRONG_AT_THE_AI = ("anonymous", "no number", "in another form", "a number of the deployment's own", "another number")
+_RANG = ("the right group", "another group")
+_AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "fallback.time", "final", "other")
+
+
+def _identity() -> Iterator[Rule]:
+    for name, fact, places in (
+        ("transfer", "transfer.landed", ("REFER", "AI's call")),
+        ("fallback", "fallback.landed", ("fallback",)),
+    ):
+        yield Rule(
+            id=f"caller_id.lost-on-{name}",
+            cause=f"caller-id-lost-on-{name}",
+            symptoms=("caller_id.agent",),
+            cells=cells("identity", *places),
+            essential=(when(fact, *_RANG), unless("caller_id.agent", "right")),
+            conditions=(not_shown("caller_id.ai", *WRONG_AT_THE_AI),),
+            because=f"the agent's phone got another number than the caller's, and nothing shows that it was wrong before the {name}",
+        )
+    yield Rule(
+        id="caller_id.customer",
+        cause="campaign-caller-id",
+        symptoms=("caller_id.customer",),
+        cells=cells("identity", "customer"),
+        essential=(unless("caller_id.customer", "right"),),
+        conditions=(),
+        because="the INVITE to the customer shows another number than the line's",
+    )
+
+
+def _codec() -> Iterator[Rule]:
+    yield Rule(
+        id="codec.agent",
+        cause="agent-no-common-codec",
+        symptoms=("transfer", "fallback", "caller_id.agent", "audio.agent", "other"),
+        cells=cells("codec", *AGENTS),
+        essential=(when("refusal.agent", "its media"),),
+        conditions=(unless("offer.agent", "G.711"),),
+        consequences=_AFTER,
+        because="the agent's phone refused the call by itself: what it was offered has no codec that it speaks",
+    )
+    yield Rule(
+        id="codec.customer",
+        cause="customer-no-common-codec",
+        symptoms=("reach", "other"),
+        cells=cells("codec", "customer"),
+        essential=(when("refusal.caller", "its media"),),
+        conditions=(),
+        consequences=("audio", "caller_id.customer"),
+        because="the customer's phone refused the call by itself: what it was offered has no codec that it speaks",
+    )
+
+
+def _headers() -> Iterator[Rule]:
+    for role, where, places in (("ai", "the AI", ("AI",)), ("agent", "the agent", ("REFER", "AI's call"))):
+        yield Rule(
+            id=f"header.missing.{role}",
+            cause="header-not-passed-on",
+            symptoms=("header.other",),
+            cells=cells("header", *places),
+            essential=(when(f"header.{role}", "missing"),),
+            conditions=(),
+            because=f"the INVITE that {where} got lacks a header that was sent",
+        )
+        yield Rule(
+            id=f"header.changed.{role}",
+            cause="header-changed",
+            symptoms=("header.other",),
+            cells=cells("header", *places),
+            essential=(when(f"header.{role}", "another value", "there more than once"),),
+            conditions=(),
+            because=f"the INVITE that {where} got has a header with another value than was sent, or twice",
+        )
+
+
+def _release() -> Iterator[Rule]:
+    for role, who, places in (("ai", "the AI", ("caller", "customer")), ("agent", "the agent", AGENTS)):
+        yield Rule(
+            id=f"release.{role}.kept",
+            cause=f"{role}-hangup-not-passed-on",
+            symptoms=("release",),
+            cells=cells("release", *places),
+            essential=(when(f"hangup.{role}", "accepted"), when("release.caller", "still up", "late")),
+            # an AI that has handed the caller over hangs up, and the caller stays
+            conditions=(not_shown("transfer.landed", *_RANG),) if role == "ai" else (),
+            consequences=("other",),
+            because=f"the BYE of {who} was answered, and the caller's leg did not end in time",
+        )
+        for outcome, said in (("refused", "was answered with a refusal"), ("none", "got no answer")):
+            yield Rule(
+                id=f"release.{role}.{outcome}",
+                cause=f"{role}-hangup-not-taken",
+                symptoms=("release", "final"),
+                cells=cells("release", *places),
+                essential=(when(f"hangup.{role}", outcome),),
+                conditions=(),
+                consequences=("other",),
+                because=f"the BYE of {who} {said}",
+            )
+
+
+def _limit() -> Iterator[Rule]:
+    yield Rule(
+        id="limit.low",
+        cause="limit-too-low",
+        symptoms=("reach", "fallback", "final", "other"),
+        cells=cells("limit", "caller", "fallback"),
+        essential=(when("limit", "fewer than agreed"),),
+        conditions=(not_shown("ai.code", 429),),
+        consequences=("audio", "audio.agent", "caller_id.agent", "transfer", "fallback.time"),
+        because="of the calls made at once fewer reached the AI than the trunk is agreed to carry, and the others did not",
+    )
+    yield Rule(
+        id="limit.high",
+        cause="limit-not-enforced",
+        symptoms=("reach", "fallback", "final", "other"),
+        cells=cells("limit", "AI"),
+        essential=(when("limit", "more than agreed"),),
+        conditions=(),
+        consequences=("audio", "audio.agent", "caller_id.agent", "transfer", "fallback.time"),
+        because="more calls reached the AI at once than the trunk is agreed to carry",
+    )
+
+
+def _answered_elsewhere() -> Iterator[Rule]:
+    kinds: tuple[tuple[Symptom, str, tuple[Place, ...]], ...] = (
+        ("transfer", "transfer.landed", ("REFER", "AI's call")),
+        ("fallback", "fallback.landed", ("fallback",)),
+    )
+    for symptom, fact, places in kinds:
+        yield Rule(
+            id=f"{symptom}.elsewhere",
+            cause="another-device-answered",
+            symptoms=(symptom, "audio", "audio.agent"),
+            cells=cells("number", *places),
+            essential=(when(fact, "nowhere"), when("answered.elsewhere", True)),
+            conditions=(unless("transfer.target", "nobody's number", "another group's number"),)
+            if symptom == "transfer"
+            else (),
+            consequences=_AFTER,
+            because="the call to the group was answered, and no phone of ours rang",
+        )
+
+
+def _lost_on_the_way() -> Iterator[Rule]:
+    kinds: tuple[tuple[str, str, tuple[Cell, ...], str], ...] = (
+        (
+            "reliability",
+            "reliability-not-passed-on",
+            cells("header", "AI"),
+            "the caller's INVITE has 100rel, and the AI's has not",
+        ),
+        (
+            "encryption",
+            "encryption-not-passed-on",
+            cells("codec", "AI"),
+            "the caller's offer has keys, and the one that the AI got has not",
+        ),
+        (
+            "early",
+            "early-media-not-passed-on",
+            cells("codec", "caller"),
+            "the AI sent a 18x with SDP, and the caller got none",
+        ),
+    )
+    for what, cause, where, because in kinds:
+        yield Rule(
+            id=f"lost.{what}",
+            cause=cause,
+            symptoms=("reach", "codec", "audio", "other"),
+            cells=where,
+            essential=(when(f"lost.{what}", True),),
+            conditions=(),
+            consequences=("audio", "other"),
+            because=because,
+        )
+    yield Rule(
+        id="digits.not-negotiated",
+        cause="dtmf-not-negotiated",
+        symptoms=("digits",),
+        cells=cells("digits", "caller", "AI"),
+        essential=(
+            when(
+                "digits.negotiated",
+                "the platform took it out of the offer to the AI",
+                "the AI did not take it",
+                "the platform took it out of the answer to the caller",
+            ),
+        ),
+        conditions=(unless("digits", "right", "arrived"),),
+        consequences=("other",),
+        because="offer and answer did not both keep telephone-event, so that digits cannot be sent as RTP events",
+    )
+
+
+def _customer() -> Iterator[Rule]:
+    yield Rule(
+        id="campaign.not-dialled",
+        cause="campaign-not-dialled",
+        symptoms=("reach", "other"),
+        cells=cells("number", "customer"),
+        essential=(when("customer.rang", False),),
+        conditions=(not_shown("refusal.caller", "its media"),),
+        consequences=("audio", "caller_id.customer"),
+        because="the campaign was started, and the customer's phone did not ring",
+    )
+
+
+LEGS: tuple[Rule, ...] = (
+    *_identity(),
+    *_codec(),
+    *_headers(),
+    *_release(),
+    *_limit(),
+    *_answered_elsewhere(),
+    *_lost_on_the_way(),
+    *_customer(),
+)

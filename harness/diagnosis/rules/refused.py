@@ -1,0 +1,135 @@
+"""Why an AI that a call got to refuses it: codec, encryption, credentials, its own limit."""
+
+from __future__ import annotations
+
+from harness.diagnosis.cells import cells
+from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.rule import Rule, Symptom
+
+#: A call that is not taken leaves everything after it undone.
+ALL_LATER: tuple[Symptom, ...] = (
+    "route",
+    "codec",
+    "audio",
+    "quality",
+    "caller_id.ai",
+    "caller_id.withheld",
+    "header.caller",
+    "header.selector",
+    "transfer",
+    "release",
+    "final",
+    "digits",
+    "other",
+)
+
+#: The call got to the AI, which did not take it.
+REFUSED_BY_AI = when("ai.saw", "refused")
+
+REFUSED: tuple[Rule, ...] = (
+    Rule(
+        id="reach.concurrency",
+        cause="concurrency-exhausted",
+        symptoms=("reach", "final"),
+        cells=cells("limit", "AI"),
+        conditions=(REFUSED_BY_AI, when("ai.code", 429)),
+        consequences=ALL_LATER,
+        because="Synthflow answered 429, its status for too many calls at once",
+    ),
+    Rule(
+        id="reach.no-g711",
+        cause="no-g711",
+        symptoms=("reach", "codec", "final"),
+        cells=cells("codec", "AI"),
+        conditions=(
+            REFUSED_BY_AI,
+            when("ai.code", 415, 488, 606),
+            when("ai.offer", "no G.711", "no audio"),
+            not_shown("caller.offer", "no G.711"),
+        ),
+        consequences=ALL_LATER,
+        because="the offer has no G.711, and the AI answered 488",
+    ),
+    Rule(
+        id="reach.srtp",
+        cause="srtp-mismatch",
+        symptoms=("reach", "codec", "final"),
+        cells=cells("codec", "AI"),
+        conditions=(REFUSED_BY_AI, when("ai.code", 488), when("ai.offer", "SRTP alone")),
+        consequences=ALL_LATER,
+        because="the offer has nothing but SRTP, and the AI answered 488",
+    ),
+    Rule(
+        id="fallback.no-g711",
+        cause="no-g711",
+        symptoms=("fallback",),
+        cells=cells("codec", "AI"),
+        essential=(REFUSED_BY_AI, when("ai.code", 415, 488, 606), when("ai.offer", "no G.711", "no audio")),
+        conditions=(not_shown("caller.offer", "no G.711"),),
+        consequences=ALL_LATER,
+        because="the AI refused an offer without G.711, and no fallback came of it",
+    ),
+    Rule(
+        id="fallback.srtp",
+        cause="srtp-mismatch",
+        symptoms=("fallback",),
+        cells=cells("codec", "AI"),
+        essential=(REFUSED_BY_AI, when("ai.code", 415, 488, 606), when("ai.offer", "SRTP alone")),
+        conditions=(),
+        consequences=ALL_LATER,
+        because="the AI refused an offer of SRTP alone, and no fallback came of it",
+    ),
+    Rule(
+        id="reach.user",
+        cause="username-wrong",
+        symptoms=("reach",),
+        cells=cells("credentials", "AI"),
+        essential=(when("authentication", "digest"),),
+        conditions=(REFUSED_BY_AI, when("ai.challenge", "credentials refused"), when("ai.refusal", "the user name")),
+        consequences=ALL_LATER,
+        because="the AI refused the platform's credentials: it has another user name than the trunk",
+    ),
+    Rule(
+        id="reach.password",
+        cause="password-wrong",
+        symptoms=("reach",),
+        cells=cells("credentials", "AI"),
+        essential=(when("authentication", "digest"),),
+        conditions=(REFUSED_BY_AI, when("ai.challenge", "credentials refused"), when("ai.refusal", "the password")),
+        consequences=ALL_LATER,
+        because="the AI refused the platform's credentials: it has another password than the trunk",
+    ),
+    Rule(
+        id="reach.no-credentials",
+        cause="credentials-not-sent",
+        symptoms=("reach",),
+        cells=cells("credentials", "AI"),
+        conditions=(REFUSED_BY_AI, when("ai.challenge", "not answered"), not_shown("ai.trunk", "another")),
+        consequences=ALL_LATER,
+        because="the AI challenged the call, and the platform never showed credentials",
+    ),
+    Rule(
+        id="reach.refused",
+        cause="ai-refuses",
+        symptoms=("reach",),
+        essential=(REFUSED_BY_AI,),
+        conditions=(
+            unless("ai.code", 404, 429, 488),
+            not_shown("ai.challenge", "credentials refused", "not answered"),
+            not_shown("ai.refusal", "the transport", "concurrency", "the assistant"),
+        ),
+        consequences=ALL_LATER,
+        because="the call got there and was refused for a reason that no other rule knows",
+        confidence="likely",
+    ),
+    Rule(
+        id="reach.refused.media",
+        cause="ai-refuses",
+        symptoms=("reach",),
+        essential=(REFUSED_BY_AI, when("ai.code", 488)),
+        conditions=(when("ai.offer", "G.711"),),
+        consequences=ALL_LATER,
+        because="the offer has G.711, as agreed, and the AI answered 488 all the same",
+        confidence="likely",
+    ),
+)

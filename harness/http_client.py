@@ -1,0 +1,103 @@
+"""HTTP requests to somebody else's server: answers of a limited size, in a limited time, and no redirection followed.
+
+httpx limits each read, not the whole: a server that sends a byte every two seconds would be waited for without end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import httpx
+
+#: More than any answer that is read here has; a hostile one could be any size.
+MOST_BYTES = 8 * 1024 * 1024
+
+Trouble = Literal["refused", "late", "unusable"]
+
+
+class HttpError(Exception):
+    """No usable answer came; ``trouble`` says of which kind."""
+
+    def __init__(self, trouble: Trouble, message: str) -> None:
+        super().__init__(message)
+        self.trouble = trouble
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer."""
+
+    status: int
+    reason: str
+    headers: httpx.Headers
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+
+async def fetch(
+    client: httpx.AsyncClient, method: str, url: str, within_s: float, most_bytes: int = MOST_BYTES, **arguments: Any
+) -> Answer:
+    """One request and its whole answer. Raises :class:`HttpError`, whose text holds no header of the request."""
+    try:
+        async with asyncio.timeout(within_s):
+            async with client.stream(method, url, follow_redirects=False, timeout=None, **arguments) as response:
+                body = await _body(response, most_bytes)
+    except TimeoutError:
+        raise HttpError("late", f"no whole answer within {within_s:g} s") from None
+    except httpx.LocalProtocolError:
+        # its text shows the header that cannot be sent, which may be the token
+        raise HttpError("unusable", "a header of the request cannot be sent") from None
+    except httpx.ConnectError as error:
+        raise HttpError("refused", f"ConnectError: {error}") from error
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
+        raise HttpError("unusable", f"{type(error).__name__}: {error}") from error
+    return Answer(response.status_code, response.reason_phrase, response.headers, body)
+
+
+async def _body(response: httpx.Response, most_bytes: int) -> bytes:
+    # asked for as it is: a few bytes of gzip unpack to any number
+    if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise HttpError("unusable", "the answer is compressed, which was not asked for")
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > most_bytes:
+            raise HttpError("unusable", f"the answer has more than {most_bytes} bytes")
+    return bytes(body)
+
+
+def client(verify: ssl.SSLContext | bool = True, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
+    """A client for :func:`fetch`: it reads neither proxies nor credentials from the environment."""
+    return httpx.AsyncClient(verify=verify, headers={"Accept-Encoding": "identity", **(headers or {})}, trust_env=False)
+
+
+class HttpClient:
+    """:func:`fetch` for callers that block, from any thread; connections are kept."""
+
+    def __init__(self, verify: ssl.SSLContext | bool = True, headers: dict[str, str] | None = None) -> None:
+        self._client = client(verify, headers)
+        self._loop = asyncio.new_event_loop()
+        # a daemon: a process that ends without close() does not wait for it
+        self._thread = threading.Thread(target=self._loop.run_forever, name="http", daemon=True)
+        self._thread.start()
+
+    def request(self, method: str, url: str, within_s: float, **arguments: Any) -> Answer:
+        """One request and its whole answer. Raises :class:`HttpError`."""
+        asked = fetch(self._client, method, url, within_s, **arguments)
+        return asyncio.run_coroutine_threadsafe(asked, self._loop).result()
+
+    def close(self) -> None:
+        """End the connections."""
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()

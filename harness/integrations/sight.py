@@ -1,0 +1,55 @@
+"""What nobody can see in a deployment: derived from the kind of AI and from what witnesses it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.deployment import Deployment, Witness
+from harness.integrations.base import Cell
+
+_BY_WITNESS: Mapping[str, tuple[Witness, str]] = {
+    "route.transport": ("messages", "the AI's record does not hold the messages it got"),
+    "codec": ("messages", "the AI's record does not hold the codec"),
+    "caller_id.withheld": ("messages", "Privacy and P-Asserted-Identity of the INVITE are not in the AI's record"),
+    "audio.silent": ("marks", "the AI's record does not tell which sounds it gets"),
+    "audio.early": ("in-band", "before the answer the AI cannot be told from an announcement"),
+    "dtmf": ("dtmf", "the AI's record does not list digits"),
+    "registration": ("registration", "the AI's interface does not tell of registrations"),
+    "registration.refused": ("registration", "the AI's interface does not tell of registrations"),
+}
+_BY_RECORD = (
+    "landing.answered_by",
+    "caller_id",
+    "route.request_uri",
+    "route.tried",
+    "route.not_reached",
+    "route.not_answered",
+    "header",
+    "header.absent",
+    "released",
+    "transfer.fails",
+)
+
+
+def unseen(deployment: Deployment) -> dict[str, str]:
+    """Check → why nobody can make it where Synthflow is the AI. A stand-in sees everything itself."""
+    synthflow = deployment.synthflow
+    witnesses = set(synthflow.witness) if synthflow is not None else set()
+    hidden = {check: why for check, (witness, why) in _BY_WITNESS.items() if witness not in witnesses}
+    if deployment.kind != "simulated" and (synthflow is None or synthflow.api_base is None):
+        hidden |= dict.fromkeys(_BY_RECORD, "there is no access to the AI's interface")
+    return hidden
+
+
+def has_bystanders(cell: Cell, *, lands: bool) -> bool:
+    """Whether agents have phones of ours that must not ring, so that a call in the wrong place is seen.
+
+    ``lands``: the call is to land with the agents the number's assistant hands over to.
+    """
+    groups = cell.deployment.groups
+    right: set[str] = set()
+    if lands and cell.assistant is not None and cell.assistant.transfer_to:
+        right |= set(groups[cell.assistant.transfer_to].agents)
+        topic = cell.assistant.transfer_topic
+        right |= {agent for group in groups.values() if topic and group.topic == topic for agent in group.agents}
+    return bool({agent for group in groups.values() for agent in group.agents} - right)

@@ -1,0 +1,218 @@
+"""Facts about numbers and deployments, of which rows declare which they need: rows follow from facts, never from names."""
+
+from __future__ import annotations
+
+import phonenumbers
+
+from harness.deployment import Behaviour, CallerIdMode, Deployment, RoutedBy
+from harness.integrations.base import Axis, Cell, Need, Which
+
+#: With how many callers the row of several callers at once is proved, where the trunk and the test phones allow it.
+MOST_AT_ONCE = 3
+
+
+def behaves(cell: Cell, behaviour: Behaviour) -> bool:
+    """Whether the number's own assistant behaves so. A stand-in's behaviour is the row's to choose."""
+    return cell.assistant is not None and cell.assistant.behaviour == behaviour
+
+
+def _leads_to_ai(cell: Cell) -> bool:
+    return behaves(cell, "talks") and cell.entry.reachable and not cell.entry.plaintext
+
+
+def _agents(deployment: Deployment, group: str | None) -> bool:
+    return group is not None and bool(deployment.groups[group].agents)
+
+
+def _hands_over(cell: Cell, way: str) -> bool:
+    return _leads_to_ai(cell) and cell.assistant is not None and cell.assistant.transfer == way
+
+
+#: A number that leads to an AI that talks, the plainest first.
+TO_AI = Which(_leads_to_ai, "no number leads to an AI that talks", lambda cell: cell.has_way_in)
+PLAIN = Which(lambda cell: cell.entry.press is None, "every number has a menu in front of the AI")
+MENU = Which(lambda cell: cell.entry.press is not None, "no number has a menu in front of the AI")
+#: Where the platform itself answers nothing, so that the caller's phone sees what the AI answers.
+THROUGH = Which(lambda cell: not cell.has_way_in, "the platform answers every number itself, before the AI")
+PEOPLE_ONLY = Which(
+    lambda cell: _agents(cell.deployment, cell.entry.group), "no number leads to people only, with a phone of ours"
+)
+FALLBACK = Which(
+    lambda cell: _agents(cell.deployment, cell.entry.fallback),
+    "no number has a fallback to a group with a phone of ours",
+)
+NO_FALLBACK = Which(lambda cell: cell.entry.fallback is None, "every number has a fallback")
+
+
+def fails(behaviour: Behaviour) -> Which:
+    """The AI does not take the call: an assistant that behaves so, or a stand-in that is told to."""
+
+    def holds(cell: Cell) -> bool:
+        if not cell.entry.reachable or cell.entry.plaintext or cell.assistant is None:
+            return False
+        return behaves(cell, behaviour) or (cell.ai == "stand-in" and cell.entry.may_fail)
+
+    return Which(holds, f"no number leads to an AI that {_SAYS[behaviour]}", lambda cell: not behaves(cell, behaviour))
+
+
+_SAYS: dict[Behaviour, str] = {
+    "never-answers": "does not answer",
+    "unavailable": "answers 503",
+    "busy": "is busy",
+    "declines": "declines",
+    "early-media": "sends audio before it answers",
+    "talks": "talks",
+}
+
+UNREACHABLE = Which(
+    lambda cell: not cell.entry.reachable or (cell.ai == "stand-in" and cell.entry.may_fail and _leads_to_ai(cell)),
+    "no number's trunk leads to a host that does not answer",
+    lambda cell: cell.entry.reachable,
+)
+MAY_FAIL = Which(lambda cell: cell.entry.may_fail, "no number's AI may be made to fail")
+
+
+def hands_over(way: str) -> Which:
+    """An assistant that hands over this way, to a group that has agents here."""
+    return Which(
+        lambda cell: (
+            _hands_over(cell, way)
+            and cell.assistant is not None
+            and _agents(cell.deployment, cell.assistant.transfer_to)
+        ),
+        f"no number leads to an assistant that hands over {way} to a group with a phone of ours",
+        lambda cell: cell.has_way_in,
+    )
+
+
+TO_NOBODY = Which(
+    lambda cell: (
+        _hands_over(cell, "cold")
+        and cell.assistant is not None
+        and not _agents(cell.deployment, cell.assistant.transfer_to)
+    ),
+    "no assistant hands over to a group without agents",
+)
+REFER_OF_AXIS = Which(lambda cell: cell.entry.refer == cell.axes["refer"], "no number's platform treats the REFER so")
+SHOWS_OF_AXIS = Which(
+    lambda cell: cell.assistant is not None and cell.assistant.transfer_caller_id == cell.axes["caller_id"],
+    "no assistant shows that number to the agent",
+)
+
+
+def _topic_has_agents(cell: Cell) -> bool:
+    topic = cell.assistant.transfer_topic if cell.assistant else None
+    return topic is not None and any(g.topic == topic and g.agents for g in cell.deployment.groups.values())
+
+
+TOPIC = Which(_topic_has_agents, "no assistant hands over with a topic that a group with a phone of ours has")
+NO_TOPIC = Which(
+    lambda cell: cell.assistant is not None and cell.assistant.transfer_topic is None,
+    "every assistant hands over with a topic",
+)
+PLAINTEXT = Which(lambda cell: cell.entry.plaintext, "no number's destination lacks transport=tls")
+OF_CAMPAIGN = Which(
+    lambda cell: cell.deployment.campaign is not None and cell.deployment.campaign.line == cell.line,
+    "campaign.line: no number is named that a campaign shows its customers",
+)
+
+
+def _in_form(cell: Cell) -> bool:
+    home = phonenumbers.country_code_for_region(cell.deployment.region)
+    return cell.axes["form"] != "national" or phonenumbers.parse(cell.did, None).country_code == home
+
+
+#: A number of another country has no national form here.
+FORM_OF_AXIS = Which(_in_form, "no number can be dialled in that form")
+NO_SELECTOR = "none"
+SELECTOR_OF_AXIS = Which(
+    lambda cell: (cell.entry.selector or NO_SELECTOR) == cell.axes["selector"], "no number sends that selector"
+)
+
+
+def routed_by(rule: RoutedBy) -> Which:
+    """A number whose calls a routing rule of that kind sends to its assistant."""
+    return Which(lambda cell: cell.entry.routed_by == rule, f"no number is routed by {_RULES[rule]}")
+
+
+_RULES: dict[RoutedBy, str] = {"language": "language", "department": "department", "menu": "a menu choice"}
+
+
+def with_values(name: str, *values: str, full: bool = False) -> Axis:
+    """An axis with fixed values."""
+    return Axis(name, lambda deployment: values, full)
+
+
+def _selectors(deployment: Deployment) -> list[str]:
+    sent = [line.selector for line in deployment.lines.values() if line.selector]
+    return [*dict.fromkeys(sent), NO_SELECTOR]
+
+
+SELECTORS = Axis("selector", _selectors, full=True)
+
+
+def _refers(deployment: Deployment) -> list[str]:
+    there = {line.refer for line in deployment.lines.values() if line.assistant}
+    return [mode for mode in ("consumed", "passed-on") if mode in there]
+
+
+REFER = Axis("refer", _refers, full=True, missing="no number leads to an AI")
+_WAYS = ("digit", "prompt", "silence")
+ASK = Axis(
+    "ask",
+    lambda deployment: [way for way in _WAYS if way in deployment.escalation.ways],
+    missing="escalation.ways: nothing makes the AI hand over",
+)
+_SHOWN: tuple[CallerIdMode, ...] = ("original", "agent", "fixed", "header")
+
+
+def _shown(deployment: Deployment) -> list[str]:
+    there = {a.transfer_caller_id for a in deployment.assistants.values() if a.transfer == "warm"}
+    return [mode for mode in _SHOWN if mode in there]
+
+
+CALLER_ID_SHOWN = Axis("caller_id", _shown, missing="no assistant hands over warm")
+
+
+# -- what the deployment as a whole needs
+
+
+def callers_at_once(deployment: Deployment, trunk_carries: int) -> int:
+    """How many callers the row of several callers at once takes."""
+    return min(MOST_AT_ONCE, len(deployment.callers), trunk_carries)
+
+
+A_CALLER = Need(lambda deployment: bool(deployment.callers), "no test phone calls: every phone is an agent's")
+TWO_CALLERS = Need(
+    lambda deployment: len(deployment.callers) >= 2, "there is one test phone that calls; two are needed"
+)
+CARRIES_TWO = Which(lambda cell: cell.trunk.max_concurrent_calls >= 2, "every trunk carries one call alone")
+ONE_CALLER_MORE = Which(
+    lambda cell: len(cell.deployment.callers) > cell.trunk.max_concurrent_calls,
+    "there are fewer test phones that call than a trunk carries calls, and one more",
+)
+GOODBYE = Need(
+    lambda d: d.escalation.goodbye_digit is not None, "escalation.goodbye_digit: nothing makes the AI hang up"
+)
+DIGITS_BACK = Need(
+    lambda d: d.escalation.digits_back is not None, "escalation.digits_back: nothing makes the AI send digits"
+)
+UNASSIGNED = Need(
+    lambda d: d.numbers.no_such_number is not None, "numbers.no_such_number: no number is known that nobody has"
+)
+PLATFORM_HOST = Need(
+    lambda d: d.kind == "simulated" or d.platform.host is not None, "platform.host: nobody is known to be asked"
+)
+SRTP = Need(lambda d: d.expect.srtp, "expect.srtp: encrypted media is not asked for")
+AGENT_PHONE = Need(
+    lambda d: any(group.agents for group in d.groups.values()), "no group has an agent with a phone of ours"
+)
+STAND_IN = Need(lambda d: d.kind == "simulated" or d.stand_in.bind is not None, "stand_in.bind: no stand-in calls")
+STRANGER = Need(
+    lambda d: d.kind == "simulated" or d.stand_in.stranger_bind is not None,
+    "stand_in.stranger_bind: there is no address that no allowlist has",
+)
+BAD_CERTIFICATES = Need(
+    lambda d: d.kind == "simulated" or bool(d.stand_in.bad_certificates),
+    "stand_in.bad_certificates: there are none to show",
+)

@@ -1,0 +1,63 @@
+"""Bounds of figures: what a row's calls may take at most.
+
+::
+
+    [[bound]]
+    kpi = "answer_s"        # answer_s, rtp_loss, rtp_jitter_ms, case_s
+    row = "TD-INBOUND"      # or "*", every row
+    max = 3.0
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import MistakeError
+from harness.report.history import Run
+
+
+class Bound(BaseModel):
+    """The most a figure of a row may be."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kpi: Literal["answer_s", "rtp_loss", "rtp_jitter_ms", "case_s"]
+    row: str = "*"
+    max: float
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bound: tuple[Bound, ...] = ()
+
+
+def read(path: Path) -> tuple[Bound, ...]:
+    """The bounds of a file. Raises :class:`MistakeError` with a line for each mistake."""
+    try:
+        return _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).bound
+    except FileNotFoundError:
+        raise MistakeError(f"no such file: {path}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise MistakeError(f"{path}: cannot be read: {error}") from error
+    except ValidationError as error:
+        lines = (
+            f"{path}: {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)
+        )
+        raise MistakeError("\n".join(lines)) from None
+
+
+def breaches(bounds: Sequence[Bound], runs: Iterable[Run]) -> list[str]:
+    """A line for each figure over its bound."""
+    return [
+        f"{row} at {run.site or 'local'}: {bound.kpi} above {bound.max:g}"
+        for run in runs
+        for row, figures in sorted(run.kpis.items())
+        for bound in bounds
+        if bound.row in ("*", row) and figures.get(bound.kpi, 0.0) > bound.max
+    ]

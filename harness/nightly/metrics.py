@@ -1,0 +1,77 @@
+"""A night's figures for Prometheus: an OpenMetrics file, and a Pushgateway."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import BrokenError, MistakeError
+from harness.nightly.flakes import FlakeRate
+from harness.nightly.store import Night
+from harness.report.history import Run
+from harness.verdict import Verdict
+
+JOB = "call_verification"
+_WHERE = ["series", "deployment", "site"]
+
+
+def _client() -> Any:
+    try:
+        import prometheus_client
+        import prometheus_client.openmetrics.exposition
+    except ImportError:
+        raise MistakeError("metrics: prometheus-client is missing; allowed: the extra `nightly`") from None
+    return prometheus_client
+
+
+def registry_of(night: Night, runs: Sequence[Run], flakes: Iterable[FlakeRate]) -> Any:
+    """The figures of a night."""
+    client = _client()
+    registry = client.CollectorRegistry()
+
+    def gauge(name: str, text: str, labels: Sequence[str]) -> Any:
+        return client.Gauge(f"{JOB}_{name}", text, labels, registry=registry)
+
+    ended = gauge("night_ended_timestamp_seconds", "When the last night ended.", ["series"])
+    ended.labels(night.series).set(night.ended)
+    gauge("night_exit_code", "How the last night ended: 0 all passed.", ["series"]).labels(night.series).set(night.code)
+    gauge("night_problems", "What was wrong in the last night.", ["series"]).labels(night.series).set(
+        len(night.problems)
+    )
+    cases = gauge("cases", "Cases by verdict.", [*_WHERE, "verdict"])
+    passed = gauge("row_passed", "1 where all cases of the row passed.", [*_WHERE, "row"])
+    figures = gauge("kpi", "The worst of a row's calls.", [*_WHERE, "row", "kpi"])
+    for run in runs:
+        where = (night.series, run.deployment, run.site)
+        counts = Counter(result.verdict for result in run.results)
+        for verdict in Verdict:
+            cases.labels(*where, str(verdict)).set(counts[str(verdict)])
+        for row, verdict_of_row in run.rows.items():
+            passed.labels(*where, row.partition("/")[2]).set(verdict_of_row == Verdict.PASSED)
+        for row, named in run.kpis.items():
+            for name, value in named.items():
+                figures.labels(*where, row, name).set(value)
+    flaky = gauge("flake_rate", "Share of nights in which a case was flaky.", ["series", "case"])
+    for one in flakes:
+        flaky.labels(night.series, one.case).set(one.rate)
+    return registry
+
+
+def write(path: Path, registry: Any) -> None:
+    """Write the OpenMetrics file, in one step: whoever reads it never finds half of one."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(_client().openmetrics.exposition.generate_latest(registry))
+        part.replace(path)
+    except OSError as error:
+        raise MistakeError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def push(url: str, registry: Any, series: str) -> None:
+    """Push to a Pushgateway, in place of what was there of this series."""
+    try:
+        _client().push_to_gateway(url, job=JOB, registry=registry, grouping_key={"series": series}, timeout=10)
+    except (OSError, ValueError) as error:
+        raise BrokenError(f"{url}: the metrics cannot be pushed: {error}") from error

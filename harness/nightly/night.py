@@ -1,0 +1,136 @@
+"""One night: verify, compare with the last good night of the same scope, keep what was found, and say what has changed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import MistakeError
+from harness.nightly import bounds, page, store
+from harness.nightly.alerts import Alert, alert_of
+from harness.nightly.bounds import Bound
+from harness.nightly.compare import Difference, compare
+from harness.nightly.store import Night
+from harness.report import history, scope
+from harness.report.history import Run
+from harness.report.run import history_of
+from harness.verdict import Verdict
+
+#: How many nights the page shows, and how far back a last good night is looked for.
+NIGHTS, LOOK_BACK = 30, 400
+_PASSED, _FAILED = 0, 1
+_HARNESS = "import sys; from harness.cli.app import main; sys.argv[0] = 'harness'; main()"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What a night left behind."""
+
+    night: Night
+    runs: tuple[Run, ...]
+    differences: tuple[Difference, ...]  #: to the last good night; empty for a scope that never had one
+    alert: Alert | None
+    page: Path
+    histories: tuple[tuple[Run, ...], ...]  #: of each deployment and site, its nights of the same scope
+
+
+def one_night(
+    files: Sequence[Path], reports: Path, *, series: str, bound: Sequence[Bound], more: Sequence[str]
+) -> Finished:
+    """Run a night. ``more`` are further options of ``harness verify``. Raises :class:`MistakeError` while another one goes on."""
+    reports.mkdir(parents=True, exist_ok=True)
+    with _alone(reports):
+        began, before = time.time(), _runs(reports)
+        command = [sys.executable, "-c", _HARNESS, "verify", *map(str, files), "--reports", str(reports), *more]
+        code = subprocess.run(command, check=False).returncode
+        made = sorted(_runs(reports) - before)
+        return conclude(reports, made[-1] if made else "", code, began, series=series, bound=bound)
+
+
+def conclude(reports: Path, run: str, code: int, began: float, *, series: str, bound: Sequence[Bound]) -> Finished:
+    """Judge a night by the run it made (none: an empty name), and put it down."""
+    past = reports / history.FILE
+    runs = tuple(history_of(reports / run)) if run else ()
+    history.append(past, runs)
+    before = [history.read(past, key=one.key, most=LOOK_BACK) for one in runs]
+    good = [_last_good(found, run) for found in before]
+    differences = [d for old, new in zip(good, runs, strict=True) if old for d in compare([old], [new])]
+    problems = tuple(_problems(runs, differences, bounds.breaches(bound, runs), code))
+    nights = store.read(past, series, most=NIGHTS)
+    night = Night(
+        series=series,
+        began=began,
+        ended=time.time(),
+        code=code or (_FAILED if problems else _PASSED),
+        run=run,
+        problems=problems,
+    )
+    store.append(past, night)
+    nights = [*nights, night][-NIGHTS:]
+    names = {one.run for one in nights}
+    histories = tuple(tuple(one for one in found if one.run in names) for found in before)
+    written = reports / page.FILE
+    page.write(written, nights, histories)
+    previous = nights[-2].problems if len(nights) > 1 else None
+    alert = alert_of(series, previous, problems, f"See {reports / run / 'report.html' if run else written}")
+    return Finished(
+        night=night, runs=runs, differences=tuple(differences), alert=alert, page=written, histories=histories
+    )
+
+
+def check_fresh(reports: Path, series: str, hours: float) -> str:
+    """Why nobody can rely on the nights: none has ended in the last ``hours``; empty when one has."""
+    nights = store.read(reports / history.FILE, series, most=1)
+    if not nights:
+        return f"{series}: there was no night yet in {reports}"
+    age = (time.time() - nights[-1].ended) / 3600
+    return f"{series}: the last night ended {age:.1f} hours ago, more than {hours:g}" if age > hours else ""
+
+
+def _problems(
+    runs: Sequence[Run], differences: Sequence[Difference], breached: Sequence[str], code: int
+) -> Iterator[str]:
+    """Each in words that stay the same from night to night, so that only what changes is told."""
+    for run in runs:
+        where = f" at {run.site}" if run.site else ""
+        if run.interrupted:
+            yield f"{run.deployment}{where}: interrupted: {run.interrupted}"
+        for result in run.results:
+            never_run = run.interrupted and not result.attempts  # the interruption says it all
+            if result.verdict != Verdict.PASSED and not never_run:
+                yield f"{result.case}{where}: {result.verdict}"
+    for difference in differences:
+        for row in difference.lost_rows:
+            yield f"{row} of {difference.deployment}: not verified any more"
+    yield from breached
+    if code and not any(not run.good for run in runs):
+        yield f"the verification ended with exit code {code}"
+
+
+def _last_good(runs: Sequence[Run], this: str) -> Run | None:
+    return next((run for run in reversed(runs) if run.good and run.run != this), None)
+
+
+def _runs(reports: Path) -> set[str]:
+    return {path.parent.name for path in reports.glob(f"*/{scope.FILE}") if not path.parent.is_symlink()}
+
+
+@contextmanager
+def _alone(reports: Path) -> Iterator[None]:
+    """Two nights at once would take each other's runs for their own."""
+    file = os.open(reports / ".nightly.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MistakeError(f"{reports}: another night is under way here; allowed: one at a time") from None
+        yield
+    finally:
+        os.close(file)

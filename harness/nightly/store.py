@@ -1,0 +1,71 @@
+"""Which nights there were, in the same SQLite file as their results: when, how they ended, and what was wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS night (
+    id INTEGER PRIMARY KEY, series TEXT NOT NULL, began REAL NOT NULL, ended REAL NOT NULL, code INTEGER NOT NULL,
+    run TEXT NOT NULL, problems TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS night_series ON night (series, began);
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Night:
+    """One night of a series."""
+
+    series: str
+    began: float  #: seconds since the epoch
+    ended: float
+    code: int  #: how the verification ended, as an exit code
+    run: str  #: the run's name; empty when there was none
+    problems: tuple[str, ...]  #: what was wrong, each in words that stay the same from night to night
+
+    @property
+    def when(self) -> str:
+        """The day it began, in UTC."""
+        return datetime.fromtimestamp(self.began, UTC).strftime("%Y-%m-%d")
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(path, timeout=30.0)
+    try:
+        connection.executescript(_SCHEMA)
+        with connection:
+            yield connection
+    finally:
+        connection.close()
+
+
+def append(path: Path, night: Night) -> None:
+    """Add a night."""
+    with _open(path) as db:
+        db.execute(
+            "INSERT INTO night (series, began, ended, code, run, problems) VALUES (?, ?, ?, ?, ?, ?)",
+            (night.series, night.began, night.ended, night.code, night.run, json.dumps(night.problems)),
+        )
+
+
+def read(path: Path, series: str, most: int = 30) -> list[Night]:
+    """The last nights of a series, oldest first."""
+    if not path.exists():
+        return []
+    with _open(path) as db:
+        found = db.execute(
+            "SELECT series, began, ended, code, run, problems FROM night WHERE series = ? ORDER BY began DESC, id DESC LIMIT ?",
+            (series, most),
+        ).fetchall()
+    return [
+        Night(series=name, began=began, ended=ended, code=code, run=run, problems=tuple(json.loads(problems)))
+        for name, began, ended, code, run, problems in reversed(found)
+    ]

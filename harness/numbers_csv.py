@@ -1,0 +1,134 @@
+"""The numbers of a deployment as a spreadsheet has them: a CSV file with a row for each number, read into ``lines``.
+
+Its columns are the keys of a line (``did``, ``trunk``, ``assistant`` …) and ``name``, the line's. A line that the deployment file
+describes as well gets from here what is not said there; one name in several rows is one routing with a number on each trunk.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from harness.deployment import Line
+from harness.errors import DeploymentError
+
+_NAME = "name"
+_FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+#: What has more than one value cannot stand in a cell.
+_COLUMNS = (_NAME, *(name for name in Line.model_fields if name != "dids"))
+_LARGEST = 10_000
+
+
+@dataclass
+class Numbers:
+    """What a file of numbers says, and where it says it."""
+
+    path: Path
+    lines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    cells: dict[tuple[str, str], str] = field(default_factory=dict)  #: (line, key) → "row 3, column did"
+
+    def where(self, location: tuple[int | str, ...]) -> str | None:
+        """Where the file says what a mistake at ``location`` (``lines``, name, key …) is about; None if it does not."""
+        if len(location) < 2 or location[0] != "lines" or str(location[1]) not in self.lines:
+            return None
+        name, keys = str(location[1]), [str(part) for part in location[2:]]
+        cell = next((self.cells[name, key] for key in (*reversed(keys), "") if (name, key) in self.cells), None)
+        return f"{self.path.name}: {cell}" if cell else None
+
+
+def read(path: Path) -> Numbers:
+    """Read the file. Raises :class:`DeploymentError` with a line for each mistake: file, row, column, what is allowed."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            sample = file.read(4096)
+            file.seek(0)
+            reader = csv.reader(file, delimiter=";" if sample.count(";") > sample.count(",") else ",", strict=True)
+            table = [row for row in reader if any(cell.strip() for cell in row)]
+    except FileNotFoundError:
+        raise DeploymentError(f"numbers_csv: no such file: {path}") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a CSV file in UTF-8") from None
+    if not table or len(table) > _LARGEST:
+        raise DeploymentError(f"{path}: has {len(table)} rows; allowed: a heading, and up to {_LARGEST} numbers")
+    heading = [cell.strip() for cell in table[0]]
+    mistakes = [
+        f"{path}: row 1: unknown column {name!r}; allowed: {', '.join(_COLUMNS)}"
+        for name in heading
+        if name not in _COLUMNS
+    ]
+    mistakes += [f"{path}: row 1: column {name} is missing" for name in ("did",) if name not in heading]
+    if mistakes:
+        raise DeploymentError("\n".join(mistakes))
+    found = Numbers(path)
+    for index, row in enumerate(table[1:], start=2):
+        mistakes += _add(
+            found, index, dict(zip(heading, (cell.strip() for cell in row), strict=False)), len(row), heading
+        )
+    if mistakes:
+        raise DeploymentError("\n".join(mistakes))
+    return found
+
+
+def _add(found: Numbers, row: int, cells: Mapping[str, str], width: int, heading: list[str]) -> list[str]:
+    if width > len(heading):
+        return [f"{found.path}: row {row}: has {width} cells; allowed: {len(heading)}, as the heading"]
+    mistakes: list[str] = []
+    name = cells.get(_NAME) or cells.get("did", "")
+    line = found.lines.setdefault(name, {})
+    found.cells.setdefault((name, ""), f"row {row}")
+    told: dict[str, Any] = {}
+    for column, text in cells.items():
+        if column == _NAME or not text:
+            continue
+        value: object = text
+        if bool in (Line.model_fields[column].annotation, *get_args(Line.model_fields[column].annotation)):
+            value = _FLAGS.get(text.lower())
+            if value is None:
+                mistakes.append(f"{found.path}: row {row}, column {column}: {text!r}; allowed: yes or no")
+        told[column] = value
+        found.cells.setdefault((name, column), f"row {row}, column {column}")
+    did, trunk = told.pop("did", None), told.pop("trunk", None)
+    if did is None:
+        mistakes.append(f"{found.path}: row {row}, column did: is missing; allowed: a number in E.164")
+        return mistakes
+    mistakes += [
+        f"{found.path}: row {row}, column {key}: {value!r}, though another row of {name!r} says {line[key]!r}"
+        for key, value in told.items()
+        if key in line and line[key] != value
+    ]
+    line |= told
+    numbers = line.setdefault("", [])
+    numbers.append((did, trunk, row))
+    found.cells[name, str(trunk)] = f"row {row}, column did"
+    return mistakes
+
+
+def merged(lines: Mapping[str, Any], numbers: Numbers) -> dict[str, Any]:
+    """The lines of a deployment file with the numbers' own. Raises :class:`DeploymentError`."""
+    result: dict[str, Any] = {name: dict(line) if isinstance(line, dict) else line for name, line in lines.items()}
+    for name, told in numbers.lines.items():
+        line = result.setdefault(name, {})
+        if not isinstance(line, dict):
+            continue  # a mistake of the deployment file, which is said of it
+        several = told[""]
+        for key, value in told.items():
+            if key:
+                line.setdefault(key, value)
+        if len(several) == 1:
+            did, trunk, _ = several[0]
+            line.setdefault("did", did)
+            if trunk:
+                line.setdefault("trunk", trunk)
+            continue
+        dids: dict[str, str] = {}
+        for did, trunk, row in several:
+            if not trunk or trunk in dids:
+                raise DeploymentError(
+                    f"{numbers.path}: row {row}, column trunk: {name!r} has several numbers; allowed: a trunk of its own for each"
+                )
+            dids[trunk] = did
+        line.setdefault("dids", dids)
+    return result

@@ -1,0 +1,163 @@
+"""Whose requests a phone acts on: the platform's alone (``PhoneConfig.accepts_from``). Others' get no answer, and are told of.
+
+Ahead of pjsip, whose own dialogs are found by their tags alone, and obey a request from anywhere. Over UDP a source
+can be forged only by who need not see the answers; a dialog's Call-ID and tags then still have to be guessed.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from harness.events import StrangerRefused
+from harness.phone.child.account import HostedPhone
+from harness.phone.child.leg import CallLeg
+from harness.phone.child.requests import DROP, PASS, Arrival
+from harness.phone.child.sip_log import LoggedMessage, read_text
+
+_TOLD_EVERY: Final = 0.9  # seconds, for each kind; it is looked at once a second
+_MOST_KINDS: Final = 50  # a phone; what comes beyond is counted together
+_LONGEST: Final = 80  # characters of what a stranger says of itself
+_USER_AGENT: Final = re.compile(r"^User-Agent[ \t]*:[ \t]*(.*?)[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
+
+_BAD_REQUEST: Final = 400
+_NOT_ACCEPTABLE_HERE: Final = 488  # RFC 3261 section 21.4.26
+_DOES_NOT_EXIST: Final = 481  # RFC 3261 section 12.2.2
+_BAD_EVENT: Final = 489  # RFC 6665 section 8.3.2: there is nothing here to subscribe to
+
+
+_MEDIA: Final = re.compile(r"^m=", re.MULTILINE)
+_MOST_MEDIA: Final = 6
+
+
+class _Kind(NamedTuple):
+    phone: int
+    leg: str | None
+    why: Literal["address", "call-id"]
+    source: str
+    transport: str
+    method: str
+    user_agent: str
+
+
+@dataclass
+class _Count:
+    count: int = 0
+    told: int = 0
+    told_at: float = 0.0
+
+
+class Gate:
+    """Decides on requests, and counts those it refuses. ``tell`` gets the counts: the first at once, then one a second."""
+
+    def __init__(
+        self,
+        phones: Callable[[], Iterable[HostedPhone]],
+        leg_of_tag: Callable[[str], CallLeg | None],
+        tell: Callable[[StrangerRefused, HostedPhone, str | None], None],
+    ) -> None:
+        self._phones, self._leg_of_tag, self._tell = phones, leg_of_tag, tell
+        self._counts: dict[_Kind, _Count] = {}
+
+    def by_source(self, arrival: Arrival) -> int:
+        """Drop what comes from an address that is none of the platform's."""
+        phone = self._at(arrival)
+        if phone is None or arrival.ours or phone.admits(arrival.host, arrival.transport):
+            return PASS
+        message = read_text(arrival.text, direction="received", transport=arrival.transport, remote=arrival.host)
+        self.refuse(phone, message, arrival.host, "address")
+        return DROP
+
+    def by_dialog(self, arrival: Arrival) -> int:
+        """Refuse what names a dialog of ours by its tag, and another Call-ID; and subscriptions."""
+        message = read_text(arrival.text, direction="received", transport=arrival.transport, remote=arrival.host)
+        tag = message.local_tag
+        if refusal := _deadly(message):
+            # nothing answers an ACK (RFC 3261 section 17)
+            return DROP if "ACK" in (message.method, message.text[:3]) else refusal
+        leg = self._leg_of_tag(tag) if tag else None
+        if leg is not None and leg.call_id != message.call_id:
+            self.refuse(leg.phone, message, arrival.host, "call-id")
+            return DROP if message.method == "ACK" else _DOES_NOT_EXIST
+        return _BAD_EVENT if message.method == "SUBSCRIBE" and not tag else PASS
+
+    def refuses_unread(self, phone: HostedPhone | None, message: LoggedMessage) -> bool:
+        """Whether what pjsip cannot even read comes from a stranger."""
+        host = message.remote.rpartition(":")[0].strip("[]")
+        if phone is None or phone.admits(host, message.transport):
+            return False
+        self.refuse(phone, message, host, "address")
+        return True
+
+    def refuse(self, phone: HostedPhone, message: LoggedMessage, host: str, why: Literal["address", "call-id"]) -> None:
+        """Count a refused request."""
+        leg = self._leg_of_tag(message.local_tag) if message.local_tag else None
+        agent = _USER_AGENT.search(message.text)
+        kind = _Kind(
+            phone.key,
+            leg.name if leg else None,
+            why,
+            host,
+            message.transport,
+            message.method[:_LONGEST],
+            agent.group(1)[:_LONGEST] if agent else "",
+        )
+        if kind not in self._counts and sum(known.phone == phone.key for known in self._counts) >= _MOST_KINDS:
+            kind = _Kind(phone.key, None, why, "others", message.transport, "", "")
+        count = self._counts.setdefault(kind, _Count())
+        count.count += 1
+        if not count.told:
+            self._say(kind, count, phone, time.monotonic())
+
+    def tick(self, now: float) -> None:
+        """Tell the counts that have grown."""
+        phones = {phone.key: phone for phone in self._phones()}
+        for kind, count in list(self._counts.items()):
+            phone = phones.get(kind.phone)
+            if phone is None:
+                del self._counts[kind]
+            elif count.count > count.told and now >= count.told_at + _TOLD_EVERY:
+                self._say(kind, count, phone, now)
+
+    def begins_anew(self, phone: HostedPhone) -> None:
+        """Another case has the phone: forget what it counted."""
+        self._counts = {kind: count for kind, count in self._counts.items() if kind.phone != phone.key}
+
+    def _say(self, kind: _Kind, count: _Count, phone: HostedPhone, now: float) -> None:
+        count.told, count.told_at = count.count, now
+        event = StrangerRefused(
+            at=now,
+            phone=phone.config.name,
+            leg=kind.leg,
+            source=kind.source,
+            transport=kind.transport,
+            method=kind.method,
+            user_agent=kind.user_agent,
+            count=count.count,
+            why=kind.why,
+        )
+        self._tell(event, phone, kind.leg)
+
+    def _at(self, arrival: Arrival) -> HostedPhone | None:
+        """The phone whose port it came to."""
+        host, port = arrival.local
+        there = [
+            phone
+            for phone in self._phones()
+            if phone.transport_name == arrival.transport and phone.address.rpartition(":")[2] == str(port)
+        ]
+        exact = [phone for phone in there if phone.host.strip("[]") == host]
+        return next(iter(exact or there), None)
+
+
+def _deadly(message: LoggedMessage) -> int:
+    """The status for a request that pjsip asserts on (2.15.1), found by sending it many; 0 for others."""
+    if message.text.split(" ", 1)[0].upper() != message.method:  # RFC 3261 section 8.1.1.5
+        return _BAD_REQUEST
+    # Each media description takes two of the 64 sockets that pjmedia has room for, even one that is refused.
+    if len(_MEDIA.findall(message.text)) > _MOST_MEDIA:
+        return _NOT_ACCEPTABLE_HERE
+    return 0

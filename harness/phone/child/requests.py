@@ -1,0 +1,191 @@
+"""Requests as pjsip receives them, ahead of its transactions and dialogs: to let pass, to answer, or to drop.
+
+A module of pjsip's own kind does it (``pjsip_module``). The structures are those of the public headers (pjproject 2.15),
+as far as they are used; how large a packet this build holds (``PJSIP_MAX_PKT_LEN``) is found out with the first one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ipaddress
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+BEFORE_THE_LOG: Final = 4  # pjsua logs messages with priority 7
+BEHIND_THE_LOG: Final = 12  # and pjsip looks for their transactions with 16
+
+PASS: Final = -1
+DROP: Final = 0
+
+_OUTGOING: Final = 1  # PJSIP_TP_DIR_OUTGOING
+_PACKET_SIZES: Final = (4000, 8000, 16000, 32000, 64000, 65536)
+_TRANSPORTS: Final = {1: "udp", 2: "tcp", 3: "tls"}  # pjsip_transport_type_e, whose IPv6 kinds are 128 more
+
+_pointer = ctypes.c_void_p
+_ON_REQUEST = ctypes.CFUNCTYPE(ctypes.c_int, _pointer)
+
+
+class _Text(ctypes.Structure):
+    """``pj_str_t``."""
+
+    _fields_ = (("ptr", ctypes.c_char_p), ("slen", ctypes.c_ssize_t))
+
+
+class _Module(ctypes.Structure):
+    """``pjsip_module``."""
+
+    _fields_ = (
+        *((name, _pointer) for name in ("previous", "next")),
+        ("name", _Text),
+        ("id", ctypes.c_int),
+        ("priority", ctypes.c_int),
+        *((name, _pointer) for name in ("load", "start", "stop", "unload")),
+        ("on_rx_request", _ON_REQUEST),
+        *((name, _pointer) for name in ("on_rx_response", "on_tx_request", "on_tx_response", "on_tsx_state")),
+    )
+
+
+class _Address(ctypes.Structure):
+    """``pj_sockaddr``, as the system's ``sockaddr_in6``."""
+
+    _fields_ = (("family", ctypes.c_uint16), ("rest", ctypes.c_uint8 * 26))
+
+
+class _HostPort(ctypes.Structure):
+    """``pjsip_host_port``."""
+
+    _fields_ = (("host", _Text), ("port", ctypes.c_int))
+
+
+class _Transport(ctypes.Structure):
+    """``pjsip_transport``."""
+
+    _fields_ = (
+        ("name", ctypes.c_char * 32),
+        *((name, _pointer) for name in ("pool", "references", "lock", "group_lock")),
+        *((name, ctypes.c_int) for name in ("tracing", "is_shutdown", "is_destroying")),
+        ("type", ctypes.c_long),
+        ("remote", _Address),
+        ("type_name", _pointer),
+        ("flag", ctypes.c_uint),
+        ("info", _pointer),
+        ("address_length", ctypes.c_int),
+        ("local", _Address),
+        ("local_name", _HostPort),
+        ("remote_name", _HostPort),
+        ("direction", ctypes.c_int),
+    )
+
+
+@lru_cache
+def _layout(packet_size: int) -> Any:
+    """``pjsip_rx_data``, from the beginning to the message."""
+
+    class Received(ctypes.Structure):
+        _fields_ = (
+            ("pool", _pointer),
+            ("transport", ctypes.POINTER(_Transport)),
+            ("transport_data", _pointer),
+            ("operation", _pointer * 34),  # pj_ioqueue_op_key_t
+            ("self", _pointer),
+            ("time", ctypes.c_long * 2),
+            ("packet", ctypes.c_char * packet_size),
+            ("zero", ctypes.c_uint32),
+            ("length", ctypes.c_ssize_t),
+            ("source", _Address),
+            ("source_length", ctypes.c_int),
+            ("source_name", ctypes.c_char * 46),
+            ("source_port", ctypes.c_int),
+            ("message", _pointer),
+            ("message_length", ctypes.c_int),
+        )
+
+    return Received
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request, and where it came from and to; ``ours`` says that it came on a connection that this process opened."""
+
+    transport: str
+    host: str
+    local: tuple[str, int]
+    ours: bool
+    text: str
+
+
+class Filter:
+    """Asks ``decide`` about each request: :data:`PASS`, :data:`DROP`, or the status to answer it with, without a transaction.
+
+    Lives as long as the process. Raises ``OSError`` when pjsip takes no module.
+    """
+
+    def __init__(
+        self,
+        library: ctypes.CDLL,
+        name: str,
+        priority: int,
+        decide: Callable[[Arrival], int],
+        fault: Callable[[str], None],
+    ) -> None:
+        self._decide, self._fault = decide, fault
+        self._library = library
+        library.pjsua_get_pjsip_endpt.restype = _pointer
+        library.pjsip_endpt_register_module.argtypes = (_pointer, ctypes.POINTER(_Module))
+        library.pjsip_endpt_respond_stateless.argtypes = (_pointer, _pointer, ctypes.c_int, *(_pointer,) * 3)
+        self._endpoint = library.pjsua_get_pjsip_endpt()
+        self._received: Any = None
+        text = name.encode()
+        self._module = _Module(
+            name=_Text(text, len(text)), id=-1, priority=priority, on_rx_request=_ON_REQUEST(self._on_request)
+        )
+        status = library.pjsip_endpt_register_module(self._endpoint, ctypes.byref(self._module))
+        if status != 0:
+            raise OSError(f"pjsip takes no module {name} (pjlib status {status})")
+
+    def _on_request(self, address: int) -> int:
+        """pjsip's question whether somebody has taken the request."""
+        try:
+            code = self._decide(self._arrival(address))
+        except Exception as error:
+            self._fault(f"requests: {type(error).__name__}: {error}")
+            return False
+        if code > DROP:
+            self._library.pjsip_endpt_respond_stateless(self._endpoint, address, code, None, None, None)
+        return code != PASS
+
+    def _arrival(self, address: int) -> Arrival:
+        if self._received is None:
+            self._received = _fitting(address)
+        received = self._received.from_address(address)
+        transport = received.transport.contents
+        text = ctypes.string_at(received.message, received.message_length)
+        return Arrival(
+            _TRANSPORTS.get(transport.type % 128, ""),
+            _place(received.source)[0],
+            _place(transport.local),
+            transport.direction == _OUTGOING,
+            text.decode("utf-8", "surrogateescape"),
+        )
+
+
+def _fitting(address: int) -> Any:
+    """The layout in which the message lies within the packet, which ends with a zero."""
+    for size in _PACKET_SIZES:
+        layout = _layout(size)
+        received = layout.from_address(address)
+        begin = address + layout.packet.offset
+        if received.zero == 0 and received.message and begin <= received.message < begin + size:
+            return layout
+    raise OSError("this build of pjsua2 has received data laid out in another way than pjproject 2.15")
+
+
+def _place(address: Any) -> tuple[str, int]:
+    raw = bytes(address)
+    (port,) = struct.unpack_from("!H", raw, 2)
+    six = address.family == socket.AF_INET6
+    return str(ipaddress.ip_address(raw[8:24] if six else raw[4:8])), port

@@ -1,0 +1,36 @@
+"""Whom a certificate is made out to (RFC 5922 section 7, RFC 6125)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from cryptography import x509
+
+from harness.preflight.probes import is_address
+
+
+def names_of(certificate: x509.Certificate) -> Iterator[str]:
+    """The names a certificate is made out to: DNS names, addresses, and SIP domains (RFC 5922 section 7.1).
+
+    The subject's CN is none of them: who holds a certificate for one host could else write another's name there.
+    """
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return
+    yield from found.get_values_for_type(x509.DNSName)
+    yield from map(str, found.get_values_for_type(x509.IPAddress))
+    for uri in found.get_values_for_type(x509.UniformResourceIdentifier):
+        if uri.lower().startswith("sip:") and "@" not in uri:
+            yield uri[4:]
+
+
+def matches(host: str, name: str) -> bool:
+    """Whether a certificate's name is ``host``; a wildcard stands for one whole leftmost label (RFC 6125 6.4.3)."""
+    host, name = host.strip("[]").lower().rstrip("."), name.lower().rstrip(".")
+    if is_address(host):
+        return is_address(name) and ipaddress.ip_address(host) == ipaddress.ip_address(name)
+    if name.startswith("*."):
+        return host.partition(".")[2] == name[2:]
+    return host == name

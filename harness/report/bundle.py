@@ -1,0 +1,140 @@
+"""What is handed on: a case or all of them as a ZIP that plays anywhere, and the table of all cases as CSV.
+
+Both are masked whatever the deployment is, since they are made to be sent to somebody.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.errors import MistakeError
+from harness.report import html, pcap
+from harness.report.evidence import CaseEvidence
+from harness.report.mask import mask_name, mask_plain, mask_text
+from harness.report.recorder import CASE, EVENTS
+from harness.report.run import CASES, read_cases
+from harness.report.summary import latest, summarise
+
+ALL = "all"
+_CAPTURE = "capture.pcapng"
+_TEXTS = {".txt", ".csv", ".md", ".html", ".svg", ".json", ".xml", ".log"}
+#: How a spreadsheet knows a formula by its first character (OWASP, CSV injection).
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+_README = """\
+Open report.html in any browser: it needs nothing else and plays the calls. Each directory holds one case: capture.pcapng is for
+Wireshark, the WAV files are what each leg received and sent. Telephone numbers and digest answers are masked.
+"""
+
+
+def zipped(run: Path, which: str) -> Path:
+    """Bundle one case (its id, or a part of it that only it has), or ``all``. Returns the ZIP's path."""
+    chosen = _chosen(latest(read_cases(run)), which, run)
+    label = ALL if which == ALL else re.sub(r"[^\w.+-]+", "_", mask_name(chosen[0].directory.name))
+    path = run / f"report-{label}.zip"
+    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
+        home = Path(scratch)
+        copies = [_masked_copy(case, home / CASES / mask_name(case.directory.name)) for case in chosen]
+        summary = summarise(copies, [dict(case.case) for case in copies], run=run.name, wall_s=0.0, workers=0)
+        html.write(home / "report.html", summary, copies)
+        (home / "README.txt").write_text(_README, encoding="utf-8")
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(home.rglob("*")):
+                archive.write(file, file.relative_to(home))
+    return path
+
+
+def _chosen(cases: Sequence[CaseEvidence], which: str, run: Path) -> list[CaseEvidence]:
+    found = [case for case in cases if which in (ALL, case.id, case.directory.name)]
+    found = found or [case for case in cases if which in case.id or which in case.directory.name]
+    if not found:
+        raise MistakeError(f"--zip {which}: no case of {run}; allowed: all, or a case's id or a part of it")
+    if which != ALL and len(found) > 1:
+        names = ", ".join(case.id for case in found[:8])
+        raise MistakeError(f"--zip {which}: more than one case is meant; allowed: all, or one of {names}")
+    return found
+
+
+def _masked_copy(case: CaseEvidence, target: Path) -> CaseEvidence:
+    target.mkdir(parents=True)
+    for file in (path for path in case.directory.rglob("*") if path.is_file() and path.name != _CAPTURE):
+        copy = target / mask_name(str(file.relative_to(case.directory)))
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if file.name == EVENTS:
+            copy.write_text("".join(_masked_lines(file)), encoding="utf-8")
+        elif file.name == CASE:
+            copy.write_text(
+                json.dumps(mask_plain(json.loads(file.read_text(encoding="utf-8"))), indent=1), encoding="utf-8"
+            )
+        elif file.suffix in _TEXTS:
+            copy.write_text(mask_text(file.read_text(encoding="utf-8", errors="replace")), encoding="utf-8")
+        else:
+            shutil.copyfile(file, copy)
+    masked = CaseEvidence.read(target)
+    pcap.export(masked, target / _CAPTURE)
+    return masked
+
+
+def _masked_lines(file: Path) -> Iterable[str]:
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            plain = json.loads(line)
+        except ValueError:  # half a line of a worker that died
+            continue
+        recorded = plain.get("event", {}).get("kind") == "Recorded"
+        if recorded:
+            paths = {key: mask_name(plain["event"][key]) for key in ("path", "sent_path") if plain["event"].get(key)}
+            plain["event"] |= paths
+        yield json.dumps(plain if recorded else mask_plain(plain), separators=(",", ":")) + "\n"
+
+
+COLUMNS = (
+    "site", "deployment", "integration", "row", "case", "title", "verdict", "attempt", "strength", "cause", "owner", "fix", "message",
+    "began (UTC)", "seconds", "evidence",
+)  # fmt: skip
+
+
+def table(run: Path) -> Path:
+    """All cases as ``report.csv``: a line each, the last attempt. Returns its path."""
+    path = run / "report.csv"
+    with path.open("w", encoding="utf-8-sig", newline="") as file:  # spreadsheets take UTF-8 for it by its mark alone
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for case in latest(read_cases(run)):
+            writer.writerow([defused(mask_text(str(value))) for value in _cells(case)])
+    return path
+
+
+def defused(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def _cells(case: CaseEvidence) -> Sequence[object]:
+    first = case.diagnosis[0] if case.diagnosis else {}
+    return (
+        case.site,
+        case.case.get("deployment") or "",
+        case.integration,
+        case.row,
+        case.id,
+        case.title,
+        case.verdict,
+        case.attempt,
+        case.strength.name.lower() if case.strength is not None else "",
+        case.cause,
+        first.get("owner") or "",
+        first.get("fix") or "",
+        case.message,
+        datetime.fromtimestamp(case.began_wall, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        f"{case.wall_s:.2f}",
+        case.directory.name,
+    )

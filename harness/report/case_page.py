@@ -1,0 +1,146 @@
+"""One case as the report shows it when it is opened: what failed and why first, then the call, then everything else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from harness.report import ladder, rerun, tables, timeline
+from harness.report.callfacts import LegFacts, call_facts, table_of
+from harness.report.evidence import CaseEvidence, Message
+from harness.report.flow import Arrow, arrows, sdp_summary
+from harness.report.hearing import COLUMNS, Hearing, figures, hearings
+from harness.report.links import messages_of
+from harness.report.manners import manners
+from harness.report.pages import cause_of, environment
+from harness.report.steps import verdict_of
+from harness.verdict import Finding, Verdict
+
+_FACTS = ("source", "description", "link", "deployment", "site")
+#: Header lines that nobody searches for, in the words of a case that a search goes through.
+_DULL = re.compile(
+    r"^(?:via|v|max-forwards|content-length|l|content-type|c|cseq|allow|supported|[a-z]=)\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class CasePage:
+    """A case with what is known of its calls. ``key`` is the page's id for it, ``home`` the report's directory."""
+
+    key: str
+    case: CaseEvidence
+    home: Path
+    command: str  #: the run's own
+    flow: Sequence[Arrow]
+    legs: Sequence[LegFacts]
+
+    @classmethod
+    def of(cls, case: CaseEvidence, home: Path, command: str) -> CasePage:
+        """The page of a case; its id is the same in every report that is made of it."""
+        flow = arrows(case)
+        key = re.sub(r"[^\w.+-]", "_", case.directory.name)
+        return cls(key, case, home, command, flow, call_facts(case, flow))
+
+    def words(self) -> str:
+        """What a search goes through: names, Call-IDs, numbers, and the text of the messages, each line once."""
+        lines = [line for arrow in self.flow for line in arrow.text.splitlines() if line and not _DULL.match(line)]
+        case = self.case
+        return "\n".join(dict.fromkeys((case.id, case.title, case.headline, *case.axes.values(), *lines))).lower()
+
+    def html(self, *, with_sound: bool = True) -> str:
+        """The case's part of the page; without sound its recordings are linked, and neither played nor drawn."""
+        case = self.case
+        heard = hearings(case)
+        if not with_sound:
+            heard = [replace(hearing, picture="", player="") for hearing in heard]
+        failed = [f for f in case.findings if f.verdict is not Verdict.PASSED and not _is_excused(case, f)]
+        return (
+            environment()
+            .get_template("case.html.j2")
+            .render(
+                key=self.key,
+                case=case,
+                facts={name: str(case.case.get(name) or "") for name in _FACTS},
+                causes=[{**cause_of(cause), "evidence": _shown_by(cause)} for cause in case.diagnosis],
+                failed=[(finding, messages_of(self.flow, finding)) for finding in failed],
+                findings=[(finding, messages_of(self.flow, finding)) for finding in case.findings],
+                commands=self._commands(),
+                call=table_of(self.legs),
+                manners=manners(case),
+                step_verdict=lambda step: str(verdict_of(step, case.findings)),
+                ladder=Markup(ladder.svg(case, anchors=f"{self.key}-")) if case.messages else None,
+                timeline=Markup(timeline.svg(case, heard)) if case.legs else None,
+                players=[player_of(hearing, case, self.home) for hearing in heard],
+                with_sound=with_sound,
+                quality=figures(case) if case.legs else [],
+                columns=COLUMNS,
+                rtp=tables.rtp(case) if case.statistics else [],
+                messages=[_message(case, message) for message in case.messages],
+                records=[(r, json.dumps(r.record, indent=1, ensure_ascii=False)) for r in case.far_end],
+                files=self._files(),
+            )
+        )
+
+    def _commands(self) -> list[tuple[str, str]]:
+        run = short_path(self.home)
+        return [("Explain", rerun.explain(run, self.case)), ("Run it again", rerun.verify(self.command, self.case))]
+
+    def _files(self) -> list[tuple[str, str]]:
+        capture = self.case.directory / "capture.pcapng"
+        named = [("capture for Wireshark", capture)] if capture.is_file() else []
+        named += [(item.name, item.path) for item in self.case.attachments if item.path.is_file()]
+        named.append(("all evidence", self.case.directory))
+        return [(name, link(path, self.home)) for name, path in named]
+
+
+def _is_excused(case: CaseEvidence, finding: Finding) -> bool:
+    """Whether the case may do without what could not be seen."""
+    return finding.dispensable and finding.verdict is Verdict.NOT_OBSERVABLE and case.verdict is not finding.verdict
+
+
+def _shown_by(cause: Mapping[str, Any]) -> list[str]:
+    found = cause.get("evidence")
+    return [str(line) for line in found] if isinstance(found, list | tuple) else []
+
+
+def _message(case: CaseEvidence, message: Message) -> dict[str, Any]:
+    event = message.event
+    return {
+        "number": message.number,
+        "at": event.at - case.began,
+        "leg": event.leg or event.phone,
+        "sent": event.direction == "sent",
+        "local": event.local,
+        "remote": event.remote,
+        "transport": event.transport.upper(),
+        "start": next((line for line in event.text.splitlines() if line.strip()), "(empty)"),
+        "sdp": sdp_summary(event.text),
+        "text": event.text,
+    }
+
+
+def player_of(hearing: Hearing, case: CaseEvidence, home: Path | None = None) -> dict[str, Any]:
+    """A leg as ``listen.html.j2`` shows it; with links to its WAVs where the page's own directory is known."""
+    files = (("received", hearing.recording.received), ("sent", hearing.recording.sent))
+    return {
+        "name": hearing.leg,
+        "player": hearing.player,
+        "offset": 0.0 if hearing.began is None else hearing.began - case.began,
+        "wavs": [(what, link(path, home)) for what, path in files if home and path],
+    }
+
+
+def link(path: Path, home: Path) -> str:
+    """The path as the page links to it."""
+    return str(path.relative_to(home)) if path.is_relative_to(home) else path.as_uri()
+
+
+def short_path(run: Path) -> str:
+    """The run's directory as one types it from a checkout."""
+    return str(Path(*run.parts[-2:])) if run.parent.name == "reports" else str(run)

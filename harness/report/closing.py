@@ -1,0 +1,190 @@
+"""What a terminal shows when a run has ended: the figures, each cause once, and where the reports are."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from harness.report.causes import Group
+from harness.report.summary import Counts, Summary
+from harness.verdict import Verdict
+
+STYLES = {
+    Verdict.PASSED: "green",
+    Verdict.FAILED: "red",
+    Verdict.NOT_OBSERVABLE: "yellow",
+    Verdict.BROKEN: "magenta",
+}
+_COLUMNS = tuple((str(verdict), str(verdict).replace(" ", "_"), style) for verdict, style in STYLES.items())
+#: As many lines as a common terminal shows; what causes may take of them, and the least that is shown of them.
+_SCREEN, _LEAST = 40, 2
+_MOST_ROWS = 4
+
+
+def table(summary: Summary, *, every_row: bool = False) -> Table:
+    """The closing table: a line an integration, or a line a row."""
+    skips = summary.total.skipped > 0
+    result = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    result.add_column("integration" if not every_row else "row", no_wrap=True)
+    for title, _, _ in _COLUMNS:
+        result.add_column(title, justify="right", no_wrap=True)
+    if skips:
+        result.add_column("skipped", justify="right", no_wrap=True)
+    result.add_column("cases", justify="right", no_wrap=True)
+    result.add_column("seconds", justify="right", no_wrap=True)
+
+    def add(name: str, counts: Counts, seconds: float, style: str | None = None) -> None:
+        cells = []
+        for _, attribute, colour in _COLUMNS:
+            value = getattr(counts, attribute)
+            cells.append(f"[{colour}]{value}[/]" if value else "[dim]·[/]")
+        if skips:
+            cells.append(str(counts.skipped) if counts.skipped else "[dim]·[/]")
+        result.add_row(name, *cells, str(counts.cases), f"{seconds:.1f}", style=style)
+
+    for name, rows in summary.integrations.items():
+        total = Counts()
+        for counts in rows.values():
+            total += counts
+        add(f"{name} ({len(rows)} rows)", total, total.wall_s, style="bold" if every_row else None)
+        for row, counts in sorted(rows.items()) if every_row else ():
+            add(f"  {row}", counts, counts.wall_s)
+    if len(summary.integrations) > 1:
+        result.add_section()
+        add("all", summary.total, summary.wall_s, style="bold")
+    return result
+
+
+def show(
+    summary: Summary,
+    groups: Sequence[Group],
+    console: Console,
+    *,
+    run: Path,
+    every_row: bool = False,
+) -> None:
+    """Print the table, what did not pass by its cause, what does not add up, and the figures in a sentence.
+
+    It fits a screen: causes that find no room are counted. ``run`` is the run's directory, for ``harness explain``.
+    """
+    console.print(table(summary, every_row=every_row))
+    width = min(console.width, 120)
+    room = max(console.height if console.is_terminal else _SCREEN, 24) - 12 - len(summary.integrations)
+    shown = 0
+    for group in groups:
+        block = _block(group, _where(summary, group), run, width)
+        if shown >= _LEAST and len(block) + 1 > room:
+            break
+        console.print()
+        for line in block:
+            console.print(line, no_wrap=True, crop=False, soft_wrap=True)
+        room -= len(block) + 1
+        shown += 1
+    if rest := len(groups) - shown:
+        cases = sum(len(group.cases) for group in groups[shown:])
+        console.print(f"\n{rest} more {_plural(rest, 'cause')} of {cases} {_plural(cases, 'case')}: see the report")
+    console.print()
+    _closing_lines(summary, console)
+
+
+def _where(summary: Summary, group: Group) -> str:
+    """What all failures of that cause share, and no case that passed; what other cases showed of it."""
+    found = next((cause for cause in summary.causes if cause["id"] == group.said("id")), None)
+    return "; ".join([*found["where"], *found["because"]]) if found else ""
+
+
+def _block(group: Group, where: str, run: Path, width: int) -> list[Text]:
+    """A cause: its headline, fix, owner, rows, and how to learn more."""
+    verdict = f"{group.verdict.upper():<7}  "
+    count = f"{len(group.cases)} {_plural(len(group.cases), 'case')}"
+    headline = group.headline.removeprefix(f"{group.verdict}: ")
+    words = textwrap.wrap(f"{headline} ({count})", width - len(verdict), break_on_hyphens=False) or [count]
+    lines = [Text.assemble((verdict, STYLES[group.verdict]), (words[0], "bold"))]
+    lines += [Text(" " * 9 + line, "bold") for line in words[1:3]]
+    fields = {
+        "fix": group.said("fix"),
+        "owner": group.said("owner"),
+        "rows": _rows(group),
+        "where": where,
+        "why": shlex.join(["harness", "explain", relative(run), group.cases[0].id]),
+    }
+    for name, value in fields.items():
+        if not value:
+            continue
+        if name == "why":  # to be copied: never broken
+            lines.append(Text(f"         why    {value}"))
+            continue
+        for index, line in enumerate(textwrap.wrap(value, width - 16, break_on_hyphens=False)[:3]):
+            lines.append(Text(f"         {name if index == 0 else '':<6} {line}"))
+    return lines
+
+
+def _rows(group: Group) -> str:
+    counted = group.rows.most_common()
+    shown = ", ".join(f"{row} {count}" for row, count in counted[:_MOST_ROWS])
+    rest = len(counted) - _MOST_ROWS
+    return shown + (f" and {rest} more {_plural(rest, 'row')}" if rest > 0 else "")
+
+
+def _left_out(summary: Summary, console: Console) -> None:
+    """What was not run: of the guide's rows a line for each reason, the others in one line."""
+    by_reason: dict[str, list[str]] = {}
+    practice = []
+    for left in summary.left_out:
+        if left["documented"]:
+            by_reason.setdefault(str(left["why"]), []).append(str(left["row"]))
+        else:
+            practice.append(str(left["row"]))
+    for why, rows in by_reason.items():
+        console.print(f"[yellow]not run:[/] {_some(list(dict.fromkeys(rows)))}: {escape(why)}")
+    if practice:
+        names = list(dict.fromkeys(practice))
+        console.print(
+            f"[dim]not run:[/] {len(names)} practice {_plural(len(names), 'row')} ({_some(names, 3)}); --plan says why"
+        )
+    for row in summary.required:
+        console.print(f"[red]required, and not run:[/] {escape(row)}")
+
+
+def _closing_lines(summary: Summary, console: Console) -> None:
+    total = summary.total
+    _left_out(summary, console)
+    if summary.missing:
+        console.print(f"[magenta]{len(summary.missing)} planned cases were never reported:[/] {_some(summary.missing)}")
+    if summary.unplanned:
+        console.print(
+            f"[magenta]{len(summary.unplanned)} cases were reported but not planned:[/] {_some(summary.unplanned)}"
+        )
+    if summary.passed_on_retry:
+        console.print(f"[yellow]{len(summary.passed_on_retry)} passed on retry:[/] {_some(summary.passed_on_retry)}")
+    if summary.interrupted:
+        console.print(f"[magenta]the run was interrupted:[/] {summary.interrupted}", markup=True)
+    skipped = f", {total.skipped} skipped" if total.skipped else ""
+    console.print(
+        f"{total.cases} cases in {summary.wall_s:.1f} s: {total.passed} passed, {total.failed} failed, "
+        f"{total.not_observable} not observable, {total.broken} broken{skipped}"
+    )
+
+
+def relative(path: Path) -> str:
+    """The path as it is shortest to type from here."""
+    return min(str(path), os.path.relpath(path), key=len)
+
+
+def _plural(count: int, word: str) -> str:
+    return word if count == 1 else f"{word}s"
+
+
+def _some(names: Sequence[str], most: int = 3) -> str:
+    # ids hold brackets, which rich would take for markup
+    shown = ", ".join(name.replace("[", r"\[") for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

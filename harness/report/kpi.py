@@ -1,0 +1,60 @@
+"""Figures of a row's calls: the worst of each over its cases, so that one bad call shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from harness.events import CallState, Event, LegStarted, RtpStatistics, SipMessage
+from harness.report.evidence import CaseEvidence
+
+ANSWER, LOSS, JITTER, WALL = "answer_s", "rtp_loss", "rtp_jitter_ms", "case_s"
+
+#: Every figure, and what it says.
+KPIS: Final = {
+    ANSWER: "seconds from the INVITE to the answer, the longest",
+    LOSS: "share of RTP packets lost or too late, the largest of a leg",
+    JITTER: "RTP jitter in ms (RFC 3550 section 6.4.1), the largest of a leg",
+    WALL: "seconds of a case, the longest",
+}
+
+
+def of(cases: Iterable[CaseEvidence]) -> dict[str, float]:
+    """The figures that were measured."""
+    cases = list(cases)
+    statistics = [one for case in cases for one in case.statistics.values() if expected(one)]
+    every = {
+        ANSWER: answers(cases),
+        LOSS: [lost(one) / expected(one) for one in statistics],
+        JITTER: [one.rx_jitter_ms for one in statistics],
+        WALL: [case.wall_s for case in cases],
+    }
+    return {name: round(max(values), 4) for name, values in every.items() if values}
+
+
+def answers(cases: Iterable[CaseEvidence]) -> list[float]:
+    """Of each call placed and answered, the seconds from its INVITE to the answer."""
+    found = (answered_after(leg) for case in cases for leg in case.legs.values())
+    return [seconds for seconds in found if seconds is not None]
+
+
+def expected(statistics: RtpStatistics) -> int:
+    """How many packets should have come."""
+    return statistics.rx_packets + statistics.rx_lost
+
+
+def lost(statistics: RtpStatistics) -> int:
+    """How many never came, or too late to be played."""
+    return statistics.rx_lost + statistics.rx_discarded
+
+
+def answered_after(events: Sequence[Event]) -> float | None:
+    """Seconds from the first INVITE sent to the answer; None for a leg that was called, or never answered."""
+    if not any(isinstance(event, LegStarted) and event.direction == "outgoing" for event in events):
+        return None
+    sent = (
+        e.at for e in events if isinstance(e, SipMessage) and e.direction == "sent" and e.text.startswith("INVITE ")
+    )
+    up = (e.at for e in events if isinstance(e, CallState) and e.state == "confirmed")
+    first, answer = next(sent, None), next(up, None)
+    return answer - first if first is not None and answer is not None else None

@@ -1,0 +1,126 @@
+"""How the voice agent behaves in a call, measured on what the caller's phone sent and received.
+
+Figures, not findings: no verdict hangs on them. They come from the marks that were heard, and from the speech in what the caller
+sent, so they are known to the detector's 200 ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.audio.classify import classify
+from harness.audio.wav import WavError, read_wav
+from harness.events import CallState, LegStarted, Listened
+from harness.report.evidence import CaseEvidence
+from harness.report.moments import VOICES
+
+#: Silences shorter than this are pauses between words, and between the turns of an agent's mark and its reply, in seconds.
+_PAUSE_S = 0.4
+
+
+@dataclass(frozen=True)
+class Manner:
+    """One figure of one call."""
+
+    leg: str
+    title: str
+    seconds: float | None  #: None when it was looked at and never came
+    basis: str  #: what it was measured on
+
+    def __str__(self) -> str:
+        value = "never" if self.seconds is None else f"{self.seconds:.2f} s"
+        return f"{self.title}: {value} ({self.basis})"
+
+
+#: A stretch of time in which somebody is heard without a pause, on the case's clock.
+Turn = tuple[float, float]
+
+
+def manners(evidence: CaseEvidence) -> list[Manner]:
+    """Of each call of a caller of ours that was answered what could be measured; nothing where no voice agent was heard."""
+    found: list[Manner] = []
+    for leg, events in evidence.legs.items():
+        started = next((e for e in events if isinstance(e, LegStarted)), None)
+        answered = next((e.at for e in events if isinstance(e, CallState) and e.state == "confirmed"), None)
+        if started is None or started.direction != "outgoing" or started.replaces is not None or answered is None:
+            continue
+        agent, handed_over = _heard(evidence, leg)
+        if agent:
+            found += _of_call(leg, answered, agent, handed_over, list(_spoken(evidence, leg)))
+    return found
+
+
+def _heard(evidence: CaseEvidence, leg: str) -> tuple[list[Turn], float | None]:
+    """The voice agent's turns, and when the person whom the call was handed to was first heard.
+
+    An agent is known by its mark (an assistant's own, its replies, a stand-in's); one without a mark by speech, up to the hand-over.
+    """
+    stand_ins = {
+        event.mark
+        for event in evidence.events
+        if isinstance(event, LegStarted) and event.phone == "stand-in" and event.leg
+    }
+    spans = sorted((span for span in evidence.marks if span.leg == leg), key=lambda span: span.began)
+    agent = [(s.began, s.ended) for s in spans if s.mark in stand_ins or s.mark >= VOICES]
+    others = [s.began for s in spans if s.mark not in stand_ins and s.mark < VOICES]
+    if not agent:
+        end = others[0] if others else evidence.ended
+        agent = [turn for turn in _words(evidence, leg, "received") if turn[0] < end]
+    turns = _turns(agent)
+    return turns, next((at for at in others if turns and at > turns[0][0]), None)
+
+
+def _of_call(
+    leg: str, answered: float, agent: Sequence[Turn], handed_over: float | None, caller: Sequence[Turn]
+) -> Iterator[Manner]:
+    yield Manner(leg, "dead air before the first word", max(0.0, agent[0][0] - answered), "from the answer")
+    if handed_over is not None:
+        last = max(ended for began, ended in agent if began < handed_over)
+        yield Manner(
+            leg, "silence in the transfer", max(0.0, handed_over - last), "from its last sound to the agent's first"
+        )
+    for began, ended in caller:
+        if handed_over is not None and ended > handed_over:
+            continue
+        during = next((turn for turn in agent if turn[0] < began < turn[1]), None)
+        after = next((turn for turn in agent if turn[0] >= ended), None)
+        if during is not None and during[1] < ended:
+            yield Manner(leg, "stops when interrupted", during[1] - began, "from the caller's first word")
+        elif during is not None:
+            yield Manner(leg, "stops when interrupted", None, f"the caller spoke for {ended - began:.1f} s")
+        elif after is not None:
+            yield Manner(leg, "answer time", after[0] - ended, "from the caller's last word")
+
+
+def _turns(spans: Iterable[Turn]) -> list[Turn]:
+    """The spans by time, joined over pauses."""
+    found: list[Turn] = []
+    for began, ended in sorted(spans):
+        if found and began - found[-1][1] < _PAUSE_S:
+            found[-1] = (found[-1][0], max(ended, found[-1][1]))
+        else:
+            found.append((began, ended))
+    return found
+
+
+def _spoken(evidence: CaseEvidence, leg: str) -> list[Turn]:
+    """When the caller spoke (words, no marks), by what its phone sent."""
+    return _turns(_words(evidence, leg, "sent"))
+
+
+def _words(evidence: CaseEvidence, leg: str, which: Literal["received", "sent"]) -> Iterator[Turn]:
+    """The speech in one of the leg's recordings. Both of them begin with the leg's media."""
+    recording = next((recording for recording in evidence.recordings if recording.leg == leg), None)
+    path = getattr(recording, which) if recording else None
+    began = next((e.at - e.seconds for e in evidence.legs[leg] if isinstance(e, Listened)), None)
+    if path is None or began is None:
+        return
+    try:
+        samples, rate = read_wav(path)
+    except WavError:
+        return
+    for span in classify(samples, rate):
+        if span.kind == "speech":
+            yield began + span.began, began + span.ended

@@ -1,0 +1,39 @@
+"""What the templates of all pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.report.markup import printable
+
+#: What a cause of a diagnosis may say; any of it may be left out but ``cause``.
+CAUSE = ("cause", "issue", "fix", "owner", "confidence", "settles", "because", "link")
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@cache
+def environment() -> Environment:
+    """The templates' environment: escaping on, unknown names are errors, nothing unprintable gets out."""
+    found = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+    )
+    found.filters["seconds"] = lambda value: f"{value:.2f} s"
+    found.filters["slug"] = lambda value: str(value).replace(" ", "-")
+    return found
+
+
+def cause_of(plain: Mapping[str, Any]) -> dict[str, str]:
+    """What reports show of a cause, each as text, empty when it was not said."""
+    return {name: str(plain.get(name) or "") for name in CAUSE}

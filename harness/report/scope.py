@@ -1,0 +1,247 @@
+"""What a run was asked to verify, written before its first call: ``scope.json``, the part of the evidence that says what is missing.
+
+It holds every option, each deployment as its file has it (without secrets), and each row of the integration with all cases
+it has there, the cases asked for, and why it has none. So a row that was left out shows, whoever left it out, and wherever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from harness import integrations, matrix
+from harness.deployment import Deployment
+from harness.errors import MistakeError, SelectionError
+from harness.integrations import sight
+from harness.integrations.base import Row
+from harness.matrix import Case, Selection
+from harness.report.mask import mask_plain
+
+FILE = "scope.json"
+
+NOT_ASKED = "not asked for in this run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowScope:
+    """One row of one deployment: what there is of it, and what was asked for."""
+
+    row: str
+    title: str
+    proves: str
+    source: str
+    link: str
+    documented: bool
+    cases: tuple[str, ...]  #: every case the deployment has of it, selected or not
+    asked: tuple[str, ...]  #: those the run was to verify
+    why: str = ""  #: why there is no case at all
+    left_out: bool = False  #: by ``[leave_out]`` of the deployment file: somebody's decision, no lack
+    hidden: bool = False  #: it has no case since nobody could see what it is about
+    demanded: bool = False  #: by ``require`` of the deployment file
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentScope:
+    """One deployment, as far as a reader may know it."""
+
+    name: str
+    integration: str
+    kind: str
+    site: str
+    hash: str  #: SHA-256 of the deployment file's content, secrets and site apart
+    content: Mapping[str, Any]  #: that content, numbers masked unless it is simulated
+    rows: tuple[RowScope, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What a run was asked to verify."""
+
+    began: float  #: seconds since the epoch
+    options: Mapping[str, Any]
+    command: str
+    deployments: tuple[DeploymentScope, ...]
+    required: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  #: case → the findings it has to make
+
+    def key(self, deployment: str, site: str) -> str:
+        """What two runs need to have in common to be compared: deployment, site, content, scope, timings, injected faults.
+
+        Empty for a deployment that is not of this run.
+        """
+        found = next((d for d in self.deployments if (d.name, d.site) == (deployment, site)), None)
+        if found is None:
+            return ""
+        asked = sorted(case for row in found.rows for case in row.asked)
+        same = {name: self.options.get(name) for name in ("fault", "timings", "keyword")}
+        return digest([found.name, found.site, found.hash, asked, same])
+
+    def planned(self) -> Iterator[dict[str, Any]]:
+        """What was asked for, as far as it is known of a case that left nothing."""
+        for one in self.deployments:
+            same = {"integration": one.integration, "deployment": one.name, "kind": one.kind, "site": one.site}
+            for row in one.rows:
+                about = {"title": row.title, "description": row.proves, "source": row.source, "link": row.link}
+                for case in row.asked:
+                    yield {"id": case, "row": row.row, "axes": {}, **same, **about, "mask": one.kind != "simulated"}
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready data."""
+        return {
+            "began": self.began,
+            "options": dict(self.options),
+            "command": self.command,
+            "deployments": [
+                {**vars(one), "content": dict(one.content), "rows": [vars(row) for row in one.rows]}
+                for one in self.deployments
+            ],
+            "required": {case: dict(kinds) for case, kinds in self.required.items()},
+        }
+
+
+def scope_of(
+    deployments: Sequence[Deployment],
+    selection: Selection,
+    *,
+    began: float,
+    options: Mapping[str, Any],
+    command: str,
+) -> Scope:
+    """The scope of a run that is about to begin."""
+    asked = matrix.cases(deployments, selection)
+    return Scope(
+        began=began,
+        options=options,
+        command=command,
+        deployments=tuple(_deployment(one, selection, asked) for one in deployments),
+        required={case.id: dict(case.finds) for case in asked},
+    )
+
+
+def left_out(scope: Scope) -> list[dict[str, Any]]:
+    """Every row of which no case was asked for, as plain data: ``deployment``, ``row``, ``documented``, ``why``."""
+    return [
+        {"deployment": one.name, "row": row.row, "documented": row.documented, "why": row.why or NOT_ASKED}
+        for one in scope.deployments
+        for row in one.rows
+        if not row.asked
+    ]
+
+
+def missing(scope: Scope) -> list[str]:
+    """The rows that the deployment file, or ``--require``, wants to be run, and of which no case was asked for."""
+    found = []
+    for one in scope.deployments:
+        wanted = {*(one.content.get("require") or ()), *(scope.options.get("require") or ())}
+        for row in one.rows:
+            if not row.asked and (row.row in wanted or (row.documented and matrix.DOCUMENTED in wanted)):
+                found.append(f"{one.name}: {row.row} ({row.why or NOT_ASKED})")
+    return found
+
+
+def write(run: Path, scope: Scope) -> None:
+    """Write ``scope.json``."""
+    (run / FILE).write_text(json.dumps(scope.plain(), indent=1, default=str) + "\n", encoding="utf-8")
+
+
+def read(run: Path) -> Scope | None:
+    """The scope of a run; None when it left none. Raises :class:`MistakeError` when the file is damaged."""
+    try:
+        plain = json.loads((run / FILE).read_text(encoding="utf-8"))
+        return Scope(**plain | {"deployments": tuple(_read_deployment(one) for one in plain["deployments"])})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise MistakeError(f"{run / FILE}: cannot be read: {error}") from error
+
+
+def digest(plain: object) -> str:
+    """SHA-256 of JSON data, whatever order its keys stand in."""
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _read_deployment(plain: dict[str, Any]) -> DeploymentScope:
+    rows = [RowScope(**row | {name: tuple(row[name]) for name in ("cases", "asked")}) for row in plain["rows"]]
+    return DeploymentScope(**plain | {"rows": tuple(rows)})
+
+
+def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Case]) -> DeploymentScope:
+    # without defaults, so that a new version of the harness does not make another deployment of it
+    content = _without_secrets(deployment.model_dump(mode="python", by_alias=True, exclude_defaults=True))
+    content.pop("site", None)
+    integration = integrations.find(deployment.integration)
+    every: dict[str, list[str]] = {}
+    for case in _every_case(deployment, selection):
+        every.setdefault(case.row.id, []).append(case.id)
+    wanted = [case.id for case in asked if case.deployment == deployment.name]
+    why = {left.row: left.why for left in matrix.left_out([deployment])}
+    return DeploymentScope(
+        name=deployment.name,
+        integration=deployment.integration,
+        kind=deployment.kind,
+        site=deployment.site,
+        hash=digest(content),
+        content=content if deployment.kind == "simulated" else mask_plain(content),
+        rows=tuple(
+            _row(
+                row,
+                integration.link(row),
+                every.get(row.id, []),
+                wanted,
+                why.get(row.id, ""),
+                deployment,
+            )
+            for row in integration.rows
+        ),
+    )
+
+
+def _every_case(deployment: Deployment, selection: Selection) -> list[Case]:
+    """All its cases, those of long rows only where the run asks for these."""
+    try:
+        found = matrix.cases([deployment])
+    except SelectionError:  # it has none but what is asked for by name
+        found = []
+    known = {case.id for case in found}
+    by_name = Selection(rows=tuple(row for row in selection.rows if row in _row_ids(deployment)))
+    if by_name.rows:
+        with contextlib.suppress(SelectionError):
+            found = [*found, *(case for case in matrix.cases([deployment], by_name) if case.id not in known)]
+    return found
+
+
+def _row_ids(deployment: Deployment) -> set[str]:
+    return {row.id for row in integrations.find(deployment.integration).rows}
+
+
+def _row(
+    row: Row, link: str, cases: Sequence[str], wanted: Sequence[str], why: str, deployment: Deployment
+) -> RowScope:
+    return RowScope(
+        row=row.id,
+        title=row.title,
+        proves=row.proves,
+        source=row.source,
+        link=link,
+        documented=row.documented,
+        cases=tuple(cases),
+        asked=tuple(case for case in cases if case in set(wanted)),
+        why="" if cases else why,
+        left_out=row.id in deployment.leave_out,
+        hidden=not cases and why in sight.unseen(deployment).values(),
+        demanded=row.id in deployment.require or (row.documented and matrix.DOCUMENTED in deployment.require),
+    )
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _without_secrets(item) for key, item in value.items() if not isinstance(item, SecretStr)}
+    if isinstance(value, (list, tuple)):
+        return [_without_secrets(item) for item in value]
+    return value

@@ -1,0 +1,23 @@
+"""How each step of a case ended: by what it raised, and by the findings made in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.report.evidence import Step
+from harness.verdict import ORDER, Finding, Verdict
+
+
+def verdict_of(step: Step, findings: Sequence[Finding]) -> Verdict:
+    """The worst of what the step raised and what was found while it went on; findings are collected, and raise nothing."""
+    found = {finding.verdict for finding in within(step, findings)}
+    if step.ended is None or (step.error is not None and not step.failed):
+        found.add(Verdict.BROKEN)
+    if step.failed:
+        found.add(Verdict.FAILED)
+    return next((verdict for verdict in ORDER if verdict in found), Verdict.PASSED)
+
+
+def within(step: Step, findings: Sequence[Finding]) -> list[Finding]:
+    """The findings made while the step went on."""
+    return [f for f in findings if f.at >= step.began and (step.ended is None or f.at <= step.ended)]

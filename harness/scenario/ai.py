@@ -1,0 +1,153 @@
+"""The AI's place as a whole: how it behaves in a row, what became of calls to it, and calls that come from there."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from harness.checks import reach
+from harness.checks.finding import not_observable
+from harness.deployment import Transport
+from harness.errors import BrokenError, ResourceError
+from harness.phone import Early, PhoneConfig, Policy
+from harness.phone.phone import Phone
+from harness.scenario.context import CaseContext
+from harness.scenario.endpoints import AiEndpoint, StandInEndpoint, SynthflowEndpoint
+from harness.scenario.ends import Call
+from harness.scenario.lines import Line, line_of
+from harness.scenario.phones import stand_in
+
+
+class Ai:
+    """Synthflow, or the phone that stands in for it."""
+
+    def __init__(self, context: CaseContext) -> None:
+        self._context = context
+        self._endpoint: AiEndpoint | None = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether a phone of ours is there."""
+        return self._context.has_stand_in
+
+    def take_place(self) -> None:
+        """From here on it can be called."""
+        if self.is_ours or self._context.deployment.synthflow is not None:
+            self._endpoint = self._take()
+
+    @property
+    def endpoint(self) -> AiEndpoint:
+        """Who can be called there."""
+        if self._endpoint is None:
+            raise BrokenError("synthflow: this deployment names no API, so nobody can look at the AI's side")
+        return self._endpoint
+
+    def _take(self, **more: object) -> AiEndpoint:
+        context = self._context
+        if not self.is_ours:
+            return SynthflowEndpoint(context, context.far_end.api)
+        phone = context.phones.lease(stand_in(context.deployment, context.trunk, **more), register=False)
+        if context.deployment.stand_in.shared:
+            phone.is_ours = context.phones.may_be_ours
+        return StandInEndpoint(context, phone, context.trunk)
+
+    # -- how it behaves; Synthflow's assistants behave by their own configuration, a stand-in has to be told
+
+    def does(self, policy: Policy) -> None:
+        """What it does with calls."""
+        self.endpoint.behave(policy)
+
+    def answers_early(self, *, reliable: bool = False) -> None:
+        """It says 183 with audio before it answers."""
+        if self.is_ours:
+            self._endpoint = self._take(reliable_provisional="optional" if reliable else "off")
+            self.does(Early())
+
+    def takes_srtp(self) -> None:
+        """It accepts encrypted media."""
+        if self.is_ours:
+            self._endpoint = self._take(srtp="optional")
+
+    def shows_certificate(self, kind: str) -> None:
+        """It answers TLS connections with a bad certificate."""
+        bad = self._context.deployment.stand_in.bad_certificates.get(kind)  # type: ignore[call-overload]
+        if bad is None:
+            raise ResourceError(f"stand_in.bad_certificates.{kind}: is missing")
+        config = stand_in(self._context.deployment, self._context.trunk)
+        tls = replace(config.tls, certificate=bad.certificate, private_key=bad.private_key)
+        self._endpoint = self._take(tls=tls)
+
+    def goes_down(self, line: Line) -> None:
+        """Nobody listens at the AI's place. A line whose trunk leads to a host that does not answer needs nothing done."""
+        if line.entry.reachable and self._endpoint is not None:
+            self._endpoint.leave()
+
+    # -- what became of calls
+
+    def was_tried(self, of: Call, line: Line) -> None:
+        """The AI was asked to take the call that ``of`` began, at the line's assistant."""
+        wanted, subject = line.assistant.did, f"the call to {line.did}"
+        seen = self._asked(of, wanted)
+        if seen is None:
+            expected, why = f"an INVITE for {wanted} reaches the AI", "nobody can look at the AI's side"
+            self._context.evidence.add(not_observable("route.tried", subject, expected=expected, why=why))
+            return
+        self._context.evidence.add(reach.tried(subject, wanted, seen))
+
+    def _asked(self, of: Call, wanted: str) -> list[str] | None:
+        deadline = time.monotonic() + self._context.patience
+        while True:
+            found = self.endpoint.asked_for(of)
+            is_over = time.monotonic() >= deadline
+            if is_over and self.endpoint.blind:
+                return None
+            if is_over or wanted in found:
+                return found
+            self._context.pause(self._context.far_end.poll_s)
+
+    def answered_nothing(self, of: Call) -> None:
+        """No call since ``of`` began was answered by the AI."""
+        answered = self.endpoint.set_up(of)
+        if self.endpoint.blind:
+            expected, why = "no call is set up", "its interface does not say"
+            self._context.evidence.add(not_observable("route.not_answered", "the AI", expected=expected, why=why))
+            return
+        self._context.evidence.add(reach.not_answered("the AI", answered))
+
+    def was_not_reached(self, of: Call) -> None:
+        """No INVITE came to the AI since ``of`` began: one that only rang was sent all the same."""
+        reached = self.endpoint.reached_by(of)
+        if self.endpoint.blind and not reached:
+            expected, why = "no INVITE is sent to the AI", "its interface does not say"
+            self._context.evidence.add(not_observable("route.not_reached", "the AI", expected=expected, why=why))
+            return
+        self._context.evidence.add(reach.not_reached("the AI", reached))
+
+    def early(self, of: Call) -> tuple[str, set[int]]:
+        """Who can be heard before the answer, and by which marks; a stand-in's leg is taken but not answered."""
+        context = self._context
+        assert context.case.line is not None
+        return self.endpoint.early(of, line_of(context.deployment, context.trunk, context.case.line))
+
+    # -- calls that come from there
+
+    def calls(self, number: str, *, transport: Transport | None = None, from_outside: bool = False) -> Call:
+        """A call to the platform from the AI's address, or from one that no allowlist has; over another transport if asked."""
+        context = self._context
+        trunk = context.trunk
+        place = context.deployment.stand_in
+        config = stand_in(context.deployment, trunk, bind_port=0)
+        bind = place.stranger_bind if from_outside else place.bind
+        if bind is None:
+            raise BrokenError("stand_in.stranger_bind: is missing")
+        name = "stranger" if from_outside else f"ai-{transport or trunk.transport}"
+        config = replace(config, name=name, bind_address=bind, transport=transport or trunk.transport)
+        phone = self._phone_outside(config)
+        with context.evidence.step(f"{name} calls {number}"):
+            uri = f"sip:{number}@{trunk.termination}"
+            if config.transport != "udp":
+                uri += f";transport={config.transport}"
+            return context.calls.add(Call(context, phone.dial(uri), "ai"))
+
+    def _phone_outside(self, config: PhoneConfig) -> Phone:
+        return self._context.phones.lease(config, register=False)

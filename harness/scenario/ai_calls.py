@@ -1,0 +1,157 @@
+"""A call as the AI has it; and the one that a phone of ours took in the AI's place."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Literal, Protocol
+
+from harness.deployment import Trunk
+from harness.errors import PhoneMisuseError
+from harness.events import SipMessage
+from harness.phone import refer
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
+from harness.phone.waiter import NeverCame
+from harness.scenario.context import CaseContext
+from harness.scenario.end import End
+from harness.scenario.ends import Call
+from harness.sip.message import Request
+
+
+class Target(Protocol):
+    """Whom a caller is transferred to."""
+
+    name: str
+    did: str
+
+
+class AiCall(End, Protocol):
+    """A call as the AI has it."""
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether its record could not be found, since the interface failed."""
+
+    def transfer_outcome(self, within: float) -> int | None:
+        """The final status of a transfer; 0 when none came, None when nobody can tell."""
+
+    def keep_record(self) -> None:
+        """Keep the last that an interface says of it."""
+
+    @property
+    def assistant(self) -> str | None:
+        """The assistant that took it, by the deployment's name; None when nobody says."""
+
+    @property
+    def invite(self) -> Request | None:
+        """The INVITE that reached the AI; None when nobody can show it."""
+
+    @property
+    def received_on(self) -> tuple[str, str] | None:
+        """Transport and local ``address:port`` the INVITE came to."""
+
+    @property
+    def came_from(self) -> str | None:
+        """The ``address:port`` the INVITE came from."""
+
+    @property
+    def codec(self) -> str | None:
+        """What SDP agreed on, at the AI's side."""
+
+    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int]] | None:
+        """Digits received (waits for ``count`` of them), the methods and durations in ms; None when nobody can tell."""
+
+    def hand_over(self, group: Target, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
+        """Have the caller, who has asked for a person, transferred to ``group``: ``cold`` or ``warm``."""
+
+    def hang_up(self) -> float:
+        """Have the AI hang up; the moment it was asked to."""
+
+    def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
+        """Have the AI send digits; which."""
+
+
+class StandInCall(Call):
+    """A call that a phone of ours took in the AI's place."""
+
+    is_unknown = False
+
+    def __init__(
+        self, context: CaseContext, leg: Leg, phone: Phone, trunk: Trunk, assistant: str | None, peer: Call
+    ) -> None:
+        super().__init__(context, leg, "ai", number=None)
+        self._phone = phone
+        self._trunk = trunk
+        self._peer = peer
+        self.assistant = assistant
+
+    @property
+    def received_on(self) -> tuple[str, str] | None:
+        """Where the INVITE came to."""
+        first = self._first_invite()
+        return (first.transport, first.local) if first else None
+
+    @property
+    def came_from(self) -> str | None:
+        """Where it came from."""
+        first = self._first_invite()
+        return first.remote if first else None
+
+    def _first_invite(self) -> SipMessage | None:
+        return next((m for m in self.messages() if m.direction == "received" and m.text.startswith("INVITE ")), None)
+
+    def hand_over(self, group: Target, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
+        """What Synthflow's transfer action does: REFER, or a call of its own that is joined to the caller's."""
+        heading = f"the stand-in hands the caller to {group.name} ({how})"
+        with self._context.evidence.step(heading):
+            self._heard_the_request()
+            uri = f"sip:{group.did}@{self._trunk.termination}"
+            if self._trunk.transport != "udp":
+                uri += f";transport={self._trunk.transport}"
+            if topic is not None:
+                uri += f"?X-Gladly-Routing-Selector={topic}"
+            if how == "cold":
+                self.leg.transfer(uri)
+                self._context.background.start(self._leave_after_transfer)
+                return
+            onward = self._phone.dial(uri, identity=caller_id)
+            self._context.background.start(lambda: self._join(onward))
+
+    def _leave_after_transfer(self) -> None:
+        # RFC 5589 section 6.1: the transferor ends its own call once the transfer has succeeded
+        code = refer.outcome(self.leg, self._context.patience, outlives_call=False)
+        if 200 <= code < 300 and not self.is_over():
+            with contextlib.suppress(PhoneMisuseError):  # the platform may have ended it in the meantime
+                self.leg.hangup()
+
+    def transfer_outcome(self, within: float) -> int | None:
+        """The final status of the REFER's NOTIFYs, or of the REFER itself; 0 when none came."""
+        return refer.outcome(self.leg, within)
+
+    def _join(self, onward: Leg) -> None:
+        # the group's agent answers while the scenario goes on
+        with contextlib.suppress(NeverCame):
+            onward.wait_state("confirmed", within=self._context.patience)
+            self.leg.bridge(onward)
+
+    def _heard_the_request(self) -> None:
+        escalation = self._context.deployment.escalation
+        way = self._context.case.axes.get("ask") or escalation.ways[0]
+        if way == "digit":
+            self.digits(1, within=3.0)
+
+    def keep_record(self) -> None:
+        """Its events are the record."""
+
+    def hang_up(self) -> float:
+        """Hang up."""
+        at = time.monotonic()
+        self.leg.hangup()
+        return at
+
+    def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
+        """Send the deployment's digits."""
+        digits = self._context.deployment.escalation.digits_back or "159D"
+        self.press(digits, method)
+        return digits

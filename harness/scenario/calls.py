@@ -1,0 +1,150 @@
+"""The calls of one case, and whose voice is whose."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+from harness.audio.marks import reply_to
+from harness.checks import audio
+from harness.deployment import Deployment
+from harness.events import SipMessage
+from harness.phone.leg import Leg
+from harness.scenario.case_phones import CasePhones
+from harness.verdict import Finding
+
+#: The marks set aside for assistants (``Assistant.voice``).
+ASSISTANTS_VOICES = range(240, 256)
+_TOLD_ID = re.compile(r"^x-ci[ \t]*:[ \t]*([A-Za-z0-9_.-]{1,80})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+
+
+class OwnCall(Protocol):
+    """A call of a phone of ours."""
+
+    number: str | None
+
+    @property
+    def label(self) -> str:
+        """What findings call it."""
+
+    @property
+    def leg(self) -> Leg:
+        """The leg it is now."""
+
+    @property
+    def first_leg(self) -> Leg:
+        """The leg it was first."""
+
+    def messages(self) -> list[SipMessage]:
+        """Every SIP message of the leg so far."""
+
+    def marks_sustained(self, since: float = 0.0) -> list[int]:
+        """The marks it heard for a while."""
+
+    def is_over(self) -> bool:
+        """Whether the call has ended."""
+
+    def hang_up(self) -> float:
+        """Hang up; the moment it was done."""
+
+
+class CallOfTheAi(Protocol):
+    """A call as the AI has it."""
+
+    @property
+    def assistant(self) -> str | None:
+        """The assistant that took it; None when nobody says."""
+
+    def keep_record(self) -> None:
+        """Keep the last that its interface says of it."""
+
+
+Own = TypeVar("Own", bound=OwnCall)
+
+
+class Calls:
+    """Keeps the calls of a case in mind until it is over."""
+
+    def __init__(self, deployment: Deployment, phones: CasePhones) -> None:
+        self._deployment = deployment
+        self._phones = phones
+        self.own: list[OwnCall] = []
+        self.of_the_ai: list[CallOfTheAi] = []
+
+    def add(self, call: Own) -> Own:
+        """Keep a call of ours in mind."""
+        self.own.append(call)
+        return call
+
+    def add_ai(self, call: CallOfTheAi) -> None:
+        """Keep a call of the AI's in mind."""
+        self.of_the_ai.append(call)
+
+    @property
+    def other_legs(self) -> list[Leg]:
+        """The legs of our phones that no scenario asked for."""
+        known = {leg.id for call in self.own for leg in (call.first_leg, call.leg)}
+        return [leg for leg in self._phones.legs if leg.id not in known]
+
+    @property
+    def numbers(self) -> set[str]:
+        """The numbers of all callers of the case."""
+        return {call.number for call in self.own if call.number}
+
+    def ids_told(self, of: OwnCall) -> set[str]:
+        """Synthflow's ids of the call ``of`` (``x-ci``), where they pass: on its own messages, and on those to an agent.
+
+        An agent's call says nothing where the case has several callers.
+        """
+        legs = [of.first_leg, of.leg]
+        if len(self.numbers) == 1:
+            legs += [leg for phone in self._phones.by_name.values() for leg in phone.incoming]
+        texts = (message.text for leg in legs for message in leg.messages if message.direction == "received")
+        return {found for text in texts for found in _TOLD_ID.findall(text)}
+
+    # -- whose voice is whose
+
+    def _marks(self) -> Iterator[tuple[str, set[int], int]]:
+        for call in self.own:
+            yield call.label, {call.leg.mark, call.first_leg.mark}, call.first_leg.mark
+        for leg in self.other_legs:
+            yield leg.id, {leg.mark}, leg.mark
+
+    def name_of_mark(self, mark: int) -> str | None:
+        """Whose mark it is, None when it belongs to nobody in this case."""
+        for label, marks, first in self._marks():
+            if mark in marks:
+                return label
+            if mark == reply_to(first):
+                return f"the AI answering {label}"
+        for name, assistant in self._deployment.assistants.items():
+            if assistant.voice == mark:
+                return f"assistant {name}"
+        return None
+
+    def crossing(self, call: OwnCall, heard: Sequence[int]) -> Finding:
+        """Whether all of what a call of ours heard belongs to its own conversation."""
+        strange = self.strange(call, heard)
+        allowed = [mark for mark in heard if mark not in strange]
+        own = {call.first_leg.mark, call.leg.mark}
+        return audio.no_crossing(call.label, heard, own, allowed, self.name_of_mark)
+
+    def strange(self, call: OwnCall, heard: Collection[int]) -> set[int]:
+        """Of marks that ``call`` heard those that nobody in this case should have sent to it, its own among them."""
+        own = {call.first_leg.mark, call.leg.mark}
+        return {mark for mark in heard if mark in own or self._is_nobodys(mark) or self._is_absent(mark)}
+
+    def is_unattributed(self, mark: int) -> bool:
+        """Whether it is some assistant's voice, in a deployment that does not tell which assistant has which."""
+        told = any(assistant.voice is not None for assistant in self._deployment.assistants.values())
+        return mark in ASSISTANTS_VOICES and not told
+
+    def _is_nobodys(self, mark: int) -> bool:
+        return self.name_of_mark(mark) is None and not self.is_unattributed(mark)
+
+    def _is_absent(self, mark: int) -> bool:
+        """Whether it is the voice of an assistant that took no call of this case, though others are known to have."""
+        took = {call.assistant for call in self.of_the_ai}
+        voices = {assistant.voice: name for name, assistant in self._deployment.assistants.items()}
+        return mark in voices and bool(took) and None not in took and voices[mark] not in took

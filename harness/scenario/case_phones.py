@@ -1,0 +1,150 @@
+"""The softphones of one case."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property, partial
+
+from harness.deployment import Deployment
+from harness.errors import BrokenError
+from harness.limits import CallGate
+from harness.phone import PhoneConfig
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
+from harness.phone.pool import PhonePool
+from harness.phone.rules import Rules
+from harness.phone.waiter import NeverCame
+from harness.safety import Guard, numbers_of
+from harness.scenario.evidence import Evidence
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.identity import caller_id
+from harness.sip.message import Message
+
+#: What the row on caller IDs from a header asks the AI to show.
+HEADER_NUMBER = "+12065550177"
+#: How long a call may wait until the deployment's limits let it be placed, in seconds.
+ADMITTED_WITHIN_S = 30.0
+#: How long after other agents began to ring the right ones are still waited for.
+_ELSEWHERE_S = 0.5
+
+
+class CasePhones:
+    """Leases softphones for the case, and knows which of them rang."""
+
+    def __init__(
+        self, deployment: Deployment, evidence: Evidence, pool: PhonePool, marks: Iterator[int], gate: CallGate
+    ) -> None:
+        self._deployment = deployment
+        self._evidence = evidence
+        self._pool = pool
+        self._marks = marks
+        self.guard = Guard(deployment)
+        self._rules = Rules(
+            self.guard, partial(gate.admit, within=ADMITTED_WITHIN_S), deployment.limits.seconds_per_call
+        )
+        self._phones: dict[str, Phone] = {}
+        #: False where other processes lease these phones for their own cases: a registration that is kept would then
+        #: draw their calls, or theirs would replace it unnoticed (RFC 3261 section 10.2.1).
+        self.keeps_registrations = True
+
+    def lease(self, config: PhoneConfig, *, register: bool = True) -> Phone:
+        """A softphone for the rest of the case; one of the same name with another configuration takes its place."""
+        name = config.name
+        if name in self._phones and self._phones[name].config != config:
+            self._phones.pop(name).release()
+        if name not in self._phones:
+            phone = self._pool.lease(
+                config,
+                sink=self._evidence.event,
+                marks=self._marks,
+                directory=self._evidence.directory,
+                rules=self._rules,
+            )
+            self._phones[name] = phone
+            if register and config.registrar:
+                state = phone.register(within=self._deployment.expect.patience_s)
+                if not state.active:
+                    raise BrokenError(
+                        f"phone {name} cannot register at {config.registrar}: {state.code} {state.reason}"
+                    )
+        return self._phones[name]
+
+    def leave(self, phone: Phone) -> None:
+        """Give a softphone back before the case is over: nobody listens there any more."""
+        self._phones.pop(phone.name).release()
+
+    @property
+    def by_name(self) -> Mapping[str, Phone]:
+        """Those that are leased."""
+        return self._phones
+
+    @property
+    def legs(self) -> list[Leg]:
+        """All legs of all of them."""
+        return [leg for phone in self._phones.values() for leg in phone.legs]
+
+    @property
+    def fatal_error(self) -> BaseException | None:
+        """Why one of them cannot be relied on any more."""
+        one_each = {phone.process.pid: phone for phone in self._phones.values()}
+        return next(filter(None, (phone.fault() for phone in one_each.values())), None)
+
+    @property
+    def loss(self) -> BaseException | None:
+        """Why a phone of this process is gone, of this case or of its pool."""
+        return self._pool.loss
+
+    def rang(self) -> list[str]:
+        """The agents that were called."""
+        agents = {agent for group in self._deployment.groups.values() for agent in group.agents}
+        return [name for name, phone in self._phones.items() if phone.incoming and name in agents]
+
+    def first_incoming(self, phones: Sequence[Phone], within: float, unless: Callable[[], bool]) -> Leg:
+        """The first call that reaches one of ``phones``, ringing.
+
+        Raises :class:`NeverCame`, before the time is over when ``unless`` comes true or other agents ring instead.
+        """
+        if not phones:
+            raise BrokenError("nobody of that group has a phone here, so its call cannot be seen")
+        deadline = time.monotonic() + within
+        names = {phone.name for phone in phones}
+        slice_s = 0.05 if len(phones) > 1 else 0.25
+        while True:
+            for phone in phones:
+                try:
+                    return phone.expect_call(within=max(0.0, min(deadline - time.monotonic(), slice_s)), answer=False)
+                except NeverCame:
+                    if time.monotonic() >= deadline or unless():
+                        raise
+            if set(self.rang()) - names:  # it may still ring here as well, but not much later
+                deadline = min(deadline, time.monotonic() + _ELSEWHERE_S)
+
+    def may_be_ours(self, leg: Leg) -> bool:
+        """Whether a call may be of this case: it shows a number of the deployment's, or none that can be read."""
+        invite = next((m for m in leg.messages if m.text.startswith("INVITE ")), None)
+        if invite is None:
+            return True
+        try:
+            shown = caller_id(Message.parse(invite.text), self._deployment.region).number
+        except SipSyntaxError:
+            return True
+        return shown is None or shown in self._numbers
+
+    @cached_property
+    def _numbers(self) -> frozenset[str]:
+        fixed = {assistant.fixed_caller_id for assistant in self._deployment.assistants.values()}
+        return frozenset({*numbers_of(self._deployment), HEADER_NUMBER} | {number for number in fixed if number})
+
+    def hang_up(self) -> None:
+        """End all calls at once; each release then waits for what is already under way."""
+        for phone in self._phones.values():
+            phone.hang_up()
+
+    def release(self) -> None:
+        """Give all of them back."""
+        with ExitStack() as stack:
+            for name, phone in self._phones.items():
+                kept = self.keeps_registrations and name in self._deployment.phones
+                stack.callback(phone.release, keep_registration=kept)

@@ -1,0 +1,195 @@
+"""Who takes part in a case, and what a scenario can have them do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import overload
+
+from harness.checks import landing, signalling, timing
+from harness.checks.finding import not_observable
+from harness.errors import BrokenError
+from harness.far_end import by_hand, campaign
+from harness.scenario.ai import Ai
+from harness.scenario.case_phones import HEADER_NUMBER
+from harness.scenario.context import CaseContext
+from harness.scenario.end import End
+from harness.scenario.ends import Call
+from harness.scenario.expect import Expect, ExpectGroup
+from harness.scenario.lines import Line, line_of
+from harness.scenario.people import AssistantOf, Caller, Group
+from harness.scenario.phones import own_phone
+from harness.verdict import NotObservableError
+
+#: An agent's phone rings for strangers while it waits for the case's call.
+_SHARED_CALLS = 3
+
+
+class Cast:
+    """The callers, groups and the AI of one case."""
+
+    def __init__(self, context: CaseContext) -> None:
+        self.context = context
+        self.ai = Ai(context)
+
+    def line(self, name: str) -> Line:
+        """A line of the deployment, over the trunk of the case."""
+        return line_of(self.context.deployment, self.context.trunk, name)
+
+    def assistant(self, line: Line) -> AssistantOf:
+        """The AI assistant a line leads to."""
+        return AssistantOf(self.context, self.ai, line)
+
+    @overload
+    def expect(self, subject: End) -> Expect: ...
+
+    @overload
+    def expect(self, subject: Group) -> ExpectGroup: ...
+
+    def expect(self, subject: End | Group) -> Expect | ExpectGroup:
+        """Expectations of a call, or of a group."""
+        return ExpectGroup(self.context, subject) if isinstance(subject, Group) else Expect(self.context, subject)
+
+    def caller(self, name: str | None = None, **more: object) -> Caller:
+        """A caller, the first one unless named, with the codec of the case unless told otherwise."""
+        name = name or self.context.deployment.callers[0]
+        if "codecs" not in more and "codec" in self.context.case.axes:
+            more["codecs"] = (self.context.case.axes["codec"].upper(),)
+        entry = self.context.deployment.phones[name]
+        phone = self.context.phones.lease(own_phone(self.context.deployment, name, **more))
+        return Caller(self.context, name, phone, entry.number or entry.aor_user)
+
+    def callers(self, count: int, **more: object) -> list[Caller]:
+        """The first ``count`` callers."""
+        return [self.caller(name, **more) for name in self.context.deployment.callers[:count]]
+
+    def customer(self) -> Caller:
+        """Whom the campaign calls."""
+        return self.caller(self.context.deployment.customer)
+
+    def group(self, name: str) -> Group:
+        """A ring group with its agents at their phones."""
+        entry = self.context.deployment.groups[name]
+        more = {"max_calls": _SHARED_CALLS} if entry.shared else {}
+        phones = [
+            self.context.phones.lease(own_phone(self.context.deployment, agent, **more)) for agent in entry.agents
+        ]
+        if entry.shared:
+            for phone in phones:
+                phone.is_ours = self.context.phones.may_be_ours
+        return Group(self.context, name, entry, phones)
+
+    def all_groups(self, but: Group | None = None) -> list[Group]:
+        """Every group that has agents, so that a call landing in the wrong one is seen; without the agents of ``but``."""
+        groups = [self.group(name) for name, entry in self.context.deployment.groups.items() if entry.agents]
+        if but is None:
+            return groups
+        others = [Group(self.context, g.name, g.entry, [p for p in g.phones if p not in but.phones]) for g in groups]
+        return [group for group in others if group.phones]
+
+    def group_of_topic(self, topic: str | None) -> Group:
+        """The group with that topic. Raises :class:`BrokenError`."""
+        for name, entry in self.context.deployment.groups.items():
+            if entry.topic == topic and topic is not None:
+                return self.group(name)
+        raise BrokenError(f"groups: none has the topic {topic!r}")
+
+    def start_campaign(self, line: Line, customer: Caller) -> None:
+        """Have the platform's campaign call ``customer`` from ``line``, by the deployment's trigger."""
+        trigger = self.context.deployment.campaign
+        if trigger is None:
+            raise self._cannot_start(line, "nothing here can start one")
+        self.context.phones.guard.number(customer.number)
+        with self.context.evidence.step(f"a campaign calls {customer.name}"):
+            if trigger.trigger == "http":
+                campaign.start(trigger, line.did, customer.number)
+                return
+            if not by_hand.ask(f"{self.context.case.id}: have the campaign of {line.did} call {customer.number} now"):
+                raise self._cannot_start(line, "it has to be started by hand, and nobody is there to do it")
+            began = time.monotonic()
+            while not customer.phone.incoming:
+                if time.monotonic() - began >= trigger.manual_within_s:
+                    raise self._cannot_start(line, f"nobody started it within {trigger.manual_within_s:g} s")
+                self.context.pause(0.1)
+            self.context.evidence.scripted(time.monotonic() - began, "until somebody started the campaign")
+
+    def _cannot_start(self, line: Line, why: str) -> NotObservableError:
+        finding = not_observable("campaign", line.did, expected="a campaign's call", why=why)
+        return NotObservableError(self.context.evidence.add(finding))
+
+    def shown_number(self, line: Line, caller: Caller) -> str:
+        """The number an agent sees after a warm transfer on this line, as its assistant is set up."""
+        match line.assistant.transfer_caller_id:
+            case "agent":
+                return line.assistant.did
+            case "fixed":
+                return str(line.assistant.fixed_caller_id)
+            case "header":
+                return HEADER_NUMBER
+            case _:
+                return caller.number
+
+    def header_for_caller_id(self, line: Line) -> list[tuple[str, str]]:
+        """The header that names the number to show, where the line's assistant takes it from one."""
+        name = line.assistant.caller_id_header
+        return [(name, HEADER_NUMBER)] if name and line.assistant.transfer_caller_id == "header" else []
+
+    def one_call_each(self, *calls: Call) -> None:
+        """Each of these phones has this one call up, and no other."""
+        for call in calls:
+            phone = call.leg.phone
+            up = [leg.id for leg in phone.legs if leg.state not in ("disconnected",)]
+            if len(up) > 1:  # the leg that was transferred away may take a moment to end
+                call.first_leg_released_at(time.monotonic() + self.context.deployment.expect.released_within_s)
+                up = [leg.id for leg in phone.legs if leg.state not in ("disconnected",)]
+            self.context.evidence.add(landing.one_call(phone.name, up, call.leg.id))
+
+    def options(self, caller: Caller) -> tuple[int, str]:
+        """OPTIONS to the platform; code and reason of the answer."""
+        host, port = self.context.deployment.platform.host, self.context.deployment.platform.port
+        account = self.context.deployment.accounts[self.context.deployment.phones[self._an_agent()].account]
+        phone = self.context.phones.lease(own_phone(self.context.deployment, self._an_agent()))
+        parameter = "" if account.transport == "udp" else f";transport={account.transport}"
+        return phone.options(f"sip:{host}:{port}{parameter}", within=self.context.patience)
+
+    def _an_agent(self) -> str:
+        return next(agent for group in self.context.deployment.groups.values() for agent in group.agents)
+
+    def responded(self, what: str, code: int, reason: str, wanted: Sequence[int]) -> None:
+        """A request outside of any call was answered as it should be."""
+        self.context.evidence.add(signalling.final_response(what, wanted, code, reason))
+
+    def nothing_rings_any_more(self, of: Call, after: float) -> None:
+        """Within the deployment's limit every leg that rang for ``of`` has ended."""
+        limit = self.context.deployment.expect.released_within_s
+        self._ais_leg_ends(of, after, limit)
+        for name, phone in self.context.phones.by_name.items():
+            for leg in phone.incoming:
+                at = Call(self.context, leg, "other").released_at(after + limit + 0.5)
+                self.context.evidence.add(timing.released(f"{name}'s leg", None if at is None else at - after, limit))
+
+    def _ais_leg_ends(self, of: Call, after: float, limit: float) -> None:
+        """A stand-in's legs are among those of our phones; what only an interface shows may be told later."""
+        if self.ai.is_ours:
+            return
+        context, endpoint = self.context, self.ai.endpoint
+        told_within = limit + context.far_end.lag_s
+        end = time.monotonic() + told_within + 0.5
+        while endpoint.ringing(of) and time.monotonic() < end:
+            context.pause(context.far_end.poll_s)
+        ringing = endpoint.ringing(of)
+        took = time.monotonic() - after
+        if endpoint.blind:
+            expected, why = f"the AI's leg ends within {told_within:g} s", "its interface does not say"
+            context.evidence.add(not_observable("released", "the AI's leg", expected=expected, why=why))
+        else:
+            context.evidence.add(timing.released("the AI's leg", None if ringing else took, told_within))
+
+    def close(self) -> None:
+        """Hang up, give the phones back, keep the far end's last word."""
+        self.context.phones.hang_up()
+        with ExitStack() as stack:
+            stack.callback(self.context.phones.release)
+            for call in self.context.calls.of_the_ai:
+                stack.callback(call.keep_record)

@@ -1,0 +1,73 @@
+"""What is looked at when a scenario has said its part."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from harness.checks import dialog, quality
+from harness.checks.finding import kind, not_observable
+from harness.scenario import post_failure_probes
+from harness.scenario.calls import OwnCall
+from harness.scenario.context import CaseContext
+from harness.scenario.ends import Call
+from harness.verdict import Verdict
+
+
+def conclude(context: CaseContext) -> None:
+    """The last findings, on the case as a whole. Raises what went wrong in the background, or with a phone of ours."""
+    context.background.join(context.patience)
+    if context.phones.loss is not None:  # whatever was found, a phone of ours may have caused it
+        raise context.phones.loss
+    _look_later(context, context.later)
+    for call in every_call(context):
+        _answered_well(context, call)
+        _no_crossing(context, call)
+        _little_loss(context, call)
+    if context.evidence.conclusion.verdict is Verdict.FAILED:
+        with context.evidence.step("follow-up diagnostics"):
+            post_failure_probes.look_closer(context, context.began)
+
+
+def require_promised_findings(context: CaseContext) -> None:
+    """What the row promises to look at, and the scenario in the end did not, nobody has seen: no case passes without."""
+    made = Counter(map(kind, context.evidence.findings))
+    for kinds, least in context.case.finds.items():
+        seen = sum(made[one] for one in kinds.split("|"))
+        if seen < least:
+            check = kinds.split("|")[0].partition(" ")[0]
+            expected, why = f"{least} of {kinds}", f"the case looked {seen} times"
+            context.evidence.add(not_observable(check, context.case.row.id, expected=expected, why=why))
+
+
+def every_call(context: CaseContext) -> list[OwnCall]:
+    """The calls of the case, and those that came to our phones unasked."""
+    return [*context.calls.own, *(Call(context, leg, "other") for leg in context.calls.other_legs)]
+
+
+def _look_later(context: CaseContext, looks: list[Callable[[], None]]) -> None:
+    if looks:
+        for call in every_call(context):
+            if not call.is_over():
+                call.hang_up()
+    for look in looks:
+        look()
+
+
+def _answered_well(context: CaseContext, call: OwnCall) -> None:
+    if call.leg.direction == "outgoing":
+        found = [check(call.label, call.messages()) for check in (dialog.answered_once, dialog.acknowledged)]
+        for finding in filter(None, found):
+            context.evidence.add(finding)
+
+
+def _little_loss(context: CaseContext, call: OwnCall) -> None:
+    counted = call.leg.statistics()
+    if counted is not None and (finding := quality.loss(call.label, counted)):
+        context.evidence.add(finding)
+
+
+def _no_crossing(context: CaseContext, call: OwnCall) -> None:
+    heard = [mark for mark in call.marks_sustained() if not context.calls.is_unattributed(mark)]
+    if heard:
+        context.evidence.add(context.calls.crossing(call, heard))

@@ -1,0 +1,68 @@
+"""What every part of a scenario needs of its case."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+from harness.deployment import Deployment, Timings, Trunk
+from harness.far_end.synthflow import SynthflowApi
+from harness.limits import CallGate
+from harness.matrix import Case
+from harness.phone.pool import PhonePool
+from harness.report.recorder import CaseRecorder
+from harness.scenario.background import Background
+from harness.scenario.calls import Calls
+from harness.scenario.case_phones import CasePhones
+from harness.scenario.evidence import Evidence
+from harness.scenario.far_records import FarRecords
+
+
+class CaseContext:
+    """One case: its deployment, its evidence, its phones and calls, and the far end's records."""
+
+    def __init__(
+        self,
+        case: Case,
+        deployment: Deployment,
+        timings: Timings,
+        recorder: CaseRecorder,
+        pool: PhonePool,
+        marks: Iterator[int],
+        api: SynthflowApi | None,
+        gate: CallGate,
+    ) -> None:
+        self.case = case
+        self.deployment = deployment
+        self.timings = timings
+        self.patience = deployment.expect.patience_s  #: for what nobody set a time for, in seconds
+        self.more_patience = 0.0  #: for what a caller has asked for, who may have to ask again, in seconds
+        self.began = time.monotonic()
+        self.background = Background()
+        self.evidence = Evidence(
+            recorder, case.dispensable, lambda: self.background.fatal_error or self.phones.fatal_error
+        )
+        self.phones = CasePhones(deployment, self.evidence, pool, marks, gate)
+        self.calls = Calls(deployment, self.phones)
+        self.far_end = FarRecords(deployment, api, self.evidence)
+        self.later: list[Callable[[], None]] = []  #: findings on what is told only when the calls are over
+
+    @cached_property
+    def trunk(self) -> Trunk:
+        """The trunk of the case."""
+        return self.deployment.trunk(self.case.trunk)
+
+    @property
+    def has_stand_in(self) -> bool:
+        """Whether a phone of ours is in the AI's place."""
+        return self.case.axes["ai"] == "stand-in"
+
+    def assistant_of(self, number: str | None) -> str | None:
+        """Which assistant has this number."""
+        found = (name for name, assistant in self.deployment.assistants.items() if assistant.did == number)
+        return next(found, None)
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass on purpose. The loss of the world is raised out of it, by a signal."""
+        time.sleep(seconds)

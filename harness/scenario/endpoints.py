@@ -1,0 +1,260 @@
+"""Who can be called in the AI's place: Synthflow, or a phone of ours standing in for it."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from harness.audio.marks import reply_to
+from harness.checks import identity
+from harness.deployment import Trunk
+from harness.errors import FarEndError
+from harness.events import SipMessage
+from harness.far_end.call_record import CallRecord
+from harness.far_end.clock import to_wall
+from harness.far_end.synthflow import SynthflowApi
+from harness.phone import Policy
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
+from harness.phone.waiter import NeverCame
+from harness.scenario.ai_calls import AiCall, StandInCall
+from harness.scenario.context import CaseContext
+from harness.scenario.ends import Call
+from harness.scenario.lines import Line
+from harness.scenario.synthflow_call import UNKNOWN, SynthflowCall
+from harness.sip.message import Message, Request
+
+#: Statuses of a call that Synthflow was asked to take, whatever became of it.
+_TRIED = {"ringing", "no-answer", "busy", "failed", "canceled", "in-progress", "completed"}
+
+
+def request_user_of(invite: SipMessage) -> str:
+    """The number an INVITE is for."""
+    request = Request.parse(invite.text)
+    assert isinstance(request, Request)
+    return (request.uri.user or "").split(";")[0]
+
+
+class AiEndpoint(Protocol):
+    """Who can be called in the AI's place."""
+
+    def expect_call(self, of: Call, assistant: str, within: float) -> AiCall | None:
+        """The AI's side of the call ``of``; None when none came."""
+
+    def answered_by(self, of: Call) -> list[str]:
+        """The assistants that took a call since ``of`` began."""
+
+    @property
+    def blind(self) -> bool:
+        """Whether the last look showed nothing, for no fault of the platform's."""
+
+    def attempts(self, of: Call) -> list[str]:
+        """What was seen of a call that was not answered: ``status:number``, where an interface lists them."""
+
+    def asked_for(self, of: Call) -> list[str]:
+        """The numbers that the AI was asked to take a call for since ``of`` began."""
+
+    def set_up(self, of: Call) -> list[str]:
+        """The calls that were set up since ``of`` began."""
+
+    def reached_by(self, of: Call) -> list[str]:
+        """The calls whose INVITE came here since ``of`` began."""
+
+    def ringing(self, of: Call) -> list[str]:
+        """The calls that are not over yet, of those an interface lists."""
+
+    def early(self, of: Call, line: Line) -> tuple[str, set[int]]:
+        """Who can be heard before the answer, and by which marks."""
+
+    def behave(self, policy: Policy) -> None:
+        """Do that with calls, where it can be told."""
+
+    def leave(self) -> None:
+        """Listen no more, where it can be told."""
+
+
+class SynthflowEndpoint:
+    """Synthflow itself."""
+
+    def __init__(self, context: CaseContext, api: SynthflowApi) -> None:
+        self._context = context
+        self._api = api
+        self.taken: list[SynthflowCall] = []
+        self.blind = False  # the last look showed nothing, for no fault of the platform's
+
+    def expect_call(self, of: Call, assistant: str, within: float) -> SynthflowCall | None:
+        """Poll its list of calls. Where the interface fails and the call was answered, a call that knows nothing."""
+        number = self._context.deployment.assistants[assistant].did
+        deadline = time.monotonic() + within
+        while True:
+            if record := self.find(of, number):
+                return self._call(record, of, number)
+            # what a dead interface could tell is not waited for; the call's answer is
+            hopeless = self._api.is_down and of.answered_at() is not None
+            if time.monotonic() >= deadline or of.is_over() or hopeless:
+                return self._call(UNKNOWN, of, number) if self.blind and of.answered_at() is not None else None
+            self._context.pause(self._context.far_end.poll_s)
+
+    def _call(self, record: CallRecord, of: Call, number: str) -> SynthflowCall:
+        call = SynthflowCall(self._context, self._api, record, of, number, lambda: self.find(of, number))
+        self.taken.append(call)
+        self._context.calls.add_ai(call)
+        return call
+
+    def find(self, of: Call, number: str) -> CallRecord | None:
+        """The record of the call ``of`` at ``number``, once it is answered."""
+        taken = {call.record.id for call in self.taken}
+        found = (r for r in self.records(of) if r.number_to == number and r.answered and r.id not in taken)
+        return next(found, None)
+
+    def records(self, of: Call) -> list[CallRecord]:
+        """Every call the AI saw that may be ``of``, answered or not; says whether it could look (:attr:`blind`)."""
+        try:
+            found = self._api.calls(since=to_wall(of.began))
+        except FarEndError as error:
+            self._context.far_end.trouble(error)
+            self.blind = True
+            return []
+        self.blind = not all(record.readable for record in found)
+        if self.blind:
+            why = "a record's status or phone_number_to is missing, or none that is known"
+            self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
+        return [record for record in found if self._is_of(record, of)]
+
+    def answered_by(self, of: Call) -> list[str]:
+        """By number called."""
+        taken = [record for record in self.records(of) if record.answered]
+        return [self._context.assistant_of(record.number_to) or str(record.number_to) for record in taken]
+
+    def _is_of(self, record: CallRecord, of: Call) -> bool:
+        if record.id in {of.prepared, *self._context.calls.ids_told(of)}:
+            return True
+        declared = self._context.deployment.synthflow
+        shown = record.number_from
+        if declared is not None and declared.shared:
+            return shown == of.number
+        # several callers of one case are told apart by number; a call without any number is taken on trust, and then
+        # fails its caller ID
+        others = {number for number in self._context.calls.numbers if number != of.number}
+        return shown == of.number or shown not in others
+
+    def attempts(self, of: Call) -> list[str]:
+        """Statuses and numbers in its list."""
+        return [f"{record.status}:{record.number_to}" for record in self.records(of)]
+
+    def asked_for(self, of: Call) -> list[str]:
+        """By its list."""
+        return [str(record.number_to) for record in self.records(of) if record.status in _TRIED]
+
+    def set_up(self, of: Call) -> list[str]:
+        """By its list."""
+        return self.answered_by(of)
+
+    def reached_by(self, of: Call) -> list[str]:
+        """By its list."""
+        return [record.id for record in self.records(of)]
+
+    def ringing(self, of: Call) -> list[str]:
+        """By its list."""
+        return [record.id for record in self.records(of) if not record.over]
+
+    def early(self, of: Call, line: Line) -> tuple[str, set[int]]:
+        """The line's assistant by its voice; where it answers in band, by its answer too."""
+        voices = set() if line.assistant.voice is None else {line.assistant.voice}
+        declared = self._context.deployment.synthflow
+        if declared is not None and "in-band" in declared.witness:
+            voices.add(reply_to(of.mark))  # the caller may be heard there, and answered, before the call is
+        return f"assistant {line.entry.assistant}", voices
+
+    def behave(self, policy: Policy) -> None:
+        """Its assistants behave by their own configuration."""
+
+    def leave(self) -> None:
+        """Nobody can make it."""
+
+
+class StandInEndpoint:
+    """A phone of ours at the trunk's address."""
+
+    def __init__(self, context: CaseContext, phone: Phone, trunk: Trunk) -> None:
+        self._context = context
+        self.phone = phone
+        self.trunk = trunk
+        self.taken: list[StandInCall] = []
+        self._waiting: list[Leg] = []  #: calls that came, and nobody has expected yet
+
+    blind = False
+
+    def attempts(self, of: Call) -> list[str]:
+        """None: nothing lists them."""
+        return []
+
+    def asked_for(self, of: Call) -> list[str]:
+        """By the Request-URIs of what it got."""
+        return [request_user_of(leg.invite) for leg in self.phone.incoming]
+
+    def set_up(self, of: Call) -> list[str]:
+        """Its legs."""
+        return [leg.id for leg in self.phone.incoming if leg.state in ("confirmed", "connecting")]
+
+    def reached_by(self, of: Call) -> list[str]:
+        """Its legs."""
+        return [leg.id for leg in self.phone.incoming if leg.events[0].at >= of.began]
+
+    def ringing(self, of: Call) -> list[str]:
+        """None: its own phone tells of each leg."""
+        return []
+
+    def early(self, of: Call, line: Line) -> tuple[str, set[int]]:
+        """Its next leg, which is taken but not answered."""
+        try:
+            leg = self.hold_back(within=self._context.patience)
+        except NeverCame:
+            return "stand-in", set()
+        return leg.id, {leg.mark}
+
+    def behave(self, policy: Policy) -> None:
+        """Do that with calls."""
+        self.phone.policy = policy
+
+    def leave(self) -> None:
+        """Give the phone back: nobody listens there any more."""
+        self._context.phones.leave(self.phone)
+
+    def hold_back(self, within: float) -> Leg:
+        """Take the next call, but do not answer it until it is expected. Raises :class:`NeverCame`."""
+        leg = self.phone.next_call(within)
+        self._waiting.append(leg)
+        return leg
+
+    def expect_call(self, of: Call, assistant: str, within: float) -> StandInCall | None:
+        """Answer the next call."""
+        leg = self._next_of(of, time.monotonic() + within)
+        if leg is None:
+            return None
+        leg.answer()
+        called = self._context.assistant_of(request_user_of(leg.invite))
+        call = StandInCall(self._context, leg, self.phone, self.trunk, called, of)
+        self.taken.append(call)
+        self._context.calls.add_ai(call)
+        return call
+
+    def _next_of(self, of: Call, deadline: float) -> Leg | None:
+        """The next call from the caller; a call that shows nobody's number may be anybody's."""
+        others = self._context.calls.numbers - {of.number}
+        while True:
+            for leg in self._waiting:
+                if self._shown_number(leg) not in others:
+                    self._waiting.remove(leg)
+                    return leg
+            try:
+                self._waiting.append(self.phone.next_call(within=max(0.0, deadline - time.monotonic())))
+            except NeverCame:
+                return None
+
+    def _shown_number(self, leg: Leg) -> str | None:
+        return identity.e164(identity.user_of(Message.parse(leg.invite.text).from_), self._context.deployment.region)
+
+    def answered_by(self, of: Call) -> list[str]:
+        """By the Request-URI of what it answered."""
+        return [call.assistant or "an unknown number" for call in self.taken]

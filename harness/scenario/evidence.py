@@ -1,0 +1,89 @@
+"""What a case has found so far, and what it keeps as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+
+from harness.checks.finding import excused, missed_by, unproven
+from harness.events import Event, SipMessage
+from harness.report.recorder import CaseRecorder
+from harness.verdict import Conclusion, Finding, Verdict
+
+#: How soon after an event a finding on its time is made.
+_FOUND_WITHIN_S = 0.25
+
+
+class Evidence:
+    """Takes findings, events and steps of one case to its recorder."""
+
+    def __init__(
+        self,
+        recorder: CaseRecorder,
+        dispensable: Collection[str],
+        fatal_error: Callable[[], BaseException | None],
+    ) -> None:
+        """``dispensable`` are the checks the case may do without; ``fatal_error`` says what of the harness's own has broken."""
+        self._recorder = recorder
+        self._dispensable = dispensable
+        self._fatal_error = fatal_error
+        self._notes: set[str] = set()
+        #: For how long, between two moments, the harness itself was kept waiting for a processor.
+        self.starved: Callable[[float, float], float] = lambda begin, end: 0.0
+
+    @property
+    def directory(self) -> Path:
+        """Where the case's files go."""
+        return self._recorder.directory
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What was found so far."""
+        return self._recorder.outcome.findings
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """How the case would end now."""
+        return self._recorder.outcome.conclusion
+
+    def event(self, event: Event) -> None:
+        """Record an event."""
+        self._recorder.event(event)
+
+    def add(self, finding: Finding) -> Finding:
+        """Record a finding. A failed one is broken instead where the harness itself may be the reason.
+
+        That is: it is late by no more than the harness was kept waiting for a processor, or a softphone, or what the scenario
+        does in the background, had broken by then.
+        """
+        missed_s = missed_by(finding) if finding.verdict is Verdict.FAILED else None
+        if missed_s is not None:
+            starved_s = self.starved(finding.at - missed_s - _FOUND_WITHIN_S, finding.at)
+            if starved_s >= missed_s:
+                finding = excused(finding, starved_s)
+        if finding.verdict is Verdict.FAILED and (broke := self._fatal_error()) is not None:
+            finding = unproven(finding, broke)
+        if finding.check in self._dispensable:
+            finding = replace(finding, dispensable=True)
+        self._recorder.finding(finding)
+        return finding
+
+    def step(self, title: str) -> AbstractContextManager[None]:
+        """A named part of the case."""
+        return self._recorder.step(title)
+
+    def scripted(self, seconds: float, why: str) -> None:
+        """Time the case takes on purpose."""
+        self._recorder.scripted(seconds, why)
+
+    def note_once(self, text: str) -> None:
+        """A sentence for the reader, which several places may have to say."""
+        if text not in self._notes:
+            self._notes.add(text)
+            self._recorder.note(text)
+
+    def number(self, message: SipMessage) -> str:
+        """The number a message has in every report; empty when it is not recorded."""
+        return self._recorder.number(message) or ""

@@ -1,0 +1,173 @@
+"""What a scenario holds the audio of calls to: who hears whom, how clearly and how soon."""
+
+from __future__ import annotations
+
+import time
+
+from harness.checks import audio
+from harness.checks.audio import Sound
+from harness.checks.finding import not_observable
+from harness.measurement import Direction, EarlyMedia, Silence
+from harness.scenario import crosstalk, delays, lateness, packet_loss
+from harness.scenario.ai import Ai
+from harness.scenario.context import CaseContext
+from harness.scenario.end import End
+from harness.scenario.ends import SETTLE_S, Call
+from harness.scenario.synthflow_call import SynthflowCall
+from harness.verdict import Finding, Strength, Verdict
+
+#: How long an end is listened to before what did not arrive counts as missing.
+LISTEN_S = 2.5
+#: So much of the ring timeout is there for what is heard before the answer.
+_EARLY_SHARE = 0.7
+
+
+class ExpectAudio:
+    """Expectations of what one end hears."""
+
+    def __init__(self, context: CaseContext, end: End) -> None:
+        self._context = context
+        self._end = end
+
+    def two_way_audio_with(self, other: End, *, changed: bool = False) -> None:
+        """Each hears the other. ``changed``: count only what is heard after a change of the call that was just made."""
+        mine = self._end
+        begin = time.monotonic()
+        since = begin + SETTLE_S if changed else max(a.answered_at() or begin for a in (mine, other))
+        deadline = max(begin, since) + LISTEN_S
+        with self._context.evidence.step(f"{mine.label} and {other.label} hear each other"):
+            first = self._one_way(mine, other, since, deadline, changed)
+            second = self._one_way(other, mine, since, deadline, changed)
+            if not changed:
+                lateness.judge(self._context, ((first, mine, other), (second, other, mine)))
+            if first and second and first.verdict is second.verdict is Verdict.PASSED:
+                delays_ms = [f.measured.delay_ms or 0.0 for f in (first, second) if isinstance(f.measured, Direction)]
+                both = max(delays_ms) / 1000
+                self._context.evidence.scripted(max(0.0, since + both - begin), "listening")
+                packet_loss.look_longer(self._context, (mine, other))
+
+    def _one_way(self, speaker: End, listener: End, since: float, deadline: float, again: bool) -> Finding | None:
+        """The finding, or None when it has to wait for the transcript."""
+        sound = listener.hears(speaker, since, deadline)
+        account = listener.account(since, missing=speaker) if sound is None else None
+        talk = next(
+            (end for end in (speaker, listener) if isinstance(end, SynthflowCall) and end.is_known_by_words), None
+        )
+        least = self._context.deployment.expect.least_strength
+        if talk is None or (sound is not None and sound.strength >= max(least, Strength.CONFIRMED)):
+            return self._direction(speaker, listener, since, sound, account, again)
+        wanted = talk.words_so_far if talk is listener else 0
+        if talk is listener:
+            assert isinstance(speaker, Call)
+            talk.wait_for_signs(speaker, since)
+
+        def look() -> None:
+            """When the calls are over: whatever tells of them later has told by then."""
+            if talk is listener:
+                assert isinstance(speaker, Call)
+                signs = talk.signs_of(speaker, since, wanted)
+                nothing = talk.got_none(speaker, since) if signs is None else account
+                self._direction(speaker, listener, since, signs, nothing, again)
+            else:
+                self._direction(speaker, listener, since, talk.with_words(sound, 0), account, again)
+
+        self._context.later.append(look)
+        return None
+
+    def _direction(
+        self,
+        speaker: End,
+        listener: End,
+        since: float,
+        sound: Sound | None,
+        account: audio.Account | None,
+        again: bool,
+    ) -> Finding:
+        finding = audio.direction(
+            speaker.label,
+            listener.label,
+            sound,
+            account,
+            since=since,
+            own=listener.voices_for(speaker) if isinstance(listener, Call) else (),
+            least=self._context.deployment.expect.least_strength,
+            name_of=self._context.calls.name_of_mark,
+            towards=listener.role,
+            again=again,
+        )
+        return self._context.evidence.add(finding)
+
+    def hears_only(self, other: End) -> None:
+        """It hears ``other`` at a fit level, and ``other`` it, with no other call's voice and no echo beneath."""
+        crosstalk.look(self._context, self._end, other)
+
+    def one_way_delay_ok(self, other: End) -> None:
+        """Neither hears the other too late; measured where both are ours, elsewhere RTCP's round trip has to do."""
+        mine = self._end
+        if isinstance(mine, Call) and isinstance(other, Call):
+            delays.measure(self._context, mine, other)
+
+    def silence_from(self, other: End, seconds: float = 0.8) -> None:
+        """For ``seconds`` it does not hear ``other``, though it listens."""
+        listener = self._end
+        with self._context.evidence.step(f"{listener.label} does not hear {other.label}"):
+            if not other.voices_for(listener):
+                self._context.evidence.add(
+                    not_observable(
+                        "audio.silent",
+                        f"{other.label} → {listener.label}",
+                        expected=f"{listener.label} does not hear {other.label}",
+                        why="its voice cannot be told from others",
+                        measured=Silence(speaker=other.label, listener=listener.label),
+                    )
+                )
+                return
+            self._context.pause(SETTLE_S)
+            since = time.monotonic()
+            self._context.pause(seconds)
+            self._context.evidence.scripted(SETTLE_S + seconds, "listening for silence")
+            if isinstance(listener, Call):
+                voices, heard = other.voices_for(listener), listener.marks_heard(since)
+                listened = time.monotonic() - since if listener.is_listening(since) else 0.0
+            else:
+                account = listener.account(since)
+                if account is None:
+                    self._context.evidence.add(
+                        not_observable(
+                            "audio.silent",
+                            f"{other.label} → {listener.label}",
+                            expected=f"{listener.label} does not hear {other.label}",
+                            why="the far end does not say which marks it hears",
+                            measured=Silence(speaker=other.label, listener=listener.label),
+                        )
+                    )
+                    return
+                voices, heard, listened = other.voices_for(listener), list(account.marks), account.seconds
+            self._context.evidence.add(audio.silent(other.label, listener.label, heard, voices, listened))
+
+    def hears_early(self, ai: Ai) -> None:
+        """The AI is heard before the call is answered."""
+        call = self._call
+        with self._context.evidence.step(f"{call.label} hears the AI before the answer"):
+            since = time.monotonic()
+            who, voices = ai.early(call)
+            if not voices and not ai.is_ours:
+                why = "the AI's voice cannot be told from others"
+                expected = "audio before the 200, opened by a 183 with SDP"
+                measured = EarlyMedia(speaker=who, listener=call.label)
+                subject = f"{who} → {call.label}"
+                self._context.evidence.add(
+                    not_observable("audio.early", subject, expected=expected, why=why, measured=measured)
+                )
+                return
+            # An AI that is one of our phones has to answer before the platform gives up on it.
+            listened = min(LISTEN_S, _EARLY_SHARE * self._context.timings.ring_timeout_s)
+            sound = call.hears_marks(voices, 0.0, since + listened) if voices else None
+            provisional = [m for m in call.messages() if m.text.startswith("SIP/2.0 183") and "\nm=audio" in m.text]
+            self._context.evidence.scripted(time.monotonic() - since, "early media")
+            self._context.evidence.add(audio.early(who, call.label, sound, call.answered_at(), len(provisional)))
+
+    @property
+    def _call(self) -> Call:
+        assert isinstance(self._end, Call)
+        return self._end

@@ -1,0 +1,60 @@
+"""What Synthflow's interface says of the case's calls."""
+
+from __future__ import annotations
+
+import re
+
+from harness.deployment import Deployment
+from harness.errors import FarEndError
+from harness.far_end.synthflow import AbsentApi, SynthflowApi
+from harness.scenario.evidence import Evidence
+
+#: What an id of a call is made of.
+_CALL_ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+
+
+class FarRecords:
+    """The far end's own records, as far as the deployment lets us see them."""
+
+    def __init__(self, deployment: Deployment, api: SynthflowApi | None, evidence: Evidence) -> None:
+        self._declared = deployment.synthflow
+        self._api = api
+        self._evidence = evidence
+
+    @property
+    def api(self) -> SynthflowApi:
+        """Synthflow's API; where the deployment names none, one that tells nothing."""
+        return self._api or AbsentApi()
+
+    @property
+    def poll_s(self) -> float:
+        """Between two looks at the records."""
+        return self._declared.poll_s if self._declared else 1.0
+
+    @property
+    def lag_s(self) -> float:
+        """How much later than a call its record may be."""
+        return self._declared.record_lag_s if self._declared else 0.0
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other people's calls are among the records."""
+        return self._declared is not None and self._declared.shared
+
+    def trouble(self, error: FarEndError) -> None:
+        """The interface failed: said once, it lowers what can be known, never the call's verdict."""
+        self._evidence.note_once(str(error))
+
+    def prepared(self, caller: str, number: str) -> str | None:
+        """An id that the interface will keep the coming call's record under; None when it gives none."""
+        if self._declared is None or not self._declared.prepare or self._api is None:
+            return None
+        try:
+            found = self._api.prepare_inbound(caller, number)
+        except FarEndError as error:
+            self.trouble(error)
+            return None
+        if not _CALL_ID.fullmatch(found):  # it goes into a header
+            self.trouble(FarEndError("Synthflow API: POST /prepare_inbound: an id that no header can carry"))
+            return None
+        return found

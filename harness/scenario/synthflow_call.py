@@ -1,0 +1,404 @@
+"""A call of Synthflow's own, seen through its API and what it says in band."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from typing import Any, Literal
+
+from harness.audio.marks import reply_to
+from harness.audio.prompts import prompt_text
+from harness.checks.audio import Account, Sound
+from harness.checks.claims import Observation
+from harness.deployment import Assistant
+from harness.errors import FarEndError
+from harness.events import FarEndRecord
+from harness.far_end.call_record import CallRecord
+from harness.far_end.clock import to_monotonic
+from harness.far_end.record_reader import RecordReader
+from harness.far_end.synthflow import SynthflowApi
+from harness.far_end.transcript import said, times_heard
+from harness.scenario.ai_calls import Target
+from harness.scenario.context import CaseContext
+from harness.scenario.end import End
+from harness.scenario.ends import Call
+from harness.sip.message import Request
+from harness.verdict import Strength
+
+#: What a caller says to be heard by words.
+GREETING = "hello-en"
+#: How long recognition may take to put it into the transcript of a call that goes on, in seconds.
+RECOGNISED_WITHIN_S = 2.5
+#: How long an RTCP report may take: 5 s between two, give or take a half (RFC 3550 section 6.2).
+REPORTED_WITHIN_S = 7.5
+#: How long its end takes to get there: buffers at both ends and between them, in seconds.
+ON_ITS_WAY_S = 0.6
+#: So many packets sent and none counted is no matter of timing: a second of them.
+_ENOUGH_SENT, _PACKET_S = 50, 0.02
+#: A call whose record could not be found, since the interface failed.
+UNKNOWN = CallRecord("", {})
+
+
+class SynthflowCall:
+    """A call of Synthflow's own, as its API and what it says in band tell it."""
+
+    role = "ai"
+    invite_number = ""  #: reports number our own messages only
+
+    def __init__(
+        self,
+        context: CaseContext,
+        api: SynthflowApi,
+        record: CallRecord,
+        peer: Call,
+        wanted: str = "",
+        find: Callable[[], CallRecord | None] = lambda: None,
+    ) -> None:
+        self._context = context
+        self._api = api
+        self._record = record
+        self._peer = peer
+        self._can = set(context.deployment.synthflow.witness) if context.deployment.synthflow else set()
+        self._find = find  # looks for a record that is unknown yet
+        self._wanted = wanted  #: the number that should be called, to find a record that is unknown yet
+        self._greetings = 0
+        self._failing = False
+        declared = context.deployment.synthflow
+        transcript = declared.transcript if declared else "none"
+        within_s = declared.transcript_within_s if declared and transcript == "after" else RECOGNISED_WITHIN_S
+        self._words = RecordReader(self.refresh, transcript=transcript, within_s=within_s, is_down=lambda: api.is_down)
+
+    @property
+    def call_id(self) -> str:
+        """Synthflow's id of the call."""
+        return self._record.id
+
+    @property
+    def record(self) -> CallRecord:
+        """As read last."""
+        return self._record
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether its record could not be found, since the interface failed."""
+        return self._record is UNKNOWN
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether nobody can tell how the call is now: the interface failed when it was asked last."""
+        return self._failing or self.is_unknown
+
+    @property
+    def lag_s(self) -> float:
+        """How much later than the call its record may be."""
+        declared = self._context.deployment.synthflow
+        return declared.record_lag_s if declared else 0.0
+
+    @property
+    def assistant(self) -> str | None:
+        """By the number that was called."""
+        named = self._witness("assistant")
+        if isinstance(named, str):
+            return named
+        return self._context.assistant_of(self._record.number_to)
+
+    @property
+    def label(self) -> str:
+        """The assistant's name."""
+        called = self._record.number_to or self._wanted
+        return f"assistant {self._context.assistant_of(called) or called}"
+
+    @property
+    def _declared(self) -> Assistant | None:
+        return self._context.deployment.assistants.get(self.assistant or "")
+
+    def _witness(self, what: str) -> Any:
+        """Beyond the documented record, where the deployment says that there is more."""
+        return self._record.witness(what) if self._can - {"record"} else None
+
+    def refresh(self) -> CallRecord:
+        """Read the record again, or look for it again; keeps the old one when the API cannot be used."""
+        try:
+            if not self.is_unknown:
+                found = self._api.call(self._record.id)
+                if not found.readable:
+                    raise FarEndError("Synthflow API: GET /calls/{id}: the record lacks a status that is known")
+                self._record = found
+            elif listed := self._find():
+                self._record = listed
+        except FarEndError as error:
+            self._failing = True
+            self._context.far_end.trouble(error)
+        else:
+            self._failing = False
+        return self._record
+
+    def _fresh(self, what: str) -> Any:
+        self.refresh()
+        return self._witness(what)
+
+    def keep_record(self) -> None:
+        """Keep the record as it is now in the evidence."""
+        record = self.refresh()
+        if self.is_unknown:
+            return
+        self._context.evidence.event(
+            FarEndRecord(
+                at=time.monotonic(), phone="synthflow", source=f"GET /v2/calls/{record.id}", record=record.plain
+            )
+        )
+
+    # -- what the AI got
+
+    def _messages(self) -> list[dict[str, Any]]:
+        messages = self._witness("messages")
+        if messages is None and "messages" in self._can:
+            messages = self._fresh("messages")
+        return messages if isinstance(messages, list) else []
+
+    def _first_invite(self) -> dict[str, Any] | None:
+        # a challenged INVITE comes twice; what counts is the one that was let in, the last without a To tag
+        found = None
+        for message in self._messages():
+            if message["direction"] == "received" and message["text"].startswith("INVITE "):
+                request = Request.parse(message["text"])
+                if request.to.tag is None:
+                    found = message
+        return found
+
+    @property
+    def invite(self) -> Request | None:
+        """The INVITE, where the far end shows its messages."""
+        message = self._first_invite()
+        if message is None:
+            return None
+        request = Request.parse(message["text"])
+        assert isinstance(request, Request)
+        return request
+
+    @property
+    def received_on(self) -> tuple[str, str] | None:
+        """Where it came to."""
+        message = self._first_invite()
+        return (message["transport"], message["local"]) if message else None
+
+    @property
+    def came_from(self) -> str | None:
+        """Where it came from."""
+        message = self._first_invite()
+        return message.get("remote") if message else None
+
+    @property
+    def codec(self) -> str | None:
+        """As the far end says."""
+        found = self._fresh("codec")
+        return found if isinstance(found, str) else None
+
+    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int]] | None:
+        """The digits the far end witnessed."""
+        if "dtmf" not in self._can:
+            return None
+        deadline = time.monotonic() + within
+        found: list[dict[str, Any]] = []
+        while time.monotonic() < deadline:
+            found = self._fresh("digits") or []
+            if len(found) >= count or self._api.is_down:
+                break
+            self._context.pause(self._context.far_end.poll_s)
+        return (
+            "".join(d["digit"] for d in found),
+            [d["method"] for d in found],
+            [int(d["duration_ms"] or 0) for d in found],
+        )
+
+    # -- End
+
+    def voices_for(self, peer: End) -> Collection[int]:
+        """The assistant's own voice, and its answer to the mark of the peer."""
+        voices = {self._declared.voice} if self._declared and self._declared.voice is not None else set()
+        if "in-band" in self._can and isinstance(peer, Call):
+            voices.add(reply_to(peer.mark))
+        return voices
+
+    def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
+        """In band when it can say so there, else from its record."""
+        assert isinstance(speaker, Call)
+        if "in-band" in self._can:
+            # the answer needs the other direction as well: half the time for it, the rest for the record
+            half = time.monotonic() + (deadline - time.monotonic()) / 2
+            sound = speaker.hears_marks({reply_to(speaker.mark)}, since, half if "marks" in self._can else deadline)
+            if sound is not None:
+                return Sound(sound.at, Observation.MARK, f"{self.label} says in band that it hears mark {speaker.mark}")
+        if "marks" in self._can:
+            return self.hears_by_record(speaker, since, deadline)
+        return self._hears_weakly(speaker, since, deadline)
+
+    def hears_by_record(self, speaker: Call, since: float, deadline: float) -> Sound | None:
+        """By the marks its record lists; None when it lists none, or not this one by ``deadline``."""
+        while True:
+            for mark in self._fresh("marks") or []:
+                last = to_monotonic(float(mark.get("until") or mark["at"]))
+                if mark["mark"] == speaker.mark and last >= since:
+                    at = max(since, to_monotonic(float(mark["at"])))
+                    return Sound(at, Observation.MARK, f"{self.label}'s record lists mark {speaker.mark}", speaker.mark)
+            if time.monotonic() >= deadline or self._record.over or self._api.is_down:
+                return None
+            self._context.pause(self._context.far_end.poll_s)
+
+    # -- by words, where it cannot name marks
+
+    @property
+    def is_known_by_words(self) -> bool:
+        """Whether only its transcript tells who was heard."""
+        return not self._can & {"marks", "in-band"}
+
+    @property
+    def tells_later(self) -> bool:
+        """Whether the transcript is there only when the call is over."""
+        declared = self._context.deployment.synthflow
+        return declared is not None and declared.transcript == "after"
+
+    @property
+    def _tells_during(self) -> bool:
+        declared = self._context.deployment.synthflow
+        return declared is not None and declared.transcript == "during"
+
+    @property
+    def _can_tell_words(self) -> bool:
+        declared = self._context.deployment.synthflow
+        least = self._context.deployment.expect.least_strength
+        return declared is not None and declared.transcript != "none" and least > Strength.INDICATED
+
+    def _words_may_help(self, sound: Sound | None) -> bool:
+        """Whether words could make a direction known as strongly as is asked; they confirm, and prove nothing."""
+        least = self._context.deployment.expect.least_strength
+        return least <= Strength.CONFIRMED and (sound is None or sound.strength < least)
+
+    @property
+    def words_so_far(self) -> int:
+        """How often the caller has said the greeting."""
+        return self._greetings
+
+    def _hears_weakly(self, speaker: Call, since: float, deadline: float) -> Sound | None:
+        """The speaker says a greeting, where a transcript may have it; what tells later is looked for later."""
+        if self._can_tell_words:
+            ended = speaker.say(GREETING)
+            self._greetings += 1
+            until = ended + (RECOGNISED_WITHIN_S if self._tells_during else ON_ITS_WAY_S)
+            while time.monotonic() < until:
+                if self._tells_during and (sound := self._greeting_in_transcript(self._greetings)):
+                    return sound
+                self._context.pause(min(self._context.far_end.poll_s, max(0.0, until - time.monotonic())))
+        return None
+
+    def signs_of(self, speaker: Call, since: float, wanted: int) -> Sound | None:
+        """What tells that it heard ``speaker``, the strongest first: words, a digit that was acted upon, its RTCP reports."""
+        if (sound := self.with_words(None, wanted)) is not None:
+            return sound
+        if (obeyed := speaker.obeyed_digit) is not None and obeyed.at >= since:
+            return obeyed
+        counted = speaker.counted_by_far_end(since)
+        if counted is None or counted[1] == 0:
+            return None
+        evidence = f"{self.label}'s RTCP counts {counted[1]} of {counted[0]} RTP packets"
+        return Sound(time.monotonic(), Observation.RTCP, evidence)
+
+    def wait_for_signs(self, speaker: Call, since: float) -> None:
+        """Where counters are enough, the call goes on until the far end has reported them."""
+        if self._context.deployment.expect.least_strength <= Strength.INDICATED and not speaker.is_over():
+            speaker.wait_for_far_end_report(since, REPORTED_WITHIN_S)
+
+    def got_none(self, speaker: Call, since: float) -> Account | None:
+        """That by its own count nothing of what ``speaker`` sent arrived; None where it does not say so."""
+        counted = speaker.counted_by_far_end(since)
+        if counted is None or counted[1] > 0 or counted[0] < _ENOUGH_SENT:
+            return None
+        return Account(seconds=counted[0] * _PACKET_S, level_dbov=None, rx_packets=0, tx_packets=counted[0])
+
+    def with_words(self, sound: Sound | None, wanted: int) -> Sound | None:
+        """What was heard, raised by what the transcript says: of the caller's greetings, or (0) that the AI spoke."""
+        if not self._words_may_help(sound) or (not wanted and sound is None):
+            return sound
+
+        def pause() -> None:
+            self._context.pause(self._context.far_end.poll_s)
+
+        words = prompt_text(GREETING)
+        if wanted and self._words.find(lambda text: times_heard(text, words) >= wanted, pause):
+            found = self._by_words(words)
+            return Sound(sound.at if sound else found.at, found.observation, found.evidence)
+        if not wanted and sound is not None and self._words.find(lambda text: bool(said(text, "bot")), pause):
+            evidence = f"{sound.evidence}; the transcript has {self.label}'s own words"
+            return Sound(sound.at, Observation.WORDS, evidence, level_dbov=sound.level_dbov)
+        return sound
+
+    def _greeting_in_transcript(self, times: int) -> Sound | None:
+        words = prompt_text(GREETING)
+        return self._by_words(words) if times_heard(self._words.look().transcript, words) >= times else None
+
+    def _by_words(self, words: str) -> Sound:
+        return Sound(time.monotonic(), Observation.WORDS, f"{self.label}'s transcript has {words!r}")
+
+    def account(self, since: float, missing: End | None = None) -> Account | None:
+        """What the record says it heard."""
+        marks = self._fresh("marks")
+        if not isinstance(marks, list):
+            return None
+        heard = tuple(int(m["mark"]) for m in marks if to_monotonic(float(m.get("until") or m["at"])) >= since)
+        packets = self._witness("rx_packets")
+        return Account(
+            seconds=time.monotonic() - since,
+            level_dbov=max((float(m["level_dbov"]) for m in marks), default=None),
+            marks=heard,
+            rx_packets=int(packets) if packets is not None else None,
+        )
+
+    def answered_at(self) -> float | None:
+        """When the record says it was answered."""
+        at = self._witness("answered_at")
+        return to_monotonic(float(at)) if at is not None else None
+
+    def released_at(self, deadline: float) -> float | None:
+        """When the record says the AI was released from the call."""
+        while True:
+            record = self.refresh()
+            at = self._witness("released_at")
+            if at is not None:
+                return to_monotonic(float(at))
+            if record.over:
+                return time.monotonic()
+            if time.monotonic() >= deadline or self._api.is_down:
+                return None
+            self._context.pause(self._context.far_end.poll_s)
+
+    # -- what it is asked to do; it does them when its caller asks
+
+    def hand_over(self, group: Target, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
+        """Synthflow's own transfer action does it."""
+
+    def transfer_outcome(self, within: float) -> int | None:
+        """The status its record gives for the transfer; 0 when none came, None when it does not say."""
+        deadline = time.monotonic() + within
+        while True:
+            for action in self.refresh().actions:
+                if isinstance(action, dict) and isinstance(action.get("status_code"), int):
+                    return int(action["status_code"])
+            if time.monotonic() >= deadline or self._api.is_down:
+                return 0 if self._record.actions and not self.is_blind else None
+            self._context.pause(self._context.far_end.poll_s)
+
+    def hang_up(self) -> float:
+        """The caller says goodbye, and the AI hangs up."""
+        digit = self._context.deployment.escalation.goodbye_digit
+        if digit is None:
+            raise FarEndError("escalation.goodbye_digit: is missing; without it the AI cannot be made to hang up")
+        self._peer.press(digit)
+        return time.monotonic()
+
+    def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
+        """The caller asks for digits, in the way they shall come."""
+        escalation = self._context.deployment.escalation
+        if escalation.digits_back_digit is None or escalation.digits_back is None:
+            raise FarEndError("escalation.digits_back: is missing; without it the AI cannot be made to send digits")
+        self._peer.press(escalation.digits_back_digit, method)
+        return escalation.digits_back

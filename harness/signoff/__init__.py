@@ -1,0 +1,105 @@
+"""The sign-off of a run: what was proved, who answers for the rest, and a signature over all of the evidence.
+
+=============  =========================================================================
+``manifest``   SHA-256 of every file of evidence
+``waivers``    what somebody answers for although it was not proved
+``rows``       each row with verdict, strength, figures, or why it was not run
+``decision``   ACCEPTED, ACCEPTED WITH WAIVERS or NOT ACCEPTED
+``attest``     keys, and the signed in-toto statement
+``document``   HTML and PDF/A
+=============  =========================================================================
+"""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import MistakeError
+from harness.report.run import read_end
+from harness.signoff import attest, document, manifest, waivers
+from harness.signoff.decision import Decision, decide
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A sign-off that was made."""
+
+    decision: Decision
+    html: Path
+    pdf: Path | None
+    attestation: Path | None
+
+
+def seal(run: Path) -> Path:
+    """At a run's end: put down what the evidence is, and write the document, unsigned. Returns the document."""
+    manifest.write(run)
+    return make(run).html
+
+
+def make(
+    run: Path, *, key: Path | None = None, waiver_file: Path | None = None, customer: str = "", pdf: bool = False
+) -> Signed:
+    """Make the sign-off of a run; signed with ``key``, or else saying that it is unsigned."""
+    run = run.resolve()
+    signer = attest.signer_of(key) if key else None
+    granted = waivers.read(waiver_file) if waiver_file else ()
+    decision = decide(run, granted, today=_today(), source=waiver_file)
+    for name in (waivers.FILE, attest.FILE, document.HTML, document.PDF):
+        if waiver_file is None or waiver_file.resolve() != run / name:
+            (run / name).unlink(missing_ok=True)
+    if not (run / manifest.FILE).exists():
+        if read_end(run):  # a new manifest would vouch for whatever is there by now
+            raise MistakeError(
+                f"{run / manifest.FILE}: is missing, so nobody knows what the run left; allowed: a whole run"
+            )
+        manifest.write(run)
+    kept = run / waivers.FILE
+    if waiver_file and waiver_file.resolve() != kept:
+        shutil.copyfile(waiver_file, kept)
+    html = run / document.HTML
+    key_id = signer.public_key.keyid if signer else ""
+    document.write(html, decision, customer=customer, signer=key_id, evidence=manifest.digest(run / manifest.FILE))
+    made = [html]
+    if pdf:
+        document.write_pdf(html, run / document.PDF)
+        made.append(run / document.PDF)
+    inputs = [path for path in (kept,) if path.exists()]
+    signed = None
+    if signer:
+        predicate = attest.predicate_of(decision, inputs)
+        signed = attest.sign(run, signer, predicate, [run / manifest.FILE, *made, *inputs])
+    return Signed(decision, html, run / document.PDF if pdf else None, signed)
+
+
+def verify(run: Path, key: Path) -> tuple[Decision, list[str]]:
+    """Derive the decision again, and say all that speaks against the signed one: nothing, when it is genuine and still counts."""
+    run, public = run.resolve(), attest.public_key(key)
+    kept = run / waivers.FILE
+    granted = waivers.read(kept) if kept.exists() else ()
+    decision = decide(run, granted, today=_today(), source=kept)
+    problems = manifest.differences(run)
+    try:
+        attested = attest.read(run, public)
+    except ValueError as error:
+        return decision, [*problems, str(error), *decision.contradictions]
+    for name in (manifest.FILE, document.HTML, document.PDF, waivers.FILE):
+        path, digest = run / name, attested.subjects.get(name)
+        if path.is_file() and digest is None:
+            problems.append(f"{name}: was added")
+        elif digest is not None and not path.is_file():
+            problems.append(f"{name}: is missing")
+        elif digest is not None and manifest.digest(path) != digest:
+            problems.append(f"{name}: was changed")
+    problems += [f"waiver of {waiver.row} ({waiver.who}): ran out on {waiver.until}" for waiver in decision.expired]
+    problems += decision.contradictions
+    derived = attest.predicate_of(decision, [path for path in (kept,) if path.exists()])
+    if not problems and derived != attested.predicate:
+        problems.append(f"the evidence says {derived['result']}, the signature {attested.predicate.get('result')}")
+    return decision, problems
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()

@@ -1,0 +1,174 @@
+"""The signature: an in-toto test-result statement in a DSSE envelope, signed with Ed25519.
+
+https://github.com/in-toto/attestation/blob/main/spec/predicates/test-result.md and
+https://github.com/secure-systems-lab/dsse; both have kept libraries, and other programs can read what is written here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from in_toto_attestation.v1 import statement_pb2
+from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
+from in_toto_attestation.v1.statement import Statement
+from securesystemslib.dsse import Envelope
+from securesystemslib.exceptions import FormatError, VerificationError
+from securesystemslib.signer._crypto_signer import CryptoSigner
+from securesystemslib.signer._key import SSlibKey
+
+from harness.errors import MistakeError
+from harness.signoff import manifest
+from harness.signoff.decision import Decision, Outcome
+from harness.signoff.rows import RowResult
+from harness.verdict import Verdict
+
+FILE = "signoff.intoto.json"
+PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
+_PAYLOAD = "application/vnd.in-toto+json"
+_RESULT = {Outcome.ACCEPTED: "PASSED", Outcome.WITH_WAIVERS: "WARNED", Outcome.NOT_ACCEPTED: "FAILED"}
+
+
+@dataclass(frozen=True)
+class Attested:
+    """What an envelope says, its signature checked."""
+
+    subjects: Mapping[str, str]  #: file → SHA-256
+    predicate: Mapping[str, Any]
+
+
+def make_keys(private: Path) -> Path:
+    """Make a pair; the private key is readable by its owner alone. Returns the public key's path."""
+    public = private.with_suffix(".pub") if private.suffix == ".pem" else private.with_name(private.name + ".pub")
+    for path in (private, public):
+        if path.exists():
+            raise MistakeError(f"{path}: is there already, and keys are never overwritten; allowed: another name")
+    key = Ed25519PrivateKey.generate()
+    _write(private, 0o600, key.private_bytes(*_PEM_PRIVATE, serialization.NoEncryption()))
+    _write(public, 0o644, key.public_key().public_bytes(*_PEM_PUBLIC))
+    return public
+
+
+_PEM_PRIVATE = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+_PEM_PUBLIC = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+
+
+def _write(path: Path, mode: int, content: bytes) -> None:
+    try:
+        # the mode is set as the file is made: at no moment can others read it
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with os.fdopen(file, "wb") as out:
+            out.write(content)
+    except OSError as error:
+        raise MistakeError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def signer_of(path: Path) -> CryptoSigner:
+    """The signer of a private key. Raises :class:`MistakeError` for another kind of file, or one that others can read."""
+    raw = _read(path)
+    if path.stat().st_mode & 0o077:
+        raise MistakeError(f"{path}: others can read this private key; allowed: mode 0600 (chmod 600 {path})")
+    try:
+        key = serialization.load_pem_private_key(raw, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise MistakeError(f"{path}: not a private key: {error}") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise MistakeError(f"{path}: not an Ed25519 key; `harness signoff key` makes one")
+    return CryptoSigner(key)
+
+
+def public_key(path: Path) -> SSlibKey:
+    """A public key. Raises :class:`MistakeError` for another kind of file."""
+    try:
+        key = serialization.load_pem_public_key(_read(path))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise MistakeError(f"{path}: not a public key: {error}") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise MistakeError(f"{path}: not an Ed25519 key")
+    return SSlibKey.from_crypto(key)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise MistakeError(f"no such file: {path}") from None
+    except OSError as error:
+        raise MistakeError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def predicate_of(decision: Decision, inputs: Sequence[Path]) -> dict[str, Any]:
+    """What is attested of a run; the same for the same evidence and the same waivers."""
+    named: dict[str, list[str]] = {"passedTests": [], "warnedTests": [], "failedTests": []}
+    for row in decision.rows:
+        if place := _place(row):
+            named[place].append(f"{row.deployment}/{row.scope.row}")
+    hashes = {d.name: d.hash for d in decision.scope.deployments} if decision.scope else {}
+    return {
+        "result": _RESULT[decision.outcome],
+        "configuration": [
+            *({"name": path.name, "digest": {"sha256": manifest.digest(path)}} for path in inputs),
+            *({"name": f"deployment {name}", "digest": {"sha256": value}} for name, value in hashes.items()),
+        ],
+        **named,
+    }
+
+
+def _place(row: RowResult) -> str:
+    """The list a row goes into; one that was not run and need not be is in none."""
+    if row.blocks:
+        return "failedTests"
+    if row.short:
+        return "warnedTests"
+    return "passedTests" if row.verdict == Verdict.PASSED else ""
+
+
+def sign(run: Path, signer: CryptoSigner, predicate: Mapping[str, Any], subjects: Sequence[Path]) -> Path:
+    """Write the signed envelope over these files of the run."""
+    described = [ResourceDescriptor(name=path.name, digest={"sha256": manifest.digest(path)}).pb for path in subjects]
+    statement = Statement(described, PREDICATE, dict(predicate))
+    statement.validate()
+    payload = json.dumps(MessageToDict(statement.pb), sort_keys=True).encode()
+    envelope = Envelope(payload, _PAYLOAD, {})
+    envelope.sign(signer)
+    path = run / FILE
+    path.write_bytes(_bytes(envelope))
+    return path
+
+
+def _bytes(envelope: Envelope) -> bytes:
+    return (json.dumps(envelope.to_dict(), indent=1) + "\n").encode()
+
+
+def read(run: Path, key: SSlibKey) -> Attested:
+    """What the run's envelope says. Raises :class:`ValueError` that says why it cannot be believed."""
+    try:
+        raw = (run / FILE).read_bytes()
+    except OSError:
+        raise ValueError(f"{FILE}: is missing: the run is unsigned") from None
+    try:
+        envelope = Envelope.from_dict(json.loads(raw))
+        envelope.verify([key], 1)
+        if raw != _bytes(envelope):  # no byte beside what is signed, either
+            raise ValueError(f"{FILE}: was changed")
+        if envelope.payload_type != _PAYLOAD:
+            raise ValueError(f"{FILE}: holds no in-toto statement")
+        pb = ParseDict(json.loads(envelope.payload), statement_pb2.Statement())
+        statement = Statement.copy_from_pb(pb)
+        statement.validate()
+    except (VerificationError, FormatError):
+        raise ValueError(f"{FILE}: not signed with this key, or changed since") from None
+    except (KeyError, TypeError, ParseError) as error:
+        raise ValueError(f"{FILE}: no signed statement: {error}") from None
+    if statement.pb.predicate_type != PREDICATE:
+        raise ValueError(f"{FILE}: attests no test result")
+    found = MessageToDict(statement.pb)
+    return Attested({item["name"]: item["digest"]["sha256"] for item in found["subject"]}, found["predicate"])

@@ -1,0 +1,220 @@
+"""ACCEPTED, ACCEPTED WITH WAIVERS or NOT ACCEPTED: decided from a run's evidence alone, with every reason.
+
+No record on disk is taken at its word: verdicts are derived from the findings again, files are held against the manifest of
+the run's end, and what was never run counts as much as what failed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from harness.errors import MistakeError
+from harness.events import SipMessage
+from harness.report import scope as scopes
+from harness.report.evidence import CaseEvidence, key_of
+from harness.report.mask import mask_text
+from harness.report.run import NEVER_ENDED, read_cases, read_end, read_planned
+from harness.report.scope import Scope
+from harness.report.summary import retried
+from harness.signoff import manifest
+from harness.signoff.rows import NOT_RUN, PARTLY_RUN, Judged, RowResult, judge_all, narrowing, results
+from harness.signoff.waivers import Waiver, check
+
+_REQUEST_URI = re.compile(r"INVITE (?:sips?|tel):([^@;>\s]+)")
+
+
+class Outcome(StrEnum):
+    """What the document says in one word or three."""
+
+    ACCEPTED = "ACCEPTED"
+    WITH_WAIVERS = "ACCEPTED WITH WAIVERS"
+    NOT_ACCEPTED = "NOT ACCEPTED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Everything the document says."""
+
+    run: str
+    outcome: Outcome
+    reasons: tuple[str, ...]  #: why it is not accepted
+    rows: tuple[RowResult, ...]
+    scope: Scope | None
+    cases: tuple[Judged, ...]
+    planned: int
+    interrupted: str
+    remarks: tuple[str, ...]
+    preflight: tuple[str, ...]  #: what preflight found wrong or doubtful
+    numbers: Mapping[str, int]  #: dialled, masked → how often
+    waivers: tuple[Waiver, ...]  #: those that count
+    expired: tuple[Waiver, ...]
+    contradictions: tuple[str, ...]
+
+    @property
+    def kinds(self) -> set[str]:
+        """What kinds of deployment were verified."""
+        found = {one.kind for one in self.scope.deployments} if self.scope else set()
+        return found | {str(one.case.case.get("kind") or "") for one in self.cases} - {""}
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the platform, or a part of it, was simulated."""
+        return "simulated" in self.kinds
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many cases ended in which way."""
+        return dict(Counter(str(one.verdict) for one in self.cases))
+
+
+def decide(run: Path, waivers: Sequence[Waiver] = (), *, today: datetime.date, source: Path | None = None) -> Decision:
+    """Decide on a run. Raises :class:`MistakeError` when ``run`` holds none, or a waiver speaks of no row of it."""
+    if not (run / "cases").is_dir():
+        raise MistakeError(f"{run}: not a run's directory: it has no cases")
+    scope = scopes.read(run)
+    ended = read_end(run) is not None
+    cases_planned, end = read_planned(run) if ended or scope else ([], None)
+    every = read_cases(run)
+    judged = judge_all(every, scope)
+    planned = {key_of(case) for case in cases_planned}
+    expired = tuple(waiver for waiver in waivers if waiver.expired(today))
+    valid = tuple(waiver for waiver in waivers if waiver not in expired)
+    if scope:
+        check(waivers, [(d.name, row.row) for d in scope.deployments for row in d.rows], source or Path("waivers"))
+    rows = results(scope, judged, planned, valid) if scope else ()
+    interrupted = end.interrupted if end else NEVER_ENDED
+    contradictions = tuple(one.contradiction for one in judged if one.contradiction)
+    reasons = (
+        *_about_the_run(run, scope, judged, planned, interrupted, ended=ended),
+        *contradictions,
+        *_blocks(rows, scope),
+    )
+    used = tuple(waiver for waiver in valid if any(row.short and row.waiver is waiver for row in rows))
+    outcome = Outcome.NOT_ACCEPTED if reasons else Outcome.WITH_WAIVERS if used else Outcome.ACCEPTED
+    return Decision(
+        run=run.name,
+        outcome=outcome,
+        reasons=reasons,
+        rows=rows,
+        scope=scope,
+        cases=tuple(judged),
+        planned=len(planned),
+        interrupted=interrupted,
+        remarks=tuple(_remarks(scope, every, judged, [w for w in valid if w not in used], expired)),
+        preflight=tuple(_preflight(run)),
+        numbers=_numbers(every),
+        waivers=used,
+        expired=expired,
+        contradictions=contradictions,
+    )
+
+
+def _about_the_run(
+    run: Path,
+    scope: Scope | None,
+    judged: Sequence[Judged],
+    planned: set[tuple[str, str]],
+    interrupted: str,
+    *,
+    ended: bool,
+) -> Iterable[str]:
+    """What no waiver mends."""
+    if scope is None:
+        yield "The run left no record of its scope, so what was left out is not known."
+    if interrupted:
+        yield f"The run was interrupted: {interrupted}."
+    if not judged:
+        yield "No case ran."
+    if scope and (faults := scope.options.get("fault")):
+        yield f"Faults were injected on purpose: {', '.join(map(str, faults))}."
+    if strangers := sorted({one.case.key for one in judged} - planned):
+        yield f"Cases were reported that were not planned: {', '.join(case for _, case in strangers[:5])}."
+    if damaged := [one.case.id for one in judged if one.case.closed and one.case.damaged_lines]:
+        yield f"The record of events cannot be read whole: {', '.join(damaged[:5])}."
+    if ended:
+        differing = manifest.differences(run) if (run / manifest.FILE).exists() else ["there is no manifest"]
+        if differing:
+            more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+            yield f"The evidence is not as the run left it: {'; '.join(differing[:5])}{more}."
+
+
+def _blocks(rows: Sequence[RowResult], scope: Scope | None) -> Iterable[str]:
+    """A sentence for each row that nobody answers for; those that somebody left out share one."""
+    left_out = []
+    for row in rows:
+        if not row.blocks:
+            continue
+        name = f"{row.scope.row} of {row.deployment}"
+        if row.verdict in (NOT_RUN, PARTLY_RUN):
+            left_out.append(f"{name} ({row.why})")
+        else:
+            why = row.why or "; ".join(row.causes[:2])
+            yield f"{name}: {row.verdict}" + (f" ({why})" if why else "") + "."
+    if left_out:
+        narrowed = narrowing(scope.options) if scope else ""
+        by = f", where the run was narrowed by {narrowed}" if narrowed else ""
+        yield f"Rows of the guide were not run, or not whole{by}: {', '.join(left_out)}."
+
+
+def _remarks(
+    scope: Scope | None,
+    every: Sequence[CaseEvidence],
+    judged: Sequence[Judged],
+    unused: Sequence[Waiver],
+    expired: Sequence[Waiver],
+) -> Iterable[str]:
+    options = scope.options if scope else {}
+    if narrowed := narrowing(options):
+        yield f"Only a part was asked for: {narrowed}."
+    if options.get("timings") == "quick" and any(d.kind == "simulated" for d in (scope.deployments if scope else ())):
+        yield "Timings that the guides let one set were scaled down (--timings quick)."
+    if options.get("no_manual"):
+        yield "Nobody was asked to start anything (--no-manual): rows that need a person were not observable."
+    again = [case.id for case in retried(every)]
+    if again:
+        yield f"Passed on retry, after an attempt that did not: {', '.join(again)}."
+    stand_ins = sum(one.case.axes.get("ai") == "stand-in" for one in judged)
+    if stand_ins:
+        yield f"In {stand_ins} of {len(judged)} cases a stand-in (a softphone of the harness) was the AI, not Synthflow."
+    for deployment in scope.deployments if scope else ():
+        for row, why in dict(deployment.content.get("leave_out") or {}).items():
+            yield f"{deployment.name} leaves out {row}: {why}"
+    for waiver in unused:
+        yield f"A waiver of {waiver.row} ({waiver.who}) was not needed."
+    for waiver in expired:
+        yield f"The waiver of {waiver.row} ({waiver.who}) ran until {waiver.until} and does not count."
+
+
+def _preflight(run: Path) -> Iterable[str]:
+    try:
+        reports = json.loads((run / "preflight.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        yield "Preflight was not run."
+        return
+    except ValueError:
+        yield "What preflight found cannot be read."
+        return
+    for report in reports:
+        for line in report["lines"]:
+            if line["status"] != "ok":
+                fix = f" {line['fix']}" if line.get("fix") else ""
+                yield f"{report['deployment']}: {line['name']}: {line['status']}: {line['detail']}{fix}"
+
+
+def _numbers(cases: Iterable[CaseEvidence]) -> dict[str, int]:
+    """What the harness's own phones have dialled, masked, attempts included."""
+    counts: Counter[str] = Counter()
+    for case in cases:
+        for leg in case.legs.values():
+            invites = (e.text for e in leg if isinstance(e, SipMessage) and e.direction == "sent")
+            first = next((text for text in invites if text.startswith("INVITE ")), "")
+            if found := _REQUEST_URI.match(mask_text(first)):
+                counts[found[1]] += 1
+    return dict(sorted(counts.items()))

@@ -1,0 +1,173 @@
+"""The document itself: HTML, and PDF/A-3b where WeasyPrint finds Pango. Numbers in it are masked, whatever the deployment is."""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from harness.errors import MistakeError
+from harness.report.markup import printable
+from harness.report.mask import mask_text
+from harness.report.pages import environment
+from harness.report.summary import versions
+from harness.signoff.decision import Decision, Outcome
+from harness.signoff.rows import NOT_APPLICABLE, NOT_RUN, PARTLY_RUN, RowResult
+from harness.verdict import Strength, Verdict
+
+HTML, PDF = "signoff.html", "signoff.pdf"
+
+_STRENGTHS = {
+    Strength.PROVED: "a mark sent at one end was decoded at the other",
+    Strength.CONFIRMED: "the far system says so itself (a transcript, a reaction)",
+    Strength.INDICATED: "only packets were counted",
+}
+
+
+def write(path: Path, decision: Decision, *, customer: str, signer: str, evidence: str) -> None:
+    """Write the HTML. ``signer`` is the id of the key the run is signed with, empty for none; ``evidence`` the manifest's digest."""
+    text = (
+        _environment()
+        .get_template("document.html.j2")
+        .render(
+            d=decision,
+            title=title(decision),
+            heading=heading(decision),
+            subject=subject(decision),
+            banner=banner(decision),
+            customer=customer,
+            period=_period(decision),
+            sections=_sections(decision),
+            options=_options(decision),
+            strengths=_STRENGTHS,
+            accepted=decision.outcome is not Outcome.NOT_ACCEPTED,
+            signer=Markup(signer),  # digests are not to be masked: their runs of digits are no numbers
+            evidence=Markup(evidence),
+            hashes={d.name: Markup(d.hash) for d in decision.scope.deployments} if decision.scope else {},
+            versions=versions(),
+        )
+    )
+    path.write_text(text, encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    return environment().overlay(
+        loader=PackageLoader("harness.signoff"),
+        finalize=lambda value: (
+            mask_text(printable(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
+        ),
+    )
+
+
+def title(decision: Decision) -> str:
+    """What the document calls itself: an acceptance only where something is accepted."""
+    if decision.outcome is Outcome.NOT_ACCEPTED:
+        return "Record of verification"
+    return "Rehearsal of an acceptance" if decision.simulated else "Acceptance of call handling"
+
+
+def heading(decision: Decision) -> str:
+    """The outcome, with what it is worth."""
+    return str(decision.outcome) + (" (simulated)" if decision.simulated else "")
+
+
+def subject(decision: Decision) -> str:
+    """Who was verified: a stand-in is no Synthflow, a simulation no platform."""
+    platforms = sorted({d.integration.capitalize() for d in decision.scope.deployments}) if decision.scope else []
+    ais = {one.case.axes.get("ai", "synthflow") for one in decision.cases}
+    words = {"synthflow": "Synthflow AI", "stand-in": "a stand-in for the AI"}
+    ai = " and ".join(words.get(name, name) for name in sorted(ais, reverse=True)) or "no AI"
+    simulated = "simulated " if decision.simulated else ""
+    return (
+        f"{simulated}{' and '.join(platforms) or 'unknown platform'} with {simulated if 'synthflow' in ais else ''}{ai}"
+    )
+
+
+def banner(decision: Decision) -> str:
+    """What every page says; empty when there is nothing to warn of."""
+    parts = ["SIMULATED PLATFORM: proves nothing about a real one"] if decision.simulated else []
+    if {one.case.axes.get("ai") for one in decision.cases} == {"stand-in"}:
+        parts.append("A STAND-IN WAS THE AI")
+    if decision.outcome is Outcome.NOT_ACCEPTED:
+        parts.insert(0, "NOT ACCEPTED")
+    return " · ".join(parts)
+
+
+def _sections(decision: Decision) -> list[tuple[str, str, list[RowResult]]]:
+    """(deployment, heading, rows); what means nothing in a deployment comes last."""
+    found = []
+    for name in dict.fromkeys(row.deployment for row in decision.rows):
+        members = [row for row in decision.rows if row.deployment == name]
+        for documented, words in ((True, "Rows of the integration guide"), (False, "Rows of practice")):
+            rows = [row for row in members if row.scope.documented is documented]
+            rows.sort(key=lambda row: (_ORDER.index(row.verdict), row.scope.row))
+            if rows:
+                found.append((name, words, rows))
+    return found
+
+
+_ORDER = [
+    str(Verdict.FAILED), str(Verdict.BROKEN), str(Verdict.NOT_OBSERVABLE), PARTLY_RUN, str(Verdict.PASSED), NOT_RUN, NOT_APPLICABLE,
+]  # fmt: skip
+
+
+def _options(decision: Decision) -> list[tuple[str, str]]:
+    if decision.scope is None:
+        return []
+    given: Mapping[str, Any] = decision.scope.options
+
+    def words(value: object) -> str:
+        if isinstance(value, (list, tuple)):
+            return ", ".join(map(str, value)) or "all"
+        return (
+            {True: "yes", False: "no", "": "none"}.get(value, str(value))
+            if isinstance(value, (bool, str))
+            else str(value)
+        )
+
+    names = {"keyword": "-k"}
+    return [
+        (names.get(name, f"--{name.replace('_', '-')}"), words(value) if name != "fault" or value else "none")
+        for name, value in given.items()
+    ]
+
+
+def _period(decision: Decision) -> str:
+    cases = [one.case for one in decision.cases]
+    if not cases:
+        return "no case ran"
+    began = datetime.datetime.fromtimestamp(min(case.began_wall for case in cases), datetime.UTC)
+    ended = datetime.datetime.fromtimestamp(max(case.wall(case.ended) for case in cases), datetime.UTC)
+    last = ended.strftime("%H:%M" if ended.date() == began.date() else "%d %B %Y, %H:%M")
+    return f"{began.strftime('%d %B %Y, %H:%M')} to {last} UTC"
+
+
+@cache
+def pdf_available() -> bool:
+    """Whether WeasyPrint is installed and finds the libraries it needs."""
+    try:
+        import weasyprint  # noqa: F401
+    except (ImportError, OSError):  # OSError: Pango is missing
+        return False
+    return True
+
+
+def write_pdf(html: Path, pdf: Path) -> None:
+    """Make PDF/A-3b of the document. Raises :class:`MistakeError` where that is not possible."""
+    if not pdf_available():
+        raise MistakeError(
+            f"{pdf}: a PDF needs WeasyPrint (the extra `signoff`) and Pango; any browser prints {html.name}"
+        )
+    import weasyprint
+
+    document: Any = weasyprint.HTML(filename=str(html))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # WeasyPrint 70 leaves its colour profile open
+        document.write_pdf(str(pdf), pdf_variant="pdf/a-3b")

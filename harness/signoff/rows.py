@@ -1,0 +1,199 @@
+"""Each row of each deployment: what its cases prove, and what nobody has proved."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.checks.finding import kind
+from harness.report import kpi
+from harness.report.evidence import CaseEvidence
+from harness.report.scope import DeploymentScope, RowScope, Scope
+from harness.report.summary import latest
+from harness.signoff.waivers import Waiver
+from harness.verdict import Strength, Verdict, overall
+
+NOT_RUN, PARTLY_RUN, NOT_APPLICABLE = "not run", "partly run", "not applicable"
+_WORST_FIRST = (Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """One case as the document counts it."""
+
+    case: CaseEvidence
+    verdict: Verdict
+    contradiction: str = ""  #: what its record says and its events do not bear out
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowResult:
+    """One row of one deployment."""
+
+    deployment: str
+    scope: RowScope
+    verdict: str
+    why: str = ""  #: why it did not run, or not whole
+    passed: int = 0
+    run: int = 0
+    strength: Strength | None = None  #: the weakest with which the audio of a passed case is known
+    figures: tuple[str, ...] = ()
+    unseen: Mapping[str, int] = field(default_factory=dict)  #: what was excused from being seen → in how many cases
+    causes: tuple[str, ...] = ()
+    ais: Mapping[str, int] = field(default_factory=dict)  #: who was the AI → in how many cases
+    waiver: Waiver | None = None
+
+    @property
+    def short(self) -> bool:
+        """Whether something of it is not proved that the acceptance rests on: a row of practice may be left out, a failed one not."""
+        if self.verdict in (NOT_RUN, PARTLY_RUN):
+            return self.scope.documented or self.scope.demanded
+        if not self.scope.cases and not self.run:
+            return self.scope.hidden and self.scope.documented
+        return self.verdict not in (Verdict.PASSED, NOT_APPLICABLE)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether nobody answers for what is not proved."""
+        return self.short and self.waiver is None
+
+
+def judge(case: CaseEvidence, required: Mapping[str, int]) -> Judged:
+    """The case's verdict, by its own record and by its findings: the record is believed where it says the worse of the two.
+
+    A case does not pass on audio of which nothing is known, whatever strength its deployment asks for.
+    """
+    if case.verdict is not Verdict.PASSED:
+        return Judged(case=case, verdict=case.verdict)
+    derived = overall(case.findings)
+    if not case.findings or derived is not Verdict.PASSED:
+        found = f"its findings say {derived}" if case.findings else "it has no findings"
+        return Judged(case=case, verdict=derived, contradiction=f"{case.id}: recorded as passed, but {found}")
+    made = Counter(map(kind, case.findings))
+    for kinds, least in required.items():
+        if (seen := sum(made[one] for one in kinds.split("|"))) < least:
+            words = f"{case.id}: recorded as passed, but it looked {seen} of {least} times at {kinds}"
+            return Judged(case=case, verdict=Verdict.NOT_OBSERVABLE, contradiction=words)
+    if any(f.verdict is Verdict.PASSED and f.strength is Strength.UNKNOWN for f in case.findings):
+        return Judged(case=case, verdict=Verdict.NOT_OBSERVABLE)
+    return Judged(case=case, verdict=Verdict.PASSED)
+
+
+def judge_all(cases: Iterable[CaseEvidence], scope: Scope | None) -> list[Judged]:
+    """The last attempt of every case."""
+    required = scope.required if scope else {}
+    return [judge(case, required.get(case.id, {})) for case in latest(cases)]
+
+
+def results(
+    scope: Scope, judged: Sequence[Judged], planned: Iterable[tuple[str, str]], waivers: Sequence[Waiver]
+) -> tuple[RowResult, ...]:
+    """A result for each row of each deployment, those of the guide first."""
+    by_row: dict[tuple[str, str], list[Judged]] = {}
+    for one in judged:
+        by_row.setdefault((str(one.case.case.get("deployment", "")), one.case.row), []).append(one)
+    expected = set(planned)
+    found = [
+        _result(deployment, row, by_row.get((deployment.name, row.row), []), expected, scope, waivers)
+        for deployment in _once(scope.deployments)
+        for row in deployment.rows
+    ]
+    return tuple(sorted(found, key=lambda one: (one.deployment, not one.scope.documented)))
+
+
+def _once(deployments: Iterable[DeploymentScope]) -> list[DeploymentScope]:
+    """Each deployment once, though several sites have verified it."""
+    return list({deployment.name: deployment for deployment in deployments}.values())
+
+
+def _result(
+    deployment: DeploymentScope,
+    row: RowScope,
+    judged: Sequence[Judged],
+    planned: set[tuple[str, str]],
+    scope: Scope,
+    waivers: Sequence[Waiver],
+) -> RowResult:
+    run = {one.case.key for one in judged}
+    known = set(row.cases)
+    lost = [case for site, case in planned if case in known and (site, case) not in run]
+    asked = {case for _, case in (*planned, *run)}
+    left = [case for case in row.cases if case not in asked]
+    verdict, why = _verdict(row, judged, lost, left)
+    passed = [one.case for one in judged if one.verdict is Verdict.PASSED]
+    return RowResult(
+        deployment=deployment.name,
+        scope=row,
+        verdict=verdict,
+        why=why,
+        passed=len(passed),
+        run=len(run),
+        strength=min(_strengths(passed), default=None),
+        figures=tuple(figures([one.case for one in judged])),
+        unseen=_unseen(passed),
+        causes=tuple(
+            {one.case.headline: None for one in judged if one.verdict is not Verdict.PASSED and not one.contradiction}
+        )
+        + tuple(one.contradiction for one in judged if one.contradiction),
+        ais=Counter(one.case.axes.get("ai", "synthflow") for one in judged),
+        waiver=next((waiver for waiver in waivers if waiver.covers(deployment.name, row.row)), None),
+    )
+
+
+def _verdict(row: RowScope, judged: Sequence[Judged], lost: Sequence[str], left: Sequence[str]) -> tuple[str, str]:
+    verdicts = {one.verdict for one in judged}
+    why = f"{len(lost)} planned cases left no result" if lost else ""
+    if lost:
+        verdicts.add(Verdict.BROKEN)
+    for worst in _WORST_FIRST:
+        if worst in verdicts:
+            return worst, why
+    if not row.cases:
+        if row.hidden:
+            return Verdict.NOT_OBSERVABLE, row.why
+        return (NOT_RUN if row.left_out or row.demanded else NOT_APPLICABLE), row.why
+    if left:
+        return (PARTLY_RUN if verdicts else NOT_RUN), f"{len(left)} of {len(row.cases)} cases left out"
+    return Verdict.PASSED, ""
+
+
+def narrowing(options: Mapping[str, object]) -> str:
+    """The options that made the run smaller than the deployment, as they were given."""
+    words = [
+        f"--{name} {value}"
+        for name in ("row", "transport", "auth", "codec", "ai")
+        for value in _listed(options.get(name))
+    ]
+    return ", ".join(words + ([f"-k '{options['keyword']}'"] if options.get("keyword") else []))
+
+
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def _strengths(cases: Iterable[CaseEvidence]) -> list[Strength]:
+    """How strongly each finding about audio is known that something rests on."""
+    found = (finding for case in cases for finding in case.findings if finding.verdict is Verdict.PASSED)
+    return [finding.strength for finding in found if finding.strength is not None]
+
+
+def _unseen(cases: Iterable[CaseEvidence]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for case in cases:
+        counts.update({f"{f.check}: {f.actual}" for f in case.findings if f.verdict is Verdict.NOT_OBSERVABLE})
+    return dict(counts)
+
+
+def figures(cases: Iterable[CaseEvidence]) -> list[str]:
+    """The worst of each figure over all cases, with what it rests on; nothing where nothing was measured."""
+    cases = list(cases)
+    measured, calls = kpi.of(cases), len(kpi.answers(cases))
+    packets = sum(kpi.expected(one) for case in cases for one in case.statistics.values())
+    found = []
+    if kpi.ANSWER in measured:
+        found.append(f"answered within {measured[kpi.ANSWER]:.1f} s of the INVITE ({calls} calls)")
+    if packets:
+        loss, jitter = measured[kpi.LOSS], measured[kpi.JITTER]
+        found.append(f"RTP lost at most {loss:.1%}, jitter at most {jitter:.0f} ms ({packets} packets)")
+    return found

@@ -1,0 +1,89 @@
+"""Waivers: what somebody answers for although it was not proved, and until when.
+
+::
+
+    [[waiver]]
+    row = "TD-CAPACITY"              # as the document has it
+    deployment = "acme-talkdesk"     # only where the run has several
+    who = "Jane Doe, Head of Operations"
+    why = "The trunk is enlarged to 30 calls on 1 December."
+    until = 2026-12-31               # the last day on which it counts
+"""
+
+from __future__ import annotations
+
+import datetime
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import MistakeError
+
+#: The waivers a document was made with, kept beside it.
+FILE = "signoff.waivers.toml"
+
+_Words = Annotated[str, Field(min_length=1)]
+
+
+class Waiver(BaseModel):
+    """One row somebody answers for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    row: _Words
+    deployment: str = ""
+    who: _Words
+    why: _Words
+    until: datetime.date
+
+    def covers(self, deployment: str, row: str) -> bool:
+        """Whether it speaks of that row."""
+        return self.row == row and self.deployment in ("", deployment)
+
+    def expired(self, today: datetime.date) -> bool:
+        """Whether it counts no more."""
+        return today > self.until
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    waiver: tuple[Waiver, ...] = ()
+
+
+def read(path: Path) -> tuple[Waiver, ...]:
+    """The waivers of a file. Raises :class:`MistakeError` with a line for each mistake."""
+    try:
+        return _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).waiver
+    except FileNotFoundError:
+        raise MistakeError(f"no such file: {path}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise MistakeError(f"{path}: cannot be read: {error}") from error
+    except ValidationError as error:
+        raise MistakeError("\n".join(f"{path}: {line}" for line in _lines(error))) from None
+
+
+def check(waivers: Iterable[Waiver], rows: Iterable[tuple[str, str]], path: Path) -> None:
+    """Raise :class:`MistakeError` for each waiver of a row that the run's deployments do not have."""
+    known = list(rows)
+    lines = [
+        f"{path}: waiver of {waiver.row}: no such row in this run; allowed: {', '.join(sorted({row for _, row in known}))}"
+        for waiver in waivers
+        if not any(waiver.covers(deployment, row) for deployment, row in known)
+    ]
+    if lines:
+        raise MistakeError("\n".join(lines))
+
+
+def _lines(error: ValidationError) -> Iterable[str]:
+    for item in error.errors(include_url=False):
+        where = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            yield f"{where}: unknown key; allowed: row, deployment, who, why, until"
+        elif item["type"] == "missing":
+            yield f"{where}: is missing; a waiver says row, who, why and until"
+        else:
+            yield f"{where}: {item['input']!r}: {item['msg']}"

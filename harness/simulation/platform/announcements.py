@@ -1,0 +1,66 @@
+"""The platform's own voice at the end of a call: voicemail, and what is said out of hours. A node that answers every call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from harness.simulation.media import sound
+from harness.simulation.media.leg import LegMedia
+from harness.simulation.media.player import Player
+from harness.simulation.media.ticker import TICK, Ticker
+from harness.simulation.wire.agent import UserAgent
+from harness.simulation.wire.incoming import IncomingCall
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.offer_answer import NoAgreementError
+
+VOICEMAIL, CLOSED, SOMEBODY = "voicemail", "closed", "somebody"
+_MESSAGE_SECONDS = 60.0  # a caller may speak for so long
+#: What is played, and whether the call ends with it.
+_SOUNDS: Final[dict[str, tuple[Callable[[str], sound.Frames], bool]]] = {
+    VOICEMAIL: (sound.voicemail, False),
+    CLOSED: (sound.closed, True),
+    SOMEBODY: (sound.somebody, False),
+}
+
+
+class Announcements:
+    """Takes the platform's calls by the user part of their URI: `VOICEMAIL`, `CLOSED`, `SOMEBODY` (who is no agent of ours)."""
+
+    def __init__(self, ua: UserAgent, ticker: Ticker, new_media: Callable[[], LegMedia], platform: str) -> None:
+        self.ua = ua
+        self._ticker = ticker
+        self._new_media = new_media
+        self._platform = platform
+        ua.on_invite = self._invited
+
+    async def _invited(self, call: IncomingCall) -> None:
+        if call.source[0] != self._platform:
+            call.reject(403, "Address not allowed")
+            return
+        found = _SOUNDS.get(call.request.uri.user or "")
+        if found is None or call.offer is None:
+            call.reject(404 if found is None else 488)
+            return
+        media = self._new_media()
+        try:
+            call.answer(media.answer(call.offer))
+            if call.state == "confirmed":
+                await self._play(call, media, *found)
+        except (SipSyntaxError, NoAgreementError) as error:
+            call.reject(488, str(error))
+        finally:
+            media.close()
+
+    async def _play(
+        self, call: IncomingCall, media: LegMedia, frames: Callable[[str], sound.Frames], ends: bool
+    ) -> None:
+        codec = media.codec
+        seconds = len(frames(codec.name.upper() if codec is not None else "PCMU")) * TICK
+        player = Player(self._ticker, media, frames)
+        try:
+            await call.wait_ended(seconds if ends else _MESSAGE_SECONDS)
+        except TimeoutError:
+            call.hangup()
+        finally:
+            player.stop()

@@ -1,0 +1,45 @@
+"""The page of the last nights as its readers see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.nightly import page
+from harness.nightly.store import Night
+from harness.report.history import Result, Run
+
+LOOKS: tuple[Mapping[str, Any], ...] = ({}, {"dark": True}, {"width": 390, "height": 844})
+ROWS = ("TD-INBOUND", "TD-TRANSFER-WARM", "HOLD", "BUSY")
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty nights: one without a run, one of another scope, failures, a flaky case, something nobody could see."""
+    seen, runs = [], []
+    for number in range(30):
+        began, name = 1.79e9 + 86400 * number, "" if number == 13 else f"run{number}"
+        bad = {("TD-TRANSFER-WARM", 20): "failed", ("BUSY", 11): "not observable", ("HOLD", 8): "broken"}
+        results = tuple(Result(f"{row}[x]", "talkdesk", row, bad.get((row, number), "passed"), 1, 4.0) for row in ROWS)
+        seen.append(Night(series="acme", began=began, ended=began + 900, code=0, run=name, problems=("a problem",)))
+        if name and number != 2:
+            figures = {row: {"answer_s": 1 + number % 5, "rtp_loss": 0.01} for row in ROWS}
+            runs.append(Run(name, began, "acme", "Berlin", "k", "w", results=results, kpis=figures))
+    path = tmp_path_factory.mktemp("nights") / page.FILE
+    page.write(path, seen, [runs])
+    return path
+
+
+@pytest.mark.parametrize("how", LOOKS, ids=["light", "dark", "390 px"])
+def test_everybody_can_read_it(nights: Path, look: Any, how: Mapping[str, Any]) -> None:
+    with look(nights, **how) as looked:
+        assert looked.page.locator("td.cell").count() == 30 * len(ROWS)
+        assert looked.page.locator("td.cell.failed").inner_text() == "F"
+        assert looked.page.locator("figure svg[role=img]").count() == 2 * len(ROWS)
+        assert looked.serious() == []
+        assert looked.overflows() <= 0
+        assert looked.complaints == []
+        assert len(looked.requests) == 1

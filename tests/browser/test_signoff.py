@@ -1,0 +1,28 @@
+"""The sign-off as its readers see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LOOKS: tuple[Mapping[str, Any], ...] = ({}, {"dark": True}, {"width": 390, "height": 844})
+
+
+@pytest.mark.parametrize("how", LOOKS, ids=["light", "dark", "390 px"])
+def test_everybody_can_read_it(run: Path, look: Any, how: Mapping[str, Any]) -> None:
+    with look(run / "signoff.html", **how) as looked:
+        assert "NOT ACCEPTED" in looked.page.inner_text("body")
+        assert looked.serious() == []
+        assert looked.overflows() == 0
+        assert looked.complaints == []
+        assert len(looked.requests) == 1
+
+
+def test_it_prints(run: Path, look: Any) -> None:
+    with look(run / "signoff.html", width=650, height=1000) as looked:
+        looked.page.emulate_media(media="print")
+        assert looked.overflows() <= 0
+        assert len(looked.page.pdf(format="A4")) > 10_000

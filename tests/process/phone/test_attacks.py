@@ -1,0 +1,168 @@
+"""What others send to a softphone's port must neither kill it nor decide a case."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from harness.errors import PhoneLostError
+from harness.events import SipMessage
+from harness.phone import Answer, Early, Policy, Reject, Ring
+from harness.phone.phone import Phone
+from harness.phone.waiter import NeverCame
+from tests.process.phone.conftest import Desk, connect, hears, uri_of
+from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
+
+
+def lives(phone: Phone) -> bool:
+    """Whether its process still answers."""
+    return phone.options(uri_of(phone))[0] == 200
+
+
+@pytest.mark.parametrize("line", ["SIP/2.0 ²²² OK", "SIP/2.0 ٢٠٠ OK", "INVITE ² SIP/2.0", "²" * 800])
+def test_digits_of_other_scripts_kill_no_phone(lease: Desk, stranger: Stranger, line: str) -> None:
+    phone = lease("callee")
+    host, _, port = phone.address.rpartition(":")
+    headers = f"Call-ID: ²\r\nCSeq: ² INVITE\r\nVia: SIP/2.0/UDP {stranger.host}:²;branch=z9hG4bK²\r\n\r\n"
+    stranger.sip.sendto(f"{line}\r\n{headers}".encode(), (host, int(port)))
+    assert lives(phone)
+
+
+@pytest.mark.parametrize(
+    ("policy", "status"), [(Reject(603), 603), (Reject(486), 486), (Answer(), 200), (Reject(480, "away"), 480)]
+)
+def test_a_call_without_sdp_is_answered_as_the_policy_says(
+    lease: Desk, stranger: Stranger, policy: Policy, status: int
+) -> None:
+    """RFC 3261 section 14.1 and 13.2.1: the offer may come with the answer. pjsua asserts on an answer within its callback."""
+    phone = lease("callee")
+    phone.policy = policy
+    answer = stranger.calls(phone, "")
+    assert answer.status == status
+    assert lives(phone)
+    if status == 200:
+        assert "m=audio" in answer.body.decode()
+        assert stranger.hangs_up(phone, answer).status == 200
+
+
+def test_a_phone_that_is_busy_refuses_a_call_without_sdp(lease: Desk, stranger: Stranger) -> None:
+    phone, other = lease("callee"), lease("caller")
+    connect(other, phone)
+    assert stranger.calls(phone, "").status == 486
+    assert lives(phone)
+
+
+@pytest.mark.parametrize("policy", [Ring(), Early()])
+def test_a_call_without_sdp_that_rings_is_answered_later(lease: Desk, stranger: Stranger, policy: Policy) -> None:
+    phone = lease("callee")
+    phone.policy = policy
+    leg, answer = answered(phone, stranger, "")
+    assert answer.status == 200
+    assert leg.state in ("connecting", "confirmed")
+    assert lives(phone)
+
+
+@pytest.mark.parametrize("value", ["", "<>", " ", "nobody", "sip:", "<sip:>"])
+def test_a_refer_to_nowhere_is_refused(lease: Desk, stranger: Stranger, value: str) -> None:
+    phone = lease("callee")
+    leg, call = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 3)
+    response = stranger.within(phone, "REFER", 2, call, headers=(f"Refer-To: {value}",))
+    assert 400 <= response.status < 700
+    assert leg.successor is None
+    assert lives(phone)
+    assert stranger.hangs_up(phone, call).status == 200
+
+
+def test_what_only_our_stack_cannot_read_within_a_call_excuses_nobody(lease: Desk, stranger: Stranger) -> None:
+    """Whoever sends one odd header would otherwise turn what failed into "broken"."""
+    phone = lease("callee")
+    leg, call = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 3)
+    challenge = 'Proxy-Authorization: NTLM realm="x", targetname="y", version=4'
+    stranger.says(phone, "OPTIONS", 2, call, headers=(challenge,))
+    leg.wait("the message", lambda event: isinstance(event, SipMessage) and bool(event.unread), within=3)
+    with pytest.raises(NeverCame, match="came within the call; the phone's stack cannot read it"):
+        leg.wait("a miracle", lambda event: False, within=0.1)
+    assert stranger.hangs_up(phone, call).status == 200
+
+
+def test_what_never_came_where_a_phone_was_lost_speaks_against_nobody(lease: Desk) -> None:
+    lost, other = lease("lost", max_calls=3), lease("other", max_calls=3)
+    assert lost.process is not other.process
+    out, back = connect(lost, other)
+    hears(back, out)
+    os.kill(lost.process.pid, signal.SIGKILL)
+    back.wait_state("disconnected", 5)
+    with pytest.raises(PhoneLostError, match="phone lost was lost"):
+        other.next_call(0.1)
+
+
+def test_a_phones_name_leads_to_no_other_directory(lease: Desk, stranger: Stranger, tmp_path: Path) -> None:
+    before = {path for path in tmp_path.parent.rglob("*") if "nobody" in path.name}
+    name = "../../nobody/x"
+    phone, other = lease(name), lease("other")
+    out, back = connect(other, phone)
+    hears(back, out)
+    out.hangup()
+    saved = Path(back.recorded().path)
+    assert saved.parent == lease.directory
+    assert saved.is_file()
+    assert {path for path in tmp_path.parent.rglob("*") if "nobody" in path.name} - before == {
+        path for path in lease.directory.iterdir() if "nobody" in path.name
+    }
+
+
+def test_what_was_said_is_for_its_owner_alone(lease: Desk) -> None:
+    out, back = connect(lease("alice"), lease("bob"))
+    hears(back, out)
+    out.hangup()
+    out.recorded()
+    back.recorded()
+    files = [path for path in lease.directory.iterdir() if path.is_file()]
+    assert len(files) == 6
+    assert {oct(path.stat().st_mode & 0o777) for path in files} == {"0o600"}
+
+
+def test_a_method_that_is_two_is_refused(lease: Desk, stranger: Stranger) -> None:
+    """RFC 3261 section 8.1.1.5: the Request-Line and CSeq name the same."""
+    phone = lease("callee")
+    leg, call = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 3)
+    host, _, port = phone.address.rpartition(":")
+    invite = leg.invite.text
+    for line, cseq in (
+        ("REFER", "INVITE"),
+        ("INFO", "BYE"),
+        ("ACK", "SUBSCRIBE"),
+        ("SUBSCRIBE", "ACK"),
+        ("BYE", "ACK"),
+    ):
+        forged = invite.replace("INVITE ", f"{line} ", 1).replace("CSeq: 1 INVITE", f"CSeq: 9 {cseq}")
+        forged = forged.replace("branch=z9hG4bK", f"branch=z9hG4bK{line}").replace(
+            "To: <", f"To: {call.get('To')}\r\nX: <"
+        )
+        stranger.sip.sendto(forged.encode(), (host, int(port)))
+    assert lives(phone)
+    assert leg.state == "confirmed"
+    assert stranger.hangs_up(phone, call).status == 200
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_an_offer_of_more_media_than_there_are_sockets_is_refused(
+    lease: Desk, stranger: Stranger, within: bool
+) -> None:
+    phone = lease("callee", max_calls=3)
+    phone.policy = Answer()
+    many = SESSION.format(host=stranger.host) + "m=audio 4000 RTP/AVP 0\n" * 17
+    if within:
+        call = stranger.calls(phone, SESSION + AUDIO)
+        headers = ("Content-Type: application/sdp",)
+        assert stranger.within(phone, "INVITE", 2, call, many, headers).status == 488
+        assert stranger.hangs_up(phone, call).status == 200
+    else:
+        assert stranger.calls(phone, many).status == 488
+    assert lives(phone)

@@ -1,0 +1,116 @@
+"""RTP is heard from where the call's SDP and signalling say alone, and the far end's own account of ours is told."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import time
+
+import pytest
+
+from harness.events import FarEndReport, ForeignRtp, MarkHeard, RtpStatistics
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
+from harness.sip.message import Response
+from tests.process.phone.conftest import Desk, connect, fresh_address, hears
+from tests.process.phone.stranger import AUDIO, SESSION, VOICE, Stranger, answered
+
+
+def port_of(answer: Response) -> int:
+    """Where the phone takes RTP."""
+    return next(int(line.split()[1]) for line in answer.body.decode().splitlines() if line.startswith("m=audio"))
+
+
+def test_rtp_of_a_stranger_is_neither_heard_nor_counted(lease: Desk, stranger: Stranger) -> None:
+    """Else whoever finds the port proves a call whose own audio never came."""
+    phone = lease("callee")
+    leg, answer = answered(phone, stranger, SESSION + AUDIO)
+    with contextlib.closing(Stranger(fresh_address())) as other:
+        other.speaks_to(port_of(answer), phone)
+        told = leg.wait("foreign RTP", lambda e: isinstance(e, ForeignRtp) and e.packets > 30, 4)
+        assert isinstance(told, ForeignRtp)
+        host, port = other.rtp.getsockname()
+        assert told.source == f"{host}:{port}"
+    counted = leg.statistics()
+    assert counted is not None
+    assert counted.rx_packets == 0
+    assert not any(isinstance(event, MarkHeard) for event in leg.events)
+    stranger.speaks_to(port_of(answer), phone)
+    leg.wait("its own far end's", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, 4)
+    assert stranger.hangs_up(phone, answer).status == 200
+
+
+def test_a_stranger_disturbs_no_stream(lease: Desk, stranger: Stranger) -> None:
+    phone = lease("callee")
+    leg, answer = answered(phone, stranger, SESSION + AUDIO)
+    stranger.speaks_to(port_of(answer), phone)
+    leg.wait("its own far end's", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, 4)
+    with contextlib.closing(Stranger(fresh_address())) as other:
+        other.speaks_to(port_of(answer), phone)
+        leg.wait("foreign RTP", lambda e: isinstance(e, ForeignRtp) and e.packets > 30, 4)
+    counted = leg.statistics()
+    assert counted is not None
+    assert (counted.rx_lost, counted.rx_bursts) == (0, 0)
+    assert stranger.hangs_up(phone, answer).status == 200
+
+
+def test_between_two_phones_nothing_is_foreign(lease: Desk) -> None:
+    out, back = connect(lease("alice"), lease("bob"))
+    hears(out, back)
+    hears(back, out)
+    assert not any(isinstance(event, ForeignRtp) for leg in (out, back) for event in leg.events)
+
+
+def reported(leg: Leg, received: int) -> FarEndReport:
+    event = leg.wait("a report", lambda e: isinstance(e, FarEndReport) and e.received >= received, 12)
+    assert isinstance(event, FarEndReport)
+    return event
+
+
+def test_the_far_ends_account_is_told(lease: Desk) -> None:
+    out, back = connect(lease("alice"), lease("bob"))
+    event = reported(out, 1)
+    counted = back.statistics()
+    assert isinstance(counted, RtpStatistics)
+    assert event.names_us
+    assert event.lost == 0
+    assert event.sent - 5 <= event.received <= event.sent
+    assert event.received <= counted.rx_packets
+
+
+class Reporter:
+    """Sends RTCP to the port above a phone's RTP port."""
+
+    def __init__(self, stranger: Stranger, phone: Phone, port: int) -> None:
+        self._target = (phone.address.rpartition(":")[0], port + 1)
+        self._stranger = stranger
+        _, _, self.sequence, _, self.ssrc = struct.unpack_from("!BBHII", stranger.rtp.recv(2048))
+
+    def says(self, ssrc: int | None, highest: int = 0, lost: int = 0) -> None:
+        """A receiver's report; without a block for ``None``."""
+        block = b"" if ssrc is None else struct.pack("!IIIIII", ssrc, lost, highest, 80, 0, 0)
+        header = struct.pack("!BBHI", 0x80 | bool(block), 201, 1 + len(block) // 4, 5)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind((self._stranger.host, 0))
+            sock.sendto(header + block, self._target)
+
+
+@pytest.mark.parametrize("forged", [False, True])
+def test_a_report_on_no_packets_grows_by_nothing(lease: Desk, stranger: Stranger, forged: bool) -> None:
+    phone = lease("callee")
+    leg, answer = answered(phone, stranger, SESSION + AUDIO)
+    reporter = Reporter(stranger, phone, port_of(answer))
+    reporter.says(reporter.ssrc ^ 1 if forged else None, highest=reporter.sequence + 50)  # who never saw our stream
+    event = reported(leg, 0)
+    assert (event.names_us, event.received, event.lost) == (False, 0, 0)
+    assert event.sent > 0
+    reporter.says(reporter.ssrc, highest=reporter.sequence + 9, lost=4)
+    event = reported(leg, 1)
+    assert (event.names_us, event.received, event.lost, event.jitter_ms) == (True, 6, 4, 10.0)
+    since = time.monotonic()
+    reporter.says(None)
+    later = leg.wait("another report", lambda e: isinstance(e, FarEndReport), 3, since)
+    assert isinstance(later, FarEndReport)
+    assert (later.names_us, later.received) == (False, 6)
+    assert stranger.hangs_up(phone, answer).status == 200

@@ -1,0 +1,231 @@
+"""Phones act on the requests of the platform's addresses alone; others are counted, named, and disturb nobody."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from harness.events import CallState, SipMessage, StrangerRefused
+from harness.phone import Answer, TlsConfig
+from harness.phone.leg import Leg
+from harness.phone.phone import Phone
+from harness.phone.waiter import NeverCame
+from harness.sip.message import Message, Response
+from tests.process.phone.conftest import Authority, Desk, connect, fresh_address, hears, uri_of
+from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
+
+METHODS = ["INVITE", "OPTIONS", "SUBSCRIBE", "REFER", "NOTIFY", "MESSAGE", "BYE", "REGISTER", "PUBLISH", "INFO"]
+
+
+@pytest.fixture
+def platform() -> Iterator[Stranger]:
+    """A far end at an address that phones are told to listen to."""
+    with contextlib.closing(Stranger(fresh_address())) as platform:
+        yield platform
+
+
+def refused(phone: Phone) -> list[StrangerRefused]:
+    """What the phone and its legs tell of strangers."""
+    events = [*phone.events, *(event for leg in phone.legs for event in leg.events)]
+    return [event for event in events if isinstance(event, StrangerRefused)]
+
+
+def wait_refused(phone: Phone, leg: Leg | None = None, within: float = 3.0) -> StrangerRefused:
+    event = (leg or phone).wait("a stranger", lambda event: isinstance(event, StrangerRefused), within)
+    assert isinstance(event, StrangerRefused)
+    return event
+
+
+def datagram(source: socket.socket, phone: Phone, method: str, *, number: int = 1, extra: str = "") -> None:
+    """A request outside of any dialog, as a scanner sends it."""
+    host, port = source.getsockname()
+    text = (
+        f"{method} sip:100@{phone.address} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{number};rport\r\n"
+        f'Max-Forwards: 70\r\nFrom: "sipvicious"<sip:100@1.1.1.1>;tag={number}\r\nTo: <sip:100@{phone.address}>\r\n'
+        f"Call-ID: scan-{number}-{port}\r\nCSeq: {number} {method}\r\nContact: <sip:100@{host}:{port}>\r\n"
+        f"User-Agent: friendly-scanner\r\n{extra}Content-Length: 0\r\n\r\n"
+    )
+    place, _, target = phone.address.rpartition(":")
+    source.sendto(text.encode(), (place, int(target)))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_strangers_request_gets_no_answer_and_is_told(
+    lease: Desk, platform: Stranger, stranger: Stranger, method: str
+) -> None:
+    phone = lease("callee", accepts_from=(platform.host,))
+    phone.policy = Answer()
+    datagram(stranger.sip, phone, method, extra="Event: presence\r\nRefer-To: <sip:1@192.0.2.1>\r\n")
+    event = wait_refused(phone)
+    assert (event.source, event.transport, event.method) == (stranger.host, "udp", method)
+    assert (event.user_agent, event.count, event.why, event.leg) == ("friendly-scanner", 1, "address", None)
+    assert phone.incoming == []
+    assert not any(isinstance(event, SipMessage) for event in phone.events)
+    stranger.sip.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        stranger.sip.recv(2048)
+
+
+def test_the_platforms_call_is_taken(lease: Desk, platform: Stranger) -> None:
+    network = f"{platform.host.rpartition('.')[0]}.0/24"
+    phone = lease("callee", accepts_from=(network, "no-such-host.invalid"))
+    _, answer = answered(phone, platform, SESSION + AUDIO)
+    assert answer.status == 200
+    assert platform.hangs_up(phone, answer).status == 200
+    assert refused(phone) == []
+
+
+def test_a_name_stands_for_its_addresses(lease: Desk) -> None:
+    phone = lease("callee", accepts_from=("localhost",))
+    with contextlib.closing(Stranger("127.0.0.1")) as platform:
+        _, answer = answered(phone, platform, SESSION + AUDIO)
+        assert platform.hangs_up(phone, answer).status == 200
+
+
+def test_the_far_end_of_our_own_call_is_listened_to(lease: Desk) -> None:
+    """Whom the phone calls need not be listed: it may hang up, hold and refresh (RFC 3261 section 12.2)."""
+    caller, callee = lease("caller", accepts_from=()), lease("callee")
+    out, back = connect(caller, callee)
+    back.hold()
+    out.wait("held", lambda event: isinstance(event, SipMessage) and "a=sendonly" in event.text, 3)
+    back.hangup()
+    out.wait_state("disconnected", 3)
+    assert refused(caller) == []
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_a_connection_that_the_phone_opened_is_its_own(lease: Desk, authority: Authority, transport: str) -> None:
+    def tls(address: str) -> TlsConfig:
+        return authority.server(address) if transport == "tls" else TlsConfig()
+
+    one, two = fresh_address(), fresh_address()
+    caller = lease("caller", bind_address=one, transport=transport, tls=tls(one), accepts_from=())
+    callee = lease("callee", bind_address=two, transport=transport, tls=tls(two))
+    out, back = connect(caller, callee)
+    back.hangup()
+    out.wait_state("disconnected", 3)
+    assert refused(caller) == []
+
+
+def test_a_strangers_connection_is_none_of_the_platforms(lease: Desk) -> None:
+    phone = lease("callee", transport="tcp", accepts_from=("192.0.2.1",))
+    caller = lease("caller", transport="tcp")
+    caller.dial(uri_of(phone))
+    event = wait_refused(phone)
+    assert (event.transport, event.method) == ("tcp", "INVITE")
+    assert event.source == caller.address.rpartition(":")[0]
+    assert phone.incoming == []
+
+
+def test_a_call_that_was_refused_is_named_where_it_is_missed(lease: Desk) -> None:
+    phone, caller = lease("callee", accepts_from=("192.0.2.1",)), lease("caller")
+    caller.dial(uri_of(phone))
+    with pytest.raises(NeverCame, match=rf"INVITEs from {caller.config.bind_address} were refused"):
+        phone.next_call(0.5)
+
+
+@pytest.mark.parametrize("method", ["BYE", "INVITE", "UPDATE", "REFER", "INFO", "NOTIFY", "MESSAGE", "CANCEL"])
+def test_a_request_within_a_call_from_another_address_is_not_obeyed(
+    lease: Desk, platform: Stranger, stranger: Stranger, method: str
+) -> None:
+    """Whoever has seen the call's identifiers must not end, redirect or change it."""
+    phone = lease("callee", accepts_from=(platform.host,))
+    leg, answer = answered(phone, platform, SESSION + AUDIO)
+    leg.wait_state("confirmed", 3)
+    text = next(m.text for m in leg.messages if m.text.startswith("INVITE "))
+    forged = re.sub(r"^INVITE|(?<=CSeq: 1 )INVITE", method, text, flags=re.MULTILINE)
+    forged = forged.replace("CSeq: 1 ", "CSeq: 7 ").replace("branch=", "branch=z9hG4bKforged")
+    forged = re.sub(r"^To: .*?\r$", f"To: {answer.get('To')}\r", forged, flags=re.MULTILINE)
+    forged = forged.replace("Contact:", f"Refer-To: <sip:1@{stranger.host}>\r\nContact:").replace(
+        platform.host, stranger.host
+    )
+    forged = forged.replace(f"Call-ID: {stranger.host}", f"Call-ID: {platform.host}")
+    before = len(leg.messages)
+    host, _, port = phone.address.rpartition(":")
+    stranger.sip.sendto(forged.encode(), (host, int(port)))
+    event = wait_refused(phone, leg)
+    assert (event.leg, event.method, event.source, event.why) == (leg.id, method, stranger.host, "address")
+    assert (leg.state, len(leg.messages), leg.successor) == ("confirmed", before, None)
+    assert platform.hangs_up(phone, answer).status == 200
+
+
+def test_a_bye_with_another_call_id_ends_no_call(lease: Desk, platform: Stranger) -> None:
+    """RFC 3261 section 12.2.2: a dialog is named by its Call-ID and both tags; pjsip looks at the tags alone."""
+    phone = lease("callee", accepts_from=(platform.host,))
+    leg, answer = answered(phone, platform, SESSION + AUDIO)
+    leg.wait_state("confirmed", 3)
+    right, platform.call_id = platform.call_id, "another"
+    assert platform.hangs_up(phone, answer, 2).status == 481
+    event = wait_refused(phone, leg)
+    assert (event.leg, event.method, event.why) == (leg.id, "BYE", "call-id")
+    assert leg.state == "confirmed"
+    platform.call_id = right
+    assert platform.hangs_up(phone, answer, 3).status == 200
+
+
+def test_a_subscription_is_refused_and_names_nobody(lease: Desk, stranger: Stranger) -> None:
+    phone = lease("callee", user="secret-agent")
+    datagram(stranger.sip, phone, "SUBSCRIBE", extra="Event: presence\r\nExpires: 600\r\n")
+    data = stranger.sip.recv(4096)
+    answer = Message.parse(data)
+    assert isinstance(answer, Response)
+    assert answer.status == 489
+    assert b"secret-agent" not in data
+
+
+def test_what_cannot_be_read_from_a_stranger_is_counted_alone(lease: Desk, stranger: Stranger) -> None:
+    phone = lease("callee", accepts_from=("192.0.2.1",))
+    datagram(stranger.sip, phone, "OPTIONS", extra='Proxy-Authorization: NTLM realm="x", version=4\r\n')
+    assert wait_refused(phone).source == stranger.host
+    assert not any(isinstance(event, SipMessage) for event in phone.events)
+
+
+def test_fifty_calls_a_second_disturb_nobody(lease: Desk, platform: Stranger) -> None:
+    phone = lease("callee", accepts_from=(platform.host,), max_calls=2)
+    caller = lease("caller", bind_address=platform.host)
+    ended = threading.Event()
+    sent = itertools.count(1)
+
+    def scan() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as scanner:
+            scanner.bind((fresh_address(), 0))
+            while not ended.wait(0.02):
+                datagram(scanner, phone, "INVITE", number=next(sent))
+
+    scanners = [threading.Thread(target=scan) for _ in range(2)]
+    for scanner in scanners:
+        scanner.start()
+    try:
+        for _ in range(3):
+            out, back = connect(caller, phone)
+            hears(out, back)
+            hears(back, out)
+            out.hangup()
+            back.wait_state("disconnected", 3)
+        phone.wait("the counts", lambda event: isinstance(event, StrangerRefused) and event.count > 50, 10)
+    finally:
+        ended.set()
+        for scanner in scanners:
+            scanner.join()
+    assert len(phone.incoming) == 3
+    told = refused(phone)
+    assert {(event.method, event.user_agent) for event in told} == {("INVITE", "friendly-scanner")}
+    assert len(told) <= 2 + 2 * (told[-1].at - told[0].at + 1)  # once a second of each
+    assert not any(isinstance(event, CallState) and event.code >= 400 for leg in phone.legs for event in leg.events)
+
+
+def test_many_sources_are_counted_together(lease: Desk) -> None:
+    phone = lease("callee", accepts_from=("192.0.2.1",))
+    for number in range(120):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as scanner:
+            scanner.bind((f"127.9.9.{number + 1}", 0))
+            datagram(scanner, phone, "INVITE", number=number)
+    event = phone.wait("the rest", lambda e: isinstance(e, StrangerRefused) and e.count == 70, 5)
+    assert isinstance(event, StrangerRefused)
+    assert event.source == "others"

@@ -1,0 +1,205 @@
+"""Who is no party to a dialog cannot touch it, and who floods a node gets answers, not memory."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from harness.simulation.wire import transactions
+from harness.simulation.wire.incoming import IncomingCall
+from harness.sip.message import Message, Response
+
+STRANGER = "127.99.99.99"
+
+
+class Stranger:
+    """A UDP socket at an address that is no node's."""
+
+    def __init__(self, target: tuple[str, int], address: str = STRANGER) -> None:
+        self._target = target
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((address, 0))
+        self._socket.setblocking(False)
+        self.host, self.port = self._socket.getsockname()
+
+    def send(self, method: str, *, branch: str, **headers: str) -> None:
+        lines = {
+            "Via": f"SIP/2.0/UDP {self.host}:{self.port};rport;branch=z9hG4bK{branch}",
+            "Max-Forwards": "70",
+            "From": "<sip:stranger@example.com>;tag=stranger",
+            "To": "<sip:callee@example.com>",
+            "Call-ID": f"{branch}@stranger.example",
+            "CSeq": f"1 {method}",
+            "Contact": f"<sip:stranger@{self.host}:{self.port}>",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        text = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        uri = f"sip:callee@{self._target[0]}:{self._target[1]}"
+        self._socket.sendto(f"{method} {uri} SIP/2.0\r\n{text}Content-Length: 0\r\n\r\n".encode(), self._target)
+
+    async def final(self, within: float = 10.0) -> Response:
+        async with asyncio.timeout(within):
+            while True:
+                message = Message.parse(await asyncio.get_running_loop().sock_recv(self._socket, 65535))
+                assert isinstance(message, Response)
+                if message.is_final:
+                    return message
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.mark.parametrize("method", ["BYE", "INVITE", "UPDATE", "REFER", "INFO", "NOTIFY", "OPTIONS"])
+def test_a_dialog_is_its_parties_alone(nodes: Any, method: str) -> None:
+    """A stranger who has read Call-ID and tags is told that there is no such dialog; the call goes on."""
+
+    async def story() -> None:
+        callee, caller = await nodes.answering("callee"), await nodes.ua("caller")
+        call = nodes.dial(caller, callee)
+        await call.wait_answered(5)
+        await nodes.until("callee", "received", "ACK")
+        (theirs,) = callee.calls()
+        assert theirs.dialog is not None
+        target_before = theirs.dialog.remote_target
+        stranger = Stranger(callee.local("udp").local)
+        stranger.send(
+            method,
+            branch="1",
+            From=str(call.dialog.local),
+            To=str(call.dialog.remote),
+            Call_ID=call.call_id,
+            CSeq=f"7 {method}",
+            Refer_To="<sip:elsewhere@example.com>",
+            Event="refer",
+        )
+        assert (await stranger.final()).status == 481
+        assert theirs.state == "confirmed"
+        assert theirs.dialog.remote_target == target_before
+        assert (await call.info(b"Signal=1\r\n")).status == 405, "the caller itself is heard, in the old sequence"
+        if method == "INVITE":
+            stranger.send("ACK", branch="1", From=str(call.dialog.local), To=str(call.dialog.remote))
+        await call.bye()
+        stranger.close()
+
+    nodes.run(story())
+
+
+def test_the_peer_may_come_from_where_its_contact_is(nodes: Any) -> None:
+    """NAT and programs with two sockets: the source of the INVITE and the Contact's address are both the peer's."""
+
+    async def story() -> None:
+        callee = await nodes.answering("callee")
+        first, other = Stranger(callee.local("udp").local), Stranger(callee.local("udp").local, "127.99.99.98")
+        contact = f"<sip:stranger@{other.host}:{other.port}>"
+        ids = {"Call_ID": "one-call", "Contact": contact}
+        first.send("INVITE", branch="1", **ids)
+        answered = await first.final()
+        ids["To"] = answered.get("To") or ""
+        first.send("ACK", branch="2", CSeq="1 ACK", **ids)
+        other.send("OPTIONS", branch="3", CSeq="2 OPTIONS", **ids)
+        assert (await other.final()).status == 200
+        first.send("BYE", branch="4", CSeq="3 BYE", **ids)
+        assert (await first.final()).method in ("INVITE", "BYE")
+        first.close()
+        other.close()
+
+    nodes.run(story())
+
+
+def test_a_stranger_cannot_cancel(nodes: Any) -> None:
+    async def story() -> None:
+        callee, caller = await nodes.ua("callee"), await nodes.ua("caller")
+        ringing: asyncio.Queue[IncomingCall] = asyncio.Queue()
+
+        async def ring(call: IncomingCall) -> None:
+            call.ring()
+            ringing.put_nowait(call)
+
+        callee.on_invite = ring
+        call = nodes.dial(caller, callee)
+        there = await ringing.get()
+        stranger = Stranger(callee.local("udp").local)
+        via, invite = call.request.via, call.request
+        stranger.send(
+            "CANCEL",
+            branch="1",
+            Via=f"SIP/2.0/UDP {via.sent_by[0]}:{via.sent_by[1]};rport;branch={via.branch}",
+            From=invite.get("From") or "",
+            To=invite.get("To") or "",
+            Call_ID=call.call_id,
+        )
+        assert (await stranger.final()).status == 481
+        there.answer(nodes.answer)
+        await call.wait_answered(5)
+        await call.bye()
+        stranger.close()
+
+    nodes.run(story())
+
+
+def test_a_flood_is_answered_and_not_remembered(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions, "_MOST_OF_ONE_SOURCE", 50)
+
+    async def story() -> None:
+        callee = await nodes.ua("callee")
+        stranger = Stranger(callee.local("udp").local)
+        statuses = []
+        for number in range(200):
+            stranger.send("SUBSCRIBE", branch=f"s{number}", Event="presence")
+            statuses.append((await stranger.final()).status)
+        assert set(statuses[:50]) == {489}
+        assert set(statuses[50:]) == {503}
+        assert len(callee.transactions()) == 50
+        other = Stranger(callee.local("udp").local, "127.99.99.98")
+        other.send("OPTIONS", branch="o")
+        assert (await other.final()).status == 200, "others are served as before"
+        stranger.close()
+        other.close()
+
+    nodes.run(story())
+
+
+def test_transactions_that_are_over_are_not_counted(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions, "_MOST_OF_ONE_SOURCE", 3)
+
+    async def story() -> None:
+        callee = await nodes.ua("callee", timers=nodes.quick)
+        stranger = Stranger(callee.local("udp").local)
+        for rounds in range(2):
+            for number in range(3):
+                stranger.send("OPTIONS", branch=f"o{rounds}{number}")
+                assert (await stranger.final()).status == 200
+            async with asyncio.timeout(10):
+                await nodes.settled([callee])
+        stranger.close()
+
+    nodes.run(story())
+
+
+def test_one_source_gets_so_many_connections(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.simulation.wire.layer._MOST_OF_ONE_SOURCE", 5)
+
+    async def story() -> None:
+        callee = await nodes.ua("callee", "tcp")
+        local = callee.local("tcp").local
+        held = [await asyncio.open_connection(*local, local_addr=(STRANGER, 0)) for _ in range(5)]
+        for _, writer in held:
+            writer.write(b"\r\n\r\n")
+        assert [await reader.read(2) for reader, _ in held] == [b"\r\n"] * 5
+
+        async def one_more() -> None:
+            reader, _ = await asyncio.open_connection(*local, local_addr=(STRANGER, 0))
+            await reader.read(1)
+
+        with pytest.raises(ConnectionResetError):
+            await one_more()
+        other, others_writer = await asyncio.open_connection(*local, local_addr=("127.99.99.98", 0))
+        others_writer.write(b"\r\n\r\n")
+        assert await other.read(2) == b"\r\n", "others are served as before"
+        for kept in (others_writer, *(w for _, w in held)):
+            kept.close()
+
+    nodes.run(story())

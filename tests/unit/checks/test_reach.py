@@ -1,0 +1,23 @@
+"""When a call was answered is said from its INVITE on, whenever it began to be waited for."""
+
+from __future__ import annotations
+
+from harness.checks import reach
+from harness.verdict import Verdict
+
+
+def test_a_wait_that_began_with_the_invite() -> None:
+    finding = reach.answered("caller.1", 0.31, 4.0, since_invite_s=0.32)
+    assert (finding.verdict, finding.actual) == (Verdict.PASSED, "0.32 s after the INVITE")
+
+
+def test_a_wait_that_began_long_after_the_invite() -> None:
+    """As after a ring timeout: the limit is for the wait, the time is from the INVITE."""
+    finding = reach.answered("caller.1", 0.0, 4.0, since_invite_s=30.02)
+    assert finding.verdict is Verdict.PASSED
+    assert finding.actual == "30.02 s after the INVITE, 0.00 s after it was waited for"
+    assert finding.facts["since_invite_s"] == 30.02
+
+
+def test_no_answer_has_no_time() -> None:
+    assert reach.answered("caller.1", None, 4.0, "no answer came").actual == "no answer came"

@@ -1,0 +1,176 @@
+"""Runs of a deployment, as the plugin leaves them on disk, made of synthetic cases."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.audio.wav import write_wav
+from harness.deployment import Deployment
+from harness.events import CallState, LegStarted, RtpStatistics, SipMessage
+from harness.integrations import load
+from harness.matrix import Case, Selection, cases
+from harness.measurement import Direction
+from harness.report import scope as scopes
+from harness.report.names import names
+from harness.report.recorder import CaseRecorder
+from harness.report.run import RunEnd, case_directory, create, write_end
+from harness.signoff import manifest
+from harness.verdict import Finding, Strength, Verdict
+
+DEPLOYMENT = Path("scenarios/deployments/simulated-talkdesk.toml")
+INVITE = "INVITE sip:+13125550100@127.0.3.1 SIP/2.0\r\nCall-ID: 1\r\n\r\n"
+
+
+def finding(kind: str, verdict: Verdict = Verdict.PASSED, **more: Any) -> Finding:
+    """A finding that counts as of that kind."""
+    check, _, rest = kind.partition(" to ")
+    check, again = check.removesuffix(" again"), kind.endswith(" again")
+    measured = Direction(towards=rest.removesuffix(" again"), again=again) if rest or again else None
+    strength = Strength.PROVED if check == "audio" else None
+    plain: dict[str, Any] = {
+        "expected": "what was promised",
+        "actual": "what was seen",
+        "at": 1.0,
+        "strength": strength,
+    }
+    return Finding(check=check, subject="x", verdict=verdict, measured=measured, **plain | more)
+
+
+def promised(case: Case) -> list[Finding]:
+    """All that the row promises to look at."""
+    return [finding(one.split("|")[0]) for one, least in case.finds.items() for _ in range(least)]
+
+
+Play = Callable[[Case, CaseRecorder], tuple[Verdict, str]]
+
+
+def passes(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+    """Everything that was promised is found."""
+    for one in promised(case):
+        recorder.finding(one)
+    return Verdict.PASSED, ""
+
+
+def fails(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+    """One finding fails."""
+    recorder.finding(finding("answered", Verdict.FAILED))
+    return Verdict.FAILED, "answered of x: expected what was promised; what was seen"
+
+
+def cannot_look(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+    """Nobody can look."""
+    recorder.finding(finding("audio to ai", Verdict.NOT_OBSERVABLE, strength=Strength.UNKNOWN))
+    return Verdict.NOT_OBSERVABLE, "audio of x"
+
+
+def breaks(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+    """The harness breaks."""
+    return Verdict.BROKEN, "no port is left"
+
+
+def record(run: Path, deployment: Deployment, case: Case, play: Play = passes, **more: Any) -> Path:
+    """One case's evidence, with a call and a recording."""
+    plain = {**case.plain(), **names(deployment), "kind": deployment.kind, "site": deployment.site, **more}
+    directory = case_directory(run, plain)
+    recorder = CaseRecorder(directory, plain)
+    leg: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}
+    recorder.event(LegStarted(at=1.0, direction="outgoing", mark=3, remote_uri="sip:+13125550100@127.0.3.1", **leg))
+    recorder.event(
+        SipMessage(
+            at=1.0,
+            direction="sent",
+            transport="udp",
+            local="127.0.2.1:5070",
+            remote="127.0.3.1:5060",
+            text=INVITE,
+            **leg,
+        )
+    )
+    recorder.event(CallState(at=1.5, state="confirmed", code=200, **leg))
+    numbers: dict[str, Any] = dict.fromkeys(
+        ("tx_packets", "tx_bytes", "rx_bytes", "rx_discarded", "rx_reordered", "rx_duplicated", "tx_lost"), 0
+    )
+    recorder.event(
+        RtpStatistics(
+            at=2.0, rx_packets=98, rx_lost=2, rx_jitter_ms=3.0, tx_jitter_ms=0.0, rtt_ms=1.0, **numbers, **leg
+        )
+    )
+    write_wav(directory / "caller.1.received.wav", np.zeros(80, np.int16), 8000)
+    verdict, message = play(case, recorder)
+    recorder.close(verdict, message)
+    return directory
+
+
+@dataclass
+class Made:
+    """A run on disk."""
+
+    directory: Path
+    deployment: Deployment
+    cases: list[Case]
+
+    def case_directory(self, row: str) -> Path:
+        return next(path for path in sorted((self.directory / "cases").iterdir()) if path.name.startswith(row))
+
+
+def make_run(
+    reports: Path,
+    *,
+    deployment: Deployment | None = None,
+    rows: tuple[str, ...] = (),
+    plays: Mapping[str, Play] | None = None,
+    lost: tuple[str, ...] = (),
+    ended: bool = True,
+    interrupted: str = "",
+    options: Mapping[str, Any] | None = None,
+) -> Made:
+    """A whole run; ``plays`` says what happens in the cases of a row, ``lost`` which rows leave no result."""
+    deployment = deployment or live()
+    selection = Selection(rows=rows)
+    given = {"row": list(rows), "fault": [], "timings": "quick", "keyword": "", **(options or {})}
+    run = create(reports)
+    scopes.write(
+        run, scopes.scope_of([deployment], selection, began=1.8e9, options=given, command="harness verify FILE")
+    )
+    (run / "preflight.json").write_text('[{"deployment": "d", "lines": []}]')
+    chosen = cases([deployment], selection)
+    for case in chosen:
+        if case.row.id not in lost:
+            record(run, deployment, case, (plays or {}).get(case.row.id, passes))
+    if ended:
+        planned = [{**case.plain(), "kind": deployment.kind, "site": deployment.site} for case in chosen]
+        write_end(run, planned, RunEnd(workers=1, wall_s=1.0, interrupted=interrupted))
+        manifest.write(run)
+    return Made(run, deployment, chosen)
+
+
+def live() -> Deployment:
+    """A small deployment that is not simulated: one trunk, no codec axis."""
+    found = load(DEPLOYMENT)
+    axes = found.axes.model_copy(update={"codecs": ("pcmu",), "refer": ("consumed",)})
+    keep = [trunk for trunk in found.trunks if trunk.transport == "udp" and trunk.ai == "synthflow"][:1]
+    names = {trunk.name for trunk in keep}
+    lines = {name: line for name, line in found.lines.items() if line.trunk is None or line.trunk in names}
+    return found.model_copy(
+        update={"kind": "live", "name": "example", "axes": axes, "trunks": tuple(keep), "lines": lines}
+    )
+
+
+@pytest.fixture
+def runs() -> ModuleType:
+    """This module: what a test makes its runs with."""
+    return sys.modules[__name__]
+
+
+def words(html: str) -> str:
+    """The text of a page."""
+    return re.sub(r"\s+", " ", re.sub(r"<style>.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL))

@@ -1,0 +1,84 @@
+"""Files that are no deployments: one line says why, in whatever way they are none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import deployment_file
+from harness.deployment_file import load
+from harness.errors import DeploymentError
+from harness.filenames import stem_of
+from harness.preflight import variables
+
+
+def mistakes(path: Path) -> list[str]:
+    with pytest.raises(DeploymentError) as caught:
+        load(path, {})
+    return str(caught.value).split("\n")
+
+
+HOSTILE = {
+    "deep list": "x = " + "[" * 100_000,
+    "deep table": "x = " + "{a=" * 50_000,
+    "deep dotted key": ".".join(["a"] * 5_000) + " = 1",
+    "deep table name": "[" + ".".join(["a"] * 5_000) + "]",
+    "long number": "x = " + "9" * 5_000,
+    "huge": "# " + "x" * 5_000_000,
+    "no text": "\0",
+    "steering": 'name = "a"\n"\\u001b[2J\\nERROR: fine" = 1',
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_each_is_said_in_lines_that_show_no_control_characters(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(HOSTILE[kind])
+    for line in mistakes(path):
+        assert line.startswith(f"{path}: ")
+        assert line.isprintable()
+        assert len(line) < 2_000
+    assert variables(path) == {}
+
+
+def test_a_device_or_an_impossible_name_is_no_file() -> None:
+    for path in (Path("/dev/zero"), Path("a\0b"), Path("/"), Path("/dev/null/x")):
+        assert len(mistakes(path)) >= 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://api.example/v2?api_key=s3cret", "https://api.example/v2?x=1&access_token=s3cret", "https://a.example/?Signature=s3cret",
+     "https://a.example/hook?auth=s3cret", "https://u:s3cret@a.example/"],
+)  # fmt: skip
+@pytest.mark.parametrize("where", ["[synthflow]\napi_base", "[campaign]\nurl"])
+def test_a_secret_in_a_url_is_refused_and_not_shown(tmp_path: Path, url: str, where: str) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(f'{where} = "{url}"\n')
+    (line,) = mistakes(path)
+    assert "secrets do not stand in files" in line
+    assert "s3cret" not in line
+
+
+def test_other_queries_are_none() -> None:
+    for query in ("from={line}&to={customer}", "monkey=1", "tokens=3", "keyword=x", "api_key="):
+        assert list(deployment_file._written_secrets({"url": f"https://a.example/dial?{query}"})) == []
+
+
+@given(st.text(min_size=1))
+def test_a_name_leads_to_no_other_directory(name: str) -> None:
+    stem = stem_of(name)
+    assert "/" not in stem
+    assert "\0" not in stem
+    assert stem not in (".", "..")
+    assert not stem.startswith(".")
+    assert len(os.fsencode(stem.encode("utf-8", "replace").decode())) <= 255
+
+
+def test_different_names_have_different_files() -> None:
+    names = ["a/b", "a_b", "a b", "../a", "..%2Fa", "A" * 300, "A" * 301]
+    assert len({stem_of(name) for name in names}) == len(names)

@@ -1,0 +1,250 @@
+"""The same for the rules that hold on every leg: each cell's own evidence."""
+
+from __future__ import annotations
+
+from tests.unit.diagnosis.building import SDP, Example
+from tests.unit.diagnosis.examples import GROUP, QUEUE, Expected, _lost, _register, _talk, _transfer, _warm
+
+EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
+WITH_EVENTS = SDP.format(host="192.0.2.1", protocol="RTP/AVP", formats="0 8 101", lines=EVENTS)
+WITHOUT = SDP.format(host="192.0.2.1", protocol="RTP/AVP", formats="0 8", lines="")
+NO_G711 = SDP.format(host="198.51.100.70", protocol="RTP/AVP", formats="18", lines="")
+WITH_KEYS = SDP.format(
+    host="192.0.2.1", protocol="RTP/SAVP", formats="0", lines="a=crypto:1 AES_CM_128_HMAC_SHA1_80 x\r\n"
+)
+
+
+def fallback(row: str = "TD-FALLBACK-REFUSED", **fields: str) -> Example:
+    """The AI refused, and the fallback's agent answered."""
+    example = Example(row=row, line="fallback-refused", **fields)  # type: ignore[arg-type]
+    example.dials().ai_gets().ai_answers(503, "Service Unavailable").after(0.1).rings("reception")
+    return example.answered().landed("reception", "reception")
+
+
+def to_agent(example: Example, phone: str, code: int, offer: str = NO_G711) -> Example:
+    """An INVITE that the agent's phone refuses by itself: no leg of it begins."""
+    return example.at_phone(phone, "INVITE", offer).at_phone(phone, "INVITE", code=code, reason="Not Acceptable Here")
+
+
+def refused_fallback(example: Example) -> Example:
+    return example.after(0.1).state("disconnected", 488, "Not Acceptable Here").landed("reception")
+
+
+def capacity(reached: int, made: int = 4) -> Example:
+    """Calls made at once, of which so many reached the AI; the trunk is agreed to carry three."""
+    example = Example(row="TD-CAPACITY", ai="stand-in").dials()
+    for number in range(2, made + 1):
+        example.dials_too(f"caller-{number}")
+    for number in range(reached):
+        example.ai_gets(call_id=f"call-{number}").ai_answers(200, "OK", call_id=f"call-{number}")
+    return example
+
+
+def _lost_on_the_way(row: str, check: str, offer: str, line: str = "inbound", **invite: str) -> Example:
+    example = Example(row=row, ai="stand-in", line=line).asks("INVITE", 200, "OK", within=False, offer=offer, **invite)
+    return example.dials().ai_gets().ai_answers(200, "OK").answered().taken().finding(check, "caller.1")
+
+
+def _pressed(row: str = "DTMF-RFC4733") -> Example:
+    example = Example(row=row).dials().asks("INVITE", 200, "OK", within=False, offer=WITH_EVENTS, answer=WITHOUT)
+    example.ai_gets(events=True).ai_answers(200, "OK", sdp=WITH_EVENTS).answered().taken().to_ai().to_caller()
+    return example.finding("dtmf", "assistant main", sent="12", seen="")
+
+
+def hung_up(by: str, code: int = 200) -> Example:
+    """One of them hangs up, and the caller's leg stays."""
+    if by == "agent":
+        example = _transfer(Example(ai="stand-in"), "HANGUP-AGENT").ai_refers(GROUP).rings("billing")
+        example.landed("billing", "billing").at_phone("billing", "BYE", sent=True, within=True)
+        if code:
+            example.at_phone("billing", "BYE", code=code, sent=False)
+    else:
+        example = _talk(Example(row="HANGUP-AI", ai="stand-in")).to_ai().to_caller()
+        example._sip("sent", "BYE sip:platform SIP/2.0", "BYE", to="<sip:x@y.example>;tag=p", number="5")
+        if code:
+            example._sip("received", f"SIP/2.0 {code} OK", "BYE", number="5")
+    return example.after(1.5).finding("released", "caller.1", actual="it is still up", seconds=None)
+
+
+LEGS = [
+    Expected(
+        "caller_id.lost-on-fallback",
+        fallback().caller_id("reception.1", "+13125550100"),
+        ("caller-id-lost-on-fallback",),
+    ),
+    Expected(
+        "caller_id.customer",
+        Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign")
+        .rings("customer")
+        .caller_id("customer.1", "+13125550177")
+        .taken(),
+        ("campaign-caller-id",),
+    ),
+    Expected(
+        "codec.agent",
+        refused_fallback(
+            to_agent(
+                Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503),
+                "reception",
+                488,
+            )
+        ),
+        ("agent-no-common-codec",),
+    ),
+    Expected(
+        "codec.customer",
+        to_agent(Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign"), "customer", 488).landed("customer"),
+        ("customer-no-common-codec",),
+    ),
+    Expected(
+        "campaign.not-dialled",
+        Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign").landed("customer"),
+        ("campaign-not-dialled",),
+    ),
+    Expected(
+        "header.missing.ai",
+        _talk(Example(row="XEI")).finding("header", "assistant main", header="X-EI", values=[], value="S.1;"),
+        ("header-not-passed-on",),
+    ),
+    Expected(
+        "header.changed.ai",
+        _talk(Example(row="XEI")).finding("header", "assistant main", header="X-EI", values=["S."], value="S.1;"),
+        ("header-changed",),
+    ),
+    Expected(
+        "header.missing.agent",
+        _transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
+        .ai_refers(QUEUE)
+        .rings("queue")
+        .finding("header", "support.1", header="X-Gladly-Routing-Selector", values=[], value="support"),
+        ("header-not-passed-on",),
+    ),
+    Expected(
+        "header.changed.agent",
+        _transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
+        .ai_refers(QUEUE)
+        .rings("queue")
+        .finding("header", "support.1", header="X-Gladly-Routing-Selector", values=["x"], value="support"),
+        ("header-changed",),
+    ),
+    Expected("release.ai.kept", hung_up("ai"), ("ai-hangup-not-passed-on",)),
+    Expected("release.ai.refused", hung_up("ai", 481), ("ai-hangup-not-taken",)),
+    Expected("release.ai.none", hung_up("ai", 0), ("ai-hangup-not-taken",)),
+    Expected("release.agent.kept", hung_up("agent"), ("agent-hangup-not-passed-on",)),
+    Expected("release.agent.refused", hung_up("agent", 481), ("agent-hangup-not-taken",)),
+    Expected("release.agent.none", hung_up("agent", 0), ("agent-hangup-not-taken",)),
+    Expected(
+        "limit.low",
+        capacity(2, made=3).rings("reception").not_taken("the phone reception"),
+        ("limit-too-low",),
+    ),
+    Expected("limit.high", capacity(4).landed("reception"), ("limit-not-enforced",)),
+    Expected(
+        "transfer.elsewhere",
+        _lost(_transfer(Example()).ai_refers(GROUP).platform_says(202).notified(200).replaces()),
+        ("another-device-answered",),
+    ),
+    Expected(
+        "fallback.elsewhere",
+        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
+        .dials()
+        .ai_gets()
+        .ai_answers(503)
+        .after(0.1)
+        .answered()
+        .landed("reception"),
+        ("another-device-answered",),
+    ),
+    Expected(
+        "lost.reliability",
+        _lost_on_the_way("PRACK", "prack", WITH_EVENTS, "early-media", Require="100rel"),
+        ("reliability-not-passed-on",),
+    ),
+    Expected("lost.encryption", _lost_on_the_way("SRTP", "media.encrypted", WITH_KEYS), ("encryption-not-passed-on",)),
+    Expected(
+        "lost.early",
+        _talk(Example(row="EARLYMEDIA", line="early-media"))
+        .ai_answers(183, "Session Progress", sdp=WITHOUT)
+        .finding("audio.early", "caller.1"),
+        ("early-media-not-passed-on",),
+    ),
+    Expected(
+        "release.cancel.kept",
+        Example(row="ABANDON", line="no-answer")
+        .dials()
+        .ai_gets()
+        .asks("CANCEL", 200, "canceling", within=False)
+        .after(1.5)
+        .finding("released", "assistant main", actual="it is still up", seconds=None),
+        ("hangup-not-passed-on",),
+    ),
+    Expected(
+        "fallback.no-g711",
+        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
+        .dials()
+        .ai_gets(offer="no G.711")
+        .ai_answers(488, "Not Acceptable Here")
+        .after(0.1)
+        .state("disconnected", 488, "Not Acceptable Here")
+        .landed("reception"),
+        ("no-g711", "fallback-missing"),
+    ),
+    Expected(
+        "fallback.srtp",
+        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
+        .dials()
+        .ai_gets(offer="SRTP alone")
+        .ai_answers(488, "Not Acceptable Here")
+        .after(0.1)
+        .state("disconnected", 488, "Not Acceptable Here")
+        .landed("reception"),
+        ("srtp-mismatch", "fallback-missing"),
+    ),
+    Expected("digits.not-negotiated", _pressed(), ("dtmf-not-negotiated",)),
+    Expected(
+        "transfer.challenged",
+        _lost(_warm(Example()).ai_invites(GROUP).platform_says(407, "Proxy Authentication Required", "INVITE")),
+        ("transfer-call-challenged",),
+    ),
+    Expected(
+        "transfer.credentials",
+        _lost(
+            _warm(Example(authentication="digest"))
+            .ai_invites(GROUP, authorization='Digest username="x"')
+            .platform_says(407, "Proxy Authentication Required", "INVITE")
+        ),
+        ("transfer-credentials-refused",),
+    ),
+    Expected("registration.unanswered", _register(0).sip_number(), ("registration-unanswered",)),
+    Expected(
+        "fallback.nobody",
+        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
+        .dials()
+        .ai_gets()
+        .ai_answers(503)
+        .after(0.1)
+        .state("disconnected", 480, "Nobody Is Logged In")
+        .landed("reception"),
+        ("nobody-available",),
+    ),
+    Expected(
+        "reach.form",
+        Example(row="NUMBERFORMATS", axes={"form": "national"})
+        .dials(number="3125550100")
+        .after(0.1)
+        .state("disconnected", 404, "Not Found")
+        .all_ports_answer()
+        .not_taken(),
+        ("number-form-refused",),
+    ),
+    Expected(
+        "reach.caller-credentials",
+        Example()
+        .dials()
+        .after(0.1)
+        .state("disconnected", 407, "Proxy Authentication Required")
+        .all_ports_answer()
+        .not_taken(),
+        ("caller-credentials-refused",),
+    ),
+]

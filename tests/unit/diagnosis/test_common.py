@@ -1,0 +1,86 @@
+"""What the failures of a run have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.diagnosis.common import Judged, common_causes, plain
+from tests.unit.diagnosis.building import Example
+
+TRANSPORTS = ("udp", "tcp", "tls")
+
+
+def cause(name: str, *, candidate: bool = False, **about: str) -> dict[str, Any]:
+    return {"id": name, "title": f"it is {name}", "owner": "trunk", "candidate": candidate, "about": about}
+
+
+def case(row: str, *causes: dict[str, Any], passed: bool = False, **axes: str) -> Judged:
+    name = f"{row}[acme:{'-'.join(axes.values())}]"
+    return Judged(name, row, "acme", axes, passed=passed, failed=not passed, causes=causes)
+
+
+def test_many_failures_with_one_cause_are_one_line() -> None:
+    wrong = [case("TRANSFER", cause("group-did-wrong", group="billing"), transport=t) for t in TRANSPORTS]
+    (found,) = common_causes([*wrong, case("INBOUND", passed=True, transport="udp")])
+    assert (found.cause["id"], len(found.cases), found.rows) == ("group-did-wrong", 3, ("TRANSFER",))
+    assert found.where == ("group billing",)
+
+
+def test_what_explains_most_comes_first() -> None:
+    few = case("INBOUND", cause("from-anonymous"), transport="udp")
+    many = [case("TRANSFER", cause("refer-rejected"), transport=t) for t in TRANSPORTS]
+    assert [each.cause["id"] for each in common_causes([few, *many])] == ["refer-rejected", "from-anonymous"]
+
+
+def test_what_only_failures_share_is_told_and_what_passed_cases_share_is_not() -> None:
+    wrong = case("INBOUND", cause("certificate-expired"), transport="tls", codec="pcmu")
+    right = [case("INBOUND", passed=True, transport=t, codec="pcmu") for t in ("udp", "tcp")]
+    (found,) = common_causes([wrong, *right])
+    assert found.where == ("transport tls only",)
+
+
+def test_a_number_refused_in_one_form_alone_is_a_matter_of_its_form() -> None:
+    """However sure the case alone was that the number is unknown."""
+    national = case("NUMBERFORMATS", cause("number-unknown-at-platform"), transport="udp", form="national")
+    (found,) = common_causes([national, case("NUMBERFORMATS", passed=True, transport="udp", form="e164")])
+    assert found.cause["id"] == "number-form-refused"
+    assert found.because == ("NUMBERFORMATS[acme:udp-e164] dialled the same number in E.164, and reached it",)
+
+
+def test_a_number_refused_in_every_form_is_unknown() -> None:
+    national = case("NUMBERFORMATS", cause("number-form-refused"), transport="udp", form="national")
+    e164 = case("NUMBERFORMATS", cause("number-unknown-at-platform"), transport="udp", form="e164")
+    (found,) = common_causes([national, e164])
+    assert (found.cause["id"], len(found.cases)) == ("number-unknown-at-platform", 2)
+
+
+def test_another_transport_s_number_says_nothing_of_this_one() -> None:
+    national = case("NUMBERFORMATS", cause("number-unknown-at-platform"), transport="tls", form="national")
+    (found, *_) = common_causes([national, case("NUMBERFORMATS", passed=True, transport="udp", form="e164")])
+    assert found.cause["id"] == "number-unknown-at-platform"
+
+
+def test_a_case_that_cannot_decide_has_the_cause_that_others_show() -> None:
+    sure = case("REGISTER", cause("firewall-tls-32682"), transport="tls")
+    open_ = [cause("route-missing", candidate=True), cause("firewall-tls-32682", candidate=True)]
+    (found,) = common_causes([case("INBOUND", *open_, transport="tls"), sure])
+    assert (found.cause["id"], len(found.cases), found.settled) == ("firewall-tls-32682", 2, True)
+
+
+def test_what_nothing_decides_says_so() -> None:
+    (found,) = common_causes([case("INBOUND", cause("route-missing", candidate=True), transport="tls")])
+    assert not found.settled
+
+
+def test_the_plain_form_tells_of_failures_that_nothing_explains() -> None:
+    told = plain([case("PRACK", {"id": "unknown"}), case("INBOUND", cause("echo")), case("XEI", passed=True)])
+    assert told["failures"] == 2
+    assert told["unexplained"] == ["PRACK[acme:]"]
+    assert [each["id"] for each in told["causes"]] == ["echo"]
+
+
+def test_a_diagnosis_says_what_of_the_deployment_it_is_about() -> None:
+    example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken().to_ai().to_caller()
+    example.ai_refers("+17735550199").platform_says(202).landed("billing").probed("termination", "answers")
+    (cause_,) = example.diagnose().to_plain()["causes"]
+    assert cause_["about"] == {"line": "inbound", "group": "billing", "trunk": example.trunk.name}

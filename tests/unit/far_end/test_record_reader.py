@@ -1,0 +1,97 @@
+"""How often a record is read, and how long anybody waits for its words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from harness.far_end.call_record import CallRecord
+from harness.far_end.record_reader import RecordReader, Transcript
+
+WORDS = "bot: hello\nhuman: I would like to speak to a person"
+
+
+@dataclass
+class Api:
+    """A far end whose record is over at ``ends`` and has its transcript at ``comes``."""
+
+    ends: float = 0.0
+    comes: float | None = 0.0
+    now: float = 0.0
+    reads: int = 0
+    down: bool = False
+
+    def read(self) -> CallRecord:
+        self.reads += 1
+        text = WORDS if self.comes is not None and self.now >= self.comes else ""
+        return CallRecord("c1", {"status": "completed" if self.now >= self.ends else "in-progress", "transcript": text})
+
+    def pause(self) -> None:
+        self.now += 1.0
+
+    def reader(self, transcript: Transcript = "after", within_s: float = 30.0) -> RecordReader:
+        return RecordReader(
+            self.read, transcript=transcript, within_s=within_s, is_down=lambda: self.down, clock=lambda: self.now
+        )
+
+
+def has(words: str):  # type: ignore[no-untyped-def]
+    return lambda text: words in text
+
+
+def test_words_that_are_there_are_read_once_for_all_findings() -> None:
+    api = Api()
+    reader = api.reader()
+    assert [reader.find(has("speak to a person"), api.pause) for _ in range(5)] == [True] * 5
+    assert (api.reads, api.now) == (1, 0.0)
+
+
+def test_words_that_are_ten_seconds_late_cost_no_more_than_twelve_for_all_findings() -> None:
+    api = Api(comes=10.0)
+    reader = api.reader()
+    found = [reader.find(has(words), api.pause) for words in ("hello", "person", "never said", "nor this")]
+    assert found == [True, True, False, False]
+    assert api.now <= 12.0
+
+
+def test_words_that_never_come_are_waited_for_once() -> None:
+    api = Api(comes=None)
+    reader = api.reader(within_s=30.0)
+    assert not any(reader.find(has("hello"), api.pause) for _ in range(6))
+    assert api.now == 30.0
+    reads = api.reads
+    assert not reader.find(has("hello"), api.pause)
+    assert api.reads == reads
+
+
+def test_a_call_that_goes_on_may_still_be_told_of() -> None:
+    api = Api(ends=20.0, comes=25.0)
+    assert api.reader(within_s=30.0).find(has("hello"), api.pause)
+    assert api.now == 25.0
+
+
+def test_a_call_that_never_ends_is_not_waited_for_without_end() -> None:
+    api = Api(ends=1e9, comes=None)
+    assert not api.reader(within_s=30.0).find(has("hello"), api.pause)
+    assert api.now == 30.0
+
+
+@pytest.mark.parametrize("kind", ["none", "down"])
+def test_where_nothing_can_come_nothing_is_waited_for_or_read(kind: str) -> None:
+    api = Api(comes=None, down=kind == "down")
+    reader = api.reader("none" if kind == "none" else "after")
+    assert reader.is_final
+    assert not reader.find(has("hello"), api.pause)
+    assert (api.reads, api.now) == (0, 0.0)
+
+
+def test_an_api_that_dies_meanwhile_ends_the_waiting() -> None:
+    api = Api(comes=None)
+
+    def pause() -> None:
+        api.pause()
+        api.down = api.now >= 3.0
+
+    assert not api.reader().find(has("hello"), pause)
+    assert api.now == 3.0

@@ -1,0 +1,92 @@
+"""What is new between two runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from types import ModuleType
+
+from harness.nightly.compare import compare, lines, markdown
+from harness.report.history import Result, Run
+from harness.report.run import history_of
+
+
+def result(case: str, verdict: str = "passed", attempts: int = 1, wall_s: float = 1.0, cause: str = "") -> Result:
+    return Result(f"{case}[x]", "talkdesk", case, verdict, attempts, wall_s, cause)
+
+
+def run(name: str, *results: Result, key: str = "k", faults: tuple[str, ...] = ()) -> Run:
+    return Run(name, 1.0, "d", "local", key, "w", faults, "", results)
+
+
+OLD = run("old", result("A"), result("B", "failed"), result("C", "failed"), result("D"), result("E"), result("F"))
+
+
+def test_each_kind_of_difference() -> None:
+    new = run(
+        "new",
+        result("A", "failed", cause="The trunk is down"),
+        result("B"),
+        result("C", "broken"),
+        result("D", attempts=2),
+        result("E", wall_s=9.0),
+        result("F", "broken", attempts=0),
+    )
+    (found,) = compare([OLD], [new])
+
+    assert [one.row for one in found.newly_failing] == ["A"]
+    assert [one.row for one in found.fixed] == ["B"]
+    assert [one.row for one in found.still_failing] == ["C"]
+    assert [one.row for one in found.flaky] == ["D"]
+    assert [(one.row, before) for one, before in found.slower] == [("E", 1.0)]
+    assert [one.row for one in found.lost_cases] == ["F"]
+    assert found.lost_rows == ("F",)
+    assert found.news
+    assert ("newly failing", "A[x]", "failed: The trunk is down") in list(lines(found))
+    json.dumps(found.plain())
+
+
+def test_nothing_new() -> None:
+    (found,) = compare([OLD], [dataclasses.replace(OLD, run="new")])
+    assert not found.news
+    assert "still failing" in markdown([found])
+
+
+def test_fixed_slower_and_flaky_alone_wake_nobody() -> None:
+    new = run("new", result("A"), result("B", attempts=3, wall_s=30.0))
+    (found,) = compare([run("old", result("A", "failed"), result("B"))], [new])
+    assert not found.news
+
+
+def test_a_new_case_that_fails_is_news() -> None:
+    (found,) = compare([run("old", result("A"))], [run("new", result("A"), result("B", "failed"))])
+    assert [one.row for one in found.newly_failing] == ["B"]
+
+
+def test_other_scopes_and_faults_are_not_compared() -> None:
+    (scope,) = compare([OLD], [dataclasses.replace(OLD, key="other")])
+    (faults,) = compare([OLD], [dataclasses.replace(OLD, key="other", faults=("heavy-loss",))])
+    (gone,) = compare([OLD], [])
+
+    assert "selection of cases" in scope.incomparable
+    assert "heavy-loss" in faults.incomparable
+    assert "only the old run" in gone.incomparable
+    assert scope.news
+    assert scope.newly_failing == ()
+
+
+def test_a_table_holds_no_markup_of_others() -> None:
+    (found,) = compare([run("old", result("A"))], [run("new", result("A", "failed", cause="a | b\n<script>"))])
+    (line,) = (line for line in markdown([found]).splitlines() if "newly" in line)
+
+    assert "a \\| b &lt;script>" in line
+
+
+def test_of_runs_on_disk(tmp_path: Path, runs: ModuleType) -> None:
+    old = runs.make_run(tmp_path, rows=("HOLD", "BUSY"))
+    new = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), plays={"HOLD": runs.fails}, lost=("BUSY",))
+    (found,) = compare(history_of(old.directory), history_of(new.directory))
+
+    assert [one.row for one in found.newly_failing] == ["HOLD"]
+    assert found.lost_rows == ("BUSY",)

@@ -1,0 +1,39 @@
+"""The templates in ``deploy/`` call commands and options that there are."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from harness.cli.app import application
+
+DEPLOY = Path("deploy")
+TEMPLATES = [
+    path for path in sorted(DEPLOY.rglob("*")) if "harness nightly" in (path.read_text() if path.is_file() else "")
+]
+
+
+def commands(path: Path) -> list[list[str]]:
+    lines = re.findall(r"^[^#\n]*/harness (nightly .*)$", path.read_text(), re.MULTILINE)
+    return [shlex.split(line) for line in lines]
+
+
+@pytest.mark.parametrize("path", [path for path in TEMPLATES if path.suffix != ".md"], ids=lambda path: path.name)
+def test_what_a_template_calls_is_there(path: Path) -> None:
+    found = commands(path)
+    assert found
+    group = typer.main.get_command(application())
+    for name, *arguments in found:
+        command = group.commands[name]  # type: ignore[attr-defined]
+        assert command.make_context(name, arguments).params["files"]
+
+
+def test_every_template_is_in_the_list() -> None:
+    text = (DEPLOY / "README.md").read_text()
+    assert {path.parent.name for path in TEMPLATES if path.suffix != ".md"} == set(
+        re.findall(r"^\| `(\w+)/`", text, re.MULTILINE)
+    )

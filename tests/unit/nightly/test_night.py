@@ -1,0 +1,148 @@
+"""Nights one after the other: what is compared, what is told, and what is kept."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness.errors import MistakeError
+from harness.nightly import night, store
+from harness.nightly.bounds import Bound, read
+from harness.nightly.night import check_fresh, conclude
+from harness.report import history
+
+ROWS = ("HOLD", "BUSY")
+
+
+class Nights:
+    """Nights of one series, each with a run of its own."""
+
+    def __init__(self, reports: Path, runs: ModuleType) -> None:
+        self.reports, self._runs, self._count = reports, runs, 0
+
+    def pass_one(self, code: int = 0, bound: tuple[Bound, ...] = (), **run: Any) -> night.Finished:
+        self._count += 1
+        made = self._runs.make_run(self.reports, **{"rows": ROWS, **run})
+        return conclude(self.reports, made.directory.name, code, 1.8e9 + 86400 * self._count, series="s", bound=bound)
+
+
+@pytest.fixture
+def nights(tmp_path: Path, runs: ModuleType) -> Nights:
+    return Nights(tmp_path, runs)
+
+
+def test_a_night_like_the_one_before_tells_nothing(nights: Nights) -> None:
+    assert nights.pass_one().alert is None
+    second = nights.pass_one()
+
+    assert second.alert is None
+    assert second.night.code == 0
+    assert second.differences[0].old
+    assert not second.differences[0].news
+
+
+def test_a_failure_is_told_once_and_its_end_as_well(nights: Nights, runs: ModuleType) -> None:
+    nights.pass_one()
+    failed = nights.pass_one(code=1, plays={"HOLD": runs.fails})
+    again = nights.pass_one(code=1, plays={"HOLD": runs.fails})
+    mended = nights.pass_one()
+
+    assert failed.alert is not None
+    assert failed.alert.title == "s: 1 new, 1 in all"
+    assert failed.night.problems == (f"{failed.runs[0].results[-1].case} at local: failed",)
+    assert again.alert is None
+    assert again.night.code == 1
+    assert mended.alert is not None
+    assert mended.alert.title == "s: 1 gone, all is well"
+
+
+def test_the_last_good_night_is_what_is_compared_with(nights: Nights, runs: ModuleType) -> None:
+    good = nights.pass_one()
+    nights.pass_one(code=1, plays={"HOLD": runs.fails})
+    third = nights.pass_one(code=1, plays={"HOLD": runs.fails})
+
+    assert third.differences[0].old == good.night.run
+    assert [one.row for one in third.differences[0].newly_failing] == ["HOLD"]
+
+
+def test_injected_faults_and_other_scopes_are_never_mixed(nights: Nights, runs: ModuleType) -> None:
+    nights.pass_one()
+    faulty = nights.pass_one(code=1, plays={"HOLD": runs.fails}, options={"fault": ["heavy-loss"]})
+    other = nights.pass_one(rows=("HOLD",))
+
+    assert faulty.differences == ()
+    assert other.differences == ()
+    assert len(faulty.histories[0]) == 1
+
+
+def test_a_case_that_was_never_run_is_a_lost_row(nights: Nights) -> None:
+    nights.pass_one()
+    second = nights.pass_one(code=3, lost=("BUSY",))
+
+    assert second.differences[0].lost_rows == ("BUSY",)
+    assert any(problem.startswith("BUSY of example: not verified any more") for problem in second.night.problems)
+
+
+def test_a_figure_over_its_bound_is_a_problem_though_all_passed(nights: Nights) -> None:
+    found = nights.pass_one(bound=(Bound(kpi="answer_s", row="HOLD", max=0.4), Bound(kpi="rtp_loss", max=0.5)))
+
+    assert found.night.problems == ("HOLD at local: answer_s above 0.4",)
+    assert found.night.code == 1
+
+
+def test_a_preflight_that_fails_is_one_problem_not_one_a_case(nights: Nights) -> None:
+    found = nights.pass_one(code=1, ended=False, lost=ROWS)
+
+    assert len([problem for problem in found.night.problems if "interrupted" in problem]) == 1
+    assert not any(problem.endswith("broken") for problem in found.night.problems)
+
+
+def test_no_run_at_all_is_a_night_too(tmp_path: Path) -> None:
+    found = conclude(tmp_path, "", 2, time.time(), series="s", bound=())
+
+    assert found.night.problems == ("the verification ended with exit code 2",)
+    assert found.alert is not None
+    assert store.read(tmp_path / history.FILE, "s")[0].code == 2
+
+
+class TestFresh:
+    def test_none_yet(self, tmp_path: Path) -> None:
+        assert "no night yet" in check_fresh(tmp_path, "s", 26)
+
+    def test_one_in_time_and_one_too_long_ago(self, nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+        nights.pass_one()
+        assert check_fresh(nights.reports, "s", 26) == ""
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + 27 * 3600)
+        assert "27.0 hours ago" in check_fresh(nights.reports, "s", 26)
+        assert "no night yet" in check_fresh(nights.reports, "another", 26)
+
+
+def test_two_at_once_are_refused(tmp_path: Path) -> None:
+    with night._alone(tmp_path), pytest.raises(MistakeError, match="another night"):
+        night.one_night([], tmp_path, series="s", bound=(), more=())
+
+
+def test_the_page_shows_rows_by_nights(nights: Nights, runs: ModuleType) -> None:
+    nights.pass_one()
+    nights.pass_one(rows=("HOLD",))
+    page = nights.pass_one(code=1, plays={"HOLD": runs.fails}).page.read_text()
+
+    assert page.count('class="cell passed"') == 3  # HOLD and BUSY in the first night, BUSY in the last
+    assert page.count('class="cell failed"') == 1
+    assert page.count('aria-label="another scope"') == 2
+    assert "<svg" in page
+    assert "<script" not in page
+
+
+def test_mistakes_in_bounds_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "bounds.toml"
+    path.write_text('[[bound]]\nkpi = "nosuch"\nmax = 1\n')
+    with pytest.raises(MistakeError, match="kpi"):
+        read(path)
+    with pytest.raises(MistakeError, match="no such file"):
+        read(tmp_path / "none")

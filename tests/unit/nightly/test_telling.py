@@ -1,0 +1,151 @@
+"""Flake rates, alerts and metrics."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from harness.errors import BrokenError, MistakeError
+from harness.nightly import alerts, metrics
+from harness.nightly.alerts import Alert, alert_of
+from harness.nightly.flakes import FlakeRate, rates, wilson
+from harness.nightly.page import sparkline
+from harness.nightly.store import Night
+from harness.report.history import Result, Run
+
+
+def run(verdict: str, attempts: int = 1) -> Run:
+    results = (Result("A[x]", "talkdesk", "A", verdict, attempts, 1.0),)
+    return Run("r", 1.0, "d", "local", "k", "w", (), "", results, {"A": {"answer_s": 0.5}})
+
+
+class TestFlakes:
+    @pytest.mark.parametrize(
+        ("hits", "trials", "low", "high"),
+        [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (1, 30, 0.0059, 0.1667)],
+    )
+    def test_the_interval_is_wilsons(self, hits: int, trials: int, low: float, high: float) -> None:
+        assert wilson(hits, trials) == pytest.approx((low, high), abs=1e-4)
+
+    def test_nothing_is_known_of_no_night(self) -> None:
+        assert wilson(0, 0) == (0.0, 1.0)
+
+    def test_passed_on_retry_and_failed_between_two_good_nights_are_flaky(self) -> None:
+        (found,) = rates([run("passed"), run("failed"), run("passed", 2), run("passed")])
+        assert (found.flaky, found.nights) == (2, 4)
+
+    def test_what_fails_and_goes_on_failing_is_not(self) -> None:
+        assert rates([run("passed"), run("failed"), run("failed")]) == []
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's own, on Python 3.11 and 3.12
+class TestAlerts:
+    def test_only_on_change(self) -> None:
+        assert alert_of("s", None, (), "x") is None
+        assert alert_of("s", ("a",), ("a",), "x") is None
+        first = alert_of("s", None, ("a",), "x")
+        assert first is not None
+        assert first.title == "s: 1 new, 1 in all"
+
+    def test_many_are_counted_rather_than_listed(self) -> None:
+        found = alert_of("s", (), tuple(map(str, range(50))), "x")
+        assert found is not None
+        assert "and 30 more" in found.body
+
+    def test_one_is_sent(self, receiver: Receiver) -> None:
+        alerts.send(Alert("title", "body"), [f"json://127.0.0.1:{receiver.port}/"])
+
+        (_, path, body) = receiver.requests[0]
+        assert path == "/"
+        assert json.loads(body)["title"] == "title"
+
+    def test_one_that_is_not_taken_is_said_without_its_address(self, receiver: Receiver) -> None:
+        receiver.code = 500
+        with pytest.raises(BrokenError, match="could not be sent") as raised:
+            alerts.send(Alert("t", "b"), [f"json://user:secret@127.0.0.1:{receiver.port}/"])
+        assert "secret" not in str(raised.value)
+
+    def test_an_address_that_is_none(self) -> None:
+        with pytest.raises(MistakeError, match="address 1 is none"):
+            alerts.send(Alert("t", "b"), ["nosuch"])
+
+
+class TestMetrics:
+    @pytest.fixture
+    def registry(self) -> object:
+        night = Night(series="s", began=1.0, ended=2.0, code=1, run="r", problems=("a",))
+        return metrics.registry_of(night, [run("failed")], [FlakeRate("A[x]", "A", 1, 10)])
+
+    def test_the_file_is_openmetrics(self, registry: object, tmp_path: Path) -> None:
+        metrics.write(tmp_path / "m.prom", registry)
+        parsed = text_string_to_metric_families((tmp_path / "m.prom").read_text())  # type: ignore[no-untyped-call]
+        families = {family.name: family for family in parsed}
+        samples = {
+            (s.name, s.labels.get("verdict") or s.labels.get("row")): s.value
+            for f in families.values()
+            for s in f.samples
+        }
+
+        assert samples["call_verification_cases", "failed"] == 1
+        assert samples["call_verification_row_passed", "A"] == 0
+        assert samples["call_verification_kpi", "A"] == 0.5
+        assert samples["call_verification_flake_rate", None] == 0.1
+
+    def test_they_are_pushed(self, registry: object, receiver: Receiver) -> None:
+        metrics.push(f"http://127.0.0.1:{receiver.port}", registry, "s")
+
+        method, path, body = receiver.requests[0]
+        assert (method, path) == ("PUT", "/metrics/job/call_verification/series/s")
+        assert b"call_verification_night_problems" in body
+
+    def test_a_gateway_that_is_not_there(self, registry: object) -> None:
+        with pytest.raises(BrokenError, match="cannot be pushed"):
+            metrics.push("http://127.0.0.1:9", registry, "s")
+
+
+def test_a_chart_has_a_gap_where_nothing_was_measured() -> None:
+    assert sparkline([1.0, None, 2.0, 3.0], "x").count("M") == 2
+    assert "&lt;b&gt;" in sparkline([1.0, 2.0], "<b>")
+
+
+class Receiver:
+    """What an HTTP server on loopback was sent."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, bytes]] = []
+        self.code = 200
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _take(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                owner.requests.append((self.command, self.path, body))
+                self.send_response(owner.code)
+                self.end_headers()
+
+            do_POST = do_PUT = _take
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    found = Receiver()
+    yield found
+    found.close()

@@ -1,0 +1,75 @@
+"""Receiver reports, as RFC 3550 section 6.4 lays them out."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.phone.child.rtcp import Block, is_rtcp, received, reports
+
+OURS = 0x1234
+
+
+def block(ssrc: int = OURS, fraction: int = 0, lost: int = 0, highest: int = 100, jitter: int = 8) -> bytes:
+    return struct.pack("!IIIIII", ssrc, fraction << 24 | lost & 0xFFFFFF, highest, jitter, 0, 0)
+
+
+def report(kind: int, *blocks: bytes) -> bytes:
+    info = b"\0" * 20 if kind == 200 else b""
+    words = (8 + len(info) + sum(map(len, blocks))) // 4 - 1
+    return struct.pack("!BBHI", 0x80 | len(blocks), kind, words, 9) + info + b"".join(blocks)
+
+
+SDES = struct.pack("!BBHI", 0x81, 202, 2, 9) + b"\x01\x02ab\0\0\0\0"[:4]
+
+
+@pytest.mark.parametrize("kind", [200, 201])
+def test_the_block_on_our_stream_is_found(kind: int) -> None:
+    found = reports(report(kind, block(7), block(fraction=64, lost=5, highest=0x10002)) + SDES, OURS)
+    assert found == [Block(0.25, 5, 0x10002, 8)]
+
+
+@pytest.mark.parametrize("blocks", [(), (block(7),)])
+def test_a_report_without_a_block_on_us_says_that_nothing_came(blocks: tuple[bytes, ...]) -> None:
+    assert reports(report(201, *blocks), OURS) == [None]
+
+
+def test_duplicates_make_a_loss_below_zero() -> None:
+    (found,) = reports(report(201, block(lost=-3)), OURS)
+    assert found is not None
+    assert found.lost == -3
+
+
+@given(st.binary(max_size=80))
+def test_any_octets_are_read_or_left(octets: bytes) -> None:
+    for packet in (octets, report(201, block()) + octets, b"\x81\xc9" + octets):
+        assert len(reports(packet, OURS)) <= len(packet) // 8
+
+
+@given(st.integers(1, 100))
+def test_what_is_cut_off_is_no_report(left: int) -> None:
+    whole = report(200, block())
+    assert reports(whole[:-left], OURS) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "highest", "lost", "count"),
+    [
+        (100, 199, 0, 100),
+        (100, 199, 10, 90),
+        (65530, 0x10000 + 9, 0, 16),  # our numbers turned, and it counted that
+        (65530, 9, 0, 16),  # it began to listen after the turn
+        (100, 99, 0, 0),
+        (100, 101, 5, 0),
+    ],
+)
+def test_packets_received(first: int, highest: int, lost: int, count: int) -> None:
+    assert received(first, Block(0.0, lost, highest, 0)) == count
+
+
+def test_speech_is_no_rtcp() -> None:
+    assert not is_rtcp(struct.pack("!BBHII", 0x80, 0, 1, 160, 9))
+    assert is_rtcp(report(201))

@@ -1,0 +1,52 @@
+"""From where a phone takes requests."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from harness.phone.sources import Sources, networks
+
+
+def test_addresses_networks_and_names_become_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(name: str, *_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        if name != "sip.example.com":
+            raise socket.gaierror
+        return [(2, 2, 0, "", ("198.51.100.4", 0)), (2, 2, 0, "", ("198.51.100.5", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    places = ("192.0.2.1", "203.0.113.9/24", "[2001:db8::1]", "sip.example.com", "nobody.example.com", "192.0.2.1")
+    assert networks(places) == [
+        "192.0.2.1/32",
+        "203.0.113.0/24",
+        "2001:db8::1/128",
+        "198.51.100.4",
+        "198.51.100.5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "included"),
+    [
+        ("192.0.2.1", True),
+        ("192.0.2.2", False),
+        ("203.0.113.200", True),
+        ("2001:db8::1", True),
+        ("2001:db8::2", False),
+        ("::ffff:192.0.2.2", False),
+    ],
+)
+def test_who_is_listened_to(host: str, included: bool) -> None:
+    assert Sources(["192.0.2.1/32", "203.0.113.0/24", "2001:db8::1/128"]).include(host) is included
+
+
+def test_whom_a_phone_has_called_is_listened_to() -> None:
+    sources = Sources([])
+    assert not sources.include("192.0.2.9")
+    sources.add("192.0.2.9")
+    assert sources.include("192.0.2.9")
+
+
+def test_without_a_list_everybody_is() -> None:
+    assert Sources(None).include("192.0.2.9")

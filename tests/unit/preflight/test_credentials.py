@@ -1,0 +1,119 @@
+"""Whom preflight gives an answer to a digest challenge: it lets anybody guess the password at leisure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from harness.preflight import Status
+from harness.preflight.certificates import names_of
+from harness.sip.digest import Credentials, DigestClient, DigestServer, parse
+from harness.sip.message import Request, Response
+
+OK, FAILED = Status.OK, Status.FAILED
+
+
+def registrar(realm: str = "carrier.example") -> Any:
+    server = DigestServer(realm, {"+14155550101": "right"}.get)
+
+    def answer(request: Request) -> Response:
+        if request.method != "REGISTER" or server.verify(request).accepted:
+            return Response.to_request(request, 200, tag="far")
+        return Response.to_request(request, 401, tag="far", headers=[server.challenge()])
+
+    return answer
+
+
+def tls(lab: Any, far: Any, **certificate: Any) -> Any:
+    lab.account.update(
+        transport="tls", port=far.stream(registrar(), far.certificate(**certificate)), ca_file=far.ca_file
+    )
+    return lab.line("registration")
+
+
+def credentials_sent(far: Any) -> list[str]:
+    return [value for request in far.requests for value in request.get_all("Authorization")]
+
+
+def test_a_verified_server_gets_them(lab: Any, far: Any) -> None:
+    line = tls(lab, far)
+    assert (line.status, "digest accepted" in line.detail) == (OK, True)
+    assert len(credentials_sent(far)) == 1
+
+
+@pytest.mark.parametrize(
+    ("certificate", "why"),
+    [
+        ({"signed_by": "self"}, "not trusted"),
+        ({"signed_by": "stranger"}, "not trusted"),
+        ({"days": -1, "starts": -30}, "expired"),
+        ({"starts": 1}, "not yet valid"),
+        ({"names": ("other.example",)}, "made out to other.example"),
+        ({"names": ()}, "made out to nobody"),
+    ],
+    ids=["self-signed", "stranger's", "expired", "not yet", "another name", "no name"],
+)
+def test_a_server_that_is_not_verified_gets_none(lab: Any, far: Any, certificate: dict[str, Any], why: str) -> None:
+    line = tls(lab, far, **certificate)
+    assert line.status is FAILED
+    assert "no password was sent" in line.detail
+    assert why in line.detail
+    assert credentials_sent(far) == []
+
+
+def test_another_realm_than_the_configured_gets_none(lab: Any, far: Any) -> None:
+    lab.plain["phones"]["caller"]["realm"] = "carrier.example"
+    lab.account["port"] = far.udp(registrar("evil.example"))
+    line = lab.line("registration")
+    assert line.status is FAILED
+    assert "the realm is evil.example, and carrier.example is configured" in line.detail
+    assert credentials_sent(far) == []
+    lab.account["port"] = far.udp(registrar())
+    assert lab.line("registration").status is OK
+
+
+def challenge(*algorithms: str, realm: str = "acme") -> Response:
+    request = Request.build("REGISTER", "sip:acme", [])
+    values = [f'Digest realm="{realm}", nonce="n", algorithm={algorithm}, qop="auth"' for algorithm in algorithms]
+    return Response.to_request(request, 401, headers=[("WWW-Authenticate", value) for value in values])
+
+
+def algorithm_of(request: Request | None) -> str | None:
+    return None if request is None else parse(request.get("Authorization") or "").get("algorithm")
+
+
+def test_the_strongest_algorithm_is_taken_and_never_a_weaker_one_afterwards() -> None:
+    client = DigestClient(Credentials("a", "b"))
+    fresh = Request.build("REGISTER", "sip:acme", [])
+    assert algorithm_of(client.answer(fresh, challenge("MD5", "SHA-256"))) == "SHA-256"
+    assert client.answer(fresh, challenge("MD5")) is None
+    assert algorithm_of(client.answer(fresh, challenge("SHA-256"))) == "SHA-256"
+    assert algorithm_of(client.answer(fresh, challenge("MD5", realm="another"))) == "MD5"
+
+
+def test_credentials_of_a_realm_answer_no_other() -> None:
+    client = DigestClient(Credentials("a", "b", "acme"))
+    fresh = Request.build("REGISTER", "sip:acme", [])
+    assert client.answer(fresh, challenge("SHA-256", realm="evil")) is None
+    assert client.answer(fresh, challenge("SHA-256")) is not None
+
+
+def test_a_common_name_is_no_name_beside_or_without_others(far: Any) -> None:
+    """RFC 6125 section 6.4.4: what else a certificate says of its holder is not looked at."""
+    for names in (("other.example",), ()):
+        far.certificate(names=names)
+        path = max(far.directory.glob("server-*.pem"), key=lambda file: file.stat().st_mtime_ns)
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        assert certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == "server"
+        assert list(names_of(certificate)) == list(names)
+
+
+def test_an_api_that_sends_what_was_not_asked_for_is_said_to(lab: Any, far: Any) -> None:
+    """A few bytes of gzip unpack to any number."""
+    lab.account["port"] = far.udp(registrar())
+    lab.plain["synthflow"] = {"api_base": far.api(headers="Content-Encoding: gzip\r\n"), "api_token": "t0ken"}
+    (line,) = [line for line in lab.report().lines if line.status is FAILED and "compressed" in line.detail]
+    assert "which was not asked for" in line.detail

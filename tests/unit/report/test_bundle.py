@@ -1,0 +1,66 @@
+"""What is handed on: masked, whole, and harmless in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness.errors import MistakeError
+from harness.report import bundle
+from harness.report.run import case_directory, create
+
+
+def test_all_cases_are_in_the_bundle_and_no_number_is(run: Any) -> None:
+    path = bundle.zipped(run.directory, "all")
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        content = {name: archive.read(name) for name in names}
+
+    assert {"report.html", "README.txt"} <= set(names)
+    assert sum(name.endswith("/case.json") for name in names) == 4
+    assert sum(name.endswith("/capture.pcapng") for name in names) == 4
+    for name, raw in content.items():
+        for number in (b"3125550100", b"2065550110", b"3125550142"):
+            assert number not in raw, name
+        assert "55501" not in name
+
+
+def test_one_case_plays(tmp_path: Path, samples: ModuleType) -> None:
+    directory = create(tmp_path)
+    case = samples.case_of()
+    samples.passed(case_directory(directory, case), case, sound=True)
+    with zipfile.ZipFile(bundle.zipped(directory, "TD-INBOUND")) as archive:
+        names = archive.namelist()
+
+    assert any(name.endswith("caller.1.received.wav") for name in names)
+
+
+def test_a_case_that_is_not_there_or_not_one(run: Any) -> None:
+    with pytest.raises(MistakeError, match="no case"):
+        bundle.zipped(run.directory, "NOSUCH")
+    with pytest.raises(MistakeError, match="more than one case"):
+        bundle.zipped(run.directory, "TD-")
+
+
+def test_the_table_has_a_line_a_case(run: Any) -> None:
+    with bundle.table(run.directory).open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+
+    assert sorted(row["verdict"] for row in rows) == ["broken", "failed", "not observable", "passed"]
+    assert next(row["owner"] for row in rows if row["verdict"] == "failed") == "platform routing"
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1312", "-2", "@SUM(A1)", "\t=1", "\r=1"])
+def test_no_cell_is_a_formula(tmp_path: Path, samples: ModuleType, cell: str) -> None:
+    directory = create(tmp_path)
+    case = samples.case_of(title=cell)
+    samples.passed(case_directory(directory, case), case)
+    with bundle.table(directory).open(encoding="utf-8-sig", newline="") as file:
+        title = next(csv.DictReader(file))["title"]
+
+    assert title.startswith("'")

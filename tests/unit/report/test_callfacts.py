@@ -1,0 +1,155 @@
+"""The facts of a call, from its messages and what was heard; links to messages; command lines to copy; folded ladders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from harness.events import LegStarted, RegistrationState
+from harness.report import ladder, rerun
+from harness.report.callfacts import call_facts, numbers_of, table_of
+from harness.report.evidence import CaseEvidence
+from harness.report.flow import arrows
+from harness.report.fold import without_registrations, without_repeats
+from harness.report.links import messages_of
+from harness.report.steps import verdict_of
+from harness.verdict import Finding, Verdict
+
+
+@pytest.fixture
+def failed(tmp_path: Path, samples: ModuleType) -> CaseEvidence:
+    return CaseEvidence.read(samples.failed(tmp_path / "case"))
+
+
+def finding(check: str, subject: str, at: float = 1000.0, evidence: tuple[str, ...] = ()) -> Finding:
+    return Finding(check, subject, Verdict.FAILED, "this", "that", at, evidence=evidence)
+
+
+class TestCallFacts:
+    def test_of_each_leg(self, failed: CaseEvidence) -> None:
+        caller, billing = call_facts(failed, arrows(failed))
+        said = dict(caller.cells)
+        assert (caller.leg, said["direction"], said["Call-ID"]) == ("caller.1", "outgoing", "call-1")
+        assert said["From"] == "<sip:+13125550100@127.0.3.1>"
+        assert said["number dialled"] == "+12065550110"
+        assert (said["post-dial delay"], said["ring time"], said["answered after"]) == ("0.03 s", "0.05 s", "0.08 s")
+        assert said["INVITE at"].endswith(" UTC")
+        assert said["codec"] == "PCMU"
+        assert said["ended by"].startswith("caller, BYE m")
+        assert dict(billing.cells)["Call-ID"] == "call-2"
+        assert dict(billing.cells)["first audio received"] == "0.10 s"
+        assert numbers_of([caller, billing]) == ["+12065550110", "+13125550142"]
+
+    def test_the_table_has_a_column_a_leg(self, failed: CaseEvidence) -> None:
+        header, *rows = table_of(call_facts(failed, arrows(failed)))
+        assert header == ["leg", "caller.1", "billing.1"]
+        assert all(len(row) == 3 for row in rows)
+        assert table_of([]) == []
+
+    def test_a_refused_call_says_who_refused_and_with_what(self, tmp_path: Path, samples: ModuleType) -> None:
+        with samples.playing(tmp_path / "case") as sample:
+            sample.event(LegStarted, "caller", "caller.1", direction="outgoing", mark=1, remote_uri="sip:a")
+            sample.message("sent", samples.sip("INVITE sip:+12065550110@127.0.3.1 SIP/2.0", "1 INVITE"))
+            sample.message("received", samples.sip("SIP/2.0 407 Proxy Authentication Required", "1 INVITE"))
+            sample.message("received", samples.sip("SIP/2.0 486 Busy Here", "2 INVITE"))
+            sample.recorder.close(Verdict.PASSED, "")
+        evidence = CaseEvidence.read(tmp_path / "case")
+        (facts,) = call_facts(evidence, arrows(evidence))
+        assert dict(facts.cells)["ended by"] == "the far end, 486 Busy Here m3"
+        assert dict(facts.cells)["answered after"] == "–"
+
+
+class TestLinks:
+    @pytest.mark.parametrize(
+        ("check", "subject", "numbers"),
+        [
+            ("answered", "caller.1", ("m1", "m4")),
+            ("audio", "assistant main → caller.1", ("m1", "m4")),
+            ("audio", "caller.1 → billing.1", ("m1", "m4", "m6", "m7")),
+            ("caller_id", "billing.1", ("m6",)),
+            ("released", "caller.1", ("m8", "m9")),
+            ("campaign", "the call", ()),
+        ],
+    )
+    def test_to_what_the_check_is_about(
+        self, failed: CaseEvidence, check: str, subject: str, numbers: tuple[str, ...]
+    ) -> None:
+        assert messages_of(arrows(failed), finding(check, subject)) == numbers
+
+    def test_what_the_finding_names_comes_before_what_may_be_guessed(self, failed: CaseEvidence) -> None:
+        assert messages_of(arrows(failed), finding("answered", "caller.1", evidence=("m8", "mark 7"))) == ("m8",)
+
+
+class TestFolded:
+    def test_a_retransmission_is_counted_in_the_first(self, tmp_path: Path, samples: ModuleType) -> None:
+        invite = samples.sip("INVITE sip:+12065550110@127.0.3.1 SIP/2.0", "1 INVITE")
+        with samples.playing(tmp_path / "case") as sample:
+            for wait in (0.0, 0.5, 1.0):
+                sample.after(wait).message("sent", invite)
+            sample.recorder.close(Verdict.PASSED, "")
+        evidence = CaseEvidence.read(tmp_path / "case")
+        (arrow,) = without_repeats(arrows(evidence))
+        assert (arrow.label, arrow.numbers) == ("INVITE ×3", ("m1", "m2", "m3"))
+        assert "INVITE ×3" in ladder.svg(evidence)
+
+    @pytest.mark.parametrize(("row", "arrows_left"), [("TD-INBOUND", 0), ("TD-REGISTER-OK", 4)])
+    def test_a_registration_that_worked_is_a_line(
+        self, tmp_path: Path, samples: ModuleType, row: str, arrows_left: int
+    ) -> None:
+        evidence = self._registered(tmp_path, samples, row, 200)
+        left, folded = without_registrations(arrows(evidence), evidence.row)
+        assert len(left) == arrows_left
+        assert [moment.text for moment in folded] == ([] if arrows_left else ["registered: 200 (m1 to m4)"])
+
+    def test_a_registration_that_failed_is_shown_whole(self, tmp_path: Path, samples: ModuleType) -> None:
+        evidence = self._registered(tmp_path, samples, "TD-INBOUND", 403)
+        assert without_registrations(arrows(evidence), evidence.row) == (arrows(evidence), [])
+
+    @staticmethod
+    def _registered(tmp_path: Path, samples: ModuleType, row: str, status: int) -> CaseEvidence:
+        with samples.playing(tmp_path / "case", samples.case_of(row)) as sample:
+            for cseq, code in ((1, 401), (2, status)):
+                sample.message("sent", samples.sip("REGISTER sip:127.0.3.1 SIP/2.0", f"{cseq} REGISTER"))
+                sample.after(0.01).message("received", samples.sip(f"SIP/2.0 {code} X", f"{cseq} REGISTER"))
+            sample.event(RegistrationState, "caller", code=status, reason="X", expires=300, active=status == 200)
+            sample.recorder.close(Verdict.PASSED, "")
+        return CaseEvidence.read(tmp_path / "case")
+
+    def test_the_caller_stands_left(self, tmp_path: Path, samples: ModuleType) -> None:
+        with samples.playing(tmp_path / "case") as sample:
+            sample.message("sent", samples.sip("OPTIONS sip:127.0.3.1 SIP/2.0", "1 OPTIONS"), "billing.1")
+            sample.inbound()
+            sample.recorder.close(Verdict.PASSED, "")
+        shown = ladder.Ladder.of(CaseEvidence.read(tmp_path / "case"))
+        assert next(lifeline.title for lifeline in shown.lifelines) == "caller"
+
+
+class TestCommands:
+    def test_the_case_alone_with_its_run_s_file_and_faults(self, failed: CaseEvidence) -> None:
+        command = "pytest scenarios --deployment=a/talkdesk-sim.toml --deployment=b/x.toml --fault no-g711 -n 8 --timings quick --live"
+        assert rerun.verify(command, failed) == (
+            "harness verify a/talkdesk-sim.toml --row TD-TRANSFER-BLIND --transport udp --auth ip --codec pcmu --ai synthflow "
+            "--fault no-g711 --live"
+        )
+
+    def test_other_axes_go_by_name(self, tmp_path: Path, samples: ModuleType) -> None:
+        case = samples.case_of(axes={"transport": "udp", "refer": "passed-on", "ask": "digit"})
+        evidence = CaseEvidence.read(samples.passed(tmp_path / "case", case))
+        assert (
+            rerun.verify("", evidence)
+            == "harness verify FILE --row TD-INBOUND --transport udp -k 'passed-on and digit'"
+        )
+
+    def test_explain_names_run_and_case(self, failed: CaseEvidence) -> None:
+        assert rerun.explain("reports/x", failed) == (
+            "harness explain reports/x 'TD-TRANSFER-BLIND[talkdesk-sim:udp-ip-pcmu-synthflow]'"
+        )
+
+
+def test_a_step_is_red_where_a_finding_failed_in_it(failed: CaseEvidence) -> None:
+    first, second, *_ = failed.steps
+    assert second.ended is not None
+    assert verdict_of(second, [finding("audio", "caller.1", second.ended - 0.01)]) is Verdict.FAILED
+    assert verdict_of(first, [finding("audio", "caller.1", second.ended - 0.01)]) is Verdict.PASSED

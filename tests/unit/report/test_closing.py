@@ -1,0 +1,115 @@
+"""What the terminal shows when a run has ended."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from harness.report import closing
+from harness.report.causes import Group, grouped, signature
+from harness.report.evidence import CaseEvidence
+from harness.report.run import read_cases
+from harness.report.summary import summarise
+from harness.verdict import Verdict
+
+
+def shown(made: Any, width: int = 80, **options: Any) -> str:
+    cases = read_cases(made.directory)
+    summary = summarise(cases, made.planned, run=made.directory.name, wall_s=12.5, workers=4)
+    out = io.StringIO()
+    closing.show(
+        summary, grouped(cases), Console(file=out, width=width, color_system=None), run=made.directory, **options
+    )
+    return out.getvalue()
+
+
+def many(tmp_path: Path, samples: ModuleType, rows: list[str]) -> list[CaseEvidence]:
+    return [
+        CaseEvidence.read(samples.failed(tmp_path / f"{index}", samples.case_of(row, deployment=f"d{index}")))
+        for index, row in enumerate(rows)
+    ]
+
+
+def test_the_table_holds_in_eighty_columns(run: Any) -> None:
+    text = shown(run)
+    lines = text.splitlines()
+    assert lines[0].split() == ["integration", "passed", "failed", "not", "observable", "broken", "cases", "seconds"]
+    assert any(line.split()[:8] == ["talkdesk", "(5", "rows)", "1", "1", "1", "2", "5"] for line in lines)
+    assert "5 cases in 12.5 s: 1 passed, 1 failed, 1 not observable, 2 broken" in lines
+    assert "TD-FALLBACK-REFUSED[talkdesk-sim:udp-ip-pcmu-synthflow]" in text
+
+
+def test_every_row_when_asked_for(run: Any) -> None:
+    lines = shown(run, every_row=True).splitlines()
+    assert any(line.split() == ["TD-INBOUND", "1", "·", "·", "·", "1", "1.1"] for line in lines)
+    assert not any(line.split()[:1] == ["TD-INBOUND"] for line in shown(run).splitlines())
+
+
+def test_a_failure_says_cause_fix_owner_and_how_to_learn_more(run: Any) -> None:
+    lines = shown(run).splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("FAILED"))
+    assert lines[start] == "FAILED   The platform does not pass the caller's number on (1 case)"
+    assert lines[start + 1] == "         fix    Set the From header to the caller's E.164 number."
+    assert lines[start + 2] == "         owner  platform routing"
+    assert lines[start + 3] == "         rows   TD-TRANSFER-BLIND 1"
+    command = lines[start + 4].removeprefix("         why    ")
+    assert command.startswith("harness explain ")
+    assert command.endswith("'TD-TRANSFER-BLIND[talkdesk-sim:udp-ip-pcmu-synthflow]'")
+
+
+def test_what_failed_stands_before_what_broke(run: Any) -> None:
+    text = shown(run)
+    assert text.index("\nFAILED") < text.index("\nBROKEN") < text.index("\nNOT OBSERVABLE  ")
+
+
+def test_ten_cases_of_one_cause_are_said_once(tmp_path: Path, samples: ModuleType) -> None:
+    cases = many(tmp_path, samples, ["TD-TRANSFER-BLIND"] * 7 + ["TD-TRANSFER-WARM"] * 3)
+    (group,) = grouped(cases)
+    assert group.verdict is Verdict.FAILED
+    assert group.rows == {"TD-TRANSFER-BLIND": 7, "TD-TRANSFER-WARM": 3}
+    assert group.plain()["owner"] == "platform routing"
+    assert len(group.plain()["cases"]) == 10
+
+
+def test_it_fits_a_screen_however_many_causes_there_are(tmp_path: Path, samples: ModuleType) -> None:
+    cases = many(tmp_path, samples, ["TD-INBOUND"] * 30)
+    groups = [Group(Verdict.FAILED, (case,)) for case in cases]
+    summary = summarise(cases, [dict(case.case) for case in cases], run="r", wall_s=1.0, workers=1)
+    out = io.StringIO()
+    closing.show(summary, groups, Console(file=out, width=80, color_system=None), run=tmp_path)
+    lines = out.getvalue().splitlines()
+    assert len(lines) <= 40
+    assert any("more causes of" in line and line.endswith("cases: see the report") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            "No documented cause fits: audio of assistant orders → caller.1: expected x; in 2.6 s it heard nothing",
+            "No documented cause fits: audio of stand-in.1 → caller.1: expected y; in 2.7 s it heard nothing",
+        ),
+        ("its worker process died (gw3 crashed)", "its worker process died (gw11 crashed)"),
+    ],
+)
+def test_subjects_and_figures_make_no_new_cause(one: str, other: str) -> None:
+    assert signature(one) == signature(other)
+
+
+def test_another_check_is_another_cause() -> None:
+    assert signature("caller_id of billing.1: expected a; b") != signature("audio of billing.1: expected a; b")
+    assert signature("One-way or no audio: A") != signature("One-way or no audio: B")
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Nd"], exclude_characters="#\n\r"), max_size=40), st.integers(0, 10**9)
+)
+def test_figures_alone_make_no_other_cause(words: str, figure: int) -> None:
+    assert signature(f"{words} 7") == signature(f"{words} {figure}")

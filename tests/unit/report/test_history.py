@@ -1,0 +1,81 @@
+"""What earlier runs found: kept by what they verified, never mixed."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from types import ModuleType
+
+from harness.report import history
+from harness.report.history import Result, Run
+from harness.report.run import history_of
+
+
+def a_run(name: str, began: float = 1.0, key: str = "k", verdict: str = "passed") -> Run:
+    results = (Result("TD-INBOUND[x]", "talkdesk", "TD-INBOUND", verdict, 1, 1.5),)
+    return Run(
+        name, began, "d", "local", key, f"whole {key}", ("heavy-loss",), "", results, {"TD-INBOUND": {"answer_s": 0.5}}
+    )
+
+
+def test_runs_come_back_as_they_were_the_oldest_first(tmp_path: Path) -> None:
+    path = tmp_path / history.FILE
+    assert history.read(path) == []
+    runs = [a_run("two", 2.0), a_run("one", 1.0)]
+    for run in runs:
+        history.append(path, [run])
+
+    assert history.read(path) == [runs[1], runs[0]]
+    assert history.read(path, most=1) == [runs[0]]
+
+
+def test_another_key_is_another_history(tmp_path: Path) -> None:
+    path = tmp_path / history.FILE
+    history.append(path, [a_run("one", key="a")])
+    history.append(path, [a_run("two", key="b")])
+
+    assert [run.run for run in history.read(path, key="a")] == ["one"]
+    assert [run.run for run in history.read(path, whole="whole b")] == ["two"]
+
+
+def test_a_run_that_is_told_again_is_there_once(tmp_path: Path) -> None:
+    path = tmp_path / history.FILE
+    history.append(path, [a_run("one", verdict="failed")])
+    history.append(path, [a_run("one")])
+
+    assert [run.good for run in history.read(path)] == [True]
+
+
+def test_many_at_once(tmp_path: Path) -> None:
+    path = tmp_path / history.FILE
+    threads = [threading.Thread(target=history.append, args=(path, [a_run(str(n))])) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(history.read(path, most=50)) == 20
+
+
+def test_faults_a_selection_or_another_file_make_another_key(tmp_path: Path, runs: ModuleType) -> None:
+    deployment = runs.live()
+    changed = deployment.model_copy(update={"limits": deployment.limits.model_copy(update={"calls_per_run": 7})})
+    made = [
+        runs.make_run(tmp_path, rows=("HOLD",)),
+        runs.make_run(tmp_path, rows=("HOLD",)),
+        runs.make_run(tmp_path, rows=("HOLD",), options={"fault": ["heavy-loss"]}),
+        runs.make_run(tmp_path, rows=("HOLD", "BUSY")),
+        runs.make_run(tmp_path, rows=("HOLD",), deployment=changed),
+        runs.make_run(tmp_path, rows=("HOLD",), deployment=deployment.model_copy(update={"site": "Berlin"})),
+    ]
+    keys = [history_of(run.directory)[0].key for run in made]
+
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 5
+
+
+def test_what_was_planned_and_never_reported_is_broken(tmp_path: Path, runs: ModuleType) -> None:
+    (found,) = history_of(runs.make_run(tmp_path, rows=("HOLD",), lost=("HOLD",)).directory)
+
+    assert [(result.row, result.verdict, result.attempts) for result in found.results] == [("HOLD", "broken", 0)]
+    assert not found.good

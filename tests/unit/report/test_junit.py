@@ -1,0 +1,120 @@
+"""JUnit: what CI views show of a case, and that Jenkins takes it."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness.report import junit
+from harness.report.evidence import CaseEvidence
+from harness.report.run import read_cases
+from harness.verdict import Verdict
+
+#: What Jenkins' xUnit plugin allows (its junit-10.xsd): of each element its attributes (required ones marked ``!``) and its
+#: children; elements without children hold text.
+SCHEMA: dict[str, tuple[set[str], set[str]]] = {
+    "testsuites": ({"name", "time", "tests", "failures", "errors"}, {"testsuite"}),
+    "testsuite": (
+        {"name!", "tests!", "failures!", "errors!", "time", "skipped", "timestamp", "hostname", "id", "package"},
+        {"properties", "testcase", "system-out", "system-err"},
+    ),
+    "properties": (set(), {"property"}),
+    "property": ({"name!", "value!"}, set()),
+    "testcase": (
+        {"name!", "time", "classname", "group"},
+        {"skipped", "error", "failure", "system-out", "system-err"},
+    ),
+    "skipped": ({"type", "message"}, set()),
+    "error": ({"type", "message"}, set()),
+    "failure": ({"type", "message"}, set()),
+    "system-out": (set(), set()),
+    "system-err": (set(), set()),
+}
+SUREFIRE_TIME = re.compile(r"(([0-9]{0,3},)*[0-9]{3}|[0-9]{0,3})*(\.[0-9]*)?")
+
+
+def violations(element: ET.Element) -> list[str]:
+    """What the schema refuses."""
+    attributes, children = SCHEMA.get(element.tag, (set(), set()))
+    required = {name[:-1] for name in attributes if name.endswith("!")}
+    found = [f"{element.tag}: no such element"] if element.tag not in SCHEMA else []
+    found += [f"{element.tag}: attribute {n}" for n in set(element.attrib) - required - attributes]
+    found += [f"{element.tag}: no {name}" for name in required - set(element.attrib)]
+    found += [f"{element.tag}: element {child.tag}" for child in element if child.tag not in children]
+    if element.tag in ("testsuites", "testsuite") and not SUREFIRE_TIME.fullmatch(element.get("time", "0")):
+        found.append(f"{element.tag}: time {element.get('time')}")
+    return found + [line for child in element for line in violations(child)]
+
+
+@pytest.fixture
+def root(run: Any) -> ET.Element:
+    junit.write(run.directory / "junit.xml", read_cases(run.directory), run.planned[-1:])
+    return ET.parse(run.directory / "junit.xml").getroot()
+
+
+def test_jenkins_takes_it(root: ET.Element) -> None:
+    assert violations(root) == []
+
+
+def test_counts(root: ET.Element) -> None:
+    assert {name: root.get(name) for name in ("tests", "failures", "errors")} == {
+        "tests": "5",
+        "failures": "2",
+        "errors": "2",
+    }
+    (suite,) = root.findall("testsuite")
+    assert (suite.get("name"), suite.get("skipped")) == ("talkdesk", "0")
+    assert (suite.get("timestamp") or "").endswith("+00:00")
+
+
+def test_a_failure_says_cause_fix_and_owner_before_all_else(root: ET.Element) -> None:
+    (case,) = [c for c in root.iter("testcase") if (c.get("name") or "").startswith("TD-TRANSFER")]
+    failure = case.find("failure")
+    assert failure is not None
+    assert failure.get("message") == "The platform does not pass the caller's number on"
+    assert (failure.text or "").splitlines()[:3] == [
+        "Cause: The platform does not pass the caller's number on",
+        "Fix: Set the From header to the caller's E.164 number.",
+        "Owner: platform routing",
+    ]
+    assert "caller_id of billing.1: expected From with" in (failure.text or "")
+    assert case.get("classname") == "talkdesk.TD-TRANSFER-BLIND"
+
+
+def test_the_output_says_what_the_case_is_of(root: ET.Element) -> None:
+    (case,) = [c for c in root.iter("testcase") if (c.get("name") or "").startswith("TD-TRANSFER")]
+    output = (case.findtext("system-out") or "").splitlines()
+    assert {"row: TD-TRANSFER-BLIND", "codec: pcmu", "verdict: failed", "deployment: talkdesk-sim"} <= set(output)
+    assert any(line.startswith("failed: caller_id of billing.1") for line in output)
+
+
+def test_the_other_verdicts(root: ET.Element) -> None:
+    problems = {
+        str(case.get("classname")).partition(".")[2]: (child.tag, child.get("type"), child.get("message"))
+        for case in root.iter("testcase")
+        for child in case
+        if child.tag in ("failure", "error", "skipped")
+    }
+    assert problems["TD-OUTBOUND-IVR"][:2] == ("failure", "not observable")
+    assert str(problems["TD-OUTBOUND-IVR"][2]).startswith("not observable: ")
+    assert problems["TD-FALLBACK-DOWN"][:2] == ("error", "broken")
+    assert problems["TD-FALLBACK-REFUSED"] == ("error", "broken", "planned, but never reported")
+    assert "TD-INBOUND" not in problems
+
+
+def test_skipped_and_hostile(tmp_path: Path, samples: ModuleType) -> None:
+    with samples.playing(tmp_path / "case") as sample:
+        sample.recorder.close(Verdict.FAILED, "a <b> & \x00 \ud800")
+    missing = samples.case_of("LONGCALL")
+    junit.write(tmp_path / "j.xml", [CaseEvidence.read(tmp_path / "case")], [missing], {missing["id"]: "opt-in"})
+    root = ET.parse(tmp_path / "j.xml").getroot()
+
+    assert violations(root) == []
+    assert [suite.get("skipped") for suite in root.iter("testsuite")] == ["1"]
+    assert [s.get("message") for s in root.iter("skipped")] == ["opt-in"]
+    assert [f.get("message") for f in root.iter("failure")] == ["a <b> & \ufffd \ufffd"]

@@ -1,0 +1,113 @@
+"""The voice agent's manners, from what the caller's phone sent and received."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.audio.wav import write_wav
+from harness.events import CallState, LegStarted, Listened, Recorded
+from harness.report import manners as module
+from harness.report import metrics
+from harness.report.evidence import CaseEvidence
+from harness.report.manners import manners
+from harness.verdict import Verdict
+
+AI, AGENT = 240, 13
+
+
+@pytest.fixture
+def spoken(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[float, float]]]:
+    """What the leg's recordings hold of speech, in seconds after the answer."""
+    told: dict[str, list[tuple[float, float]]] = {"sent": [], "received": []}
+
+    def words(evidence: CaseEvidence, leg: str, which: str) -> Any:
+        answered = next(e.at for e in evidence.legs[leg] if isinstance(e, CallState) and e.state == "confirmed")
+        return [(answered + began, answered + ended) for began, ended in told[which]]
+
+    monkeypatch.setattr(module, "_words", words)
+    return told
+
+
+def call(directory: Path, samples: ModuleType, *heard: tuple[int, float, float]) -> CaseEvidence:
+    """A call that is answered, and then hears marks: mark, from, to, in seconds after the answer."""
+    with samples.playing(directory) as sample:
+        sample.event(LegStarted, "caller", "caller.1", direction="outgoing", mark=12, remote_uri="sip:a")
+        sample.after(0.5).event(CallState, "caller", "caller.1", state="confirmed", code=200)
+        answered = sample.now
+        for mark, began, ended in heard:
+            sample.clock.now = answered + began
+            sample.hears("caller.1", mark, ended - began)
+        sample.clock.now = answered + 20.0
+        sample.recorder.close(Verdict.PASSED, "")
+    return CaseEvidence.read(directory)
+
+
+def said(evidence: CaseEvidence) -> dict[str, float | None]:
+    return {m.title: None if m.seconds is None else round(m.seconds, 2) for m in manners(evidence)}
+
+
+def test_dead_air_counts_from_the_answer(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
+    assert said(call(tmp_path, samples, (AI, 1.5, 4.0))) == {"dead air before the first word": 1.5}
+
+
+def test_silence_in_the_transfer(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
+    figures = said(call(tmp_path, samples, (AI, 0.5, 2.0), (268, 2.1, 4.0), (AGENT, 6.5, 8.0)))
+    assert figures["silence in the transfer"] == 2.5
+
+
+def test_answer_time_counts_from_the_last_word(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
+    spoken["sent"] = [(3.0, 3.8), (4.0, 5.0)]
+    figures = said(call(tmp_path, samples, (AI, 0.5, 2.0), (AI, 6.2, 8.0)))
+    assert figures == {"dead air before the first word": 0.5, "answer time": 1.2}
+
+
+@pytest.mark.parametrize(("ended", "seconds"), [(2.6, 0.6), (9.0, None)])
+def test_whether_it_stops_when_interrupted(
+    tmp_path: Path, samples: ModuleType, spoken: Any, ended: float, seconds: float | None
+) -> None:
+    spoken["sent"] = [(2.0, 4.0)]
+    assert said(call(tmp_path, samples, (AI, 0.5, ended)))["stops when interrupted"] == seconds
+
+
+def test_its_marks_take_turns_without_a_stop(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
+    """An agent that answers marks alternates its own with the reply: that is no end of its turn."""
+    spoken["sent"] = [(2.0, 4.0)]
+    figures = said(call(tmp_path, samples, (AI, 0.5, 2.1), (268, 2.15, 6.0)))
+    assert figures["stops when interrupted"] is None
+
+
+def test_an_agent_without_a_mark_is_known_by_its_speech(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
+    spoken["received"] = [(0.8, 2.0), (9.0, 10.0)]
+    figures = said(call(tmp_path, samples, (AGENT, 5.0, 8.0)))
+    assert figures == {"dead air before the first word": 0.8, "silence in the transfer": 3.0}
+
+
+def test_nobody_heard_nothing_measured(tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
+    assert manners(call(tmp_path, samples)) == []
+
+
+def test_silence_in_a_recording_is_no_word(tmp_path: Path, samples: ModuleType) -> None:
+    with samples.playing(tmp_path) as sample:
+        sample.event(LegStarted, "caller", "caller.1", direction="outgoing", mark=12, remote_uri="sip:a")
+        sample.event(CallState, "caller", "caller.1", state="confirmed", code=200)
+        sample.event(Listened, "caller", "caller.1", seconds=0.1, level_dbov=-96.0)
+        path = tmp_path / "caller.1.sent.wav"
+        write_wav(path, np.zeros(8000, np.int16), 8000)
+        sample.event(Recorded, "caller", "caller.1", path=str(path), sent_path=str(path))
+        sample.recorder.close(Verdict.PASSED, "")
+    assert manners(CaseEvidence.read(tmp_path)) == []
+
+
+def test_the_run_s_figures_are_medians_of_what_passed(tmp_path: Path, samples: ModuleType) -> None:
+    cases = [CaseEvidence.read(samples.passed(tmp_path / "a")), CaseEvidence.read(samples.failed(tmp_path / "b"))]
+    found = {entry["key"]: entry for entry in metrics.of("run", cases)}
+    assert found["answered-after"]["value"] == 80.0
+    assert found["answered-after"]["title"] == "answered after, median of 1"
+    assert found["post-dial-delay"]["unit"] == "ms"
+    assert all(entry["start"] <= entry["stop"] for entry in found.values())
+    assert metrics.of("run", cases[1:]) == []

@@ -1,0 +1,90 @@
+"""Several runs as one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness.errors import MistakeError
+from harness.report import scope
+from harness.report.merge import merge
+from harness.report.run import read_cases, remake
+
+ROWS = ("HOLD", "BUSY")
+
+
+@pytest.fixture(autouse=True)
+def no_allure_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+
+
+def at(runs: ModuleType, site: str, **changes: Any) -> Any:
+    return runs.live().model_copy(update={"site": site, **changes})
+
+
+def test_two_sites_keep_their_results(tmp_path: Path, runs: ModuleType) -> None:
+    one = runs.make_run(tmp_path, deployment=at(runs, "Berlin"), rows=ROWS)
+    two = runs.make_run(tmp_path, deployment=at(runs, "Austin"), rows=ROWS, plays={"HOLD": runs.fails}, lost=("BUSY",))
+    merged = merge([one.directory, two.directory], tmp_path)
+    summary = remake(merged).summary
+
+    assert (summary.total.cases, summary.total.passed, summary.total.failed, summary.total.broken) == (4, 2, 1, 1)
+    assert {case.site for case in read_cases(merged)} == {"Berlin", "Austin"}
+    assert [name.rpartition(" at ")[2] for name in summary.missing] == ["Austin"]
+    found = scope.read(merged)
+    assert found is not None
+    assert {deployment.site for deployment in found.deployments} == {"Berlin", "Austin"}
+
+
+def test_the_same_run_twice_counts_once(tmp_path: Path, runs: ModuleType) -> None:
+    made = runs.make_run(tmp_path, rows=ROWS)
+    copy = tmp_path / "copy"
+    shutil.copytree(made.directory, copy)
+    summary = remake(merge([made.directory, made.directory, copy], tmp_path)).summary
+
+    assert (summary.total.cases, summary.total.passed) == (2, 2)
+    assert summary.passed_on_retry == []
+
+
+def test_two_halves_are_one_whole(tmp_path: Path, runs: ModuleType) -> None:
+    halves = [runs.make_run(tmp_path, rows=(row,)).directory for row in ROWS]
+    merged = merge(halves, tmp_path)
+    summary = remake(merged).summary
+
+    assert summary.consistent
+    assert sorted(summary.rows) == sorted(ROWS)
+    found = scope.read(merged)
+    assert found is not None
+    assert found.options["row"] == list(ROWS)
+
+
+def test_a_case_run_again_has_two_attempts_and_says_so(tmp_path: Path, runs: ModuleType) -> None:
+    first = runs.make_run(tmp_path, rows=("HOLD",), plays={"HOLD": runs.fails})
+    second = runs.make_run(tmp_path, rows=("HOLD",))
+    summary = remake(merge([second.directory, first.directory], tmp_path)).summary
+
+    assert (summary.total.cases, summary.total.passed) == (1, 1)
+    assert summary.passed_on_retry == [first.cases[0].id]
+
+
+def test_an_interruption_of_one_is_one_of_all(tmp_path: Path, runs: ModuleType) -> None:
+    one = runs.make_run(tmp_path, rows=("HOLD",))
+    two = runs.make_run(tmp_path, rows=("BUSY",), ended=False, lost=("BUSY",))
+    summary = remake(merge([one.directory, two.directory], tmp_path)).summary
+
+    assert "never came to its end" in summary.interrupted
+    assert (summary.total.cases, summary.total.broken) == (2, 1)
+
+
+def test_other_deployment_files_are_not_mixed(tmp_path: Path, runs: ModuleType) -> None:
+    limits = runs.live().limits.model_copy(update={"calls_per_run": 7})
+    made = [
+        runs.make_run(tmp_path, rows=ROWS),
+        runs.make_run(tmp_path, rows=ROWS, deployment=at(runs, "local", limits=limits)),
+    ]
+    with pytest.raises(MistakeError, match="different deployment files"):
+        merge([run.directory for run in made], tmp_path)

@@ -1,0 +1,58 @@
+"""Cases with everything real but the phones and the far end: no process is started, and nobody is called."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import matrix
+from harness.deployment import Deployment
+from harness.integrations import load
+from harness.limits import CallGate
+from harness.matrix import Case, Selection
+from harness.phone.pool import PhonePool
+from harness.report.recorder import CaseRecorder
+from harness.scenario.context import CaseContext
+
+_FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
+
+MakeContext = Callable[..., CaseContext]
+
+
+@functools.cache
+def _deployment() -> Deployment:
+    return load(_FILE)
+
+
+@functools.cache
+def _case(row: str, ai: str) -> Case:
+    return matrix.cases([_deployment()], Selection(rows=(row,), ais=(ai,)))[0]
+
+
+class Patient(CaseContext):
+    """A case in which time passes by itself."""
+
+    def pause(self, seconds: float) -> None:
+        """No time passes."""
+
+
+@pytest.fixture
+def make_context(tmp_path: Path) -> Iterator[MakeContext]:
+    """A case of the simulated deployment, with some of its parts changed."""
+    number = itertools.count(1)
+    with PhonePool(tmp_path / "phones") as pool:
+
+        def make(row: str = "TD-INBOUND", ai: str = "synthflow", api: Any = None, **changes: Any) -> CaseContext:
+            deployment = _deployment().model_copy(update=changes)
+            recorder = CaseRecorder(tmp_path / f"case-{next(number)}", {"id": row})
+            gate = CallGate(tmp_path / "gate", deployment.limits)
+            return Patient(
+                _case(row, ai), deployment, deployment.timings_by("quick"), recorder, pool, iter(range(200)), api, gate
+            )
+
+        yield make

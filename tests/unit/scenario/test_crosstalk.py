@@ -1,0 +1,134 @@
+"""A deeper look at what is heard beneath the strongest voice, and at its level."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from harness.audio.marks import waveform
+from harness.audio.wav import to_int16
+from harness.deployment import Assistant
+from harness.events import CallState, MarkHeard
+from harness.scenario import crosstalk
+from harness.scenario.ends import Call
+from harness.verdict import Verdict
+from tests.unit.scenario.conftest import MakeContext
+
+OWN, VOICE, FOREIGN, SALES = 7, 240, 99, 246
+ASSISTANTS = {
+    "main": Assistant(did="+12065550100", voice=VOICE),
+    "sales": Assistant(did="+12065550101", voice=SALES),
+}
+
+
+def sound(*beneath: int, db: float = -15.0) -> NDArray[np.int16]:
+    """The AI's voice, and others beneath it."""
+    mixed = np.tile(waveform(VOICE), 8)
+    for turn, mark in enumerate(beneath, start=1):
+        mixed = mixed + np.roll(np.tile(waveform(mark), 8), 333 * turn) * 10 ** (db / 20)
+    return to_int16(mixed)
+
+
+class Leg:
+    """A caller's leg that received ``sounds``, one a look, the last one from then on."""
+
+    id, mark, direction, successor = "caller.1", OWN, "outgoing", None
+
+    def __init__(self, *sounds: NDArray[np.int16], level_dbov: float = -15.0, ended_at: float | None = None) -> None:
+        self.sounds = list(sounds)
+        told: dict[str, Any] = {"phone": "caller", "leg": self.id}
+        self.events: list[Any] = [
+            CallState(at=1.0, state="confirmed", **told),
+            MarkHeard(at=1.2, mark=VOICE, began=1.1, level_dbov=level_dbov, quality=1.0, **told),
+        ]
+        self.ended = None if ended_at is None else CallState(at=ended_at, state="disconnected", **told)
+        self.events += [self.ended] if self.ended else []
+
+    def received_since(self, since: float) -> NDArray[np.int16]:
+        return self.sounds.pop(0) if len(self.sounds) > 1 else self.sounds[0]
+
+    def wait(self, *_: Any, **__: Any) -> CallState:
+        from harness.phone.waiter import never_came
+
+        if self.ended is None:
+            raise never_came("the end", 0.0, self.id, "it never came", "")
+        return self.ended
+
+
+class Ai:
+    """The assistant that the caller talks to."""
+
+    label, role = "assistant main", "ai"
+
+    def voices_for(self, peer: object) -> Collection[int]:
+        return {VOICE}
+
+    def answered_at(self) -> float:
+        return 1.0
+
+
+@pytest.fixture
+def failed(make_context: MakeContext) -> Callable[[Leg], list[str]]:
+    """What a look at a call with the assistant ``main`` finds wrong."""
+
+    def failed(leg: Leg) -> list[str]:
+        context = make_context(assistants=ASSISTANTS)
+        context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main")))
+        call = Call(context, cast("Any", leg), "caller")
+        crosstalk.look(context, call, cast("Any", Ai()))
+        return [f"{f.check}: {f.actual}" for f in context.evidence.findings if f.verdict is Verdict.FAILED]
+
+    return failed
+
+
+def test_a_clear_voice_is_all_that_is_heard(failed: Callable[[Leg], list[str]]) -> None:
+    assert failed(Leg(sound())) == []
+
+
+@pytest.mark.parametrize(
+    ("beneath", "told"),
+    [
+        (FOREIGN, "audio.crossed: it heard mark 99 of another call"),
+        (SALES, "audio.crossed: it heard assistant sales"),
+        (OWN, "audio.echo: it heard its own mark, as echo"),
+    ],
+)
+def test_what_sounds_beneath_the_right_voice_is_found(
+    failed: Callable[[Leg], list[str]], beneath: int, told: str
+) -> None:
+    assert failed(Leg(sound(beneath))) == [told]
+
+
+def test_what_is_heard_once_only_is_nobody_s_voice(failed: Callable[[Leg], list[str]]) -> None:
+    assert failed(Leg(sound(FOREIGN), sound())) == []
+
+
+@pytest.mark.parametrize(("level", "words"), [(-50.0, "35 dB below"), (-2.0, "13 dB above")])
+def test_a_voice_much_quieter_or_louder_than_sent(failed: Callable[[Leg], list[str]], level: float, words: str) -> None:
+    (told,) = failed(Leg(sound(), level_dbov=level))
+    assert told.startswith("audio.level: ")
+    assert words in told
+
+
+def test_a_call_that_has_ended_by_itself_is_not_up(failed: Callable[[Leg], list[str]]) -> None:
+    assert failed(Leg(sound(), ended_at=2.0)) == ["call.up: it ended 1.0 s after it was answered"]
+
+
+def test_voices_are_absent_only_where_it_is_known_who_took_the_call(make_context: MakeContext) -> None:
+    context = make_context(assistants=ASSISTANTS)
+    marks: Sequence[int] = (VOICE, SALES)
+    call = Call(context, cast("Any", Leg(sound())), "caller")
+    assert context.calls.strange(call, marks) == set()
+    context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main")))
+    assert context.calls.strange(call, marks) == {SALES}
+
+
+def test_whose_an_assistants_voice_is_not_every_deployment_tells(make_context: MakeContext) -> None:
+    context = make_context(assistants={"main": ASSISTANTS["main"].model_copy(update={"voice": None})})
+    call = Call(context, cast("Any", Leg(sound())), "caller")
+    assert context.calls.strange(call, (VOICE, SALES, FOREIGN)) == {FOREIGN}

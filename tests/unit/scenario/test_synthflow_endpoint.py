@@ -1,0 +1,223 @@
+"""The AI's place seen through its API: whose call is whose, and what is known when the API is in trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.deployment import Synthflow
+from harness.errors import FarEndError
+from harness.far_end.call_record import CallRecord
+from harness.report.evidence import CaseEvidence
+from harness.scenario.endpoints import SynthflowEndpoint
+from tests.unit.scenario.conftest import MakeContext
+
+ASSISTANT, CALLER, OTHER = "+12065550100", "+14155550101", "+14155550199"
+
+
+@dataclass
+class FakeApi:
+    """Answers with these records, or with an error."""
+
+    records: list[dict[str, Any]] | FarEndError
+    is_down: bool = False
+
+    def calls(self, since: float) -> list[CallRecord]:
+        if isinstance(self.records, FarEndError):
+            raise self.records
+        return [CallRecord(str(plain.get("call_id", "c")), plain) for plain in self.records]
+
+
+def call(
+    *, answered: bool = True, over: bool = False, prepared: str | None = None, number: str = CALLER, leg: Any = None
+) -> Any:
+    leg = leg or SimpleNamespace(id="caller.1", messages=[])
+    return SimpleNamespace(
+        leg=leg,
+        first_leg=leg,
+        began=0.0,
+        number=number,
+        prepared=prepared,
+        answered_at=lambda: 1.0 if answered else None,
+        is_over=lambda: over,
+    )
+
+
+def record(**fields: Any) -> dict[str, Any]:
+    known = {"call_id": "c1", "status": "in-progress", "phone_number_to": ASSISTANT, "phone_number_from": CALLER}
+    return {key: value for key, value in (known | fields).items() if value is not None}
+
+
+class Place:
+    """Synthflow as a case sees it through this API, and what of that is noted for the reader."""
+
+    def __init__(self, make_context: MakeContext, api: Any, **synthflow: Any) -> None:
+        self.api = api
+        self.context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, **synthflow))
+        self.context.calls.add(call())
+        self.endpoint = SynthflowEndpoint(self.context, api)
+
+    @property
+    def troubles(self) -> list[str]:
+        return [note.text for note in CaseEvidence.read(self.context.evidence.directory).notes]
+
+
+@pytest.fixture
+def place(make_context: MakeContext) -> Callable[..., Place]:
+    return lambda records, **synthflow: Place(make_context, FakeApi(records), **synthflow)
+
+
+def test_the_call_is_found(place: Callable[..., Place]) -> None:
+    talk = place([record()]).endpoint.expect_call(call(), "main", within=0.0)
+    assert talk is not None
+    assert talk.record.id == "c1"
+    assert not talk.is_unknown
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        FarEndError("401"),
+        [record(status=None, state="in-progress")],
+        [record(phone_number_to=None, to=ASSISTANT)],
+        [record(phone_number_to=[ASSISTANT])],
+        [record(phone_number_to="the main number")],
+        [record(status=7)],
+        [record(status="talking")],  # a word of another version
+    ],
+)
+def test_an_answered_call_that_the_api_cannot_show_is_unknown_not_missing(
+    place: Callable[..., Place], records: Any
+) -> None:
+    seen = place(records)
+    talk = seen.endpoint.expect_call(call(), "main", within=0.0)
+    assert talk is not None
+    assert talk.is_unknown
+    assert seen.endpoint.blind
+    assert seen.troubles
+
+
+def test_a_call_that_was_not_answered_is_missing_whatever_the_api_says(place: Callable[..., Place]) -> None:
+    assert place(FarEndError("500")).endpoint.expect_call(call(answered=False), "main", within=0.0) is None
+
+
+def test_a_call_that_the_api_does_not_list_is_missing(place: Callable[..., Place]) -> None:
+    seen = place([])
+    assert seen.endpoint.expect_call(call(), "main", within=0.0) is None
+    assert not seen.endpoint.blind
+
+
+def test_an_api_that_recovers_is_believed_again(place: Callable[..., Place]) -> None:
+    seen = place(FarEndError("503"))
+    assert seen.endpoint.records(call()) == []
+    assert seen.endpoint.blind
+    seen.api.records = [record()]
+    assert seen.endpoint.find(call(), ASSISTANT) is not None
+    assert not seen.endpoint.blind
+
+
+def test_one_record_is_one_talk(place: Callable[..., Place]) -> None:
+    seen = place([record()])
+    assert seen.endpoint.expect_call(call(), "main", within=0.0) is not None
+    assert seen.endpoint.expect_call(call(), "main", within=0.0) is None
+
+
+def test_strangers_calls_to_a_shared_number_are_left_alone(place: Callable[..., Place]) -> None:
+    strangers = [record(call_id="theirs", phone_number_from=OTHER)]
+    assert place(strangers).endpoint.find(call(), ASSISTANT) is not None  # on a number of one's own: a lost caller ID
+    assert place(strangers, shared=True).endpoint.find(call(), ASSISTANT) is None
+    found = place([*strangers, record()], shared=True).endpoint.find(call(), ASSISTANT)
+    assert found is not None
+    assert found.id == "c1"
+
+
+def test_an_id_that_came_along_tells_a_call_whose_number_was_changed_on_the_way(place: Callable[..., Place]) -> None:
+    seen = place(
+        [record(call_id="theirs", phone_number_from=OTHER), record(call_id="c7", phone_number_from="+18885550100")],
+        shared=True,
+    )
+    assert seen.endpoint.find(call(), ASSISTANT) is None
+    told = call(leg=leg(("received", "SIP/2.0 200 OK\r\nx-ci: c7\r\n\r\n")))
+    found = seen.endpoint.find(told, ASSISTANT)
+    assert found is not None
+    assert found.id == "c7"
+
+
+def leg(*messages: tuple[str, str]) -> Any:
+    return SimpleNamespace(
+        id="caller.1", messages=[SimpleNamespace(direction=way, text=text) for way, text in messages]
+    )
+
+
+@pytest.mark.parametrize("callers", [{CALLER}, {CALLER, OTHER}])
+def test_ids_that_came_along(make_context: MakeContext, callers: set[str]) -> None:
+    own = leg(("received", "SIP/2.0 200 OK\r\nX-CI: c1\r\n\r\n"), ("sent", "ACK sip:x SIP/2.0\r\nx-ci: no\r\n\r\n"))
+    agents = leg(("received", "INVITE sip:agent SIP/2.0\r\nx-ci:c2 \r\nx-cid: no\r\nY-x-ci: no\r\n\r\nx-ci"))
+    context = make_context()
+    context.phones._phones["agent"] = SimpleNamespace(incoming=[agents])  # type: ignore[assignment]
+    for number in callers:
+        context.calls.add(call(number=number))
+    assert context.calls.ids_told(call(leg=own)) == ({"c1", "c2"} if len(callers) == 1 else {"c1"})
+
+
+def test_a_prepared_id_tells_a_call_whose_number_was_changed_on_the_way(place: Callable[..., Place]) -> None:
+    records = [
+        record(call_id="theirs", phone_number_from=OTHER),
+        record(call_id="p1", phone_number_from="+18885550100"),
+    ]
+    found = place(records, shared=True).endpoint.find(call(prepared="p1"), ASSISTANT)
+    assert found is not None
+    assert found.id == "p1"
+
+
+@pytest.mark.parametrize("spelled", ["+1 206-555-0100", "12065550100", "(206) 555-0100", "+1.206.555.0100"])
+def test_a_number_is_the_same_however_it_is_spelled(place: Callable[..., Place], spelled: str) -> None:
+    found = place([record(phone_number_to=spelled)]).endpoint.find(call(), ASSISTANT)
+    assert found is not None
+    assert found.number_to == ASSISTANT
+
+
+def test_strangers_calls_are_in_no_list_of_a_shared_number(place: Callable[..., Place]) -> None:
+    records = [record(call_id="theirs", phone_number_from=OTHER), record(call_id="ours")]
+    assert [found.id for found in place(records, shared=True).endpoint.records(call())] == ["ours"]
+
+
+# -- a talk whose record can no longer be read
+
+
+@dataclass
+class Failing:
+    """Gives a record, and then fails in some way."""
+
+    then: Any
+    given: int = 0
+
+    def calls(self, since: float) -> list[CallRecord]:
+        return [CallRecord("c1", record())]
+
+    def call(self, call_id: str) -> CallRecord:
+        self.given += 1
+        if isinstance(self.then, FarEndError):
+            raise self.then
+        return CallRecord("c1", self.then)
+
+
+@pytest.mark.parametrize("then", [FarEndError("503"), record(status="talking"), record(status=None), {"call_id": "c1"}])
+def test_an_api_that_fails_during_the_call_makes_no_leg_hang(make_context: MakeContext, then: Any) -> None:
+    api: Any = Failing(then)
+    seen = Place(make_context, api)
+    talk = seen.endpoint.expect_call(call(), "main", within=0.0)
+    assert talk is not None
+    assert not talk.is_blind
+    assert talk.released_at(0.0) is None
+    assert talk.is_blind, "so that it is not observable, and no leg that is still up"
+    assert talk.transfer_outcome(0.0) is None
+    assert talk.record.answered, "what it said before stays"
+    assert seen.troubles
+    api.then = record(status="completed")
+    assert talk.released_at(0.0) is not None
+    assert not talk.is_blind

@@ -1,0 +1,193 @@
+"""What is accepted, what is not, and why."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness.errors import MistakeError
+from harness.signoff import manifest
+from harness.signoff.decision import Decision, Outcome, decide
+from harness.signoff.waivers import Waiver
+from harness.verdict import Strength, Verdict
+
+TODAY = datetime.date(2026, 11, 20)
+ROW = "TD-INBOUND"
+
+
+def waiver(row: str = ROW, **more: Any) -> Waiver:
+    return Waiver(**{"row": row, "who": "Jane Doe", "why": "It is known.", "until": TODAY} | more)
+
+
+def result(decision: Decision, row: str = ROW) -> Any:
+    return next(one for one in decision.rows if one.scope.row == row)
+
+
+def test_a_whole_run_that_passed_is_accepted(tmp_path: Path, runs: ModuleType) -> None:
+    decision = decide(runs.make_run(tmp_path).directory, today=TODAY)
+
+    assert decision.reasons == ()
+    assert decision.outcome is Outcome.ACCEPTED
+    assert result(decision).verdict == "passed"
+    assert result(decision).strength is Strength.PROVED
+    assert result(decision).figures == (
+        "answered within 0.5 s of the INVITE (1 calls)",
+        "RTP lost at most 2.0%, jitter at most 3 ms (100 packets)",
+    )
+    assert sum(decision.numbers.values()) == len(decision.cases)
+    assert all("•" in number for number in decision.numbers)
+
+
+@pytest.mark.parametrize("play", ["fails", "cannot_look", "breaks"])
+def test_one_row_that_did_not_pass_is_enough(tmp_path: Path, runs: ModuleType, play: str) -> None:
+    run = runs.make_run(tmp_path, plays={ROW: getattr(runs, play)}).directory
+
+    assert decide(run, today=TODAY).outcome is Outcome.NOT_ACCEPTED
+    assert decide(run, [waiver()], today=TODAY).outcome is Outcome.WITH_WAIVERS
+
+
+def test_a_practice_row_that_failed_blocks_as_well(tmp_path: Path, runs: ModuleType) -> None:
+    decision = decide(runs.make_run(tmp_path, plays={"HOLD": runs.fails}).directory, today=TODAY)
+    assert decision.outcome is Outcome.NOT_ACCEPTED
+
+
+class TestWhatWasNotRun:
+    def test_planned_without_a_result(self, tmp_path: Path, runs: ModuleType) -> None:
+        decision = decide(runs.make_run(tmp_path, lost=(ROW,)).directory, today=TODAY)
+
+        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert (result(decision).verdict, result(decision).why) == ("broken", "1 planned cases left no result")
+
+    def test_left_out_by_an_option(self, tmp_path: Path, runs: ModuleType) -> None:
+        decision = decide(runs.make_run(tmp_path, rows=(ROW,)).directory, today=TODAY)
+
+        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert result(decision).verdict == "passed"
+        assert result(decision, "TD-CAPACITY").verdict == "not run"
+        assert "--row TD-INBOUND" in decision.reasons[0]
+        assert "TD-CAPACITY" in decision.reasons[0]
+
+    def test_left_out_by_the_deployment_file(self, tmp_path: Path, runs: ModuleType) -> None:
+        deployment = runs.live().model_copy(update={"leave_out": {"TD-CAPACITY": "we do not want to know"}})
+        run = runs.make_run(tmp_path, deployment=deployment).directory
+        decision = decide(run, today=TODAY)
+
+        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert result(decision, "TD-CAPACITY").verdict == "not run"
+        assert "we do not want to know" in result(decision, "TD-CAPACITY").why
+        assert decide(run, [waiver("TD-CAPACITY")], today=TODAY).outcome is Outcome.WITH_WAIVERS
+
+    def test_a_row_of_the_guide_that_nobody_can_see(self, tmp_path: Path, runs: ModuleType) -> None:
+        """There is no case of it, since Synthflow's interface tells of no registrations; that is no reason to accept it."""
+        deployment = runs.live()
+        blind = deployment.synthflow.model_copy(update={"witness": ("record",)})
+        run = runs.make_run(tmp_path, deployment=deployment.model_copy(update={"synthflow": blind})).directory
+        decision = decide(run, today=TODAY)
+        unseen = {row.scope.row for row in decision.rows if row.scope.hidden and row.scope.documented}
+
+        assert unseen
+        assert all(result(decision, row).verdict == "not observable" for row in unseen)
+        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert decide(run, [waiver(row) for row in unseen], today=TODAY).outcome is Outcome.WITH_WAIVERS
+
+    def test_an_interrupted_run_cannot_be_waived(self, tmp_path: Path, runs: ModuleType) -> None:
+        run = runs.make_run(tmp_path, interrupted="stopped by the user").directory
+        decision = decide(
+            run, [waiver(row) for row in {case.row.id for case in runs.make_run(tmp_path).cases}], today=TODAY
+        )
+
+        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert decision.reasons == ("The run was interrupted: stopped by the user.",)
+
+    def test_a_run_that_was_killed(self, tmp_path: Path, runs: ModuleType) -> None:
+        decision = decide(runs.make_run(tmp_path, ended=False, lost=(ROW,)).directory, today=TODAY)
+
+        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert "never came to its end" in decision.reasons[0]
+        assert result(decision).verdict == "broken"
+
+    def test_without_a_record_of_its_scope(self, tmp_path: Path, runs: ModuleType) -> None:
+        run = runs.make_run(tmp_path).directory
+        (run / "scope.json").unlink()
+        manifest.write(run)
+
+        assert decide(run, today=TODAY).outcome is Outcome.NOT_ACCEPTED
+
+    def test_no_run_at_all(self, tmp_path: Path) -> None:
+        with pytest.raises(MistakeError, match="not a run's directory"):
+            decide(tmp_path, today=TODAY)
+
+
+class TestRecordsAreNotBelieved:
+    def test_a_verdict_that_its_findings_do_not_bear_out(self, tmp_path: Path, runs: ModuleType) -> None:
+        run = runs.make_run(tmp_path, plays={ROW: runs.fails})
+        case = run.case_directory(ROW) / "case.json"
+        plain = json.loads(case.read_text())
+        plain["end"] |= {"verdict": "passed", "message": "", "diagnosis": None}
+        case.write_text(json.dumps(plain))
+        manifest.write(run.directory)  # as if it had been so from the beginning
+        decision = decide(run.directory, [waiver()], today=TODAY)
+
+        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert result(decision).verdict == "failed"
+        assert "recorded as passed, but its findings say failed" in decision.contradictions[0]
+
+    def test_a_finding_that_was_taken_away(self, tmp_path: Path, runs: ModuleType) -> None:
+        run = runs.make_run(tmp_path)
+        events = run.case_directory(ROW) / "events.jsonl"
+        lines = [line for line in events.read_text().splitlines() if '"check":"audio"' not in line]
+        events.write_text("\n".join(lines) + "\n")
+        manifest.write(run.directory)
+        decision = decide(run.directory, today=TODAY)
+
+        assert result(decision).verdict == "not observable"
+        assert "looked 0 of 1 times" in decision.contradictions[0]
+
+    def test_audio_of_which_nothing_is_known_does_not_pass(self, tmp_path: Path, runs: ModuleType) -> None:
+        def unknown(case: Any, recorder: Any) -> tuple[Verdict, str]:
+            recorder.finding(runs.finding("audio to ai", strength=Strength.UNKNOWN))
+            return runs.passes(case, recorder)  # type: ignore[no-any-return]
+
+        decision = decide(runs.make_run(tmp_path, plays={ROW: unknown}).directory, today=TODAY)
+
+        assert result(decision).verdict == "not observable"
+        assert decision.outcome is Outcome.NOT_ACCEPTED
+
+    def test_evidence_that_changed_since_the_run_ended(self, tmp_path: Path, runs: ModuleType) -> None:
+        run = runs.make_run(tmp_path)
+        (run.case_directory(ROW) / "caller.1.received.wav").write_bytes(b"")
+        decision = decide(run.directory, today=TODAY)
+
+        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert "caller.1.received.wav: was changed" in decision.reasons[0]
+
+    def test_faults_injected_on_purpose(self, tmp_path: Path, runs: ModuleType) -> None:
+        decision = decide(runs.make_run(tmp_path, options={"fault": ["heavy-loss"]}).directory, today=TODAY)
+
+        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert "heavy-loss" in decision.reasons[0]
+
+
+class TestWaivers:
+    def test_one_that_has_run_out_does_not_count(self, tmp_path: Path, runs: ModuleType) -> None:
+        run = runs.make_run(tmp_path, plays={ROW: runs.fails}).directory
+        decision = decide(run, [waiver(until=TODAY - datetime.timedelta(1))], today=TODAY)
+
+        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert any("does not count" in remark for remark in decision.remarks)
+
+    def test_one_of_another_deployment_does_not_count(self, tmp_path: Path, runs: ModuleType) -> None:
+        run = runs.make_run(tmp_path, plays={ROW: runs.fails}).directory
+        with pytest.raises(MistakeError, match="no such row in this run"):
+            decide(run, [waiver(deployment="another")], today=TODAY)
+
+    def test_one_that_is_not_needed_changes_nothing(self, tmp_path: Path, runs: ModuleType) -> None:
+        decision = decide(runs.make_run(tmp_path).directory, [waiver()], today=TODAY)
+
+        assert decision.outcome is Outcome.ACCEPTED
+        assert any("was not needed" in remark for remark in decision.remarks)

@@ -1,0 +1,149 @@
+"""A signed run: what anybody changes, takes away or adds is found."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import random
+import stat
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from harness import signoff
+from harness.errors import MistakeError
+from harness.signoff import attest, manifest
+from harness.signoff.decision import Outcome
+
+ROW = "TD-INBOUND"
+CHANGES = 200
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    attest.make_keys(tmp_path / "key.pem")
+    return tmp_path / "key.pem"
+
+
+def test_a_signed_run_is_verified(tmp_path: Path, runs: ModuleType, key: Path) -> None:
+    run = runs.make_run(tmp_path / "reports").directory
+    signoff.make(run, key=key)
+    decision, problems = signoff.verify(run, key.with_suffix(".pub"))
+
+    assert problems == []
+    assert decision.outcome is Outcome.ACCEPTED
+
+
+def test_each_of_many_changes_is_found(tmp_path: Path, runs: ModuleType, key: Path) -> None:
+    """A byte changed, a file cut short, taken away or added, anywhere in the evidence and in what is signed."""
+    run = runs.make_run(tmp_path / "reports", rows=(ROW, "HOLD"), plays={"HOLD": runs.fails}).directory
+    signoff.make(run, key=key, pdf=False)
+    signed = [run / name for name in (manifest.FILE, attest.FILE, "signoff.html")]
+    files = [*manifest.files(run), *signed]
+    draw = random.Random(20261120)
+    missed = []
+    for number in range(CHANGES):
+        path = draw.choice(files)
+        before, what = path.read_bytes(), draw.choice(["change", "change", "cut", "append", "delete", "add"])
+        added = path.with_name(f"{path.name}.{number}")
+        if what == "change" and before:
+            at = draw.randrange(len(before))
+            path.write_bytes(before[:at] + bytes([before[at] ^ draw.randrange(1, 256)]) + before[at + 1 :])
+        elif what == "cut" and before:
+            path.write_bytes(before[:-1])
+        elif what == "delete":
+            path.unlink()
+        elif what == "add" and path not in signed:
+            added.write_bytes(b"")
+        else:
+            path.write_bytes(before + b"\n")
+        try:
+            found = bool(signoff.verify(run, key.with_suffix(".pub"))[1])
+        except MistakeError:
+            found = True  # a file that has to be read cannot be
+        if not found:
+            missed.append((what, path))
+        path.write_bytes(before)
+        added.unlink(missing_ok=True)
+
+    assert missed == []
+    assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
+
+
+def test_another_key(tmp_path: Path, runs: ModuleType, key: Path) -> None:
+    run = runs.make_run(tmp_path / "reports").directory
+    signoff.make(run, key=key)
+    other = attest.make_keys(tmp_path / "other.pem")
+
+    assert signoff.verify(run, other)[1] == ["signoff.intoto.json: not signed with this key, or changed since"]
+
+
+def test_an_unsigned_run_is_not_verified(tmp_path: Path, runs: ModuleType, key: Path) -> None:
+    run = runs.make_run(tmp_path / "reports").directory
+    html = signoff.make(run).html
+
+    assert signoff.verify(run, key.with_suffix(".pub"))[1] == ["signoff.intoto.json: is missing: the run is unsigned"]
+    assert "unsigned" in html.read_text()
+
+
+def test_a_waiver_that_runs_out_after_the_signing(
+    tmp_path: Path, runs: ModuleType, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs.make_run(tmp_path / "reports", plays={ROW: runs.fails}).directory
+    waivers = tmp_path / "waivers.toml"
+    waivers.write_text(f'[[waiver]]\nrow = "{ROW}"\nwho = "Jane Doe"\nwhy = "It is known."\nuntil = 2026-11-30\n')
+    monkeypatch.setattr(signoff, "_today", lambda: datetime.date(2026, 11, 30))
+    assert signoff.make(run, key=key, waiver_file=waivers).decision.outcome is Outcome.WITH_WAIVERS
+    assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
+
+    monkeypatch.setattr(signoff, "_today", lambda: datetime.date(2026, 12, 1))
+    assert signoff.verify(run, key.with_suffix(".pub"))[1] == ["waiver of TD-INBOUND (Jane Doe): ran out on 2026-11-30"]
+
+
+def test_verdicts_edited_before_the_signing(tmp_path: Path, runs: ModuleType, key: Path) -> None:
+    run = runs.make_run(tmp_path / "reports", plays={ROW: runs.fails})
+    case = run.case_directory(ROW) / "case.json"
+    case.write_text(case.read_text().replace('"verdict": "failed"', '"verdict": "passed"'))
+    manifest.write(run.directory)
+    assert signoff.make(run.directory, key=key).decision.outcome is Outcome.NOT_ACCEPTED
+
+    assert any("recorded as passed" in problem for problem in signoff.verify(run.directory, key.with_suffix(".pub"))[1])
+
+
+def test_the_statement_is_what_in_toto_asks_for(tmp_path: Path, runs: ModuleType, key: Path) -> None:
+    run = runs.make_run(tmp_path / "reports", plays={ROW: runs.fails}).directory
+    signoff.make(run, key=key)
+    found = attest.read(run, attest.public_key(key.with_suffix(".pub")))
+
+    assert set(found.predicate) == {"result", "configuration", "passedTests", "warnedTests", "failedTests"}
+    assert found.predicate["result"] == "FAILED"
+    assert found.predicate["failedTests"] == ["example/TD-INBOUND"]
+    assert "example/HOLD" in found.predicate["passedTests"]
+    assert found.subjects[manifest.FILE] == manifest.digest(run / manifest.FILE)
+    payload = json.loads((run / attest.FILE).read_text())
+    assert payload["payloadType"] == "application/vnd.in-toto+json"
+
+
+class TestKeys:
+    def test_the_private_one_is_the_owners_alone(self, key: Path) -> None:
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+    def test_are_never_overwritten(self, key: Path) -> None:
+        with pytest.raises(MistakeError, match="is there already"):
+            attest.make_keys(key)
+
+    def test_one_that_others_can_read_is_refused(self, key: Path) -> None:
+        key.chmod(0o644)
+        with pytest.raises(MistakeError, match="others can read"):
+            attest.signer_of(key)
+
+    def test_another_file_is_no_key(self, tmp_path: Path) -> None:
+        (tmp_path / "x").write_text("x")
+        (tmp_path / "x").chmod(0o600)
+        with pytest.raises(MistakeError, match="not a private key"):
+            attest.signer_of(tmp_path / "x")
+        with pytest.raises(MistakeError, match="not a public key"):
+            attest.public_key(tmp_path / "x")
+        with pytest.raises(MistakeError, match="no such file"):
+            attest.public_key(tmp_path / "y")

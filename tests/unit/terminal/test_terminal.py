@@ -1,0 +1,66 @@
+"""What is printed cannot steer the terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+import harness
+from harness.terminal import SafeConsole, printable
+
+#: Clears the screen, writes the clipboard, answers back, changes the title (7- and 8-bit forms), overwrites, turns around.
+ATTACKS = (
+    "\x1b[2J", "\x1b]52;c;Y2FsYw==\x07", "\x1b[c", "\x1b]0;title\x1b\\", "\x9b2J", "\x9d0;x\x9c", "a\rb", "\x08\x08",
+    "\u202e+123",
+)  # fmt: skip
+
+
+def _shown(renderable: object, **options: object) -> str:
+    file = io.StringIO()
+    console = SafeConsole(file=file, force_terminal=False, width=200, highlight=False)
+    console.print(renderable, **options)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_an_attack_is_shown_as_text_however_it_is_printed(attack: str) -> None:
+    table = Table("x")
+    table.add_row(f"cell {attack}")
+    for renderable in (attack, Text(attack), table, Panel(Text(attack), title=attack)):
+        shown = _shown(renderable, markup=False)
+        assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cf") and c != "\n"], shown
+    assert "\\x" in printable(attack) or "\\u" in printable(attack)
+
+
+def test_its_own_styles_reach_the_terminal() -> None:
+    file = io.StringIO()
+    SafeConsole(file=file, force_terminal=True, color_system="standard").print(Text("a\x1b[5mb", "red"))
+    assert file.getvalue().startswith("\x1b[31ma\\x1b")
+
+
+def test_plain_text_stays_as_it_is() -> None:
+    for text in ("Grüße, 日本語 – “quoted” [brackets]", "two\nlines\tand a tab", ""):
+        assert printable(text) == text
+
+
+def test_every_console_of_the_package_is_a_safe_one() -> None:
+    """A console made otherwise would print what the wire says as it is."""
+    package = Path(harness.__file__).parent
+    files = [file for file in package.rglob("*.py") if "bench" not in file.parts]  # shows only what it counted itself
+    assert len(files) > 100
+    assert [file.name for file in files if re.search(r"(?<!\w)Console\(", file.read_text())] == []
+
+
+@given(st.text())
+def test_nothing_printable_holds_a_control_character(text: str) -> None:
+    assert not [c for c in printable(text) if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"]
+    assert printable(printable(text)) == printable(text)

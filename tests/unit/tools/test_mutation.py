@@ -1,0 +1,101 @@
+"""The mutation run: its mutants are those of the file, and one that no test notices is reported as a survivor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools.mutation import ROOT, run
+from tools.mutation.covering import Covering
+from tools.mutation.mutants import Mutant, changed, difference, mutants
+from tools.mutation.run import Outcome
+
+SOURCE = """from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Limit:
+    most: int | None = None
+
+    def holds(self, seconds: float) -> bool:
+        return self.most is None or not seconds > self.most
+"""
+XEI = "harness/sip/xei.py"
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> list[Mutant]:
+    (tmp_path / "limit.py").write_text(SOURCE)
+    return list(mutants(tmp_path, "limit.py"))
+
+
+def test_comparisons_conditions_and_constants_are_changed(made: list[Mutant]) -> None:
+    changes = [difference(SOURCE, changed(SOURCE, mutant.operator, mutant.occurrence)) for mutant in made]
+    assert {before for before, _ in changes} == {"return self.most is None or not seconds > self.most"}
+    assert {after for _, after in changes} == {
+        "return self.most is not None or not seconds > self.most",
+        "return self.most is None and not seconds > self.most",
+        "return self.most is None or not seconds >= self.most",
+        "return self.most is None or not seconds <= self.most",
+        "return self.most is None or  seconds > self.most",
+    }
+
+
+def test_decorators_and_types_are_left_alone(made: list[Mutant]) -> None:
+    assert {mutant.line for mutant in made} == {8}
+
+
+def test_each_mutant_can_be_made(made: list[Mutant]) -> None:
+    texts = {changed(SOURCE, mutant.operator, mutant.occurrence) for mutant in made}
+    assert len(texts) == len(made)
+    assert SOURCE not in texts
+
+
+def test_a_sample_is_the_same_each_time(made: list[Mutant]) -> None:
+    drawn = run.sample({"one": made, "two": made[:2]}, 3)
+    assert sum(map(len, drawn.values())) == 3
+    assert drawn == run.sample({"one": made[:], "two": made[:2]}, 3)
+    assert run.sample({"one": made}, None) == {"one": made}
+
+
+def test_a_change_that_alters_nothing_survives_and_one_that_does_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both by way of the whole machinery, on a small room: so a survivor is not hidden by anything but a test."""
+    monkeypatch.setitem(run.ROOMS, "xei", ("harness/sip/xei", ["tests/unit/sip/test_xei.py"]))
+    (target, *_) = mutants(ROOT, XEI)
+    texts = iter([(ROOT / XEI).read_text(), "raise ImportError\n"])
+    monkeypatch.setattr(run, "changed", lambda text, operator, occurrence: next(texts))
+    outcomes = list(run._tried("xei", [target, target], at_once=1))
+    assert [outcome.how for outcome in outcomes] == ["survived", "killed"]
+
+
+def test_the_report_gives_each_survivor_its_reason(made: list[Mutant]) -> None:
+    outcomes = [
+        Outcome(made[0], "one", "killed"),
+        Outcome(made[1], "one", "timeout"),
+        Outcome(made[2], "two", "survived", "a", "b"),
+    ]
+    known = {(made[2].path, "a", "b"): "it is the same"}
+    report = run.figures([*outcomes, Outcome(made[3], "two", "not reached")], known)
+    assert (report["mutants"], report["killed"], report["score"]) == (4, 2, 0.5)
+    assert report["rooms"] == {"one": {"mutants": 2, "killed": 2}, "two": {"mutants": 2, "killed": 0}}
+    assert [(found["how"], found["reason"]) for found in report["survivors"]] == [
+        ("survived", "it is the same"),
+        ("not reached", ""),
+    ]
+
+
+def test_what_runs_at_import_is_left_to_all_tests() -> None:
+    (line,) = [
+        n for n, text in enumerate((ROOT / XEI).read_text().splitlines(), 1) if text.startswith("from __future__")
+    ]
+    covering = Covering({XEI: {line: [""]}}, {"slow": 2.0, "quick": 0.1})
+    assert covering.of(XEI, line) == ["quick", "slow"]
+    assert covering.of(XEI, line + 40) == []
+
+
+def test_every_accepted_survivor_is_one_of_the_code() -> None:
+    """A reason whose lines have changed speaks of nothing any more."""
+    texts = {path: (ROOT / path).read_text(encoding="utf-8").splitlines() for path, _, _ in run.reasons()}
+    stripped = {path: " ".join(line.strip() for line in lines) for path, lines in texts.items()}
+    assert [key for key in run.reasons() if key[1] not in stripped[key[0]]] == []
+    assert all(run.reasons().values())

@@ -1,0 +1,180 @@
+"""The self-proof judges by its bars: what it plans, counts, and calls missed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from harness.checks.finding import CHECKS
+from harness.diagnosis.causes import CAUSES
+from harness.integrations import load
+from harness.verdict import Verdict
+from tools.selfproof.page import page
+from tools.selfproof.plan import AXIS, FAULTS, PAIRS, UNDECIDED, UNREACHED, Kind, trials
+from tools.selfproof.results import Proof, Result, Told
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+DEPLOYMENTS = [load(FILES / f"simulated-{name}.toml") for name in ("talkdesk", "gladly")]
+
+
+def result(
+    *faults: str, kind: Kind = "fault", causes: tuple[str, ...] = (), candidates: tuple[str, ...] = (), **more: object
+) -> Result:
+    made = Result(
+        kind=kind,
+        faults=faults,
+        case="TD-INBOUND[example]",
+        row="TD-INBOUND",
+        integration="talkdesk",
+        axes={"ai": "synthflow", "transport": "udp", "authentication": "ip", "codec": "pcmu"},
+        verdict=Verdict.FAILED,
+        message="what was seen",
+        told={"all": Told(causes, candidates)},
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def test_every_fault_is_tried_wherever_it_can_show() -> None:
+    found = trials(DEPLOYMENTS, 0)
+    tried = {trial.faults[0] for trial in found if trial.kind == "fault"}
+    assert tried == set(FAULTS)
+    assert tried <= set(CAUSES)
+    everywhere = [t.case for t in found if t.faults == ("from-anonymous",)]
+    assert {(c.axes["transport"], c.axes["authentication"], c.axes["ai"]) for c in everywhere} == {
+        ("udp", "ip", "synthflow"),
+        ("udp", "digest", "synthflow"),
+        ("tcp", "ip", "synthflow"),
+        ("tcp", "digest", "synthflow"),
+        ("tls", "ip", "synthflow"),
+        ("tls", "digest", "synthflow"),
+        ("udp", "ip", "stand-in"),
+        ("tcp", "ip", "stand-in"),
+        ("tls", "ip", "stand-in"),
+    }
+    assert {case.integration for case in everywhere} == {"talkdesk", "gladly"}
+
+
+def test_trials_have_ids_of_their_own_and_clean_runs_reach_their_number() -> None:
+    found = trials(DEPLOYMENTS, 1000)
+    ids = [trial.case.id for trial in found]
+    assert len(ids) == len(set(ids))
+    assert sum(trial.kind == "clean" for trial in found) >= 1000
+    assert all(AXIS in trial.case.axes for trial in found)
+    rows = {trial.case.row.id for trial in found if trial.kind == "clean"}
+    assert rows >= {"TD-INBOUND", "GL-INBOUND", "SESSIONTIMER", "TD-CAPACITY"}
+
+
+def test_every_pair_is_tried() -> None:
+    found = trials(DEPLOYMENTS, 0, ["pairs"])
+    assert {trial.faults for trial in found} == {(one, other) for one, other, _ in PAIRS}
+    assert {trial.kind for trial in found} == {"pair"}
+
+
+def test_one_fault_alone_needs_no_clean_runs() -> None:
+    found = trials(DEPLOYMENTS, 1000, ["group-wrong"])
+    assert {trial.faults for trial in found} == {("group-wrong",)}
+
+
+def test_outcomes() -> None:
+    assert result("from-anonymous", causes=("from-anonymous",)).outcome == "named"
+    assert result("from-anonymous", causes=("high-delay", "from-anonymous")).outcome == "misnamed"
+    assert result("from-anonymous", verdict=Verdict.PASSED).outcome == "not failed"
+    listed = ("trunk-transport-mismatch", "route-missing")
+    assert result("route-missing", causes=listed, candidates=listed).outcome == "listed"
+
+
+def test_only_a_documented_list_counts_as_one() -> None:
+    listed = ("from-anonymous", "from-national")
+    assert result("from-anonymous", causes=listed, candidates=listed).outcome == "misnamed"
+    wider = ("route-missing", "from-national")
+    assert result("route-missing", causes=wider, candidates=wider).outcome == "misnamed"
+    elsewhere = ("route-wrong-trunk", "route-missing")
+    assert result("route-wrong-trunk", causes=elsewhere, candidates=elsewhere).outcome == "misnamed"
+    at_stand_in = result("route-wrong-trunk", causes=elsewhere, candidates=elsewhere, axes={"ai": "stand-in"})
+    assert at_stand_in.outcome == "listed"
+
+
+def test_documented_lists_name_causes_and_hold_their_own_faults() -> None:
+    for item in UNDECIDED:
+        assert set(item.faults) <= item.among <= set(CAUSES)
+
+
+def test_figures_have_the_agreed_keys() -> None:
+    pair = result("from-anonymous", "high-delay", kind="pair", causes=("high-delay", "from-anonymous"))
+    clean = result(kind="clean", verdict=Verdict.PASSED)
+    plain = Proof([result("from-anonymous", causes=("from-anonymous",)), pair, clean]).plain()
+    keys = [
+        "faults",
+        "injected",
+        "row_failed",
+        "named_first",
+        "candidates_only",
+        "clean_cases",
+        "false_alarms",
+        "pairs",
+        "pairs_named",
+    ]
+    assert {key: plain[key] for key in keys} == dict(zip(keys, (1, 1, 1, 1, 0, 1, 0, 1, 1), strict=True))
+
+
+def test_every_missed_bar_is_said() -> None:
+    good = result("from-anonymous", causes=("from-anonymous",))
+    clean = result(kind="clean", verdict=Verdict.PASSED)
+    assert Proof([good, clean], partial=True).shortfalls(1) == []
+    assert "did not fail" in Proof([result("no-g711", verdict=Verdict.PASSED)]).shortfalls(0)[0]
+    assert "diagnosed as nothing" in Proof([result("no-g711")]).shortfalls(0)[0]
+    assert Proof([good, clean], partial=True).shortfalls(2) == ["1 clean cases passed; wanted: 2"]
+    alarm = result(kind="clean", causes=("echo",))
+    assert "a false alarm" in Proof([alarm, clean]).shortfalls(1)[0]
+    missed = result("no-g711", "fallback-missing", kind="pair", causes=("no-g711",))
+    assert "0 of 1 pairs were named" in Proof([missed]).shortfalls(0)[0]
+    assert Proof([good], missing=("lost",), partial=True).shortfalls(0) == ["lost: left no result"]
+
+
+def test_nine_pairs_of_ten_are_enough() -> None:
+    named = result("no-g711", "fallback-missing", kind="pair", causes=("no-g711", "fallback-missing"))
+    missed = result("no-g711", "fallback-missing", kind="pair", causes=("no-g711",))
+    assert Proof([*[named] * 9, missed], partial=True).shortfalls(0) == []
+    assert Proof([*[named] * 8, missed], partial=True).shortfalls(0) != []
+
+
+def test_a_cause_beyond_the_first_three_does_not_count() -> None:
+    late = result("a", "b", kind="pair", causes=("a", "c", "d", "b"))
+    assert not late.names_both
+
+
+def test_the_page_shows_what_was_injected_and_what_was_said() -> None:
+    told = {"all": Told(("from-anonymous",), ()), "caller": Told((), ())}
+    text = page(Proof([result("from-anonymous", told=told)]), 1000)
+    assert "| Caller ID missing | `from-anonymous` | 1 | 1 | 1 | 0 | itself |" in text
+    assert "| `from-anonymous` | named | nothing | nothing |" in text
+    assert text.endswith("\n")
+
+
+def test_a_check_that_no_fault_makes_fail_is_missed_unless_it_is_said_why() -> None:
+    missed = Proof([result("from-anonymous", causes=("from-anonymous",), failed=("caller_id",))]).shortfalls(0)
+    assert "no fault made the check audio fail" in missed
+    assert "no fault made the check caller_id fail" not in missed
+    assert [line for line in missed if line.split()[5] in UNREACHED] == []
+    assert set(UNREACHED) <= set(CHECKS)
+
+
+def test_the_page_says_for_each_check_what_makes_it_fail() -> None:
+    text = page(Proof([result("from-anonymous", causes=("from-anonymous",), failed=("caller_id",))]), 0)
+    assert "| `caller_id` | From does not name the caller as agreed | `from-anonymous` (1) |" in text
+    assert f"| `prack` | {CHECKS['prack']} | none: {UNREACHED['prack']} |" in text
+
+
+def test_with_less_to_see_no_other_cause_may_be_claimed() -> None:
+    named = Told(("no-g711",), ())
+    for told, claim in (
+        (Told((), ()), "nothing seen"),
+        (Told((), (), unexplained=("it failed",)), "no documented cause"),
+        (Told(("no-g711",), ()), "named"),
+        (Told(("ai-refuses", "no-g711"), ("ai-refuses", "no-g711")), "listed"),
+        (Told(("ai-refuses",), ()), "wrong"),
+        (Told(("ai-refuses", "echo"), ("ai-refuses", "echo")), "wrong"),
+    ):
+        proof = Proof([result("no-g711", told={"all": named, "caller": told})], partial=True)
+        assert proof.claims("caller")[claim] == 1  # type: ignore[index]
+        assert bool(proof.shortfalls(0)) is (claim == "wrong")

@@ -1,0 +1,87 @@
+"""The soak's figures: what is lost, false or growing is seen."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tools.soak.processes import Sample, descendants, growth, sample
+from tools.soak.run import counted, shortfalls
+
+FINE = {
+    "cases": 4000, "lost_verdicts": 0, "false_failures": 0, "broken": 2, "kills": 3, "survived": 3, "rss_growth_percent": 0.4,
+    "fd_growth": 0, "process_growth": 0,
+}  # fmt: skip
+
+
+def samples(rss: float = 1.0, descriptors: float = 0.0, processes: float = 0.0) -> list[Sample]:
+    """A hundred cases, with so much growth from the first to the last."""
+    return [
+        Sample(
+            n, int(1000 * (1 + (rss - 1) * n / 100)), int(100 + descriptors * n / 100), int(20 + processes * n / 100)
+        )
+        for n in range(101)
+    ]
+
+
+def test_what_is_flat_has_not_grown() -> None:
+    found = growth(samples())
+    assert found is not None
+    assert (found.rss_percent, found.descriptors, found.processes) == (0.0, 0, 0)
+
+
+def test_what_grows_is_seen() -> None:
+    found = growth(samples(rss=1.5, descriptors=40, processes=10))
+    assert found is not None
+    assert found.rss_percent > 10
+    assert found.descriptors > 10
+    assert found.processes >= 4
+
+
+def test_too_few_samples_tell_nothing() -> None:
+    assert growth(samples()[:2]) is None
+    assert shortfalls(FINE | {"rss_growth_percent": None}) == ["too few samples to tell of growth"]
+
+
+def test_growth_is_no_matter_of_a_short_run() -> None:
+    assert shortfalls(FINE | {"cases": 200, "rss_growth_percent": 30.0}) == []
+    assert len(shortfalls(FINE | {"cases": 200, "lost_verdicts": 1})) == 1
+
+
+def test_this_process_is_among_its_own() -> None:
+    assert descendants(os.getpid())[0] == os.getpid()
+    assert sample(os.getpid(), 7).rss_kb > 10_000
+
+
+def test_a_sound_run_has_no_shortfall() -> None:
+    assert shortfalls(FINE) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lost_verdicts", 1),
+        ("false_failures", 1),
+        ("broken", 4),
+        ("survived", 2),
+        ("rss_growth_percent", 2.5),
+        ("fd_growth", 9),
+        ("process_growth", 3),
+    ],
+)
+def test_each_bar_is_held(key: str, value: float) -> None:
+    assert len(shortfalls(FINE | {key: value})) == 1
+
+
+def test_cases_without_an_end_are_lost(tmp_path: Path) -> None:
+    for name, end in (("a", {"verdict": "passed"}), ("b", {"verdict": "failed"}), ("c", None)):
+        directory = tmp_path / "cases" / name
+        directory.mkdir(parents=True)
+        (directory / "case.json").write_text(json.dumps({"id": name, "end": end}))
+        (directory / "events.jsonl").write_text('{"leg": "caller.1"}\n{"leg": "caller.1"}\n{"leg": "billing.1"}\n')
+    found = counted(tmp_path, planned=5, kills=1, grown=None)
+    assert (found["cases"], found["calls"], found["lost_verdicts"], found["false_failures"]) == (3, 6, 3, 1)
+    assert found["survived"] == 0

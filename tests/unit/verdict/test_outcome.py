@@ -1,0 +1,281 @@
+"""How a case ended, by its findings and by what broke; and every reader says the same of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import PhoneLostError
+from harness.report import allure, html, junit
+from harness.report.evidence import CaseEvidence
+from harness.report.recorder import CaseRecorder
+from harness.report.summary import Summary, summarise
+from harness.verdict import (
+    NEVER_REPORTED,
+    CaseOutcome,
+    Conclusion,
+    DidNotPassError,
+    ExpectationError,
+    Finding,
+    NotObservableError,
+    Verdict,
+    exit_code,
+    worst,
+)
+
+PASSED, FAILED, BROKEN, UNSEEN = Verdict.PASSED, Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE
+
+
+def finding(verdict: Verdict, *, dispensable: bool = False, actual: str = "so it was") -> Finding:
+    return Finding("seen", "caller.1", verdict, "it to be so", actual, time.monotonic(), dispensable=dispensable)
+
+
+def outcome(*findings: Finding) -> CaseOutcome:
+    return CaseOutcome(findings)
+
+
+class TestConclusion:
+    def test_what_broke_after_a_failure_hides_nothing(self) -> None:
+        found = outcome(finding(PASSED), finding(FAILED, actual="nobody rang"))
+        found.raised(OSError("could not hang up"))
+        assert found.conclusion.verdict is FAILED
+        assert found.conclusion.message.splitlines() == [
+            "seen of caller.1: expected it to be so; nobody rang",
+            "it also broke: OSError: could not hang up",
+        ]
+
+    def test_what_broke_makes_a_case_without_a_failure_broken(self) -> None:
+        found = outcome(finding(PASSED), finding(UNSEEN))
+        found.raised(PhoneLostError("phone caller was lost"))
+        assert found.conclusion == Conclusion(BROKEN, "phone caller was lost")
+
+    def test_an_error_brings_its_finding(self) -> None:
+        found = outcome(finding(PASSED))
+        error = ExpectationError(finding(FAILED))
+        found.raised(error)
+        found.raised(error)
+        assert [f.verdict for f in found.findings] == [PASSED, FAILED]
+        assert found.conclusion == Conclusion(FAILED, str(error))
+
+    def test_a_case_that_could_not_go_on_without_looking_does_not_pass_even_where_that_is_dispensable(self) -> None:
+        unseen = finding(UNSEEN, dispensable=True)
+        assert outcome(finding(PASSED), unseen).conclusion.verdict is PASSED
+        found = outcome(finding(PASSED), unseen)
+        found.raised(NotObservableError(unseen))
+        assert found.conclusion.verdict is UNSEEN
+
+    def test_the_reason_is_what_cannot_be_done_without(self) -> None:
+        found = outcome(finding(UNSEEN, dispensable=True, actual="one"), finding(UNSEEN, actual="other"))
+        assert found.conclusion.message.endswith("other")
+
+    def test_nothing_found_is_a_failure_unless_something_says_why(self) -> None:
+        assert outcome().conclusion == Conclusion(FAILED, "the case looked at nothing")
+        for happens in (CaseOutcome.interrupted, CaseOutcome.worker_died):
+            found = outcome()
+            happens(found)
+            assert found.conclusion.verdict is BROKEN
+
+    def test_one_that_looked_at_nothing_stays_failed_whatever_breaks_later(self) -> None:
+        found = outcome()
+        found.came_to_its_end()
+        found.raised(OSError("could not hang up"))
+        assert found.conclusion.verdict is FAILED
+
+    def test_what_tells_pytest_of_the_verdict_changes_nothing(self) -> None:
+        found = outcome(finding(UNSEEN))
+        before = found.conclusion
+        found.raised(DidNotPassError(before.message))
+        assert found.conclusion == before
+
+    @pytest.mark.parametrize(
+        ("error", "verdict", "message"),
+        [
+            (AssertionError("one is not two"), FAILED, "one is not two"),
+            (AssertionError(), FAILED, "an assertion failed"),
+            (KeyError("x"), BROKEN, "KeyError: 'x'"),
+            (pytest.fail.Exception("Timeout >61.0s"), BROKEN, "Failed: Timeout >61.0s"),
+            (KeyboardInterrupt(), BROKEN, "the run was interrupted"),
+        ],
+    )
+    def test_errors(self, error: BaseException, verdict: Verdict, message: str) -> None:
+        found = outcome(finding(PASSED))
+        found.raised(error)
+        assert found.conclusion == Conclusion(verdict, message)
+
+    def test_only_what_may_end_otherwise_is_retried(self) -> None:
+        assert {v for v in Verdict if Conclusion(v).may_be_retried} == {FAILED, BROKEN}
+
+    def test_the_first_line(self) -> None:
+        assert Conclusion(FAILED, "one\ntwo").first_line() == "one"
+        assert Conclusion(FAILED, "one\ntwo").first_line("the cause") == "the cause"
+        assert Conclusion(UNSEEN, "audio of x: not observable").first_line().startswith("not observable: audio")
+        assert Conclusion(PASSED).first_line() == "passed"
+
+
+def test_the_common_verdict_of_several() -> None:
+    assert worst([PASSED, UNSEEN, BROKEN, FAILED]) is FAILED
+    assert worst([PASSED, UNSEEN, BROKEN]) is BROKEN
+    assert worst([PASSED, UNSEEN]) is UNSEEN
+    assert worst([PASSED]) is PASSED
+    assert worst([]) is None
+
+
+def test_the_exit_code() -> None:
+    assert exit_code([PASSED]) == 0
+    assert exit_code([]) == 3
+    assert exit_code([PASSED], broke=True) == 3
+    assert exit_code([PASSED, BROKEN]) == 3
+    assert exit_code([UNSEEN, BROKEN]) == 1
+    assert exit_code([FAILED, BROKEN], broke=True) == 1
+
+
+# Every mixture of findings, errors, retries, dead workers and interruptions; every reader
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What happens in one attempt at a case."""
+
+    findings: tuple[tuple[Verdict, bool], ...]
+    errors: tuple[str | None, str | None, str | None]  #: in setup, call and teardown
+    ending: str
+
+    def verdict(self) -> Verdict:
+        """By the words of ARCHITECTURE.md, without the module that is tested."""
+        said = [v for v, dispensable in self.findings if not (dispensable and v is UNSEEN)]
+        if self.ending == "worker died":  # amid the call
+            return next(v for v in (FAILED, BROKEN) if v in [*said, BROKEN])
+        said += [_MEANS[error] for error in self.errors if error] + [BROKEN] * (self.ending == "interrupted")
+        if not self.findings and not any(self.errors[:2]):
+            said.append(FAILED)  # it came to its end and had looked at nothing
+        said = said or [v for v, _ in self.findings]
+        return next(v for v in (FAILED, BROKEN, UNSEEN, PASSED) if v in said)
+
+
+_MEANS = {"assertion": FAILED, "never came": FAILED, "unseen": UNSEEN, "late, but so were we": BROKEN, "phone": BROKEN}
+_MEANS |= {"bug": BROKEN}
+
+
+def _error(name: str) -> BaseException:
+    match name:
+        case "assertion":
+            return AssertionError("one is not two")
+        case "never came":
+            return ExpectationError(finding(FAILED))
+        case "unseen":
+            return NotObservableError(finding(UNSEEN, dispensable=True))
+        case "late, but so were we":
+            return ExpectationError(finding(BROKEN))
+        case "phone":
+            return PhoneLostError("phone caller was lost")
+        case _:
+            return ValueError("a mistake of ours")
+
+
+attempts = st.builds(
+    Attempt,
+    findings=st.lists(st.tuples(st.sampled_from(Verdict), st.booleans()), max_size=4).map(tuple),
+    errors=st.tuples(*[st.sampled_from([None, None, *_MEANS])] * 3),
+    ending=st.sampled_from(["ends", "ends", "ends", "interrupted", "worker died"]),
+)
+
+
+def play(directory: Path, case: dict[str, Any], attempt: Attempt) -> CaseEvidence:
+    """As the plugin does it."""
+    recorder = CaseRecorder(directory, case)
+    for verdict, dispensable in attempt.findings:
+        recorder.finding(finding(verdict, dispensable=dispensable))
+    if attempt.ending == "worker died":
+        return CaseEvidence.read(directory)
+    if not any(attempt.errors[:2]):
+        recorder.outcome.came_to_its_end()
+    for error in filter(None, attempt.errors):
+        raised = _error(error)
+        if isinstance(raised, ExpectationError):
+            recorder.finding(raised.finding)
+        recorder.outcome.raised(raised)
+    if attempt.ending == "interrupted":
+        recorder.outcome.interrupted()
+    recorder.close(recorder.outcome.conclusion.verdict, recorder.outcome.conclusion.message)
+    return CaseEvidence.read(directory)
+
+
+def readers(directory: Path, cases: Sequence[CaseEvidence], summary: Summary, row: str) -> dict[str, str]:
+    """What each view of the evidence says of the only case of a row."""
+    (last,) = cases
+    junit.write(directory / "junit.xml", cases)
+    (element,) = ET.parse(directory / "junit.xml").getroot().iter("testcase")
+    problem = [child.tag for child in element if child.tag in ("failure", "error")]
+    results = directory / "allure"
+    results.mkdir()
+    allure.write_lost(last, results)
+    (result,) = [json.loads(path.read_text()) for path in results.glob("*-result.json")]
+    labels = {label["name"]: label["value"] for label in result["labels"]}
+    html.write(directory / "report.html", summary, cases)
+    said = {
+        "evidence": str(last.verdict),
+        "summary, row": summary.rows[row].verdict,
+        "summary, total": summary.total.verdict,
+        "JUnit, output": (re.findall(r"^verdict: (.*)$", element.findtext("system-out") or "", re.MULTILINE) or [""])[
+            0
+        ],
+        "JUnit, problem": _of_tag(problem, element),
+        "Allure, label": labels["verdict"],
+    }
+    status = {"passed": "passed", "failed": "failed", "not observable": "failed", "broken": "broken"}
+    assert result["status"] == status[labels["verdict"]]
+    assert summary.exit_code == {"passed": 0, "failed": 1, "not observable": 1, "broken": 3}[str(last.verdict)]
+    if problem:
+        assert result["statusDetails"]["message"].splitlines()[0] == last.headline
+        assert [child.get("message") for child in element if child.tag in ("failure", "error")] == [last.headline]
+    return said
+
+
+def _of_tag(problem: list[str], element: ET.Element) -> str:
+    if not problem:
+        return "passed"
+    (child,) = [child for child in element if child.tag in ("failure", "error")]
+    assert (child.tag == "error") == (child.get("type") == "broken")
+    return child.get("type") or ""
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(attempts, min_size=1, max_size=3))
+def test_every_reader_agrees(mixture: list[Attempt]) -> None:
+    case = {"id": "TD-INBOUND[lab:x]", "row": "TD-INBOUND", "integration": "talkdesk", "deployment": "lab", "axes": {}}
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = Path(scratch)
+        seen = []
+        for number, attempt in enumerate(mixture, start=1):
+            evidence = play(directory / str(number), {**case, "attempt": number}, attempt)
+            assert evidence.verdict is attempt.verdict()
+            seen.append(evidence)
+            if attempt.ending != "ends" or not evidence.conclusion.may_be_retried:
+                break
+        summary = summarise(seen, [case], run="r", wall_s=1.0, workers=1)
+        said = readers(directory, seen[-1:], summary, "TD-INBOUND")
+        assert set(said.values()) == {str(seen[-1].verdict)}, said
+        assert bool(summary.passed_on_retry) is (len(seen) > 1 and seen[-1].verdict is PASSED)
+
+
+def test_a_case_that_left_nothing_is_broken_to_every_reader(tmp_path: Path) -> None:
+    case = {"id": "TD-INBOUND[lab:x]", "row": "TD-INBOUND", "integration": "talkdesk", "axes": {}}
+    summary = summarise([], [case], run="r", wall_s=1.0, workers=1)
+    junit.write(tmp_path / "junit.xml", [], [case])
+    (error,) = ET.parse(tmp_path / "junit.xml").getroot().iter("error")
+    allure.write_missing(case, "x", tmp_path, 0.0)
+    (result,) = [json.loads(path.read_text()) for path in tmp_path.glob("*-result.json")]
+    assert summary.total.verdict == error.get("type") == result["status"] == str(NEVER_REPORTED.verdict) == "broken"
+    assert error.get("message") == result["statusDetails"]["message"] == NEVER_REPORTED.message
+    assert summary.exit_code == 3

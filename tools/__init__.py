@@ -1,0 +1,1 @@
+"""Programs that measure and test the harness itself. The wheel does not hold them."""

@@ -1,0 +1,1 @@
+"""How often the mark detector is wrong, and how much it costs: ``make accuracy``."""

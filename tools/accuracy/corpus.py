@@ -1,0 +1,188 @@
+"""The sounds without marks that the detector must not hear one in: made, not collected, and the same each time.
+
+An item is a minute of one kind of sound, drawn by its seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.tones import DIGITS, PLANS, SIT, call_progress, dtmf, fax, sit
+from harness.audio.wav import to_int16
+from tools.accuracy.music import hold_music, music
+from tools.accuracy.speech import RATE, monologue
+
+ITEM_SECONDS: Final = 60
+
+Samples = NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One minute of the corpus."""
+
+    kind: str
+    seed: int
+
+    def samples(self) -> Samples:
+        """The minute: int16 at 8 kHz."""
+        return _MAKERS[self.kind](self.seed)
+
+
+#: Minutes of each kind in the full corpus: 14 hours.
+MINUTES: Final[dict[str, int]] = {
+    "speech": 300,
+    "music": 180,
+    "hold music": 60,
+    "beeps": 60,
+    "call progress": 120,
+    "dtmf": 30,
+    "white noise": 15,
+    "pink noise": 15,
+    "babble": 45,
+    "line noise": 15,
+}
+
+
+def corpus(share: float = 1.0) -> list[Item]:
+    """The items, or the given share of each kind (one at least)."""
+    return [Item(kind, seed) for kind, minutes in MINUTES.items() for seed in range(max(1, round(minutes * share)))]
+
+
+def _speech(seed: int) -> Samples:
+    return monologue(seed, ITEM_SECONDS)
+
+
+def _music(seed: int) -> Samples:
+    return music(_generator("music", seed), ITEM_SECONDS)
+
+
+def _hold_music(seed: int) -> Samples:
+    return hold_music(_generator("hold music", seed), ITEM_SECONDS)
+
+
+def _beeps(seed: int) -> Samples:
+    """The nearest thing to a mark that is none: pairs of tones in the marks' bands, 30-60 ms each, one after another."""
+    draw = _generator("beeps", seed)
+    total = ITEM_SECONDS * RATE
+    out = np.zeros(total)
+    at = 0
+    while at < total:
+        length = int(draw.choice([240, 320, 320, 320, 400, 480]))
+        time = np.arange(length) / RATE
+        low, high = draw.uniform(450, 1400), draw.uniform(1500, 2500)
+        tone = np.sin(2 * np.pi * low * time + draw.uniform(0, 6.3)) + np.sin(
+            2 * np.pi * high * time + draw.uniform(0, 6.3)
+        )
+        tone[:16] *= np.linspace(0, 1, 16)
+        tone[-16:] *= np.linspace(1, 0, 16)
+        part = out[at : at + length]
+        part += tone[: len(part)]
+        at += length if draw.random() < 0.95 else length + int(draw.integers(0, 4000))
+    return to_int16(out * 10 ** (draw.uniform(-30, -9) / 20))
+
+
+def _call_progress(seed: int) -> Samples:
+    draw = _generator("call progress", seed)
+    parts: list[NDArray[np.float32]] = []
+    length = 0
+    while length < ITEM_SECONDS * RATE:
+        level = float(draw.uniform(-35, -8))
+        country = list(PLANS)[(seed + len(parts)) % len(PLANS)]
+        match int(draw.integers(0, 8)):
+            case 0 | 1 | 2:
+                part = call_progress(country, "ringback", float(draw.uniform(3, 12)), level_dbov=level)
+            case 3:
+                part = call_progress(country, "busy", float(draw.uniform(2, 6)), level_dbov=level)
+            case 4:
+                part = call_progress(country, "congestion", float(draw.uniform(2, 6)), level_dbov=level)
+            case 5:
+                part = call_progress(country, "dial", float(draw.uniform(1, 4)), level_dbov=level)
+            case 6:
+                part = sit(str(draw.choice(list(SIT))), level_dbov=level)
+            case _:
+                part = fax("cng" if draw.random() < 0.5 else "ced", float(draw.uniform(1, 5)), level_dbov=level)
+        gap = np.zeros(int(draw.integers(0, RATE)), np.float32)
+        parts += [part, gap]
+        length += len(part) + len(gap)
+    whole = np.concatenate(parts)[: ITEM_SECONDS * RATE]
+    return to_int16(whole + draw.normal(0, 10 ** (draw.uniform(-75, -45) / 20), len(whole)))
+
+
+def _dtmf(seed: int) -> Samples:
+    draw = _generator("dtmf", seed)
+    parts: list[NDArray[np.float32]] = []
+    length = 0
+    while length < ITEM_SECONDS * RATE:
+        digits = "".join(draw.choice(list(DIGITS), int(draw.integers(1, 16))))
+        tone, pause = float(draw.uniform(0.03, 0.25)), float(draw.uniform(0.0, 0.25))
+        parts.append(dtmf(digits, tone=tone, pause=pause, level_dbov=float(draw.uniform(-35, -6))))
+        length += len(parts[-1])
+    return to_int16(np.concatenate(parts)[: ITEM_SECONDS * RATE])
+
+
+def _white_noise(seed: int) -> Samples:
+    draw = _generator("white noise", seed)
+    return to_int16(draw.normal(0, 10 ** (draw.uniform(-45, -12) / 20), ITEM_SECONDS * RATE))
+
+
+def pink(draw: np.random.Generator, count: int) -> NDArray[np.float64]:
+    """Noise of equal power in each octave, RMS 1."""
+    spectrum = np.fft.rfft(draw.normal(0, 1, count))
+    spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
+    spectrum[: max(2, count * 50 // RATE)] = 0  # nothing below 50 Hz passes a telephone line
+    noise = np.fft.irfft(spectrum, count)
+    scaled: NDArray[np.float64] = noise / np.sqrt(np.mean(noise**2))
+    return scaled
+
+
+def _pink_noise(seed: int) -> Samples:
+    draw = _generator("pink noise", seed)
+    return to_int16(pink(draw, ITEM_SECONDS * RATE) * 10 ** (draw.uniform(-45, -12) / 20))
+
+
+def _babble(seed: int) -> Samples:
+    draw = _generator("babble", seed)
+    voices = [monologue(10_000 + 7 * seed + k, ITEM_SECONDS).astype(np.float64) for k in range(6)]
+    whole = sum(voice / max(1.0, float(voice.std())) for voice in voices)
+    return to_int16(np.asarray(whole) / np.sqrt(6) * 10 ** (draw.uniform(-40, -18) / 20))
+
+
+def _line_noise(seed: int) -> Samples:
+    """Mains hum with its harmonics, hiss, and the clicks of bad contacts."""
+    draw = _generator("line noise", seed)
+    count = ITEM_SECONDS * RATE
+    time = np.arange(count) / RATE
+    mains = float(draw.choice([50.0, 60.0])) * (1 + draw.normal(0, 2e-4))
+    hum = sum(
+        np.sin(2 * np.pi * mains * k * time + draw.uniform(0, 6.3)) * draw.uniform(0.1, 1) / k for k in range(1, 30)
+    )
+    clicks = np.zeros(count)
+    clicks[draw.integers(0, count, 300)] = draw.uniform(-1, 1, 300)
+    clicks = np.convolve(clicks, np.exp(-np.arange(60) / 12) * np.cos(np.arange(60) * draw.uniform(0.3, 2)), "same")
+    whole = np.asarray(hum) * 10 ** (draw.uniform(-50, -25) / 20)
+    whole += clicks * 10 ** (draw.uniform(-30, -6) / 20) + draw.normal(0, 10 ** (draw.uniform(-65, -40) / 20), count)
+    return to_int16(whole)
+
+
+def _generator(kind: str, seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, *kind.encode()])
+
+
+_MAKERS: Final[dict[str, Callable[[int], Samples]]] = {
+    "speech": _speech,
+    "music": _music,
+    "hold music": _hold_music,
+    "beeps": _beeps,
+    "call progress": _call_progress,
+    "dtmf": _dtmf,
+    "white noise": _white_noise,
+    "pink noise": _pink_noise,
+    "babble": _babble,
+    "line noise": _line_noise,
+}

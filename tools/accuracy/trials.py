@@ -1,0 +1,187 @@
+"""Marks sent through conditions: is each heard, as itself, and how soon?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.confirm import PERIOD
+from harness.audio.detector import Heard, marks_heard
+from harness.audio.marks import MARKS, waveform
+from tools.accuracy import codecs
+from tools.accuracy.channels import burst_loss, conceal, random_loss, slips, with_noise
+
+Samples = NDArray[np.int16]
+Draw = np.random.Generator
+
+_FINE: Final = 8  #: the mark is made at 64 kHz, to begin between two samples and to run off by parts in a million
+_LENGTH: Final = 7200  #: samples of mark in a trial (900 ms)
+_LEAD: Final = 1600  #: samples before the mark, at most
+_FRAME: Final = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one trial came to."""
+
+    wrong: int  #: marks reported that were not sent
+    delay_ms: float  #: from the mark's first sample to the end of the 20 ms frame it was decided in; inf if never
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A way from mouth to ear."""
+
+    name: str
+    channel: Callable[[Draw, Samples, float], Samples]  #: (draw, samples, the mark's level)
+    level_dbov: tuple[float, float] = (-30.0, 0.0)
+    ppm: tuple[float, float] = (0.0, 0.0)
+    bar: str = ""  #: the bar it has to meet, a key of ``accuracy.BARS``
+
+
+def trial(condition: Condition, seed: int) -> Outcome:
+    """Send one mark, begun at any phase of it after up to 200 ms of what was there before, and listen."""
+    draw = np.random.default_rng([seed, *condition.name.encode()])
+    mark = int(draw.integers(len(MARKS)))
+    level = float(draw.uniform(*condition.level_dbov))
+    lead = int(draw.integers(0, _LEAD))
+    sent = np.concatenate(
+        [np.zeros(lead, np.int16), mark_samples(draw, mark, level, float(draw.uniform(*condition.ppm)), _LENGTH)]
+    )
+    received = condition.channel(draw, sent, level)
+    heard = [fact for fact in marks_heard(received) if isinstance(fact, Heard)]
+    wrong = sum(fact.mark != mark for fact in heard)
+    decided = next((fact.decided for fact in heard if fact.mark == mark), None)
+    if decided is None:
+        return Outcome(wrong, float("inf"))
+    frame_end = -(-round(decided * 8000) // _FRAME) * _FRAME
+    return Outcome(wrong, (frame_end - lead) / 8)
+
+
+def mark_samples(draw: Draw, mark: int, level: float, ppm: float, count: int) -> Samples:
+    """So many samples of a mark, from any phase of it, also between two samples, at a clock that runs off by ``ppm``."""
+    fine = _fine(mark)
+    positions = (draw.uniform(0, PERIOD) + np.arange(count) * (1 + ppm * 1e-6)) * _FINE
+    whole = positions.astype(np.int64)
+    part = (positions - whole).astype(np.float32)
+    whole %= PERIOD * _FINE
+    audio = fine[whole] * (1 - part) + fine[whole + 1] * part
+    return np.clip(np.rint(audio * (32768 * 10 ** (level / 20))), -32768, 32767).astype(np.int16)
+
+
+@lru_cache(maxsize=len(MARKS))
+def _fine(mark: int) -> NDArray[np.float32]:
+    """A period at 64 kHz and 0 dBov, unclipped, and its first sample once more."""
+    period = waveform(mark, 8000 * _FINE, -30.0) * np.float32(10 ** (30 / 20))
+    return np.append(period, period[0])
+
+
+def _packets(samples: Samples) -> int:
+    return len(samples) // _FRAME + 1
+
+
+def _ulaw(draw: Draw, samples: Samples, level: float) -> Samples:
+    return codecs.ulaw(samples)
+
+
+def _alaw(draw: Draw, samples: Samples, level: float) -> Samples:
+    return codecs.alaw(samples)
+
+
+def _tandem(draw: Draw, samples: Samples, level: float) -> Samples:
+    return codecs.tandem(samples)
+
+
+def _snr(snr_db: float) -> Callable[[Draw, Samples, float], Samples]:
+    return lambda draw, samples, level: codecs.ulaw(with_noise(draw, samples, snr_db, level))
+
+
+def _loss(share: float) -> Callable[[Draw, Samples, float], Samples]:
+    return lambda draw, samples, level: conceal(codecs.ulaw(samples), random_loss(draw, _packets(samples), share))
+
+
+def _bursts(share: float, mean: float) -> Callable[[Draw, Samples, float], Samples]:
+    return lambda draw, samples, level: conceal(codecs.ulaw(samples), burst_loss(draw, _packets(samples), share, mean))
+
+
+def _slips(draw: Draw, samples: Samples, level: float) -> Samples:
+    return slips(draw, codecs.ulaw(samples))
+
+
+def _worse(draw: Draw, samples: Samples, level: float) -> Samples:
+    noisy = with_noise(draw, samples, 15.0, level)
+    return conceal(codecs.tandem(noisy), random_loss(draw, _packets(samples), 0.05))
+
+
+def _codec(name: str) -> Callable[[Draw, Samples, float], Samples]:
+    return lambda draw, samples, level: codecs.CODECS[name](samples)
+
+
+def _gsm_noise(draw: Draw, samples: Samples, level: float) -> Samples:
+    return codecs.gsm(with_noise(draw, samples, 15.0, level))
+
+
+def _gsm_loss(draw: Draw, samples: Samples, level: float) -> Samples:
+    return conceal(codecs.ulaw(codecs.gsm(samples)), random_loss(draw, _packets(samples), 0.05))
+
+
+def _ilbc_loss(draw: Draw, samples: Samples, level: float) -> Samples:
+    return codecs.ilbc(samples, random_loss(draw, len(samples) // 240 + 1, 0.05))
+
+
+_G711, _LOSSY, _LOW = "g711", "lossy", "low rate"
+# Level ranges: low-rate codecs get no clipped speech levels; what clips at 0 dBov is G.711's own row.
+_SPEECH = (-30.0, -6.0)
+CONDITIONS: Final[tuple[Condition, ...]] = (
+    Condition("G.711 µ-law", _ulaw, bar=_G711),
+    Condition("G.711 A-law", _alaw, bar=_G711),
+    Condition("µ-law, A-law, µ-law", _tandem, bar=_G711),
+    Condition("level -30 dBov", _ulaw, (-30.0, -30.0), bar=_G711),
+    Condition("level 0 dBov", _ulaw, (0.0, 0.0), bar=_G711),
+    Condition("SNR 15 dB", _snr(15.0), bar=_G711),
+    Condition("+100 ppm", _ulaw, ppm=(100.0, 100.0), bar=_G711),
+    Condition("-100 ppm", _ulaw, ppm=(-100.0, -100.0), bar=_G711),
+    Condition("G.722", _codec("g722"), bar=_G711),
+    Condition("Opus 12 kbit/s", _codec("opus"), _SPEECH, bar=_G711),
+    Condition("5 % loss, concealed", _loss(0.05), bar=_LOSSY),
+    Condition("3 % loss, bursts of 2", _bursts(0.03, 2.0), bar=_LOSSY),  # G.107's BurstR is then about 2
+    Condition("jitter-buffer slips", _slips, bar=_LOSSY),
+    Condition("GSM", _codec("gsm"), _SPEECH, bar=_LOW),
+    Condition("GSM, SNR 15 dB", _gsm_noise, _SPEECH, bar=_LOW),
+    Condition("iLBC", _codec("ilbc"), _SPEECH, bar=_LOW),
+    Condition("G.729", _codec("g729"), _SPEECH, bar=_LOW),
+    Condition("3 % loss, bursts of 3", _bursts(0.03, 3.0)),
+    Condition("SNR 5 dB", _snr(5.0)),
+    Condition("tandem, SNR 15 dB, 5 % loss", _worse),
+    Condition("GSM, then µ-law, 5 % loss", _gsm_loss, _SPEECH),
+    Condition("Opus 12 kbit/s, constant rate", _codec("opus, constant rate"), _SPEECH),
+    Condition("iLBC, 5 % loss", _ilbc_loss, _SPEECH),
+    Condition("AMR 12.2 kbit/s", _codec("amr"), _SPEECH),
+    Condition("G.726 32 kbit/s", _codec("g726"), _SPEECH),
+)
+
+
+def _mixed(draw: Draw, samples: Samples, level: float) -> Samples:
+    """One of the conditions that cost little, or two of them one after another."""
+    if draw.random() < 0.5:
+        samples = with_noise(draw, samples, float(draw.uniform(15, 40)), level)
+    samples = (codecs.ulaw, codecs.alaw, codecs.tandem)[int(draw.integers(3))](samples)
+    match int(draw.integers(8)):
+        case 0 | 1:
+            return conceal(samples, random_loss(draw, _packets(samples), float(draw.uniform(0, 0.05))))
+        case 2:
+            return conceal(samples, burst_loss(draw, _packets(samples), 0.03, 2.0))
+        case 3:
+            return slips(draw, samples)
+        case 4:
+            return codecs.gsm(samples) if level < -6 else samples
+        case _:
+            return samples
+
+
+MIXED: Final = Condition("mixed", _mixed, ppm=(-100.0, 100.0))

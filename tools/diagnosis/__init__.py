@@ -1,0 +1,1 @@
+"""The tables of docs/diagnosis.md, made from the rules."""

@@ -1,0 +1,1 @@
+"""Input that nobody designed, to everything that reads what others wrote: ``make fuzz``."""

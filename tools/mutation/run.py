@@ -1,0 +1,191 @@
+"""``make mutants``: changes one operator, condition or constant at a time, and runs the room's tests that reach it.
+
+Writes ``reports/mutation.json``: ``mutants``, ``killed``, ``score`` (killed of all), the ``survivors`` with the reason that
+``accepted.toml`` gives for each, and the figures of each room. Exit code 0 when the score reaches the bar, 1 when not, 3
+when the tests fail by themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any, Final
+
+from tools.mutation import ROOT
+from tools.mutation.covering import Covering, measured
+from tools.mutation.mutants import Mutant, changed, difference, mutants
+
+RESULT = ROOT / "reports" / "mutation.json"
+ACCEPTED = Path(__file__).with_name("accepted.toml")
+BAR: Final = 0.95
+MET, MISSED, BROKEN = 0, 1, 3
+#: What is mutated, and the tests that have to notice.
+ROOMS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
+    "checks": ("harness/checks", ["tests/unit/checks"]),
+    "verdict": ("harness/verdict", ["tests/unit/verdict", "tests/unit/checks"]),
+    "diagnosis": ("harness/diagnosis", ["tests/unit/diagnosis", "tests/unit/cli/test_explain.py"]),
+    "sip": ("harness/sip", ["tests/unit/sip"]),
+    "matrix": ("harness/matrix", ["tests/unit/matrix"]),
+    "safety": ("harness/safety", ["tests/unit/safety"]),
+}
+_PATIENCE_S: Final = 20.0  # besides ten times what the tests take without a mutant
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a mutant ended: ``killed``, ``timeout`` (killed as well), ``survived``, or ``not reached`` by any test."""
+
+    mutant: Mutant
+    room: str
+    how: str
+    before: str = ""  #: the lines that the mutant changes
+    after: str = ""
+
+    @property
+    def is_killed(self) -> bool:
+        """Whether a test noticed."""
+        return self.how in ("killed", "timeout")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Try, tell, write, judge."""
+    asked = _parser().parse_args(arguments)
+    chosen = sample({room: list(of_room(room)) for room in asked.rooms or ROOMS}, asked.sample)
+    outcomes: list[Outcome] = []
+    try:
+        for room, those in chosen.items():
+            outcomes += list(_tried(room, those, asked.at_once))
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return BROKEN
+    report = figures(outcomes, reasons())
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for room, counts in report["rooms"].items():
+        print(f"{room}: {counts['killed']} of {counts['mutants']} killed")
+    print(f"{report['killed']} of {report['mutants']} killed: {report['score']:.1%}, bar {asked.bar:.0%}; see {RESULT}")
+    return MET if report["score"] >= asked.bar else MISSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.mutation", description=__doc__)
+    parser.add_argument("rooms", nargs="*", choices=[[], *ROOMS], help="all by default")
+    parser.add_argument("--sample", type=int, metavar="N", help="N mutants, the same ones as long as their lines stay")
+    parser.add_argument("--bar", type=float, default=BAR, help="the least share that has to be killed")
+    parser.add_argument("-n", dest="at_once", type=int, default=2, help="at once")
+    return parser
+
+
+def of_room(room: str) -> Iterator[Mutant]:
+    """All mutants of a room."""
+    place = ROOT / ROOMS[room][0]
+    files = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    for file in files:
+        yield from mutants(ROOT, str(file.relative_to(ROOT)))
+
+
+def sample(every: Mapping[str, list[Mutant]], count: int | None) -> dict[str, list[Mutant]]:
+    """``count`` of them, drawn by their keys; all of them without a count."""
+    drawn = set(sorted((mutant.key, room) for room, those in every.items() for mutant in those)[:count])
+    return {room: [mutant for mutant in those if (mutant.key, room) in drawn] for room, those in every.items()}
+
+
+def reasons() -> dict[tuple[str, str, str], str]:
+    """Why a survivor is let live, by its file and its lines before and after."""
+    told = tomllib.loads(ACCEPTED.read_text(encoding="utf-8")).get("survivor", [])
+    return {(one["path"], one["before"], one["after"]): one["reason"] for one in told}
+
+
+def figures(outcomes: Sequence[Outcome], known: Mapping[tuple[str, str, str], str]) -> dict[str, Any]:
+    """What ``reports/mutation.json`` holds."""
+    survivors = [
+        {
+            **asdict(outcome.mutant),
+            "how": outcome.how,
+            "before": outcome.before,
+            "after": outcome.after,
+            "reason": known.get((outcome.mutant.path, outcome.before, outcome.after), ""),
+        }
+        for outcome in outcomes
+        if not outcome.is_killed
+    ]
+    killed = len(outcomes) - len(survivors)
+    rooms = {}
+    for room in dict.fromkeys(outcome.room for outcome in outcomes):
+        of = [outcome for outcome in outcomes if outcome.room == room]
+        rooms[room] = {"mutants": len(of), "killed": sum(outcome.is_killed for outcome in of)}
+    score = killed / len(outcomes) if outcomes else 0.0
+    return {"mutants": len(outcomes), "killed": killed, "score": score, "rooms": rooms, "survivors": survivors}
+
+
+def _tried(room: str, those: Sequence[Mutant], at_once: int) -> Iterator[Outcome]:
+    """Each of a room's mutants, by so many servers side by side."""
+    if not those:
+        return
+    tests = ROOMS[room][1]
+    with tempfile.TemporaryDirectory(prefix="mutation-") as scratch:
+        covering = measured(tests, Path(scratch) / "covering.json")
+        waiting: Queue[Mutant] = Queue()
+        done: Queue[Outcome | Exception] = Queue()
+        for mutant in those:
+            waiting.put(mutant)
+        for _ in range(at_once):
+            threading.Thread(target=_serve, args=(room, tests, covering, waiting, done, scratch), daemon=True).start()
+        for number in range(1, len(those) + 1):
+            outcome = done.get()
+            if isinstance(outcome, Exception):
+                raise RuntimeError(f"{room}: {outcome}")
+            if not outcome.is_killed:
+                mutant = outcome.mutant
+                print(f"{outcome.how}: {mutant.path}:{mutant.line} {outcome.before}  →  {outcome.after}", flush=True)
+            elif number % 100 == 0:
+                print(f"{room}: {number} of {len(those)} tried", flush=True)
+            yield outcome
+
+
+def _serve(
+    room: str,
+    tests: Sequence[str],
+    covering: Covering,
+    waiting: Queue[Mutant],
+    done: Queue[Outcome | Exception],
+    scratch: str,
+) -> None:
+    environment = {**os.environ, "MUTATION_SCRATCH": scratch, "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "tools.mutation.server", *tests]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT, env=environment) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        try:
+            while True:
+                mutant = waiting.get_nowait()
+                text = (ROOT / mutant.path).read_text(encoding="utf-8")
+                made = changed(text, mutant.operator, mutant.occurrence)
+                change = difference(text, made)
+                reaching = covering.of(mutant.path, mutant.line)
+                if not reaching:
+                    done.put(Outcome(mutant, room, "not reached", *change))
+                    continue
+                seconds = _PATIENCE_S + 10 * sum(covering.seconds[test] for test in reaching)
+                asked = {"path": mutant.path, "text": made, "tests": reaching, "seconds": seconds}
+                server.stdin.write(json.dumps(asked) + "\n")
+                server.stdin.flush()
+                answer = server.stdout.readline().strip()
+                if not answer:
+                    raise RuntimeError(f"the server of the mutants ended at {mutant.path}:{mutant.line}")
+                done.put(Outcome(mutant, room, answer, *change))
+        except Empty:
+            server.stdin.close()
+        except Exception as error:
+            done.put(error)

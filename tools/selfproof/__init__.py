@@ -1,0 +1,1 @@
+"""Every fault injected, detected and named; no false alarm: ``make selfproof``."""

@@ -1,0 +1,136 @@
+"""The self-proof as a page: injected × diagnosed, the documented lists, and what is known with less to see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from harness.checks.finding import CHECKS
+from harness.diagnosis.causes import CAUSES
+from tools.selfproof.plan import PAIRS, UNDECIDED, UNREACHED
+from tools.selfproof.plugin import VISIBILITIES
+from tools.selfproof.results import FIRST, Proof, Result, spoken
+
+_HEAD = """# Self-proof: every fault injected, detected, named
+
+This page is made by `make selfproof` (`python -m tools.selfproof`); do not edit it. The simulated world is made
+wrong in each way the guides' troubleshooting tables know, on every trunk the fault can show on, and the harness, told
+nothing, has to fail the row and name the cause. [Diagnosis](diagnosis.md) says how it reasons.
+"""
+
+
+def page(proof: Proof, clean_wanted: int) -> str:
+    """Markdown."""
+    told = (_matrix(proof), _checks(proof), _lists(), _visibility(proof), _pairs(proof))
+    parts = [_HEAD, *_figures(proof, clean_wanted), *chain.from_iterable(told)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _figures(proof: Proof, clean_wanted: int) -> Iterator[str]:
+    plain = proof.plain()
+    yield "| what | bar | result |\n|---|---|---|"
+    yield f"| faults, on so many rows and trunks | all | {plain['faults']}, {plain['injected']} |"
+    yield f"| the row fails | {plain['injected']} | {plain['row_failed']} |"
+    yield f"| the first cause named is the injected one | all that the evidence can tell | {plain['named_first']} |"
+    yield f"| it is in the list documented below | the rest | {plain['candidates_only']} |"
+    yield f"| clean cases | {clean_wanted} | {plain['clean_cases']} |"
+    yield f"| false alarms among them | 0 | {plain['false_alarms']} |"
+    yield f"| two faults at once, both in the first {FIRST} | 90 % of {plain['pairs']} | {plain['pairs_named']} |"
+    for visibility in VISIBILITIES[1:]:
+        claims = proof.claims(visibility)
+        told = ", ".join(f"{count} {claim}" for claim, count in claims.items() if claim != "wrong")
+        yield f"| by {visibility} alone: another cause, or a list without the injected one | 0 | {claims['wrong']} ({told}) |"
+    yield f"| broken: the harness itself failed, or was kept waiting | | {len(proof.broken)} |"
+    yield ""
+
+
+def _matrix(proof: Proof) -> Iterator[str]:
+    yield "## Injected × diagnosed\n"
+    yield "A fault's cases are its rows over integrations, transports, authentication and kinds of AI.\n"
+    yield "| issue | injected | cases | row fails | named first | in the list | diagnosed as |\n|---|---|---|---|---|---|---|"
+    for fault, results in _by_fault(proof).items():
+        failed = sum(r.outcome != "not failed" for r in results)
+        named = sum(r.outcome == "named" for r in results)
+        listed = sum(r.outcome == "listed" for r in results)
+        told = proof.matrix()[fault]
+        others = ", ".join(f"{what} ({count})" for what, count in told.items() if what != fault)
+        diagnosed = "itself" if not others else (f"itself ({named}), " if named else "") + others
+        yield f"| {CAUSES[fault].issue} | `{fault}` | {len(results)} | {failed} | {named} | {listed} | {diagnosed} |"
+    yield ""
+
+
+def _checks(proof: Proof) -> Iterator[str]:
+    yield "## Checks, and the faults that make them fail\n"
+    yield "Each check also has an example in `tests/unit/checks` of what it lets through, and of what it must not.\n"
+    yield "| check | a failed one says | fails with (cases) |\n|---|---|---|"
+    for check, faults in proof.checks().items():
+        counted = ", ".join(f"`{fault}` ({count})" for fault, count in faults.items())
+        yield f"| `{check}` | {CHECKS.get(check, '')} | {counted or 'none: ' + UNREACHED.get(check, '?')} |"
+    yield ""
+
+
+def _lists() -> Iterator[str]:
+    yield "## Where the evidence cannot decide\n"
+    yield "There the diagnosis is a list, with the one observation that would settle it.\n"
+    for item in UNDECIDED:
+        where = [*(f"row {row}" for row in item.rows), *(f"{a} {v}" for a, v in item.axes.items())]
+        where += [item.integration] if item.integration else []
+        on = f" ({', '.join(where)})" if where else ""
+        yield f"- {', '.join(f'`{fault}`' for fault in item.faults)}{on}: {item.why}"
+        yield f"  Candidates: {', '.join(f'`{cause}`' for cause in sorted(item.among))}."
+    yield ""
+
+
+def _visibility(proof: Proof) -> Iterator[str]:
+    yield "## The same with less to see\n"
+    yield (
+        "The same evidence, diagnosed without what the AI's side gave (callers and agents), and with the callers' side "
+        "alone: what a black-box run against real systems sees. *Nothing* means that no failure is visible from there.\n"
+    )
+    yield "| injected | all | callers and agents | callers alone |\n|---|---|---|---|"
+    for fault, results in _by_fault(proof).items():
+        cells = [_cell(fault, results, visibility) for visibility in VISIBILITIES]
+        yield f"| `{fault}` | " + " | ".join(cells) + " |"
+    yield ""
+    yield "What would settle a list is said with it; the commonest are:\n"
+    settling = sorted({t.settles for r in proof.of("fault") for t in r.told.values() if t.settles})
+    yield from (f"- {observation}" for observation in settling)
+    yield ""
+
+
+def _cell(fault: str, results: Sequence[Result], visibility: str) -> str:
+    """Named, a list with how long it is, another cause, or nothing seen; with counts where cases differ."""
+    counted: dict[str, int] = {}
+    for result in results:
+        told = next((t for v, t in result.told.items() if v == visibility), None)
+        if told is None:
+            what = "nothing"
+        elif told.candidates:
+            length = len(told.candidates)
+            what = (f"one of {length}" if length > 1 else "possibly") + ("" if fault in told.candidates else ", not it")
+        elif told.first == fault:
+            what = "named"
+        else:
+            what = told.first if told.first in ("nothing", "no documented cause") else f"`{told.first}`"
+        counted[what] = counted.get(what, 0) + 1
+    if len(counted) == 1:
+        return next(iter(counted))
+    return ", ".join(f"{what} ({count})" for what, count in sorted(counted.items(), key=lambda item: -item[1]))
+
+
+def _pairs(proof: Proof) -> Iterator[str]:
+    yield "## Two faults at once\n"
+    yield "| pair | cases | both named | otherwise |\n|---|---|---|---|"
+    for one, other, _ in PAIRS:
+        results = [r for r in proof.of("pair") if r.faults == (one, other)]
+        named = sum(r.names_both for r in results)
+        rest = "; ".join(dict.fromkeys(spoken(r.told.get("all")) for r in results if not r.names_both))
+        yield f"| `{one}` + `{other}` | {len(results)} | {named} | {rest} |"
+    yield ""
+
+
+def _by_fault(proof: Proof) -> dict[str, list[Result]]:
+    found: dict[str, list[Result]] = {fault: [] for fault in CAUSES}
+    for result in proof.of("fault"):
+        found[result.faults[0]].append(result)
+    return {fault: results for fault, results in found.items() if results}

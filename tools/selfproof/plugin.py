@@ -1,0 +1,120 @@
+"""A pytest plugin for the self-proof: the run's cases are trials, each in a world made wrong for it alone.
+
+The verdict and its diagnosis are made by the ordinary plugin. Here the world is switched, and the same evidence is
+diagnosed once more with less to see.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.deployment import Deployment
+from harness.diagnosis import Diagnosis, Visibility, diagnose
+from harness.matrix import Case
+from harness.pytest_plugin.cases import case_of
+from harness.pytest_plugin.run import Run, run_of
+from harness.report.recorder import CaseRecorder
+from harness.verdict import Verdict
+from tools.selfproof.plan import Trial, trials
+
+#: What a trial leaves beside its evidence.
+RESULT = "selfproof.json"
+VISIBILITIES: tuple[Visibility, ...] = ("all", "caller+agents", "caller")
+
+_LONG_S = 10.0
+
+_TRIALS = pytest.StashKey[dict[str, Trial]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much is proved."""
+    group = parser.getgroup("self-proof")
+    group.addoption("--clean-cases", type=int, default=1000, help="clean cases to run, at least")
+    group.addoption("--only-fault", action="append", default=[], help="prove this fault alone (repeatable)")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The trials take the place of the matrix's cases, in the controller and in every worker alike."""
+    config = session.config
+    run = run_of(config)
+    if run is None:
+        return
+    found = trials(run.deployments, config.getoption("clean_cases"), config.getoption("only_fault"))
+    run.cases = [trial.case for trial in found]
+    config.stash[_TRIALS] = {trial.case.id: trial for trial in found}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, and the rest well mixed: many cases of one kind at once would be a load test of the world."""
+    items.sort(key=lambda item: (not _is_long(item), hashlib.sha256(item.nodeid.encode()).digest()))
+
+
+def _is_long(item: pytest.Item) -> bool:
+    case = case_of(item)
+    return case is not None and case.row.seconds > _LONG_S
+
+
+@pytest.fixture(autouse=True)
+def _made_wrong(
+    request: pytest.FixtureRequest, run: Run, case: Case, replica: Deployment, recorder: Any
+) -> Iterator[None]:
+    trial = request.config.stash[_TRIALS][case.id]
+    switch = _Switch(run, case.deployment, replica)
+    if trial.faults:
+        switch.make_wrong(trial.faults)
+    try:
+        yield
+    finally:
+        if trial.faults:
+            switch.mend()
+        _write(recorder, trial, replica)
+
+
+class _Switch:
+    """The faults of the case's own tenant."""
+
+    def __init__(self, run: Run, deployment: str, replica: Deployment) -> None:
+        self._url = f"{run.controls[deployment]}/faults"
+        self._tenant = next(i for i, d in enumerate(run.replicas[deployment]) if d is replica)
+
+    def make_wrong(self, faults: tuple[str, ...]) -> None:
+        for fault in faults:
+            httpx.post(self._url, json={"name": fault, "tenant": self._tenant}, timeout=10).raise_for_status()
+
+    def mend(self) -> None:
+        body = json.dumps({"tenant": self._tenant})
+        httpx.request("DELETE", self._url, content=body, timeout=10).raise_for_status()
+
+
+def _write(recorder: Any, trial: Trial, replica: Deployment) -> None:
+    assert isinstance(recorder, CaseRecorder)
+    findings = recorder.outcome.findings
+    events = recorder.events  # type: ignore[attr-defined]  # the plugin's recorder remembers them
+    failed = recorder.outcome.conclusion.verdict is Verdict.FAILED
+    told = {
+        visibility: _plain(diagnose(trial.case.plain(), findings, events, replica, visibility=visibility))
+        for visibility in VISIBILITIES
+        if failed or visibility == "all"
+    }
+    checks = sorted({finding.check for finding in findings if finding.verdict is Verdict.FAILED})
+    result = {"kind": trial.kind, "faults": list(trial.faults), "failed": checks, "told": told}
+    Path(recorder.directory / RESULT).write_text(json.dumps(result), encoding="utf-8")
+
+
+def _plain(diagnosis: Diagnosis) -> dict[str, Any]:
+    return {
+        "headline": diagnosis.headline,
+        "causes": [cause.id for cause in diagnosis.causes],
+        "candidates": [cause.id for cause in diagnosis.candidates],
+        "settles": diagnosis.causes[0].separating_observation if diagnosis.causes else "",
+        "unexplained": list(diagnosis.unexplained),
+    }

@@ -1,0 +1,128 @@
+"""``make selfproof``: shows that the harness fails when it has to, says why, and is silent when all is well.
+
+One pytest run holds every trial: each fault on every trunk it can show on, pairs of faults, and clean runs over the whole
+matrix. Each case has a simulated tenant for itself and switches that tenant's faults alone, so that all of them run side by
+side. The evidence of a trial is diagnosed once more without the AI's side, and with the callers' side alone.
+
+Exit code 0 when every bar is met, 1 when one is missed, 3 when the run could not be made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.selfproof.page import page
+from tools.selfproof.plugin import RESULT, VISIBILITIES
+from tools.selfproof.results import Proof, read
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOYMENTS = ("simulated-talkdesk", "simulated-gladly")
+CLEAN_CASES = 1000
+MET, MISSED, BROKEN = 0, 1, 3
+_TOLD_EVERY_S = 10.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run all trials (or read those of a run), write the page and the figures, and judge."""
+    asked = _parser().parse_args(arguments)
+    began = time.monotonic()
+    run: Path | None = asked.read if asked.read is not None else _run(asked)
+    if run is None:
+        return BROKEN
+    results, missing = read(run.resolve())
+    proof = Proof(results, 0.0 if asked.read else time.monotonic() - began, missing, partial=bool(asked.fault))
+    clean_wanted = 0 if asked.fault else asked.clean
+    _write(proof, asked, clean_wanted)
+    shortfalls = proof.shortfalls(clean_wanted)
+    plain = proof.plain()
+    print("  ".join(f"{key} {value}" for key, value in plain.items() if isinstance(value, int | float)))
+    for visibility in asked.visibility or VISIBILITIES:
+        claims = proof.claims(visibility)
+        print(f"seen by {visibility}: " + "  ".join(f"{claim} {count}" for claim, count in claims.items()))
+    for line in shortfalls:
+        print(f"MISSED   {line}")
+    print("every bar is met" if not shortfalls else f"{len(shortfalls)} shortfalls")
+    return MISSED if shortfalls else MET
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.selfproof", description=__doc__)
+    parser.add_argument("--fault", action="append", default=[], help="this fault alone, without pairs and clean runs")
+    parser.add_argument("--clean", type=int, default=CLEAN_CASES, metavar="N", help="clean cases, at least")
+    parser.add_argument(
+        "-n", dest="workers", type=int, default=max(12, 6 * (os.cpu_count() or 1)), help="cases at once"
+    )
+    parser.add_argument(
+        "--visibility", action="append", choices=VISIBILITIES, help="tell what is known to who sees this"
+    )
+    parser.add_argument("--reports", type=Path, default=ROOT / "reports", help="where results are left")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "selfproof.md", help="where the page goes")
+    parser.add_argument("--read", type=Path, metavar="RUN", help="judge the trials of this run's directory again")
+    return parser
+
+
+def _run(asked: argparse.Namespace) -> Path | None:
+    """The run's directory; None when there is none."""
+    reports: Path = asked.reports / "selfproof"
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir(parents=True)
+    command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
+    command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", "tools.selfproof.plugin"]
+    command += [
+        "-p",
+        "no:allure_pytest",
+        "--no-reports",
+        "--world-control",
+        "--preflight",
+        "off",
+        "-n",
+        str(asked.workers),
+        "--reports",
+        str(reports),
+    ]
+    command += [f"--deployment={ROOT / 'scenarios' / 'deployments' / name}.toml" for name in DEPLOYMENTS]
+    command += [f"--clean-cases={asked.clean}", *(f"--only-fault={fault}" for fault in asked.fault)]
+    log = reports / "run.log"
+    print(f"trials run side by side; what each says stands in {log}")
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT)
+        try:
+            _tell(process, reports)
+        except KeyboardInterrupt:
+            process.send_signal(2)
+            process.wait()
+            return None
+    runs = sorted(path.parent for path in reports.glob("*/cases"))
+    if not runs:
+        print(log.read_text(encoding="utf-8", errors="replace")[-4000:], file=sys.stderr)
+        return None
+    return runs[-1]
+
+
+def _tell(process: subprocess.Popen[bytes], reports: Path) -> None:
+    """How far it is, until it ends."""
+    began = time.monotonic()
+    while True:
+        try:
+            process.wait(_TOLD_EVERY_S)
+            return
+        except subprocess.TimeoutExpired:
+            done = sum(1 for _ in reports.glob(f"*/cases/*/{RESULT}"))
+            print(f"{time.monotonic() - began:5.0f} s  {done} trials done", flush=True)
+
+
+def _write(proof: Proof, asked: argparse.Namespace, clean_wanted: int) -> None:
+    figures = asked.reports / "selfproof.json"
+    figures.write_text(json.dumps(proof.plain(), indent=1) + "\n", encoding="utf-8")
+    print(f"figures  {figures}")
+    if not asked.fault:  # the page is about all of them
+        asked.page.write_text(page(proof, clean_wanted), encoding="utf-8")
+        print(f"page     {asked.page}")

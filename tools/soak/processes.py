@@ -1,0 +1,83 @@
+"""What a run's processes use, from the kernel's accounts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+_PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+@dataclass(frozen=True)
+class Sample:
+    """All processes of a run at one moment."""
+
+    cases: int  #: that had ended by then
+    rss_kb: int
+    descriptors: int
+    processes: int
+
+
+def descendants(root: int) -> list[int]:
+    """``root`` and all that come from it, those alone that are still there."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError, IndexError):
+                continue
+            children.setdefault(parent, []).append(int(entry.name))
+    found, left = [], [root]
+    while left:
+        found.append(left.pop())
+        left += children.get(found[-1], [])
+    return found
+
+
+def command_of(pid: int) -> str:
+    """The command line of a process; empty when it is gone."""
+    try:
+        return (Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def sample(root: int, cases: int) -> Sample:
+    """What ``root`` and its descendants use now."""
+    rss = descriptors = processes = 0
+    for pid in descendants(root):
+        try:
+            rss += int((Path("/proc") / str(pid) / "statm").read_text().split()[1]) * _PAGE_KB
+            descriptors += len(os.listdir(f"/proc/{pid}/fd"))
+        except (OSError, IndexError):
+            continue
+        processes += 1
+    return Sample(cases, rss, descriptors, processes)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """From the middle of a run to its end, medians of many samples: single ones have cases of one kind or another up."""
+
+    rss_percent: float
+    descriptors: int
+    processes: int
+
+
+def growth(samples: Sequence[Sample]) -> Growth | None:
+    """Between the time from a third to a half of the cases, and the last sixth but the very end; None with too few samples."""
+    most = max((one.cases for one in samples), default=0)
+    early = [one for one in samples if most / 3 <= one.cases < most / 2]
+    late = [one for one in samples if most * 0.8 <= one.cases < most * 0.97]
+    if len(early) < 3 or len(late) < 3:
+        return None
+
+    def rise(name: str) -> float:
+        return float(median(getattr(one, name) for one in late) - median(getattr(one, name) for one in early))
+
+    base = median(one.rss_kb for one in early)
+    return Growth(round(100 * rise("rss_kb") / base, 2), round(rise("descriptors")), round(rise("processes")))

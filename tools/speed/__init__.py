@@ -1,0 +1,1 @@
+"""How long the matrix takes, and what a call costs: ``make bench``."""

@@ -1,0 +1,145 @@
+"""A platform of other people's programs, its deployment file, and the switch for its faults."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.deployment import Deployment
+from harness.deployment_file import load
+from harness.simulation.addresses import Block, take_block
+from harness.simulation.pki import Authority
+from tests.interop.baresip import Baresip, account
+from tests.interop.kamailio import Kamailio, ports
+from tests.interop.processes import binary
+from tests.interop.rtpengine import Rtpengine
+from tools.strangers.fault import Fault
+from tools.strangers.wire import Places, Wire, contexts
+
+HERE = Path(__file__).parent
+PASSWORD = "strangers-only"  # of accounts that live as long as this run, on loopback
+PASSWORD_VARIABLE = "STRANGERS_PASSWORD"
+AI_PORTS = (32681, 32682)
+#: The last octets of who takes part.
+_KAMAILIO, _RTPENGINE, _PLATFORM_SEEN, _AI_SEEN, _AI, _CALLERS, _AGENTS, _OTHER = 10, 12, 13, 14, 20, 30, 31, 40
+_MARK_OF_NOBODY = 203
+
+
+class Strangers:
+    """Kamailio with rtpengine, a baresip that is nobody's, and the wire to the AI, between ``with`` and its end."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.name, self.directory = name, directory
+        self.file = directory / f"{name}.toml"
+        self._control = directory / "ctl"
+        self._stack = ExitStack()
+        self._generation = 0
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def show(self, fault: Fault | None) -> None:
+        """From now on this fault is there, or none."""
+        self._wire.becomes(fault.wire if fault else ())
+        switch = fault.platform if fault else ""
+        self._generation += 1  # a call that a fault left up counts for nobody after it
+        for name, value in (("now", switch or "none"), ("generation", f"g{self._generation}")):
+            command = ["htable.sets", "fault", name, value]
+            subprocess.run([binary("kamcmd"), "-s", f"unix:{self._control}", *command], check=True, capture_output=True)
+
+    def _start(self) -> None:
+        os.environ[PASSWORD_VARIABLE] = PASSWORD
+        self.directory.mkdir(parents=True)
+        block = take_block()
+        self._stack.callback(block.release)
+        authority = Authority(self.directory / "certificates")
+        host = block[_KAMAILIO]
+        port, tls_port = ports(host)
+        places = Places(host, block[_PLATFORM_SEEN], block[_AI], block[_AI_SEEN], (port, tls_port), AI_PORTS)
+        own = authority.issue("kamailio", ["acme.kamailio.example", host])
+        seen = authority.issue("wire", [places.platform_seen, places.ai_seen, host, places.ai])
+        server, client = contexts(str(seen.certificate), str(seen.key))
+        deployment = self._deployment(block, places, authority)
+        relay = self._stack.enter_context(Rtpengine(self.directory / "rtpengine", block[_RTPENGINE]))
+        other = self._other_device(block, authority)
+        ring_ms = int(deployment.timings_by("quick").ring_timeout_s * 1000)
+        self._stack.enter_context(
+            Kamailio(
+                self.directory / "kamailio",
+                host,
+                port,
+                tls_port,
+                [deployment],
+                carrier="carrier.example",
+                stranger=block[11],
+                trusted=[places.ai_seen],
+                certificate=own,
+                ca_file=authority.ca_file,
+                spoilt={},
+                rtpengine=relay.control,
+                template=HERE / "kamailio.cfg",
+                more={
+                    "CONTROL": str(self._control),
+                    "OTHER_DID": deployment.assistants["sales"].did,
+                    "OTHER_AGENT": deployment.phones["support"].aor_user,
+                    "OTHER_DEVICE": f"{other.host}:{other.port}",
+                    "CALLERS": block[_CALLERS],
+                    "AGENTS": block[_AGENTS],
+                    "LONG_MS": str(ring_ms + 2000),
+                    "SHORT_MS": str(ring_ms - 1500),
+                },
+            )
+        )
+        self._wire = self._stack.enter_context(Wire(places, server, client))
+
+    def _other_device(self, block: Block, authority: Authority) -> Baresip:
+        directory = self.directory / "baresip"
+        directory.mkdir()
+        shown = authority.issue("baresip", [block[_OTHER]])
+        joined = directory / "certificate-and-key.pem"
+        joined.write_text(shown.certificate.read_text() + shown.key.read_text())
+        made = Baresip(
+            directory,
+            block[_OTHER],
+            account("other", "{host}"),
+            mark=_MARK_OF_NOBODY,
+            certificate=joined,
+            ca_file=authority.ca_file,
+        )
+        return self._stack.enter_context(made)
+
+    def _deployment(self, block: Block, places: Places, authority: Authority) -> Deployment:
+        ai = authority.issue("ai", [places.ai, places.ai_seen])
+        values = {
+            "NAME": self.name,
+            "CA": str(authority.ca_file),
+            "KAMAILIO": places.platform,
+            "PORT": str(places.platform_ports[0]),
+            "TLS_PORT": str(places.platform_ports[1]),
+            "PLATFORM_SEEN": places.platform_seen,
+            "AI_SEEN": places.ai_seen,
+            "AI": places.ai,
+            "CALLERS": block[_CALLERS],
+            "AGENTS": block[_AGENTS],
+            "CERTIFICATE": str(ai.certificate),
+            "KEY": str(ai.key),
+        }
+        text = (HERE / "deployment.toml").read_text().partition("\n\n")[2]
+        for name, value in values.items():
+            text = text.replace("{" + name + "}", value)
+        self.file.write_text(text)
+        return load(self.file)

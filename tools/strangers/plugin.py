@@ -1,0 +1,66 @@
+"""A pytest plugin: the run's cases are trials, each with a fault that its platform shows while it lasts."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.matrix import Case
+from harness.pytest_plugin.run import Run, run_of
+from harness.report.recorder import CaseRecorder
+from tools.strangers.plan import Trial, trials
+
+#: Where the switches of the platforms listen, by deployment (a directory with a socket of that name).
+SWITCHES = "STRANGERS_SWITCHES"
+RESULT = "strangers.json"
+_TRIALS = pytest.StashKey[dict[str, Trial]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much is proved."""
+    group = parser.getgroup("strangers")
+    group.addoption("--clean-cases", type=int, default=500, help="clean cases to run")
+    group.addoption("--only-fault", action="append", default=[], help="this fault alone (repeatable)")
+    group.addoption("--held-out", action="store_true", help="with the faults that are kept aside")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The trials take the place of the matrix's cases."""
+    config = session.config
+    run = run_of(config)
+    if run is None:
+        return
+    option = config.getoption
+    found = trials(run.deployments, option("clean_cases"), option("only_fault"), option("held_out"))
+    run.cases = [trial.case for trial in found]
+    config.stash[_TRIALS] = {trial.case.id: trial for trial in found}
+
+
+@pytest.fixture(autouse=True)
+def _made_wrong(request: pytest.FixtureRequest, run: Run, case: Case, recorder: Any) -> Iterator[None]:
+    trial = request.config.stash[_TRIALS][case.id]
+    assert isinstance(recorder, CaseRecorder)
+    name = trial.fault.name if trial.fault else ""
+    (Path(recorder.directory) / RESULT).write_text(json.dumps({"fault": name}), encoding="utf-8")
+    switch(case.deployment, name)
+    try:
+        yield
+    finally:
+        switch(case.deployment, "")
+
+
+def switch(deployment: str, fault: str) -> None:
+    """Have that platform show the fault, or none."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asked:
+        asked.settimeout(30)
+        asked.connect(str(Path(os.environ[SWITCHES]) / deployment))
+        asked.sendall(f"{fault}\n".encode())
+        if asked.recv(16) != b"done\n":
+            raise RuntimeError(f"{deployment} could not be switched to {fault or 'no fault'}")

@@ -1,0 +1,166 @@
+"""What came of the trials, against the bars."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.report.evidence import CaseEvidence
+from harness.verdict import Verdict
+from tools.strangers.catalogue import FAULTS
+from tools.strangers.fault import Fault
+from tools.strangers.plugin import RESULT
+
+NAMED_BAR, LISTED_BAR, FALSE_ALARM_CASES = 0.90, 0.98, 500
+Outcome = Literal["named", "listed", "unknown", "misnamed", "not failed", "broken"]
+_BY_NAME: Mapping[str, Fault] = {fault.name: fault for fault in FAULTS}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One trial: its fault (None for a clean one), how it ended, and what was said of it."""
+
+    case: str
+    fault: Fault | None
+    verdict: Verdict
+    message: str
+    causes: tuple[Mapping[str, Any], ...]
+
+    @property
+    def first(self) -> str:
+        """The cause named first."""
+        return str(self.causes[0].get("id")) if self.causes else "nothing"
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The candidates, where there are several."""
+        return tuple(str(cause.get("id")) for cause in self.causes if cause.get("candidate"))
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of a fault."""
+        assert self.fault is not None
+        if self.verdict is Verdict.BROKEN:
+            return "broken"
+        if self.verdict is not Verdict.FAILED:
+            return "not failed"
+        if self.first in self.fault.causes:
+            return "named"
+        if set(self.listed) & set(self.fault.causes):
+            return "listed"
+        return "unknown" if self.first in ("unknown", "nothing") else "misnamed"
+
+    @property
+    def confidence(self) -> str:
+        """Of the first cause."""
+        return str(self.causes[0].get("confidence", "")) if self.causes else ""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the first cause is the fault's."""
+        return self.fault is not None and self.first in self.fault.causes
+
+
+@dataclass(frozen=True)
+class Proof:
+    """All results, counted."""
+
+    results: Sequence[Result]
+    programs: Mapping[str, str]
+    wall_s: float = 0.0
+    missing: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def injected(self) -> list[Result]:
+        """Trials with a fault that the harness can see."""
+        return [r for r in self.results if r.fault is not None and not r.fault.unseen]
+
+    @property
+    def clean(self) -> list[Result]:
+        """Trials without one."""
+        return [r for r in self.results if r.fault is None]
+
+    @property
+    def false_alarms(self) -> list[Result]:
+        """Clean trials that failed."""
+        return [r for r in self.clean if r.verdict is Verdict.FAILED]
+
+    def count(self, outcome: Outcome, *, held_out: bool | None = None) -> int:
+        """Trials with that outcome; of the held-out faults alone, or of the others alone."""
+        return sum(r.outcome == outcome for r in self.injected if held_out in (None, r.fault and r.fault.held_out))
+
+    def wrong(self, confidence: str) -> list[Result]:
+        """Trials whose first cause is called that, and is another than the fault's."""
+        failed = [r for r in self.injected if r.verdict is Verdict.FAILED]
+        return [r for r in failed if r.confidence == confidence and not r.is_right]
+
+    def calibration(self) -> dict[str, dict[str, int]]:
+        """For each confidence how often the first cause was right."""
+        told = [r for r in self.injected if r.verdict is Verdict.FAILED and r.confidence]
+        said = Counter(r.confidence for r in told)
+        right = Counter(r.confidence for r in told if r.is_right)
+        return {name: {"said": said[name], "right": right[name]} for name in sorted(said)}
+
+    def plain(self) -> dict[str, Any]:
+        """For ``reports/strangers.json``."""
+        kept = [r for r in self.injected if r.fault and r.fault.held_out]
+        return {
+            "faults": len({r.fault.name for r in self.injected if r.fault}),
+            "injected": len(self.injected),
+            "row_failed": sum(r.verdict is Verdict.FAILED for r in self.injected),
+            "named_first": self.count("named"),
+            "listed": self.count("listed"),
+            "unknown": self.count("unknown"),
+            "wrong_certain": len(self.wrong("certain")),
+            "clean_cases": sum(r.verdict is Verdict.PASSED for r in self.clean),
+            "false_alarms": len(self.false_alarms),
+            "programs": dict(self.programs),
+            "held_out": {"injected": len(kept), "named_first": self.count("named", held_out=True)},
+            "calibration": self.calibration(),
+            "unseen": {f.name: f.unseen for f in FAULTS if f.unseen},
+            "broken": [r.case for r in self.results if r.verdict is Verdict.BROKEN],
+            "missing": list(self.missing),
+            "wrong": {
+                r.case: {"outcome": r.outcome, "said": r.first, "confidence": r.confidence, "listed": r.listed}
+                for r in self.injected
+                if r.outcome != "named"
+            },
+            "alarms": {r.case: r.message.splitlines()[0] for r in self.false_alarms},
+            "wall_s": round(self.wall_s, 1),
+        }
+
+    def shortfalls(self, clean_wanted: int) -> list[str]:
+        """The bars that were missed, a line each."""
+        injected, named = len(self.injected), self.count("named")
+        failed = sum(r.verdict is Verdict.FAILED for r in self.injected)
+        found = []
+        if failed != injected:
+            found.append(f"{failed} of {injected} rows failed; wanted: all")
+        if named < NAMED_BAR * injected:
+            found.append(f"{named} of {injected} were named first; wanted: {NAMED_BAR:.0%}")
+        if named + self.count("listed") < LISTED_BAR * injected:
+            found.append(f"{named + self.count('listed')} of {injected} were named or listed; wanted: {LISTED_BAR:.0%}")
+        found += [f"{r.case}: certain, and wrong: {r.first}" for r in self.wrong("certain")]
+        found += [f"{r.case}: a false alarm: {r.message.splitlines()[0]}" for r in self.false_alarms]
+        passed = sum(r.verdict is Verdict.PASSED for r in self.clean)
+        if passed < clean_wanted:
+            found.append(f"{passed} clean cases passed; wanted: {clean_wanted}")
+        return found + [f"{name}: left no result" for name in self.missing]
+
+
+def read(run: Path) -> tuple[list[Result], list[str]]:
+    """The results of a run, and the cases that left none."""
+    results, missing = [], []
+    for directory in sorted((run / "cases").iterdir()):
+        if not (directory / RESULT).exists():
+            missing.append(directory.name)
+            continue
+        name = json.loads((directory / RESULT).read_text(encoding="utf-8"))["fault"]
+        evidence = CaseEvidence.read(directory)
+        fault = _BY_NAME[name] if name else None
+        results.append(Result(evidence.id, fault, evidence.verdict, evidence.message, evidence.diagnosis))
+    return results, missing

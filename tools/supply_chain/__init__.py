@@ -1,0 +1,1 @@
+"""What the package is made of, and under which licences: ``make sbom``."""
