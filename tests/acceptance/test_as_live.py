@@ -454,7 +454,10 @@ def test_an_api_in_trouble_lowers_the_strength_and_fails_no_call(outside: Outsid
         assert server.asked, kind
     blind = outside.findings("TD-INBOUND[500:synthflow-udp-ip-pcmu]")
     heard = {f["measured"]["towards"]: f["strength"] for f in blind if f["check"] == "audio"}
-    assert heard == {"caller": 1, "ai": 0}, "sound at the caller indicates; of what the AI hears nothing is known"
+    assert heard["caller"] == 1, "sound at the caller indicates"
+    assert heard["ai"] <= 1, (
+        "of what the AI hears its RTCP indicates something if a report was due, and else nothing is known"
+    )
     assert not [f for f in blind if f["verdict"] == "failed"]
     assert outside.calls_up() == []
 

@@ -356,11 +356,12 @@ def test_a_leg_cannot_be_bridged_with_itself(lease: Desk) -> None:
 
 def test_another_number_can_be_shown(lease: Desk) -> None:
     alice, bob = lease("alice", display_name="Alice Ünal"), lease("bob")
-    alice.dial(uri_of(bob))
+    out = alice.dial(uri_of(bob))
     shown = bob.expect_call(3, answer=None)
     assert 'From: "Alice Ünal" <sip:+12065550101@example.com>' in shown.invite.text
     shown.reject()
-    shown.wait_closed()
+    for call in (shown, out):
+        call.wait_closed()
     alice.dial(uri_of(bob), identity="+12065550150")
     assert "<sip:+12065550150@example.com>" in bob.expect_call(3, answer=None).invite.text
 
