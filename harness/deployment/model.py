@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from harness.deployment.ai import Campaign, Escalation, Synthflow
+from harness.deployment.hours import Zone, is_open, planned_at
 from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, Trunk
 from harness.deployment.routing import Assistant, Group, Line
 from harness.deployment.terms import Axes, DeclaredTimings, Expect, Limits, Numbers, Safety, Timings
@@ -23,6 +25,7 @@ class Deployment(Model):
     region: str = Field("US", pattern=r"^[A-Z]{2}$")
     #: Whose results these are; part of a case's identity in Allure, so no name that changes, as a container's does.
     site: str = Field("local", pattern=r"^[\w .-]{1,60}$")
+    zone: Zone | None = None  #: by whose clocks hours are meant, e.g. ``Europe/Berlin``
     platform: Platform
     axes: Axes = Axes()
     timings: DeclaredTimings = DeclaredTimings()
@@ -76,6 +79,12 @@ class Deployment(Model):
             for trunk, number in self.numbers_of_line(line).items():
                 yield line, trunk, number
 
+    def is_open(self, line: str, at: datetime | None = None) -> bool:
+        """Whether a number is within its hours ``at`` that moment; by default the one the run's plan is made for."""
+        entry = self.lines[line]
+        zone = entry.zone or self.zone
+        return entry.hours is None or zone is None or is_open(entry.hours, zone, at or planned_at())
+
     @property
     def callers(self) -> list[str]:
         """The test phones that call: every one that is no agent, and not the campaign's customer."""
@@ -106,7 +115,12 @@ class Deployment(Model):
             known(f"lines.{key}.assistant", line.assistant, self.assistants, "assistant")
             known(f"lines.{key}.group", line.group, self.groups, "group")
             known(f"lines.{key}.fallback", line.fallback, self.groups, "group")
+            known(f"lines.{key}.closed", line.closed, self.groups, "group")
             known(f"lines.{key}.trunk", line.trunk, trunks, "trunk")
+            if line.hours and not (line.zone or self.zone):
+                mistakes.append(
+                    f'lines.{key}.hours: by whose clocks? allowed: zone = "Europe/Berlin" or the like beside'
+                )
             for trunk in line.dids:
                 known(f"lines.{key}.dids", trunk, trunks, "trunk")
             if line.did and line.trunk is None and len(trunks) > 1:

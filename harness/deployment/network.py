@@ -106,6 +106,9 @@ class PhoneEntry(Secret):
     number: E164 | None = None
     user: str | None = None
     bind: str | None = None
+    #: Whose number an agent's phone shows that the platform calls by ``number``: the caller's, one of the platform's, or any.
+    shows: Literal["original", "platform", "any"] = "original"
+    accept: str | None = Field(None, pattern=r"^[0-9*#]$")  #: the digit by which such an agent takes the call
 
     @property
     def aor_user(self) -> str:
