@@ -18,8 +18,11 @@ from harness.verdict import Verdict
 Found = TypeVar("Found")
 
 
-def conclude(context: CaseContext) -> None:
-    """The last findings, on the case as a whole. Raises what went wrong in the background, or with a phone of ours."""
+def conclude(context: CaseContext, *, probe: bool = True) -> None:
+    """The last findings, on the case as a whole. Raises what went wrong in the background, or with a phone of ours.
+
+    ``probe``: after a failure look closer, for the diagnosis.
+    """
     _settle(context)
     try:
         context.background.join(context.patience)
@@ -32,7 +35,7 @@ def conclude(context: CaseContext) -> None:
         _answered_well(context, call)
         _no_crossing(context, call)
         _little_loss(context, call)
-    if context.evidence.conclusion.verdict is Verdict.FAILED:
+    if probe and context.evidence.conclusion.verdict is Verdict.FAILED:
         with context.evidence.step("follow-up diagnostics"):
             post_failure_probes.look_closer(context, context.began)
 
