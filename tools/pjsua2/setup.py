@@ -11,7 +11,9 @@ from setuptools import Extension, setup
 
 def _made(target: str) -> list[str]:
     """What pjproject's own makefile says of flags and libraries, one a line."""
-    told = subprocess.run(["make", "--no-print-directory", "-f", "helper.mak", target], capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        ["make", "--no-print-directory", "-f", "helper.mak", target], capture_output=True, text=True, check=True
+    )
     return told.stdout.split()
 
 
