@@ -4,7 +4,7 @@
 #   tools/pjsua2/build.sh SOURCE OUT [PYTHON]
 #
 # SOURCE is a source tree of pjproject (2.15 or newer) or a git repository of it; nothing is written there. OUT gets the wheel. PYTHON is the
-# interpreter that the wheel is for. On Debian: apt-get install g++ make swig libssl-dev libopus-dev uuid-dev python3-dev.
+# interpreter that the wheel is for; without it, the project's own. On Debian: apt-get install g++ make swig libssl-dev libopus-dev uuid-dev python3-dev.
 # docs/phones.md says what the wheel changes. The sources are GPL-2.0-or-later, and so is the wheel.
 set -euo pipefail
 
@@ -13,7 +13,10 @@ usage() { echo "usage: tools/pjsua2/build.sh SOURCE OUT [PYTHON]" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 source=$(cd "$1" 2>/dev/null && pwd) || { echo "$1: no such directory; allowed: pjproject's source tree or git repository" >&2; exit 2; }
 mkdir -p "$2" && out=$(cd "$2" && pwd)
-python=$(command -v "${3:-python3}") || { echo "${3:-python3}: no such program; allowed: a Python interpreter" >&2; exit 2; }
+uv="$here/../../.uv/bin/uv"
+[ -x "$uv" ] || { echo "$uv: not there; make .venv/.ready brings it" >&2; exit 2; }
+python=${3:-$here/../../.venv/bin/python}
+python=$(realpath -s "$(command -v "$python")") || { echo "$python: no such program; allowed: a Python interpreter" >&2; exit 2; }
 for program in g++ make swig; do
     command -v "$program" >/dev/null || { echo "$program: not there; apt-get install g++ make swig" >&2; exit 2; }
 done
@@ -48,6 +51,6 @@ done
 
 cd pjsip-apps/src/swig/python
 cp "$here/setup.py" setup.py
-"$python" -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$out" . >>"$log" 2>&1 ||
+"$uv" build --quiet --wheel --python "$python" --out-dir "$out" . >>"$log" 2>&1 ||
     { tail -n 20 "$log" >&2; echo "the wheel failed; all of it: $log" >&2; exit 1; }
 ls "$out"/pjsua2_python-*.whl
