@@ -14,8 +14,11 @@ from harness.scenario.ends import Call
 from harness.verdict import Verdict
 
 
-def conclude(context: CaseContext) -> None:
-    """The last findings, on the case as a whole. Raises what went wrong in the background, or with a phone of ours."""
+def conclude(context: CaseContext, *, probe: bool = True) -> None:
+    """The last findings, on the case as a whole. Raises what went wrong in the background, or with a phone of ours.
+
+    ``probe``: after a failure look closer, for the diagnosis.
+    """
     context.background.join(context.patience)
     if context.phones.loss is not None:  # whatever was found, a phone of ours may have caused it
         raise context.phones.loss
@@ -24,7 +27,7 @@ def conclude(context: CaseContext) -> None:
         _answered_well(context, call)
         _no_crossing(context, call)
         _little_loss(context, call)
-    if context.evidence.conclusion.verdict is Verdict.FAILED:
+    if probe and context.evidence.conclusion.verdict is Verdict.FAILED:
         with context.evidence.step("follow-up diagnostics"):
             post_failure_probes.look_closer(context, context.began)
 
