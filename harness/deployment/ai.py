@@ -22,6 +22,7 @@ class Synthflow(Model):
     transcript: Literal["during", "after", "none"] = "after"  #: when a call's transcript can be read, if ever
     transcript_within_s: float = Field(30.0, gt=0)  #: of a call's end
     lag_s: float = Field(5.0, ge=0)  #: how much later a record may tell of what has happened
+    rtcp: Literal["end-to-end", "by-hop"] = "end-to-end"  #: whose reports callers get: the AI's, or a platform's
     prepare: bool = False  #: whether each call gets an id by prepare_inbound, sent as X-EI, to find its record by
     shared: bool = False  #: whether others call the assistants' numbers too; their calls are then left alone
 

@@ -14,7 +14,6 @@ FILES: dict[str, int] = {
     "tools/strangers/catalogue.py": 740,
 }
 FUNCTIONS: dict[str, int] = {
-    "harness/checks/audio.py:direction": 75,
     "harness/cli/init.py:init": 75,
     "harness/cli/verify.py:verify": 75,
     "harness/integrations/shared.py:registrations": 55,
