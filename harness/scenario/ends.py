@@ -42,8 +42,7 @@ _AGREED_S = 1.0
 #: A digit and the pause after it, as pjsua sends them.
 DIGIT_S = 0.2
 
-#: What is shorter says nothing of what was heard.
-_WORTH_HEARING_S = 0.4
+_WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
 
 
 class Pending(Protocol):
