@@ -21,7 +21,6 @@ FUNCTIONS: dict[str, int] = {
     "harness/pytest_plugin/parallel.py:_begin": 55,
     "tools/accuracy/run.py:_rows": 55,
     "tools/interop/run.py:main": 60,
-    "tools/shapes/draw.py:customer": 60,
 }
 
 
