@@ -83,7 +83,7 @@ def nav(entries: list[dict[str, Any]]) -> Iterator[str]:
 def test_every_page_is_in_the_site() -> None:
     project = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]
     listed = list(nav(project["nav"]))
-    assert sorted(listed) == sorted(sources())
+    assert sorted(listed) == sorted(sources()), "add the page to nav in zensical.toml"
 
 
 def test_every_link_between_pages_leads_somewhere(tmp_path: Path) -> None:
