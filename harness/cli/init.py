@@ -51,8 +51,11 @@ class Authentication(StrEnum):
     DIGEST = "digest"
 
 
+_File = Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write; it must not exist yet.")]
+
+
 def init(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; it must not exist yet.")],
+    file: _File = Path("deployment.toml"),
     integration: Annotated[Integration | None, typer.Option(help="The contact centre's platform.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="The AI is Synthflow's own, or a phone of the harness.")] = None,
     region: Annotated[str | None, typer.Option(help="The country whose numbers are yours, e.g. US.")] = None,

@@ -31,9 +31,6 @@ _RUNNER = pytest.StashKey[Lease]()
 WORLDS = pytest.StashKey[Worlds]()
 WATCH = pytest.StashKey[Watch]()
 
-#: Where scenarios live, under pytest's root.
-SCENARIOS = "scenarios"
-
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
@@ -80,11 +77,6 @@ def _say(text: str) -> None:
 def _begin(config: pytest.Config) -> bool:
     """Whether the session may begin."""
     files = options.files(config)
-    if not files:
-        scenarios = config.rootpath / SCENARIOS
-        if any(Path(str(argument).partition("::")[0]).resolve().is_relative_to(scenarios) for argument in config.args):
-            raise SelectionError("scenarios need a deployment; allowed: --deployment FILE (see scenarios/deployments)")
-        return True
     os.umask(0o077)  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as on Ctrl-C, with everything hung up
     only_plans = config.getoption("plan") or config.option.collectonly

@@ -20,7 +20,6 @@ FUNCTIONS: dict[str, int] = {
     "harness/cli/verify.py:verify": 75,
     "harness/integrations/shared.py:registrations": 55,
     "harness/preflight/accounts.py:_line": 55,
-    "harness/pytest_plugin/parallel.py:_begin": 55,
     "tools/accuracy/run.py:_rows": 55,
     "tools/interop/run.py:main": 60,
     "tools/shapes/draw.py:customer": 60,
