@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -53,12 +54,12 @@ class CasePage:
         case = self.case
         return "\n".join(dict.fromkeys((case.id, case.title, case.headline, *case.axes.values(), *lines))).lower()
 
-    def html(self, *, with_sound: bool = True) -> str:
-        """The case's part of the page; without sound its recordings are linked, and neither played nor drawn."""
+    def html(self, *, linked: bool = False) -> str:
+        """The case's part of the page; ``linked``: its pictures and recordings stay files, and play from there."""
         case = self.case
         heard = hearings(case)
-        if not with_sound:
-            heard = [replace(hearing, picture="", player="") for hearing in heard]
+        if linked:
+            heard = [self._linked(hearing) for hearing in heard]
         failed = [f for f in case.findings if f.verdict is not Verdict.PASSED and not _is_excused(case, f)]
         return (
             environment()
@@ -77,7 +78,6 @@ class CasePage:
                 ladder=Markup(ladder.svg(case, anchors=f"{self.key}-")) if case.messages else None,
                 timeline=Markup(timeline.svg(case, heard)) if case.legs else None,
                 players=[player_of(hearing, case, self.home) for hearing in heard],
-                with_sound=with_sound,
                 quality=figures(case) if case.legs else [],
                 columns=COLUMNS,
                 rtp=tables.rtp(case) if case.statistics else [],
@@ -86,6 +86,13 @@ class CasePage:
                 files=self._files(),
             )
         )
+
+    def _linked(self, hearing: Hearing) -> Hearing:
+        received = hearing.recording.received
+        if received is None or not hearing.player:
+            return hearing
+        picture, player = (link(received.with_suffix(suffix), self.home) for suffix in (".png", ".mp3"))
+        return replace(hearing, picture=picture, player=player)
 
     def _commands(self) -> list[tuple[str, str]]:
         run = short_path(self.home)
@@ -138,7 +145,7 @@ def player_of(hearing: Hearing, case: CaseEvidence, home: Path | None = None) ->
 
 def link(path: Path, home: Path) -> str:
     """The path as the page links to it."""
-    return str(path.relative_to(home)) if path.is_relative_to(home) else path.as_uri()
+    return quote(path.relative_to(home).as_posix()) if path.is_relative_to(home) else path.as_uri()
 
 
 def short_path(run: Path) -> str:

@@ -36,19 +36,20 @@ from harness.diagnosis import common
 from harness.errors import HarnessError, MistakeError, ResourceError
 from harness.report import allure, allure_report, history, html, junit, metrics
 from harness.report import scope as scopes
-from harness.report.causes import Group, grouped
+from harness.report.causes import Group, grouped, judged
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.hearing import hearings
 from harness.report.mask import mask_name, mask_plain
 from harness.report.recorder import CASE
 from harness.report.summary import Summary, latest, summarise
-from harness.verdict import Verdict
 
 CASES = "cases"
 ALLURE = "allure-results"
 CAUSES = "causes.json"
 LATEST = "latest"
 _RUN = "run.json"
+#: So many entries of the history are read for the trends: one for each deployment and site of a run.
+MOST_PAST = 60
 #: Why a run without an end was interrupted.
 NEVER_ENDED = "the run never came to its end: it left no record of one"
 
@@ -223,14 +224,12 @@ def _finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> 
     _encode(cases)
     notes: list[str] = []
     allure_page = _allure(run, evidences, absent, summary, end, notes) if end.allure_results else None
-    causes = common.plain([_judged(case) for case in cases])
+    causes = common.plain(judged(cases))
     summary.causes = causes["causes"]
     (run / CAUSES).write_text(json.dumps(causes, indent=1) + "\n", encoding="utf-8")
     summary.write(run / "summary.json")
     junit.write(run / "junit.xml", cases, absent, end.skipped)
-    whole = history.runs_of(run.name, evidences, planned, scopes.read(run))
-    past = history.read(run.parent / history.FILE, whole=whole[0].whole) if whole else []
-    html.write(run / "report.html", summary, cases, absent, past, end.command)
+    html.write(run / "report.html", summary, cases, absent, _past(run, evidences, planned, scope), end.command)
     return Finished(
         summary,
         run,
@@ -243,16 +242,15 @@ def _finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> 
     )
 
 
-def _judged(case: CaseEvidence) -> common.Judged:
-    return common.Judged(
-        id=case.id,
-        row=case.row,
-        deployment=str(case.case.get("deployment", "")),
-        axes=case.axes,
-        passed=case.verdict is Verdict.PASSED,
-        failed=case.verdict is Verdict.FAILED,
-        causes=case.diagnosis,
-    )
+def _past(
+    run: Path, evidences: Sequence[CaseEvidence], planned: Sequence[Mapping[str, object]], scope: scopes.Scope | None
+) -> list[history.Run]:
+    """The runs before this one that verified the same: deployments, scope, timings and injected faults."""
+    if not (whole := history.whole_of(evidences, planned, scope)):
+        return []
+    began = min((evidence.began_wall for evidence in evidences), default=time.time())
+    found = history.read(run.parent / history.FILE, whole=whole, most=MOST_PAST)
+    return [one for one in found if one.run != run.name and one.began < began]
 
 
 def _encode(cases: Sequence[CaseEvidence]) -> None:
