@@ -235,6 +235,7 @@ class Synthflow(_Model):
     transcript: Literal["during", "after", "none"] = "after"  #: when a call's transcript can be read, if ever
     transcript_within_s: float = Field(30.0, gt=0)  #: of a call's end
     lag_s: float = Field(5.0, ge=0)  #: how much later a record may tell of what has happened
+    rtcp: Literal["end-to-end", "by-hop"] = "end-to-end"  #: whose reports callers get: the AI's, or a platform's
     prepare: bool = False  #: whether each call gets an id by prepare_inbound, sent as X-EI, to find its record by
     shared: bool = False  #: whether others call the assistants' numbers too; their calls are then left alone
 
@@ -364,6 +365,7 @@ class Expect(_Model):
     """What this deployment's calls are held to."""
 
     strength: Literal["indicated", "confirmed", "proved"] = "proved"
+    experiment: bool = True  #: where nothing else can confirm audio: callers speak at random moments, for 18 s
     number_format: Literal["e164", "national", "preserved"] = "e164"
     released_within_s: float = Field(1.0, gt=0)
     patience_s: float = Field(4.0, gt=0)  #: for what nobody set a time for: an answer, a ring, a landing

@@ -22,7 +22,8 @@ from harness.phone.child.bindings import Refusal, pj
 from harness.phone.child.commands import LATER, Commands
 from harness.phone.child.gate import Gate
 from harness.phone.child.leg import CallLeg
-from harness.phone.child.media import Studio
+from harness.phone.child.media import PlayerFactory
+from harness.phone.child.policy import take_call
 from harness.phone.child.sip_log import (
     Dropping,
     LoggedMessage,
@@ -78,7 +79,7 @@ class Service:
         self.gate = Gate(self.phones.values, self.attribution.leg_of_tag, self._tell_stranger)
         self.endpoint = Endpoint(self)
         self.endpoint.native.filter_requests(self.gate.by_source, self.gate.by_dialog, self.fault)
-        self.studio = Studio(directory, self.endpoint.native, self.fault)
+        self.players = PlayerFactory(directory, self.endpoint.native, self.fault)
 
     # What the stack says.
 
@@ -124,6 +125,14 @@ class Service:
                 reason=reason,
             )
             self.emit(failed, phone)
+
+    def called(self, phone: HostedPhone, call_id: int) -> None:
+        """A call came in for a phone."""
+        take_call(self, phone, call_id)
+
+    def take_connections(self, phone: HostedPhone) -> set[str]:
+        """The local addresses of the connections that were a phone's; they are nobody's any more."""
+        return self.attribution.take_connections(phone)
 
     def request_answered(self, token: int, code: int, reason: str) -> None:
         """A request outside dialogs was answered."""

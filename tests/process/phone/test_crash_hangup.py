@@ -41,7 +41,7 @@ def test_a_call_is_ended_for_a_phone_that_was_killed(
     dead, left = (out, back) if caller_dies else (back, out)
     os.kill(dead.phone.process.pid, signal.SIGKILL)
     left.wait_state("disconnected", 5)
-    dead.phone.release()
+    (alice if caller_dies else bob).release()
     last = dead.messages[-2:]
     assert [(m.direction, m.text.split("\r\n")[0].split(" ")[0]) for m in last] == [
         ("sent", "BYE"),
