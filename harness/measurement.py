@@ -345,6 +345,7 @@ BY_CHECK: Mapping[str, type[Measurement]] = {
     "landing": Landing,
     "landing.others": Ringing,
     "landing.stops": StopsRinging,
+    "landing.turn": Ringing,
     "one_call": CallsUp,
     "transfer.fails": FinalResponse,
     "released": Duration,

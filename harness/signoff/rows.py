@@ -158,7 +158,7 @@ def _verdict(row: RowScope, judged: Sequence[Judged], lost: Sequence[str], left:
         return (NOT_RUN if row.left_out or row.demanded else NOT_APPLICABLE), row.why
     if left:
         return (PARTLY_RUN if verdicts else NOT_RUN), f"{len(left)} of {len(row.cases)} cases left out"
-    return Verdict.PASSED, ""
+    return Verdict.PASSED, "; ".join(row.not_now)
 
 
 def narrowing(options: Mapping[str, object]) -> str:

@@ -11,7 +11,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 450, 50
 FILES: dict[str, int] = {
-    "harness/deployment.py": 550,
     "tools/strangers/catalogue.py": 740,
 }
 FUNCTIONS: dict[str, int] = {
