@@ -18,7 +18,7 @@ from harness.report.evidence import CaseEvidence, Message
 from harness.report.flow import Arrow, arrows, sdp_summary
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
 from harness.report.links import messages_of
-from harness.report.manners import manners
+from harness.report.manners import Manner, manners
 from harness.report.pages import cause_of, environment
 from harness.report.steps import verdict_of
 from harness.verdict import Finding, Verdict
@@ -40,13 +40,14 @@ class CasePage:
     command: str  #: the run's own
     flow: Sequence[Arrow]
     legs: Sequence[LegFacts]
+    manners: Sequence[Manner]
 
     @classmethod
     def of(cls, case: CaseEvidence, home: Path, command: str) -> CasePage:
         """The page of a case; its id is the same in every report that is made of it."""
         flow = arrows(case)
         key = re.sub(r"[^\w.+-]", "_", case.directory.name)
-        return cls(key, case, home, command, flow, call_facts(case, flow))
+        return cls(key, case, home, command, flow, call_facts(case, flow), manners(case))
 
     def words(self) -> str:
         """What a search goes through: names, Call-IDs, numbers, and the text of the messages, each line once."""
@@ -73,7 +74,7 @@ class CasePage:
                 findings=[(finding, messages_of(self.flow, finding)) for finding in case.findings],
                 commands=self._commands(),
                 call=table_of(self.legs),
-                manners=manners(case),
+                manners=self.manners,
                 step_verdict=lambda step: str(verdict_of(step, case.findings)),
                 ladder=Markup(ladder.svg(case, anchors=f"{self.key}-")) if case.messages else None,
                 timeline=Markup(timeline.svg(case, heard)) if case.legs else None,

@@ -6,24 +6,21 @@ opens them, as is the text that a search goes through. In a run of very many cas
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
-from harness.report import rerun
-from harness.report.callfacts import numbers_of
-from harness.report.case_page import CasePage, short_path
+from harness.report import listing, rerun
+from harness.report.case_page import short_path
 from harness.report.causes import Group, grouped
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Run
+from harness.report.listing import Task
+from harness.report.metrics import Time
 from harness.report.pages import environment
 from harness.report.summary import Summary
 from harness.verdict import NEVER_REPORTED, Verdict, worst
@@ -49,35 +46,21 @@ def write(
     absent: Sequence[Mapping[str, object]] = (),
     past: Sequence[Run] = (),
     command: str = "",
-) -> None:
-    """Write the report to ``path``.
+) -> list[Time]:
+    """Write the report to ``path``. Returns the times of the cases that passed, which were measured for it.
 
     ``absent`` are planned cases without evidence, ``past`` earlier runs, oldest first, ``command`` is the run's own.
     """
     groups = grouped(cases)
-    passed = [case for case in cases if case.verdict is Verdict.PASSED]
-    group_of: dict[int, list[int]] = {}
-    for number, group in enumerate(groups):
-        for case in group.cases:
-            group_of.setdefault(id(case), []).append(number)
-    ordered = list({id(case): case for group in groups for case in group.cases}.values())
-    ordered += sorted(passed, key=lambda case: (case.integration, case.row, case.id))
     parts = path.parent / PARTS
     shutil.rmtree(parts, ignore_errors=True)
-    in_parts = len(ordered) > MOST_WHOLE
+    in_parts = len(cases) > MOST_WHOLE
     if in_parts:
         parts.mkdir()
-    listed, words = [], []
-    for index, case in enumerate(ordered):
-        page = CasePage.of(case, path.parent, command)
-        words.append(page.words())
-        inline = case.verdict is not Verdict.PASSED and index < MOST_INLINE
-        one = _listed(page, group_of.get(id(case), []))
-        one |= _detail(page, inline=inline, parts=parts if in_parts else None)
-        listed.append(one)
-    packed = _packed(json.dumps(words))
+    made = list(listing.make_all(_tasks(cases, groups, path.parent, command, parts if in_parts else None)))
+    index = listing.packed(json.dumps([one.words for one in made]))
     if in_parts:
-        _write_part(parts, "index", packed)
+        listing.write_part(parts, "index", index)
     text = (
         environment()
         .get_template("report.html.j2")
@@ -86,11 +69,11 @@ def write(
             when=_utc(summary.began),
             rows=_rows(summary, cases, past),
             causes=[_cause(group, short_path(path.parent)) for group in groups],
-            cases=listed,
+            cases=[one.fields for one in made],
             parts=PARTS if in_parts else "",
-            index="" if in_parts else packed,
+            index="" if in_parts else index,
             owners=sorted({owner for group in groups if (owner := group.said("owner"))}),
-            numbers=sorted({number for one in listed for number in one["numbers"]}),
+            numbers=sorted({number for one in made for number in one.fields["numbers"]}),
             absent=[{"id": str(case["id"]), "row": str(case.get("row", ""))} for case in absent],
             never_ran=NEVER_REPORTED.first_line(),
             axes=_axes(cases),
@@ -98,6 +81,31 @@ def write(
         )
     )
     path.write_text(text, encoding="utf-8")
+    return [time for one in made for time in one.times]
+
+
+def _tasks(
+    cases: Sequence[CaseEvidence], groups: Sequence[Group], home: Path, command: str, parts: Path | None
+) -> list[Task]:
+    """The cases in the order of the list: by cause, then those that passed."""
+    group_of: dict[int, list[int]] = {}
+    for number, group in enumerate(groups):
+        for case in group.cases:
+            group_of.setdefault(id(case), []).append(number)
+    passed = [case for case in cases if case.verdict is Verdict.PASSED]
+    ordered = listing.each_once([group.cases for group in groups])
+    ordered += sorted(passed, key=lambda case: (case.integration, case.row, case.id))
+    return [
+        Task(
+            case=case,
+            home=home,
+            command=command,
+            causes=group_of.get(id(case), []),
+            inline=case.verdict is not Verdict.PASSED and index < MOST_INLINE,
+            parts=parts,
+        )
+        for index, case in enumerate(ordered)
+    ]
 
 
 def headline(summary: Summary) -> tuple[str, str]:
@@ -170,40 +178,3 @@ def _axes(cases: Sequence[CaseEvidence]) -> dict[str, list[str]]:
         for name, value in case.axes.items():
             found.setdefault(name, set()).add(value)
     return {name: sorted(values) for name, values in found.items() if len(values) > 1}
-
-
-def _listed(page: CasePage, groups: Sequence[int]) -> dict[str, Any]:
-    """A case as the list shows it."""
-    case = page.case
-    return {
-        "key": page.key,
-        "verdict": str(case.verdict),
-        "integration": case.integration,
-        "row": case.row,
-        "wall_s": case.wall_s,
-        "headline": "" if case.verdict is Verdict.PASSED else case.headline,
-        "group": groups[0] if groups else None,
-        "causes": groups,
-        "axes": case.axes,
-        "owner": str(case.diagnosis[0].get("owner") or "") if case.diagnosis else "",
-        "numbers": numbers_of(page.legs),
-    }
-
-
-def _detail(page: CasePage, *, inline: bool, parts: Path | None) -> dict[str, str]:
-    """What opens: in the page as it is, deflated in the page, or in a file beside it, which then links the recordings."""
-    if inline:
-        return {"detail": Markup(page.html()), "packed": ""}
-    packed = _packed(page.html(linked=parts is not None))
-    if parts is None:
-        return {"detail": "", "packed": packed}
-    _write_part(parts, page.key, packed)
-    return {"detail": "", "packed": ""}
-
-
-def _write_part(parts: Path, name: str, packed: str) -> None:
-    (parts / f"{name}.js").write_text(f"part({json.dumps(name)}, {json.dumps(packed)});\n", encoding="utf-8")
-
-
-def _packed(text: str) -> str:
-    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 6)).decode("ascii")

@@ -137,8 +137,10 @@ def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> F
     """
     with _disk(run):
         write_end(run, planned, end)
-        finished = _finish(run, planned, end)
-        history.append(run.parent / history.FILE, history_of(run))
+        evidences = read_cases(run)
+        finished = _finish(run, planned, end, evidences)
+        found = history.runs_of(run.name, evidences, planned, scopes.read(run), end.interrupted)
+        history.append(run.parent / history.FILE, found)
         point_latest(run)
     return finished
 
@@ -169,7 +171,7 @@ def remake(run: Path) -> Finished:
     """Make the reports of a run again, from its evidence. Raises :class:`MistakeError` when it is none."""
     planned, end = read_planned(run)
     with _disk(run):
-        return _finish(run, planned, end)
+        return _finish(run, planned, end, read_cases(run))
 
 
 def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
@@ -204,8 +206,9 @@ def write_end(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -
     (run / _RUN).write_text(json.dumps(plain, indent=1, default=str) + "\n", encoding="utf-8")
 
 
-def _finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> Finished:
-    evidences = read_cases(run)
+def _finish(
+    run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd, evidences: Sequence[CaseEvidence]
+) -> Finished:
     scope = scopes.read(run)
     summary = summarise(
         evidences,
@@ -223,13 +226,14 @@ def _finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> 
     cases = latest(evidences)
     _encode(cases)
     notes: list[str] = []
-    allure_page = _allure(run, evidences, absent, summary, end, notes) if end.allure_results else None
     causes = common.plain(judged(cases))
     summary.causes = causes["causes"]
     (run / CAUSES).write_text(json.dumps(causes, indent=1) + "\n", encoding="utf-8")
     summary.write(run / "summary.json")
     junit.write(run / "junit.xml", cases, absent, end.skipped)
-    html.write(run / "report.html", summary, cases, absent, _past(run, evidences, planned, scope), end.command)
+    past = _past(run, evidences, planned, scope)
+    times = html.write(run / "report.html", summary, cases, absent, past, end.command)
+    allure_page = _allure(run, evidences, absent, summary, end, notes, times) if end.allure_results else None
     return Finished(
         summary,
         run,
@@ -266,6 +270,7 @@ def _allure(
     summary: Summary,
     end: RunEnd,
     notes: list[str],
+    times: Sequence[metrics.Time],
 ) -> Path | None:
     results = end.allure_results
     assert results is not None  # the caller asked
@@ -291,7 +296,7 @@ def _allure(
     )
     allure_report.write_executor(results, run.name)
     allure_report.drop_fixtures(results)
-    allure_report.write_metrics(results, metrics.of(run.name, latest(evidences)))
+    allure_report.write_metrics(results, metrics.of(run.name, latest(evidences), times))
     allure_report.write_config(
         run,
         name=f"Call verification {run.name}",
