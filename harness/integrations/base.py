@@ -22,6 +22,9 @@ FALLEN_BACK: Mapping[str, int] = {
 AGAIN: Mapping[str, int] = {"audio to ai again": 1, "audio to caller again": 1}  #: after a change of the call
 ADDRESSED: Mapping[str, int] = {"route.request_uri": 1, "route.transport": 1}
 
+#: How a reason begins when nobody here could see what a row is about.
+NOT_OBSERVABLE = "not observable: "
+
 #: Who is asked to be the AI in a row: each trunk's own, or only one kind.
 Seats = Literal["both", "synthflow", "stand-in"]
 By = Literal["the harness", "the AI", "the platform"]
@@ -55,6 +58,11 @@ class Cell:
     def assistant(self) -> Assistant | None:
         """The assistant the number leads to; None where it leads to people only."""
         return self.deployment.assistants[self.entry.assistant] if self.line and self.entry.assistant else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the number is within its hours when the plan is made."""
+        return self.deployment.is_open(self.line)
 
     @property
     def has_way_in(self) -> bool:
@@ -127,6 +135,7 @@ class Row:
     needs: tuple[Need, ...] = ()  #: what the deployment needs besides
     #: Whether each number is proved by itself, where ``depth = "every-number"``.
     every_number: bool = False
+    out_of_hours: bool = False  #: whether it calls numbers while they are closed; all others while they are open
     moment: Moment = "inbound"
     over: Literal["trunks", "default"] = "default"
     codecs: bool = True  #: whether the codec matters

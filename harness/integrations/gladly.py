@@ -21,6 +21,7 @@ from harness.integrations.which import (
     STAND_IN,
     STRANGER,
     TO_AI,
+    TO_OUR_PHONE,
     TOPIC,
     hands_over,
 )
@@ -81,7 +82,7 @@ INTEGRATION = Integration(
             "ways; the AI's leg ends.",
             source="guide, transfer",
             section=_TRANSFER,
-            which=(hands_over("cold"), NO_TOPIC),
+            which=(hands_over("cold"), TO_OUR_PHONE, NO_TOPIC),
             needs=(A_CALLER,),
             calls=plans.blind_transfer,
             subject=frozenset({"landing"}),

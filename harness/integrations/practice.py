@@ -23,6 +23,7 @@ from harness.integrations.which import (
     AGENT_PHONE,
     BAD_CERTIFICATES,
     CARRIES_TWO,
+    CLOSED_GROUP,
     DIGITS_BACK,
     FALLBACK,
     FORM_OF_AXIS,
@@ -31,10 +32,12 @@ from harness.integrations.which import (
     NO_FALLBACK,
     PEOPLE_ONLY,
     PLATFORM_HOST,
+    SEVERAL_PEOPLE,
     SRTP,
     THROUGH,
     TO_AI,
     TO_NOBODY,
+    TO_OUR_PHONE,
     TWO_CALLERS,
     UNASSIGNED,
     fails,
@@ -59,6 +62,7 @@ def _row(
     subject: str = "",
     moment: Moment = "inbound",
     every_number: bool = False,
+    out_of_hours: bool = False,
     finds: Mapping[str, int],
 ) -> Row:
     return Row(
@@ -73,6 +77,7 @@ def _row(
         needs=needs,
         axes=axes,
         every_number=every_number,
+        out_of_hours=out_of_hours,
         codecs=False,
         seconds=seconds,
         opt_in=opt_in,
@@ -82,6 +87,7 @@ def _row(
     )
 
 
+_WITH_PEOPLE = {"answered": 1, "landing": 1, "caller_id": 1, "audio to agent": 1, "audio to caller": 1}
 _DIRECTIONS = with_values("digits", "to-ai", "from-ai", full=True)
 
 PRACTICE: tuple[Row, ...] = (
@@ -102,7 +108,7 @@ PRACTICE: tuple[Row, ...] = (
         "HANGUP-AGENT",
         "The agent hangs up after a transfer",
         "The agent's BYE is answered, the caller's leg ends within the time the deployment allows, and no other leg is left.",
-        (hands_over("cold"),),
+        (hands_over("cold"), TO_OUR_PHONE),
         seconds=2.5,
         calls=plans.blind_transfer,
         subject="landing",
@@ -315,7 +321,28 @@ PRACTICE: tuple[Row, ...] = (
         (PEOPLE_ONLY,),
         every_number=True,
         moment="people",
-        finds={"answered": 1, "landing": 1, "caller_id": 1, "audio to agent": 1, "audio to caller": 1},
+        finds=_WITH_PEOPLE,
+    ),
+    _row(
+        "GROUP-RINGING",
+        "A group rings as it is set up",
+        "The group's agents ring all at once, so many at a time or one after another, as the deployment says, the next when the "
+        "others decline; one of them gets the call, with audio both ways, and the others stop ringing.",
+        (PEOPLE_ONLY, SEVERAL_PEOPLE),
+        moment="people",
+        seconds=3.0,
+        finds={**_WITH_PEOPLE, "landing.turn": 2},
+    ),
+    _row(
+        "CLOSED",
+        "A number out of its hours",
+        "A call to a number that is closed is answered by the group that takes over then, with the caller's number and audio both "
+        "ways, and never reaches the AI.",
+        (CLOSED_GROUP,),
+        every_number=True,
+        out_of_hours=True,
+        moment="people",
+        finds=_WITH_PEOPLE,
     ),
 )
 

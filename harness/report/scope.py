@@ -20,7 +20,7 @@ from harness import integrations, matrix
 from harness.deployment import Deployment
 from harness.errors import MistakeError, SelectionError
 from harness.integrations import sight
-from harness.integrations.base import Row
+from harness.integrations.base import NOT_OBSERVABLE, Row
 from harness.matrix import Case, Selection
 from harness.report.mask import mask_plain
 
@@ -43,6 +43,7 @@ class RowScope:
     asked: tuple[str, ...]  #: those the run was to verify
     why: str = ""  #: why there is no case at all
     left_out: bool = False  #: by ``[leave_out]`` of the deployment file: somebody's decision, no lack
+    not_now: tuple[str, ...] = ()  #: which numbers it does not call now, each with the reason
     hidden: bool = False  #: it has no case since nobody could see what it is about
     demanded: bool = False  #: by ``require`` of the deployment file
 
@@ -125,13 +126,16 @@ def scope_of(
 
 
 def left_out(scope: Scope) -> list[dict[str, Any]]:
-    """Every row of which no case was asked for, as plain data: ``deployment``, ``row``, ``documented``, ``why``."""
-    return [
-        {"deployment": one.name, "row": row.row, "documented": row.documented, "why": row.why or NOT_ASKED}
-        for one in scope.deployments
-        for row in one.rows
-        if not row.asked
-    ]
+    """Every row of which no case was asked for, and every number that one does not call now: ``deployment``, ``row``,
+    ``documented``, ``why``.
+    """
+    found = []
+    for one in scope.deployments:
+        for row in one.rows:
+            why = row.not_now if row.asked else (row.why or NOT_ASKED,)
+            same = {"deployment": one.name, "row": row.row, "documented": row.documented}
+            found += [{**same, "why": reason} for reason in why]
+    return found
 
 
 def missing(scope: Scope) -> list[str]:
@@ -167,7 +171,8 @@ def digest(plain: object) -> str:
 
 
 def _read_deployment(plain: dict[str, Any]) -> DeploymentScope:
-    rows = [RowScope(**row | {name: tuple(row[name]) for name in ("cases", "asked")}) for row in plain["rows"]]
+    lists = ("cases", "asked", "not_now")
+    rows = [RowScope(**row | {name: tuple(row.get(name, ())) for name in lists}) for row in plain["rows"]]
     return DeploymentScope(**plain | {"rows": tuple(rows)})
 
 
@@ -180,7 +185,13 @@ def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Ca
     for case in _every_case(deployment, selection):
         every.setdefault(case.row.id, []).append(case.id)
     wanted = [case.id for case in asked if case.deployment == deployment.name]
-    why = {left.row: left.why for left in matrix.left_out([deployment])}
+    why: dict[str, str] = {}
+    not_now: dict[str, list[str]] = {}
+    for left in matrix.left_out([deployment]):
+        if left.line is None:
+            why[left.row] = left.why
+        else:
+            not_now.setdefault(left.row, []).append(left.why)
     return DeploymentScope(
         name=deployment.name,
         integration=deployment.integration,
@@ -195,6 +206,7 @@ def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Ca
                 every.get(row.id, []),
                 wanted,
                 why.get(row.id, ""),
+                not_now.get(row.id, []),
                 deployment,
             )
             for row in integration.rows
@@ -221,7 +233,13 @@ def _row_ids(deployment: Deployment) -> set[str]:
 
 
 def _row(
-    row: Row, link: str, cases: Sequence[str], wanted: Sequence[str], why: str, deployment: Deployment
+    row: Row,
+    link: str,
+    cases: Sequence[str],
+    wanted: Sequence[str],
+    why: str,
+    not_now: Sequence[str],
+    deployment: Deployment,
 ) -> RowScope:
     return RowScope(
         row=row.id,
@@ -233,8 +251,9 @@ def _row(
         cases=tuple(cases),
         asked=tuple(case for case in cases if case in set(wanted)),
         why="" if cases else why,
+        not_now=tuple(not_now),
         left_out=row.id in deployment.leave_out,
-        hidden=not cases and why in sight.unseen(deployment).values(),
+        hidden=not cases and (why.startswith(NOT_OBSERVABLE) or why in sight.unseen(deployment).values()),
         demanded=row.id in deployment.require or (row.documented and matrix.DOCUMENTED in deployment.require),
     )
 

@@ -129,11 +129,12 @@ class PlatformCall(RoutedCall):
 
     async def _is_closed(self, first: Leg, line: str) -> bool:
         """Whether the number is out of its hours; the caller has then been taken care of."""
-        hours = self.platform.settings.now.line(line)
-        if hours.open:
+        settings, deployment = self.platform.settings.now.line(line), self.platform.deployment
+        if deployment.is_open(line) if settings.open is None else settings.open:
             return False
-        if hours.closed_group is not None:
-            self.connect(await self.ring_group(hours.closed_group, first, []), first)
+        group = settings.closed_group or deployment.lines[line].closed
+        if group is not None:
+            self.connect(await self.ring_group(group, first, []), first)
         else:
             await self.dial(self.platform.announcement(CLOSED, self), first, _RING_SECONDS)
         return True
@@ -234,7 +235,7 @@ class PlatformCall(RoutedCall):
         """Ring the agents of a group for ``toward``, as the group does. Raises `RefusedError`."""
         if name is None:
             raise RefusedError(480, "The number leads to no group")
-        platform, group = self.platform, self.platform.settings.now.group(name)
+        platform, group = self.platform, self.platform.ringing(name)
         if group.queue_s:
             await self._answered(toward)
 
