@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from harness.integrations import plans
 from harness.integrations.base import ADDRESSED, FALLEN_BACK, HANDED_OVER, WITH_THE_AI, Row
 from harness.integrations.which import (
@@ -142,55 +144,71 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
     )
 
 
+def _registration(
+    prefix: str,
+    what: str,
+    *,
+    title: str,
+    proves: str,
+    source: str,
+    section: str,
+    seconds: float,
+    finds: Mapping[str, int],
+) -> Row:
+    return Row(
+        id=f"{prefix}-REGISTER-{what}",
+        scenario=f"REGISTER-{what}",
+        moment="registration",
+        title=title,
+        proves=proves,
+        source=source,
+        section=section,
+        which=None,
+        over="trunks",
+        codecs=False,
+        authentication=("digest",),
+        seconds=seconds,
+        calls=plans.none,
+        subject=frozenset(check for check in finds if check.startswith("registration")),
+        finds=finds,
+    )
+
+
 def registrations(
     prefix: str, platform: str, *, source: str, attach: str = "", troubleshooting: str = ""
 ) -> tuple[Row, ...]:
     """The SIP number registers at the platform, or must not."""
 
-    def of(what: str, title: str, proves: str, section: str, seconds: float, **finds: int) -> Row:
-        checks = {name.replace("__", "."): least for name, least in finds.items()}
-        return Row(
-            id=f"{prefix}-REGISTER-{what}",
-            scenario=f"REGISTER-{what}",
-            moment="registration",
-            title=title,
-            proves=proves,
-            source=source,
-            section=section,
-            which=None,
-            over="trunks",
-            codecs=False,
-            authentication=("digest",),
-            seconds=seconds,
-            calls=plans.none,
-            subject=frozenset(check for check in checks if check.startswith("registration")),
-            finds=checks,
-        )
-
     return (
-        of(
+        _registration(
+            prefix,
             "OK",
-            "The SIP number registers",
-            "The number registers with digest within the 120 seconds the guide gives it, and again before the registration ends.",
-            attach,
-            5.0,
-            registration=1,
-            timing__within=1,
+            title="The SIP number registers",
+            proves="The number registers with digest within the 120 seconds the guide gives it, and again before the "
+            "registration ends.",
+            source=source,
+            section=attach,
+            seconds=5.0,
+            finds={"registration": 1, "timing.within": 1},
         ),
-        of(
+        _registration(
+            prefix,
             "BADPASS",
-            "A wrong password is refused",
-            "A registration with a wrong password ends with 401 or 403, and the number is not registered.",
-            troubleshooting,
-            1.0,
-            registration__refused=1,
+            title="A wrong password is refused",
+            proves="A registration with a wrong password ends with 401 or 403, and the number is not registered.",
+            source=source,
+            section=troubleshooting,
+            seconds=1.0,
+            finds={"registration.refused": 1},
         ),
-        of(
+        _registration(
+            prefix,
             "NOTALLOWED",
-            "An address that is not allowed is refused",
-            f"A registration from an address outside {platform} allowed list ends with 403, whatever its password.",
-            troubleshooting,
-            1.0,
-            registration__refused=1,
+            title="An address that is not allowed is refused",
+            proves=f"A registration from an address outside {platform} allowed list ends with 403, whatever its password.",
+            source=source,
+            section=troubleshooting,
+            seconds=1.0,
+            finds={"registration.refused": 1},
         ),
     )
