@@ -11,6 +11,7 @@ from harness.report import kpi
 from harness.report.evidence import CaseEvidence
 from harness.report.scope import DeploymentScope, RowScope, Scope
 from harness.report.summary import latest
+from harness.signoff.claims import Claim, claims
 from harness.signoff.waivers import Waiver
 from harness.verdict import Strength, Verdict, overall
 
@@ -39,6 +40,7 @@ class RowResult:
     run: int = 0
     strength: Strength | None = None  #: the weakest with which the audio of a passed case is known
     figures: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()  #: what was seen in the cases that passed, and by what
     unseen: Mapping[str, int] = field(default_factory=dict)  #: what was excused from being seen → in how many cases
     causes: tuple[str, ...] = ()
     ais: Mapping[str, int] = field(default_factory=dict)  #: who was the AI → in how many cases
@@ -130,6 +132,7 @@ def _result(
         run=len(run),
         strength=min(_strengths(passed), default=None),
         figures=tuple(figures([one.case for one in judged])),
+        claims=claims(passed),
         unseen=_unseen(passed),
         causes=tuple(
             {one.case.headline: None for one in judged if one.verdict is not Verdict.PASSED and not one.contradiction}

@@ -38,12 +38,13 @@ def finding(kind: str, verdict: Verdict = Verdict.PASSED, **more: Any) -> Findin
     measured = Direction(towards=read.towards, again=read.again) if read.towards or read.again else None
     strength = Strength.PROVED if check == "audio" else None
     plain: dict[str, Any] = {
+        "measured": measured,
         "expected": "what was promised",
         "actual": "what was seen",
         "at": 1.0,
         "strength": strength,
     }
-    return Finding(check=check, subject="x", verdict=verdict, measured=measured, **plain | more)
+    return Finding(check=check, subject="x", verdict=verdict, **plain | more)
 
 
 def promised(case: Case) -> list[Finding]:

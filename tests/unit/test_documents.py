@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from collections.abc import Iterator
@@ -39,6 +40,29 @@ def test_each_row_of_a_promise_names_a_test(page: str) -> None:
             promised.append(line)
     assert len(promised) > 10
     assert [line for line in promised if not _TEST.search(line)] == []
+
+
+@pytest.mark.parametrize("page", ["security.md", "reliability.md"])
+def test_what_a_promise_says_beside_its_tables_names_a_test_or_a_command_too(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    told = text[text.index("| test |") :]
+    paragraphs = [part for part in told.split("\n\n") if not part.lstrip().startswith(("|", "#"))]
+    assert paragraphs
+    assert [part for part in paragraphs if not _TEST.search(part) and not re.search(r"`make [a-z-]+`", part)] == []
+
+
+@pytest.mark.parametrize("page", ["security.md", "reliability.md"])
+def test_no_test_that_a_page_names_is_skipped(page: str) -> None:
+    skipped = re.compile(r"\bpytest\.(mark\.)?(skip|skipif|xfail|importorskip)\b")
+    for file, name in _TEST.findall((ROOT / "docs" / page).read_text(encoding="utf-8")):
+        tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        marks = [
+            node for node in tree.body if isinstance(node, ast.Assign) and "pytestmark" in ast.unparse(node.targets[0])
+        ]
+        said = [node for node in functions if node.name == (name or node.name)] + marks
+        used = [ast.unparse(node) for one in said for node in ast.walk(one) if isinstance(node, ast.Attribute)]
+        assert [text for text in used if skipped.search(text)] == [], f"{file}::{name}"
 
 
 #: What says that a figure was measured, and the figure; and the command that does it.
