@@ -71,9 +71,9 @@ def run(
             process.send_signal(2)
             process.wait()
             return None
-    runs = sorted(path.parent for path in reports.glob("*/cases"))
+    runs = sorted(path.parents[2] for path in reports.glob(f"*/cases/*/{result}"))
     if not runs:
-        print(log.read_text(encoding="utf-8", errors="replace")[-4000:], file=sys.stderr)
+        print(f"{log.read_text(encoding='utf-8', errors='replace')[-4000:]}\nno trial was made", file=sys.stderr)
         return None
     return runs[-1]
 
