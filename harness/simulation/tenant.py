@@ -222,7 +222,7 @@ class Tenant:
 
     async def _start_platform(self) -> None:
         deployment, block = self.deployment, self._block
-        kind = _PLATFORMS[deployment.integration]
+        kind = _PLATFORMS.get(deployment.integration, GenericSbc)  # somebody's own is played as an SBC
         ua = await self._agent("platform", _listens(block[_PLATFORM], kind.transports), self._platform_tls)
         gates = {
             trunk.name: await self._gate(trunk, block[_FIRST_TRUNK + index])
