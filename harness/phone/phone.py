@@ -55,6 +55,7 @@ class Phone:
         self._policy: Policy = Ring()
         #: Which of the calls that come are looked at: where others call the same number, theirs go on ringing.
         self.is_ours: Callable[[Leg], bool] = lambda leg: True
+        self.guessed = False  #: whether a call came that may have been this case's, or another's that shares the phone
         self._lost: PhoneLostError | None = None
         self._sink_error: Exception | None = None
         self._farewell: threading.Thread | None = None
@@ -370,6 +371,8 @@ class Phone:
             return self._started(arguments)
         elif name == "leg_closed":
             self._legs[arguments["leg"]].close()
+        elif name == "guessed":
+            self.guessed = True
         return None
 
     def _started(self, arguments: dict[str, Any]) -> int | None:

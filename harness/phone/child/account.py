@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from harness.events import Event, RegistrationState
 from harness.phone.child import sockets
 from harness.phone.child.attribution import Attribution
-from harness.phone.child.bindings import Account, Call, Headers, parameters, pj, set_headers
+from harness.phone.child.bindings import Account, Call, Headers, misuse, parameters, pj, set_headers
 from harness.phone.child.leg import CallLeg
+from harness.phone.child.lodging import Claim, whose
 from harness.phone.child.media import Studio
 from harness.phone.child.stack import Endpoint
 from harness.phone.config import PhoneConfig
@@ -78,6 +80,18 @@ class Host(Protocol):
     def fault(self, text: str) -> None:
         """This process is defective."""
 
+    def guessed(self, phone: HostedPhone) -> None:
+        """A call came that may have been meant for ``phone``, or for another that shares its account."""
+
+
+@dataclass
+class _Binding:
+    """An account's registration, which those who share the account share."""
+
+    active: bool = False
+    asked: bool = False
+    last: RegistrationState | None = None
+
 
 class HostedPhone:
     """One phone, leased or parked. Raises :class:`Refusal` when its address is taken."""
@@ -87,9 +101,10 @@ class HostedPhone:
         self.host_process, self.key, self.config, self.directory = host_process, key, config, directory
         self.policy: Policy = Ring()
         self.parked = False
-        self.registered = False
+        self.binding = _Binding()
         self.refresh_at: float | None = None
         self._legs_so_far = 0
+        self.lodgers: list[Lodger] = []  #: the cases that share it; without any it is one case's own
         endpoint = host_process.endpoint
         if config.stun_server:
             endpoint.use_stun(config.stun_server)
@@ -102,6 +117,11 @@ class HostedPhone:
             self.account.thisown = False
             endpoint.close_transport(self._transport)
             raise
+
+    @property
+    def registered(self) -> bool:
+        """Whether its registrar has said so last."""
+        return self.binding.active
 
     @property
     def host(self) -> str:
@@ -192,18 +212,31 @@ class HostedPhone:
     def incoming(self, call_id: int) -> None:
         """A call came in: do as the policy says."""
         call = Call(self.account, None, call_id)
-        up = sum(1 for leg in self.host_process.legs_of(self) if not leg.disconnected)
-        if self.parked or up >= self.config.max_calls:
-            code = 480 if self.parked else 486
+        info = call.getInfo()
+        home = self._whose(info.callIdString)
+        up = sum(1 for leg in self.host_process.legs_of(home) if not leg.disconnected)
+        if home.parked or up >= home.config.max_calls:
+            code = 480 if home.parked else 486
             self.host_process.afterwards(lambda: call.hangup(parameters(code)))
             return
-        info = call.getInfo()
-        leg = CallLeg(self, info.callIdString, "incoming", info.remoteUri)
+        leg = CallLeg(home, info.callIdString, "incoming", info.remoteUri)
         leg.call, call.listener = call, leg
         leg.state_changed()
-        self.host_process.afterwards(lambda: self._obey_policy(leg))
+        self.host_process.afterwards(lambda: home.obey_policy(leg))
 
-    def _obey_policy(self, leg: CallLeg) -> None:
+    def _whose(self, call_id: str) -> HostedPhone:
+        """Itself, or the case that the call is for."""
+        if not self.lodgers:
+            return self
+        found, guesses = whose(self.lodgers, self.host_process.attribution.waiting_invite(call_id))
+        for lodger in guesses:
+            self.host_process.guessed(lodger)
+        if found is None:
+            return self
+        found.calls += 1
+        return found
+
+    def obey_policy(self, leg: CallLeg) -> None:
         """Ring, answer or refuse; the caller may have given up by now."""
         policy = self.policy
         if leg.call is None:
@@ -223,17 +256,19 @@ class HostedPhone:
 
     def registration_changed(self, code: int, reason: str, expires: int) -> None:
         """A REGISTER was answered."""
-        self.registered = 200 <= code < 300 and expires > 0
-        short = self.registered and expires < _SHORT_REGISTRATION
+        active = self.binding.active = 200 <= code < 300 and expires > 0
+        self.binding.asked = False
+        short = active and expires < _SHORT_REGISTRATION
         self.refresh_at = time.monotonic() + expires * 2 / 3 if short else None
         state = RegistrationState(
             at=time.monotonic(),
             phone=self.config.name,
             code=code,
             reason=reason,
-            expires=expires if self.registered else 0,
-            active=self.registered,
+            expires=expires if active else 0,
+            active=active,
         )
+        self.binding.last = state
         self.host_process.emit(state, self)
 
     def request_answered(self, token: int, code: int, reason: str) -> None:
@@ -245,6 +280,7 @@ class HostedPhone:
     def register(self, active: bool) -> None:
         """REGISTER, or take the registration back."""
         self.refresh_at = None
+        self.binding.asked = active
         self.account.setRegistration(active)
 
     def send_request(self, method: str, uri: str, headers: Headers, body: str, content_type: str) -> Any:
@@ -274,3 +310,32 @@ class HostedPhone:
             endpoint.native.close_udp_socket(udp)
         endpoint.close_transport(self._transport)
         sockets.free({self.address, *self.host_process.attribution.take_connections(self)})
+
+
+class Lodger(HostedPhone):
+    """One case's share of a phone that several cases use at once: to its parent a phone like any other."""
+
+    def __init__(self, landlord: HostedPhone, key: int, config: PhoneConfig, directory: Path, claim: Claim) -> None:
+        self.landlord, self.key, self.config, self.directory, self.claim = landlord, key, config, directory, claim
+        self.host_process, self.sources, self.binding = landlord.host_process, landlord.sources, landlord.binding
+        self.address, self.account = landlord.address, landlord.account
+        self.policy = Ring()
+        self.parked = False
+        self.refresh_at = None
+        self.calls = 0
+        self._legs_so_far = 0
+        self.lodgers = []
+        landlord.lodgers.append(self)
+
+    def register(self, active: bool) -> None:
+        """Registered once for all who share the account; nobody of them takes that back."""
+        if not active:
+            raise misuse(f"phone {self.config.name} is shared: its registration is not this case's to end")
+        if self.binding.active and self.binding.last is not None:
+            self.host_process.emit(self.binding.last, self)
+        elif not self.binding.asked:
+            self.landlord.register(True)
+
+    def close(self) -> None:
+        """The account stays."""
+        self.landlord.lodgers.remove(self)

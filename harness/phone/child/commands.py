@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.phone.child.account import HostedPhone
+from harness.phone.child.account import HostedPhone, Lodger
 from harness.phone.child.bindings import Headers, Refusal, misuse
 from harness.phone.child.leg import CallLeg
+from harness.phone.child.lodging import Claim
 from harness.phone.child.media import playable
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import choice_from_plain
@@ -32,10 +33,10 @@ class Commands:
         return _COMMANDS[name](self, call=call, **arguments)
 
     def _phone(self, key: int) -> HostedPhone:
-        try:
-            return self._service.phones[key]
-        except KeyError:
-            raise misuse("this phone was released") from None
+        found = self._service.phones.get(key) or self._service.lodgers.get(key)
+        if found is None:
+            raise misuse("this phone was released")
+        return found
 
     def _leg(self, key: int) -> CallLeg:
         try:
@@ -57,6 +58,23 @@ class Commands:
             self._service, phone, made, Path(directory), Sources(networks)
         )
         return hosted.address
+
+    def join(
+        self,
+        call: int,
+        phone: int,
+        landlord: int,
+        config: dict[str, Any],
+        directory: str,
+        numbers: list[str],
+        lands: bool,
+        withheld: bool,
+    ) -> str:
+        """A share of the phone ``landlord`` for one case; returns the address it is bound to."""
+        claim = Claim(tuple(numbers), lands, withheld)
+        made = Lodger(self._phone(landlord), phone, PhoneConfig.from_plain(config), Path(directory), claim)
+        self._service.lodgers[phone] = made
+        return made.address
 
     def adopt(self, call: int, phone: int, directory: str) -> tuple[str, bool]:
         """Lease a parked phone again; says its address and whether it is registered."""
