@@ -59,6 +59,8 @@ def _row(
     subject: str = "",
     moment: Moment = "inbound",
     every_number: bool = False,
+    own_place: bool = False,
+    withholds: bool = False,
     finds: Mapping[str, int],
 ) -> Row:
     return Row(
@@ -73,6 +75,8 @@ def _row(
         needs=needs,
         axes=axes,
         every_number=every_number,
+        own_place=own_place,
+        withholds=withholds,
         codecs=False,
         seconds=seconds,
         opt_in=opt_in,
@@ -237,6 +241,7 @@ PRACTICE: tuple[Row, ...] = (
         "A 1xx sent reliably is acknowledged by PRACK and the call goes on to be answered, with audio both ways (RFC 3262).",
         (fails("early-media"), THROUGH),
         seats="stand-in",
+        own_place=True,
         finds={**WITH_THE_AI, "prack": 1},
     ),
     _row(
@@ -251,6 +256,7 @@ PRACTICE: tuple[Row, ...] = (
         "A caller who withholds the number",
         "From is anonymous with Privacy: id, and the number travels in P-Asserted-Identity (RFC 3323, 3325).",
         subject="caller_id.withheld",
+        withholds=True,
         finds={**WITH_THE_AI, "caller_id.withheld": 1},
     ),
     _row(
@@ -286,6 +292,7 @@ PRACTICE: tuple[Row, ...] = (
         "With SRTP asked for, both ends negotiate it and hear each other through it (RFC 3711, 4568).",
         seats="stand-in",
         needs=(A_CALLER, SRTP),
+        own_place=True,
         finds={**WITH_THE_AI, "media.encrypted": 2},
     ),
     _row(
@@ -336,6 +343,7 @@ TRANSPORT_PRACTICE: tuple[Row, ...] = (
         codecs=False,
         axes=(with_values("certificate", "expired", "self-signed", "wrong-name", full=True),),
         seconds=3.0,
+        own_place=True,
         finds={"landing": 1, "answered": 1, "audio to agent": 1, "audio to caller": 1, "route.not_reached": 1},
     ),
 )

@@ -136,6 +136,7 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             needs=(A_CALLER,),
             over="trunks",
             seconds=3.0,
+            own_place=True,
             finds={**FALLEN_BACK, "timing.within": 1},
         ),
     )

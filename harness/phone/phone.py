@@ -28,6 +28,11 @@ Sink = Callable[[Event], None]
 _ANONYMOUS: Final = '"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 section 4.1.1.3
 
 
+def everybodys(leg: Leg) -> bool:
+    """No call is a stranger's."""
+    return True
+
+
 class Phone:
     """A leased softphone. Leave it by :meth:`release`, or use it as a context manager."""
 
@@ -54,7 +59,7 @@ class Phone:
         self._events: list[Event] = []
         self._policy: Policy = Ring()
         #: Which of the calls that come are looked at: where others call the same number, theirs go on ringing.
-        self.is_ours: Callable[[Leg], bool] = lambda leg: True
+        self.is_ours: Callable[[Leg], bool] = everybodys
         self.guessed = False  #: whether a call came that may have been this case's, or another's that shares the phone
         self._lost: PhoneLostError | None = None
         self._sink_error: Exception | None = None
