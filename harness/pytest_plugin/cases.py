@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Above what a case may take by itself before pytest-timeout ends it, in seconds.
 _LAST_RESORT_S = 60.0
+#: A case that lasts longer holds up the one that xdist keeps behind it.
+_LONG_S = 10.0
 _GUESSED = (
     "A call of this case, or of one beside it, showed a number that did not tell whose it was: the case is run again with "
     "nobody beside it, and that counts."
@@ -166,8 +168,24 @@ def _in_order(items: list[pytest.Item], run: Run) -> list[pytest.Item]:
     workers = run.workers
     if not workers or len(ordered) < 2 * workers:
         return ordered
+    if any(_is_real(item, run) for item in ordered):
+        return _two_each(ordered, workers)
     longest, rest, shortest = ordered[:workers], ordered[workers:-workers], ordered[-workers:]
     return [item for pair in zip(longest, reversed(shortest), strict=True) for item in pair] + rest
+
+
+def _is_real(item: pytest.Item, run: Run) -> bool:
+    case = case_of(item)
+    return case is not None and run.deployment(case.deployment).kind != "simulated"
+
+
+def _two_each(ordered: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """In that order, but behind a long case stands one of the last, which has time; others would wait there for nothing."""
+    rest, dealt = deque(ordered[workers:]), list[pytest.Item]()
+    for item in ordered[:workers]:
+        case = case_of(item)
+        dealt += [item, rest.pop() if case is not None and case.row.seconds > _LONG_S else rest.popleft()]
+    return dealt + list(rest)
 
 
 def _taking_turns(items: list[pytest.Item], run: Run) -> list[pytest.Item]:

@@ -8,14 +8,19 @@ and the deployment's limits, carry so many calls.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from harness.deployment import Deployment
 from harness.matrix import Case, calls_of
 
 #: About how long a case's calls last: as many cases as begin within that time are at work at once.
 _A_CASE_S = 4.0
+#: What a case takes besides the time of its row: registrations, recordings, its evidence.
+_OVERHEAD_S = 1.0
+#: Shares of a thing that all may use beside each other.
+_ALL = 1000
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,17 @@ def _landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
             yield assistant.transfer_to
         topic = assistant.transfer_topic
         yield from (name for name, group in deployment.groups.items() if topic and group.topic == topic)
-    if entry.fallback is not None and "landing" in {kind.partition(" ")[0] for kind in case.finds}:
+    lands_elsewhere = case.row.moment in ("transfer", "people")
+    if (
+        entry.fallback is not None
+        and not lands_elsewhere
+        and "landing" in {kind.partition(" ")[0] for kind in case.finds}
+    ):
         yield entry.fallback
 
 
 def _alone(case: Case, deployment: Deployment) -> Iterator[str]:
-    yield from (phone_key(deployment, agent) for agent in landing_agents(case, deployment))
+    yield from (f"calls to {phone_key(deployment, agent)}" for agent in landing_agents(case, deployment))
     if case.row.moment == "campaign" and deployment.campaign is not None and deployment.campaign.customer is not None:
         yield phone_key(deployment, deployment.customer)
     if case.row.moment == "registration":
@@ -97,7 +107,7 @@ def _alone(case: Case, deployment: Deployment) -> Iterator[str]:
 def _beside(case: Case, deployment: Deployment) -> Iterator[str]:
     yield f"all of {deployment.name}"
     agents = {agent for group in deployment.groups.values() for agent in group.agents}
-    yield from (phone_key(deployment, agent) for agent in agents - landing_agents(case, deployment))
+    yield from (phone_key(deployment, agent) for agent in agents)
     if case.axes["ai"] == "stand-in" and not case.row.own_place:
         yield _place(case, deployment)
 
@@ -121,34 +131,42 @@ def _some(what: str, there_are: int, needed: int) -> Some:
 
 
 def in_turns(cases: Sequence[tuple[Case, Deployment]], workers: int) -> list[int]:
-    """The order in which cases of real deployments best begin: so that those that need the same thing alone do not wait for it.
+    """The order in which cases of real deployments best begin: so that none holds up a worker to wait for another.
 
-    As a timetable that is played through: whoever is free takes the longest case that can begin now, those first whose own
-    thing is asked for longest.
+    As a timetable that is played through: of the cases that can begin, those go first that are long themselves, and whose things
+    are asked for longest.
     """
-    wanted = [needs_of(case, deployment).alone for case, deployment in cases]
-    seconds = [case.row.seconds + 1.0 for case, _ in cases]
-    left = set(range(len(cases)))
-    asked = {name: sum(seconds[i] for i in left if name in wanted[i]) for name in set().union(*wanted)}
-    free_at: dict[str, float] = {}
-    workers_free = [0.0] * max(1, workers)
-    order: list[int] = []
+    wants = [_wants(needs_of(case, deployment), deployment) for case, deployment in cases]
+    seconds = [case.row.seconds + _OVERHEAD_S for case, _ in cases]
+    free = {name: most for want in wants for name, (most, _) in want.items()}
+    left, order = list(range(len(cases))), list[int]()
+    asked: dict[str, float] = {}
+    for i in left:
+        for name, (most, count) in wants[i].items():
+            asked[name] = asked.get(name, 0.0) + seconds[i] * count / most
+    running: list[tuple[float, int]] = []
+    now = 0.0
     while left:
-        now = min(workers_free)
-        chosen = min(left, key=lambda i: (_begins(wanted[i], free_at, now), -_urgency(wanted[i], asked, seconds[i]), i))
-        ends = _begins(wanted[chosen], free_at, now) + seconds[chosen]
-        workers_free[workers_free.index(now)] = ends
-        free_at |= dict.fromkeys(wanted[chosen], ends)
-        for name in wanted[chosen]:
-            asked[name] -= seconds[chosen]
+        can = [i for i in left if all(free[name] >= count for name, (_, count) in wants[i].items())]
+        if not can or len(running) >= max(1, workers):
+            now, over = heappop(running)
+            for name, (_, count) in wants[over].items():
+                free[name] += count
+            continue
+        chosen = max(can, key=lambda i: (seconds[i] + sum(asked[name] for name in wants[i]), -i))
+        for name, (most, count) in wants[chosen].items():
+            free[name] -= count
+            asked[name] -= seconds[chosen] * count / most
+        heappush(running, (now + seconds[chosen], chosen))
         left.remove(chosen)
         order.append(chosen)
     return order
 
 
-def _begins(names: Iterable[str], free_at: dict[str, float], now: float) -> float:
-    return max([now, *(free_at.get(name, 0.0) for name in names)])
-
-
-def _urgency(names: Iterable[str], asked: dict[str, float], seconds: float) -> float:
-    return max([seconds, *(asked[name] for name in names)])
+def _wants(needs: Needs, deployment: Deployment) -> dict[str, tuple[int, int]]:
+    """Name → how many there are, and how many the case takes."""
+    wants = dict.fromkeys(needs.alone, (_ALL, _ALL)) | dict.fromkeys(needs.beside, (_ALL, 1))
+    for some in (needs.callers, *needs.tokens):
+        if some.count:
+            wants[f"some {deployment.name} {some.names[0]}"] = len(some.names), some.count
+    return wants

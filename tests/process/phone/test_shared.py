@@ -64,9 +64,7 @@ def agent(**more: Any) -> PhoneConfig:
 
 def test_two_cases_share_a_phone_and_each_gets_the_calls_of_its_own_caller(lease: Desk, cases: list[Case]) -> None:
     config = agent()
-    first, second = (
-        case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True)
-    )
+    first, second = (case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True))
     assert first.address == second.address
     anne, bert = lease("anne", user=ANNE), lease("bert", user=BERT)
     dialled = {caller.name: caller.dial(uri_of(first)) for caller in (bert, anne)}  # the second case's rings first
@@ -101,7 +99,9 @@ def test_a_call_that_shows_nobodys_number_is_for_who_waits_for_one(lease: Desk, 
 
 def test_where_two_may_be_meant_both_are_told(lease: Desk, cases: list[Case]) -> None:
     config = agent()
-    phones = [case.share(config, numbers=(number,), lands=True) for case, number in zip(cases, (ANNE, BERT), strict=True)]
+    phones = [
+        case.share(config, numbers=(number,), lands=True) for case, number in zip(cases, (ANNE, BERT), strict=True)
+    ]
     lease("eve", user=EVE).dial(uri_of(phones[0]))
     phones[0].expect_call(within=5)
     phones[1].command("free_slots")  # whatever was told is here before its answer
