@@ -12,7 +12,7 @@ from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisus
 from harness.events import Event, LegStarted, PhoneLost, Recorded, RegistrationState, SipMessage, from_plain
 from harness.phone import event_log, orphan, recording
 from harness.phone.config import PhoneConfig
-from harness.phone.leg import Headers, Leg
+from harness.phone.leg import Headers, Leg, everybodys
 from harness.phone.process import PhoneProcess
 from harness.phone.protocol import Answer, Mark, Policy, Ring, Source, choice_to_plain
 from harness.phone.rules import Place, Rules
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 Sink = Callable[[Event], None]
 
 _ANONYMOUS: Final = '"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 section 4.1.1.3
-
-
-def everybodys(leg: Leg) -> bool:
-    """No call is a stranger's."""
-    return True
 
 
 class Phone:

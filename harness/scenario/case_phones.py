@@ -11,8 +11,8 @@ from harness.deployment import Deployment
 from harness.errors import BrokenError
 from harness.limits import CallGate
 from harness.phone import PhoneConfig
-from harness.phone.leg import Leg
-from harness.phone.phone import Phone, everybodys
+from harness.phone.leg import Leg, everybodys
+from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
 from harness.phone.shared import Reservation
