@@ -37,7 +37,12 @@ class Direction(BetweenEnds):
     towards: str = ""  #: the listener's role: ``ai``, ``caller``, ``agent``
     again: bool = False  #: after a change of the call
     delay_ms: float | None = None  #: until the speaker was heard
-    kind: str | None = None  #: what arrived instead: ``crossed``, ``echo``, ``no-rtp``, ``silence`` …
+    #: What arrived instead: ``crossed``, ``echo``, ``no-rtp``, ``silence`` …; ``unheard`` where only words tell; ``contradictory``.
+    kind: str | None = None
+    observation: str = (
+        ""  #: what says that it was heard: the name of a :class:`harness.checks.claims.Observation`, in small letters
+    )
+    denied_by: str = ""  #: what says that it was not, likewise
     instead: str | None = None  #: what the recording holds in the speaker's place
     rx_packets: int | None = None
     tx_packets: int | None = None
@@ -340,6 +345,7 @@ BY_CHECK: Mapping[str, type[Measurement]] = {
     "landing": Landing,
     "landing.others": Ringing,
     "landing.stops": StopsRinging,
+    "landing.turn": Ringing,
     "one_call": CallsUp,
     "transfer.fails": FinalResponse,
     "released": Duration,

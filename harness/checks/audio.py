@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from harness import measurement
 from harness.audio.describe import Description
 from harness.audio.marks import DEFAULT_LEVEL_DBOV
-from harness.checks.claims import STRENGTH, Observation
+from harness.checks.claims import STRENGTH, Claim, Denial, Observation
 from harness.checks.finding import judged, not_observable
 from harness.measurement import Direction
 from harness.verdict import Finding, Strength
@@ -33,7 +33,7 @@ class Sound:
     @property
     def strength(self) -> Strength:
         """How strongly it says that the speaker is heard."""
-        return STRENGTH[self.observation]
+        return STRENGTH[Claim.HEARD][self.observation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,66 +61,106 @@ def direction(
     name_of: Callable[[int], str | None],
     towards: str,
     again: bool = False,
+    denial: Denial | None = None,
 ) -> Finding:
     """Whether ``speaker`` was heard at ``listener``.
 
     ``own`` are the listener's own marks (to hear them is echo); ``name_of`` tells which leg of this case a mark belongs to,
     None for a leg of another. ``towards`` is the role of the listener (``ai``, ``caller``, ``agent``); ``again`` says that the
-    call was changed since they heard each other first.
+    call was changed since they heard each other first. ``denial`` is what speaks against it: both are shown, and nothing passes
+    on the weaker of the two.
     """
-    measured = Direction(speaker=speaker, listener=listener, towards=towards, again=again)
-    if account is not None:
-        foreign = [mark for mark in dict.fromkeys(account.marks) if mark not in own and name_of(mark) is None]
-        measured = replace(
-            measured,
-            rx_packets=account.rx_packets,
-            tx_packets=account.tx_packets,
-            level_dbov=account.level_dbov,
-            echo=any(mark in own for mark in account.marks),
-            foreign=tuple(foreign),
-            listened_s=account.seconds,
-            instead=account.instead.what if account.instead else None,
-        )
-    if sound is None and account is None:  # absence where nobody looked says nothing
-        return not_observable(
-            "audio",
-            f"{speaker} → {listener}",
-            expected=f"{listener} hears {speaker}",
-            why=f"nobody can tell what {listener} hears",
-            measured=replace(measured, kind="unknown"),
-        )
-    if sound is None:
-        return judged(
-            "audio",
-            f"{speaker} → {listener}",
-            False,
-            expected=f"{listener} hears {speaker}",
-            actual=_instead(account, own, name_of),
-            strength=Strength.UNKNOWN,
-            measured=replace(measured, kind=_kind(account, own, name_of)),
-        )
-    milliseconds = (sound.at - since) * 1000
-    measured = replace(measured, delay_ms=milliseconds, level_dbov=sound.level_dbov)
-    if sound.strength < max(least, Strength.INDICATED):  # not enough, which says nothing against the platform
-        return not_observable(
-            "audio",
-            f"{speaker} → {listener}",
-            expected=f"{listener} hears {speaker}, at least {least.name.lower()}",
-            why=f"only {sound.strength.name.lower()}: {sound.evidence}",
-            strength=sound.strength,
-            evidence=[sound.evidence],
-            measured=measured,
-        )
+    found = _Found(f"{speaker} → {listener}", f"{listener} hears {speaker}", denial)
+    measured = _measured(
+        Direction(speaker=speaker, listener=listener, towards=towards, again=again), account, own, name_of
+    )
+    if denial is not None:
+        measured = replace(measured, denied_by=denial.observation.name.lower())
+    if sound is not None:
+        return found.by(sound, max(least, Strength.INDICATED), (sound.at - since) * 1000, measured)
+    if account is None and denial is None:  # absence where nobody looked says nothing
+        return found.unknown(f"nobody can tell what {listener} hears", measured)
+    kind = "unheard" if account is None else _kind(account, own, name_of)
     return judged(
         "audio",
-        f"{speaker} → {listener}",
-        True,
-        expected=f"{listener} hears {speaker}, at least {least.name.lower()}",
-        actual=f"{sound.strength.name.lower()} after {milliseconds:.0f} ms",
-        strength=sound.strength,
-        evidence=[sound.evidence],
-        measured=measured,
+        found.subject,
+        False,
+        expected=found.expected,
+        actual=" and ".join(
+            ([_instead(account, own, name_of)] if account else []) + ([denial.evidence] if denial else [])
+        ),
+        strength=Strength.UNKNOWN,
+        evidence=[denial.evidence] if denial else (),
+        measured=replace(measured, kind=kind),
     )
+
+
+def _measured(
+    bare: Direction, account: Account | None, own: Collection[int], name_of: Callable[[int], str | None]
+) -> Direction:
+    if account is None:
+        return bare
+    return replace(
+        bare,
+        rx_packets=account.rx_packets,
+        tx_packets=account.tx_packets,
+        level_dbov=account.level_dbov,
+        echo=any(mark in own for mark in account.marks),
+        foreign=tuple(mark for mark in dict.fromkeys(account.marks) if mark not in own and name_of(mark) is None),
+        listened_s=account.seconds,
+        instead=account.instead.what if account.instead else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One direction's finding, where something says that the speaker was heard, or nobody can tell."""
+
+    subject: str
+    expected: str
+    denial: Denial | None
+
+    def by(self, sound: Sound, least: Strength, delay_ms: float, measured: Direction) -> Finding:
+        """By this sign; less than ``least``, or no stronger than what denies it, is not observable."""
+        expected = f"{self.expected}, at least {least.name.lower()}"
+        evidence = [sound.evidence, *([self.denial.evidence] if self.denial else ())]
+        measured = replace(
+            measured, delay_ms=delay_ms, level_dbov=sound.level_dbov, observation=sound.observation.name.lower()
+        )
+        if self.denial is not None and sound.strength <= self.denial.strength:
+            why = f"contradictory: {sound.evidence}; but {self.denial.evidence}"
+            return self._not(why, expected, sound, evidence, replace(measured, kind="contradictory"))
+        if sound.strength < least:  # not enough, which says nothing against the platform
+            why = f"only {sound.strength.name.lower()}: {sound.evidence}"
+            return self._not(why, expected, sound, evidence, measured)
+        though = f", though {self.denial.evidence}" if self.denial else ""
+        return judged(
+            "audio",
+            self.subject,
+            True,
+            expected=expected,
+            actual=f"{sound.strength.name.lower()} after {delay_ms:.0f} ms{though}",
+            strength=sound.strength,
+            evidence=evidence,
+            measured=measured,
+        )
+
+    def _not(self, why: str, expected: str, sound: Sound, evidence: Sequence[str], measured: Direction) -> Finding:
+        return not_observable(
+            "audio",
+            self.subject,
+            expected=expected,
+            why=why,
+            strength=sound.strength,
+            evidence=evidence,
+            measured=measured,
+        )
+
+    def unknown(self, why: str, measured: Direction) -> Finding:
+        """Nobody looked."""
+        return not_observable(
+            "audio", self.subject, expected=self.expected, why=why, measured=replace(measured, kind="unknown")
+        )
 
 
 def no_crossing(

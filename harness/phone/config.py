@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Transport = Literal["udp", "tcp", "tls"]
 Use = Literal["off", "optional", "required"]
 
 _ANY_RTP_PORT = (10000, 59998)
+_ANONYMOUS: Final = '"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 section 4.1.1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,22 @@ class PhoneConfig:
     def address_of_record(self) -> str:
         """``sip:user@domain``."""
         return f"sip:{self.user}@{self.domain}"
+
+    def from_uri(self, identity: str | None) -> str:
+        """What From names instead of the phone's own address; empty for that. ``identity`` is a user of its domain."""
+        if self.privacy:
+            return _ANONYMOUS
+        return f"<sip:{identity}@{self.domain}>" if identity else ""
+
+    def target(self, uri: str) -> str:
+        """``uri`` as it is dialled: whole, and with the transport where no proxy decides on it."""
+        if ":" not in uri:
+            uri = f"sip:{uri}@{self.domain}"
+        transport = self.transport
+        if not self.proxy and transport != "udp" and uri.startswith("sip:") and ";transport=" not in uri.lower():
+            head, question, rest = uri.partition("?")
+            uri = f"{head};transport={transport}{question}{rest}"
+        return uri
 
     def to_plain(self) -> dict[str, Any]:
         """The configuration as JSON-ready data, its password included: for the pipe to the child alone."""

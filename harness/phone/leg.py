@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.marks import SAMPLE_RATE
-from harness.errors import HarnessError, PhoneMisuseError
+from harness.errors import BrokenError, HarnessError, PhoneMisuseError
 from harness.events import CallState, Event, LegStarted, Listened, MediaState, Recorded, RtpStatistics, SipMessage
 from harness.phone import event_log, recording
-from harness.phone.process import NotNegotiatedError
+from harness.phone.deadlines import DeadlineScheduler
+from harness.phone.process import NotNegotiatedError, PhoneProcess
 from harness.phone.protocol import FAREWELL_SECONDS, Source, choice_to_plain
-from harness.phone.rules import Curfew, Place
+from harness.phone.rules import CallSlot
 from harness.phone.waiter import NeverCame, first, never_came, wait_for
 from harness.safety import check_headers, check_request
-
-if TYPE_CHECKING:
-    from harness.phone.phone import Phone
 
 Headers = Sequence[tuple[str, str]]
 
@@ -35,10 +35,49 @@ _INFO_ANSWERED_S: Final = 2.0
 _PULSES: Final = 5
 
 
+class LegPhone(Protocol):
+    """The phone, as its legs see it."""
+
+    changed: threading.Condition  #: notified at each event; held while they are taken
+    process: PhoneProcess
+    directory: Path
+    overrun: BrokenError | None  #: a leg lasted too long and was hung up
+
+    @property
+    def name(self) -> str:
+        """Of its configuration."""
+
+    @property
+    def legs(self) -> Sequence[Leg]:
+        """All its legs, oldest first."""
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why nothing can be waited for any more."""
+
+    def instead(self, events: Sequence[Event]) -> str | BrokenError | None:
+        """What explains that something never came."""
+
+    def wait(self, goal: str, predicate: Callable[[Event], bool], within: float, since: float | None = None) -> Event:
+        """The first event of the phone itself, of none of its legs, for which ``predicate`` holds."""
+
+    def command(self, name: str, within: float = ..., /, **arguments: Any) -> Any:
+        """Have the process do something."""
+
+    def guard(self, uri: str) -> None:
+        """Raise :class:`RefusedError` for what may not be called."""
+
+    def follow(self, leg: Leg, uri: str) -> None:
+        """Promise a slot to the call that a REFER asks for."""
+
+    def overran(self, leg: str, seconds: float) -> None:
+        """Note that a leg had to be hung up."""
+
+
 class Leg:
     """One call of a phone."""
 
-    def __init__(self, phone: Phone, key: int, started: LegStarted, predecessor: Leg | None) -> None:
+    def __init__(self, phone: LegPhone, key: int, started: LegStarted, predecessor: Leg | None) -> None:
         assert started.leg is not None
         self.phone = phone
         self.id: str = started.leg
@@ -56,8 +95,8 @@ class Leg:
         self.taken = False  #: whether somebody waited for it, and has it
         #: Received, and not refused by the stack itself with 422 (RFC 4028: it is offered again).
         self.is_offered = False
-        self._place: Place | None = None
-        self._call_off: Callable[[], None] | None = None
+        self._slot: CallSlot | None = None
+        self._cancel_deadline: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         return f"<Leg {self.id} {self.direction} {self.state}>"
@@ -67,7 +106,7 @@ class Leg:
     @property
     def events(self) -> list[Event]:
         """All of the leg's events so far, in the order they arrived."""
-        with self.phone.bell:
+        with self.phone.changed:
             return list(self._events)
 
     @property
@@ -257,7 +296,7 @@ class Leg:
             return None
 
         return wait_for(
-            self.phone.bell,
+            self.phone.changed,
             first(self._events, sought),
             goal=goal,
             within=within,
@@ -296,7 +335,7 @@ class Leg:
     def wait_closed(self, within: float = 2 * FAREWELL_SECONDS) -> None:
         """Until the far end has answered the BYE and the recordings are whole."""
         wait_for(
-            self.phone.bell,
+            self.phone.changed,
             lambda: self._closed or None,
             goal=f"{self.id} closed",
             within=within,
@@ -321,7 +360,7 @@ class Leg:
         origin = min(pulse.at - pulse.seconds for pulse in pulses)
         return samples[max(0, round((since - origin) * SAMPLE_RATE)) :]
 
-    # The pool's side; the bell is held.
+    # The pool's side; ``changed`` is held.
 
     def take(self, event: Event) -> None:
         """Note an event."""
@@ -340,15 +379,15 @@ class Leg:
         self._closed = True
         self._leave()
 
-    def hold_place(self, place: Place) -> None:
-        """Keep a place among the calls until this one ends."""
-        self._place = place
+    def hold_slot(self, slot: CallSlot) -> None:
+        """Keep a slot among the calls until this one ends."""
+        self._slot = slot
         if self._closed or self._state == "disconnected":
             self._leave()
 
-    def end_after(self, seconds: float, curfew: Curfew) -> None:
+    def end_after(self, seconds: float, scheduler: DeadlineScheduler) -> None:
         """See to it that the leg ends in ``seconds`` at the latest."""
-        self._call_off = curfew.after(seconds, lambda: self._overrun(seconds))
+        self._cancel_deadline = scheduler.after(seconds, lambda: self._overrun(seconds))
 
     def _overrun(self, seconds: float) -> None:
         if self._closed or self._state == "disconnected":
@@ -358,16 +397,16 @@ class Leg:
             self.hangup()
 
     def _leave(self) -> None:
-        place, self._place = self._place, None
-        if place is not None:
-            place.leave()
-        if self._call_off is not None:
-            self._call_off()
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            slot.leave()
+        if self._cancel_deadline is not None:
+            self._cancel_deadline()
 
     @property
-    def place(self) -> Place | None:
-        """Its place among the calls; None when it was received, or is over."""
-        return self._place
+    def slot(self) -> CallSlot | None:
+        """Its slot among the calls; None when it was received, or is over."""
+        return self._slot
 
     def succeed(self, successor: Leg) -> None:
         """Note the call that takes this one's place."""

@@ -6,26 +6,37 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Protocol
 
 from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
-from harness.events import Event, LegStarted, PhoneLost, Recorded, RegistrationState, SipMessage, from_plain
-from harness.phone import event_log, orphan, recording
+from harness.events import Event, LegStarted, PhoneLost, RegistrationState, from_plain
+from harness.phone import crash_hangup, event_log
 from harness.phone.config import PhoneConfig
+from harness.phone.deadlines import DeadlineScheduler
 from harness.phone.leg import Headers, Leg, everybodys
 from harness.phone.process import PhoneProcess
 from harness.phone.protocol import Answer, Mark, Policy, Ring, Source, choice_to_plain
-from harness.phone.rules import Place, Rules
+from harness.phone.rules import CallSlot, Rules
 from harness.phone.unread import why_nothing_came
 from harness.phone.waiter import NeverCame, first, wait_for
 from harness.safety import check_headers, check_request
 
-if TYPE_CHECKING:
-    from harness.phone.pool import PhonePool
-
 Sink = Callable[[Event], None]
 
-_ANONYMOUS: Final = '"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 section 4.1.1.3
+
+class PhoneOwner(Protocol):
+    """Who leases phones, as a phone sees it."""
+
+    changed: threading.Condition  #: notified at each event of any phone; held while they are taken
+    deadlines: DeadlineScheduler
+    fatal_error: BaseException | None  #: why no wait can succeed any more
+
+    @property
+    def loss(self) -> PhoneLostError | None:
+        """Why what a case finds says nothing: one of its phones is lost."""
+
+    def give_back(self, phone: Phone, keep_registration: bool) -> None:
+        """Take a phone back from its case."""
 
 
 class Phone:
@@ -33,7 +44,7 @@ class Phone:
 
     def __init__(
         self,
-        pool: PhonePool,
+        owner: PhoneOwner,
         process: PhoneProcess,
         key: int,
         config: PhoneConfig,
@@ -44,8 +55,8 @@ class Phone:
         rules: Rules,
     ) -> None:
         self._rules = rules
-        self._pool, self.process, self.key, self.config = pool, process, key, config
-        self.bell: threading.Condition = pool.bell
+        self._owner, self.process, self.key, self.config = owner, process, key, config
+        self.changed: threading.Condition = owner.changed
         self.directory = directory
         self.address = ""  #: ``address:port`` it is bound to
         self._sink, self._marks = sink, marks
@@ -58,9 +69,9 @@ class Phone:
         self.guessed = False  #: whether a call came that may have been this case's, or another's that shares the phone
         self._lost: PhoneLostError | None = None
         self._sink_error: Exception | None = None
-        self._farewell: threading.Thread | None = None
+        self._crash_hangup: threading.Thread | None = None
         self._released = False
-        self._promised: list[Place] = []
+        self._promised: list[CallSlot] = []
         self.overrun: BrokenError | None = None  #: a leg lasted too long and was hung up
         self.registration: RegistrationState | None = None
 
@@ -81,13 +92,13 @@ class Phone:
     @property
     def events(self) -> list[Event]:
         """What happened to the phone and not to one of its legs: registrations, OPTIONS, transports."""
-        with self.bell:
+        with self.changed:
             return list(self._events)
 
     @property
     def legs(self) -> list[Leg]:
         """All legs of this lease, oldest first."""
-        with self.bell:
+        with self.changed:
             return list(self._order)
 
     @property
@@ -98,7 +109,7 @@ class Phone:
     @property
     def error(self) -> BaseException | None:
         """Why nothing can be waited for any more: the process is lost, or the pool was told that the world is."""
-        return self._lost or self._pool.doom
+        return self._lost or self._owner.fatal_error
 
     def fault(self) -> BaseException | None:
         """:attr:`error`, or why its process does not answer: one that hangs is noticed only after a while."""
@@ -116,7 +127,7 @@ class Phone:
 
     def instead(self, events: Sequence[Event]) -> str | BrokenError | None:
         """What explains that something never came: a phone of the case was lost, or ``events`` hold it, unread."""
-        return self._pool.loss or why_nothing_came(events)
+        return self._owner.loss or why_nothing_came(events)
 
     @property
     def policy(self) -> Policy:
@@ -130,7 +141,7 @@ class Phone:
 
     def log(self) -> str:
         """One line for each event of the phone and its legs."""
-        with self.bell:
+        with self.changed:
             events = sorted([*self._events, *(e for leg in self._order for e in leg.events)], key=lambda e: e.at)
         return event_log.lines(events)
 
@@ -141,7 +152,7 @@ class Phone:
 
         Raises :class:`NeverCame` without an answer, :class:`PhoneMisuseError` without a registrar.
         """
-        with self.bell:
+        with self.changed:
             kept = self.registration
             if kept is not None and kept.active:
                 return kept
@@ -172,14 +183,14 @@ class Phone:
         target = self.target(uri)
         self.guard(target)
         check_headers(headers)
-        with self.bell:
+        with self.changed:
             up = sum(1 for leg in self._order if not leg.closed and leg.state != "disconnected")
         if up >= self.config.max_calls:
             raise ResourceError(f"phone {self.name} has {up} calls up, and may have {self.config.max_calls}")
         own: list[tuple[str, str]] = []
         if self.config.privacy:
             own = [("Privacy", "id"), ("P-Asserted-Identity", f"<{self.config.address_of_record}>")]
-        place = Place(self._rules.admit()) if self._rules.admit else None
+        slot = CallSlot(self._rules.admit()) if self._rules.admit else None
         try:
             key = self.command(
                 "dial",
@@ -188,30 +199,21 @@ class Phone:
                 headers=[*own, *headers],
                 mark=self._next_mark(),
                 source=choice_to_plain(play or Mark()),
-                local_uri=_ANONYMOUS if self.config.privacy else self._local_uri(identity),
+                local_uri=self.config.from_uri(identity),
             )
         except BaseException:
-            if place is not None:
-                place.leave()
+            if slot is not None:
+                slot.leave()
             raise
         leg = self._legs[key]
-        if place is not None:
-            with self.bell:
-                leg.hold_place(place)
+        if slot is not None:
+            with self.changed:
+                leg.hold_slot(slot)
         return leg
-
-    def _local_uri(self, identity: str | None) -> str:
-        return f"<sip:{identity}@{self.config.domain}>" if identity else ""
 
     def target(self, uri: str) -> str:
         """``uri`` as it is dialled: whole, and with the transport where no proxy decides on it."""
-        if ":" not in uri:
-            uri = f"sip:{uri}@{self.config.domain}"
-        transport = self.config.transport
-        if not self.config.proxy and transport != "udp" and uri.startswith("sip:") and ";transport=" not in uri.lower():
-            head, question, rest = uri.partition("?")
-            uri = f"{head};transport={transport}{question}{rest}"
-        return uri
+        return self.config.target(uri)
 
     def expect_call(self, within: float, answer: bool | None = True, ring: bool = True, headers: Headers = ()) -> Leg:
         """The next incoming leg that nobody has taken yet, answered if ``answer``.
@@ -238,7 +240,7 @@ class Phone:
             return None
 
         return wait_for(
-            self.bell,
+            self.changed,
             probe,
             goal=f"a call at {self.name}",
             within=within,
@@ -281,7 +283,7 @@ class Phone:
 
     def _wait(self, goal: str, predicate: Callable[[Event], bool], within: float, *, begin: int = 0) -> Event:
         return wait_for(
-            self.bell,
+            self.changed,
             first(self._events, predicate, begin),
             goal=goal,
             within=within,
@@ -316,9 +318,9 @@ class Phone:
             except (HarnessError, NeverCame):
                 keep_registration = False
         self._released = True
-        self._pool.give_back(self, keep_registration)
-        if self._farewell is not None:
-            self._farewell.join()
+        self._owner.give_back(self, keep_registration)
+        if self._crash_hangup is not None:
+            self._crash_hangup.join()
         if self._sink_error is not None:
             raise self._sink_error
 
@@ -329,23 +331,23 @@ class Phone:
         self._rules.guard(uri)
 
     def follow(self, leg: Leg, uri: str) -> None:
-        """Promise a place to the call that a REFER in ``leg`` asks for. Raises :class:`RefusedError` or :class:`BrokenError`."""
+        """Promise a slot to the call that a REFER in ``leg`` asks for. Raises :class:`RefusedError` or :class:`BrokenError`."""
         self.guard(uri)
         if self._rules.admit is None:
             return
-        place = leg.place
-        if place is None:
-            place = Place(self._rules.admit())
+        slot = leg.slot
+        if slot is None:
+            slot = CallSlot(self._rules.admit())
         else:
-            place.share()
-        with self.bell:
-            self._promised.append(place)
+            slot.share()
+        with self.changed:
+            self._promised.append(slot)
 
     def overran(self, leg: str, seconds: float) -> None:
         """Note that a leg had to be hung up; every wait of the phone's ends."""
-        with self.bell:
+        with self.changed:
             self.overrun = ResourceError(f"{leg} was hung up after {seconds:g} s; allowed: limits.seconds_per_call")
-            self.bell.notify_all()
+            self.changed.notify_all()
 
     def command(self, name: str, within: float = 10.0, /, **arguments: Any) -> Any:
         """Have the process do something."""
@@ -362,7 +364,7 @@ class Phone:
             raise ResourceError(f"no mark is left for a leg of phone {self.name}") from None
 
     def told(self, name: str, arguments: dict[str, Any]) -> int | None:
-        """Take what the process tells of this phone; the bell is held. Returns the mark a new leg still needs."""
+        """Take what the process tells of this phone; ``changed`` is held. Returns the mark a new leg still needs."""
         if name == "event":
             event = from_plain(arguments["event"])
             leg = self._legs.get(arguments["leg"]) if arguments["leg"] is not None else None
@@ -394,9 +396,9 @@ class Phone:
         if predecessor is not None:
             predecessor.succeed(leg)
             if self._promised and leg.direction == "outgoing":
-                leg.hold_place(self._promised.pop(0))
+                leg.hold_slot(self._promised.pop(0))
         if self._rules.seconds_per_call is not None:
-            leg.end_after(self._rules.seconds_per_call, self._pool.curfew)
+            leg.end_after(self._rules.seconds_per_call, self._owner.deadlines)
         self._emit(event)
         return mark if given is None else None
 
@@ -416,36 +418,26 @@ class Phone:
             self._sink_error = self._sink_error or error
 
     def lose(self, reason: str, log: str) -> None:
-        """The process is gone; the bell is held."""
+        """The process is gone; ``changed`` is held."""
         self._lost = PhoneLostError(f"phone {self.name} was lost: {reason}\n{log}")
         self._take(PhoneLost(at=time.monotonic(), phone=self.name, reason=reason, log=log), None)
         left = [leg for leg in self._order if not leg.closed and leg.state != "disconnected"]
         for leg in self._order:
             leg.close()
         if left:
-            self._farewell = threading.Thread(target=self._bid_farewell, args=(left,), name=f"farewell {self.name}")
-            self._farewell.start()
+            self._crash_hangup = threading.Thread(
+                target=self._end_for_the_lost, args=(left,), name=f"hang up for {self.name}"
+            )
+            self._crash_hangup.start()
 
-    def _bid_farewell(self, legs: list[Leg]) -> None:
-        """Hang up for the process, and save what it recorded."""
+    def _end_for_the_lost(self, legs: list[Leg]) -> None:
         for leg in legs:
 
-            def note(message: SipMessage, leg: Leg = leg) -> None:
-                with self.bell:
-                    self._take(message, leg)
+            def note(event: Event, leg: Leg = leg) -> None:
+                with self.changed:
+                    self._take(event, leg)
 
-            orphan.hang_up(self.config, leg.id, leg.messages, note)
-            received, sent = recording.paths(self.directory, leg.id)
-            if recording.mend(received):
-                saved = Recorded(
-                    at=time.monotonic(),
-                    phone=self.name,
-                    leg=leg.id,
-                    path=str(received),
-                    sent_path=str(sent) if recording.mend(sent) else None,
-                )
-                with self.bell:
-                    self._take(saved, leg)
+            crash_hangup.end(self.config, self.directory, leg.id, leg.messages, note)
 
     def leg(self, key: int) -> Leg | None:
         """The leg the process knows by ``key``."""
@@ -454,5 +446,5 @@ class Phone:
     def adopt(self, registration: RegistrationState | None) -> None:
         """Take over the registration that an earlier lease left behind."""
         if registration is not None:
-            with self.bell:
+            with self.changed:
                 self._take(registration, None)

@@ -15,9 +15,10 @@ from harness.errors import BrokenError, PhoneLostError, RefusedError, ResourceEr
 from harness.events import RegistrationState
 from harness.phone import sources, stun
 from harness.phone.config import PhoneConfig
+from harness.phone.deadlines import DeadlineScheduler
 from harness.phone.phone import Phone, Sink
 from harness.phone.process import PhoneProcess
-from harness.phone.rules import Curfew, Rules
+from harness.phone.rules import Rules
 from harness.phone.shared import SharedProcess, Sharing
 
 #: pjsua holds eight transports a process; one wakes its main loop (pjsua_internal.h, ``tpdata``).
@@ -68,9 +69,9 @@ class PhonePool:
     """
 
     def __init__(self, directory: Path, *, patience: float = 5.0) -> None:
-        self.bell = threading.Condition()  #: rings at each event; held while they are taken
-        self.curfew = Curfew()
-        self.doom: BaseException | None = None  #: why no wait can succeed any more
+        self.changed = threading.Condition()  #: notified at each event; held while they are taken
+        self.deadlines = DeadlineScheduler()
+        self.fatal_error: BaseException | None = None  #: why no wait can succeed any more
         self._patience = patience
         directory.mkdir(parents=True, exist_ok=True)
         self._scratch = tempfile.TemporaryDirectory(prefix="phones-", dir=directory, ignore_cleanup_errors=True)
@@ -154,7 +155,7 @@ class PhonePool:
                 phone = Phone(
                     self, host.process, parked.key, config, sink=sink, marks=marks, directory=directory, rules=rules
                 )
-                with self.bell:
+                with self.changed:
                     host.phones[phone.key] = phone
                 address, registered = host.process.call("adopt", phone=phone.key, directory=str(directory))
                 phone.address = address
@@ -168,18 +169,12 @@ class PhonePool:
         return self._put(self._host_for(config), config, sink, marks, directory, rules)
 
     def _put(
-        self,
-        host: _Host,
-        config: PhoneConfig,
-        sink: Sink,
-        marks: Iterator[int],
-        directory: Path,
-        rules: Rules,
+        self, host: _Host, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path, rules: Rules
     ) -> Phone:
         phone = Phone(
             self, host.process, next(self._keys), config, sink=sink, marks=marks, directory=directory, rules=rules
         )
-        with self.bell:
+        with self.changed:
             host.phones[phone.key] = phone
         try:
             phone.address = host.process.call(
@@ -190,7 +185,7 @@ class PhonePool:
                 networks=None if config.accepts_from is None else sources.networks(config.accepts_from),
             )
         except BaseException:
-            with self.bell:
+            with self.changed:
                 host.phones.pop(phone.key, None)
             raise
         return phone
@@ -243,25 +238,25 @@ class PhonePool:
                 if host.process.lost is None:
                     raise
             finally:
-                with self.bell:
+                with self.changed:
                     host.phones.pop(phone.key, None)
 
     @property
     def loss(self) -> PhoneLostError | None:
         """Why what a case finds says nothing: one of the phones that are leased now is lost."""
-        with self.bell:
+        with self.changed:
             phones = (phone for host in self._hosts for phone in host.phones.values())
             return next((phone.loss for phone in phones if phone.loss is not None), None)
 
     def lose(self, error: BaseException) -> None:
         """End every wait, now and later, with ``error``: the world the phones call is gone."""
-        with self.bell:
-            self.doom = error
-            self.bell.notify_all()
+        with self.changed:
+            self.fatal_error = error
+            self.changed.notify_all()
 
     def close(self) -> None:
         """Hang up everything and end the processes. Leased phones are of no use any more."""
-        self.curfew.close()
+        self.deadlines.close()
         with self._leasing:
             self._closed = True
             hosts, self._hosts = self._hosts, []
@@ -276,11 +271,11 @@ class PhonePool:
 
     def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
         """An event, or a leg that began or is closed."""
-        with self.bell:
+        with self.changed:
             phone = self._phone(process, arguments["phone"])
             if phone is not None:
                 mark = phone.told(name, arguments)
-                self.bell.notify_all()
+                self.changed.notify_all()
                 if mark is not None:
                     process.post("arm", leg=arguments["leg"], mark=mark)
 
@@ -288,7 +283,7 @@ class PhonePool:
         """May a REFER be followed?"""
         if name != "may_follow":
             return None
-        with self.bell:
+        with self.changed:
             host = next((host for host in self._hosts if host.process is process), None)
             leg = next(
                 (leg for phone in (host.phones.values() if host else ()) if (leg := phone.leg(arguments["leg"]))), None
@@ -303,12 +298,12 @@ class PhonePool:
 
     def lost(self, process: PhoneProcess, reason: str, log: str) -> None:
         """All phones of the process are lost; their waits end now."""
-        with self.bell:
+        with self.changed:
             for host in self._hosts:
                 if host.process is process:
                     for phone in host.phones.values():
                         phone.lose(reason, log)
-            self.bell.notify_all()
+            self.changed.notify_all()
 
     def _phone(self, process: PhoneProcess, key: int) -> Phone | None:
         for host in self._hosts:

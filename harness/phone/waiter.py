@@ -53,7 +53,7 @@ def first(events: Sequence[Event], predicate: Callable[[Event], bool], begin: in
 
 
 def wait_for(
-    bell: threading.Condition,
+    changed: threading.Condition,
     probe: Callable[[], T | None],
     *,
     goal: str,
@@ -63,14 +63,14 @@ def wait_for(
     log: Callable[[], str],
     missed: Callable[[], str | BaseException | None] = lambda: None,
 ) -> T:
-    """What ``probe`` returns as soon as that is not None; it is asked anew each time ``bell`` rings.
+    """What ``probe`` returns as soon as that is not None; it is asked anew each time ``changed`` is notified.
 
     ``hopeless`` says why the goal can no longer be reached: a text ends the wait with :class:`NeverCame`, an error is
     raised as it is. An event that came in time counts even when its peer died right after it. ``missed`` is asked in the
     same way when the time is over: what came in the goal's stead.
     """
     deadline = time.monotonic() + within
-    with bell:
+    with changed:
         while True:
             found = probe()
             if found is not None:
@@ -85,4 +85,4 @@ def wait_for(
                     raise end
             if end is not None or left <= 0:
                 raise never_came(goal, within, subject, end or "it never came", log())
-            bell.wait(min(left, _LONGEST_NAP))
+            changed.wait(min(left, _LONGEST_NAP))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from datetime import UTC, datetime
 
 import pytest
 
+from harness.checks.finding import not_observable
 from harness.deployment import Deployment, Timings
 from harness.far_end.synthflow import SynthflowApi
 from harness.limits import CallGate
@@ -23,7 +25,7 @@ from harness.scenario.end import End
 from harness.scenario.expect import Expect, ExpectGroup
 from harness.scenario.lines import Line
 from harness.scenario.people import AssistantOf, Caller, Group
-from harness.verdict import ExpectationError
+from harness.verdict import ExpectationError, NotObservableError
 
 _CONTEXT = pytest.StashKey[CaseContext]()
 
@@ -142,6 +144,11 @@ def caller(cast: Cast) -> Caller:
 def line(cast: Cast, case: Case) -> Line:
     """The number the case calls."""
     assert case.line is not None, f"{case.row.id} calls no number"
+    deployment = cast.context.deployment
+    if deployment.is_open(case.line, datetime.now(UTC)) == case.row.out_of_hours:
+        why = f"its hours ({deployment.lines[case.line].hours}) have begun or ended since the run was planned"
+        finding = not_observable("case", case.line, expected="the number is called at its time", why=why)
+        raise NotObservableError(cast.context.evidence.add(finding))
     return cast.line(case.line)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from harness.deployment import Deployment
+from harness.finding_kinds import LANDING
 from harness.matrix import Case, calls_of
 
 #: About how long a case's calls last: as many cases as begin within that time are at work at once.
@@ -82,12 +83,10 @@ def _landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
             yield assistant.transfer_to
         topic = assistant.transfer_topic
         yield from (name for name, group in deployment.groups.items() if topic and group.topic == topic)
+    if case.row.out_of_hours and entry.closed is not None:
+        yield entry.closed
     lands_elsewhere = case.row.moment in ("transfer", "people")
-    if (
-        entry.fallback is not None
-        and not lands_elsewhere
-        and "landing" in {kind.partition(" ")[0] for kind in case.finds}
-    ):
+    if entry.fallback is not None and not lands_elsewhere and LANDING in case.required_findings:
         yield entry.fallback
 
 

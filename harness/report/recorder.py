@@ -26,8 +26,8 @@ from harness.report.mask import mask_name, mask_plain, mask_text
 from harness.verdict import CaseOutcome, Finding, Verdict
 
 EVENTS = "events.jsonl"
-#: Of the lines of ``events.jsonl``; 2 came when findings got typed measurements.
-VERSION = 2
+#: Of the lines of ``events.jsonl``; 2 came with typed measurements, 3 with what each direction is known by.
+VERSION = 3
 CASE = "case.json"
 ATTACHMENTS = "attachments"
 

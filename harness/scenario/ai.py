@@ -30,10 +30,10 @@ class Ai:
         """Whether a phone of ours is there."""
         return self._context.has_stand_in
 
-    def take_place(self) -> None:
-        """From here on it can be called."""
+    def take_place(self, **more: object) -> None:
+        """From here on it can be called; ``more`` overrides single fields of a stand-in's phone."""
         if self.is_ours or self._context.deployment.synthflow is not None:
-            self._endpoint = self._take()
+            self._endpoint = self._take(**more)
 
     @property
     def endpoint(self) -> AiEndpoint:

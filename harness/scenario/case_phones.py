@@ -30,6 +30,7 @@ HEADER_NUMBER = "+12065550177"
 ADMITTED_WITHIN_S = 30.0
 #: How long after other agents began to ring the right ones are still waited for.
 _ELSEWHERE_S = 0.5
+_LOOKS_EVERY_S = 0.02
 
 
 class CasePhones:
@@ -152,6 +153,15 @@ class CasePhones:
                         raise
             if set(self.rang()) - names:  # it may still ring here as well, but not much later
                 deadline = min(deadline, time.monotonic() + _ELSEWHERE_S)
+
+    def ringing(self, phone: Phone, within: float, unless: Callable[[], bool]) -> Leg | None:
+        """The call that rings at ``phone``, which may still be answered; None where none comes in that time."""
+        deadline = time.monotonic() + within
+        while not (ringing := [leg for leg in phone.incoming if leg.state not in ("disconnected", "confirmed")]):
+            if time.monotonic() >= deadline or unless():
+                return None
+            time.sleep(_LOOKS_EVERY_S)
+        return ringing[0]
 
     def may_be_ours(self, leg: Leg) -> bool:
         """Whether a call may be of this case: it shows a number of the deployment's, or none that can be read."""

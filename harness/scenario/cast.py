@@ -73,7 +73,7 @@ class Cast:
         """A ring group with its agents at their phones."""
         entry = self.context.deployment.groups[name]
         more = {"max_calls": _SHARED_CALLS} if entry.shared else {}
-        phones = [self._agent(agent, **more) for agent in entry.agents]
+        phones = [self._agent(agent, **more) for agent in entry.present]
         if entry.shared:
             for phone in phones:
                 phone.is_ours = self.context.phones.may_be_ours
@@ -85,11 +85,21 @@ class Cast:
 
     def all_groups(self, but: Group | None = None) -> list[Group]:
         """Every group that has agents, so that a call landing in the wrong one is seen; without the agents of ``but``."""
-        groups = [self.group(name) for name, entry in self.context.deployment.groups.items() if entry.agents]
+        entries = self.context.deployment.groups
+        groups = [self.group(name) for name, entry in entries.items() if entry.present]
+        groups += [self._away(name) for name, entry in entries.items() if entry.away]
         if but is None:
             return groups
         others = [Group(self.context, g.name, g.entry, [p for p in g.phones if p not in but.phones]) for g in groups]
         return [group for group in others if group.phones]
+
+    def _away(self, name: str) -> Group:
+        """The agents of a group who are away: they may ring for another group, where they are not."""
+        entry, groups = self.context.deployment.groups[name], self.context.deployment.groups.values()
+        here = {agent for group in groups for agent in group.present}
+        gone = [agent for agent in entry.away if agent not in here]
+        phones = [self._agent(agent) for agent in gone]
+        return Group(self.context, name, entry, phones)
 
     def group_of_topic(self, topic: str | None) -> Group:
         """The group with that topic. Raises :class:`BrokenError`."""
@@ -157,7 +167,7 @@ class Cast:
         return phone.options(f"sip:{host}:{port}{parameter}", within=self.context.patience)
 
     def _an_agent(self) -> str:
-        return next(agent for group in self.context.deployment.groups.values() for agent in group.agents)
+        return next(agent for group in self.context.deployment.groups.values() for agent in group.present)
 
     def responded(self, what: str, code: int, reason: str, wanted: Sequence[int]) -> None:
         """A request outside of any call was answered as it should be."""

@@ -2,42 +2,50 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from harness.checks import dialog, quality
-from harness.checks.finding import kind, not_observable
+from harness.checks.finding import not_observable
 from harness.scenario import post_failure_probes
 from harness.scenario.calls import OwnCall
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
 from harness.verdict import Verdict
 
+Found = TypeVar("Found")
 
-def conclude(context: CaseContext) -> None:
-    """The last findings, on the case as a whole. Raises what went wrong in the background, or with a phone of ours."""
-    context.background.join(context.patience)
-    if context.phones.loss is not None:  # whatever was found, a phone of ours may have caused it
-        raise context.phones.loss
-    _look_later(context, context.later)
+
+def conclude(context: CaseContext, *, probe: bool = True) -> None:
+    """The last findings, on the case as a whole. Raises what went wrong in the background, or with a phone of ours.
+
+    ``probe``: after a failure look closer, for the diagnosis.
+    """
+    _settle(context)
+    try:
+        context.background.join(context.patience)
+        if context.phones.loss is not None:  # whatever was found, a phone of ours may have caused it
+            raise context.phones.loss
+    finally:
+        if context.phones.loss is None:
+            _look_later(context)
     for call in every_call(context):
         _answered_well(context, call)
         _no_crossing(context, call)
         _little_loss(context, call)
-    if context.evidence.conclusion.verdict is Verdict.FAILED:
+    if probe and context.evidence.conclusion.verdict is Verdict.FAILED:
         with context.evidence.step("follow-up diagnostics"):
             post_failure_probes.look_closer(context, context.began)
 
 
 def require_promised_findings(context: CaseContext) -> None:
     """What the row promises to look at, and the scenario in the end did not, nobody has seen: no case passes without."""
-    made = Counter(map(kind, context.evidence.findings))
-    for kinds, least in context.case.finds.items():
-        seen = sum(made[one] for one in kinds.split("|"))
+    for kind, least in context.case.required_findings.items():
+        seen = kind.count(context.evidence.findings)
         if seen < least:
-            check = kinds.split("|")[0].partition(" ")[0]
-            expected, why = f"{least} of {kinds}", f"the case looked {seen} times"
-            context.evidence.add(not_observable(check, context.case.row.id, expected=expected, why=why))
+            expected, why = f"{least} of {kind}", f"the case looked {seen} times"
+            context.evidence.add(not_observable(kind.check, context.case.row.id, expected=expected, why=why))
 
 
 def every_call(context: CaseContext) -> list[OwnCall]:
@@ -45,13 +53,27 @@ def every_call(context: CaseContext) -> list[OwnCall]:
     return [*context.calls.own, *(Call(context, leg, "other") for leg in context.calls.other_legs)]
 
 
-def _look_later(context: CaseContext, looks: list[Callable[[], None]]) -> None:
-    if looks:
-        for call in every_call(context):
-            if not call.is_over():
-                call.hang_up()
-    for look in looks:
-        look()
+def _settle(context: CaseContext) -> None:
+    """Looks that have not got what they need yet, all at the same time: several take as long as one."""
+    calls = [call for call in context.calls.own if isinstance(call, Call) and call.looks]
+    if calls:
+        _at_once([call.settle for call in calls])
+
+
+def _look_later(context: CaseContext) -> None:
+    if not context.later:
+        return
+    for call in every_call(context):
+        if not call.is_over():
+            call.hang_up()
+    for found in _at_once(context.later):
+        for finding in found:
+            context.evidence.add(finding)
+
+
+def _at_once(looks: Sequence[Callable[[], Found]]) -> list[Found]:
+    with ThreadPoolExecutor(max_workers=len(looks)) as threads:
+        return list(threads.map(lambda look: look(), looks))
 
 
 def _answered_well(context: CaseContext, call: OwnCall) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 from harness.deployment import Deployment, Timings, Trunk
@@ -18,6 +18,7 @@ from harness.scenario.case_phones import CasePhones
 from harness.scenario.company import ALONE, Company
 from harness.scenario.evidence import Evidence
 from harness.scenario.far_records import FarRecords
+from harness.verdict import Finding
 
 
 class CaseContext:
@@ -50,7 +51,7 @@ class CaseContext:
         self.phones = CasePhones(deployment, self.evidence, pool, marks, gate, company)
         self.calls = Calls(deployment, self.phones)
         self.far_end = FarRecords(deployment, api, self.evidence)
-        self.later: list[Callable[[], None]] = []  #: findings on what is told only when the calls are over
+        self.later: list[Callable[[], Sequence[Finding]]] = []  #: findings on what is told only when the calls are over
 
     @cached_property
     def trunk(self) -> Trunk:

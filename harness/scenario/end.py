@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from harness.checks.audio import Account, Sound
@@ -39,6 +39,9 @@ class End(Protocol):
 
     def account(self, since: float, missing: End | None = None) -> Account | None:
         """What arrived here after ``since``, instead of ``missing`` if that is named; None when nobody can tell."""
+
+    def marks_since(self, since: float) -> tuple[Sequence[int], float] | None:
+        """The marks heard here after ``since``, and the seconds of audio looked at; None when nobody can tell."""
 
     def answered_at(self) -> float | None:
         """When this end's call was set up."""

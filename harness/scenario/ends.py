@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Collection
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, Protocol
 
 from harness.audio.describe import Description, describe
 from harness.audio.marks import SAMPLE_RATE
@@ -27,6 +28,7 @@ from harness.events import (
 from harness.phone import Mark, Silence, Wav
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
+from harness.scenario import far_counts
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.reactions import SOUND_DBOV, wait_for_pause
@@ -40,8 +42,17 @@ _AGREED_S = 1.0
 #: A digit and the pause after it, as pjsua sends them.
 DIGIT_S = 0.2
 
-#: What is shorter says nothing of what was heard.
-_WORTH_HEARING_S = 0.4
+_WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
+
+
+class Pending(Protocol):
+    """A look at a call that is not over yet."""
+
+    def settle(self, *, asking: bool = False) -> None:
+        """Take what it still needs of the call as it is. ``asking``: the call is about to be asked for a person."""
+
+    def wait_until_said(self) -> None:
+        """Until the caller has said what it says for this look."""
 
 
 class Call:
@@ -57,7 +68,9 @@ class Call:
         self.number = number  #: whose phone it is, E.164, where it has one
         self.prepared: str | None = None  #: the id its record at the AI goes by, where it was asked for beforehand
         self._asked_by_digit = False
+        self.accepted_at: float | None = None  #: when its agent pressed the digit that takes the call
         self.obeyed_digit: Sound | None = None  #: the AI did what a digit of this caller asked for
+        self.looks: list[Pending] = []  #: at what is heard, which may still need the call as it is
         self.began = next((event.at for event in leg.events), time.monotonic())
         self.routed = self.began  #: when it had gone its way in, past the platform's announcement and menus
 
@@ -95,8 +108,14 @@ class Call:
 
     # -- what the person at this phone does
 
+    def settle(self, *, asking: bool = False) -> None:
+        """Before the call is changed or ended: whoever still looks at it has what it needs."""
+        for look in self.looks:
+            look.settle(asking=asking)
+
     def press(self, digits: str, method: Literal["rfc4733", "info"] = "rfc4733") -> None:
         """Send DTMF digits."""
+        self.settle()
         with self._context.evidence.step(f"{self.label} presses {digits} ({method})"):
             if method == "rfc4733":  # an INFO takes no time of its own
                 self._context.evidence.scripted(DIGIT_S * len(digits), "digits")
@@ -104,14 +123,19 @@ class Call:
 
     def say(self, prompt: str) -> float:
         """Speak a prompt of ``audio_fixtures`` as soon as the far end pauses, then send the mark again; when it ends."""
+        self.settle()
+        return self.speak(prompt)[0]
+
+    def speak(self, prompt: str) -> tuple[float, bool]:
+        """The same, whoever still looks at the call; when it ends, and whether the far end did pause."""
         with self._context.evidence.step(f"{self.label} says {prompt}"):
             asked = time.monotonic()
-            wait_for_pause(self.leg)
+            pauses = wait_for_pause(self.leg)
             began = time.monotonic()
             seconds = len(prompt_samples(prompt)) / SAMPLE_RATE
             self._context.evidence.scripted(began - asked + seconds, f"the prompt {prompt}")
             self.leg.play(Wav(prompt_path(prompt)))  # once, then its mark again
-            return began + seconds
+            return began + seconds, pauses
 
     def ask_for_a_person(self, *, once: bool = False) -> None:
         """Ask the AI for a person, the way the case or the deployment says, and again while nothing comes of it.
@@ -123,6 +147,7 @@ class Call:
         attempts = 1 if once else escalation.attempts
         waiting = escalation.silence_s if way == "silence" else escalation.retry_after_s
         self._context.more_patience = (attempts - 1) * waiting + (waiting if way == "silence" else 0.0)
+        self.settle(asking=way == "digit")
         self._ask(way)
         if attempts > 1 or way == "silence":
             self._context.background.start(lambda: self._until_somebody_rings(way, waiting, attempts))
@@ -165,6 +190,7 @@ class Call:
 
     def hold(self) -> None:
         """Put the far end on hold, and wait until that is agreed."""
+        self.settle()
         with self._context.evidence.step(f"{self.label} holds"):
             since = time.monotonic()
             self.leg.hold()
@@ -172,6 +198,7 @@ class Call:
 
     def resume(self) -> None:
         """Take the far end off hold, and wait until that is agreed."""
+        self.settle()
         with self._context.evidence.step(f"{self.label} resumes"):
             since = time.monotonic()
             self.leg.resume()
@@ -179,6 +206,7 @@ class Call:
 
     def change_codec(self, codec: str) -> None:
         """Offer only ``codec`` in a re-INVITE, and wait until it is agreed."""
+        self.settle()
         with self._context.evidence.step(f"{self.label} offers {codec} alone"):
             since = time.monotonic()
             self.leg.reinvite(codecs=(codec,))
@@ -186,6 +214,7 @@ class Call:
 
     def hang_up(self) -> float:
         """Hang up; the moment it was done."""
+        self.settle()
         with self._context.evidence.step(f"{self.label} hangs up"):
             at = time.monotonic()
             self.leg.hangup()
@@ -260,8 +289,10 @@ class Call:
         return answer.status, answer.reason
 
     def answered_at(self) -> float | None:
-        """When the leg was confirmed."""
-        return next((e.at for e in self.leg.events if isinstance(e, CallState) and e.state == "confirmed"), None)
+        """When the leg was confirmed; where the agent had to accept the call, when that was done."""
+        return self.accepted_at or next(
+            (e.at for e in self.leg.events if isinstance(e, CallState) and e.state == "confirmed"), None
+        )
 
     def released_at(self, deadline: float) -> float | None:
         """When the leg ended."""
@@ -351,6 +382,10 @@ class Call:
         """Every mark heard after ``since``."""
         return [e.mark for e in self.leg.events if isinstance(e, MarkHeard) and e.at >= since]
 
+    def marks_since(self, since: float) -> tuple[list[int], float]:
+        """Every mark heard after ``since``, and the seconds listened; none where the leg was not listening."""
+        return self.marks_heard(since), time.monotonic() - since if self.is_listening(since) else 0.0
+
     def marks_sustained(self, since: float = 0.0) -> list[int]:
         """The marks that were said again while they went on, so at least 200 ms later.
 
@@ -359,18 +394,9 @@ class Call:
         heard = self.marks_heard(since)
         return [mark for mark, following in pairwise(heard) if mark == following]
 
-    def counted_by_far_end(self, since: float) -> tuple[int, int] | None:
-        """RTP packets sent after ``since``, and of those the ones the far end has received by its own count (RTCP).
-
-        None where it has not reported since, or has never named this stream: some far ends never do (RFC 3550 section 6.4.1).
-        """
-        reports = [e for e in self.leg.events if isinstance(e, FarEndReport)]
-        later = [report for report in reports if report.at >= since]
-        if not later or not any(report.names_us for report in reports):
-            return None
-        before = next((report for report in reversed(reports) if report.at < since), None)
-        sent, received = (before.sent, before.received) if before else (0, 0)
-        return later[-1].sent - sent, later[-1].received - received
+    def counted_by_far_end(self, since: float, until: float = math.inf) -> tuple[int, int] | None:
+        """RTP packets sent, and of those the ones the far end counts as received: :func:`far_counts.between`."""
+        return far_counts.between([e for e in self._leg.events if isinstance(e, FarEndReport)], since, until)
 
     def wait_for_far_end_report(self, since: float, within: float) -> None:
         """Until the far end has reported by RTCP what it gets, or the time is over."""

@@ -6,6 +6,7 @@ import time
 
 from harness.checks import audio
 from harness.checks.audio import Sound
+from harness.checks.claims import Denial
 from harness.checks.finding import not_observable
 from harness.measurement import Direction, EarlyMedia, Silence
 from harness.scenario import crosstalk, delays, lateness, packet_loss
@@ -13,11 +14,10 @@ from harness.scenario.ai import Ai
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import SETTLE_S, Call
+from harness.scenario.signs import LISTEN_S, Look
 from harness.scenario.synthflow_call import SynthflowCall
-from harness.verdict import Finding, Strength, Verdict
+from harness.verdict import Finding, Verdict
 
-#: How long an end is listened to before what did not arrive counts as missing.
-LISTEN_S = 2.5
 #: So much of the ring timeout is there for what is heard before the answer.
 _EARLY_SHARE = 0.7
 
@@ -36,43 +36,38 @@ class ExpectAudio:
         since = begin + SETTLE_S if changed else max(a.answered_at() or begin for a in (mine, other))
         deadline = max(begin, since) + LISTEN_S
         with self._context.evidence.step(f"{mine.label} and {other.label} hear each other"):
+            for caller, talk in ((mine, other), (other, mine)):
+                if isinstance(caller, Call) and isinstance(talk, SynthflowCall) and talk.is_known_by_words:
+                    self._look(caller, talk, since, changed)
+                    return
             first = self._one_way(mine, other, since, deadline, changed)
             second = self._one_way(other, mine, since, deadline, changed)
             if not changed:
                 lateness.judge(self._context, ((first, mine, other), (second, other, mine)))
-            if first and second and first.verdict is second.verdict is Verdict.PASSED:
+            if first.verdict is second.verdict is Verdict.PASSED:
                 delays_ms = [f.measured.delay_ms or 0.0 for f in (first, second) if isinstance(f.measured, Direction)]
                 both = max(delays_ms) / 1000
                 self._context.evidence.scripted(max(0.0, since + both - begin), "listening")
                 packet_loss.look_longer(self._context, (mine, other))
 
-    def _one_way(self, speaker: End, listener: End, since: float, deadline: float, again: bool) -> Finding | None:
-        """The finding, or None when it has to wait for the transcript."""
+    def _look(self, caller: Call, talk: SynthflowCall, since: float, again: bool) -> None:
+        """What tells of it comes while the call goes on, or when it is over: the findings are made then."""
+        look = Look(self._context, talk, caller, since)
+        look.begin()
+
+        def find() -> list[Finding]:
+            to_ai, to_caller = look.to_ai(), look.to_caller()
+            return [
+                self._direction(caller, talk, since, to_ai.sound, to_ai.account, again, to_ai.denial),
+                self._direction(talk, caller, since, to_caller.sound, to_caller.account, again, to_caller.denial),
+            ]
+
+        self._context.later.append(find)
+
+    def _one_way(self, speaker: End, listener: End, since: float, deadline: float, again: bool) -> Finding:
         sound = listener.hears(speaker, since, deadline)
         account = listener.account(since, missing=speaker) if sound is None else None
-        talk = next(
-            (end for end in (speaker, listener) if isinstance(end, SynthflowCall) and end.is_known_by_words), None
-        )
-        least = self._context.deployment.expect.least_strength
-        if talk is None or (sound is not None and sound.strength >= max(least, Strength.CONFIRMED)):
-            return self._direction(speaker, listener, since, sound, account, again)
-        wanted = talk.words_so_far if talk is listener else 0
-        if talk is listener:
-            assert isinstance(speaker, Call)
-            talk.wait_for_signs(speaker, since)
-
-        def look() -> None:
-            """When the calls are over: whatever tells of them later has told by then."""
-            if talk is listener:
-                assert isinstance(speaker, Call)
-                signs = talk.signs_of(speaker, since, wanted)
-                nothing = talk.got_none(speaker, since) if signs is None else account
-                self._direction(speaker, listener, since, signs, nothing, again)
-            else:
-                self._direction(speaker, listener, since, talk.with_words(sound, 0), account, again)
-
-        self._context.later.append(look)
-        return None
+        return self._context.evidence.add(self._direction(speaker, listener, since, sound, account, again))
 
     def _direction(
         self,
@@ -82,8 +77,9 @@ class ExpectAudio:
         sound: Sound | None,
         account: audio.Account | None,
         again: bool,
+        denial: Denial | None = None,
     ) -> Finding:
-        finding = audio.direction(
+        return audio.direction(
             speaker.label,
             listener.label,
             sound,
@@ -94,8 +90,8 @@ class ExpectAudio:
             name_of=self._context.calls.name_of_mark,
             towards=listener.role,
             again=again,
+            denial=denial,
         )
-        return self._context.evidence.add(finding)
 
     def hears_only(self, other: End) -> None:
         """It hears ``other`` at a fit level, and ``other`` it, with no other call's voice and no echo beneath."""
@@ -112,38 +108,31 @@ class ExpectAudio:
         listener = self._end
         with self._context.evidence.step(f"{listener.label} does not hear {other.label}"):
             if not other.voices_for(listener):
-                self._context.evidence.add(
-                    not_observable(
-                        "audio.silent",
-                        f"{other.label} → {listener.label}",
-                        expected=f"{listener.label} does not hear {other.label}",
-                        why="its voice cannot be told from others",
-                        measured=Silence(speaker=other.label, listener=listener.label),
-                    )
-                )
+                self._unseen_silence(other, "its voice cannot be told from others")
                 return
             self._context.pause(SETTLE_S)
             since = time.monotonic()
             self._context.pause(seconds)
             self._context.evidence.scripted(SETTLE_S + seconds, "listening for silence")
-            if isinstance(listener, Call):
-                voices, heard = other.voices_for(listener), listener.marks_heard(since)
-                listened = time.monotonic() - since if listener.is_listening(since) else 0.0
-            else:
-                account = listener.account(since)
-                if account is None:
-                    self._context.evidence.add(
-                        not_observable(
-                            "audio.silent",
-                            f"{other.label} → {listener.label}",
-                            expected=f"{listener.label} does not hear {other.label}",
-                            why="the far end does not say which marks it hears",
-                            measured=Silence(speaker=other.label, listener=listener.label),
-                        )
-                    )
-                    return
-                voices, heard, listened = other.voices_for(listener), list(account.marks), account.seconds
-            self._context.evidence.add(audio.silent(other.label, listener.label, heard, voices, listened))
+            heard = listener.marks_since(since)
+            if heard is None:
+                self._unseen_silence(other, "the far end does not say which marks it hears")
+                return
+            marks, listened_s = heard
+            voices = other.voices_for(listener)
+            self._context.evidence.add(audio.silent(other.label, listener.label, marks, voices, listened_s))
+
+    def _unseen_silence(self, other: End, why: str) -> None:
+        listener = self._end
+        self._context.evidence.add(
+            not_observable(
+                "audio.silent",
+                f"{other.label} → {listener.label}",
+                expected=f"{listener.label} does not hear {other.label}",
+                why=why,
+                measured=Silence(speaker=other.label, listener=listener.label),
+            )
+        )
 
     def hears_early(self, ai: Ai) -> None:
         """The AI is heard before the call is answered."""

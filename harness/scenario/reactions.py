@@ -1,13 +1,20 @@
-"""An AI that names no marks: whether it is speaking, so that nobody speaks over it."""
+"""An AI that names no marks: whether it is speaking, so that nobody speaks over it, and whether it reacts to being spoken to."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Final
 
+from harness.audio import experiment as trial
+from harness.audio.marks import SAMPLE_RATE
+from harness.audio.prompts import prompt_samples
+from harness.audio.wav import write_wav
 from harness.events import Event, Listened, MarkHeard
 from harness.phone.leg import Leg
+from harness.phone.protocol import Wav
 from harness.phone.waiter import NeverCame
+from harness.scenario.context import CaseContext
 
 #: Speech is louder (ITU-T P.56 puts its active level on telephone lines at -26 dBov), comfort noise is not.
 SOUND_DBOV: Final = -45.0
@@ -43,3 +50,46 @@ def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
 
 def _is_mark(leg: Leg, at: float) -> bool:
     return any(isinstance(event, MarkHeard) and abs(event.at - at) <= _RECOGNISED_S for event in leg.events)
+
+
+#: What a recording has not on disk yet.
+_ON_DISK_S: Final = 0.4
+_WORDS: Final = "hello-en"
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What came of speaking to the far end at moments drawn at random; ``at`` is when that was over, monotonic."""
+
+    outcome: trial.Outcome
+    at: float
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it must have heard."""
+        return self.outcome.reacts
+
+    @property
+    def words(self) -> str:
+        """The result, with the chance of it without hearing."""
+        if self.outcome.echo:
+            return "what came back was an echo of what was said"
+        chance = f"1 in {1 / self.outcome.chance:,.0f}" if self.outcome.chance < 0.5 else "an even one or more"
+        moments = f"spoken to at {trial.SPOKEN} of {trial.SLOTS} moments drawn at random, its sound "
+        told = "changed with them" if self.is_one else "did not change with them"
+        return f"{moments}{told} (chance of that without hearing: {chance})"
+
+
+def experiment(context: CaseContext, leg: Leg) -> Reaction:
+    """Speak at moments drawn at random, and see whether the far end's sound goes with them. Takes ``trial.SECONDS``."""
+    spoken = trial.draw()
+    sent = trial.speech(spoken, prompt_samples(_WORDS))
+    path = context.evidence.directory / f"{leg.id}-experiment.wav"
+    write_wav(path, sent, SAMPLE_RATE)
+    with context.evidence.step(f"{leg.id} speaks at {trial.SPOKEN} of {trial.SLOTS} moments drawn at random"):
+        since = time.monotonic()
+        leg.play(Wav(path))
+        context.pause(trial.SECONDS + _ON_DISK_S)
+        found = Reaction(trial.judge(spoken, sent, leg.received_since(since)), time.monotonic())
+    context.evidence.note_once(f"{leg.id}: {found.words}")
+    return found

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
 from harness.audio.marks import reply_to
-from harness.audio.prompts import prompt_text
 from harness.checks.audio import Account, Sound
 from harness.checks.claims import Observation
 from harness.deployment import Assistant
@@ -17,24 +16,13 @@ from harness.far_end.call_record import CallRecord
 from harness.far_end.clock import to_monotonic
 from harness.far_end.record_reader import RecordReader
 from harness.far_end.synthflow import SynthflowApi
-from harness.far_end.transcript import said, times_heard
 from harness.scenario.ai_calls import Target
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import Call
+from harness.scenario.signs import RECOGNISED_WITHIN_S, Words
 from harness.sip.message import Request
-from harness.verdict import Strength
 
-#: What a caller says to be heard by words.
-GREETING = "hello-en"
-#: How long recognition may take to put it into the transcript of a call that goes on, in seconds.
-RECOGNISED_WITHIN_S = 2.5
-#: How long an RTCP report may take: 5 s between two, give or take a half (RFC 3550 section 6.2).
-REPORTED_WITHIN_S = 7.5
-#: How long its end takes to get there: buffers at both ends and between them, in seconds.
-ON_ITS_WAY_S = 0.6
-#: So many packets sent and none counted is no matter of timing: a second of them.
-_ENOUGH_SENT, _PACKET_S = 50, 0.02
 #: A call whose record could not be found, since the interface failed.
 UNKNOWN = CallRecord("", {})
 
@@ -61,12 +49,12 @@ class SynthflowCall:
         self._can = set(context.deployment.synthflow.witness) if context.deployment.synthflow else set()
         self._find = find  # looks for a record that is unknown yet
         self._wanted = wanted  #: the number that should be called, to find a record that is unknown yet
-        self._greetings = 0
         self._failing = False
         declared = context.deployment.synthflow
         transcript = declared.transcript if declared else "none"
         within_s = declared.transcript_within_s if declared and transcript == "after" else RECOGNISED_WITHIN_S
-        self._words = RecordReader(self.refresh, transcript=transcript, within_s=within_s, is_down=lambda: api.is_down)
+        reader = RecordReader(self.refresh, transcript=transcript, within_s=within_s, is_down=lambda: api.is_down)
+        self.words = Words(context, reader)
 
     @property
     def call_id(self) -> str:
@@ -231,7 +219,7 @@ class SynthflowCall:
                 return Sound(sound.at, Observation.MARK, f"{self.label} says in band that it hears mark {speaker.mark}")
         if "marks" in self._can:
             return self.hears_by_record(speaker, since, deadline)
-        return self._hears_weakly(speaker, since, deadline)
+        return None
 
     def hears_by_record(self, speaker: Call, since: float, deadline: float) -> Sound | None:
         """By the marks its record lists; None when it lists none, or not this one by ``deadline``."""
@@ -249,95 +237,8 @@ class SynthflowCall:
 
     @property
     def is_known_by_words(self) -> bool:
-        """Whether only its transcript tells who was heard."""
+        """Whether it names no marks, so that other signs have to tell who was heard (:mod:`harness.scenario.signs`)."""
         return not self._can & {"marks", "in-band"}
-
-    @property
-    def tells_later(self) -> bool:
-        """Whether the transcript is there only when the call is over."""
-        declared = self._context.deployment.synthflow
-        return declared is not None and declared.transcript == "after"
-
-    @property
-    def _tells_during(self) -> bool:
-        declared = self._context.deployment.synthflow
-        return declared is not None and declared.transcript == "during"
-
-    @property
-    def _can_tell_words(self) -> bool:
-        declared = self._context.deployment.synthflow
-        least = self._context.deployment.expect.least_strength
-        return declared is not None and declared.transcript != "none" and least > Strength.INDICATED
-
-    def _words_may_help(self, sound: Sound | None) -> bool:
-        """Whether words could make a direction known as strongly as is asked; they confirm, and prove nothing."""
-        least = self._context.deployment.expect.least_strength
-        return least <= Strength.CONFIRMED and (sound is None or sound.strength < least)
-
-    @property
-    def words_so_far(self) -> int:
-        """How often the caller has said the greeting."""
-        return self._greetings
-
-    def _hears_weakly(self, speaker: Call, since: float, deadline: float) -> Sound | None:
-        """The speaker says a greeting, where a transcript may have it; what tells later is looked for later."""
-        if self._can_tell_words:
-            ended = speaker.say(GREETING)
-            self._greetings += 1
-            until = ended + (RECOGNISED_WITHIN_S if self._tells_during else ON_ITS_WAY_S)
-            while time.monotonic() < until:
-                if self._tells_during and (sound := self._greeting_in_transcript(self._greetings)):
-                    return sound
-                self._context.pause(min(self._context.far_end.poll_s, max(0.0, until - time.monotonic())))
-        return None
-
-    def signs_of(self, speaker: Call, since: float, wanted: int) -> Sound | None:
-        """What tells that it heard ``speaker``, the strongest first: words, a digit that was acted upon, its RTCP reports."""
-        if (sound := self.with_words(None, wanted)) is not None:
-            return sound
-        if (obeyed := speaker.obeyed_digit) is not None and obeyed.at >= since:
-            return obeyed
-        counted = speaker.counted_by_far_end(since)
-        if counted is None or counted[1] == 0:
-            return None
-        evidence = f"{self.label}'s RTCP counts {counted[1]} of {counted[0]} RTP packets"
-        return Sound(time.monotonic(), Observation.RTCP, evidence)
-
-    def wait_for_signs(self, speaker: Call, since: float) -> None:
-        """Where counters are enough, the call goes on until the far end has reported them."""
-        if self._context.deployment.expect.least_strength <= Strength.INDICATED and not speaker.is_over():
-            speaker.wait_for_far_end_report(since, REPORTED_WITHIN_S)
-
-    def got_none(self, speaker: Call, since: float) -> Account | None:
-        """That by its own count nothing of what ``speaker`` sent arrived; None where it does not say so."""
-        counted = speaker.counted_by_far_end(since)
-        if counted is None or counted[1] > 0 or counted[0] < _ENOUGH_SENT:
-            return None
-        return Account(seconds=counted[0] * _PACKET_S, level_dbov=None, rx_packets=0, tx_packets=counted[0])
-
-    def with_words(self, sound: Sound | None, wanted: int) -> Sound | None:
-        """What was heard, raised by what the transcript says: of the caller's greetings, or (0) that the AI spoke."""
-        if not self._words_may_help(sound) or (not wanted and sound is None):
-            return sound
-
-        def pause() -> None:
-            self._context.pause(self._context.far_end.poll_s)
-
-        words = prompt_text(GREETING)
-        if wanted and self._words.find(lambda text: times_heard(text, words) >= wanted, pause):
-            found = self._by_words(words)
-            return Sound(sound.at if sound else found.at, found.observation, found.evidence)
-        if not wanted and sound is not None and self._words.find(lambda text: bool(said(text, "bot")), pause):
-            evidence = f"{sound.evidence}; the transcript has {self.label}'s own words"
-            return Sound(sound.at, Observation.WORDS, evidence, level_dbov=sound.level_dbov)
-        return sound
-
-    def _greeting_in_transcript(self, times: int) -> Sound | None:
-        words = prompt_text(GREETING)
-        return self._by_words(words) if times_heard(self._words.look().transcript, words) >= times else None
-
-    def _by_words(self, words: str) -> Sound:
-        return Sound(time.monotonic(), Observation.WORDS, f"{self.label}'s transcript has {words!r}")
 
     def account(self, since: float, missing: End | None = None) -> Account | None:
         """What the record says it heard."""
@@ -352,6 +253,11 @@ class SynthflowCall:
             marks=heard,
             rx_packets=int(packets) if packets is not None else None,
         )
+
+    def marks_since(self, since: float) -> tuple[Sequence[int], float] | None:
+        """What its record says."""
+        account = self.account(since)
+        return (account.marks, account.seconds) if account is not None else None
 
     def answered_at(self) -> float | None:
         """When the record says it was answered."""

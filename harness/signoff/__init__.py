@@ -2,6 +2,7 @@
 
 =============  =========================================================================
 ``manifest``   SHA-256 of every file of evidence
+``claims``     what was seen, and by what
 ``waivers``    what somebody answers for although it was not proved
 ``rows``       each row with verdict, strength, figures, or why it was not run
 ``decision``   ACCEPTED, ACCEPTED WITH WAIVERS or NOT ACCEPTED

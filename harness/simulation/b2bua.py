@@ -8,124 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from harness.simulation.books import Books
+from harness.simulation.legs import Headers, Leg, RefusedError, Side, Target
 from harness.simulation.media.leg import LegMedia, couple
 from harness.simulation.media.relay import Relay, Spoiler
 from harness.simulation.watch import Watched
-from harness.simulation.wire.agent import UserAgent
-from harness.simulation.wire.call import CallFailedError, End
+from harness.simulation.wire.ends import CallFailedError, End
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest, sdp_of
 from harness.simulation.wire.outgoing import OutgoingCall
-from harness.simulation.wire.transport import Flow, Hop
-from harness.sip.digest import Credentials
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request, Response
 from harness.sip.offer_answer import NoAgreementError
 from harness.sip.sdp import Description, SdpError
 from harness.sip.uri import NameAddr, Uri
-
-Headers = list[tuple[str, str]]
-
-
-class Side(Protocol):
-    """A leg's part in offer and answer: `LegMedia` where media is anchored, `PassedBy` where it is not."""
-
-    remote: Description | None
-    local: Description | None
-
-    def learn(self, body: bytes) -> Description:
-        """Take the peer's description. Raises SdpError."""
-
-    def pass_on(self, other: Description) -> bytes:
-        """Another leg's description as this leg's."""
-
-    def pass_answer(self, other: Description) -> bytes:
-        """The same, as an answer."""
-
-    def again(self) -> bytes:
-        """What was told last."""
-
-    def restore(self, local: Description | None) -> None:
-        """What was told last was not accepted: before it stands again."""
-
-    def close(self) -> None:
-        """The leg is over."""
-
-
-class PassedBy:
-    """Descriptions pass unchanged, media goes another way."""
-
-    def __init__(self) -> None:
-        self.remote: Description | None = None
-        self.local: Description | None = None
-
-    def learn(self, body: bytes) -> Description:
-        """See `Side`."""
-        self.remote = Description.parse(body)
-        return self.remote
-
-    def pass_on(self, other: Description) -> bytes:
-        """See `Side`."""
-        self.local = other
-        return bytes(other)
-
-    pass_answer = pass_on
-
-    def again(self) -> bytes:
-        """See `Side`."""
-        return bytes(self.local) if self.local is not None else b""
-
-    def restore(self, local: Description | None) -> None:
-        """See `Side`."""
-        self.local = local
-
-    def close(self) -> None:
-        """See `Side`."""
-
-
-@dataclass(eq=False)
-class Leg:
-    """One dialog of the call and its media. ``peer`` says who is at its other end, for the books."""
-
-    call: IncomingCall | OutgoingCall
-    media: Side
-    peer: str
-
-    @property
-    def is_up(self) -> bool:
-        """Whether it was answered and goes on."""
-        return self.call.state == "confirmed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """Whom to call for a leg, and how. ``make_offer`` replaces the offer that the other leg's description would give."""
-
-    peer: str
-    ua: UserAgent
-    uri: Uri
-    hop: Hop | None = None
-    flow: Flow | None = None
-    from_: NameAddr
-    headers: Headers = field(default_factory=list)
-    credentials: Credentials | None = None
-    side: Callable[[], Side]
-    make_offer: Callable[[Side, Leg], bytes] | None = None
-    #: The digit by which whoever answers takes the call, and how long to wait for it.
-    accept: tuple[str, float] | None = None
-
-
-class RefusedError(Exception):
-    """A leg could not be had; ``status`` is the final response that says why."""
-
-    def __init__(self, status: int, reason: str | None = None) -> None:
-        super().__init__(f"{status} {reason or ''}".strip())
-        self.status = status
-        self.reason = reason
 
 
 class BackToBack:
@@ -184,6 +82,10 @@ class BackToBack:
     def relays(self) -> int:
         """How many relays it has up: for the books."""
         return int(self._relay is not None)
+
+    def told(self) -> dict[str, Any]:
+        """Its name, and the peer and state of each leg."""
+        return {"name": self.name, "legs": [{"peer": leg.peer, "state": leg.call.state} for leg in self]}
 
     def watched(self) -> list[Watched]:
         """Its answered legs."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from harness.simulation.b2bua import BackToBack, Headers, Leg, PassedBy, Target, x_headers
+from harness.simulation.b2bua import BackToBack, x_headers
 from harness.simulation.books import Books
 from harness.simulation.identity import Caller
+from harness.simulation.legs import Headers, Leg, PassedBy, Target
 from harness.simulation.numbering import number_of
 from harness.simulation.registrar import Registrar, refuse
 from harness.simulation.wire.agent import UserAgent

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from harness.errors import DeploymentError, SelectionError
 from harness.simulation import guards
 from harness.simulation.settings import parse
-
-if TYPE_CHECKING:
-    from harness.simulation.tenant import Tenant
-    from harness.simulation.world import World
+from harness.simulation.tenant import Tenant
 
 
-def control(world: World, token: str) -> web.Application:
+class Controlled(Protocol):
+    """The world, as its control API sees it."""
+
+    @property
+    def tenants(self) -> Sequence[Tenant]:
+        """All of them, in order."""
+
+    def books_of_all(self) -> dict[str, Any]:
+        """What is up, and what went wrong."""
+
+
+def control(world: Controlled, token: str) -> web.Application:
     """``GET /calls``, ``GET /faults``, ``POST`` and ``DELETE /faults`` with ``{"name", "line"?, "tenant"?}``; ``/settings``."""
 
     async def calls(request: web.Request) -> web.Response:
@@ -68,7 +76,7 @@ def control(world: World, token: str) -> web.Application:
     return app
 
 
-def _tenants(world: World, asked: dict[str, Any]) -> Iterable[Tenant]:
+def _tenants(world: Controlled, asked: dict[str, Any]) -> Iterable[Tenant]:
     number = asked.get("tenant")
     if number is None:
         return world.tenants

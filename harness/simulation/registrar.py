@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from harness.simulation.wire.agent import IncomingRequest
+from harness.simulation.wire.request import IncomingRequest
 from harness.simulation.wire.transport import Flow, Hop
 from harness.sip.digest import Checked, DigestServer, Outcome
 from harness.sip.grammar import SipSyntaxError, decimal

@@ -26,11 +26,13 @@ from harness.simulation.platform.base import Platform
 from harness.simulation.platform.campaign import campaigns
 from harness.simulation.platform.generic import GenericSbc
 from harness.simulation.platform.gladly import Gladly
+from harness.simulation.platform.reception import take_platform_calls
 from harness.simulation.platform.talkdesk import Talkdesk
 from harness.simulation.platform.trunk import Gate, TrunkTimers
 from harness.simulation.settings import Current, Settings, parse
 from harness.simulation.synthflow.api import api
 from harness.simulation.synthflow.numbers import SipNumbers
+from harness.simulation.synthflow.reception import take_ai_calls
 from harness.simulation.synthflow.service import Synthflow
 from harness.simulation.synthflow.studio import Studio
 from harness.simulation.synthflow.trunks import Trunks
@@ -220,7 +222,7 @@ class Tenant:
 
     async def _start_platform(self) -> None:
         deployment, block = self.deployment, self._block
-        kind = _PLATFORMS[deployment.integration]
+        kind = _PLATFORMS.get(deployment.integration, GenericSbc)  # somebody's own is played as an SBC
         ua = await self._agent("platform", _listens(block[_PLATFORM], kind.transports), self._platform_tls)
         gates = {
             trunk.name: await self._gate(trunk, block[_FIRST_TRUNK + index])
@@ -245,6 +247,7 @@ class Tenant:
             block[_NOBODY],
             self.settings,
         )
+        take_platform_calls(self.platform)
         await self._start_announcements()
         self._interconnect(kind.transports[0])
         self._tasks.append(
@@ -342,6 +345,7 @@ class Tenant:
             self.settings,
             self.platform.line_of_call,
         )
+        take_ai_calls(self.synthflow)
         agents = {"default": self._synthflow_ua, "other": self._other_region_ua}
         self.numbers = SipNumbers(agents, trunks, self._timings.register_expires_s, self.faults, self._books)
         if self.deployment.synthflow is None:
@@ -411,10 +415,7 @@ class Tenant:
             "tenant": self.number,
             "deployment": self.deployment.name,
             "faults": self.faults.listed(),
-            "calls": [
-                {"name": call.name, "legs": [{"peer": leg.peer, "state": leg.call.state} for leg in call]}
-                for call in calls
-            ],
+            "calls": [call.told() for call in calls],
             "ai_calls": len(self.synthflow.conversations),
             "relays": sum(call.relays for call in calls),
             "registrations": {

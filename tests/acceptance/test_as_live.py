@@ -263,6 +263,50 @@ def spellings(secret: str) -> Iterator[bytes]:
             yield encoded.rstrip(b"=")[(before * 4 + 2) // 3 + (before > 0) : -1 - (before > 0)]
 
 
+# -- a load
+
+LOAD = ["--cps", "5"]
+
+
+def test_a_load_is_verified_by_words_and_by_marks(outside: Outside) -> None:
+    """The stand-in hears marks; what a live AI heard its transcripts say when the calls are over."""
+    for kind, strength in (("live", 2), ("stand-in", 3)):
+        reports = outside.directory / f"load-{kind}"
+        code, output = outside.finished(
+            outside.command("load", outside.file(kind), *LOAD, "--calls", "2", "--for", "0", "--reports", reports)
+        )
+        assert code == 0, output
+        (run,) = (reports / "load").iterdir()
+        found = json.loads((run / "load.json").read_text())
+        assert [call["verdict"] for call in found["calls"]] == ["passed", "passed"]
+        lines = map(json.loads, next(run.glob("cases/*/events.jsonl")).read_text().splitlines())
+        audio = [line["finding"] for line in lines if line.get("finding", {}).get("check") == "audio"]
+        assert {finding["strength"] for finding in audio} == {strength}
+        assert len(audio) >= 4, "both ways, of two calls"
+    assert outside.calls_up() == []
+
+
+def test_a_load_that_is_stopped_leaves_no_call_up(outside: Outside) -> None:
+    reports = outside.directory / "load-stopped"
+    process = outside.command(
+        "load", outside.file("stand-in"), *LOAD, "--calls", "3", "--step", "2", "--for", "60", "--reports", reports
+    )
+    try:
+        while len(outside.calls_up()) < 3:
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, output
+    assert outside.calls_up() == []
+    (run,) = (reports / "load").iterdir()
+    found = json.loads((run / "load.json").read_text())
+    assert found["interrupted"]
+    assert all(call["ended"] for call in found["calls"])
+
+
 # -- a campaign that a person starts
 
 CAMPAIGN = ["--row=TD-OUTBOUND-CAMPAIGN", "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "1"]

@@ -54,6 +54,9 @@ class Stranger:
         """Nobody can tell."""
         return None
 
+    def marks_since(self, since: float) -> None:
+        """Nobody can tell."""
+
     def answered_at(self) -> float | None:
         """Nobody can tell."""
         return None

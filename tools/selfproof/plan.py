@@ -241,6 +241,7 @@ UNREACHED: Mapping[str, str] = {
     "audio.level": "no fault changes a voice's level",
     "audio.echo": "no fault sends audio back",
     "header.absent": "no fault adds a header",
+    "landing.turn": "no fault changes the order in which a group rings",
     "one_call": "no fault leaves a party with two calls",
     "session.interval": "no fault spoils session timers",
     "prack": "no fault spoils reliable provisional responses",

@@ -21,6 +21,19 @@ _FIRST_VOICE, _VOICES = 240, 16
 #: What fails on purpose, so that fallbacks can be proved: these transfer to nobody.
 _UNWILLING = ("unavailable", "never-answers")
 
+_SYNTHFLOW: Final[Table] = {
+    "api_token_env": "SYNTHFLOW_API_TOKEN",
+    "poll_s": 0.04,
+    "transcript": "during",
+    "witness": ["marks", "in-band", "messages", "dtmf", "registration"],
+}
+_LIMITS: Final[Table] = {
+    "concurrent_calls": 200,
+    "calls_per_second": 200.0,
+    "calls_per_run": 5000,
+    "seconds_per_call": 120.0,
+}
+
 
 def customers(count: int, number: int) -> list[Table]:
     """``count`` customers, the same for the same seed ``number``."""
@@ -82,12 +95,7 @@ def customer(draw: st.DrawFn) -> Table:
         "numbers": {"no_such_number": numbers.pop()},
         "groups": groups,
         "assistants": assistants,
-        "synthflow": {
-            "api_token_env": "SYNTHFLOW_API_TOKEN",
-            "poll_s": 0.04,
-            "transcript": "during",
-            "witness": ["marks", "in-band", "messages", "dtmf", "registration"],
-        },
+        "synthflow": dict(_SYNTHFLOW),
         "escalation": {"ways": ["digit"], "digit": draw(st.sampled_from("0123456789*#"))},
         "accounts": {
             "public side": {"domain": "carrier.example", "transport": "udp"},
@@ -95,12 +103,7 @@ def customer(draw: st.DrawFn) -> Table:
         },
         "phones": phones,
         "safety": {"countries": _COUNTRIES},  # whose numbers it has
-        "limits": {
-            "concurrent_calls": 200,
-            "calls_per_second": 200.0,
-            "calls_per_run": 5000,
-            "seconds_per_call": 120.0,
-        },
+        "limits": dict(_LIMITS),
         "simulated": {"groups": {name: draw(_RINGING) for name in groups}},
     }
 

@@ -6,13 +6,13 @@ modules may import the standard library, numpy and soundfile, ``harness.audio``,
 
 ``service`` is the process: the line to the parent and the main loop. ``commands`` is what the parent can ask for,
 ``stack`` the Endpoint, ``account`` and ``leg`` a phone and one call of it, ``media`` what a leg plays, hears and
-records, ``attribution`` whose message is whose.
+records, ``policy`` what becomes of a call that comes in, ``attribution`` whose message is whose.
 
 What shapes it (pjproject 2.15.1):
 
 - pjlib's asserts are on, so misuse aborts the process: every command checks the state it needs before it calls.
 - SIP runs in one thread, the main one, in ``libHandleEvents``. A second thread reads commands and wakes the first with
-  a datagram. Audio comes from the null device's clock thread, which touches nothing but ears.
+  a datagram. Audio comes from the null device's clock thread, which touches nothing but the mark listeners.
 - An exception that leaves a callback ends in ``std::terminate``: each callback is wrapped.
 - A SWIG proxy of a member does not keep its owner alive: owners stay in a name while members are read.
 - ``Call``'s destructor hangs up whatever call has its slot *then*, and ``Account``'s deletes whatever account has its

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from harness.events import Event, RegistrationState
 from harness.phone.child import sockets
-from harness.phone.child.attribution import Attribution
-from harness.phone.child.bindings import Account, Call, Headers, misuse, parameters, pj, set_headers
-from harness.phone.child.leg import CallLeg
-from harness.phone.child.lodging import Claim, whose
-from harness.phone.child.media import Studio
+from harness.phone.child.bindings import Account, Headers, misuse, pj, set_headers
+from harness.phone.child.lodging import Claim
 from harness.phone.child.stack import Endpoint
 from harness.phone.config import PhoneConfig
-from harness.phone.protocol import Answer, Early, Policy, Reject, Ring
+from harness.phone.protocol import Policy, Ring
 from harness.phone.sources import Sources
 
 #: pjsip refreshes no earlier than after five seconds (sip_reg.c), which is too late for the shortest registrations.
@@ -40,48 +36,25 @@ _RELIABLE: Final = {
 }
 
 
-class Host(Protocol):
-    """The process, as its phones and legs see it."""
+class PhoneHost(Protocol):
+    """The process, as its phones see it."""
 
     endpoint: Endpoint
-    studio: Studio
-    attribution: Attribution[HostedPhone, CallLeg]
 
-    def new_key(self) -> int:
-        """A number for a leg, unique in this process."""
+    def called(self, phone: HostedPhone, call_id: int) -> None:
+        """A call came in for a phone; ``call_id`` is pjsua's."""
 
-    def begins(self, leg: CallLeg) -> None:
-        """A leg exists."""
-
-    def ends(self, leg: CallLeg) -> None:
-        """A leg is over for pjsua."""
-
-    def legs_of(self, phone: HostedPhone) -> list[CallLeg]:
-        """The legs of a phone that are not finished."""
-
-    def free_slots(self) -> int:
-        """Calls this process can still make or take."""
-
-    def afterwards(self, do: Callable[[], None]) -> None:
-        """Do something when pjsua's callback is over."""
-
-    def answer_later(self, leg: CallLeg, policy: Answer) -> None:
-        """Answer a leg in a while."""
+    def take_connections(self, phone: HostedPhone) -> set[str]:
+        """The local addresses of the connections that were a phone's; they are nobody's any more."""
 
     def request_answered(self, token: int, code: int, reason: str) -> None:
         """A request outside dialogs was answered."""
 
-    def ask(self, name: str, arguments: dict[str, Any]) -> Any:
-        """Ask the parent, and wait for its answer."""
-
-    def emit(self, event: Event, phone: HostedPhone, leg: CallLeg | None = None) -> None:
+    def emit(self, event: Event, phone: HostedPhone) -> None:
         """Tell the parent."""
 
     def fault(self, text: str) -> None:
         """This process is defective."""
-
-    def guessed(self, phone: HostedPhone) -> None:
-        """A call came that may have been meant for ``phone``, or for another that shares its account."""
 
 
 @dataclass
@@ -96,7 +69,9 @@ class _Binding:
 class HostedPhone:
     """One phone, leased or parked. Raises :class:`Refusal` when its address is taken."""
 
-    def __init__(self, host_process: Host, key: int, config: PhoneConfig, directory: Path, sources: Sources) -> None:
+    def __init__(
+        self, host_process: PhoneHost, key: int, config: PhoneConfig, directory: Path, sources: Sources
+    ) -> None:
         self.sources = sources
         self.host_process, self.key, self.config, self.directory = host_process, key, config, directory
         self.policy: Policy = Ring()
@@ -210,49 +185,8 @@ class HostedPhone:
     # What pjsua says.
 
     def incoming(self, call_id: int) -> None:
-        """A call came in: do as the policy says."""
-        call = Call(self.account, None, call_id)
-        info = call.getInfo()
-        home = self._whose(info.callIdString)
-        up = sum(1 for leg in self.host_process.legs_of(home) if not leg.disconnected)
-        if home.parked or up >= home.config.max_calls:
-            code = 480 if home.parked else 486
-            self.host_process.afterwards(lambda: call.hangup(parameters(code)))
-            return
-        leg = CallLeg(home, info.callIdString, "incoming", info.remoteUri)
-        leg.call, call.listener = call, leg
-        leg.state_changed()
-        self.host_process.afterwards(lambda: home.obey_policy(leg))
-
-    def _whose(self, call_id: str) -> HostedPhone:
-        """Itself, or the case that the call is for."""
-        if not self.lodgers:
-            return self
-        found, guesses = whose(self.lodgers, self.host_process.attribution.waiting_invite(call_id))
-        for lodger in guesses:
-            self.host_process.guessed(lodger)
-        if found is None:
-            return self
-        found.calls += 1
-        return found
-
-    def obey_policy(self, leg: CallLeg) -> None:
-        """Ring, answer or refuse; the caller may have given up by now."""
-        policy = self.policy
-        if leg.call is None:
-            return
-        if isinstance(policy, Ring):
-            leg.respond(180)
-        elif isinstance(policy, Early):
-            leg.respond(policy.code)
-        elif isinstance(policy, Reject):
-            leg.respond(policy.code, policy.reason)
-        elif isinstance(policy, Answer):
-            if policy.after > 0:
-                leg.respond(180)
-                self.host_process.answer_later(leg, policy)
-            else:
-                leg.respond(200, headers=policy.headers)
+        """A call came in."""
+        self.host_process.called(self, call_id)
 
     def registration_changed(self, code: int, reason: str, expires: int) -> None:
         """A REGISTER was answered."""
@@ -309,7 +243,7 @@ class HostedPhone:
         if udp is not None:
             endpoint.native.close_udp_socket(udp)
         endpoint.close_transport(self._transport)
-        sockets.free({self.address, *self.host_process.attribution.take_connections(self)})
+        sockets.free({self.address, *self.host_process.take_connections(self)})
 
 
 class Lodger(HostedPhone):

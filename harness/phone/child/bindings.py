@@ -13,7 +13,19 @@ import pjsua2 as pj
 
 from harness.phone.child.hearing import RATE, Hearing
 
-__all__ = ["Account", "Call", "Ears", "Headers", "Log", "Refusal", "Stack", "misuse", "parameters", "pj", "set_headers"]
+__all__ = [
+    "Account",
+    "Call",
+    "Headers",
+    "Log",
+    "MarkListener",
+    "Refusal",
+    "Stack",
+    "misuse",
+    "parameters",
+    "pj",
+    "set_headers",
+]
 
 Headers = Sequence[Sequence[str]]
 
@@ -236,10 +248,10 @@ class _Vector(ctypes.Structure):
     _fields_ = (("begin", ctypes.c_size_t), ("end", ctypes.c_size_t))
 
 
-class Ears(pj.AudioMediaPort):  # type: ignore[misc]
+class MarkListener(pj.AudioMediaPort):  # type: ignore[misc]
     """A port that hands received audio to a leg's hearing.
 
-    Ears are never destroyed, only parked: the clock thread may be inside them at any moment.
+    Listeners are never destroyed, only parked: the clock thread may be inside them at any moment.
     """
 
     def __init__(self, fault: Callable[[str], None]) -> None:
@@ -248,7 +260,7 @@ class Ears(pj.AudioMediaPort):  # type: ignore[misc]
         self.hearing: Hearing | None = None
         audio = pj.MediaFormatAudio()
         audio.init(pj.PJMEDIA_FORMAT_PCM, RATE, 1, FRAME_MS * 1000, 16)
-        self.createPort("ears", audio)
+        self.createPort("listener", audio)
 
     @_callback
     def onFrameReceived(self, frame: Any) -> None:
@@ -271,12 +283,18 @@ def set_headers(option: Any, headers: Headers) -> None:
     option.headers = vector
 
 
+def only_audio(settings: Any) -> None:
+    """One audio stream and nothing else; pjproject 2.16 and newer would offer text beside it (RFC 4103)."""
+    settings.audioCount, settings.videoCount = 1, 0
+    if hasattr(settings, "textCount"):
+        settings.textCount = 0
+
+
 def parameters(code: int = 0, reason: str = "", headers: Headers = (), *, settings: bool = False) -> Any:
     """What most operations on a call take; ``settings`` also names the media: one audio stream, no video."""
     made = pj.CallOpParam(settings)
     if settings:
-        options = made.opt
-        options.audioCount, options.videoCount = 1, 0
+        only_audio(made.opt)
     if code:
         made.statusCode = code
     if reason:

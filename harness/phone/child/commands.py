@@ -5,42 +5,53 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from harness.phone.child.account import HostedPhone, Lodger
 from harness.phone.child.bindings import Headers, Refusal, misuse
-from harness.phone.child.leg import CallLeg
+from harness.phone.child.gate import Gate
+from harness.phone.child.leg import CallLeg, LegHost
 from harness.phone.child.lodging import Claim
 from harness.phone.child.media import playable
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import choice_from_plain
 from harness.phone.sources import Sources
 
-if TYPE_CHECKING:
-    from harness.phone.child.service import Service
-
 LATER: Final = object()  #: the answer is sent when it is known
+
+
+class CommandHost(LegHost, Protocol):
+    """The process, as the parent's commands see it."""
+
+    gate: Gate
+    phones: dict[int, HostedPhone]
+    lodgers: dict[int, Lodger]
+    legs: dict[int, CallLeg]
+    requests: dict[int, tuple[int, Any]]  #: by token: the parent's call, and what the token points to
+
+    def departs(self, phone: HostedPhone, call: int) -> None:
+        """Give a phone up, and answer ``call``."""
 
 
 class Commands:
     """The commands, on a process."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, host: CommandHost) -> None:
+        self._host = host
 
     def obey(self, name: str, call: int, arguments: dict[str, Any]) -> Any:
         """Do it, and return what to answer or :data:`LATER`. Raises :class:`Refusal` and ``pj.Error``."""
         return _COMMANDS[name](self, call=call, **arguments)
 
     def _phone(self, key: int) -> HostedPhone:
-        found = self._service.phones.get(key) or self._service.lodgers.get(key)
+        found = self._host.phones.get(key) or self._host.lodgers.get(key)
         if found is None:
             raise misuse("this phone was released")
         return found
 
     def _leg(self, key: int) -> CallLeg:
         try:
-            return self._service.legs[key]
+            return self._host.legs[key]
         except KeyError:
             raise misuse("this leg has ended") from None
 
@@ -48,15 +59,13 @@ class Commands:
 
     def free_slots(self, call: int) -> int:
         """Calls this process can still make or take."""
-        return self._service.free_slots()
+        return self._host.free_slots()
 
     def add(self, call: int, phone: int, config: dict[str, Any], directory: str, networks: list[str] | None) -> str:
         """A new phone, which takes requests from ``networks``; returns the address it is bound to."""
         made = PhoneConfig.from_plain(config)
-        self._service.endpoint.check_codecs(made.codecs)
-        hosted = self._service.phones[phone] = HostedPhone(
-            self._service, phone, made, Path(directory), Sources(networks)
-        )
+        self._host.endpoint.check_codecs(made.codecs)
+        hosted = self._host.phones[phone] = HostedPhone(self._host, phone, made, Path(directory), Sources(networks))
         return hosted.address
 
     def join(
@@ -73,14 +82,14 @@ class Commands:
         """A share of the phone ``landlord`` for one case; returns the address it is bound to."""
         claim = Claim(tuple(numbers), lands, withheld)
         made = Lodger(self._phone(landlord), phone, PhoneConfig.from_plain(config), Path(directory), claim)
-        self._service.lodgers[phone] = made
+        self._host.lodgers[phone] = made
         return made.address
 
     def adopt(self, call: int, phone: int, directory: str) -> tuple[str, bool]:
         """Lease a parked phone again; says its address and whether it is registered."""
         kept = self._phone(phone)
         kept.adopt(Path(directory))
-        self._service.gate.begins_anew(kept)
+        self._host.gate.begins_anew(kept)
         return kept.address, kept.registered
 
     def park(self, call: int, phone: int) -> None:
@@ -89,7 +98,7 @@ class Commands:
 
     def remove(self, call: int, phone: int) -> object:
         """Give the phone up: hang up, un-REGISTER, close."""
-        self._service.departs(self._phone(phone), call)
+        self._host.departs(self._phone(phone), call)
         return LATER
 
     def set_policy(self, call: int, phone: int, policy: list[Any]) -> None:
@@ -110,7 +119,7 @@ class Commands:
     ) -> object:
         """A request outside any dialog; answered with ``[code, reason]``."""
         token = self._phone(phone).send_request(method, uri, headers, body, content_type)
-        self._service.requests[int(token.this)] = (call, token)
+        self._host.requests[int(token.this)] = (call, token)
         return LATER
 
     # Calls.
@@ -120,21 +129,21 @@ class Commands:
     ) -> int:
         """Place a call; returns its leg's key."""
         caller = self._phone(phone)
-        if self._service.free_slots() < 1:
-            most = self._service.endpoint.most_calls
+        if self._host.free_slots() < 1:
+            most = self._host.endpoint.most_calls
             raise Refusal("resource", f"all {most} call slots of the phone process are taken")
-        if not self._service.endpoint.is_sip_uri(uri) and not uri.startswith("tel:"):
+        if not self._host.endpoint.is_sip_uri(uri) and not uri.startswith("tel:"):
             raise misuse(f"{caller.config.name} cannot dial {uri!r}: not a URI")
         playing = playable(source)
-        leg = CallLeg(caller, uuid.uuid4().hex, "outgoing", uri, mark=mark)
+        leg = CallLeg(self._host, caller, uuid.uuid4().hex, "outgoing", uri, mark=mark)
         leg.media.source = playing
         leg.dial(headers, local_uri)
         return leg.key
 
     def arm(self, call: int, leg: int, mark: int) -> None:
         """Name the mark of a leg that began by itself; it may be over already."""
-        if leg in self._service.legs:
-            self._service.legs[leg].media.name_mark(mark)
+        if leg in self._host.legs:
+            self._host.legs[leg].media.name_mark(mark)
 
     def respond(self, call: int, leg: int, code: int, reason: str, headers: Headers) -> None:
         """Answer an INVITE."""
@@ -142,8 +151,8 @@ class Commands:
 
     def hang_up(self, call: int, leg: int, code: int, reason: str, headers: Headers) -> None:
         """End a call; one that is over already is fine."""
-        if leg in self._service.legs:
-            self._service.legs[leg].hang_up(code, reason, headers)
+        if leg in self._host.legs:
+            self._host.legs[leg].hang_up(code, reason, headers)
 
     def hold(self, call: int, leg: int) -> None:
         """Put the far end on hold."""
@@ -155,7 +164,7 @@ class Commands:
 
     def reinvite(self, call: int, leg: int, codecs: list[str]) -> None:
         """Offer again, with other codecs."""
-        self._service.endpoint.check_codecs(tuple(codecs))
+        self._host.endpoint.check_codecs(tuple(codecs))
         self._leg(leg).reinvite(tuple(codecs))
 
     def send_digits(self, call: int, leg: int, digits: str, method: str, duration_ms: int) -> None:

@@ -22,7 +22,7 @@ _LOUD: Final = 90  # peak to peak; a mark is heard above -53 dBov, which is an R
 
 
 class Hearing:
-    """One leg's ears, fed by the audio clock every 20 ms. Not thread-safe: one thread feeds it."""
+    """One leg's hearing, fed by the audio clock every 20 ms. Not thread-safe: one thread feeds it."""
 
     def __init__(self, phone: str, leg: str, emit: Callable[[Event], None], *, digits: bool = False) -> None:
         self._phone, self._leg, self._emit = phone, leg, emit

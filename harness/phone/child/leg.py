@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from harness.events import (
     CallState,
@@ -15,18 +15,16 @@ from harness.events import (
     RtpStatistics,
     TransferProgress,
 )
+from harness.phone.child.account import HostedPhone, PhoneHost
 from harness.phone.child.attribution import UNKNOWN
-from harness.phone.child.bindings import Call, Headers, Refusal, misuse, parameters, pj, set_headers
-from harness.phone.child.media import LegMedia
+from harness.phone.child.bindings import Call, Headers, Refusal, misuse, only_audio, parameters, pj, set_headers
+from harness.phone.child.media import LegMedia, PlayerFactory
 from harness.phone.child.reception import Reception
 from harness.phone.child.rtcp import Block
 from harness.phone.child.sip_log import LoggedMessage, read_text
 from harness.phone.child.taps import Known, Tap, spelled
 from harness.phone.protocol import FAREWELL_SECONDS
 from harness.phone.rtp_log import Address, RtpLog, path_of
-
-if TYPE_CHECKING:
-    from harness.phone.child.account import HostedPhone
 
 _RTP_CLOCK: Final = 8000  # of G.711, and of G.722 by RFC 3551 section 4.5.2
 _NOT_IN_BRIDGE: Final = -1  # PJSUA_INVALID_ID
@@ -47,11 +45,36 @@ _MEDIA_IS_UP: Final = (
 _DIRECTIONS: Final = {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly"}
 
 
+class LegHost(PhoneHost, Protocol):
+    """The process, as its legs see it."""
+
+    players: PlayerFactory
+
+    def new_key(self) -> int:
+        """A number for a leg, unique in this process."""
+
+    def begins(self, leg: CallLeg) -> None:
+        """A leg exists."""
+
+    def ends(self, leg: CallLeg) -> None:
+        """A leg is over for pjsua."""
+
+    def free_slots(self) -> int:
+        """Calls this process can still make or take."""
+
+    def ask(self, name: str, arguments: dict[str, Any]) -> Any:
+        """Ask the parent, and wait for its answer."""
+
+    def emit(self, event: Event, phone: HostedPhone, leg: CallLeg | None = None) -> None:
+        """Tell the parent."""
+
+
 class CallLeg:
     """A call, as the parent knows it by ``key`` and reports by ``name``."""
 
     def __init__(
         self,
+        host: LegHost,
         phone: HostedPhone,
         call_id: str,
         direction: str,
@@ -60,14 +83,14 @@ class CallLeg:
         mark: int | None = None,
         replaces: CallLeg | None = None,
     ) -> None:
-        self.phone, self._host = phone, phone.host_process
+        self.phone, self._host = phone, host
         self.key = self._host.new_key()
         self.name = phone.next_leg_name()
         self.call_id, self.tag, self.branch = call_id, "", ""
         self.direction, self.remote, self.replaces = direction, remote, replaces
         self.call: Call | None = None
         self.codecs: tuple[str, ...] = phone.config.codecs
-        self.media = LegMedia(self._host.studio, self.name, self._emit, digits=phone.config.inband_dtmf)
+        self.media = LegMedia(self._host.players, self.name, self._emit, digits=phone.config.inband_dtmf)
         self.media.mark = mark
         self.disconnected = False
         self.settled = False  #: the far end knows that the call is over
@@ -402,9 +425,8 @@ class CallLeg:
             prm.statusCode = pj.PJSIP_SC_DECLINE
             return
         # pjsua2 frees prm.opt before pjsua places the call, so a Call-ID of ours would dangle: pjsua picks one.
-        leg = CallLeg(phone, UNKNOWN, "outgoing", target, replaces=self)
-        settings = prm.opt
-        settings.audioCount, settings.videoCount = 1, 0
+        leg = CallLeg(self._host, phone, UNKNOWN, "outgoing", target, replaces=self)
+        only_audio(prm.opt)
         leg.call = prm.newCall = Call(phone.account, leg)
         leg.offer_comes()
         prm.statusCode = pj.PJSIP_SC_ACCEPTED
@@ -416,6 +438,6 @@ class CallLeg:
     def replacement_asked(self, prm: Any, invite: str) -> None:
         """An INVITE with Replaces: a leg of its own takes this one's place."""
         message = read_text(invite, direction="received")
-        leg = CallLeg(self.phone, message.call_id, "incoming", message.from_uri, replaces=self)
+        leg = CallLeg(self._host, self.phone, message.call_id, "incoming", message.from_uri, replaces=self)
         leg.call = prm.newCall = Call(self.phone.account, leg)
         leg.offer_comes()

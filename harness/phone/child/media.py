@@ -12,7 +12,7 @@ import soundfile
 from harness.audio import marks
 from harness.events import Event
 from harness.phone import recording
-from harness.phone.child.bindings import Ears, misuse, pj
+from harness.phone.child.bindings import MarkListener, misuse, pj
 from harness.phone.child.hearing import RATE, Hearing
 from harness.phone.child.native import Native, Player
 from harness.phone.protocol import Mark, Silence, Source, Wav, choice_from_plain
@@ -20,21 +20,21 @@ from harness.phone.protocol import Mark, Silence, Source, Wav, choice_from_plain
 _MARK_FILE_SECONDS: Final = 4.0
 
 
-class Studio:
-    """What the legs of a process share: ears, files of marks, players."""
+class PlayerFactory:
+    """What the legs of a process share: listeners, files of marks, players."""
 
     def __init__(self, directory: Path, native: Native, fault: Callable[[str], None]) -> None:
         self._directory, self._native, self._fault = directory, native, fault
-        self._spare_ears: list[Ears] = []
+        self._spare_listeners: list[MarkListener] = []
 
-    def take_ears(self) -> Ears:
-        """Ears that nobody uses."""
-        return self._spare_ears.pop() if self._spare_ears else Ears(self._fault)
+    def take_listener(self) -> MarkListener:
+        """A listener that nobody uses."""
+        return self._spare_listeners.pop() if self._spare_listeners else MarkListener(self._fault)
 
-    def park_ears(self, ears: Ears) -> None:
-        """Take ears back; what the clock thread still brings is not heard."""
-        ears.hearing = None
-        self._spare_ears.append(ears)
+    def park_listener(self, listener: MarkListener) -> None:
+        """Take a listener back; what the clock thread still brings is not heard."""
+        listener.hearing = None
+        self._spare_listeners.append(listener)
 
     def player(self, source: Mark | Wav, mark: int) -> Player:
         """A player of ``source``."""
@@ -55,10 +55,10 @@ class Studio:
 
 
 class LegMedia:
-    """One leg's audio. The call's port comes and goes with each negotiation; ears and recorders last."""
+    """One leg's audio. The call's port comes and goes with each negotiation; listener and recorders last."""
 
-    def __init__(self, studio: Studio, leg: str, emit: Callable[[Event], None], *, digits: bool) -> None:
-        self._studio, self._leg, self._emit, self._listens_for_digits = studio, leg, emit, digits
+    def __init__(self, players: PlayerFactory, leg: str, emit: Callable[[Event], None], *, digits: bool) -> None:
+        self._players, self._leg, self._emit, self._listens_for_digits = players, leg, emit, digits
         self.mark: int | None = None  #: None until the parent has named it
         self.source: Source = Mark()
         self.recordings: tuple[Path, ...] = ()
@@ -66,7 +66,7 @@ class LegMedia:
         self._port: Any = None
         self._sends = False
         self._player: Player | None = None
-        self._ears: Ears | None = None
+        self._listener: MarkListener | None = None
         self._recorders: list[Any] = []
         self._bridged: LegMedia | None = None
 
@@ -76,17 +76,17 @@ class LegMedia:
         return self._bridged is not None
 
     def connect(self, port: Any, phone: str, directory: Path, *, sends: bool) -> None:
-        """Join the call's port, new after each negotiation, with ears, recorders and source."""
+        """Join the call's port, new after each negotiation, with listener, recorders and source."""
         self._port, self._sends = port, sends
-        if self._ears is None:
-            self._ears = self._studio.take_ears()
-            self._ears.hearing = Hearing(phone, self._leg, self._emit, digits=self._listens_for_digits)
+        if self._listener is None:
+            self._listener = self._players.take_listener()
+            self._listener.hearing = Hearing(phone, self._leg, self._emit, digits=self._listens_for_digits)
             self.recordings = recording.paths(directory, self._leg)
             for path in self.recordings:
                 recorder = pj.AudioMediaRecorder()
                 recorder.createRecorder(str(path))
                 self._recorders.append(recorder)
-        port.startTransmit(self._ears)
+        port.startTransmit(self._listener)
         port.startTransmit(self._recorders[0])
         if self._bridged is not None:
             self._join()
@@ -109,7 +109,7 @@ class LegMedia:
             return
         if isinstance(source, Mark) and self.mark is None:
             return  # the parent is about to name it
-        self._player = self._studio.player(source, self.mark or 0)
+        self._player = self._players.player(source, self.mark or 0)
         if isinstance(source, Wav) and not source.loop:
             self.player_done = time.monotonic() + soundfile.info(str(source.path)).duration
         self._player.connect(self._port.getPortId())
@@ -164,9 +164,9 @@ class LegMedia:
         self._port = None
         self._part()
         self._stop()
-        if self._ears is not None:
-            self._studio.park_ears(self._ears)
-            self._ears = None
+        if self._listener is not None:
+            self._players.park_listener(self._listener)
+            self._listener = None
         self._recorders.clear()
 
     @property

@@ -22,7 +22,8 @@ from harness.phone.child.bindings import Refusal, pj
 from harness.phone.child.commands import LATER, Commands
 from harness.phone.child.gate import Gate
 from harness.phone.child.leg import CallLeg
-from harness.phone.child.media import Studio
+from harness.phone.child.media import PlayerFactory
+from harness.phone.child.policy import take_call
 from harness.phone.child.sip_log import (
     Dropping,
     LoggedMessage,
@@ -79,7 +80,7 @@ class Service:
         self.gate = Gate(self.phones.values, self.attribution.leg_of_tag, self._tell_stranger)
         self.endpoint = Endpoint(self)
         self.endpoint.native.filter_requests(self.gate.by_source, self.gate.by_dialog, self.fault)
-        self.studio = Studio(directory, self.endpoint.native, self.fault)
+        self.players = PlayerFactory(directory, self.endpoint.native, self.fault)
 
     # What the stack says.
 
@@ -125,6 +126,18 @@ class Service:
                 reason=reason,
             )
             self.emit(failed, phone)
+
+    def called(self, phone: HostedPhone, call_id: int) -> None:
+        """A call came in for a phone."""
+        take_call(self, phone, call_id)
+
+    def invite_of(self, call_id: str) -> str:
+        """The text of the INVITE of a call that has no leg yet."""
+        return self.attribution.waiting_invite(call_id)
+
+    def take_connections(self, phone: HostedPhone) -> set[str]:
+        """The local addresses of the connections that were a phone's; they are nobody's any more."""
+        return self.attribution.take_connections(phone)
 
     def request_answered(self, token: int, code: int, reason: str) -> None:
         """A request outside dialogs was answered."""
@@ -285,7 +298,8 @@ class Service:
         signal.signal(signal.SIGTERM, lambda *_: self._orphaned.set())
         threading.Thread(target=self._read, name="commands", daemon=True).start()
         endpoint = self.endpoint
-        self._tell("ready", most_calls=endpoint.most_calls, codecs=endpoint.codecs, version=endpoint.version)
+        build = {"most_calls": endpoint.most_calls, "codecs": endpoint.codecs, "version": endpoint.version}
+        self._tell("ready", **build, has_ipv6=endpoint.native.has_ipv6())
         next_pulse = next_statistics = 0.0
         while not self._orphaned.is_set():
             now = time.monotonic()

@@ -5,28 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from harness.deployment import Deployment, Timings
-from harness.simulation.b2bua import Headers, Leg, Target
+from harness.deployment import Deployment, PhoneEntry, Timings
 from harness.simulation.books import Books
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.identity import Caller
+from harness.simulation.legs import Headers, Leg, Target
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.numbering import national
 from harness.simulation.platform.announcements import SOMEBODY
-from harness.simulation.platform.call import AI, PlatformCall
+from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.platform.routes import NOBODYS_NUMBER, LineRoute, Routes
 from harness.simulation.platform.trunk import Gate
 from harness.simulation.registrar import Registrar
-from harness.simulation.settings import Current, External
+from harness.simulation.settings import Current, External, Group
 from harness.simulation.wire.agent import UserAgent
-from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.transport import Hop, TransportName
 from harness.sip.uri import Uri
 
 
 class Platform:
-    """The SBC and what stands behind it."""
+    """The SBC and what stands behind it; `reception` takes its calls."""
 
     #: Over what its SBC talks to the carrier and to agents' phones, the preferred one first.
     transports: ClassVar[tuple[TransportName, ...]]
@@ -61,15 +60,12 @@ class Platform:
         self.nobody = nobody  #: an address where nobody is
         self.routes = Routes(deployment, faults)
         self.registrar = Registrar(self.domain, agent_passwords)
-        self.calls: set[PlatformCall] = set()
+        self.calls: set[RoutedCall] = set()
         self.carrier: Hop | None = None
         self.announcements: UserAgent | None = None  #: answers with the platform's own voice …
         self.to_announcements: UserAgent | None = None  #: … and is called from here
         self._subscribers: frozenset[str] = frozenset()
-        ua.on_invite = self._from_outside
         ua.on("REGISTER", self.registrar.handle)
-        for gate in gates.values():
-            gate.ua.on_invite = lambda call, gate=gate: self._from_trunk(call, gate)
 
     def connect_carrier(self, hop: Hop, subscribers: frozenset[str]) -> None:
         """Where calls to ``subscribers`` leave for the public network, and come from."""
@@ -79,21 +75,6 @@ class Platform:
     def anchored(self, shown: str | None = None) -> LegMedia:
         """A new leg's media."""
         return LegMedia(self.media_address, shown, self.settings.now.rtcp)
-
-    # --- calls that come in ------------------------------------------------------------------------
-
-    async def _from_outside(self, call: IncomingCall) -> None:
-        if self.carrier is None or call.source[0] != self.carrier.address:
-            call.reject(403, "Address not allowed")
-            return
-        self._take(PlatformCall(self, call, f"{self.name} {call.call_id}"), call, "caller")
-
-    async def _from_trunk(self, call: IncomingCall, gate: Gate) -> None:
-        if gate.admit_call(call, self.line_behind(gate)):
-            self._take(PlatformCall(self, call, f"{self.name} {gate.trunk.name} {call.call_id}", gate), call, AI)
-
-    def _take(self, made: PlatformCall, call: IncomingCall, peer: str) -> None:
-        made.start(Leg(call, made.anchored(), peer))
 
     # --- where calls go ----------------------------------------------------------------------------
 
@@ -119,7 +100,7 @@ class Platform:
             accept=(external.accept, external.accept_within_s) if external.accept else None,
         )
 
-    def announcement(self, user: str, call: PlatformCall) -> Target:
+    def announcement(self, user: str, call: RoutedCall) -> Target:
         """The platform's own voice."""
         assert self.announcements is not None
         assert self.to_announcements is not None
@@ -133,18 +114,26 @@ class Platform:
             side=self.anchored,
         )
 
-    def agents(self, group: str, call: PlatformCall, toward: Leg, headers: Headers) -> list[Target]:
+    def ringing(self, group: str) -> Group:
+        """How a group rings."""
+        return self.settings.now.group(group, self.deployment.groups[group])
+
+    def agents(self, group: str, call: RoutedCall, toward: Leg, headers: Headers) -> list[Target]:
         """The phones of a group's agents, as far as they are logged in, and numbers of the public network."""
         if self.faults.on(Fault.GROUP_ANSWERED_BY_OTHERS, call.line):
             return [self.announcement(SOMEBODY, call)]
-        settings = self.settings.now.group(group)
+        declared = self.deployment.groups[group]
+        if not declared.agents and not declared.empty:
+            return [self.announcement(SOMEBODY, call)]  # people who have no phone of the harness
+        settings = self.ringing(group)
         found: list[Target] = []
-        for name in self.deployment.groups[group].agents:
+        for name in declared.agents:
             phone = self.deployment.phones[name]
             if name in settings.away:
                 continue
             if phone.number is not None:
-                found.append(self._external_agent(phone.number, settings.external, call, headers))
+                external = settings.external or _external(phone)
+                found.append(self._external_agent(phone.number, external, call, headers))
                 continue
             found += [
                 Target(
@@ -161,7 +150,7 @@ class Platform:
             ]
         return found
 
-    def _external_agent(self, number: str, external: External, call: PlatformCall, headers: Headers) -> Target:
+    def _external_agent(self, number: str, external: External, call: RoutedCall, headers: Headers) -> Target:
         caller = call.agent_caller()
         if external.shows == "platform":
             caller = caller.showing(self.number_of_line(call.line))
@@ -171,11 +160,11 @@ class Platform:
         """The group that a transfer to group ``name`` reaches; None for nobody."""
         return self.routes.group_behind(name, line)
 
-    def headers_to_ai(self, call: PlatformCall, route: LineRoute) -> Headers:
+    def headers_to_ai(self, call: RoutedCall, route: LineRoute) -> Headers:
         """The platform's own headers on the INVITE to the AI."""
         return []
 
-    def headers_to_agent(self, call: PlatformCall, toward: Leg) -> Headers:
+    def headers_to_agent(self, call: RoutedCall, toward: Leg) -> Headers:
         """The platform's own headers on the INVITE to an agent."""
         return []
 
@@ -193,7 +182,7 @@ class Platform:
 
     def line_behind(self, gate: Gate) -> str | None:
         """The line whose call the AI is transferring, when it can only be one."""
-        lines = {call.line for call in gate.in_use if isinstance(call, PlatformCall)}
+        lines = {call.line for call in gate.in_use}
         return lines.pop() if len(lines) == 1 else None
 
     def number_of_line(self, line: str | None) -> str:
@@ -205,3 +194,8 @@ class Platform:
     def other_number(self) -> str:
         """A number that is nobody's in any call."""
         return self.deployment.numbers.no_such_number or NOBODYS_NUMBER
+
+
+def _external(phone: PhoneEntry) -> External:
+    """How an agent who is a telephone number is called: a platform that may show any number shows one of its own."""
+    return External(shows="original" if phone.shows == "original" else "platform", accept=phone.accept)

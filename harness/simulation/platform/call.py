@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from harness.simulation.b2bua import BackToBack, Headers, Leg, RefusedError, Side, Target, x_headers
+from harness.simulation.b2bua import x_headers
 from harness.simulation.faults import Fault
 from harness.simulation.identity import ANONYMOUS, Caller
+from harness.simulation.legs import Headers, Leg, RefusedError, Side, Target
 from harness.simulation.media import sound, spoil
 from harness.simulation.media.leg import LegMedia, audio_of, encrypted, is_event, is_g711
 from harness.simulation.media.player import Player
 from harness.simulation.media.relay import Spoiler
 from harness.simulation.numbering import national, number_of
 from harness.simulation.platform.announcements import CLOSED, VOICEMAIL
+from harness.simulation.platform.base import Platform
 from harness.simulation.platform.groups import ring_group
 from harness.simulation.platform.ivr import Menu
+from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.platform.routes import GroupRoute, LineRoute
 from harness.simulation.platform.trunk import Gate
-from harness.simulation.wire.call import End, How
+from harness.simulation.wire.ends import End, How
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
 from harness.sip.sdp import G722, G729, PCMA, PCMU, TELEPHONE_EVENT
 from harness.sip.uri import NameAddr, Uri
-
-if TYPE_CHECKING:
-    from harness.simulation.platform.base import Platform
 
 AI: Final = "ai"
 _RING_SECONDS = 120.0
@@ -35,7 +35,7 @@ _NO_G711 = (G722, G729, TELEPHONE_EVENT)
 _PRIVATE_ADDRESS = "10.0.0.10"
 
 
-class PlatformCall(BackToBack):
+class PlatformCall(RoutedCall):
     """A call that came in: from the carrier, or (``gate``) over a trunk from the AI."""
 
     def __init__(self, platform: Platform, incoming: IncomingCall | None, name: str, gate: Gate | None = None) -> None:
@@ -43,8 +43,6 @@ class PlatformCall(BackToBack):
         self.platform = platform
         self.incoming = incoming
         self.gate = gate
-        self.line: str | None = None
-        self.caller = Caller("anonymous", withheld=True)
         self._menu: Menu | None = None
         self._transferred = False
 
@@ -131,11 +129,12 @@ class PlatformCall(BackToBack):
 
     async def _is_closed(self, first: Leg, line: str) -> bool:
         """Whether the number is out of its hours; the caller has then been taken care of."""
-        hours = self.platform.settings.now.line(line)
-        if hours.open:
+        settings, deployment = self.platform.settings.now.line(line), self.platform.deployment
+        if deployment.is_open(line) if settings.open is None else settings.open:
             return False
-        if hours.closed_group is not None:
-            self.connect(await self.ring_group(hours.closed_group, first, []), first)
+        group = settings.closed_group or deployment.lines[line].closed
+        if group is not None:
+            self.connect(await self.ring_group(group, first, []), first)
         else:
             await self.dial(self.platform.announcement(CLOSED, self), first, _RING_SECONDS)
         return True
@@ -236,7 +235,7 @@ class PlatformCall(BackToBack):
         """Ring the agents of a group for ``toward``, as the group does. Raises `RefusedError`."""
         if name is None:
             raise RefusedError(480, "The number leads to no group")
-        platform, group = self.platform, self.platform.settings.now.group(name)
+        platform, group = self.platform, self.platform.ringing(name)
         if group.queue_s:
             await self._answered(toward)
 

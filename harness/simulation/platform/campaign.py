@@ -8,13 +8,13 @@ from aiohttp import web
 
 from harness.deployment import Deployment
 from harness.simulation import guards
-from harness.simulation.b2bua import Leg, RefusedError
 from harness.simulation.identity import Caller
+from harness.simulation.legs import Leg, RefusedError
 from harness.simulation.numbering import e164
 from harness.simulation.platform.base import Platform
 from harness.simulation.platform.call import PlatformCall
 from harness.simulation.platform.routes import LineRoute
-from harness.simulation.wire.call import CallFailedError
+from harness.simulation.wire.ends import CallFailedError
 from harness.simulation.wire.indialog import sdp_of
 from harness.simulation.wire.outgoing import OutgoingCall
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from harness.simulation.b2bua import Headers
 from harness.simulation.faults import Fault
+from harness.simulation.legs import Headers
 from harness.simulation.platform.base import Platform
-from harness.simulation.platform.call import PlatformCall
+from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.platform.routes import LineRoute
 from harness.simulation.wire.transport import TransportName
 
@@ -20,11 +20,11 @@ class Gladly(Platform):
 
     transports: ClassVar[tuple[TransportName, ...]] = ("tls",)
 
-    def headers_to_ai(self, call: PlatformCall, route: LineRoute) -> Headers:
+    def headers_to_ai(self, call: RoutedCall, route: LineRoute) -> Headers:
         """See `Platform`."""
         return [*self._caller_id(call, route.name), *self._selector(route)]
 
-    def _caller_id(self, call: PlatformCall, line: str) -> Headers:
+    def _caller_id(self, call: RoutedCall, line: str) -> Headers:
         number = call.caller.number
         if self.faults.on(Fault.CALLER_HEADER_MISSING, line):
             return []

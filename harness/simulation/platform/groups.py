@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from harness.simulation.b2bua import BackToBack, Leg, RefusedError, Target
+from harness.simulation.b2bua import BackToBack
+from harness.simulation.legs import Leg, RefusedError, Target
 from harness.simulation.media import sound
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.ticker import Ticker

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from harness.simulation import info
-from harness.simulation.b2bua import RefusedError
+from harness.simulation.legs import RefusedError
 from harness.simulation.media import sound
 from harness.simulation.media.digits import ReceivedDigit
 from harness.simulation.media.leg import LegMedia

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from harness.simulation.b2bua import Headers, Leg
+from harness.simulation.legs import Headers, Leg
 from harness.simulation.platform.base import Platform
-from harness.simulation.platform.call import PlatformCall
+from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.platform.routes import LineRoute
 from harness.simulation.wire.transport import TransportName
 
@@ -16,10 +16,10 @@ class Talkdesk(Platform):
 
     transports: ClassVar[tuple[TransportName, ...]] = ("udp", "tcp", "tls")
 
-    def headers_to_ai(self, call: PlatformCall, route: LineRoute) -> Headers:
+    def headers_to_ai(self, call: RoutedCall, route: LineRoute) -> Headers:
         """See `Platform`."""
         return [("X-Talkdesk-Other-Leg-Call-Id", call.legs[0].call.call_id)]
 
-    def headers_to_agent(self, call: PlatformCall, toward: Leg) -> Headers:
+    def headers_to_agent(self, call: RoutedCall, toward: Leg) -> Headers:
         """See `Platform`."""
         return [("X-Talkdesk-Other-Leg-Call-Id", toward.call.call_id)]

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from harness.deployment import PLAIN_PORT, TLS_PORT, Trunk
 from harness.simulation.faults import Fault, Faults
+from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.registrar import Registrar, refuse
-from harness.simulation.wire.agent import IncomingRequest, UserAgent
+from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.request import IncomingRequest
 from harness.simulation.wire.timers import Timers
 from harness.simulation.wire.transport import Hop
 from harness.sip.digest import Credentials, DigestServer
 from harness.sip.message import HeaderPairs
-
-if TYPE_CHECKING:
-    from harness.simulation.b2bua import BackToBack
 
 Answer = Callable[[int, str | None, HeaderPairs], None]
 
@@ -44,7 +43,7 @@ class Gate:
         self.registrar = Registrar(realm, passwords, self._granted, explains=True)
         self._guard = DigestServer(realm, passwords.get, proxy=True)
         #: Calls to the AI that are up or being set up: what counts against the trunk's maximum.
-        self.in_use: set[BackToBack] = set()
+        self.in_use: set[RoutedCall] = set()
         ua.on("REGISTER", self._register)
         if clear is not None:
             clear.on_invite = _refuse_clear

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from harness.audio.dtmf import dtmf
 from harness.audio.prompts import prompt_text
 from harness.deployment import Assistant, Trunk
 from harness.simulation import info
-from harness.simulation.b2bua import BackToBack, Leg
+from harness.simulation.b2bua import BackToBack
 from harness.simulation.faults import Fault
+from harness.simulation.legs import Leg
 from harness.simulation.media import sound
 from harness.simulation.media.digits import ReceivedDigit, info_of_digit
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.settings import Assistant as Manners
 from harness.simulation.synthflow.mouth import FIRST_WORDS, HOLD
 from harness.simulation.synthflow.record import CallRecord
+from harness.simulation.synthflow.service import Synthflow
 from harness.simulation.synthflow.studio import Channel
 from harness.simulation.synthflow.trunks import Refusal
 from harness.simulation.watch import Watched
-from harness.simulation.wire.call import CallFailedError, End, How
+from harness.simulation.wire.ends import CallFailedError, End, How
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, sdp_of
 from harness.simulation.wire.outgoing import OutgoingCall
@@ -31,9 +33,6 @@ from harness.sip.identity import caller_id
 from harness.sip.offer_answer import NoAgreementError
 from harness.sip.sdp import TELEPHONE_EVENT
 from harness.sip.uri import NameAddr, Uri
-
-if TYPE_CHECKING:
-    from harness.simulation.synthflow.service import Synthflow
 
 EARLY_SECONDS: Final = 0.6  #: how long an assistant with early media speaks before it answers
 TRANSFER_SECONDS: Final = 40.0  #: a transfer that has come to nothing by then is given up

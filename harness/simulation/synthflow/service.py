@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from harness.deployment import Deployment
 from harness.simulation.books import Books
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.settings import Current
-from harness.simulation.synthflow.conversation import Conversation
 from harness.simulation.synthflow.record import CallRecord, Records
 from harness.simulation.synthflow.studio import Studio
 from harness.simulation.synthflow.trunks import Trunks
+from harness.simulation.watch import Watched
 from harness.simulation.wire.agent import UserAgent
-from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.transport import Traced
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import caller_id
-from harness.sip.message import Message, Request
-from harness.sip.uri import Uri
+from harness.sip.message import Message
 
-_NOT_A_NUMBER = "anonymous"
+
+class WatchedCall(Protocol):
+    """A conversation, as far as others look after it."""
+
+    def watched(self) -> list[Watched]:
+        """Its answered legs."""
 
 
 class Synthflow:
-    """One tenant's Synthflow. Its agent traces into :meth:`trace`."""
+    """One tenant's Synthflow; `reception` takes its calls. Its agent traces into :meth:`trace`."""
 
     def __init__(
         self,
@@ -51,34 +53,9 @@ class Synthflow:
         self.trunks = trunks
         self.settings = settings
         self.records = Records()
-        self.conversations: set[Conversation] = set()
+        self.conversations: set[WatchedCall] = set()
         self._assistants = {assistant.did: name for name, assistant in deployment.assistants.items()}
-        self._line_of_call = line_of_call
-        ua.on_invite = self._invited
-
-    async def _invited(self, call: IncomingCall) -> None:
-        try:
-            number, line = _user(call.request.uri), self._line_of_call(call.call_id)
-        except SipSyntaxError as error:
-            call.reject(400, str(error))
-            return
-        record = self.records.of_sip(call.call_id)  # a challenged INVITE comes again
-        if record is None or record.answered_at is not None:
-            record = CallRecord(CallRecord.new_id(), self._caller(call.request), number)
-            self.records.add(record, call.call_id)
-        else:
-            record.released_at = None
-            record.status = "ringing"
-        conversation = Conversation(self, call, record, line)
-        self.conversations.add(conversation)
-        await conversation.take()
-
-    def _caller(self, request: Request) -> str:
-        try:
-            caller = caller_id(request, self.deployment.region)
-        except SipSyntaxError:
-            return _NOT_A_NUMBER
-        return caller.from_.user or _NOT_A_NUMBER
+        self.line_of_call = line_of_call
 
     def assistant_of(self, number: str) -> str | None:
         """The name of the assistant a number is attached to."""
@@ -94,7 +71,7 @@ class Synthflow:
         """A new leg's media."""
         return LegMedia(self.media_address, rtcp=self.settings.now.rtcp)
 
-    def over(self, conversation: Conversation) -> None:
+    def over(self, conversation: WatchedCall) -> None:
         """A conversation has ended."""
         self.conversations.discard(conversation)
 
@@ -105,10 +82,6 @@ class Synthflow:
     def trace(self, traced: Traced) -> None:
         """A SIP message came or went: it belongs to the record of its call."""
         self.records.trace(_call_id(traced.data), traced)
-
-
-def _user(uri: Uri) -> str:
-    return (uri.user or "").partition(";")[0]
 
 
 def _call_id(data: bytes) -> str:

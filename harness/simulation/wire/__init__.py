@@ -23,10 +23,10 @@ Knows nothing of platforms, registrars or assistants. What a node uses, by modul
         calls() transactions() flows()                the books: what is alive now
         drop_flow(flow)                               closes a connection under the application's feet
 
-    agent.IncomingRequest: .request .flow .source; respond(status, reason=None, headers=(), body=b"")
+    request.IncomingRequest: .request .flow .source; respond(status, reason=None, headers=(), body=b"")
     call.Call (what IncomingCall and OutgoingCall share once a dialog exists):
         .request (the INVITE) .call_id .local_sdp .remote_sdp .dialog .state .end (End | None)
-        await wait_ended(within=None) -> End          .how (call.How) .by .status .reason .message
+        await wait_ended(within=None) -> End          .how (ends.How) .by .status .reason .message
         await bye(headers=()) -> Response | None
         await reinvite(sdp, headers=()) -> Response   ACKs; 491 is retried by RFC 3261 14.1 up to three times
         await update(sdp=None, headers=()) -> Response

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
@@ -16,21 +15,23 @@ from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest
 from harness.simulation.wire.layer import TransportLayer
 from harness.simulation.wire.outgoing import OutgoingCall
+from harness.simulation.wire.request import IncomingRequest, outside_dialog
 from harness.simulation.wire.session import SessionPolicy, offered, too_small
 from harness.simulation.wire.stream import StreamFlow
 from harness.simulation.wire.timers import Timers
-from harness.simulation.wire.transaction import ClientTransaction, Failure, ServerTransaction
+from harness.simulation.wire.transact import transact
+from harness.simulation.wire.transaction import ClientTransaction, ServerTransaction
 from harness.simulation.wire.transactions import TransactionLayer, new_token
 from harness.simulation.wire.transport import (
-    TRANSPORTS,
-    Address,
     Filter,
     Flow,
     Hop,
     Listen,
+    Resolve,
     TlsIdentity,
     Trace,
     TransportName,
+    resolve_literal,
 )
 from harness.sip.digest import Credentials, DigestClient
 from harness.sip.grammar import Params, SipSyntaxError
@@ -40,59 +41,12 @@ from harness.sip.uri import NameAddr, Uri
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-Resolve = Callable[[Uri], Hop | None]
 _MOST_CALLS = 2000  # of one node; who calls beyond is refused
 _IN_DIALOG = ("ACK", "BYE", "CANCEL", "INVITE", "NOTIFY", "OPTIONS", "PRACK", "UPDATE")
 
 
-class IncomingRequest:
-    """A request outside of any dialog, to be answered once."""
-
-    def __init__(self, ua: UserAgent, transaction: ServerTransaction) -> None:
-        self.ua = ua
-        self.request: Request = transaction.request
-        self.flow: Flow = transaction.flow
-        self._transaction = transaction
-        self._tag = new_token()
-
-    @property
-    def source(self) -> Address:
-        """Where it came from, as the socket saw it."""
-        return self.flow.remote
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether a final response was given."""
-        return self._transaction.is_answered
-
-    def respond(
-        self,
-        status: int,
-        reason: str | None = None,
-        headers: HeaderPairs = (),
-        body: bytes | str = b"",
-        content_type: str | None = None,
-    ) -> None:
-        """Answer it."""
-        lines = [*headers]
-        if body and content_type:
-            lines.append(("Content-Type", content_type))
-        response = Response.to_request(self.request, status, reason, tag=self._tag, headers=lines, body=body)
-        self._transaction.respond(response)
-
-
 CallHandler = Callable[[IncomingCall], Awaitable[None]]
 RequestHandler = Callable[[IncomingRequest], Awaitable[None]]
-
-
-def resolve_literal(uri: Uri) -> Hop | None:
-    """The hop of a URI whose host is an IP address; None for names: who knows them says so by ``resolve``."""
-    try:
-        address = str(ipaddress.ip_address(uri.address))
-    except ValueError:
-        return None
-    transport = next((name for name in TRANSPORTS if name == uri.transport), None)
-    return None if transport is None else Hop(transport, address, uri.effective_port)
 
 
 def _digest(credentials: Credentials | DigestClient | None) -> DigestClient | None:
@@ -254,7 +208,7 @@ class UserAgent:
         extra = [*self.capabilities(), *offered(self.session), *headers]
         if sdp:
             extra.append(("Content-Type", "application/sdp"))
-        request = self._build(
+        request = outside_dialog(
             "INVITE",
             uri,
             from_,
@@ -264,6 +218,7 @@ class UserAgent:
             call_id=call_id,
             cseq=1,
             max_forwards=max_forwards,
+            software=self.software,
         )
         digest = _digest(credentials)
         call = OutgoingCall(self, request, way, digest=digest, answer=answer)
@@ -294,8 +249,17 @@ class UserAgent:
         ``credentials`` the same DigestClient, which then uses the nonce it knows.
         """
         way = self._way(uri, hop, flow, source)
-        request = self._build(
-            method, uri, from_, to, headers, body, call_id=call_id, cseq=cseq, max_forwards=max_forwards
+        request = outside_dialog(
+            method,
+            uri,
+            from_,
+            to,
+            headers,
+            body,
+            call_id=call_id,
+            cseq=cseq,
+            max_forwards=max_forwards,
+            software=self.software,
         )
         digest = _digest(credentials)
         if digest is not None:
@@ -310,32 +274,6 @@ class UserAgent:
             raise LookupError(f"no address for {uri}")
         return self.transport.flow_to(hop, source)
 
-    def _build(
-        self,
-        method: str,
-        uri: Uri | str,
-        from_: NameAddr | str,
-        to: NameAddr | str | None,
-        headers: HeaderPairs,
-        body: bytes | str,
-        *,
-        call_id: str | None,
-        cseq: int,
-        max_forwards: int,
-    ) -> Request:
-        source = from_ if isinstance(from_, NameAddr) else NameAddr.parse(from_)
-        lines = [
-            ("Max-Forwards", str(max_forwards)),
-            ("From", str(source if source.tag else source.with_tag(new_token()))),
-            ("To", str(to) if to is not None else f"<{uri}>"),
-            ("Call-ID", call_id or new_token()),
-            ("CSeq", f"{cseq} {method}"),
-            *headers,
-        ]
-        if self.software:
-            lines.append(("User-Agent", self.software))
-        return Request.build(method, uri, lines, body)
-
     async def transact(
         self,
         request: Request,
@@ -349,39 +287,7 @@ class UserAgent:
 
         ``on_more`` gets the further 2xx of an INVITE.
         """
-        for _ in range(3):
-            try:
-                way = flow() if callable(flow) else flow
-            except LookupError as error:
-                return Response.to_request(request, 503, str(error))
-            response = await self._once(request, way, on_more)
-            if response.status not in (401, 407) or digest is None:
-                return response
-            again = digest.answer(request, response)
-            if again is None:
-                return response
-            number = next_cseq() if next_cseq else request.cseq.number + 1
-            request = again.setting("CSeq", f"{number} {request.method}")
-        return response
-
-    async def _once(self, request: Request, flow: Flow, on_more: Callable[[Response], None] | None) -> Response:
-        final: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-
-        def responded(response: Response) -> None:
-            if not response.is_final:
-                return
-            if not final.done():
-                final.set_result(response)
-            elif response.is_success and on_more is not None:
-                on_more(response)
-
-        def failed(failure: Failure, error: Exception | None) -> None:
-            if not final.done():
-                reason = None if error is None else " ".join(str(error).split())
-                final.set_result(Response.to_request(request, failure.value, reason))
-
-        self.layer.send_request(request, flow, responded, failed)
-        return await final
+        return await transact(self.layer, request, flow, digest=digest, next_cseq=next_cseq, on_more=on_more)
 
     # --- what the application is told --------------------------------------------------------------
 
@@ -483,7 +389,7 @@ class UserAgent:
         elif request.method == "INVITE":
             self._invited(transaction)
         elif request.method in self._handlers:
-            incoming = IncomingRequest(self, transaction)
+            incoming = IncomingRequest(transaction)
             self.serve(self._handlers[request.method](incoming), incoming)
         else:
             # Only sensible within a dialog, and outside of it (BYE, PRACK, UPDATE, NOTIFY …).

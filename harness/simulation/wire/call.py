@@ -4,80 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from harness.simulation.wire.dialog import Dialog, OutOfOrderError
+from harness.simulation.wire.ends import End, How
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest, default_answer, sdp_of
-from harness.simulation.wire.referral import Notifier, Referral, event_id
+from harness.simulation.wire.node import Node
+from harness.simulation.wire.referral import Notifier, Referral, Subscriptions
 from harness.simulation.wire.repeat import Repeater
-from harness.simulation.wire.session import SessionExpires, SessionTimer, agreed, offered, too_small
+from harness.simulation.wire.session import SessionTimer
 from harness.simulation.wire.transaction import ServerTransaction
 from harness.simulation.wire.transport import Flow
+from harness.simulation.wire.turns import OfferTurns, glare_wait
 from harness.simulation.wire.waiting import Waitable
 from harness.sip.digest import DigestClient
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.headers import Header
-from harness.sip.message import HeaderPairs, Message, Request, Response
+from harness.sip.message import HeaderPairs, Request, Response
 from harness.sip.uri import NameAddr
-
-if TYPE_CHECKING:
-    from harness.simulation.wire.agent import UserAgent
 
 _log = logging.getLogger(__name__)
 _GLARE_RETRIES = 3
-_T1 = 0.5  # the T1 for which RFC 3261 section 14.1 gives its 491 waits
 
 InDialogHandler = Callable[[InDialogRequest], Awaitable[None]]
 ReferHandler = Callable[[ReferRequest], Awaitable[None]]
 
 
-class How(Enum):
-    """What ended a call."""
+class CallNode(Node, Protocol):
+    """The user agent, as its calls see it."""
 
-    BYE = "bye"
-    CANCELLED = "cancelled"
-    REJECTED = "rejected"
-    """A final response of 300 or above."""
-    NO_ANSWER = "no answer"
-    """No final response to the INVITE in 64*T1 (a local 408)."""
-    UNREACHABLE = "unreachable"
-    """The transport failed (a local 503)."""
-    NO_ACK = "no ack"
-    """Our 2xx was never acknowledged."""
-    EXPIRED = "session expired"
-    """Nobody refreshed the session (RFC 4028)."""
-    LOST = "lost"
-    """The peer no longer knows the dialog, or does not answer in it (a 481, a 408)."""
-    STOPPED = "stopped"
-    """The node was stopped."""
+    def serve(self, work: Awaitable[None], request: InDialogRequest) -> None:
+        """Run a handler; if it raises before it answered, the answer is 500."""
 
+    def add_dialog(self, dialog: Dialog, call: Call) -> None:
+        """Requests of that dialog belong to that call."""
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """How a call ended, who ended it, and with what message."""
+    def forget_dialog(self, dialog: Dialog) -> None:
+        """A fork is gone."""
 
-    how: How
-    by: Literal["local", "remote"]
-    status: int = 0
-    """Status of the final response to the INVITE; 0 when the call had been answered."""
-    reason: str = ""
-    message: Message | None = None
-    """The BYE, CANCEL or response behind it."""
-
-
-class CallFailedError(Exception):
-    """An INVITE that got no 2xx. ``response`` is None when the status is a local one (408, 503)."""
-
-    def __init__(self, end: End) -> None:
-        super().__init__(f"{end.status} {end.reason} ({end.how.value})")
-        self.end = end
-        self.status = end.status
-        self.reason = end.reason
-        self.response = end.message if isinstance(end.message, Response) else None
+    def forget_call(self, call: Call) -> None:
+        """Nothing needs the call's dialogs any longer."""
 
 
 class Call:
@@ -87,7 +54,7 @@ class Call:
     603; OPTIONS 200; NOTIFY outside of a subscription 481; the rest 405.
     """
 
-    def __init__(self, ua: UserAgent, request: Request, contact: NameAddr) -> None:
+    def __init__(self, ua: CallNode, request: Request, contact: NameAddr) -> None:
         self.ua = ua
         self.request = request
         """The INVITE."""
@@ -112,15 +79,11 @@ class Call:
         self._ended: Waitable[End] = Waitable()
         self._acks: dict[int, tuple[Request, Flow]] = {}
         self._repeaters: dict[int, Repeater] = {}
-        self._inviting = False
         self._invite_turn = asyncio.Lock()
-        self._offering = False
-        self._invited: InDialogRequest | None = None
-        self._updated: InDialogRequest | None = None
-        self._referrals: list[Referral] = []
-        self._notifiers: list[Notifier] = []
+        self._turns = OfferTurns(ua.session)
+        self._subscriptions = Subscriptions(self)
         self._bye_pending = False
-        self._session = SessionTimer(self._refresh_due, self._session_expired)
+        self._session = SessionTimer(ua.session, self._refresh_due, self._session_expired)
 
     # --- what the application does -----------------------------------------------------------------
 
@@ -171,16 +134,16 @@ class Call:
     async def update(self, sdp: bytes | str | None = None, headers: HeaderPairs = ()) -> Response:
         """UPDATE (RFC 3311), with an offer or as a mere refresh. A 491 is returned, not retried."""
         raw = sdp.encode() if isinstance(sdp, str) else sdp
-        self._offering = raw is not None
+        self._turns.offering = raw is not None
         try:
-            lines = [*self.ua.capabilities(), *self._session_headers(), *headers]
+            lines = [*self.ua.capabilities(), *self._session.refreshing(), *headers]
             response = await self.send("UPDATE", lines, raw or b"", "application/sdp" if raw else None)
         finally:
-            self._offering = False
+            self._turns.offering = False
         if response.is_success:
             if raw is not None:
                 self.local_sdp, self.remote_sdp = raw, sdp_of(response) or self.remote_sdp
-            self._session_from_response(response)
+            self._session.accepted(response)
         return response
 
     async def reinvite(
@@ -198,26 +161,22 @@ class Call:
         raw = sdp.encode() if isinstance(sdp, str) else sdp
         for attempt in range(_GLARE_RETRIES + 1):
             async with self._invite_turn:
-                if self._invited is not None:
-                    await self._invited.settled
+                await self._turns.settled()
                 response = await self._invite_again(raw, headers, answer)
             if response.status != 491 or attempt == _GLARE_RETRIES or self.state == "ended":
                 break
-            # The owner of the Call-ID waits longer, so that the two do not collide again.
-            owner = self._need_dialog().role == "uac"
-            wait = random.uniform(2.1, 4.0) if owner else random.uniform(0.0, 2.0)
-            await asyncio.sleep(wait * self.ua.timers.t1 / _T1)
+            await asyncio.sleep(glare_wait(self._need_dialog().role, self.ua.timers))
         return response
 
     async def _invite_again(
         self, sdp: bytes | None, headers: HeaderPairs, answer: Callable[[bytes], bytes] | None
     ) -> Response:
         dialog = self._need_dialog()
-        lines = [*self.ua.capabilities(), *self._session_headers(), *headers]
+        lines = [*self.ua.capabilities(), *self._session.refreshing(), *headers]
         if sdp:
             lines.append(("Content-Type", "application/sdp"))
         request = dialog.build("INVITE", lines, sdp or b"", contact=self._contact_for("INVITE"))
-        self._inviting = True
+        self._turns.inviting = True
         try:
             response = await self._transact(request)
             dialog.take_response(response)
@@ -226,9 +185,9 @@ class Call:
                 ours = answer(theirs) if sdp is None and answer is not None and theirs else None
                 self.acknowledge(response, ours)
                 self.note_exchange(offer=theirs, answer=ours or sdp)
-                self._session_from_response(response)
+                self._session.accepted(response)
         finally:
-            self._inviting = False
+            self._turns.inviting = False
         self._lose_if_gone(response)
         return response
 
@@ -240,8 +199,7 @@ class Call:
         if not any(Header(*pair).key == "referred-by" for pair in lines):
             lines.append(("Referred-By", str(dialog.local.with_tag(None))))
         request = dialog.build("REFER", lines, contact=self._contact_for("REFER"))
-        referral = Referral(self, request.cseq.number)
-        self._referrals.append(referral)
+        referral = self._subscriptions.refer(request.cseq.number)
 
         async def run() -> None:
             response = await self._transact(request)
@@ -310,16 +268,7 @@ class Call:
 
     def answer_headers(self, request: Request) -> list[tuple[str, str]]:
         """What a 2xx to an INVITE or UPDATE carries besides its body: Contact, capabilities, session timer."""
-        lines = [*self.target_headers(), *self.ua.capabilities()]
-        session = agreed(self.ua.session, request)
-        if session is not None:
-            if session.refresher == "uac" or "timer" in request.tokens("Supported"):
-                lines.append(("Require", "timer"))
-            lines.append(("Session-Expires", str(session)))
-            self._session.start(session.seconds, we_refresh=session.refresher == "uas")
-        else:
-            self._session.stop()
-        return lines
+        return [*self.target_headers(), *self.ua.capabilities(), *self._session.accepting(request)]
 
     def note_exchange(self, *, offer: bytes | None, answer: bytes | None) -> None:
         """An offer of the peer's was answered, or its description came in answer to ours."""
@@ -362,18 +311,11 @@ class Call:
 
     def new_notifier(self, request: Request, *, silent: bool) -> Notifier:
         """A subscription by the peer's REFER."""
-        notifier = Notifier(self, request, silent=silent, event_id=bool(self._notifiers))
-        self._notifiers.append(notifier)
-        return notifier
+        return self._subscriptions.referred(request, silent=silent)
 
     def usage_ended(self) -> None:
         """One user of the dialog is gone; the last one takes it out of the books (RFC 5057)."""
-        if (
-            self.state == "ended"
-            and not self._bye_pending
-            and all(referral.is_over for referral in self._referrals)
-            and all(notifier.is_over for notifier in self._notifiers)
-        ):
+        if self.state == "ended" and not self._bye_pending and self._subscriptions.are_over:
             self.ua.forget_call(self)
 
     def _finish(self, end: End) -> None:
@@ -386,8 +328,7 @@ class Call:
             for repeater in self._repeaters.values():
                 repeater.stop()
             self._repeaters.clear()
-        if self._invited is not None:
-            self._invited.settled.set(False)
+        self._turns.end()
         self._ended.set(end)
         if self.on_ended is not None:
             self.ua.guard(self.on_ended, end)
@@ -396,29 +337,9 @@ class Call:
     def stop(self) -> None:
         """The node stops: leave nothing running."""
         self._finish(End(How.STOPPED, "local"))
-        for referral in self._referrals:
-            referral.abandon()
-        for notifier in self._notifiers:
-            notifier.close()
+        self._subscriptions.stop()
 
     # --- session timer -----------------------------------------------------------------------------
-
-    def _session_headers(self) -> list[tuple[str, str]]:
-        if self._session.interval is None:
-            return offered(self.ua.session)
-        refresher: Literal["uac", "uas"] = "uac" if self._session.we_refresh else "uas"
-        return [("Session-Expires", str(SessionExpires(self._session.interval, refresher)))]
-
-    def _session_from_response(self, response: Response) -> None:
-        """Our request was accepted: the 2xx says what was agreed (RFC 4028 section 7.2)."""
-        try:
-            session = SessionExpires.of(response)
-        except SipSyntaxError:
-            session = None
-        if session is None or self.ua.session is None:
-            self._session.stop()
-        else:
-            self._session.start(session.seconds, we_refresh=session.refresher != "uas")
 
     def _refresh_due(self) -> None:
         self.ua.spawn(self._refresh(), "session refresh")
@@ -448,7 +369,7 @@ class Call:
         if repeater is None:
             return
         repeater.stop()
-        invited = self._invited
+        invited = self._turns.invited
         mine = invited is not None and invited.request.cseq.number == request.cseq.number
         if sdp_of(request) is not None and (not mine or invited is None or invited.offer is None):
             self.remote_sdp = sdp_of(request)
@@ -489,28 +410,12 @@ class Call:
         self._finish(End(How.BYE, "remote", message=incoming.request))
 
     def _receive_invite(self, incoming: InDialogRequest) -> None:
-        if self._inviting or self._offering:
-            incoming.respond(491)
-        elif self.state == "early" or (self._invited is not None and not self._invited.settled.is_set):
-            incoming.respond(500, headers=[("Retry-After", str(random.randint(0, 10)))])
-        elif not self._session_too_small(incoming):
-            self._invited = incoming
+        if self._turns.takes_invite(incoming, early=self.state == "early"):
             self._dispatch(incoming, self.on_reinvite)
 
     def _receive_update(self, incoming: InDialogRequest) -> None:
-        if incoming.offer is not None and (self._inviting or self._offering):
-            incoming.respond(491)
-        elif incoming.offer is not None and self._updated is not None and not self._updated.is_answered:
-            incoming.respond(500, headers=[("Retry-After", str(random.randint(0, 10)))])
-        elif not self._session_too_small(incoming):
-            self._updated = incoming
+        if self._turns.takes_update(incoming):
             self._dispatch(incoming, self.on_update if incoming.offer is not None else None)
-
-    def _session_too_small(self, incoming: InDialogRequest) -> bool:
-        least = too_small(self.ua.session, incoming.request)
-        if least is not None:
-            incoming.respond(422, headers=[("Min-SE", str(least))])
-        return least is not None
 
     def _receive_info(self, incoming: InDialogRequest) -> None:
         self._dispatch(incoming, self.on_info)
@@ -525,26 +430,13 @@ class Call:
         except SipSyntaxError:
             incoming.respond(400, "Exactly one Refer-To is needed")
             return
-        handler = self.on_refer
-        if handler is None:
+        if self.on_refer is None:
             self._dispatch(incoming, None)
         else:
-            self.ua.serve(handler(incoming), incoming)
+            self.ua.serve(self.on_refer(incoming), incoming)
 
     def _receive_notify(self, incoming: InDialogRequest) -> None:
-        package, number = event_id(incoming.request)
-        live = [
-            referral
-            for referral in self._referrals
-            if not referral.is_over and (number is None or number == str(referral.cseq))
-        ]
-        if package != "refer":
-            incoming.respond(489)
-        elif not live:
-            incoming.respond(481)
-        else:
-            incoming.respond(200)
-            live[0].notified(incoming.request)
+        self._subscriptions.notified(incoming.request, incoming.respond)
 
     def _receive_other(self, incoming: InDialogRequest) -> None:
         self._dispatch(incoming, None)

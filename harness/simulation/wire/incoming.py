@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
 
-from harness.simulation.wire.call import Call, End, How
+from harness.simulation.wire.call import Call, CallNode
 from harness.simulation.wire.dialog import Dialog
+from harness.simulation.wire.ends import End, How
 from harness.simulation.wire.indialog import InDialogRequest, sdp_of
 from harness.simulation.wire.repeat import Repeater
 from harness.simulation.wire.transaction import ServerTransaction
@@ -16,14 +16,11 @@ from harness.simulation.wire.transport import Address, Flow
 from harness.simulation.wire.waiting import Waitable
 from harness.sip.message import HeaderPairs, Request, Response
 
-if TYPE_CHECKING:
-    from harness.simulation.wire.agent import UserAgent
-
 
 class IncomingCall(Call):
     """An INVITE to be answered. `ring`, `progress`, `answer` and `reject` may be called at any time after."""
 
-    def __init__(self, ua: UserAgent, transaction: ServerTransaction) -> None:
+    def __init__(self, ua: CallNode, transaction: ServerTransaction) -> None:
         request = transaction.request
         super().__init__(ua, request, ua.contact(transaction.flow.listen, request.uri.user))
         self._transaction = transaction

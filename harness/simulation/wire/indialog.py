@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from harness.simulation.wire.referral import Notifier, ReferringCall
 from harness.simulation.wire.repeat import Repeater
 from harness.simulation.wire.transaction import ServerTransaction
 from harness.simulation.wire.waiting import Waitable
@@ -12,15 +13,36 @@ from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import HeaderPairs, Request, Response
 from harness.sip.uri import NameAddr
 
-if TYPE_CHECKING:
-    from harness.simulation.wire.call import Call
-    from harness.simulation.wire.referral import Notifier
+
+class AnsweringCall(ReferringCall, Protocol):
+    """The call, as requests within it see it."""
+
+    local_sdp: bytes | None
+    remote_sdp: bytes | None
+
+    def answer_headers(self, request: Request) -> list[tuple[str, str]]:
+        """What a 2xx to an INVITE or UPDATE carries besides its body."""
+
+    def target_headers(self) -> list[tuple[str, str]]:
+        """Contact, for responses that refresh our target."""
+
+    def note_exchange(self, *, offer: bytes | None, answer: bytes | None) -> None:
+        """An offer of the peer's was answered."""
+
+    def await_ack(self, cseq: int, repeater: Repeater) -> None:
+        """A 2xx of ours is being repeated until its ACK comes."""
+
+    def ack_missing(self, request: Request) -> None:
+        """No ACK came in time."""
+
+    def new_notifier(self, request: Request, *, silent: bool) -> Notifier:
+        """A subscription by the peer's REFER."""
 
 
 class InDialogRequest:
     """A request within a dialog. Answer it once, at leisure: the handler may return first."""
 
-    def __init__(self, call: Call, transaction: ServerTransaction) -> None:
+    def __init__(self, call: AnsweringCall, transaction: ServerTransaction) -> None:
         self.call = call
         self.request: Request = transaction.request
         self._transaction = transaction

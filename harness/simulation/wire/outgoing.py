@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from harness.simulation.wire.call import Call, CallFailedError, End, How
+from harness.simulation.wire.call import Call, CallNode
 from harness.simulation.wire.dialog import Dialog
+from harness.simulation.wire.ends import CallFailedError, End, How
 from harness.simulation.wire.indialog import sdp_of
 from harness.simulation.wire.session import min_se_of, offered
 from harness.simulation.wire.transaction import ClientTransaction, Failure
@@ -17,9 +17,6 @@ from harness.simulation.wire.waiting import Waitable
 from harness.sip.digest import DigestClient
 from harness.sip.grammar import SipSyntaxError, decimal
 from harness.sip.message import HeaderPairs, Request, Response, as_headers
-
-if TYPE_CHECKING:
-    from harness.simulation.wire.agent import UserAgent
 
 _log = logging.getLogger(__name__)
 _MOST_TRIES = 4  # a challenge of each hop, a stale nonce, a 422
@@ -34,7 +31,7 @@ class OutgoingCall(Call):
 
     def __init__(
         self,
-        ua: UserAgent,
+        ua: CallNode,
         request: Request,
         flow: Flow,
         *,
@@ -190,7 +187,7 @@ class OutgoingCall(Call):
             self._answered.fail(CallFailedError(End(How.CANCELLED, "local", 487, "Request Terminated")))
             self.ua.spawn(self._bye(End(How.CANCELLED, "local")), "BYE after CANCEL")
             return
-        self._session_from_response(response)
+        self._session.accepted(response)
         self._answered.set(response)
 
     def _end_spare(self, response: Response, tag: str) -> None:

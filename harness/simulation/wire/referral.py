@@ -5,25 +5,39 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from harness.simulation.wire.node import Node
 from harness.simulation.wire.waiting import Waitable
 from harness.sip.grammar import Params
-from harness.sip.message import Request, Response
+from harness.sip.message import HeaderPairs, Request, Response
 from harness.sip.reasons import REASONS
-
-if TYPE_CHECKING:
-    from harness.simulation.wire.call import Call
 
 _FRAGMENT = re.compile(rb"SIP/2\.0 (\d{3})(?: ([^\r\n]*))?", re.IGNORECASE)
 LIFETIME = 300.0
 """Seconds the subscription lives (its Expires): longer than a phone may ring."""
 
 
+class ReferringCall(Protocol):
+    """The call, as its subscriptions see it."""
+
+    @property
+    def ua(self) -> Node:
+        """Whose call it is."""
+
+    async def send(
+        self, method: str, headers: HeaderPairs = (), body: bytes | str = b"", content_type: str | None = None
+    ) -> Response:
+        """Send a request in the dialog and return its final response."""
+
+    def usage_ended(self) -> None:
+        """One user of the dialog is gone."""
+
+
 class Referral:
     """A REFER of ours: how it was answered, and what its NOTIFYs say of the new call."""
 
-    def __init__(self, call: Call, request_cseq: int) -> None:
+    def __init__(self, call: ReferringCall, request_cseq: int) -> None:
         self._call = call
         self.cseq = request_cseq
         self.progress: list[tuple[int, str]] = []
@@ -98,7 +112,7 @@ class Notifier:
     The first NOTIFY, 100, goes out at once (RFC 3515 section 2.4.4).
     """
 
-    def __init__(self, call: Call, request: Request, *, silent: bool, event_id: bool) -> None:
+    def __init__(self, call: ReferringCall, request: Request, *, silent: bool, event_id: bool) -> None:
         self._call = call
         self._silent = silent
         # RFC 3515 section 2.4.6: the id is needed from the second REFER of a dialog on.
@@ -152,6 +166,50 @@ class Notifier:
         if not self.is_over:
             self.is_over = True
             self._call.usage_ended()
+
+
+class Subscriptions:
+    """All subscriptions of one call, of both kinds."""
+
+    def __init__(self, call: ReferringCall) -> None:
+        self._call = call
+        self._referrals: list[Referral] = []
+        self._notifiers: list[Notifier] = []
+
+    @property
+    def are_over(self) -> bool:
+        """Whether none needs the dialog any longer."""
+        return all(one.is_over for one in self._referrals) and all(one.is_over for one in self._notifiers)
+
+    def refer(self, cseq: int) -> Referral:
+        """By a REFER of ours."""
+        self._referrals.append(Referral(self._call, cseq))
+        return self._referrals[-1]
+
+    def referred(self, request: Request, *, silent: bool) -> Notifier:
+        """By the peer's REFER."""
+        notifier = Notifier(self._call, request, silent=silent, event_id=bool(self._notifiers))
+        self._notifiers.append(notifier)
+        return notifier
+
+    def notified(self, request: Request, respond: Callable[[int], None]) -> None:
+        """Answer a NOTIFY of the peer's, and take it to its subscription."""
+        package, number = event_id(request)
+        live = [one for one in self._referrals if not one.is_over and (number is None or number == str(one.cseq))]
+        if package != "refer":
+            respond(489)
+        elif not live:
+            respond(481)
+        else:
+            respond(200)
+            live[0].notified(request)
+
+    def stop(self) -> None:
+        """The node stops: leave nothing running."""
+        for referral in self._referrals:
+            referral.abandon()
+        for notifier in self._notifiers:
+            notifier.close()
 
 
 def event_id(request: Request) -> tuple[str, str | None]:

@@ -99,7 +99,8 @@ def too_small(policy: SessionPolicy | None, request: Request) -> int | None:
 class SessionTimer:
     """The running timer of one call."""
 
-    def __init__(self, refresh: Callable[[], None], expire: Callable[[], None]) -> None:
+    def __init__(self, policy: SessionPolicy | None, refresh: Callable[[], None], expire: Callable[[], None]) -> None:
+        self._policy = policy
         self._refresh = refresh
         self._expire = expire
         self._handle: asyncio.TimerHandle | None = None
@@ -123,3 +124,30 @@ class SessionTimer:
             self._handle.cancel()
             self._handle = None
         self.interval = None
+
+    def refreshing(self) -> list[tuple[str, str]]:
+        """Headers of a request of ours that refreshes the session."""
+        if self.interval is None:
+            return offered(self._policy)
+        return [("Session-Expires", str(SessionExpires(self.interval, "uac" if self.we_refresh else "uas")))]
+
+    def accepting(self, request: Request) -> list[tuple[str, str]]:
+        """Headers of the 2xx to the peer's ``request``; the timer runs, or stops, as they say. Raises SipSyntaxError."""
+        session = agreed(self._policy, request)
+        if session is None:
+            self.stop()
+            return []
+        required = session.refresher == "uac" or "timer" in request.tokens("Supported")
+        self.start(session.seconds, we_refresh=session.refresher == "uas")
+        return [*([("Require", "timer")] if required else []), ("Session-Expires", str(session))]
+
+    def accepted(self, response: Response) -> None:
+        """Our request was accepted: the 2xx says what was agreed (RFC 4028 section 7.2)."""
+        try:
+            session = SessionExpires.of(response)
+        except SipSyntaxError:
+            session = None
+        if session is None or self._policy is None:
+            self.stop()
+        else:
+            self.start(session.seconds, we_refresh=session.refresher != "uas")

@@ -6,16 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from harness.simulation.wire.timers import Timers
 from harness.simulation.wire.transport import Flow
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.headers import Header
 from harness.sip.message import Request, Response
-
-if TYPE_CHECKING:
-    from harness.simulation.wire.transactions import TransactionLayer
 
 _log = logging.getLogger(__name__)
 
@@ -41,10 +38,34 @@ class Failure(Enum):
     """The transport failed (the same section makes it a 503)."""
 
 
+class Transactions(Protocol):
+    """The layer that keeps the transactions, as one of them sees it."""
+
+    timers: Timers
+
+    def begin_client(
+        self,
+        request: Request,
+        flow: Flow,
+        on_response: Callable[[Response], None],
+        on_failure: Callable[[Failure, Exception | None], None],
+    ) -> ClientTransaction:
+        """Send a request that has its Via already."""
+
+    def response_flow(self, response: Response, flow: Flow) -> Flow:
+        """Where a response goes. Raises LookupError and SipSyntaxError."""
+
+    def forget_client(self, transaction: ClientTransaction) -> None:
+        """A client transaction is over."""
+
+    def forget_server(self, transaction: ServerTransaction) -> None:
+        """A server transaction is over."""
+
+
 class _Transaction:
     """Timers by letter, and the way into and out of the layer's books."""
 
-    def __init__(self, layer: TransactionLayer, request: Request, flow: Flow) -> None:
+    def __init__(self, layer: Transactions, request: Request, flow: Flow) -> None:
         self.layer = layer
         self.request = request
         self.flow = flow
@@ -83,7 +104,7 @@ class ClientTransaction(_Transaction):
 
     def __init__(
         self,
-        layer: TransactionLayer,
+        layer: Transactions,
         request: Request,
         flow: Flow,
         on_response: Callable[[Response], None],
@@ -231,7 +252,7 @@ class ServerTransaction(_Transaction):
     non-2xx response (timer H). The ACK of a 2xx belongs to the dialog.
     """
 
-    def __init__(self, layer: TransactionLayer, request: Request, flow: Flow) -> None:
+    def __init__(self, layer: Transactions, request: Request, flow: Flow) -> None:
         super().__init__(layer, request, flow)
         self.on_cancel: Callable[[Request], None] | None = None
         self.on_timeout: Callable[[], None] | None = None

@@ -5,6 +5,7 @@ The sockets are in `udp` and `stream`; `TransportLayer` in `layer` joins them (R
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Literal
+
+from harness.sip.uri import Uri
 
 Address = tuple[str, int]
 TransportName = Literal["udp", "tcp", "tls"]
@@ -55,6 +58,19 @@ class Hop:
     def remote(self) -> Address:
         """Address and port."""
         return self.address, self.port
+
+
+Resolve = Callable[[Uri], Hop | None]
+
+
+def resolve_literal(uri: Uri) -> Hop | None:
+    """The hop of a URI whose host is an IP address; None for names: who knows them says so by a ``Resolve`` of its own."""
+    try:
+        address = str(ipaddress.ip_address(uri.address))
+    except ValueError:
+        return None
+    transport = next((name for name in TRANSPORTS if name == uri.transport), None)
+    return None if transport is None else Hop(transport, address, uri.effective_port)
 
 
 @dataclass(frozen=True, slots=True)

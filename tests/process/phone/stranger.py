@@ -68,11 +68,11 @@ class Stranger:
     def hangs_up(self, phone: Phone, answer: Response, number: int = 99) -> Response:
         return self._asks(phone, "BYE", number, to=answer)
 
-    def refuses(self, line: str, *headers: tuple[str, str]) -> None:
-        """Refuse the next INVITE."""
-        invite, sender = self._request("INVITE")
+    def refuses(self, line: str, *headers: tuple[str, str], method: str = "INVITE") -> None:
+        """Refuse the next request of that method."""
+        request, sender = self._request(method)
         status, _, reason = line.partition(" ")
-        answer = Response.to_request(invite, int(status), reason, tag="stranger", headers=headers)
+        answer = Response.to_request(request, int(status), reason, tag="stranger", headers=headers)
         self.sip.sendto(answer.serialize(), sender)
 
     def speaks_to(self, port: int, phone: Phone, by: socket.socket | None = None) -> None:

@@ -21,7 +21,7 @@ from harness.simulation.media.player import DigitListener
 from harness.simulation.media.rtp import Packet
 from harness.simulation.media.ticker import TICK
 from harness.simulation.wire.agent import UserAgent
-from harness.simulation.wire.call import CallFailedError
+from harness.simulation.wire.ends import CallFailedError
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, sdp_of
 from harness.simulation.wire.outgoing import OutgoingCall

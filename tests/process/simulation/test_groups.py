@@ -16,7 +16,7 @@ from harness.events import RtpStatistics
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.simulation.wire.agent import UserAgent
-from harness.simulation.wire.call import CallFailedError
+from harness.simulation.wire.ends import CallFailedError
 from harness.simulation.wire.transport import Listen
 from harness.simulation.world import World
 from harness.sip.offer_answer import offer

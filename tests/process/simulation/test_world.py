@@ -23,7 +23,7 @@ from harness.integrations import load
 from harness.simulation.addresses import StartError
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.wire.agent import UserAgent
-from harness.simulation.wire.call import CallFailedError
+from harness.simulation.wire.ends import CallFailedError
 from harness.simulation.wire.outgoing import OutgoingCall
 from harness.simulation.wire.transport import Hop, Listen
 from harness.simulation.world import World

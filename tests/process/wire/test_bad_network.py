@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire.call import CallFailedError, How
+from harness.simulation.wire.ends import CallFailedError, How
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.timers import Timers
 from harness.simulation.wire.transport import REJECT, Delayed, Passage, Passed, TransportName

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire.call import CallFailedError, How
+from harness.simulation.wire.ends import CallFailedError, How
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
 from harness.simulation.wire.transport import TRANSPORTS, TransportName

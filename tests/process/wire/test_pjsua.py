@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire.agent import IncomingRequest, UserAgent
-from harness.simulation.wire.call import How
+from harness.simulation.wire.agent import UserAgent
+from harness.simulation.wire.ends import How
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
+from harness.simulation.wire.request import IncomingRequest
 from harness.simulation.wire.session import SessionPolicy
 from harness.simulation.wire.transport import TRANSPORTS, Flow, TransportName
 from harness.sip.digest import DigestServer

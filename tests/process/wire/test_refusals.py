@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire.agent import IncomingRequest, UserAgent
+from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.request import IncomingRequest
 from harness.sip.message import Message, Response
 
 _spec = importlib.util.spec_from_file_location(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire.agent import IncomingRequest
-from harness.simulation.wire.call import CallFailedError, How
+from harness.simulation.wire.ends import CallFailedError, How
 from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.request import IncomingRequest
 from harness.simulation.wire.session import SessionPolicy
 from harness.sip.digest import Credentials, DigestClient, DigestServer
 from harness.sip.message import Message

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire.agent import IncomingRequest, UserAgent
-from harness.simulation.wire.call import CallFailedError, How
+from harness.simulation.wire.agent import UserAgent
+from harness.simulation.wire.ends import CallFailedError, How
 from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.request import IncomingRequest
 from harness.simulation.wire.stream import StreamFlow
 from harness.simulation.wire.transport import Hop, Listen, ListenError, Passage, TransportName
 from harness.sip.message import Message, Response

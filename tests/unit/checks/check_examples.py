@@ -168,6 +168,12 @@ EXAMPLES = [
         ),
     ),
     Example(
+        "landing.turn",
+        landing.turn,
+        lambda: landing.turn("ben", True, its_turn=True),
+        (lambda: landing.turn("ben", False, its_turn=True), lambda: landing.turn("ben", True, its_turn=False)),
+    ),
+    Example(
         "landing.stops",
         landing.stops,
         lambda: landing.stops("ben", True, 1.0),
@@ -279,6 +285,15 @@ EXAMPLES = [
             lambda: identity.caller_id(invite(from_="<sip:4155550101@example.com>"), "ai", CALLER, "e164", "US"),
             lambda: identity.caller_id(invite(), "ai", CALLER, "national", "US"),
             lambda: identity.caller_id(invite(from_=ANONYMOUS), "ai", CALLER, "preserved", "US"),
+        ),
+    ),
+    Example(
+        "caller_id",
+        identity.platforms_number,
+        lambda: identity.platforms_number(invite(), "anna", {CALLER}, "US"),
+        (
+            lambda: identity.platforms_number(invite(), "anna", {"+14155550199"}, "US"),
+            lambda: identity.platforms_number(invite(from_=ANONYMOUS), "anna", {CALLER}, "US"),
         ),
     ),
     Example(

@@ -37,3 +37,15 @@ def test_every_template_is_in_the_list() -> None:
     assert {path.parent.name for path in TEMPLATES if path.suffix != ".md"} == set(
         re.findall(r"^\| `(\w+)/`", text, re.MULTILINE)
     )
+
+
+def test_actions_of_others_are_pinned_to_a_commit() -> None:
+    """A tag can be moved to other code; the version stands behind it as a comment."""
+    used = [
+        line.strip()
+        for path in (*DEPLOY.rglob("*.yml"), *Path(".github").rglob("*.yml"))
+        for line in path.read_text().splitlines()
+        if re.match(r"\s*(- )?uses:", line)
+    ]
+    assert used
+    assert [line for line in used if not re.search(r"uses: [\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+$", line)] == []

@@ -14,24 +14,24 @@ from harness.verdict import ExpectationError, Verdict
 
 
 class Scene:
-    """Something to wait for, and a bell."""
+    """Something to wait for, and the condition that tells of it."""
 
     def __init__(self) -> None:
-        self.bell = threading.Condition()
+        self.changed = threading.Condition()
         self.found: str | None = None
         self.end: str | BaseException | None = None
 
     def later(self, change: Callable[[], None]) -> None:
         def ring() -> None:
-            with self.bell:
+            with self.changed:
                 change()
-                self.bell.notify_all()
+                self.changed.notify_all()
 
         threading.Timer(0.02, ring).start()
 
     def wait(self, within: float) -> str:
         return wait_for(
-            self.bell,
+            self.changed,
             lambda: self.found,
             goal="a sign",
             within=within,

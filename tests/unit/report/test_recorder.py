@@ -87,7 +87,7 @@ def test_killed_before_the_first_event(tmp_path: Path) -> None:
     evidence = CaseEvidence.read(tmp_path / "case")
 
     assert evidence.verdict is Verdict.BROKEN
-    assert evidence.events == ()
+    assert not evidence.events
 
 
 def test_a_directory_without_a_case_is_a_mistake(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_events_after_the_end_are_left_out(tmp_path: Path) -> None:
 
     evidence = CaseEvidence.read(tmp_path)
     assert evidence.verdict is Verdict.PASSED
-    assert evidence.events == ()
+    assert not evidence.events
 
 
 class TestFullDisk:
@@ -276,12 +276,12 @@ class TestMasked:
 class TestVersion:
     def test_the_first_line_says_it(self, tmp_path: Path) -> None:
         CaseRecorder(tmp_path, {"id": "A"}).close(Verdict.PASSED, "")
-        assert (tmp_path / EVENTS).read_text().splitlines()[0] == '{"format":{"version":2}}'
+        assert (tmp_path / EVENTS).read_text().splitlines()[0] == '{"format":{"version":3}}'
 
     def test_a_newer_one_is_not_misread(self, tmp_path: Path) -> None:
         CaseRecorder(tmp_path, {"id": "A"}).close(Verdict.PASSED, "")
-        (tmp_path / EVENTS).write_text('{"format":{"version":3}}\n')
-        with pytest.raises(MistakeError, match=r"events.jsonl: version 3; this harness reads versions up to 2"):
+        (tmp_path / EVENTS).write_text('{"format":{"version":4}}\n')
+        with pytest.raises(MistakeError, match=r"events.jsonl: version 4; this harness reads versions up to 3"):
             CaseEvidence.read(tmp_path)
 
     def test_findings_of_the_first_version_are_read_without_their_measurements(self, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a call still owes its far end, told from its messages alone: a BYE, a CANCEL, a refusal, or nothing."""
+"""The message that would still end a call, by its messages alone: a BYE, a CANCEL, a refusal, or none."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ Parsed = list[tuple[SipMessage, Request | Response]]
 
 
 @dataclass(frozen=True)
-class Owed:
+class Teardown:
     """The message that ends the call, and where it goes; ``invite`` is the INVITE it is about.
 
-    ``next_hop`` is where RFC 3261 sends it, ``beaten_path`` where the call's last message went or came from.
+    ``next_hop`` is where RFC 3261 sends it, ``last_peer`` where the call's last message went or came from.
     """
 
     message: Request | Response
     invite: Request
     local: str
     next_hop: str
-    beaten_path: str
+    last_peer: str
     transport: str
 
 
-def what_is_owed(messages: Sequence[SipMessage]) -> Owed | None:
+def pending_teardown(messages: Sequence[SipMessage]) -> Teardown | None:
     """None for a call that has ended, never began, or whose messages make no dialog."""
     parsed: Parsed = []
     for message in messages:
         with contextlib.suppress(SipSyntaxError):
             parsed.append((message, Request.parse(message.text.encode("utf-8", "surrogateescape"))))
     try:
-        return _owed(parsed)
+        return _teardown(parsed)
     except (SipSyntaxError, ValueError):
         return None
 
 
-def _owed(parsed: Parsed) -> Owed | None:
+def _teardown(parsed: Parsed) -> Teardown | None:
     invites = [(m, r) for m, r in parsed if isinstance(r, Request) and r.method == "INVITE" and r.to.tag is None]
     if not invites or any(isinstance(r, Request) and r.method == "BYE" for _, r in parsed):
         return None
@@ -63,10 +63,10 @@ def _owed(parsed: Parsed) -> Owed | None:
         return None if cancelled else _cancel(event, invite)
     tag = next((r.to.tag for _, r in answers if r.to.tag), None) or secrets.token_hex(8)
     refusal = Response.to_request(invite, 480, tag=tag)
-    return Owed(refusal, invite, event.local, event.remote, event.remote, event.transport)
+    return Teardown(refusal, invite, event.local, event.remote, event.remote, event.transport)
 
 
-def _bye(parsed: Parsed, event: SipMessage, invite: Request, success: Response) -> Owed:
+def _bye(parsed: Parsed, event: SipMessage, invite: Request, success: Response) -> Teardown:
     sent = event.direction == "sent"
     # RFC 3261 section 12.1: the caller turns the route set of the 2xx round, the callee takes that of the INVITE.
     routes = list(reversed(success.record_routes)) if sent else list(invite.record_routes)
@@ -90,7 +90,7 @@ def _bye(parsed: Parsed, event: SipMessage, invite: Request, success: Response) 
         ],
     )
     last = parsed[-1][0]
-    return Owed(bye, invite, event.local, f"{hop.host}:{hop.effective_port}", last.remote, event.transport)
+    return Teardown(bye, invite, event.local, f"{hop.host}:{hop.effective_port}", last.remote, event.transport)
 
 
 def _remote_target(parsed: Parsed) -> Uri:
@@ -104,7 +104,7 @@ def _remote_target(parsed: Parsed) -> Uri:
     raise SipSyntaxError("the far end named no Contact")
 
 
-def _cancel(event: SipMessage, invite: Request) -> Owed:
+def _cancel(event: SipMessage, invite: Request) -> Teardown:
     # RFC 3261 section 9.1: the INVITE's own Request-URI, topmost Via, From, To, Call-ID, Route and CSeq number.
     cancel = Request.build(
         "CANCEL",
@@ -119,7 +119,7 @@ def _cancel(event: SipMessage, invite: Request) -> Owed:
             ("CSeq", f"{invite.cseq.number} CANCEL"),
         ],
     )
-    return Owed(cancel, invite, event.local, event.remote, event.remote, event.transport)
+    return Teardown(cancel, invite, event.local, event.remote, event.remote, event.transport)
 
 
 def acknowledgement(invite: Request, response: Response) -> Request:

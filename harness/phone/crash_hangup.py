@@ -1,6 +1,6 @@
-"""Hang up for a phone whose process is gone: a hang-up is owed for every call, and the far end would talk on.
+"""Hang up for a phone whose process is gone: the far end of each of its calls would talk on.
 
-The dialog is rebuilt from the leg's messages (``owed.py``), and the BYE, CANCEL or refusal goes out from a plain socket:
+The dialog is rebuilt from the leg's messages (``pending_teardown.py``), and the BYE, CANCEL or refusal goes out from a plain socket:
 over UDP from the phone's own port, over TCP and TLS on a new connection from its own address.
 """
 
@@ -11,11 +11,13 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
-from harness.events import Direction, SipMessage
+from harness.events import Direction, Event, Recorded, SipMessage
+from harness.phone import recording
 from harness.phone.config import PhoneConfig
-from harness.phone.owed import Owed, acknowledgement, acknowledgement_of_success, what_is_owed
+from harness.phone.pending_teardown import Teardown, acknowledgement, acknowledgement_of_success, pending_teardown
 from harness.sip.digest import Credentials, DigestClient
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
@@ -26,17 +28,35 @@ _T1: Final = 0.5  # RFC 3261 table 4
 _PATIENCE: Final = 2.0  # four of them: longer than a far end that is there at all needs
 
 
+def end(
+    config: PhoneConfig, directory: Path, leg: str, messages: Sequence[SipMessage], note: Callable[[Event], None]
+) -> None:
+    """Hang up in the process's stead, and make whole what it recorded in ``directory``; ``note`` gets the events."""
+    hang_up(config, leg, messages, note)
+    received, sent = recording.paths(directory, leg)
+    if recording.mend(received):
+        note(
+            Recorded(
+                at=time.monotonic(),
+                phone=config.name,
+                leg=leg,
+                path=str(received),
+                sent_path=str(sent) if recording.mend(sent) else None,
+            )
+        )
+
+
 def hang_up(config: PhoneConfig, leg: str, messages: Sequence[SipMessage], note: Callable[[SipMessage], None]) -> bool:
     """End the call that ``messages`` describe; ``note`` gets what is sent and received on the way.
 
-    True when the far end knows, or nothing was owed. Takes two seconds at most for each message that is owed.
+    True when the far end knows, or there was nothing to end. Takes two seconds at most for each message it sends.
     """
-    owed = what_is_owed(messages)
-    if owed is None:
+    teardown = pending_teardown(messages)
+    if teardown is None:
         return True
-    for address in dict.fromkeys((owed.next_hop, owed.beaten_path)):
+    for address in dict.fromkeys((teardown.next_hop, teardown.last_peer)):
         try:
-            with _Line(config, leg, owed, address, note) as line:
+            with _Line(config, leg, teardown, address, note) as line:
                 if line.settle():
                     return True
         except (OSError, SipSyntaxError, ValueError):
@@ -48,16 +68,16 @@ class _Line:
     """A socket to the far end, for one message and its answers."""
 
     def __init__(
-        self, config: PhoneConfig, leg: str, owed: Owed, address: str, note: Callable[[SipMessage], None]
+        self, config: PhoneConfig, leg: str, teardown: Teardown, address: str, note: Callable[[SipMessage], None]
     ) -> None:
-        self._config, self._leg, self._owed, self._note = config, leg, owed, note
+        self._config, self._leg, self._teardown, self._note = config, leg, teardown, note
         self._remote = address
         host, port = address.rsplit(":", 1)
         self._peer = (host.strip("[]"), int(port))
         family = socket.AF_INET6 if ":" in self._peer[0] else socket.AF_INET
-        self._datagrams = owed.transport == "udp"
+        self._datagrams = teardown.transport == "udp"
         self._framer = StreamFramer()
-        local, local_port = owed.local.rsplit(":", 1)
+        local, local_port = teardown.local.rsplit(":", 1)
         local_host = local.strip("[]")
         if self._datagrams:
             self._socket = socket.socket(family, socket.SOCK_DGRAM)
@@ -69,7 +89,7 @@ class _Line:
                 raise
         else:
             self._socket = socket.create_connection(self._peer, _PATIENCE, (local_host, 0))
-            if owed.transport == "tls":
+            if teardown.transport == "tls":
                 self._socket = self._wrap(self._socket)
 
     def _wrap(self, plain: socket.socket) -> socket.socket:
@@ -92,13 +112,13 @@ class _Line:
         self._socket.close()
 
     def settle(self) -> bool:
-        """Send what is owed and see it answered."""
-        owed = self._owed
-        if isinstance(owed.message, Response):
-            return self._refuse(owed.message)
-        if owed.message.method == "CANCEL":
-            return self._cancel(owed.message)
-        return self._bye(owed.message)
+        """Send the message and see it answered."""
+        teardown = self._teardown
+        if isinstance(teardown.message, Response):
+            return self._refuse(teardown.message)
+        if teardown.message.method == "CANCEL":
+            return self._cancel(teardown.message)
+        return self._bye(teardown.message)
 
     def _bye(self, bye: Request) -> bool:
         answer = self._exchange(bye, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == "BYE")
@@ -122,12 +142,12 @@ class _Line:
         final = self._exchange(cancel, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == "INVITE")
         if not isinstance(final, Response):
             return False
-        invite = self._owed.invite
+        invite = self._teardown.invite
         if not final.is_success:
             self._send(acknowledgement(invite, final))
             return True
-        self._send(acknowledgement_of_success(invite, final, self._owed.local, self._owed.transport))
-        bye = what_is_owed([self._event("sent", invite), self._event("received", final)])
+        self._send(acknowledgement_of_success(invite, final, self._teardown.local, self._teardown.transport))
+        bye = pending_teardown([self._event("sent", invite), self._event("received", final)])
         return bye is not None and isinstance(bye.message, Request) and self._bye(bye.message)
 
     def _refuse(self, refusal: Response) -> bool:
@@ -183,7 +203,7 @@ class _Line:
             phone=self._config.name,
             leg=self._leg,
             direction=direction,
-            transport=self._owed.transport,
+            transport=self._teardown.transport,
             local=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             remote=self._remote,
             text=message.raw.decode("utf-8", "surrogateescape"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.events import SipMessage
-from harness.phone.owed import acknowledgement, acknowledgement_of_success, what_is_owed
+from harness.phone.pending_teardown import acknowledgement, acknowledgement_of_success, pending_teardown
 from harness.sip.message import Message, Request, Response
 
 LOCAL, REMOTE = "127.0.0.1:5060", "127.0.0.2:5060"
@@ -43,22 +43,22 @@ def message(direction: str, text: str) -> SipMessage:
 
 
 def test_an_answered_outgoing_call_owes_a_bye() -> None:
-    owed = what_is_owed([message(">", INVITE), message("<", answer(200, extra=ROUTED))])
-    assert owed is not None
-    bye = owed.message
+    teardown = pending_teardown([message(">", INVITE), message("<", answer(200, extra=ROUTED))])
+    assert teardown is not None
+    bye = teardown.message
     assert isinstance(bye, Request)
     assert bye.start_line == "BYE sip:b@127.0.0.2:5060 SIP/2.0"
     assert (bye.from_.tag, bye.to.tag, bye.call_id, str(bye.cseq)) == ("fa", "tb", "c1", "42 BYE")
     # The caller's route set is the Record-Route of the 2xx, reversed.
     assert [str(route.uri) for route in bye.routes] == ["sip:127.0.0.7;lr", "sip:127.0.0.8:5080;lr"]
-    assert owed.next_hop == "127.0.0.7:5060"
-    assert (owed.beaten_path, owed.local, owed.transport) == (REMOTE, LOCAL, "udp")
+    assert teardown.next_hop == "127.0.0.7:5060"
+    assert (teardown.last_peer, teardown.local, teardown.transport) == (REMOTE, LOCAL, "udp")
 
 
 def test_an_answered_incoming_call_owes_a_bye_the_other_way_round() -> None:
-    owed = what_is_owed([message("<", INVITE), message(">", answer(200))])
-    assert owed is not None
-    bye = owed.message
+    teardown = pending_teardown([message("<", INVITE), message(">", answer(200))])
+    assert teardown is not None
+    bye = teardown.message
     assert isinstance(bye, Request)
     assert bye.start_line == "BYE sip:a@127.0.0.1:5060 SIP/2.0"
     assert (bye.from_.tag, bye.to.tag, str(bye.cseq)) == ("tb", "fa", "1 BYE")
@@ -70,38 +70,38 @@ def test_the_remote_target_is_the_latest_contact_and_the_number_the_next() -> No
     again = again.replace("To: <sip:b@example.com>", "To: <sip:b@example.com>;tag=tb")
     own = INVITE.replace("41 INVITE", "7 INVITE").replace("To: <sip:b@example.com>", "To: <sip:b@example.com>;tag=x")
     messages = [message("<", INVITE), message(">", answer(200)), message(">", own), message("<", again)]
-    owed = what_is_owed(messages)
-    assert owed is not None
-    assert isinstance(owed.message, Request)
-    assert owed.message.request_uri == "sip:a@127.0.0.5:5090"
-    assert str(owed.message.cseq) == "8 BYE"
+    teardown = pending_teardown(messages)
+    assert teardown is not None
+    assert isinstance(teardown.message, Request)
+    assert teardown.message.request_uri == "sip:a@127.0.0.5:5090"
+    assert str(teardown.message.cseq) == "8 BYE"
 
 
 @pytest.mark.parametrize("provisional", [True, False])
 def test_an_unanswered_outgoing_call_owes_a_cancel(provisional: bool) -> None:
-    owed = what_is_owed([message(">", INVITE), *([message("<", answer(180))] if provisional else [])])
-    assert owed is not None
-    cancel = owed.message
+    teardown = pending_teardown([message(">", INVITE), *([message("<", answer(180))] if provisional else [])])
+    assert teardown is not None
+    cancel = teardown.message
     assert isinstance(cancel, Request)
     # RFC 3261 section 9.1: the same branch and number, and no tag in To.
     assert cancel.start_line == "CANCEL sip:b@example.com SIP/2.0"
     assert (cancel.via.branch, str(cancel.cseq), cancel.to.tag) == ("z9hG4bK1", "41 CANCEL", None)
-    assert owed.next_hop == REMOTE
+    assert teardown.next_hop == REMOTE
 
 
 def test_the_cancel_is_of_the_invite_with_credentials() -> None:
     second = INVITE.replace("41 INVITE", "42 INVITE").replace("z9hG4bK1", "z9hG4bK2")
-    owed = what_is_owed([message(">", INVITE), message("<", answer(407)), message(">", second)])
-    assert owed is not None
-    assert isinstance(owed.message, Request)
-    assert (owed.message.via.branch, str(owed.message.cseq)) == ("z9hG4bK2", "42 CANCEL")
+    teardown = pending_teardown([message(">", INVITE), message("<", answer(407)), message(">", second)])
+    assert teardown is not None
+    assert isinstance(teardown.message, Request)
+    assert (teardown.message.via.branch, str(teardown.message.cseq)) == ("z9hG4bK2", "42 CANCEL")
 
 
 @pytest.mark.parametrize(("told", "tag"), [([], None), ([message(">", answer(180, ";tag=mine"))], "mine")])
 def test_an_incoming_call_that_rings_owes_a_refusal(told: list[SipMessage], tag: str | None) -> None:
-    owed = what_is_owed([message("<", INVITE), *told])
-    assert owed is not None
-    refusal = owed.message
+    teardown = pending_teardown([message("<", INVITE), *told])
+    assert teardown is not None
+    refusal = teardown.message
     assert isinstance(refusal, Response)
     assert refusal.status == 480
     assert refusal.to.tag == tag or (tag is None and refusal.to.tag)
@@ -124,8 +124,8 @@ BYE = INVITE.replace("INVITE", "BYE").replace("To: <sip:b@example.com>", "To: <s
     ],
     ids=["no messages", "no invite", "refused", "ended", "cancelled", "nonsense", "no contact"],
 )
-def test_nothing_is_owed(messages: list[SipMessage]) -> None:
-    assert what_is_owed(messages) is None
+def test_nothing_is_pending(messages: list[SipMessage]) -> None:
+    assert pending_teardown(messages) is None
 
 
 def test_acknowledgements() -> None:

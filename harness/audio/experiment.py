@@ -1,0 +1,121 @@
+"""Whether a far end reacts to being spoken to, shown by an experiment: speech at moments drawn at random, and a permutation test.
+
+Whoever does not hear the caller does what it does whenever the caller speaks: then any other set of moments that could have been
+drawn fits its sound as well as the one that was (R. A. Fisher, The Design of Experiments, chapter II). The test is exact: it counts
+the sets that fit at least as well, and supposes nothing about the sound.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio.marks import SAMPLE_RATE
+
+SLOT_S: Final = 0.6
+SLOTS: Final = 26
+SPOKEN: Final = 6  #: slots in which the caller speaks
+QUIET: Final = 2  #: slots at least between two of them, in which an answer can begin
+#: Listened to after the last slot, for the answer to what was said there.
+AFTER_S: Final = 3 * SLOT_S
+SECONDS: Final = SLOTS * SLOT_S + AFTER_S
+#: A chance of less than 1 in 1,000 has to be left that such a result comes without hearing.
+MOST_CHANCE: Final = 0.001
+
+_STEP_S: Final = 0.1
+_STEPS: Final = round(SLOT_S / _STEP_S)  # in a slot
+_EDGE: Final = 4  # steps before and after the moment at which a change is looked for
+_LAGS: Final = range(
+    1, 3 * _STEPS + 1
+)  # an answer begins, or the far end falls silent, so many steps after speech began
+_AUDIBLE_DBOV: Final = -45.0
+_SPEECH_S: Final = 0.55
+_ECHO: Final = 0.35  #: the correlation with what was said from which on it is that what came back
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an experiment. ``chance``: of the sets that could have been drawn, the share that fits as well."""
+
+    chance: float
+    sets: int  #: that could have been drawn
+    echo: bool = False  #: what came at the spoken moments was the caller's own speech
+
+    @property
+    def reacts(self) -> bool:
+        """Whether the far end must have heard the caller."""
+        return not self.echo and self.chance < MOST_CHANCE
+
+
+@cache
+def _sets() -> NDArray[np.intp]:
+    """All sets of spoken slots, with ``QUIET`` slots between any two: a row each."""
+    free = SLOTS - QUIET * (SPOKEN - 1)
+    chosen = np.array(list(combinations(range(free), SPOKEN)), np.intp)
+    return chosen + QUIET * np.arange(SPOKEN, dtype=np.intp)
+
+
+def draw(dice: random.Random | None = None) -> tuple[int, ...]:
+    """The slots in which to speak: each set equally likely."""
+    every = _sets()
+    return tuple(int(slot) for slot in every[(dice or random.SystemRandom()).randrange(len(every))])
+
+
+def speech(spoken: tuple[int, ...], words: NDArray[np.int16]) -> NDArray[np.int16]:
+    """What the caller sends: ``words`` (8 kHz) at the beginning of each spoken slot, silence elsewhere."""
+    said = words[: round(_SPEECH_S * SAMPLE_RATE)]
+    sent = np.zeros(round(SECONDS * SAMPLE_RATE), np.int16)
+    for slot in spoken:
+        at = round(slot * SLOT_S * SAMPLE_RATE)
+        sent[at : at + len(said)] = said
+    return sent
+
+
+def judge(spoken: tuple[int, ...], sent: NDArray[np.int16], heard: NDArray[np.int16]) -> Outcome:
+    """The outcome, by what was ``heard`` (8 kHz) from the moment on at which ``sent`` began; a little earlier or later does."""
+    every = _sets()
+    sounds = _changes(_activity(heard))
+    if not np.ptp(sounds):  # it never began, and never stopped
+        return Outcome(1.0, len(every))
+    # changes[slot, lag]: how the sound changed so long after the slot began
+    changes = np.stack([sounds[lag : lag + SLOTS * _STEPS : _STEPS] for lag in _LAGS], axis=1)
+    changes = changes - changes.mean(axis=0)
+    fits = np.abs(changes[every].sum(axis=1)).max(axis=1)
+    own = np.abs(changes[list(spoken)].sum(axis=0)).max()
+    return Outcome(float(np.mean(fits >= own - 1e-9)), len(every), _is_echo(sent, heard))
+
+
+def _activity(heard: NDArray[np.int16]) -> NDArray[np.float64]:
+    """The share of each step in which there is sound; what was not heard is silence."""
+    size = round(_STEP_S * SAMPLE_RATE)
+    count = SLOTS * _STEPS + _LAGS[-1] + _EDGE + 1
+    padded = np.zeros(count * size)
+    padded[: min(len(heard), len(padded))] = heard[: len(padded)]
+    power = np.square(padded.reshape(count, 5, -1) / 32768.0).mean(axis=2)
+    return np.asarray((10 * np.log10(power + 1e-12) > _AUDIBLE_DBOV).mean(axis=1), np.float64)
+
+
+def _changes(active: NDArray[np.float64]) -> NDArray[np.float64]:
+    """After each step less before it: 1 where sound begins, -1 where it ends."""
+    total = np.concatenate([np.zeros(_EDGE), np.cumsum(np.concatenate([[0.0], active]))])
+    at = np.arange(_EDGE, len(total) - _EDGE)
+    changes: NDArray[np.float64] = (total[at + _EDGE] - 2 * total[at] + total[at - _EDGE]) / _EDGE
+    return changes
+
+
+def _is_echo(sent: NDArray[np.int16], heard: NDArray[np.int16]) -> bool:
+    """Whether what was heard has what was sent in it, up to a second later."""
+    size = 1 << (len(sent) + len(heard)).bit_length()
+    one, other = sent.astype(np.float64), heard.astype(np.float64)
+    scale = float(np.linalg.norm(one) * np.linalg.norm(other))
+    if not scale:
+        return False
+    cross = np.fft.irfft(np.fft.rfft(other, size) * np.conj(np.fft.rfft(one, size)), size)
+    near = np.concatenate([cross[:SAMPLE_RATE], cross[-SAMPLE_RATE // 4 :]])
+    return bool(np.abs(near).max() / scale > _ECHO)

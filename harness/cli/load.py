@@ -1,0 +1,139 @@
+"""``harness load``: many calls at once, in steps, each verified as a case's is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from harness.cli.app import INTERRUPTED
+from harness.deployment import Deployment
+from harness.errors import RefusedError
+from harness.integrations import load as load_deployment
+from harness.load import picture, plan, result
+from harness.load.call import LoadCall
+from harness.load.result import LoadResult, Percentiles
+from harness.load.run import load as run_load
+from harness.pytest_plugin.options import LIVE_VARIABLE
+from harness.pytest_plugin.worlds import Worlds
+from harness.terminal import SafeConsole
+
+_WIDTH = 132
+
+
+def load(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A deployment file.")],
+    calls: Annotated[int, typer.Option("--calls", min=1, metavar="N", help="So many calls at once.")],
+    cps: Annotated[float, typer.Option("--cps", metavar="R", help="Calls begun in a second.")] = 1.0,
+    hold: Annotated[float, typer.Option("--for", min=0.0, metavar="T", help="Hold all of them for T seconds.")] = 10.0,
+    step: Annotated[int | None, typer.Option(min=1, metavar="S", help="Calls added in a step (default: N/5).")] = None,
+    trunk: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Over this trunk (repeatable; default: the first).")
+    ] = None,
+    line: Annotated[str | None, typer.Option(metavar="NAME", help="Call this line of the file.")] = None,
+    reports: Annotated[Path, typer.Option(metavar="DIR", help="Where its results go.")] = Path("reports"),
+    live: Annotated[
+        bool, typer.Option("--live", help=f"Call a real platform, which may cost money (or {LIVE_VARIABLE}=1).")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")] = False,
+) -> None:
+    """Place calls in steps, verify each both ways, hold them, end them. Exit code 0 only when all asked for were."""
+    if cps <= 0:
+        raise RefusedError(f"--cps {cps:g}: no calls would be placed; allowed: more than 0")
+    chosen = load_deployment(file)
+    if chosen.kind != "simulated" and not live and os.environ.get(LIVE_VARIABLE) != "1":
+        raise RefusedError(
+            f"{file}: is of kind {chosen.kind!r}, so the calls are real and may cost money; "
+            f"allowed: --live or {LIVE_VARIABLE}=1"
+        )
+    asked = plan.plan(chosen, calls, cps, hold, step)
+    cases = plan.cases(chosen, trunk or (), line)
+    plan.check_marks(calls, cases)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = SafeConsole(highlight=False, stderr=as_json)
+    console.width = max(_WIDTH, console.width)  # a narrow terminal wraps the table; nothing may be cut off in it
+    with contextlib.ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
+        world = stack.enter_context(_complete(chosen, file, scratch))
+        found, run = run_load(
+            world,
+            cases,
+            asked,
+            timings=world.timings_by("quick"),
+            reports=reports.absolute(),
+            scratch=scratch,
+            told=lambda number, placed: _tell(console, number, placed),
+        )
+    if as_json:
+        print(json.dumps(found.plain(), indent=1))
+    _show(console, found, run)
+    raise typer.Exit(INTERRUPTED if found.interrupted else found.exit_code)
+
+
+@contextlib.contextmanager
+def _complete(deployment: Deployment, file: Path, scratch: Path) -> Iterator[Deployment]:
+    """The deployment to call: itself, or a world that is up as long as this lasts and whose books are then clean."""
+    if deployment.kind != "simulated":
+        yield deployment
+        return
+    worlds = Worlds(scratch)
+    try:
+        yield worlds.start([(file, deployment)], tenants=1, timings="quick", faults=[])[deployment.name][0]
+    finally:
+        faults = worlds.stop()
+    if faults:
+        raise faults[0]
+
+
+def _tell(console: SafeConsole, number: int, calls: Sequence[LoadCall]) -> None:
+    bad = [call for call in calls if call.failed_in is not None]
+    said = f"step {number}: {len(calls) - len(bad)} of {len(calls)} calls up and verified"
+    console.print(said + (f"; call {bad[0].index}: {bad[0].message}" if bad else ""), soft_wrap=True)
+    console.file.flush()
+
+
+def _show(console: SafeConsole, found: LoadResult, run: Path) -> None:
+    table = Table(title=f"load of {found.deployment}")
+    for heading in ("step", "calls", "placed", "verified", "held", "calls/s"):
+        table.add_column(heading, justify="right")
+    for heading in ("setup ms\np50/p95/p99", "post-dial delay ms\np50/p95/p99", "two-way ms\np50/p95/p99"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    for step in found.steps:
+        table.add_row(
+            *(str(value) for value in (step.step, step.calls, step.placed, step.verified, step.held)),
+            "" if step.cps is None else f"{step.cps:g}",
+            *(_of(one) for one in (step.setup_ms, step.post_dial_delay_ms, step.two_way_ms)),
+            str(step.verdict),
+        )
+    console.print(table)
+    for note in found.notes:
+        console.print(f"note: {note}", soft_wrap=True)
+    if (first := found.first_failing) is not None:
+        console.print(f"first failing step: {first.step} ({first.calls} calls)", style="red")
+        console.print(first.message or "not all of its calls were placed", soft_wrap=True)
+    ended = sum(call.ended for call in found.calls)
+    console.print(
+        f"{found.verdict}: {found.held} of {found.asked['calls']:g} calls held, {ended} of {len(found.calls)} ended",
+        style="green" if found.exit_code == 0 else "red",
+    )
+    for name in (result.FILE, picture.FILE):
+        console.print(str(run / name), soft_wrap=True)
+
+
+def _of(percentiles: Percentiles) -> str:
+    known = (percentiles.p50, percentiles.p95, percentiles.p99)
+    return "/".join("–" if value is None else f"{value:.0f}" for value in known)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(load)

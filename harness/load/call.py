@@ -1,0 +1,306 @@
+"""One call of a load: placed, verified, verified again while it is held, ended. It knows nothing of the others but their marks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from harness.checks import reach
+from harness.errors import HarnessError
+from harness.events import RtpStatistics, SipMessage
+from harness.load.lane import Lane
+from harness.phone import recording, rtp_log
+from harness.phone.leg import Leg
+from harness.phone.waiter import NeverCame
+from harness.report.recorder import CaseRecorder
+from harness.scenario.ai_calls import AiCall
+from harness.scenario.calls import Calls, Own
+from harness.scenario.conclusion import conclude
+from harness.scenario.context import CaseContext
+from harness.scenario.ends import Call
+from harness.scenario.evidence import Evidence
+from harness.scenario.expect import Expect
+from harness.scenario.people import AssistantOf, Caller
+from harness.scenario.synthflow_call import SynthflowCall
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message, Response
+from harness.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict
+
+
+class _OwnEvidence(Evidence):
+    """Takes everything to the lane's recorder, and knows what of it is this call's."""
+
+    def __init__(self, lane: Lane, outcome: CaseOutcome) -> None:
+        recorder: CaseRecorder = lane.recorder
+        context = lane.context
+        super().__init__(recorder, context.case.dispensable, lambda: context.phones.fatal_error)
+        self.starved = context.evidence.starved
+        self._outcome = outcome
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Of this call."""
+        return tuple(self._outcome.findings)
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """How this call would end now."""
+        return self._outcome.conclusion
+
+    def add(self, finding: Finding) -> Finding:
+        """Record a finding of this call."""
+        found = super().add(finding)
+        self._outcome.add(found)
+        return found
+
+
+class _OwnCalls(Calls):
+    """This call, among all those of its lane: theirs are the voices that it must not hear."""
+
+    def __init__(self, lane: Lane) -> None:
+        super().__init__(lane.context.deployment, lane.context.phones)
+        self._lane = lane.context.calls
+        self.of_the_ai = self._lane.of_the_ai
+
+    def add(self, call: Own) -> Own:
+        """Keep it in mind, for the lane as well."""
+        self._lane.add(call)
+        return super().add(call)
+
+    @property
+    def other_legs(self) -> list[Leg]:
+        """None: the others of the lane are calls of the load themselves."""
+        return []
+
+    @property
+    def numbers(self) -> set[str]:
+        """Of all callers of the lane."""
+        return self._lane.numbers
+
+    def _marks(self) -> Iterator[tuple[str, set[int], int]]:
+        return self._lane._marks()
+
+
+class _OwnContext(CaseContext):
+    """A case of its own, with the phones of its lane."""
+
+    def __init__(self, lane: Lane, outcome: CaseOutcome) -> None:
+        self.__dict__.update(lane.context.__dict__)
+        self.began = time.monotonic()
+        self.evidence = _OwnEvidence(lane, outcome)
+        self.calls = _OwnCalls(lane)
+        self.later = []
+
+
+class LoadCall:
+    """One call, and what is known of it. Its methods are for one thread at a time."""
+
+    def __init__(self, index: int, step: int, lane: Lane) -> None:
+        self.index = index  #: from 1, in the order in which they are placed
+        self.step = step  #: in which step it was placed, from 1
+        self.failed_in: int | None = None  #: the step in which it was seen not to pass
+        self.lane = lane
+        self.ended = False  #: hung up, and over
+        self._outcome = CaseOutcome()
+        self._context = _OwnContext(lane, self._outcome)
+        self._ai_call: AiCall | None = None
+        self._concluded = False
+
+    # -- its life
+
+    def place(self) -> None:
+        """Dial, and verify: answered, by the right assistant alone, heard both ways."""
+        with self._judged(self.step):
+            lane, context = self.lane, self._context
+            seat = lane.seat()
+            with seat.turn:
+                caller = Caller(context, seat.phone.name, seat.phone, seat.number)
+                call = caller.call(lane.line)
+                self._ai_call = AssistantOf(context, lane.ai, lane.line).expect_call(call)
+            Expect(context, call).answered()
+            Expect(context, call).two_way_audio_with(self._ai_call)
+
+    def verify_again(self, step: int) -> None:
+        """It is still up, and heard both ways; only that it is up where the far end is known by words alone."""
+        with self._judged(step):
+            call, ai_call = self._call, self._ai_call
+            assert call is not None
+            assert ai_call is not None
+            ended, answered = call.released_at(0.0), call.answered_at()
+            lasted = None if ended is None else ended - (answered or ended)
+            self._context.evidence.add(reach.up(call.label, lasted))
+            if ended is None and not self._is_known_by_words:
+                Expect(self._context, call).two_way_audio_with(ai_call, changed=True)
+
+    def end(self) -> None:
+        """Hang up, and see that both ends are released and the BYE is answered; a call that never came up is given up."""
+        call = self._call
+        if call is None:
+            self.ended = True
+            return
+        with self._judged(self.step):
+            after = time.monotonic()
+            if not call.is_over():
+                after = call.hang_up()
+                if call.answered_at() is not None:
+                    Expect(self._context, call).hang_up_is_answered()
+            if self._ai_call is not None and not self._ai_call.is_unknown:
+                Expect(self._context, self._ai_call).released(after)
+        self.ended = call.released_at(time.monotonic() + self._context.patience) is not None
+
+    def conclude(self) -> None:
+        """The last findings, above all those that a far end tells of only when its call is over."""
+        if self._concluded:
+            return
+        self._concluded = True
+        with self._judged(self.step):
+            conclude(self._context, probe=False)
+        if self.verdict is Verdict.PASSED and self._call is not None:
+            self._forget_recordings(self._call)
+
+    def interrupted(self, step: int) -> None:
+        """The load was stopped while it was up."""
+        with self._judged(step):
+            self._outcome.interrupted()
+
+    @property
+    def _call(self) -> Call | None:
+        """Ours; it is there as soon as it was dialled, whatever went wrong on its way in."""
+        return next((call for call in self._context.calls.own if isinstance(call, Call)), None)
+
+    @property
+    def _is_known_by_words(self) -> bool:
+        return isinstance(self._ai_call, SynthflowCall) and self._ai_call.is_known_by_words
+
+    def _judged(self, step: int) -> _Judged:
+        return _Judged(self, step)
+
+    def take(self, error: BaseException) -> None:
+        """Take into account what ended a part of it."""
+        finding = getattr(error, "finding", None)
+        if isinstance(finding, Finding) and finding not in self._outcome.findings:
+            self.lane.recorder.finding(finding)
+        self._outcome.raised(error)
+
+    def _forget_recordings(self, call: Call) -> None:
+        """A passed call's are nothing to listen to, and a load's are many."""
+        legs = [call.first_leg, *([self._ai_call.leg] if isinstance(self._ai_call, Call) else [])]
+        for leg in legs:
+            with suppress(HarnessError, NeverCame):
+                leg.wait_closed()
+            directory = leg.phone.directory
+            for path in (*recording.paths(directory, leg.id), rtp_log.path_of(directory, leg.id)):
+                path.unlink(missing_ok=True)
+
+    # -- what is known of it
+
+    @property
+    def verdict(self) -> Verdict:
+        """By all that is known so far."""
+        return self._outcome.conclusion.verdict
+
+    @property
+    def message(self) -> str:
+        """Why it did not pass; empty when it did."""
+        return self._outcome.conclusion.message.partition("\n")[0]
+
+    @property
+    def was_placed(self) -> bool:
+        """Whether an INVITE left."""
+        return self.invited_at is not None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is answered, and not over."""
+        return self._call is not None and self._call.answered_at() is not None and not self._call.is_over()
+
+    @property
+    def label(self) -> str:
+        """Its leg; empty when there is none."""
+        return self._call.label if self._call is not None else ""
+
+    @property
+    def invited_at(self) -> float | None:
+        """When its first INVITE left (monotonic)."""
+        with suppress(LookupError):
+            return self._call.first_leg.invite.at if self._call is not None else None
+        return None
+
+    @property
+    def setup_ms(self) -> float | None:
+        """From its first INVITE to the 200 (RFC 6076 section 4.3.1 calls the successful session's setup so)."""
+        return self._since_invite(lambda status: 200 <= status < 300)
+
+    @property
+    def post_dial_delay_ms(self) -> float | None:
+        """From its first INVITE to the first 18x, or to the 200 where none came before: until a caller hears something."""
+        return self._since_invite(lambda status: 180 <= status < 300)
+
+    def _since_invite(self, wanted: Callable[[int], bool]) -> float | None:
+        began = self.invited_at
+        if began is None or self._call is None:
+            return None
+        for message in self._call.first_leg.messages:
+            if message.direction == "received" and wanted(_status_of_invite(message)):
+                return (message.at - began) * 1000
+        return None
+
+    @property
+    def refused_with(self) -> str:
+        """The final response to its INVITE where that was no 2xx, as ``486 Busy Here``; else empty."""
+        messages = self._call.first_leg.messages if self._call is not None else []
+        refusals = [m for m in messages if m.direction == "received" and _status_of_invite(m) >= 300]
+        last = refusals[-1].text.partition("\r\n")[0].removeprefix("SIP/2.0 ") if refusals else ""
+        return "" if self.setup_ms is not None else last
+
+    @property
+    def two_way_ms(self) -> float | None:
+        """From the answer until both directions were heard; None where one was not, or words tell of it."""
+        audio = [f for f in self._outcome.findings if f.check == "audio" and not f.facts.get("again")]
+        heard = [f for f in audio if f.verdict is Verdict.PASSED and f.strength is Strength.PROVED]
+        delays = [float(f.facts["delay_ms"]) for f in heard[:2]]
+        return max(delays) if len(delays) == 2 else None
+
+    @property
+    def statistics(self) -> RtpStatistics | None:
+        """Its RTP counters."""
+        return self._call.first_leg.statistics() if self._call is not None else None
+
+    @property
+    def up_between(self) -> tuple[float, float | None] | None:
+        """When it was answered, and when it was over (monotonic)."""
+        answered = self._call.answered_at() if self._call is not None else None
+        if answered is None or self._call is None:
+            return None
+        return answered, self._call.released_at(0.0)
+
+
+class _Judged:
+    """Takes what a part of a call raises into its outcome, and notes the step in which it first did not pass."""
+
+    def __init__(self, call: LoadCall, step: int) -> None:
+        self._call = call
+        self._step = step
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        call = self._call
+        if error is not None:
+            call.take(error)
+        if call.failed_in is None and call.verdict is not Verdict.PASSED:
+            call.failed_in = self._step
+        return isinstance(error, Exception)
+
+
+def _status_of_invite(message: SipMessage) -> int:
+    """The status of a response to an INVITE; 0 of any other message."""
+    if not message.text.startswith("SIP/2.0 "):
+        return 0
+    try:
+        parsed = Message.parse(message.text)
+    except SipSyntaxError:
+        return 0
+    return parsed.status if isinstance(parsed, Response) and parsed.cseq.method == "INVITE" else 0

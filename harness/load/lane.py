@@ -1,0 +1,127 @@
+"""One number over one trunk: the phones that call it, who answers there, and where the evidence goes."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.deployment import Deployment, Timings
+from harness.far_end.synthflow import SynthflowApi
+from harness.limits import CallGate
+from harness.matrix import Case
+from harness.phone.phone import Phone
+from harness.phone.pool import PhonePool
+from harness.pytest_plugin.pulse import of_this_process
+from harness.report.names import names
+from harness.report.recorder import CaseRecorder
+from harness.report.run import case_directory
+from harness.scenario.ai import Ai
+from harness.scenario.context import CaseContext
+from harness.scenario.lines import line_of
+from harness.scenario.phones import own_phone
+
+#: Calls of one phone: what a process of today's pjsua2 wheels holds.
+_CALLS_A_PHONE = 4
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A phone that calls, and the number it shows."""
+
+    phone: Phone
+    number: str
+    #: Held from dialling until the AI's side is found: of two calls from one number nobody could tell which is which.
+    turn: threading.Lock
+
+
+class SharedMarks:
+    """Marks for the legs of several threads' calls."""
+
+    def __init__(self, marks: Iterator[int]) -> None:
+        self._marks = marks
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> SharedMarks:
+        return self
+
+    def __next__(self) -> int:
+        with self._lock:
+            return next(self._marks)
+
+
+class Lane:
+    """Where a part of the load goes. ``calls`` is how many of them come here at most."""
+
+    def __init__(
+        self,
+        run: Path,
+        case: Case,
+        deployment: Deployment,
+        timings: Timings,
+        pool: PhonePool,
+        marks: SharedMarks,
+        api: SynthflowApi | None,
+        gate: CallGate,
+        calls: int,
+    ) -> None:
+        plain = {**case.plain(), **names(deployment), "kind": deployment.kind, "site": deployment.site}
+        self.recorder = CaseRecorder(case_directory(run, plain), plain)
+        self.context = CaseContext(case, deployment, timings, self.recorder, pool, marks, api, gate)
+        self.context.phones.keeps_registrations = False
+        self.context.evidence.starved = of_this_process().starved
+        assert case.line is not None
+        self.line = line_of(deployment, self.context.trunk, case.line)
+        self.ai = Ai(self.context)
+        self._calls = calls
+        self._seats: list[Seat] = []
+        self._next = 0
+
+    def get_ready(self) -> None:
+        """Have the AI's place taken, and the phones registered. Raises as :meth:`CasePhones.lease` does."""
+        with self.step("phones are ready"):
+            self.ai.take_place(**{"max_calls": max(self._calls, _CALLS_A_PHONE)} if self.ai.is_ours else {})
+            self._seats = list(self._sit_down())
+
+    def _sit_down(self) -> Iterator[Seat]:
+        """As many phones as the calls need, of different callers as far as there are some."""
+        deployment, phones = self.context.deployment, self.context.phones
+        callers = deployment.callers
+        count = max(min(len(callers), self._calls), math.ceil(self._calls / _CALLS_A_PHONE))
+        codec = self.context.case.axes.get("codec")
+        more: dict[str, object] = {"codecs": (codec.upper(),)} if codec else {}
+        one, turns = threading.Lock(), {caller: threading.Lock() for caller in callers}
+        for index in range(count):
+            caller, again = callers[index % len(callers)], index // len(callers)
+            named = {"name": f"{caller}~{again + 1}"} if again else {}
+            config = own_phone(deployment, caller, max_calls=math.ceil(self._calls / count), **more, **named)
+            entry = deployment.phones[caller]
+            # One registration for each caller is enough to call from, and two would be each other's rivals.
+            phone = phones.lease(config, register=not again)
+            yield Seat(phone, entry.number or entry.aor_user, one if self.ai.is_ours else turns[caller])
+
+    def seat(self) -> Seat:
+        """Whose turn it is to call."""
+        seat = self._seats[self._next % len(self._seats)]
+        self._next += 1
+        return seat
+
+    def step(self, title: str) -> AbstractContextManager[None]:
+        """A named part, in the evidence."""
+        return self.context.evidence.step(title)
+
+    def hang_up(self) -> None:
+        """End all calls, without waiting for anything."""
+        self.context.phones.hang_up()
+
+    def close(self) -> None:
+        """Give the phones back, which hangs up what is left, and end the evidence."""
+        self.hang_up()
+        try:
+            self.context.phones.release()
+        finally:
+            conclusion = self.recorder.outcome.conclusion
+            self.recorder.close(conclusion.verdict, conclusion.message)

@@ -1,0 +1,213 @@
+"""What came of a load, in figures: ``load.json``, and what the table and the picture are made from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.load.call import LoadCall
+from harness.load.steps import Steps
+from harness.report.mask import mask_plain
+from harness.verdict import Verdict, exit_code
+
+FILE = "load.json"
+#: Of ``load.json``.
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Percentiles:
+    """In milliseconds; None where nothing was measured."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+    @classmethod
+    def of(cls, values: Iterable[float | None]) -> Percentiles:
+        """By nearest rank: a value that was measured, never one between two."""
+        known = sorted(value for value in values if value is not None)
+
+        def at(share: float) -> float | None:
+            return round(known[max(0, math.ceil(share * len(known)) - 1)], 1) if known else None
+
+        return cls(p50=at(0.5), p95=at(0.95), p99=at(0.99))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
+    """One step: the calls that were begun in it, and how all that were up then did."""
+
+    step: int  #: from 1
+    calls: int  #: up at its end, as asked
+    placed: int  #: in this step
+    verified: int  #: of those, verdict passed
+    held: int  #: of all placed so far, those that nothing had befallen by the end of this step
+    cps: float | None  #: INVITEs a second, as they left; None for a single one
+    setup_ms: Percentiles  #: INVITE → 200
+    post_dial_delay_ms: Percentiles  #: INVITE → 18x, or 200
+    two_way_ms: Percentiles  #: 200 → heard both ways
+    verdict: Verdict
+    message: str  #: of the first call that did not pass; empty when all did
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallResult:
+    """One call."""
+
+    call: int
+    step: int
+    leg: str
+    lane: str  #: the case it is one of, by id
+    verdict: Verdict
+    message: str
+    refused_with: str  #: the final response where the call was refused, as ``486 Busy Here``
+    failed_in: int | None  #: the step it did not pass in
+    ended: bool
+    invited_s: float | None  #: since the load began
+    answered_s: float | None
+    over_s: float | None
+    setup_ms: float | None
+    post_dial_delay_ms: float | None
+    two_way_ms: float | None
+    rx_packets: int
+    rx_lost: int
+    rx_late: int  #: came too late to be played
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadResult:
+    """A load. ``wall_s`` is its time without the start of a simulated world."""
+
+    deployment: str
+    kind: str
+    site: str
+    asked: dict[str, float]  #: calls, cps, for_s
+    lanes: list[dict[str, Any]]
+    steps: list[StepResult]
+    calls: list[CallResult]
+    verdict: Verdict
+    interrupted: bool
+    wall_s: float
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def first_failing(self) -> StepResult | None:
+        """The first step in which a call did not pass."""
+        return next((step for step in self.steps if step.verdict is not Verdict.PASSED), None)
+
+    @property
+    def held(self) -> int:
+        """The most calls that were up and verified at once at the end of a step."""
+        return max((step.held for step in self.steps), default=0)
+
+    @property
+    def exit_code(self) -> int:
+        """0 only when every call asked for was placed, verified and ended."""
+        return exit_code([self.verdict])
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready data, numbers of a real deployment masked."""
+        plain: dict[str, Any] = {"format": FORMAT, **asdict(self)}
+        first = self.first_failing
+        plain |= {
+            "exit_code": self.exit_code,
+            "calls_held": self.held,
+            "first_failing_step": None if first is None else first.step,
+        }
+        return plain if self.kind == "simulated" else dict(mask_plain(plain))
+
+    def write(self, run: Path) -> None:
+        """Write ``load.json``."""
+        (run / FILE).write_text(json.dumps(self.plain(), indent=1) + "\n", encoding="utf-8")
+
+
+def result(steps: Steps, *, began: float, wall_s: float) -> LoadResult:
+    """All of it, when the last call is over; ``began`` is monotonic."""
+    context = steps.calls[0].lane.context if steps.calls else None
+    lanes = {id(call.lane): call.lane for call in steps.calls}.values()
+    deployment = context.deployment if context else None
+    return LoadResult(
+        deployment=deployment.name if deployment else "",
+        kind=deployment.kind if deployment else "",
+        site=deployment.site if deployment else "",
+        asked={"calls": steps.plan.calls, "cps": steps.plan.cps, "for_s": steps.plan.hold_s},
+        lanes=[
+            {
+                "case": lane.context.case.id,
+                "trunk": lane.context.case.trunk,
+                "line": lane.line.name,
+                "trunk_max_concurrent_calls": lane.line.trunk.max_concurrent_calls,
+                "evidence": f"cases/{lane.recorder.directory.name}",
+            }
+            for lane in lanes
+        ],
+        steps=[_step(number, level, steps) for number, level in enumerate(steps.reached, 1)],
+        calls=[_call(call, began) for call in steps.calls],
+        verdict=steps.verdict,
+        interrupted=steps.interrupted,
+        wall_s=round(wall_s, 3),
+    )
+
+
+def _step(number: int, level: int, steps: Steps) -> StepResult:
+    new = [call for call in steps.calls if call.step == number]
+    so_far = [call for call in steps.calls if call.step <= number]
+    failed = [call for call in so_far if call.failed_in == number]
+    sound = [call for call in so_far if call.failed_in is None or call.failed_in > number]
+    invited = sorted(at for call in new if (at := call.invited_at) is not None)
+    complete = len(so_far) == level and not failed
+    return StepResult(
+        step=number,
+        calls=level,
+        placed=len(invited),
+        verified=sum(call.verdict is Verdict.PASSED for call in new),
+        held=len(sound),
+        cps=round((len(invited) - 1) / (invited[-1] - invited[0]), 2) if len(invited) > 1 else None,
+        setup_ms=Percentiles.of(call.setup_ms for call in new),
+        post_dial_delay_ms=Percentiles.of(call.post_dial_delay_ms for call in new),
+        two_way_ms=Percentiles.of(call.two_way_ms for call in new),
+        verdict=Verdict.PASSED if complete else failed[0].verdict if failed else Verdict.FAILED,
+        message=_why(failed[0]) if failed else "",
+    )
+
+
+def _why(call: LoadCall) -> str:
+    refused = f" (refused with {call.refused_with})" if call.refused_with else ""
+    return f"call {call.index} ({call.label}): {call.message}{refused}"
+
+
+def _call(call: LoadCall, began: float) -> CallResult:
+    up = call.up_between
+    counted = call.statistics
+
+    def since(at: float | None) -> float | None:
+        return None if at is None else round(at - began, 3)
+
+    def ms(value: float | None) -> float | None:
+        return None if value is None else round(value, 1)
+
+    return CallResult(
+        call=call.index,
+        step=call.step,
+        leg=call.label,
+        lane=call.lane.context.case.id,
+        verdict=call.verdict,
+        message=call.message,
+        refused_with=call.refused_with,
+        failed_in=call.failed_in,
+        ended=call.ended,
+        invited_s=since(call.invited_at),
+        answered_s=since(up[0]) if up else None,
+        over_s=since(up[1]) if up else None,
+        setup_ms=ms(call.setup_ms),
+        post_dial_delay_ms=ms(call.post_dial_delay_ms),
+        two_way_ms=ms(call.two_way_ms),
+        rx_packets=counted.rx_packets if counted else 0,
+        rx_lost=counted.rx_lost if counted else 0,
+        rx_late=counted.rx_discarded if counted else 0,
+    )

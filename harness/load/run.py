@@ -1,0 +1,96 @@
+"""A load from its first lease to its files: ``reports/load/<run>/`` holds ``load.json``, ``load.svg`` and the evidence."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from harness.deployment import Deployment, Timings
+from harness.far_end.synthflow import SynthflowApi
+from harness.limits import CallGate, Marks
+from harness.load import picture
+from harness.load.call import LoadCall
+from harness.load.lane import Lane, SharedMarks
+from harness.load.plan import Plan
+from harness.load.result import LoadResult, StepResult, result
+from harness.load.steps import Steps
+from harness.matrix import Case
+from harness.phone.pool import PhonePool
+from harness.pytest_plugin.pulse import LATE_S, of_this_process
+from harness.report.run import create
+
+#: Below this share of the rate asked for it is said.
+_RATE_MISSED = 0.8
+
+Told = Callable[[int, Sequence[LoadCall]], None]
+
+
+def load(
+    deployment: Deployment,
+    cases: Sequence[Case],
+    plan: Plan,
+    *,
+    timings: Timings,
+    reports: Path,
+    scratch: Path,
+    told: Told = lambda step, calls: None,
+) -> tuple[LoadResult, Path]:
+    """Place the calls of ``plan``, and say what came of them; with the run's directory.
+
+    Raises :class:`BrokenError` for what this machine cannot give: phones, registrations, marks, disk.
+    """
+    run = create(reports / "load")
+    began = time.monotonic()
+    with ExitStack() as stack:
+        pool = stack.enter_context(PhonePool(scratch / "phones"))
+        of_this_process().watch(lambda: pool.pids)
+        marks = SharedMarks(Marks(0, 1, secrets.randbits(64)).of_case())
+        api = _api(deployment)
+        if api is not None:
+            stack.callback(api.close)
+        gate = CallGate(scratch / "gate", deployment.limits)
+        lanes = []
+        for index, case in enumerate(cases):
+            share = len(range(index, plan.calls, len(cases)))
+            lane = Lane(run, case, deployment, timings, pool, marks, api, gate, share)
+            stack.callback(lane.close)
+            lanes.append(lane)
+        for lane in lanes:
+            lane.get_ready()
+        steps = Steps(plan, lanes, told)
+        steps.run()
+        found = result(steps, began=began, wall_s=time.monotonic() - began)
+        found = dataclasses.replace(found, notes=_notes(lanes, plan, found.steps))
+    found.write(run)
+    picture.write(run, found)
+    return found, run
+
+
+def _api(deployment: Deployment) -> SynthflowApi | None:
+    synthflow = deployment.synthflow
+    if synthflow is None or synthflow.api_base is None:
+        return None
+    token = synthflow.api_token.get_secret_value() if synthflow.api_token else ""
+    return SynthflowApi(synthflow.api_base, token, synthflow.ca_file, synthflow.timeout_s, deployment.region)
+
+
+def _notes(lanes: Sequence[Lane], plan: Plan, steps_found: Sequence[StepResult]) -> list[str]:
+    notes = []
+    for lane in lanes:
+        trunk, most = lane.line.trunk, lane.line.trunk.max_concurrent_calls
+        mine = len(range(lanes.index(lane), plan.calls, len(lanes)))
+        if mine > most:
+            notes.append(f"trunk {trunk.name} is declared with {most} calls at once, and was asked for {mine}")
+    if (late := of_this_process().take()) >= LATE_S:
+        notes.append(f"this machine was busy: the harness was woken up to {late:.1f} s late")
+    rates = [step.cps for step in steps_found if step.cps is not None]
+    if rates and min(rates) < _RATE_MISSED * plan.cps:
+        notes.append(
+            f"a step's calls left at {min(rates):g} a second: a call waits until the AI's side of the last one from its number "
+            "is found, so more callers in the file make more calls a second"
+        )
+    return notes

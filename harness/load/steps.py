@@ -1,0 +1,116 @@
+"""Places the calls of a load in steps, holds them, ends them; whatever happens, every call is hung up."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from harness.load.call import LoadCall
+from harness.load.lane import Lane
+from harness.load.plan import Plan
+from harness.verdict import Verdict, worst
+
+#: Threads that verify: each waits most of the time, and all of them are woken by every event.
+_THREADS = 8
+
+
+class Steps:
+    """One load. ``told`` gets a line of words after each step."""
+
+    def __init__(self, plan: Plan, lanes: Sequence[Lane], told: Callable[[int, Sequence[LoadCall]], None]) -> None:
+        self.plan = plan
+        self.calls: list[LoadCall] = []
+        self.reached: list[int] = []  #: the levels of the steps that were begun
+        self.interrupted = False
+        self._lanes = itertools.cycle(lanes)
+        self._all_lanes = lanes
+        self._told = told
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """The whole of it. On Ctrl-C (``KeyboardInterrupt``) all calls are hung up, and the rest is left out."""
+        executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="load")
+        try:
+            try:
+                self._up(executor)
+            except KeyboardInterrupt:
+                self._stop()
+            self._down(executor)
+        except KeyboardInterrupt:  # while they were being ended
+            self._stop()
+        finally:
+            self._stopped.set()
+            for lane in self._all_lanes:
+                lane.hang_up()
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    def _stop(self) -> None:
+        """Nothing more is placed, and what is up ends now: then whatever waits for it ends, too."""
+        self.interrupted = True
+        self._stopped.set()
+        for lane in self._all_lanes:
+            lane.hang_up()
+        for call in self.calls:
+            call.interrupted(len(self.reached))
+
+    def _up(self, executor: ThreadPoolExecutor) -> None:
+        began, placed = time.monotonic(), 0
+        for number, level in enumerate(self.plan.levels, 1):
+            self.reached.append(level)
+            new: list[Future[None]] = []
+            while placed < level:
+                self._until(began + placed / self.plan.cps)
+                call = LoadCall(placed + 1, number, next(self._lanes))
+                self.calls.append(call)
+                new.append(executor.submit(self._place, call))
+                placed += 1
+            _finish(new)
+            if number == len(self.plan.levels) and self._all_passed:
+                self._until(time.monotonic() + self.plan.hold_s)
+            _finish([executor.submit(call.verify_again, number) for call in self.calls if call.is_up])
+            self._told(number, self.calls)
+            if not self._all_passed:
+                return
+            began = time.monotonic() - placed / self.plan.cps  # a step begins when the last one is verified
+
+    @property
+    def _all_passed(self) -> bool:
+        return all(call.failed_in is None for call in self.calls)
+
+    def _place(self, call: LoadCall) -> None:
+        if not self._stopped.is_set():
+            call.place()
+
+    def _until(self, at: float) -> None:
+        """Until then, unless Ctrl-C comes."""
+        self._stopped.wait(max(0.0, at - time.monotonic()))
+
+    def _down(self, executor: ThreadPoolExecutor) -> None:
+        """End them at the rate they were begun with, the first one first; all at once when the load was stopped."""
+        began = time.monotonic()
+        ends: list[Future[None]] = []
+        for index, call in enumerate(self.calls):
+            if not self.interrupted:
+                self._until(began + index / self.plan.cps)
+            ends.append(executor.submit(call.end))
+        _finish(ends)
+        if not self.interrupted:
+            _finish([executor.submit(call.conclude) for call in self.calls])
+
+    @property
+    def verdict(self) -> Verdict:
+        """Passed when all calls asked for were placed, verified and ended."""
+        found = worst(call.verdict for call in self.calls) or Verdict.FAILED
+        if found is not Verdict.PASSED:
+            return found
+        all_placed = len(self.calls) == self.plan.calls and all(call.was_placed for call in self.calls)
+        return Verdict.PASSED if all_placed and all(call.ended for call in self.calls) else Verdict.FAILED
+
+
+def _finish(futures: Iterable[Future[None]]) -> None:
+    """Wait for all of them. Raises what one of them raised: a fault of this room's own."""
+    for future in futures:
+        future.result()

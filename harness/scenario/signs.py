@@ -1,0 +1,259 @@
+"""Whether an AI that names no marks and its caller hear each other: looked for while their call goes on, told when it is over.
+
+What tells takes its time: a greeting has to be said, an RTCP report to come, a transcript to be written. So a look begins, and
+the scenario goes on; before the call is changed or ended it is given what it still needs (:meth:`Look.settle`). Looks at several
+calls take as long as one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from harness.audio.prompts import prompt_text
+from harness.checks.audio import Account, Sound
+from harness.checks.claims import Denial, Observation
+from harness.far_end.record_reader import RecordReader
+from harness.far_end.transcript import said, times_heard
+from harness.scenario import reactions
+from harness.scenario.context import CaseContext
+from harness.scenario.end import End
+from harness.scenario.ends import Call, Pending
+from harness.verdict import Strength, Verdict
+
+#: What a caller says to be heard by words.
+GREETING: Final = "hello-en"
+#: How long recognition may take to put it into the transcript of a call that goes on, in seconds.
+RECOGNISED_WITHIN_S: Final = 2.5
+#: How long an RTCP report may take: 5 s between two, give or take a half (RFC 3550 section 6.2).
+REPORTED_WITHIN_S: Final = 7.5
+#: How long the end of what was said takes to get there: buffers at both ends and between them, in seconds.
+ON_ITS_WAY_S: Final = 0.6
+#: How long an end is listened to before what did not arrive counts as missing.
+LISTEN_S: Final = 2.5
+#: So many packets sent and none counted is no matter of timing: a second of them.
+_ENOUGH_SENT, _PACKET_S = 50, 0.02
+
+
+class Words:
+    """The transcript of one call, and how often its caller has been greeting the AI."""
+
+    def __init__(self, context: CaseContext, reader: RecordReader) -> None:
+        self._context = context
+        self._reader = reader
+        declared = context.deployment.synthflow
+        self.come = declared.transcript if declared else "none"
+        self.greetings = 0
+
+    @property
+    def may_confirm(self) -> bool:
+        """Whether words could make a direction known as strongly as is asked; they confirm, and prove nothing."""
+        return self.come != "none" and self._context.deployment.expect.least_strength is Strength.CONFIRMED
+
+    def has_greeting(self, times: int) -> bool:
+        """Whether the AI has understood the greeting so often by now."""
+        return times_heard(self._reader.look().transcript, prompt_text(GREETING)) >= times
+
+    def find_greeting(self, times: int) -> bool:
+        """The same, when no word more is to be expected."""
+        return self._reader.find(lambda text: times_heard(text, prompt_text(GREETING)) >= times, self._pause)
+
+    def find_answer(self) -> bool:
+        """Whether the AI's own words are there, when no word more is to be expected."""
+        return self._reader.find(lambda text: bool(said(text, "bot")), self._pause)
+
+    def of(self, who: str) -> list[str]:
+        """What one side said, ``human`` or ``bot``, as read last."""
+        return said(self._reader.look().transcript, "human" if who == "human" else "bot")
+
+    def _pause(self) -> None:
+        self._context.pause(self._context.far_end.poll_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one direction's finding is made of."""
+
+    sound: Sound | None
+    account: Account | None
+    denial: Denial | None
+
+
+class WeakAi(End, Protocol):
+    """An AI's call of which words tell at most."""
+
+    @property
+    def words(self) -> Words:
+        """Its transcript."""
+
+
+class Look:
+    """One look at a conversation of a caller of ours with an AI that names no marks."""
+
+    def __init__(self, context: CaseContext, talk: WeakAi, caller: Call, since: float) -> None:
+        """Nothing is done before :meth:`begin`. ``since``: what came before counts for nothing."""
+        self._context = context
+        self._talk = talk
+        self._caller = caller
+        self._since = since
+        self._begun = time.monotonic()
+        self._until = float("inf")  #: the call was changed then
+        self._least = context.deployment.expect.least_strength
+        self._said = threading.Event()
+        self._said_at = self._begun
+        self._in_pause = False
+        self._wanted = 0
+        self._understood: Sound | None = None
+        self._experiment: reactions.Reaction | None = None
+        self._heard: Sound | None = None
+        self._account: Account | None = None
+        self._lock = threading.Lock()
+        self._settled = False
+
+    def begin(self) -> None:
+        """The caller greets the AI, where a transcript may have it, when it has done with earlier looks."""
+        earlier = list(self._caller.looks)
+        self._caller.looks.append(self)
+        if not self._talk.words.may_confirm:
+            self._said.set()
+            return
+        self._talk.words.greetings += 1
+        self._wanted = self._talk.words.greetings
+        self._context.background.start(lambda: self._greet(earlier))
+
+    def _greet(self, earlier: Sequence[Pending]) -> None:
+        try:
+            for look in earlier:
+                look.wait_until_said()
+            ended, self._in_pause = self._caller.speak(GREETING)
+            during = self._talk.words.come == "during"
+            until = ended + (RECOGNISED_WITHIN_S if during else ON_ITS_WAY_S)
+            while (left := until - time.monotonic()) > 0:
+                if during and self._talk.words.has_greeting(self._wanted):
+                    self._understood = self._by_words()
+                    break
+                self._context.pause(min(self._context.far_end.poll_s, left))
+        finally:
+            self._said_at = time.monotonic()
+            self._said.set()
+
+    def wait_until_said(self) -> None:
+        """Until the caller has said what it says for this look."""
+        self._said.wait()
+
+    # -- before the call is changed or ended
+
+    def settle(self, *, asking: bool = False) -> None:
+        """Wait for what tells during the call. ``asking``: what is asked for next, if it comes, tells as well that the AI hears."""
+        with self._lock:
+            if self._settled:
+                return
+            both = f"{self._caller.label} and {self._talk.label}"
+            with self._context.evidence.step(f"{both} hear each other: what tells of it"):
+                began = time.monotonic()
+                self.wait_until_said()
+                self._listen()
+                if self._least <= Strength.INDICATED and not asking and not self._caller.is_over():
+                    within = self._begun + REPORTED_WITHIN_S - time.monotonic()
+                    self._caller.wait_for_far_end_report(self._since, max(0.0, within))
+                if self._needs_experiment():
+                    self._experiment = reactions.experiment(self._context, self._caller.leg)
+                self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
+            self._until = time.monotonic()
+            self._settled = True
+
+    def _listen(self) -> None:
+        # an AI that speaks when it is spoken to alone has time to answer the greeting
+        deadline = max(self._begun, self._since, self._said_at if self._wanted else 0.0) + LISTEN_S
+        self._heard = self._caller.hears(self._talk, self._since, deadline)
+        self._account = self._caller.account(self._since, missing=self._talk)
+
+    def _needs_experiment(self) -> bool:
+        """Only where nothing stronger can tell, and that is asked for: it takes its time."""
+        expect = self._context.deployment.expect
+        return (
+            expect.experiment
+            and self._least is Strength.CONFIRMED
+            and self._talk.words.come == "none"
+            and (self._heard is None or self._heard.strength < self._least)
+            and not self._caller.is_over()
+            and bool(self._account is None or self._account.rx_packets)
+            and self._uncounted() is None
+            and self._context.evidence.conclusion.verdict is not Verdict.FAILED
+        )
+
+    # -- when the call is over
+
+    def to_ai(self) -> Told:
+        """Whether the AI heard the caller."""
+        words = self._by_words() if self._wanted and self._talk.words.find_greeting(self._wanted) else None
+        signs = [self._understood or words, self._obeyed(), self._reacted(), self._counted()]
+        sound = max(filter(None, signs), key=lambda sign: sign.strength, default=None)
+        account, denial = self._uncounted() or (None, None)
+        return Told(sound, account, self._no_words_of_the_caller() or denial)
+
+    def to_caller(self) -> Told:
+        """Whether the caller heard the AI."""
+        heard = self._heard
+        if heard is None or heard.strength > Strength.CONFIRMED:
+            return Told(heard, self._account if heard is None else None, None)
+        words = self._talk.words
+        if reacted := self._reacted():
+            evidence = f"{heard.evidence}; {reacted.evidence}"
+            return Told(Sound(heard.at, reacted.observation, evidence, level_dbov=heard.level_dbov), None, None)
+        if words.may_confirm and words.find_answer():
+            evidence = f"{heard.evidence}; the transcript has {self._talk.label}'s own words"
+            return Told(Sound(heard.at, Observation.WORDS, evidence, level_dbov=heard.level_dbov), None, None)
+        return Told(heard, None, self._no_words_of_the_ai())
+
+    def _by_words(self) -> Sound:
+        evidence = f"{self._talk.label}'s transcript has {prompt_text(GREETING)!r}"
+        return Sound(self._said_at, Observation.WORDS, evidence)
+
+    def _obeyed(self) -> Sound | None:
+        obeyed = self._caller.obeyed_digit
+        return obeyed if obeyed is not None and obeyed.at >= self._since else None
+
+    def _reacted(self) -> Sound | None:
+        found = self._experiment
+        return Sound(found.at, Observation.EXPERIMENT, found.words) if found is not None and found.is_one else None
+
+    def _counted(self) -> Sound | None:
+        counted = self._caller.counted_by_far_end(self._since, self._until)
+        if counted is None or counted[1] <= 0:
+            return None
+        declared = self._context.deployment.synthflow
+        by_hop = declared is not None and declared.rtcp == "by-hop"
+        evidence = f"RTCP counts {counted[1]} of {counted[0]} RTP packets at " + (
+            "the platform, which ends it" if by_hop else self._talk.label
+        )
+        return Sound(self._until, Observation.HOP_RTCP if by_hop else Observation.RTCP, evidence)
+
+    def _uncounted(self) -> tuple[Account, Denial] | None:
+        """That by the far end's own count nothing of what the caller sent arrived; None where it does not say so."""
+        counted = self._caller.counted_by_far_end(self._since, self._until)
+        if counted is None or counted[1] > 0 or counted[0] < _ENOUGH_SENT:
+            return None
+        sent = counted[0]
+        account = Account(seconds=sent * _PACKET_S, level_dbov=None, rx_packets=0, tx_packets=sent)
+        return account, Denial(Observation.RTCP, f"RTCP of the far end counts none of {sent} RTP packets")
+
+    def _no_words_of_the_caller(self) -> Denial | None:
+        """That the transcript has the AI's words and none of the caller's, who spoke when the AI did not."""
+        words = self._talk.words
+        if not self._wanted or not self._in_pause or not words.of("bot") or words.of("human"):
+            return None
+        return Denial(
+            Observation.WORDS, f"the transcript has {self._talk.label}'s words, and none of {self._caller.label}'s"
+        )
+
+    def _no_words_of_the_ai(self) -> Denial | None:
+        words = self._talk.words
+        if words.come == "none" or not words.of("human") or words.of("bot"):
+            return None
+        return Denial(
+            Observation.WORDS, f"the transcript has {self._caller.label}'s words, and none of {self._talk.label}'s"
+        )

@@ -1,0 +1,114 @@
+"""What a call through a back-to-back user agent is made of: its legs, their media, and whom to call for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from harness.simulation.wire.agent import UserAgent
+from harness.simulation.wire.incoming import IncomingCall
+from harness.simulation.wire.outgoing import OutgoingCall
+from harness.simulation.wire.transport import Flow, Hop
+from harness.sip.digest import Credentials
+from harness.sip.sdp import Description
+from harness.sip.uri import NameAddr, Uri
+
+Headers = list[tuple[str, str]]
+
+
+class Side(Protocol):
+    """A leg's part in offer and answer: `LegMedia` where media is anchored, `PassedBy` where it is not."""
+
+    remote: Description | None
+    local: Description | None
+
+    def learn(self, body: bytes) -> Description:
+        """Take the peer's description. Raises SdpError."""
+
+    def pass_on(self, other: Description) -> bytes:
+        """Another leg's description as this leg's."""
+
+    def pass_answer(self, other: Description) -> bytes:
+        """The same, as an answer."""
+
+    def again(self) -> bytes:
+        """What was told last."""
+
+    def restore(self, local: Description | None) -> None:
+        """What was told last was not accepted: before it stands again."""
+
+    def close(self) -> None:
+        """The leg is over."""
+
+
+class PassedBy:
+    """Descriptions pass unchanged, media goes another way."""
+
+    def __init__(self) -> None:
+        self.remote: Description | None = None
+        self.local: Description | None = None
+
+    def learn(self, body: bytes) -> Description:
+        """See `Side`."""
+        self.remote = Description.parse(body)
+        return self.remote
+
+    def pass_on(self, other: Description) -> bytes:
+        """See `Side`."""
+        self.local = other
+        return bytes(other)
+
+    pass_answer = pass_on
+
+    def again(self) -> bytes:
+        """See `Side`."""
+        return bytes(self.local) if self.local is not None else b""
+
+    def restore(self, local: Description | None) -> None:
+        """See `Side`."""
+        self.local = local
+
+    def close(self) -> None:
+        """See `Side`."""
+
+
+@dataclass(eq=False)
+class Leg:
+    """One dialog of the call and its media. ``peer`` says who is at its other end, for the books."""
+
+    call: IncomingCall | OutgoingCall
+    media: Side
+    peer: str
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it was answered and goes on."""
+        return self.call.state == "confirmed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Whom to call for a leg, and how. ``make_offer`` replaces the offer that the other leg's description would give."""
+
+    peer: str
+    ua: UserAgent
+    uri: Uri
+    hop: Hop | None = None
+    flow: Flow | None = None
+    from_: NameAddr
+    headers: Headers = field(default_factory=list)
+    credentials: Credentials | None = None
+    side: Callable[[], Side]
+    make_offer: Callable[[Side, Leg], bytes] | None = None
+    #: The digit by which whoever answers takes the call, and how long to wait for it.
+    accept: tuple[str, float] | None = None
+
+
+class RefusedError(Exception):
+    """A leg could not be had; ``status`` is the final response that says why."""
+
+    def __init__(self, status: int, reason: str | None = None) -> None:
+        super().__init__(f"{status} {reason or ''}".strip())
+        self.status = status
+        self.reason = reason

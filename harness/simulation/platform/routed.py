@@ -1,0 +1,22 @@
+"""A call as the platform's own parts see it: which line it came by, and who calls."""
+
+from __future__ import annotations
+
+from harness.simulation.b2bua import BackToBack
+from harness.simulation.identity import Caller
+from harness.simulation.media.leg import LegMedia
+
+
+class RoutedCall(BackToBack):
+    """A call through the platform's SBC; `PlatformCall` says what becomes of it."""
+
+    line: str | None = None  #: None until it is known, and for calls of no line
+    caller: Caller = Caller("anonymous", withheld=True)
+
+    def agent_caller(self) -> Caller:
+        """Whom an agent is shown."""
+        return self.caller
+
+    def anchored(self) -> LegMedia:
+        """A new leg's media."""
+        raise NotImplementedError

@@ -1,0 +1,91 @@
+"""Far ends that stop in the middle: of a message, of a connection, of a hang-up. The next call is unharmed."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from harness.events import SipMessage, TransportFailed
+from tests.process.phone.conftest import Desk, connect, fresh_address, hears
+from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
+
+HALF = b"SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK"
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A TCP server that nobody reads from yet."""
+    with contextlib.closing(socket.create_server((fresh_address(), 0))) as server:
+        server.settimeout(5.0)
+        yield server
+
+
+def test_an_answer_that_is_cut_short_ends_the_call_alone(lease: Desk, listener: socket.socket) -> None:
+    """RFC 3261 section 18.3: a stream that ends within a message has said nothing."""
+    alice, bob = lease("alice", transport="tcp", max_calls=2), lease("bob", transport="tcp")
+    host, port = listener.getsockname()
+    out = alice.dial(f"sip:+12065550177@{host}:{port}")
+    connection, _ = listener.accept()
+    with connection:
+        assert connection.recv(65536).startswith(b"INVITE ")
+        connection.sendall(HALF)
+    listener.close()
+    failed = alice.wait("the loss of the connection", lambda e: isinstance(e, TransportFailed), 5)
+    assert isinstance(failed, TransportFailed)
+    assert failed.remote == f"{host}:{port}"
+    ended = out.wait_state("disconnected", 10)
+    assert ended.code in (408, 503)
+    assert not [m for m in out.events if isinstance(m, SipMessage) and m.text.startswith("SIP/2.0 200")]
+
+    out, back = connect(alice, bob)
+    hears(out, back)
+
+
+def test_a_request_that_is_cut_short_is_no_call(lease: Desk) -> None:
+    alice, bob = lease("alice", transport="tcp"), lease("bob", transport="tcp")
+    host, _, port = bob.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=5.0) as connection:
+        connection.sendall(f"INVITE sip:{bob.config.user}@{bob.address} SIP/2.0\r\nVia: SIP/2.0/TCP 127".encode())
+    out, back = connect(alice, bob)
+    hears(out, back)
+    assert bob.incoming == [back]
+
+
+def test_a_bye_that_nobody_answers_frees_the_phone_for_the_next_call(lease: Desk, stranger: Stranger) -> None:
+    """Timer F lets go of it after 32 s (RFC 3261 section 17.1.2.2); a phone does not wait so long to be of use."""
+    phone, other = lease("callee"), lease("other")
+    leg, _ = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 3)
+    asked = threading.Event()
+
+    def never_answers() -> None:
+        while not asked.is_set():
+            if stranger.sip.recv(65536).startswith(b"BYE "):
+                asked.set()
+
+    silent = threading.Thread(target=never_answers)
+    silent.start()
+    leg.hangup()
+    leg.wait_closed()
+    assert asked.wait(5.0)
+    silent.join()
+    out, back = connect(other, phone)
+    hears(out, back)
+    assert not [m for m in leg.messages if m.direction == "received" and "CSeq: 1 BYE" in m.text]
+
+
+def test_a_far_end_that_starts_anew_within_a_call_ends_it(lease: Desk, stranger: Stranger) -> None:
+    """It knows nothing of the call any more: 481 to a request within it ends the dialog (RFC 3261 section 12.2.1.2)."""
+    phone, other = lease("callee"), lease("other")
+    leg, _ = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 3)
+    leg.reinvite()
+    stranger.refuses("481 Call/Transaction Does Not Exist")
+    stranger.refuses("481 Call/Transaction Does Not Exist", method="BYE")
+    leg.wait_state("disconnected", 5)
+    out, back = connect(other, phone)
+    hears(out, back)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.deployment import Deployment, Limits
+from harness.errors import RefusedError, SelectionError
+from harness.integrations import load
+from harness.load import plan
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+
+
+@pytest.fixture(scope="module")
+def talkdesk() -> Deployment:
+    return load(FILES / "simulated-talkdesk.toml")
+
+
+def limited(deployment: Deployment, **limits: float) -> Deployment:
+    wide = {"concurrent_calls": 1000, "calls_per_second": 1000.0, "calls_per_run": 1000, "seconds_per_call": 100.0}
+    return deployment.model_copy(update={"limits": Limits.model_validate(wide | limits)})
+
+
+@pytest.mark.parametrize(
+    ("calls", "step", "levels"),
+    [
+        (1, None, (1,)),
+        (3, None, (1, 2, 3)),
+        (12, None, (3, 6, 9, 12)),
+        (13, None, (3, 6, 9, 12, 13)),
+        (6, 2, (2, 4, 6)),
+        (6, 4, (4, 6)),
+        (6, 9, (6,)),
+    ],
+)
+def test_the_steps_end_with_all_calls(
+    talkdesk: Deployment, calls: int, step: int | None, levels: tuple[int, ...]
+) -> None:
+    made = plan.plan(limited(talkdesk), calls, 10.0, 1.0, step)
+    assert made.levels == levels
+    assert made.calls == calls
+
+
+@pytest.mark.parametrize(
+    ("limits", "at", "beyond"),
+    [
+        ({"concurrent_calls": 5}, (5, 1.0, 1.0), (6, 1.0, 1.0)),
+        ({"calls_per_second": 2.0}, (5, 2.0, 1.0), (5, 2.1, 1.0)),
+        ({"calls_per_run": 5}, (5, 1.0, 1.0), (6, 1.0, 1.0)),
+        ({"seconds_per_call": 15.0}, (5, 1.0, 9.9), (5, 1.0, 10.0)),
+        ({"seconds_per_run": 500.0}, (5, 1.0, 1.0), (6, 1.0, 1.0)),
+        ({"cost_per_minute": 1.0, "cost_per_run": 10.0}, (5, 1.0, 1.0), (6, 1.0, 1.0)),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_each_limit_of_the_file_is_kept(
+    talkdesk: Deployment, limits: dict[str, float], at: tuple[int, float, float], beyond: tuple[int, float, float]
+) -> None:
+    deployment = limited(talkdesk, **limits)
+    assert plan.plan(deployment, *at).calls == at[0]
+    with pytest.raises(RefusedError, match=rf"limits\.{list(limits)[-1]} = "):
+        plan.plan(deployment, *beyond)
+
+
+def test_the_first_trunk_is_called_unless_others_are_named(talkdesk: Deployment) -> None:
+    (case,) = plan.cases(talkdesk, (), None)
+    assert (case.trunk, case.line) == ("udp-ip", "inbound")
+    chosen = plan.cases(talkdesk, ("tls-digest", "udp-ip-stand-in"), "inbound-warm")
+    assert [(case.trunk, case.line, case.axes["ai"]) for case in chosen] == [
+        ("tls-digest", "inbound-warm", "synthflow"),
+        ("udp-ip-stand-in", "inbound-warm", "stand-in"),
+    ]
+
+
+def test_what_the_deployment_lacks_is_said(talkdesk: Deployment) -> None:
+    with pytest.raises(SelectionError, match=r"--trunk nosuch: .*allowed: udp-ip, "):
+        plan.cases(talkdesk, ("nosuch",), None)
+    with pytest.raises(
+        SelectionError, match="--line people: leads to no assistant over trunk udp-ip; allowed: inbound, "
+    ):
+        plan.cases(talkdesk, (), "people")
+
+
+def test_a_number_that_may_not_be_called_is_refused(talkdesk: Deployment) -> None:
+    premium = talkdesk.lines["inbound"].model_copy(update={"did": "+19005550100", "dids": {}, "trunk": "udp-ip"})
+    deployment = talkdesk.model_copy(update={"lines": {"inbound": premium}})
+    with pytest.raises(RefusedError, match="premium"):
+        plan.cases(deployment, (), None)
+
+
+def test_every_leg_needs_a_mark(talkdesk: Deployment) -> None:
+    own, stand_in = plan.cases(talkdesk, ("udp-ip",), None), plan.cases(talkdesk, ("udp-ip-stand-in",), None)
+    plan.check_marks(239, own)
+    plan.check_marks(119, stand_in)
+    for calls, cases in ((240, own), (120, stand_in)):
+        with pytest.raises(SelectionError, match="239 legs"):
+            plan.check_marks(calls, cases)

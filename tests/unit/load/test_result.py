@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+
+from harness.load import picture
+from harness.load.result import CallResult, LoadResult, Percentiles, StepResult
+from harness.verdict import Verdict
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([], (None, None, None)),
+        ([None], (None, None, None)),
+        ([7.0], (7.0, 7.0, 7.0)),
+        ([float(n) for n in range(1, 101)], (50.0, 95.0, 99.0)),
+        ([3.0, None, 1.0, 2.0], (2.0, 3.0, 3.0)),
+    ],
+)
+def test_percentiles_are_values_that_were_measured(values: list[float | None], expected: object) -> None:
+    found = Percentiles.of(values)
+    assert (found.p50, found.p95, found.p99) == expected
+
+
+NONE = Percentiles(p50=None, p95=None, p99=None)
+
+
+def step(number: int, calls: int, held: int, verdict: Verdict) -> StepResult:
+    return StepResult(
+        step=number, calls=calls, placed=1, verified=1, held=held, cps=None, setup_ms=NONE, post_dial_delay_ms=NONE,
+        two_way_ms=NONE, verdict=verdict, message="" if verdict is Verdict.PASSED else "call 2 <b>: +13125550100 silent",
+    )  # fmt: skip
+
+
+def call(number: int, verdict: Verdict, answered_s: float | None = 1.0) -> CallResult:
+    return CallResult(
+        call=number, step=number, leg=f"caller.{number}", lane="X", verdict=verdict, message="", refused_with="",
+        failed_in=None, ended=True, invited_s=0.5, answered_s=answered_s, over_s=answered_s and 4.0, setup_ms=500.0,
+        post_dial_delay_ms=200.0, two_way_ms=None, rx_packets=1, rx_lost=0, rx_late=0,
+    )  # fmt: skip
+
+
+LOAD = LoadResult(
+    deployment="lab", kind="simulated", site="here", asked={"calls": 2, "cps": 1.0, "for_s": 1.0}, lanes=[],
+    steps=[step(1, 1, 1, Verdict.PASSED), step(2, 2, 1, Verdict.FAILED)],
+    calls=[call(1, Verdict.PASSED), call(2, Verdict.FAILED, None)], verdict=Verdict.FAILED, interrupted=False, wall_s=4.0,
+)  # fmt: skip
+
+
+def test_the_first_failing_step_is_told() -> None:
+    plain = LOAD.plain()
+    assert (plain["first_failing_step"], plain["calls_held"], plain["exit_code"]) == (2, 1, 1)
+    assert replace(LOAD, steps=LOAD.steps[:1], verdict=Verdict.PASSED).plain()["exit_code"] == 0
+    assert replace(LOAD, verdict=Verdict.BROKEN).exit_code == 3
+
+
+def test_numbers_of_a_real_deployment_are_masked() -> None:
+    assert "+13125550100" in str(LOAD.plain())
+    assert "5550100" not in str(replace(LOAD, kind="live").plain())
+
+
+def test_the_picture_shows_each_call_and_each_step() -> None:
+    root = ElementTree.fromstring(picture.svg(LOAD))
+    said = "".join(root.itertext())
+    assert "lab: 1 of 2 calls held and verified" in said
+    assert "step 1 (1): passed" in said
+    assert "step 2 (2): failed" in said
+    assert len(root.findall(".//{*}circle")) == 4, "setup and post-dial delay of two calls"
+    assert len(root.findall(".//{*}path")) == 1, "one did not pass"
+    (line,) = root.findall(".//{*}polyline")
+    heights = [float(point.partition(",")[2]) for point in line.attrib["points"].split()]
+    assert min(heights) == heights[0] - 190 / 2, "one of two calls was up"
+    assert heights[-1] == heights[0]
