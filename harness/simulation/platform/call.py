@@ -39,7 +39,7 @@ class PlatformCall(RoutedCall):
     """A call that came in: from the carrier, or (``gate``) over a trunk from the AI."""
 
     def __init__(self, platform: Platform, incoming: IncomingCall | None, name: str, gate: Gate | None = None) -> None:
-        super().__init__(name, platform.books, platform.calls)
+        super().__init__(name, platform.audit, platform.calls)
         self.platform = platform
         self.incoming = incoming
         self.gate = gate
@@ -169,7 +169,7 @@ class PlatformCall(RoutedCall):
         except BaseException:
             gate.in_use.discard(self)
             raise
-        self.books.spawn(self._release(gate, leg), f"{self.name} trunk")
+        self.audit.spawn(self._release(gate, leg), f"{self.name} trunk")
 
     async def _release(self, gate: Gate, leg: Leg) -> None:
         await leg.call.wait_ended()
@@ -356,7 +356,7 @@ class PlatformCall(RoutedCall):
         kinds = {AI: Fault.AI_HANGUP_KEPT, "caller": Fault.CALLER_HANGUP_KEPT}
         if not self._wrong(kinds.get(leg.peer, Fault.AGENT_HANGUP_KEPT)):
             return True
-        self.books.spawn(self._release_in_the_end(), f"{self.name} kept")
+        self.audit.spawn(self._release_in_the_end(), f"{self.name} kept")
         return False
 
     async def _release_in_the_end(self) -> None:
@@ -404,7 +404,7 @@ class PlatformCall(RoutedCall):
 
         def ringing(status: int, reason: str) -> None:
             if status == 180:
-                self.books.spawn(notifier.notify(180), f"{self.name} NOTIFY")
+                self.audit.spawn(notifier.notify(180), f"{self.name} NOTIFY")
 
         try:
             new = await self._reach(target, other, headers, ringing)
