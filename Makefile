@@ -59,6 +59,9 @@ audit: .venv/.ready  ## known vulnerabilities of what uv.lock names (needs pypi.
 sbom: .venv/.ready  ## what the package is made of: CycloneDX with licences, which are checked (reports/sbom.json)
 	@.uv/bin/uv export -q --locked --all-extras --no-default-groups --preview-features sbom-export --format cyclonedx1.5 | .venv/bin/python -m tools.supply_chain
 
+.PHONY: test-wheel
+test-wheel: .venv/.ready  ## source archive and wheel: built, installed alone, used from an empty directory (about a minute)
+	@.venv/bin/python -m tools.wheel
 .PHONY: docs docs-pictures
 docs: .venv/.ready  ## the documents as a site, every link checked (reports/site/html/index.html)
 	@.venv/bin/python -m tools.site

@@ -13,6 +13,7 @@ from typing import Any
 from harness import integrations
 from harness.deployment import Ai, Deployment, Trunk
 from harness.errors import SelectionError
+from harness.finding_kinds import LANDING, LANDING_OTHERS, RequiredFindings
 from harness.integrations import sight
 from harness.integrations.base import Cell, Integration, PlannedCall, Row
 
@@ -30,7 +31,7 @@ class Case:
     trunk: str
     line: str | None  #: the deployment's line it dials; None where the row calls no number
     axes: dict[str, str] = field(hash=False)
-    finds: Mapping[str, int] = field(hash=False)  #: what it has to look at, as :attr:`Row.finds`
+    required_findings: RequiredFindings = field(hash=False)  #: at least
     dispensable: Mapping[str, str] = field(
         hash=False
     )  #: check → why nobody can make it here, and the case does without
@@ -181,12 +182,12 @@ class _Cells:
     def cases(self, integration: Integration) -> Iterator[Case]:
         """Each cell as a case."""
         for cell in self.cells:
-            finds = dict(self._row.finds_in(cell.axes))
+            required = dict(self._row.required_in(cell.axes))
             unseen = dict(self.unseen) if cell.ai == "synthflow" else {}
-            if "landing" in finds:
+            if LANDING in required:
                 unseen |= sight.unseen_at_people(cell)
-            if not sight.has_bystanders(cell, lands="landing" in finds):
-                finds.pop("landing.others", None)
+            if not sight.has_bystanders(cell, lands=LANDING in required):
+                required.pop(LANDING_OTHERS, None)
             yield Case(
                 row=self._row,
                 deployment=self._deployment.name,
@@ -194,7 +195,7 @@ class _Cells:
                 trunk=cell.trunk.name,
                 line=cell.line or None,
                 axes=dict(cell.axes),
-                finds=finds,
+                required_findings=required,
                 dispensable=unseen,
                 title=self._row.title,
                 link=integration.link(self._row),

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from harness.measurement import BY_CHECK, Direction, Duration, Measurement
+from harness.measurement import BY_CHECK, Duration, Measurement
 from harness.verdict import Finding, Strength, Verdict
 
 #: Every check there is, by the stable id its findings go by, with what a failed one says.
@@ -57,16 +57,6 @@ CHECKS: Mapping[str, str] = {
     "campaign": "nothing can start the campaign",
     "case": "the case looked at nothing",
 }
-
-
-def kind(finding: Finding) -> str:
-    """What a finding is of, for counting: its check, who was listening, and whether that was after a change of the call."""
-    measured = finding.measured
-    if not isinstance(measured, Direction):
-        return finding.check
-    return (
-        finding.check + (f" to {measured.towards}" if measured.towards else "") + (" again" if measured.again else "")
-    )
 
 
 def judged(

@@ -51,7 +51,7 @@ class Authentication(StrEnum):
     DIGEST = "digest"
 
 
-_File = Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; it must not exist yet.")]
+_File = Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write; it must not exist yet.")]
 _Integration = Annotated[Integration | None, typer.Option(help="The contact centre's platform.")]
 _Kind = Annotated[Kind | None, typer.Option(help="The AI is Synthflow's own, or a phone of the harness.")]
 _Region = Annotated[str | None, typer.Option(help="The country whose numbers are yours, e.g. US.")]
@@ -72,7 +72,7 @@ _Force = Annotated[bool, typer.Option("--force", help="Write over an existing fi
 
 
 def init(
-    file: _File,
+    file: _File = Path("deployment.toml"),
     integration: _Integration = None,
     kind: _Kind = None,
     region: _Region = None,

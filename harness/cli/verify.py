@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +10,13 @@ from typing import Annotated
 import pytest
 import typer
 
-import harness
-from harness import integrations
+from harness import integrations, resources
 from harness.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED
 from harness.errors import BrokenError, SelectionError
+from harness.pytest_plugin import SCENARIOS
 
-ROOT = Path(harness.__file__).resolve().parent.parent
+#: pytest's configuration for a verification, whatever stands in the current directory's.
+_CONFIGURATION = Path(__file__).with_name("verify.ini")
 
 #: pytest's own exit codes; the plugin has turned broken cases into 3 already.
 _CODES = {
@@ -42,13 +44,22 @@ class TimingsName(StrEnum):
     DOCUMENTED = "documented"
 
 
+_Files = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[FILE]…",
+        help=f"Deployment files, or names of examples (default: the example {resources.DEFAULT_EXAMPLE}).",
+        show_default=False,
+    ),
+]
+
+
 def row_ids(incomplete: str) -> list[str]:
     """The rows a shell completes ``--row`` to."""
     rows = {row.id for name in integrations.names() for row in integrations.find(name).rows}
     return sorted(row for row in rows if row.startswith(incomplete))
 
 
-_Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="Deployment files (scenarios/deployments/*.toml).")]
 _Row = Annotated[
     list[str] | None, typer.Option(metavar="ID", help="Only this row of the matrix.", autocompletion=row_ids)
 ]
@@ -68,7 +79,9 @@ _Timings = Annotated[
 _Fault = Annotated[
     list[str] | None, typer.Option(metavar="NAME[@LINE]", help="Make the simulated world wrong in this way.")
 ]
-_Reports = Annotated[Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results.")]
+_Reports = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results (default: ./reports).")
+]
 _Expression = Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only cases whose name matches.")]
 _Live = Annotated[
     bool, typer.Option("--live", help="Place calls at real platforms, which may cost money (or HARNESS_LIVE=1).")
@@ -92,7 +105,7 @@ _AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON,
 
 
 def verify(
-    files: _Files,
+    files: _Files = None,
     row: _Row = None,
     transport: _Transport = None,
     auth: _Auth = None,
@@ -116,10 +129,10 @@ def verify(
     """Run the matrix against deployments, in parallel, and judge every call."""
     if workers != "auto" and not workers.isdecimal():
         raise SelectionError(f"-n {workers}: not a number of workers; allowed: auto, 0 (all in this process), 1, 2 …")
-    arguments = _base()
+    arguments = _of_pytest(Path(SCENARIOS).resolve())
     arguments += ["-n", workers, *(["--timings", timings.value] if timings else [])]
     lists = {
-        "deployment": files,
+        "deployment": files or _example(),
         "row": row,
         "require": require,
         "transport": transport,
@@ -140,13 +153,23 @@ def verify(
     raise typer.Exit(_CODES.get(pytest.ExitCode(pytest.main(arguments)), BROKEN))
 
 
-def _base() -> list[str]:
-    scenarios = ROOT / "scenarios"
-    if not scenarios.is_dir():
-        raise BrokenError(f"{scenarios}: the scenarios are missing; run this from a complete checkout")
-    base = [str(scenarios), "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider"]
+def _example() -> list[Path]:
+    print(f"no deployment file was named: this verifies the example {resources.DEFAULT_EXAMPLE}", file=sys.stderr)
+    return [Path(resources.DEFAULT_EXAMPLE)]
+
+
+def _of_pytest(own: Path) -> list[str]:
+    """What to collect, and how: the scenarios of the package, and those of ``own`` where there is such a directory."""
+    if not resources.SCENARIOS.is_dir():
+        raise BrokenError(
+            f"{resources.SCENARIOS}: the scenarios are missing; allowed: a complete checkout, or the wheel"
+        )
+    directories = [resources.SCENARIOS] + ([own] if own.is_dir() and own != resources.SCENARIOS else [])
+    arguments = [*map(str, directories), "--rootdir", str(resources.ROOT), "-c", str(_CONFIGURATION)]
+    # of conftest.py files, that of the scenarios counts alone: what lies above them belongs to other tests
+    arguments += ["--confcutdir", str(directories[-1]), "-p", "no:cacheprovider"]
     # plugins of the development tools, which would cost every worker half a second
-    return [*base, "-p", "no:hypothesispytest", "-p", "no:anyio"]
+    return [*arguments, "-p", "no:hypothesispytest", "-p", "no:anyio"]
 
 
 def register(app: typer.Typer) -> None:

@@ -2,8 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from harness.finding_kinds import (
+    ANSWERED,
+    AUDIO_EARLY,
+    AUDIO_ONE_WAY_DELAY,
+    AUDIO_SILENT,
+    AUDIO_TO_AGENT,
+    AUDIO_TO_AI_AGAIN,
+    AUDIO_TO_CALLER,
+    AUDIO_TO_CALLER_AGAIN,
+    CALLER_ID,
+    CALLER_ID_WITHHELD,
+    CODEC,
+    DTMF,
+    DTMF_DURATION,
+    FINAL_RESPONSE,
+    HEADER,
+    LANDING,
+    LANDING_ANSWERED_BY,
+    LANDING_OTHERS,
+    LANDING_TURN,
+    MEDIA_ENCRYPTED,
+    PRACK,
+    RELEASED,
+    RINGING,
+    ROUTE_NOT_REACHED,
+    ROUTE_TRIED,
+    SESSION_INTERVAL,
+    TIMING,
+    TIMING_WITHIN,
+    TRANSFER_FAILS,
+    RequiredFindings,
+)
 from harness.integrations import plans
 from harness.integrations.base import (
     ADDRESSED,
@@ -63,7 +93,7 @@ def _row(
     moment: Moment = "inbound",
     every_number: bool = False,
     out_of_hours: bool = False,
-    finds: Mapping[str, int],
+    required_findings: RequiredFindings,
 ) -> Row:
     return Row(
         id=row_id,
@@ -83,11 +113,11 @@ def _row(
         opt_in=opt_in,
         calls=calls,
         subject=frozenset({subject} if subject else ()),
-        finds=finds,
+        required_findings=required_findings,
     )
 
 
-_WITH_PEOPLE = {"answered": 1, "landing": 1, "caller_id": 1, "audio to agent": 1, "audio to caller": 1}
+_WITH_PEOPLE = {ANSWERED: 1, LANDING: 1, CALLER_ID: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 1}
 _DIRECTIONS = with_values("digits", "to-ai", "from-ai", full=True)
 
 PRACTICE: tuple[Row, ...] = (
@@ -95,14 +125,14 @@ PRACTICE: tuple[Row, ...] = (
         "HANGUP-CALLER",
         "The caller hangs up",
         "The caller's BYE is answered, and the AI's leg ends within the time the deployment allows.",
-        finds={**WITH_THE_AI, "released": 1, "final_response": 1},
+        required_findings={**WITH_THE_AI, RELEASED: 1, FINAL_RESPONSE: 1},
     ),
     _row(
         "HANGUP-AI",
         "The AI hangs up",
         "The caller's leg ends within the time the deployment allows.",
         needs=(A_CALLER, GOODBYE),
-        finds={**WITH_THE_AI, "released": 1},
+        required_findings={**WITH_THE_AI, RELEASED: 1},
     ),
     _row(
         "HANGUP-AGENT",
@@ -113,14 +143,14 @@ PRACTICE: tuple[Row, ...] = (
         calls=plans.blind_transfer,
         subject="landing",
         moment="transfer",
-        finds={
-            "answered": 1,
-            "landing.answered_by": 1,
-            "landing": 1,
-            "audio to agent": 1,
-            "audio to caller": 1,
-            "released": 2,
-            "final_response": 1,
+        required_findings={
+            ANSWERED: 1,
+            LANDING_ANSWERED_BY: 1,
+            LANDING: 1,
+            AUDIO_TO_AGENT: 1,
+            AUDIO_TO_CALLER: 1,
+            RELEASED: 2,
+            FINAL_RESPONSE: 1,
         },
     ),
     _row(
@@ -129,7 +159,7 @@ PRACTICE: tuple[Row, ...] = (
         "The caller's CANCEL ends its own INVITE with 487, and every ringing leg with it; nobody keeps ringing.",
         (fails("never-answers"), THROUGH),
         moment="unanswered",
-        finds={"ringing": 1, "route.tried": 1, "final_response": 1, "released": 1},
+        required_findings={RINGING: 1, ROUTE_TRIED: 1, FINAL_RESPONSE: 1, RELEASED: 1},
     ),
     _row(
         "BUSY",
@@ -138,7 +168,7 @@ PRACTICE: tuple[Row, ...] = (
         (fails("busy"), THROUGH, NO_FALLBACK),
         seats="synthflow",
         moment="unanswered",
-        finds={"final_response": 1},
+        required_findings={FINAL_RESPONSE: 1},
     ),
     _row(
         "NOANSWER",
@@ -148,7 +178,7 @@ PRACTICE: tuple[Row, ...] = (
         seats="synthflow",
         seconds=4.0,
         moment="unanswered",
-        finds={"final_response": 1, "timing": 1, "route.tried": 1},
+        required_findings={FINAL_RESPONSE: 1, TIMING: 1, ROUTE_TRIED: 1},
     ),
     _row(
         "REJECTED",
@@ -157,7 +187,7 @@ PRACTICE: tuple[Row, ...] = (
         (fails("declines"), THROUGH, NO_FALLBACK),
         seats="synthflow",
         moment="unanswered",
-        finds={"final_response": 1},
+        required_findings={FINAL_RESPONSE: 1},
     ),
     _row(
         "NOSUCHNUMBER",
@@ -168,7 +198,7 @@ PRACTICE: tuple[Row, ...] = (
         calls=plans.unassigned,
         seats="synthflow",
         moment="unanswered",
-        finds={"final_response": 1, "landing.others": 1},
+        required_findings={FINAL_RESPONSE: 1, LANDING_OTHERS: 1},
     ),
     _row(
         "HOLD",
@@ -177,7 +207,7 @@ PRACTICE: tuple[Row, ...] = (
         "directions are back.",
         seconds=4.0,
         subject="audio.silent",
-        finds={**WITH_THE_AI, **AGAIN, "audio.silent": 2},
+        required_findings={**WITH_THE_AI, **AGAIN, AUDIO_SILENT: 2},
     ),
     _row(
         "DTMF-RFC4733",
@@ -188,7 +218,7 @@ PRACTICE: tuple[Row, ...] = (
         needs=(A_CALLER, DIGITS_BACK),
         subject="dtmf",
         seconds=3.0,
-        finds={**WITH_THE_AI, "dtmf": 1, "dtmf.duration": 1},
+        required_findings={**WITH_THE_AI, DTMF: 1, DTMF_DURATION: 1},
     ),
     _row(
         "DTMF-INFO",
@@ -199,7 +229,7 @@ PRACTICE: tuple[Row, ...] = (
         needs=(A_CALLER, DIGITS_BACK),
         subject="dtmf",
         seconds=2.5,
-        finds={**WITH_THE_AI, "dtmf": 1},
+        required_findings={**WITH_THE_AI, DTMF: 1},
     ),
     _row(
         "EARLYMEDIA",
@@ -208,7 +238,7 @@ PRACTICE: tuple[Row, ...] = (
         (fails("early-media"), THROUGH),
         subject="audio.early",
         seconds=2.0,
-        finds={**WITH_THE_AI, "audio.early": 1},
+        required_findings={**WITH_THE_AI, AUDIO_EARLY: 1},
     ),
     _row(
         "KEEPALIVE",
@@ -219,7 +249,7 @@ PRACTICE: tuple[Row, ...] = (
         needs=(PLATFORM_HOST, AGENT_PHONE),
         calls=plans.none,
         moment="options",
-        finds={"final_response": 1},
+        required_findings={FINAL_RESPONSE: 1},
     ),
     _row(
         "SESSIONTIMER",
@@ -228,13 +258,13 @@ PRACTICE: tuple[Row, ...] = (
         "before half of it is over and audio goes on (RFC 4028); meanwhile the delay of each direction is measured.",
         seats="stand-in",
         seconds=50.0,
-        finds={
-            "answered": 1,
-            "landing.answered_by": 1,
+        required_findings={
+            ANSWERED: 1,
+            LANDING_ANSWERED_BY: 1,
             **AGAIN,
-            "audio.one_way_delay": 2,
-            "session.interval": 1,
-            "timing.within": 1,
+            AUDIO_ONE_WAY_DELAY: 2,
+            SESSION_INTERVAL: 1,
+            TIMING_WITHIN: 1,
         },
     ),
     _row(
@@ -243,21 +273,21 @@ PRACTICE: tuple[Row, ...] = (
         "A 1xx sent reliably is acknowledged by PRACK and the call goes on to be answered, with audio both ways (RFC 3262).",
         (fails("early-media"), THROUGH),
         seats="stand-in",
-        finds={**WITH_THE_AI, "prack": 1},
+        required_findings={**WITH_THE_AI, PRACK: 1},
     ),
     _row(
         "REINVITE-CODEC",
         "The codec changes during the call",
         "After a re-INVITE from PCMU to PCMA both sides use PCMA and audio flows both ways again.",
         seconds=2.5,
-        finds={**WITH_THE_AI, **AGAIN, "codec": 3},
+        required_findings={**WITH_THE_AI, **AGAIN, CODEC: 3},
     ),
     _row(
         "ANONYMOUS",
         "A caller who withholds the number",
         "From is anonymous with Privacy: id, and the number travels in P-Asserted-Identity (RFC 3323, 3325).",
         subject="caller_id.withheld",
-        finds={**WITH_THE_AI, "caller_id.withheld": 1},
+        required_findings={**WITH_THE_AI, CALLER_ID_WITHHELD: 1},
     ),
     _row(
         "NUMBERFORMATS",
@@ -266,14 +296,14 @@ PRACTICE: tuple[Row, ...] = (
         "the deployment promises.",
         (TO_AI, FORM_OF_AXIS),
         axes=(with_values("form", "e164", "national", "tel", full=True),),
-        finds={"answered": 1, "landing.answered_by": 1, **ADDRESSED, "caller_id": 1},
+        required_findings={ANSWERED: 1, LANDING_ANSWERED_BY: 1, **ADDRESSED, CALLER_ID: 1},
     ),
     _row(
         "XEI",
         "X-EI and other X- headers",
         "X-EI and arbitrary X- headers of the caller arrive at the AI unchanged.",
         subject="header",
-        finds={"answered": 1, "landing.answered_by": 1, "header": 3},
+        required_findings={ANSWERED: 1, LANDING_ANSWERED_BY: 1, HEADER: 3},
     ),
     _row(
         "TRANSFER-UNAVAILABLE",
@@ -284,7 +314,7 @@ PRACTICE: tuple[Row, ...] = (
         subject="transfer.fails",
         seconds=2.5,
         moment="transfer",
-        finds={**WITH_THE_AI, "transfer.fails": 1, "audio to caller again|released": 1, "landing.others": 1},
+        required_findings={**WITH_THE_AI, TRANSFER_FAILS: 1, AUDIO_TO_CALLER_AGAIN | RELEASED: 1, LANDING_OTHERS: 1},
     ),
     _row(
         "SRTP",
@@ -292,7 +322,7 @@ PRACTICE: tuple[Row, ...] = (
         "With SRTP asked for, both ends negotiate it and hear each other through it (RFC 3711, 4568).",
         seats="stand-in",
         needs=(A_CALLER, SRTP),
-        finds={**WITH_THE_AI, "media.encrypted": 2},
+        required_findings={**WITH_THE_AI, MEDIA_ENCRYPTED: 2},
     ),
     _row(
         "LONGCALL",
@@ -301,7 +331,7 @@ PRACTICE: tuple[Row, ...] = (
         axes=(with_values("minutes", "10", "31", full=True),),
         seconds=1860.0,
         opt_in=True,
-        finds={**WITH_THE_AI, "audio to ai again": 2, "audio to caller again": 2},
+        required_findings={**WITH_THE_AI, AUDIO_TO_AI_AGAIN: 2, AUDIO_TO_CALLER_AGAIN: 2},
     ),
     _row(
         "CONCURRENT",
@@ -311,7 +341,7 @@ PRACTICE: tuple[Row, ...] = (
         needs=(TWO_CALLERS,),
         calls=plans.several,
         seconds=2.5,
-        finds=dict.fromkeys((*WITH_THE_AI, *AGAIN, "caller_id"), 2),
+        required_findings=dict.fromkeys((*WITH_THE_AI, *AGAIN, CALLER_ID), 2),
     ),
     _row(
         "PEOPLE",
@@ -321,7 +351,7 @@ PRACTICE: tuple[Row, ...] = (
         (PEOPLE_ONLY,),
         every_number=True,
         moment="people",
-        finds=_WITH_PEOPLE,
+        required_findings=_WITH_PEOPLE,
     ),
     _row(
         "GROUP-RINGING",
@@ -331,7 +361,7 @@ PRACTICE: tuple[Row, ...] = (
         (PEOPLE_ONLY, SEVERAL_PEOPLE),
         moment="people",
         seconds=3.0,
-        finds={**_WITH_PEOPLE, "landing.turn": 2},
+        required_findings={**_WITH_PEOPLE, LANDING_TURN: 2},
     ),
     _row(
         "CLOSED",
@@ -342,7 +372,7 @@ PRACTICE: tuple[Row, ...] = (
         every_number=True,
         out_of_hours=True,
         moment="people",
-        finds=_WITH_PEOPLE,
+        required_findings=_WITH_PEOPLE,
     ),
 )
 
@@ -363,6 +393,6 @@ TRANSPORT_PRACTICE: tuple[Row, ...] = (
         codecs=False,
         axes=(with_values("certificate", "expired", "self-signed", "wrong-name", full=True),),
         seconds=3.0,
-        finds={"landing": 1, "answered": 1, "audio to agent": 1, "audio to caller": 1, "route.not_reached": 1},
+        required_findings={LANDING: 1, ANSWERED: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 1, ROUTE_NOT_REACHED: 1},
     ),
 )

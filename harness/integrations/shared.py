@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from harness.finding_kinds import (
+    AUDIO_SILENT,
+    CALL_UP,
+    CALLER_ID,
+    CODEC,
+    LANDING_OTHERS,
+    ONE_CALL,
+    REGISTRATION,
+    REGISTRATION_REFUSED,
+    RELEASED,
+    ROUTE_TRIED,
+    TIMING,
+    TIMING_WITHIN,
+    RequiredFindings,
+)
 from harness.integrations import plans
 from harness.integrations.base import ADDRESSED, FALLEN_BACK, HANDED_OVER, WITH_THE_AI, Row
 from harness.integrations.which import (
@@ -22,7 +35,7 @@ from harness.integrations.which import (
     hands_over,
 )
 
-_TRANSFERRED = {**HANDED_OVER, "caller_id": 1, "landing.others": 1, "one_call": 2}
+_TRANSFERRED = {**HANDED_OVER, CALLER_ID: 1, LANDING_OTHERS: 1, ONE_CALL: 2}
 
 
 def inbound(
@@ -46,7 +59,7 @@ def inbound(
         needs=(A_CALLER,),
         every_number=True,
         over="trunks",
-        finds={**WITH_THE_AI, **ADDRESSED, "caller_id": 1, "codec": 2, "call.up": 1, "landing.others": 1},
+        required_findings={**WITH_THE_AI, **ADDRESSED, CALLER_ID: 1, CODEC: 2, CALL_UP: 1, LANDING_OTHERS: 1},
     )
 
 
@@ -68,7 +81,7 @@ def blind_transfer(prefix: str, people: str, *, source: str, section: str = "") 
         seconds=2.0,
         calls=plans.blind_transfer,
         subject=frozenset({"landing"}),
-        finds={**_TRANSFERRED, "released": 1},
+        required_findings={**_TRANSFERRED, RELEASED: 1},
     )
 
 
@@ -91,7 +104,7 @@ def warm_transfer(prefix: str, people: str, *, source: str, section: str = "") -
         seconds=2.0,
         calls=plans.warm_transfer,
         subject=frozenset({"landing"}),
-        finds={**_TRANSFERRED, "audio.silent": 1},
+        required_findings={**_TRANSFERRED, AUDIO_SILENT: 1},
     )
 
 
@@ -111,7 +124,7 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             needs=(A_CALLER,),
             over="trunks",
             seconds=4.0,
-            finds={**FALLEN_BACK, "route.tried": 1, "timing": 1},
+            required_findings={**FALLEN_BACK, ROUTE_TRIED: 1, TIMING: 1},
         ),
         Row(
             id=f"{prefix}-FALLBACK-REFUSED",
@@ -125,7 +138,7 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             which=(fails("unavailable"), FALLBACK),
             needs=(A_CALLER,),
             over="trunks",
-            finds={**FALLEN_BACK, "route.tried": 1, "timing.within": 1},
+            required_findings={**FALLEN_BACK, ROUTE_TRIED: 1, TIMING_WITHIN: 1},
         ),
         Row(
             id=f"{prefix}-FALLBACK-DOWN",
@@ -139,7 +152,7 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             needs=(A_CALLER,),
             over="trunks",
             seconds=3.0,
-            finds={**FALLEN_BACK, "timing.within": 1},
+            required_findings={**FALLEN_BACK, TIMING_WITHIN: 1},
         ),
     )
 
@@ -153,7 +166,7 @@ def _registration(
     source: str,
     section: str,
     seconds: float,
-    finds: Mapping[str, int],
+    required_findings: RequiredFindings,
 ) -> Row:
     return Row(
         id=f"{prefix}-REGISTER-{what}",
@@ -169,8 +182,8 @@ def _registration(
         authentication=("digest",),
         seconds=seconds,
         calls=plans.none,
-        subject=frozenset(check for check in finds if check.startswith("registration")),
-        finds=finds,
+        subject=frozenset(kind.check for kind in required_findings if kind.check.startswith("registration")),
+        required_findings=required_findings,
     )
 
 
@@ -189,7 +202,7 @@ def registrations(
             source=source,
             section=attach,
             seconds=5.0,
-            finds={"registration": 1, "timing.within": 1},
+            required_findings={REGISTRATION: 1, TIMING_WITHIN: 1},
         ),
         _registration(
             prefix,
@@ -199,7 +212,7 @@ def registrations(
             source=source,
             section=troubleshooting,
             seconds=1.0,
-            finds={"registration.refused": 1},
+            required_findings={REGISTRATION_REFUSED: 1},
         ),
         _registration(
             prefix,
@@ -209,6 +222,6 @@ def registrations(
             source=source,
             section=troubleshooting,
             seconds=1.0,
-            finds={"registration.refused": 1},
+            required_findings={REGISTRATION_REFUSED: 1},
         ),
     )

@@ -83,6 +83,7 @@ class PhoneProcess:
         self.most_calls: int = ready[2]["most_calls"]
         self.codecs: list[str] = ready[2]["codecs"]
         self.version: str = ready[2]["version"]
+        self.has_ipv6: bool = ready[2]["has_ipv6"]
         self._reader = threading.Thread(target=self._read, name=f"phones {self.pid}", daemon=True)
         self._reader.start()
 

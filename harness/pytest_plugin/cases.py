@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness import integrations
 from harness.diagnosis import Diagnosis, diagnose
 from harness.errors import ResourceError
 from harness.events import Event
@@ -80,6 +81,7 @@ class _Underway:
 
 
 _UNDERWAY = pytest.StashKey[_Underway]()
+_SCENARIOS = pytest.StashKey[dict[str, str]]()  #: names, and the tests that prove them
 
 
 def case_of(item: pytest.Item) -> Case | None:
@@ -91,15 +93,10 @@ def case_of(item: pytest.Item) -> Case | None:
 
 def case_id(nodeid: str) -> str:
     """The case's id within a pytest node id."""
-    return nodeid.partition("[")[2].removesuffix("]") or nodeid
+    return nodeid.partition("::")[2].partition("[")[2].removesuffix("]") or nodeid
 
 
 # Collection
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
-    config.addinivalue_line("markers", "scenario(name, …): proves the rows of the verification matrix that name it")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -108,22 +105,34 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if marker is None:
         return
     run = run_of(metafunc.config)
+    _check(metafunc, marker)
     cases = [case for case in run.cases if case.row.scenario in marker.args] if run else []
     if "case" not in metafunc.fixturenames:
         metafunc.fixturenames.append("case")
     metafunc.parametrize("case", cases, ids=[case.id for case in cases], indirect=True)
 
 
+def _check(metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
+    """What a scenario names has to be a row's, and no other scenario's: else it would prove nothing, or a case run twice."""
+    config, here = metafunc.config, metafunc.definition.nodeid
+    rows = [row for name in integrations.names() for row in integrations.find(name).rows]
+    if not {row.scenario for row in rows} & set(marker.args):
+        named = ", ".join(map(str, marker.args))
+        pytest.fail(
+            f"{here}: @scenario({named}): no row has it; allowed: a row's, or a row of one's own", pytrace=False
+        )
+    for name in marker.args:
+        other = config.stash.setdefault(_SCENARIOS, {}).setdefault(str(name), here)
+        if other != here:
+            pytest.fail(f"{here}: @scenario({name}): is that of {other}; allowed: a row of one's own", pytrace=False)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out tests without a cell; the longest cases come first, or the last one to end would be waited for alone."""
     run = run_of(config)
-    rowed = [item for item in items if item.get_closest_marker("scenario")]
-    if run is None:
-        if rowed:
-            raise pytest.UsageError(
-                "scenarios need a deployment; allowed: --deployment FILE (see scenarios/deployments)"
-            )
+    if run is None:  # only looked at: --fixtures, --markers
         return
+    rowed = [item for item in items if item.get_closest_marker("scenario")]
     empty = [item for item in rowed if case_of(item) is None]
     if empty:
         config.hook.pytest_deselected(items=empty)

@@ -34,9 +34,6 @@ _RUNNER = pytest.StashKey[Lease]()
 WORLDS = pytest.StashKey[Worlds]()
 WATCH = pytest.StashKey[Watch]()
 
-#: Where scenarios live, under pytest's root.
-SCENARIOS = "scenarios"
-
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
@@ -83,11 +80,6 @@ def _say(text: str) -> None:
 def _begin(config: pytest.Config) -> bool:
     """Whether the session may begin."""
     files = options.files(config)
-    if not files:
-        scenarios = config.rootpath / SCENARIOS
-        if any(Path(str(argument).partition("::")[0]).resolve().is_relative_to(scenarios) for argument in config.args):
-            raise SelectionError("scenarios need a deployment; allowed: --deployment FILE (see scenarios/deployments)")
-        return True
     if AS_OF_VARIABLE not in os.environ:
         os.environ[AS_OF_VARIABLE] = datetime.now(UTC).isoformat()  # workers and worlds make the same plan
         config.add_cleanup(partial(os.environ.__delitem__, AS_OF_VARIABLE))

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from harness import integrations, matrix
 from harness.deployment import Deployment
 from harness.errors import MistakeError, SelectionError
+from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations import sight
 from harness.integrations.base import NOT_OBSERVABLE, Row
 from harness.matrix import Case, Selection
@@ -69,7 +70,7 @@ class Scope:
     options: Mapping[str, Any]
     command: str
     deployments: tuple[DeploymentScope, ...]
-    required: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  #: case → the findings it has to make
+    required: Mapping[str, RequiredFindings] = field(default_factory=dict)  #: case → the findings it has to make
 
     def key(self, deployment: str, site: str) -> str:
         """What two runs need to have in common to be compared: deployment, site, content, scope, timings, injected faults.
@@ -102,7 +103,9 @@ class Scope:
                 {**vars(one), "content": dict(one.content), "rows": [vars(row) for row in one.rows]}
                 for one in self.deployments
             ],
-            "required": {case: dict(kinds) for case, kinds in self.required.items()},
+            "required": {
+                case: {str(kind): least for kind, least in kinds.items()} for case, kinds in self.required.items()
+            },
         }
 
 
@@ -121,7 +124,7 @@ def scope_of(
         options=options,
         command=command,
         deployments=tuple(_deployment(one, selection, asked) for one in deployments),
-        required={case.id: dict(case.finds) for case in asked},
+        required={case.id: case.required_findings for case in asked},
     )
 
 
@@ -158,16 +161,22 @@ def read(run: Path) -> Scope | None:
     """The scope of a run; None when it left none. Raises :class:`MistakeError` when the file is damaged."""
     try:
         plain = json.loads((run / FILE).read_text(encoding="utf-8"))
-        return Scope(**plain | {"deployments": tuple(_read_deployment(one) for one in plain["deployments"])})
+        deployments = tuple(_read_deployment(one) for one in plain["deployments"])
+        required = {case: _read_required(kinds) for case, kinds in plain.get("required", {}).items()}
+        return Scope(**plain | {"deployments": deployments, "required": required})
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise MistakeError(f"{run / FILE}: cannot be read: {error}") from error
 
 
 def digest(plain: object) -> str:
     """SHA-256 of JSON data, whatever order its keys stand in."""
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _read_required(plain: dict[str, int]) -> RequiredFindings:
+    return {FindingKind.read(kind): least for kind, least in plain.items()}
 
 
 def _read_deployment(plain: dict[str, Any]) -> DeploymentScope:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.checks.finding import kind
+from harness.finding_kinds import RequiredFindings
 from harness.report import kpi
 from harness.report.evidence import CaseEvidence
 from harness.report.scope import DeploymentScope, RowScope, Scope
@@ -61,7 +61,7 @@ class RowResult:
         return self.short and self.waiver is None
 
 
-def judge(case: CaseEvidence, required: Mapping[str, int]) -> Judged:
+def judge(case: CaseEvidence, required: RequiredFindings) -> Judged:
     """The case's verdict, by its own record and by its findings: the record is believed where it says the worse of the two.
 
     A case does not pass on audio of which nothing is known, whatever strength its deployment asks for.
@@ -72,10 +72,9 @@ def judge(case: CaseEvidence, required: Mapping[str, int]) -> Judged:
     if not case.findings or derived is not Verdict.PASSED:
         found = f"its findings say {derived}" if case.findings else "it has no findings"
         return Judged(case=case, verdict=derived, contradiction=f"{case.id}: recorded as passed, but {found}")
-    made = Counter(map(kind, case.findings))
-    for kinds, least in required.items():
-        if (seen := sum(made[one] for one in kinds.split("|"))) < least:
-            words = f"{case.id}: recorded as passed, but it looked {seen} of {least} times at {kinds}"
+    for kind, least in required.items():
+        if (seen := kind.count(case.findings)) < least:
+            words = f"{case.id}: recorded as passed, but it looked {seen} of {least} times at {kind}"
             return Judged(case=case, verdict=Verdict.NOT_OBSERVABLE, contradiction=words)
     if any(f.verdict is Verdict.PASSED and f.strength is Strength.UNKNOWN for f in case.findings):
         return Judged(case=case, verdict=Verdict.NOT_OBSERVABLE)

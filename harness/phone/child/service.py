@@ -289,7 +289,8 @@ class Service:
         signal.signal(signal.SIGTERM, lambda *_: self._orphaned.set())
         threading.Thread(target=self._read, name="commands", daemon=True).start()
         endpoint = self.endpoint
-        self._tell("ready", most_calls=endpoint.most_calls, codecs=endpoint.codecs, version=endpoint.version)
+        build = {"most_calls": endpoint.most_calls, "codecs": endpoint.codecs, "version": endpoint.version}
+        self._tell("ready", **build, has_ipv6=endpoint.native.has_ipv6())
         next_pulse = next_statistics = 0.0
         while not self._orphaned.is_set():
             now = time.monotonic()

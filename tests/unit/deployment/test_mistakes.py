@@ -205,7 +205,7 @@ def test_a_file_that_is_none(tmp_path: Path, content: bytes, said: str) -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DeploymentError, match=r"^no such file: .*nosuch\.toml$"):
+    with pytest.raises(DeploymentError, match=r"^no such file: .*nosuch\.toml; allowed: .*simulated-gladly"):
         load(tmp_path / "nosuch.toml")
 
 

@@ -10,6 +10,7 @@ from harness.checks.finding import CHECKS
 from harness.deployment import Deployment
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import SelectionError
+from harness.finding_kinds import ROUTE_NOT_ANSWERED
 from harness.integrations import load
 from harness.matrix import Case, Selection, cases, left_out
 
@@ -119,12 +120,12 @@ def test_a_row_that_does_not_exist_is_a_mistake(talkdesk: Deployment, key: str) 
 def test_every_row_says_what_it_has_to_find() -> None:
     for name in integrations.names():
         for row in integrations.find(name).rows:
-            kinds = [*row.finds, *(kind for more in row.finds_at.values() for kind in more)]
+            kinds = [*row.required_findings, *(kind for more in row.required_findings_at.values() for kind in more)]
             assert kinds, row.id
-            assert {one.partition(" ")[0] for kind in kinds for one in kind.split("|")} <= set(CHECKS)
+            assert {one.check for kind in kinds for one in kind.each()} <= set(CHECKS)
 
 
 def test_what_is_found_in_some_cells_alone_comes_on_top() -> None:
     row = integrations.find("gladly").row("GL-PLAINTEXT")
-    assert row.finds_in({"ai": "synthflow"}) == row.finds
-    assert row.finds_in({"ai": "stand-in"})["route.not_answered"] == row.finds["route.not_answered"] + 2
+    assert row.required_in({"ai": "synthflow"}) == row.required_findings
+    assert row.required_in({"ai": "stand-in"})[ROUTE_NOT_ANSWERED] == row.required_findings[ROUTE_NOT_ANSWERED] + 2
