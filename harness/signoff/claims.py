@@ -60,6 +60,10 @@ CLAIMS: Mapping[str, str] = {
     "session.interval": "session timer",
     "prack": "reliable provisional responses",
     "campaign": "the campaign starts",
+    "manners.dead_air": "dead air within its limit",
+    "manners.answer": "the AI's answers within their limit",
+    "manners.transfer": "silence in the transfer within its limit",
+    "manners.interruption": "the AI stops within its limit when interrupted",
 }
 
 BY_RECORD, BY_MESSAGES, BY_THEIR_MESSAGES = (
