@@ -62,7 +62,8 @@ class PlatformCall(RoutedCall):
             await self._from_outside_to_group(first, route)
         elif isinstance(route, LineRoute) and self.gate is None:
             self.name = f"{platform.name} {route.name} {call.call_id}"
-            await self.to_ai(first, route, x_headers(call.request))
+            if await self._goes_in(first, route):
+                await self.to_ai(first, route, x_headers(call.request))
         elif number and platform.is_outside(number):
             await self.dial(platform.outside(number, self.caller, x_headers(call.request)), first, _RING_SECONDS)
         else:
@@ -82,15 +83,20 @@ class PlatformCall(RoutedCall):
         leg = await self.ring_group(self.platform.group_for(route.name, headers, self.line), first, headers)
         self.connect(leg, first)
 
-    async def to_ai(self, first: Leg, route: LineRoute, headers: Headers) -> None:
-        """Through the menu to the AI, or to the group that takes over for it."""
+    async def _goes_in(self, first: Leg, route: LineRoute) -> bool:
+        """Past hours, announcement and menus; False for a caller who has been taken care of by then."""
         self.line = route.name
-        routes = self.platform.routes
         if await self._is_closed(first, route.name):
-            return
+            return False
         await self._give_notice(first, route.line.announcement_s)
         if route.line.press is not None:
             await self._choose(first, route.line.press)
+        return True
+
+    async def to_ai(self, first: Leg, route: LineRoute, headers: Headers) -> None:
+        """To the AI, or to the group that takes over for it."""
+        self.line = route.name
+        routes = self.platform.routes
         if self._wrong(Fault.ROUTE_MISSING):
             group = routes.own_agents(route)
         else:
