@@ -41,7 +41,7 @@ selfproof-strangers: .venv/.ready  ## the same on Kamailio, rtpengine and baresi
 selfproof: .venv/.ready  ## every fault injected, detected and named; no false alarm (reports/selfproof.json, docs/selfproof.md; some minutes)
 	@.venv/bin/python -m tools.selfproof $(ARGS)
 
-shapes: .venv/.ready  ## customers that are drawn, each verified clean and with a fault (reports/shapes.json; hours, ARGS="--customers 5" minutes)
+shapes: .venv/.ready  ## customers that are drawn, each verified clean and with a fault (reports/shapes.json; an hour, ARGS="--customers 5" a minute)
 	@.venv/bin/python -m tools.shapes $(ARGS)
 
 diagnosis-page: .venv/.ready  ## the tables of docs/diagnosis.md, from the rules

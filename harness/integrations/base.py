@@ -160,6 +160,8 @@ class Row:
     opt_in: bool = False  #: only run when asked for by name
     seconds: float = 1.0  #: about how long a case takes, for longest-first ordering
     calls: Calls = one_call  #: which calls a case places
+    own_place: bool = False  #: whether a stand-in's phone is set up for this row alone, or leaves its place
+    withholds: bool = False  #: whether the caller withholds the number
     #: Checks that are the row's very subject: where nobody can make them the row is left out.
     subject: frozenset[str] = frozenset()
     #: With fewer findings a case has not looked at all that ``proves`` says.

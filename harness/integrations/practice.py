@@ -93,6 +93,8 @@ def _row(
     moment: Moment = "inbound",
     every_number: bool = False,
     out_of_hours: bool = False,
+    own_place: bool = False,
+    withholds: bool = False,
     required_findings: RequiredFindings,
 ) -> Row:
     return Row(
@@ -108,6 +110,8 @@ def _row(
         axes=axes,
         every_number=every_number,
         out_of_hours=out_of_hours,
+        own_place=own_place,
+        withholds=withholds,
         codecs=False,
         seconds=seconds,
         opt_in=opt_in,
@@ -273,6 +277,7 @@ PRACTICE: tuple[Row, ...] = (
         "A 1xx sent reliably is acknowledged by PRACK and the call goes on to be answered, with audio both ways (RFC 3262).",
         (fails("early-media"), THROUGH),
         seats="stand-in",
+        own_place=True,
         required_findings={**WITH_THE_AI, PRACK: 1},
     ),
     _row(
@@ -287,6 +292,7 @@ PRACTICE: tuple[Row, ...] = (
         "A caller who withholds the number",
         "From is anonymous with Privacy: id, and the number travels in P-Asserted-Identity (RFC 3323, 3325).",
         subject="caller_id.withheld",
+        withholds=True,
         required_findings={**WITH_THE_AI, CALLER_ID_WITHHELD: 1},
     ),
     _row(
@@ -320,8 +326,10 @@ PRACTICE: tuple[Row, ...] = (
         "SRTP",
         "Encrypted media",
         "With SRTP asked for, both ends negotiate it and hear each other through it (RFC 3711, 4568).",
+        (TO_AI, THROUGH),
         seats="stand-in",
         needs=(A_CALLER, SRTP),
+        own_place=True,
         required_findings={**WITH_THE_AI, MEDIA_ENCRYPTED: 2},
     ),
     _row(
@@ -393,6 +401,7 @@ TRANSPORT_PRACTICE: tuple[Row, ...] = (
         codecs=False,
         axes=(with_values("certificate", "expired", "self-signed", "wrong-name", full=True),),
         seconds=3.0,
+        own_place=True,
         required_findings={LANDING: 1, ANSWERED: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 1, ROUTE_NOT_REACHED: 1},
     ),
 )

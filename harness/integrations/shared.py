@@ -152,6 +152,7 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             needs=(A_CALLER,),
             over="trunks",
             seconds=3.0,
+            own_place=True,
             required_findings={**FALLEN_BACK, TIMING_WITHIN: 1},
         ),
     )

@@ -18,6 +18,7 @@ from harness.pytest_plugin.run import Run
 from harness.report.recorder import CaseRecorder
 from harness.scenario.ai import Ai
 from harness.scenario.cast import Cast
+from harness.scenario.company import Company
 from harness.scenario.conclusion import conclude, require_promised_findings
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
@@ -95,9 +96,11 @@ def cast(
     gate: CallGate,
     case_marks: Iterator[int],
     apis: Callable[[Deployment], SynthflowApi | None],
+    company: Company,
+    tell_guess: Callable[[], None],
 ) -> Iterator[Cast]:
     """Who takes part. Every group's agents are at their phones, so that a call in the wrong place is seen."""
-    context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate)
+    context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate, company)
     context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
     context.evidence.starved = of_this_process().starved
     request.node.stash[_CONTEXT] = context
@@ -108,6 +111,8 @@ def cast(
             cast.ai.take_place()
         yield cast
     finally:
+        if context.guessed or context.phones.guessed:
+            tell_guess()
         cast.close()
 
 

@@ -20,6 +20,7 @@ from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.far_end.by_hand import SILENT_VARIABLE
 from harness.limits import MOST_WORKERS, Lease, lease, places
+from harness.phone.switchboard import Switchboard
 from harness.pytest_plugin import options
 from harness.pytest_plugin.run import RUN, Run, run_of
 from harness.pytest_plugin.watch import Watch
@@ -148,6 +149,10 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
     worlds = config.stash[WORLDS] = Worlds(run.control)
     stack.callback(worlds.stop)
     run.replicas = {d.name: [d] for d in run.deployments if d.kind != "simulated"}
+    if run.replicas and run.slots > 1:
+        board = Switchboard()
+        stack.callback(board.close)
+        run.switchboard = str(board.path)
     try:
         run.replicas |= worlds.start(
             simulated,
