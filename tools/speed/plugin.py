@@ -29,7 +29,7 @@ def main() -> int:
     with_it, without = (statistics.median(times[1:]) for times in took.values())  # the first fills the caches
     difference = with_it - without
     print(
-        f"processor time of pytest: with the plugin {with_it:.0f} ms, without {without:.0f} ms: {difference:+.1f} ms (bar {BAR_MS:g} ms)"
+        f"processor time: with the plugin {with_it:.0f} ms, without {without:.0f} ms: {difference:+.1f} ms (bar {BAR_MS:g} ms)"
     )
     return int(difference > BAR_MS)
 
