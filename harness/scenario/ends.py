@@ -130,7 +130,8 @@ class Call:
         """The same, whoever still looks at the call; when it ends, and whether the far end did pause."""
         with self._context.evidence.step(f"{self.label} says {prompt}"):
             asked = time.monotonic()
-            pauses = wait_for_pause(self.leg)
+            with self._context.evidence.step(f"{self.label} lets the far end finish"):
+                pauses = wait_for_pause(self.leg)
             began = time.monotonic()
             seconds = len(prompt_samples(prompt)) / SAMPLE_RATE
             self._context.evidence.scripted(began - asked + seconds, f"the prompt {prompt}")

@@ -31,7 +31,7 @@ RECOGNISED_WITHIN_S: Final = 2.5
 #: How long an RTCP report may take: 5 s between two, give or take a half (RFC 3550 section 6.2).
 REPORTED_WITHIN_S: Final = 7.5
 #: How long the end of what was said takes to get there: buffers at both ends and between them, in seconds.
-ON_ITS_WAY_S: Final = 0.6
+ON_ITS_WAY_S: Final = 0.4
 #: How long an end is listened to before what did not arrive counts as missing.
 LISTEN_S: Final = 2.5
 #: So many packets sent and none counted is no matter of timing: a second of them.
@@ -180,7 +180,7 @@ class Look:
             and self._talk.words.come == "none"
             and (self._heard is None or self._heard.strength < self._least)
             and not self._caller.is_over()
-            and bool(self._account is None or self._account.rx_packets)
+            and bool(self._heard or (self._account and self._account.rx_packets))
             and self._uncounted() is None
             and self._context.evidence.conclusion.verdict is not Verdict.FAILED
         )
