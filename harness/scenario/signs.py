@@ -10,9 +10,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from harness.audio.describe import Description
+from harness.audio.garbled import is_garbled
 from harness.audio.prompts import prompt_text
 from harness.checks.audio import Account, Sound
 from harness.checks.claims import Denial, Observation
@@ -34,6 +36,8 @@ REPORTED_WITHIN_S: Final = 7.5
 ON_ITS_WAY_S: Final = 0.4
 #: How long an end is listened to before what did not arrive counts as missing.
 LISTEN_S: Final = 2.5
+#: How much of a sound says what it is, in seconds, with what is not on disk yet.
+_WORTH_JUDGING_S: Final = 1.0
 #: So many packets sent and none counted is no matter of timing: a second of them.
 _ENOUGH_SENT, _PACKET_S = 50, 0.02
 
@@ -168,8 +172,15 @@ class Look:
     def _listen(self) -> None:
         # an AI that speaks when it is spoken to alone has time to answer the greeting
         deadline = max(self._begun, self._since, self._said_at if self._wanted else 0.0) + LISTEN_S
-        self._heard = self._caller.hears(self._talk, self._since, deadline)
+        heard = self._caller.hears(self._talk, self._since, deadline)
         self._account = self._caller.account(self._since, missing=self._talk)
+        if heard is not None and heard.observation is Observation.SOUND:
+            self._context.pause(max(0.0, heard.at + _WORTH_JUDGING_S - time.monotonic()))
+            if is_garbled(self._caller.leg.received_since(self._since)):
+                noise = Description("noise", "noise, as of a payload that is not of the codec agreed on", None, ())
+                self._account = replace(self._account, instead=noise)
+                return
+        self._heard = heard
 
     def _needs_experiment(self) -> bool:
         """Only where nothing stronger can tell, and that is asked for: it takes its time."""
