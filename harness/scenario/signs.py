@@ -104,7 +104,7 @@ class Look:
         self._caller = caller
         self._since = since
         self._begun = time.monotonic()
-        self._until = float("inf")  #: the call was changed then
+        self.until = float("inf")  #: when the look was settled: the call was changed, or ended, then
         self._least = context.deployment.expect.least_strength
         self._said = threading.Event()
         self._said_at = self._begun
@@ -166,13 +166,16 @@ class Look:
                 if self._needs_experiment():
                     self._experiment = reactions.experiment(self._context, self._caller.leg)
                 self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
-            self._until = time.monotonic()
+            self.until = time.monotonic()
             self._settled = True
 
     def _listen(self) -> None:
         # an AI that speaks when it is spoken to alone has time to answer the greeting
         deadline = max(self._begun, self._since, self._said_at if self._wanted else 0.0) + LISTEN_S
         heard = self._caller.hears(self._talk, self._since, deadline)
+        if heard is None and not self._wanted and not self._caller.is_over():  # it may speak when it is spoken to alone
+            ended, _ = self._caller.speak(GREETING)
+            heard = self._caller.hears(self._talk, self._since, ended + LISTEN_S)
         self._account = self._caller.account(self._since, missing=self._talk)
         if heard is not None and heard.observation is Observation.SOUND:
             self._context.pause(max(0.0, heard.at + _WORTH_JUDGING_S - time.monotonic()))
@@ -193,7 +196,7 @@ class Look:
             and not self._caller.is_over()
             and bool(self._heard or (self._account and self._account.rx_packets))
             and self._uncounted() is None
-            and self._context.evidence.conclusion.verdict is not Verdict.FAILED
+            and all(finding.verdict is not Verdict.FAILED for finding in self._context.evidence.findings)
         )
 
     # -- when the call is over
@@ -233,7 +236,7 @@ class Look:
         return Sound(found.at, Observation.EXPERIMENT, found.words) if found is not None and found.is_one else None
 
     def _counted(self) -> Sound | None:
-        counted = self._caller.counted_by_far_end(self._since, self._until)
+        counted = self._caller.counted_by_far_end(self._since, self.until)
         if counted is None or counted[1] <= 0:
             return None
         declared = self._context.deployment.synthflow
@@ -241,11 +244,11 @@ class Look:
         evidence = f"RTCP counts {counted[1]} of {counted[0]} RTP packets at " + (
             "the platform, which ends it" if by_hop else self._talk.label
         )
-        return Sound(self._until, Observation.HOP_RTCP if by_hop else Observation.RTCP, evidence)
+        return Sound(self.until, Observation.HOP_RTCP if by_hop else Observation.RTCP, evidence)
 
     def _uncounted(self) -> tuple[Account, Denial] | None:
         """That by the far end's own count nothing of what the caller sent arrived; None where it does not say so."""
-        counted = self._caller.counted_by_far_end(self._since, self._until)
+        counted = self._caller.counted_by_far_end(self._since, self.until)
         if counted is None or counted[1] > 0 or counted[0] < _ENOUGH_SENT:
             return None
         sent = counted[0]

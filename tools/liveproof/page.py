@@ -29,11 +29,12 @@ for (`indicated`), a deaf AI is as good as another, and is left out. A platform 
 """
 
 
-def page(proof: Proof) -> str:
-    """The page."""
+def page(proof: Proof, drawn: str = "") -> str:
+    """The page; ``drawn`` says of a sample what it is one of."""
+    sample = f"This page is of a sample: {drawn}.\n\n" if drawn else ""
     figures = "\n".join(f"| `{key}` | {value} |" for key, value in proof.plain().items())
     return (
-        f"{_HEAD}| figure | |\n|---|---|\n{figures}\n\n## By witness\n\n"
+        f"{_HEAD}{sample}| figure | |\n|---|---|\n{figures}\n\n## By witness\n\n"
         + _table("witness", proof.results, lambda r: r.world.witness.name, [w.name for w in WITNESSES])
         + "\n## By what is wrong\n\n"
         + _table("fault", [r for r in proof.results if r.world.fault], lambda r: str(r.world.fault), _faults())

@@ -81,9 +81,13 @@ FAULTS: Final[Mapping[str, Sequence[str]]] = {
     "HANGUP-AGENT": ("agent-hangup-not-passed-on",),
     "XEI": ("x-headers-stripped",),
 }  # fmt: skip
-#: Other names of what is wrong, that are as right: the same wire, seen from the caller's side alone.
+#: What diagnosis calls it, where that is not the name of what was made wrong.
 ALSO_RIGHT: Final[Mapping[str, frozenset[str]]] = {
     "silent": frozenset({"ai-silent"}),
+    "telephone-event-stripped-to-ai": frozenset({"dtmf-not-negotiated"}),
+    "caller-hangup-not-passed-on": frozenset({"hangup-not-passed-on"}),
+    "ai-hangup-not-passed-on": frozenset({"hangup-not-passed-on"}),
+    "agent-hangup-not-passed-on": frozenset({"hangup-not-passed-on"}),
 }
 
 
@@ -134,7 +138,7 @@ class World:
     def right_causes(self) -> frozenset[str]:
         """What may be named as certain."""
         named = {self.fault} if self.fault else set()
-        return frozenset(named | ALSO_RIGHT.get(self.ai.name, frozenset()))
+        return frozenset(named).union(*(ALSO_RIGHT.get(wrong, ()) for wrong in (self.ai.name, self.fault or "")))
 
 
 @dataclass

@@ -20,13 +20,14 @@ from pathlib import Path
 
 from tools.liveproof.outside import ROOT, Outside, world
 from tools.liveproof.page import page
-from tools.liveproof.plan import World, worlds
+from tools.liveproof.plan import World, worlds, wrong
 from tools.liveproof.results import Proof, Result, read
 
 #: Tenants of the world, and so files of one run, at most.
 TENANTS = 24
 CLEAN_CASES = 340
 _LONGEST_RUN_S = 1800.0
+_PAGE = ROOT / "docs" / "liveproof.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,13 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seen = {result.world.number for result in results}
     proof = Proof(results, len(every), len(every) - len(seen), time.monotonic() - began)
     proof.to_json(asked.reports / "liveproof.json")
-    text = page(proof)
+    drawn = (
+        ""
+        if asked.sample is None
+        else f"{asked.sample} of the {len(wrong())} worlds in which something is wrong, drawn (seed {seed})"
+    )
+    text = page(proof, drawn)
     print(text)
     for line in proof.shortfalls:
         print(f"WRONG   {line}")
     print("  ".join(f"{key} {value}" for key, value in proof.plain().items()))
-    if asked.sample is None:  # the page is about all of them
-        asked.page.write_text(text, encoding="utf-8")
+    if asked.page is not None or asked.sample is None:
+        (asked.page or _PAGE).write_text(text, encoding="utf-8")
     return int(bool(proof.shortfalls))
 
 
@@ -66,7 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int)
     parser.add_argument("-n", dest="workers", type=int, default=4 * (os.cpu_count() or 1), help="cases at once")
     parser.add_argument("--reports", type=Path, default=ROOT / "reports")
-    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "liveproof.md")
+    parser.add_argument(
+        "--page", type=Path, help="where the page goes (docs/liveproof.md; of a sample only where this is said)"
+    )
     return parser
 
 
@@ -83,8 +91,8 @@ def _all(every: Sequence[World], scratch: Path, workers: int) -> list[Result]:
         for number, (rows, batch) in enumerate(batches, 1):
             found = _batch(outside, rows, batch, scratch / f"batch-{number}", workers)
             results += found
-            wrong = sum(r.is_false_pass or r.is_wrong_certain or r.is_false_alarm for r in found)
-            print(f"batch {number} of {len(batches)}: {len(found)} cases, {wrong} wrong", flush=True)
+            amiss = sum(r.is_false_pass or r.is_wrong_certain or r.is_false_alarm for r in found)
+            print(f"batch {number} of {len(batches)}: {len(found)} cases, {amiss} wrong", flush=True)
     return results
 
 
