@@ -260,6 +260,8 @@ class _Cells:
                 for variant in _variants(row, deployment, everything=first and ai == "synthflow"):
                     axes: dict[str, str] = {"ai": ai, "transport": trunk.transport}
                     axes["authentication"] = trunk.authentication
+                    if _has_twin(trunk, trunks):
+                        axes["trunk"] = trunk.name
                     if row.codecs:
                         axes["codec"] = codec
                     for cell in self._on(trunk, axes | variant):
@@ -303,6 +305,12 @@ def _way(cell: Cell) -> object:
     """What numbers have in common of which one is enough: the assistant, and the way to it."""
     entry = cell.entry
     return (entry.assistant, entry.group, len(entry.press or ""), entry.announcement_s > 0, entry.refer, entry.selector)
+
+
+def _has_twin(trunk: Trunk, trunks: Sequence[Trunk]) -> bool:
+    """Whether another trunk looks the same by its axes, so that only its name tells the cases apart."""
+    alike = [other for other in trunks if other.transport == trunk.transport]
+    return sum(other.authentication == trunk.authentication for other in alike) > 1
 
 
 def _authenticates(row: Row, trunk: Trunk) -> bool:

@@ -56,6 +56,10 @@ CHECKS: Mapping[str, str] = {
     "session.interval": "no session interval, or a forbidden one, is agreed",
     "prack": "no provisional response is sent reliably",
     "campaign": "nothing can start the campaign",
+    "manners.dead_air": "the AI says nothing for too long after its answer",
+    "manners.answer": "the AI takes too long to answer the caller",
+    "manners.transfer": "nobody is heard for too long while the AI hands over",
+    "manners.interruption": "the AI does not stop in time when it is interrupted",
     "case": "the case looked at nothing",
 }
 

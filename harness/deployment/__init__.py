@@ -10,7 +10,7 @@ from harness.deployment.ai import Campaign, Escalation, Synthflow
 from harness.deployment.model import Deployment, from_plain, to_plain
 from harness.deployment.network import Account, CertificateFiles, PhoneEntry, Platform, StandIn, Trunk
 from harness.deployment.routing import Assistant, Digits, Group, Line, RoutedBy
-from harness.deployment.terms import Axes, DeclaredTimings, Expect, Limits, Numbers, Safety, Timings
+from harness.deployment.terms import Axes, DeclaredTimings, Expect, Limits, Manners, Numbers, Safety, Timings
 from harness.deployment.values import (
     E164,
     PLAIN_PORT,
@@ -46,6 +46,7 @@ __all__ = [
     "Group",
     "Limits",
     "Line",
+    "Manners",
     "Numbers",
     "PhoneEntry",
     "Platform",

@@ -12,7 +12,7 @@ from harness.deployment.ai import Campaign, Escalation, Synthflow
 from harness.deployment.hours import Zone, is_open, planned_at
 from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, Trunk
 from harness.deployment.routing import Assistant, Group, Line
-from harness.deployment.terms import Axes, DeclaredTimings, Expect, Limits, Numbers, Safety, Timings
+from harness.deployment.terms import Axes, DeclaredTimings, Expect, Limits, Manners, Numbers, Safety, Timings
 from harness.deployment.values import Model
 
 
@@ -47,6 +47,7 @@ class Deployment(Model):
     accounts: dict[str, Account]
     phones: dict[str, PhoneEntry]
     expect: Expect = Expect()
+    manners: Manners = Manners()
     leave_out: dict[str, str] = {}  #: row → why it means nothing in this deployment
     limits: Limits = Limits()
     safety: Safety = Safety()

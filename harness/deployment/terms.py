@@ -57,6 +57,19 @@ class Expect(Model):
         return Strength[self.strength.upper()]
 
 
+class Manners(Model):
+    """The most that a voice agent may take, in seconds. A figure without a limit is shown, and nothing hangs on it."""
+
+    dead_air_s: float | None = Field(None, gt=0)  #: from the answer to its first word
+    answer_s: float | None = Field(None, gt=0)  #: from the caller's last word to its answer
+    transfer_silence_s: float | None = Field(
+        None, gt=0
+    )  #: from its last sound to the person's first, when it hands over
+    interruption_s: float | None = Field(
+        None, gt=0
+    )  #: until it stops when the caller speaks; one that never stops fails
+
+
 class Limits(Model):
     """Caps that always hold, over all processes of a run. What counts as a call is one the harness places."""
 

@@ -326,6 +326,7 @@ PRACTICE: tuple[Row, ...] = (
         "SRTP",
         "Encrypted media",
         "With SRTP asked for, both ends negotiate it and hear each other through it (RFC 3711, 4568).",
+        (TO_AI, THROUGH),
         seats="stand-in",
         needs=(A_CALLER, SRTP),
         own_place=True,

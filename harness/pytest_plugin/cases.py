@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import integrations
+from harness.checks.finding import excused, missed_by
 from harness.diagnosis import Diagnosis, diagnose
 from harness.errors import ResourceError
 from harness.events import Event
+from harness.finding_kinds import AUDIO_TO_AI
 from harness.limits import CallGate, place, places
 from harness.matrix import Case
 from harness.pytest_plugin.leases import Leased, leased
@@ -21,7 +23,7 @@ from harness.pytest_plugin.needs import in_turns
 from harness.pytest_plugin.parallel import WATCH
 from harness.pytest_plugin.pulse import LATE_S, of_this_process
 from harness.pytest_plugin.run import Run, run_of
-from harness.report import allure
+from harness.report import allure, manners
 from harness.report.evidence import CaseEvidence
 from harness.report.names import names
 from harness.report.recorder import CaseRecorder
@@ -335,10 +337,12 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
 def _close(underway: _Underway) -> None:
     """Decide how the case ended, and write it down."""
     recorder = underway.recorder
+    if recorder is not None:
+        underway.late_s = of_this_process().take()
+        _hold_to_manners(underway, recorder)
     conclusion = underway.conclusion = underway.outcome.conclusion
     if recorder is None:
         return
-    underway.late_s = of_this_process().take()
     if underway.late_s >= LATE_S:
         recorder.note(f"This machine was busy: the harness was woken up to {underway.late_s:.1f} s late. {_BUSY}")
     if underway.guessed:
@@ -353,6 +357,18 @@ def _close(underway: _Underway) -> None:
         )
     recorder.close(conclusion.verdict, conclusion.message, underway.told)
     allure.complete(CaseEvidence.read(recorder.directory))
+
+
+def _hold_to_manners(underway: _Underway, recorder: CaseRecorder) -> None:
+    """What the voice agent took too long for, by the limits of its deployment, in the calls that are held to its voice.
+
+    Only now are the recordings whole. A case that broke shows nothing.
+    """
+    if AUDIO_TO_AI not in underway.case.required_findings or underway.outcome.conclusion.verdict is Verdict.BROKEN:
+        return
+    for finding in manners.findings(CaseEvidence.read(recorder.directory), underway.replica.manners):
+        late = missed_by(finding) if finding.verdict is Verdict.FAILED else None
+        recorder.finding(excused(finding, underway.late_s) if late is not None and late <= underway.late_s else finding)
 
 
 def _amended(underway: _Underway) -> Conclusion:

@@ -12,7 +12,7 @@ from typing import Any
 from harness.errors import MistakeError
 from harness.events import Event, FarEndRecord, RtpStatistics
 from harness.report.recorder import CASE
-from harness.report.told import Attachment, Kept, MarkSpan, Message, Note, Recording, Step, Told, finite
+from harness.report.told import Attachment, Gist, Kept, MarkSpan, Message, Note, Recording, Step, Told, finite
 from harness.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict
 
 __all__ = ["Attachment", "CaseEvidence", "MarkSpan", "Message", "Note", "Recording", "Step", "key_of"]
@@ -37,6 +37,7 @@ class CaseEvidence:
     ended: float
     scripted_s: float
     damaged_lines: int  #: lines that could not be read: one when the worker died while writing
+    gist: Gist
     kept: Kept = field(repr=False, compare=False)  #: the rest of what its events say
 
     @classmethod
@@ -63,6 +64,7 @@ class CaseEvidence:
             ended=end.at if end else max([began, *told.times]),
             scripted_s=end.scripted_s if end else told.scripted_s,
             damaged_lines=told.damaged,
+            gist=told.gist,
             kept=Kept(directory, told),
         )
 
@@ -178,7 +180,7 @@ class CaseEvidence:
     @property
     def statistics(self) -> Mapping[str, RtpStatistics]:
         """The last counters of each leg."""
-        return self.kept.get().statistics
+        return self.gist.statistics
 
     @property
     def far_end(self) -> tuple[FarEndRecord, ...]:

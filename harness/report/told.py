@@ -6,7 +6,7 @@ import json
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import Any, ClassVar
 
 from harness.errors import MistakeError
 from harness.events import (
+    CallState,
     Event,
     FarEndRecord,
+    LegStarted,
     Listened,
     MarkEnded,
     MarkHeard,
@@ -89,6 +91,16 @@ class Recording:
     sent: Path | None
 
 
+@dataclass(frozen=True)
+class Gist:
+    """What a run's figures need of a case: little enough to be kept of thousands."""
+
+    statistics: Mapping[str, RtpStatistics]  #: the last counters of each leg
+    answered_s: tuple[float, ...]  #: of each call placed and answered, the seconds from its first INVITE
+    invites: tuple[str, ...]  #: the first INVITE of each leg that sent one
+    ours: frozenset[str]  #: the names of the harness's phones and legs
+
+
 class Told:
     """The lines of a case's ``events.jsonl``, sorted into kinds. Events and messages are in order of time."""
 
@@ -130,6 +142,19 @@ class Told:
     def statistics(self) -> dict[str, RtpStatistics]:
         """The last counters of each leg."""
         return {leg: event for leg, events in self.legs.items() for event in events if isinstance(event, RtpStatistics)}
+
+    @cached_property
+    def gist(self) -> Gist:
+        """What is kept of the case when the rest is dropped from memory."""
+        invites = {leg: _first_invite(events) for leg, events in self.legs.items()}
+        answered = (_answered_after(events, invites[leg]) for leg, events in self.legs.items())
+        phones = {event.phone for event in self.events if isinstance(event, LegStarted)}
+        return Gist(
+            statistics=self.statistics,
+            answered_s=tuple(seconds for seconds in answered if seconds is not None),
+            invites=tuple(invite.text for invite in invites.values() if invite),
+            ours=frozenset(phones | self.legs.keys()),
+        )
 
     @cached_property
     def far_end(self) -> tuple[FarEndRecord, ...]:
@@ -217,6 +242,19 @@ def finite(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError(f"{value!r:.40} is no time")
     return float(value)
+
+
+def _first_invite(events: Iterable[Event]) -> SipMessage | None:
+    sent = (e for e in events if isinstance(e, SipMessage) and e.direction == "sent")
+    return next((e for e in sent if e.text.startswith("INVITE ")), None)
+
+
+def _answered_after(events: Sequence[Event], invite: SipMessage | None) -> float | None:
+    """Seconds from the first INVITE sent to the answer; None for a leg that was called, or never answered."""
+    if not any(isinstance(event, LegStarted) and event.direction == "outgoing" for event in events):
+        return None
+    answer = next((e.at for e in events if isinstance(e, CallState) and e.state == "confirmed"), None)
+    return answer - invite.at if invite is not None and answer is not None else None
 
 
 def _spans(leg: str, events: list[Event]) -> Iterator[MarkSpan]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.events import LegStarted
+from harness.checks.claims import Observation
 from harness.measurement import Direction
 from harness.report.evidence import CaseEvidence
 from harness.verdict import Finding, Strength, Verdict
@@ -27,7 +27,9 @@ CLAIMS: Mapping[str, str] = {
     "landing": "where it rang",
     "landing.others": "nobody else's phone rang",
     "transfer.refer": "what the platform does with the AI's REFER",
+    "landing.turn": "a group rings in its turns",
     "landing.stops": "the other agents' phones stop ringing",
+    "landing.turn": "agents ring in their order",
     "audio": "audio to {}",
     "audio.early": "audio before the answer",
     "audio.silent": "who must not be heard is not",
@@ -60,6 +62,10 @@ CLAIMS: Mapping[str, str] = {
     "session.interval": "session timer",
     "prack": "reliable provisional responses",
     "campaign": "the campaign starts",
+    "manners.dead_air": "dead air within its limit",
+    "manners.answer": "the AI's answers within their limit",
+    "manners.transfer": "silence in the transfer within its limit",
+    "manners.interruption": "the AI stops within its limit when interrupted",
 }
 
 BY_RECORD, BY_MESSAGES, BY_THEIR_MESSAGES = (
@@ -69,13 +75,27 @@ BY_RECORD, BY_MESSAGES, BY_THEIR_MESSAGES = (
 )
 BY_PHONES = "by the harness's own phones"
 DECLARED, NOT_SEEN = "declared, not seen", "not seen"
+#: Of audio, by what a finding names as its observation.
+_BY_OBSERVATION: Mapping[Observation, str] = {
+    Observation.MARK: "proved, by a mark decoded at the other end",
+    Observation.WORDS: "confirmed, by words in a transcript",
+    Observation.DIGIT: "confirmed, by a digit that was acted upon",
+    Observation.EXPERIMENT: "confirmed, by reactions to words spoken at random moments",
+    Observation.RTCP: "indicated, by the other end's RTCP reports",
+    Observation.SOUND: "indicated, by sound alone",
+}
+#: Of audio, where a finding names none.
 _BY_STRENGTH: Mapping[Strength, str] = {
-    Strength.PROVED: "proved, by a mark decoded at the other end",
+    Strength.PROVED: _BY_OBSERVATION[Observation.MARK],
     Strength.CONFIRMED: "confirmed, by the far system's own account",
     Strength.INDICATED: "indicated, by packets or sound alone",
 }
 #: In the order of what they are worth.
-_SOURCES = (*_BY_STRENGTH.values(), BY_MESSAGES, BY_PHONES, BY_THEIR_MESSAGES, BY_RECORD, DECLARED, NOT_SEEN)
+_BY_AUDIO = dict.fromkeys([*_BY_OBSERVATION.values(), *_BY_STRENGTH.values()])
+_SOURCES = (
+    *sorted(_BY_AUDIO, key=lambda words: ("proved", "confirmed", "indicated").index(words.partition(",")[0])),
+    BY_MESSAGES, BY_PHONES, BY_THEIR_MESSAGES, BY_RECORD, DECLARED, NOT_SEEN,
+)  # fmt: skip
 #: What the deployment file says of itself, whether somebody looks or not.
 _DECLARED = ("route.transport", "route.trunk", "codec")
 #: What happens at the AI: where the AI is no phone of ours, its record says so.
@@ -116,12 +136,14 @@ def by_source(listed: Iterable[Claim]) -> dict[str, list[Claim]]:
 
 def _of_case(case: CaseEvidence) -> Iterable[tuple[str, str]]:
     """Words and source of each claim, once. Of several findings of one claim the one that is known least counts."""
-    ours = {event.phone for event in case.events if isinstance(event, LegStarted)} | set(case.legs)
     found: dict[str, str] = {}
     for finding in case.findings:
         if finding.verdict in (Verdict.FAILED, Verdict.BROKEN):
             continue  # such a case did not pass; nothing is claimed of what went wrong
-        words, source = words_of(finding), source_of(finding, ours, stand_in=case.axes.get("ai") == "stand-in")
+        words, source = (
+            words_of(finding),
+            source_of(finding, case.gist.ours, stand_in=case.axes.get("ai") == "stand-in"),
+        )
         known = found.get(words)
         if known is None or _SOURCES.index(source) > _SOURCES.index(known):
             found[words] = source
@@ -143,10 +165,12 @@ def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:
     """What the finding rests on. ``ours`` are the phones and legs of the harness; ``stand_in``: the AI was one of them."""
     if finding.verdict is Verdict.NOT_OBSERVABLE or finding.strength is Strength.UNKNOWN:
         return DECLARED if finding.check in _DECLARED else NOT_SEEN
-    if finding.strength is not None:
-        return _BY_STRENGTH[finding.strength]
     if finding.facts.get("record"):
         return BY_RECORD
+    if finding.strength is not None:
+        name = str(finding.facts.get("observation") or "").upper()
+        known = _BY_OBSERVATION.get(Observation[name]) if name in Observation.__members__ else None
+        return known or _BY_STRENGTH[finding.strength]
     if any(_THEIR_MESSAGE.fullmatch(item) for item in finding.evidence):
         return BY_THEIR_MESSAGES
     if any(_OUR_MESSAGE.fullmatch(item) for item in finding.evidence):

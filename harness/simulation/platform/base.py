@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from harness.deployment import Deployment, PhoneEntry, Timings
-from harness.simulation.books import Books
+from harness.simulation.audit import Audit
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.identity import Caller
 from harness.simulation.legs import Headers, Leg, Target
@@ -35,7 +35,7 @@ class Platform:
         deployment: Deployment,
         timings: Timings,
         faults: Faults,
-        books: Books,
+        audit: Audit,
         ticker: Ticker,
         ua: UserAgent,
         gates: Mapping[str, Gate],
@@ -51,7 +51,7 @@ class Platform:
         self.lines = deployment.lines
         self.ring_timeout = timings.ring_timeout_s
         self.faults = faults
-        self.books = books
+        self.audit = audit
         self.ticker = ticker
         self.ua = ua
         self.gates = gates

@@ -13,6 +13,7 @@ from harness.checks import (
     headers,
     identity,
     landing,
+    manners,
     quality,
     reach,
     registration,
@@ -116,6 +117,19 @@ def heard(sound: Sound | None, account: Account | None = None) -> Finding:
 
 
 MARK = Sound(10.2, Observation.MARK, "mark 7", 7, -20.0)
+
+
+def _of_manners(check: str) -> Example:
+    return Example(
+        check,
+        manners.in_time,
+        lambda: manners.in_time(check, "caller.1", 1.0, 1.0, "from the answer"),
+        (
+            lambda: manners.in_time(check, "caller.1", 1.1, 1.0, "from the answer"),
+            lambda: manners.in_time(check, "caller.1", None, 1.0, "the caller spoke for 2.0 s"),
+        ),
+    )
+
 
 EXAMPLES = [
     Example(
@@ -507,6 +521,7 @@ EXAMPLES = [
             lambda: quality.one_way_delay("a", "b", None, 3.5),
         ),
     ),
+    *(_of_manners(check) for check in manners.WHAT),
     Example(
         "audio.loss",
         quality.loss,

@@ -129,3 +129,18 @@ def test_what_is_found_in_some_cells_alone_comes_on_top() -> None:
     row = integrations.find("gladly").row("GL-PLAINTEXT")
     assert row.required_in({"ai": "synthflow"}) == row.required_findings
     assert row.required_in({"ai": "stand-in"})[ROUTE_NOT_ANSWERED] == row.required_findings[ROUTE_NOT_ANSWERED] + 2
+
+
+def test_trunks_that_look_alike_are_told_apart_by_name() -> None:
+    large = load(DEPLOYMENTS / "live-large.toml", secrets=False)
+    for depth in ("once", "every-number", "full"):
+        found = cases([large.model_copy(update={"depth": depth})])
+        assert len({case.id for case in found}) == len(found)
+    assert {case.axes.get("trunk") for case in found} == {"US East", "EU", None}
+
+
+def test_encrypted_media_needs_a_number_that_the_platform_does_not_answer_itself(talkdesk: Deployment) -> None:
+    entry = talkdesk.lines["ivr"].model_copy(update={"did": "+13125550100", "dids": {}, "trunk": "udp-ip-stand-in"})
+    found = left_out([talkdesk.model_copy(update={"lines": {"ivr": entry}})])
+    why = {left.row: left.why for left in found}
+    assert why["SRTP"] == "the platform answers every number itself, before the AI"
