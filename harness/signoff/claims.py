@@ -27,7 +27,6 @@ CLAIMS: Mapping[str, str] = {
     "landing": "where it rang",
     "landing.others": "nobody else's phone rang",
     "transfer.refer": "what the platform does with the AI's REFER",
-    "landing.turn": "a group rings in its turns",
     "landing.stops": "the other agents' phones stop ringing",
     "landing.turn": "agents ring in their order",
     "audio": "audio to {}",

@@ -13,7 +13,7 @@ TRANSFER = [
     ),
     Expected(
         "transfer.mode",
-        _transfer(Example())
+        transfer(Example())
         .rings("billing")
         .landed("billing", "billing")
         .finding("transfer.refer", "caller.1", declared="consumed", seen="passed-on"),
