@@ -21,6 +21,10 @@ test: .venv/.ready  ## the tests of the harness itself
 bench: .venv/.ready  ## how fast: the matrix, the verdicts, what a leg costs (reports/bench.json)
 	@.venv/bin/python -m tools.speed $(ARGS)
 
+.PHONY: bench-plugin
+bench-plugin: .venv/.ready  ## what the pytest plugin costs projects that do not use it
+	@.venv/bin/python -m tools.speed.plugin
+
 accuracy: .venv/.ready  ## how often the ear is wrong (reports/accuracy.json; some minutes)
 	@.venv/bin/python -m tools.accuracy $(ARGS)
 
@@ -60,7 +64,7 @@ sbom: .venv/.ready  ## what the package is made of: CycloneDX with licences, whi
 	@.uv/bin/uv export -q --locked --all-extras --no-default-groups --preview-features sbom-export --format cyclonedx1.5 | .venv/bin/python -m tools.supply_chain
 
 .PHONY: test-wheel
-test-wheel: .venv/.ready  ## source archive and wheel: built, installed alone, used from an empty directory (about a minute)
+test-wheel: .venv/.ready  ## source archive and wheel: built, installed alone, used from an empty directory (about half a minute)
 	@.venv/bin/python -m tools.wheel
 .PHONY: docs docs-pictures
 docs: .venv/.ready  ## the documents as a site, every link checked (reports/site/html/index.html)

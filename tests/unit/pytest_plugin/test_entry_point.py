@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from _pytest.fixtures import FixtureFunctionDefinition
 
 import harness.pytest_plugin
+from harness.pytest_plugin import cases, fixtures
+
+ROOT = Path(__file__).parents[3]
 
 HEAVY = {
     "numpy",
@@ -108,3 +113,14 @@ def test_somebody_elses_mark_of_that_name_is_left_alone(tmp_path: Path) -> None:
         "import pytest\n\n@pytest.mark.scenario('theirs')\ndef test_theirs():\n    pass\n"
     )
     assert run(tmp_path)[0] == 0
+
+
+def test_every_fixture_is_documented() -> None:
+    page = (ROOT / "docs" / "pytest-plugin.md").read_text(encoding="utf-8")
+    offered = {
+        name
+        for module in (cases, fixtures)
+        for name, value in vars(module).items()
+        if isinstance(value, FixtureFunctionDefinition)
+    }
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == offered
