@@ -1,6 +1,7 @@
 """What findings say to people, word by word: ``findings.txt`` holds every example's finding, and what it measured.
 
-After a change of the words that is meant, or a new example: ``python -m tests.unit.checks.test_words`` writes the file again; read its diff.
+After a change of the words that is meant, or with a new example, ``python -m tests.unit.checks.test_words`` writes the file
+again; read its diff.
 """
 
 from __future__ import annotations
