@@ -46,7 +46,7 @@ _WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
 
 
 class Pending(Protocol):
-    """A look at a call that is not over yet."""
+    """A look at a call that is not over."""
 
     def settle(self, *, asking: bool = False) -> None:
         """Take what it still needs of the call as it is. ``asking``: the call is about to be asked for a person."""
@@ -168,8 +168,8 @@ class Call:
     def obeyed(self, at: float) -> None:
         """What the caller asked for has come at ``at``: the AI acted on what it got."""
         if self._asked_by_digit:
-            evidence = f"{self.label} sent a digit as telephone-event, and the AI handed over"
-            self.obeyed_digit = Sound(at, Observation.DIGIT, evidence)
+            told = f"{self.label} sent a digit as telephone-event, and the AI handed over"
+            self.obeyed_digit = Sound(at, Observation.DIGIT, told)
 
     def _until_somebody_rings(self, way: str, waiting: float, attempts: int) -> None:
         """The caller asks again until then; whoever was silent speaks when it is over."""
@@ -356,8 +356,8 @@ class Call:
         except NeverCame:
             return None
         assert isinstance(event, Listened)
-        evidence = f"sound at {self.label}, {event.level_dbov:.0f} dBov"
-        return Sound(event.at, Observation.SOUND, evidence, level_dbov=event.level_dbov)
+        level = event.level_dbov
+        return Sound(event.at, Observation.SOUND, f"sound at {self.label}, {level:.0f} dBov", level_dbov=level)
 
     def hears_marks(self, marks: Collection[int], since: float, deadline: float) -> Sound | None:
         """Wait for one of ``marks``."""
@@ -412,8 +412,10 @@ class Call:
         """What arrived after ``since``, by events and by the recording."""
         events = self.leg.events
         pulses = [e for e in events if isinstance(e, Listened)]
-        before = max((e.seconds for e in pulses if e.at < since), default=0.0)
-        after = [e for e in pulses if e.at >= since]
+        before, after = (
+            max((e.seconds for e in pulses if e.at < since), default=0.0),
+            [e for e in pulses if e.at >= since],
+        )
         counters = [e for e in events if isinstance(e, RtpStatistics)]
         first = next((e for e in reversed(counters) if e.at < since), None)
         last = counters[-1] if counters else None
