@@ -14,7 +14,7 @@ from harness.diagnosis import Diagnosis, diagnose
 from harness.errors import ResourceError
 from harness.events import Event
 from harness.filenames import stem_of
-from harness.limits import CallGate, Lease, lease, place, places
+from harness.limits import Gate, Lease, lease, place, places
 from harness.matrix import Case
 from harness.pytest_plugin.parallel import WATCH
 from harness.pytest_plugin.pulse import LATE_S, of_this_process
@@ -334,7 +334,7 @@ def recorder(request: pytest.FixtureRequest) -> CaseRecorder:
 
 
 @pytest.fixture
-def gate(run: Run, case: Case) -> CallGate:
+def gate(run: Run, case: Case) -> Gate:
     """What each call of the case has to pass."""
     return run.gate(case.deployment)
 

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 
 from harness.deployment import Deployment
 from harness.errors import BrokenError
-from harness.limits import CallGate
+from harness.limits import Gate
 from harness.phone import PhoneConfig
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
@@ -34,7 +34,7 @@ class CasePhones:
     """Leases softphones for the case, and knows which of them rang."""
 
     def __init__(
-        self, deployment: Deployment, evidence: Evidence, pool: PhonePool, marks: Iterator[int], gate: CallGate
+        self, deployment: Deployment, evidence: Evidence, pool: PhonePool, marks: Iterator[int], gate: Gate
     ) -> None:
         self._deployment = deployment
         self._evidence = evidence
