@@ -7,8 +7,9 @@ import importlib.util
 import os
 import signal
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +20,9 @@ from harness.report.closing import show
 from harness.terminal import SafeConsole
 
 if TYPE_CHECKING:
+    from harness.fleet.controller import Record
     from harness.fleet.plan import Plan
+    from harness.report.run import Finished
 
 _Files = Annotated[Path, typer.Option("--files", metavar="DIR", help="Where the deployment files are.")]
 _Reports = Annotated[Path, typer.Option(metavar="DIR", help="Where the run leaves its results.")]
@@ -115,6 +118,13 @@ def run(
         ledger = state.ledger(made.run)
     finished = result.report(made, record, ledger, files=files, reports=reports.absolute(), work=directory)
     plan.write_durations(kept / plan.DURATIONS, result.durations(record))
+    _tell(console, finished, record, ledger)
+    raise typer.Exit(INTERRUPTED if record.interrupted == "stopped by the user" else finished.summary.exit_code)
+
+
+def _tell(console: SafeConsole, finished: Finished, record: Record, ledger: Sequence[Mapping[str, Any]]) -> None:
+    from harness.fleet import result
+
     show(finished.summary, finished.groups, console, run=finished.directory)
     for again in result.placed_again(ledger):
         sites = ", then ".join(f"{one['calls']} calls from {one['site']}" for one in again["attempts"])
@@ -122,7 +132,6 @@ def run(
     for at, cases in record.not_run.items():
         _say(console, f"NOT RUN: {len(cases)} cases meant for {at}")
     _say(console, str(finished.directory / result.FILE))
-    raise typer.Exit(INTERRUPTED if record.interrupted == "stopped by the user" else finished.summary.exit_code)
 
 
 def _check_live(made: Plan) -> None:

@@ -34,10 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     several("--auth", "NAME", "only trunks with this authentication: ip, digest (repeatable)")
     several("--codec", "NAME", "only this codec: pcmu, pcma (repeatable)")
     several("--ai", "WHO", "only with this AI: synthflow, stand-in (repeatable)")
-    group.addoption(
-        "--cases", type=Path, metavar="FILE", help="only the cases whose ids stand in this file, one a line"
-    )
-    group.addoption("--site", default="", metavar="NAME", help="where this runs, in the place of each file's own site")
+    _of_a_part(group)
     several("--fault", "NAME[@LINE]", "make the simulated world wrong in this way (repeatable)")
     group.addoption(
         "--timings",
@@ -73,6 +70,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="place calls at real platforms, which may cost money: deployments of kind live and stand-in need it "
         f"(or {LIVE_VARIABLE}=1)",
     )
+
+
+def _of_a_part(group: pytest.OptionGroup) -> None:
+    """Of a run that is a part of a larger one."""
+    group.addoption(
+        "--cases", type=Path, metavar="FILE", help="only the cases whose ids stand in this file, one a line"
+    )
+    group.addoption("--site", default="", metavar="NAME", help="where this runs, in the place of each file's own site")
 
 
 def preflight(config: pytest.Config) -> str:
