@@ -21,6 +21,10 @@ test: .venv/.ready  ## the tests of the harness itself
 bench: .venv/.ready  ## how fast: the matrix, the verdicts, what a leg costs (reports/bench.json)
 	@.venv/bin/python -m tools.speed $(ARGS)
 
+.PHONY: bench-plugin
+bench-plugin: .venv/.ready  ## what the pytest plugin costs projects that do not use it
+	@.venv/bin/python -m tools.speed.plugin
+
 accuracy: .venv/.ready  ## how often the ear is wrong (reports/accuracy.json; some minutes)
 	@.venv/bin/python -m tools.accuracy $(ARGS)
 
@@ -42,7 +46,7 @@ selfproof-strangers: .venv/.ready  ## the same on Kamailio, rtpengine and baresi
 selfproof: .venv/.ready  ## every fault injected, detected and named; no false alarm (reports/selfproof.json, docs/selfproof.md; some minutes)
 	@.venv/bin/python -m tools.selfproof $(ARGS)
 
-shapes: .venv/.ready  ## customers that are drawn, each verified clean and with a fault (reports/shapes.json; hours, ARGS="--customers 5" minutes)
+shapes: .venv/.ready  ## customers that are drawn, each verified clean and with a fault (reports/shapes.json; an hour, ARGS="--customers 5" a minute)
 	@.venv/bin/python -m tools.shapes $(ARGS)
 
 diagnosis-page: .venv/.ready  ## the tables of docs/diagnosis.md, from the rules
@@ -63,6 +67,16 @@ audit: .venv/.ready  ## known vulnerabilities of what uv.lock names (needs pypi.
 
 sbom: .venv/.ready  ## what the package is made of: CycloneDX with licences, which are checked (reports/sbom.json)
 	@.uv/bin/uv export -q --locked --all-extras --no-default-groups --preview-features sbom-export --format cyclonedx1.5 | .venv/bin/python -m tools.supply_chain
+
+.PHONY: test-wheel
+test-wheel: .venv/.ready  ## source archive and wheel: built, installed alone, used from an empty directory (about half a minute)
+	@.venv/bin/python -m tools.wheel
+.PHONY: docs docs-pictures
+docs: .venv/.ready  ## the documents as a site, every link checked (reports/site/html/index.html)
+	@.venv/bin/python -m tools.site
+
+docs-pictures: .venv/.ready  ## the pictures in docs/images, of a run with a fault; needs Chromium, which apt brings
+	@.venv/bin/python -m tools.site.pictures
 
 lint: .venv/.ready  ## types, style, and which module may import which
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports

@@ -1,3 +1,1 @@
-"""Makes the project's pytest plugin known to every pytest run in this tree."""
-
-pytest_plugins = ["harness.pytest_plugin"]
+"""Marks the root of the tree for pytest. The plugin (``harness.pytest_plugin``) is found by its entry point, here as anywhere."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from harness import numbers_csv
+from harness import numbers_csv, resources
 from harness.deployment import Deployment, from_plain, to_plain
 from harness.errors import DeploymentError
 from harness.numbers_csv import Numbers
@@ -34,12 +34,13 @@ SITE_VARIABLE = "HARNESS_SITE"
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: bool = True) -> Deployment:
-    """Read a deployment file; secrets come from ``environment`` (by default the process's own).
+    """Read a deployment file, or the example of that name; secrets come from ``environment`` (by default the process's own).
 
     ``secrets = False``: those that are not there are not missed, since nobody will be called.
     Raises :class:`DeploymentError` whose text has one line for each mistake: file, key, what is wrong, what is allowed.
     """
     environment = os.environ if environment is None else environment
+    path = resources.deployment_file(path)
     plain = read(path)
     mistakes = [
         f"{path}: {_inline(where)}: secrets do not stand in files; allowed: {instead}, the name of an environment variable"
@@ -64,7 +65,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
 def read(path: Path) -> dict[str, Any]:
     """What stands in a TOML file, as it is. Raises :class:`DeploymentError`, in one line, for whatever is no such file."""
     try:
-        with path.open("rb") as file:
+        with resources.deployment_file(path).open("rb") as file:
             raw = file.read(_MOST_BYTES + 1)
         if len(raw) > _MOST_BYTES:
             raise DeploymentError(f"{path}: more than {_MOST_BYTES} bytes; allowed: a deployment file (TOML)")
@@ -72,7 +73,8 @@ def read(path: Path) -> dict[str, Any]:
         if _depth(plain) > _DEEPEST:
             raise RecursionError
     except FileNotFoundError:
-        raise DeploymentError(f"no such file: {path}") from None
+        examples = ", ".join(resources.examples())
+        raise DeploymentError(f"no such file: {path}; allowed: a deployment file, or an example: {examples}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a readable TOML file") from None
     except RecursionError:

@@ -59,11 +59,11 @@ class Lease:
         self.release()
 
 
-def try_lease(path: Path, index: int = 0) -> Lease | None:
-    """Lock ``path`` (made when missing) for this process, or None when another holds it."""
+def try_lease(path: Path, index: int = 0, *, shared: bool = False) -> Lease | None:
+    """Lock ``path`` (made when missing) for this process, or None when another holds it; ``shared``: beside others who share it."""
     descriptor = _open(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None

@@ -13,6 +13,7 @@ from typing import Any
 from harness import integrations
 from harness.deployment import Ai, Deployment, Trunk
 from harness.errors import SelectionError
+from harness.finding_kinds import LANDING, LANDING_OTHERS, RequiredFindings
 from harness.integrations import sight
 from harness.integrations.base import Cell, Integration, PlannedCall, Row
 
@@ -30,7 +31,7 @@ class Case:
     trunk: str
     line: str | None  #: the deployment's line it dials; None where the row calls no number
     axes: dict[str, str] = field(hash=False)
-    finds: Mapping[str, int] = field(hash=False)  #: what it has to look at, as :attr:`Row.finds`
+    required_findings: RequiredFindings = field(hash=False)  #: at least
     dispensable: Mapping[str, str] = field(
         hash=False
     )  #: check → why nobody can make it here, and the case does without
@@ -85,26 +86,25 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A row of the integration that has no case, and why."""
+    """A row of the integration that has no case, or none for one of the numbers, and why."""
 
     deployment: str
     row: str
     documented: bool  #: whether the guide asks for it
     why: str
-
-    def plain(self) -> dict[str, Any]:
-        """JSON-ready data."""
-        return {"deployment": self.deployment, "row": self.row, "documented": self.documented, "why": self.why}
+    line: str | None = None  #: the number that is not called; None: there is no case of the row at all
 
 
 def left_out(deployments: Iterable[Deployment]) -> list[LeftOut]:
-    """Every row that no case of its deployment proves, whatever is selected of the rest."""
-    return [
-        LeftOut(deployment.name, row.id, row.documented, why)
-        for deployment in deployments
-        for row in integrations.find(deployment.integration).rows
-        if (why := _Cells(row, deployment, asked=False).why_none)
-    ]
+    """Every row that no case of its deployment proves, whatever is selected of the rest, and every number that is not called now."""
+    found = []
+    for deployment in deployments:
+        for row in integrations.find(deployment.integration).rows:
+            cells = _Cells(row, deployment, asked=False)
+            if cells.why_none:
+                found.append(LeftOut(deployment.name, row.id, row.documented, cells.why_none))
+            found += [LeftOut(deployment.name, row.id, row.documented, why, line) for line, why in cells.not_now()]
+    return found
 
 
 def cases(deployments: Iterable[Deployment], selection: Selection = Selection()) -> list[Case]:
@@ -188,10 +188,12 @@ class _Cells:
     def cases(self, integration: Integration) -> Iterator[Case]:
         """Each cell as a case."""
         for cell in self.cells:
-            unseen = self.unseen if cell.ai == "synthflow" else {}
-            finds = dict(self._row.finds_in(cell.axes))
-            if not sight.has_bystanders(cell, lands="landing" in finds):
-                finds.pop("landing.others", None)
+            required = dict(self._row.required_in(cell.axes))
+            unseen = dict(self.unseen) if cell.ai == "synthflow" else {}
+            if LANDING in required:
+                unseen |= sight.unseen_at_people(cell)
+            if not sight.has_bystanders(cell, lands=LANDING in required):
+                required.pop(LANDING_OTHERS, None)
             yield Case(
                 row=self._row,
                 deployment=self._deployment.name,
@@ -199,11 +201,23 @@ class _Cells:
                 trunk=cell.trunk.name,
                 line=cell.line or None,
                 axes=dict(cell.axes),
-                finds=finds,
+                required_findings=required,
                 dispensable=unseen,
                 title=self._row.title,
                 link=integration.link(self._row),
             )
+
+    def not_now(self) -> Iterator[tuple[str, str]]:
+        """The numbers that a row which is there would call, too, if it were their time, and why it does not."""
+        row, deployment = self._row, self._deployment
+        if self.why_none or not row.every_number or row.out_of_hours or deployment.depth == "once":
+            return
+        said = {cell.line for cell in self.cells}
+        for line, trunk, _ in deployment.all_dids():
+            cell = Cell(deployment, deployment.trunk(trunk), line, self.cells[0].axes)
+            if line not in said and not cell.is_open and all(which.holds(cell) for which in row.which or ()):
+                said.add(line)
+                yield line, f"{line} is closed now (its hours: {cell.entry.hours})"
 
     def _why_not(self, asked: bool) -> str | None:
         row, deployment = self._row, self._deployment
@@ -218,10 +232,13 @@ class _Cells:
     def _no_trunk(self) -> str:
         if self._row.seats == "stand-in" and not any(trunk.ai == "stand-in" for trunk in self._deployment.trunks):
             return "only a phone of ours in the AI's place can show it"
-        if "digest" not in {trunk.authentication for trunk in self._deployment.trunks} & set(self._row.authentication):
-            return "no trunk authenticates by digest"
         whose = {"both": "", "stand-in": " to a stand-in", "synthflow": " to Synthflow"}[self._row.seats]
-        return f"no trunk{whose} signals over {' or '.join(self._row.transports)}"
+        trunks = [trunk for trunk in self._deployment.trunks if self._row.seats in ("both", trunk.ai)]
+        if not any(trunk.transport in self._row.transports for trunk in trunks):
+            return f"no trunk{whose} signals over {' or '.join(self._row.transports)}"
+        if not any(_authenticates(self._row, trunk) for trunk in trunks):
+            return f"no trunk{whose} authenticates by {' or '.join(self._row.authentication)}"
+        return f"no number is carried by a trunk{whose}"
 
     def _all(self) -> Iterator[Cell]:
         """The cells that mean something: Synthflow over every axis, a stand-in once for each transport."""
@@ -249,6 +266,8 @@ class _Cells:
                 for variant in _variants(row, deployment, everything=first and ai == "synthflow"):
                     axes: dict[str, str] = {"ai": ai, "transport": trunk.transport}
                     axes["authentication"] = trunk.authentication
+                    if _has_twin(trunk, trunks):
+                        axes["trunk"] = trunk.name
                     if row.codecs:
                         axes["codec"] = codec
                     for cell in self._on(trunk, axes | variant):
@@ -266,6 +285,10 @@ class _Cells:
             return
         carried = [line for line in deployment.lines if trunk.name in deployment.numbers_of_line(line)]
         found = [Cell(deployment, trunk, line, axes) for line in carried]
+        in_time = [cell for cell in found if cell.is_open != row.out_of_hours]
+        if found and not in_time:
+            self._missing = "no number is closed now" if row.out_of_hours else "every number is closed now"
+        found = in_time
         for which in row.which:
             kept = [cell for cell in found if which.holds(cell)]
             if found and not kept:
@@ -288,6 +311,12 @@ def _way(cell: Cell) -> object:
     """What numbers have in common of which one is enough: the assistant, and the way to it."""
     entry = cell.entry
     return (entry.assistant, entry.group, len(entry.press or ""), entry.announcement_s > 0, entry.refer, entry.selector)
+
+
+def _has_twin(trunk: Trunk, trunks: Sequence[Trunk]) -> bool:
+    """Whether another trunk looks the same by its axes, so that only its name tells the cases apart."""
+    alike = [other for other in trunks if other.transport == trunk.transport]
+    return sum(other.authentication == trunk.authentication for other in alike) > 1
 
 
 def _authenticates(row: Row, trunk: Trunk) -> bool:

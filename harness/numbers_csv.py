@@ -22,12 +22,29 @@ _COLUMNS = (_NAME, *(name for name in Line.model_fields if name != "dids"))
 _LARGEST = 10_000
 
 
+@dataclass(frozen=True)
+class _Number:
+    """One row's number."""
+
+    did: str
+    trunk: str | None
+    row: int
+
+
+@dataclass
+class _Told:
+    """What the rows of one name say."""
+
+    keys: dict[str, Any] = field(default_factory=dict)  #: of the line, apart from its numbers and trunks
+    numbers: list[_Number] = field(default_factory=list)
+
+
 @dataclass
 class Numbers:
     """What a file of numbers says, and where it says it."""
 
     path: Path
-    lines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    lines: dict[str, _Told] = field(default_factory=dict)
     cells: dict[tuple[str, str], str] = field(default_factory=dict)  #: (line, key) → "row 3, column did"
 
     def where(self, location: tuple[int | str, ...]) -> str | None:
@@ -77,7 +94,7 @@ def _add(found: Numbers, row: int, cells: Mapping[str, str], width: int, heading
         return [f"{found.path}: row {row}: has {width} cells; allowed: {len(heading)}, as the heading"]
     mistakes: list[str] = []
     name = cells.get(_NAME) or cells.get("did", "")
-    line = found.lines.setdefault(name, {})
+    line = found.lines.setdefault(name, _Told())
     found.cells.setdefault((name, ""), f"row {row}")
     told: dict[str, Any] = {}
     for column, text in cells.items():
@@ -95,13 +112,12 @@ def _add(found: Numbers, row: int, cells: Mapping[str, str], width: int, heading
         mistakes.append(f"{found.path}: row {row}, column did: is missing; allowed: a number in E.164")
         return mistakes
     mistakes += [
-        f"{found.path}: row {row}, column {key}: {value!r}, though another row of {name!r} says {line[key]!r}"
+        f"{found.path}: row {row}, column {key}: {value!r}, though another row of {name!r} says {line.keys[key]!r}"
         for key, value in told.items()
-        if key in line and line[key] != value
+        if line.keys.get(key, value) != value
     ]
-    line |= told
-    numbers = line.setdefault("", [])
-    numbers.append((did, trunk, row))
+    line.keys |= told
+    line.numbers.append(_Number(did, trunk, row))
     found.cells[name, str(trunk)] = f"row {row}, column did"
     return mistakes
 
@@ -113,22 +129,21 @@ def merged(lines: Mapping[str, Any], numbers: Numbers) -> dict[str, Any]:
         line = result.setdefault(name, {})
         if not isinstance(line, dict):
             continue  # a mistake of the deployment file, which is said of it
-        several = told[""]
-        for key, value in told.items():
-            if key:
-                line.setdefault(key, value)
-        if len(several) == 1:
-            did, trunk, _ = several[0]
-            line.setdefault("did", did)
-            if trunk:
-                line.setdefault("trunk", trunk)
+        for key, value in told.keys.items():
+            line.setdefault(key, value)
+        if len(told.numbers) == 1:
+            (only,) = told.numbers
+            line.setdefault("did", only.did)
+            if only.trunk:
+                line.setdefault("trunk", only.trunk)
             continue
         dids: dict[str, str] = {}
-        for did, trunk, row in several:
-            if not trunk or trunk in dids:
+        for number in told.numbers:
+            if not number.trunk or number.trunk in dids:
                 raise DeploymentError(
-                    f"{numbers.path}: row {row}, column trunk: {name!r} has several numbers; allowed: a trunk of its own for each"
+                    f"{numbers.path}: row {number.row}, column trunk: {name!r} has several numbers; "
+                    "allowed: a trunk of its own for each"
                 )
-            dids[trunk] = did
+            dids[number.trunk] = number.did
         line.setdefault("dids", dids)
     return result

@@ -79,14 +79,3 @@ def test_one_call_more_than_the_trunk_carries(cast, ai, line, assistant, fallbac
     expect(extra).two_way_audio_with(landed)
     for call, talk in zip(calls, talks, strict=True):
         expect(call).two_way_audio_with(talk, changed=True)
-
-
-@scenario("PEOPLE")
-def test_number_of_people_only(cast, ai, caller, line, expect):
-    people = cast.group(line.entry.group)
-    call = caller.call(line)
-    landed = people.expect_call(call)
-    expect(landed).caller_id(caller.number)
-    expect(call).answered()
-    expect(call).two_way_audio_with(landed)
-    ai.was_not_reached(call)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.wav import read_wav
 from harness.errors import MistakeError
+from harness.resources import PROMPTS
 
-DIRECTORY: Final = Path(__file__).parents[2] / "audio_fixtures" / "prompts"
+DIRECTORY: Final = PROMPTS
 
 _HOP: Final = 80
 _WINDOW: Final = 256

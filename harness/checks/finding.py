@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from harness.measurement import BY_CHECK, Direction, Duration, Measurement
+from harness.measurement import BY_CHECK, Duration, Measurement
 from harness.verdict import Finding, Strength, Verdict
 
 #: Every check there is, by the stable id its findings go by, with what a failed one says.
@@ -41,6 +41,7 @@ CHECKS: Mapping[str, str] = {
     "header": "a header is missing, wrong, or there twice",
     "header.absent": "a header is there that must not be",
     "landing": "the call does not ring where it should",
+    "landing.turn": "a group does not ring its agents in the order it is set up with",
     "landing.stops": "an agent's phone goes on ringing after another agent has answered",
     "landing.others": "somebody rings who must not",
     "one_call": "a party has another call up, or none",
@@ -54,18 +55,12 @@ CHECKS: Mapping[str, str] = {
     "session.interval": "no session interval, or a forbidden one, is agreed",
     "prack": "no provisional response is sent reliably",
     "campaign": "nothing can start the campaign",
+    "manners.dead_air": "the AI says nothing for too long after its answer",
+    "manners.answer": "the AI takes too long to answer the caller",
+    "manners.transfer": "nobody is heard for too long while the AI hands over",
+    "manners.interruption": "the AI does not stop in time when it is interrupted",
     "case": "the case looked at nothing",
 }
-
-
-def kind(finding: Finding) -> str:
-    """What a finding is of, for counting: its check, who was listening, and whether that was after a change of the call."""
-    measured = finding.measured
-    if not isinstance(measured, Direction):
-        return finding.check
-    return (
-        finding.check + (f" to {measured.towards}" if measured.towards else "") + (" again" if measured.again else "")
-    )
 
 
 def judged(

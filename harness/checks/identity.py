@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import phonenumbers
 
@@ -45,6 +46,27 @@ def caller_id(invite: Message, subject: str, number: str, form: str, region: str
             asserted=tuple(asserted),
             anonymous=is_anonymous(invite),
             number=number,
+        ),
+    )
+
+
+def platforms_number(invite: Message, subject: str, numbers: Collection[str], region: str, where: str = "") -> Finding:
+    """From shows one of the platform's own ``numbers``, as a platform may that calls an agent's telephone."""
+    user = user_of(invite.from_)
+    shown = e164(user, region)
+    return judged(
+        "caller_id",
+        subject,
+        shown in numbers,
+        expected="From with a number of the platform's own",
+        actual=f"From says {user or 'nothing'!r}",
+        evidence=[where] if where else [],
+        measured=measurement.CallerId(
+            from_user=user,
+            from_host=invite.from_.uri.host,
+            from_e164=shown,
+            anonymous=is_anonymous(invite),
+            number=shown if shown is not None and shown in numbers else next(iter(numbers), ""),
         ),
     )
 

@@ -35,6 +35,18 @@ def stops(phone: str, stopped: bool, limit_s: float) -> Finding:
     )
 
 
+def turn(phone: str, rang: bool, its_turn: bool) -> Finding:
+    """In a turn of its group a phone rings if it is one of that turn's, and else does not."""
+    return judged(
+        "landing.turn",
+        phone,
+        rang == its_turn,
+        expected="it rings in this turn of its group" if its_turn else "it does not ring before its turn",
+        actual="it rang" if rang else "it did not ring",
+        measured=measurement.Ringing(rang=int(rang)),
+    )
+
+
 def never_rang(subject: str, rang: int, watched: bool, calls: Sequence[str] = ()) -> Finding:
     """A phone that could have rung did not. One that was not reachable has shown nothing, and fails."""
     if not watched:

@@ -51,39 +51,91 @@ class Authentication(StrEnum):
     DIGEST = "digest"
 
 
+_File = Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write; it must not exist yet.")]
+_Integration = Annotated[Integration | None, typer.Option(help="The contact centre's platform.")]
+_Kind = Annotated[Kind | None, typer.Option(help="The AI is Synthflow's own, or a phone of the harness.")]
+_Region = Annotated[str | None, typer.Option(help="The country whose numbers are yours, e.g. US.")]
+_PlatformDomain = Annotated[str | None, typer.Option(help="The platform's SIP domain.")]
+_PlatformHost = Annotated[str | None, typer.Option(help="The host or address of its SBC.")]
+_Transport = Annotated[Transport | None, typer.Option(help="Of the trunk between platform and Synthflow.")]
+_Authentication = Annotated[Authentication | None, typer.Option(help="Of that trunk.")]
+_SynthflowHost = Annotated[str | None, typer.Option(help="Synthflow's host, as the trunk has it.")]
+_Line = Annotated[str | None, typer.Option(help="The number a caller dials, E.164.")]
+_Assistant = Annotated[str | None, typer.Option(help="The assistant's number at Synthflow, E.164.")]
+_Group = Annotated[str | None, typer.Option(help="The number of the ring group or queue it transfers to, E.164.")]
+_CallerNumber = Annotated[str | None, typer.Option(help="The number of the phone that calls, E.164.")]
+_CallerHost = Annotated[str | None, typer.Option(help="Where that phone registers: host or address.")]
+_CallerDomain = Annotated[str | None, typer.Option(help="That phone's SIP domain.")]
+_AgentUser = Annotated[str | None, typer.Option(help="The agent phone's user name at the platform.")]
+_Bind = Annotated[str | None, typer.Option(help="This machine's address for the stand-in to listen at.")]
+_Force = Annotated[bool, typer.Option("--force", help="Write over an existing file.")]
+
+
 def init(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; it must not exist yet.")],
-    integration: Annotated[Integration | None, typer.Option(help="The contact centre's platform.")] = None,
-    kind: Annotated[Kind | None, typer.Option(help="The AI is Synthflow's own, or a phone of the harness.")] = None,
-    region: Annotated[str | None, typer.Option(help="The country whose numbers are yours, e.g. US.")] = None,
-    platform_domain: Annotated[str | None, typer.Option(help="The platform's SIP domain.")] = None,
-    platform_host: Annotated[str | None, typer.Option(help="The host or address of its SBC.")] = None,
-    transport: Annotated[Transport | None, typer.Option(help="Of the trunk between platform and Synthflow.")] = None,
-    authentication: Annotated[Authentication | None, typer.Option(help="Of that trunk.")] = None,
-    synthflow_host: Annotated[str | None, typer.Option(help="Synthflow's host, as the trunk has it.")] = None,
-    line: Annotated[str | None, typer.Option(help="The number a caller dials, E.164.")] = None,
-    assistant: Annotated[str | None, typer.Option(help="The assistant's number at Synthflow, E.164.")] = None,
-    group: Annotated[
-        str | None, typer.Option(help="The number of the ring group or queue it transfers to, E.164.")
-    ] = None,
-    caller_number: Annotated[str | None, typer.Option(help="The number of the phone that calls, E.164.")] = None,
-    caller_host: Annotated[str | None, typer.Option(help="Where that phone registers: host or address.")] = None,
-    caller_domain: Annotated[str | None, typer.Option(help="That phone's SIP domain.")] = None,
-    agent_user: Annotated[str | None, typer.Option(help="The agent phone's user name at the platform.")] = None,
-    bind: Annotated[str | None, typer.Option(help="This machine's address for the stand-in to listen at.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+    file: _File = Path("deployment.toml"),
+    integration: _Integration = None,
+    kind: _Kind = None,
+    region: _Region = None,
+    platform_domain: _PlatformDomain = None,
+    platform_host: _PlatformHost = None,
+    transport: _Transport = None,
+    authentication: _Authentication = None,
+    synthflow_host: _SynthflowHost = None,
+    line: _Line = None,
+    assistant: _Assistant = None,
+    group: _Group = None,
+    caller_number: _CallerNumber = None,
+    caller_host: _CallerHost = None,
+    caller_domain: _CallerDomain = None,
+    agent_user: _AgentUser = None,
+    bind: _Bind = None,
+    force: _Force = False,
 ) -> None:
     """Write a deployment file. What no option says is asked; without a terminal every option is needed."""
     if file.exists() and not force:
         raise DeploymentError(f"{file}: exists already; allowed: another name, or --force")
     ask = _Asker()
+    answers = _of_the_platform(
+        ask, integration, kind, region, platform_domain, platform_host, transport, authentication, synthflow_host
+    )
+    answers |= {
+        "line": ask.text("line", "The number a caller dials (E.164)", line, _e164),
+        "assistant": ask.text("assistant", "The assistant's number (E.164)", assistant, _e164),
+        "group": ask.text("group", "The number of the queue or ring group it transfers to (E.164)", group, _e164),
+        "caller_number": ask.text("caller-number", "The number of the phone that calls (E.164)", caller_number, _e164),
+        "caller_host": ask.text("caller-host", "Where that phone registers: host or address", caller_host, _host),
+        "agent_user": ask.text("agent-user", "The agent phone's user name at the platform", agent_user, _user),
+    }
+    answers["caller_domain"] = ask.text(
+        "caller-domain", "That phone's SIP domain", caller_domain, _host, answers["caller_host"]
+    )
+    if answers["kind"] == Kind.STAND_IN:
+        answers["bind"] = ask.text("bind", "This machine's address for the stand-in to listen at", bind, _host)
+    ask.finish()
+    _write(file, written(answers))
+    names = " ".join(f"{name}=…" for name in dict.fromkeys(variables(file)))
+    typer.echo(f"{file} is written. What it does not say, its comments do. Next:\n  export {names}")
+    typer.echo(f"  harness preflight {file}\n  harness verify {file} --plan")
+
+
+def _of_the_platform(
+    ask: _Asker,
+    integration: Integration | None,
+    kind: Kind | None,
+    region: str | None,
+    platform_domain: str | None,
+    platform_host: str | None,
+    transport: Transport | None,
+    authentication: Authentication | None,
+    synthflow_host: str | None,
+) -> dict[str, Any]:
     gladly_or_talkdesk = ask.choice("integration", "Which platform?", integration, Integration)
     gladly = gladly_or_talkdesk is Integration.GLADLY
     who = ask.choice("kind", "Who is the AI: Synthflow's own (live), or a phone of ours (stand-in)?", kind, Kind)
     home = ask.text("region", "Country of your numbers (two letters)", region, _region, "US")
     example = "acme.sip.gladly.example" if gladly else "acme.talkdesk.example"
     domain = ask.text("platform-domain", f"The platform's SIP domain, e.g. {example}", platform_domain, _host)
-    answers: dict[str, Any] = {
+    return {
         "integration": gladly_or_talkdesk.value,
         "kind": who.value,
         "region": home,
@@ -104,28 +156,15 @@ def init(
             _host,
             None if who is Kind.STAND_IN else "sip.synthflow.ai",
         ),
-        "line": ask.text("line", "The number a caller dials (E.164)", line, _e164),
-        "assistant": ask.text("assistant", "The assistant's number (E.164)", assistant, _e164),
-        "group": ask.text("group", "The number of the queue or ring group it transfers to (E.164)", group, _e164),
-        "caller_number": ask.text("caller-number", "The number of the phone that calls (E.164)", caller_number, _e164),
-        "caller_host": ask.text("caller-host", "Where that phone registers: host or address", caller_host, _host),
-        "agent_user": ask.text("agent-user", "The agent phone's user name at the platform", agent_user, _user),
     }
-    answers["caller_domain"] = ask.text(
-        "caller-domain", "That phone's SIP domain", caller_domain, _host, answers["caller_host"]
-    )
-    if who is Kind.STAND_IN:
-        answers["bind"] = ask.text("bind", "This machine's address for the stand-in to listen at", bind, _host)
-    ask.finish()
-    text = written(answers)
+
+
+def _write(file: Path, text: str) -> None:
     _check(file, text)
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise DeploymentError(f"{file}: cannot be written: {error.strerror}; allowed: a path that can be") from None
-    names = " ".join(f"{name}=…" for name in dict.fromkeys(variables(file)))
-    typer.echo(f"{file} is written. What it does not say, its comments do. Next:\n  export {names}")
-    typer.echo(f"  harness preflight {file}\n  harness verify {file} --plan")
 
 
 def written(answers: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from harness.errors import MistakeError
 from harness.nightly import alerts, bounds, metrics, night
 from harness.nightly.compare import lines
 from harness.nightly.flakes import rates
+from harness.resources import deployment_file
 
 
 def run(
@@ -46,7 +47,7 @@ def run(
         typer.echo(stale or f"{series}: a night has ended in the last {check_fresh:g} hours")
         raise typer.Exit(FAILED if stale else PASSED)
     for file in files:
-        if not file.is_file():
+        if not deployment_file(file).is_file():
             raise MistakeError(f"no such file: {file}")
     bound = bounds.read(bounds_file) if bounds_file else ()
     to = alerts.addresses()

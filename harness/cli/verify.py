@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +10,13 @@ from typing import Annotated
 import pytest
 import typer
 
-import harness
-from harness import integrations
+from harness import integrations, resources
 from harness.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED
 from harness.errors import BrokenError, SelectionError
+from harness.pytest_plugin import SCENARIOS
 
-ROOT = Path(harness.__file__).resolve().parent.parent
+#: pytest's configuration for a verification, whatever stands in the current directory's.
+_CONFIGURATION = Path(__file__).with_name("verify.ini")
 
 #: pytest's own exit codes; the plugin has turned broken cases into 3 already.
 _CODES = {
@@ -42,69 +44,95 @@ class TimingsName(StrEnum):
     DOCUMENTED = "documented"
 
 
+_Files = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[FILE]…",
+        help=f"Deployment files, or names of examples (default: the example {resources.DEFAULT_EXAMPLE}).",
+        show_default=False,
+    ),
+]
+
+
 def row_ids(incomplete: str) -> list[str]:
     """The rows a shell completes ``--row`` to."""
     rows = {row.id for name in integrations.names() for row in integrations.find(name).rows}
     return sorted(row for row in rows if row.startswith(incomplete))
 
 
+_Row = Annotated[
+    list[str] | None, typer.Option(metavar="ID", help="Only this row of the matrix.", autocompletion=row_ids)
+]
+_Transport = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only udp, tcp or tls.")]
+_Auth = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only trunks with ip or digest.")]
+_Codec = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only pcmu or pcma.")]
+_Ai = Annotated[list[str] | None, typer.Option(metavar="WHO", help="Only synthflow or stand-in.")]
+_Workers = Annotated[str, typer.Option("-n", metavar="N|auto", help="Cases at once.")]
+_Require = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ID", help="Fail when this row is not run; documented: any of the guide's."),
+]
+_Timings = Annotated[
+    TimingsName | None,
+    typer.Option(help="Of simulated deployments: scaled down (quick), or as the guides have them."),
+]
+_Fault = Annotated[
+    list[str] | None, typer.Option(metavar="NAME[@LINE]", help="Make the simulated world wrong in this way.")
+]
+_Reports = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results (default: ./reports).")
+]
+_Expression = Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only cases whose name matches.")]
+_Live = Annotated[
+    bool, typer.Option("--live", help="Place calls at real platforms, which may cost money (or HARNESS_LIVE=1).")
+]
+_Preflight = Annotated[
+    PreflightMode | None,
+    typer.Option(help="Look at ports, accounts and certificates first, and end the run when one is wrong (stop)."),
+]
+_NoManual = Annotated[
+    bool, typer.Option("--no-manual", help="Ask nobody to start anything; rows that need it are not observable.")
+]
+_Retries = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Retry failed cases; those that then pass are marked 'passed on retry'.")
+]
+_Plan = Annotated[bool, typer.Option("--plan", help="Show which cases would run, and place no call.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show only what came out at the end.")]
+_Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show every case that does not pass, and every row at the end.")
+]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
+
+
 def verify(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE…", help="Deployment files (scenarios/deployments/*.toml).")
-    ],
-    row: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="Only this row of the matrix.", autocompletion=row_ids)
-    ] = None,
-    transport: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only udp, tcp or tls.")] = None,
-    auth: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only trunks with ip or digest.")] = None,
-    codec: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only pcmu or pcma.")] = None,
-    ai: Annotated[list[str] | None, typer.Option(metavar="WHO", help="Only synthflow or stand-in.")] = None,
-    workers: Annotated[str, typer.Option("-n", metavar="N|auto", help="Cases at once.")] = "auto",
-    require: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ID", help="Fail when this row is not run; documented: any of the guide's."),
-    ] = None,
-    timings: Annotated[
-        TimingsName | None,
-        typer.Option(help="Of simulated deployments: scaled down (quick), or as the guides have them."),
-    ] = None,
-    fault: Annotated[
-        list[str] | None, typer.Option(metavar="NAME[@LINE]", help="Make the simulated world wrong in this way.")
-    ] = None,
-    reports: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results.")] = None,
-    expression: Annotated[str | None, typer.Option("-k", metavar="EXPR", help="Only cases whose name matches.")] = None,
-    live: Annotated[
-        bool, typer.Option("--live", help="Place calls at real platforms, which may cost money (or HARNESS_LIVE=1).")
-    ] = False,
-    preflight: Annotated[
-        PreflightMode | None,
-        typer.Option(help="Look at ports, accounts and certificates first, and end the run when one is wrong (stop)."),
-    ] = None,
-    no_manual: Annotated[
-        bool, typer.Option("--no-manual", help="Ask nobody to start anything; rows that need it are not observable.")
-    ] = False,
-    retries: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Try a failed case again; one that then passes is said to have.")
-    ] = 0,
-    plan: Annotated[bool, typer.Option("--plan", help="Show which cases would run, and place no call.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only what came out at the end.")] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show every case that does not pass, and every row at the end.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")] = False,
+    files: _Files = None,
+    row: _Row = None,
+    transport: _Transport = None,
+    auth: _Auth = None,
+    codec: _Codec = None,
+    ai: _Ai = None,
+    workers: _Workers = "auto",
+    require: _Require = None,
+    timings: _Timings = None,
+    fault: _Fault = None,
+    reports: _Reports = None,
+    expression: _Expression = None,
+    live: _Live = False,
+    preflight: _Preflight = None,
+    no_manual: _NoManual = False,
+    retries: _Retries = 0,
+    plan: _Plan = False,
+    quiet: _Quiet = False,
+    verbose: _Verbose = False,
+    as_json: _AsJson = False,
 ) -> None:
     """Run the matrix against deployments, in parallel, and judge every call."""
     if workers != "auto" and not workers.isdecimal():
         raise SelectionError(f"-n {workers}: not a number of workers; allowed: auto, 0 (all in this process), 1, 2 …")
-    scenarios = ROOT / "scenarios"
-    if not scenarios.is_dir():
-        raise BrokenError(f"{scenarios}: the scenarios are missing; run this from a complete checkout")
-    arguments = [str(scenarios), "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider"]
-    # plugins of the development tools, which would cost every worker half a second
-    arguments += ["-p", "no:hypothesispytest", "-p", "no:anyio"]
+    arguments = _of_pytest(Path(SCENARIOS).resolve())
     arguments += ["-n", workers, *(["--timings", timings.value] if timings else [])]
     lists = {
-        "deployment": files,
+        "deployment": files or _example(),
         "row": row,
         "require": require,
         "transport": transport,
@@ -123,6 +151,25 @@ def verify(
     arguments += [f"--preflight={preflight.value}"] if preflight else []
     arguments += ["-q"] * quiet + ["--every-failure"] * verbose + ["--json"] * as_json
     raise typer.Exit(_CODES.get(pytest.ExitCode(pytest.main(arguments)), BROKEN))
+
+
+def _example() -> list[Path]:
+    print(f"no deployment file was named: this verifies the example {resources.DEFAULT_EXAMPLE}", file=sys.stderr)
+    return [Path(resources.DEFAULT_EXAMPLE)]
+
+
+def _of_pytest(own: Path) -> list[str]:
+    """What to collect, and how: the scenarios of the package, and those of ``own`` where there is such a directory."""
+    if not resources.SCENARIOS.is_dir():
+        raise BrokenError(
+            f"{resources.SCENARIOS}: the scenarios are missing; allowed: a complete checkout, or the wheel"
+        )
+    directories = [resources.SCENARIOS] + ([own] if own.is_dir() and own != resources.SCENARIOS else [])
+    arguments = [*map(str, directories), "--rootdir", str(resources.ROOT), "-c", str(_CONFIGURATION)]
+    # of conftest.py files, that of the scenarios counts alone: what lies above them belongs to other tests
+    arguments += ["--confcutdir", str(directories[-1]), "-p", "no:cacheprovider"]
+    # plugins of the development tools, which would cost every worker half a second
+    return [*arguments, "-p", "no:hypothesispytest", "-p", "no:anyio"]
 
 
 def register(app: typer.Typer) -> None:

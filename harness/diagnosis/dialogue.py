@@ -32,7 +32,7 @@ class Exchange:
 def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
     for finding in scene.of("answered.acknowledged", role="caller"):
-        scene.facts.tell("ack.arrived", False if scene.failed(finding) else None, finding.actual)
+        scene.facts.record("ack.arrived", False if scene.failed(finding) else None, finding.actual)
     _cancel(scene)
     exchanges = list(_of_the_caller(scene))
     for exchange in exchanges:
@@ -42,15 +42,15 @@ def tell(scene: Scene) -> None:
         method = exchange.request.method
         if method == "INVITE" and not exchange.within:
             media = offered(exchange.request.body.decode("utf-8", "replace"))
-            scene.facts.tell("caller.offer", media, formats(exchange.request))
+            scene.facts.record("caller.offer", media, formats(exchange.request))
             if exchange.response is not None and exchange.response.is_success:
-                scene.facts.tell("caller.answer", _answer(exchange.request, exchange.response), *where)
+                scene.facts.record("caller.answer", _answer(exchange.request, exchange.response), *where)
                 held = holds(exchange.response.body.decode("utf-8", "replace"))
-                scene.facts.tell("caller.held", True if held else None, *where)
+                scene.facts.record("caller.held", True if held else None, *where)
         elif method in ("INVITE", "UPDATE"):
-            scene.facts.tell("change.answer", _outcome(scene, exchange), *where)
+            scene.facts.record("change.answer", _outcome(scene, exchange), *where)
         elif method == "BYE" and exchange.sent.at <= scene.over:
-            scene.facts.tell("hangup.answer", _outcome(scene, exchange), *where)
+            scene.facts.record("hangup.answer", _outcome(scene, exchange), *where)
 
 
 def _cancel(scene: Scene) -> None:
@@ -60,7 +60,7 @@ def _cancel(scene: Scene) -> None:
             message = parse(event.text) if event.direction == "received" else None
             with contextlib.suppress(SipSyntaxError):
                 if isinstance(message, Response) and message.cseq.method == "CANCEL" and message.is_success:
-                    scene.facts.tell("cancel.answer", "accepted", scene.number_of(event))
+                    scene.facts.record("cancel.answer", "accepted", scene.number_of(event))
 
 
 def holds(body: str) -> bool:

@@ -173,7 +173,7 @@ class Facts(Mapping[str, Fact]):
     def __init__(self) -> None:
         self._facts: dict[str, Fact] = {}
 
-    def tell(self, name: str, value: object, *evidence: str) -> None:
+    def record(self, name: str, value: object, *evidence: str) -> None:
         """Make a fact known; None says that nobody knows, and the first value told stands."""
         if name not in KNOWN:
             raise KeyError(f"{name} is no known fact")

@@ -64,10 +64,10 @@ def _refused(scene: Scene, role: str, messages: list[Sent]) -> None:
             status = _answers(answer, invite.message) if not answer.received else 0
             if status in _OWN:
                 about = f"{answer.event.phone} refused it by itself with {status}"
-                scene.facts.tell(f"refusal.{role}", _OWN[status], about, scene.number_of(answer.event))
+                scene.facts.record(f"refusal.{role}", _OWN[status], about, scene.number_of(answer.event))
                 offer = offered(invite.message.body.decode("utf-8", "replace"))
                 if role == "agent":
-                    scene.facts.tell("offer.agent", offer, scene.number_of(invite.event), formats(invite.message))
+                    scene.facts.record("offer.agent", offer, scene.number_of(invite.event), formats(invite.message))
 
 
 def _begins(message: Message) -> bool:
@@ -98,9 +98,9 @@ def _hung_up(scene: Scene, role: str, messages: list[Sent]) -> None:
         final = next((s for s in messages if s.received and _answers(s, bye.message) >= 200), None)
         if final is not None:
             outcome = "accepted" if _answers(final, bye.message) < 300 else "refused"
-            scene.facts.tell(f"hangup.{role}", outcome, scene.number_of(bye.event), scene.number_of(final.event))
+            scene.facts.record(f"hangup.{role}", outcome, scene.number_of(bye.event), scene.number_of(final.event))
         elif scene.over - bye.event.at > _AFTER_HANGUP_S:
-            scene.facts.tell(f"hangup.{role}", "none", scene.number_of(bye.event))
+            scene.facts.record(f"hangup.{role}", "none", scene.number_of(bye.event))
     if role == "ai":
         _by_record(scene)
 
@@ -112,7 +112,7 @@ def _by_record(scene: Scene) -> None:
             answers = [s for s in scene.at_ai if s.received and s.message.call_id == seen.message.call_id]
             codes = [s.answers("BYE") for s in answers if s.answers("BYE") >= 200]
             if codes:
-                scene.facts.tell("hangup.ai", "accepted" if codes[-1] < 300 else "refused", seen.where)
+                scene.facts.record("hangup.ai", "accepted" if codes[-1] < 300 else "refused", seen.where)
 
 
 # -- the number dialled
@@ -124,7 +124,7 @@ def _dialled(scene: Scene) -> None:
     number = number_in(scene.call.remote_uri) or ""
     if re.search(r"\d", number):
         form = "E.164" if number.startswith("+") else "another form"
-        scene.facts.tell("dialled.form", form, f"{scene.call.leg} dialled {scene.call.remote_uri.partition('@')[0]}")
+        scene.facts.record("dialled.form", form, f"{scene.call.leg} dialled {scene.call.remote_uri.partition('@')[0]}")
 
 
 # -- who answered, where none of our phones rang
@@ -137,12 +137,12 @@ def _answered_elsewhere(scene: Scene) -> None:
         for leg in placed:
             up = [e for e in _states(scene, leg.leg) if e.state == "confirmed"]
             if up:
-                facts.tell("answered.elsewhere", True, f"{leg.leg}, the call placed on the REFER, was answered")
+                facts.record("answered.elsewhere", True, f"{leg.leg}, the call placed on the REFER, was answered")
         if facts.value("transfer.way") == "INVITE" and facts.value("transfer.answer") == "accepted":
-            facts.tell("answered.elsewhere", True, *facts["transfer.answer"].evidence)
+            facts.record("answered.elsewhere", True, *facts["transfer.answer"].evidence)
     taken = facts.value("ai.saw") in ("answered", "another assistant answered")
     if facts.value("fallback.landed") == "nowhere" and facts.value("caller.end") == "answered" and not taken:
-        facts.tell("answered.elsewhere", True, *facts["caller.end"].evidence)
+        facts.record("answered.elsewhere", True, *facts["caller.end"].evidence)
 
 
 def _states(scene: Scene, leg: str | None) -> list[CallState]:
@@ -162,9 +162,9 @@ def _limit(scene: Scene) -> None:
     reached = len({seen.message.call_id for seen in scene.invites})
     shown = f"{made} calls were made, {reached} reached the AI, {trunk.max_concurrent_calls} are agreed"
     if reached > trunk.max_concurrent_calls:
-        scene.facts.tell("limit", "more than agreed", shown)
+        scene.facts.record("limit", "more than agreed", shown)
     elif 0 < reached < min(made, trunk.max_concurrent_calls):
-        scene.facts.tell("limit", "fewer than agreed", shown)
+        scene.facts.record("limit", "fewer than agreed", shown)
 
 
 def _campaign(scene: Scene) -> None:
@@ -173,4 +173,4 @@ def _campaign(scene: Scene) -> None:
             isinstance(e, LegStarted) and e.direction == "incoming" and scene.vantage.role(e.phone) == "caller"
             for e in scene.events
         )
-        scene.facts.tell("customer.rang", rang, "the customer's phone")
+        scene.facts.record("customer.rang", rang, "the customer's phone")

@@ -33,13 +33,13 @@ def tell(scene: Scene) -> None:
     _digits(scene, call)
     if call.offer is not None and "100rel" in (call.offer.get("Require") or ""):
         lost = _lost(call.offer, call.reached, lambda message: b"100rel" in _options(message))
-        scene.facts.tell("lost.reliability", lost)
+        scene.facts.record("lost.reliability", lost)
     for finding in scene.of("media.encrypted"):
         if scene.failed(finding):
-            scene.facts.tell("lost.encryption", _lost(call.offer, call.reached, _encrypted), finding.actual)
+            scene.facts.record("lost.encryption", _lost(call.offer, call.reached, _encrypted), finding.actual)
     for finding in scene.of("audio.early"):
         if scene.failed(finding) and call.early is not None and scene.vantage.sees("caller"):
-            scene.facts.tell("lost.early", call.heard is None, finding.actual)
+            scene.facts.record("lost.early", call.heard is None, finding.actual)
 
 
 def _call(scene: Scene) -> _Call:
@@ -107,7 +107,7 @@ def _headers(scene: Scene) -> None:
         if not scene.failed(finding):
             continue
         wrong = "missing" if not listed else "there more than once" if len(listed) > 1 else "another value"
-        scene.facts.tell(f"header.{role}", wrong, f"{name}: {finding.actual}", *finding.evidence)
+        scene.facts.record(f"header.{role}", wrong, f"{name}: {finding.actual}", *finding.evidence)
 
 
 # -- digits by telephone-event
@@ -124,9 +124,9 @@ def _digits(scene: Scene, call: _Call) -> None:
     seen = [(_has_events(message), lost, message) for message, lost in steps if message and b"m=audio" in message.body]
     for (had, _, _), (has, lost, message) in pairwise(seen):
         if had and not has:
-            scene.facts.tell("digits.negotiated", lost, message.start_line)
+            scene.facts.record("digits.negotiated", lost, message.start_line)
     if call.answer is not None and seen and all(has for has, _, _ in seen):
-        scene.facts.tell("digits.negotiated", "in all of them")
+        scene.facts.record("digits.negotiated", "in all of them")
 
 
 def _has_events(message: Message) -> bool:

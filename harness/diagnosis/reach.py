@@ -59,9 +59,9 @@ def about(reason: object) -> str | None:
 def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
     facts = scene.facts
-    facts.tell("integration", scene.case.get("integration"))
-    facts.tell("transport", scene.axes.get("transport"))
-    facts.tell("authentication", scene.axes.get("authentication"))
+    facts.record("integration", scene.case.get("integration"))
+    facts.record("transport", scene.axes.get("transport"))
+    facts.record("authentication", scene.axes.get("authentication"))
     _probes(scene)
     _registration(scene)
     _ai_side(scene)
@@ -72,20 +72,20 @@ def tell(scene: Scene) -> None:
 
 def _probes(scene: Scene) -> None:
     if scene.axes.get("ai") == "stand-in":
-        scene.facts.tell("probe.ai", "ours", "a stand-in of ours listens there")
-        scene.facts.tell("probe.certificate", "ours", "the stand-in's own")
+        scene.facts.record("probe.ai", "ours", "a stand-in of ours listens there")
+        scene.facts.record("probe.certificate", "ours", "the stand-in's own")
     elif scene.axes.get("transport") != "tls":
-        scene.facts.tell("probe.certificate", "none needed", "the trunk is not TLS")
+        scene.facts.record("probe.certificate", "none needed", "the trunk is not TLS")
     for event in scene.events:
         if isinstance(event, FarEndRecord) and event.phone == "probe":
             record = event.record
             if record.get("of") == "termination":
-                scene.facts.tell("probe.termination", record.get("reach"), event.source)
+                scene.facts.record("probe.termination", record.get("reach"), event.source)
                 if record.get("reach") == "refuses" and scene.axes.get("transport") == "udp":
-                    scene.facts.tell("icmp", "rejected", event.source)
+                    scene.facts.record("icmp", "rejected", event.source)
             else:
-                scene.facts.tell("probe.ai", record.get("reach"), event.source)
-                scene.facts.tell("probe.certificate", record.get("certificate"), event.source)
+                scene.facts.record("probe.ai", record.get("reach"), event.source)
+                scene.facts.record("probe.certificate", record.get("certificate"), event.source)
 
 
 # -- registration
@@ -102,18 +102,18 @@ def _registration(scene: Scene) -> None:
             answer = "none"
         if refused or (code == 503 and _OF_THE_STACK.search(reason)):
             answer = "connection refused"  # RFC 3261 section 8.1.3.1: a transport error counts as 503
-        facts.tell("registration.answer", answer, *finding.evidence, *refused, finding.actual)
-        facts.tell("registration.refusal", about(finding.facts.get("reason")), finding.actual)
+        facts.record("registration.answer", answer, *finding.evidence, *refused, finding.actual)
+        facts.record("registration.refusal", about(finding.facts.get("reason")), finding.actual)
     for finding in scene.of("timing.within"):
         if finding.facts.get("what") == "the registration is refreshed":
-            facts.tell("registration.lapsed", scene.failed(finding), finding.actual)
-            facts.tell("registration.granted", _granted(finding.facts), finding.expected)
+            facts.record("registration.lapsed", scene.failed(finding), finding.actual)
+            facts.record("registration.granted", _granted(finding.facts), finding.expected)
     for record in scene.records:
         if "registrations" in record.record:
-            facts.tell("registration.target", _target(scene, record.record.get("termination_uri")), record.source)
-            facts.tell("registration.user", _user(scene, record.record.get("username")), record.source)
+            facts.record("registration.target", _target(scene, record.record.get("termination_uri")), record.source)
+            facts.record("registration.user", _user(scene, record.record.get("username")), record.source)
     if scene.of("registration", "timing.within") and scene.axes.get("ai") == "stand-in":
-        facts.tell("registration.target", "the Termination URI", "the stand-in was told it by the deployment file")
+        facts.record("registration.target", "the Termination URI", "the stand-in was told it by the deployment file")
     _registers(scene)
 
 
@@ -122,9 +122,9 @@ def _registers(scene: Scene) -> None:
     answers = [s for s in scene.at_ai if s.received and s.answers("REGISTER") >= 200]
     if answers:
         challenged = any(s.answers("REGISTER") in _CHALLENGES for s in answers)
-        scene.facts.tell("registration.challenged", challenged, answers[0].where)
+        scene.facts.record("registration.challenged", challenged, answers[0].where)
     for seen in sent:
-        scene.facts.tell("registration.user", _user(scene, _username(seen)), seen.where)
+        scene.facts.record("registration.user", _user(scene, _username(seen)), seen.where)
 
 
 def _refused_connection(scene: Scene) -> tuple[str, ...]:
@@ -171,11 +171,11 @@ def _ai_side(scene: Scene) -> None:
     for seen in reversed(scene.invites):
         _of_invite(scene, seen)
     for finding in scene.of("route.request_uri"):
-        facts.tell("ai.did", _number(scene, str(finding.facts.get("request_user"))), *finding.evidence)
+        facts.record("ai.did", _number(scene, str(finding.facts.get("request_user"))), *finding.evidence)
     for finding in scene.of("route.transport"):
-        facts.tell("ai.transport", "another" if scene.failed(finding) else "the trunk's", *finding.evidence)
+        facts.record("ai.transport", "another" if scene.failed(finding) else "the trunk's", *finding.evidence)
     for finding in scene.of("route.trunk"):
-        facts.tell("ai.trunk", "another" if scene.failed(finding) else "the right one", *finding.evidence)
+        facts.record("ai.trunk", "another" if scene.failed(finding) else "the right one", *finding.evidence)
     _final_of_the_ai(scene)
 
 
@@ -184,77 +184,77 @@ def _who_answered(scene: Scene) -> None:
     facts = scene.facts
     for finding in scene.of("landing.answered_by"):
         if not scene.failed(finding):
-            facts.tell("ai.saw", "answered", finding.check)
+            facts.record("ai.saw", "answered", finding.check)
             continue
         answered = [str(name) for name in _list(finding.facts.get("answered")) if not str(name).startswith("the phone")]
         others = [name for name in answered if name != finding.facts.get("wanted")]
         if others and not (scene.deployment is None or set(others) & set(scene.deployment.assistants)):
-            facts.tell("ai.saw", "answered", f"{', '.join(answered)} answered")  # the AI, for a number of nobody's
+            facts.record("ai.saw", "answered", f"{', '.join(answered)} answered")  # the AI, for a number of nobody's
             continue
         if others:
-            facts.tell("ai.saw", "another assistant answered", f"{', '.join(others)} answered")
-            facts.tell("ai.did", "another assistant's", f"{', '.join(others)} answered")
+            facts.record("ai.saw", "another assistant answered", f"{', '.join(others)} answered")
+            facts.record("ai.did", "another assistant's", f"{', '.join(others)} answered")
             continue
         if answered:  # the right one, and somebody else as well
-            facts.tell("ai.saw", "answered", f"{', '.join(answered)} answered")
+            facts.record("ai.saw", "answered", f"{', '.join(answered)} answered")
             continue
         if scene.invites:
             refused = any(_final_answer(scene, seen) for seen in scene.invites)
-            facts.tell("ai.saw", "refused" if refused else "rang", scene.invites[-1].where)
+            facts.record("ai.saw", "refused" if refused else "rang", scene.invites[-1].where)
             continue
         attempts = [str(item) for item in _list(finding.facts.get("attempted"))]
         if any(item.startswith(("failed", "busy", "canceled")) for item in attempts):
-            facts.tell("ai.saw", "refused", *attempts)
+            facts.record("ai.saw", "refused", *attempts)
         elif attempts:
-            facts.tell("ai.saw", "rang", *attempts)
+            facts.record("ai.saw", "rang", *attempts)
         else:
-            facts.tell("ai.saw", "nothing", finding.check)
+            facts.record("ai.saw", "nothing", finding.check)
     for finding in scene.of("route.tried"):
         if scene.failed(finding):
             reached = _list(finding.facts.get("reached"))
             nothing = None if scene.invites else "nothing"  # what a stack refuses by itself no scenario gets to see
-            facts.tell("ai.saw", "another assistant answered" if reached else nothing, finding.check)
+            facts.record("ai.saw", "another assistant answered" if reached else nothing, finding.check)
     for seen in scene.invites:  # where no check asked who answered
-        facts.tell("ai.saw", "refused" if _final_answer(scene, seen) else None, seen.where)
+        facts.record("ai.saw", "refused" if _final_answer(scene, seen) else None, seen.where)
     if scene.invites and not any(not s.received and 200 <= s.answers("INVITE") < 300 for s in scene.at_ai):
-        facts.tell("ai.saw", "rang", scene.invites[-1].where)
+        facts.record("ai.saw", "rang", scene.invites[-1].where)
 
 
 def _lost(scene: Scene) -> None:
     facts = scene.facts
     if scene.line is not None and not scene.line[1].reachable:
-        facts.tell("ai.lost", "its port does not answer", f"the deployment file says so of {scene.line[0]}")
+        facts.record("ai.lost", "its port does not answer", f"the deployment file says so of {scene.line[0]}")
     match facts.value("ai.saw"):
         case "refused":
-            facts.tell("ai.lost", "it refused", *facts["ai.saw"].evidence)
+            facts.record("ai.lost", "it refused", *facts["ai.saw"].evidence)
         case "rang":
-            facts.tell("ai.lost", "it only rang", *facts["ai.saw"].evidence)
+            facts.record("ai.lost", "it only rang", *facts["ai.saw"].evidence)
     for probe in ("probe.ai", "probe.termination"):
         if facts.value(probe) in ("silent", "refuses"):
-            facts.tell("ai.lost", "its port does not answer", *facts[probe].evidence)
+            facts.record("ai.lost", "its port does not answer", *facts[probe].evidence)
     if facts.value("probe.certificate") in ("expired", "wrong name", "untrusted"):
-        facts.tell("ai.lost", "its certificate is bad", *facts["probe.certificate"].evidence)
+        facts.record("ai.lost", "its certificate is bad", *facts["probe.certificate"].evidence)
 
 
 def _of_invite(scene: Scene, seen: Seen) -> None:
     facts, invite, trunk = scene.facts, seen.message, scene.trunk
     assert isinstance(invite, Request)
-    facts.tell("ai.did", _number(scene, number_in(str(invite.uri)) or ""), seen.where)
+    facts.record("ai.did", _number(scene, number_in(str(invite.uri)) or ""), seen.where)
     if trunk is not None:
         port = seen.local.rpartition(":")[2]
         right = seen.transport == trunk.transport and port in (str(trunk.port), "")
-        facts.tell("ai.transport", "the trunk's" if right else "another", seen.where)
-        facts.tell("ai.trunk", _trunk(scene, trunk, seen), seen.where)
-    facts.tell("ai.tls_asked", invite.uri.params.get("transport") == "tls", seen.where)
+        facts.record("ai.transport", "the trunk's" if right else "another", seen.where)
+        facts.record("ai.trunk", _trunk(scene, trunk, seen), seen.where)
+    facts.record("ai.tls_asked", invite.uri.params.get("transport") == "tls", seen.where)
     body = invite.body.decode("utf-8", "replace")
     if "m=audio" in body:
-        facts.tell("ai.offer", offered(body), seen.where, formats(invite))
-        facts.tell("sdp.to_ai", _address(body, seen), seen.where)
-        facts.tell("sdp.hold", "the platform" if dialogue.holds(body) else None, seen.where)
+        facts.record("ai.offer", offered(body), seen.where, formats(invite))
+        facts.record("sdp.to_ai", _address(body, seen), seen.where)
+        facts.record("sdp.hold", "the platform" if dialogue.holds(body) else None, seen.where)
     for answer in scene.at_ai:
         if not answer.received and answer.answers("INVITE") == 200 and answer.message.call_id == invite.call_id:
             said = answer.message.body.decode("utf-8", "replace")
-            facts.tell("sdp.hold", "the AI" if dialogue.holds(said) else None, answer.where)
+            facts.record("sdp.hold", "the AI" if dialogue.holds(said) else None, answer.where)
             break  # what comes later was asked for
 
 
@@ -321,17 +321,17 @@ def _final_of_the_ai(scene: Scene) -> None:
             challenge = "not answered"
         elif shown and code in (401, 403, 407):
             challenge = "credentials refused"
-        facts.tell("ai.code", None if code in _CHALLENGES else code, final.where)
+        facts.record("ai.code", None if code in _CHALLENGES else code, final.where)
         assert isinstance(final.message, Response)
-        facts.tell("ai.refusal", about(final.message.reason), final.where)
+        facts.record("ai.refusal", about(final.message.reason), final.where)
     if scene.invites:
-        facts.tell("ai.challenge", challenge, where)
-        facts.tell("ai.code", code or None, where)  # a challenge, where nothing else was ever said
+        facts.record("ai.challenge", challenge, where)
+        facts.record("ai.code", code or None, where)  # a challenge, where nothing else was ever said
     for record in scene.records:
         said = record.record.get("error_message") or record.record.get("telephony_disconnect_reason")
-        facts.tell("ai.refusal", about(said), record.source)
+        facts.record("ai.refusal", about(said), record.source)
         code_said = re.match(r"\s*([3-6]\d\d)\b", str(record.record.get("error_message") or ""))
-        facts.tell("ai.code", int(code_said[1]) if code_said else None, record.source)
+        facts.record("ai.code", int(code_said[1]) if code_said else None, record.source)
 
 
 # -- who rang instead, and what the caller was told
@@ -340,7 +340,7 @@ def _final_of_the_ai(scene: Scene) -> None:
 def _instead(scene: Scene) -> None:
     facts, line = scene.facts, scene.line
     if line is not None:
-        facts.tell("fallback.configured", line[1].fallback is not None, "deployment file")
+        facts.record("fallback.configured", line[1].fallback is not None, "deployment file")
     call = scene.call
     if call is None:
         return
@@ -352,31 +352,33 @@ def _instead(scene: Scene) -> None:
         final = ended = None  # the harness itself hung up on a call that nobody answered
     unheard = _unheard(scene, call)
     if confirmed is not None:
-        facts.tell("caller.end", "answered", f"{call.leg} confirmed")
+        facts.record("caller.end", "answered", f"{call.leg} confirmed")
     elif facts.value("caller.answer") is not None:  # a 200 came: what became of it then is not the far end's refusal
-        facts.tell("caller.end", "answered", *facts["caller.answer"].evidence)
+        facts.record("caller.end", "answered", *facts["caller.answer"].evidence)
     elif unheard:
-        facts.tell("caller.end", UNHEARD, unheard)
+        facts.record("caller.end", UNHEARD, unheard)
         final = None  # 408 and 503 of its own stack's making (RFC 3261 section 8.1.3.1)
     elif final is not None:
-        facts.tell("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip())
-        facts.tell("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip())
-        facts.tell("final.refusal", about(final.reason), f"{call.leg}: {final.reason}")
+        facts.record("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip())
+        facts.record("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip())
+        facts.record("final.refusal", about(final.reason), f"{call.leg}: {final.reason}")
     elif ended is None:
-        facts.tell("caller.end", "still ringing", f"{call.leg} was never answered")
+        facts.record("caller.end", "still ringing", f"{call.leg} was never answered")
     moment = final.at if final and not confirmed else None
     if scene.vantage.sees("agent") and call.direction == "outgoing":
         rang = sorted(
             (e for e in scene.events if isinstance(e, LegStarted) and scene.vantage.role(e.phone) == "agent"),
             key=lambda e: e.at,
         )
-        facts.tell("instead", _whose(scene, rang[0].phone) if rang else "nobody", *(f"{e.leg} rang" for e in rang[:2]))
+        facts.record(
+            "instead", _whose(scene, rang[0].phone) if rang else "nobody", *(f"{e.leg} rang" for e in rang[:2])
+        )
         moment = rang[0].at if rang else moment
     elif confirmed is not None and confirmed.at - _invited_at(scene, call) < AT_ONCE_S:
         moment = confirmed.at  # later, it may have been the agent who took a while
     if moment is not None:
         after = moment - _invited_at(scene, call)
-        facts.tell(
+        facts.record(
             "instead.when", "at once" if after < AT_ONCE_S else "after waiting", f"{after:.2f} s after the INVITE"
         )
 
@@ -416,7 +418,7 @@ def _final(scene: Scene) -> None:
     for finding in scene.of("final_response"):
         if finding.subject == "OPTIONS" or finding.subject.endswith("'s BYE"):
             continue  # the answer to something else than the caller's call
-        scene.facts.tell("final.code", finding.facts.get("code"), *finding.evidence)
+        scene.facts.record("final.code", finding.facts.get("code"), *finding.evidence)
 
 
 def _list(value: object) -> list[object]:

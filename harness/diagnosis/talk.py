@@ -27,7 +27,7 @@ def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
     _audio(scene)
     for finding in scene.of("dtmf"):
-        scene.facts.tell("digits", _digits(scene, finding), *finding.evidence)
+        scene.facts.record("digits", _digits(scene, finding), *finding.evidence)
     _quality(scene)
     _codecs(scene)
     _caller_id(scene)
@@ -36,7 +36,7 @@ def tell(scene: Scene) -> None:
     _spoke(scene)
     for finding in scene.of("phone.wait"):
         if is_unsent_digit(finding):
-            scene.facts.tell("digits", "could not be sent", finding.actual.splitlines()[0])
+            scene.facts.record("digits", "could not be sent", finding.actual.splitlines()[0])
     _pressed(scene)
 
 
@@ -48,35 +48,35 @@ def _audio(scene: Scene) -> None:
     at = {"caller": "audio.to_caller", "ai": "audio.to_ai", "agent": "audio.agent"}
     for finding in scene.of("audio.crossed"):  # which may be heard beneath the right voice
         if scene.failed(finding) and (role := scene.vantage.made_by(finding)) in at:
-            facts.tell(at[role], "crossed", finding.actual)
+            facts.record(at[role], "crossed", finding.actual)
     told: dict[str, list[Finding]] = {"audio.to_ai": [], "audio.to_caller": [], "audio.agent": []}
     for finding in scene.of("audio"):
         told[direction_of(scene, finding)].append(finding)
     for name in ("audio.to_ai", "audio.to_caller"):
         if told[name]:
             worst = next((f for f in told[name] if scene.failed(f)), told[name][0])
-            facts.tell(name, _heard(scene, worst), *_shown(worst))
+            facts.record(name, _heard(scene, worst), *_shown(worst))
             if worst.facts.get("kind") == "other-codec":  # whatever was agreed on
-                facts.tell("codec.sides", "different", worst.actual)
+                facts.record("codec.sides", "different", worst.actual)
             last = told[name][-1]
             stopped = scene.failed(last) and (not scene.failed(told[name][0]) or _was_heard(scene, last))
-            facts.tell("audio.stopped", True if stopped else None, *_shown(last))
+            facts.record("audio.stopped", True if stopped else None, *_shown(last))
             if stopped:
                 _stopped_at(scene, last)
-    facts.tell("audio.stopped", False if told["audio.to_ai"] or told["audio.to_caller"] else None)
+    facts.record("audio.stopped", False if told["audio.to_ai"] or told["audio.to_caller"] else None)
     failing = [f for f in told["audio.agent"] if scene.failed(f)]
     if failing:
         both = len(failing) >= 2
         kinds = {_heard(scene, f) for f in failing}
         value = "crossed" if "crossed" in kinds else "none either way" if both else "one way"
-        facts.tell("audio.agent", value, *(s for f in failing for s in _shown(f)))
+        facts.record("audio.agent", value, *(s for f in failing for s in _shown(f)))
     elif told["audio.agent"]:
-        facts.tell("audio.agent", "both ways", *_shown(told["audio.agent"][0]))
+        facts.record("audio.agent", "both ways", *_shown(told["audio.agent"][0]))
     ai_failed = any(scene.failed(f) for n in ("audio.to_ai", "audio.to_caller") for f in told[n])
     if failing or ai_failed:
-        facts.tell("audio.phase", "with the AI" if ai_failed else "with the agent only")
+        facts.record("audio.phase", "with the AI" if ai_failed else "with the agent only")
     for finding in scene.of("audio.echo"):
-        facts.tell("echo", True if scene.failed(finding) else None, finding.subject)
+        facts.record("echo", True if scene.failed(finding) else None, finding.subject)
 
 
 def _stopped_at(scene: Scene, failed: Finding) -> None:
@@ -97,14 +97,14 @@ def _stopped_at(scene: Scene, failed: Finding) -> None:
     heard = [e.at for e in scene.events if isinstance(e, MarkHeard) and e.leg == listener and e.at < failed.at]
     for change in changes:
         if heard and abs(change.at - heard[-1]) < _AT_A_CHANGE_S:
-            scene.facts.tell("audio.stopped_at", "a re-INVITE", scene.number_of(change))
+            scene.facts.record("audio.stopped_at", "a re-INVITE", scene.number_of(change))
     if heard or not changes:
         where = (
             f"{heard[-1] - call.at:.1f} s into the call"
             if heard
             else f"{speaker} was heard, and nobody changed the call"
         )
-        scene.facts.tell("audio.stopped_at", "nothing in particular", where)
+        scene.facts.record("audio.stopped_at", "nothing in particular", where)
 
 
 def _in_dialog(event: SipMessage) -> bool:
@@ -183,9 +183,9 @@ def _cut(scene: Scene) -> None:
         bye = next((e for e in _byes(scene) if e.leg in legs and e.at <= finding.at), None)
         if bye is None or (not with_agent and scene.vantage.role(bye.phone) != "caller"):
             continue
-        scene.facts.tell("agent.cut" if with_agent else "call.cut", True, f"{bye.leg}", scene.number_of(bye))
+        scene.facts.record("agent.cut" if with_agent else "call.cut", True, f"{bye.leg}", scene.number_of(bye))
         for seen in [seen for seen in scene.at_ai if seen.is_request("BYE")][:1]:
-            scene.facts.tell("call.cut_by", "the platform" if seen.received else "the AI", seen.where)
+            scene.facts.record("call.cut_by", "the platform" if seen.received else "the AI", seen.where)
 
 
 def _byes(scene: Scene) -> list[SipMessage]:
@@ -198,17 +198,17 @@ def _spoke(scene: Scene) -> None:
     """Whether the AI sent any sound: a stand-in counts its packets, Synthflow's record of a call that is over quotes it."""
     for event in _last_statistics(scene):
         if scene.vantage.role(event.phone) == "ai" and event.tx_packets:
-            scene.facts.tell("ai.spoke", True, f"{event.leg} sent {event.tx_packets} packets")
+            scene.facts.record("ai.spoke", True, f"{event.leg} sent {event.tx_packets} packets")
     for record in scene.records:
         transcript = record.record.get("transcript")
         if isinstance(transcript, str) and "bot:" in transcript:
-            scene.facts.tell("ai.spoke", True, record.source)
+            scene.facts.record("ai.spoke", True, record.source)
     for event in _last_statistics(scene):
         if scene.vantage.role(event.phone) == "ai":
-            scene.facts.tell("ai.spoke", False, f"{event.leg} sent no packet")
+            scene.facts.record("ai.spoke", False, f"{event.leg} sent no packet")
     # A transcript that is empty leaves it open: some interfaces never have one.
     if not any(record.record.get("transcript") == "" for record in scene.records):
-        scene.facts.tell("ai.spoke", "nobody says otherwise")
+        scene.facts.record("ai.spoke", "nobody says otherwise")
 
 
 def is_unsent_digit(finding: Finding) -> bool:
@@ -224,7 +224,7 @@ def _pressed(scene: Scene) -> None:
         witness = record.record.get("witness")
         listed = witness.get("digits") if isinstance(witness, dict) else None
         if isinstance(listed, list):
-            scene.facts.tell("digits", "arrived" if listed else "none", record.source)
+            scene.facts.record("digits", "arrived" if listed else "none", record.source)
 
 
 # -- quality
@@ -236,23 +236,23 @@ def _quality(scene: Scene) -> None:
     # What loses every digit, of many packets each, and no voice, takes out the events alone.
     heavy = "of digits alone" if facts.value("digits") == "none" and heard else "heavy"
     for finding in scene.of("audio.loss"):
-        facts.tell("loss", heavy if scene.failed(finding) else None, *_shown(finding))
+        facts.record("loss", heavy if scene.failed(finding) else None, *_shown(finding))
     for finding in scene.of("audio.level"):
-        facts.tell("level", "wrong" if scene.failed(finding) else None, *_shown(finding))
+        facts.record("level", "wrong" if scene.failed(finding) else None, *_shown(finding))
     for finding in (*scene.of("audio.delay"), *scene.of("audio.one_way_delay")):
         known = finding.facts.get("delay_ms") is not None  # a probe that was not heard had no delay
-        facts.tell("delay", "high" if known and scene.failed(finding) else None, *_shown(finding))
+        facts.record("delay", "high" if known and scene.failed(finding) else None, *_shown(finding))
     for event in _last_statistics(scene):
         seen = event.rx_packets + event.rx_lost
         if seen >= 50 and event.rx_lost / seen > HEAVY_LOSS:
-            facts.tell("loss", heavy, f"{event.leg} lost {event.rx_lost} of {seen} packets")
+            facts.record("loss", heavy, f"{event.leg} lost {event.rx_lost} of {seen} packets")
         if seen >= 50 and event.rx_reordered / seen > MUCH_DISORDER:
-            facts.tell("order", "broken", f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones")
+            facts.record("order", "broken", f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones")
         if event.rtt_ms > 2 * HIGH_DELAY_MS:
-            facts.tell("delay", "high", f"{event.leg}: round trip {event.rtt_ms:.0f} ms by RTCP")
+            facts.record("delay", "high", f"{event.leg}: round trip {event.rtt_ms:.0f} ms by RTCP")
     if any(True for _ in _last_statistics(scene)):
-        facts.tell("loss", "little")
-        facts.tell("delay", "low")
+        facts.record("loss", "little")
+        facts.record("delay", "low")
 
 
 def _last_statistics(scene: Scene) -> list[RtpStatistics]:
@@ -274,7 +274,7 @@ def _codecs(scene: Scene) -> None:
     if mine and codec:
         same = mine[0].codec.upper() == codec.upper()
         value = "the same" if same else "different"
-        scene.facts.tell("codec.sides", value, f"{mine[0].leg} has {mine[0].codec}", f"{where} has {codec}")
+        scene.facts.record("codec.sides", value, f"{mine[0].leg} has {mine[0].codec}", f"{where} has {codec}")
 
 
 # -- who calls
@@ -286,12 +286,12 @@ def _caller_id(scene: Scene) -> None:
         role = scene.vantage.made_by(finding)
         name = "caller_id.agent" if role == "agent" else "caller_id.ai"
         name = "caller_id.customer" if role == "caller" and scene.moment == "campaign" else name
-        facts.tell(name, _shown_number(scene, finding), finding.actual, *finding.evidence)
+        facts.record(name, _shown_number(scene, finding), finding.actual, *finding.evidence)
     for finding in scene.of("caller_id.withheld"):
         asserted = _marks(finding.facts.get("asserted"))
-        facts.tell("caller_id.asserted", "present" if asserted else "absent", finding.actual, *finding.evidence)
+        facts.record("caller_id.asserted", "present" if asserted else "absent", finding.actual, *finding.evidence)
         if not finding.facts.get("anonymous"):
-            facts.tell("caller_id.ai", "shown, though withheld", finding.actual)
+            facts.record("caller_id.ai", "shown, though withheld", finding.actual)
     _from_at_the_ai(scene)
 
 
@@ -315,7 +315,7 @@ def _from_at_the_ai(scene: Scene) -> None:
         right = next((finding for finding in findings if not scene.failed(finding)), findings[0])
         told.append((_shown_number(scene, right), right.actual, seen.where))
     for value, actual, where in sorted(told, key=lambda item: item[0] == "right")[:1]:
-        scene.facts.tell("caller_id.ai", value, actual, where)
+        scene.facts.record("caller_id.ai", value, actual, where)
 
 
 def _shown_number(scene: Scene, finding: Finding) -> str:
@@ -345,7 +345,7 @@ def _headers(scene: Scene) -> None:
         name = str(finding.facts.get("header", "")).lower()
         fact = {"x-gladly-caller-id": "header.caller", "x-gladly-routing-selector": "header.selector"}.get(name)
         if fact is not None and scene.vantage.made_by(finding) == "ai":
-            scene.facts.tell(fact, _header(finding), finding.actual, *finding.evidence)
+            scene.facts.record(fact, _header(finding), finding.actual, *finding.evidence)
 
 
 def _header(finding: Finding) -> str:

@@ -40,12 +40,12 @@ def _landing(scene: Scene) -> None:
         rang = finding.facts.get("rang")
         names = [str(name) for name in rang] if isinstance(rang, list | tuple) else []
         where = "the right group" if not scene.failed(finding) else "another group" if names else "nowhere"
-        scene.facts.tell(fact, where, finding.actual)
+        scene.facts.record(fact, where, finding.actual)
     for finding in scene.of("landing.others"):
         if scene.failed(finding) and finding.facts.get("rang") and scene.moment == "transfer":
-            scene.facts.tell("transfer.landed", "another group", f"{finding.subject}: {finding.actual}")
+            scene.facts.record("transfer.landed", "another group", f"{finding.subject}: {finding.actual}")
     if scene.of("transfer.fails"):
-        scene.facts.tell("transfer.landed", "nowhere", "nobody rang")
+        scene.facts.record("transfer.landed", "nowhere", "nobody rang")
 
 
 # -- what the AI tried
@@ -58,27 +58,27 @@ def _tried(scene: Scene) -> None:
     onward = [s for s in sent if s.is_request("INVITE") and s.message.to.tag is None]
     for seen in refers[-1:]:
         assert isinstance(seen.message, Request)
-        facts.tell("transfer.asked", True, seen.where)
-        facts.tell("transfer.way", "REFER", seen.where)
-        facts.tell("transfer.target", _target(scene, seen.message.get("Refer-To") or ""), seen.where)
-        facts.tell("transfer.host", "the trunk's", seen.where)
+        facts.record("transfer.asked", True, seen.where)
+        facts.record("transfer.way", "REFER", seen.where)
+        facts.record("transfer.target", _target(scene, seen.message.get("Refer-To") or ""), seen.where)
+        facts.record("transfer.host", "the trunk's", seen.where)
         _answer(scene, seen, "REFER")
         _outcome(scene, seen)
     for seen in onward[-1:]:
         assert isinstance(seen.message, Request)
-        facts.tell("transfer.asked", True, seen.where)
-        facts.tell("transfer.way", "INVITE", seen.where)
-        facts.tell("transfer.target", _target(scene, str(seen.message.uri)), seen.where)
-        facts.tell("transfer.host", _host(scene, seen), seen.where)
+        facts.record("transfer.asked", True, seen.where)
+        facts.record("transfer.way", "INVITE", seen.where)
+        facts.record("transfer.target", _target(scene, str(seen.message.uri)), seen.where)
+        facts.record("transfer.host", _host(scene, seen), seen.where)
         shown = [s for s in onward if s.message.get("Proxy-Authorization") or s.message.get("Authorization")]
-        facts.tell("transfer.credentials", bool(shown), seen.where)
+        facts.record("transfer.credentials", bool(shown), seen.where)
         _answer(scene, seen, "INVITE")
     _by_phone(scene)
     _by_record(scene)
     if scene.at_ai:
-        facts.tell("transfer.asked", False)
+        facts.record("transfer.asked", False)
     for finding in scene.of("transfer.fails"):
-        facts.tell("transfer.outcome", finding.facts.get("code"), finding.actual)
+        facts.record("transfer.outcome", finding.facts.get("code"), finding.actual)
 
 
 def _target(scene: Scene, text: str) -> str | None:
@@ -119,11 +119,11 @@ def _answer(scene: Scene, request: Seen, method: str) -> None:
     finals = [s for s in answers if s.answers(method) not in (401, 407, 487)]
     if finals:
         code = finals[-1].answers(method)
-        scene.facts.tell("transfer.answer", "accepted" if code < 300 else code, finals[-1].where)
+        scene.facts.record("transfer.answer", "accepted" if code < 300 else code, finals[-1].where)
     elif any(s.answers(method) in (401, 407) for s in answers):
-        scene.facts.tell("transfer.answer", "challenged", answers[-1].where)
+        scene.facts.record("transfer.answer", "challenged", answers[-1].where)
     else:
-        scene.facts.tell("transfer.answer", "none", request.where)
+        scene.facts.record("transfer.answer", "none", request.where)
 
 
 def _outcome(scene: Scene, refer: Seen) -> None:
@@ -135,7 +135,7 @@ def _outcome(scene: Scene, refer: Seen) -> None:
             said = seen.message.body.decode("utf-8", "replace").split()
             if len(said) >= 2 and said[0].startswith("SIP/2") and (status := decimal(said[1], most=699)):
                 code, where = status, seen.where
-    scene.facts.tell("transfer.outcome", "nothing" if code is None or code < 200 else code, where)
+    scene.facts.record("transfer.outcome", "nothing" if code is None or code < 200 else code, where)
 
 
 def _by_phone(scene: Scene) -> None:
@@ -145,14 +145,14 @@ def _by_phone(scene: Scene) -> None:
             message = parse(event.text) if event.text.startswith("REFER ") else None
             if isinstance(message, Request) and event.direction == "received":
                 where = scene.number_of(event)
-                scene.facts.tell("transfer.asked", True, where)
-                scene.facts.tell("transfer.way", "REFER", where)
-                scene.facts.tell("transfer.passed_on", True, where)
-                scene.facts.tell("transfer.target", _target(scene, message.get("Refer-To") or ""), where)
+                scene.facts.record("transfer.asked", True, where)
+                scene.facts.record("transfer.way", "REFER", where)
+                scene.facts.record("transfer.passed_on", True, where)
+                scene.facts.record("transfer.target", _target(scene, message.get("Refer-To") or ""), where)
         elif not isinstance(event, TransferProgress) or event.at > scene.over:
             continue  # what the harness's own hanging up led to is no evidence
         elif event.final and scene.vantage.role(event.phone) == "ai":
-            scene.facts.tell("transfer.outcome", event.code, f"{event.leg}: {event.code} {event.reason}")
+            scene.facts.record("transfer.outcome", event.code, f"{event.leg}: {event.code} {event.reason}")
 
 
 def _by_record(scene: Scene) -> None:
@@ -161,12 +161,12 @@ def _by_record(scene: Scene) -> None:
         listed = list(actions.values()) if isinstance(actions, dict) else actions if isinstance(actions, list) else []
         for action in listed:
             if isinstance(action, dict) and "transfer" in str(action.get("name", "")):
-                scene.facts.tell("transfer.asked", True, record.source)
+                scene.facts.record("transfer.asked", True, record.source)
                 way = {"cold": "REFER", "warm": "INVITE"}.get(str(action.get("type")))
-                scene.facts.tell("transfer.way", way, record.source)
+                scene.facts.record("transfer.way", way, record.source)
                 if scene.at_ai and scene.facts.value("transfer.answer") is None:
-                    scene.facts.tell("transfer.answer", "never sent", record.source)
-                scene.facts.tell("transfer.target", _target(scene, f"tel:{action.get('to')}"), record.source)
+                    scene.facts.record("transfer.answer", "never sent", record.source)
+                scene.facts.record("transfer.target", _target(scene, f"tel:{action.get('to')}"), record.source)
 
 
 # -- what is left, and when
@@ -175,20 +175,20 @@ def _by_record(scene: Scene) -> None:
 def _released(scene: Scene) -> None:
     for finding in scene.of("released", role="ai"):
         if finding.facts.get("seconds") is None:
-            scene.facts.tell("release.ai", "still up", finding.actual)
+            scene.facts.record("release.ai", "still up", finding.actual)
         else:
-            scene.facts.tell("release.ai", "late" if scene.failed(finding) else "ended", finding.actual)
+            scene.facts.record("release.ai", "late" if scene.failed(finding) else "ended", finding.actual)
     for finding in scene.of("released", role="caller"):
         left = "still up" if finding.facts.get("seconds") is None else "late" if scene.failed(finding) else "ended"
-        scene.facts.tell("release.caller", left, finding.actual)
+        scene.facts.record("release.caller", left, finding.actual)
 
 
 def _timing(scene: Scene) -> None:
     for finding in scene.of("timing"):
-        scene.facts.tell("fallback.time", _late(scene, finding), finding.actual)
+        scene.facts.record("fallback.time", _late(scene, finding), finding.actual)
     for finding in scene.of("timing.within"):
         if finding.facts.get("what") == "the call" and scene.failed(finding):
-            scene.facts.tell("fallback.time", "too late", finding.actual)
+            scene.facts.record("fallback.time", "too late", finding.actual)
 
 
 def _late(scene: Scene, finding: Finding) -> str | None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import harness
+from harness import resources
 from harness.deployment import Deployment
 from harness.errors import DeploymentError, HarnessError, MistakeError
 from harness.fleet.gate import longest_call_s
@@ -25,7 +25,8 @@ from harness.integrations import load
 from harness.report import scope
 from harness.scenario.phones import own_phone
 
-_ROOT = Path(harness.__file__).resolve().parent.parent
+#: pytest's configuration for a verification.
+_CONFIGURATION = Path(__file__).parents[1] / "cli" / "verify.ini"
 _POLL_S = 0.1
 #: How long a pytest that was told to end may take to hang up and go; then it is killed, and its softphones' processes hang up.
 _LAST_WORDS_S = 45.0
@@ -114,7 +115,7 @@ def _verify(
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
-            cwd=_ROOT,
+            cwd=directory,
             pass_fds=[reading],
             start_new_session=True,
         )
@@ -147,11 +148,20 @@ def _end(process: subprocess.Popen[bytes], lifeline: int) -> None:
 
 
 def _command(task: dict[str, Any], files: Path, directory: Path) -> list[str]:
-    scenarios = str(task.get("scenarios") or _ROOT / "scenarios")
-    command = [sys.executable, "-m", "pytest", scenarios, "--rootdir", str(_ROOT), "-c", str(_ROOT / "pyproject.toml")]
-    command += ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "harness.fleet.site"]
-    command += ["-n", str(task["workers"]), "--deployment", str(files / task["file"]), "--site", task["site"]]
-    command += ["--cases", str(directory / "cases.txt"), "--reports", str(directory / "reports"), "--no-reports"]
-    command += [f"--row={row}" for row in task["rows"]]
-    command += ["--live"] * bool(task["live"]) + ["--no-manual", f"--timings={task['timings']}"]
-    return command
+    """As ``harness verify`` has it, for these cases, with the fleet's plugin."""
+    scenarios = Path(task["scenarios"] or resources.SCENARIOS)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        str(scenarios),
+        "--rootdir",
+        str(resources.ROOT),
+        "-c",
+        str(_CONFIGURATION),
+    ]
+    command += ["--confcutdir", str(scenarios), "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio"]
+    command += ["-p", "harness.fleet.site", "-n", str(task["workers"]), "--deployment", str(files / task["file"])]
+    command += ["--site", task["site"], "--cases", str(directory / "cases.txt")]
+    command += ["--reports", str(directory / "reports"), "--no-reports", "--no-manual", f"--timings={task['timings']}"]
+    return [*command, *(f"--row={row}" for row in task["rows"]), *(["--live"] if task["live"] else [])]

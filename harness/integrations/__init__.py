@@ -6,6 +6,7 @@ Every package may bring one: by an entry point of the group ``call_verification.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -15,6 +16,9 @@ from harness import deployment_file
 from harness.deployment import Deployment
 from harness.errors import DeploymentError, SelectionError
 from harness.integrations.base import Integration
+from harness.integrations.own import own_row, own_rows
+
+__all__ = ["find", "load", "names", "own_row"]
 
 GROUP = "call_verification.integrations"
 
@@ -29,9 +33,18 @@ def names() -> list[str]:
     return sorted(_installed())
 
 
-@cache
 def find(name: str) -> Integration:
-    """The integration of that name. Raises :class:`SelectionError`."""
+    """The integration of that name, with the rows of one's own. Raises :class:`SelectionError`."""
+    declared, own = _declared(name), own_rows()
+    taken = {row.id for row in declared.rows}
+    for row in own:
+        if row.id in taken:
+            raise SelectionError(f"own_row({row.id!r}): {name} has a row of this id; allowed: an id of its own")
+    return dataclasses.replace(declared, rows=(*declared.rows, *own)) if own else declared
+
+
+@cache
+def _declared(name: str) -> Integration:
     if name not in _installed():
         raise SelectionError(f"integration {name!r} does not exist; allowed: {', '.join(names())}")
     found = _installed()[name].load()

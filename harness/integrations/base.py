@@ -8,19 +8,36 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.deployment import Ai, Assistant, Deployment, Line, Transport, Trunk
+from harness.finding_kinds import (
+    ANSWERED,
+    AUDIO_TO_AGENT,
+    AUDIO_TO_AI,
+    AUDIO_TO_AI_AGAIN,
+    AUDIO_TO_CALLER,
+    AUDIO_TO_CALLER_AGAIN,
+    CALLER_ID,
+    LANDING,
+    LANDING_ANSWERED_BY,
+    ROUTE_REQUEST_URI,
+    ROUTE_TRANSPORT,
+    RequiredFindings,
+)
 
 #: What a call to the AI that is held to two-way audio finds; a transfer to an agent; a fallback.
-WITH_THE_AI: Mapping[str, int] = {"answered": 1, "landing.answered_by": 1, "audio to ai": 1, "audio to caller": 1}
-HANDED_OVER: Mapping[str, int] = {**WITH_THE_AI, "landing": 1, "audio to agent": 1, "audio to caller": 2}
-FALLEN_BACK: Mapping[str, int] = {
-    "landing": 1,
-    "answered": 1,
-    "caller_id": 1,
-    "audio to agent": 1,
-    "audio to caller": 1,
+WITH_THE_AI: RequiredFindings = {ANSWERED: 1, LANDING_ANSWERED_BY: 1, AUDIO_TO_AI: 1, AUDIO_TO_CALLER: 1}
+HANDED_OVER: RequiredFindings = {**WITH_THE_AI, LANDING: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 2}
+FALLEN_BACK: RequiredFindings = {
+    LANDING: 1,
+    ANSWERED: 1,
+    CALLER_ID: 1,
+    AUDIO_TO_AGENT: 1,
+    AUDIO_TO_CALLER: 1,
 }
-AGAIN: Mapping[str, int] = {"audio to ai again": 1, "audio to caller again": 1}  #: after a change of the call
-ADDRESSED: Mapping[str, int] = {"route.request_uri": 1, "route.transport": 1}
+AGAIN: RequiredFindings = {AUDIO_TO_AI_AGAIN: 1, AUDIO_TO_CALLER_AGAIN: 1}  #: after a change of the call
+ADDRESSED: RequiredFindings = {ROUTE_REQUEST_URI: 1, ROUTE_TRANSPORT: 1}
+
+#: How a reason begins when nobody here could see what a row is about.
+NOT_OBSERVABLE = "not observable: "
 
 #: Who is asked to be the AI in a row: each trunk's own, or only one kind.
 Seats = Literal["both", "synthflow", "stand-in"]
@@ -55,6 +72,11 @@ class Cell:
     def assistant(self) -> Assistant | None:
         """The assistant the number leads to; None where it leads to people only."""
         return self.deployment.assistants[self.entry.assistant] if self.line and self.entry.assistant else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the number is within its hours when the plan is made."""
+        return self.deployment.is_open(self.line)
 
     @property
     def has_way_in(self) -> bool:
@@ -127,6 +149,7 @@ class Row:
     needs: tuple[Need, ...] = ()  #: what the deployment needs besides
     #: Whether each number is proved by itself, where ``depth = "every-number"``.
     every_number: bool = False
+    out_of_hours: bool = False  #: whether it calls numbers while they are closed; all others while they are open
     moment: Moment = "inbound"
     over: Literal["trunks", "default"] = "default"
     codecs: bool = True  #: whether the codec matters
@@ -137,18 +160,19 @@ class Row:
     opt_in: bool = False  #: only run when asked for by name
     seconds: float = 1.0  #: about how long a case takes, for longest-first ordering
     calls: Calls = one_call  #: which calls a case places
+    own_place: bool = False  #: whether a stand-in's phone is set up for this row alone, or leaves its place
+    withholds: bool = False  #: whether the caller withholds the number
     #: Checks that are the row's very subject: where nobody can make them the row is left out.
     subject: frozenset[str] = frozenset()
-    #: How many findings of each kind (:func:`harness.checks.finding.kind`; of several kinds, written ``a|b``, together) a
-    #: case makes at least: with fewer it has not looked at all that ``proves`` says.
-    finds: Mapping[str, int] = field(hash=False)
+    #: With fewer findings a case has not looked at all that ``proves`` says.
+    required_findings: RequiredFindings = field(hash=False)
     #: More, in cells with that value of an axis.
-    finds_at: Mapping[tuple[str, str], Mapping[str, int]] = field(hash=False, default_factory=dict)
+    required_findings_at: Mapping[tuple[str, str], RequiredFindings] = field(hash=False, default_factory=dict)
 
-    def finds_in(self, axes: Mapping[str, str]) -> Mapping[str, int]:
+    def required_in(self, axes: Mapping[str, str]) -> RequiredFindings:
         """What a case in that cell finds, at least."""
-        more = [found for (axis, value), found in self.finds_at.items() if axes.get(axis) == value]
-        return sum(map(Counter, more), Counter(self.finds))
+        more = [found for (axis, value), found in self.required_findings_at.items() if axes.get(axis) == value]
+        return sum(map(Counter, more), Counter(self.required_findings))
 
     @property
     def documented(self) -> bool:

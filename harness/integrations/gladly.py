@@ -6,6 +6,22 @@ fills such a gap it is this project's own, and says "practice" as its source.
 
 from __future__ import annotations
 
+from harness.finding_kinds import (
+    ANSWERED,
+    AUDIO_TO_AGENT,
+    AUDIO_TO_AI,
+    AUDIO_TO_CALLER,
+    CALLER_ID,
+    FINAL_RESPONSE,
+    HEADER,
+    HEADER_ABSENT,
+    LANDING,
+    LANDING_ANSWERED_BY,
+    LANDING_OTHERS,
+    ONE_CALL,
+    RELEASED,
+    ROUTE_NOT_ANSWERED,
+)
 from harness.integrations import plans, shared
 from harness.integrations.base import HANDED_OVER, WITH_THE_AI, Integration, Row
 from harness.integrations.practice import PRACTICE, TRANSPORT_PRACTICE
@@ -21,6 +37,7 @@ from harness.integrations.which import (
     STAND_IN,
     STRANGER,
     TO_AI,
+    TO_OUR_PHONE,
     TOPIC,
     hands_over,
 )
@@ -56,7 +73,7 @@ INTEGRATION = Integration(
             needs=(A_CALLER,),
             subject=frozenset({"header"}),
             over="trunks",
-            finds={**WITH_THE_AI, "header": 1},
+            required_findings={**WITH_THE_AI, HEADER: 1},
         ),
         Row(
             id="GL-HEADER-SELECTOR",
@@ -70,7 +87,7 @@ INTEGRATION = Integration(
             subject=frozenset({"header"}),
             over="trunks",
             axes=(SELECTORS,),
-            finds={"answered": 1, "landing.answered_by": 1, "header|header.absent": 1},
+            required_findings={ANSWERED: 1, LANDING_ANSWERED_BY: 1, HEADER | HEADER_ABSENT: 1},
         ),
         Row(
             id="GL-TRANSFER-PLAIN",
@@ -81,14 +98,14 @@ INTEGRATION = Integration(
             "ways; the AI's leg ends.",
             source="guide, transfer",
             section=_TRANSFER,
-            which=(hands_over("cold"), NO_TOPIC),
+            which=(hands_over("cold"), TO_OUR_PHONE, NO_TOPIC),
             needs=(A_CALLER,),
             calls=plans.blind_transfer,
             subject=frozenset({"landing"}),
             over="trunks",
             axes=(ASK,),
             seconds=2.0,
-            finds={**HANDED_OVER, "caller_id": 1, "released": 1, "landing.others": 1, "one_call": 2},
+            required_findings={**HANDED_OVER, CALLER_ID: 1, RELEASED: 1, LANDING_OTHERS: 1, ONE_CALL: 2},
         ),
         Row(
             id="GL-TRANSFER-TOPIC",
@@ -105,7 +122,7 @@ INTEGRATION = Integration(
             subject=frozenset({"landing"}),
             over="trunks",
             seconds=2.0,
-            finds={**HANDED_OVER, "caller_id": 1, "header": 1, "released": 1, "landing.others": 1, "one_call": 2},
+            required_findings={**HANDED_OVER, CALLER_ID: 1, HEADER: 1, RELEASED: 1, LANDING_OTHERS: 1, ONE_CALL: 2},
         ),
         *shared.fallbacks("GL", "queue", source="guide, fallback action", section=_INBOUND),
         Row(
@@ -122,7 +139,7 @@ INTEGRATION = Integration(
             calls=plans.from_the_ai,
             over="trunks",
             seats="stand-in",
-            finds={"landing": 1, "answered": 1, "audio to ai": 1, "audio to agent": 1},
+            required_findings={LANDING: 1, ANSWERED: 1, AUDIO_TO_AI: 1, AUDIO_TO_AGENT: 1},
         ),
         Row(
             id="GL-ALLOWLIST-UNLISTED",
@@ -137,7 +154,7 @@ INTEGRATION = Integration(
             calls=plans.from_the_ai,
             over="trunks",
             seats="stand-in",
-            finds={"final_response": 1, "landing.others": 1},
+            required_findings={FINAL_RESPONSE: 1, LANDING_OTHERS: 1},
         ),
         Row(
             id="GL-PLAINTEXT",
@@ -152,8 +169,8 @@ INTEGRATION = Integration(
             needs=(A_CALLER, AGENT_PHONE),
             calls=plans.in_the_clear,
             over="trunks",
-            finds={"landing": 1, "answered": 1, "audio to agent": 1, "audio to caller": 1, "route.not_answered": 1},
-            finds_at={("ai", "stand-in"): {"route.not_answered": 2, "landing.others": 1}},
+            required_findings={LANDING: 1, ANSWERED: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 1, ROUTE_NOT_ANSWERED: 1},
+            required_findings_at={("ai", "stand-in"): {ROUTE_NOT_ANSWERED: 2, LANDING_OTHERS: 1}},
         ),
         *PRACTICE,
         *TRANSPORT_PRACTICE,

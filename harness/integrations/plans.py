@@ -76,4 +76,4 @@ def in_the_clear(cell: Cell) -> Iterator[PlannedCall]:
 
 def group_called(cell: Cell) -> str:
     """The number of the first group that has agents: the one calls from the AI's side go to."""
-    return next(group.did for group in cell.deployment.groups.values() if group.agents)
+    return next(group.did for group in cell.deployment.groups.values() if group.present)

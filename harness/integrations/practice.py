@@ -2,8 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from harness.finding_kinds import (
+    ANSWERED,
+    AUDIO_EARLY,
+    AUDIO_ONE_WAY_DELAY,
+    AUDIO_SILENT,
+    AUDIO_TO_AGENT,
+    AUDIO_TO_AI_AGAIN,
+    AUDIO_TO_CALLER,
+    AUDIO_TO_CALLER_AGAIN,
+    CALLER_ID,
+    CALLER_ID_WITHHELD,
+    CODEC,
+    DTMF,
+    DTMF_DURATION,
+    FINAL_RESPONSE,
+    HEADER,
+    LANDING,
+    LANDING_ANSWERED_BY,
+    LANDING_OTHERS,
+    LANDING_TURN,
+    MEDIA_ENCRYPTED,
+    PRACK,
+    RELEASED,
+    RINGING,
+    ROUTE_NOT_REACHED,
+    ROUTE_TRIED,
+    SESSION_INTERVAL,
+    TIMING,
+    TIMING_WITHIN,
+    TRANSFER_FAILS,
+    RequiredFindings,
+)
 from harness.integrations import plans
 from harness.integrations.base import (
     ADDRESSED,
@@ -23,6 +53,7 @@ from harness.integrations.which import (
     AGENT_PHONE,
     BAD_CERTIFICATES,
     CARRIES_TWO,
+    CLOSED_GROUP,
     DIGITS_BACK,
     FALLBACK,
     FORM_OF_AXIS,
@@ -31,10 +62,12 @@ from harness.integrations.which import (
     NO_FALLBACK,
     PEOPLE_ONLY,
     PLATFORM_HOST,
+    SEVERAL_PEOPLE,
     SRTP,
     THROUGH,
     TO_AI,
     TO_NOBODY,
+    TO_OUR_PHONE,
     TWO_CALLERS,
     UNASSIGNED,
     fails,
@@ -59,7 +92,10 @@ def _row(
     subject: str = "",
     moment: Moment = "inbound",
     every_number: bool = False,
-    finds: Mapping[str, int],
+    out_of_hours: bool = False,
+    own_place: bool = False,
+    withholds: bool = False,
+    required_findings: RequiredFindings,
 ) -> Row:
     return Row(
         id=row_id,
@@ -73,15 +109,19 @@ def _row(
         needs=needs,
         axes=axes,
         every_number=every_number,
+        out_of_hours=out_of_hours,
+        own_place=own_place,
+        withholds=withholds,
         codecs=False,
         seconds=seconds,
         opt_in=opt_in,
         calls=calls,
         subject=frozenset({subject} if subject else ()),
-        finds=finds,
+        required_findings=required_findings,
     )
 
 
+_WITH_PEOPLE = {ANSWERED: 1, LANDING: 1, CALLER_ID: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 1}
 _DIRECTIONS = with_values("digits", "to-ai", "from-ai", full=True)
 
 PRACTICE: tuple[Row, ...] = (
@@ -89,32 +129,32 @@ PRACTICE: tuple[Row, ...] = (
         "HANGUP-CALLER",
         "The caller hangs up",
         "The caller's BYE is answered, and the AI's leg ends within the time the deployment allows.",
-        finds={**WITH_THE_AI, "released": 1, "final_response": 1},
+        required_findings={**WITH_THE_AI, RELEASED: 1, FINAL_RESPONSE: 1},
     ),
     _row(
         "HANGUP-AI",
         "The AI hangs up",
         "The caller's leg ends within the time the deployment allows.",
         needs=(A_CALLER, GOODBYE),
-        finds={**WITH_THE_AI, "released": 1},
+        required_findings={**WITH_THE_AI, RELEASED: 1},
     ),
     _row(
         "HANGUP-AGENT",
         "The agent hangs up after a transfer",
         "The agent's BYE is answered, the caller's leg ends within the time the deployment allows, and no other leg is left.",
-        (hands_over("cold"),),
+        (hands_over("cold"), TO_OUR_PHONE),
         seconds=2.5,
         calls=plans.blind_transfer,
         subject="landing",
         moment="transfer",
-        finds={
-            "answered": 1,
-            "landing.answered_by": 1,
-            "landing": 1,
-            "audio to agent": 1,
-            "audio to caller": 1,
-            "released": 2,
-            "final_response": 1,
+        required_findings={
+            ANSWERED: 1,
+            LANDING_ANSWERED_BY: 1,
+            LANDING: 1,
+            AUDIO_TO_AGENT: 1,
+            AUDIO_TO_CALLER: 1,
+            RELEASED: 2,
+            FINAL_RESPONSE: 1,
         },
     ),
     _row(
@@ -123,7 +163,7 @@ PRACTICE: tuple[Row, ...] = (
         "The caller's CANCEL ends its own INVITE with 487, and every ringing leg with it; nobody keeps ringing.",
         (fails("never-answers"), THROUGH),
         moment="unanswered",
-        finds={"ringing": 1, "route.tried": 1, "final_response": 1, "released": 1},
+        required_findings={RINGING: 1, ROUTE_TRIED: 1, FINAL_RESPONSE: 1, RELEASED: 1},
     ),
     _row(
         "BUSY",
@@ -132,7 +172,7 @@ PRACTICE: tuple[Row, ...] = (
         (fails("busy"), THROUGH, NO_FALLBACK),
         seats="synthflow",
         moment="unanswered",
-        finds={"final_response": 1},
+        required_findings={FINAL_RESPONSE: 1},
     ),
     _row(
         "NOANSWER",
@@ -142,7 +182,7 @@ PRACTICE: tuple[Row, ...] = (
         seats="synthflow",
         seconds=4.0,
         moment="unanswered",
-        finds={"final_response": 1, "timing": 1, "route.tried": 1},
+        required_findings={FINAL_RESPONSE: 1, TIMING: 1, ROUTE_TRIED: 1},
     ),
     _row(
         "REJECTED",
@@ -151,7 +191,7 @@ PRACTICE: tuple[Row, ...] = (
         (fails("declines"), THROUGH, NO_FALLBACK),
         seats="synthflow",
         moment="unanswered",
-        finds={"final_response": 1},
+        required_findings={FINAL_RESPONSE: 1},
     ),
     _row(
         "NOSUCHNUMBER",
@@ -162,7 +202,7 @@ PRACTICE: tuple[Row, ...] = (
         calls=plans.unassigned,
         seats="synthflow",
         moment="unanswered",
-        finds={"final_response": 1, "landing.others": 1},
+        required_findings={FINAL_RESPONSE: 1, LANDING_OTHERS: 1},
     ),
     _row(
         "HOLD",
@@ -171,7 +211,7 @@ PRACTICE: tuple[Row, ...] = (
         "directions are back.",
         seconds=4.0,
         subject="audio.silent",
-        finds={**WITH_THE_AI, **AGAIN, "audio.silent": 2},
+        required_findings={**WITH_THE_AI, **AGAIN, AUDIO_SILENT: 2},
     ),
     _row(
         "DTMF-RFC4733",
@@ -182,7 +222,7 @@ PRACTICE: tuple[Row, ...] = (
         needs=(A_CALLER, DIGITS_BACK),
         subject="dtmf",
         seconds=3.0,
-        finds={**WITH_THE_AI, "dtmf": 1, "dtmf.duration": 1},
+        required_findings={**WITH_THE_AI, DTMF: 1, DTMF_DURATION: 1},
     ),
     _row(
         "DTMF-INFO",
@@ -193,7 +233,7 @@ PRACTICE: tuple[Row, ...] = (
         needs=(A_CALLER, DIGITS_BACK),
         subject="dtmf",
         seconds=2.5,
-        finds={**WITH_THE_AI, "dtmf": 1},
+        required_findings={**WITH_THE_AI, DTMF: 1},
     ),
     _row(
         "EARLYMEDIA",
@@ -202,7 +242,7 @@ PRACTICE: tuple[Row, ...] = (
         (fails("early-media"), THROUGH),
         subject="audio.early",
         seconds=2.0,
-        finds={**WITH_THE_AI, "audio.early": 1},
+        required_findings={**WITH_THE_AI, AUDIO_EARLY: 1},
     ),
     _row(
         "KEEPALIVE",
@@ -213,7 +253,7 @@ PRACTICE: tuple[Row, ...] = (
         needs=(PLATFORM_HOST, AGENT_PHONE),
         calls=plans.none,
         moment="options",
-        finds={"final_response": 1},
+        required_findings={FINAL_RESPONSE: 1},
     ),
     _row(
         "SESSIONTIMER",
@@ -222,13 +262,13 @@ PRACTICE: tuple[Row, ...] = (
         "before half of it is over and audio goes on (RFC 4028); meanwhile the delay of each direction is measured.",
         seats="stand-in",
         seconds=50.0,
-        finds={
-            "answered": 1,
-            "landing.answered_by": 1,
+        required_findings={
+            ANSWERED: 1,
+            LANDING_ANSWERED_BY: 1,
             **AGAIN,
-            "audio.one_way_delay": 2,
-            "session.interval": 1,
-            "timing.within": 1,
+            AUDIO_ONE_WAY_DELAY: 2,
+            SESSION_INTERVAL: 1,
+            TIMING_WITHIN: 1,
         },
     ),
     _row(
@@ -237,21 +277,23 @@ PRACTICE: tuple[Row, ...] = (
         "A 1xx sent reliably is acknowledged by PRACK and the call goes on to be answered, with audio both ways (RFC 3262).",
         (fails("early-media"), THROUGH),
         seats="stand-in",
-        finds={**WITH_THE_AI, "prack": 1},
+        own_place=True,
+        required_findings={**WITH_THE_AI, PRACK: 1},
     ),
     _row(
         "REINVITE-CODEC",
         "The codec changes during the call",
         "After a re-INVITE from PCMU to PCMA both sides use PCMA and audio flows both ways again.",
         seconds=2.5,
-        finds={**WITH_THE_AI, **AGAIN, "codec": 3},
+        required_findings={**WITH_THE_AI, **AGAIN, CODEC: 3},
     ),
     _row(
         "ANONYMOUS",
         "A caller who withholds the number",
         "From is anonymous with Privacy: id, and the number travels in P-Asserted-Identity (RFC 3323, 3325).",
         subject="caller_id.withheld",
-        finds={**WITH_THE_AI, "caller_id.withheld": 1},
+        withholds=True,
+        required_findings={**WITH_THE_AI, CALLER_ID_WITHHELD: 1},
     ),
     _row(
         "NUMBERFORMATS",
@@ -260,14 +302,14 @@ PRACTICE: tuple[Row, ...] = (
         "the deployment promises.",
         (TO_AI, FORM_OF_AXIS),
         axes=(with_values("form", "e164", "national", "tel", full=True),),
-        finds={"answered": 1, "landing.answered_by": 1, **ADDRESSED, "caller_id": 1},
+        required_findings={ANSWERED: 1, LANDING_ANSWERED_BY: 1, **ADDRESSED, CALLER_ID: 1},
     ),
     _row(
         "XEI",
         "X-EI and other X- headers",
         "X-EI and arbitrary X- headers of the caller arrive at the AI unchanged.",
         subject="header",
-        finds={"answered": 1, "landing.answered_by": 1, "header": 3},
+        required_findings={ANSWERED: 1, LANDING_ANSWERED_BY: 1, HEADER: 3},
     ),
     _row(
         "TRANSFER-UNAVAILABLE",
@@ -278,15 +320,17 @@ PRACTICE: tuple[Row, ...] = (
         subject="transfer.fails",
         seconds=2.5,
         moment="transfer",
-        finds={**WITH_THE_AI, "transfer.fails": 1, "audio to caller again|released": 1, "landing.others": 1},
+        required_findings={**WITH_THE_AI, TRANSFER_FAILS: 1, AUDIO_TO_CALLER_AGAIN | RELEASED: 1, LANDING_OTHERS: 1},
     ),
     _row(
         "SRTP",
         "Encrypted media",
         "With SRTP asked for, both ends negotiate it and hear each other through it (RFC 3711, 4568).",
+        (TO_AI, THROUGH),
         seats="stand-in",
         needs=(A_CALLER, SRTP),
-        finds={**WITH_THE_AI, "media.encrypted": 2},
+        own_place=True,
+        required_findings={**WITH_THE_AI, MEDIA_ENCRYPTED: 2},
     ),
     _row(
         "LONGCALL",
@@ -295,7 +339,7 @@ PRACTICE: tuple[Row, ...] = (
         axes=(with_values("minutes", "10", "31", full=True),),
         seconds=1860.0,
         opt_in=True,
-        finds={**WITH_THE_AI, "audio to ai again": 2, "audio to caller again": 2},
+        required_findings={**WITH_THE_AI, AUDIO_TO_AI_AGAIN: 2, AUDIO_TO_CALLER_AGAIN: 2},
     ),
     _row(
         "CONCURRENT",
@@ -305,7 +349,7 @@ PRACTICE: tuple[Row, ...] = (
         needs=(TWO_CALLERS,),
         calls=plans.several,
         seconds=2.5,
-        finds=dict.fromkeys((*WITH_THE_AI, *AGAIN, "caller_id"), 2),
+        required_findings=dict.fromkeys((*WITH_THE_AI, *AGAIN, CALLER_ID), 2),
     ),
     _row(
         "PEOPLE",
@@ -315,7 +359,28 @@ PRACTICE: tuple[Row, ...] = (
         (PEOPLE_ONLY,),
         every_number=True,
         moment="people",
-        finds={"answered": 1, "landing": 1, "caller_id": 1, "audio to agent": 1, "audio to caller": 1},
+        required_findings=_WITH_PEOPLE,
+    ),
+    _row(
+        "GROUP-RINGING",
+        "A group rings as it is set up",
+        "The group's agents ring all at once, so many at a time or one after another, as the deployment says, the next when the "
+        "others decline; one of them gets the call, with audio both ways, and the others stop ringing.",
+        (PEOPLE_ONLY, SEVERAL_PEOPLE),
+        moment="people",
+        seconds=3.0,
+        required_findings={**_WITH_PEOPLE, LANDING_TURN: 2},
+    ),
+    _row(
+        "CLOSED",
+        "A number out of its hours",
+        "A call to a number that is closed is answered by the group that takes over then, with the caller's number and audio both "
+        "ways, and never reaches the AI.",
+        (CLOSED_GROUP,),
+        every_number=True,
+        out_of_hours=True,
+        moment="people",
+        required_findings=_WITH_PEOPLE,
     ),
 )
 
@@ -336,6 +401,7 @@ TRANSPORT_PRACTICE: tuple[Row, ...] = (
         codecs=False,
         axes=(with_values("certificate", "expired", "self-signed", "wrong-name", full=True),),
         seconds=3.0,
-        finds={"landing": 1, "answered": 1, "audio to agent": 1, "audio to caller": 1, "route.not_reached": 1},
+        own_place=True,
+        required_findings={LANDING: 1, ANSWERED: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 1, ROUTE_NOT_REACHED: 1},
     ),
 )

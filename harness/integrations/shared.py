@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
+from harness.finding_kinds import (
+    AUDIO_SILENT,
+    CALL_UP,
+    CALLER_ID,
+    CODEC,
+    LANDING_OTHERS,
+    ONE_CALL,
+    REGISTRATION,
+    REGISTRATION_REFUSED,
+    RELEASED,
+    ROUTE_TRIED,
+    TIMING,
+    TIMING_WITHIN,
+    RequiredFindings,
+)
 from harness.integrations import plans
 from harness.integrations.base import ADDRESSED, FALLEN_BACK, HANDED_OVER, WITH_THE_AI, Row
 from harness.integrations.which import (
@@ -14,12 +29,13 @@ from harness.integrations.which import (
     REFER_OF_AXIS,
     SHOWS_OF_AXIS,
     TO_AI,
+    TO_OUR_PHONE,
     UNREACHABLE,
     fails,
     hands_over,
 )
 
-_TRANSFERRED = {**HANDED_OVER, "caller_id": 1, "landing.others": 1, "one_call": 2}
+_TRANSFERRED = {**HANDED_OVER, CALLER_ID: 1, LANDING_OTHERS: 1, ONE_CALL: 2}
 
 
 def inbound(
@@ -43,7 +59,7 @@ def inbound(
         needs=(A_CALLER,),
         every_number=True,
         over="trunks",
-        finds={**WITH_THE_AI, **ADDRESSED, "caller_id": 1, "codec": 2, "call.up": 1, "landing.others": 1},
+        required_findings={**WITH_THE_AI, **ADDRESSED, CALLER_ID: 1, CODEC: 2, CALL_UP: 1, LANDING_OTHERS: 1},
     )
 
 
@@ -58,14 +74,14 @@ def blind_transfer(prefix: str, people: str, *, source: str, section: str = "") 
         "the agent and audio both ways; no other group rings, the AI's leg ends, one call is left for each party.",
         source=source,
         section=section,
-        which=(hands_over("cold"), REFER_OF_AXIS),
+        which=(hands_over("cold"), TO_OUR_PHONE, REFER_OF_AXIS),
         needs=(A_CALLER,),
         over="trunks",
         axes=(REFER, ASK),
         seconds=2.0,
         calls=plans.blind_transfer,
         subject=frozenset({"landing"}),
-        finds={**_TRANSFERRED, "released": 1},
+        required_findings={**_TRANSFERRED, RELEASED: 1},
     )
 
 
@@ -81,14 +97,14 @@ def warm_transfer(prefix: str, people: str, *, source: str, section: str = "") -
         "speaks.",
         source=source,
         section=section,
-        which=(hands_over("warm"), SHOWS_OF_AXIS),
+        which=(hands_over("warm"), TO_OUR_PHONE, SHOWS_OF_AXIS),
         needs=(A_CALLER,),
         over="trunks",
         axes=(CALLER_ID_SHOWN,),
         seconds=2.0,
         calls=plans.warm_transfer,
         subject=frozenset({"landing"}),
-        finds={**_TRANSFERRED, "audio.silent": 1},
+        required_findings={**_TRANSFERRED, AUDIO_SILENT: 1},
     )
 
 
@@ -108,7 +124,7 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             needs=(A_CALLER,),
             over="trunks",
             seconds=4.0,
-            finds={**FALLEN_BACK, "route.tried": 1, "timing": 1},
+            required_findings={**FALLEN_BACK, ROUTE_TRIED: 1, TIMING: 1},
         ),
         Row(
             id=f"{prefix}-FALLBACK-REFUSED",
@@ -122,7 +138,7 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             which=(fails("unavailable"), FALLBACK),
             needs=(A_CALLER,),
             over="trunks",
-            finds={**FALLEN_BACK, "route.tried": 1, "timing.within": 1},
+            required_findings={**FALLEN_BACK, ROUTE_TRIED: 1, TIMING_WITHIN: 1},
         ),
         Row(
             id=f"{prefix}-FALLBACK-DOWN",
@@ -136,8 +152,39 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             needs=(A_CALLER,),
             over="trunks",
             seconds=3.0,
-            finds={**FALLEN_BACK, "timing.within": 1},
+            own_place=True,
+            required_findings={**FALLEN_BACK, TIMING_WITHIN: 1},
         ),
+    )
+
+
+def _registration(
+    prefix: str,
+    what: str,
+    *,
+    title: str,
+    proves: str,
+    source: str,
+    section: str,
+    seconds: float,
+    required_findings: RequiredFindings,
+) -> Row:
+    return Row(
+        id=f"{prefix}-REGISTER-{what}",
+        scenario=f"REGISTER-{what}",
+        moment="registration",
+        title=title,
+        proves=proves,
+        source=source,
+        section=section,
+        which=None,
+        over="trunks",
+        codecs=False,
+        authentication=("digest",),
+        seconds=seconds,
+        calls=plans.none,
+        subject=frozenset(kind.check for kind in required_findings if kind.check.startswith("registration")),
+        required_findings=required_findings,
     )
 
 
@@ -146,50 +193,36 @@ def registrations(
 ) -> tuple[Row, ...]:
     """The SIP number registers at the platform, or must not."""
 
-    def of(what: str, title: str, proves: str, section: str, seconds: float, **finds: int) -> Row:
-        checks = {name.replace("__", "."): least for name, least in finds.items()}
-        return Row(
-            id=f"{prefix}-REGISTER-{what}",
-            scenario=f"REGISTER-{what}",
-            moment="registration",
-            title=title,
-            proves=proves,
-            source=source,
-            section=section,
-            which=None,
-            over="trunks",
-            codecs=False,
-            authentication=("digest",),
-            seconds=seconds,
-            calls=plans.none,
-            subject=frozenset(check for check in checks if check.startswith("registration")),
-            finds=checks,
-        )
-
     return (
-        of(
+        _registration(
+            prefix,
             "OK",
-            "The SIP number registers",
-            "The number registers with digest within the 120 seconds the guide gives it, and again before the registration ends.",
-            attach,
-            5.0,
-            registration=1,
-            timing__within=1,
+            title="The SIP number registers",
+            proves="The number registers with digest within the 120 seconds the guide gives it, and again before the "
+            "registration ends.",
+            source=source,
+            section=attach,
+            seconds=5.0,
+            required_findings={REGISTRATION: 1, TIMING_WITHIN: 1},
         ),
-        of(
+        _registration(
+            prefix,
             "BADPASS",
-            "A wrong password is refused",
-            "A registration with a wrong password ends with 401 or 403, and the number is not registered.",
-            troubleshooting,
-            1.0,
-            registration__refused=1,
+            title="A wrong password is refused",
+            proves="A registration with a wrong password ends with 401 or 403, and the number is not registered.",
+            source=source,
+            section=troubleshooting,
+            seconds=1.0,
+            required_findings={REGISTRATION_REFUSED: 1},
         ),
-        of(
+        _registration(
+            prefix,
             "NOTALLOWED",
-            "An address that is not allowed is refused",
-            f"A registration from an address outside {platform} allowed list ends with 403, whatever its password.",
-            troubleshooting,
-            1.0,
-            registration__refused=1,
+            title="An address that is not allowed is refused",
+            proves=f"A registration from an address outside {platform} allowed list ends with 403, whatever its password.",
+            source=source,
+            section=troubleshooting,
+            seconds=1.0,
+            required_findings={REGISTRATION_REFUSED: 1},
         ),
     )

@@ -41,6 +41,13 @@ def unseen(deployment: Deployment) -> dict[str, str]:
     return hidden
 
 
+def unseen_at_people(cell: Cell) -> dict[str, str]:
+    """Check → why nobody can make it where a call lands with people: a platform may show their telephones any number."""
+    phones = cell.deployment.phones
+    shown = {phones[agent].shows for group in cell.deployment.groups.values() for agent in group.present}
+    return {"caller_id": "the platform shows an agent's telephone whatever number it chooses"} if "any" in shown else {}
+
+
 def has_bystanders(cell: Cell, *, lands: bool) -> bool:
     """Whether agents have phones of ours that must not ring, so that a call in the wrong place is seen.
 
@@ -49,7 +56,7 @@ def has_bystanders(cell: Cell, *, lands: bool) -> bool:
     groups = cell.deployment.groups
     right: set[str] = set()
     if lands and cell.assistant is not None and cell.assistant.transfer_to:
-        right |= set(groups[cell.assistant.transfer_to].agents)
+        right |= set(groups[cell.assistant.transfer_to].present)
         topic = cell.assistant.transfer_topic
-        right |= {agent for group in groups.values() if topic and group.topic == topic for agent in group.agents}
+        right |= {agent for group in groups.values() if topic and group.topic == topic for agent in group.present}
     return bool({agent for group in groups.values() for agent in group.agents} - right)

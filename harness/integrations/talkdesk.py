@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from harness.deployment import RoutedBy
+from harness.finding_kinds import (
+    ANSWERED,
+    AUDIO_TO_AI,
+    AUDIO_TO_AI_AGAIN,
+    AUDIO_TO_CALLER,
+    AUDIO_TO_CALLER_AGAIN,
+    CALLER_ID,
+    LANDING_ANSWERED_BY,
+    ROUTE_NOT_REACHED,
+)
 from harness.integrations import plans, shared
 from harness.integrations.base import ADDRESSED, FALLEN_BACK, WITH_THE_AI, Integration, Row
 from harness.integrations.practice import PRACTICE, TRANSPORT_PRACTICE
@@ -34,7 +44,7 @@ def _skill(rule: RoutedBy, by: str) -> Row:
         which=(TO_AI, routed_by(rule)),
         needs=(A_CALLER,),
         over="trunks",
-        finds={**WITH_THE_AI, **ADDRESSED, "answered": 2 if rule == "menu" else 1},  # a menu answers first
+        required_findings={**WITH_THE_AI, **ADDRESSED, ANSWERED: 2 if rule == "menu" else 1},  # a menu answers first
     )
 
 
@@ -66,7 +76,7 @@ INTEGRATION = Integration(
             every_number=True,
             over="trunks",
             seconds=1.5,
-            finds={**WITH_THE_AI, **ADDRESSED, "caller_id": 1},
+            required_findings={**WITH_THE_AI, **ADDRESSED, CALLER_ID: 1},
         ),
         Row(
             id="TD-OUTBOUND-CAMPAIGN",
@@ -80,7 +90,7 @@ INTEGRATION = Integration(
             which=(TO_AI, OF_CAMPAIGN),
             over="trunks",
             calls=plans.campaign,
-            finds={"landing.answered_by": 1, "audio to ai": 1, "audio to caller": 1, "caller_id": 1},
+            required_findings={LANDING_ANSWERED_BY: 1, AUDIO_TO_AI: 1, AUDIO_TO_CALLER: 1, CALLER_ID: 1},
         ),
         _skill("language", "language"),
         _skill("department", "department"),
@@ -107,13 +117,13 @@ INTEGRATION = Integration(
             over="trunks",
             seconds=3.0,
             calls=plans.a_full_trunk,
-            finds={
+            required_findings={
                 **WITH_THE_AI,
                 **FALLEN_BACK,
-                "route.not_reached": 1,
-                "audio to caller": 2,
-                "audio to ai again": 1,
-                "audio to caller again": 1,
+                ROUTE_NOT_REACHED: 1,
+                AUDIO_TO_CALLER: 2,
+                AUDIO_TO_AI_AGAIN: 1,
+                AUDIO_TO_CALLER_AGAIN: 1,
             },
         ),
         *PRACTICE,

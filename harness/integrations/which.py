@@ -5,7 +5,7 @@ from __future__ import annotations
 import phonenumbers
 
 from harness.deployment import Behaviour, CallerIdMode, Deployment, RoutedBy
-from harness.integrations.base import Axis, Cell, Need, Which
+from harness.integrations.base import NOT_OBSERVABLE, Axis, Cell, Need, Which
 
 #: With how many callers the row of several callers at once is proved, where the trunk and the test phones allow it.
 MOST_AT_ONCE = 3
@@ -21,7 +21,7 @@ def _leads_to_ai(cell: Cell) -> bool:
 
 
 def _agents(deployment: Deployment, group: str | None) -> bool:
-    return group is not None and bool(deployment.groups[group].agents)
+    return group is not None and bool(deployment.groups[group].present)
 
 
 def _hands_over(cell: Cell, way: str) -> bool:
@@ -36,6 +36,14 @@ MENU = Which(lambda cell: cell.entry.press is not None, "no number has a menu in
 THROUGH = Which(lambda cell: not cell.has_way_in, "the platform answers every number itself, before the AI")
 PEOPLE_ONLY = Which(
     lambda cell: _agents(cell.deployment, cell.entry.group), "no number leads to people only, with a phone of ours"
+)
+SEVERAL_PEOPLE = Which(
+    lambda cell: cell.entry.group is not None and len(cell.deployment.groups[cell.entry.group].present) > 1,
+    "no number leads to people only of whom two have phones of ours",
+)
+CLOSED_GROUP = Which(
+    lambda cell: _agents(cell.deployment, cell.entry.closed),
+    f"{NOT_OBSERVABLE}out of its hours no number that is closed now leads to a group with a phone of ours",
 )
 FALLBACK = Which(
     lambda cell: _agents(cell.deployment, cell.entry.fallback),
@@ -73,25 +81,31 @@ MAY_FAIL = Which(lambda cell: cell.entry.may_fail, "no number's AI may be made t
 
 
 def hands_over(way: str) -> Which:
-    """An assistant that hands over this way, to a group that has agents here."""
+    """An assistant that hands over this way, to whomever."""
     return Which(
-        lambda cell: (
-            _hands_over(cell, way)
-            and cell.assistant is not None
-            and _agents(cell.deployment, cell.assistant.transfer_to)
-        ),
-        f"no number leads to an assistant that hands over {way} to a group with a phone of ours",
+        lambda cell: _hands_over(cell, way),
+        f"no number leads to an assistant that hands over {way}",
         lambda cell: cell.has_way_in,
     )
 
 
+#: An assistant whose group has a phone of ours: only there a landing is seen.
+TO_OUR_PHONE = Which(
+    lambda cell: cell.assistant is not None and _agents(cell.deployment, cell.assistant.transfer_to),
+    f"{NOT_OBSERVABLE}no assistant that hands over so does to a group with a phone of ours",
+)
+
+
+def _takes_nobody(cell: Cell) -> bool:
+    """Whether a transfer to the assistant's group fails at once: nobody is there, no queue and no machine."""
+    to = cell.assistant.transfer_to if cell.assistant is not None else None
+    group = cell.deployment.groups[to] if to is not None else None
+    return group is not None and group.empty and not group.queue_s and not group.voicemail
+
+
 TO_NOBODY = Which(
-    lambda cell: (
-        _hands_over(cell, "cold")
-        and cell.assistant is not None
-        and not _agents(cell.deployment, cell.assistant.transfer_to)
-    ),
-    "no assistant hands over to a group without agents",
+    lambda cell: _hands_over(cell, "cold") and _takes_nobody(cell),
+    "no assistant hands over cold to a group that is empty, without queue and voicemail",
 )
 REFER_OF_AXIS = Which(lambda cell: cell.entry.refer == cell.axes["refer"], "no number's platform treats the REFER so")
 SHOWS_OF_AXIS = Which(
@@ -102,7 +116,7 @@ SHOWS_OF_AXIS = Which(
 
 def _topic_has_agents(cell: Cell) -> bool:
     topic = cell.assistant.transfer_topic if cell.assistant else None
-    return topic is not None and any(g.topic == topic and g.agents for g in cell.deployment.groups.values())
+    return topic is not None and any(g.topic == topic and g.present for g in cell.deployment.groups.values())
 
 
 TOPIC = Which(_topic_has_agents, "no assistant hands over with a topic that a group with a phone of ours has")
@@ -205,7 +219,7 @@ PLATFORM_HOST = Need(
 )
 SRTP = Need(lambda d: d.expect.srtp, "expect.srtp: encrypted media is not asked for")
 AGENT_PHONE = Need(
-    lambda d: any(group.agents for group in d.groups.values()), "no group has an agent with a phone of ours"
+    lambda d: any(group.present for group in d.groups.values()), "no group has an agent with a phone of ours"
 )
 STAND_IN = Need(lambda d: d.kind == "simulated" or d.stand_in.bind is not None, "stand_in.bind: no stand-in calls")
 STRANGER = Need(

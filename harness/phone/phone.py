@@ -13,7 +13,7 @@ from harness.events import Event, LegStarted, PhoneLost, RegistrationState, from
 from harness.phone import crash_hangup, event_log
 from harness.phone.config import PhoneConfig
 from harness.phone.deadlines import DeadlineScheduler
-from harness.phone.leg import Headers, Leg
+from harness.phone.leg import Headers, Leg, everybodys
 from harness.phone.process import PhoneProcess
 from harness.phone.protocol import Answer, Mark, Policy, Ring, Source, choice_to_plain
 from harness.phone.rules import CallSlot, Rules
@@ -65,7 +65,8 @@ class Phone:
         self._events: list[Event] = []
         self._policy: Policy = Ring()
         #: Which of the calls that come are looked at: where others call the same number, theirs go on ringing.
-        self.is_ours: Callable[[Leg], bool] = lambda leg: True
+        self.is_ours: Callable[[Leg], bool] = everybodys
+        self.guessed = False  #: whether a call came that may have been this case's, or another's that shares the phone
         self._lost: PhoneLostError | None = None
         self._sink_error: Exception | None = None
         self._crash_hangup: threading.Thread | None = None
@@ -372,6 +373,8 @@ class Phone:
             return self._started(arguments)
         elif name == "leg_closed":
             self._legs[arguments["leg"]].close()
+        elif name == "guessed":
+            self.guessed = True
         return None
 
     def _started(self, arguments: dict[str, Any]) -> int | None:

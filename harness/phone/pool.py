@@ -19,6 +19,7 @@ from harness.phone.deadlines import DeadlineScheduler
 from harness.phone.phone import Phone, Sink
 from harness.phone.process import PhoneProcess
 from harness.phone.rules import Rules
+from harness.phone.shared import SharedProcess, Sharing
 
 #: pjsua holds eight transports a process; one wakes its main loop (pjsua_internal.h, ``tpdata``).
 _MOST_PHONES: Final = 7
@@ -49,6 +50,7 @@ class _Host:
         others = self.configs()
         return (
             self.process.lost is None
+            and not isinstance(self.process, SharedProcess)
             and len(others) < _MOST_PHONES
             and sum(other.max_calls for other in others) + config.max_calls <= self.process.most_calls
             # Endpoint-wide settings, and what tells the phone a request is for from the others.
@@ -99,10 +101,12 @@ class PhonePool:
         marks: Iterator[int],
         directory: Path,
         rules: Rules = _NO_RULES,
+        sharing: Sharing | None = None,
     ) -> Phone:
         """A phone for a case; recordings go to ``directory``, marks of its legs are drawn from ``marks``.
 
-        It keeps to ``rules``: their guard is asked before anything is called, transferred or followed.
+        It keeps to ``rules``: their guard is asked before anything is called, transferred or followed. With ``sharing`` it is
+        one that other processes use as well, each for the calls of its own case.
 
         Raises :class:`ResourceError` for what this machine or build cannot give (ports, codecs, calls), and
         :class:`PhoneLostError` when no phone process starts.
@@ -112,11 +116,24 @@ class PhonePool:
         with self._leasing:
             if self._closed:
                 raise BrokenError("the phones are closed")
+            if sharing is not None:
+                return self._put(self._shared(config, sharing), *asked)
             found = self._readopt(*asked)
             if found is None:
                 self._give_up(config)
                 found = self._add(*asked)
             return found
+
+    def _shared(self, config: PhoneConfig, sharing: Sharing) -> _Host:
+        """This process's end of a phone that others use as well."""
+        for host in self._hosts:
+            process = host.process
+            if isinstance(process, SharedProcess) and process.config == config and process.lost is None:
+                process.share(sharing)
+                return host
+        host = _Host(SharedProcess(self, sharing, config))
+        self._hosts.append(host)
+        return host
 
     def _give_up(self, config: PhoneConfig) -> None:
         """Let go of kept phones of the same address: its calls would go to whichever registered last."""
@@ -149,7 +166,11 @@ class PhonePool:
     def _add(self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path, rules: Rules) -> Phone:
         if config.stun_server and not stun.answers(config.stun_server, config.bind_address):
             raise ResourceError(f"phone {config.name}: the STUN server {config.stun_server} does not answer")
-        host = self._host_for(config)
+        return self._put(self._host_for(config), config, sink, marks, directory, rules)
+
+    def _put(
+        self, host: _Host, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path, rules: Rules
+    ) -> Phone:
         phone = Phone(
             self, host.process, next(self._keys), config, sink=sink, marks=marks, directory=directory, rules=rules
         )

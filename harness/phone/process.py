@@ -21,8 +21,9 @@ from harness.phone.protocol import FAREWELL_SECONDS, Wire
 
 _START_SECONDS: Final = 20.0
 _CALL_SECONDS: Final = 10.0
+_ENDED: Final = "its process ended"
 
-_ERRORS: Final[dict[str, type[HarnessError]]] = {
+ERRORS: Final[dict[str, type[HarnessError]]] = {
     "misuse": PhoneMisuseError,
     "resource": ResourceError,
     "broken": BrokenError,
@@ -50,12 +51,7 @@ class PhoneProcess:
     """One ``harness.phone.child``. Thread-safe. Raises :class:`PhoneLostError` when it does not start."""
 
     def __init__(self, owner: Owner, directory: Path, *, patience: float) -> None:
-        self._owner, self._directory, self._patience = owner, directory, patience
-        self._numbers = itertools.count(1)
-        self._lock = threading.Lock()
-        self._replies: dict[int, _Reply] = {}
-        self._lost: str | None = None
-        self._closing = False
+        self._directory = directory
         ours, theirs = socket.socketpair()
         with theirs, (directory / "children.err").open("ab") as errors:
             environment = of_a_child()
@@ -71,7 +67,7 @@ class PhoneProcess:
                 env=environment,
                 start_new_session=True,  # Ctrl-C at the terminal is for the parent, which says goodbye in order
             )
-        self._wire = Wire(ours)
+        self._prepare(owner, Wire(ours), patience)
         self.pid = self._process.pid
         try:
             ready = self._wire.receive(_START_SECONDS)
@@ -83,8 +79,18 @@ class PhoneProcess:
         self.most_calls: int = ready[2]["most_calls"]
         self.codecs: list[str] = ready[2]["codecs"]
         self.version: str = ready[2]["version"]
+        self.has_ipv6: bool = ready[2]["has_ipv6"]
         self._reader = threading.Thread(target=self._read, name=f"phones {self.pid}", daemon=True)
         self._reader.start()
+
+    def _prepare(self, owner: Owner, wire: Wire, patience: float | None) -> None:
+        """What the conversation needs, whoever is at the other end of the wire."""
+        self._owner, self._wire, self._patience = owner, wire, patience
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._replies: dict[int, _Reply] = {}
+        self._lost: str | None = None
+        self._closing = False
 
     @property
     def lost(self) -> str | None:
@@ -118,7 +124,7 @@ class PhoneProcess:
         if reply.kind == "not_negotiated":
             raise NotNegotiatedError(reply.text)
         if reply.kind:
-            raise _ERRORS[reply.kind](reply.text)
+            raise ERRORS[reply.kind](reply.text)
         return reply.value
 
     def post(self, name: str, /, **arguments: Any) -> None:
@@ -127,7 +133,7 @@ class PhoneProcess:
             self._wire.send("call", 0, name, arguments)
 
     def _read(self) -> None:
-        reason = "its process ended"
+        reason = _ENDED
         while True:
             try:
                 message = self._wire.receive(self._patience)
@@ -142,6 +148,9 @@ class PhoneProcess:
             kind = message[0]
             if kind == "tell" and message[1] == "fault":
                 reason = f"its process is defective: {message[2]['text'].strip().splitlines()[-1]}"
+                break
+            if kind == "tell" and message[1] == "lost":
+                reason = message[2]["reason"]
                 break
             self._take(kind, message)
         self._end(reason)
@@ -167,9 +176,8 @@ class PhoneProcess:
         closing = self._closing
         if not closing:
             self._kill()
-            code = self._process.returncode
-            if reason == "its process ended":
-                reason += f" by {signal.Signals(-code).name}" if code < 0 else f" with code {code}"
+            if reason == _ENDED:
+                reason += self._how()
         log = self.log()
         with self._lock:
             self._lost = f"{reason}\n{log}" if not closing else "the phone process was closed"
@@ -180,6 +188,10 @@ class PhoneProcess:
             reply.done.set()
         if not closing:
             self._owner.lost(self, reason, log)
+
+    def _how(self) -> str:
+        code = self._process.returncode
+        return f" by {signal.Signals(-code).name}" if code < 0 else f" with code {code}"
 
     def _kill(self) -> None:
         # A child whose end of the line is closed is about to die; one that hangs has to be made to.

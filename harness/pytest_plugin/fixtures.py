@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from datetime import UTC, datetime
 
 import pytest
 
+from harness.checks.finding import not_observable
 from harness.deployment import Deployment, Timings
 from harness.far_end.synthflow import SynthflowApi
 from harness.limits import Gate
@@ -16,13 +18,14 @@ from harness.pytest_plugin.run import Run
 from harness.report.recorder import CaseRecorder
 from harness.scenario.ai import Ai
 from harness.scenario.cast import Cast
+from harness.scenario.company import Company
 from harness.scenario.conclusion import conclude, require_promised_findings
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.expect import Expect, ExpectGroup
 from harness.scenario.lines import Line
 from harness.scenario.people import AssistantOf, Caller, Group
-from harness.verdict import ExpectationError
+from harness.verdict import ExpectationError, NotObservableError
 
 _CONTEXT = pytest.StashKey[CaseContext]()
 
@@ -93,9 +96,11 @@ def cast(
     gate: Gate,
     case_marks: Iterator[int],
     apis: Callable[[Deployment], SynthflowApi | None],
+    company: Company,
+    tell_guess: Callable[[], None],
 ) -> Iterator[Cast]:
     """Who takes part. Every group's agents are at their phones, so that a call in the wrong place is seen."""
-    context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate)
+    context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate, company)
     context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
     context.evidence.starved = of_this_process().starved
     request.node.stash[_CONTEXT] = context
@@ -106,6 +111,8 @@ def cast(
             cast.ai.take_place()
         yield cast
     finally:
+        if context.guessed or context.phones.guessed:
+            tell_guess()
         cast.close()
 
 
@@ -137,6 +144,11 @@ def caller(cast: Cast) -> Caller:
 def line(cast: Cast, case: Case) -> Line:
     """The number the case calls."""
     assert case.line is not None, f"{case.row.id} calls no number"
+    deployment = cast.context.deployment
+    if deployment.is_open(case.line, datetime.now(UTC)) == case.row.out_of_hours:
+        why = f"its hours ({deployment.lines[case.line].hours}) have begun or ended since the run was planned"
+        finding = not_observable("case", case.line, expected="the number is called at its time", why=why)
+        raise NotObservableError(cast.context.evidence.add(finding))
     return cast.line(case.line)
 
 

@@ -1,4 +1,4 @@
-"""The options of a verification run, and what is wrong with them."""
+"""The options of a verification run beside ``--deployment``, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     def several(name: str, metavar: str, text: str) -> None:
         group.addoption(name, action="append", default=[], metavar=metavar, help=text)
 
-    several("--deployment", "FILE", "verify what this deployment file describes (repeatable)")
     several("--row", "ID", "only this row of the matrix (repeatable)")
     several("--require", "ID", "fail when no case of this row is run; documented: of any row of the guide (repeatable)")
     several("--transport", "NAME", "only this transport: udp, tcp, tls (repeatable)")
@@ -42,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="of simulated deployments: the guides' own timings, or scaled down where the guides let one set them (default: "
         "quick)",
     )
-    group.addoption("--reports", type=Path, metavar="DIR", help="where runs leave their results (default: reports)")
+    group.addoption("--reports", type=Path, metavar="DIR", help="where runs leave their results (default: ./reports)")
     group.addoption("--no-reports", action="store_true", help="keep the cases' evidence, and make no reports of it")
     group.addoption("--world-control", action="store_true", help="let the worlds' faults be switched while they run")
     group.addoption("--plan", action="store_true", help="show which cases and calls there would be, and place no call")
@@ -162,7 +161,7 @@ def ignored(config: pytest.Config, chosen: tuple[Deployment, ...]) -> list[str]:
 
 def reports(config: pytest.Config) -> Path:
     """Where runs leave their results."""
-    return config.getoption("reports") or config.rootpath / "reports"
+    return config.getoption("reports") or config.invocation_params.dir / "reports"
 
 
 def files(config: pytest.Config) -> list[Path]:

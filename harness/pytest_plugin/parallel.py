@@ -9,14 +9,18 @@ import shutil
 import signal
 import sys
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.far_end.by_hand import SILENT_VARIABLE
 from harness.limits import MOST_WORKERS, Lease, lease, places
+from harness.phone.switchboard import Switchboard
 from harness.pytest_plugin import options
 from harness.pytest_plugin.run import RUN, Run, run_of
 from harness.pytest_plugin.watch import Watch
@@ -30,9 +34,6 @@ _SLOT = pytest.StashKey[Lease]()
 _RUNNER = pytest.StashKey[Lease]()
 WORLDS = pytest.StashKey[Worlds]()
 WATCH = pytest.StashKey[Watch]()
-
-#: Where scenarios live, under pytest's root.
-SCENARIOS = "scenarios"
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
@@ -80,11 +81,9 @@ def _say(text: str) -> None:
 def _begin(config: pytest.Config) -> bool:
     """Whether the session may begin."""
     files = options.files(config)
-    if not files:
-        scenarios = config.rootpath / SCENARIOS
-        if any(Path(str(argument).partition("::")[0]).resolve().is_relative_to(scenarios) for argument in config.args):
-            raise SelectionError("scenarios need a deployment; allowed: --deployment FILE (see scenarios/deployments)")
-        return True
+    if AS_OF_VARIABLE not in os.environ:
+        os.environ[AS_OF_VARIABLE] = datetime.now(UTC).isoformat()  # workers and worlds make the same plan
+        config.add_cleanup(partial(os.environ.__delitem__, AS_OF_VARIABLE))
     os.umask(0o077)  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as on Ctrl-C, with everything hung up
     only_plans = config.getoption("plan") or config.option.collectonly
@@ -150,6 +149,10 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
     worlds = config.stash[WORLDS] = Worlds(run.control)
     stack.callback(worlds.stop)
     run.replicas = {d.name: [d] for d in run.deployments if d.kind != "simulated"}
+    if run.replicas and run.slots > 1:
+        board = Switchboard()
+        stack.callback(board.close)
+        run.switchboard = str(board.path)
     try:
         run.replicas |= worlds.start(
             simulated,

@@ -74,10 +74,12 @@ class Progress:
         self._console = SafeConsole(file=output, highlight=False, soft_wrap=True)
         self._live: Live | None = None
         self._last_line = self._began
-        self._planned: set[str] = set()
+        self._cases = {case.id for case in run.cases}
+        self._planned: set[str] = set()  #: cases that are to be reported
         self._done: dict[str, Verdict] = {}
         self._kinds: set[tuple[Verdict, str]] = set()  #: of failures already shown
-        self._collection_failed = False
+        self._ordinary_failed = False
+        self._unreadable: set[str] = set()
         self._internal_error = False
 
     @pytest.hookimpl(tryfirst=True)
@@ -95,8 +97,8 @@ class Progress:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A scenario that cannot be read is the harness's fault."""
-        if report.failed:
-            self._collection_failed = True
+        if report.failed and report.nodeid not in self._unreadable:  # each worker says so
+            self._unreadable.add(report.nodeid)
             self._broken(f"{report.nodeid} cannot be read:\n{report.longreprtext}")
 
     def pytest_internalerror(self, excrepr: object) -> None:
@@ -116,11 +118,14 @@ class Progress:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Note what is to be reported (workers)."""
-        self._planned |= {case_id(nodeid) for nodeid in ids}
+        self._planned |= self._cases & {case_id(nodeid) for nodeid in ids}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a phase; a case counts when its last one is in, or when its worker crashed."""
         name = case_id(report.nodeid)
+        if name not in self._cases:
+            self._ordinary(report)
+            return
         crashed = report.when not in ("setup", "call", "teardown")
         if name in self._done or not (crashed or report.when == "teardown"):
             return
@@ -136,6 +141,12 @@ class Progress:
             self._done[name] = verdict
         if not self._quiet:
             self._tell(name, verdict, first, attempt, again=bool(said.get("tried again")))
+
+    def _ordinary(self, report: pytest.TestReport) -> None:
+        """A test of the project's own beside the cases: it counts in the exit code only, and its failure is shown."""
+        if report.failed:
+            self._ordinary_failed = True
+            self._say(Text(f"FAILED   {report.nodeid} (a test beside the cases):\n{report.longreprtext}", "red"))
 
     def _tell(self, name: str, verdict: Verdict, first: str, attempt: str, *, again: bool) -> None:
         """A case as it ends: what is new in it, else now and then the figures."""
@@ -177,11 +188,11 @@ class Progress:
 
     def _exit_code(self, exitstatus: int, broken: bool) -> int:
         """Failed before broken, so that what was found in the system under test is never hidden; see ``harness.cli.app``."""
-        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and not self._collection_failed
-        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and not self._unreadable
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED or (not self._planned and exitstatus == pytest.ExitCode.OK):
             self._say(Text("no case is left by what was asked for; --plan shows which there are"))
-            return exitstatus
-        broke = broken or self._collection_failed or exitstatus == pytest.ExitCode.INTERNAL_ERROR
+            return pytest.ExitCode.NO_TESTS_COLLECTED
+        broke = broken or bool(self._unreadable) or exitstatus == pytest.ExitCode.INTERNAL_ERROR
         finished = None
         if not self._config.getoption("no_reports"):
             finished = self._reports("stopped by the user" if interrupted else "")
@@ -189,6 +200,8 @@ class Progress:
         if interrupted:
             return pytest.ExitCode.INTERRUPTED
         code = finished.summary.exit_code if finished else exit_code(self._done.values())
+        if self._ordinary_failed:
+            return exit_code([Verdict.FAILED])
         return code or exit_code([Verdict.PASSED], broke=broke)
 
     def _reports(self, interrupted: str) -> Finished | None:
@@ -266,6 +279,11 @@ class Plan:
         """Keep pytest quiet."""
         if session.config.option.verbose <= 0:
             _quiet(session.config)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A scenario that cannot be read would be missing from the plan without a word."""
+        if report.failed:
+            self._console.print(Text(f"BROKEN   {report.nodeid} cannot be read:\n{report.longreprtext}", "red"))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:

@@ -42,6 +42,9 @@ class Run:
     draw: int = field(default_factory=lambda: secrets.randbits(64))  #: which marks are whose
     slot: int = 0  #: which block of marks is this process's
     replicas: dict[str, list[Deployment]] = field(default_factory=dict)
+    switchboard: str | None = (
+        None  #: where the phones are that cases beside each other share; None: no case is beside another
+    )
     controls: dict[str, str] = field(default_factory=dict)  #: the worlds' control APIs, where they were asked for
     #: Makes the gate of a deployment, which tells how many calls this process has up; None: the run's own, of files.
     make_gate: Callable[[Deployment, Callable[[int], None]], Gate] | None = None
@@ -116,6 +119,7 @@ class Run:
             "faults": list(self.faults),
             "workers": self.workers,
             "draw": self.draw,
+            "switchboard": self.switchboard,
             "controls": self.controls,
             "replicas": {name: [to_plain(d) for d in deployments] for name, deployments in self.replicas.items()},
         }
@@ -133,6 +137,7 @@ class Run:
             faults=tuple(plain["faults"]),
             workers=plain["workers"],
             draw=plain["draw"],
+            switchboard=plain["switchboard"],
             controls=dict(plain["controls"]),
             replicas={name: [from_plain(d) for d in found] for name, found in plain["replicas"].items()},
         )

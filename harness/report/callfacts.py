@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness.events import LegStarted, Listened
+from harness.measurement import Delay
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow
 from harness.report.hearing import COLUMNS, figures
@@ -119,11 +120,12 @@ def _delays(evidence: CaseEvidence, leg: str) -> str:
     """Measured with a probe where both ends are ours; else how long the first of a voice took to be known."""
     for check, words in (("audio.one_way_delay", ""), ("audio.delay", "at most ")):
         said = [
-            f"{words}{ms:.0f} ms from {finding.subject.partition(' → ')[0]}"
+            f"{words}{finding.measured.delay_ms:.0f} ms from {finding.measured.speaker}"
             for finding in evidence.findings
             if finding.check == check
-            and finding.subject.endswith(f"→ {leg}")
-            and isinstance(ms := finding.facts.get("ms"), int | float)
+            and isinstance(finding.measured, Delay)
+            and finding.measured.listener == leg
+            and finding.measured.delay_ms is not None
         ]
         if said:
             return ", ".join(dict.fromkeys(said))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -17,7 +18,7 @@ from harness.report.evidence import CaseEvidence, Message
 from harness.report.flow import Arrow, arrows, sdp_summary
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
 from harness.report.links import messages_of
-from harness.report.manners import manners
+from harness.report.manners import Manner, manners
 from harness.report.pages import cause_of, environment
 from harness.report.steps import verdict_of
 from harness.verdict import Finding, Verdict
@@ -39,13 +40,14 @@ class CasePage:
     command: str  #: the run's own
     flow: Sequence[Arrow]
     legs: Sequence[LegFacts]
+    manners: Sequence[Manner]
 
     @classmethod
     def of(cls, case: CaseEvidence, home: Path, command: str) -> CasePage:
         """The page of a case; its id is the same in every report that is made of it."""
         flow = arrows(case)
         key = re.sub(r"[^\w.+-]", "_", case.directory.name)
-        return cls(key, case, home, command, flow, call_facts(case, flow))
+        return cls(key, case, home, command, flow, call_facts(case, flow), manners(case))
 
     def words(self) -> str:
         """What a search goes through: names, Call-IDs, numbers, and the text of the messages, each line once."""
@@ -53,12 +55,12 @@ class CasePage:
         case = self.case
         return "\n".join(dict.fromkeys((case.id, case.title, case.headline, *case.axes.values(), *lines))).lower()
 
-    def html(self, *, with_sound: bool = True) -> str:
-        """The case's part of the page; without sound its recordings are linked, and neither played nor drawn."""
+    def html(self, *, linked: bool = False) -> str:
+        """The case's part of the page; ``linked``: its pictures and recordings stay files, and play from there."""
         case = self.case
         heard = hearings(case)
-        if not with_sound:
-            heard = [replace(hearing, picture="", player="") for hearing in heard]
+        if linked:
+            heard = [self._linked(hearing) for hearing in heard]
         failed = [f for f in case.findings if f.verdict is not Verdict.PASSED and not _is_excused(case, f)]
         return (
             environment()
@@ -72,12 +74,11 @@ class CasePage:
                 findings=[(finding, messages_of(self.flow, finding)) for finding in case.findings],
                 commands=self._commands(),
                 call=table_of(self.legs),
-                manners=manners(case),
+                manners=self.manners,
                 step_verdict=lambda step: str(verdict_of(step, case.findings)),
                 ladder=Markup(ladder.svg(case, anchors=f"{self.key}-")) if case.messages else None,
                 timeline=Markup(timeline.svg(case, heard)) if case.legs else None,
                 players=[player_of(hearing, case, self.home) for hearing in heard],
-                with_sound=with_sound,
                 quality=figures(case) if case.legs else [],
                 columns=COLUMNS,
                 rtp=tables.rtp(case) if case.statistics else [],
@@ -86,6 +87,13 @@ class CasePage:
                 files=self._files(),
             )
         )
+
+    def _linked(self, hearing: Hearing) -> Hearing:
+        received = hearing.recording.received
+        if received is None or not hearing.player:
+            return hearing
+        picture, player = (link(received.with_suffix(suffix), self.home) for suffix in (".png", ".mp3"))
+        return replace(hearing, picture=picture, player=player)
 
     def _commands(self) -> list[tuple[str, str]]:
         run = short_path(self.home)
@@ -138,7 +146,7 @@ def player_of(hearing: Hearing, case: CaseEvidence, home: Path | None = None) ->
 
 def link(path: Path, home: Path) -> str:
     """The path as the page links to it."""
-    return str(path.relative_to(home)) if path.is_relative_to(home) else path.as_uri()
+    return quote(path.relative_to(home).as_posix()) if path.is_relative_to(home) else path.as_uri()
 
 
 def short_path(run: Path) -> str:

@@ -1,4 +1,4 @@
-"""Cases that did not pass, gathered by their cause: what the terminal, the report and a machine's summary show of them."""
+"""Cases that did not pass, gathered by their cause: the one grouping that terminal, report and ``causes.json`` show."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.diagnosis import common
+from harness.diagnosis.common import Common
 from harness.report.evidence import CaseEvidence
 from harness.verdict import ORDER, Verdict
 
@@ -17,15 +19,20 @@ _FINDING = re.compile(r"^((?:[\w ]+: )?[a-z_]+(?:\.[a-z_]+)*) of .*", re.DOTALL)
 
 @dataclass(frozen=True)
 class Group:
-    """Cases of one verdict and one cause; there is at least one."""
+    """Cases of one verdict and one cause; there is at least one. A case with two causes stands in two groups."""
 
     verdict: Verdict
     cases: tuple[CaseEvidence, ...]
+    common: Common | None = None  #: what the run's failures together say of the cause; None where no cause is known
 
     @property
     def headline(self) -> str:
-        """What is said of the first of them."""
-        return self.cases[0].headline
+        """What is said of the first of them, or of the cause where that case has another first."""
+        first = self.cases[0]
+        if self.common is None or _first(first) == self.common.cause.get("id"):
+            return first.headline
+        words = (self.common.cause.get("issue"), self.common.cause.get("title") or self.common.cause.get("cause"))
+        return ": ".join(str(word) for word in words if word)
 
     @property
     def is_mixed(self) -> bool:
@@ -35,7 +42,18 @@ class Group:
     @property
     def cause(self) -> Mapping[str, Any]:
         """The likeliest cause as the diagnosis has it; empty when there is none."""
+        if self.common is not None:
+            return self.common.cause
         return self.cases[0].diagnosis[0] if self.cases[0].diagnosis else {}
+
+    @property
+    def where(self) -> str:
+        """What all failures of that cause share, and no case that passed; what other cases showed of it."""
+        if self.common is None:
+            return ""
+        shown, rest = self.common.because[:2], len(self.common.because) - 2
+        more = (f"and {rest} more cases",) if rest > 0 else ()
+        return "; ".join((*self.common.where, *shown, *more))
 
     def said(self, key: str) -> str:
         """One of the cause's words (``fix``, ``owner``, ``link``, ``issue``); empty when it was not said."""
@@ -64,11 +82,44 @@ def signature(words: str) -> str:
     return found[1] if found else re.sub(r"\d+", "#", line)
 
 
+def judged(cases: Sequence[CaseEvidence]) -> list[common.Judged]:
+    """The cases as the second look of the diagnosis takes them."""
+    return [
+        common.Judged(
+            id=case.id,
+            row=case.row,
+            deployment=str(case.case.get("deployment", "")),
+            axes=case.axes,
+            passed=case.verdict is Verdict.PASSED,
+            failed=case.verdict is Verdict.FAILED,
+            causes=[cause for cause in case.diagnosis if cause.get("id")],
+        )
+        for case in cases
+    ]
+
+
 def grouped(cases: Sequence[CaseEvidence]) -> list[Group]:
-    """What did not pass: failed first, the most frequent first."""
-    found: dict[tuple[Verdict, str], list[CaseEvidence]] = {}
+    """What did not pass, each cause once: failed first, the most frequent first.
+
+    Failures go by the causes they have in common (``causes.json``), all else by what is said of it.
+    """
+    failed: dict[str, list[CaseEvidence]] = {}
     for case in cases:
-        if case.verdict is not Verdict.PASSED:
-            found.setdefault((case.verdict, signature(case.headline)), []).append(case)
-    groups = [Group(verdict, tuple(members)) for (verdict, _), members in found.items()]
+        if case.verdict is Verdict.FAILED:
+            failed.setdefault(case.id, []).append(case)
+    groups, explained = [], set()
+    for one in common.common_causes(judged(cases)):
+        members = [case for name in dict.fromkeys(one.cases) for case in failed[name]]
+        explained |= {id(case) for case in members}
+        members.sort(key=lambda case: _first(case) != one.cause.get("id"))  # what it says first, it says best
+        groups.append(Group(Verdict.FAILED, tuple(members), one))
+    others: dict[tuple[Verdict, str], list[CaseEvidence]] = {}
+    for case in cases:
+        if case.verdict is not Verdict.PASSED and id(case) not in explained:
+            others.setdefault((case.verdict, signature(case.headline)), []).append(case)
+    groups += [Group(verdict, tuple(members)) for (verdict, _), members in others.items()]
     return sorted(groups, key=lambda group: (ORDER.index(group.verdict), -len(group.cases)))
+
+
+def _first(case: CaseEvidence) -> object:
+    return case.diagnosis[0].get("id") if case.diagnosis else None

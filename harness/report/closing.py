@@ -81,7 +81,7 @@ def show(
     room = max(console.height if console.is_terminal else _SCREEN, 24) - 12 - len(summary.integrations)
     shown = 0
     for group in groups:
-        block = _block(group, _where(summary, group), run, width)
+        block = _block(group, run, width)
         if shown >= _LEAST and len(block) + 1 > room:
             break
         console.print()
@@ -96,13 +96,7 @@ def show(
     _closing_lines(summary, console)
 
 
-def _where(summary: Summary, group: Group) -> str:
-    """What all failures of that cause share, and no case that passed; what other cases showed of it."""
-    found = next((cause for cause in summary.causes if cause["id"] == group.said("id")), None)
-    return "; ".join([*found["where"], *found["because"]]) if found else ""
-
-
-def _block(group: Group, where: str, run: Path, width: int) -> list[Text]:
+def _block(group: Group, run: Path, width: int) -> list[Text]:
     """A cause: its headline, fix, owner, rows, and how to learn more."""
     verdict = f"{group.verdict.upper():<7}  "
     count = f"{len(group.cases)} {_plural(len(group.cases), 'case')}"
@@ -114,7 +108,7 @@ def _block(group: Group, where: str, run: Path, width: int) -> list[Text]:
         "fix": group.said("fix"),
         "owner": group.said("owner"),
         "rows": _rows(group),
-        "where": where,
+        "where": group.where,
         "why": shlex.join(["harness", "explain", relative(run), group.cases[0].id]),
     }
     for name, value in fields.items():

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.errors import MistakeError
-from harness.events import (
-    Event,
-    FarEndRecord,
-    Listened,
-    MarkEnded,
-    MarkHeard,
-    Recorded,
-    RtpStatistics,
-    SipMessage,
-    from_plain,
-)
-from harness.report.recorder import CASE, EVENTS, VERSION
+from harness.events import Event, FarEndRecord, RtpStatistics
+from harness.report.recorder import CASE
+from harness.report.told import Attachment, Gist, Kept, MarkSpan, Message, Note, Recording, Step, Told, finite
 from harness.verdict import CaseOutcome, Conclusion, Finding, Strength, Verdict
+
+__all__ = ["Attachment", "CaseEvidence", "MarkSpan", "Message", "Note", "Recording", "Step", "key_of"]
 
 
 def key_of(case: Mapping[str, object]) -> tuple[str, str]:
@@ -32,75 +24,12 @@ def key_of(case: Mapping[str, object]) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Message:
-    """A SIP message with the number it has in every report."""
-
-    number: str
-    event: SipMessage
-
-
-@dataclass(frozen=True)
-class MarkSpan:
-    """A stretch of time in which a leg heard one mark. Times are on the monotonic clock, in seconds."""
-
-    leg: str
-    mark: int
-    began: float
-    ended: float
-    level_dbov: float
-    quality: float
-
-
-@dataclass
-class Step:
-    """A part of the case; ``ended`` is None when the worker died in it."""
-
-    title: str
-    began: float
-    ended: float | None = None
-    error: str | None = None  #: the exception's text
-    failed: bool = False  #: it ended in an ``AssertionError``; with ``error`` and not ``failed``, it broke
-    steps: list[Step] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Note:
-    """A sentence for the reader."""
-
-    at: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Attachment:
-    """A file of the case beside its recordings."""
-
-    name: str
-    path: Path
-    mime: str
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What a leg received and sent, as WAV; only files that exist."""
-
-    leg: str
-    received: Path | None
-    sent: Path | None
-
-
-@dataclass(frozen=True)
 class CaseEvidence:
     """Everything known of one case. All times are on the machine's monotonic clock; ``began_wall`` anchors them."""
 
     directory: Path
     case: Mapping[str, Any]
-    events: tuple[Event, ...]  #: by time
-    messages: tuple[Message, ...]  #: by time; numbered in order of recording
     findings: tuple[Finding, ...]
-    steps: tuple[Step, ...]
-    notes: tuple[Note, ...]
-    attachments: tuple[Attachment, ...]
     conclusion: Conclusion
     diagnosis: tuple[Mapping[str, Any], ...]  #: causes, the likeliest first
     closed: bool  #: False: the worker died
@@ -108,6 +37,8 @@ class CaseEvidence:
     ended: float
     scripted_s: float
     damaged_lines: int  #: lines that could not be read: one when the worker died while writing
+    gist: Gist
+    kept: Kept = field(repr=False, compare=False)  #: the rest of what its events say
 
     @classmethod
     def read(cls, directory: Path) -> CaseEvidence:
@@ -121,24 +52,20 @@ class CaseEvidence:
             raise MistakeError(f"{directory}: not a case's evidence: {error}") from error
         except KeyError as error:
             raise MistakeError(f"{directory}: not a case's evidence: its end lacks {error}") from error
-        lines = _Lines(directory)
-        last = max([began, *lines.times])
+        told = Told(directory)
         return cls(
             directory=directory,
             case=case,
-            events=tuple(sorted(lines.events, key=lambda event: event.at)),
-            messages=tuple(sorted(lines.messages, key=lambda message: message.event.at)),
-            findings=tuple(lines.findings),
-            steps=tuple(lines.steps),
-            notes=tuple(lines.notes),
-            attachments=tuple(lines.attachments),
-            conclusion=end.conclusion if end else _without_end(lines.findings),
+            findings=tuple(told.findings),
+            conclusion=end.conclusion if end else _without_end(told.findings),
             diagnosis=end.diagnosis if end else (),
             closed=end is not None,
             began=began,
-            ended=end.at if end else last,
-            scripted_s=end.scripted_s if end else lines.scripted_s,
-            damaged_lines=lines.damaged,
+            ended=end.at if end else max([began, *told.times]),
+            scripted_s=end.scripted_s if end else told.scripted_s,
+            damaged_lines=told.damaged,
+            gist=told.gist,
+            kept=Kept(directory, told),
         )
 
     @property
@@ -215,48 +142,55 @@ class CaseEvidence:
         """A monotonic time as seconds since the epoch."""
         return self.began_wall + (at - self.began)
 
-    @cached_property
-    def legs(self) -> dict[str, list[Event]]:
-        """The events of each leg, legs in order of appearance."""
-        legs: dict[str, list[Event]] = {}
-        for event in self.events:
-            if event.leg is not None:
-                legs.setdefault(event.leg, []).append(event)
-        return legs
+    @property
+    def events(self) -> Sequence[Event]:
+        """Every fact, by time."""
+        return self.kept.get().events
 
-    @cached_property
+    @property
+    def messages(self) -> Sequence[Message]:
+        """The SIP messages by time; numbered in order of recording."""
+        return self.kept.get().messages
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """The outermost steps."""
+        return self.kept.get().steps
+
+    @property
+    def notes(self) -> Sequence[Note]:
+        """What the case said to its reader."""
+        return self.kept.get().notes
+
+    @property
+    def attachments(self) -> Sequence[Attachment]:
+        """What it kept beside its recordings."""
+        return self.kept.get().attachments
+
+    @property
+    def legs(self) -> Mapping[str, list[Event]]:
+        """The events of each leg, legs in order of appearance."""
+        return self.kept.get().legs
+
+    @property
     def marks(self) -> tuple[MarkSpan, ...]:
         """What was heard when, the repeated reports of one mark joined."""
-        return tuple(span for leg, events in self.legs.items() for span in _spans(leg, events))
+        return self.kept.get().marks
 
-    @cached_property
-    def statistics(self) -> dict[str, RtpStatistics]:
+    @property
+    def statistics(self) -> Mapping[str, RtpStatistics]:
         """The last counters of each leg."""
-        return {leg: event for leg, events in self.legs.items() for event in events if isinstance(event, RtpStatistics)}
+        return self.gist.statistics
 
-    @cached_property
+    @property
     def far_end(self) -> tuple[FarEndRecord, ...]:
         """What the far end's own interface said last of each of its calls; it may be asked again and again."""
-        last = {(event.phone, event.source): event for event in self.events if isinstance(event, FarEndRecord)}
-        return tuple(last.values())
+        return self.kept.get().far_end
 
-    @cached_property
+    @property
     def recordings(self) -> tuple[Recording, ...]:
         """The WAVs that exist, one entry a leg."""
-        found = []
-        for leg, events in self.legs.items():
-            for event in events:
-                if isinstance(event, Recorded):
-                    received, sent = self._file(event.path), self._file(event.sent_path)
-                    if received or sent:
-                        found.append(Recording(leg, received, sent))
-        return tuple(found)
-
-    def _file(self, path: str | None) -> Path | None:
-        if not path:
-            return None
-        file = self.directory / path  # an absolute path stays what it is
-        return file if file.is_file() else None
+        return self.kept.get().recordings
 
     @cached_property
     def strength(self) -> Strength | None:
@@ -286,93 +220,10 @@ def _case(text: str) -> tuple[dict[str, Any], float, _End | None]:
     told = end and _End(
         Conclusion(Verdict(end["verdict"]), str(end["message"])),
         _causes(end["diagnosis"]),
-        _number(end["at"]),
-        _number(end["scripted_s"]),
+        finite(end["at"]),
+        finite(end["scripted_s"]),
     )
-    return case, _number(case.get("began", 0.0)), told or None
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError(f"{value!r:.40} is no time")
-    return float(value)
-
-
-class _Lines:
-    """The lines of ``events.jsonl``, sorted into kinds."""
-
-    def __init__(self, directory: Path) -> None:
-        self.events: list[Event] = []
-        self.messages: list[Message] = []
-        self.findings: list[Finding] = []
-        self.steps: list[Step] = []
-        self.notes: list[Note] = []
-        self.attachments: list[Attachment] = []
-        self.times: list[float] = []
-        self.scripted_s = 0.0
-        self.damaged = 0
-        open_steps: dict[int, Step] = {}
-        for kind, value in self._parsed(directory / EVENTS):
-            try:
-                self._take(directory, kind, value, open_steps)
-            except (KeyError, TypeError, ValueError, AttributeError):
-                self.damaged += 1
-
-    def _parsed(self, path: Path) -> Iterator[tuple[str, Any]]:
-        try:
-            raw = path.read_bytes()
-        except FileNotFoundError:  # killed between its first two files
-            return
-        for line in raw.splitlines():
-            try:
-                ((kind, value),) = json.loads(line).items()
-            except (ValueError, AttributeError, RecursionError):
-                self.damaged += 1
-            else:
-                yield kind, value
-
-    def _take(self, directory: Path, kind: str, value: Any, open_steps: dict[int, Step]) -> None:
-        match kind:
-            case "format":
-                if value["version"] > VERSION:
-                    raise MistakeError(
-                        f"{directory / EVENTS}: version {value['version']}; this harness reads versions up to {VERSION}"
-                    )
-            case "event":
-                number = value.pop("number", None)
-                event = from_plain(value)
-                self.times.append(_number(event.at))
-                if not isinstance(event.leg, str | None):
-                    raise TypeError("a leg without a name")
-                self.events.append(event)
-                if isinstance(event, SipMessage):
-                    self.messages.append(Message(number, event))
-            case "finding":
-                if value.pop("facts", None) is not None:  # version 1
-                    value["measured"] = None
-                self.findings.append(Finding.from_plain(value))
-            case "scripted":
-                self.scripted_s += _number(value["seconds"])
-                self.times.append(_number(value["at"]))
-            case "step":
-                step = open_steps[value["id"]] = Step(value["title"], value["began"])
-                parent = open_steps.get(value["parent"])
-                (parent.steps if parent else self.steps).append(step)
-                self.times.append(_number(step.began))
-            case "step_end":
-                step = open_steps[value["id"]]
-                step.ended = value["ended"]
-                step.error = value.get("message") if "error" in value else None
-                step.failed = value.get("failed", False)
-                self.times.append(_number(value["ended"]))
-            case "note":
-                self.times.append(_number(value["at"]))
-                self.notes.append(Note(value["at"], value["text"]))
-            case "attachment":
-                self.attachments.append(Attachment(value["name"], directory / value["path"], value["mime"]))
-                self.times.append(_number(value["at"]))
-            case _:
-                raise ValueError(kind)
+    return case, finite(case.get("began", 0.0)), told or None
 
 
 def _without_end(findings: Sequence[Finding]) -> Conclusion:
@@ -391,34 +242,3 @@ def _causes(diagnosis: object) -> tuple[Mapping[str, Any], ...]:
     if isinstance(diagnosis, list):
         return tuple(cause if isinstance(cause, Mapping) else {"cause": str(cause)} for cause in diagnosis)
     return ({"cause": str(diagnosis)},)
-
-
-def _spans(leg: str, events: list[Event]) -> Iterator[MarkSpan]:
-    """A mark is said again every 200 ms while it lasts, and ended once; without an end it lasts to the last pulse."""
-    heard: dict[int, list[MarkHeard]] = {}
-    last_pulse = 0.0
-    for event in events:
-        if isinstance(event, MarkHeard):
-            run = heard.setdefault(event.mark, [])
-            if run and event.began > run[-1].at + 0.5:  # a new stretch whose predecessor was never said to end
-                yield _span(leg, run, run[-1].at)
-                run.clear()
-            run.append(event)
-        elif isinstance(event, MarkEnded) and (ended := heard.pop(event.mark, None)):
-            yield _span(leg, ended, event.at)
-        elif isinstance(event, Listened):
-            last_pulse = event.at
-    for run in heard.values():
-        yield _span(leg, run, max(run[-1].at, min(last_pulse, run[-1].at + 0.2)))
-
-
-def _span(leg: str, run: list[MarkHeard], ended: float) -> MarkSpan:
-    first = min(event.began for event in run)
-    return MarkSpan(
-        leg,
-        run[0].mark,
-        first,
-        max(ended, first),
-        sum(event.level_dbov for event in run) / len(run),
-        max(event.quality for event in run),
-    )

@@ -99,17 +99,31 @@ def runs_of(
 ) -> list[Run]:
     """A run as history knows it: one entry for each deployment of each site. A planned case without evidence is a broken one."""
     last = latest(evidences)
-    places = dict.fromkeys(
-        (str(case.get("deployment") or ""), str(case.get("site") or "")) for case in (*planned, *(e.case for e in last))
-    )
-    keys = {place: _key(place, planned, scope) for place in places}
+    keys = _keys(last, planned, scope)
     faults = tuple(map(str, scope.options.get("fault") or ())) if scope else ()
     whole = digest(sorted(keys.values()))
     began = min((evidence.began_wall for evidence in last), default=scope.began if scope else 0.0)
     return [
         Run(name, began, *place, keys[place], whole, faults, interrupted, *_found(place, evidences, planned))
-        for place in places
+        for place in keys
     ]
+
+
+def whole_of(evidences: Sequence[CaseEvidence], planned: Sequence[Mapping[str, object]], scope: Scope | None) -> str:
+    """What a run has in common with those that verified the same, all deployments together; empty for a run of nothing."""
+    keys = _keys(evidences, planned, scope)
+    return digest(sorted(keys.values())) if keys else ""
+
+
+def _keys(
+    evidences: Sequence[CaseEvidence], planned: Sequence[Mapping[str, object]], scope: Scope | None
+) -> dict[tuple[str, str], str]:
+    """The key of each deployment at each site."""
+    places = dict.fromkeys(
+        (str(case.get("deployment") or ""), str(case.get("site") or ""))
+        for case in (*planned, *(e.case for e in evidences))
+    )
+    return {place: _key(place, planned, scope) for place in places}
 
 
 def _key(place: tuple[str, str], planned: Sequence[Mapping[str, object]], scope: Scope | None) -> str:

@@ -1,36 +1,36 @@
 """The report of a run: one HTML file that needs nothing else, opens anywhere, and reads on a phone and in print.
 
-Cases that did not pass stand in the page as they are, up to a number that a page opens with at once. All others are kept deflated
-until somebody opens them, as is the text that a search goes through.
+Cases that did not pass stand in the page, up to a number that a page prints at once. All others are kept deflated until somebody
+opens them, as is the text that a search goes through. In a run of very many cases these lie in files beside the page.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-import zlib
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
-from harness.report import rerun
-from harness.report.callfacts import numbers_of
-from harness.report.case_page import CasePage, short_path
+from harness.report import listing, rerun
+from harness.report.case_page import short_path
 from harness.report.causes import Group, grouped
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Run
+from harness.report.listing import Task
+from harness.report.metrics import Time
 from harness.report.pages import environment
 from harness.report.summary import Summary
-from harness.verdict import NEVER_REPORTED, Verdict
+from harness.verdict import NEVER_REPORTED, Verdict, worst
 
-#: So many cases that did not pass stand in the page as they are, and print; each has some 80 kB.
+#: So many cases that did not pass stand in the page, and print; each has some 80 kB.
 MOST_INLINE = 20
-#: Of so many cases the recordings are in the page; of those beyond that passed, which have 40 kB each, they are linked.
-MOST_WITH_SOUND = 300
+#: The report is one file up to so many cases. Beyond, a page would take seconds to open, and 23 kB a case.
+MOST_WHOLE = 300
+#: Where a larger run's cases lie: one script each, since a page that was opened from a file may load nothing else.
+PARTS = "report.parts"
 
 
 @dataclass(frozen=True)
@@ -46,34 +46,66 @@ def write(
     absent: Sequence[Mapping[str, object]] = (),
     past: Sequence[Run] = (),
     command: str = "",
-) -> None:
-    """Write the report to ``path``.
+) -> list[Time]:
+    """Write the report to ``path``. Returns the times of the cases that passed, which were measured for it.
 
     ``absent`` are planned cases without evidence, ``past`` earlier runs, oldest first, ``command`` is the run's own.
     """
-    template = environment().get_template("report.html.j2")
     groups = grouped(cases)
-    passed = [case for case in cases if case.verdict is Verdict.PASSED]
-    ordered = [case for group in groups for case in group.cases]
-    ordered += sorted(passed, key=lambda case: (case.integration, case.row, case.id))
-    pages = [CasePage.of(case, path.parent, command) for case in ordered]
-    group_of = {id(case): index for index, group in enumerate(groups) for case in group.cases}
-    listed = [_listed(page, group_of.get(id(page.case)), index) for index, page in enumerate(pages)]
-    text = template.render(
-        summary=summary,
-        when=_utc(summary.began),
-        rows=_rows(summary, cases, past),
-        causes=[_cause(group, short_path(path.parent)) for group in groups],
-        cases=listed,
-        index=_packed(json.dumps([page.words() for page in pages])),
-        owners=sorted({owner for group in groups if (owner := group.said("owner"))}),
-        numbers=sorted({number for page in pages for number in numbers_of(page.legs)}),
-        absent=[{"id": str(case["id"]), "row": str(case.get("row", ""))} for case in absent],
-        never_ran=NEVER_REPORTED.first_line(),
-        axes=_axes(cases),
-        headline=headline(summary),
+    parts = path.parent / PARTS
+    shutil.rmtree(parts, ignore_errors=True)
+    in_parts = len(cases) > MOST_WHOLE
+    if in_parts:
+        parts.mkdir()
+    made = list(listing.make_all(_tasks(cases, groups, path.parent, command, parts if in_parts else None)))
+    index = listing.packed(json.dumps([one.words for one in made]))
+    if in_parts:
+        listing.write_part(parts, "index", index)
+    text = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            summary=summary,
+            when=_utc(summary.began),
+            rows=_rows(summary, cases, past),
+            causes=[_cause(group, short_path(path.parent)) for group in groups],
+            cases=[one.fields for one in made],
+            parts=PARTS if in_parts else "",
+            index="" if in_parts else index,
+            owners=sorted({owner for group in groups if (owner := group.said("owner"))}),
+            numbers=sorted({number for one in made for number in one.fields["numbers"]}),
+            absent=[{"id": str(case["id"]), "row": str(case.get("row", ""))} for case in absent],
+            never_ran=NEVER_REPORTED.first_line(),
+            axes=_axes(cases),
+            headline=headline(summary),
+        )
     )
     path.write_text(text, encoding="utf-8")
+    return [time for one in made for time in one.times]
+
+
+def _tasks(
+    cases: Sequence[CaseEvidence], groups: Sequence[Group], home: Path, command: str, parts: Path | None
+) -> list[Task]:
+    """The cases in the order of the list: by cause, then those that passed."""
+    group_of: dict[int, list[int]] = {}
+    for number, group in enumerate(groups):
+        for case in group.cases:
+            group_of.setdefault(id(case), []).append(number)
+    passed = [case for case in cases if case.verdict is Verdict.PASSED]
+    ordered = listing.each_once([group.cases for group in groups])
+    ordered += sorted(passed, key=lambda case: (case.integration, case.row, case.id))
+    return [
+        Task(
+            case=case,
+            home=home,
+            command=command,
+            causes=group_of.get(id(case), []),
+            inline=case.verdict is not Verdict.PASSED and index < MOST_INLINE,
+            parts=parts,
+        )
+        for index, case in enumerate(ordered)
+    ]
 
 
 def headline(summary: Summary) -> tuple[str, str]:
@@ -110,10 +142,20 @@ def _rows(summary: Summary, cases: Sequence[CaseEvidence], past: Sequence[Run]) 
                     "title": titles.get((integration, row), ""),
                     "counts": counts,
                     "verdict": counts.verdict,
-                    "trend": [_Trend(run.when, run.rows[key]) for run in past if key in run.rows][-12:],
+                    "trend": _trend(key, past),
                 }
             )
     return found
+
+
+def _trend(row: str, past: Sequence[Run]) -> list[_Trend]:
+    """The row's verdict in each earlier run: the worst of its deployments and sites, which are one row here."""
+    found: dict[str, list[Run]] = {}
+    for run in past:
+        if row in run.rows:
+            found.setdefault(run.run, []).append(run)
+    trends = [_Trend(runs[0].when, str(worst(Verdict(run.rows[row]) for run in runs))) for runs in found.values()]
+    return trends[-12:]
 
 
 def _cause(group: Group, run: str) -> dict[str, Any]:
@@ -124,6 +166,7 @@ def _cause(group: Group, run: str) -> dict[str, Any]:
         "is_mixed": group.is_mixed,
         "count": len(group.cases),
         "rows": group.rows.most_common(),
+        "where": group.where,
         **{key: group.said(key) for key in ("fix", "owner", "link", "issue", "settles")},
         "explain": rerun.explain(run, group.cases[0]),
     }
@@ -135,24 +178,3 @@ def _axes(cases: Sequence[CaseEvidence]) -> dict[str, list[str]]:
         for name, value in case.axes.items():
             found.setdefault(name, set()).add(value)
     return {name: sorted(values) for name, values in found.items() if len(values) > 1}
-
-
-def _listed(page: CasePage, group: int | None, index: int) -> dict[str, Any]:
-    """A case as the list shows it; its detail in the open, or deflated."""
-    case = page.case
-    detail = page.html(with_sound=case.verdict is not Verdict.PASSED or index < MOST_WITH_SOUND)
-    inline = case.verdict is not Verdict.PASSED and index < MOST_INLINE
-    return {
-        "key": page.key,
-        "evidence": case,
-        "group": group,
-        "axes": case.axes,
-        "owner": str(case.diagnosis[0].get("owner") or "") if case.diagnosis else "",
-        "numbers": numbers_of(page.legs),
-        "detail": Markup(detail) if inline else Markup(),
-        "packed": "" if inline else _packed(detail),
-    }
-
-
-def _packed(text: str) -> str:
-    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 6)).decode("ascii")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
-from harness.events import CallState, Event, LegStarted, RtpStatistics, SipMessage
+from harness.events import RtpStatistics
 from harness.report.evidence import CaseEvidence
 
 ANSWER, LOSS, JITTER, WALL = "answer_s", "rtp_loss", "rtp_jitter_ms", "case_s"
@@ -34,8 +34,7 @@ def of(cases: Iterable[CaseEvidence]) -> dict[str, float]:
 
 def answers(cases: Iterable[CaseEvidence]) -> list[float]:
     """Of each call placed and answered, the seconds from its INVITE to the answer."""
-    found = (answered_after(leg) for case in cases for leg in case.legs.values())
-    return [seconds for seconds in found if seconds is not None]
+    return [seconds for case in cases for seconds in case.gist.answered_s]
 
 
 def expected(statistics: RtpStatistics) -> int:
@@ -46,15 +45,3 @@ def expected(statistics: RtpStatistics) -> int:
 def lost(statistics: RtpStatistics) -> int:
     """How many never came, or too late to be played."""
     return statistics.rx_lost + statistics.rx_discarded
-
-
-def answered_after(events: Sequence[Event]) -> float | None:
-    """Seconds from the first INVITE sent to the answer; None for a leg that was called, or never answered."""
-    if not any(isinstance(event, LegStarted) and event.direction == "outgoing" for event in events):
-        return None
-    sent = (
-        e.at for e in events if isinstance(e, SipMessage) and e.direction == "sent" and e.text.startswith("INVITE ")
-    )
-    up = (e.at for e in events if isinstance(e, CallState) and e.state == "confirmed")
-    first, answer = next(sent, None), next(up, None)
-    return answer - first if first is not None and answer is not None else None

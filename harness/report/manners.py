@@ -1,7 +1,7 @@
 """How the voice agent behaves in a call, measured on what the caller's phone sent and received.
 
-Figures, not findings: no verdict hangs on them. They come from the marks that were heard, and from the speech in what the caller
-sent, so they are known to the detector's 200 ms.
+Figures; a finding is made of one where the deployment sets a limit to it. They come from the marks that were heard, and from the
+speech in what the caller sent, so they are known to the detector's 200 ms.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from typing import Literal
 
 from harness.audio.classify import classify
 from harness.audio.wav import WavError, read_wav
+from harness.checks.manners import in_time
+from harness.deployment import Manners
 from harness.events import CallState, LegStarted, Listened
 from harness.report.evidence import CaseEvidence
 from harness.report.moments import VOICES
+from harness.verdict import Finding
 
 #: Silences shorter than this are pauses between words, and between the turns of an agent's mark and its reply, in seconds.
 _PAUSE_S = 0.4
@@ -32,6 +35,26 @@ class Manner:
     def __str__(self) -> str:
         value = "never" if self.seconds is None else f"{self.seconds:.2f} s"
         return f"{self.title}: {value} ({self.basis})"
+
+
+DEAD_AIR, TRANSFER = "dead air before the first word", "silence in the transfer"
+INTERRUPTION, ANSWER = "stops when interrupted", "answer time"
+
+
+def findings(evidence: CaseEvidence, limits: Manners) -> Iterator[Finding]:
+    """A finding of each figure that the deployment sets a limit to."""
+    held = {
+        DEAD_AIR: ("manners.dead_air", limits.dead_air_s),
+        ANSWER: ("manners.answer", limits.answer_s),
+        TRANSFER: ("manners.transfer", limits.transfer_silence_s),
+        INTERRUPTION: ("manners.interruption", limits.interruption_s),
+    }
+    if not any(limit for _, limit in held.values()):
+        return
+    for manner in manners(evidence):
+        check, limit = held[manner.title]
+        if limit is not None:
+            yield in_time(check, manner.leg, manner.seconds, limit, manner.basis)
 
 
 #: A stretch of time in which somebody is heard without a pause, on the case's clock.
@@ -75,23 +98,21 @@ def _heard(evidence: CaseEvidence, leg: str) -> tuple[list[Turn], float | None]:
 def _of_call(
     leg: str, answered: float, agent: Sequence[Turn], handed_over: float | None, caller: Sequence[Turn]
 ) -> Iterator[Manner]:
-    yield Manner(leg, "dead air before the first word", max(0.0, agent[0][0] - answered), "from the answer")
+    yield Manner(leg, DEAD_AIR, max(0.0, agent[0][0] - answered), "from the answer")
     if handed_over is not None:
         last = max(ended for began, ended in agent if began < handed_over)
-        yield Manner(
-            leg, "silence in the transfer", max(0.0, handed_over - last), "from its last sound to the agent's first"
-        )
+        yield Manner(leg, TRANSFER, max(0.0, handed_over - last), "from its last sound to the agent's first")
     for began, ended in caller:
         if handed_over is not None and ended > handed_over:
             continue
         during = next((turn for turn in agent if turn[0] < began < turn[1]), None)
         after = next((turn for turn in agent if turn[0] >= ended), None)
         if during is not None and during[1] < ended:
-            yield Manner(leg, "stops when interrupted", during[1] - began, "from the caller's first word")
+            yield Manner(leg, INTERRUPTION, during[1] - began, "from the caller's first word")
         elif during is not None:
-            yield Manner(leg, "stops when interrupted", None, f"the caller spoke for {ended - began:.1f} s")
+            yield Manner(leg, INTERRUPTION, None, f"the caller spoke for {ended - began:.1f} s")
         elif after is not None:
-            yield Manner(leg, "answer time", after[0] - ended, "from the caller's last word")
+            yield Manner(leg, ANSWER, after[0] - ended, "from the caller's last word")
 
 
 def _turns(spans: Iterable[Turn]) -> list[Turn]:

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from harness.report.callfacts import call_facts
+from harness.report.callfacts import LegFacts
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import arrows
-from harness.report.manners import manners
+from harness.report.manners import Manner
 from harness.verdict import Verdict
 
 
-def of(run: str, cases: Sequence[CaseEvidence]) -> list[dict[str, Any]]:
-    """One entry a figure, as Allure reads them; times in seconds since the epoch, in ms."""
+@dataclass(frozen=True)
+class Time:
+    """One time that was measured in one case, in seconds."""
+
+    group: str
+    title: str
+    seconds: float
+
+
+def times(case: CaseEvidence, legs: Iterable[LegFacts], manners: Iterable[Manner]) -> Iterator[Time]:
+    """What was measured in a case."""
+    for facts in legs:
+        for title, seconds in facts.seconds.items():
+            yield Time("calls", title, seconds)
+    for manner in manners:
+        if manner.seconds is not None:
+            yield Time("voice agent", manner.title, manner.seconds)
+    yield Time("harness", "overhead", case.wall_s - case.scripted_s)
+
+
+def of(run: str, cases: Sequence[CaseEvidence], measured: Iterable[Time]) -> list[dict[str, Any]]:
+    """One entry a figure, as Allure reads them; times in seconds since the epoch, in ms. ``measured`` is of the cases that passed."""
     passed = [case for case in cases if case.verdict is Verdict.PASSED]
     found: dict[tuple[str, str], list[float]] = {}
-    for case in passed:
-        for facts in call_facts(case, arrows(case)):
-            for title, seconds in facts.seconds.items():
-                found.setdefault(("calls", title), []).append(seconds)
-        for manner in manners(case):
-            if manner.seconds is not None:
-                found.setdefault(("voice agent", manner.title), []).append(manner.seconds)
-        found.setdefault(("harness", "overhead"), []).append(case.wall_s - case.scripted_s)
+    for time in measured:
+        found.setdefault((time.group, time.title), []).append(time.seconds)
     began = min((case.began_wall for case in passed), default=0.0)
     ended = max((case.wall(case.ended) for case in passed), default=0.0)
     return [

@@ -36,19 +36,20 @@ from harness.diagnosis import common
 from harness.errors import HarnessError, MistakeError, ResourceError
 from harness.report import allure, allure_report, history, html, junit, metrics
 from harness.report import scope as scopes
-from harness.report.causes import Group, grouped
+from harness.report.causes import Group, grouped, judged
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.hearing import hearings
 from harness.report.mask import mask_name, mask_plain
 from harness.report.recorder import CASE
 from harness.report.summary import Summary, latest, summarise
-from harness.verdict import Verdict
 
 CASES = "cases"
 ALLURE = "allure-results"
 CAUSES = "causes.json"
 LATEST = "latest"
 _RUN = "run.json"
+#: So many entries of the history are read for the trends: one for each deployment and site of a run.
+MOST_PAST = 60
 #: Why a run without an end was interrupted.
 NEVER_ENDED = "the run never came to its end: it left no record of one"
 
@@ -136,8 +137,10 @@ def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> F
     """
     with _disk(run):
         write_end(run, planned, end)
-        finished = _finish(run, planned, end)
-        history.append(run.parent / history.FILE, history_of(run))
+        evidences = read_cases(run)
+        finished = _finish(run, planned, end, evidences)
+        found = history.runs_of(run.name, evidences, planned, scopes.read(run), end.interrupted)
+        history.append(run.parent / history.FILE, found)
         point_latest(run)
     return finished
 
@@ -168,7 +171,7 @@ def remake(run: Path) -> Finished:
     """Make the reports of a run again, from its evidence. Raises :class:`MistakeError` when it is none."""
     planned, end = read_planned(run)
     with _disk(run):
-        return _finish(run, planned, end)
+        return _finish(run, planned, end, read_cases(run))
 
 
 def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
@@ -203,8 +206,9 @@ def write_end(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -
     (run / _RUN).write_text(json.dumps(plain, indent=1, default=str) + "\n", encoding="utf-8")
 
 
-def _finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> Finished:
-    evidences = read_cases(run)
+def _finish(
+    run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd, evidences: Sequence[CaseEvidence]
+) -> Finished:
     scope = scopes.read(run)
     summary = summarise(
         evidences,
@@ -222,15 +226,14 @@ def _finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> 
     cases = latest(evidences)
     _encode(cases)
     notes: list[str] = []
-    allure_page = _allure(run, evidences, absent, summary, end, notes) if end.allure_results else None
-    causes = common.plain([_judged(case) for case in cases])
+    causes = common.plain(judged(cases))
     summary.causes = causes["causes"]
     (run / CAUSES).write_text(json.dumps(causes, indent=1) + "\n", encoding="utf-8")
     summary.write(run / "summary.json")
     junit.write(run / "junit.xml", cases, absent, end.skipped)
-    whole = history.runs_of(run.name, evidences, planned, scopes.read(run))
-    past = history.read(run.parent / history.FILE, whole=whole[0].whole) if whole else []
-    html.write(run / "report.html", summary, cases, absent, past, end.command)
+    past = _past(run, evidences, planned, scope)
+    times = html.write(run / "report.html", summary, cases, absent, past, end.command)
+    allure_page = _allure(run, evidences, absent, summary, end, notes, times) if end.allure_results else None
     return Finished(
         summary,
         run,
@@ -243,16 +246,15 @@ def _finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> 
     )
 
 
-def _judged(case: CaseEvidence) -> common.Judged:
-    return common.Judged(
-        id=case.id,
-        row=case.row,
-        deployment=str(case.case.get("deployment", "")),
-        axes=case.axes,
-        passed=case.verdict is Verdict.PASSED,
-        failed=case.verdict is Verdict.FAILED,
-        causes=case.diagnosis,
-    )
+def _past(
+    run: Path, evidences: Sequence[CaseEvidence], planned: Sequence[Mapping[str, object]], scope: scopes.Scope | None
+) -> list[history.Run]:
+    """The runs before this one that verified the same: deployments, scope, timings and injected faults."""
+    if not (whole := history.whole_of(evidences, planned, scope)):
+        return []
+    began = min((evidence.began_wall for evidence in evidences), default=time.time())
+    found = history.read(run.parent / history.FILE, whole=whole, most=MOST_PAST)
+    return [one for one in found if one.run != run.name and one.began < began]
 
 
 def _encode(cases: Sequence[CaseEvidence]) -> None:
@@ -268,6 +270,7 @@ def _allure(
     summary: Summary,
     end: RunEnd,
     notes: list[str],
+    times: Sequence[metrics.Time],
 ) -> Path | None:
     results = end.allure_results
     assert results is not None  # the caller asked
@@ -293,7 +296,7 @@ def _allure(
     )
     allure_report.write_executor(results, run.name)
     allure_report.drop_fixtures(results)
-    allure_report.write_metrics(results, metrics.of(run.name, latest(evidences)))
+    allure_report.write_metrics(results, metrics.of(run.name, latest(evidences), times))
     allure_report.write_config(
         run,
         name=f"Call verification {run.name}",

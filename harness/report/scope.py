@@ -19,8 +19,9 @@ from pydantic import SecretStr
 from harness import integrations, matrix
 from harness.deployment import Deployment
 from harness.errors import MistakeError, SelectionError
+from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations import sight
-from harness.integrations.base import Row
+from harness.integrations.base import NOT_OBSERVABLE, Row
 from harness.matrix import Case, Selection
 from harness.report.mask import mask_plain
 
@@ -46,6 +47,7 @@ class RowScope:
     asked: tuple[str, ...]  #: those the run was to verify
     why: str = ""  #: why there is no case at all
     left_out: bool = False  #: by ``[leave_out]`` of the deployment file: somebody's decision, no lack
+    not_now: tuple[str, ...] = ()  #: which numbers it does not call now, each with the reason
     hidden: bool = False  #: it has no case since nobody could see what it is about
     demanded: bool = False  #: by ``require`` of the deployment file
 
@@ -71,7 +73,7 @@ class Scope:
     options: Mapping[str, Any]
     command: str
     deployments: tuple[DeploymentScope, ...]
-    required: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  #: case → the findings it has to make
+    required: Mapping[str, RequiredFindings] = field(default_factory=dict)  #: case → the findings it has to make
 
     def key(self, deployment: str, site: str) -> str:
         """What two runs need to have in common to be compared: deployment, site, content, scope, timings, injected faults.
@@ -104,7 +106,9 @@ class Scope:
                 {**vars(one), "content": dict(one.content), "rows": [vars(row) for row in one.rows]}
                 for one in self.deployments
             ],
-            "required": {case: dict(kinds) for case, kinds in self.required.items()},
+            "required": {
+                case: {str(kind): least for kind, least in kinds.items()} for case, kinds in self.required.items()
+            },
         }
 
 
@@ -123,18 +127,21 @@ def scope_of(
         options=options,
         command=command,
         deployments=tuple(_deployment(one, selection, asked) for one in deployments),
-        required={case.id: dict(case.finds) for case in asked},
+        required={case.id: case.required_findings for case in asked},
     )
 
 
 def left_out(scope: Scope) -> list[dict[str, Any]]:
-    """Every row of which no case was asked for, as plain data: ``deployment``, ``row``, ``documented``, ``why``."""
-    return [
-        {"deployment": one.name, "row": row.row, "documented": row.documented, "why": row.why or NOT_ASKED}
-        for one in scope.deployments
-        for row in one.rows
-        if not row.asked
-    ]
+    """Every row of which no case was asked for, and every number that one does not call now: ``deployment``, ``row``,
+    ``documented``, ``why``.
+    """
+    found = []
+    for one in scope.deployments:
+        for row in one.rows:
+            why = row.not_now if row.asked else (row.why or NOT_ASKED,)
+            same = {"deployment": one.name, "row": row.row, "documented": row.documented}
+            found += [{**same, "why": reason} for reason in why]
+    return found
 
 
 def missing(scope: Scope) -> list[str]:
@@ -157,10 +164,12 @@ def read(run: Path) -> Scope | None:
     """The scope of a run; None when it left none. Raises :class:`MistakeError` when the file is damaged."""
     try:
         plain = json.loads((run / FILE).read_text(encoding="utf-8"))
-        return Scope(**plain | {"deployments": tuple(_read_deployment(one) for one in plain["deployments"])})
+        deployments = tuple(_read_deployment(one) for one in plain["deployments"])
+        required = {case: _read_required(kinds) for case, kinds in plain.get("required", {}).items()}
+        return Scope(**plain | {"deployments": deployments, "required": required})
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise MistakeError(f"{run / FILE}: cannot be read: {error}") from error
 
 
@@ -169,8 +178,13 @@ def digest(plain: object) -> str:
     return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def _read_required(plain: dict[str, int]) -> RequiredFindings:
+    return {FindingKind.read(kind): least for kind, least in plain.items()}
+
+
 def _read_deployment(plain: dict[str, Any]) -> DeploymentScope:
-    rows = [RowScope(**row | {name: tuple(row[name]) for name in ("cases", "asked")}) for row in plain["rows"]]
+    lists = ("cases", "asked", "not_now")
+    rows = [RowScope(**row | {name: tuple(row.get(name, ())) for name in lists}) for row in plain["rows"]]
     return DeploymentScope(**plain | {"rows": tuple(rows)})
 
 
@@ -182,7 +196,13 @@ def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Ca
     for case in _every_case(deployment, selection):
         every.setdefault(case.row.id, []).append(case.id)
     wanted = [case.id for case in asked if case.deployment == deployment.name]
-    why = {left.row: left.why for left in matrix.left_out([deployment])}
+    why: dict[str, str] = {}
+    not_now: dict[str, list[str]] = {}
+    for left in matrix.left_out([deployment]):
+        if left.line is None:
+            why[left.row] = left.why
+        else:
+            not_now.setdefault(left.row, []).append(left.why)
     return DeploymentScope(
         name=deployment.name,
         integration=deployment.integration,
@@ -197,6 +217,7 @@ def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Ca
                 every.get(row.id, []),
                 wanted,
                 why.get(row.id, ""),
+                not_now.get(row.id, []),
                 deployment,
             )
             for row in integration.rows
@@ -239,7 +260,13 @@ def _row_ids(deployment: Deployment) -> set[str]:
 
 
 def _row(
-    row: Row, link: str, cases: Sequence[str], wanted: Sequence[str], why: str, deployment: Deployment
+    row: Row,
+    link: str,
+    cases: Sequence[str],
+    wanted: Sequence[str],
+    why: str,
+    not_now: Sequence[str],
+    deployment: Deployment,
 ) -> RowScope:
     return RowScope(
         row=row.id,
@@ -251,8 +278,9 @@ def _row(
         cases=tuple(cases),
         asked=tuple(case for case in cases if case in set(wanted)),
         why="" if cases else why,
+        not_now=tuple(not_now),
         left_out=row.id in deployment.leave_out,
-        hidden=not cases and why in sight.unseen(deployment).values(),
+        hidden=not cases and (why.startswith(NOT_OBSERVABLE) or why in sight.unseen(deployment).values()),
         demanded=row.id in deployment.require or (row.documented and matrix.DOCUMENTED in deployment.require),
     )
 

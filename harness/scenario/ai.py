@@ -46,10 +46,23 @@ class Ai:
         context = self._context
         if not self.is_ours:
             return SynthflowEndpoint(context, context.far_end.api)
-        phone = context.phones.lease(stand_in(context.deployment, context.trunk, **more), register=False)
+        config = stand_in(context.deployment, context.trunk)
+        if context.case.row.own_place:
+            if self._endpoint is None:
+                context.phones.reserve(config)
+        elif more:
+            raise self._set_up_for_one()
+        config = replace(config, **more)  # type: ignore[arg-type]
+        shared = not context.case.row.own_place
+        phone = context.phones.lease(config, register=False, shared=shared, lands=True)
         if context.deployment.stand_in.shared:
             phone.is_ours = context.phones.may_be_ours
         return StandInEndpoint(context, phone, context.trunk)
+
+    def _set_up_for_one(self) -> BrokenError:
+        return BrokenError(
+            f"{self._context.case.row.id} sets the stand-in's phone up for itself; its row must say own_place"
+        )
 
     # -- how it behaves; Synthflow's assistants behave by their own configuration, a stand-in has to be told
 
@@ -60,7 +73,8 @@ class Ai:
     def answers_early(self, *, reliable: bool = False) -> None:
         """It says 183 with audio before it answers."""
         if self.is_ours:
-            self._endpoint = self._take(reliable_provisional="optional" if reliable else "off")
+            if reliable:
+                self._endpoint = self._take(reliable_provisional="optional")
             self.does(Early())
 
     def takes_srtp(self) -> None:
@@ -80,6 +94,8 @@ class Ai:
     def goes_down(self, line: Line) -> None:
         """Nobody listens at the AI's place. A line whose trunk leads to a host that does not answer needs nothing done."""
         if line.entry.reachable and self._endpoint is not None:
+            if self.is_ours and not self._context.case.row.own_place:
+                raise self._set_up_for_one()
             self._endpoint.leave()
 
     # -- what became of calls

@@ -11,12 +11,14 @@ from harness.deployment import Deployment
 from harness.errors import BrokenError
 from harness.limits import Gate
 from harness.phone import PhoneConfig
-from harness.phone.leg import Leg
+from harness.phone.leg import Leg, everybodys
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
+from harness.phone.shared import Reservation
 from harness.phone.waiter import NeverCame
 from harness.safety import Guard, numbers_of
+from harness.scenario.company import ALONE, Company
 from harness.scenario.evidence import Evidence
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import caller_id
@@ -28,14 +30,24 @@ HEADER_NUMBER = "+12065550177"
 ADMITTED_WITHIN_S = 30.0
 #: How long after other agents began to ring the right ones are still waited for.
 _ELSEWHERE_S = 0.5
+_LOOKS_EVERY_S = 0.02
 
 
 class CasePhones:
     """Leases softphones for the case, and knows which of them rang."""
 
     def __init__(
-        self, deployment: Deployment, evidence: Evidence, pool: PhonePool, marks: Iterator[int], gate: Gate
+        self,
+        deployment: Deployment,
+        evidence: Evidence,
+        pool: PhonePool,
+        marks: Iterator[int],
+        gate: Gate,
+        company: Company = ALONE,
     ) -> None:
+        self._company = company
+        self._reserved: list[Reservation] = []
+        self._guessed = False
         self._deployment = deployment
         self._evidence = evidence
         self._pool = pool
@@ -49,11 +61,14 @@ class CasePhones:
         #: draw their calls, or theirs would replace it unnoticed (RFC 3261 section 10.2.1).
         self.keeps_registrations = True
 
-    def lease(self, config: PhoneConfig, *, register: bool = True) -> Phone:
-        """A softphone for the rest of the case; one of the same name with another configuration takes its place."""
+    def lease(self, config: PhoneConfig, *, register: bool = True, shared: bool = False, lands: bool = False) -> Phone:
+        """A softphone for the rest of the case; one of the same name with another configuration takes its place.
+
+        ``shared``: the cases beside this one use it as well, where there are any; ``lands``: this one waits for a call there.
+        """
         name = config.name
         if name in self._phones and self._phones[name].config != config:
-            self._phones.pop(name).release()
+            self.leave(self._phones[name])
         if name not in self._phones:
             phone = self._pool.lease(
                 config,
@@ -61,6 +76,7 @@ class CasePhones:
                 marks=self._marks,
                 directory=self._evidence.directory,
                 rules=self._rules,
+                sharing=self._company.sharing(lands) if shared else None,
             )
             self._phones[name] = phone
             if register and config.registrar:
@@ -73,7 +89,24 @@ class CasePhones:
 
     def leave(self, phone: Phone) -> None:
         """Give a softphone back before the case is over: nobody listens there any more."""
+        self._guessed = self.guessed
         self._phones.pop(phone.name).release()
+
+    def reserve(self, config: PhoneConfig) -> None:
+        """Nobody shares a phone at the address of ``config`` for the rest of the case: it is set up for this one alone."""
+        if self._company.switchboard is not None:
+            self._reserved.append(Reservation(self._company.switchboard, config))
+
+    @property
+    def company(self) -> Company:
+        """The cases beside this one."""
+        return self._company
+
+    @property
+    def guessed(self) -> bool:
+        """Whether a call came that may have been this case's, or that of one beside it: its number did not tell."""
+        unclear = (phone.guessed and phone.is_ours is everybodys for phone in self._phones.values())
+        return self._guessed or any(unclear)  # where strangers call, too, a number that tells nothing is theirs
 
     @property
     def by_name(self) -> Mapping[str, Phone]:
@@ -121,6 +154,15 @@ class CasePhones:
             if set(self.rang()) - names:  # it may still ring here as well, but not much later
                 deadline = min(deadline, time.monotonic() + _ELSEWHERE_S)
 
+    def ringing(self, phone: Phone, within: float, unless: Callable[[], bool]) -> Leg | None:
+        """The call that rings at ``phone``, which may still be answered; None where none comes in that time."""
+        deadline = time.monotonic() + within
+        while not (ringing := [leg for leg in phone.incoming if leg.state not in ("disconnected", "confirmed")]):
+            if time.monotonic() >= deadline or unless():
+                return None
+            time.sleep(_LOOKS_EVERY_S)
+        return ringing[0]
+
     def may_be_ours(self, leg: Leg) -> bool:
         """Whether a call may be of this case: it shows a number of the deployment's, or none that can be read."""
         invite = next((m for m in leg.messages if m.text.startswith("INVITE ")), None)
@@ -145,6 +187,8 @@ class CasePhones:
     def release(self) -> None:
         """Give all of them back."""
         with ExitStack() as stack:
+            for reserved in self._reserved:
+                stack.callback(reserved.release)
             for name, phone in self._phones.items():
                 kept = self.keeps_registrations and name in self._deployment.phones
                 stack.callback(phone.release, keep_registration=kept)

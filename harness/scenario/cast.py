@@ -11,6 +11,7 @@ from harness.checks import landing, signalling, timing
 from harness.checks.finding import not_observable
 from harness.errors import BrokenError
 from harness.far_end import by_hand, campaign
+from harness.phone.phone import Phone
 from harness.scenario.ai import Ai
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.context import CaseContext
@@ -72,21 +73,33 @@ class Cast:
         """A ring group with its agents at their phones."""
         entry = self.context.deployment.groups[name]
         more = {"max_calls": _SHARED_CALLS} if entry.shared else {}
-        phones = [
-            self.context.phones.lease(own_phone(self.context.deployment, agent, **more)) for agent in entry.agents
-        ]
+        phones = [self._agent(agent, **more) for agent in entry.present]
         if entry.shared:
             for phone in phones:
                 phone.is_ours = self.context.phones.may_be_ours
         return Group(self.context, name, entry, phones)
 
+    def _agent(self, name: str, **more: object) -> Phone:
+        lands = name in self.context.company.lands_at
+        return self.context.phones.lease(own_phone(self.context.deployment, name, **more), shared=True, lands=lands)
+
     def all_groups(self, but: Group | None = None) -> list[Group]:
         """Every group that has agents, so that a call landing in the wrong one is seen; without the agents of ``but``."""
-        groups = [self.group(name) for name, entry in self.context.deployment.groups.items() if entry.agents]
+        entries = self.context.deployment.groups
+        groups = [self.group(name) for name, entry in entries.items() if entry.present]
+        groups += [self._away(name) for name, entry in entries.items() if entry.away]
         if but is None:
             return groups
         others = [Group(self.context, g.name, g.entry, [p for p in g.phones if p not in but.phones]) for g in groups]
         return [group for group in others if group.phones]
+
+    def _away(self, name: str) -> Group:
+        """The agents of a group who are away: they may ring for another group, where they are not."""
+        entry, groups = self.context.deployment.groups[name], self.context.deployment.groups.values()
+        here = {agent for group in groups for agent in group.present}
+        gone = [agent for agent in entry.away if agent not in here]
+        phones = [self._agent(agent) for agent in gone]
+        return Group(self.context, name, entry, phones)
 
     def group_of_topic(self, topic: str | None) -> Group:
         """The group with that topic. Raises :class:`BrokenError`."""
@@ -149,12 +162,12 @@ class Cast:
         """OPTIONS to the platform; code and reason of the answer."""
         host, port = self.context.deployment.platform.host, self.context.deployment.platform.port
         account = self.context.deployment.accounts[self.context.deployment.phones[self._an_agent()].account]
-        phone = self.context.phones.lease(own_phone(self.context.deployment, self._an_agent()))
+        phone = self._agent(self._an_agent())
         parameter = "" if account.transport == "udp" else f";transport={account.transport}"
         return phone.options(f"sip:{host}:{port}{parameter}", within=self.context.patience)
 
     def _an_agent(self) -> str:
-        return next(agent for group in self.context.deployment.groups.values() for agent in group.agents)
+        return next(agent for group in self.context.deployment.groups.values() for agent in group.present)
 
     def responded(self, what: str, code: int, reason: str, wanted: Sequence[int]) -> None:
         """A request outside of any call was answered as it should be."""

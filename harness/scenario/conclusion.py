@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from harness.checks import dialog, quality
-from harness.checks.finding import kind, not_observable
+from harness.checks.finding import not_observable
 from harness.scenario import post_failure_probes
 from harness.scenario.calls import OwnCall
 from harness.scenario.context import CaseContext
@@ -42,13 +41,11 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
 
 def require_promised_findings(context: CaseContext) -> None:
     """What the row promises to look at, and the scenario in the end did not, nobody has seen: no case passes without."""
-    made = Counter(map(kind, context.evidence.findings))
-    for kinds, least in context.case.finds.items():
-        seen = sum(made[one] for one in kinds.split("|"))
+    for kind, least in context.case.required_findings.items():
+        seen = kind.count(context.evidence.findings)
         if seen < least:
-            check = kinds.split("|")[0].partition(" ")[0]
-            expected, why = f"{least} of {kinds}", f"the case looked {seen} times"
-            context.evidence.add(not_observable(check, context.case.row.id, expected=expected, why=why))
+            expected, why = f"{least} of {kind}", f"the case looked {seen} times"
+            context.evidence.add(not_observable(kind.check, context.case.row.id, expected=expected, why=why))
 
 
 def every_call(context: CaseContext) -> list[OwnCall]:

@@ -15,6 +15,7 @@ from harness.report.recorder import CaseRecorder
 from harness.scenario.background import Background
 from harness.scenario.calls import Calls
 from harness.scenario.case_phones import CasePhones
+from harness.scenario.company import ALONE, Company
 from harness.scenario.evidence import Evidence
 from harness.scenario.far_records import FarRecords
 from harness.verdict import Finding
@@ -33,7 +34,10 @@ class CaseContext:
         marks: Iterator[int],
         api: SynthflowApi | None,
         gate: Gate,
+        company: Company = ALONE,
     ) -> None:
+        self.company = company
+        self.guessed = False  #: whether what was found may be about a call of a case beside this one
         self.case = case
         self.deployment = deployment
         self.timings = timings
@@ -44,7 +48,7 @@ class CaseContext:
         self.evidence = Evidence(
             recorder, case.dispensable, lambda: self.background.fatal_error or self.phones.fatal_error
         )
-        self.phones = CasePhones(deployment, self.evidence, pool, marks, gate)
+        self.phones = CasePhones(deployment, self.evidence, pool, marks, gate, company)
         self.calls = Calls(deployment, self.phones)
         self.far_end = FarRecords(deployment, api, self.evidence)
         self.later: list[Callable[[], Sequence[Finding]]] = []  #: findings on what is told only when the calls are over

@@ -87,11 +87,12 @@ class SynthflowEndpoint:
         number = self._context.deployment.assistants[assistant].did
         deadline = time.monotonic() + within
         while True:
-            if record := self.find(of, number):
+            is_late = time.monotonic() >= deadline or of.is_over()
+            if record := self.find(of, number, is_late or not self._context.company.others):
                 return self._call(record, of, number)
             # what a dead interface could tell is not waited for; the call's answer is
             hopeless = self._api.is_down and of.answered_at() is not None
-            if time.monotonic() >= deadline or of.is_over() or hopeless:
+            if is_late or hopeless:
                 return self._call(UNKNOWN, of, number) if self.blind and of.answered_at() is not None else None
             self._context.pause(self._context.far_end.poll_s)
 
@@ -101,13 +102,13 @@ class SynthflowEndpoint:
         self._context.calls.add_ai(call)
         return call
 
-    def find(self, of: Call, number: str) -> CallRecord | None:
-        """The record of the call ``of`` at ``number``, once it is answered."""
+    def find(self, of: Call, number: str, on_trust: bool = True) -> CallRecord | None:
+        """The record of the call ``of`` at ``number``, once it is answered; ``on_trust``: also one that shows nobody's number."""
         taken = {call.record.id for call in self.taken}
-        found = (r for r in self.records(of) if r.number_to == number and r.answered and r.id not in taken)
+        found = (r for r in self.records(of, on_trust) if r.number_to == number and r.answered and r.id not in taken)
         return next(found, None)
 
-    def records(self, of: Call) -> list[CallRecord]:
+    def records(self, of: Call, on_trust: bool = True) -> list[CallRecord]:
         """Every call the AI saw that may be ``of``, answered or not; says whether it could look (:attr:`blind`)."""
         try:
             found = self._api.calls(since=to_wall(of.began))
@@ -119,14 +120,14 @@ class SynthflowEndpoint:
         if self.blind:
             why = "a record's status or phone_number_to is missing, or none that is known"
             self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
-        return [record for record in found if self._is_of(record, of)]
+        return [record for record in found if self._is_of(record, of, on_trust=on_trust)]
 
     def answered_by(self, of: Call) -> list[str]:
         """By number called."""
         taken = [record for record in self.records(of) if record.answered]
         return [self._context.assistant_of(record.number_to) or str(record.number_to) for record in taken]
 
-    def _is_of(self, record: CallRecord, of: Call) -> bool:
+    def _is_of(self, record: CallRecord, of: Call, *, on_trust: bool) -> bool:
         if record.id in {of.prepared, *self._context.calls.ids_told(of)}:
             return True
         declared = self._context.deployment.synthflow
@@ -135,8 +136,14 @@ class SynthflowEndpoint:
             return shown == of.number
         # several callers of one case are told apart by number; a call without any number is taken on trust, and then
         # fails its caller ID
-        others = {number for number in self._context.calls.numbers if number != of.number}
-        return shown == of.number or shown not in others
+        company = self._context.company
+        others = {number for number in self._context.calls.numbers if number != of.number} | company.others
+        if shown == of.number or shown in others:
+            return shown == of.number
+        if company.others and not company.withholds:  # it may be a call of another case
+            self._context.guessed = self._context.guessed or on_trust
+            return on_trust
+        return True
 
     def attempts(self, of: Call) -> list[str]:
         """Statuses and numbers in its list."""

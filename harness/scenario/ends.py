@@ -42,8 +42,7 @@ _AGREED_S = 1.0
 #: A digit and the pause after it, as pjsua sends them.
 DIGIT_S = 0.2
 
-#: What is shorter says nothing of what was heard.
-_WORTH_HEARING_S = 0.4
+_WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
 
 
 class Pending(Protocol):
@@ -69,6 +68,7 @@ class Call:
         self.number = number  #: whose phone it is, E.164, where it has one
         self.prepared: str | None = None  #: the id its record at the AI goes by, where it was asked for beforehand
         self._asked_by_digit = False
+        self.accepted_at: float | None = None  #: when its agent pressed the digit that takes the call
         self.obeyed_digit: Sound | None = None  #: the AI did what a digit of this caller asked for
         self.looks: list[Pending] = []  #: at what is heard, which may still need the call as it is
         self.began = next((event.at for event in leg.events), time.monotonic())
@@ -289,8 +289,10 @@ class Call:
         return answer.status, answer.reason
 
     def answered_at(self) -> float | None:
-        """When the leg was confirmed."""
-        return next((e.at for e in self.leg.events if isinstance(e, CallState) and e.state == "confirmed"), None)
+        """When the leg was confirmed; where the agent had to accept the call, when that was done."""
+        return self.accepted_at or next(
+            (e.at for e in self.leg.events if isinstance(e, CallState) and e.state == "confirmed"), None
+        )
 
     def released_at(self, deadline: float) -> float | None:
         """When the leg ended."""

@@ -31,7 +31,9 @@ class Expect(ExpectAudio):
     # -- who calls, and how the call was addressed
 
     def caller_id(self, number: str) -> None:
-        """From names ``number``, in the deployment's form."""
+        """From names ``number``, in the deployment's form; to an agent's telephone, whatever its platform shows there."""
+        if self._at_telephone():
+            return
         told = self._record()
         if told is not None and told.number_from is not None:
             region = self._context.deployment.region
@@ -47,6 +49,25 @@ class Expect(ExpectAudio):
                     invite, end.label, number, expect.number_format, self._context.deployment.region, where
                 )
             )
+
+    def _at_telephone(self) -> bool:
+        """Whether an agent is called at a telephone number, where the platform shows no caller; that is then looked at here."""
+        deployment, end = self._context.deployment, self._end
+        phone = deployment.phones.get(end.leg.phone.name) if isinstance(end, Call) and end.role == "agent" else None
+        if phone is None or phone.number is None or phone.shows == "original":
+            return False
+        assert isinstance(end, Call)
+        if phone.shows == "any":
+            expected, why = "From with a number", "its platform may show a telephone any number"
+            self._context.evidence.add(not_observable("caller_id", end.label, expected=expected, why=why))
+            return True
+        own = {number for _, _, number in deployment.all_dids()} | {group.did for group in deployment.groups.values()}
+        invite = end.invite
+        assert invite is not None
+        self._context.evidence.add(
+            identity.platforms_number(invite, end.label, own, deployment.region, end.invite_number)
+        )
+        return True
 
     def withheld_caller_id(self, number: str) -> None:
         """From is anonymous; ``number`` travels in P-Asserted-Identity."""

@@ -97,8 +97,32 @@ class Group:
             of.obeyed(leg.events[0].at)
             leg.answer()
             leg.wait_state("confirmed", within=self._context.patience)
+            taken = self._context.calls.add(Call(self._context, leg, "agent"))
+            if digit := self._context.deployment.phones[leg.phone.name].accept:
+                taken.hears_sound(leg.events[0].at, time.monotonic() + self._context.patience)
+                wait_for_pause(leg)  # it has been said which digit takes the call
+                taken.press(digit)
+                taken.accepted_at = time.monotonic()
             self._others_stop(leg)
-            return self._context.calls.add(Call(self._context, leg, "agent"))
+            return taken
+
+    def rings_in_turns(self, of: Call) -> None:
+        """The agents ring as the group is set up; those of every turn but the last decline, so that the next comes."""
+        later = list(self.phones)
+        *before, last = [[phone for phone in self.phones if phone.name in turn] for turn in self.entry.turns]
+        for phones in (*before, last):
+            limit = self._context.patience + self.entry.pause_s
+            with self._context.evidence.step(f"{', '.join(phone.name for phone in phones)} ring"):
+                legs = [self._context.phones.ringing(phone, limit, unless=of.is_over) for phone in phones]
+            later = [phone for phone in later if phone not in phones]
+            for phone, leg in zip(phones, legs, strict=True):
+                self._context.evidence.add(landing.turn(phone.name, leg is not None, its_turn=True))
+            for phone in later:
+                self._context.evidence.add(landing.turn(phone.name, bool(phone.incoming), its_turn=False))
+            if phones is not last:
+                for leg in filter(None, legs):
+                    leg.taken = True
+                    leg.reject(486)
 
     def _landed(self) -> Finding:
         rang = {phone: self._group_of(phone) for phone in self._context.phones.rang()}

@@ -2,6 +2,7 @@
 
 =============  =========================================================================
 ``manifest``   SHA-256 of every file of evidence
+``claims``     what was seen, and by what
 ``waivers``    what somebody answers for although it was not proved
 ``rows``       each row with verdict, strength, figures, or why it was not run
 ``decision``   ACCEPTED, ACCEPTED WITH WAIVERS or NOT ACCEPTED
@@ -36,17 +37,26 @@ class Signed:
 def seal(run: Path) -> Path:
     """At a run's end: put down what the evidence is, and write the document, unsigned. Returns the document."""
     manifest.write(run)
-    return make(run).html
+    return make(run, just_sealed=True).html
 
 
 def make(
-    run: Path, *, key: Path | None = None, waiver_file: Path | None = None, customer: str = "", pdf: bool = False
+    run: Path,
+    *,
+    key: Path | None = None,
+    waiver_file: Path | None = None,
+    customer: str = "",
+    pdf: bool = False,
+    just_sealed: bool = False,
 ) -> Signed:
-    """Make the sign-off of a run; signed with ``key``, or else saying that it is unsigned."""
+    """Make the sign-off of a run; signed with ``key``, or else saying that it is unsigned.
+
+    ``just_sealed``: the manifest was written this moment, so that its files need not be measured again.
+    """
     run = run.resolve()
     signer = attest.signer_of(key) if key else None
     granted = waivers.read(waiver_file) if waiver_file else ()
-    decision = decide(run, granted, today=_today(), source=waiver_file)
+    decision = decide(run, granted, today=_today(), source=waiver_file, just_sealed=just_sealed)
     for name in (waivers.FILE, attest.FILE, document.HTML, document.PDF):
         if waiver_file is None or waiver_file.resolve() != run / name:
             (run / name).unlink(missing_ok=True)

@@ -16,7 +16,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from harness.errors import MistakeError
-from harness.events import SipMessage
 from harness.report import scope as scopes
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.mask import mask_text
@@ -74,8 +73,18 @@ class Decision:
         return dict(Counter(str(one.verdict) for one in self.cases))
 
 
-def decide(run: Path, waivers: Sequence[Waiver] = (), *, today: datetime.date, source: Path | None = None) -> Decision:
-    """Decide on a run. Raises :class:`MistakeError` when ``run`` holds none, or a waiver speaks of no row of it."""
+def decide(
+    run: Path,
+    waivers: Sequence[Waiver] = (),
+    *,
+    today: datetime.date,
+    source: Path | None = None,
+    just_sealed: bool = False,
+) -> Decision:
+    """Decide on a run. Raises :class:`MistakeError` when ``run`` holds none, or a waiver speaks of no row of it.
+
+    ``just_sealed``: its manifest was written this moment, so that no file is held against it.
+    """
     if not (run / "cases").is_dir():
         raise MistakeError(f"{run}: not a run's directory: it has no cases")
     scope = scopes.read(run)
@@ -92,7 +101,7 @@ def decide(run: Path, waivers: Sequence[Waiver] = (), *, today: datetime.date, s
     interrupted = end.interrupted if end else NEVER_ENDED
     contradictions = tuple(one.contradiction for one in judged if one.contradiction)
     reasons = (
-        *_about_the_run(run, scope, judged, planned, interrupted, ended=ended),
+        *_about_the_run(run, scope, judged, planned, interrupted, is_checked=ended and not just_sealed),
         *contradictions,
         *_blocks(rows, scope),
     )
@@ -123,7 +132,7 @@ def _about_the_run(
     planned: set[tuple[str, str]],
     interrupted: str,
     *,
-    ended: bool,
+    is_checked: bool,
 ) -> Iterable[str]:
     """What no waiver mends."""
     if scope is None:
@@ -138,7 +147,7 @@ def _about_the_run(
         yield f"Cases were reported that were not planned: {', '.join(case for _, case in strangers[:5])}."
     if damaged := [one.case.id for one in judged if one.case.closed and one.case.damaged_lines]:
         yield f"The record of events cannot be read whole: {', '.join(damaged[:5])}."
-    if ended:
+    if is_checked:
         differing = manifest.differences(run) if (run / manifest.FILE).exists() else ["there is no manifest"]
         if differing:
             more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
@@ -212,9 +221,7 @@ def _numbers(cases: Iterable[CaseEvidence]) -> dict[str, int]:
     """What the harness's own phones have dialled, masked, attempts included."""
     counts: Counter[str] = Counter()
     for case in cases:
-        for leg in case.legs.values():
-            invites = (e.text for e in leg if isinstance(e, SipMessage) and e.direction == "sent")
-            first = next((text for text in invites if text.startswith("INVITE ")), "")
-            if found := _REQUEST_URI.match(mask_text(first)):
+        for invite in case.gist.invites:
+            if found := _REQUEST_URI.match(mask_text(invite)):
                 counts[found[1]] += 1
     return dict(sorted(counts.items()))

@@ -17,17 +17,12 @@ from harness.report.markup import printable
 from harness.report.mask import mask_text
 from harness.report.pages import environment
 from harness.report.summary import versions
+from harness.signoff.claims import by_source
 from harness.signoff.decision import Decision, Outcome
 from harness.signoff.rows import NOT_APPLICABLE, NOT_RUN, PARTLY_RUN, RowResult
-from harness.verdict import Strength, Verdict
+from harness.verdict import Verdict
 
 HTML, PDF = "signoff.html", "signoff.pdf"
-
-_STRENGTHS = {
-    Strength.PROVED: "a mark sent at one end was decoded at the other",
-    Strength.CONFIRMED: "the far system says so itself (a transcript, a reaction)",
-    Strength.INDICATED: "only packets were counted",
-}
 
 
 def write(path: Path, decision: Decision, *, customer: str, signer: str, evidence: str) -> None:
@@ -45,7 +40,6 @@ def write(path: Path, decision: Decision, *, customer: str, signer: str, evidenc
             period=_period(decision),
             sections=_sections(decision),
             options=_options(decision),
-            strengths=_STRENGTHS,
             accepted=decision.outcome is not Outcome.NOT_ACCEPTED,
             signer=Markup(signer),  # digests are not to be masked: their runs of digits are no numbers
             evidence=Markup(evidence),
@@ -58,12 +52,14 @@ def write(path: Path, decision: Decision, *, customer: str, signer: str, evidenc
 
 @cache
 def _environment() -> Environment:
-    return environment().overlay(
+    found = environment().overlay(
         loader=PackageLoader("harness.signoff"),
         finalize=lambda value: (
             mask_text(printable(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
         ),
     )
+    found.filters = {**found.filters, "by_source": lambda claims: by_source(claims).items()}
+    return found
 
 
 def title(decision: Decision) -> str:

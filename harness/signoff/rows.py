@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.checks.finding import kind
+from harness.finding_kinds import RequiredFindings
 from harness.report import kpi
 from harness.report.evidence import CaseEvidence
 from harness.report.scope import DeploymentScope, RowScope, Scope
 from harness.report.summary import latest
+from harness.signoff.claims import Claim, claims
 from harness.signoff.waivers import Waiver
 from harness.verdict import Strength, Verdict, overall
 
@@ -39,6 +40,7 @@ class RowResult:
     run: int = 0
     strength: Strength | None = None  #: the weakest with which the audio of a passed case is known
     figures: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()  #: what was seen in the cases that passed, and by what
     unseen: Mapping[str, int] = field(default_factory=dict)  #: what was excused from being seen → in how many cases
     causes: tuple[str, ...] = ()
     ais: Mapping[str, int] = field(default_factory=dict)  #: who was the AI → in how many cases
@@ -59,7 +61,7 @@ class RowResult:
         return self.short and self.waiver is None
 
 
-def judge(case: CaseEvidence, required: Mapping[str, int]) -> Judged:
+def judge(case: CaseEvidence, required: RequiredFindings) -> Judged:
     """The case's verdict, by its own record and by its findings: the record is believed where it says the worse of the two.
 
     A case does not pass on audio of which nothing is known, whatever strength its deployment asks for.
@@ -70,10 +72,9 @@ def judge(case: CaseEvidence, required: Mapping[str, int]) -> Judged:
     if not case.findings or derived is not Verdict.PASSED:
         found = f"its findings say {derived}" if case.findings else "it has no findings"
         return Judged(case=case, verdict=derived, contradiction=f"{case.id}: recorded as passed, but {found}")
-    made = Counter(map(kind, case.findings))
-    for kinds, least in required.items():
-        if (seen := sum(made[one] for one in kinds.split("|"))) < least:
-            words = f"{case.id}: recorded as passed, but it looked {seen} of {least} times at {kinds}"
+    for kind, least in required.items():
+        if (seen := kind.count(case.findings)) < least:
+            words = f"{case.id}: recorded as passed, but it looked {seen} of {least} times at {kind}"
             return Judged(case=case, verdict=Verdict.NOT_OBSERVABLE, contradiction=words)
     if any(f.verdict is Verdict.PASSED and f.strength is Strength.UNKNOWN for f in case.findings):
         return Judged(case=case, verdict=Verdict.NOT_OBSERVABLE)
@@ -131,6 +132,7 @@ def _result(
         run=len(run),
         strength=min(_strengths(passed), default=None),
         figures=tuple(figures([one.case for one in judged])),
+        claims=claims(passed),
         unseen=_unseen(passed),
         causes=tuple(
             {one.case.headline: None for one in judged if one.verdict is not Verdict.PASSED and not one.contradiction}
@@ -155,7 +157,7 @@ def _verdict(row: RowScope, judged: Sequence[Judged], lost: Sequence[str], left:
         return (NOT_RUN if row.left_out or row.demanded else NOT_APPLICABLE), row.why
     if left:
         return (PARTLY_RUN if verdicts else NOT_RUN), f"{len(left)} of {len(row.cases)} cases left out"
-    return Verdict.PASSED, ""
+    return Verdict.PASSED, "; ".join(row.not_now)
 
 
 def narrowing(options: Mapping[str, object]) -> str:

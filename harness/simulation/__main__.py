@@ -19,14 +19,14 @@ from harness.deployment_file import load
 from harness.errors import DeploymentError, HarnessError, MistakeError, SelectionError
 from harness.simulation.addresses import StartError
 from harness.simulation.faults import Faults, listed
-from harness.simulation.world import ErrorsIntoBooks, World
+from harness.simulation.world import ErrorsIntoAudit, World
 
 COULD_NOT_START = 3
 PRIORITY = -10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until stdin closes or a signal comes; 0 when the books were clean, 1 when not, 3 without a start."""
+    """Run until stdin closes or a signal comes; 0 when the audit was clean, 1 when not, 3 without a start."""
     parser = _parser()
     asked = parser.parse_args(arguments)
     if asked.list_faults:
@@ -75,7 +75,7 @@ def _check(asked: argparse.Namespace) -> int:
 
 async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
     world = World(deployment, asked.tenants, asked.directory, timings=asked.timings, trace=asked.trace)
-    logging.getLogger("harness.simulation").addHandler(ErrorsIntoBooks(world.books))
+    logging.getLogger("harness.simulation").addHandler(ErrorsIntoAudit(world.audit))
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -85,7 +85,7 @@ async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
     _say({"event": "ready", "pid": os.getpid(), "control": control, "deployments": world.deployments()})
     await ended.wait()
     clean = await world.stop()
-    for error in world.books.errors:
+    for error in world.audit.errors:
         print(error, file=sys.stderr)
     return 0 if clean else 1
 

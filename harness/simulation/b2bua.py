@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from harness.simulation.books import Books
+from harness.simulation.audit import Audit
 from harness.simulation.legs import Headers, Leg, RefusedError, Side, Target
 from harness.simulation.media.leg import LegMedia, couple
 from harness.simulation.media.relay import Relay, Spoiler
@@ -29,9 +29,9 @@ from harness.sip.uri import NameAddr, Uri
 class BackToBack:
     """A call of at most two joined legs; a third one is there while a transfer is being carried out."""
 
-    def __init__(self, name: str, books: Books, registry: set[Any]) -> None:
+    def __init__(self, name: str, audit: Audit, registry: set[Any]) -> None:
         self.name = name
-        self.books = books
+        self.audit = audit
         self._registry = registry
         self.legs: list[Leg] = []  # the joined ones: at most two
         self._all: set[Leg] = set()
@@ -80,7 +80,7 @@ class BackToBack:
 
     @property
     def relays(self) -> int:
-        """How many relays it has up: for the books."""
+        """How many relays it has up: for the audit."""
         return int(self._relay is not None)
 
     def told(self) -> dict[str, Any]:
@@ -161,7 +161,7 @@ class BackToBack:
         if isinstance(call, IncomingCall) and call.state == "early":
             call.answer(self.answer(toward, leg))
             if call.offer is None:
-                self.books.spawn(self._take_late_answer(call, toward), f"{self.name} ACK")
+                self.audit.spawn(self._take_late_answer(call, toward), f"{self.name} ACK")
         return self.join(leg, toward)
 
     async def _take_late_answer(self, call: IncomingCall, leg: Leg) -> None:
@@ -276,7 +276,7 @@ class BackToBack:
                 await notifier.notify(status, reason)
 
         def tell(status: int, reason: str) -> None:
-            self.books.spawn(notifier.notify(status, reason), f"{self.name} NOTIFY")
+            self.audit.spawn(notifier.notify(status, reason), f"{self.name} NOTIFY")
 
         referral.on_progress = tell
         if (final := referral.final) is not None and not notifier.is_over:
@@ -296,7 +296,7 @@ class BackToBack:
         """Begin with the leg that came in; :meth:`run` does the rest."""
         self._registry.add(self)
         self.legs = [self.adopt(first)]
-        self._work = self.books.spawn(self._run(first), self.name)
+        self._work = self.audit.spawn(self._run(first), self.name)
 
     async def run(self, first: Leg) -> None:
         """What the call does. Its failures reach the caller by :meth:`refuse`."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from harness.simulation.audit import Audit
 from harness.simulation.b2bua import BackToBack, x_headers
-from harness.simulation.books import Books
 from harness.simulation.identity import Caller
 from harness.simulation.legs import Headers, Leg, PassedBy, Target
 from harness.simulation.numbering import number_of
@@ -34,11 +34,11 @@ class Interconnect:
 class Carrier:
     """Authenticates its subscribers' calls and asserts their numbers; hands on what it does not understand."""
 
-    def __init__(self, ua: UserAgent, realm: str, region: str, passwords: Mapping[str, str], books: Books) -> None:
+    def __init__(self, ua: UserAgent, realm: str, region: str, passwords: Mapping[str, str], audit: Audit) -> None:
         self.ua = ua
         self.realm = realm
         self.region = region
-        self.books = books
+        self.audit = audit
         self.registrar = Registrar(realm, passwords)
         self.guard = DigestServer(realm, passwords.get, proxy=True)
         self.subscribers = passwords
@@ -65,7 +65,7 @@ class CarrierCall(BackToBack):
     """One call through the carrier."""
 
     def __init__(self, carrier: Carrier, incoming: IncomingCall) -> None:
-        super().__init__(f"carrier {incoming.call_id}", carrier.books, carrier.calls)
+        super().__init__(f"carrier {incoming.call_id}", carrier.audit, carrier.calls)
         self._carrier = carrier
         self._incoming = incoming
 

@@ -1,4 +1,4 @@
-"""The world's control API: faults switched while it runs, and its books. For tests of the harness; nothing that judges asks."""
+"""The world's control API: faults switched while it runs, and its audit. For tests of the harness; nothing that judges asks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Controlled(Protocol):
     def tenants(self) -> Sequence[Tenant]:
         """All of them, in order."""
 
-    def books_of_all(self) -> dict[str, Any]:
+    def state_of_all(self) -> dict[str, Any]:
         """What is up, and what went wrong."""
 
 
@@ -29,7 +29,7 @@ def control(world: Controlled, token: str) -> web.Application:
     """``GET /calls``, ``GET /faults``, ``POST`` and ``DELETE /faults`` with ``{"name", "line"?, "tenant"?}``; ``/settings``."""
 
     async def calls(request: web.Request) -> web.Response:
-        return web.json_response(world.books_of_all())
+        return web.json_response(world.state_of_all())
 
     async def faults(request: web.Request) -> web.Response:
         return web.json_response({tenant.number: tenant.faults.listed() for tenant in world.tenants})

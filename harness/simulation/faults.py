@@ -255,7 +255,8 @@ class Faults:
     """Which faults a tenant has now. ``lines`` are the deployment's."""
 
     def __init__(self, integration: str, lines: frozenset[str]) -> None:
-        self._integration = integration
+        known = any(integration in note.integrations for note in FAULTS.values())
+        self._integration = integration if known else "generic"  # somebody's own is played as an SBC
         self._lines = lines
         self._on: dict[Fault, set[str | None]] = {}
         #: Called after each change: for what a tenant sets up once, and not for each call.

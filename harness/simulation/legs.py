@@ -75,7 +75,7 @@ class PassedBy:
 
 @dataclass(eq=False)
 class Leg:
-    """One dialog of the call and its media. ``peer`` says who is at its other end, for the books."""
+    """One dialog of the call and its media. ``peer`` says who is at its other end, for the audit."""
 
     call: IncomingCall | OutgoingCall
     media: Side

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness import deployment
 from harness.errors import DeploymentError
 
 
@@ -58,9 +59,15 @@ class Group(_Model):
     ring_s: float = Field(30.0, gt=0)  #: how long each of them rings
     pause_s: float = Field(1.0, ge=0)  #: before the next
     away: tuple[str, ...] = ()  #: phones that are not called, though they are registered
-    external: External = External()
+    external: External | None = None  #: as the agents' phones say, unless told here
     queue_s: float = Field(0.0, ge=0)  #: how long a caller waits, with music, for somebody to take the call
     voicemail: bool = False  #: answers when nobody does
+
+    @classmethod
+    def of(cls, declared: deployment.Group) -> Group:
+        """As the deployment has it."""
+        same = {name: getattr(declared, name) for name in cls.model_fields if name != "external"}
+        return cls(**same)
 
     def batches(self, count: int) -> list[range]:
         """Which of so many agents ring together, one batch after the other."""
@@ -71,7 +78,7 @@ class Group(_Model):
 class Line(_Model):
     """How a number is answered."""
 
-    open: bool = True  #: within its business hours
+    open: bool | None = None  #: within its business hours; none: as the clock and the deployment say
     closed_group: str | None = None  #: who answers when it is closed; a message does when nobody is named
 
 
@@ -100,9 +107,9 @@ class Settings(_Model):
         """An assistant's, its own or those of all."""
         return self.assistants.get(name or "*") or self.assistants.get("*") or Assistant()
 
-    def group(self, name: str) -> Group:
-        """A group's, its own or those of all."""
-        return self.groups.get(name) or self.groups.get("*") or Group()
+    def group(self, name: str, declared: deployment.Group) -> Group:
+        """A group's, its own or those of all, else as the deployment has it."""
+        return self.groups.get(name) or self.groups.get("*") or Group.of(declared)
 
     def line(self, name: str) -> Line:
         """A line's, its own or those of all."""

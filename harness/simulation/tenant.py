@@ -14,7 +14,7 @@ from aiohttp import web
 
 from harness.deployment import Deployment, Timings, Trunk, from_plain, to_plain
 from harness.simulation.addresses import Block
-from harness.simulation.books import Books
+from harness.simulation.audit import Audit
 from harness.simulation.carrier import Carrier, Interconnect
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.firewall import Firewall
@@ -31,10 +31,10 @@ from harness.simulation.platform.talkdesk import Talkdesk
 from harness.simulation.platform.trunk import Gate, TrunkTimers
 from harness.simulation.settings import Current, Settings, parse
 from harness.simulation.synthflow.api import api
+from harness.simulation.synthflow.media_engine import MediaEngine
 from harness.simulation.synthflow.numbers import SipNumbers
 from harness.simulation.synthflow.reception import take_ai_calls
 from harness.simulation.synthflow.service import Synthflow
-from harness.simulation.synthflow.studio import Studio
 from harness.simulation.synthflow.trunks import Trunks
 from harness.simulation.watch import Watched, look_after
 from harness.simulation.wire.agent import UserAgent
@@ -81,18 +81,18 @@ class Tenant:
         timings: Timings,
         block: Block,
         authority: Authority,
-        books: Books,
+        audit: Audit,
         ticker: Ticker,
-        studio: Studio,
+        media_engine: MediaEngine,
         trace: Trace | None,
     ) -> None:
         self.number = number
         self.faults = Faults(deployment.integration, frozenset(deployment.lines))
         self._timings = timings
         self._block = block
-        self._books = books
+        self._audit = audit
         self._ticker = ticker
-        self._studio = studio
+        self._media_engine = media_engine
         self._trace = trace
         self._agents: list[UserAgent] = []
         self._sites: list[Door] = []
@@ -195,7 +195,7 @@ class Tenant:
         self.faults.on_change.append(self._books_note)
 
     def _books_note(self) -> None:
-        self._books.note(f"tenant {self.number} faults: {', '.join(self.faults.listed()) or 'none'}")
+        self._audit.note(f"tenant {self.number} faults: {', '.join(self.faults.listed()) or 'none'}")
 
     async def _agent(
         self, name: str, listens: list[Listen], tls: TlsIdentity | None, trace: Trace | None = None, **more: Any
@@ -218,11 +218,11 @@ class Tenant:
         realm = next(
             (accounts[p.account].domain for p in self.deployment.phones.values() if p.number), "carrier.example"
         )
-        self.carrier = Carrier(ua, realm, self.deployment.region, passwords, self._books)
+        self.carrier = Carrier(ua, realm, self.deployment.region, passwords, self._audit)
 
     async def _start_platform(self) -> None:
         deployment, block = self.deployment, self._block
-        kind = _PLATFORMS[deployment.integration]
+        kind = _PLATFORMS.get(deployment.integration, GenericSbc)  # somebody's own is played as an SBC
         ua = await self._agent("platform", _listens(block[_PLATFORM], kind.transports), self._platform_tls)
         gates = {
             trunk.name: await self._gate(trunk, block[_FIRST_TRUNK + index])
@@ -238,7 +238,7 @@ class Tenant:
             deployment,
             self._timings,
             self.faults,
-            self._books,
+            self._audit,
             self._ticker,
             ua,
             gates,
@@ -251,7 +251,7 @@ class Tenant:
         await self._start_announcements()
         self._interconnect(kind.transports[0])
         self._tasks.append(
-            self._books.spawn(look_after(self._legs, self._books), f"tenant {self.number} looks after its calls")
+            self._audit.spawn(look_after(self._legs, self._audit), f"tenant {self.number} looks after its calls")
         )
         for name, account in deployment.accounts.items():
             at_carrier = any(p.number for p in deployment.phones.values() if p.account == name)
@@ -337,8 +337,8 @@ class Tenant:
         self.synthflow = Synthflow(
             self.deployment,
             self.faults,
-            self._books,
-            self._studio,
+            self._audit,
+            self._media_engine,
             self._synthflow_ua,
             self._block[_SYNTHFLOW_MEDIA],
             trunks,
@@ -347,10 +347,10 @@ class Tenant:
         )
         take_ai_calls(self.synthflow)
         agents = {"default": self._synthflow_ua, "other": self._other_region_ua}
-        self.numbers = SipNumbers(agents, trunks, self._timings.register_expires_s, self.faults, self._books)
+        self.numbers = SipNumbers(agents, trunks, self._timings.register_expires_s, self.faults, self._audit)
         if self.deployment.synthflow is None:
             return
-        app = api(self.synthflow.records, self.numbers, self._token, self._books, self.settings)
+        app = api(self.synthflow.records, self.numbers, self._token, self._audit, self.settings)
         context = create_default_context(Purpose.CLIENT_AUTH)
         context.load_cert_chain(self._synthflow_good.certificate, self._synthflow_good.key)
         self._api = Door(app, self._block[_SYNTHFLOW], context)
@@ -400,15 +400,15 @@ class Tenant:
     def _apply_settings(self) -> None:
         if self._api is not None:
             shut = self.settings.now.api.answers == "refused"
-            self._books.spawn(self._api.shut() if shut else self._api.reopen(), f"tenant {self.number} API")
+            self._audit.spawn(self._api.shut() if shut else self._api.reopen(), f"tenant {self.number} API")
 
     def address(self, host: int) -> str:
         """One of its addresses, by the last octet."""
         return self._block[host]
 
-    # --- the books ---------------------------------------------------------------------------------
+    # --- what is up ---------------------------------------------------------------------------------
 
-    def books(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """What is up now."""
         calls = [*self.platform.calls, *self.carrier.calls]
         return {

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from harness.simulation.books import Books
+from harness.simulation.audit import Audit
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.outgoing import OutgoingCall
@@ -22,7 +22,7 @@ ANSWER_SECONDS: Final = 4.0  #: and has so long to answer
 _ROUND_SECONDS = 1.0
 
 
-async def look_after(legs: Callable[[], Iterable[Watched]], books: Books) -> None:
+async def look_after(legs: Callable[[], Iterable[Watched]], audit: Audit) -> None:
     """Watch the answered legs that ``legs`` gives, for ever. Silence alone ends nothing: it may be meant (hold)."""
     asked: dict[Call, float] = {}
     while True:
@@ -33,7 +33,7 @@ async def look_after(legs: Callable[[], Iterable[Watched]], books: Books) -> Non
         for call, media in watched:
             if now - asked[call] >= AUDIT_SECONDS and (media is None or media.silent_for() > SILENT_SECONDS):
                 asked[call] = now
-                books.spawn(_ask(call), f"asks after {call.call_id}")
+                audit.spawn(_ask(call), f"asks after {call.call_id}")
 
 
 async def _ask(call: Call) -> None:

@@ -1,4 +1,4 @@
-"""All tenants of one process, from start to the closing of the books."""
+"""All tenants of one process, from start to the closing of the audit."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from harness.deployment import Deployment, to_plain
 from harness.simulation.addresses import StartError, take_block
-from harness.simulation.books import Books
+from harness.simulation.audit import Audit
 from harness.simulation.control import control
 from harness.simulation.guards import CONTROL_USER, Door
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.pki import Authority
-from harness.simulation.synthflow.studio import Studio
+from harness.simulation.synthflow.media_engine import MediaEngine
 from harness.simulation.tenant import Tenant
 from harness.simulation.wire.transport import ListenError, Traced
 
@@ -41,11 +41,11 @@ class World:
         trace: bool = False,
     ) -> None:
         self._directory = directory
-        self.books = Books()
+        self.audit = Audit()
         self._ticker = Ticker()
         asked = deployment.escalation.prompt if "prompt" in deployment.escalation.ways else None
         understood = tuple(prompt for prompt in (_GREETING, asked) if prompt is not None)
-        self._studio = Studio(self._ticker, self.books, understood, capacity=_CHANNELS_PER_TENANT * tenants)
+        self._media_engine = MediaEngine(self._ticker, self.audit, understood, capacity=_CHANNELS_PER_TENANT * tenants)
         self._authority = authority = Authority(directory / "certificates")
         self._trace_file = (directory / "sip.log").open("w", encoding="utf-8") if trace else None
         self.tenants = [
@@ -55,9 +55,9 @@ class World:
                 deployment.timings_by(timings),
                 take_block(),
                 authority,
-                self.books,
+                self.audit,
                 self._ticker,
-                self._studio,
+                self._media_engine,
                 self._write_trace if trace else None,
             )
             for number in range(tenants)
@@ -89,29 +89,29 @@ class World:
         return [to_plain(tenant.deployment) for tenant in self.tenants]
 
     async def stop(self) -> bool:
-        """Hang up and close; whether the books are clean."""
+        """Hang up and close; whether nothing is left over and nothing went wrong."""
         await asyncio.gather(*(tenant.stop() for tenant in self.tenants))
         if self._control is not None:
             await self._control.close()
         self._ticker.stop()
-        self.books.cancel_all()
+        self.audit.cancel_all()
         await asyncio.sleep(0)
         for tenant in self.tenants:
-            left = tenant.books()
+            left = tenant.state()
             if left["calls"] or left["ai_calls"] or left["dialogs"]:
-                self.books.note(f"left over: {left}", is_error=True)
+                self.audit.note(f"left over: {left}", is_error=True)
         self._authority.shred()
         if self._trace_file is not None:
             self._trace_file.close()
-        return not self.books.errors
+        return not self.audit.errors
 
-    def books_of_all(self) -> dict[str, Any]:
+    def state_of_all(self) -> dict[str, Any]:
         """What is up, and what went wrong."""
         return {
-            "tenants": [tenant.books() for tenant in self.tenants],
-            "channels": len(self._studio),
-            "tasks": self.books.tasks,
-            "errors": self.books.errors,
+            "tenants": [tenant.state() for tenant in self.tenants],
+            "channels": len(self._media_engine),
+            "tasks": self.audit.tasks,
+            "errors": self.audit.errors,
         }
 
     def _write_trace(self, traced: Traced) -> None:
@@ -126,14 +126,14 @@ class World:
             self._trace_file.flush()
 
 
-class ErrorsIntoBooks(logging.Handler):
+class ErrorsIntoAudit(logging.Handler):
     """What the world's parts log as an error is an error of the world."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, audit: Audit) -> None:
         super().__init__(logging.ERROR)
-        self._books = books
+        self._audit = audit
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
-        if record.name != "harness.simulation.books":  # those are in the books already
-            self._books.errors.append(f"{record.name}: {record.getMessage()}")
+        if record.name != "harness.simulation.audit":  # those are in it already
+            self._audit.errors.append(f"{record.name}: {record.getMessage()}")

@@ -40,7 +40,10 @@ def test_scenarios_need_a_deployment(tree: Tree, workers: str) -> None:
     tree.scenarios(SCENARIO)
     code, output = tree.run("-n", workers)
     assert code == pytest.ExitCode.USAGE_ERROR
-    assert output == "ERROR: scenarios need a deployment; allowed: --deployment FILE (see scenarios/deployments)\n"
+    assert output.strip() == (
+        "ERROR: scenarios need a deployment; allowed: --deployment FILE (`harness init` writes one, `harness examples` "
+        "lists some)"
+    )
 
 
 def test_a_plan_places_no_call(tree: Tree) -> None:

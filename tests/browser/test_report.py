@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.report import html
+from harness.report import html, listing
 from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
 from harness.report.run import read_cases
@@ -158,14 +158,15 @@ def test_three_thousand_cases_open_at_once(
     run: Path, look: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = {case.directory: CasePage.of(case, run, "") for case in read_cases(run)}
-    made = {(path, sound): page.html(with_sound=sound) for path, page in known.items() for sound in (True, False)}
+    made = {(path, linked): page.html(linked=linked) for path, page in known.items() for linked in (True, False)}
 
-    def of_original(page: CasePage, *, with_sound: bool = True) -> str:
-        return made[page.case.directory, with_sound].replace(known[page.case.directory].key, page.key)
+    def of_original(page: CasePage, *, linked: bool = False) -> str:
+        return made[page.case.directory, linked].replace(known[page.case.directory].key, page.key)
 
     def of(case: CaseEvidence, home: Path, command: str) -> CasePage:
         return dataclasses.replace(known[case.directory], case=case, key=f"c{case.case['copy']}")
 
+    monkeypatch.setattr(listing, "_WORTH_PROCESSES", 10_000)  # what is put in place here is in this process alone
     monkeypatch.setattr(CasePage, "html", of_original)
     monkeypatch.setattr(CasePage, "of", of)
     originals = [page.case for page in known.values()]

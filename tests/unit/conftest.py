@@ -16,6 +16,7 @@ import pytest
 from harness.audio.wav import write_wav
 from harness.deployment import Deployment
 from harness.events import CallState, LegStarted, RtpStatistics, SipMessage
+from harness.finding_kinds import FindingKind
 from harness.integrations import load
 from harness.matrix import Case, Selection, cases
 from harness.measurement import Direction
@@ -32,22 +33,23 @@ INVITE = "INVITE sip:+13125550100@127.0.3.1 SIP/2.0\r\nCall-ID: 1\r\n\r\n"
 
 def finding(kind: str, verdict: Verdict = Verdict.PASSED, **more: Any) -> Finding:
     """A finding that counts as of that kind."""
-    check, _, rest = kind.partition(" to ")
-    check, again = check.removesuffix(" again"), kind.endswith(" again")
-    measured = Direction(towards=rest.removesuffix(" again"), again=again) if rest or again else None
+    read = FindingKind.read(kind)
+    check = read.check
+    measured = Direction(towards=read.towards, again=read.again) if read.towards or read.again else None
     strength = Strength.PROVED if check == "audio" else None
     plain: dict[str, Any] = {
+        "measured": measured,
         "expected": "what was promised",
         "actual": "what was seen",
         "at": 1.0,
         "strength": strength,
     }
-    return Finding(check=check, subject="x", verdict=verdict, measured=measured, **plain | more)
+    return Finding(check=check, subject="x", verdict=verdict, **plain | more)
 
 
 def promised(case: Case) -> list[Finding]:
     """All that the row promises to look at."""
-    return [finding(one.split("|")[0]) for one, least in case.finds.items() for _ in range(least)]
+    return [finding(str(kind.each()[0])) for kind, least in case.required_findings.items() for _ in range(least)]
 
 
 Play = Callable[[Case, CaseRecorder], tuple[Verdict, str]]

@@ -196,28 +196,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="interop-") as directory:
         junit = Path(directory) / "junit.xml"
-        # should this process be killed outright, pytest is interrupted and ends what it started
-        command = [
-            "setpriv",
-            "--pdeathsig",
-            "INT",
-            sys.executable,
-            "-m",
-            "pytest",
-            str(ROOT / "tests" / "interop"),
-            "-q",
-            f"--junitxml={junit}",
-        ]
-        command += [
-            "-p",
-            "no:cacheprovider",
-            "-n",
-            "4",
-            "--dist",
-            "loadgroup",
-            f"--basetemp={directory}/tmp",
-            *arguments,
-        ]
+        command = _command(directory, junit, arguments)
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, RUN_VARIABLE: run})
         code = _wait(process)
         left = sweep(run)
@@ -231,6 +210,13 @@ def main(arguments: Sequence[str]) -> int:
     if code == INTERRUPTED:
         return INTERRUPTED
     return PASSED if code == 0 and found["passed"] and not (found["failed"] or found["skipped"] or left) else FAILED
+
+
+def _command(directory: str, junit: Path, arguments: Sequence[str]) -> list[str]:
+    # should this process be killed outright, pytest is interrupted and ends what it started
+    pytest = ["setpriv", "--pdeathsig", "INT", sys.executable, "-m", "pytest", str(ROOT / "tests" / "interop"), "-q"]
+    how = ["-p", "no:cacheprovider", "-n", "4", "--dist", "loadgroup", f"--basetemp={directory}/tmp"]
+    return [*pytest, f"--junitxml={junit}", *how, *arguments]
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:

@@ -1,5 +1,6 @@
 """Writes the reference pages."""
 
-from tools.reference import deployment
+from tools.reference import cli, deployment
 
-deployment.PAGE.write_text(deployment.page(), encoding="utf-8")
+for made in (deployment, cli):
+    made.PAGE.write_text(made.page(), encoding="utf-8")

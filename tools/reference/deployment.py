@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "deployment.md"
-MODEL = ROOT / "harness" / "deployment.py"
+MODEL = ROOT / "harness" / "deployment"
 BEGIN, END = "<!-- keys: made by python -m tools.reference -->", "<!-- end of keys -->"
 
 #: The tables of a file in the order a customer thinks of them: heading → class of the model.
@@ -50,15 +50,16 @@ class Key:
 
 def keys() -> dict[str, list[Key]]:
     """Class → its keys, those of its base classes first."""
-    source = MODEL.read_text(encoding="utf-8")
-    comments = dict(_comments(source))
     found: dict[str, list[Key]] = {}
-    for node in ast.parse(source).body:
-        if not isinstance(node, ast.ClassDef):
-            continue
-        inherited = [key for base in node.bases if isinstance(base, ast.Name) for key in found.get(base.id, [])]
-        own = [_key(item, comments) for item in node.body if isinstance(item, ast.AnnAssign)]
-        found[node.name] = [*inherited, *(key for key in own if key.name not in _HIDDEN)]
+    for module in sorted(MODEL.glob("*.py"), key=lambda path: path.name != "values.py"):  # it holds the base classes
+        source = module.read_text(encoding="utf-8")
+        comments = dict(_comments(source))
+        for node in ast.parse(source).body:
+            if not isinstance(node, ast.ClassDef):
+                continue
+            inherited = [key for base in node.bases if isinstance(base, ast.Name) for key in found.get(base.id, [])]
+            own = [_key(item, comments) for item in node.body if isinstance(item, ast.AnnAssign)]
+            found[node.name] = [*inherited, *(key for key in own if key.name not in _HIDDEN)]
     return found
 
 

@@ -229,6 +229,10 @@ UNDECIDED: tuple[Undecided, ...] = (
 #: Checks that no fault of the catalogue makes fail, and why; what they let through and what not is shown by
 #: ``tests/unit/checks/check_examples.py``.
 UNREACHED: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("manners.dead_air", "manners.answer", "manners.transfer", "manners.interruption"),
+        "the deployments of the proof set no limit to it",
+    ),
     "answered": "each fault that keeps a call from being answered is seen before, at the AI",
     "route.not_answered": "no fault lets a call through that has to be refused",
     "route.not_reached": "no fault makes the platform talk to a bad certificate",
@@ -241,6 +245,7 @@ UNREACHED: Mapping[str, str] = {
     "audio.level": "no fault changes a voice's level",
     "audio.echo": "no fault sends audio back",
     "header.absent": "no fault adds a header",
+    "landing.turn": "no fault changes the order in which a group rings",
     "one_call": "no fault leaves a party with two calls",
     "session.interval": "no fault spoils session timers",
     "prack": "no fault spoils reliable provisional responses",

@@ -23,6 +23,7 @@ from harness.pytest_plugin.run import Run, run_of
 from harness.report.recorder import CaseRecorder
 from harness.verdict import Verdict
 from tools.selfproof.plan import Trial, trials
+from tools.trials import add_options, take_the_cases
 
 #: What a trial leaves beside its evidence.
 RESULT = "selfproof.json"
@@ -35,9 +36,7 @@ _TRIALS = pytest.StashKey[dict[str, Trial]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much is proved."""
-    group = parser.getgroup("self-proof")
-    group.addoption("--clean-cases", type=int, default=1000, help="clean cases to run, at least")
-    group.addoption("--only-fault", action="append", default=[], help="prove this fault alone (repeatable)")
+    add_options(parser, "self-proof", 1000)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -48,8 +47,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if run is None:
         return
     found = trials(run.deployments, config.getoption("clean_cases"), config.getoption("only_fault"))
-    run.cases = [trial.case for trial in found]
-    config.stash[_TRIALS] = {trial.case.id: trial for trial in found}
+    config.stash[_TRIALS] = take_the_cases(run, found)
 
 
 @pytest.hookimpl(trylast=True)

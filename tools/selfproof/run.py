@@ -12,22 +12,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools import trials
 from tools.selfproof.page import page
 from tools.selfproof.plugin import RESULT, VISIBILITIES
 from tools.selfproof.results import Proof, read
+from tools.trials import BROKEN, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENTS = ("simulated-talkdesk", "simulated-gladly")
 CLEAN_CASES = 1000
-MET, MISSED, BROKEN = 0, 1, 3
-_TOLD_EVERY_S = 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,16 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     proof = Proof(results, 0.0 if asked.read else time.monotonic() - began, missing, partial=bool(asked.fault))
     clean_wanted = 0 if asked.fault else asked.clean
     _write(proof, asked, clean_wanted)
-    shortfalls = proof.shortfalls(clean_wanted)
-    plain = proof.plain()
-    print("  ".join(f"{key} {value}" for key, value in plain.items() if isinstance(value, int | float)))
     for visibility in asked.visibility or VISIBILITIES:
         claims = proof.claims(visibility)
         print(f"seen by {visibility}: " + "  ".join(f"{claim} {count}" for claim, count in claims.items()))
-    for line in shortfalls:
-        print(f"MISSED   {line}")
-    print("every bar is met" if not shortfalls else f"{len(shortfalls)} shortfalls")
-    return MISSED if shortfalls else MET
+    return trials.judged(proof.shortfalls(clean_wanted), proof.plain())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,52 +61,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(asked: argparse.Namespace) -> Path | None:
     """The run's directory; None when there is none."""
-    reports: Path = asked.reports / "selfproof"
-    shutil.rmtree(reports, ignore_errors=True)
-    reports.mkdir(parents=True)
-    command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
-    command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", "tools.selfproof.plugin"]
-    command += [
-        "-p",
-        "no:allure_pytest",
-        "--no-reports",
-        "--world-control",
-        "--preflight",
-        "off",
-        "-n",
-        str(asked.workers),
-        "--reports",
-        str(reports),
-    ]
-    command += [f"--deployment={ROOT / 'scenarios' / 'deployments' / name}.toml" for name in DEPLOYMENTS]
-    command += [f"--clean-cases={asked.clean}", *(f"--only-fault={fault}" for fault in asked.fault)]
-    log = reports / "run.log"
-    print(f"trials run side by side; what each says stands in {log}")
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT)
-        try:
-            _tell(process, reports)
-        except KeyboardInterrupt:
-            process.send_signal(2)
-            process.wait()
-            return None
-    runs = sorted(path.parent for path in reports.glob("*/cases"))
-    if not runs:
-        print(log.read_text(encoding="utf-8", errors="replace")[-4000:], file=sys.stderr)
-        return None
-    return runs[-1]
-
-
-def _tell(process: subprocess.Popen[bytes], reports: Path) -> None:
-    """How far it is, until it ends."""
-    began = time.monotonic()
-    while True:
-        try:
-            process.wait(_TOLD_EVERY_S)
-            return
-        except subprocess.TimeoutExpired:
-            done = sum(1 for _ in reports.glob(f"*/cases/*/{RESULT}"))
-            print(f"{time.monotonic() - began:5.0f} s  {done} trials done", flush=True)
+    return trials.run(
+        "tools.selfproof.plugin",
+        [ROOT / "scenarios" / "deployments" / f"{name}.toml" for name in DEPLOYMENTS],
+        ["--world-control"],
+        reports=trials.fresh(asked.reports / "selfproof"),
+        result=RESULT,
+        clean=asked.clean,
+        faults=asked.fault,
+        at_once=asked.workers,
+    )
 
 
 def _write(proof: Proof, asked: argparse.Namespace, clean_wanted: int) -> None:

@@ -1,99 +1,128 @@
-"""Customers as Hypothesis draws them: a deployment file's table of kind ``simulated``, names and numbers of any form."""
+"""Customers as Hypothesis draws them: a deployment file's table of kind ``simulated``, names and numbers of any form.
+
+A customer who is to be verified as a real one is, by a file and phones alone, carries that beside: :class:`Customer`.
+"""
 
 from __future__ import annotations
 
+import random
 import warnings
-from typing import Any, Final
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
 from zlib import crc32
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisWarning
 
+from tools.shapes import people
+
 Table = dict[str, Any]
+Kind = Literal["simulated", "live", "stand-in"]
+#: What of the AI's side can be seen: all of it; its records and their words; records without words; nothing.
+Told = Literal["marks", "words", "records", "nothing"]
 
 #: Numbers that are kept for stories in five countries, or lie beside those: country's prefix, and digits that follow.
 _RANGES: Final = (("+1312555", 4), ("+44207946", 4), ("+493023125", 3), ("+3319900", 4), ("+6125550", 4))
 _COUNTRIES = ["US", "GB", "DE", "FR", "AU"]
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZäöüßéñçøł0123456789"
-_SIGNS = " -_.'&()/+#\""
-_FIRST_VOICE, _VOICES = 240, 16
+_FIRST_VOICE = 240
 #: What fails on purpose, so that fallbacks can be proved: these transfer to nobody.
-_UNWILLING = ("unavailable", "never-answers")
+_UNWILLING = ("unavailable", "never-answers", "busy", "declines", "early-media")
+_TRANSPORTS = st.sampled_from(["udp", "tcp", "tls"])
+_DOMAINS = {"talkdesk": "acme.talkdesk.example", "gladly": "acme.sip.gladly.example", "generic": "pbx.example.net"}
+_KEYS = "0123456789*#"
 
 
-def customers(count: int, number: int) -> list[Table]:
-    """``count`` customers, the same for the same seed ``number``."""
-    drawn: list[Table] = []
+@dataclass(frozen=True)
+class Customer:
+    """One drawn customer."""
+
+    table: Table  #: the deployment file, of kind ``simulated``
+    kind: Kind  #: how the harness is to know it
+    told: Told
+    spreadsheet: bool  #: whether its numbers stand in a CSV file
+
+
+def customers(count: int, number: int) -> list[Customer]:
+    """``count`` customers, the same for the same seed ``number`` on the same day of the week."""
+    drawn: list[Customer] = []
 
     @seed(number)
     @settings(max_examples=count, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(customer())
-    def draw(table: Table) -> None:
-        drawn.append(table)
+    def draw(one: Customer) -> None:
+        drawn.append(one)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HypothesisWarning)
-        draw()
-    for index, table in enumerate(drawn):
-        table["name"] = f"customer-{index}"
+        while len(drawn) < count:  # it may take a small space for exhausted
+            draw()
+    for index, one in enumerate(drawn):
+        one.table["name"] = f"customer-{index}"
     return drawn[:count]
 
 
-def names(least: int, most: int) -> st.SearchStrategy[list[str]]:
-    """Names of a customer's own choosing: spaces, umlauts, quotes; no two alike."""
-    first = st.sampled_from(_LETTERS)
-    name = st.builds(str.__add__, first, st.text(_LETTERS + _SIGNS, max_size=14)).map(str.strip)
-    return st.lists(name, min_size=least, max_size=most, unique_by=str.casefold)
-
-
 @st.composite
-def customer(draw: st.DrawFn) -> Table:
+def customer(draw: st.DrawFn) -> Customer:
     """One customer."""
-    numbers = draw(_numbers(80))
-    trunks = [_trunk(draw, name) for name in draw(names(1, 6))]
-    agents, callers = draw(names(0, 9)), draw(names(4, 4))
-    callers = [f"{name} (test)" for name in callers]
-    groups = {
-        name: {
-            "did": numbers.pop(),
-            "agents": draw(st.lists(st.sampled_from(agents), unique=True, max_size=5)) if agents else [],
-        }
-        for name in draw(names(1, 6))
-    }
-    assistants = _assistants(draw, list(groups), numbers)
-    count = draw(st.integers(1, 12))
-    lines = {
-        name: _line(draw, [trunk["name"] for trunk in trunks], list(assistants), list(groups), numbers.pop())
-        for name in draw(names(count, count))
-    }
-    phones: Table = {name: {"account": "public side", "number": numbers.pop()} for name in callers}
-    phones |= {name: {"account": "desk", "user": f"agent-{index}"} for index, name in enumerate(agents)}
-    return {
+    kind: Kind = draw(st.sampled_from(["simulated", "simulated", "live", "stand-in"]))
+    told: Told = draw(st.sampled_from(["words", "records", "nothing"])) if kind == "live" else "marks"
+    integration = draw(st.sampled_from(["talkdesk", "talkdesk", "gladly", "generic"]))
+    numbers = _numbers(110, draw(st.integers(0, 2**32 - 1)))
+    trunks = [_trunk(draw, name, integration, kind) for name in draw(people.names(1, 6))]
+    phones, agents = people.phones(draw, numbers)
+    topics = draw(people.names(0, 3)) if integration == "gladly" else []
+    groups = people.groups(draw, numbers, agents, topics)
+    assistants = _assistants(draw, list(groups), topics, numbers)
+    count = draw(st.one_of(st.integers(1, 4), st.integers(1, 8), st.sampled_from([12, 20, 30, 40])))
+    made = _Lines(draw, trunks, assistants, groups, integration)
+    lines = {name: made.line(numbers.pop()) for name in draw(people.names(count, count))}
+    codecs = [["pcmu"], ["pcma"]] if count > 8 else [["pcmu"], ["pcma"], ["pcmu", "pcma"]]
+    table: Table = {
         "name": "customer",
-        "integration": "talkdesk",
+        "integration": integration,
         "kind": "simulated",
         "region": draw(st.sampled_from(_COUNTRIES)),
-        "platform": {"domain": "customer.talkdesk.example"},
-        "axes": {"codecs": draw(st.sampled_from([["pcmu"], ["pcma"], ["pcmu", "pcma"]]))},
-        "timings": {"ring_timeout_s": 30.0, "quick": {"ring_timeout_s": 2.0, "register_expires_s": 7}},
+        "zone": "Etc/UTC",
+        "depth": draw(st.sampled_from(["every-number", "every-number", "once", "full" if count < 4 else "once"])),
+        "platform": {"domain": _DOMAINS[integration]},
+        "axes": {"codecs": draw(st.sampled_from(codecs))},
         "trunks": trunks,
         "lines": lines,
-        "numbers": {"no_such_number": numbers.pop()},
         "groups": groups,
         "assistants": assistants,
+        "phones": phones,
+        **_fixed(draw, integration, numbers),
+    }
+    led = [name for name, line in lines.items() if "assistant" in line]
+    if integration == "talkdesk" and bool(led) and draw(st.booleans()):
+        table["campaign"] = {"trigger": "http", "line": draw(st.sampled_from(led))}
+    return Customer(table, kind, told, spreadsheet=draw(st.integers(0, 3)) == 0)
+
+
+def _fixed(draw: st.DrawFn, integration: str, numbers: list[str]) -> Table:
+    """What differs little from customer to customer."""
+    digit, goodbye, back = draw(st.permutations(_KEYS))[:3]
+    escalation: Table = {"ways": ["digit"], "digit": digit}
+    if draw(st.booleans()):
+        escalation |= {"goodbye_digit": goodbye, "digits_back_digit": back, "digits_back": "159D"}
+    desk = "tls" if integration == "gladly" else draw(_TRANSPORTS)
+    return {
+        "timings": {"ring_timeout_s": 30.0, "quick": {"ring_timeout_s": 2.0, "register_expires_s": 7}},
+        "numbers": {"no_such_number": numbers.pop()} if draw(st.booleans()) else {},
         "synthflow": {
             "api_token_env": "SYNTHFLOW_API_TOKEN",
             "poll_s": 0.04,
             "transcript": "during",
             "witness": ["marks", "in-band", "messages", "dtmf", "registration"],
         },
-        "escalation": {"ways": ["digit"], "digit": draw(st.sampled_from("0123456789*#"))},
+        "escalation": escalation,
         "accounts": {
-            "public side": {"domain": "carrier.example", "transport": "udp"},
-            "desk": {"domain": "customer.talkdesk.example", "transport": draw(_TRANSPORTS)},
+            people.PUBLIC: {"domain": "carrier.example", "transport": "udp"},
+            people.DESK: {"domain": _DOMAINS[integration], "transport": desk},
         },
-        "phones": phones,
+        "expect": {"rejected": [603], "srtp": draw(st.booleans())},
         "safety": {"countries": _COUNTRIES},  # whose numbers it has
         "limits": {
             "concurrent_calls": 200,
@@ -101,61 +130,105 @@ def customer(draw: st.DrawFn) -> Table:
             "calls_per_run": 5000,
             "seconds_per_call": 120.0,
         },
-        "simulated": {"groups": {name: draw(_RINGING) for name in groups}},
     }
 
 
-_TRANSPORTS = st.sampled_from(["udp", "tcp", "tls"])
-_RINGING = st.fixed_dictionaries(
-    {"rings": st.sampled_from(["all", "batches", "one-by-one"])},
-    optional={"batch": st.integers(1, 3), "ring_s": st.just(1.0), "pause_s": st.sampled_from([0.2, 1.0])},
-)
+def _numbers(count: int, seed: int) -> list[str]:
+    """Numbers in no order; one draw for all, since Hypothesis takes its time for each."""
+    dice = random.Random(seed)
+    found: dict[str, None] = {}
+    while len(found) < count:
+        prefix, digits = dice.choice(_RANGES)
+        found[f"{prefix}{dice.randrange(10**digits):0{digits}d}"] = None
+    return list(found)
 
 
-@st.composite
-def _numbers(draw: st.DrawFn, count: int) -> list[str]:
-    digits = st.tuples(st.sampled_from(_RANGES), st.integers(0, 10**4 - 1))
-    number = digits.map(lambda drawn: f"{drawn[0][0]}{drawn[1] % 10 ** drawn[0][1]:0{drawn[0][1]}d}")
-    return draw(st.lists(number, min_size=count, max_size=count, unique=True))
-
-
-def _trunk(draw: st.DrawFn, name: str) -> Table:
-    transport = draw(_TRANSPORTS)
+def _trunk(draw: st.DrawFn, name: str, integration: str, kind: Kind) -> Table:
+    transport = "tls" if integration == "gladly" else draw(_TRANSPORTS)
+    takes_place = kind == "stand-in" or (kind == "simulated" and draw(st.integers(0, 3)) == 0)
+    digest = integration != "gladly" and not takes_place and draw(st.booleans())
     trunk: Table = {
         "name": name,
-        "ai": "synthflow",
+        "ai": "stand-in" if takes_place else "synthflow",
         "transport": transport,
         "port": 32682 if transport == "tls" else 32681,
-        "authentication": draw(st.sampled_from(["ip", "digest"])),
+        "authentication": "digest" if digest else "ip",
         "max_concurrent_calls": draw(st.integers(1, 3)),
     }
-    if trunk["authentication"] == "digest":
+    if digest or (takes_place and draw(st.booleans())):
         trunk["username"] = f"user-{crc32(name.encode())}"  # the same for the same name
     return trunk
 
 
-def _assistants(draw: st.DrawFn, groups: list[str], numbers: list[str]) -> Table:
+def _assistants(draw: st.DrawFn, groups: list[str], topics: list[str], numbers: list[str]) -> Table:
     made: Table = {}
-    for index, name in enumerate(draw(names(1, 5))):
+    for index, name in enumerate(draw(people.names(1, 5))):
         assistant: Table = {"did": numbers.pop(), "voice": _FIRST_VOICE + index}
         if index and draw(st.booleans()):
             assistant["behaviour"] = draw(st.sampled_from(_UNWILLING))
-        elif way := draw(st.sampled_from([None, "cold", "warm"])):
+        elif way := draw(st.sampled_from([None, "cold", "cold", "warm"])):
             assistant |= {"transfer": way, "transfer_to": draw(st.sampled_from(groups))}
+            if way == "warm":
+                assistant |= _shown(draw, numbers)
+            elif bool(topics) and draw(st.booleans()):
+                assistant["transfer_topic"] = draw(st.sampled_from(topics))
         made[name] = assistant
     return made
 
 
-def _line(draw: st.DrawFn, trunks: list[str], assistants: list[str], groups: list[str], did: str) -> Table:
-    line: Table = {"did": did, "trunk": draw(st.sampled_from(trunks))}
-    if draw(st.integers(0, 5)) == 0:
-        return line | {"group": draw(st.sampled_from(groups))}
-    line["assistant"] = draw(st.sampled_from(assistants))
-    if draw(st.booleans()):
-        line["fallback"] = draw(st.sampled_from(groups))
-    if draw(st.integers(0, 3)) == 0:
-        line["press"] = draw(st.text("123456789", min_size=1, max_size=2))
-    if draw(st.integers(0, 3)) == 0:
-        line["announcement_s"] = 1.0
-    line["refer"] = draw(st.sampled_from(["consumed", "passed-on"]))
-    return line
+def _shown(draw: st.DrawFn, numbers: list[str]) -> Table:
+    mode = draw(st.sampled_from(["original", "agent", "fixed", "header"]))
+    more = {"fixed": {"fixed_caller_id": numbers.pop()}, "header": {"caller_id_header": "X-Show-Number"}}
+    return {"transfer_caller_id": mode, **more.get(mode, {})}
+
+
+class _Lines:
+    """Draws numbers of one customer's."""
+
+    def __init__(
+        self, draw: st.DrawFn, trunks: list[Table], assistants: Table, groups: Table, integration: str
+    ) -> None:
+        self._draw = draw
+        self._trunks = [trunk["name"] for trunk in trunks]
+        self._assistants = list(assistants)
+        self._groups = list(groups)
+        self._topics = [group["topic"] for group in groups.values() if "topic" in group]
+        self._integration = integration
+
+    def line(self, did: str) -> Table:
+        """One number."""
+        draw = self._draw
+        line: Table = {"did": did, "trunk": draw(st.sampled_from(self._trunks)), **self._hours()}
+        if draw(st.integers(0, 5)) == 0:
+            return line | {"group": draw(st.sampled_from(self._groups))}
+        line["assistant"] = draw(st.sampled_from(self._assistants))
+        if draw(st.booleans()):
+            line["fallback"] = draw(st.sampled_from(self._groups))
+        if draw(st.integers(0, 3)) == 0:
+            line["press"] = draw(st.text("123456789", min_size=1, max_size=2))
+        if draw(st.integers(0, 3)) == 0:
+            line["announcement_s"] = 1.0
+        line["refer"] = draw(st.sampled_from(["consumed", "consumed", "passed-on"]))
+        rare = draw(st.integers(0, 11))
+        if rare == 0:
+            line["reachable"] = False
+        elif rare == 1 and self._integration == "talkdesk":
+            line["routed_by"] = draw(st.sampled_from(["language", "department", "menu"]))
+            if line["routed_by"] == "menu":
+                line.setdefault("press", "3")
+        elif rare == 2 and self._integration == "gladly" and "fallback" in line:
+            line["plaintext"] = True
+        elif rare < 6 and self._topics:
+            line["selector"] = draw(st.sampled_from(self._topics))
+        return line
+
+    def _hours(self) -> Table:
+        """Always open, open now, or closed now, whenever that is."""
+        which = self._draw(st.integers(0, 9))
+        if which > 1:
+            return {}
+        if which:
+            return {"hours": "mon-sun 00:00-24:00"}
+        day = (datetime.now(UTC) + timedelta(days=3)).strftime("%a").lower()
+        closed: Table = {"closed": self._draw(st.sampled_from(self._groups))} if self._draw(st.booleans()) else {}
+        return {"hours": f"{day} 09:00-12:00", **closed}

@@ -6,6 +6,7 @@ only what was measured side by side.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import resource
@@ -176,7 +177,9 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def main() -> int:
     """Measure, print, write, judge."""
-    workers = sys.argv[1] if len(sys.argv) > 1 else "auto"
+    parser = argparse.ArgumentParser(prog="python -m tools.speed", description=__doc__)
+    parser.add_argument("workers", nargs="?", default="auto", help="cases at once")
+    workers = parser.parse_args().workers
     with tempfile.TemporaryDirectory() as scratch:
         figures = measure_matrix(workers, Path(scratch)) | measure_cost()
     missed = {name: bar for name, bar in BARS.items() if not figures[name] <= bar}

@@ -15,6 +15,7 @@ from harness.matrix import Case
 from harness.pytest_plugin.run import Run, run_of
 from harness.report.recorder import CaseRecorder
 from tools.strangers.plan import Trial, trials
+from tools.trials import add_options, take_the_cases
 
 #: Where the switches of the platforms listen, by deployment (a directory with a socket of that name).
 SWITCHES = "STRANGERS_SWITCHES"
@@ -24,10 +25,10 @@ _TRIALS = pytest.StashKey[dict[str, Trial]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much is proved."""
-    group = parser.getgroup("strangers")
-    group.addoption("--clean-cases", type=int, default=500, help="clean cases to run")
-    group.addoption("--only-fault", action="append", default=[], help="this fault alone (repeatable)")
-    group.addoption("--held-out", action="store_true", help="with the faults that are kept aside")
+    add_options(parser, "strangers", 500)
+    parser.getgroup("strangers").addoption(
+        "--held-out", action="store_true", help="with the faults that are kept aside"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -39,8 +40,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     option = config.getoption
     found = trials(run.deployments, option("clean_cases"), option("only_fault"), option("held_out"))
-    run.cases = [trial.case for trial in found]
-    config.stash[_TRIALS] = {trial.case.id: trial for trial in found}
+    config.stash[_TRIALS] = take_the_cases(run, found)
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -19,17 +17,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tools import trials
 from tools.interop.run import missing as missing_packages
 from tools.interop.run import version
 from tools.strangers.catalogue import FAULTS
 from tools.strangers.platform import Strangers
 from tools.strangers.plugin import RESULT, SWITCHES
 from tools.strangers.results import FALSE_ALARM_CASES, Proof, read
+from tools.trials import BROKEN, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("kamailio", "rtpengine", "baresip")
-MET, MISSED, BROKEN = 0, 1, 3
-_TOLD_EVERY_S = 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,13 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures = asked.reports / "strangers.json"
     figures.write_text(json.dumps(proof.plain(), indent=1) + "\n", encoding="utf-8")
     print(f"figures  {figures}")
-    print("  ".join(f"{key} {value}" for key, value in proof.plain().items() if isinstance(value, int | float)))
     print(f"calibration  {proof.calibration()}")
-    shortfalls = proof.shortfalls(0 if asked.fault else asked.clean)
-    for line in shortfalls:
-        print(f"MISSED   {line}")
-    print("every bar is met" if not shortfalls else f"{len(shortfalls)} shortfalls")
-    return MISSED if shortfalls else MET
+    return trials.judged(proof.shortfalls(0 if asked.fault else asked.clean), proof.plain())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,9 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(asked: argparse.Namespace) -> Path | None:
     """The run's directory; None when there is none."""
-    reports: Path = asked.reports / "strangers"
-    shutil.rmtree(reports, ignore_errors=True)
-    reports.mkdir(parents=True)
+    reports = trials.fresh(asked.reports / "strangers")
     with tempfile.TemporaryDirectory(prefix="strangers-") as scratch, ExitStack() as stack:
         switches = Path(scratch) / "switches"
         switches.mkdir()
@@ -83,42 +73,17 @@ def _run(asked: argparse.Namespace) -> Path | None:
             name = f"strangers-{number}"
             platforms[name] = stack.enter_context(Strangers(name, Path(scratch) / name))
         stack.enter_context(_switching(switches, platforms))
-        command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
-        command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", "tools.strangers.plugin"]
-        command += ["-p", "no:allure_pytest", "--no-reports", "--preflight", "off", "--live"]
-        command += ["-n", str(asked.platforms), "--reports", str(reports)]
-        command += [f"--deployment={each.file}" for each in platforms.values()]
-        clean = 0 if asked.fault else asked.clean
-        command += [f"--clean-cases={clean}", *(f"--only-fault={fault}" for fault in asked.fault)]
-        command += ["--held-out"] if asked.held_out else []
-        log = reports / "run.log"
-        print(f"trials run side by side; what each says stands in {log}")
-        with log.open("wb") as out:
-            environment = {**os.environ, SWITCHES: str(switches)}
-            process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT, env=environment)
-            try:
-                _tell(process, reports)
-            except KeyboardInterrupt:
-                process.send_signal(2)
-                process.wait()
-                return None
-    runs = sorted(path.parent for path in reports.glob("*/cases"))
-    if not runs:
-        print(log.read_text(encoding="utf-8", errors="replace")[-4000:], file=sys.stderr)
-        return None
-    return runs[-1]
-
-
-def _tell(process: subprocess.Popen[bytes], reports: Path) -> None:
-    """How far it is, until it ends."""
-    began = time.monotonic()
-    while True:
-        try:
-            process.wait(_TOLD_EVERY_S)
-            return
-        except subprocess.TimeoutExpired:
-            done = sum(1 for _ in reports.glob(f"*/cases/*/{RESULT}"))
-            print(f"{time.monotonic() - began:5.0f} s  {done} trials begun", flush=True)
+        return trials.run(
+            "tools.strangers.plugin",
+            [each.file for each in platforms.values()],
+            ["--live", *(["--held-out"] if asked.held_out else [])],
+            reports=reports,
+            result=RESULT,
+            clean=0 if asked.fault else asked.clean,
+            faults=asked.fault,
+            at_once=asked.platforms,
+            environment={**os.environ, SWITCHES: str(switches)},
+        )
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from harness.events import Event, RegistrationState
 from harness.phone.child import sockets
-from harness.phone.child.bindings import Account, Headers, pj, set_headers
+from harness.phone.child.bindings import Account, Headers, misuse, pj, set_headers
+from harness.phone.child.lodging import Claim
 from harness.phone.child.stack import Endpoint
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import Policy, Ring
@@ -55,6 +57,15 @@ class PhoneHost(Protocol):
         """This process is defective."""
 
 
+@dataclass
+class _Binding:
+    """An account's registration, which those who share the account share."""
+
+    active: bool = False
+    asked: bool = False
+    last: RegistrationState | None = None
+
+
 class HostedPhone:
     """One phone, leased or parked. Raises :class:`Refusal` when its address is taken."""
 
@@ -65,9 +76,10 @@ class HostedPhone:
         self.host_process, self.key, self.config, self.directory = host_process, key, config, directory
         self.policy: Policy = Ring()
         self.parked = False
-        self.registered = False
+        self.binding = _Binding()
         self.refresh_at: float | None = None
         self._legs_so_far = 0
+        self.lodgers: list[Lodger] = []  #: the cases that share it; without any it is one case's own
         endpoint = host_process.endpoint
         if config.stun_server:
             endpoint.use_stun(config.stun_server)
@@ -80,6 +92,11 @@ class HostedPhone:
             self.account.thisown = False
             endpoint.close_transport(self._transport)
             raise
+
+    @property
+    def registered(self) -> bool:
+        """Whether its registrar has said so last."""
+        return self.binding.active
 
     @property
     def host(self) -> str:
@@ -173,17 +190,19 @@ class HostedPhone:
 
     def registration_changed(self, code: int, reason: str, expires: int) -> None:
         """A REGISTER was answered."""
-        self.registered = 200 <= code < 300 and expires > 0
-        short = self.registered and expires < _SHORT_REGISTRATION
+        active = self.binding.active = 200 <= code < 300 and expires > 0
+        self.binding.asked = False
+        short = active and expires < _SHORT_REGISTRATION
         self.refresh_at = time.monotonic() + expires * 2 / 3 if short else None
         state = RegistrationState(
             at=time.monotonic(),
             phone=self.config.name,
             code=code,
             reason=reason,
-            expires=expires if self.registered else 0,
-            active=self.registered,
+            expires=expires if active else 0,
+            active=active,
         )
+        self.binding.last = state
         self.host_process.emit(state, self)
 
     def request_answered(self, token: int, code: int, reason: str) -> None:
@@ -195,6 +214,7 @@ class HostedPhone:
     def register(self, active: bool) -> None:
         """REGISTER, or take the registration back."""
         self.refresh_at = None
+        self.binding.asked = active
         self.account.setRegistration(active)
 
     def send_request(self, method: str, uri: str, headers: Headers, body: str, content_type: str) -> Any:
@@ -224,3 +244,32 @@ class HostedPhone:
             endpoint.native.close_udp_socket(udp)
         endpoint.close_transport(self._transport)
         sockets.free({self.address, *self.host_process.take_connections(self)})
+
+
+class Lodger(HostedPhone):
+    """One case's share of a phone that several cases use at once: to its parent a phone like any other."""
+
+    def __init__(self, landlord: HostedPhone, key: int, config: PhoneConfig, directory: Path, claim: Claim) -> None:
+        self.landlord, self.key, self.config, self.directory, self.claim = landlord, key, config, directory, claim
+        self.host_process, self.sources, self.binding = landlord.host_process, landlord.sources, landlord.binding
+        self.address, self.account = landlord.address, landlord.account
+        self.policy = Ring()
+        self.parked = False
+        self.refresh_at = None
+        self.calls = 0
+        self._legs_so_far = 0
+        self.lodgers = []
+        landlord.lodgers.append(self)
+
+    def register(self, active: bool) -> None:
+        """Registered once for all who share the account; nobody of them takes that back."""
+        if not active:
+            raise misuse(f"phone {self.config.name} is shared: its registration is not this case's to end")
+        if self.binding.active and self.binding.last is not None:
+            self.host_process.emit(self.binding.last, self)
+        elif not self.binding.asked:
+            self.landlord.register(True)
+
+    def close(self) -> None:
+        """The account stays."""
+        self.landlord.lodgers.remove(self)

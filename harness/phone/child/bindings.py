@@ -283,12 +283,18 @@ def set_headers(option: Any, headers: Headers) -> None:
     option.headers = vector
 
 
+def only_audio(settings: Any) -> None:
+    """One audio stream and nothing else; pjproject 2.16 and newer would offer text beside it (RFC 4103)."""
+    settings.audioCount, settings.videoCount = 1, 0
+    if hasattr(settings, "textCount"):
+        settings.textCount = 0
+
+
 def parameters(code: int = 0, reason: str = "", headers: Headers = (), *, settings: bool = False) -> Any:
     """What most operations on a call take; ``settings`` also names the media: one audio stream, no video."""
     made = pj.CallOpParam(settings)
     if settings:
-        options = made.opt
-        options.audioCount, options.videoCount = 1, 0
+        only_audio(made.opt)
     if code:
         made.statusCode = code
     if reason:

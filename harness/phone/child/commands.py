@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from harness.phone.child.account import HostedPhone
+from harness.phone.child.account import HostedPhone, Lodger
 from harness.phone.child.bindings import Headers, Refusal, misuse
 from harness.phone.child.gate import Gate
 from harness.phone.child.leg import CallLeg, LegHost
+from harness.phone.child.lodging import Claim
 from harness.phone.child.media import playable
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import choice_from_plain
@@ -24,6 +25,7 @@ class CommandHost(LegHost, Protocol):
 
     gate: Gate
     phones: dict[int, HostedPhone]
+    lodgers: dict[int, Lodger]
     legs: dict[int, CallLeg]
     requests: dict[int, tuple[int, Any]]  #: by token: the parent's call, and what the token points to
 
@@ -42,10 +44,10 @@ class Commands:
         return _COMMANDS[name](self, call=call, **arguments)
 
     def _phone(self, key: int) -> HostedPhone:
-        try:
-            return self._host.phones[key]
-        except KeyError:
-            raise misuse("this phone was released") from None
+        found = self._host.phones.get(key) or self._host.lodgers.get(key)
+        if found is None:
+            raise misuse("this phone was released")
+        return found
 
     def _leg(self, key: int) -> CallLeg:
         try:
@@ -65,6 +67,23 @@ class Commands:
         self._host.endpoint.check_codecs(made.codecs)
         hosted = self._host.phones[phone] = HostedPhone(self._host, phone, made, Path(directory), Sources(networks))
         return hosted.address
+
+    def join(
+        self,
+        call: int,
+        phone: int,
+        landlord: int,
+        config: dict[str, Any],
+        directory: str,
+        numbers: list[str],
+        lands: bool,
+        withheld: bool,
+    ) -> str:
+        """A share of the phone ``landlord`` for one case; returns the address it is bound to."""
+        claim = Claim(tuple(numbers), lands, withheld)
+        made = Lodger(self._phone(landlord), phone, PhoneConfig.from_plain(config), Path(directory), claim)
+        self._host.lodgers[phone] = made
+        return made.address
 
     def adopt(self, call: int, phone: int, directory: str) -> tuple[str, bool]:
         """Lease a parked phone again; says its address and whether it is registered."""

@@ -17,7 +17,7 @@ from harness.events import (
 )
 from harness.phone.child.account import HostedPhone, PhoneHost
 from harness.phone.child.attribution import UNKNOWN
-from harness.phone.child.bindings import Call, Headers, Refusal, misuse, parameters, pj, set_headers
+from harness.phone.child.bindings import Call, Headers, Refusal, misuse, only_audio, parameters, pj, set_headers
 from harness.phone.child.media import LegMedia, PlayerFactory
 from harness.phone.child.reception import Reception
 from harness.phone.child.rtcp import Block
@@ -426,8 +426,7 @@ class CallLeg:
             return
         # pjsua2 frees prm.opt before pjsua places the call, so a Call-ID of ours would dangle: pjsua picks one.
         leg = CallLeg(self._host, phone, UNKNOWN, "outgoing", target, replaces=self)
-        settings = prm.opt
-        settings.audioCount, settings.videoCount = 1, 0
+        only_audio(prm.opt)
         leg.call = prm.newCall = Call(phone.account, leg)
         leg.offer_comes()
         prm.statusCode = pj.PJSIP_SC_ACCEPTED

@@ -8,6 +8,7 @@ from typing import Protocol
 from harness.phone.child.account import HostedPhone
 from harness.phone.child.bindings import Call, parameters
 from harness.phone.child.leg import CallLeg, LegHost
+from harness.phone.child.lodging import whose
 from harness.phone.protocol import Answer, Early, Reject, Ring
 
 
@@ -20,6 +21,12 @@ class PolicyHost(LegHost, Protocol):
     def afterwards(self, do: Callable[[], None]) -> None:
         """Do something when pjsua's callback is over."""
 
+    def invite_of(self, call_id: str) -> str:
+        """The text of the INVITE of a call that has no leg yet."""
+
+    def guessed(self, phone: HostedPhone) -> None:
+        """A call came that may have been meant for ``phone``, or for another that shares its account."""
+
     def answer_later(self, leg: CallLeg, policy: Answer) -> None:
         """Answer a leg in a while."""
 
@@ -27,16 +34,30 @@ class PolicyHost(LegHost, Protocol):
 def take_call(host: PolicyHost, phone: HostedPhone, call_id: int) -> None:
     """Begin a leg for pjsua's call ``call_id`` and obey the phone's policy; refuse it where the phone takes no more."""
     call = Call(phone.account, None, call_id)
+    info = call.getInfo()
+    phone = _whose(host, phone, info.callIdString)
     up = sum(1 for leg in host.legs_of(phone) if not leg.disconnected)
     if phone.parked or up >= phone.config.max_calls:
         code = 480 if phone.parked else 486
         host.afterwards(lambda: call.hangup(parameters(code)))
         return
-    info = call.getInfo()
     leg = CallLeg(host, phone, info.callIdString, "incoming", info.remoteUri)
     leg.call, call.listener = call, leg
     leg.state_changed()
     host.afterwards(lambda: _obey(host, leg))
+
+
+def _whose(host: PolicyHost, phone: HostedPhone, call_id: str) -> HostedPhone:
+    """The phone itself, or the share of the case that the call is for."""
+    if not phone.lodgers:
+        return phone
+    found, guesses = whose(phone.lodgers, host.invite_of(call_id))
+    for lodger in guesses:
+        host.guessed(lodger)
+    if found is None:
+        return phone
+    found.calls += 1
+    return found
 
 
 def _obey(host: PolicyHost, leg: CallLeg) -> None:

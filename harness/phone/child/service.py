@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from harness.events import Event, Recorded, SipMessage, StrangerRefused, TransportFailed, to_plain
-from harness.phone.child.account import HostedPhone
+from harness.phone.child.account import HostedPhone, Lodger
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import Refusal, pj
 from harness.phone.child.commands import LATER, Commands
@@ -60,6 +60,7 @@ class Service:
         self._wire = wire
         self._ring = LogRing(directory / f"child-{os.getpid()}.ring")
         self.phones: dict[int, HostedPhone] = {}
+        self.lodgers: dict[int, Lodger] = {}  #: who share one of them
         self.legs: dict[int, CallLeg] = {}
         self.requests: dict[int, tuple[int, Any]] = {}  #: by token: the parent's call, and what the token points to
         self._ending: list[CallLeg] = []  # over, but not finished
@@ -130,6 +131,10 @@ class Service:
         """A call came in for a phone."""
         take_call(self, phone, call_id)
 
+    def invite_of(self, call_id: str) -> str:
+        """The text of the INVITE of a call that has no leg yet."""
+        return self.attribution.waiting_invite(call_id)
+
     def take_connections(self, phone: HostedPhone) -> set[str]:
         """The local addresses of the connections that were a phone's; they are nobody's any more."""
         return self.attribution.take_connections(phone)
@@ -188,6 +193,10 @@ class Service:
     def answer_later(self, leg: CallLeg, policy: Answer) -> None:
         """Answer a leg in a while."""
         self._answers_due.append((time.monotonic() + policy.after, leg, policy))
+
+    def guessed(self, phone: HostedPhone) -> None:
+        """Tell that a call may have been meant for another who shares the account."""
+        self._tell("guessed", phone=phone.key)
 
     def departs(self, phone: HostedPhone, call: int) -> None:
         """Give a phone up: hang up, un-REGISTER, close, and answer ``call``."""
@@ -289,7 +298,8 @@ class Service:
         signal.signal(signal.SIGTERM, lambda *_: self._orphaned.set())
         threading.Thread(target=self._read, name="commands", daemon=True).start()
         endpoint = self.endpoint
-        self._tell("ready", most_calls=endpoint.most_calls, codecs=endpoint.codecs, version=endpoint.version)
+        build = {"most_calls": endpoint.most_calls, "codecs": endpoint.codecs, "version": endpoint.version}
+        self._tell("ready", **build, has_ipv6=endpoint.native.has_ipv6())
         next_pulse = next_statistics = 0.0
         while not self._orphaned.is_set():
             now = time.monotonic()
@@ -359,13 +369,15 @@ class Service:
         if now < departure.deadline:
             if self.legs_of(phone):
                 return
-            if phone.registered and not departure.unregistering:
-                departure.unregistering = True
-                phone.register(False)
-            if phone.registered:
-                return
+            if not isinstance(phone, Lodger):
+                if phone.registered and not departure.unregistering:
+                    departure.unregistering = True
+                    phone.register(False)
+                if phone.registered:
+                    return
         self._departures.remove(departure)
-        del self.phones[phone.key]
+        self.phones.pop(phone.key, None)
+        self.lodgers.pop(phone.key, None)
         phone.close()
         with contextlib.suppress(OSError):
             self._wire.send("done", departure.call, None)

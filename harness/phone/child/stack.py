@@ -127,7 +127,7 @@ class Endpoint:
             tls.privKeyFile = config.tls.private_key or ""
             tls.verifyServer = config.tls.verify
             tls.verifyClient = tls.requireClientCert = config.tls.require_client_certificate
-            tls.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2
+            tls.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3  # the latter where its OpenSSL has it
         if config.transport != "udp":
             # Connections of the phone that had the port before may still be in TIME_WAIT.
             options = transport.sockOptParams

@@ -9,16 +9,41 @@ async function inflate(packed) {
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
 }
 
+// In a run of very many cases each lies in a script of its own beside the page: nothing else may be loaded from a file.
+const loaded = {};
+function part(name, packed) { loaded[name] = packed; }
+
+function load(name) {
+  return new Promise((done, failed) => {
+    const script = document.createElement("script");
+    script.src = `${PARTS}/${encodeURIComponent(name)}.js`;
+    script.onload = () => { script.remove(); done(loaded[name]); delete loaded[name]; };
+    script.onerror = () => failed(new Error(`${PARTS} is not beside this page`));
+    document.head.append(script);
+  });
+}
+
+// A case that stands in the page as it is; at once, since printing does not wait.
+function instantiate(details) {
+  const whole = details.querySelector(":scope > template");
+  if (!whole) return;
+  details.querySelector(".body").append(document.importNode(whole.content, true));   // a recording loads in a page alone
+  whole.remove();
+}
+
 async function unpack(details) {
-  const packed = details.querySelector(":scope > script");
-  if (!packed) return;
-  packed.remove();
+  instantiate(details);
   const body = details.querySelector(".body");
+  if (body.childElementCount || details.dataset.loading) return;
+  details.dataset.loading = "yes";
+  const inline = details.querySelector(":scope > script");
   try {
-    body.innerHTML = await inflate(packed.textContent);
+    body.innerHTML = await inflate(inline ? inline.textContent : await load(details.id));
+    inline?.remove();
   } catch (error) {
-    body.textContent = "This browser cannot unpack the case; a newer one can. The evidence is in the run's directory.";
+    body.textContent = `This case cannot be shown: ${error.message}. The evidence is in the run's directory.`;
   }
+  delete details.dataset.loading;
 }
 
 // Filters: the form is the state, the address holds it.
@@ -30,14 +55,14 @@ function chosen() {
 function fits(details, wanted) {
   return Object.entries(wanted).every(([name, value]) => {
     if (name === "q") return true;
-    if (name === "number") return details.dataset.number.split(" ").includes(value);
+    if (name === "number" || name === "cause") return details.dataset[name].split(" ").includes(value);
     return (details.dataset[name] ?? details.getAttribute("data-x-" + name)) === value;
   });
 }
 
 async function refresh() {
   const wanted = chosen();
-  if (wanted.q && !words) words = JSON.parse(await inflate(document.getElementById("index").textContent));
+  if (wanted.q && !words) words = JSON.parse(await inflate(document.getElementById("index")?.textContent ?? await load("index")));
   const asked = wanted.q ? wanted.q.toLowerCase().split(/\s+/) : [];
   let shown = 0;
   all.forEach((details, index) => {
@@ -131,6 +156,7 @@ document.addEventListener("click", event => {
 
 let opened = [];
 addEventListener("beforeprint", () => {
+  all.forEach(instantiate);
   opened = all.filter(details => !details.hidden && !details.open && details.querySelector(".body").childElementCount);
   for (const details of opened) details.open = true;
 });
@@ -139,7 +165,8 @@ document.getElementById("unpack").addEventListener("click", async () => {
   for (const details of all) if (!details.hidden) { await unpack(details); details.open = true; }
 });
 
-for (const details of all) details.addEventListener("toggle", () => details.open && unpack(details));
+if (!PARTS) all.forEach(instantiate);   // so that the browser's own search finds them
+document.getElementById("list").addEventListener("toggle", event => event.target.matches("details.case[open]") && unpack(event.target), true);
 form.addEventListener("submit", event => event.preventDefault());
 form.addEventListener("input", remember);
 form.addEventListener("reset", () => setTimeout(remember));

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from harness.deployment import Deployment, Timings
-from harness.simulation.books import Books
+from harness.deployment import Deployment, PhoneEntry, Timings
+from harness.simulation.audit import Audit
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.identity import Caller
 from harness.simulation.legs import Headers, Leg, Target
@@ -18,7 +18,7 @@ from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.platform.routes import NOBODYS_NUMBER, LineRoute, Routes
 from harness.simulation.platform.trunk import Gate
 from harness.simulation.registrar import Registrar
-from harness.simulation.settings import Current, External
+from harness.simulation.settings import Current, External, Group
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.transport import Hop, TransportName
 from harness.sip.uri import Uri
@@ -35,7 +35,7 @@ class Platform:
         deployment: Deployment,
         timings: Timings,
         faults: Faults,
-        books: Books,
+        audit: Audit,
         ticker: Ticker,
         ua: UserAgent,
         gates: Mapping[str, Gate],
@@ -51,7 +51,7 @@ class Platform:
         self.lines = deployment.lines
         self.ring_timeout = timings.ring_timeout_s
         self.faults = faults
-        self.books = books
+        self.audit = audit
         self.ticker = ticker
         self.ua = ua
         self.gates = gates
@@ -114,18 +114,26 @@ class Platform:
             side=self.anchored,
         )
 
+    def ringing(self, group: str) -> Group:
+        """How a group rings."""
+        return self.settings.now.group(group, self.deployment.groups[group])
+
     def agents(self, group: str, call: RoutedCall, toward: Leg, headers: Headers) -> list[Target]:
         """The phones of a group's agents, as far as they are logged in, and numbers of the public network."""
         if self.faults.on(Fault.GROUP_ANSWERED_BY_OTHERS, call.line):
             return [self.announcement(SOMEBODY, call)]
-        settings = self.settings.now.group(group)
+        declared = self.deployment.groups[group]
+        if not declared.agents and not declared.empty:
+            return [self.announcement(SOMEBODY, call)]  # people who have no phone of the harness
+        settings = self.ringing(group)
         found: list[Target] = []
-        for name in self.deployment.groups[group].agents:
+        for name in declared.agents:
             phone = self.deployment.phones[name]
             if name in settings.away:
                 continue
             if phone.number is not None:
-                found.append(self._external_agent(phone.number, settings.external, call, headers))
+                external = settings.external or _external(phone)
+                found.append(self._external_agent(phone.number, external, call, headers))
                 continue
             found += [
                 Target(
@@ -186,3 +194,8 @@ class Platform:
     def other_number(self) -> str:
         """A number that is nobody's in any call."""
         return self.deployment.numbers.no_such_number or NOBODYS_NUMBER
+
+
+def _external(phone: PhoneEntry) -> External:
+    """How an agent who is a telephone number is called: a platform that may show any number shows one of its own."""
+    return External(shows="original" if phone.shows == "original" else "platform", accept=phone.accept)

@@ -39,7 +39,7 @@ class PlatformCall(RoutedCall):
     """A call that came in: from the carrier, or (``gate``) over a trunk from the AI."""
 
     def __init__(self, platform: Platform, incoming: IncomingCall | None, name: str, gate: Gate | None = None) -> None:
-        super().__init__(name, platform.books, platform.calls)
+        super().__init__(name, platform.audit, platform.calls)
         self.platform = platform
         self.incoming = incoming
         self.gate = gate
@@ -62,7 +62,8 @@ class PlatformCall(RoutedCall):
             await self._from_outside_to_group(first, route)
         elif isinstance(route, LineRoute) and self.gate is None:
             self.name = f"{platform.name} {route.name} {call.call_id}"
-            await self.to_ai(first, route, x_headers(call.request))
+            if await self._goes_in(first, route):
+                await self.to_ai(first, route, x_headers(call.request))
         elif number and platform.is_outside(number):
             await self.dial(platform.outside(number, self.caller, x_headers(call.request)), first, _RING_SECONDS)
         else:
@@ -82,15 +83,20 @@ class PlatformCall(RoutedCall):
         leg = await self.ring_group(self.platform.group_for(route.name, headers, self.line), first, headers)
         self.connect(leg, first)
 
-    async def to_ai(self, first: Leg, route: LineRoute, headers: Headers) -> None:
-        """Through the menu to the AI, or to the group that takes over for it."""
+    async def _goes_in(self, first: Leg, route: LineRoute) -> bool:
+        """Past hours, announcement and menus; False for a caller who has been taken care of by then."""
         self.line = route.name
-        routes = self.platform.routes
         if await self._is_closed(first, route.name):
-            return
+            return False
         await self._give_notice(first, route.line.announcement_s)
         if route.line.press is not None:
             await self._choose(first, route.line.press)
+        return True
+
+    async def to_ai(self, first: Leg, route: LineRoute, headers: Headers) -> None:
+        """To the AI, or to the group that takes over for it."""
+        self.line = route.name
+        routes = self.platform.routes
         if self._wrong(Fault.ROUTE_MISSING):
             group = routes.own_agents(route)
         else:
@@ -129,11 +135,12 @@ class PlatformCall(RoutedCall):
 
     async def _is_closed(self, first: Leg, line: str) -> bool:
         """Whether the number is out of its hours; the caller has then been taken care of."""
-        hours = self.platform.settings.now.line(line)
-        if hours.open:
+        settings, deployment = self.platform.settings.now.line(line), self.platform.deployment
+        if deployment.is_open(line) if settings.open is None else settings.open:
             return False
-        if hours.closed_group is not None:
-            self.connect(await self.ring_group(hours.closed_group, first, []), first)
+        group = settings.closed_group or deployment.lines[line].closed
+        if group is not None:
+            self.connect(await self.ring_group(group, first, []), first)
         else:
             await self.dial(self.platform.announcement(CLOSED, self), first, _RING_SECONDS)
         return True
@@ -162,7 +169,7 @@ class PlatformCall(RoutedCall):
         except BaseException:
             gate.in_use.discard(self)
             raise
-        self.books.spawn(self._release(gate, leg), f"{self.name} trunk")
+        self.audit.spawn(self._release(gate, leg), f"{self.name} trunk")
 
     async def _release(self, gate: Gate, leg: Leg) -> None:
         await leg.call.wait_ended()
@@ -234,7 +241,7 @@ class PlatformCall(RoutedCall):
         """Ring the agents of a group for ``toward``, as the group does. Raises `RefusedError`."""
         if name is None:
             raise RefusedError(480, "The number leads to no group")
-        platform, group = self.platform, self.platform.settings.now.group(name)
+        platform, group = self.platform, self.platform.ringing(name)
         if group.queue_s:
             await self._answered(toward)
 
@@ -349,7 +356,7 @@ class PlatformCall(RoutedCall):
         kinds = {AI: Fault.AI_HANGUP_KEPT, "caller": Fault.CALLER_HANGUP_KEPT}
         if not self._wrong(kinds.get(leg.peer, Fault.AGENT_HANGUP_KEPT)):
             return True
-        self.books.spawn(self._release_in_the_end(), f"{self.name} kept")
+        self.audit.spawn(self._release_in_the_end(), f"{self.name} kept")
         return False
 
     async def _release_in_the_end(self) -> None:
@@ -397,7 +404,7 @@ class PlatformCall(RoutedCall):
 
         def ringing(status: int, reason: str) -> None:
             if status == 180:
-                self.books.spawn(notifier.notify(180), f"{self.name} NOTIFY")
+                self.audit.spawn(notifier.notify(180), f"{self.name} NOTIFY")
 
         try:
             new = await self._reach(target, other, headers, ringing)

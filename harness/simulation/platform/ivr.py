@@ -15,6 +15,8 @@ from harness.simulation.media.player import DigitListener, Player
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.wire.indialog import InDialogRequest
 
+#: The end of an event is sent three times (RFC 4733 section 2.5.1.4): its copies are not for whom the call goes on to.
+_COPIES_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 20.0  #: without the right digit for so long, the menu gives up
 
 
@@ -35,6 +37,7 @@ class Menu:
             async with asyncio.timeout(within):
                 while await self._digits.get() != digit:
                     pass
+                await asyncio.sleep(_COPIES_SECONDS)
         except TimeoutError:
             raise RefusedError(480, "No choice was made") from None
         finally:

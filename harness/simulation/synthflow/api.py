@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from harness.simulation import guards
-from harness.simulation.books import Books
+from harness.simulation.audit import Audit
 from harness.simulation.settings import Current
 from harness.simulation.synthflow.numbers import BadNumberError, SipNumbers
 from harness.simulation.synthflow.record import CallRecord, Records
@@ -19,7 +19,7 @@ from harness.simulation.synthflow.record import CallRecord, Records
 _MOST_LISTED = 200
 
 
-def api(records: Records, numbers: SipNumbers, token: str, books: Books, settings: Current) -> web.Application:
+def api(records: Records, numbers: SipNumbers, token: str, audit: Audit, settings: Current) -> web.Application:
     """The application for one tenant; every request needs the bearer token."""
 
     @web.middleware
@@ -30,7 +30,7 @@ def api(records: Records, numbers: SipNumbers, token: str, books: Books, setting
         except web.HTTPException as error:
             return guards.error(error.status, error.reason)
         except Exception as error:
-            books.error(f"synthflow API {request.method} {request.path}", error)
+            audit.error(f"synthflow API {request.method} {request.path}", error)
             return guards.error(500, "internal error")
 
     app = guards.application(guards.bearer(token))

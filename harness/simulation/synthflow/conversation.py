@@ -17,10 +17,10 @@ from harness.simulation.media import sound
 from harness.simulation.media.digits import ReceivedDigit, info_of_digit
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.settings import Assistant as Manners
+from harness.simulation.synthflow.media_engine import Channel
 from harness.simulation.synthflow.mouth import FIRST_WORDS, HOLD
 from harness.simulation.synthflow.record import CallRecord
 from harness.simulation.synthflow.service import Synthflow
-from harness.simulation.synthflow.studio import Channel
 from harness.simulation.synthflow.trunks import Refusal
 from harness.simulation.watch import Watched
 from harness.simulation.wire.ends import CallFailedError, End, How
@@ -141,7 +141,7 @@ class Conversation:
         if self._media is None or self._channel is not None or self._call.state == "ended":
             return
         voice = self._assistant.voice if self._assistant else None
-        channel = self._channel = self._service.studio.open(self._media, self, voice, self._manners)
+        channel = self._channel = self._service.media_engine.open(self._media, self, voice, self._manners)
         self.record.listening(lambda: channel.packets)
         first = FIRST_WORDS.get(self._manners.sends)
         if self._manners.sends == "voice" or first:
@@ -329,7 +329,7 @@ class Conversation:
         assert self._media is not None
         self._stop_listening()
         self.record.end_call_reason = "transferred"
-        bridge = self._bridge = BackToBack(f"synthflow call {self.record.id}", self._service.books, set())
+        bridge = self._bridge = BackToBack(f"synthflow call {self.record.id}", self._service.audit, set())
         caller = bridge.adopt(Leg(self._call, self._media, "caller"))
         bridge_ended = self._call.on_ended
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from harness.simulation.books import Books
+from harness.simulation.audit import Audit
 from harness.simulation.faults import Faults
 from harness.simulation.synthflow.registration import Registration, SipNumber
 from harness.simulation.synthflow.trunks import Trunks
@@ -26,12 +26,12 @@ class SipNumbers:
     """``agents`` by region; ``expires`` is the trunks' registration interval."""
 
     def __init__(
-        self, agents: dict[str, UserAgent], trunks: Trunks, expires: int, faults: Faults, books: Books
+        self, agents: dict[str, UserAgent], trunks: Trunks, expires: int, faults: Faults, audit: Audit
     ) -> None:
         self._agents = agents
         self._trunks = trunks
         self._expires = expires
-        self._books = books
+        self._audit = audit
         self._standing: dict[str, Registration] = {}
         self._attached: dict[str, Registration] = {}
         faults.on_change.append(self.renew)
@@ -53,12 +53,12 @@ class SipNumbers:
                 old.again()
                 continue
             if old is not None:
-                self._books.spawn(old.detach(), f"detach {trunk.name}")
+                self._audit.spawn(old.detach(), f"detach {trunk.name}")
             self._standing[trunk.name] = self._attach(number)
 
     def _attach(self, number: SipNumber) -> Registration:
         registration = Registration(self._agents[number.region], number)
-        registration.attach(self._books)
+        registration.attach(self._audit)
         return registration
 
     def attach(self, asked: dict[str, Any]) -> Registration:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.simulation.books import Books
+from harness.simulation.audit import Audit
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.transport import Hop
 from harness.sip.digest import Credentials
@@ -58,9 +58,9 @@ class Registration:
     _task: asyncio.Task[None] | None = None
     _due: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def attach(self, books: Books) -> None:
+    def attach(self, audit: Audit) -> None:
         """Register now, and from now on."""
-        self._task = books.spawn(self._keep(), f"registration {self.number.credentials.username}")
+        self._task = audit.spawn(self._keep(), f"registration {self.number.credentials.username}")
 
     async def detach(self) -> None:
         """Register no more, and take back what stands."""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from harness.deployment import Deployment
-from harness.simulation.books import Books
+from harness.simulation.audit import Audit
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.settings import Current
+from harness.simulation.synthflow.media_engine import MediaEngine
 from harness.simulation.synthflow.record import CallRecord, Records
-from harness.simulation.synthflow.studio import Studio
 from harness.simulation.synthflow.trunks import Trunks
 from harness.simulation.watch import Watched
 from harness.simulation.wire.agent import UserAgent
@@ -34,8 +34,8 @@ class Synthflow:
         self,
         deployment: Deployment,
         faults: Faults,
-        books: Books,
-        studio: Studio,
+        audit: Audit,
+        media_engine: MediaEngine,
         ua: UserAgent,
         media_address: str,
         trunks: Trunks,
@@ -45,8 +45,8 @@ class Synthflow:
         """``line_of_call`` says which line of the platform has a call of that Call-ID: only faults of one line ask."""
         self.deployment = deployment
         self.faults = faults
-        self.books = books
-        self.studio = studio
+        self.audit = audit
+        self.media_engine = media_engine
         self.ua = ua
         self.address = ua.listening[0].address
         self.media_address = media_address
@@ -77,7 +77,7 @@ class Synthflow:
 
     def spawn(self, work: Coroutine[Any, Any, None], record: CallRecord) -> None:
         """Do something for a call beside everything else."""
-        self.books.spawn(work, f"synthflow call {record.id}")
+        self.audit.spawn(work, f"synthflow call {record.id}")
 
     def trace(self, traced: Traced) -> None:
         """A SIP message came or went: it belongs to the record of its call."""

@@ -20,7 +20,7 @@ Knows nothing of platforms, registrars or assistants. What a node uses, by modul
         on(method, handler)                           async (IncomingRequest) -> None, out of dialog: REGISTER …
         invite(uri, from_=, to=, hop=, source=, sdp=, headers=, credentials=, …) -> OutgoingCall     at once
         await request(method, uri, from_=, to=, hop=, source=, headers=, body=, credentials=, …) -> Response
-        calls() transactions() flows()                the books: what is alive now
+        calls() transactions() flows()                the audit: what is alive now
         drop_flow(flow)                               closes a connection under the application's feet
 
     request.IncomingRequest: .request .flow .source; respond(status, reason=None, headers=(), body=b"")

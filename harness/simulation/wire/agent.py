@@ -121,7 +121,7 @@ class UserAgent:
         self.layer.stop()
         await self.transport.stop()
 
-    # --- the books ---------------------------------------------------------------------------------
+    # --- what is up ---------------------------------------------------------------------------------
 
     @property
     def listening(self) -> tuple[Listen, ...]:

@@ -314,7 +314,7 @@ class Call:
         return self._subscriptions.referred(request, silent=silent)
 
     def usage_ended(self) -> None:
-        """One user of the dialog is gone; the last one takes it out of the books (RFC 5057)."""
+        """One user of the dialog is gone; the last one takes it out of the register (RFC 5057)."""
         if self.state == "ended" and not self._bye_pending and self._subscriptions.are_over:
             self.ua.forget_call(self)
 

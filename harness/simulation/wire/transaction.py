@@ -63,7 +63,7 @@ class Transactions(Protocol):
 
 
 class _Transaction:
-    """Timers by letter, and the way into and out of the layer's books."""
+    """Timers by letter, and the way into and out of the layer's audit."""
 
     def __init__(self, layer: Transactions, request: Request, flow: Flow) -> None:
         self.layer = layer
@@ -239,7 +239,7 @@ class ClientTransaction(_Transaction):
         self._on_failure(failure, error)
 
     def terminate(self) -> None:
-        """Out of the books."""
+        """Out of the audit."""
         self._stop_all()
         self.state = State.TERMINATED
         self.layer.forget_client(self)
@@ -338,7 +338,7 @@ class ServerTransaction(_Transaction):
             self.on_cancel(request)
 
     def terminate(self) -> None:
-        """Out of the books."""
+        """Out of the audit."""
         self._stop_all()
         self.state = State.TERMINATED
         self.layer.forget_server(self)

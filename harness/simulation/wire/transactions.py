@@ -76,7 +76,7 @@ class TransactionLayer:
         self._transport = transport
 
     def transactions(self) -> tuple[ClientTransaction | ServerTransaction, ...]:
-        """Those in the books."""
+        """Those in the audit."""
         return (*self._clients.values(), *self._servers.values())
 
     def stop(self) -> None:

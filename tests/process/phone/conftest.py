@@ -9,6 +9,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from harness.phone import PhoneConfig, TlsConfig
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
+from harness.phone.process import PhoneProcess
 from harness.phone.rules import Rules
 from tests.process.phone.stranger import Stranger
 
@@ -62,6 +64,18 @@ class Desk:
             **options,
         }
         return self.of(PhoneConfig(name=name, **settings))
+
+    @cached_property
+    def process(self) -> PhoneProcess:
+        """A process of the installed pjsua2, to read off what it can do."""
+        probe = self("probe")
+        probe.release()
+        return probe.process
+
+    @property
+    def process_holds(self) -> int:
+        """How many calls one process holds: a phone that may have so many has it for itself."""
+        return self.process.most_calls
 
     def of(self, config: PhoneConfig) -> Phone:
         """The phone of a whole configuration."""

@@ -91,7 +91,7 @@ def test_what_only_our_stack_cannot_read_within_a_call_excuses_nobody(lease: Des
 
 
 def test_what_never_came_where_a_phone_was_lost_speaks_against_nobody(lease: Desk) -> None:
-    lost, other = lease("lost", max_calls=3), lease("other", max_calls=3)
+    lost, other = (lease(name, max_calls=lease.process_holds) for name in ("lost", "other"))
     assert lost.process is not other.process
     out, back = connect(lost, other)
     hears(back, out)

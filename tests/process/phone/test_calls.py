@@ -260,13 +260,14 @@ def test_a_phone_takes_no_more_calls_than_it_may(lease: Desk) -> None:
 
 
 def test_more_calls_than_a_process_holds_cannot_be_leased(lease: Desk) -> None:
-    with pytest.raises(ResourceError, match="holds 4"):
-        lease("alice", max_calls=5)
+    most = lease.process_holds
+    with pytest.raises(ResourceError, match=f"holds {most}"):
+        lease("alice", max_calls=most + 1)
 
 
 def test_a_codec_that_is_not_built_in_is_named(lease: Desk) -> None:
-    with pytest.raises(ResourceError, match=r"no opus; it has .*PCMU"):
-        lease("alice", codecs=("opus",))
+    with pytest.raises(ResourceError, match=r"no AMR-WB; it has .*PCMU"):
+        lease("alice", codecs=("AMR-WB",))
 
 
 def test_misuse_is_an_error_and_not_an_abort(lease: Desk) -> None:

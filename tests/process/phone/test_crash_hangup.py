@@ -21,7 +21,7 @@ def strangers(lease: Desk, authority: Authority, transport: str) -> tuple[Phone,
 
     def options(address: str) -> dict[str, object]:
         tls = authority.server(address) if transport == "tls" else TlsConfig()
-        return {"transport": transport, "bind_address": address, "tls": tls, "max_calls": 3}
+        return {"transport": transport, "bind_address": address, "tls": tls, "max_calls": lease.process_holds}
 
     alice, bob = lease("alice", **options(fresh_address())), lease("bob", **options(fresh_address()))
     assert alice.process is not bob.process

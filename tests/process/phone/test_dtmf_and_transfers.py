@@ -89,12 +89,13 @@ def test_a_blind_transfer_is_followed(lease: Desk) -> None:
 
 @pytest.mark.parametrize("why", ["config", "guard", "room"])
 def test_a_transfer_may_be_declined(lease: Desk, why: str) -> None:
-    alice = lease("alice", max_calls=4 if why == "room" else 2, accept_refer=why != "config")
-    bob = lease("bob", max_calls=4)
+    most = lease.process_holds
+    alice = lease("alice", max_calls=most if why == "room" else 2, accept_refer=why != "config")
+    bob = lease("bob", max_calls=most)
     bob.policy = Answer()
     out, back = connect(alice, bob)
     if why == "room":
-        for _ in range(3):
+        for _ in range(most - 1):
             alice.dial(uri_of(bob)).wait_state("confirmed", 3)
     target = f"sip:{FORBIDDEN}@{bob.address}" if why == "guard" else uri_of(bob)
     # The target is refused by the one that would follow it; the guard of whoever asks is another matter.
@@ -157,7 +158,8 @@ def test_a_bridge_lets_both_far_ends_hear_each_other(lease: Desk) -> None:
 
 
 def test_legs_of_different_processes_cannot_be_bridged(lease: Desk) -> None:
-    alice, bob, carol = lease("alice", max_calls=4), lease("bob", max_calls=4), lease("carol")
+    most = lease.process_holds
+    alice, bob, carol = lease("alice", max_calls=most), lease("bob", max_calls=most), lease("carol")
     out, back = connect(alice, bob)
     assert alice.process is not bob.process
     with pytest.raises(PhoneMisuseError, match="different processes"):

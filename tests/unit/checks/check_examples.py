@@ -13,6 +13,7 @@ from harness.checks import (
     headers,
     identity,
     landing,
+    manners,
     quality,
     reach,
     registration,
@@ -117,6 +118,19 @@ def heard(sound: Sound | None, account: Account | None = None) -> Finding:
 
 MARK = Sound(10.2, Observation.MARK, "mark 7", 7, -20.0)
 
+
+def _of_manners(check: str) -> Example:
+    return Example(
+        check,
+        manners.in_time,
+        lambda: manners.in_time(check, "caller.1", 1.0, 1.0, "from the answer"),
+        (
+            lambda: manners.in_time(check, "caller.1", 1.1, 1.0, "from the answer"),
+            lambda: manners.in_time(check, "caller.1", None, 1.0, "the caller spoke for 2.0 s"),
+        ),
+    )
+
+
 EXAMPLES = [
     Example(
         "registration",
@@ -166,6 +180,12 @@ EXAMPLES = [
             lambda: landing.landed("the call", "billing", {"ben": "support"}),
             lambda: landing.landed("the call", "billing", {}),
         ),
+    ),
+    Example(
+        "landing.turn",
+        landing.turn,
+        lambda: landing.turn("ben", True, its_turn=True),
+        (lambda: landing.turn("ben", False, its_turn=True), lambda: landing.turn("ben", True, its_turn=False)),
     ),
     Example(
         "landing.stops",
@@ -279,6 +299,15 @@ EXAMPLES = [
             lambda: identity.caller_id(invite(from_="<sip:4155550101@example.com>"), "ai", CALLER, "e164", "US"),
             lambda: identity.caller_id(invite(), "ai", CALLER, "national", "US"),
             lambda: identity.caller_id(invite(from_=ANONYMOUS), "ai", CALLER, "preserved", "US"),
+        ),
+    ),
+    Example(
+        "caller_id",
+        identity.platforms_number,
+        lambda: identity.platforms_number(invite(), "anna", {CALLER}, "US"),
+        (
+            lambda: identity.platforms_number(invite(), "anna", {"+14155550199"}, "US"),
+            lambda: identity.platforms_number(invite(from_=ANONYMOUS), "anna", {CALLER}, "US"),
         ),
     ),
     Example(
@@ -483,6 +512,7 @@ EXAMPLES = [
             lambda: quality.one_way_delay("a", "b", None, 3.5),
         ),
     ),
+    *(_of_manners(check) for check in manners.WHAT),
     Example(
         "audio.loss",
         quality.loss,

@@ -62,14 +62,6 @@ def test_a_check_goes_by_a_known_name(make: Callable[..., Finding]) -> None:
         make("made.up", "x", expected="it", **more)
 
 
-def test_kinds_tell_listeners_and_repeated_looks_apart() -> None:
-    measured = Direction(towards="ai", again=True)
-    assert (
-        finding.kind(judged("audio", "a → b", True, expected="", actual="", measured=measured)) == "audio to ai again"
-    )
-    assert finding.kind(judged("codec", "a", True, expected="", actual="")) == "codec"
-
-
 def _finding_functions() -> list[Callable[..., object]]:
     found: list[Callable[..., object]] = []
     for module in pkgutil.iter_modules(harness.checks.__path__, "harness.checks."):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.unit.diagnosis.building import SDP, Example
-from tests.unit.diagnosis.examples import GROUP, QUEUE, Expected, _lost, _register, _talk, _transfer, _warm
+from tests.unit.diagnosis.stories import GROUP, QUEUE, Expected, lost, register, talk, transfer, warm
 
 EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
 WITH_EVENTS = SDP.format(host="192.0.2.1", protocol="RTP/AVP", formats="0 8 101", lines=EVENTS)
@@ -54,12 +54,12 @@ def _pressed(row: str = "DTMF-RFC4733") -> Example:
 def hung_up(by: str, code: int = 200) -> Example:
     """One of them hangs up, and the caller's leg stays."""
     if by == "agent":
-        example = _transfer(Example(ai="stand-in"), "HANGUP-AGENT").ai_refers(GROUP).rings("billing")
+        example = transfer(Example(ai="stand-in"), "HANGUP-AGENT").ai_refers(GROUP).rings("billing")
         example.landed("billing", "billing").at_phone("billing", "BYE", sent=True, within=True)
         if code:
             example.at_phone("billing", "BYE", code=code, sent=False)
     else:
-        example = _talk(Example(row="HANGUP-AI", ai="stand-in")).to_ai().to_caller()
+        example = talk(Example(row="HANGUP-AI", ai="stand-in")).to_ai().to_caller()
         example._sip("sent", "BYE sip:platform SIP/2.0", "BYE", to="<sip:x@y.example>;tag=p", number="5")
         if code:
             example._sip("received", f"SIP/2.0 {code} OK", "BYE", number="5")
@@ -103,17 +103,17 @@ LEGS = [
     ),
     Expected(
         "header.missing.ai",
-        _talk(Example(row="XEI")).finding("header", "assistant main", header="X-EI", values=[], value="S.1;"),
+        talk(Example(row="XEI")).finding("header", "assistant main", header="X-EI", values=[], value="S.1;"),
         ("header-not-passed-on",),
     ),
     Expected(
         "header.changed.ai",
-        _talk(Example(row="XEI")).finding("header", "assistant main", header="X-EI", values=["S."], value="S.1;"),
+        talk(Example(row="XEI")).finding("header", "assistant main", header="X-EI", values=["S."], value="S.1;"),
         ("header-changed",),
     ),
     Expected(
         "header.missing.agent",
-        _transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
+        transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
         .ai_refers(QUEUE)
         .rings("queue")
         .finding("header", "support.1", header="X-Gladly-Routing-Selector", values=[], value="support"),
@@ -121,7 +121,7 @@ LEGS = [
     ),
     Expected(
         "header.changed.agent",
-        _transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
+        transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
         .ai_refers(QUEUE)
         .rings("queue")
         .finding("header", "support.1", header="X-Gladly-Routing-Selector", values=["x"], value="support"),
@@ -141,7 +141,7 @@ LEGS = [
     Expected("limit.high", capacity(4).landed("reception"), ("limit-not-enforced",)),
     Expected(
         "transfer.elsewhere",
-        _lost(_transfer(Example()).ai_refers(GROUP).platform_says(202).notified(200).replaces()),
+        lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(200).replaces()),
         ("another-device-answered",),
     ),
     Expected(
@@ -163,7 +163,7 @@ LEGS = [
     Expected("lost.encryption", _lost_on_the_way("SRTP", "media.encrypted", WITH_KEYS), ("encryption-not-passed-on",)),
     Expected(
         "lost.early",
-        _talk(Example(row="EARLYMEDIA", line="early-media"))
+        talk(Example(row="EARLYMEDIA", line="early-media"))
         .ai_answers(183, "Session Progress", sdp=WITHOUT)
         .finding("audio.early", "caller.1"),
         ("early-media-not-passed-on",),
@@ -203,19 +203,19 @@ LEGS = [
     Expected("digits.not-negotiated", _pressed(), ("dtmf-not-negotiated",)),
     Expected(
         "transfer.challenged",
-        _lost(_warm(Example()).ai_invites(GROUP).platform_says(407, "Proxy Authentication Required", "INVITE")),
+        lost(warm(Example()).ai_invites(GROUP).platform_says(407, "Proxy Authentication Required", "INVITE")),
         ("transfer-call-challenged",),
     ),
     Expected(
         "transfer.credentials",
-        _lost(
-            _warm(Example(authentication="digest"))
+        lost(
+            warm(Example(authentication="digest"))
             .ai_invites(GROUP, authorization='Digest username="x"')
             .platform_says(407, "Proxy Authentication Required", "INVITE")
         ),
         ("transfer-credentials-refused",),
     ),
-    Expected("registration.unanswered", _register(0).sip_number(), ("registration-unanswered",)),
+    Expected("registration.unanswered", register(0).sip_number(), ("registration-unanswered",)),
     Expected(
         "fallback.nobody",
         Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")

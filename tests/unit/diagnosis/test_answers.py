@@ -215,7 +215,7 @@ def test_every_cause_has_a_section_in_each_guide_and_words_that_can_be_filled_in
 
 def test_conditions_answer_yes_no_or_not_known() -> None:
     facts = Facts()
-    facts.tell("ai.saw", "nothing", "the record")
+    facts.record("ai.saw", "nothing", "the record")
     assert when("ai.saw", "nothing", "rang").holds(facts) is True
     assert when("ai.saw", "rang").holds(facts) is False
     assert unless("ai.saw", "nothing").holds(facts) is False
@@ -231,13 +231,13 @@ def test_conditions_answer_yes_no_or_not_known() -> None:
 
 def test_facts_are_told_once_and_have_to_be_known_kinds() -> None:
     facts = Facts()
-    facts.tell("loss", None)
+    facts.record("loss", None)
     assert "loss" not in facts
-    facts.tell("loss", "heavy")
-    facts.tell("loss", "little")
+    facts.record("loss", "heavy")
+    facts.record("loss", "little")
     assert facts.value("loss") == "heavy"
     with pytest.raises(KeyError, match="is no known fact"):
-        facts.tell("los", "heavy")
+        facts.record("los", "heavy")
     with pytest.raises(KeyError, match="is no known fact"):
         when("los", "heavy")
 

@@ -11,8 +11,8 @@ from harness.diagnosis.facts import KNOWN
 from harness.diagnosis.rules import COMMON, rules_of
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.examples import EXAMPLES as OF_RULES
-from tests.unit.diagnosis.examples import Expected
 from tests.unit.diagnosis.leg_examples import LEGS
+from tests.unit.diagnosis.stories import Expected
 from tools.diagnosis.page import PAGE, causes_table, cells_table, rules_at, tables_of
 
 EXAMPLES = [*OF_RULES, *LEGS]

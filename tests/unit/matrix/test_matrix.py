@@ -8,7 +8,9 @@ import pytest
 from harness import integrations
 from harness.checks.finding import CHECKS
 from harness.deployment import Deployment
+from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import SelectionError
+from harness.finding_kinds import ROUTE_NOT_ANSWERED
 from harness.integrations import load
 from harness.matrix import Case, Selection, cases, left_out
 
@@ -49,7 +51,10 @@ def test_ids_are_unique_and_name_row_and_deployment(talkdesk: Deployment, gladly
     assert all(case.id.startswith(f"{case.row.id}[{case.deployment}:") for case in found)
 
 
-def test_every_row_of_an_integration_has_a_case_unless_opted_in(talkdesk: Deployment, gladly: Deployment) -> None:
+def test_every_row_of_an_integration_has_a_case_unless_opted_in(
+    talkdesk: Deployment, gladly: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T12:00+00:00")  # no Sunday, on which their closed numbers are open
     for deployment in (talkdesk, gladly):
         rows = {row.id for row in integrations.find(deployment.integration).rows}
         assert {case.row.id for case in cases([deployment])} == rows - {left.row for left in left_out([deployment])}
@@ -115,12 +120,27 @@ def test_a_row_that_does_not_exist_is_a_mistake(talkdesk: Deployment, key: str) 
 def test_every_row_says_what_it_has_to_find() -> None:
     for name in integrations.names():
         for row in integrations.find(name).rows:
-            kinds = [*row.finds, *(kind for more in row.finds_at.values() for kind in more)]
+            kinds = [*row.required_findings, *(kind for more in row.required_findings_at.values() for kind in more)]
             assert kinds, row.id
-            assert {one.partition(" ")[0] for kind in kinds for one in kind.split("|")} <= set(CHECKS)
+            assert {one.check for kind in kinds for one in kind.each()} <= set(CHECKS)
 
 
 def test_what_is_found_in_some_cells_alone_comes_on_top() -> None:
     row = integrations.find("gladly").row("GL-PLAINTEXT")
-    assert row.finds_in({"ai": "synthflow"}) == row.finds
-    assert row.finds_in({"ai": "stand-in"})["route.not_answered"] == row.finds["route.not_answered"] + 2
+    assert row.required_in({"ai": "synthflow"}) == row.required_findings
+    assert row.required_in({"ai": "stand-in"})[ROUTE_NOT_ANSWERED] == row.required_findings[ROUTE_NOT_ANSWERED] + 2
+
+
+def test_trunks_that_look_alike_are_told_apart_by_name() -> None:
+    large = load(DEPLOYMENTS / "live-large.toml", secrets=False)
+    for depth in ("once", "every-number", "full"):
+        found = cases([large.model_copy(update={"depth": depth})])
+        assert len({case.id for case in found}) == len(found)
+    assert {case.axes.get("trunk") for case in found} == {"US East", "EU", None}
+
+
+def test_encrypted_media_needs_a_number_that_the_platform_does_not_answer_itself(talkdesk: Deployment) -> None:
+    entry = talkdesk.lines["ivr"].model_copy(update={"did": "+13125550100", "dids": {}, "trunk": "udp-ip-stand-in"})
+    found = left_out([talkdesk.model_copy(update={"lines": {"ivr": entry}})])
+    why = {left.row: left.why for left in found}
+    assert why["SRTP"] == "the platform answers every number itself, before the AI"

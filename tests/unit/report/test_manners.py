@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from harness.audio.wav import write_wav
+from harness.deployment import Manners
 from harness.events import CallState, LegStarted, Listened, Recorded
+from harness.report import html, metrics
 from harness.report import manners as module
-from harness.report import metrics
 from harness.report.evidence import CaseEvidence
 from harness.report.manners import manners
+from harness.report.summary import summarise
 from harness.verdict import Verdict
 
 AI, AGENT = 240, 13
@@ -105,9 +107,32 @@ def test_silence_in_a_recording_is_no_word(tmp_path: Path, samples: ModuleType) 
 
 def test_the_run_s_figures_are_medians_of_what_passed(tmp_path: Path, samples: ModuleType) -> None:
     cases = [CaseEvidence.read(samples.passed(tmp_path / "a")), CaseEvidence.read(samples.failed(tmp_path / "b"))]
-    found = {entry["key"]: entry for entry in metrics.of("run", cases)}
+    times = html.write(tmp_path / "report.html", summarise(cases, [], run="run", wall_s=1.0, workers=1), cases)
+    found = {entry["key"]: entry for entry in metrics.of("run", cases, times)}
     assert found["answered-after"]["value"] == 80.0
     assert found["answered-after"]["title"] == "answered after, median of 1"
     assert found["post-dial-delay"]["unit"] == "ms"
     assert all(entry["start"] <= entry["stop"] for entry in found.values())
-    assert metrics.of("run", cases[1:]) == []
+    assert metrics.of("run", cases[1:], []) == []
+
+
+class TestLimits:
+    """A figure is only shown; with a limit in the deployment it is held to it."""
+
+    def test_none_finds_nothing(self, tmp_path: Path, samples: ModuleType, spoken: Any) -> None:
+        assert list(module.findings(call(tmp_path, samples, (AI, 1.5, 4.0)), Manners())) == []
+
+    @pytest.mark.parametrize(("limit", "verdict"), [(1.0, Verdict.FAILED), (2.0, Verdict.PASSED)])
+    def test_one_is_held_to(
+        self, tmp_path: Path, samples: ModuleType, spoken: Any, limit: float, verdict: Verdict
+    ) -> None:
+        (found,) = module.findings(call(tmp_path, samples, (AI, 1.5, 4.0)), Manners(dead_air_s=limit))
+        assert (found.check, found.subject, found.verdict) == ("manners.dead_air", "caller.1", verdict)
+        assert "1.50 s from the answer" in found.actual
+
+    def test_one_that_never_stops_when_interrupted_fails(
+        self, tmp_path: Path, samples: ModuleType, spoken: Any
+    ) -> None:
+        spoken["sent"] = [(2.0, 4.0)]
+        (found,) = module.findings(call(tmp_path, samples, (AI, 0.5, 9.0)), Manners(interruption_s=1.0))
+        assert (found.check, found.verdict) == ("manners.interruption", Verdict.FAILED)

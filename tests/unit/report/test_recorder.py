@@ -87,7 +87,7 @@ def test_killed_before_the_first_event(tmp_path: Path) -> None:
     evidence = CaseEvidence.read(tmp_path / "case")
 
     assert evidence.verdict is Verdict.BROKEN
-    assert evidence.events == ()
+    assert not evidence.events
 
 
 def test_a_directory_without_a_case_is_a_mistake(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_events_after_the_end_are_left_out(tmp_path: Path) -> None:
 
     evidence = CaseEvidence.read(tmp_path)
     assert evidence.verdict is Verdict.PASSED
-    assert evidence.events == ()
+    assert not evidence.events
 
 
 class TestFullDisk:

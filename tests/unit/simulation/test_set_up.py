@@ -107,6 +107,14 @@ def test_the_documentation_lists_every_fault() -> None:
     assert [fault for fault, note in FAULTS.items() if f"| `{fault}` | {note.shows} |" not in text] == []
 
 
+def test_the_platform_of_an_integration_of_somebodys_own_has_the_faults_of_an_sbc() -> None:
+    own = Faults("acme", frozenset({"sales"}))
+    own.set("x-headers-stripped", "sales")
+    assert own.on(Fault.X_HEADERS_STRIPPED, "sales")
+    with pytest.raises(SelectionError, match="not one of generic"):
+        own.set("caller-header-missing")
+
+
 def test_a_fault_holds_for_its_line_or_for_all() -> None:
     switch, changes = faults(), []
     switch.on_change.append(lambda: changes.append(switch.listed()))

@@ -7,24 +7,43 @@ from pathlib import Path
 import tomli_w
 
 from harness import matrix
-from harness.deployment_file import load
+from harness.deployment import Deployment
+from harness.errors import SelectionError
+from harness.integrations import load
 from harness.simulation.faults import FAULTS
-from harness.simulation.settings import parse
 from tools.shapes.draw import customers
-from tools.shapes.run import _WHOLE_TENANT
+from tools.shapes.plan import WHOLE_TENANT, trials
 
 SEED = 11
 
 
-def test_every_drawn_customer_is_a_deployment_with_cases(tmp_path: Path) -> None:
-    planned = 0
-    for index, table in enumerate(customers(30, SEED)):
+def drawn(tmp_path: Path, count: int) -> list[Deployment]:
+    found = []
+    for index, customer in enumerate(customers(count, SEED)):
         file = tmp_path / f"{index}.toml"
-        file.write_text(tomli_w.dumps(table), encoding="utf-8")
-        deployment = load(file)
-        parse(deployment.simulated)
-        planned += len(matrix.cases([deployment]))
+        file.write_text(tomli_w.dumps(customer.table), encoding="utf-8")
+        found.append(load(file))
+    return found
+
+
+def test_every_drawn_customer_is_a_deployment_whose_rows_are_run_or_said_not_to_be(tmp_path: Path) -> None:
+    planned = 0
+    for deployment in drawn(tmp_path, 30):
+        try:
+            planned += len(matrix.cases([deployment]))
+        except SelectionError:
+            assert all(left.why for left in matrix.left_out([deployment]))
     assert planned > 100
+
+
+def test_faults_strike_and_are_looked_for_elsewhere_too(tmp_path: Path) -> None:
+    found = list(trials(drawn(tmp_path, 30), SEED))
+    assert len({trial.case.id for trial in found}) == len(found)
+    struck = [trial for trial in found if trial.struck]
+    assert len(struck) > 10
+    assert all(trial.case.line == trial.line for trial in struck)
+    assert all(trial.case.line != trial.line for trial in found if trial.fault and not trial.struck)
+    assert any(trial.fault and not trial.struck for trial in found)
 
 
 def test_the_same_seed_draws_the_same() -> None:
@@ -33,14 +52,31 @@ def test_the_same_seed_draws_the_same() -> None:
 
 
 def test_shapes_differ() -> None:
-    drawn = customers(200, SEED)
-    assert {1, 2, 3} <= {len(table["trunks"]) for table in drawn}
-    assert any(len(group["agents"]) > 1 for table in drawn for group in table["groups"].values())
-    assert any(not group["agents"] for table in drawn for group in table["groups"].values())
-    assert any(" " in name for table in drawn for name in table["groups"])
-    assert any("group" in line for table in drawn for line in table["lines"].values())
-    assert not any(set(table["groups"]) & set(table["phones"]) for table in drawn[:20])
+    found = customers(100, SEED)
+    tables = [customer.table for customer in found]
+    groups = [group for table in tables for group in table["groups"].values()]
+    lines = [line for table in tables for line in table["lines"].values()]
+    phones = [phone for table in tables for phone in table["phones"].values()]
+    assert {1, 2, 3} <= {len(table["trunks"]) for table in tables}
+    assert {"live", "stand-in", "simulated"} == {customer.kind for customer in found}
+    assert {"marks", "words", "records", "nothing"} == {customer.told for customer in found}
+    assert {"talkdesk", "gladly", "generic"} == {table["integration"] for table in tables}
+    assert {"all", "batches", "one-by-one"} == {group["rings"] for group in groups}
+    assert any(len(group["agents"]) > 2 for group in groups)
+    assert any(group["away"] for group in groups)
+    assert any(group.get("empty") for group in groups)
+    assert any(not group["agents"] and not group["empty"] for group in groups)
+    assert any(group.get("voicemail") for group in groups)
+    assert any(group.get("queue_s") for group in groups)
+    assert any(" " in name for table in tables for name in table["groups"])
+    assert any("group" in line for line in lines)
+    assert {1, 2} <= {len(line["press"]) for line in lines if "press" in line}
+    assert any("closed" in line for line in lines)
+    assert {"original", "platform", "any"} <= {phone.get("shows") for phone in phones}
+    assert any("accept" in phone for phone in phones)
+    assert max(len(table["lines"]) for table in tables) > 20
+    assert not any(set(table["groups"]) & set(table["phones"]) for table in tables[:20])
 
 
 def test_faults_without_a_number_are_those_of_the_whole_tenant() -> None:
-    assert {str(fault) for fault, note in FAULTS.items() if not note.per_line} == _WHOLE_TENANT
+    assert {str(fault) for fault, note in FAULTS.items() if not note.per_line} == WHOLE_TENANT

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,34 @@ def test_the_bill_is_written_with_licences(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "sbom.json").read_text())
     assert written["components"][0]["licenses"] == [{"expression": "MIT"}]
     assert "1 components" in said[0]
+
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_every_package_is_pinned_by_hash() -> None:
+    packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
+    fetched = [package for package in packages if "registry" in package["source"]]
+    assert len(fetched) > 50
+    assert [package["name"] for package in packages if package not in fetched] == ["call-verification-harness"]
+    archives = [archive for package in fetched for archive in [*package.get("wheels", ()), package.get("sdist", {})]]
+    assert [archive for archive in archives if archive and not archive.get("hash", "").startswith("sha256:")] == []
+    assert all(package.get("wheels") or package.get("sdist") for package in fetched)
+
+
+def test_the_bootstrap_installs_nothing_else() -> None:
+    """Two commands of its install something: pip, the pinned uv by its hashes; uv, what the lock names."""
+    source = (ROOT / ".ci" / "bootstrap.py").read_text(encoding="utf-8")
+    lists = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.List)]
+    words = [[e.value for e in found.elts if isinstance(e, ast.Constant)] for found in lists]
+    installing = [found for found in words if {"install", "sync", "add", "pip"} & set(found) and "-m" not in found]
+    assert len(installing) == 2
+    (pip,) = [found for found in installing if "install" in found]
+    (uv,) = [found for found in installing if "sync" in found]
+    assert {"--require-hashes", "--only-binary", ":all:", "-r"} <= set(pip)
+    assert "--locked" in uv
+    assert [
+        line
+        for line in (ROOT / ".ci" / "uv.txt").read_text().splitlines()
+        if line.startswith(("uv==", "    --hash=sha256:"))
+    ]

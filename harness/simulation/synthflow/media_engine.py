@@ -18,7 +18,7 @@ from harness.audio.dtmf import DtmfDetector
 from harness.audio.marks import REPLY_OFFSET, reply_to
 from harness.audio.prompts import PromptMatcher
 from harness.errors import ResourceError
-from harness.simulation.books import Books
+from harness.simulation.audit import Audit
 from harness.simulation.media import sound
 from harness.simulation.media.digits import EventReceiver, ReceivedDigit, event_packets
 from harness.simulation.media.leg import LegMedia
@@ -59,14 +59,14 @@ class Channel:
 
     def __init__(
         self,
-        studio: Studio,
+        media_engine: MediaEngine,
         stream: int,
         media: LegMedia,
         listener: Listener,
         voice: int | None,
         manners: Assistant | None = None,
     ) -> None:
-        self._studio = studio
+        self._media_engine = media_engine
         self.stream = stream
         self._media = media
         self._listener = listener
@@ -82,7 +82,7 @@ class Channel:
         self._fed = 0
         self._events = EventReceiver()
         self._tones = DtmfDetector()
-        self._prompts = PromptMatcher(studio.prompts)
+        self._prompts = PromptMatcher(media_engine.prompts)
         self._silent = 0  # frames
         self._kept: deque[NDArray[np.int16]] = deque(maxlen=_KEPT)
         # the mouth
@@ -263,15 +263,15 @@ class Channel:
         """Say and hear nothing more."""
         if self._media.port.on_packet == self._receive:
             self._media.port.on_packet = None
-        self._studio.forget(self)
+        self._media_engine.forget(self)
 
 
-class Studio:
+class MediaEngine:
     """All channels of the world. ``prompts`` are the names of the spoken prompts they understand."""
 
-    def __init__(self, ticker: Ticker, books: Books, prompts: tuple[str, ...], capacity: int = 256) -> None:
+    def __init__(self, ticker: Ticker, audit: Audit, prompts: tuple[str, ...], capacity: int = 256) -> None:
         self._ticker = ticker
-        self._books = books
+        self._audit = audit
         self.prompts = prompts
         self._bank = DetectorBank(capacity)
         self._free = list(range(capacity - 1, -1, -1))
@@ -328,7 +328,7 @@ class Studio:
         try:
             yield
         except Exception as error:
-            self._books.error(f"ear and mouth {channel.stream}", error)
+            self._audit.error(f"ear and mouth {channel.stream}", error)
             channel.close()
 
 

@@ -18,13 +18,13 @@ from harness.audio.marks import reply_to
 from harness.audio.prompts import prompt_samples
 from harness.errors import ResourceError
 from harness.integrations import load
-from harness.simulation.books import Books
+from harness.simulation.audit import Audit
 from harness.simulation.media import sound
 from harness.simulation.media.digits import ReceivedDigit, event_packets
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.rtp import Packet
 from harness.simulation.media.ticker import Ticker
-from harness.simulation.synthflow.studio import Channel, Studio
+from harness.simulation.synthflow.media_engine import Channel, MediaEngine
 
 VOICE, CALLER = 240, 17
 
@@ -58,9 +58,9 @@ class Bench:
         self.media, self.peer = LegMedia("127.0.0.1"), LegMedia("127.0.0.1")
         self.peer.learn(self.media.answer(self.peer.offer()))
         self.notes = Notes()
-        self.books = Books()
-        self.studio = Studio(Ticker(), self.books, prompts, capacity=1)
-        self.channel: Channel = self.studio.open(self.media, self.notes, VOICE)
+        self.audit = Audit()
+        self.media_engine = MediaEngine(Ticker(), self.audit, prompts, capacity=1)
+        self.channel: Channel = self.media_engine.open(self.media, self.notes, VOICE)
         self.said: list[Packet] = []
         self.media.port.send = self._sent  # type: ignore[method-assign]
         self._sequence = 0
@@ -75,14 +75,14 @@ class Bench:
         assert self.media.port.on_packet is not None
         when = self._sequence * 160 if timestamp is None else timestamp
         self.media.port.on_packet(bytes(Packet(payload_type, self._sequence, when, 5, payload)))
-        self.studio._tick()
+        self.media_engine._tick()
 
     def lose(self, count: int) -> None:
         self._sequence += count
 
     def idle(self, ticks: int) -> None:
         for _ in range(ticks):
-            self.studio._tick()
+            self.media_engine._tick()
 
     def hear_mark(self, mark: int, frames: int) -> None:
         period = sound.mark(mark, "PCMU")
@@ -117,7 +117,7 @@ def bench(prompts: tuple[str, ...] = ()) -> Iterator[Bench]:
         made = runner.run(make())
         try:
             yield made
-            assert made.books.errors == []
+            assert made.audit.errors == []
         finally:
 
             async def close() -> None:
@@ -242,10 +242,10 @@ def test_a_held_line_is_not_spoken_to() -> None:
 def test_there_are_no_more_ears_than_told_and_a_closed_one_is_free_again() -> None:
     with bench() as ear:
         with pytest.raises(ResourceError):
-            ear.studio.open(ear.media, ear.notes, VOICE)
+            ear.media_engine.open(ear.media, ear.notes, VOICE)
         ear.channel.close()
-        assert len(ear.studio) == 0
-        ear.studio.open(ear.media, ear.notes, VOICE).close()
+        assert len(ear.media_engine) == 0
+        ear.media_engine.open(ear.media, ear.notes, VOICE).close()
 
 
 def test_a_listener_that_fails_harms_its_own_call_only() -> None:
@@ -257,9 +257,9 @@ def test_a_listener_that_fails_harms_its_own_call_only() -> None:
         ear.notes.heard_mark = fail  # type: ignore[method-assign]
         period = sound.mark(CALLER, "PCMU")
         for frame in period * 3:
-            if len(ear.studio):
+            if len(ear.media_engine):
                 ear.hear(frame)
         ear.idle(3)
-        assert [error.partition(":")[2].strip() for error in ear.books.errors] == ["ValueError: nobody expects this"]
-        assert len(ear.studio) == 0
-        ear.books.errors.clear()
+        assert [error.partition(":")[2].strip() for error in ear.audit.errors] == ["ValueError: nobody expects this"]
+        assert len(ear.media_engine) == 0
+        ear.audit.errors.clear()

@@ -1,4 +1,4 @@
-"""The world's own books: what is up, and what went wrong. Only tests of the harness read them."""
+"""The world's own audit: what is up, and what went wrong. Only tests of the harness read them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 _log = logging.getLogger(__name__)
 
 
-class Books:
+class Audit:
     """Counts the errors of one world, and keeps its tasks from being forgotten."""
 
     def __init__(self) -> None:

@@ -1,0 +1,67 @@
+"""One customer's set-up, checked: :class:`Deployment`, what a deployment file describes.
+
+A deployment of kind ``simulated`` leaves hosts, binds and passwords out; the world that is started for it fills them in
+(:func:`from_plain`). Everything that judges sees only filled-in deployments, so it cannot tell one kind from another.
+"""
+
+from __future__ import annotations
+
+from harness.deployment.ai import Campaign, Escalation, Synthflow
+from harness.deployment.model import Deployment, from_plain, to_plain
+from harness.deployment.network import Account, CertificateFiles, PhoneEntry, Platform, StandIn, Trunk
+from harness.deployment.routing import Assistant, Digits, Group, Line, RoutedBy
+from harness.deployment.terms import Axes, DeclaredTimings, Expect, Limits, Manners, Numbers, Safety, Timings
+from harness.deployment.values import (
+    E164,
+    PLAIN_PORT,
+    TLS_PORT,
+    Ai,
+    Behaviour,
+    CallerIdMode,
+    Secret,
+    Source,
+    Transport,
+    WebAddress,
+    Witness,
+    is_ipv6,
+)
+
+__all__ = [
+    "E164",
+    "PLAIN_PORT",
+    "TLS_PORT",
+    "Account",
+    "Ai",
+    "Assistant",
+    "Axes",
+    "Behaviour",
+    "CallerIdMode",
+    "Campaign",
+    "CertificateFiles",
+    "DeclaredTimings",
+    "Deployment",
+    "Digits",
+    "Escalation",
+    "Expect",
+    "Group",
+    "Limits",
+    "Line",
+    "Manners",
+    "Numbers",
+    "PhoneEntry",
+    "Platform",
+    "RoutedBy",
+    "Safety",
+    "Secret",
+    "Source",
+    "StandIn",
+    "Synthflow",
+    "Timings",
+    "Transport",
+    "Trunk",
+    "WebAddress",
+    "Witness",
+    "from_plain",
+    "is_ipv6",
+    "to_plain",
+]

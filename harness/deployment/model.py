@@ -1,0 +1,171 @@
+"""The whole file: :class:`Deployment`, and what its tables say of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness.deployment.ai import Campaign, Escalation, Synthflow
+from harness.deployment.hours import Zone, is_open, planned_at
+from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, Trunk
+from harness.deployment.routing import Assistant, Group, Line
+from harness.deployment.terms import Axes, DeclaredTimings, Expect, Limits, Manners, Numbers, Safety, Timings
+from harness.deployment.values import Model
+
+
+class Deployment(Model):
+    """One customer's set-up, checked."""
+
+    name: str
+    integration: str  #: the platform's, by its entry point's name: ``talkdesk``, ``gladly``, ``generic``
+    kind: Literal["simulated", "stand-in", "live"]
+    region: str = Field("US", pattern=r"^[A-Z]{2}$")
+    #: Whose results these are; part of a case's identity in Allure, so no name that changes, as a container's does.
+    site: str = Field("local", pattern=r"^[\w .-]{1,60}$")
+    zone: Zone | None = None  #: by whose clocks hours are meant, e.g. ``Europe/Berlin``
+    platform: Platform
+    axes: Axes = Axes()
+    timings: DeclaredTimings = DeclaredTimings()
+    #: Which numbers prove a row: one for each cell of its axes (``once``); every number for the rows of inbound calls, and for
+    #: the others one for each assistant and way in (``every-number``); every number that can prove it (``full``).
+    depth: Literal["once", "every-number", "full"] = "every-number"
+    require: tuple[
+        str, ...
+    ] = ()  #: rows that must be run, ``documented`` for all of the guide's; a missing one fails the run
+    trunks: tuple[Trunk, ...]
+    lines: dict[str, Line]
+    numbers: Numbers = Numbers()
+    groups: dict[str, Group] = {}
+    assistants: dict[str, Assistant]
+    synthflow: Synthflow | None = None
+    stand_in: StandIn = StandIn()
+    escalation: Escalation = Escalation()
+    campaign: Campaign | None = None
+    accounts: dict[str, Account]
+    phones: dict[str, PhoneEntry]
+    expect: Expect = Expect()
+    manners: Manners = Manners()
+    leave_out: dict[str, str] = {}  #: row → why it means nothing in this deployment
+    limits: Limits = Limits()
+    safety: Safety = Safety()
+    strangers: Literal["refuse", "answer"] = (
+        "refuse"  #: calls from addresses that this file does not name; "answer": for labs
+    )
+    ca_file: str | None = None  #: whom the harness trusts on TLS; none means the system's own list
+    #: How the simulated world behaves where a platform would not tell (docs/simulation.md); it alone reads this.
+    simulated: dict[str, Any] = {}
+
+    def trunk(self, name: str) -> Trunk:
+        """The trunk of that name. Raises ``KeyError``."""
+        for trunk in self.trunks:
+            if trunk.name == name:
+                return trunk
+        raise KeyError(name)
+
+    def numbers_of_line(self, line: str) -> Mapping[str, str]:
+        """Trunk name → number of every number that ``line`` has."""
+        entry = self.lines[line]
+        return {entry.trunk or self.trunks[0].name: entry.did} if entry.did else entry.dids
+
+    def did(self, line: str, trunk: str) -> str:
+        """The number that reaches ``line`` over ``trunk``. Raises ``KeyError`` where the trunk does not carry it."""
+        return self.numbers_of_line(line)[trunk]
+
+    def all_dids(self) -> Iterator[tuple[str, str, str]]:
+        """(line, trunk name, number) of every number at the platform."""
+        for line in self.lines:
+            for trunk, number in self.numbers_of_line(line).items():
+                yield line, trunk, number
+
+    def is_open(self, line: str, at: datetime | None = None) -> bool:
+        """Whether a number is within its hours ``at`` that moment; by default the one the run's plan is made for."""
+        entry = self.lines[line]
+        zone = entry.zone or self.zone
+        return entry.hours is None or zone is None or is_open(entry.hours, zone, at or planned_at())
+
+    @property
+    def callers(self) -> list[str]:
+        """The test phones that call: every one that is no agent, and not the campaign's customer."""
+        agents = {agent for group in self.groups.values() for agent in group.agents}
+        customer = self.campaign.customer if self.campaign else None
+        return [name for name in self.phones if name not in agents and name != customer]
+
+    @property
+    def customer(self) -> str:
+        """The test phone that a campaign calls."""
+        return (self.campaign.customer if self.campaign else None) or self.callers[0]
+
+    def timings_by(self, name: str) -> Timings:
+        """The timings of a run; ``quick`` ones exist in a simulated deployment alone."""
+        return (self.timings.quick if name == "quick" else None) or self.timings
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        mistakes: list[str] = []
+
+        def known(where: str, name: str | None, table: Mapping[str, object], what: str) -> None:
+            if name is not None and name not in table:
+                allowed = ", ".join(table) or "none is defined"
+                mistakes.append(f"{where}: no {what} is called {name!r}; allowed: {allowed}")
+
+        trunks = {trunk.name: trunk for trunk in self.trunks}
+        for key, line in self.lines.items():
+            known(f"lines.{key}.assistant", line.assistant, self.assistants, "assistant")
+            known(f"lines.{key}.group", line.group, self.groups, "group")
+            known(f"lines.{key}.fallback", line.fallback, self.groups, "group")
+            known(f"lines.{key}.closed", line.closed, self.groups, "group")
+            known(f"lines.{key}.trunk", line.trunk, trunks, "trunk")
+            if line.hours and not (line.zone or self.zone):
+                mistakes.append(
+                    f'lines.{key}.hours: by whose clocks? allowed: zone = "Europe/Berlin" or the like beside'
+                )
+            for trunk in line.dids:
+                known(f"lines.{key}.dids", trunk, trunks, "trunk")
+            if line.did and line.trunk is None and len(trunks) > 1:
+                mistakes.append(f"lines.{key}.trunk: is missing: several trunks; allowed: {', '.join(trunks)}")
+        for key, group in self.groups.items():
+            for agent in group.agents:
+                known(f"groups.{key}.agents", agent, self.phones, "phone")
+        for key, assistant in self.assistants.items():
+            known(f"assistants.{key}.transfer_to", assistant.transfer_to, self.groups, "group")
+        for key, phone in self.phones.items():
+            known(f"phones.{key}.account", phone.account, self.accounts, "account")
+        if self.campaign is not None:
+            known("campaign.line", self.campaign.line, self.lines, "line")
+            known("campaign.customer", self.campaign.customer, self.phones, "phone")
+        if self.timings.quick is not None and self.kind != "simulated":
+            mistakes.append("timings.quick: real timings cannot be scaled; allowed: in a simulated deployment")
+        if len(trunks) != len(self.trunks):
+            mistakes.append("trunks: two trunks have one name; allowed: a name of its own for each")
+        mistakes += self._shared_numbers()
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
+        return self
+
+    def _shared_numbers(self) -> Iterator[str]:
+        owners: dict[str, str] = {}
+        roles = [
+            *((f"lines.{line} ({trunk})", number) for line, trunk, number in self.all_dids()),
+            *((f"groups.{key}", group.did) for key, group in self.groups.items()),
+            *((f"assistants.{key}", assistant.did) for key, assistant in self.assistants.items()),
+            *((f"phones.{key}", phone.number) for key, phone in self.phones.items() if phone.number),
+        ]
+        if self.numbers.no_such_number:
+            roles.append(("numbers.no_such_number", self.numbers.no_such_number))
+        for role, number in roles:
+            if number in owners:
+                yield f"{role}: {number} is already {owners[number]}; allowed: a number of its own for each role"
+            owners.setdefault(number, role)
+
+
+def from_plain(plain: dict[str, Any]) -> Deployment:
+    """A filled-in deployment from the data the world printed (or :func:`to_plain` made)."""
+    return Deployment.model_validate(plain)
+
+
+def to_plain(deployment: Deployment) -> dict[str, Any]:
+    """JSON-ready data with its secrets, for the pipe to another process of this run; never for a file."""
+    return deployment.model_dump(mode="json", by_alias=True, exclude_none=True)

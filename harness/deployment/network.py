@@ -1,0 +1,122 @@
+"""What a call travels over, and the phones of ours at its ends: the platform, its trunks, accounts, phones, a stand-in's address."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from harness.deployment.values import E164, PLAIN_PORT, TLS_PORT, Ai, Model, Secret, Source, Transport, is_ipv6
+
+
+class Platform(Model):
+    """The contact centre's platform."""
+
+    domain: str
+    host: str | None = None  #: its SBC, for OPTIONS and registration of agents
+    port: int | None = None
+    addresses: tuple[Source, ...] = ()  #: from where else its signalling comes
+
+
+class Trunk(Secret):
+    """A SIP trunk between the platform and the AI."""
+
+    name: str
+    ai: Ai = "synthflow"
+    transport: Transport
+    port: int
+    authentication: Literal["ip", "digest"] = "ip"
+    host: str | None = None  #: the AI's signalling host, as the platform's trunk has it
+    termination: str | None = None  #: ``host:port`` at the platform where the AI sends its calls (Termination URI)
+    max_concurrent_calls: int = Field(3, ge=1)
+    allowed_addresses: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _port_fits(self) -> Self:
+        right = TLS_PORT if self.transport == "tls" else PLAIN_PORT
+        if self.port in (PLAIN_PORT, TLS_PORT) and self.port != right:
+            raise ValueError(f"port {self.port} does not fit transport {self.transport}; allowed: {right}")
+        if self.authentication == "digest" and not self.username:
+            raise ValueError("authentication = digest needs username (and password_env)")
+        return self
+
+
+class CertificateFiles(Model):
+    """A certificate and its key, PEM."""
+
+    certificate: str
+    private_key: str
+
+
+class StandIn(Model):
+    """Where the harness's phone listens when it takes the AI's place."""
+
+    bind: str | None = None
+    certificate: str | None = None
+    private_key: str | None = None
+    stranger_bind: str | None = None  #: an address that no allowlist names
+    shared: bool = False  #: whether strangers' calls come there, too; ours are told by their number
+    bad_certificates: dict[Literal["expired", "self-signed", "wrong-name"], CertificateFiles] = {}
+
+
+class Account(Model):
+    """Where the harness's phones register, or send through."""
+
+    domain: str
+    transport: Transport = "udp"
+    host: str | None = None
+    port: int | None = None
+    register_: bool = Field(True, alias="register")
+    ca_file: str | None = None
+    addresses: tuple[Source, ...] = ()  #: from where else its signalling comes
+    bind: str | None = None
+    public_address: str | None = None  #: what Contact and SDP name, where a router with a fixed address is in between
+    stun_server: str | None = None  #: ``host:port`` that tells the public address, where it is not fixed (RFC 8489)
+    rtp_ports: tuple[Annotated[int, Field(ge=1024, le=65535)], Annotated[int, Field(ge=1024, le=65535)]] | None = None
+    srtp: Literal["off", "optional", "mandatory"] = "off"
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _one_family(self) -> Self:
+        six = [is_ipv6(place) for place in (self.bind, self.host) if place]
+        if any(six) and not all(six):
+            raise ValueError(
+                "bind and host are not both IPv6; allowed: two IPv6 addresses (the softphones look names up in IPv4 alone), or none"
+            )
+        if any(six) and self.srtp != "off":
+            raise ValueError(f"srtp = {self.srtp}: is not to be had over IPv6 with these softphones; allowed: off")
+        if any(six) and self.stun_server:
+            raise ValueError(
+                "stun_server: tells addresses of IPv4; allowed: none over IPv6, which needs no translation"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ports_in_order(self) -> Self:
+        if self.rtp_ports and self.rtp_ports[1] - self.rtp_ports[0] < 3:
+            raise ValueError("rtp_ports: too few; allowed: first and last of a range, two ports a call (RTP and RTCP)")
+        return self
+
+
+class PhoneEntry(Secret):
+    """One of the harness's own phones."""
+
+    account: str
+    number: E164 | None = None
+    user: str | None = None
+    bind: str | None = None
+    #: Whose number an agent's phone shows that the platform calls by ``number``: the caller's, one of the platform's, or any.
+    shows: Literal["original", "platform", "any"] = "original"
+    accept: str | None = Field(None, pattern=r"^[0-9*#]$")  #: the digit by which such an agent takes the call
+
+    @property
+    def aor_user(self) -> str:
+        """The user part of its address of record."""
+        return self.user or self.number or ""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if not self.number and not self.user:
+            raise ValueError("a phone needs number (E.164) or user")
+        return self

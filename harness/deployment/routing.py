@@ -1,0 +1,115 @@
+"""Where calls lead: numbers, groups of agents, assistants."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness.deployment.hours import Hours, Zone
+from harness.deployment.values import E164, Behaviour, CallerIdMode, Model
+
+Digits = Annotated[str, Field(pattern=r"^[0-9*#A-D]{1,8}$")]
+RoutedBy = Literal["language", "department", "menu"]
+
+
+class Line(Model):
+    """A number at the platform, and where its routing sends the call: to the AI over a trunk, or to people only."""
+
+    did: E164 | None = None  #: the number, where it is one
+    dids: dict[
+        str, E164
+    ] = {}  #: trunk → number, for one routing that has a number of its own on each of several trunks
+    trunk: str | None = None  #: the trunk that carries ``did``; may be left out where there is only one
+    assistant: str | None = None  #: the assistant the call is meant for
+    group: str | None = None  #: the group the call is meant for, where it must never reach the AI
+    press: Digits | None = None  #: what the caller presses in the menus before the AI, a digit for each level
+    announcement_s: float = Field(0.0, ge=0, le=120)  #: how long the platform speaks before anybody else does
+    routed_by: RoutedBy | None = None  #: by which routing rule calls come to this assistant and no other
+    fallback: str | None = None  #: the group that takes over when the AI cannot be had
+    refer: Literal["consumed", "passed-on"] = "consumed"  #: what the platform does with the AI's REFER
+    reachable: bool = True  #: false: the trunk of this line leads to a host that does not answer
+    may_fail: bool = True  #: whether a stand-in may refuse calls here, to prove the fallback
+    selector: str | None = None  #: the X-Gladly-Routing-Selector this line sends
+    plaintext: bool = False  #: the destination lacks transport=tls
+    hours: Hours | None = None  #: when it is open, e.g. ``mon-fri 08:00-18:00, sat 09:00-13:00``; none: always
+    zone: Zone | None = None  #: by whose clocks, e.g. ``Europe/Berlin``; none: by the file's own ``zone``
+    closed: str | None = None  #: the group that answers out of hours; a message does where none is named
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if bool(self.did) == bool(self.dids):
+            raise ValueError("a number is needed; allowed: did, or dids with a number for each trunk")
+        if self.dids and self.trunk:
+            raise ValueError("dids names its trunks itself; allowed: did and trunk, or dids")
+        if bool(self.assistant) == bool(self.group):
+            raise ValueError("where it leads to is needed; allowed: assistant, or group where only people are reached")
+        if self.closed and not self.hours:
+            raise ValueError("closed needs hours, e.g. mon-fri 08:00-18:00")
+        return self
+
+
+class Group(Model):
+    """A ring group, or an agent queue, with the number that reaches it and the people in it who have phones of ours."""
+
+    did: E164
+    #: The phones of ours that are logged in, in the order in which they ring. None: others answer, and no landing is seen.
+    agents: tuple[str, ...] = ()
+    away: tuple[str, ...] = ()  #: those of the agents whom the platform does not call, though they have a phone
+    empty: bool = False  #: nobody at all is logged in, so that a transfer to it fails
+    rings: Literal["all", "batches", "one-by-one"] = "all"  #: all agents at once, so many at a time, or in turns
+    batch: int = Field(2, ge=1)  #: how many ring at once in ``batches``
+    ring_s: float = Field(30.0, gt=0, le=600)  #: for how long they ring before the next do
+    pause_s: float = Field(1.0, ge=0, le=60)  #: before the next ring
+    queue_s: float = Field(
+        0.0, ge=0, le=3600
+    )  #: for how long a caller waits, with music, until somebody takes the call
+    voicemail: bool = False  #: whether a machine answers when nobody does
+    topic: str | None = None
+    shared: bool = False  #: whether strangers' calls land there, too; ours are told by their number
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The agents whom the platform calls."""
+        return tuple(agent for agent in self.agents if agent not in self.away)
+
+    @property
+    def turns(self) -> list[tuple[str, ...]]:
+        """The agents who ring together, one turn after the other."""
+        there = self.present
+        size = {"all": len(there), "batches": self.batch, "one-by-one": 1}[self.rings]
+        return [there[at : at + size] for at in range(0, len(there), max(size, 1))]
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if strange := [name for name in self.away if name not in self.agents]:
+            raise ValueError(
+                f"away: {strange[0]!r} is no agent of the group; allowed: {', '.join(self.agents) or 'none'}"
+            )
+        if self.empty and self.present:
+            raise ValueError(f"empty: {self.present[0]!r} is logged in; allowed: empty without agents who are present")
+        return self
+
+
+class Assistant(Model):
+    """One of Synthflow's assistants."""
+
+    did: E164
+    voice: int | None = Field(None, ge=240, le=255)
+    behaviour: Behaviour = "talks"
+    transfer: Literal["cold", "warm"] | None = None
+    transfer_to: str | None = None
+    transfer_topic: str | None = None
+    transfer_caller_id: CallerIdMode = "original"
+    fixed_caller_id: E164 | None = None
+    caller_id_header: str | None = Field(None, pattern=r"^X-[A-Za-z0-9\-_]+$")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.transfer and not self.transfer_to:
+            raise ValueError("transfer needs transfer_to, the name of a group")
+        if self.transfer_caller_id == "fixed" and not self.fixed_caller_id:
+            raise ValueError("transfer_caller_id = fixed needs fixed_caller_id")
+        if self.transfer_caller_id == "header" and not self.caller_id_header:
+            raise ValueError("transfer_caller_id = header needs caller_id_header, e.g. X-Show-Number")
+        return self

@@ -1,0 +1,95 @@
+"""What calls are held to, and what always holds: times, expectations, caps, rules."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.deployment.values import E164, Model
+from harness.verdict import Strength
+
+
+class Axes(Model):
+    """What the rows are multiplied by, besides the trunks."""
+
+    codecs: tuple[Literal["pcmu", "pcma"], ...] = ("pcmu", "pcma")
+
+
+class Timings(Model):
+    """What the guides let one set."""
+
+    ring_timeout_s: float = Field(30.0, gt=0, le=120)  #: the AI rings for so long before the fallback takes over
+    register_expires_s: int = Field(300, ge=1, le=3600)  #: of the SIP number's registration
+
+
+class DeclaredTimings(Timings):
+    """The timings a deployment has; a simulated one may have a quick set beside them, which ``--timings`` chooses."""
+
+    quick: Timings | None = None
+
+
+class Numbers(Model):
+    """Numbers that rows need besides the lines."""
+
+    no_such_number: E164 | None = None
+
+
+class Expect(Model):
+    """What this deployment's calls are held to."""
+
+    strength: Literal["indicated", "confirmed", "proved"] = "proved"
+    experiment: bool = True  #: where nothing else can confirm audio: callers speak at random moments, for 18 s
+    number_format: Literal["e164", "national", "preserved"] = "e164"
+    released_within_s: float = Field(1.0, gt=0)
+    patience_s: float = Field(4.0, gt=0)  #: for what nobody set a time for: an answer, a ring, a landing
+    busy: tuple[int, ...] = (486,)
+    no_answer: tuple[int, ...] = (408, 480)
+    rejected: tuple[int, ...] = (403, 603)
+    no_such_number: tuple[int, ...] = (404,)
+    transfer_unavailable: Literal["returns", "released"] = "returns"
+    srtp: bool = False  #: whether calls with SRTP must work
+
+    @property
+    def least_strength(self) -> Strength:
+        """The least strength with which audio must be known."""
+        return Strength[self.strength.upper()]
+
+
+class Manners(Model):
+    """The most that a voice agent may take, in seconds. A figure without a limit is shown, and nothing hangs on it."""
+
+    dead_air_s: float | None = Field(None, gt=0)  #: from the answer to its first word
+    answer_s: float | None = Field(None, gt=0)  #: from the caller's last word to its answer
+    transfer_silence_s: float | None = Field(
+        None, gt=0
+    )  #: from its last sound to the person's first, when it hands over
+    interruption_s: float | None = Field(
+        None, gt=0
+    )  #: until it stops when the caller speaks; one that never stops fails
+
+
+class Limits(Model):
+    """Caps that always hold, over all processes of a run. What counts as a call is one the harness places."""
+
+    concurrent_calls: int = Field(4, ge=1)
+    calls_per_second: float = Field(1.0, gt=0)
+    calls_per_run: int = Field(500, ge=1)
+    seconds_per_call: float = Field(120.0, gt=0)
+    seconds_per_run: float = Field(36_000.0, gt=0)  #: of all calls together
+    cost_per_minute: float = Field(0.0, ge=0)  #: an estimate, in whatever currency; every begun minute counts
+    cost_per_run: float | None = Field(None, gt=0)  #: in the same currency
+
+    def cost(self, seconds: float) -> float:
+        """What a call of that length is estimated to cost."""
+        return math.ceil(seconds / 60.0) * self.cost_per_minute
+
+
+class Safety(Model):
+    """Exceptions from the rules on what may be called; :mod:`harness.safety` has the rules."""
+
+    allow: tuple[Annotated[str, Field(pattern=r"^(\+[1-9][0-9]{2,14}|[0-9*#]{2,8})$")], ...] = ()
+    #: Further countries (two letters) whose numbers may be called.
+    countries: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = ()
+    hosts: tuple[str, ...] = ()  #: further hosts that calls may go to, e.g. those a platform names in its REFER

@@ -1,0 +1,95 @@
+"""The forms that values of a deployment file have: numbers, addresses, names of what there is to choose from."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Annotated, Literal
+
+import phonenumbers
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_serializer,
+)
+
+Transport = Literal["udp", "tcp", "tls"]
+Ai = Literal["synthflow", "stand-in"]
+CallerIdMode = Literal["original", "agent", "fixed", "header"]
+Behaviour = Literal["talks", "early-media", "never-answers", "unavailable", "busy", "declines"]
+Witness = Literal["marks", "in-band", "messages", "dtmf", "registration", "record"]
+
+#: Synthflow's signalling ports (guide, Prerequisites).
+PLAIN_PORT, TLS_PORT = 32681, 32682
+
+
+def _e164(number: str) -> str:
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException as error:
+        raise ValueError(f"{number!r} is not E.164; allowed: + and country code, e.g. +12065550100") from error
+    plain = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    if plain != number or not phonenumbers.is_possible_number(parsed):
+        raise ValueError(f"{number!r} is not E.164; allowed: + and country code, e.g. +12065550100")
+    return number
+
+
+E164 = Annotated[str, AfterValidator(_e164)]
+
+
+def _web_address(url: str) -> str:
+    try:
+        _HTTP_URL.validate_python(url)
+    except ValidationError as error:
+        raise ValueError(f"{url!r}: {error.errors()[0]['msg']}; allowed: https://host/path, or http://…") from None
+    return url
+
+
+_HTTP_URL = TypeAdapter(HttpUrl)
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+
+
+def _source(place: str) -> str:
+    """An address, a network or a name that requests come from. Raises ``ValueError``."""
+    if "/" in place:
+        try:
+            ip_network(place, strict=False)
+        except ValueError:
+            raise ValueError(
+                f"{place!r}: no network; allowed: an address, a network (192.0.2.0/24) or a name"
+            ) from None
+    elif not place or place.count(":") == 1 or "]:" in place or " " in place:
+        raise ValueError(f"{place!r}: no source of calls; allowed: an address, a network (192.0.2.0/24) or a name")
+    return place
+
+
+Source = Annotated[str, AfterValidator(_source)]
+
+
+def is_ipv6(place: str) -> bool:
+    """Whether a host, or a ``host:port``, is an IPv6 address; brackets are allowed, and with a port needed."""
+    return place.startswith("[") or place.count(":") > 1
+
+
+class Model(BaseModel):
+    """A table of the file: frozen, and without keys that nobody knows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Secret(Model):
+    """A user name with a password that stands only in the environment, or comes from the world by pipe."""
+
+    username: str | None = None
+    realm: str | None = None  #: the digest realm the password is for; none answers whichever asks
+    password_env: str | None = None
+    password: SecretStr | None = None
+
+    @field_serializer("password", when_used="json")
+    def _reveal(self, value: SecretStr | None) -> str | None:
+        # only ever serialised into the pipe between processes of one run (to_plain)
+        return value.get_secret_value() if value else None

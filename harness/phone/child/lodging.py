@@ -1,0 +1,70 @@
+"""Whose call it is, where several cases share a phone: by the number it shows, else by who waits for one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+
+#: Headers that show a caller: what the platform vouches for first (RFC 3325), what the caller says last.
+_SHOWS: Final = tuple(
+    re.compile(rf"^(?:{name})[ \t]*:[^\r\n]*?(?:sips?:|tel:)([^@;>\s]+)", re.IGNORECASE | re.MULTILINE)
+    for name in ("P-Asserted-Identity", "Remote-Party-ID", "From|f")
+)
+_NO_DIGIT: Final = re.compile(r"[^0-9]")
+#: Fewer digits are an extension, and may be the end of anybody's number.
+_LEAST_DIGITS: Final = 7
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Which calls a case takes: those that show one of ``numbers`` (E.164); ``lands``: others, too, where it waits for one;
+    ``withheld``: those that show none.
+    """
+
+    numbers: tuple[str, ...] = ()
+    lands: bool = False
+    withheld: bool = False
+
+
+class Claimant(Protocol):
+    """A case at a phone."""
+
+    claim: Claim
+    calls: int  #: that it has been given
+
+
+C = TypeVar("C", bound=Claimant)
+
+
+def whose(claimants: Sequence[C], invite: str) -> tuple[C | None, list[C]]:
+    """Who takes the call that ``invite`` asks for; and whom it may have been meant for as well, where that is a guess."""
+    shown = list(_shown(invite))
+    for number in shown:
+        owners = [one for one in claimants if any(_same(number, own) for own in one.claim.numbers)]
+        if len(owners) == 1:
+            return owners[0], []
+    if not shown:
+        withholding = [one for one in claimants if one.claim.withheld and not one.calls]
+        if len(withholding) == 1:
+            return withholding[0], []
+    waiting = [one for one in claimants if one.claim.lands] or list(claimants)
+    if not waiting:
+        return None, []
+    first = min(waiting, key=lambda one: one.calls)  # the one that has waited longest: they stand in order
+    return first, list(waiting) if len(waiting) > 1 else []
+
+
+def _shown(invite: str) -> Iterable[str]:
+    for pattern in _SHOWS:
+        for user in pattern.findall(invite):
+            digits = _NO_DIGIT.sub("", user)
+            if len(digits) >= _LEAST_DIGITS:
+                yield digits
+
+
+def _same(digits: str, number: str) -> bool:
+    """Whether the digits are that number, with or without country code and prefixes."""
+    own = number.removeprefix("+")
+    return own == digits or own.endswith(digits.lstrip("0")) or digits.endswith(own)

@@ -1,0 +1,318 @@
+"""Phones that the cases of several processes use at once: agents, and a stand-in at its one address.
+
+One account takes part in all of them: the platform sees one registration, and one phone at one address. Each process of a run
+connects to a socket here, and gets the calls that are its case's (:mod:`harness.phone.child.lodging`); what it asks of them is
+passed on to the phone's process as it is (:mod:`harness.phone.protocol`), with keys of phones exchanged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import queue
+import socket
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+from harness.errors import HarnessError, PhoneLostError, ResourceError
+from harness.phone import sources
+from harness.phone.config import PhoneConfig
+from harness.phone.process import ERRORS, NotNegotiatedError, PhoneProcess
+from harness.phone.protocol import Wire
+
+#: How long a phone of another deployment may keep an address that is asked for.
+_VACANT_WITHIN_S: Final = 50.0
+#: The longest command: a request whose answer is waited for (RFC 3261 section 17.1.2.2, timer F).
+_DONE_WITHIN_S: Final = 40.0
+_ANSWERED_WITHIN_S: Final = 0.8
+#: An agent may be called for one case while another's call is up; a call too many is refused as busy.
+_MOST_CALLS: Final = 4
+
+Place = tuple[object, ...]
+
+
+class _Line:
+    """One shared phone: the process it lives in, and who shares it."""
+
+    def __init__(self, config: PhoneConfig, process: PhoneProcess, key: int) -> None:
+        self.config, self.process, self.key = config, process, key
+        self.is_there = False
+        self.guests: dict[int, tuple[_Guest, int]] = {}  #: by key in the process: who, and the key it has there
+        self.legs: dict[int, _Guest] = {}
+        self.place: Place = _place(config)
+
+    def appear(self) -> None:
+        """Take the address."""
+        networks = None if self.config.accepts_from is None else sources.networks(self.config.accepts_from)
+        config = self.config.to_plain() | {"max_calls": _MOST_CALLS}
+        self.process.call("add", phone=self.key, config=config, directory=tempfile.gettempdir(), networks=networks)
+        self.process.call("park", phone=self.key)  # without a guest it takes no calls
+        self.is_there = True
+
+    def leave(self) -> None:
+        """Give the address up."""
+        self.is_there = False
+        with contextlib.suppress(HarnessError):
+            self.process.call("remove", phone=self.key)
+
+
+def _place(config: PhoneConfig) -> Place:
+    """What two phones cannot have both: an address, or else a registration."""
+    if config.bind_port:
+        return config.transport, config.bind_address, config.bind_port
+    return config.address_of_record, config.registrar
+
+
+def _identity(config: PhoneConfig) -> str:
+    return json.dumps(config.to_plain() | {"max_calls": 0}, sort_keys=True)
+
+
+class Switchboard:
+    """The phones that the processes of a run share. Thread-safe; :attr:`path` is where they connect."""
+
+    def __init__(self, *, patience: float = 5.0) -> None:
+        self._patience = patience
+        self._scratch = tempfile.TemporaryDirectory(prefix="harness-", ignore_cleanup_errors=True)
+        self.path = Path(self._scratch.name) / "switchboard"  # a socket's path has to be short
+        self._changed = threading.Condition()
+        self._lines: dict[str, _Line] = {}
+        self._reserved: dict[_Guest, Place] = {}
+        self._guests: set[_Guest] = set()
+        self._keys = itertools.count(1)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.bind(str(self.path))
+        self._socket.listen(64)
+        threading.Thread(target=self._accept, name="switchboard", daemon=True).start()
+
+    def close(self) -> None:
+        """Hang up everything, give the registrations back, and end the processes."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        with self._changed:
+            lines, self._lines = list(self._lines.values()), {}
+            guests = list(self._guests)
+        closers = [threading.Thread(target=line.process.close) for line in lines]
+        for closer in closers:
+            closer.start()
+        for closer in closers:
+            closer.join()
+        for guest in guests:
+            guest.wire.close()
+        self._scratch.cleanup()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            guest = _Guest(self, Wire(connection))
+            with self._changed:
+                self._guests.add(guest)
+            guest.start()
+
+    # -- for guests
+
+    def line(self, config: PhoneConfig) -> _Line:
+        """The shared phone of that configuration, made when there is none yet."""
+        identity = _identity(config)
+        with self._changed:
+            found = self._lines.get(identity)
+            if found is None or found.process.lost is not None:
+                process = PhoneProcess(self, Path(self._scratch.name), patience=self._patience)
+                found = self._lines[identity] = _Line(config, process, next(self._keys))
+            return found
+
+    def join(self, line: _Line, guest: _Guest, phone: int, arguments: dict[str, Any]) -> tuple[int, Any]:
+        """A share of the phone for a case: its key in the process, and the address."""
+        config = arguments.pop("config")
+        arguments.pop("networks")
+        with self._changed:
+            self._vacate(line.place, but=line)
+            if not line.is_there:
+                line.appear()
+            key = next(self._keys)
+            line.guests[key] = guest, phone
+            try:
+                address = line.process.call("join", phone=key, landlord=line.key, config=config, **arguments)
+            except BaseException:
+                del line.guests[key]
+                raise
+            return key, address
+
+    def part(self, line: _Line, key: int) -> None:
+        """The case is over."""
+        try:
+            line.process.call("remove", phone=key)
+        finally:
+            with self._changed:
+                line.guests.pop(key, None)
+                self._changed.notify_all()
+
+    def reserve(self, guest: _Guest, config: PhoneConfig) -> None:
+        """No shared phone is at that address until ``guest`` leaves."""
+        with self._changed:
+            place = _place(config)
+            self._vacate(place)
+            self._reserved[guest] = place
+
+    def _vacate(self, place: Place, but: _Line | None = None) -> None:
+        """Wait until nobody else uses the address; the lock is held. Raises :class:`ResourceError`."""
+
+        def others() -> list[_Line]:
+            return [line for line in self._lines.values() if line is not but and line.place == place and line.is_there]
+
+        free = self._changed.wait_for(
+            lambda: place not in self._reserved.values() and not any(line.guests for line in others()), _VACANT_WITHIN_S
+        )
+        if not free:
+            raise ResourceError(f"{place}: another deployment of this run uses the address")
+        for line in others():
+            line.leave()
+
+    def left(self, guest: _Guest) -> None:
+        """A process has gone."""
+        with self._changed:
+            self._guests.discard(guest)
+            self._reserved.pop(guest, None)
+            gone = [(line, key) for line in self._lines.values() for key, own in line.guests.items() if own[0] is guest]
+            self._changed.notify_all()
+        for line, key in gone:
+            with contextlib.suppress(HarnessError):
+                self.part(line, key)
+
+    # -- what the phones' processes say, in their reader threads
+
+    def _line_of(self, process: PhoneProcess) -> _Line | None:
+        return next((line for line in list(self._lines.values()) if line.process is process), None)
+
+    def told(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
+        """Pass it on to whom it is for; what happens to the phone itself concerns all who share it."""
+        line = self._line_of(process)
+        if line is None:
+            return
+        if arguments["phone"] == line.key:
+            if name == "event" and arguments["leg"] is None:
+                for guest, phone in list(line.guests.values()):
+                    guest.tell(name, {**arguments, "phone": phone})
+            return
+        found = line.guests.get(arguments["phone"])
+        if found is None:
+            return
+        guest, phone = found
+        if name == "leg_started":
+            line.legs[arguments["leg"]] = guest
+        elif name == "leg_closed":
+            line.legs.pop(arguments["leg"], None)
+        guest.tell(name, {**arguments, "phone": phone})
+
+    def asked(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> Any:
+        """Ask the process whose call it is."""
+        line = self._line_of(process)
+        guest = line.legs.get(arguments["leg"]) if line else None
+        return guest.ask(name, arguments) if guest else None
+
+    def lost(self, process: PhoneProcess, reason: str, log: str) -> None:
+        """Its phones are lost to everybody."""
+        line = self._line_of(process)
+        if line is None:
+            return
+        for guest in {guest for guest, _ in list(line.guests.values())}:
+            guest.tell("log", {"log": log})
+            guest.tell("lost", {"reason": reason})
+
+
+class _Guest:
+    """A process of the run at one shared phone."""
+
+    def __init__(self, board: Switchboard, wire: Wire) -> None:
+        self._board, self.wire = board, wire
+        self._line: _Line | None = None
+        self._phones: dict[int, int] = {}  #: the process's keys → ours
+        self._commands: queue.SimpleQueue[list[Any] | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
+        self._questions = itertools.count(1)
+
+    def start(self) -> None:
+        """Begin to serve it."""
+        threading.Thread(target=self._read, name="guest", daemon=True).start()
+        threading.Thread(target=self._obey, name="guest's commands", daemon=True).start()
+
+    def tell(self, name: str, arguments: dict[str, Any]) -> None:
+        """Something happened."""
+        with contextlib.suppress(OSError):
+            self.wire.send("tell", name, arguments)
+
+    def ask(self, name: str, arguments: dict[str, Any]) -> Any:
+        """Its answer; None when none comes in time."""
+        number = next(self._questions)
+        try:
+            self.wire.send("ask", number, name, arguments)
+            while True:
+                answer = self._answers.get(timeout=_ANSWERED_WITHIN_S)
+                if answer[0] == number:
+                    return answer[1]
+        except (OSError, queue.Empty):
+            return None
+
+    def _read(self) -> None:
+        while True:
+            try:
+                message = self.wire.receive()
+            except ValueError:
+                message = None
+            if message is None:
+                break
+            if message[0] == "answer":
+                self._answers.put(message[1:])
+            elif message[2] == "request":  # its answer may take long, and calls must be ended meanwhile
+                threading.Thread(target=self._do, args=(message,), name="guest's request", daemon=True).start()
+            else:
+                self._commands.put(message)
+        self._commands.put(None)
+        self._board.left(self)
+        self.wire.close()
+
+    def _obey(self) -> None:
+        while (message := self._commands.get()) is not None:
+            self._do(message)
+
+    def _do(self, message: list[Any]) -> None:
+        _, number, name, arguments = message
+        try:
+            value = self._done(name, arguments)
+        except NotNegotiatedError as error:
+            answer = ["failed", number, "not_negotiated", str(error)]
+        except PhoneLostError as error:
+            answer = ["failed", number, "broken", str(error)]
+        except HarnessError as error:
+            kind = next((kind for kind, known in ERRORS.items() if type(error) is known), "broken")
+            answer = ["failed", number, kind, str(error)]
+        else:
+            answer = ["done", number, value]
+        if number:
+            with contextlib.suppress(OSError):
+                self.wire.send(*answer)
+
+    def _done(self, name: str, arguments: dict[str, Any]) -> Any:
+        if name == "reserve":
+            return self._board.reserve(self, PhoneConfig.from_plain(arguments["config"]))
+        if name == "hello":
+            self._line = self._board.line(PhoneConfig.from_plain(arguments["config"]))
+            process = self._line.process
+            return {"pid": process.pid, "codecs": process.codecs, "version": process.version}
+        line = self._line
+        assert line is not None, "hello comes first"
+        if name == "add":
+            phone = arguments.pop("phone")
+            self._phones[phone], address = self._board.join(line, self, phone, arguments)
+            return address
+        if name in ("remove", "park"):
+            return self._board.part(line, self._phones.pop(arguments["phone"]))
+        if "phone" in arguments:
+            arguments = {**arguments, "phone": self._phones[arguments["phone"]]}
+        return line.process.call(name, _DONE_WITHIN_S, **arguments)

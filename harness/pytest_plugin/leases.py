@@ -1,0 +1,126 @@
+"""What a case has while it runs: a deployment for itself, or a part of one that other cases use at the same time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.deployment import Deployment
+from harness.filenames import stem_of
+from harness.limits import Lease, lease, try_lease
+from harness.matrix import Case
+from harness.pytest_plugin.needs import Needs, landing_agents, needs_of, phone_key
+from harness.pytest_plugin.run import Run
+from harness.scenario.company import ALONE, Company
+
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Leased:
+    """The deployment as the case has it, and who is beside it."""
+
+    replica: Deployment
+    company: Company = ALONE
+
+
+@contextmanager
+def leased(run: Run, case: Case, *, alone: bool = False) -> Iterator[Leased]:
+    """Wait until the case can run. ``alone``: with no other of its deployment beside it."""
+    replicas = run.replicas[case.deployment]
+    if run.switchboard is None or len(replicas) >= run.slots:
+        first = run.slot % len(replicas)  # each worker goes back to its own, where its phones are registered
+        order = [*range(first, len(replicas)), *range(first)]
+        with lease([run.control / f"replica-{stem_of(case.deployment)}-{index}" for index in order]) as held:
+            yield Leased(replicas[order[held.index]])
+        return
+    whole = replicas[0]
+    table = Table(run.control / "table", [deployment.name for deployment in run.deployments])
+    with table.taken(needs_of(case, whole), whole, alone=alone) as callers:
+        yield Leased(_narrowed(whole, callers), _company(run, case, whole, callers, alone=alone))
+
+
+def _narrowed(deployment: Deployment, callers: list[str]) -> Deployment:
+    """The deployment with these callers alone: the others are another case's."""
+    without = set(deployment.callers) - set(callers)
+    return deployment.model_copy(update={"phones": {n: p for n, p in deployment.phones.items() if n not in without}})
+
+
+def _company(run: Run, case: Case, deployment: Deployment, callers: list[str], *, alone: bool) -> Company:
+    mine = set(callers)
+    if case.row.moment == "campaign":
+        mine.add(deployment.customer)
+    numbers = {name: phone.number for name, phone in deployment.phones.items() if phone.number}
+    agents = {agent for group in deployment.groups.values() for agent in group.agents}
+    return Company(
+        switchboard=Path(run.switchboard) if run.switchboard else None,
+        numbers=tuple(number for name, number in numbers.items() if name in mine),
+        others=frozenset() if alone else frozenset(n for name, n in numbers.items() if name not in mine | agents),
+        lands_at=landing_agents(case, deployment),
+        withholds=case.row.withholds,
+    )
+
+
+class Table:
+    """Locks of names, in files. All that a case needs is taken at once or not at all, so that no two wait for each other."""
+
+    def __init__(self, directory: Path, deployments: list[str]) -> None:
+        self._directory, self._deployments = directory, deployments
+        directory.mkdir(exist_ok=True)
+
+    @contextmanager
+    def taken(self, needs: Needs, deployment: Deployment, *, alone: bool = False) -> Iterator[list[str]]:
+        """Wait for all of it; gives the names of the callers."""
+        with ExitStack() as waiting:
+            if alone:  # nobody else begins meanwhile, or it would wait for ever
+                waiting.enter_context(lease([self._file(f"wish of {deployment.name}")]))
+            while (found := self._try(needs, deployment, alone=alone)) is None:
+                time.sleep(_POLL_S)
+            held, callers = found
+        with held:
+            yield callers
+
+    def _file(self, name: str) -> Path:
+        return self._directory / stem_of(name)
+
+    def _try(self, needs: Needs, deployment: Deployment, *, alone: bool) -> tuple[ExitStack, list[str]] | None:
+        with ExitStack() as stack, lease([self._file("mutex")]):
+            if not alone and not self._is_free(f"wish of {deployment.name}"):
+                return None
+            for name in needs.beside | needs.alone:
+                own = alone or name in needs.alone
+                if not self._take(stack, f"{name} by {deployment.name}", shared=not own):
+                    return None
+                others = (f"{name} by {other}" for other in self._deployments if other != deployment.name)
+                if not all(map(self._is_free, others)):
+                    return None
+            for some in needs.tokens:
+                if len(self._some(stack, some.names, some.count)) < some.count:
+                    return None
+            keys = {phone_key(deployment, name): name for name in needs.callers.names}
+            callers = [keys[key] for key in self._some(stack, tuple(keys), needs.callers.count)]
+            if len(callers) < needs.callers.count:
+                return None
+            return stack.pop_all(), callers
+
+    def _take(self, stack: ExitStack, name: str, *, shared: bool = False) -> bool:
+        held: Lease | None = try_lease(self._file(name), shared=shared)
+        if held is not None:
+            stack.enter_context(held)
+        return held is not None
+
+    def _some(self, stack: ExitStack, names: tuple[str, ...], count: int) -> list[str]:
+        found: list[str] = []
+        for name in names:
+            if len(found) < count and self._take(stack, name):
+                found.append(name)
+        return found
+
+    def _is_free(self, name: str) -> bool:
+        held = try_lease(self._file(name))
+        if held is not None:
+            held.release()
+        return held is not None

@@ -1,0 +1,171 @@
+"""What a case of a real deployment needs for itself while others run beside it: callers, agents, a share of the trunk.
+
+Cases beside each other are told apart by their callers' numbers, so each has callers of its own. Where its call is to land it
+has the agents for itself, since a person takes one call at a time; where it only looks whether they ring it shares them. Trunks,
+and the deployment's limits, carry so many calls.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+from harness.deployment import Deployment
+from harness.finding_kinds import LANDING
+from harness.matrix import Case, calls_of
+
+#: About how long a case's calls last: as many cases as begin within that time are at work at once.
+_A_CASE_S = 4.0
+#: What a case takes besides the time of its row: registrations, recordings, its evidence.
+_OVERHEAD_S = 1.0
+#: Shares of a thing that all may use beside each other.
+_ALL = 1000
+
+
+@dataclass(frozen=True)
+class Some:
+    """So many of these, whichever are free."""
+
+    names: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Names of what a case takes. ``beside`` are shared with cases of the same deployment, and with no other's."""
+
+    alone: frozenset[str]
+    beside: frozenset[str]
+    callers: Some  #: names of phones
+    tokens: tuple[Some, ...] = ()
+
+
+def needs_of(case: Case, deployment: Deployment) -> Needs:
+    """What ``case`` needs of its deployment."""
+    calls = [call for call in calls_of(case, deployment) if call.by == "the harness"]
+    numbers = {number for _, _, number in deployment.all_dids()} | {str(deployment.numbers.no_such_number)}
+    dialled = [call for call in calls if call.number in numbers]
+    at_once = len(dialled) if case.row.moment != "registration" else 0
+    count = min(len(deployment.callers), max(at_once, case.row.moment != "registration"))
+    return Needs(
+        frozenset(_alone(case, deployment)),
+        frozenset(_beside(case, deployment)),
+        Some(tuple(deployment.callers), count),
+        tuple(_tokens(case, deployment, len(calls), at_once)),
+    )
+
+
+def phone_key(deployment: Deployment, name: str) -> str:
+    """A phone as its registrar knows it: two files may have the same one."""
+    entry = deployment.phones[name]
+    account = deployment.accounts[entry.account]
+    return f"phone {entry.aor_user} at {account.domain} {account.host}"
+
+
+def landing_agents(case: Case, deployment: Deployment) -> frozenset[str]:
+    """The agents that a call of the case is to land with."""
+    return frozenset(agent for group in _landing_groups(case, deployment) for agent in deployment.groups[group].agents)
+
+
+def _landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
+    called = {call.number for call in calls_of(case, deployment)}
+    yield from (name for name, group in deployment.groups.items() if group.did in called)
+    if case.line is None:
+        return
+    entry = deployment.lines[case.line]
+    assistant = deployment.assistants[entry.assistant] if entry.assistant else None
+    if entry.group is not None:
+        yield entry.group
+    if case.row.moment == "transfer" and assistant is not None:
+        if assistant.transfer_to is not None:
+            yield assistant.transfer_to
+        topic = assistant.transfer_topic
+        yield from (name for name, group in deployment.groups.items() if topic and group.topic == topic)
+    if case.row.out_of_hours and entry.closed is not None:
+        yield entry.closed
+    lands_elsewhere = case.row.moment in ("transfer", "people")
+    if entry.fallback is not None and not lands_elsewhere and LANDING in case.required_findings:
+        yield entry.fallback
+
+
+def _alone(case: Case, deployment: Deployment) -> Iterator[str]:
+    yield from (f"calls to {phone_key(deployment, agent)}" for agent in landing_agents(case, deployment))
+    if case.row.moment == "campaign" and deployment.campaign is not None and deployment.campaign.customer is not None:
+        yield phone_key(deployment, deployment.customer)
+    if case.row.moment == "registration":
+        trunk = deployment.trunk(case.trunk)
+        yield f"registration of {trunk.username} at {trunk.termination}"
+    if case.row.withholds:
+        yield f"withheld numbers of {deployment.name}"
+    if case.row.own_place and case.axes["ai"] == "stand-in":
+        yield _place(case, deployment)
+
+
+def _beside(case: Case, deployment: Deployment) -> Iterator[str]:
+    yield f"all of {deployment.name}"
+    agents = {agent for group in deployment.groups.values() for agent in group.agents}
+    yield from (phone_key(deployment, agent) for agent in agents)
+    if case.axes["ai"] == "stand-in" and not case.row.own_place:
+        yield _place(case, deployment)
+
+
+def _place(case: Case, deployment: Deployment) -> str:
+    trunk = deployment.trunk(case.trunk)
+    return f"place {trunk.transport} {deployment.stand_in.bind} {trunk.port}"
+
+
+def _tokens(case: Case, deployment: Deployment, placed: int, at_once: int) -> Iterator[Some]:
+    limits, trunk = deployment.limits, deployment.trunk(case.trunk)
+    carried = at_once + (case.row.moment in ("campaign", "transfer"))
+    yield _some(f"call on {trunk.name} of {deployment.name}", trunk.max_concurrent_calls, carried)
+    yield _some(f"call of {deployment.name}", limits.concurrent_calls, placed)
+    yield _some(f"beginning call of {deployment.name}", max(1, math.ceil(_A_CASE_S * limits.calls_per_second)), placed)
+
+
+def _some(what: str, there_are: int, needed: int) -> Some:
+    most = min(there_are, 64)  # no run has so many cases at once
+    return Some(tuple(f"{what} {number}" for number in range(most)), min(most, needed))
+
+
+def in_turns(cases: Sequence[tuple[Case, Deployment]], workers: int) -> list[int]:
+    """The order in which cases of real deployments best begin: so that none holds up a worker to wait for another.
+
+    As a timetable that is played through: of the cases that can begin, those go first that are long themselves, and whose things
+    are asked for longest.
+    """
+    wants = [_wants(needs_of(case, deployment), deployment) for case, deployment in cases]
+    seconds = [case.row.seconds + _OVERHEAD_S for case, _ in cases]
+    free = {name: most for want in wants for name, (most, _) in want.items()}
+    left, order = list(range(len(cases))), list[int]()
+    asked: dict[str, float] = {}
+    for i in left:
+        for name, (most, count) in wants[i].items():
+            asked[name] = asked.get(name, 0.0) + seconds[i] * count / most
+    running: list[tuple[float, int]] = []
+    now = 0.0
+    while left:
+        can = [i for i in left if all(free[name] >= count for name, (_, count) in wants[i].items())]
+        if not can or len(running) >= max(1, workers):
+            now, over = heappop(running)
+            for name, (_, count) in wants[over].items():
+                free[name] += count
+            continue
+        chosen = max(can, key=lambda i: (seconds[i] + sum(asked[name] for name in wants[i]), -i))
+        for name, (most, count) in wants[chosen].items():
+            free[name] -= count
+            asked[name] -= seconds[chosen] * count / most
+        heappush(running, (now + seconds[chosen], chosen))
+        left.remove(chosen)
+        order.append(chosen)
+    return order
+
+
+def _wants(needs: Needs, deployment: Deployment) -> dict[str, tuple[int, int]]:
+    """Name → how many there are, and how many the case takes."""
+    wants = dict.fromkeys(needs.alone, (_ALL, _ALL)) | dict.fromkeys(needs.beside, (_ALL, 1))
+    for some in (needs.callers, *needs.tokens):
+        if some.count:
+            wants[f"some {deployment.name} {some.names[0]}"] = len(some.names), some.count
+    return wants

@@ -1,0 +1,316 @@
+"""What a case's ``events.jsonl`` says, line by line, and what follows from it: legs, marks, counters, recordings."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from harness.errors import MistakeError
+from harness.events import (
+    CallState,
+    Event,
+    FarEndRecord,
+    LegStarted,
+    Listened,
+    MarkEnded,
+    MarkHeard,
+    Recorded,
+    RtpStatistics,
+    SipMessage,
+    from_plain,
+)
+from harness.report.recorder import EVENTS, VERSION
+from harness.verdict import Finding
+
+#: Of so many cases what their events say is kept in memory at once; of others it is read again.
+MOST_KEPT = 64
+
+
+@dataclass(frozen=True)
+class Message:
+    """A SIP message with the number it has in every report."""
+
+    number: str
+    event: SipMessage
+
+
+@dataclass(frozen=True)
+class MarkSpan:
+    """A stretch of time in which a leg heard one mark. Times are on the monotonic clock, in seconds."""
+
+    leg: str
+    mark: int
+    began: float
+    ended: float
+    level_dbov: float
+    quality: float
+
+
+@dataclass
+class Step:
+    """A part of the case; ``ended`` is None when the worker died in it."""
+
+    title: str
+    began: float
+    ended: float | None = None
+    error: str | None = None  #: the exception's text
+    failed: bool = False  #: it ended in an ``AssertionError``; with ``error`` and not ``failed``, it broke
+    steps: list[Step] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence for the reader."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file of the case beside its recordings."""
+
+    name: str
+    path: Path
+    mime: str
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a leg received and sent, as WAV; only files that exist."""
+
+    leg: str
+    received: Path | None
+    sent: Path | None
+
+
+@dataclass(frozen=True)
+class Gist:
+    """What a run's figures need of a case: little enough to be kept of thousands."""
+
+    statistics: Mapping[str, RtpStatistics]  #: the last counters of each leg
+    answered_s: tuple[float, ...]  #: of each call placed and answered, the seconds from its first INVITE
+    invites: tuple[str, ...]  #: the first INVITE of each leg that sent one
+    ours: frozenset[str]  #: the names of the harness's phones and legs
+
+
+class Told:
+    """The lines of a case's ``events.jsonl``, sorted into kinds. Events and messages are in order of time."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.events: list[Event] = []
+        self.messages: list[Message] = []
+        self.findings: list[Finding] = []
+        self.steps: list[Step] = []
+        self.notes: list[Note] = []
+        self.attachments: list[Attachment] = []
+        self.times: list[float] = []
+        self.scripted_s = 0.0
+        self.damaged = 0
+        open_steps: dict[int, Step] = {}
+        for kind, value in self._parsed(directory / EVENTS):
+            try:
+                self._take(directory, kind, value, open_steps)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                self.damaged += 1
+        self.events.sort(key=lambda event: event.at)
+        self.messages.sort(key=lambda message: message.event.at)
+
+    @cached_property
+    def legs(self) -> dict[str, list[Event]]:
+        """The events of each leg, legs in order of appearance."""
+        legs: dict[str, list[Event]] = {}
+        for event in self.events:
+            if event.leg is not None:
+                legs.setdefault(event.leg, []).append(event)
+        return legs
+
+    @cached_property
+    def marks(self) -> tuple[MarkSpan, ...]:
+        """What was heard when, the repeated reports of one mark joined."""
+        return tuple(span for leg, events in self.legs.items() for span in _spans(leg, events))
+
+    @cached_property
+    def statistics(self) -> dict[str, RtpStatistics]:
+        """The last counters of each leg."""
+        return {leg: event for leg, events in self.legs.items() for event in events if isinstance(event, RtpStatistics)}
+
+    @cached_property
+    def gist(self) -> Gist:
+        """What is kept of the case when the rest is dropped from memory."""
+        invites = {leg: _first_invite(events) for leg, events in self.legs.items()}
+        answered = (_answered_after(events, invites[leg]) for leg, events in self.legs.items())
+        phones = {event.phone for event in self.events if isinstance(event, LegStarted)}
+        return Gist(
+            statistics=self.statistics,
+            answered_s=tuple(seconds for seconds in answered if seconds is not None),
+            invites=tuple(invite.text for invite in invites.values() if invite),
+            ours=frozenset(phones | self.legs.keys()),
+        )
+
+    @cached_property
+    def far_end(self) -> tuple[FarEndRecord, ...]:
+        """What the far end's own interface said last of each of its calls; it may be asked again and again."""
+        last = {(event.phone, event.source): event for event in self.events if isinstance(event, FarEndRecord)}
+        return tuple(last.values())
+
+    @cached_property
+    def recordings(self) -> tuple[Recording, ...]:
+        """The WAVs that exist, one entry a leg."""
+        found = []
+        for leg, events in self.legs.items():
+            for event in events:
+                if isinstance(event, Recorded):
+                    received, sent = self._file(event.path), self._file(event.sent_path)
+                    if received or sent:
+                        found.append(Recording(leg, received, sent))
+        return tuple(found)
+
+    def _file(self, path: str | None) -> Path | None:
+        if not path:
+            return None
+        file = self._directory / path  # an absolute path stays what it is
+        return file if file.is_file() else None
+
+    def _parsed(self, path: Path) -> Iterator[tuple[str, Any]]:
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:  # killed between its first two files
+            return
+        for line in raw.splitlines():
+            try:
+                ((kind, value),) = json.loads(line).items()
+            except (ValueError, AttributeError, RecursionError):
+                self.damaged += 1
+            else:
+                yield kind, value
+
+    def _take(self, directory: Path, kind: str, value: Any, open_steps: dict[int, Step]) -> None:
+        match kind:
+            case "format":
+                if value["version"] > VERSION:
+                    raise MistakeError(
+                        f"{directory / EVENTS}: version {value['version']}; this harness reads versions up to {VERSION}"
+                    )
+            case "event":
+                number = value.pop("number", None)
+                event = from_plain(value)
+                self.times.append(finite(event.at))
+                if not isinstance(event.leg, str | None):
+                    raise TypeError("a leg without a name")
+                self.events.append(event)
+                if isinstance(event, SipMessage):
+                    self.messages.append(Message(number, event))
+            case "finding":
+                if value.pop("facts", None) is not None:  # version 1
+                    value["measured"] = None
+                self.findings.append(Finding.from_plain(value))
+            case "scripted":
+                self.scripted_s += finite(value["seconds"])
+                self.times.append(finite(value["at"]))
+            case "step":
+                step = open_steps[value["id"]] = Step(value["title"], value["began"])
+                parent = open_steps.get(value["parent"])
+                (parent.steps if parent else self.steps).append(step)
+                self.times.append(finite(step.began))
+            case "step_end":
+                step = open_steps[value["id"]]
+                step.ended = value["ended"]
+                step.error = value.get("message") if "error" in value else None
+                step.failed = value.get("failed", False)
+                self.times.append(finite(value["ended"]))
+            case "note":
+                self.times.append(finite(value["at"]))
+                self.notes.append(Note(value["at"], value["text"]))
+            case "attachment":
+                self.attachments.append(Attachment(value["name"], directory / value["path"], value["mime"]))
+                self.times.append(finite(value["at"]))
+            case _:
+                raise ValueError(kind)
+
+
+def finite(value: object) -> float:
+    """A finite number. Raises ``TypeError`` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"{value!r:.40} is no time")
+    return float(value)
+
+
+def _first_invite(events: Iterable[Event]) -> SipMessage | None:
+    sent = (e for e in events if isinstance(e, SipMessage) and e.direction == "sent")
+    return next((e for e in sent if e.text.startswith("INVITE ")), None)
+
+
+def _answered_after(events: Sequence[Event], invite: SipMessage | None) -> float | None:
+    """Seconds from the first INVITE sent to the answer; None for a leg that was called, or never answered."""
+    if not any(isinstance(event, LegStarted) and event.direction == "outgoing" for event in events):
+        return None
+    answer = next((e.at for e in events if isinstance(e, CallState) and e.state == "confirmed"), None)
+    return answer - invite.at if invite is not None and answer is not None else None
+
+
+def _spans(leg: str, events: list[Event]) -> Iterator[MarkSpan]:
+    """A mark is said again every 200 ms while it lasts, and ended once; without an end it lasts to the last pulse."""
+    heard: dict[int, list[MarkHeard]] = {}
+    last_pulse = 0.0
+    for event in events:
+        if isinstance(event, MarkHeard):
+            run = heard.setdefault(event.mark, [])
+            if run and event.began > run[-1].at + 0.5:  # a new stretch whose predecessor was never said to end
+                yield _span(leg, run, run[-1].at)
+                run.clear()
+            run.append(event)
+        elif isinstance(event, MarkEnded) and (ended := heard.pop(event.mark, None)):
+            yield _span(leg, ended, event.at)
+        elif isinstance(event, Listened):
+            last_pulse = event.at
+    for run in heard.values():
+        yield _span(leg, run, max(run[-1].at, min(last_pulse, run[-1].at + 0.2)))
+
+
+def _span(leg: str, run: list[MarkHeard], ended: float) -> MarkSpan:
+    first = min(event.began for event in run)
+    return MarkSpan(
+        leg,
+        run[0].mark,
+        first,
+        max(ended, first),
+        sum(event.level_dbov for event in run) / len(run),
+        max(event.quality for event in run),
+    )
+
+
+class Kept:
+    """What one case's events say, read again where it was dropped from memory: a run has more cases than memory holds."""
+
+    _recent: ClassVar[OrderedDict[Kept, Told]] = OrderedDict()
+    _lock = threading.Lock()
+
+    def __init__(self, directory: Path, told: Told) -> None:
+        self._directory = directory
+        self._keep(told)
+
+    def get(self) -> Told:
+        """What they say."""
+        with self._lock:
+            told = self._recent.get(self)
+            if told is not None:
+                self._recent.move_to_end(self)
+                return told
+        told = Told(self._directory)
+        self._keep(told)
+        return told
+
+    def _keep(self, told: Told) -> None:
+        with self._lock:
+            self._recent[self] = told
+            while len(self._recent) > MOST_KEPT:
+                self._recent.popitem(last=False)

@@ -1,0 +1,33 @@
+"""What comes with the package besides its code: scenarios, prompts, example deployments, templates.
+
+In a checkout they are top-level folders; the wheel carries copies inside the package (``pyproject.toml``, ``force-include``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+_PACKAGE = Path(__file__).resolve().parent
+_IN_WHEEL = _PACKAGE / "_resources"
+
+ROOT: Final = _IN_WHEEL if (_IN_WHEEL / "scenarios").is_dir() else _PACKAGE.parent
+SCENARIOS: Final = ROOT / "scenarios"
+EXAMPLES: Final = SCENARIOS / "deployments"
+PROMPTS: Final = ROOT / "audio_fixtures" / "prompts"
+TEMPLATES: Final = ROOT / "deploy"
+
+#: What is verified when no deployment is named.
+DEFAULT_EXAMPLE: Final = "simulated-talkdesk"
+
+
+def examples() -> dict[str, Path]:
+    """The example deployments' files by name, sorted."""
+    return {path.stem: path for path in sorted(EXAMPLES.glob("*.toml"))}
+
+
+def deployment_file(path: Path) -> Path:
+    """``path``, or the example of that name where there is no such file."""
+    if path.is_file():
+        return path
+    return examples().get(str(path), path)

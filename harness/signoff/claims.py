@@ -1,0 +1,179 @@
+"""What the document claims of a row: each thing that was seen, with what it was seen by, and never more than that.
+
+A claim is made by the findings of cases that passed. One that nobody could check is listed as well, as not seen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.checks.claims import Observation
+from harness.measurement import Direction
+from harness.report.evidence import CaseEvidence
+from harness.verdict import Finding, Strength, Verdict
+
+#: What a finding of each check claims when it passed; ``{}`` is the one thing of its kind that it is about.
+CLAIMS: Mapping[str, str] = {
+    "registration": "the SIP number is registered",
+    "registration.refused": "a wrong registration is refused",
+    "ringing": "it rings in time",
+    "answered": "the call is answered in time",
+    "answered.once": "one party answers",
+    "answered.acknowledged": "the ACK of the answer arrives",
+    "call.up": "the call stays up",
+    "landing.answered_by": "who answered",
+    "landing": "where it rang",
+    "landing.others": "nobody else's phone rang",
+    "landing.stops": "the other agents' phones stop ringing",
+    "landing.turn": "agents ring in their order",
+    "audio": "audio to {}",
+    "audio.early": "audio before the answer",
+    "audio.silent": "who must not be heard is not",
+    "audio.crossed": "no voice of another call",
+    "audio.echo": "no echo",
+    "audio.level": "loudness",
+    "audio.loss": "RTP loss",
+    "audio.delay": "time until somebody is heard",
+    "audio.one_way_delay": "one-way delay",
+    "caller_id": "the caller's number",
+    "caller_id.withheld": "a withheld number stays withheld",
+    "route.tried": "the AI was asked to take the call",
+    "route.not_answered": "no call was set up",
+    "route.not_reached": "the AI was sent no INVITE",
+    "route.request_uri": "the number called",
+    "route.transport": "transport",
+    "route.trunk": "trunk",
+    "codec": "codec",
+    "media.encrypted": "SRTP",
+    "header": "{}",
+    "header.absent": "no {}",
+    "one_call": "each party has one call",
+    "transfer.fails": "a transfer that cannot succeed is refused",
+    "released": "the leg ends in time",
+    "timing": "a configured time",
+    "timing.within": "what has to follow in time",
+    "final_response": "the final response",
+    "dtmf": "digits",
+    "dtmf.duration": "the digits' length",
+    "session.interval": "session timer",
+    "prack": "reliable provisional responses",
+    "campaign": "the campaign starts",
+    "manners.dead_air": "dead air within its limit",
+    "manners.answer": "the AI's answers within their limit",
+    "manners.transfer": "silence in the transfer within its limit",
+    "manners.interruption": "the AI stops within its limit when interrupted",
+}
+
+BY_RECORD, BY_MESSAGES, BY_THEIR_MESSAGES = (
+    "by the AI's record",
+    "by SIP messages of the harness's phones",
+    "by SIP messages that the far end shows",
+)
+BY_PHONES = "by the harness's own phones"
+DECLARED, NOT_SEEN = "declared, not seen", "not seen"
+#: Of audio, by what a finding names as its observation.
+_BY_OBSERVATION: Mapping[Observation, str] = {
+    Observation.MARK: "proved, by a mark decoded at the other end",
+    Observation.WORDS: "confirmed, by words in a transcript",
+    Observation.DIGIT: "confirmed, by a digit that was acted upon",
+    Observation.EXPERIMENT: "confirmed, by reactions to words spoken at random moments",
+    Observation.RTCP: "indicated, by the other end's RTCP reports",
+    Observation.SOUND: "indicated, by sound alone",
+}
+#: Of audio, where a finding names none.
+_BY_STRENGTH: Mapping[Strength, str] = {
+    Strength.PROVED: _BY_OBSERVATION[Observation.MARK],
+    Strength.CONFIRMED: "confirmed, by the far system's own account",
+    Strength.INDICATED: "indicated, by packets or sound alone",
+}
+#: In the order of what they are worth.
+_BY_AUDIO = dict.fromkeys([*_BY_OBSERVATION.values(), *_BY_STRENGTH.values()])
+_SOURCES = (
+    *sorted(_BY_AUDIO, key=lambda words: ("proved", "confirmed", "indicated").index(words.partition(",")[0])),
+    BY_MESSAGES, BY_PHONES, BY_THEIR_MESSAGES, BY_RECORD, DECLARED, NOT_SEEN,
+)  # fmt: skip
+#: What the deployment file says of itself, whether somebody looks or not.
+_DECLARED = ("route.transport", "route.trunk", "codec")
+#: What happens at the AI: where the AI is no phone of ours, its record says so.
+_AT_THE_AI = (
+    *_DECLARED, "landing.answered_by", "caller_id", "caller_id.withheld", "route.tried", "route.not_reached", "route.not_answered",
+    "route.request_uri", "header", "header.absent", "released", "transfer.fails", "dtmf", "registration", "registration.refused",
+)  # fmt: skip
+_ROLES = {"ai": "the AI", "caller": "the caller", "agent": "the agent"}
+_OUR_MESSAGE, _THEIR_MESSAGE = re.compile(r"m\d+"), re.compile(r"f\d+")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One thing that was seen, or not, in so many cases, by one source."""
+
+    words: str
+    source: str
+    cases: int
+
+
+def claims(cases: Sequence[CaseEvidence]) -> tuple[Claim, ...]:
+    """The claims of cases that passed, the best known first."""
+    found: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for case in cases:
+        for words, source in _of_case(case):
+            found.setdefault((words, source), set()).add(case.key)
+    listed = [Claim(words, source, len(keys)) for (words, source), keys in found.items()]
+    return tuple(sorted(listed, key=lambda claim: _SOURCES.index(claim.source)))
+
+
+def by_source(listed: Iterable[Claim]) -> dict[str, list[Claim]]:
+    """The claims of each source."""
+    found: dict[str, list[Claim]] = {}
+    for claim in listed:
+        found.setdefault(claim.source, []).append(claim)
+    return found
+
+
+def _of_case(case: CaseEvidence) -> Iterable[tuple[str, str]]:
+    """Words and source of each claim, once. Of several findings of one claim the one that is known least counts."""
+    found: dict[str, str] = {}
+    for finding in case.findings:
+        if finding.verdict in (Verdict.FAILED, Verdict.BROKEN):
+            continue  # such a case did not pass; nothing is claimed of what went wrong
+        words, source = (
+            words_of(finding),
+            source_of(finding, case.gist.ours, stand_in=case.axes.get("ai") == "stand-in"),
+        )
+        known = found.get(words)
+        if known is None or _SOURCES.index(source) > _SOURCES.index(known):
+            found[words] = source
+    return found.items()
+
+
+def words_of(finding: Finding) -> str:
+    """What the finding claims, in the words of the document."""
+    words = CLAIMS.get(finding.check, finding.check)
+    if finding.check == "audio":
+        measured = finding.measured
+        towards = measured.towards if isinstance(measured, Direction) else ""
+        again = isinstance(measured, Direction) and measured.again
+        return words.format(_ROLES.get(towards, towards or "the other end")) + (", after the change" if again else "")
+    return words.format(finding.facts.get("header") or "a header")
+
+
+def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:
+    """What the finding rests on. ``ours`` are the phones and legs of the harness; ``stand_in``: the AI was one of them."""
+    if finding.verdict is Verdict.NOT_OBSERVABLE or finding.strength is Strength.UNKNOWN:
+        return DECLARED if finding.check in _DECLARED else NOT_SEEN
+    if finding.facts.get("record"):
+        return BY_RECORD
+    if finding.strength is not None:
+        name = str(finding.facts.get("observation") or "").upper()
+        known = _BY_OBSERVATION.get(Observation[name]) if name in Observation.__members__ else None
+        return known or _BY_STRENGTH[finding.strength]
+    if any(_THEIR_MESSAGE.fullmatch(item) for item in finding.evidence):
+        return BY_THEIR_MESSAGES
+    if any(_OUR_MESSAGE.fullmatch(item) for item in finding.evidence):
+        return BY_MESSAGES
+    subject = finding.subject.replace("'s ", " ").split()
+    if stand_in or finding.check not in _AT_THE_AI or set(subject) & set(ours):
+        return BY_PHONES
+    return BY_RECORD

@@ -1,0 +1,38 @@
+"""Numbers that lead to people, and what a group of people does with a call."""
+
+from __future__ import annotations
+
+from harness.scenario import scenario
+
+
+@scenario("PEOPLE")
+def test_number_of_people_only(cast, ai, caller, line, expect):
+    people = cast.group(line.entry.group)
+    call = caller.call(line)
+    landed = people.expect_call(call)
+    expect(landed).caller_id(caller.number)
+    expect(call).answered()
+    expect(call).two_way_audio_with(landed)
+    ai.was_not_reached(call)
+
+
+@scenario("GROUP-RINGING")
+def test_group_rings_as_it_is_set_up(cast, caller, line, expect):
+    people = cast.group(line.entry.group)
+    call = caller.call(line)
+    people.rings_in_turns(call)
+    landed = people.expect_call(call)
+    expect(landed).caller_id(caller.number)
+    expect(call).answered()
+    expect(call).two_way_audio_with(landed)
+
+
+@scenario("CLOSED")
+def test_number_out_of_its_hours(cast, ai, caller, line, expect):
+    people = cast.group(line.entry.closed)
+    call = caller.dial(line.did)
+    landed = people.expect_call(call)
+    expect(landed).caller_id(caller.number)
+    expect(call).answered()
+    expect(call).two_way_audio_with(landed)
+    ai.was_not_reached(call)

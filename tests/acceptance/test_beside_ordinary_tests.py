@@ -1,0 +1,44 @@
+"""A verification in a project that has tests of its own: they are run, and neither is taken for the other."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.acceptance.conftest import Tree
+
+SCENARIO = """
+    @scenario("INBOUND")
+    def test_inbound(see):
+        see()
+"""
+
+
+@pytest.mark.parametrize(("workers", "body", "code"), [("0", "pass", 0), ("2", "raise ValueError('of its own')", 1)])
+def test_an_ordinary_test_is_no_case(tree: Tree, workers: str, body: str, code: int) -> None:
+    tree.scenarios(SCENARIO)
+    (tree.path / "scenarios" / "test_ordinary.py").write_text(f"def test_ordinary():\n    {body}\n")
+    found, output = tree.run("--deployment", str(tree.deployment()), "-n", workers, "--codec", "pcmu")
+    assert found == code, output
+    assert "2 passed, 0 failed, 0 not observable, 0 broken" in output
+    assert ("of its own" in output) == bool(code)
+
+
+def test_ordinary_tests_alone_are_no_verification(tree: Tree) -> None:
+    (tree.path / "scenarios" / "test_ordinary.py").write_text("def test_ordinary():\n    pass\n")
+    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "0")
+    assert code == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert "no case is left" in output
+
+
+def test_a_scenario_that_proves_nothing_is_told(tree: Tree) -> None:
+    tree.scenarios(SCENARIO)
+    for name in ("NOWHERE", "INBOUND"):
+        text = f"from harness.scenario import scenario\n\n@scenario({name!r})\ndef test_mine(see):\n    see()\n"
+        (tree.path / "scenarios" / f"test_mine_{name}.py").write_text(text)
+    said = ("@scenario(NOWHERE): no row has it", "@scenario(INBOUND): is that of scenarios/test_lab.py")
+    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "2", "--codec", "pcmu")
+    assert code == 3, output
+    assert [output.count(words) for words in said] == [1, 1], output  # once, though each worker says so
+    code, output = tree.run("--deployment", str(tree.deployment()), "--plan")
+    assert code == 1, output
+    assert [output.count(words) for words in said] == [1, 1], output

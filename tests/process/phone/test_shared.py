@@ -1,0 +1,172 @@
+"""Phones that several cases use at once: each case gets its own calls there, and no other's."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import PhoneLostError, ResourceError
+from harness.events import Recorded
+from harness.phone import PhoneConfig, Reject
+from harness.phone.phone import Phone
+from harness.phone.pool import PhonePool
+from harness.phone.shared import Reservation, Sharing
+from harness.phone.switchboard import Switchboard
+from harness.phone.waiter import NeverCame
+from tests.process.phone.conftest import Desk, fresh_address, hears, uri_of
+
+ANNE, BERT, EVE = "+12065550151", "+12065550152", "+12065550153"
+
+
+@pytest.fixture
+def board() -> Iterator[Switchboard]:
+    board = Switchboard()
+    yield board
+    board.close()
+
+
+class Case:
+    """One process of a run, as far as phones go."""
+
+    def __init__(self, board: Switchboard, directory: Path, first_mark: int) -> None:
+        self.board, self.directory = board, directory
+        self.pool = PhonePool(directory / "pool")
+        self.marks = itertools.count(first_mark)
+        self.events: list[Any] = []
+
+    def share(self, config: PhoneConfig, **claim: Any) -> Phone:
+        return self.pool.lease(
+            config,
+            sink=self.events.append,
+            marks=self.marks,
+            directory=self.directory / "case",
+            sharing=Sharing(self.board.path, **claim),
+        )
+
+
+@pytest.fixture
+def cases(board: Switchboard, tmp_path: Path) -> Iterator[list[Case]]:
+    cases = [Case(board, tmp_path / str(number), 100 + 20 * number) for number in range(2)]
+    yield cases
+    for case in cases:
+        case.pool.close()
+
+
+def agent(**more: Any) -> PhoneConfig:
+    return PhoneConfig(name="agent", user="agent-7", domain="example.com", bind_address=fresh_address(), **more)
+
+
+def test_two_cases_share_a_phone_and_each_gets_the_calls_of_its_own_caller(lease: Desk, cases: list[Case]) -> None:
+    config = agent()
+    first, second = (case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True))
+    assert first.address == second.address
+    anne, bert = lease("anne", user=ANNE), lease("bert", user=BERT)
+    dialled = {caller.name: caller.dial(uri_of(first)) for caller in (bert, anne)}  # the second case's rings first
+    for phone, caller in ((first, anne), (second, bert)):
+        leg = phone.expect_call(within=5)
+        assert leg.id == "agent.1", "named as in a case of its own"
+        assert caller.config.user in leg.invite.text
+        leg.wait_state("confirmed", within=5)
+        hears(leg, dialled[caller.name])
+        hears(dialled[caller.name], leg)
+        assert len(phone.legs) == 1
+        leg.hangup()
+        saved = leg.recorded()
+        assert Path(saved.path).parent == phone.directory
+    for case, phone in zip(cases, (first, second), strict=True):
+        phone.release()
+        assert len([event for event in case.events if isinstance(event, Recorded)]) == 1
+    assert not first.guessed
+    assert not second.guessed
+
+
+def test_a_call_that_shows_nobodys_number_is_for_who_waits_for_one(lease: Desk, cases: list[Case]) -> None:
+    config = agent()
+    looker = cases[0].share(config, numbers=(ANNE,))
+    waiter = cases[1].share(config, numbers=(BERT,), lands=True)
+    lease("eve", user=EVE).dial(uri_of(looker))
+    waiter.expect_call(within=5)
+    assert not looker.incoming
+    assert not looker.guessed
+    assert not waiter.guessed
+
+
+def test_where_two_may_be_meant_both_are_told(lease: Desk, cases: list[Case]) -> None:
+    config = agent()
+    phones = [
+        case.share(config, numbers=(number,), lands=True) for case, number in zip(cases, (ANNE, BERT), strict=True)
+    ]
+    lease("eve", user=EVE).dial(uri_of(phones[0]))
+    phones[0].expect_call(within=5)
+    phones[1].command("free_slots")  # whatever was told is here before its answer
+    assert [phone.guessed for phone in phones] == [True, True]
+
+
+def test_each_case_says_what_the_phone_does_with_its_own_calls(lease: Desk, cases: list[Case]) -> None:
+    config = agent()
+    busy, free = (case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True))
+    busy.policy = Reject(486)
+    refused, taken = lease("anne", user=ANNE).dial(uri_of(busy)), lease("bert", user=BERT).dial(uri_of(busy))
+    assert refused.wait_state("disconnected", within=5).code == 486
+    free.expect_call(within=5)
+    taken.wait_state("confirmed", within=5)
+
+
+def test_a_case_that_ends_or_dies_hangs_up_its_own_calls_alone(lease: Desk, cases: list[Case]) -> None:
+    config = agent()
+    first, second = (case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True))
+    mine, other = lease("anne", user=ANNE).dial(uri_of(first)), lease("bert", user=BERT).dial(uri_of(first))
+    for phone, leg in ((first, mine), (second, other)):
+        phone.expect_call(within=5)
+        leg.wait_state("confirmed", within=5)
+    first.process.close()  # as when its process dies: the socket closes
+    mine.wait_state("disconnected", within=5)
+    assert other.state == "confirmed"
+    second.release()
+    other.wait_state("disconnected", within=5)
+
+
+def test_an_address_is_one_phones_at_a_time(cases: list[Case]) -> None:
+    address = fresh_address()
+    one, other = agent(), agent(display_name="of another deployment")
+    place = {"bind_address": address, "bind_port": 5060}
+    first = cases[0].share(PhoneConfig(**{**plain(one), **place}))
+    first.release()
+    second = cases[1].share(PhoneConfig(**{**plain(other), **place}))  # the first has left the address to it
+    assert first.address == second.address
+    second.release()
+    reserved = Reservation(cases[0].board.path, second.config)
+    own = cases[0].pool.lease(
+        second.config, sink=cases[0].events.append, marks=cases[0].marks, directory=cases[0].directory / "case"
+    )
+    assert own.address == second.address
+    own.release()
+    reserved.release()
+    cases[1].share(second.config).release()
+
+
+def plain(config: PhoneConfig) -> dict[str, Any]:
+    return {"name": config.name, "user": config.user, "domain": config.domain, "display_name": config.display_name}
+
+
+def test_a_shared_phone_whose_process_dies_is_lost_to_all(cases: list[Case]) -> None:
+    config = agent()
+    phones = [case.share(config, numbers=(ANNE,)) for case in cases]
+    os.kill(phones[0].process.pid, signal.SIGKILL)
+    for phone in phones:
+        with pytest.raises(PhoneLostError, match="SIGKILL"):
+            phone.next_call(within=5)
+    again = cases[0].share(config, numbers=(ANNE,))  # the next case gets a new one
+    assert again.process.pid != phones[0].process.pid
+
+
+def test_without_a_switchboard_a_phone_is_lost(cases: list[Case]) -> None:
+    cases[0].board.close()
+    with pytest.raises((PhoneLostError, ResourceError, NeverCame)):
+        cases[0].share(agent())

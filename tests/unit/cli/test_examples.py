@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from harness import resources
+from harness.cli.app import application
+from harness.deployment_file import load
+from harness.errors import MistakeError
+
+
+def said(*arguments: str) -> str:
+    outcome = CliRunner().invoke(application(), ["examples", *arguments])
+    if outcome.exception is not None:
+        raise outcome.exception
+    return outcome.output
+
+
+def test_all_are_listed() -> None:
+    output = said()
+    for name in (*resources.examples(), "systemd", "github", "gitlab"):
+        assert f"  {name} " in output
+
+
+def test_a_deployment_is_copied_with_its_numbers(tmp_path: Path) -> None:
+    said("live-large", str(tmp_path / "new"))
+    copied = load(tmp_path / "new" / "live-large.toml", {}, secrets=False)
+    assert copied == load(Path("live-large"), {}, secrets=False)
+    assert len(copied.lines) > 10
+
+
+def test_templates_are_copied_as_they_are(tmp_path: Path) -> None:
+    said("systemd", str(tmp_path))
+    copied = {path.name: path.read_bytes() for path in (tmp_path / "systemd").iterdir()}
+    assert copied == {path.name: path.read_bytes() for path in (resources.TEMPLATES / "systemd").iterdir()}
+    assert copied
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    (tmp_path / "live-gladly.toml").write_text("mine")
+    with pytest.raises(MistakeError, match="exists already"):
+        said("live-gladly", str(tmp_path))
+    assert (tmp_path / "live-gladly.toml").read_text() == "mine"
+
+
+def test_what_is_allowed_is_said() -> None:
+    with pytest.raises(MistakeError, match="no-such-name: no such example; allowed: live-gladly, "):
+        said("no-such-name")

@@ -1,0 +1,242 @@
+"""Examples of what is wrong with audio and numbers."""
+
+from __future__ import annotations
+
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.stories import (
+    GROUP,
+    ON_HOLD,
+    Expected,
+    called,
+    fallback,
+    refused_fallback,
+    same_codec,
+    talk,
+    transfer,
+)
+
+
+def _same(example: Example) -> Example:
+    """Both sides have the same codec."""
+    return example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
+
+
+AUDIO = [
+    Expected("audio.crossed", talk(Example()).to_ai().to_caller("crossed"), ("audio-crossed",)),
+    Expected("audio.crossed.at-ai", talk(Example()).to_ai("crossed").to_caller(), ("audio-crossed",)),
+    Expected(
+        "audio.stopped",
+        talk(Example()).to_ai().to_caller().after(11).to_ai("no-rtp").to_caller("no-rtp"),
+        ("rtp-blocked-after-10s",),
+    ),
+    Expected(
+        "audio.stopped.at-reinvite",
+        talk(Example(row="HOLD"))
+        .to_caller()
+        .hears_mark("caller.1", 240)
+        .reinvites()
+        .after(3)
+        .to_ai()
+        .to_caller("no-rtp"),
+        ("media-lost-on-reinvite",),
+    ),
+    Expected(
+        "audio.no-rtp-to-ai",
+        talk(Example()).to_ai("no-rtp").to_caller().codec("caller.1", "PCMU").record(witness={"codec": "PCMU"}),
+        ("rtp-blocked-to-ai",),
+    ),
+    Expected(
+        "audio.no-rtp-to-caller",
+        talk(Example()).to_ai().to_caller("no-rtp").codec("caller.1", "PCMU").record(witness={"codec": "PCMU"}),
+        ("rtp-blocked-to-caller",),
+    ),
+    Expected(
+        "audio.private-address",
+        talk(Example(), address="10.0.0.10").to_ai().to_caller("no-rtp"),
+        ("sdp-private-address",),
+    ),
+    Expected(
+        "audio.no-rtp",
+        talk(Example()).to_ai("no-rtp").to_caller("no-rtp").codec("caller.1", "PCMU").record(witness={"codec": "PCMU"}),
+        ("rtp-blocked-both",),
+    ),
+    Expected(
+        "audio.two-codecs",
+        talk(Example())
+        .to_ai("unmarked", 200)
+        .to_caller("silence", 200)
+        .codec("caller.1", "PCMU")
+        .record(witness={"codec": "PCMA"}),
+        ("g711-one-side",),
+    ),
+    Expected(
+        "audio.noise",
+        talk(Example())
+        .to_ai("unmarked", 200)
+        .to_caller("other", 200)
+        .codec("caller.1", "PCMU")
+        .record(witness={"codec": "PCMU"}),
+        ("payload-mismatch",),
+    ),
+    Expected(
+        "audio.noise.like-sound",
+        _same(talk(Example())).to_ai("other", 200, instead="speech").to_caller("other", 200, instead="speech"),
+        ("payload-mismatch",),
+    ),
+    Expected(
+        "audio.loss",
+        talk(Example()).to_ai().to_caller().finding("audio.loss", "caller.1", share=0.3),
+        ("heavy-loss",),
+    ),
+    Expected(
+        "audio.delay",
+        talk(Example()).to_ai().to_caller().finding("audio.delay", "assistant main → caller.1", delay_ms=800.0),
+        ("high-delay",),
+    ),
+    Expected("audio.echo", talk(Example()).to_ai().to_caller().finding("audio.echo", "caller.1", echo=True), ("echo",)),
+    Expected(
+        "audio.cut.by-ai",
+        talk(Example()).ends("sent").to_ai("no-rtp").to_caller("no-rtp"),
+        ("ai-hangs-up",),
+    ),
+    Expected(
+        "audio.cut.by-platform",
+        talk(Example()).ends("received").to_ai("no-rtp").to_caller("no-rtp"),
+        ("call-dropped",),
+    ),
+    Expected(
+        "audio.on-hold.at-caller",
+        talk(Example())
+        .asks("INVITE", 200, "OK", within=False, answer=ON_HOLD)
+        .ai_answers(200, "OK", sdp="a=sendrecv\r\n")
+        .to_ai("no-rtp")
+        .to_caller("no-rtp"),
+        ("media-on-hold",),
+    ),
+    Expected(
+        "fallback.time.down",
+        fallback(Example(row="TD-FALLBACK-DOWN", line="fallback-down"), after=4)
+        .probed("ai", "silent")
+        .landed("reception", "reception")
+        .finding("timing.within", "reception.1", what="the call", seconds=4.0),
+        ("ring-timeout-wrong",),
+    ),
+    Expected(
+        "fallback.late",
+        refused_fallback()
+        .rings("reception")
+        .finding("timing.within", "reception.1", what="the call", seconds=4.0)
+        .landed("reception", "reception"),
+        ("fallback-late",),
+    ),
+    Expected(
+        "fallback.none.waiting",
+        refused_fallback().landed("reception"),
+        ("fallback-missing",),
+    ),
+    Expected(
+        "audio.order",
+        talk(same_codec()).counted(reordered=150).to_ai("no mark", 100).to_caller("other", 100),
+        ("rtp-disordered",),
+    ),
+    Expected(
+        "audio.level",
+        talk(Example()).to_ai().to_caller().finding("audio.level", "assistant main → caller.1", level_dbov=-50.0),
+        ("level-wrong",),
+    ),
+    Expected(
+        "audio.crossed.at-agent",
+        transfer(Example()).landed("billing", "billing").with_agent("billing").finding("audio.crossed", "billing.1"),
+        ("audio-crossed",),
+    ),
+    Expected(
+        "audio.answer",
+        called(Example()).asks("INVITE", 200, "OK", within=False).ends_here(406, "SDP incomplete").unanswered(),
+        ("answer-unusable",),
+    ),
+    Expected(
+        "change.refused", talk(Example(row="HOLD")).asks("INVITE", 481, "No such call").never(), ("change-refused",)
+    ),
+    Expected("change.unanswered", talk(Example(row="HOLD")).asks("INVITE").after(3).never(), ("change-refused",)),
+    Expected(
+        "audio.on-hold",
+        talk(Example()).ai_answers(200, "OK", sdp="a=inactive\r\n").to_ai("no-rtp").to_caller("no-rtp"),
+        ("media-on-hold",),
+    ),
+    Expected(
+        "audio.unsaid",
+        talk(Example(ai="stand-in")).counted("stand-in.1", received=0).to_ai().to_caller("silence", 0),
+        ("ai-silent",),
+    ),
+    Expected(
+        "audio.silenced.to-caller",
+        _same(talk(Example())).to_ai().to_caller("silence", 200),
+        ("audio-silenced",),
+    ),
+    Expected(
+        "audio.silenced.to-ai",
+        _same(talk(Example())).to_ai("silence", 200).to_caller(),
+        ("audio-silenced",),
+    ),
+    Expected(
+        "audio.fallback",
+        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
+        .dials()
+        .ai_gets()
+        .ai_answers(503, "Service Unavailable")
+        .rings("reception")
+        .landed("reception", "reception")
+        .answered()
+        .with_agent("reception", "no-rtp"),
+        ("fallback-no-audio",),
+    ),
+    Expected(
+        "digits.lost",
+        talk(Example(row="DTMF-RFC4733")).to_ai().to_caller().finding("dtmf", "assistant main", sent="12#", seen=""),
+        ("digits-lost",),
+    ),
+]
+
+IDENTITY = [
+    Expected(
+        "caller_id.from-without-number", talk(Example()).caller_id("assistant main", "unknown"), ("from-anonymous",)
+    ),
+    Expected(
+        "caller_id.from-anonymous",
+        talk(Example(), shown="<sip:anonymous@anonymous.invalid>;tag=a").caller_id(
+            "assistant main", "anonymous", anonymous=True
+        ),
+        ("from-anonymous",),
+    ),
+    Expected(
+        "caller_id.from-trunk-did",
+        talk(Example()).caller_id("assistant main", "+13125550100"),
+        ("from-trunk-did",),
+    ),
+    Expected(
+        "caller_id.from-national",
+        talk(Example()).caller_id("assistant main", "4155550101"),
+        ("from-national",),
+    ),
+    Expected(
+        "caller_id.from-other-number",
+        talk(Example()).caller_id("assistant main", "+12025550177"),
+        ("from-other-number",),
+    ),
+    Expected(
+        "caller_id.pai",
+        talk(Example(row="ANONYMOUS"), withheld=True).finding(
+            "caller_id.withheld", "assistant main", anonymous=True, asserted=[]
+        ),
+        ("pai-stripped",),
+    ),
+    Expected(
+        "caller_id.lost-on-transfer",
+        transfer(Example())
+        .ai_refers(GROUP)
+        .rings("billing")
+        .landed("billing", "billing")
+        .caller_id("billing.1", "+13125550100"),
+        ("caller-id-lost-on-transfer",),
+    ),
+]

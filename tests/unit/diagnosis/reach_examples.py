@@ -1,0 +1,214 @@
+"""Examples of registrations that fail, and of calls that do not get to the AI."""
+
+from __future__ import annotations
+
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.stories import (
+    NOBODY,
+    Expected,
+    called,
+    challenged,
+    fallback,
+    nothing,
+    refused,
+    register,
+    stood_in,
+    talk,
+    unregistered,
+)
+
+REGISTRATION = [
+    Expected(
+        "registration.user",
+        challenged(register(403, "Forbidden").sip_number(username="another")),
+        ("username-wrong",),
+    ),
+    Expected("registration.user.said", register(403, "Forbidden: unknown user"), ("username-wrong",)),
+    Expected("registration.password", challenged(register(403, "Forbidden").sip_number()), ("password-wrong",)),
+    Expected("registration.password.said", register(403, "Forbidden: wrong password"), ("password-wrong",)),
+    Expected(
+        "registration.address",
+        register(403, "Forbidden")._sip("received", "SIP/2.0 403 Forbidden", "REGISTER"),
+        ("synthflow-ip-not-allowed",),
+    ),
+    Expected("registration.address.said", register(403, "Address not allowed"), ("synthflow-ip-not-allowed",)),
+    Expected("registration.inactive", register(503, "Trunk inactive"), ("trunk-inactive",)),
+    Expected("registration.unavailable", register(503, "Maintenance").sip_number(), ("trunk-inactive",)),
+    Expected(
+        "registration.lapsed",
+        Example(row="TD-REGISTER-OK", authentication="digest")
+        .finding("registration", "Synthflow's number", True, code=200)
+        .finding("timing.within", "Synthflow's number", what="the registration is refreshed", granted_s=1, asked_s=5),
+        ("registration-expires-early",),
+    ),
+    Expected(
+        "registration.elsewhere",
+        register(0).sip_number(termination_uri="203.0.113.9:5060"),
+        ("termination-uri-wrong",),
+    ),
+]
+
+_BETWEEN = ("firewall-udp-32681", "firewall-udp-32681-rejected")
+
+REACH = [
+    Expected(
+        "reach.number-form",
+        talk(Example(), did="12065550100").finding("route.request_uri", "assistant main", request_user="12065550100"),
+        ("request-uri-form",),
+    ),
+    Expected(
+        "reach.nobodys-number.answered",
+        stood_in(did=NOBODY).not_taken("nobody known"),
+        ("route-wrong-did",),
+    ),
+    Expected("reach.answer.kept", called(Example()).after(4).unanswered(), ("answer-not-passed-on",)),
+    Expected(
+        "reach.answer.refused",
+        called(Example()).ends_here(500, "Server Internal Error").unanswered(),
+        ("answer-not-passed-on",),
+    ),
+    Expected(
+        "reach.another-assistant",
+        Example().dials().ai_gets(did="+12065550106").answered().not_taken("sales"),
+        ("route-wrong-did",),
+    ),
+    Expected(
+        "reach.another-trunk",
+        talk(Example(), trunk="udp-digest").finding("route.trunk", "assistant main", trunk="udp-digest"),
+        ("route-wrong-trunk",),
+    ),
+    Expected(
+        "reach.another-transport",
+        talk(Example(), over="tcp", remote="203.0.113.50:5060").finding("route.transport", "assistant main"),
+        ("route-wrong-trunk",),
+    ),
+    Expected("reach.not-attached", refused(Example(), 404, "No assistant"), ("assistant-not-attached",)),
+    Expected("reach.nobodys-number", refused(Example(), 404, "Not Found", did=NOBODY), ("route-wrong-did",)),
+    Expected("reach.concurrency", refused(Example(), 429, "Too many"), ("concurrency-exhausted",)),
+    Expected("reach.no-g711", refused(Example(), 488, "Not Acceptable", offer="no G.711"), ("no-g711",)),
+    Expected("reach.srtp", refused(Example(), 488, "Not Acceptable", offer="SRTP alone"), ("srtp-mismatch",)),
+    Expected(
+        "reach.user",
+        refused(
+            Example(authentication="digest"), 403, "unknown user", authorization='Digest username="x", response="y"'
+        ),
+        ("username-wrong",),
+    ),
+    Expected(
+        "reach.password",
+        refused(
+            Example(authentication="digest"), 403, "wrong password", authorization='Digest username="x", response="y"'
+        ),
+        ("password-wrong",),
+    ),
+    Expected(
+        "reach.no-credentials", refused(Example(), 407, "Proxy Authentication Required"), ("credentials-not-sent",)
+    ),
+    Expected(
+        "reach.turned-away",
+        Example().dials().after(0.1).state("disconnected", 403, "Forbidden").all_ports_answer().not_taken(),
+        ("platform-refuses-caller", "trunk-transport-mismatch", "route-wrong-trunk", "firewall-udp-32681-rejected"),
+        ("platform-refuses-caller", "trunk-transport-mismatch", "route-wrong-trunk", "firewall-udp-32681-rejected"),
+    ),
+    Expected(
+        "reach.kept",
+        Example().dials().after(0.1).answered().all_ports_answer().not_taken(),
+        ("trunk-transport-mismatch", "route-wrong-trunk", "route-missing", *_BETWEEN),
+        ("trunk-transport-mismatch", "route-wrong-trunk", "route-missing", *_BETWEEN),
+    ),
+    Expected("reach.refused.media", refused(Example(), 488, "Not Acceptable"), ("ai-refuses",)),
+    Expected("reach.refused", refused(Example(), 500, "Server Internal Error"), ("ai-refuses",)),
+    Expected(
+        "reach.rang",
+        fallback(Example(), after=30.0).ai_gets().not_taken("the phone reception", attempted=["no-answer:x"]),
+        ("ai-never-answers",),
+    ),
+    Expected(
+        "reach.certificate.expired",
+        nothing(Example(transport="tls")).probed("ai", "answers", "expired").probed("termination", "answers"),
+        ("certificate-expired",),
+    ),
+    Expected(
+        "reach.certificate.name",
+        nothing(Example(transport="tls")).probed("ai", "answers", "wrong name").probed("termination", "answers"),
+        ("certificate-wrong-name",),
+    ),
+    Expected(
+        "reach.certificate.untrusted",
+        nothing(Example(transport="tls")).probed("ai", "answers", "untrusted").probed("termination", "answers"),
+        ("certificate-untrusted",),
+    ),
+    Expected(
+        "reach.unknown-number",
+        Example().dials().after(0.1).state("disconnected", 404, "Not Found").all_ports_answer().not_taken(),
+        ("number-unknown-at-platform",),
+    ),
+]
+
+_UNDECIDED = ("route-missing", "trunk-transport-mismatch", "route-wrong-trunk")
+
+UNDECIDED = [
+    Expected(
+        rule,
+        nothing(Example(transport="tcp")).all_ports_answer(),
+        (*_UNDECIDED, "firewall-tcp-32681-rejected"),
+        (*_UNDECIDED, "firewall-tcp-32681-rejected"),
+    )
+    for rule in ("reach.own-agents", "reach.wrong-port", "reach.trunk-elsewhere")
+] + [
+    Expected(
+        "gladly.in-the-clear.unseen",
+        nothing(Example("gladly", "GL-INBOUND", transport="tls")).all_ports_answer(),
+        (*_UNDECIDED, "firewall-tls-32682-rejected", "tls-not-appended"),
+        (*_UNDECIDED, "firewall-tls-32682-rejected", "tls-not-appended"),
+    )
+]
+
+
+def firewalls() -> list[Expected]:
+    found = []
+    for transport, port in (("udp", 32681), ("tcp", 32681), ("tls", 32682)):
+        cause = f"firewall-{transport}-{port}"
+        for suffix, reach, after in (("", "silent", 30.0), ("-rejected", "refuses", 0.1)):
+            found += [
+                Expected(
+                    f"reach.{cause}{suffix}",
+                    nothing(Example(transport=transport), after).probed("ai", reach).probed("termination", "answers"),
+                    (cause + suffix,),
+                ),
+                Expected(
+                    f"reach.{cause}{suffix}.here",
+                    nothing(Example(ai="stand-in", transport=transport), after).probed("termination", reach),
+                    (cause + suffix,),
+                ),
+            ]
+            moved = "route-missing", *_UNDECIDED[1:]
+            listed = (*(moved if suffix else moved[1:]), cause + suffix)
+            found.append(
+                Expected(
+                    f"reach.{cause}{suffix}.between",
+                    nothing(Example(transport=transport), after).all_ports_answer(),
+                    listed,
+                    listed,
+                )
+            )
+        refused = "[Errno 104] Connection reset by peer"
+        found.append(
+            Expected(
+                f"registration.{cause}-rejected",
+                unregistered("refuses", 503, refused, transport=transport),
+                (f"{cause}-rejected",),
+            )
+        )
+        either = (cause, f"{cause}-rejected")
+        found.append(
+            Expected(
+                f"registration.{cause}",
+                unregistered("silent", transport=transport),
+                either if transport == "udp" else (cause,),
+                either if transport == "udp" else (),
+            )
+        )
+    udp = ("firewall-udp-32681", "firewall-udp-32681-rejected")
+    found.append(Expected("registration.firewall-udp-32681-rejected.unheard", unregistered("silent"), udp, udp))
+    return found

@@ -1,0 +1,108 @@
+"""What happens in the examples: a call that is refused, taken, handed over … up to the part that an example is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.unit.diagnosis.building import SDP, Example
+
+GROUP = "+18155550101"  #: billing, at Talkdesk
+OTHER_GROUP = "+18155550102"
+NOBODY = "+17735550199"
+QUEUE = "+18085550101"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """``rule`` is the one this example is for: without it the answer has to be another."""
+
+    rule: str
+    example: Example
+    causes: tuple[str, ...]
+    candidates: tuple[str, ...] = ()
+
+
+def fallback(example: Example, after: float = 0.1, phone: str = "reception") -> Example:
+    """The AI was not had, and an agent's phone rang until the caller gave up."""
+    return example.dials().after(after).rings(phone).after(4).gives_up()
+
+
+def refused(example: Example, code: int, reason: str = "", **invite: object) -> Example:
+    """The call got to the AI, which refused it."""
+    fallback(example).ai_gets(**invite).ai_answers(code, reason)  # type: ignore[arg-type]
+    return example.all_ports_answer().not_taken("the phone reception", attempted=[f"failed:{example.did}"])
+
+
+def nothing(example: Example, after: float = 0.1) -> Example:
+    """Nothing of the call reached the AI."""
+    return fallback(example, after).not_taken("the phone reception")
+
+
+def talk(example: Example, **invite: object) -> Example:
+    """The AI answered."""
+    withheld = bool(invite.pop("withheld", False))
+    return example.dials(withheld=withheld).after(0.1).ai_gets(**invite).answered().taken().counted()  # type: ignore[arg-type]
+
+
+def transfer(example: Example, row: str = "TD-TRANSFER-BLIND") -> Example:
+    """Caller and AI talk, and the AI is asked for a person."""
+    example.row = row
+    return talk(example).to_ai().to_caller()
+
+
+def warm(example: Example) -> Example:
+    example.line = "inbound-warm"
+    return transfer(example, "TD-TRANSFER-WARM")
+
+
+def register(code: int, reason: str = "", **trunk: str) -> Example:
+    given = {"authentication": "digest"} | trunk
+    example = Example(row="TD-REGISTER-OK", **given)  # type: ignore[arg-type]
+    actual = f"it was answered {code} {reason}" if code else "it was never answered"
+    example.finding("registration", "Synthflow's number", actual=actual, code=code, reason=reason)
+    return example.all_ports_answer()
+
+
+def unregistered(reach: str, code: int = 0, reason: str = "", **trunk: str) -> Example:
+    given = {"authentication": "digest"} | trunk
+    example = Example(row="TD-REGISTER-OK", **given)  # type: ignore[arg-type]
+    example.finding("registration", "Synthflow's number", code=code, reason=reason)
+    return example.sip_number().probed("ai", reach).probed("termination", reach)
+
+
+def challenged(example: Example) -> Example:
+    """The registrar asked for credentials before it refused; seen at the stand-in's own phone."""
+    return example._sip("received", "SIP/2.0 401 Unauthorized", "REGISTER")
+
+
+def called(example: Example) -> Example:
+    """The AI answered, and the caller has not been told yet."""
+    return example.dials().after(0.1).ai_gets().ai_answers(200, "OK").taken()
+
+
+ON_HOLD = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="0", lines="a=inactive\r\n")
+
+
+def refused_fallback() -> Example:
+    """The AI refused, and the caller was left ringing."""
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503)
+    return example.all_ports_answer().after(4)
+
+
+def stood_in(**invite: str) -> Example:
+    """A stand-in answers whatever it is asked for."""
+    return Example(ai="stand-in").dials().ai_gets(**invite).ai_answers(200, "OK").answered()  # type: ignore[arg-type]
+
+
+def same_codec() -> Example:
+    return Example().codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
+
+
+def left_up(example: Example) -> Example:
+    """The AI's leg does not end when the caller hangs up."""
+    example.row = "HANGUP-CALLER"
+    return example.to_ai().to_caller().finding("released", example.ai_label, actual="it is still up", seconds=None)
+
+
+def lost(example: Example) -> Example:
+    return example.landed("billing").probed("termination", "answers")

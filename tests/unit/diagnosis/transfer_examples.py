@@ -1,0 +1,212 @@
+"""Examples of transfers that fail, and of Gladly's headers."""
+
+from __future__ import annotations
+
+from tests.unit.diagnosis.building import CALLER, Example
+from tests.unit.diagnosis.stories import GROUP, NOBODY, Expected, fallback, left_up, lost, refused, talk, transfer, warm
+
+TRANSFER = [
+    Expected(
+        "transfer.number",
+        lost(transfer(Example()).ai_refers(NOBODY).platform_says(202).notified(404, "Not Found")),
+        ("group-did-wrong",),
+    ),
+    Expected(
+        "transfer.group",
+        transfer(Example()).ai_refers(GROUP).platform_says(202).rings("support").landed("billing", "support"),
+        ("group-wrong",),
+    ),
+    Expected(
+        "transfer.inactive",
+        lost(transfer(Example()).ai_refers(GROUP).platform_says(503, "Service Unavailable")),
+        ("trunk-inactive",),
+    ),
+    Expected(
+        "transfer.rejected",
+        lost(transfer(Example()).ai_refers(GROUP).platform_says(403, "Forbidden")),
+        ("refer-rejected",),
+    ),
+    Expected(
+        "transfer.address",
+        lost(warm(Example()).ai_invites(GROUP).platform_says(403, "Forbidden", "INVITE")),
+        ("synthflow-ip-not-allowed",),
+    ),
+    Expected(
+        "transfer.host",
+        lost(warm(Example()).ai_invites(GROUP, "203.0.113.9:5060")),
+        ("termination-uri-wrong",),
+    ),
+    Expected(
+        "transfer.unsent",
+        lost(warm(Example()).record(executed_actions={"a": {"name": "transfer_call", "type": "warm", "to": GROUP}})),
+        ("termination-uri-wrong",),
+    ),
+    Expected(
+        "transfer.failed",
+        lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(486, "Busy Here")),
+        ("refer-accepted-then-failed",),
+    ),
+    Expected(
+        "transfer.silent",
+        lost(transfer(Example()).ai_refers(GROUP).platform_says(202)),
+        ("refer-never-notified",),
+    ),
+    Expected(
+        "transfer.untrue",
+        lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(200, "OK")),
+        ("transfer-said-done",),
+    ),
+    Expected(
+        "release.ack",
+        talk(Example()).to_ai().to_caller().finding("answered.acknowledged", "caller.1", repeated=2),
+        ("ack-not-taken",),
+    ),
+    Expected("release.hangup.unanswered", left_up(talk(Example()).asks("BYE").after(1.5)), ("hangup-not-taken",)),
+    Expected(
+        "release.hangup.refused", left_up(talk(Example()).asks("BYE", 481, "No such call")), ("hangup-not-taken",)
+    ),
+    Expected("release.hangup.kept", left_up(talk(Example()).asks("BYE", 200, "OK")), ("hangup-not-passed-on",)),
+    Expected(
+        "transfer.nobody",
+        lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(480, "Temporarily Unavailable")),
+        ("nobody-available",),
+    ),
+    Expected(
+        "transfer.nobody.at-once",
+        lost(transfer(Example()).ai_refers(GROUP).platform_says(480, "Temporarily Unavailable")),
+        ("nobody-available",),
+    ),
+    Expected(
+        "transfer.unknown-number",
+        lost(warm(Example()).ai_invites(GROUP).platform_says(404, "Not Found", "INVITE")),
+        ("number-unknown-at-platform",),
+    ),
+    Expected(
+        "transfer.unknown-number.notified",
+        lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(404, "Not Found")),
+        ("number-unknown-at-platform",),
+    ),
+    Expected("transfer.unanswered", lost(transfer(Example()).ai_refers(GROUP)), ("transfer-unanswered",)),
+    Expected(
+        "transfer.call-refused",
+        lost(warm(Example()).ai_invites(GROUP).platform_says(488, "Not Acceptable Here", "INVITE")),
+        ("transfer-call-refused",),
+    ),
+    Expected("transfer.not-tried", lost(transfer(Example())), ("transfer-not-tried",)),
+    Expected(
+        "transfer.no-audio",
+        transfer(Example())
+        .ai_refers(GROUP)
+        .platform_says(202)
+        .rings("billing")
+        .landed("billing", "billing")
+        .with_agent("billing", "no-rtp", "no-rtp"),
+        ("transfer-no-audio",),
+    ),
+    Expected(
+        "transfer.cut",
+        transfer(Example())
+        .ai_refers(GROUP)
+        .platform_says(202)
+        .rings("billing")
+        .landed("billing", "billing")
+        .ends("received")
+        .with_agent("billing", "no-rtp", "no-rtp"),
+        ("agent-call-dropped",),
+    ),
+    Expected(
+        "release.unreported",
+        transfer(Example())
+        .ai_refers(GROUP)
+        .platform_says(202)
+        .rings("billing")
+        .landed("billing", "billing")
+        .finding("released", "assistant main", seconds=None),
+        ("transfer-not-reported",),
+    ),
+    Expected(
+        "release.left-behind",
+        transfer(Example())
+        .ai_refers(GROUP)
+        .platform_says(202)
+        .notified(200, "OK")
+        .rings("billing")
+        .landed("billing", "billing")
+        .finding("released", "assistant main", seconds=None),
+        ("ai-leg-left-behind",),
+    ),
+    Expected(
+        "fallback.none",
+        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
+        .dials()
+        .ai_gets()
+        .ai_answers(503, "Service Unavailable")
+        .after(0.1)
+        .state("disconnected", 503, "Service Unavailable")
+        .landed("reception"),
+        ("fallback-missing",),
+    ),
+    Expected(
+        "fallback.group",
+        Example(row="TD-FALLBACK-REFUSED", line="fallback-refused")
+        .dials()
+        .rings("billing")
+        .landed("reception", "billing"),
+        ("fallback-wrong-group",),
+    ),
+    Expected(
+        "fallback.group.instead",
+        fallback(Example(), phone="billing")
+        .ai_gets()
+        .ai_answers(429, "Concurrency limit reached")
+        .all_ports_answer()
+        .not_taken("the phone billing"),
+        ("concurrency-exhausted", "fallback-wrong-group"),
+    ),
+    Expected(
+        "fallback.time",
+        Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout")
+        .dials()
+        .after(5)
+        .rings("reception")
+        .answered()
+        .landed("reception", "reception")
+        .finding("timing", "reception", what="the fallback", seconds=5.0, expected_s=2.0),
+        ("ring-timeout-wrong",),
+    ),
+]
+
+
+def _gladly(row: str, **invite: object) -> Example:
+    return talk(Example("gladly", row, transport="tls"), **invite)
+
+
+def _header(name: str, values: list[str], value: str | None) -> Example:
+    return _gladly("GL-HEADER-CALLER").finding("header", "assistant main", header=name, values=values, value=value)
+
+
+GLADLY = [
+    Expected(
+        "gladly.in-the-clear",
+        refused(Example("gladly", "GL-INBOUND", transport="tls"), 403, "TLS required", over="udp", tls=False),
+        ("tls-not-appended",),
+    ),
+    Expected("gladly.caller.missing", _header("X-Gladly-Caller-Id", [], CALLER), ("caller-header-missing",)),
+    Expected(
+        "gladly.caller.plus", _header("X-Gladly-Caller-Id", [CALLER[1:]], CALLER), ("caller-header-without-plus",)
+    ),
+    Expected("gladly.caller.wrong", _header("X-Gladly-Caller-Id", ["+12015550199"], CALLER), ("caller-header-wrong",)),
+    Expected(
+        "gladly.selector.unwanted", _header("X-Gladly-Routing-Selector", ["billing"], None), ("selector-unwanted",)
+    ),
+    Expected("gladly.selector.missing", _header("X-Gladly-Routing-Selector", [], "billing"), ("selector-missing",)),
+    Expected(
+        "gladly.selector.wrong", _header("X-Gladly-Routing-Selector", ["support"], "billing"), ("selector-wrong",)
+    ),
+    Expected("gladly.repeated", _header("X-Gladly-Caller-Id", [CALLER, CALLER], CALLER), ("header-repeated",)),
+    Expected(
+        "gladly.repeated.selector",
+        _header("X-Gladly-Routing-Selector", ["billing", "billing"], "billing"),
+        ("header-repeated",),
+    ),
+]

@@ -1,0 +1,177 @@
+"""Cases of one real deployment beside each other: what each takes for itself, and in which order they begin."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import matrix
+from harness.deployment import Deployment, Limits
+from harness.integrations import load
+from harness.matrix import Case
+from harness.pytest_plugin.leases import Table, leased
+from harness.pytest_plugin.needs import in_turns, landing_agents, needs_of
+from harness.pytest_plugin.run import Run
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+
+
+@pytest.fixture(scope="module")
+def deployment() -> Deployment:
+    """As a real one: the stand-in's bind is known."""
+    found = load(FILES / "simulated-talkdesk.toml")
+    place = found.stand_in.model_copy(update={"bind": "192.0.2.80"})
+    return found.model_copy(update={"kind": "stand-in", "name": "acme", "stand_in": place})
+
+
+def case_of(deployment: Deployment, row: str, ai: str = "synthflow") -> Case:
+    return next(c for c in matrix.cases([deployment]) if c.row.id == row and c.axes["ai"] == ai)
+
+
+def try_all(table: Table, stack: ExitStack, deployment: Deployment, *cases: Case) -> list[list[str]]:
+    """The callers of those that can run beside each other, in that order."""
+    found = []
+    for case in cases:
+        held = table._try(needs_of(case, deployment), deployment, alone=False)
+        if held is not None:
+            stack.enter_context(held[0])
+            found.append(held[1])
+    return found
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    return Table(tmp_path / "table", ["acme", "other"])
+
+
+def test_each_case_has_callers_of_its_own(deployment: Deployment, table: Table) -> None:
+    inbound = case_of(deployment, "TD-INBOUND")
+    other_trunks = [c for c in matrix.cases([deployment]) if c.row.id == "TD-INBOUND" and c.trunk != inbound.trunk]
+    with ExitStack() as stack:
+        callers = try_all(table, stack, deployment, inbound, *other_trunks)
+    assert callers == [[name] for name in deployment.callers], "as many as there are callers"
+
+
+def test_who_fills_the_trunk_has_it_and_every_caller_alone(deployment: Deployment, table: Table) -> None:
+    capacity, inbound = case_of(deployment, "TD-CAPACITY"), case_of(deployment, "TD-INBOUND")
+    assert capacity.trunk == inbound.trunk
+    with ExitStack() as stack:
+        assert try_all(table, stack, deployment, capacity, inbound) == [deployment.callers]
+    with ExitStack() as stack:
+        assert len(try_all(table, stack, deployment, inbound, capacity)) == 1
+
+
+def test_calls_that_land_with_the_same_agents_take_turns_and_others_do_not_wait(
+    deployment: Deployment, table: Table
+) -> None:
+    blind, warm = case_of(deployment, "TD-TRANSFER-BLIND"), case_of(deployment, "TD-TRANSFER-WARM")
+    falls_back, inbound = case_of(deployment, "TD-FALLBACK-REFUSED"), case_of(deployment, "TD-INBOUND")
+    assert landing_agents(blind, deployment) == landing_agents(warm, deployment) == {"billing"}
+    assert landing_agents(falls_back, deployment) == {"reception"}
+    assert not landing_agents(inbound, deployment)
+    apart = [replace(case, trunk=f"{transport}-ip") for case, transport in ((warm, "tcp"), (falls_back, "tls"))]
+    with ExitStack() as stack:
+        assert len(try_all(table, stack, deployment, blind, *apart)) == 2, "blind and fallback, not warm"
+
+
+def test_a_stand_ins_address_is_shared_within_a_deployment_and_by_no_other(
+    deployment: Deployment, table: Table
+) -> None:
+    accounts = {n: a.model_copy(update={"domain": f"other.{a.domain}"}) for n, a in deployment.accounts.items()}
+    other = deployment.model_copy(update={"name": "other", "accounts": accounts})
+    elsewhere = other.model_copy(update={"stand_in": other.stand_in.model_copy(update={"bind": "192.0.2.81"})})
+    mine, theirs = case_of(deployment, "TD-INBOUND", "stand-in"), case_of(deployment, "HANGUP-CALLER", "stand-in")
+    with ExitStack() as stack:
+        assert len(try_all(table, stack, deployment, mine, theirs)) == 2
+        assert table._try(needs_of(mine, other), other, alone=False) is None
+        assert table._try(needs_of(mine, elsewhere), elsewhere, alone=False) is not None
+
+
+def test_a_row_that_changes_the_stand_ins_phone_has_its_address_alone(deployment: Deployment, table: Table) -> None:
+    down = case_of(deployment, "TD-FALLBACK-DOWN", "stand-in")
+    inbound = case_of(deployment, "TD-INBOUND", "stand-in")
+    assert down.trunk == inbound.trunk
+    with ExitStack() as stack:
+        assert len(try_all(table, stack, deployment, down, inbound)) == 1
+    with ExitStack() as stack:
+        assert len(try_all(table, stack, deployment, inbound, down)) == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "at_once"),
+    [
+        (Limits(concurrent_calls=2, calls_per_second=200.0), 2),
+        (Limits(concurrent_calls=50, calls_per_second=0.5), 2),
+        (Limits(concurrent_calls=50, calls_per_second=200.0), 4),
+    ],
+)
+def test_limits_hold_back_whole_cases(deployment: Deployment, table: Table, limits: Limits, at_once: int) -> None:
+    limited = deployment.model_copy(update={"limits": limits})
+    inbound = [c for c in matrix.cases([limited]) if c.row.id == "TD-INBOUND"]
+    with ExitStack() as stack:
+        assert len(try_all(table, stack, limited, *inbound)) == at_once
+
+
+def test_a_case_that_has_to_be_alone_waits_for_the_others_and_nobody_begins_meanwhile(
+    deployment: Deployment, table: Table
+) -> None:
+    inbound, hangs_up = case_of(deployment, "TD-INBOUND"), case_of(deployment, "HANGUP-CALLER")
+    alone, go_on = threading.Event(), threading.Event()
+
+    def run_alone() -> None:
+        with table.taken(needs_of(hangs_up, deployment), deployment, alone=True):
+            alone.set()
+            go_on.wait(20)
+
+    with ExitStack() as stack:
+        assert try_all(table, stack, deployment, inbound)
+        waiting = threading.Thread(target=run_alone)
+        waiting.start()
+        while table._is_free("wish of acme"):
+            pass
+        assert try_all(table, stack, deployment, inbound) == [], "somebody waits to be alone"
+        assert not alone.is_set()
+    assert alone.wait(20)
+    with ExitStack() as stack:
+        assert try_all(table, stack, deployment, inbound) == []
+    go_on.set()
+    waiting.join()
+
+
+def test_what_a_case_has_of_its_deployment_and_whose_calls_are_not_its_own(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    run = Run(Path(tmp_path), (deployment,), matrix.Selection(), "quick", workers=4)
+    run.control.mkdir()
+    run.replicas, run.switchboard = {"acme": [deployment]}, "/nowhere"
+    inbound = case_of(deployment, "TD-INBOUND")
+    with leased(run, inbound) as mine:
+        assert mine.replica.callers == deployment.callers[:1]
+        assert set(mine.replica.phones) > {"billing", "support", "reception"}
+        own = deployment.phones[deployment.callers[0]].number
+        assert mine.company.numbers == (own,)
+        assert mine.company.others == {
+            deployment.phones[name].number for name in (*deployment.callers[1:], deployment.customer)
+        }
+    with leased(run, case_of(deployment, "TD-TRANSFER-BLIND"), alone=True) as mine:
+        assert mine.company.lands_at == {"billing"}
+        assert mine.company.others == set(), "nobody is beside it"
+
+
+def test_cases_that_take_turns_do_not_stand_in_a_row(deployment: Deployment) -> None:
+    """With four workers nobody who could begin stands behind one who has to wait for an agent."""
+    cases = [c for c in matrix.cases([deployment]) if c.row.moment in ("transfer", "inbound")]
+    order = in_turns([(case, deployment) for case in cases], 4)
+    assert sorted(order) == list(range(len(cases)))
+    lands = [bool(landing_agents(cases[i], deployment)) for i in order]
+    first = lands[: 2 * sum(lands)]
+    assert all(sum(first[i : i + 3]) <= 2 for i in range(len(first) - 2)), "an agent's cases are spread"
+    assert lands[0], "what is asked for longest begins first"
+
+
+def test_without_a_real_deployment_nothing_is_put_in_another_order() -> None:
+    assert in_turns([], 4) == []

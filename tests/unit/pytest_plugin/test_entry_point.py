@@ -1,0 +1,126 @@
+"""The plugin as pytest finds it in anybody's project: next to nothing, until there is a deployment."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+from _pytest.fixtures import FixtureFunctionDefinition
+
+import harness.pytest_plugin
+from harness.pytest_plugin import cases, fixtures
+
+ROOT = Path(__file__).parents[3]
+
+HEAVY = {
+    "numpy",
+    "pjsua2",
+    "jinja2",
+    "pydantic",
+    "rich",
+    "phonenumbers",
+    "httpx",
+    "cryptography",
+    "aiohttp",
+    "soundfile",
+}
+PLAIN = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio")
+
+
+def run(directory: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """A plain pytest there; its exit code and output."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *PLAIN, *arguments],
+        cwd=directory,
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_it_is_found_under_its_modules_name() -> None:
+    """So that a conftest.py that names the module registers no second plugin."""
+    (found,) = [point for point in entry_points(group="pytest11") if point.name.startswith("harness")]
+    assert found.name == found.value == harness.pytest_plugin.__name__
+
+
+def test_unused_it_imports_nothing_heavy(tmp_path: Path) -> None:
+    (tmp_path / "test_ordinary.py").write_text(
+        f"import sys\n\ndef test_ordinary(pytestconfig):\n"
+        f"    assert pytestconfig.pluginmanager.has_plugin('harness.pytest_plugin')\n"
+        f"    assert [name for name in sys.modules if name.partition('.')[0] in {HEAVY!r}] == []\n"
+        f"    ours = {{name for name in sys.modules if name.partition('.')[0] == 'harness'}}\n"
+        f"    assert ours == {{'harness', 'harness.pytest_plugin', 'harness.resources'}}\n"
+    )
+    code, output = run(tmp_path, "-q", "-p", "no:allure_pytest")
+    assert (code, "1 passed" in output) == (0, True), output
+
+
+def test_only_its_one_option_is_everybodys() -> None:
+    """--json, --retries and the like are names that other plugins have as well."""
+    code, output = run(Path("/"), "--help", "-p", "no:xdist", "-p", "no:allure_pytest")
+    assert code == 0
+    assert "--deployment=FILE" in output
+    assert "--retries" not in output
+    code, output = run(Path("/"), "--help", "--deployment", "any.toml")
+    assert code == 0
+    assert "--retries=N" in output
+
+
+@pytest.mark.parametrize("conftest", ["", 'pytest_plugins = ["harness.pytest_plugin"]\n'])
+def test_a_conftest_may_name_it_too(tmp_path: Path, conftest: str) -> None:
+    (tmp_path / "conftest.py").write_text(conftest)
+    (tmp_path / "test_ordinary.py").write_text("def test_ordinary():\n    assert True\n")
+    code, output = run(tmp_path, "-q", "test_ordinary.py", "--deployment", "simulated-generic", "--plan")
+    assert (code, "0 cases; none was run" in output) == (0, True), output
+
+
+def test_where_plugins_are_not_loaded_by_themselves_it_says_how(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["harness.pytest_plugin"]\n')
+    arguments = ("--deployment", "simulated-generic")
+    code, output = run(tmp_path, *arguments, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert code == pytest.ExitCode.USAGE_ERROR
+    assert "allowed: -p harness.pytest_plugin" in output
+
+
+def test_without_a_path_the_packages_scenarios_are_run(tmp_path: Path) -> None:
+    code, output = run(tmp_path, "--deployment", "simulated-generic", "--row", "SBC-INBOUND", "--plan")
+    assert (code, "SBC-INBOUND[simulated-generic:" in output) == (0, True), output
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_scenario_among_other_tests_fails_by_itself(tmp_path: Path) -> None:
+    (tmp_path / "test_mixed.py").write_text(
+        "from harness.scenario import scenario\n\n@scenario('INBOUND')\ndef test_call(caller):\n    pass\n\n"
+        "def test_ordinary():\n    pass\n"
+    )
+    code, output = run(tmp_path)
+    assert code == pytest.ExitCode.TESTS_FAILED
+    assert "1 passed, 1 error" in output
+    assert "scenarios need a deployment" in output
+
+
+def test_somebody_elses_mark_of_that_name_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "test_mark.py").write_text(
+        "import pytest\n\n@pytest.mark.scenario('theirs')\ndef test_theirs():\n    pass\n"
+    )
+    assert run(tmp_path)[0] == 0
+
+
+def test_every_fixture_is_documented() -> None:
+    page = (ROOT / "docs" / "pytest-plugin.md").read_text(encoding="utf-8")
+    offered = {
+        name
+        for module in (cases, fixtures)
+        for name, value in vars(module).items()
+        if isinstance(value, FixtureFunctionDefinition)
+    }
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == offered

@@ -1,0 +1,90 @@
+"""The document claims what was seen, by what it was seen, and nothing else."""
+
+from __future__ import annotations
+
+import datetime
+import html
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness import signoff
+from harness.checks.finding import CHECKS
+from harness.measurement import CallerId, Header
+from harness.signoff import claims
+from harness.signoff.decision import decide
+from harness.verdict import Finding, Strength, Verdict
+
+ROW = "TD-INBOUND"
+TODAY = datetime.date(2026, 11, 20)
+
+
+def test_every_check_has_words_for_what_it_claims() -> None:
+    assert CHECKS.keys() - claims.CLAIMS.keys() == {"case"}  # it only ever fails
+
+
+SOURCES: Mapping[str, tuple[str, dict[str, Any]]] = {
+    claims.BY_RECORD: ("caller_id", {"measured": CallerId(from_user="+13125550100", record=True)}),
+    claims.BY_MESSAGES: ("caller_id", {"measured": CallerId(from_user="+13125550100"), "evidence": ("m3",)}),
+    claims.BY_THEIR_MESSAGES: ("route.transport", {"evidence": ("f2",)}),
+    claims.BY_PHONES: ("answered", {}),
+    claims.DECLARED: ("route.transport", {"verdict": Verdict.NOT_OBSERVABLE, "strength": Strength.UNKNOWN}),
+    claims.NOT_SEEN: ("audio.silent", {"verdict": Verdict.NOT_OBSERVABLE, "strength": Strength.UNKNOWN}),
+    "confirmed, by the far system's own account": ("audio to ai", {"strength": Strength.CONFIRMED}),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_claim_says_what_it_was_seen_by(runs: ModuleType, source: str) -> None:
+    kind, more = SOURCES[source]
+    assert claims.source_of(runs.finding(kind, **more), ["caller.1"], stand_in=False) == source
+
+
+@pytest.mark.parametrize(
+    ("subject", "stand_in", "source"),
+    [
+        ("assistant main", False, claims.BY_RECORD),
+        ("stand-in.1", True, claims.BY_PHONES),
+        ("billing-1's leg", False, claims.BY_PHONES),
+    ],
+)
+def test_the_end_of_a_leg_is_seen_where_the_leg_is(runs: ModuleType, subject: str, stand_in: bool, source: str) -> None:
+    finding: Finding = replace(runs.finding("released"), subject=subject)
+    assert claims.source_of(finding, ["caller.1", "billing-1"], stand_in=stand_in) == source
+
+
+def test_a_header_is_named(runs: ModuleType) -> None:
+    assert claims.words_of(runs.finding("header.absent", measured=Header(header="X-EI"))) == "no X-EI"
+
+
+def test_a_row_claims_no_more_than_its_cases_saw(tmp_path: Path, runs: ModuleType) -> None:
+    """The number is known by the record alone, the transport by nobody: the document says so, and not otherwise."""
+
+    def by_the_record(case: Any, recorder: Any) -> tuple[Verdict, str]:
+        unseen = {"verdict": Verdict.NOT_OBSERVABLE, "strength": Strength.UNKNOWN, "dispensable": True}
+        recorder.finding(runs.finding("caller_id", measured=CallerId(from_user="+13125550100", record=True)))
+        for one in runs.promised(case):
+            if one.check != "caller_id":
+                recorder.finding(replace(one, **unseen) if one.check == "route.transport" else one)
+        return Verdict.PASSED, ""
+
+    run = runs.make_run(tmp_path, plays={ROW: by_the_record}).directory
+    row = next(row for row in decide(run, today=TODAY).rows if row.scope.row == ROW)
+    found = {claim.words: claim for claim in row.claims}
+    text = html.unescape(runs.words(signoff.make(run).html.read_text()))
+
+    assert found["the caller's number"].source == claims.BY_RECORD
+    assert found["transport"].source == claims.DECLARED
+    assert found["audio to the AI"].source == "proved, by a mark decoded at the other end"
+    assert "By the AI's record : the caller's number" in text
+    assert "Declared, not seen : transport" in text
+    assert "To be shown:" in text
+
+
+def test_nothing_is_claimed_of_what_failed(tmp_path: Path, runs: ModuleType) -> None:
+    run = runs.make_run(tmp_path, plays={ROW: runs.fails}).directory
+    assert next(row for row in decide(run, today=TODAY).rows if row.scope.row == ROW).claims == ()

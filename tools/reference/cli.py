@@ -1,0 +1,78 @@
+"""``docs/cli.md``: every command with its arguments and options, as ``--help`` has them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+from harness.cli.app import application
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "cli.md"
+
+_HEAD = """# The command line
+
+This page is made by `python -m tools.reference` from what `harness COMMAND --help` says; do not edit it.
+`harness --install-completion` has the shell complete commands, options and rows.
+
+| exit code | meaning |
+|---|---|
+| 0 | all passed |
+| 1 | something failed, or could not be observed |
+| 2 | a mistake of yours: a line for each says where, what, and what is allowed |
+| 3 | the harness or its surroundings broke, and nothing failed |
+| 130 | interrupted; what was found so far is kept |
+
+pytest run directly has its own codes for mistakes (4) and interruptions (2).
+"""
+
+
+def page() -> str:
+    """The page."""
+    root = typer.main.get_command(application())
+    assert isinstance(root, TyperGroup)
+    return _HEAD + "".join(f"\n{line}\n" for name, command in _commands(root) for line in _section(name, command))
+
+
+def _commands(group: TyperGroup, prefix: str = "harness") -> Iterator[tuple[str, TyperCommand]]:
+    """Every command that does something, by its whole name."""
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from _commands(command, f"{prefix} {name}")
+        else:
+            assert isinstance(command, TyperCommand)
+            yield f"{prefix} {name}", command
+
+
+def _section(name: str, command: TyperCommand) -> Iterator[str]:
+    yield f"## `{name}`"
+    yield inspect.cleandoc(command.help or "")
+    context = typer.Context(command, info_name=name)
+    arguments = [_metavar(parameter) for parameter in command.params if isinstance(parameter, TyperArgument)]
+    yield "    " + " ".join([name, "[OPTIONS]", *arguments])
+    told = [row for parameter in command.params if (row := _row(parameter, context))]
+    if told:
+        yield "\n".join(["| | |", "|---|---|", *told])
+
+
+def _metavar(argument: TyperArgument) -> str:
+    return argument.metavar or str(argument.name).upper()
+
+
+def _row(parameter: object, context: typer.Context) -> str:
+    assert isinstance(parameter, TyperArgument | TyperOption)
+    record = parameter.get_help_record(context)
+    if parameter.hidden or record is None:
+        return ""
+    names, meaning = record
+    if isinstance(parameter, TyperArgument):
+        names = _metavar(parameter)
+    return f"| `{_cell(names)}` | {_cell(meaning)} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,102 @@
+"""Where drawn customers are: their files, and, for those who are to be known as real ones are, a world that is up by itself."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from harness.cli.live_file import live_file
+from harness.deployment import Deployment
+from harness.integrations import load
+from harness.pytest_plugin.worlds import Worlds
+from tools.shapes.draw import Customer, Told
+
+
+@dataclass(frozen=True)
+class Place:
+    """One customer as the harness is told."""
+
+    deployment: Deployment
+    file: Path
+    secrets: dict[str, str] = field(default_factory=dict)  #: environment variable → value
+    control: str = ""  #: of the world that is up by itself
+
+
+@contextmanager
+def written(batch: Sequence[Customer], directory: Path) -> Iterator[list[Place]]:
+    """The files of these customers, and their worlds for as long as this lasts."""
+    places: list[Place] = []
+    outside: list[tuple[Customer, Path, Deployment]] = []
+    for customer in batch:
+        file = _file(customer, directory)
+        deployment = load(file)
+        if customer.kind == "simulated":
+            places.append(Place(deployment, file))
+        else:
+            outside.append((customer, file, deployment))
+    worlds = Worlds(directory)
+    try:
+        simulated = [(file, deployment) for _, file, deployment in outside]
+        tenants = worlds.start(simulated, tenants=1, timings="quick", faults=(), controlled=True)
+        for customer, _, deployment in outside:
+            control = worlds.controls[deployment.name]
+            places.append(_outside(customer, tenants[deployment.name][0], control, directory))
+        yield places
+    finally:
+        worlds.stop(keep_logs=directory)
+
+
+def _file(customer: Customer, directory: Path) -> Path:
+    table = dict(customer.table)
+    file = directory / f"{table['name']}.toml"
+    if customer.spreadsheet:
+        sheet = file.with_suffix(".csv")
+        _write_csv(sheet, table.pop("lines"))
+        table["numbers_csv"] = sheet.name
+    file.write_text(tomli_w.dumps(table), encoding="utf-8")
+    return file
+
+
+def _write_csv(path: Path, lines: dict[str, dict[str, Any]]) -> None:
+    columns = ["name", *dict.fromkeys(key for line in lines.values() for key in line)]
+    with path.open("w", encoding="utf-8", newline="") as sheet:
+        writer = csv.DictWriter(sheet, columns)
+        writer.writeheader()
+        for name, line in lines.items():
+            writer.writerow({"name": name, **{key: _cell(value) for key, value in line.items()}})
+
+
+def _cell(value: object) -> object:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
+
+
+def _outside(customer: Customer, world: Deployment, control: str, directory: Path) -> Place:
+    """The customer as a real one: by a file that tells what its owner would know."""
+    assert customer.kind != "simulated"
+    named = world.model_copy(update={"name": f"simulated-{world.name}"})
+    name, text, secrets = live_file(named, customer.kind, world.timings_by("quick"))
+    file = directory / f"{name}.toml"
+    if customer.kind == "live":
+        text = _told(text, customer.told)
+    file.write_text(text, encoding="utf-8")
+    return Place(load(file, secrets), file, secrets, control)
+
+
+def _told(text: str, told: Told) -> str:
+    """A live file whose far end tells less."""
+    plain = tomllib.loads(text)
+    if told == "records":
+        plain["synthflow"]["transcript"] = "none"
+    if told == "nothing":
+        for key in ("api_base", "api_token_env", "ca_file", "prepare"):
+            plain["synthflow"].pop(key, None)
+    if told != "words":
+        plain["expect"] |= {"strength": "indicated", "experiment": False}
+    return tomli_w.dumps(plain)

@@ -1,0 +1,111 @@
+"""What is done with each customer: every case as it is, and some again with one fault on one number."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness import matrix
+from harness.deployment import Deployment
+from harness.errors import SelectionError
+from harness.matrix import Case
+from tools.selfproof.plan import AXIS, FAULTS, Where
+
+#: Cases of other numbers, and of none, that run with the fault on: it must not show there.
+_OTHERS = 4
+
+#: Faults of a port, a certificate or a registration: they have no number.
+WHOLE_TENANT = frozenset(
+    name
+    for name in FAULTS
+    if name.startswith(("firewall-", "certificate-"))
+    or name
+    in {
+        "termination-uri-wrong",
+        "username-wrong",
+        "password-wrong",
+        "synthflow-ip-not-allowed",
+        "registration-expires-early",
+    }
+)
+#: What shows at phones of ours, whatever the AI's side tells.
+SEEN_AT_PHONES = frozenset(
+    {
+        "route-missing",
+        "fallback-missing",
+        "fallback-wrong-group",
+        "ring-timeout-wrong",
+        "group-wrong",
+        "refer-rejected",
+        "refer-accepted-then-failed",
+        "refer-never-notified",
+        "caller-id-lost-on-transfer",
+        "transfer-no-audio",
+        "rtp-blocked-both",
+        "no-g711",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One case to run, clean, or with ``fault`` on the number ``line``."""
+
+    case: Case
+    fault: str = ""
+    line: str = ""
+    struck: bool = False  #: whether the fault has to show in this case
+
+
+def trials(deployments: Sequence[Deployment], seed: int) -> Iterator[Trial]:
+    """All trials of these customers, the same for the same seed."""
+    for deployment in deployments:
+        try:
+            cases = matrix.cases([deployment])
+        except SelectionError:  # it has none, which left_out says of every row
+            continue
+        yield from (Trial(case) for case in cases)
+        yield from _with_fault(deployment, cases, random.Random(f"{seed} {deployment.name}"))
+
+
+def _with_fault(deployment: Deployment, cases: Sequence[Case], dice: random.Random) -> Iterator[Trial]:
+    strikes = [
+        (fault, case)
+        for fault, places in FAULTS.items()
+        if fault not in WHOLE_TENANT and (deployment.kind != "live" or fault in SEEN_AT_PHONES)
+        for case in cases
+        if any(_admits(place, case) for place in places) and _shows(fault, case, deployment)
+    ]
+    if not strikes:
+        return
+    fault = dice.choice(sorted({fault for fault, _ in strikes}))
+    struck = dice.choice([case for name, case in strikes if name == fault])
+    assert struck.line is not None
+    others = [case for case in cases if case.line != struck.line and case.row.seconds < 20.0]
+    for case in (struck, *dice.sample(others, min(_OTHERS, len(others)))):
+        axes = {**case.axes, AXIS: fault}
+        yield Trial(replace(case, axes=axes), fault, struck.line, struck=case is struck)
+
+
+def _admits(place: Where, case: Case) -> bool:
+    """Whether a fault shows there, by the rows of the self-proof's integrations."""
+    if case.line is None or not any(case.row.id in (row, row.replace("TD-", "SBC-")) for row in place.rows):
+        return False
+    wanted: Mapping[str, tuple[str, ...]] = place.axes
+    return all(
+        case.axes[axis] != "none" if axis == "selector" else case.axes[axis] in values
+        for axis, values in wanted.items()
+        if axis in case.axes
+    )
+
+
+def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
+    """Whether anybody of ours sees the fault at this number: an agent's telephone may show any number as it is."""
+    if fault != "caller-id-lost-on-transfer":
+        return True
+    assistant = deployment.assistants[deployment.lines[case.line or ""].assistant or ""]
+    to = [assistant.transfer_to] if assistant.transfer_to else []
+    to += [name for name, group in deployment.groups.items() if group.topic and group.topic == assistant.transfer_topic]
+    agents = {agent for name in to for agent in deployment.groups[name].present}
+    return all(deployment.phones[agent].shows == "original" for agent in agents)

@@ -1,0 +1,126 @@
+"""What came of the trials, counted."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import integrations
+from harness.deployment import Deployment
+from harness.report import scope
+from tools.shapes.plan import Trial, trials
+
+CaseFile = dict[str, Any]
+#: What the figures are, in order.
+KEYS = (
+    "customers",
+    "not_run",
+    "cases",
+    "false_alarms",
+    "unsaid_rows",
+    "faults",
+    "missed",
+    "wrongly_red",
+    "named_first",
+    "listed",
+    "wrongly_certain",
+)
+#: What has to be nought.
+_BARS = ("not_run", "false_alarms", "unsaid_rows", "missed", "wrongly_red", "wrongly_certain")
+_NAMED_FIRST = 0.9
+
+
+class Results:
+    """The figures of all customers so far, and a line for each that is not as it should be."""
+
+    def __init__(self) -> None:
+        self.figures: Counter[str] = Counter()
+        self.said: list[str] = []
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether a bar is missed."""
+        named = self.figures["named_first"] + self.figures["listed"]
+        return any(self.figures[key] for key in _BARS) or named < _NAMED_FIRST * self.figures["faults"]
+
+    def line(self) -> str:
+        """All figures in a line."""
+        return "  ".join(f"{key} {self.figures[key]}" for key in KEYS)
+
+    def plain(self) -> dict[str, Any]:
+        """For ``reports/shapes.json``."""
+        return {**{key: self.figures[key] for key in KEYS}, "said": self.said}
+
+    def add(self, run: Path, deployments: Sequence[Deployment], seed: int) -> None:
+        """A run over these customers."""
+        found = {case["id"]: case for path in run.glob("cases/*/case.json") if (case := _read(path))}
+        self.figures["customers"] += len(deployments)
+        self._rows(run, deployments, found)
+        for trial in trials(deployments, seed):
+            case = found.get(trial.case.id)
+            if case is None or "end" not in case:
+                self._say("not_run", trial, "left no result")
+            elif not trial.fault:
+                self._clean(trial, case)
+            elif trial.struck:
+                self._struck(trial, case)
+            elif _verdict(case) != "passed":
+                self._say("wrongly_red", trial, _message(case))
+
+    def _clean(self, trial: Trial, case: CaseFile) -> None:
+        self.figures["cases"] += 1
+        if _verdict(case) != "passed":
+            self._say("false_alarms", trial, f"{_verdict(case)}: {_message(case)}")
+
+    def _struck(self, trial: Trial, case: CaseFile) -> None:
+        self.figures["faults"] += 1
+        if _verdict(case) != "failed":
+            self._say("missed", trial, f"{_verdict(case)}: {_message(case)}")
+            return
+        causes = (case["end"].get("diagnosis") or {}).get("causes", [])
+        names = [cause["id"] for cause in causes]
+        if names[:1] == [trial.fault]:
+            self.figures["named_first"] += 1
+        elif trial.fault in names:
+            self.figures["listed"] += 1
+        else:
+            self.said.append(f"{trial.case.id}: {trial.fault}: named {names or 'nothing'}: {_message(case)}")
+        first = causes[0] if causes else {}
+        if first.get("confidence") == "certain" and not first.get("candidate") and names[0] != trial.fault:
+            self._say("wrongly_certain", trial, f"certain of {names[0]}")
+
+    def _rows(self, run: Path, deployments: Sequence[Deployment], found: dict[str, CaseFile]) -> None:
+        """Every documented row has a case, or a reason why not."""
+        asked = scope.read(run)
+        left = scope.left_out(asked) if asked is not None else []
+        for deployment in deployments:
+            told = {item["row"] for item in left if item["deployment"] == deployment.name and item["why"]}
+            told |= {case["row"] for case in found.values() if case["deployment"] == deployment.name}
+            for row in integrations.find(deployment.integration).rows:
+                if row.documented and row.id not in told:
+                    self.figures["unsaid_rows"] += 1
+                    self.said.append(f"{deployment.name}: {row.id}: neither run nor said to be left out")
+
+    def _say(self, figure: str, trial: Trial, what: str) -> None:
+        self.figures[figure] += 1
+        fault = f" ({trial.fault} at {trial.line})" if trial.fault else ""
+        self.said.append(f"{figure}: {trial.case.id}{fault}: {what}")
+
+
+def _read(path: Path) -> CaseFile | None:
+    try:
+        case: CaseFile = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    return case
+
+
+def _verdict(case: CaseFile) -> str:
+    return str((case.get("end") or {}).get("verdict", "never ended"))
+
+
+def _message(case: CaseFile) -> str:
+    return " | ".join(str((case.get("end") or {}).get("message", "")).splitlines()[:2])[:400]

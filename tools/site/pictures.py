@@ -1,0 +1,102 @@
+"""``make docs-pictures``: the pictures of ``docs/images``, made in Chromium of the report of a real run in which a fault was injected.
+
+Needs Chromium (``apt-get install chromium``). Look at them before they are committed.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGES = ROOT / "docs" / "images"
+CHROMIUM = Path("/usr/bin/chromium")
+_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+_WIDTH, _COLOURS = 1100, 96
+_ROWS = ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-REGISTER-OK")
+_FAULT = "rtp-blocked-to-caller"
+_DEPLOYMENT = "scenarios/deployments/simulated-talkdesk.toml"
+
+
+def run() -> Path:
+    """The directory of a run in which the fault fails all but the registration. Raises ``RuntimeError`` if it did not."""
+    rows = [word for row in _ROWS for word in ("--row", row)]
+    harness = str(Path(sys.executable).with_name("harness"))
+    command = [
+        harness,
+        "verify",
+        _DEPLOYMENT,
+        *rows,
+        "--transport",
+        "udp",
+        "--fault",
+        _FAULT,
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 1:
+        raise RuntimeError(f"exit code {done.returncode}, expected 1\n{done.stdout}{done.stderr}")
+    return (ROOT / "reports" / "latest").resolve()
+
+
+def main() -> int:
+    """Make all of them."""
+    if not CHROMIUM.exists():
+        print(f"{CHROMIUM}: not there; apt-get install chromium", file=sys.stderr)
+        return 3
+    found = run()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        _report(browser, found / "report.html")
+        page = _open(browser, found / "signoff.html", 760)
+        _keep(page, "signoff.png")
+        browser.close()
+    for picture in sorted(IMAGES.glob("*.png")):
+        print(f"{picture.relative_to(ROOT)}: {picture.stat().st_size // 1024} KB")
+    return 0
+
+
+def _open(browser: Browser, path: Path, height: int, *, dark: bool = False) -> Page:
+    context = browser.new_context(
+        viewport={"width": _WIDTH, "height": height}, color_scheme="dark" if dark else "light", bypass_csp=True
+    )
+    page = context.new_page()
+    page.goto(path.as_uri())
+    return page
+
+
+def _report(browser: Browser, path: Path) -> None:
+    _keep(_open(browser, path, 700), "report.png")
+    page = _open(browser, path, 820)
+    _open_case(page, "TD-INBOUND").scroll_into_view_if_needed()
+    page.evaluate("scrollTo(0, document.querySelector('details.case[open]').getBoundingClientRect().top + scrollY - 8)")
+    _keep(page, "case.png")
+    page = _open(browser, path, 820, dark=True)
+    _open_case(page, "TD-TRANSFER-BLIND")
+    page.evaluate(
+        """const heads = [...document.querySelectorAll('details.case[open] h4')];
+        const head = heads.find(one => one.textContent.includes('Seen and heard'));
+        scrollTo(0, head.getBoundingClientRect().top + scrollY - 16)"""
+    )
+    _keep(page, "heard.png")
+
+
+def _open_case(page: Page, row: str) -> Locator:
+    case = page.locator(f'details.case[data-row="{row}"][data-verdict="failed"]').first
+    case.locator("summary").first.click()
+    case.locator(".body h4").first.wait_for()
+    return case
+
+
+def _keep(page: Page, name: str) -> None:
+    """A palette of few colours makes a quarter of the bytes, and nobody sees it."""
+    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    image.quantize(_COLOURS, dither=Image.Dither.NONE).save(IMAGES / name, optimize=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,391 @@
+"""What is wrong with numbers, headers and credentials, or with the end of a call."""
+
+from __future__ import annotations
+
+from tools.strangers.catalogue.rows import BLIND, DOWN, INBOUND, REFUSED, REGISTER, TIMEOUT, WARM
+from tools.strangers.fault import Fault, Sip
+
+IDENTITY = (
+    Fault(
+        "fallback-number-replaced",
+        "another From on the way to the fallback's agent",
+        (REFUSED, TIMEOUT, DOWN),
+        ("caller-id-lost-on-fallback",),
+        platform="agent-from-other",
+    ),
+    Fault(
+        "fallback-number-withheld",
+        "an anonymous From on the way to the fallback's agent",
+        (REFUSED, DOWN),
+        ("caller-id-lost-on-fallback",),
+        platform="agent-from-anonymous",
+    ),
+    Fault(
+        "fallback-number-national",
+        "From in national form on the way to the fallback's agent",
+        (TIMEOUT,),
+        ("caller-id-lost-on-fallback",),
+        platform="agent-from-national",
+        held_out=True,
+    ),
+    Fault(
+        "transfer-number-replaced",
+        "another From on the way to the group's agent",
+        (BLIND, WARM),
+        ("caller-id-lost-on-transfer",),
+        platform="agent-from-other",
+        known=True,
+    ),
+    Fault(
+        "transfer-number-withheld",
+        "an anonymous From on the way to the group's agent",
+        (BLIND, WARM),
+        ("caller-id-lost-on-transfer",),
+        platform="agent-from-anonymous",
+    ),
+    Fault(
+        "ai-number-withheld",
+        "an anonymous From on the way to the AI",
+        INBOUND,
+        ("from-anonymous",),
+        platform="ai-from-anonymous",
+        known=True,
+    ),
+    Fault(
+        "ai-number-national",
+        "From in national form on the way to the AI",
+        INBOUND,
+        ("from-national",),
+        platform="ai-from-national",
+        known=True,
+    ),
+    Fault(
+        "ai-number-other",
+        "a number of nobody's in From on the way to the AI",
+        INBOUND,
+        ("from-other-number",),
+        platform="ai-from-other",
+        known=True,
+    ),
+    Fault(
+        "ai-number-dialled",
+        "the dialled number in From on the way to the AI",
+        INBOUND,
+        ("from-trunk-did",),
+        platform="ai-from-did",
+        known=True,
+    ),
+    Fault(
+        "asserted-number-taken",
+        "P-Asserted-Identity is taken away",
+        ("ANONYMOUS",),
+        ("pai-stripped",),
+        platform="no-pai",
+        known=True,
+    ),
+)
+
+NUMBERS = (
+    Fault(
+        "national-form-refused",
+        "a number in national form is refused, in E.164 it is taken",
+        ("NUMBERFORMATS",),
+        ("number-form-refused",),
+        platform="no-national",
+        axes={"form": ("national",)},
+    ),
+    Fault(
+        "number-unknown",
+        "the platform knows no such number",
+        INBOUND,
+        ("number-unknown-at-platform",),
+        platform="no-number",
+    ),
+    Fault(
+        "number-of-another",
+        "the number leads to another assistant",
+        INBOUND,
+        ("route-wrong-did",),
+        platform="other-did",
+        known=True,
+    ),
+    Fault(
+        "number-without-plus", "the AI is called without the plus", INBOUND, ("request-uri-form",), platform="no-plus"
+    ),
+    Fault(
+        "group-number-unknown",
+        "the platform does not know the group's number",
+        (BLIND, WARM),
+        ("number-unknown-at-platform",),
+        platform="no-group",
+    ),
+    Fault(
+        "group-another",
+        "the group's number rings another group",
+        (BLIND, WARM),
+        ("group-wrong",),
+        platform="other-group",
+        known=True,
+    ),
+    Fault(
+        "fallback-another",
+        "the fallback rings another group",
+        (REFUSED, TIMEOUT),
+        ("fallback-wrong-group",),
+        platform="other-group",
+        known=True,
+    ),
+    Fault("group-empty", "no agent of the group is logged in", (BLIND, WARM), ("nobody-available",), platform="nobody"),
+    Fault(
+        "fallback-empty",
+        "no agent of the fallback is logged in",
+        (REFUSED, TIMEOUT),
+        ("nobody-available",),
+        platform="nobody",
+    ),
+    Fault(
+        "group-answered-elsewhere",
+        "a phone that is not ours answers for the group",
+        (BLIND, WARM),
+        ("another-device-answered",),
+        platform="other-device",
+    ),
+    Fault(
+        "fallback-answered-elsewhere",
+        "a phone that is not ours answers for the fallback",
+        (REFUSED, DOWN),
+        ("another-device-answered",),
+        platform="other-device",
+    ),
+    Fault(
+        "caller-turned-away",
+        "the platform refuses the caller with 403",
+        INBOUND,
+        ("platform-refuses-caller",),
+        platform="caller-403",
+    ),
+    Fault(
+        "fallback-none",
+        "there is no fallback",
+        (REFUSED, TIMEOUT, DOWN),
+        ("fallback-missing",),
+        platform="no-fallback",
+        known=True,
+    ),
+)
+
+HEADERS = (
+    Fault("x-headers-taken", "X-headers are taken away", ("XEI",), ("header-not-passed-on",), platform="no-x-headers"),
+    Fault(
+        "x-header-one-taken",
+        "one X-header is taken away",
+        ("XEI",),
+        ("header-not-passed-on",),
+        wire=(Sip("to-ai", "INVITE", "change", r"(?im)^X-EI:[^\r]*\r\n", ""),),
+    ),
+    Fault(
+        "x-header-changed",
+        "an X-header's value is cut short",
+        ("XEI",),
+        ("header-changed",),
+        wire=(Sip("to-ai", "INVITE", "change", r"(?im)^(X-EI: *[^;\r]{4})[^\r]*", r"\1"),),
+    ),
+    Fault(
+        "x-header-twice",
+        "an X-header is there twice",
+        ("XEI",),
+        ("header-changed",),
+        wire=(Sip("to-ai", "INVITE", "change", r"(?im)^(X-EI:[^\r]*\r\n)", r"\1\1"),),
+        held_out=True,
+    ),
+    Fault(
+        "reliability-taken",
+        "100rel is taken out of the INVITE",
+        ("PRACK",),
+        ("reliability-not-passed-on",),
+        wire=(Sip("to-ai", "INVITE", "change", r"(?im)^(Require|Supported):[^\r]*\r\n", ""),),
+    ),
+    Fault(
+        "early-media-taken",
+        "the SDP is taken out of the AI's 183",
+        ("EARLYMEDIA",),
+        ("early-media-not-passed-on",),
+        wire=(Sip("from-ai", "183 INVITE", "drop"),),
+    ),
+)
+
+CREDENTIALS = (
+    Fault(
+        "ai-call-challenged",
+        "the AI's own call is challenged, and it has no password",
+        (WARM,),
+        ("transfer-call-challenged",),
+        platform="ai-challenged",
+        axes={"authentication": ("ip",)},
+    ),
+    Fault(
+        "ai-call-forbidden",
+        "the AI's own call is refused with 403",
+        (WARM,),
+        ("synthflow-ip-not-allowed",),
+        platform="ai-403",
+        known=True,
+    ),
+    Fault(
+        "ai-call-unavailable",
+        "the AI's own call is refused with 503",
+        (WARM,),
+        ("trunk-inactive",),
+        platform="ai-503",
+        known=True,
+    ),
+    Fault(
+        "ai-call-busy", "the AI's own call is refused with 486", (WARM,), ("transfer-call-refused",), platform="ai-486"
+    ),
+    Fault(
+        "refer-refused", "REFER is refused with 405", (BLIND,), ("refer-rejected",), platform="refer-405", known=True
+    ),
+    Fault("refer-dropped", "REFER is not answered", (BLIND,), ("transfer-unanswered",), platform="refer-dropped"),
+    Fault(
+        "register-password",
+        "the registrar has another password",
+        REGISTER,
+        ("password-wrong",),
+        platform="register-password",
+        axes={"authentication": ("digest",)},
+        known=True,
+    ),
+    Fault(
+        "register-address",
+        "the registrar does not allow the address",
+        REGISTER,
+        ("synthflow-ip-not-allowed",),
+        platform="register-403",
+        axes={"authentication": ("digest",)},
+        known=True,
+    ),
+    Fault(
+        "register-unavailable",
+        "the registrar answers 503",
+        REGISTER,
+        ("trunk-inactive",),
+        platform="register-503",
+        axes={"authentication": ("digest",)},
+        known=True,
+    ),
+    Fault(
+        "register-dropped",
+        "the registrar does not answer",
+        REGISTER,
+        ("registration-unanswered",),
+        platform="register-dropped",
+        axes={"authentication": ("digest",)},
+    ),
+)
+
+ENDINGS = (
+    Fault(
+        "bye-of-caller-kept",
+        "the caller's BYE is answered, and not passed on",
+        ("HANGUP-CALLER",),
+        ("hangup-not-passed-on",),
+        platform="bye-kept-caller",
+    ),
+    Fault(
+        "bye-of-ai-kept",
+        "the AI's BYE is answered, and not passed on",
+        ("HANGUP-AI",),
+        ("ai-hangup-not-passed-on",),
+        platform="bye-kept-ai",
+    ),
+    Fault(
+        "bye-of-agent-kept",
+        "the agent's BYE is answered, and not passed on",
+        ("HANGUP-AGENT",),
+        ("agent-hangup-not-passed-on",),
+        platform="bye-kept-agent",
+    ),
+    Fault(
+        "bye-refused",
+        "the caller's BYE is refused with 481",
+        ("HANGUP-CALLER",),
+        ("hangup-not-taken",),
+        platform="bye-481",
+        held_out=True,
+    ),
+    Fault(
+        "bye-dropped",
+        "the caller's BYE is not answered",
+        ("HANGUP-CALLER",),
+        ("hangup-not-taken",),
+        platform="bye-dropped",
+    ),
+    Fault(
+        "cancel-kept",
+        "the caller's CANCEL is not passed on",
+        ("ABANDON",),
+        ("hangup-not-passed-on",),
+        wire=(Sip("to-ai", "CANCEL", "drop"),),
+    ),
+    Fault(
+        "ack-dropped",
+        "the caller's ACK does not get to the AI",
+        INBOUND,
+        ("ack-not-taken",),
+        wire=(Sip("to-ai", "ACK", "drop"),),
+    ),
+    Fault(
+        "answer-kept",
+        "the AI's 200 is not passed on",
+        INBOUND,
+        ("answer-not-passed-on",),
+        wire=(Sip("from-ai", "200 INVITE", "drop"),),
+    ),
+    Fault(
+        "notify-kept",
+        "no NOTIFY gets to the AI",
+        (BLIND,),
+        ("transfer-not-reported",),
+        wire=(Sip("to-ai", "NOTIFY", "drop"),),
+    ),
+)
+
+LIMITS = (
+    Fault(
+        "limit-low",
+        "the platform takes one call fewer than agreed",
+        ("TD-CAPACITY",),
+        ("limit-too-low",),
+        platform="limit-low",
+    ),
+    Fault(
+        "limit-high",
+        "the platform takes as many calls as come",
+        ("TD-CAPACITY",),
+        ("limit-not-enforced",),
+        platform="limit-none",
+    ),
+    Fault(
+        "ring-time-long",
+        "the fallback comes two seconds late",
+        (TIMEOUT,),
+        ("ring-timeout-wrong",),
+        platform="ring-long",
+        known=True,
+    ),
+    Fault(
+        "ring-time-short",
+        "the fallback comes a second and a half early",
+        (TIMEOUT,),
+        ("ring-timeout-wrong",),
+        platform="ring-short",
+    ),
+    Fault(
+        "refusal-held",
+        "the AI's refusal is not passed on",
+        (REFUSED,),
+        ("fallback-late",),
+        wire=(Sip("from-ai", "503 INVITE", "hold", seconds=4.0),),
+        held_out=True,
+    ),
+)

@@ -1,0 +1,115 @@
+"""What the self-proofs have in common: a pytest run whose cases are trials, watched until it ends."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import pytest
+
+from harness.matrix import Case
+from harness.pytest_plugin.run import Run
+
+ROOT = Path(__file__).resolve().parents[1]
+MET, MISSED, BROKEN = 0, 1, 3
+_TOLD_EVERY_S: Final = 10.0
+
+
+class CaseTrial(Protocol):
+    """A trial, as its run sees it."""
+
+    @property
+    def case(self) -> Case:
+        """The case it is made of."""
+
+
+T = TypeVar("T", bound=CaseTrial)
+
+
+def fresh(directory: Path) -> Path:
+    """The directory, empty."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    return directory
+
+
+def run(
+    plugin: str,
+    deployments: Iterable[Path],
+    arguments: Sequence[str],
+    *,
+    reports: Path,
+    result: str,
+    clean: int,
+    faults: Iterable[str],
+    at_once: int,
+    environment: Mapping[str, str] | None = None,
+) -> Path | None:
+    """Run the scenarios with ``plugin``, telling how far it is; the run's directory, None when there is none.
+
+    Each trial leaves a file ``result`` in its case's directory below ``reports``.
+    """
+    command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
+    command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", plugin]
+    command += ["-p", "no:allure_pytest", "--no-reports", "--preflight", "off"]
+    command += ["-n", str(at_once), "--reports", str(reports), f"--clean-cases={clean}"]
+    command += [*(f"--only-fault={fault}" for fault in faults), *(f"--deployment={file}" for file in deployments)]
+    log = reports / "run.log"
+    print(f"trials run side by side; what each says stands in {log}")
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*command, *arguments], stdout=out, stderr=subprocess.STDOUT, cwd=ROOT, env=environment
+        )
+        try:
+            _tell(process, reports, result)
+        except KeyboardInterrupt:
+            process.send_signal(2)
+            process.wait()
+            return None
+    runs = sorted(path.parents[2] for path in reports.glob(f"*/cases/*/{result}"))
+    if not runs:
+        print(f"{log.read_text(encoding='utf-8', errors='replace')[-4000:]}\nno trial was made", file=sys.stderr)
+        return None
+    return runs[-1]
+
+
+def _tell(process: subprocess.Popen[bytes], reports: Path, result: str) -> None:
+    """How far it is, until it ends."""
+    began = time.monotonic()
+    while True:
+        try:
+            process.wait(_TOLD_EVERY_S)
+            return
+        except subprocess.TimeoutExpired:
+            told = sum(1 for _ in reports.glob(f"*/cases/*/{result}"))
+            print(f"{time.monotonic() - began:5.0f} s  {told} trials", flush=True)
+
+
+def judged(shortfalls: Sequence[str], plain: Mapping[str, Any]) -> int:
+    """Print the figures and what was missed; the exit code."""
+    print("  ".join(f"{key} {value}" for key, value in plain.items() if isinstance(value, int | float)))
+    for line in shortfalls:
+        print(f"MISSED   {line}")
+    print("every bar is met" if not shortfalls else f"{len(shortfalls)} shortfalls")
+    return MISSED if shortfalls else MET
+
+
+# For the plugins, which both have these.
+
+
+def add_options(parser: pytest.Parser, group: str, clean: int) -> None:
+    """How much is proved: ``--clean-cases`` and ``--only-fault``."""
+    options = parser.getgroup(group)
+    options.addoption("--clean-cases", type=int, default=clean, help="clean cases to run, at least")
+    options.addoption("--only-fault", action="append", default=[], help="prove this fault alone (repeatable)")
+
+
+def take_the_cases(run: Run, trials: Sequence[T]) -> dict[str, T]:
+    """The trials take the place of the matrix's cases, in the controller and in every worker alike; by the case's id."""
+    run.cases = [trial.case for trial in trials]
+    return {trial.case.id: trial for trial in trials}
