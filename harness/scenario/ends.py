@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Collection
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Literal
 
 from harness.audio.describe import Description, describe
 from harness.audio.marks import SAMPLE_RATE
@@ -30,7 +30,7 @@ from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario import far_counts
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End
+from harness.scenario.end import End, Pending
 from harness.scenario.reactions import SOUND_DBOV, wait_for_pause
 from harness.sip.message import Message, Request, Response
 
@@ -43,16 +43,6 @@ _AGREED_S = 1.0
 DIGIT_S = 0.2
 
 _WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
-
-
-class Pending(Protocol):
-    """A look at a call that is not over."""
-
-    def settle(self, *, asking: bool = False) -> None:
-        """Take what it still needs of the call as it is. ``asking``: the call is about to be asked for a person."""
-
-    def wait_until_said(self) -> None:
-        """Until the caller has said what it says for this look."""
 
 
 class Call:

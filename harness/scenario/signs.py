@@ -22,8 +22,8 @@ from harness.far_end.record_reader import RecordReader
 from harness.far_end.transcript import said, times_heard
 from harness.scenario import reactions
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End
-from harness.scenario.ends import Call, Pending
+from harness.scenario.end import End, Pending
+from harness.scenario.ends import Call
 from harness.verdict import Strength, Verdict
 
 #: What a caller says to be heard by words.
