@@ -66,7 +66,9 @@ _Group = Annotated[str | None, typer.Option(help="The number of the ring group o
 _CallerNumber = Annotated[str | None, typer.Option(help="The number of the phone that calls, E.164.")]
 _CallerHost = Annotated[str | None, typer.Option(help="Where that phone registers: host or address.")]
 _CallerDomain = Annotated[str | None, typer.Option(help="That phone's SIP domain.")]
-_AgentUser = Annotated[str | None, typer.Option(help="The agent phone's user name at the platform.")]
+_AgentUser = Annotated[
+    str | None, typer.Option(help="The agent phone's user name at the platform, or its telephone number, E.164.")
+]
 _Bind = Annotated[str | None, typer.Option(help="This machine's address for the stand-in to listen at.")]
 _Force = Annotated[bool, typer.Option("--force", help="Write over an existing file.")]
 
@@ -104,7 +106,9 @@ def init(
         "group": ask.text("group", "The number of the queue or ring group it transfers to (E.164)", group, _e164),
         "caller_number": ask.text("caller-number", "The number of the phone that calls (E.164)", caller_number, _e164),
         "caller_host": ask.text("caller-host", "Where that phone registers: host or address", caller_host, _host),
-        "agent_user": ask.text("agent-user", "The agent phone's user name at the platform", agent_user, _user),
+        "agent_user": ask.text(
+            "agent-user", "The agent phone's user name at the platform, or its telephone number", agent_user, _user
+        ),
     }
     answers["caller_domain"] = ask.text(
         "caller-domain", "That phone's SIP domain", caller_domain, _host, answers["caller_host"]
@@ -263,6 +267,8 @@ def _host(text: str) -> str:
 
 
 def _user(text: str) -> str:
+    if text.startswith("+"):
+        return _e164(text)
     if not re.fullmatch(r"[A-Za-z0-9_.+-]+", text):
         raise ValueError(f"{text!r} is no user name; allowed: letters, digits, . _ + -")
     return text

@@ -18,6 +18,7 @@ from harness.integrations.base import ADDRESSED, FALLEN_BACK, WITH_THE_AI, Integ
 from harness.integrations.practice import PRACTICE, TRANSPORT_PRACTICE
 from harness.integrations.which import (
     A_CALLER,
+    AT_ONCE,
     FALLBACK,
     MENU,
     OF_CAMPAIGN,
@@ -112,7 +113,7 @@ INTEGRATION = Integration(
             "fallback group and harms none of them.",
             source="guide, Max Concurrent Calls",
             section="create-the-sip-trunk",
-            which=(TO_AI, FALLBACK, ONE_CALLER_MORE),
+            which=(TO_AI, FALLBACK, ONE_CALLER_MORE, AT_ONCE),
             needs=(A_CALLER,),
             over="trunks",
             seconds=3.0,

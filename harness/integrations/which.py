@@ -200,6 +200,11 @@ A_CALLER = Need(lambda deployment: bool(deployment.callers), "no test phone call
 TWO_CALLERS = Need(
     lambda deployment: len(deployment.callers) >= 2, "there is one test phone that calls; two are needed"
 )
+#: A stand-in answers when all of them have been let through, and by then the first may have rung for too long.
+AT_ONCE = Which(
+    lambda cell: cell.ai == "synthflow" or not cell.has_way_in,
+    "a stand-in's callers come one after another where the platform answers first",
+)
 CARRIES_TWO = Which(lambda cell: cell.trunk.max_concurrent_calls >= 2, "every trunk carries one call alone")
 ONE_CALLER_MORE = Which(
     lambda cell: len(cell.deployment.callers) > cell.trunk.max_concurrent_calls,
@@ -220,6 +225,10 @@ PLATFORM_HOST = Need(
 SRTP = Need(lambda d: d.expect.srtp, "expect.srtp: encrypted media is not asked for")
 AGENT_PHONE = Need(
     lambda d: any(group.present for group in d.groups.values()), "no group has an agent with a phone of ours"
+)
+SIP_AGENT = Need(
+    lambda d: any(d.phones[agent].number is None for group in d.groups.values() for agent in group.present),
+    "no group has an agent with a SIP account at the platform: all are at telephones",
 )
 STAND_IN = Need(lambda d: d.kind == "simulated" or d.stand_in.bind is not None, "stand_in.bind: no stand-in calls")
 STRANGER = Need(

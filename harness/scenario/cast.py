@@ -167,7 +167,10 @@ class Cast:
         return phone.options(f"sip:{host}:{port}{parameter}", within=self.context.patience)
 
     def _an_agent(self) -> str:
-        return next(agent for group in self.context.deployment.groups.values() for agent in group.present)
+        """An agent with a SIP account at the platform."""
+        deployment = self.context.deployment
+        agents = [agent for group in deployment.groups.values() for agent in group.present]
+        return next(agent for agent in agents if deployment.phones[agent].number is None)
 
     def responded(self, what: str, code: int, reason: str, wanted: Sequence[int]) -> None:
         """A request outside of any call was answered as it should be."""

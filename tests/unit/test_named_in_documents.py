@@ -112,6 +112,9 @@ def test_every_key_of_a_deployment_file_exists(page: Path) -> None:
     dotted = [re.fullmatch(r"(\w+)\.(?:(?:NAME|x)\.)?([a-z_]+)", span) for span in code(page)]
     named = [(match[1], match[2]) for match in dotted if match and match[1] in tables]
     beside = [re.fullmatch(r"\[+(\w+)(?:\.\w+)?\]+ ([a-z_]+)(?: = .*)?", span) for span in code(page)]
+    beside += [
+        re.fullmatch(r"\[(expect|limits|safety|synthflow|campaign|escalation)\.(\w+)\]", span) for span in code(page)
+    ]
     named += [(match[1], match[2]) for match in beside if match and match[1] in tables]
     assert [f"{table}.{key}" for table, key in named if key not in tables[table]] == []
 

@@ -79,11 +79,12 @@ def mutants(root: Path, path: str) -> Iterator[Mutant]:
     """All mutants of a file."""
     text = (root / path).read_text(encoding="utf-8")
     lines, nodes, ignored = text.splitlines(), list(ast_nodes(get_ast(text))), set(_decorators(ast.parse(text)))
+    markers = {node.start_pos for node in nodes if _is_marker(node)}
     for name in OPERATORS:
         operator = _operator(name)
         places = (place for node in nodes for place in operator.mutation_positions(node))
-        for occurrence, ((line, _), _) in enumerate(places):
-            if line not in ignored:
+        for occurrence, ((line, column), _) in enumerate(places):
+            if line not in ignored and (line, column) not in markers:
                 yield Mutant(path, line, name, occurrence, lines[line - 1].strip())
 
 
@@ -96,6 +97,15 @@ def changed(text: str, operator: str, occurrence: int) -> str:
 
 def _operator(name: str) -> Any:
     return plugins.get_operator(f"core/{name}")()
+
+
+def _is_marker(node: Any) -> bool:
+    """Whether it is the ``*`` of a signature, which a factor's operator would make a ``/``: how a function is called is mypy's to
+    say, and changes nothing that it does.
+    """
+    return (
+        node.type == "operator" and node.value == "*" and node.parent.type in ("parameters", "param", "typedargslist")
+    )
 
 
 def _decorators(tree: ast.Module) -> Iterator[int]:

@@ -101,11 +101,20 @@ def _admits(place: Where, case: Case) -> bool:
 
 
 def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
-    """Whether anybody of ours sees the fault at this number: an agent's telephone may show any number as it is."""
-    if fault != "caller-id-lost-on-transfer":
+    """Whether anybody of ours sees the fault at this number.
+
+    An agent's telephone may show any number as it is; a group is exchanged for another one that has agents, on calls that the
+    platform itself transfers (one that a caller's phone places on a REFER is no call of the number's).
+    """
+    entry = deployment.lines[case.line or ""]
+    if fault not in ("caller-id-lost-on-transfer", "group-wrong") or entry.assistant is None:
         return True
-    assistant = deployment.assistants[deployment.lines[case.line or ""].assistant or ""]
+    assistant = deployment.assistants[entry.assistant]
     to = [assistant.transfer_to] if assistant.transfer_to else []
+    if fault == "group-wrong":
+        own = {agent for name in to for agent in deployment.groups[name].agents}
+        others = {agent for group in deployment.groups.values() for agent in group.present}
+        return entry.refer == "consumed" and bool(others - own)
     to += [name for name, group in deployment.groups.items() if group.topic and group.topic == assistant.transfer_topic]
     agents = {agent for name in to for agent in deployment.groups[name].present}
     return all(deployment.phones[agent].shows == "original" for agent in agents)

@@ -144,3 +144,55 @@ def test_encrypted_media_needs_a_number_that_the_platform_does_not_answer_itself
     found = left_out([talkdesk.model_copy(update={"lines": {"ivr": entry}})])
     why = {left.row: left.why for left in found}
     assert why["SRTP"] == "the platform answers every number itself, before the AI"
+
+
+OPEN, CLOSED = (
+    "2026-03-04T15:00+00:00",
+    "2026-03-08T03:00+00:00",
+)  # a Wednesday and a Sunday, in New York 10:00 and 22:00
+
+
+def test_a_small_customer(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = load(DEPLOYMENTS / "live-gladly.toml", secrets=False)
+    assert (len(small.lines), len(small.trunks), len(small.groups), len(small.assistants)) == (1, 1, 1, 1)
+    rows = {case.row.id for case in cases([small])}
+    assert {"GL-INBOUND", "GL-HEADER-CALLER", "GL-TRANSFER-PLAIN", "HANGUP-AGENT"} <= rows
+    why = {left.row: left.why for left in left_out([small])}
+    assert why["KEEPALIVE"] == "no group has an agent with a SIP account at the platform: all are at telephones"
+    assert set(why) | rows == {row.id for row in integrations.find("gladly").rows}
+
+
+def test_a_large_customer_is_called_while_its_numbers_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = load(DEPLOYMENTS / "live-large.toml", secrets=False)
+    agents = {agent for group in large.groups.values() for agent in group.agents}
+    assert (len(large.lines), len(large.trunks), len(large.groups), len(agents)) == (40, 3, 5, 9)
+    monkeypatch.setenv(AS_OF_VARIABLE, OPEN)
+    called = {case.line for case in cases([large]) if case.line}
+    assert "Repairs US" in called
+    assert "Press DE" in called, "16:00 in Berlin"
+    assert called <= {line for line in large.lines if large.is_open(line)}
+    monkeypatch.setenv(AS_OF_VARIABLE, CLOSED)
+    found, left = cases([large]), left_out([large])
+    closed = {line for line in large.lines if not large.is_open(line)}
+    assert {case.line for case in found if case.row.id == "CLOSED"} == {"Repairs US", "Repairs US 2", "Shop US 2"}
+    assert not closed & {case.line for case in found if case.row.id != "CLOSED"}
+    said = {(one.row, one.line): one.why for one in left if one.line}
+    assert said["TD-INBOUND", "Press DE"] == "Press DE is closed now (its hours: mon-fri 09:00-17:00)"
+    assert {line for _, line in said} == closed
+
+
+def test_a_landing_that_nobody_of_ours_can_see_is_said_to_be_unseen(talkdesk: Deployment) -> None:
+    groups = {name: group.model_copy(update={"agents": ()}) for name, group in talkdesk.groups.items()}
+    why = {left.row: left.why for left in left_out([talkdesk.model_copy(update={"groups": groups})])}
+    unseen = "not observable: no assistant that hands over so does to a group with a phone of ours"
+    assert why["TD-TRANSFER-BLIND"] == why["TD-TRANSFER-WARM"] == unseen
+
+
+def test_why_no_trunk_registers_is_what_is_missing(talkdesk: Deployment) -> None:
+    by_address = tuple(trunk for trunk in talkdesk.trunks if trunk.authentication == "ip" and trunk.ai == "synthflow")
+    why = {left.row: left.why for left in left_out([talkdesk.model_copy(update={"trunks": by_address})])}
+    assert why["TD-REGISTER-OK"] == "no trunk authenticates by digest"
+    assert why["SESSIONTIMER"] == "only a phone of ours in the AI's place can show it"
+    plain = tuple(trunk for trunk in by_address if trunk.transport == "udp")
+    rows = {left.row for left in left_out([talkdesk.model_copy(update={"trunks": plain})])}
+    assert "TD-INBOUND" not in rows

@@ -1,0 +1,26 @@
+"""Which of a deployment's phones call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.deployment import Deployment, PhoneEntry
+from harness.deployment_file import load
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+
+
+def with_phones(**phones: PhoneEntry) -> Deployment:
+    deployment = load(FILES / "simulated-talkdesk.toml")
+    kept = {name: phone for name, phone in deployment.phones.items() if name in ("billing", "support", "reception")}
+    return deployment.model_copy(update={"phones": {**phones, **kept}, "campaign": None})
+
+
+def test_an_agent_of_no_group_does_not_call() -> None:
+    spare = PhoneEntry(account="agents", user="spare")
+    outside = PhoneEntry(account="carrier", number="+14155550101")
+    assert with_phones(spare=spare, outside=outside).callers == ["outside"]
+
+
+def test_where_no_phone_has_a_number_the_users_call() -> None:
+    assert with_phones(guest=PhoneEntry(account="carrier", user="guest")).callers == ["guest"]
