@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from harness import numbers_csv, resources
+from harness import numbers_csv, resources, toml_model
 from harness.deployment import Deployment, from_plain, to_plain
 from harness.errors import DeploymentError
-from harness.numbers_csv import Numbers
-from harness.terminal import printable
+from harness.toml_model import inline
 
 #: What says that a header holds a secret, and that a URL does (RFC 3986 section 3.2.1).
 _SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|password|key\Z", re.IGNORECASE)
@@ -25,9 +23,7 @@ _SECRET_IN_QUERY = re.compile(
     r"[a-z][a-z0-9+.-]*://\S*[?&;]([\w.-]*[_.-])?(api|access|auth|client)?_?(key|token|secret|password|passwd|signature|sig|auth)=.",
     re.IGNORECASE,
 )
-_MOST_BYTES = 4 * 1024 * 1024
-_SHOWN = 100  #: characters of a value in a message
-_DEEPEST = 20  #: levels; a deployment has five
+_NEVER_WRITTEN = ("password", "api_token")
 
 #: Whose results these are, where several sites run one file.
 SITE_VARIABLE = "HARNESS_SITE"
@@ -43,7 +39,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
     path = resources.deployment_file(path)
     plain = read(path)
     mistakes = [
-        f"{path}: {_inline(where)}: secrets do not stand in files; allowed: {instead}, the name of an environment variable"
+        f"{path}: {inline(where)}: secrets do not stand in files; allowed: {instead}, the name of an environment variable"
         for where, instead in _written_secrets(plain)
     ]
     if mistakes:
@@ -56,7 +52,10 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
     try:
         deployment = Deployment.model_validate(plain | _site(environment))
     except ValidationError as error:
-        raise DeploymentError("\n".join(f"{path}: {line}" for line in _lines(error, numbers))) from None
+        lines = toml_model.lines(
+            error, Deployment, beside=numbers.where if numbers else lambda location: None, hidden=_NEVER_WRITTEN
+        )
+        raise DeploymentError("\n".join(f"{path}: {line}" for line in lines)) from None
     if deployment.kind == "simulated":
         return deployment
     return _complete(path, deployment, environment, secrets)
@@ -65,39 +64,13 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
 def read(path: Path) -> dict[str, Any]:
     """What stands in a TOML file, as it is. Raises :class:`DeploymentError`, in one line, for whatever is no such file."""
     try:
-        with resources.deployment_file(path).open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
-        if len(raw) > _MOST_BYTES:
-            raise DeploymentError(f"{path}: more than {_MOST_BYTES} bytes; allowed: a deployment file (TOML)")
-        plain = tomllib.loads(raw.decode("utf-8"))
-        if _depth(plain) > _DEEPEST:
-            raise RecursionError
-    except FileNotFoundError:
-        examples = ", ".join(resources.examples())
-        raise DeploymentError(f"no such file: {path}; allowed: a deployment file, or an example: {examples}") from None
-    except (OSError, UnicodeDecodeError) as error:
+        found = resources.deployment_file(path)
+    except (OSError, ValueError) as error:
         raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a readable TOML file") from None
-    except RecursionError:
-        raise DeploymentError(f"{path}: tables within tables without end; allowed: {_DEEPEST} levels") from None
-    except ValueError as error:  # TOMLDecodeError, and numbers or file names that are none
-        raise DeploymentError(f"{path}: not TOML: {_inline(str(error))}") from None
-    return plain
-
-
-def _depth(plain: object) -> int:
-    """How deep tables and lists stand within each other; counted without recursion, as dotted keys nest without end."""
-    deepest, left = 0, [(plain, 0)]
-    while left:
-        found, depth = left.pop()
-        deepest = max(deepest, depth)
-        inner = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
-        left += [(item, depth + 1) for item in inner]
-    return deepest
-
-
-def _inline(text: str) -> str:
-    """Text of the file's own as a part of one line."""
-    return printable(text).replace("\n", "\\n")
+    if not found.exists():
+        examples = ", ".join(resources.examples())
+        raise DeploymentError(f"no such file: {path}; allowed: a deployment file, or an example: {examples}")
+    return toml_model.read(found, DeploymentError)
 
 
 def _site(environment: Mapping[str, str]) -> dict[str, str]:
@@ -112,7 +85,7 @@ def _written_secrets(plain: object, where: str = "") -> Iterator[tuple[str, str]
         items = ((str(index), value) for index, value in enumerate(plain))
     for key, value in items:
         path = f"{where}.{key}" if where else key
-        if key in ("password", "api_token"):
+        if key in _NEVER_WRITTEN:
             yield path, f"{key}_env"
         elif where.endswith("headers") and _SECRET_HEADER.search(key):
             yield path, f"campaign.headers_env.{key}"
@@ -121,50 +94,6 @@ def _written_secrets(plain: object, where: str = "") -> Iterator[tuple[str, str]
         elif isinstance(value, str) and _SECRET_IN_QUERY.match(value):
             yield path, "a URL without it, and synthflow.api_token_env or campaign.headers_env"
         yield from _written_secrets(value, path)
-
-
-def _lines(error: ValidationError, numbers: Numbers | None) -> Iterator[str]:
-    for item in error.errors(include_url=False):
-        where = _inline(".".join(str(part) for part in item["loc"]))
-        if numbers is not None and (cell := numbers.where(item["loc"])):
-            where = f"{where} ({_inline(cell)})"
-        if item["type"] == "extra_forbidden":
-            yield f"{where}: unknown key; allowed: {_siblings(item['loc'])}"
-        elif item["type"] == "missing":
-            yield f"{where}: is missing; allowed: a value"
-        elif item["type"] == "value_error":
-            for line in str(item["ctx"]["error"]).splitlines():
-                yield f"{where}: {line}" if where else line
-        else:
-            shown = repr(item["input"])
-            yield f"{where}: {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}: {item['msg']}"
-
-
-def _siblings(location: tuple[int | str, ...]) -> str:
-    """The keys that are allowed beside an unknown one."""
-    model: Any = Deployment
-    for part in list(location)[:-1]:
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            model = _element(model)
-            continue
-        field = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
-        model = _strip_optional(field.annotation) if field else None
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        hidden = ("password", "api_token")
-        return ", ".join(sorted(f.alias or n for n, f in model.model_fields.items() if n not in hidden))
-    return "none here"
-
-
-def _strip_optional(annotation: Any) -> Any:
-    arguments = [a for a in getattr(annotation, "__args__", ()) if a is not type(None)]
-    origin = getattr(annotation, "__origin__", None)
-    return annotation if origin in (dict, tuple) or not arguments else arguments[0]
-
-
-def _element(annotation: Any) -> Any:
-    arguments = list(getattr(annotation, "__args__", ()))
-    origin = getattr(annotation, "__origin__", None)
-    return arguments[1] if origin is dict else arguments[0] if arguments else None
 
 
 def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str], secrets: bool) -> Deployment:

@@ -15,6 +15,7 @@ from harness.finding_kinds import (
     ROUTE_TRIED,
     TIMING,
     TIMING_WITHIN,
+    TRANSFER_REFER,
     RequiredFindings,
 )
 from harness.integrations import plans
@@ -81,7 +82,7 @@ def blind_transfer(prefix: str, people: str, *, source: str, section: str = "") 
         seconds=2.0,
         calls=plans.blind_transfer,
         subject=frozenset({"landing"}),
-        required_findings={**_TRANSFERRED, RELEASED: 1},
+        required_findings={**_TRANSFERRED, TRANSFER_REFER: 1, RELEASED: 1},
     )
 
 

@@ -10,14 +10,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from harness.errors import MistakeError
+from harness import toml_model
 from harness.report.history import Run
 
 
@@ -39,17 +38,7 @@ class _File(BaseModel):
 
 def read(path: Path) -> tuple[Bound, ...]:
     """The bounds of a file. Raises :class:`MistakeError` with a line for each mistake."""
-    try:
-        return _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).bound
-    except FileNotFoundError:
-        raise MistakeError(f"no such file: {path}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise MistakeError(f"{path}: cannot be read: {error}") from error
-    except ValidationError as error:
-        lines = (
-            f"{path}: {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)
-        )
-        raise MistakeError("\n".join(lines)) from None
+    return toml_model.load(path, _File).bound
 
 
 def breaches(bounds: Sequence[Bound], runs: Iterable[Run]) -> list[str]:

@@ -26,6 +26,7 @@ CLAIMS: Mapping[str, str] = {
     "landing.answered_by": "who answered",
     "landing": "where it rang",
     "landing.others": "nobody else's phone rang",
+    "transfer.refer": "what the platform does with the AI's REFER",
     "landing.stops": "the other agents' phones stop ringing",
     "landing.turn": "agents ring in their order",
     "audio": "audio to {}",
@@ -156,6 +157,8 @@ def words_of(finding: Finding) -> str:
         towards = measured.towards if isinstance(measured, Direction) else ""
         again = isinstance(measured, Direction) and measured.again
         return words.format(_ROLES.get(towards, towards or "the other end")) + (", after the change" if again else "")
+    if finding.check in ("timing", "timing.within") and finding.facts.get("what"):
+        return f"{finding.facts['what']}, in time"
     return words.format(finding.facts.get("header") or "a header")
 
 

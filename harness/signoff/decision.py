@@ -157,11 +157,14 @@ def _about_the_run(
 def _blocks(rows: Sequence[RowResult], scope: Scope | None) -> Iterable[str]:
     """A sentence for each row that nobody answers for; those that somebody left out share one."""
     left_out = []
+    several = len({row.deployment for row in rows}) > 1
     for row in rows:
         if not row.blocks:
             continue
-        name = f"{row.scope.row} of {row.deployment}"
-        if row.verdict in (NOT_RUN, PARTLY_RUN):
+        name = f"{row.scope.row} of {row.deployment}" if several else row.scope.row
+        if row.verdict == NOT_RUN and row.scope.cases:
+            left_out.append(name)
+        elif row.verdict in (NOT_RUN, PARTLY_RUN):
             left_out.append(f"{name} ({row.why})")
         else:
             why = row.why or "; ".join(row.causes[:2])

@@ -156,7 +156,9 @@ def _verdict(row: RowScope, judged: Sequence[Judged], lost: Sequence[str], left:
             return Verdict.NOT_OBSERVABLE, row.why
         return (NOT_RUN if row.left_out or row.demanded else NOT_APPLICABLE), row.why
     if left:
-        return (PARTLY_RUN if verdicts else NOT_RUN), f"{len(left)} of {len(row.cases)} cases left out"
+        if verdicts:
+            return PARTLY_RUN, f"{len(left)} of {len(row.cases)} cases left out"
+        return NOT_RUN, f"none of its {len(row.cases)} cases was asked for"
     return Verdict.PASSED, "; ".join(row.not_now)
 
 

@@ -13,13 +13,13 @@
 from __future__ import annotations
 
 import datetime
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from harness import toml_model
 from harness.errors import MistakeError
 
 #: The waivers a document was made with, kept beside it.
@@ -56,14 +56,7 @@ class _File(BaseModel):
 
 def read(path: Path) -> tuple[Waiver, ...]:
     """The waivers of a file. Raises :class:`MistakeError` with a line for each mistake."""
-    try:
-        return _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).waiver
-    except FileNotFoundError:
-        raise MistakeError(f"no such file: {path}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise MistakeError(f"{path}: cannot be read: {error}") from error
-    except ValidationError as error:
-        raise MistakeError("\n".join(f"{path}: {line}" for line in _lines(error))) from None
+    return toml_model.load(path, _File).waiver
 
 
 def check(waivers: Iterable[Waiver], rows: Iterable[tuple[str, str]], path: Path) -> None:
@@ -76,14 +69,3 @@ def check(waivers: Iterable[Waiver], rows: Iterable[tuple[str, str]], path: Path
     ]
     if lines:
         raise MistakeError("\n".join(lines))
-
-
-def _lines(error: ValidationError) -> Iterable[str]:
-    for item in error.errors(include_url=False):
-        where = ".".join(str(part) for part in item["loc"])
-        if item["type"] == "extra_forbidden":
-            yield f"{where}: unknown key; allowed: row, deployment, who, why, until"
-        elif item["type"] == "missing":
-            yield f"{where}: is missing; a waiver says row, who, why and until"
-        else:
-            yield f"{where}: {item['input']!r}: {item['msg']}"

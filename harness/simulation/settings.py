@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness import deployment
+from harness import deployment, toml_model
 from harness.errors import DeploymentError
 
 
@@ -128,5 +128,5 @@ def parse(plain: dict[str, Any]) -> Settings:
     try:
         return Settings.model_validate(plain)
     except ValidationError as error:
-        mistakes = [f"simulated.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        mistakes = [f"simulated.{line}" for line in toml_model.lines(error, Settings)]
         raise DeploymentError("\n".join(mistakes)) from error

@@ -1,0 +1,118 @@
+"""Files of TOML that a model of pydantic checks: every mistake in one is a line that says where, what, and what is allowed."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from harness.errors import MistakeError
+from harness.terminal import printable
+
+_MOST_BYTES = 4 * 1024 * 1024
+_SHOWN = 100  #: characters of a value in a message
+_DEEPEST = 20  #: levels; a deployment has five
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def load(path: Path, model: type[M]) -> M:
+    """A file as ``model`` has it. Raises :class:`MistakeError` with a line for each mistake."""
+    plain = read(path)
+    try:
+        return model.model_validate(plain)
+    except ValidationError as error:
+        raise MistakeError("\n".join(f"{path}: {line}" for line in lines(error, model))) from None
+
+
+def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
+    """What stands in a file, as it is. Raises ``kind``, in one line, for whatever is no such file."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+        if len(raw) > _MOST_BYTES:
+            raise kind(f"{path}: more than {_MOST_BYTES} bytes; allowed: a TOML file")
+        plain = tomllib.loads(raw.decode("utf-8"))
+        if _depth(plain) > _DEEPEST:
+            raise RecursionError
+    except FileNotFoundError:
+        raise kind(f"no such file: {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise kind(f"{path}: cannot be read ({error}); allowed: a readable TOML file") from None
+    except RecursionError:
+        raise kind(f"{path}: tables within tables without end; allowed: {_DEEPEST} levels") from None
+    except ValueError as error:  # TOMLDecodeError, and numbers or file names that are none
+        raise kind(f"{path}: not TOML: {inline(str(error))}") from None
+    return plain
+
+
+def _depth(plain: object) -> int:
+    """How deep tables and lists stand within each other; counted without recursion, as dotted keys nest without end."""
+    deepest, left = 0, [(plain, 0)]
+    while left:
+        found, depth = left.pop()
+        deepest = max(deepest, depth)
+        inner = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+        left += [(item, depth + 1) for item in inner]
+    return deepest
+
+
+def inline(text: str) -> str:
+    """Text of the file's own as a part of one line."""
+    return printable(text).replace("\n", "\\n")
+
+
+def lines(
+    error: ValidationError,
+    model: type[BaseModel],
+    *,
+    beside: Callable[[tuple[int | str, ...]], str | None] = lambda location: None,
+    hidden: Collection[str] = (),
+) -> Iterator[str]:
+    """A line for each mistake: where, what, what is allowed.
+
+    ``beside`` says where else a place is written (a cell of a spreadsheet); ``hidden`` are keys that nobody is told of.
+    """
+    for item in error.errors(include_url=False):
+        where = inline(".".join(str(part) for part in item["loc"]))
+        if cell := beside(item["loc"]):
+            where = f"{where} ({inline(cell)})"
+        if item["type"] == "extra_forbidden":
+            yield f"{where}: unknown key; allowed: {_siblings(model, item['loc'], hidden)}"
+        elif item["type"] == "missing":
+            yield f"{where}: is missing; allowed: a value"
+        elif item["type"] == "value_error":
+            for line in str(item["ctx"]["error"]).splitlines():
+                yield f"{where}: {line}" if where else line
+        else:
+            shown = repr(item["input"])
+            yield f"{where}: {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}: {item['msg']}"
+
+
+def _siblings(whole: type[BaseModel], location: Sequence[int | str], hidden: Collection[str]) -> str:
+    """The keys that are allowed beside an unknown one."""
+    model: Any = whole
+    for part in list(location)[:-1]:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            model = _element(model)
+            continue
+        field = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
+        model = _strip_optional(field.annotation) if field else None
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return ", ".join(sorted(f.alias or n for n, f in model.model_fields.items() if n not in hidden))
+    return "none here"
+
+
+def _strip_optional(annotation: Any) -> Any:
+    arguments = [a for a in getattr(annotation, "__args__", ()) if a is not type(None)]
+    origin = getattr(annotation, "__origin__", None)
+    return annotation if origin in (dict, tuple) or not arguments else arguments[0]
+
+
+def _element(annotation: Any) -> Any:
+    arguments = list(getattr(annotation, "__args__", ()))
+    origin = getattr(annotation, "__origin__", None)
+    return arguments[1] if origin is dict else arguments[0] if arguments else None
