@@ -46,6 +46,9 @@ selfproof-strangers: .venv/.ready  ## the same on Kamailio, rtpengine and baresi
 selfproof: .venv/.ready  ## every fault injected, detected and named; no false alarm (reports/selfproof.json, docs/selfproof.md; some minutes)
 	@.venv/bin/python -m tools.selfproof $(ARGS)
 
+liveproof: .venv/.ready  ## a live run says only what it saw (reports/liveproof.json, docs/liveproof.md; half an hour, ARGS="--sample 12" two minutes)
+	@.venv/bin/python -m tools.liveproof $(ARGS)
+
 shapes: .venv/.ready  ## customers that are drawn, each verified clean and with a fault (reports/shapes.json; an hour, ARGS="--customers 5" a minute)
 	@.venv/bin/python -m tools.shapes $(ARGS)
 
