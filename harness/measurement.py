@@ -254,6 +254,14 @@ class Ringing(Measurement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReferMode(Measurement):
+    """What a platform did with the AI's REFER, and what is declared: ``consumed`` or ``passed-on``."""
+
+    declared: str
+    seen: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallsUp(Measurement):
     """The legs that a phone has up."""
 
@@ -348,6 +356,7 @@ BY_CHECK: Mapping[str, type[Measurement]] = {
     "landing.turn": Ringing,
     "one_call": CallsUp,
     "transfer.fails": FinalResponse,
+    "transfer.refer": ReferMode,
     "released": Duration,
     "manners.dead_air": Duration,
     "manners.answer": Duration,

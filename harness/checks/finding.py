@@ -45,6 +45,7 @@ CHECKS: Mapping[str, str] = {
     "landing.stops": "an agent's phone goes on ringing after another agent has answered",
     "landing.others": "somebody rings who must not",
     "one_call": "a party has another call up, or none",
+    "transfer.refer": "the platform treats the AI's REFER in another way than the file declares",
     "transfer.fails": "a transfer that cannot succeed is not refused",
     "released": "a leg does not end in time",
     "timing": "something does not take the time that is configured",

@@ -93,6 +93,23 @@ def only_one(
     )
 
 
+def refer_mode(subject: str, declared: str, passed_on: bool) -> Finding:
+    """What the platform did with the AI's REFER, as the caller's phone shows: it got one (``passed-on``), or none (``consumed``)."""
+    seen = "passed-on" if passed_on else "consumed"
+    says = {
+        "consumed": "the platform consumes the REFER: none reaches the caller's phone",
+        "passed-on": "the platform hands the REFER on to the caller's phone, which places the new call",
+    }
+    return judged(
+        "transfer.refer",
+        subject,
+        seen == declared,
+        expected=f"{says[declared]} (refer = {declared})",
+        actual="the caller's phone got a REFER" if passed_on else "the caller's phone got no REFER",
+        measured=measurement.ReferMode(declared=declared, seen=seen),
+    )
+
+
 def one_call(subject: str, up: Sequence[str], wanted: str) -> Finding:
     """The phone has the call ``wanted`` up, and no other."""
     return judged(

@@ -121,6 +121,9 @@ KNOWN: Mapping[str, Kind] = {
     "transfer.asked": Kind("the AI tried to transfer", _AI_LOG),
     "transfer.way": Kind("how the AI transferred", _AI_SIP),
     "transfer.passed_on": Kind("the platform handed the REFER on to the caller's side", "look at the caller's phone"),
+    "transfer.mode": Kind(
+        "what the platform does with the AI's REFER, against what is declared", "look at the caller's phone"
+    ),
     "transfer.host": Kind("the host the AI's own call went to", _AI_SIP),
     "transfer.target": Kind("the number the AI transferred to", _AI_SIP),
     "transfer.answer": Kind("the platform's answer to the transfer", _AI_SIP),

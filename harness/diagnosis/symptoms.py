@@ -25,6 +25,7 @@ _BY_CHECK: dict[str, Symptom] = {
     "audio.one_way_delay": "quality",
     "caller_id.withheld": "caller_id.withheld",
     "transfer.fails": "transfer",
+    "transfer.refer": "transfer",
     "final_response": "final",
     "dtmf": "digits",
     "dtmf.duration": "digits",

@@ -44,6 +44,9 @@ def _landing(scene: Scene) -> None:
     for finding in scene.of("landing.others"):
         if scene.failed(finding) and finding.facts.get("rang") and scene.moment == "transfer":
             scene.facts.record("transfer.landed", "another group", f"{finding.subject}: {finding.actual}")
+    for finding in scene.of("transfer.refer"):
+        how = "not as declared" if scene.failed(finding) else "as declared"
+        scene.facts.record("transfer.mode", how, finding.actual)
     if scene.of("transfer.fails"):
         scene.facts.record("transfer.landed", "nowhere", "nobody rang")
 

@@ -21,6 +21,7 @@ from harness.finding_kinds import (
     ONE_CALL,
     RELEASED,
     ROUTE_NOT_ANSWERED,
+    TRANSFER_REFER,
 )
 from harness.integrations import plans, shared
 from harness.integrations.base import HANDED_OVER, WITH_THE_AI, Integration, Row
@@ -105,7 +106,14 @@ INTEGRATION = Integration(
             over="trunks",
             axes=(ASK,),
             seconds=2.0,
-            required_findings={**HANDED_OVER, CALLER_ID: 1, RELEASED: 1, LANDING_OTHERS: 1, ONE_CALL: 2},
+            required_findings={
+                **HANDED_OVER,
+                CALLER_ID: 1,
+                TRANSFER_REFER: 1,
+                RELEASED: 1,
+                LANDING_OTHERS: 1,
+                ONE_CALL: 2,
+            },
         ),
         Row(
             id="GL-TRANSFER-TOPIC",
@@ -122,7 +130,15 @@ INTEGRATION = Integration(
             subject=frozenset({"landing"}),
             over="trunks",
             seconds=2.0,
-            required_findings={**HANDED_OVER, CALLER_ID: 1, HEADER: 1, RELEASED: 1, LANDING_OTHERS: 1, ONE_CALL: 2},
+            required_findings={
+                **HANDED_OVER,
+                CALLER_ID: 1,
+                HEADER: 1,
+                TRANSFER_REFER: 1,
+                RELEASED: 1,
+                LANDING_OTHERS: 1,
+                ONE_CALL: 2,
+            },
         ),
         *shared.fallbacks("GL", "queue", source="guide, fallback action", section=_INBOUND),
         Row(

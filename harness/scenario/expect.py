@@ -286,6 +286,12 @@ class Expect(ExpectAudio):
         call = self._call
         self._context.evidence.add(timing.within(call.label, "the call", call.began - after, limit_s))
 
+    def refer_is(self, declared: str) -> None:
+        """The platform did with the AI's REFER what the number's entry declares."""
+        legs = (self._call.first_leg, self._call.leg)
+        passed_on = any(m.direction == "received" and m.text.startswith("REFER ") for leg in legs for m in leg.messages)
+        self._context.evidence.add(landing.refer_mode(self._call.label, declared, passed_on))
+
     def transfer_fails(self) -> None:
         """The transfer the AI tried was refused, and the AI was told so."""
         end = self._end

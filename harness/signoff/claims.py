@@ -26,6 +26,7 @@ CLAIMS: Mapping[str, str] = {
     "landing.answered_by": "who answered",
     "landing": "where it rang",
     "landing.others": "nobody else's phone rang",
+    "transfer.refer": "what the platform does with the AI's REFER",
     "landing.stops": "the other agents' phones stop ringing",
     "landing.turn": "agents ring in their order",
     "audio": "audio to {}",

@@ -71,6 +71,7 @@ class Fault(StrEnum):
     REFER_REJECTED = "refer-rejected"
     REFER_ACCEPTED_THEN_FAILED = "refer-accepted-then-failed"
     REFER_NEVER_NOTIFIED = "refer-never-notified"
+    REFER_OTHER_WAY = "refer-other-way"
     TRANSFER_NO_AUDIO = "transfer-no-audio"
     AI_LEG_LEFT_BEHIND = "ai-leg-left-behind"
     TRUNK_WANTS_DIGEST = "trunk-wants-digest"
@@ -222,6 +223,9 @@ FAULTS: dict[Fault, Note] = {
         _TRANSFER, "the platform accepts REFER, and its NOTIFY says 486; nobody rings"
     ),
     Fault.REFER_NEVER_NOTIFIED: Note(_TRANSFER, "the platform accepts REFER, and nothing follows"),
+    Fault.REFER_OTHER_WAY: Note(
+        _TRANSFER, "the platform hands on the REFERs that it should consume, and consumes the others"
+    ),
     Fault.TRANSFER_NO_AUDIO: Note(_TRANSFER, "after the transfer no RTP gets through between caller and agent"),
     Fault.AI_LEG_LEFT_BEHIND: Note(_TRANSFER, "after the transfer the AI's leg stays up"),
     Fault.FALLBACK_MISSING: Note(_FALLBACK, "the line has no fallback: the AI's refusal is passed on to the caller"),

@@ -110,6 +110,7 @@ FAULTS: Mapping[str, tuple[Where, ...]] = {
     "refer-rejected": _EVERY_REFER,
     "refer-accepted-then-failed": _EVERY_REFER,
     "refer-never-notified": _EVERY_REFER,
+    "refer-other-way": (_at(*_BLIND),),
     "transfer-no-audio": _CONSUMED,
     "ai-leg-left-behind": (_at(*_BLIND, ask="digit", refer="consumed", ai="synthflow"),),
     "fallback-missing": (_at(*_REFUSED), _at(*_TIMEOUT)),

@@ -44,6 +44,14 @@ TRANSFER: Mapping[str, Described] = {
         "transfer target",
         at.BACK,
     ),
+    "refer-other-way": Described(
+        "the platform does with the AI's REFER what is not declared of the number",
+        at.TRANSFER_ISSUE,
+        "Set up at {platform} whether it follows REFERs itself or hands them on; or, where that is as it should be, correct `refer` of "
+        "the number in the deployment file.",
+        "trunk",
+        at.BACK,
+    ),
     "refer-never-notified": Described(
         "the platform accepts the transfer, and nothing follows in time",
         at.TRANSFER_ISSUE,

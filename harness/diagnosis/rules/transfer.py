@@ -25,6 +25,14 @@ TRANSFER: tuple[Rule, ...] = (
         because="the AI transferred to a number that is not the group's",
     ),
     Rule(
+        id="transfer.mode",
+        cause="refer-other-way",
+        symptoms=("transfer",),
+        essential=(when("transfer.mode", "not as declared"),),
+        conditions=(),
+        because="what the caller's phone got is not what the file declares of the number (refer)",
+    ),
+    Rule(
         id="transfer.group",
         cause="group-wrong",
         symptoms=("transfer",),

@@ -375,7 +375,6 @@ class PlatformCall(RoutedCall):
 
     async def on_refer(self, leg: Leg, request: ReferRequest, target: NameAddr) -> None:
         """A transfer: carried out here, or passed on where the line says so."""
-        platform = self.platform
         if self._wrong(Fault.TRUNK_INACTIVE):
             request.respond(503, "Trunk inactive")
         elif self._wrong(Fault.REFER_REJECTED):
@@ -388,11 +387,15 @@ class PlatformCall(RoutedCall):
             request.respond(480)
         elif target.uri.header("Replaces") is not None:
             request.respond(501, "Attended transfers are not offered")
-        elif leg.peer == AI and self.line and platform.lines[self.line].refer == "passed-on":
+        elif leg.peer == AI and self._passes_refers_on():
             self._transferred = True
             await self.pass_refer_on(leg, request, target)
         else:
             await self._transfer(leg, request, target.uri)
+
+    def _passes_refers_on(self) -> bool:
+        declared = self.line is not None and self.platform.lines[self.line].refer == "passed-on"
+        return declared != self._wrong(Fault.REFER_OTHER_WAY)
 
     async def _transfer(self, leg: Leg, request: ReferRequest, target: Uri) -> None:
         other = self.other(leg)

@@ -188,6 +188,15 @@ EXAMPLES = [
         (lambda: landing.turn("ben", False, its_turn=True), lambda: landing.turn("ben", True, its_turn=False)),
     ),
     Example(
+        "transfer.refer",
+        landing.refer_mode,
+        lambda: landing.refer_mode("caller.1", "consumed", passed_on=False),
+        (
+            lambda: landing.refer_mode("caller.1", "consumed", passed_on=True),
+            lambda: landing.refer_mode("caller.1", "passed-on", passed_on=False),
+        ),
+    ),
+    Example(
         "landing.stops",
         landing.stops,
         lambda: landing.stops("ben", True, 1.0),

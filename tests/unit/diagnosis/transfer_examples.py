@@ -12,6 +12,14 @@ TRANSFER = [
         ("group-did-wrong",),
     ),
     Expected(
+        "transfer.mode",
+        transfer(Example())
+        .rings("billing")
+        .landed("billing", "billing")
+        .finding("transfer.refer", "caller.1", declared="consumed", seen="passed-on"),
+        ("refer-other-way",),
+    ),
+    Expected(
         "transfer.group",
         transfer(Example()).ai_refers(GROUP).platform_says(202).rings("support").landed("billing", "support"),
         ("group-wrong",),
