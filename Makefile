@@ -16,7 +16,7 @@ verify: .venv/.ready  ## the whole matrix of every integration against the simul
 	@$(HARNESS) verify $(DEPLOYMENTS) $(ARGS)
 
 test: .venv/.ready  ## the tests of the harness itself
-	@.venv/bin/pytest tests --ignore=tests/interop --ignore=tests/browser -n auto -q $(ARGS)
+	@.venv/bin/pytest tests --ignore=tests/interop --ignore=tests/browser --ignore=tests/fleet -n auto -q $(ARGS)
 
 bench: .venv/.ready  ## how fast: the matrix, the verdicts, what a leg costs (reports/bench.json)
 	@.venv/bin/python -m tools.speed $(ARGS)
@@ -31,6 +31,11 @@ accuracy: .venv/.ready  ## how often the ear is wrong (reports/accuracy.json; so
 test-browser: .venv/.ready  ## the pages in Chromium, which apt brings: read, searched, played, printed
 	@.venv/bin/pytest tests/browser -q $(ARGS)
 
+.PHONY: test-fleet
+test-fleet: .venv/.ready  ## four sites with Celery and a real Redis, which apt brings: limits over all, and kills (reports/fleet.json; minutes)
+	@command -v redis-server >/dev/null || { echo "environment: there is no redis-server; apt-get install redis-server" >&2; exit 2; }
+	@.venv/bin/pytest tests/fleet -q $(ARGS)
+
 test-interop: .venv/.ready  ## against Kamailio, SIPp, baresip, rtpengine, which apt brings (reports/interop.json; some minutes)
 	@.venv/bin/python -m tools.interop $(ARGS)
 
@@ -40,6 +45,9 @@ selfproof-strangers: .venv/.ready  ## the same on Kamailio, rtpengine and baresi
 
 selfproof: .venv/.ready  ## every fault injected, detected and named; no false alarm (reports/selfproof.json, docs/selfproof.md; some minutes)
 	@.venv/bin/python -m tools.selfproof $(ARGS)
+
+liveproof: .venv/.ready  ## a live run says only what it saw (reports/liveproof.json, docs/liveproof.md; half an hour, ARGS="--sample 12" two minutes)
+	@.venv/bin/python -m tools.liveproof $(ARGS)
 
 shapes: .venv/.ready  ## customers that are drawn, each verified clean and with a fault (reports/shapes.json; an hour, ARGS="--customers 5" a minute)
 	@.venv/bin/python -m tools.shapes $(ARGS)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -326,6 +326,27 @@ class CallGate:
         with self._lock:
             self._up += change
             self._changed(self._up)
+
+
+class Admitted(Protocol):
+    """One call's place in a gate, whoever keeps it."""
+
+    def another(self) -> None:
+        """Count one more call in this one's place: it is replaced on a REFER. Raises :class:`RefusedError`."""
+
+    def release(self) -> None:
+        """The call has ended; harmless when done twice."""
+
+
+class Gate(Protocol):
+    """What every call of a deployment passes."""
+
+    def admit(self, within: float) -> Admitted:
+        """Wait until a call may be placed, for ``within`` seconds at most; the place is owed back when it has ended.
+
+        Raises :class:`RefusedError` when the run's calls, seconds or money are used up, :class:`ResourceError` when no call may
+        be placed in time, or nobody can tell.
+        """
 
 
 class Permit:

@@ -69,6 +69,7 @@ class Selection:
     authentication: tuple[str, ...] = ()
     codecs: tuple[str, ...] = ()
     ais: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()  #: of cases
 
     def admits(self, case: Case) -> bool:
         """Whether the case lies within the selection; an axis the case lacks is judged by its trunk's value."""
@@ -78,6 +79,7 @@ class Selection:
             (self.authentication, case.axes["authentication"]),
             (self.codecs, case.axes.get("codec", "")),
             (self.ais, case.axes["ai"]),
+            (self.ids, case.id),
         )
         return all(not allowed or value in allowed or value == "" for allowed, value in wanted)
 
@@ -130,6 +132,10 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
     for what, values in asked.items():
         _all_known(what, values, known[what], deployments)
     found = [case for d in deployments for case in _of_deployment(d, selection.rows) if selection.admits(case)]
+    if unknown := set(selection.ids) - {case.id for case in found}:
+        raise SelectionError(
+            f"{min(unknown)}: no such case here (one of {len(unknown)}); allowed: ids that --plan shows"
+        )
     if not found:
         raise SelectionError(
             "no case is left by --row, --transport, --auth, --codec and --ai together; allowed: fewer of them"

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from harness.audio.marks import SAMPLE_RATE
 
 SLOT_S: Final = 0.6
-SLOTS: Final = 26
-SPOKEN: Final = 6  #: slots in which the caller speaks
+SLOTS: Final = 32
+SPOKEN: Final = 8  #: slots in which the caller speaks
 QUIET: Final = 2  #: slots at least between two of them, in which an answer can begin
 #: Listened to after the last slot, for the answer to what was said there.
 AFTER_S: Final = 3 * SLOT_S
@@ -30,7 +30,7 @@ MOST_CHANCE: Final = 0.001
 
 _STEP_S: Final = 0.1
 _STEPS: Final = round(SLOT_S / _STEP_S)  # in a slot
-_EDGE: Final = 4  # steps before and after the moment at which a change is looked for
+_EDGE: Final = 6  # steps before and after the moment at which a change is looked for
 _LAGS: Final = range(
     1, 3 * _STEPS + 1
 )  # an answer begins, or the far end falls silent, so many steps after speech began

@@ -40,7 +40,7 @@ class Expect(Model):
     """What this deployment's calls are held to."""
 
     strength: Literal["indicated", "confirmed", "proved"] = "proved"
-    experiment: bool = True  #: where nothing else can confirm audio: callers speak at random moments, for 18 s
+    experiment: bool = True  #: where nothing else can confirm audio: callers speak at random moments, for 21 s
     number_format: Literal["e164", "national", "preserved"] = "e164"
     released_within_s: float = Field(1.0, gt=0)
     patience_s: float = Field(4.0, gt=0)  #: for what nobody set a time for: an answer, a ring, a landing

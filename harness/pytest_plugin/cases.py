@@ -16,7 +16,7 @@ from harness.diagnosis import Diagnosis, diagnose
 from harness.errors import ResourceError
 from harness.events import Event
 from harness.finding_kinds import AUDIO_TO_AI
-from harness.limits import CallGate, place, places
+from harness.limits import Gate, place, places
 from harness.matrix import Case
 from harness.pytest_plugin.leases import Leased, leased
 from harness.pytest_plugin.needs import in_turns
@@ -431,7 +431,7 @@ def recorder(request: pytest.FixtureRequest) -> CaseRecorder:
 
 
 @pytest.fixture
-def gate(run: Run, case: Case) -> CallGate:
+def gate(run: Run, case: Case) -> Gate:
     """What each call of the case has to pass."""
     return run.gate(case.deployment)
 

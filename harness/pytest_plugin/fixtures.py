@@ -10,7 +10,7 @@ import pytest
 from harness.checks.finding import not_observable
 from harness.deployment import Deployment, Timings
 from harness.far_end.synthflow import SynthflowApi
-from harness.limits import CallGate
+from harness.limits import Gate
 from harness.matrix import Case
 from harness.phone.pool import PhonePool
 from harness.pytest_plugin.pulse import of_this_process
@@ -93,7 +93,7 @@ def cast(
     timings: Timings,
     recorder: CaseRecorder,
     pool: PhonePool,
-    gate: CallGate,
+    gate: Gate,
     case_marks: Iterator[int],
     apis: Callable[[Deployment], SynthflowApi | None],
     company: Company,

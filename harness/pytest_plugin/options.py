@@ -33,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     several("--auth", "NAME", "only trunks with this authentication: ip, digest (repeatable)")
     several("--codec", "NAME", "only this codec: pcmu, pcma (repeatable)")
     several("--ai", "WHO", "only with this AI: synthflow, stand-in (repeatable)")
+    _of_a_part(group)
     several("--fault", "NAME[@LINE]", "make the simulated world wrong in this way (repeatable)")
     group.addoption(
         "--timings",
@@ -70,6 +71,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _of_a_part(group: pytest.OptionGroup) -> None:
+    """Of a run that is a part of a larger one."""
+    group.addoption(
+        "--cases", type=Path, metavar="FILE", help="only the cases whose ids stand in this file, one a line"
+    )
+    group.addoption("--site", default="", metavar="NAME", help="where this runs, in the place of each file's own site")
+
+
 def preflight(config: pytest.Config) -> str:
     """What the first step does; a world made wrong on purpose is told of, and verified all the same."""
     return str(config.getoption("preflight") or ("tell" if config.getoption("fault") else "stop"))
@@ -96,7 +105,20 @@ def selection(config: pytest.Config) -> Selection:
         authentication=tuple(option("auth")),
         codecs=tuple(option("codec")),
         ais=tuple(option("ai")),
+        ids=_listed(option("cases")),
     )
+
+
+def _listed(file: Path | None) -> tuple[str, ...]:
+    if file is None:
+        return ()
+    try:
+        ids = tuple(filter(None, map(str.strip, file.read_text(encoding="utf-8").splitlines())))
+    except (OSError, ValueError) as error:
+        raise SelectionError(f"--cases {file}: cannot be read: {error}") from None
+    if not ids:
+        raise SelectionError(f"--cases {file}: is empty; allowed: an id of a case in each line")
+    return ids
 
 
 def given(config: pytest.Config) -> dict[str, Any]:
@@ -147,8 +169,8 @@ def files(config: pytest.Config) -> list[Path]:
     return [Path(name) for name in config.getoption("deployment")]
 
 
-def deployments(paths: list[Path], *, secrets: bool) -> tuple[Deployment, ...]:
-    """Read all of them, with their ``secrets`` unless nobody will be called.
+def deployments(paths: list[Path], *, secrets: bool, site: str = "") -> tuple[Deployment, ...]:
+    """Read all of them, with their ``secrets`` unless nobody will be called; ``site`` is theirs if it is said.
 
     Raises :class:`DeploymentError` with every mistake of every file, a line each."""
     found: dict[str, Deployment] = {}
@@ -163,7 +185,7 @@ def deployments(paths: list[Path], *, secrets: bool) -> tuple[Deployment, ...]:
             mistakes.append(
                 f"{path}: name: {deployment.name!r} is another file's too; allowed: a name of its own for each"
             )
-        found[deployment.name] = deployment
+        found[deployment.name] = deployment.model_copy(update={"site": site}) if site else deployment
     if mistakes:
         raise DeploymentError("\n".join(mistakes))
     return tuple(found.values())

@@ -87,7 +87,7 @@ def _begin(config: pytest.Config) -> bool:
     os.umask(0o077)  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as on Ctrl-C, with everything hung up
     only_plans = config.getoption("plan") or config.option.collectonly
-    deployments = options.deployments(files, secrets=not only_plans)
+    deployments = options.deployments(files, secrets=not only_plans, site=config.getoption("site"))
     faults = list(config.getoption("fault"))
     options.check_faults(faults, deployments)
     options.check_required(config, deployments)

@@ -17,7 +17,7 @@ import pytest
 from harness import matrix
 from harness.deployment import Deployment, from_plain, to_plain
 from harness.filenames import stem_of
-from harness.limits import CallGate, CallsUp, Marks
+from harness.limits import CallGate, CallsUp, Gate, Marks
 from harness.matrix import Case, Selection
 from harness.report.names import names
 from harness.report.scope import Scope, scope_of
@@ -46,6 +46,8 @@ class Run:
         None  #: where the phones are that cases beside each other share; None: no case is beside another
     )
     controls: dict[str, str] = field(default_factory=dict)  #: the worlds' control APIs, where they were asked for
+    #: Makes the gate of a deployment, which tells how many calls this process has up; None: the run's own, of files.
+    make_gate: Callable[[Deployment, Callable[[int], None]], Gate] | None = None
     lost: dict[str, str] = field(default_factory=dict)  #: deployments whose world died, with what it last said
 
     @property
@@ -87,7 +89,7 @@ class Run:
         return CallsUp(self.control / "calls-up", self.slots)
 
     @cached_property
-    def _gates(self) -> dict[str, CallGate]:
+    def _gates(self) -> dict[str, Gate]:
         counts: dict[str, int] = {}
 
         def teller(name: str) -> Callable[[int], None]:
@@ -97,12 +99,13 @@ class Run:
 
             return tell
 
-        return {
-            d.name: CallGate(self.control / f"gate-{stem_of(d.name)}", d.limits, teller(d.name))
-            for d in self.deployments
-        }
+        def own(deployment: Deployment, changed: Callable[[int], None]) -> Gate:
+            return CallGate(self.control / f"gate-{stem_of(deployment.name)}", deployment.limits, changed)
 
-    def gate(self, deployment: str) -> CallGate:
+        make = self.make_gate or own
+        return {d.name: make(d, teller(d.name)) for d in self.deployments}
+
+    def gate(self, deployment: str) -> Gate:
         """What every call of that deployment passes."""
         return self._gates[deployment]
 

@@ -27,6 +27,9 @@ from harness.report.mask import mask_plain
 
 FILE = "scope.json"
 
+#: Fields of accounts, phones and the stand-in that are a site's own addresses.
+_OF_THE_SITE = frozenset({"bind", "public_address", "stun_server", "rtp_ports", "stranger_bind"})
+
 NOT_ASKED = "not asked for in this run"
 
 
@@ -57,7 +60,7 @@ class DeploymentScope:
     integration: str
     kind: str
     site: str
-    hash: str  #: SHA-256 of the deployment file's content, secrets and site apart
+    hash: str  #: SHA-256 of the deployment file's content, secrets, site and its own addresses apart
     content: Mapping[str, Any]  #: that content, numbers masked unless it is simulated
     rows: tuple[RowScope, ...]
 
@@ -187,8 +190,7 @@ def _read_deployment(plain: dict[str, Any]) -> DeploymentScope:
 
 def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Case]) -> DeploymentScope:
     # without defaults, so that a new version of the harness does not make another deployment of it
-    content = _without_secrets(deployment.model_dump(mode="python", by_alias=True, exclude_defaults=True))
-    content.pop("site", None)
+    content = content_of(deployment)
     integration = integrations.find(deployment.integration)
     every: dict[str, list[str]] = {}
     for case in _every_case(deployment, selection):
@@ -221,6 +223,22 @@ def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Ca
             for row in integration.rows
         ),
     )
+
+
+def content_of(deployment: Deployment) -> dict[str, Any]:
+    """What the deployment's file says, without secrets, and without where the harness itself stands: sites have one file."""
+    content: dict[str, Any] = _without_secrets(
+        deployment.model_dump(mode="python", by_alias=True, exclude_defaults=True)
+    )
+    content.pop("site", None)
+    for table in (
+        *content.get("accounts", {}).values(),
+        *content.get("phones", {}).values(),
+        content.get("stand_in", {}),
+    ):
+        for name in _OF_THE_SITE & table.keys():
+            del table[name]
+    return content
 
 
 def _every_case(deployment: Deployment, selection: Selection) -> list[Case]:

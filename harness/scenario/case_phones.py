@@ -9,7 +9,7 @@ from functools import cached_property, partial
 
 from harness.deployment import Deployment
 from harness.errors import BrokenError
-from harness.limits import CallGate
+from harness.limits import Gate
 from harness.phone import PhoneConfig
 from harness.phone.leg import Leg, everybodys
 from harness.phone.phone import Phone
@@ -42,7 +42,7 @@ class CasePhones:
         evidence: Evidence,
         pool: PhonePool,
         marks: Iterator[int],
-        gate: CallGate,
+        gate: Gate,
         company: Company = ALONE,
     ) -> None:
         self._company = company

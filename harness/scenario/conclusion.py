@@ -29,14 +29,18 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
             raise context.phones.loss
     finally:
         if context.phones.loss is None:
+            _look_at_calls(context)
             _look_later(context)
+    if probe and context.evidence.conclusion.verdict is Verdict.FAILED:
+        with context.evidence.step("follow-up diagnostics"):
+            post_failure_probes.look_closer(context, context.began)
+
+
+def _look_at_calls(context: CaseContext) -> None:
     for call in every_call(context):
         _answered_well(context, call)
         _no_crossing(context, call)
         _little_loss(context, call)
-    if probe and context.evidence.conclusion.verdict is Verdict.FAILED:
-        with context.evidence.step("follow-up diagnostics"):
-            post_failure_probes.look_closer(context, context.began)
 
 
 def require_promised_findings(context: CaseContext) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from harness.deployment import Deployment, Timings, Trunk
 from harness.far_end.synthflow import SynthflowApi
-from harness.limits import CallGate
+from harness.limits import Gate
 from harness.matrix import Case
 from harness.phone.pool import PhonePool
 from harness.report.recorder import CaseRecorder
@@ -33,7 +33,7 @@ class CaseContext:
         pool: PhonePool,
         marks: Iterator[int],
         api: SynthflowApi | None,
-        gate: CallGate,
+        gate: Gate,
         company: Company = ALONE,
     ) -> None:
         self.company = company

@@ -48,3 +48,13 @@ class End(Protocol):
 
     def released_at(self, deadline: float) -> float | None:
         """When this end's call ended; waits until ``deadline``; None when it is still up then."""
+
+
+class Pending(Protocol):
+    """A look at a call that is not over."""
+
+    def settle(self, *, asking: bool = False) -> None:
+        """Take what it still needs of the call as it is. ``asking``: the call is about to be asked for a person."""
+
+    def wait_until_said(self) -> None:
+        """Until the caller has said what it says for this look."""

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Collection
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Literal
 
 from harness.audio.describe import Description, describe
 from harness.audio.marks import SAMPLE_RATE
@@ -30,7 +30,7 @@ from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario import far_counts
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End
+from harness.scenario.end import End, Pending
 from harness.scenario.reactions import SOUND_DBOV, wait_for_pause
 from harness.sip.message import Message, Request, Response
 
@@ -43,16 +43,6 @@ _AGREED_S = 1.0
 DIGIT_S = 0.2
 
 _WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
-
-
-class Pending(Protocol):
-    """A look at a call that is not over yet."""
-
-    def settle(self, *, asking: bool = False) -> None:
-        """Take what it still needs of the call as it is. ``asking``: the call is about to be asked for a person."""
-
-    def wait_until_said(self) -> None:
-        """Until the caller has said what it says for this look."""
 
 
 class Call:
@@ -130,7 +120,8 @@ class Call:
         """The same, whoever still looks at the call; when it ends, and whether the far end did pause."""
         with self._context.evidence.step(f"{self.label} says {prompt}"):
             asked = time.monotonic()
-            pauses = wait_for_pause(self.leg)
+            with self._context.evidence.step(f"{self.label} lets the far end finish"):
+                pauses = wait_for_pause(self.leg)
             began = time.monotonic()
             seconds = len(prompt_samples(prompt)) / SAMPLE_RATE
             self._context.evidence.scripted(began - asked + seconds, f"the prompt {prompt}")
@@ -167,8 +158,8 @@ class Call:
     def obeyed(self, at: float) -> None:
         """What the caller asked for has come at ``at``: the AI acted on what it got."""
         if self._asked_by_digit:
-            evidence = f"{self.label} sent a digit as telephone-event, and the AI handed over"
-            self.obeyed_digit = Sound(at, Observation.DIGIT, evidence)
+            told = f"{self.label} sent a digit as telephone-event, and the AI handed over"
+            self.obeyed_digit = Sound(at, Observation.DIGIT, told)
 
     def _until_somebody_rings(self, way: str, waiting: float, attempts: int) -> None:
         """The caller asks again until then; whoever was silent speaks when it is over."""
@@ -355,8 +346,8 @@ class Call:
         except NeverCame:
             return None
         assert isinstance(event, Listened)
-        evidence = f"sound at {self.label}, {event.level_dbov:.0f} dBov"
-        return Sound(event.at, Observation.SOUND, evidence, level_dbov=event.level_dbov)
+        level = event.level_dbov
+        return Sound(event.at, Observation.SOUND, f"sound at {self.label}, {level:.0f} dBov", level_dbov=level)
 
     def hears_marks(self, marks: Collection[int], since: float, deadline: float) -> Sound | None:
         """Wait for one of ``marks``."""
@@ -411,8 +402,10 @@ class Call:
         """What arrived after ``since``, by events and by the recording."""
         events = self.leg.events
         pulses = [e for e in events if isinstance(e, Listened)]
-        before = max((e.seconds for e in pulses if e.at < since), default=0.0)
-        after = [e for e in pulses if e.at >= since]
+        before, after = (
+            max((e.seconds for e in pulses if e.at < since), default=0.0),
+            [e for e in pulses if e.at >= since],
+        )
         counters = [e for e in events if isinstance(e, RtpStatistics)]
         first = next((e for e in reversed(counters) if e.at < since), None)
         last = counters[-1] if counters else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from harness.checks import audio
 from harness.checks.audio import Sound
@@ -57,10 +58,12 @@ class ExpectAudio:
 
         def find() -> list[Finding]:
             to_ai, to_caller = look.to_ai(), look.to_caller()
-            return [
+            found = [
                 self._direction(caller, talk, since, to_ai.sound, to_ai.account, again, to_ai.denial),
                 self._direction(talk, caller, since, to_caller.sound, to_caller.account, again, to_caller.denial),
             ]
+            # of the time when the call was as it is looked at: what came later, the harness brought about by hanging up
+            return [replace(finding, at=min(finding.at, look.until)) for finding in found]
 
         self._context.later.append(find)
 

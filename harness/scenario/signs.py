@@ -10,9 +10,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from harness.audio.describe import Description
+from harness.audio.garbled import is_garbled
 from harness.audio.prompts import prompt_text
 from harness.checks.audio import Account, Sound
 from harness.checks.claims import Denial, Observation
@@ -20,8 +22,8 @@ from harness.far_end.record_reader import RecordReader
 from harness.far_end.transcript import said, times_heard
 from harness.scenario import reactions
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End
-from harness.scenario.ends import Call, Pending
+from harness.scenario.end import End, Pending
+from harness.scenario.ends import Call
 from harness.verdict import Strength, Verdict
 
 #: What a caller says to be heard by words.
@@ -31,9 +33,11 @@ RECOGNISED_WITHIN_S: Final = 2.5
 #: How long an RTCP report may take: 5 s between two, give or take a half (RFC 3550 section 6.2).
 REPORTED_WITHIN_S: Final = 7.5
 #: How long the end of what was said takes to get there: buffers at both ends and between them, in seconds.
-ON_ITS_WAY_S: Final = 0.6
+ON_ITS_WAY_S: Final = 0.4
 #: How long an end is listened to before what did not arrive counts as missing.
 LISTEN_S: Final = 2.5
+#: How much of a sound says what it is, in seconds, with what is not on disk yet.
+_WORTH_JUDGING_S: Final = 1.0
 #: So many packets sent and none counted is no matter of timing: a second of them.
 _ENOUGH_SENT, _PACKET_S = 50, 0.02
 
@@ -100,7 +104,7 @@ class Look:
         self._caller = caller
         self._since = since
         self._begun = time.monotonic()
-        self._until = float("inf")  #: the call was changed then
+        self.until = float("inf")  #: when the look was settled: the call was changed, or ended, then
         self._least = context.deployment.expect.least_strength
         self._said = threading.Event()
         self._said_at = self._begun
@@ -162,14 +166,24 @@ class Look:
                 if self._needs_experiment():
                     self._experiment = reactions.experiment(self._context, self._caller.leg)
                 self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
-            self._until = time.monotonic()
+            self.until = time.monotonic()
             self._settled = True
 
     def _listen(self) -> None:
         # an AI that speaks when it is spoken to alone has time to answer the greeting
         deadline = max(self._begun, self._since, self._said_at if self._wanted else 0.0) + LISTEN_S
-        self._heard = self._caller.hears(self._talk, self._since, deadline)
+        heard = self._caller.hears(self._talk, self._since, deadline)
+        if heard is None and not self._wanted and not self._caller.is_over():  # it may speak when it is spoken to alone
+            ended, _ = self._caller.speak(GREETING)
+            heard = self._caller.hears(self._talk, self._since, ended + LISTEN_S)
         self._account = self._caller.account(self._since, missing=self._talk)
+        if heard is not None and heard.observation is Observation.SOUND:
+            self._context.pause(max(0.0, heard.at + _WORTH_JUDGING_S - time.monotonic()))
+            if is_garbled(self._caller.leg.received_since(self._since)):
+                noise = Description("noise", "noise, as of a payload that is not of the codec agreed on", None, ())
+                self._account = replace(self._account, instead=noise)
+                return
+        self._heard = heard
 
     def _needs_experiment(self) -> bool:
         """Only where nothing stronger can tell, and that is asked for: it takes its time."""
@@ -180,9 +194,9 @@ class Look:
             and self._talk.words.come == "none"
             and (self._heard is None or self._heard.strength < self._least)
             and not self._caller.is_over()
-            and bool(self._account is None or self._account.rx_packets)
+            and bool(self._heard or (self._account and self._account.rx_packets))
             and self._uncounted() is None
-            and self._context.evidence.conclusion.verdict is not Verdict.FAILED
+            and all(finding.verdict is not Verdict.FAILED for finding in self._context.evidence.findings)
         )
 
     # -- when the call is over
@@ -222,7 +236,7 @@ class Look:
         return Sound(found.at, Observation.EXPERIMENT, found.words) if found is not None and found.is_one else None
 
     def _counted(self) -> Sound | None:
-        counted = self._caller.counted_by_far_end(self._since, self._until)
+        counted = self._caller.counted_by_far_end(self._since, self.until)
         if counted is None or counted[1] <= 0:
             return None
         declared = self._context.deployment.synthflow
@@ -230,11 +244,11 @@ class Look:
         evidence = f"RTCP counts {counted[1]} of {counted[0]} RTP packets at " + (
             "the platform, which ends it" if by_hop else self._talk.label
         )
-        return Sound(self._until, Observation.HOP_RTCP if by_hop else Observation.RTCP, evidence)
+        return Sound(self.until, Observation.HOP_RTCP if by_hop else Observation.RTCP, evidence)
 
     def _uncounted(self) -> tuple[Account, Denial] | None:
         """That by the far end's own count nothing of what the caller sent arrived; None where it does not say so."""
-        counted = self._caller.counted_by_far_end(self._since, self._until)
+        counted = self._caller.counted_by_far_end(self._since, self.until)
         if counted is None or counted[1] > 0 or counted[0] < _ENOUGH_SENT:
             return None
         sent = counted[0]

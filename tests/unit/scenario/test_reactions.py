@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from harness.audio import experiment
+from harness.audio.experiment import Outcome
 from harness.events import Event, Listened, MarkHeard
 from harness.phone.waiter import never_came
+from harness.scenario import reactions
 from harness.scenario.reactions import wait_for_pause
+from tests.unit.scenario.conftest import MakeContext
 
 LOUD, QUIET = -20.0, -70.0
 
@@ -63,3 +68,25 @@ def test_a_pause_is_waited_for(levels: list[float], pauses: bool) -> None:
 
 def test_a_mark_is_no_speech() -> None:
     assert wait_for_pause(leg(levels=[LOUD] * 10, marks=True))
+
+
+@pytest.mark.parametrize(
+    ("chances", "tries", "is_one"),
+    [
+        ([0.00002], 1, True),
+        ([0.002, 0.0004], 2, True),  # once more, where it is open; 1 in 1,250 is stated
+        ([0.002, 0.0006], 2, False),  # in two tries such a chance is 1 in 833
+        ([0.4], 1, False),
+    ],
+)
+def test_the_chance_that_is_stated_is_that_of_all_tries(
+    monkeypatch: pytest.MonkeyPatch, make_context: MakeContext, chances: list[float], tries: int, is_one: bool
+) -> None:
+    left = list(chances)
+    monkeypatch.setattr(experiment, "judge", lambda spoken, sent, heard: Outcome(left.pop(0), 43758))
+    played: list[object] = []
+    phone: Any = SimpleNamespace(id="caller.1", play=played.append, received_since=lambda since: [])
+    found = reactions.experiment(make_context(), phone)
+    assert (len(played), found.tries, found.is_one) == (tries, tries, is_one)
+    assert f"1 in {1 / (tries * chances[-1]):,.0f}" in found.words or chances == [0.4]
+    assert left == []

@@ -1,0 +1,150 @@
+"""``harness fleet``: one run over several sites."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import signal
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.app import INTERRUPTED
+from harness.errors import RefusedError, ResourceError
+from harness.pytest_plugin.options import LIVE_VARIABLE
+from harness.report.closing import show
+from harness.terminal import SafeConsole
+
+if TYPE_CHECKING:
+    from harness.fleet.controller import Record
+    from harness.fleet.plan import Plan
+    from harness.report.run import Finished
+
+_Files = Annotated[Path, typer.Option("--files", metavar="DIR", help="Where the deployment files are.")]
+_Reports = Annotated[Path, typer.Option(metavar="DIR", help="Where the run leaves its results.")]
+
+fleet_app = typer.Typer(name="fleet", help="One run over several sites (docs/fleet.md).", no_args_is_help=True)
+
+
+def _check_extra() -> None:
+    missing = [name for name in ("celery", "redis", "fsspec") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ResourceError(
+            f"{', '.join(missing)}: not installed; allowed: pip install 'call-verification-harness[fleet]'"
+        )
+
+
+@fleet_app.command("plan")
+def show_plan(
+    file: Annotated[Path, typer.Argument(metavar="FLEET.toml", help="The fleet's file.")],
+    files: _Files = Path(),
+    reports: _Reports = Path("reports"),
+) -> None:
+    """Show the shards a run would have, and place no call."""
+    _check_extra()
+    from harness.fleet import config, plan
+
+    made = plan.plan(config.read(file), files, plan.read_durations(reports / "fleet" / plan.DURATIONS), live=False)
+    for shard in made.shards:
+        where = shard.sites[0] if len(shard.sites) == 1 else f"any of {', '.join(shard.sites)}"
+        typer.echo(f"{shard.seconds:8.1f} s  {len(shard.cases):5} cases  {shard.deployment}  at {where}")
+    total = sum(shard.seconds for shard in made.shards)
+    workers = sum(site.workers for site in made.fleet.sites)
+    cases = sum(len(shard.cases) for shard in made.shards)
+    typer.echo(
+        f"{len(made.shards)} shards, {cases} cases, {total:.0f} s of cases; {workers} workers: {total / workers:.0f} s at best"
+    )
+
+
+@fleet_app.command("work")
+def work(
+    site: Annotated[str, typer.Option(metavar="NAME", help="The site this is.")],
+    files: _Files = Path(),
+    scratch: Annotated[Path | None, typer.Option(metavar="DIR", help="For what is under way.")] = None,
+) -> None:
+    """Work for a site, until it is asked to end (SIGTERM: when its shard is done)."""
+    _check_extra()
+    from harness.fleet import config, worker
+
+    config.redis_address()
+    worker.work(site, files.resolve(), (scratch or Path(tempfile.gettempdir()) / f"harness-fleet-{site}").resolve())
+
+
+@fleet_app.command("run")
+def run(
+    file: Annotated[Path | None, typer.Argument(metavar="FLEET.toml", help="The fleet's file.")] = None,
+    files: _Files = Path(),
+    reports: _Reports = Path("reports"),
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Go on with a run whose controller was killed (reports/fleet/RUN)."),
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Place calls at real platforms, which may cost money.")] = False,
+    scenarios: Annotated[str, typer.Option(metavar="DIR", help="Other scenarios than the harness's own.")] = "",
+) -> None:
+    """Verify over all sites, and make one report. The exit code is the run's."""
+    _check_extra()
+    from harness.fleet import config, plan, result, worker
+    from harness.fleet.controller import Controller
+    from harness.fleet.state import State
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = SafeConsole(highlight=False, soft_wrap=True)
+    kept = reports / "fleet"
+    if resume is not None:
+        made = plan.read(resume)
+    elif file is not None:
+        live = live or os.environ.get(LIVE_VARIABLE) == "1"
+        known = plan.read_durations(kept / plan.DURATIONS)
+        made = plan.plan(config.read(file), files, known, live=live, scenarios=scenarios)
+        _check_live(made)
+    else:
+        raise RefusedError("what to run is missing; allowed: FLEET.toml, or --resume DIR")
+    directory = resume or kept / made.run
+    state = State(config.redis_address())
+    with contextlib.closing(state):
+        controller = Controller(made, directory, state, worker.application(), lambda text: _say(console, text))
+        if resume is None:
+            made.write(directory)
+            controller.begin()
+            _say(console, f"run {made.run}; if this is killed: harness fleet run --resume {directory}")
+        else:
+            controller.resume()
+        record = controller.run()
+        ledger = state.ledger(made.run)
+    finished = result.report(made, record, ledger, files=files, reports=reports.absolute(), work=directory)
+    plan.write_durations(kept / plan.DURATIONS, result.durations(record))
+    _tell(console, finished, record, ledger)
+    raise typer.Exit(INTERRUPTED if record.interrupted == "stopped by the user" else finished.summary.exit_code)
+
+
+def _tell(console: SafeConsole, finished: Finished, record: Record, ledger: Sequence[Mapping[str, Any]]) -> None:
+    from harness.fleet import result
+
+    show(finished.summary, finished.groups, console, run=finished.directory)
+    for again in result.placed_again(ledger):
+        sites = ", then ".join(f"{one['calls']} calls from {one['site']}" for one in again["attempts"])
+        _say(console, f"PLACED AGAIN: {again['case']}: {sites}")
+    for at, cases in record.not_run.items():
+        _say(console, f"NOT RUN: {len(cases)} cases meant for {at}")
+    _say(console, str(finished.directory / result.FILE))
+
+
+def _check_live(made: Plan) -> None:
+    real = sorted({shard.file for shard in made.shards if shard.kind != "simulated"})
+    if real and not made.live:
+        raise RefusedError(f"{real[0]}: its calls are real and may cost money; allowed: --live or {LIVE_VARIABLE}=1")
+
+
+def _say(console: SafeConsole, text: str) -> None:
+    console.print(text, markup=False)
+    console.file.flush()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(fleet_app)

@@ -1,0 +1,147 @@
+"""One report of all that the sites left, and ``fleet.json``: who ran what, what was lost, placed again, or not run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import matrix, signoff
+from harness.fleet.controller import Accepted, Record
+from harness.fleet.plan import Plan
+from harness.integrations import load
+from harness.matrix import Selection
+from harness.report import scope
+from harness.report.evidence import CaseEvidence
+from harness.report.merge import merge
+from harness.report.run import CASES, Finished, RunEnd, point_latest, read_cases, read_planned, remake, write_end
+
+FILE = "fleet.json"
+
+
+def report(
+    plan: Plan, record: Record, ledger: Sequence[Mapping[str, Any]], *, files: Path, reports: Path, work: Path
+) -> Finished:
+    """Make the run of all sites in ``reports``, with ``fleet.json`` in it; ``work`` is where their evidence is."""
+    parts = [_finished_part(plan, accepted) for accepted in record.accepted]
+    parts += [_missing_part(plan, site, cases, files, work) for site, cases in record.not_run.items()]
+    target = merge(parts, reports)
+    planned, end = read_planned(target)
+    workers = sum(site.workers for site in plan.fleet.sites)
+    told = {"workers": workers, "wall_s": record.wall_s, "command": f"harness fleet ({plan.run})"}
+    write_end(target, planned, dataclasses.replace(end, **told))  # type: ignore[arg-type]
+    _write(target / FILE, plan, record, ledger, target)
+    finished = remake(target)
+    signoff.seal(target)
+    point_latest(target)
+    return finished
+
+
+def _finished_part(plan: Plan, accepted: Accepted) -> Path:
+    """An attempt's directory as a run that was to verify exactly what it has evidence of."""
+    run = accepted.directory
+    planned = [evidence.case for evidence in read_cases(run)]
+    write_end(run, _distinct(planned), RunEnd(workers=plan.fleet.site(accepted.site).workers, wall_s=0.0))
+    found = scope.read(run)
+    if found is not None:
+        scope.write(run, _narrowed(found, set(accepted.cases)))
+    return run
+
+
+def _missing_part(plan: Plan, site: str, cases: Sequence[str], files: Path, work: Path) -> Path:
+    """A run that was to verify these cases, and verified none."""
+    run = work / "not-run" / site
+    (run / CASES).mkdir(parents=True, exist_ok=True)
+    names = {shard.deployment: shard.file for shard in plan.shards if set(shard.cases) & set(cases)}
+    deployments = [
+        load(files / file, secrets=False).model_copy(update={"site": site}) for file in dict.fromkeys(names.values())
+    ]
+    rows = {row for shard in plan.shards if shard.deployment in names for row in shard.rows}
+    selection = Selection(rows=tuple(rows), ids=tuple(cases))
+    found = scope.scope_of(deployments, selection, began=plan.began, options=_options(plan), command="harness fleet")
+    scope.write(run, found)
+    known = {d.name: d for d in deployments}
+    planned = [
+        {**case.plain(), "kind": known[case.deployment].kind, "site": site}
+        | {"mask": known[case.deployment].kind != "simulated"}
+        for case in matrix.cases(deployments, selection)
+    ]
+    why = f"{len(cases)} cases were not run at any site"
+    write_end(run, planned, RunEnd(workers=0, wall_s=0.0, interrupted=why))
+    return run
+
+
+def _options(plan: Plan) -> dict[str, Any]:
+    return {"timings": plan.timings, "live": plan.live, "fault": [], "keyword": ""}
+
+
+def _narrowed(found: scope.Scope, cases: set[str]) -> scope.Scope:
+    deployments = tuple(
+        dataclasses.replace(
+            one,
+            rows=tuple(
+                dataclasses.replace(row, asked=tuple(case for case in row.asked if case in cases)) for row in one.rows
+            ),
+        )
+        for one in found.deployments
+    )
+    return dataclasses.replace(found, deployments=deployments)
+
+
+def _distinct(planned: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return list({(case.get("site"), case.get("id")): case for case in planned}.values())
+
+
+def durations(record: Record) -> list[tuple[str, float]]:
+    """How long each case took."""
+    every = (evidence for accepted in record.accepted for evidence in read_cases(accepted.directory))
+    return [(evidence.id, evidence.wall_s) for evidence in every]
+
+
+def placed_again(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Cases whose calls were let through in more than one attempt of their shard: somebody was called again."""
+    attempts: dict[tuple[str, int], dict[int, Counter[str]]] = {}
+    for entry in ledger:
+        of_case = attempts.setdefault((str(entry["case"]), int(entry["shard"])), {})
+        of_case.setdefault(int(entry["attempt"]), Counter())[str(entry["site"])] += 1
+    return [
+        {
+            "case": case,
+            "attempts": [
+                {"attempt": attempt, "site": site, "calls": calls}
+                for attempt, sites in sorted(found.items())
+                for site, calls in sites.items()
+            ],
+        }
+        for (case, _), found in attempts.items()
+        if len(found) > 1
+    ]
+
+
+def plain(
+    plan: Plan, record: Record, ledger: Sequence[Mapping[str, Any]], cases: Sequence[CaseEvidence]
+) -> dict[str, Any]:
+    """What ``fleet.json`` holds."""
+    at = Counter(str(case.case.get("site", "")) for case in cases)
+    return {
+        "run": plan.run,
+        "sites": {site.name: {"workers": site.workers, "cases": at[site.name]} for site in plan.fleet.sites},
+        "planned": sum(len(shard.cases) for shard in plan.shards),
+        "cases": len(cases),
+        "shards": len(plan.shards),
+        "calls": len(ledger),
+        "wall_s": round(record.wall_s, 3),
+        "case_s": round(sum(case.wall_s for case in cases), 3),
+        "losses": record.losses,
+        "placed_again": placed_again(ledger),
+        "not_run": record.not_run,
+        "duplicates": record.duplicates,
+        "interrupted": record.interrupted,
+    }
+
+
+def _write(path: Path, plan: Plan, record: Record, ledger: Sequence[Mapping[str, Any]], run: Path) -> None:
+    path.write_text(json.dumps(plain(plan, record, ledger, read_cases(run)), indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,147 @@
+"""What changes in Redis at once or not at all, in Lua; every time is Redis's own, in milliseconds.
+
+Each script first looks at the run's epoch: a Redis that has lost its memory, or never had the run, lets nothing through.
+"""
+
+from __future__ import annotations
+
+_NOW = """
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+"""
+
+#: KEYS epoch, shard. ARGV nonce, attempt, token, lease ms. 1: the shard is this worker's; 0: it is not to be run (any more).
+CLAIM_SHARD = (
+    _NOW
+    + """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local shard = redis.call('HMGET', KEYS[2], 'state', 'attempt', 'token')
+if shard[2] ~= ARGV[2] then return 0 end
+if shard[1] == 'running' and shard[3] == ARGV[3] then return 1 end
+if shard[1] ~= 'queued' then return 0 end
+redis.call('HSET', KEYS[2], 'state', 'running', 'token', ARGV[3], 'lease', now + ARGV[4], 'began', now)
+return 1
+"""
+)
+
+#: KEYS epoch, shard. ARGV nonce, attempt, token, lease ms. 1: it goes on; 0: it was given to another, and has to end now.
+RENEW_SHARD = (
+    _NOW
+    + """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local shard = redis.call('HMGET', KEYS[2], 'state', 'attempt', 'token')
+if shard[1] ~= 'running' or shard[2] ~= ARGV[2] or shard[3] ~= ARGV[3] then return 0 end
+redis.call('HSET', KEYS[2], 'lease', now + ARGV[4])
+return 1
+"""
+)
+
+#: KEYS shard. ARGV attempt, token, exit code, words. 1: noted.
+END_SHARD = """
+local shard = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'token')
+if shard[1] ~= 'running' or shard[2] ~= ARGV[1] or shard[3] ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'state', 'ended', 'code', ARGV[3], 'words', ARGV[4])
+return 1
+"""
+
+#: KEYS shard. ARGV attempt, state: a new attempt; whoever runs an older one is shut out from here on.
+FENCE_SHARD = """
+if tonumber(redis.call('HGET', KEYS[1], 'attempt') or '0') > tonumber(ARGV[1]) then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'state', ARGV[2], 'attempt', ARGV[1])
+redis.call('EXPIRE', KEYS[1], 1209600)
+return 1
+"""
+
+#: KEYS claims. ARGV token, lease ms. All of them, or none: the number of the first that another holds, 0 when all are taken.
+CLAIM_THINGS = """
+for number, key in ipairs(KEYS) do
+  local holder = redis.call('GET', key)
+  if holder and holder ~= ARGV[1] then return number end
+end
+for _, key in ipairs(KEYS) do redis.call('SET', key, ARGV[1], 'PX', ARGV[2]) end
+return 0
+"""
+
+#: KEYS claims. ARGV token.
+RELEASE_THINGS = """
+for _, key in ipairs(KEYS) do
+  if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
+end
+return 0
+"""
+
+#: A call. KEYS epoch, shard, books, open, ledger, then each cap's calls and next.
+#: ARGV nonce, attempt, shard's token, call's token, lease ms, longest s, calls a run, seconds a run, cost of a call, cost a run
+#: (-1: none), ledger entry, most ms to wait, then each cap's concurrent calls and ms between two calls.
+#: {'go', ms to wait}, {'wait', why}, {'refused', what, used}, {'shut', why}.
+ADMIT = (
+    _NOW
+    + """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'shut', 'Redis does not know this run'} end
+local shard = redis.call('HMGET', KEYS[2], 'state', 'attempt', 'token')
+if shard[1] ~= 'running' or shard[2] ~= ARGV[2] or shard[3] ~= ARGV[3] then
+  return {'shut', 'its cases were given to another worker'}
+end
+local caps = (#KEYS - 5) / 2
+if redis.call('ZSCORE', KEYS[4], ARGV[4]) then  -- asked again, since the answer was lost
+  return {'go', math.max(0, tonumber(redis.call('HGET', KEYS[3], 'start:' .. ARGV[4]) or '0') - now)}
+end
+local longest = tonumber(ARGV[6])
+for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now)) do
+  redis.call('ZREM', KEYS[4], dead)
+  redis.call('HDEL', KEYS[3], 'start:' .. dead)
+  redis.call('HINCRBYFLOAT', KEYS[3], 'seconds', longest)
+  redis.call('HINCRBYFLOAT', KEYS[3], 'cost', ARGV[9])
+end
+local placed = tonumber(redis.call('HGET', KEYS[3], 'placed') or '0')
+if placed >= tonumber(ARGV[7]) then return {'refused', 'calls_per_run', tostring(placed)} end
+local open = redis.call('ZCARD', KEYS[4])
+for _, cap in ipairs({{'seconds', longest, tonumber(ARGV[8])}, {'cost', tonumber(ARGV[9]), tonumber(ARGV[10])}}) do
+  local used = tonumber(redis.call('HGET', KEYS[3], cap[1]) or '0')
+  if cap[3] >= 0 and used + cap[2] > cap[3] then return {'refused', cap[1] .. '_per_run', tostring(used)} end
+  if cap[3] >= 0 and used + cap[2] * (open + 1) > cap[3] then return {'wait', cap[1] .. '_per_run'} end
+end
+local start = now
+for cap = 1, caps do
+  local calls, next = KEYS[4 + 2 * cap], KEYS[5 + 2 * cap]
+  redis.call('ZREMRANGEBYSCORE', calls, '-inf', now)
+  if redis.call('ZCARD', calls) >= tonumber(ARGV[11 + 2 * cap]) then return {'wait', 'concurrent_calls'} end
+  start = math.max(start, tonumber(redis.call('GET', next) or '0'))
+end
+if start - now > tonumber(ARGV[12]) then return {'wait', 'calls_per_second'} end
+local ends = start + tonumber(ARGV[5])
+for cap = 1, caps do
+  redis.call('ZADD', KEYS[4 + 2 * cap], ends, ARGV[4])
+  redis.call('SET', KEYS[5 + 2 * cap], start + tonumber(ARGV[12 + 2 * cap]), 'PX', 86400000)
+end
+redis.call('ZADD', KEYS[4], ends, ARGV[4])
+redis.call('HSET', KEYS[3], 'start:' .. ARGV[4], start)
+redis.call('HINCRBY', KEYS[3], 'placed', 1)
+redis.call('RPUSH', KEYS[5], ARGV[11])
+for number = 3, 5 do redis.call('EXPIRE', KEYS[number], 1209600) end
+return {'go', start - now}
+"""
+)
+
+#: One more call in the place of one. KEYS epoch, books, ledger. ARGV nonce, calls a run, ledger entry. -1: shut; 0: refused; 1.
+ANOTHER = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
+if tonumber(redis.call('HGET', KEYS[2], 'placed') or '0') >= tonumber(ARGV[2]) then return 0 end
+redis.call('HINCRBY', KEYS[2], 'placed', 1)
+redis.call('RPUSH', KEYS[3], ARGV[3])
+return 1
+"""
+
+#: A call is over. KEYS books, open, then each cap's calls. ARGV call's token, seconds, cost.
+SETTLE = """
+for number, key in ipairs(KEYS) do
+  if number > 2 then redis.call('ZREM', key, ARGV[1]) end
+end
+if redis.call('ZREM', KEYS[2], ARGV[1]) == 1 then
+  redis.call('HDEL', KEYS[1], 'start:' .. ARGV[1])
+  redis.call('HINCRBYFLOAT', KEYS[1], 'seconds', ARGV[2])
+  redis.call('HINCRBYFLOAT', KEYS[1], 'cost', ARGV[3])
+end
+return 0
+"""

@@ -1,0 +1,167 @@
+"""Runs a shard at its site: the site's own pytest and xdist, watched from here and shut out when the shard is another's."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import resources
+from harness.deployment import Deployment
+from harness.errors import DeploymentError, HarnessError, MistakeError
+from harness.fleet.gate import longest_call_s
+from harness.fleet.site import LIFELINE, TASK
+from harness.fleet.state import ShardRef, State
+from harness.integrations import load
+from harness.report import scope
+from harness.scenario.phones import own_phone
+
+#: pytest's configuration for a verification.
+_CONFIGURATION = Path(__file__).parents[1] / "cli" / "verify.ini"
+_POLL_S = 0.1
+#: How long a pytest that was told to end may take to hang up and go; then it is killed, and its softphones' processes hang up.
+_LAST_WORDS_S = 45.0
+#: Its own: an attempt that was never begun, for a reason that stands in the words.
+NOT_BEGUN = 2
+
+
+def run(task: dict[str, Any], state: State, *, files: Path, scratch: Path) -> None:
+    """Run an attempt, if it is still to be run; how it ended is noted in Redis, its evidence is in the store.
+
+    ``files`` is the site's directory of deployment files.
+    """
+    ref = ShardRef(**task["ref"])
+    ref = dataclasses.replace(ref, token=secrets.token_hex(8))
+    lease_s = float(task["lease_s"])
+    if not state.claim(ref, lease_s):
+        return
+    try:
+        deployment = _read(task, files)
+    except HarnessError as error:
+        state.end(ref, NOT_BEGUN, str(error))
+        return
+    claims = claims_of(deployment)
+    claimed_for = longest_call_s(deployment) + lease_s
+    if not _claim(state, ref, claims, claimed_for, lease_s):
+        return
+    with tempfile.TemporaryDirectory(prefix="shard-", dir=scratch) as directory:
+        code, words = _verify(
+            task, ref, state, files, Path(directory), lambda: state.take(claims, ref.token, claimed_for)
+        )
+    if code is not None:
+        state.end(ref, code, words)
+        # An orderly end has hung everything up.
+        state.give_back(claims, ref.token)
+
+
+def claims_of(deployment: Deployment) -> list[str]:
+    """What only one site may use at a time: numbers that are called, and phones that register. A simulated world is a site's own."""
+    if deployment.kind == "simulated":
+        return []
+    numbers = {f"number {number}" for _, _, number in deployment.all_dids()}
+    phones = set()
+    for name in deployment.phones:
+        config = own_phone(deployment, name)
+        phones.add(f"phone {config.user}@{config.domain} at {config.proxy}")
+    return sorted(numbers | phones)
+
+
+def _read(task: dict[str, Any], files: Path) -> Deployment:
+    """The deployment, with the site's secrets. Raises :class:`MistakeError` where its file is another than the controller's."""
+    path = files / task["file"]
+    if not path.resolve().is_relative_to(files.resolve()):
+        raise DeploymentError(f"{task['file']}: lies outside of {files}")
+    deployment = load(path)
+    if scope.digest(scope.content_of(deployment)) != task["hash"]:
+        raise MistakeError(f"{path}: says something else than the controller's file of that name; allowed: the same")
+    return deployment
+
+
+def _claim(state: State, ref: ShardRef, claims: Sequence[str], for_s: float, lease_s: float) -> bool:
+    """Wait for all of it; False when the shard was given to another meanwhile."""
+    renewed = 0.0
+    while state.take(claims, ref.token, for_s) is not None:
+        time.sleep(_POLL_S)
+        if time.monotonic() - renewed >= lease_s / 3:
+            renewed = time.monotonic()
+            if not state.renew(ref, lease_s):
+                return False
+    return True
+
+
+def _verify(
+    task: dict[str, Any], ref: ShardRef, state: State, files: Path, directory: Path, keep_claims: Any
+) -> tuple[int | None, str]:
+    """Run pytest to its end. Its exit code and last words; no code when the shard was given to another."""
+    (directory / "cases.txt").write_text("\n".join(task["cases"]) + "\n", encoding="utf-8")
+    reading, writing = os.pipe()
+    log = directory / "pytest.log"
+    known = {**task, "ref": dataclasses.asdict(ref)}
+    known = {name: known[name] for name in ("ref", "site", "trunks", "results")}
+    environment = {**os.environ, TASK: json.dumps(known), LIFELINE: str(reading)}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            _command(task, files, directory),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=directory,
+            pass_fds=[reading],
+            start_new_session=True,
+        )
+    os.close(reading)
+    ours = True
+    try:
+        renewed = time.monotonic()
+        while process.poll() is None:
+            time.sleep(_POLL_S)
+            if time.monotonic() - renewed >= float(task["lease_s"]) / 3:
+                renewed = time.monotonic()
+                ours = state.renew(ref, float(task["lease_s"]))
+                if not ours:
+                    break
+                keep_claims()
+    finally:
+        _end(process, writing)
+    words = log.read_text(encoding="utf-8", errors="replace").strip()[-2000:]
+    return (process.returncode if ours else None), words
+
+
+def _end(process: subprocess.Popen[bytes], lifeline: int) -> None:
+    """Have it hang up and go, if it has not gone."""
+    os.close(lifeline)
+    try:
+        process.wait(_LAST_WORDS_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _command(task: dict[str, Any], files: Path, directory: Path) -> list[str]:
+    """As ``harness verify`` has it, for these cases, with the fleet's plugin."""
+    scenarios = Path(task["scenarios"] or resources.SCENARIOS)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        str(scenarios),
+        "--rootdir",
+        str(resources.ROOT),
+        "-c",
+        str(_CONFIGURATION),
+    ]
+    command += ["--confcutdir", str(scenarios), "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio"]
+    command += ["-p", "harness.fleet.site", "-n", str(task["workers"]), "--deployment", str(files / task["file"])]
+    command += ["--site", task["site"], "--cases", str(directory / "cases.txt")]
+    command += ["--reports", str(directory / "reports"), "--no-reports", "--no-manual", f"--timings={task['timings']}"]
+    return [*command, *(f"--row={row}" for row in task["rows"]), *(["--live"] if task["live"] else [])]

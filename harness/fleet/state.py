@@ -1,0 +1,221 @@
+"""What stands in Redis: of a run its epoch, shards, books and ledger; of all runs together caps, claims and sites.
+
+Everything is asked with a deadline, again and again until then, so that a Redis that restarts is waited for; what cannot be asked
+lets no call through.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import redis
+
+from harness.errors import ResourceError
+from harness.fleet import scripts
+
+T = TypeVar("T")
+
+_PREFIX = "harness"
+#: Between two tries, in seconds; of one try; keys of a run that nobody asks for any more go after so long.
+_AGAIN_S, _TRY_S, _KEPT_S = 0.2, 3.0, 14 * 86400
+
+
+@dataclass(frozen=True)
+class ShardRef:
+    """One attempt at one shard of a run; ``token`` is the worker's that runs it, ``nonce`` the run's epoch."""
+
+    run: str
+    nonce: str
+    shard: int
+    attempt: int
+    token: str = ""
+
+
+@dataclass(frozen=True)
+class ShardState:
+    """How an attempt is doing."""
+
+    state: str  #: ``queued``, ``running``, ``ended``, ``cancelled``; empty: Redis knows nothing of it
+    attempt: int
+    lease_left_s: float  #: of a running one
+    code: int | None
+    words: str
+
+
+class State:
+    """A connection to Redis, for any thread."""
+
+    def __init__(self, address: str, within_s: float = 30.0) -> None:
+        """``within_s``: how long an answer is waited for before :class:`ResourceError` is raised."""
+        self._redis = redis.Redis.from_url(
+            address,
+            decode_responses=True,
+            socket_timeout=_TRY_S,
+            socket_connect_timeout=_TRY_S,
+            health_check_interval=5,
+        )
+        self._within_s = within_s
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._redis.close()
+
+    def _ask(self, what: Callable[[], T], within_s: float | None = None) -> T:
+        deadline = time.monotonic() + (self._within_s if within_s is None else within_s)
+        while True:
+            try:
+                return what()
+            except (redis.ConnectionError, redis.TimeoutError) as error:  # BusyLoading is a ConnectionError
+                if time.monotonic() >= deadline:
+                    raise ResourceError(f"Redis cannot be asked, so no call is placed: {error}") from error
+                time.sleep(_AGAIN_S)
+            except redis.RedisError as error:
+                raise ResourceError(f"Redis cannot be asked, so no call is placed: {error}") from error
+
+    def _run(self, script: str, keys: Sequence[str], arguments: Iterable[object], within_s: float | None = None) -> Any:
+        values = [str(value) for value in arguments]
+        return self._ask(lambda: self._redis.eval(script, len(keys), *keys, *values), within_s)
+
+    # -- a run
+
+    def begin(self, run: str, nonce: str) -> None:
+        """Let the run's calls through, as far as nothing else is against it."""
+        self._ask(lambda: self._redis.set(_key("run", run, "epoch"), nonce, ex=_KEPT_S))
+
+    def knows(self, run: str, nonce: str) -> bool:
+        """Whether Redis has the run as it was begun."""
+        return bool(self._ask(lambda: self._redis.get(_key("run", run, "epoch"))) == nonce)
+
+    def ledger(self, run: str) -> list[dict[str, Any]]:
+        """Every call that was let through: case, deployment, site, shard, attempt."""
+        found = self._ask(lambda: self._redis.lrange(_key("run", run, "ledger"), 0, -1))
+        return [json.loads(entry) for entry in found]
+
+    # -- shards
+
+    def queue(self, ref: ShardRef, state: str = "queued") -> bool:
+        """Make that attempt the one that counts; False when a later one does."""
+        return bool(self._run(scripts.FENCE_SHARD, [_shard(ref)], [ref.attempt, state]))
+
+    def claim(self, ref: ShardRef, lease_s: float) -> bool:
+        """Take the attempt for this worker."""
+        return bool(self._run(scripts.CLAIM_SHARD, _of_shard(ref), [*_who(ref), _ms(lease_s)]))
+
+    def renew(self, ref: ShardRef, lease_s: float) -> bool:
+        """Say that the worker is alive; False when the shard is another's by now."""
+        return bool(self._run(scripts.RENEW_SHARD, _of_shard(ref), [*_who(ref), _ms(lease_s)]))
+
+    def end(self, ref: ShardRef, code: int, words: str) -> None:
+        """Note how the attempt ended."""
+        self._run(scripts.END_SHARD, [_shard(ref)], [ref.attempt, ref.token, code, words])
+
+    def shard(self, ref: ShardRef) -> ShardState:
+        """How the shard is doing."""
+        plain = {str(name): str(value) for name, value in self._ask(lambda: self._redis.hgetall(_shard(ref))).items()}
+        seconds, micro = self._ask(self._redis.time)
+        now = seconds * 1000 + micro / 1000
+        return ShardState(
+            state=plain.get("state", ""),
+            attempt=int(plain.get("attempt", "0")),
+            lease_left_s=(float(plain.get("lease", "0")) - now) / 1000,
+            code=int(plain["code"]) if "code" in plain else None,
+            words=plain.get("words", ""),
+        )
+
+    # -- sites, and what only one of them may use at a time
+
+    def is_alive(self, site: str) -> bool:
+        """Whether the site's worker gave a sign of life lately."""
+        return bool(self._ask(lambda: self._redis.exists(_key("site", site))))
+
+    def alive(self, site: str, for_s: float) -> None:
+        """Give a sign of life."""
+        with contextlib.suppress(ResourceError):
+            self._ask(lambda: self._redis.set(_key("site", site), "alive", px=_ms(for_s)), within_s=0)
+
+    def take(self, names: Sequence[str], token: str, lease_s: float) -> str | None:
+        """Claim all of these things, or none; the first that another holds, None when all are taken."""
+        held = int(self._run(scripts.CLAIM_THINGS, [_key("claim", n) for n in names], [token, _ms(lease_s)]))
+        return names[held - 1] if held else None
+
+    def give_back(self, names: Sequence[str], token: str) -> None:
+        """Let go of them."""
+        self._run(scripts.RELEASE_THINGS, [_key("claim", name) for name in names], [token])
+
+    # -- calls
+
+    def admit(self, call: CallRequest, within_s: float) -> tuple[str, str, str]:
+        """Ask for a call to be let through: ``go`` and ms to wait, ``wait`` and why, ``refused`` and by which cap, ``shut`` and why."""
+        caps = [part for name, _, _ in call.caps for part in (_key("cap", name, "calls"), _key("cap", name, "next"))]
+        keys = [*_of_shard(call.ref), *_books(call), _key("run", call.ref.run, "ledger"), *caps]
+        arguments: list[object] = [*_who(call.ref), call.token, _ms(call.lease_s), call.longest_s, call.calls_per_run]
+        arguments += [call.seconds_per_run, call.cost, -1 if call.cost_per_run is None else call.cost_per_run]
+        arguments += [json.dumps(call.entry), _ms(within_s)]
+        arguments += [part for _, calls, rate in call.caps for part in (calls, _ms(1 / rate))]
+        said = [str(part) for part in self._run(scripts.ADMIT, keys, arguments, within_s)]
+        return (said[0], said[1], said[2] if len(said) > 2 else "")
+
+    def another(self, call: CallRequest) -> int:
+        """Count one more call in this one's place: 1, 0 when the run may place no more, -1 when the run is not known."""
+        keys = [_key("run", call.ref.run, "epoch"), _books(call)[0], _key("run", call.ref.run, "ledger")]
+        return int(self._run(scripts.ANOTHER, keys, [call.ref.nonce, call.calls_per_run, json.dumps(call.entry)]))
+
+    def settle(self, call: CallRequest, seconds: float, cost: float) -> None:
+        """The call is over. Where Redis cannot be told it stays entered in full, until its lease is over."""
+        keys = [*_books(call), *(_key("cap", name, "calls") for name, _, _ in call.caps)]
+        with contextlib.suppress(ResourceError):
+            self._run(scripts.SETTLE, keys, [call.token, seconds, cost], within_s=_TRY_S)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallRequest:
+    """A call that is to be placed. ``caps`` are (name, concurrent calls, calls a second), all of which have to allow it."""
+
+    ref: ShardRef
+    deployment: str
+    token: str
+    entry: dict[str, object]  #: what the ledger keeps of it
+    caps: tuple[tuple[str, int, float], ...]
+    lease_s: float  #: it counts as up for so long if nobody says that it is over
+    longest_s: float
+    calls_per_run: int
+    seconds_per_run: float
+    cost: float  #: of one that takes longest
+    cost_per_run: float | None
+
+
+def _books(call: CallRequest) -> list[str]:
+    return [
+        _key("run", call.ref.run, "books", call.deployment),
+        _key("run", call.ref.run, "open", call.deployment),
+    ]
+
+
+def _key(*words: object) -> str:
+    """A key; names of customers are hashed, since they may hold anything and be read by whoever reads Redis."""
+    shown = [str(word) for word in words]
+    if shown[0] in ("cap", "claim"):
+        shown[1] = hashlib.sha256(shown[1].encode()).hexdigest()[:32]
+    return ":".join((_PREFIX, *shown))
+
+
+def _shard(ref: ShardRef) -> str:
+    return _key("run", ref.run, "shard", ref.shard)
+
+
+def _of_shard(ref: ShardRef) -> list[str]:
+    return [_key("run", ref.run, "epoch"), _shard(ref)]
+
+
+def _who(ref: ShardRef) -> list[object]:
+    return [ref.nonce, ref.attempt, ref.token]
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,69 @@
+"""The site's end of Celery: takes tasks of its own queue, one at a time, and gives a sign of life meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+
+from harness.fleet import shard
+from harness.fleet.config import redis_address
+from harness.fleet.state import State
+
+TASK = "harness.run_shard"
+_SIGN_EVERY_S = 1.0
+#: Without a sign for so long a site is thought to be down.
+SIGN_FOR_S = 5.0
+
+
+def queue_of(site: str) -> str:
+    """The queue of a site."""
+    return f"harness.{site}"
+
+
+def application() -> Celery:
+    """Celery, for either end. It carries; who runs what, and whether again, the controller decides alone.
+
+    So tasks are acknowledged when they arrive: a task that came twice, or never, is found by the state of its shard.
+    """
+    app = Celery("harness", broker=redis_address(), set_as_current=False)
+    app.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=False,
+        worker_prefetch_multiplier=1,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={"visibility_timeout": 7 * 86400, "socket_keepalive": True},
+        task_default_queue="harness.nobody",
+    )
+    return app
+
+
+def work(site: str, files: Path, scratch: Path) -> None:
+    """Work for a site until asked to end (SIGTERM: the shard under way is finished first)."""
+    app, state = application(), State(redis_address())
+    scratch.mkdir(parents=True, exist_ok=True)
+
+    @app.task(name=TASK)  # type: ignore[untyped-decorator]
+    def run_shard(task: dict[str, Any]) -> None:
+        shard.run(task, state, files=files, scratch=scratch)
+
+    threading.Thread(target=_give_signs, args=(site,), name="signs of life", daemon=True).start()
+    options = {"queues": queue_of(site), "pool": "threads", "concurrency": "1", "loglevel": "WARNING"}
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat", f"--hostname={site}@%h"]
+    app.worker_main(["worker", *arguments])
+
+
+def _give_signs(site: str) -> None:
+    state = State(redis_address())
+    pause = threading.Event()
+    while True:
+        state.alive(site, SIGN_FOR_S)
+        pause.wait(_SIGN_EVERY_S)

@@ -1,0 +1,235 @@
+"""A real Redis, and sites as processes on this machine, for the tests of ``harness fleet``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import redis
+import tomli_w
+
+ROOT = Path(__file__).resolve().parents[2]
+HARNESS = [sys.executable, "-c", "from harness.cli.app import main; main()"]
+CALLS = ROOT / "tests" / "fleet" / "calls"
+SITES = ("ams", "fra", "nyc", "sin")
+DEADLINE_S = 150.0
+
+
+def until(what: str, condition: Callable[[], bool], within_s: float = DEADLINE_S) -> None:
+    """Wait for something to come true."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"it never came: {what}"
+        time.sleep(0.05)
+
+
+class Redis:
+    """A server of its own, which keeps every write on disk."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        with socket.create_server(("127.0.71.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self.address = f"redis://127.0.71.1:{self._port}/0"
+        self.client = redis.Redis.from_url(self.address, decode_responses=True)
+        self.start()
+
+    def start(self) -> None:
+        options = {"port": self._port, "bind": "127.0.71.1", "save": "", "appendonly": "yes", "appendfsync": "always"}
+        command = ["redis-server", "--dir", str(self._directory)]
+        for name, value in options.items():
+            command += [f"--{name}", str(value)]
+        with (self._directory / "redis.log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        until("Redis answers", self._answers)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(redis.ConnectionError):
+            return bool(self.client.ping())
+        return False
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        self.client.close()
+        self.kill()
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that descend from it (proc(5)); those that were orphaned are found by their parents' first."""
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+@dataclass
+class Fleet:
+    """Sites, deployment files and a controller."""
+
+    directory: Path
+    redis: Redis
+    sites: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def files(self) -> Path:
+        return self.directory / "files"
+
+    @property
+    def reports(self) -> Path:
+        return self.directory / "reports"
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {n: v for n, v in os.environ.items() if not n.startswith(("PYTEST_", "HARNESS_"))}
+        return kept | {"HARNESS_FLEET_REDIS": self.redis.address} | more
+
+    def site(self, name: str, held_s: float) -> None:
+        """Start a site's worker."""
+        command = [*HARNESS, "fleet", "work", "--site", name, "--files", str(self.files)]
+        command += ["--scratch", str(self.directory / f"scratch-{name}")]
+        with (self.directory / f"{name}.log").open("ab") as log:
+            self.sites[name] = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=ROOT, env=self.environment(HELD_S=str(held_s)),
+                start_new_session=True,
+            )  # fmt: skip
+        until(f"site {name} is there", lambda: bool(self.redis.client.exists(f"harness:site:{name}")))
+
+    def kill_worker(self, name: str) -> None:
+        """The Celery worker alone."""
+        worker = self.sites.pop(name)
+        worker.kill()
+        worker.wait()
+
+    def kill_site(self, name: str) -> None:
+        """All of a site's processes at once, as when its power goes."""
+        worker = self.sites.pop(name)
+        for pid in family(worker.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        worker.wait()
+
+    def customer(self, name: str, numbers: int, **limits: float) -> str:
+        """A deployment with so many numbers on one trunk, each a case; its file's name."""
+        plain = tomllib.loads((ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml").read_text())
+        del plain["numbers_csv"]
+        plain |= {"name": name, "depth": "every-number", "axes": {"codecs": ["pcmu"]}, "trunks": plain["trunks"][:1]}
+        del plain["campaign"]
+        plain["lines"] = {
+            f"line-{number:02}": {"did": f"+131255501{number:02}", "assistant": "main", "fallback": "reception"}
+            for number in range(numbers)
+        }
+        plain["limits"] |= limits
+        self.files.mkdir(exist_ok=True)
+        (self.files / f"{name}.toml").write_text(tomli_w.dumps(plain))
+        return f"{name}.toml"
+
+    def file(self, customer: str, sites: tuple[str, ...], **more: Any) -> Path:
+        """A fleet's file."""
+        plain = {
+            "results": str(self.directory / "results"),
+            "lease_s": 4.0,
+            "patience_s": 60.0,
+            "sites": [{"name": name, "workers": 2} for name in sites],
+            "verify": [{"file": customer, "rows": ["TD-INBOUND"]}],
+        }
+        path = self.directory / f"fleet-{len(sites)}.toml"
+        path.write_text(tomli_w.dumps(plain | more))
+        return path
+
+    def controller(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [
+                *HARNESS,
+                "fleet",
+                "run",
+                *map(str, arguments),
+                "--files",
+                str(self.files),
+                "--reports",
+                str(self.reports),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=ROOT,
+            env=self.environment(),
+        )
+
+    def run(self, *arguments: str | Path) -> tuple[int, str]:
+        return finished(self.controller(*arguments))
+
+    def begun(self) -> int:
+        """Calls let through in all runs so far."""
+        try:
+            return sum(int(self.redis.client.llen(key)) for key in self.redis.client.keys("harness:run:*:ledger"))
+        except redis.ConnectionError:
+            return 0
+
+    def ledger(self, run: str) -> list[dict[str, Any]]:
+        return [json.loads(entry) for entry in self.redis.client.lrange(f"harness:run:{run}:ledger", 0, -1)]
+
+    @property
+    def latest(self) -> Path:
+        return (self.reports / "latest").resolve()
+
+    def close(self) -> None:
+        for name in list(self.sites):
+            self.kill_site(name)
+
+
+def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit code and output."""
+    try:
+        output, _ = process.communicate(timeout=DEADLINE_S)
+    finally:
+        process.kill()
+    return process.returncode, output
+
+
+def verdicts(run: Path) -> dict[tuple[str, str], list[str]]:
+    """(site, case) → the verdict of each evidence of it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for path in run.glob("cases/*/case.json"):
+        plain = json.loads(path.read_text())
+        found.setdefault((plain["site"], plain["id"]), []).append(plain.get("end", {}).get("verdict", "no end"))
+    return found
+
+
+def outgoing(run: Path) -> Iterator[tuple[float, float]]:
+    """When each call that the harness placed began and was over (monotonic), by the evidence and not by the gate."""
+    for path in run.glob("cases/*/events.jsonl"):
+        began: dict[str, float] = {}
+        for line in path.read_text().splitlines():
+            event = json.loads(line).get("event", {})
+            if event.get("kind") == "LegStarted" and event["direction"] == "outgoing":
+                began[event["leg"]] = event["at"]
+            elif event.get("kind") == "CallState" and event["state"] == "disconnected" and event["leg"] in began:
+                yield began.pop(event["leg"]), event["at"]
+        assert not began, f"{path}: a call that never ended"
+
+
+def most_at_once(calls: list[tuple[float, float]]) -> int:
+    """The most calls that were up at one moment."""
+    changes = sorted([(end, -1) for _, end in calls] + [(begin, 1) for begin, _ in calls])
+    up = most = 0
+    for _, change in changes:
+        up += change
+        most = max(most, up)
+    return most

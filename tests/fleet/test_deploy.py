@@ -1,0 +1,69 @@
+"""The templates of ``deploy/fleet``, against the schemas of Kubernetes and Compose, and against the harness's own reading."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from harness.cli.app import application
+from harness.fleet import config
+from tests.fleet.fleet import ROOT
+
+DEPLOY = ROOT / "deploy" / "fleet"
+MANIFESTS = [
+    (path.name, plain)
+    for path in sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+    for plain in yaml.safe_load_all(path.read_text())
+]
+
+
+@pytest.mark.parametrize(("name", "plain"), MANIFESTS, ids=[f"{name}-{plain['kind']}" for name, plain in MANIFESTS])
+def test_manifests_are_kubernetes_own(name: str, plain: dict[str, Any]) -> None:
+    kubernetes_validate.validate(plain, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_a_manifest_that_is_wrong_is_found() -> None:
+    wrong = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}, "spec": {"replica": 1}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_the_compose_file_is_composes_own(tmp_path: Path) -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    right = subprocess.run([*check, DEPLOY / "compose.yaml"], capture_output=True, text=True, check=False)
+    assert right.returncode == 0, right.stdout
+    (tmp_path / "wrong.yaml").write_text("services: {redis: {imag: redis}}")
+    assert subprocess.run([*check, tmp_path / "wrong.yaml"], capture_output=True, check=False).returncode == 1
+
+
+def commands() -> list[list[str]]:
+    """What every container of ours is told to do."""
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    found = [service["command"].split() for name, service in compose.items() if name != "redis"]
+    for _, plain in MANIFESTS:
+        spec = plain.get("spec", {})
+        pod = spec.get("jobTemplate", {}).get("spec", spec).get("template", {}).get("spec", {})
+        found += [c["args"] for c in pod.get("containers", ()) if c["image"] == "harness"]
+    return found
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_container_is_told_something_the_harness_knows(command: list[str]) -> None:
+    done = CliRunner().invoke(application(), [*command, "--help"])
+    assert done.exit_code == 0
+    options = {word for word in command if word.startswith("--")}
+    assert not {option for option in options if option not in done.output}
+
+
+def test_the_fleets_file_is_read() -> None:
+    fleet = config.read(DEPLOY / "fleet.toml")
+    assert [site.name for site in fleet.sites] == ["ams", "nyc"]
+    assert fleet.trunks[0].carries("acme-talkdesk")
+    assert not fleet.trunks[0].carries("another")

@@ -1,0 +1,221 @@
+"""The gate over all sites, against a real Redis: it never lets more through, and nothing at all where it cannot tell."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from harness.deployment import Deployment, Limits
+from harness.errors import RefusedError, ResourceError
+from harness.fleet.config import SharedTrunk
+from harness.fleet.gate import LONGEST_HANGUP_S, RedisGate
+from harness.fleet.shard import claims_of
+from harness.fleet.state import ShardRef, State
+from harness.integrations import load
+from tests.fleet.fleet import ROOT, Redis, most_at_once
+
+RUN = ShardRef(run="r", nonce="n", shard=1, attempt=1, token="t")
+
+
+def lab(name: str = "lab", **limits: Any) -> Deployment:
+    found = load(ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml")
+    wide = {"concurrent_calls": 100, "calls_per_second": 10_000.0, "calls_per_run": 1000}
+    return found.model_copy(update={"name": name, "limits": Limits.model_validate(wide | limits)})
+
+
+def begun(server: Redis, ref: ShardRef = RUN) -> State:
+    state = State(server.address, within_s=5.0)
+    state.begin(ref.run, ref.nonce)
+    assert state.queue(ref)
+    assert state.claim(ref, 60.0)
+    return state
+
+
+def gate(state: State, deployment: Deployment, ref: ShardRef = RUN, trunks: tuple[SharedTrunk, ...] = ()) -> RedisGate:
+    return RedisGate(state, ref, "ams", deployment, trunks, lambda: "CASE")
+
+
+def ended(permit: Any) -> None:
+    """Release, and wait until Redis knows."""
+    permit.release()
+    for thread in threading.enumerate():
+        if thread.name == "settle":
+            thread.join()
+
+
+CALLER = """
+import json, sys, time
+from tests.fleet.test_limits import RUN, State, gate, lab
+state = State(sys.argv[1])
+own = gate(state, lab(concurrent_calls=3, calls_per_second=40.0))
+for _ in range(12):
+    permit = own.admit(30.0)
+    begin = time.monotonic()
+    time.sleep(0.05)
+    print(json.dumps([begin, time.monotonic()]), flush=True)
+    permit.release()
+"""
+
+
+def test_caps_hold_over_processes(redis_server: Redis) -> None:
+    state = begun(redis_server)
+    callers = [
+        subprocess.Popen(
+            [sys.executable, "-c", CALLER, redis_server.address], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        for _ in range(4)
+    ]
+    calls = [tuple(json.loads(line)) for caller in callers for line in caller.communicate()[0].splitlines()]
+    assert [caller.returncode for caller in callers] == [0] * 4
+    assert len(calls) == 48
+    assert most_at_once(calls) <= 3
+    begins = sorted(begin for begin, _ in calls)
+    assert begins[-1] - begins[0] >= 47 / 40 - 0.1, "40 a second, over all of them"
+    assert len(state.ledger("r")) == 48
+
+
+def test_a_shared_trunks_caps_hold_over_deployments(redis_server: Redis) -> None:
+    state = begun(redis_server)
+    trunk = SharedTrunk(name="carrier", concurrent_calls=2, calls_per_second=1000.0, deployments=("acme-*",))
+    one, two, other = (gate(state, lab(name), trunks=(trunk,)) for name in ("acme-1", "acme-2", "else"))
+    first, second = one.admit(1.0), two.admit(1.0)
+    with pytest.raises(ResourceError, match="concurrent_calls"):
+        one.admit(0.2)
+    other.admit(1.0)
+    ended(second)
+    ended(second)
+    one.admit(1.0)
+    with pytest.raises(ResourceError, match="concurrent_calls"):
+        two.admit(0.2)
+    first.release()
+
+
+def test_calls_seconds_and_money_of_a_run_hold_over_sites(redis_server: Redis) -> None:
+    state = begun(redis_server)
+    own = gate(state, lab(calls_per_run=2))
+    own.admit(1.0).another()
+    with pytest.raises(RefusedError, match="calls_per_run"):
+        own.admit(1.0)
+    timed = gate(state, lab("timed", seconds_per_call=10.0, seconds_per_run=15.0))
+    up = timed.admit(1.0)
+    with pytest.raises(ResourceError, match="seconds_per_run"):
+        timed.admit(0.2)
+    ended(up)
+    timed.admit(1.0)
+    dear = gate(state, lab("dear", cost_per_minute=1.0, cost_per_run=2.0, seconds_per_call=60.0))
+    ended(dear.admit(1.0))
+    ended(dear.admit(1.0))
+    with pytest.raises(RefusedError, match="cost_per_run"):
+        dear.admit(1.0)
+
+
+def expiry(server: Redis, key: Any) -> float:
+    """When the only entry of a set goes, in ms."""
+    found: Any = server.client.zrange(key, 0, -1, withscores=True)
+    assert len(found) == 1
+    return float(found[0][1])
+
+
+def test_a_dead_sites_call_counts_until_it_cannot_be_up_any_more(redis_server: Redis) -> None:
+    state = begun(redis_server)
+    own = gate(state, lab(concurrent_calls=1, seconds_per_call=7.0))
+    own.admit(1.0)  # and nobody ever says that it is over
+    (key,) = redis_server.client.keys("harness:cap:*:calls")
+    until = expiry(redis_server, key)
+    left_s = until / 1000 - int(redis_server.client.time()[0])
+    assert 7.0 + 32.0 < left_s <= 7.0 + LONGEST_HANGUP_S + 1.0
+    with pytest.raises(ResourceError):
+        own.admit(0.2)
+    for each in (key, "harness:run:r:open:lab"):  # its time is over
+        redis_server.client.zadd(each, {str(redis_server.client.zrange(each, 0, -1)[0]): 1})
+    own.admit(1.0)
+    assert float(redis_server.client.hget("harness:run:r:books:lab", "seconds") or 0) == 7.0, "entered in full"
+
+
+def test_no_redis_no_calls(redis_server: Redis) -> None:
+    state = begun(redis_server)
+    own = gate(state, lab())
+    own.admit(1.0)
+    redis_server.kill()
+    began = time.monotonic()
+    with pytest.raises(ResourceError, match="no call is placed"):
+        own.admit(1.0)
+    assert time.monotonic() - began < 10.0
+    redis_server.start()
+    own.admit(5.0)
+    assert len(state.ledger("r")) == 2, "its memory is on disk"
+
+
+def test_a_redis_that_lost_its_memory_lets_nothing_through(redis_server: Redis) -> None:
+    state = begun(redis_server)
+    own = gate(state, lab())
+    up = own.admit(1.0)
+    redis_server.client.flushall()
+    with pytest.raises(ResourceError, match="does not know this run"):
+        own.admit(1.0)
+    with pytest.raises(ResourceError, match="does not know this run"):
+        up.another()
+    assert not state.renew(RUN, 60.0), "and its shard ends"
+
+
+def test_an_attempt_that_was_given_to_another_places_no_call(redis_server: Redis) -> None:
+    state = begun(redis_server)
+    own = gate(state, lab())
+    own.admit(1.0)
+    second = dataclasses.replace(RUN, attempt=2, token="u")
+    assert state.queue(second)
+    with pytest.raises(ResourceError, match="given to another"):
+        own.admit(1.0)
+    assert not state.renew(RUN, 60.0)
+    assert not state.claim(RUN, 60.0)
+    assert not state.queue(RUN), "an older attempt does not come back"
+    assert state.claim(second, 60.0)
+    assert not state.claim(dataclasses.replace(second, token="v"), 60.0), "a task that came twice runs once"
+    gate(state, lab(), second).admit(1.0)
+
+
+def test_an_answer_that_was_lost_counts_once(redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = begun(redis_server)
+    ask = state._redis.eval
+    lost: list[Any] = []
+
+    def eval_and_lose(*arguments: Any) -> Any:
+        found = ask(*arguments)
+        if not lost:
+            lost.append(found)
+            raise redis.ConnectionError("gone")
+        return found
+
+    monkeypatch.setattr(state._redis, "eval", eval_and_lose)
+    gate(state, lab(concurrent_calls=1)).admit(5.0)
+    assert lost
+    assert len(state.ledger("r")) == 1
+
+
+def test_numbers_and_phones_are_one_sites_at_a_time(redis_server: Redis, tmp_path: Path) -> None:
+    live = load(ROOT / "scenarios" / "deployments" / "live-talkdesk.toml", secrets=False)
+    claims = claims_of(live)
+    assert {name for name in claims if name.startswith("number ")} == {
+        f"number {number}" for _, _, number in live.all_dids()
+    }
+    assert sum(name.startswith("phone ") for name in claims) == len(live.phones)
+    assert claims_of(lab()) == [], "a simulated world is the site's own"
+    state = begun(redis_server)
+    assert state.take(claims, "here", 60.0) is None
+    assert state.take(claims, "here", 60.0) is None, "kept"
+    assert state.take(claims[-1:], "there", 60.0) == claims[-1]
+    assert state.take(["number +19995550100", *claims], "there", 60.0) == claims[0]
+    assert state.take(["number +19995550100"], "else", 60.0) is None, "all of them or none"
+    state.give_back(claims, "there")
+    assert state.take(claims, "there", 60.0) == claims[0], "nobody gives back another's"
+    state.give_back(claims, "here")
+    assert state.take(claims, "there", 60.0) is None

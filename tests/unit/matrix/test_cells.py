@@ -1,0 +1,153 @@
+"""Which cells a row has: by trunks, axes, numbers and what nobody can see; and the reason where it has none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.deployment import Deployment
+from harness.errors import SelectionError
+from harness.finding_kinds import LANDING_OTHERS
+from harness.integrations import find, load
+from harness.matrix import Case, Selection, _in_id, cases, left_out
+
+DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
+
+
+@pytest.fixture(scope="module")
+def talkdesk() -> Deployment:
+    return load(DEPLOYMENTS / "simulated-talkdesk.toml")
+
+
+def of(deployment: Deployment, row: str) -> list[Case]:
+    return [case for case in cases([deployment]) if case.row.id == row]
+
+
+def why(deployment: Deployment, row: str) -> str:
+    (left,) = [one for one in left_out([deployment]) if one.row == row and one.line is None]
+    return left.why
+
+
+def axes(found: list[Case], name: str) -> list[str]:
+    return [case.axes[name] for case in found]
+
+
+def test_a_case_may_be_a_key(talkdesk: Deployment) -> None:
+    found = cases([talkdesk])
+    assert len(set(found)) == len(found)
+
+
+def test_a_row_that_calls_no_number_has_no_line(talkdesk: Deployment) -> None:
+    assert {case.line for case in of(talkdesk, "TD-REGISTER-OK")} == {None}
+    assert all(case.line for case in of(talkdesk, "TD-INBOUND"))
+
+
+def test_an_axis_that_is_not_full_multiplies_the_first_trunk_alone(talkdesk: Deployment) -> None:
+    found = of(talkdesk, "TD-TRANSFER-BLIND")
+    prompts = [case for case in found if "prompt" in case.axes.values()]
+    assert {(case.axes["ai"], case.trunk) for case in prompts} == {("synthflow", "udp-ip")}
+    assert {case.axes["refer"] for case in prompts} == {"consumed"}
+    for trunk in ("udp-ip", "tls-digest"):
+        assert {case.axes["refer"] for case in found if case.trunk == trunk} == {"consumed", "passed-on"}
+
+
+def test_a_stand_in_shows_the_first_codec_once_a_transport(talkdesk: Deployment) -> None:
+    found = [case for case in of(talkdesk, "TD-INBOUND") if case.axes["ai"] == "stand-in"]
+    assert axes(found, "codec") == ["pcmu"] * 3
+    assert len({case.trunk for case in of(talkdesk, "HANGUP-CALLER") if case.axes["ai"] == "synthflow"}) == 1
+
+
+def test_a_stand_in_registers_with_credentials_though_its_trunk_goes_by_address(talkdesk: Deployment) -> None:
+    assert {case.trunk for case in of(talkdesk, "TD-REGISTER-OK") if case.axes["ai"] == "stand-in"} == {
+        "udp-ip-stand-in",
+        "tcp-ip-stand-in",
+        "tls-ip-stand-in",
+    }
+    nameless = [
+        t.model_copy(update={"username": None, "password": None}) for t in talkdesk.trunks if t.ai == "stand-in"
+    ]
+    without = talkdesk.model_copy(update={"trunks": tuple(nameless)})
+    assert why(without, "TD-REGISTER-OK") == "no trunk authenticates by digest"
+    assert not of(without, "TD-REGISTER-OK")
+
+
+def test_what_nobody_sees_at_synthflow_is_dispensed_with_there_alone(talkdesk: Deployment) -> None:
+    assert talkdesk.synthflow is not None
+    blind = talkdesk.model_copy(update={"synthflow": talkdesk.synthflow.model_copy(update={"witness": ()})})
+    by_ai = {case.axes["ai"]: case.dispensable for case in of(blind, "TD-INBOUND")}
+    assert by_ai["synthflow"]["codec"] == "the AI's record does not hold the codec"
+    assert by_ai["stand-in"] == {}
+    # what is the row's very subject nobody can show at Synthflow: a stand-in can
+    assert {case.axes["ai"] for case in of(blind, "DTMF-INFO")} == {"stand-in"}
+    only = blind.model_copy(update={"trunks": tuple(t for t in blind.trunks if t.ai == "synthflow")})
+    assert why(only, "DTMF-INFO") == "the AI's record does not list digits"
+
+
+def test_a_row_about_a_stand_in_says_that_it_needs_one(talkdesk: Deployment) -> None:
+    only = talkdesk.model_copy(update={"trunks": tuple(t for t in talkdesk.trunks if t.ai == "synthflow")})
+    assert why(only, "SRTP") == "only a phone of ours in the AI's place can show it"
+
+
+@pytest.mark.parametrize(
+    ("ai", "kept", "row", "reason"),
+    [
+        ("stand-in", "udp", "TLS-BADCERT", "no trunk to a stand-in signals over tls"),
+        ("synthflow", "ip", "TD-REGISTER-OK", "no trunk authenticates by digest"),
+        ("synthflow", "udp", "TLS-BADCERT", "only a phone of ours in the AI's place can show it"),
+    ],
+)
+def test_a_row_says_which_trunk_it_lacks(talkdesk: Deployment, ai: str, kept: str, row: str, reason: str) -> None:
+    wanted = [t for t in talkdesk.trunks if t.ai == ai and kept in (t.transport, t.authentication)]
+    assert wanted
+    assert why(talkdesk.model_copy(update={"trunks": tuple(wanted)}), row) == reason
+
+
+def test_nobody_else_can_ring_where_no_other_phone_is_ours(talkdesk: Deployment) -> None:
+    (first, *_) = of(talkdesk, "TD-TRANSFER-BLIND")
+    assert LANDING_OTHERS in first.required_findings
+    lonely = talkdesk.model_copy(
+        update={"groups": {name: group.model_copy(update={"agents": ()}) for name, group in talkdesk.groups.items()}}
+    )
+    assert all(LANDING_OTHERS not in case.required_findings for case in cases([lonely]))
+
+
+def test_every_number_is_proved_by_itself_where_the_file_asks_for_it(talkdesk: Deployment) -> None:
+    first = {case.trunk for case in of(talkdesk, "TD-INBOUND")}
+    assert all("number" not in case.axes for case in cases([talkdesk]))
+    every = talkdesk.model_copy(update={"depth": "every-number"})
+    found = [case for case in of(every, "TD-INBOUND") if case.axes["ai"] == "stand-in" and case.trunk in first]
+    numbers = axes([case for case in found if case.trunk == found[0].trunk], "number")
+    assert numbers == [case.line for case in found if case.trunk == found[0].trunk]
+    assert len(set(numbers)) == len(numbers) > 1
+    full = talkdesk.model_copy(update={"depth": "full"})
+    for row in ("HANGUP-CALLER", "TD-TRANSFER-BLIND"):
+        few, many = (len({case.line for case in of(one, row)}) for one in (every, full))
+        assert 0 < few <= many
+    assert len(of(full, "HANGUP-CALLER")) > len(of(every, "HANGUP-CALLER")) >= len(of(talkdesk, "HANGUP-CALLER"))
+
+
+def test_a_mistake_names_the_first_integration_that_has_the_row(talkdesk: Deployment) -> None:
+    with pytest.raises(SelectionError, match=r"row GL-PLAINTEXT: .*\(it is a row of gladly\)"):
+        cases([talkdesk], Selection(rows=("GL-PLAINTEXT",)))
+    with pytest.raises(SelectionError) as told:
+        cases([talkdesk], Selection(transports=("smoke",)))
+    assert "it is a row of" not in str(told.value)
+    # the first value is right and the second is not
+    with pytest.raises(SelectionError, match="row NONSENSE"):
+        cases([talkdesk], Selection(rows=("TD-INBOUND", "NONSENSE")))
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("plain", "plain"), ("two words", "two-words"), ("Büro", "Buro~"), ("a/b", "a-b~"), ("a:b", "a-b~")],
+)
+def test_a_name_in_an_id_stays_one_name(name: str, written: str) -> None:
+    found = _in_id(name)
+    assert found.startswith(written)
+    assert len(found) == len(written) + (4 if written.endswith("~") else 0)
+
+
+def test_two_names_that_look_alike_in_an_id_are_two() -> None:
+    assert _in_id("a/b") != _in_id("a:b")
+    assert find("talkdesk").row("TD-INBOUND").id == "TD-INBOUND"

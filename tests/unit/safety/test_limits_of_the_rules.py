@@ -1,0 +1,112 @@
+"""Where each rule begins and ends: the cases next to its limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import phonenumbers
+import pytest
+
+from harness.errors import RefusedError
+from harness.safety import Guard, _host_of, _port_of, check_request
+from tests.unit.safety.test_guard import HOST, Lab
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab()
+
+
+@pytest.mark.parametrize("method", ["INVITE", "REFER", "invite", "Refer"])
+def test_no_plain_request_begins_a_call(method: str) -> None:
+    with pytest.raises(RefusedError, match="is not sent as a plain request"):
+        check_request(method, [])
+
+
+def test_another_request_is_held_to_its_headers() -> None:
+    check_request("OPTIONS", [("X-A", "1")])
+    with pytest.raises(RefusedError, match="the phone's own to write"):
+        check_request("OPTIONS", [("Via", "1")])
+
+
+@pytest.mark.parametrize(
+    ("place", "host", "port"),
+    [
+        ("192.0.2.1", "192.0.2.1", None),
+        ("192.0.2.1:5070", "192.0.2.1", 5070),
+        ("sbc.example:65535", "sbc.example", 65535),
+        ("sbc.example:65536", "sbc.example", None),
+        ("[2001:db8::1]", "2001:db8::1", None),
+        ("[2001:db8::1]:5070", "2001:db8::1", 5070),
+        ("2001:db8::1", "2001:db8::1", None),
+    ],
+)
+def test_a_place_is_a_host_and_perhaps_a_port(place: str, host: str, port: int | None) -> None:
+    assert (_host_of(place), _port_of(place)) == (host, port)
+
+
+@pytest.mark.parametrize(
+    ("code", "refused"),
+    [("12", True), ("123", True), ("1000", False), ("1009", False), ("*69", True), ("7777*", True), ("*99999", True)],
+)
+def test_codes_are_short_up_to_three_digits_or_with_signs(lab: Lab, code: str, refused: bool) -> None:
+    found = Guard(lab()).refusal(code)
+    assert (found == f"{code} is a short code (safety.allow may name it)") is refused
+    assert (found is None) is not refused
+
+
+def test_a_name_is_no_code(lab: Lab) -> None:
+    assert Guard(lab()).refusal("agent-billing") is None
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        ("+", "+ is no telephone number"),
+        ("+1911", "+1911 begins with the emergency number of US"),
+        ("+19005550100", "+19005550100 is a premium-rate number (safety.allow may name it)"),
+        ("+14155550101", None),
+        ("+17735550199", None),
+        ("+442079460101", "+442079460101 belongs to GB, and the deployment to US (safety.countries may name it)"),
+        (
+            "+80012345678",
+            "+80012345678 belongs to no country's network, and the deployment to US (safety.countries may name it)",
+        ),
+    ],
+)
+def test_what_a_number_is_refused_for(lab: Lab, number: str, reason: str | None) -> None:
+    assert Guard(lab()).refusal(number) == reason
+
+
+def test_a_number_that_nobody_has_is_tried_at_home_alone(lab: Lab) -> None:
+    nobodys = "+12125550100"
+    assert not phonenumbers.is_valid_number(phonenumbers.parse("+10005550100", None))
+    guard = Guard(lab())
+    assert guard.refusal(nobodys) is None
+    assert guard.refusal("+10005550100") is None  # of no region, with the country code of home
+    assert guard.refusal("+440005550100") == (
+        "+440005550100 belongs to no country that is known, and the deployment to US (safety.countries may name it)"
+    )
+
+
+@pytest.mark.parametrize("port", [5060, 5061])
+def test_ports_of_sip_are_open_wherever_the_deployment_lives(lab: Lab, port: int) -> None:
+    away: dict[str, Any] = {"platform__port": 15060, "accounts__carrier__port": 15061}
+    deployment = lab(**away)
+    Guard(deployment)(f"sip:+13125550100@{HOST}:{port}")
+    with pytest.raises(RefusedError):
+        Guard(deployment)(f"sip:+13125550100@{HOST}:5059")
+
+
+def test_a_trunk_is_reached_at_its_own_host_and_at_its_termination(lab: Lab) -> None:
+    plain = lab()
+    trunks = tuple(
+        trunk.model_copy(update={"host": f"127.9.8.{index}", "termination": f"127.9.7.{index}:15070"})
+        for index, trunk in enumerate(plain.trunks, 1)
+    )
+    guard = Guard(plain.model_copy(update={"trunks": trunks}))
+    for index in (1, 2):
+        guard(f"sip:+13125550100@127.9.8.{index}")
+        guard(f"sip:+13125550100@127.9.7.{index}:15070")
+    with pytest.raises(RefusedError):
+        guard("sip:+13125550100@127.9.7.3:15070")

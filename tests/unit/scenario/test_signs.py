@@ -1,0 +1,211 @@
+"""What is known of a call whose AI names no marks: by which signs, and what speaks against it; how it is waited for."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from harness.audio.experiment import Outcome
+from harness.checks.audio import Account, Sound
+from harness.checks.claims import Observation
+from harness.deployment import Expect, Synthflow
+from harness.far_end.call_record import CallRecord
+from harness.far_end.record_reader import RecordReader
+from harness.scenario import reactions, signs
+from harness.scenario.context import CaseContext
+from harness.scenario.signs import Look, Words
+from tests.unit.scenario.conftest import MakeContext
+
+NEVER = float("inf")
+HELLO = "human: Hello, who is there?"
+
+
+class Caller:
+    """A caller of ours: what its leg heard and was told, and what it did."""
+
+    label, mark, voices = "caller.1", 7, ()
+
+    def __init__(self, heard: bool = True, counts: tuple[int, int] | None = None, packets: int = 100) -> None:
+        self.looks: list[Any] = []
+        self.did: list[str] = []
+        self.obeyed_digit: Sound | None = None
+        self.counts = counts
+        self.leg = SimpleNamespace(received_since=lambda since: np.zeros(0, np.int16))
+        self._heard = heard
+        self._packets = packets
+
+    def speak(self, prompt: str) -> tuple[float, bool]:
+        self.did.append(f"says {prompt}")
+        return time.monotonic(), True
+
+    def hears(self, talk: Any, since: float, deadline: float) -> Sound | None:
+        return Sound(since, Observation.SOUND, "sound at caller.1") if self._heard else None
+
+    def account(self, since: float, missing: Any = None) -> Account:
+        return Account(2.0, -20.0, rx_packets=self._packets)
+
+    def counted_by_far_end(self, since: float, until: float = NEVER) -> tuple[int, int] | None:
+        return self.counts
+
+    def wait_for_far_end_report(self, since: float, within: float) -> None:
+        self.did.append("waits for RTCP")
+
+    def is_over(self) -> bool:
+        return False
+
+
+class Case:
+    """One look at a call of that caller's."""
+
+    def __init__(self, make_context: MakeContext, caller: Caller, told: str, *, strength: str, **declared: Any) -> None:
+        expect = Expect(strength=strength, experiment=declared.pop("experiment", True))
+        context: CaseContext = make_context(expect=expect, synthflow=Synthflow(poll_s=0.001, **declared))
+        record = CallRecord("c1", {"status": "completed", "transcript": told})
+        reader = RecordReader(lambda: record, transcript=context.deployment.synthflow.transcript, within_s=0.01)  # type: ignore[union-attr]
+        talk: Any = SimpleNamespace(label="assistant main", words=Words(context, reader))
+        self.context, self.caller = context, caller
+        self.look = Look(context, talk, caller, 0.0)  # type: ignore[arg-type]
+        self.look.begin()
+
+    def settle(self, *, asking: bool = False) -> Case:
+        self.look.settle(asking=asking)
+        self.context.background.join(5.0)
+        return self
+
+    @property
+    def heard_by_ai(self) -> tuple[str, str]:
+        told = self.look.to_ai()
+        return told.sound.observation.name if told.sound else "", told.denial.observation.name if told.denial else ""
+
+    @property
+    def heard_by_caller(self) -> tuple[str, str]:
+        told = self.look.to_caller()
+        return told.sound.observation.name if told.sound else "", told.denial.observation.name if told.denial else ""
+
+
+@pytest.fixture(autouse=True)
+def experiments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Those that were made; each finds a reaction."""
+    made: list[str] = []
+
+    def experiment(context: CaseContext, leg: Any) -> reactions.Reaction:
+        made.append("experiment")
+        return reactions.Reaction(Outcome(0.0001, 8008), time.monotonic())
+
+    monkeypatch.setattr(reactions, "experiment", experiment)
+    monkeypatch.setattr(signs, "RECOGNISED_WITHIN_S", 0.01)
+    monkeypatch.setattr(signs, "ON_ITS_WAY_S", 0.0)
+    return made
+
+
+@pytest.mark.parametrize("come", ["during", "after"])
+@pytest.mark.parametrize(
+    ("transcript", "by_ai", "by_caller"),
+    [
+        (f"bot: Hi.\n{HELLO}", ("WORDS", ""), ("WORDS", "")),
+        ("bot: Hi.", ("", "WORDS"), ("WORDS", "")),  # it can tell words, and has none of the caller's
+        (HELLO, ("WORDS", ""), ("SOUND", "WORDS")),  # answered and silent, says the record; and sound arrives
+        ("", ("", ""), ("SOUND", "")),  # never seen to have any word
+        ("bot: Hi.\nhuman: something else entirely was said", ("", ""), ("WORDS", "")),
+    ],
+)
+def test_words(
+    make_context: MakeContext,
+    come: Literal["during", "after"],
+    transcript: str,
+    by_ai: tuple[str, str],
+    by_caller: tuple[str, str],
+) -> None:
+    case = Case(make_context, Caller(), transcript, strength="confirmed", transcript=come).settle()
+    assert case.caller.did == ["says hello-en"]
+    assert (case.heard_by_ai, case.heard_by_caller) == (by_ai, by_caller)
+
+
+def test_without_transcripts_nobody_greets_and_nobody_waits(make_context: MakeContext, experiments: list[str]) -> None:
+    case = Case(make_context, Caller(), "", strength="confirmed", transcript="none", experiment=False).settle()
+    assert case.caller.did == experiments == []
+    assert case.heard_by_ai == ("", "")
+    assert case.heard_by_caller == ("SOUND", ""), "absence in a source that never has the thing is nothing"
+
+
+@pytest.mark.parametrize(
+    ("counts", "by_ai"),
+    [((200, 198), ("RTCP", "")), ((200, 0), ("", "RTCP")), ((20, 0), ("", "")), (None, ("", ""))],
+)
+def test_counters(make_context: MakeContext, counts: tuple[int, int] | None, by_ai: tuple[str, str]) -> None:
+    caller = Caller(counts=counts)
+    case = Case(make_context, caller, "", strength="indicated", transcript="none").settle()
+    assert caller.did == ["waits for RTCP"]
+    assert case.heard_by_ai == by_ai
+
+
+def test_a_platforms_own_counters_say_nothing_for_it_and_all_against_it(make_context: MakeContext) -> None:
+    caller = Caller(counts=(200, 200))
+    case = Case(make_context, caller, "", strength="indicated", transcript="none", rtcp="by-hop").settle()
+    assert case.heard_by_ai == ("HOP_RTCP", "")
+    caller.counts = (200, 0)
+    assert case.heard_by_ai == ("", "RTCP")
+
+
+def test_both_are_shown_where_two_disagree(make_context: MakeContext) -> None:
+    caller = Caller(counts=(200, 0))
+    case = Case(make_context, caller, f"bot: Hi.\n{HELLO}", strength="confirmed", transcript="after").settle()
+    assert case.heard_by_ai == ("WORDS", "RTCP")
+
+
+def test_a_digit_that_is_asked_by_tells_and_nobody_waits_before_it(make_context: MakeContext) -> None:
+    caller = Caller()
+    case = Case(make_context, caller, "", strength="indicated", transcript="none").settle(asking=True)
+    assert caller.did == []
+    caller.obeyed_digit = Sound(5.0, Observation.DIGIT, "it handed over")
+    assert case.heard_by_ai == ("DIGIT", "")
+
+
+@pytest.mark.parametrize(
+    ("how", "made"),
+    [
+        ({}, 1),
+        ({"experiment": False}, 0),
+        ({"strength": "indicated"}, 0),  # it is not needed
+        ({"strength": "proved"}, 0),  # it does not suffice
+        ({"transcript": "after"}, 0),  # something stronger may tell
+    ],
+)
+def test_an_experiment_is_made_where_nothing_else_can_tell(
+    make_context: MakeContext, experiments: list[str], how: dict[str, Any], made: int
+) -> None:
+    asked: dict[str, Any] = {"strength": "confirmed", "transcript": "none", **how}
+    case = Case(make_context, Caller(), "", **asked).settle()
+    assert len(experiments) == made
+    if made:
+        assert (case.heard_by_ai, case.heard_by_caller) == (("EXPERIMENT", ""), ("EXPERIMENT", ""))
+
+
+@pytest.mark.parametrize(
+    "caller", [Caller(heard=False, packets=0), Caller(counts=(200, 0))], ids=["no RTP", "RTCP: none"]
+)
+def test_no_experiment_where_the_way_is_known_to_be_blocked(
+    make_context: MakeContext, experiments: list[str], caller: Caller
+) -> None:
+    Case(make_context, caller, "", strength="confirmed", transcript="none").settle()
+    assert experiments == []
+
+
+def test_a_look_is_settled_once(make_context: MakeContext, experiments: list[str]) -> None:
+    case = Case(make_context, Caller(), "", strength="confirmed", transcript="none")
+    case.settle().settle()
+    assert experiments == ["experiment"]
+
+
+def test_several_looks_at_a_call_greet_one_after_the_other(make_context: MakeContext) -> None:
+    caller = Caller()
+    case = Case(make_context, caller, f"bot: Hi.\n{HELLO}", strength="confirmed", transcript="during")
+    again = Look(case.context, case.look._talk, caller, 0.0)  # type: ignore[arg-type]
+    again.begin()
+    again.wait_until_said()
+    case.context.background.join(5.0)
+    assert caller.did == ["says hello-en"] * 2

@@ -1,0 +1,81 @@
+"""A simulated world in a process of its own, and the files that describe its tenants as if they were somebody's real set-ups."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from harness.cli.live_file import live_file
+from harness.deployment import Deployment, from_plain
+from tools.liveproof.plan import World
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = Path(__file__).with_name("world.toml")
+
+
+class Outside:
+    """Tenants that are as asked for; each world of a batch has one for itself."""
+
+    def __init__(self, control: httpx.Client, tenants: list[Deployment], directory: Path) -> None:
+        self._control = control
+        self._tenants = tenants
+        self._directory = directory
+
+    def prepare(self, place: int, world: World) -> tuple[Path, Mapping[str, str]]:
+        """Make the tenant at ``place`` what the world says, and describe it: the file, and its secrets for the environment."""
+        self._asked(self._control.request("DELETE", "/faults", json={"tenant": place}))
+        self._asked(self._control.put("/settings", json={"tenant": place, "settings": world.settings}))
+        if world.fault is not None:
+            self._asked(self._control.post("/faults", json={"tenant": place, "name": world.fault}))
+        tenant = self._tenants[place].model_copy(update={"name": f"simulated-{world.number}"})
+        name, text, secrets = live_file(tenant, "live", tenant.timings_by("quick"))
+        assert name == world.name
+        hops = world.witness.rtcp == "terminated"
+        for old, new in (
+            ('transcript = "after"', f'transcript = "{world.witness.transcript}"'),
+            ('rtcp = "end-to-end"', f'rtcp = "{"by-hop" if hops else "end-to-end"}"'),
+            ('strength = "confirmed"', f'strength = "{world.witness.asks}"'),
+        ):
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        path = self._directory / f"{name}.toml"
+        path.write_text(text, encoding="utf-8")
+        return path, secrets
+
+    @staticmethod
+    def _asked(answer: httpx.Response) -> None:
+        answer.raise_for_status()
+
+
+@contextmanager
+def world(tenants: int, directory: Path) -> Iterator[Outside]:
+    """Start it, and end it. Raises ``RuntimeError`` where it did not start, or its books were not clean at its end."""
+    command = [sys.executable, "-m", "harness.simulation", str(FILE), "--tenants", str(tenants), "--control"]
+    process = subprocess.Popen(
+        [*command, "--directory", str(directory / "world")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        ready = json.loads(process.stdout.readline() or '{"event": "it ended"}')
+        if ready["event"] != "ready":
+            raise RuntimeError(f"the world did not start: {ready}")
+        with httpx.Client(base_url=ready["control"], timeout=30.0) as control:
+            yield Outside(control, [from_plain(plain) for plain in ready["deployments"]], directory)
+        process.stdin.close()
+        if process.wait(30) != 0:
+            raise RuntimeError("the world's books are not clean")
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()

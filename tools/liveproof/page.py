@@ -1,0 +1,76 @@
+"""``docs/liveproof.md``, from the results."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from harness.verdict import Verdict
+from tools.liveproof.plan import AIS, FAULTS, WITNESSES
+from tools.liveproof.results import Proof, Result
+
+_HEAD = """\
+# What a live run says, and what it does not
+
+Written by `make liveproof`, which plays customers' set-ups against a simulated world started apart. The harness is told what
+a customer's file tells: the AI is somebody else's, and is seen by its API's record and, as the kind of witness has it, words or
+RTCP. In some worlds something is wrong that touches a claim: a fault of the platform, or an AI that is deaf, silent, or an answering
+machine. There no case may pass, and no wrong cause may be named as certain. In the others every case has to pass, where the
+witness can tell.
+
+"""
+_TAIL = """
+`failed` and `not observable` are both right where something is wrong: the second says that nobody here could see it. How long a
+look holds a scenario up is measured from its steps, where all is well and the witness can tell (`audio_check_s_p95`). The time in
+which the AI itself speaks before the caller can is apart, and so are the experiments, which are made where nothing else
+can confirm anything; [evidence.md](evidence.md) says what each observation is worth. Where packets that arrive are all that is asked
+for (`indicated`), a deaf AI is as good as another, and is left out. A platform that ends RTCP is declared as such
+(`synthflow.rtcp = "by-hop"`); undeclared, its own counts would pass for the AI's.
+"""
+
+
+def page(proof: Proof, drawn: str = "") -> str:
+    """The page; ``drawn`` says of a sample what it is one of."""
+    sample = f"This page is of a sample: {drawn}.\n\n" if drawn else ""
+    figures = "\n".join(f"| `{key}` | {value} |" for key, value in proof.plain().items())
+    return (
+        f"{_HEAD}{sample}| figure | |\n|---|---|\n{figures}\n\n## By witness\n\n"
+        + _table("witness", proof.results, lambda r: r.world.witness.name, [w.name for w in WITNESSES])
+        + "\n## By what is wrong\n\n"
+        + _table("fault", [r for r in proof.results if r.world.fault], lambda r: str(r.world.fault), _faults())
+        + "\n## By AI, where the platform is in order\n\n"
+        + _table(
+            "AI", [r for r in proof.results if not r.world.fault], lambda r: r.world.ai.name, [a.name for a in AIS]
+        )
+        + _TAIL
+    )
+
+
+def _faults() -> list[str]:
+    return [fault for faults in FAULTS.values() for fault in faults]
+
+
+def _table(of: str, results: Sequence[Result], key: Callable[[Result], str], names: Iterable[str]) -> str:
+    lines = [
+        f"| {of} | wrong: cases | failed | not observable | passed | clean: cases | passed | not observable | false alarms |"
+    ]
+    lines.append("|" + "---|" * 9)
+    for name in names:
+        mine = [result for result in results if key(result) == name]
+        if not mine:
+            continue
+        wrong = Counter(r.verdict for r in mine if r.is_injected)
+        well = Counter(r.verdict for r in mine if not r.is_injected)
+        alarms = sum(r.is_false_alarm for r in mine)
+        cells = [
+            sum(wrong.values()),
+            wrong[Verdict.FAILED],
+            wrong[Verdict.NOT_OBSERVABLE],
+            wrong[Verdict.PASSED],
+            sum(well.values()),
+            well[Verdict.PASSED],
+            well[Verdict.NOT_OBSERVABLE],
+            alarms,
+        ]
+        lines.append(f"| {name} | " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"

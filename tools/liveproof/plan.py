@@ -1,0 +1,190 @@
+"""The worlds: each a kind of witness, a kind of AI and a fault or none, and what a run that is honest may say of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+Strength = Literal["indicated", "confirmed"]
+Transcript = Literal["none", "after", "during"]
+
+INBOUND, TRANSFER = "TD-INBOUND", "TD-TRANSFER-BLIND"
+#: The rows of clean worlds; all that a file like this has.
+ROWS: Final = (
+    INBOUND, TRANSFER, "HANGUP-CALLER", "HANGUP-AGENT", "REINVITE-CODEC", "NUMBERFORMATS", "XEI", "CONCURRENT", "KEEPALIVE",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What a customer has to see an AI by, beside its calls' records; ``rtcp`` as the world's settings have it."""
+
+    name: str
+    transcript: Transcript
+    rtcp: Literal["passed-on", "terminated", "none"]
+    asks: Strength  #: what its file asks for
+
+
+WITNESSES: Final = (
+    Witness("record alone", "none", "none", "confirmed"),
+    Witness("record, packets asked for", "none", "none", "indicated"),
+    Witness("record and RTCP", "none", "passed-on", "indicated"),
+    Witness("record and RTCP, confirmed", "none", "passed-on", "confirmed"),
+    Witness("record and a platform's RTCP", "none", "terminated", "indicated"),
+    Witness("late words", "after", "none", "confirmed"),
+    Witness("late words and RTCP", "after", "passed-on", "confirmed"),
+    Witness("words during the call", "during", "none", "confirmed"),
+    Witness("words during the call and RTCP", "during", "passed-on", "confirmed"),
+)
+
+
+@dataclass(frozen=True)
+class Ai:
+    """An AI, as the simulated world's settings make it; an answering machine and a deaf one do not hear the caller."""
+
+    name: str
+    sends: str
+    hears: bool = True
+
+    @property
+    def speaks(self) -> bool:
+        """Whether there are words of its own."""
+        return self.sends in ("speech", "talks-on", "machine")
+
+
+LISTENS: Final = Ai("listens and answers", "speech")
+AIS: Final = (
+    LISTENS,
+    Ai("deaf, a tone", "tone", hears=False),
+    Ai("deaf, speaks without end", "talks-on", hears=False),
+    Ai("music", "music"),
+    Ai("speaks without end", "talks-on"),
+    Ai("silent", "silence"),
+    Ai("answering machine", "machine", hears=False),
+)
+
+#: What falsifies a claim, by row. What only the INVITE at the AI shows (an anonymous From) falsifies nothing that a record claims.
+FAULTS: Final[Mapping[str, Sequence[str]]] = {
+    INBOUND: (
+        "rtp-blocked-to-ai", "rtp-blocked-to-caller", "rtp-blocked-both", "sdp-private-address", "rtp-one-packet-to-caller",
+        "g711-one-side", "payload-mismatch", "heavy-loss", "route-wrong-did", "route-missing", "assistant-not-attached",
+        "concurrency-exhausted", "no-g711", "codecs-stripped-to-ai", "from-trunk-did", "from-other-number",
+    ),
+    TRANSFER: (
+        "telephone-event-stripped-to-ai", "group-did-wrong", "group-wrong", "trunk-inactive", "refer-rejected",
+        "refer-accepted-then-failed", "refer-never-notified", "transfer-no-audio", "ai-leg-left-behind", "group-answered-by-others",
+        "caller-id-lost-on-transfer",
+    ),
+    "HANGUP-CALLER": ("caller-hangup-not-passed-on",),
+    "HANGUP-AGENT": ("agent-hangup-not-passed-on",),
+    "XEI": ("x-headers-stripped",),
+}  # fmt: skip
+#: What diagnosis calls it, where that is not the name of what was made wrong.
+ALSO_RIGHT: Final[Mapping[str, frozenset[str]]] = {
+    "silent": frozenset({"ai-silent"}),
+    "telephone-event-stripped-to-ai": frozenset({"dtmf-not-negotiated"}),
+    "caller-hangup-not-passed-on": frozenset({"hangup-not-passed-on"}),
+    "ai-hangup-not-passed-on": frozenset({"hangup-not-passed-on"}),
+    "agent-hangup-not-passed-on": frozenset({"hangup-not-passed-on"}),
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """One deployment file, and the tenant it describes."""
+
+    number: int
+    witness: Witness
+    ai: Ai
+    fault: str | None
+    rows: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The deployment's."""
+        return f"live-{self.number}"
+
+    @property
+    def title(self) -> str:
+        """For tables."""
+        return f"{self.witness.name} · AI {self.ai.name} · {self.fault or 'no fault'}"
+
+    @property
+    def is_false(self) -> bool:
+        """Whether something that a passed case would claim is not so."""
+        return self.fault is not None or not self.ai.hears or self.ai.sends == "silence"
+
+    @property
+    def allows(self) -> Strength | None:
+        """The strength with which both directions can be known where all is well; None where nobody can."""
+        if self.witness.transcript != "none":
+            return "confirmed" if self.ai.speaks else None  # an AI without words is heard by its sound at most
+        if self.witness.asks == "confirmed":
+            return "confirmed" if self.ai is LISTENS else None  # by the experiment
+        return "indicated" if self.witness.rtcp == "passed-on" else None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Of the tenant."""
+        return {
+            "rtcp": {"reports": self.witness.rtcp},
+            "api": {"transcript": self.witness.transcript, "transcript_after_s": 1.0, "witness": False},
+            "assistants": {"*": {"sends": self.ai.sends, "hears": self.ai.hears, "replies": False}},
+        }
+
+    @property
+    def right_causes(self) -> frozenset[str]:
+        """What may be named as certain."""
+        named = {self.fault} if self.fault else set()
+        return frozenset(named).union(*(ALSO_RIGHT.get(wrong, ()) for wrong in (self.ai.name, self.fault or "")))
+
+
+@dataclass
+class Numbered:
+    """Gives worlds their numbers."""
+
+    worlds: list[World] = field(default_factory=list)
+
+    def add(self, witness: Witness, ai: Ai, fault: str | None, *rows: str) -> None:
+        """One more."""
+        self.worlds.append(World(len(self.worlds), witness, ai, fault, rows))
+
+
+def wrong() -> list[World]:
+    """Every fault with every witness, the AI in its best state; every other AI with every witness."""
+    made = Numbered()
+    for witness in WITNESSES:
+        for row, faults in FAULTS.items():
+            for fault in faults:
+                made.add(witness, LISTENS, fault, row)
+        for ai in AIS[1:]:
+            made.add(witness, ai, None, INBOUND)
+            if witness.rtcp != "terminated" and not ai.hears:
+                made.add(witness, ai, "rtp-blocked-to-ai", INBOUND)
+    return [world for world in made.worlds if not _is_what_was_asked(world)]
+
+
+def _is_what_was_asked(world: World) -> bool:
+    """Where packets that arrive are all that is asked for, a deaf AI is as good as another."""
+    return world.witness.asks == "indicated" and world.fault is None and not world.ai.hears
+
+
+def clean(cases: int) -> Iterator[tuple[Witness, Ai]]:
+    """Witnesses and AIs of clean worlds, as often as it takes to come to so many cases of a world with 17."""
+    kinds = [(witness, LISTENS) for witness in WITNESSES]
+    for at in range(-(-cases // 17)):
+        yield kinds[at % len(kinds)]
+
+
+def worlds(sample: int | None, cases: int, dice: random.Random) -> list[World]:
+    """All worlds, or ``sample`` of the wrong ones, and clean ones for so many cases."""
+    every = wrong()
+    chosen = every if sample is None else dice.sample(every, min(sample, len(every)))
+    made = Numbered()
+    for world in chosen:
+        made.add(world.witness, world.ai, world.fault, *world.rows)
+    for witness, ai in clean(cases):
+        made.add(witness, ai, None, *ROWS)
+    return made.worlds

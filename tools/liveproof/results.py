@@ -1,0 +1,179 @@
+"""What the runs said of the worlds, held against what is so."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from harness.report.evidence import CaseEvidence
+from harness.verdict import Verdict
+from tools.liveproof.plan import World
+
+#: The steps that hold a scenario up for a look at who hears whom, as they begin and as they end.
+_LOOK: Final = " hear each other"
+_EXPERIMENT: Final = "moments drawn at random"
+_FAR_END_SPEAKS: Final = " lets the far end finish"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One case in one world."""
+
+    world: World
+    case: str
+    row: str
+    verdict: Verdict
+    message: str
+    certain: tuple[str, ...]  #: causes that were named as certain
+    looks_s: tuple[float, ...]  #: how long each look at who hears whom held the scenario up
+    experiments_s: tuple[float, ...]
+    held_s: float  #: how long all looks together did, those at several calls at once counted once
+
+    @property
+    def is_injected(self) -> bool:
+        """Whether a claim of this case is false."""
+        return self.world.is_false
+
+    @property
+    def is_false_pass(self) -> bool:
+        """Whether it passed all the same."""
+        return self.is_injected and self.verdict is Verdict.PASSED
+
+    @property
+    def is_wrong_certain(self) -> bool:
+        """Whether a cause was named as certain that is not the one."""
+        return bool(set(self.certain) - self.world.right_causes)
+
+    @property
+    def is_false_alarm(self) -> bool:
+        """Whether all is well, and it says otherwise; where the witness cannot tell, "not observable" is right."""
+        if self.is_injected:
+            return False
+        fits = (Verdict.PASSED,) if self.world.allows else (Verdict.PASSED, Verdict.NOT_OBSERVABLE)
+        return self.verdict not in fits
+
+
+def read(run: Path, worlds: Iterable[World]) -> Iterator[Result]:
+    """Every case of a run."""
+    by_name = {world.name: world for world in worlds}
+    for path in sorted(run.glob("cases/*/case.json")):
+        evidence = CaseEvidence.read(path.parent)
+        world = by_name[str(evidence.case["deployment"])]
+        looks, experiments, held_s = _times(evidence.steps)
+        yield Result(
+            world,
+            evidence.id,
+            evidence.row,
+            evidence.verdict,
+            evidence.conclusion.message.partition("\n")[0],
+            tuple(str(c.get("id")) for c in evidence.diagnosis if _is_certain(c)),
+            looks,
+            experiments,
+            held_s,
+        )
+
+
+def _is_certain(cause: Any) -> bool:
+    return cause.get("confidence") == "certain" and not cause.get("candidate")
+
+
+def _times(steps: Sequence[Any]) -> tuple[tuple[float, ...], tuple[float, ...], float]:
+    """Seconds of the looks, without those in which the AI speaks or an experiment is made; of these; of all looks together."""
+    ended = [step for step in _all(steps) if step.ended is not None]
+    experiments = [step for step in ended if _EXPERIMENT in step.title]
+    others = [*experiments, *(step for step in ended if step.title.endswith(_FAR_END_SPEAKS))]
+    looks = [step for step in ended if step.title.endswith(_LOOK) or f"{_LOOK}:" in step.title]
+    seconds = []
+    for step in looks:
+        call = step.title.partition(" ")[0]
+        mine = [one for one in others if one.title.startswith(f"{call} ")]
+        seconds.append(step.ended - step.began - sum(_overlap(step, one) for one in mine))
+    held_s, until = 0.0, 0.0
+    for step in sorted(looks, key=lambda one: one.began):
+        held_s += max(0.0, step.ended - max(until, step.began))
+        until = max(until, step.ended)
+    return tuple(seconds), tuple(step.ended - step.began for step in experiments), held_s
+
+
+def _overlap(one: Any, other: Any) -> float:
+    return max(0.0, float(min(one.ended, other.ended) - max(one.began, other.began)))
+
+
+def _all(steps: Iterable[Any]) -> Iterator[Any]:
+    for step in steps:
+        yield step
+        yield from _all(step.steps)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """All results, counted."""
+
+    results: Sequence[Result]
+    worlds: int
+    missing: int  #: worlds of which no case was reported
+    seconds: float
+
+    def plain(self) -> dict[str, Any]:
+        """The figures."""
+        injected = [result for result in self.results if result.is_injected]
+        verdicts = Counter(result.verdict for result in injected)
+        well = [result for result in self.results if not result.is_injected]
+        return {
+            "worlds": self.worlds,
+            "missing": self.missing,
+            "injected": len(injected),
+            "false_pass": sum(result.is_false_pass for result in injected),
+            "failed": verdicts[Verdict.FAILED],
+            "not_observable": verdicts[Verdict.NOT_OBSERVABLE],
+            "broken": verdicts[Verdict.BROKEN],
+            "wrong_certain": sum(result.is_wrong_certain for result in self.results),
+            "clean_cases": len(well),
+            "clean_passed": sum(result.verdict is Verdict.PASSED for result in well),
+            "false_alarms": sum(result.is_false_alarm for result in well),
+            "audio_check_s_p95": percentile([s for r in well if r.world.allows for s in r.looks_s], 0.95),
+            "audio_check_wrong_s_p95": percentile([s for r in injected for s in r.looks_s], 0.95),
+            "experiment_s_p95": percentile([s for result in self.results for s in result.experiments_s], 0.95),
+            "three_at_once_s_p95": percentile([r.held_s for r in well if r.row == "CONCURRENT"], 0.95),
+            "one_at_once_s_p95": percentile([r.held_s for r in well if r.row == "REINVITE-CODEC"], 0.95),
+            "seconds": round(self.seconds, 1),
+        }
+
+    @property
+    def shortfalls(self) -> list[str]:
+        """What is not as it has to be, a line each."""
+        said = [f"{r.world.title}: {r.case}: passed" for r in self.results if r.is_false_pass]
+        said += [
+            f"{r.world.title}: {r.case}: certain of {', '.join(r.certain)}" for r in self.results if r.is_wrong_certain
+        ]
+        said += [f"{r.world.title}: {r.case}: {r.verdict}: {r.message}" for r in self.results if r.is_false_alarm]
+        broken = [r for r in self.results if r.is_injected and r.verdict is Verdict.BROKEN]
+        said += [f"{r.world.title}: {r.case}: broken: {r.message}" for r in broken]
+        return said + [f"{self.missing} worlds left no case"] * bool(self.missing)
+
+    def to_json(self, path: Path) -> None:
+        """The figures, and every case behind them."""
+        cases = [
+            {
+                "world": r.world.title,
+                "case": r.case,
+                "verdict": str(r.verdict),
+                "message": r.message,
+                "certain": list(r.certain),
+                "looks_s": [round(s, 2) for s in r.looks_s],
+            }
+            for r in self.results
+        ]
+        plain = {**self.plain(), "shortfalls": self.shortfalls, "cases": cases}
+        path.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The smallest value that is not exceeded by this share of them; None of none."""
+    ordered = sorted(values)
+    return round(ordered[max(0, math.ceil(share * len(ordered)) - 1)], 2) if ordered else None

@@ -1,0 +1,117 @@
+"""``make liveproof``: a live run says only what it saw.
+
+Worlds are tenants of one simulated world that runs apart; ``harness verify`` is told their files alone, several at a time.
+Exit code 0 when no case passed whose claim is false, none named a wrong cause as certain, and no clean one raised an alarm;
+1 when one did; 3 when a run could not be made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from tools.liveproof.outside import ROOT, Outside, world
+from tools.liveproof.page import page
+from tools.liveproof.plan import World, worlds, wrong
+from tools.liveproof.results import Proof, Result, read
+
+#: Tenants of the world, and so files of one run, at most.
+TENANTS = 24
+CLEAN_CASES = 340
+_LONGEST_RUN_S = 1800.0
+_PAGE = ROOT / "docs" / "liveproof.md"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run all worlds, print and write the figures, and judge."""
+    asked = _parser().parse_args(arguments)
+    seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(2**32)
+    clean = asked.clean if asked.clean is not None else 17 if asked.sample is not None else CLEAN_CASES
+    every = worlds(asked.sample, clean, random.Random(seed))
+    print(f"{len(every)} worlds, seed {seed}", flush=True)
+    began = time.monotonic()
+    asked.reports.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="liveproof-") as scratch:
+            results = _all(every, Path(scratch), asked.workers)
+    except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+        print(f"liveproof: {error}", file=sys.stderr)
+        return 3
+    seen = {result.world.number for result in results}
+    proof = Proof(results, len(every), len(every) - len(seen), time.monotonic() - began)
+    proof.to_json(asked.reports / "liveproof.json")
+    drawn = (
+        ""
+        if asked.sample is None
+        else f"{asked.sample} of the {len(wrong())} worlds in which something is wrong, drawn (seed {seed})"
+    )
+    text = page(proof, drawn)
+    print(text)
+    for line in proof.shortfalls:
+        print(f"WRONG   {line}")
+    print("  ".join(f"{key} {value}" for key, value in proof.plain().items()))
+    if asked.page is not None or asked.sample is None:
+        (asked.page or _PAGE).write_text(text, encoding="utf-8")
+    return int(bool(proof.shortfalls))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.liveproof", description=__doc__)
+    parser.add_argument(
+        "--sample", type=int, metavar="N", help="so many wrong worlds, drawn (all of them otherwise), and a clean one"
+    )
+    parser.add_argument("--clean", type=int, metavar="N", help=f"clean cases, about ({CLEAN_CASES}; 17 of a sample)")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("-n", dest="workers", type=int, default=4 * (os.cpu_count() or 1), help="cases at once")
+    parser.add_argument("--reports", type=Path, default=ROOT / "reports")
+    parser.add_argument(
+        "--page", type=Path, help="where the page goes (docs/liveproof.md; of a sample only where this is said)"
+    )
+    return parser
+
+
+def _all(every: Sequence[World], scratch: Path, workers: int) -> list[Result]:
+    """Worlds of the same rows in batches, each world with a tenant for itself."""
+    results: list[Result] = []
+    batches = [
+        (rows, group[at : at + TENANTS])
+        for rows, alike in groupby(sorted(every, key=lambda one: one.rows), key=lambda one: one.rows)
+        for group in [list(alike)]
+        for at in range(0, len(group), TENANTS)
+    ]
+    with world(min(TENANTS, max(len(batch) for _, batch in batches)), scratch) as outside:
+        for number, (rows, batch) in enumerate(batches, 1):
+            found = _batch(outside, rows, batch, scratch / f"batch-{number}", workers)
+            results += found
+            amiss = sum(r.is_false_pass or r.is_wrong_certain or r.is_false_alarm for r in found)
+            print(f"batch {number} of {len(batches)}: {len(found)} cases, {amiss} wrong", flush=True)
+    return results
+
+
+def _batch(outside: Outside, rows: Sequence[str], batch: Sequence[World], reports: Path, workers: int) -> list[Result]:
+    reports.mkdir()
+    files, environment = [], {**os.environ, "HARNESS_LIVE": "1"}
+    for place, one in enumerate(batch):
+        file, secrets = outside.prepare(place, one)
+        files.append(str(file))
+        environment |= secrets
+    command = [sys.executable, "-c", "from harness.cli.app import main; main()", "verify", *files, "--quiet"]
+    command += ["--preflight", "off", "--reports", str(reports), "-n", str(min(workers, 2 * len(batch)))]
+    command += [f"--row={row}" for row in rows]
+    if len(rows) == 1:
+        command += ["-k", "front"]  # one number, where one row is all that matters
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=_LONGEST_RUN_S, check=False
+    )
+    runs = sorted(path.parent for path in reports.glob("*/cases") if not path.parent.is_symlink())
+    if not runs:
+        raise RuntimeError(f"no run came of it: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return list(read(runs[-1], batch))
