@@ -192,7 +192,7 @@ class _Cells:
             unseen = dict(self.unseen) if cell.ai == "synthflow" else {}
             if LANDING in required:
                 unseen |= sight.unseen_at_people(cell)
-            if not sight.has_bystanders(cell, lands=LANDING in required):
+            if not sight.has_bystanders(cell, self._row.moment, lands=LANDING in required):
                 required.pop(LANDING_OTHERS, None)
             yield Case(
                 row=self._row,

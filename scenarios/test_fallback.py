@@ -7,7 +7,7 @@ from harness.scenario import scenario
 
 
 @scenario("FALLBACK-TIMEOUT")
-def test_ai_never_answers(context, ai, caller, line, timings, fallback, expect):
+def test_ai_never_answers(cast, context, ai, caller, line, timings, fallback, expect):
     ai.does(Ring())
     call = caller.call(line)
     context.evidence.scripted(timings.ring_timeout_s, "the ring timeout")
@@ -16,11 +16,13 @@ def test_ai_never_answers(context, ai, caller, line, timings, fallback, expect):
     expect(landed).caller_id(caller.number)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
+    for group in cast.all_groups(but=fallback):
+        expect(group).never_rang()
     ai.was_tried(call, line)
 
 
 @scenario("FALLBACK-REFUSED")
-def test_ai_refuses(ai, caller, line, timings, fallback, expect):
+def test_ai_refuses(cast, ai, caller, line, timings, fallback, expect):
     ai.does(Reject(503))
     call = caller.call(line)
     landed = fallback.expect_call(call)
@@ -28,11 +30,13 @@ def test_ai_refuses(ai, caller, line, timings, fallback, expect):
     expect(landed).caller_id(caller.number)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
+    for group in cast.all_groups(but=fallback):
+        expect(group).never_rang()
     ai.was_tried(call, line)
 
 
 @scenario("FALLBACK-DOWN")
-def test_ai_cannot_be_reached(context, ai, caller, line, timings, fallback, expect):
+def test_ai_cannot_be_reached(cast, context, ai, caller, line, timings, fallback, expect):
     ai.goes_down(line)
     call = caller.call(line)
     landed = fallback.expect_call(call, within=timings.ring_timeout_s + context.patience)
@@ -41,3 +45,5 @@ def test_ai_cannot_be_reached(context, ai, caller, line, timings, fallback, expe
     expect(landed).caller_id(caller.number)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
+    for group in cast.all_groups(but=fallback):
+        expect(group).never_rang()

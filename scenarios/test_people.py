@@ -13,6 +13,8 @@ def test_number_of_people_only(cast, ai, caller, line, expect):
     expect(landed).caller_id(caller.number)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
+    for group in cast.all_groups(but=people):
+        expect(group).never_rang()
     ai.was_not_reached(call)
 
 
@@ -25,6 +27,8 @@ def test_group_rings_as_it_is_set_up(cast, caller, line, expect):
     expect(landed).caller_id(caller.number)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
+    for group in cast.all_groups(but=people):
+        expect(group).never_rang()
 
 
 @scenario("CLOSED")
@@ -35,4 +39,6 @@ def test_number_out_of_its_hours(cast, ai, caller, line, expect):
     expect(landed).caller_id(caller.number)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)
+    for group in cast.all_groups(but=people):
+        expect(group).never_rang()
     ai.was_not_reached(call)

@@ -12,11 +12,12 @@ from harness.deployment.values import Model, WebAddress, Witness
 class Synthflow(Model):
     """Synthflow's own interface: what it can say of its calls."""
 
+    #: Of its API, e.g. ``https://api.synthflow.ai/v2``; without it what only the AI's side shows is not observed.
     api_base: WebAddress | None = None
-    api_token_env: str | None = None
+    api_token_env: str | None = None  #: the environment variable that holds the token
     api_token: SecretStr | None = None
-    ca_file: str | None = None
-    witness: tuple[Witness, ...] = ("record",)
+    ca_file: str | None = None  #: whom the harness trusts there; none means the file's own ``ca_file``
+    witness: tuple[Witness, ...] = ("record",)  #: what it tells of a call: a real one its record
     timeout_s: float = Field(5.0, gt=0)  #: of one request
     poll_s: float = Field(1.0, gt=0)  #: between two looks at a record; the API has no way to tell by itself
     transcript: Literal["during", "after", "none"] = "after"  #: when a call's transcript can be read, if ever
@@ -39,25 +40,26 @@ class Synthflow(Model):
 class Escalation(Model):
     """How a caller asks the AI for a person, and for other things that rows need."""
 
+    #: By which a caller asks for a person; each has a case of its own.
     ways: tuple[Literal["digit", "prompt", "silence"], ...] = ("digit",)
-    digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")
-    prompt: str | None = None
+    digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")  #: that asks for a person
+    prompt: str | None = None  #: that asks for a person: a file of audio_fixtures/prompts, without its ending
     silence_s: float = Field(30.0, gt=0)  #: after how long it hands over a caller who says nothing
     attempts: int = Field(1, ge=1, le=5)  #: how often it may be asked: recognition does not get everything
     retry_after_s: float = Field(8.0, gt=0)  #: without anything happening, before it is asked again
-    goodbye_digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")
-    digits_back_digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")
-    digits_back: str | None = Field(None, pattern=r"^[0-9*#A-D]+$")
+    goodbye_digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")  #: that has the AI hang up
+    digits_back_digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")  #: that has the AI send digits
+    digits_back: str | None = Field(None, pattern=r"^[0-9*#A-D]+$")  #: the digits it then sends
 
 
 class Campaign(Model):
     """How a campaign's call is started."""
 
-    trigger: Literal["http", "manual"] = "manual"
+    trigger: Literal["http", "manual"] = "manual"  #: by a request, or by a person who is told to
     manual_within_s: float = Field(180.0, gt=0)  #: how long a person may take to start it
-    url: WebAddress | None = None
-    method: Literal["GET", "POST", "PUT"] = "POST"
-    headers: dict[str, str] = {}
+    url: WebAddress | None = None  #: of that request
+    method: Literal["GET", "POST", "PUT"] = "POST"  #: of that request
+    headers: dict[str, str] = {}  #: of that request; none that holds a secret
     headers_env: dict[str, str] = {}  #: header name → environment variable that holds its value
     body: str = '{"from": "{line}", "to": "{customer}"}'  #: ``{line}`` and ``{customer}`` stand for their numbers
     line: str | None = None  #: the line whose number its customers see

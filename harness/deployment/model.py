@@ -19,9 +19,11 @@ from harness.deployment.values import Model
 class Deployment(Model):
     """One customer's set-up, checked."""
 
-    name: str
+    name: str  #: of this deployment; part of each case's id
     integration: str  #: the platform's, by its entry point's name: ``talkdesk``, ``gladly``, ``generic``
+    #: Who plays platform and AI: the world, a phone of ours for the AI, nobody.
     kind: Literal["simulated", "stand-in", "live"]
+    #: How national numbers are read, and whose numbers may be called (two letters).
     region: str = Field("US", pattern=r"^[A-Z]{2}$")
     #: Whose results these are; part of a case's identity in Allure, so no name that changes, as a container's does.
     site: str = Field("local", pattern=r"^[\w .-]{1,60}$")

@@ -52,7 +52,7 @@ class Line(Model):
 class Group(Model):
     """A ring group, or an agent queue, with the number that reaches it and the people in it who have phones of ours."""
 
-    did: E164
+    did: E164  #: the number that reaches it
     #: The phones of ours that are logged in, in the order in which they ring. None: others answer, and no landing is seen.
     agents: tuple[str, ...] = ()
     away: tuple[str, ...] = ()  #: those of the agents whom the platform does not call, though they have a phone
@@ -65,7 +65,7 @@ class Group(Model):
         0.0, ge=0, le=3600
     )  #: for how long a caller waits, with music, until somebody takes the call
     voicemail: bool = False  #: whether a machine answers when nobody does
-    topic: str | None = None
+    topic: str | None = None  #: by which the platform routes to it, in a header
     shared: bool = False  #: whether strangers' calls land there, too; ours are told by their number
 
     @property
@@ -94,15 +94,15 @@ class Group(Model):
 class Assistant(Model):
     """One of Synthflow's assistants."""
 
-    did: E164
-    voice: int | None = Field(None, ge=240, le=255)
-    behaviour: Behaviour = "talks"
-    transfer: Literal["cold", "warm"] | None = None
-    transfer_to: str | None = None
-    transfer_topic: str | None = None
-    transfer_caller_id: CallerIdMode = "original"
-    fixed_caller_id: E164 | None = None
-    caller_id_header: str | None = Field(None, pattern=r"^X-[A-Za-z0-9\-_]+$")
+    did: E164  #: the number it answers at
+    voice: int | None = Field(None, ge=240, le=255)  #: its mark, where it speaks in marks: the simulated one does
+    behaviour: Behaviour = "talks"  #: what it does with calls; all but the first prove fallbacks and refusals
+    transfer: Literal["cold", "warm"] | None = None  #: how it hands over: by REFER, or by a new call of its own
+    transfer_to: str | None = None  #: the group it hands over to
+    transfer_topic: str | None = None  #: the topic it sends along
+    transfer_caller_id: CallerIdMode = "original"  #: whose number an agent sees after a warm transfer
+    fixed_caller_id: E164 | None = None  #: that number, where it is always the same
+    caller_id_header: str | None = Field(None, pattern=r"^X-[A-Za-z0-9\-_]+$")  #: the header it is taken from
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -14,6 +14,7 @@ from harness.verdict import Strength
 class Axes(Model):
     """What the rows are multiplied by, besides the trunks."""
 
+    #: With which callers call; each row is run with each.
     codecs: tuple[Literal["pcmu", "pcma"], ...] = ("pcmu", "pcma")
 
 
@@ -27,27 +28,28 @@ class Timings(Model):
 class DeclaredTimings(Timings):
     """The timings a deployment has; a simulated one may have a quick set beside them, which ``--timings`` chooses."""
 
-    quick: Timings | None = None
+    quick: Timings | None = None  #: shorter ones for the simulated world, used unless ``--timings documented`` is given
 
 
 class Numbers(Model):
     """Numbers that rows need besides the lines."""
 
-    no_such_number: E164 | None = None
+    no_such_number: E164 | None = None  #: one that nobody has, in the platform's range
 
 
 class Expect(Model):
     """What this deployment's calls are held to."""
 
-    strength: Literal["indicated", "confirmed", "proved"] = "proved"
+    strength: Literal["indicated", "confirmed", "proved"] = "proved"  #: the least with which audio has to be known
     experiment: bool = True  #: where nothing else can confirm audio: callers speak at random moments, for 21 s
-    number_format: Literal["e164", "national", "preserved"] = "e164"
-    released_within_s: float = Field(1.0, gt=0)
+    number_format: Literal["e164", "national", "preserved"] = "e164"  #: of the caller's number at the AI and at agents
+    released_within_s: float = Field(1.0, gt=0)  #: after one side has hung up
     patience_s: float = Field(4.0, gt=0)  #: for what nobody set a time for: an answer, a ring, a landing
-    busy: tuple[int, ...] = (486,)
-    no_answer: tuple[int, ...] = (408, 480)
-    rejected: tuple[int, ...] = (403, 603)
-    no_such_number: tuple[int, ...] = (404,)
+    busy: tuple[int, ...] = (486,)  #: the final responses that say so to a caller
+    no_answer: tuple[int, ...] = (408, 480)  #: the same, where nobody answers
+    rejected: tuple[int, ...] = (403, 603)  #: the same, where the AI declines
+    no_such_number: tuple[int, ...] = (404,)  #: the same, for a number nobody has
+    #: What becomes of a caller whose transfer finds nobody.
     transfer_unavailable: Literal["returns", "released"] = "returns"
     srtp: bool = False  #: whether calls with SRTP must work
 
@@ -73,10 +75,10 @@ class Manners(Model):
 class Limits(Model):
     """Caps that always hold, over all processes of a run. What counts as a call is one the harness places."""
 
-    concurrent_calls: int = Field(4, ge=1)
-    calls_per_second: float = Field(1.0, gt=0)
-    calls_per_run: int = Field(500, ge=1)
-    seconds_per_call: float = Field(120.0, gt=0)
+    concurrent_calls: int = Field(4, ge=1)  #: at once
+    calls_per_second: float = Field(1.0, gt=0)  #: begun
+    calls_per_run: int = Field(500, ge=1)  #: in a run
+    seconds_per_call: float = Field(120.0, gt=0)  #: after which a call is hung up
     seconds_per_run: float = Field(36_000.0, gt=0)  #: of all calls together
     cost_per_minute: float = Field(0.0, ge=0)  #: an estimate, in whatever currency; every begun minute counts
     cost_per_run: float | None = Field(None, gt=0)  #: in the same currency
@@ -89,6 +91,7 @@ class Limits(Model):
 class Safety(Model):
     """Exceptions from the rules on what may be called; :mod:`harness.safety` has the rules."""
 
+    #: The very numbers that are called although the rules refuse them.
     allow: tuple[Annotated[str, Field(pattern=r"^(\+[1-9][0-9]{2,14}|[0-9*#]{2,8})$")], ...] = ()
     #: Further countries (two letters) whose numbers may be called.
     countries: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = ()

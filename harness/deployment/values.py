@@ -84,9 +84,9 @@ class Model(BaseModel):
 class Secret(Model):
     """A user name with a password that stands only in the environment, or comes from the world by pipe."""
 
-    username: str | None = None
+    username: str | None = None  #: for digest; of a phone where it is not its number or user
     realm: str | None = None  #: the digest realm the password is for; none answers whichever asks
-    password_env: str | None = None
+    password_env: str | None = None  #: the environment variable that holds the password
     password: SecretStr | None = None
 
     @field_serializer("password", when_used="json")

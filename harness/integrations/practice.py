@@ -122,7 +122,7 @@ def _row(
     )
 
 
-_WITH_PEOPLE = {ANSWERED: 1, LANDING: 1, CALLER_ID: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 1}
+_WITH_PEOPLE = {ANSWERED: 1, LANDING: 1, LANDING_OTHERS: 1, CALLER_ID: 1, AUDIO_TO_AGENT: 1, AUDIO_TO_CALLER: 1}
 _DIRECTIONS = with_values("digits", "to-ai", "from-ai", full=True)
 
 PRACTICE: tuple[Row, ...] = (

@@ -125,7 +125,7 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             needs=(A_CALLER,),
             over="trunks",
             seconds=4.0,
-            required_findings={**FALLEN_BACK, ROUTE_TRIED: 1, TIMING: 1},
+            required_findings={**FALLEN_BACK, LANDING_OTHERS: 1, ROUTE_TRIED: 1, TIMING: 1},
         ),
         Row(
             id=f"{prefix}-FALLBACK-REFUSED",
@@ -139,7 +139,7 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             which=(fails("unavailable"), FALLBACK),
             needs=(A_CALLER,),
             over="trunks",
-            required_findings={**FALLEN_BACK, ROUTE_TRIED: 1, TIMING_WITHIN: 1},
+            required_findings={**FALLEN_BACK, LANDING_OTHERS: 1, ROUTE_TRIED: 1, TIMING_WITHIN: 1},
         ),
         Row(
             id=f"{prefix}-FALLBACK-DOWN",
@@ -154,7 +154,7 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             over="trunks",
             seconds=3.0,
             own_place=True,
-            required_findings={**FALLEN_BACK, TIMING_WITHIN: 1},
+            required_findings={**FALLEN_BACK, LANDING_OTHERS: 1, TIMING_WITHIN: 1},
         ),
     )
 

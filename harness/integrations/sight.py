@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from harness.deployment import Deployment, Witness
-from harness.integrations.base import Cell
+from harness.integrations.base import Cell, Moment
 
 _BY_WITNESS: Mapping[str, tuple[Witness, str]] = {
     "route.transport": ("messages", "the AI's record does not hold the messages it got"),
@@ -48,15 +48,26 @@ def unseen_at_people(cell: Cell) -> dict[str, str]:
     return {"caller_id": "the platform shows an agent's telephone whatever number it chooses"} if "any" in shown else {}
 
 
-def has_bystanders(cell: Cell, *, lands: bool) -> bool:
+def has_bystanders(cell: Cell, moment: Moment, *, lands: bool) -> bool:
     """Whether agents have phones of ours that must not ring, so that a call in the wrong place is seen.
 
-    ``lands``: the call is to land with the agents the number's assistant hands over to.
+    ``lands``: the call is to land with agents, at that ``moment``.
     """
     groups = cell.deployment.groups
-    right: set[str] = set()
-    if lands and cell.assistant is not None and cell.assistant.transfer_to:
-        right |= set(groups[cell.assistant.transfer_to].present)
-        topic = cell.assistant.transfer_topic
-        right |= {agent for group in groups.values() if topic and group.topic == topic for agent in group.present}
+    right = {agent for name in (_lands_with(cell, moment) if lands else ()) for agent in groups[name].present}
     return bool({agent for group in groups.values() for agent in group.agents} - right)
+
+
+def _lands_with(cell: Cell, moment: Moment) -> Iterator[str]:
+    """The groups whose agents may ring."""
+    if not cell.line:
+        return
+    entry, assistant = cell.entry, cell.assistant
+    if moment == "people":
+        yield from filter(None, (entry.group if cell.is_open else entry.closed,))
+    elif moment == "transfer" and assistant is not None:
+        yield from filter(None, (assistant.transfer_to,))
+        topic = assistant.transfer_topic
+        yield from (name for name, group in cell.deployment.groups.items() if topic and group.topic == topic)
+    else:
+        yield from filter(None, (entry.fallback,))

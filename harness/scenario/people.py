@@ -22,6 +22,8 @@ from harness.verdict import ExpectationError, Finding
 
 #: Agents that ring this close to each other ring for the same call.
 ONE_CALL_S = 30.0
+#: How long it is looked whether agents ring before their turn.
+_OUT_OF_TURN_S = 0.5
 
 
 class Caller:
@@ -117,6 +119,9 @@ class Group:
             later = [phone for phone in later if phone not in phones]
             for phone, leg in zip(phones, legs, strict=True):
                 self._context.evidence.add(landing.turn(phone.name, leg is not None, its_turn=True))
+            if later:  # who rings before the turn may do so a moment later
+                self._context.evidence.scripted(_OUT_OF_TURN_S, "listening for agents who ring out of turn")
+                self._context.pause(_OUT_OF_TURN_S)
             for phone in later:
                 self._context.evidence.add(landing.turn(phone.name, bool(phone.incoming), its_turn=False))
             if phones is not last:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +56,49 @@ def test_what_is_not_there_is_said_and_may_be_required(tree: Any, customer: Path
     why = {left["row"]: left["why"] for left in summary["left_out"]}
     assert why["TD-FALLBACK-DOWN"] == "no number's trunk leads to a host that does not answer"
     assert why["TD-INBOUND"] == "not asked for in this run"
+
+
+PEOPLE = ("PEOPLE", "GROUP-RINGING", "CLOSED")
+
+
+def failed_checks(tree: Any) -> set[tuple[str, str]]:
+    """(row, check) of every finding that failed."""
+    found = set()
+    for path in tree.run_directory.glob("cases/*/events.jsonl"):
+        row = json.loads((path.parent / "case.json").read_text())["row"]
+        for line in path.read_text().splitlines():
+            finding = json.loads(line).get("finding")
+            if finding and finding["verdict"] == "failed":
+                found.add((row, finding["check"]))
+    return found
+
+
+def out_of_hours(tmp: Path) -> Path:
+    """The customer's file, with hours in which the number is closed whenever this runs."""
+    day = (datetime.now(UTC) + timedelta(days=3)).strftime("%a").lower()
+    text = (FILES / "people.toml").read_text().replace("mon-fri 08:00-18:00", f"{day} 08:00-18:00")
+    path = tmp / "people.toml"
+    path.write_text(text)
+    return path
+
+
+def test_people_in_turns_at_telephones_away_and_out_of_hours(tree: Any) -> None:
+    code, summary = verified(tree, str(out_of_hours(tree.path)), *(f"--row={row}" for row in PEOPLE))
+    rows = {row: (counts["passed"], counts["cases"]) for row, counts in summary["rows"].items()}
+    assert (code, rows) == (0, {"PEOPLE": (2, 2), "GROUP-RINGING": (2, 2), "CLOSED": (1, 1)})
+
+
+def test_a_platform_that_is_not_set_up_so_is_seen(tree: Any) -> None:
+    """All ring at once, who is away as well; telephones are shown the caller; the number is open on a Sunday."""
+    path = out_of_hours(tree.path)
+    path.write_text(
+        path.read_text()
+        + '[simulated.groups."*"]\nrings = "all"\nexternal = { shows = "original", accept = "5" }\n'
+        + "[simulated.lines.Sprechstunde]\nopen = true\n"
+    )
+    code, _ = verified(tree, str(path), *(f"--row={row}" for row in PEOPLE))
+    found = failed_checks(tree)
+    assert code == 1
+    assert ("GROUP-RINGING", "landing.turn") in found, "they ring before their turn"
+    assert ("PEOPLE", "landing.others") in found, "who is away rings"
+    assert ("CLOSED", "landing") in found, "the number is not closed"

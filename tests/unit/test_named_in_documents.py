@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from harness import integrations
+from harness.checks.finding import CHECKS
 from harness.cli.app import application
 from tools.reference import deployment
 
@@ -110,7 +111,7 @@ def test_every_key_of_a_deployment_file_exists(page: Path) -> None:
         if (match := re.match(r"`\[+(\w+)(?:\.NAME)?\]+`", heading))
     }
     dotted = [re.fullmatch(r"(\w+)\.(?:(?:NAME|x)\.)?([a-z_]+)", span) for span in code(page)]
-    named = [(match[1], match[2]) for match in dotted if match and match[1] in tables]
+    named = [(match[1], match[2]) for match in dotted if match and match[1] in tables and match[0] not in CHECKS]
     beside = [re.fullmatch(r"\[+(\w+)(?:\.\w+)?\]+ ([a-z_]+)(?: = .*)?", span) for span in code(page)]
     beside += [
         re.fullmatch(r"\[(expect|limits|safety|synthflow|campaign|escalation)\.(\w+)\]", span) for span in code(page)

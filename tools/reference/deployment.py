@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import io
+import json
+import re
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,10 +35,25 @@ TABLES = {
     "`[phones.NAME]`": "PhoneEntry",
     "`[numbers]`": "Numbers",
     "`[expect]`": "Expect",
+    "`[manners]`: the voice agent's": "Manners",
     "`[limits]`": "Limits",
     "`[safety]`": "Safety",
 }
 _HIDDEN = {"password", "api_token", "model_config"}
+#: What an annotation is called where customers read; what is not here is a choice of values, or a table.
+_WORDS = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "bool": "true, false",
+    "Any": "anything",
+    "E164": "telephone number (E.164)",
+    "WebAddress": "URL",
+    "Source": "address, network or host name",
+    "Digits": "digits",
+    "Hours": "days and times",
+    "Zone": "time zone",
+}
 
 
 @dataclass(frozen=True)
@@ -61,6 +79,11 @@ def keys() -> dict[str, list[Key]]:
             own = [_key(item, comments) for item in node.body if isinstance(item, ast.AnnAssign)]
             found[node.name] = [*inherited, *(key for key in own if key.name not in _HIDDEN)]
     return found
+
+
+def in_words(annotation: str) -> str:
+    """What an annotation of the model is called where customers read it."""
+    return _type(ast.parse(annotation, mode="eval").body)
 
 
 def page() -> str:
@@ -106,22 +129,83 @@ def _key(item: ast.AnnAssign, comments: dict[int, str]) -> Key:
         name = str(alias.value)
     end = item.end_lineno or item.lineno
     meaning = " ".join(comments[row] for row in range(item.lineno, end + 1) if row in comments)
-    return Key(name, _cell(_type(item.annotation)), _cell(_default(default)), meaning.replace("``", "`"))
+    if not meaning and (table := _table(item.annotation)):
+        meaning = f"{_docstrings()[table]} ({_heading(table)})" if table in TABLES.values() else _docstrings()[table]
+    said = [
+        text.replace("|", "\\|") for text in (_type(item.annotation), _default(default), meaning.replace("``", "`"))
+    ]
+    return Key(name, *said)
+
+
+def _heading(table: str) -> str:
+    """How the file calls a table: `[[trunks]]`."""
+    return next(heading for heading, name in TABLES.items() if name == table).partition(":")[0]
 
 
 def _type(annotation: ast.expr) -> str:
-    text = ast.unparse(annotation).removesuffix(" | None")
-    if text.startswith("Annotated["):
-        text = text.removeprefix("Annotated[").partition(",")[0]
-    return text.replace("Annotated[str, Field(pattern='^[A-Z]{2}$')]", "str")
+    """An annotation in words: ``tuple[E164, ...]`` is a list of telephone numbers."""
+    match annotation:
+        case ast.BinOp(left=left):  # X | None
+            return _type(left)
+        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[inner, *_])):
+            return _type(inner)
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=values):
+            return ", ".join(f"`{ast.literal_eval(one)}`" for one in _each(values))
+        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[inner, ast.Constant(value=x)])) if (
+            x is ...
+        ):
+            return "tables" if _type(inner) == "table" else f"list of: {_type(inner)}"
+        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=elements)):
+            return f"list of {len(elements)}: {_type(elements[0])}"
+        case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[key, inner])):
+            return "tables by name" if _type(inner) == "table" else f"table: {_type(key)} = {_type(inner)}"
+        case ast.Name(id=name) if name in _choices():
+            return _type(_choices()[name])
+        case ast.Name(id=name):
+            return _WORDS.get(name, "table")
+    raise ValueError(f"{ast.unparse(annotation)}: no words for it; allowed: what tools/reference/deployment.py knows")
+
+
+def _each(values: ast.expr) -> list[ast.expr]:
+    return values.elts if isinstance(values, ast.Tuple) else [values]
+
+
+@cache
+def _choices() -> dict[str, ast.expr]:
+    """The model's own names for a choice of values, as ``Transport``."""
+    bodies = [ast.parse(module.read_text(encoding="utf-8")).body for module in MODEL.glob("*.py")]
+    assigned = [node for body in bodies for node in body if isinstance(node, ast.Assign)]
+    return {
+        node.targets[0].id: node.value
+        for node in assigned
+        if isinstance(node.targets[0], ast.Name) and ast.unparse(node.value).startswith("Literal[")
+    }
+
+
+def _table(annotation: ast.expr) -> str:
+    """The class of the model that an annotation names, where it names one; else nothing."""
+    names = {node.id for node in ast.walk(annotation) if isinstance(node, ast.Name)}
+    return next((name for name in sorted(names) if name in _docstrings()), "")
+
+
+@cache
+def _docstrings() -> dict[str, str]:
+    """Class → the first sentence of its docstring."""
+    bodies = [ast.parse(module.read_text(encoding="utf-8")).body for module in MODEL.glob("*.py")]
+    classes = [node for body in bodies for node in body if isinstance(node, ast.ClassDef)]
+    return {node.name: re.split(r"[.:]", ast.get_docstring(node) or "")[0].rstrip(" ;") for node in classes}
 
 
 def _default(default: ast.expr | None) -> str:
     if default is None:
         return "needed"
-    text = ast.unparse(default)
-    return "none" if text in ("None", "()", "{}") else text
-
-
-def _cell(text: str) -> str:
-    return f"`{text}`".replace("|", "\\|") if text not in ("needed", "none") else text
+    match default:
+        case ast.Constant(value=None) | ast.Tuple(elts=[]) | ast.Dict(keys=[]) | ast.Call():
+            return "none"
+        case ast.Constant(value=bool() as value):
+            return f"`{str(value).lower()}`"
+        case ast.Tuple(elts=elements):
+            return f"`{json.dumps([ast.literal_eval(one) for one in elements])}`"
+        case ast.Constant(value=str() as text):
+            return f"`{text}`"
+    return f"`{ast.unparse(default)}`"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from harness.deployment import Deployment
 from tools.reference import cli, deployment
 
 
@@ -22,3 +25,27 @@ def test_every_key_of_a_table_is_listed() -> None:
     assert {key.name for key in keys["Line"]} >= {"did", "dids", "trunk", "assistant", "group", "press", "fallback"}
     assert "register" in {key.name for key in keys["Account"]}, "the name it has in the file"
     assert "password" not in {key.name for key in keys["Trunk"]}
+
+
+def test_every_key_has_a_meaning_and_every_table_is_there() -> None:
+    keys = deployment.keys()
+    shown = {name: keys[name] for name in deployment.TABLES.values()}
+    assert [f"{name}.{key.name}" for name, found in shown.items() for key in found if not key.meaning] == []
+    tables = {line for line in deployment.page().splitlines() if line.startswith("### `[")}
+    for field, found in Deployment.model_fields.items():
+        if "harness.deployment" in str(found.annotation) and "Zone" not in str(found.annotation):
+            assert any(f"[{field}" in heading for heading in tables), field
+
+
+@pytest.mark.parametrize(
+    ("annotation", "words"),
+    [
+        ("E164 | None", "telephone number (E.164)"),
+        ("tuple[str, ...]", "list of: text"),
+        ("dict[str, E164]", "table: text = telephone number (E.164)"),
+        ("Transport", "`udp`, `tcp`, `tls`"),
+        ("tuple[Annotated[str, Field(pattern='x')], ...]", "list of: text"),
+    ],
+)
+def test_types_are_said_in_words(annotation: str, words: str) -> None:
+    assert deployment.in_words(annotation) == words
