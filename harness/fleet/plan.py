@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -125,7 +126,10 @@ def _shards(
     """The longest case goes to the shard that has least to do so far (longest processing time first)."""
     seconds = {case.id: durations.get(case.id, case.row.seconds + _OVERHEAD_S) for case in cases}
     at_once = min(fleet.site(site).workers for site in sites)
-    count = max(1, min(len(cases), round(sum(seconds.values()) / at_once / fleet.shard_s + 0.5)))
+    wanted = math.ceil(sum(seconds.values()) / at_once / fleet.shard_s)
+    if deployment.kind == "simulated":  # each site has a world of its own; a real deployment is one site's at a time
+        wanted = max(wanted, len(sites))
+    count = min(len(cases), wanted)
     bins: list[list[Case]] = [[] for _ in range(count)]
     for case in sorted(cases, key=lambda case: -seconds[case.id]):
         min(bins, key=lambda each: sum(seconds[one.id] for one in each)).append(case)

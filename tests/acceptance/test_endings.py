@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import shutil
 import signal
@@ -115,3 +116,29 @@ def test_reports_that_are_deleted_meanwhile_break_the_run(tree: Tree, workers: s
     assert process.returncode == 3, output
     assert "Traceback" not in output
     tree.nothing_left()
+
+
+@pytest.mark.parametrize("jump_s", [3600.0, -3600.0])
+def test_a_clock_that_jumps_changes_no_verdict_and_no_duration(tree: Tree, jump_s: float) -> None:
+    """Somebody sets the machine's clock, or NTP does, in the middle of a case; what is measured is measured by the monotonic one."""
+    tree.scenarios(f"""
+        @scenario("INBOUND")
+        def test_inbound(see):
+            see()
+            real = time.time
+            time.time = lambda: real() + {jump_s}
+            see()
+    """)
+    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "1", "--codec", "pcmu")
+    assert code == 0, output
+    summary = json.loads((tree.run_directory / "summary.json").read_text())
+    assert 0 <= summary["wall_s"] < 300
+    cases = [json.loads(path.read_text()) for path in tree.run_directory.glob("cases/*/case.json")]
+    assert cases
+    assert all(0 <= case["end"]["at"] - case["began"] < 300 for case in cases), cases
+    times = [
+        float(found)
+        for found in re.findall(r'<testcase [^>]*time="(-?[\d.]+)"', (tree.run_directory / "junit.xml").read_text())
+    ]
+    assert times
+    assert all(0 <= seconds < 300 for seconds in times), times

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HARNESS = [sys.executable, "-c", "from harness.cli.app import main; main()"]
 CALLS = ROOT / "tests" / "fleet" / "calls"
 SITES = ("ams", "fra", "nyc", "sin")
-DEADLINE_S = 150.0
+DEADLINE_S = 400.0
 
 
 def until(what: str, condition: Callable[[], bool], within_s: float = DEADLINE_S) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -30,6 +29,8 @@ from harness.phone.pool import PhonePool
 from harness.report.evidence import CaseEvidence
 from harness.scenario.phones import own_phone
 from harness.verdict import Strength, Verdict
+from tools.speed.held import measure_held, measure_sipp
+from tools.speed.processes import cpu_s
 
 DEPLOYMENTS = ("scenarios/deployments/simulated-talkdesk.toml", "scenarios/deployments/simulated-gladly.toml")
 _STEADY_S = 10.0
@@ -164,12 +165,6 @@ def world(path: str, tenants: int) -> Iterator[tuple[subprocess.Popen[str], list
             process.stdout.close()
 
 
-def cpu_s(pid: int) -> float:
-    """CPU time a process has used (Linux: proc(5))."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def quantile(values: Sequence[float], share: float) -> float:
     """The value below which ``share`` of all lie; NaN of nothing."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
@@ -181,7 +176,7 @@ def main() -> int:
     parser.add_argument("workers", nargs="?", default="auto", help="cases at once")
     workers = parser.parse_args().workers
     with tempfile.TemporaryDirectory() as scratch:
-        figures = measure_matrix(workers, Path(scratch)) | measure_cost()
+        figures = measure_matrix(workers, Path(scratch)) | measure_cost() | measure_sipp() | measure_held()
     missed = {name: bar for name, bar in BARS.items() if not figures[name] <= bar}
     table = Table("figure", "measured", "bar", title="bench")
     for name, value in figures.items():

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import DeploymentError, MistakeError
+from harness.fleet import plan
+from harness.fleet.config import Fleet, read
+from harness.fleet.result import placed_again
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+
+
+def fleet(*verify: dict[str, Any], sites: str = "abc", **more: Any) -> Fleet:
+    plain = {"results": "r", "sites": [{"name": name, "workers": 2} for name in sites], "verify": list(verify)}
+    return Fleet.model_validate(plain | more)
+
+
+INBOUND = {"file": "simulated-talkdesk.toml", "rows": ["TD-INBOUND"]}
+
+
+def shards(made: Fleet, durations: dict[str, float] | None = None) -> tuple[plan.Shard, ...]:
+    return plan.plan(made, FILES, durations or {}, live=False).shards
+
+
+def test_every_case_is_in_one_shard_and_each_site_gets_one() -> None:
+    found = shards(fleet(INBOUND))
+    assert len(found) == 3
+    cases = Counter(case for shard in found for case in shard.cases)
+    assert set(cases.values()) == {1}
+    assert len(cases) == 15
+    assert [shard.number for shard in found] == [1, 2, 3]
+
+
+def test_a_site_that_verifies_all_of_it_has_every_case() -> None:
+    found = shards(fleet(INBOUND | {"each": True}, sites="ab"))
+    at = {site: [case for shard in found if shard.sites == (site,) for case in shard.cases] for site in "ab"}
+    assert sorted(at["a"]) == sorted(at["b"])
+    assert len(at["a"]) == 15
+
+
+def test_shards_are_sized_by_what_was_measured_and_the_longest_come_first() -> None:
+    made = fleet(INBOUND, sites="a", shard_s=100.0)
+    (whole,) = shards(made)
+    slow = dict.fromkeys(whole.cases, 60.0) | {whole.cases[0]: 300.0}
+    found = shards(made, slow)  # 1,140 s for two workers: six shards of 100 s
+    assert len(found) == 6
+    assert found[0].cases == (whole.cases[0],), "nothing goes with the longest"
+    assert [shard.seconds for shard in found] == sorted((shard.seconds for shard in found), reverse=True)
+    assert sum(shard.seconds for shard in found) == 1140.0
+
+
+def test_a_real_deployment_is_not_cut_up_for_sites_that_would_wait_for_each_other() -> None:
+    (shard,) = shards(fleet({"file": "live-talkdesk.toml", "rows": ["TD-INBOUND"]}, shard_s=1000.0))
+    assert shard.kind == "live"
+    assert shard.sites == ("a", "b", "c")
+
+
+def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
+    made = plan.plan(fleet(INBOUND), FILES, {}, live=True)
+    made.write(tmp_path)
+    assert plan.read(tmp_path) == made
+    with pytest.raises(MistakeError, match="not a fleet run's directory"):
+        plan.read(tmp_path / "nowhere")
+
+
+def test_durations_are_remembered(tmp_path: Path) -> None:
+    file = tmp_path / plan.DURATIONS
+    assert plan.read_durations(file) == {}
+    plan.write_durations(file, [("a", 1.23456), ("b", 2.0)])
+    plan.write_durations(file, [("b", 3.0)])
+    assert plan.read_durations(file) == {"a": 1.235, "b": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("results = ", "cannot be read"),
+        ('results = "r"\nsites = []\nverify = []', "sites"),
+        ('results = "r"\nsites = [{name = "a"}, {name = "a"}]\nverify = [{file = "x"}]', "two have one name"),
+        ('results = "r"\nsites = [{name = "a"}]\nverify = [{file = "x", sites = ["b"]}]', "no site is called 'b'"),
+        ('results = "r"\nsites = [{name = "a b"}]\nverify = [{file = "x"}]', "sites.0.name"),
+        ('results = "r"\nsites = [{name = "a"}]\nverify = [{file = "x"}]\nlease = 1', "lease"),
+    ],
+)
+def test_a_mistake_in_the_file_is_said(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "fleet.toml"
+    file.write_text(text)
+    with pytest.raises(DeploymentError, match=said):
+        read(file)
+
+
+def call(case: str, shard: int, attempt: int, site: str) -> dict[str, Any]:
+    return {"case": case, "shard": shard, "attempt": attempt, "site": site}
+
+
+def test_a_case_whose_calls_were_placed_in_two_attempts_is_told() -> None:
+    ledger = [
+        call("x", 1, 1, "a"),
+        call("x", 1, 1, "a"),
+        call("x", 1, 2, "b"),
+        call("y", 1, 2, "b"),
+        call("x", 2, 1, "c"),
+    ]
+    assert placed_again(ledger) == [
+        {
+            "case": "x",
+            "attempts": [
+                {"attempt": 1, "site": "a", "calls": 2},
+                {"attempt": 2, "site": "b", "calls": 1},
+            ],
+        }
+    ], "the same case of another shard is another site's own"
