@@ -55,6 +55,10 @@ shapes: .venv/.ready  ## customers that are drawn, each verified clean and with 
 diagnosis-page: .venv/.ready  ## the tables of docs/diagnosis.md, from the rules
 	@.venv/bin/python -m tools.diagnosis
 
+.PHONY: coverage
+coverage: .venv/.ready  ## statements and branches that tests of rooms and processes reach, by room (reports/coverage.json; some minutes)
+	@.venv/bin/python -m tools.coverage $(ARGS)
+
 mutants: .venv/.ready  ## operators, conditions and constants changed one at a time: how many a test notices (reports/mutation.json; hours, ARGS="--sample 150" some minutes)
 	@.venv/bin/python -m tools.mutation $(ARGS)
 
@@ -81,8 +85,13 @@ docs: .venv/.ready  ## the documents as a site, every link checked (reports/site
 docs-pictures: .venv/.ready  ## the pictures in docs/images, of a run with a fault; needs Chromium, which apt brings
 	@.venv/bin/python -m tools.site.pictures
 
-lint: .venv/.ready  ## types, style, and which module may import which
+.PHONY: release-check
+release-check: .venv/.ready  ## version, changelog and tag name one release
+	@.venv/bin/python -m tools.release
+
+lint: .venv/.ready  ## types, style, spelling, and which module may import which
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
+	@.venv/bin/codespell && .venv/bin/typos --format brief
 
 clean:  ## removes what was built; reports stay
 	@rm -rf .venv .uv .ci/bootstrap.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 #: What programs need to start, find their files and speak; passwords and tokens have names of the customer's own choosing.
 _NEEDED = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TERM|TMPDIR|XDG_RUNTIME_DIR|LD_LIBRARY_PATH|VIRTUAL_ENV|PYTHON\w*"
-    r"|SSL_CERT_FILE|SSL_CERT_DIR|OPENBLAS_NUM_THREADS|SYSTEMROOT"
+    r"|COVERAGE_PROCESS_\w+|SSL_CERT_FILE|SSL_CERT_DIR|OPENBLAS_NUM_THREADS|SYSTEMROOT"
 )
 
 

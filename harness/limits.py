@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.deployment import Limits
 from harness.errors import RefusedError, ResourceError
+from harness.filenames import stem_of
 
 #: Marks 0…238 are the harness's own legs'; 239 is nobody's, to stand for a stranger's; 240 and up are assistants' voices.
 LEG_MARKS = 239
@@ -94,6 +95,28 @@ def place(most: int) -> Lease:
 
     Several runs at once then take longer, instead of spoiling each other's audio. Raises :class:`ResourceError`.
     """
+    directory = _of_the_machine()
+    while True:
+        for index in range(most):
+            if held := try_lease(directory / f"place-{index}", index):
+                return held
+        time.sleep(_POLL_S)
+
+
+def address(name: str, waiting: Callable[[], None]) -> Lease:
+    """An address of this machine for this run alone, of all of a user's runs: of two, one waits.
+
+    ``waiting`` is called when it has to. Raises :class:`ResourceError`.
+    """
+    path = _of_the_machine() / f"address-{stem_of(name)}"
+    if held := try_lease(path):
+        return held
+    waiting()
+    return lease([path])
+
+
+def _of_the_machine() -> Path:
+    """Where all of a user's runs keep their locks."""
     directory = Path(tempfile.gettempdir()) / f"harness-{os.getuid()}"
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -101,11 +124,7 @@ def place(most: int) -> Lease:
             raise PermissionError(errno.EPERM, "it is another user's")
     except OSError as error:
         raise ResourceError(f"{directory}: the machine's places cannot be kept: {error.strerror}") from error
-    while True:
-        for index in range(most):
-            if held := try_lease(directory / f"place-{index}", index):
-                return held
-        time.sleep(_POLL_S)
+    return directory
 
 
 def released(path: Path) -> None:

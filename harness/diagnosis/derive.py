@@ -109,7 +109,8 @@ class Scene:
         axes = self.axes
         for trunk in self.deployment.trunks:
             wanted = (axes.get("ai"), axes.get("transport"), axes.get("authentication"))
-            if (trunk.ai, trunk.transport, trunk.authentication) == wanted:
+            named = axes.get("trunk", trunk.name)  # where others look the same
+            if (trunk.ai, trunk.transport, trunk.authentication, trunk.name) == (*wanted, named):
                 return trunk
         return None
 

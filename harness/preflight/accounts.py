@@ -30,7 +30,6 @@ async def trunk_line(probing: Probing, trunk: Trunk, place: Place, domain: str) 
 
 def _line(whose: str, where: str, username: str, outcome: Outcome) -> Line:
     name = Look.REGISTRATION, whose
-    realm = f" (realm {outcome.challenged_by})" if outcome.challenged_by else ""
     response = outcome.response
     if response is None:
         row_fix = {
@@ -44,7 +43,13 @@ def _line(whose: str, where: str, username: str, outcome: Outcome) -> Line:
     if outcome.withheld:
         fix = f"Correct the certificate there, or the host, ca_file or realm in the file (see {where} and its account)."
         return failed(*name, f"{said}: no password was sent, since {outcome.withheld}", REGISTRATION, fix)
-    match response.status:
+    return _judged(name, where, username, said, outcome, response.status)
+
+
+def _judged(name: tuple[Look, str], where: str, username: str, said: str, outcome: Outcome, status: int) -> Line:
+    """What the registrar's final answer says of the account."""
+    realm = f" (realm {outcome.challenged_by})" if outcome.challenged_by else ""
+    match status:
         case code if 200 <= code < 300:
             how = f"digest accepted{realm}" if outcome.challenged_by else "accepted without digest, by address"
             return ok(*name, f"{said}, {how}")

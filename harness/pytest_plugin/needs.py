@@ -164,7 +164,8 @@ def in_turns(cases: Sequence[tuple[Case, Deployment]], workers: int) -> list[int
 
 def _wants(needs: Needs, deployment: Deployment) -> dict[str, tuple[int, int]]:
     """Name → how many there are, and how many the case takes."""
-    wants = dict.fromkeys(needs.alone, (_ALL, _ALL)) | dict.fromkeys(needs.beside, (_ALL, 1))
+    # in one order in every worker: sums of floats depend on it, and the order of the cases on those
+    wants = dict.fromkeys(sorted(needs.alone), (_ALL, _ALL)) | dict.fromkeys(sorted(needs.beside), (_ALL, 1))
     for some in (needs.callers, *needs.tokens):
         if some.count:
             wants[f"some {deployment.name} {some.names[0]}"] = len(some.names), some.count

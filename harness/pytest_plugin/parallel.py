@@ -19,7 +19,7 @@ import pytest
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.far_end.by_hand import SILENT_VARIABLE
-from harness.limits import MOST_WORKERS, Lease, lease, places
+from harness.limits import MOST_WORKERS, Lease, address, lease, places
 from harness.phone.switchboard import Switchboard
 from harness.pytest_plugin import options
 from harness.pytest_plugin.run import RUN, Run, run_of
@@ -149,6 +149,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
     worlds = config.stash[WORLDS] = Worlds(run.control)
     stack.callback(worlds.stop)
     run.replicas = {d.name: [d] for d in run.deployments if d.kind != "simulated"}
+    _take_addresses(run, stack)
     if run.replicas and run.slots > 1:
         board = Switchboard()
         stack.callback(board.close)
@@ -168,6 +169,22 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
         raise
     if not run.workers:
         config.stash[WATCH] = Watch(run)
+
+
+def _take_addresses(run: Run, stack: ExitStack) -> None:
+    """The stand-ins' addresses: a phone listens at its port alone, so that two runs at one time take turns."""
+    places = {
+        f"{deployment.stand_in.bind}:{trunk.port}/{trunk.transport}"
+        for deployment in run.deployments
+        for trunk in deployment.trunks
+        if deployment.kind != "simulated" and trunk.ai == "stand-in" and deployment.stand_in.bind is not None
+    }
+    for place in sorted(places):  # in one order, or two runs could wait for each other
+
+        def waiting(place: str = place) -> None:
+            print(f"waiting for another run, whose stand-in is at {place}", file=sys.stderr)
+
+        stack.enter_context(address(place, waiting))
 
 
 def _allure_results(config: pytest.Config, run: Run) -> None:

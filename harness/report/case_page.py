@@ -76,7 +76,7 @@ class CasePage:
                 call=table_of(self.legs),
                 manners=self.manners,
                 step_verdict=lambda step: str(verdict_of(step, case.findings)),
-                ladder=Markup(ladder.svg(case, anchors=f"{self.key}-")) if case.messages else None,
+                ladder=Markup(ladder.svg(case, anchors=f"{self.key}-", every=self.flow)) if case.messages else None,
                 timeline=Markup(timeline.svg(case, heard)) if case.legs else None,
                 players=[player_of(hearing, case, self.home) for hearing in heard],
                 quality=figures(case) if case.legs else [],

@@ -109,7 +109,7 @@ def grouped(cases: Sequence[CaseEvidence]) -> list[Group]:
             failed.setdefault(case.id, []).append(case)
     groups, explained = [], set()
     for one in common.common_causes(judged(cases)):
-        members = [case for name in dict.fromkeys(one.cases) for case in failed[name]]
+        members = [case for name in dict.fromkeys(one.cases) for case in _of_cause(failed[name], one.cause.get("id"))]
         explained |= {id(case) for case in members}
         members.sort(key=lambda case: _first(case) != one.cause.get("id"))  # what it says first, it says best
         groups.append(Group(Verdict.FAILED, tuple(members), one))
@@ -119,6 +119,13 @@ def grouped(cases: Sequence[CaseEvidence]) -> list[Group]:
             others.setdefault((case.verdict, signature(case.headline)), []).append(case)
     groups += [Group(verdict, tuple(members)) for (verdict, _), members in others.items()]
     return sorted(groups, key=lambda group: (ORDER.index(group.verdict), -len(group.cases)))
+
+
+def _of_cause(same: Sequence[CaseEvidence], cause: object) -> Sequence[CaseEvidence]:
+    """Of the cases of one id, which several sites may have run, those that have the cause."""
+    if len(same) == 1:
+        return same
+    return [case for case in same if any(told.get("id") == cause for told in case.diagnosis)] or same
 
 
 def _first(case: CaseEvidence) -> object:

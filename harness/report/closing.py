@@ -160,6 +160,15 @@ def _closing_lines(summary: Summary, console: Console) -> None:
         )
     if summary.passed_on_retry:
         console.print(f"[yellow]{len(summary.passed_on_retry)} passed on retry:[/] {_some(summary.passed_on_retry)}")
+    if summary.strangers:
+        requests, names = (
+            sum(one["requests"] for one in summary.strangers),
+            [one["source"] for one in summary.strangers],
+        )
+        console.print(
+            f"[dim]{requests} {_plural(requests, 'request')} of {len(names)} {_plural(len(names), 'stranger')} got no answer:[/] "
+            f"{escape(_some(names))}"
+        )
     if summary.interrupted:
         console.print(f"[magenta]the run was interrupted:[/] {summary.interrupted}", markup=True)
     skipped = f", {total.skipped} skipped" if total.skipped else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.events import LegStarted
@@ -38,9 +39,10 @@ class Ladder:
     stretches: tuple[Stretch, ...]
 
     @classmethod
-    def of(cls, evidence: CaseEvidence) -> Ladder:
-        """The ladder of a case."""
-        flow, registered = without_registrations(without_repeats(arrows(evidence)), evidence.row)
+    def of(cls, evidence: CaseEvidence, every: Sequence[Arrow] | None = None) -> Ladder:
+        """The ladder of a case; ``every`` are its arrows, where they are known."""
+        every = arrows(evidence) if every is None else every
+        flow, registered = without_registrations(without_repeats(list(every)), evidence.row)
         book = _Book(evidence, flow)
         touched = [(arrow, book.index(arrow, source=True), book.index(arrow, source=False)) for arrow in flow]
         folded = {moment.phone for moment in registered}
@@ -216,9 +218,12 @@ _HEADS = ("rq", "ok", "pr", "er")
 _BARS = {"ringing": "#fde68a", "talking": "#a6e3c0", "held": "#f5c2c7"}
 
 
-def svg(evidence: CaseEvidence, *, anchors: str = "") -> str:
-    """The ladder as SVG. With ``anchors``, each arrow links to ``#<anchors><number>`` in the page that holds it."""
-    ladder = Ladder.of(evidence)
+def svg(evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arrow] | None = None) -> str:
+    """The ladder as SVG. With ``anchors``, each arrow links to ``#<anchors><number>`` in the page that holds it.
+
+    ``every`` are the case's arrows, where they are known.
+    """
+    ladder = Ladder.of(evidence, every)
     count = max(1, len(ladder.lifelines))
     width = _LEFT + count * _COLUMN + 20
     places: list[float] = []

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.report.evidence import CaseEvidence, key_of
+from harness.report.strangers import strangers
 from harness.verdict import NEVER_REPORTED, Verdict, exit_code, worst
 
 _PACKAGES = {
@@ -91,6 +92,7 @@ class Summary:
     left_out: list[dict[str, Any]] = field(
         default_factory=list
     )  #: rows without a case: deployment, row, documented, why
+    strangers: list[dict[str, Any]] = field(default_factory=list)  #: who called and was not the platform, by address
     required: list[str] = field(default_factory=list)  #: rows that had to be run and were not, with why
 
     @property
@@ -128,6 +130,7 @@ class Summary:
             "interrupted": self.interrupted,
             "causes": self.causes,
             "left_out": self.left_out,
+            "strangers": self.strangers,
             "required_missing": self.required,
         }
 
@@ -206,6 +209,7 @@ def summarise(
         unplanned=sorted(label(key) for key in reported - wanted.keys()),
         interrupted=interrupted,
         left_out=list(left_out),
+        strangers=[one.plain() for one in strangers(event for e in evidences for event in e.gist.strangers)],
         required=list(required),
     )
 

@@ -24,6 +24,7 @@ from harness.events import (
     Recorded,
     RtpStatistics,
     SipMessage,
+    StrangerRefused,
     from_plain,
 )
 from harness.report.recorder import EVENTS, VERSION
@@ -98,6 +99,7 @@ class Gist:
     statistics: Mapping[str, RtpStatistics]  #: the last counters of each leg
     answered_s: tuple[float, ...]  #: of each call placed and answered, the seconds from its first INVITE
     invites: tuple[str, ...]  #: the first INVITE of each leg that sent one
+    strangers: tuple[StrangerRefused, ...]  #: requests that were not acted on
     ours: frozenset[str]  #: the names of the harness's phones and legs
 
 
@@ -153,6 +155,7 @@ class Told:
             statistics=self.statistics,
             answered_s=tuple(seconds for seconds in answered if seconds is not None),
             invites=tuple(invite.text for invite in invites.values() if invite),
+            strangers=tuple(event for event in self.events if isinstance(event, StrangerRefused)),
             ours=frozenset(phones | self.legs.keys()),
         )
 

@@ -19,9 +19,11 @@ import termios
 import threading
 import time
 from base64 import b64encode, urlsafe_b64encode
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -119,6 +121,14 @@ class Outside:
                 return [found[kind] for line in lines if kind in (found := json.loads(line))]
         raise LookupError(case)
 
+    def at_once(self) -> int:
+        """How many cases of one deployment were under way at the same time, at most."""
+        times: dict[str, list[tuple[float, int]]] = {}
+        for path in self.run_directory.glob("cases/*/case.json"):
+            case = json.loads(path.read_text())
+            times.setdefault(case["deployment"], []).extend([(case["began"], 1), (case["end"]["at"], -1)])
+        return max(max(accumulate(step for _, step in sorted(found))) for found in times.values())
+
     def calls_up(self) -> list[str]:
         """What the world's own books have up."""
         books = self.books.get("/calls").json()
@@ -155,8 +165,9 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
 def test_a_live_and_a_stand_in_deployment_run_green(outside: Outside) -> None:
     files = [outside.file("live"), outside.file("stand-in")]
     rows = ["TD-INBOUND", "TD-TRANSFER-BLIND", "TD-OUTBOUND-CAMPAIGN", "XEI", "TD-REGISTER-NOTALLOWED"]
-    code, output = outside.run(*files, *(f"--row={row}" for row in rows), "--transport=tls", "--codec=pcmu", "-n", "2")
+    code, output = outside.run(*files, *(f"--row={row}" for row in rows), "--transport=tls", "--codec=pcmu", "-n", "4")
     assert code == 0, output
+    assert outside.at_once() > 1, "cases of a real deployment run beside each other"
     verdicts = outside.verdicts()
     assert set(verdicts.values()) == {"passed"}
     assert {case.partition("[")[2].partition(":")[0] for case in verdicts} == {"live-talkdesk", "stand-in-talkdesk"}
@@ -180,6 +191,34 @@ def test_a_live_and_a_stand_in_deployment_run_green(outside: Outside) -> None:
             e for e in outside.lines(case, "event") if e["kind"] == "LegStarted" and e["direction"] == "outgoing"
         ]
         assert len(dialled) == planned[case], f"{case}: --plan shows other calls than were placed"
+
+
+def test_limits_hold_over_all_workers_as_the_world_counts(outside: Outside) -> None:
+    def few(text: str) -> str:
+        for old, new in {
+            "concurrent_calls = 200": "concurrent_calls = 2",
+            "calls_per_second = 200.0": "calls_per_second = 1.0",
+        }.items():
+            assert old in text
+            text = text.replace(old, new)
+        return text
+
+    rows = ("--row=TD-INBOUND", "--row=HANGUP-CALLER", "--auth=ip", "--codec=pcmu")
+    process = outside.start(outside.file("stand-in", "limited", few), *rows, "-n", "4", "--preflight=off")
+    most = 0
+    while process.poll() is None:
+        up = Counter(
+            name.split()[0] for name in outside.calls_up()
+        )  # each call is up at the carrier and at the platform
+        most = max(most, *up.values(), 0)
+        time.sleep(0.02)
+    code, output = outside.finished(process)
+    assert code == 0, output
+    assert 0 < most <= 2
+    events = [event for case in outside.verdicts() for event in outside.lines(case, "event")]
+    begun = [e["at"] for e in events if e["kind"] == "LegStarted" and e["direction"] == "outgoing"]
+    assert len(begun) >= 4
+    assert max(begun) - min(begun) >= len(begun) - 2, "one a second, and one second for what the machine holds up"
 
 
 def test_secrets_are_in_no_file_of_a_run(outside: Outside) -> None:

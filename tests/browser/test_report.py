@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -186,3 +187,47 @@ def test_three_thousand_cases_open_at_once(
         looked.cdp.send("Performance.enable")
         spent = {entry["name"]: entry["value"] for entry in looked.cdp.send("Performance.getMetrics")["metrics"]}
     assert spent["ProcessTime"] <= 6.0, spent
+
+
+def test_a_large_run_opens_its_cases_from_the_files_beside_it(
+    run: Path, browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the page's own Content-Security-Policy in force, from a file: opened, searched, played."""
+    monkeypatch.setattr(html, "MOST_WHOLE", 2)
+    monkeypatch.setattr(html, "MOST_INLINE", 1)
+    copy = shutil.copytree(run, tmp_path / run.name)
+    cases = read_cases(copy)
+    summary = summarise(cases, [dict(case.case) for case in cases], run="large", wall_s=1.0, workers=1)
+    html.write(copy / "report.html", summary, cases)
+    key = CasePage.of(failed_case(copy, "TD-TRANSFER-BLIND"), copy, "").key
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto((copy / "report.html").as_uri() + f"#{key}")
+    page.locator("details.case[open] .body h4").first.wait_for()
+    assert [url.rpartition("/")[2] for url in requests[1:2]] == [f"{key}.js"]
+    page.locator("details.case[open] audio").first.dispatch_event("play")
+    image = page.locator("details.case[open] svg.timeline image").first
+    assert image.get_attribute("href").startswith("cases/")
+    page.get_by_role("searchbox").fill("no such words anywhere")
+    page.locator("#count", has_text="0 of").wait_for()
+    assert all(url.startswith("file:") for url in requests)
+    assert complaints == []
+    page.close()
+
+
+def test_a_large_run_without_its_files_says_so(
+    run: Path, browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html, "MOST_WHOLE", 2)
+    cases = read_cases(run)
+    summary = summarise(cases, [dict(case.case) for case in cases], run="large", wall_s=1.0, workers=1)
+    html.write(tmp_path / "report.html", summary, cases)
+    shutil.rmtree(tmp_path / html.PARTS)
+    page = browser.new_page()
+    page.goto((tmp_path / "report.html").as_uri() + "#verdict=passed")
+    page.locator("details.case:not([hidden]) summary").first.click()
+    page.get_by_text("report.parts is not beside this page").first.wait_for()
+    page.close()

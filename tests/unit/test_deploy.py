@@ -51,11 +51,25 @@ def test_all_that_the_containerfile_copies_is_there() -> None:
     [
         ("vendor.compose-spec", "deploy/container/compose.yaml"),
         ("vendor.github-workflows", "deploy/github/nightly.yml"),
+        ("vendor.gitlab-ci", "deploy/gitlab/nightly.gitlab-ci.yml"),
+        ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE/wrong-verdict.yml"),
+        ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE/broken.yml"),
+        ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE/platform.yml"),
+        ("vendor.github-issue-config", ".github/ISSUE_TEMPLATE/config.yml"),
     ],
 )
 def test_it_is_what_its_schema_says(schema: str, file: str) -> None:
     code, said = tool("check-jsonschema", "--builtin-schema", schema, ROOT / file)
     assert code == 0, said
+
+
+def test_the_hooks_are_those_of_the_lint() -> None:
+    assert tool("pre-commit", "validate-config")[0] == 0
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    lint = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
+    programs = re.findall(r"\.venv/bin/([\w-]+)", lint)
+    assert len(programs) >= 6
+    assert [name for name in programs if f".venv/bin/{name}" not in hooks] == []
 
 
 def test_the_devcontainer_makes_the_environment() -> None:

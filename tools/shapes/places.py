@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import tomli_w
 
 from harness.cli.live_file import live_file
@@ -17,6 +18,7 @@ from harness.deployment import Deployment
 from harness.integrations import load
 from harness.pytest_plugin.worlds import Worlds
 from tools.shapes.draw import Customer, Told
+from tools.shapes.plan import WRONG, trials
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,14 @@ class Place:
     deployment: Deployment
     file: Path
     secrets: dict[str, str] = field(default_factory=dict)  #: environment variable → value
-    control: str = ""  #: of the world that is up by itself
 
 
 @contextmanager
-def written(batch: Sequence[Customer], directory: Path) -> Iterator[list[Place]]:
-    """The files of these customers, and their worlds for as long as this lasts."""
+def written(batch: Sequence[Customer], directory: Path, seed: int) -> Iterator[list[Place]]:
+    """The files of these customers, and their worlds for as long as this lasts.
+
+    A world that is up by itself plays two of a customer, one clean and one wrong: their cases run side by side.
+    """
     places: list[Place] = []
     outside: list[tuple[Customer, Path, Deployment]] = []
     for customer in batch:
@@ -44,10 +48,16 @@ def written(batch: Sequence[Customer], directory: Path) -> Iterator[list[Place]]
     worlds = Worlds(directory)
     try:
         simulated = [(file, deployment) for _, file, deployment in outside]
-        tenants = worlds.start(simulated, tenants=1, timings="quick", faults=(), controlled=True)
+        tenants = worlds.start(simulated, tenants=2, timings="quick", faults=(), controlled=True)
         for customer, _, deployment in outside:
-            control = worlds.controls[deployment.name]
-            places.append(_outside(customer, tenants[deployment.name][0], control, directory))
+            clean, wrong = tenants[deployment.name]
+            places.append(_outside(customer, clean, directory))
+            second = _outside(customer, wrong, directory, WRONG)
+            if fault := next((trial for trial in trials([second.deployment], seed) if trial.fault), None):
+                body = {"name": fault.fault, "line": fault.line, "tenant": 1}
+                url = f"{worlds.controls[deployment.name]}/faults"
+                httpx.post(url, json=body, timeout=20).raise_for_status()
+                places.append(second)
         yield places
     finally:
         worlds.stop(keep_logs=directory)
@@ -77,16 +87,16 @@ def _cell(value: object) -> object:
     return ("yes" if value else "no") if isinstance(value, bool) else value
 
 
-def _outside(customer: Customer, world: Deployment, control: str, directory: Path) -> Place:
+def _outside(customer: Customer, world: Deployment, directory: Path, suffix: str = "") -> Place:
     """The customer as a real one: by a file that tells what its owner would know."""
     assert customer.kind != "simulated"
-    named = world.model_copy(update={"name": f"simulated-{world.name}"})
+    named = world.model_copy(update={"name": f"simulated-{world.name}{suffix}"})
     name, text, secrets = live_file(named, customer.kind, world.timings_by("quick"))
     file = directory / f"{name}.toml"
     if customer.kind == "live":
         text = _told(text, customer.told)
     file.write_text(text, encoding="utf-8")
-    return Place(load(file, secrets), file, secrets, control)
+    return Place(load(file, secrets), file, secrets)
 
 
 def _told(text: str, told: Told) -> str:

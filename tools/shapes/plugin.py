@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -24,7 +23,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Which trials."""
     group = parser.getgroup("shapes")
     group.addoption("--shapes-seed", type=int, default=0)
-    group.addoption("--shapes-worlds", type=Path, help="JSON: live deployment → its world's control API and tenant")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -42,24 +40,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 @pytest.fixture(autouse=True)
 def _made_wrong(request: pytest.FixtureRequest, run: Run, case: Case, replica: Deployment) -> Iterator[None]:
     trial = request.config.stash[_TRIALS][case.id]
-    if not trial.fault:
+    if not trial.fault or case.deployment not in run.controls:  # a world that is up by itself is wrong all the time
         yield
         return
-    url, tenant = _tenant_of(request.config, run, case, replica)
+    url = f"{run.controls[case.deployment]}/faults"
+    tenant = next(i for i, each in enumerate(run.replicas[case.deployment]) if each is replica)
     body = {"name": trial.fault, "line": trial.line, "tenant": tenant}
-    httpx.post(f"{url}/faults", json=body, timeout=20).raise_for_status()
+    httpx.post(url, json=body, timeout=20).raise_for_status()
     try:
         yield
     finally:
-        cleared = httpx.request("DELETE", f"{url}/faults", content=json.dumps({"tenant": tenant}), timeout=20)
-        cleared.raise_for_status()
-
-
-def _tenant_of(config: pytest.Config, run: Run, case: Case, replica: Deployment) -> tuple[str, int]:
-    """The control API of the case's world, and which of its tenants the case has."""
-    if case.deployment in run.controls:
-        mine = next(i for i, each in enumerate(run.replicas[case.deployment]) if each is replica)
-        return run.controls[case.deployment], mine
-    path: Path = config.getoption("shapes_worlds")
-    url, tenant = json.loads(path.read_text(encoding="utf-8"))[case.deployment]
-    return str(url), int(tenant)
+        httpx.request("DELETE", url, content=json.dumps({"tenant": tenant}), timeout=20).raise_for_status()

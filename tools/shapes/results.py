@@ -11,7 +11,7 @@ from typing import Any
 from harness import integrations
 from harness.deployment import Deployment
 from harness.report import scope
-from tools.shapes.plan import Trial, trials
+from tools.shapes.plan import WRONG, Trial, trials
 
 CaseFile = dict[str, Any]
 #: What the figures are, in order.
@@ -57,8 +57,9 @@ class Results:
     def add(self, run: Path, deployments: Sequence[Deployment], seed: int) -> None:
         """A run over these customers."""
         found = {case["id"]: case for path in run.glob("cases/*/case.json") if (case := _read(path))}
-        self.figures["customers"] += len(deployments)
-        self._rows(run, deployments, found)
+        customers = [deployment for deployment in deployments if not deployment.name.endswith(WRONG)]
+        self.figures["customers"] += len(customers)
+        self._rows(run, customers, found)
         for trial in trials(deployments, seed):
             case = found.get(trial.case.id)
             if case is None or "end" not in case:

@@ -73,21 +73,18 @@ def _batches(drawn: Sequence[Customer], size: int) -> Iterator[Sequence[Customer
 def _verify(batch: Sequence[Customer], directory: Path, seed: int, workers: int, results: Results) -> None:
     """One run over these customers; what came of it goes into ``results``."""
     directory.mkdir(parents=True)
-    with written(batch, directory) as places:
+    with written(batch, directory, seed) as places:
         run = _run(places, directory, seed, workers)
         results.add(run, [place.deployment for place in places], seed)
 
 
 def _run(places: Sequence[Place], directory: Path, seed: int, workers: int) -> Path:
-    worlds = directory / "worlds.json"
-    live = {place.deployment.name: (place.control, 0) for place in places if place.control}
-    worlds.write_text(json.dumps(live), encoding="utf-8")
     reports = directory / "reports"
     command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
     command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", "tools.shapes.plugin"]
     command += ["-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:allure_pytest"]
     command += ["--no-reports", "--world-control", "--preflight", "off", "--live", "-n", str(workers)]
-    command += ["--reports", str(reports), f"--shapes-seed={seed}", f"--shapes-worlds={worlds}"]
+    command += ["--reports", str(reports), f"--shapes-seed={seed}"]
     command += [f"--deployment={place.file}" for place in places]
     secrets = {name: value for place in places for name, value in place.secrets.items()}
     with (directory / "run.log").open("wb") as log:

@@ -20,6 +20,7 @@ from harness.limits import (
     CallGate,
     CallsUp,
     Marks,
+    address,
     lease,
     place,
     released,
@@ -50,6 +51,27 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 # Leases
+
+
+def test_of_two_runs_that_want_an_address_one_waits_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    said, taken = threading.Event(), threading.Event()
+    first = address("192.0.2.80:32681/udp", lambda: pytest.fail("nobody has it"))
+
+    def second() -> None:
+        with address("192.0.2.80:32681/udp", said.set):
+            taken.set()
+
+    with address("192.0.2.80:32682/tls", lambda: pytest.fail("another address")):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        assert said.wait(20)
+        assert not taken.is_set()
+        first.release()
+        assert taken.wait(20)
+        waiting.join()
 
 
 def test_of_several_the_first_free_one_is_leased(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from harness.diagnosis import common
 from harness.report import closing
-from harness.report.causes import Group, grouped, signature
+from harness.report.causes import Group, grouped, judged, signature
 from harness.report.evidence import CaseEvidence
 from harness.report.run import read_cases
 from harness.report.summary import summarise
@@ -113,3 +114,36 @@ def test_another_check_is_another_cause() -> None:
 )
 def test_figures_alone_make_no_other_cause(words: str, figure: int) -> None:
     assert signature(f"{words} 7") == signature(f"{words} {figure}")
+
+
+def failing(directory: Path, samples: ModuleType, *causes: str) -> CaseEvidence:
+    """A case that failed, with these causes shown by its own evidence."""
+    told = [
+        {"id": name, "cause": f"Issue: {name}", "title": name, "issue": "Issue", "fix": f"mend {name}"}
+        for name in causes
+    ]
+    with samples.playing(directory, samples.case_of()) as sample:
+        sample.finding("answered", "caller.1", Verdict.FAILED, expected="an answer", actual="none")
+        sample.recorder.close(Verdict.FAILED, "answered of caller.1", told)
+    return CaseEvidence.read(directory)
+
+
+def test_a_case_with_two_causes_stands_in_both_groups(tmp_path: Path, samples: ModuleType) -> None:
+    """Neither cause hides the other: what is mended first leaves the other one to be seen."""
+    cases = [failing(tmp_path / "a", samples, "one"), failing(tmp_path / "b", samples, "one", "other")]
+    first, second = grouped(cases)
+
+    assert (first.headline, len(first.cases)) == ("Issue: one", 2)
+    assert (second.headline, [case.directory.name for case in second.cases]) == ("Issue: other", ["b"])
+    assert second.said("fix") == "mend other"
+
+
+def test_terminal_report_and_causes_json_have_the_same_causes(tmp_path: Path, samples: ModuleType) -> None:
+    cases = [
+        failing(tmp_path / name, samples, *causes) for name, causes in (("a", ["x"]), ("b", ["x", "y"]), ("c", ["z"]))
+    ]
+    written = common.plain(judged(cases))["causes"]
+
+    assert [(cause["id"], cause["failures"]) for cause in written] == [
+        (group.cause["id"], len(group.cases)) for group in grouped(cases)
+    ]

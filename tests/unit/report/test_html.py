@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.report import html
+from harness.report import html, listing
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Result, Run
 from harness.report.run import read_cases
@@ -142,6 +142,27 @@ class TestReport:
         page = Page(_with_past(run, past))
 
         assert [a["title"] for a in page.all("i")] == ["2001-09-09 01:46: failed"]
+
+    def test_a_row_of_two_deployments_is_one_mark_in_an_earlier_run(self, run: Any) -> None:
+        """The worst of them: neither hides the other, and no run counts twice."""
+        results = [Result("c", "talkdesk", "TD-INBOUND", verdict, 1, 1.0) for verdict in ("passed", "failed")]
+        past = [Run("x", 1e9, name, "", "k", "w", results=(one,)) for name, one in zip("ab", results, strict=True)]
+
+        assert [a["title"] for a in Page(_with_past(run, past)).all("i")] == ["2001-09-09 01:46: failed"]
+
+    def test_a_large_run_s_cases_lie_beside_the_page(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(html, "MOST_WHOLE", 2)
+        monkeypatch.setattr(html, "MOST_INLINE", 1)
+        monkeypatch.setattr(listing, "_WORTH_PROCESSES", 2)  # as many as there are: each in a process of its own
+        text = report(run)
+        parts = {path.stem for path in (run.directory / html.PARTS).iterdir()}
+        keys = [str(a["id"]) for a in Page(text).all("details", **{"class": "case"})]
+
+        assert parts == {*keys[1:], "index"}
+        assert not list(unpacked(text))
+        monkeypatch.setattr(html, "MOST_WHOLE", 300)
+        report(run)
+        assert not (run.directory / html.PARTS).exists()
 
     def test_hostile_text_stays_text(self, tmp_path: Path, samples: ModuleType) -> None:
         evil = "<script>alert(1)</script>\x00\ud800"

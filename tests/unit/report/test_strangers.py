@@ -1,0 +1,69 @@
+"""Who called and was not the platform, counted over a run."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from harness.events import StrangerRefused
+from harness.report import closing
+from harness.report.strangers import Stranger, strangers
+from harness.report.summary import Summary, summarise
+
+
+def refused(
+    at: float, count: int, source: str = "198.51.100.7", method: str = "INVITE", **more: Any
+) -> StrangerRefused:
+    fields = {"transport": "udp", "user_agent": "friendly-scanner", "phone": "stand-in", "why": "address"} | more
+    return StrangerRefused(at=at, source=source, method=method, count=count, **fields)
+
+
+def test_counts_of_one_lease_go_on_and_those_of_the_next_begin_anew() -> None:
+    told = [refused(1.0, 1), refused(2.0, 4), refused(3.0, 1), refused(4.0, 2)]
+    assert strangers(told) == [Stranger("198.51.100.7", 6, ("INVITE",), ("friendly-scanner",), ("address",))]
+
+
+def test_what_several_cases_were_told_of_a_phone_they_share_counts_once() -> None:
+    told = [refused(1.0, 3), refused(2.0, 9)]
+    assert strangers([*told, *told])[0].requests == 9
+
+
+def test_the_most_frequent_come_first_each_with_what_it_asked_for() -> None:
+    told = [
+        refused(1.0, 2, "203.0.113.9", "REGISTER", user_agent=""),
+        refused(1.0, 5),
+        refused(1.5, 1, method="OPTIONS", user_agent="sipvicious"),
+    ]
+    assert [str(one) for one in strangers(told)] == [
+        "198.51.100.7 (6× INVITE, OPTIONS, friendly-scanner, sipvicious)",
+        "203.0.113.9 (2× REGISTER)",
+    ]
+    assert strangers([]) == []
+
+
+def test_a_run_without_strangers_says_nothing_of_them() -> None:
+    summary = summarise([], [], run="r", wall_s=1.0, workers=1)
+    assert summary.plain()["strangers"] == []
+    assert "stranger" not in told(summary)
+
+
+def test_summary_and_terminal_name_them(tmp_path: Path) -> None:
+    summary = summarise([], [], run="r", wall_s=1.0, workers=1)
+    summary.strangers = [one.plain() for one in strangers([refused(1.0, 5), refused(1.0, 1, "203.0.113.9")])]
+    summary.write(tmp_path / "summary.json")
+    kept = json.loads((tmp_path / "summary.json").read_text())["strangers"]
+    assert [(one["source"], one["requests"]) for one in kept] == [("198.51.100.7", 5), ("203.0.113.9", 1)]
+    said = told(summary)
+    assert "6 requests of 2 strangers got no answer" in said
+    assert "198.51.100.7" in said
+
+
+def told(summary: Summary) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    closing._closing_lines(summary, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
