@@ -56,5 +56,5 @@ class Pending(Protocol):
     def settle(self, *, asking: bool = False) -> None:
         """Take what it still needs of the call as it is. ``asking``: the call is about to be asked for a person."""
 
-    def wait_until_said(self) -> None:
-        """Until the caller has said what it says for this look."""
+    def wait_until_said(self) -> float:
+        """Until the caller has said what it says for this look; when that was, or 0."""

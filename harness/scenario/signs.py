@@ -36,6 +36,8 @@ REPORTED_WITHIN_S: Final = 7.5
 ON_ITS_WAY_S: Final = 0.4
 #: How long an end is listened to before what did not arrive counts as missing.
 LISTEN_S: Final = 2.5
+#: How soon an AI that was spoken to has begun to answer: who speaks again before speaks at the same time.
+_ANSWERED_WITHIN_S: Final = 1.5
 #: How much of a sound says what it is, in seconds, with what is not on disk yet.
 _WORTH_JUDGING_S: Final = 1.0
 #: So many packets sent and none counted is no matter of timing: a second of them.
@@ -131,7 +133,7 @@ class Look:
     def _greet(self, earlier: Sequence[Pending]) -> None:
         try:
             for look in earlier:
-                look.wait_until_said()
+                self._context.pause(max(0.0, look.wait_until_said() + _ANSWERED_WITHIN_S - time.monotonic()))
             ended, self._in_pause = self._caller.speak(GREETING)
             during = self._talk.words.come == "during"
             until = ended + (RECOGNISED_WITHIN_S if during else ON_ITS_WAY_S)
@@ -144,9 +146,10 @@ class Look:
             self._said_at = time.monotonic()
             self._said.set()
 
-    def wait_until_said(self) -> None:
-        """Until the caller has said what it says for this look."""
+    def wait_until_said(self) -> float:
+        """Until the caller has said what it says for this look; when that was, or was not needed."""
         self._said.wait()
+        return self._said_at if self._wanted else 0.0
 
     # -- before the call is changed or ended
 

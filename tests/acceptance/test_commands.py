@@ -26,7 +26,10 @@ from tools.reference import cli
 README = ROOT / "README.md"
 PAGES = (ROOT / "docs" / "get-started.md", README)  #: the first one's commands build upon each other
 BY_CI = {"make verify", "make test", "make test-interop", "make test-browser"}
-LONG = {f"make {name}" for name in ("selfproof", "selfproof-strangers", "mutants", "accuracy", "bench", "fuzz", "soak")}
+LONG = {
+    f"make {name}"
+    for name in ("selfproof", "selfproof-strangers", "liveproof", "mutants", "accuracy", "bench", "fuzz", "soak")
+}
 #: platform, AI, country, domain, SBC, transport, authentication, AI's host, numbers, and the test phones.
 ANSWERED = {
     ".venv/bin/harness init acme.toml": (

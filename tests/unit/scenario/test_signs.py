@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ import pytest
 from harness.audio.experiment import Outcome
 from harness.checks.audio import Account, Sound
 from harness.checks.claims import Observation
-from harness.deployment import Expect, Synthflow
+from harness.deployment import Escalation, Expect, Synthflow
 from harness.far_end.call_record import CallRecord
 from harness.far_end.record_reader import RecordReader
-from harness.scenario import reactions, signs
+from harness.scenario import conclusion, reactions, signs
 from harness.scenario.context import CaseContext
+from harness.scenario.ends import Call
 from harness.scenario.signs import Look, Words
 from tests.unit.scenario.conftest import MakeContext
 
@@ -209,3 +211,30 @@ def test_several_looks_at_a_call_greet_one_after_the_other(make_context: MakeCon
     again.wait_until_said()
     case.context.background.join(5.0)
     assert caller.did == ["says hello-en"] * 2
+
+
+def test_looks_at_several_calls_are_settled_at_once(make_context: MakeContext) -> None:
+    """Three calls take no longer than one: each look waits here until all three are being settled."""
+    context = make_context()
+    together = threading.Barrier(3, timeout=10.0)
+    settled: list[int] = []
+    for number in range(3):
+        leg: Any = SimpleNamespace(events=[], id=f"caller.{number}", successor=None)
+        call = Call(context, leg, "caller")
+        call.looks.append(cast("Any", SimpleNamespace(settle=lambda asking: settled.append(together.wait()))))
+        context.calls.add(call)
+    conclusion._settle(context)
+    assert sorted(settled) == [0, 1, 2]
+
+
+def test_a_call_is_changed_when_whoever_looks_at_it_is_done(make_context: MakeContext) -> None:
+    """A digit, a hold, words, a hang-up and a new codec wait; and asking by a digit says so."""
+    did: list[str] = []
+    leg: Any = SimpleNamespace(events=[], id="caller.1", successor=None, hangup=lambda: did.append("BYE"))
+    leg.send_digits = lambda digits, method: did.append(digits)
+    call = Call(make_context(escalation=Escalation(digit="5")), leg, "caller")
+    call.looks.append(cast("Any", SimpleNamespace(settle=lambda asking: did.append(f"settles {asking}"))))
+    call.press("1")
+    call.hang_up()
+    call.ask_for_a_person(once=True)
+    assert did == ["settles False", "1", "settles False", "BYE", "settles True", "settles False", "5"]

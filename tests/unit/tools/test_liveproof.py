@@ -1,0 +1,136 @@
+"""The live proof: which worlds there are, what counts against the harness, and what the page says of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.deployment_file import load
+from harness.verdict import Verdict
+from tools.liveproof import results
+from tools.liveproof.outside import FILE
+from tools.liveproof.page import page
+from tools.liveproof.plan import AIS, FAULTS, INBOUND, LISTENS, ROWS, WITNESSES, World, clean, worlds, wrong
+from tools.liveproof.results import Proof, Result, percentile
+
+BY_NAME = {witness.name: witness for witness in WITNESSES}
+DEAF = next(ai for ai in AIS if not ai.hears)
+
+
+def world(witness: str = "late words", ai: Any = LISTENS, fault: str | None = None) -> World:
+    return World(0, BY_NAME[witness], ai, fault, (INBOUND,))
+
+
+def result(of: World, verdict: Verdict, *certain: str) -> Result:
+    return Result(of, f"{INBOUND}[{of.name}]", INBOUND, verdict, "", certain, (0.0, 2.0), (), 2.0)
+
+
+def counted(*found: Result) -> dict[str, Any]:
+    return Proof(found, len(found), 0, 1.0).plain()
+
+
+def test_every_fault_meets_every_witness_and_so_does_every_ai() -> None:
+    met = {(one.witness.name, one.fault) for one in wrong() if one.ai is LISTENS}
+    assert met >= {(witness.name, fault) for witness in WITNESSES for faults in FAULTS.values() for fault in faults}
+    told = {(one.witness.name, one.ai.name) for one in wrong()}
+    asked = [witness for witness in WITNESSES if witness.asks == "confirmed"]
+    assert told >= {(witness.name, ai.name) for witness in asked for ai in AIS}
+
+
+def test_its_file_is_a_deployment_and_its_rows_and_faults_exist() -> None:
+    deployment = load(FILE)
+    assert deployment.kind == "simulated"
+    assert set(FAULTS) <= set(ROWS)
+
+
+def test_a_sample_has_as_many_wrong_worlds_as_are_asked_for_and_clean_ones() -> None:
+    chosen = worlds(5, 40, random.Random(1))
+    assert [one.number for one in chosen] == list(range(len(chosen)))
+    assert sum(one.rows != ROWS for one in chosen) == 5
+    assert sum(one.rows == ROWS for one in chosen) == len(list(clean(40))) == 3
+
+
+@pytest.mark.parametrize(
+    ("of", "verdict", "counts"),
+    [
+        (world(fault="rtp-blocked-to-ai"), Verdict.PASSED, {"false_pass": 1}),
+        (world(fault="rtp-blocked-to-ai"), Verdict.FAILED, {"failed": 1}),
+        (world(fault="rtp-blocked-to-ai"), Verdict.NOT_OBSERVABLE, {"not_observable": 1}),
+        (world(fault="rtp-blocked-to-ai"), Verdict.BROKEN, {"broken": 1}),
+        (world(ai=DEAF), Verdict.PASSED, {"false_pass": 1}),
+        (world(), Verdict.PASSED, {"clean_passed": 1}),
+        (world(), Verdict.FAILED, {"false_alarms": 1}),
+        (world(), Verdict.NOT_OBSERVABLE, {"false_alarms": 1}),  # the witness could have told
+        (world("record, packets asked for"), Verdict.NOT_OBSERVABLE, {}),  # it cannot
+        (world("record, packets asked for"), Verdict.FAILED, {"false_alarms": 1}),
+    ],
+)
+def test_what_counts_against_it(of: World, verdict: Verdict, counts: dict[str, int]) -> None:
+    plain = counted(result(of, verdict))
+    keys = ("false_pass", "failed", "not_observable", "broken", "clean_passed", "false_alarms", "wrong_certain")
+    assert {key: plain[key] for key in keys if plain[key]} == counts
+    assert (plain["injected"], plain["clean_cases"]) == (int(of.is_false), int(not of.is_false))
+    proof = Proof([result(of, verdict)], 1, 0, 1.0)
+    assert bool(proof.shortfalls) is bool(counts.keys() & {"false_pass", "false_alarms", "broken"})
+
+
+@pytest.mark.parametrize(
+    ("of", "certain", "is_wrong"),
+    [
+        (world(fault="rtp-blocked-to-caller"), ["rtp-blocked-to-caller"], False),
+        (world(fault="rtp-blocked-to-caller"), ["ai-silent"], True),
+        (world(fault="rtp-blocked-to-caller"), [], False),
+        (world(ai=next(ai for ai in AIS if ai.name == "silent")), ["ai-silent"], False),
+        (world(), ["rtp-blocked-to-caller"], True),
+    ],
+)
+def test_a_cause_is_certain_only_where_it_is_the_one(of: World, certain: Sequence[str], is_wrong: bool) -> None:
+    found = result(of, Verdict.FAILED, *certain)
+    assert found.is_wrong_certain is is_wrong
+    assert counted(found)["wrong_certain"] == int(is_wrong)
+
+
+def step(title: str, began: float, ended: float | None) -> Any:
+    return SimpleNamespace(title=title, began=began, ended=ended, steps=[])
+
+
+def test_the_time_of_looks_is_without_that_of_the_ai_and_of_experiments() -> None:
+    both = "a.1 and assistant x hear each other"
+    steps = [
+        step(both, 0.0, 0.5),
+        step(f"{both}: what tells of it", 1.0, 31.0),
+        step("b.1 and assistant x hear each other: what tells of it", 2.0, 4.0),
+        step("a.1 lets the far end finish", 0.8, 2.0),
+        step("a.1 speaks at 8 of 32 moments drawn at random", 5.0, 26.0),
+        step("somebody dials", 0.0, 9.0),
+        step(both, 40.0, None),  # the worker died in it
+    ]
+    looks, experiments, held = results._times(steps)
+    assert looks == pytest.approx((0.5, 30.0 - 1.0 - 21.0, 2.0))
+    assert experiments == (21.0,)
+    assert held == pytest.approx(30.5)
+
+
+def test_no_percentile_of_nothing() -> None:
+    assert percentile([], 0.95) is None
+    assert percentile([3.0, 1.0, 2.0], 0.95) == 3.0
+    assert percentile(list(map(float, range(1, 101))), 0.95) == 95.0
+
+
+def test_the_page_has_the_figures_and_says_what_it_is_a_sample_of(tmp_path: Path) -> None:
+    found = [result(world(), Verdict.PASSED), result(world(fault="no-g711"), Verdict.FAILED)]
+    proof = Proof(found, 2, 1, 1.0)
+    text = page(proof, "3 of 300 worlds, drawn (seed 1)")
+    assert "3 of 300 worlds" in text
+    assert "| `false_pass` | 0 |" in text
+    assert "| no-g711 | 1 | 1 | 0 | 0 | 0 | 0 | 0 | 0 |" in text
+    assert "sample" not in page(replace(proof, missing=0)).splitlines()[10]
+    assert proof.shortfalls == ["1 worlds left no case"]
+    proof.to_json(tmp_path / "liveproof.json")
+    assert '"false_pass": 0' in (tmp_path / "liveproof.json").read_text()
