@@ -53,16 +53,20 @@ def _known() -> Iterator[tuple[str, Path]]:
 def _about(path: Path) -> str:
     """The first sentence of a deployment file's comment; of a template, its files."""
     if path.is_dir():
-        return "templates: " + ", ".join(sorted(file.name for file in path.iterdir()))
+        return "templates: " + ", ".join(str(file.relative_to(path)) for file in _files(path))
     lines = path.read_text(encoding="utf-8").splitlines()
     comment = " ".join(line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), lines))
     return re.split(r"(?<=[.:]) ", comment)[0].rstrip(".:")
 
 
+def _files(directory: Path) -> list[Path]:
+    return sorted(file for file in directory.rglob("*") if file.is_file())
+
+
 def _copies(path: Path, directory: Path) -> Iterator[tuple[Path, Path]]:
     """Each file, and what it is to be called: a deployment goes with its numbers, a template by itself."""
     if path.is_dir():
-        yield from ((file, directory / path.name / file.name) for file in sorted(path.iterdir()))
+        yield from ((file, directory / path.name / file.relative_to(path)) for file in _files(path))
         return
     yield path, directory / path.name
     if isinstance(numbers := read(path).get("numbers_csv"), str):

@@ -31,11 +31,17 @@ def test_a_deployment_is_copied_with_its_numbers(tmp_path: Path) -> None:
     assert len(copied.lines) > 10
 
 
-def test_templates_are_copied_as_they_are(tmp_path: Path) -> None:
-    said("systemd", str(tmp_path))
-    copied = {path.name: path.read_bytes() for path in (tmp_path / "systemd").iterdir()}
-    assert copied == {path.name: path.read_bytes() for path in (resources.TEMPLATES / "systemd").iterdir()}
-    assert copied
+KINDS = sorted(path.name for path in resources.TEMPLATES.iterdir() if path.is_dir())
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_templates_are_copied_as_they_are(tmp_path: Path, kind: str) -> None:
+    said(kind, str(tmp_path))
+    assert contents(tmp_path / kind) == contents(resources.TEMPLATES / kind) != {}
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
