@@ -140,13 +140,13 @@ class Fleet:
         (self.files / f"{name}.toml").write_text(tomli_w.dumps(plain))
         return f"{name}.toml"
 
-    def file(self, customer: str, sites: tuple[str, ...], **more: Any) -> Path:
+    def file(self, customer: str, sites: tuple[str, ...], workers: int = 2, **more: Any) -> Path:
         """A fleet's file."""
         plain = {
             "results": str(self.directory / "results"),
             "lease_s": 4.0,
             "patience_s": 60.0,
-            "sites": [{"name": name, "workers": 2} for name in sites],
+            "sites": [{"name": name, "workers": workers} for name in sites],
             "verify": [{"file": customer, "rows": ["TD-INBOUND"]}],
         }
         path = self.directory / f"fleet-{len(sites)}.toml"
@@ -196,10 +196,11 @@ class Fleet:
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Exit code and output."""
-    try:
-        output, _ = process.communicate(timeout=DEADLINE_S)
-    finally:
-        process.kill()
+    with process:
+        try:
+            output, _ = process.communicate(timeout=DEADLINE_S)
+        finally:
+            process.kill()
     return process.returncode, output
 
 

@@ -23,7 +23,8 @@ _TAIL = """
 `failed` and `not observable` are both right where something is wrong: the second says that nobody here could see it. How long a
 look holds a scenario up is measured from its steps, where all is well and the witness can tell (`audio_check_s_p95`). The time in
 which the AI itself speaks before the caller can is apart, and so are the experiments, which are made where nothing else
-can confirm anything; [evidence.md](evidence.md) says what each observation is worth. Where packets that arrive are all that is asked
+can confirm anything. `three_at_once_s_p95` and `one_at_once_s_p95` are of whole cases, experiments included, that look twice at each of
+three calls, and at one. [evidence.md](evidence.md) says what each observation is worth. Where packets that arrive are all that is asked
 for (`indicated`), a deaf AI is as good as another, and is left out. A platform that ends RTCP is declared as such
 (`synthflow.rtcp = "by-hop"`); undeclared, its own counts would pass for the AI's.
 """
@@ -42,8 +43,15 @@ def page(proof: Proof, drawn: str = "") -> str:
         + _table(
             "AI", [r for r in proof.results if not r.world.fault], lambda r: r.world.ai.name, [a.name for a in AIS]
         )
+        + amiss(proof.shortfalls)
         + _TAIL
     )
+
+
+def amiss(shortfalls: Sequence[str]) -> str:
+    """A section of what is not as it has to be; empty where there is nothing."""
+    lines = "".join(f"- {line}\n" for line in shortfalls)
+    return f"\n## Not as it has to be\n\n{lines}" if lines else ""
 
 
 def _faults() -> list[str]:
