@@ -20,7 +20,7 @@ name = "{name}"
 integration = "talkdesk"
 kind = "live"
 platform = {{ domain = "acme.example", host = "127.9.9.1", port = 5060 }}
-accounts.carrier = {{ domain = "carrier.example", host = "127.9.9.1", port = 5060 }}
+accounts.carrier = {{ domain = "{name}.example", host = "127.9.9.1", port = 5060 }}
 phones.caller = {{ account = "carrier", number = "+14155550101" }}
 phones.billing = {{ account = "carrier", user = "agent-billing" }}
 phones.support = {{ account = "carrier", user = "agent-support" }}

@@ -85,7 +85,8 @@ def test_a_stand_in_leaves_a_strangers_call_alone_where_strangers_are_told_of(li
         deployment=described,
         trunk=described.trunk("udp"),
         has_stand_in=True,
-        phones=SimpleNamespace(lease=lambda config, register: phone, may_be_ours=may_be_ours),
+        case=SimpleNamespace(row=SimpleNamespace(own_place=False)),
+        phones=SimpleNamespace(lease=lambda config, **how: phone, may_be_ours=may_be_ours),
     )
     ai = Ai(context)
     ai.take_place()
