@@ -49,6 +49,11 @@ class RecordReader:
         begun = self._asked_since if self._over_since is None else self._over_since
         return begun is not None and now - begun >= self._within_s
 
+    @property
+    def has_told_all(self) -> bool:
+        """Whether the record says that the call is over, and its words are complete: only then does a missing word say something."""
+        return self._over_since is not None and self.is_final and not self._is_down()
+
     def look(self) -> CallRecord:
         """The record, read anew."""
         record, now = self._read(), self._clock()

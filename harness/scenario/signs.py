@@ -71,6 +71,11 @@ class Words:
         """Whether the AI's own words are there, when no word more is to be expected."""
         return self._reader.find(lambda text: bool(said(text, "bot")), self._pause)
 
+    @property
+    def are_all(self) -> bool:
+        """Whether no word is missing: an API that fails in the middle leaves a transcript that was read too early."""
+        return self._reader.has_told_all
+
     def of(self, who: str) -> list[str]:
         """What one side said, ``human`` or ``bot``, as read last."""
         return said(self._reader.look().transcript, "human" if who == "human" else "bot")
@@ -261,7 +266,7 @@ class Look:
     def _no_words_of_the_caller(self) -> Denial | None:
         """That the transcript has the AI's words and none of the caller's, who spoke when the AI did not."""
         words = self._talk.words
-        if not self._wanted or not self._in_pause or not words.of("bot") or words.of("human"):
+        if not self._wanted or not self._in_pause or not words.of("bot") or words.of("human") or not words.are_all:
             return None
         return Denial(
             Observation.WORDS, f"the transcript has {self._talk.label}'s words, and none of {self._caller.label}'s"
@@ -269,7 +274,7 @@ class Look:
 
     def _no_words_of_the_ai(self) -> Denial | None:
         words = self._talk.words
-        if words.come == "none" or not words.of("human") or words.of("bot"):
+        if words.come == "none" or not words.of("human") or words.of("bot") or not words.are_all:
             return None
         return Denial(
             Observation.WORDS, f"the transcript has {self._caller.label}'s words, and none of {self._talk.label}'s"

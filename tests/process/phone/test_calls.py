@@ -399,7 +399,7 @@ def test_rtp_is_counted_over_the_whole_call(lease: Desk) -> None:
     counts = [(event.rx_packets, event.tx_packets, event.rx_lost) for event in told]
     assert counts == sorted(counts)
     before = max(event.rx_packets for event in told if event.at <= changed)
-    assert 5 < before < told[-1].rx_packets - 15
+    assert 0 < before < told[-1].rx_packets - 15
 
 
 def test_a_call_that_the_far_end_ended_is_not_the_harness_s_fault(lease: Desk) -> None:

@@ -95,3 +95,14 @@ def test_an_api_that_dies_meanwhile_ends_the_waiting() -> None:
 
     assert not api.reader().find(has("hello"), pause)
     assert api.now == 3.0
+
+
+def test_a_record_has_told_all_when_its_call_is_over_and_its_words_have_settled() -> None:
+    api = Api(ends=5.0, comes=2.0)
+    reader = api.reader()
+    assert reader.find(has("hello"), api.pause)
+    assert not reader.has_told_all  # the call goes on
+    assert not reader.find(has("never said"), api.pause)
+    assert reader.has_told_all
+    api.down = True
+    assert not reader.has_told_all
