@@ -25,8 +25,10 @@ from harness.limits import released
 from harness.pytest_plugin.run import Run
 from harness.pytest_plugin.worlds import alive_lock, heartbeat, last_words, stderr
 
-#: A world that has not stirred for so long has spoilt the case: less than anything a scenario waits for.
-STALLED_S: Final = 1.5
+#: Nothing that is found meanwhile speaks against anybody: the world may be standing still.
+_DOUBTFUL_S: Final = 2 * PERIOD_S
+#: A world that has not stirred for so long has spoilt the case.
+STALLED_S: Final = 2.0
 #: What has not stirred for so long does not come back.
 HUNG_S: Final = 10.0
 
@@ -37,6 +39,7 @@ class Watch:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._stalled = ""
+        self._listeners: dict[str, Listener] = {}
         self._waiting_on: str | None = None
         self._main = threading.get_ident()
         signal.signal(signal.SIGUSR1, self._interrupt)
@@ -68,6 +71,13 @@ class Watch:
         finally:
             self._waiting_on = None
 
+    def fault(self, deployment: str) -> BaseException | None:
+        """Why the world of that deployment cannot be relied on now."""
+        listener = self._listeners.get(deployment)
+        if listener is None or listener.silent_s <= _DOUBTFUL_S:
+            return None
+        return WorldLostError(_still(deployment, listener))
+
     def _world_died(self, name: str) -> Callable[[], None]:
         def died() -> None:
             words = last_words(self._run.control, name)
@@ -82,14 +92,14 @@ class Watch:
             raise WorldLostError(message)
 
     def _listen(self, name: str) -> None:
-        listener = Listener(heartbeat(self._run.control, name))
+        listener = self._listeners[name] = Listener(heartbeat(self._run.control, name))
 
         def listen() -> None:
             while True:
                 time.sleep(PERIOD_S)
                 listener.look()
                 if listener.silent_s > STALLED_S and self._waiting_on == name:
-                    self._stalled = f"the simulated world of {name} has not stirred for {listener.silent_s:.1f} s"
+                    self._stalled = _still(name, listener)
                     signal.pthread_kill(self._main, signal.SIGUSR1)
 
         threading.Thread(target=listen, name=f"listen to {name}", daemon=True).start()
@@ -101,6 +111,10 @@ class Watch:
             then()
 
         threading.Thread(target=wait, name=f"watch {lock.name}", daemon=True).start()
+
+
+def _still(name: str, listener: Listener) -> str:
+    return f"the simulated world of {name} has not stirred for {listener.silent_s:.1f} s"
 
 
 def beats(run: Run) -> None:

@@ -42,6 +42,8 @@ ROWS = (
     "--codec",
     "pcmu",
 )
+#: Between two attacks of one way. A flood that takes the whole machine would show what the machine bears, not who gets in.
+PACE_S = 0.1
 #: How the three programs and the requests below name themselves.
 NAMES = re.compile(r"friendly-scanner|sipvicious|sipsak|sipp ", re.IGNORECASE)
 REQUEST = (
@@ -63,18 +65,20 @@ class Siege:
     found: list[str] = field(default_factory=list)  #: what was learnt; nothing should be
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def lasts(self, run: subprocess.Popen[str]) -> None:
-        """Attack until the run has ended."""
-        ways = (self.scan, self.enumerate, self.crack, self.flood, self.call, self.request, self.ask)
-        done: set[tuple[str, str]] = set()
+    @property
+    def ways(self) -> Sequence[Callable[[str], None]]:
+        """Each goes on by itself."""
+        return (self.scan, self.enumerate, self.crack, self.flood, self.call, self.request, self.ask)
+
+    def lasts(self, way: Callable[[str], None], run: subprocess.Popen[str]) -> None:
+        """Attack in this way until the run has ended, whoever has been spared so far first."""
+        times: Counter[str] = Counter()
         while run.poll() is None:
-            fresh = [(way, at) for at in self.addresses() for way in ways if (way.__name__, at) not in done]
-            for way, at in fresh[:4]:
-                done.add((way.__name__, at))
+            if known := self.addresses():
+                at = min(known, key=lambda address: times[address])
+                times[at] += 1
                 way(at)
-            if not fresh:
-                done.clear()
-                threading.Event().wait(0.05)
+                threading.Event().wait(PACE_S)
 
     def addresses(self) -> list[str]:
         """Where phones and world listen for SIP over UDP, by the evidence so far; the longest known last."""
@@ -158,11 +162,10 @@ class Siege:
                 ("POST", "/v2/calls"),
                 ("POST", "/faults"),
             ):
-                with contextlib.suppress(OSError, http.client.HTTPException):
-                    connection = http.client.HTTPConnection(host, port, timeout=1)
+                connection = http.client.HTTPConnection(host, port, timeout=1)
+                with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
                     connection.request(method, path, body=b"{}", headers={"Content-Type": "application/json"})
                     status = connection.getresponse().status
-                    connection.close()
                     self.sent[f"http {status}"] += 1
                     self._learnt(f"{method} {host}:{port}{path}", [str(status)] if status < 400 else [])
 
@@ -210,7 +213,7 @@ def besieged(tmp_path: Path, block: Block) -> Callable[..., tuple[int, str, Sieg
         given = ("--deployment", TALKDESK, "--reports", "reports", "-n", "2", "--world-control")
         run = tree.start(*given, *ROWS, *arguments)
         siege = Siege(tree, block[SIPP + 8], users)
-        attackers = [threading.Thread(target=siege.lasts, args=(run,)) for _ in range(2)]
+        attackers = [threading.Thread(target=siege.lasts, args=(way, run)) for way in siege.ways]
         for attacker in attackers:
             attacker.start()
         try:
