@@ -85,6 +85,12 @@ class Wire:
                 return None
             self._received += chunk
 
+    def __iter__(self) -> Iterator[list[Any]]:
+        """Each message until the other end is closed, or sends what is none."""
+        with contextlib.suppress(ValueError):
+            while (message := self.receive()) is not None:
+                yield message
+
     def _take(self) -> list[Any] | None:
         if len(self._received) < _LENGTH.size:
             return None
