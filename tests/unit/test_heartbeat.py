@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from harness import heartbeat
 from harness.heartbeat import PERIOD_S, Heartbeat, Listener
 
 
@@ -15,7 +14,7 @@ from harness.heartbeat import PERIOD_S, Heartbeat, Listener
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that the test sets."""
     now = [100.0]
-    monkeypatch.setattr(heartbeat.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("harness.heartbeat.time.monotonic", lambda: now[0])
     return now
 
 
