@@ -25,10 +25,12 @@ from harness.limits import released
 from harness.pytest_plugin.run import Run
 from harness.pytest_plugin.worlds import alive_lock, heartbeat, last_words, stderr
 
-#: Nothing that is found meanwhile speaks against anybody: the world may be standing still.
-_DOUBTFUL_S: Final = 2 * PERIOD_S
-#: A world that has not stirred for so long has spoilt the case.
-STALLED_S: Final = 2.0
+#: A world that does not stir for so long leaves gaps in what it says.
+DOUBTFUL_S: Final = 1.0
+#: And one that does not for so long has spoilt the case.
+STALLED_S: Final = 5.0
+#: How long after a gap what is found may be its doing.
+_AFTERWARDS_S: Final = 2.0
 #: What has not stirred for so long does not come back.
 HUNG_S: Final = 10.0
 
@@ -39,7 +41,9 @@ class Watch:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._stalled = ""
-        self._listeners: dict[str, Listener] = {}
+        self._gaps: dict[
+            str, tuple[float, str]
+        ] = {}  #: by deployment: until when its last one is doubted, and what it was
         self._waiting_on: str | None = None
         self._main = threading.get_ident()
         signal.signal(signal.SIGUSR1, self._interrupt)
@@ -72,11 +76,9 @@ class Watch:
             self._waiting_on = None
 
     def fault(self, deployment: str) -> BaseException | None:
-        """Why the world of that deployment cannot be relied on now."""
-        listener = self._listeners.get(deployment)
-        if listener is None or listener.silent_s <= _DOUBTFUL_S:
-            return None
-        return WorldLostError(_still(deployment, listener))
+        """Why what the world of that deployment does now, or just did, speaks against nobody."""
+        until, still = self._gaps.get(deployment, (0.0, ""))
+        return WorldLostError(still) if time.monotonic() < until else None
 
     def _world_died(self, name: str) -> Callable[[], None]:
         def died() -> None:
@@ -92,14 +94,18 @@ class Watch:
             raise WorldLostError(message)
 
     def _listen(self, name: str) -> None:
-        listener = self._listeners[name] = Listener(heartbeat(self._run.control, name))
+        listener = Listener(heartbeat(self._run.control, name))
 
         def listen() -> None:
             while True:
                 time.sleep(PERIOD_S)
                 listener.look()
+                if listener.silent_s < DOUBTFUL_S:
+                    continue
+                still = f"the simulated world of {name} has not stirred for {listener.silent_s:.1f} s"
+                self._gaps[name] = (time.monotonic() + _AFTERWARDS_S, still)
                 if listener.silent_s > STALLED_S and self._waiting_on == name:
-                    self._stalled = _still(name, listener)
+                    self._stalled = still
                     signal.pthread_kill(self._main, signal.SIGUSR1)
 
         threading.Thread(target=listen, name=f"listen to {name}", daemon=True).start()
@@ -111,10 +117,6 @@ class Watch:
             then()
 
         threading.Thread(target=wait, name=f"watch {lock.name}", daemon=True).start()
-
-
-def _still(name: str, listener: Listener) -> str:
-    return f"the simulated world of {name} has not stirred for {listener.silent_s:.1f} s"
 
 
 def beats(run: Run) -> None:
