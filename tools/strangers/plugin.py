@@ -38,6 +38,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     run = run_of(config)
     if run is None:
         return
+    run.switchboard = None  # no case is beside another: a platform shows the fault of one case at a time
     option = config.getoption
     found = trials(run.deployments, option("clean_cases"), option("only_fault"), option("held_out"))
     config.stash[_TRIALS] = take_the_cases(run, found)
