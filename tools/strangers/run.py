@@ -94,7 +94,7 @@ def _run(asked: argparse.Namespace, so_far: Callable[[Path], object]) -> Path | 
 
 @contextmanager
 def _switching(directory: Path, platforms: Mapping[str, Strangers]) -> Iterator[None]:
-    """A socket for each platform that takes the name of the fault to show, a line each."""
+    """A socket for each platform that takes the name of the fault to show, and answers how late its wire was before that."""
     faults = {fault.name: fault for fault in FAULTS}
     listening: list[socket.socket] = []
 
@@ -106,8 +106,9 @@ def _switching(directory: Path, platforms: Mapping[str, Strangers]) -> Iterator[
                 return
             with asked:
                 name = asked.makefile().readline().strip()
+                late_s = platform.late_s()
                 platform.show(faults[name] if name else None)
-                asked.sendall(b"done\n")
+                asked.sendall(f"{late_s:.3f}\n".encode())
 
     for name, platform in platforms.items():
         where = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
