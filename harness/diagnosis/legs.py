@@ -139,11 +139,10 @@ def _answered_elsewhere(scene: Scene) -> None:
             facts.record("answered.elsewhere", False, "the platform said that the transfer failed")
     taken = facts.value("ai.saw") in ("answered", "another assistant answered")
     if facts.value("fallback.landed") == "nowhere":
-        if facts.value("caller.end") not in (None, "answered") or taken:
+        end = facts.value("caller.end")
+        if end not in (None, "answered") or taken:
             facts.record("answered.elsewhere", False, "nobody took the call in the AI's place")
-        elif (
-            facts.value("caller.end") == "answered" and facts.value("ai.saw") is not None
-        ):  # else it may have been the AI
+        elif end is not None and (facts.value("ai.saw") or facts.value("ai.lost")):  # else the AI may have answered
             facts.record("answered.elsewhere", True, *facts["caller.end"].evidence)
 
 

@@ -182,6 +182,15 @@ def test_an_ai_that_cannot_hear_is_not_blamed_for_talking_on() -> None:
     assert not diagnosis.unexplained
 
 
+def test_who_answers_for_a_fallback_may_be_the_ai_itself_where_nobody_sees_it() -> None:
+    answered = Example(row="TD-CAPACITY", ai="stand-in").dials().after(0.1).answered().landed("reception")
+    named = {cause.id: cause.confidence for cause in answered.diagnose("caller+agents").causes}
+    assert named["another-device-answered"] == "possible"
+    down = Example(row="TD-FALLBACK-DOWN", line="fallback-down").dials().after(0.1).answered().landed("reception")
+    (cause,) = down.diagnose().causes
+    assert (cause.id, cause.candidate) == ("another-device-answered", False)
+
+
 def test_a_platform_that_refuses_now_and_then_is_not_said_to_refuse_a_form() -> None:
     refused = (
         Example(row="NUMBERFORMATS", ai="stand-in").dials(number="4155550123").state("disconnected", 404, "Not Found")
