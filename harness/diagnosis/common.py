@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.diagnosis.causes import told
 from harness.diagnosis.result import UNKNOWN
 
 #: Causes that would hold for a group by whatever way it is reached; for a trunk whoever calls over it; and for one codec alone.
@@ -40,7 +41,13 @@ class Judged:
     passed: bool
     failed: bool
     causes: Sequence[Mapping[str, Any]] = ()
+    integration: str = ""
     landed: Callable[[], Collection[str]] = tuple  #: the groups that its calls were seen to land with
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether any documented cause fits."""
+        return any(cause.get("id") != UNKNOWN for cause in self.causes)
 
     @property
     def named(self) -> list[str]:
@@ -97,15 +104,20 @@ def common_causes(cases: Sequence[Judged]) -> list[Common]:
     found: dict[tuple[str, str], _Found] = {}
     undecided: list[Judged] = []
     for case in cases:
-        if not case.failed or not case.causes or case.causes[0].get("id") == UNKNOWN:
+        if not (case.failed and case.is_explained):
             continue
-        told = {str(cause.get("id")): cause for cause in case.causes}
+        own = {str(cause.get("id")): cause for cause in case.causes}
         if settled := _by_the_other_forms(case, cases):
             name, because = settled
-            _add(found, case, {**case.causes[0], **told.get(name, {}), "id": name}, because)
+            _add(
+                found,
+                case,
+                own.get(name) or {"id": name, "confidence": "certain", **told(name, case.integration)},
+                because,
+            )
         elif case.named:
             for name in case.named:
-                _add(found, case, told[name])
+                _add(found, case, own[name])
         else:
             undecided.append(case)
     for case in undecided:
@@ -132,8 +144,8 @@ def _settle(found: dict[tuple[str, str], _Found], case: Judged, cases: Sequence[
             left = kept
             because.append(why)
     if len(left) == 1 < len(case.candidates):
-        told = next(cause for cause in case.causes if cause.get("id") == left[0])
-        _add(found, case, told, "; ".join(because))
+        shown = next(cause for cause in case.causes if cause.get("id") == left[0])
+        _add(found, case, shown, "; ".join(because))
         return
     for name in left:
         each = found.get((case.deployment, name))
@@ -186,7 +198,8 @@ def _but(axes: Mapping[str, str], without: str) -> dict[str, str]:
 def _common(found: _Found, cases: Sequence[Judged]) -> Common:
     failing = found.cases
     rows = tuple(dict.fromkeys(case.row for case in failing))
-    passed = [c for c in cases if c.passed and c.row in rows and c.deployment == failing[0].deployment]
+    tested = {(case.deployment, case.row) for case in failing}
+    passed = [c for c in cases if c.passed and (c.deployment, c.row) in tested]
     return Common(
         found.cause,
         tuple(case.id for case in failing),
@@ -218,5 +231,5 @@ def plain(cases: Sequence[Judged]) -> dict[str, Any]:
     return {
         "failures": sum(case.failed for case in cases),
         "causes": [each.plain() for each in common_causes(cases)],
-        "unexplained": [c.id for c in cases if c.failed and (not c.causes or c.causes[0].get("id") == UNKNOWN)],
+        "unexplained": [c.id for c in cases if c.failed and not c.is_explained],
     }

@@ -135,7 +135,7 @@ def _answered_elsewhere(scene: Scene) -> None:
             facts.record("answered.elsewhere", True, *facts["transfer.answer"].evidence)
         if facts.value("transfer.asked") is False or facts.value("transfer.answer") not in (None, "accepted"):
             facts.record("answered.elsewhere", False, "the transfer was not taken")
-        if facts.value("transfer.outcome") not in (None, 200):
+        if facts.value("transfer.outcome") not in (None, 200, "nothing"):
             facts.record("answered.elsewhere", False, "the platform said that the transfer failed")
     taken = facts.value("ai.saw") in ("answered", "another assistant answered")
     if facts.value("fallback.landed") == "nowhere":

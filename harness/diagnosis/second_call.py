@@ -40,7 +40,7 @@ def _of_number(scene: Scene, event: FarEndRecord) -> str | None:
         return None
     if event.record.get("again_as_before") != "refused":
         return None  # it may be a platform that refuses now and then
-    return "taken" if event.record.get("answered") or _rang(event) else None
+    return "taken" if event.record.get("answered") or (_rang(event) and scene.vantage.sees("ai")) else None
 
 
 def _of_group(scene: Scene, event: FarEndRecord) -> str | None:

@@ -95,6 +95,7 @@ def judged(cases: Sequence[CaseEvidence]) -> list[common.Judged]:
             failed=case.verdict is Verdict.FAILED,
             causes=[cause for cause in case.diagnosis if cause.get("id")],
             landed=partial(_landed, case),
+            integration=str(case.case.get("integration", "")),
         )
         for case in cases
     ]
