@@ -264,7 +264,7 @@ def _without_media(account: ListenerReport) -> bool:
 
 def _instead(account: ListenerReport | None, own: Collection[int], name_of: Callable[[int], str | None]) -> str:
     kind = _kind(account, own, name_of)
-    if account is None or kind == "unknown":
+    if account is None:
         return "nothing is known of what arrived"
     heard = [name_of(mark) or f"a call that is not this one (mark {mark})" for mark in dict.fromkeys(account.marks)]
     seconds = f"in {account.seconds:.1f} s"

@@ -93,6 +93,7 @@ def judged(cases: Sequence[CaseEvidence]) -> list[common.Judged]:
             passed=case.verdict is Verdict.PASSED,
             failed=case.verdict is Verdict.FAILED,
             causes=[cause for cause in case.diagnosis if cause.get("id")],
+            integration=str(case.case.get("integration", "")),
         )
         for case in cases
     ]
