@@ -133,6 +133,10 @@ def _answered_elsewhere(scene: Scene) -> None:
                 facts.record("answered.elsewhere", True, f"{leg.leg}, the call placed on the REFER, was answered")
         if facts.value("transfer.way") == "INVITE" and facts.value("transfer.answer") == "accepted":
             facts.record("answered.elsewhere", True, *facts["transfer.answer"].evidence)
+        if facts.value("transfer.passed_on") is True:
+            facts.record(
+                "answered.elsewhere", False, "nobody answered a call that the caller's phone placed on the REFER"
+            )
         if facts.value("transfer.asked") is False or facts.value("transfer.answer") not in (None, "accepted"):
             facts.record("answered.elsewhere", False, "the transfer was not taken")
         if facts.value("transfer.outcome") not in (None, 200, "nothing"):
