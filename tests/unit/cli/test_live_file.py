@@ -33,4 +33,4 @@ def test_a_shell_takes_them() -> None:
     said = subprocess.run(
         ["sh", "-euc", f"{exports(secrets)}\nenv"], env={}, capture_output=True, text=True, check=True
     )
-    assert set(f"{name}={value}" for name, value in secrets.items()) <= set(said.stdout.splitlines())
+    assert {f"{name}={value}" for name, value in secrets.items()} <= set(said.stdout.splitlines())
