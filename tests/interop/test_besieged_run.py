@@ -42,8 +42,8 @@ ROWS = (
     "--codec",
     "pcmu",
 )
-#: Between two attacks of one way. A flood that takes the whole machine would show what the machine bears, not who gets in.
-PACE_S = 0.1
+#: Between two attacks. A flood that takes the whole machine would show what the machine bears, not who gets in.
+PACE_S = 0.05
 #: How the three programs and the requests below name themselves.
 NAMES = re.compile(r"friendly-scanner|sipvicious|sipsak|sipp ", re.IGNORECASE)
 REQUEST = (
@@ -65,20 +65,18 @@ class Siege:
     found: list[str] = field(default_factory=list)  #: what was learnt; nothing should be
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    @property
-    def ways(self) -> Sequence[Callable[[str], None]]:
-        """Each goes on by itself."""
-        return (self.scan, self.enumerate, self.crack, self.flood, self.call, self.request, self.ask)
-
-    def lasts(self, way: Callable[[str], None], run: subprocess.Popen[str]) -> None:
-        """Attack in this way until the run has ended, whoever has been spared so far first."""
+    def lasts(self, run: subprocess.Popen[str]) -> None:
+        """Attack until the run has ended, one way after the other, whoever has been spared so far first."""
+        ways = (self.request, self.call, self.flood, self.ask, self.scan, self.crack, self.enumerate)
         times: Counter[str] = Counter()
-        while run.poll() is None:
+        for way in itertools.cycle(ways):
+            if run.poll() is not None:
+                return
+            threading.Event().wait(PACE_S)
             if known := self.addresses():
                 at = min(known, key=lambda address: times[address])
                 times[at] += 1
                 way(at)
-                threading.Event().wait(PACE_S)
 
     def addresses(self) -> list[str]:
         """Where phones and world listen for SIP over UDP, by the evidence so far; the longest known last."""
@@ -129,7 +127,7 @@ class Siege:
             "-r",
             "100",
             "-m",
-            "100",
+            "50",
         ]
         self.sent["sipp"] += 1
         done = subprocess.run(
@@ -169,7 +167,7 @@ class Siege:
                     self.sent[f"http {status}"] += 1
                     self._learnt(f"{method} {host}:{port}{path}", [str(status)] if status < 400 else [])
 
-    def _program(self, program: str, *arguments: str, within: float = 60) -> str:
+    def _program(self, program: str, *arguments: str, within: float = 5) -> str:
         self.sent[program] += 1
         bound = ["-x", self.host, "-P", str(free_port("0.0.0.0"))] if program.startswith("sv") else []
         command = ["timeout", str(within), binary(program), *bound, *arguments]
@@ -213,15 +211,13 @@ def besieged(tmp_path: Path, block: Block) -> Callable[..., tuple[int, str, Sieg
         given = ("--deployment", TALKDESK, "--reports", "reports", "-n", "2", "--world-control")
         run = tree.start(*given, *ROWS, *arguments)
         siege = Siege(tree, block[SIPP + 8], users)
-        attackers = [threading.Thread(target=siege.lasts, args=(way, run)) for way in siege.ways]
-        for attacker in attackers:
-            attacker.start()
+        attacker = threading.Thread(target=siege.lasts, args=(run,))
+        attacker.start()
         try:
             code, output = tree.finished(run, within=400)
         finally:
             run.kill()
-            for attacker in attackers:
-                attacker.join()
+            attacker.join()
         tree.nothing_left()
         return code, output, siege
 
