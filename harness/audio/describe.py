@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from harness.audio import g711
 from harness.audio.classify import Kind, Span, classify
 from harness.audio.detector import Heard, marks_heard
+from harness.audio.machine import asks_for_message
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.mixture import marks_in
 from harness.audio.prompts import Matched, find_prompts, prompt_names, prompt_text
@@ -136,13 +137,9 @@ def _without_marks(audio: NDArray[np.int16], spans: Sequence[Span], total: float
     for match in prompts:
         if match.name.startswith(("voicemail", "announcement")):
             return _prompt(match)
-    beep = next((span for span in spans if span.kind == "tone"), None)
-    if beep is not None and speech and speech[0].began < beep.began:
-        return (
-            "voicemail",
-            f"speech from {speech[0].began:.2f} s and a beep at {beep.began:.2f} s, as voicemail does",
-            speech[0].began,
-        )
+    if asked := asks_for_message(spans):
+        began, beep = asked
+        return "voicemail", f"speech from {began:.2f} s and a beep at {beep:.2f} s, as voicemail does", began
     for kind, words in _TONES.items():
         span = tones[kind]
         if span is not None:

@@ -59,6 +59,7 @@ CLAIMS: Mapping[str, str] = {
     "dtmf": "digits",
     "dtmf.duration": "the digits' length",
     "session.interval": "session timer",
+    "voicemail": "voicemail where nobody is there",
     "prack": "reliable provisional responses",
     "campaign": "the campaign starts",
     "manners.dead_air": "dead air within its limit",

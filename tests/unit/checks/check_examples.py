@@ -234,6 +234,12 @@ EXAMPLES = [
         (lambda: reach.answered("caller.1", None, 4.0), lambda: reach.answered("caller.1", 4.1, 4.0)),
     ),
     Example(
+        "voicemail",
+        reach.takes_message,
+        lambda: reach.takes_message("caller.1", (0.2, 3.4), ""),
+        (lambda: reach.takes_message("caller.1", None, "it heard ringing tone from 0.20 s"),),
+    ),
+    Example(
         "route.tried",
         reach.tried,
         lambda: reach.tried("the call", AI_NUMBER, [AI_NUMBER]),
