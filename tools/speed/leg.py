@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from harness.phone.pool import PhonePool
 from harness.scenario.phones import own_phone
 from tools.speed.floor import measure_floor
 from tools.speed.matrix import DEPLOYMENTS
-from tools.speed.processes import cpu_s
+from tools.speed.processes import cpu_s, thread_s
 
 _STEADY_S = 10.0
 
@@ -45,10 +46,12 @@ def _measure_call(seconds: float) -> dict[str, float]:
             for leg in legs:
                 leg.wait_state("confirmed", within=5.0)
             phones_before, world_before = sum(map(cpu_s, children)), cpu_s(process.pid)
+            threads_before = _threads_s(children)
             parent_before = time.process_time()
             time.sleep(seconds)
             phones = sum(map(cpu_s, children)) - phones_before
             parent = time.process_time() - parent_before
+            threads = _threads_s(children) - threads_before
             relay = cpu_s(process.pid) - world_before
             for leg in legs:
                 leg.hangup()
@@ -58,7 +61,19 @@ def _measure_call(seconds: float) -> dict[str, float]:
         "world_cpu_percent": relay * each,
         "call_cpu_percent": (phones + parent + relay) * each,
         "calls_measured": float(len(legs)),
+        "leg_clock_percent": threads["clock"] * each,
+        "leg_media_percent": threads["media"] * each,
+        "leg_python_percent": threads["python"] * each,
+        "leg_parent_percent": parent * each,
     }
+
+
+def _threads_s(pids: Iterable[int]) -> Counter[str]:
+    """CPU time of the threads of all these processes, by their names."""
+    found: Counter[str] = Counter()
+    for pid in pids:
+        found += thread_s(pid)
+    return found
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 
@@ -10,3 +11,11 @@ def cpu_s(pid: int) -> float:
     """CPU time a process has used (Linux: proc(5))."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def thread_s(pid: int) -> Counter[str]:
+    """CPU time that a process's threads have used, by their names: pjlib's own, and ``python`` for the interpreter's."""
+    found: Counter[str] = Counter()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found[(task / "comm").read_text().strip()] += int((task / "schedstat").read_text().split()[0]) / 1e9
+    return found
