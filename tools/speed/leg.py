@@ -7,8 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from harness.phone.pool import PhonePool
 from harness.scenario.phones import own_phone
 from tools.speed.floor import measure_floor
 from tools.speed.matrix import DEPLOYMENTS
-from tools.speed.processes import cpu_s, thread_s
+from tools.speed.processes import cpu_s, threads_s
 
 _STEADY_S = 10.0
 
@@ -46,12 +45,12 @@ def _measure_call(seconds: float) -> dict[str, float]:
             for leg in legs:
                 leg.wait_state("confirmed", within=5.0)
             phones_before, world_before = sum(map(cpu_s, children)), cpu_s(process.pid)
-            threads_before = _threads_s(children)
+            threads_before = threads_s(children)
             parent_before = time.process_time()
             time.sleep(seconds)
             phones = sum(map(cpu_s, children)) - phones_before
             parent = time.process_time() - parent_before
-            threads = _threads_s(children) - threads_before
+            threads = {name: used - threads_before[name] for name, used in threads_s(children).items()}
             relay = cpu_s(process.pid) - world_before
             for leg in legs:
                 leg.hangup()
@@ -66,14 +65,6 @@ def _measure_call(seconds: float) -> dict[str, float]:
         "leg_python_percent": threads["python"] * each,
         "leg_parent_percent": parent * each,
     }
-
-
-def _threads_s(pids: Iterable[int]) -> Counter[str]:
-    """CPU time of the threads of all these processes, by their names."""
-    found: Counter[str] = Counter()
-    for pid in pids:
-        found += thread_s(pid)
-    return found
 
 
 @contextmanager
