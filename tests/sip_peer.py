@@ -21,7 +21,7 @@ class SipPeer:
         self.peer = ("", 0)  #: who sent last
 
     def next(self, within: float = 5.0) -> Request | Response | None:
-        """The next message; None when none comes. Keep-alives are none (RFC 5626 section 4.4.1)."""
+        """The next message; None when none comes. A keep-alive is none (RFC 5626 section 4.4.1)."""
         self.sip.settimeout(max(within, 0.001))
         while True:
             try:
