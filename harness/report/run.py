@@ -40,6 +40,7 @@ from harness.report.causes import Group, grouped, judged
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.hearing import hearings
 from harness.report.mask import mask_name, mask_plain
+from harness.report.processes import each
 from harness.report.recorder import CASE
 from harness.report.summary import Summary, latest, summarise
 
@@ -118,7 +119,7 @@ def case_directory(run: Path, case: Mapping[str, object]) -> Path:
 
 def read_cases(run: Path) -> list[CaseEvidence]:
     """The evidence of every case of a run, attempts included."""
-    return [CaseEvidence.read(path.parent) for path in sorted((run / CASES).glob(f"*/{CASE}"))]
+    return list(each(CaseEvidence.read, [path.parent for path in sorted((run / CASES).glob(f"*/{CASE}"))]))
 
 
 def last_attempt(run: Path, case: Mapping[str, object]) -> CaseEvidence | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.report import html, listing
+from harness.report import html, processes
 from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
 from harness.report.run import read_cases
@@ -167,7 +167,7 @@ def test_three_thousand_cases_open_at_once(
     def of(case: CaseEvidence, home: Path, command: str) -> CasePage:
         return dataclasses.replace(known[case.directory], case=case, key=f"c{case.case['copy']}")
 
-    monkeypatch.setattr(listing, "_WORTH_PROCESSES", 10_000)  # what is put in place here is in this process alone
+    monkeypatch.setattr(processes, "WORTH", 10_000)  # what is put in place here is in this process alone
     monkeypatch.setattr(CasePage, "html", of_original)
     monkeypatch.setattr(CasePage, "of", of)
     originals = [page.case for page in known.values()]

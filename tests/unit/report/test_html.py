@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.report import html, listing
+from harness.report import html, processes
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Result, Run
 from harness.report.run import read_cases
@@ -153,7 +153,7 @@ class TestReport:
     def test_a_large_run_s_cases_lie_beside_the_page(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(html, "MOST_WHOLE", 2)
         monkeypatch.setattr(html, "MOST_INLINE", 1)
-        monkeypatch.setattr(listing, "_WORTH_PROCESSES", 2)  # as many as there are: each in a process of its own
+        monkeypatch.setattr(processes, "WORTH", 2)  # as many as there are: each in a process of its own
         text = report(run)
         parts = {path.stem for path in (run.directory / html.PARTS).iterdir()}
         keys = [str(a["id"]) for a in Page(text).all("details", **{"class": "case"})]
