@@ -64,6 +64,7 @@ def write(
     text = render(
         "report.html.j2",
         summary=summary,
+        faults=rerun.faults(command),
         when=_utc(summary.began),
         rows=_rows(summary, cases, past),
         causes=[_cause(group, short_path(path.parent)) for group in groups],

@@ -39,6 +39,11 @@ def verify(command: str, case: CaseEvidence) -> str:
     return shlex.join([*again, *(word for word in _FLAGS if word in words)])
 
 
+def faults(command: str) -> list[str]:
+    """What a run's command injected on purpose."""
+    return [word.removeprefix("--fault=") for word in _words(command) if word.startswith("--fault=")]
+
+
 @cache
 def _words(command: str) -> tuple[str, ...]:
     """The words of a run's command, which all its cases share."""

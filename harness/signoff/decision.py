@@ -17,6 +17,7 @@ from pathlib import Path
 
 from harness.errors import MistakeError
 from harness.report import scope as scopes
+from harness.report.causes import Group, grouped
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.mask import mask_text
 from harness.report.run import NEVER_ENDED, read_cases, read_end, read_planned
@@ -55,6 +56,7 @@ class Decision:
     waivers: tuple[Waiver, ...]  #: those that count
     expired: tuple[Waiver, ...]
     contradictions: tuple[str, ...]
+    to_mend: tuple[Group, ...]  #: what did not pass and nobody answers for, by its cause
 
     @property
     def kinds(self) -> set[str]:
@@ -122,6 +124,7 @@ def decide(
         waivers=used,
         expired=expired,
         contradictions=contradictions,
+        to_mend=tuple(_to_mend(rows, judged)),
     )
 
 
@@ -155,8 +158,9 @@ def _about_the_run(
 
 
 def _blocks(rows: Sequence[RowResult], scope: Scope | None) -> Iterable[str]:
-    """A sentence for each row that nobody answers for; those that somebody left out share one."""
+    """A sentence for all rows that nobody answers for with one verdict and one reason; those that somebody left out share one."""
     left_out = []
+    short: dict[tuple[str, str], list[str]] = {}
     several = len({row.deployment for row in rows}) > 1
     for row in rows:
         if not row.blocks:
@@ -168,11 +172,20 @@ def _blocks(rows: Sequence[RowResult], scope: Scope | None) -> Iterable[str]:
             left_out.append(f"{name} ({row.why})")
         else:
             why = row.why or "; ".join(row.causes[:2])
-            yield f"{name}: {row.verdict}" + (f" ({why})" if why else "") + "."
+            short.setdefault((row.verdict, why), []).append(name)
+    for (verdict, why), names in short.items():
+        yield f"{', '.join(names)}: {verdict}" + (f" ({why})" if why else "") + "."
     if left_out:
         narrowed = narrowing(scope.options) if scope else ""
         by = f", where the run was narrowed by {narrowed}" if narrowed else ""
         yield f"Rows of the guide were not run, or not whole{by}: {', '.join(left_out)}."
+
+
+def _to_mend(rows: Sequence[RowResult], judged: Sequence[Judged]) -> list[Group]:
+    waived = {(row.deployment, row.scope.row) for row in rows if row.waiver is not None}
+    return grouped(
+        [one.case for one in judged if (str(one.case.case.get("deployment", "")), one.case.row) not in waived]
+    )
 
 
 def _remarks(

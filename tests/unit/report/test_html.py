@@ -164,6 +164,16 @@ class TestReport:
         report(run)
         assert not (run.directory / html.PARTS).exists()
 
+    def test_faults_that_were_injected_stand_at_its_head(self, run: Any) -> None:
+        cases = read_cases(run.directory)
+        summary = summarise(cases, run.planned, run="r", wall_s=1.0, workers=2)
+        page = run.directory / "report.html"
+        html.write(page, summary, cases, command="harness verify FILE --fault heavy-loss --fault=no-g711@inbound")
+
+        said = " ".join(Page(page.read_text()).text).split("Cases", 1)[0]
+        assert "injected on purpose: heavy-loss, no-g711@inbound" in " ".join(said.split())
+        assert "injected on purpose" not in report(run)
+
     def test_hostile_text_stays_text(self, tmp_path: Path, samples: ModuleType) -> None:
         evil = "<script>alert(1)</script>\x00\ud800"
         case = samples.case_of(id=evil, title=evil, description=evil, axes={"codec": evil}, site=evil)
