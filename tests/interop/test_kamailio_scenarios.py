@@ -116,7 +116,7 @@ class Verified:
 
 def _verify(file: Path, rows: Iterable[str], reports: Path) -> Verified:
     """All of it in one run, as a user would start it."""
-    command = [str(Path(sys.executable).with_name("harness")), "verify", str(file), "--live", "-n", "1"]
+    command = [str(Path(sys.executable).with_name("harness")), "verify", str(file), "--live", "-n", "2"]
     command += [f"--row={row}" for row in rows] + [f"--reports={reports}"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
     with (reports / "output.txt").open("w+") as output:

@@ -18,10 +18,12 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from tools.liveproof.outside import ROOT, Outside, world
+from harness.errors import HarnessError
+from tools.liveproof.outside import Outside, world
 from tools.liveproof.page import page
 from tools.liveproof.plan import World, worlds, wrong
 from tools.liveproof.results import Proof, Result, read
+from tools.trials import ROOT
 
 #: Tenants of the world, and so files of one run, at most.
 TENANTS = 24
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="liveproof-") as scratch:
             results = _all(every, Path(scratch), asked.workers)
-    except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+    except (HarnessError, RuntimeError, OSError, subprocess.TimeoutExpired) as error:
         print(f"liveproof: {error}", file=sys.stderr)
         return 3
     seen = {result.world.number for result in results}

@@ -20,6 +20,7 @@ from harness.phone.child.account import HostedPhone, Lodger
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import Refusal, pj
 from harness.phone.child.commands import LATER, Commands
+from harness.phone.child.ear import Ear
 from harness.phone.child.gate import Gate
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.media import PlayerFactory
@@ -80,7 +81,7 @@ class Service:
         self.gate = Gate(self.phones.values, self.attribution.leg_of_tag, self._tell_stranger)
         self.endpoint = Endpoint(self)
         self.endpoint.native.filter_requests(self.gate.by_source, self.gate.by_dialog, self.fault)
-        self.players = PlayerFactory(directory, self.endpoint.native, self.fault)
+        self.players = PlayerFactory(directory, self.endpoint.native, Ear(wire.together, self.fault))
 
     # What the stack says.
 
@@ -257,13 +258,7 @@ class Service:
 
     def _read(self) -> None:
         """The reader thread."""
-        while True:
-            try:
-                message = self._wire.receive()
-            except ValueError:
-                message = None
-            if message is None:
-                break
+        for message in self._wire:
             if message[0] == "answer":
                 self._answers.put(message[1:])
             else:
@@ -307,9 +302,10 @@ class Service:
                 self._tell("pulse")
                 next_pulse = now + PULSE_INTERVAL
             if now >= next_statistics:
-                for leg in list(self.legs.values()):
-                    if leg.check_alive():
-                        leg.tell_statistics()
+                with self._wire.together():
+                    for leg in list(self.legs.values()):
+                        if leg.check_alive():
+                            leg.tell_statistics()
                 self.gate.tick(now)
                 next_statistics = now + _STATISTICS_INTERVAL
             self._turn(min(next_pulse, next_statistics) - now)
