@@ -31,13 +31,13 @@ class DeclaredTimings(Timings):
     quick: Timings | None = None  #: shorter ones for the simulated world, used unless ``--timings documented`` is given
 
 
-class Numbers(Model):
+class ExtraNumbers(Model):
     """Numbers that rows need besides the lines."""
 
     no_such_number: E164 | None = None  #: one that nobody has, in the platform's range
 
 
-class Expect(Model):
+class Expectations(Model):
     """What this deployment's calls are held to."""
 
     strength: Literal["indicated", "confirmed", "proved"] = "proved"  #: the least with which audio has to be known

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.diagnosis.causes import told
 from harness.diagnosis.result import UNKNOWN
 
 #: An axis that says nothing of the system under test.
@@ -29,6 +30,12 @@ class Judged:
     passed: bool
     failed: bool
     causes: Sequence[Mapping[str, Any]] = ()
+    integration: str = ""
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether any documented cause fits."""
+        return any(cause.get("id") != UNKNOWN for cause in self.causes)
 
     @property
     def named(self) -> list[str]:
@@ -85,15 +92,20 @@ def common_causes(cases: Sequence[Judged]) -> list[Common]:
     found: dict[tuple[str, str], _Found] = {}
     undecided: list[Judged] = []
     for case in cases:
-        if not case.failed or not case.causes or case.causes[0].get("id") == UNKNOWN:
+        if not (case.failed and case.is_explained):
             continue
-        told = {str(cause.get("id")): cause for cause in case.causes}
+        own = {str(cause.get("id")): cause for cause in case.causes}
         if settled := _by_the_other_forms(case, cases):
             name, because = settled
-            _add(found, case, {**case.causes[0], **told.get(name, {}), "id": name}, because)
+            _add(
+                found,
+                case,
+                own.get(name) or {"id": name, "confidence": "certain", **told(name, case.integration)},
+                because,
+            )
         elif case.named:
             for name in case.named:
-                _add(found, case, told[name])
+                _add(found, case, own[name])
         else:
             undecided.append(case)
     for case in undecided:
@@ -118,9 +130,8 @@ def _settle(found: dict[tuple[str, str], _Found], case: Judged) -> None:
             each.cases.append(case)
             each.because.append(f"{case.id} leaves it possible, and other cases show it")
             return
-    name = case.candidates[0]
-    each = found.setdefault((case.deployment, name), _Found(case.causes[0]))
-    each.cases.append(case)
+    first = next(iter(case.causes))
+    found.setdefault((case.deployment, str(first.get("id"))), _Found(first)).cases.append(case)
 
 
 def _by_the_other_forms(case: Judged, cases: Sequence[Judged]) -> tuple[str, str] | None:
@@ -147,7 +158,8 @@ def _but(axes: Mapping[str, str], without: str) -> dict[str, str]:
 def _common(found: _Found, cases: Sequence[Judged]) -> Common:
     failing = found.cases
     rows = tuple(dict.fromkeys(case.row for case in failing))
-    passed = [c for c in cases if c.passed and c.row in rows and c.deployment == failing[0].deployment]
+    tested = {(case.deployment, case.row) for case in failing}
+    passed = [c for c in cases if c.passed and (c.deployment, c.row) in tested]
     return Common(
         found.cause,
         tuple(case.id for case in failing),
@@ -179,5 +191,5 @@ def plain(cases: Sequence[Judged]) -> dict[str, Any]:
     return {
         "failures": sum(case.failed for case in cases),
         "causes": [each.plain() for each in common_causes(cases)],
-        "unexplained": [c.id for c in cases if c.failed and (not c.causes or c.causes[0].get("id") == UNKNOWN)],
+        "unexplained": [c.id for c in cases if c.failed and not c.is_explained],
     }

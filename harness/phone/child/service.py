@@ -21,7 +21,7 @@ from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import Refusal, pj
 from harness.phone.child.commands import LATER, Commands
 from harness.phone.child.ear import Ear
-from harness.phone.child.gate import Gate
+from harness.phone.child.gate import RequestGate
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.media import PlayerFactory
 from harness.phone.child.policy import take_call
@@ -78,7 +78,7 @@ class Service:
             self.phones.values, lambda leg: leg.phone, self._tell_message
         )
         self._commands = Commands(self)
-        self.gate = Gate(self.phones.values, self.attribution.leg_of_tag, self._tell_stranger)
+        self.gate = RequestGate(self.phones.values, self.attribution.leg_of_tag, self._tell_stranger)
         self.endpoint = Endpoint(self)
         self.endpoint.native.filter_requests(self.gate.by_source, self.gate.by_dialog, self.fault)
         self.players = PlayerFactory(directory, self.endpoint.native, Ear(wire.together, self.fault))

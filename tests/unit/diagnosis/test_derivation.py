@@ -4,31 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.diagnosis.derive import Scene, number_in, same_number
-from harness.diagnosis.facts import Facts
+from harness.diagnosis.derive import number_in, same_number
 from harness.diagnosis.reach import UNHEARD, about
-from harness.diagnosis.reach import tell as tell_reach
-from harness.diagnosis.talk import tell as tell_talk
-from harness.diagnosis.transfer import tell as tell_transfer
-from harness.diagnosis.vantage import Vantage, Visibility
+from harness.diagnosis.vantage import Vantage
 from tests.unit.diagnosis.building import AI, CALLER, Example
-
-
-def facts_of(example: Example, visibility: Visibility = "all") -> Facts:
-    events = [*example.events, *example._records()]
-    vantage = Vantage(example.deployment, events, visibility)
-    axes = {"ai": example.ai, "transport": example.transport, "authentication": example.authentication}
-    scene = Scene(
-        case={"row": example.row, "moment": example.moment, "integration": example.integration, "axes": axes},
-        findings=vantage.findings(example.findings),
-        events=vantage.events(events),
-        deployment=example.deployment,
-        vantage=vantage,
-        number_of=lambda _: "m1",
-    )
-    for tell in (tell_reach, tell_talk, tell_transfer):
-        tell(scene)
-    return scene.facts
+from tests.unit.diagnosis.known import facts_of
 
 
 def test_a_call_that_the_harness_gave_up_was_not_refused() -> None:
