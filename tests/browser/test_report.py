@@ -155,7 +155,7 @@ def test_nothing_is_asked_for_from_elsewhere(run: Path, look: Any) -> None:
         assert sum(url.startswith("file:") for url in looked.requests) == 1
 
 
-def test_three_thousand_cases_open_at_once(
+def test_a_page_of_three_thousand_cases_holds_their_list_alone(
     run: Path, look: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = {case.directory: CasePage.of(case, run, "") for case in read_cases(run)}
@@ -182,11 +182,10 @@ def test_three_thousand_cases_open_at_once(
     html.write(tmp_path / "report.html", summary, cases)
     with look(tmp_path / "report.html") as looked:
         looked.page.wait_for_function("document.getElementById('count').textContent === '3000 of 3000 cases'")
-        # Processor's time, since other work on the machine takes what it wants of the clock's. 2.4 to 3.7 s were measured with 30
-        # others at work on two cores; a page with every case in the open takes minutes.
-        looked.cdp.send("Performance.enable")
-        spent = {entry["name"]: entry["value"] for entry in looked.cdp.send("Performance.getMetrics")["metrics"]}
-    assert spent["ProcessTime"] <= 6.0, spent
+        # how soon that is, ``python -m tools.speed.report`` measures; here: that the page holds the list and no case's content
+        assert looked.page.locator("details.case > .body *").count() == 0
+        assert looked.page.locator("details.case > template").count() == 20
+        assert looked.page.locator("details.case > script").count() == 0
 
 
 def test_a_large_run_opens_its_cases_from_the_files_beside_it(
