@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness.errors import MistakeError
 from harness.report import scope as scopes
-from harness.report.causes import Group, grouped
+from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.mask import mask_text
 from harness.report.run import NEVER_ENDED, read_cases, read_end, read_planned
@@ -56,7 +56,7 @@ class Decision:
     waivers: tuple[Waiver, ...]  #: those that count
     expired: tuple[Waiver, ...]
     contradictions: tuple[str, ...]
-    to_mend: tuple[Group, ...]  #: what did not pass and nobody answers for, by its cause
+    to_mend: tuple[CauseGroup, ...]  #: what did not pass and nobody answers for, by its cause
 
     @property
     def kinds(self) -> set[str]:
@@ -181,7 +181,7 @@ def _blocks(rows: Sequence[RowResult], scope: Scope | None) -> Iterable[str]:
         yield f"Rows of the guide were not run, or not whole{by}: {', '.join(left_out)}."
 
 
-def _to_mend(rows: Sequence[RowResult], judged: Sequence[Judged]) -> list[Group]:
+def _to_mend(rows: Sequence[RowResult], judged: Sequence[JudgedCase]) -> list[CauseGroup]:
     waived = {(row.deployment, row.scope.row) for row in rows if row.waiver is not None}
     return grouped(
         [one.case for one in judged if (str(one.case.case.get("deployment", "")), one.case.row) not in waived]
