@@ -52,6 +52,7 @@ class Expectations(Model):
     #: What becomes of a caller whose transfer finds nobody.
     transfer_unavailable: Literal["returns", "released"] = "returns"
     srtp: bool = False  #: whether calls with SRTP must work
+    second_call: bool = True  #: after a failure whose cause is unsure: one more call, hung up at once
 
     @property
     def least_strength(self) -> Strength:

@@ -7,16 +7,27 @@ same group by another way, the same call over another transport.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.diagnosis.causes import told
 from harness.diagnosis.result import UNKNOWN
 
+#: Causes that would hold for a group by whatever way it is reached; for a trunk whoever calls over it; and for one codec alone.
+_OF_THE_GROUP = frozenset({"group-wrong", "nobody-available", "another-device-answered", "number-unknown-at-platform"})
+_OF_THE_TRUNK = frozenset(
+    {
+        *(f"firewall-{port}" for port in ("udp-32681", "tcp-32681", "tls-32682")),
+        *(f"firewall-{port}-rejected" for port in ("udp-32681", "tcp-32681", "tls-32682")),
+        *("trunk-transport-mismatch", "tls-not-appended", "certificate-expired", "certificate-wrong-name"),
+    }
+)
+_OF_THE_CODEC = frozenset({"no-g711", "g711-one-side", "payload-mismatch", "agent-no-common-codec", "codec-not-taken"})
+_TRUNK_AXES = ("ai", "transport", "authentication", "trunk")
 #: An axis that says nothing of the system under test.
 _OF_NO_CAUSE = ("site", "attempt", "trial")
-_FORM, _E164 = "form", "e164"
+_FORM, _E164, _CODEC = "form", "e164", "codec"
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,7 @@ class Judged:
     failed: bool
     causes: Sequence[Mapping[str, Any]] = ()
     integration: str = ""
+    landed: Callable[[], Collection[str]] = tuple  #: the groups that its calls were seen to land with
 
     @property
     def is_explained(self) -> bool:
@@ -109,7 +121,7 @@ def common_causes(cases: Sequence[Judged]) -> list[Common]:
         else:
             undecided.append(case)
     for case in undecided:
-        _settle(found, case)
+        _settle(found, case, cases)
     ordered = sorted(found.values(), key=lambda each: -len(each.cases))  # of as many, the one of the first case first
     return [_common(each, cases) for each in ordered]
 
@@ -122,16 +134,44 @@ def _add(found: dict[tuple[str, str], _Found], case: Judged, cause: Mapping[str,
         each.because.append(because)
 
 
-def _settle(found: dict[tuple[str, str], _Found], case: Judged) -> None:
-    """A case that leaves several causes possible has the one that others of the deployment show; else the first of them."""
-    for name in case.candidates:
+def _settle(found: dict[tuple[str, str], _Found], case: Judged, cases: Sequence[Judged]) -> None:
+    """A case that leaves several causes possible has the one that others of the deployment show; else the first that they leave."""
+    left = list(case.candidates)
+    because = []
+    for excluded, why in _excluded(case, cases):
+        kept = [name for name in left if not excluded(name)]
+        if kept and kept != left:
+            left = kept
+            because.append(why)
+    if len(left) == 1 < len(case.candidates):
+        shown = next(cause for cause in case.causes if cause.get("id") == left[0])
+        _add(found, case, shown, "; ".join(because))
+        return
+    for name in left:
         each = found.get((case.deployment, name))
         if each is not None and each.settled:
             each.cases.append(case)
             each.because.append(f"{case.id} leaves it possible, and other cases show it")
             return
-    first = next(iter(case.causes))
-    found.setdefault((case.deployment, str(first.get("id"))), _Found(first)).cases.append(case)
+    first = next(cause for cause in case.causes if cause.get("id") == left[0])
+    each = found.setdefault((case.deployment, left[0]), _Found(first))
+    each.cases.append(case)
+    each.because += [why for why in because if why not in each.because]
+
+
+def _excluded(case: Judged, cases: Sequence[Judged]) -> Iterator[tuple[Callable[[str], bool], str]]:
+    """What cases that passed speak against, and why."""
+    for other in cases:
+        if not other.passed or other.deployment != case.deployment:
+            continue
+        if other.row != case.row:
+            group = case.about.get("group")
+            if group is not None and group in other.landed():
+                yield _OF_THE_GROUP.__contains__, f"{other.id} reached the group {group} by another way"
+        elif _but(other.axes, _CODEC) == _but(case.axes, _CODEC) and case.axes.get(_CODEC) != other.axes.get(_CODEC):
+            yield (lambda name: name not in _OF_THE_CODEC), f"{other.id} passed: the same with another codec"
+        elif all(other.axes.get(axis) == case.axes.get(axis) for axis in _TRUNK_AXES):
+            yield _OF_THE_TRUNK.__contains__, f"{other.id} passed over the same trunk"
 
 
 def _by_the_other_forms(case: Judged, cases: Sequence[Judged]) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.deployment import Deployment
-from harness.diagnosis import dialogue, legs, passage, reach, talk, transfer
+from harness.diagnosis import dialogue, legs, passage, reach, second_call, talk, transfer
 from harness.diagnosis.causes import told
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.facts import KNOWN, Facts
@@ -60,6 +60,8 @@ def diagnose(
     ``number_of`` gives a message its number in reports, by default counted from ``m1`` in that order. With less than all
     visible, what the AI's side (and the agents) gave is withheld. ``rules`` replaces the integration's own.
     """
+    number_of = number_of or _counted(events)
+    events = second_call.left_out(events)
     vantage = Vantage(deployment, events, visibility)
     scene = Scene(
         case=case,
@@ -67,10 +69,10 @@ def diagnose(
         events=vantage.events(events),
         deployment=deployment,
         vantage=vantage,
-        number_of=number_of or _counted(events),
+        number_of=number_of,
         over=max((finding.at for finding in findings), default=math.inf),
     )
-    for part in (dialogue, reach, talk, transfer, passage, legs):
+    for part in (dialogue, reach, talk, transfer, passage, legs, second_call):
         part.tell(scene)
     symptoms = present(scene)
     integration = str(case.get("integration", ""))

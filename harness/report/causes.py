@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from harness.diagnosis import common
@@ -93,10 +94,16 @@ def judged(cases: Sequence[CaseEvidence]) -> list[common.Judged]:
             passed=case.verdict is Verdict.PASSED,
             failed=case.verdict is Verdict.FAILED,
             causes=[cause for cause in case.diagnosis if cause.get("id")],
+            landed=partial(_landed, case),
             integration=str(case.case.get("integration", "")),
         )
         for case in cases
     ]
+
+
+def _landed(case: CaseEvidence) -> set[str]:
+    found = (f for f in case.findings if f.check == "landing" and f.verdict is Verdict.PASSED)
+    return {str(finding.facts.get("wanted")) for finding in found}
 
 
 def grouped(cases: Sequence[CaseEvidence]) -> list[CauseGroup]:

@@ -11,6 +11,7 @@ from harness.events import FarEndRecord
 from harness.far_end.clock import to_wall
 from harness.preflight.port import ask
 from harness.preflight.probes import Target
+from harness.scenario import second_call
 from harness.scenario.context import CaseContext
 from harness.sip.grammar import decimal
 from harness.verdict import Finding, Verdict
@@ -24,6 +25,8 @@ def look_closer(context: CaseContext, began: float) -> None:
     _records(context, began)
     if any(_is_of_reach(finding) for finding in context.evidence.findings):
         _ports(context)
+    if context.deployment.expect.second_call:
+        second_call.settle(context)
 
 
 def _is_of_reach(finding: Finding) -> bool:

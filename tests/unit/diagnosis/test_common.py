@@ -80,6 +80,41 @@ def test_a_case_that_cannot_decide_has_the_cause_that_others_show() -> None:
     assert (found.cause["id"], len(found.cases), found.settled) == ("firewall-tls-32682", 2, True)
 
 
+OPEN = ("transfer-said-done", "another-device-answered", "nobody-available")
+
+
+def test_a_group_that_another_way_has_reached_is_not_to_blame() -> None:
+    lost = case("TRANSFER", *(cause(name, candidate=True, group="billing") for name in OPEN), transport="udp")
+    warm = replace(case("WARM", passed=True, transport="udp"), landed=lambda: {"billing"})
+    (found,) = common_causes([lost, warm])
+    assert (found.cause["id"], found.settled) == ("transfer-said-done", True)
+    assert found.because == ("WARM[acme:udp] reached the group billing by another way",)
+    (found,) = common_causes([lost, replace(warm, landed=lambda: {"support"})])
+    assert (found.settled, found.because) == (False, ())
+
+
+def test_what_passes_with_the_other_codec_fails_for_its_codec() -> None:
+    open_ = [cause(name, candidate=True) for name in ("route-missing", "no-g711")]
+    wrong = case("INBOUND", *open_, transport="udp", codec="pcma")
+    (found,) = common_causes([wrong, case("INBOUND", passed=True, transport="udp", codec="pcmu")])
+    assert (found.cause["id"], found.settled) == ("no-g711", True)
+
+
+def test_a_trunk_that_carries_other_calls_is_not_closed() -> None:
+    open_ = [cause(name, candidate=True) for name in ("firewall-udp-32681", "route-missing")]
+    wrong = case("INBOUND", *open_, transport="udp", line="a")
+    (found,) = common_causes([wrong, case("INBOUND", passed=True, transport="udp", line="b")])
+    assert (found.cause["id"], found.settled) == ("route-missing", True)
+    (found,) = common_causes([wrong, case("INBOUND", passed=True, transport="tcp", line="b")])
+    assert not found.settled
+
+
+def test_other_cases_that_speak_against_every_cause_decide_nothing() -> None:
+    wrong = case("INBOUND", cause("firewall-udp-32681", candidate=True), transport="udp", line="a")
+    (found,) = common_causes([wrong, case("INBOUND", passed=True, transport="udp", line="b")])
+    assert (found.cause["id"], found.settled) == ("firewall-udp-32681", False)
+
+
 def test_what_nothing_decides_says_so() -> None:
     (found,) = common_causes([case("INBOUND", cause("route-missing", candidate=True), transport="tls")])
     assert not found.settled

@@ -127,7 +127,8 @@ def test_a_call_that_comes_to_the_caller_was_not_dialled() -> None:
 
 def test_a_transfer_that_rang_nobody_s_phone_and_was_answered() -> None:
     example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken().landed("billing")
-    assert facts_of(example).value("answered.elsewhere") is None
+    assert facts_of(example).value("answered.elsewhere") is False  # the AI never asked for a transfer
+    assert facts_of(example, "caller+agents").value("answered.elsewhere") is None
     assert facts_of(example.copy().replaces()).value("answered.elsewhere") is True
     found = example.copy().replaces().landed("billing", "billing")
     found.findings = found.findings[:1] + found.findings[2:]
@@ -137,10 +138,10 @@ def test_a_transfer_that_rang_nobody_s_phone_and_was_answered() -> None:
 def test_a_call_placed_on_a_refer_that_rings_was_not_answered() -> None:
     example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken().replaces().landed("billing")
     example.events = example.events[:-1]
-    assert facts_of(example).value("answered.elsewhere") is None
+    assert facts_of(example).value("answered.elsewhere") is False
 
 
-@pytest.mark.parametrize(("code", "elsewhere"), [(200, True), (486, None)])
+@pytest.mark.parametrize(("code", "elsewhere"), [(200, True), (486, False)])
 def test_an_ai_s_own_call_that_was_answered_by_nobody_of_ours(code: int, elsewhere: bool | None) -> None:
     example = Example(row="TD-TRANSFER-WARM", line="inbound-warm").dials().ai_gets().answered().taken()
     example.ai_invites("+18155550101").platform_says(code, method="INVITE").landed("billing")
@@ -154,7 +155,7 @@ def test_a_refer_that_is_accepted_is_no_answered_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_up", "taken_by_ai", "elsewhere"), [(True, False, True), (False, False, None), (True, True, None)]
+    ("is_up", "taken_by_ai", "elsewhere"), [(True, False, True), (False, False, False), (True, True, False)]
 )
 def test_a_fallback_that_rang_nobody_s_phone_and_was_answered(
     is_up: bool, taken_by_ai: bool, elsewhere: bool | None
@@ -167,7 +168,7 @@ def test_a_fallback_that_rang_nobody_s_phone_and_was_answered(
 
 def test_a_fallback_that_another_assistant_took_is_not_elsewhere() -> None:
     example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().answered()
-    assert facts_of(example.not_taken("sales").landed("reception")).value("answered.elsewhere") is None
+    assert facts_of(example.not_taken("sales").landed("reception")).value("answered.elsewhere") is False
 
 
 def _at_once(made: int, reached: int) -> Example:
@@ -183,13 +184,13 @@ def _at_once(made: int, reached: int) -> Example:
     ("made", "reached", "limit"),
     [
         (4, 4, "more than agreed"),
-        (4, 3, None),
+        (4, 3, "as agreed"),
         (4, 2, "fewer than agreed"),
         (4, 1, "fewer than agreed"),
-        (4, 0, None),
-        (2, 2, None),
+        (4, 0, "none at all"),
+        (2, 2, "as agreed"),
         (2, 1, "fewer than agreed"),
-        (1, 1, None),
+        (1, 1, "as agreed"),
     ],
 )
 def test_three_calls_at_once_are_agreed(made: int, reached: int, limit: str | None) -> None:
@@ -201,7 +202,7 @@ def test_three_calls_at_once_are_agreed(made: int, reached: int, limit: str | No
 
 def test_an_incoming_leg_or_one_placed_on_a_refer_is_no_call_made() -> None:
     example = _at_once(1, 1).rings("customer").replaces()
-    assert facts_of(example).value("limit") is None
+    assert facts_of(example).value("limit") == "as agreed"
 
 
 def test_calls_of_a_case_that_is_not_about_the_limit_are_not_counted() -> None:
