@@ -155,6 +155,8 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
         plain = json.loads((run / _RUN).read_text(encoding="utf-8"))
         end = plain["end"]
         results = Path(end["allure_results"]) if end["allure_results"] else None
+        if results and (run / ALLURE).is_dir():  # the run was moved, or came from another machine
+            results = run / ALLURE
         return plain["planned"], RunEnd(**end | {"allure_results": results})
     except FileNotFoundError:
         return None

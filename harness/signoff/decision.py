@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
 from harness.errors import MistakeError
@@ -56,7 +57,6 @@ class Decision:
     waivers: tuple[Waiver, ...]  #: those that count
     expired: tuple[Waiver, ...]
     contradictions: tuple[str, ...]
-    to_mend: tuple[CauseGroup, ...]  #: what did not pass and nobody answers for, by its cause
 
     @property
     def kinds(self) -> set[str]:
@@ -68,6 +68,13 @@ class Decision:
     def simulated(self) -> bool:
         """Whether the platform, or a part of it, was simulated."""
         return "simulated" in self.kinds
+
+    @cached_property
+    def to_mend(self) -> list[CauseGroup]:
+        """What did not pass and nobody answers for, by its cause."""
+        waived = {(row.deployment, row.scope.row) for row in self.rows if row.waiver is not None}
+        cases = [one.case for one in self.cases]
+        return grouped([case for case in cases if (str(case.case.get("deployment", "")), case.row) not in waived])
 
     @property
     def counts(self) -> dict[str, int]:
@@ -124,7 +131,6 @@ def decide(
         waivers=used,
         expired=expired,
         contradictions=contradictions,
-        to_mend=tuple(_to_mend(rows, judged)),
     )
 
 
@@ -179,13 +185,6 @@ def _blocks(rows: Sequence[RowResult], scope: Scope | None) -> Iterable[str]:
         narrowed = narrowing(scope.options) if scope else ""
         by = f", where the run was narrowed by {narrowed}" if narrowed else ""
         yield f"Rows of the guide were not run, or not whole{by}: {', '.join(left_out)}."
-
-
-def _to_mend(rows: Sequence[RowResult], judged: Sequence[JudgedCase]) -> list[CauseGroup]:
-    waived = {(row.deployment, row.scope.row) for row in rows if row.waiver is not None}
-    return grouped(
-        [one.case for one in judged if (str(one.case.case.get("deployment", "")), one.case.row) not in waived]
-    )
 
 
 def _remarks(
