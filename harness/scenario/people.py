@@ -177,7 +177,7 @@ class AssistantOf:
                 )
                 raise ExpectationError(self._context.evidence.add(finding))
             if talk.is_unknown:
-                expected, why = f"{self.name} answers, and nobody else", "Synthflow's interface does not say who did"
+                expected, why = f"only {self.name} answers", "Synthflow's interface does not say who did"
                 self._context.evidence.add(
                     not_observable("landing.answered_by", "the call", expected=expected, why=why)
                 )
