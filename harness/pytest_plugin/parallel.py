@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shlex
@@ -125,9 +126,12 @@ def _begin(config: pytest.Config) -> bool:
     run.directory = create(options.reports(config).absolute())
     _write_scope(config, run)
     _start(config, run, files)
-    from harness.pytest_plugin.first_look import may_go_on  # DNS and HTTP libraries, which no worker needs
+    return bool(_load_first_look().may_go_on(run, options.preflight(config), stderr=config.getoption("json")))
 
-    return may_go_on(run, options.preflight(config), stderr=config.getoption("json"))
+
+def _load_first_look() -> Any:
+    """DNS and HTTP libraries come with it, which no worker needs."""
+    return importlib.import_module("harness.pytest_plugin.first_look")
 
 
 def _write_scope(config: pytest.Config, run: Run) -> None:
@@ -161,6 +165,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
             timings=run.timings,
             faults=run.faults,
             controlled=config.getoption("world_control"),
+            meanwhile=_load_first_look,
         )
         run.controls = worlds.controls
     except BaseException as error:

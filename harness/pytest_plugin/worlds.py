@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -183,8 +183,11 @@ class Worlds:
         timings: str,
         faults: Sequence[str],
         controlled: bool = False,
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> dict[str, list[Deployment]]:
-        """Start a world for each, side by side, and wait until all are ready. Raises what :meth:`World.ready` raises.
+        """Start a world for each, side by side, do something ``meanwhile``, and wait until all are ready.
+
+        Raises what :meth:`World.ready` raises.
 
         ``controlled`` worlds have a control API (:attr:`controls`).
         """
@@ -194,6 +197,7 @@ class Worlds:
             directory = _directory(self._control, deployment.name)
             command = [sys.executable, "-m", "harness.simulation", str(path), "--directory", str(directory), *options]
             self._worlds.append(World(deployment.name, command, self._control))
+        meanwhile()
         return {world.name: world.ready() for world in self._worlds}
 
     @property
