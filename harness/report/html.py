@@ -70,6 +70,7 @@ def write(
         causes=[_cause(group, short_path(path.parent)) for group in groups],
         cases=[one.fields for one in made],
         parts=PARTS if in_parts else "",
+        most_inline=MOST_INLINE,
         index="" if in_parts else index,
         owners=sorted({owner for group in groups if (owner := group.said("owner"))}),
         numbers=sorted({number for one in made for number in one.fields["numbers"]}),

@@ -17,6 +17,8 @@ from harness.report.evidence import CaseEvidence
 from harness.report.run import read_cases
 from harness.report.summary import summarise
 
+tasks = html._tasks
+
 LOOKS: tuple[Mapping[str, Any], ...] = ({}, {"dark": True}, {"width": 390, "height": 844})
 
 
@@ -145,6 +147,26 @@ def test_it_prints_whole(run: Path, look: Any) -> None:
         )
         assert cut == []
         assert len(looked.page.pdf(format="A4")) > 20_000
+
+
+def test_what_a_filter_chose_prints_whole(
+    run: Path, look: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cases that do not stand in the page as they are, too."""
+    copy = shutil.copytree(run, tmp_path / run.name)
+    cases = read_cases(copy)
+    summary = summarise(cases, [dict(case.case) for case in cases], run="r", wall_s=1.0, workers=1)
+    monkeypatch.setattr(
+        html, "_tasks", lambda *given: [dataclasses.replace(task, inline=False) for task in tasks(*given)]
+    )
+    html.write(copy / "report.html", summary, cases)
+    chosen = "details.case:not([hidden])[data-verdict=failed]"
+    with look(copy / "report.html", hash="#row=TD-INBOUND") as looked:
+        count = looked.page.locator(chosen).count()
+        looked.page.wait_for_function(f"document.querySelectorAll('{chosen} .body .cause').length === {count}")
+        looked.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert count == looked.page.locator(f"{chosen}[open] .body .cause").count() > 0
+        assert looked.page.locator("details.case[hidden] .body .cause").count() == 0
 
 
 def test_nothing_is_asked_for_from_elsewhere(run: Path, look: Any) -> None:
