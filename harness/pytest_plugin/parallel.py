@@ -24,7 +24,7 @@ from harness.limits import MOST_WORKERS, Lease, address, lease, places
 from harness.phone.switchboard import Switchboard
 from harness.pytest_plugin import options
 from harness.pytest_plugin.run import RUN, Run, run_of
-from harness.pytest_plugin.watch import Watch
+from harness.pytest_plugin.watch import Undertaker, Watch, beats
 from harness.pytest_plugin.worlds import Worlds, check_faults
 from harness.report import scope
 from harness.report.run import ALLURE, create
@@ -172,6 +172,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
         worlds.stop(keep_logs=run.directory)
         shutil.rmtree(run.directory if isinstance(error, MistakeError) else run.control, ignore_errors=True)
         raise
+    stack.callback(Undertaker(run).stop)
     if not run.workers:
         config.stash[WATCH] = Watch(run)
 
@@ -205,6 +206,7 @@ def _begin_worker(config: pytest.Config, run: Run) -> None:
     run.calls_up.set(run.slot, 0)
     config.stash[_SLOT] = slot
     config.stash[RUN] = run
+    beats(run)
     _allure_results(config, run)
     watch = config.stash[WATCH] = Watch(run)
     watch.runner(run.control / "runner")

@@ -36,10 +36,20 @@ def alive_lock(control: Path, name: str) -> Path:
     return control / f"world-{stem_of(name)}.alive"
 
 
+def heartbeat(control: Path, name: str) -> Path:
+    """The file in which the world of that deployment says that it still stirs."""
+    return _directory(control, name) / "beat"
+
+
+def stderr(control: Path, name: str) -> Path:
+    """The file that has what the world of that deployment said of its end."""
+    return control / f"world-{stem_of(name)}.stderr"
+
+
 def last_words(control: Path, name: str, count: int = 5) -> str:
     """The end of what the world of that deployment logged, for a message."""
     words: list[str] = []
-    for log in (_directory(control, name) / _LOG, control / f"world-{stem_of(name)}.stderr"):
+    for log in (_directory(control, name) / _LOG, stderr(control, name)):
         with contextlib.suppress(OSError):
             words += log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-count:]
     return "\n".join(words) or "it left no log"
@@ -88,7 +98,7 @@ class World:
         alive = os.open(alive_lock(control, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with (control / f"world-{stem_of(name)}.stderr").open("ab") as log:
+            with stderr(control, name).open("ab") as log:
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
