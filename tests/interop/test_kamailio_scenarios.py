@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.report import pcap
+from harness.report.evidence import CaseEvidence
 from tests.interop.platform import Platform
 from tests.interop.processes import binary
 
@@ -78,6 +80,8 @@ GLADLY = {
     "GL-PLAINTEXT": 1,
     "TLS-BADCERT": 3,
 }
+#: Customers whose numbers lead to people: at desks, at telephones of their own, several at once.
+PEOPLE = {"SBC-INBOUND": 1, "PEOPLE": 2, "GROUP-RINGING": 1}
 #: Cases that must not pass, with a part of their message.
 SHORTCOMINGS = {
     # Kamailio 5.6 checks who signed a certificate, not whom it names (RFC 5922 section 7.2 asks for both)
@@ -147,6 +151,13 @@ def as_gladly(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> V
     return _verify(platform.files["gladly"], GLADLY, tmp_path_factory.mktemp("gladly"))
 
 
+@pytest.mark.parametrize("who", ["clinic", "shop"])
+def test_customer_with_people_in_groups(platform: Platform, tmp_path: Path, who: str) -> None:
+    verified = _verify(platform.files[who], PEOPLE, tmp_path)
+    for row, count in PEOPLE.items():
+        verified.judge(row, count)
+
+
 @pytest.mark.xdist_group("scenarios-as-gladly")
 @pytest.mark.parametrize("row", GLADLY)
 def test_row_of_a_platform_that_forwards_over_tls(as_gladly: Verified, row: str) -> None:
@@ -185,7 +196,8 @@ def test_preflight_finds_the_platform_in_order(with_baresip: Verified) -> None:
 
 @pytest.mark.xdist_group("scenarios-with-baresip")
 def test_tshark_finds_nothing_malformed_in_what_the_run_exported(with_baresip: Verified) -> None:
-    captures = sorted(with_baresip.directory.glob("cases/*/capture.pcapng"))
+    cases = sorted(with_baresip.directory.glob("cases/*/case.json"))
+    captures = [pcap.capture(CaseEvidence.read(case.parent)) for case in cases]
     assert len(captures) == len(with_baresip.ends)
     for capture in captures:
         arguments = [
