@@ -107,7 +107,7 @@ def test_the_time_of_looks_is_without_that_of_the_ai_and_of_experiments() -> Non
         step(f"{both}: what tells of it", 1.0, 31.0),
         step("b.1 and assistant x hear each other: what tells of it", 2.0, 4.0),
         step("a.1 lets the far end finish", 0.8, 2.0),
-        step("a.1 speaks at 8 of 32 moments drawn at random", 5.0, 26.0),
+        step("a.1 speaks at 6 of 40 moments drawn at random", 5.0, 26.0),
         step("somebody dials", 0.0, 9.0),
         step(both, 40.0, None),  # the worker died in it
     ]
