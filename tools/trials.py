@@ -6,18 +6,22 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
+import httpx
 import pytest
 
+from harness.deployment import Deployment
 from harness.matrix import Case
 from harness.pytest_plugin.run import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 MET, MISSED, BROKEN = 0, 1, 3
 _TOLD_EVERY_S: Final = 10.0
+_SWITCHED_WITHIN_S: Final = 20.0
 
 
 class CaseTrial(Protocol):
@@ -113,3 +117,22 @@ def take_the_cases(run: Run, trials: Sequence[T]) -> dict[str, T]:
     """The trials take the place of the matrix's cases, in the controller and in every worker alike; by the case's id."""
     run.cases = [trial.case for trial in trials]
     return {trial.case.id: trial for trial in trials}
+
+
+@contextmanager
+def made_wrong(
+    run: Run, deployment: str, replica: Deployment, faults: Sequence[str], line: str | None = None
+) -> Iterator[None]:
+    """The faults are switched on, on that line alone if one is named, for the tenant of the case; off again at the end."""
+    if not faults:
+        yield
+        return
+    tenant = next(index for index, each in enumerate(run.replicas[deployment]) if each is replica)
+    with httpx.Client(base_url=run.controls[deployment], timeout=_SWITCHED_WITHIN_S) as control:
+        try:
+            for fault in faults:
+                body = {"name": fault, "line": line, "tenant": tenant}
+                control.post("/faults", json=body).raise_for_status()
+            yield
+        finally:
+            control.request("DELETE", "/faults", json={"tenant": tenant}).raise_for_status()

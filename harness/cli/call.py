@@ -8,7 +8,7 @@ import queue
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +19,9 @@ from rich.text import Text
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
 from harness.cli.app import FAILED, INTERRUPTED, PASSED
+from harness.cli.placing import complete, may_call
 from harness.deployment import Deployment
-from harness.errors import RefusedError, SelectionError
+from harness.errors import SelectionError
 from harness.events import (
     CallState,
     DtmfReceived,
@@ -33,7 +34,6 @@ from harness.events import (
     RegistrationState,
     TransportFailed,
 )
-from harness.integrations import load
 from harness.limits import CallGate
 from harness.phone import Wav
 from harness.phone.leg import Leg
@@ -42,7 +42,6 @@ from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
 from harness.phone.waiter import NeverCame
 from harness.pytest_plugin.options import LIVE_VARIABLE
-from harness.pytest_plugin.worlds import Worlds
 from harness.report import ladder
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CaseRecorder
@@ -66,26 +65,21 @@ def call(
     press: Annotated[str, typer.Option(metavar="DIGITS", help="Press these digits after the answer.")] = "",
     say: Annotated[list[str] | None, typer.Option(metavar="PROMPT", help="Say this prompt after the answer.")] = None,
     live: Annotated[
-        bool, typer.Option("--live", envvar=LIVE_VARIABLE, help="Call a real platform, which may cost money.")
+        bool, typer.Option("--live", help=f"Call a real platform, which may cost money (or {LIVE_VARIABLE}=1).")
     ] = False,
     directory: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep recordings and evidence there, in a new directory.")
     ] = None,
 ) -> None:
     """Place one call and watch it. Exit code 0 when it was answered, 1 when not."""
-    chosen = load(deployment)
-    if chosen.kind != "simulated" and not live:
-        raise RefusedError(
-            f"{deployment}: is of kind {chosen.kind!r}, so the call is real and may cost money; "
-            f"allowed: --live or {LIVE_VARIABLE}=1"
-        )
+    chosen = may_call(deployment, live)
     for name in say or ():
         prompt_path(name)  # a mistake is told before the call
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = SafeConsole(highlight=False)
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
-        world = stack.enter_context(_complete(chosen, deployment, scratch))
+        world = stack.enter_context(complete(chosen, deployment, scratch))
         caller = _caller(world, phone)
         kept = directory / time.strftime("call-%Y%m%dT%H%M%S") if directory else scratch / "call"
         kept.mkdir(parents=True, exist_ok=True)
@@ -94,19 +88,6 @@ def call(
         if directory:
             console.print(f"kept in {kept}")
     raise typer.Exit(code)
-
-
-@contextlib.contextmanager
-def _complete(deployment: Deployment, file: Path, scratch: Path) -> Iterator[Deployment]:
-    """The deployment to call: itself, or a world that is up as long as this lasts."""
-    if deployment.kind != "simulated":
-        yield deployment
-        return
-    worlds = Worlds(scratch)
-    try:
-        yield worlds.start([(file, deployment)], tenants=1, timings="quick", faults=[])[deployment.name][0]
-    finally:
-        worlds.stop()
 
 
 def _caller(deployment: Deployment, asked: str | None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
 import signal
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ import typer
 
 from harness.cli.app import INTERRUPTED
 from harness.errors import RefusedError, ResourceError
-from harness.pytest_plugin.options import LIVE_VARIABLE
+from harness.pytest_plugin.options import live_is_allowed, live_refusal
 from harness.report.closing import show
 from harness.terminal import SafeConsole
 
@@ -98,7 +97,7 @@ def run(
     if resume is not None:
         made = plan.read(resume)
     elif file is not None:
-        live = live or os.environ.get(LIVE_VARIABLE) == "1"
+        live = live_is_allowed(live)
         known = plan.read_durations(kept / plan.DURATIONS)
         made = plan.plan(config.read(file), files, known, live=live, scenarios=scenarios)
         _check_live(made)
@@ -135,9 +134,9 @@ def _tell(console: SafeConsole, finished: Finished, record: Record, ledger: Sequ
 
 
 def _check_live(made: Plan) -> None:
-    real = sorted({shard.file for shard in made.shards if shard.kind != "simulated"})
+    real = sorted({(shard.file, shard.kind) for shard in made.shards if shard.kind != "simulated"})
     if real and not made.live:
-        raise RefusedError(f"{real[0]}: its calls are real and may cost money; allowed: --live or {LIVE_VARIABLE}=1")
+        raise live_refusal(*real[0])
 
 
 def _say(console: SafeConsole, text: str) -> None:

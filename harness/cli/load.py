@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,15 +14,13 @@ import typer
 from rich.table import Table
 
 from harness.cli.app import INTERRUPTED
-from harness.deployment import Deployment
+from harness.cli.placing import complete, may_call
 from harness.errors import RefusedError
-from harness.integrations import load as load_deployment
 from harness.load import picture, plan, result
 from harness.load.call import LoadCall
 from harness.load.result import LoadResult, Percentiles
 from harness.load.run import load as run_load
 from harness.pytest_plugin.options import LIVE_VARIABLE
-from harness.pytest_plugin.worlds import Worlds
 from harness.terminal import SafeConsole
 
 _WIDTH = 132
@@ -48,12 +45,7 @@ def load(
     """Place calls in steps, verify each both ways, hold them, end them. Exit code 0 only when all asked for were."""
     if cps <= 0:
         raise RefusedError(f"--cps {cps:g}: no calls would be placed; allowed: more than 0")
-    chosen = load_deployment(file)
-    if chosen.kind != "simulated" and not live and os.environ.get(LIVE_VARIABLE) != "1":
-        raise RefusedError(
-            f"{file}: is of kind {chosen.kind!r}, so the calls are real and may cost money; "
-            f"allowed: --live or {LIVE_VARIABLE}=1"
-        )
+    chosen = may_call(file, live)
     asked = plan.plan(chosen, calls, cps, hold, step)
     cases = plan.cases(chosen, trunk or (), line)
     plan.check_marks(calls, cases)
@@ -62,7 +54,7 @@ def load(
     console.width = max(_WIDTH, console.width)  # a narrow terminal wraps the table; nothing may be cut off in it
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
-        world = stack.enter_context(_complete(chosen, file, scratch))
+        world = stack.enter_context(complete(chosen, file, scratch))
         found, run = run_load(
             world,
             cases,
@@ -76,21 +68,6 @@ def load(
         print(json.dumps(found.plain(), indent=1))
     _show(console, found, run)
     raise typer.Exit(INTERRUPTED if found.interrupted else found.exit_code)
-
-
-@contextlib.contextmanager
-def _complete(deployment: Deployment, file: Path, scratch: Path) -> Iterator[Deployment]:
-    """The deployment to call: itself, or a world that is up as long as this lasts and whose books are then clean."""
-    if deployment.kind != "simulated":
-        yield deployment
-        return
-    worlds = Worlds(scratch)
-    try:
-        yield worlds.start([(file, deployment)], tenants=1, timings="quick", faults=[])[deployment.name][0]
-    finally:
-        faults = worlds.stop()
-    if faults:
-        raise faults[0]
 
 
 def _tell(console: SafeConsole, number: int, calls: Sequence[LoadCall]) -> None:

@@ -13,7 +13,7 @@ from harness.cli.app import FAILED, PASSED
 from harness.deployment import Deployment
 from harness.integrations import load
 from harness.preflight import Report
-from harness.pytest_plugin.worlds import Worlds
+from harness.pytest_plugin.worlds import one_world
 from harness.terminal import SafeConsole
 
 
@@ -35,13 +35,11 @@ def run(
 def _report(file: Path) -> Report:
     if (deployment := _simulated(file)) is None:
         return preflight.of_file(file)
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-        worlds = Worlds(Path(scratch))
-        try:
-            replicas = worlds.start([(file, deployment)], tenants=1, timings="quick", faults=[])
-            return preflight.run(replicas[deployment.name][0])
-        finally:
-            worlds.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="harness-") as scratch,
+        one_world(file, deployment, Path(scratch)) as world,
+    ):
+        return preflight.run(world.tenants[0])
 
 
 def _simulated(file: Path) -> Deployment | None:

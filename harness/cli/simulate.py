@@ -20,7 +20,7 @@ from harness.errors import ResourceError, SelectionError
 from harness.filenames import stem_of
 from harness.integrations import load
 from harness.limits import released
-from harness.pytest_plugin.worlds import Worlds, alive_lock
+from harness.pytest_plugin.worlds import alive_lock, one_world
 from harness.terminal import SafeConsole
 
 _WIDTH = 132
@@ -51,26 +51,16 @@ def simulate(
     console.width = max(_WIDTH, console.width)  # a narrow terminal wraps the lines; nothing may be cut off here
     with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
         control = Path(scratch)
-        worlds = Worlds(control)
-        try:
-            with contextlib.suppress(KeyboardInterrupt):
-                replicas = worlds.start(
-                    [(file, deployment)],
-                    tenants=tenants,
-                    timings=timings.value,
-                    faults=fault or [],
-                )
-                for number, tenant in enumerate(replicas[deployment.name], 1):
-                    _describe(console, tenant, f"{deployment.name}, tenant {number} of {tenants}")
-                if as_live is not None:
-                    _write(console, as_live, replicas[deployment.name], timings)
-                console.print("Ctrl-C ends it.")
-                console.file.flush()
-                released(alive_lock(control, deployment.name))  # returns only when the world has died
-        finally:
-            faults = worlds.stop()
-    if faults:
-        raise faults[0]
+        until_ctrl_c = contextlib.suppress(KeyboardInterrupt)
+        started = one_world(file, deployment, control, tenants=tenants, timings=timings.value, faults=fault or [])
+        with until_ctrl_c, started as world, until_ctrl_c:  # the inner one, so that faults of its end are raised
+            for number, tenant in enumerate(world.tenants, 1):
+                _describe(console, tenant, f"{deployment.name}, tenant {number} of {tenants}")
+            if as_live is not None:
+                _write(console, as_live, world.tenants, timings)
+            console.print("Ctrl-C ends it.")
+            console.file.flush()
+            released(alive_lock(control, deployment.name))  # returns only when the world has died
 
 
 def _write(console: Console, directory: Path, tenants: Sequence[Deployment], timings: TimingsName) -> None:

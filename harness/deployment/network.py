@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -40,6 +41,11 @@ class Trunk(Secret):
         if self.authentication == "digest" and not self.username:
             raise ValueError("authentication = digest needs username (and password_env)")
         return self
+
+    @property
+    def termination_host(self) -> str | None:
+        """The host of ``termination``, without its port."""
+        return urlsplit(f"//{self.termination}").hostname if self.termination else None
 
 
 class CertificateFiles(Model):

@@ -11,7 +11,7 @@ from functools import cached_property
 from harness.deployment import Deployment, Trunk
 from harness.deployment import Line as LineEntry
 from harness.diagnosis.facts import Facts
-from harness.diagnosis.messages import NumberOf, Seen, at_the_ai, last_records
+from harness.diagnosis.messages import NumberOf, Seen, at_the_ai, begins_dialog, last_records
 from harness.diagnosis.vantage import Vantage
 from harness.events import CallState, Event, FarEndRecord, LegStarted, SipMessage
 from harness.sip.grammar import SipSyntaxError
@@ -71,7 +71,7 @@ class Scene:
     @cached_property
     def invites(self) -> list[Seen]:
         """The INVITEs that began a dialog at the AI, the one that was let in last."""
-        return [s for s in self.at_ai if s.received and s.is_request("INVITE") and _begins_dialog(s)]
+        return [s for s in self.at_ai if s.received and begins_dialog(s.message)]
 
     @cached_property
     def call(self) -> LegStarted | None:
@@ -139,10 +139,3 @@ def same_number(written: str, number: str) -> bool:
     """Whether ``written`` is the E.164 number in some other form: national, without its plus, or with 00 in its place."""
     digits = _ABROAD.sub("", re.sub(r"\D", "", written))
     return len(digits) >= _FEWEST_DIGITS and number.lstrip("+").endswith(digits)
-
-
-def _begins_dialog(seen: Seen) -> bool:
-    try:
-        return seen.message.to.tag is None
-    except SipSyntaxError:
-        return False

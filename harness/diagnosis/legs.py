@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.diagnosis.derive import Scene, number_in
-from harness.diagnosis.messages import formats, offered, parse
+from harness.diagnosis.messages import begins_dialog, formats, offered, parse
 from harness.diagnosis.vantage import Role
 from harness.events import CallState, LegStarted, SipMessage
 from harness.sip.grammar import SipSyntaxError
@@ -58,7 +58,7 @@ def _messages(scene: Scene, role: Role | str) -> Iterator[Sent]:
 def _refused(scene: Scene, role: str, messages: list[Sent]) -> None:
     """An INVITE that the phone's own stack refused, for which no scenario was asked."""
     for invite in messages:
-        if not (invite.received and _begins(invite.message)):
+        if not (invite.received and begins_dialog(invite.message)):
             continue
         for answer in messages:
             status = _answers(answer, invite.message) if not answer.received else 0
@@ -68,13 +68,6 @@ def _refused(scene: Scene, role: str, messages: list[Sent]) -> None:
                 offer = offered(invite.message.body.decode("utf-8", "replace"))
                 if role == "agent":
                     scene.facts.record("offer.agent", offer, scene.number_of(invite.event), formats(invite.message))
-
-
-def _begins(message: Message) -> bool:
-    try:
-        return isinstance(message, Request) and message.method == "INVITE" and message.to.tag is None
-    except SipSyntaxError:
-        return False
 
 
 def _answers(sent: Sent, request: Message) -> int:

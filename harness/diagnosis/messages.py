@@ -90,6 +90,14 @@ def parse(text: str) -> Request | Response | None:
         return None
 
 
+def begins_dialog(message: Message) -> bool:
+    """Whether it is an INVITE without a To tag (RFC 3261 section 12.1), so no re-INVITE."""
+    try:
+        return isinstance(message, Request) and message.method == "INVITE" and message.to.tag is None
+    except SipSyntaxError:
+        return False
+
+
 def offered(body: str) -> str:
     """``G.711``, ``no G.711`` or ``SRTP alone``, by the payload types that the m-line itself lists (RFC 4566 section 5.14)."""
     found = re.search(r"^m=audio \d+ (\S+)((?: \S+)*)", body, re.M)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.messages import parse
+from harness.diagnosis.messages import begins_dialog, parse
 from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.message import Message, Request, Response
+from harness.sip.message import Message, Response
 
 
 @dataclass(frozen=True)
@@ -47,20 +47,13 @@ def _call(scene: Scene) -> _Call:
     mine = [(e.direction == "received", m) for e in own if (m := parse(e.text)) is not None]
     theirs = [(seen.received, seen.message) for seen in scene.at_ai]
     return _Call(
-        offer=next((m for got, m in mine if not got and _is_invite(m)), None),
-        reached=next((m for got, m in theirs if got and _is_invite(m)), None),
+        offer=next((m for got, m in mine if not got and begins_dialog(m)), None),
+        reached=next((m for got, m in theirs if got and begins_dialog(m)), None),
         early=next((m for got, m in theirs if not got and _is_early(m)), None),
         answered=next((m for got, m in theirs if not got and _is_answer(m)), None),
         heard=next((m for got, m in mine if got and _is_early(m)), None),
         answer=next((m for got, m in mine if got and _is_answer(m)), None),
     )
-
-
-def _is_invite(message: Message) -> bool:
-    try:
-        return isinstance(message, Request) and message.method == "INVITE" and message.to.tag is None
-    except SipSyntaxError:
-        return False
 
 
 def _status(message: Message) -> int:

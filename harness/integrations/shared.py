@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from harness.finding_kinds import (
     AUDIO_SILENT,
     CALL_UP,
@@ -38,6 +40,11 @@ from harness.integrations.which import (
 
 _TRANSFERRED = {**HANDED_OVER, CALLER_ID: 1, LANDING_OTHERS: 1, ONE_CALL: 2}
 
+_transfer = partial(
+    Row, moment="transfer", needs=(A_CALLER,), over="trunks", seconds=2.0, subject=frozenset({"landing"})
+)
+_fallback = partial(Row, moment="fallback", needs=(A_CALLER,), over="trunks")
+
 
 def inbound(
     prefix: str,
@@ -66,32 +73,26 @@ def inbound(
 
 def blind_transfer(prefix: str, people: str, *, source: str, section: str = "") -> Row:
     """The AI hands the caller over by REFER; ``people`` is what the platform calls a group."""
-    return Row(
+    return _transfer(
         id=f"{prefix}-TRANSFER-BLIND",
         scenario="TRANSFER-BLIND",
-        moment="transfer",
         title=f"The AI hands the caller to the {people} by REFER",
         proves=f"The caller asks the AI for a person and lands in the right {people}, with the caller's own number shown to "
         "the agent and audio both ways; no other group rings, the AI's leg ends, one call is left for each party.",
         source=source,
         section=section,
         which=(hands_over("cold"), TO_OUR_PHONE, REFER_OF_AXIS),
-        needs=(A_CALLER,),
-        over="trunks",
         axes=(REFER, ASK),
-        seconds=2.0,
         calls=plans.blind_transfer,
-        subject=frozenset({"landing"}),
         required_findings={**_TRANSFERRED, TRANSFER_REFER: 1, RELEASED: 1},
     )
 
 
 def warm_transfer(prefix: str, people: str, *, source: str, section: str = "") -> Row:
     """The AI calls the group and joins the caller to it."""
-    return Row(
+    return _transfer(
         id=f"{prefix}-TRANSFER-WARM",
         scenario="TRANSFER-WARM",
-        moment="transfer",
         title=f"The AI calls the {people} and joins the caller to it",
         proves=f"The AI places a new call to the {people} over the trunk and joins the two: the right group rings and no "
         "other, the agent sees the number the deployment promises, caller and agent hear each other, the AI no longer "
@@ -99,12 +100,8 @@ def warm_transfer(prefix: str, people: str, *, source: str, section: str = "") -
         source=source,
         section=section,
         which=(hands_over("warm"), TO_OUR_PHONE, SHOWS_OF_AXIS),
-        needs=(A_CALLER,),
-        over="trunks",
         axes=(CALLER_ID_SHOWN,),
-        seconds=2.0,
         calls=plans.warm_transfer,
-        subject=frozenset({"landing"}),
         required_findings={**_TRANSFERRED, AUDIO_SILENT: 1},
     )
 
@@ -112,46 +109,37 @@ def warm_transfer(prefix: str, people: str, *, source: str, section: str = "") -
 def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tuple[Row, ...]:
     """The AI does not answer, refuses, or cannot be reached: the caller is with the fallback group."""
     return (
-        Row(
+        _fallback(
             id=f"{prefix}-FALLBACK-TIMEOUT",
             scenario="FALLBACK-TIMEOUT",
-            moment="fallback",
             title="An AI that never answers",
             proves=f"When the ring timeout is over the caller is with the fallback {people}, with caller ID and audio both ways; "
             "the time waited is the one configured, within a second.",
             source=source,
             section=section,
             which=(fails("never-answers"), FALLBACK),
-            needs=(A_CALLER,),
-            over="trunks",
             seconds=4.0,
             required_findings={**FALLEN_BACK, LANDING_OTHERS: 1, ROUTE_TRIED: 1, TIMING: 1},
         ),
-        Row(
+        _fallback(
             id=f"{prefix}-FALLBACK-REFUSED",
             scenario="FALLBACK-REFUSED",
-            moment="fallback",
             title="An AI that answers 503",
             proves=f"The caller is with the fallback {people} without waiting for longer than the ring timeout, with caller ID and "
             "audio both ways.",
             source=source,
             section=section,
             which=(fails("unavailable"), FALLBACK),
-            needs=(A_CALLER,),
-            over="trunks",
             required_findings={**FALLEN_BACK, LANDING_OTHERS: 1, ROUTE_TRIED: 1, TIMING_WITHIN: 1},
         ),
-        Row(
+        _fallback(
             id=f"{prefix}-FALLBACK-DOWN",
             scenario="FALLBACK-DOWN",
-            moment="fallback",
             title="An AI that cannot be reached",
             proves=f"Within the ring timeout the caller is with the fallback {people}, with caller ID and audio both ways.",
             source=source,
             section=section,
             which=(UNREACHABLE, FALLBACK),
-            needs=(A_CALLER,),
-            over="trunks",
             seconds=3.0,
             own_place=True,
             required_findings={**FALLEN_BACK, LANDING_OTHERS: 1, TIMING_WITHIN: 1},

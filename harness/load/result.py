@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,11 @@ FILE = "load.json"
 FORMAT = 1
 
 
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """By nearest rank: a value that was measured, never one between two. None of nothing."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Percentiles:
     """In milliseconds; None where nothing was measured."""
@@ -29,13 +34,9 @@ class Percentiles:
 
     @classmethod
     def of(cls, values: Iterable[float | None]) -> Percentiles:
-        """By nearest rank: a value that was measured, never one between two."""
-        known = sorted(value for value in values if value is not None)
-
-        def at(share: float) -> float | None:
-            return round(known[max(0, math.ceil(share * len(known)) - 1)], 1) if known else None
-
-        return cls(p50=at(0.5), p95=at(0.95), p99=at(0.99))
+        """Those of what was measured."""
+        known = [round(value, 1) for value in values if value is not None]
+        return cls(p50=percentile(known, 0.5), p95=percentile(known, 0.95), p99=percentile(known, 0.99))
 
 
 @dataclass(frozen=True, kw_only=True)

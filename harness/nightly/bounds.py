@@ -4,7 +4,7 @@
 
     [[bound]]
     kpi = "answer_s"        # answer_s, rtp_loss, rtp_jitter_ms, case_s
-    row = "TD-INBOUND"      # or "*", every row
+    row = "ROW-ID"          # or "*", every row
     max = 3.0
 """
 

@@ -19,6 +19,7 @@ import json
 import socket
 import struct
 import threading
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -63,6 +64,12 @@ class Wire:
             if not chunk:
                 return None
             self._received += chunk
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        """Each message until the other end is closed, or sends what is none."""
+        with contextlib.suppress(ValueError):
+            while (message := self.receive()) is not None:
+                yield message
 
     def _take(self) -> list[Any] | None:
         if len(self._received) < _LENGTH.size:

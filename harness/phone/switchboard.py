@@ -260,13 +260,7 @@ class _Guest:
             return None
 
     def _read(self) -> None:
-        while True:
-            try:
-                message = self.wire.receive()
-            except ValueError:
-                message = None
-            if message is None:
-                break
+        for message in self.wire:
             if message[0] == "answer":
                 self._answers.put(message[1:])
             elif message[2] == "request":  # its answer may take long, and calls must be ended meanwhile

@@ -35,8 +35,7 @@ def hosts(probing: Probing) -> dict[str, str]:
     note(deployment.platform.host, "platform.host")
     for trunk in deployment.trunks:
         note(trunk.host, f"trunk {trunk.name}, host")
-        if trunk.termination:
-            note(trunk.termination.rpartition(":")[0] or trunk.termination, f"trunk {trunk.name}, termination")
+        note(trunk.termination_host, f"trunk {trunk.name}, termination")
     for url, what in _urls(probing):
         note(httpx.URL(url).host, what)
     return found

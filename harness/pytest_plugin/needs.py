@@ -96,7 +96,8 @@ def _alone(case: Case, deployment: Deployment) -> Iterator[str]:
         yield phone_key(deployment, deployment.customer)
     if case.row.moment == "registration":
         trunk = deployment.trunk(case.trunk)
-        yield f"registration of {trunk.username} at {trunk.termination}"
+        # RFC 3261 section 10.2: bindings belong to the address of record, whatever transport and port they are made over
+        yield f"registration of {trunk.username} at {trunk.termination_host}"
     if case.row.withholds:
         yield f"withheld numbers of {deployment.name}"
     if case.row.own_place and case.axes["ai"] == "stand-in":

@@ -84,16 +84,26 @@ def preflight(config: pytest.Config) -> str:
     return str(config.getoption("preflight") or ("tell" if config.getoption("fault") else "stop"))
 
 
+def live_is_allowed(asked: bool) -> bool:
+    """Whether ``--live`` was given, or the environment says so."""
+    return asked or os.environ.get(LIVE_VARIABLE) == "1"
+
+
+def live_refusal(name: str, kind: str, instead: str = "") -> RefusedError:
+    """Calls at a real platform are placed only when asked for; ``instead`` is what else may be done."""
+    return RefusedError(
+        f"{name}: is of kind {kind!r}, so its calls are real and may cost money; "
+        f"allowed: --live or {LIVE_VARIABLE}=1{instead}"
+    )
+
+
 def check_live(config: pytest.Config, chosen: tuple[Deployment, ...]) -> None:
-    """Calls at a real platform are placed only when asked for in so many words. Raises :class:`RefusedError`."""
-    if config.getoption("live") or os.environ.get(LIVE_VARIABLE) == "1":
+    """Raises :class:`RefusedError` for a real platform without ``--live``."""
+    if live_is_allowed(config.getoption("live")):
         return
     for deployment in chosen:
         if deployment.kind != "simulated":
-            raise RefusedError(
-                f"{deployment.name}: is of kind {deployment.kind!r}, so its calls are real and may cost money; "
-                f"allowed: --live or {LIVE_VARIABLE}=1, or --plan to see the calls first"
-            )
+            raise live_refusal(deployment.name, deployment.kind, ", or --plan to see the calls first")
 
 
 def selection(config: pytest.Config) -> Selection:

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,7 @@ class World:
         """Start the process; it is ready only after :meth:`ready`. ``control`` is where it may leave its files."""
         self.name = name
         self.api = ""  #: the address of its control API, when it was asked for one
+        self.tenants: list[Deployment] = []  #: one complete deployment for each, once it is ready
         self._control = control
         alive = os.open(alive_lock(control, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -108,7 +109,7 @@ class World:
         return self._process.pid
 
     def ready(self, within: float = _START_S) -> list[Deployment]:
-        """Wait for the world; gives one complete deployment for each tenant.
+        """Wait for the world; its :attr:`tenants`.
 
         Raises :class:`SelectionError` for what the user can mend, else :class:`WorldLostError`.
         """
@@ -119,7 +120,8 @@ class World:
             raise WorldLostError(f"the world of {self.name} did not start:\n{self._last_words()}") from None
         if said.get("event") == "ready":
             self.api = str(said.get("control") or "")
-            return [from_plain(deployment) for deployment in said["deployments"]]
+            self.tenants = [from_plain(deployment) for deployment in said["deployments"]]
+            return self.tenants
         message = str(said.get("message", line))
         if said.get("kind") in _MISTAKES:
             raise SelectionError(message)
@@ -186,13 +188,18 @@ class Worlds:
 
         ``controlled`` worlds have a control API (:attr:`controls`).
         """
+        options = ["--tenants", str(tenants), "--timings", timings, *(["--control"] if controlled else [])]
+        options += [argument for fault in faults for argument in ("--fault", fault)]
         for path, deployment in simulated:
-            command = [sys.executable, "-m", "harness.simulation", str(path), "--tenants", str(tenants)]
-            command += ["--directory", str(_directory(self._control, deployment.name)), "--timings", timings]
-            command += [argument for fault in faults for argument in ("--fault", fault)]
-            command += ["--control"] if controlled else []
+            directory = _directory(self._control, deployment.name)
+            command = [sys.executable, "-m", "harness.simulation", str(path), "--directory", str(directory), *options]
             self._worlds.append(World(deployment.name, command, self._control))
         return {world.name: world.ready() for world in self._worlds}
+
+    @property
+    def all(self) -> Sequence[World]:
+        """Those that were started and not stopped, in order."""
+        return self._worlds
 
     @property
     def controls(self) -> dict[str, str]:
@@ -213,3 +220,25 @@ class Worlds:
                     shutil.copyfile(log, keep_logs / f"world-{stem_of(world.name)}.log")
         self._worlds.clear()
         return faults
+
+
+@contextlib.contextmanager
+def one_world(
+    path: Path,
+    deployment: Deployment,
+    control: Path,
+    *,
+    tenants: int = 1,
+    timings: str = "quick",
+    faults: Sequence[str] = (),
+    controlled: bool = False,
+) -> Iterator[World]:
+    """A world that is up as long as this lasts; raises what :meth:`Worlds.start` and :meth:`World.stop` raise."""
+    worlds = Worlds(control)
+    try:
+        worlds.start([(path, deployment)], tenants=tenants, timings=timings, faults=faults, controlled=controlled)
+        yield worlds.all[0]
+    finally:
+        ended = worlds.stop()
+    if ended:
+        raise ended[0]

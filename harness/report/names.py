@@ -18,8 +18,8 @@ def names(deployment: Deployment) -> dict[str, object]:
     for trunk in deployment.trunks:
         if trunk.host and trunk.ai == "synthflow":
             hosts[trunk.host] = "synthflow"
-        if trunk.termination:
-            hosts[trunk.termination.rpartition(":")[0]] = f"{deployment.integration} trunk"
+        if trunk.termination_host:
+            hosts[trunk.termination_host] = f"{deployment.integration} trunk"
     if deployment.platform.host:
         hosts[deployment.platform.host] = deployment.integration
     return {

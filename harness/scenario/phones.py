@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from urllib.parse import urlsplit
 
 from harness.deployment import Deployment, Trunk, is_ipv6
 from harness.errors import ResourceError
@@ -21,7 +20,7 @@ def sources(deployment: Deployment) -> tuple[str, ...] | None:
     for trunk in trunks:
         places += [
             trunk.host,
-            trunk.termination and urlsplit(f"//{trunk.termination}").hostname,
+            trunk.termination_host,
             *trunk.allowed_addresses,
         ]
     return tuple(dict.fromkeys(place.strip("[]") for place in places if place))

@@ -3,7 +3,7 @@
 ::
 
     [[waiver]]
-    row = "TD-CAPACITY"              # as the document has it
+    row = "ROW-ID"                   # as the document has it
     deployment = "acme-talkdesk"     # only where the run has several
     who = "Jane Doe, Head of Operations"
     why = "The trunk is enlarged to 30 calls on 1 December."

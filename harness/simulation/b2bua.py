@@ -15,9 +15,10 @@ from harness.simulation.legs import Headers, Leg, RefusedError, Side, Target
 from harness.simulation.media.leg import LegMedia, couple
 from harness.simulation.media.relay import Relay, Spoiler
 from harness.simulation.watch import Watched
+from harness.simulation.wire.content import sdp_of
 from harness.simulation.wire.ends import CallFailedError, End
 from harness.simulation.wire.incoming import IncomingCall
-from harness.simulation.wire.indialog import InDialogRequest, ReferRequest, sdp_of
+from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
 from harness.simulation.wire.outgoing import OutgoingCall
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request, Response

@@ -21,8 +21,9 @@ from harness.checks.claims import STRENGTH, Claim, Observation
 from harness.report.evidence import CaseEvidence
 from harness.signoff.decision import decide
 from harness.verdict import Strength, Verdict
-from tools.liveproof.outside import ROOT, world
+from tools.liveproof.outside import world
 from tools.liveproof.plan import AIS, INBOUND, LISTENS, TRANSFER, WITNESSES, World
+from tools.trials import ROOT
 
 _WITNESS = {witness.name: witness for witness in WITNESSES}
 _AI = {ai.name: ai for ai in AIS}

@@ -75,6 +75,7 @@ def running(
                 f'[stand_in.bad_certificates.{kind}]\ncertificate = "{made.certificate}"\nprivate_key = "{made.key}"\n'
                 for kind, made in bad.items()
             ),
+            "CALLS": "1" if who == "synthflow" else "20",  # baresip takes one call at a time
             "SYNTHFLOW": ""
             if who != "synthflow"
             else f'[synthflow]\napi_base = "{api_base}"\napi_token_env = "INTEROP_TOKEN"\n'

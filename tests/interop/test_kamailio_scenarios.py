@@ -94,17 +94,17 @@ def judge(run: Verified, row: str, count: int) -> None:
 
 @pytest.fixture(scope="module")
 def with_stand_in(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Verified:
-    return verify(platform.files["stand-in"], STAND_IN, tmp_path_factory.mktemp("stand-in"))
+    return verify(platform.files["stand-in"], STAND_IN, tmp_path_factory.mktemp("stand-in"), workers=2)
 
 
 @pytest.fixture(scope="module")
 def with_baresip(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Verified:
-    return verify(platform.files["synthflow"], SYNTHFLOW, tmp_path_factory.mktemp("synthflow"))
+    return verify(platform.files["synthflow"], SYNTHFLOW, tmp_path_factory.mktemp("synthflow"), workers=2)
 
 
 @pytest.fixture(scope="module")
 def as_gladly(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Verified:
-    return verify(platform.files["gladly"], GLADLY, tmp_path_factory.mktemp("gladly"))
+    return verify(platform.files["gladly"], GLADLY, tmp_path_factory.mktemp("gladly"), workers=2)
 
 
 @pytest.mark.xdist_group("scenarios-as-gladly")

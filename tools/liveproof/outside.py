@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +9,11 @@ from pathlib import Path
 import httpx
 
 from harness.cli.live_file import live_file
-from harness.deployment import Deployment, from_plain
+from harness.deployment import Deployment
+from harness.integrations import load
+from harness.pytest_plugin.worlds import one_world
 from tools.liveproof.plan import World
 
-ROOT = Path(__file__).resolve().parents[2]
 FILE = Path(__file__).with_name("world.toml")
 
 
@@ -61,27 +59,9 @@ class Outside:
 
 @contextmanager
 def world(tenants: int, directory: Path) -> Iterator[Outside]:
-    """Start it, and end it. Raises ``RuntimeError`` where it did not start, or its books were not clean at its end."""
-    command = [sys.executable, "-m", "harness.simulation", str(FILE), "--tenants", str(tenants), "--control"]
-    process = subprocess.Popen(
-        [*command, "--directory", str(directory / "world")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        ready = json.loads(process.stdout.readline() or '{"event": "it ended"}')
-        if ready["event"] != "ready":
-            raise RuntimeError(f"the world did not start: {ready}")
-        with httpx.Client(base_url=ready["control"], timeout=30.0) as control:
-            yield Outside(control, [from_plain(plain) for plain in ready["deployments"]], directory)
-        process.stdin.close()
-        if process.wait(30) != 0:
-            raise RuntimeError("the world's books are not clean")
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    """Start it, and end it."""
+    with (
+        one_world(FILE, load(FILE), directory, tenants=tenants, controlled=True) as started,
+        httpx.Client(base_url=started.api, timeout=30.0) as control,
+    ):
+        yield Outside(control, started.tenants, directory)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from harness.load.result import percentile
 from harness.report.evidence import CaseEvidence
 from harness.verdict import Verdict
 from tools.liveproof.plan import World
@@ -156,11 +156,11 @@ class Proof:
             "clean_cases": len(well),
             "clean_passed": sum(result.verdict is Verdict.PASSED for result in well),
             "false_alarms": sum(result.is_false_alarm for result in well),
-            "audio_check_s_p95": percentile([s for r in well if r.world.allows for s in r.looks_s], 0.95),
-            "audio_check_wrong_s_p95": percentile([s for r in injected for s in r.looks_s], 0.95),
-            "experiment_s_p95": percentile([s for result in self.results for s in result.experiments_s], 0.95),
-            "three_at_once_s_p95": percentile([r.held_s for r in well if r.row == "CONCURRENT"], 0.95),
-            "one_at_once_s_p95": percentile([r.held_s for r in well if r.row == "REINVITE-CODEC"], 0.95),
+            "audio_check_s_p95": _p95([s for r in well if r.world.allows for s in r.looks_s]),
+            "audio_check_wrong_s_p95": _p95([s for r in injected for s in r.looks_s]),
+            "experiment_s_p95": _p95([s for result in self.results for s in result.experiments_s]),
+            "three_at_once_s_p95": _p95([r.held_s for r in well if r.row == "CONCURRENT"]),
+            "one_at_once_s_p95": _p95([r.held_s for r in well if r.row == "REINVITE-CODEC"]),
             "seconds": round(self.seconds, 1),
         }
 
@@ -194,7 +194,5 @@ class Proof:
         path.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def percentile(values: Sequence[float], share: float) -> float | None:
-    """The smallest value that is not exceeded by this share of them; None of none."""
-    ordered = sorted(values)
-    return round(ordered[max(0, math.ceil(share * len(ordered)) - 1)], 2) if ordered else None
+def _p95(seconds: Sequence[float]) -> float | None:
+    return percentile([round(each, 2) for each in seconds], 0.95)

@@ -19,10 +19,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from tools.liveproof.outside import ROOT, Outside, world
+from harness.errors import HarnessError
+from tools.liveproof.outside import Outside, world
 from tools.liveproof.page import page
 from tools.liveproof.plan import World, worlds, wrong
 from tools.liveproof.results import Proof, Result, read
+from tools.trials import ROOT
 
 #: Tenants of the world, and so files of one run, at most.
 TENANTS = 24
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="liveproof-") as scratch:
             for proof in _all(every, Path(scratch), asked.workers):
                 proof.to_json(results)  # as it goes, so that a run that is cut off has not been for nothing
-    except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+    except (HarnessError, RuntimeError, OSError, subprocess.TimeoutExpired) as error:
         print(f"liveproof: {error}", file=sys.stderr)
         return 3
     drawn = (

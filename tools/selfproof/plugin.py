@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from harness.deployment import Deployment
@@ -23,7 +22,7 @@ from harness.pytest_plugin.run import Run, run_of
 from harness.report.recorder import CaseRecorder
 from harness.verdict import Verdict
 from tools.selfproof.plan import Trial, trials
-from tools.trials import add_options, take_the_cases
+from tools.trials import add_options, made_wrong, take_the_cases
 
 #: What a trial leaves beside its evidence.
 RESULT = "selfproof.json"
@@ -66,31 +65,11 @@ def _made_wrong(
     request: pytest.FixtureRequest, run: Run, case: Case, replica: Deployment, recorder: Any
 ) -> Iterator[None]:
     trial = request.config.stash[_TRIALS][case.id]
-    switch = _Switch(run, case.deployment, replica)
-    if trial.faults:
-        switch.make_wrong(trial.faults)
     try:
-        yield
+        with made_wrong(run, case.deployment, replica, trial.faults):
+            yield
     finally:
-        if trial.faults:
-            switch.mend()
         _write(recorder, trial, replica)
-
-
-class _Switch:
-    """The faults of the case's own tenant."""
-
-    def __init__(self, run: Run, deployment: str, replica: Deployment) -> None:
-        self._url = f"{run.controls[deployment]}/faults"
-        self._tenant = next(i for i, d in enumerate(run.replicas[deployment]) if d is replica)
-
-    def make_wrong(self, faults: tuple[str, ...]) -> None:
-        for fault in faults:
-            httpx.post(self._url, json={"name": fault, "tenant": self._tenant}, timeout=10).raise_for_status()
-
-    def mend(self) -> None:
-        body = json.dumps({"tenant": self._tenant})
-        httpx.request("DELETE", self._url, content=body, timeout=10).raise_for_status()
 
 
 def _write(recorder: Any, trial: Trial, replica: Deployment) -> None:

@@ -43,11 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             directory = asked.keep / f"batch-{index}" if asked.keep else Path(scratch) / str(index)
             _verify(batch, directory, number, asked.workers, results)
             print(f"{time.monotonic() - began:5.0f} s  {results.line()}", flush=True)
+            _write(asked.json, number, len(drawn), results, time.monotonic() - began)
             if not asked.keep:
                 shutil.rmtree(directory, ignore_errors=True)
-    plain = {"seed": number, **results.plain(), "wall_s": round(time.monotonic() - began, 1)}
-    asked.json.parent.mkdir(exist_ok=True)
-    asked.json.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for line in results.said:
         print(line)
     return int(results.is_bad)
@@ -63,6 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave files and evidence there")
     parser.add_argument("--json", type=Path, default=ROOT / "reports" / "shapes.json")
     return parser
+
+
+def _write(path: Path, number: int, drawn: int, results: Results, wall_s: float) -> None:
+    """The figures so far: what a run has found that is ended early counts, too."""
+    plain = {"seed": number, "drawn": drawn, **results.plain(), "wall_s": round(wall_s, 1)}
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _batches(drawn: Sequence[Customer], size: int) -> Iterator[Sequence[Customer]]:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from harness.cli.live_file import live_file
-from harness.deployment import from_plain
+from harness.integrations import load
+from harness.pytest_plugin.worlds import one_world
 
 _ROOT: Final = Path(__file__).parents[2]
 _WORLD: Final = _ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
@@ -53,22 +54,8 @@ def _tried(directory: Path, text: str) -> tuple[float, dict[str, dict[str, int]]
     """Seconds a case, and how the cases ended."""
     file = directory / "world.toml"
     file.write_text(text.replace('numbers_csv = "', f'numbers_csv = "{_WORLD.parent}/'), encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "harness.simulation",
-        str(file),
-        "--tenants",
-        "1",
-        "--directory",
-        f"{directory}/world",
-    ]
-    world = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT)
-    assert world.stdin is not None
-    assert world.stdout is not None
-    try:
-        ready = json.loads(world.stdout.readline())
-        tenant = from_plain(ready["deployments"][0])
+    with one_world(file, load(file), directory) as world:
+        tenant = world.tenants[0]
         _, live, secrets = live_file(tenant, "live", tenant.timings_by("quick"))
         live = live.replace("transcript_within_s = 10.0", "transcript_within_s = 30.0")
         (directory / "live.toml").write_text(live, encoding="utf-8")
@@ -83,9 +70,6 @@ def _tried(directory: Path, text: str) -> tuple[float, dict[str, dict[str, int]]
         cases = [json.loads(path.read_text()) for path in directory.glob("reports/latest/cases/*/case.json")]
         taken = sum(float(case["end"]["at"]) - float(case["began"]) for case in cases)
         return taken / len(cases), {"verdicts": dict(Counter(case["end"]["verdict"] for case in cases))}
-    finally:
-        world.stdin.close()
-        world.wait(20)
 
 
 if __name__ == "__main__":

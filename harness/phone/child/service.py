@@ -257,13 +257,7 @@ class Service:
 
     def _read(self) -> None:
         """The reader thread."""
-        while True:
-            try:
-                message = self._wire.receive()
-            except ValueError:
-                message = None
-            if message is None:
-                break
+        for message in self._wire:
             if message[0] == "answer":
                 self._answers.put(message[1:])
             else:

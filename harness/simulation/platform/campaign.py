@@ -14,8 +14,8 @@ from harness.simulation.numbering import e164
 from harness.simulation.platform.base import Platform
 from harness.simulation.platform.call import PlatformCall
 from harness.simulation.platform.routes import LineRoute
+from harness.simulation.wire.content import sdp_of
 from harness.simulation.wire.ends import CallFailedError
-from harness.simulation.wire.indialog import sdp_of
 from harness.simulation.wire.outgoing import OutgoingCall
 
 RING_SECONDS = 60.0

@@ -23,9 +23,10 @@ from harness.simulation.synthflow.record import CallRecord
 from harness.simulation.synthflow.service import Synthflow
 from harness.simulation.synthflow.trunks import Refusal
 from harness.simulation.watch import Watched
+from harness.simulation.wire.content import sdp_of
 from harness.simulation.wire.ends import CallFailedError, End, How
 from harness.simulation.wire.incoming import IncomingCall
-from harness.simulation.wire.indialog import InDialogRequest, sdp_of
+from harness.simulation.wire.indialog import InDialogRequest
 from harness.simulation.wire.outgoing import OutgoingCall
 from harness.sip import xei
 from harness.sip.grammar import SipSyntaxError

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from harness.simulation.wire.call import Call
 from harness.simulation.wire.checks import Refusal, refusal_of
+from harness.simulation.wire.content import content_header
 from harness.simulation.wire.dialog import Dialog, DialogId, dialog_id_of
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest
@@ -205,9 +206,7 @@ class UserAgent:
         listener of its transport, ValueError for headers that cannot be sent.
         """
         way = self._way(uri, hop, flow, source)
-        extra = [*self.capabilities(), *offered(self.session), *headers]
-        if sdp:
-            extra.append(("Content-Type", "application/sdp"))
+        extra = [*self.capabilities(), *offered(self.session), *headers, *content_header(sdp)]
         request = outside_dialog(
             "INVITE",
             uri,

@@ -7,9 +7,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
+from harness.simulation.wire.content import content_header, sdp_of
 from harness.simulation.wire.dialog import Dialog, OutOfOrderError
 from harness.simulation.wire.ends import End, How
-from harness.simulation.wire.indialog import InDialogRequest, ReferRequest, default_answer, sdp_of
+from harness.simulation.wire.indialog import InDialogRequest, ReferRequest, default_answer
 from harness.simulation.wire.node import Node
 from harness.simulation.wire.referral import Notifier, Referral, Subscriptions
 from harness.simulation.wire.repeat import Repeater
@@ -110,9 +111,7 @@ class Call:
         Raises RuntimeError when there is no dialog yet.
         """
         dialog = self._need_dialog()
-        lines = [*headers]
-        if body and content_type:
-            lines.append(("Content-Type", content_type))
+        lines = [*headers, *content_header(body, content_type)]
         request = dialog.build(method, lines, body, contact=self._contact_for(method))
         response = await self._transact(request)
         dialog.take_response(response)
@@ -172,9 +171,7 @@ class Call:
         self, sdp: bytes | None, headers: HeaderPairs, answer: Callable[[bytes], bytes] | None
     ) -> Response:
         dialog = self._need_dialog()
-        lines = [*self.ua.capabilities(), *self._session.refreshing(), *headers]
-        if sdp:
-            lines.append(("Content-Type", "application/sdp"))
+        lines = [*self.ua.capabilities(), *self._session.refreshing(), *headers, *content_header(sdp)]
         request = dialog.build("INVITE", lines, sdp or b"", contact=self._contact_for("INVITE"))
         self._turns.inviting = True
         try:
@@ -280,7 +277,7 @@ class Call:
     def acknowledge(self, response: Response, sdp: bytes | None = None) -> None:
         """ACK a 2xx to an INVITE of ours (RFC 3261 section 13.2.2.4)."""
         dialog = self._need_dialog()
-        headers: list[tuple[str, str] | Header] = [("Content-Type", "application/sdp")] if sdp else []
+        headers: list[tuple[str, str] | Header] = [*content_header(sdp)]
         if response.cseq.number == self.request.cseq.number:
             # The credentials of the INVITE stand for its ACK, which cannot be challenged (section 22.1).
             headers += [h for h in self.request.headers if h.key in ("authorization", "proxy-authorization")]

@@ -6,9 +6,10 @@ import asyncio
 import random
 
 from harness.simulation.wire.call import Call, CallNode
+from harness.simulation.wire.content import content_header, sdp_of
 from harness.simulation.wire.dialog import Dialog
 from harness.simulation.wire.ends import End, How
-from harness.simulation.wire.indialog import InDialogRequest, sdp_of
+from harness.simulation.wire.indialog import InDialogRequest
 from harness.simulation.wire.repeat import Repeater
 from harness.simulation.wire.transaction import ServerTransaction
 from harness.simulation.wire.transactions import new_token
@@ -89,8 +90,13 @@ class IncomingCall(Call):
         return done
 
     def _provisional(self, headers: HeaderPairs, sdp: bytes | None) -> HeaderPairs:
-        lines = [*self._routes(), *self.target_headers(), *self.ua.capabilities(), *headers]
-        return [*lines, ("Content-Type", "application/sdp")] if sdp else lines
+        return [
+            *self._routes(),
+            *self.target_headers(),
+            *self.ua.capabilities(),
+            *headers,
+            *content_header(sdp),
+        ]
 
     def _routes(self) -> list[tuple[str, str]]:
         # RFC 3261 section 12.1.1: responses that make a dialog copy Record-Route.
@@ -127,9 +133,7 @@ class IncomingCall(Call):
             return
         if raw is not None:
             self.local_sdp = raw
-        lines = [*self._routes(), *self.answer_headers(self.request), *headers]
-        if raw:
-            lines.append(("Content-Type", "application/sdp"))
+        lines = [*self._routes(), *self.answer_headers(self.request), *headers, *content_header(raw)]
         response = self._response(status, None, lines, raw)
         self.state = "confirmed"
         if self.dialog is not None:

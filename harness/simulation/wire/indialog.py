@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from harness.simulation.wire.content import content_header, sdp_of
 from harness.simulation.wire.referral import Notifier, ReferringCall
 from harness.simulation.wire.repeat import Repeater
 from harness.simulation.wire.transaction import ServerTransaction
@@ -74,9 +75,7 @@ class InDialogRequest:
         content_type: str | None = None,
     ) -> None:
         """Answer. A 2xx to a re-INVITE is repeated until its ACK comes; without one the call ends."""
-        lines = [*headers]
-        if body and content_type:
-            lines.append(("Content-Type", content_type))
+        lines = [*headers, *content_header(body, content_type)]
         response = Response.to_request(self.request, status, reason, headers=lines, body=body)
         if self.method != "INVITE" or not response.is_success:
             self._transaction.respond(response)
@@ -126,11 +125,6 @@ class ReferRequest(InDialogRequest):
         extra = [] if wants else [("Refer-Sub", "false")]
         self.respond(status, None, [*self.call.target_headers(), *headers, *extra])
         return self.call.new_notifier(self.request, silent=not wants)
-
-
-def sdp_of(message: Request | Response) -> bytes | None:
-    """The session description a message carries, within multipart bodies too (RFC 5621); None without."""
-    return message.part("application/sdp")
 
 
 def default_answer(request: InDialogRequest, accepted: Sequence[str]) -> None:

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Callable
 
 from harness.simulation.wire.call import Call, CallNode
+from harness.simulation.wire.content import content_header, sdp_of
 from harness.simulation.wire.dialog import Dialog
 from harness.simulation.wire.ends import CallFailedError, End, How
-from harness.simulation.wire.indialog import sdp_of
 from harness.simulation.wire.session import min_se_of, offered
 from harness.simulation.wire.transaction import ClientTransaction, Failure
 from harness.simulation.wire.transport import Flow
@@ -145,9 +145,7 @@ class OutgoingCall(Call):
         ours = self._answer(sdp) if sdp and self._answer and self.local_sdp is None else None
         if ours is not None:
             self.local_sdp = ours
-        lines = [("RAck", f"{response.get('RSeq')} {response.cseq.number} INVITE")]
-        if ours:
-            lines.append(("Content-Type", "application/sdp"))
+        lines = [("RAck", f"{response.get('RSeq')} {response.cseq.number} INVITE"), *content_header(ours)]
         # Built now: by the time it is sent, another fork may have spoken.
         prack = self.dialog.build("PRACK", lines, ours or b"")
         self.ua.spawn(self._transact(prack), "PRACK")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.simulation.wire.content import content_header
 from harness.simulation.wire.transaction import ServerTransaction
 from harness.simulation.wire.transactions import new_token
 from harness.simulation.wire.transport import Address, Flow
@@ -37,9 +38,7 @@ class IncomingRequest:
         content_type: str | None = None,
     ) -> None:
         """Answer it."""
-        lines = [*headers]
-        if body and content_type:
-            lines.append(("Content-Type", content_type))
+        lines = [*headers, *content_header(body, content_type)]
         response = Response.to_request(self.request, status, reason, tag=self._tag, headers=lines, body=body)
         self._transaction.respond(response)
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -179,6 +180,18 @@ class Stage:
         assert synthflow.api_base
         assert synthflow.api_token
         return SynthflowApi(synthflow.api_base, synthflow.api_token.get_secret_value(), synthflow.ca_file)
+
+    def client(self) -> httpx.Client:
+        """The same API, request by request."""
+        synthflow = self.deployment.synthflow
+        assert synthflow is not None
+        assert synthflow.api_base
+        assert synthflow.api_token
+        return httpx.Client(
+            base_url=synthflow.api_base,
+            headers={"Authorization": f"Bearer {synthflow.api_token.get_secret_value()}"},
+            verify=ssl.create_default_context(cafile=synthflow.ca_file),
+        )
 
     def record(self, since: float = 0.0) -> CallRecord:
         """The newest call Synthflow knows of."""

@@ -21,9 +21,10 @@ from harness.simulation.media.player import DigitListener
 from harness.simulation.media.rtp import Packet
 from harness.simulation.media.ticker import TICK
 from harness.simulation.wire.agent import UserAgent
+from harness.simulation.wire.content import sdp_of
 from harness.simulation.wire.ends import CallFailedError
 from harness.simulation.wire.incoming import IncomingCall
-from harness.simulation.wire.indialog import InDialogRequest, sdp_of
+from harness.simulation.wire.indialog import InDialogRequest
 from harness.simulation.wire.outgoing import OutgoingCall
 from harness.simulation.wire.transport import Hop, Listen
 from harness.sip.digest import Credentials

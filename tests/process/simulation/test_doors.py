@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Iterator
 
 import httpx
@@ -21,16 +20,7 @@ def bare(url: str) -> str:
 
 @pytest.fixture
 def api(td: Stage) -> Iterator[httpx.Client]:
-    synthflow = td.deployment.synthflow
-    assert synthflow is not None
-    assert synthflow.api_base
-    assert synthflow.api_token
-    assert synthflow.ca_file
-    with httpx.Client(
-        base_url=synthflow.api_base,
-        headers={"Authorization": f"Bearer {synthflow.api_token.get_secret_value()}"},
-        verify=ssl.create_default_context(cafile=synthflow.ca_file),
-    ) as client:
+    with td.client() as client:
         yield client
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -166,7 +165,7 @@ def test_an_api_that_does_not_work(td: Stage, settle: Settle, answers: str, stat
 
 
 def test_an_api_that_is_down_refuses_connections_and_comes_back(td: Stage, settle: Settle) -> None:
-    with client(td) as kept:
+    with td.client() as kept:
         assert kept.get("/calls").status_code == 200
         settle({"api": {"answers": "refused"}})
         with pytest.raises(httpx.TransportError):
@@ -182,18 +181,6 @@ def test_a_slow_api(td: Stage, settle: Settle) -> None:
     assert asked(td).elapsed.total_seconds() > 0.7
 
 
-def client(td: Stage) -> httpx.Client:
-    synthflow = td.deployment.synthflow
-    assert synthflow is not None
-    assert synthflow.api_base
-    assert synthflow.api_token
-    return httpx.Client(
-        base_url=synthflow.api_base,
-        headers={"Authorization": f"Bearer {synthflow.api_token.get_secret_value()}"},
-        verify=ssl.create_default_context(cafile=synthflow.ca_file),
-    )
-
-
 def asked(td: Stage) -> httpx.Response:
-    with client(td) as api:
+    with td.client() as api:
         return api.get("/calls")

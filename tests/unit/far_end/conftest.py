@@ -36,49 +36,57 @@ def answer(status: str, body: str | bytes = "{}", *headers: str, length: int | N
 
 
 @contextmanager
-def serving(web: Web) -> Iterator[Web]:
-    listening = socket.create_server(("127.0.0.1", 0))
+def listening(serve: Callable[[socket.socket, threading.Event], None]) -> Iterator[str]:
+    """A server's address; each connection is given to ``serve`` in a thread of its own, and the event is the server's end."""
+    listener = socket.create_server(("127.0.0.1", 0))
     ended = threading.Event()
 
-    def serve(connection: socket.socket) -> None:
+    def serve_and_close(connection: socket.socket) -> None:
         with connection:
-            request = b""
-            while b"\r\n\r\n" not in request:
-                received = connection.recv(65536)
-                if not received:
-                    return
-                request += received
-            head, _, body = request.partition(b"\r\n\r\n")
-            wanted = next(
-                (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
-            )
-            while len(body) < wanted:
-                body += connection.recv(65536)
-            web.requests.append(head + b"\r\n\r\n" + body)
-            found = web.next()
-            if found is None:
-                ended.wait(60)
-            else:
-                connection.sendall(found)
+            serve(connection, ended)
 
     def accept() -> None:
         while True:
             try:
-                connection, _ = listening.accept()
+                connection, _ = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+            threading.Thread(target=serve_and_close, args=(connection,), daemon=True).start()
 
     thread = threading.Thread(target=accept)
     thread.start()
-    web.base = f"http://127.0.0.1:{listening.getsockname()[1]}"
     try:
-        yield web
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         ended.set()
-        listening.shutdown(socket.SHUT_RDWR)
-        listening.close()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
         thread.join()
+
+
+@contextmanager
+def serving(web: Web) -> Iterator[Web]:
+    def serve(connection: socket.socket, ended: threading.Event) -> None:
+        request = b""
+        while b"\r\n\r\n" not in request:
+            received = connection.recv(65536)
+            if not received:
+                return
+            request += received
+        head, _, body = request.partition(b"\r\n\r\n")
+        lines = head.split(b"\r\n")
+        wanted = next((int(line[15:]) for line in lines if line.lower().startswith(b"content-length:")), 0)
+        while len(body) < wanted:
+            body += connection.recv(65536)
+        web.requests.append(head + b"\r\n\r\n" + body)
+        found = web.next()
+        if found is None:
+            ended.wait(60)
+        else:
+            connection.sendall(found)
+
+    with listening(serve) as web.base:
+        yield web
 
 
 @pytest.fixture

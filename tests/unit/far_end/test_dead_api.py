@@ -9,13 +9,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from harness.errors import FarEndError
 from harness.far_end.synthflow import SynthflowApi
-from tests.unit.far_end.conftest import Web, answer
+from tests.unit.far_end.conftest import Web, answer, listening
 
 Make = Callable[..., Web]
 
@@ -23,36 +23,16 @@ Make = Callable[..., Web]
 @contextmanager
 def endless(head: bytes, chunk: bytes, every_s: float = 0.0) -> Iterator[str]:
     """A server that begins with ``head`` and goes on with ``chunk`` as long as it is read."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    ended = threading.Event()
 
-    def serve(connection: socket.socket) -> None:
-        with connection:
-            connection.recv(65536)
-            try:
-                connection.sendall(head)
-                while not ended.wait(every_s):
-                    connection.sendall(chunk)
-            except OSError:
-                return
+    def serve(connection: socket.socket, ended: threading.Event) -> None:
+        connection.recv(65536)
+        with suppress(OSError):
+            connection.sendall(head)
+            while not ended.wait(every_s):
+                connection.sendall(chunk)
 
-    def accept() -> None:
-        while True:
-            try:
-                connection, _ = listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=serve, args=(connection,), daemon=True).start()
-
-    thread = threading.Thread(target=accept)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        ended.set()
-        listening.shutdown(socket.SHUT_RDWR)
-        listening.close()
-        thread.join()
+    with listening(serve) as base:
+        yield base
 
 
 def _refused(api: SynthflowApi, match: str) -> float:

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.load import picture
-from harness.load.result import CallResult, LoadResult, Percentiles, StepResult
+from harness.load.result import CallResult, LoadResult, Percentiles, StepResult, percentile
 from harness.verdict import Verdict
 
 
@@ -23,6 +23,12 @@ from harness.verdict import Verdict
 def test_percentiles_are_values_that_were_measured(values: list[float | None], expected: object) -> None:
     found = Percentiles.of(values)
     assert (found.p50, found.p95, found.p99) == expected
+
+
+def test_no_percentile_of_nothing() -> None:
+    assert percentile([], 0.95) is None
+    assert percentile([3.0, 1.0, 2.0], 0.95) == 3.0
+    assert percentile(list(map(float, range(1, 101))), 0.95) == 95.0
 
 
 NONE = Percentiles(p50=None, p95=None, p99=None)

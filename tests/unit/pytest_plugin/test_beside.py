@@ -101,6 +101,22 @@ def test_a_row_that_changes_the_stand_ins_phone_has_its_address_alone(deployment
         assert len(try_all(table, stack, deployment, inbound, down)) == 1
 
 
+def test_an_address_of_record_is_registered_by_one_case_at_a_time_whatever_the_transport(
+    deployment: Deployment, table: Table
+) -> None:
+    """RFC 3261 section 10.2: bindings made over UDP and over TLS are those of the same user."""
+    ports = {"udp": 5060, "tcp": 5060, "tls": 5061}
+    trunks = [
+        trunk.model_copy(update={"username": "acme", "termination": f"sip.example:{ports[trunk.transport]}"})
+        for trunk in deployment.trunks
+    ]
+    mine = deployment.model_copy(update={"trunks": tuple(trunks)})
+    cases = [c for c in matrix.cases([mine]) if c.row.id == "TD-REGISTER-OK"]
+    by_transport = {mine.trunk(case.trunk).transport: case for case in cases}
+    with ExitStack() as stack:
+        assert len(try_all(table, stack, mine, by_transport["udp"], by_transport["tls"])) == 1
+
+
 @pytest.mark.parametrize(
     ("limits", "at_once"),
     [

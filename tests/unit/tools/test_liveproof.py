@@ -17,7 +17,7 @@ from tools.liveproof import results
 from tools.liveproof.outside import FILE
 from tools.liveproof.page import page
 from tools.liveproof.plan import AIS, FAULTS, INBOUND, LISTENS, ROWS, WITNESSES, World, clean, worlds, wrong
-from tools.liveproof.results import Proof, Result, percentile
+from tools.liveproof.results import Proof, Result
 from tools.liveproof.run import TENANTS, again, batches
 
 BY_NAME = {witness.name: witness for witness in WITNESSES}
@@ -150,12 +150,6 @@ def test_the_time_of_looks_is_without_that_of_the_ai_and_of_experiments() -> Non
     assert looks == pytest.approx((0.5, 30.0 - 1.0 - 21.0, 2.0))
     assert experiments == (21.0,)
     assert held == pytest.approx(30.5)
-
-
-def test_no_percentile_of_nothing() -> None:
-    assert percentile([], 0.95) is None
-    assert percentile([3.0, 1.0, 2.0], 0.95) == 3.0
-    assert percentile(list(map(float, range(1, 101))), 0.95) == 95.0
 
 
 def test_the_page_has_the_figures_and_says_what_it_is_a_sample_of(tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 import tomli_w
 
 from harness import matrix
@@ -11,24 +14,31 @@ from harness.deployment import Deployment
 from harness.errors import SelectionError
 from harness.integrations import load
 from harness.simulation.faults import FAULTS
-from tools.shapes.draw import customers
+from tools.shapes.draw import Customer, customers, drawn
 from tools.shapes.plan import WHOLE_TENANT, trials
 
 SEED = 11
 
 
-def drawn(tmp_path: Path, count: int) -> list[Deployment]:
-    found = []
-    for index, customer in enumerate(customers(count, SEED)):
+@pytest.fixture(scope="module")
+def found() -> list[Customer]:
+    return customers(60, SEED)
+
+
+def deployments(found: Sequence[Customer], tmp_path: Path) -> list[Deployment]:
+    made = []
+    for index, customer in enumerate(found):
         file = tmp_path / f"{index}.toml"
         file.write_text(tomli_w.dumps(customer.table), encoding="utf-8")
-        found.append(load(file))
-    return found
+        made.append(load(file))
+    return made
 
 
-def test_every_drawn_customer_is_a_deployment_whose_rows_are_run_or_said_not_to_be(tmp_path: Path) -> None:
+def test_every_drawn_customer_is_a_deployment_whose_rows_are_run_or_said_not_to_be(
+    found: list[Customer], tmp_path: Path
+) -> None:
     planned = 0
-    for deployment in drawn(tmp_path, 30):
+    for deployment in deployments(found[:20], tmp_path):
         try:
             planned += len(matrix.cases([deployment]))
         except SelectionError:
@@ -36,23 +46,27 @@ def test_every_drawn_customer_is_a_deployment_whose_rows_are_run_or_said_not_to_
     assert planned > 100
 
 
-def test_faults_strike_and_are_looked_for_elsewhere_too(tmp_path: Path) -> None:
-    found = list(trials(drawn(tmp_path, 30), SEED))
-    assert len({trial.case.id for trial in found}) == len(found)
-    struck = [trial for trial in found if trial.struck]
+def test_faults_strike_and_are_looked_for_elsewhere_too(found: list[Customer], tmp_path: Path) -> None:
+    planned = list(trials(deployments(found[:30], tmp_path), SEED))
+    assert len({trial.case.id for trial in planned}) == len(planned)
+    struck = [trial for trial in planned if trial.struck]
     assert len(struck) > 10
     assert all(trial.case.line == trial.line for trial in struck)
-    assert all(trial.case.line != trial.line for trial in found if trial.fault and not trial.struck)
-    assert any(trial.fault and not trial.struck for trial in found)
+    assert all(trial.case.line != trial.line for trial in planned if trial.fault and not trial.struck)
+    assert any(trial.fault and not trial.struck for trial in planned)
 
 
-def test_the_same_seed_draws_the_same() -> None:
-    assert customers(5, SEED) == customers(5, SEED)
-    assert customers(5, SEED) != customers(5, SEED + 1)
+def test_the_same_seed_draws_the_same(found: list[Customer]) -> None:
+    assert drawn(4, SEED) == found[4], "however many are drawn besides"
+    assert drawn(4, SEED + 1) != found[4]
 
 
-def test_shapes_differ() -> None:
-    found = customers(100, SEED)
+def test_no_customer_is_drawn_twice(found: list[Customer]) -> None:
+    shapes = {json.dumps(customer.table | {"name": ""}, sort_keys=True) for customer in found}
+    assert len(shapes) == len(found)
+
+
+def test_shapes_differ(found: list[Customer]) -> None:
     tables = [customer.table for customer in found]
     groups = [group for table in tables for group in table["groups"].values()]
     lines = [line for table in tables for line in table["lines"].values()]
@@ -75,7 +89,10 @@ def test_shapes_differ() -> None:
     assert {"original", "platform", "any"} <= {phone.get("shows") for phone in phones}
     assert any("accept" in phone for phone in phones)
     assert max(len(table["lines"]) for table in tables) > 20
-    assert not any(set(table["groups"]) & set(table["phones"]) for table in tables[:20])
+    assert any(set(table["groups"]) & set(table["phones"]) for table in tables), "an agent's name may be a group's"
+    assert any(
+        len(group["agents"]) > 1 and name not in group["agents"] for t in tables for name, group in t["groups"].items()
+    )
 
 
 def test_faults_without_a_number_are_those_of_the_whole_tenant() -> None:
