@@ -85,7 +85,7 @@ def running(directory: Path, block: Block, authority: Authority) -> Iterator[Oth
             BaresipAi(
                 directory / "baresip",
                 block[_TONE],
-                [f"+1{area}5550160" for area in AREAS.values()],
+                [f"+1{area}55501{last}" for area in AREAS.values() for last in (60, 62)],
                 mark=0,
                 certificate=authority.issue("baresip-others", [block[_TONE]]),
                 ca_file=authority.ca_file,
