@@ -96,7 +96,9 @@ def test_rtp_that_never_reaches_the_ai_never_passes(runs: Mapping[str, Verified]
     one = case(runs[strength], INBOUND, "blocked-to-ai")
     assert one.verdict in (Verdict.FAILED, Verdict.NOT_OBSERVABLE), one.message
     assert heard(one, "ai")["verdict"] is not Verdict.PASSED
-    assert certain(one) <= {"rtp-blocked-to-ai", "rtp-blocked-both"}, "RTP from another port than the SDP names is not counted"
+    assert certain(one) <= {"rtp-blocked-to-ai", "rtp-blocked-both"}, (
+        "RTP from another port than the SDP names is not counted"
+    )
 
 
 @pytest.mark.parametrize("strength", ["indicated", "confirmed"])
@@ -107,6 +109,14 @@ def test_rtp_that_never_reaches_the_caller_is_no_silent_ai(runs: Mapping[str, Ve
     causes = [str(cause["id"]) for cause in one.diagnosis]
     assert "rtp-blocked-to-caller" in causes, causes
     assert certain(one) <= {"rtp-blocked-to-caller"}
+
+
+def test_silence_that_arrives_may_be_the_ais_own(runs: Mapping[str, Verified]) -> None:
+    """An API that never has a transcript does not say that the AI spoke."""
+    one = case(runs["indicated"], INBOUND, "silence")
+    assert one.verdict is Verdict.FAILED, one.message
+    assert "ai-silent" in {str(cause["id"]) for cause in one.diagnosis}
+    assert not certain(one) - {"ai-silent"}
 
 
 def test_a_number_that_the_record_alone_has_is_signed_as_that(runs: Mapping[str, Verified]) -> None:
