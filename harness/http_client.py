@@ -28,7 +28,7 @@ class HttpError(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """A whole answer."""
 
     status: int
@@ -44,7 +44,7 @@ class Answer:
 
 async def fetch(
     client: httpx.AsyncClient, method: str, url: str, within_s: float, most_bytes: int = MOST_BYTES, **arguments: Any
-) -> Answer:
+) -> HttpResponse:
     """One request and its whole answer. Raises :class:`HttpError`, whose text holds no header of the request."""
     try:
         async with asyncio.timeout(within_s):
@@ -59,7 +59,7 @@ async def fetch(
         raise HttpError("refused", f"ConnectError: {error}") from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
         raise HttpError("unusable", f"{type(error).__name__}: {error}") from error
-    return Answer(response.status_code, response.reason_phrase, response.headers, body)
+    return HttpResponse(response.status_code, response.reason_phrase, response.headers, body)
 
 
 async def _body(response: httpx.Response, most_bytes: int) -> bytes:
@@ -89,7 +89,7 @@ class HttpClient:
         self._thread = threading.Thread(target=self._loop.run_forever, name="http", daemon=True)
         self._thread.start()
 
-    def request(self, method: str, url: str, within_s: float, **arguments: Any) -> Answer:
+    def request(self, method: str, url: str, within_s: float, **arguments: Any) -> HttpResponse:
         """One request and its whole answer. Raises :class:`HttpError`."""
         asked = fetch(self._client, method, url, within_s, **arguments)
         return asyncio.run_coroutine_threadsafe(asked, self._loop).result()

@@ -165,7 +165,7 @@ class Marks:
         raise ResourceError(f"no mark is left: a case has at most {len(self._block)} legs here; use fewer workers (-n)")
 
 
-class CallsUp:
+class CallCounter:
     """How many calls each worker has up now, in a small shared file; a replaced worker begins again at nought."""
 
     _COUNT = struct.Struct("=I")
@@ -190,7 +190,7 @@ class CallsUp:
         return sum(self._COUNT.unpack_from(self._memory, self._COUNT.size * slot)[0] for slot in range(self._slots))
 
 
-class _Books(BaseModel):
+class Usage(BaseModel):
     """What a run has used so far; kept in a file, changed under a lock."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -281,12 +281,12 @@ class CallGate:
             self._refuse_more(books)
             books.placed += 1
 
-    def _refuse_more(self, books: _Books) -> None:
+    def _refuse_more(self, books: Usage) -> None:
         if books.placed >= self.limits.calls_per_run:
             most = self.limits.calls_per_run
             raise RefusedError(f"this run has placed its {books.placed} calls; allowed: limits.calls_per_run = {most}")
 
-    def _tight(self, books: _Books) -> str | None:
+    def _tight(self, books: Usage) -> str | None:
         """The cap that calls under way may use up, None when there is room. Raises :class:`RefusedError` at a cap's end."""
         limits, longest = self.limits, self.limits.seconds_per_call
         self._refuse_more(books)
@@ -311,26 +311,26 @@ class CallGate:
         slot.release()
         self._count(-1)
 
-    def _close(self, books: _Books, slot: str, seconds: float) -> None:
+    def _close(self, books: Usage, slot: str, seconds: float) -> None:
         if books.open.pop(slot, None) is not None:
             books.seconds += seconds
             books.cost += self.limits.cost(seconds)
 
-    def _close_the_dead(self, books: _Books, own: str) -> None:
+    def _close_the_dead(self, books: Usage, own: str) -> None:
         for slot in [slot for slot in books.open if slot != own]:
             if held := try_lease(self._slot_file(int(slot))):
                 self._close(books, slot, self.limits.seconds_per_call)
                 held.release()
 
     @contextmanager
-    def _opened(self) -> Iterator[_Books]:
+    def _opened(self) -> Iterator[Usage]:
         """The books, for this process alone; they are written back unless an error comes out."""
         path = self._directory / "books.json"
         with lease([self._directory / "books.lock"]):
             try:
-                books = _Books.model_validate_json(path.read_bytes())
+                books = Usage.model_validate_json(path.read_bytes())
             except FileNotFoundError:
-                books = _Books()
+                books = Usage()
             except (OSError, ValueError) as error:
                 raise ResourceError(f"{path}: the run's count of calls cannot be read, so no call is placed") from error
             yield books

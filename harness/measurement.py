@@ -311,6 +311,14 @@ class Provisional(Measurement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Machine(Measurement):
+    """An answering machine, in seconds after the call was answered."""
+
+    speech_s: float | None = None
+    tone_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wait(Measurement):
     """A wait that ended without its event."""
 
@@ -369,6 +377,7 @@ BY_CHECK: Mapping[str, type[Measurement]] = {
     "dtmf.duration": DigitDurations,
     "session.interval": SessionInterval,
     "prack": Provisional,
+    "voicemail": Machine,
     "phone.wait": Wait,
 }
 

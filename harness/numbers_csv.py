@@ -40,7 +40,7 @@ class _Told:
 
 
 @dataclass
-class Numbers:
+class NumbersFile:
     """What a file of numbers says, and where it says it."""
 
     path: Path
@@ -56,7 +56,7 @@ class Numbers:
         return f"{self.path.name}: {cell}" if cell else None
 
 
-def read(path: Path) -> Numbers:
+def read(path: Path) -> NumbersFile:
     """Read the file. Raises :class:`DeploymentError` with a line for each mistake: file, row, column, what is allowed."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -79,7 +79,7 @@ def read(path: Path) -> Numbers:
     mistakes += [f"{path}: row 1: column {name} is missing" for name in ("did",) if name not in heading]
     if mistakes:
         raise DeploymentError("\n".join(mistakes))
-    found = Numbers(path)
+    found = NumbersFile(path)
     for index, row in enumerate(table[1:], start=2):
         mistakes += _add(
             found, index, dict(zip(heading, (cell.strip() for cell in row), strict=False)), len(row), heading
@@ -89,7 +89,7 @@ def read(path: Path) -> Numbers:
     return found
 
 
-def _add(found: Numbers, row: int, cells: Mapping[str, str], width: int, heading: list[str]) -> list[str]:
+def _add(found: NumbersFile, row: int, cells: Mapping[str, str], width: int, heading: list[str]) -> list[str]:
     if width > len(heading):
         return [f"{found.path}: row {row}: has {width} cells; allowed: {len(heading)}, as the heading"]
     mistakes: list[str] = []
@@ -122,7 +122,7 @@ def _add(found: Numbers, row: int, cells: Mapping[str, str], width: int, heading
     return mistakes
 
 
-def merged(lines: Mapping[str, Any], numbers: Numbers) -> dict[str, Any]:
+def merged(lines: Mapping[str, Any], numbers: NumbersFile) -> dict[str, Any]:
     """The lines of a deployment file with the numbers' own. Raises :class:`DeploymentError`."""
     result: dict[str, Any] = {name: dict(line) if isinstance(line, dict) else line for name, line in lines.items()}
     for name, told in numbers.lines.items():

@@ -31,6 +31,16 @@ def test_group_rings_as_it_is_set_up(cast, caller, line, expect):
         expect(group).never_rang()
 
 
+@scenario("VOICEMAIL")
+def test_voicemail_where_nobody_is_there(cast, ai, caller, line, expect):
+    call = caller.call(line)
+    expect(call).answered()
+    expect(call).takes_message(after_s=cast.group(line.entry.group).entry.queue_s)
+    for group in cast.all_groups():
+        expect(group).never_rang()
+    ai.was_not_reached(call)
+
+
 @scenario("CLOSED")
 def test_number_out_of_its_hours(cast, ai, caller, line, expect):
     people = cast.group(line.entry.closed)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -15,12 +15,14 @@ import httpx
 import pytest
 
 from harness.deployment import Deployment
+from harness.errors import HarnessError
 from harness.matrix import Case
 from harness.pytest_plugin.run import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 MET, MISSED, BROKEN = 0, 1, 3
 _TOLD_EVERY_S: Final = 10.0
+_WRITTEN_EVERY_S: Final = 60.0
 _SWITCHED_WITHIN_S: Final = 20.0
 
 
@@ -53,10 +55,12 @@ def run(
     faults: Iterable[str],
     at_once: int,
     environment: Mapping[str, str] | None = None,
+    so_far: Callable[[Path], object] = lambda run: None,
 ) -> Path | None:
     """Run the scenarios with ``plugin``, telling how far it is; the run's directory, None when there is none.
 
-    Each trial leaves a file ``result`` in its case's directory below ``reports``.
+    Each trial leaves a file ``result`` in its case's directory below ``reports``. ``so_far`` gets the run's directory now and
+    then while it lasts: to write figures that are there, too, when the run does not come to its end.
     """
     command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
     command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", plugin]
@@ -70,28 +74,38 @@ def run(
             [*command, *arguments], stdout=out, stderr=subprocess.STDOUT, cwd=ROOT, env=environment
         )
         try:
-            _tell(process, reports, result)
+            _tell(process, reports, result, so_far)
         except KeyboardInterrupt:
             process.send_signal(2)
             process.wait()
             return None
-    runs = sorted(path.parents[2] for path in reports.glob(f"*/cases/*/{result}"))
+    runs = _runs(reports, result)
     if not runs:
         print(f"{log.read_text(encoding='utf-8', errors='replace')[-4000:]}\nno trial was made", file=sys.stderr)
         return None
     return runs[-1]
 
 
-def _tell(process: subprocess.Popen[bytes], reports: Path, result: str) -> None:
+def _runs(reports: Path, result: str) -> list[Path]:
+    return sorted(path.parents[2] for path in reports.glob(f"*/cases/*/{result}"))
+
+
+def _tell(process: subprocess.Popen[bytes], reports: Path, result: str, so_far: Callable[[Path], object]) -> None:
     """How far it is, until it ends."""
-    began = time.monotonic()
+    began = written = time.monotonic()
     while True:
         try:
             process.wait(_TOLD_EVERY_S)
             return
         except subprocess.TimeoutExpired:
-            told = sum(1 for _ in reports.glob(f"*/cases/*/{result}"))
-            print(f"{time.monotonic() - began:5.0f} s  {told} trials", flush=True)
+            told = _runs(reports, result)
+            print(f"{time.monotonic() - began:5.0f} s  {len(told)} trials", flush=True)
+            if told and time.monotonic() - written > _WRITTEN_EVERY_S:
+                with contextlib.suppress(
+                    ValueError, KeyError, OSError, HarnessError
+                ):  # a case is just being written: next time
+                    so_far(told[-1])
+                written = time.monotonic()
 
 
 def judged(shortfalls: Sequence[str], plain: Mapping[str, Any]) -> int:
@@ -119,7 +133,7 @@ def take_the_cases(run: Run, trials: Sequence[T]) -> dict[str, T]:
     return {trial.case.id: trial for trial in trials}
 
 
-@contextmanager
+@contextlib.contextmanager
 def made_wrong(
     run: Run, deployment: str, replica: Deployment, faults: Sequence[str], line: str | None = None
 ) -> Iterator[None]:

@@ -22,6 +22,8 @@ Kind = Literal["mark", "speech", "silence", "dtmf", "ringback", "busy", "sit", "
 _SILENT_DBOV: Final = -50.0
 _STEP: Final = 160
 _WINDOW: Final = 512
+_BEEP_S: Final = 0.28
+_BEEP_HZ: Final = 700.0
 _STEP_SECONDS: Final = _STEP / SAMPLE_RATE
 
 
@@ -185,10 +187,15 @@ def _special(tones: Sequence[_Tone]) -> tuple[Span | None, int]:
         return Span("fax", first.began, first.ended, "calling tone (CNG)"), 1
     if abs(first.hz - 2100) < 20 and not first.second_hz and first.seconds > 0.8:
         return Span("fax", first.began, first.ended, "answer tone (CED)"), 1
-    if first.seconds > 2.6 or (first.seconds > 0.5 and not _call_progress(first)):
+    if first.seconds > 2.6 or (first.seconds > 0.5 and not _call_progress(first)) or _is_beep(first):
         kind: Kind = "dial" if _call_progress(first) else "tone"
         return Span(kind, first.began, first.ended, _frequencies(first)), 1
     return None, 1
+
+
+def _is_beep(tone: _Tone) -> bool:
+    """What a machine asks for a message with may be short; a voice holds no single frequency that high, and that long."""
+    return tone.seconds > _BEEP_S and tone.hz > _BEEP_HZ and not tone.second_hz
 
 
 def _call_progress(tone: _Tone) -> bool:

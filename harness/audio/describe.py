@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from harness.audio import g711
 from harness.audio.classify import Kind, Span, classify
 from harness.audio.detector import Heard, marks_heard
+from harness.audio.machine import asks_for_message
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.mixture import marks_in
 from harness.audio.prompts import Matched, find_prompts, prompt_names, prompt_text
@@ -38,7 +39,7 @@ _CLEAR: Final = 0.95  # G.711 that was read right has more
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class HeardDescription:
     """What was heard in place of the expected marks.
 
     ``words`` go on after "it heard", with times in seconds of the recording; ``began`` is when what they name began, None for
@@ -58,7 +59,7 @@ def describe(
     expected: Collection[int],
     own: Collection[int] = (),
     name_of: Callable[[int], str | None] = lambda mark: None,
-) -> Description:
+) -> HeardDescription:
     """Look deeply into what a leg received while it should have heard one of the marks ``expected``.
 
     ``own`` are the marks that the leg sent itself; ``name_of`` says whose a mark is, None when it belongs to nobody in this
@@ -73,23 +74,23 @@ def describe(
     marks += [(fact.mark, fact.began, fact.decided) for fact in marks_in(audio) if fact.mark not in known]
     all_marks = tuple(dict.fromkeys(mark for mark, _, _ in marks))
     if not known and (law := _of_the_other_law(audio, expected)) is not None:
-        return Description("other law", law, 0.0, all_marks)
+        return HeardDescription("other law", law, 0.0, all_marks)
     came = min((began for mark, began, _ in marks if mark in expected), default=None)
     foreign = [entry for entry in marks if entry[0] not in expected]
     if came is not None and not foreign:
         if known.isdisjoint(expected):  # only the deep search, which asks less of a mark, has found it
-            return Description(
+            return HeardDescription(
                 "distorted", f"it so distorted that it might be another, from {came:.2f} s on", came, all_marks
             )
-        return Description("as expected", f"it from {came:.2f} s on", came, all_marks)
+        return HeardDescription("as expected", f"it from {came:.2f} s on", came, all_marks)
     for what in ("crossed", "echo", "another party"):  # the most telling first
         for mark, began, ended in foreign:
             if _whose(mark, own, name_of) == what:
                 beside = "" if came is None else f"it from {came:.2f} s on, and "
                 times = f"from {began:.2f} to {ended:.2f} s"
-                return Description(what, beside + _voice(what, mark, name_of, times), began, all_marks)
+                return HeardDescription(what, beside + _voice(what, mark, name_of, times), began, all_marks)
     kind, words, began_at = _without_marks(audio, spans, total)
-    return Description(kind, words, began_at, all_marks)
+    return HeardDescription(kind, words, began_at, all_marks)
 
 
 def _of_the_other_law(audio: NDArray[np.int16], expected: Collection[int]) -> str | None:
@@ -136,13 +137,9 @@ def _without_marks(audio: NDArray[np.int16], spans: Sequence[Span], total: float
     for match in prompts:
         if match.name.startswith(("voicemail", "announcement")):
             return _prompt(match)
-    beep = next((span for span in spans if span.kind == "tone"), None)
-    if beep is not None and speech and speech[0].began < beep.began:
-        return (
-            "voicemail",
-            f"speech from {speech[0].began:.2f} s and a beep at {beep.began:.2f} s, as voicemail does",
-            speech[0].began,
-        )
+    if asked := asks_for_message(spans):
+        began, beep = asked
+        return "voicemail", f"speech from {began:.2f} s and a beep at {beep:.2f} s, as voicemail does", began
     for kind, words in _TONES.items():
         span = tones[kind]
         if span is not None:

@@ -41,7 +41,7 @@ _ECHO: Final = 0.35  #: the correlation with what was said from which on it is t
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ExperimentResult:
     """What came of an experiment. ``chance``: of the sets that could have been drawn, the share that fits as well."""
 
     chance: float
@@ -78,18 +78,18 @@ def speech(spoken: tuple[int, ...], words: NDArray[np.int16]) -> NDArray[np.int1
     return sent
 
 
-def judge(spoken: tuple[int, ...], sent: NDArray[np.int16], heard: NDArray[np.int16]) -> Outcome:
+def judge(spoken: tuple[int, ...], sent: NDArray[np.int16], heard: NDArray[np.int16]) -> ExperimentResult:
     """The outcome, by what was ``heard`` (8 kHz) from the moment on at which ``sent`` began; a little earlier or later does."""
     every = _sets()
     sounds = _changes(_activity(heard))
     if not np.ptp(sounds):  # it never began, and never stopped
-        return Outcome(1.0, len(every))
+        return ExperimentResult(1.0, len(every))
     # changes[slot, lag]: how the sound changed so long after the slot began
     changes = np.stack([sounds[lag : lag + SLOTS * _STEPS : _STEPS] for lag in _LAGS], axis=1)
     changes = changes - changes.mean(axis=0)
     fits = np.abs(changes[every].sum(axis=1)).max(axis=1)
     own = np.abs(changes[list(spoken)].sum(axis=0)).max()
-    return Outcome(float(np.mean(fits >= own - 1e-9)), len(every), _is_echo(sent, heard))
+    return ExperimentResult(float(np.mean(fits >= own - 1e-9)), len(every), _is_echo(sent, heard))
 
 
 def _activity(heard: NDArray[np.int16]) -> NDArray[np.float64]:

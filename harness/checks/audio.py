@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from harness import measurement
-from harness.audio.describe import Description
+from harness.audio.describe import HeardDescription
 from harness.audio.marks import DEFAULT_LEVEL_DBOV
 from harness.checks.claims import STRENGTH, Claim, Denial, Observation
 from harness.checks.finding import judged, not_observable
@@ -37,7 +37,7 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ListenerReport:
     """All that the listener can say of what it received in the time it listened."""
 
     seconds: float  #: audio looked at
@@ -46,14 +46,14 @@ class Account:
     rx_packets: int | None = None  #: RTP packets received in that time
     rx_other_type: int = 0  #: of these, packets of another codec than the one agreed on
     tx_packets: int | None = None
-    instead: Description | None = None  #: what was heard in the speaker's place; times from when listening began
+    instead: HeardDescription | None = None  #: what was heard in the speaker's place; times from when listening began
 
 
 def direction(
     speaker: str,
     listener: str,
     sound: Sound | None,
-    account: Account | None,
+    account: ListenerReport | None,
     *,
     since: float,
     own: Collection[int],
@@ -96,7 +96,7 @@ def direction(
 
 
 def _measured(
-    bare: Direction, account: Account | None, own: Collection[int], name_of: Callable[[int], str | None]
+    bare: Direction, account: ListenerReport | None, own: Collection[int], name_of: Callable[[int], str | None]
 ) -> Direction:
     if account is None:
         return bare
@@ -240,7 +240,7 @@ def silent(speaker: str, listener: str, heard: Sequence[int], voices: Collection
     )
 
 
-def _kind(account: Account | None, own: Collection[int], name_of: Callable[[int], str | None]) -> str:
+def _kind(account: ListenerReport | None, own: Collection[int], name_of: Callable[[int], str | None]) -> str:
     if account is None:
         return "unknown"
     if any(mark not in own and name_of(mark) is None for mark in account.marks):
@@ -257,14 +257,14 @@ def _kind(account: Account | None, own: Collection[int], name_of: Callable[[int]
     return "other"
 
 
-def _without_media(account: Account) -> bool:
+def _without_media(account: ListenerReport) -> bool:
     """Whether no media was ever negotiated, so that nobody counted and nobody listened."""
     return account.rx_packets is None and account.seconds <= 0.0
 
 
-def _instead(account: Account | None, own: Collection[int], name_of: Callable[[int], str | None]) -> str:
+def _instead(account: ListenerReport | None, own: Collection[int], name_of: Callable[[int], str | None]) -> str:
     kind = _kind(account, own, name_of)
-    if account is None or kind == "unknown":
+    if account is None:
         return "nothing is known of what arrived"
     heard = [name_of(mark) or f"a call that is not this one (mark {mark})" for mark in dict.fromkeys(account.marks)]
     seconds = f"in {account.seconds:.1f} s"

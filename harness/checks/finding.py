@@ -55,6 +55,7 @@ CHECKS: Mapping[str, str] = {
     "dtmf.duration": "a digit is too short or too long",
     "session.interval": "no session interval, or a forbidden one, is agreed",
     "prack": "no provisional response is sent reliably",
+    "voicemail": "no machine takes a message where nobody is there",
     "campaign": "nothing can start the campaign",
     "manners.dead_air": "the AI says nothing for too long after its answer",
     "manners.answer": "the AI takes too long to answer the caller",

@@ -66,7 +66,7 @@ def platforms_number(invite: Message, subject: str, numbers: Collection[str], re
             from_host=invite.from_.uri.host,
             from_e164=shown,
             anonymous=is_anonymous(invite),
-            number=shown if shown is not None and shown in numbers else next(iter(numbers), ""),
+            number=next((number for number in numbers if number == shown), next(iter(numbers), "")),
         ),
     )
 

@@ -50,6 +50,18 @@ def up(subject: str, ended_after: float | None) -> Finding:
     )
 
 
+def takes_message(subject: str, asked: tuple[float, float] | None, instead: str) -> Finding:
+    """A machine spoke and then asked for a message; ``asked`` are the seconds after the answer at which either began."""
+    return judged(
+        "voicemail",
+        subject,
+        asked is not None,
+        expected="a machine speaks, and a tone asks for a message",
+        actual=instead if asked is None else f"speech {asked[0]:.1f} s after the answer, the tone at {asked[1]:.1f} s",
+        measured=measurement.Machine(speech_s=asked and asked[0], tone_s=asked and asked[1]),
+    )
+
+
 def _in_time(
     check: str,
     subject: str,

@@ -20,8 +20,8 @@ from harness.terminal import SafeConsole
 
 if TYPE_CHECKING:
     from harness.fleet.controller import Record
-    from harness.fleet.plan import Plan
-    from harness.report.run import Finished
+    from harness.fleet.plan import FleetPlan
+    from harness.report.run import FinishedRun
 
 _Files = Annotated[Path, typer.Option("--files", metavar="DIR", help="Where the deployment files are.")]
 _Reports = Annotated[Path, typer.Option(metavar="DIR", help="Where the run leaves its results.")]
@@ -121,7 +121,7 @@ def run(
     raise typer.Exit(INTERRUPTED if record.interrupted == "stopped by the user" else finished.summary.exit_code)
 
 
-def _tell(console: SafeConsole, finished: Finished, record: Record, ledger: Sequence[Mapping[str, Any]]) -> None:
+def _tell(console: SafeConsole, finished: FinishedRun, record: Record, ledger: Sequence[Mapping[str, Any]]) -> None:
     from harness.fleet import result
 
     show(finished.summary, finished.groups, console, run=finished.directory)
@@ -133,7 +133,7 @@ def _tell(console: SafeConsole, finished: Finished, record: Record, ledger: Sequ
     _say(console, str(finished.directory / result.FILE))
 
 
-def _check_live(made: Plan) -> None:
+def _check_live(made: FleetPlan) -> None:
     real = sorted({(shard.file, shard.kind) for shard in made.shards if shard.kind != "simulated"})
     if real and not made.live:
         raise live_refusal(*real[0])

@@ -22,21 +22,21 @@ from harness.preflight.probes import is_address
 E = TypeVar("E", bound=StrEnum)
 
 
-class Integration(StrEnum):
+class PlatformChoice(StrEnum):
     """The platforms."""
 
     TALKDESK = "talkdesk"
     GLADLY = "gladly"
 
 
-class Kind(StrEnum):
+class AiChoice(StrEnum):
     """Who is the AI."""
 
     LIVE = "live"
     STAND_IN = "stand-in"
 
 
-class Transport(StrEnum):
+class TransportChoice(StrEnum):
     """What SIP travels over."""
 
     UDP = "udp"
@@ -52,12 +52,12 @@ class Authentication(StrEnum):
 
 
 _File = Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write; it must not exist yet.")]
-_Integration = Annotated[Integration | None, typer.Option(help="The contact centre's platform.")]
-_Kind = Annotated[Kind | None, typer.Option(help="The AI is Synthflow's own, or a phone of the harness.")]
+_Integration = Annotated[PlatformChoice | None, typer.Option(help="The contact centre's platform.")]
+_Kind = Annotated[AiChoice | None, typer.Option(help="The AI is Synthflow's own, or a phone of the harness.")]
 _Region = Annotated[str | None, typer.Option(help="The country whose numbers are yours, e.g. US.")]
 _PlatformDomain = Annotated[str | None, typer.Option(help="The platform's SIP domain.")]
 _PlatformHost = Annotated[str | None, typer.Option(help="The host or address of its SBC.")]
-_Transport = Annotated[Transport | None, typer.Option(help="Of the trunk between platform and Synthflow.")]
+_Transport = Annotated[TransportChoice | None, typer.Option(help="Of the trunk between platform and Synthflow.")]
 _Authentication = Annotated[Authentication | None, typer.Option(help="Of that trunk.")]
 _SynthflowHost = Annotated[str | None, typer.Option(help="Synthflow's host, as the trunk has it.")]
 _Line = Annotated[str | None, typer.Option(help="The number a caller dials, E.164.")]
@@ -113,7 +113,7 @@ def init(
     answers["caller_domain"] = ask.text(
         "caller-domain", "That phone's SIP domain", caller_domain, _host, answers["caller_host"]
     )
-    if answers["kind"] == Kind.STAND_IN:
+    if answers["kind"] == AiChoice.STAND_IN:
         answers["bind"] = ask.text("bind", "This machine's address for the stand-in to listen at", bind, _host)
     ask.finish()
     _write(file, written(answers))
@@ -124,18 +124,18 @@ def init(
 
 def _of_the_platform(
     ask: _Asker,
-    integration: Integration | None,
-    kind: Kind | None,
+    integration: PlatformChoice | None,
+    kind: AiChoice | None,
     region: str | None,
     platform_domain: str | None,
     platform_host: str | None,
-    transport: Transport | None,
+    transport: TransportChoice | None,
     authentication: Authentication | None,
     synthflow_host: str | None,
 ) -> dict[str, Any]:
-    gladly_or_talkdesk = ask.choice("integration", "Which platform?", integration, Integration)
-    gladly = gladly_or_talkdesk is Integration.GLADLY
-    who = ask.choice("kind", "Who is the AI: Synthflow's own (live), or a phone of ours (stand-in)?", kind, Kind)
+    gladly_or_talkdesk = ask.choice("integration", "Which platform?", integration, PlatformChoice)
+    gladly = gladly_or_talkdesk is PlatformChoice.GLADLY
+    who = ask.choice("kind", "Who is the AI: Synthflow's own (live), or a phone of ours (stand-in)?", kind, AiChoice)
     home = ask.text("region", "Country of your numbers (two letters)", region, _region, "US")
     example = "acme.sip.gladly.example" if gladly else "acme.talkdesk.example"
     domain = ask.text("platform-domain", f"The platform's SIP domain, e.g. {example}", platform_domain, _host)
@@ -147,18 +147,18 @@ def _of_the_platform(
         "platform_host": ask.text("platform-host", "Host or address of its SBC", platform_host, _host, domain),
         "transport": "tls"
         if gladly
-        else ask.choice("transport", "Transport of the trunk?", transport, Transport).value,
+        else ask.choice("transport", "Transport of the trunk?", transport, TransportChoice).value,
         "authentication": "ip"
         if gladly
         else ask.choice("authentication", "Authentication of the trunk?", authentication, Authentication).value,
         "synthflow_host": ask.text(
             "synthflow-host",
             "This machine's public address, as the trunk has it"
-            if who is Kind.STAND_IN
+            if who is AiChoice.STAND_IN
             else "Synthflow's host, as the trunk has it",
             synthflow_host,
             _host,
-            None if who is Kind.STAND_IN else "sip.synthflow.ai",
+            None if who is AiChoice.STAND_IN else "sip.synthflow.ai",
         ),
     }
 

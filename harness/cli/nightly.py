@@ -62,7 +62,7 @@ def run(
     raise typer.Exit(finished.night.code)
 
 
-def _say(finished: night.Finished) -> None:
+def _say(finished: night.FinishedNight) -> None:
     for difference in finished.differences:
         typer.echo(f"{difference.deployment}: since the last good night, {difference.old}")
         for what, case, why in lines(difference):
@@ -70,7 +70,7 @@ def _say(finished: night.Finished) -> None:
     typer.echo(f"nights         {finished.page}")
 
 
-def _measure(finished: night.Finished, file: Path | None, push: str) -> None:
+def _measure(finished: night.FinishedNight, file: Path | None, push: str) -> None:
     """Write the figures to the file, and push them, as far as asked for."""
     if not file and not push:
         return

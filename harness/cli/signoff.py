@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from harness import signoff
 from harness.cli.app import FAILED, PASSED
 from harness.signoff import attest, document
-from harness.signoff.decision import Decision, Outcome
+from harness.signoff.decision import Acceptance, Decision
 
 
 class _Group(TyperGroup):
@@ -72,7 +72,7 @@ def _say(decision: Decision) -> None:
 
 
 def _code(decision: Decision) -> int:
-    return FAILED if decision.outcome is Outcome.NOT_ACCEPTED else PASSED
+    return FAILED if decision.outcome is Acceptance.NOT_ACCEPTED else PASSED
 
 
 def register(app: typer.Typer) -> None:

@@ -10,7 +10,7 @@ from harness.deployment.ai import Campaign, Escalation, Synthflow
 from harness.deployment.model import Deployment, from_plain, to_plain
 from harness.deployment.network import Account, CertificateFiles, PhoneEntry, Platform, StandIn, Trunk
 from harness.deployment.routing import Assistant, Digits, Group, Line, RoutedBy
-from harness.deployment.terms import Axes, DeclaredTimings, Expect, Limits, Manners, Numbers, Safety, Timings
+from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import (
     E164,
     PLAIN_PORT,
@@ -42,12 +42,12 @@ __all__ = [
     "Deployment",
     "Digits",
     "Escalation",
-    "Expect",
+    "Expectations",
+    "ExtraNumbers",
     "Group",
     "Limits",
     "Line",
     "Manners",
-    "Numbers",
     "PhoneEntry",
     "Platform",
     "RoutedBy",

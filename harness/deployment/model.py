@@ -12,7 +12,7 @@ from harness.deployment.ai import Campaign, Escalation, Synthflow
 from harness.deployment.hours import Zone, is_open, planned_at
 from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, Trunk
 from harness.deployment.routing import Assistant, Group, Line
-from harness.deployment.terms import Axes, DeclaredTimings, Expect, Limits, Manners, Numbers, Safety, Timings
+from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import Model
 
 
@@ -39,7 +39,7 @@ class Deployment(Model):
     ] = ()  #: rows that must be run, ``documented`` for all of the guide's; a missing one fails the run
     trunks: tuple[Trunk, ...]
     lines: dict[str, Line]
-    numbers: Numbers = Numbers()
+    numbers: ExtraNumbers = ExtraNumbers()
     groups: dict[str, Group] = {}
     assistants: dict[str, Assistant]
     synthflow: Synthflow | None = None
@@ -48,7 +48,7 @@ class Deployment(Model):
     campaign: Campaign | None = None
     accounts: dict[str, Account]
     phones: dict[str, PhoneEntry]
-    expect: Expect = Expect()
+    expect: Expectations = Expectations()
     manners: Manners = Manners()
     leave_out: dict[str, str] = {}  #: row → why it means nothing in this deployment
     limits: Limits = Limits()

@@ -31,13 +31,13 @@ class DeclaredTimings(Timings):
     quick: Timings | None = None  #: shorter ones for the simulated world, used unless ``--timings documented`` is given
 
 
-class Numbers(Model):
+class ExtraNumbers(Model):
     """Numbers that rows need besides the lines."""
 
     no_such_number: E164 | None = None  #: one that nobody has, in the platform's range
 
 
-class Expect(Model):
+class Expectations(Model):
     """What this deployment's calls are held to."""
 
     strength: Literal["indicated", "confirmed", "proved"] = "proved"  #: the least with which audio has to be known
@@ -52,6 +52,7 @@ class Expect(Model):
     #: What becomes of a caller whose transfer finds nobody.
     transfer_unavailable: Literal["returns", "released"] = "returns"
     srtp: bool = False  #: whether calls with SRTP must work
+    second_call: bool = True  #: after a failure whose cause is unsure: one more call, hung up at once
 
     @property
     def least_strength(self) -> Strength:

@@ -7,15 +7,27 @@ same group by another way, the same call over another transport.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.diagnosis.causes import told
 from harness.diagnosis.result import UNKNOWN
 
+#: Causes that would hold for a group by whatever way it is reached; for a trunk whoever calls over it; and for one codec alone.
+_OF_THE_GROUP = frozenset({"group-wrong", "nobody-available", "another-device-answered", "number-unknown-at-platform"})
+_OF_THE_TRUNK = frozenset(
+    {
+        *(f"firewall-{port}" for port in ("udp-32681", "tcp-32681", "tls-32682")),
+        *(f"firewall-{port}-rejected" for port in ("udp-32681", "tcp-32681", "tls-32682")),
+        *("trunk-transport-mismatch", "tls-not-appended", "certificate-expired", "certificate-wrong-name"),
+    }
+)
+_OF_THE_CODEC = frozenset({"no-g711", "g711-one-side", "payload-mismatch", "agent-no-common-codec", "codec-not-taken"})
+_TRUNK_AXES = ("ai", "transport", "authentication", "trunk")
 #: An axis that says nothing of the system under test.
 _OF_NO_CAUSE = ("site", "attempt", "trial")
-_FORM, _E164 = "form", "e164"
+_FORM, _E164, _CODEC = "form", "e164", "codec"
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,13 @@ class Judged:
     passed: bool
     failed: bool
     causes: Sequence[Mapping[str, Any]] = ()
+    integration: str = ""
+    landed: Callable[[], Collection[str]] = tuple  #: the groups that its calls were seen to land with
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether any documented cause fits."""
+        return any(cause.get("id") != UNKNOWN for cause in self.causes)
 
     @property
     def named(self) -> list[str]:
@@ -85,19 +104,24 @@ def common_causes(cases: Sequence[Judged]) -> list[Common]:
     found: dict[tuple[str, str], _Found] = {}
     undecided: list[Judged] = []
     for case in cases:
-        if not case.failed or not case.causes or case.causes[0].get("id") == UNKNOWN:
+        if not (case.failed and case.is_explained):
             continue
-        told = {str(cause.get("id")): cause for cause in case.causes}
+        own = {str(cause.get("id")): cause for cause in case.causes}
         if settled := _by_the_other_forms(case, cases):
             name, because = settled
-            _add(found, case, {**case.causes[0], **told.get(name, {}), "id": name}, because)
+            _add(
+                found,
+                case,
+                own.get(name) or {"id": name, "confidence": "certain", **told(name, case.integration)},
+                because,
+            )
         elif case.named:
             for name in case.named:
-                _add(found, case, told[name])
+                _add(found, case, own[name])
         else:
             undecided.append(case)
     for case in undecided:
-        _settle(found, case)
+        _settle(found, case, cases)
     ordered = sorted(found.values(), key=lambda each: -len(each.cases))  # of as many, the one of the first case first
     return [_common(each, cases) for each in ordered]
 
@@ -110,17 +134,44 @@ def _add(found: dict[tuple[str, str], _Found], case: Judged, cause: Mapping[str,
         each.because.append(because)
 
 
-def _settle(found: dict[tuple[str, str], _Found], case: Judged) -> None:
-    """A case that leaves several causes possible has the one that others of the deployment show; else the first of them."""
-    for name in case.candidates:
+def _settle(found: dict[tuple[str, str], _Found], case: Judged, cases: Sequence[Judged]) -> None:
+    """A case that leaves several causes possible has the one that others of the deployment show; else the first that they leave."""
+    left = list(case.candidates)
+    because = []
+    for excluded, why in _excluded(case, cases):
+        kept = [name for name in left if not excluded(name)]
+        if kept and kept != left:
+            left = kept
+            because.append(why)
+    if len(left) == 1 < len(case.candidates):
+        shown = next(cause for cause in case.causes if cause.get("id") == left[0])
+        _add(found, case, shown, "; ".join(because))
+        return
+    for name in left:
         each = found.get((case.deployment, name))
         if each is not None and each.settled:
             each.cases.append(case)
             each.because.append(f"{case.id} leaves it possible, and other cases show it")
             return
-    name = case.candidates[0]
-    each = found.setdefault((case.deployment, name), _Found(case.causes[0]))
+    first = next(cause for cause in case.causes if cause.get("id") == left[0])
+    each = found.setdefault((case.deployment, left[0]), _Found(first))
     each.cases.append(case)
+    each.because += [why for why in because if why not in each.because]
+
+
+def _excluded(case: Judged, cases: Sequence[Judged]) -> Iterator[tuple[Callable[[str], bool], str]]:
+    """What cases that passed speak against, and why."""
+    for other in cases:
+        if not other.passed or other.deployment != case.deployment:
+            continue
+        if other.row != case.row:
+            group = case.about.get("group")
+            if group is not None and group in other.landed():
+                yield _OF_THE_GROUP.__contains__, f"{other.id} reached the group {group} by another way"
+        elif _but(other.axes, _CODEC) == _but(case.axes, _CODEC) and case.axes.get(_CODEC) != other.axes.get(_CODEC):
+            yield (lambda name: name not in _OF_THE_CODEC), f"{other.id} passed: the same with another codec"
+        elif all(other.axes.get(axis) == case.axes.get(axis) for axis in _TRUNK_AXES):
+            yield _OF_THE_TRUNK.__contains__, f"{other.id} passed over the same trunk"
 
 
 def _by_the_other_forms(case: Judged, cases: Sequence[Judged]) -> tuple[str, str] | None:
@@ -147,7 +198,8 @@ def _but(axes: Mapping[str, str], without: str) -> dict[str, str]:
 def _common(found: _Found, cases: Sequence[Judged]) -> Common:
     failing = found.cases
     rows = tuple(dict.fromkeys(case.row for case in failing))
-    passed = [c for c in cases if c.passed and c.row in rows and c.deployment == failing[0].deployment]
+    tested = {(case.deployment, case.row) for case in failing}
+    passed = [c for c in cases if c.passed and (c.deployment, c.row) in tested]
     return Common(
         found.cause,
         tuple(case.id for case in failing),
@@ -179,5 +231,5 @@ def plain(cases: Sequence[Judged]) -> dict[str, Any]:
     return {
         "failures": sum(case.failed for case in cases),
         "causes": [each.plain() for each in common_causes(cases)],
-        "unexplained": [c.id for c in cases if c.failed and (not c.causes or c.causes[0].get("id") == UNKNOWN)],
+        "unexplained": [c.id for c in cases if c.failed and not c.is_explained],
     }

@@ -6,10 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness import integrations
 from harness.deployment import Deployment
-from harness.diagnosis import dialogue, legs, passage, reach, talk, transfer
-from harness.diagnosis.causes import CAUSES
+from harness.diagnosis import dialogue, legs, passage, reach, second_call, talk, transfer
+from harness.diagnosis.causes import told
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.facts import KNOWN, Facts
 from harness.diagnosis.messages import NumberOf
@@ -19,7 +18,6 @@ from harness.diagnosis.rules import rules_of
 from harness.diagnosis.symptoms import present
 from harness.diagnosis.transfer import is_group
 from harness.diagnosis.vantage import Vantage, Visibility
-from harness.errors import SelectionError
 from harness.events import Event, SipMessage
 from harness.verdict import Finding
 
@@ -62,6 +60,8 @@ def diagnose(
     ``number_of`` gives a message its number in reports, by default counted from ``m1`` in that order. With less than all
     visible, what the AI's side (and the agents) gave is withheld. ``rules`` replaces the integration's own.
     """
+    number_of = number_of or _counted(events)
+    events = second_call.left_out(events)
     vantage = Vantage(deployment, events, visibility)
     scene = Scene(
         case=case,
@@ -69,10 +69,10 @@ def diagnose(
         events=vantage.events(events),
         deployment=deployment,
         vantage=vantage,
-        number_of=number_of or _counted(events),
+        number_of=number_of,
         over=max((finding.at for finding in findings), default=math.inf),
     )
-    for part in (dialogue, reach, talk, transfer, passage, legs):
+    for part in (dialogue, reach, talk, transfer, passage, legs, second_call):
         part.tell(scene)
     symptoms = present(scene)
     integration = str(case.get("integration", ""))
@@ -91,7 +91,6 @@ class _Inference:
     def __init__(self, scene: Scene, rules: Sequence[Rule], integration: str) -> None:
         self._facts = scene.facts
         self._rules = rules
-        self._guide, self._platform = _guide(integration)
         self._integration = integration
         self._about = _about(scene)
 
@@ -152,18 +151,17 @@ class _Inference:
         return [self._cause(first[cause], sure and not has_rivals, sure, settles, shown) for cause in ordered]
 
     def _cause(self, rule: Rule, alone: bool, sure: bool, settles: str, shown: Sequence[str]) -> Cause:
-        described = CAUSES[rule.cause]
-        section = described.section.get(self._integration, "")
+        said = told(rule.cause, self._integration)
         confidence: Confidence = rule.confidence if sure else "possible"
         if confidence == "certain" and not alone:
             confidence = "likely"
         return Cause(
             id=rule.cause,
-            title=described.title,
-            guide_issue=described.issue,
-            fix=described.fix.format(platform=self._platform),
-            link=f"{self._guide}#{section}" if self._guide and section else self._guide,
-            owner=described.owner,
+            title=said["title"],
+            guide_issue=said["issue"],
+            fix=said["fix"],
+            link=said["link"],
+            owner=said["owner"],
             confidence=confidence,
             evidence=tuple(dict.fromkeys([*shown, *self._evidence(rule)])),
             separating_observation=settles,
@@ -230,11 +228,3 @@ def _about(scene: Scene) -> dict[str, str]:
 def _told(facts: Facts) -> Iterable[str]:
     for fact in facts.values():
         yield f"{fact} ({', '.join(fact.evidence)})" if fact.evidence else str(fact)
-
-
-def _guide(integration: str) -> tuple[str, str]:
-    try:
-        found = integrations.find(integration)
-    except SelectionError:
-        return "", "the platform"
-    return found.guide, found.title

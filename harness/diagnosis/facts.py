@@ -151,10 +151,20 @@ KNOWN: Mapping[str, Kind] = {
     "hangup.ai": Kind("what became of the AI's BYE", _AI_SIP),
     "hangup.agent": Kind("what became of the agent's BYE", "look at the agent's phone"),
     "release.caller": Kind("the caller's leg when it had to end", "look at the caller's phone"),
+    "limit.tried": Kind("more calls were made at once than the trunk is agreed to carry", "make so many calls at once"),
     "limit": Kind("how many calls at once reached the AI", _AI_LOG),
     "dialled.form": Kind("how the number was written that was dialled", "dial it in E.164, and in national form"),
     "final.refusal": Kind("what the caller's refusal says it is about", _PLATFORM_LOG),
     "transfer.credentials": Kind("the AI showed credentials for its own call", _AI_SIP),
+    # the second call, placed when the cause was unsure
+    "again.form": Kind("the same number dialled in E.164", "dial it in E.164"),
+    "again.codec": Kind("the same number called with the other codec", "call it with the other G.711 law alone"),
+    "again.group": Kind("who rang when the group's own number was dialled", "dial the group's number"),
+    # how the voice agent behaves, where the deployment sets a limit to it
+    "manners.dead_air": Kind("the AI's first word", "listen to the recording from the answer on"),
+    "manners.answer": Kind("the AI's answer to the caller", "listen to the recording from the caller's last word on"),
+    "manners.transfer": Kind("the silence while the AI hands over", "listen to the recording of the transfer"),
+    "manners.interruption": Kind("the AI when the caller speaks over it", "listen to both recordings of the call"),
     # what has no fault of the guides behind it
     "final.code": Kind("the final response the caller got", _PLATFORM_LOG),
     "digits": Kind("digits that arrived", "compare the digits sent with those that arrived"),

@@ -133,9 +133,21 @@ def _answered_elsewhere(scene: Scene) -> None:
                 facts.record("answered.elsewhere", True, f"{leg.leg}, the call placed on the REFER, was answered")
         if facts.value("transfer.way") == "INVITE" and facts.value("transfer.answer") == "accepted":
             facts.record("answered.elsewhere", True, *facts["transfer.answer"].evidence)
+        if facts.value("transfer.passed_on") is True:
+            facts.record(
+                "answered.elsewhere", False, "nobody answered a call that the caller's phone placed on the REFER"
+            )
+        if facts.value("transfer.asked") is False or facts.value("transfer.answer") not in (None, "accepted"):
+            facts.record("answered.elsewhere", False, "the transfer was not taken")
+        if facts.value("transfer.outcome") not in (None, 200, "nothing"):
+            facts.record("answered.elsewhere", False, "the platform said that the transfer failed")
     taken = facts.value("ai.saw") in ("answered", "another assistant answered")
-    if facts.value("fallback.landed") == "nowhere" and facts.value("caller.end") == "answered" and not taken:
-        facts.record("answered.elsewhere", True, *facts["caller.end"].evidence)
+    if facts.value("fallback.landed") == "nowhere":
+        end = facts.value("caller.end")
+        if end not in (None, "answered") or taken:
+            facts.record("answered.elsewhere", False, "nobody took the call in the AI's place")
+        elif end is not None and (facts.value("ai.saw") or facts.value("ai.lost")):  # else the AI may have answered
+            facts.record("answered.elsewhere", True, *facts["caller.end"].evidence)
 
 
 def _states(scene: Scene, leg: str | None) -> list[CallState]:
@@ -148,7 +160,10 @@ def _states(scene: Scene, leg: str | None) -> list[CallState]:
 def _limit(scene: Scene) -> None:
     """How many of the calls that were made at once reached the AI, against what the trunk is agreed to carry."""
     trunk = scene.trunk
-    if scene.moment != "limit" or trunk is None or not scene.vantage.sees("ai"):
+    if scene.moment != "limit" or trunk is None:
+        return
+    scene.facts.record("limit.tried", True, "the row")
+    if not scene.vantage.sees("ai"):
         return
     legs = [e for e in scene.events if isinstance(e, LegStarted) and scene.vantage.role(e.phone) == "caller"]
     made = len({leg.leg for leg in legs if leg.direction == "outgoing" and leg.replaces is None})
@@ -158,6 +173,8 @@ def _limit(scene: Scene) -> None:
         scene.facts.record("limit", "more than agreed", shown)
     elif 0 < reached < min(made, trunk.max_concurrent_calls):
         scene.facts.record("limit", "fewer than agreed", shown)
+    else:
+        scene.facts.record("limit", "as agreed" if reached else "none at all", shown)
 
 
 def _campaign(scene: Scene) -> None:

@@ -83,7 +83,7 @@ def _probes(scene: Scene) -> None:
                 scene.facts.record("probe.termination", record.get("reach"), event.source)
                 if record.get("reach") == "refuses" and scene.axes.get("transport") == "udp":
                     scene.facts.record("icmp", "rejected", event.source)
-            else:
+            elif record.get("of") == "ai":
                 scene.facts.record("probe.ai", record.get("reach"), event.source)
                 scene.facts.record("probe.certificate", record.get("certificate"), event.source)
 

@@ -30,6 +30,7 @@ Symptom = Literal[
     "fallback.time",
     "final",
     "digits",
+    "manners",
     "other",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.checks.manners import WHAT
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.reach import UNHEARD
 from harness.diagnosis.rule import ORDER, Symptom
@@ -29,6 +30,7 @@ _BY_CHECK: dict[str, Symptom] = {
     "final_response": "final",
     "dtmf": "digits",
     "dtmf.duration": "digits",
+    **dict.fromkeys(WHAT, "manners"),
 }
 
 
@@ -97,6 +99,8 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
             return "transfer"
         case "answered" | "ringing" if role == "caller":
             return "reach"
+        case "phone.wait" if role == "ai" and scene.facts.value("ai.saw") == "refused":
+            return "reach"  # its stack refused the call before the scenario came to answer it
     return "other"
 
 

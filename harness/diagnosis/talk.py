@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.audio.marks import reply_to
-from harness.checks import identity
+from harness.checks import identity, manners
 from harness.diagnosis.derive import Scene, same_number
 from harness.events import LegStarted, MarkHeard, MediaState, RtpStatistics, SipMessage
 from harness.sip.grammar import SipSyntaxError
@@ -38,6 +38,10 @@ def tell(scene: Scene) -> None:
         if is_unsent_digit(finding):
             scene.facts.record("digits", "could not be sent", finding.actual.splitlines()[0])
     _pressed(scene)
+    for finding in scene.of(*manners.WHAT):
+        in_time = "late" if scene.failed(finding) else "in time"
+        never = scene.failed(finding) and finding.facts.get("seconds") is None
+        scene.facts.record(finding.check, "never" if never else in_time, finding.actual)
 
 
 # -- audio

@@ -9,6 +9,9 @@ from harness.sip.grammar import decimal
 from harness.sip.message import Request
 from harness.verdict import Finding
 
+#: Rows whose AI cannot be had, so that nobody can be transferred, whatever other numbers' AIs transfer to.
+_UNTRANSFERRED = ("fallback", "limit", "unanswered")
+
 
 def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
@@ -25,6 +28,8 @@ def is_group(scene: Scene, name: object) -> bool:
 
 def is_fallback(scene: Scene, wanted: object) -> bool:
     """Whether landing at that group is a fallback, and no transfer."""
+    if scene.moment in _UNTRANSFERRED:
+        return True
     if scene.deployment is None:
         return scene.moment != "transfer"
     targets = {a.transfer_to for a in scene.deployment.assistants.values()}

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from harness.errors import FarEndError
 from harness.far_end.call_record import CallRecord
 from harness.far_end.transcript import said
-from harness.http_client import Answer, HttpClient, HttpError
+from harness.http_client import HttpClient, HttpError, HttpResponse
 
 _ATTEMPTS = 3
 _MOST_PATIENCE_S = 5.0
@@ -123,7 +123,7 @@ class SynthflowApi:
         }
         self._told |= {what for what, there in told.items() if there}
 
-    def _ask(self, method: str, path: str, **arguments: Any) -> Answer:
+    def _ask(self, method: str, path: str, **arguments: Any) -> HttpResponse:
         what = f"{method} {path}"
         if self.is_down:
             raise FarEndError(f"Synthflow API: not asked again before a minute is over: {self._problem}")
@@ -162,7 +162,7 @@ class AbsentApi(SynthflowApi):
         """Always."""
         return True
 
-    def _ask(self, method: str, path: str, **arguments: Any) -> Answer:
+    def _ask(self, method: str, path: str, **arguments: Any) -> HttpResponse:
         raise FarEndError("no API is declared (synthflow.api_base), so nothing is known from the AI's side")
 
     def close(self) -> None:
@@ -176,7 +176,7 @@ def path_segment(text: object) -> str:
     return quote(text, safe=":")
 
 
-def _patience(answer: Answer) -> float:
+def _patience(answer: HttpResponse) -> float:
     """Seconds to wait, which RFC 9110 section 10.2.3 lets it say as a number or a date; a second when it says neither."""
     asked = answer.headers.get("retry-after", "")
     try:
@@ -189,7 +189,7 @@ def _patience(answer: Answer) -> float:
     return max(0.0, seconds) if math.isfinite(seconds) else 1.0
 
 
-def _payload(what: str, answer: Answer) -> Any:
+def _payload(what: str, answer: HttpResponse) -> Any:
     try:
         text = answer.body.decode("utf-8")
         plain = json.loads(text)

@@ -22,7 +22,7 @@ from celery import Celery
 from harness.errors import BrokenError, MistakeError, ResourceError
 from harness.filenames import stem_of
 from harness.fleet import worker
-from harness.fleet.plan import Plan, Shard
+from harness.fleet.plan import FleetPlan, Shard
 from harness.fleet.state import ShardRef, State
 from harness.fleet.store import Store
 from harness.report.evidence import CaseEvidence
@@ -42,7 +42,7 @@ Told = Callable[[str], None]
 
 
 @dataclass
-class Progress:
+class ShardProgress:
     """What the controller knows of a shard."""
 
     shard: Shard
@@ -82,11 +82,11 @@ class Record:
 class Controller:
     """One run of a fleet. ``directory`` is the run's own; ``told`` gets a line when something happens."""
 
-    def __init__(self, plan: Plan, directory: Path, state: State, app: Celery, told: Told) -> None:
+    def __init__(self, plan: FleetPlan, directory: Path, state: State, app: Celery, told: Told) -> None:
         self._plan, self._directory, self._state, self._app, self._told = plan, directory, state, app, told
         self._store = Store(plan.fleet.results, plan.run)
         self.record = Record()
-        self._progress = [Progress(shard, list(shard.cases)) for shard in plan.shards]
+        self._progress = [ShardProgress(shard, list(shard.cases)) for shard in plan.shards]
         self._began = time.monotonic()
         self._nobody_since: dict[int, float] = {}
         directory.mkdir(parents=True, exist_ok=True)
@@ -156,7 +156,7 @@ class Controller:
             else:
                 self._nobody_since.pop(one.shard.number, None)
 
-    def _send(self, one: Progress, site: str) -> None:
+    def _send(self, one: ShardProgress, site: str) -> None:
         one.attempt += 1
         self._note_site(one, one.attempt, site)
         if not self._state.queue(self._ref(one)):
@@ -164,7 +164,7 @@ class Controller:
         one.site = site
         self._post(one)
 
-    def _post(self, one: Progress) -> None:
+    def _post(self, one: ShardProgress) -> None:
         one.sent_at = time.monotonic()
         plan, shard = self._plan, one.shard
         task = {
@@ -189,7 +189,7 @@ class Controller:
 
     # -- what became of it
 
-    def _look(self, one: Progress) -> None:
+    def _look(self, one: ShardProgress) -> None:
         known = self._state.shard(self._ref(one))
         if known.state == "ended":
             one.last_words = known.words
@@ -205,7 +205,7 @@ class Controller:
         elif known.state == "":
             raise ResourceError("Redis has lost this run; nothing more is placed")
 
-    def _ended(self, one: Progress, how: str) -> None:
+    def _ended(self, one: ShardProgress, how: str) -> None:
         site = one.site
         self._collect(one, one.attempt, site)
         one.site = ""
@@ -219,19 +219,19 @@ class Controller:
         else:
             self._note_loss(one, site, how)
 
-    def _lost(self, one: Progress, why: str) -> None:
+    def _lost(self, one: ShardProgress, why: str) -> None:
         # From here on no call of that attempt is let through, whoever may still be at it.
         self._state.queue(dataclasses.replace(self._ref(one), attempt=one.attempt), "cancelled")
         self._ended(one, why)
 
-    def _note_loss(self, one: Progress, site: str, why: str) -> None:
+    def _note_loss(self, one: ShardProgress, site: str, why: str) -> None:
         loss = {"shard": one.shard.number, "attempt": one.attempt, "site": site, "why": why, "left": len(one.left)}
         self.record.losses.append(loss)
         with (self._directory / _LOSSES).open("a", encoding="utf-8") as file:
             file.write(json.dumps(loss) + "\n")
         self._told(f"shard {one.shard.number} was lost at {site}: {why}; {len(one.left)} of its cases are run again")
 
-    def _collect(self, one: Progress, attempt: int, site: str) -> None:
+    def _collect(self, one: ShardProgress, attempt: int, site: str) -> None:
         """Take what an attempt has left, once; a case that has evidence already keeps it."""
         into = self._directory / "shards" / f"{one.shard.number:05}.{attempt}"
         shutil.rmtree(into, ignore_errors=True)
@@ -248,7 +248,7 @@ class Controller:
         if taken:
             self.record.accepted.append(Accepted(one.shard.number, attempt, site, into, tuple(taken)))
 
-    def _give_up(self, one: Progress, why: str) -> None:
+    def _give_up(self, one: ShardProgress, why: str) -> None:
         one.done = True
         self.record.not_run.setdefault(one.shard.sites[0], []).extend(one.left)
         self._told(f"NOT RUN: {len(one.left)} cases of {one.shard.deployment}: {why}")
@@ -278,18 +278,18 @@ class Controller:
 
     # -- which attempt was where: kept on disk, for a controller that takes over
 
-    def _ref(self, one: Progress) -> ShardRef:
+    def _ref(self, one: ShardProgress) -> ShardRef:
         return ShardRef(self._plan.run, self._plan.nonce, one.shard.number, one.attempt)
 
-    def _place(self, one: Progress, attempt: int) -> Path:
+    def _place(self, one: ShardProgress, attempt: int) -> Path:
         return self._directory / "sent" / stem_of(f"{one.shard.number:05}.{attempt}")
 
-    def _note_site(self, one: Progress, attempt: int, site: str) -> None:
+    def _note_site(self, one: ShardProgress, attempt: int, site: str) -> None:
         place = self._place(one, attempt)
         place.parent.mkdir(exist_ok=True)
         place.write_text(site, encoding="utf-8")
 
-    def _site_of(self, one: Progress, attempt: int) -> str:
+    def _site_of(self, one: ShardProgress, attempt: int) -> str:
         try:
             return self._place(one, attempt).read_text(encoding="utf-8")
         except OSError:

@@ -42,7 +42,7 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FleetPlan:
     """A run of a fleet, as it is begun; a resumed one reads it again."""
 
     run: str
@@ -64,12 +64,12 @@ class Plan:
             raise ResourceError(f"{directory}: the plan cannot be written: {error.strerror}") from error
 
 
-def read(directory: Path) -> Plan:
+def read(directory: Path) -> FleetPlan:
     """The plan of a run. Raises :class:`MistakeError`."""
     try:
         plain: dict[str, Any] = json.loads((directory / FILE).read_text(encoding="utf-8"))
         shards = tuple(_shard(shard) for shard in plain["shards"])
-        return Plan(**plain | {"fleet": Fleet.model_validate(plain["fleet"]), "shards": shards})
+        return FleetPlan(**plain | {"fleet": Fleet.model_validate(plain["fleet"]), "shards": shards})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise MistakeError(f"{directory}: not a fleet run's directory: {error}") from None
 
@@ -87,7 +87,7 @@ def plan(
     live: bool,
     timings: str = "quick",
     scenarios: str = "",
-) -> Plan:
+) -> FleetPlan:
     """Every case of every deployment in exactly one shard, or in one for each site. Raises what reading the files raises."""
     names: dict[str, str] = {}
     shards: list[Shard] = []
@@ -104,7 +104,7 @@ def plan(
     numbered = tuple(dataclasses.replace(shard, number=number) for number, shard in enumerate(shards, 1))
     began = time.time()
     run = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(began)) + "-" + secrets.token_hex(3)
-    return Plan(run, secrets.token_hex(8), began, fleet, numbered, live, timings, scenarios)
+    return FleetPlan(run, secrets.token_hex(8), began, fleet, numbered, live, timings, scenarios)
 
 
 def _sites(fleet: Fleet, verify: Verify) -> Iterator[tuple[str, ...]]:

@@ -11,20 +11,20 @@ from typing import Any
 
 from harness import matrix, signoff
 from harness.fleet.controller import Accepted, Record
-from harness.fleet.plan import Plan
+from harness.fleet.plan import FleetPlan
 from harness.integrations import load
 from harness.matrix import Selection
 from harness.report import scope
 from harness.report.evidence import CaseEvidence
 from harness.report.merge import merge
-from harness.report.run import CASES, Finished, RunEnd, point_latest, read_cases, read_planned, remake, write_end
+from harness.report.run import CASES, FinishedRun, RunEnd, point_latest, read_cases, read_planned, remake, write_end
 
 FILE = "fleet.json"
 
 
 def report(
-    plan: Plan, record: Record, ledger: Sequence[Mapping[str, Any]], *, files: Path, reports: Path, work: Path
-) -> Finished:
+    plan: FleetPlan, record: Record, ledger: Sequence[Mapping[str, Any]], *, files: Path, reports: Path, work: Path
+) -> FinishedRun:
     """Make the run of all sites in ``reports``, with ``fleet.json`` in it; ``work`` is where their evidence is."""
     parts = [_finished_part(plan, accepted) for accepted in record.accepted]
     parts += [_missing_part(plan, site, cases, files, work) for site, cases in record.not_run.items()]
@@ -40,7 +40,7 @@ def report(
     return finished
 
 
-def _finished_part(plan: Plan, accepted: Accepted) -> Path:
+def _finished_part(plan: FleetPlan, accepted: Accepted) -> Path:
     """An attempt's directory as a run that was to verify exactly what it has evidence of."""
     run = accepted.directory
     planned = [evidence.case for evidence in read_cases(run)]
@@ -51,7 +51,7 @@ def _finished_part(plan: Plan, accepted: Accepted) -> Path:
     return run
 
 
-def _missing_part(plan: Plan, site: str, cases: Sequence[str], files: Path, work: Path) -> Path:
+def _missing_part(plan: FleetPlan, site: str, cases: Sequence[str], files: Path, work: Path) -> Path:
     """A run that was to verify these cases, and verified none."""
     run = work / "not-run" / site
     (run / CASES).mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def _missing_part(plan: Plan, site: str, cases: Sequence[str], files: Path, work
     return run
 
 
-def _options(plan: Plan) -> dict[str, Any]:
+def _options(plan: FleetPlan) -> dict[str, Any]:
     return {"timings": plan.timings, "live": plan.live, "fault": [], "keyword": ""}
 
 
@@ -122,7 +122,7 @@ def placed_again(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def plain(
-    plan: Plan, record: Record, ledger: Sequence[Mapping[str, Any]], cases: Sequence[CaseEvidence]
+    plan: FleetPlan, record: Record, ledger: Sequence[Mapping[str, Any]], cases: Sequence[CaseEvidence]
 ) -> dict[str, Any]:
     """What ``fleet.json`` holds."""
     at = Counter(str(case.case.get("site", "")) for case in cases)
@@ -143,5 +143,5 @@ def plain(
     }
 
 
-def _write(path: Path, plan: Plan, record: Record, ledger: Sequence[Mapping[str, Any]], run: Path) -> None:
+def _write(path: Path, plan: FleetPlan, record: Record, ledger: Sequence[Mapping[str, Any]], run: Path) -> None:
     path.write_text(json.dumps(plain(plan, record, ledger, read_cases(run)), indent=1) + "\n", encoding="utf-8")

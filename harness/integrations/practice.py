@@ -32,6 +32,7 @@ from harness.finding_kinds import (
     TIMING,
     TIMING_WITHIN,
     TRANSFER_FAILS,
+    VOICEMAIL,
     RequiredFindings,
 )
 from harness.integrations import plans
@@ -66,6 +67,7 @@ from harness.integrations.which import (
     SIP_AGENT,
     SRTP,
     THROUGH,
+    TO_A_MACHINE,
     TO_AI,
     TO_NOBODY,
     TO_OUR_PHONE,
@@ -371,6 +373,15 @@ PRACTICE: tuple[Row, ...] = (
         moment="people",
         seconds=3.0,
         required_findings={**_WITH_PEOPLE, LANDING_TURN: 2},
+    ),
+    _row(
+        "VOICEMAIL",
+        "A group with nobody in it has voicemail",
+        "A machine answers: it speaks, and a tone asks for a message; no agent rings, and the call never reaches the AI.",
+        (TO_A_MACHINE,),
+        moment="people",
+        seconds=6.0,
+        required_findings={ANSWERED: 1, VOICEMAIL: 1, LANDING_OTHERS: 1},
     ),
     _row(
         "CLOSED",

@@ -37,6 +37,14 @@ THROUGH = Which(lambda cell: not cell.has_way_in, "the platform answers every nu
 PEOPLE_ONLY = Which(
     lambda cell: _agents(cell.deployment, cell.entry.group), "no number leads to people only, with a phone of ours"
 )
+
+
+def _machine_takes_over(cell: Cell) -> bool:
+    group = cell.deployment.groups[cell.entry.group] if cell.entry.group else None
+    return group is not None and group.empty and group.voicemail
+
+
+TO_A_MACHINE = Which(_machine_takes_over, "no number leads to a group that is empty and has voicemail")
 SEVERAL_PEOPLE = Which(
     lambda cell: cell.entry.group is not None and len(cell.deployment.groups[cell.entry.group].present) > 1,
     "no number leads to people only of whom two have phones of ours",

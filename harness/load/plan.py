@@ -21,7 +21,7 @@ _SCENARIO = "INBOUND"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class LoadPlan:
     """``levels`` are the calls that are up at the end of each step; the last of them are held for ``hold_s`` seconds."""
 
     levels: tuple[int, ...]
@@ -39,16 +39,16 @@ class Plan:
         return self.calls / self.cps + self.hold_s
 
 
-def plan(deployment: Deployment, calls: int, cps: float, hold_s: float, step: int | None = None) -> Plan:
+def plan(deployment: Deployment, calls: int, cps: float, hold_s: float, step: int | None = None) -> LoadPlan:
     """The load as it will be. Raises :class:`RefusedError` with a line for each limit of the deployment that it exceeds."""
     size = step or math.ceil(calls / _STEPS)
-    made = Plan(levels=(*range(size, calls, size), calls), cps=cps, hold_s=hold_s)
+    made = LoadPlan(levels=(*range(size, calls, size), calls), cps=cps, hold_s=hold_s)
     if mistakes := list(_beyond(deployment, made)):
         raise RefusedError("\n".join(mistakes))
     return made
 
 
-def _beyond(deployment: Deployment, plan: Plan) -> Iterator[str]:
+def _beyond(deployment: Deployment, plan: LoadPlan) -> Iterator[str]:
     limits, calls = deployment.limits, plan.calls
     if calls > limits.concurrent_calls:
         yield f"--calls {calls}: more at once than allowed: limits.concurrent_calls = {limits.concurrent_calls}"

@@ -15,7 +15,7 @@ from harness.limits import CallGate, Marks
 from harness.load import picture
 from harness.load.call import LoadCall
 from harness.load.lane import Lane, SharedMarks
-from harness.load.plan import Plan
+from harness.load.plan import LoadPlan
 from harness.load.result import LoadResult, StepResult, result
 from harness.load.steps import Steps
 from harness.matrix import Case
@@ -32,7 +32,7 @@ Told = Callable[[int, Sequence[LoadCall]], None]
 def load(
     deployment: Deployment,
     cases: Sequence[Case],
-    plan: Plan,
+    plan: LoadPlan,
     *,
     timings: Timings,
     reports: Path,
@@ -78,7 +78,7 @@ def _api(deployment: Deployment) -> SynthflowApi | None:
     return SynthflowApi(synthflow.api_base, token, synthflow.ca_file, synthflow.timeout_s, deployment.region)
 
 
-def _notes(lanes: Sequence[Lane], plan: Plan, steps_found: Sequence[StepResult]) -> list[str]:
+def _notes(lanes: Sequence[Lane], plan: LoadPlan, steps_found: Sequence[StepResult]) -> list[str]:
     notes = []
     for lane in lanes:
         trunk, most = lane.line.trunk, lane.line.trunk.max_concurrent_calls

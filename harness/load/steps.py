@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from harness.load.call import LoadCall
 from harness.load.lane import Lane
-from harness.load.plan import Plan
+from harness.load.plan import LoadPlan
 from harness.verdict import Verdict, worst
 
 #: Threads that verify: each waits most of the time, and all of them are woken by every event.
@@ -20,7 +20,7 @@ _THREADS = 8
 class Steps:
     """One load. ``told`` gets a line of words after each step."""
 
-    def __init__(self, plan: Plan, lanes: Sequence[Lane], told: Callable[[int, Sequence[LoadCall]], None]) -> None:
+    def __init__(self, plan: LoadPlan, lanes: Sequence[Lane], told: Callable[[int, Sequence[LoadCall]], None]) -> None:
         self.plan = plan
         self.calls: list[LoadCall] = []
         self.reached: list[int] = []  #: the levels of the steps that were begun

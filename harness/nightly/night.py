@@ -30,7 +30,7 @@ _HARNESS = "import sys; from harness.cli.app import main; sys.argv[0] = 'harness
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finished:
+class FinishedNight:
     """What a night left behind."""
 
     night: Night
@@ -43,7 +43,7 @@ class Finished:
 
 def one_night(
     files: Sequence[Path], reports: Path, *, series: str, bound: Sequence[Bound], more: Sequence[str]
-) -> Finished:
+) -> FinishedNight:
     """Run a night. ``more`` are further options of ``harness verify``. Raises :class:`MistakeError` while another one goes on."""
     reports.mkdir(parents=True, exist_ok=True)
     with _alone(reports):
@@ -54,7 +54,7 @@ def one_night(
         return conclude(reports, made[-1] if made else "", code, began, series=series, bound=bound)
 
 
-def conclude(reports: Path, run: str, code: int, began: float, *, series: str, bound: Sequence[Bound]) -> Finished:
+def conclude(reports: Path, run: str, code: int, began: float, *, series: str, bound: Sequence[Bound]) -> FinishedNight:
     """Judge a night by the run it made (none: an empty name), and put it down."""
     past = reports / history.FILE
     runs = tuple(history_of(reports / run)) if run else ()
@@ -80,7 +80,7 @@ def conclude(reports: Path, run: str, code: int, began: float, *, series: str, b
     page.write(written, nights, histories)
     previous = nights[-2].problems if len(nights) > 1 else None
     alert = alert_of(series, previous, problems, f"See {reports / run / 'report.html' if run else written}")
-    return Finished(
+    return FinishedNight(
         night=night, runs=runs, differences=tuple(differences), alert=alert, page=written, histories=histories
     )
 

@@ -33,6 +33,12 @@ _INFO_ANSWER: Final = re.compile(
 _INFO_ANSWERED_S: Final = 2.0
 #: How many of a leg's last pulses tell the time of what it received: a second's.
 _PULSES: Final = 5
+#: How long after a call's beginning the message that began it may be told, on a busy machine.
+_TOLD_WITHIN_S: Final = 5.0
+
+
+def _is_invite(event: Event) -> bool:
+    return isinstance(event, SipMessage) and not event.unread and event.text.startswith("INVITE ")
 
 
 class LegPhone(Protocol):
@@ -117,10 +123,15 @@ class Leg:
     @property
     def invite(self) -> SipMessage:
         """The first INVITE, sent or received. Raises ``LookupError`` when none left the phone."""
-        for message in self.messages:
-            if message.text.startswith("INVITE "):
-                return message
-        raise LookupError(f"{self.id} has no INVITE")
+        found = next(filter(_is_invite, self.events), None)
+        if (
+            found is None and self.direction == "incoming"
+        ):  # that it began is told first, and its message a moment later
+            with contextlib.suppress(NeverCame):
+                found = self.wait("its INVITE", _is_invite, _TOLD_WITHIN_S, outlives_call=True)
+        if not isinstance(found, SipMessage):
+            raise LookupError(f"{self.id} has no INVITE")
+        return found
 
     @property
     def state(self) -> str:

@@ -39,14 +39,34 @@ class Wire:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._sending = threading.Lock()
+        self._kept = threading.local()
         self._received = bytearray()
 
     def send(self, *message: Any) -> None:
         """Raises ``OSError`` when the other end is gone."""
         # ASCII escapes keep the lone surrogates of a SIP message that is not UTF-8.
         body = json.dumps(message, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+        kept: bytearray | None = getattr(self._kept, "messages", None)
+        if kept is not None:
+            kept += _LENGTH.pack(len(body)) + body
+            return
+        self._send(_LENGTH.pack(len(body)) + body)
+
+    def _send(self, framed: bytes | bytearray) -> None:
         with self._sending:
-            self._socket.sendall(_LENGTH.pack(len(body)) + body)
+            self._socket.sendall(framed)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What the calling thread sends meanwhile leaves at the end, at once: the other end wakes once for all of it."""
+        kept = self._kept.messages = bytearray()
+        try:
+            yield
+        finally:
+            del self._kept.messages
+            if kept:
+                with contextlib.suppress(OSError):  # as for each of them alone, the reader finds out why
+                    self._send(kept)
 
     def receive(self, within: float | None = None) -> list[Any] | None:
         """The next message; None when the other end is closed. Raises ``TimeoutError`` when nothing at all came."""

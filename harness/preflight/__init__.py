@@ -4,7 +4,7 @@ Plain sockets and :mod:`harness.sip`, no softphone: it stands apart from what it
 changes anything (a REGISTER without Contact only asks for the bindings, RFC 3261 section 10.2.3).
 
 ===============  ========================================================================
-``lines``        what a probe says: :class:`Line`, :class:`Status`, :class:`Report`
+``lines``        what a probe says: :class:`ProbeResult`, :class:`Status`, :class:`Report`
 ``probes``       what all probes share: the deployment, the clock, names and their addresses
 ``wire``         requests over UDP, TCP and TLS, and what comes back
 ``names``        DNS
@@ -20,8 +20,8 @@ changes anything (a REGISTER without Contact only asks for the bindings, RFC 326
 ===============  ========================================================================
 """
 
-from harness.preflight.lines import Line, Look, Report, Status
+from harness.preflight.lines import ProbeKind, ProbeResult, Report, Status
 from harness.preflight.run import of_file, run, variables
 from harness.preflight.table import show
 
-__all__ = ["Line", "Look", "Report", "Status", "of_file", "run", "show", "variables"]
+__all__ = ["ProbeKind", "ProbeResult", "Report", "Status", "of_file", "run", "show", "variables"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from harness.deployment import PhoneEntry, Trunk
-from harness.preflight.lines import REGISTRATION, Line, Look, failed, ok, warning
-from harness.preflight.probes import Place, Probing
-from harness.preflight.wire import Outcome, exchange
+from harness.preflight.lines import REGISTRATION, ProbeKind, ProbeResult, failed, ok, warning
+from harness.preflight.probes import Probing, Target
+from harness.preflight.wire import Exchange, exchange
 from harness.sip.digest import Credentials
 
 
-async def phone_line(probing: Probing, name: str, phone: PhoneEntry, place: Place) -> Line:
+async def phone_line(probing: Probing, name: str, phone: PhoneEntry, place: Target) -> ProbeResult:
     """One of the harness's phones at its registrar."""
     account = probing.deployment.accounts[phone.account]
     password = phone.password.get_secret_value() if phone.password else None
@@ -19,7 +19,7 @@ async def phone_line(probing: Probing, name: str, phone: PhoneEntry, place: Plac
     return _line(name, f"phones.{name}", username, outcome)
 
 
-async def trunk_line(probing: Probing, trunk: Trunk, place: Place, domain: str) -> Line:
+async def trunk_line(probing: Probing, trunk: Trunk, place: Target, domain: str) -> ProbeResult:
     """The SIP number of a trunk, at the Termination URI, from the stand-in's address."""
     password = trunk.password.get_secret_value() if trunk.password else None
     username = trunk.username or ""
@@ -28,8 +28,8 @@ async def trunk_line(probing: Probing, trunk: Trunk, place: Place, domain: str) 
     return _line(f"trunk {trunk.name}", f"trunks.{trunk.name}", username, outcome)
 
 
-def _line(whose: str, where: str, username: str, outcome: Outcome) -> Line:
-    name = Look.REGISTRATION, whose
+def _line(whose: str, where: str, username: str, outcome: Exchange) -> ProbeResult:
+    name = ProbeKind.REGISTRATION, whose
     response = outcome.response
     if response is None:
         row_fix = {
@@ -46,7 +46,9 @@ def _line(whose: str, where: str, username: str, outcome: Outcome) -> Line:
     return _judged(name, where, username, said, outcome, response.status)
 
 
-def _judged(name: tuple[Look, str], where: str, username: str, said: str, outcome: Outcome, status: int) -> Line:
+def _judged(
+    name: tuple[ProbeKind, str], where: str, username: str, said: str, outcome: Exchange, status: int
+) -> ProbeResult:
     """What the registrar's final answer says of the account."""
     realm = f" (realm {outcome.challenged_by})" if outcome.challenged_by else ""
     match status:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import email.utils
 import re
 
-from harness.preflight.lines import AUDIO, REGISTRATION, ROUTING, Line, Look, failed, ok, warning
-from harness.preflight.probes import Place, Probing, is_address
-from harness.preflight.wire import Outcome, exchange
+from harness.preflight.lines import AUDIO, REGISTRATION, ROUTING, ProbeKind, ProbeResult, failed, ok, warning
+from harness.preflight.probes import Probing, Target, is_address
+from harness.preflight.wire import Exchange, exchange
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Response
 
@@ -19,12 +19,12 @@ _ANY_ANSWER = "Any answer but 403 shows that requests get there and back."
 _STATIC = {"0": "PCMU", "8": "PCMA", "9": "G722", "18": "G729", "3": "GSM"}
 
 
-async def asked(probing: Probing, place: Place, kind: str, domain: str) -> list[Line]:
+async def asked(probing: Probing, place: Target, kind: str, domain: str) -> list[ProbeResult]:
     """OPTIONS to a place; ``kind`` is ``account``, ``termination`` or ``ai``."""
     return list(lines(probing, place, kind, await exchange(probing, place, "OPTIONS", "preflight", domain)))
 
 
-def lines(probing: Probing, place: Place, kind: str, outcome: Outcome) -> list[Line]:
+def lines(probing: Probing, place: Target, kind: str, outcome: Exchange) -> list[ProbeResult]:
     """What an answer, or its absence, says."""
     found = [answer_line(place, kind, outcome)]
     if outcome.response is not None:
@@ -35,9 +35,9 @@ def lines(probing: Probing, place: Place, kind: str, outcome: Outcome) -> list[L
     return found
 
 
-def answer_line(place: Place, kind: str, outcome: Outcome) -> Line:
+def answer_line(place: Target, kind: str, outcome: Exchange) -> ProbeResult:
     """Reachable, refused or silent."""
-    name = Look.OPTIONS, place
+    name = ProbeKind.OPTIONS, place
     row = ROUTING if kind == "ai" else REGISTRATION
     if outcome.response is not None:
         said = f"{outcome.code} {outcome.response.reason}, {outcome.seconds * 1000:.0f} ms"
@@ -67,9 +67,9 @@ def answer_line(place: Place, kind: str, outcome: Outcome) -> Line:
     return failed(*name, outcome.detail, row, fix)
 
 
-def clock_line(probing: Probing, who: str, date: str | None) -> Line | None:
+def clock_line(probing: Probing, who: str, date: str | None) -> ProbeResult | None:
     """The far end's clock against ours, where it tells the time (RFC 3261 section 20.17, RFC 9110 section 6.6.1)."""
-    name = Look.CLOCK, who
+    name = ProbeKind.CLOCK, who
     if not date:
         return None
     try:
@@ -89,9 +89,9 @@ def clock_line(probing: Probing, who: str, date: str | None) -> Line | None:
     return kind(*name, said, REGISTRATION, fix)
 
 
-def codec_line(probing: Probing, place: Place, response: Response) -> Line:
+def codec_line(probing: Probing, place: Target, response: Response) -> ProbeResult:
     """G.711 among the codecs offered, where the answer has SDP."""
-    name = Look.CODECS, place
+    name = ProbeKind.CODECS, place
     body = response.part("application/sdp") if response.content_type == "application/sdp" else None
     if body is None:
         accept = response.get("Accept")
@@ -113,11 +113,11 @@ def codecs_of(sdp: str) -> list[str]:
     return [named.get(t, _STATIC.get(t, t)).upper() for t in (types[1].split() if types else [])]
 
 
-def nat_lines(probing: Probing, place: Place, outcome: Outcome) -> list[Line]:
+def nat_lines(probing: Probing, place: Target, outcome: Exchange) -> list[ProbeResult]:
     """From which address the far end saw us (``received``, ``rport``: RFC 3581), against the one our phones will name."""
     assert outcome.response is not None
     assert outcome.local is not None
-    name = Look.ADDRESS, place
+    name = ProbeKind.ADDRESS, place
     try:
         via = outcome.response.via
     except SipSyntaxError:

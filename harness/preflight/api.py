@@ -7,13 +7,13 @@ import time
 from harness import http_client
 from harness.deployment import Synthflow
 from harness.preflight.answers import clock_line
-from harness.preflight.lines import ROUTING, Line, Look, failed, ok, warning
+from harness.preflight.lines import ROUTING, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.probes import Probing, verified
 
-_NAME = Look.API, ""
+_NAME = ProbeKind.API, ""
 
 
-async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[Line]:
+async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[ProbeResult]:
     """One question that changes nothing: the calls since now."""
     if synthflow.api_token is None:
         return [failed(*_NAME, "no token is known", ROUTING, "Give synthflow.api_token_env.")]
@@ -40,12 +40,12 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[L
         return [failed(*_NAME, f"{type(error).__name__}: {error}", ROUTING, "Check synthflow.ca_file.")]
     took = time.monotonic() - began
     lines = [_answer(answer, took)]
-    if clock := clock_line(probing, Look.API, answer.headers.get("date")):
+    if clock := clock_line(probing, ProbeKind.API, answer.headers.get("date")):
         lines.append(clock)
     return lines
 
 
-def _answer(answer: http_client.Answer, took: float) -> Line:
+def _answer(answer: http_client.HttpResponse, took: float) -> ProbeResult:
     said = f"{answer.status} {answer.reason}, {took * 1000:.0f} ms"
     match answer.status:
         case 401:

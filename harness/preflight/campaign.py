@@ -10,20 +10,20 @@ import urllib.request
 
 import httpx
 
-from harness.preflight.lines import ROUTING, Line, Look, failed, ok, warning
-from harness.preflight.probes import Place, Probing
+from harness.preflight.lines import ROUTING, ProbeKind, ProbeResult, failed, ok, warning
+from harness.preflight.probes import Probing, Target
 from harness.preflight.wire import Link, NoLinkError
 
-NAME = Look.CAMPAIGN, ""
+NAME = ProbeKind.CAMPAIGN, ""
 _PORTS = {"http": 80, "https": 443}
 
 
-async def trigger_line(probing: Probing, url: str) -> Line:
+async def trigger_line(probing: Probing, url: str) -> ProbeResult:
     """A TCP connection, and for https the handshake, trusting whom the trigger itself trusts."""
     target = httpx.URL(url)
     if target.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(target.host):
         return warning(*NAME, "it is asked through a proxy: not known", ROUTING, "Start the campaign once by hand.")
-    place = Place(target.host, target.port or _PORTS[target.scheme], "tls" if target.scheme == "https" else "tcp")
+    place = Target(target.host, target.port or _PORTS[target.scheme], "tls" if target.scheme == "https" else "tcp")
     trust = httpx.create_ssl_context() if place.transport == "tls" else None
     began = time.monotonic()
     try:

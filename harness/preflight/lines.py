@@ -25,7 +25,7 @@ CALLER_ID = "Caller ID missing"
 TRANSFER = "Transfer fails"
 
 
-class Look(StrEnum):
+class ProbeKind(StrEnum):
     """What is looked at. Each has a test that shows it wrong (``test_every_line.py``), and stands in docs/live.md."""
 
     SECRET = "secret"
@@ -51,10 +51,10 @@ class Look(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ProbeResult:
     """One thing looked at. ``row`` is the guide's troubleshooting row that its failure belongs to, ``fix`` what to do."""
 
-    look: Look
+    look: ProbeKind
     subject: str  #: whose, empty where there is only one
     status: Status
     detail: str
@@ -67,19 +67,19 @@ class Line:
         return f"{self.look} {self.subject}".rstrip()
 
 
-def ok(look: Look, subject: object, detail: str) -> Line:
+def ok(look: ProbeKind, subject: object, detail: str) -> ProbeResult:
     """All is well."""
-    return Line(look, str(subject), Status.OK, detail)
+    return ProbeResult(look, str(subject), Status.OK, detail)
 
 
-def warning(look: Look, subject: object, detail: str, row: str, fix: str) -> Line:
+def warning(look: ProbeKind, subject: object, detail: str, row: str, fix: str) -> ProbeResult:
     """It may be wrong, or cannot be told from here."""
-    return Line(look, str(subject), Status.WARNING, detail, row, fix)
+    return ProbeResult(look, str(subject), Status.WARNING, detail, row, fix)
 
 
-def failed(look: Look, subject: object, detail: str, row: str, fix: str) -> Line:
+def failed(look: ProbeKind, subject: object, detail: str, row: str, fix: str) -> ProbeResult:
     """Calls will fail for it."""
-    return Line(look, str(subject), Status.FAILED, detail, row, fix)
+    return ProbeResult(look, str(subject), Status.FAILED, detail, row, fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,11 @@ class Report:
     """All lines of one deployment."""
 
     deployment: str
-    lines: tuple[Line, ...]
+    lines: tuple[ProbeResult, ...]
     seconds: float = field(compare=False, default=0.0)
 
     @property
-    def failed(self) -> Sequence[Line]:
+    def failed(self) -> Sequence[ProbeResult]:
         """What has to be mended before calls make sense."""
         return [line for line in self.lines if line.status is Status.FAILED]
 
@@ -100,7 +100,7 @@ class Report:
         """How many lines ended how."""
         return Counter(line.status for line in self.lines)
 
-    def line(self, name: str) -> Line:
+    def line(self, name: str) -> ProbeResult:
         """The line of that name. Raises ``KeyError``."""
         for line in self.lines:
             if line.name == name:

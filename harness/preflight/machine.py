@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import phonenumbers
 
 from harness.deployment import Account, Deployment, Trunk
-from harness.preflight.lines import AUDIO, CALLER_ID, REGISTRATION, ROUTING, Line, Look, failed, ok, warning
+from harness.preflight.lines import AUDIO, CALLER_ID, REGISTRATION, ROUTING, ProbeKind, ProbeResult, failed, ok, warning
 from harness.safety import Guard, numbers_of
 
 
-def number_lines(deployment: Deployment) -> Iterator[Line]:
+def number_lines(deployment: Deployment) -> Iterator[ProbeResult]:
     """Every number: valid, and allowed by the rules."""
     guard = Guard(deployment)
     refused, odd, count = [], [], 0
@@ -28,17 +28,19 @@ def number_lines(deployment: Deployment) -> Iterator[Line]:
     names = sorted(phone.user for phone in deployment.phones.values() if phone.user)
     refused += [reason for name in names if (reason := guard.refusal(name))]
     if refused:
-        yield failed(Look.NUMBERS, "", "; ".join(refused), ROUTING, "Correct the number, or name it in safety.allow.")
+        yield failed(
+            ProbeKind.NUMBERS, "", "; ".join(refused), ROUTING, "Correct the number, or name it in safety.allow."
+        )
     elif odd:
         fix = "Check them: no numbering plan has them."
-        yield warning(Look.NUMBERS, "", f"{', '.join(odd)} cannot be valid", CALLER_ID, fix)
+        yield warning(ProbeKind.NUMBERS, "", f"{', '.join(odd)} cannot be valid", CALLER_ID, fix)
     else:
-        yield ok(Look.NUMBERS, "", f"{count} numbers, all valid and allowed")
+        yield ok(ProbeKind.NUMBERS, "", f"{count} numbers, all valid and allowed")
 
 
-def rtp_line(name: str, account: Account, calls: int) -> Line:
+def rtp_line(name: str, account: Account, calls: int) -> ProbeResult:
     """The account's range of RTP ports has room for its calls."""
-    line, address = (Look.RTP_PORTS, name), account.bind or "0.0.0.0"
+    line, address = (ProbeKind.RTP_PORTS, name), account.bind or "0.0.0.0"
     if account.rtp_ports is None:
         trouble = _trouble_of_binding(socket.SOCK_DGRAM, address, 0)
         if trouble:
@@ -55,9 +57,9 @@ def rtp_line(name: str, account: Account, calls: int) -> Line:
     return ok(*line, said)
 
 
-def stand_in_line(bind: str, trunk: Trunk) -> Line:
+def stand_in_line(bind: str, trunk: Trunk) -> ProbeResult:
     """The port at which a phone of ours takes the AI's place."""
-    line = Look.STAND_IN_PORT, f"{bind}:{trunk.port}/{trunk.transport}"
+    line = ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}/{trunk.transport}"
     kind = socket.SOCK_DGRAM if trunk.transport == "udp" else socket.SOCK_STREAM
     if trouble := _trouble_of_binding(kind, bind, trunk.port):
         fix = "End what listens there (another run?), or correct stand_in.bind."
@@ -65,9 +67,9 @@ def stand_in_line(bind: str, trunk: Trunk) -> Line:
     return ok(*line, "free")
 
 
-def address_line(where: str, address: str) -> Line:
+def address_line(where: str, address: str) -> ProbeResult:
     """An address that a phone of ours is bound to."""
-    line = Look.STAND_IN_PORT, f"{where} {address}"
+    line = ProbeKind.STAND_IN_PORT, f"{where} {address}"
     if trouble := _trouble_of_binding(socket.SOCK_DGRAM, address, 0):
         return failed(*line, trouble, REGISTRATION, f"Correct {where}: it has to be an address of this machine.")
     return ok(*line, "an address of this machine")
@@ -88,9 +90,9 @@ def _trouble_of_binding(kind: socket.SocketKind, address: str, port: int) -> str
     return ""
 
 
-def secret_line(variable: str, where: str, value: str | None) -> Line:
+def secret_line(variable: str, where: str, value: str | None) -> ProbeResult:
     """A secret is in the environment, and is one line."""
-    name = Look.SECRET, variable
+    name = ProbeKind.SECRET, variable
     if not value:
         return failed(*name, f"not set; {where} needs it", REGISTRATION, f"export {variable}=…")
     if value != value.strip() or not value.isprintable():

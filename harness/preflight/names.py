@@ -12,7 +12,7 @@ import dns.resolver
 import httpx
 
 from harness.deployment import Account, Trunk
-from harness.preflight.lines import REGISTRATION, ROUTING, Line, Look, failed, ok, warning
+from harness.preflight.lines import REGISTRATION, ROUTING, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.probes import Probing, by_hosts_file, is_address
 
 #: The services of RFC 3263 section 4.1 and what NAPTR calls them, by transport.
@@ -49,9 +49,9 @@ def _urls(probing: Probing) -> Iterator[tuple[str, str]]:
         yield campaign.url, "campaign.url"
 
 
-async def host_line(probing: Probing, host: str, what: str) -> Line:
+async def host_line(probing: Probing, host: str, what: str) -> ProbeResult:
     """A and AAAA records."""
-    name = Look.DNS, host
+    name = ProbeKind.DNS, host
     if address := await by_hosts_file(host):
         return ok(*name, f"{address}, by this machine's own table")
     found, problems = [], set[str]()
@@ -75,9 +75,9 @@ def _row_of(what: str) -> str:
     return ROUTING if what.endswith("host") and what.startswith("trunk") else REGISTRATION
 
 
-async def allowlist_line(probing: Probing, trunk: Trunk) -> Line:
+async def allowlist_line(probing: Probing, trunk: Trunk) -> ProbeResult:
     """The addresses the platform allows, as the file lists them, have those the AI's host resolves to."""
-    name, host = (Look.ALLOWLIST, trunk.name), trunk.host or ""
+    name, host = (ProbeKind.ALLOWLIST, trunk.name), trunk.host or ""
     if is_address(host):
         found = {host.strip("[]")}
     else:
@@ -94,10 +94,10 @@ async def allowlist_line(probing: Probing, trunk: Trunk) -> Line:
     return ok(*name, f"{', '.join(sorted(found)) or 'no address of the host is known, so nothing'} is listed")
 
 
-async def service_line(probing: Probing, account: Account) -> Line:
+async def service_line(probing: Probing, account: Account) -> ProbeResult:
     """SRV and NAPTR of an account's domain; a domain without them is reached by the host in the file, and that is fine."""
     service, wanted = _SERVICES[account.transport]
-    name = Look.SERVICE, account.domain
+    name = ProbeKind.SERVICE, account.domain
     naptr, srv = await _ask(probing, account.domain, "NAPTR", f"{service} SRV")
     said = []
     offered = [] if isinstance(naptr, str) else [record.service.decode() for record in naptr]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 
 from harness.deployment import Account
-from harness.preflight.lines import AUDIO, Line, Look, failed, ok, warning
+from harness.preflight.lines import AUDIO, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.machine import stun_address, stun_request
 from harness.preflight.probes import Probing
 from harness.sip.grammar import decimal
 
 
-async def stun_line(probing: Probing, name: str, account: Account) -> Line:
+async def stun_line(probing: Probing, name: str, account: Account) -> ProbeResult:
     """The address the account's phones will be told, and the kind of mapping."""
-    line = Look.STUN, name
+    line = ProbeKind.STUN, name
     assert account.stun_server is not None
     host, _, digits = account.stun_server.rpartition(":")
     port = decimal(digits, most=65535)

@@ -12,15 +12,15 @@ from cryptography import x509
 
 from harness.deployment import Deployment
 from harness.preflight.certificates import matches, names_of
-from harness.preflight.probes import Place, Probing, verified
-from harness.preflight.wire import Outcome, exchange
+from harness.preflight.probes import Probing, Target, verified
+from harness.preflight.wire import Exchange, exchange
 
 #: OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
 _NOT_NOW = (9, 10)
 _REACH = {"unresolved": "unresolved", "refused": "refuses", "tls": "refuses"}  # all else: silent
 
 
-def ask(deployment: Deployment, place: Place, **settings: Any) -> dict[str, Any]:
+def ask(deployment: Deployment, place: Target, **settings: Any) -> dict[str, Any]:
     """``reach`` (``answers``, ``refuses``, ``silent``, ``unresolved``), ``detail``, and for TLS ``certificate``
     (``valid``, ``expired``, ``wrong name``, ``untrusted``).
 
@@ -30,18 +30,18 @@ def ask(deployment: Deployment, place: Place, **settings: Any) -> dict[str, Any]
     return asyncio.run(_twice(Probing(deployment, **settings), place))
 
 
-async def _twice(probing: Probing, place: Place) -> dict[str, Any]:
+async def _twice(probing: Probing, place: Target) -> dict[str, Any]:
     told = await _told(probing, place)
     return await _told(probing, place) if told["reach"] == "refuses" else told
 
 
-async def _told(probing: Probing, place: Place) -> dict[str, Any]:
+async def _told(probing: Probing, place: Target) -> dict[str, Any]:
     trust = await verified(place.ca_file) if place.transport == "tls" else None
     outcome = await exchange(probing, place, "OPTIONS", "probe", probing.deployment.platform.domain, trust=trust)
     return _reached(outcome) | _certificate(place, outcome)
 
 
-def _reached(outcome: Outcome) -> dict[str, Any]:
+def _reached(outcome: Exchange) -> dict[str, Any]:
     if outcome.response is not None:
         return {"reach": "answers", "detail": f"{outcome.response.status} {outcome.response.reason}"}
     if outcome.distrust is not None:  # it has spoken TLS
@@ -49,7 +49,7 @@ def _reached(outcome: Outcome) -> dict[str, Any]:
     return {"reach": _REACH.get(outcome.trouble or "", "silent"), "detail": outcome.detail}
 
 
-def _certificate(place: Place, outcome: Outcome) -> dict[str, Any]:
+def _certificate(place: Target, outcome: Exchange) -> dict[str, Any]:
     if outcome.distrust is not None:
         return {"certificate": "expired" if outcome.distrust in _NOT_NOW else "untrusted"}
     if outcome.certificate is None:

@@ -21,7 +21,7 @@ PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Target:
     """Somewhere requests go to, over a transport, from an address of ours. ``host`` is kept without an address's brackets."""
 
     host: str
@@ -67,17 +67,17 @@ class Probing:
                 continue
         return None
 
-    def account_place(self, account: Account) -> Place | None:
+    def account_place(self, account: Account) -> Target | None:
         """Where the phones of an account send everything."""
         if account.host is None or account.port is None:
             return None
         ca_file = account.ca_file or self.deployment.ca_file
-        return Place(account.host, account.port, account.transport, account.bind, ca_file)
+        return Target(account.host, account.port, account.transport, account.bind, ca_file)
 
     @cached_property
-    def accounts(self) -> dict[Place, list[str]]:
+    def accounts(self) -> dict[Target, list[str]]:
         """The places of all accounts, with the accounts' names; a phone's own address makes a place of its own."""
-        found: dict[Place, list[str]] = {}
+        found: dict[Target, list[str]] = {}
         for name, account in self.deployment.accounts.items():
             if place := self.account_place(account):
                 found.setdefault(place, []).append(name)

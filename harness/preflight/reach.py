@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from harness.preflight.certificates import matches, names_of
-from harness.preflight.lines import REGISTRATION, ROUTING, Line, Look, failed, ok, warning
-from harness.preflight.probes import Place, Probing, unverified, verified
+from harness.preflight.lines import REGISTRATION, ROUTING, ProbeKind, ProbeResult, failed, ok, warning
+from harness.preflight.probes import Probing, Target, unverified, verified
 from harness.preflight.wire import NoLinkError, explained
 
 _SOON = datetime.timedelta(days=21)
@@ -29,7 +29,7 @@ class Ground:
     fix: str
 
 
-def ground(kind: str, place: Place) -> Ground:
+def ground(kind: str, place: Target) -> Ground:
     """Of an account's or the platform's port, or of the AI's."""
     if kind == "ai":
         return Ground(
@@ -45,9 +45,9 @@ def ground(kind: str, place: Place) -> Ground:
     )
 
 
-async def port_lines(probing: Probing, place: Place, kind: str) -> list[Line]:
+async def port_lines(probing: Probing, place: Target, kind: str) -> list[ProbeResult]:
     """A TCP connection, and for TLS the handshake and the certificate; UDP ports are told by their answers."""
-    name, on = (Look.PORT, place), ground(kind, place)
+    name, on = (ProbeKind.PORT, place), ground(kind, place)
     address = await probing.address(place.host)
     if address is None:
         return []  # the line on its name says so
@@ -70,9 +70,9 @@ async def port_lines(probing: Probing, place: Place, kind: str) -> list[Line]:
     return lines
 
 
-async def certificate_lines(probing: Probing, place: Place, address: str, on: Ground) -> list[Line]:
+async def certificate_lines(probing: Probing, place: Target, address: str, on: Ground) -> list[ProbeResult]:
     """Handshake and protocol, chain, name, expiry: a line each."""
-    name = Look.TLS, place
+    name = ProbeKind.TLS, place
     softphone = unverified()
     softphone.maximum_version = ssl.TLSVersion.TLSv1_2  # all that the softphones' library speaks
     try:
@@ -88,7 +88,7 @@ async def certificate_lines(probing: Probing, place: Place, address: str, on: Gr
     ]
 
 
-async def _shake(probing: Probing, place: Place, address: str, context: ssl.SSLContext) -> tuple[str, bytes]:
+async def _shake(probing: Probing, place: Target, address: str, context: ssl.SSLContext) -> tuple[str, bytes]:
     """The protocol and the certificate (DER). Raises :class:`NoLinkError`."""
     try:
         async with asyncio.timeout(probing.patience):
@@ -108,7 +108,7 @@ async def _shake(probing: Probing, place: Place, address: str, context: ssl.SSLC
         writer.transport.abort()
 
 
-async def _no_handshake(probing: Probing, place: Place, address: str, error: NoLinkError, on: Ground) -> Line:
+async def _no_handshake(probing: Probing, place: Target, address: str, error: NoLinkError, on: Ground) -> ProbeResult:
     try:
         version, _ = await _shake(probing, place, address, unverified())
     except NoLinkError:
@@ -118,11 +118,11 @@ async def _no_handshake(probing: Probing, place: Place, address: str, error: NoL
         )
     else:
         detail, fix = f"only {version}; the softphones speak TLS 1.2 at most", "Allow TLS 1.2 there."
-    return failed(Look.TLS, place, detail, on.row, fix)
+    return failed(ProbeKind.TLS, place, detail, on.row, fix)
 
 
-async def _chain(probing: Probing, place: Place, address: str, certificate: x509.Certificate) -> Line:
-    name = Look.CHAIN, place
+async def _chain(probing: Probing, place: Target, address: str, certificate: x509.Certificate) -> ProbeResult:
+    name = ProbeKind.CHAIN, place
     context = await verified(place.ca_file)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags |= _NO_CHECK_TIME
@@ -142,8 +142,8 @@ async def _chain(probing: Probing, place: Place, address: str, certificate: x509
     return ok(*name, f"trusted, issuer {issuer}")
 
 
-def _name(place: Place, certificate: x509.Certificate) -> Line:
-    name, names = (Look.CERTIFICATE_NAME, place), list(names_of(certificate))
+def _name(place: Target, certificate: x509.Certificate) -> ProbeResult:
+    name, names = (ProbeKind.CERTIFICATE_NAME, place), list(names_of(certificate))
     if any(matches(place.host, candidate) for candidate in names):
         return ok(*name, f"made out to {place.host}")
     shown = ", ".join(names) or certificate.subject.rfc4514_string()
@@ -155,8 +155,8 @@ def _name(place: Place, certificate: x509.Certificate) -> Line:
     )
 
 
-def _expiry(probing: Probing, place: Place, certificate: x509.Certificate) -> Line:
-    name = Look.EXPIRY, place
+def _expiry(probing: Probing, place: Target, certificate: x509.Certificate) -> ProbeResult:
+    name = ProbeKind.EXPIRY, place
     now = datetime.datetime.fromtimestamp(probing.wall_clock(), datetime.UTC)
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     until = f"until {ends:%Y-%m-%d}"

@@ -14,12 +14,12 @@ from harness.deployment_file import read
 from harness.errors import DeploymentError
 from harness.integrations import load
 from harness.preflight import accounts, answers, api, campaign, machine, names, nat, reach
-from harness.preflight.lines import REGISTRATION, Line, Look, Report, failed
-from harness.preflight.probes import Place, Probing, is_address
+from harness.preflight.lines import REGISTRATION, ProbeKind, ProbeResult, Report, failed
+from harness.preflight.probes import Probing, Target, is_address
 from harness.sip.grammar import decimal
 
-Probe = Awaitable[Line | list[Line]]
-Name = tuple[Look, str]
+Probe = Awaitable[ProbeResult | list[ProbeResult]]
+Name = tuple[ProbeKind, str]
 
 
 def run(deployment: Deployment, **settings: Any) -> Report:
@@ -74,12 +74,12 @@ def _without(deployment: Deployment, variables: set[str]) -> Deployment:
     return from_plain(plain)
 
 
-async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[Line]:
+async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeResult]:
     probing = Probing(deployment, **settings)
     lines = list(machine.number_lines(deployment))
     probes: list[tuple[Name, Probe]] = [*_names(probing), *_places(probing), *_phones(probing), *_machine(probing)]
     if (synthflow := deployment.synthflow) and (base := synthflow.api_base):
-        probes.append(((Look.API, ""), api.api_lines(probing, synthflow, base)))
+        probes.append(((ProbeKind.API, ""), api.api_lines(probing, synthflow, base)))
     if (started := deployment.campaign) and started.trigger == "http" and started.url:
         probes.append((campaign.NAME, campaign.trigger_line(probing, started.url)))
     for (name, _), found in zip(
@@ -92,38 +92,38 @@ async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[Line]:
             fix = "This probe broke; what it looks at is unknown."
             lines.append(failed(*name, f"{type(found).__name__}: {found}", REGISTRATION, fix))
         else:
-            lines += [found] if isinstance(found, Line) else found
+            lines += [found] if isinstance(found, ProbeResult) else found
     return lines
 
 
 def _names(probing: Probing) -> Iterator[tuple[Name, Probe]]:
     for host, what in names.hosts(probing).items():
-        yield (Look.DNS, host), names.host_line(probing, host, what)
+        yield (ProbeKind.DNS, host), names.host_line(probing, host, what)
     seen = set[tuple[str, str]]()
     for account in probing.deployment.accounts.values():
         if account.host and not is_address(account.host) and (account.domain, account.transport) not in seen:
             seen.add((account.domain, account.transport))
-            yield (Look.SERVICE, account.domain), names.service_line(probing, account)
+            yield (ProbeKind.SERVICE, account.domain), names.service_line(probing, account)
     for trunk in probing.deployment.trunks:
         if trunk.allowed_addresses and trunk.host:
-            yield (Look.ALLOWLIST, trunk.name), names.allowlist_line(probing, trunk)
+            yield (ProbeKind.ALLOWLIST, trunk.name), names.allowlist_line(probing, trunk)
 
 
 def _places(probing: Probing) -> Iterator[tuple[Name, Probe]]:
     """Ports and OPTIONS of each place, once."""
     deployment = probing.deployment
-    seen = set[Place]()
+    seen = set[Target]()
     for kind, place, domain in _wanted(probing):
         if place in seen:
             continue
         seen.add(place)
         if place.transport != "udp":
-            yield (Look.PORT, str(place)), reach.port_lines(probing, place, kind)
+            yield (ProbeKind.PORT, str(place)), reach.port_lines(probing, place, kind)
         asked = answers.asked(probing, place, kind, domain or deployment.platform.domain)
-        yield (Look.OPTIONS, str(place)), asked
+        yield (ProbeKind.OPTIONS, str(place)), asked
 
 
-def _wanted(probing: Probing) -> Iterator[tuple[str, Place, str]]:
+def _wanted(probing: Probing) -> Iterator[tuple[str, Target, str]]:
     deployment = probing.deployment
     for place, owners in probing.accounts.items():
         yield "account", place, deployment.accounts[owners[0]].domain
@@ -137,10 +137,10 @@ def _wanted(probing: Probing) -> Iterator[tuple[str, Place, str]]:
         elif trunk.host:
             # The AI's own end; whether an outsider may knock there is its own affair, so a silence is a warning only.
             ca_file = deployment.ca_file
-            yield "ai", Place(trunk.host, trunk.port, trunk.transport, outside, ca_file), trunk.host
+            yield "ai", Target(trunk.host, trunk.port, trunk.transport, outside, ca_file), trunk.host
 
 
-def _of_the_platform(probing: Probing) -> Iterator[Place]:
+def _of_the_platform(probing: Probing) -> Iterator[Target]:
     """The platform's own address, as an agent's phone asks it by OPTIONS (KEEPALIVE)."""
     platform, deployment = probing.deployment.platform, probing.deployment
     agents = {agent for group in deployment.groups.values() for agent in group.agents}
@@ -148,17 +148,17 @@ def _of_the_platform(probing: Probing) -> Iterator[Place]:
         account = deployment.accounts[name]
         if platform.host and platform.port:
             ca_file = account.ca_file or deployment.ca_file
-            yield Place(platform.host, platform.port, account.transport, account.bind, ca_file)
+            yield Target(platform.host, platform.port, account.transport, account.bind, ca_file)
 
 
-def _termination(deployment: Deployment, trunk: Trunk) -> Place | None:
+def _termination(deployment: Deployment, trunk: Trunk) -> Target | None:
     if trunk.termination is None:
         return None
     host, colon, digits = trunk.termination.rpartition(":")
     port = decimal(digits, most=65535)
     if not colon or port is None:
         host, port = trunk.termination, 5061 if trunk.transport == "tls" else 5060
-    return Place(host, port, trunk.transport, deployment.stand_in.bind, deployment.ca_file)
+    return Target(host, port, trunk.transport, deployment.stand_in.bind, deployment.ca_file)
 
 
 def _phones(probing: Probing) -> Iterator[tuple[Name, Probe]]:
@@ -168,28 +168,28 @@ def _phones(probing: Probing) -> Iterator[tuple[Name, Probe]]:
         place = probing.account_place(account)
         if account.register_ and place is not None:
             if phone.bind:
-                place = Place(place.host, place.port, place.transport, phone.bind, place.ca_file)
-            yield (Look.REGISTRATION, name), accounts.phone_line(probing, name, phone, place)
+                place = Target(place.host, place.port, place.transport, phone.bind, place.ca_file)
+            yield (ProbeKind.REGISTRATION, name), accounts.phone_line(probing, name, phone, place)
     for trunk in deployment.trunks:
         if trunk.ai == "stand-in" and trunk.username and (place := _termination(deployment, trunk)):
             probe = accounts.trunk_line(probing, trunk, place, deployment.platform.domain)
-            yield (Look.REGISTRATION, f"trunk {trunk.name}"), probe
+            yield (ProbeKind.REGISTRATION, f"trunk {trunk.name}"), probe
 
 
 def _machine(probing: Probing) -> Iterator[tuple[Name, Probe]]:
     deployment = probing.deployment
     for name, account in deployment.accounts.items():
-        yield (Look.RTP_PORTS, name), _soon(machine.rtp_line, name, account, deployment.limits.concurrent_calls)
+        yield (ProbeKind.RTP_PORTS, name), _soon(machine.rtp_line, name, account, deployment.limits.concurrent_calls)
         if account.stun_server:
-            yield (Look.STUN, name), nat.stun_line(probing, name, account)
+            yield (ProbeKind.STUN, name), nat.stun_line(probing, name, account)
     if bind := deployment.stand_in.bind:
         seen = set[tuple[int, str]]()
         for trunk in deployment.trunks:
             if trunk.ai == "stand-in" and (trunk.port, trunk.transport) not in seen:
                 seen.add((trunk.port, trunk.transport))
-                yield (Look.STAND_IN_PORT, f"{bind}:{trunk.port}"), _soon(machine.stand_in_line, bind, trunk)
+                yield (ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}"), _soon(machine.stand_in_line, bind, trunk)
     for where, address in _own_addresses(deployment):
-        yield (Look.STAND_IN_PORT, where), _soon(machine.address_line, where, address)
+        yield (ProbeKind.STAND_IN_PORT, where), _soon(machine.address_line, where, address)
 
 
 def _own_addresses(deployment: Deployment) -> Iterator[tuple[str, str]]:
@@ -201,7 +201,7 @@ def _own_addresses(deployment: Deployment) -> Iterator[tuple[str, str]]:
             yield f"phones.{name}.bind", phone.bind
 
 
-async def _soon(look: Callable[..., Line], *arguments: object) -> Line:
+async def _soon(look: Callable[..., ProbeResult], *arguments: object) -> ProbeResult:
     return look(*arguments)
 
 

@@ -15,7 +15,7 @@ from typing import Literal, Self
 from cryptography import x509
 
 from harness.preflight.certificates import matches, names_of
-from harness.preflight.probes import Place, Probing, unverified, verified
+from harness.preflight.probes import Probing, Target, unverified, verified
 from harness.sip.digest import Credentials, DigestClient, parse
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
@@ -28,7 +28,7 @@ _T1_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Exchange:
     """What became of a request."""
 
     response: Response | None
@@ -63,7 +63,7 @@ class Link:
     Opening it raises :class:`NoLinkError`.
     """
 
-    def __init__(self, probing: Probing, place: Place, trust: ssl.SSLContext | None = None) -> None:
+    def __init__(self, probing: Probing, place: Target, trust: ssl.SSLContext | None = None) -> None:
         self._probing = probing
         self._place = place
         self._trust = trust
@@ -192,13 +192,13 @@ class Link:
 
 async def exchange(
     probing: Probing,
-    place: Place,
+    place: Target,
     method: str,
     user: str,
     domain: str,
     credentials: Credentials | None = None,
     trust: ssl.SSLContext | None = None,
-) -> Outcome:
+) -> Exchange:
     """One request to a place and its final response; ``trust`` is for :class:`Link`.
 
     A challenge is answered once: in the realm that is configured, and over TLS only to a server whose certificate is
@@ -227,14 +227,14 @@ async def exchange(
                     withheld = withheld or f"the realm is {realm}, and {credentials.realm} is configured"
             else:
                 withheld = ""
-            return Outcome(
+            return Exchange(
                 response, took, local=link.local, challenged_by=realm, certificate=link.certificate, withheld=withheld
             )
     except NoLinkError as error:
-        return Outcome(None, time.monotonic() - began, error.trouble, error.detail, distrust=error.distrust)
+        return Exchange(None, time.monotonic() - began, error.trouble, error.detail, distrust=error.distrust)
 
 
-async def _distrust(probing: Probing, place: Place) -> str:
+async def _distrust(probing: Probing, place: Target) -> str:
     """Why the server of a TLS place is not who it should be; empty when it is."""
     try:
         async with Link(probing, place, await verified(place.ca_file)) as link:
@@ -257,7 +257,7 @@ def realm_of(response: Response) -> str | None:
     return None
 
 
-def explained(error: Exception, place: Place) -> NoLinkError:
+def explained(error: Exception, place: Target) -> NoLinkError:
     """What a socket's error means."""
     match error:
         case ssl.SSLCertVerificationError():
@@ -280,6 +280,6 @@ def _is_about_binding(error: OSError) -> bool:
     return error.errno == errno.EADDRNOTAVAIL or "bind" in str(error)
 
 
-def _hostport(place: Place) -> str:
+def _hostport(place: Target) -> str:
     host = f"[{place.host}]" if ":" in place.host else place.host
     return f"{host}:{place.port}"

@@ -14,7 +14,6 @@ from harness import integrations
 from harness.checks.finding import excused, missed_by
 from harness.diagnosis import Diagnosis, diagnose
 from harness.errors import ResourceError
-from harness.events import Event
 from harness.finding_kinds import AUDIO_TO_AI
 from harness.limits import Gate, place, places
 from harness.matrix import Case
@@ -45,18 +44,6 @@ _GUESSED = (
 _BUSY = "Audio and timings may have suffered from that; fewer cases at once (-n) would show."
 
 
-class _Recorder(CaseRecorder):
-    """Remembers the events it records: the diagnosis is made of them."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.events: list[Event] = []
-
-    def event(self, event: Event) -> None:
-        self.events.append(event)
-        super().event(event)
-
-
 @dataclass
 class _Underway:
     """What is known of a case while it runs."""
@@ -65,7 +52,7 @@ class _Underway:
     leased: Leased
     attempt: int = 1
     more_attempts: int = 0  #: that may follow this one
-    recorder: _Recorder | None = None
+    recorder: CaseRecorder | None = None
     outcome: CaseOutcome = field(default_factory=CaseOutcome)
     conclusion: Conclusion | None = None  #: once the case is closed
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
@@ -258,7 +245,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     if underway is None or run is None:
         return (yield)
     plain = {**run.plain(underway.case), **names(underway.replica), "nodeid": item.nodeid, "attempt": underway.attempt}
-    underway.recorder = _Recorder(case_directory(run.directory, plain), plain, underway.outcome)
+    underway.recorder = CaseRecorder(case_directory(run.directory, plain), plain, underway.outcome)
     item.config.stash[_UNDERWAY] = underway
     of_this_process().take()
     with item.config.stash[WATCH].waiting_on(underway.case.deployment):

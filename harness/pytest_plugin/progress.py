@@ -32,7 +32,7 @@ from harness.pytest_plugin.parallel import WORLDS
 from harness.pytest_plugin.run import Run, run_of
 from harness.report import closing
 from harness.report.causes import signature
-from harness.report.run import Finished, RunEnd, finish, last_attempt
+from harness.report.run import FinishedRun, RunEnd, finish, last_attempt
 from harness.safety import Guard
 from harness.terminal import SafeConsole
 from harness.verdict import Conclusion, Verdict, exit_code
@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     run = run_of(config)
     if run is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(
-            Plan(run) if config.getoption("plan") else Progress(run, config), "harness-progress"
+            PlanOnly(run) if config.getoption("plan") else Progress(run, config), "harness-progress"
         )
 
 
@@ -204,7 +204,7 @@ class Progress:
             return exit_code([Verdict.FAILED])
         return code or exit_code([Verdict.PASSED], broke=broke)
 
-    def _reports(self, interrupted: str) -> Finished | None:
+    def _reports(self, interrupted: str) -> FinishedRun | None:
         results = getattr(self._config.option, "allure_report_dir", None)
         end = RunEnd(
             workers=self._run.slots,
@@ -240,7 +240,7 @@ class Progress:
             self._say(Text(note))
         return finished
 
-    def _print_json(self, finished: Finished, files: Mapping[str, Path]) -> None:
+    def _print_json(self, finished: FinishedRun, files: Mapping[str, Path]) -> None:
         plain = {
             **finished.summary.plain(),
             "causes": [group.plain() for group in finished.groups],
@@ -268,7 +268,7 @@ class Progress:
         self._console.file.flush()
 
 
-class Plan:
+class PlanOnly:
     """Shows what would run and who would be called, and calls nobody."""
 
     def __init__(self, run: Run) -> None:

@@ -17,7 +17,7 @@ import pytest
 from harness import matrix
 from harness.deployment import Deployment, from_plain, to_plain
 from harness.filenames import stem_of
-from harness.limits import CallGate, CallsUp, Gate, Marks
+from harness.limits import CallCounter, CallGate, Gate, Marks
 from harness.matrix import Case, Selection
 from harness.report.names import names
 from harness.report.scope import Scope, scope_of
@@ -84,9 +84,9 @@ class Run:
         return Marks(self.slot, self.slots, self.draw)
 
     @cached_property
-    def calls_up(self) -> CallsUp:
+    def calls_up(self) -> CallCounter:
         """The calls of all processes."""
-        return CallsUp(self.control / "calls-up", self.slots)
+        return CallCounter(self.control / "calls-up", self.slots)
 
     @cached_property
     def _gates(self) -> dict[str, Gate]:

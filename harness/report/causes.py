@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from harness.diagnosis import common
@@ -18,7 +19,7 @@ _FINDING = re.compile(r"^((?:[\w ]+: )?[a-z_]+(?:\.[a-z_]+)*) of .*", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Group:
+class CauseGroup:
     """Cases of one verdict and one cause; there is at least one. A case with two causes stands in two groups."""
 
     verdict: Verdict
@@ -93,12 +94,19 @@ def judged(cases: Sequence[CaseEvidence]) -> list[common.Judged]:
             passed=case.verdict is Verdict.PASSED,
             failed=case.verdict is Verdict.FAILED,
             causes=[cause for cause in case.diagnosis if cause.get("id")],
+            landed=partial(_landed, case),
+            integration=str(case.case.get("integration", "")),
         )
         for case in cases
     ]
 
 
-def grouped(cases: Sequence[CaseEvidence]) -> list[Group]:
+def _landed(case: CaseEvidence) -> set[str]:
+    found = (f for f in case.findings if f.check == "landing" and f.verdict is Verdict.PASSED)
+    return {str(finding.facts.get("wanted")) for finding in found}
+
+
+def grouped(cases: Sequence[CaseEvidence]) -> list[CauseGroup]:
     """What did not pass, each cause once: failed first, the most frequent first.
 
     Failures go by the causes they have in common (``causes.json``), all else by what is said of it.
@@ -112,12 +120,12 @@ def grouped(cases: Sequence[CaseEvidence]) -> list[Group]:
         members = [case for name in dict.fromkeys(one.cases) for case in _of_cause(failed[name], one.cause.get("id"))]
         explained |= {id(case) for case in members}
         members.sort(key=lambda case: _first(case) != one.cause.get("id"))  # what it says first, it says best
-        groups.append(Group(Verdict.FAILED, tuple(members), one))
+        groups.append(CauseGroup(Verdict.FAILED, tuple(members), one))
     others: dict[tuple[Verdict, str], list[CaseEvidence]] = {}
     for case in cases:
         if case.verdict is not Verdict.PASSED and id(case) not in explained:
             others.setdefault((case.verdict, signature(case.headline)), []).append(case)
-    groups += [Group(verdict, tuple(members)) for (verdict, _), members in others.items()]
+    groups += [CauseGroup(verdict, tuple(members)) for (verdict, _), members in others.items()]
     return sorted(groups, key=lambda group: (ORDER.index(group.verdict), -len(group.cases)))
 
 

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from harness.report.causes import Group
+from harness.report.causes import CauseGroup
 from harness.report.summary import Counts, Summary
 from harness.verdict import Verdict
 
@@ -66,7 +66,7 @@ def table(summary: Summary, *, every_row: bool = False) -> Table:
 
 def show(
     summary: Summary,
-    groups: Sequence[Group],
+    groups: Sequence[CauseGroup],
     console: Console,
     *,
     run: Path,
@@ -96,7 +96,7 @@ def show(
     _closing_lines(summary, console)
 
 
-def _block(group: Group, run: Path, width: int) -> list[Text]:
+def _block(group: CauseGroup, run: Path, width: int) -> list[Text]:
     """A cause: its headline, fix, owner, rows, and how to learn more."""
     verdict = f"{group.verdict.upper():<7}  "
     count = f"{len(group.cases)} {_plural(len(group.cases), 'case')}"
@@ -122,7 +122,7 @@ def _block(group: Group, run: Path, width: int) -> list[Text]:
     return lines
 
 
-def _rows(group: Group) -> str:
+def _rows(group: CauseGroup) -> str:
     counted = group.rows.most_common()
     shown = ", ".join(f"{row} {count}" for row, count in counted[:_MOST_ROWS])
     rest = len(counted) - _MOST_ROWS

@@ -23,14 +23,14 @@ _COMPACT = {"call-id": "i", "from": "f", "to": "t", "contact": "m", "content-typ
 
 
 @dataclass(frozen=True, order=True)
-class Endpoint:
+class FlowEnd:
     """A transport address."""
 
     host: str
     port: int
 
     @classmethod
-    def parse(cls, text: str) -> Endpoint:
+    def parse(cls, text: str) -> FlowEnd:
         """``host:port`` or ``[IPv6]:port``; a missing port is 0."""
         host, _, port = text.rpartition(":")
         number = decimal(port, most=65535)
@@ -49,8 +49,8 @@ class Arrow:
 
     numbers: tuple[str, ...]
     at: float  #: monotonic, seconds
-    source: Endpoint
-    target: Endpoint
+    source: FlowEnd
+    target: FlowEnd
     transport: str
     text: str
     phone: str  #: the phone, or far end, that recorded it
@@ -151,7 +151,7 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
     found: list[Arrow] = []
     for message in evidence.messages:
         event = message.event
-        local, remote = Endpoint.parse(event.local), Endpoint.parse(event.remote)
+        local, remote = FlowEnd.parse(event.local), FlowEnd.parse(event.remote)
         sent = event.direction == "sent"
         source, target = (local, remote) if sent else (remote, local)
         arrow = Arrow(
@@ -219,7 +219,7 @@ def _far_end_arrows(evidence: CaseEvidence, record: FarEndRecord, count: int) ->
             isinstance(entry.get(k), str) for k in ("text", "local", "remote")
         ):
             continue
-        local, remote = Endpoint.parse(entry["local"]), Endpoint.parse(entry["remote"])
+        local, remote = FlowEnd.parse(entry["local"]), FlowEnd.parse(entry["remote"])
         sent = entry.get("direction") == "sent"
         source, target = (local, remote) if sent else (remote, local)
         found.append(

@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.report import listing, rerun
 from harness.report.case_page import short_path
-from harness.report.causes import Group, grouped
+from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Run
 from harness.report.listing import Task
@@ -85,7 +85,7 @@ def write(
 
 
 def _tasks(
-    cases: Sequence[CaseEvidence], groups: Sequence[Group], home: Path, command: str, parts: Path | None
+    cases: Sequence[CaseEvidence], groups: Sequence[CauseGroup], home: Path, command: str, parts: Path | None
 ) -> list[Task]:
     """The cases in the order of the list: by cause, then those that passed."""
     group_of: dict[int, list[int]] = {}
@@ -158,7 +158,7 @@ def _trend(row: str, past: Sequence[Run]) -> list[_Trend]:
     return trends[-12:]
 
 
-def _cause(group: Group, run: str) -> dict[str, Any]:
+def _cause(group: CauseGroup, run: str) -> dict[str, Any]:
     """A group of cases as the head of the page and of the list shows it."""
     return {
         "verdict": str(group.verdict),

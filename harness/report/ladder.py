@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from harness.events import LegStarted
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import Arrow, Endpoint, arrows
+from harness.report.flow import Arrow, FlowEnd, arrows
 from harness.report.fold import without_registrations, without_repeats
 from harness.report.markup import xml
 from harness.report.moments import Moment, Stretch, moments, stretches
@@ -63,12 +63,12 @@ class _Book:
 
     def __init__(self, evidence: CaseEvidence, flow: list[Arrow]) -> None:
         self._hosts: dict[str, str] = {str(k): str(v) for k, v in (evidence.case.get("hosts") or {}).items()}
-        self._local: dict[Endpoint, str] = {}  # our own ends, and those of a far end that told us of them
+        self._local: dict[FlowEnd, str] = {}  # our own ends, and those of a far end that told us of them
         for arrow in flow:
             self._local.setdefault(arrow.source if arrow.sent else arrow.target, arrow.phone)
         self._our_hosts = {endpoint.host for endpoint in self._local}
         self._far = {arrow.phone for arrow in flow if arrow.far_end}
-        ports: dict[str, list[Endpoint]] = {}
+        ports: dict[str, list[FlowEnd]] = {}
         for arrow in flow:
             for endpoint in (arrow.source, arrow.target):
                 known = ports.setdefault(self._key(endpoint), [])
@@ -88,13 +88,13 @@ class _Book:
         self.lifelines.sort(key=lambda lifeline: lifeline.key not in callers)  # stable: the others keep their order
         self._index = {lifeline.key: index for index, lifeline in enumerate(self.lifelines)}
 
-    def _key(self, endpoint: Endpoint) -> str:
+    def _key(self, endpoint: FlowEnd) -> str:
         if endpoint in self._local:
             return self._local[endpoint]
         # a remote host is one party whatever its ports are, unless phones of ours share its address
         return str(endpoint) if endpoint.host in self._our_hosts else endpoint.host
 
-    def _add(self, key: str, endpoint: Endpoint) -> None:
+    def _add(self, key: str, endpoint: FlowEnd) -> None:
         if key in self._index:
             return
         self._index[key] = 0  # its place is known when all are there

@@ -20,7 +20,7 @@ from pathlib import Path
 from harness.events import MediaState
 from harness.phone import rtp_log
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import Arrow, Endpoint, arrows
+from harness.report.flow import Arrow, FlowEnd, arrows
 from harness.report.mask import DOT
 
 _RAW_IP = 101  # LINKTYPE_RAW: a packet begins with its IP header
@@ -58,7 +58,7 @@ _Packet = tuple[float, str, str, int, bytes, str]  # monotonic time, source, tar
 
 
 def _signalling(evidence: CaseEvidence, names: dict[str, str]) -> Iterator[_Packet]:
-    sent: dict[tuple[Endpoint, Endpoint], int] = {}
+    sent: dict[tuple[FlowEnd, FlowEnd], int] = {}
     for arrow in arrows(evidence):
         # characters that masking put there go out as ASCII, one byte for each digit that was there
         payload = arrow.text.replace(DOT, "x").encode("utf-8", "surrogateescape")
@@ -80,17 +80,17 @@ def _signalling(evidence: CaseEvidence, names: dict[str, str]) -> Iterator[_Pack
 
 
 def _media(evidence: CaseEvidence) -> list[_Packet]:
-    seen: list[tuple[float, Endpoint, Endpoint, bytes, str]] = []
-    received: set[tuple[Endpoint, bytes]] = set()
+    seen: list[tuple[float, FlowEnd, FlowEnd, bytes, str]] = []
+    received: set[tuple[FlowEnd, bytes]] = set()
     for leg, events in evidence.legs.items():
         states = [event for event in events if isinstance(event, MediaState) and event.local_rtp]
-        places = [(state.at, Endpoint.parse(state.local_rtp), Endpoint.parse(state.remote_rtp)) for state in states]
+        places = [(state.at, FlowEnd.parse(state.local_rtp), FlowEnd.parse(state.remote_rtp)) for state in states]
         for packet in rtp_log.read(rtp_log.path_of(evidence.directory, leg)) if places else ():
             _, here, there = next((place for place in reversed(places) if place[0] <= packet.at), places[0])
             if packet.source is None:
                 seen.append((packet.at, here, there, packet.octets, f"sent by {leg}"))
             else:
-                there = Endpoint(str(packet.source[0]), packet.source[1])
+                there = FlowEnd(str(packet.source[0]), packet.source[1])
                 received.add((here, packet.octets))
                 seen.append((packet.at, there, here, packet.octets, f"received by {leg}"))
     return sorted(

@@ -56,6 +56,7 @@ class CaseRecorder:
     def __init__(self, directory: Path, case: Mapping[str, object], outcome: CaseOutcome | None = None) -> None:
         self.directory = directory
         self.outcome = outcome if outcome is not None else CaseOutcome()  #: what its findings make of the case
+        self.events: list[Event] = []  #: as they were recorded: the diagnosis is made of them
         self._masked = bool(case.get("mask"))
         self._lock = threading.Lock()
         self._numbers: dict[int, tuple[SipMessage, str]] = {}
@@ -82,6 +83,7 @@ class CaseRecorder:
 
     def event(self, event: Event) -> None:
         """Record a fact. SIP messages are numbered ``m1``, ``m2`` … in the order they get here."""
+        self.events.append(event)
         plain = to_plain(event)
         if isinstance(event, Recorded):
             plain |= {key: self._own_name(plain[key]) for key in ("path", "sent_path") if plain[key]}

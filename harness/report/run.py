@@ -36,7 +36,7 @@ from harness.diagnosis import common
 from harness.errors import HarnessError, MistakeError, ResourceError
 from harness.report import allure, allure_report, history, html, junit, metrics
 from harness.report import scope as scopes
-from harness.report.causes import Group, grouped, judged
+from harness.report.causes import CauseGroup, grouped, judged
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.hearing import hearings
 from harness.report.mask import mask_name, mask_plain
@@ -68,7 +68,7 @@ class RunEnd:
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedRun:
     """What a finished run left behind."""
 
     summary: Summary
@@ -77,7 +77,7 @@ class Finished:
     junit: Path
     allure_results: Path | None
     allure_report: Path | None
-    groups: tuple[Group, ...]  #: what did not pass, by its cause
+    groups: tuple[CauseGroup, ...]  #: what did not pass, by its cause
     notes: tuple[str, ...]  #: lines for the terminal: how to make what could not be made here
 
     @property
@@ -130,7 +130,7 @@ def last_attempt(run: Path, case: Mapping[str, object]) -> CaseEvidence | None:
     return next(iter(latest(map(CaseEvidence.read, attempts))), None)
 
 
-def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> Finished:
+def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> FinishedRun:
     """Make every report of a run, and let ``latest`` point to it.
 
     ``planned`` is the plain data of each case that was to run. Raises :class:`ResourceError` when the disk is full.
@@ -167,7 +167,7 @@ def history_of(run: Path) -> list[history.Run]:
     return history.runs_of(run.name, read_cases(run), planned, scopes.read(run), end.interrupted)
 
 
-def remake(run: Path) -> Finished:
+def remake(run: Path) -> FinishedRun:
     """Make the reports of a run again, from its evidence. Raises :class:`MistakeError` when it is none."""
     planned, end = read_planned(run)
     with _disk(run):
@@ -208,7 +208,7 @@ def write_end(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -
 
 def _finish(
     run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd, evidences: Sequence[CaseEvidence]
-) -> Finished:
+) -> FinishedRun:
     scope = scopes.read(run)
     summary = summarise(
         evidences,
@@ -234,7 +234,7 @@ def _finish(
     past = _past(run, evidences, planned, scope)
     times = html.write(run / "report.html", summary, cases, absent, past, end.command)
     allure_page = _allure(run, evidences, absent, summary, end, notes, times) if end.allure_results else None
-    return Finished(
+    return FinishedRun(
         summary,
         run,
         run / "report.html",

@@ -19,7 +19,7 @@ from harness.scenario.ends import Call
 from harness.sip.message import Request
 
 
-class Target(Protocol):
+class TransferTarget(Protocol):
     """Whom a caller is transferred to."""
 
     name: str
@@ -62,7 +62,9 @@ class AiCall(End, Protocol):
     def digits(self, count: int, within: float) -> tuple[str, list[str], list[int]] | None:
         """Digits received (waits for ``count`` of them), the methods and durations in ms; None when nobody can tell."""
 
-    def hand_over(self, group: Target, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
+    def hand_over(
+        self, group: TransferTarget, how: str, caller_id: str | None = None, topic: str | None = None
+    ) -> None:
         """Have the caller, who has asked for a person, transferred to ``group``: ``cold`` or ``warm``."""
 
     def hang_up(self) -> float:
@@ -101,7 +103,9 @@ class StandInCall(Call):
     def _first_invite(self) -> SipMessage | None:
         return next((m for m in self.messages() if m.direction == "received" and m.text.startswith("INVITE ")), None)
 
-    def hand_over(self, group: Target, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
+    def hand_over(
+        self, group: TransferTarget, how: str, caller_id: str | None = None, topic: str | None = None
+    ) -> None:
         """What Synthflow's transfer action does: REFER, or a call of its own that is joined to the caller's."""
         heading = f"the stand-in hands the caller to {group.name} ({how})"
         with self._context.evidence.step(heading):

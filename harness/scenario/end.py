@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from harness.checks.audio import Account, Sound
+from harness.checks.audio import ListenerReport, Sound
 
 
 class End(Protocol):
@@ -37,7 +37,7 @@ class End(Protocol):
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
         """The first sign of ``speaker`` here after ``since``, None when there is none by ``deadline``."""
 
-    def account(self, since: float, missing: End | None = None) -> Account | None:
+    def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
         """What arrived here after ``since``, instead of ``missing`` if that is named; None when nobody can tell."""
 
     def marks_since(self, since: float) -> tuple[Sequence[int], float] | None:

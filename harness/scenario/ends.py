@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection
 from itertools import pairwise
 from typing import Literal
 
-from harness.audio.describe import Description, describe
+from harness.audio.describe import HeardDescription, describe
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_path, prompt_samples
-from harness.checks.audio import Account, Sound
+from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
 from harness.events import (
     CallState,
@@ -398,7 +398,7 @@ class Call:
         """Whether the leg looked at received audio after ``since``."""
         return any(isinstance(e, Listened) and e.at >= since for e in self.leg.events)
 
-    def account(self, since: float, missing: End | None = None) -> Account:
+    def account(self, since: float, missing: End | None = None) -> ListenerReport:
         """What arrived after ``since``, by events and by the recording."""
         events = self.leg.events
         pulses = [e for e in events if isinstance(e, Listened)]
@@ -409,7 +409,7 @@ class Call:
         counters = [e for e in events if isinstance(e, RtpStatistics)]
         first = next((e for e in reversed(counters) if e.at < since), None)
         last = counters[-1] if counters else None
-        return Account(
+        return ListenerReport(
             seconds=max(0.0, max((e.seconds for e in after), default=before) - before),
             level_dbov=max((e.level_dbov for e in after), default=None),
             marks=tuple(self.marks_sustained(since)),
@@ -419,7 +419,7 @@ class Call:
             instead=self._heard_instead_of(missing, since) if missing is not None else None,
         )
 
-    def _heard_instead_of(self, missing: End, since: float) -> Description | None:
+    def _heard_instead_of(self, missing: End, since: float) -> HeardDescription | None:
         samples = self.leg.received_since(since)
         voices = missing.voices_for(self)
         if len(samples) < _WORTH_HEARING_S * SAMPLE_RATE or not voices:

@@ -44,6 +44,11 @@ class Evidence:
         return self._recorder.outcome.findings
 
     @property
+    def events(self) -> Sequence[Event]:
+        """What was recorded so far."""
+        return self._recorder.events
+
+    @property
     def conclusion(self) -> Conclusion:
         """How the case would end now."""
         return self._recorder.outcome.conclusion

@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
+from harness.audio.classify import classify
+from harness.audio.describe import describe
+from harness.audio.machine import asks_for_message
 from harness.checks import headers, identity, landing, reach, session, signalling, timing
 from harness.checks.finding import not_observable
 from harness.events import Event, MediaState, SipMessage
@@ -23,6 +26,9 @@ from harness.scenario.lines import Line
 from harness.scenario.synthflow_call import SynthflowCall
 from harness.sip.message import Request, Response
 from harness.verdict import ExpectationError, Finding, Verdict
+
+#: How long a machine may speak before its tone, and how often it is looked for.
+_GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0
 
 
 class Expect(ExpectAudio):
@@ -198,6 +204,24 @@ class Expect(ExpectAudio):
         limit = within if within is not None else self._context.patience
         with self._context.evidence.step(f"{self._call.label} is answered"):
             self._reaches("confirmed", limit, reach.answered)
+
+    def takes_message(self, after_s: float = 0.0) -> None:
+        """A machine has the call: it speaks, and a tone asks for a message; ``after_s`` may be over before it answers."""
+        call = self._call
+        answered = call.answered_at() or call.began
+        until = time.monotonic() + after_s + _GREETING_S
+        began = time.monotonic()
+        with self._context.evidence.step(f"{call.label} hears a machine ask for a message"):
+            while not (asked := asks_for_message(classify(heard := call.leg.received_since(answered)))):
+                if call.is_over() or time.monotonic() > until:
+                    break
+                self._context.pause(_LISTENED_AGAIN_S)
+            instead = ""
+            if asked is None:
+                found = describe(heard, expected=(), own={call.mark}, name_of=self._context.calls.name_of_mark)
+                instead = f"it heard {found.words}"
+            self._context.evidence.scripted(time.monotonic() - began, "what the machine says")
+            self._context.evidence.add(reach.takes_message(call.label, asked, instead))
 
     def _reaches(self, state: Literal["early", "confirmed"], limit: float, found: Callable[..., Finding]) -> None:
         """A finding on when the call got that far; where it never did, the scenario ends with it."""

@@ -80,7 +80,7 @@ class ExpectAudio:
         listener: End,
         since: float,
         sound: Sound | None,
-        account: audio.Account | None,
+        account: audio.ListenerReport | None,
         again: bool,
         denial: Denial | None = None,
     ) -> Finding:

@@ -10,7 +10,8 @@ from harness.errors import BrokenError, FarEndError
 from harness.events import FarEndRecord
 from harness.far_end.clock import to_wall
 from harness.preflight.port import ask
-from harness.preflight.probes import Place
+from harness.preflight.probes import Target
+from harness.scenario import second_call
 from harness.scenario.context import CaseContext
 from harness.sip.grammar import decimal
 from harness.verdict import Finding, Verdict
@@ -24,6 +25,8 @@ def look_closer(context: CaseContext, began: float) -> None:
     _records(context, began)
     if any(_is_of_reach(finding) for finding in context.evidence.findings):
         _ports(context)
+    if context.deployment.expect.second_call:
+        second_call.settle(context)
 
 
 def _is_of_reach(finding: Finding) -> bool:
@@ -57,11 +60,11 @@ def _ports(context: CaseContext) -> None:
             )
 
 
-def _places(context: CaseContext) -> Iterator[tuple[str, Place]]:
+def _places(context: CaseContext) -> Iterator[tuple[str, Target]]:
     trunk, deployment = context.trunk, context.deployment
     if trunk.ai == "synthflow" and trunk.host is not None:
-        yield "ai", Place(trunk.host, trunk.port, trunk.transport, ca_file=deployment.ca_file)
+        yield "ai", Target(trunk.host, trunk.port, trunk.transport, ca_file=deployment.ca_file)
     host, _, port = (trunk.termination or "").rpartition(":")
     number = decimal(port, most=65535)
     if host and number is not None:
-        yield "termination", Place(host, number, trunk.transport, ca_file=deployment.ca_file)
+        yield "termination", Target(host, number, trunk.transport, ca_file=deployment.ca_file)

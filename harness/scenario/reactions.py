@@ -63,7 +63,7 @@ _OPEN: Final = 0.1
 class Reaction:
     """What came of speaking to the far end at moments drawn at random; ``at`` is when that was over, monotonic."""
 
-    outcome: trial.Outcome
+    outcome: trial.ExperimentResult
     at: float
     tries: int = 1  #: of which this was the last
 

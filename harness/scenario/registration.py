@@ -24,7 +24,7 @@ REGISTERED_WITHIN_S = 120.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class RegisterAnswer:
     """One final answer to a REGISTER, or its absence (code 0)."""
 
     code: int
@@ -34,24 +34,24 @@ class Answer:
     unbound: str | None = None  #: why a 200 binds nothing all the same
 
 
-class Answers(Protocol):
+class RegisterAnswers(Protocol):
     """Where the answers to REGISTER are seen."""
 
-    def first(self, within: float) -> Answer | None:
+    def first(self, within: float) -> RegisterAnswer | None:
         """The first final answer that is no challenge."""
 
-    def next_success(self, after: Answer, within: float) -> Answer | None:
+    def next_success(self, after: RegisterAnswer, within: float) -> RegisterAnswer | None:
         """The next 200 after ``after``."""
 
 
 class Registration:
     """A registration under way, and what is expected of it."""
 
-    def __init__(self, context: CaseContext, label: str, answers: Answers) -> None:
+    def __init__(self, context: CaseContext, label: str, answers: RegisterAnswers) -> None:
         self._context = context
         self._label = label
         self._answers = answers
-        self._first: Answer | None = None
+        self._first: RegisterAnswer | None = None
 
     def is_accepted(self) -> None:
         """Registered, within the guide's two minutes."""
@@ -80,7 +80,7 @@ class Registration:
             self._context.evidence.add(registration.refused(self._label, _told(answer), codes))
 
 
-def _told(answer: Answer | None) -> registration.Answer | None:
+def _told(answer: RegisterAnswer | None) -> registration.Answer | None:
     return None if answer is None else (answer.code, answer.reason)
 
 
@@ -103,7 +103,7 @@ class _PhoneAnswers:
     def __init__(self, phone: Phone) -> None:
         self._phone = phone
 
-    def first(self, within: float) -> Answer | None:
+    def first(self, within: float) -> RegisterAnswer | None:
         try:
             answer = _answer(self._phone.register(within=within))
         except NeverCame:
@@ -111,7 +111,7 @@ class _PhoneAnswers:
         messages = [e for e in self._phone.events if isinstance(e, SipMessage) and not e.unread and e.at <= answer.at]
         return replace(answer, unbound=registration.unbound(messages))
 
-    def next_success(self, after: Answer, within: float) -> Answer | None:
+    def next_success(self, after: RegisterAnswer, within: float) -> RegisterAnswer | None:
         try:
             event = self._phone.wait(
                 "the registration to be refreshed",
@@ -125,8 +125,8 @@ class _PhoneAnswers:
         return _answer(event)
 
 
-def _answer(state: RegistrationState) -> Answer:
-    return Answer(state.code, state.reason, state.at, state.expires)
+def _answer(state: RegistrationState) -> RegisterAnswer:
+    return RegisterAnswer(state.code, state.reason, state.at, state.expires)
 
 
 def _by_phone(context: CaseContext, password: str | None, from_outside: bool) -> Registration:
@@ -157,20 +157,20 @@ class _ApiAnswers:
         self._api = api
         self._path = path
 
-    def first(self, within: float) -> Answer | None:
+    def first(self, within: float) -> RegisterAnswer | None:
         return self._find(within, lambda _: True)
 
-    def next_success(self, after: Answer, within: float) -> Answer | None:
+    def next_success(self, after: RegisterAnswer, within: float) -> RegisterAnswer | None:
         return self._find(within, lambda answer: answer.code == 200 and answer.at > after.at)
 
-    def _find(self, within: float, wanted: Any) -> Answer | None:
+    def _find(self, within: float, wanted: Any) -> RegisterAnswer | None:
         from harness.far_end.clock import to_monotonic
 
         deadline = time.monotonic() + within
         while True:
             plain = self._api.ask("GET", self._path)
             for item in plain.get("registrations", []):
-                answer = Answer(
+                answer = RegisterAnswer(
                     int(item["code"]),
                     str(item["reason"]),
                     to_monotonic(float(item["at"])),

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from harness.audio.describe import Description
+from harness.audio.describe import HeardDescription
 from harness.audio.garbled import is_garbled
 from harness.audio.prompts import prompt_text
-from harness.checks.audio import Account, Sound
+from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Denial, Observation
 from harness.far_end.record_reader import RecordReader
 from harness.far_end.transcript import said, times_heard
@@ -91,7 +91,7 @@ class Told:
     """What one direction's finding is made of."""
 
     sound: Sound | None
-    account: Account | None
+    account: ListenerReport | None
     denial: Denial | None
 
 
@@ -122,7 +122,7 @@ class Look:
         self._understood: Sound | None = None
         self._experiment: reactions.Reaction | None = None
         self._heard: Sound | None = None
-        self._account: Account | None = None
+        self._account: ListenerReport | None = None
         self._lock = threading.Lock()
         self._settled = False
 
@@ -190,7 +190,7 @@ class Look:
         if heard is not None and heard.observation is Observation.SOUND:
             self._context.pause(max(0.0, heard.at + _WORTH_JUDGING_S - time.monotonic()))
             if is_garbled(self._caller.leg.received_since(self._since)):
-                noise = Description("noise", "noise, as of a payload that is not of the codec agreed on", None, ())
+                noise = HeardDescription("noise", "noise, as of a payload that is not of the codec agreed on", None, ())
                 self._account = replace(self._account, instead=noise)
                 return
         self._heard = heard
@@ -264,13 +264,13 @@ class Look:
         )
         return Sound(self.until, Observation.HOP_RTCP if by_hop else Observation.RTCP, evidence)
 
-    def _uncounted(self) -> tuple[Account, Denial] | None:
+    def _uncounted(self) -> tuple[ListenerReport, Denial] | None:
         """That by the far end's own count nothing of what the caller sent arrived; None where it does not say so."""
         counted = self._caller.counted_by_far_end(self._since, self.until)
         if counted is None or counted[1] > 0 or counted[0] < _ENOUGH_SENT:
             return None
         sent = counted[0]
-        account = Account(seconds=sent * _PACKET_S, level_dbov=None, rx_packets=0, tx_packets=sent)
+        account = ListenerReport(seconds=sent * _PACKET_S, level_dbov=None, rx_packets=0, tx_packets=sent)
         return account, Denial(Observation.RTCP, f"RTCP of the far end counts none of {sent} RTP packets")
 
     def _no_words_of_the_caller(self) -> Denial | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
 from harness.audio.marks import reply_to
-from harness.checks.audio import Account, Sound
+from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
 from harness.deployment import Assistant
 from harness.errors import FarEndError
@@ -16,7 +16,7 @@ from harness.far_end.call_record import CallRecord
 from harness.far_end.clock import to_monotonic
 from harness.far_end.record_reader import RecordReader
 from harness.far_end.synthflow import SynthflowApi
-from harness.scenario.ai_calls import Target
+from harness.scenario.ai_calls import TransferTarget
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import Call
@@ -240,14 +240,14 @@ class SynthflowCall:
         """Whether it names no marks, so that other signs have to tell who was heard (:mod:`harness.scenario.signs`)."""
         return not self._can & {"marks", "in-band"}
 
-    def account(self, since: float, missing: End | None = None) -> Account | None:
+    def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
         """What the record says it heard."""
         marks = self._fresh("marks")
         if not isinstance(marks, list):
             return None
         heard = tuple(int(m["mark"]) for m in marks if to_monotonic(float(m.get("until") or m["at"])) >= since)
         packets = self._witness("rx_packets")
-        return Account(
+        return ListenerReport(
             seconds=time.monotonic() - since,
             level_dbov=max((float(m["level_dbov"]) for m in marks), default=None),
             marks=heard,
@@ -279,7 +279,9 @@ class SynthflowCall:
 
     # -- what it is asked to do; it does them when its caller asks
 
-    def hand_over(self, group: Target, how: str, caller_id: str | None = None, topic: str | None = None) -> None:
+    def hand_over(
+        self, group: TransferTarget, how: str, caller_id: str | None = None, topic: str | None = None
+    ) -> None:
         """Synthflow's own transfer action does it."""
 
     def transfer_outcome(self, within: float) -> int | None:

@@ -27,14 +27,14 @@ from securesystemslib.signer._key import SSlibKey
 
 from harness.errors import MistakeError
 from harness.signoff import manifest
-from harness.signoff.decision import Decision, Outcome
+from harness.signoff.decision import Acceptance, Decision
 from harness.signoff.rows import RowResult
 from harness.verdict import Verdict
 
 FILE = "signoff.intoto.json"
 PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
 _PAYLOAD = "application/vnd.in-toto+json"
-_RESULT = {Outcome.ACCEPTED: "PASSED", Outcome.WITH_WAIVERS: "WARNED", Outcome.NOT_ACCEPTED: "FAILED"}
+_RESULT = {Acceptance.ACCEPTED: "PASSED", Acceptance.WITH_WAIVERS: "WARNED", Acceptance.NOT_ACCEPTED: "FAILED"}
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ CLAIMS: Mapping[str, str] = {
     "dtmf": "digits",
     "dtmf.duration": "the digits' length",
     "session.interval": "session timer",
+    "voicemail": "voicemail where nobody is there",
     "prack": "reliable provisional responses",
     "campaign": "the campaign starts",
     "manners.dead_air": "dead air within its limit",
@@ -107,7 +108,7 @@ _OUR_MESSAGE, _THEIR_MESSAGE = re.compile(r"m\d+"), re.compile(r"f\d+")
 
 
 @dataclass(frozen=True)
-class Claim:
+class ProvedClaim:
     """One thing that was seen, or not, in so many cases, by one source."""
 
     words: str
@@ -115,19 +116,19 @@ class Claim:
     cases: int
 
 
-def claims(cases: Sequence[CaseEvidence]) -> tuple[Claim, ...]:
+def claims(cases: Sequence[CaseEvidence]) -> tuple[ProvedClaim, ...]:
     """The claims of cases that passed, the best known first."""
     found: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for case in cases:
         for words, source in _of_case(case):
             found.setdefault((words, source), set()).add(case.key)
-    listed = [Claim(words, source, len(keys)) for (words, source), keys in found.items()]
+    listed = [ProvedClaim(words, source, len(keys)) for (words, source), keys in found.items()]
     return tuple(sorted(listed, key=lambda claim: _SOURCES.index(claim.source)))
 
 
-def by_source(listed: Iterable[Claim]) -> dict[str, list[Claim]]:
+def by_source(listed: Iterable[ProvedClaim]) -> dict[str, list[ProvedClaim]]:
     """The claims of each source."""
-    found: dict[str, list[Claim]] = {}
+    found: dict[str, list[ProvedClaim]] = {}
     for claim in listed:
         found.setdefault(claim.source, []).append(claim)
     return found

@@ -23,13 +23,13 @@ from harness.report.run import NEVER_ENDED, read_cases, read_end, read_planned
 from harness.report.scope import Scope
 from harness.report.summary import retried
 from harness.signoff import manifest
-from harness.signoff.rows import NOT_RUN, PARTLY_RUN, Judged, RowResult, judge_all, narrowing, results
+from harness.signoff.rows import NOT_RUN, PARTLY_RUN, JudgedCase, RowResult, judge_all, narrowing, results
 from harness.signoff.waivers import Waiver, check
 
 _REQUEST_URI = re.compile(r"INVITE (?:sips?|tel):([^@;>\s]+)")
 
 
-class Outcome(StrEnum):
+class Acceptance(StrEnum):
     """What the document says in one word or three."""
 
     ACCEPTED = "ACCEPTED"
@@ -42,11 +42,11 @@ class Decision:
     """Everything the document says."""
 
     run: str
-    outcome: Outcome
+    outcome: Acceptance
     reasons: tuple[str, ...]  #: why it is not accepted
     rows: tuple[RowResult, ...]
     scope: Scope | None
-    cases: tuple[Judged, ...]
+    cases: tuple[JudgedCase, ...]
     planned: int
     interrupted: str
     remarks: tuple[str, ...]
@@ -106,7 +106,7 @@ def decide(
         *_blocks(rows, scope),
     )
     used = tuple(waiver for waiver in valid if any(row.short and row.waiver is waiver for row in rows))
-    outcome = Outcome.NOT_ACCEPTED if reasons else Outcome.WITH_WAIVERS if used else Outcome.ACCEPTED
+    outcome = Acceptance.NOT_ACCEPTED if reasons else Acceptance.WITH_WAIVERS if used else Acceptance.ACCEPTED
     return Decision(
         run=run.name,
         outcome=outcome,
@@ -128,7 +128,7 @@ def decide(
 def _about_the_run(
     run: Path,
     scope: Scope | None,
-    judged: Sequence[Judged],
+    judged: Sequence[JudgedCase],
     planned: set[tuple[str, str]],
     interrupted: str,
     *,
@@ -178,7 +178,7 @@ def _blocks(rows: Sequence[RowResult], scope: Scope | None) -> Iterable[str]:
 def _remarks(
     scope: Scope | None,
     every: Sequence[CaseEvidence],
-    judged: Sequence[Judged],
+    judged: Sequence[JudgedCase],
     unused: Sequence[Waiver],
     expired: Sequence[Waiver],
 ) -> Iterable[str]:

@@ -18,7 +18,7 @@ from harness.report.mask import mask_text
 from harness.report.pages import environment
 from harness.report.summary import versions
 from harness.signoff.claims import by_source
-from harness.signoff.decision import Decision, Outcome
+from harness.signoff.decision import Acceptance, Decision
 from harness.signoff.rows import NOT_APPLICABLE, NOT_RUN, PARTLY_RUN, RowResult
 from harness.verdict import Verdict
 
@@ -40,7 +40,7 @@ def write(path: Path, decision: Decision, *, customer: str, signer: str, evidenc
             period=_period(decision),
             sections=_sections(decision),
             options=_options(decision),
-            accepted=decision.outcome is not Outcome.NOT_ACCEPTED,
+            accepted=decision.outcome is not Acceptance.NOT_ACCEPTED,
             signer=Markup(signer),  # digests are not to be masked: their runs of digits are no numbers
             evidence=Markup(evidence),
             hashes={d.name: Markup(d.hash) for d in decision.scope.deployments} if decision.scope else {},
@@ -64,7 +64,7 @@ def _environment() -> Environment:
 
 def title(decision: Decision) -> str:
     """What the document calls itself: an acceptance only where something is accepted."""
-    if decision.outcome is Outcome.NOT_ACCEPTED:
+    if decision.outcome is Acceptance.NOT_ACCEPTED:
         return "Record of verification"
     return "Rehearsal of an acceptance" if decision.simulated else "Acceptance of call handling"
 
@@ -91,7 +91,7 @@ def banner(decision: Decision) -> str:
     parts = ["SIMULATED PLATFORM: proves nothing about a real one"] if decision.simulated else []
     if {one.case.axes.get("ai") for one in decision.cases} == {"stand-in"}:
         parts.append("A STAND-IN WAS THE AI")
-    if decision.outcome is Outcome.NOT_ACCEPTED:
+    if decision.outcome is Acceptance.NOT_ACCEPTED:
         parts.insert(0, "NOT ACCEPTED")
     return " · ".join(parts)
 

@@ -11,7 +11,7 @@ from harness.report import kpi
 from harness.report.evidence import CaseEvidence
 from harness.report.scope import DeploymentScope, RowScope, Scope
 from harness.report.summary import latest
-from harness.signoff.claims import Claim, claims
+from harness.signoff.claims import ProvedClaim, claims
 from harness.signoff.waivers import Waiver
 from harness.verdict import Strength, Verdict, overall
 
@@ -20,7 +20,7 @@ _WORST_FIRST = (Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class JudgedCase:
     """One case as the document counts it."""
 
     case: CaseEvidence
@@ -40,7 +40,7 @@ class RowResult:
     run: int = 0
     strength: Strength | None = None  #: the weakest with which the audio of a passed case is known
     figures: tuple[str, ...] = ()
-    claims: tuple[Claim, ...] = ()  #: what was seen in the cases that passed, and by what
+    claims: tuple[ProvedClaim, ...] = ()  #: what was seen in the cases that passed, and by what
     unseen: Mapping[str, int] = field(default_factory=dict)  #: what was excused from being seen → in how many cases
     causes: tuple[str, ...] = ()
     ais: Mapping[str, int] = field(default_factory=dict)  #: who was the AI → in how many cases
@@ -61,37 +61,37 @@ class RowResult:
         return self.short and self.waiver is None
 
 
-def judge(case: CaseEvidence, required: RequiredFindings) -> Judged:
+def judge(case: CaseEvidence, required: RequiredFindings) -> JudgedCase:
     """The case's verdict, by its own record and by its findings: the record is believed where it says the worse of the two.
 
     A case does not pass on audio of which nothing is known, whatever strength its deployment asks for.
     """
     if case.verdict is not Verdict.PASSED:
-        return Judged(case=case, verdict=case.verdict)
+        return JudgedCase(case=case, verdict=case.verdict)
     derived = overall(case.findings)
     if not case.findings or derived is not Verdict.PASSED:
         found = f"its findings say {derived}" if case.findings else "it has no findings"
-        return Judged(case=case, verdict=derived, contradiction=f"{case.id}: recorded as passed, but {found}")
+        return JudgedCase(case=case, verdict=derived, contradiction=f"{case.id}: recorded as passed, but {found}")
     for kind, least in required.items():
         if (seen := kind.count(case.findings)) < least:
             words = f"{case.id}: recorded as passed, but it looked {seen} of {least} times at {kind}"
-            return Judged(case=case, verdict=Verdict.NOT_OBSERVABLE, contradiction=words)
+            return JudgedCase(case=case, verdict=Verdict.NOT_OBSERVABLE, contradiction=words)
     if any(f.verdict is Verdict.PASSED and f.strength is Strength.UNKNOWN for f in case.findings):
-        return Judged(case=case, verdict=Verdict.NOT_OBSERVABLE)
-    return Judged(case=case, verdict=Verdict.PASSED)
+        return JudgedCase(case=case, verdict=Verdict.NOT_OBSERVABLE)
+    return JudgedCase(case=case, verdict=Verdict.PASSED)
 
 
-def judge_all(cases: Iterable[CaseEvidence], scope: Scope | None) -> list[Judged]:
+def judge_all(cases: Iterable[CaseEvidence], scope: Scope | None) -> list[JudgedCase]:
     """The last attempt of every case."""
     required = scope.required if scope else {}
     return [judge(case, required.get(case.id, {})) for case in latest(cases)]
 
 
 def results(
-    scope: Scope, judged: Sequence[Judged], planned: Iterable[tuple[str, str]], waivers: Sequence[Waiver]
+    scope: Scope, judged: Sequence[JudgedCase], planned: Iterable[tuple[str, str]], waivers: Sequence[Waiver]
 ) -> tuple[RowResult, ...]:
     """A result for each row of each deployment, those of the guide first."""
-    by_row: dict[tuple[str, str], list[Judged]] = {}
+    by_row: dict[tuple[str, str], list[JudgedCase]] = {}
     for one in judged:
         by_row.setdefault((str(one.case.case.get("deployment", "")), one.case.row), []).append(one)
     expected = set(planned)
@@ -111,7 +111,7 @@ def _once(deployments: Iterable[DeploymentScope]) -> list[DeploymentScope]:
 def _result(
     deployment: DeploymentScope,
     row: RowScope,
-    judged: Sequence[Judged],
+    judged: Sequence[JudgedCase],
     planned: set[tuple[str, str]],
     scope: Scope,
     waivers: Sequence[Waiver],
@@ -143,7 +143,7 @@ def _result(
     )
 
 
-def _verdict(row: RowScope, judged: Sequence[Judged], lost: Sequence[str], left: Sequence[str]) -> tuple[str, str]:
+def _verdict(row: RowScope, judged: Sequence[JudgedCase], lost: Sequence[str], left: Sequence[str]) -> tuple[str, str]:
     verdicts = {one.verdict for one in judged}
     why = f"{len(lost)} planned cases left no result" if lost else ""
     if lost:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.simulation.audit import Audit
 from harness.simulation.b2bua import BackToBack, x_headers
 from harness.simulation.identity import Caller
-from harness.simulation.legs import Headers, Leg, PassedBy, Target
+from harness.simulation.legs import CallLeg, Headers, LegTarget, PassedBy
 from harness.simulation.numbering import number_of
 from harness.simulation.registrar import Registrar, refuse
 from harness.simulation.wire.agent import UserAgent
@@ -53,7 +53,7 @@ class Carrier:
         return self.ua.listening[0].address
 
     async def _invited(self, call: IncomingCall) -> None:
-        CarrierCall(self, call).start(Leg(call, PassedBy(), "caller"))
+        CarrierCall(self, call).start(CallLeg(call, PassedBy(), "caller"))
 
     def platform(self) -> Interconnect:
         """The platform it is connected with."""
@@ -69,7 +69,7 @@ class CarrierCall(BackToBack):
         self._carrier = carrier
         self._incoming = incoming
 
-    async def run(self, first: Leg) -> None:
+    async def run(self, first: CallLeg) -> None:
         """Authenticate, route, connect."""
         call, carrier = self._incoming, self._carrier
         if call.offer is None:
@@ -104,7 +104,7 @@ class CarrierCall(BackToBack):
         shown = Caller.of(self._incoming.request, self._carrier.region, asserted=False)
         return Caller(user, shown.display, shown.withheld)
 
-    def _route(self, caller: Caller) -> Target | int:
+    def _route(self, caller: Caller) -> LegTarget | int:
         """Where the called number is; a final status when nowhere."""
         carrier, request = self._carrier, self._incoming.request
         number = number_of(request.uri, carrier.region)
@@ -118,7 +118,7 @@ class CarrierCall(BackToBack):
             uri = Uri("sip", number, platform.hop.address, platform.hop.port)
             if platform.hop.transport != "udp":
                 uri = uri.with_param("transport", platform.hop.transport)
-            return Target(
+            return LegTarget(
                 peer="platform",
                 ua=carrier.ua,
                 uri=uri,
@@ -132,7 +132,7 @@ class CarrierCall(BackToBack):
         bindings = carrier.registrar.bindings(number)
         if not bindings:
             return 480
-        return Target(
+        return LegTarget(
             peer=number,
             ua=carrier.ua,
             uri=bindings[0].contact,
@@ -143,7 +143,7 @@ class CarrierCall(BackToBack):
             side=PassedBy,
         )
 
-    async def on_refer(self, leg: Leg, request: ReferRequest, target: NameAddr) -> None:
+    async def on_refer(self, leg: CallLeg, request: ReferRequest, target: NameAddr) -> None:
         """A phone can call numbers through its own carrier only, so that is where the target moves to."""
         number = number_of(target.uri, self._carrier.region)
         if number is not None:

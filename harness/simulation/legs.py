@@ -74,7 +74,7 @@ class PassedBy:
 
 
 @dataclass(eq=False)
-class Leg:
+class CallLeg:
     """One dialog of the call and its media. ``peer`` says who is at its other end, for the audit."""
 
     call: IncomingCall | OutgoingCall
@@ -88,7 +88,7 @@ class Leg:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class LegTarget:
     """Whom to call for a leg, and how. ``make_offer`` replaces the offer that the other leg's description would give."""
 
     peer: str
@@ -100,12 +100,12 @@ class Target:
     headers: Headers = field(default_factory=list)
     credentials: Credentials | None = None
     side: Callable[[], Side]
-    make_offer: Callable[[Side, Leg], bytes] | None = None
+    make_offer: Callable[[Side, CallLeg], bytes] | None = None
     #: The digit by which whoever answers takes the call, and how long to wait for it.
     accept: tuple[str, float] | None = None
 
 
-class RefusedError(Exception):
+class LegRefusedError(Exception):
     """A leg could not be had; ``status`` is the final response that says why."""
 
     def __init__(self, status: int, reason: str | None = None) -> None:

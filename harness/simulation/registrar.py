@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.simulation.wire.request import IncomingRequest
 from harness.simulation.wire.transport import Flow, Hop
-from harness.sip.digest import Checked, DigestServer, Outcome
+from harness.sip.digest import Checked, CredentialCheck, DigestServer
 from harness.sip.grammar import SipSyntaxError, decimal
 from harness.sip.message import HeaderPairs, Request
 from harness.sip.uri import NameAddr, Uri
@@ -131,9 +131,9 @@ def refuse(
 
     Credentials for another URI, or that nobody can read, are a mistake in the request (RFC 2617 section 3.2.2.5).
     """
-    if checked.outcome in (Outcome.MISSING, Outcome.STALE, Outcome.REPLAYED):
+    if checked.outcome in (CredentialCheck.MISSING, CredentialCheck.STALE, CredentialCheck.REPLAYED):
         answer(digest.status, None, [digest.challenge(stale=checked.stale)])
-    elif checked.outcome in (Outcome.WRONG_URI, Outcome.MALFORMED):
+    elif checked.outcome in (CredentialCheck.WRONG_URI, CredentialCheck.MALFORMED):
         answer(400, f"Bad Request: {checked.outcome.value}", ())
     else:
         answer(403, f"Forbidden: {checked.outcome.value}" if explains else None, ())

@@ -28,7 +28,7 @@ from harness.simulation.platform.generic import GenericSbc
 from harness.simulation.platform.gladly import Gladly
 from harness.simulation.platform.reception import take_platform_calls
 from harness.simulation.platform.talkdesk import Talkdesk
-from harness.simulation.platform.trunk import Gate, TrunkTimers
+from harness.simulation.platform.trunk import Termination, TrunkTimers
 from harness.simulation.settings import Current, Settings, parse
 from harness.simulation.synthflow.api import api
 from harness.simulation.synthflow.media_engine import MediaEngine
@@ -284,7 +284,7 @@ class Tenant:
             *(watched for conversation in self.synthflow.conversations for watched in conversation.watched()),
         ]
 
-    async def _gate(self, trunk: Trunk, address: str) -> Gate:
+    async def _gate(self, trunk: Trunk, address: str) -> Termination:
         timers = TrunkTimers()
         ua = await self._agent(
             "trunk",
@@ -300,7 +300,7 @@ class Tenant:
         trunk = trunk.model_copy(update={"termination": f"{listen.address}:{listen.port}"})
         trunks = [trunk if old.name == trunk.name else old for old in self.deployment.trunks]
         self.deployment = self.deployment.model_copy(update={"trunks": tuple(trunks)})
-        return Gate(trunk, ua, clear, self.deployment.platform.domain, self.faults)
+        return Termination(trunk, ua, clear, self.deployment.platform.domain, self.faults)
 
     def _interconnect(self, transport: TransportName) -> None:
         at_platform = self.platform.ua.local(transport)

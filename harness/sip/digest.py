@@ -175,7 +175,7 @@ def _realm_of(value: str) -> str | None:
         return None
 
 
-class Outcome(Enum):
+class CredentialCheck(Enum):
     """What came of checking a request's credentials."""
 
     ACCEPTED = "accepted"
@@ -194,18 +194,18 @@ class Outcome(Enum):
 class Checked:
     """The outcome, and the user it is about (None when no credentials named one)."""
 
-    outcome: Outcome
+    outcome: CredentialCheck
     username: str | None = None
 
     @property
     def accepted(self) -> bool:
         """Whether the request may go on."""
-        return self.outcome is Outcome.ACCEPTED
+        return self.outcome is CredentialCheck.ACCEPTED
 
     @property
     def stale(self) -> bool:
         """Whether the next challenge says stale=true: the password may be right."""
-        return self.outcome in (Outcome.STALE, Outcome.REPLAYED)
+        return self.outcome in (CredentialCheck.STALE, CredentialCheck.REPLAYED)
 
 
 class DigestServer:
@@ -255,38 +255,38 @@ class DigestServer:
         """Check the credentials of ``request`` against what was challenged."""
         params = self._credentials(request)
         if params is None:
-            return Checked(Outcome.MISSING)
+            return Checked(CredentialCheck.MISSING)
         username = params.get("username")
         if any(name not in params for name in ("username", "nonce", "uri", "response")):
-            return Checked(Outcome.MALFORMED, username)
+            return Checked(CredentialCheck.MALFORMED, username)
         # The challenge decides, never the client: else a weaker computation could be chosen for us.
         if params.get("algorithm", "MD5").upper() != self.algorithm:
-            return Checked(Outcome.WRONG_ALGORITHM, username)
+            return Checked(CredentialCheck.WRONG_ALGORITHM, username)
         if params.get("qop") != "auth" or "cnonce" not in params or "nc" not in params:
-            return Checked(Outcome.WRONG_QOP, username)
+            return Checked(CredentialCheck.WRONG_QOP, username)
         if not _NC.match(params["nc"]):
-            return Checked(Outcome.MALFORMED, username)
+            return Checked(CredentialCheck.MALFORMED, username)
         if params["uri"] != request.request_uri:
-            return Checked(Outcome.WRONG_URI, username)
+            return Checked(CredentialCheck.WRONG_URI, username)
         return Checked(self._check(params, request), username)
 
-    def _check(self, params: Params, request: Request) -> Outcome:
+    def _check(self, params: Params, request: Request) -> CredentialCheck:
         password = self._password_of(params["username"])
         if password is None:
-            return Outcome.UNKNOWN_USER
+            return CredentialCheck.UNKNOWN_USER
         credentials = Credentials(params["username"], password)
         expected = digest_response(credentials, params, request.method, request.body)
         given = params["response"].lower().encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(expected.encode(), given):
-            return Outcome.WRONG_PASSWORD
+            return CredentialCheck.WRONG_PASSWORD
         born, used = self._nonces.get(params["nonce"], (float("-inf"), set()))
         if self._clock() - born > self._lifetime:
-            return Outcome.STALE
+            return CredentialCheck.STALE
         count = int(params["nc"], 16)
         if count in used:
-            return Outcome.REPLAYED
+            return CredentialCheck.REPLAYED
         used.add(count)
-        return Outcome.ACCEPTED
+        return CredentialCheck.ACCEPTED
 
     def _credentials(self, request: Request) -> Params | None:
         for value in request.get_all("Proxy-Authorization" if self.proxy else "Authorization"):

@@ -58,7 +58,7 @@ def test_what_is_not_there_is_said_and_may_be_required(tree: Any, customer: Path
     assert why["TD-INBOUND"] == "not asked for in this run"
 
 
-PEOPLE = ("PEOPLE", "GROUP-RINGING", "CLOSED")
+PEOPLE = ("PEOPLE", "GROUP-RINGING", "CLOSED", "VOICEMAIL")
 
 
 def failed_checks(tree: Any) -> set[tuple[str, str]]:
@@ -85,15 +85,15 @@ def out_of_hours(tmp: Path) -> Path:
 def test_people_in_turns_at_telephones_away_and_out_of_hours(tree: Any) -> None:
     code, summary = verified(tree, str(out_of_hours(tree.path)), *(f"--row={row}" for row in PEOPLE))
     rows = {row: (counts["passed"], counts["cases"]) for row, counts in summary["rows"].items()}
-    assert (code, rows) == (0, {"PEOPLE": (2, 2), "GROUP-RINGING": (2, 2), "CLOSED": (1, 1)})
+    assert (code, rows) == (0, {"PEOPLE": (2, 2), "GROUP-RINGING": (2, 2), "CLOSED": (1, 1), "VOICEMAIL": (1, 1)})
 
 
 def test_a_platform_that_is_not_set_up_so_is_seen(tree: Any) -> None:
-    """All ring at once, who is away as well; telephones are shown the caller; the number is open on a Sunday."""
+    """All ring at once, who is away as well; telephones are shown the caller; the number is open on a Sunday; no machine is on."""
     path = out_of_hours(tree.path)
     path.write_text(
         path.read_text()
-        + '[simulated.groups."*"]\nrings = "all"\nexternal = { shows = "original", accept = "5" }\n'
+        + '[simulated.groups."*"]\nrings = "all"\nexternal = { shows = "original", accept = "5" }\nvoicemail = false\n'
         + "[simulated.lines.Sprechstunde]\nopen = true\n"
     )
     code, _ = verified(tree, str(path), *(f"--row={row}" for row in PEOPLE))
@@ -102,3 +102,4 @@ def test_a_platform_that_is_not_set_up_so_is_seen(tree: Any) -> None:
     assert ("GROUP-RINGING", "landing.turn") in found, "they ring before their turn"
     assert ("PEOPLE", "landing.others") in found, "who is away rings"
     assert ("CLOSED", "landing") in found, "the number is not closed"
+    assert ("VOICEMAIL", "answered") in found, "nobody and nothing answers"

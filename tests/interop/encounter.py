@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import matrix
-from harness.checks.audio import Account, Sound, direction
+from harness.checks.audio import ListenerReport, Sound, direction
 from harness.deployment import Deployment
 from harness.diagnosis import Diagnosis, diagnose
 from harness.events import Event
@@ -50,7 +50,7 @@ class Stranger:
         """Nobody can tell."""
         return None
 
-    def account(self, since: float, missing: End | None = None) -> Account | None:
+    def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
         """Nobody can tell."""
         return None
 

@@ -18,7 +18,7 @@ from harness.deployment_file import load
 from harness.errors import DeploymentError, FarEndError, MistakeError, RefusedError
 from harness.far_end import synthflow, transcript
 from harness.far_end.call_record import CallRecord
-from harness.http_client import Answer
+from harness.http_client import HttpResponse
 from harness.phone.child import sip_log
 from harness.preflight.machine import stun_address
 from harness.report.evidence import CaseEvidence
@@ -188,7 +188,7 @@ def _wav(data: bytes) -> None:
 
 def _api(data: bytes) -> None:
     try:
-        plain = synthflow._payload("GET /calls", Answer(200, "OK", httpx.Headers(), data))
+        plain = synthflow._payload("GET /calls", HttpResponse(200, "OK", httpx.Headers(), data))
     except FarEndError:
         return
     json.dumps(plain, ensure_ascii=False).encode()  # evidence is made of it

@@ -69,10 +69,9 @@ class Mutant:
     occurrence: int  #: of the operator in the file
     text: str  #: of the line
 
-    @property
-    def key(self) -> str:
+    def key(self, seed: str = "") -> str:
         """Draws a sample: the same as long as the line and its place among the operator's in the file are."""
-        return hashlib.sha256(f"{self.path} {self.operator} {self.occurrence} {self.text}".encode()).hexdigest()
+        return hashlib.sha256(f"{seed}{self.path} {self.operator} {self.occurrence} {self.text}".encode()).hexdigest()
 
 
 def mutants(root: Path, path: str) -> Iterator[Mutant]:

@@ -1,8 +1,8 @@
 """``make mutants``: changes one operator, condition or constant at a time, and runs the room's tests that reach it.
 
-Writes ``reports/mutation.json``: ``mutants``, ``killed``, ``score`` (killed of all), the ``survivors`` with the reason that
-``accepted.toml`` gives for each, and the figures of each room. Exit code 0 when the score reaches the bar, 1 when not, 3
-when the tests fail by themselves.
+Writes ``reports/mutation.json``: ``mutants``, ``killed``, ``accepted``, ``score``, the ``survivors`` with the reason that
+``accepted.toml`` gives for each, and the figures of each room. The score is the share killed of those that have no such
+reason. Exit code 0 when it reaches the bar, 1 when not, 3 when the tests fail by themselves.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class Outcome:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try, tell, write, judge."""
     asked = _parser().parse_args(arguments)
-    chosen = sample({room: list(of_room(room)) for room in asked.rooms or ROOMS}, asked.sample)
+    every = {room: [one for one in of_room(room) if asked.only in one.path] for room in asked.rooms or ROOMS}
+    chosen = sample(every, asked.sample, asked.seed)
     outcomes: list[Outcome] = []
     try:
         for room, those in chosen.items():
@@ -72,8 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for room, counts in report["rooms"].items():
-        print(f"{room}: {counts['killed']} of {counts['mutants']} killed")
-    print(f"{report['killed']} of {report['mutants']} killed: {report['score']:.1%}, bar {asked.bar:.0%}; see {RESULT}")
+        print(f"{room}: {counts['killed']} of {counts['mutants']} killed, {counts['accepted']} accepted")
+    counts = f"{report['killed']} of {report['mutants']} killed, {report['accepted']} accepted"
+    print(f"{counts}: {report['score']:.1%}, bar {asked.bar:.0%}; see {RESULT}")
     return MET if report["score"] >= asked.bar else MISSED
 
 
@@ -81,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.mutation", description=__doc__)
     parser.add_argument("rooms", nargs="*", choices=[[], *ROOMS], help="all by default")
     parser.add_argument("--sample", type=int, metavar="N", help="N mutants, the same ones as long as their lines stay")
+    parser.add_argument("--seed", default="", help="draws another sample")
+    parser.add_argument("--only", default="", metavar="PATH", help="only files with this in their path")
     parser.add_argument("--bar", type=float, default=BAR, help="the least share that has to be killed")
     parser.add_argument("-n", dest="at_once", type=int, default=2, help="at once")
     return parser
@@ -94,10 +98,10 @@ def of_room(room: str) -> Iterator[Mutant]:
         yield from mutants(ROOT, str(file.relative_to(ROOT)))
 
 
-def sample(every: Mapping[str, list[Mutant]], count: int | None) -> dict[str, list[Mutant]]:
+def sample(every: Mapping[str, list[Mutant]], count: int | None, seed: str = "") -> dict[str, list[Mutant]]:
     """``count`` of them, drawn by their keys; all of them without a count."""
-    drawn = set(sorted((mutant.key, room) for room, those in every.items() for mutant in those)[:count])
-    return {room: [mutant for mutant in those if (mutant.key, room) in drawn] for room, those in every.items()}
+    drawn = set(sorted((mutant.key(seed), room) for room, those in every.items() for mutant in those)[:count])
+    return {room: [mutant for mutant in those if (mutant.key(seed), room) in drawn] for room, those in every.items()}
 
 
 def reasons() -> dict[tuple[str, str, str], str]:
@@ -114,18 +118,33 @@ def figures(outcomes: Sequence[Outcome], known: Mapping[tuple[str, str, str], st
             "how": outcome.how,
             "before": outcome.before,
             "after": outcome.after,
-            "reason": known.get((outcome.mutant.path, outcome.before, outcome.after), ""),
+            "reason": _reason(outcome, known),
         }
         for outcome in outcomes
         if not outcome.is_killed
     ]
-    killed = len(outcomes) - len(survivors)
-    rooms = {}
-    for room in dict.fromkeys(outcome.room for outcome in outcomes):
-        of = [outcome for outcome in outcomes if outcome.room == room]
-        rooms[room] = {"mutants": len(of), "killed": sum(outcome.is_killed for outcome in of)}
-    score = killed / len(outcomes) if outcomes else 0.0
-    return {"mutants": len(outcomes), "killed": killed, "score": score, "rooms": rooms, "survivors": survivors}
+    rooms = dict.fromkeys(outcome.room for outcome in outcomes)
+    return {
+        **_counts(outcomes, known),
+        "rooms": {room: _counts([one for one in outcomes if one.room == room], known) for room in rooms},
+        "survivors": survivors,
+    }
+
+
+def _counts(outcomes: Sequence[Outcome], known: Mapping[tuple[str, str, str], str]) -> dict[str, float]:
+    killed = sum(outcome.is_killed for outcome in outcomes)
+    accepted = sum(not outcome.is_killed and bool(_reason(outcome, known)) for outcome in outcomes)
+    counted = len(outcomes) - accepted
+    return {
+        "mutants": len(outcomes),
+        "killed": killed,
+        "accepted": accepted,
+        "score": killed / counted if counted else 0.0,
+    }
+
+
+def _reason(outcome: Outcome, known: Mapping[tuple[str, str, str], str]) -> str:
+    return known.get((outcome.mutant.path, outcome.before, outcome.after), "")
 
 
 def _tried(room: str, those: Sequence[Mutant], at_once: int) -> Iterator[Outcome]:
@@ -178,7 +197,8 @@ def _serve(
                     done.put(Outcome(mutant, room, "not reached", *change))
                     continue
                 seconds = _PATIENCE_S + 10 * sum(covering.seconds[test] for test in reaching)
-                asked = {"path": mutant.path, "text": made, "tests": reaching, "seconds": seconds}
+                ran = covering.at_import(mutant.path, mutant.line)
+                asked = {"path": mutant.path, "text": made, "tests": reaching, "seconds": seconds, "ran": ran}
                 server.stdin.write(json.dumps(asked) + "\n")
                 server.stdin.flush()
                 answer = server.stdout.readline().strip()

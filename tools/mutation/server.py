@@ -1,10 +1,13 @@
 """Tries mutants: ``python -m tools.mutation.server TEST-DIRECTORY…`` reads one a line from stdin, and says of each how it ended.
 
-It has everything imported before it forks a process for each, which then imports anew only what may see the mutant.
+It has the tests collected before it forks a process for each. Where the mutant is in functions alone, and none of them has run by
+then, the process swaps their code and runs the tests; else it imports anew what may see the mutant, which takes a second.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -15,15 +18,18 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, TextIO
 
 import grimp
 import pytest
+from _pytest.main import pytest_runtestloop as run_all
 
 from tools.mutation import ROOT
 from tools.mutation.covering import PYTEST
+from tools.mutation.swapped import Loaded
 
 _MEMORY = 4 << 30  # a loop without end may fill it
 
@@ -61,12 +67,32 @@ def module_of(path: str) -> str:
     return path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
 
 
-def tried(path: str, text: str, tests: Sequence[str], seconds: float, graph: grimp.ImportGraph) -> str:
+@dataclass(frozen=True)
+class Trial:
+    """One mutant to try, as it comes by stdin."""
+
+    path: str
+    text: str  #: of the file, changed
+    tests: Sequence[str]
+    seconds: float  #: until it counts as a loop without end
+    ran: bool  #: what is changed has run by the time the tests are collected
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is learned once, and each process forked has."""
+
+    session: pytest.Session
+    graph: grimp.ImportGraph
+    loaded: Loaded
+
+
+def tried(trial: Trial, known: Known) -> str:
     """Fork, run the tests with this text in the file's place: ``killed``, ``survived`` or ``timeout``."""
     child = os.fork()
     if child == 0:
         try:
-            code = _in_child(path, text, tests, seconds, graph)
+            code = _in_child(trial, known)
         except BaseException:
             code = 1
         os._exit(code)
@@ -75,43 +101,69 @@ def tried(path: str, text: str, tests: Sequence[str], seconds: float, graph: gri
         return "timeout" if os.WTERMSIG(status) == signal.SIGALRM else "killed"
     code = os.WEXITSTATUS(status)
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:  # a module that cannot be imported is another: USAGE_ERROR
-        raise RuntimeError(f"no test was run: {' '.join(tests[:3])} …")
+        raise RuntimeError(f"no test was run: {' '.join(trial.tests[:3])} …")
     return "survived" if code == pytest.ExitCode.OK else "killed"
 
 
-def _in_child(path: str, text: str, tests: Sequence[str], seconds: float, graph: grimp.ImportGraph) -> int:
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+def _in_child(trial: Trial, known: Known) -> int:
+    signal.setitimer(signal.ITIMER_REAL, trial.seconds)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     sink = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(sink, number)
     os.environ["TMPDIR"] = tempfile.mkdtemp(dir=os.environ["MUTATION_SCRATCH"])
     tempfile.tempdir = None
-    name = module_of(path)
+    file = ROOT / trial.path
+    if not trial.ran and known.loaded.swap(file, file.read_text(encoding="utf-8"), trial.text):
+        return _run_collected(known.session, trial.tests)
+    return _run_anew(trial, known.graph)
+
+
+def _run_collected(session: pytest.Session, tests: Sequence[str]) -> int:
+    items = {item.nodeid: item for item in session.items}
+    session.items = [items[test] for test in tests if test in items]
+    if not session.items:
+        return pytest.ExitCode.NO_TESTS_COLLECTED
+    with contextlib.suppress(session.Failed):
+        run_all(session)
+    return pytest.ExitCode.TESTS_FAILED if session.testsfailed else pytest.ExitCode.OK
+
+
+def _run_anew(trial: Trial, graph: grimp.ImportGraph) -> int:
+    name = module_of(trial.path)
     kept = graph.find_upstream_modules(name)
     for loaded in [n for n in sys.modules if n.split(".")[0] in ("harness", "tests", "conftest") and n not in kept]:
         if loaded != "harness":
             del sys.modules[loaded]
-    sys.meta_path.insert(0, Finder(name, ROOT / path, text))
-    return int(pytest.main([*PYTEST, *tests]))
+    sys.meta_path.insert(0, Finder(name, ROOT / trial.path, trial.text))
+    return int(pytest.main([*PYTEST, *trial.tests]))
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The pytest plugin that serves, in the place of the run of what was collected."""
+
+    asked: TextIO
+    answers: int  #: the file that answers go to
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Until stdin closes."""
+        if session.testsfailed:
+            raise session.Interrupted("the tests cannot be collected")
+        known = Known(session, grimp.build_graph("harness"), Loaded(ROOT / "harness"))
+        gc.freeze()  # a child that collects garbage would copy all of it
+        for line in self.asked:
+            outcome = tried(Trial(**json.loads(line)), known)
+            os.write(self.answers, (outcome + "\n").encode())
+        return True
 
 
 def main(directories: Sequence[str]) -> int:
     """Serve until stdin closes."""
-    graph = grimp.build_graph("harness")
-    said = os.dup(1)
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 1)
-    code = pytest.main([*PYTEST, "--collect-only", *directories])
-    os.dup2(said, 1)
-    if code:
-        print(f"the tests cannot be collected: pytest's exit code {int(code)}", file=sys.stderr)
-        return int(code)
-    for line in sys.stdin:
-        asked = json.loads(line)
-        outcome = tried(asked["path"], asked["text"], asked["tests"], asked["seconds"], graph)
-        os.write(1, (outcome + "\n").encode())
-    return 0
+    asked, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # pytest's own words; what cannot be collected has failed before
+    return int(pytest.main([*PYTEST, *directories], plugins=[Serving(asked, answers)]))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from itertools import chain
 
 from harness.checks.finding import CHECKS
 from harness.diagnosis.causes import CAUSES
-from tools.selfproof.plan import PAIRS, UNDECIDED, UNREACHED
+from tools.selfproof.plan import FAULTS, PAIRS, UNDECIDED, UNREACHED, cause_of
 from tools.selfproof.plugin import VISIBILITIES
 from tools.selfproof.results import FIRST, Proof, Result, spoken
 
@@ -53,9 +53,10 @@ def _matrix(proof: Proof) -> Iterator[str]:
         named = sum(r.outcome == "named" for r in results)
         listed = sum(r.outcome == "listed" for r in results)
         told = proof.matrix()[fault]
-        others = ", ".join(f"{what} ({count})" for what, count in told.items() if what != fault)
-        diagnosed = "itself" if not others else (f"itself ({named}), " if named else "") + others
-        yield f"| {CAUSES[fault].issue} | `{fault}` | {len(results)} | {failed} | {named} | {listed} | {diagnosed} |"
+        others = ", ".join(f"{what} ({count})" for what, count in told.items() if what != cause_of(fault))
+        itself = "itself" if cause_of(fault) == fault else f"`{cause_of(fault)}`"
+        diagnosed = itself if not others else (f"{itself} ({named}), " if named else "") + others
+        yield f"| {CAUSES[cause_of(fault)].issue} | `{fault}` | {len(results)} | {failed} | {named} | {listed} | {diagnosed} |"
     yield ""
 
 
@@ -107,8 +108,10 @@ def _cell(fault: str, results: Sequence[Result], visibility: str) -> str:
             what = "nothing"
         elif told.candidates:
             length = len(told.candidates)
-            what = (f"one of {length}" if length > 1 else "possibly") + ("" if fault in told.candidates else ", not it")
-        elif told.first == fault:
+            what = (f"one of {length}" if length > 1 else "possibly") + (
+                "" if cause_of(fault) in told.candidates else ", not it"
+            )
+        elif told.first == cause_of(fault):
             what = "named"
         else:
             what = told.first if told.first in ("nothing", "no documented cause") else f"`{told.first}`"
@@ -130,7 +133,7 @@ def _pairs(proof: Proof) -> Iterator[str]:
 
 
 def _by_fault(proof: Proof) -> dict[str, list[Result]]:
-    found: dict[str, list[Result]] = {fault: [] for fault in CAUSES}
+    found: dict[str, list[Result]] = {fault: [] for fault in FAULTS}
     for result in proof.of("fault"):
         found[result.faults[0]].append(result)
     return {fault: results for fault, results in found.items() if results}

@@ -54,8 +54,8 @@ _EVERY_REFER = (_at(*_BLIND, ask="digit"),)
 #: Faults of what the platform does with a transfer it carries out itself; one it hands on is the caller's phone's affair.
 _CONSUMED = (_at(*_BLIND, ask="digit", refer="consumed"),)
 
-#: Where each fault of the matrix can show.
-FAULTS: Mapping[str, tuple[Where, ...]] = {
+#: Where each fault of the guides' troubleshooting tables can show; its cause has its name.
+OF_THE_GUIDES: Mapping[str, tuple[Where, ...]] = {
     "termination-uri-wrong": (_at(*_REGISTER, ai="synthflow"), _at(*_WARM, caller_id="original", ai="synthflow")),
     "username-wrong": (
         _at(*_REGISTER, ai="synthflow"),
@@ -125,6 +125,34 @@ FAULTS: Mapping[str, tuple[Where, ...]] = {
     "selector-missing": (_at("GL-HEADER-SELECTOR", selector=("billing", "support")),),
     "selector-wrong": (_at("GL-HEADER-SELECTOR", selector=("billing", "support")),),
 }
+
+#: What else was met with on real platforms: its cause, and where it can show.
+_FURTHER: Mapping[str, tuple[str, tuple[Where, ...]]] = {
+    "trunk-limit-lower": ("limit-too-low", (_at("TD-CAPACITY"),)),
+    "trunk-limit-not-enforced": ("limit-not-enforced", (_at("TD-CAPACITY"),)),
+    "national-form-refused": ("number-form-refused", (_at("NUMBERFORMATS", form="national"),)),
+    "x-headers-stripped": ("header-not-passed-on", (_at("XEI"),)),
+    "rtp-one-packet-to-caller": ("rtp-blocked-to-caller", _EVERY_CALL),
+    "codecs-stripped-to-ai": ("no-g711", _EVERY_CALL),
+    "telephone-event-stripped-to-ai": ("dtmf-not-negotiated", (_at("DTMF-RFC4733"),)),
+    "caller-id-lost-on-fallback": ("caller-id-lost-on-fallback", (_at(*_REFUSED), _at(*_TIMEOUT))),
+    "trunk-wants-digest": ("transfer-call-challenged", (_at(*_WARM, authentication="ip", ai="synthflow"),)),
+    "group-answered-by-others": ("another-device-answered", (*_EVERY_REFER, _at(*_WARM, caller_id="original"))),
+    "caller-hangup-not-passed-on": ("hangup-not-passed-on", (_at("HANGUP-CALLER"),)),
+    "ai-hangup-not-passed-on": ("ai-hangup-not-passed-on", (_at("HANGUP-AI"),)),
+    "agent-hangup-not-passed-on": ("agent-hangup-not-passed-on", (_at("HANGUP-AGENT"),)),
+}
+
+FAULTS: Mapping[str, tuple[Where, ...]] = {
+    **OF_THE_GUIDES,
+    **{fault: places for fault, (_, places) in _FURTHER.items()},
+}
+
+
+def cause_of(fault: str) -> str:
+    """The cause that has to be named when this fault is on."""
+    return _FURTHER[fault][0] if fault in _FURTHER else fault
+
 
 #: Two faults at once, on the row where both can show.
 PAIRS: tuple[tuple[str, str, Where], ...] = (

@@ -75,7 +75,7 @@ def _made_wrong(
 def _write(recorder: Any, trial: Trial, replica: Deployment) -> None:
     assert isinstance(recorder, CaseRecorder)
     findings = recorder.outcome.findings
-    events = recorder.events  # type: ignore[attr-defined]  # the plugin's recorder remembers them
+    events = recorder.events
     failed = recorder.outcome.conclusion.verdict is Verdict.FAILED
     told = {
         visibility: _plain(diagnose(trial.case.plain(), findings, events, replica, visibility=visibility))

@@ -13,7 +13,7 @@ from harness.checks.finding import CHECKS
 from harness.diagnosis import Visibility
 from harness.report.evidence import CaseEvidence
 from harness.verdict import Verdict
-from tools.selfproof.plan import AXIS, UNDECIDED, UNREACHED, Kind, Undecided
+from tools.selfproof.plan import AXIS, UNDECIDED, UNREACHED, Kind, Undecided, cause_of
 from tools.selfproof.plugin import RESULT, VISIBILITIES
 
 #: Of two faults at once, both have to be among the first causes named.
@@ -65,13 +65,13 @@ class Result:
     @property
     def outcome(self) -> Outcome:
         """Of a single fault: whether it was named alone, was in the list documented for it, or neither."""
-        told, fault = self.told.get("all"), self.faults[0]
+        told, cause = self.told.get("all"), cause_of(self.faults[0])
         if self.verdict is not Verdict.FAILED or told is None:
             return "not failed"
-        if told.first == fault and not told.candidates:
+        if told.first == cause and not told.candidates:
             return "named"
         listed = self.undecided
-        if listed and fault in told.candidates and set(told.candidates) <= listed.among:
+        if listed and cause in told.candidates and set(told.candidates) <= listed.among:
             return "listed"
         return "misnamed"
 
@@ -82,20 +82,21 @@ class Result:
 
     def claim(self, visibility: Visibility) -> Claim:
         """Of a single fault: what is said of it by one who sees no more than that."""
-        told, fault = self.told.get(visibility), self.faults[0]
+        told, cause = self.told.get(visibility), cause_of(self.faults[0])
         if told is None or told.first == "nothing":
             return "nothing seen"
         if not told.causes:
             return "no documented cause"
         if told.candidates:
-            return "listed" if fault in told.candidates else "wrong"
-        return "named" if told.first == fault else "wrong"
+            return "listed" if cause in told.candidates else "wrong"
+        return "named" if told.first == cause else "wrong"
 
     @property
     def names_both(self) -> bool:
         """Of a pair: whether both are among the first causes."""
         told = self.told.get("all")
-        return self.verdict is Verdict.FAILED and told is not None and set(self.faults) <= set(told.causes[:FIRST])
+        wanted = {cause_of(fault) for fault in self.faults}
+        return self.verdict is Verdict.FAILED and told is not None and wanted <= set(told.causes[:FIRST])
 
 
 @dataclass(frozen=True)

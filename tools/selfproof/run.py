@@ -13,7 +13,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tools import trials
@@ -30,12 +30,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run all trials (or read those of a run), write the page and the figures, and judge."""
     asked = _parser().parse_args(arguments)
     began = time.monotonic()
-    run: Path | None = asked.read if asked.read is not None else _run(asked)
+    clean_wanted = 0 if asked.fault else asked.clean
+
+    def proof_of(run: Path) -> Proof:
+        results, missing = read(run.resolve())
+        return Proof(results, 0.0 if asked.read else time.monotonic() - began, missing, partial=bool(asked.fault))
+
+    run: Path | None = (
+        asked.read if asked.read is not None else _run(asked, lambda so_far: _figures(proof_of(so_far), asked))
+    )
     if run is None:
         return BROKEN
-    results, missing = read(run.resolve())
-    proof = Proof(results, 0.0 if asked.read else time.monotonic() - began, missing, partial=bool(asked.fault))
-    clean_wanted = 0 if asked.fault else asked.clean
+    proof = proof_of(run)
     _write(proof, asked, clean_wanted)
     for visibility in asked.visibility or VISIBILITIES:
         claims = proof.claims(visibility)
@@ -59,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(asked: argparse.Namespace) -> Path | None:
+def _run(asked: argparse.Namespace, so_far: Callable[[Path], object]) -> Path | None:
     """The run's directory; None when there is none."""
     return trials.run(
         "tools.selfproof.plugin",
@@ -70,13 +76,18 @@ def _run(asked: argparse.Namespace) -> Path | None:
         clean=asked.clean,
         faults=asked.fault,
         at_once=asked.workers,
+        so_far=so_far,
     )
 
 
-def _write(proof: Proof, asked: argparse.Namespace, clean_wanted: int) -> None:
-    figures = asked.reports / "selfproof.json"
+def _figures(proof: Proof, asked: argparse.Namespace) -> Path:
+    figures: Path = asked.reports / "selfproof.json"
     figures.write_text(json.dumps(proof.plain(), indent=1) + "\n", encoding="utf-8")
-    print(f"figures  {figures}")
+    return figures
+
+
+def _write(proof: Proof, asked: argparse.Namespace, clean_wanted: int) -> None:
+    print(f"figures  {_figures(proof, asked)}")
     if not asked.fault:  # the page is about all of them
         asked.page.write_text(page(proof, clean_wanted), encoding="utf-8")
         print(f"page     {asked.page}")

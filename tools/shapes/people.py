@@ -45,6 +45,7 @@ def groups(draw: st.DrawFn, numbers: list[str], agents: list[str], topics: list[
         group: dict[str, Any] = {"did": numbers.pop(), "agents": members, "away": away, **_manner(draw)}
         if not members:
             group["empty"] = draw(st.booleans())
+            group["voicemail"] = draw(st.booleans())
         if bool(waiting) and draw(st.booleans()):
             group["topic"] = waiting.pop()
         made[name] = group

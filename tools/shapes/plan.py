@@ -10,7 +10,7 @@ from harness import matrix
 from harness.deployment import Deployment
 from harness.errors import SelectionError
 from harness.matrix import Case
-from tools.selfproof.plan import AXIS, FAULTS, Where
+from tools.selfproof.plan import AXIS, OF_THE_GUIDES, Where
 
 #: How the second deployment of a customer's ends whose world is up by itself: it is wrong for as long as it is.
 WRONG = "-wrong"
@@ -20,7 +20,7 @@ _OTHERS = 4
 #: Faults of a port, a certificate or a registration: they have no number.
 WHOLE_TENANT = frozenset(
     name
-    for name in FAULTS
+    for name in OF_THE_GUIDES
     if name.startswith(("firewall-", "certificate-"))
     or name
     in {
@@ -77,7 +77,7 @@ def trials(deployments: Sequence[Deployment], seed: int) -> Iterator[Trial]:
 def _with_fault(deployment: Deployment, cases: Sequence[Case], dice: random.Random) -> Iterator[Trial]:
     strikes = [
         (fault, case)
-        for fault, places in FAULTS.items()
+        for fault, places in OF_THE_GUIDES.items()
         if fault not in WHOLE_TENANT and (deployment.kind != "live" or fault in SEEN_AT_PHONES)
         for case in cases
         if any(_admits(place, case) for place in places) and _shows(fault, case, deployment)

@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--customers", type=int, default=CUSTOMERS)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--only", type=int, action="append", metavar="N", help="this customer of the draw (repeatable)")
-    parser.add_argument("--batch", type=int, default=8, help="customers verified in one run")
+    parser.add_argument("--batch", type=int, default=10, help="customers verified in one run")
     parser.add_argument("--workers", type=int, default=max(6, 4 * (os.cpu_count() or 1)), help="cases at once")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave files and evidence there")
     parser.add_argument("--json", type=Path, default=ROOT / "reports" / "shapes.json")

@@ -61,6 +61,10 @@ class Strangers:
             command = ["htable.sets", "fault", name, value]
             subprocess.run([binary("kamcmd"), "-s", f"unix:{self._control}", *command], check=True, capture_output=True)
 
+    def late_s(self) -> float:
+        """For how long our own wire held up at worst what goes over it, since this was last asked."""
+        return self._wire.late_s()
+
     def _start(self) -> None:
         os.environ[PASSWORD_VARIABLE] = PASSWORD
         self.directory.mkdir(parents=True)

@@ -38,6 +38,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     run = run_of(config)
     if run is None:
         return
+    run.switchboard = None  # no case is beside another: a platform shows the fault of one case at a time
     option = config.getoption
     found = trials(run.deployments, option("clean_cases"), option("only_fault"), option("held_out"))
     config.stash[_TRIALS] = take_the_cases(run, found)
@@ -48,19 +49,23 @@ def _made_wrong(request: pytest.FixtureRequest, run: Run, case: Case, recorder: 
     trial = request.config.stash[_TRIALS][case.id]
     assert isinstance(recorder, CaseRecorder)
     name = trial.fault.name if trial.fault else ""
-    (Path(recorder.directory) / RESULT).write_text(json.dumps({"fault": name}), encoding="utf-8")
+    result = Path(recorder.directory) / RESULT
+    result.write_text(json.dumps({"fault": name}), encoding="utf-8")
     switch(case.deployment, name)
     try:
         yield
     finally:
-        switch(case.deployment, "")
+        late_s = switch(case.deployment, "")
+        result.write_text(json.dumps({"fault": name, "rig_late_s": late_s}), encoding="utf-8")
 
 
-def switch(deployment: str, fault: str) -> None:
-    """Have that platform show the fault, or none."""
+def switch(deployment: str, fault: str) -> float:
+    """Have that platform show the fault, or none; how late its wire was at worst since it was last switched, in seconds."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asked:
         asked.settimeout(30)
         asked.connect(str(Path(os.environ[SWITCHES]) / deployment))
         asked.sendall(f"{fault}\n".encode())
-        if asked.recv(16) != b"done\n":
+        told = asked.makefile().readline()
+        if not told.endswith("\n"):
             raise RuntimeError(f"{deployment} could not be switched to {fault or 'no fault'}")
+        return float(told)

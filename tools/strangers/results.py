@@ -16,6 +16,8 @@ from tools.strangers.fault import Fault
 from tools.strangers.plugin import RESULT
 
 NAMED_BAR, LISTED_BAR, FALSE_ALARM_CASES = 0.90, 0.98, 500
+#: A wire that holds up messages for longer than this is no clean one: the harness allows a voice 400 ms.
+RIG_LATE_S = 0.3
 Outcome = Literal["named", "listed", "unknown", "misnamed", "not failed", "broken"]
 _BY_NAME: Mapping[str, Fault] = {fault.name: fault for fault in FAULTS}
 
@@ -29,6 +31,7 @@ class Result:
     verdict: Verdict
     message: str
     causes: tuple[Mapping[str, Any], ...]
+    rig_late_s: float = 0.0  #: for how long our own wire held up at worst what goes over it
 
     @property
     def first(self) -> str:
@@ -86,8 +89,13 @@ class Proof:
 
     @property
     def false_alarms(self) -> list[Result]:
-        """Clean trials that failed."""
-        return [r for r in self.clean if r.verdict is Verdict.FAILED]
+        """Clean trials that failed, though our own wire was in time."""
+        return [r for r in self.clean if r.verdict is Verdict.FAILED and r.rig_late_s < RIG_LATE_S]
+
+    @property
+    def rig_late(self) -> list[Result]:
+        """Clean trials that failed while our own wire was late: they show that it was, and count neither way."""
+        return [r for r in self.clean if r.verdict is Verdict.FAILED and r.rig_late_s >= RIG_LATE_S]
 
     def count(self, outcome: Outcome, *, held_out: bool | None = None) -> int:
         """Trials with that outcome; of the held-out faults alone, or of the others alone."""
@@ -122,6 +130,7 @@ class Proof:
             "held_out": {"injected": len(kept), "named_first": self.count("named", held_out=True)},
             "calibration": self.calibration(),
             "unseen": {f.name: f.unseen for f in FAULTS if f.unseen},
+            "rig_late": {r.case: f"{r.rig_late_s:.2f} s: {r.message.splitlines()[0]}" for r in self.rig_late},
             "broken": [r.case for r in self.results if r.verdict is Verdict.BROKEN],
             "missing": list(self.missing),
             "wrong": {
@@ -159,8 +168,13 @@ def read(run: Path) -> tuple[list[Result], list[str]]:
         if not (directory / RESULT).exists():
             missing.append(directory.name)
             continue
-        name = json.loads((directory / RESULT).read_text(encoding="utf-8"))["fault"]
+        told = json.loads((directory / RESULT).read_text(encoding="utf-8"))
+        name = told["fault"]
         evidence = CaseEvidence.read(directory)
         fault = _BY_NAME[name] if name else None
-        results.append(Result(evidence.id, fault, evidence.verdict, evidence.message, evidence.diagnosis))
+        results.append(
+            Result(
+                evidence.id, fault, evidence.verdict, evidence.message, evidence.diagnosis, told.get("rig_late_s", 0.0)
+            )
+        )
     return results, missing

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -36,15 +36,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if packages := missing_packages():
         print(f"strangers: apt-get install {' '.join(packages)}", file=sys.stderr)
         return BROKEN
-    run = asked.read or _run(asked)
+    programs = {name: version(name) for name in PROGRAMS}
+
+    def written(run: Path) -> Proof:
+        results, missing = read(run.resolve())
+        proof = Proof(results, programs, 0.0 if asked.read else time.monotonic() - began, missing)
+        figures = asked.reports / "strangers.json"
+        figures.write_text(json.dumps(proof.plain(), indent=1) + "\n", encoding="utf-8")
+        return proof
+
+    run = asked.read or _run(asked, written)
     if run is None:
         return BROKEN
-    results, missing = read(run.resolve())
-    programs = {name: version(name) for name in PROGRAMS}
-    proof = Proof(results, programs, 0.0 if asked.read else time.monotonic() - began, missing)
-    figures = asked.reports / "strangers.json"
-    figures.write_text(json.dumps(proof.plain(), indent=1) + "\n", encoding="utf-8")
-    print(f"figures  {figures}")
+    proof = written(run)
+    print(f"figures  {asked.reports / 'strangers.json'}")
     print(f"calibration  {proof.calibration()}")
     return trials.judged(proof.shortfalls(0 if asked.fault else asked.clean), proof.plain())
 
@@ -62,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(asked: argparse.Namespace) -> Path | None:
+def _run(asked: argparse.Namespace, so_far: Callable[[Path], object]) -> Path | None:
     """The run's directory; None when there is none."""
     reports = trials.fresh(asked.reports / "strangers")
     with tempfile.TemporaryDirectory(prefix="strangers-") as scratch, ExitStack() as stack:
@@ -83,12 +88,13 @@ def _run(asked: argparse.Namespace) -> Path | None:
             faults=asked.fault,
             at_once=asked.platforms,
             environment={**os.environ, SWITCHES: str(switches)},
+            so_far=so_far,
         )
 
 
 @contextmanager
 def _switching(directory: Path, platforms: Mapping[str, Strangers]) -> Iterator[None]:
-    """A socket for each platform that takes the name of the fault to show, a line each."""
+    """A socket for each platform that takes the name of the fault to show, and answers how late its wire was before that."""
     faults = {fault.name: fault for fault in FAULTS}
     listening: list[socket.socket] = []
 
@@ -100,8 +106,9 @@ def _switching(directory: Path, platforms: Mapping[str, Strangers]) -> Iterator[
                 return
             with asked:
                 name = asked.makefile().readline().strip()
+                late_s = platform.late_s()
                 platform.show(faults[name] if name else None)
-                asked.sendall(b"done\n")
+                asked.sendall(f"{late_s:.3f}\n".encode())
 
     for name, platform in platforms.items():
         where = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -25,6 +25,7 @@ _LOOPBACK = re.compile(rb"(?m)^c=IN IP4 (127\.[\d.]+)")
 _AUDIO = re.compile(rb"(?m)^m=audio (\d+) ")
 _PRETENDED = 9  #: the port that nobody listens at
 _PEAK = 65536
+_PULSE_S = 0.05
 Send = Callable[[bytes], None]
 
 
@@ -60,6 +61,8 @@ class Wire:
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._servers: list[asyncio.Server] = []
+        self._opening: dict[tuple[Side, int], asyncio.Lock] = {}
+        self._late_s = 0.0
         self._thread = threading.Thread(target=self._loop.run_forever, name="wire", daemon=True)
         self._to_ai = _translation((places.ai_seen, places.ai), (places.platform, places.platform_seen))
         self._to_platform = _translation((places.ai, places.ai_seen), (places.platform_seen, places.platform))
@@ -86,6 +89,17 @@ class Wire:
 
         self._do(change())
 
+    def late_s(self) -> float:
+        """For how long the wire itself held up at worst what it should have passed on, since this was last asked."""
+        late, self._late_s = self._late_s, 0.0
+        return late
+
+    async def _watch(self) -> None:
+        while True:
+            before = self._loop.time()
+            await asyncio.sleep(_PULSE_S)
+            self._late_s = max(self._late_s, self._loop.time() - before - _PULSE_S)
+
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
 
@@ -93,6 +107,7 @@ class Wire:
 
     async def _open(self) -> None:
         p = self._places
+        self._keep(self._watch())
         for port in {*p.ai_ports}:
             await self._datagrams("to-ai", port)
         for port in {*p.platform_ports}:
@@ -131,13 +146,15 @@ class Wire:
 
     async def _datagrams(self, side: Side, port: int) -> asyncio.DatagramTransport:
         """The socket where what goes that way arrives: ``to-ai`` stands for the AI's port ``port``."""
-        if (side, port) not in self._udp:
-            host = self._places.ai_seen if side == "to-ai" else self._places.platform_seen
-            made, _ = await self._loop.create_datagram_endpoint(
-                lambda: _Datagrams(lambda data, source: self._keep(self._datagram(side, port, data, source))),
-                local_addr=(host, port),
-            )
-            self._udp[side, port] = made
+        opening = self._opening.setdefault((side, port), asyncio.Lock())
+        async with opening:  # the next packet waits for it
+            if (side, port) not in self._udp:
+                host = self._places.ai_seen if side == "to-ai" else self._places.platform_seen
+                made, _ = await self._loop.create_datagram_endpoint(
+                    lambda: _Datagrams(lambda data, source: self._keep(self._datagram(side, port, data, source))),
+                    local_addr=(host, port),
+                )
+                self._udp[side, port] = made
         return self._udp[side, port]
 
     async def _datagram(self, side: Side, port: int, data: bytes, source: tuple[str, int]) -> None:

@@ -24,6 +24,7 @@ CALLER_ID_ISSUE = "Caller ID missing"
 TRANSFER_ISSUE = "Transfer fails"
 FALLBACK_ISSUE = "Fallback"
 GLADLY_ISSUE = "Gladly"
+MANNERS_ISSUE = "Slow or inattentive agent"
 
 TROUBLE: Mapping[str, str] = {"talkdesk": "quick-troubleshooting", "gladly": "quick-troubleshooting"}
 INBOUND = {"talkdesk": "configure-inbound-call-routing", "gladly": "configure-inbound-routing"}

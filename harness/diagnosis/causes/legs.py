@@ -45,6 +45,14 @@ LEGS: Mapping[str, Described] = {
         "platform routing",
         at.TROUBLE,
     ),
+    "codec-not-taken": Described(
+        "a call with this codec is refused, and one with the other G.711 law is taken",
+        at.AUDIO_ISSUE,
+        "Allow PCMU and PCMA both on the trunk at {platform} and at the AI, in every direction, or take the one that is not agreed on "
+        "out of the deployment file.",
+        "trunk",
+        at.TROUBLE,
+    ),
     "dtmf-not-negotiated": Described(
         "telephone-event is lost between offer and answer, so no digit can be sent as one",
         "DTMF",

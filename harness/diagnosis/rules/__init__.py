@@ -9,11 +9,12 @@ from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.audio import AUDIO
 from harness.diagnosis.rules.identity import IDENTITY
 from harness.diagnosis.rules.legs import LEGS
+from harness.diagnosis.rules.manners import MANNERS
 from harness.diagnosis.rules.reach import REACH
 from harness.diagnosis.rules.registration import REGISTRATION
 from harness.diagnosis.rules.transfer import TRANSFER
 
-COMMON: tuple[Rule, ...] = REGISTRATION + LEGS + REACH + AUDIO + IDENTITY + TRANSFER
+COMMON: tuple[Rule, ...] = REGISTRATION + LEGS + REACH + AUDIO + IDENTITY + TRANSFER + MANNERS
 
 
 def rules_of(integration: str) -> tuple[Rule, ...]:

@@ -8,10 +8,10 @@ from harness.diagnosis.rule import Rule, Symptom
 from harness.diagnosis.talk import NO_VOICE
 
 #: What the AI cannot hear it cannot act on, and what nobody hears cannot be checked any further.
-_UNHEARD: tuple[Symptom, ...] = ("transfer", "digits", "release", "audio.agent", "other", "quality")
+_UNHEARD: tuple[Symptom, ...] = ("transfer", "digits", "release", "audio.agent", "manners", "other", "quality")
 
 #: An AI that hears can still be asked, and act.
-_UNHEARD_BY_CALLER: tuple[Symptom, ...] = ("other", "quality")
+_UNHEARD_BY_CALLER: tuple[Symptom, ...] = ("manners", "other", "quality")
 
 _SAME_CODEC = unless("codec.sides", "different")
 
@@ -215,6 +215,7 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio", "quality"),
         cells=cells("timing", "caller", "AI"),
         conditions=(when("delay", "high"), not_shown("loss", "heavy")),
+        consequences=("manners",),
         because="what one end says arrives at the other too late",
     ),
     Rule(

@@ -130,8 +130,8 @@ def _limit() -> Iterator[Rule]:
         cause="limit-not-enforced",
         symptoms=("reach", "fallback", "final", "other"),
         cells=cells("limit", "AI"),
-        essential=(when("limit", "more than agreed"),),
-        conditions=(),
+        essential=(when("limit.tried", True),),
+        conditions=(when("limit", "more than agreed"),),
         consequences=("audio", "audio.agent", "caller_id.agent", "transfer", "fallback.time"),
         because="more calls reached the AI at once than the trunk is agreed to carry",
     )
@@ -148,10 +148,12 @@ def _answered_elsewhere() -> Iterator[Rule]:
             cause="another-device-answered",
             symptoms=(symptom, "audio", "audio.agent"),
             cells=cells("number", *places),
-            essential=(when(fact, "nowhere"), when("answered.elsewhere", True)),
-            conditions=(unless("transfer.target", "nobody's number", "another group's number"),)
-            if symptom == "transfer"
-            else (),
+            essential=(when(fact, "nowhere"),),
+            conditions=(
+                when("answered.elsewhere", True),
+                not_shown("transfer.target", "nobody's number", "another group's number"),
+                not_shown("again.group", "the right group", "another group"),
+            ),
             consequences=_AFTER,
             because="the call to the group was answered, and no phone of ours rang",
         )

@@ -14,6 +14,11 @@ _AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "oth
 _MEDIA_TAKEN = not_shown("refusal.agent", "its media")
 _RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
 
+#: What a second call to the group's own number may show, where the first brought nobody to it.
+_AGAIN = {"another group": "group-wrong", "another device": "another-device-answered"}
+#: A second call to the group's own number brought its agents' phones to ring: it is set up, and somebody is there.
+_GROUP_IS_THERE = not_shown("again.group", "the right group")
+
 TRANSFER: tuple[Rule, ...] = (
     Rule(
         id="transfer.number",
@@ -41,6 +46,20 @@ TRANSFER: tuple[Rule, ...] = (
         conditions=(when("transfer.target", "the group's number"),),
         consequences=_AFTER,
         because="the AI transferred to the group's number, and another group rang",
+    ),
+    *(
+        Rule(
+            id=f"transfer.again.{cause}",
+            cause=cause,
+            symptoms=("transfer",),
+            cells=cells("number", "REFER", "AI's call"),
+            essential=(_LOST, when("again.group", rang)),
+            conditions=(_RIGHT_TARGET,),
+            consequences=_AFTER,
+            because=f"no agent's phone rang, and a second call to the group's own number reached {rang}",
+            confidence="likely",
+        )
+        for rang, cause in _AGAIN.items()
     ),
     Rule(
         id="transfer.inactive",
@@ -78,8 +97,8 @@ TRANSFER: tuple[Rule, ...] = (
         cause="transfer-call-challenged",
         symptoms=("transfer",),
         cells=cells("credentials", "REFER", "AI's call"),
-        essential=(_LOST, when("transfer.answer", "challenged")),
-        conditions=(not_shown("transfer.credentials", True),),
+        essential=(_LOST,),
+        conditions=(when("transfer.answer", "challenged"), not_shown("transfer.credentials", True)),
         consequences=_AFTER,
         because="the platform challenged the AI, which showed no credentials",
     ),
@@ -153,7 +172,11 @@ TRANSFER: tuple[Rule, ...] = (
         cause="transfer-said-done",
         symptoms=("transfer",),
         essential=(_LOST, when("transfer.outcome", 200)),
-        conditions=(_RIGHT_TARGET, not_shown("answered.elsewhere", True)),
+        conditions=(
+            _RIGHT_TARGET,
+            not_shown("answered.elsewhere", True),
+            not_shown("again.group", *_AGAIN),
+        ),
         consequences=_AFTER,
         because="the platform's NOTIFY said 200, and no agent's phone rang",
     ),
@@ -162,7 +185,7 @@ TRANSFER: tuple[Rule, ...] = (
         cause="nobody-available",
         symptoms=("transfer",),
         essential=(_LOST, when("transfer.outcome", 480)),
-        conditions=(_RIGHT_TARGET,),
+        conditions=(_RIGHT_TARGET, _GROUP_IS_THERE),
         consequences=_AFTER,
         because="the platform took the transfer to the right number, and found nobody to ring",
     ),
@@ -171,7 +194,7 @@ TRANSFER: tuple[Rule, ...] = (
         cause="nobody-available",
         symptoms=("transfer",),
         essential=(_LOST, when("transfer.answer", 480)),
-        conditions=(_RIGHT_TARGET,),
+        conditions=(_RIGHT_TARGET, _GROUP_IS_THERE),
         consequences=_AFTER,
         because="the platform answered the transfer to the right number with 480: there is nobody to ring",
     ),
@@ -358,7 +381,7 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("fallback",),
         cells=cells("number", "fallback"),
         essential=(when("caller.end", "refused"), when("final.refusal", "the agents")),
-        conditions=(when("instead", "nobody"), not_shown("ai.refusal", "the agents")),
+        conditions=(when("instead", "nobody"), not_shown("ai.refusal", "the agents"), _GROUP_IS_THERE),
         consequences=("final", "fallback.time", "other"),
         because="the AI could not be had, and the platform said that nobody of the group can be rung",
     ),

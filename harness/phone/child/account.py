@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from harness.events import Event, RegistrationState
 from harness.phone.child import sockets
 from harness.phone.child.bindings import Account, Headers, misuse, pj, set_headers
-from harness.phone.child.lodging import Claim
+from harness.phone.child.lodging import CallFilter
 from harness.phone.child.stack import Endpoint
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import Policy, Ring
@@ -249,7 +249,9 @@ class HostedPhone:
 class Lodger(HostedPhone):
     """One case's share of a phone that several cases use at once: to its parent a phone like any other."""
 
-    def __init__(self, landlord: HostedPhone, key: int, config: PhoneConfig, directory: Path, claim: Claim) -> None:
+    def __init__(
+        self, landlord: HostedPhone, key: int, config: PhoneConfig, directory: Path, claim: CallFilter
+    ) -> None:
         self.landlord, self.key, self.config, self.directory, self.claim = landlord, key, config, directory, claim
         self.host_process, self.sources, self.binding = landlord.host_process, landlord.sources, landlord.binding
         self.address, self.account = landlord.address, landlord.account

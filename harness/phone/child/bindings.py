@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import pjsua2 as pj
 
-from harness.phone.child.hearing import RATE, Hearing
-
 __all__ = [
     "Account",
     "Call",
     "Headers",
     "Log",
-    "MarkListener",
     "Refusal",
     "Stack",
     "misuse",
@@ -240,37 +235,6 @@ class Call(pj.Call):  # type: ignore[misc]
         """A re-INVITE came in."""
         if self.listener:
             self.listener.offer_comes()
-
-
-class _Vector(ctypes.Structure):
-    """The head of a ``std::vector<unsigned char>``: walking its SWIG proxy costs more than all the rest of a leg."""
-
-    _fields_ = (("begin", ctypes.c_size_t), ("end", ctypes.c_size_t))
-
-
-class MarkListener(pj.AudioMediaPort):  # type: ignore[misc]
-    """A port that hands received audio to a leg's hearing.
-
-    Listeners are never destroyed, only parked: the clock thread may be inside them at any moment.
-    """
-
-    def __init__(self, fault: Callable[[str], None]) -> None:
-        super().__init__()
-        self.fault = fault
-        self.hearing: Hearing | None = None
-        audio = pj.MediaFormatAudio()
-        audio.init(pj.PJMEDIA_FORMAT_PCM, RATE, 1, FRAME_MS * 1000, 16)
-        self.createPort("listener", audio)
-
-    @_callback
-    def onFrameReceived(self, frame: Any) -> None:
-        """Another 20 ms of audio."""
-        hearing = self.hearing
-        if hearing is None:
-            return
-        vector = _Vector.from_address(int(frame.buf.this))
-        if length := vector.end - vector.begin:
-            hearing.feed(time.monotonic(), ctypes.string_at(vector.begin, length))
 
 
 def set_headers(option: Any, headers: Headers) -> None:

@@ -9,9 +9,9 @@ from typing import Any, Final, Protocol
 
 from harness.phone.child.account import HostedPhone, Lodger
 from harness.phone.child.bindings import Headers, Refusal, misuse
-from harness.phone.child.gate import Gate
+from harness.phone.child.gate import RequestGate
 from harness.phone.child.leg import CallLeg, LegHost
-from harness.phone.child.lodging import Claim
+from harness.phone.child.lodging import CallFilter
 from harness.phone.child.media import playable
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import choice_from_plain
@@ -23,7 +23,7 @@ LATER: Final = object()  #: the answer is sent when it is known
 class CommandHost(LegHost, Protocol):
     """The process, as the parent's commands see it."""
 
-    gate: Gate
+    gate: RequestGate
     phones: dict[int, HostedPhone]
     lodgers: dict[int, Lodger]
     legs: dict[int, CallLeg]
@@ -80,7 +80,7 @@ class Commands:
         withheld: bool,
     ) -> str:
         """A share of the phone ``landlord`` for one case; returns the address it is bound to."""
-        claim = Claim(tuple(numbers), lands, withheld)
+        claim = CallFilter(tuple(numbers), lands, withheld)
         made = Lodger(self._phone(landlord), phone, PhoneConfig.from_plain(config), Path(directory), claim)
         self._host.lodgers[phone] = made
         return made.address

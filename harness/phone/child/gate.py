@@ -50,7 +50,7 @@ class _Count:
     told_at: float = 0.0
 
 
-class Gate:
+class RequestGate:
     """Decides on requests, and counts those it refuses. ``tell`` gets the counts: the first at once, then one a second."""
 
     def __init__(

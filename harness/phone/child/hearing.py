@@ -1,4 +1,4 @@
-"""What a leg hears, frame by frame: marks, tones, and the pulse that says that somebody listens."""
+"""What a leg hears: marks, tones, and the pulse that says that somebody listens."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ _PULSE_SAMPLES: Final = RATE // 5
 _FULL_SCALE_SQUARED: Final = 32768.0**2
 #: Audio that comes this much later than it should began anew: after a hold nothing was heard in between.
 _GAP_SECONDS: Final = 0.1
-_TOGETHER: Final = 5  # frames looked at in one go
 _LOUD: Final = 90  # peak to peak; a mark is heard above -53 dBov, which is an RMS of 73
+_EVERY: Final = 20  # of so many samples one is looked at for loudness
+
+# Seconds until it is worth to listen again. A mark is decided after 90 ms of it at the earliest.
+_KNOWN, _QUIET, _UNDECIDED = 0.16, 0.05, 0.005
+#: The first looks say when the stream began: they come in short turns, as the earliest tells the time.
+_TIMING_SAMPLES: Final = RATE // 10
 
 
 class Hearing:
-    """One leg's hearing, fed by the audio clock every 20 ms. Not thread-safe: one thread feeds it."""
+    """One leg's hearing. Not thread-safe: one thread feeds it."""
 
     def __init__(self, phone: str, leg: str, emit: Callable[[Event], None], *, digits: bool = False) -> None:
         self._phone, self._leg, self._emit = phone, leg, emit
@@ -32,24 +37,23 @@ class Hearing:
         self._origin: float | None = None  # monotonic time of the first sample
         self._power = 0.0
         self._since_pulse = 0
-        self._waiting: list[bytes] = []
+        self._is_loud = False
 
-    def feed(self, now: float, frame: bytes) -> None:
-        """Hear a frame of int16 samples whose last one is due at the monotonic time ``now``.
+    @property
+    def pause(self) -> float:
+        """Seconds in which nothing can be missed: a decision may hang on each frame as long as something loud is no mark yet."""
+        if self._samples < _TIMING_SAMPLES or (self._is_loud and self._marks.present is None):
+            return _UNDECIDED
+        return _QUIET if self._marks.present is None else _KNOWN
 
-        numpy is slow when other work has emptied the caches between two frames, so frames are looked at together,
-        five at a time; but each at once where a decision may hang on it: as long as something loud is no mark yet.
-        """
-        self._waiting.append(frame)
-        if len(self._waiting) >= _TOGETHER or (self._marks.present is None and _is_loud(frame)):
-            self._look(now, b"".join(self._waiting))
-            self._waiting.clear()
-
-    def _look(self, now: float, frames: bytes) -> None:
-        samples = np.frombuffer(frames, np.int16)
+    def feed(self, now: float, octets: bytes) -> None:
+        """Hear int16 samples, any number of them, whose last one was due by the monotonic time ``now``."""
+        samples = np.frombuffer(octets, np.int16)
         self._samples += len(samples)
+        few = samples[-RATE // 20 :: _EVERY].tolist()
+        self._is_loud = max(few) - min(few) > _LOUD
         origin = now - self._samples / RATE
-        # The clock thread is sometimes woken late and never early: the earliest frame tells the time.
+        # One who listens is sometimes late and never early: the earliest look tells the time.
         if self._origin is None or origin < self._origin or origin > self._origin + _GAP_SECONDS:
             self._origin = origin
         for said in self._marks.feed(samples):
@@ -103,9 +107,3 @@ class Hearing:
             )
         )
         self._power, self._since_pulse = 0.0, 0
-
-
-def _is_loud(frame: bytes) -> bool:
-    """Whether a frame could hold a mark, by eight of its samples: cheaper than any arithmetic on all of them."""
-    few = memoryview(frame).cast("h")[7::20].tolist()
-    return max(few) - min(few) > _LOUD

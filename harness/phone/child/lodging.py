@@ -18,7 +18,7 @@ _LEAST_DIGITS: Final = 7
 
 
 @dataclass(frozen=True)
-class Claim:
+class CallFilter:
     """Which calls a case takes: those that show one of ``numbers`` (E.164); ``lands``: others, too, where it waits for one;
     ``withheld``: those that show none.
     """
@@ -31,7 +31,7 @@ class Claim:
 class Claimant(Protocol):
     """A case at a phone."""
 
-    claim: Claim
+    claim: CallFilter
     calls: int  #: that it has been given
 
 

@@ -12,29 +12,20 @@ import soundfile
 from harness.audio import marks
 from harness.events import Event
 from harness.phone import recording
-from harness.phone.child.bindings import MarkListener, misuse, pj
+from harness.phone.child.bindings import misuse
+from harness.phone.child.ear import Ear
 from harness.phone.child.hearing import RATE, Hearing
-from harness.phone.child.native import Native, Player
+from harness.phone.child.native import Native, Player, Recorder
 from harness.phone.protocol import Mark, Silence, Source, Wav, choice_from_plain
 
 _MARK_FILE_SECONDS: Final = 4.0
 
 
 class PlayerFactory:
-    """What the legs of a process share: listeners, files of marks, players."""
+    """What the legs of a process share: the ear, files of marks, players."""
 
-    def __init__(self, directory: Path, native: Native, fault: Callable[[str], None]) -> None:
-        self._directory, self._native, self._fault = directory, native, fault
-        self._spare_listeners: list[MarkListener] = []
-
-    def take_listener(self) -> MarkListener:
-        """A listener that nobody uses."""
-        return self._spare_listeners.pop() if self._spare_listeners else MarkListener(self._fault)
-
-    def park_listener(self, listener: MarkListener) -> None:
-        """Take a listener back; what the clock thread still brings is not heard."""
-        listener.hearing = None
-        self._spare_listeners.append(listener)
+    def __init__(self, directory: Path, native: Native, ear: Ear) -> None:
+        self._directory, self.native, self.ear = directory, native, ear
 
     def player(self, source: Mark | Wav, mark: int) -> Player:
         """A player of ``source``."""
@@ -43,7 +34,7 @@ class PlayerFactory:
         else:
             path, loop = self._mark_file(mark), True
         try:
-            return self._native.player(path, loop=loop)
+            return self.native.player(path, loop=loop)
         except OSError as error:
             raise misuse(str(error)) from error
 
@@ -55,7 +46,7 @@ class PlayerFactory:
 
 
 class LegMedia:
-    """One leg's audio. The call's port comes and goes with each negotiation; listener and recorders last."""
+    """One leg's audio. The call's port comes and goes with each negotiation; the recorders last."""
 
     def __init__(self, players: PlayerFactory, leg: str, emit: Callable[[Event], None], *, digits: bool) -> None:
         self._players, self._leg, self._emit, self._listens_for_digits = players, leg, emit, digits
@@ -66,8 +57,7 @@ class LegMedia:
         self._port: Any = None
         self._sends = False
         self._player: Player | None = None
-        self._listener: MarkListener | None = None
-        self._recorders: list[Any] = []
+        self._recorders: list[Recorder] = []
         self._bridged: LegMedia | None = None
 
     @property
@@ -76,18 +66,15 @@ class LegMedia:
         return self._bridged is not None
 
     def connect(self, port: Any, phone: str, directory: Path, *, sends: bool) -> None:
-        """Join the call's port, new after each negotiation, with listener, recorders and source."""
+        """Join the call's port, new after each negotiation, with recorders and source."""
         self._port, self._sends = port, sends
-        if self._listener is None:
-            self._listener = self._players.take_listener()
-            self._listener.hearing = Hearing(phone, self._leg, self._emit, digits=self._listens_for_digits)
+        native = self._players.native
+        if not self._recorders:
             self.recordings = recording.paths(directory, self._leg)
-            for path in self.recordings:
-                recorder = pj.AudioMediaRecorder()
-                recorder.createRecorder(str(path))
-                self._recorders.append(recorder)
-        port.startTransmit(self._listener)
-        port.startTransmit(self._recorders[0])
+            self._recorders = [native.recorder(path) for path in self.recordings]
+            hearing = Hearing(phone, self._leg, self._emit, digits=self._listens_for_digits)
+            self._players.ear.begin(self._recorders[0], hearing)
+        native.connect(port.getPortId(), self._recorders[0].slot)
         if self._bridged is not None:
             self._join()
         elif not sends:
@@ -113,7 +100,7 @@ class LegMedia:
         if isinstance(source, Wav) and not source.loop:
             self.player_done = time.monotonic() + soundfile.info(str(source.path)).duration
         self._player.connect(self._port.getPortId())
-        self._player.connect(self._recorders[1].getPortId())
+        self._player.connect(self._recorders[1].slot)
 
     def name_mark(self, mark: int) -> None:
         """The mark of a leg that began by itself."""
@@ -149,7 +136,7 @@ class LegMedia:
             one._bridged, one.source = None, Silence()
             if one._port is not None and two._port is not None:
                 one._port.stopTransmit(two._port)
-                one._port.stopTransmit(two._recorders[1])
+                self._players.native.disconnect(one._port.getPortId(), two._recorders[1].slot)
 
     def _join(self) -> None:
         other = self._bridged
@@ -157,16 +144,17 @@ class LegMedia:
             return
         for one, two in ((self, other), (other, self)):
             one._port.startTransmit(two._port)
-            one._port.startTransmit(two._recorders[1])
+            self._players.native.connect(one._port.getPortId(), two._recorders[1].slot)
 
     def close(self) -> None:
         """The call is over. The clock thread closes the recordings at its next tick."""
         self._port = None
         self._part()
         self._stop()
-        if self._listener is not None:
-            self._players.park_listener(self._listener)
-            self._listener = None
+        if self._recorders:
+            self._players.ear.end(self._recorders[0])
+        for recorder in self._recorders:
+            recorder.close()
         self._recorders.clear()
 
     @property

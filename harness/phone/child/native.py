@@ -18,6 +18,11 @@ _TELEPHONE_EVENT_FLAG: Final = 0  # PJMEDIA_ENDPT_HAS_TELEPHONE_EVENT_FLAG
 _NO_LOOP: Final = 1  # PJMEDIA_FILE_NO_LOOP
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
 _DESTROY_SOCKET: Final = 2  # PJSIP_UDP_TRANSPORT_DESTROY_SOCKET
+_FRAME: Final = 320  # octets of 20 ms
+_BUFFER: Final = 4000  # PJMEDIA_FILE_PORT_BUFSIZE
+_RING: Final = _BUFFER // _FRAME * _FRAME  # of it: it is written to disk when another frame has no room
+_PORT_WORDS: Final = 26  # of a WAV writer
+_WAV_HEADER: Final = 44
 
 
 class _Selector(ctypes.Structure):
@@ -48,6 +53,19 @@ class Native:
         library.pjsua_player_create.argtypes = (pointer, ctypes.c_uint, pointer)
         library.pjsua_player_get_conf_port.argtypes = library.pjsua_player_destroy.argtypes = (ctypes.c_int,)
         library.pjsua_conf_connect.argtypes = library.pjsua_conf_disconnect.argtypes = (ctypes.c_int, ctypes.c_int)
+        library.pjsua_recorder_create.argtypes = (
+            pointer,
+            ctypes.c_uint,
+            pointer,
+            ctypes.c_ssize_t,
+            ctypes.c_uint,
+            pointer,
+        )
+        library.pjsua_recorder_get_port.argtypes = (ctypes.c_int, pointer)
+        library.pjsua_recorder_get_conf_port.argtypes = library.pjsua_recorder_destroy.argtypes = (ctypes.c_int,)
+        # It only reads a number: to let other threads run meanwhile would cost more.
+        self._position = ctypes.PyDLL(path).pjmedia_wav_writer_port_get_pos
+        self._position.argtypes, self._position.restype = (pointer,), ctypes.c_ssize_t
 
     def offer_telephone_event(self, offered: bool) -> None:
         """Whether SDP made from now on names telephone-event."""
@@ -84,6 +102,18 @@ class Native:
         """A player of a WAV file. Raises ``OSError`` for one that pjmedia cannot play."""
         return Player(self._library, path, loop)
 
+    def recorder(self, path: Path) -> Recorder:
+        """A recorder into a WAV file. Raises ``OSError`` where there can be none."""
+        return Recorder(self._library, self._position, path)
+
+    def connect(self, source: int, sink: int) -> None:
+        """Let one slot of the bridge hear another."""
+        self._library.pjsua_conf_connect(source, sink)
+
+    def disconnect(self, source: int, sink: int) -> None:
+        """The opposite of :meth:`connect`."""
+        self._library.pjsua_conf_disconnect(source, sink)
+
 
 class Player:
     """Plays a file to slots of the bridge, once or over and over.
@@ -111,3 +141,53 @@ class Player:
     def close(self) -> None:
         """Take it out of the bridge, at the clock's next tick."""
         self._library.pjsua_player_destroy(self._number)
+
+
+class Recorder:
+    """Records what it hears in the bridge to a WAV file; what is not on disk yet can be read all the same.
+
+    pjmedia's writer has no word for its buffer, but is laid out so: the buffer's size, its address, where it is written next.
+    """
+
+    def __init__(self, library: ctypes.CDLL, position: Callable[[int], int], path: Path) -> None:
+        self._library, self._get_position, self._path = library, position, path
+        name = str(path).encode()
+        text, number, port = _Text(name, len(name)), ctypes.c_int(), ctypes.c_void_p()
+        status = library.pjsua_recorder_create(ctypes.byref(text), 0, None, 0, 0, ctypes.byref(number))
+        if status != 0:
+            raise OSError(f"{path} cannot be recorded to (pjlib status {status})")
+        self._number = number.value
+        self.slot: int = library.pjsua_recorder_get_conf_port(number)
+        library.pjsua_recorder_get_port(number, ctypes.byref(port))
+        assert port.value
+        self._port = port.value
+        self._buffer = _buffer_of(port.value)
+
+    def read(self, begin: int) -> bytes:
+        """What was recorded from that octet on, to the newest frame, or as far as it is on disk if that is long ago."""
+        end = self._get_position(self._port)
+        if end == begin:
+            return b""
+        if end - begin <= _RING - 2 * _FRAME and not end % _FRAME:
+            at = begin % _RING
+            read = ctypes.string_at(self._buffer + at, min(end - begin, _RING - at))
+            read += ctypes.string_at(self._buffer, end - begin - len(read))
+            if self._get_position(self._port) - begin <= _RING - _FRAME:  # nothing was written over it meanwhile
+                return read
+        with self._path.open("rb") as file:
+            file.seek(_WAV_HEADER + begin)
+            read = file.read()
+            return read[: len(read) // _FRAME * _FRAME]
+
+    def close(self) -> None:
+        """Take it out of the bridge; the file is closed at the clock's next tick."""
+        self._library.pjsua_recorder_destroy(self._number)
+
+
+def _buffer_of(port: int) -> int:
+    """The address of a new WAV writer's buffer."""
+    words = (ctypes.c_size_t * _PORT_WORDS).from_address(port)
+    for size, address, written in zip(words, words[1:], words[2:], strict=False):
+        if size == _BUFFER and address == written != 0:
+            return int(address)
+    raise OSError("this pjproject lays its WAV writer out otherwise than 2.15 does")

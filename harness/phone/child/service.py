@@ -20,7 +20,8 @@ from harness.phone.child.account import HostedPhone, Lodger
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import Refusal, pj
 from harness.phone.child.commands import LATER, Commands
-from harness.phone.child.gate import Gate
+from harness.phone.child.ear import Ear
+from harness.phone.child.gate import RequestGate
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.media import PlayerFactory
 from harness.phone.child.policy import take_call
@@ -77,10 +78,10 @@ class Service:
             self.phones.values, lambda leg: leg.phone, self._tell_message
         )
         self._commands = Commands(self)
-        self.gate = Gate(self.phones.values, self.attribution.leg_of_tag, self._tell_stranger)
+        self.gate = RequestGate(self.phones.values, self.attribution.leg_of_tag, self._tell_stranger)
         self.endpoint = Endpoint(self)
         self.endpoint.native.filter_requests(self.gate.by_source, self.gate.by_dialog, self.fault)
-        self.players = PlayerFactory(directory, self.endpoint.native, self.fault)
+        self.players = PlayerFactory(directory, self.endpoint.native, Ear(wire.together, self.fault))
 
     # What the stack says.
 
@@ -301,9 +302,10 @@ class Service:
                 self._tell("pulse")
                 next_pulse = now + PULSE_INTERVAL
             if now >= next_statistics:
-                for leg in list(self.legs.values()):
-                    if leg.check_alive():
-                        leg.tell_statistics()
+                with self._wire.together():
+                    for leg in list(self.legs.values()):
+                        if leg.check_alive():
+                            leg.tell_statistics()
                 self.gate.tick(now)
                 next_statistics = now + _STATISTICS_INTERVAL
             self._turn(min(next_pulse, next_statistics) - now)

@@ -22,7 +22,7 @@ from harness.phone.child.reception import Reception
 from harness.phone.rtp_log import Address, RtpLog
 
 _SEND, _ATTACH = 3, 12  # send_rtp and attach2 in pjmedia_transport_op, the latter the last of it
-_TOGETHER: Final = 25  # packets: half a second's
+_TOGETHER: Final = 100  # packets: two seconds'; they are looked at once a second, for the statistics of all legs
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
 _RTCP_TYPES: Final = frozenset(bytes([kind]) for kind in range(192, 224))
 _MOST_SOURCES: Final = 20

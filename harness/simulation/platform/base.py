@@ -9,14 +9,14 @@ from harness.deployment import Deployment, PhoneEntry, Timings
 from harness.simulation.audit import Audit
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.identity import Caller
-from harness.simulation.legs import Headers, Leg, Target
+from harness.simulation.legs import CallLeg, Headers, LegTarget
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.numbering import national
 from harness.simulation.platform.announcements import SOMEBODY
 from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.platform.routes import NOBODYS_NUMBER, LineRoute, Routes
-from harness.simulation.platform.trunk import Gate
+from harness.simulation.platform.trunk import Termination
 from harness.simulation.registrar import Registrar
 from harness.simulation.settings import Current, External, Group
 from harness.simulation.wire.agent import UserAgent
@@ -38,7 +38,7 @@ class Platform:
         audit: Audit,
         ticker: Ticker,
         ua: UserAgent,
-        gates: Mapping[str, Gate],
+        gates: Mapping[str, Termination],
         agent_passwords: Mapping[str, str],
         media_address: str,
         nobody: str,
@@ -82,14 +82,14 @@ class Platform:
         """Whether the number is reached over the public network."""
         return number in self._subscribers
 
-    def outside(self, number: str, caller: Caller, headers: Headers, external: External | None = None) -> Target:
+    def outside(self, number: str, caller: Caller, headers: Headers, external: External | None = None) -> LegTarget:
         """A number of the public network; ``external`` says how an agent's is called."""
         assert self.carrier is not None
         external = external or External()
         uri = Uri("sip", national(number) if external.national else number, self.carrier.address, self.carrier.port)
         if self.carrier.transport != "udp":
             uri = uri.with_param("transport", self.carrier.transport)
-        return Target(
+        return LegTarget(
             peer=number,
             ua=self.ua,
             uri=uri,
@@ -100,12 +100,12 @@ class Platform:
             accept=(external.accept, external.accept_within_s) if external.accept else None,
         )
 
-    def announcement(self, user: str, call: RoutedCall) -> Target:
+    def announcement(self, user: str, call: RoutedCall) -> LegTarget:
         """The platform's own voice."""
         assert self.announcements is not None
         assert self.to_announcements is not None
         listen = self.announcements.local("udp")
-        return Target(
+        return LegTarget(
             peer=user,
             ua=self.to_announcements,
             uri=Uri("sip", user, listen.address, listen.port),
@@ -118,7 +118,7 @@ class Platform:
         """How a group rings."""
         return self.settings.now.group(group, self.deployment.groups[group])
 
-    def agents(self, group: str, call: RoutedCall, toward: Leg, headers: Headers) -> list[Target]:
+    def agents(self, group: str, call: RoutedCall, toward: CallLeg, headers: Headers) -> list[LegTarget]:
         """The phones of a group's agents, as far as they are logged in, and numbers of the public network."""
         if self.faults.on(Fault.GROUP_ANSWERED_BY_OTHERS, call.line):
             return [self.announcement(SOMEBODY, call)]
@@ -126,7 +126,7 @@ class Platform:
         if not declared.agents and not declared.empty:
             return [self.announcement(SOMEBODY, call)]  # people who have no phone of the harness
         settings = self.ringing(group)
-        found: list[Target] = []
+        found: list[LegTarget] = []
         for name in declared.agents:
             phone = self.deployment.phones[name]
             if name in settings.away:
@@ -136,7 +136,7 @@ class Platform:
                 found.append(self._external_agent(phone.number, external, call, headers))
                 continue
             found += [
-                Target(
+                LegTarget(
                     peer=f"agent {phone.aor_user}",
                     ua=self.ua,
                     uri=binding.contact,
@@ -150,7 +150,7 @@ class Platform:
             ]
         return found
 
-    def _external_agent(self, number: str, external: External, call: RoutedCall, headers: Headers) -> Target:
+    def _external_agent(self, number: str, external: External, call: RoutedCall, headers: Headers) -> LegTarget:
         caller = call.agent_caller()
         if external.shows == "platform":
             caller = caller.showing(self.number_of_line(call.line))
@@ -164,7 +164,7 @@ class Platform:
         """The platform's own headers on the INVITE to the AI."""
         return []
 
-    def headers_to_agent(self, call: RoutedCall, toward: Leg) -> Headers:
+    def headers_to_agent(self, call: RoutedCall, toward: CallLeg) -> Headers:
         """The platform's own headers on the INVITE to an agent."""
         return []
 
@@ -180,7 +180,7 @@ class Platform:
 
     # --- what the calls ask ------------------------------------------------------------------------
 
-    def line_behind(self, gate: Gate) -> str | None:
+    def line_behind(self, gate: Termination) -> str | None:
         """The line whose call the AI is transferring, when it can only be one."""
         lines = {call.line for call in gate.in_use}
         return lines.pop() if len(lines) == 1 else None

@@ -9,7 +9,7 @@ from typing import Final
 from harness.simulation.b2bua import x_headers
 from harness.simulation.faults import Fault
 from harness.simulation.identity import ANONYMOUS, Caller
-from harness.simulation.legs import Headers, Leg, RefusedError, Side, Target
+from harness.simulation.legs import CallLeg, Headers, LegRefusedError, LegTarget, Side
 from harness.simulation.media import sound, spoil
 from harness.simulation.media.leg import LegMedia, audio_of, encrypted, is_event, is_g711
 from harness.simulation.media.player import Player
@@ -21,7 +21,7 @@ from harness.simulation.platform.groups import ring_group
 from harness.simulation.platform.ivr import Menu
 from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.platform.routes import GroupRoute, LineRoute
-from harness.simulation.platform.trunk import Gate
+from harness.simulation.platform.trunk import Termination
 from harness.simulation.wire.ends import End, How
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
@@ -38,7 +38,9 @@ _PRIVATE_ADDRESS = "10.0.0.10"
 class PlatformCall(RoutedCall):
     """A call that came in: from the carrier, or (``gate``) over a trunk from the AI."""
 
-    def __init__(self, platform: Platform, incoming: IncomingCall | None, name: str, gate: Gate | None = None) -> None:
+    def __init__(
+        self, platform: Platform, incoming: IncomingCall | None, name: str, gate: Termination | None = None
+    ) -> None:
         super().__init__(name, platform.audit, platform.calls)
         self.platform = platform
         self.incoming = incoming
@@ -48,7 +50,7 @@ class PlatformCall(RoutedCall):
 
     # --- routing -----------------------------------------------------------------------------------
 
-    async def run(self, first: Leg) -> None:
+    async def run(self, first: CallLeg) -> None:
         """Find out where the called number leads, and go there."""
         call, platform = self.incoming, self.platform
         assert call is not None
@@ -67,9 +69,9 @@ class PlatformCall(RoutedCall):
         elif number and platform.is_outside(number):
             await self.dial(platform.outside(number, self.caller, x_headers(call.request)), first, _RING_SECONDS)
         else:
-            raise RefusedError(404)
+            raise LegRefusedError(404)
 
-    async def _from_outside_to_group(self, first: Leg, route: GroupRoute) -> None:
+    async def _from_outside_to_group(self, first: CallLeg, route: GroupRoute) -> None:
         assert self.incoming is not None
         if route.line is not None:
             self.line = route.line
@@ -83,7 +85,7 @@ class PlatformCall(RoutedCall):
         leg = await self.ring_group(self.platform.group_for(route.name, headers, self.line), first, headers)
         self.connect(leg, first)
 
-    async def _goes_in(self, first: Leg, route: LineRoute) -> bool:
+    async def _goes_in(self, first: CallLeg, route: LineRoute) -> bool:
         """Past hours, announcement and menus; False for a caller who has been taken care of by then."""
         self.line = route.name
         if await self._is_closed(first, route.name):
@@ -93,7 +95,7 @@ class PlatformCall(RoutedCall):
             await self._choose(first, route.line.press)
         return True
 
-    async def to_ai(self, first: Leg, route: LineRoute, headers: Headers) -> None:
+    async def to_ai(self, first: CallLeg, route: LineRoute, headers: Headers) -> None:
         """To the AI, or to the group that takes over for it."""
         self.line = route.name
         routes = self.platform.routes
@@ -103,15 +105,15 @@ class PlatformCall(RoutedCall):
             try:
                 await self._dial_ai(first, route, headers)
                 return
-            except RefusedError:
+            except LegRefusedError:
                 group = routes.fallback(route)
                 if group is None:
                     raise
         if group is None:
-            raise RefusedError(480)
+            raise LegRefusedError(480)
         self.connect(await self.ring_group(group, first, headers), first)
 
-    async def _choose(self, first: Leg, digits: str) -> None:
+    async def _choose(self, first: CallLeg, digits: str) -> None:
         media = await self._answered(first)
         self._menu = Menu(media, self.platform.ticker)
         try:
@@ -120,7 +122,7 @@ class PlatformCall(RoutedCall):
         finally:
             self._menu = None
 
-    async def _answered(self, first: Leg) -> LegMedia:
+    async def _answered(self, first: CallLeg) -> LegMedia:
         """The caller's leg, answered by the platform itself unless it has been answered already."""
         call, media = first.call, first.media
         assert isinstance(media, LegMedia)
@@ -133,7 +135,7 @@ class PlatformCall(RoutedCall):
                     media.learn(call.remote_sdp)
         return media
 
-    async def _is_closed(self, first: Leg, line: str) -> bool:
+    async def _is_closed(self, first: CallLeg, line: str) -> bool:
         """Whether the number is out of its hours; the caller has then been taken care of."""
         settings, deployment = self.platform.settings.now.line(line), self.platform.deployment
         if deployment.is_open(line) if settings.open is None else settings.open:
@@ -145,7 +147,7 @@ class PlatformCall(RoutedCall):
             await self.dial(self.platform.announcement(CLOSED, self), first, _RING_SECONDS)
         return True
 
-    async def _give_notice(self, first: Leg, seconds: float) -> None:
+    async def _give_notice(self, first: CallLeg, seconds: float) -> None:
         """The platform answers and speaks: an announcement, a recording notice."""
         if not seconds:
             return
@@ -155,13 +157,13 @@ class PlatformCall(RoutedCall):
         finally:
             player.stop()
 
-    async def _dial_ai(self, first: Leg, route: LineRoute, headers: Headers) -> None:
+    async def _dial_ai(self, first: CallLeg, route: LineRoute, headers: Headers) -> None:
         trunk = self.platform.routes.trunk(route)
         if trunk is None:
-            raise RefusedError(503, "The routing names a trunk that does not exist")
+            raise LegRefusedError(503, "The routing names a trunk that does not exist")
         gate = self.platform.gates[trunk.name]
         if gate.is_full(route.name):
-            raise RefusedError(503, "The trunk carries no more calls")
+            raise LegRefusedError(503, "The trunk carries no more calls")
         gate.in_use.add(self)
         try:
             timeout = self.platform.routes.ring_timeout(route, self.platform.ring_timeout)
@@ -171,13 +173,13 @@ class PlatformCall(RoutedCall):
             raise
         self.audit.spawn(self._release(gate, leg), f"{self.name} trunk")
 
-    async def _release(self, gate: Gate, leg: Leg) -> None:
+    async def _release(self, gate: Termination, leg: CallLeg) -> None:
         await leg.call.wait_ended()
         gate.in_use.discard(self)
 
     async def _with_ringback(
-        self, first: Leg, dial: Awaitable[Leg], plays: Callable[[str], sound.Frames] = sound.ringback
-    ) -> Leg:
+        self, first: CallLeg, dial: Awaitable[CallLeg], plays: Callable[[str], sound.Frames] = sound.ringback
+    ) -> CallLeg:
         """A caller who has been answered already hears it ring from us; one who is still with the AI keeps hearing that.
 
         Nothing here mixes, and two streams at once would be heard as loss.
@@ -193,7 +195,7 @@ class PlatformCall(RoutedCall):
 
     # --- targets -----------------------------------------------------------------------------------
 
-    def _ai(self, gate: Gate, route: LineRoute, headers: Headers) -> Target:
+    def _ai(self, gate: Termination, route: LineRoute, headers: Headers) -> LegTarget:
         platform, trunk = self.platform, gate.trunk
         in_the_clear = route.line.plaintext or self._wrong(Fault.TLS_NOT_APPENDED)
         ua, hop = gate.way(
@@ -204,7 +206,7 @@ class PlatformCall(RoutedCall):
             uri = uri.with_param("transport", hop.transport)
         passed_on = [] if self._wrong(Fault.X_HEADERS_STRIPPED) else headers
         asserted = [] if self._wrong(Fault.PAI_STRIPPED) else self.caller.asserted(platform.domain)
-        return Target(
+        return LegTarget(
             peer=AI,
             ua=ua,
             uri=uri,
@@ -236,22 +238,22 @@ class PlatformCall(RoutedCall):
         return self.caller
 
     async def ring_group(
-        self, name: str | None, toward: Leg, headers: Headers, on_ringing: Callable[[int, str], None] | None = None
-    ) -> Leg:
+        self, name: str | None, toward: CallLeg, headers: Headers, on_ringing: Callable[[int, str], None] | None = None
+    ) -> CallLeg:
         """Ring the agents of a group for ``toward``, as the group does. Raises `RefusedError`."""
         if name is None:
-            raise RefusedError(480, "The number leads to no group")
+            raise LegRefusedError(480, "The number leads to no group")
         platform, group = self.platform, self.platform.ringing(name)
         if group.queue_s:
             await self._answered(toward)
 
-        def logged_in() -> list[Target]:
+        def logged_in() -> list[LegTarget]:
             return platform.agents(name, self, toward, headers)
 
         ringing = ring_group(self, group, logged_in, toward, platform.ticker, on_ringing)
         try:
             return await self._with_ringback(toward, ringing, sound.music if group.queue_s else sound.ringback)
-        except RefusedError:
+        except LegRefusedError:
             if not group.voicemail:
                 raise
         return await self.ring(platform.announcement(VOICEMAIL, self), toward, _RING_SECONDS)
@@ -266,7 +268,7 @@ class PlatformCall(RoutedCall):
         private = _PRIVATE_ADDRESS if self._wrong(Fault.SDP_PRIVATE_ADDRESS) else None
         return self.platform.anchored(private)
 
-    def offer(self, side: Side, toward: Leg) -> bytes:
+    def offer(self, side: Side, toward: CallLeg) -> bytes:
         """What the other leg offered; once something was agreed with it, just that, as nothing is transcoded."""
         assert isinstance(side, LegMedia)
         assert isinstance(toward.media, LegMedia)
@@ -277,7 +279,7 @@ class PlatformCall(RoutedCall):
             return side.pass_on(toward.media.remote)
         return side.pass_on(toward.media.remote, lambda codec: codec.is_same(agreed) or is_event(codec))
 
-    def answer(self, toward: Leg, leg: Leg) -> bytes:
+    def answer(self, toward: CallLeg, leg: CallLeg) -> bytes:
         """What the new leg answered, unless the caller's side is to have a law of its own."""
         media = toward.media
         assert isinstance(media, LegMedia)
@@ -285,26 +287,26 @@ class PlatformCall(RoutedCall):
             return media.answer(bytes(media.remote))
         return super().answer(toward, leg)
 
-    def _spoilt_offer(self) -> Callable[[Side, Leg], bytes] | None:
-        def without_g711(side: Side, toward: Leg) -> bytes:
+    def _spoilt_offer(self) -> Callable[[Side, CallLeg], bytes] | None:
+        def without_g711(side: Side, toward: CallLeg) -> bytes:
             assert isinstance(side, LegMedia)
             return side.offer(_NO_G711)
 
-        def the_other_law(side: Side, toward: Leg) -> bytes:
+        def the_other_law(side: Side, toward: CallLeg) -> bytes:
             assert isinstance(side, LegMedia)
             assert isinstance(toward.media, LegMedia)
             offered = audio_of(toward.media.remote).voice if toward.media.remote else ()
             first = toward.media.codec or next(iter(offered), PCMU)
             return side.offer((PCMU if first.is_same(PCMA) else PCMA, TELEPHONE_EVENT))
 
-        def with_srtp(side: Side, toward: Leg) -> bytes:
+        def with_srtp(side: Side, toward: CallLeg) -> bytes:
             return encrypted(self.offer(side, toward))
 
-        def without_voice(side: Side, toward: Leg) -> bytes:
+        def without_voice(side: Side, toward: CallLeg) -> bytes:
             assert isinstance(side, LegMedia)
             return side.offer((TELEPHONE_EVENT,))
 
-        def without_events(side: Side, toward: Leg) -> bytes:
+        def without_events(side: Side, toward: CallLeg) -> bytes:
             assert isinstance(side, LegMedia)
             if toward.media.remote is None:
                 return side.offer((PCMU, PCMA))
@@ -322,7 +324,7 @@ class PlatformCall(RoutedCall):
         }
         return next((make for fault, make in spoilt.items() if self._wrong(fault)), None)
 
-    def spoilers(self, a: Leg, b: Leg) -> tuple[Spoiler | None, Spoiler | None]:
+    def spoilers(self, a: CallLeg, b: CallLeg) -> tuple[Spoiler | None, Spoiler | None]:
         """What the faults of this line do to the media between those legs."""
         if not self.platform.faults:
             return None, None
@@ -349,7 +351,7 @@ class PlatformCall(RoutedCall):
         }
         return next((make() for fault, make in makers.items() if self._wrong(fault)), (None, None))
 
-    def passes_on(self, leg: Leg, end: End) -> bool:
+    def passes_on(self, leg: CallLeg, end: End) -> bool:
         """Whether the end of ``leg`` ends the others."""
         if end.by != "remote" or end.how is not How.BYE:
             return True
@@ -366,14 +368,14 @@ class PlatformCall(RoutedCall):
 
     # --- what the legs ask for ---------------------------------------------------------------------
 
-    async def on_info(self, leg: Leg, request: InDialogRequest) -> None:
+    async def on_info(self, leg: CallLeg, request: InDialogRequest) -> None:
         """Digits for the menu; otherwise for the other side."""
         if self._menu is not None:
             self._menu.info(request)
         else:
             await super().on_info(leg, request)
 
-    async def on_refer(self, leg: Leg, request: ReferRequest, target: NameAddr) -> None:
+    async def on_refer(self, leg: CallLeg, request: ReferRequest, target: NameAddr) -> None:
         """A transfer: carried out here, or passed on where the line says so."""
         if self._wrong(Fault.TRUNK_INACTIVE):
             request.respond(503, "Trunk inactive")
@@ -397,7 +399,7 @@ class PlatformCall(RoutedCall):
         declared = self.line is not None and self.platform.lines[self.line].refer == "passed-on"
         return declared != self._wrong(Fault.REFER_OTHER_WAY)
 
-    async def _transfer(self, leg: Leg, request: ReferRequest, target: Uri) -> None:
+    async def _transfer(self, leg: CallLeg, request: ReferRequest, target: Uri) -> None:
         other = self.other(leg)
         assert other is not None
         notifier = request.accept_refer()
@@ -411,7 +413,7 @@ class PlatformCall(RoutedCall):
 
         try:
             new = await self._reach(target, other, headers, ringing)
-        except RefusedError as error:
+        except LegRefusedError as error:
             self._transferred = False
             await notifier.notify(error.status, error.reason)
             if leg in self.legs:
@@ -428,7 +430,9 @@ class PlatformCall(RoutedCall):
         if not self._wrong(Fault.AI_LEG_LEFT_BEHIND) and leg.is_up:
             leg.call.hangup()
 
-    async def _reach(self, target: Uri, toward: Leg, headers: Headers, on_ringing: Callable[[int, str], None]) -> Leg:
+    async def _reach(
+        self, target: Uri, toward: CallLeg, headers: Headers, on_ringing: Callable[[int, str], None]
+    ) -> CallLeg:
         platform = self.platform
         number = number_of(target, platform.region)
         route = platform.routes.find(number) if number else None
@@ -438,7 +442,7 @@ class PlatformCall(RoutedCall):
         if number and route is None and platform.is_outside(number):
             outside = platform.outside(number, self.caller, headers)
             return await self.ring(outside, toward, _RING_SECONDS, on_ringing)
-        raise RefusedError(404)
+        raise LegRefusedError(404)
 
     def _wrong(self, fault: Fault) -> bool:
         return self.platform.faults.on(fault, self.line)

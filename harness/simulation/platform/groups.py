@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from harness.simulation.b2bua import BackToBack
-from harness.simulation.legs import Leg, RefusedError, Target
+from harness.simulation.legs import CallLeg, LegRefusedError, LegTarget
 from harness.simulation.media import sound
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.ticker import Ticker
@@ -20,18 +20,18 @@ _LOOKS_EVERY = 0.5  # seconds: a queue looks for somebody
 async def ring_group(
     call: BackToBack,
     group: Group,
-    logged_in: Callable[[], Sequence[Target]],
-    toward: Leg,
+    logged_in: Callable[[], Sequence[LegTarget]],
+    toward: CallLeg,
     ticker: Ticker,
     on_ringing: OnRinging | None = None,
-) -> Leg:
+) -> CallLeg:
     """The leg of the agent who takes the call, not joined yet. Raises `RefusedError`: 480 when there is nobody."""
     loop = asyncio.get_running_loop()
     patience = loop.time() + group.queue_s
     while True:
         try:
             return await _ring_in_turns(call, group, logged_in(), toward, ticker, on_ringing)
-        except RefusedError:
+        except LegRefusedError:
             if loop.time() >= patience:
                 raise
         await asyncio.sleep(_LOOKS_EVERY)
@@ -40,12 +40,12 @@ async def ring_group(
 async def _ring_in_turns(
     call: BackToBack,
     group: Group,
-    targets: Sequence[Target],
-    toward: Leg,
+    targets: Sequence[LegTarget],
+    toward: CallLeg,
     ticker: Ticker,
     on_ringing: OnRinging | None,
-) -> Leg:
-    refusals: list[RefusedError] = []
+) -> CallLeg:
+    refusals: list[LegRefusedError] = []
     for batch in group.batches(len(targets)):
         if refusals:
             await asyncio.sleep(group.pause_s)
@@ -53,12 +53,12 @@ async def _ring_in_turns(
         winner = await _first([asyncio.ensure_future(ring) for ring in ringing], refusals)
         if winner is not None:
             return winner
-    raise min(refusals, key=_preference, default=RefusedError(480, "Nobody is logged in"))
+    raise min(refusals, key=_preference, default=LegRefusedError(480, "Nobody is logged in"))
 
 
 async def _ring(
-    call: BackToBack, target: Target, toward: Leg, seconds: float, ticker: Ticker, on_ringing: OnRinging | None
-) -> Leg:
+    call: BackToBack, target: LegTarget, toward: CallLeg, seconds: float, ticker: Ticker, on_ringing: OnRinging | None
+) -> CallLeg:
     leg = await call.ring(target, toward, seconds, on_ringing)
     if target.accept is None:
         return leg
@@ -72,14 +72,14 @@ async def _ring(
     return leg
 
 
-async def _first(rings: Sequence[asyncio.Future[Leg]], refusals: list[RefusedError]) -> Leg | None:
+async def _first(rings: Sequence[asyncio.Future[CallLeg]], refusals: list[LegRefusedError]) -> CallLeg | None:
     """The first that is answered; the others are let go."""
-    winner: Leg | None = None
+    winner: CallLeg | None = None
     try:
         for finished in asyncio.as_completed(rings):
             try:
                 winner = await finished
-            except RefusedError as error:
+            except LegRefusedError as error:
                 refusals.append(error)
             else:
                 return winner
@@ -92,6 +92,6 @@ async def _first(rings: Sequence[asyncio.Future[Leg]], refusals: list[RefusedErr
                 ring.result().call.hangup()
 
 
-def _preference(refusal: RefusedError) -> tuple[bool, int]:
+def _preference(refusal: LegRefusedError) -> tuple[bool, int]:
     """RFC 3261 section 16.7: of several refusals a 6xx counts, else one of the lowest class."""
     return refusal.status < 600, refusal.status // 100

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from harness.simulation import info
-from harness.simulation.legs import RefusedError
+from harness.simulation.legs import LegRefusedError
 from harness.simulation.media import sound
 from harness.simulation.media.digits import ReceivedDigit
 from harness.simulation.media.leg import LegMedia
@@ -39,7 +39,7 @@ class Menu:
                     pass
                 await asyncio.sleep(_COPIES_SECONDS)
         except TimeoutError:
-            raise RefusedError(480, "No choice was made") from None
+            raise LegRefusedError(480, "No choice was made") from None
         finally:
             player.stop()
             listener.stop()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.simulation.legs import Leg
+from harness.simulation.legs import CallLeg
 from harness.simulation.platform.base import Platform
 from harness.simulation.platform.call import AI, PlatformCall
-from harness.simulation.platform.trunk import Gate
+from harness.simulation.platform.trunk import Termination
 from harness.simulation.wire.incoming import IncomingCall
 
 
@@ -23,10 +23,10 @@ async def _from_outside(platform: Platform, call: IncomingCall) -> None:
         call.reject(403, "Address not allowed")
         return
     made = PlatformCall(platform, call, f"{platform.name} {call.call_id}")
-    made.start(Leg(call, made.anchored(), "caller"))
+    made.start(CallLeg(call, made.anchored(), "caller"))
 
 
-async def _from_trunk(platform: Platform, gate: Gate, call: IncomingCall) -> None:
+async def _from_trunk(platform: Platform, gate: Termination, call: IncomingCall) -> None:
     if gate.admit_call(call, platform.line_behind(gate)):
         made = PlatformCall(platform, call, f"{platform.name} {gate.trunk.name} {call.call_id}", gate)
-        made.start(Leg(call, made.anchored(), AI))
+        made.start(CallLeg(call, made.anchored(), AI))

@@ -29,7 +29,7 @@ class TrunkTimers(Timers):
         return 10 * self.t1
 
 
-class Gate:
+class Termination:
     """The trunk's own address at the platform, by which it is known: the Termination URI of the AI's side."""
 
     def __init__(self, trunk: Trunk, ua: UserAgent, clear: UserAgent | None, realm: str, faults: Faults) -> None:

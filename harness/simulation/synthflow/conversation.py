@@ -12,7 +12,7 @@ from harness.deployment import Assistant, Trunk
 from harness.simulation import info
 from harness.simulation.b2bua import BackToBack
 from harness.simulation.faults import Fault
-from harness.simulation.legs import Leg
+from harness.simulation.legs import CallLeg
 from harness.simulation.media import sound
 from harness.simulation.media.digits import ReceivedDigit, info_of_digit
 from harness.simulation.media.leg import LegMedia
@@ -21,7 +21,7 @@ from harness.simulation.synthflow.media_engine import Channel
 from harness.simulation.synthflow.mouth import FIRST_WORDS, HOLD
 from harness.simulation.synthflow.record import CallRecord
 from harness.simulation.synthflow.service import Synthflow
-from harness.simulation.synthflow.trunks import Refusal
+from harness.simulation.synthflow.trunks import TrunkRefusal
 from harness.simulation.watch import Watched
 from harness.simulation.wire.content import sdp_of
 from harness.simulation.wire.ends import CallFailedError, End, How
@@ -80,7 +80,7 @@ class Conversation:
             service.records.forget(self.record)  # a stranger's: no customer gets to see it
         if trunk is None:
             return  # challenged: the call comes again
-        if isinstance(trunk, Refusal):
+        if isinstance(trunk, TrunkRefusal):
             self._refuse(trunk.status, trunk.reason)
             return
         self._trunk = trunk
@@ -331,7 +331,7 @@ class Conversation:
         self._stop_listening()
         self.record.end_call_reason = "transferred"
         bridge = self._bridge = BackToBack(f"synthflow call {self.record.id}", self._service.audit, set())
-        caller = bridge.adopt(Leg(self._call, self._media, "caller"))
+        caller = bridge.adopt(CallLeg(self._call, self._media, "caller"))
         bridge_ended = self._call.on_ended
 
         def ended(end: End) -> None:
@@ -340,7 +340,7 @@ class Conversation:
             self._ended(end)
 
         self._call.on_ended = ended
-        bridge.join(bridge.adopt(Leg(agent, to_agent, "agent")), caller)
+        bridge.join(bridge.adopt(CallLeg(agent, to_agent, "agent")), caller)
 
     def _stop_listening(self) -> None:
         self.record.listening(None)

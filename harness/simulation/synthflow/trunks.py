@@ -8,12 +8,12 @@ from harness.deployment import Deployment, Trunk
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.transport import Hop
-from harness.sip.digest import Credentials, DigestServer, Outcome
+from harness.sip.digest import CredentialCheck, Credentials, DigestServer
 from harness.sip.uri import Uri
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class TrunkRefusal:
     """Why a call over no trunk, or over one in the wrong way, is not taken."""
 
     status: int
@@ -72,19 +72,19 @@ class Trunks:
         """Whether a trunk's calls come from there."""
         return address in self._by_address
 
-    def admit(self, call: IncomingCall) -> Trunk | Refusal | None:
+    def admit(self, call: IncomingCall) -> Trunk | TrunkRefusal | None:
         """The trunk an INVITE came over; None when it has been challenged."""
         trunk = self._by_address.get(call.source[0])
         if trunk is None or trunk.authentication == "digest":
             checked = self._digest.verify(call.request)
-            if checked.outcome in (Outcome.MISSING, Outcome.STALE, Outcome.REPLAYED):
+            if checked.outcome in (CredentialCheck.MISSING, CredentialCheck.STALE, CredentialCheck.REPLAYED):
                 call.reject(self._digest.status, None, [self._digest.challenge(stale=checked.stale)])
                 return None
             if not checked.accepted:
-                return Refusal(403, f"Credentials: {checked.outcome.value}")
+                return TrunkRefusal(403, f"Credentials: {checked.outcome.value}")
             trunk = trunk or self._by_user[checked.username or ""]
         if trunk.transport == "tls" and call.flow.transport != "tls":
-            return Refusal(403, "TLS required")
+            return TrunkRefusal(403, "TLS required")
         return trunk
 
     def _password_of(self, username: str) -> str | None:

@@ -13,7 +13,7 @@ from harness.simulation.wire.transport import REJECT, Delayed, Filter, Flow, Pas
 _log = logging.getLogger(__name__)
 
 
-class Gate:
+class TracedFilter:
     """Filter and trace of one node. Neither may break the wire: what they raise is logged."""
 
     def __init__(self, node: str, filter: Filter | None, trace: Trace | None) -> None:

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Sequence
 from typing import Protocol
 
-from harness.simulation.wire.gate import Gate
+from harness.simulation.wire.gate import TracedFilter
 from harness.simulation.wire.stream import Connector, StreamFlow, StreamListener
 from harness.simulation.wire.transport import (
     Address,
@@ -62,7 +62,7 @@ class TransportLayer:
         idle: float | None = 3600.0,
         connect_timeout: float = 5.0,
     ) -> None:
-        self.gate = Gate(name, filter, trace)
+        self.gate = TracedFilter(name, filter, trace)
         self._name = name
         self._wanted = tuple(listens)
         self._user = user

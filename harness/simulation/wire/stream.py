@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
-from harness.simulation.wire.gate import Gate
+from harness.simulation.wire.gate import TracedFilter
 from harness.simulation.wire.transport import (
     REJECT,
     Address,
@@ -65,7 +65,7 @@ class StreamFlow(Flow, asyncio.Protocol):
         listen: Listen,
         remote: Address,
         *,
-        gate: Gate,
+        gate: TracedFilter,
         user: StreamUser,
         inbound: bool,
         server_name: str | None = None,
@@ -208,7 +208,7 @@ class StreamFlow(Flow, asyncio.Protocol):
 class Connector:
     """Opens connections for one node, and keeps the tasks that do."""
 
-    def __init__(self, gate: Gate, connect_timeout: float) -> None:
+    def __init__(self, gate: TracedFilter, connect_timeout: float) -> None:
         self._gate = gate
         self._timeout = connect_timeout
         self._tasks: set[asyncio.Task[None]] = set()
@@ -262,7 +262,7 @@ class StreamListener:
     def __init__(
         self,
         listen: Listen,
-        gate: Gate,
+        gate: TracedFilter,
         flow: Callable[[Listen, Address], StreamFlow],
         context: ssl.SSLContext | None,
         handshake_timeout: float,

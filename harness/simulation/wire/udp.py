@@ -9,7 +9,7 @@ import socket
 import struct
 from collections.abc import Callable
 
-from harness.simulation.wire.gate import Gate
+from harness.simulation.wire.gate import TracedFilter
 from harness.simulation.wire.transport import Address, Flow, Listen, ListenError, Passage
 
 _IP_RECVERR = 11  # Linux; the socket module does not name it
@@ -57,7 +57,7 @@ class UdpSocket:
     def __init__(
         self,
         listen: Listen,
-        gate: Gate,
+        gate: TracedFilter,
         received: Callable[[bytes, Flow], None],
         failed: Callable[[Flow, Exception], None],
     ) -> None:

@@ -50,7 +50,7 @@ def falls_silent(spoken: tuple[int, ...], late: random.Random) -> Samples:
     return heard
 
 
-def judge(spoken: tuple[int, ...], heard: Samples) -> experiment.Outcome:
+def judge(spoken: tuple[int, ...], heard: Samples) -> experiment.ExperimentResult:
     return experiment.judge(spoken, experiment.speech(spoken, WORDS), heard)
 
 

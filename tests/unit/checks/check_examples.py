@@ -21,7 +21,7 @@ from harness.checks import (
     signalling,
     timing,
 )
-from harness.checks.audio import Account, Sound
+from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
 from harness.events import RtpStatistics, SipMessage
 from harness.sip.message import Request
@@ -102,7 +102,7 @@ def counted(received: int, lost: int) -> RtpStatistics:
     return RtpStatistics(**zeros | {"phone": "p", "leg": "p.1", "rx_packets": received, "rx_lost": lost})
 
 
-def heard(sound: Sound | None, account: Account | None = None) -> Finding:
+def heard(sound: Sound | None, account: ListenerReport | None = None) -> Finding:
     return audio.direction(
         "caller.1",
         "stand-in.1",
@@ -232,6 +232,12 @@ EXAMPLES = [
         reach.answered,
         lambda: reach.answered("caller.1", 0.1, 4.0),
         (lambda: reach.answered("caller.1", None, 4.0), lambda: reach.answered("caller.1", 4.1, 4.0)),
+    ),
+    Example(
+        "voicemail",
+        reach.takes_message,
+        lambda: reach.takes_message("caller.1", (0.2, 3.4), ""),
+        (lambda: reach.takes_message("caller.1", None, "it heard ringing tone from 0.20 s"),),
     ),
     Example(
         "route.tried",
@@ -480,8 +486,8 @@ EXAMPLES = [
         audio.direction,
         lambda: heard(MARK),
         (
-            lambda: heard(None, Account(2.0, None, (), rx_packets=0)),
-            lambda: heard(None, Account(2.0, -20.0, (77,), rx_packets=100)),
+            lambda: heard(None, ListenerReport(2.0, None, (), rx_packets=0)),
+            lambda: heard(None, ListenerReport(2.0, -20.0, (77,), rx_packets=100)),
         ),
     ),
     Example(

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from harness.audio.describe import Description
+from harness.audio.describe import HeardDescription
 from harness.checks import audio
-from harness.checks.audio import Account, Sound
+from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
 from harness.verdict import Finding, Strength, Verdict
 
 NAMES = {7: "caller.1", 263: "the AI answering caller.1", 240: "assistant main"}
 
 
-def direction(sound: Sound | None, account: Account | None = None, least: Strength = Strength.PROVED) -> Finding:
+def direction(sound: Sound | None, account: ListenerReport | None = None, least: Strength = Strength.PROVED) -> Finding:
     return audio.direction(
         "caller.1",
         "stand-in.1",
@@ -38,11 +38,13 @@ def test_weaker_evidence_than_asked_for_proves_nothing_either_way() -> None:
 
 def test_what_came_instead_is_told_apart() -> None:
     cases = {
-        "no-rtp": Account(2.0, None, (), rx_packets=0),
-        "silence": Account(2.0, -96.0, (), rx_packets=100),
-        "echo": Account(2.0, -20.0, (9, 9), rx_packets=100),
-        "crossed": Account(2.0, -20.0, (77,), rx_packets=100),
-        "other": Account(2.0, -20.0, (), rx_packets=100, instead=Description("speech", "speech from 0.40 s", 0.4, ())),
+        "no-rtp": ListenerReport(2.0, None, (), rx_packets=0),
+        "silence": ListenerReport(2.0, -96.0, (), rx_packets=100),
+        "echo": ListenerReport(2.0, -20.0, (9, 9), rx_packets=100),
+        "crossed": ListenerReport(2.0, -20.0, (77,), rx_packets=100),
+        "other": ListenerReport(
+            2.0, -20.0, (), rx_packets=100, instead=HeardDescription("speech", "speech from 0.40 s", 0.4, ())
+        ),
     }
     told = {kind: direction(None, account) for kind, account in cases.items()}
     assert {kind: f.facts["kind"] for kind, f in told.items()} == {kind: kind for kind in cases}
@@ -55,7 +57,7 @@ def test_what_came_instead_is_told_apart() -> None:
 
 def test_whose_voice_it_was_and_when_is_said_by_the_recording() -> None:
     words = "a call that is not this one (mark 77), from 0.10 to 2.00 s: crossed audio"
-    account = Account(2.0, -20.0, (77,), rx_packets=100, instead=Description("crossed", words, 0.1, (77,)))
+    account = ListenerReport(2.0, -20.0, (77,), rx_packets=100, instead=HeardDescription("crossed", words, 0.1, (77,)))
     assert str(direction(None, account)) == (
         f"audio of caller.1 → stand-in.1: expected stand-in.1 hears caller.1; in 2.0 s it heard {words}"
     )

@@ -10,7 +10,7 @@ from harness import measurement
 from harness.audio.delay import Delay
 from harness.audio.marks import DEFAULT_LEVEL_DBOV
 from harness.checks import audio, headers, landing, quality, reach, registration, session, signalling, timing
-from harness.checks.audio import MOST_GAIN_DB, MOST_LOSS_DB, Account, Sound
+from harness.checks.audio import MOST_GAIN_DB, MOST_LOSS_DB, ListenerReport, Sound
 from harness.checks.claims import Observation
 from harness.checks.finding import judged, missed_by
 from harness.events import RtpStatistics
@@ -117,8 +117,8 @@ def test_an_interval_fits_32_bits(text: str, seconds: int | None) -> None:
     assert session.agreed_interval([invite(), answer("200 OK", f"Session-Expires: {text}")]) == seconds
 
 
-def account(**more: object) -> Account:
-    return Account(**({"seconds": 1.0, "level_dbov": -20.0, "rx_packets": 50} | more))  # type: ignore[arg-type]
+def account(**more: object) -> ListenerReport:
+    return ListenerReport(**({"seconds": 1.0, "level_dbov": -20.0, "rx_packets": 50} | more))  # type: ignore[arg-type]
 
 
 OWN, KNOWN = 1, 2
@@ -144,7 +144,7 @@ OWN, KNOWN = 1, 2
         (None, "unknown"),
     ],
 )
-def test_what_arrived_instead(received: Account | None, kind: str) -> None:
+def test_what_arrived_instead(received: ListenerReport | None, kind: str) -> None:
     found = audio.direction(
         "a", "b", None, received, since=0.0, own={OWN}, least=Strength.PROVED,
         name_of={OWN: "b", KNOWN: "c"}.get, towards="caller",

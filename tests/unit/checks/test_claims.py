@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.checks import audio
-from harness.checks.audio import Account, Sound
+from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import STRENGTH, Claim, Denial, Observation
 from harness.measurement import Direction
 from harness.verdict import Finding, Strength, Verdict
@@ -19,7 +19,7 @@ HEARD = STRENGTH[Claim.HEARD]
 
 def heard(
     sound: Sound | None,
-    account: Account | None = None,
+    account: ListenerReport | None = None,
     least: Strength = Strength.CONFIRMED,
     denial: Denial | None = None,
 ) -> Finding:
@@ -67,7 +67,7 @@ def test_where_nobody_looked_nothing_is_known() -> None:
 
 
 def test_a_count_of_nothing_speaks_against_it() -> None:
-    assert heard(None, Account(2.0, None, rx_packets=0)).verdict is Verdict.FAILED
+    assert heard(None, ListenerReport(2.0, None, rx_packets=0)).verdict is Verdict.FAILED
 
 
 def test_less_than_is_asked_for_is_not_observable() -> None:
@@ -105,6 +105,6 @@ def test_a_denial_alone_fails() -> None:
 
 
 def test_a_denial_by_counters_shows_what_arrived_as_well() -> None:
-    found = heard(None, Account(2.0, None, rx_packets=0), denial=against(Observation.RTCP))
+    found = heard(None, ListenerReport(2.0, None, rx_packets=0), denial=against(Observation.RTCP))
     assert measured(found).kind == "no-rtp"
     assert "no RTP packet arrived" in found.actual

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.checks.audio import Account, direction
+from harness.checks.audio import ListenerReport, direction
 from harness.verdict import Finding, Strength
 
 
-def judged(account: Account) -> Finding:
+def judged(account: ListenerReport) -> Finding:
     return direction(
         "assistant main",
         "caller.1",
@@ -21,17 +21,17 @@ def judged(account: Account) -> Finding:
 
 
 def test_media_that_was_never_set_up() -> None:
-    finding = judged(Account(0.0, None))
+    finding = judged(ListenerReport(0.0, None))
     assert finding.actual == "no media was set up, so nothing arrived"
     assert finding.facts["kind"] == "no-rtp"
 
 
 def test_silence_and_no_rtp_stay_what_they_are() -> None:
-    assert judged(Account(2.0, -96.0, rx_packets=100)).actual == "100 packets arrived in 2.0 s, all silence"
-    assert judged(Account(2.0, None, rx_packets=0)).actual == "no RTP packet arrived in 2.0 s"
+    assert judged(ListenerReport(2.0, -96.0, rx_packets=100)).actual == "100 packets arrived in 2.0 s, all silence"
+    assert judged(ListenerReport(2.0, None, rx_packets=0)).actual == "no RTP packet arrived in 2.0 s"
 
 
 def test_what_another_codec_says_is_no_silence() -> None:
-    finding = judged(Account(2.0, -96.0, rx_packets=100, rx_other_type=97))
+    finding = judged(ListenerReport(2.0, -96.0, rx_packets=100, rx_other_type=97))
     assert finding.actual == "100 packets arrived in 2.0 s, of another codec than the one agreed on"
-    assert judged(Account(2.0, -96.0, rx_packets=100, rx_other_type=5)).facts["kind"] == "silence"
+    assert judged(ListenerReport(2.0, -96.0, rx_packets=100, rx_other_type=5)).facts["kind"] == "silence"

@@ -26,7 +26,7 @@ from harness.checks import (
     signalling,
     timing,
 )
-from harness.checks.audio import Account
+from harness.checks.audio import ListenerReport
 from harness.errors import BrokenError
 from harness.events import Direction, SipMessage
 from harness.verdict import Finding
@@ -106,18 +106,18 @@ MORE: dict[str, Callable[[], object]] = {
     "level, as sent": lambda: audio.level("a", "b", DEFAULT_LEVEL_DBOV),
     "level, a little above": lambda: audio.level("a", "b", DEFAULT_LEVEL_DBOV + 0.6),
     "level, a little below": lambda: audio.level("a", "b", DEFAULT_LEVEL_DBOV - 0.6),
-    "heard, unmarked": lambda: heard(None, Account(2.0, None, (), rx_packets=100)),
-    "heard, unmarked and a known mark": lambda: heard(None, Account(2.0, None, (7,), rx_packets=100)),
-    "heard, other": lambda: heard(None, Account(2.0, -20.0, (), rx_packets=100)),
-    "heard, other and a known mark": lambda: heard(None, Account(2.0, -20.0, (7,), rx_packets=100)),
-    "heard, silence": lambda: heard(None, Account(2.0, -70.0, (), rx_packets=100)),
-    "heard, silence of uncounted packets": lambda: heard(None, Account(2.0, -70.0, ())),
-    "heard, another codec": lambda: heard(None, Account(2.0, -70.0, (), rx_packets=100, rx_other_type=91)),
+    "heard, unmarked": lambda: heard(None, ListenerReport(2.0, None, (), rx_packets=100)),
+    "heard, unmarked and a known mark": lambda: heard(None, ListenerReport(2.0, None, (7,), rx_packets=100)),
+    "heard, other": lambda: heard(None, ListenerReport(2.0, -20.0, (), rx_packets=100)),
+    "heard, other and a known mark": lambda: heard(None, ListenerReport(2.0, -20.0, (7,), rx_packets=100)),
+    "heard, silence": lambda: heard(None, ListenerReport(2.0, -70.0, (), rx_packets=100)),
+    "heard, silence of uncounted packets": lambda: heard(None, ListenerReport(2.0, -70.0, ())),
+    "heard, another codec": lambda: heard(None, ListenerReport(2.0, -70.0, (), rx_packets=100, rx_other_type=91)),
     "heard, almost all of another codec": lambda: heard(
-        None, Account(2.0, -70.0, (), rx_packets=100, rx_other_type=90)
+        None, ListenerReport(2.0, -70.0, (), rx_packets=100, rx_other_type=90)
     ),
-    "heard, echo": lambda: heard(None, Account(2.0, -20.0, (9,), rx_packets=100)),
-    "heard, no media": lambda: heard(None, Account(0.0, None)),
+    "heard, echo": lambda: heard(None, ListenerReport(2.0, -20.0, (9,), rx_packets=100)),
+    "heard, no media": lambda: heard(None, ListenerReport(0.0, None)),
     "heard, nobody looked": lambda: heard(None),
     "answered once, in a re-INVITE": lambda: dialog.answered_once("p.1", twice_with_a_reinvite()),
     "acknowledged, with a re-INVITE": lambda: dialog.acknowledged("p.1", twice_with_a_reinvite()),
@@ -131,8 +131,8 @@ MORE: dict[str, Callable[[], object]] = {
     "acknowledged, no ACK": lambda: dialog.acknowledged("p.1", twice_with_a_reinvite()[:3]),
     "answered once, nobody": lambda: dialog.answered_once("p.1", twice_with_a_reinvite()[:1]),
     "answered once, an answer to nothing": lambda: dialog.answered_once("p.1", twice_with_a_reinvite()[2:3]),
-    "unproven": lambda: finding.unproven(heard(None, Account(2.0, -70.0)), BrokenError("first line\nsecond")),
-    "unproven, without words": lambda: finding.unproven(heard(None, Account(2.0, -70.0)), BrokenError()),
+    "unproven": lambda: finding.unproven(heard(None, ListenerReport(2.0, -70.0)), BrokenError("first line\nsecond")),
+    "unproven, without words": lambda: finding.unproven(heard(None, ListenerReport(2.0, -70.0)), BrokenError()),
     "request user": lambda: headers.request_user(invite(), "ai", AI_NUMBER, "m1"),
     "header": lambda: headers.header(invite("X-A: 1", "X-A: 2"), "ai", "X-A", "1", "m1"),
     "no header": lambda: headers.no_header(invite(), "ai", "X-A", "m1"),

@@ -13,7 +13,7 @@ from harness import numbers_csv
 from harness.errors import DeploymentError
 
 
-def read(tmp_path: Path, text: str) -> numbers_csv.Numbers:
+def read(tmp_path: Path, text: str) -> numbers_csv.NumbersFile:
     path = tmp_path / "dids.csv"
     path.write_text(text, encoding="utf-8")
     return numbers_csv.read(path)

@@ -265,6 +265,16 @@ class Example:
         )
         return self
 
+    def calls_again(self, asks: str, dialled: str, **outcome: object) -> Example:
+        """The second call, after the case has failed."""
+        for record in ({"begins": True}, outcome):
+            told = {"of": "second call", "asks": asks, "dialled": dialled, **record}
+            self.after(1).events.append(FarEndRecord(at=self.now, phone="probe", source="second call", record=told))
+            if "begins" in record:
+                leg = {"direction": "outgoing", "mark": 8, "remote_uri": f"sip:{dialled}@carrier.example"}
+                self.events.append(LegStarted(at=self.now, phone="caller", leg="caller.2", **leg))  # type: ignore[arg-type]
+        return self
+
     # -- the AI's side
 
     def _sip(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.checks.manners import WHAT
 from tests.unit.diagnosis.building import SDP, Example
 from tests.unit.diagnosis.stories import GROUP, QUEUE, Expected, lost, register, talk, transfer, warm
 
@@ -66,7 +67,64 @@ def hung_up(by: str, code: int = 200) -> Example:
     return example.after(1.5).finding("released", "caller.1", actual="it is still up", seconds=None)
 
 
+def slow(check: str, seconds: float | None = 5.0) -> Example:
+    """An AI that the caller hears, and that behaves worse than its deployment allows."""
+    actual = "never" if seconds is None else f"it took {seconds} s"
+    example = talk(Example()).to_ai().to_caller()
+    return example.finding(check, "caller.1", actual=actual, what=WHAT[check], seconds=seconds, limit_s=2.0)
+
+
+def said_done() -> Example:
+    """The platform's NOTIFY says 200, whoever rang."""
+    return transfer(Example(ai="stand-in")).ai_refers(GROUP).platform_says(202).notified(200)
+
+
+def refused(form: str = "") -> Example:
+    """The platform itself refuses the call, and nobody rings."""
+    example = (
+        Example(row="NUMBERFORMATS", ai="stand-in")
+        .dials(number=form)
+        .after(0.1)
+        .state("disconnected", 404, "Not Found")
+    )
+    return example.not_taken()
+
+
 LEGS = [
+    Expected(
+        "reach.form.again",
+        refused("4155550123").calls_again("form", "+14155550123", rang=["stand-in"], again_as_before="refused"),
+        ("number-form-refused",),
+    ),
+    Expected(
+        "reach.unknown-number.again",
+        refused("4155550123").calls_again("form", "+14155550123", refused=404),
+        ("number-unknown-at-platform",),
+    ),
+    Expected(
+        "reach.codec.again",
+        Example(ai="stand-in")
+        .dials()
+        .after(0.1)
+        .state("disconnected", 488, "Not Acceptable Here")
+        .not_taken()
+        .calls_again("codec", "+14155550123", rang=["stand-in"], again_as_before="refused"),
+        ("codec-not-taken",),
+    ),
+    Expected(
+        "transfer.again.group-wrong",
+        lost(said_done()).calls_again("group", GROUP, rang=["support"]),
+        ("group-wrong",),
+    ),
+    Expected(
+        "transfer.again.another-device-answered",
+        lost(said_done()).calls_again("group", GROUP, answered=True),
+        ("another-device-answered",),
+    ),
+    Expected("manners.dead_air", slow("manners.dead_air"), ("ai-speaks-late",)),
+    Expected("manners.answer", slow("manners.answer"), ("ai-answers-late",)),
+    Expected("manners.transfer", slow("manners.transfer"), ("silence-in-transfer",)),
+    Expected("manners.interruption", slow("manners.interruption", None), ("ai-not-interruptible",)),
     Expected(
         "caller_id.lost-on-fallback",
         fallback().caller_id("reception.1", "+13125550100"),

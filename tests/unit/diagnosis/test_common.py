@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from harness.diagnosis.common import Judged, common_causes, plain
 from tests.unit.diagnosis.building import Example
@@ -45,6 +48,16 @@ def test_a_number_refused_in_one_form_alone_is_a_matter_of_its_form() -> None:
     (found,) = common_causes([national, case("NUMBERFORMATS", passed=True, transport="udp", form="e164")])
     assert found.cause["id"] == "number-form-refused"
     assert found.because == ("NUMBERFORMATS[acme:udp-e164] dialled the same number in E.164, and reached it",)
+    assert found.cause["title"] == "the platform refuses the number in the form in which it was dialled"
+    assert found.plain()["owner"] == "platform routing"
+    assert found.plain()["fix"].startswith("Have the platform take")
+
+
+def test_what_the_case_itself_says_of_its_cause_is_kept() -> None:
+    refused = cause("number-form-refused", candidate=True)
+    national = case("NUMBERFORMATS", cause("number-unknown-at-platform"), refused, transport="udp", form="national")
+    (found,) = common_causes([national, case("NUMBERFORMATS", passed=True, transport="udp", form="e164")])
+    assert found.cause == refused
 
 
 def test_a_number_refused_in_every_form_is_unknown() -> None:
@@ -67,6 +80,41 @@ def test_a_case_that_cannot_decide_has_the_cause_that_others_show() -> None:
     assert (found.cause["id"], len(found.cases), found.settled) == ("firewall-tls-32682", 2, True)
 
 
+OPEN = ("transfer-said-done", "another-device-answered", "nobody-available")
+
+
+def test_a_group_that_another_way_has_reached_is_not_to_blame() -> None:
+    lost = case("TRANSFER", *(cause(name, candidate=True, group="billing") for name in OPEN), transport="udp")
+    warm = replace(case("WARM", passed=True, transport="udp"), landed=lambda: {"billing"})
+    (found,) = common_causes([lost, warm])
+    assert (found.cause["id"], found.settled) == ("transfer-said-done", True)
+    assert found.because == ("WARM[acme:udp] reached the group billing by another way",)
+    (found,) = common_causes([lost, replace(warm, landed=lambda: {"support"})])
+    assert (found.settled, found.because) == (False, ())
+
+
+def test_what_passes_with_the_other_codec_fails_for_its_codec() -> None:
+    open_ = [cause(name, candidate=True) for name in ("route-missing", "no-g711")]
+    wrong = case("INBOUND", *open_, transport="udp", codec="pcma")
+    (found,) = common_causes([wrong, case("INBOUND", passed=True, transport="udp", codec="pcmu")])
+    assert (found.cause["id"], found.settled) == ("no-g711", True)
+
+
+def test_a_trunk_that_carries_other_calls_is_not_closed() -> None:
+    open_ = [cause(name, candidate=True) for name in ("firewall-udp-32681", "route-missing")]
+    wrong = case("INBOUND", *open_, transport="udp", line="a")
+    (found,) = common_causes([wrong, case("INBOUND", passed=True, transport="udp", line="b")])
+    assert (found.cause["id"], found.settled) == ("route-missing", True)
+    (found,) = common_causes([wrong, case("INBOUND", passed=True, transport="tcp", line="b")])
+    assert not found.settled
+
+
+def test_other_cases_that_speak_against_every_cause_decide_nothing() -> None:
+    wrong = case("INBOUND", cause("firewall-udp-32681", candidate=True), transport="udp", line="a")
+    (found,) = common_causes([wrong, case("INBOUND", passed=True, transport="udp", line="b")])
+    assert (found.cause["id"], found.settled) == ("firewall-udp-32681", False)
+
+
 def test_what_nothing_decides_says_so() -> None:
     (found,) = common_causes([case("INBOUND", cause("route-missing", candidate=True), transport="tls")])
     assert not found.settled
@@ -84,3 +132,105 @@ def test_a_diagnosis_says_what_of_the_deployment_it_is_about() -> None:
     example.ai_refers("+17735550199").platform_says(202).landed("billing").probed("termination", "answers")
     (cause_,) = example.diagnose().to_plain()["causes"]
     assert cause_["about"] == {"line": "inbound", "group": "billing", "trunk": example.trunk.name}
+
+
+def test_a_case_that_failed_otherwise_has_its_own_cause_though_e164_works() -> None:
+    national = case("NUMBERFORMATS", cause("from-anonymous"), transport="udp", form="national")
+    (found,) = common_causes([national, case("NUMBERFORMATS", passed=True, transport="udp", form="e164")])
+    assert (found.cause["id"], found.because) == ("from-anonymous", ())
+
+
+def test_a_number_refused_in_e164_itself_is_what_the_case_says() -> None:
+    e164 = case("NUMBERFORMATS", cause("number-unknown-at-platform"), transport="udp", form="e164")
+    other = case("NUMBERFORMATS", passed=True, transport="udp", form="e164")
+    assert [each.cause["id"] for each in common_causes([e164, other])] == ["number-unknown-at-platform"]
+
+
+def test_an_e164_case_that_failed_otherwise_decides_nothing() -> None:
+    national = case("NUMBERFORMATS", cause("number-form-refused"), transport="udp", form="national")
+    e164 = case("NUMBERFORMATS", cause("echo"), transport="udp", form="e164")
+    assert [(each.cause["id"], each.because) for each in common_causes([national, e164])] == [
+        ("number-form-refused", ()),
+        ("echo", ()),
+    ]
+
+
+def test_another_row_s_number_says_nothing_of_this_one() -> None:
+    national = case("NUMBERFORMATS", cause("number-unknown-at-platform"), transport="udp", form="national")
+    (found, *_) = common_causes([national, case("INBOUND", passed=True, transport="udp", form="e164")])
+    assert found.cause["id"] == "number-unknown-at-platform"
+
+
+def test_attempts_and_sites_are_no_difference_of_the_number() -> None:
+    unknown = cause("number-unknown-at-platform")
+    national = case("NUMBERFORMATS", unknown, transport="udp", form="national", site="a", attempt="1")
+    e164 = case("NUMBERFORMATS", passed=True, transport="udp", form="e164", site="b", attempt="2")
+    assert [each.cause["id"] for each in common_causes([national, e164])] == ["number-form-refused"]
+
+
+def test_one_reason_is_told_once() -> None:
+    wrong = [
+        case("NUMBERFORMATS", cause("number-form-refused"), transport="udp", form=form) for form in ("national", "00")
+    ]
+    (found,) = common_causes([*wrong, case("NUMBERFORMATS", passed=True, transport="udp", form="e164")])
+    assert len(found.cases) == 2
+    assert len(found.because) == 1
+
+
+def test_a_failure_without_a_diagnosis_and_a_pass_with_one_are_left_out() -> None:
+    """A case that passed when it was tried again keeps what was said of it first."""
+    retried = case("INBOUND", cause("echo"), passed=True)
+    told = plain([case("PRACK"), retried])
+    assert told["causes"] == []
+    assert (told["failures"], told["unexplained"]) == (1, ["PRACK[acme:]"])
+
+
+def test_one_case_alone_shares_its_group_with_no_other() -> None:
+    one = case("TRANSFER", cause("group-did-wrong", group="billing"), transport="udp")
+    assert [each.where for each in common_causes([one])] == [()]
+    two = [one, case("TRANSFER", cause("group-did-wrong", group="billing"), transport="tcp")]
+    assert [each.where for each in common_causes(two)] == [("group billing",)]
+
+
+def test_failures_of_several_groups_have_none_in_common() -> None:
+    two = [case("TRANSFER", cause("group-did-wrong", group=name), transport="udp") for name in ("billing", "sales")]
+    assert [each.where for each in common_causes(two)] == [()]
+    unsaid = [case("TRANSFER", cause("group-did-wrong"), transport=t) for t in TRANSPORTS]
+    assert [each.where for each in common_causes(unsaid)] == [()]
+
+
+def test_what_differs_among_the_failures_is_passed_over_and_the_next_axis_told() -> None:
+    wrong = [
+        case("INBOUND", cause("echo"), attempt=str(n), transport=t, codec="pcma") for n, t in enumerate(TRANSPORTS)
+    ]
+    right = case("INBOUND", passed=True, attempt="9", transport="udp", codec="pcmu")
+    assert [each.where for each in common_causes([*wrong, right])] == [("codec pcma only",)]
+
+
+def test_an_axis_that_a_passed_case_lacks_tells_nothing() -> None:
+    wrong = case("INBOUND", cause("echo"), transport="udp", codec="pcma")
+    assert [each.where for each in common_causes([wrong, case("INBOUND", passed=True, transport="udp")])] == [()]
+
+
+@pytest.mark.parametrize("row", ["INBOUND", "OTHER"])
+def test_only_the_same_row_s_passes_are_compared(row: str) -> None:
+    wrong, right = case("INBOUND", cause("echo"), codec="pcma"), case(row, passed=True, codec="pcmu")
+    assert [each.where for each in common_causes([wrong, right])] == [("codec pcma only",) if row == "INBOUND" else ()]
+
+
+def test_what_another_deployment_shows_settles_nothing() -> None:
+    open_ = case("INBOUND", cause("route-missing", candidate=True), cause("echo", candidate=True), transport="udp")
+    other = replace(case("INBOUND", cause("echo"), transport="tcp"), deployment="other")
+    assert [(each.cause["id"], each.settled) for each in common_causes([open_, other])] == [
+        ("echo", True),
+        ("route-missing", False),
+    ]
+
+
+def test_cases_that_nothing_decides_have_the_first_possible_cause_in_common() -> None:
+    open_ = [
+        case("INBOUND", cause("route-missing", candidate=True), cause("echo", candidate=True), transport=t)
+        for t in TRANSPORTS
+    ]
+    (found,) = common_causes(open_)
+    assert (found.cause["id"], len(found.cases), found.settled) == ("route-missing", 3, False)

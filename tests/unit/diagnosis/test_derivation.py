@@ -4,31 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from harness.diagnosis.derive import Scene, number_in, same_number
-from harness.diagnosis.facts import Facts
+from harness.diagnosis.derive import number_in, same_number
 from harness.diagnosis.reach import UNHEARD, about
-from harness.diagnosis.reach import tell as tell_reach
-from harness.diagnosis.talk import tell as tell_talk
-from harness.diagnosis.transfer import tell as tell_transfer
-from harness.diagnosis.vantage import Vantage, Visibility
+from harness.diagnosis.vantage import Vantage
 from tests.unit.diagnosis.building import AI, CALLER, Example
-
-
-def facts_of(example: Example, visibility: Visibility = "all") -> Facts:
-    events = [*example.events, *example._records()]
-    vantage = Vantage(example.deployment, events, visibility)
-    axes = {"ai": example.ai, "transport": example.transport, "authentication": example.authentication}
-    scene = Scene(
-        case={"row": example.row, "moment": example.moment, "integration": example.integration, "axes": axes},
-        findings=vantage.findings(example.findings),
-        events=vantage.events(events),
-        deployment=example.deployment,
-        vantage=vantage,
-        number_of=lambda _: "m1",
-    )
-    for tell in (tell_reach, tell_talk, tell_transfer):
-        tell(scene)
-    return scene.facts
+from tests.unit.diagnosis.known import facts_of
+from tests.unit.diagnosis.stories import talk
 
 
 def test_a_call_that_the_harness_gave_up_was_not_refused() -> None:
@@ -160,6 +141,51 @@ def test_a_number_in_another_form_is_the_callers_all_the_same() -> None:
     assert facts_of(example).value("caller_id.ai") == "in another form"
     example = Example().dials().ai_gets(shown=f"<sip:{CALLER}@acme.talkdesk.example>;tag=a")
     assert facts_of(example).value("caller_id.ai") == "right"
+
+
+def test_a_fallback_to_a_group_that_other_numbers_are_transferred_to_is_one() -> None:
+    example = Example(row="TD-FALLBACK-TIMEOUT", ai="stand-in", line="fallback-timeout").dials().ai_gets().after(4)
+    example.gives_up().landed("billing")
+    assert example.deployment.assistants["main"].transfer_to == "billing"
+    facts = facts_of(example)
+    assert facts.value("fallback.landed") == "nowhere"
+    assert facts.value("transfer.landed") is None
+    assert [cause.id for cause in example.diagnose().causes] == ["fallback-missing"]
+
+
+def test_an_ai_that_cannot_hear_is_not_blamed_for_talking_on() -> None:
+    example = talk(Example()).to_ai("no-rtp").to_caller().codec("caller.1", "PCMU").record(witness={"codec": "PCMU"})
+    what = "the AI stops when the caller speaks"
+    example.finding("manners.interruption", "caller.1", actual="never", what=what, seconds=None, limit_s=1.0)
+    diagnosis = example.diagnose()
+    assert [cause.id for cause in diagnosis.causes] == ["rtp-blocked-to-ai"]
+    assert not diagnosis.unexplained
+
+
+def test_who_answers_for_a_fallback_may_be_the_ai_itself_where_nobody_sees_it() -> None:
+    answered = Example(row="TD-CAPACITY", ai="stand-in").dials().after(0.1).answered().landed("reception")
+    named = {cause.id: cause.confidence for cause in answered.diagnose("caller+agents").causes}
+    assert named["another-device-answered"] == "possible"
+    down = Example(row="TD-FALLBACK-DOWN", line="fallback-down").dials().after(0.1).answered().landed("reception")
+    (cause,) = down.diagnose().causes
+    assert (cause.id, cause.candidate) == ("another-device-answered", False)
+
+
+def test_a_platform_that_refuses_now_and_then_is_not_said_to_refuse_a_form() -> None:
+    refused = (
+        Example(row="NUMBERFORMATS", ai="stand-in").dials(number="4155550123").state("disconnected", 404, "Not Found")
+    )
+    taken = refused.not_taken().calls_again("form", "+14155550123", rang=["stand-in"], again_as_before="not refused")
+    first = taken.diagnose().causes[0]
+    assert (first.id, first.confidence) == ("number-form-refused", "likely")
+    assert "again.form" not in " ".join(first.evidence)
+
+
+def test_what_the_second_call_brought_about_is_no_evidence() -> None:
+    example = Example(ai="stand-in").dials().after(0.1).state("disconnected", 404, "Not Found").not_taken()
+    alone = example.copy().diagnose()
+    example.calls_again("codec", "+14155550123", rang=["stand-in"], again_as_before="not refused")
+    assert example.ai_gets().rings("reception").diagnose() == alone
 
 
 def test_a_transfer_is_read_from_the_messages_of_the_ai() -> None:

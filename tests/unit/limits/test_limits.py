@@ -17,8 +17,8 @@ from harness.limits import (
     LEG_MARKS,
     MARKS_A_WORKER,
     MOST_WORKERS,
+    CallCounter,
     CallGate,
-    CallsUp,
     Marks,
     address,
     lease,
@@ -282,7 +282,7 @@ def test_books_that_cannot_be_written_refuse_the_call(tmp_path: Path) -> None:
 
 
 def test_calls_up_are_told_and_added_up(tmp_path: Path) -> None:
-    shared, seen = CallsUp(tmp_path / "calls", 3), CallsUp(tmp_path / "calls", 3)
+    shared, seen = CallCounter(tmp_path / "calls", 3), CallCounter(tmp_path / "calls", 3)
     calls = CallGate(tmp_path / "gate", Limits(calls_per_second=1000.0), lambda count: shared.set(1, count))
     shared.set(2, 5)
     with calls.admit(1), calls.admit(1):

@@ -24,7 +24,7 @@ class Nights:
     def __init__(self, reports: Path, runs: ModuleType) -> None:
         self.reports, self._runs, self._count = reports, runs, 0
 
-    def pass_one(self, code: int = 0, bound: tuple[Bound, ...] = (), **run: Any) -> night.Finished:
+    def pass_one(self, code: int = 0, bound: tuple[Bound, ...] = (), **run: Any) -> night.FinishedNight:
         self._count += 1
         made = self._runs.make_run(self.reports, **{"rows": ROWS, **run})
         return conclude(self.reports, made.directory.name, code, 1.8e9 + 86400 * self._count, series="s", bound=bound)

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from harness.deployment import Deployment, from_plain
-from harness.preflight import Line, Report, run
+from harness.preflight import ProbeResult, Report, run
 from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response
 
@@ -300,7 +300,7 @@ def far(tmp_path: Path) -> Iterator[FarEnd]:
     far.close()
 
 
-Look = Callable[..., Line]
+Look = Callable[..., ProbeResult]
 
 
 class Lab:
@@ -354,7 +354,7 @@ class Lab:
     def report(self, **settings: Any) -> Report:
         return run(self.deployment(), **(self.settings | settings))
 
-    def line(self, start: str, **settings: Any) -> Line:
+    def line(self, start: str, **settings: Any) -> ProbeResult:
         """The only line whose name begins so."""
         report = self.report(**settings)
         found = [line for line in report.lines if line.name.startswith(start)]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import tomli_w
 
-from harness.preflight import Line, Look, Status, of_file
+from harness.preflight import ProbeKind, ProbeResult, Status, of_file
 from harness.sip.message import Request, Response
 from tests.unit.preflight.conftest import SOON, FarEnd, Lab
 
@@ -108,38 +108,38 @@ def campaign(lab: Lab, far: FarEnd) -> None:
     lab.plain["campaign"] = {"trigger": "http", "url": f"http://{far.address}:{far.closed_port()}/start"}
 
 
-WRONG: Mapping[Look, Callable[[Lab, FarEnd], None]] = {
-    Look.SECRET: secret,
-    Look.NUMBERS: numbers,
-    Look.DNS: dns,
-    Look.SERVICE: service,
-    Look.ALLOWLIST: allowlist,
-    Look.PORT: port,
-    Look.TLS: tls,
-    Look.CHAIN: certified(signed_by="stranger"),
-    Look.CERTIFICATE_NAME: certified(names=("sip.other.example",)),
-    Look.EXPIRY: certified(days=-1, starts=-90),
-    Look.OPTIONS: options,
-    Look.CLOCK: clock,
-    Look.CODECS: codecs,
-    Look.ADDRESS: address,
-    Look.STUN: stun,
-    Look.REGISTRATION: registration,
-    Look.RTP_PORTS: rtp_ports,
-    Look.STAND_IN_PORT: stand_in_port,
-    Look.API: api,
-    Look.CAMPAIGN: campaign,
+WRONG: Mapping[ProbeKind, Callable[[Lab, FarEnd], None]] = {
+    ProbeKind.SECRET: secret,
+    ProbeKind.NUMBERS: numbers,
+    ProbeKind.DNS: dns,
+    ProbeKind.SERVICE: service,
+    ProbeKind.ALLOWLIST: allowlist,
+    ProbeKind.PORT: port,
+    ProbeKind.TLS: tls,
+    ProbeKind.CHAIN: certified(signed_by="stranger"),
+    ProbeKind.CERTIFICATE_NAME: certified(names=("sip.other.example",)),
+    ProbeKind.EXPIRY: certified(days=-1, starts=-90),
+    ProbeKind.OPTIONS: options,
+    ProbeKind.CLOCK: clock,
+    ProbeKind.CODECS: codecs,
+    ProbeKind.ADDRESS: address,
+    ProbeKind.STUN: stun,
+    ProbeKind.REGISTRATION: registration,
+    ProbeKind.RTP_PORTS: rtp_ports,
+    ProbeKind.STAND_IN_PORT: stand_in_port,
+    ProbeKind.API: api,
+    ProbeKind.CAMPAIGN: campaign,
 }
 #: What shows in other lines as well, since those depend on it.
 DRAGS_ALONG = {
-    Look.DNS: {Look.OPTIONS, Look.REGISTRATION},
-    Look.PORT: {Look.OPTIONS, Look.REGISTRATION},
-    Look.TLS: {Look.OPTIONS, Look.REGISTRATION},
-    Look.RTP_PORTS: {Look.OPTIONS, Look.REGISTRATION},
+    ProbeKind.DNS: {ProbeKind.OPTIONS, ProbeKind.REGISTRATION},
+    ProbeKind.PORT: {ProbeKind.OPTIONS, ProbeKind.REGISTRATION},
+    ProbeKind.TLS: {ProbeKind.OPTIONS, ProbeKind.REGISTRATION},
+    ProbeKind.RTP_PORTS: {ProbeKind.OPTIONS, ProbeKind.REGISTRATION},
 }
 
 
-def lines(lab: Lab, directory: Path) -> tuple[Line, ...]:
+def lines(lab: Lab, directory: Path) -> tuple[ProbeResult, ...]:
     """As ``harness preflight FILE`` finds them."""
     file = directory / "lab.toml"
     file.write_text(tomli_w.dumps(without_none(lab.plain)))
@@ -166,8 +166,10 @@ def right(lab: Lab, far: FarEnd) -> Lab:
     return lab
 
 
-@pytest.mark.parametrize("look", Look, ids=lambda look: look.name.lower())
-def test_it_fails_where_it_should_and_nothing_else_does(right: Lab, far: FarEnd, tmp_path: Path, look: Look) -> None:
+@pytest.mark.parametrize("look", ProbeKind, ids=lambda look: look.name.lower())
+def test_it_fails_where_it_should_and_nothing_else_does(
+    right: Lab, far: FarEnd, tmp_path: Path, look: ProbeKind
+) -> None:
     assert {line.status for line in lines(right, tmp_path)} == {Status.OK}
     WRONG[look](right, far)
     found = [line for line in lines(right, tmp_path) if line.status is not Status.OK]
@@ -179,5 +181,5 @@ def test_it_fails_where_it_should_and_nothing_else_does(right: Lab, far: FarEnd,
 def test_the_page_explains_every_line() -> None:
     table = [row.split("|")[1] for row in PAGE.read_text().splitlines() if row.startswith("|")]
     explained = " ".join(table)
-    words = {look: str(look).removesuffix(" of").removeprefix("certificate ") for look in Look}
+    words = {look: str(look).removesuffix(" of").removeprefix("certificate ") for look in ProbeKind}
     assert [look for look, word in words.items() if word not in explained] == []

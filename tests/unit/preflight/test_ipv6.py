@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.preflight import Look, Report, Status
+from harness.preflight import ProbeKind, Report, Status
 from harness.sip.digest import DigestServer
 from harness.sip.message import Request, Response
 from tests.unit.preflight.conftest import FarEnd, Lab
@@ -28,7 +28,7 @@ def registrar(request: Request) -> Response:
     return Response.to_request(request, 401, tag="far", headers=[server.challenge()])
 
 
-def status(report: Report, look: Look) -> list[Status]:
+def status(report: Report, look: ProbeKind) -> list[Status]:
     return [line.status for line in report.lines if line.look is look]
 
 
@@ -39,7 +39,7 @@ def test_by_its_address(lab: Lab, far: FarEnd, transport: str, host: str) -> Non
     lab.account.update({"host": host, "port": port, "transport": transport, "bind": "::1"})
     report = lab.report()
     assert not report.failed
-    assert status(report, Look.OPTIONS) == status(report, Look.REGISTRATION) == [Status.OK]
+    assert status(report, ProbeKind.OPTIONS) == status(report, ProbeKind.REGISTRATION) == [Status.OK]
     assert report.line(f"address [::1]:{port}/{transport}").detail == "::1, no address translation"
     options = next(request for request in far.requests if request.method == "OPTIONS")
     assert options.via.host == "[::1]"
@@ -55,7 +55,7 @@ def test_by_a_name(lab: Lab, far: FarEnd) -> None:
     finally:
         elsewhere.close()
     assert report.line("DNS sip.carrier.example").detail == "AAAA ::1"
-    assert status(report, Look.OPTIONS) == status(report, Look.REGISTRATION) == [Status.OK]
+    assert status(report, ProbeKind.OPTIONS) == status(report, ProbeKind.REGISTRATION) == [Status.OK]
 
 
 def test_local_ports(lab: Lab, far: FarEnd) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.preflight import Line, Look, Status
+from harness.preflight import ProbeKind, ProbeResult, Status
 from harness.preflight.answers import codecs_of
 from harness.preflight.certificates import matches
 from harness.preflight.machine import secret_line, stun_address
@@ -33,7 +33,7 @@ def silent(request: Request) -> None:
     return None
 
 
-def check(line: Line, status: Status, detail: str, row: str = "", fix: str = "") -> None:
+def check(line: ProbeResult, status: Status, detail: str, row: str = "", fix: str = "") -> None:
     assert line.status is status, line
     assert detail in line.detail, line
     assert row in line.row, line
@@ -346,7 +346,7 @@ def test_the_ais_port_closed_to_outsiders_is_a_warning(lab: Any, far: Any) -> No
     check(lab.line("port"), WARNING, "from here", "Calls not reaching Synthflow", "32681")
 
 
-def tls(lab: Any, far: Any, context: ssl.SSLContext) -> dict[str, Line]:
+def tls(lab: Any, far: Any, context: ssl.SSLContext) -> dict[str, ProbeResult]:
     lab.account.update({"transport": "tls", "port": far.stream(context=context)})
     lab.plain["ca_file"] = far.ca_file
     names = ("TLS", "certificate chain", "certificate name", "certificate expiry")
@@ -565,10 +565,10 @@ def test_secrets(value: str | None, status: Status) -> None:
 # -- the API
 
 
-def token(lab: Any, far: Any, base: str, settings: Any = None, **synthflow: Any) -> Line:
+def token(lab: Any, far: Any, base: str, settings: Any = None, **synthflow: Any) -> ProbeResult:
     lab.account["port"] = lab.account["port"] if lab.account["port"] != 1 else far.udp()
     lab.plain["synthflow"] = {"api_base": base, "api_token": "t0ken", **synthflow}
-    found: Line = lab.line("Synthflow API", **(settings or {}))
+    found: ProbeResult = lab.line("Synthflow API", **(settings or {}))
     assert "t0ken" not in str(found)
     return found
 
@@ -597,10 +597,10 @@ def test_the_apis_certificate(lab: Any, far: Any) -> None:
 # -- the campaign
 
 
-def trigger(lab: Any, far: Any, url: str) -> Line:
+def trigger(lab: Any, far: Any, url: str) -> ProbeResult:
     lab.account["port"] = lab.account["port"] if lab.account["port"] != 1 else far.udp()
     lab.plain["campaign"] = {"trigger": "http", "url": url}
-    found: Line = lab.line("campaign URL")
+    found: ProbeResult = lab.line("campaign URL")
     return found
 
 
@@ -648,13 +648,13 @@ def test_all_probes_run_at_once(lab: Any, far: Any) -> None:
     for number in range(7):
         lab.plain["accounts"][f"another-{number}"] = {**lab.account, "port": far.udp(together)}
         lab.plain["phones"][f"phone-{number}"] = {"account": f"another-{number}", "user": f"user-{number}"}
-    answered = [line for line in lab.report().lines if line.look in (Look.OPTIONS, Look.REGISTRATION)]
+    answered = [line for line in lab.report().lines if line.look in (ProbeKind.OPTIONS, ProbeKind.REGISTRATION)]
     assert len(answered) == 16
     assert not [line for line in answered if line.status is FAILED]
 
 
 def test_a_probe_that_breaks_hides_no_other(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*arguments: object) -> Line:
+    def broken(*arguments: object) -> ProbeResult:
         raise ZeroDivisionError("as nobody expected")
 
     monkeypatch.setattr("harness.preflight.machine.rtp_line", broken)

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from harness.preflight.port import ask
-from harness.preflight.probes import Place
+from harness.preflight.probes import Target
 from harness.sip.message import Request, Response
 from tests.unit.preflight.conftest import SOON, FarEnd, Lab
 
 
 def told(lab: Lab, far: FarEnd, port: int, transport: Any = "udp", **more: Any) -> Any:
     """What comes of a port of ``far``; of that at another ``host``."""
-    place = Place(more.pop("host", far.address), port, transport, ca_file=far.ca_file)
+    place = Target(more.pop("host", far.address), port, transport, ca_file=far.ca_file)
     return ask(lab.deployment(), place, **(lab.settings | more))
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from harness.diagnosis import common
 from harness.report import closing
-from harness.report.causes import Group, grouped, judged, signature
+from harness.report.causes import CauseGroup, grouped, judged, signature
 from harness.report.evidence import CaseEvidence
 from harness.report.run import read_cases
 from harness.report.summary import summarise
@@ -81,7 +81,7 @@ def test_ten_cases_of_one_cause_are_said_once(tmp_path: Path, samples: ModuleTyp
 
 def test_it_fits_a_screen_however_many_causes_there_are(tmp_path: Path, samples: ModuleType) -> None:
     cases = many(tmp_path, samples, ["TD-INBOUND"] * 30)
-    groups = [Group(Verdict.FAILED, (case,)) for case in cases]
+    groups = [CauseGroup(Verdict.FAILED, (case,)) for case in cases]
     summary = summarise(cases, [dict(case.case) for case in cases], run="r", wall_s=1.0, workers=1)
     out = io.StringIO()
     closing.show(summary, groups, Console(file=out, width=80, color_system=None), run=tmp_path)

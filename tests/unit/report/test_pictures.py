@@ -11,7 +11,7 @@ import pytest
 from harness.events import CallState, DtmfReceived, LegStarted, MarkHeard, MediaState, TransportFailed
 from harness.report import ladder, timeline
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import Endpoint, arrows, sdp_summary
+from harness.report.flow import FlowEnd, arrows, sdp_summary
 from harness.report.moments import moments, name_mark, stretches
 from harness.verdict import Verdict
 
@@ -66,7 +66,7 @@ class TestFlow:
         [("127.0.0.1:5060", "127.0.0.1", 5060), ("[::1]:5061", "::1", 5061), ("sbc.example.com", "sbc.example.com", 0)],
     )
     def test_endpoints(self, text: str, host: str, port: int) -> None:
-        endpoint = Endpoint.parse(text)
+        endpoint = FlowEnd.parse(text)
 
         assert (endpoint.host, endpoint.port) == (host, port)
         assert str(endpoint) == text

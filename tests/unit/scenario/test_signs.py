@@ -10,10 +10,10 @@ from typing import Any, Literal, cast
 import numpy as np
 import pytest
 
-from harness.audio.experiment import Outcome
-from harness.checks.audio import Account, Sound
+from harness.audio.experiment import ExperimentResult
+from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
-from harness.deployment import Escalation, Expect, Synthflow
+from harness.deployment import Escalation, Expectations, Synthflow
 from harness.far_end.call_record import CallRecord
 from harness.far_end.record_reader import RecordReader
 from harness.scenario import conclusion, reactions, signs
@@ -49,8 +49,8 @@ class Caller:
     def hears(self, talk: Any, since: float, deadline: float) -> Sound | None:
         return Sound(since, Observation.SOUND, "sound at caller.1") if self._heard else None
 
-    def account(self, since: float, missing: Any = None) -> Account:
-        return Account(2.0, -20.0, rx_packets=self._packets)
+    def account(self, since: float, missing: Any = None) -> ListenerReport:
+        return ListenerReport(2.0, -20.0, rx_packets=self._packets)
 
     def counted_by_far_end(self, since: float, until: float = NEVER) -> tuple[int, int] | None:
         return self.counts
@@ -66,7 +66,7 @@ class Case:
     """One look at a call of that caller's."""
 
     def __init__(self, make_context: MakeContext, caller: Caller, told: str, *, strength: str, **declared: Any) -> None:
-        expect = Expect(strength=strength, experiment=declared.pop("experiment", True))
+        expect = Expectations(strength=strength, experiment=declared.pop("experiment", True))
         record = CallRecord("c1", {"status": declared.pop("status", "completed"), "transcript": told})
         context: CaseContext = make_context(expect=expect, synthflow=Synthflow(poll_s=0.001, **declared))
         reader = RecordReader(lambda: record, transcript=context.deployment.synthflow.transcript, within_s=0.01)  # type: ignore[union-attr]
@@ -98,7 +98,7 @@ def experiments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def experiment(context: CaseContext, leg: Any) -> reactions.Reaction:
         made.append("experiment")
-        return reactions.Reaction(Outcome(0.0001, 8008), time.monotonic())
+        return reactions.Reaction(ExperimentResult(0.0001, 8008), time.monotonic())
 
     monkeypatch.setattr(reactions, "experiment", experiment)
     monkeypatch.setattr(signs, "RECOGNISED_WITHIN_S", 0.01)

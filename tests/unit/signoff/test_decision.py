@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import MistakeError
 from harness.signoff import manifest
-from harness.signoff.decision import Decision, Outcome, decide
+from harness.signoff.decision import Acceptance, Decision, decide
 from harness.signoff.waivers import Waiver
 from harness.verdict import Strength, Verdict
 
@@ -32,7 +32,7 @@ def test_a_whole_run_that_passed_is_accepted(tmp_path: Path, runs: ModuleType) -
     decision = decide(runs.make_run(tmp_path).directory, today=TODAY)
 
     assert decision.reasons == ()
-    assert decision.outcome is Outcome.ACCEPTED
+    assert decision.outcome is Acceptance.ACCEPTED
     assert result(decision).verdict == "passed"
     assert result(decision).strength is Strength.PROVED
     assert result(decision).figures == (
@@ -47,26 +47,26 @@ def test_a_whole_run_that_passed_is_accepted(tmp_path: Path, runs: ModuleType) -
 def test_one_row_that_did_not_pass_is_enough(tmp_path: Path, runs: ModuleType, play: str) -> None:
     run = runs.make_run(tmp_path, plays={ROW: getattr(runs, play)}).directory
 
-    assert decide(run, today=TODAY).outcome is Outcome.NOT_ACCEPTED
-    assert decide(run, [waiver()], today=TODAY).outcome is Outcome.WITH_WAIVERS
+    assert decide(run, today=TODAY).outcome is Acceptance.NOT_ACCEPTED
+    assert decide(run, [waiver()], today=TODAY).outcome is Acceptance.WITH_WAIVERS
 
 
 def test_a_practice_row_that_failed_blocks_as_well(tmp_path: Path, runs: ModuleType) -> None:
     decision = decide(runs.make_run(tmp_path, plays={"HOLD": runs.fails}).directory, today=TODAY)
-    assert decision.outcome is Outcome.NOT_ACCEPTED
+    assert decision.outcome is Acceptance.NOT_ACCEPTED
 
 
 class TestWhatWasNotRun:
     def test_planned_without_a_result(self, tmp_path: Path, runs: ModuleType) -> None:
         decision = decide(runs.make_run(tmp_path, lost=(ROW,)).directory, today=TODAY)
 
-        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert (result(decision).verdict, result(decision).why) == ("broken", "1 planned cases left no result")
 
     def test_left_out_by_an_option(self, tmp_path: Path, runs: ModuleType) -> None:
         decision = decide(runs.make_run(tmp_path, rows=(ROW,)).directory, today=TODAY)
 
-        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert result(decision).verdict == "passed"
         assert result(decision, "TD-CAPACITY").verdict == "not run"
         assert "--row TD-INBOUND" in decision.reasons[0]
@@ -77,10 +77,10 @@ class TestWhatWasNotRun:
         run = runs.make_run(tmp_path, deployment=deployment).directory
         decision = decide(run, today=TODAY)
 
-        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert result(decision, "TD-CAPACITY").verdict == "not run"
         assert "we do not want to know" in result(decision, "TD-CAPACITY").why
-        assert decide(run, [waiver("TD-CAPACITY")], today=TODAY).outcome is Outcome.WITH_WAIVERS
+        assert decide(run, [waiver("TD-CAPACITY")], today=TODAY).outcome is Acceptance.WITH_WAIVERS
 
     def test_a_row_of_the_guide_that_nobody_can_see(self, tmp_path: Path, runs: ModuleType) -> None:
         """There is no case of it, since Synthflow's interface tells of no registrations; that is no reason to accept it."""
@@ -92,8 +92,8 @@ class TestWhatWasNotRun:
 
         assert unseen
         assert all(result(decision, row).verdict == "not observable" for row in unseen)
-        assert decision.outcome is Outcome.NOT_ACCEPTED
-        assert decide(run, [waiver(row) for row in unseen], today=TODAY).outcome is Outcome.WITH_WAIVERS
+        assert decision.outcome is Acceptance.NOT_ACCEPTED
+        assert decide(run, [waiver(row) for row in unseen], today=TODAY).outcome is Acceptance.WITH_WAIVERS
 
     def test_an_interrupted_run_cannot_be_waived(self, tmp_path: Path, runs: ModuleType) -> None:
         run = runs.make_run(tmp_path, interrupted="stopped by the user").directory
@@ -101,13 +101,13 @@ class TestWhatWasNotRun:
             run, [waiver(row) for row in {case.row.id for case in runs.make_run(tmp_path).cases}], today=TODAY
         )
 
-        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert decision.reasons == ("The run was interrupted: stopped by the user.",)
 
     def test_a_run_that_was_killed(self, tmp_path: Path, runs: ModuleType) -> None:
         decision = decide(runs.make_run(tmp_path, ended=False, lost=(ROW,)).directory, today=TODAY)
 
-        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert "never came to its end" in decision.reasons[0]
         assert result(decision).verdict == "broken"
 
@@ -116,7 +116,7 @@ class TestWhatWasNotRun:
         (run / "scope.json").unlink()
         manifest.write(run)
 
-        assert decide(run, today=TODAY).outcome is Outcome.NOT_ACCEPTED
+        assert decide(run, today=TODAY).outcome is Acceptance.NOT_ACCEPTED
 
     def test_no_run_at_all(self, tmp_path: Path) -> None:
         with pytest.raises(MistakeError, match="not a run's directory"):
@@ -133,7 +133,7 @@ class TestRecordsAreNotBelieved:
         manifest.write(run.directory)  # as if it had been so from the beginning
         decision = decide(run.directory, [waiver()], today=TODAY)
 
-        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert result(decision).verdict == "failed"
         assert "recorded as passed, but its findings say failed" in decision.contradictions[0]
 
@@ -156,20 +156,20 @@ class TestRecordsAreNotBelieved:
         decision = decide(runs.make_run(tmp_path, plays={ROW: unknown}).directory, today=TODAY)
 
         assert result(decision).verdict == "not observable"
-        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert decision.outcome is Acceptance.NOT_ACCEPTED
 
     def test_evidence_that_changed_since_the_run_ended(self, tmp_path: Path, runs: ModuleType) -> None:
         run = runs.make_run(tmp_path)
         (run.case_directory(ROW) / "caller.1.received.wav").write_bytes(b"")
         decision = decide(run.directory, today=TODAY)
 
-        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert "caller.1.received.wav: was changed" in decision.reasons[0]
 
     def test_faults_injected_on_purpose(self, tmp_path: Path, runs: ModuleType) -> None:
         decision = decide(runs.make_run(tmp_path, options={"fault": ["heavy-loss"]}).directory, today=TODAY)
 
-        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert "heavy-loss" in decision.reasons[0]
 
 
@@ -178,7 +178,7 @@ class TestWaivers:
         run = runs.make_run(tmp_path, plays={ROW: runs.fails}).directory
         decision = decide(run, [waiver(until=TODAY - datetime.timedelta(1))], today=TODAY)
 
-        assert decision.outcome is Outcome.NOT_ACCEPTED
+        assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert any("does not count" in remark for remark in decision.remarks)
 
     def test_one_of_another_deployment_does_not_count(self, tmp_path: Path, runs: ModuleType) -> None:
@@ -189,5 +189,5 @@ class TestWaivers:
     def test_one_that_is_not_needed_changes_nothing(self, tmp_path: Path, runs: ModuleType) -> None:
         decision = decide(runs.make_run(tmp_path).directory, [waiver()], today=TODAY)
 
-        assert decision.outcome is Outcome.ACCEPTED
+        assert decision.outcome is Acceptance.ACCEPTED
         assert any("was not needed" in remark for remark in decision.remarks)

@@ -14,7 +14,7 @@ import pytest
 from harness import signoff
 from harness.errors import MistakeError
 from harness.signoff import attest, manifest
-from harness.signoff.decision import Outcome
+from harness.signoff.decision import Acceptance
 
 ROW = "TD-INBOUND"
 CHANGES = 200
@@ -32,7 +32,7 @@ def test_a_signed_run_is_verified(tmp_path: Path, runs: ModuleType, key: Path) -
     decision, problems = signoff.verify(run, key.with_suffix(".pub"))
 
     assert problems == []
-    assert decision.outcome is Outcome.ACCEPTED
+    assert decision.outcome is Acceptance.ACCEPTED
 
 
 def test_each_of_many_changes_is_found(tmp_path: Path, runs: ModuleType, key: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_waiver_that_runs_out_after_the_signing(
     waivers = tmp_path / "waivers.toml"
     waivers.write_text(f'[[waiver]]\nrow = "{ROW}"\nwho = "Jane Doe"\nwhy = "It is known."\nuntil = 2026-11-30\n')
     monkeypatch.setattr(signoff, "_today", lambda: datetime.date(2026, 11, 30))
-    assert signoff.make(run, key=key, waiver_file=waivers).decision.outcome is Outcome.WITH_WAIVERS
+    assert signoff.make(run, key=key, waiver_file=waivers).decision.outcome is Acceptance.WITH_WAIVERS
     assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
 
     monkeypatch.setattr(signoff, "_today", lambda: datetime.date(2026, 12, 1))
@@ -106,7 +106,7 @@ def test_verdicts_edited_before_the_signing(tmp_path: Path, runs: ModuleType, ke
     case = run.case_directory(ROW) / "case.json"
     case.write_text(case.read_text().replace('"verdict": "failed"', '"verdict": "passed"'))
     manifest.write(run.directory)
-    assert signoff.make(run.directory, key=key).decision.outcome is Outcome.NOT_ACCEPTED
+    assert signoff.make(run.directory, key=key).decision.outcome is Acceptance.NOT_ACCEPTED
 
     assert any("recorded as passed" in problem for problem in signoff.verify(run.directory, key.with_suffix(".pub"))[1])
 

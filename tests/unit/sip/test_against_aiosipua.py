@@ -12,7 +12,7 @@ from aiosipua.headers import parse_auth, stringify_auth
 from aiosipua.message import SipMessage, SipRequest
 from aiosipua.sdp import parse_sdp
 
-from harness.sip.digest import DigestServer, Outcome
+from harness.sip.digest import CredentialCheck, DigestServer
 from harness.sip.message import Message, Request
 from harness.sip.offer_answer import offer
 from harness.sip.sdp import Description
@@ -64,8 +64,10 @@ def test_descriptions() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
-@pytest.mark.parametrize(("password", "outcome"), [("right", Outcome.ACCEPTED), ("wrong", Outcome.WRONG_PASSWORD)])
-def test_their_client_convinces_our_server(algorithm: str, password: str, outcome: Outcome) -> None:
+@pytest.mark.parametrize(
+    ("password", "outcome"), [("right", CredentialCheck.ACCEPTED), ("wrong", CredentialCheck.WRONG_PASSWORD)]
+)
+def test_their_client_convinces_our_server(algorithm: str, password: str, outcome: CredentialCheck) -> None:
     server = DigestServer("example.com", {"a": "right"}.get, algorithm=algorithm)  # type: ignore[arg-type]
     _, challenge = server.challenge()
     credentials = build_credentials(SipDigestAuth("a", password), parse_auth(challenge), "REGISTER", "sip:example.com")

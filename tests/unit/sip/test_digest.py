@@ -6,10 +6,10 @@ import pytest
 
 from harness.sip.digest import (
     Algorithm,
+    CredentialCheck,
     Credentials,
     DigestClient,
     DigestServer,
-    Outcome,
     build,
     digest_response,
     parse,
@@ -100,10 +100,10 @@ def test_both_sides_agree(algorithm: Algorithm, proxy: bool, username: str) -> N
     assert answered is not None
     assert answered.has("Proxy-Authorization" if proxy else "Authorization")
     checked = server.verify(answered)
-    assert (checked.outcome, checked.username) == (Outcome.ACCEPTED, username)
+    assert (checked.outcome, checked.username) == (CredentialCheck.ACCEPTED, username)
 
 
-def tampered(**changes: str) -> Outcome:
+def tampered(**changes: str) -> CredentialCheck:
     server = DigestServer("example.com", PASSWORDS.get, algorithm="SHA-256")
     answered = exchange(server, Credentials("agent", PASSWORDS["agent"]))
     assert answered is not None
@@ -115,20 +115,20 @@ def tampered(**changes: str) -> Outcome:
 @pytest.mark.parametrize(
     ("changes", "outcome"),
     [
-        ({"username": "nobody"}, Outcome.UNKNOWN_USER),
-        ({"response": "0" * 64}, Outcome.WRONG_PASSWORD),
-        ({"algorithm": "MD5"}, Outcome.WRONG_ALGORITHM),
-        ({"algorithm": ""}, Outcome.WRONG_ALGORITHM),
-        ({"qop": ""}, Outcome.WRONG_QOP),
-        ({"qop": "auth-int"}, Outcome.WRONG_QOP),
-        ({"nc": "1"}, Outcome.MALFORMED),
-        ({"nc": "00000002"}, Outcome.WRONG_PASSWORD),
-        ({"uri": "sip:elsewhere"}, Outcome.WRONG_URI),
-        ({"realm": "other"}, Outcome.MISSING),
-        ({"nonce": ""}, Outcome.MALFORMED),
+        ({"username": "nobody"}, CredentialCheck.UNKNOWN_USER),
+        ({"response": "0" * 64}, CredentialCheck.WRONG_PASSWORD),
+        ({"algorithm": "MD5"}, CredentialCheck.WRONG_ALGORITHM),
+        ({"algorithm": ""}, CredentialCheck.WRONG_ALGORITHM),
+        ({"qop": ""}, CredentialCheck.WRONG_QOP),
+        ({"qop": "auth-int"}, CredentialCheck.WRONG_QOP),
+        ({"nc": "1"}, CredentialCheck.MALFORMED),
+        ({"nc": "00000002"}, CredentialCheck.WRONG_PASSWORD),
+        ({"uri": "sip:elsewhere"}, CredentialCheck.WRONG_URI),
+        ({"realm": "other"}, CredentialCheck.MISSING),
+        ({"nonce": ""}, CredentialCheck.MALFORMED),
     ],
 )
-def test_nothing_is_taken_on_the_clients_word(changes: dict[str, str], outcome: Outcome) -> None:
+def test_nothing_is_taken_on_the_clients_word(changes: dict[str, str], outcome: CredentialCheck) -> None:
     assert tampered(**changes) is outcome
 
 
@@ -138,7 +138,7 @@ def test_a_wrong_password_is_tried_once() -> None:
     first = client.answer(REQUEST, Response.to_request(REQUEST, 401, headers=[server.challenge()]))
     assert first is not None
     checked = server.verify(first)
-    assert (checked.outcome, checked.stale) == (Outcome.WRONG_PASSWORD, False)
+    assert (checked.outcome, checked.stale) == (CredentialCheck.WRONG_PASSWORD, False)
     again = Response.to_request(first, 401, headers=[server.challenge(stale=checked.stale)])
     assert client.answer(first, again) is None
 
@@ -150,7 +150,7 @@ def test_a_replayed_request_is_refused_and_the_next_count_taken() -> None:
     assert first is not None
     assert server.verify(first).accepted
     replayed = server.verify(first)
-    assert (replayed.outcome, replayed.stale) == (Outcome.REPLAYED, True)
+    assert (replayed.outcome, replayed.stale) == (CredentialCheck.REPLAYED, True)
     second = client.again(REQUEST)
     assert parse(second.get("Authorization") or "")["nc"] == "00000002"
     assert server.verify(second).accepted
@@ -164,7 +164,7 @@ def test_an_old_nonce_is_stale_and_answered_anew() -> None:
     assert first is not None
     clock.now += 61
     checked = server.verify(first)
-    assert (checked.outcome, checked.stale) == (Outcome.STALE, True)
+    assert (checked.outcome, checked.stale) == (CredentialCheck.STALE, True)
     again = client.answer(first, Response.to_request(first, 401, headers=[server.challenge(stale=True)]))
     assert again is not None
     assert len(again.get_all("Authorization")) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.sip.digest import Credentials, DigestClient, DigestServer, Outcome, build, parse
+from harness.sip.digest import CredentialCheck, Credentials, DigestClient, DigestServer, build, parse
 from harness.sip.framing import MOST_BODY, MOST_HEAD, FramingError, StreamFramer
 from harness.sip.message import Request, Response
 from tests.unit.sip.test_digest import PASSWORDS, REQUEST, Clock
@@ -46,8 +46,8 @@ def test_a_session_algorithm_needs_a_cnonce_without_qop() -> None:
     assert "nc" not in params
 
 
-@pytest.mark.parametrize(("after", "outcome"), [(300.0, Outcome.ACCEPTED), (300.5, Outcome.STALE)])
-def test_a_nonce_lives_five_minutes(after: float, outcome: Outcome) -> None:
+@pytest.mark.parametrize(("after", "outcome"), [(300.0, CredentialCheck.ACCEPTED), (300.5, CredentialCheck.STALE)])
+def test_a_nonce_lives_five_minutes(after: float, outcome: CredentialCheck) -> None:
     clock = Clock()
     server = DigestServer("example.com", PASSWORDS.get, clock=clock)
     found = answered(server, DigestClient(AGENT))
@@ -83,7 +83,7 @@ def test_qop_needs_both_count_and_cnonce(missing: str) -> None:
     found = answered(server, DigestClient(AGENT))
     params = parse(found.get("Authorization") or "")
     del params[missing]
-    assert server.verify(found.setting("Authorization", build(params))).outcome is Outcome.WRONG_QOP
+    assert server.verify(found.setting("Authorization", build(params))).outcome is CredentialCheck.WRONG_QOP
 
 
 def test_credentials_for_one_realm_answer_no_other_and_pass_over_what_is_no_digest() -> None:

@@ -140,7 +140,7 @@ def test_credentials_of_any_bytes_are_checked_not_tripped_over() -> None:
         "response": "é",
     })  # fmt: skip
     request = Request.build("REGISTER", "sip:x", [("Authorization", given)])
-    assert server.verify(request).outcome is digest.Outcome.WRONG_PASSWORD
+    assert server.verify(request).outcome is digest.CredentialCheck.WRONG_PASSWORD
 
 
 def _read_all(data: bytes) -> None:

@@ -58,6 +58,11 @@ def test_a_sample_is_the_same_each_time(made: list[Mutant]) -> None:
     assert run.sample({"one": made}, None) == {"one": made}
 
 
+def test_another_seed_draws_another_sample(made: list[Mutant]) -> None:
+    drawn = {tuple(run.sample({"one": made}, 1, seed)["one"]) for seed in "abcdefgh"}
+    assert len(drawn) > 1
+
+
 def test_a_change_that_alters_nothing_survives_and_one_that_does_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both by way of the whole machinery, on a small room: so a survivor is not hidden by anything but a test."""
     monkeypatch.setitem(run.ROOMS, "xei", ("harness/sip/xei", ["tests/unit/sip/test_xei.py"]))
@@ -68,6 +73,19 @@ def test_a_change_that_alters_nothing_survives_and_one_that_does_is_killed(monke
     assert [outcome.how for outcome in outcomes] == ["survived", "killed"]
 
 
+def test_a_change_of_a_function_needs_no_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(run.ROOMS, "xei", ("harness/sip/xei", ["tests/unit/sip/test_xei.py"]))
+    text = (ROOT / XEI).read_text()
+    wrong, same = (
+        text.replace("value is not None)", "value is None)"),
+        text.replace('found.get("O")', 'found.get( "O")'),
+    )
+    (within,) = [one for one in mutants(ROOT, XEI) if one.text.startswith('return "".join')]
+    texts = iter([wrong, same])
+    monkeypatch.setattr(run, "changed", lambda text, operator, occurrence: next(texts))
+    assert [outcome.how for outcome in run._tried("xei", [within, within], at_once=1)] == ["killed", "survived"]
+
+
 def test_the_report_gives_each_survivor_its_reason(made: list[Mutant]) -> None:
     outcomes = [
         Outcome(made[0], "one", "killed"),
@@ -76,8 +94,11 @@ def test_the_report_gives_each_survivor_its_reason(made: list[Mutant]) -> None:
     ]
     known = {(made[2].path, "a", "b"): "it is the same"}
     report = run.figures([*outcomes, Outcome(made[3], "two", "not reached")], known)
-    assert (report["mutants"], report["killed"], report["score"]) == (4, 2, 0.5)
-    assert report["rooms"] == {"one": {"mutants": 2, "killed": 2}, "two": {"mutants": 2, "killed": 0}}
+    assert (report["mutants"], report["killed"], report["accepted"], report["score"]) == (4, 2, 1, 2 / 3)
+    assert report["rooms"] == {
+        "one": {"mutants": 2, "killed": 2, "accepted": 0, "score": 1.0},
+        "two": {"mutants": 2, "killed": 0, "accepted": 1, "score": 0.0},
+    }
     assert [(found["how"], found["reason"]) for found in report["survivors"]] == [
         ("survived", "it is the same"),
         ("not reached", ""),
@@ -91,6 +112,8 @@ def test_what_runs_at_import_is_left_to_all_tests() -> None:
     covering = Covering({XEI: {line: [""]}}, {"slow": 2.0, "quick": 0.1})
     assert covering.of(XEI, line) == ["quick", "slow"]
     assert covering.of(XEI, line + 40) == []
+    assert covering.at_import(XEI, line)
+    assert not covering.at_import(XEI, line + 40)
 
 
 def test_every_accepted_survivor_is_one_of_the_code() -> None:

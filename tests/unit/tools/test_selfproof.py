@@ -8,9 +8,10 @@ from pathlib import Path
 from harness.checks.finding import CHECKS
 from harness.diagnosis.causes import CAUSES
 from harness.integrations import load
+from harness.simulation.faults import Fault
 from harness.verdict import Verdict
 from tools.selfproof.page import page
-from tools.selfproof.plan import AXIS, FAULTS, PAIRS, UNDECIDED, UNREACHED, Kind, trials
+from tools.selfproof.plan import AXIS, FAULTS, PAIRS, UNDECIDED, UNREACHED, Kind, cause_of, trials
 from tools.selfproof.results import Proof, Result, Told
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
@@ -37,8 +38,8 @@ def result(
 def test_every_fault_is_tried_wherever_it_can_show() -> None:
     found = trials(DEPLOYMENTS, 0)
     tried = {trial.faults[0] for trial in found if trial.kind == "fault"}
-    assert tried == set(FAULTS)
-    assert tried <= set(CAUSES)
+    assert tried == set(FAULTS) == {str(fault) for fault in Fault}
+    assert {cause_of(fault) for fault in tried} <= set(CAUSES)
     everywhere = [t.case for t in found if t.faults == ("from-anonymous",)]
     assert {(c.axes["transport"], c.axes["authentication"], c.axes["ai"]) for c in everywhere} == {
         ("udp", "ip", "synthflow"),
@@ -81,6 +82,11 @@ def test_outcomes() -> None:
     assert result("from-anonymous", verdict=Verdict.PASSED).outcome == "not failed"
     listed = ("trunk-transport-mismatch", "route-missing")
     assert result("route-missing", causes=listed, candidates=listed).outcome == "listed"
+
+
+def test_a_fault_is_named_by_its_cause_whatever_it_is_called() -> None:
+    assert result("trunk-wants-digest", causes=("transfer-call-challenged",)).outcome == "named"
+    assert result("trunk-wants-digest", causes=("refer-rejected",)).outcome == "misnamed"
 
 
 def test_only_a_documented_list_counts_as_one() -> None:

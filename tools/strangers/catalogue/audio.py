@@ -189,6 +189,7 @@ MEDIA = (
         ("rtp-blocked-both",),
         wire=(Media("to-ai", "first", 10), Media("from-ai", "first", 10)),
         held_out=True,
+        unseen="200 ms are enough for a mark to be heard once, and the row does not listen again; CONCURRENT and LONGCALL do",
     ),
     Fault(
         "rtp-stops",
@@ -321,6 +322,7 @@ DIGITS = (
         ("digits-lost",),
         wire=(Media("to-ai", "events-twice"), Media("from-ai", "events-twice")),
         held_out=True,
+        unseen="the phones hear each digit once: their RTP stack does not report the event that follows as another one",
     ),
     Fault("info-dropped", "INFO is not passed on", ("DTMF-INFO",), ("digits-lost",), platform="no-info"),
     Fault(

@@ -1,0 +1,107 @@
+"""What the messages of a dialog show: who answered, and whether the ACK arrived."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks import dialog
+from harness.checks.dialog import _ON_ITS_WAY_S
+from harness.events import Direction, SipMessage
+from harness.verdict import Finding, Verdict
+
+
+def message(at: float, direction: Direction, start: str, *, tag: str = "", number: int = 1) -> SipMessage:
+    method = start.split()[0] if not start.startswith("SIP/2.0") else "INVITE"
+    to = "To: <sip:b@example.com>" + (f";tag={tag}" if tag else "")
+    lines = [start, "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1", "From: <sip:a@example.com>;tag=1", to, "Call-ID: c"]
+    text = "\r\n".join([*lines, f"CSeq: {number} {method}", "Content-Length: 0"]) + "\r\n\r\n"
+    where = {"transport": "udp", "local": "192.0.2.1:5060", "remote": "192.0.2.2:5060"}
+    return SipMessage(at=at, phone="p", leg="p.1", direction=direction, text=text, **where)
+
+
+INVITE = message(0.0, "sent", "INVITE sip:b@example.com SIP/2.0")
+ACK = message(0.0, "sent", "ACK sip:b@example.com SIP/2.0")
+
+
+def ok(at: float, tag: str = "t", *, direction: Direction = "received", number: int = 1) -> SipMessage:
+    return message(at, direction, "SIP/2.0 200 OK", tag=tag, number=number)
+
+
+def repeated(finding: Finding | None) -> object:
+    assert finding is not None
+    return finding.facts["repeated"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        message(0.1, "received", "SIP/2.0 180 Ringing", tag="u"),
+        message(2.0, "sent", "SIP/2.0 200 OK", tag="u"),
+        message(0.1, "received", "SIP/2.0 486 Busy Here", tag="u"),
+    ],
+    ids=["a provisional response", "our answer to a re-INVITE of theirs", "a refusal of a fork's branch"],
+)
+def test_only_a_2xx_to_us_is_an_answer(other: SipMessage) -> None:
+    finding = dialog.answered_once("p.1", [INVITE, other, ok(1.0)])
+    assert finding is not None
+    assert finding.verdict is Verdict.PASSED
+
+
+def test_a_reinvite_of_theirs_with_the_same_number_does_not_make_ours_one() -> None:
+    """Both sides count CSeq by themselves (RFC 3261 section 12.2.1.1)."""
+    theirs = message(0.5, "received", "INVITE sip:a@example.com SIP/2.0", tag="t")
+    finding = dialog.answered_once("p.1", [theirs, INVITE, ok(1.0), ok(1.0, "u")])
+    assert finding is not None
+    assert finding.verdict is Verdict.FAILED
+
+
+def test_another_request_with_the_same_number_does_not_make_the_invite_one_in_a_dialog() -> None:
+    other = message(0.0, "sent", "MESSAGE sip:b@example.com SIP/2.0", tag="t")
+    finding = dialog.answered_once("p.1", [other, INVITE, ok(1.0)])
+    assert finding is not None
+
+
+def test_an_answer_to_a_reinvite_alone_says_nothing_of_who_answered() -> None:
+    again = message(0.0, "sent", "INVITE sip:b@example.com SIP/2.0", tag="t")
+    assert dialog.answered_once("p.1", [again, ok(1.0)]) is None
+    assert dialog.answered_once("p.1", [ok(1.0)]) is None
+
+
+@pytest.mark.parametrize("messages", [[INVITE, ACK], [INVITE, ok(1.0)], []], ids=["no 200", "no ACK", "nothing"])
+def test_without_a_200_and_an_ack_there_is_nothing_to_acknowledge(messages: list[SipMessage]) -> None:
+    assert dialog.acknowledged("p.1", messages) is None
+
+
+def test_a_200_that_was_on_its_way_when_the_ack_went_out_is_no_repetition() -> None:
+    soon = _ON_ITS_WAY_S
+    assert repeated(dialog.acknowledged("p.1", [ok(-1.0), ACK, ok(soon)])) == 0
+    assert repeated(dialog.acknowledged("p.1", [ok(-1.0), ACK, ok(soon + 0.01)])) == 1
+
+
+def test_copies_of_a_200_that_come_together_are_one() -> None:
+    together = _ON_ITS_WAY_S
+    assert repeated(dialog.acknowledged("p.1", [ok(0.0), ACK, ok(together)])) == 0
+    copies = [ok(-2.0), ACK, ok(1.0), ok(1.0 + together / 2)]
+    assert repeated(dialog.acknowledged("p.1", copies)) == 1
+
+
+def test_an_ack_at_the_moment_of_the_200_acknowledges_it() -> None:
+    assert repeated(dialog.acknowledged("p.1", [ok(0.0), ACK, ok(1.0)])) == 1
+
+
+def test_an_ack_before_the_200_acknowledges_another() -> None:
+    assert repeated(dialog.acknowledged("p.1", [ACK, ok(0.1), ok(1.0)])) == 0
+
+
+def test_the_answers_of_two_parties_are_no_repetition_of_each_other() -> None:
+    assert repeated(dialog.acknowledged("p.1", [ok(0.0, "t"), ACK, ok(1.0, "u")])) == 0
+
+
+def test_the_answers_to_two_invites_are_no_repetition_of_each_other() -> None:
+    assert repeated(dialog.acknowledged("p.1", [ok(0.0), ACK, ok(1.0, number=2)])) == 0
+
+
+def test_a_200_that_is_repeated_is_one_however_often_it_was_sent_before_the_ack() -> None:
+    late = message(3.0, "sent", "ACK sip:b@example.com SIP/2.0")
+    assert repeated(dialog.acknowledged("p.1", [ok(0.0), ok(0.5), ok(1.5), late])) == 0
+    assert repeated(dialog.acknowledged("p.1", [ok(0.0), ok(0.5), ok(1.5), late, ok(3.5)])) == 1

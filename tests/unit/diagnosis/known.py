@@ -1,0 +1,41 @@
+"""What is derived from a made-up case, before any rule looks."""
+
+from __future__ import annotations
+
+import math
+
+from harness.diagnosis import dialogue, legs, passage, reach, second_call, talk, transfer
+from harness.diagnosis.derive import Scene
+from harness.diagnosis.facts import Facts
+from harness.diagnosis.vantage import Vantage, Visibility
+from tests.unit.diagnosis.building import Example
+
+
+def scene_of(example: Example, visibility: Visibility = "all", *, has_deployment: bool = True) -> Scene:
+    """The case as that vantage sees it, over when its last finding was made."""
+    events = [*example.events, *example._records()]
+    deployment = example.deployment if has_deployment else None
+    vantage = Vantage(deployment, events, visibility)
+    axes = {"ai": example.ai, "transport": example.transport, "authentication": example.authentication}
+    return Scene(
+        case={
+            "row": example.row,
+            "moment": example.moment,
+            "integration": example.integration,
+            "axes": axes | example.axes,
+        },
+        findings=vantage.findings(example.findings),
+        events=vantage.events(events),
+        deployment=deployment,
+        vantage=vantage,
+        number_of=lambda _: "m1",
+        over=max((finding.at for finding in example.findings), default=math.inf),
+    )
+
+
+def facts_of(example: Example, visibility: Visibility = "all", *, has_deployment: bool = True) -> Facts:
+    """All that is known of it."""
+    scene = scene_of(example, visibility, has_deployment=has_deployment)
+    for part in (dialogue, reach, talk, transfer, passage, legs, second_call):
+        part.tell(scene)
+    return scene.facts

@@ -1,0 +1,128 @@
+"""The scene that facts are derived from: the line and the trunk of a case, and the numbers in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.diagnosis.derive import same_number
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.known import scene_of
+
+
+@pytest.mark.parametrize("form", ["{}", "{national}", "{subscriber}"])
+def test_the_line_is_known_by_the_number_dialled_in_any_form(form: str) -> None:
+    example = Example(line="ivr")
+    did = example.did
+    number = form.format(did, national=did.lstrip("+")[1:], subscriber=did[-7:])
+    line = scene_of(example.dials(number=number)).line
+    assert line is not None
+    assert line[0] == "ivr"
+
+
+def test_a_short_number_is_no_line_s_number() -> None:
+    example = Example(line="ivr")
+    assert scene_of(example.dials(number=example.did[-6:])).line is None
+
+
+def test_where_no_line_s_number_was_dialled_the_case_s_own_is_meant() -> None:
+    scene = scene_of(Example().dials(number="+12025550199"))
+    assert scene.line is None
+    declared = replace(scene, case={**scene.case, "line": "busy"})
+    assert declared.line is not None
+    assert declared.line[0] == "busy"
+    silent = scene_of(Example())
+    assert replace(silent, case={**silent.case, "line": "busy"}).line is not None
+    assert replace(silent, case={**silent.case, "line": "nowhere"}).line is None
+
+
+def test_without_a_deployment_there_is_neither_line_nor_trunk() -> None:
+    scene = scene_of(Example().dials(), has_deployment=False)
+    assert scene.line is None
+    assert scene.trunk is None
+
+
+def test_the_trunk_is_known_by_the_axes_and_by_its_name() -> None:
+    digest = scene_of(Example(authentication="digest", transport="tls")).trunk
+    assert digest is not None
+    assert digest.name == "tls-digest"
+    assert scene_of(Example(axes={"trunk": "tcp-ip"})).trunk is None
+    assert scene_of(Example(axes={"trunk": "udp-ip"})).trunk == scene_of(Example()).trunk
+
+
+def test_axes_that_are_none_are_empty() -> None:
+    scene = replace(scene_of(Example()), case={"axes": "udp"})
+    assert scene.axes == {}
+    assert scene.moment == ""
+
+
+def test_the_first_of_the_caller_s_legs_is_its_call() -> None:
+    later = Example().dials().after(1).dials_too("caller-2")
+    call = scene_of(later).call
+    assert call is not None
+    assert call.leg == "caller.1"
+    assert scene_of(later).callers == {"caller", "caller-2"}
+    assert scene_of(Example().rings("customer").rings("billing")).callers == set()
+
+
+@pytest.mark.parametrize(
+    ("header", "withheld"),
+    [("Privacy: id", True), ("privacy :  header;user", True), ("Privacy: none", False), ("X-Privacy: id", False)],
+)
+def test_a_number_is_withheld_by_privacy(header: str, withheld: bool) -> None:
+    invite = f"INVITE sip:x@y.example SIP/2.0\r\n{header}"
+    sent = Example()
+    sent._at_caller("sent", invite)
+    assert scene_of(sent).withheld is withheld
+    assert not scene_of(Example().caller_gets(invite)).withheld
+    other = Example()
+    other._at_caller("sent", invite.replace("INVITE", "MESSAGE"))
+    assert not scene_of(other).withheld
+    assert not scene_of(
+        Example(ai="stand-in")._sip("sent", "INVITE sip:x@y.example SIP/2.0", "INVITE", Privacy="id")
+    ).withheld
+
+
+def test_only_what_a_role_made_is_found_by_it() -> None:
+    scene = scene_of(
+        Example().finding("released", "caller.1").finding("released", "stand-in.1").finding("prack", "caller.1")
+    )
+    assert [f.subject for f in scene.of("released")] == ["caller.1", "stand-in.1"]
+    assert [f.subject for f in scene.of("released", role="ai")] == ["stand-in.1"]
+    assert [f.check for f in scene.of("prack", "released", role="caller")] == ["released", "prack"]
+
+
+def test_what_came_after_the_last_finding_is_no_evidence() -> None:
+    example = Example(now=0.0, ai="stand-in").dials().answered().ai_gets().finding("prack", "caller.1")
+    late = example.after(0.1).ai_gets(call_id="late").state("disconnected", 200)
+    scene = scene_of(late)
+    assert [seen.message.call_id for seen in scene.invites] == ["at-the-ai"]
+    assert [state.state for state in scene.states("caller.1")] == ["confirmed"]
+    assert scene.states("caller.2") == []
+
+
+def test_an_invite_in_a_dialog_or_without_a_readable_to_begins_none() -> None:
+    example = Example().ai_gets()
+    example._sip("received", "INVITE sip:x SIP/2.0", "INVITE", to="<sip:ai@192.0.2.60>;tag=b")
+    example._sip("received", "INVITE sip:x SIP/2.0", "INVITE", to="<<>")
+    example._sip("sent", "INVITE sip:x SIP/2.0", "INVITE")
+    example._sip("received", "MESSAGE sip:x SIP/2.0", "MESSAGE")
+    assert len(scene_of(example).invites) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "number", "same"),
+    [
+        ("5550101", "+14155550101", True),
+        ("550101", "+14155550101", False),
+        ("004155550101", "+4155550101", True),
+        ("0114155550101", "+4155550101", True),
+        ("00" + "0550101", "+10550101", False),
+        ("sip 415-555-0101", "+14155550101", True),
+        ("+14155550101", "+14155550101", True),
+        ("24155550101", "+14155550101", False),
+    ],
+)
+def test_seven_digits_of_a_number_are_that_number(written: str, number: str, same: bool) -> None:
+    assert same_number(written, number) is same

@@ -1,0 +1,175 @@
+"""What the caller's own messages show: its call's answer, and what became of what it asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.diagnosis.dialogue import holds
+from tests.unit.diagnosis.building import SDP, Example
+from tests.unit.diagnosis.known import facts_of
+
+
+def sdp(formats: str = "0", lines: str = "", protocol: str = "RTP/AVP") -> str:
+    return SDP.format(host="192.0.2.2", protocol=protocol, formats=formats, lines=lines)
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        (sdp(), "usable"),
+        (sdp("8"), "usable"),
+        (sdp("9"), "a codec that was not offered"),
+        ("", "no SDP"),
+        ("m=audio x", "an SDP that cannot be read"),
+        (sdp().replace("m=audio 4000", "m=audio 0"), "no audio"),
+        (sdp().replace("m=audio 4000", "m=audio 1"), "usable"),
+        (sdp().replace("m=audio", "m=video"), "no audio"),
+        (sdp() + "m=video 0 RTP/AVP 99\r\n", "another number of media lines"),
+    ],
+)
+def test_what_an_answer_makes_of_the_offer(answer: str, value: str) -> None:
+    facts = facts_of(Example().dials().asks("INVITE", 200, "OK", within=False, answer=answer))
+    assert facts.value("caller.answer") == value
+
+
+@pytest.mark.parametrize("offer", ["m=audio x", sdp().replace("m=audio", "m=video")])
+def test_an_offer_without_audio_has_no_answer(offer: str) -> None:
+    facts = facts_of(Example().asks("INVITE", 200, "OK", within=False, offer=offer, answer=sdp()))
+    assert facts.value("caller.answer") is None
+
+
+@pytest.mark.parametrize("code", [180, 300, 486])
+def test_only_a_2xx_answers_the_offer(code: int) -> None:
+    held = sdp(lines="a=inactive\r\n")
+    facts = facts_of(Example().asks("INVITE", code, "x", within=False, answer=held))
+    assert facts.value("caller.answer") is None
+    assert facts.value("caller.held") is None
+    assert facts.value("caller.offer") == "G.711"
+
+
+@pytest.mark.parametrize(
+    ("line", "is_held"),
+    [
+        ("a=sendonly", True),
+        ("a=recvonly", True),
+        ("a=inactive", True),
+        ("c=IN IP4 0.0.0.0", True),
+        ("a=sendrecv", False),
+        ("c=IN IP4 0.0.0.01", False),
+        ("s=a=inactive", False),
+    ],
+)
+def test_hold_is_a_direction_or_no_address(line: str, is_held: bool) -> None:
+    assert holds(f"v=0\r\n{line}\r\nt=0 0\r\n") is is_held
+    facts = facts_of(Example().asks("INVITE", 200, "OK", within=False, answer=sdp(lines=f"{line}\r\n")))
+    assert facts.value("caller.held") is (True if is_held else None)
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+@pytest.mark.parametrize(
+    ("code", "outcome"), [(200, "accepted"), (299, "accepted"), (300, "refused"), (488, "refused")]
+)
+def test_what_became_of_a_change(method: str, code: int, outcome: str) -> None:
+    facts = facts_of(Example().asks(method, code, "x"))
+    assert facts.value("change.answer") == outcome
+    assert facts.value("hangup.answer") is None
+    assert facts.value("caller.offer") is None
+
+
+def test_another_request_is_no_change_and_no_hangup() -> None:
+    facts = facts_of(Example().asks("INFO", 415, "x").asks("ACK").asks("PRACK", 481, "x").asks("CANCEL", 481, "x"))
+    assert [facts.value(name) for name in ("change.answer", "hangup.answer", "cancel.answer")] == [None] * 3
+
+
+@pytest.mark.parametrize("code", [401, 407])
+def test_a_challenge_is_no_outcome(code: int) -> None:
+    """What is asked again with credentials is known by the answer to that (RFC 3261 section 22)."""
+    example = Example().asks("INVITE", code, "Unauthorized").after(2).finding("prack", "caller.1")
+    assert facts_of(example).value("change.answer") is None
+
+
+@pytest.mark.parametrize("code", [400, 402, 403, 406, 408])
+def test_any_other_refusal_is_one(code: int) -> None:
+    assert facts_of(Example().asks("INVITE", code, "x")).value("change.answer") == "refused"
+
+
+def test_the_last_of_a_kind_counts() -> None:
+    facts = facts_of(Example().asks("INVITE", 491, "Request Pending").asks("INVITE", 200, "OK"))
+    assert facts.value("change.answer") == "accepted"
+
+
+@pytest.mark.parametrize("method", ["BYE", "INVITE"])
+@pytest.mark.parametrize(("waited", "outcome"), [(0.0, None), (0.9, None), (0.91, "none")])
+def test_what_was_asked_just_before_the_end_may_be_under_way(method: str, waited: float, outcome: str | None) -> None:
+    example = Example(now=0.0).asks(method).after(waited).finding("prack", "caller.1")
+    fact = "hangup.answer" if method == "BYE" else "change.answer"
+    assert facts_of(example).value(fact) == outcome
+    later = Example(now=1000.0).asks(method).after(waited / 2).finding("prack", "caller.1")
+    assert facts_of(later).value(fact) is None
+
+
+def test_a_bye_after_the_case_is_the_harness_s_own() -> None:
+    example = Example(now=0.0).dials().finding("prack", "caller.1")
+    assert facts_of(example.copy().asks("BYE", 481, "x")).value("hangup.answer") == "refused"
+    assert facts_of(example.copy().after(0.1).asks("BYE", 481, "x")).value("hangup.answer") is None
+
+
+def test_a_provisional_response_ends_nothing() -> None:
+    example = Example().asks("INVITE", 180, "Ringing").after(2).finding("prack", "caller.1")
+    assert facts_of(example).value("change.answer") == "none"
+
+
+def test_the_answer_to_another_request_ends_nothing() -> None:
+    example = Example().asks("INVITE").asks("INFO", 200, "OK").after(2).finding("prack", "caller.1")
+    assert facts_of(example).value("change.answer") == "none"
+
+
+def test_what_the_caller_is_asked_is_not_its_own_request() -> None:
+    example = Example().at_phone("caller", "INVITE", within=True).at_phone("caller", "INVITE", code=200)
+    assert facts_of(example).value("change.answer") is None
+    agent = Example().at_phone("reception", "INVITE", within=True, sent=True)
+    assert facts_of(agent.at_phone("reception", "INVITE", code=488, sent=False)).value("change.answer") is None
+
+
+def test_messages_that_cannot_be_read_are_passed_over() -> None:
+    example = Example()
+    for direction, start in (("sent", "INVITE sip:x SIP/2.0"), ("received", "SIP/2.0 200 OK")):
+        head = "Call-ID: at-the-caller\r\nCSeq: nonsense\r\nTo: <<>\r\nFrom: <<>"
+        example._at_caller(direction, f"{start}\r\n{head}")
+        example._at_caller(direction, f"{start}\r\nCall-ID: at-the-caller\r\nCSeq: 1 INVITE\r\nTo: <<>")
+    facts = facts_of(example.asks("INVITE", 488, "x"))
+    assert facts.value("change.answer") == "refused"
+    assert facts.value("cancel.answer") is None
+
+
+@pytest.mark.parametrize(("code", "value"), [(200, "accepted"), (299, "accepted"), (481, None), (100, None)])
+def test_a_cancel_that_is_accepted(code: int, value: str | None) -> None:
+    assert facts_of(Example().asks("CANCEL", code, "x")).value("cancel.answer") == value
+
+
+def test_a_cancel_counts_until_the_case_is_over() -> None:
+    example = Example(now=0.0).finding("prack", "caller.1")
+    assert facts_of(example.copy().asks("CANCEL", 200, "OK")).value("cancel.answer") == "accepted"
+    assert facts_of(example.copy().after(0.1).asks("CANCEL", 200, "OK")).value("cancel.answer") is None
+
+
+def test_what_others_cancel_is_not_the_caller_s() -> None:
+    assert (
+        facts_of(Example().at_phone("caller", "CANCEL").at_phone("caller", "CANCEL", code=200)).value("cancel.answer")
+        is None
+    )
+    agent = Example().at_phone("reception", "CANCEL", sent=True).at_phone("reception", "CANCEL", code=200, sent=False)
+    assert facts_of(agent).value("cancel.answer") is None
+
+
+@pytest.mark.parametrize(("passed", "arrived"), [(True, None), (False, False)])
+def test_an_ack_that_did_not_arrive(passed: bool, arrived: bool | None) -> None:
+    facts = facts_of(Example().finding("answered.acknowledged", "caller.1", passed))
+    assert facts.value("ack.arrived") is arrived
+    assert facts_of(Example().finding("answered.acknowledged", "reception.1", passed)).value("ack.arrived") is None
+
+
+def test_where_shows_both_messages_and_the_answer() -> None:
+    facts = facts_of(Example().asks("INVITE", 488, "Not Acceptable"))
+    assert facts["change.answer"].evidence == ("m1", "SIP/2.0 488 Not Acceptable")
+    assert facts_of(Example().asks("BYE").after(2).finding("prack", "x"))["hangup.answer"].evidence == ("m1",)

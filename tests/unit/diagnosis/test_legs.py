@@ -1,0 +1,225 @@
+"""What every leg shows: what our own phones refused, who hung up, how many calls got through."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.events import LegStarted
+from tests.unit.diagnosis.building import SDP, Example
+from tests.unit.diagnosis.known import facts_of
+
+OFFER = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="9", lines="")
+
+
+@pytest.mark.parametrize(
+    ("code", "about"),
+    [
+        (406, "its media"),
+        (415, "its media"),
+        (488, "its media"),
+        (606, "its media"),
+        (420, "an extension"),
+        (486, None),
+        (180, None),
+        (200, None),
+    ],
+)
+@pytest.mark.parametrize("phone", ["reception", "customer"])
+def test_what_a_stack_refuses_by_itself(phone: str, code: int, about: str | None) -> None:
+    """486, say, is an answer of the scenario's."""
+    facts = facts_of(Example().at_phone(phone, "INVITE", OFFER).at_phone(phone, "INVITE", code=code))
+    role = "agent" if phone == "reception" else "caller"
+    assert facts.value(f"refusal.{role}") == about
+    assert facts.value("offer.agent") == ("no G.711" if about and role == "agent" else None)
+
+
+def test_a_refused_change_of_a_call_is_no_refused_call() -> None:
+    facts = facts_of(Example().at_phone("reception", "INVITE", within=True).at_phone("reception", "INVITE", code=488))
+    assert facts.value("refusal.agent") is None
+
+
+def test_what_others_refuse_to_our_phone_is_not_its_own_refusal() -> None:
+    facts = facts_of(Example().at_phone("reception", "INVITE").at_phone("reception", "INVITE", code=488, sent=False))
+    assert facts.value("refusal.agent") is None
+    sent = Example().at_phone("reception", "INVITE", sent=True).at_phone("reception", "INVITE", code=488)
+    assert facts_of(sent).value("refusal.agent") is None
+
+
+def test_a_refusal_of_another_request_is_none_of_the_invite() -> None:
+    facts = facts_of(Example().at_phone("reception", "INVITE").at_phone("reception", "INFO", code=415))
+    assert facts.value("refusal.agent") is None
+
+
+def test_a_message_that_cannot_be_read_is_passed_over() -> None:
+    example = Example().at_phone("reception", "INVITE").caller_gets("INVITE sip:caller SIP/2.0")
+    example.caller_gets("SIP/2.0 488 No")
+    assert facts_of(example.at_phone("reception", "INVITE", code=488)).value("refusal.agent") == "its media"
+
+
+def test_a_refused_message_is_no_refused_call() -> None:
+    facts = facts_of(Example().at_phone("reception", "MESSAGE").at_phone("reception", "MESSAGE", code=415))
+    assert facts.value("refusal.agent") is None
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        (0, "none"),
+        (100, "none"),
+        (199, "none"),
+        (200, "accepted"),
+        (299, "accepted"),
+        (300, "refused"),
+        (481, "refused"),
+    ],
+)
+def test_what_became_of_an_agent_s_bye(code: int, outcome: str) -> None:
+    example = Example().at_phone("reception", "BYE", sent=True, within=True)
+    if code:
+        example.at_phone("reception", "BYE", code=code, sent=False)
+    example.after(2).finding("released", "reception", seconds=None)
+    facts = facts_of(example)
+    assert facts.value("hangup.agent") == outcome
+    assert facts.value("hangup.ai") is None
+
+
+def test_a_bye_that_an_agent_gets_is_not_its_own() -> None:
+    example = Example().at_phone("reception", "BYE", within=True).after(2).finding("released", "reception")
+    assert facts_of(example).value("hangup.agent") is None
+    asked = Example().at_phone("reception", "INFO", sent=True, within=True).after(2).finding("released", "reception")
+    assert facts_of(asked).value("hangup.agent") is None
+
+
+@pytest.mark.parametrize(("waited", "outcome"), [(0.9, None), (0.91, "none")])
+def test_a_bye_may_still_be_under_way_when_a_case_ends(waited: float, outcome: str | None) -> None:
+    example = Example(now=0.0).at_phone("reception", "BYE", sent=True, within=True)
+    facts = facts_of(example.after(waited).finding("released", "reception", seconds=None))
+    assert facts.value("hangup.agent") == outcome
+
+
+@pytest.mark.parametrize(("code", "outcome"), [(100, None), (200, "accepted"), (300, "refused"), (481, "refused")])
+def test_what_became_of_a_bye_in_synthflow_s_own_messages(code: int, outcome: str | None) -> None:
+    example = Example()._sip("sent", "BYE sip:x SIP/2.0", "BYE", number="3")
+    facts = facts_of(example.platform_says(code, method="BYE"))
+    assert facts.value("hangup.ai") is None  # of another call
+    facts = facts_of(example._sip("received", f"SIP/2.0 {code} x", "BYE", number="3"))
+    assert facts.value("hangup.ai") == outcome
+
+
+def test_a_bye_that_the_ai_gets_is_not_its_own() -> None:
+    example = Example()._sip("received", "BYE sip:x SIP/2.0", "BYE")._sip("received", "SIP/2.0 200 OK", "BYE")
+    assert facts_of(example).value("hangup.ai") is None
+    asked = Example()._sip("sent", "INFO sip:x SIP/2.0", "INFO")._sip("received", "SIP/2.0 200 OK", "BYE")
+    assert facts_of(asked).value("hangup.ai") is None
+
+
+@pytest.mark.parametrize(
+    ("number", "form"), [("+13125550100", "E.164"), ("3125550100", "another form"), ("sales", None)]
+)
+def test_how_the_number_was_written(number: str, form: str | None) -> None:
+    assert facts_of(Example().dials(number=number)).value("dialled.form") == form
+
+
+def test_a_call_that_comes_to_the_caller_was_not_dialled() -> None:
+    assert facts_of(Example().rings("customer")).value("dialled.form") is None
+    assert facts_of(Example()).value("dialled.form") is None
+
+
+def test_a_transfer_that_rang_nobody_s_phone_and_was_answered() -> None:
+    example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken().landed("billing")
+    assert facts_of(example).value("answered.elsewhere") is False  # the AI never asked for a transfer
+    assert facts_of(example, "caller+agents").value("answered.elsewhere") is None
+    assert facts_of(example.copy().replaces()).value("answered.elsewhere") is True
+    found = example.copy().replaces().landed("billing", "billing")
+    found.findings = found.findings[:1] + found.findings[2:]
+    assert facts_of(found).value("answered.elsewhere") is None
+
+
+def test_a_call_placed_on_a_refer_that_rings_was_not_answered() -> None:
+    example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken().replaces().landed("billing")
+    example.events = example.events[:-1]
+    assert facts_of(example).value("answered.elsewhere") is False
+
+
+@pytest.mark.parametrize(("code", "elsewhere"), [(200, True), (486, False)])
+def test_an_ai_s_own_call_that_was_answered_by_nobody_of_ours(code: int, elsewhere: bool | None) -> None:
+    example = Example(row="TD-TRANSFER-WARM", line="inbound-warm").dials().ai_gets().answered().taken()
+    example.ai_invites("+18155550101").platform_says(code, method="INVITE").landed("billing")
+    assert facts_of(example).value("answered.elsewhere") is elsewhere
+
+
+def test_a_refer_that_is_accepted_is_no_answered_call() -> None:
+    example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken()
+    example.ai_refers("+18155550101").platform_says(202).landed("billing")
+    assert facts_of(example).value("answered.elsewhere") is None
+
+
+@pytest.mark.parametrize(
+    ("is_up", "taken_by_ai", "elsewhere"), [(True, False, True), (False, False, False), (True, True, False)]
+)
+def test_a_fallback_that_rang_nobody_s_phone_and_was_answered(
+    is_up: bool, taken_by_ai: bool, elsewhere: bool | None
+) -> None:
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials()
+    example = example.answered() if is_up else example
+    example = example.taken() if taken_by_ai else example.not_taken()
+    assert facts_of(example.landed("reception")).value("answered.elsewhere") is elsewhere
+
+
+def test_a_fallback_that_another_assistant_took_is_not_elsewhere() -> None:
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().answered()
+    assert facts_of(example.not_taken("sales").landed("reception")).value("answered.elsewhere") is False
+
+
+def _at_once(made: int, reached: int) -> Example:
+    example = Example(row="TD-CAPACITY").dials()
+    for index in range(2, made + 1):
+        example.dials_too(f"caller-{index}")
+    for index in range(reached):
+        example.ai_gets(call_id=f"call-{index}")
+    return example
+
+
+@pytest.mark.parametrize(
+    ("made", "reached", "limit"),
+    [
+        (4, 4, "more than agreed"),
+        (4, 3, "as agreed"),
+        (4, 2, "fewer than agreed"),
+        (4, 1, "fewer than agreed"),
+        (4, 0, "none at all"),
+        (2, 2, "as agreed"),
+        (2, 1, "fewer than agreed"),
+        (1, 1, "as agreed"),
+    ],
+)
+def test_three_calls_at_once_are_agreed(made: int, reached: int, limit: str | None) -> None:
+    example = _at_once(made, reached)
+    assert example.trunk.max_concurrent_calls == 3
+    assert facts_of(example).value("limit") == limit
+    assert facts_of(example, "caller").value("limit") is None
+
+
+def test_an_incoming_leg_or_one_placed_on_a_refer_is_no_call_made() -> None:
+    example = _at_once(1, 1).rings("customer").replaces()
+    assert facts_of(example).value("limit") == "as agreed"
+
+
+def test_calls_of_a_case_that_is_not_about_the_limit_are_not_counted() -> None:
+    example = Example().dials().dials_too("caller-2").dials_too("caller-3").ai_gets()
+    assert facts_of(example).value("limit") is None
+
+
+def test_a_campaign_that_calls_its_customer() -> None:
+    campaign = Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign")
+    assert facts_of(campaign).value("customer.rang") is False
+    assert facts_of(campaign.copy().rings("customer")).value("customer.rang") is True
+    assert facts_of(campaign.copy().rings("billing")).value("customer.rang") is False
+    assert facts_of(campaign.copy().dials()).value("customer.rang") is False
+    assert facts_of(Example().rings("customer")).value("customer.rang") is None
+
+
+def test_only_the_legs_that_began_are_looked_at() -> None:
+    example = Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign").hears_mark("customer.1", 3)
+    assert not [event for event in example.events if isinstance(event, LegStarted)]
+    assert facts_of(example).value("customer.rang") is False
