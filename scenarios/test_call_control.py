@@ -61,8 +61,8 @@ def test_digits(case, caller, line, assistant, expect):
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
     if case.axes["digits"] == "to-ai":
-        call.press("12#A*", method)
-        expect(talk).digits("12#A*", method)
+        call.press(assistant.idle_digits, method)
+        expect(talk).digits(assistant.idle_digits, method)
     else:
         sent = talk.send_digits(method)
         expect(call).digits(sent, method)

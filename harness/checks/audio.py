@@ -122,7 +122,7 @@ class _Found:
 
     def by(self, sound: Sound, least: Strength, delay_ms: float, measured: Direction) -> Finding:
         """By this sign; less than ``least``, or no stronger than what denies it, is not observable."""
-        expected = f"{self.expected}, at least {least.name.lower()}"
+        expected = f"{self.expected} (evidence required: {least.name.lower()})"
         evidence = [sound.evidence, *([self.denial.evidence] if self.denial else ())]
         measured = replace(
             measured, delay_ms=delay_ms, level_dbov=sound.level_dbov, observation=sound.observation.name.lower()

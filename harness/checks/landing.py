@@ -85,7 +85,7 @@ def only_one(
         "landing.answered_by",
         subject,
         list(answered) == [wanted],
-        expected=f"{wanted} answers, and nobody else",
+        expected=f"only {wanted} answers",
         actual="nobody answered" if not answered else f"{', '.join(answered)} answered",
         measured=measurement.AnsweredBy(
             answered=tuple(answered), wanted=wanted, code=code, state=state, attempted=tuple(attempted)

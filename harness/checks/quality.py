@@ -64,7 +64,7 @@ def delay(speaker: str, listener: str, milliseconds: float, again: float | None 
         "audio.delay",
         f"{speaker} → {listener}",
         shorter <= limit,
-        expected=f"{speaker} is heard within {MOST_DELAY_MS:.0f} ms, and {DECISION_MS:.0f} ms to be sure of it",
+        expected=f"{speaker} is heard within {limit:.0f} ms ({MOST_DELAY_MS:.0f} ms delay + {DECISION_MS:.0f} ms detection)",
         actual=f"it took {milliseconds:.0f} ms" + ("" if again is None else f", and {again:.0f} ms when tried again"),
         measured=measurement.Delay(speaker=speaker, listener=listener, delay_ms=shorter, limit_ms=limit),
     )

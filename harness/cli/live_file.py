@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import shlex
+from collections.abc import Container
 from typing import Any, Literal
 
 import tomli_w
@@ -63,7 +66,7 @@ def _without_secrets(plain: dict[str, Any]) -> dict[str, str]:
 
     def move(table: dict[str, Any], key: str, *words: str) -> None:
         if (value := table.pop(key, None)) is not None:
-            variable = re.sub(r"\W+", "_", "_".join((plain["name"], *words))).upper()
+            variable = _variable("_".join((plain["name"], *words)), secrets)
             table[f"{key}_env"] = variable
             secrets[variable] = value
 
@@ -76,10 +79,18 @@ def _without_secrets(plain: dict[str, Any]) -> dict[str, str]:
     return secrets
 
 
+def _variable(words: str, taken: Container[str]) -> str:
+    """A name that a shell takes (POSIX: letters, digits and underscores of ASCII), and that nothing else has."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", words).upper()
+    plain = f"_{plain}" if plain[0].isdigit() else plain
+    numbered = (f"{plain}_{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain([plain], numbered) if name not in taken)
+
+
 def _without_empty(plain: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in plain.items() if value not in ({}, None)}
 
 
 def exports(secrets: dict[str, str]) -> str:
     """Lines for a shell, or an ``.env`` file."""
-    return "\n".join(f"export {variable}='{value}'" for variable, value in secrets.items())
+    return "\n".join(f"export {variable}={shlex.quote(value)}" for variable, value in secrets.items())

@@ -23,7 +23,7 @@ def run(
     ),
     name: Annotated[str, typer.Option(metavar="NAME", help="The series' name; by default the files'.")] = "",
     verify: Annotated[
-        str, typer.Option(metavar="OPTIONS", help='More options of verify, e.g. "--row TD-INBOUND -n 4".')
+        str, typer.Option(metavar="OPTIONS", help='More options of verify, e.g. "--transport tls -n 4".')
     ] = "",
     bounds_file: Annotated[
         Path | None, typer.Option("--bounds", metavar="FILE", help="Bounds of figures (TOML): kpi, row, max.")

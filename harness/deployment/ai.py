@@ -51,6 +51,12 @@ class Escalation(Model):
     digits_back_digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")  #: that has the AI send digits
     digits_back: str | None = Field(None, pattern=r"^[0-9*#A-D]+$")  #: the digits it then sends
 
+    @property
+    def idle_digits(self) -> str:
+        """Five digits on which the AI does nothing, a letter and signs among them (RFC 4733 section 3.2 has sixteen)."""
+        taken = {self.digit, self.goodbye_digit, self.digits_back_digit}
+        return "".join(digit for digit in "12#A*345" if digit not in taken)[:5]
+
 
 class Campaign(Model):
     """How a campaign's call is started."""

@@ -136,23 +136,6 @@ def _strip(axis: _Axis, hearing: Hearing) -> Iterable[str]:
             yield f'<text class="k" x="{began + 3:.1f}" y="{top + 6.5:.1f}">{xml(sound.kind)}</text>'
 
 
-def heard_in_words(evidence: CaseEvidence) -> list[str]:
-    """What each leg heard, a line each, for where no picture can be."""
-    own, voices = owners(evidence), evidence.case.get("voices") or {}
-    lines = []
-    for leg in evidence.legs:
-        spans = [span for span in evidence.marks if span.leg == leg]
-        if spans:
-            heard = ", ".join(
-                f"{name_mark(span.mark, own, voices)} {span.began - evidence.began:.2f}–{span.ended - evidence.began:.2f} s"
-                for span in spans
-            )
-            lines.append(f"{leg} heard {heard}")
-        else:
-            lines.append(f"{leg} heard no mark")
-    return lines
-
-
 def _bar(left: float, right: float, y: int, height: int, colour: str, tip: str) -> str:
     return (
         f'<rect x="{left:.1f}" y="{y}" width="{max(2.0, right - left):.1f}" height="{height}" rx="3" fill="{colour}">'

@@ -1,4 +1,4 @@
-"""Whether an end hears its peer clearly, and nobody else beneath: a deeper look than every call is worth.
+"""Whether an end hears its peer clearly and no other voice beneath: a search that not every call is worth.
 
 The ear that runs with every call hears the strongest voice. Another call's at a tenth of its power, or an echo, is found by a
 search that costs some tens of milliseconds of CPU, so the rows ask for it that promise it.

@@ -157,6 +157,7 @@ class AssistantOf:
         self._ai = ai
         self.line = line
         self.name = str(line.entry.assistant)
+        self.idle_digits = context.deployment.escalation.idle_digits  #: on which it does nothing
 
     def expect_call(self, of: Call, within: float | None = None) -> AiCall:
         """The AI answers the call ``of``; fails when another does, or none."""
@@ -177,7 +178,7 @@ class AssistantOf:
                 )
                 raise ExpectationError(self._context.evidence.add(finding))
             if talk.is_unknown:
-                expected, why = f"{self.name} answers, and nobody else", "Synthflow's interface does not say who did"
+                expected, why = f"only {self.name} answers", "Synthflow's interface does not say who did"
                 self._context.evidence.add(
                     not_observable("landing.answered_by", "the call", expected=expected, why=why)
                 )

@@ -21,6 +21,7 @@ from harness.report.evidence import CaseEvidence, key_of
 from harness.report.mask import mask_text
 from harness.report.run import NEVER_ENDED, read_cases, read_end, read_planned
 from harness.report.scope import Scope
+from harness.report.strangers import strangers
 from harness.report.summary import retried
 from harness.signoff import manifest
 from harness.signoff.rows import NOT_RUN, PARTLY_RUN, JudgedCase, RowResult, judge_all, narrowing, results
@@ -175,6 +176,14 @@ def _blocks(rows: Sequence[RowResult], scope: Scope | None) -> Iterable[str]:
         yield f"Rows of the guide were not run, or not whole{by}: {', '.join(left_out)}."
 
 
+def _strangers(every: Sequence[CaseEvidence]) -> Iterable[str]:
+    found = strangers(event for case in every for event in case.gist.strangers)
+    if found:
+        requests, sources = sum(one.requests for one in found), [one.source for one in found]
+        named = ", ".join(sources[:5]) + (", …" if sources[5:] else "")
+        yield f"Requests of strangers that got no answer: {requests}, from {len(sources)} addresses ({named})."
+
+
 def _remarks(
     scope: Scope | None,
     every: Sequence[CaseEvidence],
@@ -195,6 +204,7 @@ def _remarks(
     stand_ins = sum(one.case.axes.get("ai") == "stand-in" for one in judged)
     if stand_ins:
         yield f"In {stand_ins} of {len(judged)} cases a stand-in (a softphone of the harness) was the AI, not Synthflow."
+    yield from _strangers(every)
     for deployment in scope.deployments if scope else ():
         for row, why in dict(deployment.content.get("leave_out") or {}).items():
             yield f"{deployment.name} leaves out {row}: {why}"

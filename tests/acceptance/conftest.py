@@ -12,7 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
+
+from harness.integrations import load
+from harness.pytest_plugin.worlds import one_world
+from tests.acceptance.outside import WORLD_FILE, Outside
 
 #: A real deployment's file, complete, whose hosts are never contacted: the scenarios here place no calls.
 LAB = """
@@ -145,3 +150,13 @@ def tree(tmp_path: Path) -> Tree:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["harness.pytest_plugin"]\n')
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     return Tree(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
+    directory = tmp_path_factory.mktemp("outside")
+    with (
+        one_world(WORLD_FILE, load(WORLD_FILE), directory, tenants=2, controlled=True) as world,
+        httpx.Client(base_url=world.api) as books,
+    ):
+        yield Outside(directory, books, world.tenants)

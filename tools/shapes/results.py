@@ -43,8 +43,8 @@ class Results:
     @property
     def is_bad(self) -> bool:
         """Whether a bar is missed."""
-        named = self.figures["named_first"] + self.figures["listed"]
-        return any(self.figures[key] for key in _BARS) or named < _NAMED_FIRST * self.figures["faults"]
+        named_first, faults = self.figures["named_first"], self.figures["faults"]
+        return any(self.figures[key] for key in _BARS) or named_first < _NAMED_FIRST * faults
 
     def line(self) -> str:
         """All figures in a line."""

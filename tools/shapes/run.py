@@ -4,7 +4,8 @@ The harness is told the file alone, of a simulated deployment, or of a live or s
 every planned case has to pass, and every documented row to be run or said to be left out; with the fault, the case that it
 strikes has to fail, and no case of another number. Exit code 0 when all of that is so.
 
-Customers are verified in batches: one run each, so that a worker and its phones serve many.
+Customers are verified in batches, one run each and several beside each other. A run has few workers: each has phones of its own
+for every customer whose cases it takes, and they cost more than the calls.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from harness.deployment import Deployment
 from tools.shapes.draw import Customer, customers
 from tools.shapes.places import Place, written
 from tools.shapes.results import Results
@@ -39,13 +43,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     drawn = customers(asked.customers, number)
     drawn = [drawn[index] for index in asked.only] if asked.only else drawn
     with tempfile.TemporaryDirectory(prefix="shapes-") as scratch:
-        for index, batch in enumerate(_batches(drawn, asked.batch)):
-            directory = asked.keep / f"batch-{index}" if asked.keep else Path(scratch) / str(index)
-            _verify(batch, directory, number, asked.workers, results)
-            print(f"{time.monotonic() - began:5.0f} s  {results.line()}", flush=True)
-            _write(asked.json, number, len(drawn), results, time.monotonic() - began)
-            if not asked.keep:
-                shutil.rmtree(directory, ignore_errors=True)
+        runs = _Runs(number, asked.workers)
+        batches = list(_batches(drawn, asked.batch))
+        places = [(asked.keep or Path(scratch)) / f"batch-{index}" for index in range(len(batches))]
+        with ThreadPoolExecutor(asked.beside) as pool:
+            begun = [pool.submit(runs.verify, batch, place) for batch, place in zip(batches, places, strict=True)]
+            try:
+                for done in as_completed(begun):
+                    directory, run, deployments = done.result()
+                    results.add(run, deployments, number)
+                    print(f"{time.monotonic() - began:5.0f} s  {results.line()}", flush=True)
+                    _write(asked.json, number, len(drawn), results, time.monotonic() - began)
+                    if not asked.keep:
+                        shutil.rmtree(directory, ignore_errors=True)
+            except BaseException:
+                runs.stop()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     for line in results.said:
         print(line)
     return int(results.is_bad)
@@ -56,8 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--customers", type=int, default=CUSTOMERS)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--only", type=int, action="append", metavar="N", help="this customer of the draw (repeatable)")
-    parser.add_argument("--batch", type=int, default=10, help="customers verified in one run")
-    parser.add_argument("--workers", type=int, default=max(6, 4 * (os.cpu_count() or 1)), help="cases at once")
+    parser.add_argument("--batch", type=int, default=5, help="customers verified in one run")
+    parser.add_argument("--beside", type=int, default=2 * (os.cpu_count() or 1), help="runs beside each other")
+    parser.add_argument("--workers", type=int, default=2, help="cases at once of one run")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave files and evidence there")
     parser.add_argument("--json", type=Path, default=ROOT / "reports" / "shapes.json")
     return parser
@@ -75,31 +90,52 @@ def _batches(drawn: Sequence[Customer], size: int) -> Iterator[Sequence[Customer
         yield drawn[at : at + size]
 
 
-def _verify(batch: Sequence[Customer], directory: Path, seed: int, workers: int, results: Results) -> None:
-    """One run over these customers; what came of it goes into ``results``."""
-    directory.mkdir(parents=True)
-    with written(batch, directory, seed) as places:
-        run = _run(places, directory, seed, workers)
-        results.add(run, [place.deployment for place in places], seed)
+class _Runs:
+    """Runs over batches of customers, each by a thread of its own."""
 
+    def __init__(self, seed: int, workers: int) -> None:
+        self._seed = seed
+        self._workers = workers
+        self._lock = threading.Lock()
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
 
-def _run(places: Sequence[Place], directory: Path, seed: int, workers: int) -> Path:
-    reports = directory / "reports"
-    command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
-    command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", "tools.shapes.plugin"]
-    command += ["-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:allure_pytest"]
-    command += ["--no-reports", "--world-control", "--preflight", "off", "--live", "-n", str(workers)]
-    command += ["--reports", str(reports), f"--shapes-seed={seed}"]
-    command += [f"--deployment={place.file}" for place in places]
-    secrets = {name: value for place in places for name, value in place.secrets.items()}
-    with (directory / "run.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT, env={**os.environ, **secrets}
-        )
-        try:
-            process.wait(_BATCH_S)
-        except BaseException:
-            process.terminate()
-            process.wait(60)
-            raise
-    return next(iter(sorted(path.parent for path in reports.glob("*/cases"))), directory)
+    def verify(self, batch: Sequence[Customer], directory: Path) -> tuple[Path, Path, list[Deployment]]:
+        """One run over these customers: ``directory``, the run's own, and whom it was about."""
+        directory.mkdir(parents=True)
+        with written(batch, directory, self._seed) as places:
+            return directory, self._run(places, directory), [place.deployment for place in places]
+
+    def stop(self) -> None:
+        """End those that are under way, and begin no other."""
+        with self._lock:
+            self._stopped = True
+            for process in self._processes:
+                process.terminate()
+
+    def _run(self, places: Sequence[Place], directory: Path) -> Path:
+        reports = directory / "reports"
+        command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
+        command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", "tools.shapes.plugin"]
+        command += ["-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:allure_pytest"]
+        command += ["--no-reports", "--world-control", "--preflight", "off", "--live", "-n", str(self._workers)]
+        command += ["--reports", str(reports), f"--shapes-seed={self._seed}"]
+        command += [f"--deployment={place.file}" for place in places]
+        secrets = {name: value for place in places for name, value in place.secrets.items()}
+        with (directory / "run.log").open("wb") as log:
+            with self._lock:
+                if self._stopped:
+                    raise KeyboardInterrupt
+                process = subprocess.Popen(
+                    command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT, env={**os.environ, **secrets}
+                )
+                self._processes.add(process)
+            try:
+                process.wait(_BATCH_S)
+            except subprocess.TimeoutExpired:
+                process.terminate()
+                process.wait(60)
+                raise
+            finally:
+                self._processes.discard(process)
+        return next(iter(sorted(path.parent for path in reports.glob("*/cases"))), directory)

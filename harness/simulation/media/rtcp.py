@@ -148,16 +148,6 @@ def interval(least: float, dice: random.Random) -> float:
     return least * dice.uniform(0.5, 1.5)
 
 
-def blocks_of(data: bytes) -> list[ReportBlock]:
-    """All report blocks of a compound packet."""
-    found = []
-    for kind, count, body in _parts(data):
-        if kind in (_SR, _RR):
-            begin = 4 + (_SENDER.size if kind == _SR else 0)
-            found += [ReportBlock.unpack(body, at) for at in _places(begin, count, len(body))]
-    return found
-
-
 def _parts(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Type, count and body of each packet of a compound; what is cut off ends it (appendix A.2)."""
     at = 0

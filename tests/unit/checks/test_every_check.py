@@ -15,7 +15,8 @@ from harness.checks import finding
 from harness.checks.finding import CHECKS, judged, not_observable
 from harness.measurement import BY_CHECK, Direction
 from harness.verdict import Finding, Verdict
-from tests.unit.checks.check_examples import EXAMPLES, Example
+from tests.unit.checks.check_examples import EXAMPLES
+from tests.unit.checks.example import Example
 
 #: Found by the stage itself, where it has nothing to hand to a check.
 BY_THE_STAGE = {"case", "campaign"}

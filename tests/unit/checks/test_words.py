@@ -30,18 +30,8 @@ from harness.checks.audio import ListenerReport
 from harness.errors import BrokenError
 from harness.events import Direction, SipMessage
 from harness.verdict import Finding
-from tests.unit.checks.check_examples import (
-    AI_NUMBER,
-    ANONYMOUS,
-    ASSERTED,
-    CALLER,
-    EXAMPLES,
-    answered,
-    counted,
-    exchange,
-    heard,
-    invite,
-)
+from tests.unit.checks.calls import AI_NUMBER, ANONYMOUS, ASSERTED, CALLER, answered, counted, exchange, heard, invite
+from tests.unit.checks.check_examples import EXAMPLES
 
 FILE = Path(__file__).with_name("findings.txt")
 

@@ -6,13 +6,18 @@ import re
 import zlib
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from harness import signoff
 from harness.errors import MistakeError
+from harness.events import StrangerRefused
 from harness.integrations import load
+from harness.matrix import Case
+from harness.report.recorder import CaseRecorder
 from harness.signoff import document, waivers
+from harness.verdict import Verdict
 
 ROW = "TD-INBOUND"
 
@@ -40,6 +45,22 @@ def test_what_is_not_accepted_has_no_place_for_a_signature(tmp_path: Path, runs:
     assert "Acceptance" not in text
     assert "For the customer" not in text
     assert "every expectation" not in text.lower()
+
+
+def test_strangers_are_counted_by_address(tmp_path: Path, runs: ModuleType) -> None:
+    def plays(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
+        told: dict[str, Any] = {
+            "phone": "stand-in",
+            "transport": "udp",
+            "user_agent": "friendly-scanner",
+            "why": "address",
+        }
+        recorder.event(StrangerRefused(at=1.0, source="198.51.100.7", method="INVITE", count=41, **told))
+        recorder.event(StrangerRefused(at=1.0, source="203.0.113.9", method="REGISTER", count=1, **told))
+        return runs.passes(case, recorder)  # type: ignore[no-any-return]
+
+    text = text_of(runs.make_run(tmp_path, plays={ROW: plays}, rows=(ROW,)).directory, runs)
+    assert "strangers that got no answer: 42, from 2 addresses (198.51.100.7, 203.0.113.9)" in text
 
 
 def test_an_interrupted_run_says_so(tmp_path: Path, runs: ModuleType) -> None:

@@ -8,10 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.simulation.media.rtcp import Reporter, blocks_of, interval
+from harness.simulation.media.rtcp import ReportBlock, Reporter, interval
 from harness.simulation.media.rtp import Packet
 
 FRAME, SSRC = 160, 0x1234ABCD
+
+
+def blocks_of(report: bytes) -> list[ReportBlock]:
+    """All report blocks of a compound packet (RFC 3550 section 6.4)."""
+    found, at = [], 0
+    while at < len(report):
+        begin = at + {200: 28, 201: 8}.get(report[at + 1], 0)
+        count = report[at] & 31 if begin > at else 0
+        found += [ReportBlock.unpack(report, begin + 24 * index) for index in range(count)]
+        at += 4 + 4 * int.from_bytes(report[at + 2 : at + 4], "big")
+    return found
 
 
 def packet(number: int, *, start: int = 0, ssrc: int = SSRC) -> bytes:

@@ -1,0 +1,117 @@
+"""A world that is up by itself: the harness is told nothing but a file and the environment, as for a real platform."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import termios
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from harness.cli.live_file import live_file
+from harness.deployment import Deployment
+
+ROOT = Path(__file__).parents[2]
+WORLD_FILE = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
+
+
+@dataclass
+class Outside:
+    """A world in a process of its own, and files about it."""
+
+    directory: Path
+    books: httpx.Client  #: the world's control API
+    tenants: list[Deployment]
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    def file(self, kind: Any, name: str | None = None, change: Callable[[str], str] = lambda text: text) -> Path:
+        """A file for one tenant: the first is the live one, the second has the stand-in."""
+        world = self.tenants[0 if kind == "live" else 1]
+        own, text, secrets = live_file(world, kind, world.timings_by("quick"))
+        self.secrets |= secrets
+        path = self.directory / f"{name or own}.toml"
+        if name:
+            text = text.replace(f'name = "{own}"', f'name = "{name}"', 1)
+        path.write_text(change(text))
+        return path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {n: value for n, value in os.environ.items() if not n.startswith(("PYTEST_", "PYTHON"))}
+        return kept | self.secrets | {"HARNESS_LIVE": "1"}
+
+    def start(self, *arguments: str | Path, terminal: int | None = None) -> subprocess.Popen[str]:
+        """``harness verify``; at a terminal (its file descriptor) if there is one."""
+        return self.command("verify", *arguments, "--reports", self.directory / "reports", terminal=terminal)
+
+    def command(self, *arguments: str | Path, terminal: int | None = None) -> subprocess.Popen[str]:
+        """``harness …``."""
+
+        def sit_down() -> None:
+            if terminal is not None:
+                fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+        return subprocess.Popen(
+            [sys.executable, "-c", "from harness.cli.app import main; main()", *map(str, arguments)],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            preexec_fn=sit_down,
+        )
+
+    def run(self, *arguments: str | Path) -> tuple[int, str]:
+        return self.finished(self.start(*arguments))
+
+    @staticmethod
+    def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
+        """Exit code and output."""
+        try:
+            output, _ = process.communicate(timeout=150)
+        finally:
+            process.kill()
+        return process.returncode, output
+
+    @property
+    def run_directory(self) -> Path:
+        return max(path for path in (self.directory / "reports").iterdir() if path.is_dir() and not path.is_symlink())
+
+    def verdicts(self) -> dict[str, str]:
+        """Of the newest run, by case."""
+        found = (json.loads(path.read_text()) for path in self.run_directory.glob("cases/*/case.json"))
+        return {case["id"]: case["end"]["verdict"] for case in found}
+
+    def findings(self, case: str) -> list[dict[str, Any]]:
+        return self.lines(case, "finding")
+
+    def lines(self, case: str, kind: str) -> list[dict[str, Any]]:
+        """What a case's evidence has of one kind."""
+        for path in self.run_directory.glob("cases/*/case.json"):
+            if json.loads(path.read_text())["id"] == case:
+                lines = (path.parent / "events.jsonl").read_text().splitlines()
+                return [found[kind] for line in lines if kind in (found := json.loads(line))]
+        raise LookupError(case)
+
+    def at_once(self) -> int:
+        """How many cases of one deployment were under way at the same time, at most."""
+        times: dict[str, list[tuple[float, int]]] = {}
+        for path in self.run_directory.glob("cases/*/case.json"):
+            case = json.loads(path.read_text())
+            times.setdefault(case["deployment"], []).extend([(case["began"], 1), (case["end"]["at"], -1)])
+        return max(max(accumulate(step for _, step in sorted(found))) for found in times.values())
+
+    def calls_up(self) -> list[str]:
+        """What the world's own books have up."""
+        books = self.books.get("/calls").json()
+        up = [call["name"] for tenant in books["tenants"] for call in tenant["calls"]]
+        return up + [f"AI call of tenant {t['tenant']}" for t in books["tenants"] for _ in range(t["ai_calls"])]

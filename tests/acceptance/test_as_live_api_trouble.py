@@ -1,0 +1,143 @@
+"""A run as of a real platform, whose AI has an API in trouble."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+
+from harness.deployment import Deployment
+from harness.simulation.pki import Authority, Certificate
+from tests.acceptance.outside import Outside
+
+
+class Trouble(ThreadingHTTPServer):
+    """Stands between the harness and the world's API, by HTTPS as well, and answers some requests itself."""
+
+    daemon_threads = True
+
+    def __init__(self, world: Deployment, kind: str, certificate: Certificate) -> None:
+        assert world.synthflow is not None
+        assert world.synthflow.api_base is not None
+        self.kind = kind
+        self.asked = 0
+        context = ssl.create_default_context(cafile=world.synthflow.ca_file)
+        self.behind = httpx.Client(base_url=world.synthflow.api_base, verify=context)
+        super().__init__(("127.0.0.1", 0), _Handler)
+        secured = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        secured.load_cert_chain(certificate.certificate, certificate.key)
+        self.socket = secured.wrap_socket(self.socket, server_side=True)
+
+    @property
+    def base(self) -> str:
+        return f"https://127.0.0.1:{self.server_port}/v2"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Trouble
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.server.asked += 1
+        match self.server.kind:
+            case "500":
+                self._say(500, b'{"status": "error"}')
+            case "429":
+                first = self.server.asked % 2 == 1
+                if first:
+                    self._say(429, b"{}", ("Retry-After", "0.05"))
+                else:
+                    self._pass_on()
+            case "dies":
+                if "/calls/" in self.path:  # once the call has been found
+                    self._say(500, b"{}")
+                else:
+                    self._pass_on()
+            case "silent":
+                time.sleep(30)
+            case "not-json":
+                self._say(200, b"<html>maintenance</html>")
+            case "renamed":
+                self._pass_on(lambda text: text.replace('"phone_number_to"', '"to"').replace('"status"', '"state"'))
+
+    def _pass_on(self, change: Callable[[str], str] = lambda text: text) -> None:
+        found = self.server.behind.get(
+            self.path.removeprefix("/v2"), headers={"Authorization": self.headers["Authorization"]}
+        )
+        self._say(found.status_code, change(found.text).encode())
+
+    def _say(self, status: int, body: bytes, *headers: tuple[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+#: Every kind there is, one by one: tests/unit/far_end/test_api_troubles.py.
+TROUBLES = {
+    "429": "passed",  # it asked to wait, and was waited for
+    "500": "not observable",
+    "dies": "not observable",
+    "silent": "not observable",
+    "not-json": "not observable",
+    "renamed": "not observable",
+}
+
+
+def test_an_api_in_trouble_lowers_the_strength_and_fails_no_call(outside: Outside) -> None:
+    authority = Authority(outside.directory / "world" / "trouble")
+    certificate = authority.issue("trouble", ["127.0.0.1"])
+    servers = {kind: Trouble(outside.tenants[0], kind, certificate) for kind in TROUBLES}
+    for server in servers.values():
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    real = outside.tenants[0].synthflow
+    assert real is not None
+
+    def troubled(kind: str) -> Callable[[str], str]:
+        changes = {
+            f'"{real.api_base}"': f'"{servers[kind].base}"',
+            f'API_TOKEN"\nca_file = "{real.ca_file}"': f'API_TOKEN"\nca_file = "{authority.ca_file}"',
+            "patience_s = 4.0": "patience_s = 2.0",
+            "transcript_within_s = 10.0": "transcript_within_s = 1.0",
+            "timeout_s = 5.0": "timeout_s = 0.5",
+        }
+
+        def change(text: str) -> str:
+            for old, new in changes.items():
+                assert old in text
+                text = text.replace(old, new)
+            return text
+
+        return change
+
+    try:
+        files = [outside.file("live", kind, troubled(kind)) for kind in TROUBLES]
+        code, output = outside.run(
+            *files, "--row=TD-INBOUND", "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "1", "--preflight=tell"
+        )
+    finally:
+        for server in servers.values():
+            server.shutdown()
+            server.server_close()
+            server.behind.close()
+    verdicts = {case.partition("[")[2].partition(":")[0]: verdict for case, verdict in outside.verdicts().items()}
+    assert verdicts == TROUBLES, output
+    assert code == 1
+    for kind, server in servers.items():
+        assert server.asked, kind
+    blind = outside.findings("TD-INBOUND[500:synthflow-udp-ip-pcmu]")
+    heard = {f["measured"]["towards"]: f["strength"] for f in blind if f["check"] == "audio"}
+    assert heard["caller"] == 1, "sound at the caller indicates"
+    assert heard["ai"] <= 1, (
+        "of what the AI hears its RTCP indicates something if a report was due, and else nothing is known"
+    )
+    assert not [f for f in blind if f["verdict"] == "failed"]
+    assert outside.calls_up() == []

@@ -1,0 +1,83 @@
+"""A campaign that a person starts, as of a real platform."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import re
+import select
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.outside import Outside
+
+CAMPAIGN = ["--row=TD-OUTBOUND-CAMPAIGN", "--transport=udp", "--auth=ip", "--codec=pcmu", "-n", "1"]
+
+
+def by_hand(text: str) -> str:
+    assert 'trigger = "http"' in text
+    return text.replace('trigger = "http"', 'trigger = "manual"').replace(
+        "manual_within_s = 180.0", "manual_within_s = 60.0"
+    )
+
+
+@dataclass
+class Terminal:
+    """A run at a terminal, and who sits there."""
+
+    process: subprocess.Popen[str]
+    screen: int
+
+    def reads(self, pattern: bytes) -> re.Match[bytes]:
+        """Until that is on the screen; fails when the run ends before."""
+        said = b""
+        while not (found := re.search(pattern, said)):
+            if not select.select([self.screen], [], [], 0.2)[0]:
+                if self.process.poll() is not None:
+                    pytest.fail(f"it ended, having said {said!r} and {self.process.communicate()[0]}")
+                continue
+            said += os.read(self.screen, 4096)
+        return found
+
+
+@contextlib.contextmanager
+def at_a_terminal(outside: Outside, *arguments: str | Path) -> Iterator[Terminal]:
+    screen, terminal = pty.openpty()  # kept open here: Linux says EIO while nobody has the other side
+    process = outside.start(*arguments, terminal=terminal)
+    try:
+        yield Terminal(process, screen)
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(terminal)
+        os.close(screen)
+
+
+def test_a_campaign_is_started_by_who_sits_at_the_terminal(outside: Outside) -> None:
+    world = outside.tenants[0]
+    assert world.campaign is not None
+    assert world.campaign.url is not None
+    with at_a_terminal(outside, outside.file("live", "by-hand", by_hand), *CAMPAIGN) as sitting:
+        asked = sitting.reads(rb">>> .*have the campaign of (\+\d+) call (\+\d+) now")
+        line, customer = (number.decode() for number in asked.groups())
+        answer = httpx.post(world.campaign.url, json={"from": line, "to": customer})
+        assert answer.status_code == 202
+        output, _ = sitting.process.communicate(timeout=100)
+        assert sitting.process.returncode == 0, output
+    assert set(outside.verdicts().values()) == {"passed"}
+
+
+def test_nobody_is_asked_to_start_a_campaign(outside: Outside) -> None:
+    file = outside.file("live", "by-nobody", by_hand)
+    with at_a_terminal(outside, file, *CAMPAIGN, "--no-manual") as sitting:
+        output, _ = sitting.process.communicate(timeout=100)
+        assert select.select([sitting.screen], [], [], 0)[0] == [], "nothing is said there"
+        assert sitting.process.returncode == 1
+    assert set(outside.verdicts().values()) == {"not observable"}, output
+    assert "nobody is there to do it" in output

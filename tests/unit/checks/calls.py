@@ -1,0 +1,96 @@
+"""What a check is given to look at: messages, counters and sounds of calls."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from harness.checks import (
+    audio,
+)
+from harness.checks.audio import ListenerReport, Sound
+from harness.checks.claims import Observation
+from harness.events import RtpStatistics, SipMessage
+from harness.sip.message import Request
+from harness.verdict import Finding, Strength
+
+CALLER, AI_NUMBER = "+14155550101", "+12065550100"
+ANONYMOUS = "<sip:anonymous@anonymous.invalid>"
+ASSERTED = f"P-Asserted-Identity: <sip:{CALLER}@example.com>"
+SELECTOR = "X-Gladly-Routing-Selector"
+
+
+def invite(*more: str, from_: str = f"<sip:{CALLER}@example.com>") -> Request:
+    head = [
+        f"INVITE sip:{AI_NUMBER}@192.0.2.1:32681 SIP/2.0",
+        "Via: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bK1",
+        f"From: {from_};tag=1",
+        f"To: <sip:{AI_NUMBER}@192.0.2.1>",
+        "Call-ID: a@b",
+        "CSeq: 1 INVITE",
+        "Max-Forwards: 70",
+    ]
+    parsed = Request.parse("\r\n".join([*head, *more, "Content-Length: 0"]) + "\r\n\r\n")
+    assert isinstance(parsed, Request)
+    return parsed
+
+
+def answered(*more: str) -> list[SipMessage]:
+    text = "\r\n".join(
+        ["SIP/2.0 200 OK", *invite(*more).serialize().decode().split("\r\n")[1:]]  # the same headers
+    )
+    return [
+        SipMessage(
+            at=1.0, phone="p", leg="p.1", direction="received", transport="udp", local="a:1", remote="b:2", text=text
+        )
+    ]
+
+
+def exchange(*answers: tuple[str, str, float]) -> list[SipMessage]:
+    """An INVITE of ours, and its answers (status, tag, seconds after it), the first acknowledged at once."""
+    sent = invite().serialize().decode()
+    texts = [(0.0, "sent", sent)]
+    for status, tag, at in answers:
+        head = [
+            f"SIP/2.0 {status} OK",
+            *sent.replace("To: <sip:+12065550100@192.0.2.1>", f"To: <sip:ai@x>;tag={tag}").split("\r\n")[1:],
+        ]
+        texts.append((at, "received", "\r\n".join(head)))
+    texts.insert(
+        2, (answers[0][2] + 0.001, "sent", sent.replace("INVITE sip:", "ACK sip:", 1).replace("1 INVITE", "1 ACK"))
+    )
+    return [
+        SipMessage(
+            at=at,
+            phone="p",
+            leg="p.1",
+            direction=direction,  # type: ignore[arg-type]
+            transport="udp",
+            local="a:1",
+            remote="b:2",
+            text=text,
+        )
+        for at, direction, text in texts
+    ]
+
+
+def counted(received: int, lost: int) -> RtpStatistics:
+    zeros: dict[str, Any] = {field.name: 0 for field in fields(RtpStatistics) if field.init and field.name != "kind"}
+    return RtpStatistics(**zeros | {"phone": "p", "leg": "p.1", "rx_packets": received, "rx_lost": lost})
+
+
+def heard(sound: Sound | None, account: ListenerReport | None = None) -> Finding:
+    return audio.direction(
+        "caller.1",
+        "stand-in.1",
+        sound,
+        account,
+        since=10.0,
+        own={9},
+        least=Strength.PROVED,
+        name_of={7: "caller.1"}.get,
+        towards="ai",
+    )
+
+
+MARK = Sound(10.2, Observation.MARK, "mark 7", 7, -20.0)

@@ -1,0 +1,36 @@
+"""A running world as a file for somebody who is told no more than an owner: its secrets stand beside it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from harness.cli.live_file import exports, live_file
+from harness.deployment import Deployment
+from harness.integrations import load
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+#: Names that are alike once a shell's rules for variables are followed, and what is secret of each.
+ALIKE = {"Frau Yıldız": "one", 'Frau-Y"ld"z': "two", "frau y ld z": "it's three"}
+
+
+def world() -> Deployment:
+    found = load(FILES / "simulated-talkdesk.toml")
+    phone = next(iter(found.phones.values()))
+    more = {name: phone.model_copy(update={"password": SecretStr(secret)}) for name, secret in ALIKE.items()}
+    return found.model_copy(update={"phones": {**found.phones, **more}})
+
+
+def test_each_secret_has_a_variable_of_its_own() -> None:
+    secrets = live_file(world(), "live", world().timings)[2]
+    assert set(ALIKE.values()) <= set(secrets.values())
+
+
+def test_a_shell_takes_them() -> None:
+    secrets = live_file(world(), "live", world().timings)[2]
+    said = subprocess.run(
+        ["sh", "-euc", f"{exports(secrets)}\nenv"], env={}, capture_output=True, text=True, check=True
+    )
+    assert {f"{name}={value}" for name, value in secrets.items()} <= set(said.stdout.splitlines())

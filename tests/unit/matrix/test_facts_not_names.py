@@ -1,0 +1,77 @@
+"""Rows follow from what a customer's file says, and never from what things are called in it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+
+from harness.deployment import Deployment
+from harness.deployment.hours import AS_OF_VARIABLE
+from harness.integrations import load
+from harness.matrix import cases
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+#: Tables whose entries a customer names, and the keys that refer to them.
+NAMED: Mapping[str, tuple[str, ...]] = {
+    "groups": ("group", "fallback", "closed", "transfer_to"),
+    "assistants": ("assistant",),
+    "lines": ("line",),
+    "phones": ("agents", "away", "customer"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _a_wednesday(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T12:00+00:00")
+
+
+def renamed(plain: dict[str, Any]) -> dict[str, Any]:
+    """The same file under other names: of text that no program would choose."""
+    new = {table: {name: f"N° {at} “{table}” ü'" for at, name in enumerate(plain[table])} for table in NAMED}
+
+    def follow(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        followed = {key: follow(each) for key, each in value.items()}
+        for table, keys in NAMED.items():
+            for key in keys & followed.keys():
+                old = followed[key]
+                followed[key] = [new[table][name] for name in old] if isinstance(old, list) else new[table][old]
+        return followed
+
+    followed: dict[str, Any] = follow(plain)
+    return followed | {table: {new[table][name]: followed[table][name] for name in plain[table]} for table in NAMED}
+
+
+def counted(deployment: Deployment) -> Counter[str]:
+    return Counter(case.row.id for case in cases([deployment]))
+
+
+def test_other_names_change_no_row(tmp_path: Path) -> None:
+    plain = tomllib.loads((FILES / "simulated-generic.toml").read_text())
+    file = tmp_path / "renamed.toml"
+    file.write_text(tomli_w.dumps(renamed(plain)))
+    found = load(file)
+    assert not set(found.groups) & set(plain["groups"])
+    assert counted(found) == counted(load(FILES / "simulated-generic.toml"))
+
+
+def test_a_number_is_dialled_over_the_trunk_that_carries_it_alone() -> None:
+    """A file with three trunks and one number has cases of one transport: none is labelled with what it did not do."""
+    talkdesk = load(FILES / "simulated-talkdesk.toml")
+    trunks = [next(t for t in talkdesk.trunks if t.transport == transport) for transport in ("udp", "tcp", "tls")]
+    line = talkdesk.lines["inbound"]
+    bound = line.model_copy(update={"trunk": trunks[0].name, "did": "+12065550142", "dids": {}})
+    found = talkdesk.model_copy(
+        update={"trunks": tuple(trunks), "lines": {"our only number": bound}, "campaign": None, "depth": "full"}
+    )
+    called = [case for case in cases([found]) if case.line]
+    assert called
+    assert {(case.trunk, case.axes["transport"]) for case in called} == {(trunks[0].name, "udp")}
+    assert {found.did(case.line, case.trunk) for case in called if case.line} == {"+12065550142"}

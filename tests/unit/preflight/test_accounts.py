@@ -1,0 +1,75 @@
+"""Registration of each phone, and the digest realm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.sip.message import Request, Response
+from tests.unit.preflight.conftest import SOON
+from tests.unit.preflight.probing import FAILED, OK, WARNING, check, registrar, says, silent
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+@pytest.mark.parametrize("proxy", [False, True])
+def test_credentials_are_tried_and_nothing_is_registered(lab: Any, far: Any, algorithm: str, proxy: bool) -> None:
+    lab.account["port"] = far.udp(registrar(algorithm=algorithm, proxy=proxy))
+    check(lab.line("registration"), OK, "200 OK, digest accepted (realm carrier.example)")
+    registers = [request for request in far.requests if request.method == "REGISTER"]
+    assert len(registers) == 2
+    assert not any(request.has("Contact") or request.has("Expires") for request in registers)
+    assert [request.cseq.number for request in registers] == [1, 2]
+
+
+def test_registration_refused(lab: Any, far: Any) -> None:
+    lab.account["port"] = far.udp(registrar("another"))
+    check(
+        lab.line("registration"),
+        FAILED,
+        "credentials of +14155550101 refused (realm carrier.example)",
+        "Registration fails",
+        "password",
+    )
+    lab.account["port"] = far.udp(says(403))
+    check(lab.line("registration"), FAILED, "this address, before any password", "Registration fails", "allowed IPs")
+    lab.account["port"] = far.udp(says(404))
+    check(lab.line("registration"), FAILED, "does not know +14155550101", "Registration fails", "phones.caller")
+    lab.account["port"] = far.udp(says(501))
+    check(lab.line("registration"), WARNING, "no registrar", "Registration fails", "register = false")
+    lab.account["port"] = far.udp(says(500))
+    check(lab.line("registration"), WARNING, "500", "Registration fails", "operator")
+    lab.account["port"] = far.udp(says(423))
+    check(lab.line("registration"), OK, "longer interval")
+    lab.account["port"] = far.udp(says(200))
+    check(lab.line("registration"), OK, "without digest")
+    lab.account["port"] = far.udp(silent)
+    check(lab.line("registration", **SOON), FAILED, "no answer", "Registration fails", "firewall")
+
+
+def test_a_403_after_the_password(lab: Any, far: Any) -> None:
+    first = registrar("another")
+
+    def answer(request: Request) -> Response:
+        return Response.to_request(request, 403, tag="far") if request.has("Authorization") else first(request)
+
+    lab.account["port"] = far.udp(answer)
+    check(lab.line("registration"), FAILED, "these credentials (realm carrier.example) or this address", fix="password")
+
+
+def test_a_password_that_is_asked_for_but_not_known(lab: Any, far: Any) -> None:
+    lab.account["port"] = far.udp(registrar())
+    del lab.plain["phones"]["caller"]["password"]
+    check(
+        lab.line("registration"), FAILED, "a password is asked for", "Registration fails", "phones.caller.password_env"
+    )
+
+
+def test_the_stand_ins_own_number(lab: Any, far: Any) -> None:
+    lab.account["port"] = far.udp()
+    lab.plain["stand_in"] = {"bind": far.address}
+    port = far.udp(registrar())
+    lab.trunk.update({"termination": f"{far.address}:{port}", "username": "+14155550101", "password": "right"})
+    check(lab.line("registration of trunk"), OK, "digest accepted")
+    lab.trunk["password"] = "wrong"
+    check(lab.line("registration of trunk"), FAILED, "refused", "Registration fails", "trunks.udp-ip")

@@ -1,0 +1,211 @@
+"""OPTIONS: the answer, its time, its clock, its codecs, and the address it came back to."""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from harness.preflight import Status
+from harness.preflight.answers import codecs_of
+from harness.preflight.machine import stun_address
+from harness.sip.message import Request, Response
+from tests.unit.preflight.conftest import SOON
+from tests.unit.preflight.probing import FAILED, HOUR, OK, WARNING, check, says, silent
+
+# -- OPTIONS
+
+
+def test_an_answer_and_its_time(lab: Any, far: Any) -> None:
+    lab.account["port"] = far.udp()
+    check(lab.line("OPTIONS"), OK, "200 OK")
+    request = next(r for r in far.requests if r.method == "OPTIONS")
+    assert "rport" in request.via.params
+    assert request.get("Accept") == "application/sdp"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+def test_silence_is_told_from_a_refusal(lab: Any, far: Any, transport: str) -> None:
+    lab.account["transport"] = transport
+    lab.plain["ca_file"] = far.ca_file
+    context = far.certificate() if transport == "tls" else None
+    lab.account["port"] = far.udp(silent) if transport == "udp" else far.stream(silent, context)
+    check(lab.line("OPTIONS", **SOON), FAILED, "no answer within 0.4 s", "Registration fails", "firewall")
+    lab.account["port"] = far.udp(says(403)) if transport == "udp" else far.stream(says(403), context)
+    check(lab.line("OPTIONS"), FAILED, "packets arrive, but", "Registration fails", "allowed IPs")
+    lab.account["port"] = far.closed_port()
+    check(lab.line("OPTIONS"), FAILED, "closed" if transport == "udp" else "refused", "Registration fails", "transport")
+
+
+def test_other_answers_are_answers_too(lab: Any, far: Any) -> None:
+    lab.account["port"] = far.udp(says(404))
+    check(lab.line("OPTIONS"), OK, "404")
+    lab.account["port"] = far.udp(says(503))
+    check(lab.line("OPTIONS"), WARNING, "503", "Registration fails", "operator")
+
+
+def test_a_slow_answer(lab: Any, far: Any) -> None:
+    lab.settings["patience"] = 3.0
+    seen: set[str] = set()
+
+    def late(request: Request) -> Response | None:
+        # answers only what is sent again, after 0.5 s (timer E)
+        if request.call_id not in seen:
+            seen.add(request.call_id)
+            return None
+        return Response.to_request(request, 200, tag="far")
+
+    lab.account["port"] = far.udp(late)
+    check(lab.line("OPTIONS"), WARNING, "slow", "Registration fails", "region")
+
+
+def test_a_connection_that_is_closed_without_an_answer(lab: Any, far: Any) -> None:
+    lab.account.update({"transport": "tcp", "port": far.stream(hang_up=True)})
+    check(lab.line("OPTIONS"), FAILED, "closed without an answer", "Registration fails")
+
+
+def test_nonsense_is_no_answer(lab: Any, far: Any) -> None:
+    lab.account["port"] = far.udp(lambda request: b"HTTP/1.1 200 OK\r\n\r\n")
+    check(lab.line("OPTIONS", **SOON), FAILED, "no answer", "Registration fails")
+    lab.account.update({"transport": "tcp", "port": far.stream(lambda request: b"\0\0\0 hello there\r\n\r\n")})
+    check(lab.line("OPTIONS"), FAILED, "broke", "Registration fails")
+
+
+def test_an_answer_to_somebody_else_is_not_taken(lab: Any, far: Any) -> None:
+    lab.account["port"] = far.udp(lambda r: Response.to_request(r, 200, tag="far").setting("Call-ID", "another"))
+    check(lab.line("OPTIONS", **SOON), FAILED, "no answer")
+
+
+def test_the_ais_own_port_may_be_closed_to_outsiders(lab: Any, far: Any) -> None:
+    lab.account["port"] = far.udp()
+    lab.trunk.update({"ai": "synthflow", "host": far.address, "port": far.udp(silent)})
+    lines = [line for line in lab.report(**SOON).lines if line.name.startswith("OPTIONS")]
+    assert [line.status for line in lines] == [OK, WARNING]
+    check(lines[1], WARNING, "from here", "Calls not reaching Synthflow", "Only the platform has to reach it")
+
+
+def test_a_bind_that_is_not_ours(lab: Any, far: Any) -> None:
+    lab.account.update({"port": far.udp(), "bind": "192.0.2.1"})
+    check(lab.line("OPTIONS"), FAILED, "192.0.2.1 is no address of this machine", fix="bind")
+
+
+# -- clock
+
+
+@pytest.mark.parametrize(
+    ("skew", "status", "said"),
+    [
+        (0, OK, "the same"),
+        (2.5, OK, "ahead"),
+        (20, WARNING, "20 s ahead"),
+        (-20, WARNING, "20 s behind"),
+        (HOUR, FAILED, "3600 s"),
+    ],
+)
+def test_the_far_ends_clock(lab: Any, far: Any, skew: float, status: Status, said: str) -> None:
+    now = 1_800_000_000.0
+    lab.settings["wall_clock"] = lambda: now
+    date = email.utils.formatdate(round(now + skew), usegmt=True)
+    lab.account["port"] = far.udp(says(200, ("Date", date)))
+    line = lab.line("clock")
+    assert line.status is status
+    if skew != 2.5:
+        check(line, status, said, "" if status is OK else "Registration fails", "" if status is OK else "NTP")
+
+
+def test_a_date_nobody_can_read(lab: Any, far: Any) -> None:
+    lab.account["port"] = far.udp(says(200, ("Date", "yesterday, about noon")))
+    check(lab.line("clock"), WARNING, "yesterday", "Registration fails", "Date")
+
+
+# -- codecs
+
+SDP = "v=0\r\no=- 0 0 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 0 RTP/AVP {}\r\n{}"
+
+
+@pytest.mark.parametrize(
+    ("types", "maps", "status", "said"),
+    [
+        ("0 8 101", "a=rtpmap:101 telephone-event/8000\r\n", OK, "PCMU, PCMA"),
+        ("8", "", WARNING, "no PCMU"),
+        ("96 9", "a=rtpmap:96 opus/48000/2\r\n", FAILED, "OPUS, G722: no G.711"),
+        ("18", "", FAILED, "G729: no G.711"),
+    ],
+)
+def test_codecs_offered(lab: Any, far: Any, types: str, maps: str, status: Status, said: str) -> None:
+    answer = says(200, ("Content-Type", "application/sdp"), body=SDP.format(types, maps))
+    lab.account["port"] = far.udp(answer)
+    check(lab.line("codecs"), status, said, "" if status is OK else "One-way or no audio")
+
+
+def test_codecs_that_are_not_told(lab: Any, far: Any) -> None:
+    lab.account["port"] = far.udp(says(200, ("Accept", "application/sdp")))
+    check(lab.line("codecs"), OK, "not told (Accept: application/sdp)")
+    assert codecs_of("v=0\r\n") == []
+
+
+# -- the address the far end sees
+
+
+def seen_as(address: str, port: str = "40000") -> Callable[[Request], Response]:
+    def answer(request: Request) -> Response:
+        params = request.via.params.with_("received", address).with_("rport", port)
+        response = Response.to_request(request, 200, tag="far")
+        return response.with_top_via(
+            type(request.via)(request.via.transport, request.via.host, request.via.port, params)
+        )
+
+    return answer
+
+
+def test_address_translation(lab: Any, far: Any) -> None:
+    lab.account["port"] = far.udp()
+    check(lab.line("address"), OK, "no address translation")
+    lab.account["port"] = far.udp(seen_as("198.51.100.7"))
+    check(
+        lab.line("address"),
+        WARNING,
+        "is seen as 198.51.100.7",
+        "One-way or no audio",
+        'public_address = "198.51.100.7"',
+    )
+    lab.account["public_address"] = "198.51.100.7"
+    check(lab.line("address"), OK, "the phones name 198.51.100.7")
+    lab.account["public_address"] = "198.51.100.8"
+    check(lab.line("address"), FAILED, "public_address says 198.51.100.8", "One-way or no audio", "198.51.100.7")
+
+
+@pytest.mark.parametrize("via", ["", "nonsense"])
+def test_an_answer_without_a_readable_via(lab: Any, far: Any, via: str) -> None:
+    def answer(request: Request) -> Response:
+        response = Response.to_request(request, 200, tag="far").without("Via")
+        return response.adding("Via", via, top=True) if via else response
+
+    lab.account["port"] = far.udp(answer)
+    check(lab.line("address"), WARNING, "no readable Via", "One-way or no audio")
+
+
+def test_stun(lab: Any, far: Any) -> None:
+    lab.account.update({"port": far.udp(), "stun_server": far.stun(lambda source, which: ("198.51.100.7", 4000))})
+    check(lab.line("STUN"), OK, "198.51.100.7:4000, one mapping for all destinations")
+    lab.account["stun_server"] = far.stun(lambda source, which: ("198.51.100.7", 4000 + which))
+    check(lab.line("STUN"), WARNING, "depends on the destination", "One-way or no audio", "public_address")
+    lab.account["stun_server"] = far.stun(None)
+    check(lab.line("STUN", **SOON), FAILED, "does not answer", "One-way or no audio", "stun_server")
+    lab.account["stun_server"] = "stun.invalid:3478"
+    lab.settings["resolver"] = far.dns({})
+    check(lab.line("STUN"), FAILED, "no address", "One-way or no audio", "stun_server")
+
+
+def test_stun_without_translation(lab: Any, far: Any) -> None:
+    lab.account.update({"port": far.udp(), "bind": far.address, "stun_server": far.stun(lambda source, which: source)})
+    check(lab.line("STUN"), OK, "no address translation")
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"\x01\x01\0\x08" + b"x" * 28, b"\x01\x11" + b"\0" * 30, b"\x01\x01\0\0" + b"\0" * 16]
+)
+def test_stun_answers_that_are_none(answer: bytes) -> None:
+    assert stun_address(answer, b"t" * 12) is None

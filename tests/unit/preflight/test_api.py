@@ -1,0 +1,84 @@
+"""Synthflow's API, and where a campaign is started."""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import socket
+from typing import Any
+
+import pytest
+
+from harness.preflight import ProbeResult
+from tests.unit.preflight.conftest import SOON
+from tests.unit.preflight.probing import FAILED, OK, WARNING, check
+
+# -- the API
+
+
+def token(lab: Any, far: Any, base: str, settings: Any = None, **synthflow: Any) -> ProbeResult:
+    lab.account["port"] = lab.account["port"] if lab.account["port"] != 1 else far.udp()
+    lab.plain["synthflow"] = {"api_base": base, "api_token": "t0ken", **synthflow}
+    found: ProbeResult = lab.line("Synthflow API", **(settings or {}))
+    assert "t0ken" not in str(found)
+    return found
+
+
+def test_the_token(lab: Any, far: Any) -> None:
+    row = "Calls not reaching Synthflow"
+    check(token(lab, far, far.api()), OK, "the token is accepted")
+    check(token(lab, far, far.api("401 Unauthorized")), FAILED, "not known", row, "wrong, expired or revoked")
+    check(token(lab, far, far.api("403 Forbidden")), FAILED, "may not do this", row, "workspace")
+    check(token(lab, far, far.api("404 Not Found")), FAILED, "no API there", row, "api_base")
+    limited = far.api("429 Too Many Requests", "Retry-After: 7\r\n")
+    check(token(lab, far, limited), WARNING, "again after 7 s", row, "Wait")
+    check(token(lab, far, far.api("500 Internal Server Error")), WARNING, "in trouble", row, "weaker evidence")
+    check(token(lab, far, far.api("422 Unprocessable Content")), WARNING, "the token is taken", row)
+    check(token(lab, far, far.api(silent=True), SOON), FAILED, "no answer within", row, "firewall")
+    check(token(lab, far, f"http://{far.address}:{far.closed_port()}/v2"), FAILED, "ConnectError", row, "api_base")
+    check(token(lab, far, far.api(), api_token=None), FAILED, "no token", row, "api_token_env")
+
+
+def test_the_apis_certificate(lab: Any, far: Any) -> None:
+    port = far.stream(context=far.certificate(signed_by="stranger"))
+    line = token(lab, far, f"https://{far.address}:{port}/v2", ca_file=far.ca_file)
+    check(line, FAILED, "ConnectError", "Calls not reaching Synthflow", "ca_file")
+
+
+# -- the campaign
+
+
+def trigger(lab: Any, far: Any, url: str) -> ProbeResult:
+    lab.account["port"] = lab.account["port"] if lab.account["port"] != 1 else far.udp()
+    lab.plain["campaign"] = {"trigger": "http", "url": url}
+    found: ProbeResult = lab.line("campaign URL")
+    return found
+
+
+def test_where_a_campaign_is_started(lab: Any, far: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = "Calls not reaching Synthflow"
+    check(trigger(lab, far, f"http://{far.address}:{far.stream()}/start"), OK, "open, ")
+    check(trigger(lab, far, f"http://{far.address}:{far.closed_port()}/"), FAILED, "refused", row, "campaign.url")
+    port = far.stream(context=far.certificate())
+    check(trigger(lab, far, f"https://{far.address}:{port}/"), FAILED, "certificate is not trusted", row, "certificate")
+    monkeypatch.setenv("SSL_CERT_FILE", far.ca_file)  # which the trigger itself trusts, too
+    check(trigger(lab, far, f"https://{far.address}:{port}/"), OK, "open, ")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{far.address}:1")
+    check(trigger(lab, far, f"https://{far.address}:{port}/"), WARNING, "through a proxy", row, "by hand")
+
+
+def test_a_campaign_is_not_started(lab: Any, far: Any) -> None:
+    with socket.create_server((far.address, 0)) as platform:
+        check(trigger(lab, far, f"http://{far.address}:{platform.getsockname()[1]}/start"), OK, "open, ")
+        connection, _ = platform.accept()
+        with connection:
+            connection.settimeout(5)
+            assert connection.recv(1) == b""  # closed, and nothing asked
+
+
+def test_the_apis_clock(lab: Any, far: Any) -> None:
+    late = datetime.datetime.now(datetime.UTC) - datetime.timedelta(minutes=5)
+    lab.account["port"] = far.udp()
+    base = far.api(headers=f"Date: {email.utils.format_datetime(late, usegmt=True)}\r\n")
+    lab.plain["synthflow"] = {"api_base": base, "api_token": "t0ken"}
+    check(lab.line("clock Synthflow API"), FAILED, "behind", "Registration fails", "NTP")

@@ -1,0 +1,68 @@
+"""What is looked at on this machine and in the file."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from harness.preflight import Status
+from harness.preflight.machine import secret_line
+from tests.unit.preflight.probing import FAILED, OK, WARNING, check
+
+
+def test_numbers(lab: Any, far: Any) -> None:
+    lab.account["port"] = far.udp()
+    check(lab.line("numbers"), OK, "3 numbers")
+    lab.plain["numbers"] = {"no_such_number": "+13115550100"}
+    check(lab.line("numbers"), WARNING, "+13115550100 cannot be valid", "Caller ID missing")
+    lab.plain["numbers"] = {"no_such_number": "+19005550100"}
+    check(lab.line("numbers"), FAILED, "premium", "Calls not reaching Synthflow", "safety.allow")
+    lab.plain["safety"] = {"allow": ["+19005550100"]}
+    check(lab.line("numbers"), OK, "allowed")
+    lab.plain["phones"]["caller"]["user"] = "911"
+    check(lab.line("numbers"), FAILED, "911 is an emergency number")
+
+
+def test_rtp_ports(lab: Any, far: Any) -> None:
+    lab.account.update({"port": far.udp(), "bind": far.address})
+    check(lab.line("RTP ports"), OK, "the system's own choice")
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind((far.address, 0))
+        port = taken.getsockname()[1]
+        first = port - 4
+        lab.account["rtp_ports"] = [first, first + 7]
+        lab.plain["limits"] = {"concurrent_calls": 3}
+        check(lab.line("RTP ports"), OK, f"7 of 8 ports {first}–{first + 7}")
+        lab.plain["limits"] = {"concurrent_calls": 4}
+        check(lab.line("RTP ports"), FAILED, "8 are needed", "One-way or no audio", "rtp_ports")
+    del lab.account["rtp_ports"]
+    lab.account["bind"] = "192.0.2.1"
+    check(lab.line("RTP ports"), FAILED, "no address of this machine", "One-way or no audio", "accounts.carrier.bind")
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_the_stand_ins_port(lab: Any, far: Any, transport: str) -> None:
+    lab.account["port"] = far.udp()
+    lab.plain["stand_in"] = {"bind": far.address}
+    with socket.socket(type=socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM) as listener:
+        listener.bind((far.address, 0))
+        if transport == "tcp":
+            listener.listen()
+        lab.trunk.update({"transport": transport, "port": listener.getsockname()[1]})
+        check(
+            lab.line("stand-in port"), FAILED, "something else listens", "Calls not reaching Synthflow", "another run"
+        )
+    check(lab.line("stand-in port"), OK, "free")
+
+
+@pytest.mark.parametrize(
+    ("value", "status"), [("s3cret", OK), ("", FAILED), (None, FAILED), (" s3cret", FAILED), ("s3cret\n", FAILED)]
+)
+def test_secrets(value: str | None, status: Status) -> None:
+    line = secret_line("TRUNK_PASSWORD", "trunks.0.password_env", value)
+    assert line.status is status
+    assert "s3cret" not in str(line)
+    if value is None:
+        check(line, FAILED, "trunks.0.password_env needs it", "Registration fails", "export TRUNK_PASSWORD=")

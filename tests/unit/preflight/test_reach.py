@@ -1,0 +1,109 @@
+"""Ports and certificates."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Any
+
+import pytest
+
+from harness.preflight import ProbeResult
+from harness.preflight.certificates import matches
+from tests.unit.preflight.conftest import SOON
+from tests.unit.preflight.probing import FAILED, OK, WARNING, check
+
+
+def test_ports(lab: Any, far: Any) -> None:
+    lab.account.update({"transport": "tcp", "port": far.stream()})
+    check(lab.line("port"), OK, "open")
+    lab.account["port"] = far.closed_port()
+    check(lab.line("port"), FAILED, "refused", "Registration fails", "firewall")
+
+
+def test_a_port_that_drops_connections(lab: Any, far: Any) -> None:
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind((far.address, 0))
+        listener.listen(0)  # a full backlog leaves further SYNs unanswered, as a firewall does
+        for client in (first, second):
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        lab.account.update({"transport": "tcp", "port": listener.getsockname()[1]})
+        check(lab.line("port", **SOON), FAILED, "dropped", "Registration fails", "firewall")
+
+
+def test_the_ais_port_closed_to_outsiders_is_a_warning(lab: Any, far: Any) -> None:
+    lab.account["port"] = far.udp()
+    lab.trunk.update({"ai": "synthflow", "transport": "tcp", "host": far.address, "port": far.closed_port()})
+    check(lab.line("port"), WARNING, "from here", "Calls not reaching Synthflow", "32681")
+
+
+def tls(lab: Any, far: Any, context: ssl.SSLContext) -> dict[str, ProbeResult]:
+    lab.account.update({"transport": "tls", "port": far.stream(context=context)})
+    lab.plain["ca_file"] = far.ca_file
+    names = ("TLS", "certificate chain", "certificate name", "certificate expiry")
+    return {n: line for line in lab.report().lines for n in names if line.name.startswith(n)}
+
+
+def test_a_good_certificate(lab: Any, far: Any) -> None:
+    lines = tls(lab, far, far.certificate())
+    assert [line.status for line in lines.values()] == [OK] * 4
+    assert lines["TLS"].detail == "TLSv1.2"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "options", "said", "fix"),
+    [
+        ("certificate chain", {"signed_by": "stranger"}, "issuer CN=stranger", "ca_file"),
+        ("certificate chain", {"signed_by": "self"}, "signed by itself", "ca_file"),
+        ("certificate name", {"names": ("sip.other.example",)}, "made out to sip.other.example", "host"),
+        ("certificate name", {"names": ()}, "CN=server", "host"),
+        ("certificate expiry", {"days": -1, "starts": -90}, "expired on", "Renew"),
+        ("certificate expiry", {"days": 30, "starts": 5}, "valid from", "clock"),
+    ],
+)
+def test_bad_certificates_are_wrong_in_one_line_each(
+    lab: Any, far: Any, wrong: str, options: dict[str, Any], said: str, fix: str
+) -> None:
+    lines = tls(lab, far, far.certificate(**options))
+    check(lines[wrong], FAILED, said, "Registration fails", fix)
+    assert [name for name, line in lines.items() if line.status is not OK] == [wrong]
+
+
+def test_a_certificate_that_ends_soon(lab: Any, far: Any) -> None:
+    check(
+        tls(lab, far, far.certificate(days=5))["certificate expiry"],
+        WARNING,
+        "4 days left",
+        "Registration fails",
+        "Renew",
+    )
+
+
+def test_a_server_that_is_too_new_for_the_softphones(lab: Any, far: Any) -> None:
+    newest = (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3)
+    lines = tls(lab, far, far.certificate(versions=newest))
+    check(lines["TLS"], FAILED, "only TLSv1.3", "Registration fails", "TLS 1.2")
+    assert list(lines) == ["TLS"]
+
+
+def test_a_port_that_speaks_no_tls(lab: Any, far: Any) -> None:
+    lab.account.update({"transport": "tls", "port": far.stream()})
+    check(lab.line("TLS"), FAILED, "handshake", "Registration fails", "32682")
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "matching"),
+    [
+        ("sip.acme.example", "sip.acme.example", True),
+        ("SIP.acme.example.", "sip.ACME.example", True),
+        ("sip.acme.example", "*.acme.example", True),
+        ("a.sip.acme.example", "*.acme.example", False),
+        ("acme.example", "*.acme.example", False),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("[::1]", "0:0:0:0:0:0:0:1", True),
+        ("127.0.0.1", "*.0.0.1", False),
+    ],
+)
+def test_names_of_certificates(host: str, name: str, matching: bool) -> None:
+    assert matches(host, name) is matching
