@@ -214,8 +214,8 @@ def _spoke(scene: Scene) -> None:
             scene.facts.record("ai.spoke", False, f"{event.leg} sent no packet")
     # A transcript that is empty leaves it open: some interfaces never have one. Of silence that arrives a record without any does, too.
     silent = scene.facts.value("audio.to_caller") == "silent RTP"
-    told = [record.record for record in scene.records if "status" in record.record]
-    if not any(one.get("transcript") == "" or (silent and not one.get("transcript")) for one in told):
+    told = [record.record for record in scene.records]
+    if not any(r.get("transcript") == "" or (silent and "status" in r and not r.get("transcript")) for r in told):
         scene.facts.record("ai.spoke", "nobody says otherwise")
 
 
