@@ -31,8 +31,11 @@ Exit codes: 0 all passed, 1 something failed or could not be observed, 2 a mista
 130 interrupted."""
 
 
-def application() -> typer.Typer:
-    """The command line with every command."""
+def application(asked: str = "") -> typer.Typer:
+    """The command line with every command; with the one alone that is ``asked`` for, where a module has its name.
+
+    All of them together import what a second of a core goes into.
+    """
     app = typer.Typer(
         name="harness",
         help=_HELP,
@@ -41,11 +44,18 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help=_HELP)(_options)
-    for module in sorted(pkgutil.iter_modules(harness.cli.__path__), key=lambda module: module.name):
-        register = getattr(import_module(f"harness.cli.{module.name}"), "register", None)
-        if register is not None:
-            register(app)
+    names = sorted(module.name for module in pkgutil.iter_modules(harness.cli.__path__))
+    for name in [asked] if asked in names else names:
+        _register(app, name)
+    if not (app.registered_commands or app.registered_groups):  # a module of that name, and no command
+        return application()
     return app
+
+
+def _register(app: typer.Typer, name: str) -> None:
+    register = getattr(import_module(f"harness.cli.{name}"), "register", None)
+    if register is not None:
+        register(app)
 
 
 def _print_version(asked: bool) -> None:
@@ -66,7 +76,7 @@ def main() -> None:
     """The entry point. What a user or the surroundings did wrong is said in lines, never as a traceback."""
     os.umask(0o077)  # whatever is written holds numbers: evidence, recordings, deployment files
     try:
-        application()()
+        application(*sys.argv[1:2])()
     except MistakeError as error:
         _say(error)
         sys.exit(MISTAKE)

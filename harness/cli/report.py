@@ -27,6 +27,9 @@ def report(
         str,
         typer.Option("--zip", metavar="CASE|all", help="Bundle a case, or all, to hand on: playable, numbers masked."),
     ] = "",
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Draw, encode and capture what passed, too (else: what did not).")
+    ] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Write all cases as a table, too.")] = False,
 ) -> None:
     """Make the views of a run again, from its evidence. The exit code is the run's."""
@@ -35,12 +38,16 @@ def report(
             raise MistakeError(f"{run}: not a run's directory: it has no cases")
         if (run / manifest.FILE).exists() and (differing := manifest.differences(run.resolve())):
             raise MistakeError(f"{run}: the evidence is not as the run left it: {'; '.join(differing[:3])}")
+        if complete and (run / attest.FILE).exists():
+            raise MistakeError(
+                f"{run}: is signed, so --complete may add nothing to it; allowed: --zip, which makes a copy"
+            )
     run = (
         merge(runs, into or runs[0].resolve().parent)
         if len({path.resolve() for path in runs}) > 1
         else runs[0].resolve()
     )
-    finished = remake(run)
+    finished = remake(run, complete=complete)
     document = run / "signoff.html" if (run / attest.FILE).exists() else signoff.seal(run)  # what is signed stays
     show(finished.summary, finished.groups, SafeConsole(highlight=False, soft_wrap=True), run=run)
     made = [finished.report, document, finished.junit]

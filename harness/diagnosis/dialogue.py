@@ -132,7 +132,7 @@ def _answer(invite: Request, answer: Response) -> str | None:
         answered = Description.parse(answer.body).audio
     except SdpError:
         return "an SDP that cannot be read"
-    if answered is None or answered.port == 0:
+    if answered is None:
         return "no audio"
     if _media(answer) != _media(invite):
         return "another number of media lines"

@@ -22,16 +22,14 @@ def networks(places: Iterable[str]) -> list[str]:
         with contextlib.suppress(ValueError):
             found[str(ipaddress.ip_network(bare, strict=False))] = None
             continue
-        found |= dict.fromkeys(_addresses(bare))
+        with contextlib.suppress(OSError):
+            found |= dict.fromkeys(_addresses(bare))
     return list(found)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # of what was found: a name server that was slow once is asked again for the next phone
 def _addresses(name: str) -> tuple[str, ...]:
-    try:
-        return tuple({str(entry[4][0]): None for entry in socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)})
-    except OSError:
-        return ()
+    return tuple({str(entry[4][0]): None for entry in socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)})
 
 
 class Sources:

@@ -13,6 +13,7 @@ from harness.far_end.synthflow import SynthflowApi
 from harness.limits import Gate
 from harness.matrix import Case
 from harness.phone.pool import PhonePool
+from harness.pytest_plugin.parallel import WATCH
 from harness.pytest_plugin.pulse import of_this_process
 from harness.pytest_plugin.run import Run
 from harness.report.recorder import CaseRecorder
@@ -38,14 +39,19 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         result = yield
     except ExpectationError as error:
         if context is not None:
-            if error.finding not in context.evidence.findings:
-                context.evidence.add(error.finding)
+            _take(context, error)
             conclude(context)
         raise
     if context is not None:
         conclude(context)
         require_promised_findings(context)
     return result
+
+
+def _take(context: CaseContext, error: ExpectationError) -> None:
+    """Record what ended the scenario, as it is to be read: the harness itself may be the reason."""
+    if error.finding not in context.evidence.findings:
+        error.finding = context.evidence.add(error.finding)
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +109,7 @@ def cast(
     context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate, company)
     context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
     context.evidence.starved = of_this_process().starved
+    context.evidence.world_fault = lambda: request.config.stash[WATCH].fault(case.deployment)
     request.node.stash[_CONTEXT] = context
     cast = Cast(context)
     try:
@@ -110,6 +117,9 @@ def cast(
             cast.all_groups()
             cast.ai.take_place()
         yield cast
+    except ExpectationError as error:
+        _take(context, error)
+        raise
     finally:
         if context.guessed or context.phones.guessed:
             tell_guess()

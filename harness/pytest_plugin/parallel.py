@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shlex
@@ -23,7 +24,7 @@ from harness.limits import MOST_WORKERS, Lease, address, lease, places
 from harness.phone.switchboard import Switchboard
 from harness.pytest_plugin import options
 from harness.pytest_plugin.run import RUN, Run, run_of
-from harness.pytest_plugin.watch import Watch
+from harness.pytest_plugin.watch import Undertaker, Watch, beats
 from harness.pytest_plugin.worlds import Worlds, check_faults
 from harness.report import scope
 from harness.report.run import ALLURE, create
@@ -125,9 +126,12 @@ def _begin(config: pytest.Config) -> bool:
     run.directory = create(options.reports(config).absolute())
     _write_scope(config, run)
     _start(config, run, files)
-    from harness.pytest_plugin.first_look import may_go_on  # DNS and HTTP libraries, which no worker needs
+    return bool(_load_first_look().may_go_on(run, options.preflight(config), stderr=config.getoption("json")))
 
-    return may_go_on(run, options.preflight(config), stderr=config.getoption("json"))
+
+def _load_first_look() -> Any:
+    """DNS and HTTP libraries come with it, which no worker needs."""
+    return importlib.import_module("harness.pytest_plugin.first_look")
 
 
 def _write_scope(config: pytest.Config, run: Run) -> None:
@@ -161,12 +165,14 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
             timings=run.timings,
             faults=run.faults,
             controlled=config.getoption("world_control"),
+            meanwhile=_load_first_look,
         )
         run.controls = worlds.controls
     except BaseException as error:
         worlds.stop(keep_logs=run.directory)
         shutil.rmtree(run.directory if isinstance(error, MistakeError) else run.control, ignore_errors=True)
         raise
+    stack.callback(Undertaker(run).stop)
     if not run.workers:
         config.stash[WATCH] = Watch(run)
 
@@ -200,6 +206,7 @@ def _begin_worker(config: pytest.Config, run: Run) -> None:
     run.calls_up.set(run.slot, 0)
     config.stash[_SLOT] = slot
     config.stash[RUN] = run
+    beats(run)
     _allure_results(config, run)
     watch = config.stash[WATCH] = Watch(run)
     watch.runner(run.control / "runner")

@@ -1,22 +1,38 @@
-"""Ends what a process waits for when a world, or the runner, is gone.
+"""Ends what a process waits for when a world, or the runner, is gone or hangs.
 
 A thread for each waits for a lock that the other side holds as long as it lives, so it costs nothing meanwhile and wakes
-at once. It interrupts the main thread by a signal, whose handler raises there, whatever the case is waiting for.
+at once. It interrupts the main thread by a signal, whose handler raises there, whatever the case is waiting for. What is
+stopped, or caught in a loop, keeps its locks: one more thread listens for the world's heartbeat, and the runner ends what
+has had none for long (:class:`Undertaker`), so that all that follows from a death follows from it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 from harness.errors import WorldLostError
+from harness.heartbeat import PERIOD_S, Heartbeat, Listener
 from harness.limits import released
 from harness.pytest_plugin.run import Run
-from harness.pytest_plugin.worlds import alive_lock, last_words
+from harness.pytest_plugin.worlds import alive_lock, heartbeat, last_words, stderr
+
+#: A world that does not stir for so long leaves gaps in what it says.
+DOUBTFUL_S: Final = 1.0
+#: And one that does not for so long has spoilt the case.
+STALLED_S: Final = 5.0
+#: How long after a gap what is found may be its doing.
+_AFTERWARDS_S: Final = 2.0
+#: What has not stirred for so long does not come back.
+HUNG_S: Final = 10.0
 
 
 class Watch:
@@ -24,12 +40,17 @@ class Watch:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._stalled = ""
+        self._gaps: dict[
+            str, tuple[float, str]
+        ] = {}  #: by deployment: until when its last one is doubted, and what it was
         self._waiting_on: str | None = None
         self._main = threading.get_ident()
         signal.signal(signal.SIGUSR1, self._interrupt)
         for deployment in run.deployments:
             if deployment.kind == "simulated":
                 self._when_released(alive_lock(run.control, deployment.name), self._world_died(deployment.name))
+                self._listen(deployment.name)
 
     def runner(self, lock: Path) -> None:
         """Watch the runner too, in a worker: when it is gone the worker ends as on Ctrl-C, in order and once."""
@@ -43,14 +64,21 @@ class Watch:
 
     @contextmanager
     def waiting_on(self, deployment: str) -> Iterator[None]:
-        """While this lasts, the death of that deployment's world raises :class:`WorldLostError` in the main thread."""
-        self._waiting_on = deployment
+        """While this lasts, the death of that deployment's world, or its standing still, raises :class:`WorldLostError` in the
+        main thread.
+        """
+        self._stalled, self._waiting_on = "", deployment
         try:
             if message := self._run.lost.get(deployment):
                 raise WorldLostError(message)
             yield
         finally:
             self._waiting_on = None
+
+    def fault(self, deployment: str) -> BaseException | None:
+        """Why what the world of that deployment does now, or just did, speaks against nobody."""
+        until, still = self._gaps.get(deployment, (0.0, ""))
+        return WorldLostError(still) if time.monotonic() < until else None
 
     def _world_died(self, name: str) -> Callable[[], None]:
         def died() -> None:
@@ -61,9 +89,26 @@ class Watch:
         return died
 
     def _interrupt(self, signum: int, frame: FrameType | None) -> None:
-        if self._waiting_on is not None and (message := self._run.lost.get(self._waiting_on)):
+        if self._waiting_on is not None and (message := self._run.lost.get(self._waiting_on) or self._stalled):
             self._waiting_on = None
             raise WorldLostError(message)
+
+    def _listen(self, name: str) -> None:
+        listener = Listener(heartbeat(self._run.control, name))
+
+        def listen() -> None:
+            while True:
+                time.sleep(PERIOD_S)
+                listener.look()
+                if listener.silent_s < DOUBTFUL_S:
+                    continue
+                still = f"the simulated world of {name} has not stirred for {listener.silent_s:.1f} s"
+                self._gaps[name] = (time.monotonic() + _AFTERWARDS_S, still)
+                if listener.silent_s > STALLED_S and self._waiting_on == name:
+                    self._stalled = still
+                    signal.pthread_kill(self._main, signal.SIGUSR1)
+
+        threading.Thread(target=listen, name=f"listen to {name}", daemon=True).start()
 
     @staticmethod
     def _when_released(lock: Path, then: Callable[[], None]) -> None:
@@ -72,3 +117,56 @@ class Watch:
             then()
 
         threading.Thread(target=wait, name=f"watch {lock.name}", daemon=True).start()
+
+
+def beats(run: Run) -> None:
+    """Have this process, a worker, say that it stirs, for as long as it lives."""
+    try:
+        heart = Heartbeat(_beat_of_slot(run, run.slot))
+    except OSError:
+        return  # on a full disk nobody can look after it; what that breaks is said elsewhere
+
+    def beat() -> None:
+        while True:
+            heart.beat()
+            time.sleep(PERIOD_S)
+
+    threading.Thread(target=beat, name="heartbeat", daemon=True).start()
+
+
+class Undertaker:
+    """In the runner: ends those of its workers and worlds that hang, by the kernel's means, so that they are as good as dead."""
+
+    def __init__(self, run: Run) -> None:
+        worlds = [d.name for d in run.deployments if d.kind == "simulated"]
+        self._listeners = {Listener(heartbeat(run.control, name)): stderr(run.control, name) for name in worlds}
+        self._listeners |= {Listener(_beat_of_slot(run, slot)): Path(os.devnull) for slot in range(run.slots)}
+        self._gone = threading.Event()
+        threading.Thread(target=self._look, name="undertaker", daemon=True).start()
+
+    def stop(self) -> None:
+        """From now on nobody is ended."""
+        self._gone.set()
+
+    def _look(self) -> None:
+        while not self._gone.wait(PERIOD_S):
+            for listener, words in self._listeners.items():
+                beat = listener.look()
+                if beat is not None and listener.silent_s > HUNG_S and _is_a_child(beat.pid):
+                    with contextlib.suppress(OSError), words.open("a", encoding="utf-8") as file:
+                        file.write(f"it had not stirred for {listener.silent_s:.0f} s, and was ended\n")
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(beat.pid, signal.SIGKILL)
+
+
+def _beat_of_slot(run: Run, slot: int) -> Path:
+    return run.control / f"slot-{slot}.beat"
+
+
+def _is_a_child(pid: int) -> bool:
+    """Whether that is a living process of this one's: a number may have become another's."""
+    try:
+        state, parent = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
+    except (OSError, ValueError):
+        return False
+    return state != "Z" and int(parent) == os.getpid()

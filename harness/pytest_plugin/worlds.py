@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,20 @@ def alive_lock(control: Path, name: str) -> Path:
     return control / f"world-{stem_of(name)}.alive"
 
 
+def heartbeat(control: Path, name: str) -> Path:
+    """The file in which the world of that deployment says that it still stirs."""
+    return _directory(control, name) / "beat"
+
+
+def stderr(control: Path, name: str) -> Path:
+    """The file that has what the world of that deployment said of its end."""
+    return control / f"world-{stem_of(name)}.stderr"
+
+
 def last_words(control: Path, name: str, count: int = 5) -> str:
     """The end of what the world of that deployment logged, for a message."""
     words: list[str] = []
-    for log in (_directory(control, name) / _LOG, control / f"world-{stem_of(name)}.stderr"):
+    for log in (_directory(control, name) / _LOG, stderr(control, name)):
         with contextlib.suppress(OSError):
             words += log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-count:]
     return "\n".join(words) or "it left no log"
@@ -88,7 +98,7 @@ class World:
         alive = os.open(alive_lock(control, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with (control / f"world-{stem_of(name)}.stderr").open("ab") as log:
+            with stderr(control, name).open("ab") as log:
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
@@ -183,8 +193,11 @@ class Worlds:
         timings: str,
         faults: Sequence[str],
         controlled: bool = False,
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> dict[str, list[Deployment]]:
-        """Start a world for each, side by side, and wait until all are ready. Raises what :meth:`World.ready` raises.
+        """Start a world for each, side by side, do something ``meanwhile``, and wait until all are ready.
+
+        Raises what :meth:`World.ready` raises.
 
         ``controlled`` worlds have a control API (:attr:`controls`).
         """
@@ -194,6 +207,7 @@ class Worlds:
             directory = _directory(self._control, deployment.name)
             command = [sys.executable, "-m", "harness.simulation", str(path), "--directory", str(directory), *options]
             self._worlds.append(World(deployment.name, command, self._control))
+        meanwhile()
         return {world.name: world.ready() for world in self._worlds}
 
     @property

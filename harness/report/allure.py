@@ -230,32 +230,36 @@ def _attach(attach: _Attacher, evidence: CaseEvidence) -> None:
     if evidence.diagnosis:
         attach.data("Diagnosis", _diagnosis_text(evidence), "text/markdown", "md")
     if evidence.messages:
-        attach.data("Ladder", _ladder(evidence), "text/html", "html")
         attach.data("Ladder as text", ladder.text(evidence), "text/plain", "txt")
-    if evidence.legs:
-        attach.data("Marks heard", timeline.svg(evidence), "image/svg+xml", "svg")
-    if evidence.recordings:
-        attach.data("Seen and heard", _listen(evidence), "text/html", "html")
+    if evidence.verdict is not Verdict.PASSED:
+        _attach_media(attach, evidence)
     for leg in dict.fromkeys(message.event.leg or message.event.phone for message in evidence.messages):
         attach.data(f"SIP of {leg}", printable(tables.messages_text(evidence, leg)), "text/plain", "txt")
     if evidence.findings:
         attach.data("Findings", tables.to_csv(tables.findings(evidence)), "text/csv", "csv")
     if evidence.statistics:
         attach.data("RTP statistics", tables.to_csv(tables.rtp(evidence)), "text/csv", "csv")
-    for recording in evidence.recordings:
-        for what, path in (("received by", recording.received), ("sent by", recording.sent)):
-            if path:
-                attach.file(f"WAV {what} {recording.leg}", path, "audio/wav")
-    if evidence.messages:
-        capture = evidence.directory / "capture.pcapng"
-        pcap.export(evidence, capture)
-        attach.file("Capture", capture, "application/vnd.tcpdump.pcap")
     for attachment in evidence.attachments:
         if attachment.path.is_file():
             attach.file(attachment.name, attachment.path, attachment.mime)
     if evidence.notes:
         notes = "".join(f"{note.at - evidence.began:8.3f} s  {note.text}\n" for note in evidence.notes)
         attach.data("Notes", printable(notes), "text/plain", "txt")
+
+
+def _attach_media(attach: _Attacher, evidence: CaseEvidence) -> None:
+    """Pictures, sound and packets: they cost more than all the rest, and are looked at where something went wrong."""
+    if evidence.messages:
+        attach.data("Ladder", _ladder(evidence), "text/html", "html")
+        attach.file("Capture", pcap.capture(evidence), "application/vnd.tcpdump.pcap")
+    if evidence.legs:
+        attach.data("Marks heard", timeline.svg(evidence), "image/svg+xml", "svg")
+    if evidence.recordings:
+        attach.data("Seen and heard", _listen(evidence), "text/html", "html")
+    for recording in evidence.recordings:
+        for what, path in (("received by", recording.received), ("sent by", recording.sent)):
+            if path:
+                attach.file(f"WAV {what} {recording.leg}", path, "audio/wav")
 
 
 def _listen(evidence: CaseEvidence) -> str:

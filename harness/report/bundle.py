@@ -18,13 +18,13 @@ from pathlib import Path
 from harness.errors import MistakeError
 from harness.report import html, pcap
 from harness.report.evidence import CaseEvidence
+from harness.report.hearing import draw
 from harness.report.mask import mask_name, mask_plain, mask_text
 from harness.report.recorder import CASE, EVENTS
 from harness.report.run import CASES, read_cases
 from harness.report.summary import latest, summarise
 
 ALL = "all"
-_CAPTURE = "capture.pcapng"
 _TEXTS = {".txt", ".csv", ".md", ".html", ".svg", ".json", ".xml", ".log"}
 #: How a spreadsheet knows a formula by its first character (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -65,7 +65,7 @@ def _chosen(cases: Sequence[CaseEvidence], which: str, run: Path) -> list[CaseEv
 
 def _masked_copy(case: CaseEvidence, target: Path) -> CaseEvidence:
     target.mkdir(parents=True)
-    for file in (path for path in case.directory.rglob("*") if path.is_file() and path.name != _CAPTURE):
+    for file in (path for path in case.directory.rglob("*") if path.is_file() and path.name != pcap.CAPTURE):
         copy = target / mask_name(str(file.relative_to(case.directory)))
         copy.parent.mkdir(parents=True, exist_ok=True)
         if file.name == EVENTS:
@@ -79,7 +79,8 @@ def _masked_copy(case: CaseEvidence, target: Path) -> CaseEvidence:
         else:
             shutil.copyfile(file, copy)
     masked = CaseEvidence.read(target)
-    pcap.export(masked, target / _CAPTURE)
+    pcap.capture(masked)
+    draw(masked)
     return masked
 
 

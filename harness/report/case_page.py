@@ -20,9 +20,11 @@ from harness.report.hearing import COLUMNS, Hearing, figures, hearings
 from harness.report.links import messages_of
 from harness.report.manners import Manner, manners
 from harness.report.pages import cause_of, environment
+from harness.report.pcap import CAPTURE
 from harness.report.steps import verdict_of
 from harness.verdict import Finding, Verdict
 
+_WAV_HEADER = 44
 _FACTS = ("source", "description", "link", "deployment", "site")
 #: Header lines that nobody searches for, in the words of a case that a search goes through.
 _DULL = re.compile(
@@ -100,7 +102,7 @@ class CasePage:
         return [("Explain", rerun.explain(run, self.case)), ("Run it again", rerun.verify(self.command, self.case))]
 
     def _files(self) -> list[tuple[str, str]]:
-        capture = self.case.directory / "capture.pcapng"
+        capture = self.case.directory / CAPTURE
         named = [("capture for Wireshark", capture)] if capture.is_file() else []
         named += [(item.name, item.path) for item in self.case.attachments if item.path.is_file()]
         named.append(("all evidence", self.case.directory))
@@ -138,10 +140,16 @@ def player_of(hearing: Hearing, case: CaseEvidence, home: Path | None = None) ->
     files = (("received", hearing.recording.received), ("sent", hearing.recording.sent))
     return {
         "name": hearing.leg,
-        "player": hearing.player,
+        "player": hearing.player or _wav_of(hearing, home),
         "offset": 0.0 if hearing.began is None else hearing.began - case.began,
         "wavs": [(what, link(path, home)) for what, path in files if home and path],
     }
+
+
+def _wav_of(hearing: Hearing, home: Path | None) -> str:
+    """The recording itself, where nothing smaller has been made of it; empty when there is none or nothing in it."""
+    received = hearing.recording.received
+    return link(received, home) if home and received and received.stat().st_size > _WAV_HEADER else ""
 
 
 def link(path: Path, home: Path) -> str:

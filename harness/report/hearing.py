@@ -1,6 +1,7 @@
 """What each leg received, for a reader: drawn, played and measured.
 
-The picture and the figures are made once, by whoever asks first, and kept beside the recording for the next report.
+The picture and the figures are made once, by whoever asks first, and kept beside the recording for the next report. Of a case that
+passed they are made when they are asked for (:func:`draw`): nobody looks at most of them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from harness.events import Listened, MediaState, RtpStatistics
 from harness.report import sound
 from harness.report.evidence import CaseEvidence, Recording
 from harness.report.moments import is_foreign, name_mark, owners
+from harness.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Hearing:
-    """One leg; without a picture and a player when it received nothing."""
+    """One leg; without a picture and a player when it received nothing, or as long as it is not drawn."""
 
     recording: Recording
     picture: str  #: the spectrogram, as a ``data:`` URI
@@ -81,8 +83,29 @@ COLUMNS: Final = (
 
 
 def hearings(evidence: CaseEvidence) -> list[Hearing]:
-    """One entry a leg that has a recording, in order of appearance."""
+    """One entry a leg that has a recording, in order of appearance. What did not pass is drawn; else, what has been before."""
     return [_hearing(evidence, recording) for recording in evidence.recordings]
+
+
+def draw(evidence: CaseEvidence) -> None:
+    """Draw what each leg received, and make it playable, whatever the verdict is."""
+    for recording in evidence.recordings:
+        if recording.received is not None:
+            _draw(evidence, recording.leg, recording.received)
+
+
+def _draw(evidence: CaseEvidence, leg: str, received: Path) -> None:
+    if _picture_of(received).is_file() or sound.data_uri(received) is None:
+        return
+    samples, rate = read_wav(received)
+    listed = [dataclasses.asdict(each) for each in _sounds(evidence, leg, samples, rate)]
+    plain = {"seconds": len(samples) / rate, "sounds": listed}
+    received.with_suffix(".sounds.json").write_text(json.dumps(plain) + "\n", encoding="utf-8")
+    _picture_of(received).write_bytes(spectrogram_png(samples, rate))
+
+
+def _picture_of(received: Path) -> Path:
+    return received.with_suffix(".png")
 
 
 def figures(evidence: CaseEvidence) -> list[list[str]]:
@@ -102,16 +125,14 @@ def figures(evidence: CaseEvidence) -> list[list[str]]:
 
 def _hearing(evidence: CaseEvidence, recording: Recording) -> Hearing:
     received = recording.received
-    player = sound.data_uri(received) if received else None
-    if received is None or player is None:
+    if received is None:
         return Hearing(recording, "", "")
-    kept = received.with_suffix(".png")
-    if not kept.is_file():
-        samples, rate = read_wav(received)
-        listed = [dataclasses.asdict(each) for each in _sounds(evidence, recording.leg, samples, rate)]
-        plain = {"seconds": len(samples) / rate, "sounds": listed}
-        received.with_suffix(".sounds.json").write_text(json.dumps(plain) + "\n", encoding="utf-8")
-        kept.write_bytes(spectrogram_png(samples, rate))
+    if evidence.verdict is not Verdict.PASSED:
+        _draw(evidence, recording.leg, received)
+    kept = _picture_of(received)
+    player = sound.data_uri(received) if kept.is_file() else None
+    if player is None:
+        return Hearing(recording, "", "", began=_first_sample(evidence, recording.leg))
     known = json.loads(received.with_suffix(".sounds.json").read_text(encoding="utf-8"))
     picture = "data:image/png;base64," + base64.b64encode(kept.read_bytes()).decode("ascii")
     sounds = tuple(Sound(**each) for each in known["sounds"])

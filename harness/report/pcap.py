@@ -30,6 +30,17 @@ _SEGMENT = 32_000  # an IPv4 packet holds 65,535 bytes; nothing here needs to lo
 _COMMENT, _END_OF_OPTIONS, _APPLICATION = 1, 0, 4
 
 
+CAPTURE = "capture.pcapng"
+
+
+def capture(evidence: CaseEvidence) -> Path:
+    """The case's capture, made now if there is none."""
+    path = evidence.directory / CAPTURE
+    if not path.is_file():
+        export(evidence, path)
+    return path
+
+
 def export(evidence: CaseEvidence, path: Path) -> int:
     """Write the case's messages and packets to ``path``; returns how many there are. A host name instead of an address
     becomes one of 192.0.2.0/24 (RFC 5737), and the comment says which."""

@@ -25,7 +25,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,10 +38,12 @@ from harness.report import allure, allure_report, history, html, junit, metrics
 from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped, judged
 from harness.report.evidence import CaseEvidence, key_of
-from harness.report.hearing import hearings
+from harness.report.hearing import draw
 from harness.report.mask import mask_name, mask_plain
+from harness.report.pcap import capture
 from harness.report.recorder import CASE
 from harness.report.summary import Summary, latest, summarise
+from harness.verdict import Verdict
 
 CASES = "cases"
 ALLURE = "allure-results"
@@ -167,11 +169,23 @@ def history_of(run: Path) -> list[history.Run]:
     return history.runs_of(run.name, read_cases(run), planned, scopes.read(run), end.interrupted)
 
 
-def remake(run: Path) -> FinishedRun:
-    """Make the reports of a run again, from its evidence. Raises :class:`MistakeError` when it is none."""
+def remake(run: Path, *, complete: bool = False) -> FinishedRun:
+    """Make the reports of a run again, from its evidence. Raises :class:`MistakeError` when it is none.
+
+    ``complete``: with pictures, MP3 and captures of what passed as well.
+    """
     planned, end = read_planned(run)
     with _disk(run):
-        return _finish(run, planned, end, read_cases(run))
+        evidences = read_cases(run)
+        if complete:
+            _on_all_cores(_complete, evidences)
+        return _finish(run, planned, end, evidences)
+
+
+def _complete(evidence: CaseEvidence) -> None:
+    draw(evidence)
+    if evidence.messages:
+        capture(evidence)
 
 
 def read_planned(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd]:
@@ -224,7 +238,7 @@ def _finish(
     reported = {evidence.key for evidence in evidences}
     absent = [mask_plain(case) if case.get("mask") else case for case in planned if key_of(case) not in reported]
     cases = latest(evidences)
-    _encode(cases)
+    _on_all_cores(draw, [case for case in cases if case.verdict is not Verdict.PASSED])
     notes: list[str] = []
     causes = common.plain(judged(cases))
     summary.causes = causes["causes"]
@@ -257,10 +271,10 @@ def _past(
     return [one for one in found if one.run != run.name and one.began < began]
 
 
-def _encode(cases: Sequence[CaseEvidence]) -> None:
-    """Draw the recordings and make them playable, on all cores: libsndfile and numpy release the interpreter's lock."""
+def _on_all_cores(make: Callable[[CaseEvidence], object], cases: Sequence[CaseEvidence]) -> None:
+    """Draw recordings and make them playable: libsndfile and numpy release the interpreter's lock."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(hearings, cases))
+        list(pool.map(make, cases))
 
 
 def _allure(

@@ -32,6 +32,8 @@ class Evidence:
         self._notes: set[str] = set()
         #: For how long, between two moments, the harness itself was kept waiting for a processor.
         self.starved: Callable[[float, float], float] = lambda begin, end: 0.0
+        #: Why what plays the system under test on this machine, if anything does, cannot be relied on now.
+        self.world_fault: Callable[[], BaseException | None] = lambda: None
 
     @property
     def directory(self) -> Path:
@@ -60,15 +62,15 @@ class Evidence:
     def add(self, finding: Finding) -> Finding:
         """Record a finding. A failed one is broken instead where the harness itself may be the reason.
 
-        That is: it is late by no more than the harness was kept waiting for a processor, or a softphone, or what the scenario
-        does in the background, had broken by then.
+        That is: it is late by no more than the harness was kept waiting for a processor, or a softphone, a simulated world, or
+        what the scenario does in the background, had broken by then.
         """
         missed_s = missed_by(finding) if finding.verdict is Verdict.FAILED else None
         if missed_s is not None:
             starved_s = self.starved(finding.at - missed_s - _FOUND_WITHIN_S, finding.at)
             if starved_s >= missed_s:
                 finding = excused(finding, starved_s)
-        if finding.verdict is Verdict.FAILED and (broke := self._fatal_error()) is not None:
+        if finding.verdict is Verdict.FAILED and (broke := self._fatal_error() or self.world_fault()) is not None:
             finding = unproven(finding, broke)
         if finding.check in self._dispensable:
             finding = replace(finding, dispensable=True)

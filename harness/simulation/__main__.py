@@ -17,6 +17,7 @@ from typing import Any
 from harness.deployment import Deployment
 from harness.deployment_file import load
 from harness.errors import DeploymentError, HarnessError, MistakeError, SelectionError
+from harness.heartbeat import PERIOD_S, Heartbeat
 from harness.simulation.addresses import StartError
 from harness.simulation.faults import Faults, listed
 from harness.simulation.world import ErrorsIntoAudit, World
@@ -82,12 +83,20 @@ async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
         loop.add_signal_handler(number, ended.set)
     _watch_stdin(loop, ended)
     control = await world.start([_fault(text) for text in asked.fault], with_control=asked.control)
+    beating = asyncio.create_task(_beat(Heartbeat(asked.directory / "beat")))
     _say({"event": "ready", "pid": os.getpid(), "control": control, "deployments": world.deployments()})
     await ended.wait()
     clean = await world.stop()
+    beating.cancel()
     for error in world.audit.errors:
         print(error, file=sys.stderr)
     return 0 if clean else 1
+
+
+async def _beat(heart: Heartbeat) -> None:
+    while True:
+        heart.beat()
+        await asyncio.sleep(PERIOD_S)
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:

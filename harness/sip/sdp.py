@@ -127,7 +127,7 @@ class Media:
             raise SdpError(f"not a media line: {value!r}")
         port_text, _, count_text = words[1].partition("/")
         port, count = decimal(port_text, most=65535), decimal(count_text or "1", most=65535)
-        if port is None or count is None:
+        if port is None or not count:
             raise SdpError(f"not a media port: {words[1]!r}")
         if "RTP/" in words[2].upper() and (odd := next((w for w in words[3:] if _payload_type(w) is None), None)):
             # RFC 8866 section 5.14: over RTP the formats are payload types.

@@ -85,6 +85,38 @@ def test_a_full_disk_breaks_the_run(tree: Tree) -> None:
     tree.nothing_left()
 
 
+@pytest.mark.parametrize(("error", "words"), [("ENOSPC", "the disk is full"), ("EROFS", "Read-only file system")])
+def test_a_disk_that_takes_nothing_any_more_breaks_the_case_and_says_why(tree: Tree, error: str, words: str) -> None:
+    """A file system is remounted read-only by the kernel when its device fails."""
+    tree.scenarios(f"""
+        import errno
+
+        @scenario("INBOUND")
+        def test_inbound(see, case):
+            see()
+            if case.axes["transport"] == "udp":
+                return
+            write = os.write
+
+            def refused(file, data):
+                if os.readlink(f"/proc/self/fd/{{file}}").endswith("events.jsonl"):
+                    raise OSError(errno.{error}, os.strerror(errno.{error}))
+                return write(file, data)
+
+            os.write = refused
+            try:
+                see()
+            finally:
+                os.write = write
+    """)
+    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "2", "--codec", "pcmu")
+    assert code == 3, output
+    assert f"evidence cannot be written: {words}" in output
+    assert "1 passed, 0 failed, 0 not observable, 1 broken" in output
+    assert "Traceback" not in output
+    tree.nothing_left()
+
+
 def test_reports_that_cannot_be_written_are_said_at_once(tree: Tree) -> None:
     tree.scenarios("def test_nothing(): pass")
     blocked = tree.path / "blocked"

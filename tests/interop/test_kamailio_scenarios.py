@@ -10,6 +10,8 @@ import subprocess
 
 import pytest
 
+from harness.report import pcap
+from harness.report.evidence import CaseEvidence
 from tests.interop.platform import Platform
 from tests.interop.processes import binary
 from tests.interop.verifying import Verified, verify
@@ -145,7 +147,8 @@ def test_preflight_finds_the_platform_in_order(with_baresip: Verified) -> None:
 
 @pytest.mark.xdist_group("scenarios-with-baresip")
 def test_tshark_finds_nothing_malformed_in_what_the_run_exported(with_baresip: Verified) -> None:
-    captures = sorted(with_baresip.directory.glob("cases/*/capture.pcapng"))
+    cases = sorted(with_baresip.directory.glob("cases/*/case.json"))
+    captures = [pcap.capture(CaseEvidence.read(case.parent)) for case in cases]
     assert len(captures) == len(with_baresip.ends)
     for capture in captures:
         arguments = [

@@ -47,6 +47,7 @@ PROGRAMS = {
     "sipp": Needed("sip-tester", ("-v",), r"SIPp v([\w.\-]+?)\.?\s"),
     "baresip": Needed("baresip", ("-h",), r"baresip v([\d.]+)"),
     "sipsak": Needed("sipsak", ("-V",), r"sipsak ([\d.]+)"),
+    "svmap": Needed("sipvicious", ("--version",), r"v([\d.]+)"),
     "tshark": Needed("tshark", ("-v",), r"TShark \(Wireshark\) ([\d.]+)"),
     "rtpengine": Needed("rtpengine-daemon", ("--version",), r"Version: (\S+)"),
     "openssl": Needed("openssl", ("version",), r"OpenSSL (\S+)"),

@@ -38,6 +38,7 @@ ROOMS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
     "matrix": ("harness/matrix", ["tests/unit/matrix"]),
     "safety": ("harness/safety", ["tests/unit/safety"]),
 }
+_WORTH_A_SERVER: Final = 15  # mutants; a server takes some seconds to begin
 _PATIENCE_S: Final = 20.0  # besides ten times what the tests take without a mutant
 
 
@@ -158,7 +159,7 @@ def _tried(room: str, those: Sequence[Mutant], at_once: int) -> Iterator[Outcome
         done: Queue[Outcome | Exception] = Queue()
         for mutant in those:
             waiting.put(mutant)
-        for _ in range(at_once):
+        for _ in range(min(at_once, 1 + len(those) // _WORTH_A_SERVER)):
             threading.Thread(target=_serve, args=(room, tests, covering, waiting, done, scratch), daemon=True).start()
         for number in range(1, len(those) + 1):
             outcome = done.get()

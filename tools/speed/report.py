@@ -25,7 +25,7 @@ CASES = 3000
 #: figure → bar, lower is better
 BARS = {"write_s": 20.0, "write_peak_mb": 500.0, "open_s": 2.0}
 CHROMIUM = Path("/usr/bin/chromium")
-_RECORDED = {".wav", ".mp3", ".png", ".rtp", ".pcapng"}
+_RECORDED = {".wav", ".mp3", ".png", ".gz", ".pcapng"}
 
 
 def enlarge(run: Path, target: Path, cases: int = CASES) -> Path:

@@ -83,6 +83,9 @@ def test_copies_of_a_200_that_come_together_are_one() -> None:
     assert repeated(dialog.acknowledged("p.1", [ok(0.0), ACK, ok(together)])) == 0
     copies = [ok(-2.0), ACK, ok(1.0), ok(1.0 + together / 2)]
     assert repeated(dialog.acknowledged("p.1", copies)) == 1
+    acknowledged = message(-2.0, "sent", "ACK sip:b@example.com SIP/2.0")
+    assert repeated(dialog.acknowledged("p.1", [ok(-2.0), acknowledged, ok(0.0), ok(together)])) == 1
+    assert repeated(dialog.acknowledged("p.1", [ok(-2.0), acknowledged, ok(0.0), ok(together + 0.01)])) == 2
 
 
 def test_an_ack_at_the_moment_of_the_200_acknowledges_it() -> None:

@@ -142,6 +142,18 @@ def test_only_a_simulated_deployment_is_simulated(
     assert capsys.readouterr().err == f"ERROR: {path}: kind: is 'live'; allowed: simulated\n"
 
 
+def test_a_command_that_is_asked_for_comes_alone() -> None:
+    alone, every = (typer.main.get_command(app.application(*asked)) for asked in (["verify"], []))
+    assert list(getattr(alone, "commands", {})) == ["verify"]
+    assert {"verify", "rows", "signoff"} <= getattr(every, "commands", {}).keys()
+
+
+@pytest.mark.parametrize("asked", ["--help", "nonsense", "live_file"])
+def test_what_is_no_command_is_answered_with_all_of_them(asked: str) -> None:
+    every, found = (typer.main.get_command(app.application(*words)) for words in ([], [asked]))
+    assert getattr(found, "commands", {}).keys() == getattr(every, "commands", {}).keys()
+
+
 def test_every_command_is_explained() -> None:
     group = typer.main.get_command(app.application())
     commands = getattr(group, "commands", {})

@@ -84,6 +84,8 @@ def test_another_request_is_no_change_and_no_hangup() -> None:
 @pytest.mark.parametrize("code", [401, 407])
 def test_a_challenge_is_no_outcome(code: int) -> None:
     """What is asked again with credentials is known by the answer to that (RFC 3261 section 22)."""
+    earlier = Example().asks("UPDATE", 488, "x").asks("INVITE", code, "Unauthorized")
+    assert facts_of(earlier).value("change.answer") == "refused"
     example = Example().asks("INVITE", code, "Unauthorized").after(2).finding("prack", "caller.1")
     assert facts_of(example).value("change.answer") is None
 
@@ -173,3 +175,11 @@ def test_where_shows_both_messages_and_the_answer() -> None:
     facts = facts_of(Example().asks("INVITE", 488, "Not Acceptable"))
     assert facts["change.answer"].evidence == ("m1", "SIP/2.0 488 Not Acceptable")
     assert facts_of(Example().asks("BYE").after(2).finding("prack", "x"))["hangup.answer"].evidence == ("m1",)
+
+
+def test_an_invite_whose_to_cannot_be_read_changes_no_call() -> None:
+    example = Example()
+    head = "\r\nCall-ID: at-the-caller\r\nCSeq: 1 INVITE\r\nTo: <<>"
+    example._at_caller("sent", f"INVITE sip:x SIP/2.0{head}")
+    example._at_caller("received", f"SIP/2.0 488 x{head}")
+    assert facts_of(example).value("change.answer") is None

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from harness.deployment import Deployment
+from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import SelectionError
 from harness.finding_kinds import LANDING_OTHERS
 from harness.integrations import find, load
-from harness.matrix import Case, Selection, _in_id, cases, left_out
+from harness.integrations.base import Cell
+from harness.matrix import Case, Selection, _in_id, _way, calls_of, cases, left_out
 
 DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
 
@@ -151,3 +153,64 @@ def test_a_name_in_an_id_stays_one_name(name: str, written: str) -> None:
 def test_two_names_that_look_alike_in_an_id_are_two() -> None:
     assert _in_id("a/b") != _in_id("a:b")
     assert find("talkdesk").row("TD-INBOUND").id == "TD-INBOUND"
+
+
+def closed(deployment: Deployment, *lines: str) -> Deployment:
+    """These numbers have the hours of one that is closed on weekdays."""
+    never = {name: getattr(deployment.lines["out-of-hours"], name) for name in ("hours", "zone")}
+    changed = {
+        name: entry.model_copy(update=never) if name in lines else entry for name, entry in deployment.lines.items()
+    }
+    return deployment.model_copy(update={"lines": changed, "depth": "every-number"})
+
+
+@pytest.fixture
+def a_wednesday(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T12:00+00:00")
+
+
+@pytest.mark.usefixtures("a_wednesday")
+def test_where_every_number_is_closed_a_row_says_so(talkdesk: Deployment) -> None:
+    assert why(closed(talkdesk, *talkdesk.lines), "HANGUP-CALLER") == "every number is closed now"
+    always = {name: entry.model_copy(update={"hours": None}) for name, entry in talkdesk.lines.items()}
+    open_ = talkdesk.model_copy(update={"lines": always})
+    reasons = {left.why for left in left_out([open_])}
+    assert "no number is closed now" in reasons
+    assert "every number is closed now" not in reasons
+
+
+@pytest.mark.usefixtures("a_wednesday")
+def test_a_number_that_is_closed_now_is_told_of_the_rows_that_would_call_it(talkdesk: Deployment) -> None:
+    found = [
+        (left.row, left.line) for left in left_out([closed(talkdesk, "ivr", "busy", "skill-language")]) if left.line
+    ]
+    rows = {row.id: row for row in find("talkdesk").rows}
+    assert found
+    assert all(rows[row].every_number and not rows[row].out_of_hours for row, _ in found)
+    assert ("TD-OUTBOUND-IVR", "skill-language") in found
+    assert ("TD-OUTBOUND-IVR", "busy") not in found
+    assert len(set(found)) == len(found)
+    once = closed(talkdesk, "ivr", "skill-language").model_copy(update={"depth": "once"})
+    assert not [left for left in left_out([once]) if left.line]
+
+
+def test_numbers_to_the_same_assistant_by_another_way_are_proved_by_themselves(talkdesk: Deployment) -> None:
+    def way(**changes: object) -> object:
+        lines = talkdesk.lines | {"ivr": talkdesk.lines["ivr"].model_copy(update=changes)}
+        changed = talkdesk.model_copy(update={"lines": lines})
+        return _way(Cell(changed, changed.trunk("udp-ip"), "ivr", {}))
+
+    assert way(announcement_s=0.0) != way(announcement_s=2.0)
+    assert way(announcement_s=3.0) == way(announcement_s=2.0)
+    assert way(press=None) == way(press="")
+    assert way(press="1") == way(press="2") != way(press="12")
+    assert way(assistant="main") != way(assistant="sales")
+
+
+def test_a_case_knows_its_calls(talkdesk: Deployment) -> None:
+    (first, *_) = of(talkdesk, "TD-INBOUND")
+    assert first.line is not None
+    assert calls_of(first, talkdesk)
+    assert calls_of(first, talkdesk)[0].number == talkdesk.did(first.line, first.trunk)
+    (registers, *_) = of(talkdesk, "TD-REGISTER-OK")
+    assert calls_of(registers, talkdesk) == []

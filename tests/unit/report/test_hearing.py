@@ -14,12 +14,15 @@ from harness.audio.marks import reply_to, waveform
 from harness.audio.wav import to_int16, write_wav
 from harness.events import Listened, Recorded, RtpStatistics
 from harness.report import hearing, timeline
+from harness.report.case_page import player_of
 from harness.report.evidence import CaseEvidence
-from harness.report.hearing import COLUMNS, figures, hearings
+from harness.report.hearing import COLUMNS, draw, figures, hearings
 from harness.verdict import Verdict
 
 
-def heard(samples: ModuleType, directory: Path, *marks: int, **counters: float) -> CaseEvidence:
+def heard(
+    samples: ModuleType, directory: Path, *marks: int, verdict: Verdict = Verdict.FAILED, **counters: float
+) -> CaseEvidence:
     """A call whose leg (mark 12) received a second of each of these marks, with a silence between them."""
     with samples.playing(directory) as sample:
         sample.inbound()
@@ -32,7 +35,7 @@ def heard(samples: ModuleType, directory: Path, *marks: int, **counters: float) 
                 ("tx_packets", "tx_bytes", "rx_bytes", "rx_reordered", "rx_duplicated", "tx_lost", "rx_discarded"), 0
             ) | {"tx_jitter_ms": 0.0, "rx_jitter_ms": 0.0, "rtt_ms": 0.0}
             sample.event(RtpStatistics, "caller", "caller.1", **plain | counters)
-        sample.recorder.close(Verdict.PASSED, "passed")
+        sample.recorder.close(verdict, "so it ended")
     return CaseEvidence.read(directory)
 
 
@@ -82,6 +85,19 @@ def test_made_once_and_kept_beside_the_recording(
     monkeypatch.delattr(hearing, "classify")
     monkeypatch.delattr(hearing, "marks_heard")
     assert (hearings(evidence), figures(evidence)) == (before, rows)
+
+
+def test_what_passed_is_drawn_when_it_is_asked_for(tmp_path: Path, samples: ModuleType) -> None:
+    evidence = heard(samples, tmp_path, 240, verdict=Verdict.PASSED)
+    (found,) = hearings(evidence)
+    assert (found.picture, found.player) == ("", "")
+    assert player_of(found, evidence, tmp_path)["player"] == "caller.1.received.wav"
+    assert {path.suffix for path in tmp_path.glob("caller.1.*")} == {".wav"}
+
+    draw(evidence)
+    (found,) = hearings(evidence)
+    assert found.player.startswith("data:audio/mpeg;base64,")
+    assert found.picture.startswith("data:image/png;base64,")
 
 
 def test_nothing_received_is_said_and_not_drawn(tmp_path: Path, samples: ModuleType) -> None:

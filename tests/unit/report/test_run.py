@@ -200,8 +200,12 @@ def test_recordings_are_encoded_once(tmp_path: Path, samples: ModuleType, monkey
 
     monkeypatch.setattr(sound, "mp3", counted)
     finish(directory, [case], RunEnd(workers=1, wall_s=1.0, allure_results=directory / "allure-results"))
+    assert not encoded, "nobody has asked for what passed"
 
+    for _ in range(2):
+        remake(directory, complete=True)
     assert [wav.name for wav in encoded] == ["caller.1.received.wav"]
+    assert (case_directory(directory, case) / "capture.pcapng").is_file()
 
 
 def test_names_come_from_the_deployment() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from harness.checks import timing
 from harness.checks.finding import judged, missed_by
-from harness.errors import PhoneLostError
+from harness.errors import PhoneLostError, WorldLostError
 from harness.measurement import Direction
 from harness.scenario import lateness
 from harness.scenario.context import CaseContext
@@ -52,6 +52,15 @@ def test_a_starved_harness_blames_nobody_and_does_not_pass(add: Found) -> None:
     assert found.actual == (
         "it was after 3.40 s; but in the time it was too late this machine had no processor for the harness for 0.50 s"
     )
+
+
+def test_what_is_found_while_a_world_stands_still_blames_nobody(make_context: MakeContext) -> None:
+    evidence = make_context().evidence
+    assert evidence.add(late(3.4)).verdict is Verdict.FAILED
+    evidence.world_fault = lambda: WorldLostError("it has not stirred for 0.8 s")
+    found = evidence.add(late(3.4))
+    assert found.verdict is Verdict.BROKEN
+    assert found.actual.endswith("but the harness itself had broken: it has not stirred for 0.8 s")
 
 
 def test_one_that_was_kept_waiting_for_less_than_was_missed_saw_it_late(add: Found) -> None:

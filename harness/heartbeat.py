@@ -1,0 +1,65 @@
+"""Whether another process of this machine still stirs: it says so in a file, again and again.
+
+That a process is dead the kernel tells (:func:`harness.limits.released`). One that is stopped, or caught in a loop, holds
+all its locks: only its silence tells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+#: How often a process says so, and how often others look.
+PERIOD_S: Final = 0.25
+_RECORD = struct.Struct("=dq")
+
+
+class Beat(NamedTuple):
+    """The last one: when, on the machine's monotonic clock, and by which process."""
+
+    at: float
+    pid: int
+
+
+class Heartbeat:
+    """This process's own."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.beat()
+
+    def beat(self) -> None:
+        """To be called every :data:`PERIOD_S`, where the process would not come by if it hung."""
+        with contextlib.suppress(OSError):
+            os.pwrite(self._descriptor, _RECORD.pack(time.monotonic(), os.getpid()), 0)
+
+
+class Listener:
+    """Listens for another process's heartbeat."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._last: Beat | None = None
+        self._looked = time.monotonic()
+        self.silent_s = 0.0  #: how long it has not stirred
+
+    def look(self) -> Beat | None:
+        """The last beat; to be called every :data:`PERIOD_S`.
+
+        What this process slept through itself, because the whole machine or session was stopped, counts as no silence.
+        """
+        now = time.monotonic()
+        awake, self._looked = min(now - self._looked, 2 * PERIOD_S), now
+        beat = self._read()
+        self.silent_s = 0.0 if beat != self._last or beat is None else self.silent_s + awake
+        self._last = beat
+        return beat
+
+    def _read(self) -> Beat | None:
+        with contextlib.suppress(OSError, struct.error):
+            return Beat(*_RECORD.unpack(self._path.read_bytes()))
+        return None

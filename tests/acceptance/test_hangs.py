@@ -1,0 +1,127 @@
+"""Processes of a run that are stopped, as a debugger, a container's freezer or a loop without end would have it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.heartbeat import PERIOD_S, Listener
+from harness.pytest_plugin.watch import STALLED_S
+from tests.acceptance.conftest import Tree
+from tests.acceptance.test_world import TALKDESK, case_under_way, world_of
+
+#: Cases that are up for some seconds, and more of them than workers.
+CASES = ("--row", "TD-INBOUND", "--transport", "udp", "-n", "2", "-v", "--reports", "reports")
+
+
+def until(goal: str, reached: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    while not reached():
+        assert process.poll() is None, f"{goal}: {process.communicate()[0]}"
+        time.sleep(0.02)
+
+
+def stopped(tree: Tree, whom: Callable[[], int]) -> tuple[subprocess.Popen[str], int, Path]:
+    """A run in the midst of a case, one process of which has been stopped; and the case's directory."""
+    process = tree.harness("verify", TALKDESK, *CASES)
+    try:
+        directory = case_under_way(tree, process)
+        pid = whom()
+        os.kill(pid, signal.SIGSTOP)
+    except BaseException:
+        process.kill()
+        raise
+    return process, pid, directory
+
+
+def verdicts(tree: Tree) -> dict[str, str]:
+    """Of the cases that have ended."""
+    ends = {
+        path.parent.name: json.loads(path.read_text()).get("end")
+        for path in tree.path.glob("reports/*/cases/*/case.json")
+    }
+    return {name: end["verdict"] for name, end in ends.items() if end}
+
+
+def worker_of(directory: Path, tree: Tree) -> int:
+    """The worker that has a case's evidence open."""
+    for pid in tree.processes():
+        held = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()]
+        if str(directory / "events.jsonl") in held:
+            return pid
+    raise AssertionError("nobody has it open")
+
+
+def test_a_world_that_stands_still_for_a_while_breaks_its_cases_and_fails_none(tree: Tree) -> None:
+    process, pid, directory = stopped(tree, lambda: world_of(tree))
+    listener = Listener(next(tree.path.glob("reports/*/control/world-*/beat")))
+    try:
+        while listener.silent_s < STALLED_S + 1:
+            time.sleep(PERIOD_S)
+            listener.look()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    code, output = tree.finished(process)
+    assert code == 3, output
+    found = verdicts(tree)
+    assert found[directory.name] == "broken"
+    assert set(found.values()) == {"broken", "passed"}, output
+    tree.nothing_left()
+
+
+def test_a_world_that_hangs_is_ended_and_breaks_every_case(tree: Tree) -> None:
+    process, _, _ = stopped(tree, lambda: world_of(tree))
+    code, output = tree.finished(process)
+    assert code == 3, output
+    assert "it had not stirred for 10 s, and was ended" in output
+    assert "0 passed, 0 failed, 0 not observable, 5 broken" in output
+    tree.nothing_left()
+
+
+def test_a_worker_that_hangs_is_ended_and_breaks_its_case_alone(tree: Tree) -> None:
+    process = tree.harness("verify", TALKDESK, *CASES)
+    try:
+        directory = case_under_way(tree, process)
+        os.kill(worker_of(directory, tree), signal.SIGSTOP)
+    except BaseException:
+        process.kill()
+        raise
+    code, output = tree.finished(process)
+    assert code == 3, output
+    assert directory.name not in verdicts(tree)
+    assert "its worker process died" in output
+    assert "4 passed, 0 failed, 0 not observable, 1 broken" in output
+    tree.nothing_left()
+
+
+def test_a_runner_that_is_stopped_for_a_while_changes_nothing(tree: Tree) -> None:
+    process = tree.harness("verify", TALKDESK, *CASES)
+    try:
+        directory = case_under_way(tree, process)
+        os.kill(process.pid, signal.SIGSTOP)
+        until("its worker has ended the case", lambda: directory.name in verdicts(tree), process)
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+    code, output = tree.finished(process)
+    assert code == 0, output
+    assert set(verdicts(tree).values()) == {"passed"}
+    tree.nothing_left()
+
+
+def test_a_run_that_is_suspended_as_a_whole_loses_nobody(tree: Tree) -> None:
+    """Ctrl-Z and ``fg``: those that listen have slept as long as those that they listen to."""
+    process = tree.harness("verify", TALKDESK, *CASES)
+    try:
+        case_under_way(tree, process)
+        os.killpg(process.pid, signal.SIGSTOP)  # runner and workers; worlds and phones have sessions of their own
+        time.sleep(50 * PERIOD_S)  # longer than what hangs is given
+    finally:
+        os.killpg(process.pid, signal.SIGCONT)
+    _, output = tree.finished(process)
+    assert "worker process died" not in output
+    assert set(verdicts(tree).values()) <= {"passed", "failed"}, output
+    tree.nothing_left()

@@ -1,0 +1,198 @@
+"""How rules are held against facts: what fires, what stays possible, what is ruled out, and what is said of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.engine import _MOST_NEAREST
+from harness.diagnosis.result import Cause, Diagnosis
+from harness.diagnosis.rule import Rule, Symptom
+from tests.unit.diagnosis.building import Example
+
+
+def rule(cause: str, *conditions: object, symptoms: tuple[Symptom, ...] = ("reach",), **more: object) -> Rule:
+    name = str(more.pop("id", cause))
+    fields = {"id": name, "cause": cause, "symptoms": symptoms, "conditions": conditions, "because": "it is so", **more}
+    return Rule(**fields)  # type: ignore[arg-type]
+
+
+FITS = when("ai.saw", "nothing")
+SPEAKS_AGAINST = when("ai.saw", "answered")
+UNKNOWN = when("ai.code", 404)
+
+
+def told(*rules: Rule, example: Example | None = None) -> Diagnosis:
+    return (example or Example().dials().not_taken()).diagnose(rules=rules)
+
+
+def named(diagnosis: Diagnosis) -> list[tuple[str, str]]:
+    return [(cause.id, cause.confidence) for cause in diagnosis.causes]
+
+
+def test_a_rule_whose_conditions_all_hold_is_certain() -> None:
+    assert named(told(rule("route-missing", FITS))) == [("route-missing", "certain")]
+    assert named(told(rule("route-missing", FITS, confidence="likely"))) == [("route-missing", "likely")]
+    assert named(told(rule("route-missing", FITS, SPEAKS_AGAINST))) == []
+
+
+def test_beside_a_possible_rival_nothing_is_certain() -> None:
+    assert named(told(rule("route-missing", FITS), rule("echo", UNKNOWN))) == [("route-missing", "likely")]
+    assert named(told(rule("route-missing", FITS), rule("echo", SPEAKS_AGAINST))) == [("route-missing", "certain")]
+    another_rule = rule("route-missing", UNKNOWN, id="the same cause")
+    assert named(told(rule("route-missing", FITS), another_rule)) == [("route-missing", "certain")]
+    of_another = rule("echo", UNKNOWN, symptoms=("audio",))
+    assert named(told(rule("route-missing", FITS), of_another)) == [("route-missing", "certain")]
+
+
+def test_what_is_not_excluded_is_possible() -> None:
+    diagnosis = told(rule("route-missing", FITS, UNKNOWN), rule("echo", UNKNOWN))
+    assert named(diagnosis) == [("route-missing", "possible"), ("echo", "possible")]
+    assert all(cause.candidate for cause in diagnosis.causes)
+
+
+def test_an_essential_condition_has_to_be_known() -> None:
+    assert named(told(rule("route-missing", FITS, essential=(UNKNOWN,)))) == []
+    assert named(told(rule("route-missing", UNKNOWN, essential=(FITS,)))) == [("route-missing", "possible")]
+    assert named(told(rule("route-missing", FITS, essential=(FITS,)))) == [("route-missing", "certain")]
+
+
+def test_two_rules_of_one_cause_name_it_once_by_the_first() -> None:
+    diagnosis = told(rule("route-missing", FITS, id="first"), rule("route-missing", FITS, id="second"))
+    assert [(cause.id, cause.rule) for cause in diagnosis.causes] == [("route-missing", "first")]
+
+
+def test_a_cause_explains_its_consequences() -> None:
+    example = Example().dials().not_taken().finding("released", "caller.1", seconds=None)
+    alone = told(rule("route-missing", FITS), rule("echo", FITS, symptoms=("release",)), example=example)
+    assert [name for name, _ in named(alone)] == ["route-missing", "echo"]
+    with_it = rule("route-missing", FITS, consequences=("release",))
+    both = told(with_it, rule("echo", FITS, symptoms=("release",)), example=example)
+    assert [name for name, _ in named(both)] == ["route-missing"]
+
+
+def test_a_cause_of_two_symptoms_is_named_once() -> None:
+    example = Example().dials().not_taken().finding("released", "caller.1", seconds=None)
+    first = rule("route-missing", FITS, id="first")
+    again = rule("route-missing", FITS, id="again", symptoms=("release",))
+    assert [cause.rule for cause in told(first, again, example=example).causes] == ["first"]
+
+
+def test_what_would_settle_it_is_what_most_candidates_wait_for() -> None:
+    other, third = when("ai.lost", "it refused"), when("level", "wrong")
+    diagnosis = told(rule("route-missing", UNKNOWN, other), rule("echo", third, other), rule("no-g711", UNKNOWN, other))
+    assert {cause.separating_observation for cause in diagnosis.causes} == {
+        "look at the AI's own record of the call, or put a stand-in in its place"
+    }
+    only = told(rule("route-missing", third), rule("echo", third, UNKNOWN))
+    assert only.causes[0].separating_observation == "measure the level of a known sound at the other end"
+
+
+def test_a_condition_of_another_kind_settles_it_where_there_is_none_else() -> None:
+    diagnosis = told(rule("route-missing", unless("level", "wrong")), rule("echo", unless("level", "wrong")))
+    assert diagnosis.causes[0].separating_observation == "measure the level of a known sound at the other end"
+    first = told(rule("route-missing", unless("level", "wrong"), unless("delay", "high"), UNKNOWN))
+    assert (
+        first.causes[0].separating_observation
+        == "look at the AI's own record of the call, or put a stand-in in its place"
+    )
+    assert told(rule("route-missing", FITS)).causes[0].separating_observation == ""
+
+
+def test_the_evidence_is_the_finding_and_the_facts_that_hold() -> None:
+    (cause,) = told(rule("route-missing", FITS, unless("ai.did", "nobody's"), not_shown("level", "wrong"))).causes
+    assert cause.evidence == (
+        "landing.answered_by of the call: expected promised; seen",
+        "what the AI's side saw of the call: nothing (landing.answered_by)",
+    )
+    assert cause.candidate
+
+
+def test_what_was_ruled_out_says_what_speaks_against_it_or_is_missing() -> None:
+    diagnosis = told(
+        rule("route-missing", FITS),
+        rule("echo", UNKNOWN, SPEAKS_AGAINST),
+        rule("no-g711", UNKNOWN),
+        rule("ai-silent", FITS, symptoms=("audio",)),
+    )
+    assert [(each.rule, each.why.partition(" – ")[2]) for each in diagnosis.ruled_out] == [
+        ("echo", "it is nothing (landing.answered_by)"),
+        ("no-g711", "not known"),
+    ]
+
+
+def test_of_an_unknown_failure_the_oddest_facts_come_first() -> None:
+    diagnosis = told(rule("route-missing", SPEAKS_AGAINST, when("caller.end", "refused")))
+    assert diagnosis.is_unknown
+    first, *facts = diagnosis.nearest_facts
+    assert first == "landing.answered_by of the call: expected promised; seen"
+    assert facts[:2] == [
+        "what the AI's side saw of the call: nothing",
+        "how the caller's call was set up: still ringing",
+    ]
+    assert len(facts) <= _MOST_NEAREST
+    assert not [fact for fact in facts if fact.startswith(("the platform:", "the trunk's"))]
+
+
+def test_the_next_look_is_at_what_most_rules_for_it_ask_and_nobody_knows() -> None:
+    asks, other = (
+        rule("route-missing", SPEAKS_AGAINST, when("level", "wrong")),
+        rule("echo", SPEAKS_AGAINST, when("level", "x")),
+    )
+    third = rule("no-g711", SPEAKS_AGAINST, UNKNOWN)
+    assert told(third, asks, other).next_look == "measure the level of a known sound at the other end"
+    assert told(rule("echo", SPEAKS_AGAINST)).next_look == ""
+    assert told(rule("echo", FITS)).next_look == ""
+
+
+def test_without_any_failure_nothing_is_told() -> None:
+    assert told(rule("route-missing", FITS), example=Example().dials().taken()) == Diagnosis()
+
+
+def test_messages_are_numbered_as_in_every_report() -> None:
+    example = Example(ai="stand-in").dials().hears_mark("caller.1", 1).ai_gets(offer="no G.711").not_taken()
+    assert (
+        "the media offered to the AI: no G.711 (m3, offered: m=audio 4000 RTP/AVP 9 18)" in told(example=example).facts
+    )
+
+
+def test_it_is_about_the_parts_of_the_deployment() -> None:
+    (cause,) = told(rule("route-missing", FITS)).causes
+    assert cause.about == {"line": "inbound", "trunk": "udp-ip"}
+    example = Example().dials().not_taken().landed("customer").landed("reception").landed("billing")
+    assert told(rule("route-missing", FITS), example=example).causes[0].about["group"] == "reception"
+
+
+# -- what a diagnosis says
+
+
+def cause(name: str = "echo", confidence: str = "certain", settles: str = "", **more: object) -> Cause:
+    fields: dict[str, object] = {"candidate": False, **more}
+    return Cause(name, f"it is {name}", f"{name} issue", "", "", "trunk", confidence, (), settles, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("confidence", "hedge"), [("certain", ""), ("likely", "probably "), ("possible", "possibly ")])
+def test_the_headline_hedges(confidence: str, hedge: str) -> None:
+    assert Diagnosis((cause(confidence=confidence),)).headline == f"echo issue: {hedge}it is echo"
+    assert Diagnosis().headline == ""
+
+
+def test_candidates_are_those_that_the_same_observation_settles() -> None:
+    first, second = cause("a", "possible", "look", candidate=True), cause("b", "possible", "look", candidate=True)
+    other, sure = cause("c", "possible", "listen", candidate=True), cause("d", settles="look")
+    assert Diagnosis((first, second, other, sure)).candidates == (first, second)
+    assert Diagnosis((sure, first, second)).candidates == ()
+    assert Diagnosis((first,)).headline == "a issue: possibly it is a"
+    assert Diagnosis((first, second)).headline == "a issue / b issue: one of 2: it is a; or it is b"
+    assert Diagnosis((sure, first)).headline == "d issue: it is d"
+
+
+def test_only_a_failure_that_nothing_explains_is_unknown() -> None:
+    assert Diagnosis(unexplained=("x",), nearest_facts=("x", "y")).headline == "No documented cause fits: x"
+    assert not Diagnosis(causes=(cause(),), unexplained=("x",)).is_unknown
+    assert not Diagnosis().is_unknown
+
+
+def test_the_first_cause_has_the_headline_and_the_others_their_own_line() -> None:
+    plain = Diagnosis((cause("a", "likely"), cause("b", "likely"))).to_plain()["causes"]
+    assert [each["cause"] for each in plain] == ["a issue: probably it is a", "b issue: it is b"]

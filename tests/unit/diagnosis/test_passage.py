@@ -1,0 +1,163 @@
+"""What an INVITE or its answer lost between the caller and the AI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.diagnosis.building import SDP, Example
+from tests.unit.diagnosis.known import facts_of
+
+EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
+CRYPTO = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\n"
+
+
+def sdp(lines: str = "") -> str:
+    return SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="0 101", lines=lines)
+
+
+def at_ai(example: Example, body: str, **headers: str) -> Example:
+    return example._sip("received", "INVITE sip:ai@192.0.2.60 SIP/2.0", "INVITE", body, **headers)
+
+
+def called(offer: str = "", **headers: Any) -> Example:
+    return Example().dials().asks("INVITE", within=False, offer=offer, **headers)
+
+
+# -- digits
+
+
+@pytest.mark.parametrize(
+    ("offer", "reached", "answered", "answer", "negotiated"),
+    [
+        (True, True, True, True, "in all of them"),
+        (True, False, False, False, "the platform took it out of the offer to the AI"),
+        (True, False, True, True, "the platform took it out of the offer to the AI"),
+        (True, True, False, False, "the AI did not take it"),
+        (True, True, True, False, "the platform took it out of the answer to the caller"),
+        (False, False, False, False, None),
+        (False, True, True, True, None),
+        (False, True, False, True, "the AI did not take it"),
+    ],
+)
+def test_where_telephone_event_was_lost(
+    offer: bool, reached: bool, answered: bool, answer: bool, negotiated: str | None
+) -> None:
+    offers, gets, says, hears = (sdp(EVENTS if has else "") for has in (offer, reached, answered, answer))
+    example = Example().dials().asks("INVITE", 200, "OK", within=False, offer=offers, answer=hears)
+    facts = facts_of(at_ai(example, gets).ai_answers(200, sdp=says))
+    assert facts.value("digits.negotiated") == negotiated
+
+
+def test_where_one_side_is_not_seen_its_neighbours_are_compared() -> None:
+    example = Example().dials().asks("INVITE", 200, "OK", within=False, offer=sdp(EVENTS), answer=sdp())
+    assert facts_of(example).value("digits.negotiated") == "the platform took it out of the answer to the caller"
+    without_sdp = at_ai(example.copy(), "").ai_answers(200)
+    assert facts_of(without_sdp).value("digits.negotiated") == "the platform took it out of the answer to the caller"
+
+
+def test_a_call_that_was_not_answered_has_not_negotiated_anything() -> None:
+    assert facts_of(called(sdp(EVENTS))).value("digits.negotiated") is None
+    refused = Example().dials().asks("INVITE", 488, "x", within=False, offer=sdp(EVENTS), answer=sdp(EVENTS))
+    assert facts_of(refused).value("digits.negotiated") is None
+
+
+# -- 100rel
+
+
+@pytest.mark.parametrize(
+    ("asked", "arrived", "lost"),
+    [
+        ({"Require": "100rel"}, {"Require": "100rel"}, False),
+        ({"Require": "100rel"}, {"Supported": "timer, 100rel"}, False),
+        ({"Require": "100rel"}, {"Supported": "timer"}, True),
+        ({"Require": "100rel"}, {}, True),
+        ({"Require": "timer"}, {}, None),
+        ({"Supported": "100rel"}, {}, None),
+        ({}, {}, None),
+    ],
+)
+def test_whether_100rel_was_taken_out(asked: dict[str, str], arrived: dict[str, str], lost: bool | None) -> None:
+    assert facts_of(at_ai(called(**asked), "", **arrived)).value("lost.reliability") is lost
+    assert facts_of(called(**asked)).value("lost.reliability") is None
+
+
+# -- encryption
+
+
+@pytest.mark.parametrize(
+    ("offered", "arrived", "lost"),
+    [(True, True, False), (True, False, True), (False, False, False), (False, True, False)],
+)
+def test_whether_the_keys_were_taken_out(offered: bool, arrived: bool, lost: bool) -> None:
+    example = at_ai(called(sdp(CRYPTO if offered else "")), sdp(CRYPTO if arrived else ""))
+    assert facts_of(example.copy().finding("media.encrypted", "caller.1")).value("lost.encryption") is lost
+    assert facts_of(example.copy().finding("media.encrypted", "caller.1", True)).value("lost.encryption") is None
+    assert facts_of(called(sdp(CRYPTO)).finding("media.encrypted", "caller.1")).value("lost.encryption") is None
+
+
+# -- early media
+
+
+@pytest.mark.parametrize(
+    ("sent", "got", "lost"),
+    [
+        ((183, sdp()), (183, sdp()), False),
+        ((183, sdp()), (183, ""), True),
+        ((183, sdp()), None, True),
+        ((180, sdp()), (180, sdp()), False),
+        ((189, sdp()), (189, sdp()), False),
+        ((179, sdp()), None, None),
+        ((190, sdp()), None, None),
+        ((183, ""), None, None),
+        ((183, sdp()), (200, sdp()), True),
+        (None, None, None),
+    ],
+)
+def test_whether_early_media_was_passed_on(
+    sent: tuple[int, str] | None, got: tuple[int, str] | None, lost: bool | None
+) -> None:
+    code, answer = got or (0, "")
+    example = Example().dials().asks("INVITE", code, "x", within=False, answer=answer)
+    at_ai(example, "")
+    if sent is not None:
+        example.ai_answers(sent[0], sdp=sent[1])
+    assert facts_of(example.copy().finding("audio.early", "assistant main → caller.1")).value("lost.early") is lost
+    heard = example.copy().finding("audio.early", "assistant main → caller.1", True)
+    assert facts_of(heard).value("lost.early") is None
+
+
+def test_a_provisional_response_to_another_request_opens_no_audio() -> None:
+    example = at_ai(called(), "").ai_answers(183, method="UPDATE", sdp=sdp())
+    assert facts_of(example.finding("audio.early", "assistant main → caller.1")).value("lost.early") is None
+
+
+# -- headers
+
+
+@pytest.mark.parametrize(
+    ("values", "wrong"),
+    [([], "missing"), (["a", "b"], "there more than once"), (["a"], "another value"), (None, "missing")],
+)
+def test_an_agreed_header(values: list[str] | None, wrong: str) -> None:
+    facts: dict[str, Any] = {"header": "X-Account", "values": values, "value": "b"}
+    assert facts_of(Example().finding("header", "assistant main", **facts)).value("header.ai") == wrong
+    assert facts_of(Example().finding("header.absent", "billing.1", **facts)).value("header.agent") == wrong
+    assert "header.ai" not in facts_of(Example().finding("header", "caller.1", **facts))
+    assert "header.ai" not in facts_of(Example().finding("header", "assistant main", True, **facts))
+
+
+def test_gladly_s_own_headers_have_rules_of_their_own() -> None:
+    facts: dict[str, Any] = {"header": "X-Gladly-Caller-Id", "values": [], "value": "b"}
+    assert "header.ai" not in facts_of(Example().finding("header", "assistant main", **facts))
+    assert facts_of(Example().finding("header", "billing.1", **facts)).value("header.agent") == "missing"
+    both = Example().finding("header", "assistant main", **facts)
+    assert (
+        facts_of(both.finding("header", "assistant main", **facts | {"header": "X-B"})).value("header.ai") == "missing"
+    )
+    passed = Example().finding("header", "assistant main", True, **facts | {"header": "X-A"})
+    assert (
+        facts_of(passed.finding("header", "assistant main", **facts | {"header": "X-B"})).value("header.ai")
+        == "missing"
+    )

@@ -1,0 +1,392 @@
+"""Each line of a session description at its limits: codecs, keys, media, origin, addresses."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.sip.sdp import (
+    DIRECTIONS,
+    G729,
+    PCMA,
+    PCMU,
+    STATIC,
+    TELEPHONE_EVENT,
+    Codec,
+    Crypto,
+    Description,
+    Direction,
+    Media,
+    SdpError,
+)
+
+HEAD = "v=0\r\no=- 1 2 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n"
+
+
+def described(*lines: str, head: str = HEAD) -> Description:
+    return Description.parse(head + "".join(f"{line}\r\n" for line in lines))
+
+
+def audio(*lines: str, formats: str = "0") -> Media:
+    found = described(f"m=audio 4000 RTP/AVP {formats}", *lines).audio
+    assert found is not None
+    return found
+
+
+# -- codecs
+
+
+def test_payload_types_that_need_no_rtpmap() -> None:
+    """RFC 3551 section 6, tables 4 and 5."""
+    assert {
+        number: (codec.name, codec.clock_rate, codec.channels, codec.payload_type) for number, codec in STATIC.items()
+    } == {
+        0: ("PCMU", 8000, 1, 0),
+        3: ("GSM", 8000, 1, 3),
+        4: ("G723", 8000, 1, 4),
+        5: ("DVI4", 8000, 1, 5),
+        8: ("PCMA", 8000, 1, 8),
+        9: ("G722", 8000, 1, 9),
+        10: ("L16", 44100, 2, 10),
+        11: ("L16", 44100, 1, 11),
+        13: ("CN", 8000, 1, 13),
+        15: ("G728", 8000, 1, 15),
+        18: ("G729", 8000, 1, 18),
+    }
+    assert (TELEPHONE_EVENT.payload_type, TELEPHONE_EVENT.clock_rate, TELEPHONE_EVENT.channels) == (101, 8000, 1)
+    assert Codec("X") == Codec("X", 8000, 0, 1, None)
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (Codec("pcmu", 8000, 96), True),
+        (Codec("PCMU", 16000), False),
+        (Codec("PCMU", 8000, 0, 2), False),
+        (Codec("PCMA", 8000), False),
+    ],
+)
+def test_a_codec_is_the_same_whatever_its_payload_type(other: Codec, same: bool) -> None:
+    assert PCMU.is_same(other) is same
+    assert other.is_same(PCMU) is same
+
+
+@pytest.mark.parametrize(
+    ("rtpmap", "codec"),
+    [
+        ("96 opus/48000/2", Codec("opus", 48000, 96, 2)),
+        ("96 opus/48000", Codec("opus", 48000, 96, 1)),
+        ("96 X/8000 ", Codec("X", 8000, 96)),
+        ("127 X/8000", None),
+        ("128 X/8000", None),
+        ("96 X", None),
+        ("96 X/8000/2/3", None),
+    ],
+)
+def test_an_rtpmap(rtpmap: str, codec: Codec | None) -> None:
+    assert audio(f"a=rtpmap:{rtpmap}", formats="96").codecs == (() if codec is None else (codec,))
+
+
+def test_an_rtpmap_goes_before_the_static_meaning() -> None:
+    assert audio("a=rtpmap:0 X/16000", "a=rtpmap:127 Y/8000", formats="0 127 8").codecs == (
+        Codec("X", 16000, 0),
+        Codec("Y", 8000, 127),
+        PCMA,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "fmtp"),
+    [("18 annexb=no", "annexb=no"), ("18  annexb=no ", "annexb=no"), ("19 annexb=no", None), ("x y", None), ("18", "")],
+)
+def test_an_fmtp_is_of_its_payload_type(line: str, fmtp: str | None) -> None:
+    (codec,) = audio(f"a=fmtp:{line}", formats="18").codecs
+    assert codec.is_same(G729)
+    assert codec.fmtp == fmtp
+
+
+def test_an_fmtp_of_a_mapped_codec_is_kept() -> None:
+    assert audio("a=rtpmap:96 X/8000", "a=fmtp:96 a=b", formats="96").codecs == (Codec("X", 8000, 96, 1, "a=b"),)
+
+
+def test_a_dynamic_payload_type_without_an_rtpmap_is_left_out() -> None:
+    assert audio(formats="96 0").codecs == (PCMU,)
+
+
+@pytest.mark.parametrize("name", ["telephone-event", "CN", "red", "Telephone-Event"])
+def test_what_carries_no_speech(name: str) -> None:
+    media = audio(f"a=rtpmap:96 {name}/8000", formats="96 8")
+    assert media.voice == (PCMA,)
+    event = media.telephone_event
+    assert (event is not None) is (name.lower() == "telephone-event")
+
+
+# -- keys
+
+
+@pytest.mark.parametrize(
+    ("suite", "octets"),
+    [
+        ("AES_CM_128_HMAC_SHA1_80", 30),
+        ("AES_CM_128_HMAC_SHA1_32", 30),
+        ("AES_256_CM_HMAC_SHA1_80", 46),
+        ("AES_256_CM_HMAC_SHA1_32", 46),
+    ],
+)
+def test_a_fresh_key_has_the_length_of_its_suite(suite: str, octets: int) -> None:
+    """Master key and salt: RFC 4568 section 6.2, RFC 6188 section 3."""
+    key = Crypto.fresh(suite)
+    assert len(base64.b64decode(key.key.removeprefix("inline:"))) == octets
+    assert key.tag == 1
+    assert Crypto.fresh(suite).key != key.key
+
+
+@pytest.mark.parametrize(
+    "text", ["1 AES inline:x", "999999999 AES inline:x", "1 AES inline:x FEC_ORDER=FEC_SRTP WSH=60"]
+)
+def test_a_crypto_attribute_comes_back(text: str) -> None:
+    assert str(Crypto.parse(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "1", "1 AES", "1000000000 AES inline:x", "x AES inline:x", "-1 AES inline:x"])
+def test_what_is_no_crypto_attribute(text: str) -> None:
+    with pytest.raises(SdpError):
+        Crypto.parse(text)
+
+
+# -- media
+
+
+@pytest.mark.parametrize(
+    "line", ["audio 0 RTP/AVP 0", "audio 65535 RTP/AVP 127", "audio 4000/2 RTP/AVP 0", "x 9 UDP abc"]
+)
+def test_a_media_line_comes_back(line: str) -> None:
+    assert str(Media.parse(line)) == f"m={line}\r\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "audio 4000 RTP/AVP",
+        "audio 65536 RTP/AVP 0",
+        "audio 4000/65536 RTP/AVP 0",
+        "audio 4000/0 RTP/AVP 0",
+        "audio 4000/x RTP/AVP 0",
+        "audio x RTP/AVP 0",
+        "audio 4000 RTP/AVP 128",
+        "audio 4000 rtp/avp x",
+        "audio 4000 RTP/AVP 0 x",
+    ],
+)
+def test_what_is_no_media_line(line: str) -> None:
+    with pytest.raises(SdpError):
+        Media.parse(line)
+
+
+def test_a_media_line_without_a_count_has_one_port() -> None:
+    assert Media.parse("audio 4000 RTP/AVP 0").port_count == 1
+    assert Media.parse("audio 4000/ RTP/AVP 0").port_count == 1
+    assert Media.parse("audio 4000/3 RTP/AVP 0").port_count == 3
+    assert Media("audio", 1, "RTP/AVP", ("0",)).port_count == 1
+
+
+def test_port_zero_refuses() -> None:
+    assert Media.parse("audio 0 RTP/AVP 0").is_rejected
+    assert not Media.parse("audio 1 RTP/AVP 0").is_rejected
+    refused = audio("a=sendonly", formats="0 8").rejected()
+    assert (refused.port, refused.formats, refused.lines) == (0, ("0",), ())
+
+
+@pytest.mark.parametrize(
+    ("protocol", "is_secure"), [("RTP/AVP", False), ("RTP/SAVP", True), ("udp/tls/rtp/savpf", True)]
+)
+def test_savp_is_srtp(protocol: str, is_secure: bool) -> None:
+    assert Media("audio", 1, protocol, ("0",)).is_secure is is_secure
+
+
+@pytest.mark.parametrize(
+    ("line", "ptime"),
+    [("a=ptime:20", 20), ("a=ptime:65535", 65535), ("a=ptime:65536", None), ("a=ptime", None), ("a=x", None)],
+)
+def test_the_packet_time(line: str, ptime: int | None) -> None:
+    assert audio(line).ptime == ptime
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [("a=x:1", "1"), ("a=X : 1 ", "1"), ("a=x", ""), ("a=xy:1", None), ("b=x:1", None), ("a=y:x", None)],
+)
+def test_an_attribute_by_its_name(line: str, value: str | None) -> None:
+    assert audio(line).attribute("x") == value
+
+
+def test_an_attribute_is_set_once_and_taken_away() -> None:
+    media = audio("a=x:1", "a=y", "a=x:2")
+    assert media.attributes("x") == ["1", "2"]
+    assert media.with_attribute("x", "3").lines == (("a", "y"), ("a", "x:3"))
+    assert media.with_attribute("x", None).lines == (("a", "y"), ("a", "x"))
+    assert media.without_attribute("x").lines == (("a", "y"),)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_a_section_has_one_direction(direction: Direction) -> None:
+    media = audio("a=sendonly", "a=x", "a=inactive").with_direction(direction)
+    assert media.lines == (("a", "x"), ("a", direction))
+    assert media.own_direction == direction
+    assert audio(f"a= {direction.upper()} ").own_direction == direction
+    assert audio(f"b={direction}").own_direction is None
+
+
+def test_codecs_are_written_where_they_are_usually_read() -> None:
+    media = audio("i=title", "b=AS:64", "a=rtpmap:0 PCMU/8000", "a=fmtp:0 x", "a=x").with_codecs(
+        [G729, TELEPHONE_EVENT]
+    )
+    assert media.formats == ("18", "101")
+    assert media.lines == (
+        ("i", "title"),
+        ("b", "AS:64"),
+        ("a", "rtpmap:18 G729/8000"),
+        ("a", "rtpmap:101 telephone-event/8000"),
+        ("a", "fmtp:101 0-16"),
+        ("a", "x"),
+    )
+    assert audio("i=title").with_codecs([PCMU]).lines == (("i", "title"), ("a", "rtpmap:0 PCMU/8000"))
+
+
+# -- the whole
+
+
+@pytest.mark.parametrize("line", ["x", "xy", "1=x", "=x", "?=x"])
+def test_what_is_no_line(line: str) -> None:
+    with pytest.raises(SdpError):
+        described(line)
+
+
+def test_a_line_may_be_empty_and_end_in_lf_alone() -> None:
+    text = "v=0\no=- 1 2 IN IP4 h\n\ns=\n  \nm=audio 4000 RTP/AVP 0\n"
+    assert Description.parse(text).lines == (("v", "0"), ("o", "- 1 2 IN IP4 h"), ("s", ""))
+    assert Description.parse(text.encode()) == Description.parse(text)
+
+
+@pytest.mark.parametrize("text", ["s=-\r\nv=0\r\n", "v=1\r\n", "m=audio 1 RTP/AVP 0\r\nv=0\r\n", "\r\n"])
+def test_a_description_starts_with_its_version(text: str) -> None:
+    with pytest.raises(SdpError):
+        Description.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "origin"),
+    [
+        ("- 1 18446744073709551615 IN IP4 h", ("-", "1", 2**64 - 1)),
+        ("- 1 18446744073709551616 IN IP4 h", None),
+        ("- 1 2 IN IP4", None),
+        ("- 1 2 IN IP4 h x", None),
+        ("- 1 x IN IP4 h", None),
+    ],
+)
+def test_the_origin(line: str, origin: tuple[str, str, int] | None) -> None:
+    found = described(head=f"v=0\r\no={line}\r\n")
+    if origin is None:
+        with pytest.raises(SdpError):
+            _ = found.origin
+    else:
+        assert found.origin == origin
+    with pytest.raises(SdpError):
+        _ = Description.parse("v=0\r\n").origin
+
+
+def test_the_audio_is_the_first_that_is_not_refused() -> None:
+    found = described("m=video 1 RTP/AVP 31", "m=audio 0 RTP/AVP 0", "m=audio 5 RTP/AVP 0", "m=audio 6 RTP/AVP 0")
+    assert found.audio is not None
+    assert found.audio.port == 5
+    assert described("m=video 1 RTP/AVP 31").audio is None
+
+
+@pytest.mark.parametrize(
+    ("session", "section", "address"),
+    [
+        ("IN IP4 192.0.2.1", None, "192.0.2.1"),
+        ("IN IP4 192.0.2.1", "IN IP4 192.0.2.2", "192.0.2.2"),
+        (None, "IN IP6 2001:db8::1", "2001:db8::1"),
+        ("IN IP4 233.252.0.1/127/3", None, "233.252.0.1"),
+        ("IN IP4", None, None),
+        (None, None, None),
+    ],
+)
+def test_where_the_audio_goes(session: str | None, section: str | None, address: str | None) -> None:
+    head = HEAD + (f"c={session}\r\n" if session else "")
+    found = described("m=audio 4000 RTP/AVP 0", *([f"c={section}"] if section else []), head=head)
+    assert found.rtp == (None if address is None else (address, 4000))
+    assert described("m=video 1 RTP/AVP 31", head=head).rtp is None
+
+
+@pytest.mark.parametrize(
+    ("said", "address", "direction", "is_hold"),
+    [
+        ("sendrecv", "192.0.2.1", "sendrecv", False),
+        ("sendonly", "192.0.2.1", "sendonly", True),
+        ("recvonly", "192.0.2.1", "recvonly", False),
+        ("inactive", "192.0.2.1", "inactive", True),
+        ("sendrecv", "0.0.0.0", "sendonly", True),
+        ("sendonly", "0.0.0.0", "sendonly", True),
+        ("recvonly", "0.0.0.0", "inactive", True),
+        ("inactive", "0.0.0.0", "inactive", True),
+    ],
+)
+def test_direction_and_the_null_address(said: str, address: str, direction: Direction, is_hold: bool) -> None:
+    found = described("m=audio 4000 RTP/AVP 0", f"c=IN IP4 {address}", f"a={said}")
+    assert found.direction == direction
+    assert found.is_hold is is_hold
+
+
+def test_a_description_without_audio_is_inactive_and_stays_as_it_is() -> None:
+    found = described("m=video 1 RTP/AVP 31")
+    assert found.direction == "inactive"
+    assert found.with_rtp("192.0.2.9", 1) is found
+    assert found.with_direction("sendonly") is found
+    assert found.with_codecs([PCMU]) is found
+
+
+def test_only_the_audio_is_changed() -> None:
+    found = described("m=video 1 RTP/AVP 31", "m=audio 5 RTP/AVP 0", "m=audio 6 RTP/AVP 0").with_direction("sendonly")
+    assert [media.own_direction for media in found.media] == [None, "sendonly", None]
+    moved = found.with_rtp("192.0.2.9", 7)
+    assert [media.port for media in moved.media] == [1, 7, 6]
+
+
+@pytest.mark.parametrize(("address", "kind"), [("192.0.2.9", "IP4"), ("2001:db8::9", "IP6")])
+def test_a_relay_writes_its_own_address(address: str, kind: str) -> None:
+    head = "v=0\r\no=- 1 2 IN IP4 10.0.0.1\r\ns=-\r\ni=x\r\nc=IN IP4 10.0.0.1\r\nb=AS:64\r\nt=0 0\r\n"
+    lines = ("a=candidate:1", "a=ice-ufrag:x", "a=ice-pwd:x", "a=rtcp:1", "a=x")
+    moved = described("m=audio 4000 RTP/AVP 0", "c=IN IP4 10.0.0.2", *lines, head=head).with_rtp(address, 7)
+    assert moved.lines == (
+        ("v", "0"),
+        ("o", f"- 1 2 IN {kind} {address}"),
+        ("s", "-"),
+        ("i", "x"),
+        ("c", f"IN {kind} {address}"),
+        ("b", "AS:64"),
+        ("t", "0 0"),
+    )
+    assert moved.media[0].lines == (("a", "x"),)
+
+
+def test_a_relay_leaves_an_origin_that_it_cannot_read() -> None:
+    odd = described("m=audio 4000 RTP/AVP 0", head="v=0\r\no=- 1 2\r\ns=a b c d e f\r\n").with_rtp("192.0.2.9", 7)
+    assert odd.lines == (("v", "0"), ("o", "- 1 2"), ("s", "a b c d e f"), ("c", "IN IP4 192.0.2.9"))
+
+
+@given(st.integers(0, 200), st.integers(0, 70000), st.integers(0, 70000))
+def test_what_can_be_read_can_be_written(payload_type: int, port: int, count: int) -> None:
+    line = f"m=audio {port}/{count} RTP/AVP {payload_type}"
+    fits = payload_type <= 127 and port <= 65535 and 0 < count <= 65535
+    try:
+        parsed = described(line)
+    except SdpError:
+        assert not fits
+    else:
+        assert fits
+        assert Description.parse(str(parsed)) == parsed

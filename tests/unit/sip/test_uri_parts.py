@@ -1,0 +1,282 @@
+"""The parts of a URI and of a name-addr at the edges of their grammar (RFC 3261 section 25.1)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.sip.grammar import Params, SipSyntaxError, decimal, split_host_port, split_list, split_outside, unquote
+from harness.sip.uri import NameAddr, Uri
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sip",
+        "sip:",
+        ":x",
+        "1sip:x",
+        "sip:a b",
+        "sip:a@h>",
+        "sip:<a@h",
+        "tel:",
+        "tel:;x=1",
+        "sip:@h",
+        "sip::secret@h",
+        "sip:a@b@h",
+        "sip:a%4@h",
+        "sip:a:%zz@h",
+        "sip:h?x",
+        "sip:h?=x",
+        "sip:h?x=1&",
+        "sip:h?x%=1",
+        "sip:h?x=%1",
+        "sip:h:65536",
+        "sip:h:x",
+        "sip:[2001:db8::1",
+        "sip:[x]",
+        "sip:-h",
+        "tel:%4",
+    ],
+)
+def test_what_is_no_uri(text: str) -> None:
+    with pytest.raises(SipSyntaxError):
+        Uri.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "user", "host", "port", "password"),
+    [
+        ("sip:h", None, "h", None, None),
+        ("SIP:a@h:0", "a", "h", 0, None),
+        ("sip:a:@h", "a", "h", None, ""),
+        ("sip:a:b:c@h:65535", "a", "h", 65535, "b:c"),
+        ("sip:a;b=c@h;d=e", "a;b=c", "h", None, None),
+        ("sip:a?b@h", "a?b", "h", None, None),
+        ("sip:a@h?x=b%40c", "a", "h", None, None),
+        ("sip:a%40b@h", "a@b", "h", None, None),
+        ("sip:a@[2001:db8::1]:5070", "a", "[2001:db8::1]", 5070, None),
+        ("sip:h.example.", None, "h.example.", None, None),
+        ("sip:a?b=c@h?x=y", "a?b=c", "h", None, None),
+    ],
+)
+def test_the_parts_of_a_sip_uri(text: str, user: str | None, host: str, port: int | None, password: str | None) -> None:
+    uri = Uri.parse(text)
+    assert (uri.user, uri.host, uri.port, uri.password) == (user, host, port, password)
+    assert Uri.parse(str(uri)) == uri
+
+
+def test_headers_of_a_uri() -> None:
+    uri = Uri.parse("sip:a@h;lr?Replaces=x%40y%3Bto-tag%3D1&X=")
+    assert uri.headers == (("Replaces", "x@y;to-tag=1"), ("X", ""))
+    assert (uri.header("replaces"), uri.header("X"), uri.header("Y")) == ("x@y;to-tag=1", "", None)
+    assert uri.lr
+    assert str(uri.without_headers()) == "sip:a@h;lr"
+    assert str(uri.without_headers().with_header("A", "b c")) == "sip:a@h;lr?A=b%20c"
+    assert not Uri.parse("sip:a@h;x=lr").lr
+
+
+def test_other_schemes_stand_as_they_are() -> None:
+    assert str(Uri.parse("urn:service:sos")) == "urn:service:sos"
+    assert Uri.parse("URN:x").scheme == "urn"
+    tel = Uri.parse("tel:+1-206-555-0100;phone-context=x")
+    assert (tel.user, tel.params.get("phone-context"), str(tel)) == (
+        "+1-206-555-0100",
+        "x",
+        "tel:+1-206-555-0100;phone-context=x",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "transport", "port"),
+    [
+        ("sip:h;transport=TCP", "tcp", 5060),
+        ("sip:h;transport=", "udp", 5060),
+        ("sip:h", "udp", 5060),
+        ("sips:h", "tls", 5061),
+        ("sips:h;transport=tcp", "tcp", 5061),
+        ("sip:h;transport=tls", "tls", 5061),
+        ("sip:h:5070;transport=tls", "tls", 5070),
+        ("sip:h:0", "udp", 0),
+    ],
+)
+def test_where_and_how(text: str, transport: str, port: int) -> None:
+    uri = Uri.parse(text)
+    assert (uri.transport, uri.effective_port) == (transport, port)
+
+
+@pytest.mark.parametrize("name", ["user", "ttl", "method", "maddr", "transport", "Transport"])
+def test_parameters_that_decide_when_one_side_lacks_them(name: str) -> None:
+    """RFC 3261 section 19.1.4."""
+    one, other = Uri.parse(f"sip:a@h;{name}=1;x=1"), Uri.parse("sip:a@h;y=1")
+    assert not one.matches(other)
+    assert not other.matches(one)
+    assert one.without_param(name).matches(other)
+    assert one.matches(other.with_param(name.lower(), "1"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("sip:a:x@h", "sip:a:y@h", False),
+        ("sip:a@h", "sip:a:x@h", False),
+        ("sip:a@h:5060", "sip:a@h:5060", True),
+        ("sip:a@h?x=Y", "sip:a@h?x=y", False),
+        ("urn:a", "URN:A", True),
+        ("urn:a", "urn:b", False),
+    ],
+)
+def test_which_uris_are_equal(one: str, other: str, same: bool) -> None:
+    assert Uri.parse(one).matches(Uri.parse(other)) is same
+
+
+# -- name-addr
+
+
+@pytest.mark.parametrize(
+    ("text", "display", "uri", "params"),
+    [
+        ("<sip:a@h>", None, "sip:a@h", ""),
+        ("A <sip:a@h;x>;tag=1", "A", "sip:a@h;x", ";tag=1"),
+        ("A  B<sip:a@h>", "A B", "sip:a@h", ""),
+        ('"A <b> \\" c" <sip:a@h> ; tag=1', 'A <b> " c', "sip:a@h", ";tag=1"),
+        ('""<sip:a@h>', "", "sip:a@h", ""),
+        ("sip:a@h;tag=1", None, "sip:a@h", ";tag=1"),
+        ("sip:a;b@h;tag=1", None, "sip:a;b@h", ";tag=1"),
+        ("sip:a@h;x=b@c", None, "sip:a@h", ";x=b@c"),
+        ("sip:a;b@h", None, "sip:a;b@h", ""),
+        ("sip:h", None, "sip:h", ""),
+    ],
+)
+def test_a_name_addr(text: str, display: str | None, uri: str, params: str) -> None:
+    found = NameAddr.parse(f" {text} ")
+    assert (found.display, str(found.uri), str(found.params)) == (display, uri, params)
+    assert NameAddr.parse(str(found)) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"A" sip:a@h', '"A', '"A\\" <sip:a@h>', "A, B <sip:a@h>", "<sip:a@h", "<sip:a@h> x", "<>", "A> <sip:a@h>", '"'],
+)
+def test_what_is_no_name_addr(text: str) -> None:
+    with pytest.raises(SipSyntaxError):
+        NameAddr.parse(text)
+
+
+def test_a_tag_is_set_and_taken_away() -> None:
+    found = NameAddr.parse("<sip:a@h>;tag=1;x")
+    assert found.tag == "1"
+    assert str(found.with_tag("2")) == "<sip:a@h>;tag=2;x"
+    assert str(found.with_tag(None)) == "<sip:a@h>;x"
+    assert found.with_tag(None).tag is None
+    assert str(found.with_param("y", None)) == "<sip:a@h>;tag=1;x;y"
+
+
+# -- the grammar beneath
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "value"),
+    [
+        ("0", 0, 0),
+        ("1", 0, None),
+        ("9", 9, 9),
+        ("10", 9, None),
+        ("000000000000009", 9, 9),
+        ("0000", 9, 0),
+        ("99", 100, 99),
+        ("100", 100, 100),
+        ("101", 100, None),
+        ("²", 9, None),
+        ("٣", 9, None),
+        ("", 9, None),
+        ("-1", 9, None),
+        (" 1", 9, None),
+        ("9" * 5000, 10, None),
+    ],
+)
+def test_a_decimal_number(text: str, most: int, value: int | None) -> None:
+    assert decimal(text, most=most) == value
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 5))
+def test_a_number_is_read_up_to_the_most(number: int, most: int, zeros: int) -> None:
+    assert decimal("0" * zeros + str(number), most=most) == (number if number <= most else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a, b", ["a", "b"]),
+        ("a", ["a"]),
+        (" a ", ["a"]),
+        ("a,,b,", ["a", "", "b", ""]),
+        ('"a,b", c', ['"a,b"', "c"]),
+        ('"a\\",b", c', ['"a\\",b"', "c"]),
+        ('"a\\\\", c', ['"a\\\\"', "c"]),
+        ("<a,b>, c", ["<a,b>", "c"]),
+        ('<a"b,c>, d', ['<a"b,c>', "d"]),
+        ('"<", a', ['"<"', "a"]),
+        ("a>, b", ["a>", "b"]),
+    ],
+)
+def test_a_list_is_split_outside_of_quotes_and_brackets(text: str, parts: list[str]) -> None:
+    assert split_outside(text, ",") == parts
+    assert split_list(text) == [part for part in parts if part]
+
+
+def test_brackets_do_not_hide_what_a_parameter_holds() -> None:
+    assert split_outside("<a,b>,c", ",", angles=False) == ["<a", "b>", "c"]
+
+
+@pytest.mark.parametrize("text", ['"a', 'a, "b', '"a\\"', '"'])
+def test_a_quoted_string_that_is_not_closed(text: str) -> None:
+    with pytest.raises(SipSyntaxError):
+        split_outside(text, ",")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [('"a"', "a"), ('"a\\"b"', 'a"b'), ('""', ""), ('"', '"'), ('"a', '"a'), ('a"', 'a"'), (' "a" ', "a")],
+)
+def test_quotes_are_taken_off(text: str, value: str) -> None:
+    assert unquote(text) == value
+
+
+def test_parameters() -> None:
+    params = Params.parse(' ;A=1; b ;c="x;y";;a=2')
+    assert params.items == (("A", "1"), ("b", None), ("c", '"x;y"'), ("a", "2"))
+    assert (params.get("a"), params.get("B"), params.get("z"), params.get("z", "d")) == ("1", "", None, "d")
+    assert "B" in params
+    assert "z" not in params
+    assert 1 not in params
+    assert len(params) == 4
+    assert params.with_("B", "3").items[1] == ("b", "3")
+    assert params.with_("z", None).items[-1] == ("z", None)
+    assert params.without("A").items == (("b", None), ("c", '"x;y"'))
+    assert Params.parse("a=").items == (("a", ""),)
+    with pytest.raises(SipSyntaxError):
+        Params.parse("=1")
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("h", "h", None),
+        (" h : 5060 ", "h", 5060),
+        ("[::1]", "[::1]", None),
+        ("[::1] : 1", "[::1]", 1),
+        ("a_b-c.d", "a_b-c.d", None),
+    ],
+)
+def test_host_and_port(text: str, host: str, port: int | None) -> None:
+    assert split_host_port(text) == (host, port)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":1", "h:", "h:x", "[::1", "[::1]x", "[::1]x5", "[::1]:", "[g]", "-", "a..-", "h:70000"]
+)
+def test_what_is_no_host(text: str) -> None:
+    with pytest.raises(SipSyntaxError):
+        split_host_port(text)

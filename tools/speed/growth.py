@@ -1,0 +1,105 @@
+"""How a run grows with its cases: the same short call, as often as there are numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+
+from tools.speed.matrix import DEPLOYMENTS
+from tools.speed.report import enlarge
+
+SIZES = (100, 300, 1000, 3000)
+
+
+def measure_growth(sizes: Sequence[int] = SIZES) -> dict[str, Any]:
+    """Wall time, CPU and the controller's memory by the number of cases; what the reports of the largest run cost."""
+    points = []
+    found: dict[str, Any] = {}
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as scratch:
+            wall_s, cpu_s, memory_mb = _run(Path(scratch), size)
+            points.append((size, wall_s, cpu_s, memory_mb))
+            found |= {f"growth_{size}_wall_s": wall_s, f"growth_{size}_cpu_s": cpu_s, f"growth_{size}_mb": memory_mb}
+            if size == max(sizes):
+                found |= _reports((Path(scratch) / "latest").resolve(), size)
+    count, wall, cpu, memory = (np.array(column, float) for column in zip(*points, strict=True))
+    return found | {
+        "growth_wall_r2": _linear(count, wall),
+        "growth_cpu_r2": _linear(count, cpu),
+        "growth_kb_a_case": 1000 * float(np.polyfit(count, memory, 1)[0]),
+    }
+
+
+def _linear(x: Any, y: Any) -> float:
+    """R² of the straight line through the points."""
+    off = y - np.polyval(np.polyfit(x, y, 1), x)
+    return float(1 - np.sum(off**2) / np.sum((y - y.mean()) ** 2))
+
+
+def _run(directory: Path, cases: int) -> tuple[float, float, float]:
+    file = directory / "growth.toml"
+    file.write_text(tomli_w.dumps(_customer(cases)))
+    harness = str(Path(sys.executable).with_name("harness"))
+    command = [harness, "verify", str(file), "--row", "TD-INBOUND", "--reports", str(directory), "-q"]
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    peak = [0.0]
+    watch = threading.Thread(target=_watch, args=(process.pid, peak))
+    watch.start()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    watch.join()
+    if process.returncode not in (0, 1):
+        raise RuntimeError(f"the run of {cases} cases ended with {process.returncode}")
+    summary = json.loads((directory / "latest" / "summary.json").read_text())
+    if summary["cases"] != cases:
+        raise RuntimeError(f"{summary['cases']} cases were run, not {cases}")
+    return time.monotonic() - began, used.ru_utime + used.ru_stime, peak[0]
+
+
+def _watch(pid: int, peak: list[float]) -> None:
+    """The most memory that the controller itself ever had (proc(5), VmHWM)."""
+    status = Path(f"/proc/{pid}/status")
+    while True:
+        try:
+            found = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        except OSError:
+            return
+        if not found:
+            return
+        peak[0] = int(found[0].split()[1]) / 1000
+        time.sleep(0.2)
+
+
+def _reports(run: Path, cases: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(dir=run.parent, prefix=".bench-") as scratch:
+        large = enlarge(run, Path(scratch), cases)
+        command = [sys.executable, "-m", "tools.speed.report", "--write", str(large)]
+        said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+    return {"growth_report_s": said["write_s"], "growth_report_mb": said["write_peak_mb"]}
+
+
+def _customer(cases: int) -> dict[str, Any]:
+    """One trunk, and a number for each of the AI's two places in a case."""
+    plain = tomllib.loads(Path(DEPLOYMENTS[0]).read_text(encoding="utf-8"))
+    plain |= {"name": f"growth-{cases}", "depth": "every-number", "axes": {"codecs": ["pcmu"]}}
+    plain["trunks"] = plain["trunks"][:1]
+    plain["lines"] = {
+        f"line-{number}": {"did": f"+1312555{number:04}", "assistant": "main", "fallback": "reception"}
+        for number in range(cases)
+    }
+    for unused in ("numbers_csv", "campaign"):
+        plain.pop(unused, None)
+    return plain

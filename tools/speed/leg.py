@@ -1,0 +1,93 @@
+"""What calls cost that are up: a leg of ours, beside the least that pjsua2 needs, and a whole simulated call."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.deployment import Deployment, from_plain
+from harness.phone.pool import PhonePool
+from harness.scenario.phones import own_phone
+from tools.speed.floor import measure_floor
+from tools.speed.matrix import DEPLOYMENTS
+from tools.speed.processes import cpu_s, threads_s
+
+_STEADY_S = 10.0
+
+
+def measure_leg(seconds: float = _STEADY_S) -> dict[str, float]:
+    """Per cent of a core: a leg, pjsua2's own with its C recorder, and a call with the world that relays and answers it."""
+    found = _measure_call(seconds) | measure_floor(seconds)
+    return found | {"leg_over_floor": found["leg_cpu_percent"] / found["floor_leg_cpu_percent"]}
+
+
+def _measure_call(seconds: float) -> dict[str, float]:
+    with world(DEPLOYMENTS[0], tenants=2) as (process, deployments), tempfile.TemporaryDirectory() as scratch:
+        with PhonePool(Path(scratch)) as pool:
+            legs, children = [], set()
+            marks = iter(range(240))
+            for index, deployment in enumerate(deployments[:2]):
+                for name in ("caller", "caller-2", "caller-3"):
+                    config = own_phone(deployment, name)
+                    directory = Path(scratch) / f"{index}-{name}"
+                    directory.mkdir()
+                    phone = pool.lease(config, sink=lambda event: None, marks=marks, directory=directory)
+                    phone.register(within=5.0)
+                    did = deployment.did("inbound", deployment.trunks[0].name)
+                    legs.append(phone.dial(f"sip:{did}@{config.domain}"))
+                    children.add(phone.process.pid)
+            for leg in legs:
+                leg.wait_state("confirmed", within=5.0)
+            phones_before, world_before = sum(map(cpu_s, children)), cpu_s(process.pid)
+            threads_before = threads_s(children)
+            parent_before = time.process_time()
+            time.sleep(seconds)
+            phones = sum(map(cpu_s, children)) - phones_before
+            parent = time.process_time() - parent_before
+            threads = {name: used - threads_before[name] for name, used in threads_s(children).items()}
+            relay = cpu_s(process.pid) - world_before
+            for leg in legs:
+                leg.hangup()
+    each = 100 / seconds / len(legs)
+    return {
+        "leg_cpu_percent": (phones + parent) * each,
+        "world_cpu_percent": relay * each,
+        "call_cpu_percent": (phones + parent + relay) * each,
+        "calls_measured": float(len(legs)),
+        "leg_clock_percent": threads["clock"] * each,
+        "leg_media_percent": threads["media"] * each,
+        "leg_python_percent": threads["python"] * each,
+        "leg_parent_percent": parent * each,
+    }
+
+
+@contextmanager
+def world(path: str, tenants: int) -> Iterator[tuple[subprocess.Popen[str], list[Deployment]]]:
+    """The simulated world, alone."""
+    with tempfile.TemporaryDirectory() as directory:
+        command = [
+            sys.executable,
+            "-m",
+            "harness.simulation",
+            path,
+            "--tenants",
+            str(tenants),
+            "--directory",
+            directory,
+        ]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            said = json.loads(process.stdout.readline())
+            yield process, [from_plain(plain) for plain in said["deployments"]]
+        finally:
+            process.stdin.close()
+            process.wait(timeout=20)
+            process.stdout.close()

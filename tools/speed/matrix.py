@@ -1,0 +1,118 @@
+"""The quick matrix of both integrations: how fast, at what cost, how soon a verdict, and what the evidence of a passed case costs."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from harness.report import allure
+from harness.report.case_page import CasePage
+from harness.report.evidence import CaseEvidence
+from harness.verdict import Strength, Verdict
+
+DEPLOYMENTS: Final = (
+    "scenarios/deployments/simulated-talkdesk.toml",
+    "scenarios/deployments/simulated-gladly.toml",
+)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Times from 200 OK to the two-way verdict, in milliseconds."""
+
+    both: list[float]
+    to_ai: list[float]
+    from_ai: list[float]
+
+
+def measure_matrix(workers: str, reports: Path) -> dict[str, Any]:
+    """Run it once and read what it left."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    harness = Path(sys.executable).with_name("harness")
+    command = [str(harness), "verify", *DEPLOYMENTS, "-n", workers, "--reports", str(reports)]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    run = (reports / "latest").resolve()
+    summary = json.loads((run / "summary.json").read_text())
+    cases = [CaseEvidence.read(case.parent) for case in sorted(run.glob("cases/*/case.json"))]
+    verdicts = verdict_times(cases)
+    overheads = [case.wall_s - case.scripted_s for case in cases]
+    return {
+        "matrix_exit_code": done.returncode,
+        "matrix_cases": summary["cases"],
+        "matrix_passed": summary["passed"],
+        "matrix_workers": summary["workers"],
+        "matrix_scripted_s": summary["scripted_s"],
+        "matrix_wall_s": summary["wall_s"],
+        "matrix_speedup": summary["scripted_s"] / summary["wall_s"],
+        "matrix_cpu_s": cpu_s,
+        "matrix_cpu_s_per_case": cpu_s / summary["cases"],
+        "case_overhead_s_median": statistics.median(overheads),
+        "case_overhead_s_p95": quantile(overheads, 0.95),
+        "verdicts": len(verdicts.both),
+        "verdict_ms_p50": quantile(verdicts.both, 0.5),
+        "verdict_ms_p95": quantile(verdicts.both, 0.95),
+        "verdict_to_ai_ms_p95": quantile(verdicts.to_ai, 0.95),
+        "verdict_from_ai_ms_p95": quantile(verdicts.from_ai, 0.95),
+    } | measure_evidence([case for case in cases if case.verdict is Verdict.PASSED], run)
+
+
+def measure_evidence(passed: Sequence[CaseEvidence], run: Path) -> dict[str, float]:
+    """What a passed case leaves (its directory, its files for Allure), and CPU of all that is made of it for both reports."""
+    octets = sum(_octets(case.directory) for case in passed) + _octets(run / "allure-results")
+    with tempfile.TemporaryDirectory() as scratch:
+        copies = [
+            shutil.copytree(case.directory, Path(scratch) / "cases" / case.directory.name) for case in passed[::5]
+        ]
+        for view in (
+            path for pattern in ("*.png", "*.mp3", "*.received*.json") for path in Path(scratch).rglob(pattern)
+        ):
+            view.unlink()  # kept from when they were made first
+        results = Path(scratch) / "allure-results"
+        results.mkdir()
+        began = time.process_time()
+        for copy in copies:
+            case = CaseEvidence.read(copy)
+            allure.write_lost(case, results)
+            CasePage.of(case, Path(scratch), "").html(linked=True)
+        cpu_s = time.process_time() - began
+    return {"evidence_kb": octets / len(passed) / 1000, "evidence_cpu_ms": 1000 * cpu_s / len(copies)}
+
+
+def _octets(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+def verdict_times(cases: Sequence[CaseEvidence]) -> Verdicts:
+    """The first two-way verdict of each case between a caller and the AI, from the answer on."""
+    found = Verdicts([], [], [])
+    for case in cases:
+        audio = [f for f in case.findings if f.check == "audio" and f.verdict is Verdict.PASSED]
+        for there, back in pairwise(audio):
+            if [there.facts.get("towards"), back.facts.get("towards")] != ["ai", "caller"]:
+                continue
+            if there.strength is not Strength.PROVED or back.strength is not Strength.PROVED:
+                continue
+            to_ai, from_ai = there.facts["delay_ms"], back.facts["delay_ms"]
+            found.both.append(max(to_ai, from_ai))
+            found.to_ai.append(to_ai)
+            found.from_ai.append(from_ai)
+            break
+    return found
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value below which ``share`` of all lie; NaN of nothing."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
