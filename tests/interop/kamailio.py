@@ -95,6 +95,9 @@ def _tables(deployments: list[Deployment], trusted: list[str], spoilt: dict[str,
     for deployment in deployments:
         for line, trunk_name, did in deployment.all_dids():
             entry, trunk = deployment.lines[line], deployment.trunk(trunk_name)
+            if entry.group:  # people only
+                yield _entry("groups", did, _agents(deployment, deployment.groups[entry.group]))
+                continue
             host, port = (trunk.host, trunk.port) if entry.reachable else (trunk.host, 9)
             assistant = deployment.assistants[str(entry.assistant)]
             parameter = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
@@ -105,14 +108,14 @@ def _tables(deployments: list[Deployment], trusted: list[str], spoilt: dict[str,
                 yield _entry("forwarded", did, entry.selector or "")
             yield _entry("capacity", did, f"{deployment.name}-{trunk.name}:{trunk.max_concurrent_calls}")
             if entry.fallback:
-                yield _entry("fallback", did, _agent(deployment, deployment.groups[entry.fallback]))
+                yield _entry("fallback", did, _agents(deployment, deployment.groups[entry.fallback]))
         for group in deployment.groups.values():
-            yield _entry("groups", group.did, _agent(deployment, group))
+            yield _entry("groups", group.did, _agents(deployment, group))
             if deployment.integration == "gladly":
                 yield _entry("secure", group.did, "yes")
                 for other in deployment.groups.values():
                     if other.topic:
-                        yield _entry("topics", f"{group.did}:{other.topic}", _agent(deployment, other))
+                        yield _entry("topics", f"{group.did}:{other.topic}", _agents(deployment, other))
         for phone in deployment.phones.values():
             if phone.password is not None:
                 yield _entry("passwords", phone.username or phone.aor_user, phone.password.get_secret_value())
@@ -125,8 +128,9 @@ def _tables(deployments: list[Deployment], trusted: list[str], spoilt: dict[str,
         yield _entry("spoilt", did, how)
 
 
-def _agent(deployment: Deployment, group: Group) -> str:
-    return deployment.phones[group.agents[0]].aor_user if group.agents else "nobody"
+def _agents(deployment: Deployment, group: Group) -> str:
+    """Who rings at once; three at most."""
+    return "|".join(deployment.phones[agent].aor_user for agent in group.present) or "nobody"
 
 
 def _entry(table: str, key: str, value: str) -> str:

@@ -16,11 +16,17 @@ from tests.interop.kamailio import Kamailio
 
 _TEMPLATES = Path(__file__).with_name("deployments")
 PASSWORD, TOKEN = "interop-only", "interop-token"  # of accounts that live as long as this run, on loopback
-AREAS = {"stand-in": "312", "synthflow": "773", "gladly": "206"}  #: of each deployment's numbers
+AREAS = {
+    "stand-in": "312",
+    "synthflow": "773",
+    "gladly": "206",
+    "clinic": "415",
+    "shop": "212",
+}  #: of each deployment's numbers
 
 # The last octets of who takes part.
 KAMAILIO, STRANGER, RTPENGINE = 10, 11, 12
-AI = {"stand-in": 20, "synthflow": 21, "gladly": 22}
+AI = {"stand-in": 20, "synthflow": 21, "gladly": 22, "clinic": 23, "shop": 24}
 CALLERS, AGENTS = 30, 31
 BARESIP, SIPP, PHONES, TORTURER = 40, 60, 100, 220
 
@@ -81,7 +87,7 @@ def running(
             else f'[synthflow]\napi_base = "{api_base}"\napi_token_env = "INTEROP_TOKEN"\n'
             'witness = ["record", "marks", "messages", "dtmf"]\n',
         }
-        template = "kamailio-gladly.toml" if who == "gladly" else "kamailio.toml"
+        template = "kamailio.toml" if who in ("stand-in", "synthflow") else f"kamailio-{who}.toml"
         text = (_TEMPLATES / template).read_text().partition("\n\n")[2]
         for name, value in values.items():
             text = text.replace("{" + name + "}", value)

@@ -74,6 +74,8 @@ GLADLY = {
     "GL-PLAINTEXT": 1,
     "TLS-BADCERT": 3,
 }
+#: Customers whose numbers lead to people: at desks, at telephones of their own, several at once.
+PEOPLE = {"SBC-INBOUND": 1, "PEOPLE": 2, "GROUP-RINGING": 1}
 #: Cases that must not pass, with a part of their message.
 SHORTCOMINGS = {
     # Kamailio 5.6 checks who signed a certificate, not whom it names (RFC 5922 section 7.2 asks for both)
@@ -107,6 +109,13 @@ def with_baresip(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="module")
 def as_gladly(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Verified:
     return verify(platform.files["gladly"], GLADLY, tmp_path_factory.mktemp("gladly"), workers=2)
+
+
+@pytest.mark.parametrize("who", ["clinic", "shop"])
+def test_customer_with_people_in_groups(platform: Platform, tmp_path: Path, who: str) -> None:
+    verified = _verify(platform.files[who], PEOPLE, tmp_path)
+    for row, count in PEOPLE.items():
+        verified.judge(row, count)
 
 
 @pytest.mark.xdist_group("scenarios-as-gladly")
