@@ -13,6 +13,7 @@ from harness.nightly.flakes import rates
 from harness.nightly.store import Night
 from harness.report.history import Run
 from harness.report.kpi import KPIS
+from harness.report.markup import printable
 from harness.report.pages import environment
 
 FILE = "nightly.html"
@@ -25,7 +26,7 @@ def write(path: Path, nights: Sequence[Night], histories: Sequence[Sequence[Run]
     template = environment().overlay(loader=PackageLoader("harness.nightly")).get_template("nightly.html.j2")
     tables = [_table(nights, runs) for runs in histories if runs]
     text = template.render(nights=nights, last=nights[-1], tables=tables, letters=_LETTERS, kpis=KPIS)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(printable(text), encoding="utf-8")
 
 
 def _table(nights: Sequence[Night], runs: Sequence[Run]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ from harness.report.evidence import CaseEvidence, Step
 from harness.report.hearing import COLUMNS, figures, hearings
 from harness.report.markup import printable
 from harness.report.mask import mask_text
-from harness.report.pages import environment
+from harness.report.pages import render
 from harness.report.steps import verdict_of
 from harness.verdict import NEVER_REPORTED, Verdict, overall
 
@@ -265,22 +265,19 @@ def _attach_media(attach: _Attacher, evidence: CaseEvidence) -> None:
 def _listen(evidence: CaseEvidence) -> str:
     """A page with what each leg received; what it sent is what another leg, or the far end, received."""
     heard = hearings(evidence)
-    return (
-        environment()
-        .get_template("listen.html.j2")
-        .render(
-            timeline=Markup(timeline.svg(evidence, heard)),
-            players=[player_of(hearing, evidence) for hearing in heard],
-            quality=figures(evidence),
-            columns=COLUMNS,
-        )
+    return render(
+        "listen.html.j2",
+        timeline=Markup(timeline.svg(evidence, heard)),
+        players=[player_of(hearing, evidence) for hearing in heard],
+        quality=figures(evidence),
+        columns=COLUMNS,
     )
 
 
 def _ladder(evidence: CaseEvidence) -> str:
     """The ladder in a page of its own, since Allure draws a picture no wider than its column: at that size nobody can read it."""
     picture = Markup(ladder.svg(evidence))
-    return environment().get_template("picture.html.j2").render(title="Ladder", picture=picture)
+    return render("picture.html.j2", title="Ladder", picture=picture)
 
 
 def _step(evidence: CaseEvidence, step: Step) -> TestStepResult:

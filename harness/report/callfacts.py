@@ -11,7 +11,6 @@ from harness.events import LegStarted, Listened
 from harness.measurement import Delay
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow
-from harness.report.hearing import COLUMNS, figures
 from harness.report.moments import REPLY, far_end_marks
 
 #: The columns of :func:`harness.report.hearing.figures` that are call facts as well.
@@ -33,10 +32,12 @@ class LegFacts:
     seconds: Mapping[str, float]  #: the times among them, by title
 
 
-def call_facts(evidence: CaseEvidence, flow: Sequence[Arrow]) -> list[LegFacts]:
-    """The legs that have an INVITE in the case's ``flow`` (:func:`harness.report.flow.arrows`), in order of appearance."""
-    header, *rows = figures(evidence) if evidence.legs else [[title for title, _ in COLUMNS]]
-    media = {row[0]: dict(zip(header, row, strict=True)) for row in rows}
+def call_facts(evidence: CaseEvidence, flow: Sequence[Arrow], quality: Sequence[Sequence[str]]) -> list[LegFacts]:
+    """The legs that have an INVITE in the case's ``flow`` (:func:`harness.report.flow.arrows`), in order of appearance.
+
+    ``quality`` is what :func:`harness.report.hearing.figures` says of the case; empty without legs.
+    """
+    media = {row[0]: dict(zip(quality[0], row, strict=True)) for row in quality[1:]}
     found = []
     for leg in evidence.legs:
         own = [arrow for arrow in flow if arrow.leg == leg]

@@ -19,7 +19,7 @@ from harness.report.flow import Arrow, arrows, sdp_summary
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
 from harness.report.links import messages_of
 from harness.report.manners import Manner, manners
-from harness.report.pages import cause_of, environment
+from harness.report.pages import cause_of, render
 from harness.report.pcap import CAPTURE
 from harness.report.steps import verdict_of
 from harness.verdict import Finding, Verdict
@@ -41,6 +41,7 @@ class CasePage:
     home: Path
     command: str  #: the run's own
     flow: Sequence[Arrow]
+    quality: Sequence[Sequence[str]]  #: a header, then a row a leg
     legs: Sequence[LegFacts]
     manners: Sequence[Manner]
 
@@ -49,7 +50,8 @@ class CasePage:
         """The page of a case; its id is the same in every report that is made of it."""
         flow = arrows(case)
         key = re.sub(r"[^\w.+-]", "_", case.directory.name)
-        return cls(key, case, home, command, flow, call_facts(case, flow), manners(case))
+        quality = figures(case) if case.legs else []
+        return cls(key, case, home, command, flow, quality, call_facts(case, flow, quality), manners(case))
 
     def words(self) -> str:
         """What a search goes through: names, Call-IDs, numbers, and the text of the messages, each line once."""
@@ -64,30 +66,27 @@ class CasePage:
         if linked:
             heard = [self._linked(hearing) for hearing in heard]
         failed = [f for f in case.findings if f.verdict is not Verdict.PASSED and not _is_excused(case, f)]
-        return (
-            environment()
-            .get_template("case.html.j2")
-            .render(
-                key=self.key,
-                case=case,
-                facts={name: str(case.case.get(name) or "") for name in _FACTS},
-                causes=[{**cause_of(cause), "evidence": _shown_by(cause)} for cause in case.diagnosis],
-                failed=[(finding, messages_of(self.flow, finding)) for finding in failed],
-                findings=[(finding, messages_of(self.flow, finding)) for finding in case.findings],
-                commands=self._commands(),
-                call=table_of(self.legs),
-                manners=self.manners,
-                step_verdict=lambda step: str(verdict_of(step, case.findings)),
-                ladder=Markup(ladder.svg(case, anchors=f"{self.key}-", every=self.flow)) if case.messages else None,
-                timeline=Markup(timeline.svg(case, heard)) if case.legs else None,
-                players=[player_of(hearing, case, self.home) for hearing in heard],
-                quality=figures(case) if case.legs else [],
-                columns=COLUMNS,
-                rtp=tables.rtp(case) if case.statistics else [],
-                messages=[_message(case, message) for message in case.messages],
-                records=[(r, json.dumps(r.record, indent=1, ensure_ascii=False)) for r in case.far_end],
-                files=self._files(),
-            )
+        return render(
+            "case.html.j2",
+            key=self.key,
+            case=case,
+            facts={name: str(case.case.get(name) or "") for name in _FACTS},
+            causes=[{**cause_of(cause), "evidence": _shown_by(cause)} for cause in case.diagnosis],
+            failed=[(finding, messages_of(self.flow, finding)) for finding in failed],
+            findings=[(finding, messages_of(self.flow, finding)) for finding in case.findings],
+            commands=self._commands(),
+            call=table_of(self.legs),
+            manners=self.manners,
+            step_verdict=lambda step: str(verdict_of(step, case.findings)),
+            ladder=Markup(ladder.svg(case, anchors=f"{self.key}-", every=self.flow)) if case.messages else None,
+            timeline=Markup(timeline.svg(case, heard)) if case.legs else None,
+            players=[player_of(hearing, case, self.home) for hearing in heard],
+            quality=self.quality,
+            columns=COLUMNS,
+            rtp=tables.rtp(case) if case.statistics else [],
+            messages=[_message(case, message) for message in case.messages],
+            records=[(r, json.dumps(r.record, indent=1, ensure_ascii=False)) for r in case.far_end],
+            files=self._files(),
         )
 
     def _linked(self, hearing: Hearing) -> Hearing:

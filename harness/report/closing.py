@@ -28,6 +28,8 @@ _COLUMNS = tuple((str(verdict), str(verdict).replace(" ", "_"), style) for verdi
 #: As many lines as a common terminal shows; what causes may take of them, and the least that is shown of them.
 _SCREEN, _LEAST = 40, 2
 _MOST_ROWS = 4
+#: Lines of rows, and of where they have a cause in common; characters of what was seen where no cause is known.
+_MOST_LINES, _MOST_WORDS = 3, 400
 
 
 def table(summary: Summary, *, every_row: bool = False) -> Table:
@@ -100,10 +102,10 @@ def _block(group: CauseGroup, run: Path, width: int) -> list[Text]:
     """A cause: its headline, fix, owner, rows, and how to learn more."""
     verdict = f"{group.verdict.upper():<7}  "
     count = f"{len(group.cases)} {_plural(len(group.cases), 'case')}"
-    headline = group.headline.removeprefix(f"{group.verdict}: ")
+    headline = textwrap.shorten(group.headline.removeprefix(f"{group.verdict}: "), _MOST_WORDS, placeholder=" …")
     words = textwrap.wrap(f"{headline} ({count})", width - len(verdict), break_on_hyphens=False) or [count]
     lines = [Text.assemble((verdict, STYLES[group.verdict]), (words[0], "bold"))]
-    lines += [Text(" " * 9 + line, "bold") for line in words[1:3]]
+    lines += [Text(" " * 9 + line, "bold") for line in words[1:]]
     fields = {
         "fix": group.said("fix"),
         "owner": group.said("owner"),
@@ -117,7 +119,10 @@ def _block(group: CauseGroup, run: Path, width: int) -> list[Text]:
         if name == "why":  # to be copied: never broken
             lines.append(Text(f"         why    {value}"))
             continue
-        for index, line in enumerate(textwrap.wrap(value, width - 16, break_on_hyphens=False)[:3]):
+        most = None if name == "fix" else _MOST_LINES  # half a fix mends nothing
+        for index, line in enumerate(
+            textwrap.wrap(value, width - 16, break_on_hyphens=False, max_lines=most, placeholder=" …")
+        ):
             lines.append(Text(f"         {name if index == 0 else '':<6} {line}"))
     return lines
 

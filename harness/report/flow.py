@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from harness.events import FarEndRecord
@@ -113,9 +113,14 @@ class Arrow:
 
     def header(self, name: str) -> str | None:
         """The first value of a header, by its long name; None when there is none."""
-        names = "|".join(re.escape(form) for form in (name, _COMPACT.get(name.lower(), name)))
-        found = re.search(rf"^(?:{names})[ \t]*:[ \t]*(.*?)\r?$", self.text, re.IGNORECASE | re.MULTILINE)
+        found = _header(name).search(self.text)
         return found[1] if found else None
+
+
+@cache
+def _header(name: str) -> re.Pattern[str]:
+    names = "|".join(re.escape(form) for form in (name, _COMPACT.get(name.lower(), name)))
+    return re.compile(rf"^(?:{names})[ \t]*:[ \t]*(.*?)\r?$", re.IGNORECASE | re.MULTILINE)
 
 
 def sdp_summary(text: str) -> str:
@@ -123,6 +128,8 @@ def sdp_summary(text: str) -> str:
 
     The direction is named only when it is not ``sendrecv``, which is what a missing one means (RFC 3264, 5.1).
     """
+    if "m=audio " not in text:  # nearly every message
+        return ""
     head, _, body = text.replace("\r\n", "\n").partition("\n\n")
     media = re.search(r"^m=audio (\d+)(?:/\d+)? (\S+) (.+)$", body, re.MULTILINE)
     if not media or "sdp" not in head.lower():

@@ -97,11 +97,8 @@ def draw(evidence: CaseEvidence) -> None:
 def _draw(evidence: CaseEvidence, leg: str, received: Path) -> None:
     if _picture_of(received).is_file() or sound.data_uri(received) is None:
         return
-    samples, rate = read_wav(received)
-    listed = [dataclasses.asdict(each) for each in _sounds(evidence, leg, samples, rate)]
-    plain = {"seconds": len(samples) / rate, "sounds": listed}
-    received.with_suffix(".sounds.json").write_text(json.dumps(plain) + "\n", encoding="utf-8")
-    _picture_of(received).write_bytes(spectrogram_png(samples, rate))
+    sounds(evidence, leg, received)
+    _picture_of(received).write_bytes(spectrogram_png(*read_wav(received)))
 
 
 def _picture_of(received: Path) -> Path:
@@ -132,14 +129,26 @@ def _hearing(evidence: CaseEvidence, recording: Recording) -> Hearing:
     kept = _picture_of(received)
     player = sound.data_uri(received) if kept.is_file() else None
     if player is None:
-        return Hearing(recording, "", "", began=_first_sample(evidence, recording.leg))
-    known = json.loads(received.with_suffix(".sounds.json").read_text(encoding="utf-8"))
+        return Hearing(recording, "", "", began=first_sample(evidence, recording.leg))
+    seconds, heard = sounds(evidence, recording.leg, received)
     picture = "data:image/png;base64," + base64.b64encode(kept.read_bytes()).decode("ascii")
-    sounds = tuple(Sound(**each) for each in known["sounds"])
-    return Hearing(recording, picture, player, known["seconds"], _first_sample(evidence, recording.leg), sounds)
+    return Hearing(recording, picture, player, seconds, first_sample(evidence, recording.leg), heard)
 
 
-def _first_sample(evidence: CaseEvidence, leg: str) -> float | None:
+def sounds(evidence: CaseEvidence, leg: str, received: Path) -> tuple[float, tuple[Sound, ...]]:
+    """How long the recording of what a leg received is, and what is in it. Raises :class:`WavError` when it is no recording."""
+    kept = received.with_suffix(".sounds.json")
+    try:
+        known = json.loads(kept.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        samples, rate = read_wav(received)
+        listed = [dataclasses.asdict(each) for each in _sounds(evidence, leg, samples, rate)]
+        known = {"seconds": len(samples) / rate, "sounds": listed}
+        kept.write_text(json.dumps(known) + "\n", encoding="utf-8")
+    return known["seconds"], tuple(Sound(**each) for each in known["sounds"])
+
+
+def first_sample(evidence: CaseEvidence, leg: str) -> float | None:
     """When the leg's recording began: the first pulse says how much had been received by then."""
     return next((e.at - e.seconds for e in evidence.legs[leg] if isinstance(e, Listened)), None)
 

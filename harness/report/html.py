@@ -21,7 +21,7 @@ from harness.report.evidence import CaseEvidence
 from harness.report.history import Run
 from harness.report.listing import Task
 from harness.report.metrics import Time
-from harness.report.pages import environment
+from harness.report.pages import render
 from harness.report.summary import Summary
 from harness.verdict import NEVER_REPORTED, Verdict, worst
 
@@ -61,24 +61,23 @@ def write(
     index = listing.packed(json.dumps([one.words for one in made]))
     if in_parts:
         listing.write_part(parts, "index", index)
-    text = (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            summary=summary,
-            when=_utc(summary.began),
-            rows=_rows(summary, cases, past),
-            causes=[_cause(group, short_path(path.parent)) for group in groups],
-            cases=[one.fields for one in made],
-            parts=PARTS if in_parts else "",
-            index="" if in_parts else index,
-            owners=sorted({owner for group in groups if (owner := group.said("owner"))}),
-            numbers=sorted({number for one in made for number in one.fields["numbers"]}),
-            absent=[{"id": str(case["id"]), "row": str(case.get("row", ""))} for case in absent],
-            never_ran=NEVER_REPORTED.first_line(),
-            axes=_axes(cases),
-            headline=headline(summary),
-        )
+    text = render(
+        "report.html.j2",
+        summary=summary,
+        faults=rerun.faults(command),
+        when=_utc(summary.began),
+        rows=_rows(summary, cases, past),
+        causes=[_cause(group, short_path(path.parent)) for group in groups],
+        cases=[one.fields for one in made],
+        parts=PARTS if in_parts else "",
+        most_inline=MOST_INLINE,
+        index="" if in_parts else index,
+        owners=sorted({owner for group in groups if (owner := group.said("owner"))}),
+        numbers=sorted({number for one in made for number in one.fields["numbers"]}),
+        absent=[{"id": str(case["id"]), "row": str(case.get("row", ""))} for case in absent],
+        never_ran=NEVER_REPORTED.first_line(),
+        axes=_axes(cases),
+        headline=headline(summary),
     )
     path.write_text(text, encoding="utf-8")
     return [time for one in made for time in one.times]

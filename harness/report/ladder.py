@@ -184,7 +184,9 @@ def _put(line: list[str], column: int, words: str, *, centred: bool = False) -> 
 
 # --- SVG ----------------------------------------------------------------------------------------------------------
 
-_LEFT, _TOP, _COLUMN, _BOX, _ROW, _NOTE = 64, 58, 200, 176, 36, 22
+_LEFT, _TOP, _COLUMN, _BOX, _ROW, _NOTE = 64, 58, 224, 186, 38, 26
+#: The widest that a character of a label, and of the line below it, is on average in the fonts that draw them.
+_LABEL_WIDTH, _DETAIL_WIDTH = 7.2, 5.8
 #: Rules of an inline picture hold for the whole page, so each is bound to the picture's own class.
 _STYLE = "".join(
     f".ladder {rule}"
@@ -335,13 +337,14 @@ def _svg_arrow(arrow: Arrow, source: int, target: int, y: float, anchors: str) -
             f'class="{kind}{" far" if arrow.far_end else ""}" marker-end="url(#{xml(anchors)}a-{kind})"/>'
         )
         middle = (source + target) // 2
-    room = 30 * max(1, abs(target - source) // _COLUMN)
-    detail = _short(arrow.detail, room + 3)
+    room = max(_COLUMN, abs(target - source)) - 24
+    detail = _short(arrow.detail, int(room / _DETAIL_WIDTH))
+    label = _short(arrow.label, int(room / _LABEL_WIDTH) - len(_numbers(arrow)))
     # in a page the message itself is a click away; alone, the picture carries it
     tip = "" if anchors else f"<title>{xml(arrow.text)}</title>"
     body = (
         f"{tip}{line}"
-        f'<text x="{middle}" y="{y - 4:.0f}" text-anchor="middle">{xml(_short(arrow.label, room))} '
+        f'<text x="{middle}" y="{y - 4:.0f}" text-anchor="middle">{xml(label)} '
         f'<tspan class="n">{xml(_numbers(arrow))}</tspan></text>'
         + (f'<text class="d" x="{middle}" y="{y + 12:.0f}" text-anchor="middle">{xml(detail)}</text>' if detail else "")
     )

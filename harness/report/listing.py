@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import multiprocessing
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +16,8 @@ from harness.report import metrics
 from harness.report.callfacts import numbers_of
 from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
+from harness.report.processes import each
 from harness.verdict import Verdict
-
-#: Fewer cases are made sooner than processes are started.
-_WORTH_PROCESSES = 300
-_AT_ONCE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,18 +67,7 @@ def make(task: Task) -> Listed:
 
 def make_all(tasks: Sequence[Task]) -> Iterator[Listed]:
     """Make every case, in this order."""
-    if len(tasks) < _WORTH_PROCESSES:
-        yield from map(make, tasks)
-        return
-    made = 0
-    try:
-        # spawned, not forked: this process has threads
-        with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-            for listed in pool.map(make, tasks, chunksize=_AT_ONCE):
-                made += 1
-                yield listed
-    except BrokenExecutor:  # a process was killed, as for want of memory: what is left is made here
-        yield from map(make, tasks[made:])
+    return each(make, tasks)
 
 
 def _detail(page: CasePage, task: Task) -> dict[str, str]:

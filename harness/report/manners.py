@@ -14,8 +14,9 @@ from harness.audio.classify import classify
 from harness.audio.wav import WavError, read_wav
 from harness.checks.manners import in_time
 from harness.deployment import Manners
-from harness.events import CallState, LegStarted, Listened
+from harness.events import CallState, LegStarted
 from harness.report.evidence import CaseEvidence
+from harness.report.hearing import first_sample, sounds
 from harness.report.moments import VOICES
 from harness.verdict import Finding
 
@@ -135,13 +136,13 @@ def _words(evidence: CaseEvidence, leg: str, which: Literal["received", "sent"])
     """The speech in one of the leg's recordings. Both of them begin with the leg's media."""
     recording = next((recording for recording in evidence.recordings if recording.leg == leg), None)
     path = getattr(recording, which) if recording else None
-    began = next((e.at - e.seconds for e in evidence.legs[leg] if isinstance(e, Listened)), None)
+    began = first_sample(evidence, leg)
     if path is None or began is None:
         return
     try:
-        samples, rate = read_wav(path)
+        spans = sounds(evidence, leg, path)[1] if which == "received" else classify(*read_wav(path))
     except WavError:
         return
-    for span in classify(samples, rate):
+    for span in spans:
         if span.kind == "speech":
             yield began + span.began, began + span.ended

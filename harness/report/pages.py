@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from harness.report.markup import printable
 
@@ -20,7 +19,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @cache
 def environment() -> Environment:
-    """The templates' environment: escaping on, unknown names are errors, nothing unprintable gets out."""
+    """The templates' environment: escaping on, unknown names are errors."""
     found = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -28,11 +27,15 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
     found.filters["seconds"] = lambda value: f"{value:.2f} s"
     found.filters["slug"] = lambda value: str(value).replace(" ", "-")
     return found
+
+
+def render(template: str, **values: object) -> str:
+    """The page that a template of the reports makes; nothing unprintable gets out."""
+    return printable(environment().get_template(template).render(values))
 
 
 def cause_of(plain: Mapping[str, Any]) -> dict[str, str]:

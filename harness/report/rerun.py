@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from harness.report.evidence import CaseEvidence
@@ -22,7 +23,7 @@ def explain(run: str, case: CaseEvidence) -> str:
 
 def verify(command: str, case: CaseEvidence) -> str:
     """``harness verify`` for the case alone; ``command`` is that of its run, from which come the files and the faults."""
-    words = _joined(shlex.split(command))
+    words = _words(command)
     files = [word.removeprefix("--deployment=") for word in words if word.startswith("--deployment=")]
     deployment = str(case.case.get("deployment", ""))
     named = [file for file in files if Path(file).stem == deployment] or files or ["FILE"]
@@ -36,6 +37,17 @@ def verify(command: str, case: CaseEvidence) -> str:
         if word.startswith(_KEPT) and word != "--timings=quick":
             again += word.split("=", 1)
     return shlex.join([*again, *(word for word in _FLAGS if word in words)])
+
+
+def faults(command: str) -> list[str]:
+    """What a run's command injected on purpose."""
+    return [word.removeprefix("--fault=") for word in _words(command) if word.startswith("--fault=")]
+
+
+@cache
+def _words(command: str) -> tuple[str, ...]:
+    """The words of a run's command, which all its cases share."""
+    return tuple(_joined(shlex.split(command)))
 
 
 def _joined(words: Sequence[str]) -> list[str]:

@@ -41,6 +41,7 @@ from harness.report.evidence import CaseEvidence, key_of
 from harness.report.hearing import draw
 from harness.report.mask import mask_name, mask_plain
 from harness.report.pcap import capture
+from harness.report.processes import each
 from harness.report.recorder import CASE
 from harness.report.summary import Summary, latest, summarise
 from harness.verdict import Verdict
@@ -120,7 +121,7 @@ def case_directory(run: Path, case: Mapping[str, object]) -> Path:
 
 def read_cases(run: Path) -> list[CaseEvidence]:
     """The evidence of every case of a run, attempts included."""
-    return [CaseEvidence.read(path.parent) for path in sorted((run / CASES).glob(f"*/{CASE}"))]
+    return list(each(CaseEvidence.read, [path.parent for path in sorted((run / CASES).glob(f"*/{CASE}"))]))
 
 
 def last_attempt(run: Path, case: Mapping[str, object]) -> CaseEvidence | None:
@@ -156,6 +157,8 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
         plain = json.loads((run / _RUN).read_text(encoding="utf-8"))
         end = plain["end"]
         results = Path(end["allure_results"]) if end["allure_results"] else None
+        if results and (run / ALLURE).is_dir():  # the run was moved, or came from another machine
+            results = run / ALLURE
         return plain["planned"], RunEnd(**end | {"allure_results": results})
     except FileNotFoundError:
         return None

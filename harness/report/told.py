@@ -30,6 +30,10 @@ from harness.events import (
 from harness.report.recorder import EVENTS, VERSION
 from harness.verdict import Finding
 
+_decode = (
+    json.JSONDecoder().decode
+)  #: what ``json.loads`` does of text, without its look at every line for the encoding
+
 #: Of so many cases what their events say is kept in memory at once; of others it is read again.
 MOST_KEPT = 64
 
@@ -190,7 +194,7 @@ class Told:
             return
         for line in raw.splitlines():
             try:
-                ((kind, value),) = json.loads(line).items()
+                ((kind, value),) = _decode(line.decode("utf-8", "surrogatepass")).items()
             except (ValueError, AttributeError, RecursionError):
                 self.damaged += 1
             else:

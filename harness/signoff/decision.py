@@ -13,10 +13,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
 from harness.errors import MistakeError
 from harness.report import scope as scopes
+from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.mask import mask_text
 from harness.report.run import NEVER_ENDED, read_cases, read_end, read_planned
@@ -67,6 +69,13 @@ class Decision:
     def simulated(self) -> bool:
         """Whether the platform, or a part of it, was simulated."""
         return "simulated" in self.kinds
+
+    @cached_property
+    def to_mend(self) -> list[CauseGroup]:
+        """What did not pass and nobody answers for, by its cause."""
+        waived = {(row.deployment, row.scope.row) for row in self.rows if row.waiver is not None}
+        cases = [one.case for one in self.cases]
+        return grouped([case for case in cases if (str(case.case.get("deployment", "")), case.row) not in waived])
 
     @property
     def counts(self) -> dict[str, int]:
@@ -156,8 +165,9 @@ def _about_the_run(
 
 
 def _blocks(rows: Sequence[RowResult], scope: Scope | None) -> Iterable[str]:
-    """A sentence for each row that nobody answers for; those that somebody left out share one."""
+    """A sentence for all rows that nobody answers for with one verdict and one reason; those that somebody left out share one."""
     left_out = []
+    short: dict[tuple[str, str], list[str]] = {}
     several = len({row.deployment for row in rows}) > 1
     for row in rows:
         if not row.blocks:
@@ -169,7 +179,9 @@ def _blocks(rows: Sequence[RowResult], scope: Scope | None) -> Iterable[str]:
             left_out.append(f"{name} ({row.why})")
         else:
             why = row.why or "; ".join(row.causes[:2])
-            yield f"{name}: {row.verdict}" + (f" ({why})" if why else "") + "."
+            short.setdefault((row.verdict, why), []).append(name)
+    for (verdict, why), names in short.items():
+        yield f"{', '.join(names)}: {verdict}" + (f" ({why})" if why else "") + "."
     if left_out:
         narrowed = narrowing(scope.options) if scope else ""
         by = f", where the run was narrowed by {narrowed}" if narrowed else ""

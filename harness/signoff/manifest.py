@@ -16,19 +16,23 @@ from harness.errors import MistakeError
 FILE = "signoff.manifest.json"
 
 #: Made of the evidence, so no evidence: the run's own files by these names.
-_VIEWS = frozenset({"junit.xml", "summary.json", "allurerc.json", "allure-results", "allure-report", "control"})
-_VIEWS_BEGIN = ("signoff.", "report")
+_VIEWS = frozenset({"junit.xml", "summary.json", "causes.json", "control"})
+_VIEWS_BEGIN = ("signoff.", "report", "allure")
 
 
 def files(run: Path) -> Iterator[Path]:
     """Every file of evidence, links not followed."""
     for entry in sorted(run.iterdir()):
-        if entry.name in _VIEWS or entry.name.startswith(_VIEWS_BEGIN):
+        if _is_view(entry.name):
             continue
         if entry.is_dir() and not entry.is_symlink():
             yield from (path for path in sorted(entry.rglob("*")) if path.is_symlink() or not path.is_dir())
         else:
             yield entry
+
+
+def _is_view(name: str) -> bool:
+    return name in _VIEWS or name.startswith(_VIEWS_BEGIN)
 
 
 def measure(run: Path) -> dict[str, str]:
@@ -56,7 +60,8 @@ def read(run: Path) -> dict[str, str]:
         raise MistakeError(f"{run / FILE}: cannot be read: {error}") from error
     if not isinstance(found, dict):
         raise MistakeError(f"{run / FILE}: holds no list of files")
-    return {str(name): str(value) for name, value in found.items()}
+    # what an older manifest counts among the evidence, and is none
+    return {str(name): str(value) for name, value in found.items() if not _is_view(str(name).partition("/")[0])}
 
 
 def differences(run: Path) -> list[str]:

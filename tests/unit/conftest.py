@@ -52,7 +52,8 @@ def promised(case: Case) -> list[Finding]:
     return [finding(str(kind.each()[0])) for kind, least in case.required_findings.items() for _ in range(least)]
 
 
-Play = Callable[[Case, CaseRecorder], tuple[Verdict, str]]
+#: Returns verdict and message, and the diagnosis where there is one.
+Play = Callable[[Case, CaseRecorder], tuple[Verdict, str] | tuple[Verdict, str, Mapping[str, Any]]]
 
 
 def passes(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
@@ -107,8 +108,7 @@ def record(run: Path, deployment: Deployment, case: Case, play: Play = passes, *
         )
     )
     write_wav(directory / "caller.1.received.wav", np.zeros(80, np.int16), 8000)
-    verdict, message = play(case, recorder)
-    recorder.close(verdict, message)
+    recorder.close(*play(case, recorder))
     return directory
 
 
@@ -167,7 +167,7 @@ def live() -> Deployment:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def runs() -> ModuleType:
     """This module: what a test makes its runs with."""
     return sys.modules[__name__]

@@ -1,5 +1,7 @@
 """``make docs-pictures``: the pictures of ``docs/images``, made in Chromium of the report of a real run in which a fault was injected.
 
+``python -m tools.site.pictures RUN`` makes them of a run that is there already.
+
 Needs Chromium (``apt-get install chromium``). Look at them before they are committed.
 """
 
@@ -36,6 +38,8 @@ def run() -> Path:
         "udp",
         "--fault",
         _FAULT,
+        "-n",
+        "2",
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 1:
@@ -48,11 +52,11 @@ def main() -> int:
     if not CHROMIUM.exists():
         print(f"{CHROMIUM}: not there; apt-get install chromium", file=sys.stderr)
         return 3
-    found = run()
+    found = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else run()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         _report(browser, found / "report.html")
-        page = _open(browser, found / "signoff.html", 760)
+        page = _open(browser, found / "signoff.html", 980)
         _keep(page, "signoff.png")
         browser.close()
     for picture in sorted(IMAGES.glob("*.png")):

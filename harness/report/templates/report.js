@@ -76,6 +76,9 @@ async function refresh() {
     group.hidden = !next || !next.matches("details");
   }
   document.getElementById("count").textContent = `${shown} of ${all.length} cases`;
+  // what somebody chose prints whole, and printing does not wait
+  const chose = all.filter(details => !details.hidden && details.dataset.verdict !== "passed");
+  if (Object.keys(wanted).length && chose.length <= MOST_PRINTED) await Promise.all(chose.map(unpack));
 }
 
 function remember() {

@@ -13,6 +13,7 @@ from harness.report.callfacts import call_facts, numbers_of, table_of
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows
 from harness.report.fold import without_registrations, without_repeats
+from harness.report.hearing import figures
 from harness.report.links import messages_of
 from harness.report.steps import verdict_of
 from harness.verdict import Finding, Verdict
@@ -29,7 +30,7 @@ def finding(check: str, subject: str, at: float = 1000.0, evidence: tuple[str, .
 
 class TestCallFacts:
     def test_of_each_leg(self, failed: CaseEvidence) -> None:
-        caller, billing = call_facts(failed, arrows(failed))
+        caller, billing = call_facts(failed, arrows(failed), figures(failed))
         said = dict(caller.cells)
         assert (caller.leg, said["direction"], said["Call-ID"]) == ("caller.1", "outgoing", "call-1")
         assert said["From"] == "<sip:+13125550100@127.0.3.1>"
@@ -43,7 +44,7 @@ class TestCallFacts:
         assert numbers_of([caller, billing]) == ["+12065550110", "+13125550142"]
 
     def test_the_table_has_a_column_a_leg(self, failed: CaseEvidence) -> None:
-        header, *rows = table_of(call_facts(failed, arrows(failed)))
+        header, *rows = table_of(call_facts(failed, arrows(failed), figures(failed)))
         assert header == ["leg", "caller.1", "billing.1"]
         assert all(len(row) == 3 for row in rows)
         assert table_of([]) == []
@@ -56,7 +57,7 @@ class TestCallFacts:
             sample.message("received", samples.sip("SIP/2.0 486 Busy Here", "2 INVITE"))
             sample.recorder.close(Verdict.PASSED, "")
         evidence = CaseEvidence.read(tmp_path / "case")
-        (facts,) = call_facts(evidence, arrows(evidence))
+        (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
         assert dict(facts.cells)["ended by"] == "the far end, 486 Busy Here m3"
         assert dict(facts.cells)["answered after"] == "–"
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.report import html, listing
+from harness.report import html, processes
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Result, Run
 from harness.report.run import read_cases
@@ -153,7 +153,7 @@ class TestReport:
     def test_a_large_run_s_cases_lie_beside_the_page(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(html, "MOST_WHOLE", 2)
         monkeypatch.setattr(html, "MOST_INLINE", 1)
-        monkeypatch.setattr(listing, "_WORTH_PROCESSES", 2)  # as many as there are: each in a process of its own
+        monkeypatch.setattr(processes, "WORTH", 2)  # as many as there are: each in a process of its own
         text = report(run)
         parts = {path.stem for path in (run.directory / html.PARTS).iterdir()}
         keys = [str(a["id"]) for a in Page(text).all("details", **{"class": "case"})]
@@ -163,6 +163,16 @@ class TestReport:
         monkeypatch.setattr(html, "MOST_WHOLE", 300)
         report(run)
         assert not (run.directory / html.PARTS).exists()
+
+    def test_faults_that_were_injected_stand_at_its_head(self, run: Any) -> None:
+        cases = read_cases(run.directory)
+        summary = summarise(cases, run.planned, run="r", wall_s=1.0, workers=2)
+        page = run.directory / "report.html"
+        html.write(page, summary, cases, command="harness verify FILE --fault heavy-loss --fault=no-g711@inbound")
+
+        said = " ".join(Page(page.read_text()).text).split("Cases", 1)[0]
+        assert "injected on purpose: heavy-loss, no-g711@inbound" in " ".join(said.split())
+        assert "injected on purpose" not in report(run)
 
     def test_hostile_text_stays_text(self, tmp_path: Path, samples: ModuleType) -> None:
         evil = "<script>alert(1)</script>\x00\ud800"

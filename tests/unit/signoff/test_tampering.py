@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import random
+import shutil
 import stat
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +15,7 @@ import pytest
 
 from harness import signoff
 from harness.errors import MistakeError
+from harness.report.run import RunEnd, read_end, remake, write_end
 from harness.signoff import attest, manifest
 from harness.signoff.decision import Acceptance
 
@@ -68,6 +71,23 @@ def test_each_of_many_changes_is_found(tmp_path: Path, runs: ModuleType, key: Pa
         added.unlink(missing_ok=True)
 
     assert missed == []
+    assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
+
+
+def test_views_that_were_made_again_are_no_change(tmp_path: Path, runs: ModuleType, key: Path) -> None:
+    """In another place, too, since what Allure is told holds the run's path."""
+    first = runs.make_run(tmp_path / "reports", plays={ROW: runs.fails}).directory
+    (first / "allure-results").mkdir()
+    planned, end = read_end(first) or ([], RunEnd(workers=1, wall_s=1.0))
+    write_end(first, planned, dataclasses.replace(end, allure_results=first / "allure-results"))
+    remake(first)
+    signoff.seal(first)
+    run = Path(shutil.copytree(first, tmp_path / "elsewhere" / first.name))
+    signoff.make(run, key=key)
+    shutil.rmtree(first)
+    remake(run)
+
+    assert not first.exists()
     assert signoff.verify(run, key.with_suffix(".pub"))[1] == []
 
 
