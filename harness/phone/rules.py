@@ -5,17 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-
-class Permit(Protocol):
-    """The leave to have one more call up."""
-
-    def another(self) -> None:
-        """Count one more call for this permit: its phone followed a REFER. Raises :class:`RefusedError`."""
-
-    def release(self) -> None:
-        """The call has ended; harmless when done twice."""
+from harness.limits import Admitted
 
 
 @dataclass(frozen=True)
@@ -25,20 +16,20 @@ class Rules:
     """
 
     guard: Callable[[str], None] = lambda uri: None
-    admit: Callable[[], Permit] | None = None
+    admit: Callable[[], Admitted] | None = None
     seconds_per_call: float | None = None
 
 
 class CallSlot:
     """The permit of one call, or of two while a transfer replaces one by the other; given back with the last of them."""
 
-    def __init__(self, permit: Permit) -> None:
+    def __init__(self, permit: Admitted) -> None:
         self.permit = permit
         self._legs = 1
         self._lock = threading.Lock()
 
     def share(self) -> None:
-        """One more leg is in this slot. Raises what :meth:`Permit.another` raises."""
+        """One more leg is in this slot. Raises what :meth:`Admitted.another` raises."""
         self.permit.another()
         with self._lock:
             self._legs += 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,3 +55,26 @@ def test_no_scenario_knows_who_is_simulated() -> None:
         text = path.read_text(encoding="utf-8")
         assert "simulat" not in text, path
         assert ".kind" not in text, path
+
+
+def test_the_architecture_draws_the_floors_that_hold() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    drawn = re.search(r"Imports run downward only: `([^`]*)`", page)
+    assert drawn is not None
+    (contract,) = (
+        one
+        for one in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+            "contracts"
+        ]
+        if one["type"] == "layers"
+    )
+    floors = [set(layer.replace("|", " ").split()) - {"_resources"} for layer in reversed(contract["layers"])]
+    assert [set(floor.split()) for floor in drawn[1].split("←")] == floors
+
+
+def test_the_architecture_names_every_tool() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    tools = {path.name for path in (ROOT / "tools").iterdir() if path.is_dir() and any(path.glob("*.*"))}
+    named = re.search(r"`tools` \(([^)]*)\)", page)
+    assert named is not None
+    assert set(re.findall(r"`(\w+)`", named[1])) == tools

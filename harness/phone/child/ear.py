@@ -10,24 +10,40 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Final, Protocol
 
 from harness.phone.child.hearing import Hearing
-from harness.phone.child.native import Recorder
+
+_FRAME_S: Final = 0.015  # and some more until the next frame of 20 ms can be there
+_STALE_S: Final = 0.1  # a stream that brings nothing for so long is on hold
+_ON_HOLD_S: Final = 0.05
+
+
+class Recorded(Protocol):
+    """A recording that goes on."""
+
+    def read(self, begin: int) -> bytes:
+        """What was recorded from that octet on."""
 
 
 class _Stream:
     """A leg's recording, as far as it has been heard."""
 
-    def __init__(self, recorder: Recorder, hearing: Hearing) -> None:
-        self._recorder, self.hearing = recorder, hearing
+    def __init__(self, recorder: Recorded, hearing: Hearing) -> None:
+        self._recorder, self._hearing = recorder, hearing
         self._heard = 0  # octets
+        self._last = 0.0  # when something new was there
 
-    def listen(self) -> None:
-        """Hear what is new."""
+    def listen(self) -> float:
+        """Hear what is new; gives how many seconds may pass until the next look."""
+        now = time.monotonic()
         octets = self._recorder.read(self._heard)
         if octets:
             self._heard += len(octets)
-            self.hearing.feed(time.monotonic(), octets)
+            self._last = now
+            self._hearing.feed(now, octets)
+            return max(self._hearing.pause, _FRAME_S)
+        return self._hearing.pause if now - self._last < _STALE_S else _ON_HOLD_S
 
 
 class Ear:
@@ -35,11 +51,11 @@ class Ear:
 
     def __init__(self, together: Callable[[], AbstractContextManager[None]], fault: Callable[[str], None]) -> None:
         self._together, self._fault = together, fault
-        self._streams: dict[Recorder, _Stream] = {}
+        self._streams: dict[Recorded, _Stream] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def begin(self, recorder: Recorder, hearing: Hearing) -> None:
+    def begin(self, recorder: Recorded, hearing: Hearing) -> None:
         """Hear what is recorded from now on."""
         with self._changed:
             self._streams[recorder] = _Stream(recorder, hearing)
@@ -48,7 +64,7 @@ class Ear:
                 self._thread = threading.Thread(target=self._run, name="ear", daemon=True)
                 self._thread.start()
 
-    def end(self, recorder: Recorder) -> None:
+    def end(self, recorder: Recorded) -> None:
         """Hear it no more. Its memory is not touched from here on."""
         with self._changed:
             self._streams.pop(recorder, None)
@@ -62,8 +78,6 @@ class Ear:
 
     def _listen(self) -> None:
         with self._changed:
-            streams = self._streams.values()
             with self._together():
-                for stream in streams:
-                    stream.listen()
-            self._changed.wait(min((stream.hearing.pause for stream in streams), default=None))
+                pauses = [stream.listen() for stream in self._streams.values()]
+            self._changed.wait(min(pauses, default=None))

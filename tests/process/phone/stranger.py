@@ -13,7 +13,8 @@ import numpy as np
 from harness.audio import g711, marks
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
-from harness.sip.message import Message, Request, Response
+from harness.sip.message import Response
+from tests.sip_peer import SipPeer
 
 VOICE = 240
 SESSION = "v=0\no=- 1 1 IN IP4 {host}\ns=-\nc=IN IP4 {host}\nt=0 0\n"
@@ -21,16 +22,15 @@ VIDEO = "m=video 5000 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
 AUDIO = "m=audio {port} RTP/AVP 0\n"
 
 
-class Stranger:
+class Stranger(SipPeer):
     """Calls a phone, message by message."""
 
+    tag = "stranger"
+
     def __init__(self, host: str) -> None:
-        self.sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        super().__init__(host)
         self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        for sock in (self.sip, self.rtp):
-            sock.bind((host, 0))
-            sock.settimeout(5.0)
-        self.host, self.port = self.sip.getsockname()
+        self.rtp.bind((host, 0))
         self._ended = threading.Event()
         self.call_id = f"{self.host}-{self.port}"
         self._speaker: threading.Thread | None = None
@@ -45,8 +45,7 @@ class Stranger:
 
     def is_referred(self, phone: Phone, call: Response, steps: Sequence[str]) -> None:
         """Accept a REFER; then BYE, or a NOTIFY with that status line, ``…`` at its end while the subscription goes on."""
-        refer, sender = self._request("REFER")
-        self.sip.sendto(Response.to_request(refer, 202).serialize(), sender)
+        self.respond(self.request("REFER"), 202)
         for number, step in enumerate(steps, start=2):
             if step == "BYE":
                 self._asks(phone, "BYE", number, to=call)
@@ -70,10 +69,8 @@ class Stranger:
 
     def refuses(self, line: str, *headers: tuple[str, str], method: str = "INVITE") -> None:
         """Refuse the next request of that method."""
-        request, sender = self._request(method)
         status, _, reason = line.partition(" ")
-        answer = Response.to_request(request, int(status), reason, tag="stranger", headers=headers)
-        self.sip.sendto(answer.serialize(), sender)
+        self.respond(self.request(method), int(status), headers, reason=reason)
 
     def speaks_to(self, port: int, phone: Phone, by: socket.socket | None = None) -> None:
         """Its mark, from now on, from the port its SDP names or from another."""
@@ -91,13 +88,6 @@ class Stranger:
             if self._ended.wait(0.02):
                 return
 
-    def _request(self, method: str) -> tuple[Request, tuple[str, int]]:
-        while True:
-            data, sender = self.sip.recvfrom(65536)
-            message = Message.parse(data)
-            if isinstance(message, Request) and message.method == method:
-                return message, sender
-
     def _asks(
         self,
         phone: Phone,
@@ -108,10 +98,7 @@ class Stranger:
         headers: Sequence[str] = (),
     ) -> Response:
         self._send(phone, method, number, body, to, headers)
-        while True:
-            message = Message.parse(self.sip.recv(65536))
-            if isinstance(message, Response) and message.status >= 200 and message.cseq.method == method:
-                return message
+        return self.final_response(method)
 
     def _send(
         self,
@@ -146,7 +133,7 @@ class Stranger:
 
     def close(self) -> None:
         self.falls_silent()
-        self.sip.close()
+        super().close()
         self.rtp.close()
 
 

@@ -15,38 +15,36 @@ from harness.audio import g711, marks
 from harness.events import MarkHeard, RtpStatistics
 from harness.phone import rtp_log
 from harness.phone.leg import Leg
-from harness.sip.message import Message, Request, Response
 from harness.sip.sdp import Description
 from tests.process.phone.conftest import Desk, fresh_address
+from tests.sip_peer import SipPeer
 
 FRAME = 160
 ANSWER = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
 
 
-class Sbc:
+class Sbc(SipPeer):
     """Answers one call, and sends what RTP it is told to: numbers, timestamps and sources are the test's affair."""
 
+    tag = "sbc"
+
     def __init__(self, host: str) -> None:
-        self.sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        super().__init__(host)
         self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        for sock in (self.sip, self.rtp):
-            sock.bind((host, 0))
-            sock.settimeout(5.0)
-        self.host = host
-        self.address = f"{host}:{self.sip.getsockname()[1]}"
+        self.rtp.bind((host, 0))
         self._to = ("", 0)
 
     def answer(self) -> None:
-        invite = self._request("INVITE")
+        invite = self.request("INVITE")
         to = Description.parse(invite.body).rtp
         assert to is not None
         self._to = to
-        body = ANSWER.format(host=self.host, port=self.rtp.getsockname()[1]).encode()
-        self._respond(invite, body)
-        self._request("ACK")
+        headers = [("Contact", f"<sip:sbc@{self.address}>"), ("Content-Type", "application/sdp")]
+        self.respond(invite, 200, headers, ANSWER.format(host=self.host, port=self.rtp.getsockname()[1]))
+        self.request("ACK")
 
     def say_goodbye(self) -> None:
-        self._respond(self._request("BYE"), b"")
+        self.respond(self.request("BYE"), 200)
 
     def send(self, mark: int, ssrc: int, first: int, count: int, leave_out: range = range(0)) -> None:
         """``count`` packets of a mark, 20 ms each, numbered from ``first``."""
@@ -59,20 +57,8 @@ class Sbc:
                 header = struct.pack("!BBHII", 0x80, 0, (first + number) & 0xFFFF, number * FRAME, ssrc)
                 self.rtp.sendto(header + voice[number * FRAME : (number + 1) * FRAME], self._to)
 
-    def _request(self, method: str) -> Request:
-        while True:
-            data, self._peer = self.sip.recvfrom(65536)
-            message = Message.parse(data) if data.strip() else None
-            if isinstance(message, Request) and message.method == method:
-                return message
-
-    def _respond(self, request: Request, body: bytes) -> None:
-        headers = [("Contact", f"<sip:sbc@{self.address}>")] + [("Content-Type", "application/sdp")] * bool(body)
-        answer = Response.to_request(request, 200, tag="sbc", headers=headers, body=body)
-        self.sip.sendto(answer.serialize(), self._peer)
-
     def close(self) -> None:
-        self.sip.close()
+        super().close()
         self.rtp.close()
 
 

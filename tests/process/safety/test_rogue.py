@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import socket
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from harness.deployment import from_plain
 from harness.phone.leg import Leg
 from harness.safety import Guard
-from harness.sip.message import Message, Request, Response
+from harness.sip.message import Request, Response
 from tests.process.safety.conftest import Line
+from tests.sip_peer import SipPeer
 
 LISTED = "+13125550100"
 SDP = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
@@ -22,24 +21,15 @@ SDP = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audi
 QUIET_S = 0.3
 
 
-class Rogue:
-    """A UDP socket that speaks SIP as the test likes."""
+class Rogue(SipPeer):
+    """Says what the test likes."""
+
+    tag = "rogue"
 
     def __init__(self, host: str) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((host, 0))
-        self.host, self.address = host, "{}:{}".format(*self._socket.getsockname())
+        super().__init__(host)
         self._invite: Request | None = None
-        self._peer = ("", 0)
         self._cseq = itertools.count(4711)
-
-    def next(self, within: float = 5.0) -> Request | Response | None:
-        self._socket.settimeout(max(within, 0.001))
-        try:
-            data, self._peer = self._socket.recvfrom(65536)
-        except TimeoutError:
-            return None
-        return Message.parse(data)
 
     def invited(self) -> Request:
         found = self.next()
@@ -55,10 +45,6 @@ class Rogue:
         assert isinstance(ack, Request)
         assert ack.method == "ACK"
 
-    def respond(self, request: Request, status: int, headers: Any = (), body: str = "") -> None:
-        answer = Response.to_request(request, status, tag="rogue", headers=headers, body=body)
-        self._socket.sendto(answer.serialize(), self._peer)
-
     def refer(self, *targets: str, to: str | None = None) -> int:
         """The status a REFER gets, 0 when none comes: in the dialog, or to ``to`` outside of any."""
         invite = self._invite
@@ -71,7 +57,7 @@ class Rogue:
         uri = str(invite.contact.uri) if inside and invite and invite.contact else f"sip:victim@{to}"
         if to is not None:
             host, _, port = to.rpartition(":")
-            self._peer = (host, int(port))
+            self.peer = (host, int(port))
         headers = [
             ("Via", f"SIP/2.0/UDP {self.address};rport;branch=z9hG4bKrogue{abs(hash(targets))}"),
             ("Max-Forwards", "70"),
@@ -80,7 +66,7 @@ class Rogue:
             ("Contact", f"<sip:{self.address}>"),
             *(("Refer-To", target) for target in targets),
         ]
-        self._socket.sendto(Request.build("REFER", uri, headers).serialize(), self._peer)
+        self.sip.sendto(Request.build("REFER", uri, headers).serialize(), self.peer)
         while (found := self.next(5.0 if inside else QUIET_S)) is not None:
             if isinstance(found, Response) and found.cseq.method == "REFER" and found.is_final:
                 return found.status
@@ -96,9 +82,6 @@ class Rogue:
                 if message.method != "ACK":
                     self.respond(message, 200 if message.method != "INVITE" else 486)
         return found
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture

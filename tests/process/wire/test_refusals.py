@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import random
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.request import IncomingRequest
-from harness.sip.message import Message, Response
+from tests.process.wire.datagrams import Datagrams
 
 _spec = importlib.util.spec_from_file_location(
     "torture", Path(__file__).parents[2] / "unit" / "sip" / "test_torture.py"
@@ -25,33 +24,10 @@ torture = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(torture)
 
 
-class Plain:
-    """A UDP socket without any SIP in it."""
-
-    def __init__(self, ua: UserAgent) -> None:
-        self._target = ua.local("udp").local
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((self._target[0], 0))
-        self._socket.setblocking(False)
-        self.port = self._socket.getsockname()[1]
-
-    def send(self, data: bytes) -> None:
-        self._socket.sendto(data, self._target)
-
-    async def receive(self, within: float = 5.0) -> Response:
-        async with asyncio.timeout(within):
-            data = await asyncio.get_running_loop().sock_recv(self._socket, 65535)
-        message = Message.parse(data)
-        assert isinstance(message, Response)
-        return message
-
-    async def final(self) -> Response:
-        while not (response := await self.receive()).is_final:
-            pass
-        return response
-
-    def close(self) -> None:
-        self._socket.close()
+def beside(ua: UserAgent) -> Datagrams:
+    """A socket at the node's own address."""
+    target = ua.local("udp").local
+    return Datagrams(target, target[0])
 
 
 def invite(method: str = "INVITE", *, branch: str = "1", drop: str = "", body: str = "", **headers: str) -> bytes:
@@ -97,7 +73,7 @@ def invite(method: str = "INVITE", *, branch: str = "1", drop: str = "", body: s
 def test_refusals(nodes: Any, data: bytes, status: int, header: str | None, value: str | None) -> None:
     async def story() -> None:
         ua = await nodes.answering("callee")
-        plain = Plain(ua)
+        plain = beside(ua)
         plain.send(data)
         response = await plain.final()
         assert response.status == status
@@ -114,7 +90,7 @@ def test_refusals(nodes: Any, data: bytes, status: int, header: str | None, valu
 def test_a_stray_ack_and_a_stray_response_are_swallowed(nodes: Any) -> None:
     async def story() -> None:
         ua = await nodes.answering("callee")
-        plain = Plain(ua)
+        plain = beside(ua)
         plain.send(invite("ACK", To="<sip:callee@example.com>;tag=unknown"))
         host, port = ua.local("udp").local
         plain.send(
@@ -141,7 +117,7 @@ def test_merged_requests(nodes: Any) -> None:
 
         merged = asyncio.Event()
         ua.on_invite = ring
-        plain = Plain(ua)
+        plain = beside(ua)
         plain.send(invite(branch="path-one"))
         assert (await plain.receive()).status == 180
         plain.send(invite(branch="path-two"))
@@ -159,7 +135,7 @@ def test_merged_requests(nodes: Any) -> None:
 def test_a_request_out_of_order_is_answered_500(nodes: Any) -> None:
     async def story() -> None:
         ua = await nodes.answering("callee")
-        plain = Plain(ua)
+        plain = beside(ua)
         plain.send(invite(CSeq="7 INVITE"))
         answer = await plain.final()
         to = answer.get("To") or ""
@@ -187,7 +163,7 @@ def test_retransmitted_requests_get_the_same_answer(nodes: Any) -> None:
             incoming.respond(200, headers=[("X-Times", str(len(handled)))])
 
         ua.on("REGISTER", register)
-        plain = Plain(ua)
+        plain = beside(ua)
         answers = []
         for _ in range(3):
             plain.send(invite("REGISTER"))
@@ -202,7 +178,7 @@ def test_retransmitted_requests_get_the_same_answer(nodes: Any) -> None:
 def test_responses_go_where_rfc_3581_says(nodes: Any) -> None:
     async def story() -> None:
         ua = await nodes.ua("callee")
-        plain, other = Plain(ua), Plain(ua)
+        plain, other = beside(ua), beside(ua)
         host = ua.local("udp").address
         plain.send(invite("OPTIONS", branch="a", Via="SIP/2.0/UDP 192.0.2.9:9;rport;branch=z9hG4bKa"))
         via = (await plain.receive()).via
@@ -228,7 +204,7 @@ def test_a_handler_that_raises_answers_500(nodes: Any, caplog: pytest.LogCapture
 
         ua.on("REGISTER", broken)
         ua.on_invite = broken
-        plain = Plain(ua)
+        plain = beside(ua)
         plain.send(invite("REGISTER"))
         assert (await plain.receive()).status == 500
         plain.send(invite())
@@ -259,7 +235,7 @@ def test_torture(nodes: Any, name: str) -> None:
 
         ua.on_invite = refuse
         ua.on("REGISTER", take)
-        plain = Plain(ua)
+        plain = beside(ua)
         # The answer has to find its way back here: ask for it by rport.
         plain.send(data.replace(b"branch", b"rport;branch", 1) if b"branch" in data else data)
         plain.send(invite("OPTIONS", branch="alive", Call_ID="alive"))
@@ -287,7 +263,7 @@ def test_mutated_messages_kill_nobody(nodes: Any) -> None:
 
     async def story() -> None:
         ua = await nodes.answering("callee", "udp", "tcp")
-        plain = Plain(ua)
+        plain = beside(ua)
         dice = random.Random(20)
         seeds = [data for _, data in torture.MESSAGES.values()] + [invite(), invite("BYE"), invite("CANCEL")]
         for number in range(6000):

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import Any
 
 import pytest
 
 from harness.simulation.wire import transactions
 from harness.simulation.wire.incoming import IncomingCall
-from harness.sip.message import Message, Response
+from tests.process.wire.datagrams import Datagrams
 
 STRANGER = "127.99.99.99"
 
 
-class Stranger:
-    """A UDP socket at an address that is no node's."""
+class Stranger(Datagrams):
+    """At an address that is no node's."""
 
     def __init__(self, target: tuple[str, int], address: str = STRANGER) -> None:
-        self._target = target
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((address, 0))
-        self._socket.setblocking(False)
-        self.host, self.port = self._socket.getsockname()
+        super().__init__(target, address)
 
-    def send(self, method: str, *, branch: str, **headers: str) -> None:
+    def request(self, method: str, *, branch: str, **headers: str) -> None:
         lines = {
             "Via": f"SIP/2.0/UDP {self.host}:{self.port};rport;branch=z9hG4bK{branch}",
             "Max-Forwards": "70",
@@ -37,19 +32,8 @@ class Stranger:
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
         text = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        uri = f"sip:callee@{self._target[0]}:{self._target[1]}"
-        self._socket.sendto(f"{method} {uri} SIP/2.0\r\n{text}Content-Length: 0\r\n\r\n".encode(), self._target)
-
-    async def final(self, within: float = 10.0) -> Response:
-        async with asyncio.timeout(within):
-            while True:
-                message = Message.parse(await asyncio.get_running_loop().sock_recv(self._socket, 65535))
-                assert isinstance(message, Response)
-                if message.is_final:
-                    return message
-
-    def close(self) -> None:
-        self._socket.close()
+        uri = f"sip:callee@{self.target[0]}:{self.target[1]}"
+        self.send(f"{method} {uri} SIP/2.0\r\n{text}Content-Length: 0\r\n\r\n".encode())
 
 
 @pytest.mark.parametrize("method", ["BYE", "INVITE", "UPDATE", "REFER", "INFO", "NOTIFY", "OPTIONS"])
@@ -65,7 +49,7 @@ def test_a_dialog_is_its_parties_alone(nodes: Any, method: str) -> None:
         assert theirs.dialog is not None
         target_before = theirs.dialog.remote_target
         stranger = Stranger(callee.local("udp").local)
-        stranger.send(
+        stranger.request(
             method,
             branch="1",
             From=str(call.dialog.local),
@@ -80,7 +64,7 @@ def test_a_dialog_is_its_parties_alone(nodes: Any, method: str) -> None:
         assert theirs.dialog.remote_target == target_before
         assert (await call.info(b"Signal=1\r\n")).status == 405, "the caller itself is heard, in the old sequence"
         if method == "INVITE":
-            stranger.send("ACK", branch="1", From=str(call.dialog.local), To=str(call.dialog.remote))
+            stranger.request("ACK", branch="1", From=str(call.dialog.local), To=str(call.dialog.remote))
         await call.bye()
         stranger.close()
 
@@ -95,13 +79,13 @@ def test_the_peer_may_come_from_where_its_contact_is(nodes: Any) -> None:
         first, other = Stranger(callee.local("udp").local), Stranger(callee.local("udp").local, "127.99.99.98")
         contact = f"<sip:stranger@{other.host}:{other.port}>"
         ids = {"Call_ID": "one-call", "Contact": contact}
-        first.send("INVITE", branch="1", **ids)
+        first.request("INVITE", branch="1", **ids)
         answered = await first.final()
         ids["To"] = answered.get("To") or ""
-        first.send("ACK", branch="2", CSeq="1 ACK", **ids)
-        other.send("OPTIONS", branch="3", CSeq="2 OPTIONS", **ids)
+        first.request("ACK", branch="2", CSeq="1 ACK", **ids)
+        other.request("OPTIONS", branch="3", CSeq="2 OPTIONS", **ids)
         assert (await other.final()).status == 200
-        first.send("BYE", branch="4", CSeq="3 BYE", **ids)
+        first.request("BYE", branch="4", CSeq="3 BYE", **ids)
         assert (await first.final()).method in ("INVITE", "BYE")
         first.close()
         other.close()
@@ -123,7 +107,7 @@ def test_a_stranger_cannot_cancel(nodes: Any) -> None:
         there = await ringing.get()
         stranger = Stranger(callee.local("udp").local)
         via, invite = call.request.via, call.request
-        stranger.send(
+        stranger.request(
             "CANCEL",
             branch="1",
             Via=f"SIP/2.0/UDP {via.sent_by[0]}:{via.sent_by[1]};rport;branch={via.branch}",
@@ -148,13 +132,13 @@ def test_a_flood_is_answered_and_not_remembered(nodes: Any, monkeypatch: pytest.
         stranger = Stranger(callee.local("udp").local)
         statuses = []
         for number in range(200):
-            stranger.send("SUBSCRIBE", branch=f"s{number}", Event="presence")
+            stranger.request("SUBSCRIBE", branch=f"s{number}", Event="presence")
             statuses.append((await stranger.final()).status)
         assert set(statuses[:50]) == {489}
         assert set(statuses[50:]) == {503}
         assert len(callee.transactions()) == 50
         other = Stranger(callee.local("udp").local, "127.99.99.98")
-        other.send("OPTIONS", branch="o")
+        other.request("OPTIONS", branch="o")
         assert (await other.final()).status == 200, "others are served as before"
         stranger.close()
         other.close()
@@ -170,7 +154,7 @@ def test_transactions_that_are_over_are_not_counted(nodes: Any, monkeypatch: pyt
         stranger = Stranger(callee.local("udp").local)
         for rounds in range(2):
             for number in range(3):
-                stranger.send("OPTIONS", branch=f"o{rounds}{number}")
+                stranger.request("OPTIONS", branch=f"o{rounds}{number}")
                 assert (await stranger.final()).status == 200
             async with asyncio.timeout(10):
                 await nodes.settled([callee])

@@ -16,7 +16,7 @@ from harness.deployment import to_plain
 from harness.errors import SelectionError, WorldLostError
 from harness.integrations import load
 from harness.limits import released
-from harness.pytest_plugin.worlds import World, alive_lock
+from harness.pytest_plugin.worlds import World, alive_lock, one_world
 
 FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-gladly.toml"
 
@@ -112,3 +112,16 @@ def test_its_death_frees_its_lock_and_is_reported(tmp_path: Path) -> None:
     assert noticed.is_set()
     with pytest.raises(WorldLostError, match=r"died \(exit code -9\):\nout of luck"):
         started.stop()
+
+
+def test_what_befell_a_commands_world_is_raised_at_its_end_unless_something_else_was(tmp_path: Path) -> None:
+    def lose(started: World, error: Exception | None = None) -> None:
+        os.kill(started.pid, signal.SIGKILL)
+        released(alive_lock(tmp_path, started.name))
+        if error is not None:
+            raise error
+
+    with pytest.raises(WorldLostError, match="died"), one_world(FILE, load(FILE), tmp_path) as started:
+        lose(started)
+    with pytest.raises(SelectionError, match="the user's"), one_world(FILE, load(FILE), tmp_path) as started:
+        lose(started, SelectionError("the user's"))

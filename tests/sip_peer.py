@@ -1,0 +1,56 @@
+"""A far end that speaks SIP message by message over UDP, as no stack would."""
+
+from __future__ import annotations
+
+import socket
+
+from harness.sip.message import HeaderPairs, Message, Request, Response
+
+
+class SipPeer:
+    """A socket, and what every far end of the tests does with it. ``tag`` is its tag in dialogs."""
+
+    tag = "peer"
+
+    def __init__(self, host: str) -> None:
+        self.sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sip.bind((host, 0))
+        self.sip.settimeout(5.0)
+        self.host, self.port = self.sip.getsockname()
+        self.address = f"{self.host}:{self.port}"
+        self.peer = ("", 0)  #: who sent last
+
+    def next(self, within: float = 5.0) -> Request | Response | None:
+        """The next message; None when none comes. A keep-alive is none (RFC 5626 section 4.4.1)."""
+        self.sip.settimeout(max(within, 0.001))
+        while True:
+            try:
+                data, self.peer = self.sip.recvfrom(65536)
+            except TimeoutError:
+                return None
+            if data.strip():
+                return Message.parse(data)
+
+    def request(self, method: str) -> Request:
+        """The next request of that method."""
+        while (message := self.next()) is not None:
+            if isinstance(message, Request) and message.method == method:
+                return message
+        raise TimeoutError(f"no {method} came")
+
+    def final_response(self, method: str) -> Response:
+        """The next final response to that method."""
+        while (message := self.next()) is not None:
+            if isinstance(message, Response) and message.is_final and message.cseq.method == method:
+                return message
+        raise TimeoutError(f"no final response to {method} came")
+
+    def respond(
+        self, request: Request, status: int, headers: HeaderPairs = (), body: str = "", reason: str | None = None
+    ) -> None:
+        """Answer whoever sent last."""
+        answer = Response.to_request(request, status, reason, tag=self.tag, headers=headers, body=body)
+        self.sip.sendto(answer.serialize(), self.peer)
+
+    def close(self) -> None:
+        self.sip.close()

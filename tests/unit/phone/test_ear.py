@@ -1,0 +1,163 @@
+"""One thread hears all legs; what it hears is read from the recorders' buffers, or from disk where it is late."""
+
+from __future__ import annotations
+
+import ctypes
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.audio.marks import waveform
+from harness.audio.wav import to_int16
+from harness.events import Event, MarkHeard
+from harness.phone.child.ear import Ear
+from harness.phone.child.hearing import RATE, Hearing
+from harness.phone.child.native import Recorder
+
+FRAME, RING, BUFFER, HEADER = 320, 3840, 4000, 44
+
+
+class Writer:
+    """pjmedia's WAV writer: its port in memory, its file, and the functions that tell of it."""
+
+    def __init__(self, path: Path, size: int = BUFFER) -> None:
+        self.path, self.written = path, 0
+        self._buffer = ctypes.create_string_buffer(BUFFER)
+        self._words = (ctypes.c_size_t * 26)()
+        address = ctypes.addressof(self._buffer)
+        self._words[17:20] = [size, address, address]
+        path.write_bytes(bytes(HEADER))
+        self.pjsua_recorder_create = self.pjsua_recorder_destroy = lambda *_: 0
+        self.pjsua_recorder_get_conf_port = lambda _: 3
+
+    def pjsua_recorder_get_port(self, _: Any, port: Any) -> int:
+        port._obj.value = ctypes.addressof(self._words)
+        return 0
+
+    def position(self, _: int) -> int:
+        return self.written
+
+    def put(self, frame: bytes) -> None:
+        at = self.written % RING
+        if self.written and not at:
+            with self.path.open("ab") as file:
+                file.write(self._buffer.raw[:RING])
+        ctypes.memmove(ctypes.addressof(self._buffer) + at, frame, FRAME)
+        self.written += FRAME
+
+
+def frame(number: int) -> bytes:
+    return bytes([number % 251]) * FRAME
+
+
+def recorder(writer: Writer) -> Recorder:
+    return Recorder(writer, writer.position, writer.path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 5, 9])
+def test_each_frame_is_read_once_and_the_moment_it_is_written(tmp_path: Path, at_once: int) -> None:
+    writer = Writer(tmp_path / "x.wav")
+    read, own = b"", recorder(writer)
+    for number in range(45):
+        writer.put(frame(number))
+        if number % at_once == at_once - 1:
+            read += own.read(len(read))
+            assert len(read) == writer.written
+    assert read == b"".join(map(frame, range(45)))
+    assert own.read(len(read)) == b""
+
+
+def test_who_is_late_reads_what_is_on_disk_and_then_the_rest(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "x.wav")
+    own = recorder(writer)
+    for number in range(100):
+        writer.put(frame(number))
+    read = own.read(0)
+    assert len(read) == 96 * FRAME, "the rest is in the buffer"
+    read += own.read(len(read))
+    assert read == b"".join(map(frame, range(100)))
+
+
+def test_what_is_overwritten_meanwhile_is_read_from_disk(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "x.wav")
+    for number in range(10):
+        writer.put(frame(number))
+    asked: list[int] = []
+
+    def position(port: int) -> int:
+        asked.append(port)
+        if len(asked) == 2:  # between reading and looking again
+            for number in range(10, 24):
+                writer.put(frame(number))
+        return writer.written
+
+    own = Recorder(writer, position, writer.path)  # type: ignore[arg-type]
+    assert own.read(0) == b"".join(map(frame, range(12)))
+
+
+def test_a_writer_that_is_laid_out_otherwise_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="lays its WAV writer out otherwise"):
+        recorder(Writer(tmp_path / "x.wav", size=5000))
+
+
+class Recording:
+    """Audio that is there from the beginning."""
+
+    def __init__(self, samples: Any) -> None:
+        self._octets = samples.tobytes()
+
+    def read(self, begin: int) -> bytes:
+        return bytes(self._octets[begin : begin + FRAME])
+
+
+def test_all_legs_are_heard_and_told_together() -> None:
+    told: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    inside, outside = threading.local(), list[Event]()
+
+    @contextmanager
+    def together() -> Iterator[None]:
+        inside.now = True
+        yield
+        inside.now = False
+
+    def tell(event: Event) -> None:
+        if not getattr(inside, "now", False):
+            outside.append(event)
+        told.put(event)
+
+    faults: list[str] = []
+    ear = Ear(together, faults.append)
+    recordings = {leg: Recording(to_int16(np.tile(waveform(mark, RATE), 8))) for leg, mark in (("a.1", 7), ("b.1", 9))}
+    for leg, recording in recordings.items():
+        ear.begin(recording, Hearing(leg[0], leg, tell))
+    heard: dict[str | None, int] = {}
+    while len(heard) < 2:
+        event = told.get(timeout=30)
+        if isinstance(event, MarkHeard):
+            heard[event.leg] = event.mark
+    for recording in recordings.values():
+        ear.end(recording)
+    assert heard == {"a.1": 7, "b.1": 9}
+    assert not outside
+    assert not faults
+
+
+def test_an_ear_that_fails_says_so() -> None:
+    faults: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    @contextmanager
+    def together() -> Iterator[None]:
+        yield
+
+    class Broken:
+        def read(self, begin: int) -> bytes:
+            raise OSError("no such file")
+
+    Ear(together, faults.put).begin(Broken(), Hearing("a", "a.1", lambda event: None))
+    assert "no such file" in faults.get(timeout=30)
