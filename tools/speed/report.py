@@ -113,7 +113,7 @@ def write_reports(run: Path) -> dict[str, float]:
 
 @contextmanager
 def _peak_mb() -> Iterator[list[float]]:
-    """What this process and its children hold in memory, looked at ten times a second (``ru_maxrss`` of a child counts what it was forked from)."""
+    """What this process and its children hold, ten times a second; a child's ``ru_maxrss`` counts what it was forked from."""
     held, over = [0.0], threading.Event()
 
     def look() -> None:
