@@ -19,21 +19,22 @@ from numpy.typing import NDArray
 from harness.audio.marks import SAMPLE_RATE
 
 SLOT_S: Final = 0.6
-SLOTS: Final = 32
-SPOKEN: Final = 8  #: slots in which the caller speaks
-QUIET: Final = 2  #: slots at least between two of them, in which an answer can begin
+SLOTS: Final = 40
+SPOKEN: Final = 6  #: slots in which the caller speaks
+QUIET: Final = (
+    4  #: slots at least between two of them, in which an answer can begin: an AI takes 2 s for it, not seldom
+)
 #: Listened to after the last slot, for the answer to what was said there.
-AFTER_S: Final = 3 * SLOT_S
+AFTER_S: Final = (QUIET + 1) * SLOT_S
 SECONDS: Final = SLOTS * SLOT_S + AFTER_S
 #: A chance of less than 1 in 1,000 has to be left that such a result comes without hearing.
 MOST_CHANCE: Final = 0.001
 
 _STEP_S: Final = 0.1
 _STEPS: Final = round(SLOT_S / _STEP_S)  # in a slot
-_EDGE: Final = 6  # steps before and after the moment at which a change is looked for
-_LAGS: Final = range(
-    1, 3 * _STEPS + 1
-)  # an answer begins, or the far end falls silent, so many steps after speech began
+_EDGE: Final = 10  # steps before and after the moment at which a change is looked for: no AI takes the same time twice
+#: An answer begins, or the far end falls silent, so many steps after speech began.
+_LAGS: Final = range(1, (QUIET + 1) * _STEPS + 1)
 _AUDIBLE_DBOV: Final = -45.0
 _SPEECH_S: Final = 0.55
 _ECHO: Final = 0.35  #: the correlation with what was said from which on it is that what came back

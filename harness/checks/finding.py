@@ -144,6 +144,15 @@ def excused(finding: Finding, starved_s: float) -> Finding:
     )
 
 
+def hindered(finding: Finding, starved_s: float) -> Finding:
+    """A finding that blames nobody: somebody was not heard, and the harness itself had been kept from speaking and listening."""
+    return replace(
+        finding,
+        verdict=Verdict.BROKEN,
+        actual=f"{finding.actual}; but meanwhile this machine had no processor for the harness for {starved_s:.2f} s",
+    )
+
+
 def unproven(finding: Finding, error: BaseException) -> Finding:
     """A failed finding that blames nobody: what it was made with had broken by then."""
     words = str(error) or type(error).__name__

@@ -9,7 +9,7 @@ from harness.checks import identity, manners
 from harness.diagnosis.derive import Scene, same_number
 from harness.events import LegStarted, MarkHeard, MediaState, RtpStatistics, SipMessage
 from harness.sip.grammar import SipSyntaxError
-from harness.verdict import Finding
+from harness.verdict import Finding, Strength, Verdict
 
 #: RTP lost: what codecs' concealment no longer hides (ITU-T G.113 appendix I: G.711 with PLC, some 4 % for Ie,eff of 20).
 HEAVY_LOSS = 0.05
@@ -146,10 +146,12 @@ _SOUNDS = ("another party", "announcement", "voicemail", "speech", "tone", "musi
 def _heard(scene: Scene, finding: Finding) -> str | None:
     """``heard``, or what arrived instead: ``nothing``, ``silence``, ``noise``, ``another sound``, ``crossed``, ``echo``.
 
-    ``RTP of another codec`` is what no phone plays: of a payload type that was not agreed on.
+    None where nobody can tell, and where one sign says so and another denies it. ``RTP of another codec`` is what no phone plays: of a
+    payload type that was not agreed on.
     """
     if not scene.failed(finding):
-        return "heard"
+        denied = bool(finding.facts.get("denied_by")) and finding.verdict is not Verdict.PASSED
+        return None if denied or finding.strength is Strength.UNKNOWN else "heard"
     kind = finding.facts.get("kind")
     packets = finding.facts.get("rx_packets")
     foreign = finding.facts.get("foreign")
@@ -210,8 +212,10 @@ def _spoke(scene: Scene) -> None:
     for event in _last_statistics(scene):
         if scene.vantage.role(event.phone) == "ai":
             scene.facts.record("ai.spoke", False, f"{event.leg} sent no packet")
-    # A transcript that is empty leaves it open: some interfaces never have one.
-    if not any(record.record.get("transcript") == "" for record in scene.records):
+    # A transcript that is empty leaves it open: some interfaces never have one. Of silence that arrives a record without any does, too.
+    silent = scene.facts.value("audio.to_caller") == "silent RTP"
+    told = [record.record for record in scene.records]
+    if not any(r.get("transcript") == "" or (silent and "status" in r and not r.get("transcript")) for r in told):
         scene.facts.record("ai.spoke", "nobody says otherwise")
 
 

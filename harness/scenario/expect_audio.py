@@ -8,7 +8,7 @@ from dataclasses import replace
 from harness.checks import audio
 from harness.checks.audio import Sound
 from harness.checks.claims import Denial
-from harness.checks.finding import not_observable
+from harness.checks.finding import hindered, not_observable
 from harness.measurement import Direction, EarlyMedia, Silence
 from harness.scenario import crosstalk, delays, lateness, packet_loss
 from harness.scenario.ai import Ai
@@ -62,6 +62,8 @@ class ExpectAudio:
                 self._direction(caller, talk, since, to_ai.sound, to_ai.account, again, to_ai.denial),
                 self._direction(talk, caller, since, to_caller.sound, to_caller.account, again, to_caller.denial),
             ]
+            if starved_s := look.starved_s:
+                found = [hindered(finding, starved_s) if _was_not_understood(finding) else finding for finding in found]
             # of the time when the call was as it is looked at: what came later, the harness brought about by hanging up
             return [replace(finding, at=min(finding.at, look.until)) for finding in found]
 
@@ -163,3 +165,9 @@ class ExpectAudio:
     def _call(self) -> Call:
         assert isinstance(self._end, Call)
         return self._end
+
+
+def _was_not_understood(finding: Finding) -> bool:
+    """Whether it is what somebody made of the words that is missing; what no packet of arrived is another matter."""
+    unheard = isinstance(finding.measured, Direction) and finding.measured.kind == "unheard"
+    return finding.verdict is Verdict.NOT_OBSERVABLE or (finding.verdict is Verdict.FAILED and unheard)

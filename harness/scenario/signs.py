@@ -40,6 +40,8 @@ LISTEN_S: Final = 2.5
 _ANSWERED_WITHIN_S: Final = 1.5
 #: How much of a sound says what it is, in seconds, with what is not on disk yet.
 _WORTH_JUDGING_S: Final = 1.0
+#: The share of a look for which the harness itself may be kept waiting for a processor, so that what it says can be understood.
+_MOST_STARVED: Final = 0.2
 #: So many packets sent and none counted is no matter of timing: a second of them.
 _ENOUGH_SENT, _PACKET_S = 50, 0.02
 
@@ -208,6 +210,14 @@ class Look:
         )
 
     # -- when the call is over
+
+    @property
+    def starved_s(self) -> float:
+        """For how long the harness was kept from its work, where that may be why what it said was not understood; else 0."""
+        if not self._wanted and self._experiment is None:
+            return 0.0
+        starved_s = self._context.evidence.starved(self._begun, self.until)
+        return starved_s if starved_s > _MOST_STARVED * (self.until - self._begun) else 0.0
 
     def to_ai(self) -> Told:
         """Whether the AI heard the caller."""

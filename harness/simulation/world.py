@@ -112,6 +112,7 @@ class World:
             "channels": len(self._media_engine),
             "tasks": self.audit.tasks,
             "errors": self.audit.errors,
+            "stood_still": list(self._ticker.stood_still),
         }
 
     def _write_trace(self, traced: Traced) -> None:

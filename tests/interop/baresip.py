@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.marks import SAMPLE_RATE, waveform
@@ -84,8 +85,9 @@ class Baresip(Program):
         port: int = 0,
         certificate: Path | None = None,
         ca_file: Path | None = None,
+        voice: NDArray[np.int16] | None = None,
     ) -> None:
-        """``account`` is a line of its accounts file, where ``{host}`` and ``{port}`` are its own."""
+        """``account`` is a line of its accounts file, where ``{host}`` and ``{port}`` are its own; ``voice`` is played, or its mark."""
         self.host, self.mark = host, mark
         self._buffer = b""
         self._reading = threading.Lock()
@@ -95,8 +97,8 @@ class Baresip(Program):
         self.control = free_port(host)
         self.recordings = directory / "heard"
         self.recordings.mkdir(parents=True)
-        voice = directory / "voice.wav"
-        write_wav(voice, np.tile(waveform(mark), int(_VOICE_SECONDS / 0.16)), SAMPLE_RATE)
+        sound = directory / "voice.wav"
+        write_wav(sound, np.tile(waveform(mark), int(_VOICE_SECONDS / 0.16)) if voice is None else voice, SAMPLE_RATE)
         first = free_port(host, _RTP_PORTS)
         modules = next(Path("/usr/lib").glob("**/baresip/modules"))
         config = _CONFIG.format(
@@ -104,7 +106,7 @@ class Baresip(Program):
             port=self.port,
             certificate=certificate or "",
             ca_file=ca_file or "",
-            voice=voice,
+            voice=sound,
             first_port=first,
             last_port=first + _RTP_PORTS - 2,
             modules=modules,

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import threading
 import time
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.simulation.pki import Certificate
 from harness.sip.message import Message, Request, Response
+from harness.sip.uri import NameAddr
 from tests.interop.baresip import Baresip, Recording, Traced, account
+from tests.interop.calls_api import CallsApi
 
 _LOOK_S = 0.02
 
@@ -69,7 +72,9 @@ class _Call:
 
 
 class BaresipAi(Baresip):
-    """Takes calls for ``numbers``; ``escalate`` is the URI it transfers to when it hears the digit 0; on 9 it hangs up."""
+    """Takes calls for ``numbers``. On the digit 9 it hangs up, on 0 it transfers to the URI ``escalate``: ``{area}`` in it is the area
+    code of the number called.
+    """
 
     def __init__(
         self,
@@ -82,9 +87,12 @@ class BaresipAi(Baresip):
         ca_file: Path,
         escalate: str,
         token: str,
+        voice: NDArray[np.int16] | None = None,
+        witness: bool = True,
     ) -> None:
+        """``voice`` is what it plays, if that is not its mark; without ``witness`` its API has records alone."""
         self._escalate = escalate
-        self._token = token
+        self._witness = witness
         self._lock = threading.Lock()
         self._calls: dict[str, _Call] = {}
         self._read_messages = self._read_events = 0
@@ -94,24 +102,20 @@ class BaresipAi(Baresip):
         joined = directory / "certificate-and-key.pem"
         joined.write_text(certificate.certificate.read_text() + certificate.key.read_text())
         accounts = "\n".join(account(number, "{host}") for number in numbers)
-        super().__init__(directory, host, accounts, mark=mark, port=32681, certificate=joined, ca_file=ca_file)
-        self._server = ThreadingHTTPServer((host, 0), self._handler())
-        self.api_base = f"http://{host}:{self._server.server_port}/v2"
-        self._threads = [
-            threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="API of baresip"),
-            threading.Thread(target=self._watch, name="watcher of baresip"),
-        ]
-        for thread in self._threads:
-            thread.start()
+        super().__init__(
+            directory, host, accounts, mark=mark, port=32681, certificate=joined, ca_file=ca_file, voice=voice
+        )
+        self._api = CallsApi(host, token, self.records)
+        self.api_base = self._api.base
+        self._watcher = threading.Thread(target=self._watch, name="watcher of baresip")
+        self._watcher.start()
 
     def end(self) -> None:
         """See :class:`Program`."""
         self._ended.set()
         with contextlib.suppress(AttributeError):
-            self._server.shutdown()
-            self._server.server_close()
-            for thread in self._threads:
-                thread.join()
+            self._api.end()
+            self._watcher.join()
         super().end()
 
     # -- watching
@@ -179,18 +183,24 @@ class BaresipAi(Baresip):
         by_info = any(m["text"].startswith("INFO ") for m in call.messages)
         call.digits.append({"digit": digit, "method": "info" if by_info else "rfc4733", "duration_ms": 0})
         if digit == "0":
-            self.do("transfer", self._escalate)
+            self.do("transfer", self._escalate.format(area=(call.invite.uri.user or "")[2:5]))
         elif digit == "9":
             self.do("hangup")
 
     # -- telling
 
+    def records(self) -> list[dict[str, Any]]:
+        """All calls so far, oldest first."""
+        with self._lock:
+            self._look()  # so that what has happened is told, however busy the machine is
+            return [self._plain(call) for call in self._calls.values()]
+
     def _plain(self, call: _Call) -> dict[str, Any]:
-        return {
+        record = {
             "call_id": call.call_id,
             "status": call.status,
             "start_time": call.began,
-            "phone_number_from": call.invite.from_.uri.user,
+            "phone_number_from": _caller(call.invite),
             "phone_number_to": call.invite.uri.user,
             "executed_actions": {
                 f"action_{i}": action for i, action in enumerate(call.actions) if action["status_code"] >= 200
@@ -204,6 +214,9 @@ class BaresipAi(Baresip):
                 "released_at": call.released_at,
             },
         }
+        if not self._witness:
+            del record["witness"]
+        return record
 
     def _codec(self, call: _Call) -> str | None:
         answers = [m["text"] for m in call.messages if m["text"].startswith("SIP/2.0 200") and "\nm=audio" in m["text"]]
@@ -212,32 +225,8 @@ class BaresipAi(Baresip):
         payload_type = answers[-1].partition("\nm=audio ")[2].split()[2]
         return {"0": "PCMU", "8": "PCMA"}.get(payload_type)
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        ai = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                path, _, query = self.path.partition("?")
-                wanted = path.removeprefix("/v2/calls").strip("/")
-                with ai._lock:
-                    ai._look()  # so that what has happened is told, however busy the machine is
-                    calls = [call for call in ai._calls.values() if wanted in ("", call.call_id)]
-                    if not wanted:
-                        since = float(query.partition("since=")[2].partition("&")[0] or 0)
-                        calls = [call for call in reversed(calls) if call.began >= since]
-                    body = json.dumps(
-                        {"status": "ok", "response": {"calls": [ai._plain(call) for call in calls]}}
-                    ).encode()
-                right = self.headers.get("Authorization") == f"Bearer {ai._token}"
-                self.send_response(200 if right else 401)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body) if right else 0))
-                self.end_headers()
-                self.wfile.write(body if right else b"")
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Nothing: the harness's evidence has what was asked."""
-
-        return Handler
+def _caller(invite: Request) -> str | None:
+    """Who calls; of an anonymous caller what the platform asserts (RFC 3325)."""
+    asserted = invite.get("P-Asserted-Identity")
+    return NameAddr.parse(asserted).uri.user if asserted else invite.from_.uri.user

@@ -92,6 +92,13 @@ def respond_within_dialog(line: str, body: str = "", *headers: str) -> str:
     return _send([*head, "Contact: <sip:ai@[local_ip]:[local_port];transport=[transport]>", *headers], body)
 
 
+def respond_to_proxy(line: str, body: str = "") -> str:
+    """Send a first response with all of the request's Via and Record-Route: a proxy has passed the request on."""
+    head = [f"SIP/2.0 {line}", "[last_Via:]", "[last_Record-Route:]", "[last_From:]", f"[last_To:];tag={_TAG}"]
+    head += ["[last_Call-ID:]", "[last_CSeq:]", "Contact: <sip:ai@[local_ip]:[local_port];transport=[transport]>"]
+    return _send(head, body)
+
+
 def request(method: str, cseq: int, body: str = "", *headers: str, content: str = "application/sdp") -> str:
     """Send a request of SIPp's own within the dialog."""
     head = [
@@ -219,7 +226,7 @@ def _send(head: Sequence[str], body: str, content: str = "application/sdp", repe
 
 
 class Sipp(Program):
-    """SIPp playing ``steps`` once. As a server it listens when made; with a ``target`` it has begun to call.
+    """SIPp playing ``steps``, once. As a server it listens when made; with a ``target`` it has begun to call.
 
     Where it streams RTP, that is ``mark`` in µ-law.
     """
@@ -233,10 +240,15 @@ class Sipp(Program):
         target: str | None = None,
         transport: str = "udp",
         mark: int = 240,
+        voice: bytes | None = None,
+        port: int = 0,
+        calls: int = 1,
+        seconds: int = 60,
         arguments: Sequence[str] = (),
     ) -> None:
+        """``voice`` is µ-law to stream instead of the mark; ``seconds`` is for all ``calls``."""
         self.host, self.mark = host, mark
-        self.port = free_port(host)
+        self.port = port or free_port(host)
         self.trace = directory / "messages.log"
         directory.mkdir(parents=True, exist_ok=True)
         scenario = directory / "scenario.xml"
@@ -248,7 +260,7 @@ class Sipp(Program):
         scenario.write_text(
             f'<?xml version="1.0" encoding="us-ascii"?>\n<scenario name="interop">\n{body}\n</scenario>\n'
         )
-        (directory / "voice.ulaw").write_bytes(mulaw(mark, _VOICE_SECONDS))
+        (directory / "voice.ulaw").write_bytes(mulaw(mark, _VOICE_SECONDS) if voice is None else voice)
         command = [
             "-sf",
             str(scenario),
@@ -257,7 +269,7 @@ class Sipp(Program):
             "-p",
             str(self.port),
             "-m",
-            "1",
+            str(calls),
             "-nostdin",
             "-t",
             f"{transport[0]}1",
@@ -271,7 +283,7 @@ class Sipp(Program):
             "-message_file",
             str(self.trace),
             "-timeout",
-            "60",
+            str(seconds),
             "-timeout_error",
         ]
         command += ["-trace_err", "-error_file", str(directory / "errors.log"), *arguments]

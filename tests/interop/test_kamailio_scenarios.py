@@ -5,12 +5,8 @@ once with baresip, once as a platform that forwards over TLS alone.
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,8 +15,7 @@ from harness.report import pcap
 from harness.report.evidence import CaseEvidence
 from tests.interop.platform import Platform
 from tests.interop.processes import binary
-
-ROOT = Path(__file__).parents[2]
+from tests.interop.verifying import Verified, verify
 
 #: Row → how many cases of it there are.
 STAND_IN = {
@@ -90,84 +85,50 @@ SHORTCOMINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Verified:
-    """What a run of ``harness verify`` left."""
-
-    directory: Path
-    ends: Mapping[str, Mapping[str, str]]  #: verdict and message, by case
-    output: str
-
-    def cases_of(self, row: str) -> list[Path]:
-        """The directories of a row's cases."""
-        return [path for path in self.directory.glob("cases/*") if self._id(path).startswith(f"{row}[")]
-
-    @staticmethod
-    def _id(case: Path) -> str:
-        return str(json.loads((case / "case.json").read_text())["id"])
-
-    def judge(self, row: str, count: int) -> None:
-        """All cases of that row ended as they should."""
-        found = {name: end for name, end in self.ends.items() if name.startswith(f"{row}[")}
-        assert len(found) == count, sorted(found)
-        for name, end in found.items():
-            if name in SHORTCOMINGS:
-                assert end["verdict"] == "failed", name
-                assert SHORTCOMINGS[name] in end["message"]
-            else:
-                assert end["verdict"] == "passed", f"{name}: {end['message']}"
-
-
-def _verify(file: Path, rows: Iterable[str], reports: Path) -> Verified:
-    """All of it in one run, as a user would start it."""
-    command = [str(Path(sys.executable).with_name("harness")), "verify", str(file), "--live", "-n", "2"]
-    command += [f"--row={row}" for row in rows] + [f"--reports={reports}"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
-    with (reports / "output.txt").open("w+") as output:
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, timeout=400, check=False
-        )
-        output.seek(0)
-        said = output.read()
-    assert done.returncode in (0, 1), said
-    assert (reports / "latest").exists(), said
-    directory = (reports / "latest").resolve()
-    cases = [json.loads(path.read_text()) for path in directory.glob("cases/*/case.json")]
-    return Verified(directory, {case["id"]: case["end"] for case in cases}, said)
+def judge(run: Verified, row: str, count: int) -> None:
+    """All cases of that row ended as they should."""
+    found = {name: end for name, end in run.ends.items() if name.startswith(f"{row}[")}
+    assert len(found) == count, sorted(found)
+    for name, end in found.items():
+        if name in SHORTCOMINGS:
+            assert end["verdict"] == "failed", name
+            assert SHORTCOMINGS[name] in end["message"]
+        else:
+            assert end["verdict"] == "passed", f"{name}: {end['message']}"
 
 
 @pytest.fixture(scope="module")
 def with_stand_in(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Verified:
-    return _verify(platform.files["stand-in"], STAND_IN, tmp_path_factory.mktemp("stand-in"))
+    return verify(platform.files["stand-in"], STAND_IN, tmp_path_factory.mktemp("stand-in"), workers=2)
 
 
 @pytest.fixture(scope="module")
 def with_baresip(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Verified:
-    return _verify(platform.files["synthflow"], SYNTHFLOW, tmp_path_factory.mktemp("synthflow"))
+    return verify(platform.files["synthflow"], SYNTHFLOW, tmp_path_factory.mktemp("synthflow"), workers=2)
 
 
 @pytest.fixture(scope="module")
 def as_gladly(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Verified:
-    return _verify(platform.files["gladly"], GLADLY, tmp_path_factory.mktemp("gladly"))
+    return verify(platform.files["gladly"], GLADLY, tmp_path_factory.mktemp("gladly"), workers=2)
 
 
 @pytest.mark.parametrize("who", ["clinic", "shop"])
 def test_customer_with_people_in_groups(platform: Platform, tmp_path: Path, who: str) -> None:
-    verified = _verify(platform.files[who], PEOPLE, tmp_path)
+    verified = verify(platform.files[who], PEOPLE, tmp_path, workers=2)
     for row, count in PEOPLE.items():
-        verified.judge(row, count)
+        judge(verified, row, count)
 
 
 @pytest.mark.xdist_group("scenarios-as-gladly")
 @pytest.mark.parametrize("row", GLADLY)
 def test_row_of_a_platform_that_forwards_over_tls(as_gladly: Verified, row: str) -> None:
-    as_gladly.judge(row, GLADLY[row])
+    judge(as_gladly, row, GLADLY[row])
 
 
 @pytest.mark.xdist_group("scenarios-with-stand-in")
 @pytest.mark.parametrize("row", STAND_IN)
 def test_row_with_a_stand_in(with_stand_in: Verified, row: str) -> None:
-    with_stand_in.judge(row, STAND_IN[row])
+    judge(with_stand_in, row, STAND_IN[row])
 
 
 @pytest.mark.xdist_group("scenarios-with-stand-in")
@@ -184,7 +145,7 @@ def test_calls_of_the_stand_in_were_challenged(with_stand_in: Verified) -> None:
 @pytest.mark.xdist_group("scenarios-with-baresip")
 @pytest.mark.parametrize("row", SYNTHFLOW)
 def test_row_with_baresip_as_the_ai(with_baresip: Verified, row: str) -> None:
-    with_baresip.judge(row, SYNTHFLOW[row])
+    judge(with_baresip, row, SYNTHFLOW[row])
 
 
 @pytest.mark.xdist_group("scenarios-with-baresip")

@@ -46,6 +46,12 @@ class Outside:
         path.write_text(text, encoding="utf-8")
         return path, secrets
 
+    def stood_still(self) -> list[tuple[float, float]]:
+        """From when to when (monotonic) the world was too busy to send and hear audio, all its life."""
+        answer = self._control.get("/calls")
+        self._asked(answer)
+        return [(float(begin), float(end)) for begin, end in answer.json()["stood_still"]]
+
     @staticmethod
     def _asked(answer: httpx.Response) -> None:
         answer.raise_for_status()

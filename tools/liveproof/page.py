@@ -26,7 +26,9 @@ which the AI itself speaks before the caller can is apart, and so are the experi
 can confirm anything. `three_at_once_s_p95` and `one_at_once_s_p95` are of whole cases, experiments included, that look twice at each of
 three calls, and at one. [evidence.md](evidence.md) says what each observation is worth. Where packets that arrive are all that is asked
 for (`indicated`), a deaf AI is as good as another, and is left out. A platform that ends RTCP is declared as such
-(`synthflow.rtcp = "by-hop"`); undeclared, its own counts would pass for the AI's.
+(`synthflow.rtcp = "by-hop"`); undeclared, its own counts would pass for the AI's. A case that has said nothing is made once more
+(`repeated`): one that is broken, and an alarm in a clean world whose own audio, on a busy machine, stood still for more than a
+twentieth of the case.
 """
 
 

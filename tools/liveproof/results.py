@@ -18,6 +18,10 @@ from tools.liveproof.plan import World
 _LOOK: Final = " hear each other"
 _EXPERIMENT: Final = "moments drawn at random"
 _FAR_END_SPEAKS: Final = " lets the far end finish"
+#: The share of a case's time in which the world's audio may stand still: as much RTP may be lost.
+_MOST_STILL: Final = 0.05
+
+Times = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Result:
     looks_s: tuple[float, ...]  #: how long each look at who hears whom held the scenario up
     experiments_s: tuple[float, ...]
     held_s: float  #: how long all looks together did, those at several calls at once counted once
+    still: float = 0.0  #: the share of its time in which the world itself, too busy, sent and heard nothing
 
     @property
     def is_injected(self) -> bool:
@@ -43,6 +48,12 @@ class Result:
     def is_false_pass(self) -> bool:
         """Whether it passed all the same."""
         return self.is_injected and self.verdict is Verdict.PASSED
+
+    @property
+    def is_void(self) -> bool:
+        """Whether it says nothing: the harness, or the world, was not up to it. What passed without right is never void."""
+        alarm = self.is_false_alarm and self.still > _MOST_STILL
+        return (self.verdict is Verdict.BROKEN or alarm) and not self.is_wrong_certain
 
     @property
     def is_wrong_certain(self) -> bool:
@@ -58,8 +69,8 @@ class Result:
         return self.verdict not in fits
 
 
-def read(run: Path, worlds: Iterable[World]) -> Iterator[Result]:
-    """Every case of a run."""
+def read(run: Path, worlds: Iterable[World], stood_still: Times = ()) -> Iterator[Result]:
+    """Every case of a run. ``stood_still``: from when to when the world was too busy to send and hear."""
     by_name = {world.name: world for world in worlds}
     for path in sorted(run.glob("cases/*/case.json")):
         evidence = CaseEvidence.read(path.parent)
@@ -75,7 +86,14 @@ def read(run: Path, worlds: Iterable[World]) -> Iterator[Result]:
             looks,
             experiments,
             held_s,
+            _share(stood_still, evidence),
         )
+
+
+def _share(stood_still: Times, evidence: CaseEvidence) -> float:
+    began, ended = evidence.began, evidence.ended
+    still_s = sum(max(0.0, min(end, ended) - max(begin, began)) for begin, end in stood_still)
+    return still_s / max(ended - began, 0.001)
 
 
 def _is_certain(cause: Any) -> bool:
@@ -118,6 +136,7 @@ class Proof:
     worlds: int
     missing: int  #: worlds of which no case was reported
     seconds: float
+    repeated: int = 0  #: cases that were made once more, since they had said nothing
 
     def plain(self) -> dict[str, Any]:
         """The figures."""
@@ -132,6 +151,7 @@ class Proof:
             "failed": verdicts[Verdict.FAILED],
             "not_observable": verdicts[Verdict.NOT_OBSERVABLE],
             "broken": verdicts[Verdict.BROKEN],
+            "repeated": self.repeated,
             "wrong_certain": sum(result.is_wrong_certain for result in self.results),
             "clean_cases": len(well),
             "clean_passed": sum(result.verdict is Verdict.PASSED for result in well),
@@ -166,6 +186,7 @@ class Proof:
                 "message": r.message,
                 "certain": list(r.certain),
                 "looks_s": [round(s, 2) for s in r.looks_s],
+                "stood_still": round(r.still, 3),
             }
             for r in self.results
         ]

@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -27,8 +28,10 @@ from tools.trials import ROOT
 
 #: Tenants of the world, and so files of one run, at most.
 TENANTS = 24
-CLEAN_CASES = 340
+CLEAN_CASES = 306
 _LONGEST_RUN_S = 1800.0
+#: How often a case that has said nothing is made once more.
+_ATTEMPTS_MORE = 2
 _PAGE = ROOT / "docs" / "liveproof.md"
 
 
@@ -39,17 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     clean = asked.clean if asked.clean is not None else 17 if asked.sample is not None else CLEAN_CASES
     every = worlds(asked.sample, clean, random.Random(seed))
     print(f"{len(every)} worlds, seed {seed}", flush=True)
-    began = time.monotonic()
     asked.reports.mkdir(parents=True, exist_ok=True)
+    results = asked.reports / "liveproof.json"
     try:
         with tempfile.TemporaryDirectory(prefix="liveproof-") as scratch:
-            results = _all(every, Path(scratch), asked.workers)
+            for proof in _all(every, Path(scratch), asked.workers):
+                proof.to_json(results)  # as it goes, so that a run that is cut off has not been for nothing
     except (HarnessError, RuntimeError, OSError, subprocess.TimeoutExpired) as error:
         print(f"liveproof: {error}", file=sys.stderr)
         return 3
-    seen = {result.world.number for result in results}
-    proof = Proof(results, len(every), len(every) - len(seen), time.monotonic() - began)
-    proof.to_json(asked.reports / "liveproof.json")
     drawn = (
         ""
         if asked.sample is None
@@ -80,40 +81,75 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _all(every: Sequence[World], scratch: Path, workers: int) -> list[Result]:
-    """Worlds of the same rows in batches, each world with a tenant for itself."""
-    results: list[Result] = []
-    batches = [
-        (rows, group[at : at + TENANTS])
+@dataclass(frozen=True)
+class Batch:
+    """Worlds whose cases are made in one run; each world has a tenant for itself."""
+
+    rows: Sequence[str]
+    worlds: Sequence[World]
+    one_number: bool  #: where one row is all that matters
+
+
+def batches(every: Iterable[World]) -> list[Batch]:
+    """Worlds of the same rows together."""
+    return [
+        Batch(rows, group[at : at + TENANTS], one_number=len(rows) == 1)
         for rows, alike in groupby(sorted(every, key=lambda one: one.rows), key=lambda one: one.rows)
         for group in [list(alike)]
         for at in range(0, len(group), TENANTS)
     ]
-    with world(min(TENANTS, max(len(batch) for _, batch in batches)), scratch) as outside:
-        for number, (rows, batch) in enumerate(batches, 1):
-            found = _batch(outside, rows, batch, scratch / f"batch-{number}", workers)
-            results += found
-            amiss = sum(r.is_false_pass or r.is_wrong_certain or r.is_false_alarm for r in found)
-            print(f"batch {number} of {len(batches)}: {len(found)} cases, {amiss} wrong", flush=True)
-    return results
 
 
-def _batch(outside: Outside, rows: Sequence[str], batch: Sequence[World], reports: Path, workers: int) -> list[Result]:
+def again(found: Iterable[Result]) -> list[Batch]:
+    """What has to be made once more: cases that said nothing, in worlds like theirs."""
+    void = sorted((result for result in found if result.is_void), key=lambda result: result.row)
+    return [
+        Batch(
+            (row,), list({result.world.number: result.world for result in cases}.values())[:TENANTS], one_number=False
+        )
+        for row, alike in groupby(void, key=lambda result: result.row)
+        for cases in [list(alike)]
+    ]
+
+
+def _all(every: Sequence[World], scratch: Path, workers: int) -> Iterator[Proof]:
+    """The results so far, after each batch; at the end what said nothing is made once more, fewer cases at a time."""
+    began = time.monotonic()
+    results: dict[str, Result] = {}
+    number, repeated = 0, 0
+    with world(min(TENANTS, len(every)), scratch) as outside:
+        for attempt in range(1 + _ATTEMPTS_MORE):
+            todo = batches(every) if attempt == 0 else again(results.values())
+            for batch in todo:
+                number += 1
+                found = _made(outside, batch, scratch / f"batch-{number}", max(1, workers >> attempt))
+                if attempt:
+                    found = [result for result in found if result.case in results and results[result.case].is_void]
+                    repeated += len(found)
+                results |= {result.case: result for result in found}
+                amiss = sum(r.is_false_pass or r.is_wrong_certain or r.is_false_alarm for r in found)
+                print(f"batch {number}: {len(found)} cases, {amiss} wrong", flush=True)
+                seen = {result.world.number for result in results.values()}
+                seconds = time.monotonic() - began
+                yield Proof(list(results.values()), len(every), len(every) - len(seen), seconds, repeated)
+
+
+def _made(outside: Outside, batch: Batch, reports: Path, workers: int) -> list[Result]:
     reports.mkdir()
     files, environment = [], {**os.environ, "HARNESS_LIVE": "1"}
-    for place, one in enumerate(batch):
+    for place, one in enumerate(batch.worlds):
         file, secrets = outside.prepare(place, one)
         files.append(str(file))
         environment |= secrets
     command = [sys.executable, "-c", "from harness.cli.app import main; main()", "verify", *files, "--quiet"]
-    command += ["--preflight", "off", "--reports", str(reports), "-n", str(min(workers, 2 * len(batch)))]
-    command += [f"--row={row}" for row in rows]
-    if len(rows) == 1:
-        command += ["-k", "front"]  # one number, where one row is all that matters
+    command += ["--preflight", "off", "--reports", str(reports), "-n", str(min(workers, 2 * len(batch.worlds)))]
+    command += [f"--row={row}" for row in batch.rows]
+    if batch.one_number:
+        command += ["-k", "front"]
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=_LONGEST_RUN_S, check=False
     )
     runs = sorted(path.parent for path in reports.glob("*/cases") if not path.parent.is_symlink())
     if not runs:
         raise RuntimeError(f"no run came of it: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return list(read(runs[-1], batch))
+    return list(read(runs[-1], batch.worlds, outside.stood_still()))

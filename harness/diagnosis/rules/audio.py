@@ -303,7 +303,7 @@ AUDIO: tuple[Rule, ...] = (
         essential=(when("audio.to_caller", "silent RTP"),),
         conditions=(_SAME_CODEC, unless("audio.stopped", True), _SENT, *_UP),
         consequences=_UNHEARD_BY_CALLER,
-        because="RTP arrives at the caller, and all of it is silence, though the AI spoke",
+        because="RTP arrives at the caller, and all of it is silence",
     ),
     Rule(
         id="audio.silenced.to-ai",

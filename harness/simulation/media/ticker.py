@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 TICK: Final = 0.020  #: seconds: one G.711 frame of 160 octets
 _MOST_LATE = 0.2  # a clock further behind than this starts anew, instead of catching up in a burst
+
+_KEPT = 20_000  # times of standing still, of a long run on a busy machine
 
 _COMPLAIN_EVERY = 10.0
 
@@ -24,6 +27,8 @@ class Ticker:
         self._due = 0.0
         self._complained = float("-inf")
         self._worst = 0.0
+        #: From when to when (monotonic) audio stood still, since the machine was too busy.
+        self.stood_still: deque[tuple[float, float]] = deque(maxlen=_KEPT)
 
     def add(self, subscriber: Callable[[], None]) -> None:
         """Call it from now on."""
@@ -47,6 +52,7 @@ class Ticker:
 
     def _skipped(self, late: float) -> None:
         self._due = now = asyncio.get_running_loop().time()
+        self.stood_still.append((now - late, now))
         self._worst = max(self._worst, late)
         if now - self._complained > _COMPLAIN_EVERY:
             _log.warning("audio stood still for %.0f ms: this machine is too busy", 1000 * self._worst)

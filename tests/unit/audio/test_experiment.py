@@ -31,11 +31,11 @@ def at(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE)
 
 
-def answers(spoken: tuple[int, ...], late: random.Random, *, jitter_s: float = 0.1, missed: int = 0) -> Samples:
-    """It says something each time it was spoken to, but for some."""
+def answers(spoken: tuple[int, ...], late: random.Random, *, after_s: float = 1.2, jitter_s: float = 0.1) -> Samples:
+    """It says something each time it was spoken to."""
     heard = np.zeros(LENGTH, np.int16)
-    for slot in spoken[missed:]:
-        begin = at(slot * experiment.SLOT_S + 1.2 + late.uniform(0, jitter_s))
+    for slot in spoken:
+        begin = at(slot * experiment.SLOT_S + after_s + late.uniform(0, jitter_s))
         said = sound(0.5)[: max(0, LENGTH - begin)]
         heard[begin : begin + len(said)] = said
     return heard
@@ -62,6 +62,16 @@ def test_who_answers_or_falls_silent_each_time_hears(seed: int) -> None:
         outcome = judge(spoken, heard)
         assert outcome.reacts
         assert 0 < outcome.chance < experiment.MOST_CHANCE
+
+
+@pytest.mark.parametrize("late_s", [0.6, 1.2, 1.8, 2.2])
+def test_an_answer_may_take_its_time(late_s: float) -> None:
+    """After the caller's 0.55 s: recognition, a language model and a voice take their time, and not the same each time."""
+    for seed in range(3):
+        dice = random.Random(seed)
+        spoken = experiment.draw(dice)
+        outcome = judge(spoken, answers(spoken, dice, after_s=0.55 + late_s, jitter_s=0.4))
+        assert outcome.reacts
 
 
 def tone(seed: int) -> Samples:

@@ -14,6 +14,8 @@ from harness.diagnosis.facts import Facts
 from harness.diagnosis.rules import rules_of
 from harness.events import LegStarted
 from harness.integrations import find
+from harness.measurement import Direction
+from harness.verdict import Strength, Verdict
 from tests.unit.diagnosis.building import CALLER, SDP, Example
 
 
@@ -117,7 +119,8 @@ def test_a_leg_that_stays_up_without_a_transfer_was_not_left_behind_by_one() -> 
 
 def test_a_leg_that_ends_late_was_not_left_behind() -> None:
     example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken().to_ai().to_caller()
-    example.ai_refers("+18155550101").platform_says(202).rings("billing").landed("billing", "billing")
+    example.ai_refers("+18155550101").platform_says(202).notified(200).rings("billing")
+    example.landed("billing", "billing")
     assert example.finding("released", "assistant main", seconds=1.7).diagnose().is_unknown
 
 
@@ -385,6 +388,34 @@ def test_a_transcript_that_is_empty_leaves_it_open_whether_the_ai_spoke() -> Non
     talk = Example().dials().ai_gets().answered().taken().codec("caller.1", "PCMU").to_ai().to_caller("no-rtp")
     diagnosis = talk.counted().record(status="completed", transcript="", witness={"codec": "PCMU"}).diagnose()
     assert [cause.id for cause in diagnosis.candidates] == ["rtp-blocked-to-caller", "ai-silent"]
+
+
+@pytest.mark.parametrize(
+    ("strength", "denied_by", "told"),
+    [
+        (Strength.UNKNOWN, "", False),  # nobody can tell what the AI hears
+        (Strength.INDICATED, "", True),  # not as strongly as it was asked for
+        (Strength.INDICATED, "words", False),
+    ],
+)
+def test_what_nobody_can_tell_is_not_heard(strength: Strength, denied_by: str, told: bool) -> None:
+    """Then the way may be blocked both ways, or one way only."""
+    talk = (
+        Example().dials().ai_gets().answered().taken().codec("caller.1", "PCMU").to_ai().to_caller("no-rtp").counted()
+    )
+    seen = talk.findings[-2]
+    assert isinstance(seen.measured, Direction)
+    measured = replace(seen.measured, denied_by=denied_by)
+    talk.findings[-2] = replace(seen, verdict=Verdict.NOT_OBSERVABLE, strength=strength, measured=measured)
+    diagnosis = talk.record(status="completed", transcript="bot: Hi.", witness={"codec": "PCMU"}).diagnose()
+    assert "rtp-blocked-to-caller" in {cause.id for cause in diagnosis.causes}
+    assert ("rtp-blocked-both" in {cause.id for cause in diagnosis.causes}) is not told
+
+
+def test_silence_that_arrives_may_be_the_ais_own_where_its_record_has_no_words() -> None:
+    talk = Example().dials().ai_gets().answered().taken().codec("caller.1", "PCMU").to_ai().to_caller("silence", 300)
+    diagnosis = talk.counted().record(status="completed", witness={"codec": "PCMU"}).diagnose()
+    assert {cause.id for cause in diagnosis.candidates} == {"audio-silenced", "ai-silent"}
 
 
 def test_a_codec_that_is_only_named_and_not_offered_is_not_offered() -> None:

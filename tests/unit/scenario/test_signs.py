@@ -19,7 +19,9 @@ from harness.far_end.record_reader import RecordReader
 from harness.scenario import conclusion, reactions, signs
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
+from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.signs import Look, Words
+from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
 NEVER = float("inf")
@@ -29,7 +31,7 @@ HELLO = "human: Hello, who is there?"
 class Caller:
     """A caller of ours: what its leg heard and was told, and what it did."""
 
-    label, mark, voices = "caller.1", 7, ()
+    label, role, mark, voices = "caller.1", "caller", 7, ()
 
     def __init__(self, heard: bool = True, counts: tuple[int, int] | None = None, packets: int = 100) -> None:
         self.looks: list[Any] = []
@@ -68,7 +70,7 @@ class Case:
         record = CallRecord("c1", {"status": declared.pop("status", "completed"), "transcript": told})
         context: CaseContext = make_context(expect=expect, synthflow=Synthflow(poll_s=0.001, **declared))
         reader = RecordReader(lambda: record, transcript=context.deployment.synthflow.transcript, within_s=0.01)  # type: ignore[union-attr]
-        talk: Any = SimpleNamespace(label="assistant main", words=Words(context, reader))
+        talk: Any = SimpleNamespace(label="assistant main", role="ai", words=Words(context, reader))
         self.context, self.caller = context, caller
         self.look = Look(context, talk, caller, 0.0)  # type: ignore[arg-type]
         self.look.begin()
@@ -204,6 +206,28 @@ def test_no_experiment_where_the_way_is_known_to_be_blocked(
 ) -> None:
     Case(make_context, caller, "", strength="confirmed", transcript="none").settle()
     assert experiments == []
+
+
+@pytest.mark.parametrize(
+    ("transcript", "share", "caller", "to_ai"),
+    [
+        ("bot: Hi.", 0.05, Caller(), Verdict.FAILED),
+        ("bot: Hi.", 0.5, Caller(), Verdict.BROKEN),
+        ("", 0.5, Caller(), Verdict.BROKEN),  # nobody can tell, and this machine may be why
+        (f"bot: Hi.\n{HELLO}\n{HELLO}", 0.5, Caller(), Verdict.PASSED),
+        ("bot: Hi.", 0.5, Caller(counts=(200, 0)), Verdict.FAILED),  # no packet of 200: that is not for want of words
+    ],
+)
+def test_words_that_a_busy_machine_may_have_spoilt_blame_nobody(
+    make_context: MakeContext, transcript: str, share: float, caller: Caller, to_ai: Verdict
+) -> None:
+    case = Case(make_context, caller, transcript, strength="confirmed", transcript="after").settle()
+    case.context.evidence.starved = lambda begin, end: share * (end - begin)
+    ExpectAudio(case.context, cast("Any", caller))._look(cast("Any", caller), case.look._talk, 0.0, False)  # type: ignore[arg-type]
+    caller.looks[-1].settle()
+    found = case.context.later[-1]()[0]
+    assert (found.subject, found.verdict) == ("caller.1 → assistant main", to_ai)
+    assert ("no processor" in found.actual) is (to_ai is Verdict.BROKEN)
 
 
 def test_a_look_is_settled_once(make_context: MakeContext, experiments: list[str]) -> None:

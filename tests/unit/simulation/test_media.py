@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+import time
 from collections.abc import Awaitable, Callable
 
 import numpy as np
@@ -362,6 +363,24 @@ def test_the_ticker_keeps_time_and_survives_a_bad_subscriber() -> None:
     good, bad = asyncio.run(main())
     assert good >= 5
     assert bad == 1
+
+
+def test_the_ticker_says_when_audio_stood_still() -> None:
+    async def main() -> list[tuple[float, float]]:
+        ticker, ticks = Ticker(), [0]
+
+        def holds_everything_up() -> None:
+            ticks[0] += 1
+            if ticks[0] == 2:
+                time.sleep(0.3)
+
+        ticker.add(holds_everything_up)
+        await until(lambda: ticks[0] >= 4)
+        ticker.stop()
+        return list(ticker.stood_still)
+
+    times = asyncio.run(main())
+    assert max(end - begin for begin, end in times) >= 0.25
 
 
 def test_event_is_told_from_sound() -> None:

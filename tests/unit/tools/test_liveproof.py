@@ -18,6 +18,7 @@ from tools.liveproof.outside import FILE
 from tools.liveproof.page import page
 from tools.liveproof.plan import AIS, FAULTS, INBOUND, LISTENS, ROWS, WITNESSES, World, clean, worlds, wrong
 from tools.liveproof.results import Proof, Result
+from tools.liveproof.run import TENANTS, again, batches
 
 BY_NAME = {witness.name: witness for witness in WITNESSES}
 DEAF = next(ai for ai in AIS if not ai.hears)
@@ -96,6 +97,40 @@ def test_a_cause_is_certain_only_where_it_is_the_one(of: World, certain: Sequenc
     assert counted(found)["wrong_certain"] == int(is_wrong)
 
 
+@pytest.mark.parametrize(
+    ("of", "verdict", "still", "is_void"),
+    [
+        (world(), Verdict.FAILED, 0.2, True),  # the world itself stuttered: it is no false alarm
+        (world(), Verdict.FAILED, 0.01, False),
+        (world(), Verdict.PASSED, 0.9, False),
+        (world(), Verdict.BROKEN, 0.0, True),  # the harness says of itself that it could not judge
+        (world(fault="no-g711"), Verdict.BROKEN, 0.0, True),
+        (world(fault="no-g711"), Verdict.PASSED, 0.9, False),  # nothing excuses that
+    ],
+)
+def test_what_says_nothing_is_made_once_more(of: World, verdict: Verdict, still: float, is_void: bool) -> None:
+    found = replace(result(of, verdict), still=still)
+    assert found.is_void is is_void
+    assert [(batch.rows, batch.worlds) for batch in again([found])] == ([((INBOUND,), [of])] if is_void else [])
+
+
+def test_a_wrong_cause_is_not_excused() -> None:
+    assert not replace(result(world(), Verdict.FAILED, "ai-silent"), still=0.9).is_void
+
+
+def test_the_worlds_standing_still_counts_by_the_time_of_the_case() -> None:
+    case: Any = SimpleNamespace(began=100.0, ended=110.0)
+    assert results._share([(90.0, 101.0), (104.0, 105.0), (109.5, 120.0)], case) == pytest.approx(0.25)
+
+
+def test_every_world_is_in_one_batch_with_others_of_its_rows() -> None:
+    made = worlds(None, 40, random.Random(1))
+    found = batches(made)
+    assert sorted(one.number for batch in found for one in batch.worlds) == list(range(len(made)))
+    assert all(one.rows == batch.rows for batch in found for one in batch.worlds)
+    assert max(len(batch.worlds) for batch in found) == TENANTS
+
+
 def step(title: str, began: float, ended: float | None) -> Any:
     return SimpleNamespace(title=title, began=began, ended=ended, steps=[])
 
@@ -107,7 +142,7 @@ def test_the_time_of_looks_is_without_that_of_the_ai_and_of_experiments() -> Non
         step(f"{both}: what tells of it", 1.0, 31.0),
         step("b.1 and assistant x hear each other: what tells of it", 2.0, 4.0),
         step("a.1 lets the far end finish", 0.8, 2.0),
-        step("a.1 speaks at 8 of 32 moments drawn at random", 5.0, 26.0),
+        step("a.1 speaks at 6 of 40 moments drawn at random", 5.0, 26.0),
         step("somebody dials", 0.0, 9.0),
         step(both, 40.0, None),  # the worker died in it
     ]

@@ -1,0 +1,131 @@
+"""A live run says only what it saw: worlds started apart, of which the harness is told a customer's file.
+
+Each is wrong in a way that touches a claim; the AI is seen by its record alone, or with RTCP. ``make liveproof`` has all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from harness.checks.claims import STRENGTH, Claim, Observation
+from harness.report.evidence import CaseEvidence
+from harness.signoff.claims import claims
+from harness.verdict import Strength, Verdict
+from tools.liveproof.outside import world
+from tools.liveproof.plan import AIS, INBOUND, LISTENS, TRANSFER, WITNESSES, World
+from tools.trials import ROOT
+
+_WITNESS = {witness.name: witness for witness in WITNESSES}
+_AI = {ai.name: ai for ai in AIS}
+
+
+def _world(number: int, witness: str, ai: str = LISTENS.name, fault: str | None = None, row: str = INBOUND) -> World:
+    return World(number, _WITNESS[witness], _AI[ai], fault, (row,))
+
+
+WORLDS: Mapping[str, World] = {
+    "nothing reaches the AI": _world(0, "record and RTCP, confirmed", fault="rtp-blocked-to-ai"),
+    "no reaction": _world(1, "record, packets asked for", "deaf, a tone"),
+    "nothing reaches the caller": _world(2, "record, packets asked for", fault="rtp-blocked-to-caller"),
+    "in order": _world(3, "record and RTCP"),
+    "anonymous": _world(5, "record and RTCP", fault="from-anonymous"),
+    "REFER swallowed": _world(4, "record and RTCP", fault="refer-never-notified", row=TRANSFER),
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run of all of them, one number each."""
+    directory = tmp_path_factory.mktemp("seen")
+    with world(len(WORLDS), directory) as outside:
+        environment, files = {**os.environ, "HARNESS_LIVE": "1"}, []
+        for place, one in enumerate(WORLDS.values()):
+            file, secrets = outside.prepare(place, one)
+            files.append(str(file))
+            environment |= secrets
+        command = [
+            sys.executable,
+            "-c",
+            "from harness.cli.app import main; main()",
+            "verify",
+            *files,
+            "--quiet",
+            "-n",
+            "3",
+        ]
+        swallowed = WORLDS["REFER swallowed"].name
+        wanted = f"front and ({INBOUND} and not {swallowed} or {TRANSFER} and {swallowed})"
+        command += ["--preflight", "off", "--reports", str(directory / "reports"), "-k", wanted]
+        command += [f"--row={row}" for row in (INBOUND, TRANSFER)]
+        subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=600, check=False)
+    return (directory / "reports" / "latest").resolve()
+
+
+def case(run: Path, name: str) -> CaseEvidence:
+    """The case that the world of that name was made for."""
+    wanted = WORLDS[name]
+    found = [CaseEvidence.read(path.parent) for path in run.glob("cases/*/case.json")]
+    (one,) = [case for case in found if case.case["deployment"] == wanted.name and case.row == wanted.rows[0]]
+    return one
+
+
+def certain(of: CaseEvidence) -> set[str]:
+    """Causes that are named as certain."""
+    return {
+        str(cause["id"]) for cause in of.diagnosis if cause["confidence"] == "certain" and not cause.get("candidate")
+    }
+
+
+def test_rtp_that_never_reaches_the_ai_does_not_pass_on_a_reaction(run: Path) -> None:
+    one = case(run, "nothing reaches the AI")
+    assert one.verdict is not Verdict.PASSED, "broken on a machine that is much too busy"
+    assert certain(one) <= {"rtp-blocked-to-ai"}
+
+
+def test_what_was_sent_is_not_what_was_heard(run: Path) -> None:
+    one = case(run, "no reaction")
+    assert one.verdict is Verdict.NOT_OBSERVABLE, one.message
+    (finding,) = [f for f in one.findings if f.check == "audio" and f.facts.get("towards") == "ai"]
+    assert finding.strength is Strength.UNKNOWN is STRENGTH[Claim.HEARD][Observation.SENT]
+
+
+def test_a_caller_who_hears_nothing_is_not_called_a_silent_ai(run: Path) -> None:
+    """A transcript that this API never has shows nothing by its absence, neither against the AI nor against another cause."""
+    one = case(run, "nothing reaches the caller")
+    assert one.verdict is Verdict.FAILED, one.message
+    assert certain(one) <= {"rtp-blocked-to-caller"}
+    assert "rtp-blocked-to-caller" in {str(cause["id"]) for cause in one.diagnosis}
+    assert not [
+        ruled for ruled in one.case["end"]["diagnosis"]["ruled_out"] if ruled["cause"] == "rtp-blocked-to-caller"
+    ]
+
+
+def test_what_the_record_alone_knows_is_signed_as_that(run: Path) -> None:
+    one = case(run, "in order")
+    assert one.verdict is Verdict.PASSED, one.message
+    (finding,) = [f for f in one.findings if f.check == "caller_id"]
+    assert finding.facts["record"]
+    sources = {claim.words: claim.source for claim in claims([one])}
+    assert sources["the caller's number"] == "by the AI's record"
+    assert sources["transport"] == "declared, not seen"
+
+
+def test_a_record_whose_caller_is_anonymous_says_so(run: Path) -> None:
+    one = case(run, "anonymous")
+    assert one.verdict is Verdict.FAILED, one.message
+    assert "the record says 'anonymous'" in one.message
+
+
+def test_a_refer_that_nobody_hears_of_again_is_told_with_the_next_look(run: Path) -> None:
+    one = case(run, "REFER swallowed")
+    assert one.verdict is Verdict.FAILED, one.message
+    assert certain(one) <= {"refer-never-notified"}
+    told = one.case["end"]["diagnosis"]
+    assert told["headline"]
+    assert told["next_look"] or any(cause.get("settles") for cause in told["causes"])

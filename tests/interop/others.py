@@ -1,0 +1,153 @@
+"""Other people's programs in every place but the harness's own, and nothing to see the AI by but records and RTCP.
+
+Kamailio is the platform, with rtpengine where it relays. baresip is an AI that plays a tone without end, sends RTCP and hands over
+when it gets a digit; SIPp is several that are deaf and send none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.audio import g711
+from harness.audio.marks import SAMPLE_RATE
+from harness.audio.prompts import prompt_samples
+from harness.integrations import load
+from harness.simulation.addresses import Block
+from harness.simulation.media import sound
+from harness.simulation.pki import Authority
+from tests.interop.baresip_ai import BaresipAi
+from tests.interop.calls_api import CallsApi
+from tests.interop.kamailio import Kamailio, ports
+from tests.interop.platform import PASSWORD, TOKEN
+from tests.interop.rtpengine import Rtpengine
+from tests.interop.sipp_ai import SippAi
+
+_TEMPLATE = Path(__file__).with_name("deployments") / "others.toml"
+AREAS = {"indicated": "312", "confirmed": "773"}  #: of each deployment's numbers, by the strength it asks for
+SPOILT = {
+    "relayed": "relayed",
+    "blocked-to-caller": "wrong-port",
+    "blocked-to-ai": "wrong-port-back",
+    "anonymous": "anonymous",
+    "refer-swallowed": "refer-swallowed",
+}
+# The last octets of who takes part: not those of the suite's other platform.
+_KAMAILIO, _STRANGER, _RTPENGINE, _TONE, _DEAF, _CALLERS, _AGENTS = 14, 15, 16, 23, 24, 34, 35
+_SOUND_S = 120
+
+
+def _ulaw(frames: sound.Frames) -> bytes:
+    whole = b"".join(frames)
+    return (whole * (_SOUND_S * SAMPLE_RATE // len(whole) + 1))[: _SOUND_S * SAMPLE_RATE]
+
+
+def _machine() -> bytes:
+    """An answering machine: its greeting, a tone, and silence."""
+    said = g711.encode_ulaw(prompt_samples("voicemail-greeting-en")) + b"".join(sound.beep("PCMU"))
+    return said + b"\xff" * (_SOUND_S * SAMPLE_RATE - len(said))
+
+
+#: What the deaf ones play, by trunk; ``echo`` sends back what it gets.
+DEAF: Mapping[str, bytes | None] = {
+    "deaf-tone": _ulaw(sound.tone("PCMU")),
+    "music": _ulaw(sound.music("PCMU")),
+    "speech": _ulaw(sound.prompt("how-can-i-help-en", "PCMU")),
+    "machine": _machine(),
+    "silence": b"\xff" * (_SOUND_S * SAMPLE_RATE),
+    "echo": None,
+}
+
+
+@dataclass(frozen=True)
+class Others:
+    """All of them, running; a deployment file for each strength."""
+
+    files: Mapping[str, Path]
+
+
+@contextmanager
+def running(directory: Path, block: Block, authority: Authority) -> Iterator[Others]:
+    """Start everybody, and end them."""
+    os.environ["INTEROP_PASSWORD"], os.environ["INTEROP_TOKEN"] = PASSWORD, TOKEN
+    directory.mkdir()
+    host = block[_KAMAILIO]
+    port, tls_port = ports(host)
+    with ExitStack() as stack:
+        relay = stack.enter_context(Rtpengine(directory / "rtpengine", block[_RTPENGINE]))
+        listener = stack.enter_context(
+            BaresipAi(
+                directory / "baresip",
+                block[_TONE],
+                [f"+1{area}55501{last}" for area in AREAS.values() for last in (60, 62)],
+                mark=0,
+                certificate=authority.issue("baresip-others", [block[_TONE]]),
+                ca_file=authority.ca_file,
+                escalate=f"sip:+1{{area}}5550151@{host}:{port}",
+                token=TOKEN,
+                voice=_tone(),
+                witness=False,
+            )
+        )
+        deaf: dict[str, SippAi] = {
+            trunk: stack.enter_context(SippAi(directory / f"sipp-{trunk}", block[_DEAF + number], voice))
+            for number, (trunk, voice) in enumerate(DEAF.items())
+        }
+        tell = [listener.records, *(ai.records for ai in deaf.values())]
+        api = CallsApi(host, TOKEN, lambda: [call for records in tell for call in records()])
+        stack.callback(api.end)
+        hosts = {"tone": listener.host, **{trunk: ai.host for trunk, ai in deaf.items()}}
+        files = {}
+        for strength, area in AREAS.items():
+            values = {
+                "STRENGTH": strength,
+                "AREA": area,
+                "KAMAILIO": host,
+                "PORT": str(port),
+                "API": api.base,
+                "CALLERS": block[_CALLERS],
+                "AGENTS": block[_AGENTS],
+                "TRUNKS": "\n".join(_trunk(name, at, f"{host}:{port}") for name, at in hosts.items()),
+                "DEAF": ", ".join(f'{name} = "+1{area}55501{number}"' for number, name in enumerate(DEAF, 10)),
+            }
+            text = _TEMPLATE.read_text().partition("\n\n")[2]
+            for name, value in values.items():
+                text = text.replace("{" + name + "}", value)
+            files[strength] = directory / f"others-{strength}.toml"
+            files[strength].write_text(text)
+        deployments = [load(path) for path in files.values()]
+        stack.enter_context(
+            Kamailio(
+                directory / "kamailio",
+                host,
+                port,
+                tls_port,
+                deployments,
+                carrier="carrier.example",
+                stranger=block[_STRANGER],
+                trusted=list(hosts.values()),
+                certificate=authority.issue("kamailio-others", ["acme.kamailio.example", host]),
+                ca_file=authority.ca_file,
+                spoilt={did: SPOILT[line] for one in deployments for line, _, did in one.all_dids() if line in SPOILT},
+                rtpengine=relay.control,
+            )
+        )
+        yield Others(files)
+
+
+def _tone() -> NDArray[np.int16]:
+    at = np.arange(_SOUND_S * SAMPLE_RATE) / SAMPLE_RATE
+    return np.asarray(8000 * np.sin(2 * np.pi * 440 * at), np.int16)
+
+
+def _trunk(name: str, host: str, termination: str) -> str:
+    return (
+        f'[[trunks]]\nname = "{name}"\ntransport = "udp"\nport = 32681\nhost = "{host}"\n'
+        f'termination = "{termination}"\nmax_concurrent_calls = 1\n'
+    )

@@ -1,0 +1,139 @@
+"""A live run says only what it saw, of programs nobody here wrote: Kamailio, baresip, SIPp; the API has records alone.
+
+A tone that hands over on a digit, and deaf ones of every kind; RTCP or none; media that does not get through one way or the other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from harness.report.evidence import CaseEvidence
+from harness.signoff.claims import claims
+from harness.simulation.addresses import Block
+from harness.simulation.pki import Authority
+from harness.verdict import Verdict
+from tests.interop import others
+from tests.interop.others import DEAF, Others
+from tests.interop.verifying import Verified, verify
+
+INBOUND, TRANSFER = "TD-INBOUND", "TD-TRANSFER-BLIND"
+pytestmark = pytest.mark.xdist_group("others")
+
+
+@pytest.fixture(scope="module")
+def programs(block: Block, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Others]:
+    with others.running(tmp_path_factory.mktemp("others") / "programs", block, authority) as programs:
+        yield programs
+
+
+@pytest.fixture(scope="module")
+def runs(programs: Others, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Verified]:
+    """One run for each strength that is asked for; experiments are made in the second alone, and take their time."""
+    rows = {"indicated": (INBOUND, TRANSFER), "confirmed": (INBOUND,)}
+    return {
+        strength: verify(file, rows[strength], tmp_path_factory.mktemp(strength), workers=4)
+        for strength, file in programs.files.items()
+    }
+
+
+def case(run: Verified, row: str, number: str) -> CaseEvidence:
+    """The case of that row that called that number of the deployment, or that trunk."""
+    found = [CaseEvidence.read(path) for path in run.cases_of(row)]
+    (one,) = [case for case in found if re.search(rf"[-:]{number}[-\]]", case.id)]
+    return one
+
+
+def heard(of: CaseEvidence, towards: str) -> dict[str, Any]:
+    """What the first finding on what that end hears has measured, with its verdict."""
+    found = next(f for f in of.findings if f.check == "audio" and f.facts.get("towards") == towards)
+    return {**found.facts, "verdict": found.verdict, "actual": found.actual}
+
+
+def certain(of: CaseEvidence) -> set[str]:
+    """Causes that are named as certain."""
+    sure = [cause for cause in of.diagnosis if cause["confidence"] == "certain" and not cause.get("candidate")]
+    return {str(cause["id"]) for cause in sure}
+
+
+@pytest.mark.parametrize("number", ["direct", "relayed"])
+def test_rtcp_of_the_ai_indicates_that_it_hears(runs: Mapping[str, Verified], number: str) -> None:
+    one = case(runs["indicated"], INBOUND, number)
+    assert one.verdict is Verdict.PASSED, one.message
+    assert heard(one, "ai")["observation"] == "rtcp"
+    assert heard(one, "caller")["observation"] == "sound"
+
+
+def test_a_digit_that_hands_over_confirms_the_way_to_the_ai(runs: Mapping[str, Verified]) -> None:
+    one = case(runs["indicated"], TRANSFER, "direct")
+    assert one.verdict is Verdict.PASSED, one.message
+    assert heard(one, "ai")["observation"] == "digit"
+
+
+@pytest.mark.parametrize("strength", ["indicated", "confirmed"])
+@pytest.mark.parametrize("number", list(DEAF))
+def test_no_deaf_ai_passes(runs: Mapping[str, Verified], strength: str, number: str) -> None:
+    one = case(runs[strength], INBOUND, number)
+    assert one.verdict in (Verdict.FAILED, Verdict.NOT_OBSERVABLE), one.message
+    assert heard(one, "ai")["verdict"] is not Verdict.PASSED
+
+
+@pytest.mark.parametrize("number", ["direct", "deaf-tone", "music", "speech", "machine"])
+def test_who_plays_by_itself_gives_no_reaction(runs: Mapping[str, Verified], number: str) -> None:
+    """A tone that does hear gives none either: not observable is right of it."""
+    one = case(runs["confirmed"], INBOUND, number)
+    assert one.verdict is Verdict.NOT_OBSERVABLE, one.message
+    notes = [note.text for note in one.notes if "moments drawn at random" in note.text]
+    assert notes, "the experiment was made, and its result is told"
+
+
+@pytest.mark.parametrize("strength", ["indicated", "confirmed"])
+def test_rtp_that_never_reaches_the_ai_never_passes(runs: Mapping[str, Verified], strength: str) -> None:
+    one = case(runs[strength], INBOUND, "blocked-to-ai")
+    assert one.verdict in (Verdict.FAILED, Verdict.NOT_OBSERVABLE), one.message
+    assert heard(one, "ai")["verdict"] is not Verdict.PASSED
+    assert certain(one) <= {"rtp-blocked-to-ai", "rtp-blocked-both"}, (
+        "RTP from another port than the SDP names is not counted"
+    )
+
+
+@pytest.mark.parametrize("strength", ["indicated", "confirmed"])
+def test_rtp_that_never_reaches_the_caller_is_no_silent_ai(runs: Mapping[str, Verified], strength: str) -> None:
+    one = case(runs[strength], INBOUND, "blocked-to-caller")
+    assert one.verdict is Verdict.FAILED, one.message
+    assert heard(one, "caller")["kind"] == "no-rtp"
+    causes = [str(cause["id"]) for cause in one.diagnosis]
+    assert "rtp-blocked-to-caller" in causes, causes
+    assert certain(one) <= {"rtp-blocked-to-caller"}
+
+
+def test_silence_that_arrives_may_be_the_ais_own(runs: Mapping[str, Verified]) -> None:
+    """An API that never has a transcript does not say that the AI spoke."""
+    one = case(runs["indicated"], INBOUND, "silence")
+    assert one.verdict is Verdict.FAILED, one.message
+    assert "ai-silent" in {str(cause["id"]) for cause in one.diagnosis}
+    assert not certain(one) - {"ai-silent"}
+
+
+def test_a_number_that_the_record_alone_has_is_signed_as_that(runs: Mapping[str, Verified]) -> None:
+    """From at the AI is anonymous; its record has the number that the platform asserts."""
+    one = case(runs["indicated"], INBOUND, "anonymous")
+    assert one.verdict is Verdict.PASSED, one.message
+    (finding,) = [finding for finding in one.findings if finding.check == "caller_id"]
+    assert finding.facts["record"]
+    sources = {claim.words: claim.source for claim in claims([one])}
+    assert sources["the caller's number"] == "by the AI's record"
+    assert sources["transport"] == sources["codec"] == "declared, not seen"
+
+
+def test_a_refer_that_is_swallowed_fails_the_transfer_and_names_no_cause_as_certain(
+    runs: Mapping[str, Verified],
+) -> None:
+    one = case(runs["indicated"], TRANSFER, "refer-swallowed")
+    assert one.verdict is Verdict.FAILED, one.message
+    assert not certain(one)
+    assert json.loads((one.directory / "case.json").read_text())["end"]["diagnosis"]["headline"]

@@ -1,0 +1,64 @@
+"""Batches of drawn customers: verified beside each other, counted as they end."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.shapes import run
+from tools.shapes.draw import Customer
+from tools.shapes.places import Place
+
+
+@contextmanager
+def nowhere(batch: Sequence[Customer], directory: Path, seed: int) -> Iterator[list[Place]]:
+    yield []
+
+
+def test_batches_run_beside_each_other_and_the_figures_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2)
+
+    def begin(self: run._Runs, places: Sequence[Place], directory: Path) -> Path:
+        both.wait(20)  # breaks where one waits for the other's end
+        return directory
+
+    monkeypatch.setattr(run, "written", nowhere)
+    monkeypatch.setattr(run._Runs, "_run", begin)
+    figures = tmp_path / "reports" / "shapes.json"
+    arguments = ["--customers", "4", "--batch", "2", "--beside", "2", "--seed", "3", "--json", str(figures)]
+    assert run.main(arguments) == 0
+    assert json.loads(figures.read_text())["drawn"] == 4
+
+
+def test_one_that_breaks_ends_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[bool] = []
+
+    def breaks(*_: Any) -> Path:
+        raise OSError("no port is left")
+
+    monkeypatch.setattr(run, "written", nowhere)
+    monkeypatch.setattr(run._Runs, "_run", breaks)
+    monkeypatch.setattr(run._Runs, "stop", lambda self: stopped.append(True))
+    arguments = [
+        "--customers",
+        "2",
+        "--batch",
+        "1",
+        "--beside",
+        "1",
+        "--seed",
+        "3",
+        "--json",
+        str(tmp_path / "r" / "x.json"),
+    ]
+    with pytest.raises(OSError, match="no port is left"):
+        run.main(arguments)
+    assert stopped == [True]
