@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.deployment import PhoneEntry, Trunk
 from harness.preflight.lines import REGISTRATION, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.probes import Probing, Target
-from harness.preflight.wire import Exchange, exchange
+from harness.preflight.wire import RequestOutcome, exchange
 from harness.sip.digest import Credentials
 
 
@@ -28,7 +28,7 @@ async def trunk_line(probing: Probing, trunk: Trunk, place: Target, domain: str)
     return _line(f"trunk {trunk.name}", f"trunks.{trunk.name}", username, outcome)
 
 
-def _line(whose: str, where: str, username: str, outcome: Exchange) -> ProbeResult:
+def _line(whose: str, where: str, username: str, outcome: RequestOutcome) -> ProbeResult:
     name = ProbeKind.REGISTRATION, whose
     response = outcome.response
     if response is None:
@@ -47,7 +47,7 @@ def _line(whose: str, where: str, username: str, outcome: Exchange) -> ProbeResu
 
 
 def _judged(
-    name: tuple[ProbeKind, str], where: str, username: str, said: str, outcome: Exchange, status: int
+    name: tuple[ProbeKind, str], where: str, username: str, said: str, outcome: RequestOutcome, status: int
 ) -> ProbeResult:
     """What the registrar's final answer says of the account."""
     realm = f" (realm {outcome.challenged_by})" if outcome.challenged_by else ""

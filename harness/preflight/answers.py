@@ -7,7 +7,7 @@ import re
 
 from harness.preflight.lines import AUDIO, REGISTRATION, ROUTING, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.probes import Probing, Target, is_address
-from harness.preflight.wire import Exchange, exchange
+from harness.preflight.wire import RequestOutcome, exchange
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Response
 
@@ -24,7 +24,7 @@ async def asked(probing: Probing, place: Target, kind: str, domain: str) -> list
     return list(lines(probing, place, kind, await exchange(probing, place, "OPTIONS", "preflight", domain)))
 
 
-def lines(probing: Probing, place: Target, kind: str, outcome: Exchange) -> list[ProbeResult]:
+def lines(probing: Probing, place: Target, kind: str, outcome: RequestOutcome) -> list[ProbeResult]:
     """What an answer, or its absence, says."""
     found = [answer_line(place, kind, outcome)]
     if outcome.response is not None:
@@ -35,7 +35,7 @@ def lines(probing: Probing, place: Target, kind: str, outcome: Exchange) -> list
     return found
 
 
-def answer_line(place: Target, kind: str, outcome: Exchange) -> ProbeResult:
+def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResult:
     """Reachable, refused or silent."""
     name = ProbeKind.OPTIONS, place
     row = ROUTING if kind == "ai" else REGISTRATION
@@ -113,7 +113,7 @@ def codecs_of(sdp: str) -> list[str]:
     return [named.get(t, _STATIC.get(t, t)).upper() for t in (types[1].split() if types else [])]
 
 
-def nat_lines(probing: Probing, place: Target, outcome: Exchange) -> list[ProbeResult]:
+def nat_lines(probing: Probing, place: Target, outcome: RequestOutcome) -> list[ProbeResult]:
     """From which address the far end saw us (``received``, ``rport``: RFC 3581), against the one our phones will name."""
     assert outcome.response is not None
     assert outcome.local is not None

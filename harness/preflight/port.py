@@ -13,7 +13,7 @@ from cryptography import x509
 from harness.deployment import Deployment
 from harness.preflight.certificates import matches, names_of
 from harness.preflight.probes import Probing, Target, verified
-from harness.preflight.wire import Exchange, exchange
+from harness.preflight.wire import RequestOutcome, exchange
 
 #: OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
 _NOT_NOW = (9, 10)
@@ -41,7 +41,7 @@ async def _told(probing: Probing, place: Target) -> dict[str, Any]:
     return _reached(outcome) | _certificate(place, outcome)
 
 
-def _reached(outcome: Exchange) -> dict[str, Any]:
+def _reached(outcome: RequestOutcome) -> dict[str, Any]:
     if outcome.response is not None:
         return {"reach": "answers", "detail": f"{outcome.response.status} {outcome.response.reason}"}
     if outcome.distrust is not None:  # it has spoken TLS
@@ -49,7 +49,7 @@ def _reached(outcome: Exchange) -> dict[str, Any]:
     return {"reach": _REACH.get(outcome.trouble or "", "silent"), "detail": outcome.detail}
 
 
-def _certificate(place: Target, outcome: Exchange) -> dict[str, Any]:
+def _certificate(place: Target, outcome: RequestOutcome) -> dict[str, Any]:
     if outcome.distrust is not None:
         return {"certificate": "expired" if outcome.distrust in _NOT_NOW else "untrusted"}
     if outcome.certificate is None:

@@ -28,7 +28,7 @@ _T1_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class RequestOutcome:
     """What became of a request."""
 
     response: Response | None
@@ -198,7 +198,7 @@ async def exchange(
     domain: str,
     credentials: Credentials | None = None,
     trust: ssl.SSLContext | None = None,
-) -> Exchange:
+) -> RequestOutcome:
     """One request to a place and its final response; ``trust`` is for :class:`Link`.
 
     A challenge is answered once: in the realm that is configured, and over TLS only to a server whose certificate is
@@ -227,11 +227,11 @@ async def exchange(
                     withheld = withheld or f"the realm is {realm}, and {credentials.realm} is configured"
             else:
                 withheld = ""
-            return Exchange(
+            return RequestOutcome(
                 response, took, local=link.local, challenged_by=realm, certificate=link.certificate, withheld=withheld
             )
     except NoLinkError as error:
-        return Exchange(None, time.monotonic() - began, error.trouble, error.detail, distrust=error.distrust)
+        return RequestOutcome(None, time.monotonic() - began, error.trouble, error.detail, distrust=error.distrust)
 
 
 async def _distrust(probing: Probing, place: Target) -> str:

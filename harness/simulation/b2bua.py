@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness.simulation.audit import Audit
-from harness.simulation.legs import CallLeg, Headers, LegRefusedError, LegTarget, Side
+from harness.simulation.legs import Headers, LegRefusedError, LegTarget, Side, WireLeg
 from harness.simulation.media.leg import LegMedia, couple
 from harness.simulation.media.relay import Relay, Spoiler
 from harness.simulation.watch import Watched
@@ -34,16 +34,16 @@ class BackToBack:
         self.name = name
         self.audit = audit
         self._registry = registry
-        self.legs: list[CallLeg] = []  # the joined ones: at most two
-        self._all: set[CallLeg] = set()
+        self.legs: list[WireLeg] = []  # the joined ones: at most two
+        self._all: set[WireLeg] = set()
         #: Legs that have asked to be replaced: the call goes on without them.
-        self.leaving: set[CallLeg] = set()
+        self.leaving: set[WireLeg] = set()
         self._relay: Relay | None = None
         self._work: asyncio.Task[None] | None = None
 
     # --- legs --------------------------------------------------------------------------------------
 
-    def adopt(self, leg: CallLeg) -> CallLeg:
+    def adopt(self, leg: WireLeg) -> WireLeg:
         """The leg belongs to this call from now on."""
         self._all.add(leg)
         call = leg.call
@@ -55,20 +55,20 @@ class BackToBack:
         call.on_ended = lambda end: self._leg_ended(leg, end)
         return leg
 
-    def other(self, leg: CallLeg) -> CallLeg | None:
+    def other(self, leg: WireLeg) -> WireLeg | None:
         """The leg it is joined with."""
         if leg not in self.legs:
             return None
         return next((other for other in self.legs if other is not leg), None)
 
-    def join(self, leg: CallLeg, to: CallLeg) -> CallLeg | None:
+    def join(self, leg: WireLeg, to: WireLeg) -> WireLeg | None:
         """``leg`` takes the place of whatever ``to`` was joined with; returns that."""
         old = self.other(to)
         self.legs = [to, leg]
         self.recouple()
         return old
 
-    def recouple(self, *pair: CallLeg) -> None:
+    def recouple(self, *pair: WireLeg) -> None:
         """Hand media on between the joined legs, or those two, as their descriptions now are."""
         if self._relay is not None:
             self._relay.uncouple()
@@ -92,14 +92,14 @@ class BackToBack:
         """Its answered legs."""
         return [(leg.call, leg.media if isinstance(leg.media, LegMedia) else None) for leg in self if leg.is_up]
 
-    def __iter__(self) -> Iterator[CallLeg]:
+    def __iter__(self) -> Iterator[WireLeg]:
         return iter(tuple(self._all))
 
     # --- calling -----------------------------------------------------------------------------------
 
     async def dial(
-        self, target: LegTarget, toward: CallLeg, within: float, on_ringing: Callable[[int, str], None] | None = None
-    ) -> CallLeg:
+        self, target: LegTarget, toward: WireLeg, within: float, on_ringing: Callable[[int, str], None] | None = None
+    ) -> WireLeg:
         """Call ``target`` for ``toward`` and join them once it answers; early media is joined before.
 
         Raises `RefusedError`: with 480 when it still rings after ``within`` seconds, with 488 when nothing could be agreed.
@@ -110,8 +110,8 @@ class BackToBack:
         return leg
 
     async def ring(
-        self, target: LegTarget, toward: CallLeg, within: float, on_ringing: Callable[[int, str], None] | None = None
-    ) -> CallLeg:
+        self, target: LegTarget, toward: WireLeg, within: float, on_ringing: Callable[[int, str], None] | None = None
+    ) -> WireLeg:
         """As :meth:`dial`, but without joining: who rings several takes the first."""
         side = target.side()
         call: OutgoingCall | None = None
@@ -126,7 +126,7 @@ class BackToBack:
                 headers=target.headers,
                 credentials=target.credentials,
             )
-            leg = self.adopt(CallLeg(call, side, target.peer))
+            leg = self.adopt(WireLeg(call, side, target.peer))
             call.on_provisional = lambda response: self._provisional(leg, toward, response, on_ringing)
             response = await call.wait_answered(within)
             if (body := sdp_of(response)) is not None:
@@ -150,13 +150,13 @@ class BackToBack:
             elif call.state != "confirmed" or side.remote is None:
                 call.hangup()
 
-    def offer(self, side: Side, toward: CallLeg) -> bytes:
+    def offer(self, side: Side, toward: WireLeg) -> bytes:
         """What is offered to a new leg: what ``toward`` offered, or what was agreed with it. Raises SdpError."""
         if toward.media.remote is None:
             raise SdpError("an offer is needed")
         return side.pass_on(toward.media.remote)
 
-    def connect(self, leg: CallLeg, toward: CallLeg) -> CallLeg | None:
+    def connect(self, leg: WireLeg, toward: WireLeg) -> WireLeg | None:
         """Join an answered leg, answering ``toward`` if it waits; returns the leg that lost its place."""
         call = toward.call
         if isinstance(call, IncomingCall) and call.state == "early":
@@ -165,18 +165,18 @@ class BackToBack:
                 self.audit.spawn(self._take_late_answer(call, toward), f"{self.name} ACK")
         return self.join(leg, toward)
 
-    async def _take_late_answer(self, call: IncomingCall, leg: CallLeg) -> None:
+    async def _take_late_answer(self, call: IncomingCall, leg: WireLeg) -> None:
         if await call.wait_acked() and call.remote_sdp is not None:
             leg.media.learn(call.remote_sdp)
             self.recouple()
 
-    def answer(self, toward: CallLeg, leg: CallLeg) -> bytes:
+    def answer(self, toward: WireLeg, leg: WireLeg) -> bytes:
         """What the caller's side is told once ``leg`` has answered."""
         assert leg.media.remote is not None
         return toward.media.again() if toward.media.local is not None else toward.media.pass_answer(leg.media.remote)
 
     def _provisional(
-        self, leg: CallLeg, toward: CallLeg, response: Response, on_ringing: Callable[[int, str], None] | None
+        self, leg: WireLeg, toward: WireLeg, response: Response, on_ringing: Callable[[int, str], None] | None
     ) -> None:
         if response.status == 100:
             return
@@ -199,7 +199,7 @@ class BackToBack:
 
     # --- what passes through -----------------------------------------------------------------------
 
-    async def _renegotiate(self, leg: CallLeg, request: InDialogRequest) -> None:
+    async def _renegotiate(self, leg: WireLeg, request: InDialogRequest) -> None:
         other, offer = self.other(leg), request.offer
         if offer is None or other is None or not other.is_up:
             await self.renegotiate_alone(leg, request)
@@ -219,7 +219,7 @@ class BackToBack:
             request.respond(488, str(error))
         self.recouple()
 
-    async def renegotiate_alone(self, leg: CallLeg, request: InDialogRequest) -> None:
+    async def renegotiate_alone(self, leg: WireLeg, request: InDialogRequest) -> None:
         """A re-INVITE or UPDATE that concerns nobody else: a refresh, or a leg that is not joined."""
         if request.offer is not None:
             if not isinstance(leg.media, LegMedia):
@@ -232,11 +232,11 @@ class BackToBack:
             return
         request.accept(leg.media.again())
 
-    async def on_info(self, leg: CallLeg, request: InDialogRequest) -> None:
+    async def on_info(self, leg: WireLeg, request: InDialogRequest) -> None:
         """INFO: to the other leg as it is."""
         await self._relay_request(leg, request)
 
-    async def _relay_request(self, leg: CallLeg, request: InDialogRequest) -> None:
+    async def _relay_request(self, leg: WireLeg, request: InDialogRequest) -> None:
         other = self.other(leg)
         if other is None or not other.is_up:
             request.respond(200)
@@ -247,7 +247,7 @@ class BackToBack:
         told = [(name, value) for name, value in response.headers if name.lower() == "accept"]  # a 415 owes it
         request.respond(response.status, response.reason, told)
 
-    async def _referred(self, leg: CallLeg, request: ReferRequest) -> None:
+    async def _referred(self, leg: WireLeg, request: ReferRequest) -> None:
         try:
             target = refer_target(request)
         except SipSyntaxError as error:
@@ -255,11 +255,11 @@ class BackToBack:
             return
         await self.on_refer(leg, request, target)
 
-    async def on_refer(self, leg: CallLeg, request: ReferRequest, target: NameAddr) -> None:
+    async def on_refer(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
         """REFER: to the other leg, which then calls; its NOTIFYs come back (a platform may do otherwise)."""
         await self.pass_refer_on(leg, request, target)
 
-    async def pass_refer_on(self, leg: CallLeg, request: ReferRequest, target: NameAddr) -> None:
+    async def pass_refer_on(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
         """Ask the other leg's peer to call ``target``, and tell the referrer how it goes."""
         other = self.other(leg)
         if other is None or not other.is_up:
@@ -283,27 +283,27 @@ class BackToBack:
         if (final := referral.final) is not None and not notifier.is_over:
             await notifier.notify(*final, final=True)
 
-    def passes_on(self, leg: CallLeg, end: End) -> bool:
+    def passes_on(self, leg: WireLeg, end: End) -> bool:
         """Whether the end of a joined leg ends the others: always (a platform may be wrong)."""
         return True
 
-    def spoilers(self, a: CallLeg, b: CallLeg) -> tuple[Spoiler | None, Spoiler | None]:
+    def spoilers(self, a: WireLeg, b: WireLeg) -> tuple[Spoiler | None, Spoiler | None]:
         """What harms the media from ``a`` to ``b`` and back: nothing."""
         return None, None
 
     # --- beginning and end -------------------------------------------------------------------------
 
-    def start(self, first: CallLeg) -> None:
+    def start(self, first: WireLeg) -> None:
         """Begin with the leg that came in; :meth:`run` does the rest."""
         self._registry.add(self)
         self.legs = [self.adopt(first)]
         self._work = self.audit.spawn(self._run(first), self.name)
 
-    async def run(self, first: CallLeg) -> None:
+    async def run(self, first: WireLeg) -> None:
         """What the call does. Its failures reach the caller by :meth:`refuse`."""
         raise NotImplementedError
 
-    async def _run(self, first: CallLeg) -> None:
+    async def _run(self, first: WireLeg) -> None:
         try:
             await self.run(first)
         except LegRefusedError as error:
@@ -316,7 +316,7 @@ class BackToBack:
         finally:
             self._settle()
 
-    def refuse(self, first: CallLeg, status: int, reason: str | None = None) -> None:
+    def refuse(self, first: WireLeg, status: int, reason: str | None = None) -> None:
         """End the call with that response, or by BYE if it was answered."""
         if isinstance(first.call, IncomingCall) and first.call.state == "early":
             first.call.reject(status, reason)
@@ -330,7 +330,7 @@ class BackToBack:
         for leg in self:
             leg.call.hangup()
 
-    def _leg_ended(self, leg: CallLeg, end: End) -> None:
+    def _leg_ended(self, leg: WireLeg, end: End) -> None:
         joined = leg in self.legs
         leg.media.close()
         self._all.discard(leg)

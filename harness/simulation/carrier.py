@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.simulation.audit import Audit
 from harness.simulation.b2bua import BackToBack, x_headers
 from harness.simulation.identity import Caller
-from harness.simulation.legs import CallLeg, Headers, LegTarget, PassedBy
+from harness.simulation.legs import Headers, LegTarget, PassedBy, WireLeg
 from harness.simulation.numbering import number_of
 from harness.simulation.registrar import Registrar, refuse
 from harness.simulation.wire.agent import UserAgent
@@ -53,7 +53,7 @@ class Carrier:
         return self.ua.listening[0].address
 
     async def _invited(self, call: IncomingCall) -> None:
-        CarrierCall(self, call).start(CallLeg(call, PassedBy(), "caller"))
+        CarrierCall(self, call).start(WireLeg(call, PassedBy(), "caller"))
 
     def platform(self) -> Interconnect:
         """The platform it is connected with."""
@@ -69,7 +69,7 @@ class CarrierCall(BackToBack):
         self._carrier = carrier
         self._incoming = incoming
 
-    async def run(self, first: CallLeg) -> None:
+    async def run(self, first: WireLeg) -> None:
         """Authenticate, route, connect."""
         call, carrier = self._incoming, self._carrier
         if call.offer is None:
@@ -143,7 +143,7 @@ class CarrierCall(BackToBack):
             side=PassedBy,
         )
 
-    async def on_refer(self, leg: CallLeg, request: ReferRequest, target: NameAddr) -> None:
+    async def on_refer(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
         """A phone can call numbers through its own carrier only, so that is where the target moves to."""
         number = number_of(target.uri, self._carrier.region)
         if number is not None:

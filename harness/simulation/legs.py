@@ -74,7 +74,7 @@ class PassedBy:
 
 
 @dataclass(eq=False)
-class CallLeg:
+class WireLeg:
     """One dialog of the call and its media. ``peer`` says who is at its other end, for the audit."""
 
     call: IncomingCall | OutgoingCall
@@ -100,7 +100,7 @@ class LegTarget:
     headers: Headers = field(default_factory=list)
     credentials: Credentials | None = None
     side: Callable[[], Side]
-    make_offer: Callable[[Side, CallLeg], bytes] | None = None
+    make_offer: Callable[[Side, WireLeg], bytes] | None = None
     #: The digit by which whoever answers takes the call, and how long to wait for it.
     accept: tuple[str, float] | None = None
 

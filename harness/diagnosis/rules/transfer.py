@@ -298,6 +298,21 @@ TRANSFER: tuple[Rule, ...] = (
         because="the transfer succeeded, no final NOTIFY told the AI so, and its leg was not ended",
     ),
     Rule(
+        id="release.unreported.late",
+        cause="transfer-not-reported",
+        symptoms=("release",),
+        cells=cells("release", "AI"),
+        essential=(
+            when("release.ai", "late"),
+            when("transfer.landed", "the right group"),
+            when("transfer.outcome", "nothing"),
+        ),
+        conditions=(),
+        consequences=("other",),
+        because="the transfer succeeded, no final NOTIFY told the AI so, and it hung up late",
+        confidence="likely",
+    ),
+    Rule(
         id="release.ack",
         cause="ack-not-taken",
         symptoms=("release", "final", "other"),
@@ -329,7 +344,7 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("release",),
         cells=cells("release", "AI"),
         essential=(when("hangup.answer", "accepted"), when("release.ai", "still up", "late")),
-        conditions=(),
+        conditions=(not_shown("transfer.outcome", "nothing"),),  # an AI that is told nothing hangs up when it likes
         because="the caller's BYE was answered, and the AI's leg did not end in time",
     ),
     Rule(

@@ -9,7 +9,7 @@ from harness.deployment import Deployment, PhoneEntry, Timings
 from harness.simulation.audit import Audit
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.identity import Caller
-from harness.simulation.legs import CallLeg, Headers, LegTarget
+from harness.simulation.legs import Headers, LegTarget, WireLeg
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.ticker import Ticker
 from harness.simulation.numbering import national
@@ -118,7 +118,7 @@ class Platform:
         """How a group rings."""
         return self.settings.now.group(group, self.deployment.groups[group])
 
-    def agents(self, group: str, call: RoutedCall, toward: CallLeg, headers: Headers) -> list[LegTarget]:
+    def agents(self, group: str, call: RoutedCall, toward: WireLeg, headers: Headers) -> list[LegTarget]:
         """The phones of a group's agents, as far as they are logged in, and numbers of the public network."""
         if self.faults.on(Fault.GROUP_ANSWERED_BY_OTHERS, call.line):
             return [self.announcement(SOMEBODY, call)]
@@ -164,7 +164,7 @@ class Platform:
         """The platform's own headers on the INVITE to the AI."""
         return []
 
-    def headers_to_agent(self, call: RoutedCall, toward: CallLeg) -> Headers:
+    def headers_to_agent(self, call: RoutedCall, toward: WireLeg) -> Headers:
         """The platform's own headers on the INVITE to an agent."""
         return []
 

@@ -9,7 +9,7 @@ from typing import Final
 from harness.simulation.b2bua import x_headers
 from harness.simulation.faults import Fault
 from harness.simulation.identity import ANONYMOUS, Caller
-from harness.simulation.legs import CallLeg, Headers, LegRefusedError, LegTarget, Side
+from harness.simulation.legs import Headers, LegRefusedError, LegTarget, Side, WireLeg
 from harness.simulation.media import sound, spoil
 from harness.simulation.media.leg import LegMedia, audio_of, encrypted, is_event, is_g711
 from harness.simulation.media.player import Player
@@ -50,7 +50,7 @@ class PlatformCall(RoutedCall):
 
     # --- routing -----------------------------------------------------------------------------------
 
-    async def run(self, first: CallLeg) -> None:
+    async def run(self, first: WireLeg) -> None:
         """Find out where the called number leads, and go there."""
         call, platform = self.incoming, self.platform
         assert call is not None
@@ -71,7 +71,7 @@ class PlatformCall(RoutedCall):
         else:
             raise LegRefusedError(404)
 
-    async def _from_outside_to_group(self, first: CallLeg, route: GroupRoute) -> None:
+    async def _from_outside_to_group(self, first: WireLeg, route: GroupRoute) -> None:
         assert self.incoming is not None
         if route.line is not None:
             self.line = route.line
@@ -85,7 +85,7 @@ class PlatformCall(RoutedCall):
         leg = await self.ring_group(self.platform.group_for(route.name, headers, self.line), first, headers)
         self.connect(leg, first)
 
-    async def _goes_in(self, first: CallLeg, route: LineRoute) -> bool:
+    async def _goes_in(self, first: WireLeg, route: LineRoute) -> bool:
         """Past hours, announcement and menus; False for a caller who has been taken care of by then."""
         self.line = route.name
         if await self._is_closed(first, route.name):
@@ -95,7 +95,7 @@ class PlatformCall(RoutedCall):
             await self._choose(first, route.line.press)
         return True
 
-    async def to_ai(self, first: CallLeg, route: LineRoute, headers: Headers) -> None:
+    async def to_ai(self, first: WireLeg, route: LineRoute, headers: Headers) -> None:
         """To the AI, or to the group that takes over for it."""
         self.line = route.name
         routes = self.platform.routes
@@ -113,7 +113,7 @@ class PlatformCall(RoutedCall):
             raise LegRefusedError(480)
         self.connect(await self.ring_group(group, first, headers), first)
 
-    async def _choose(self, first: CallLeg, digits: str) -> None:
+    async def _choose(self, first: WireLeg, digits: str) -> None:
         media = await self._answered(first)
         self._menu = Menu(media, self.platform.ticker)
         try:
@@ -122,7 +122,7 @@ class PlatformCall(RoutedCall):
         finally:
             self._menu = None
 
-    async def _answered(self, first: CallLeg) -> LegMedia:
+    async def _answered(self, first: WireLeg) -> LegMedia:
         """The caller's leg, answered by the platform itself unless it has been answered already."""
         call, media = first.call, first.media
         assert isinstance(media, LegMedia)
@@ -135,7 +135,7 @@ class PlatformCall(RoutedCall):
                     media.learn(call.remote_sdp)
         return media
 
-    async def _is_closed(self, first: CallLeg, line: str) -> bool:
+    async def _is_closed(self, first: WireLeg, line: str) -> bool:
         """Whether the number is out of its hours; the caller has then been taken care of."""
         settings, deployment = self.platform.settings.now.line(line), self.platform.deployment
         if deployment.is_open(line) if settings.open is None else settings.open:
@@ -147,7 +147,7 @@ class PlatformCall(RoutedCall):
             await self.dial(self.platform.announcement(CLOSED, self), first, _RING_SECONDS)
         return True
 
-    async def _give_notice(self, first: CallLeg, seconds: float) -> None:
+    async def _give_notice(self, first: WireLeg, seconds: float) -> None:
         """The platform answers and speaks: an announcement, a recording notice."""
         if not seconds:
             return
@@ -157,7 +157,7 @@ class PlatformCall(RoutedCall):
         finally:
             player.stop()
 
-    async def _dial_ai(self, first: CallLeg, route: LineRoute, headers: Headers) -> None:
+    async def _dial_ai(self, first: WireLeg, route: LineRoute, headers: Headers) -> None:
         trunk = self.platform.routes.trunk(route)
         if trunk is None:
             raise LegRefusedError(503, "The routing names a trunk that does not exist")
@@ -173,13 +173,13 @@ class PlatformCall(RoutedCall):
             raise
         self.audit.spawn(self._release(gate, leg), f"{self.name} trunk")
 
-    async def _release(self, gate: Termination, leg: CallLeg) -> None:
+    async def _release(self, gate: Termination, leg: WireLeg) -> None:
         await leg.call.wait_ended()
         gate.in_use.discard(self)
 
     async def _with_ringback(
-        self, first: CallLeg, dial: Awaitable[CallLeg], plays: Callable[[str], sound.Frames] = sound.ringback
-    ) -> CallLeg:
+        self, first: WireLeg, dial: Awaitable[WireLeg], plays: Callable[[str], sound.Frames] = sound.ringback
+    ) -> WireLeg:
         """A caller who has been answered already hears it ring from us; one who is still with the AI keeps hearing that.
 
         Nothing here mixes, and two streams at once would be heard as loss.
@@ -238,8 +238,8 @@ class PlatformCall(RoutedCall):
         return self.caller
 
     async def ring_group(
-        self, name: str | None, toward: CallLeg, headers: Headers, on_ringing: Callable[[int, str], None] | None = None
-    ) -> CallLeg:
+        self, name: str | None, toward: WireLeg, headers: Headers, on_ringing: Callable[[int, str], None] | None = None
+    ) -> WireLeg:
         """Ring the agents of a group for ``toward``, as the group does. Raises `RefusedError`."""
         if name is None:
             raise LegRefusedError(480, "The number leads to no group")
@@ -268,7 +268,7 @@ class PlatformCall(RoutedCall):
         private = _PRIVATE_ADDRESS if self._wrong(Fault.SDP_PRIVATE_ADDRESS) else None
         return self.platform.anchored(private)
 
-    def offer(self, side: Side, toward: CallLeg) -> bytes:
+    def offer(self, side: Side, toward: WireLeg) -> bytes:
         """What the other leg offered; once something was agreed with it, just that, as nothing is transcoded."""
         assert isinstance(side, LegMedia)
         assert isinstance(toward.media, LegMedia)
@@ -279,7 +279,7 @@ class PlatformCall(RoutedCall):
             return side.pass_on(toward.media.remote)
         return side.pass_on(toward.media.remote, lambda codec: codec.is_same(agreed) or is_event(codec))
 
-    def answer(self, toward: CallLeg, leg: CallLeg) -> bytes:
+    def answer(self, toward: WireLeg, leg: WireLeg) -> bytes:
         """What the new leg answered, unless the caller's side is to have a law of its own."""
         media = toward.media
         assert isinstance(media, LegMedia)
@@ -287,26 +287,26 @@ class PlatformCall(RoutedCall):
             return media.answer(bytes(media.remote))
         return super().answer(toward, leg)
 
-    def _spoilt_offer(self) -> Callable[[Side, CallLeg], bytes] | None:
-        def without_g711(side: Side, toward: CallLeg) -> bytes:
+    def _spoilt_offer(self) -> Callable[[Side, WireLeg], bytes] | None:
+        def without_g711(side: Side, toward: WireLeg) -> bytes:
             assert isinstance(side, LegMedia)
             return side.offer(_NO_G711)
 
-        def the_other_law(side: Side, toward: CallLeg) -> bytes:
+        def the_other_law(side: Side, toward: WireLeg) -> bytes:
             assert isinstance(side, LegMedia)
             assert isinstance(toward.media, LegMedia)
             offered = audio_of(toward.media.remote).voice if toward.media.remote else ()
             first = toward.media.codec or next(iter(offered), PCMU)
             return side.offer((PCMU if first.is_same(PCMA) else PCMA, TELEPHONE_EVENT))
 
-        def with_srtp(side: Side, toward: CallLeg) -> bytes:
+        def with_srtp(side: Side, toward: WireLeg) -> bytes:
             return encrypted(self.offer(side, toward))
 
-        def without_voice(side: Side, toward: CallLeg) -> bytes:
+        def without_voice(side: Side, toward: WireLeg) -> bytes:
             assert isinstance(side, LegMedia)
             return side.offer((TELEPHONE_EVENT,))
 
-        def without_events(side: Side, toward: CallLeg) -> bytes:
+        def without_events(side: Side, toward: WireLeg) -> bytes:
             assert isinstance(side, LegMedia)
             if toward.media.remote is None:
                 return side.offer((PCMU, PCMA))
@@ -324,7 +324,7 @@ class PlatformCall(RoutedCall):
         }
         return next((make for fault, make in spoilt.items() if self._wrong(fault)), None)
 
-    def spoilers(self, a: CallLeg, b: CallLeg) -> tuple[Spoiler | None, Spoiler | None]:
+    def spoilers(self, a: WireLeg, b: WireLeg) -> tuple[Spoiler | None, Spoiler | None]:
         """What the faults of this line do to the media between those legs."""
         if not self.platform.faults:
             return None, None
@@ -351,7 +351,7 @@ class PlatformCall(RoutedCall):
         }
         return next((make() for fault, make in makers.items() if self._wrong(fault)), (None, None))
 
-    def passes_on(self, leg: CallLeg, end: End) -> bool:
+    def passes_on(self, leg: WireLeg, end: End) -> bool:
         """Whether the end of ``leg`` ends the others."""
         if end.by != "remote" or end.how is not How.BYE:
             return True
@@ -368,14 +368,14 @@ class PlatformCall(RoutedCall):
 
     # --- what the legs ask for ---------------------------------------------------------------------
 
-    async def on_info(self, leg: CallLeg, request: InDialogRequest) -> None:
+    async def on_info(self, leg: WireLeg, request: InDialogRequest) -> None:
         """Digits for the menu; otherwise for the other side."""
         if self._menu is not None:
             self._menu.info(request)
         else:
             await super().on_info(leg, request)
 
-    async def on_refer(self, leg: CallLeg, request: ReferRequest, target: NameAddr) -> None:
+    async def on_refer(self, leg: WireLeg, request: ReferRequest, target: NameAddr) -> None:
         """A transfer: carried out here, or passed on where the line says so."""
         if self._wrong(Fault.TRUNK_INACTIVE):
             request.respond(503, "Trunk inactive")
@@ -399,7 +399,7 @@ class PlatformCall(RoutedCall):
         declared = self.line is not None and self.platform.lines[self.line].refer == "passed-on"
         return declared != self._wrong(Fault.REFER_OTHER_WAY)
 
-    async def _transfer(self, leg: CallLeg, request: ReferRequest, target: Uri) -> None:
+    async def _transfer(self, leg: WireLeg, request: ReferRequest, target: Uri) -> None:
         other = self.other(leg)
         assert other is not None
         notifier = request.accept_refer()
@@ -431,8 +431,8 @@ class PlatformCall(RoutedCall):
             leg.call.hangup()
 
     async def _reach(
-        self, target: Uri, toward: CallLeg, headers: Headers, on_ringing: Callable[[int, str], None]
-    ) -> CallLeg:
+        self, target: Uri, toward: WireLeg, headers: Headers, on_ringing: Callable[[int, str], None]
+    ) -> WireLeg:
         platform = self.platform
         number = number_of(target, platform.region)
         route = platform.routes.find(number) if number else None

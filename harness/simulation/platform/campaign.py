@@ -9,7 +9,7 @@ from aiohttp import web
 from harness.deployment import Deployment
 from harness.simulation import guards
 from harness.simulation.identity import Caller
-from harness.simulation.legs import CallLeg, LegRefusedError
+from harness.simulation.legs import LegRefusedError, WireLeg
 from harness.simulation.numbering import e164
 from harness.simulation.platform.base import Platform
 from harness.simulation.platform.call import PlatformCall
@@ -38,9 +38,9 @@ class CampaignCall(PlatformCall):
         call = platform.ua.invite(
             target.uri, from_=target.from_, hop=target.hop, sdp=media.offer(), headers=target.headers
         )
-        self.start(CallLeg(call, media, "customer"))
+        self.start(WireLeg(call, media, "customer"))
 
-    async def run(self, first: CallLeg) -> None:
+    async def run(self, first: WireLeg) -> None:
         """Wait for the customer, then go to the AI."""
         assert isinstance(first.call, OutgoingCall)
         try:

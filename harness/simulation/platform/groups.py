@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from harness.simulation.b2bua import BackToBack
-from harness.simulation.legs import CallLeg, LegRefusedError, LegTarget
+from harness.simulation.legs import LegRefusedError, LegTarget, WireLeg
 from harness.simulation.media import sound
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.ticker import Ticker
@@ -21,10 +21,10 @@ async def ring_group(
     call: BackToBack,
     group: Group,
     logged_in: Callable[[], Sequence[LegTarget]],
-    toward: CallLeg,
+    toward: WireLeg,
     ticker: Ticker,
     on_ringing: OnRinging | None = None,
-) -> CallLeg:
+) -> WireLeg:
     """The leg of the agent who takes the call, not joined yet. Raises `RefusedError`: 480 when there is nobody."""
     loop = asyncio.get_running_loop()
     patience = loop.time() + group.queue_s
@@ -41,10 +41,10 @@ async def _ring_in_turns(
     call: BackToBack,
     group: Group,
     targets: Sequence[LegTarget],
-    toward: CallLeg,
+    toward: WireLeg,
     ticker: Ticker,
     on_ringing: OnRinging | None,
-) -> CallLeg:
+) -> WireLeg:
     refusals: list[LegRefusedError] = []
     for batch in group.batches(len(targets)):
         if refusals:
@@ -57,8 +57,8 @@ async def _ring_in_turns(
 
 
 async def _ring(
-    call: BackToBack, target: LegTarget, toward: CallLeg, seconds: float, ticker: Ticker, on_ringing: OnRinging | None
-) -> CallLeg:
+    call: BackToBack, target: LegTarget, toward: WireLeg, seconds: float, ticker: Ticker, on_ringing: OnRinging | None
+) -> WireLeg:
     leg = await call.ring(target, toward, seconds, on_ringing)
     if target.accept is None:
         return leg
@@ -72,9 +72,9 @@ async def _ring(
     return leg
 
 
-async def _first(rings: Sequence[asyncio.Future[CallLeg]], refusals: list[LegRefusedError]) -> CallLeg | None:
+async def _first(rings: Sequence[asyncio.Future[WireLeg]], refusals: list[LegRefusedError]) -> WireLeg | None:
     """The first that is answered; the others are let go."""
-    winner: CallLeg | None = None
+    winner: WireLeg | None = None
     try:
         for finished in asyncio.as_completed(rings):
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.simulation.legs import CallLeg
+from harness.simulation.legs import WireLeg
 from harness.simulation.platform.base import Platform
 from harness.simulation.platform.call import AI, PlatformCall
 from harness.simulation.platform.trunk import Termination
@@ -23,10 +23,10 @@ async def _from_outside(platform: Platform, call: IncomingCall) -> None:
         call.reject(403, "Address not allowed")
         return
     made = PlatformCall(platform, call, f"{platform.name} {call.call_id}")
-    made.start(CallLeg(call, made.anchored(), "caller"))
+    made.start(WireLeg(call, made.anchored(), "caller"))
 
 
 async def _from_trunk(platform: Platform, gate: Termination, call: IncomingCall) -> None:
     if gate.admit_call(call, platform.line_behind(gate)):
         made = PlatformCall(platform, call, f"{platform.name} {gate.trunk.name} {call.call_id}", gate)
-        made.start(CallLeg(call, made.anchored(), AI))
+        made.start(WireLeg(call, made.anchored(), AI))

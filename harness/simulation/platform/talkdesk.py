@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from harness.simulation.legs import CallLeg, Headers
+from harness.simulation.legs import Headers, WireLeg
 from harness.simulation.platform.base import Platform
 from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.platform.routes import LineRoute
@@ -20,6 +20,6 @@ class Talkdesk(Platform):
         """See `Platform`."""
         return [("X-Talkdesk-Other-Leg-Call-Id", call.legs[0].call.call_id)]
 
-    def headers_to_agent(self, call: RoutedCall, toward: CallLeg) -> Headers:
+    def headers_to_agent(self, call: RoutedCall, toward: WireLeg) -> Headers:
         """See `Platform`."""
         return [("X-Talkdesk-Other-Leg-Call-Id", toward.call.call_id)]

@@ -12,7 +12,7 @@ from harness.deployment import Assistant, Trunk
 from harness.simulation import info
 from harness.simulation.b2bua import BackToBack
 from harness.simulation.faults import Fault
-from harness.simulation.legs import CallLeg
+from harness.simulation.legs import WireLeg
 from harness.simulation.media import sound
 from harness.simulation.media.digits import ReceivedDigit, info_of_digit
 from harness.simulation.media.leg import LegMedia
@@ -331,7 +331,7 @@ class Conversation:
         self._stop_listening()
         self.record.end_call_reason = "transferred"
         bridge = self._bridge = BackToBack(f"synthflow call {self.record.id}", self._service.audit, set())
-        caller = bridge.adopt(CallLeg(self._call, self._media, "caller"))
+        caller = bridge.adopt(WireLeg(self._call, self._media, "caller"))
         bridge_ended = self._call.on_ended
 
         def ended(end: End) -> None:
@@ -340,7 +340,7 @@ class Conversation:
             self._ended(end)
 
         self._call.on_ended = ended
-        bridge.join(bridge.adopt(CallLeg(agent, to_agent, "agent")), caller)
+        bridge.join(bridge.adopt(WireLeg(agent, to_agent, "agent")), caller)
 
     def _stop_listening(self) -> None:
         self.record.listening(None)

@@ -90,7 +90,15 @@ def refused(form: str = "") -> Example:
     return example.not_taken()
 
 
+def untold() -> Example:
+    """A transfer that succeeded, of which the AI was never told; it hangs up late, and the caller at some time."""
+    example = transfer(Example(ai="stand-in")).ai_refers(GROUP).platform_says(202).rings("billing")
+    example.landed("billing", "billing").asks("BYE", 200, "OK")
+    return example.finding("released", "stand-in.1", actual="it ended after 1.72 s", seconds=1.72)
+
+
 LEGS = [
+    Expected("release.unreported.late", untold(), ("transfer-not-reported",)),
     Expected(
         "reach.form.again",
         refused("4155550123").calls_again("form", "+14155550123", rang=["stand-in"], again_as_before="refused"),

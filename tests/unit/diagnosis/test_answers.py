@@ -119,7 +119,8 @@ def test_a_leg_that_stays_up_without_a_transfer_was_not_left_behind_by_one() -> 
 
 def test_a_leg_that_ends_late_was_not_left_behind() -> None:
     example = Example(row="TD-TRANSFER-BLIND").dials().ai_gets().answered().taken().to_ai().to_caller()
-    example.ai_refers("+18155550101").platform_says(202).rings("billing").landed("billing", "billing")
+    example.ai_refers("+18155550101").platform_says(202).notified(200).rings("billing")
+    example.landed("billing", "billing")
     assert example.finding("released", "assistant main", seconds=1.7).diagnose().is_unknown
 
 
