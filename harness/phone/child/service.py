@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
 import queue
@@ -41,6 +42,10 @@ from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Answer, Wir
 _STATISTICS_INTERVAL: Final = 1.0
 _BUSY_TURN: Final = 0.005  # while something is about to end
 _TOO_MANY_CALLS: Final = 70010  # PJ_ETOOMANY
+# pjlib keeps the places of closed sockets for PJ_IOQUEUE_KEY_FREE_DELAY, 0.5 s; a call has two of the 64 that the wheel's
+# ioqueue has, and one more socket ends the process by an assertion.
+_SOCKET_RESTS: Final = 0.6
+_CLOSED_AT_MOST: Final = 24
 _LONGEST_TRANSACTION: Final = 33.0  # 64 × T1 (RFC 3261 table 4), and a little
 
 
@@ -71,6 +76,8 @@ class Service:
         self._answers_due: list[tuple[float, CallLeg, Answer]] = []
         self._keys = 0
         self._queue: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
+        self._waiting_command: list[Any] | None = None
+        self._closed: collections.deque[float] = collections.deque()  # when calls closed their sockets
         self._answers: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
         self._orphaned = threading.Event()
         self._dropping: Dropping | None = None
@@ -173,6 +180,7 @@ class Service:
     def ends(self, leg: CallLeg) -> None:
         """A leg is over for pjsua."""
         self._ending.append(leg)
+        self._closed.append(time.monotonic())
 
     def legs_of(self, phone: HostedPhone) -> list[CallLeg]:
         """The legs of a phone that are not finished."""
@@ -313,17 +321,32 @@ class Service:
 
     def _turn(self, longest: float) -> None:
         """One round: commands, the stack's events, and what is due."""
-        while not self._queue.empty():
+        while (command := self._next_command()) is not None:
             with contextlib.suppress(OSError):
-                self._obey(self._queue.get())
+                self._obey(command)
         due = [at for at, _, _ in self._answers_due]
         due += [leg.media.player_done for leg in self.legs.values() if leg.media.player_done is not None]
         due += [phone.refresh_at for phone in self.phones.values() if phone.refresh_at is not None]
         longest = min([longest, *(at - time.monotonic() for at in due)])
-        if self._ending or self._departures:
+        if self._ending or self._departures or self._waiting_command is not None:
             longest = min(longest, _BUSY_TURN)
         self.endpoint.handle_events(longest)
         self._do_what_is_due(time.monotonic())
+
+    def _next_command(self) -> list[Any] | None:
+        """The oldest command, unless it is a call and pjlib has no sockets for it yet; what comes after it waits as well."""
+        if self._waiting_command is None and not self._queue.empty():
+            self._waiting_command = self._queue.get()
+        command = self._waiting_command
+        if command is None or (command[2] == "dial" and self._closed_lately() >= _CLOSED_AT_MOST):
+            return None
+        self._waiting_command = None
+        return command
+
+    def _closed_lately(self) -> int:
+        while self._closed and self._closed[0] < time.monotonic() - _SOCKET_RESTS:
+            self._closed.popleft()
+        return len(self._closed)
 
     def _do_what_is_due(self, now: float) -> None:
         self.attribution.give_up_unbound()
