@@ -16,7 +16,7 @@ verify: .venv/.ready  ## the whole matrix of every integration against the simul
 	@$(HARNESS) verify $(DEPLOYMENTS) $(ARGS)
 
 test: .venv/.ready  ## the tests of the harness itself
-	@.venv/bin/pytest tests --ignore=tests/interop --ignore=tests/browser --ignore=tests/fleet -n 3 -q $(ARGS)
+	@.venv/bin/pytest tests --ignore=tests/interop --ignore=tests/browser --ignore=tests/fleet -n 3 --dist worksteal -q $(ARGS)
 
 bench: .venv/.ready  ## how fast: the matrix, the verdicts, what a leg costs (reports/bench.json)
 	@.venv/bin/python -m tools.speed $(ARGS)
