@@ -32,4 +32,4 @@ def test_a_usual_name_is_left_as_it_is() -> None:
         "Empfang Süd.1.received.wav",
         "Empfang Süd.1.sent.wav",
     ]
-    assert rtp_log.path_of(Path("/case"), "../../x.1").name == "%2E.%2F..%2Fx.1.rtp"
+    assert rtp_log.path_of(Path("/case"), "../../x.1").name == "%2E.%2F..%2Fx.1.rtp.gz"
