@@ -16,6 +16,7 @@ from harness.integrations import load
 from harness.simulation.faults import FAULTS
 from tools.shapes.draw import Customer, customers, drawn
 from tools.shapes.plan import WHOLE_TENANT, trials
+from tools.shapes.results import Results
 
 SEED = 11
 
@@ -97,3 +98,20 @@ def test_shapes_differ(found: list[Customer]) -> None:
 
 def test_faults_without_a_number_are_those_of_the_whole_tenant() -> None:
     assert {str(fault) for fault, note in FAULTS.items() if not note.per_line} == WHOLE_TENANT
+
+
+@pytest.mark.parametrize(
+    ("figures", "is_bad"),
+    [
+        ({"faults": 19, "named_first": 0}, False),
+        ({"faults": 20, "named_first": 17}, True),
+        ({"faults": 20, "named_first": 18}, False),
+        ({"faults": 0, "false_alarms": 1}, True),
+        ({"faults": 4, "named_first": 4, "missed": 1}, True),
+        ({"faults": 4, "named_first": 2, "wrongly_certain": 1}, True),
+    ],
+)
+def test_a_share_is_judged_of_enough_faults_alone(figures: dict[str, int], is_bad: bool) -> None:
+    found = Results()
+    found.figures.update(figures)
+    assert found.is_bad is is_bad
