@@ -217,7 +217,8 @@ def besieged(tmp_path: Path, block: Block) -> Callable[..., tuple[int, str, Sieg
         run = tree.start(*given, *ROWS, *arguments)
         siege = Siege(tree, block[SIPP + 8], users)
         attackers = [
-            threading.Thread(target=siege.last, args=(run, siege.scan, siege.enumerate, siege.crack)),
+            threading.Thread(target=siege.last, args=(run, siege.crack, siege.scan)),
+            threading.Thread(target=siege.last, args=(run, siege.enumerate)),
             threading.Thread(target=siege.last, args=(run, siege.request, siege.call, siege.flood)),
             threading.Thread(target=siege.last, args=(run, siege.ask)),
         ]

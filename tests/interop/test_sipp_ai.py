@@ -129,7 +129,7 @@ def test_no_rtp(meet: Meet, transport: str) -> None:
         assert finding.verdict is Verdict.FAILED
         assert "no RTP packet arrived" in finding.actual
         meeting.hangs_up()
-        meeting.fails("caller.1 hears assistant main: no RTP packet arrived in 2.0 s", "rtp-blocked-to-caller")
+        meeting.fails("caller.1 hears assistant main: no RTP packet arrived", "rtp-blocked-to-caller")
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ def test_session_description_inside_multipart(meet: Meet) -> None:
 @pytest.mark.parametrize(
     ("direction", "sentence"),
     [
-        ("recvonly", "caller.1 hears assistant main: no RTP packet arrived in 1.0 s"),
+        ("recvonly", "caller.1 hears assistant main: no RTP packet arrived"),
         ("inactive", "caller.1 hears assistant main: no media was set up, so nothing arrived"),
     ],
 )
