@@ -61,6 +61,9 @@ class FarEnd:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._closers: list[Callable[[], None]] = []
+        self._never = (
+            asyncio.Event()
+        )  # held here: a task that waits for what nobody else holds may be collected with it
 
     def _do(self, work: Awaitable[Any]) -> Any:
         async def waits() -> Any:
@@ -72,10 +75,11 @@ class FarEnd:
         async def end() -> None:
             for closer in self._closers:
                 closer()
-            for task in asyncio.all_tasks():
-                if task is not asyncio.current_task():
-                    task.cancel()
-            await asyncio.sleep(0)
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0)  # what they closed says so
 
         self._do(end())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -145,7 +149,7 @@ class FarEnd:
             with suppress(OSError, asyncio.CancelledError, asyncio.IncompleteReadError):
                 await reader.readuntil(b"\r\n\r\n")
                 if silent:
-                    await asyncio.Event().wait()
+                    await self._never.wait()
                 writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 2\r\n{headers}\r\n{{}}".encode())
                 await writer.drain()
             writer.close()
