@@ -59,7 +59,7 @@ diagnosis-page: .venv/.ready  ## the tables of docs/diagnosis.md, from the rules
 coverage: .venv/.ready  ## statements and branches that tests of rooms and processes reach, by room (reports/coverage.json; some minutes)
 	@.venv/bin/python -m tools.coverage $(ARGS)
 
-mutants: .venv/.ready  ## operators, conditions and constants changed one at a time: how many a test notices (reports/mutation.json; hours, ARGS="--sample 150" some minutes)
+mutants: .venv/.ready  ## operators, conditions and constants changed one at a time: how many a test notices (reports/mutation.json; an hour and more, ARGS="--sample 150" some minutes)
 	@.venv/bin/python -m tools.mutation $(ARGS)
 
 soak: .venv/.ready  ## thousands of calls in one run, softphones killed meanwhile: nothing lost, nothing grows (reports/soak.json; ARGS="--cases 200" is a short run)

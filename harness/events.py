@@ -122,6 +122,8 @@ class RtpStatistics(Event):
     rx_bursts: int = 0  #: how often one or more packets in a row were lost
     rx_burst_ms: float = 0.0  #: how long such a time without packets was, on average
     rx_other_type: int = 0  #: packets of another codec than the one agreed on, by their payload type
+    rx_spanned_ms: int = 0  #: between packets that follow each other, pauses and announced silence left out
+    rx_filled_ms: int = 0  #: of that by the audio in them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +189,32 @@ class StrangerRefused(Event):
     user_agent: str
     count: int  #: of this kind so far
     why: Literal["address", "call-id"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameLookup(Event):
+    """A name that requests of the phone go to is slow to be found, or has no address. Told after a second, and at the end."""
+
+    name: str
+    seconds: float  #: so far
+    problem: str  #: empty once it was found at last
+    denied: bool  #: the name server says that there is no such name, or no address of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordWithheld(Event):
+    """A digest challenge got no answer: it is of another realm, or of a weaker algorithm, than the phone's password answers."""
+
+    realm: str
+    algorithm: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallsRefused(Event):
+    """An INVITE was refused, because the phone's process had no room for its call then. That speaks against nobody."""
+
+    source: str  #: address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,19 +148,36 @@ def calls_of(case: Case, deployment: Deployment) -> list[PlannedCall]:
     return list(case.row.calls(Cell(deployment, deployment.trunk(case.trunk), case.line or "", case.axes)))
 
 
+def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
+    """The groups that a call of the case is to land with."""
+    called = {call.number for call in calls_of(case, deployment)}
+    yield from (name for name, group in deployment.groups.items() if group.did in called)
+    if case.line is None:
+        return
+    entry = deployment.lines[case.line]
+    assistant = deployment.assistants[entry.assistant] if entry.assistant else None
+    if entry.group is not None:
+        yield entry.group
+    if case.row.moment == "transfer" and assistant is not None:
+        topic = assistant.transfer_topic
+        yield from (name for name, group in deployment.groups.items() if topic and group.topic == topic)
+    if case.row.out_of_hours and entry.closed is not None:
+        yield entry.closed
+    lands_elsewhere = case.row.moment in ("transfer", "people")
+    if entry.fallback is not None and not lands_elsewhere and LANDING in case.required_findings:
+        yield entry.fallback
+
+
 def _all_known(
     what: str, values: Sequence[str], known: Iterable[str], deployments: Sequence[Deployment], prefix: str = "--"
 ) -> None:
     for value in values:
         if value in known:
             continue
-        elsewhere = [
-            name
-            for name in integrations.names()
-            if what == "row" and any(row.id == value for row in integrations.find(name).rows)
-        ]
+        whose = (name for name in integrations.names() if any(r.id == value for r in integrations.find(name).rows))
+        elsewhere = next(whose, None) if what == "row" else None
         names = ", ".join(d.name for d in deployments)
-        hint = f" (it is a row of {elsewhere[0]})" if elsewhere else ""
+        hint = f" (it is a row of {elsewhere})" if elsewhere else ""
         raise SelectionError(f"{prefix}{what} {value}: not in {names}{hint}; allowed: {', '.join(sorted(known))}")
 
 
@@ -213,11 +230,14 @@ class _Cells:
         if self.why_none or not row.every_number or row.out_of_hours or deployment.depth == "once":
             return
         said = {cell.line for cell in self.cells}
+        variants = {tuple(cell.axes[axis.name] for axis in row.axes): cell.axes for cell in self.cells}.values()
         for line, trunk, _ in deployment.all_dids():
-            cell = Cell(deployment, deployment.trunk(trunk), line, self.cells[0].axes)
-            if line not in said and not cell.is_open and all(which.holds(cell) for which in row.which or ()):
+            if line in said or deployment.is_open(line):
+                continue
+            would = [Cell(deployment, deployment.trunk(trunk), line, axes) for axes in variants]
+            if any(all(which.holds(cell) for which in row.which or ()) for cell in would):
                 said.add(line)
-                yield line, f"{line} is closed now (its hours: {cell.entry.hours})"
+                yield line, f"{line} is closed now (its hours: {deployment.lines[line].hours})"
 
     def _why_not(self, asked: bool) -> str | None:
         row, deployment = self._row, self._deployment
@@ -259,11 +279,10 @@ class _Cells:
             if trunk.ai == ai and trunk.transport in row.transports and _authenticates(row, trunk)
         ]
         codecs = deployment.axes.codecs if ai == "synthflow" and row.over == "trunks" else deployment.axes.codecs[:1]
-        first = True
+        found = False
         for trunk in trunks:
-            found = False
             for codec in codecs if row.codecs else codecs[:1]:
-                for variant in _variants(row, deployment, everything=first and ai == "synthflow"):
+                for variant in _variants(row, deployment, everything=ai == "synthflow" and not found):
                     axes: dict[str, str] = {"ai": ai, "transport": trunk.transport}
                     axes["authentication"] = trunk.authentication
                     if _has_twin(trunk, trunks):
@@ -273,7 +292,6 @@ class _Cells:
                     for cell in self._on(trunk, axes | variant):
                         found = True
                         yield cell
-                first = first and not found
             if found and row.over == "default":
                 return
 
@@ -310,7 +328,8 @@ class _Cells:
 def _way(cell: Cell) -> object:
     """What numbers have in common of which one is enough: the assistant, and the way to it."""
     entry = cell.entry
-    return (entry.assistant, entry.group, len(entry.press or ""), entry.announcement_s > 0, entry.refer, entry.selector)
+    speaks = bool(entry.announcement_s)
+    return (entry.assistant, entry.group, len(entry.press or ""), speaks, entry.refer, entry.selector)
 
 
 def _has_twin(trunk: Trunk, trunks: Sequence[Trunk]) -> bool:

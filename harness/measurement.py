@@ -87,11 +87,13 @@ class Level(BetweenEnds):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss(Measurement):
-    """RTP packets lost."""
+    """RTP packets lost; where too few were sent, the time that they flowed in, and what of it their audio filled."""
 
     lost: int = 0
     expected: int = 0
     share: float | None = None
+    spanned_s: float | None = None
+    filled_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +148,7 @@ class AnsweredBy(Measurement):
     code: int | None = None
     state: str | None = None
     attempted: tuple[str, ...] = ()  #: what the AI's side saw: ``status:number``
+    unseen: bool = False  #: nobody could look at the AI's side, so that no attempt there is known, and none excluded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

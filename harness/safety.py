@@ -129,7 +129,8 @@ class Guard:
             parsed = phonenumbers.parse(number, None)
         except phonenumbers.NumberParseException:
             return f"{number} is no telephone number"
-        home = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+        assert parsed.country_code is not None  # the number begins with "+"
+        home = phonenumbers.region_code_for_country_code(parsed.country_code)
         digits = phonenumbers.national_significant_number(parsed)
         valid = phonenumbers.is_valid_number(parsed)
         if not valid and shortnumberinfo.connects_to_emergency_number(digits, home):
@@ -153,14 +154,14 @@ class Guard:
             return f"{code} is an emergency number"
         if code in self._exceptions:
             return None
-        parsed = phonenumbers.PhoneNumber(
-            country_code=phonenumbers.country_code_for_region(self._region),
-            national_number=int(re.sub(r"\D", "", code) or 0),
-        )
-        short = shortnumberinfo.is_valid_short_number_for_region(parsed, self._region)
-        if short or len(code) <= 3 or not code.isdecimal():
+        if len(code) <= 3 or not code.isdecimal() or self._is_short(int(code)):
             return f"{code} is a short code (safety.allow may name it)"
         return None
+
+    def _is_short(self, code: int) -> bool:
+        country = phonenumbers.country_code_for_region(self._region)
+        number = phonenumbers.PhoneNumber(country_code=country, national_number=code)
+        return shortnumberinfo.is_valid_short_number_for_region(number, self._region)
 
     @cached_property
     def _listed(self) -> frozenset[str]:

@@ -38,11 +38,14 @@ def test_nobody_answers(context, ai, caller, line, timings, expect):
 
 
 @scenario("ABANDON")
-def test_caller_gives_up(cast, ai, caller, line, expect):
+def test_caller_gives_up(cast, ai, caller, line, timings, expect):
     ai.does(Ring())
     call = caller.call(line)
     expect(call).rings()
     ai.was_tried(call, line)
     given_up = call.cancel()
     cast.nothing_rings_any_more(call, after=given_up)
+    if given_up - call.began < timings.ring_timeout_s:  # from then on the call may be the fallback's
+        for group in cast.all_groups():
+            expect(group).never_rang()
     expect(call).ends_with((487,))

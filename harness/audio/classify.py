@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.dtmf import digits_in
+from harness.audio.levels import levels
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.resample import resample
-from harness.audio.speech import levels
 from harness.audio.tone_plans import PLANS, Cadence
 
 Kind = Literal["mark", "speech", "silence", "dtmf", "ringback", "busy", "sit", "fax", "dial", "tone", "music", "noise"]

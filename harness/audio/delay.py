@@ -29,7 +29,7 @@ _REACH: Final = 12  #: samples to either side of a peak in which a higher one ma
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class ProbePulse:
     """A pulse heard: which of the twelve, when it began (stream seconds), and its correlation (0…1)."""
 
     number: int
@@ -58,7 +58,7 @@ def probe(rate: int = SAMPLE_RATE, level_dbov: float = -15.0) -> NDArray[np.floa
     return out
 
 
-def pulses_in(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Pulse]:
+def pulses_in(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[ProbePulse]:
     """The pulses in a recording, in order of time."""
     audio = resample(samples, rate, SAMPLE_RATE).astype(np.float32)
     length = round(_PULSE_SECONDS * SAMPLE_RATE)
@@ -70,13 +70,13 @@ def pulses_in(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Pulse
     spectrum = np.fft.rfft(audio, size)
     total = np.concatenate([[0.0], np.cumsum(audio.astype(np.float64) ** 2)])
     energy = np.maximum(total[length:] - total[:-length], length * 32.0**2)
-    found: list[Pulse] = []
+    found: list[ProbePulse] = []
     for number, template in enumerate(_templates()):
         products = np.fft.irfft(spectrum * np.conj(np.fft.rfft(template, size)), size)[: len(energy)]
         likeness = products / np.sqrt(energy)
         for peak in _peaks(likeness):
             at, height = _between(likeness, peak)
-            found.append(Pulse(number, (at - _MARGIN) / SAMPLE_RATE, min(height, 1.0)))
+            found.append(ProbePulse(number, (at - _MARGIN) / SAMPLE_RATE, min(height, 1.0)))
     return sorted(found, key=lambda pulse: pulse.at)
 
 

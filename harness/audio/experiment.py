@@ -7,7 +7,9 @@ the sets that fit at least as well, and supposes nothing about the sound.
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -48,10 +50,15 @@ class ExperimentResult:
     sets: int  #: that could have been drawn
     echo: bool = False  #: what came at the spoken moments was the caller's own speech
 
-    @property
-    def reacts(self) -> bool:
-        """Whether the far end must have heard the caller."""
-        return not self.echo and self.chance < MOST_CHANCE
+
+def combined(chances: Sequence[float]) -> float:
+    """The chance, without hearing, that several experiments together fit as well as these did.
+
+    R. A. Fisher, Statistical Methods for Research Workers, section 21.1: minus twice the sum of the logarithms is chi-squared with
+    two degrees of freedom for each; for an even number of these the tail has a closed form.
+    """
+    surprise = -sum(math.log(chance) for chance in chances)
+    return math.exp(-surprise) * sum(surprise**k / math.factorial(k) for k in range(len(chances)))
 
 
 @cache

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from harness.audio.confirm import PERIOD
 from harness.audio.detector import Heard
+from harness.audio.levels import SILENCE_DBOV, levels, mean_level
 from harness.audio.marks import PERIOD_SECONDS, SAMPLE_RATE
 from harness.audio.mixture import tone_basis
 from harness.audio.resample import resample
-from harness.audio.speech import SILENCE_DBOV, levels, mean_level
 
 _FRAME_SECONDS: Final = 0.02
 _CLIPPED: Final = 32_000  #: in µ-law and A-law the largest value is 32124 or 32256

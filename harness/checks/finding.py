@@ -138,8 +138,9 @@ def excused(finding: Finding, starved_s: float) -> Finding:
     return replace(
         finding,
         verdict=Verdict.BROKEN,
-        actual=f"{finding.actual}; but in the time it was too late this machine had no processor for the harness for "
-        f"{starved_s:.2f} s",
+        actual=_but(
+            finding, f"in the time it was too late this machine had no processor for the harness for {starved_s:.2f} s"
+        ),
         measured=replace(measured, starved_s=starved_s),
     )
 
@@ -149,7 +150,7 @@ def hindered(finding: Finding, starved_s: float) -> Finding:
     return replace(
         finding,
         verdict=Verdict.BROKEN,
-        actual=f"{finding.actual}; but meanwhile this machine had no processor for the harness for {starved_s:.2f} s",
+        actual=_but(finding, f"meanwhile this machine had no processor for the harness for {starved_s:.2f} s"),
     )
 
 
@@ -159,5 +160,11 @@ def unproven(finding: Finding, error: BaseException) -> Finding:
     return replace(
         finding,
         verdict=Verdict.BROKEN,
-        actual=f"{finding.actual}; but the harness itself had broken: {words.splitlines()[0]}",
+        actual=_but(finding, f"the harness itself had broken: {words.splitlines()[0]}"),
     )
+
+
+def _but(finding: Finding, why: str) -> str:
+    """In the first line, which is all that most readers see: a log may follow."""
+    first, *log = finding.actual.split("\n", 1)
+    return "\n".join([f"{first}; but {why}", *log])

@@ -66,7 +66,7 @@ def platforms_number(invite: Message, subject: str, numbers: Collection[str], re
             from_host=invite.from_.uri.host,
             from_e164=shown,
             anonymous=is_anonymous(invite),
-            number=next((number for number in numbers if number == shown), next(iter(numbers), "")),
+            number=min({*numbers} & {shown} or numbers, default=""),
         ),
     )
 

@@ -76,10 +76,12 @@ def only_one(
     code: int | None = None,
     state: str | None = None,
     attempted: Sequence[str] = (),
+    unseen: bool = False,
 ) -> Finding:
     """Of all that could have answered, exactly ``wanted`` did.
 
-    ``code`` and ``state`` are those of the caller's call, ``attempted`` what the AI's side saw of it, where nobody did.
+    ``code`` and ``state`` are those of the caller's call, ``attempted`` what the AI's side saw of it, where nobody did;
+    ``unseen``: nobody could look there.
     """
     return judged(
         "landing.answered_by",
@@ -88,7 +90,12 @@ def only_one(
         expected=f"only {wanted} answers",
         actual="nobody answered" if not answered else f"{', '.join(answered)} answered",
         measured=measurement.AnsweredBy(
-            answered=tuple(answered), wanted=wanted, code=code, state=state, attempted=tuple(attempted)
+            answered=tuple(answered),
+            wanted=wanted,
+            code=code,
+            state=state,
+            attempted=tuple(attempted),
+            unseen=unseen,
         ),
     )
 

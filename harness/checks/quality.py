@@ -14,10 +14,13 @@ from harness.verdict import Finding
 FEWEST_PACKETS = 50
 #: Of so many it says enough.
 ENOUGH_PACKETS = 2 * FEWEST_PACKETS
-#: Unless it would show by chance in a call out of so many, on a network that loses what it may.
-_ONCE_IN = 10_000
+#: Unless it would show by chance in a call out of 10,000, on a network that loses what it may.
+_BY_CHANCE = 1e-4
 #: Beyond this, concealment no longer hides the gaps (ITU-T G.113 appendix I: G.711 with packet loss concealment).
 MOST_LOST = 0.05
+#: A stream is judged by a second of it; a quarter missing is no clock that is late, and no concealment hides it.
+LEAST_SPANNED_MS = 1000
+LEAST_FILLED = 0.75
 #: ITU-T G.114 section 5: one way, 400 ms should not be exceeded for general network planning.
 MOST_DELAY_MS = 400.0
 #: What jitter buffer and detector may take to be sure of a mark, on top of the way there.
@@ -27,10 +30,13 @@ DECISION_MS = 200.0
 def loss(leg: str, statistics: RtpStatistics) -> Finding | None:
     """RTP lost on the way to ``leg`` (RFC 3550 section 6.4.1); None when too few packets came to judge.
 
-    Of few packets only so many lost are judged as no network makes that keeps to the limit.
+    Of few packets only so many lost are judged as no network makes that keeps to the limit. What was never sent leaves no
+    gap in the numbers, but in the audio.
     """
+    if (thin := _thin(leg, statistics)) is not None:
+        return thin
     expected = statistics.rx_packets + statistics.rx_lost
-    if expected < FEWEST_PACKETS and _chance_of(statistics.rx_lost, expected) > 1 / _ONCE_IN:
+    if expected < FEWEST_PACKETS and _chance_of(statistics.rx_lost, expected) > _BY_CHANCE:
         return None
     share = statistics.rx_lost / expected
     return judged(
@@ -43,6 +49,26 @@ def loss(leg: str, statistics: RtpStatistics) -> Finding | None:
     )
 
 
+def _thin(leg: str, statistics: RtpStatistics) -> Finding | None:
+    spanned, filled = statistics.rx_spanned_ms, statistics.rx_filled_ms
+    if spanned < LEAST_SPANNED_MS or filled >= LEAST_FILLED * spanned:
+        return None
+    return judged(
+        "audio.loss",
+        leg,
+        False,
+        expected=f"RTP to {leg} carries audio for all the time that it flows (RFC 3551 section 4.1)",
+        actual=f"of {spanned / 1000:.1f} s it filled {filled / 1000:.1f} s ({filled / spanned:.0%}), with no gap in its sequence "
+        "numbers: its source sends too few packets, and announces no silence",
+        measured=measurement.Loss(
+            lost=statistics.rx_lost,
+            expected=statistics.rx_packets + statistics.rx_lost,
+            spanned_s=spanned / 1000,
+            filled_s=filled / 1000,
+        ),
+    )
+
+
 def is_open(statistics: RtpStatistics) -> bool:
     """Whether packets are missing, and too few came yet to say how many go missing."""
     return statistics.rx_lost > 0 and statistics.rx_packets + statistics.rx_lost < ENOUGH_PACKETS
@@ -50,7 +76,7 @@ def is_open(statistics: RtpStatistics) -> bool:
 
 def _chance_of(lost: int, of: int) -> float:
     """How likely ``lost`` packets or more are when each is lost by itself, as often as may be."""
-    return sum(math.comb(of, k) * MOST_LOST**k * (1 - MOST_LOST) ** (of - k) for k in range(lost, of + 1))
+    return 1 - sum(math.comb(of, k) * MOST_LOST**k * (1 - MOST_LOST) ** (of - k) for k in range(lost))
 
 
 def delay(speaker: str, listener: str, milliseconds: float, again: float | None = None) -> Finding:

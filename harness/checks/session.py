@@ -32,7 +32,7 @@ def interval(subject: str, messages: Sequence[SipMessage]) -> Finding:
             answer = message
             break
         if isinstance(message, Response) and message.status == 422:
-            least = max(least, _seconds(message, "Min-SE") or 0)
+            least = max(least, _seconds(message, "Min-SE") or least)
             refused += 1
         elif isinstance(message, Request) and message.method == "INVITE" and event.direction == "sent":
             asked = message
@@ -56,7 +56,7 @@ def _problems(answer: Response, agreed: int, asked: Request | None, least: int) 
     wanted = _seconds(asked, "Session-Expires") if asked else None
     if wanted is not None and agreed > wanted:
         yield f"longer than the {wanted} s asked for"
-    least = max(SHORTEST_S, least, (_seconds(asked, "Min-SE") if asked else None) or 0)
+    least = max(SHORTEST_S, least, (_seconds(asked, "Min-SE") if asked else None) or SHORTEST_S)
     if agreed < least:
         yield f"shorter than {least} s"
     parameters = (answer.get("Session-Expires") or "").lower().replace(" ", "").split(";")[1:]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
 from harness.cli.app import FAILED, PASSED
 from harness.errors import MistakeError
@@ -15,6 +16,7 @@ from harness.nightly.compare import Difference, compare, lines, markdown
 from harness.report.run import history_of
 from harness.terminal import SafeConsole
 
+_NAME, _WIDEST = 20, 120
 _STYLES = {
     "newly failing": "red",
     "row lost": "red",
@@ -47,14 +49,14 @@ def run(
 
 def _show(console: SafeConsole, difference: Difference) -> None:
     console.print(f"{difference.deployment}: {difference.old or '–'} → {difference.new or '–'}", markup=False)
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for _ in range(3):
-        table.add_column(overflow="fold")
     found = list(lines(difference))
     for what, case, why in found:
-        style = _STYLES.get(what, "yellow")
-        table.add_row(f"[{style}]{what}[/]", case.replace("[", r"\["), why.replace("[", r"\["))
-    console.print(table if found else "  no difference")
+        # a case's name is to be copied: never broken
+        console.print(Text.assemble((f"  {what:<{_NAME}}", _STYLES.get(what, "yellow")), case), soft_wrap=True)
+        for line in textwrap.wrap(why, min(console.width, _WIDEST) - _NAME - 2):
+            console.print(Text(" " * (_NAME + 2) + line))
+    if not found:
+        console.print("  no difference")
 
 
 def register(app: typer.Typer) -> None:

@@ -33,7 +33,10 @@ def run(
     ] = None,
     push: Annotated[str, typer.Option(metavar="URL", help="Push the figures to a Pushgateway.")] = "",
     check_fresh: Annotated[
-        float | None, typer.Option(metavar="HOURS", help="Only say whether a night has ended in so many hours.")
+        float | None,
+        typer.Option(
+            metavar="HOURS", help="Only say whether a night has ended in so many hours, and alert when none has."
+        ),
     ] = None,
 ) -> None:
     """Verify (preflight first), compare with the last good night of the same scope, and alert when something has changed.
@@ -45,6 +48,8 @@ def run(
     if check_fresh is not None:
         stale = night.check_fresh(reports, series, check_fresh)
         typer.echo(stale or f"{series}: a night has ended in the last {check_fresh:g} hours")
+        if stale and (to := alerts.addresses()):
+            alerts.send(alerts.Alert(f"{series}: a night is missing", stale, "failure"), to)
         raise typer.Exit(FAILED if stale else PASSED)
     for file in files:
         if not deployment_file(file).is_file():

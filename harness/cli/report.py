@@ -48,7 +48,8 @@ def report(
         else runs[0].resolve()
     )
     finished = remake(run, complete=complete)
-    document = run / "signoff.html" if (run / attest.FILE).exists() else signoff.seal(run)  # what is signed stays
+    is_signed = (run / attest.FILE).exists()  # and stays as it is
+    document = run / "signoff.html" if is_signed else signoff.seal(run, finished.cases)
     show(finished.summary, finished.groups, SafeConsole(highlight=False, soft_wrap=True), run=run)
     made = [finished.report, document, finished.junit]
     made += [bundle.zipped(run, zip_case)] if zip_case else []

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from harness.cli.completion import fault_names
 from harness.cli.live_file import exports, live_file
 from harness.cli.verify import TimingsName
 from harness.deployment import Deployment
@@ -29,7 +30,10 @@ _WIDTH = 132
 def simulate(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A deployment file of kind simulated.")],
     tenants: Annotated[int, typer.Option(min=1, help="How many independent copies of it.")] = 1,
-    fault: Annotated[list[str] | None, typer.Option(metavar="NAME[@LINE]", help="Make it wrong in this way.")] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[@LINE]", help="Make it wrong in this way.", autocompletion=fault_names),
+    ] = None,
     timings: Annotated[
         TimingsName, typer.Option(help="Scaled down, or as the guides have them.")
     ] = TimingsName.DOCUMENTED,

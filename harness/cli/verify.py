@@ -10,8 +10,9 @@ from typing import Annotated
 import pytest
 import typer
 
-from harness import integrations, resources
+from harness import resources
 from harness.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED
+from harness.cli.completion import fault_names, row_ids
 from harness.errors import BrokenError, SelectionError
 from harness.pytest_plugin import SCENARIOS
 
@@ -54,12 +55,6 @@ _Files = Annotated[
 ]
 
 
-def row_ids(incomplete: str) -> list[str]:
-    """The rows a shell completes ``--row`` to."""
-    rows = {row.id for name in integrations.names() for row in integrations.find(name).rows}
-    return sorted(row for row in rows if row.startswith(incomplete))
-
-
 _Row = Annotated[
     list[str] | None, typer.Option(metavar="ID", help="Only this row of the matrix.", autocompletion=row_ids)
 ]
@@ -70,14 +65,17 @@ _Ai = Annotated[list[str] | None, typer.Option(metavar="WHO", help="Only synthfl
 _Workers = Annotated[str, typer.Option("-n", metavar="N|auto", help="Cases at once.")]
 _Require = Annotated[
     list[str] | None,
-    typer.Option(metavar="ID", help="Fail when this row is not run; documented: any of the guide's."),
+    typer.Option(
+        metavar="ID", help="Fail when this row is not run; documented: any of the guide's.", autocompletion=row_ids
+    ),
 ]
 _Timings = Annotated[
     TimingsName | None,
     typer.Option(help="Of simulated deployments: scaled down (quick), or as the guides have them."),
 ]
 _Fault = Annotated[
-    list[str] | None, typer.Option(metavar="NAME[@LINE]", help="Make the simulated world wrong in this way.")
+    list[str] | None,
+    typer.Option(metavar="NAME[@LINE]", help="Make the simulated world wrong in this way.", autocompletion=fault_names),
 ]
 _Reports = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results (default: ./reports).")

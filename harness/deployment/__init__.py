@@ -12,6 +12,7 @@ from harness.deployment.network import Account, CertificateFiles, PhoneEntry, Pl
 from harness.deployment.routing import Assistant, Digits, Group, Line, RoutedBy
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import (
+    CALLS_A_PHONE,
     E164,
     PLAIN_PORT,
     TLS_PORT,
@@ -27,6 +28,7 @@ from harness.deployment.values import (
 )
 
 __all__ = [
+    "CALLS_A_PHONE",
     "E164",
     "PLAIN_PORT",
     "TLS_PORT",

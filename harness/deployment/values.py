@@ -25,6 +25,8 @@ Witness = Literal["marks", "in-band", "messages", "dtmf", "registration", "recor
 
 #: Synthflow's signalling ports (guide, Prerequisites).
 PLAIN_PORT, TLS_PORT = 32681, 32682
+#: Calls that a phone of ours holds at once: what a process of today's pjsua2 wheels does.
+CALLS_A_PHONE = 4
 
 
 def _e164(number: str) -> str:
@@ -85,9 +87,14 @@ class Secret(Model):
     """A user name with a password that stands only in the environment, or comes from the world by pipe."""
 
     username: str | None = None  #: for digest; of a phone where it is not its number or user
-    realm: str | None = None  #: the digest realm the password is for; none answers whichever asks
+    realm: str | None = None  #: the digest realm the password is for; none answers the one that asks first, ``*`` any
     password_env: str | None = None  #: the environment variable that holds the password
     password: SecretStr | None = None
+
+    @property
+    def only_realm(self) -> str | None:
+        """The one realm that the password is for; None where the file names none."""
+        return None if self.realm == "*" else self.realm
 
     @field_serializer("password", when_used="json")
     def _reveal(self, value: SecretStr | None) -> str | None:

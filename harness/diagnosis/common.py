@@ -73,9 +73,9 @@ class Common:
     cause: Mapping[str, Any]
     cases: tuple[str, ...]
     rows: tuple[str, ...]
-    where: tuple[str, ...] = ()  #: what all of these failures share, and no case that passed
-    because: tuple[str, ...] = ()  #: what other cases showed of it
-    settled: bool = True  #: false where each of the cases leaves other causes possible, too
+    where: tuple[str, ...]  #: what all of these failures share, and no case that passed
+    because: tuple[str, ...]  #: what other cases showed of it
+    settled: bool  #: false where each of the cases leaves other causes possible, too
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready data."""
@@ -144,7 +144,7 @@ def _settle(found: dict[tuple[str, str], _Found], case: Judged, cases: Sequence[
             left = kept
             because.append(why)
     if len(left) == 1 < len(case.candidates):
-        shown = next(cause for cause in case.causes if cause.get("id") == left[0])
+        shown = next(cause for cause in case.causes if cause.get("id") in left)
         _add(found, case, shown, "; ".join(because))
         return
     for name in left:
@@ -153,8 +153,8 @@ def _settle(found: dict[tuple[str, str], _Found], case: Judged, cases: Sequence[
             each.cases.append(case)
             each.because.append(f"{case.id} leaves it possible, and other cases show it")
             return
-    first = next(cause for cause in case.causes if cause.get("id") == left[0])
-    each = found.setdefault((case.deployment, left[0]), _Found(first))
+    first = next(cause for cause in case.causes if cause.get("id") in left)
+    each = found.setdefault((case.deployment, str(first.get("id"))), _Found(first))
     each.cases.append(case)
     each.because += [why for why in because if why not in each.because]
 

@@ -184,12 +184,12 @@ class _Inference:
         )
         if not waiting:
             waiting = Counter(c.fact for rule in rules for c in rule.conditions if c.holds(self._facts) is None)
-        return KNOWN[waiting.most_common(1)[0][0]].observe if waiting else ""
+        return KNOWN[waiting.most_common()[0][0]].observe if waiting else ""
 
     def _ruled_out(self, symptoms: Iterable[Symptom], used: set[str]) -> Iterable[RuledOut]:
         wanted = set(symptoms)
         for rule in self._rules:
-            if rule.id in used or not wanted & set(rule.symptoms):
+            if rule.id in used or wanted.isdisjoint(rule.symptoms):
                 continue
             against = next((c for c in rule.all_conditions if c.holds(self._facts) is False), None)
             if against is not None:
@@ -204,7 +204,7 @@ class _Inference:
         rules = {rule.id: rule for symptom in unknown for rule in self._of(symptom)}
         asked = {rule.id: {c.fact for c in rule.all_conditions if c.how == "is"} for rule in rules.values()}
         waiting = Counter(fact for facts in asked.values() for fact in sorted(facts) if fact not in self._facts)
-        return KNOWN[waiting.most_common(1)[0][0]].observe if waiting else ""
+        return KNOWN[waiting.most_common()[0][0]].observe if waiting else ""
 
     def _nearest(self, unknown: Sequence[Symptom]) -> list[str]:
         """What is odd comes first, and of that what the rules for such a failure look at."""

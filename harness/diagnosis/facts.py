@@ -125,7 +125,7 @@ KNOWN: Mapping[str, Kind] = {
         "what the platform does with the AI's REFER, against what is declared", "look at the caller's phone"
     ),
     "transfer.host": Kind("the host the AI's own call went to", _AI_SIP),
-    "transfer.target": Kind("the number the AI transferred to", _AI_SIP),
+    "transfer.target": Kind("the number that was to lead to the group", _AI_SIP),
     "transfer.answer": Kind("the platform's answer to the transfer", _AI_SIP),
     "transfer.outcome": Kind("what the platform's NOTIFY said of the transfer", _AI_SIP),
     "transfer.landed": Kind("where the transfer landed", _AGENTS),

@@ -57,25 +57,25 @@ def _messages(scene: Scene, role: Role | str) -> Iterator[Sent]:
 
 def _refused(scene: Scene, role: str, messages: list[Sent]) -> None:
     """An INVITE that the phone's own stack refused, for which no scenario was asked."""
-    for invite in messages:
-        if not (invite.received and begins_dialog(invite.message)):
-            continue
+    for invite in (m for m in messages if m.received and begins_dialog(m.message)):
         for answer in messages:
-            status = _answers(answer, invite.message) if not answer.received else 0
-            if status in _OWN:
-                about = f"{answer.event.phone} refused it by itself with {status}"
-                scene.facts.record(f"refusal.{role}", _OWN[status], about, scene.number_of(answer.event))
+            response = None if answer.received else _response(answer, invite.message)
+            if response is not None and response.status in _OWN:
+                about = f"{answer.event.phone} refused it by itself with {response.status}"
+                scene.facts.record(f"refusal.{role}", _OWN[response.status], about, scene.number_of(answer.event))
                 offer = offered(invite.message.body.decode("utf-8", "replace"))
                 if role == "agent":
                     scene.facts.record("offer.agent", offer, scene.number_of(invite.event), formats(invite.message))
 
 
-def _answers(sent: Sent, request: Message) -> int:
+def _response(sent: Sent, request: Message) -> Response | None:
+    """The response that it is to this request; None when it is none."""
+    message = sent.message
     try:
-        same = (sent.message.call_id, sent.message.cseq) == (request.call_id, request.cseq)
-        return sent.message.status if isinstance(sent.message, Response) and same else 0
+        same = (message.call_id, message.cseq) == (request.call_id, request.cseq)
     except SipSyntaxError:
-        return 0
+        return None
+    return message if isinstance(message, Response) and same else None
 
 
 # -- who ended a call, and whether that was taken
@@ -85,13 +85,14 @@ def _hung_up(scene: Scene, role: str, messages: list[Sent]) -> None:
     """What became of a BYE of the AI's or an agent's; the caller's is told where its other requests are."""
     if role == "caller":
         return
-    for bye in messages:
-        if bye.received or not (isinstance(bye.message, Request) and bye.message.method == "BYE"):
-            continue
-        final = next((s for s in messages if s.received and _answers(s, bye.message) >= 200), None)
+    requests = ((m, m.message) for m in messages if not m.received and isinstance(m.message, Request))
+    for bye in (sent for sent, request in requests if request.method == "BYE"):
+        answers = ((s, _response(s, bye.message)) for s in messages if s.received)
+        final = next(((s, response) for s, response in answers if response is not None and response.is_final), None)
         if final is not None:
-            outcome = "accepted" if _answers(final, bye.message) < 300 else "refused"
-            scene.facts.record(f"hangup.{role}", outcome, scene.number_of(bye.event), scene.number_of(final.event))
+            answer, response = final
+            outcome = "accepted" if response.is_success else "refused"
+            scene.facts.record(f"hangup.{role}", outcome, scene.number_of(bye.event), scene.number_of(answer.event))
         elif scene.over - bye.event.at > _AFTER_HANGUP_S:
             scene.facts.record(f"hangup.{role}", "none", scene.number_of(bye.event))
     if role == "ai":
@@ -103,9 +104,10 @@ def _by_record(scene: Scene) -> None:
     for seen in scene.at_ai:
         if not seen.received and seen.is_request("BYE"):
             answers = [s for s in scene.at_ai if s.received and s.message.call_id == seen.message.call_id]
-            codes = [s.answers("BYE") for s in answers if s.answers("BYE") >= 200]
-            if codes:
-                scene.facts.record("hangup.ai", "accepted" if codes[-1] < 300 else "refused", seen.where)
+            responses = [s.response_to("BYE") for s in answers]
+            finals = [response for response in responses if response is not None and response.is_final]
+            if finals:
+                scene.facts.record("hangup.ai", "accepted" if finals[-1].is_success else "refused", seen.where)
 
 
 # -- the number dialled

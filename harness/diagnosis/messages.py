@@ -35,13 +35,14 @@ class Seen:
         """Whether it is a request of that method."""
         return isinstance(self.message, Request) and self.message.method == method
 
+    def response_to(self, method: str) -> Response | None:
+        """It as the response to a request of that method; None when it is none."""
+        return response_to(self.message, method)
+
     def answers(self, method: str) -> int:
         """The status with which it answers a request of that method; 0 when it does not."""
-        message = self.message
-        try:
-            return message.status if isinstance(message, Response) and message.cseq.method == method else 0
-        except SipSyntaxError:
-            return 0
+        response = self.response_to(method)
+        return response.status if response is not None else 0
 
 
 def at_the_ai(events: Sequence[Event], vantage: Vantage, number_of: NumberOf) -> list[Seen]:
@@ -86,6 +87,16 @@ def parse(text: str) -> Request | Response | None:
     """None for what is no SIP message."""
     try:
         return Message.parse(text)
+    except SipSyntaxError:
+        return None
+
+
+def response_to(message: Message, method: str) -> Response | None:
+    """A message as the response to a request of that method; None when it is none."""
+    if not isinstance(message, Response):
+        return None
+    try:
+        return message if message.method == method else None
     except SipSyntaxError:
         return None
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.messages import begins_dialog, parse
+from harness.diagnosis.messages import begins_dialog, parse, response_to
 from harness.events import SipMessage
-from harness.sip.grammar import SipSyntaxError
-from harness.sip.message import Message, Response
+from harness.sip.message import Message
 
 
 @dataclass(frozen=True)
@@ -56,19 +55,14 @@ def _call(scene: Scene) -> _Call:
     )
 
 
-def _status(message: Message) -> int:
-    try:
-        return message.status if isinstance(message, Response) and message.cseq.method == "INVITE" else 0
-    except SipSyntaxError:
-        return 0
-
-
 def _is_early(message: Message) -> bool:
-    return 180 <= _status(message) <= 189 and b"m=audio" in message.body
+    response = response_to(message, "INVITE")
+    return response is not None and 180 <= response.status <= 189 and b"m=audio" in message.body
 
 
 def _is_answer(message: Message) -> bool:
-    return 200 <= _status(message) < 300 and b"m=audio" in message.body
+    response = response_to(message, "INVITE")
+    return response is not None and response.is_success and b"m=audio" in message.body
 
 
 def _options(message: Message) -> bytes:

@@ -12,6 +12,7 @@ from harness.diagnosis.derive import Scene, number_in, same_number
 from harness.diagnosis.messages import Seen, formats, offered
 from harness.events import FarEndRecord, LegStarted, SipMessage, TransportFailed
 from harness.sip.message import Request, Response
+from harness.verdict import Finding
 
 #: Sooner than this after the INVITE nobody can have waited for anything.
 AT_ONCE_S = 1.0
@@ -183,32 +184,7 @@ def _who_answered(scene: Scene) -> None:
     """From what the landing check found, else from the records and messages themselves."""
     facts = scene.facts
     for finding in scene.of("landing.answered_by"):
-        if not scene.failed(finding):
-            facts.record("ai.saw", "answered", finding.check)
-            continue
-        answered = [str(name) for name in _list(finding.facts.get("answered")) if not str(name).startswith("the phone")]
-        others = [name for name in answered if name != finding.facts.get("wanted")]
-        if others and not (scene.deployment is None or set(others) & set(scene.deployment.assistants)):
-            facts.record("ai.saw", "answered", f"{', '.join(answered)} answered")  # the AI, for a number of nobody's
-            continue
-        if others:
-            facts.record("ai.saw", "another assistant answered", f"{', '.join(others)} answered")
-            facts.record("ai.did", "another assistant's", f"{', '.join(others)} answered")
-            continue
-        if answered:  # the right one, and somebody else as well
-            facts.record("ai.saw", "answered", f"{', '.join(answered)} answered")
-            continue
-        if scene.invites:
-            refused = any(_final_answer(scene, seen) for seen in scene.invites)
-            facts.record("ai.saw", "refused" if refused else "rang", scene.invites[-1].where)
-            continue
-        attempts = [str(item) for item in _list(finding.facts.get("attempted"))]
-        if any(item.startswith(("failed", "busy", "canceled")) for item in attempts):
-            facts.record("ai.saw", "refused", *attempts)
-        elif attempts:
-            facts.record("ai.saw", "rang", *attempts)
-        else:
-            facts.record("ai.saw", "nothing", finding.check)
+        _by_landing(scene, finding)
     for finding in scene.of("route.tried"):
         if scene.failed(finding):
             reached = _list(finding.facts.get("reached"))
@@ -216,8 +192,33 @@ def _who_answered(scene: Scene) -> None:
             facts.record("ai.saw", "another assistant answered" if reached else nothing, finding.check)
     for seen in scene.invites:  # where no check asked who answered
         facts.record("ai.saw", "refused" if _final_answer(scene, seen) else None, seen.where)
-    if scene.invites and not any(not s.received and 200 <= s.answers("INVITE") < 300 for s in scene.at_ai):
+    ours = (s.response_to("INVITE") for s in scene.at_ai if not s.received)
+    if scene.invites and not any(response is not None and response.is_success for response in ours):
         facts.record("ai.saw", "rang", scene.invites[-1].where)
+
+
+def _by_landing(scene: Scene, finding: Finding) -> None:
+    facts = scene.facts
+    if not scene.failed(finding):
+        facts.record("ai.saw", "answered", finding.check)
+        return
+    answered = [str(name) for name in _list(finding.facts.get("answered")) if not str(name).startswith("the phone")]
+    others = [name for name in answered if name != finding.facts.get("wanted")]
+    if others and not (scene.deployment is None or set(others) & set(scene.deployment.assistants)):
+        facts.record("ai.saw", "answered", f"{', '.join(answered)} answered")  # the AI, for a number of nobody's
+    elif others:
+        facts.record("ai.saw", "another assistant answered", f"{', '.join(others)} answered")
+        facts.record("ai.did", "another assistant's", f"{', '.join(others)} answered")
+    elif answered:  # the right one, and somebody else as well
+        facts.record("ai.saw", "answered", f"{', '.join(answered)} answered")
+    elif scene.invites:
+        refused = any(_final_answer(scene, seen) for seen in scene.invites)
+        facts.record("ai.saw", "refused" if refused else "rang", scene.invites[-1].where)
+    elif attempts := [str(item) for item in _list(finding.facts.get("attempted"))]:
+        refused = any(item.startswith(("failed", "busy", "canceled")) for item in attempts)
+        facts.record("ai.saw", "refused" if refused else "rang", *attempts)
+    elif not finding.facts.get("unseen"):  # where nobody could look, that nothing was seen says nothing
+        facts.record("ai.saw", "nothing", finding.check)
 
 
 def _lost(scene: Scene) -> None:
@@ -310,10 +311,8 @@ def _final_of_the_ai(scene: Scene) -> None:
     challenge = "none"
     where = ""
     code = 0
-    for invite in scene.invites:
-        final = _final_answer(scene, invite)
-        if final is None:
-            continue
+    answered = [(invite, _final_answer(scene, invite)) for invite in scene.invites]
+    for invite, final in ((invite, final) for invite, final in answered if final is not None):
         where = final.where
         code = final.answers("INVITE")
         shown = _username(invite) is not None
@@ -330,8 +329,8 @@ def _final_of_the_ai(scene: Scene) -> None:
     for record in scene.records:
         said = record.record.get("error_message") or record.record.get("telephony_disconnect_reason")
         facts.record("ai.refusal", about(said), record.source)
-        code_said = re.match(r"\s*([3-6]\d\d)\b", str(record.record.get("error_message") or ""))
-        facts.record("ai.code", int(code_said[1]) if code_said else None, record.source)
+        code_said = re.match(r"\s*[3-6]\d\d\b", str(record.record.get("error_message") or ""))
+        facts.record("ai.code", int(code_said.group()) if code_said else None, record.source)
 
 
 # -- who rang instead, and what the caller was told
@@ -403,7 +402,9 @@ def _gave_up(scene: Scene, call: LegStarted) -> bool:
 
 
 def _invited_at(scene: Scene, call: LegStarted) -> float:
-    sent = (e.at for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg and e.text[:7] == "INVITE ")
+    sent = (
+        e.at for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg and e.text.startswith("INVITE ")
+    )
     return min(sent, default=call.at)
 
 
@@ -416,9 +417,8 @@ def _whose(scene: Scene, phone: str) -> str:
 
 def _final(scene: Scene) -> None:
     for finding in scene.of("final_response"):
-        if finding.subject == "OPTIONS" or finding.subject.endswith("'s BYE"):
-            continue  # the answer to something else than the caller's call
-        scene.facts.record("final.code", finding.facts.get("code"), *finding.evidence)
+        if finding.subject != "OPTIONS" and not finding.subject.endswith("'s BYE"):  # the answer to the caller's call
+            scene.facts.record("final.code", finding.facts.get("code"), *finding.evidence)
 
 
 def _list(value: object) -> list[object]:

@@ -95,7 +95,11 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
                 return "registration"
             if finding.facts.get("what") == "the call":
                 return "fallback.time"
-        case "landing.others" if finding.facts.get("rang") and scene.moment == "transfer":
+        case "landing.others" if finding.facts.get("rang") and scene.moment in ("transfer", "people"):
+            return "transfer"
+        case "landing.others" if finding.facts.get("rang") and scene.moment == "unanswered":
+            return "reach"  # people were rung in the AI's place
+        case "answered" | "ringing" | "voicemail" if scene.moment == "people":
             return "transfer"
         case "answered" | "ringing" if role == "caller":
             return "reach"

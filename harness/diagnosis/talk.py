@@ -118,11 +118,11 @@ def _in_dialog(event: SipMessage) -> bool:
 def _was_heard(scene: Scene, finding: Finding) -> bool:
     """Whether the listener, a phone of ours, heard the speaker at some time before."""
     speaker, listener = finding.speaker, finding.listener
-    voices = {e.mark for e in scene.events if isinstance(e, LegStarted) and e.leg == speaker}
+    voices: set[int | None] = {e.mark for e in scene.events if isinstance(e, LegStarted) and e.leg == speaker}
     own = {e.mark for e in scene.events if isinstance(e, LegStarted) and e.leg == listener}
     name = speaker.removeprefix("assistant ")
     if scene.deployment is not None and name in scene.deployment.assistants:
-        voices |= {scene.deployment.assistants[name].voice or -1} | {reply_to(mark) for mark in own}
+        voices |= {scene.deployment.assistants[name].voice} | {reply_to(mark) for mark in own}
     heard = {e.mark for e in scene.events if isinstance(e, MarkHeard) and e.leg == listener} - own
     # Without the AI's side nobody knows its voice; that there was a sound is all there is to go by.
     return bool(heard & voices if scene.vantage.sees("ai") else heard)
@@ -187,11 +187,10 @@ def _cut(scene: Scene) -> None:
         legs = {finding.subject, finding.speaker, finding.listener}
         with_agent = finding.check == "audio" and direction_of(scene, finding) == "audio.agent"
         bye = next((e for e in _byes(scene) if e.leg in legs and e.at <= finding.at), None)
-        if bye is None or (not with_agent and scene.vantage.role(bye.phone) != "caller"):
-            continue
-        scene.facts.record("agent.cut" if with_agent else "call.cut", True, f"{bye.leg}", scene.number_of(bye))
-        for seen in [seen for seen in scene.at_ai if seen.is_request("BYE")][:1]:
-            scene.facts.record("call.cut_by", "the platform" if seen.received else "the AI", seen.where)
+        if bye is not None and (with_agent or scene.vantage.role(bye.phone) == "caller"):
+            scene.facts.record("agent.cut" if with_agent else "call.cut", True, f"{bye.leg}", scene.number_of(bye))
+            for seen in (seen for seen in scene.at_ai if seen.is_request("BYE")):  # the first is told
+                scene.facts.record("call.cut_by", "the platform" if seen.received else "the AI", seen.where)
 
 
 def _byes(scene: Scene) -> list[SipMessage]:
@@ -244,7 +243,8 @@ def _quality(scene: Scene) -> None:
     # What loses every digit, of many packets each, and no voice, takes out the events alone.
     heavy = "of digits alone" if facts.value("digits") == "none" and heard else "heavy"
     for finding in scene.of("audio.loss"):
-        facts.record("loss", heavy if scene.failed(finding) else None, *_shown(finding))
+        unsent = finding.facts.get("spanned_s") is not None  # which is no loss of the network's
+        facts.record("loss", heavy if scene.failed(finding) and not unsent else None, *_shown(finding))
     for finding in scene.of("audio.level"):
         facts.record("level", "wrong" if scene.failed(finding) else None, *_shown(finding))
     for finding in (*scene.of("audio.delay"), *scene.of("audio.one_way_delay")):
@@ -269,20 +269,18 @@ def _last_statistics(scene: Scene) -> list[RtpStatistics]:
 
 
 def _codecs(scene: Scene) -> None:
-    call = scene.call
-    mine = [e for e in scene.events if isinstance(e, MediaState) and call and e.leg == call.leg and e.codec]
+    """What was agreed on first, as phones of ours say; a record tells of the newest alone, which a re-INVITE may have changed."""
+    mine = [e for e in scene.events if isinstance(e, MediaState) and scene.call and e.leg == scene.call.leg and e.codec]
     theirs = [e for e in scene.events if isinstance(e, MediaState) and scene.vantage.role(e.phone) == "ai" and e.codec]
-    codec: str | None = theirs[0].codec if theirs else None
-    where = f"{theirs[0].leg}" if theirs else ""
+    told = [(e.codec, str(e.leg)) for e in theirs]
     for record in scene.records:
         witness = record.record.get("witness")
         named = witness.get("codec") if isinstance(witness, dict) else None
-        if codec is None and isinstance(named, str):
-            codec, where = named, record.source
-    if mine and codec:
-        same = mine[0].codec.upper() == codec.upper()
-        value = "the same" if same else "different"
-        scene.facts.record("codec.sides", value, f"{mine[0].leg} has {mine[0].codec}", f"{where} has {codec}")
+        told += [(named, record.source)] if isinstance(named, str) and named else []
+    if mine and told:
+        own, (codec, where) = mine[0] if theirs else mine[-1], told[0]
+        value = "the same" if own.codec.upper() == codec.upper() else "different"
+        scene.facts.record("codec.sides", value, f"{own.leg} has {own.codec}", f"{where} has {codec}")
 
 
 # -- who calls
@@ -322,7 +320,7 @@ def _from_at_the_ai(scene: Scene) -> None:
             continue
         right = next((finding for finding in findings if not scene.failed(finding)), findings[0])
         told.append((_shown_number(scene, right), right.actual, seen.where))
-    for value, actual, where in sorted(told, key=lambda item: item[0] == "right")[:1]:
+    for value, actual, where in sorted(told, key=lambda item: item[0] == "right"):  # the first is told
         scene.facts.record("caller_id.ai", value, actual, where)
 
 
@@ -367,7 +365,7 @@ def _header(finding: Finding) -> str:
         return "right"
     if len(values) > 1:
         return "there more than once"
-    return "without its plus" if values[0] == str(wanted).lstrip("+") else "another value"
+    return "without its plus" if values == [str(wanted).lstrip("+")] else "another value"
 
 
 def _digits(scene: Scene, finding: Finding) -> str:

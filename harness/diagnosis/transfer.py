@@ -30,6 +30,8 @@ def is_fallback(scene: Scene, wanted: object) -> bool:
     """Whether landing at that group is a fallback, and no transfer."""
     if scene.moment in _UNTRANSFERRED:
         return True
+    if scene.moment == "people":  # the group is where the number leads, whatever else it is there for
+        return False
     if scene.deployment is None:
         return scene.moment != "transfer"
     targets = {a.transfer_to for a in scene.deployment.assistants.values()}
@@ -49,11 +51,23 @@ def _landing(scene: Scene) -> None:
     for finding in scene.of("landing.others"):
         if scene.failed(finding) and finding.facts.get("rang") and scene.moment == "transfer":
             scene.facts.record("transfer.landed", "another group", f"{finding.subject}: {finding.actual}")
+    if scene.moment == "people":
+        _dialled(scene)
     for finding in scene.of("transfer.refer"):
         how = "not as declared" if scene.failed(finding) else "as declared"
         scene.facts.record("transfer.mode", how, finding.actual)
     if scene.of("transfer.fails"):
         scene.facts.record("transfer.landed", "nowhere", "nobody rang")
+
+
+def _dialled(scene: Scene) -> None:
+    """A number of people: the caller dials what leads to them, and no AI has a part in it."""
+    if scene.call is None or scene.line is None:
+        return
+    scene.facts.record("transfer.target", "the group's number", f"{scene.call.leg} dialled it")
+    rang = scene.facts["instead"].evidence if scene.facts.value("instead") not in (None, "nobody") else ()
+    if rang and not scene.of("landing"):  # whoever is there is of another group, where voicemail was to answer
+        scene.facts.record("transfer.landed", "another group", *rang)
 
 
 # -- what the AI tried

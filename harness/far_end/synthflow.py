@@ -13,12 +13,11 @@ import re
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from harness.errors import FarEndError
 from harness.far_end.call_record import CallRecord
-from harness.far_end.transcript import said
 from harness.http_client import HttpClient, HttpError, HttpResponse
 
 _ATTEMPTS = 3
@@ -28,8 +27,6 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 #: So many failures in a row, and nothing more is expected of it for a while.
 _STRIKES = 3
 _DOWN_S = 60.0
-
-Told = Literal["caller's words", "AI's words", "headers", "actions"]
 
 
 class SynthflowApi:
@@ -58,16 +55,11 @@ class SynthflowApi:
         self._strikes = 0
         self._down_until = -math.inf
         self._problem = ""
-        self._told: set[Told] = set()
 
     @property
     def is_down(self) -> bool:
         """Whether it was found dead less than a minute ago: nothing it could tell is worth waiting for."""
         return self._clock() < self._down_until
-
-    def has_told(self, what: Told) -> bool:
-        """Whether any record read so far had it. What a source was never seen to tell, its silence says nothing about."""
-        return what in self._told
 
     def call(self, call_id: str) -> CallRecord:
         """``GET /calls/{id}``."""
@@ -110,18 +102,7 @@ class SynthflowApi:
         if not isinstance(call_id, str):
             raise FarEndError("Synthflow API: a call's record has no call_id")
         path_segment(call_id)
-        record = CallRecord(call_id, plain, self._region)
-        self._note(record)
-        return record
-
-    def _note(self, record: CallRecord) -> None:
-        told: dict[Told, bool] = {
-            "caller's words": bool(said(record.transcript, "human")),
-            "AI's words": bool(said(record.transcript, "bot")),
-            "headers": record.takes_headers,
-            "actions": bool(record.actions),
-        }
-        self._told |= {what for what, there in told.items() if there}
+        return CallRecord(call_id, plain, self._region)
 
     def _ask(self, method: str, path: str, **arguments: Any) -> HttpResponse:
         what = f"{method} {path}"
@@ -155,7 +136,7 @@ class AbsentApi(SynthflowApi):
     """The API of a deployment that names none: it is never asked, and tells nothing."""
 
     def __init__(self) -> None:
-        self._told = set()
+        pass
 
     @property
     def is_down(self) -> bool:

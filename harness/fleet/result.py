@@ -35,7 +35,7 @@ def report(
     write_end(target, planned, dataclasses.replace(end, **told))  # type: ignore[arg-type]
     _write(target / FILE, plan, record, ledger, target)
     finished = remake(target)
-    signoff.seal(target)
+    signoff.seal(target, finished.cases)
     point_latest(target)
     return finished
 

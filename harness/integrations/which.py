@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import phonenumbers
 
-from harness.deployment import Behaviour, CallerIdMode, Deployment, RoutedBy
+from harness.deployment import CALLS_A_PHONE, Behaviour, CallerIdMode, Deployment, RoutedBy
 from harness.integrations.base import NOT_OBSERVABLE, Axis, Cell, Need, Which
 
 #: With how many callers the row of several callers at once is proved, where the trunk and the test phones allow it.
@@ -212,6 +212,10 @@ TWO_CALLERS = Need(
 AT_ONCE = Which(
     lambda cell: cell.ai == "synthflow" or not cell.has_way_in,
     "a stand-in's callers come one after another where the platform answers first",
+)
+HELD_BY_STAND_IN = Which(
+    lambda cell: cell.ai == "synthflow" or cell.trunk.max_concurrent_calls < CALLS_A_PHONE,
+    f"a stand-in holds {CALLS_A_PHONE} calls at once, and the trunk carries as many or more",
 )
 CARRIES_TWO = Which(lambda cell: cell.trunk.max_concurrent_calls >= 2, "every trunk carries one call alone")
 ONE_CALLER_MORE = Which(

@@ -113,9 +113,9 @@ class LoadCall:
         """Dial, and verify: answered, by the right assistant alone, heard both ways."""
         with self._judged(self.step):
             lane, context = self.lane, self._context
-            seat = lane.seat()
-            with seat.turn:
-                caller = Caller(context, seat.phone.name, seat.phone, seat.number)
+            slot = lane.slot()
+            with slot.turn:
+                caller = Caller(context, slot.phone.name, slot.phone, slot.number)
                 call = caller.call(lane.line)
                 self._ai_call = AssistantOf(context, lane.ai, lane.line).expect_call(call)
             Expect(context, call).answered()

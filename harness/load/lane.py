@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.deployment import Deployment, Timings
+from harness.deployment import CALLS_A_PHONE, Deployment, Timings
 from harness.far_end.synthflow import SynthflowApi
 from harness.limits import CallGate
 from harness.matrix import Case
@@ -24,12 +24,9 @@ from harness.scenario.context import CaseContext
 from harness.scenario.lines import line_of
 from harness.scenario.phones import own_phone
 
-#: Calls of one phone: what a process of today's pjsua2 wheels holds.
-_CALLS_A_PHONE = 4
-
 
 @dataclass(frozen=True)
-class Seat:
+class CallerSlot:
     """A phone that calls, and the number it shows."""
 
     phone: Phone
@@ -77,20 +74,20 @@ class Lane:
         self.line = line_of(deployment, self.context.trunk, case.line)
         self.ai = Ai(self.context)
         self._calls = calls
-        self._seats: list[Seat] = []
+        self._slots: list[CallerSlot] = []
         self._next = 0
 
     def get_ready(self) -> None:
         """Have the AI's place taken, and the phones registered. Raises as :meth:`CasePhones.lease` does."""
         with self.step("phones are ready"):
-            self.ai.take_place(**{"max_calls": max(self._calls, _CALLS_A_PHONE)} if self.ai.is_ours else {})
-            self._seats = list(self._sit_down())
+            self.ai.take_place(**{"max_calls": max(self._calls, CALLS_A_PHONE)} if self.ai.is_ours else {})
+            self._slots = list(self._leased())
 
-    def _sit_down(self) -> Iterator[Seat]:
+    def _leased(self) -> Iterator[CallerSlot]:
         """As many phones as the calls need, of different callers as far as there are some."""
         deployment, phones = self.context.deployment, self.context.phones
         callers = deployment.callers
-        count = max(min(len(callers), self._calls), math.ceil(self._calls / _CALLS_A_PHONE))
+        count = max(min(len(callers), self._calls), math.ceil(self._calls / CALLS_A_PHONE))
         codec = self.context.case.axes.get("codec")
         more: dict[str, object] = {"codecs": (codec.upper(),)} if codec else {}
         one, turns = threading.Lock(), {caller: threading.Lock() for caller in callers}
@@ -101,13 +98,13 @@ class Lane:
             entry = deployment.phones[caller]
             # One registration for each caller is enough to call from, and two would be each other's rivals.
             phone = phones.lease(config, register=not again)
-            yield Seat(phone, entry.number or entry.aor_user, one if self.ai.is_ours else turns[caller])
+            yield CallerSlot(phone, entry.number or entry.aor_user, one if self.ai.is_ours else turns[caller])
 
-    def seat(self) -> Seat:
+    def slot(self) -> CallerSlot:
         """Whose turn it is to call."""
-        seat = self._seats[self._next % len(self._seats)]
+        slot = self._slots[self._next % len(self._slots)]
         self._next += 1
-        return seat
+        return slot
 
     def step(self, title: str) -> AbstractContextManager[None]:
         """A named part, in the evidence."""

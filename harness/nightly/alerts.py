@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from harness.errors import BrokenError, MistakeError
 
 #: Where alerts go: addresses as Apprise writes them, separated by blanks. They hold secrets, so they never stand in a file.
 VARIABLE = "HARNESS_ALERTS"
-_MOST = 20
+_MOST, _MOST_CASES = 20, 3
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,43 @@ class Alert:
 
     title: str
     body: str
+    kind: Literal["failure", "success", "info"] = "info"  #: Apprise's words: chats show each in a colour of its own
 
 
-def alert_of(series: str, before: Sequence[str] | None, now: Sequence[str], where: str) -> Alert | None:
-    """What to tell of a night; None when nothing has changed. ``before`` is None in the first night."""
+@dataclass(frozen=True)
+class AlertCause:
+    """What some of a night's problems have in common, and what to do about it."""
+
+    headline: str
+    problems: tuple[str, ...]
+    fix: str = ""
+    owner: str = ""
+    explain: str = ""  #: the command that says why, of the first of them
+
+    def only(self, wanted: Sequence[str]) -> AlertCause:
+        """With those of its problems alone."""
+        return replace(self, problems=tuple(problem for problem in self.problems if problem in wanted))
+
+    def words(self) -> str:
+        """The cause, then a line each for what to do, whose it is, how to see why, and the problems."""
+        named = {"fix": self.fix, "owner": self.owner, "why": self.explain}
+        lines = [
+            self.headline,
+            *(f"{name}: {text}" for name, text in named.items() if text),
+            *self.problems[:_MOST_CASES],
+        ]
+        if len(self.problems) > _MOST_CASES:
+            lines.append(f"and {len(self.problems) - _MOST_CASES} more")
+        return "\n  ".join(lines)
+
+
+def alert_of(
+    series: str, before: Sequence[str] | None, now: Sequence[str], where: str, causes: Sequence[AlertCause] = ()
+) -> Alert | None:
+    """What to tell of a night; None when nothing has changed. ``before`` is None in the first night.
+
+    New problems that have a cause are told by it: ten cases of one cause are one thing to mend.
+    """
     known = set(before or ())
     new = [problem for problem in now if problem not in known]
     gone = [problem for problem in before or () if problem not in set(now)]
@@ -34,8 +67,16 @@ def alert_of(series: str, before: Sequence[str] | None, now: Sequence[str], wher
         f"{len(gone)} gone" if gone else "",
         f"{len(now)} in all" if now else "all is well",
     ]
-    lines = [*_listed("New", new), *_listed("Gone", gone), where]
-    return Alert(f"{series}: {', '.join(filter(None, parts))}", "\n".join(lines))
+    told = [cause.only(new) for cause in causes]
+    explained = {problem for cause in told for problem in cause.problems}
+    plain = [problem for problem in new if problem not in explained]
+    lines = [
+        *_listed("New", [*(cause.words() for cause in told if cause.problems), *plain]),
+        *_listed("Gone", gone),
+        where,
+    ]
+    kind: Literal["failure", "success", "info"] = "failure" if new else "info" if now else "success"
+    return Alert(f"{series}: {', '.join(filter(None, parts))}", "\n".join(lines), kind)
 
 
 def _listed(words: str, problems: Sequence[str]) -> list[str]:
@@ -59,7 +100,7 @@ def send(alert: Alert, to: Sequence[str]) -> None:
     for number, address in enumerate(to, start=1):
         if not service.add(address):
             raise MistakeError(f"{VARIABLE}: address {number} is none that Apprise knows")
-    if not service.notify(title=alert.title, body=alert.body):
+    if not service.notify(title=alert.title, body=alert.body, notify_type=alert.kind):
         raise BrokenError(f"{VARIABLE}: an alert could not be sent to every address")
 
 

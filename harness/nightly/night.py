@@ -14,19 +14,22 @@ from pathlib import Path
 
 from harness.errors import MistakeError
 from harness.nightly import bounds, page, store
-from harness.nightly.alerts import Alert, alert_of
+from harness.nightly.alerts import Alert, AlertCause, alert_of
 from harness.nightly.bounds import Bound
 from harness.nightly.compare import Difference, compare
 from harness.nightly.store import Night
-from harness.report import history, scope
+from harness.report import history, rerun, scope
+from harness.report.case_page import short_path
+from harness.report.causes import grouped
 from harness.report.history import Run
-from harness.report.run import history_of
+from harness.report.run import history_of, read_cases
+from harness.report.summary import latest
 from harness.verdict import Verdict
 
 #: How many nights the page shows, and how far back a last good night is looked for.
 NIGHTS, LOOK_BACK = 30, 400
 _PASSED, _FAILED = 0, 1
-_HARNESS = "import sys; from harness.cli.app import main; sys.argv[0] = 'harness'; main()"
+_HARNESS = "import sys; from harness.cli.entry import main; sys.argv[0] = 'harness'; main()"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,7 @@ def conclude(reports: Path, run: str, code: int, began: float, *, series: str, b
     """Judge a night by the run it made (none: an empty name), and put it down."""
     past = reports / history.FILE
     runs = tuple(history_of(reports / run)) if run else ()
+    causes = _causes(reports / run) if run else ()
     history.append(past, runs)
     before = [history.read(past, key=one.key, most=LOOK_BACK) for one in runs]
     good = [_last_good(found, run) for found in before]
@@ -77,9 +81,9 @@ def conclude(reports: Path, run: str, code: int, began: float, *, series: str, b
     names = {one.run for one in nights}
     histories = tuple(tuple(one for one in found if one.run in names) for found in before)
     written = reports / page.FILE
-    page.write(written, nights, histories)
+    page.write(written, nights, histories, causes)
     previous = nights[-2].problems if len(nights) > 1 else None
-    alert = alert_of(series, previous, problems, f"See {reports / run / 'report.html' if run else written}")
+    alert = alert_of(series, previous, problems, f"See {reports / run / 'report.html' if run else written}", causes)
     return FinishedNight(
         night=night, runs=runs, differences=tuple(differences), alert=alert, page=written, histories=histories
     )
@@ -105,13 +109,31 @@ def _problems(
         for result in run.results:
             never_run = run.interrupted and not result.attempts  # the interruption says it all
             if result.verdict != Verdict.PASSED and not never_run:
-                yield f"{result.case}{where}: {result.verdict}"
+                yield _problem(result.case, run.site, result.verdict)
     for difference in differences:
         for row in difference.lost_rows:
             yield f"{row} of {difference.deployment}: not verified any more"
     yield from breached
     if code and not any(not run.good for run in runs):
         yield f"the verification ended with exit code {code}"
+
+
+def _problem(case: str, site: str, verdict: str) -> str:
+    return f"{case}{f' at {site}' if site else ''}: {verdict}"
+
+
+def _causes(run: Path) -> tuple[AlertCause, ...]:
+    """What the cases that did not pass have in common, the first to mend on top."""
+    return tuple(
+        AlertCause(
+            group.headline,
+            tuple(_problem(case.id, case.site, str(case.verdict)) for case in group.cases),
+            fix=group.said("fix"),
+            owner=group.said("owner"),
+            explain=rerun.explain(short_path(run), group.cases[0]),
+        )
+        for group in grouped(latest(read_cases(run)))
+    )
 
 
 def _last_good(runs: Sequence[Run], this: str) -> Run | None:

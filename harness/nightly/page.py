@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import PackageLoader
 from markupsafe import Markup
 
+from harness.nightly.alerts import AlertCause
 from harness.nightly.flakes import rates
 from harness.nightly.store import Night
 from harness.report.history import Run
@@ -21,11 +23,27 @@ _WIDTH, _HEIGHT, _PAD = 150.0, 30.0, 3.0
 _LETTERS = {"passed": "✓", "failed": "F", "broken": "B", "not observable": "N"}
 
 
-def write(path: Path, nights: Sequence[Night], histories: Sequence[Sequence[Run]]) -> None:
-    """Write the page. ``histories`` has for each deployment and site of the last night its runs of the same scope, oldest first."""
+def write(
+    path: Path, nights: Sequence[Night], histories: Sequence[Sequence[Run]], causes: Sequence[AlertCause] = ()
+) -> None:
+    """Write the page.
+
+    ``histories`` has for each deployment and site of the last night its runs of the same scope, oldest first, ``causes`` what
+    the problems of the last night have in common.
+    """
     template = environment().overlay(loader=PackageLoader("harness.nightly")).get_template("nightly.html.j2")
     tables = [_table(nights, runs) for runs in histories if runs]
-    text = template.render(nights=nights, last=nights[-1], tables=tables, letters=_LETTERS, kpis=KPIS)
+    explained = {problem for cause in causes for problem in cause.problems}
+    text = template.render(
+        nights=nights,
+        last=nights[-1],
+        causes=causes,
+        plain=[problem for problem in nights[-1].problems if problem not in explained],
+        tables=tables,
+        letters=_LETTERS,
+        kpis=KPIS,
+        report=lambda run: _report_of(path.parent, run),
+    )
     path.write_text(printable(text), encoding="utf-8")
 
 
@@ -47,6 +65,11 @@ def _table(nights: Sequence[Night], runs: Sequence[Run]) -> dict[str, Any]:
         ],
         "flakes": rates([run for _, run in columns if run]),
     }
+
+
+def _report_of(home: Path, run: str) -> str:
+    """The link to a run's report; empty where it is gone, as the evidence of an old night may be."""
+    return f"{quote(run)}/report.html" if run and (home / run / "report.html").is_file() else ""
 
 
 def _cell(run: Run | None, row: str, night: Night) -> str:

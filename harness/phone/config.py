@@ -47,7 +47,7 @@ class PhoneConfig:
     proxy: str | None = None
     registrar: str | None = None
     username: str | None = None
-    realm: str = "*"  #: the digest realm the password is for; ``*``: any
+    realm: str = ""  #: the digest realm the password is for; ``*``: any; empty: that which asks first
     password: str | None = field(default=None, repr=False)
     register_expires: int = 300  #: seconds
     contact_params: str = ""  #: of the Contact of a REGISTER, e.g. ``;+sip.instance="<urn:…>"``

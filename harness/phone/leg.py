@@ -15,12 +15,23 @@ from numpy.typing import NDArray
 
 from harness.audio.marks import SAMPLE_RATE
 from harness.errors import BrokenError, HarnessError, PhoneMisuseError
-from harness.events import CallState, Event, LegStarted, Listened, MediaState, Recorded, RtpStatistics, SipMessage
+from harness.events import (
+    CallState,
+    Event,
+    LegStarted,
+    Listened,
+    MediaState,
+    PasswordWithheld,
+    Recorded,
+    RtpStatistics,
+    SipMessage,
+)
 from harness.phone import event_log, recording
 from harness.phone.deadlines import DeadlineScheduler
 from harness.phone.process import NotNegotiatedError, PhoneProcess
 from harness.phone.protocol import FAREWELL_SECONDS, Source, choice_to_plain
 from harness.phone.rules import CallSlot
+from harness.phone.unread import why_no_address
 from harness.phone.waiter import NeverCame, first, never_came, wait_for
 from harness.safety import check_headers, check_request
 
@@ -303,7 +314,7 @@ class Leg:
             if error is not None:
                 return error
             if self._closed or (self._state == "disconnected" and not outlives_call):
-                return self._ended
+                return why_no_address(self._events) or self._ended
             return None
 
         return wait_for(
@@ -328,6 +339,9 @@ class Leg:
         if redirections:
             return f"the call has ended with {redirections[-1].partition(chr(13))[0][8:]}"
         code, reason = refusals[-1].code, refusals[-1].reason
+        withheld = [event.why for event in self._events if isinstance(event, PasswordWithheld)]
+        if withheld and code in (401, 407):
+            reason += f"; no password was sent: {withheld[-1]}"
         told = any(m.text.startswith(f"SIP/2.0 {code}") for m in self.messages)
         return (
             f"the call has ended with {code} {reason}"

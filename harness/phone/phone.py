@@ -156,17 +156,10 @@ class Phone:
             kept = self.registration
             if kept is not None and kept.active:
                 return kept
-        return self._registration("registered", True, within)
-
-    def unregister(self, within: float = 5.0) -> RegistrationState:
-        """Take the registration back and wait for the answer."""
-        return self._registration("unregistered", False, within)
-
-    def _registration(self, goal: str, active: bool, within: float) -> RegistrationState:
         begin = len(self._events)
-        self.command("register", phone=self.key, active=active)
+        self.command("register", phone=self.key)
         event = self._wait(
-            f"{self.name} {goal}", lambda event: isinstance(event, RegistrationState), within, begin=begin
+            f"{self.name} registered", lambda event: isinstance(event, RegistrationState), within, begin=begin
         )
         assert isinstance(event, RegistrationState)
         return event

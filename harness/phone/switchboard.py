@@ -17,6 +17,7 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
+from harness.deployment import CALLS_A_PHONE
 from harness.errors import HarnessError, PhoneLostError, ResourceError
 from harness.phone import sources
 from harness.phone.config import PhoneConfig
@@ -28,8 +29,6 @@ _VACANT_WITHIN_S: Final = 50.0
 #: The longest command: a request whose answer is waited for (RFC 3261 section 17.1.2.2, timer F).
 _DONE_WITHIN_S: Final = 40.0
 _ANSWERED_WITHIN_S: Final = 0.8
-#: An agent may be called for one case while another's call is up; a call too many is refused as busy.
-_MOST_CALLS: Final = 4
 
 Place = tuple[object, ...]
 
@@ -47,7 +46,7 @@ class _Line:
     def appear(self) -> None:
         """Take the address."""
         networks = None if self.config.accepts_from is None else sources.networks(self.config.accepts_from)
-        config = self.config.to_plain() | {"max_calls": _MOST_CALLS}
+        config = self.config.to_plain() | {"max_calls": CALLS_A_PHONE}  # one too many is refused as busy
         self.process.call("add", phone=self.key, config=config, directory=tempfile.gettempdir(), networks=networks)
         self.process.call("park", phone=self.key)  # without a guest it takes no calls
         self.is_there = True

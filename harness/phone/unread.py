@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from harness.errors import BrokenError, PhoneParseError
-from harness.events import Event, SipMessage, StrangerRefused
+from harness.events import CallsRefused, Event, NameLookup, SipMessage, StrangerRefused
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 from harness.sip.validation import problem_of_request, problem_of_response
@@ -21,6 +21,13 @@ _SEVERAL = re.compile(r",\s*(?:Digest|Basic|NTLM|Kerberos|Negotiate)\s", re.I)
 
 def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
     """Why a wait that ran out may have: a text when what came was malformed, an error when it was not; else None."""
+    full = [event for event in events if isinstance(event, CallsRefused)]
+    if full:
+        return BrokenError(
+            f"{len(full)} calls, the last from {full[-1].source}, were refused with 486: the phone's process had no room then"
+        )
+    if (unresolved := why_no_address(events)) is not None:
+        return unresolved
     unread = [event for event in events if isinstance(event, SipMessage) and event.unread]
     if not unread:
         return _refused(events)
@@ -35,6 +42,17 @@ def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
     return PhoneParseError(
         f"{last.leg or last.phone} got {start!r} and could not read it, though it is in order: {last.unread}"
     )
+
+
+def why_no_address(events: Sequence[Event]) -> str | BrokenError | None:
+    """That a name could not be found: a text where it does not exist, an error where no name server says so; else None."""
+    lookups = [event for event in events if isinstance(event, NameLookup)]
+    if not lookups or not lookups[-1].problem:
+        return None
+    last = lookups[-1]
+    if last.denied:
+        return f"DNS has no address for {last.name}: {last.problem}"
+    return BrokenError(f"DNS: {last.name} was looked up for {last.seconds:.1f} s: {last.problem}")
 
 
 def _refused(events: Sequence[Event]) -> str | None:

@@ -16,6 +16,7 @@ changes anything (a REGISTER without Contact only asks for the bindings, RFC 326
 ``nat``          the router in between, by STUN
 ``api``          Synthflow's API and its token
 ``run``          all of them at once
+``rows``         what each row will need of what was found
 ``port``         one port alone, asked when calls over it have failed
 ===============  ========================================================================
 """

@@ -14,7 +14,7 @@ async def phone_line(probing: Probing, name: str, phone: PhoneEntry, place: Targ
     account = probing.deployment.accounts[phone.account]
     password = phone.password.get_secret_value() if phone.password else None
     username = phone.username or phone.aor_user
-    credentials = Credentials(username, password, phone.realm) if password is not None else None
+    credentials = Credentials(username, password, phone.only_realm) if password is not None else None
     outcome = await exchange(probing, place, "REGISTER", phone.aor_user, account.domain, credentials)
     return _line(name, f"phones.{name}", username, outcome)
 
@@ -23,7 +23,7 @@ async def trunk_line(probing: Probing, trunk: Trunk, place: Target, domain: str)
     """The SIP number of a trunk, at the Termination URI, from the stand-in's address."""
     password = trunk.password.get_secret_value() if trunk.password else None
     username = trunk.username or ""
-    credentials = Credentials(username, password, trunk.realm) if password is not None else None
+    credentials = Credentials(username, password, trunk.only_realm) if password is not None else None
     outcome = await exchange(probing, place, "REGISTER", username, domain, credentials)
     return _line(f"trunk {trunk.name}", f"trunks.{trunk.name}", username, outcome)
 

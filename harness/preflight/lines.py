@@ -82,6 +82,27 @@ def failed(look: ProbeKind, subject: object, detail: str, row: str, fix: str) ->
     return ProbeResult(look, str(subject), Status.FAILED, detail, row, fix)
 
 
+#: What a line looks at, and whose.
+Name = tuple[ProbeKind, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RowNeed:
+    """One thing that a row's cases need. ``status`` is that of the worst line that shows it; None: nobody could look."""
+
+    row: str
+    what: str  #: "agents registered"
+    whose: str  #: "group Billing"; empty where there is only one
+    status: Status | None
+    detail: str = ""  #: why it is not there, or not known to be
+
+    @property
+    def answer(self) -> str:
+        """What was found, in words."""
+        said = {Status.OK: "yes", Status.WARNING: "perhaps", Status.FAILED: "no", None: "not known"}[self.status]
+        return f"{said} ({self.detail})" if self.detail else said
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """All lines of one deployment."""
@@ -89,6 +110,7 @@ class Report:
     deployment: str
     lines: tuple[ProbeResult, ...]
     seconds: float = field(compare=False, default=0.0)
+    rows: tuple[RowNeed, ...] = ()
 
     @property
     def failed(self) -> Sequence[ProbeResult]:
@@ -113,4 +135,5 @@ class Report:
             "deployment": self.deployment,
             "seconds": round(self.seconds, 3),
             "lines": [{"name": line.name} | asdict(line) for line in self.lines],
+            "rows": [asdict(need) for need in self.rows],
         }

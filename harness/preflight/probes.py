@@ -14,7 +14,8 @@ from functools import cached_property
 import dns.asyncresolver
 import dns.exception
 
-from harness.deployment import Account, Deployment, Transport
+from harness.deployment import Account, Deployment, Transport, Trunk
+from harness.sip.grammar import decimal
 
 #: How long a single exchange may take, in seconds. UDP is sent again after 0.5 and 1.5 s (RFC 3261, timer E).
 PATIENCE_S = 2.0
@@ -36,6 +37,22 @@ class Target:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}/{self.transport}"
+
+
+def termination(deployment: Deployment, trunk: Trunk) -> Target | None:
+    """The platform's end of a trunk, as the AI's side calls it; None where the file names none."""
+    if trunk.termination is None:
+        return None
+    host, colon, digits = trunk.termination.rpartition(":")
+    port = decimal(digits, most=65535)
+    if not colon or port is None:
+        host, port = trunk.termination, 5061 if trunk.transport == "tls" else 5060
+    return Target(host, port, trunk.transport, deployment.stand_in.bind, deployment.ca_file)
+
+
+def ai_end(deployment: Deployment, trunk: Trunk, bind: str | None = None) -> Target | None:
+    """The AI's own end of a trunk; None where the file names none."""
+    return Target(trunk.host, trunk.port, trunk.transport, bind, deployment.ca_file) if trunk.host else None
 
 
 @dataclass

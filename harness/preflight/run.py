@@ -9,17 +9,15 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.deployment import Deployment, Trunk, from_plain, to_plain
+from harness.deployment import Deployment, from_plain, to_plain
 from harness.deployment_file import read
 from harness.errors import DeploymentError
 from harness.integrations import load
-from harness.preflight import accounts, answers, api, campaign, machine, names, nat, reach
-from harness.preflight.lines import REGISTRATION, ProbeKind, ProbeResult, Report, failed
-from harness.preflight.probes import Probing, Target, is_address
-from harness.sip.grammar import decimal
+from harness.preflight import accounts, answers, api, campaign, machine, names, nat, reach, rows
+from harness.preflight.lines import REGISTRATION, Name, ProbeKind, ProbeResult, Report, failed
+from harness.preflight.probes import Probing, Target, ai_end, is_address, termination
 
 Probe = Awaitable[ProbeResult | list[ProbeResult]]
-Name = tuple[ProbeKind, str]
 
 
 def run(deployment: Deployment, **settings: Any) -> Report:
@@ -29,7 +27,7 @@ def run(deployment: Deployment, **settings: Any) -> Report:
     """
     began = time.monotonic()
     lines = asyncio.run(_all(deployment, settings))
-    return Report(deployment.name, tuple(lines), time.monotonic() - began)
+    return Report(deployment.name, tuple(lines), time.monotonic() - began, rows.needs(deployment, lines))
 
 
 def of_file(path: Path, environment: Mapping[str, str] | None = None, **settings: Any) -> Report:
@@ -40,7 +38,7 @@ def of_file(path: Path, environment: Mapping[str, str] | None = None, **settings
     missing = {name for name in wanted if not environment.get(name)}
     deployment = load(path, {**environment, **dict.fromkeys(missing, "-")})
     report = run(_without(deployment, missing), **settings)
-    return Report(report.deployment, (*secret_lines, *report.lines), report.seconds)
+    return Report(report.deployment, (*secret_lines, *report.lines), report.seconds, report.rows)
 
 
 def variables(path: Path) -> dict[str, str]:
@@ -132,12 +130,11 @@ def _wanted(probing: Probing) -> Iterator[tuple[str, Target, str]]:
     outside = next((place.bind for place in probing.accounts), None)
     for trunk in deployment.trunks:
         if trunk.ai == "stand-in":
-            if end := _termination(deployment, trunk):
+            if end := termination(deployment, trunk):
                 yield "termination", end, deployment.platform.domain
-        elif trunk.host:
-            # The AI's own end; whether an outsider may knock there is its own affair, so a silence is a warning only.
-            ca_file = deployment.ca_file
-            yield "ai", Target(trunk.host, trunk.port, trunk.transport, outside, ca_file), trunk.host
+        elif trunk.host and (end := ai_end(deployment, trunk, outside)):
+            # Whether an outsider may knock there is the AI's own affair, so a silence is a warning only.
+            yield "ai", end, trunk.host
 
 
 def _of_the_platform(probing: Probing) -> Iterator[Target]:
@@ -151,16 +148,6 @@ def _of_the_platform(probing: Probing) -> Iterator[Target]:
             yield Target(platform.host, platform.port, account.transport, account.bind, ca_file)
 
 
-def _termination(deployment: Deployment, trunk: Trunk) -> Target | None:
-    if trunk.termination is None:
-        return None
-    host, colon, digits = trunk.termination.rpartition(":")
-    port = decimal(digits, most=65535)
-    if not colon or port is None:
-        host, port = trunk.termination, 5061 if trunk.transport == "tls" else 5060
-    return Target(host, port, trunk.transport, deployment.stand_in.bind, deployment.ca_file)
-
-
 def _phones(probing: Probing) -> Iterator[tuple[Name, Probe]]:
     deployment = probing.deployment
     for name, phone in deployment.phones.items():
@@ -171,7 +158,7 @@ def _phones(probing: Probing) -> Iterator[tuple[Name, Probe]]:
                 place = Target(place.host, place.port, place.transport, phone.bind, place.ca_file)
             yield (ProbeKind.REGISTRATION, name), accounts.phone_line(probing, name, phone, place)
     for trunk in deployment.trunks:
-        if trunk.ai == "stand-in" and trunk.username and (place := _termination(deployment, trunk)):
+        if trunk.ai == "stand-in" and trunk.username and (place := termination(deployment, trunk)):
             probe = accounts.trunk_line(probing, trunk, place, deployment.platform.domain)
             yield (ProbeKind.REGISTRATION, f"trunk {trunk.name}"), probe
 

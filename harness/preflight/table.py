@@ -25,5 +25,27 @@ def show(console: Console, report: Report, *, all_lines: bool) -> None:
     console.rule(Text(f"preflight of {report.deployment}"))
     if table.row_count:
         console.print(table)
+    _by_row(console, report, all_lines=all_lines)
     counts = ", ".join(f"{report.counts[status]} {status}" for status in Status if report.counts[status])
     console.print(f"{len(report.lines)} lines: {counts}; {report.seconds:.1f} s; no call was placed")
+
+
+def _by_row(console: Console, report: Report, *, all_lines: bool) -> None:
+    """What the rows will need, those together that need the same; what is there only with ``all_lines``."""
+    rows: dict[str, dict[tuple[str, str], list[str]]] = {}
+    for need in report.rows:
+        if all_lines or need.status in (Status.WARNING, Status.FAILED):
+            rows.setdefault(need.row, {}).setdefault((need.what, need.answer), []).append(need.whose)
+    together: dict[str, list[str]] = {}
+    for row, found in rows.items():
+        lines = (f"{what}{_of(whose)}: {answer}" for (what, answer), whose in found.items())
+        together.setdefault("\n".join(lines), []).append(row)
+    table = Table("rows", "what they need", box=None, pad_edge=False, header_style="bold")
+    for said, names in together.items():
+        table.add_row(Text(", ".join(names)), Text(said))
+    if table.row_count:
+        console.print(table)
+
+
+def _of(whose: list[str]) -> str:
+    return f" ({', '.join(whose)})" if any(whose) else ""

@@ -12,9 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from harness.deployment import Deployment
-from harness.finding_kinds import LANDING
-from harness.matrix import Case, calls_of
+from harness.deployment import CALLS_A_PHONE, Deployment
+from harness.matrix import Case, calls_of, landing_groups
 
 #: About how long a case's calls last: as many cases as begin within that time are at work at once.
 _A_CASE_S = 4.0
@@ -66,28 +65,7 @@ def phone_key(deployment: Deployment, name: str) -> str:
 
 def landing_agents(case: Case, deployment: Deployment) -> frozenset[str]:
     """The agents that a call of the case is to land with."""
-    return frozenset(agent for group in _landing_groups(case, deployment) for agent in deployment.groups[group].agents)
-
-
-def _landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
-    called = {call.number for call in calls_of(case, deployment)}
-    yield from (name for name, group in deployment.groups.items() if group.did in called)
-    if case.line is None:
-        return
-    entry = deployment.lines[case.line]
-    assistant = deployment.assistants[entry.assistant] if entry.assistant else None
-    if entry.group is not None:
-        yield entry.group
-    if case.row.moment == "transfer" and assistant is not None:
-        if assistant.transfer_to is not None:
-            yield assistant.transfer_to
-        topic = assistant.transfer_topic
-        yield from (name for name, group in deployment.groups.items() if topic and group.topic == topic)
-    if case.row.out_of_hours and entry.closed is not None:
-        yield entry.closed
-    lands_elsewhere = case.row.moment in ("transfer", "people")
-    if entry.fallback is not None and not lands_elsewhere and LANDING in case.required_findings:
-        yield entry.fallback
+    return frozenset(agent for group in landing_groups(case, deployment) for agent in deployment.groups[group].agents)
 
 
 def _alone(case: Case, deployment: Deployment) -> Iterator[str]:
@@ -121,6 +99,8 @@ def _tokens(case: Case, deployment: Deployment, placed: int, at_once: int) -> It
     limits, trunk = deployment.limits, deployment.trunk(case.trunk)
     carried = at_once + (case.row.moment in ("campaign", "transfer"))
     yield _some(f"call on {trunk.name} of {deployment.name}", trunk.max_concurrent_calls, carried)
+    if case.axes["ai"] == "stand-in" and not case.row.own_place:
+        yield _some(f"call at {_place(case, deployment)}", CALLS_A_PHONE, carried)  # beyond it would refuse them itself
     yield _some(f"call of {deployment.name}", limits.concurrent_calls, placed)
     yield _some(f"beginning call of {deployment.name}", max(1, math.ceil(_A_CASE_S * limits.calls_per_second)), placed)
 

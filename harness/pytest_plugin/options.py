@@ -13,11 +13,12 @@ from harness.deployment import Deployment
 from harness.errors import DeploymentError, RefusedError, SelectionError
 from harness.integrations import load
 from harness.matrix import DOCUMENTED, Selection
-from harness.pytest_plugin.first_look import MODES
 from harness.pytest_plugin.run import TimingsName
 
 #: The environment's way to say ``--live``, for a nightly run.
 LIVE_VARIABLE = "HARNESS_LIVE"
+#: What ``--preflight`` takes: end the run on a failed line, only tell, or do not look.
+PREFLIGHT_MODES = ("stop", "tell", "off")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,7 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--preflight",
-        choices=MODES,
+        choices=PREFLIGHT_MODES,
         help="look at ports, accounts and certificates first, and end the run when one is wrong (stop, the default), or only "
         "tell (the default with --fault)",
     )

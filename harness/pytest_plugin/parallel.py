@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import os
@@ -54,6 +55,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
     xdist has decided the number of workers by now, and pytest has not begun its session.
     """
+    gc.freeze()  # what is imported stays: no collection has to look at it, the five of pytest's own at the end above all
     if text := getattr(config, "workerinput", {}).get(_INPUT):
         _begin_worker(config, Run.from_json(text))
         return None
@@ -79,12 +81,18 @@ def _say(text: str) -> None:
         print(f"ERROR: {printable(line)}", file=sys.stderr)
 
 
+def _hand_down(config: pytest.Config, variable: str, value: str) -> None:
+    """Set what the run's processes inherit, unless somebody has; gone when the run ends."""
+    if variable not in os.environ:
+        os.environ[variable] = value
+        config.add_cleanup(partial(os.environ.__delitem__, variable))
+
+
 def _begin(config: pytest.Config) -> bool:
     """Whether the session may begin."""
     files = options.files(config)
-    if AS_OF_VARIABLE not in os.environ:
-        os.environ[AS_OF_VARIABLE] = datetime.now(UTC).isoformat()  # workers and worlds make the same plan
-        config.add_cleanup(partial(os.environ.__delitem__, AS_OF_VARIABLE))
+    _hand_down(config, AS_OF_VARIABLE, datetime.now(UTC).isoformat())  # workers and worlds make the same plan
+    _hand_down(config, "OPENBLAS_NUM_THREADS", "1")  # they multiply small matrices: threads only cost
     os.umask(0o077)  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as on Ctrl-C, with everything hung up
     only_plans = config.getoption("plan") or config.option.collectonly
@@ -126,12 +134,12 @@ def _begin(config: pytest.Config) -> bool:
     run.directory = create(options.reports(config).absolute())
     _write_scope(config, run)
     _start(config, run, files)
-    return bool(_load_first_look().may_go_on(run, options.preflight(config), stderr=config.getoption("json")))
+    return bool(_load_preflight_gate().check(run, options.preflight(config), stderr=config.getoption("json")))
 
 
-def _load_first_look() -> Any:
+def _load_preflight_gate() -> Any:
     """DNS and HTTP libraries come with it, which no worker needs."""
-    return importlib.import_module("harness.pytest_plugin.first_look")
+    return importlib.import_module("harness.pytest_plugin.preflight_gate")
 
 
 def _write_scope(config: pytest.Config, run: Run) -> None:
@@ -165,7 +173,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
             timings=run.timings,
             faults=run.faults,
             controlled=config.getoption("world_control"),
-            meanwhile=_load_first_look,
+            meanwhile=_load_preflight_gate,
         )
         run.controls = worlds.controls
     except BaseException as error:

@@ -86,7 +86,7 @@ class Progress:
     def pytest_sessionstart(self) -> None:
         """Begin to show."""
         for line in ignored(self._config, self._run.deployments):
-            self._say(line)
+            self._say(Text(line))
         if self._config.option.verbose <= 0:
             _quiet(self._config)
             if self._console.is_terminal and not self._quiet:
@@ -131,7 +131,7 @@ class Progress:
             return
         said = dict(report.user_properties)
         if crashed:
-            conclusion = self._of_dead_worker(name, f"its worker process died ({report.longreprtext})")
+            conclusion = self._of_dead_worker(name, "its worker process died")
         else:
             conclusion = Conclusion(Verdict(str(said.get("verdict", Verdict.BROKEN))), str(said.get("message", "")))
         verdict, message = conclusion.verdict, conclusion.message
@@ -218,7 +218,7 @@ class Progress:
             finished = finish(self._run.directory, planned, end)
             from harness.signoff import seal  # cryptography, which no worker needs
 
-            document = seal(self._run.directory)
+            document = seal(self._run.directory, finished.cases)
         except (HarnessError, OSError) as error:
             self._broken(str(error))
             self._say(self._line())

@@ -14,10 +14,11 @@ from markupsafe import Markup
 
 from harness.report import ladder, rerun, tables, timeline
 from harness.report.callfacts import LegFacts, call_facts, table_of
+from harness.report.coverage import coverage
 from harness.report.evidence import CaseEvidence, Message
 from harness.report.flow import Arrow, arrows, sdp_summary
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
-from harness.report.links import messages_of
+from harness.report.links import messages_of, named_in
 from harness.report.manners import Manner, manners
 from harness.report.pages import cause_of, render
 from harness.report.pcap import CAPTURE
@@ -71,7 +72,8 @@ class CasePage:
             key=self.key,
             case=case,
             facts={name: str(case.case.get(name) or "") for name in _FACTS},
-            causes=[{**cause_of(cause), "evidence": _shown_by(cause)} for cause in case.diagnosis],
+            coverage=coverage(case.findings),
+            causes=[self._cause(cause) for cause in case.diagnosis],
             failed=[(finding, messages_of(self.flow, finding)) for finding in failed],
             findings=[(finding, messages_of(self.flow, finding)) for finding in case.findings],
             commands=self._commands(),
@@ -88,6 +90,10 @@ class CasePage:
             records=[(r, json.dumps(r.record, indent=1, ensure_ascii=False)) for r in case.far_end],
             files=self._files(),
         )
+
+    def _cause(self, cause: Mapping[str, Any]) -> dict[str, Any]:
+        evidence = _shown_by(cause)
+        return {**cause_of(cause), "evidence": evidence, "messages": named_in(evidence, self.flow)}
 
     def _linked(self, hearing: Hearing) -> Hearing:
         received = hearing.recording.received

@@ -57,7 +57,12 @@ def table(summary: Summary, *, every_row: bool = False) -> Table:
         total = Counts()
         for counts in rows.values():
             total += counts
-        add(f"{name} ({len(rows)} rows)", total, total.wall_s, style="bold" if every_row else None)
+        add(
+            f"{name} ({len(rows)} {_plural(len(rows), 'row')})",
+            total,
+            total.wall_s,
+            style="bold" if every_row else None,
+        )
         for row, counts in sorted(rows.items()) if every_row else ():
             add(f"  {row}", counts, counts.wall_s)
     if len(summary.integrations) > 1:
@@ -154,8 +159,19 @@ def _left_out(summary: Summary, console: Console) -> None:
         console.print(f"[red]required, and not run:[/] {escape(row)}")
 
 
+def _seen_in_part(summary: Summary, console: Console) -> None:
+    """What nobody could see in rows that passed, those together that lack the same."""
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for row, found in summary.coverage.items():
+        if found.unseen:
+            lacking.setdefault(found.unseen, []).append(f"{row} {found.of - len(found.unseen)} of {found.of}")
+    for unseen, rows in lacking.items():
+        console.print(f"[yellow]seen in part:[/] {_some(rows)}; nobody could see: {escape(', '.join(unseen))}")
+
+
 def _closing_lines(summary: Summary, console: Console) -> None:
     total = summary.total
+    _seen_in_part(summary, console)
     _left_out(summary, console)
     if summary.missing:
         console.print(f"[magenta]{len(summary.missing)} planned cases were never reported:[/] {_some(summary.missing)}")
@@ -178,7 +194,7 @@ def _closing_lines(summary: Summary, console: Console) -> None:
         console.print(f"[magenta]the run was interrupted:[/] {summary.interrupted}", markup=True)
     skipped = f", {total.skipped} skipped" if total.skipped else ""
     console.print(
-        f"{total.cases} cases in {summary.wall_s:.1f} s: {total.passed} passed, {total.failed} failed, "
+        f"{total.cases} {_plural(total.cases, 'case')} in {summary.wall_s:.1f} s: {total.passed} passed, {total.failed} failed, "
         f"{total.not_observable} not observable, {total.broken} broken{skipped}"
     )
 

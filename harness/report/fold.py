@@ -10,6 +10,7 @@ from harness.report.moments import Moment
 
 #: RFC 3261 section 17.1.1.2: Timer B, the longest time over which a message is repeated, in seconds.
 _TIMER_B_S = 32.0
+_CHALLENGES = (401, 407)
 
 
 def without_repeats(flow: Sequence[Arrow]) -> list[Arrow]:
@@ -30,6 +31,21 @@ def without_repeats(flow: Sequence[Arrow]) -> list[Arrow]:
     return found
 
 
+def met_challenges(flow: Sequence[Arrow]) -> frozenset[str]:
+    """Numbers of the challenges that were answered with credentials: part of every digest (RFC 3261, section 22), and no failure."""
+    return frozenset(
+        arrow.numbers[0]
+        for index, arrow in enumerate(flow)
+        if arrow.status in _CHALLENGES and any(_meets(later, arrow) for later in flow[index + 1 :])
+    )
+
+
+def _meets(request: Arrow, challenge: Arrow) -> bool:
+    credentials = request.header("Authorization") or request.header("Proxy-Authorization")
+    same = (request.method, request.header("Call-ID")) == (challenge.method, challenge.header("Call-ID"))
+    return not request.is_response and same and credentials is not None
+
+
 def without_registrations(flow: Sequence[Arrow], row: str) -> tuple[list[Arrow], list[Moment]]:
     """The other arrows, and a moment for the registrations of each phone that succeeded; a row about them shows them whole."""
     if "REGISTER" in row:
@@ -45,7 +61,7 @@ def without_registrations(flow: Sequence[Arrow], row: str) -> tuple[list[Arrow],
 
 def _succeeded(arrows: Sequence[Arrow]) -> bool:
     statuses = [arrow.status for arrow in arrows if arrow.is_response and arrow.status >= 200]
-    return bool(statuses) and 200 <= statuses[-1] < 300 and all(s < 300 or s in (401, 407) for s in statuses)
+    return bool(statuses) and 200 <= statuses[-1] < 300 and all(s < 300 or s in _CHALLENGES for s in statuses)
 
 
 def _moment(phone: str, arrows: Sequence[Arrow]) -> Moment:

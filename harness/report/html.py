@@ -110,16 +110,18 @@ def _tasks(
 def headline(summary: Summary) -> tuple[str, str]:
     """The run in one verdict and one sentence."""
     total = summary.total
+    interrupted = ", and the run was interrupted" if summary.interrupted else ""
     if total.failed:
-        return "failed", f"{total.failed} of {total.cases} cases failed"
+        return "failed", f"{total.failed} of {total.cases} cases failed{interrupted}"
     if total.not_observable:
-        return "not observable", f"{total.not_observable} of {total.cases} cases could not be observed"
+        return "not observable", f"{total.not_observable} of {total.cases} cases could not be observed{interrupted}"
+    if summary.interrupted:
+        ended = total.cases - len(summary.missing)
+        return "broken", f"Interrupted: {summary.interrupted}; {ended} of {total.cases} cases have a result"
     if total.broken:
         return "broken", f"{total.broken} of {total.cases} cases broke: nothing is known about the system in them"
     if not total.passed:
         return "broken", "No case ran"
-    if summary.interrupted:
-        return "broken", f"Interrupted: {summary.interrupted}"
     words = f"{total.passed} cases passed" if total.passed > 1 else "1 case passed"
     return "passed", words if total.skipped or total.passed == 1 else f"All {words}"
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from harness.events import LegStarted
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow, FlowEnd, arrows
-from harness.report.fold import without_registrations, without_repeats
+from harness.report.fold import met_challenges, without_registrations, without_repeats
 from harness.report.markup import xml
 from harness.report.moments import Moment, Stretch, moments, stretches
 
@@ -226,6 +226,7 @@ def svg(evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arrow] | N
     ``every`` are the case's arrows, where they are known.
     """
     ladder = Ladder.of(evidence, every)
+    met = met_challenges([row[0] for row in ladder.rows if isinstance(row[0], Arrow)])
     count = max(1, len(ladder.lifelines))
     width = _LEFT + count * _COLUMN + 20
     places: list[float] = []
@@ -264,7 +265,8 @@ def svg(evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arrow] | N
                 f"{xml(row[0].text)}</text>"
             )
         else:
-            parts.append(_svg_arrow(row[0], centres[row[1]], centres[row[2]], place, anchors))
+            kind = _kind(row[0], met)
+            parts.append(_svg_arrow(row[0], kind, centres[row[1]], centres[row[2]], place, anchors))
     parts.append(f'<line class="cursor" x1="0" x2="{width}" y1="-9" y2="-9"/></svg>')
     return "".join(parts)
 
@@ -321,12 +323,16 @@ def _place(at: float, times: list[float], places: list[float], height: float) ->
     return places[after - 1] + share * (places[after] - places[after - 1])
 
 
-def _svg_arrow(arrow: Arrow, source: int, target: int, y: float, anchors: str) -> str:
-    kind = (
-        "rq" if not arrow.is_response else "ok" if 200 <= arrow.status < 300 else "pr" if arrow.status < 200 else "er"
-    )
-    if not arrow.is_response and arrow.method in ("BYE", "CANCEL"):
-        kind = "pr"
+def _kind(arrow: Arrow, met: Container[str]) -> str:
+    """The arrow's colour: a request, an end or what is provisional, a success, a failure."""
+    if not arrow.is_response:
+        return "pr" if arrow.method in ("BYE", "CANCEL") else "rq"
+    if arrow.status < 200 or arrow.numbers[0] in met:
+        return "pr"
+    return "ok" if arrow.status < 300 else "er"
+
+
+def _svg_arrow(arrow: Arrow, kind: str, source: int, target: int, y: float, anchors: str) -> str:
     if source == target:
         line = f'<path d="M{source} {y - 6:.0f}h26v12h-20" fill="none" class="{kind}" marker-end="url(#{xml(anchors)}a-{kind})"/>'
         middle = source + 110

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.report.flow import Arrow
 from harness.verdict import Finding
@@ -61,12 +61,16 @@ _ABOUT: Mapping[str, Callable[[Arrow], bool]] = {
 }
 
 
+def named_in(lines: Iterable[str], flow: Sequence[Arrow]) -> tuple[str, ...]:
+    """Numbers of messages of the case's ``flow`` that the lines name, in order."""
+    known = {number for arrow in flow if not arrow.far_end for number in arrow.numbers}
+    return tuple(dict.fromkeys(number for line in lines for number in _NUMBER.findall(line) if number in known))
+
+
 def messages_of(flow: Sequence[Arrow], finding: Finding) -> tuple[str, ...]:
     """Numbers of messages of the case's ``flow`` (:func:`harness.report.flow.arrows`), in order; empty where none is about it."""
-    known = {number for arrow in flow if not arrow.far_end for number in arrow.numbers}
-    named = [number for item in finding.evidence for number in _NUMBER.findall(item) if number in known]
-    if named:
-        return tuple(dict.fromkeys(named))
+    if named := named_in(finding.evidence, flow):
+        return named
     about = next((test for check, test in _ABOUT.items() if finding.check.startswith(check)), None)
     if about is None:
         return ()

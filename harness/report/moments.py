@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.events import (
+    CallsRefused,
     CallState,
     DtmfReceived,
     Event,
     MediaState,
+    NameLookup,
+    PasswordWithheld,
     PhoneLost,
     RegistrationState,
     StrangerRefused,
@@ -137,6 +140,12 @@ _WORDS: dict[type[Event], Callable[[Any], tuple[str, bool] | None]] = {
         + ("none of the platform's addresses" if event.why == "address" else "it names a call of ours wrongly"),
         False,
     ),
+    NameLookup: lambda event: (
+        f"DNS, {event.name}: {event.problem or 'found'} after {event.seconds:.1f} s",
+        bool(event.problem),
+    ),
+    PasswordWithheld: lambda event: (f"no password for a challenge: {event.why}", True),
+    CallsRefused: lambda event: (f"a call from {event.source} refused: {event.phone} had no room for it then", True),
     PhoneLost: lambda event: (f"phone lost: {event.reason}", True),
 }
 

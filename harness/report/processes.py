@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from functools import cache
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -23,10 +24,18 @@ def each(work: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
         return
     made = 0
     try:
-        # spawned, not forked: this process has threads
-        with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-            for one in pool.map(work, items, chunksize=_AT_ONCE):
-                made += 1
-                yield one
+        for one in _pool().map(work, items, chunksize=_AT_ONCE):
+            made += 1
+            yield one
     except BrokenExecutor:  # a process was killed, as for want of memory: what is left is made here
+        _pool.cache_clear()
         yield from map(work, items[made:])
+
+
+@cache
+def _pool() -> ProcessPoolExecutor:
+    """Processes that last as long as this one: a run is read and its pages are made by the same, each of which takes a second to start.
+
+    Spawned, not forked: this process has threads.
+    """
+    return ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"))

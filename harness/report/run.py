@@ -80,6 +80,7 @@ class FinishedRun:
     junit: Path
     allure_results: Path | None
     allure_report: Path | None
+    cases: tuple[CaseEvidence, ...]  #: attempts included
     groups: tuple[CauseGroup, ...]  #: what did not pass, by its cause
     notes: tuple[str, ...]  #: lines for the terminal: how to make what could not be made here
 
@@ -258,6 +259,7 @@ def _finish(
         run / "junit.xml",
         end.allure_results,
         allure_page,
+        tuple(evidences),
         tuple(grouped(cases)),
         tuple(notes),
     )

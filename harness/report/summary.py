@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.strangers import strangers
 from harness.verdict import NEVER_REPORTED, Verdict, exit_code, worst
@@ -93,6 +94,7 @@ class Summary:
         default_factory=list
     )  #: rows without a case: deployment, row, documented, why
     strangers: list[dict[str, Any]] = field(default_factory=list)  #: who called and was not the platform, by address
+    coverage: dict[str, Coverage] = field(default_factory=dict)  #: row: how much of it could be seen
     required: list[str] = field(default_factory=list)  #: rows that had to be run and were not, with why
 
     @property
@@ -129,6 +131,10 @@ class Summary:
             "planned": {"planned": self.planned, "missing": self.missing, "unplanned": self.unplanned},
             "interrupted": self.interrupted,
             "causes": self.causes,
+            "coverage": {
+                row: {"of": found.of, "seen": found.of - len(found.unseen), "unseen": list(found.unseen)}
+                for row, found in self.coverage.items()
+            },
             "left_out": self.left_out,
             "strangers": self.strangers,
             "required_missing": self.required,
@@ -210,6 +216,7 @@ def summarise(
         interrupted=interrupted,
         left_out=list(left_out),
         strangers=[one.plain() for one in strangers(event for e in evidences for event in e.gist.strangers)],
+        coverage=by_row([(e.row, e.findings) for e in cases if e.verdict is Verdict.PASSED]),
         required=list(required),
     )
 

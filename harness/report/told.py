@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pydantic_core import from_json
+
 from harness.errors import MistakeError
 from harness.events import (
     CallState,
@@ -29,10 +31,6 @@ from harness.events import (
 )
 from harness.report.recorder import EVENTS, VERSION
 from harness.verdict import Finding
-
-_decode = (
-    json.JSONDecoder().decode
-)  #: what ``json.loads`` does of text, without its look at every line for the encoding
 
 #: Of so many cases what their events say is kept in memory at once; of others it is read again.
 MOST_KEPT = 64
@@ -194,7 +192,7 @@ class Told:
             return
         for line in raw.splitlines():
             try:
-                ((kind, value),) = _decode(line.decode("utf-8", "surrogatepass")).items()
+                ((kind, value),) = _decoded(line).items()
             except (ValueError, AttributeError, RecursionError):
                 self.damaged += 1
             else:
@@ -242,6 +240,14 @@ class Told:
                 self.times.append(finite(value["at"]))
             case _:
                 raise ValueError(kind)
+
+
+def _decoded(line: bytes) -> Any:
+    """A line's JSON: read by pydantic's parser, three times as fast, but for what only Python's takes (lone surrogates, of a fault)."""
+    try:
+        return from_json(line)
+    except ValueError:
+        return json.loads(line.decode("utf-8", "surrogatepass"))
 
 
 def finite(value: object) -> float:

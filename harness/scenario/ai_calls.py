@@ -16,7 +16,6 @@ from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import Call
-from harness.sip.message import Request
 
 
 class TransferTarget(Protocol):
@@ -33,34 +32,12 @@ class AiCall(End, Protocol):
     def is_unknown(self) -> bool:
         """Whether its record could not be found, since the interface failed."""
 
-    def transfer_outcome(self, within: float) -> int | None:
-        """The final status of a transfer; 0 when none came, None when nobody can tell."""
-
     def keep_record(self) -> None:
         """Keep the last that an interface says of it."""
 
     @property
     def assistant(self) -> str | None:
         """The assistant that took it, by the deployment's name; None when nobody says."""
-
-    @property
-    def invite(self) -> Request | None:
-        """The INVITE that reached the AI; None when nobody can show it."""
-
-    @property
-    def received_on(self) -> tuple[str, str] | None:
-        """Transport and local ``address:port`` the INVITE came to."""
-
-    @property
-    def came_from(self) -> str | None:
-        """The ``address:port`` the INVITE came from."""
-
-    @property
-    def codec(self) -> str | None:
-        """What SDP agreed on, at the AI's side."""
-
-    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int]] | None:
-        """Digits received (waits for ``count`` of them), the methods and durations in ms; None when nobody can tell."""
 
     def hand_over(
         self, group: TransferTarget, how: str, caller_id: str | None = None, topic: str | None = None
@@ -124,7 +101,8 @@ class StandInCall(Call):
 
     def _leave_after_transfer(self) -> None:
         # RFC 5589 section 6.1: the transferor ends its own call once the transfer has succeeded
-        code = refer.outcome(self.leg, self._context.patience, outlives_call=False)
+        # people take their time to answer, so it waits for as long as the call is up
+        code = refer.outcome(self.leg, self._context.deployment.limits.seconds_per_call, outlives_call=False)
         if 200 <= code < 300 and not self.is_over():
             with contextlib.suppress(PhoneMisuseError):  # the platform may have ended it in the meantime
                 self.leg.hangup()
@@ -136,7 +114,7 @@ class StandInCall(Call):
     def _join(self, onward: Leg) -> None:
         # the group's agent answers while the scenario goes on
         with contextlib.suppress(NeverCame):
-            onward.wait_state("confirmed", within=self._context.patience)
+            onward.wait_state("confirmed", within=self._context.deployment.limits.seconds_per_call)
             self.leg.bridge(onward)
 
     def _heard_the_request(self) -> None:

@@ -153,8 +153,8 @@ class Cast:
         for call in calls:
             phone = call.leg.phone
             up = [leg.id for leg in phone.legs if leg.state not in ("disconnected",)]
-            if len(up) > 1:  # the leg that was transferred away may take a moment to end
-                call.first_leg_released_at(time.monotonic() + self.context.deployment.expect.released_within_s)
+            if len(up) > 1:  # the leg that was transferred away ends when the AI does, which nobody set a time for
+                call.first_leg_released_at(time.monotonic() + self.context.patience)
                 up = [leg.id for leg in phone.legs if leg.state not in ("disconnected",)]
             self.context.evidence.add(landing.one_call(phone.name, up, call.leg.id))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from harness.checks import dialog, quality
-from harness.checks.finding import not_observable
+from harness.checks.finding import hindered, not_observable
+from harness.measurement import Loss
 from harness.scenario import post_failure_probes
 from harness.scenario.calls import OwnCall
 from harness.scenario.context import CaseContext
@@ -15,6 +17,9 @@ from harness.scenario.ends import Call
 from harness.verdict import Verdict
 
 Found = TypeVar("Found")
+
+#: The share of the time that a stream flows for which nothing may have had a processor, so that the stream is to blame.
+_MOST_STARVED: Final = 0.1
 
 
 def conclude(context: CaseContext, *, probe: bool = True) -> None:
@@ -89,8 +94,14 @@ def _answered_well(context: CaseContext, call: OwnCall) -> None:
 
 def _little_loss(context: CaseContext, call: OwnCall) -> None:
     counted = call.leg.statistics()
-    if counted is not None and (finding := quality.loss(call.label, counted)):
-        context.evidence.add(finding)
+    if counted is None or (finding := quality.loss(call.label, counted)) is None:
+        return
+    if isinstance(finding.measured, Loss) and finding.measured.spanned_s is not None:
+        # a far end on this machine sends too little as well while there is no processor for anybody
+        starved_s = context.evidence.starved(call.leg.events[0].at, time.monotonic())
+        if starved_s > _MOST_STARVED * finding.measured.spanned_s:
+            finding = hindered(finding, starved_s)
+    context.evidence.add(finding)
 
 
 def _no_crossing(context: CaseContext, call: OwnCall) -> None:

@@ -6,6 +6,16 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from harness.checks.audio import ListenerReport, Sound
+from harness.far_end.call_record import CallRecord
+from harness.sip.message import Request
+
+
+class Marked(Protocol):
+    """Who sends a mark."""
+
+    @property
+    def mark(self) -> int:
+        """What it sends."""
 
 
 class End(Protocol):
@@ -31,11 +41,51 @@ class End(Protocol):
     def is_blind(self) -> bool:
         """Whether nobody can tell how the call is now."""
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a leg of a phone of ours, which hears for itself."""
+
+    @property
+    def phone_name(self) -> str:
+        """The phone of ours that it is at, by the deployment's name; empty where it is at none."""
+
+    @property
+    def record(self) -> CallRecord | None:
+        """The far end's record of the call; None where the call is a leg of ours, which has its own messages."""
+
+    @property
+    def invite(self) -> Request | None:
+        """The INVITE that got here, or began the leg; None when nobody can show it."""
+
+    @property
+    def received_on(self) -> tuple[str, str] | None:
+        """Transport and local ``address:port`` an AI's INVITE came to; None when nobody can show it."""
+
+    @property
+    def came_from(self) -> str | None:
+        """The ``address:port`` an AI's INVITE came from; None when nobody can show it."""
+
+    @property
+    def codec(self) -> str | None:
+        """What SDP agreed on here."""
+
+    def settle_on(self, codecs: Collection[str]) -> None:
+        """Wait a moment for one of ``codecs``, where two ends may tell of one agreement at different times."""
+
+    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int]] | None:
+        """Digits received (waits for ``count`` of them), the methods and durations in ms; None when nobody can tell."""
+
+    def transfer_outcome(self, within: float) -> int | None:
+        """The final status of an AI's transfer; 0 when none came, None when nobody can tell."""
+
     def voices_for(self, peer: End) -> Collection[int]:
         """The marks by which ``peer`` can know it."""
 
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
         """The first sign of ``speaker`` here after ``since``, None when there is none by ``deadline``."""
+
+    def hears_mark(self, speaker: Marked, since: float, deadline: float) -> Sound | None:
+        """Its own word on one mark: the first sign of ``speaker``'s here after ``since``; None when there is none by ``deadline``."""
 
     def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
         """What arrived here after ``since``, instead of ``missing`` if that is named; None when nobody can tell."""
@@ -48,6 +98,27 @@ class End(Protocol):
 
     def released_at(self, deadline: float) -> float | None:
         """When this end's call ended; waits until ``deadline``; None when it is still up then."""
+
+
+class LegOfOurs:
+    """What an end that is a leg of ours answers where an AI's call may know more."""
+
+    is_ours = True
+    record: CallRecord | None = None
+
+    @property
+    def received_on(self) -> tuple[str, str] | None:
+        """Nobody asks."""
+        return None
+
+    @property
+    def came_from(self) -> str | None:
+        """Nobody asks."""
+        return None
+
+    def transfer_outcome(self, within: float) -> int | None:
+        """It has none of its own."""
+        return None
 
 
 class Pending(Protocol):

@@ -30,7 +30,7 @@ from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
 from harness.scenario import far_counts
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End, Pending
+from harness.scenario.end import End, LegOfOurs, Marked, Pending
 from harness.scenario.reactions import SOUND_DBOV, wait_for_pause
 from harness.sip.message import Message, Request, Response
 
@@ -45,7 +45,7 @@ DIGIT_S = 0.2
 _WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
 
 
-class Call:
+class Call(LegOfOurs):
     """A leg of ours, as a scenario speaks of it."""
 
     lag_s = 0.0
@@ -221,6 +221,11 @@ class Call:
     # -- what can be seen of the call
 
     @property
+    def phone_name(self) -> str:
+        """Its phone's name."""
+        return self.leg.phone.name
+
+    @property
     def codec(self) -> str | None:
         """What SDP agreed on."""
         return self.leg.codec or None
@@ -353,6 +358,10 @@ class Call:
         """Wait for one of ``marks``."""
         return self._hears(lambda: marks, since, deadline)
 
+    def hears_mark(self, speaker: Marked, since: float, deadline: float) -> Sound | None:
+        """Wait for its mark."""
+        return self.hears_marks({speaker.mark}, since, deadline)
+
     def _hears(self, voices: Callable[[], Collection[int]], since: float, deadline: float) -> Sound | None:
         # While this waits, a transfer may turn out to have failed: then either end is the leg it was before.
         leg = self.leg
@@ -402,10 +411,8 @@ class Call:
         """What arrived after ``since``, by events and by the recording."""
         events = self.leg.events
         pulses = [e for e in events if isinstance(e, Listened)]
-        before, after = (
-            max((e.seconds for e in pulses if e.at < since), default=0.0),
-            [e for e in pulses if e.at >= since],
-        )
+        before = max((e.seconds for e in pulses if e.at < since), default=0.0)
+        after = [e for e in pulses if e.at >= since]
         counters = [e for e in events if isinstance(e, RtpStatistics)]
         first = next((e for e in reversed(counters) if e.at < since), None)
         last = counters[-1] if counters else None

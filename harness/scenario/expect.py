@@ -17,13 +17,11 @@ from harness.far_end.call_record import CallRecord
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario import lateness
-from harness.scenario.ai_calls import StandInCall
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
-from harness.scenario.ends import Call, parsed
+from harness.scenario.ends import parsed
 from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.lines import Line
-from harness.scenario.synthflow_call import SynthflowCall
 from harness.sip.message import Request, Response
 from harness.verdict import ExpectationError, Finding, Verdict
 
@@ -59,10 +57,9 @@ class Expect(ExpectAudio):
     def _at_telephone(self) -> bool:
         """Whether an agent is called at a telephone number, where the platform shows no caller; that is then looked at here."""
         deployment, end = self._context.deployment, self._end
-        phone = deployment.phones.get(end.leg.phone.name) if isinstance(end, Call) and end.role == "agent" else None
+        phone = deployment.phones.get(end.phone_name) if end.role == "agent" else None
         if phone is None or phone.number is None or phone.shows == "original":
             return False
-        assert isinstance(end, Call)
         if phone.shows == "any":
             expected, why = "From with a number", "its platform may show a telephone any number"
             self._context.evidence.add(not_observable("caller_id", end.label, expected=expected, why=why))
@@ -95,7 +92,7 @@ class Expect(ExpectAudio):
             end, invite, where = self._invite("route.request_uri", f"a Request-URI for {line.assistant.did}")
         if invite is not None:
             self._context.evidence.add(headers.request_user(invite, end.label, line.assistant.did, where))
-        received = end.received_on if isinstance(end, StandInCall | SynthflowCall) else None
+        received = end.received_on
         if received is None:
             self._context.evidence.add(
                 not_observable(
@@ -113,7 +110,6 @@ class Expect(ExpectAudio):
 
     def _over_trunk(self, end: End, line: Line, where: str) -> None:
         """The call came from the trunk's own address, where each trunk has one; names are no sign, they are shared."""
-        assert isinstance(end, StandInCall | SynthflowCall)
         finding = signalling.trunk(
             end.label,
             line.trunk.name,
@@ -148,12 +144,11 @@ class Expect(ExpectAudio):
 
     def _record(self) -> CallRecord | None:
         """The far end's record, where it is all there is of the call's arrival."""
-        end = self._end
-        return end.record if isinstance(end, SynthflowCall) and end.invite is None else None
+        record = self._end.record
+        return record if record is not None and self._end.invite is None else None
 
-    def _invite(self, check: str, expected: str) -> tuple[Call | SynthflowCall, Request | None, str]:
+    def _invite(self, check: str, expected: str) -> tuple[End, Request | None, str]:
         end = self._end
-        assert isinstance(end, Call | SynthflowCall)
         invite = end.invite
         if invite is None:
             self._context.evidence.add(
@@ -166,11 +161,9 @@ class Expect(ExpectAudio):
     def codec(self, *names: str) -> None:
         """One of ``names``, as SDP spells them; any G.711 by default."""
         end = self._end
-        assert isinstance(end, Call | SynthflowCall)
-        if isinstance(end, Call):
-            end.settle_on(names or signalling.G711)
+        end.settle_on(names or signalling.G711)
         seen = end.codec
-        if seen is None and isinstance(end, SynthflowCall):
+        if seen is None and not end.is_ours:
             self._context.evidence.add(
                 not_observable(
                     "codec", end.label, expected=" or ".join(names or signalling.G711), why="no SDP is shown"
@@ -182,7 +175,6 @@ class Expect(ExpectAudio):
     def digits(self, sent: str, method: str) -> None:
         """The digits arrive here, each once and in order."""
         end = self._end
-        assert isinstance(end, Call | SynthflowCall)
         with self._context.evidence.step(f"{end.label} gets the digits {sent}"):
             found = end.digits(len(sent), within=2.0 + 0.4 * len(sent))
             if found is None:
@@ -320,11 +312,7 @@ class Expect(ExpectAudio):
         """The transfer the AI tried was refused, and the AI was told so."""
         end = self._end
         with self._context.evidence.step("the transfer is refused"):
-            outcome = (
-                end.transfer_outcome(self._context.patience + self._context.more_patience)
-                if isinstance(end, StandInCall | SynthflowCall)
-                else None
-            )
+            outcome = end.transfer_outcome(self._context.patience + self._context.more_patience)
             if outcome is None:
                 expected, why = "the transfer ends with an error the AI is told", "the far end does not say"
                 self._context.evidence.add(not_observable("transfer.fails", end.label, expected=expected, why=why))

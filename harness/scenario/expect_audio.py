@@ -90,7 +90,7 @@ class ExpectAudio:
             sound,
             account,
             since=since,
-            own=listener.voices_for(speaker) if isinstance(listener, Call) else (),
+            own=listener.voices_for(speaker) if listener.is_ours else (),
             least=self._context.deployment.expect.least_strength,
             name_of=self._context.calls.name_of_mark,
             towards=listener.role,

@@ -15,7 +15,6 @@ from harness.phone.protocol import Mark, Silence
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import Call
-from harness.scenario.synthflow_call import SynthflowCall
 from harness.verdict import Finding, Strength
 
 #: How long a speaker is silent before it is begun again: more than any delay that is looked for.
@@ -38,14 +37,14 @@ def judge(context: CaseContext, both: Iterable[Heard]) -> None:
     directions = list(both)
     limit = quality.MOST_DELAY_MS + quality.DECISION_MS
     for finding, speaker, listener in directions:
-        if finding is None or finding.strength is not Strength.PROVED or not isinstance(listener, Call):
+        if finding is None or finding.strength is not Strength.PROVED or not listener.is_ours:
             continue
         if not isinstance(finding.measured, Direction) or finding.measured.delay_ms is None:
             continue
         ms, again = finding.measured.delay_ms, None
         if ms > limit:
             # Somebody else's far end speaks when it likes: there it is the way to it that can be tried.
-            ways = [(one, other) for _, one, other in directions if one is speaker or not isinstance(speaker, Call)]
+            ways = [(one, other) for _, one, other in directions if one is speaker or not speaker.is_ours]
             again = _shortest(context, ways, limit)
             if again is None:
                 continue
@@ -74,11 +73,6 @@ def _again(context: CaseContext, speaker: End, listener: End) -> float | None:
         context.pause(_SILENCE_S)
         since = time.monotonic()
         speaker.leg.play(Mark())
-        if isinstance(listener, Call):
-            sound = listener.hears_marks({speaker.mark}, since, since + _WAIT_S)
-        elif isinstance(listener, SynthflowCall):
-            sound = listener.hears_by_record(speaker, since, since + _WAIT_S)
-        else:
-            sound = None
+        sound = listener.hears_mark(speaker, since, since + _WAIT_S)
         context.evidence.scripted(time.monotonic() - since + _SILENCE_S, "a second look at the delay")
     return None if sound is None else (sound.at - since) * 1000

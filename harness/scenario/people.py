@@ -175,6 +175,7 @@ class AssistantOf:
                     code=state.code if state else 0,
                     state=state.state if state else "none",
                     attempted=self._ai.endpoint.attempts(of),
+                    unseen=self._ai.endpoint.blind,
                 )
                 raise ExpectationError(self._context.evidence.add(finding))
             if talk.is_unknown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from harness.deployment import Deployment, Trunk, is_ipv6
+from harness.deployment import CALLS_A_PHONE, Deployment, Trunk, is_ipv6
 from harness.errors import ResourceError
 from harness.phone import PhoneConfig, TlsConfig
 
@@ -44,7 +44,7 @@ def own_phone(deployment: Deployment, name: str, **more: object) -> PhoneConfig:
         "proxy": server,
         "registrar": server if account.register_ else None,
         "username": (entry.username or entry.aor_user) if entry.password else None,  # else it would try an empty one
-        "realm": entry.realm or "*",
+        "realm": entry.realm or "",
         "password": entry.password.get_secret_value() if entry.password else None,
         "tls": TlsConfig(ca_file=account.ca_file or deployment.ca_file),
         "public_address": account.public_address,
@@ -70,10 +70,10 @@ def stand_in(deployment: Deployment, trunk: Trunk, **more: object) -> PhoneConfi
         "bind_port": trunk.port,
         "proxy": trunk.termination,
         "username": trunk.username,
-        "realm": trunk.realm or "*",
+        "realm": trunk.realm or "",
         "password": trunk.password.get_secret_value() if trunk.password else None,
         "tls": TlsConfig(ca_file=deployment.ca_file, certificate=place.certificate, private_key=place.private_key),
-        "max_calls": 4,
+        "max_calls": CALLS_A_PHONE,
         "accepts_from": sources(deployment),
     }
     return PhoneConfig(**(fields | more))  # type: ignore[arg-type]

@@ -55,35 +55,57 @@ def _is_mark(leg: Leg, at: float) -> bool:
 #: What a recording has not on disk yet.
 _ON_DISK_S: Final = 0.4
 _WORDS: Final = "hello-en"
-#: A chance from which on nothing speaks for a reaction.
-_OPEN: Final = 0.1
+#: An AI answers in 1 s, then in 3, and what fits each time a little says together what one experiment cannot.
+_MOST_TRIES: Final = 3
+#: What a scenario takes to end its calls.
+_TO_END_S: Final = 6.0
+#: A chance from which on nothing speaks for a reaction, and nothing is tried again.
+_OPEN: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
     """What came of speaking to the far end at moments drawn at random; ``at`` is when that was over, monotonic."""
 
-    outcome: trial.ExperimentResult
+    outcomes: tuple[trial.ExperimentResult, ...]  #: of one try after another
     at: float
-    tries: int = 1  #: of which this was the last
+
+    @property
+    def echo(self) -> bool:
+        """Whether what came back was what was said."""
+        return any(outcome.echo for outcome in self.outcomes)
 
     @property
     def chance(self) -> float:
-        """Of such a result in so many tries without hearing, at most."""
-        return min(1.0, self.tries * self.outcome.chance)
+        """Of such a result, at this try or an earlier one, without hearing: at most.
+
+        Whoever may stop after any try has to share the chance of being wrong out among them: the first has half of it, the second
+        half of what is left, and so on, so that all of them together have no more than is stated.
+        """
+        return min(1.0, 2.0 ** len(self.outcomes) * self._fits)
+
+    @property
+    def _fits(self) -> float:
+        return trial.combined([outcome.chance for outcome in self.outcomes])
 
     @property
     def is_one(self) -> bool:
         """Whether it must have heard."""
-        return self.outcome.reacts and self.chance < trial.MOST_CHANCE
+        return not self.echo and self.chance < trial.MOST_CHANCE
+
+    @property
+    def is_open(self) -> bool:
+        """Whether another try may show what these did not."""
+        return not self.echo and not self.is_one and self._fits < _OPEN and len(self.outcomes) < _MOST_TRIES
 
     @property
     def words(self) -> str:
         """The result, with the chance of it without hearing."""
-        if self.outcome.echo:
+        if self.echo:
             return "what came back was an echo of what was said"
         chance = f"1 in {1 / self.chance:,.0f}" if self.chance < 0.5 else "an even one or more"
-        moments = f"spoken to at {trial.SPOKEN} of {trial.SLOTS} moments drawn at random, its sound "
+        times = {1: "", 2: ", twice", 3: ", three times"}[len(self.outcomes)]
+        moments = f"spoken to at {trial.SPOKEN} of {trial.SLOTS} moments drawn at random{times}, its sound "
         told = "changed with them" if self.is_one else "did not change with them"
         return f"{moments}{told} (chance of that without hearing: {chance})"
 
@@ -91,23 +113,30 @@ class Reaction:
 def experiment(context: CaseContext, leg: Leg) -> Reaction:
     """Speak at moments drawn at random, and see whether the far end's sound goes with them.
 
-    Takes ``trial.SECONDS``; twice that where the first time leaves it open. Two tries double the chance that is stated.
+    Takes ``trial.SECONDS``; so long again where that leaves it open, up to three times, and never so long that the call would be
+    hung up (``limits.seconds_per_call``) before the scenario is done with it.
     """
-    found = _experiment(context, leg, 1)
-    if not found.is_one and not found.outcome.echo and found.chance < _OPEN:
-        found = _experiment(context, leg, 2)
+    found = _experiment(context, leg, ())
+    while found.is_open and _has_time(context, leg, len(found.outcomes)):
+        found = _experiment(context, leg, found.outcomes)
     context.evidence.note_once(f"{leg.id}: {found.words}")
     return found
 
 
-def _experiment(context: CaseContext, leg: Leg, tries: int) -> Reaction:
+def _has_time(context: CaseContext, leg: Leg, tries: int) -> bool:
+    """For one more try, and for what the scenario has still to do: before a third, as well for another look at this call."""
+    left = leg.events[0].at + context.deployment.limits.seconds_per_call - time.monotonic()
+    return left >= trial.SECONDS + (_TO_END_S if tries == 1 else trial.SECONDS)
+
+
+def _experiment(context: CaseContext, leg: Leg, before: tuple[trial.ExperimentResult, ...]) -> Reaction:
     spoken = trial.draw()
     sent = trial.speech(spoken, prompt_samples(_WORDS))
-    path = context.evidence.directory / f"{leg.id}-experiment-{tries}.wav"
+    path = context.evidence.directory / f"{leg.id}-experiment-{len(before) + 1}.wav"
     write_wav(path, sent, SAMPLE_RATE)
     with context.evidence.step(f"{leg.id} speaks at {trial.SPOKEN} of {trial.SLOTS} moments drawn at random"):
         since = time.monotonic()
         leg.play(Wav(path))
         context.pause(trial.SECONDS + _ON_DISK_S)
         outcome = trial.judge(spoken, sent, leg.received_since(since))
-        return Reaction(outcome, time.monotonic(), tries)
+        return Reaction((*before, outcome), time.monotonic())

@@ -87,7 +87,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DirectionSigns:
     """What one direction's finding is made of."""
 
     sound: Sound | None
@@ -219,27 +219,29 @@ class Look:
         starved_s = self._context.evidence.starved(self._begun, self.until)
         return starved_s if starved_s > _MOST_STARVED * (self.until - self._begun) else 0.0
 
-    def to_ai(self) -> Told:
+    def to_ai(self) -> DirectionSigns:
         """Whether the AI heard the caller."""
         words = self._by_words() if self._wanted and self._talk.words.find_greeting(self._wanted) else None
         signs = [self._understood or words, self._obeyed(), self._reacted(), self._counted()]
         sound = max(filter(None, signs), key=lambda sign: sign.strength, default=None)
         account, denial = self._uncounted() or (None, None)
-        return Told(sound, account, self._no_words_of_the_caller() or denial)
+        return DirectionSigns(sound, account, self._no_words_of_the_caller() or denial)
 
-    def to_caller(self) -> Told:
+    def to_caller(self) -> DirectionSigns:
         """Whether the caller heard the AI."""
         heard = self._heard
         if heard is None or heard.strength > Strength.CONFIRMED:
-            return Told(heard, self._account if heard is None else None, None)
+            return DirectionSigns(heard, self._account if heard is None else None, None)
         words = self._talk.words
         if reacted := self._reacted():
             evidence = f"{heard.evidence}; {reacted.evidence}"
-            return Told(Sound(heard.at, reacted.observation, evidence, level_dbov=heard.level_dbov), None, None)
+            return DirectionSigns(
+                Sound(heard.at, reacted.observation, evidence, level_dbov=heard.level_dbov), None, None
+            )
         if words.may_confirm and words.find_answer():
             evidence = f"{heard.evidence}; the transcript has {self._talk.label}'s own words"
-            return Told(Sound(heard.at, Observation.WORDS, evidence, level_dbov=heard.level_dbov), None, None)
-        return Told(heard, None, self._no_words_of_the_ai())
+            return DirectionSigns(Sound(heard.at, Observation.WORDS, evidence, level_dbov=heard.level_dbov), None, None)
+        return DirectionSigns(heard, None, self._no_words_of_the_ai())
 
     def _by_words(self) -> Sound:
         evidence = f"{self._talk.label}'s transcript has {prompt_text(GREETING)!r}"

@@ -18,7 +18,7 @@ from harness.far_end.record_reader import RecordReader
 from harness.far_end.synthflow import SynthflowApi
 from harness.scenario.ai_calls import TransferTarget
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End
+from harness.scenario.end import End, Marked
 from harness.scenario.ends import Call
 from harness.scenario.signs import RECOGNISED_WITHIN_S, Words
 from harness.sip.message import Request
@@ -32,6 +32,8 @@ class SynthflowCall:
 
     role = "ai"
     invite_number = ""  #: reports number our own messages only
+    is_ours = False
+    phone_name = ""
 
     def __init__(
         self,
@@ -182,6 +184,9 @@ class SynthflowCall:
         found = self._fresh("codec")
         return found if isinstance(found, str) else None
 
+    def settle_on(self, codecs: Collection[str]) -> None:
+        """Its record has the codec or not."""
+
     def digits(self, count: int, within: float) -> tuple[str, list[str], list[int]] | None:
         """The digits the far end witnessed."""
         if "dtmf" not in self._can:
@@ -204,8 +209,8 @@ class SynthflowCall:
     def voices_for(self, peer: End) -> Collection[int]:
         """The assistant's own voice, and its answer to the mark of the peer."""
         voices = {self._declared.voice} if self._declared and self._declared.voice is not None else set()
-        if "in-band" in self._can and isinstance(peer, Call):
-            voices.add(reply_to(peer.mark))
+        if "in-band" in self._can and peer.is_ours:
+            voices |= {reply_to(mark) for mark in peer.voices_for(self)}
         return voices
 
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
@@ -218,10 +223,10 @@ class SynthflowCall:
             if sound is not None:
                 return Sound(sound.at, Observation.MARK, f"{self.label} says in band that it hears mark {speaker.mark}")
         if "marks" in self._can:
-            return self.hears_by_record(speaker, since, deadline)
+            return self.hears_mark(speaker, since, deadline)
         return None
 
-    def hears_by_record(self, speaker: Call, since: float, deadline: float) -> Sound | None:
+    def hears_mark(self, speaker: Marked, since: float, deadline: float) -> Sound | None:
         """By the marks its record lists; None when it lists none, or not this one by ``deadline``."""
         while True:
             for mark in self._fresh("marks") or []:

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import datetime
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import MistakeError
-from harness.report.run import read_end
+from harness.report.evidence import CaseEvidence
+from harness.report.run import read_cases, read_end
 from harness.signoff import attest, document, manifest, waivers
 from harness.signoff.decision import Decision, decide
 
@@ -34,10 +36,13 @@ class Signed:
     attestation: Path | None
 
 
-def seal(run: Path) -> Path:
-    """At a run's end: put down what the evidence is, and write the document, unsigned. Returns the document."""
+def seal(run: Path, cases: Sequence[CaseEvidence] | None = None) -> Path:
+    """At a run's end: put down what the evidence is, and write the document, unsigned. Returns the document.
+
+    ``cases`` are those of the run where they have been read for its reports this moment.
+    """
     manifest.write(run)
-    return make(run, just_sealed=True).html
+    return make(run, sealed=read_cases(run) if cases is None else cases).html
 
 
 def make(
@@ -47,16 +52,16 @@ def make(
     waiver_file: Path | None = None,
     customer: str = "",
     pdf: bool = False,
-    just_sealed: bool = False,
+    sealed: Sequence[CaseEvidence] | None = None,
 ) -> Signed:
     """Make the sign-off of a run; signed with ``key``, or else saying that it is unsigned.
 
-    ``just_sealed``: the manifest was written this moment, so that its files need not be measured again.
+    ``sealed``: the run's cases, whose manifest was written this moment, so that its files need not be measured again.
     """
     run = run.resolve()
     signer = attest.signer_of(key) if key else None
     granted = waivers.read(waiver_file) if waiver_file else ()
-    decision = decide(run, granted, today=_today(), source=waiver_file, just_sealed=just_sealed)
+    decision = decide(run, granted, today=_today(), source=waiver_file, sealed=sealed)
     for name in (waivers.FILE, attest.FILE, document.HTML, document.PDF):
         if waiver_file is None or waiver_file.resolve() != run / name:
             (run / name).unlink(missing_ok=True)

@@ -10,63 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.checks.claims import Observation
-from harness.measurement import Direction
+from harness.report.coverage import CLAIMS, words_of
 from harness.report.evidence import CaseEvidence
 from harness.verdict import Finding, Strength, Verdict
 
-#: What a finding of each check claims when it passed; ``{}`` is the one thing of its kind that it is about.
-CLAIMS: Mapping[str, str] = {
-    "registration": "the SIP number is registered",
-    "registration.refused": "a wrong registration is refused",
-    "ringing": "it rings in time",
-    "answered": "the call is answered in time",
-    "answered.once": "one party answers",
-    "answered.acknowledged": "the ACK of the answer arrives",
-    "call.up": "the call stays up",
-    "landing.answered_by": "who answered",
-    "landing": "where it rang",
-    "landing.others": "nobody else's phone rang",
-    "transfer.refer": "what the platform does with the AI's REFER",
-    "landing.stops": "the other agents' phones stop ringing",
-    "landing.turn": "agents ring in their order",
-    "audio": "audio to {}",
-    "audio.early": "audio before the answer",
-    "audio.silent": "who must not be heard is not",
-    "audio.crossed": "no voice of another call",
-    "audio.echo": "no echo",
-    "audio.level": "loudness",
-    "audio.loss": "RTP loss",
-    "audio.delay": "time until somebody is heard",
-    "audio.one_way_delay": "one-way delay",
-    "caller_id": "the caller's number",
-    "caller_id.withheld": "a withheld number stays withheld",
-    "route.tried": "the AI was asked to take the call",
-    "route.not_answered": "no call was set up",
-    "route.not_reached": "the AI was sent no INVITE",
-    "route.request_uri": "the number called",
-    "route.transport": "transport",
-    "route.trunk": "trunk",
-    "codec": "codec",
-    "media.encrypted": "SRTP",
-    "header": "{}",
-    "header.absent": "no {}",
-    "one_call": "each party has one call",
-    "transfer.fails": "a transfer that cannot succeed is refused",
-    "released": "the leg ends in time",
-    "timing": "a configured time",
-    "timing.within": "what has to follow in time",
-    "final_response": "the final response",
-    "dtmf": "digits",
-    "dtmf.duration": "the digits' length",
-    "session.interval": "session timer",
-    "voicemail": "voicemail where nobody is there",
-    "prack": "reliable provisional responses",
-    "campaign": "the campaign starts",
-    "manners.dead_air": "dead air within its limit",
-    "manners.answer": "the AI's answers within their limit",
-    "manners.transfer": "silence in the transfer within its limit",
-    "manners.interruption": "the AI stops within its limit when interrupted",
-}
+__all__ = ["CLAIMS", "DECLARED", "NOT_SEEN", "ProvedClaim", "by_source", "claims", "source_of", "words_of"]
 
 BY_RECORD, BY_MESSAGES, BY_THEIR_MESSAGES = (
     "by the AI's record",
@@ -103,7 +51,6 @@ _AT_THE_AI = (
     *_DECLARED, "landing.answered_by", "caller_id", "caller_id.withheld", "route.tried", "route.not_reached", "route.not_answered",
     "route.request_uri", "header", "header.absent", "released", "transfer.fails", "dtmf", "registration", "registration.refused",
 )  # fmt: skip
-_ROLES = {"ai": "the AI", "caller": "the caller", "agent": "the agent"}
 _OUR_MESSAGE, _THEIR_MESSAGE = re.compile(r"m\d+"), re.compile(r"f\d+")
 
 
@@ -148,19 +95,6 @@ def _of_case(case: CaseEvidence) -> Iterable[tuple[str, str]]:
         if known is None or _SOURCES.index(source) > _SOURCES.index(known):
             found[words] = source
     return found.items()
-
-
-def words_of(finding: Finding) -> str:
-    """What the finding claims, in the words of the document."""
-    words = CLAIMS.get(finding.check, finding.check)
-    if finding.check == "audio":
-        measured = finding.measured
-        towards = measured.towards if isinstance(measured, Direction) else ""
-        again = isinstance(measured, Direction) and measured.again
-        return words.format(_ROLES.get(towards, towards or "the other end")) + (", after the change" if again else "")
-    if finding.check in ("timing", "timing.within") and finding.facts.get("what"):
-        return f"{finding.facts['what']}, in time"
-    return words.format(finding.facts.get("header") or "a header")
 
 
 def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:

@@ -89,18 +89,18 @@ def decide(
     *,
     today: datetime.date,
     source: Path | None = None,
-    just_sealed: bool = False,
+    sealed: Sequence[CaseEvidence] | None = None,
 ) -> Decision:
     """Decide on a run. Raises :class:`MistakeError` when ``run`` holds none, or a waiver speaks of no row of it.
 
-    ``just_sealed``: its manifest was written this moment, so that no file is held against it.
+    ``sealed``: its cases, whose manifest was written this moment, so that no file is held against it.
     """
     if not (run / "cases").is_dir():
         raise MistakeError(f"{run}: not a run's directory: it has no cases")
     scope = scopes.read(run)
     ended = read_end(run) is not None
     cases_planned, end = read_planned(run) if ended or scope else ([], None)
-    every = read_cases(run)
+    every = read_cases(run) if sealed is None else sealed
     judged = judge_all(every, scope)
     planned = {key_of(case) for case in cases_planned}
     expired = tuple(waiver for waiver in waivers if waiver.expired(today))
@@ -111,7 +111,7 @@ def decide(
     interrupted = end.interrupted if end else NEVER_ENDED
     contradictions = tuple(one.contradiction for one in judged if one.contradiction)
     reasons = (
-        *_about_the_run(run, scope, judged, planned, interrupted, is_checked=ended and not just_sealed),
+        *_about_the_run(run, scope, judged, planned, interrupted, is_checked=ended and sealed is None),
         *contradictions,
         *_blocks(rows, scope),
     )

@@ -155,10 +155,8 @@ def split_host_port(text: str) -> tuple[str, int | None]:
     """``host``, ``host:port`` or ``[v6]:port``, spaces around the colon allowed. Raises SipSyntaxError."""
     text = text.strip()
     if text.startswith("["):
-        end = text.find("]")
-        if end < 0:
-            raise SipSyntaxError(f"IPv6 reference is not closed: {text!r}")
-        host, rest = text[: end + 1], text[end + 1 :].strip()
+        inside, closed, rest = text.partition("]")
+        host, rest = inside + closed, rest.strip()
         if not _IPV6.match(host):
             raise SipSyntaxError(f"not an IPv6 reference: {text!r}")
     else:

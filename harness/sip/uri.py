@@ -17,7 +17,7 @@ _UNRESERVED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.
 _USER_SAFE = frozenset((_UNRESERVED + "&=+$,;?/").encode())
 _PASSWORD_SAFE = frozenset((_UNRESERVED + "&=+$,").encode())
 _HEADER_SAFE = frozenset((_UNRESERVED + "[]/?:+$").encode())
-_DEFAULT_PORTS = {"sip": 5060, "sips": 5061}
+_SIP_SCHEMES = ("sip", "sips")
 
 
 def _escape(text: str, safe: frozenset[int]) -> str:
@@ -63,7 +63,7 @@ class Uri:
             if not number:
                 raise SipSyntaxError(f"tel URI without a number: {text!r}")
             return cls("tel", user=_unescape(number, where="tel URI"), params=Params.parse(params))
-        if scheme not in ("sip", "sips"):
+        if scheme not in _SIP_SCHEMES:
             return cls(scheme, opaque=rest)
         return cls._parse_sip(scheme, rest)
 
@@ -72,8 +72,8 @@ class Uri:
         # An unescaped "@" may stand only before the host, so the last one ahead of any URI header
         # divides: ";" and "?" are legal inside the user part (user-unreserved).
         user = password = None
-        at = rest.rfind("@") if "?" not in rest else _userinfo_end(rest)
-        if at >= 0:
+        at = _userinfo_end(rest)
+        if at != -1:
             userinfo, rest = rest[:at], rest[at + 1 :]
             if "@" in userinfo:
                 raise SipSyntaxError(f"more than one '@' in a URI: {userinfo!r}")
@@ -145,7 +145,7 @@ class Uri:
         """Equality by RFC 3261 section 19.1.4 (sip, sips); other schemes compare as text without case."""
         if self.scheme != other.scheme:
             return False
-        if self.scheme not in _DEFAULT_PORTS:
+        if self.scheme not in _SIP_SCHEMES:
             return str(self).lower() == str(other).lower()
         mine = (self.user, self.password, self.host.lower(), self.port)
         if mine != (other.user, other.password, other.host.lower(), other.port):
@@ -185,9 +185,8 @@ def _userinfo_end(rest: str) -> int:
     A "?" may stand in the user part or start the URI headers, whose values escape "@". So the last "@"
     divides, unless what stands before its first "?" already has one.
     """
-    first_question = rest.index("?")
-    before = rest.rfind("@", 0, first_question)
-    return before if before >= 0 else rest.rfind("@")
+    before, _, _ = rest.partition("?")
+    return before.rfind("@") if "@" in before else rest.rfind("@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +212,8 @@ class NameAddr:
             display, rest = unquote(text[: end + 1]), text[end + 1 :].lstrip()
             if not rest.startswith("<"):
                 raise SipSyntaxError(f"a display name needs '<' after it: {text!r}")
-        begin = rest.find("<")
-        if begin < 0:
+        before, bracket, inside = rest.partition("<")
+        if not bracket:
             uri, semicolon, params = rest.partition(";")
             if semicolon and "@" in params and "@" not in uri:
                 # ";" in the user part: the bare form cannot hold it legally, but the "@" shows the intent.
@@ -222,18 +221,18 @@ class NameAddr:
                 host, semicolon, params = rest[at:].partition(";")
                 uri = rest[:at] + host
             return cls(Uri.parse(uri), None, Params.parse(params))
-        if begin > 0:
-            words = rest[:begin].split()
+        if before:
+            words = before.split()
             if not all(is_token(word) for word in words):
                 raise SipSyntaxError(f"display name needs quotes: {text!r}")
             display = " ".join(words)
-        end = rest.find(">", begin)
-        if end < 0:
+        addr_spec, closed, tail = inside.partition(">")
+        if not closed:
             raise SipSyntaxError(f"'<' is not closed: {text!r}")
-        tail = rest[end + 1 :].strip()
+        tail = tail.strip()
         if tail and not tail.startswith(";"):
             raise SipSyntaxError(f"unexpected text after '>': {text!r}")
-        return cls(Uri.parse(rest[begin + 1 : end]), display, Params.parse(tail))
+        return cls(Uri.parse(addr_spec), display, Params.parse(tail))
 
     @classmethod
     def parse_list(cls, values: Iterable[str]) -> tuple[NameAddr, ...]:

@@ -104,29 +104,8 @@ def test_secrets_are_in_no_file_of_a_run(outside: Outside) -> None:
         assert code == 0, output
         said.append(output)
     wrong = {name: f"wr0ng+{number}/=&\"'%é" for number, name in enumerate(outside.secrets)}
-    right, outside.secrets = outside.secrets, wrong
-    try:
-        mistaken: tuple[tuple[str | Path, ...], ...] = (
-            ("preflight", live, own),
-            (
-                "verify",
-                live,
-                own,
-                "--row=XEI",
-                "--preflight=tell",
-                "-n",
-                "1",
-                "--reports",
-                outside.directory / "reports",
-            ),
-        )
-        for command in mistaken:
-            code, output = outside.finished(outside.command(*command))
-            assert code != 0, output
-            said.append(output)
-    finally:
-        outside.secrets = right
-    needles = {needle for secret in (*right.values(), *wrong.values()) for needle in spellings(secret)}
+    said += outputs_with(outside, wrong, live, own)
+    needles = {needle for secret in (*outside.secrets.values(), *wrong.values()) for needle in spellings(secret)}
     files = [path for path in outside.directory.rglob("*") if path.is_file() and "world" not in path.parts]
     assert len(files) > 40
     leaks = [str(path) for path in files if any(needle in path.read_bytes() for needle in needles)]
@@ -138,6 +117,22 @@ def test_secrets_are_in_no_file_of_a_run(outside: Outside) -> None:
     assert [
         str(path) for path in runs if path.stat(follow_symlinks=False).st_mode & 0o077 and not path.is_symlink()
     ] == []
+
+
+def outputs_with(outside: Outside, wrong: dict[str, str], *files: Path) -> list[str]:
+    """What preflight and a run say with other secrets than the far ends have."""
+    reports = outside.directory / "reports"
+    right, outside.secrets = outside.secrets, wrong
+    try:
+        commands: tuple[tuple[str | Path, ...], ...] = (
+            ("preflight", *files),
+            ("verify", *files, "--row=XEI", "--preflight=tell", "-n", "1", "--reports", reports),
+        )
+        ended = [outside.finished(outside.command(*command)) for command in commands]
+    finally:
+        outside.secrets = right
+    assert all(code != 0 for code, _ in ended), ended
+    return [output for _, output in ended]
 
 
 def spellings(secret: str) -> Iterator[bytes]:

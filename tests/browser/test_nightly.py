@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.nightly import page
+from harness.nightly.alerts import AlertCause
 from harness.nightly.store import Night
 from harness.report.history import Result, Run
 
@@ -29,7 +30,14 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
             figures = {row: {"answer_s": 1 + number % 5, "rtp_loss": 0.01} for row in ROWS}
             runs.append(Run(name, began, "acme", "Berlin", "k", "w", results=results, kpis=figures))
     path = tmp_path_factory.mktemp("nights") / page.FILE
-    page.write(path, seen, [runs])
+    reports = [path.with_name(f"run{number}") / "report.html" for number in (28, 29)]
+    for report in reports:  # the evidence of older nights is gone
+        report.parent.mkdir()
+        report.write_text("the report")
+    cause = AlertCause(
+        "Transfer fails: the platform says no", ("a problem",), "Allow it.", "trunk", "harness explain run29 HOLD"
+    )
+    page.write(path, seen, [runs], [cause])
     return path
 
 
@@ -39,7 +47,23 @@ def test_everybody_can_read_it(nights: Path, look: Any, how: Mapping[str, Any]) 
         assert looked.page.locator("td.cell").count() == 30 * len(ROWS)
         assert looked.page.locator("td.cell.failed").inner_text() == "F"
         assert looked.page.locator("figure svg[role=img]").count() == 2 * len(ROWS)
+        for said in ("Transfer fails: the platform says no", "Allow it.", "trunk", "harness explain run29 HOLD"):
+            assert looked.page.locator("section.cause").get_by_text(said, exact=False).first.is_visible()
+        assert looked.page.locator("th.day a").evaluate_all(
+            "links => links.map(link => link.getAttribute('href'))"
+        ) == [
+            "run28/report.html",
+            "run29/report.html",
+        ]
         assert looked.serious() == []
         assert looked.overflows() <= 0
         assert looked.complaints == []
         assert len(looked.requests) == 1
+
+
+def test_thirty_nights_print_on_a_page_s_width(nights: Path, look: Any) -> None:
+    with look(nights, width=1047, height=740) as looked:  # A4, landscape, less its margins
+        looked.page.emulate_media(media="print")
+        assert looked.overflows() <= 0
+        right = "cells => Math.max(...cells.map(cell => cell.getBoundingClientRect().right))"
+        assert looked.page.locator("td, figure").evaluate_all(right) <= 1047

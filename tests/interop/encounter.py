@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness import matrix
-from harness.checks.audio import ListenerReport, Sound, direction
+from harness.checks.audio import direction
 from harness.deployment import Deployment
 from harness.diagnosis import Diagnosis, diagnose
 from harness.events import Event
@@ -24,7 +24,6 @@ from harness.report.recorder import CaseRecorder
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import conclude
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End
 from harness.scenario.ends import Call
 from harness.scenario.people import Caller
 from harness.verdict import Finding, Strength, Verdict, overall
@@ -33,37 +32,8 @@ _TEMPLATE = Path(__file__).with_name("deployments") / "sipp.toml"
 DID = "+12085550100"
 
 
-class Stranger:
-    """The far end as a scenario sees one that can be asked nothing: it is known by its voice alone."""
-
-    label, role = "assistant main", "ai"
-    invite_number, lag_s, is_blind = "", 0.0, False
-
-    def __init__(self, mark: int) -> None:
-        self.mark = mark
-
-    def voices_for(self, peer: End) -> Collection[int]:
-        """Its mark."""
-        return {self.mark}
-
-    def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
-        """Nobody can tell."""
-        return None
-
-    def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
-        """Nobody can tell."""
-        return None
-
-    def marks_since(self, since: float) -> None:
-        """Nobody can tell."""
-
-    def answered_at(self) -> float | None:
-        """Nobody can tell."""
-        return None
-
-    def released_at(self, deadline: float) -> float | None:
-        """Nobody can tell."""
-        return None
+#: The far end as findings call it: it can be asked nothing, and is known by its mark alone.
+FAR_END = "assistant main"
 
 
 class Encounter:
@@ -80,18 +50,18 @@ class Encounter:
 
     def hears(self, call: Call, mark: int, within: float = 4.0) -> Finding:
         """Whether ``call`` hears the stranger, as the harness's own check finds it."""
-        far, since = Stranger(mark), time.monotonic()
-        sound = call.hears(far, since, since + within)
+        since = time.monotonic()
+        sound = call.hears_marks({mark}, since, since + within)
         return self.context.evidence.add(
             direction(
-                far.label,
+                FAR_END,
                 call.label,
                 sound,
                 call.account(since),
                 since=since,
                 own={call.mark},
                 least=Strength.PROVED,
-                name_of=lambda heard: far.label if heard == mark else None,
+                name_of=lambda heard: FAR_END if heard == mark else None,
                 towards=call.role,
             )
         )

@@ -72,6 +72,29 @@ class Others:
     files: Mapping[str, Path]
 
 
+def _written(directory: Path, block: Block, kamailio: str, api_base: str, hosts: Mapping[str, str]) -> dict[str, Path]:
+    """A deployment file for each strength."""
+    files = {}
+    for strength, area in AREAS.items():
+        values = {
+            "STRENGTH": strength,
+            "AREA": area,
+            "KAMAILIO": kamailio.partition(":")[0],
+            "PORT": kamailio.partition(":")[2],
+            "API": api_base,
+            "CALLERS": block[_CALLERS],
+            "AGENTS": block[_AGENTS],
+            "TRUNKS": "\n".join(_trunk(name, at, kamailio) for name, at in hosts.items()),
+            "DEAF": ", ".join(f'{name} = "+1{area}55501{number}"' for number, name in enumerate(DEAF, 10)),
+        }
+        text = _TEMPLATE.read_text().partition("\n\n")[2]
+        for name, value in values.items():
+            text = text.replace("{" + name + "}", value)
+        files[strength] = directory / f"others-{strength}.toml"
+        files[strength].write_text(text)
+    return files
+
+
 @contextmanager
 def running(directory: Path, block: Block, authority: Authority) -> Iterator[Others]:
     """Start everybody, and end them."""
@@ -103,24 +126,7 @@ def running(directory: Path, block: Block, authority: Authority) -> Iterator[Oth
         api = CallsApi(host, TOKEN, lambda: [call for records in tell for call in records()])
         stack.callback(api.end)
         hosts = {"tone": listener.host, **{trunk: ai.host for trunk, ai in deaf.items()}}
-        files = {}
-        for strength, area in AREAS.items():
-            values = {
-                "STRENGTH": strength,
-                "AREA": area,
-                "KAMAILIO": host,
-                "PORT": str(port),
-                "API": api.base,
-                "CALLERS": block[_CALLERS],
-                "AGENTS": block[_AGENTS],
-                "TRUNKS": "\n".join(_trunk(name, at, f"{host}:{port}") for name, at in hosts.items()),
-                "DEAF": ", ".join(f'{name} = "+1{area}55501{number}"' for number, name in enumerate(DEAF, 10)),
-            }
-            text = _TEMPLATE.read_text().partition("\n\n")[2]
-            for name, value in values.items():
-                text = text.replace("{" + name + "}", value)
-            files[strength] = directory / f"others-{strength}.toml"
-            files[strength].write_text(text)
+        files = _written(directory, block, f"{host}:{port}", api.base, hosts)
         deployments = [load(path) for path in files.values()]
         stack.enter_context(
             Kamailio(

@@ -42,24 +42,11 @@ class Platform:
     deployments: Mapping[str, Deployment]
 
 
-@contextmanager
-def running(
-    directory: Path,
-    block: Block,
-    authority: Authority,
-    *,
-    ai: Certificate,
-    ports: tuple[int, int],
-    api_base: str,
-    rtpengine: str,
-    spoilt: Mapping[str, str],
-) -> Iterator[Platform]:
-    """``api_base`` is the API of the AI that is no stand-in, ``spoilt`` says by line what is done to media."""
-    os.environ["INTEROP_PASSWORD"] = PASSWORD
-    os.environ["INTEROP_TOKEN"] = TOKEN
-    host = block[KAMAILIO]
-    port, tls_port = ports
-    own = authority.issue("kamailio", ["acme.kamailio.example", host])
+def _written(
+    directory: Path, block: Block, authority: Authority, ai: Certificate, ports: tuple[int, int], api_base: str
+) -> dict[str, Path]:
+    """A deployment file for each kind of AI."""
+    host, (port, tls_port) = block[KAMAILIO], ports
     files = {}
     for who in AI:
         bad = authority.bad_certificates(f"ai-{who}", [block[AI[who]]])
@@ -92,6 +79,28 @@ def running(
         for name, value in values.items():
             text = text.replace("{" + name + "}", value)
         files[who].write_text(text)
+    return files
+
+
+@contextmanager
+def running(
+    directory: Path,
+    block: Block,
+    authority: Authority,
+    *,
+    ai: Certificate,
+    ports: tuple[int, int],
+    api_base: str,
+    rtpengine: str,
+    spoilt: Mapping[str, str],
+) -> Iterator[Platform]:
+    """``api_base`` is the API of the AI that is no stand-in, ``spoilt`` says by line what is done to media."""
+    os.environ["INTEROP_PASSWORD"] = PASSWORD
+    os.environ["INTEROP_TOKEN"] = TOKEN
+    host = block[KAMAILIO]
+    port, tls_port = ports
+    own = authority.issue("kamailio", ["acme.kamailio.example", host])
+    files = _written(directory, block, authority, ai, ports, api_base)
     deployments = {who: load(path) for who, path in files.items()}
     wrong = {
         did: spoilt[line]

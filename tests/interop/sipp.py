@@ -225,6 +225,14 @@ def _send(head: Sequence[str], body: str, content: str = "application/sdp", repe
     return f"{opening}<![CDATA[\n\n{text}\n\n]]></send>"
 
 
+def _written(scenario: Path, steps: Sequence[str]) -> Path:
+    body = "\n".join(steps)
+    if kept := dict.fromkeys(re.findall(r'assign_to="(\w+)"', body)):  # a variable nobody reads is a mistake to SIPp
+        body += f'\n<Reference variables="{",".join(kept)}"/>'
+    scenario.write_text(f'<?xml version="1.0" encoding="us-ascii"?>\n<scenario name="interop">\n{body}\n</scenario>\n')
+    return scenario
+
+
 class Sipp(Program):
     """SIPp playing ``steps``, once. As a server it listens when made; with a ``target`` it has begun to call.
 
@@ -251,42 +259,16 @@ class Sipp(Program):
         self.port = port or free_port(host)
         self.trace = directory / "messages.log"
         directory.mkdir(parents=True, exist_ok=True)
-        scenario = directory / "scenario.xml"
-        body = "\n".join(steps)
-        if kept := dict.fromkeys(
-            re.findall(r'assign_to="(\w+)"', body)
-        ):  # a variable nobody reads is a mistake to SIPp
-            body += f'\n<Reference variables="{",".join(kept)}"/>'
-        scenario.write_text(
-            f'<?xml version="1.0" encoding="us-ascii"?>\n<scenario name="interop">\n{body}\n</scenario>\n'
-        )
+        scenario = _written(directory / "scenario.xml", steps)
         (directory / "voice.ulaw").write_bytes(mulaw(mark, _VOICE_SECONDS) if voice is None else voice)
-        command = [
-            "-sf",
-            str(scenario),
-            "-i",
-            host,
-            "-p",
-            str(self.port),
-            "-m",
-            str(calls),
-            "-nostdin",
-            "-t",
-            f"{transport[0]}1",
-        ]
-        command += [
-            "-mi",
-            host,
-            "-mp",
-            str(free_port(host, _MEDIA_PORTS)),
-            "-trace_msg",
-            "-message_file",
-            str(self.trace),
-            "-timeout",
-            str(seconds),
-            "-timeout_error",
-        ]
-        command += ["-trace_err", "-error_file", str(directory / "errors.log"), *arguments]
+        options = {
+            **{"-sf": scenario, "-i": host, "-p": self.port, "-t": f"{transport[0]}1"},
+            **{"-mi": host, "-mp": free_port(host, _MEDIA_PORTS)},
+            **{"-m": calls, "-timeout": seconds},
+            **{"-message_file": self.trace, "-error_file": directory / "errors.log"},
+        }
+        command = [str(part) for option in options.items() for part in option]
+        command += ["-nostdin", "-timeout_error", "-trace_msg", "-trace_err", *arguments]
         super().__init__("sipp", [*command, *([target] if target else [])], directory)
         if target is None:
             try:

@@ -80,14 +80,13 @@ class Siege:
     def last(self, run: subprocess.Popen[str], *ways: Callable[[str], None]) -> None:
         """Attack until the run has ended, one way after the other, whoever has been spared so far first."""
         times: Counter[str] = Counter()
-        for way in itertools.cycle(ways):
-            if run.poll() is not None:
-                return
+        turns = itertools.cycle(ways)
+        while run.poll() is None:
             threading.Event().wait(PACE_S)
-            if known := self.addresses():
+            if known := self.addresses():  # until somebody is there it is nobody's turn
                 at = min(known, key=lambda address: times[address])
                 times[at] += 1
-                way(at)
+                next(turns)(at)
 
     def addresses(self) -> list[str]:
         """Where phones and world listen for SIP over UDP, by the evidence so far; the longest known last."""
@@ -217,7 +216,8 @@ def besieged(tmp_path: Path, block: Block) -> Callable[..., tuple[int, str, Sieg
         run = tree.start(*given, *ROWS, *arguments)
         siege = Siege(tree, block[SIPP + 8], users)
         attackers = [
-            threading.Thread(target=siege.last, args=(run, siege.crack, siege.scan)),
+            threading.Thread(target=siege.last, args=(run, siege.crack)),
+            threading.Thread(target=siege.last, args=(run, siege.scan)),
             threading.Thread(target=siege.last, args=(run, siege.enumerate)),
             threading.Thread(target=siege.last, args=(run, siege.request, siege.call, siege.flood)),
             threading.Thread(target=siege.last, args=(run, siege.ask)),

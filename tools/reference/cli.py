@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "cli.md"
 _HEAD = """# The command line
 
 This page is made by `python -m tools.reference` from what `harness COMMAND --help` says; do not edit it.
-`harness --install-completion` has the shell complete commands, options and rows.
+`harness --install-completion` has the shell complete commands, options, rows and faults.
 
 | exit code | meaning |
 |---|---|

@@ -101,7 +101,11 @@ OF_THE_GUIDES: Mapping[str, tuple[Where, ...]] = {
         _at(*_BLIND, ask="digit", ai="synthflow"),
         _at(*_WARM, caller_id="original", ai="synthflow"),
     ),
-    "group-wrong": (*_EVERY_REFER, _at(*_WARM, caller_id="original"), _at("TRANSFER-UNAVAILABLE")),
+    "group-wrong": (
+        *_EVERY_REFER,
+        _at(*_WARM, caller_id="original"),
+        _at("TRANSFER-UNAVAILABLE", "PEOPLE", "GROUP-RINGING", "VOICEMAIL"),
+    ),
     "trunk-inactive": (
         *_EVERY_REFER,
         _at(*_WARM, caller_id="original"),
@@ -274,7 +278,9 @@ UNREACHED: Mapping[str, str] = {
     "audio.level": "no fault changes a voice's level",
     "audio.echo": "no fault sends audio back",
     "header.absent": "no fault adds a header",
-    "landing.turn": "no fault changes the order in which a group rings",
+    "landing.stops": "no fault lets a phone ring on when another has answered",
+    "ringing": "a call that does not reach the AI rings at somebody else",
+    "voicemail": "what keeps a caller from voicemail keeps the call from being answered, which is seen first",
     "one_call": "no fault leaves a party with two calls",
     "session.interval": "no fault spoils session timers",
     "prack": "no fault spoils reliable provisional responses",
@@ -293,13 +299,16 @@ class Trial:
 
 
 def trials(deployments: Sequence[Deployment], clean_cases: int, faults: Iterable[str] = ()) -> list[Trial]:
-    """All of them; with ``faults`` only those of these faults (``pairs`` stands for all pairs), and no clean runs.
+    """All of them; with ``faults`` only those of these faults, and no clean runs.
 
-    Clean runs go over the whole matrix, as often as it takes to reach ``clean_cases``.
+    ``pairs`` stands for all pairs, ``guides`` for each fault of the guides once. Clean runs go over the whole matrix, as often
+    as it takes to reach ``clean_cases``.
     """
     every = cases(deployments, Selection(rows=()))
     wanted = tuple(faults)
-    found = list(_single(every, [name for name in wanted or FAULTS if name != "pairs"]))
+    found = list(_single(every, [name for name in wanted or FAULTS if name not in ("pairs", "guides")]))
+    if "guides" in wanted:
+        found += [next(_single(every, [fault])) for fault in OF_THE_GUIDES]
     if not wanted or "pairs" in wanted:
         found += _pairs(every)
     if not wanted:

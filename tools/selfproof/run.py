@@ -51,7 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.selfproof", description=__doc__)
-    parser.add_argument("--fault", action="append", default=[], help="this fault alone, without pairs and clean runs")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        help="this fault alone (pairs: all pairs; guides: each fault of the guides once)",
+    )
     parser.add_argument("--clean", type=int, default=CLEAN_CASES, metavar="N", help="clean cases, at least")
     parser.add_argument(
         "-n", dest="workers", type=int, default=max(12, 6 * (os.cpu_count() or 1)), help="cases at once"

@@ -10,7 +10,7 @@ from harness import matrix
 from harness.deployment import Deployment
 from harness.errors import SelectionError
 from harness.matrix import Case
-from tools.selfproof.plan import AXIS, OF_THE_GUIDES, Where
+from tools.selfproof.plan import AXIS, FAULTS, OF_THE_GUIDES, Where
 
 #: How the second deployment of a customer's ends whose world is up by itself: it is wrong for as long as it is.
 WRONG = "-wrong"
@@ -46,8 +46,18 @@ SEEN_AT_PHONES = frozenset(
         "transfer-no-audio",
         "rtp-blocked-both",
         "no-g711",
+        "codecs-stripped-to-ai",
+        "rtp-one-packet-to-caller",
+        "caller-id-lost-on-fallback",
+        "group-answered-by-others",
+        "agent-hangup-not-passed-on",
+        "national-form-refused",
     }
 )
+
+
+#: What the platform does on calls that it transfers itself: one that a caller's phone places on a REFER is no call of the number's.
+_OF_TRANSFERS = frozenset({"group-answered-by-others", "agent-hangup-not-passed-on"})
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,7 @@ def trials(deployments: Sequence[Deployment], seed: int) -> Iterator[Trial]:
 def _with_fault(deployment: Deployment, cases: Sequence[Case], dice: random.Random) -> Iterator[Trial]:
     strikes = [
         (fault, case)
-        for fault, places in OF_THE_GUIDES.items()
+        for fault, places in FAULTS.items()
         if fault not in WHOLE_TENANT and (deployment.kind != "live" or fault in SEEN_AT_PHONES)
         for case in cases
         if any(_admits(place, case) for place in places) and _shows(fault, case, deployment)
@@ -112,6 +122,11 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
     platform itself transfers (one that a caller's phone places on a REFER is no call of the number's).
     """
     entry = deployment.lines[case.line or ""]
+    if fault == "caller-id-lost-on-fallback":
+        fallen_to = deployment.groups[entry.fallback].present if entry.fallback else []
+        return all(deployment.phones[agent].shows == "original" for agent in fallen_to)
+    if fault in _OF_TRANSFERS and entry.refer != "consumed":
+        return False
     if fault not in ("caller-id-lost-on-transfer", "group-wrong") or entry.assistant is None:
         return True
     assistant = deployment.assistants[entry.assistant]

@@ -11,6 +11,7 @@ from typing import Any
 from harness import integrations
 from harness.deployment import Deployment
 from harness.report import scope
+from tools.selfproof.plan import cause_of
 from tools.shapes.plan import WRONG, Trial, trials
 
 CaseFile = dict[str, Any]
@@ -85,15 +86,15 @@ class Results:
             self._say("missed", trial, f"{_verdict(case)}: {_message(case)}")
             return
         causes = (case["end"].get("diagnosis") or {}).get("causes", [])
-        names = [cause["id"] for cause in causes]
-        if names[:1] == [trial.fault]:
+        names, wanted = [cause["id"] for cause in causes], cause_of(trial.fault)
+        if names[:1] == [wanted]:
             self.figures["named_first"] += 1
-        elif trial.fault in names:
+        elif wanted in names:
             self.figures["listed"] += 1
         else:
             self.said.append(f"{trial.case.id}: {trial.fault}: named {names or 'nothing'}: {_message(case)}")
         first = causes[0] if causes else {}
-        if first.get("confidence") == "certain" and not first.get("candidate") and names[0] != trial.fault:
+        if first.get("confidence") == "certain" and not first.get("candidate") and names[0] != wanted:
             self._say("wrongly_certain", trial, f"certain of {names[0]}")
 
     def _rows(self, run: Path, deployments: Sequence[Deployment], found: dict[str, CaseFile]) -> None:

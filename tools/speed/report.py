@@ -97,9 +97,9 @@ def write_reports(run: Path) -> dict[str, float]:
 
     began, cpu = time.perf_counter(), _cpu_s()
     with _peak_mb() as peak:
-        remake(run)
+        finished = remake(run)
         made, made_cpu = time.perf_counter(), _cpu_s()
-        signoff.seal(run)
+        signoff.seal(run, finished.cases)
     return {
         "write_s": time.perf_counter() - began,
         "write_cpu_s": _cpu_s() - cpu,
@@ -118,10 +118,7 @@ def _peak_mb() -> Iterator[list[float]]:
 
     def look() -> None:
         while not over.wait(0.1):
-            children = [
-                pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()
-            ]
-            held.append(sum(map(_resident_mb, ["self", *children])))
+            held.append(sum(map(_resident_mb, ["self", *_children()])))
 
     looking = threading.Thread(target=look)
     looking.start()
@@ -139,8 +136,18 @@ def _resident_mb(pid: str) -> float:
 
 def _cpu_s() -> float:
     """What this process and those that have helped it have used."""
-    others = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + others.ru_utime + others.ru_stime
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + ended.ru_utime + ended.ru_stime + sum(map(_spent_s, _children()))
+
+
+def _spent_s(pid: str) -> float:
+    """utime and stime of a process that goes on (proc_pid_stat(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _children() -> list[str]:
+    return [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
 
 
 def open_page(page_file: Path) -> dict[str, float]:

@@ -61,6 +61,7 @@ def arguments() -> argparse.ArgumentParser:
 def main() -> int:
     """Measure, print, write, judge."""
     asked = arguments().parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process of a run would compile everything anew
     # what else the machine did speaks against the figures, and stands beside them
     figures: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "load_before": os.getloadavg()[0]}
     for part in asked.only:

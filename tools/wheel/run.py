@@ -114,6 +114,8 @@ class Trial:
 
     def simulate(self) -> None:
         """The world alone, until Ctrl-C."""
+        # A shell starts what runs in its background with SIGINT ignored, which the world would inherit.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         command = [str(self.venv / "bin" / "harness"), "simulate", "simulated-generic", "--timings", "quick"]
         world = subprocess.Popen(command, cwd=self.work, env=self.environment, stdout=subprocess.PIPE, text=True)
         assert world.stdout is not None

@@ -16,9 +16,9 @@ TRANSFER: Mapping[str, Described] = {
         at.BACK,
     ),
     "group-wrong": Described(
-        "the transfer's number leads to another group",
+        "the group's number leads to another group",
         at.TRANSFER_ISSUE,
-        "At {platform}, map the number used by the transfer to the ring group (or queue) that should get the call.",
+        "At {platform}, map the number that was called for the group to the ring group (or queue) that should get the call.",
         "transfer target",
         at.BACK,
     ),

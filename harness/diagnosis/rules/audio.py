@@ -290,6 +290,7 @@ AUDIO: tuple[Rule, ...] = (
             when("ai.spoke", False),
             when("audio.to_caller", "nothing", "silence", "silent RTP"),
             unless("audio.stopped", True),
+            not_shown("sdp.to_ai", "private"),  # nobody can send there
             *_UP,
         ),
         consequences=_UNHEARD,

@@ -152,7 +152,9 @@ def _answered_elsewhere() -> Iterator[Rule]:
             conditions=(
                 when("answered.elsewhere", True),
                 not_shown("transfer.target", "nobody's number", "another group's number"),
-                not_shown("again.group", "the right group", "another group"),
+                not_shown(
+                    "again.group", "another group"
+                ),  # that our agents rang for a second call excludes nobody else
             ),
             consequences=_AFTER,
             because="the call to the group was answered, and no phone of ours rang",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
 from harness.diagnosis.rule import Rule
-from harness.diagnosis.rules.refused import ALL_LATER, REFUSED, REFUSED_BY_AI
+from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
 
 _NOT_THE_LINES = ("another assistant's", "nobody's", "the line's, in another form")
 _NOTHING = when("ai.saw", "nothing")
@@ -114,6 +114,7 @@ def _between() -> Iterator[Rule]:
                     _NOTHING,
                     _ANSWERING,
                     _ANSWERING_HERE,
+                    NOT_FOR_MEDIA,
                     _GOOD_CERTIFICATE,
                     when("instead.when", moment),
                     when("platform.did", f"it {met} at the AI's port"),
@@ -125,12 +126,13 @@ def _between() -> Iterator[Rule]:
 
 
 REACH: tuple[Rule, ...] = (
+    *TOLD,
     Rule(
         id="reach.another-assistant",
         cause="route-wrong-did",
         symptoms=("reach", "route"),
         cells=cells("number", "AI"),
-        conditions=(when("ai.did", "another assistant's"), _TAKEN),
+        conditions=(when("ai.did", "another assistant's"), _TAKEN, NOT_FOR_MEDIA),
         consequences=("transfer", "audio", "release", "header.caller", "header.selector"),
         because="the AI was asked for another assistant's number than the line's",
     ),
@@ -154,7 +156,7 @@ REACH: tuple[Rule, ...] = (
         id="reach.not-attached",
         cause="assistant-not-attached",
         symptoms=("reach", "final"),
-        conditions=(REFUSED_BY_AI, when("ai.code", 404), not_shown("ai.did", *_NOT_THE_LINES)),
+        conditions=(REFUSED_BY_AI, when("ai.code", 404), not_shown("ai.did", *_NOT_THE_LINES), NOT_FOR_MEDIA),
         consequences=ALL_LATER,
         because="the call got there with the right number, and Synthflow answered 404: it knows no assistant for it",
     ),
@@ -163,7 +165,12 @@ REACH: tuple[Rule, ...] = (
         cause="route-wrong-did",
         symptoms=("reach", "final"),
         cells=cells("number", "AI"),
-        conditions=(REFUSED_BY_AI, when("ai.code", 404), when("ai.did", "another assistant's", "nobody's")),
+        conditions=(
+            REFUSED_BY_AI,
+            when("ai.code", 404),
+            when("ai.did", "another assistant's", "nobody's"),
+            NOT_FOR_MEDIA,
+        ),
         consequences=ALL_LATER,
         because="the call got there with a number that is not the line's assistant's, and Synthflow answered 404",
     ),
@@ -278,6 +285,7 @@ REACH: tuple[Rule, ...] = (
             _NOTHING,
             _ANSWERING,
             _ANSWERING_HERE,
+            NOT_FOR_MEDIA,
             _GOOD_CERTIFICATE,
             when("platform.did", "it tried the AI's other port"),
         ),
@@ -293,6 +301,7 @@ REACH: tuple[Rule, ...] = (
             _NOTHING,
             _ANSWERING,
             _ANSWERING_HERE,
+            NOT_FOR_MEDIA,
             _GOOD_CERTIFICATE,
             when("platform.did", "it used another trunk"),
         ),

@@ -26,13 +26,43 @@ ALL_LATER: tuple[Symptom, ...] = (
 #: The call got to the AI, which did not take it.
 REFUSED_BY_AI = when("ai.saw", "refused")
 
+#: What a refusal that the platform hands on to the caller is for (RFC 3261 sections 21.4.13, 21.4.26 and 21.6.4).
+_MEDIA = (415, 488, 606)
+_TOLD = (when("caller.end", "refused"), when("final.code", *_MEDIA))
+#: Who refuses for anything else, and a platform that got to nobody, has no objection to the media.
+NOT_FOR_MEDIA = not_shown("final.code", *_MEDIA)
+
+#: The caller was told what for, whether or not anybody saw the call at the AI.
+TOLD: tuple[Rule, ...] = (
+    Rule(
+        id="reach.no-g711.told",
+        cause="no-g711",
+        symptoms=("reach", "codec", "final"),
+        cells=cells("codec", "AI"),
+        essential=_TOLD,
+        conditions=(when("ai.offer", "no G.711", "no audio"), not_shown("caller.offer", "no G.711")),
+        consequences=(*ALL_LATER, "fallback"),
+        because="the caller was refused for the media of the call, and the offer to the AI has no G.711",
+    ),
+    Rule(
+        id="reach.srtp.told",
+        cause="srtp-mismatch",
+        symptoms=("reach", "codec", "final"),
+        cells=cells("codec", "AI"),
+        essential=_TOLD,
+        conditions=(when("ai.offer", "SRTP alone"), not_shown("caller.offer", "SRTP alone")),
+        consequences=(*ALL_LATER, "fallback"),
+        because="the caller was refused for the media of the call, and the offer to the AI has nothing but SRTP",
+    ),
+)
+
 REFUSED: tuple[Rule, ...] = (
     Rule(
         id="reach.concurrency",
         cause="concurrency-exhausted",
         symptoms=("reach", "final"),
         cells=cells("limit", "AI"),
-        conditions=(REFUSED_BY_AI, when("ai.code", 429)),
+        conditions=(REFUSED_BY_AI, when("ai.code", 429), NOT_FOR_MEDIA),
         consequences=ALL_LATER,
         because="Synthflow answered 429, its status for too many calls at once",
     ),
@@ -104,7 +134,12 @@ REFUSED: tuple[Rule, ...] = (
         cause="credentials-not-sent",
         symptoms=("reach",),
         cells=cells("credentials", "AI"),
-        conditions=(REFUSED_BY_AI, when("ai.challenge", "not answered"), not_shown("ai.trunk", "another")),
+        conditions=(
+            REFUSED_BY_AI,
+            when("ai.challenge", "not answered"),
+            not_shown("ai.trunk", "another"),
+            NOT_FOR_MEDIA,
+        ),
         consequences=ALL_LATER,
         because="the AI challenged the call, and the platform never showed credentials",
     ),

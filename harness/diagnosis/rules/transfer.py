@@ -45,7 +45,7 @@ TRANSFER: tuple[Rule, ...] = (
         essential=(when("transfer.landed", "another group"),),
         conditions=(when("transfer.target", "the group's number"),),
         consequences=_AFTER,
-        because="the AI transferred to the group's number, and another group rang",
+        because="the group's number was called, and another group rang",
     ),
     *(
         Rule(
@@ -174,7 +174,7 @@ TRANSFER: tuple[Rule, ...] = (
         essential=(_LOST, when("transfer.outcome", 200)),
         conditions=(
             _RIGHT_TARGET,
-            not_shown("answered.elsewhere", True),
+            when("answered.elsewhere", False),  # the 200 may be true, of a device that nobody here sees
             not_shown("again.group", *_AGAIN),
         ),
         consequences=_AFTER,

@@ -6,7 +6,8 @@ modules may import the standard library, numpy and soundfile, ``harness.audio``,
 
 ``service`` is the process: the line to the parent and the main loop. ``commands`` is what the parent can ask for,
 ``stack`` the Endpoint, ``account`` and ``leg`` a phone and one call of it, ``media`` what a leg plays, hears and
-records, ``policy`` what becomes of a call that comes in, ``attribution`` whose message is whose.
+records, ``names`` DNS, ``challenges`` digest, ``policy`` what becomes of a call that comes in, ``places`` whether there is room for it,
+``attribution`` whose message is whose.
 
 What shapes it (pjproject 2.15.1):
 

@@ -9,7 +9,8 @@ from typing import Any, Final, Protocol
 
 from harness.events import Event, RegistrationState
 from harness.phone.child import sockets
-from harness.phone.child.bindings import Account, Headers, misuse, pj, set_headers
+from harness.phone.child.bindings import Account, Headers, pj, set_headers
+from harness.phone.child.challenges import ANY, Challenges
 from harness.phone.child.lodging import CallFilter
 from harness.phone.child.stack import Endpoint
 from harness.phone.config import PhoneConfig
@@ -75,6 +76,7 @@ class HostedPhone:
         self.sources = sources
         self.host_process, self.key, self.config, self.directory = host_process, key, config, directory
         self.policy: Policy = Ring()
+        self.challenges = Challenges(config.realm)
         self.parked = False
         self.binding = _Binding()
         self.refresh_at: float | None = None
@@ -108,6 +110,12 @@ class HostedPhone:
         """What the Via of its requests names."""
         public = self.config.public_address
         return f"{public}:{self.address.rsplit(':', 1)[1]}" if public else self.address
+
+    @property
+    def next_hops(self) -> set[str]:
+        """The hosts that its requests go to, as far as its configuration says."""
+        named = (self.config.proxy, self.config.registrar)
+        return {place.rpartition(":")[0] if ":" in place else place for place in named if place}
 
     @property
     def transport_name(self) -> str:
@@ -145,7 +153,7 @@ class HostedPhone:
             # "hide": the request goes there, but carries no Route that would name it.
             sip.proxies.append(f"<sip:{config.proxy}{suffix};lr;hide>")
         if config.username is not None:
-            sip.authCreds.append(pj.AuthCredInfo("digest", config.realm, config.username, 0, config.password or ""))
+            sip.authCreds.append(pj.AuthCredInfo("digest", ANY, config.username, 0, config.password or ""))
         if registrar := config.registrar or config.proxy:
             register.registrarUri = f"sip:{registrar}{suffix}"
         register.registerOnAdd = False
@@ -181,6 +189,10 @@ class HostedPhone:
         call.timerSessExpiresSec = config.session_expires
         call.timerMinSESec = config.min_se
         call.prackUse = _RELIABLE[config.reliable_provisional]
+
+    def emit(self, kind: type[Event], **facts: Any) -> None:
+        """Tell an event of this phone that happens now."""
+        self.host_process.emit(kind(at=time.monotonic(), phone=self.config.name, **facts), self)
 
     # What pjsua says.
 
@@ -265,8 +277,7 @@ class Lodger(HostedPhone):
 
     def register(self, active: bool) -> None:
         """Registered once for all who share the account; nobody of them takes that back."""
-        if not active:
-            raise misuse(f"phone {self.config.name} is shared: its registration is not this case's to end")
+        assert active
         if self.binding.active and self.binding.last is not None:
             self.host_process.emit(self.binding.last, self)
         elif not self.binding.asked:

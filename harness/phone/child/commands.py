@@ -105,14 +105,12 @@ class Commands:
         """What to do with calls that come in from now on."""
         self._phone(phone).policy = choice_from_plain(policy)
 
-    def register(self, call: int, phone: int, active: bool) -> None:
-        """REGISTER, or take the registration back."""
+    def register(self, call: int, phone: int) -> None:
+        """REGISTER."""
         asked = self._phone(phone)
         if not (asked.config.registrar or asked.config.proxy):
             raise misuse(f"phone {asked.config.name} has no registrar")
-        if not active and not asked.registered:
-            raise misuse(f"phone {asked.config.name} is not registered")
-        asked.register(active)
+        asked.register(True)
 
     def request(
         self, call: int, phone: int, method: str, uri: str, headers: Headers, body: str, content_type: str

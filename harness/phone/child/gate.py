@@ -15,7 +15,8 @@ from typing import Final, Literal, NamedTuple
 from harness.events import StrangerRefused
 from harness.phone.child.account import HostedPhone
 from harness.phone.child.leg import CallLeg
-from harness.phone.child.requests import DROP, PASS, Arrival
+from harness.phone.child.places import Transaction
+from harness.phone.child.requests import BUSY_HERE, DROP, PASS, Arrival
 from harness.phone.child.sip_log import LoggedMessage, read_text
 
 _TOLD_EVERY: Final = 0.9  # seconds, for each kind; it is looked at once a second
@@ -58,8 +59,11 @@ class RequestGate:
         phones: Callable[[], Iterable[HostedPhone]],
         leg_of_tag: Callable[[str], CallLeg | None],
         tell: Callable[[StrangerRefused, HostedPhone, str | None], None],
+        has_room: Callable[[Transaction], bool],
+        tell_full: Callable[[HostedPhone, str], None],
     ) -> None:
         self._phones, self._leg_of_tag, self._tell = phones, leg_of_tag, tell
+        self._has_room, self._tell_full = has_room, tell_full
         self._counts: dict[_Kind, _Count] = {}
 
     def by_source(self, arrival: Arrival) -> int:
@@ -72,7 +76,7 @@ class RequestGate:
         return DROP
 
     def by_dialog(self, arrival: Arrival) -> int:
-        """Refuse what names a dialog of ours by its tag, and another Call-ID; and subscriptions."""
+        """Refuse what names a dialog of ours by its tag, and another Call-ID; subscriptions; and calls that there is no room for."""
         message = read_text(arrival.text, direction="received", transport=arrival.transport, remote=arrival.host)
         tag = message.local_tag
         if refusal := _deadly(message):
@@ -82,7 +86,16 @@ class RequestGate:
         if leg is not None and leg.call_id != message.call_id:
             self.refuse(leg.phone, message, arrival.host, "call-id")
             return DROP if message.method == "ACK" else _DOES_NOT_EXIST
-        return _BAD_EVENT if message.method == "SUBSCRIBE" and not tag else PASS
+        if message.method == "SUBSCRIBE" and not tag:
+            return _BAD_EVENT
+        return self._room_for(message, arrival) if message.begins_call else PASS
+
+    def _room_for(self, message: LoggedMessage, arrival: Arrival) -> int:
+        if self._has_room((message.branch, message.sent_by, message.call_id)):
+            return PASS
+        if phone := self._at(arrival):
+            self._tell_full(phone, arrival.host)
+        return BUSY_HERE
 
     def refuses_unread(self, phone: HostedPhone | None, message: LoggedMessage) -> bool:
         """Whether what pjsip cannot even read comes from a stranger."""

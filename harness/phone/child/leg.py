@@ -95,8 +95,7 @@ class CallLeg:
         self.disconnected = False
         self.settled = False  #: the far end knows that the call is over
         self._gives_up_at = 0.0
-        self._answered = False
-        self._hung_up = False
+        self._answered = self._hung_up = False
         self._far_media: list[str] = []  # the media descriptions of the far end's last SDP
         self._stream = -1  # index of the audio stream, -1 without media
         self._payload_type = 0  # what it is to receive
@@ -114,6 +113,11 @@ class CallLeg:
 
     def _emit(self, event: Event) -> None:
         self._host.emit(event, self.phone, self)
+
+    def waits_for(self, name: str) -> bool:
+        """Whether its INVITE has not left yet, and may go to that host."""
+        unsent = self.direction == "outgoing" and not self.tag and not self.disconnected
+        return unsent and (name in self.phone.next_hops or name in self.remote)
 
     def offer_comes(self) -> None:
         """SDP is made next: let it offer this leg's codecs."""
@@ -264,6 +268,8 @@ class CallLeg:
             "rx_duplicated": reception.duplicated,
             "rx_bursts": reception.bursts,
             "rx_other_type": reception.of_other_types(self._payload_type),
+            "rx_spanned_ms": round(reception.flow.spanned_ms),
+            "rx_filled_ms": round(reception.flow.filled_ms),
             "tx_lost": sent.loss,
         }
         self._counts = {name: count + self._counts_before.get(name, 0) for name, count in told.items()}

@@ -7,10 +7,12 @@ Only functions and structures of the public headers are used (pjproject 2.15), a
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+import mmap
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from harness.phone.child.names import Names
 from harness.phone.child.requests import BEFORE_THE_LOG, BEHIND_THE_LOG, Arrival, Filter
 from harness.phone.child.taps import Taps
 
@@ -43,6 +45,8 @@ class Native:
     def __init__(self, path: str) -> None:
         library = self._library = ctypes.CDLL(path)
         self.taps = Taps()
+        #: Whether it was compiled with assertions, which end the process.
+        self.asserts = _has(path, b"__assert_fail")
         pointer = ctypes.c_void_p
         library.pjsua_get_pjmedia_endpt.restype = pointer
         library.pjmedia_endpt_set_flag.argtypes = (pointer, ctypes.c_int, pointer)
@@ -89,13 +93,24 @@ class Native:
         text = _Text(address, len(address))
         return int(self._library.pj_sockaddr_parse(0, 0, ctypes.byref(text), ctypes.byref(parsed))) == 0
 
-    def filter_requests(
-        self, first: Callable[[Arrival], int], then: Callable[[Arrival], int], fault: Callable[[str], None]
+    def look_up_with(self, names: Names) -> None:
+        """Have pjsip's names looked up by ``names``."""
+        names.serve(self._library)
+
+    def filter_messages(
+        self,
+        first: Callable[[Arrival], int],
+        then: Callable[[Arrival], int],
+        unanswered: Callable[[str, Sequence[str]], list[bool]],
+        fault: Callable[[str], None],
     ) -> None:
-        """Ask about each request that comes: ``first`` before it is logged, ``then`` about what is left, once it is."""
+        """Ask about each request that comes: ``first`` before it is logged, ``then`` about what is left, once it is.
+
+        And which challenges of a response get no answer: ``unanswered``.
+        """
         self._filters = (
             Filter(self._library, "mod-harness-sources", BEFORE_THE_LOG, first, fault),
-            Filter(self._library, "mod-harness-dialogs", BEHIND_THE_LOG, then, fault),
+            Filter(self._library, "mod-harness-dialogs", BEHIND_THE_LOG, then, fault, unanswered),
         )
 
     def player(self, path: Path, *, loop: bool) -> Player:
@@ -113,6 +128,12 @@ class Native:
     def disconnect(self, source: int, sink: int) -> None:
         """The opposite of :meth:`connect`."""
         self._library.pjsua_conf_disconnect(source, sink)
+
+
+def _has(path: str, name: bytes) -> bool:
+    """Whether a file has these octets; ten megabytes of it are not copied at the start of each process."""
+    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
+        return octets.find(name) != -1
 
 
 class Player:

@@ -10,6 +10,8 @@ import struct
 from collections import Counter
 from typing import Final
 
+from harness.phone.child.flow import Flow
+
 #: RFC 3550 appendix A.1.
 MAX_DROPOUT: Final = 3000
 MAX_MISORDER: Final = 100
@@ -29,6 +31,7 @@ class Reception:
 
     def __init__(self, rate: int = 8000) -> None:
         self.rate = rate
+        self.flow = Flow()
         self.reordered = self.duplicated = 0
         self._types: Counter[int] = Counter()
         self.bursts = 0  #: gaps of one packet or more
@@ -45,11 +48,12 @@ class Reception:
         self._missing_ms = 0.0
 
     def take(self, at: float, packet: bytes) -> None:
-        """A packet arrived at monotonic time ``at``; its first twelve octets are enough. What is no RTP is left out."""
+        """A packet arrived at monotonic time ``at``. What is no RTP is left out."""
         if len(packet) < _HEADER.size or packet[0] >> 6 != 2 or packet[1] & 0x7F in _RTCP:
             return
         self._types[packet[1] & 0x7F] += 1
         _, _, sequence, timestamp, ssrc = _HEADER.unpack_from(packet)
+        follows = bool(self.sources) and ssrc == self._ssrc and (sequence - self._highest) % _MODULUS == 1
         if not self.sources:
             self._begin(ssrc, sequence, received=1)
         elif ssrc != self._ssrc:
@@ -72,6 +76,7 @@ class Reception:
             elif not self._begins(ssrc, sequence):
                 return
         self._at = at
+        self.flow.take(at, packet, follows=follows)
         self._measure(at, timestamp)
 
     def of_other_types(self, agreed: int) -> int:

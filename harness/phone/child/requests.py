@@ -1,4 +1,4 @@
-"""Requests as pjsip receives them, ahead of its transactions and dialogs: to let pass, to answer, or to drop.
+"""Messages as pjsip receives them, ahead of its transactions and dialogs: to let pass, answer or drop; challenges to leave out.
 
 A module of pjsip's own kind does it (``pjsip_module``). The structures are those of the public headers (pjproject 2.15),
 as far as they are used; how large a packet this build holds (``PJSIP_MAX_PKT_LEN``) is found out with the first one.
@@ -10,7 +10,7 @@ import ctypes
 import ipaddress
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -20,19 +20,32 @@ BEHIND_THE_LOG: Final = 12  # and pjsip looks for their transactions with 16
 
 PASS: Final = -1
 DROP: Final = 0
+#: The end system cannot take another call now; the answer says when to try again (RFC 3261 section 21.4.18). A 503 would
+#: have the platform send nothing here meanwhile, and take the trunk for down (section 21.5.4).
+BUSY_HERE: Final = 486
 
+_RETRY_AFTER_S: Final = 1
+_CHALLENGING: Final = (b"SIP/2.0 401", b"SIP/2.0 407")
+_CHALLENGES: Final = (b"WWW-Authenticate", b"Proxy-Authenticate")
+_LONGEST_HEADER: Final = 4000
 _OUTGOING: Final = 1  # PJSIP_TP_DIR_OUTGOING
 _PACKET_SIZES: Final = (4000, 8000, 16000, 32000, 64000, 65536)
 _TRANSPORTS: Final = {1: "udp", 2: "tcp", 3: "tls"}  # pjsip_transport_type_e, whose IPv6 kinds are 128 more
 
 _pointer = ctypes.c_void_p
-_ON_REQUEST = ctypes.CFUNCTYPE(ctypes.c_int, _pointer)
+_ON_MESSAGE = ctypes.CFUNCTYPE(ctypes.c_int, _pointer)
 
 
 class _Text(ctypes.Structure):
     """``pj_str_t``."""
 
     _fields_ = (("ptr", ctypes.c_char_p), ("slen", ctypes.c_ssize_t))
+
+
+class _Headers(ctypes.Structure):
+    """A header, or a list of them (``pjsip_hdr``), as far as its links."""
+
+    _fields_ = (("previous", _pointer), ("next", _pointer))
 
 
 class _Module(ctypes.Structure):
@@ -44,8 +57,9 @@ class _Module(ctypes.Structure):
         ("id", ctypes.c_int),
         ("priority", ctypes.c_int),
         *((name, _pointer) for name in ("load", "start", "stop", "unload")),
-        ("on_rx_request", _ON_REQUEST),
-        *((name, _pointer) for name in ("on_rx_response", "on_tx_request", "on_tx_response", "on_tsx_state")),
+        ("on_rx_request", _ON_MESSAGE),
+        ("on_rx_response", _ON_MESSAGE),
+        *((name, _pointer) for name in ("on_tx_request", "on_tx_response", "on_tsx_state")),
     )
 
 
@@ -102,6 +116,7 @@ def _layout(packet_size: int) -> Any:
             ("source_port", ctypes.c_int),
             ("message", _pointer),
             ("message_length", ctypes.c_int),
+            ("parsed", _pointer),
         )
 
     return Received
@@ -131,17 +146,26 @@ class Filter:
         priority: int,
         decide: Callable[[Arrival], int],
         fault: Callable[[str], None],
+        unanswered: Callable[[str, Sequence[str]], list[bool]] | None = None,
     ) -> None:
-        self._decide, self._fault = decide, fault
+        self._decide, self._unanswered, self._fault = decide, unanswered, fault
         self._library = library
+        library.pjsip_msg_find_hdr_by_name.restype = _pointer
+        library.pjsip_msg_find_hdr_by_name.argtypes = (_pointer, ctypes.POINTER(_Text), _pointer)
+        library.pjsip_hdr_print_on.argtypes = (_pointer, ctypes.c_char_p, ctypes.c_size_t)
         library.pjsua_get_pjsip_endpt.restype = _pointer
         library.pjsip_endpt_register_module.argtypes = (_pointer, ctypes.POINTER(_Module))
         library.pjsip_endpt_respond_stateless.argtypes = (_pointer, _pointer, ctypes.c_int, *(_pointer,) * 3)
         self._endpoint = library.pjsua_get_pjsip_endpt()
+        self._retry_after = _retry_after(library)
         self._received: Any = None
         text = name.encode()
         self._module = _Module(
-            name=_Text(text, len(text)), id=-1, priority=priority, on_rx_request=_ON_REQUEST(self._on_request)
+            name=_Text(text, len(text)),
+            id=-1,
+            priority=priority,
+            on_rx_request=_ON_MESSAGE(self._on_request),
+            on_rx_response=_ON_MESSAGE(self._on_response if unanswered else 0),
         )
         status = library.pjsip_endpt_register_module(self._endpoint, ctypes.byref(self._module))
         if status != 0:
@@ -155,13 +179,48 @@ class Filter:
             self._fault(f"requests: {type(error).__name__}: {error}")
             return False
         if code > DROP:
-            self._library.pjsip_endpt_respond_stateless(self._endpoint, address, code, None, None, None)
+            headers = ctypes.byref(self._retry_after) if code == BUSY_HERE else None
+            self._library.pjsip_endpt_respond_stateless(self._endpoint, address, code, None, headers, None)
         return code != PASS
 
-    def _arrival(self, address: int) -> Arrival:
+    def _on_response(self, address: int) -> int:
+        """pjsip's question whether somebody has taken the response; nobody has, and it may have lost challenges."""
+        try:
+            received = self._at(address)
+            text = ctypes.string_at(received.message, received.message_length)
+            if text.startswith(_CHALLENGING):
+                self._take_out(received.parsed, text.decode("utf-8", "surrogateescape"))
+        except Exception as error:
+            self._fault(f"responses: {type(error).__name__}: {error}")
+        return False
+
+    def _take_out(self, message: int, text: str) -> None:
+        assert self._unanswered is not None
+        found = [header for name in _CHALLENGES for header in self._headers(message, name)]
+        out = self._unanswered(text, [self._printed(header) for header in found])
+        for header in [header for header, unanswered in zip(found, out, strict=True) if unanswered]:
+            links = _Headers.from_address(header)
+            _Headers.from_address(links.previous).next = links.next
+            _Headers.from_address(links.next).previous = links.previous
+
+    def _headers(self, message: int, name: bytes) -> Iterator[int]:
+        wanted, start = _Text(name, len(name)), None
+        while header := self._library.pjsip_msg_find_hdr_by_name(message, ctypes.byref(wanted), start):
+            yield header
+            start = _Headers.from_address(header).next
+
+    def _printed(self, header: int) -> str:
+        room = ctypes.create_string_buffer(_LONGEST_HEADER)
+        length = max(0, self._library.pjsip_hdr_print_on(header, room, _LONGEST_HEADER))
+        return room.raw[:length].decode("utf-8", "surrogateescape")
+
+    def _at(self, address: int) -> Any:
         if self._received is None:
             self._received = _fitting(address)
-        received = self._received.from_address(address)
+        return self._received.from_address(address)
+
+    def _arrival(self, address: int) -> Arrival:
+        received = self._at(address)
         transport = received.transport.contents
         text = ctypes.string_at(received.message, received.message_length)
         return Arrival(
@@ -171,6 +230,19 @@ class Filter:
             transport.direction == _OUTGOING,
             text.decode("utf-8", "surrogateescape"),
         )
+
+
+def _retry_after(library: ctypes.CDLL) -> _Headers:
+    """A list with that header alone; pjsip copies what is in it into each answer."""
+    library.pjsua_pool_create.restype = library.pjsip_retry_after_hdr_create.restype = _pointer
+    library.pjsua_pool_create.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t)
+    library.pjsip_retry_after_hdr_create.argtypes = (_pointer, ctypes.c_int)
+    pool = library.pjsua_pool_create(b"retry-after", 512, 512)
+    header = library.pjsip_retry_after_hdr_create(pool, _RETRY_AFTER_S)
+    headers = _Headers(header, header)
+    only = _Headers.from_address(header)
+    only.previous = only.next = ctypes.addressof(headers)
+    return headers
 
 
 def _fitting(address: int) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import os
 import queue
@@ -12,19 +11,33 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from harness.events import Event, Recorded, SipMessage, StrangerRefused, TransportFailed, to_plain
+from harness.events import (
+    CallsRefused,
+    Event,
+    NameLookup,
+    PasswordWithheld,
+    Recorded,
+    SipMessage,
+    StrangerRefused,
+    TransportFailed,
+    to_plain,
+)
 from harness.phone.child.account import HostedPhone, Lodger
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import Refusal, pj
+from harness.phone.child.challenges import ChallengeFilter, Withheld
 from harness.phone.child.commands import LATER, Commands
+from harness.phone.child.doors import Doors
 from harness.phone.child.ear import Ear
 from harness.phone.child.gate import RequestGate
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.media import PlayerFactory
+from harness.phone.child.names import Names, Trouble
+from harness.phone.child.places import LONGEST_TRANSACTION, Places
 from harness.phone.child.policy import take_call
 from harness.phone.child.sip_log import (
     Dropping,
@@ -42,11 +55,6 @@ from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Answer, Wir
 _STATISTICS_INTERVAL: Final = 1.0
 _BUSY_TURN: Final = 0.005  # while something is about to end
 _TOO_MANY_CALLS: Final = 70010  # PJ_ETOOMANY
-# pjlib keeps the places of closed sockets for PJ_IOQUEUE_KEY_FREE_DELAY, 0.5 s; a call has two of the 64 that the wheel's
-# ioqueue has, and one more socket ends the process by an assertion.
-_SOCKET_RESTS: Final = 0.6
-_CLOSED_AT_MOST: Final = 24
-_LONGEST_TRANSACTION: Final = 33.0  # 64 × T1 (RFC 3261 table 4), and a little
 
 
 @dataclass
@@ -77,7 +85,6 @@ class Service:
         self._keys = 0
         self._queue: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
         self._waiting_command: list[Any] | None = None
-        self._closed: collections.deque[float] = collections.deque()  # when calls closed their sockets
         self._answers: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
         self._orphaned = threading.Event()
         self._dropping: Dropping | None = None
@@ -85,9 +92,19 @@ class Service:
             self.phones.values, lambda leg: leg.phone, self._tell_message
         )
         self._commands = Commands(self)
-        self.gate = RequestGate(self.phones.values, self.attribution.leg_of_tag, self._tell_stranger)
+        self._places = Places()
+        self.gate = RequestGate(
+            self.phones.values, self.attribution.leg_of_tag, self._tell_stranger, self._places.admits, self._tell_full
+        )
+        self._doors = Doors(self.phones.values)
         self.endpoint = Endpoint(self)
-        self.endpoint.native.filter_requests(self.gate.by_source, self.gate.by_dialog, self.fault)
+        self._doors.needed = self._places.needed = self.endpoint.native.asserts
+        self._names = Names(self.endpoint.native.has_ipv6(), self.endpoint.wake, self._tell_name, self.fault)
+        self.endpoint.native.look_up_with(self._names)
+        challenges = ChallengeFilter(self.phones.values, self._tell_withheld)
+        self.endpoint.native.filter_messages(
+            self.gate.by_source, self.gate.by_dialog, challenges.unanswered, self.fault
+        )
         self.players = PlayerFactory(directory, self.endpoint.native, Ear(wire.together, self.fault))
 
     # What the stack says.
@@ -102,6 +119,7 @@ class Service:
             self.attribution.message(now, message)
             return
         self._ring.write(f"{now:.3f} {level} {entry.strip()}")
+        self._doors.heard(entry)
         dropping, self._dropping = self._dropping, read_dropping(entry)
         if dropping is not None and (dropped := read_dropped(entry, dropping)) is not None:
             if not self.gate.refuses_unread(self.attribution.called(dropped), dropped):
@@ -110,6 +128,7 @@ class Service:
         connection = read_connection(entry)
         if connection is not None:
             self.attribution.connected(connection)
+            self._doors.look()
 
     def select_account(self, prm: Any, invite: str) -> None:
         """Choose the phone of an incoming call, and prepare its answer's SDP, which pjsua makes right after this."""
@@ -180,7 +199,7 @@ class Service:
     def ends(self, leg: CallLeg) -> None:
         """A leg is over for pjsua."""
         self._ending.append(leg)
-        self._closed.append(time.monotonic())
+        self._places.closed()
 
     def legs_of(self, phone: HostedPhone) -> list[CallLeg]:
         """The legs of a phone that are not finished."""
@@ -240,6 +259,22 @@ class Service:
 
     def _tell_stranger(self, event: StrangerRefused, phone: HostedPhone, leg: str | None) -> None:
         self.emit(event, phone, next((aimed for aimed in self.legs_of(phone) if aimed.name == leg), None))
+
+    def _tell_full(self, phone: HostedPhone, source: str) -> None:
+        phone.emit(CallsRefused, source=source)
+
+    def _tell_withheld(self, phone: HostedPhone, message: LoggedMessage, withheld: Withheld) -> None:
+        (self.attribution.leg_of_tag(message.local_tag) or phone).emit(PasswordWithheld, **asdict(withheld))
+
+    def _tell_name(self, trouble: Trouble) -> None:
+        """Tell those whose requests may wait for it: all, where none names it."""
+        facts = asdict(trouble)
+        legs = [leg for leg in self.legs.values() if leg.waits_for(trouble.name)]
+        phones = [phone for phone in self.phones.values() if trouble.name in phone.next_hops]
+        for phone in {*phones, *(leg.phone for leg in legs)} or self.phones.values():
+            phone.emit(NameLookup, **facts)
+        for leg in legs:
+            leg.emit(NameLookup, **facts)
 
     def _tell(self, what: str, /, **arguments: Any) -> None:
         with contextlib.suppress(OSError):  # the reader sees the end of the line, and acts on it
@@ -338,17 +373,14 @@ class Service:
         if self._waiting_command is None and not self._queue.empty():
             self._waiting_command = self._queue.get()
         command = self._waiting_command
-        if command is None or (command[2] == "dial" and self._closed_lately() >= _CLOSED_AT_MOST):
+        if command is None or (command[2] == "dial" and not self._places.may_dial):
             return None
         self._waiting_command = None
         return command
 
-    def _closed_lately(self) -> int:
-        while self._closed and self._closed[0] < time.monotonic() - _SOCKET_RESTS:
-            self._closed.popleft()
-        return len(self._closed)
-
     def _do_what_is_due(self, now: float) -> None:
+        self._names.tick(now)
+        self._doors.look()
         self.attribution.give_up_unbound()
         todo, self._afterwards = self._afterwards, []
         for do in todo:
@@ -377,7 +409,7 @@ class Service:
         if leg.settled:
             self.attribution.forget(leg)
         else:
-            self._lingering.append((now + _LONGEST_TRANSACTION, leg))
+            self._lingering.append((now + LONGEST_TRANSACTION, leg))
         if leg.media.recordings:
             received, sent = leg.media.recordings
             leg.emit(Recorded, path=str(received), sent_path=str(sent))
@@ -397,6 +429,7 @@ class Service:
         self._departures.remove(departure)
         self.phones.pop(phone.key, None)
         self.lodgers.pop(phone.key, None)
+        self._doors.open()
         phone.close()
         with contextlib.suppress(OSError):
             self._wire.send("done", departure.call, None)

@@ -9,27 +9,39 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+
+
+def among(descriptors: Iterable[str]) -> Iterator[int]:
+    """Those of the entries of ``/proc/self/fd`` that are sockets."""
+    for entry in descriptors:
+        try:
+            if os.readlink(f"/proc/self/fd/{entry}").startswith("socket:"):
+                yield int(entry)
+        except OSError:  # closed in the meantime, or the listing's own descriptor
+            continue
+
+
+def local_address(of: socket.socket) -> str | None:
+    """Where it is bound to, as ``address:port``; None for one that is not of the internet. Raises ``OSError``."""
+    if of.family not in (socket.AF_INET, socket.AF_INET6):
+        return None
+    host, port = of.getsockname()[:2]
+    return f"[{host}]:{port}" if of.family == socket.AF_INET6 else f"{host}:{port}"
 
 
 def free(addresses: Collection[str]) -> int:
     """Close every socket of this process bound to one of ``addresses`` (as ``address:port``); says how many there were."""
     freed = 0
-    for entry in os.listdir("/proc/self/fd"):
-        descriptor = int(entry)
+    for descriptor in among(os.listdir("/proc/self/fd")):
         try:
-            if not os.readlink(f"/proc/self/fd/{entry}").startswith("socket:"):
-                continue
             with socket.socket(fileno=os.dup(descriptor)) as peek:
                 family, kind = peek.family, peek.type
-                if family not in (socket.AF_INET, socket.AF_INET6):
+                if local_address(peek) not in addresses:
                     continue
-                host, port = peek.getsockname()[:2]
-            if (f"[{host}]:{port}" if family == socket.AF_INET6 else f"{host}:{port}") not in addresses:
-                continue
             with socket.socket(family, kind) as blank:
                 os.dup2(blank.fileno(), descriptor, inheritable=False)
             freed += 1
         except OSError:
-            continue  # closed in the meantime, or the listing's own descriptor
+            continue  # closed in the meantime
     return freed

@@ -92,11 +92,6 @@ class Call:
         """How it ended. Raises TimeoutError."""
         return await self._ended.wait(within)
 
-    @property
-    def session_interval(self) -> int | None:
-        """Seconds of the running session timer; None without one."""
-        return self._session.interval
-
     async def send(
         self,
         method: str,

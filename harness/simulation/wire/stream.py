@@ -96,18 +96,6 @@ class StreamFlow(Flow, asyncio.Protocol):
         """Whether it is connected, or being connected."""
         return not self._closed
 
-    @property
-    def tls_version(self) -> str | None:
-        """The protocol a TLS connection came to, e.g. ``TLSv1.3``; None without TLS."""
-        tls: ssl.SSLObject | None = self._wire.get_extra_info("ssl_object") if self._wire else None
-        return tls.version() if tls else None
-
-    @property
-    def peer_certificate(self) -> dict[str, Any] | None:
-        """The verified certificate of the peer, as `ssl.SSLSocket.getpeercert`; None without one."""
-        tls: ssl.SSLObject | None = self._wire.get_extra_info("ssl_object") if self._wire else None
-        return cast("dict[str, Any] | None", tls.getpeercert()) if tls else None
-
     def send(self, data: bytes) -> None:
         """Queue one message."""
         if self._closed:

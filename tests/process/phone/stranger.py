@@ -72,20 +72,20 @@ class Stranger(SipPeer):
         status, _, reason = line.partition(" ")
         self.respond(self.request(method), int(status), headers, reason=reason)
 
-    def speaks_to(self, port: int, phone: Phone, by: socket.socket | None = None) -> None:
-        """Its mark, from now on, from the port its SDP names or from another."""
+    def speaks_to(self, port: int, phone: Phone, by: socket.socket | None = None, every_s: float = 0.02) -> None:
+        """Its mark, from now on, from the port its SDP names or from another; 20 ms of it ``every_s``."""
         host = phone.address.rpartition(":")[0]
-        target = ((host, port), by or self.rtp)
+        target = ((host, port), by or self.rtp, every_s)
         self._speaker = threading.Thread(target=self._speak, args=target, name="stranger speaks")
         self._speaker.start()
 
-    def _speak(self, to: tuple[str, int], by: socket.socket) -> None:
+    def _speak(self, to: tuple[str, int], by: socket.socket, every_s: float) -> None:
         voice = g711.encode_ulaw(np.rint(marks.waveform(VOICE, 8000) * 32767).astype(np.int16))
         for number in itertools.count():
             begin = number * 160 % len(voice)
             header = struct.pack("!BBHII", 0x80, 0, number & 0xFFFF, number * 160, 1)
             by.sendto(header + voice[begin : begin + 160], to)
-            if self._ended.wait(0.02):
+            if self._ended.wait(every_s):
                 return
 
     def _asks(
@@ -110,9 +110,11 @@ class Stranger(SipPeer):
         headers: Sequence[str] = (),
     ) -> None:
         uri = f"sip:{phone.config.user}@{phone.address}"
+        # what acknowledges a refusal belongs to the INVITE's transaction (RFC 3261 section 17.1.1.3)
+        transaction = "INVITE" if method == "ACK" and to is not None and to.status >= 300 else method
         lines = [
             f"{method} {uri} SIP/2.0",
-            f"Via: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK-{method}-{number}-{self.port}",
+            f"Via: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK-{transaction}-{number}-{self.call_id}",
             "Max-Forwards: 70",
             f"From: <sip:stranger@{self.host}:{self.port}>;tag=1",
             f"To: {to.get('To') if to else f'<{uri}>'}",

@@ -128,27 +128,26 @@ def test_what_was_said_is_for_its_owner_alone(lease: Desk) -> None:
 
 
 def test_a_method_that_is_two_is_refused(lease: Desk, stranger: Stranger) -> None:
-    """RFC 3261 section 8.1.1.5: the Request-Line and CSeq name the same."""
+    """RFC 3261 section 8.1.1.5: the Request-Line and CSeq name the same, within a dialog and outside of one."""
     phone = lease("callee")
     leg, call = answered(phone, stranger, SESSION + AUDIO)
     leg.wait_state("confirmed", 3)
     host, _, port = phone.address.rpartition(":")
     invite = leg.invite.text
-    for line, cseq in (
-        ("REFER", "INVITE"),
-        ("INFO", "BYE"),
-        ("ACK", "SUBSCRIBE"),
-        ("SUBSCRIBE", "ACK"),
-        ("BYE", "ACK"),
-    ):
-        forged = invite.replace("INVITE ", f"{line} ", 1).replace("CSeq: 1 INVITE", f"CSeq: 9 {cseq}")
-        forged = forged.replace("branch=z9hG4bK", f"branch=z9hG4bK{line}").replace(
-            "To: <", f"To: {call.get('To')}\r\nX: <"
-        )
+    pairs = [("REFER", "INVITE"), ("INFO", "BYE"), ("ACK", "SUBSCRIBE"), ("SUBSCRIBE", "ACK"), ("BYE", "ACK")]
+    for number, (line, cseq) in enumerate(pairs, start=2):
+        forged = invite.replace("INVITE ", f"{line} ", 1).replace("CSeq: 1 INVITE", f"CSeq: {number} {cseq}")
+        forged = forged.replace("branch=z9hG4bK", f"branch=z9hG4bK{line}")
+        stranger.sip.sendto(forged.encode(), (host, int(port)))
+        forged = forged.replace("branch=z9hG4bK", "branch=z9hG4bKwithin")
+        forged = forged.replace("To: <", f"To: {call.get('To')}\r\nX: <")
         stranger.sip.sendto(forged.encode(), (host, int(port)))
     assert lives(phone)
     assert leg.state == "confirmed"
-    assert stranger.hangs_up(phone, call).status == 200
+    stranger.says(phone, "BYE", 99, call)
+    while (answer := stranger.final_response("BYE")).cseq.number != 99:
+        assert answer.status == 400
+    assert answer.status == 200
 
 
 @pytest.mark.parametrize("within", [False, True])

@@ -87,6 +87,10 @@ class Reporter:
         self._stranger = stranger
         _, _, self.sequence, _, self.ssrc = struct.unpack_from("!BBHII", stranger.rtp.recv(2048))
 
+    def says_goodbye(self, by: socket.socket) -> None:
+        """BYE for the source that the phone hears (RFC 3550 section 6.6)."""
+        by.sendto(struct.pack("!BBHI", 0x81, 203, 1, 1), self._target)
+
     def says(self, ssrc: int | None, highest: int = 0, lost: int = 0) -> None:
         """A receiver's report; without a block for ``None``."""
         block = b"" if ssrc is None else struct.pack("!IIIIII", ssrc, lost, highest, 80, 0, 0)
@@ -113,4 +117,23 @@ def test_a_report_on_no_packets_grows_by_nothing(lease: Desk, stranger: Stranger
     later = leg.wait("another report", lambda e: isinstance(e, FarEndReport), 3, since)
     assert isinstance(later, FarEndReport)
     assert (later.names_us, later.received) == (False, 6)
+    assert stranger.hangs_up(phone, answer).status == 200
+
+
+def test_a_goodbye_by_rtcp_ends_neither_call_nor_stream(lease: Desk, stranger: Stranger) -> None:
+    """RFC 3261 section 15: a session is ended by SIP's BYE; RTCP's (RFC 3550 section 6.6) anybody can send."""
+    phone = lease("callee")
+    leg, answer = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 3)
+    stranger.speaks_to(port_of(answer), phone)
+    leg.wait("the mark", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, within=4)
+    reporter = Reporter(stranger, phone, port_of(answer))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere:
+        elsewhere.bind((fresh_address(), 0))
+        for by in (elsewhere, stranger.rtp):
+            reporter.says_goodbye(by)
+    before = leg.statistics()
+    assert before is not None
+    leg.wait("more packets", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > before.rx_packets + 50, within=5)
+    assert leg.state == "confirmed"
     assert stranger.hangs_up(phone, answer).status == 200

@@ -226,7 +226,7 @@ def test_passwords_are_neither_seen_nor_logged(tmp_path: Path) -> None:
     with PhonePool(tmp_path) as pool:
         events: list[object] = []
         phone = pool.lease(config, sink=events.append, marks=itertools.count(), directory=tmp_path)
-        phone.command("register", phone=phone.key, active=True)
+        phone.command("register", phone=phone.key)
         phone.options(f"sip:101@{phone.address}")
         pid = pool.pids[0]
         for name in ("cmdline", "environ"):

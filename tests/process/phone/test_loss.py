@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from harness.audio import g711, marks
+from harness.checks import quality
 from harness.events import MarkHeard, RtpStatistics
 from harness.phone import rtp_log
 from harness.phone.leg import Leg
 from harness.sip.sdp import Description
-from tests.process.phone.conftest import Desk, fresh_address
+from harness.verdict import Verdict
+from tests.process.phone.conftest import Desk, connect, fresh_address, hears
+from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
 from tests.sip_peer import SipPeer
 
 FRAME = 160
@@ -121,3 +124,30 @@ def test_every_packet_is_on_disk_as_it_crossed_the_transport(lease: Desk, sbc: S
     assert {len(packet.octets) for packet in came} == {12 + FRAME}
     assert len(left) >= told.tx_packets > 20
     assert all(packet.octets[0] >> 6 == 2 for packet in left)
+
+
+def test_what_is_never_sent_leaves_no_gap_in_the_numbers_and_fails_all_the_same(
+    lease: Desk, stranger: Stranger
+) -> None:
+    """RFC 3551 section 4.1: without silence suppression a source sends all the time; this one a quarter of it."""
+    phone = lease("callee")
+    leg, answer = answered(phone, stranger, SESSION + AUDIO)
+    rtp = Description.parse(answer.body).rtp
+    assert rtp is not None
+    stranger.speaks_to(rtp[1], phone, every_s=0.08)
+    counted = leg.wait("two seconds", lambda e: isinstance(e, RtpStatistics) and e.rx_spanned_ms > 2000, within=8)
+    assert isinstance(counted, RtpStatistics)
+    assert counted.rx_lost == 0
+    finding = quality.loss(leg.id, counted)
+    assert finding is not None
+    assert finding.verdict is Verdict.FAILED
+    assert "its source sends too few packets" in finding.actual
+
+
+def test_a_source_that_sends_all_the_time_fills_it(lease: Desk) -> None:
+    out, back = connect(lease("alice"), lease("bob"))
+    hears(out, back)
+    for leg in (out, back):
+        counted = leg.wait("a second", lambda e: isinstance(e, RtpStatistics) and e.rx_spanned_ms > 1000, within=5)
+        assert isinstance(counted, RtpStatistics)
+        assert counted.rx_filled_ms >= quality.LEAST_FILLED * counted.rx_spanned_ms

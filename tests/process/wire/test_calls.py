@@ -181,6 +181,29 @@ def test_an_offer_in_the_2xx_is_answered_in_the_ack(nodes: Any) -> None:
     nodes.run(story())
 
 
+def handle_all(call: IncomingCall, digits: list[bytes], sdp: bytes) -> None:
+    """Take INFO, another offer and a REFER."""
+
+    async def info(request: InDialogRequest) -> None:
+        digits.append(request.request.body)
+        request.respond(200)
+
+    async def changed(request: InDialogRequest) -> None:
+        request.accept(sdp)
+
+    async def referred(request: ReferRequest) -> None:
+        assert request.refer_to.uri.user == "+12065550188"
+        assert request.refer_to.uri.header("X-Gladly-Routing-Selector") == "billing"
+        assert request.referred_by is not None
+        notifier = request.accept_refer()
+        await notifier.notify(180)
+        await notifier.notify(200)
+
+    call.on_info = info
+    call.on_reinvite = call.on_update = changed
+    call.on_refer = referred
+
+
 @EACH
 def test_everything_a_dialog_may_carry(nodes: Any, transport: TransportName) -> None:
     async def story() -> None:
@@ -189,25 +212,8 @@ def test_everything_a_dialog_may_carry(nodes: Any, transport: TransportName) -> 
         taken: asyncio.Queue[IncomingCall] = asyncio.Queue()
         digits: list[bytes] = []
 
-        async def info(request: InDialogRequest) -> None:
-            digits.append(request.request.body)
-            request.respond(200)
-
-        async def changed(request: InDialogRequest) -> None:
-            request.accept(nodes.answer)
-
-        async def referred(request: ReferRequest) -> None:
-            assert request.refer_to.uri.user == "+12065550188"
-            assert request.refer_to.uri.header("X-Gladly-Routing-Selector") == "billing"
-            assert request.referred_by is not None
-            notifier = request.accept_refer()
-            await notifier.notify(180)
-            await notifier.notify(200)
-
         async def take(call: IncomingCall) -> None:
-            call.on_info = info
-            call.on_reinvite = call.on_update = changed
-            call.on_refer = referred
+            handle_all(call, digits, nodes.answer)
             call.answer(nodes.answer)
             taken.put_nowait(call)
 

@@ -12,7 +12,6 @@ from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.ends import CallFailedError, How
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.request import IncomingRequest
-from harness.simulation.wire.stream import StreamFlow
 from harness.simulation.wire.transport import Hop, Listen, ListenError, Passage, TransportName
 from harness.sip.message import Message, Response
 from tests.process.wire.conftest import provisional
@@ -130,8 +129,6 @@ def test_calls_share_a_connection_and_the_callee_uses_it_back(nodes: Any, transp
             assert response is not None
             assert response.status == 200
         assert len(caller.flows()) == len(callee.flows()) == 1
-        if transport == "tls":
-            assert callee.flows()[0].tls_version == "TLSv1.3"
 
     nodes.run(story())
 
@@ -296,8 +293,6 @@ async def _read_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 def test_mutual_tls(nodes: Any) -> None:
     async def story() -> None:
         callee = await nodes.answering("callee", "tls", tls=nodes.identity("callee", verify_clients=True))
-        opened: list[StreamFlow] = []
-        callee.on_flow_opened = lambda flow: opened.append(flow) if isinstance(flow, StreamFlow) else None
         host, port = callee.local("tls").local
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -307,9 +302,6 @@ def test_mutual_tls(nodes: Any) -> None:
         caller = await nodes.ua("caller", "tls", tls=nodes.identity("caller.example", verify_name=False))
         call = nodes.dial(caller, callee)
         await call.wait_answered(5)
-        certificate = opened[-1].peer_certificate
-        assert certificate is not None
-        assert certificate["subject"][0][0] == ("commonName", "caller.example")
         await call.bye()
 
     nodes.run(story())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.audio.delay import Delay
 from harness.checks import (
     audio,
@@ -434,7 +436,10 @@ EXAMPLES = [
         "audio.loss",
         quality.loss,
         lambda: quality.loss("caller.1", counted(1000, 10)),
-        (lambda: quality.loss("caller.1", counted(700, 300)),),
+        (
+            lambda: quality.loss("caller.1", counted(700, 300)),
+            lambda: quality.loss("caller.1", replace(counted(25, 0), rx_spanned_ms=2000, rx_filled_ms=500)),
+        ),
     ),
     Example(
         "audio.delay",

@@ -85,3 +85,12 @@ def test_a_contact_may_hold_the_number_it_is_reached_by() -> None:
         f"Contact: <sip:{CALLER}@192.0.2.9>",
     )
     assert identity.withheld(message, "ai", CALLER, "US").verdict is Verdict.PASSED
+
+
+def test_of_the_platform_s_numbers_the_one_shown_is_told() -> None:
+    numbers = {"+14155550101", "+14155550102", "+14155550103"}
+    for shown in sorted(numbers):
+        finding = identity.platforms_number(invite(f"<sip:{shown}@p.example>"), "anna", numbers, "US")
+        assert (finding.verdict, finding.facts["number"]) == (Verdict.PASSED, shown)
+    other = identity.platforms_number(invite("<sip:+14155550199@p.example>"), "anna", numbers, "US")
+    assert (other.verdict, other.facts["number"]) == (Verdict.FAILED, "+14155550101")

@@ -19,5 +19,11 @@ def test_a_wait_that_began_long_after_the_invite() -> None:
     assert finding.facts["since_invite_s"] == 30.02
 
 
+def test_a_machine_speaks_first_and_asks_later() -> None:
+    finding = reach.takes_message("caller.1", (0.4, 6.2), "")
+    assert finding.actual == "speech 0.4 s after the answer, the tone at 6.2 s"
+    assert (finding.facts["speech_s"], finding.facts["tone_s"]) == (0.4, 6.2)
+
+
 def test_no_answer_has_no_time() -> None:
     assert reach.answered("caller.1", None, 4.0, "no answer came").actual == "no answer came"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,27 @@ def test_all_of_the_reasoning_is_there(tmp_path: Path) -> None:
         "caller_id.from-national: the caller's number – it is anonymous",
     ):
         assert part in text
+
+
+def test_a_cause_is_told_in_full_where_its_rule_is(tmp_path: Path) -> None:
+    def rules(cause: Cause) -> list[str]:
+        text = explained(str(case(tmp_path, "TD-INBOUND[a]", diagnosis=replace(DIAGNOSIS, causes=(cause,)))))
+        return text.partition("Rules that fired\n")[2].partition("\n\n")[0].splitlines()
+
+    assert rules(CAUSE) == [
+        "  1. Caller ID missing: the platform sends the AI an anonymous From",
+        "     rule caller_id.from-anonymous: From is anonymous",
+        "     cause from-anonymous, certain",
+        "     owner: platform routing",
+        "     fix: Let the platform pass the caller's number.",
+        "     guide: https://example.org/guide#quick-troubleshooting",
+        "     shown by: caller_id of assistant main",
+    ]
+    settled = replace(CAUSE, link="", evidence=(), separating_observation="ask the carrier")
+    assert rules(settled)[-2:] == [
+        "     fix: Let the platform pass the caller's number.",
+        "     would settle it: ask the carrier",
+    ]
 
 
 def test_what_the_wire_said_does_not_steer_the_terminal(tmp_path: Path) -> None:

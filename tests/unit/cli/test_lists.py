@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from harness import integrations
 from harness.cli.app import application
-from harness.cli.verify import row_ids
+from harness.cli.completion import fault_names, row_ids
 from harness.errors import SelectionError
 
 
@@ -52,8 +52,9 @@ def test_the_version() -> None:
     assert re.fullmatch(r"harness \d+\.\d+\.\d+\n", said("--version"))
 
 
-def test_a_shell_completes_rows_and_has_a_script_for_it() -> None:
+def test_a_shell_completes_rows_and_faults_and_has_a_script_for_it() -> None:
     assert row_ids("TD-FALLBACK-") == ["TD-FALLBACK-DOWN", "TD-FALLBACK-REFUSED", "TD-FALLBACK-TIMEOUT"]
+    assert fault_names("trunk-limit-") == ["trunk-limit-lower", "trunk-limit-not-enforced"]
     options = {name for parameter in _root().params for name in parameter.opts}
     assert {"--install-completion", "--show-completion"} <= options
 

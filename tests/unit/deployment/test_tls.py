@@ -10,7 +10,7 @@ from harness.deployment import Deployment
 from harness.errors import DeploymentError
 from harness.integrations import load
 from harness.scenario.phones import own_phone
-from tests.unit.safety.test_guard import Lab
+from tests.unit.safety.conftest import Lab
 
 
 def test_every_phone_on_tls_verifies_whom_it_talks_to() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from harness.checks.manners import WHAT
-from tests.unit.diagnosis.building import SDP, Example
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.stories import GROUP, QUEUE, Expected, lost, register, talk, transfer, warm
 
 EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"

@@ -11,6 +11,7 @@ from tests.unit.diagnosis.stories import (
     fallback,
     nothing,
     refused,
+    refused_unseen,
     register,
     stood_in,
     talk,
@@ -48,6 +49,9 @@ REGISTRATION = [
     ),
 ]
 
+#: What the caller was refused for is said, and nobody could look at the AI's side.
+_OF_THE_MEDIA = ("no-g711", "srtp-mismatch", "route-wrong-trunk", "platform-refuses-caller")
+
 _BETWEEN = ("firewall-udp-32681", "firewall-udp-32681-rejected")
 
 REACH = [
@@ -82,6 +86,8 @@ REACH = [
         talk(Example(), over="tcp", remote="203.0.113.50:5060").finding("route.transport", "assistant main"),
         ("route-wrong-trunk",),
     ),
+    Expected("reach.no-g711.told", refused_unseen(488), _OF_THE_MEDIA, _OF_THE_MEDIA),
+    Expected("reach.srtp.told", refused_unseen(606), _OF_THE_MEDIA, _OF_THE_MEDIA),
     Expected("reach.not-attached", refused(Example(), 404, "No assistant"), ("assistant-not-attached",)),
     Expected("reach.nobodys-number", refused(Example(), 404, "Not Found", did=NOBODY), ("route-wrong-did",)),
     Expected("reach.concurrency", refused(Example(), 429, "Too many"), ("concurrency-exhausted",)),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.unit.diagnosis.building import SDP, Example
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.example_case import SDP
 
 GROUP = "+18155550101"  #: billing, at Talkdesk
 OTHER_GROUP = "+18155550102"
@@ -31,6 +32,12 @@ def refused(example: Example, code: int, reason: str = "", **invite: object) -> 
     """The call got to the AI, which refused it."""
     fallback(example).ai_gets(**invite).ai_answers(code, reason)  # type: ignore[arg-type]
     return example.all_ports_answer().not_taken("the phone reception", attempted=[f"failed:{example.did}"])
+
+
+def refused_unseen(code: int) -> Example:
+    """The caller was refused, and nobody could look at the AI's side."""
+    example = Example().dials().after(0.2).state("disconnected", code, "Not Acceptable Here").all_ports_answer()
+    return example.finding("landing.answered_by", "the call", answered=[], wanted="main", unseen=True)
 
 
 def nothing(example: Example, after: float = 0.1) -> Example:

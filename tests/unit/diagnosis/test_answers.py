@@ -16,7 +16,8 @@ from harness.events import LegStarted
 from harness.integrations import find
 from harness.measurement import Direction
 from harness.verdict import Strength, Verdict
-from tests.unit.diagnosis.building import CALLER, SDP, Example
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.example_case import CALLER, SDP
 
 
 def _unreached() -> Example:

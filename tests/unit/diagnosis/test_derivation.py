@@ -7,7 +7,8 @@ import pytest
 from harness.diagnosis.derive import number_in, same_number
 from harness.diagnosis.reach import UNHEARD, about
 from harness.diagnosis.vantage import Vantage
-from tests.unit.diagnosis.building import AI, CALLER, Example
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.example_case import AI, CALLER
 from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import talk
 

@@ -108,12 +108,19 @@ def test_the_evidence_is_the_finding_and_the_facts_that_hold() -> None:
     assert cause.candidate
 
 
+def test_of_a_finding_in_several_lines_the_first_is_the_evidence() -> None:
+    example = Example().dials().finding("landing.answered_by", "the call", actual="nobody\nlog of the call")
+    (cause,) = told(rule("route-missing", FITS), example=example).causes
+    assert cause.evidence[0].endswith("; nobody")
+
+
 def test_what_was_ruled_out_says_what_speaks_against_it_or_is_missing() -> None:
     diagnosis = told(
         rule("route-missing", FITS),
         rule("echo", UNKNOWN, SPEAKS_AGAINST),
         rule("no-g711", UNKNOWN),
         rule("ai-silent", FITS, symptoms=("audio",)),
+        rule("ai-silent", SPEAKS_AGAINST, symptoms=("audio",), id="of another symptom"),
     )
     assert [(each.rule, each.why.partition(" – ")[2]) for each in diagnosis.ruled_out] == [
         ("echo", "it is nothing (landing.answered_by)"),
@@ -132,6 +139,15 @@ def test_of_an_unknown_failure_the_oddest_facts_come_first() -> None:
     ]
     assert len(facts) <= _MOST_NEAREST
     assert not [fact for fact in facts if fact.startswith(("the platform:", "the trunk's"))]
+
+
+def test_what_is_not_so_is_as_it_should_be_and_what_is_so_is_odd() -> None:
+    def place(cut: bool) -> int:
+        example = Example().dials().ai_gets(tls=cut).not_taken()
+        facts = told(rule("route-missing", SPEAKS_AGAINST), example=example).nearest_facts
+        return next((i for i, fact in enumerate(facts) if "transport=tls" in fact), len(facts))
+
+    assert place(True) < place(False)
 
 
 def test_the_next_look_is_at_what_most_rules_for_it_ask_and_nobody_knows() -> None:

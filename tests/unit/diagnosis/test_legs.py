@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from harness.events import LegStarted
-from tests.unit.diagnosis.building import SDP, Example
+from harness.events import LegStarted, SipMessage
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of
 
 OFFER = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="9", lines="")
@@ -90,20 +93,41 @@ def test_a_bye_that_an_agent_gets_is_not_its_own() -> None:
     assert facts_of(asked).value("hangup.agent") is None
 
 
-@pytest.mark.parametrize(("waited", "outcome"), [(0.9, None), (0.91, "none")])
-def test_a_bye_may_still_be_under_way_when_a_case_ends(waited: float, outcome: str | None) -> None:
-    example = Example(now=0.0).at_phone("reception", "BYE", sent=True, within=True)
+@pytest.mark.parametrize(
+    ("now", "waited", "outcome"), [(0.0, 0.9, None), (0.0, 0.91, "none"), (100.0, 0.5, None), (100.0, 1.0, "none")]
+)
+def test_a_bye_may_still_be_under_way_when_a_case_ends(now: float, waited: float, outcome: str | None) -> None:
+    example = Example(now=now).at_phone("reception", "BYE", sent=True, within=True)
     facts = facts_of(example.after(waited).finding("released", "reception", seconds=None))
     assert facts.value("hangup.agent") == outcome
 
 
-@pytest.mark.parametrize(("code", "outcome"), [(100, None), (200, "accepted"), (300, "refused"), (481, "refused")])
+def test_an_answer_without_a_cseq_answers_nothing() -> None:
+    example = Example().at_phone("reception", "BYE", sent=True, within=True)
+    example.at_phone("reception", "BYE", code=481, sent=False)
+    broken = example.events[-1]
+    assert isinstance(broken, SipMessage)
+    example.events[-1] = replace(broken, text=broken.text.replace("CSeq", "X-CSeq"))
+    example.at_phone("reception", "BYE", code=200, sent=False)
+    facts = facts_of(example.after(2).finding("released", "reception", seconds=None))
+    assert facts.value("hangup.agent") == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"), [(100, None), (199, None), (200, "accepted"), (299, "accepted"), (300, "refused")]
+)
 def test_what_became_of_a_bye_in_synthflow_s_own_messages(code: int, outcome: str | None) -> None:
     example = Example()._sip("sent", "BYE sip:x SIP/2.0", "BYE", number="3")
     facts = facts_of(example.platform_says(code, method="BYE"))
     assert facts.value("hangup.ai") is None  # of another call
     facts = facts_of(example._sip("received", f"SIP/2.0 {code} x", "BYE", number="3"))
     assert facts.value("hangup.ai") == outcome
+
+
+def test_the_last_answer_to_synthflow_s_bye_counts() -> None:
+    example = Example()._sip("sent", "BYE sip:x SIP/2.0", "BYE", number="3")
+    example._sip("received", "SIP/2.0 407 x", "BYE", number="3")._sip("received", "SIP/2.0 200 x", "BYE", number="4")
+    assert facts_of(example).value("hangup.ai") == "accepted"
 
 
 def test_a_bye_that_the_ai_gets_is_not_its_own() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.diagnosis.building import SDP, Example
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of
 
 EVENTS = "a=rtpmap:101 telephone-event/8000\r\n"
@@ -81,6 +82,13 @@ def test_a_call_that_was_not_answered_has_not_negotiated_anything() -> None:
 def test_whether_100rel_was_taken_out(asked: dict[str, str], arrived: dict[str, str], lost: bool | None) -> None:
     assert facts_of(at_ai(called(**asked), "", **arrived)).value("lost.reliability") is lost
     assert facts_of(called(**asked)).value("lost.reliability") is None
+
+
+def test_an_invite_of_the_ai_s_own_and_another_request_are_not_what_reached_it() -> None:
+    asked = called(Require="100rel")
+    assert facts_of(asked.copy().ai_invites("+12065550199")).value("lost.reliability") is None
+    info = asked._sip("received", "INFO sip:ai@192.0.2.60 SIP/2.0", "INFO")
+    assert facts_of(info).value("lost.reliability") is None
 
 
 # -- encryption

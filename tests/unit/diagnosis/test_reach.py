@@ -1,14 +1,13 @@
-"""Facts on whether a call or a registration got where it should, and what stood in its way."""
+"""Facts on whether a call got where it should, and what stood in its way."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from harness.diagnosis.reach import UNHEARD
-from tests.unit.diagnosis.building import SDP, Example
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.example_case import SDP
 from tests.unit.diagnosis.known import facts_of
 
 
@@ -49,137 +48,6 @@ def test_datagrams_that_are_refused_are_answered_by_icmp(transport: str, of: str
 def test_what_synthflow_s_record_says_is_no_probe() -> None:
     facts = facts_of(call().record(of="ai", reach="refuses"))
     assert facts.value("probe.ai") is None
-
-
-# -- registration
-
-
-def registers(code: int, reason: str = "", *, check: str = "registration", **changes: Any) -> Example:
-    return Example(row="TD-REGISTER-OK", **changes).finding(check, "Synthflow's number", code=code, reason=reason)
-
-
-@pytest.mark.parametrize("check", ["registration", "registration.refused"])
-@pytest.mark.parametrize(
-    ("code", "reason", "answer"),
-    [
-        (0, "", "none"),
-        (408, "Request Timeout", "none"),
-        (503, "", "none"),
-        (503, "Maintenance", 503),
-        (503, "connection reset by peer", "connection refused"),
-        (502, "connection reset by peer", 502),
-        (504, "", 504),
-        (407, "x", 407),
-        (409, "x", 409),
-    ],
-)
-def test_the_final_answer_to_register(check: str, code: int, reason: str, answer: object) -> None:
-    assert facts_of(registers(code, reason, check=check)).value("registration.answer") == answer
-
-
-@pytest.mark.parametrize(
-    ("code", "answer"),
-    [(0, "connection refused"), (408, "connection refused"), (503, "connection refused"), (403, 403), (1, 1)],
-)
-def test_a_refused_connection_explains_only_what_no_server_said(code: int, answer: object) -> None:
-    example = registers(code, "x", transport="tcp", ai="stand-in")
-    assert facts_of(example.transport_failed("sip-number", "Connection refused")).value("registration.answer") == answer
-
-
-def test_another_failure_of_the_transport_is_no_refused_connection() -> None:
-    example = registers(408, "x", transport="tcp", ai="stand-in")
-    facts = facts_of(example.transport_failed("sip-number", "certificate verify failed"))
-    assert facts.value("registration.answer") == "none"
-
-
-@pytest.mark.parametrize(
-    ("granted", "asked", "value"),
-    [
-        (59, 60, "shorter"),
-        (60, 60, "as asked"),
-        (61, 60, "as asked"),
-        (0, 60, None),
-        (None, 60, None),
-        (60, None, None),
-    ],
-)
-def test_the_interval_that_was_granted(granted: int | None, asked: int | None, value: str | None) -> None:
-    what: dict[str, Any] = {"what": "the registration is refreshed", "granted_s": granted, "asked_s": asked}
-    facts = facts_of(Example(row="TD-REGISTER-OK").finding("timing.within", "Synthflow's number", **what))
-    assert facts.value("registration.granted") == value
-    assert facts.value("registration.lapsed") is True
-    passed = facts_of(Example(row="TD-REGISTER-OK").finding("timing.within", "Synthflow's number", True, **what))
-    assert passed.value("registration.lapsed") is False
-    what["what"] = "the call"
-    assert "registration.lapsed" not in facts_of(Example().finding("timing.within", "Synthflow's number", **what))
-
-
-@pytest.mark.parametrize(
-    ("said", "target", "user"),
-    [
-        ({}, "the Termination URI", "the trunk's"),
-        ({"termination_uri": "x.example"}, "another host", "the trunk's"),
-        ({"username": "x"}, "the Termination URI", "another"),
-        ({"termination_uri": None, "username": None}, None, None),
-    ],
-)
-def test_what_synthflow_says_of_its_number(said: dict[str, Any], target: str | None, user: str | None) -> None:
-    example = registers(403, authentication="digest").sip_number(**said)
-    facts = facts_of(example)
-    assert facts.value("registration.target") == target
-    assert facts.value("registration.user") == user
-    without = facts_of(example, has_deployment=False)
-    assert (without.value("registration.target"), without.value("registration.user")) == (None, None)
-
-
-def test_a_trunk_without_a_user_name_has_none_to_compare() -> None:
-    assert facts_of(registers(403).sip_number(username="x")).value("registration.user") is None
-
-
-def test_a_stand_in_registers_where_it_is_told() -> None:
-    assert facts_of(registers(403, ai="stand-in")).value("registration.target") == "the Termination URI"
-    assert facts_of(registers(403)).value("registration.target") is None
-    assert facts_of(call(ai="stand-in")).value("registration.target") is None
-
-
-@pytest.mark.parametrize(
-    ("codes", "challenged"),
-    [
-        ([401, 403], True),
-        ([407], True),
-        ([403], False),
-        ([400], False),
-        ([408], False),
-        ([402], False),
-        ([100], None),
-        ([200], False),
-        ([], None),
-    ],
-)
-def test_whether_register_was_challenged(codes: list[int], challenged: bool | None) -> None:
-    example = registers(403)
-    for code in codes:
-        example._sip("received", f"SIP/2.0 {code} x", "REGISTER")
-    assert facts_of(example).value("registration.challenged") is challenged
-    other = registers(403)
-    for code in codes:
-        other._sip("sent", f"SIP/2.0 {code} x", "REGISTER")
-    assert facts_of(other).value("registration.challenged") is None
-
-
-@pytest.mark.parametrize("header", ["Authorization", "Proxy_Authorization"])
-def test_the_user_name_in_the_register_s_credentials(header: str) -> None:
-    def user(method: str, direction: str, value: str) -> object:
-        example = registers(403, authentication="digest")
-        example._sip(direction, f"{method} sip:x SIP/2.0", method, **{header: value})
-        return facts_of(example).value("registration.user")
-
-    right = f'Digest username="{registers(403, authentication="digest").trunk.username}", response="x"'
-    assert user("REGISTER", "sent", right) == "the trunk's"
-    assert user("REGISTER", "sent", 'Digest username="", response="x"') == "another"
-    assert user("REGISTER", "sent", "Digest response=x") is None
-    assert user("REGISTER", "received", right) is None
-    assert user("OPTIONS", "sent", right) is None
 
 
 # -- what the AI's side saw
@@ -227,6 +95,11 @@ def test_an_invite_that_reached_the_ai_rang_or_was_refused(code: int, saw: str) 
 def test_where_no_check_asked_who_answered(code: int, saw: str | None) -> None:
     assert facts_of(call().ai_gets().ai_answers(code)).value("ai.saw") == saw
     assert facts_of(call()).value("ai.saw") is None
+
+
+def test_of_several_invites_that_rang_the_last_is_the_evidence() -> None:
+    facts = facts_of(call().ai_gets(call_id="a").ai_gets(call_id="b"))
+    assert facts["ai.saw"].evidence == ("message 2 of GET /v2/calls/c1",)
 
 
 @pytest.mark.parametrize(("reached", "saw"), [(["sales"], "another assistant answered"), ([], "nothing")])
@@ -284,11 +157,16 @@ def test_the_transport_a_call_came_over(over: str, local: str, value: str) -> No
     assert facts_of(example).value("ai.transport") == value
 
 
-def test_the_trunk_cannot_be_told_where_two_have_one_address() -> None:
+def test_the_trunk_cannot_be_told_where_two_have_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
     example = call().ai_gets()
     assert facts_of(example).value("ai.trunk") == "the right one"
     example._messages[-1]["remote"] = ""
     assert facts_of(example).value("ai.trunk") is None
+    again = call().ai_gets()
+    trunks = [t.model_copy(update={"termination": again.trunk.termination}) for t in again.deployment.trunks]
+    shared = again.deployment.model_copy(update={"trunks": tuple(trunks)})
+    monkeypatch.setattr(Example, "deployment", property(lambda _: shared))
+    assert facts_of(again).value("ai.trunk") is None
 
 
 @pytest.mark.parametrize("is_tls", [True, False])
@@ -426,114 +304,3 @@ def test_a_certificate_that_is_bad(certificate: str) -> None:
 @pytest.mark.parametrize(("code", "lost"), [(404, "it refused"), (180, "it only rang"), (200, None)])
 def test_an_ai_that_refused_or_only_rang(code: int, lost: str | None) -> None:
     assert facts_of(call().ai_gets().ai_answers(code)).value("ai.lost") == lost
-
-
-# -- who rang instead, and what the caller was told
-
-
-@pytest.mark.parametrize(
-    ("code", "end", "final"),
-    [(300, "refused", 300), (486, "refused", 486), (487, "refused", 487), (299, None, None), (200, None, None)],
-)
-def test_how_the_caller_s_call_ended(code: int, end: str | None, final: int | None) -> None:
-    facts = facts_of(call().after(2).ends_here(code, "x"))
-    assert facts.value("caller.end") == end
-    assert facts.value("final.code") == final
-
-
-def test_a_refusal_that_says_what_it_is_about() -> None:
-    facts = facts_of(call().after(2).ends_here(480, "nobody logged in"))
-    assert facts.value("final.refusal") == "the agents"
-    assert facts_of(call().after(2).ends_here(480, ""))["final.code"].evidence == ("caller.1: 480",)
-
-
-def test_a_call_that_was_up_was_answered_whatever_ended_it() -> None:
-    facts = facts_of(call().answered().after(2).ends_here(486, "x"))
-    assert facts.value("caller.end") == "answered"
-    assert facts.value("final.code") is None
-    assert facts_of(call()).value("caller.end") == "still ringing"
-    assert facts_of(Example()).value("caller.end") is None
-
-
-def test_only_our_own_cancel_gives_a_call_up() -> None:
-    assert facts_of(call().gives_up()).value("caller.end") == "still ringing"
-    theirs = call().caller_gets("CANCEL sip:caller SIP/2.0").ends_here(487, "x")
-    assert facts_of(theirs).value("caller.end") == "refused"
-    other = call()
-    other._at_caller("sent", "CANCEL sip:x SIP/2.0")
-    other.events[-1] = replace(other.events[-1], leg="caller.2")
-    assert facts_of(other.ends_here(487, "x")).value("caller.end") == "refused"
-    refused = call()
-    refused._at_caller("sent", "CANCEL sip:x SIP/2.0")
-    assert facts_of(refused.ends_here(486, "x")).value("caller.end") == "refused"
-
-
-@pytest.mark.parametrize(("waited", "unheard"), [(0.9, False), (1.0, True), (5.0, True)])
-def test_a_platform_that_answers_nothing_within_a_second(waited: float, unheard: bool) -> None:
-    facts = facts_of(Example(now=0.0).dials(taken=False).after(waited).ends_here(408, "Request Timeout"))
-    assert (facts.value("caller.end") == UNHEARD) is unheard
-
-
-def test_a_call_that_went_on_was_heard() -> None:
-    silent = Example(now=0.0).dials(taken=False)
-    assert facts_of(silent.copy().ai_gets().after(5).ends_here(408, "x")).value("caller.end") == "refused"
-    assert facts_of(silent.copy().rings("reception").after(5).ends_here(408, "x")).value("caller.end") == "refused"
-    assert facts_of(silent.copy().dials_too("caller-2").after(5).ends_here(408, "x")).value("caller.end") == UNHEARD
-    assert facts_of(call().after(5).ends_here(408, "x")).value("caller.end") == "refused"
-
-
-def test_a_leg_without_an_invite_or_that_came_in_is_not_unheard() -> None:
-    assert (
-        facts_of(Example(now=0.0).rings("customer").after(5).ends_here(408, "x")).value("caller.end") == "still ringing"
-    )
-    bare = Example(now=0.0).dials(taken=False)
-    bare.events = bare.events[:1]
-    assert facts_of(bare.after(5).ends_here(408, "x")).value("caller.end") == "refused"
-
-
-@pytest.mark.parametrize(("after", "when"), [(0.99, "at once"), (1.0, "after waiting")])
-def test_when_somebody_rang_instead(after: float, when: str) -> None:
-    facts = facts_of(call().after(after).rings("reception"))
-    assert facts.value("instead.when") == when
-    assert facts.value("instead") == "the fallback group"
-    refused = facts_of(call().after(after).ends_here(486, "x"))
-    assert refused.value("instead.when") == when
-    assert refused.value("instead") == "nobody"
-
-
-@pytest.mark.parametrize(("after", "when"), [(0.99, "at once"), (1.0, None)])
-def test_a_caller_alone_may_be_answered_too_soon(after: float, when: str | None) -> None:
-    """Later, it may have been an agent who took a while."""
-    facts = facts_of(call().after(after).answered(), "caller")
-    assert facts.value("instead.when") == when
-    assert facts.value("instead") is None
-
-
-def test_an_agent_s_phone_is_of_the_fallback_or_of_another_group() -> None:
-    assert facts_of(call().rings("billing")).value("instead") == "another group"
-    assert facts_of(call().rings("billing"), has_deployment=False).value("instead") == "an agent"
-    assert facts_of(Example(line="busy").dials().rings("billing")).value("instead") == "an agent"
-    first = facts_of(call().rings("reception").after(1).rings("billing"))
-    assert first.value("instead") == "the fallback group"
-    assert first["instead"].evidence == ("reception.1 rang", "billing.1 rang")
-    three = call().rings("reception").after(1).rings("billing").rings("support")
-    assert len(facts_of(three)["instead"].evidence) == 2
-
-
-def test_a_campaign_s_call_has_nobody_in_its_place() -> None:
-    assert facts_of(Example().rings("customer").rings("billing")).value("instead") is None
-
-
-@pytest.mark.parametrize(("line", "configured"), [("inbound", True), ("busy", False)])
-def test_whether_a_fallback_is_configured(line: str, configured: bool) -> None:
-    assert facts_of(Example(line=line).dials()).value("fallback.configured") is configured
-
-
-@pytest.mark.parametrize(("subject", "code"), [("caller.1", 486), ("OPTIONS", None), ("caller.1's BYE", None)])
-def test_the_answer_to_something_else_is_no_final_response_of_the_call(subject: str, code: int | None) -> None:
-    facts = facts_of(Example().finding("final_response", subject, code=486, wanted=[200]))
-    assert facts.value("final.code") == code
-    both = Example().finding("final_response", subject, code=486, wanted=[200])
-    assert (
-        facts_of(both.finding("final_response", "caller.1", code=404, wanted=[200])).value("final.code") == code or 404
-    )

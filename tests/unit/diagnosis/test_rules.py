@@ -17,6 +17,7 @@ from tools.diagnosis.page import PAGE, causes_table, cells_table, rules_at, tabl
 
 EXAMPLES = [*OF_RULES, *LEGS]
 INTEGRATIONS = ("talkdesk", "gladly")
+PORTS = ("udp-32681", "tcp-32681", "tls-32682")
 EVERY = {rule.id: rule for name in INTEGRATIONS for rule in rules_of(name)}
 
 
@@ -92,3 +93,64 @@ def test_every_cell_has_a_rule_or_the_reason_why_nothing_tells_it() -> None:
     for kind in KINDS:
         for place in PLACES:
             assert bool(rules_at((kind, place))) != ((kind, place) in UNTOLD), (kind, place)
+
+
+_MEDIA = (415, 488, 606)
+#: The statuses that rules ask for (RFC 3261 section 21, RFC 6585 section 4), by fact.
+STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
+    "registration.answer": {
+        (401, 403, 404, 407): ("registration.user", "registration.user.said", "registration.password.said"),
+        (401, 403, 407): ("registration.password",),
+        (403,): ("registration.address", "registration.address.said"),
+        (503,): ("registration.inactive", "registration.unavailable"),
+    },
+    "ai.code": {
+        (404,): ("reach.not-attached", "reach.nobodys-number"),
+        (404, 429, 488): ("reach.refused",),
+        (429,): ("limit.low", "reach.concurrency"),
+        (488,): ("reach.srtp", "reach.refused.media"),
+        _MEDIA: ("reach.no-g711", "fallback.no-g711", "fallback.srtp"),
+    },
+    "final.code": {
+        (401, 404, 407, 484, 604): ("reach.turned-away",),
+        (401, 407): ("reach.caller-credentials",),
+        (404, 484, 604): ("reach.form",),
+        (404, 604): ("reach.unknown-number", "reach.unknown-number.again"),
+        _MEDIA: (
+            *("reach.no-g711.told", "reach.srtp.told", "reach.another-assistant", "reach.not-attached"),
+            *("reach.nobodys-number", "reach.concurrency", "reach.no-credentials", "reach.wrong-port"),
+            "reach.trunk-elsewhere",
+            *(f"reach.firewall-{port}{end}.between" for port in PORTS for end in ("", "-rejected")),
+        ),
+    },
+    "transfer.answer": {
+        (403,): ("transfer.address",),
+        (403, 404, 480, 503): ("transfer.call-refused",),
+        (404,): ("transfer.unknown-number",),
+        (404, 480, 486, 503): ("transfer.rejected",),
+        (480,): ("transfer.nobody.at-once",),
+        (503,): ("transfer.inactive",),
+    },
+    "transfer.outcome": {
+        (200,): ("transfer.untrue",),
+        (200, 404, 480): ("transfer.failed",),
+        (404,): ("transfer.unknown-number.notified",),
+        (480,): ("transfer.nobody",),
+    },
+}
+
+
+def test_the_statuses_that_rules_ask_for() -> None:
+    asked: dict[str, dict[tuple[int, ...], set[str]]] = {}
+    for rule in EVERY.values():
+        for condition in rule.all_conditions:
+            if codes := tuple(value for value in condition.values if type(value) is int):
+                asked.setdefault(condition.fact, {}).setdefault(codes, set()).add(rule.id)
+    assert asked == {fact: {codes: set(ids) for codes, ids in by.items()} for fact, by in STATUSES.items()}
+
+
+def test_what_speaks_against_a_rule_is_that_something_is_so() -> None:
+    """Of a fact that is yes or no; that there is no fallback is what the deployment file says, not what was seen."""
+    conditions = [c for rule in EVERY.values() for c in rule.all_conditions if c.how == "not shown"]
+    assert {c.fact for c in conditions if True in c.values} >= {"call.cut"}
+    assert {c.fact for c in conditions if False in c.values} == {"fallback.configured"}

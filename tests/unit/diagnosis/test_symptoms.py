@@ -54,6 +54,10 @@ def shown(example: Example, visibility: Visibility = "all") -> list[Symptom]:
         ("TD-TRANSFER-BLIND", "landing.others", "the call", {"rang": ["sales"]}, "transfer"),
         ("TD-TRANSFER-BLIND", "landing.others", "the call", {"rang": []}, "other"),
         ("TD-INBOUND", "landing.others", "the call", {"rang": ["sales"]}, "other"),
+        ("PEOPLE", "landing.others", "sales", {"rang": 1}, "transfer"),
+        ("ABANDON", "landing.others", "sales", {"rang": 1}, "reach"),
+        ("VOICEMAIL", "voicemail", "caller.1", {}, "transfer"),
+        ("VOICEMAIL", "answered", "caller.1", {}, "transfer"),
         ("TD-INBOUND", "answered", "caller.1", {"seconds": None}, "reach"),
         ("TD-INBOUND", "ringing", "caller.1", {"seconds": None}, "reach"),
         ("TD-INBOUND", "answered", "billing.1", {"seconds": None}, "other"),
@@ -130,3 +134,15 @@ def test_what_the_ai_s_side_says_of_who_answered_goes_before_what_a_caller_sees(
     assert shown(example.copy().not_taken()) == ["reach", "fallback"]
     assert shown(example.copy().taken()) == []
     assert shown(example.copy().not_taken(), "caller") == ["reach", "fallback"]
+
+
+def test_a_stand_in_that_refused_by_itself_was_not_reached() -> None:
+    def of(listener: str, code: int = 0) -> list[Symptom]:
+        example = Example(ai="stand-in").dials().ai_gets()
+        if code:
+            example.ai_answers(code)
+        return shown(example.finding("phone.wait", listener, why="it never came"))
+
+    assert of("stand-in.1", 488) == ["reach"]
+    assert of("stand-in.1") == ["other"]
+    assert of("caller.1", 488) == ["other"]

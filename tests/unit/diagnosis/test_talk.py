@@ -1,182 +1,21 @@
-"""Facts on an established call: what was heard, who ended it, who called, which digits arrived."""
+"""Facts on an established call: who ended it, who called, which digits arrived."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from harness.diagnosis.facts import Facts
-from harness.diagnosis.talk import FEW_PACKETS
-from tests.unit.diagnosis.building import CALLER, Example
+from harness.events import SipMessage
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.example_case import CALLER
 from tests.unit.diagnosis.known import facts_of
 
 
 def talk(**changes: Any) -> Example:
     return Example(now=0.0, **changes).dials().ai_gets().answered().taken()
-
-
-# -- audio
-
-
-@pytest.mark.parametrize(
-    ("kind", "packets", "heard"),
-    [
-        ("no-rtp", 0, "nothing"),
-        ("silence", FEW_PACKETS - 1, "nothing"),
-        ("silence", FEW_PACKETS, "silent RTP"),
-        ("silence", None, "silence"),
-        ("other", FEW_PACKETS - 1, "nothing"),
-        ("other", FEW_PACKETS, "noise"),
-        ("other", None, "noise"),
-        ("unmarked", FEW_PACKETS - 1, "nothing"),
-        ("unmarked", FEW_PACKETS, "no mark"),
-        ("echo", 1, "echo"),
-        ("crossed", 1, "crossed"),
-        ("other-codec", 1, "RTP of another codec"),
-        ("unknown", 1, None),
-    ],
-)
-def test_what_arrived_in_a_voice_s_place(kind: str, packets: int | None, heard: str | None) -> None:
-    assert facts_of(talk().to_caller(kind, packets)).value("audio.to_caller") == heard
-    assert facts_of(talk().to_ai(kind, packets)).value("audio.to_ai") == heard
-
-
-@pytest.mark.parametrize("instead", ["announcement", "music", "speech", "tone", "voicemail", "another party"])
-def test_a_sound_that_somebody_made_is_no_noise(instead: str) -> None:
-    assert facts_of(talk().to_caller("other", 200, instead=instead)).value("audio.to_caller") == "another sound"
-    assert facts_of(talk().to_caller("silence", 200, instead=instead)).value("audio.to_caller") == "silent RTP"
-    assert facts_of(talk().to_caller("other", 200, instead="noise")).value("audio.to_caller") == "noise"
-
-
-@pytest.mark.parametrize(("mark", "heard"), [(239, "crossed"), (240, None), (99, "crossed")])
-def test_without_the_ai_s_side_only_a_phone_s_mark_is_another_call_s(mark: int, heard: str | None) -> None:
-    """Voices of assistants begin at 240: one of them may be the right one."""
-    example = talk().to_caller("crossed", 200, foreign=[mark])
-    assert facts_of(example, "caller").value("audio.to_caller") == heard
-    assert facts_of(example).value("audio.to_caller") == "crossed"
-
-
-def test_of_several_strange_marks_one_voice_leaves_it_open() -> None:
-    example = talk().to_caller("crossed", 200, foreign=[99, 240])
-    assert facts_of(example, "caller").value("audio.to_caller") is None
-
-
-def test_the_first_that_failed_is_told() -> None:
-    facts = facts_of(talk().to_caller().after(1).to_caller("no-rtp"))
-    assert facts.value("audio.to_caller") == "nothing"
-    assert facts.value("audio.stopped") is True
-    assert facts_of(talk().to_caller("no-rtp").to_caller()).value("audio.stopped") is False
-    assert facts_of(talk().to_caller("no-rtp").to_caller("no-rtp")).value("audio.stopped") is False
-    assert "audio.stopped" not in facts_of(talk())
-
-
-def test_another_codec_is_one_whatever_was_agreed_on() -> None:
-    assert facts_of(talk().to_caller("other-codec", 200)).value("codec.sides") == "different"
-    assert facts_of(talk().to_caller("silence", 200)).value("codec.sides") is None
-
-
-def test_a_strange_voice_beneath_the_right_one_is_told_of_its_listener() -> None:
-    def crossed(subject: str, *, passed: bool = False) -> Facts:
-        return facts_of(talk().to_ai().to_caller().finding("audio.crossed", subject, passed))
-
-    assert crossed("caller.1").value("audio.to_caller") == "crossed"
-    assert crossed("assistant main").value("audio.to_ai") == "crossed"
-    assert crossed("billing.1").value("audio.agent") == "crossed"
-    assert crossed("probe").value("audio.to_caller") == "heard"
-    assert crossed("caller.1", passed=True).value("audio.to_caller") == "heard"
-
-
-@pytest.mark.parametrize(
-    ("to_agent", "to_caller", "value"),
-    [
-        ("heard", "heard", "both ways"),
-        ("no-rtp", "heard", "one way"),
-        ("heard", "no-rtp", "one way"),
-        ("no-rtp", "no-rtp", "none either way"),
-        ("crossed", "heard", "crossed"),
-        ("no-rtp", "crossed", "crossed"),
-    ],
-)
-def test_audio_with_an_agent(to_agent: str, to_caller: str, value: str) -> None:
-    facts = facts_of(talk().to_ai().to_caller().with_agent("billing", to_agent, to_caller))
-    assert facts.value("audio.agent") == value
-    assert facts.value("audio.phase") == (None if value == "both ways" else "with the agent only")
-
-
-def test_audio_that_failed_with_the_ai_failed_before_any_agent_came() -> None:
-    facts = facts_of(talk().to_ai("no-rtp").to_caller().with_agent("billing", "no-rtp"))
-    assert facts.value("audio.phase") == "with the AI"
-    assert facts_of(talk().to_ai().to_caller("no-rtp")).value("audio.phase") == "with the AI"
-    assert facts_of(talk().to_ai().to_caller()).value("audio.phase") is None
-
-
-def test_an_echo_is_told_where_it_is_one() -> None:
-    assert facts_of(talk().finding("audio.echo", "caller.1")).value("echo") is True
-    assert facts_of(talk().finding("audio.echo", "caller.1", True)).value("echo") is None
-
-
-def _stopped(at_change: float, *, heard: bool = True, at_agent: bool = False) -> Facts:
-    """A voice, last heard at 10 s; a re-INVITE so much later or earlier."""
-    example = Example(now=0.0, row="HOLD").dials().ai_gets().answered().taken().to_caller()
-    example.now = 10.0 + at_change
-    example.reinvites()
-    if heard:
-        example.now = 10.0
-        example.hears_mark("billing.1" if at_agent else "caller.1", 240)
-    example.now = 20.0
-    return facts_of(example.to_caller("no-rtp"))
-
-
-@pytest.mark.parametrize(("at_change", "what"), [(0.9, "a re-INVITE"), (-0.9, "a re-INVITE"), (0.0, "a re-INVITE")])
-def test_audio_that_stopped_when_the_call_was_changed(at_change: float, what: str) -> None:
-    assert _stopped(at_change).value("audio.stopped_at") == what
-
-
-@pytest.mark.parametrize("at_change", [1.0, -1.0, 5.0])
-def test_audio_that_stopped_by_itself(at_change: float) -> None:
-    facts = _stopped(at_change)
-    assert facts.value("audio.stopped_at") == "nothing in particular"
-    assert facts["audio.stopped_at"].evidence == ("10.0 s into the call",)
-
-
-def test_nobody_can_tell_when_audio_stopped_at_a_listener_that_does_not_say() -> None:
-    assert _stopped(0.0, heard=False).value("audio.stopped_at") is None
-    assert _stopped(0.0, at_agent=True).value("audio.stopped_at") is None
-
-
-@pytest.mark.parametrize("at_change", [-10.0, 10.0, 11.0])
-def test_a_change_before_the_call_or_after_the_failure_is_none(at_change: float) -> None:
-    facts = _stopped(at_change, heard=False)
-    assert facts["audio.stopped_at"].evidence == ("assistant main was heard, and nobody changed the call",)
-
-
-def test_an_invite_that_begins_a_call_and_one_of_another_leg_change_nothing() -> None:
-    example = Example(now=0.0).dials().ai_gets().answered().taken().to_caller().after(10)
-    example._at_caller("sent", "INVITE sip:platform SIP/2.0\r\nTo: <sip:platform>")
-    example._at_caller("sent", "INFO sip:platform SIP/2.0\r\nTo: <sip:platform>;tag=p")
-    example.at_phone("caller", "INVITE", within=True)
-    facts = facts_of(example.after(1).to_caller("no-rtp"))
-    assert facts["audio.stopped_at"].evidence == ("assistant main was heard, and nobody changed the call",)
-
-
-def test_a_mark_after_the_failure_is_not_the_last_before_it() -> None:
-    example = Example(now=0.0).dials().ai_gets().answered().taken().to_caller().after(5).hears_mark("caller.1", 240)
-    example.after(5).to_caller("no-rtp").hears_mark("caller.1", 240)
-    assert facts_of(example)["audio.stopped_at"].evidence == ("5.0 s into the call",)
-
-
-@pytest.mark.parametrize(("mark", "stopped"), [(240, True), (241, False), (7, False), (7 + 256, True), (99, False)])
-def test_a_voice_that_was_heard_before_has_stopped(mark: int, stopped: bool) -> None:
-    """Its own mark, or its answer to the listener's: the listener's own mark is an echo."""
-    example = talk().hears_mark("caller.1", mark).after(5).to_caller("no-rtp")
-    assert facts_of(example).value("audio.stopped") is stopped
-
-
-def test_without_the_ai_s_side_any_strange_sound_was_a_voice() -> None:
-    assert facts_of(talk().hears_mark("caller.1", 99).to_caller("no-rtp"), "caller").value("audio.stopped") is True
-    assert facts_of(talk().hears_mark("caller.1", 7).to_caller("no-rtp"), "caller").value("audio.stopped") is False
-    assert facts_of(talk().hears_mark("caller.2", 99).to_caller("no-rtp"), "caller").value("audio.stopped") is False
 
 
 # -- who ended it
@@ -205,6 +44,32 @@ def test_a_bye_before_the_agent_was_heard_cut_the_call_with_the_agent() -> None:
     facts = facts_of(talk().to_ai().to_caller().after(1).ends("received").with_agent("billing", "no-rtp"))
     assert facts.value("agent.cut") is True
     assert facts.value("call.cut") is None
+
+
+def test_a_bye_at_the_agent_cuts_the_call_with_the_agent_alone() -> None:
+    def cut(speaker: str) -> Facts:
+        example = talk().to_ai().to_caller().after(1).at_phone("billing", "BYE")
+        bye = example.events[-1]
+        assert isinstance(bye, SipMessage)
+        example.events[-1] = replace(bye, leg="billing.1")
+        return facts_of(example.finding("audio", f"{speaker} → billing.1", kind="no-rtp"))
+
+    assert cut("caller.1").value("agent.cut") is True
+    up = talk().after(1).at_phone("billing", "BYE")
+    bye = up.events[-1]
+    assert isinstance(bye, SipMessage)
+    up.events[-1] = replace(bye, leg="billing.1")
+    assert facts_of(up.finding("call.up", "billing.1", ended_after_s=1.0)).value("call.cut") is None
+
+
+def test_a_bye_that_cut_nothing_hides_none_that_did() -> None:
+    example = talk().after(1).finding("call.up", "billing.1", ended_after_s=1.0).ends("sent").to_caller("no-rtp")
+    assert facts_of(example).value("call.cut") is True
+
+
+def test_the_first_bye_at_the_ai_says_who_cut() -> None:
+    example = talk().after(1).ends("sent").ends("received").to_caller("no-rtp")
+    assert facts_of(example).value("call.cut_by") == "the AI"
 
 
 @pytest.mark.parametrize(("why", "cut"), [("the call has ended", True), ("it never came", None)])
@@ -247,6 +112,8 @@ def test_digits_that_arrived(seen: str, passed: bool, value: str) -> None:
 def test_a_digit_that_could_not_be_sent() -> None:
     assert facts_of(talk().never("no telephone-event was negotiated")).value("digits") == "could not be sent"
     assert facts_of(talk().never("no answer")).value("digits") is None
+    told = facts_of(talk().never("no telephone-event was negotiated\nlog of the call"))
+    assert told["digits"].evidence == ("no telephone-event was negotiated",)
 
 
 @pytest.mark.parametrize(("listed", "value"), [(["0"], "arrived"), ([], "none"), (None, None), ("0", None)])
@@ -310,6 +177,10 @@ def test_loss_and_level_by_their_checks(check: str, fact: str, value: str) -> No
     assert facts_of(talk().finding(check, "caller.1", True)).value(fact) is None
 
 
+def test_what_was_never_sent_is_no_loss_of_the_networks() -> None:
+    assert facts_of(talk().finding("audio.loss", "caller.1", spanned_s=2.0, filled_s=0.5)).value("loss") is None
+
+
 def test_a_path_that_loses_all_digits_and_no_voice_loses_the_digits_alone() -> None:
     def loss(example: Example, seen: str) -> object:
         return facts_of(
@@ -347,6 +218,13 @@ def test_a_phone_s_own_codec_comes_before_a_record_s() -> None:
     facts = facts_of(example.record(witness={"codec": "PCMU"}))
     assert facts.value("codec.sides") == "different"
     assert facts["codec.sides"].evidence == ("caller.1 has PCMU", "stand-in.1 has PCMA")
+
+
+def test_the_codecs_agreed_on_first_are_told() -> None:
+    example = Example(ai="stand-in").dials().codec("caller.1", "PCMU").codec("stand-in.1", "PCMU")
+    facts = facts_of(example.codec("caller.1", "PCMA").codec("stand-in.2", "G722"))
+    assert facts.value("codec.sides") == "the same"
+    assert facts["codec.sides"].evidence == ("caller.1 has PCMU", "stand-in.1 has PCMU")
 
 
 # -- who calls
@@ -415,6 +293,13 @@ def test_a_wrong_number_in_any_invite_is_told() -> None:
     assert facts_of(Example().ai_gets()).value("caller_id.ai") is None
     assert facts_of(Example().dials().ai_gets(shown="<<>")).value("caller_id.ai") is None
     assert facts_of(Example().dials().dials_too("stranger").ai_gets()).value("caller_id.ai") == "right"
+    broken = Example().dials().ai_gets(shown="<sip:+12025550177@p.example>;tag=a").ai_gets(shown="<<>")
+    assert facts_of(broken).value("caller_id.ai") == "another number"
+
+
+def test_of_several_callers_the_first_is_told_what_all_would_not_show() -> None:
+    example = Example().dials().dials_too("stranger").ai_gets(shown="<sip:4155550101@p.example>;tag=a")
+    assert facts_of(example).value("caller_id.ai") == "in another form"
 
 
 # -- X-headers

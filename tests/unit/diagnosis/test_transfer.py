@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from harness.diagnosis.transfer import is_fallback, is_group
+from harness.events import TransferProgress
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of, scene_of
 from tests.unit.diagnosis.stories import GROUP, NOBODY, OTHER_GROUP
@@ -21,6 +23,27 @@ def warm(**changes: Any) -> Example:
 
 
 # -- where it landed
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        Example(row="GROUP-RINGING", line="people-in-turns").dials().rings("reception").landed("support", "reception"),
+        Example(row="VOICEMAIL", line="nobody-there").dials().rings("billing").finding("answered", "caller.1"),
+        Example(row="PEOPLE", line="people").dials().rings("billing").landed("reception", "billing"),
+    ],
+    ids=lambda example: str(example.row),
+)
+def test_a_number_of_people_that_leads_to_others_is_no_fault_of_the_ai(example: Example) -> None:
+    found = example.diagnose()
+    assert [(cause.id, cause.confidence) for cause in found.causes] == [("group-wrong", "certain")]
+    assert found.causes[0].owner == "transfer target"
+
+
+def test_people_rung_in_the_place_of_an_ai_that_refused_are_told_by_its_refusal() -> None:
+    example = Example(row="ABANDON", line="no-answer").dials().ai_gets().ai_answers(404, "Not Found").rings("reception")
+    found = example.finding("landing.others", "reception", rang=1).diagnose()
+    assert found.causes[0].id == "assistant-not-attached"
 
 
 @pytest.mark.parametrize(
@@ -183,6 +206,18 @@ def test_the_platform_s_answer(codes: list[int], answer: object) -> None:
     assert facts_of(invite).value("transfer.answer") == answer
 
 
+def test_the_last_answer_is_the_evidence() -> None:
+    def evidence(*codes: int) -> tuple[str, ...]:
+        refer = blind().ai_refers(GROUP)
+        for code in codes:
+            refer.platform_says(code)
+        return facts_of(refer)["transfer.answer"].evidence
+
+    last = ("message 4 of GET /v2/calls/c1",)  # after the INVITE, the REFER and the first answer
+    assert evidence(503, 200) == last
+    assert evidence(407, 487) == last
+
+
 def test_the_answer_to_another_request_is_none_to_this_one() -> None:
     example = blind().ai_refers(GROUP)._sip("received", "SIP/2.0 202 Accepted", "REFER", call_id="another")
     assert facts_of(example).value("transfer.answer") == "none"
@@ -239,6 +274,11 @@ def test_a_refer_handed_on_is_seen_at_the_caller_alone() -> None:
 def test_what_a_stand_in_s_phone_says_of_its_refer_counts_until_the_case_is_over() -> None:
     stood = Example(now=0.0, row="TD-TRANSFER-BLIND", ai="stand-in").dials().finding("prack", "caller.1")
     assert facts_of(stood.copy().refer_ended(603)).value("transfer.outcome") == 603
+    under_way = stood.copy().refer_ended(180)
+    trying = under_way.events[-1]
+    assert isinstance(trying, TransferProgress)
+    under_way.events[-1] = replace(trying, final=False)
+    assert facts_of(under_way).value("transfer.outcome") is None
     assert facts_of(stood.copy().after(0.1).refer_ended(603)).value("transfer.outcome") is None
 
 

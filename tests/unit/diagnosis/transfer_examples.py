@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.unit.diagnosis.building import CALLER, Example
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.example_case import CALLER
 from tests.unit.diagnosis.stories import GROUP, NOBODY, Expected, fallback, left_up, lost, refused, talk, transfer, warm
 
 TRANSFER = [
@@ -62,7 +63,8 @@ TRANSFER = [
     Expected(
         "transfer.untrue",
         lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(200, "OK")),
-        ("transfer-said-done",),
+        ("another-device-answered", "transfer-said-done"),
+        ("another-device-answered", "transfer-said-done"),
     ),
     Expected(
         "release.ack",

@@ -58,17 +58,3 @@ def test_ids_as_they_are_pass(web: Make, call_id: str) -> None:
     server = web(answer("200 OK", json.dumps({"call_id": call_id})))
     assert SynthflowApi(server.base, "token").call(call_id).id == call_id
     assert server.requests[0].startswith(f"GET /calls/{call_id} ".encode())
-
-
-def test_what_a_record_was_seen_to_tell(web: Make) -> None:
-    """Silence of a source counts only once it was seen to speak."""
-    plain = {"call_id": "c1", "status": "completed"}
-    talking = plain | {"transcript": "bot: hello\nhuman: hello", "executed_actions": [{"name": "transfer"}]}
-    api = SynthflowApi(web(answer("200 OK", json.dumps(plain)), answer("200 OK", json.dumps(talking))).base, "token")
-    api.call("c1")
-    assert not any(api.has_told(what) for what in ("caller's words", "AI's words", "headers", "actions"))
-    api.call("c1")
-    assert api.has_told("caller's words")
-    assert api.has_told("AI's words")
-    assert api.has_told("actions")
-    assert not api.has_told("headers")

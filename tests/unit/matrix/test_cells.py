@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,10 @@ import pytest
 from harness.deployment import Deployment
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import SelectionError
-from harness.finding_kinds import LANDING_OTHERS
+from harness.finding_kinds import LANDING, LANDING_OTHERS
 from harness.integrations import find, load
 from harness.integrations.base import Cell
-from harness.matrix import Case, Selection, _in_id, _way, calls_of, cases, left_out
+from harness.matrix import Case, Selection, _Cells, _in_id, _way, calls_of, cases, left_out
 
 DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
 
@@ -114,6 +115,15 @@ def test_nobody_else_can_ring_where_no_other_phone_is_ours(talkdesk: Deployment)
     assert all(LANDING_OTHERS not in case.required_findings for case in cases([lonely]))
 
 
+def test_what_telephones_show_is_dispensed_with_where_a_call_lands_at_them_alone(talkdesk: Deployment) -> None:
+    phones = {name: phone.model_copy(update={"shows": "any"}) for name, phone in talkdesk.phones.items()}
+    shown_any = talkdesk.model_copy(update={"phones": phones})
+    for case in cases([shown_any]):
+        assert ("caller_id" in case.dispensable) == (LANDING in case.required_findings), case.id
+    assert any("caller_id" in case.dispensable for case in cases([shown_any]))
+    assert not any("caller_id" in case.dispensable for case in cases([talkdesk]))
+
+
 def test_every_number_is_proved_by_itself_where_the_file_asks_for_it(talkdesk: Deployment) -> None:
     first = {case.trunk for case in of(talkdesk, "TD-INBOUND")}
     assert all("number" not in case.axes for case in cases([talkdesk]))
@@ -127,6 +137,30 @@ def test_every_number_is_proved_by_itself_where_the_file_asks_for_it(talkdesk: D
         few, many = (len({case.line for case in of(one, row)}) for one in (every, full))
         assert 0 < few <= many
     assert len(of(full, "HANGUP-CALLER")) > len(of(every, "HANGUP-CALLER")) >= len(of(talkdesk, "HANGUP-CALLER"))
+
+
+def test_of_several_numbers_the_plainest_is_called(talkdesk: Deployment) -> None:
+    """In whichever order the file has them: one without a menu, and without an announcement."""
+    backwards = dict(reversed(talkdesk.lines.items()))
+    for lines in (talkdesk.lines, backwards):
+        once = talkdesk.model_copy(update={"lines": lines, "depth": "once"})
+        for case in of(once, "TD-INBOUND"):
+            entry = once.lines[case.line or ""]
+            assert (entry.press, entry.announcement_s) == (None, 0.0), case.id
+        # a stand-in does what it is told at any number; the one whose assistant does it by itself is called first
+        assert {case.line for case in of(once, "TD-FALLBACK-TIMEOUT")} == {"fallback-timeout"}
+
+
+@pytest.mark.usefixtures("a_wednesday")
+def test_a_closed_number_is_told_of_whichever_value_of_the_row_s_axis_it_would_prove(talkdesk: Deployment) -> None:
+    row = replace(find("talkdesk").row("TD-TRANSFER-BLIND"), every_number=True)
+    campaign = talkdesk.lines["campaign"].model_copy(update={"refer": "passed-on"})
+    two = talkdesk.model_copy(update={"lines": talkdesk.lines | {"campaign": campaign}})
+    for line in ("ivr", "campaign"):  # to one the platform consumes the REFER, to the other it passes it on
+        cells = _Cells(row, closed(two, line), asked=False)
+        assert {cell.axes["refer"] for cell in cells.cells} == {"consumed", "passed-on"}
+        assert line in dict(cells.not_now())
+        assert "inbound" not in dict(cells.not_now())
 
 
 def test_a_mistake_names_the_first_integration_that_has_the_row(talkdesk: Deployment) -> None:
@@ -214,3 +248,15 @@ def test_a_case_knows_its_calls(talkdesk: Deployment) -> None:
     assert calls_of(first, talkdesk)[0].number == talkdesk.did(first.line, first.trunk)
     (registers, *_) = of(talkdesk, "TD-REGISTER-OK")
     assert calls_of(registers, talkdesk) == []
+
+
+@pytest.mark.parametrize(("carries", "run"), [(3, {"synthflow", "stand-in"}), (4, {"synthflow"}), (30, {"synthflow"})])
+def test_a_trunk_is_filled_only_where_all_of_its_calls_find_a_place(
+    talkdesk: Deployment, carries: int, run: set[str]
+) -> None:
+    """A stand-in refuses what it cannot hold, and that is no failure of the trunk."""
+    trunks = [trunk.model_copy(update={"max_concurrent_calls": carries}) for trunk in talkdesk.trunks]
+    one = talkdesk.phones["caller"]
+    many = {f"c{n}": one.model_copy(update={"number": f"+141555502{n:02}"}) for n in range(40)}
+    found = talkdesk.model_copy(update={"trunks": trunks, "phones": talkdesk.phones | many})
+    assert {case.axes["ai"] for case in cases([found]) if case.row.id == "TD-CAPACITY"} == run

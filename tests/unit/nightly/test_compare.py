@@ -7,6 +7,9 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+from typer.testing import CliRunner
+
+from harness.cli.app import application
 from harness.nightly.compare import compare, lines, markdown
 from harness.report.history import Result, Run
 from harness.report.run import history_of
@@ -90,3 +93,18 @@ def test_of_runs_on_disk(tmp_path: Path, runs: ModuleType) -> None:
 
     assert [one.row for one in found.newly_failing] == ["HOLD"]
     assert found.lost_rows == ("BUSY",)
+
+
+def test_the_terminal_breaks_no_name_that_is_to_be_copied(tmp_path: Path, runs: ModuleType) -> None:
+    old, new = (
+        runs.make_run(tmp_path / name, rows=("HOLD",), plays=plays)
+        for name, plays in (("old", {}), ("new", {"HOLD": runs.fails}))
+    )
+    outcome = CliRunner().invoke(
+        application(), ["compare", str(old.directory), str(new.directory)], env={"COLUMNS": "40"}
+    )
+    assert outcome.exit_code == 1
+    (case,) = [one.case for one in history_of(new.directory)[0].results]
+    _, found, why = outcome.output.partition(f"  newly failing       {case}\n")
+    assert found
+    assert max(map(len, why.splitlines())) <= 40

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,11 +11,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from harness.errors import BrokenError, MistakeError
 from harness.nightly import alerts, metrics
-from harness.nightly.alerts import Alert, alert_of
+from harness.nightly.alerts import Alert, AlertCause, alert_of
 from harness.nightly.flakes import FlakeRate, rates, wilson
 from harness.nightly.page import sparkline
 from harness.nightly.store import Night
 from harness.report.history import Result, Run
+from tests.receiver import Receiver
 
 
 def run(verdict: str, attempts: int = 1) -> Run:
@@ -57,6 +56,24 @@ class TestAlerts:
         found = alert_of("s", (), tuple(map(str, range(50))), "x")
         assert found is not None
         assert "and 30 more" in found.body
+
+    def test_new_problems_of_one_cause_are_one_thing_to_mend(self) -> None:
+        cause = AlertCause("Transfer fails", tuple(map(str, range(12))), "Allow it.", "trunk", "harness explain run 1")
+        found = alert_of("s", ("0",), [*map(str, range(12)), "another"], "x", [cause, AlertCause("Known", ("0",))])
+        assert found is not None
+        assert found.body == (
+            "New:\n- Transfer fails\n  fix: Allow it.\n  owner: trunk\n  why: harness explain run 1\n  1\n  2\n  3\n"
+            "  and 8 more\n- another\n\nx"
+        )
+
+    @pytest.mark.parametrize(
+        ("before", "now", "kind"),
+        [((), ("a",), "failure"), (("a",), (), "success"), (("a", "b"), ("a",), "info"), (("a",), ("b",), "failure")],
+    )
+    def test_chats_can_tell_bad_news_from_good(self, before: Sequence[str], now: Sequence[str], kind: str) -> None:
+        found = alert_of("s", before, now, "x")
+        assert found is not None
+        assert found.kind == kind
 
     def test_one_is_sent(self, receiver: Receiver) -> None:
         alerts.send(Alert("title", "body"), [f"json://127.0.0.1:{receiver.port}/"])
@@ -114,38 +131,7 @@ def test_a_chart_has_a_gap_where_nothing_was_measured() -> None:
     assert "&lt;b&gt;" in sparkline([1.0, 2.0], "<b>")
 
 
-class Receiver:
-    """What an HTTP server on loopback was sent."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, str, bytes]] = []
-        self.code = 200
-        owner = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def _take(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                owner.requests.append((self.command, self.path, body))
-                self.send_response(owner.code)
-                self.end_headers()
-
-            do_POST = do_PUT = _take
-
-            def log_message(self, *_: object) -> None: ...
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    found = Receiver()
-    yield found
-    found.close()
+    with Receiver() as found:
+        yield found

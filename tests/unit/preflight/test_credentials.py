@@ -75,6 +75,13 @@ def test_another_realm_than_the_configured_gets_none(lab: Any, far: Any) -> None
     assert lab.line("registration").status is OK
 
 
+def test_any_realm_may_be_allowed(lab: Any, far: Any) -> None:
+    lab.plain["phones"]["caller"]["realm"] = "*"
+    lab.account["port"] = far.udp(registrar("any.example"))
+    assert lab.line("registration").status is OK
+    assert len(credentials_sent(far)) == 1
+
+
 def challenge(*algorithms: str, realm: str = "acme") -> Response:
     request = Request.build("REGISTER", "sip:acme", [])
     values = [f'Digest realm="{realm}", nonce="n", algorithm={algorithm}, qop="auth"' for algorithm in algorithms]

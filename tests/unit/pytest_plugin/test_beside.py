@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import matrix
-from harness.deployment import Deployment, Limits
+from harness.deployment import CALLS_A_PHONE, Deployment, Limits
 from harness.integrations import load
 from harness.matrix import Case
 from harness.pytest_plugin.leases import Table, leased
@@ -191,3 +191,16 @@ def test_cases_that_take_turns_do_not_stand_in_a_row(deployment: Deployment) -> 
 
 def test_without_a_real_deployment_nothing_is_put_in_another_order() -> None:
     assert in_turns([], 4) == []
+
+
+def test_a_stand_in_is_called_by_as_many_as_it_holds(deployment: Deployment, table: Table) -> None:
+    """A trunk may carry more; one call too many would be refused by a phone of ours, and blamed on the platform."""
+    wide = [trunk.model_copy(update={"max_concurrent_calls": 50}) for trunk in deployment.trunks]
+    one = deployment.phones["caller"]
+    more = {f"caller-{n}": one.model_copy(update={"number": f"+1415555016{n}"}) for n in range(5, 9)}
+    wider = deployment.model_copy(update={"trunks": wide, "phones": deployment.phones | more})
+    synthflow, stand_in = case_of(wider, "TD-INBOUND"), case_of(wider, "TD-INBOUND", "stand-in")
+    with ExitStack() as stack:
+        assert len(try_all(table, stack, wider, *[stand_in] * 8)) == CALLS_A_PHONE
+    with ExitStack() as stack:
+        assert len(try_all(table, stack, wider, *[synthflow] * 8)) == 8

@@ -253,6 +253,41 @@ def passed(directory: Path, case: Mapping[str, Any] = CASE, *, sound: bool = Fal
     return directory
 
 
+NOT_PASSED_ON = {
+    "cause": "The platform does not pass the caller's number on",
+    "issue": "Caller ID missing",
+    "fix": "Set the From header to the caller's E.164 number.",
+    "owner": "platform routing",
+    "confidence": "certain",
+    "evidence": ["the caller's number in From at the agent: anonymous (m8)"],
+    "link": "https://docs.synthflow.ai/sip-with-talkdesk#quick-troubleshooting",
+}
+
+
+def _record_of_the_ai(sample: Sample) -> None:
+    sample.event(
+        FarEndRecord,
+        "synthflow",
+        source="GET /v2/calls/abc",
+        record={
+            "status": "completed",
+            "phone_number_from": CALLER,
+            "witness": {
+                "messages": [
+                    {
+                        "at": sample.clock.time() - 1.9,
+                        "direction": "received",
+                        "transport": "udp",
+                        "local": "127.0.4.1:32681",
+                        "remote": "127.0.3.2:5060",
+                        "text": sip("INVITE sip:+12065550190@127.0.4.1:32681 SIP/2.0", "3 INVITE", call="call-3"),
+                    }
+                ]
+            },
+        },
+    )
+
+
 def failed(directory: Path, case: Mapping[str, Any] | None = None, *, sound: bool = False) -> Path:
     """A transfer whose agent saw no caller's number."""
     case = case or case_of("TD-TRANSFER-BLIND", title="The AI hands the caller to the ring group by REFER")
@@ -264,27 +299,7 @@ def failed(directory: Path, case: Mapping[str, Any] | None = None, *, sound: boo
         if sound:
             sample.wav("caller.1", 2.0)
             sample.wav("billing.1", 0.9)
-        sample.event(
-            FarEndRecord,
-            "synthflow",
-            source="GET /v2/calls/abc",
-            record={
-                "status": "completed",
-                "phone_number_from": CALLER,
-                "witness": {
-                    "messages": [
-                        {
-                            "at": sample.clock.time() - 1.9,
-                            "direction": "received",
-                            "transport": "udp",
-                            "local": "127.0.4.1:32681",
-                            "remote": "127.0.3.2:5060",
-                            "text": sip("INVITE sip:+12065550190@127.0.4.1:32681 SIP/2.0", "3 INVITE", call="call-3"),
-                        }
-                    ]
-                },
-            },
-        )
+        _record_of_the_ai(sample)
         sample.finding("audio.two_way", "caller.1 and billing.1", strength=Strength.PROVED)
         sample.finding(
             "caller_id",
@@ -297,16 +312,7 @@ def failed(directory: Path, case: Mapping[str, Any] | None = None, *, sound: boo
         sample.recorder.close(
             Verdict.FAILED,
             f"caller_id of billing.1: expected From with {CALLER}; anonymous",
-            [
-                {
-                    "cause": "The platform does not pass the caller's number on",
-                    "issue": "Caller ID missing",
-                    "fix": "Set the From header to the caller's E.164 number.",
-                    "owner": "platform routing",
-                    "confidence": "certain",
-                    "link": "https://docs.synthflow.ai/sip-with-talkdesk#quick-troubleshooting",
-                }
-            ],
+            [NOT_PASSED_ON],
         )
     return directory
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from harness.diagnosis import common
 from harness.report import closing
 from harness.report.causes import CauseGroup, grouped, judged, signature
 from harness.report.evidence import CaseEvidence
-from harness.report.run import read_cases
+from harness.report.run import read_cases, read_planned
 from harness.report.summary import summarise
 from harness.verdict import Verdict
 
@@ -45,6 +45,13 @@ def test_the_table_holds_in_eighty_columns(run: Any) -> None:
     assert any(line.split()[:8] == ["talkdesk", "(5", "rows)", "1", "1", "1", "2", "5"] for line in lines)
     assert "5 cases in 12.5 s: 1 passed, 1 failed, 1 not observable, 2 broken" in lines
     assert "TD-FALLBACK-REFUSED[talkdesk-sim:udp-ip-pcmu-synthflow]" in text
+
+
+def test_one_row_of_one_case_is_no_plural(tmp_path: Path, runs: ModuleType) -> None:
+    made = runs.make_run(tmp_path, rows=("HOLD",))
+    text = shown(SimpleNamespace(directory=made.directory, planned=read_planned(made.directory)[0]))
+    assert "talkdesk (1 row) " in text
+    assert "\n1 case in 12.5 s: 1 passed" in text
 
 
 def test_every_row_when_asked_for(run: Any) -> None:

@@ -118,6 +118,7 @@ class TestReport:
         ):
             assert text.index(earlier) < text.index(later)
         assert [a["href"] for a in Page(body).all("a") if (a.get("href") or "").endswith("-m8")]
+        assert "Shown by message m8 " in text
         assert "harness explain" in text
         assert "harness verify FILE --row TD-TRANSFER-BLIND --transport udp" in text
 
@@ -207,6 +208,25 @@ class TestReport:
         evidence = CaseEvidence.read(getattr(samples, play)(tmp_path / "case", case))
 
         assert html.headline(summarise([evidence], [case], run="r", wall_s=1.0, workers=1)) == (verdict, words)
+
+    @pytest.mark.parametrize(
+        ("play", "verdict", "words"),
+        [
+            ("passed", "broken", "Interrupted: stopped by the user; 1 of 2 cases have a result"),
+            ("failed", "failed", "1 of 2 cases failed, and the run was interrupted"),
+            ("unobserved", "not observable", "1 of 2 cases could not be observed, and the run was interrupted"),
+            ("died", "broken", "Interrupted: stopped by the user; 1 of 2 cases have a result"),
+        ],
+    )
+    def test_an_interrupted_run_says_so_at_once(
+        self, tmp_path: Path, samples: ModuleType, play: str, verdict: str, words: str
+    ) -> None:
+        case, never_run = samples.case_of(), samples.case_of("HOLD")
+        evidence = CaseEvidence.read(getattr(samples, play)(tmp_path / "case", case))
+        summary = summarise(
+            [evidence], [case, never_run], run="r", wall_s=1.0, workers=1, interrupted="stopped by the user"
+        )
+        assert html.headline(summary) == (verdict, words)
 
     def test_a_run_without_cases_is_not_green(self) -> None:
         assert html.headline(summarise([], [], run="r", wall_s=0.0, workers=1))[0] == "broken"

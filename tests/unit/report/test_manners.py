@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from harness.audio.wav import write_wav
+from harness.audio.marks import waveform
+from harness.audio.prompts import prompt_path
+from harness.audio.wav import read_wav, write_wav
 from harness.deployment import Manners
 from harness.events import CallState, LegStarted, Listened, Recorded
 from harness.report import html, metrics
@@ -20,6 +23,7 @@ from harness.report.summary import summarise
 from harness.verdict import Verdict
 
 AI, AGENT = 240, 13
+Samples = NDArray[np.int16]
 
 
 @pytest.fixture
@@ -103,6 +107,27 @@ def test_silence_in_a_recording_is_no_word(tmp_path: Path, samples: ModuleType) 
         sample.event(Recorded, "caller", "caller.1", path=str(path), sent_path=str(path))
         sample.recorder.close(Verdict.PASSED, "")
     assert manners(CaseEvidence.read(tmp_path)) == []
+
+
+class TestSent:
+    """What a phone sent is looked at for words only where it is more than the phone's mark."""
+
+    @pytest.fixture
+    def mark(self) -> Samples:
+        return (np.tile(waveform(12), 20) * 32767).astype(np.int16)
+
+    def test_a_mark_alone_holds_none(self, mark: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        write_wav(tmp_path / "sent.wav", mark[:-77], 8000)  # it ends where the call does
+        monkeypatch.setattr(module, "classify", None)
+        assert module._sent(tmp_path / "sent.wav") == []
+
+    def test_words_amid_it_are_found(self, mark: Samples, tmp_path: Path) -> None:
+        rate, words = 8000, read_wav(prompt_path("agent-please-en"))
+        assert words[1] == rate
+        write_wav(tmp_path / "sent.wav", np.concatenate([mark, words[0], mark]), rate)
+        found = [span for span in module._sent(tmp_path / "sent.wav") if span.kind == "speech"]
+        assert found
+        assert 3.0 < found[0].began < found[-1].ended < 3.6 + len(words[0]) / rate
 
 
 def test_the_run_s_figures_are_medians_of_what_passed(tmp_path: Path, samples: ModuleType) -> None:

@@ -124,6 +124,15 @@ class TestLadder:
             sample.message("received", text.replace("407", "401"))
         assert ladder.text(CaseEvidence.read(tmp_path / "case")).count("which the phone could not read") == 1
 
+    @pytest.mark.parametrize("met", [True, False])
+    def test_a_challenge_is_red_only_where_nobody_met_it(self, tmp_path: Path, samples: ModuleType, met: bool) -> None:
+        credentials = {"Proxy_Authorization": "Digest username=caller"} if met else {}
+        with samples.playing(tmp_path / "case") as sample:
+            sample.message("sent", samples.sip("INVITE sip:a SIP/2.0", "1 INVITE"))
+            sample.message("received", samples.sip("SIP/2.0 407 Proxy Authentication Required", "1 INVITE"))
+            sample.message("sent", samples.sip("INVITE sip:a SIP/2.0", "2 INVITE", **credentials))
+        assert ('class="er"' in ladder.svg(CaseEvidence.read(tmp_path / "case"))) is not met
+
     def test_every_lifeline_is_there_once(self, transfer: CaseEvidence) -> None:
         lifelines = ladder.Ladder.of(transfer).lifelines
 

@@ -9,12 +9,7 @@ import pytest
 
 from harness.errors import RefusedError
 from harness.safety import Guard, _host_of, _port_of, check_request
-from tests.unit.safety.test_guard import HOST, Lab
-
-
-@pytest.fixture
-def lab() -> Lab:
-    return Lab()
+from tests.unit.safety.conftest import HOST, Lab
 
 
 @pytest.mark.parametrize("method", ["INVITE", "REFER", "invite", "Refer"])
@@ -53,6 +48,16 @@ def test_codes_are_short_up_to_three_digits_or_with_signs(lab: Lab, code: str, r
     found = Guard(lab()).refusal(code)
     assert (found == f"{code} is a short code (safety.allow may name it)") is refused
     assert (found is None) is not refused
+
+
+@pytest.mark.parametrize("port", [5060, 5061])
+def test_sips_own_ports_are_open_though_the_deployment_names_others(lab: Lab, port: int) -> None:
+    trunk = {"transport": "udp", "host": "127.9.9.2", "port": 5090, "termination": "127.9.9.1:5090"}
+    trunks = [{"name": name, **trunk} for name in ("udp-ip", "tcp-ip")]
+    guard = Guard(lab(platform__port=5090, accounts__carrier__port=5090, trunks=trunks))
+    guard(f"sip:+13125550100@{HOST}:{port}")
+    with pytest.raises(RefusedError):
+        guard(f"sip:+13125550100@{HOST}:{port + 10}")
 
 
 def test_a_name_is_no_code(lab: Lab) -> None:

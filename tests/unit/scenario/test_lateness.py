@@ -112,6 +112,7 @@ def _call(context: CaseContext, label: str) -> Call:
 
 
 class _FarEnd:
+    is_ours = False
     label = "the AI"
 
 
@@ -127,7 +128,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], float]:
     taken: dict[tuple[str, str], float] = {}
 
     def again(_: Any, speaker: Any, listener: Any) -> float | None:
-        return taken[speaker.label, listener.label] if isinstance(speaker, Call) else None
+        return taken[speaker.label, listener.label] if speaker.is_ours else None
 
     monkeypatch.setattr(lateness, "_again", again)
     return taken

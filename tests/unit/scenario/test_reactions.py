@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.audio import experiment
@@ -71,22 +72,66 @@ def test_a_mark_is_no_speech() -> None:
 
 
 @pytest.mark.parametrize(
-    ("chances", "tries", "is_one"),
+    ("chances", "stated", "is_one"),
     [
-        ([0.00002], 1, True),
-        ([0.002, 0.0004], 2, True),  # once more, where it is open; 1 in 1,250 is stated
-        ([0.002, 0.0006], 2, False),  # in two tries such a chance is 1 in 833
-        ([0.4], 1, False),
+        ([0.00002], 0.00004, True),
+        ([0.0006, 0.00001], 4.78e-07, True),  # once more, where it is open
+        ([0.0006, 0.1, 0.5], 0.0158, False),  # enough, were the first the only one
+        ([0.01, 0.003, 0.01], 3.1e-4, True),  # each says a little, all of them say it
+        ([0.1, 0.9], 1.0, False),
+        ([0.4], 0.8, False),
     ],
 )
 def test_the_chance_that_is_stated_is_that_of_all_tries(
-    monkeypatch: pytest.MonkeyPatch, make_context: MakeContext, chances: list[float], tries: int, is_one: bool
+    monkeypatch: pytest.MonkeyPatch,
+    make_context: MakeContext,
+    chances: list[float],
+    stated: float,
+    is_one: bool,
 ) -> None:
+    found, played = made(monkeypatch, make_context, chances)
+    assert played == len(chances) == len(found.outcomes)
+    assert found.is_one is is_one
+    assert found.chance == pytest.approx(stated, rel=0.02)
+    assert f"1 in {1 / found.chance:,.0f}" in found.words or stated > 0.5
+
+
+@pytest.mark.parametrize(
+    ("old_s", "tries"),
+    [
+        (60.0, 3),  # 120 s a call: there is time for a third try and for another look
+        (70.0, 2),  # for a second one
+        (90.0, 1),
+    ],
+)
+def test_nothing_is_tried_again_that_the_limit_of_the_call_would_cut(
+    monkeypatch: pytest.MonkeyPatch, make_context: MakeContext, old_s: float, tries: int
+) -> None:
+    found, played = made(monkeypatch, make_context, [0.04, 0.04, 0.04], old_s=old_s)
+    assert played == len(found.outcomes) == tries
+    assert not found.is_one
+
+
+def test_an_echo_is_not_tried_again(monkeypatch: pytest.MonkeyPatch, make_context: MakeContext) -> None:
+    found, played = made(monkeypatch, make_context, [0.00001], echo=True)
+    assert (played, found.is_one) == (1, False)
+    assert "echo" in found.words
+
+
+def made(
+    monkeypatch: pytest.MonkeyPatch,
+    make_context: MakeContext,
+    chances: list[float],
+    *,
+    old_s: float = 5.0,
+    echo: bool = False,
+) -> tuple[reactions.Reaction, int]:
+    """An experiment on a call that has been up for ``old_s``, and how often the caller spoke for it."""
     left = list(chances)
-    monkeypatch.setattr(experiment, "judge", lambda spoken, sent, heard: ExperimentResult(left.pop(0), 38760))
+    monkeypatch.setattr(experiment, "judge", lambda spoken, sent, heard: ExperimentResult(left.pop(0), 38760, echo))
     played: list[object] = []
-    phone: Any = SimpleNamespace(id="caller.1", play=played.append, received_since=lambda since: [])
-    found = reactions.experiment(make_context(), phone)
-    assert (len(played), found.tries, found.is_one) == (tries, tries, is_one)
-    assert f"1 in {1 / (tries * chances[-1]):,.0f}" in found.words or chances == [0.4]
-    assert left == []
+    began = SimpleNamespace(at=time.monotonic() - old_s)
+    phone: Any = SimpleNamespace(
+        id="caller.1", events=[began], play=played.append, received_since=lambda since: np.zeros(0, np.int16)
+    )
+    return reactions.experiment(make_context(), phone), len(played)

@@ -32,6 +32,7 @@ class Caller:
     """A caller of ours: what its leg heard and was told, and what it did."""
 
     label, role, mark, voices = "caller.1", "caller", 7, ()
+    is_ours = True
 
     def __init__(self, heard: bool = True, counts: tuple[int, int] | None = None, packets: int = 100) -> None:
         self.looks: list[Any] = []
@@ -41,6 +42,9 @@ class Caller:
         self.leg = SimpleNamespace(received_since=lambda since: np.zeros(0, np.int16))
         self._heard = heard
         self._packets = packets
+
+    def voices_for(self, peer: object) -> set[int]:
+        return {self.mark}
 
     def speak(self, prompt: str) -> tuple[float, bool]:
         self.did.append(f"says {prompt}")
@@ -70,7 +74,7 @@ class Case:
         record = CallRecord("c1", {"status": declared.pop("status", "completed"), "transcript": told})
         context: CaseContext = make_context(expect=expect, synthflow=Synthflow(poll_s=0.001, **declared))
         reader = RecordReader(lambda: record, transcript=context.deployment.synthflow.transcript, within_s=0.01)  # type: ignore[union-attr]
-        talk: Any = SimpleNamespace(label="assistant main", role="ai", words=Words(context, reader))
+        talk: Any = SimpleNamespace(label="assistant main", role="ai", is_ours=False, words=Words(context, reader))
         self.context, self.caller = context, caller
         self.look = Look(context, talk, caller, 0.0)  # type: ignore[arg-type]
         self.look.begin()
@@ -98,7 +102,7 @@ def experiments(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def experiment(context: CaseContext, leg: Any) -> reactions.Reaction:
         made.append("experiment")
-        return reactions.Reaction(ExperimentResult(0.0001, 8008), time.monotonic())
+        return reactions.Reaction((ExperimentResult(0.0001, 8008),), time.monotonic())
 
     monkeypatch.setattr(reactions, "experiment", experiment)
     monkeypatch.setattr(signs, "RECOGNISED_WITHIN_S", 0.01)

@@ -8,6 +8,11 @@ import pytest
 
 from harness.errors import FarEndError
 from harness.far_end.synthflow import AbsentApi
+from harness.scenario.ai import Ai
+from harness.scenario.endpoints import SynthflowEndpoint
+from harness.scenario.lines import line_of
+from harness.scenario.people import AssistantOf
+from harness.verdict import ExpectationError
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.test_synthflow_endpoint import Place, call
 
@@ -30,8 +35,27 @@ def test_a_call_that_nobody_answers_is_none(make_context: MakeContext) -> None:
 def test_it_never_tells_and_is_never_waited_for() -> None:
     api = AbsentApi()
     assert api.is_down
-    assert not api.has_told("caller's words")
     for asked in (lambda: api.calls(since=0.0), lambda: api.call("c1"), lambda: api.prepare_inbound("+1", "+2")):
         with pytest.raises(FarEndError, match="no API is declared"):
             asked()
     api.close()
+
+
+def test_a_file_without_a_table_for_it_has_no_api(make_context: MakeContext) -> None:
+    ai = Ai(make_context(api=None, synthflow=None))
+    ai.take_place()
+    assert isinstance(ai.endpoint, SynthflowEndpoint)
+    talk = ai.endpoint.expect_call(call(), "main", within=0.05)
+    assert talk is not None
+    assert talk.is_unknown
+
+
+def test_a_call_that_others_took_is_told_with_nobody_having_looked(make_context: MakeContext) -> None:
+    context = make_context(api=None, synthflow=None)
+    ai = Ai(context)
+    ai.take_place()
+    of = call(answered=False, over=True)
+    of.state = lambda: None
+    with pytest.raises(ExpectationError) as failed:
+        AssistantOf(context, ai, line_of(context.deployment, context.trunk, "inbound")).expect_call(of)
+    assert failed.value.finding.facts["unseen"] is True

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.headers import COMPACT, Header, Via
 from harness.sip.message import Message, Request, Response
-from harness.sip.validation import Problem, problem_of_request
+from harness.sip.validation import Problem, _phrase, problem_of_request
 
 INVITE = (
     b"INVITE sip:+12065550100@sip.example.com:32681 SIP/2.0\r\n"
@@ -43,6 +43,38 @@ def test_a_request_is_read() -> None:
     assert request.get("x-ei") == "S.abc123;E.crm456,7;O.+15551234567;"  # no list: the comma is the value's
     assert request.body == b"v=0\r\n"
     assert problem_of_request(request) is None
+
+
+def test_of_several_header_lines_the_first_is_read() -> None:
+    several = invite().adding("X-Tried", "one").adding("X-Tried", "two")
+    assert several.get("X-Tried") == "one"
+    assert several.get_all("X-Tried") == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "name", ["From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type", "Expires"]
+)
+def test_what_stands_once_is_refused_twice(name: str) -> None:
+    """RFC 3261 section 7.3.1: of these a message has no list."""
+    once = invite() if invite().has(name) else invite().adding(name, "60")
+    assert problem_of_request(once) is None
+    twice = once.adding(name, once.get(name) or "")
+    assert problem_of_request(twice) == Problem(400, f"{name} stands more than once")
+
+
+def test_a_reason_phrase_is_short_and_holds_nothing_of_the_sender_s() -> None:
+    assert _phrase("bad CSeq: 'x\r\nTo: y'") == "bad CSeq"
+    assert _phrase("x" * 100) == "x" * 80
+
+
+def test_tokens_are_of_all_lines_and_without_parameters() -> None:
+    request = invite().adding("Require", "100rel, Timer ;x=1").adding("Require", "replaces")
+    assert request.tokens("Require") == {"100rel", "timer", "replaces"}
+    assert request.tokens("Supported") == frozenset()
+
+
+def test_a_message_shows_its_headers_and_not_its_bytes_again() -> None:
+    assert "received=" not in repr(invite())
 
 
 def test_octets_are_kept_until_something_changes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from harness.sip.sdp import (
     Crypto,
     Description,
     Direction,
+    Media,
     SdpError,
 )
 
@@ -217,3 +219,17 @@ def test_garbage_gives_an_error_or_a_description(text: str) -> None:
         _ = parsed.audio, parsed.rtp, parsed.direction, parsed.audio and parsed.audio.codecs
         with contextlib.suppress(NoAgreementError, SdpError):
             answer(parsed, "192.0.2.2", 4002)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("audio 4000 RTP/AVP", "not a media line: 'audio 4000 RTP/AVP'"),
+        ("audio x/1 RTP/AVP 0", "not a media port: 'x/1'"),
+        ("audio 4000/0 RTP/AVP 0", "not a media port: '4000/0'"),
+        ("audio 4000 RTP/AVP 0 x 8", "not a payload type: 'x'"),
+    ],
+)
+def test_what_is_wrong_with_a_media_line_is_quoted(line: str, said: str) -> None:
+    with pytest.raises(SdpError, match=f"^{re.escape(said)}$"):
+        Media.parse(line)

@@ -140,6 +140,7 @@ def test_which_uris_are_equal(one: str, other: str, same: bool) -> None:
         ("<sip:a@h>", None, "sip:a@h", ""),
         ("A <sip:a@h;x>;tag=1", "A", "sip:a@h;x", ";tag=1"),
         ("A  B<sip:a@h>", "A B", "sip:a@h", ""),
+        ("A<sip:a@h>", "A", "sip:a@h", ""),
         ('"A <b> \\" c" <sip:a@h> ; tag=1', 'A <b> " c', "sip:a@h", ";tag=1"),
         ('""<sip:a@h>', "", "sip:a@h", ""),
         ("sip:a@h;tag=1", None, "sip:a@h", ";tag=1"),

@@ -11,7 +11,7 @@ from harness.integrations import load
 from harness.simulation.faults import Fault
 from harness.verdict import Verdict
 from tools.selfproof.page import page
-from tools.selfproof.plan import AXIS, FAULTS, PAIRS, UNDECIDED, UNREACHED, Kind, cause_of, trials
+from tools.selfproof.plan import AXIS, FAULTS, OF_THE_GUIDES, PAIRS, UNDECIDED, UNREACHED, Kind, cause_of, trials
 from tools.selfproof.results import Proof, Result, Told
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
@@ -69,6 +69,11 @@ def test_every_pair_is_tried() -> None:
     found = trials(DEPLOYMENTS, 0, ["pairs"])
     assert {trial.faults for trial in found} == {(one, other) for one, other, _ in PAIRS}
     assert {trial.kind for trial in found} == {"pair"}
+
+
+def test_each_fault_of_the_guides_is_tried_once() -> None:
+    found = trials(DEPLOYMENTS, 1000, ["guides"])
+    assert [trial.faults for trial in found] == [(fault,) for fault in OF_THE_GUIDES]
 
 
 def test_one_fault_alone_needs_no_clean_runs() -> None:

@@ -9,11 +9,8 @@ from harness.errors import ResourceError
 from harness.pytest_plugin.run import Run
 from harness.terminal import SafeConsole
 
-#: What ``--preflight`` takes: end the run on a failed line, only tell, or do not look.
-MODES = ("stop", "tell", "off")
 
-
-def may_go_on(run: Run, mode: str, *, stderr: bool = False) -> bool:
+def check(run: Run, mode: str, *, stderr: bool = False) -> bool:
     """Look at one replica of each deployment, keep what was found as ``preflight.json``, and say what is not ok."""
     if mode == "off":
         return True

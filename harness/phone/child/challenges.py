@@ -1,0 +1,99 @@
+"""Which digest challenges a phone's password answers (RFC 3261 section 22, RFC 7616, RFC 8760).
+
+pjsip would answer the first that it can compute, in any realm. A challenge that is to have no answer is taken out of the
+response before pjsip looks at it, so that the response is what it would be to a phone without a password.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+from harness.phone.child.sip_log import LoggedMessage, read_text
+
+ANY: Final = "*"
+
+_REALM: Final = re.compile(r'[\s,]realm[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"', re.IGNORECASE)
+_ALGORITHM: Final = re.compile(r'[\s,]algorithm[ \t]*=[ \t]*"?([^\s,"]+)', re.IGNORECASE)
+_STRENGTH: Final = {"MD5": 0, "SHA-256": 1}  # others are pjsip's to know
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A challenge without an answer, and why."""
+
+    realm: str
+    algorithm: str
+    why: str
+
+
+class Challenges:
+    """What one phone's password answers: with a ``realm`` that one alone; :data:`ANY`: each; without: that which asks first.
+
+    The first is learnt apart for REGISTER and for everything else: a registrar and a proxy may have a realm each, but
+    whoever is called through them has none of this password's business. Of several algorithms of a realm the strongest
+    is answered, and a weaker one not afterwards (RFC 7616 section 5.7).
+    """
+
+    def __init__(self, realm: str) -> None:
+        self._realm = realm
+        self._learnt: dict[bool, str] = {}  # by whether it was a REGISTER
+        self._strongest: dict[str, int] = {}
+
+    def withheld(self, method: str, offered: Sequence[str]) -> list[Withheld | None]:
+        """For each challenge of one response why it gets no answer; None for those that do."""
+        read = [_read(text) for text in offered]
+        if not read:
+            return []
+        mine = self._realm or self._learnt.setdefault(method == "REGISTER", read[0][0])
+        for realm, algorithm in read:
+            if mine in (ANY, realm):
+                self._strongest[realm] = max(_STRENGTH.get(algorithm, -1), self._strongest.get(realm, -1))
+        return [self._why_not(mine, realm, algorithm) for realm, algorithm in read]
+
+    def _why_not(self, mine: str, realm: str, algorithm: str) -> Withheld | None:
+        if mine not in (ANY, realm):
+            how = "is configured" if self._realm else "asked first"
+            return Withheld(realm, algorithm, f"its realm is {realm}, and {mine} {how}")
+        if 0 <= _STRENGTH.get(algorithm, -1) < self._strongest[realm]:
+            return Withheld(realm, algorithm, f"it asks for {algorithm}, and has asked for a stronger algorithm")
+        return None
+
+
+def _read(text: str) -> tuple[str, str]:
+    realm, algorithm = _REALM.search(text), _ALGORITHM.search(text)
+    name = algorithm.group(1).upper().removesuffix("-SESS") if algorithm else "MD5"
+    return realm.group(1) if realm else "", name
+
+
+class Challenged(Protocol):
+    """A phone, as far as its challenges go."""
+
+    challenges: Challenges
+
+    @property
+    def sent_by(self) -> str:
+        """What the Via of its requests names."""
+
+
+P = TypeVar("P", bound=Challenged)
+
+
+class ChallengeFilter(Generic[P]):
+    """Looks at responses. ``tell`` gets what is withheld, with the message it was in."""
+
+    def __init__(self, phones: Callable[[], Iterable[P]], tell: Callable[[P, LoggedMessage, Withheld], None]) -> None:
+        self._phones, self._tell = phones, tell
+
+    def unanswered(self, text: str, challenges: Sequence[str]) -> list[bool]:
+        """Which of the challenges of a response are to be taken out of it."""
+        message = read_text(text, direction="received")
+        phone = next((phone for phone in self._phones() if phone.sent_by == message.sent_by), None)
+        if phone is None:
+            return [False for _ in challenges]
+        withheld = phone.challenges.withheld(message.method, challenges)
+        for one in filter(None, withheld):
+            self._tell(phone, message, one)
+        return [one is not None for one in withheld]

@@ -1,0 +1,191 @@
+"""Names looked up beside pjsip's thread, through its interface for another resolver (``pjsip_ext_resolver``, pjproject 2.15).
+
+Left to itself pjsip asks the system's resolver in the thread that serves every call, and one slow name server would stop
+them all. Asked is still the system's, so that /etc/hosts counts; SRV and NAPTR (RFC 3263) are not, as ever.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ipaddress
+import queue
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+_MOST_ADDRESSES: Final = 8  # PJSIP_MAX_RESOLVED_ADDRESSES
+_UNRESOLVED: Final = 70018  # PJ_ERESOLVE
+_IPV6: Final = 128  # PJSIP_TRANSPORT_IPV6
+_RELIABLE, _SECURE = 1, 2  # of pjsip_transport_flags_e
+_UDP, _TCP, _TLS = 1, 2, 3  # of pjsip_transport_type_e
+_PORT: Final = {_UDP: 5060, _TCP: 5060, _TLS: 5061}  # RFC 3261 section 19.1.2
+_SLOW_S: Final = 1.0
+_DENIED: Final = (socket.EAI_NONAME, socket.EAI_NODATA)  # a name server says so; all else is that none does
+
+_pointer = ctypes.c_void_p
+
+
+class _Text(ctypes.Structure):
+    """``pj_str_t``."""
+
+    _fields_ = (("ptr", _pointer), ("slen", ctypes.c_ssize_t))
+
+
+class _Target(ctypes.Structure):
+    """``pjsip_host_info``."""
+
+    _fields_ = (("flag", ctypes.c_uint), ("type", ctypes.c_int), ("host", _Text), ("port", ctypes.c_int))
+
+
+class _Record(ctypes.Structure):
+    """``pjsip_server_address_record``."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("priority", ctypes.c_uint),
+        ("weight", ctypes.c_uint),
+        ("address", ctypes.c_uint32 * 7),  # pj_sockaddr, as the system's sockaddr_in6
+        ("length", ctypes.c_int),
+    )
+
+
+class _Addresses(ctypes.Structure):
+    """``pjsip_server_addresses``."""
+
+    _fields_ = (("count", ctypes.c_uint), ("entry", _Record * _MOST_ADDRESSES))
+
+
+_Resolve = ctypes.CFUNCTYPE(None, _pointer, _pointer, ctypes.POINTER(_Target), _pointer, _pointer)
+_Found = ctypes.CFUNCTYPE(None, ctypes.c_int, _pointer, _pointer)
+
+
+class _ExtResolver(ctypes.Structure):
+    """``pjsip_ext_resolver``."""
+
+    _fields_ = (("resolve", _Resolve),)
+
+
+@dataclass
+class _Lookup:
+    """One name that is asked for, and what waits for it."""
+
+    name: str
+    began: float
+    waiting: list[Callable[[list[str]], None]] = field(default_factory=list)
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A name that is slow or has no address. ``problem`` is empty once it was found at last; ``denied``: there is no such name."""
+
+    name: str
+    seconds: float
+    problem: str
+    denied: bool = False
+
+
+class Names:
+    """Answers pjsip's questions for addresses. ``wake`` makes the thread that serves it call :meth:`tick`."""
+
+    def __init__(
+        self, ipv6: bool, wake: Callable[[], None], tell: Callable[[Trouble], None], fault: Callable[[str], None]
+    ) -> None:
+        self._ipv6, self._wake, self._tell, self._fault = ipv6, wake, tell, fault
+        self._lookups: dict[tuple[str, int], _Lookup] = {}
+        self._answers: queue.SimpleQueue[tuple[tuple[str, int], list[str], str, bool]] = queue.SimpleQueue()
+        self._resolver = _ExtResolver(_Resolve(self._asked))
+
+    def serve(self, library: ctypes.CDLL) -> None:
+        """Be asked from now on."""
+        library.pjsua_get_pjsip_endpt.restype = _pointer
+        library.pjsip_endpt_set_ext_resolver.argtypes = (_pointer, _pointer)
+        endpoint = library.pjsua_get_pjsip_endpt()
+        status = library.pjsip_endpt_set_ext_resolver(endpoint, ctypes.byref(self._resolver))
+        if status != 0:
+            raise OSError(f"pjsip takes no resolver (pjlib status {status})")
+
+    def tick(self, now: float) -> None:
+        """Hand over what was found, and tell of what is slow."""
+        while not self._answers.empty():
+            key, found, problem, denied = self._answers.get()
+            lookup = self._lookups.pop(key)
+            if lookup.told or problem:
+                self._tell(Trouble(lookup.name, now - lookup.began, problem, denied))
+            for hand_over in lookup.waiting:
+                hand_over(found)
+        for lookup in self._lookups.values():
+            if not lookup.told and now >= lookup.began + _SLOW_S:
+                lookup.told = True
+                self._tell(Trouble(lookup.name, now - lookup.began, "no answer yet"))
+
+    def _asked(self, _resolver: int, _pool: int, target: Any, token: int, answer: int) -> None:
+        """pjsip's question; ``target`` is there only now, ``token`` until it is answered."""
+        try:
+            self._ask(target.contents, token, _Found(answer))
+        except Exception as error:
+            self._fault(f"names: {type(error).__name__}: {error}")
+
+    def _ask(self, target: _Target, token: int, answer: Any) -> None:
+        name = ctypes.string_at(target.host.ptr, target.host.slen).decode("utf-8", "replace").strip("[]")
+        kind, port = transport_of(target.type, target.flag), target.port
+
+        def hand_over(found: list[str]) -> None:
+            records = _records(found, kind, port)  # a name of its own, so that it lives until pjsip has copied it
+            answer(0 if found else _UNRESOLVED, token, ctypes.addressof(records))
+
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            self._look_up(name, self._family(target.type), hand_over)
+        else:
+            hand_over([name])
+
+    def _family(self, kind: int) -> int:
+        if not self._ipv6:
+            return socket.AF_INET
+        return socket.AF_INET6 if kind & _IPV6 else socket.AF_UNSPEC
+
+    def _look_up(self, name: str, family: int, hand_over: Callable[[list[str]], None]) -> None:
+        key = (name, family)
+        known = self._lookups.get(key)
+        if known is not None:
+            known.waiting.append(hand_over)
+            return
+        self._lookups[key] = _Lookup(name, time.monotonic(), [hand_over])
+        threading.Thread(target=self._find, args=key, name=f"name {name}", daemon=True).start()
+
+    def _find(self, name: str, family: int) -> None:
+        found: list[str] = []
+        problem, denied = "", False
+        try:
+            entries = socket.getaddrinfo(name, None, family, socket.SOCK_DGRAM)
+            found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))[:_MOST_ADDRESSES]
+        except (OSError, UnicodeError) as error:  # a label of more than 63 octets is no OSError
+            problem = str(getattr(error, "strerror", None) or error)
+            denied = not isinstance(error, socket.gaierror) or error.errno in _DENIED
+        self._answers.put(((name, family), found, problem, denied))
+        self._wake()
+
+
+def transport_of(kind: int, flag: int) -> int:
+    """The transport that a target asks for; by its flags where it names none (RFC 3263 section 4.1)."""
+    return kind % _IPV6 or (_TLS if flag & _SECURE else _TCP if flag & _RELIABLE else _UDP)
+
+
+def _records(found: list[str], kind: int, port: int) -> _Addresses:
+    made = _Addresses(count=len(found))
+    for record, text in zip(made.entry, found, strict=False):
+        address = ipaddress.ip_address(text.partition("%")[0])
+        head = struct.pack("!H", port or _PORT[kind])
+        raw = address.packed if address.version == 4 else bytes(4) + address.packed + bytes(4)
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        whole = struct.pack("=H", family) + head + raw
+        record.type = kind | (_IPV6 if address.version == 6 else 0)
+        record.length = 16 if address.version == 4 else 28
+        ctypes.memmove(record.address, whole, len(whole))
+    return made

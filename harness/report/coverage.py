@@ -1,0 +1,114 @@
+"""How much of what a case looks at could be seen: what each check claims, and what nobody could make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.measurement import Direction
+from harness.verdict import Finding, Verdict
+
+#: What a finding of each check claims when it passed; ``{}`` is the one thing of its kind that it is about.
+CLAIMS: Mapping[str, str] = {
+    "registration": "the SIP number is registered",
+    "registration.refused": "a wrong registration is refused",
+    "ringing": "it rings in time",
+    "answered": "the call is answered in time",
+    "answered.once": "one party answers",
+    "answered.acknowledged": "the ACK of the answer arrives",
+    "call.up": "the call stays up",
+    "landing.answered_by": "who answered",
+    "landing": "where it rang",
+    "landing.others": "nobody else's phone rang",
+    "transfer.refer": "what the platform does with the AI's REFER",
+    "landing.stops": "the other agents' phones stop ringing",
+    "landing.turn": "agents ring in their order",
+    "audio": "audio to {}",
+    "audio.early": "audio before the answer",
+    "audio.silent": "who must not be heard is not",
+    "audio.crossed": "no voice of another call",
+    "audio.echo": "no echo",
+    "audio.level": "loudness",
+    "audio.loss": "RTP loss",
+    "audio.delay": "time until somebody is heard",
+    "audio.one_way_delay": "one-way delay",
+    "caller_id": "the caller's number",
+    "caller_id.withheld": "a withheld number stays withheld",
+    "route.tried": "the AI was asked to take the call",
+    "route.not_answered": "no call was set up",
+    "route.not_reached": "the AI was sent no INVITE",
+    "route.request_uri": "the number called",
+    "route.transport": "transport",
+    "route.trunk": "trunk",
+    "codec": "codec",
+    "media.encrypted": "SRTP",
+    "header": "{}",
+    "header.absent": "no {}",
+    "one_call": "each party has one call",
+    "transfer.fails": "a transfer that cannot succeed is refused",
+    "released": "the leg ends in time",
+    "timing": "a configured time",
+    "timing.within": "what has to follow in time",
+    "final_response": "the final response",
+    "dtmf": "digits",
+    "dtmf.duration": "the digits' length",
+    "session.interval": "session timer",
+    "voicemail": "voicemail where nobody is there",
+    "prack": "reliable provisional responses",
+    "campaign": "the campaign starts",
+    "manners.dead_air": "dead air within its limit",
+    "manners.answer": "the AI's answers within their limit",
+    "manners.transfer": "silence in the transfer within its limit",
+    "manners.interruption": "the AI stops within its limit when interrupted",
+}
+_ROLES = {"ai": "the AI", "caller": "the caller", "agent": "the agent"}
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Of so many things, those that nobody could see, in words; each thing once."""
+
+    of: int
+    unseen: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if not self.unseen:
+            return f"seen {self.of} of {self.of}"
+        return f"seen {self.of - len(self.unseen)} of {self.of}; nobody could see: {', '.join(self.unseen)}"
+
+
+def coverage(findings: Iterable[Finding]) -> Coverage:
+    """Of the findings of one case, or of several of one row: what one of them could not see was not seen."""
+    seen: dict[str, bool] = {}
+    for finding in findings:
+        words = _at(finding)
+        seen[words] = seen.get(words, True) and finding.verdict is not Verdict.NOT_OBSERVABLE
+    return Coverage(len(seen), tuple(words for words, was_seen in seen.items() if not was_seen))
+
+
+def by_row(cases: Sequence[tuple[str, Sequence[Finding]]]) -> dict[str, Coverage]:
+    """The coverage of each row, of the findings of all its cases."""
+    found: dict[str, list[Finding]] = {}
+    for row, findings in cases:
+        found.setdefault(row, []).extend(findings)
+    return {row: coverage(findings) for row, findings in sorted(found.items())}
+
+
+def _at(finding: Finding) -> str:
+    """What is claimed, and at which end where that is the AI's: a codec has two."""
+    words = words_of(finding)
+    is_at_ai = finding.subject.startswith(("assistant ", "the AI", "stand-in"))
+    return f"{words} at the AI" if is_at_ai and not words.endswith("the AI") else words
+
+
+def words_of(finding: Finding) -> str:
+    """What the finding claims, in the words of the document."""
+    words = CLAIMS.get(finding.check, finding.check)
+    if finding.check == "audio":
+        measured = finding.measured
+        towards = measured.towards if isinstance(measured, Direction) else ""
+        again = isinstance(measured, Direction) and measured.again
+        return words.format(_ROLES.get(towards, towards or "the other end")) + (", after the change" if again else "")
+    if finding.check in ("timing", "timing.within") and finding.facts.get("what"):
+        return f"{finding.facts['what']}, in time"
+    return words.format(finding.facts.get("header") or "a header")

@@ -1,0 +1,35 @@
+"""The ports that calls should have got through, asked whether they answer at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from harness.events import FarEndRecord
+from harness.preflight.port import ask
+from harness.preflight.probes import Target
+from harness.scenario.context import CaseContext
+from harness.sip.grammar import decimal
+
+
+def ask_ports(context: CaseContext) -> None:
+    """Keep what each port says, as evidence."""
+    places = dict(_places(context))
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        asked = threads.map(lambda place: ask(context.deployment, place), places.values())
+        for of, told in zip(places, asked, strict=True):
+            source = f"OPTIONS to {places[of]}"
+            context.evidence.event(
+                FarEndRecord(at=time.monotonic(), phone="probe", source=source, record={"of": of, **told})
+            )
+
+
+def _places(context: CaseContext) -> Iterator[tuple[str, Target]]:
+    trunk, deployment = context.trunk, context.deployment
+    if trunk.ai == "synthflow" and trunk.host is not None:
+        yield "ai", Target(trunk.host, trunk.port, trunk.transport, ca_file=deployment.ca_file)
+    host, _, port = (trunk.termination or "").rpartition(":")
+    number = decimal(port, most=65535)
+    if host and number is not None:
+        yield "termination", Target(host, number, trunk.transport, ca_file=deployment.ca_file)

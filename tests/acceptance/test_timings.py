@@ -1,0 +1,42 @@
+"""Live and stand-in files run with their own timings; ``--timings`` is of simulated ones, and said to be ignored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import Tree
+
+SCENARIO = """
+    @scenario("INBOUND")
+    def test_inbound(see, timings):
+        see(actual=f"rings {timings.ring_timeout_s:g} s, registers for {timings.register_expires_s:g} s")
+"""
+
+
+def _timed(tree: Tree, kind: str) -> Path:
+    file = tree.deployment()
+    text = file.read_text().replace('kind = "live"', f'kind = "{kind}"')
+    if kind == "stand-in":
+        text = text.replace('transport = "udp"', 'ai = "stand-in"\ntransport = "udp"')
+        text = text.replace('transport = "tcp"', 'ai = "stand-in"\ntransport = "tcp"')
+        text += '\n[stand_in]\nbind = "127.9.9.5"\n'
+    file.write_text(text + "\n[timings]\nring_timeout_s = 4\nregister_expires_s = 77\n")
+    return file
+
+
+@pytest.mark.parametrize("kind", ["live", "stand-in"])
+@pytest.mark.parametrize("asked", [[], ["--timings", "quick"], ["--timings", "documented"]])
+def test_a_files_own_timings_are_obeyed(tree: Tree, kind: str, asked: list[str]) -> None:
+    tree.scenarios(SCENARIO)
+    code, output = tree.run(
+        "--deployment", str(_timed(tree, kind)), "--transport", "udp", "--codec", "pcmu", "-n", "0", *asked
+    )
+    assert code == 0, output
+    (events,) = tree.run_directory.glob("cases/*/events.jsonl")
+    found = [json.loads(line)["finding"] for line in events.read_text().splitlines() if "finding" in json.loads(line)]
+    assert [finding["actual"] for finding in found] == ["rings 4 s, registers for 77 s"]
+    said = "--timings is ignored for lab: it runs with the [timings] of its file, as its platform does"
+    assert (said in " ".join(output.split())) is bool(asked), output

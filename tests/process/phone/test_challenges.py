@@ -1,0 +1,80 @@
+"""Softphones give an answer to a digest challenge in their own realm alone, and to no weaker algorithm than they may."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from harness.events import PasswordWithheld, RegistrationState
+from harness.phone.phone import Phone
+from harness.phone.waiter import NeverCame
+from harness.sip.digest import parse
+from harness.sip.message import Request
+from tests.process.phone.conftest import Desk
+from tests.process.phone.stranger import Stranger
+
+
+def challenges(stranger: Stranger, request: Request, *offered: tuple[str, str], proxy: bool = False) -> None:
+    name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
+    headers = [
+        (name, f'Digest realm="{realm}", nonce="n", algorithm={algorithm}, qop="auth"') for realm, algorithm in offered
+    ]
+    stranger.respond(request, 407 if proxy else 401, headers)
+
+
+def registers(phone: Phone, stranger: Stranger, offers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The realm and algorithm of each answer to these challenges; the registrar then refuses for good."""
+    asking = threading.Thread(target=phone.register, args=(5.0,))
+    asking.start()
+    challenges(stranger, stranger.request("REGISTER"), *offers)
+    answer = stranger.next(1.0)
+    found: list[tuple[str, str]] = []
+    if isinstance(answer, Request):
+        found = [(p["realm"], p["algorithm"]) for p in map(parse, answer.get_all("Authorization"))]
+        stranger.respond(answer, 403)
+    asking.join()
+    return found
+
+
+def lease_for(lease: Desk, stranger: Stranger, **options: str) -> Phone:
+    return lease("caller", registrar=stranger.address, proxy=stranger.address, username="a", password="b", **options)
+
+
+@pytest.mark.parametrize("order", [("MD5", "SHA-256"), ("SHA-256", "MD5")])
+def test_sha_256_is_taken_in_whatever_order_and_nothing_weaker_afterwards(
+    lease: Desk, stranger: Stranger, order: tuple[str, ...]
+) -> None:
+    phone = lease_for(lease, stranger)
+    assert registers(phone, stranger, [("acme", name) for name in order]) == [("acme", "SHA-256")]
+    assert registers(phone, stranger, [("acme", "MD5")]) == []
+    state = [event for event in phone.events if isinstance(event, RegistrationState)][-1]
+    assert (state.active, state.code) == (False, 401)
+    withheld = [event for event in phone.events if isinstance(event, PasswordWithheld)][-1]
+    assert withheld.why == "it asks for MD5, and has asked for a stronger algorithm"
+
+
+def test_a_realm_that_is_configured_is_the_only_one(lease: Desk, stranger: Stranger) -> None:
+    phone = lease_for(lease, stranger, realm="acme")
+    assert registers(phone, stranger, [("evil", "MD5")]) == []
+    assert registers(phone, stranger, [("evil", "SHA-256"), ("acme", "MD5")]) == [("acme", "MD5")]
+
+
+def test_whoever_is_called_gets_no_answer_after_the_proxy_has(lease: Desk, stranger: Stranger) -> None:
+    phone = lease_for(lease, stranger)
+    for realm in ("acme", "callee"):
+        leg = phone.dial("sip:100@example.com")
+        invite = stranger.request("INVITE")
+        challenges(stranger, invite, (realm, "MD5"), proxy=realm == "acme")
+        stranger.request("ACK")
+        if realm == "acme":
+            answer = stranger.request("INVITE")
+            assert parse(answer.get("Proxy-Authorization") or "")["realm"] == "acme"
+            stranger.respond(answer, 480)
+            assert leg.wait_state("disconnected", 3).code == 480
+        else:
+            with pytest.raises(
+                NeverCame, match=r"401 .*; no password was sent: its realm is callee, and acme asked first"
+            ):
+                leg.wait_state("early", 3)

@@ -1,0 +1,144 @@
+"""Floods of calls at a phone that answers strangers, as one in a lab may: it refuses what it has no room for, and lives."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from harness.errors import BrokenError
+from harness.events import CallsRefused, StrangerRefused
+from harness.phone import Answer, Policy, Reject, Ring, TlsConfig
+from harness.phone.phone import Phone
+from harness.sip.message import Message, Response
+from tests.process.phone.conftest import Authority, Desk, fresh_address, hears, uri_of
+from tests.process.phone.stranger import AUDIO, SESSION, Stranger
+
+CALLS = 400
+
+
+class Flood(Stranger):
+    """Calls, acknowledges every final response, and hangs up what was answered."""
+
+    def __init__(self) -> None:
+        super().__init__(fresh_address())
+        self.answers: Counter[int] = Counter()
+        self.told_when: Counter[str | None] = Counter()  #: Retry-After of each 486
+
+    def comes_over(self, phone: Phone) -> None:
+        """All its calls; returns when nothing has been answered for a while."""
+        offer = (SESSION + AUDIO).format(host=self.host, port=self.rtp.getsockname()[1])
+        for number in range(CALLS):
+            self.call_id = f"flood-{number}-{self.port}"
+            self._send(phone, "INVITE", 1, offer, headers=("Content-Type: application/sdp",))
+            self._react(phone, 0.005)
+        while self._react(phone, 1.0):
+            pass
+
+    def _react(self, phone: Phone, within: float) -> bool:
+        readable, _, _ = select.select([self.sip], [], [], within)
+        if not readable:
+            return False
+        message = Message.parse(self.sip.recv(65536))
+        if isinstance(message, Response) and message.is_final and message.cseq.method == "INVITE":
+            self.call_id = message.call_id
+            self._send(phone, "ACK", 1, to=message)
+            if message.status == 200:
+                self._send(phone, "BYE", 2, to=message)
+            self.answers[message.status] += 1
+            if message.status == 486:
+                self.told_when[message.get("Retry-After")] += 1
+        return True
+
+
+@pytest.fixture
+def flood() -> Iterator[Flood]:
+    with contextlib.closing(Flood()) as flood:
+        yield flood
+
+
+@pytest.mark.parametrize("policy", [Answer(), Ring(), Reject(603)])
+def test_a_flood_of_calls_ends_no_process(lease: Desk, flood: Flood, policy: Policy) -> None:
+    """RFC 3261 section 21.4.18: what an end system cannot take now is 486, which may say when to try again."""
+    phone, caller = lease("callee", max_calls=2), lease("caller")
+    phone.policy = policy
+    flood.comes_over(phone)
+    assert flood.answers[486] > CALLS / 4
+    assert flood.told_when["1"] > 0
+    assert phone.process.lost is None
+    phone.policy = Answer()
+    for leg in phone.incoming:
+        leg.hangup()
+    out = caller.dial(uri_of(phone))
+    out.wait_state("confirmed", 3)
+    hears(out, phone.incoming[-1])
+
+
+def test_a_call_that_there_was_no_room_for_speaks_against_nobody(lease: Desk, flood: Flood) -> None:
+    phone = lease("callee", max_calls=2)
+    phone.policy = Reject(603)
+    flood.comes_over(phone)
+    assert any(isinstance(event, CallsRefused) and event.source == flood.host for event in phone.events)
+    for _ in phone.incoming:
+        phone.next_call(0.1)
+    with pytest.raises(BrokenError, match=r"were refused with 486: the phone's process had no room"):
+        phone.next_call(0.1)
+
+
+def come(many: contextlib.ExitStack, place: tuple[str, int], count: int) -> None:
+    """So many connections, as far as they are taken, from an address that is nobody's."""
+    host = fresh_address()
+    waiting = []
+    for _ in range(count):
+        comer = many.enter_context(socket.socket())
+        comer.bind((host, 0))
+        comer.setblocking(False)
+        comer.connect_ex(place)
+        waiting.append(comer)
+    while waiting and (taken := select.select([], waiting, [], 0.1)[1]):
+        waiting = [comer for comer in waiting if comer not in taken]
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_a_flood_of_connections_ends_no_process(lease: Desk, authority: Authority, transport: str) -> None:
+    """Of strangers, who need no more than the port: the kernel keeps what pjlib has no places for."""
+    here = fresh_address()
+    tls = authority.server(here) if transport == "tls" else TlsConfig()
+    phone = lease("callee", transport=transport, bind_address=here, tls=tls, accepts_from=())
+    place = (here, int(phone.address.rpartition(":")[2]))
+    with contextlib.ExitStack() as stay:
+        come(stay, place, 40)
+        for _ in range(15):
+            with contextlib.ExitStack() as go:
+                come(go, place, 30)
+                phone.process.call("free_slots")
+    there = fresh_address()
+    caller = lease(
+        "caller",
+        transport=transport,
+        bind_address=there,
+        tls=authority.server(there) if transport == "tls" else TlsConfig(),
+    )
+    assert phone.process.lost is None
+    leg = caller.dial(f"{uri_of(phone)};transport={transport}")
+    phone.wait("the stranger", lambda event: isinstance(event, StrangerRefused), within=15)
+    leg.hangup()
+
+
+def test_who_holds_connections_keeps_nobody_of_the_platforms_out(lease: Desk) -> None:
+    there = fresh_address()
+    phone = lease("callee", transport="tcp", accepts_from=(there,))
+    caller = lease("caller", transport="tcp", bind_address=there, max_calls=lease.process_holds)
+    assert caller.process is not phone.process
+    host, _, port = phone.address.rpartition(":")
+    with contextlib.ExitStack() as many:
+        for _ in range(20):
+            come(many, (host, int(port)), 5)  # the kernel keeps no more for a listener that is not quick
+        out = caller.dial(f"{uri_of(phone)};transport=tcp")
+        back = phone.expect_call(10)
+        out.wait_state("confirmed", 5)
+        hears(out, back)

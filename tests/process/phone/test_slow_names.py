@@ -1,0 +1,131 @@
+"""A name server that is slow, mute or knows nothing: that calls no process dead, and is what the verdict names."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.errors import BrokenError
+from harness.events import NameLookup
+from harness.phone.phone import Phone
+from harness.phone.pool import PhonePool
+from harness.phone.waiter import NeverCame
+from tests.process.phone.conftest import Desk, connect, hears
+from tests.process.phone.stranger import Stranger
+
+PATIENCE_S = 1.0
+NAME = "slow.example.com"
+#: What the phones' process imports first: one name is asked for at a name server of the test's own.
+CUSTOM = f"""
+import socket
+
+real = socket.getaddrinfo
+
+
+def asked(host, *arguments, **options):
+    if host != "{NAME}":
+        return real(host, *arguments, **options)
+    with socket.create_connection(("127.0.0.1", %d)) as server:
+        answer = server.recv(100).decode()
+    if answer[:1].isdigit():
+        return real(answer, *arguments, **options)
+    raise socket.gaierror(getattr(socket, answer), answer)
+
+
+socket.getaddrinfo = asked
+"""
+
+
+class NameServer:
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(5.0)
+        self.port: int = self._listener.getsockname()[1]
+
+    def is_asked(self) -> socket.socket:
+        """The next question."""
+        return self._listener.accept()[0]
+
+    def answers(self, text: str) -> None:
+        """Answer the next question: an address, or the name of getaddrinfo's error."""
+        with self.is_asked() as question:
+            question.sendall(text.encode())
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture
+def server() -> Iterator[NameServer]:
+    with contextlib.closing(NameServer()) as server:
+        yield server
+
+
+@pytest.fixture
+def desk(server: NameServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """Phones in a process that has that name server."""
+    (tmp_path / "sitecustomize.py").write_text(CUSTOM % server.port)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with PhonePool(tmp_path / "phones", patience=PATIENCE_S) as pool, contextlib.closing(Desk(pool, tmp_path)) as desk:
+        yield desk
+
+
+def slow(phone: Phone) -> NameLookup:
+    event = phone.wait("a slow lookup", lambda event: isinstance(event, NameLookup), within=5)
+    assert isinstance(event, NameLookup)
+    return event
+
+
+def test_a_slow_lookup_is_no_hang_and_the_call_goes_on_when_it_ends(
+    desk: Desk, server: NameServer, stranger: Stranger
+) -> None:
+    """Longer than a process may be silent before it counts as hung; its other phones call meanwhile."""
+    phone, alice, bob = desk("callee"), desk("alice"), desk("bob")
+    assert phone.process is alice.process
+    leg = phone.dial(f"sip:100@{NAME}:{stranger.port}")
+    with server.is_asked() as question:
+        out, back = connect(alice, bob)
+        hears(out, back)
+        event = slow(phone)
+        assert (event.name, event.problem, event.denied) == (NAME, "no answer yet", False)
+        assert event.seconds > PATIENCE_S
+        with pytest.raises(BrokenError, match=rf"DNS: {NAME} was looked up for \d\.\d s: no answer yet"):
+            leg.wait_state("early", 0.05)
+        question.sendall(stranger.host.encode())
+    stranger.refuses("480 Temporarily Unavailable")
+    assert leg.wait_state("disconnected", 5).code == 480
+    assert phone.process.lost is None
+
+
+def test_a_name_server_that_does_not_answer_is_no_failure_of_the_far_end(desk: Desk, server: NameServer) -> None:
+    leg = desk("caller").dial(f"sip:100@{NAME}:5060")
+    server.answers("EAI_AGAIN")
+    with pytest.raises(BrokenError, match=rf"DNS: {NAME} was looked up for \d\.\d s: EAI_AGAIN"):
+        leg.wait_state("early", 5)
+
+
+def test_a_name_that_does_not_exist_is_named(desk: Desk, server: NameServer) -> None:
+    leg = desk("caller", proxy=f"{NAME}:5060").dial("sip:100@example.com")
+    server.answers("EAI_NONAME")
+    with pytest.raises(NeverCame, match=rf"DNS has no address for {NAME}: EAI_NONAME"):
+        leg.wait_state("early", 5)
+
+
+def test_a_registrar_is_looked_up_in_the_same_way(desk: Desk, server: NameServer) -> None:
+    phone = desk("callee", registrar=f"{NAME}:5060", username="1", password="secret")
+    with pytest.raises(BrokenError, match=rf"DNS: {NAME} was looked up"):
+        phone.register(within=1.5)
+    server.answers("EAI_AGAIN")
+
+
+def test_names_of_this_machine_are_found(desk: Desk) -> None:
+    caller, callee = desk("caller"), desk("callee", bind_address="127.0.0.1")
+    leg = caller.dial(f"sip:{callee.config.user}@localhost:{callee.address.rpartition(':')[2]}")
+    callee.expect_call(3)
+    leg.wait_state("confirmed", 3)

@@ -1,0 +1,89 @@
+"""The case of a made-up example, on a clock of its own, in a deployment whose addresses are filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+from harness.deployment import Deployment, from_plain, to_plain
+from harness.events import Event, FarEndRecord
+from harness.integrations import find, load
+from harness.verdict import Finding
+
+FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
+AI = "192.0.2.60"  #: Synthflow's host; documentation addresses, RFC 5737
+STAND_IN = "192.0.2.90"
+CALLER = "+14155550101"
+
+SDP = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 4000 {protocol} {formats}\r\n{lines}"
+
+
+@cache
+def deployment(integration: str) -> Deployment:
+    """A simulated deployment with its addresses filled in; each trunk has one of its own at the platform."""
+    plain = to_plain(load(FILES / f"simulated-{integration}.toml"))
+    for index, trunk in enumerate(plain["trunks"]):
+        trunk["host"] = AI if trunk["ai"] == "synthflow" else STAND_IN
+        trunk["termination"] = f"198.51.100.{20 + index}:5060"
+        if trunk.get("username"):
+            trunk["password"] = "made-up"
+    plain["synthflow"]["api_base"] = "https://api.example/v2"
+    plain["stand_in"]["bind"] = STAND_IN
+    return from_plain(plain)
+
+
+@dataclass
+class CaseExample:
+    """One case under construction, on a clock of its own."""
+
+    integration: str = "talkdesk"
+    row: str = "TD-INBOUND"
+    ai: str = "synthflow"
+    transport: str = "udp"
+    authentication: str = "ip"
+    line: str = "inbound"
+    now: float = 1000.0
+    axes: dict[str, str] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    _messages: list[dict[str, str]] = field(default_factory=list)
+    _record: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def moment(self) -> str:
+        """What the row is about."""
+        return find(self.integration).row(self.row).moment
+
+    @property
+    def deployment(self) -> Deployment:
+        return deployment(self.integration)
+
+    @property
+    def trunk(self) -> Any:
+        wanted = (self.ai, self.transport, self.authentication)
+        return next(t for t in self.deployment.trunks if (t.ai, t.transport, t.authentication) == wanted)
+
+    @property
+    def did(self) -> str:
+        return self.deployment.did(self.line, self.trunk.name)
+
+    @property
+    def caller(self) -> str:
+        return str(self.deployment.phones["caller"].number)
+
+    @property
+    def assistant(self) -> str:
+        return str(self.deployment.lines[self.line].assistant)
+
+    def after(self, seconds: float) -> Self:
+        self.now += seconds
+        return self
+
+    def _records(self) -> list[Event]:
+        if not self._messages and not self._record:
+            return []
+        record = {"call_id": "c1", **self._record}
+        record["witness"] = {"messages": self._messages, **self._record.get("witness", {})}
+        return [FarEndRecord(at=self.now, phone="synthflow", source="GET /v2/calls/c1", record=record)]

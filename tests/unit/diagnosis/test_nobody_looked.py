@@ -1,0 +1,64 @@
+"""What nobody could look at is no evidence, and what a phone of ours could not send is not the AI's silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.stories import GROUP, lost, talk, transfer
+
+
+def _instead(*, unseen: bool) -> Example:
+    example = Example().dials().after(0.1).rings("reception").all_ports_answer()
+    answered = ["the phone reception"]
+    return example.finding("landing.answered_by", "the call", answered=answered, wanted="main", unseen=unseen)
+
+
+@pytest.mark.parametrize(("unseen", "listed"), [(True, True), (False, False)])
+def test_where_nobody_saw_the_ai_it_may_have_refused_the_call(unseen: bool, listed: bool) -> None:
+    causes = {cause.id for cause in _instead(unseen=unseen).diagnose().candidates}
+    assert {"route-missing", "trunk-transport-mismatch"} <= causes
+    assert ({"no-g711", "assistant-not-attached"} <= causes) is listed
+
+
+def test_a_number_refused_by_404_is_unknown_only_where_the_ai_was_seen_to_get_nothing() -> None:
+    def confidence(*, unseen: bool) -> str:
+        example = Example().dials().after(0.1).state("disconnected", 404, "Not Found")
+        example.finding("landing.answered_by", "the call", answered=[], wanted="main", unseen=unseen)
+        causes = {cause.id: cause for cause in example.diagnose().causes}
+        return causes["number-unknown-at-platform"].confidence
+
+    assert confidence(unseen=False) == "likely"
+    assert confidence(unseen=True) == "possible"
+
+
+def test_a_private_address_is_why_a_stand_in_could_send_nothing() -> None:
+    example = talk(Example(ai="stand-in"), address="10.1.2.3").counted("stand-in.1", received=0)
+    assert [cause.id for cause in example.to_ai("no-rtp").to_caller("no-rtp").diagnose().causes] == [
+        "sdp-private-address"
+    ]
+
+
+@pytest.mark.parametrize("ai", ["synthflow", "stand-in"])
+def test_a_codec_that_both_sides_changed_is_one_codec(ai: str) -> None:
+    """A record tells of the newest alone; the caller's first was another by then."""
+    example = talk(Example(row="REINVITE-CODEC", ai=ai)).codec("caller.1", "PCMU")
+    if ai == "stand-in":
+        example.codec("stand-in.1", "PCMU")
+    example.to_ai().to_caller("no-rtp").after(1).codec("caller.1", "PCMA")
+    if ai == "stand-in":
+        example.codec("stand-in.1", "PCMA")
+    else:
+        example.record(witness={"codec": "PCMA"})
+    assert [cause.id for cause in example.to_ai().to_caller("no-rtp").diagnose().causes] == ["rtp-blocked-to-caller"]
+
+
+@pytest.mark.parametrize("rang", [[], ["billing"]])
+def test_a_transfer_said_to_be_done_may_have_been_answered_by_somebody_else(rang: list[str]) -> None:
+    """That our agents rang for a second call excludes no other member of the group."""
+    example = lost(transfer(Example()).ai_refers(GROUP).platform_says(202).notified(200, "OK"))
+    if rang:
+        example.calls_again("group", GROUP, rang=rang)
+    diagnosis = example.diagnose()
+    assert {cause.id for cause in diagnosis.candidates} >= {"another-device-answered", "transfer-said-done"}
+    assert not [cause for cause in diagnosis.causes if cause.confidence == "certain"]

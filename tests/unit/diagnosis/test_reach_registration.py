@@ -1,0 +1,150 @@
+"""Facts on whether a registration got where it should, and what stood in its way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.known import facts_of
+
+
+def call(**changes: Any) -> Example:
+    return Example(now=0.0, **changes).dials()
+
+
+def registers(code: int, reason: str = "", *, check: str = "registration", **changes: Any) -> Example:
+    return Example(row="TD-REGISTER-OK", **changes).finding(check, "Synthflow's number", code=code, reason=reason)
+
+
+@pytest.mark.parametrize("check", ["registration", "registration.refused"])
+@pytest.mark.parametrize(
+    ("code", "reason", "answer"),
+    [
+        (0, "", "none"),
+        (408, "Request Timeout", "none"),
+        (503, "", "none"),
+        (503, "Maintenance", 503),
+        (503, "connection reset by peer", "connection refused"),
+        (502, "connection reset by peer", 502),
+        (504, "", 504),
+        (407, "x", 407),
+        (409, "x", 409),
+    ],
+)
+def test_the_final_answer_to_register(check: str, code: int, reason: str, answer: object) -> None:
+    assert facts_of(registers(code, reason, check=check)).value("registration.answer") == answer
+
+
+@pytest.mark.parametrize(
+    ("code", "answer"),
+    [(0, "connection refused"), (408, "connection refused"), (503, "connection refused"), (403, 403), (1, 1)],
+)
+def test_a_refused_connection_explains_only_what_no_server_said(code: int, answer: object) -> None:
+    example = registers(code, "x", transport="tcp", ai="stand-in")
+    assert facts_of(example.transport_failed("sip-number", "Connection refused")).value("registration.answer") == answer
+
+
+def test_another_failure_of_the_transport_is_no_refused_connection() -> None:
+    example = registers(408, "x", transport="tcp", ai="stand-in")
+    facts = facts_of(example.transport_failed("sip-number", "certificate verify failed"))
+    assert facts.value("registration.answer") == "none"
+
+
+@pytest.mark.parametrize(
+    ("granted", "asked", "value"),
+    [
+        (59, 60, "shorter"),
+        (60, 60, "as asked"),
+        (61, 60, "as asked"),
+        (0, 60, None),
+        (None, 60, None),
+        (60, None, None),
+    ],
+)
+def test_the_interval_that_was_granted(granted: int | None, asked: int | None, value: str | None) -> None:
+    what: dict[str, Any] = {"what": "the registration is refreshed", "granted_s": granted, "asked_s": asked}
+    facts = facts_of(Example(row="TD-REGISTER-OK").finding("timing.within", "Synthflow's number", **what))
+    assert facts.value("registration.granted") == value
+    assert facts.value("registration.lapsed") is True
+    passed = facts_of(Example(row="TD-REGISTER-OK").finding("timing.within", "Synthflow's number", True, **what))
+    assert passed.value("registration.lapsed") is False
+    what["what"] = "the call"
+    assert "registration.lapsed" not in facts_of(Example().finding("timing.within", "Synthflow's number", **what))
+
+
+@pytest.mark.parametrize(
+    ("said", "target", "user"),
+    [
+        ({}, "the Termination URI", "the trunk's"),
+        ({"termination_uri": "x.example"}, "another host", "the trunk's"),
+        ({"username": "x"}, "the Termination URI", "another"),
+        ({"termination_uri": None, "username": None}, None, None),
+    ],
+)
+def test_what_synthflow_says_of_its_number(said: dict[str, Any], target: str | None, user: str | None) -> None:
+    example = registers(403, authentication="digest").sip_number(**said)
+    facts = facts_of(example)
+    assert facts.value("registration.target") == target
+    assert facts.value("registration.user") == user
+    without = facts_of(example, has_deployment=False)
+    assert (without.value("registration.target"), without.value("registration.user")) == (None, None)
+
+
+def test_a_trunk_without_a_user_name_has_none_to_compare() -> None:
+    assert facts_of(registers(403).sip_number(username="x")).value("registration.user") is None
+
+
+def test_a_stand_in_registers_where_it_is_told() -> None:
+    assert facts_of(registers(403, ai="stand-in")).value("registration.target") == "the Termination URI"
+    assert facts_of(registers(403)).value("registration.target") is None
+    assert facts_of(call(ai="stand-in")).value("registration.target") is None
+
+
+@pytest.mark.parametrize(
+    ("codes", "challenged"),
+    [
+        ([401, 403], True),
+        ([407], True),
+        ([403], False),
+        ([400], False),
+        ([408], False),
+        ([402], False),
+        ([100], None),
+        ([199], None),
+        ([200], False),
+        ([], None),
+    ],
+)
+def test_whether_register_was_challenged(codes: list[int], challenged: bool | None) -> None:
+    example = registers(403)
+    for code in codes:
+        example._sip("received", f"SIP/2.0 {code} x", "REGISTER")
+    assert facts_of(example).value("registration.challenged") is challenged
+    other = registers(403)
+    for code in codes:
+        other._sip("sent", f"SIP/2.0 {code} x", "REGISTER")
+    assert facts_of(other).value("registration.challenged") is None
+
+
+def test_the_first_answer_to_register_is_the_evidence() -> None:
+    example = registers(403)
+    for code in (401, 403):
+        example._sip("received", f"SIP/2.0 {code} x", "REGISTER")
+    assert facts_of(example)["registration.challenged"].evidence == ("message 1 of GET /v2/calls/c1",)
+
+
+@pytest.mark.parametrize("header", ["Authorization", "Proxy_Authorization"])
+def test_the_user_name_in_the_register_s_credentials(header: str) -> None:
+    def user(method: str, direction: str, value: str) -> object:
+        example = registers(403, authentication="digest")
+        example._sip(direction, f"{method} sip:x SIP/2.0", method, **{header: value})
+        return facts_of(example).value("registration.user")
+
+    right = f'Digest username="{registers(403, authentication="digest").trunk.username}", response="x"'
+    assert user("REGISTER", "sent", right) == "the trunk's"
+    assert user("REGISTER", "sent", 'Digest username="", response="x"') == "another"
+    assert user("REGISTER", "sent", "Digest response=x") is None
+    assert user("REGISTER", "received", right) is None
+    assert user("OPTIONS", "sent", right) is None

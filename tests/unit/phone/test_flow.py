@@ -1,0 +1,115 @@
+"""How much of the time that a stream flows its packets' audio fills (RFC 3550, 3551, 3389, 4733)."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from harness.phone.child.reception import Reception
+
+MARKER = 0x80
+
+
+class Source:
+    """Sends packets of 20 ms."""
+
+    def __init__(self) -> None:
+        self.reception = Reception()
+        self.now = 100.0
+        self.number = 0
+
+    def sends(self, count: int, every_ms: float = 20.0, *, kind: int = 0, octets: int = 160, first: int = 0x80) -> None:
+        for _ in range(count):
+            self.now += every_ms / 1000
+            self.number += 1
+            head = struct.pack("!BBHII", first, kind, self.number & 0xFFFF, int(self.now * 8000) & 0xFFFFFFFF, 7)
+            self.reception.take(self.now, head + bytes(octets))
+
+    @property
+    def filled(self) -> float:
+        flow = self.reception.flow
+        return flow.filled_ms / flow.spanned_ms
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+def test_audio_fills_the_time_whatever_the_packets_length(source: Source) -> None:
+    source.sends(100)
+    source.sends(100, 30.0, octets=240)
+    source.sends(100, 10.0, octets=80)
+    assert source.filled == pytest.approx(1.0, abs=0.01)
+    assert source.reception.flow.spanned_ms == pytest.approx(99 * 20 + 100 * 30 + 100 * 10, abs=1)
+
+
+def test_a_quarter_of_the_packets_fills_a_quarter(source: Source) -> None:
+    source.sends(50, 80.0)
+    assert source.filled == pytest.approx(0.25)
+    assert source.reception.lost == 0
+
+
+def test_jitter_cancels_out(source: Source) -> None:
+    for _ in range(20):
+        source.sends(1, 90.0)
+        source.sends(4, 2.5)
+    assert source.filled == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_pause_is_no_thin_stream(source: Source) -> None:
+    for _ in range(20):
+        source.sends(10)
+        source.sends(1, 201.0)
+    assert source.filled == pytest.approx(1.0)
+
+
+def test_silence_that_is_announced_is_none(source: Source) -> None:
+    """RFC 3551 section 4.1: the first packet of a talkspurt has the marker. RFC 3389: comfort noise stands for silence."""
+    for _ in range(20):
+        source.sends(10)
+        source.sends(1, 150.0, kind=MARKER)
+    for _ in range(20):
+        source.sends(10)
+        source.sends(1, kind=13, octets=1)
+        source.sends(1, 150.0)
+    assert source.filled == pytest.approx(1.0)
+
+
+def test_what_is_lost_is_counted_as_that(source: Source) -> None:
+    for _ in range(20):
+        source.sends(3)
+        source.number += 3
+        source.now += 0.06
+    assert source.reception.lost == 57
+    assert source.filled == pytest.approx(1.0)
+
+
+def test_digits_stand_in_the_audios_place(source: Source) -> None:
+    """RFC 4733 section 2.1: events are sent instead of the audio, or beside it."""
+    for _ in range(20):
+        source.sends(10)
+        source.sends(5, 50.0, kind=101, octets=4)
+    assert source.filled == pytest.approx(1.0)
+
+
+def test_what_stands_ahead_of_the_audio_in_a_packet_is_none(source: Source) -> None:
+    """RFC 3550 section 5.1 and 5.3.1: the sources that a mixer names, and an extension."""
+    source.sends(50, octets=160 + 8, first=0x82)
+    source.sends(50, octets=160 + 4, first=0x90)
+    assert source.filled == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", [96, 111, 3, 18])
+def test_a_codec_whose_packets_do_not_say_how_long_they_are_is_not_measured(source: Source, kind: int) -> None:
+    source.sends(50, 80.0, kind=kind)
+    assert source.reception.flow.spanned_ms == 0
+
+
+def test_another_source_begins_anew(source: Source) -> None:
+    source.sends(10)
+    other = struct.pack("!BBHII", 0x80, 0, 500, 0, 8) + bytes(160)
+    source.reception.take(source.now + 0.1, other)
+    source.sends(10)
+    assert source.filled == pytest.approx(1.0, abs=0.2)

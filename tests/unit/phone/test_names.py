@@ -1,0 +1,143 @@
+"""What pjsip is told when it asks for an address, as it asks: by its structures."""
+
+from __future__ import annotations
+
+import ctypes
+import ipaddress
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+from harness.phone.child import names
+from harness.phone.child.names import Names, Trouble
+
+Answer = tuple[int, list[tuple[int, str, int]]]
+
+
+class Asker:
+    """pjsip's side."""
+
+    def __init__(self, *, ipv6: bool = False) -> None:
+        self.woken = threading.Event()
+        self.told: list[Trouble] = []
+        self.answers: list[Answer] = []
+        self.faults: list[str] = []
+        self.names = Names(ipv6, self.woken.set, self.told.append, self.faults.append)
+        self._found = names._Found(self._take)
+
+    def asks(self, host: str, kind: int = 1, flag: int = 0, port: int = 0) -> list[Answer]:
+        """The answers so far."""
+        text = ctypes.create_string_buffer(host.encode())
+        target = names._Target(flag, kind, names._Text(ctypes.addressof(text), len(text) - 1), port)
+        answer = ctypes.cast(self._found, ctypes.c_void_p).value
+        self.names._resolver.resolve(None, None, ctypes.byref(target), None, answer)
+        return self.answers
+
+    def waits(self, now: float = 0.0) -> list[Answer]:
+        assert self.woken.wait(5)
+        self.names.tick(now)
+        return self.answers
+
+    def _take(self, status: int, _token: Any, address: Any) -> None:
+        found = names._Addresses.from_address(address)
+        told = []
+        for record in found.entry[: found.count]:
+            raw = bytes(record.address)
+            six = record.length == 28
+            assert int.from_bytes(raw[:2], "little") == (socket.AF_INET6 if six else socket.AF_INET)
+            host = str(ipaddress.ip_address(raw[8:24] if six else raw[4:8]))
+            told.append((record.type, host, int.from_bytes(raw[2:4], "big")))
+        self.answers.append((status, told))
+
+
+@pytest.mark.parametrize(
+    ("kind", "flag", "port", "told"),
+    [
+        (1, 0, 5070, (1, "192.0.2.1", 5070)),
+        (1, 0, 0, (1, "192.0.2.1", 5060)),
+        (2, 1, 0, (2, "192.0.2.1", 5060)),
+        (3, 3, 0, (3, "192.0.2.1", 5061)),
+        (0, 0, 0, (1, "192.0.2.1", 5060)),
+        (0, 1, 0, (2, "192.0.2.1", 5060)),
+        (0, 3, 0, (3, "192.0.2.1", 5061)),
+    ],
+)
+def test_an_address_is_its_own_answer_at_once(kind: int, flag: int, port: int, told: tuple[int, str, int]) -> None:
+    """RFC 3263 section 4.1 and 4.2: the transport that is named, else that of the flags; the port that is named, else its default."""
+    assert Asker().asks("192.0.2.1", kind, flag, port) == [(0, [told])]
+
+
+def test_ipv6_has_a_type_of_its_own() -> None:
+    assert Asker(ipv6=True).asks("[2001:db8::1]", 2 + 128) == [(0, [(130, "2001:db8::1", 5060)])]
+
+
+def test_a_name_is_looked_up_beside_the_thread_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+    go = threading.Event()
+
+    def look_up(host: str, _port: None, family: int, _kind: int) -> list[Any]:
+        asked.append((host, family))
+        go.wait(5)
+        return [(0, 0, 0, "", (address, 0)) for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    asker = Asker()
+    assert asker.asks("sip.example.com") == []
+    assert asker.asks("sip.example.com", port=5070) == []
+    asker.names.tick(float("inf"))
+    asker.names.tick(float("inf"))
+    assert [(trouble.name, trouble.problem, trouble.denied) for trouble in asker.told] == [
+        ("sip.example.com", "no answer yet", False)
+    ]
+    go.set()
+    assert asker.waits() == [
+        (0, [(1, "192.0.2.1", port), (1, "192.0.2.2", port)]) for port in (5060, 5070)
+    ]  # one question for both
+    assert asked == [("sip.example.com", socket.AF_INET)]
+    assert [trouble.problem for trouble in asker.told] == ["no answer yet", ""]
+
+
+@pytest.mark.parametrize(
+    ("error", "denied"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), True),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), False),
+        (socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure in name resolution"), False),
+    ],
+)
+def test_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch, error: socket.gaierror, denied: bool) -> None:
+    def look_up(*_: Any) -> list[Any]:
+        raise error
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    asker = Asker()
+    asker.asks("sip.example.com")
+    assert asker.waits() == [(70018, [])]
+    assert [(trouble.problem, trouble.denied) for trouble in asker.told] == [(error.strerror, denied)]
+
+
+@pytest.mark.parametrize("name", ["x" * 64 + ".example.com", "..", "\u00e4" * 70])
+def test_what_can_be_no_name_has_no_address(name: str) -> None:
+    asker = Asker()
+    asker.asks(name)
+    assert asker.waits() == [(70018, [])]
+    assert asker.faults == []
+
+
+@pytest.mark.parametrize(
+    ("ipv6", "kind", "family"), [(True, 129, socket.AF_INET6), (True, 1, socket.AF_UNSPEC), (False, 1, socket.AF_INET)]
+)
+def test_the_family_that_is_asked_for(monkeypatch: pytest.MonkeyPatch, ipv6: bool, kind: int, family: int) -> None:
+    asked: list[int] = []
+
+    def look_up(*arguments: Any) -> list[Any]:
+        asked.append(arguments[2])
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    asker = Asker(ipv6=ipv6)
+    asker.asks("sip.example.com", kind)
+    asker.waits()
+    assert asked == [family]

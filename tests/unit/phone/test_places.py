@@ -1,0 +1,79 @@
+"""When pjlib has places for another call's sockets."""
+
+from __future__ import annotations
+
+from harness.phone.child.places import Places
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def invite(number: int) -> tuple[str, str, str]:
+    return (f"z9hG4bK{number}", "192.0.2.1", f"call-{number}")
+
+
+def test_the_sockets_of_closed_calls_take_places_for_a_while() -> None:
+    clock = Clock()
+    places = Places(clock)
+    for _ in range(19):
+        places.closed()
+    assert places.may_dial
+    places.closed()
+    assert not places.may_dial
+    clock.now += 0.59
+    assert not places.may_dial
+    clock.now += 0.02
+    assert places.may_dial
+
+
+def test_a_call_that_is_let_in_counts() -> None:
+    clock = Clock()
+    places = Places(clock)
+    assert [places.admits(invite(number)) for number in range(30)] == [True] * 27 + [False] * 3
+    clock.now += 0.61
+    assert places.admits(invite(30))
+
+
+def test_a_repetition_has_the_answer_that_the_invite_had() -> None:
+    """RFC 3261 section 17.2.1: it is no other request. What was let in goes on; what was refused begins no call later."""
+    clock = Clock()
+    places = Places(clock)
+    for number in range(28):
+        places.admits(invite(number))
+    assert places.admits(invite(3))
+    clock.now += 16
+    assert not places.admits(invite(27))
+    assert places.admits(("z9hG4bK27", "192.0.2.1", "another call"))
+    clock.now += 17.1
+    assert places.admits(invite(27))
+
+
+def test_no_more_is_remembered_than_a_flood_may_cost() -> None:
+    clock = Clock()
+    places = Places(clock)
+    for number in range(5000):
+        places.admits(invite(number))
+    clock.now += 1
+    assert not places.admits(invite(4001))
+    assert places.admits(invite(3999))
+
+
+def test_what_is_dialled_here_may_arrive_here() -> None:
+    clock = Clock()
+    places = Places(clock)
+    while places.may_dial:
+        places.closed()
+    assert all(places.admits(invite(number)) for number in range(4))
+
+
+def test_a_build_without_assertions_is_not_limited() -> None:
+    places = Places(Clock())
+    places.needed = False
+    for number in range(100):
+        places.closed()
+        assert places.may_dial
+        assert places.admits(invite(number))

@@ -1,0 +1,90 @@
+"""What each row will need, told by what was found."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from harness.deployment import from_plain, to_plain
+from harness.integrations import load
+from harness.preflight import ProbeKind, ProbeResult, Report, Status, show
+from harness.preflight.lines import ok
+from harness.preflight.rows import needs
+from harness.resources import examples
+from harness.sip.message import Request, Response
+from tests.unit.preflight.conftest import fine
+
+TRANSFER = "TD-TRANSFER-BLIND"
+
+
+def with_a_group(lab: Any, far: Any, *, agents: list[str]) -> None:
+    """The assistant hands over to the group Billing; the agent is another phone at the same registrar."""
+    lab.account["port"] = lab.account["port"] if lab.account["port"] != 1 else far.udp(_knows_callers_alone)
+    lab.plain["phones"]["anna"] = {"account": "carrier", "user": "agent-anna", "password": "right"}
+    lab.plain["groups"] = {"Billing": {"did": "+18155550101", "agents": agents}}
+    lab.plain["assistants"]["main"] |= {"transfer": "cold", "transfer_to": "Billing"}
+    lab.trunk["termination"] = f"{far.address}:{far.udp()}"
+    lab.plain["stand_in"] = {"bind": "127.0.0.1"}
+    lab.plain["escalation"] = {"digit": "0"}
+
+
+def _knows_callers_alone(request: Request) -> Response:
+    if request.method == "REGISTER" and "agent-anna" in str(request.to.uri):
+        return Response.to_request(request, 404, tag="far")
+    return fine(request)
+
+
+def answers(report: Report, row: str) -> dict[tuple[str, str], str]:
+    return {(need.what, need.whose): need.answer for need in report.rows if need.row == row}
+
+
+def test_a_row_is_told_whether_its_agents_are_registered(lab: Any, far: Any) -> None:
+    with_a_group(lab, far, agents=["anna"])
+    report = lab.report()
+    found = answers(report, TRANSFER)
+    assert found["callers registered", ""] == "yes"
+    assert found["agents registered", "group Billing"].startswith("no (registration of anna: 404 Not Found")
+    assert found["platform's end answers", "trunk udp-ip"] == "yes"
+    assert found["stand-in's port free", "trunk udp-ip"] == "yes"
+    inbound = answers(report, "TD-INBOUND")
+    assert inbound["callers registered", ""] == "yes"
+    assert not [whose for _, whose in inbound if whose == "group Billing"], "its call is to land with no agent"
+    console = Console(file=io.StringIO(), width=300)
+    show(console, report, all_lines=False)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    (line,) = [line for line in said.splitlines() if TRANSFER in line]
+    assert "agents registered (group Billing): no" in line
+    assert "callers registered" not in said, "what is there is told with --all"
+    assert {
+        "row": TRANSFER,
+        "what": "callers registered",
+        "whose": "",
+        "status": "ok",
+        "detail": "",
+    } in report.to_plain()["rows"]
+
+
+def test_what_nobody_could_look_at_is_not_known(lab: Any, far: Any) -> None:
+    with_a_group(lab, far, agents=["anna"])
+    lab.account["register"] = False
+    found = answers(lab.report(), TRANSFER)
+    assert found["agents registered", "group Billing"] == "not known (their accounts register nowhere)"
+
+
+def test_every_need_of_every_row_is_looked_for_where_a_probe_tells() -> None:
+    """Each of them names a line that preflight of that file writes; a name that no line has would never be yes."""
+    plain = to_plain(load(examples()["simulated-talkdesk"]))
+    plain["trunks"] = [trunk | {"host": "192.0.2.9", "termination": "192.0.2.8:5060"} for trunk in plain["trunks"]]
+    deployment = from_plain(plain | {"stand_in": plain["stand_in"] | {"bind": "192.0.2.7"}})
+    places = [f"{t.host}:{t.port}/{t.transport}" for t in deployment.trunks]
+    places += [f"{t.termination}/{t.transport}" for t in deployment.trunks]
+    lines: list[ProbeResult] = [ok(ProbeKind.OPTIONS, place, "") for place in places]
+    lines += [ok(ProbeKind.STAND_IN_PORT, f"192.0.2.7:{t.port}/{t.transport}", "") for t in deployment.trunks]
+    lines += [ok(ProbeKind.REGISTRATION, name, "") for name in deployment.phones]
+    lines += [ok(ProbeKind.REGISTRATION, f"trunk {t.name}", "") for t in deployment.trunks]
+    lines += [ok(ProbeKind.API, "", ""), ok(ProbeKind.CAMPAIGN, "", "")]
+    found = needs(deployment, lines)
+    assert len({need.row for need in found}) > 15
+    assert {need.status for need in found} == {Status.OK}, [need for need in found if need.status is not Status.OK]

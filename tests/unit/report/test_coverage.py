@@ -1,0 +1,86 @@
+"""How much of what cases look at could be seen, and that every reader of the run is told."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from harness.report import closing
+from harness.report.case_page import CasePage
+from harness.report.coverage import coverage
+from harness.report.evidence import CaseEvidence
+from harness.report.summary import summarise
+from harness.verdict import Finding, Strength, Verdict
+
+UNSEEN, SEEN = Verdict.NOT_OBSERVABLE, Verdict.PASSED
+
+
+def finding(check: str, subject: str, verdict: Verdict = SEEN) -> Finding:
+    return Finding(check, subject, verdict, "expected", "actual", 1.0, dispensable=verdict is UNSEEN)
+
+
+def test_each_thing_counts_once_and_a_codec_at_each_end() -> None:
+    found = coverage(
+        [
+            finding("codec", "caller.1"),
+            finding("codec", "caller.1"),
+            finding("codec", "assistant main", UNSEEN),
+            finding("route.transport", "assistant main", UNSEEN),
+        ]
+    )
+    assert str(found) == "seen 1 of 3; nobody could see: codec at the AI, transport at the AI"
+    assert str(coverage([finding("codec", "caller.1")])) == "seen 1 of 1"
+
+
+@pytest.mark.parametrize("first", [SEEN, UNSEEN])
+def test_what_one_case_of_a_row_could_not_see_is_not_seen_of_the_row(first: Verdict) -> None:
+    other = UNSEEN if first is SEEN else SEEN
+    found = coverage([finding("codec", "stand-in.1", first), finding("codec", "assistant main", other)])
+    assert (found.of, found.unseen) == (1, ("codec at the AI",))
+
+
+def passed_in_part(directory: Path, samples: ModuleType) -> CaseEvidence:
+    with samples.playing(directory) as sample:
+        sample.inbound()
+        sample.finding("answered", "caller.1")
+        sample.finding(
+            "codec",
+            "assistant main",
+            UNSEEN,
+            actual="not observable: no SDP",
+            dispensable=True,
+            strength=Strength.UNKNOWN,
+        )
+        sample.hang_up()
+        sample.recorder.close(Verdict.PASSED, "")
+    return CaseEvidence.read(directory)
+
+
+def test_terminal_summary_and_report_tell_it(tmp_path: Path, samples: ModuleType) -> None:
+    case = passed_in_part(tmp_path / "case", samples)
+    summary = summarise([case], [case.case], run="r", wall_s=1.0, workers=1)
+    told: Any = summary.plain()["coverage"]["TD-INBOUND"]
+    assert told["unseen"] == ["codec at the AI"]
+    assert told["seen"] == told["of"] - 1 >= 1
+    out = io.StringIO()
+    closing.show(summary, [], Console(file=out, width=120, color_system=None), run=tmp_path)
+    assert (
+        f"seen in part: TD-INBOUND {told['seen']} of {told['of']}; nobody could see: codec at the AI" in out.getvalue()
+    )
+    page = CasePage.of(case, tmp_path, "harness verify").html()
+    assert f"seen {told['seen']} of {told['of']}; nobody could see: codec at the AI" in page
+    assert "as the deployment file declares it" in page
+
+
+def test_where_all_was_seen_the_terminal_says_nothing_of_it(tmp_path: Path, samples: ModuleType) -> None:
+    case = CaseEvidence.read(samples.passed(tmp_path / "case"))
+    out = io.StringIO()
+    summary = summarise([case], [case.case], run="r", wall_s=1.0, workers=1)
+    closing.show(summary, [], Console(file=out, width=120, color_system=None), run=tmp_path)
+    assert summary.plain()["coverage"]["TD-INBOUND"]["unseen"] == []
+    assert "seen in part" not in out.getvalue()

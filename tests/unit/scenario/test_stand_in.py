@@ -1,0 +1,64 @@
+"""The AI that is ours hands a caller over, and leaves when an agent has taken the call, however long that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.events import Event, TransferProgress
+from harness.phone.waiter import never_came
+from harness.scenario.ai_calls import StandInCall
+from tests.unit.scenario.conftest import MakeContext
+
+AN_AGENT_TAKES_S = 25.0
+
+
+class Leg:
+    """The stand-in's leg; an agent answers :data:`AN_AGENT_TAKES_S` after the REFER, and nobody waits for it in the test."""
+
+    invite = SimpleNamespace(
+        text="INVITE sip:ai@ai.example SIP/2.0\r\nVia: SIP/2.0/UDP b.example;branch=z9hG4bK1\r\nFrom: <sip:a@b.example>;tag=1\r\n"
+        "To: <sip:ai@ai.example>\r\nCall-ID: 1@b.example\r\nCSeq: 1 INVITE\r\n\r\n"
+    )
+    closed = False
+    state = "confirmed"
+    successor = None
+
+    def __init__(self, status: int) -> None:
+        self.id = "stand-in.1"
+        self.events: list[Event] = []
+        self.status = status
+        self.hung_up = False
+
+    def transfer(self, uri: str) -> None:
+        """The platform accepts the REFER."""
+
+    def wait(self, goal: str, tells: Callable[[Event], bool], within: float) -> Event:
+        told = TransferProgress(
+            at=AN_AGENT_TAKES_S, phone="stand-in", leg=self.id, code=self.status, reason="", final=True
+        )
+        if within < AN_AGENT_TAKES_S or not tells(told):
+            raise never_came(goal, within, self.id, "no final NOTIFY", "")
+        return told
+
+    def hangup(self) -> None:
+        self.hung_up = True
+
+
+@pytest.mark.parametrize(("status", "leaves"), [(200, True), (486, False)])
+def test_it_leaves_when_an_agent_has_answered_whenever_that_is(
+    make_context: MakeContext, status: int, leaves: bool
+) -> None:
+    context = make_context("TD-TRANSFER-BLIND", "stand-in")
+    leg: Any = Leg(status)
+    trunk = context.deployment.trunks[0]
+    phone: Any = SimpleNamespace(name="stand-in")
+    talk = StandInCall(context, leg, phone, trunk, "+12065550100", None)  # type: ignore[arg-type]
+    talk.digits = lambda count, within: ("0", ["rfc4733"], [160])  # type: ignore[method-assign]
+    group: Any = SimpleNamespace(name="billing", did="+18155550101")
+    talk.hand_over(group, "cold")
+    context.background.join(5.0)
+    assert leg.hung_up is leaves

@@ -1,0 +1,28 @@
+"""A stream of too few packets is its source's fault, but not where nothing on this machine had a processor."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.scenario import conclusion
+from harness.verdict import Verdict
+from tests.unit.checks.calls import counted
+from tests.unit.scenario.conftest import MakeContext
+
+
+@pytest.mark.parametrize(("starved_s", "verdict"), [(0.1, Verdict.FAILED), (0.5, Verdict.BROKEN)])
+def test_too_few_packets_are_the_sources_fault_on_a_machine_that_has_time(
+    make_context: MakeContext, starved_s: float, verdict: Verdict
+) -> None:
+    context = make_context()
+    context.evidence.starved = lambda begin, end: starved_s
+    thin = replace(counted(50, 0), rx_spanned_ms=3000, rx_filled_ms=1000)
+    leg: Any = SimpleNamespace(statistics=lambda: thin, events=[SimpleNamespace(at=time.monotonic() - 4.0)])
+    call: Any = SimpleNamespace(leg=leg, label="caller.1")
+    conclusion._little_loss(context, call)
+    assert [(finding.check, finding.verdict) for finding in context.evidence.findings] == [("audio.loss", verdict)]
