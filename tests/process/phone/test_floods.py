@@ -71,11 +71,14 @@ def test_a_flood_of_calls_ends_no_process(lease: Desk, flood: Flood, policy: Pol
     assert flood.told_when["1"] > 0
     assert phone.process.lost is None
     phone.policy = Answer()
-    for leg in phone.incoming:
+    strangers = phone.incoming
+    for leg in strangers:
         leg.hangup()
     out = caller.dial(uri_of(phone))
     out.wait_state("confirmed", 3)
-    hears(out, phone.incoming[-1])
+    while (back := phone.next_call(3)) in strangers:
+        pass
+    hears(out, back)
 
 
 def test_a_call_that_there_was_no_room_for_speaks_against_nobody(lease: Desk, flood: Flood) -> None:
