@@ -145,7 +145,7 @@ _SOUNDS = ("another party", "announcement", "voicemail", "speech", "tone", "musi
 
 
 def _heard(scene: Scene, finding: Finding) -> str | None:
-    """``heard``, or what arrived instead: ``nothing``, ``a few packets``, ``silence``, ``noise``, ``another sound``, ``crossed``, ``echo``.
+    """``heard``, or what came: ``nothing``, ``a few packets``, ``silence``, ``noise``, ``another sound``, ``crossed``, ``echo``.
 
     None where nobody can tell, and where one sign says so and another denies it. ``RTP of another codec`` is what no phone plays: of a
     payload type that was not agreed on.
