@@ -61,6 +61,11 @@ AUDIO = [
         ("rtp-blocked-both",),
     ),
     Expected(
+        "audio.no-rtp.after-a-few",
+        _same(talk(Example()).to_ai("no-rtp").to_caller("silence", 2)),
+        ("rtp-blocked-both",),
+    ),
+    Expected(
         "audio.two-codecs",
         talk(Example())
         .to_ai("unmarked", 200)
