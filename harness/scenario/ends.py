@@ -134,10 +134,7 @@ class Call(LegOfOurs):
             wait_for_speech(self.leg, since, within)
 
     def ask_for_a_person(self, *, once: bool = False) -> None:
-        """Ask the AI for a person, the way the case or the deployment says, and again while nothing comes of it.
-
-        ``once``: not again, since nothing can come of it.
-        """
+        """Ask the AI for a person, as the case or the deployment says; unless ``once``, again while nothing comes of it."""
         escalation = self._context.deployment.escalation
         way = self._context.case.axes.get("ask") or escalation.ways[0]
         attempts = 1 if once else escalation.attempts
@@ -442,7 +439,7 @@ class Call(LegOfOurs):
 def _fell_through(leg: Leg) -> bool:
     """Whether the call was refused, or given up, before anybody answered."""
     return leg.state == "disconnected" and not any(
-        isinstance(event, CallState) and event.state == "confirmed" for event in leg.events
+        isinstance(e, CallState) and e.state == "confirmed" for e in leg.events
     )
 
 
