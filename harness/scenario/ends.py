@@ -336,8 +336,7 @@ class Call(LegOfOurs):
 
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
         """Wait for one of the speaker's marks, or for any sound where it has none."""
-        voices = speaker.voices_for(self)
-        if not voices:
+        if not speaker.voices_for(self):
             return self.hears_sound(since, deadline)
         return self._hears(lambda: speaker.voices_for(self), since, deadline)
 
@@ -353,8 +352,8 @@ class Call(LegOfOurs):
         except NeverCame:
             return None
         assert isinstance(event, Listened)
-        level = event.level_dbov
-        return Sound(event.at, Observation.SOUND, f"sound at {self.label}, {level:.0f} dBov", level_dbov=level)
+        evidence = f"sound at {self.label}, {event.level_dbov:.0f} dBov"
+        return Sound(event.at, Observation.SOUND, evidence, level_dbov=event.level_dbov)
 
     def hears_marks(self, marks: Collection[int], since: float, deadline: float) -> Sound | None:
         """Wait for one of ``marks``."""
