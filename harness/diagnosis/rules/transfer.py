@@ -11,7 +11,7 @@ from harness.diagnosis.talk import NO_VOICE
 _LOST = when("transfer.landed", "nowhere")
 _AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "other")
 #: The agent's phone did not refuse what it was offered by itself.
-_MEDIA_TAKEN = not_shown("refusal.agent", "its media")
+_NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call")
 _RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
 
 #: What a second call to the group's own number may show, where the first brought nobody to it.
@@ -146,7 +146,7 @@ TRANSFER: tuple[Rule, ...] = (
             when("transfer.answer", "accepted"),
             unless("transfer.outcome", "nothing", 200, 404, 480),
             _RIGHT_TARGET,
-            _MEDIA_TAKEN,
+            _NOT_REFUSED_THERE,
         ),
         consequences=_AFTER,
         because="the platform accepted the REFER, and its NOTIFY said that the transfer failed",
@@ -236,7 +236,7 @@ TRANSFER: tuple[Rule, ...] = (
         conditions=(
             unless("transfer.answer", "accepted", "none", "never sent", "challenged", 403, 404, 480, 503),
             _RIGHT_TARGET,
-            _MEDIA_TAKEN,
+            _NOT_REFUSED_THERE,
         ),
         consequences=_AFTER,
         because="the platform answered the AI's own call to the right number with a refusal",
@@ -344,7 +344,10 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("release",),
         cells=cells("release", "AI"),
         essential=(when("hangup.answer", "accepted"), when("release.ai", "still up", "late")),
-        conditions=(not_shown("transfer.outcome", "nothing"),),  # an AI that is told nothing hangs up when it likes
+        conditions=(
+            not_shown("transfer.outcome", "nothing"),  # an AI that is told nothing hangs up when it likes
+            not_shown("dialog.unknown", True),
+        ),
         because="the caller's BYE was answered, and the AI's leg did not end in time",
     ),
     Rule(
@@ -366,7 +369,7 @@ TRANSFER: tuple[Rule, ...] = (
             when("instead", "nobody"),
             when("ai.lost", *AI_LOST),
             not_shown("fallback.landed", "another group", "the right group"),
-            _MEDIA_TAKEN,
+            _NOT_REFUSED_THERE,
             not_shown("final.refusal", "the agents"),
             not_shown("fallback.configured", False),
         ),
@@ -382,7 +385,7 @@ TRANSFER: tuple[Rule, ...] = (
             when("instead", "nobody"),
             when("ai.lost", *AI_LOST),
             not_shown("fallback.landed", "another group", "the right group"),
-            _MEDIA_TAKEN,
+            _NOT_REFUSED_THERE,
             not_shown("final.refusal", "the agents"),
             not_shown("fallback.configured", False),
         ),
