@@ -31,7 +31,7 @@ from harness.phone.waiter import NeverCame
 from harness.scenario import far_counts
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, LegOfOurs, Marked, Pending
-from harness.scenario.reactions import SOUND_DBOV, wait_for_pause
+from harness.scenario.reactions import SOUND_DBOV, wait_for_pause, wait_for_speech
 from harness.sip.message import Message, Request, Response
 
 #: After a change of the call a mark may still be heard that was on its way, in the jitter buffer or the detector: the
@@ -127,6 +127,11 @@ class Call(LegOfOurs):
             self._context.evidence.scripted(began - asked + seconds, f"the prompt {prompt}")
             self.leg.play(Wav(prompt_path(prompt)))  # once, then its mark again
             return began + seconds, pauses
+
+    def let_answer(self, since: float, within: float) -> None:
+        """Who was spoken to until ``since`` begins to answer: waited for, ``within`` seconds at most."""
+        with self._context.evidence.step(f"{self.label} gives the far end time to answer"):
+            wait_for_speech(self.leg, since, within)
 
     def ask_for_a_person(self, *, once: bool = False) -> None:
         """Ask the AI for a person, the way the case or the deployment says, and again while nothing comes of it.
