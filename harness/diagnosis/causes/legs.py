@@ -49,7 +49,7 @@ LEGS: Mapping[str, Described] = {
     "dialog-mismatch": Described(
         "the platform sends a request within a call whose Call-ID or tags belong to no call of that phone",
         at.REACHING_ISSUE,
-        "Compare Call-ID and both tags of the request that was answered with 481 with those of the call's INVITE and its 200: they have "
+        "Compare Call-ID and tags of the request that was answered with 481 with those of the call's INVITE and its 200: they have "
         "to stay what they were on that leg (RFC 3261 section 12.2.1.1).",
         "platform routing",
         at.TROUBLE,
