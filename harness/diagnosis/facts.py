@@ -83,6 +83,7 @@ KNOWN: Mapping[str, Kind] = {
     # audio with the AI
     "audio.to_ai": Kind("what the AI hears of the caller", _AI_LOG),
     "audio.to_caller": Kind("what the caller hears of the AI", "listen at the caller's phone"),
+    "words.to_ai": Kind("what the transcript has of the caller, who spoke", "read the transcript of the call"),
     "audio.stopped": Kind("audio that was there stopped later", "listen again later in the call"),
     "audio.stopped_at": Kind(
         "what happened when the audio stopped", "look when the last RTP packet came, in a capture"
