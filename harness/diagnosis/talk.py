@@ -62,6 +62,8 @@ def _audio(scene: Scene) -> None:
             facts.record(name, _heard(scene, worst), *_shown(worst))
             if worst.facts.get("kind") == "other-codec":  # whatever was agreed on
                 facts.record("codec.sides", "different", worst.actual)
+            if name == "audio.to_ai" and scene.failed(worst) and worst.facts.get("kind") == "unheard":
+                facts.record("words.to_ai", "none", *_shown(worst))
             last = told[name][-1]
             stopped = scene.failed(last) and (not scene.failed(told[name][0]) or _was_heard(scene, last))
             facts.record("audio.stopped", True if stopped else None, *_shown(last))

@@ -34,14 +34,10 @@ from harness.scenario.end import End, LegOfOurs, Marked, Pending
 from harness.scenario.reactions import SOUND_DBOV, wait_for_pause, wait_for_speech
 from harness.sip.message import Message, Request, Response
 
-#: After a change of the call a mark may still be heard that was on its way, in the jitter buffer or the detector: the
-#: buffer holds up to 200 ms, the detector looks back 160 ms.
+#: After a change of the call a mark that was on its way may be heard: the buffer holds 200 ms, the detector looks back 160 ms.
 SETTLE_S = 0.36
-#: How much later one end may tell of a codec than the other, in seconds.
-_AGREED_S = 1.0
-#: A digit and the pause after it, as pjsua sends them.
-DIGIT_S = 0.2
-
+_AGREED_S = 1.0  # how much later one end may tell of a codec than the other
+DIGIT_S = 0.2  #: a digit and the pause after it, as pjsua sends them
 _WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
 
 
@@ -134,7 +130,10 @@ class Call(LegOfOurs):
             wait_for_speech(self.leg, since, within)
 
     def ask_for_a_person(self, *, once: bool = False) -> None:
-        """Ask the AI for a person, as the case or the deployment says; unless ``once``, again while nothing comes of it."""
+        """Ask the AI for a person, the way the case or the deployment says, and again while nothing comes of it.
+
+        ``once``: not again, since nothing can come of it.
+        """
         escalation = self._context.deployment.escalation
         way = self._context.case.axes.get("ask") or escalation.ways[0]
         attempts = 1 if once else escalation.attempts
@@ -336,7 +335,8 @@ class Call(LegOfOurs):
 
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
         """Wait for one of the speaker's marks, or for any sound where it has none."""
-        if not speaker.voices_for(self):
+        voices = speaker.voices_for(self)
+        if not voices:
             return self.hears_sound(since, deadline)
         return self._hears(lambda: speaker.voices_for(self), since, deadline)
 
@@ -352,8 +352,8 @@ class Call(LegOfOurs):
         except NeverCame:
             return None
         assert isinstance(event, Listened)
-        evidence = f"sound at {self.label}, {event.level_dbov:.0f} dBov"
-        return Sound(event.at, Observation.SOUND, evidence, level_dbov=event.level_dbov)
+        level = event.level_dbov
+        return Sound(event.at, Observation.SOUND, f"sound at {self.label}, {level:.0f} dBov", level_dbov=level)
 
     def hears_marks(self, marks: Collection[int], since: float, deadline: float) -> Sound | None:
         """Wait for one of ``marks``."""
@@ -437,9 +437,8 @@ class Call(LegOfOurs):
 
 def _fell_through(leg: Leg) -> bool:
     """Whether the call was refused, or given up, before anybody answered."""
-    return leg.state == "disconnected" and not any(
-        isinstance(e, CallState) and e.state == "confirmed" for e in leg.events
-    )
+    answered = any(isinstance(event, CallState) and event.state == "confirmed" for event in leg.events)
+    return leg.state == "disconnected" and not answered
 
 
 def _is_media(predicate: Callable[[MediaState], bool]) -> Callable[[Event], bool]:

@@ -142,6 +142,26 @@ AUDIO: tuple[Rule, ...] = (
         consequences=_UNHEARD_BY_CALLER,
         because="the AI hears the caller, nothing of the AI's arrives at the caller, and the SDP sent its RTP to the right place",
     ),
+    Rule(
+        id="audio.no-rtp.no-words",
+        cause="rtp-blocked-both",
+        symptoms=("audio",),
+        essential=(when("words.to_ai", "none"), when("audio.to_caller", "nothing", "silence")),
+        conditions=(_SAME_CODEC, unless("sdp.to_ai", "private"), unless("audio.stopped", True), _SENT, *_UP),
+        consequences=_UNHEARD,
+        because="nothing arrives at the caller, and the AI's transcript has its own words, and none of the caller's",
+        confidence="likely",
+    ),
+    Rule(
+        id="audio.no-rtp-to-ai.no-words",
+        cause="rtp-blocked-to-ai",
+        symptoms=("audio",),
+        essential=(when("words.to_ai", "none"), when("audio.to_caller", "heard")),
+        conditions=(_SAME_CODEC, unless("audio.stopped", True), *_UP),
+        consequences=_UNHEARD,
+        because="the caller hears the AI, whose transcript has its own words, and none of the caller's",
+        confidence="likely",
+    ),
     # A packet that came shows that the way to the caller was open, and speaks for neither of both.
     Rule(
         id="audio.no-rtp.after-a-few",
