@@ -49,7 +49,7 @@ selfproof: .venv/.ready  ## every fault injected, detected and named; no false a
 liveproof: .venv/.ready  ## a live run says only what it saw (reports/liveproof.json, docs/liveproof.md; half an hour, ARGS="--sample 12" two minutes)
 	@.venv/bin/python -m tools.liveproof $(ARGS)
 
-shapes: .venv/.ready  ## customers that are drawn, each verified clean and with a fault (reports/shapes.json; hours, ARGS="--customers 5" some minutes)
+shapes: .venv/.ready  ## customers that are drawn, each verified clean and with a fault (reports/shapes.json; hours, ARGS="--customers 5" some minutes, ARGS="--from 0" goes on)
 	@.venv/bin/python -m tools.shapes $(ARGS)
 
 diagnosis-page: .venv/.ready  ## the tables of docs/diagnosis.md, from the rules

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,7 @@ from harness.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED
 from harness.cli.completion import fault_names, row_ids
 from harness.errors import BrokenError, SelectionError
 from harness.pytest_plugin import SCENARIOS
+from harness.pytest_plugin.nursery import nursery
 
 #: pytest's configuration for a verification, whatever stands in the current directory's.
 _CONFIGURATION = Path(__file__).with_name("verify.ini")
@@ -148,7 +150,9 @@ def verify(
     arguments += [f"--retries={retries}"] if retries else []
     arguments += [f"--preflight={preflight.value}"] if preflight else []
     arguments += ["-q"] * quiet + ["--every-failure"] * verbose + ["--json"] * as_json
-    raise typer.Exit(_CODES.get(pytest.ExitCode(pytest.main(arguments)), BROKEN))
+    with nursery() if workers != "0" and not plan else contextlib.nullcontext() as forks:
+        code = pytest.main(arguments, [forks] if forks else [])
+    raise typer.Exit(_CODES.get(pytest.ExitCode(code), BROKEN))
 
 
 def _example() -> list[Path]:

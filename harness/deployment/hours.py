@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -49,8 +50,11 @@ def _hours(text: str) -> str:
     return text
 
 
+_zones = cache(available_timezones)  # they are looked up on the disk each time, and a run's processes ask by the dozen
+
+
 def _zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _zones():
         raise ValueError(f"{name!r}: no time zone; allowed: a name such as Europe/Berlin or America/New_York")
     return name
 

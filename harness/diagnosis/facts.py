@@ -83,6 +83,7 @@ KNOWN: Mapping[str, Kind] = {
     # audio with the AI
     "audio.to_ai": Kind("what the AI hears of the caller", _AI_LOG),
     "audio.to_caller": Kind("what the caller hears of the AI", "listen at the caller's phone"),
+    "words.to_ai": Kind("what the transcript has of the caller, who spoke", "read the transcript of the call"),
     "audio.stopped": Kind("audio that was there stopped later", "listen again later in the call"),
     "audio.stopped_at": Kind(
         "what happened when the audio stopped", "look when the last RTP packet came, in a capture"
@@ -139,6 +140,10 @@ KNOWN: Mapping[str, Kind] = {
     "customer.rang": Kind("the campaign called its customer", "watch the customer's phone"),
     "refusal.caller": Kind("what the caller's phone refused a call for", "look at the caller's phone"),
     "refusal.agent": Kind("what the agent's phone refused the call for", "look at the agent's phone"),
+    "dialog.unknown": Kind(
+        "a phone of ours knew no call that a request to it belongs to",
+        "look at Call-ID and tags of the requests that our phones answered with 481",
+    ),
     "offer.agent": Kind("the media offered to the agent", "look at the INVITE that the agent's phone got"),
     "caller.offer": Kind("the media that the caller offered", "look at the caller's INVITE"),
     "answered.elsewhere": Kind("a device that is not ours answered", _PLATFORM_LOG),

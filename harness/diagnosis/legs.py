@@ -15,6 +15,9 @@ from harness.sip.message import Message, Request, Response
 
 #: What a SIP stack answers by itself, before any scenario is asked, and what that is about (RFC 3261 section 21.4).
 _OWN: dict[int, str] = {415: "its media", 488: "its media", 606: "its media", 406: "its media", 420: "an extension"}
+#: It has as many calls as it takes (section 21.4.24). A scenario that refuses so has a leg for it.
+_BUSY = 486
+_NO_SUCH_DIALOG = 481  # section 12.2.2
 _AFTER_HANGUP_S = 0.9  #: what was asked for a shorter time than this before the case was over may still be under way
 
 
@@ -38,6 +41,7 @@ def tell(scene: Scene) -> None:
         if role != "ai":  # what the AI refuses is told with the rest of its answer
             _refused(scene, role, messages)
         _hung_up(scene, role, messages)
+        _unknown_dialog(scene, messages)
     _dialled(scene)
     _answered_elsewhere(scene)
     _limit(scene)
@@ -60,12 +64,37 @@ def _refused(scene: Scene, role: str, messages: list[Sent]) -> None:
     for invite in (m for m in messages if m.received and begins_dialog(m.message)):
         for answer in messages:
             response = None if answer.received else _response(answer, invite.message)
-            if response is not None and response.status in _OWN:
+            is_busy = response is not None and response.status == _BUSY and answer.event.leg is None
+            if response is not None and (is_busy or response.status in _OWN):
                 about = f"{answer.event.phone} refused it by itself with {response.status}"
-                scene.facts.record(f"refusal.{role}", _OWN[response.status], about, scene.number_of(answer.event))
+                what = "another call" if is_busy else _OWN[response.status]
+                scene.facts.record(f"refusal.{role}", what, about, scene.number_of(answer.event))
                 offer = offered(invite.message.body.decode("utf-8", "replace"))
                 if role == "agent":
                     scene.facts.record("offer.agent", offer, scene.number_of(invite.event), formats(invite.message))
+
+
+def _unknown_dialog(scene: Scene, messages: list[Sent]) -> None:
+    """A request within a call that our phone knew nothing of, and no BYE had ended before (RFC 3261 section 15.1.2)."""
+    ended: set[str] = set()
+    for sent in messages:
+        request = sent.message
+        if not isinstance(request, Request):
+            continue
+        if sent.received and _call_id(request) not in ended:
+            answers = ((m, _response(m, request)) for m in messages if not m.received)
+            for answer in (m for m, response in answers if response is not None and response.status == _NO_SUCH_DIALOG):
+                named = f"{sent.event.phone} answered {request.method} with 481"
+                scene.facts.record("dialog.unknown", True, named, *map(scene.number_of, (sent.event, answer.event)))
+        if request.method == "BYE":
+            ended.add(_call_id(request))
+
+
+def _call_id(message: Message) -> str:
+    try:
+        return message.call_id
+    except SipSyntaxError:
+        return ""
 
 
 def _response(sent: Sent, request: Message) -> Response | None:

@@ -62,6 +62,8 @@ def _audio(scene: Scene) -> None:
             facts.record(name, _heard(scene, worst), *_shown(worst))
             if worst.facts.get("kind") == "other-codec":  # whatever was agreed on
                 facts.record("codec.sides", "different", worst.actual)
+            if name == "audio.to_ai" and scene.failed(worst) and worst.facts.get("kind") == "unheard":
+                facts.record("words.to_ai", "none", *_shown(worst))
             last = told[name][-1]
             stopped = scene.failed(last) and (not scene.failed(told[name][0]) or _was_heard(scene, last))
             facts.record("audio.stopped", True if stopped else None, *_shown(last))
@@ -137,14 +139,15 @@ def direction_of(scene: Scene, finding: Finding) -> str:
     return "audio.to_ai" if scene.vantage.role(listener) == "ai" else "audio.to_caller"
 
 
-#: What is heard, where it is neither a voice nor any other sound that means something.
-NO_VOICE = ("nothing", "silence", "silent RTP", "RTP of another codec", "noise")
+#: What is heard where no RTP is, or hardly any; and where it is neither a voice nor any other sound that means something.
+NO_RTP = ("nothing", "a few packets", "silence")
+NO_VOICE = (*NO_RTP, "silent RTP", "RTP of another codec", "noise")
 #: What a recording may hold that somebody made on purpose, and no broken channel does.
 _SOUNDS = ("another party", "announcement", "voicemail", "speech", "tone", "music")
 
 
 def _heard(scene: Scene, finding: Finding) -> str | None:
-    """``heard``, or what arrived instead: ``nothing``, ``silence``, ``noise``, ``another sound``, ``crossed``, ``echo``.
+    """``heard``, or what came: ``nothing``, ``a few packets``, ``silence``, ``noise``, ``another sound``, ``crossed``, ``echo``.
 
     None where nobody can tell, and where one sign says so and another denies it. ``RTP of another codec`` is what no phone plays: of a
     payload type that was not agreed on.
@@ -158,10 +161,17 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
     if foreign and not scene.vantage.sees("ai") and kind == "crossed":
         kind = "crossed" if all(isinstance(mark, int) and mark < 240 for mark in _marks(foreign)) else "other"
     if kind in ("silence", "other", "unmarked") and isinstance(packets, int) and packets < FEW_PACKETS:
-        kind = "no-rtp"
+        kind = "few" if packets else "no-rtp"
     if kind == "silence" and packets is not None:
         kind = "silent RTP"
-    words = {"no-rtp": "nothing", "unmarked": "no mark", "silence": "silence", "other": "noise", "crossed": "crossed"}
+    words = {
+        "no-rtp": "nothing",
+        "few": "a few packets",
+        "unmarked": "no mark",
+        "silence": "silence",
+        "other": "noise",
+        "crossed": "crossed",
+    }
     words |= {"echo": "echo", "silent RTP": "silent RTP", "other-codec": "RTP of another codec"}
     # Without the AI's side nobody can tell what a sound is that is not a mark: it speaks, or it is noise.
     if kind == "other" and not scene.vantage.sees("ai"):

@@ -152,7 +152,7 @@ class Undertaker:
         while not self._gone.wait(PERIOD_S):
             for listener, words in self._listeners.items():
                 beat = listener.look()
-                if beat is not None and listener.silent_s > HUNG_S and _is_a_child(beat.pid):
+                if beat is not None and listener.silent_s > HUNG_S and _is_ours(beat.pid):
                     with contextlib.suppress(OSError), words.open("a", encoding="utf-8") as file:
                         file.write(f"it had not stirred for {listener.silent_s:.0f} s, and was ended\n")
                     with contextlib.suppress(ProcessLookupError):
@@ -163,10 +163,16 @@ def _beat_of_slot(run: Run, slot: int) -> Path:
     return run.control / f"slot-{slot}.beat"
 
 
-def _is_a_child(pid: int) -> bool:
-    """Whether that is a living process of this one's: a number may have become another's."""
-    try:
-        state, parent = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
-    except (OSError, ValueError):
-        return False
-    return state != "Z" and int(parent) == os.getpid()
+def _is_ours(pid: int) -> bool:
+    """Whether that is a living process this one had started: a number may have become another's."""
+    while pid > 1:
+        try:
+            state, parent = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
+        except (OSError, ValueError):
+            return False
+        if state == "Z":
+            return False
+        if int(parent) == os.getpid():
+            return True
+        pid = int(parent)  # a worker is the nursery's child
+    return False

@@ -31,17 +31,13 @@ from harness.phone.waiter import NeverCame
 from harness.scenario import far_counts
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, LegOfOurs, Marked, Pending
-from harness.scenario.reactions import SOUND_DBOV, wait_for_pause
+from harness.scenario.reactions import SOUND_DBOV, wait_for_pause, wait_for_speech
 from harness.sip.message import Message, Request, Response
 
-#: After a change of the call a mark may still be heard that was on its way, in the jitter buffer or the detector: the
-#: buffer holds up to 200 ms, the detector looks back 160 ms.
+#: After a change of the call a mark that was on its way may be heard: the buffer holds 200 ms, the detector looks back 160 ms.
 SETTLE_S = 0.36
-#: How much later one end may tell of a codec than the other, in seconds.
-_AGREED_S = 1.0
-#: A digit and the pause after it, as pjsua sends them.
-DIGIT_S = 0.2
-
+_AGREED_S = 1.0  # how much later one end may tell of a codec than the other
+DIGIT_S = 0.2  #: a digit and the pause after it, as pjsua sends them
 _WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
 
 
@@ -127,6 +123,11 @@ class Call(LegOfOurs):
             self._context.evidence.scripted(began - asked + seconds, f"the prompt {prompt}")
             self.leg.play(Wav(prompt_path(prompt)))  # once, then its mark again
             return began + seconds, pauses
+
+    def let_answer(self, since: float, within: float) -> None:
+        """Who was spoken to until ``since`` begins to answer: waited for, ``within`` seconds at most."""
+        with self._context.evidence.step(f"{self.label} gives the far end time to answer"):
+            wait_for_speech(self.leg, since, within)
 
     def ask_for_a_person(self, *, once: bool = False) -> None:
         """Ask the AI for a person, the way the case or the deployment says, and again while nothing comes of it.
@@ -436,9 +437,8 @@ class Call(LegOfOurs):
 
 def _fell_through(leg: Leg) -> bool:
     """Whether the call was refused, or given up, before anybody answered."""
-    return leg.state == "disconnected" and not any(
-        isinstance(event, CallState) and event.state == "confirmed" for event in leg.events
-    )
+    answered = any(isinstance(event, CallState) and event.state == "confirmed" for event in leg.events)
+    return leg.state == "disconnected" and not answered
 
 
 def _is_media(predicate: Callable[[MediaState], bool]) -> Callable[[Event], bool]:

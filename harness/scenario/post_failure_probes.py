@@ -41,6 +41,8 @@ def _records(context: CaseContext, began: float) -> None:
     declared = context.deployment.synthflow
     if declared is not None and declared.shared:  # other people's calls are none of our business
         records = [record for record in records if record.number_from in context.calls.numbers]
+    # Nor are those of the cases beside this one: what came to the AI there did not come to it here.
+    records = [record for record in records if record.number_from not in context.company.others]
     for record in reversed(records):
         source = f"GET /v2/calls/{record.id}"
         context.evidence.event(FarEndRecord(at=time.monotonic(), phone="synthflow", source=source, record=record.plain))

@@ -22,6 +22,8 @@ SOUND_DBOV: Final = -45.0
 PAUSE_S: Final = 0.6
 #: Whoever speaks longer without a pause is spoken over.
 PAUSES_WITHIN_S: Final = 10.0
+#: What a pulse of the listener speaks of, up to its moment.
+PULSE_S: Final = 0.2
 _RECOGNISED_S: Final = 0.4  # a mark is said again every 200 ms
 
 
@@ -37,12 +39,24 @@ def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
             silent_since = None
         elif silent_since is None:
             silent_since = event.at
-        return (
-            silent_since is not None and event.at - silent_since >= PAUSE_S - 0.2
-        )  # a pulse speaks for 200 ms before it
+        return silent_since is not None and event.at - silent_since >= PAUSE_S - PULSE_S
 
     try:
         leg.wait("a pause of the far end", pauses, within, since=time.monotonic() - PAUSE_S)
+    except NeverCame:
+        return False
+    return True
+
+
+def wait_for_speech(leg: Leg, since: float, within: float) -> bool:
+    """Until the far end speaks after ``since`` (``time.monotonic()``), or for ``within`` seconds from then; whether it does."""
+
+    def speaks(event: Event) -> bool:
+        heard = isinstance(event, Listened) and event.at >= since + PULSE_S and event.level_dbov > SOUND_DBOV
+        return heard and not _is_mark(leg, event.at)
+
+    try:
+        leg.wait("the far end speaks", speaks, max(0.0, since + within - time.monotonic()), since=since)
     except NeverCame:
         return False
     return True

@@ -140,7 +140,8 @@ class Look:
     def _greet(self, earlier: Sequence[Pending]) -> None:
         try:
             for look in earlier:
-                self._context.pause(max(0.0, look.wait_until_said() + _ANSWERED_WITHIN_S - time.monotonic()))
+                if said_at := look.wait_until_said():
+                    self._caller.let_answer(said_at, _ANSWERED_WITHIN_S)
             ended, self._in_pause = self._caller.speak(GREETING)
             during = self._talk.words.come == "during"
             until = ended + (RECOGNISED_WITHIN_S if during else ON_ITS_WAY_S)

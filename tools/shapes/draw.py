@@ -6,7 +6,7 @@ A customer who is to be verified as a real one is, by a file and phones alone, c
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 from zlib import crc32
@@ -40,15 +40,14 @@ class Customer:
     kind: Kind  #: how the harness is to know it
     told: Told
     spreadsheet: bool  #: whether its numbers stand in a CSV file
-
-
-def customers(count: int, number: int) -> list[Customer]:
-    """``count`` customers, the same for the same seed ``number`` on the same day of the week."""
-    return [drawn(index, number) for index in range(count)]
+    index: int = 0  #: which of the draw's
 
 
 def drawn(index: int, number: int) -> Customer:
-    """The customer ``index`` of the seed ``number``: a draw of its own, since those of one run of Hypothesis's repeat."""
+    """The customer ``index`` of the seed ``number``: a draw of its own, since those of one run of Hypothesis's repeat.
+
+    The same on the same day of the week, which opening hours know.
+    """
     found: list[Customer] = []
 
     @seed(f"{number} {index}")
@@ -60,7 +59,7 @@ def drawn(index: int, number: int) -> Customer:
     draw()
     one = found[-1]  # the first is the simplest there is
     one.table["name"] = f"customer-{index}"
-    return one
+    return replace(one, index=index)
 
 
 @st.composite

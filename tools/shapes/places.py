@@ -18,7 +18,7 @@ from harness.deployment import Deployment
 from harness.integrations import load
 from harness.pytest_plugin.worlds import Worlds
 from tools.shapes.draw import Customer, Told
-from tools.shapes.plan import WRONG, trials
+from tools.shapes.plan import WRONG, Drawing, trials
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Place:
 
 
 @contextmanager
-def written(batch: Sequence[Customer], directory: Path, seed: int) -> Iterator[list[Place]]:
+def written(batch: Sequence[Customer], directory: Path, drawing: Drawing) -> Iterator[list[Place]]:
     """The files of these customers, and their worlds for as long as this lasts.
 
     A world that is up by itself plays two of a customer, one clean and one wrong: their cases run side by side.
@@ -53,7 +53,7 @@ def written(batch: Sequence[Customer], directory: Path, seed: int) -> Iterator[l
             clean, wrong = tenants[deployment.name]
             places.append(_outside(customer, clean, directory))
             second = _outside(customer, wrong, directory, WRONG)
-            if fault := next((trial for trial in trials([second.deployment], seed) if trial.fault), None):
+            if fault := next((trial for trial in trials([second.deployment], drawing) if trial.fault), None):
                 body = {"name": fault.fault, "line": fault.line, "tenant": 1}
                 url = f"{worlds.controls[deployment.name]}/faults"
                 httpx.post(url, json=body, timeout=20).raise_for_status()

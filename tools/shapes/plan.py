@@ -60,6 +60,22 @@ SEEN_AT_PHONES = frozenset(
 _OF_TRANSFERS = frozenset({"group-answered-by-others", "agent-hangup-not-passed-on"})
 
 
+#: Stands for every fault where some are named that alone are to be tried.
+ANY = "any"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn: the same for the same seed; with ``faults`` no clean cases, and these faults alone."""
+
+    seed: int
+    faults: tuple[str, ...] = ()
+
+    def admits(self, fault: str) -> bool:
+        """Whether it is one of those to be tried."""
+        return not self.faults or fault in self.faults or ANY in self.faults
+
+
 @dataclass(frozen=True)
 class Trial:
     """One case to run, clean, or with ``fault`` on the number ``line``."""
@@ -70,25 +86,28 @@ class Trial:
     struck: bool = False  #: whether the fault has to show in this case
 
 
-def trials(deployments: Sequence[Deployment], seed: int) -> Iterator[Trial]:
-    """All trials of these customers, the same for the same seed."""
+def trials(deployments: Sequence[Deployment], drawing: Drawing) -> Iterator[Trial]:
+    """All trials of these customers."""
     for deployment in deployments:
         try:
             cases = matrix.cases([deployment])
         except SelectionError:  # it has none, which left_out says of every row
             continue
         wrong = deployment.name.endswith(WRONG)
-        if not wrong:
+        if not wrong and not drawing.faults:
             yield from (Trial(case) for case in cases)
         if wrong or deployment.kind == "simulated":
-            yield from _with_fault(deployment, cases, random.Random(f"{seed} {deployment.name}"))
+            yield from _with_fault(deployment, cases, drawing)
 
 
-def _with_fault(deployment: Deployment, cases: Sequence[Case], dice: random.Random) -> Iterator[Trial]:
+def _with_fault(deployment: Deployment, cases: Sequence[Case], drawing: Drawing) -> Iterator[Trial]:
+    dice = random.Random(f"{drawing.seed} {deployment.name}")
     strikes = [
         (fault, case)
         for fault, places in FAULTS.items()
-        if fault not in WHOLE_TENANT and (deployment.kind != "live" or fault in SEEN_AT_PHONES)
+        if drawing.admits(fault)
+        and fault not in WHOLE_TENANT
+        and (deployment.kind != "live" or fault in SEEN_AT_PHONES)
         for case in cases
         if any(_admits(place, case) for place in places) and _shows(fault, case, deployment)
     ]

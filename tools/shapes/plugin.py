@@ -12,7 +12,7 @@ import pytest
 from harness.deployment import Deployment
 from harness.matrix import Case
 from harness.pytest_plugin.run import Run, run_of
-from tools.shapes.plan import Trial, trials
+from tools.shapes.plan import Drawing, Trial, trials
 from tools.trials import made_wrong, take_the_cases
 
 _TRIALS = pytest.StashKey[dict[str, Trial]]()
@@ -22,6 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Which trials."""
     group = parser.getgroup("shapes")
     group.addoption("--shapes-seed", type=int, default=0)
+    group.addoption("--shapes-only-fault", action="append", default=[])
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -31,7 +32,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     run = run_of(config)
     if run is None:
         return
-    found = list(trials(run.deployments, config.getoption("shapes_seed")))
+    drawing = Drawing(config.getoption("shapes_seed"), tuple(config.getoption("shapes_only_fault")))
+    found = list(trials(run.deployments, drawing))
     config.stash[_TRIALS] = take_the_cases(run, found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from harness import integrations
 from harness.deployment import Deployment
 from harness.report import scope
 from tools.selfproof.plan import cause_of
-from tools.shapes.plan import WRONG, Trial, trials
+from tools.shapes.plan import WRONG, Drawing, Trial, trials
 
 CaseFile = dict[str, Any]
 #: What the figures are, in order.
@@ -39,9 +39,14 @@ _A_SHARE_NEEDS = 20
 class Results:
     """The figures of all customers so far, and a line for each that is not as it should be."""
 
-    def __init__(self) -> None:
-        self.figures: Counter[str] = Counter()
-        self.said: list[str] = []
+    def __init__(self, drawing: Drawing, so_far: Mapping[str, Any] | None = None) -> None:
+        known = so_far or {}
+        self.drawing = drawing
+        self.figures: Counter[str] = Counter({key: known.get(key, 0) for key in KEYS})
+        self.said: list[str] = list(known.get("said", ()))
+        self.verified: set[int] = set(known.get("verified", ()))  #: the customers, by their places in the draw
+        self.wall_s: float = known.get("wall_s", 0.0)
+        self.cpu_s: float = known.get("cpu_s", 0.0)
 
     @property
     def is_bad(self) -> bool:
@@ -52,19 +57,33 @@ class Results:
 
     def line(self) -> str:
         """All figures in a line."""
-        return "  ".join(f"{key} {self.figures[key]}" for key in KEYS)
+        return "  ".join(f"{key} {self.figures[key]}" for key in KEYS) + f"  cpu_s {self.cpu_s:.0f}"
 
     def plain(self) -> dict[str, Any]:
         """For ``reports/shapes.json``."""
-        return {**{key: self.figures[key] for key in KEYS}, "said": self.said}
+        return {
+            "seed": self.drawing.seed,
+            **{key: self.figures[key] for key in KEYS},
+            "wall_s": round(self.wall_s, 1),
+            "cpu_s": round(self.cpu_s, 1),
+            "verified": sorted(self.verified),
+            "said": self.said,
+        }
 
-    def add(self, run: Path, deployments: Sequence[Deployment], seed: int) -> None:
-        """A run over these customers."""
+    def spend(self, wall_s: float, cpu_s: float) -> None:
+        """What the runs since the last time have taken."""
+        self.wall_s += wall_s
+        self.cpu_s += cpu_s
+
+    def add(self, run: Path, deployments: Sequence[Deployment], indices: Iterable[int]) -> None:
+        """A run over these customers, who have these places in the draw."""
+        self.verified.update(indices)
         found = {case["id"]: case for path in run.glob("cases/*/case.json") if (case := _read(path))}
         customers = [deployment for deployment in deployments if not deployment.name.endswith(WRONG)]
         self.figures["customers"] += len(customers)
-        self._rows(run, customers, found)
-        for trial in trials(deployments, seed):
+        if not self.drawing.faults:
+            self._rows(run, customers, found)
+        for trial in trials(deployments, self.drawing):
             case = found.get(trial.case.id)
             if case is None or "end" not in case:
                 self._say("not_run", trial, "left no result")

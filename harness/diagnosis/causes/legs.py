@@ -38,6 +38,22 @@ LEGS: Mapping[str, Described] = {
         "transfer target",
         at.BACK,
     ),
+    "agent-in-a-call": Described(
+        "the agent's phone is rung while it still has a call",
+        at.TRANSFER_ISSUE,
+        "Look which call that was: one that {platform} did not end at the agent, the same call rung twice, or one of somebody else's. "
+        "Let {platform} ring agents who are free alone.",
+        "transfer target",
+        at.BACK,
+    ),
+    "dialog-mismatch": Described(
+        "the platform sends a request within a call whose Call-ID or tags belong to no call of that phone",
+        at.REACHING_ISSUE,
+        "Compare Call-ID and tags of the request that was answered with 481 with those of the call's INVITE and its 200: they have "
+        "to stay what they were on that leg (RFC 3261 section 12.2.1.1).",
+        "platform routing",
+        at.TROUBLE,
+    ),
     "customer-no-common-codec": Described(
         "the customer's phone is offered no codec that it speaks",
         at.AUDIO_ISSUE,

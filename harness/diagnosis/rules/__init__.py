@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.audio import AUDIO
+from harness.diagnosis.rules.fallback import FALLBACK
 from harness.diagnosis.rules.identity import IDENTITY
 from harness.diagnosis.rules.legs import LEGS
 from harness.diagnosis.rules.manners import MANNERS
@@ -14,7 +15,7 @@ from harness.diagnosis.rules.reach import REACH
 from harness.diagnosis.rules.registration import REGISTRATION
 from harness.diagnosis.rules.transfer import TRANSFER
 
-COMMON: tuple[Rule, ...] = REGISTRATION + LEGS + REACH + AUDIO + IDENTITY + TRANSFER + MANNERS
+COMMON: tuple[Rule, ...] = REGISTRATION + LEGS + REACH + AUDIO + IDENTITY + TRANSFER + FALLBACK + MANNERS
 
 
 def rules_of(integration: str) -> tuple[Rule, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule, Symptom
-from harness.diagnosis.talk import NO_VOICE
+from harness.diagnosis.talk import NO_RTP, NO_VOICE
 
 #: What the AI cannot hear it cannot act on, and what nobody hears cannot be checked any further.
 _UNHEARD: tuple[Symptom, ...] = ("transfer", "digits", "release", "audio.agent", "manners", "other", "quality")
@@ -92,13 +92,31 @@ AUDIO: tuple[Rule, ...] = (
         consequences=_UNHEARD,
         because="both heard each other until the call was changed by a re-INVITE, and not since",
     ),
+    # Where nobody can tell what the AI hears, nothing shows that any RTP gets through.
+    Rule(
+        id="audio.no-rtp",
+        cause="rtp-blocked-both",
+        symptoms=("audio",),
+        cells=cells("media to it", "caller", "AI") + cells("media from it", "caller", "AI"),
+        conditions=(
+            when("audio.to_ai", *NO_RTP),
+            when("audio.to_caller", "nothing", "silence"),
+            _SAME_CODEC,
+            unless("sdp.to_ai", "private"),
+            unless("audio.stopped", True),
+            _SENT,
+            *_UP,
+        ),
+        consequences=_UNHEARD,
+        because="nothing arrives at either end, though both negotiated the same codec",
+    ),
     Rule(
         id="audio.no-rtp-to-ai",
         cause="rtp-blocked-to-ai",
         symptoms=("audio",),
         cells=cells("media to it", "AI") + cells("media from it", "caller", "customer"),
         conditions=(
-            when("audio.to_ai", "nothing", "silence"),
+            when("audio.to_ai", *NO_RTP),
             when("audio.to_caller", "heard"),
             _SAME_CODEC,
             unless("audio.stopped", True),
@@ -113,7 +131,7 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio",),
         cells=cells("media to it", "caller", "customer") + cells("media from it", "AI"),
         conditions=(
-            when("audio.to_caller", "nothing", "silence"),
+            when("audio.to_caller", *NO_RTP),
             when("audio.to_ai", "heard"),
             _SAME_CODEC,
             unless("sdp.to_ai", "private"),
@@ -125,27 +143,33 @@ AUDIO: tuple[Rule, ...] = (
         because="the AI hears the caller, nothing of the AI's arrives at the caller, and the SDP sent its RTP to the right place",
     ),
     Rule(
-        id="audio.private-address",
-        cause="sdp-private-address",
-        symptoms=("audio",),
-        cells=cells("media from it", "AI"),
-        conditions=(
-            when("sdp.to_ai", "private"),
-            when("audio.to_caller", "nothing", "silence"),
-            unless("audio.stopped", True),
-            *_UP,
-        ),
-        consequences=_UNHEARD_BY_CALLER,
-        because="the SDP in the INVITE to the AI names a private address, so what the AI sends cannot arrive",
-    ),
-    Rule(
-        id="audio.no-rtp",
+        id="audio.no-rtp.no-words",
         cause="rtp-blocked-both",
         symptoms=("audio",),
-        cells=cells("media to it", "caller", "AI") + cells("media from it", "caller", "AI"),
+        essential=(when("words.to_ai", "none"), when("audio.to_caller", "nothing", "silence")),
+        conditions=(_SAME_CODEC, unless("sdp.to_ai", "private"), unless("audio.stopped", True), _SENT, *_UP),
+        consequences=_UNHEARD,
+        because="nothing arrives at the caller, and the AI's transcript has its own words, and none of the caller's",
+        confidence="likely",
+    ),
+    Rule(
+        id="audio.no-rtp-to-ai.no-words",
+        cause="rtp-blocked-to-ai",
+        symptoms=("audio",),
+        essential=(when("words.to_ai", "none"), when("audio.to_caller", "heard")),
+        conditions=(_SAME_CODEC, unless("audio.stopped", True), *_UP),
+        consequences=_UNHEARD,
+        because="the caller hears the AI, whose transcript has its own words, and none of the caller's",
+        confidence="likely",
+    ),
+    # A packet that came shows that the way to the caller was open, and speaks for neither of both.
+    Rule(
+        id="audio.no-rtp.after-a-few",
+        cause="rtp-blocked-both",
+        symptoms=("audio",),
         conditions=(
-            when("audio.to_ai", "nothing", "silence"),
-            when("audio.to_caller", "nothing", "silence"),
+            when("audio.to_ai", *NO_RTP),
+            when("audio.to_caller", "a few packets"),
             _SAME_CODEC,
             unless("sdp.to_ai", "private"),
             unless("audio.stopped", True),
@@ -153,7 +177,21 @@ AUDIO: tuple[Rule, ...] = (
             *_UP,
         ),
         consequences=_UNHEARD,
-        because="nothing arrives at either end, though both negotiated the same codec",
+        because="nothing arrives at the AI, and at the caller hardly more, though both negotiated the same codec",
+    ),
+    Rule(
+        id="audio.private-address",
+        cause="sdp-private-address",
+        symptoms=("audio",),
+        cells=cells("media from it", "AI"),
+        conditions=(
+            when("sdp.to_ai", "private"),
+            when("audio.to_caller", *NO_RTP),
+            unless("audio.stopped", True),
+            *_UP,
+        ),
+        consequences=_UNHEARD_BY_CALLER,
+        because="the SDP in the INVITE to the AI names a private address, so what the AI sends cannot arrive",
     ),
     Rule(
         id="audio.two-codecs",
@@ -288,7 +326,7 @@ AUDIO: tuple[Rule, ...] = (
         cells=cells("media from it", "AI"),
         conditions=(
             when("ai.spoke", False),
-            when("audio.to_caller", "nothing", "silence", "silent RTP"),
+            when("audio.to_caller", *NO_RTP, "silent RTP"),
             unless("audio.stopped", True),
             not_shown("sdp.to_ai", "private"),  # nobody can send there
             *_UP,

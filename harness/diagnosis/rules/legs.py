@@ -96,8 +96,11 @@ def _release() -> Iterator[Rule]:
             symptoms=("release",),
             cells=cells("release", *places),
             essential=(when(f"hangup.{role}", "accepted"), when("release.caller", "still up", "late")),
-            # an AI that has handed the caller over hangs up, and the caller stays
-            conditions=(not_shown("transfer.landed", *_RANG),) if role == "ai" else (),
+            conditions=(
+                not_shown("dialog.unknown", True),
+                # an AI that has handed the caller over hangs up, and the caller stays
+                *([not_shown("transfer.landed", *_RANG)] if role == "ai" else []),
+            ),
             consequences=("other",),
             because=f"the BYE of {who} was answered, and the caller's leg did not end in time",
         )
@@ -112,6 +115,31 @@ def _release() -> Iterator[Rule]:
                 consequences=("other",),
                 because=f"the BYE of {who} {said}",
             )
+
+    yield Rule(
+        id="release.dialog",
+        cause="dialog-mismatch",
+        symptoms=("release", "final", "other"),
+        cells=cells("release", "caller", "AI", *AGENTS),
+        essential=(when("dialog.unknown", True),),
+        conditions=(),
+        because="a phone of ours answered 481 to a request of the platform's, though nobody had ended a call that it may have meant",
+        confidence="likely",
+    )
+
+
+def _busy() -> Iterator[Rule]:
+    kinds: tuple[tuple[Symptom, str], ...] = (("transfer", "transfer.landed"), ("fallback", "fallback.landed"))
+    for symptom, fact in kinds:
+        yield Rule(
+            id=f"{symptom}.busy",
+            cause="agent-in-a-call",
+            symptoms=(symptom,),
+            essential=(when(fact, "nowhere"), when("refusal.agent", "another call")),
+            conditions=(),
+            consequences=_AFTER,
+            because="the agent's phone refused the call by itself with 486: it had as many calls as it takes",
+        )
 
 
 def _limit() -> Iterator[Rule]:
@@ -230,6 +258,7 @@ LEGS: tuple[Rule, ...] = (
     *_codec(),
     *_headers(),
     *_release(),
+    *_busy(),
     *_limit(),
     *_answered_elsewhere(),
     *_lost_on_the_way(),

@@ -1,23 +1,22 @@
-"""Why a transfer or a fallback does not bring the caller to the right people."""
+"""Why a transfer does not bring the caller to the right people, and what is not released after it."""
 
 from __future__ import annotations
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.reach import AI_LOST
 from harness.diagnosis.rule import Rule, Symptom
 from harness.diagnosis.talk import NO_VOICE
 
 _LOST = when("transfer.landed", "nowhere")
 _AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "other")
 #: The agent's phone did not refuse what it was offered by itself.
-_MEDIA_TAKEN = not_shown("refusal.agent", "its media")
+NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call")
 _RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
 
 #: What a second call to the group's own number may show, where the first brought nobody to it.
 _AGAIN = {"another group": "group-wrong", "another device": "another-device-answered"}
 #: A second call to the group's own number brought its agents' phones to ring: it is set up, and somebody is there.
-_GROUP_IS_THERE = not_shown("again.group", "the right group")
+GROUP_IS_THERE = not_shown("again.group", "the right group")
 
 TRANSFER: tuple[Rule, ...] = (
     Rule(
@@ -146,7 +145,7 @@ TRANSFER: tuple[Rule, ...] = (
             when("transfer.answer", "accepted"),
             unless("transfer.outcome", "nothing", 200, 404, 480),
             _RIGHT_TARGET,
-            _MEDIA_TAKEN,
+            NOT_REFUSED_THERE,
         ),
         consequences=_AFTER,
         because="the platform accepted the REFER, and its NOTIFY said that the transfer failed",
@@ -185,7 +184,7 @@ TRANSFER: tuple[Rule, ...] = (
         cause="nobody-available",
         symptoms=("transfer",),
         essential=(_LOST, when("transfer.outcome", 480)),
-        conditions=(_RIGHT_TARGET, _GROUP_IS_THERE),
+        conditions=(_RIGHT_TARGET, GROUP_IS_THERE),
         consequences=_AFTER,
         because="the platform took the transfer to the right number, and found nobody to ring",
     ),
@@ -194,7 +193,7 @@ TRANSFER: tuple[Rule, ...] = (
         cause="nobody-available",
         symptoms=("transfer",),
         essential=(_LOST, when("transfer.answer", 480)),
-        conditions=(_RIGHT_TARGET, _GROUP_IS_THERE),
+        conditions=(_RIGHT_TARGET, GROUP_IS_THERE),
         consequences=_AFTER,
         because="the platform answered the transfer to the right number with 480: there is nobody to ring",
     ),
@@ -236,7 +235,7 @@ TRANSFER: tuple[Rule, ...] = (
         conditions=(
             unless("transfer.answer", "accepted", "none", "never sent", "challenged", 403, 404, 480, 503),
             _RIGHT_TARGET,
-            _MEDIA_TAKEN,
+            NOT_REFUSED_THERE,
         ),
         consequences=_AFTER,
         because="the platform answered the AI's own call to the right number with a refusal",
@@ -344,7 +343,10 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("release",),
         cells=cells("release", "AI"),
         essential=(when("hangup.answer", "accepted"), when("release.ai", "still up", "late")),
-        conditions=(not_shown("transfer.outcome", "nothing"),),  # an AI that is told nothing hangs up when it likes
+        conditions=(
+            not_shown("transfer.outcome", "nothing"),  # an AI that is told nothing hangs up when it likes
+            not_shown("dialog.unknown", True),
+        ),
         because="the caller's BYE was answered, and the AI's leg did not end in time",
     ),
     Rule(
@@ -356,95 +358,5 @@ TRANSFER: tuple[Rule, ...] = (
         conditions=(),
         consequences=("final",),
         because="the caller's CANCEL was answered, and the AI's leg did not end in time",
-    ),
-    Rule(
-        id="fallback.none",
-        cause="fallback-missing",
-        symptoms=("fallback",),
-        essential=(when("caller.end", "refused"),),
-        conditions=(
-            when("instead", "nobody"),
-            when("ai.lost", *AI_LOST),
-            not_shown("fallback.landed", "another group", "the right group"),
-            _MEDIA_TAKEN,
-            not_shown("final.refusal", "the agents"),
-            not_shown("fallback.configured", False),
-        ),
-        consequences=("final", "fallback.time", "other"),
-        because="the AI could not be had, nobody else rang, and the caller was turned away",
-    ),
-    Rule(
-        id="fallback.none.waiting",
-        cause="fallback-missing",
-        symptoms=("fallback",),
-        essential=(when("caller.end", "still ringing"),),
-        conditions=(
-            when("instead", "nobody"),
-            when("ai.lost", *AI_LOST),
-            not_shown("fallback.landed", "another group", "the right group"),
-            _MEDIA_TAKEN,
-            not_shown("final.refusal", "the agents"),
-            not_shown("fallback.configured", False),
-        ),
-        consequences=("final", "fallback.time", "other"),
-        because="the AI could not be had, and until the case gave up nobody else rang, with the caller left waiting",
-        confidence="likely",
-    ),
-    Rule(
-        id="fallback.nobody",
-        cause="nobody-available",
-        symptoms=("fallback",),
-        cells=cells("number", "fallback"),
-        essential=(when("caller.end", "refused"), when("final.refusal", "the agents")),
-        conditions=(when("instead", "nobody"), not_shown("ai.refusal", "the agents"), _GROUP_IS_THERE),
-        consequences=("final", "fallback.time", "other"),
-        because="the AI could not be had, and the platform said that nobody of the group can be rung",
-    ),
-    Rule(
-        id="fallback.group",
-        cause="fallback-wrong-group",
-        symptoms=("fallback",),
-        cells=cells("number", "fallback"),
-        essential=(when("fallback.landed", "another group"),),
-        conditions=(),
-        consequences=("fallback.time", "caller_id.agent", "audio.agent", "other"),
-        because="when the AI could not be had, another group rang than the one configured",
-    ),
-    Rule(
-        id="fallback.group.instead",
-        cause="fallback-wrong-group",
-        symptoms=("fallback",),
-        cells=cells("number", "fallback"),
-        essential=(when("instead", "another group"),),
-        conditions=(not_shown("fallback.landed", "the right group", "another group"), unless("ai.saw", "nothing")),
-        consequences=("fallback.time", "caller_id.agent", "audio.agent", "other"),
-        because="the AI was tried in vain, and another group rang than the one configured as fallback",
-    ),
-    Rule(
-        id="fallback.time.down",
-        cause="ring-timeout-wrong",
-        symptoms=("fallback.time",),
-        cells=cells("timing", "fallback"),
-        essential=(when("fallback.time", "too late"),),
-        conditions=(not_shown("fallback.landed", "nowhere"), unless("ai.lost", "it refused")),
-        because="the AI could not be had, and the fallback came later than the configured ring timeout",
-    ),
-    Rule(
-        id="fallback.late",
-        cause="fallback-late",
-        symptoms=("fallback.time",),
-        cells=cells("timing", "fallback"),
-        essential=(when("fallback.time", "too late"), when("ai.lost", "it refused")),
-        conditions=(not_shown("fallback.landed", "nowhere"),),
-        because="the AI refused the call, and the fallback came later than if nobody had answered",
-    ),
-    Rule(
-        id="fallback.time",
-        cause="ring-timeout-wrong",
-        symptoms=("fallback.time",),
-        cells=cells("timing", "fallback"),
-        essential=(when("fallback.time", "longer", "shorter"),),
-        conditions=(not_shown("fallback.landed", "nowhere"),),
-        because="the fallback came, but not when the configured ring timeout was over",
     ),
 )

@@ -124,14 +124,14 @@ def called(line: Line, rogue: Rogue) -> Leg:
     caller = line.phone("caller", guard=guard(rogue), max_calls=2)
     leg = caller.dial(f"sip:{LISTED}@{rogue.address}")
     rogue.answer()
-    leg.wait_state("confirmed", 5)
+    leg.wait_state("confirmed", 10)
     return leg
 
 
 def end(leg: Leg, rogue: Rogue) -> None:
     leg.hangup()
     rogue.calls()
-    leg.wait_closed(5)
+    leg.wait_closed(10)
 
 
 def test_a_listed_number_may_be_referred_to(line: Line, rogue: Rogue) -> None:
@@ -194,7 +194,7 @@ def test_no_redirection_is_followed(line: Line, rogue: Rogue, accomplice: Rogue,
     caller = line.phone("caller", guard=guard(rogue), max_calls=2)
     leg = caller.dial(f"sip:{LISTED}@{rogue.address}")
     rogue.respond(rogue.invited(), status, [("Contact", f"<sip:911@{accomplice.address}>;q=1.0")])
-    leg.wait_state("disconnected", 5)
+    leg.wait_state("disconnected", 10)
     assert accomplice.calls() == []
     assert len(caller.legs) == 1
-    leg.wait_closed(5)
+    leg.wait_closed(10)

@@ -61,6 +61,21 @@ AUDIO = [
         ("rtp-blocked-both",),
     ),
     Expected(
+        "audio.no-rtp.no-words",
+        _same(talk(Example()).to_ai("unheard", None).to_caller("no-rtp")),
+        ("rtp-blocked-both",),
+    ),
+    Expected(
+        "audio.no-rtp-to-ai.no-words",
+        _same(talk(Example()).to_ai("unheard", None).to_caller()),
+        ("rtp-blocked-to-ai",),
+    ),
+    Expected(
+        "audio.no-rtp.after-a-few",
+        _same(talk(Example()).to_ai("no-rtp").to_caller("silence", 2)),
+        ("rtp-blocked-both",),
+    ),
+    Expected(
         "audio.two-codecs",
         talk(Example())
         .to_ai("unmarked", 200)

@@ -205,6 +205,30 @@ LEGS = [
         capacity(2, made=3).rings("reception").not_taken("the phone reception"),
         ("limit-too-low",),
     ),
+    Expected(
+        "release.dialog",
+        hung_up("ai").at_phone("caller", "BYE", within=True).at_phone("caller", "BYE", code=481),
+        ("dialog-mismatch",),
+    ),
+    Expected(
+        "transfer.busy",
+        lost(
+            to_agent(transfer(Example(ai="stand-in")).ai_refers(GROUP).platform_says(202), "billing", 486).notified(486)
+        ),
+        ("agent-in-a-call",),
+    ),
+    Expected(
+        "fallback.busy",
+        to_agent(
+            Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets().ai_answers(503),
+            "reception",
+            486,
+        )
+        .after(0.1)
+        .state("disconnected", 486, "Busy Here")
+        .landed("reception"),
+        ("agent-in-a-call",),
+    ),
     Expected("limit.high", capacity(4).landed("reception"), ("limit-not-enforced",)),
     Expected(
         "transfer.elsewhere",

@@ -22,18 +22,41 @@ OFFER = SDP.format(host="192.0.2.2", protocol="RTP/AVP", formats="9", lines="")
         (488, "its media"),
         (606, "its media"),
         (420, "an extension"),
-        (486, None),
+        (486, "another call"),
+        (480, None),
         (180, None),
         (200, None),
     ],
 )
 @pytest.mark.parametrize("phone", ["reception", "customer"])
 def test_what_a_stack_refuses_by_itself(phone: str, code: int, about: str | None) -> None:
-    """486, say, is an answer of the scenario's."""
     facts = facts_of(Example().at_phone(phone, "INVITE", OFFER).at_phone(phone, "INVITE", code=code))
     role = "agent" if phone == "reception" else "caller"
     assert facts.value(f"refusal.{role}") == about
     assert facts.value("offer.agent") == ("no G.711" if about and role == "agent" else None)
+
+
+def test_a_call_that_the_scenario_refuses_as_busy_is_not_refused_by_the_phone_itself() -> None:
+    example = Example().at_phone("reception", "INVITE", OFFER).at_phone("reception", "INVITE", code=486)
+    answer = example.events[-1]
+    assert isinstance(answer, SipMessage)
+    example.events[-1] = replace(answer, leg="reception.1")
+    assert facts_of(example).value("refusal.agent") is None
+
+
+def test_a_request_of_a_call_that_our_phone_does_not_know() -> None:
+    asked = Example().at_phone("caller", "INVITE", within=True)
+    assert facts_of(asked.copy().at_phone("caller", "INVITE", code=481)).value("dialog.unknown") is True
+    assert facts_of(asked.copy().at_phone("caller", "INVITE", code=200)).value("dialog.unknown") is None
+    theirs = asked.copy().at_phone("caller", "INVITE", code=481, sent=False)
+    assert facts_of(theirs).value("dialog.unknown") is None
+
+
+def test_what_comes_for_a_call_that_has_been_hung_up_is_answered_481_and_says_nothing() -> None:
+    """Two BYEs cross (RFC 3261 section 15.1.2)."""
+    ended = Example().at_phone("caller", "BYE", sent=True, within=True)
+    crossing = ended.at_phone("caller", "BYE", within=True).at_phone("caller", "BYE", code=481)
+    assert facts_of(crossing).value("dialog.unknown") is None
 
 
 def test_a_refused_change_of_a_call_is_no_refused_call() -> None:

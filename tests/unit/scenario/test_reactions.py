@@ -15,7 +15,7 @@ from harness.audio.experiment import ExperimentResult
 from harness.events import Event, Listened, MarkHeard
 from harness.phone.waiter import never_came
 from harness.scenario import reactions
-from harness.scenario.reactions import wait_for_pause
+from harness.scenario.reactions import wait_for_pause, wait_for_speech
 from tests.unit.scenario.conftest import MakeContext
 
 LOUD, QUIET = -20.0, -70.0
@@ -69,6 +69,19 @@ def test_a_pause_is_waited_for(levels: list[float], pauses: bool) -> None:
 
 def test_a_mark_is_no_speech() -> None:
     assert wait_for_pause(leg(levels=[LOUD] * 10, marks=True))
+
+
+@pytest.mark.parametrize(
+    ("levels", "marks", "speaks"),
+    [
+        ([QUIET] * 3 + [LOUD], False, True),
+        ([QUIET] * 8, False, False),
+        ([LOUD] * 8, True, False),
+        ([LOUD] + [QUIET] * 7, False, False),  # the first pulse speaks of what was before
+    ],
+)
+def test_whoever_was_spoken_to_has_time_to_answer(levels: list[float], marks: bool, speaks: bool) -> None:
+    assert wait_for_speech(leg(levels=levels, marks=marks), time.monotonic() + 0.1, 1.5) is speaks
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,9 @@ class Caller:
         self.did.append(f"says {prompt}")
         return time.monotonic(), True
 
+    def let_answer(self, since: float, within: float) -> None:
+        self.did.append("lets the AI answer")
+
     def hears(self, talk: Any, since: float, deadline: float) -> Sound | None:
         return Sound(since, Observation.SOUND, "sound at caller.1") if self._heard else None
 
@@ -247,7 +250,7 @@ def test_several_looks_at_a_call_greet_one_after_the_other(make_context: MakeCon
     again.begin()
     again.wait_until_said()
     case.context.background.join(5.0)
-    assert caller.did == ["says hello-en"] * 2
+    assert caller.did == ["says hello-en", "lets the AI answer", "says hello-en"]
 
 
 def test_looks_at_several_calls_are_settled_at_once(make_context: MakeContext) -> None:

@@ -14,8 +14,8 @@ from harness.deployment import Deployment
 from harness.errors import SelectionError
 from harness.integrations import load
 from harness.simulation.faults import FAULTS
-from tools.shapes.draw import Customer, customers, drawn
-from tools.shapes.plan import WHOLE_TENANT, trials
+from tools.shapes.draw import Customer, drawn
+from tools.shapes.plan import ANY, WHOLE_TENANT, Drawing, trials
 from tools.shapes.results import Results
 
 SEED = 11
@@ -23,7 +23,7 @@ SEED = 11
 
 @pytest.fixture(scope="module")
 def found() -> list[Customer]:
-    return customers(60, SEED)
+    return [drawn(index, SEED) for index in range(60)]
 
 
 def deployments(found: Sequence[Customer], tmp_path: Path) -> list[Deployment]:
@@ -48,13 +48,21 @@ def test_every_drawn_customer_is_a_deployment_whose_rows_are_run_or_said_not_to_
 
 
 def test_faults_strike_and_are_looked_for_elsewhere_too(found: list[Customer], tmp_path: Path) -> None:
-    planned = list(trials(deployments(found[:30], tmp_path), SEED))
+    planned = list(trials(deployments(found[:30], tmp_path), Drawing(SEED)))
     assert len({trial.case.id for trial in planned}) == len(planned)
     struck = [trial for trial in planned if trial.struck]
     assert len(struck) > 10
     assert all(trial.case.line == trial.line for trial in struck)
     assert all(trial.case.line != trial.line for trial in planned if trial.fault and not trial.struck)
     assert any(trial.fault and not trial.struck for trial in planned)
+
+
+def test_faults_alone_are_tried_without_clean_cases(found: list[Customer], tmp_path: Path) -> None:
+    made = deployments(found[:30], tmp_path)
+    one = list(trials(made, Drawing(SEED, ("rtp-blocked-both",))))
+    assert {trial.fault for trial in one} == {"rtp-blocked-both"}
+    every = list(trials(made, Drawing(SEED, (ANY,))))
+    assert [trial for trial in trials(made, Drawing(SEED)) if trial.fault] == every
 
 
 def test_the_same_seed_draws_the_same(found: list[Customer]) -> None:
@@ -112,6 +120,6 @@ def test_faults_without_a_number_are_those_of_the_whole_tenant() -> None:
     ],
 )
 def test_a_share_is_judged_of_enough_faults_alone(figures: dict[str, int], is_bad: bool) -> None:
-    found = Results()
+    found = Results(Drawing(SEED))
     found.figures.update(figures)
     assert found.is_bad is is_bad

@@ -14,10 +14,11 @@ import pytest
 from tools.shapes import run
 from tools.shapes.draw import Customer
 from tools.shapes.places import Place
+from tools.shapes.plan import Drawing
 
 
 @contextmanager
-def nowhere(batch: Sequence[Customer], directory: Path, seed: int) -> Iterator[list[Place]]:
+def nowhere(batch: Sequence[Customer], directory: Path, drawing: Drawing) -> Iterator[list[Place]]:
     yield []
 
 
@@ -35,7 +36,39 @@ def test_batches_run_beside_each_other_and_the_figures_are_written(
     figures = tmp_path / "reports" / "shapes.json"
     arguments = ["--customers", "4", "--batch", "2", "--beside", "2", "--seed", "3", "--json", str(figures)]
     assert run.main(arguments) == 0
-    assert json.loads(figures.read_text())["drawn"] == 4
+    assert json.loads(figures.read_text())["verified"] == [0, 1, 2, 3]
+
+
+def test_a_run_that_was_cut_off_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+
+    def begin(self: run._Runs, places: Sequence[Place], directory: Path) -> Path:
+        if len(begun) == 3:
+            raise OSError("cut off")
+        return directory
+
+    @contextmanager
+    def noted(batch: Sequence[Customer], directory: Path, drawing: Drawing) -> Iterator[list[Place]]:
+        begun.extend(customer.index for customer in batch)
+        yield []
+
+    monkeypatch.setattr(run, "written", noted)
+    monkeypatch.setattr(run._Runs, "_run", begin)
+    figures = tmp_path / "shapes.json"
+    arguments = ["--customers", "5", "--batch", "1", "--beside", "1", "--json", str(figures)]
+    with pytest.raises(OSError, match="cut off"):
+        run.main([*arguments, "--seed", "3"])
+    plain = json.loads(figures.read_text())
+    assert plain["verified"] == [0, 1]
+    figures.write_text(json.dumps(plain | {"customers": 2, "faults": 2, "named_first": 1, "wall_s": 50.0}))
+    begun[:] = [0] * 4
+    assert run.main([*arguments, "--from", "0"]) == 0, "of the same seed, without being told it again"
+    assert begun[4:] == [2, 3, 4]
+    after = json.loads(figures.read_text())
+    assert (after["verified"], after["customers"], after["named_first"]) == ([0, 1, 2, 3, 4], 2, 1)
+    assert after["wall_s"] >= 50.0
+    with pytest.raises(SystemExit):
+        run.main([*arguments, "--seed", "4", "--from", "0"])
 
 
 def test_one_that_breaks_ends_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

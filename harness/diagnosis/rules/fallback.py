@@ -1,0 +1,102 @@
+"""Why a fallback does not bring the caller to the right people, or not in time."""
+
+from __future__ import annotations
+
+from harness.diagnosis.cells import cells
+from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.reach import AI_LOST
+from harness.diagnosis.rule import Rule
+from harness.diagnosis.rules.transfer import GROUP_IS_THERE, NOT_REFUSED_THERE
+
+FALLBACK: tuple[Rule, ...] = (
+    Rule(
+        id="fallback.none",
+        cause="fallback-missing",
+        symptoms=("fallback",),
+        essential=(when("caller.end", "refused"),),
+        conditions=(
+            when("instead", "nobody"),
+            when("ai.lost", *AI_LOST),
+            not_shown("fallback.landed", "another group", "the right group"),
+            NOT_REFUSED_THERE,
+            not_shown("final.refusal", "the agents"),
+            not_shown("fallback.configured", False),
+        ),
+        consequences=("final", "fallback.time", "other"),
+        because="the AI could not be had, nobody else rang, and the caller was turned away",
+    ),
+    Rule(
+        id="fallback.none.waiting",
+        cause="fallback-missing",
+        symptoms=("fallback",),
+        essential=(when("caller.end", "still ringing"),),
+        conditions=(
+            when("instead", "nobody"),
+            when("ai.lost", *AI_LOST),
+            not_shown("fallback.landed", "another group", "the right group"),
+            NOT_REFUSED_THERE,
+            not_shown("final.refusal", "the agents"),
+            not_shown("fallback.configured", False),
+        ),
+        consequences=("final", "fallback.time", "other"),
+        because="the AI could not be had, and until the case gave up nobody else rang, with the caller left waiting",
+        confidence="likely",
+    ),
+    Rule(
+        id="fallback.nobody",
+        cause="nobody-available",
+        symptoms=("fallback",),
+        cells=cells("number", "fallback"),
+        essential=(when("caller.end", "refused"), when("final.refusal", "the agents")),
+        conditions=(when("instead", "nobody"), not_shown("ai.refusal", "the agents"), GROUP_IS_THERE),
+        consequences=("final", "fallback.time", "other"),
+        because="the AI could not be had, and the platform said that nobody of the group can be rung",
+    ),
+    Rule(
+        id="fallback.group",
+        cause="fallback-wrong-group",
+        symptoms=("fallback",),
+        cells=cells("number", "fallback"),
+        essential=(when("fallback.landed", "another group"),),
+        conditions=(),
+        consequences=("fallback.time", "caller_id.agent", "audio.agent", "other"),
+        because="when the AI could not be had, another group rang than the one configured",
+    ),
+    Rule(
+        id="fallback.group.instead",
+        cause="fallback-wrong-group",
+        symptoms=("fallback",),
+        cells=cells("number", "fallback"),
+        essential=(when("instead", "another group"),),
+        conditions=(not_shown("fallback.landed", "the right group", "another group"), unless("ai.saw", "nothing")),
+        consequences=("fallback.time", "caller_id.agent", "audio.agent", "other"),
+        because="the AI was tried in vain, and another group rang than the one configured as fallback",
+    ),
+    Rule(
+        id="fallback.time.down",
+        cause="ring-timeout-wrong",
+        symptoms=("fallback.time",),
+        cells=cells("timing", "fallback"),
+        essential=(when("fallback.time", "too late"),),
+        conditions=(not_shown("fallback.landed", "nowhere"), unless("ai.lost", "it refused")),
+        because="the AI could not be had, and the fallback came later than the configured ring timeout",
+    ),
+    Rule(
+        id="fallback.late",
+        cause="fallback-late",
+        symptoms=("fallback.time",),
+        cells=cells("timing", "fallback"),
+        essential=(when("fallback.time", "too late"), when("ai.lost", "it refused")),
+        conditions=(not_shown("fallback.landed", "nowhere"),),
+        because="the AI refused the call, and the fallback came later than if nobody had answered",
+    ),
+    Rule(
+        id="fallback.time",
+        cause="ring-timeout-wrong",
+        symptoms=("fallback.time",),
+        cells=cells("timing", "fallback"),
+        essential=(when("fallback.time", "longer", "shorter"),),
+        conditions=(not_shown("fallback.landed", "nowhere"),),
+        because="the fallback came, but not when the configured ring timeout was over",
+    ),
+)

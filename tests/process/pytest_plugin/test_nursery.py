@@ -1,0 +1,158 @@
+"""Workers that are forked: each is as one that an interpreter was started for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+NURSERY = """
+import sys, types
+from harness.pytest_plugin.nursery import nursery
+with nursery() as forks:
+    specs = [types.SimpleNamespace(popen=True, python=None)]
+    forks.pytest_xdist_setupnodes(specs)
+    print(specs[0].python, flush=True)
+    sys.stdin.read()
+"""
+
+
+class Runner:
+    """A process that has a nursery."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        assert self.process.stdout is not None
+        self.command = shlex.split(self.process.stdout.readline())
+
+    def worker(self, code: str, **options: object) -> subprocess.Popen[str]:
+        """As execnet starts one: its code is the last argument."""
+        return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
+            [*self.command, "-u", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options
+        )
+
+    def close(self) -> int:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.stdout.close()
+        return self.process.wait(10)
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Iterator[Runner]:
+    runner = Runner({**os.environ, "TMPDIR": str(tmp_path)})
+    try:
+        yield runner
+    finally:
+        runner.process.kill()
+        runner.close()
+
+
+def is_alive(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def until(reached: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_worker_has_its_starters_streams_environment_and_place(runner: Runner, tmp_path: Path) -> None:
+    code = "import os, sys; print(sys.stdin.readline().strip(), os.environ, os.getcwd(), sys.argv, __name__)"
+    worker = runner.worker(code, env={"LC_ALL": "C.UTF-8"}, cwd=tmp_path)
+    output, _ = worker.communicate("said\n", timeout=10)
+    assert output == f"said environ({{'LC_ALL': 'C.UTF-8'}}) {tmp_path} ['-c'] __main__\n"
+    assert worker.returncode == 0
+
+
+def test_what_workers_need_is_there_when_they_begin(runner: Runner) -> None:
+    output, _ = runner.worker("import sys; print('harness.scenario.crosstalk' in sys.modules)").communicate(timeout=10)
+    assert output == "True\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("raise SystemExit(7)", 7),
+        ("raise SystemExit('why')", 1),
+        ("1 / 0", 1),
+        ("import os; os.abort()", -signal.SIGABRT),
+    ],
+)
+def test_its_end_is_its_starters(runner: Runner, code: str, expected: int) -> None:
+    worker = runner.worker(code, stderr=subprocess.PIPE)
+    _, words = worker.communicate(timeout=10)
+    assert worker.returncode == expected
+    assert ("ZeroDivisionError" in words) == (code == "1 / 0")
+
+
+def test_what_a_worker_asked_to_be_done_at_its_end_is_done(runner: Runner) -> None:
+    worker = runner.worker("import atexit; atexit.register(print, 'gone')")
+    assert worker.communicate(timeout=10)[0] == "gone\n"
+
+
+SLEEPER = "import os, time; print(os.getpid()); time.sleep(60)"
+
+
+def pid_of(worker: subprocess.Popen[str]) -> int:
+    """What it says itself; who stands for it has another."""
+    assert worker.stdout is not None
+    return int(worker.stdout.readline())
+
+
+def test_a_worker_that_is_killed_closes_its_streams(runner: Runner) -> None:
+    with runner.worker(SLEEPER) as worker:
+        os.kill(pid_of(worker), signal.SIGKILL)
+        assert worker.communicate(timeout=10)[0] == ""
+    assert worker.returncode == -signal.SIGKILL
+
+
+def test_it_dies_with_whoever_stands_for_it(runner: Runner) -> None:
+    with runner.worker(SLEEPER) as worker:
+        pid = pid_of(worker)
+        worker.kill()
+    until(lambda: not is_alive(pid))
+    assert runner.worker("print('next')").communicate(timeout=10)[0] == "next\n"
+
+
+def test_ctrl_c_reaches_it(runner: Runner) -> None:
+    with runner.worker(SLEEPER, stderr=subprocess.PIPE) as worker:
+        os.kill(pid_of(worker), signal.SIGINT)
+        _, words = worker.communicate(timeout=10)
+    assert "KeyboardInterrupt" in words
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_nursery_ends_with_its_runner(runner: Runner, tmp_path: Path, killed: bool) -> None:
+    output, _ = runner.worker("import os; print(os.getppid())").communicate(timeout=10)
+    if killed:
+        runner.process.kill()
+    assert runner.close() == (-signal.SIGKILL if killed else 0)
+    until(lambda: not is_alive(int(output)))
+    assert killed or list(tmp_path.iterdir()) == []
+
+
+def test_where_no_socket_can_be_there_is_no_nursery(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    code = "from harness.pytest_plugin.nursery import nursery\nwith nursery() as forks: print(forks)"
+    environment = {**os.environ, "TMPDIR": str(deep)}
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True).stdout == "None\n"
+    )
+    assert list(deep.iterdir()) == []

@@ -1,0 +1,22 @@
+"""What is looked at after a failure: the AI's records of this case's calls, and of no other's."""
+
+from __future__ import annotations
+
+from harness.events import FarEndRecord
+from harness.report.evidence import CaseEvidence
+from harness.scenario.company import Company
+from harness.scenario.post_failure_probes import look_closer
+from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.test_synthflow_endpoint import CALLER, OTHER, FakeApi, record
+
+
+def test_records_of_the_cases_beside_this_one_are_no_evidence_here(make_context: MakeContext) -> None:
+    unknown = "+14155550177"  # the platform may show a number that nobody has
+    calls = [record(call_id=number, phone_number_from=number) for number in (CALLER, OTHER, unknown)]
+    context = make_context(api=FakeApi(calls))
+    context.company = Company(numbers=(CALLER,), others=frozenset({OTHER}))
+    look_closer(context, 0.0)
+    events = CaseEvidence.read(context.evidence.directory).events
+    found = [event.source for event in events if isinstance(event, FarEndRecord) and event.phone == "synthflow"]
+    assert len(found) == 2
+    assert not any("0199" in source for source in found)
