@@ -48,6 +48,8 @@ _WORDS = (
 ABOUT = tuple(what for _, what in _WORDS)
 #: How the caller's call was set up when the platform did not even take it.
 UNHEARD = "not at all: nothing came back to the INVITE"
+#: And when it could not: no INVITE left the phone.
+UNSENT = "not at all: no INVITE left, for want of an address"
 #: Why an AI that was tried could not be had.
 AI_LOST = ("it refused", "it only rang", "its port does not answer", "its certificate is bad")
 
@@ -357,6 +359,9 @@ def _instead(scene: Scene) -> None:
     elif unheard:
         facts.record("caller.end", UNHEARD, unheard)
         final = None  # 408 and 503 of its own stack's making (RFC 3261 section 8.1.3.1)
+    elif facts.value("name.caller") is not None and not _invites(scene, call):
+        facts.record("caller.end", UNSENT, *facts["name.caller"].evidence)
+        final = None  # of its own stack's making, too
     elif final is not None:
         facts.record("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip())
         facts.record("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip())
@@ -385,7 +390,7 @@ def _instead(scene: Scene) -> None:
 def _unheard(scene: Scene, call: LegStarted) -> str | None:
     """How an INVITE went out to which nothing at all came back; None where something did, or nobody waited for it."""
     messages = [e for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg]
-    invites = [e for e in messages if e.direction == "sent" and e.text.startswith("INVITE ")]
+    invites = _invites(scene, call)
     if call.direction != "outgoing" or not invites or any(e.direction == "received" for e in messages):
         return None
     if scene.at_ai or any(isinstance(e, LegStarted) and e.direction == "incoming" for e in scene.events):
@@ -394,6 +399,11 @@ def _unheard(scene: Scene, call: LegStarted) -> str | None:
     if waited < AT_ONCE_S:  # a server says 100 within 200 ms (RFC 3261 section 17.2.1)
         return None
     return f"{call.leg} sent it {len(invites)}× to {invites[-1].remote} over {invites[-1].transport.upper()}"
+
+
+def _invites(scene: Scene, call: LegStarted) -> list[SipMessage]:
+    sent = (e for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg and e.direction == "sent")
+    return [e for e in sent if e.text.startswith("INVITE ")]
 
 
 def _gave_up(scene: Scene, call: LegStarted) -> bool:
