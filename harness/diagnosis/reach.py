@@ -42,6 +42,7 @@ _WORDS = (
     (re.compile(r"not attached|no assistant|no agent attached", re.I), "the assistant"),
     (re.compile(r"nobody|no agents?\b|logged (in|on|out)", re.I), "the agents"),
     (re.compile(r"tls required|secure transport", re.I), "the transport"),
+    (re.compile(r"\b(no such|unknown) trunk\b|\btrunk\b.* (not found|does not exist)", re.I), "no such trunk"),
 )
 
 #: What a refusal may say that it is about.
@@ -360,7 +361,8 @@ def _instead(scene: Scene) -> None:
     elif final is not None:
         facts.record("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip())
         facts.record("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip())
-        facts.record("final.refusal", about(final.reason), f"{call.leg}: {final.reason}")
+        lost = "the connection" if _OF_THE_STACK.search(final.reason) else None
+        facts.record("final.refusal", about(final.reason) or lost, f"{call.leg}: {final.reason}")
     elif ended is None:
         facts.record("caller.end", "still ringing", f"{call.leg} was never answered")
     moment = final.at if final and not confirmed else None
