@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from harness.verdict import Verdict
 from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import GROUP, lost, talk, transfer
 
 
@@ -62,3 +66,27 @@ def test_a_transfer_said_to_be_done_may_have_been_answered_by_somebody_else(rang
     diagnosis = example.diagnose()
     assert {cause.id for cause in diagnosis.candidates} >= {"another-device-answered", "transfer-said-done"}
     assert not [cause for cause in diagnosis.causes if cause.confidence == "certain"]
+
+
+def test_what_was_not_observable_is_neither_right_nor_wrong() -> None:
+    example = Example().dials().answered().taken()
+    example.finding("route.request_uri", "assistant main", True, request_user="+12065550100")
+    example.finding("route.transport", "assistant main", True).caller_id("assistant main", "", passed=True)
+    seen = ("ai.saw", "ai.did", "ai.transport", "caller_id.ai")
+    assert all(facts_of(example).value(name) is not None for name in seen)
+    example.findings = [replace(finding, verdict=Verdict.NOT_OBSERVABLE) for finding in example.findings]
+    assert not [name for name in seen if facts_of(example).value(name) is not None]
+
+
+def _dropped(line: str, by: str = "received") -> Example:
+    """The platform answers, and ends the call when the AI does not answer, and nobody rang."""
+    example = Example(row="TD-FALLBACK-TIMEOUT", line=line).dials().ai_gets().answered().after(2.5)
+    example._at_caller(by, "BYE sip:caller SIP/2.0")
+    return example.state("disconnected", 200, "OK").all_ports_answer().landed("reception")
+
+
+def test_a_platform_that_answers_itself_and_hangs_up_has_not_let_another_answer() -> None:
+    causes = _dropped("ivr").diagnose().causes
+    assert [(cause.id, cause.confidence) for cause in causes] == [("fallback-missing", "likely")]
+    assert _dropped("fallback-timeout").diagnose().causes[0].id == "another-device-answered"
+    assert facts_of(_dropped("ivr", by="sent")).value("caller.end") == "answered"
