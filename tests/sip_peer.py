@@ -6,6 +6,8 @@ import socket
 
 from harness.sip.message import HeaderPairs, Message, Request, Response
 
+PATIENCE_S = 10.0  #: for what should come at once, on a machine that may be busy
+
 
 class SipPeer:
     """A socket, and what every far end of the tests does with it. ``tag`` is its tag in dialogs."""
@@ -19,6 +21,7 @@ class SipPeer:
         self.host, self.port = self.sip.getsockname()
         self.address = f"{self.host}:{self.port}"
         self.peer = ("", 0)  #: who sent last
+        self._taken: set[tuple[str, str]] = set()
 
     def next(self, within: float = 5.0) -> Request | Response | None:
         """The next message; None when none comes. A keep-alive is none (RFC 5626 section 4.4.1)."""
@@ -32,16 +35,24 @@ class SipPeer:
                 return Message.parse(data)
 
     def request(self, method: str) -> Request:
-        """The next request of that method."""
-        while (message := self.next()) is not None:
-            if isinstance(message, Request) and message.method == method:
+        """The next request of that method; what a busy machine has repeated is none (RFC 3261 section 17.2.3)."""
+        while (message := self.next(PATIENCE_S)) is not None:
+            if isinstance(message, Request) and message.method == method and self._is_new(message):
                 return message
         raise TimeoutError(f"no {method} came")
 
-    def final_response(self, method: str) -> Response:
-        """The next final response to that method."""
-        while (message := self.next()) is not None:
-            if isinstance(message, Response) and message.is_final and message.cseq.method == method:
+    def _is_new(self, request: Request) -> bool:
+        transaction = (request.method, request.via.branch or "")
+        known = transaction in self._taken
+        self._taken.add(transaction)
+        return not known
+
+    def final_response(self, method: str, number: int | None = None) -> Response:
+        """The next final response to that method, and to the request of that number if one is given."""
+        while (message := self.next(PATIENCE_S)) is not None:
+            if not isinstance(message, Response) or not message.is_final or message.cseq.method != method:
+                continue
+            if number in (None, message.cseq.number):
                 return message
         raise TimeoutError(f"no final response to {method} came")
 

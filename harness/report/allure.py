@@ -39,6 +39,7 @@ from harness.report import ladder, pcap, tables, timeline
 from harness.report.case_page import player_of
 from harness.report.evidence import CaseEvidence, Step
 from harness.report.hearing import COLUMNS, figures, hearings
+from harness.report.labels import labels
 from harness.report.markup import printable
 from harness.report.mask import mask_text
 from harness.report.pages import render
@@ -117,7 +118,7 @@ def write_missing(case: Mapping[str, object], directory: str, results: Path, at:
     """
     logger = _logger(results)
     result = _new(case)
-    _describe(result, case, _axes(case))
+    _describe(result, case, _axes(case), "")
     result.labels.append(Label(EVIDENCE_LABEL, directory))
     result.status = _STATUS[NEVER_REPORTED.verdict]
     result.statusDetails = StatusDetails(message=NEVER_REPORTED.first_line())
@@ -150,10 +151,13 @@ def _axes(case: Mapping[str, object]) -> dict[str, str]:
     return {str(k): str(v) for k, v in axes.items()} if isinstance(axes, Mapping) else {}
 
 
-def _describe(result: TestResult, case: Mapping[str, object], axes: Mapping[str, str]) -> None:
-    """What is known before the case runs: title, description, labels, parameters, link."""
+def _describe(result: TestResult, case: Mapping[str, object], axes: Mapping[str, str], shown: str) -> None:
+    """Title, description, labels, parameters, link. ``shown`` are the axes as the name has them, once the case has run.
+
+    Parameters stay what was planned: the history's ids are made of them.
+    """
     row, integration = str(case.get("row", "")), str(case.get("integration", ""))
-    story = " · ".join(axes.values())
+    story = shown or " · ".join(axes.values())
     result.name = f"{case.get('title') or row}" + (f" [{story}]" if story else "")
     source = str(case.get("source", ""))
     result.description = printable(str(case.get("description") or ""))
@@ -183,7 +187,7 @@ def _describe(result: TestResult, case: Mapping[str, object], axes: Mapping[str,
 
 
 def _fill(result: TestResult, evidence: CaseEvidence, sink: Sink, trace: str | None) -> None:
-    _describe(result, evidence.case, evidence.axes)
+    _describe(result, evidence.case, evidence.axes, " · ".join(labels(evidence).values()))
     result.labels += [Label(EVIDENCE_LABEL, evidence.directory.name), Label("verdict", str(evidence.verdict))]
     if evidence.strength is not None:
         result.labels.append(Label("strength", evidence.strength.name.lower()))

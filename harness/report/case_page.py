@@ -18,6 +18,7 @@ from harness.report.coverage import coverage
 from harness.report.evidence import CaseEvidence, Message
 from harness.report.flow import Arrow, arrows, sdp_summary
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
+from harness.report.labels import declared
 from harness.report.links import messages_of, named_in
 from harness.report.manners import Manner, manners
 from harness.report.pages import cause_of, render
@@ -73,6 +74,7 @@ class CasePage:
             case=case,
             facts={name: str(case.case.get(name) or "") for name in _FACTS},
             coverage=coverage(case.findings),
+            declared=declared(case),
             causes=[self._cause(cause) for cause in case.diagnosis],
             failed=[(finding, messages_of(self.flow, finding)) for finding in failed],
             findings=[(finding, messages_of(self.flow, finding)) for finding in case.findings],

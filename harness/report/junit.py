@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.report.evidence import CaseEvidence
+from harness.report.labels import labels
 from harness.report.markup import printable
 from harness.verdict import NEVER_REPORTED, Conclusion, Verdict
 
@@ -96,7 +97,7 @@ def _facts(evidence: CaseEvidence) -> dict[str, str]:
     case = evidence.case
     return {
         **{key: str(case.get(key) or "") for key in ("row", "integration", "deployment", "site", "source")},
-        **evidence.axes,
+        **labels(evidence),
         "verdict": str(evidence.verdict),
         "strength": evidence.strength.name.lower() if evidence.strength is not None else "",
         "scripted seconds": f"{evidence.scripted_s:.3f}",

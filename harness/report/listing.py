@@ -16,6 +16,7 @@ from harness.report import metrics
 from harness.report.callfacts import numbers_of
 from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
+from harness.report.labels import labels
 from harness.report.processes import each
 from harness.verdict import Verdict
 
@@ -55,6 +56,7 @@ def make(task: Task) -> Listed:
         "group": task.causes[0] if task.causes else None,
         "causes": task.causes,
         "axes": case.axes,
+        "labels": labels(case),
         "owner": str(case.diagnosis[0].get("owner") or "") if case.diagnosis else "",
         "numbers": numbers_of(page.legs),
         **_detail(page, task),

@@ -9,7 +9,7 @@ def names(deployment: Deployment) -> dict[str, object]:
     """Parts of a case's plain data, from the complete deployment the case has for itself.
 
     ``hosts`` names addresses for ladders, ``voices`` names the marks that are assistants' own voices, ``mask`` says that
-    the numbers are real ones and must not stand in any artefact.
+    the numbers are real ones and must not stand in any artefact, ``shows_messages`` that the far end's records hold SIP messages.
     """
     hosts: dict[str, str] = {}
     for name, account in deployment.accounts.items():
@@ -30,4 +30,5 @@ def names(deployment: Deployment) -> dict[str, object]:
             if assistant.voice is not None
         },
         "mask": deployment.kind != "simulated",
+        "shows_messages": deployment.synthflow is not None and "messages" in deployment.synthflow.witness,
     }

@@ -29,6 +29,7 @@ from harness.events import (
     StrangerRefused,
     from_plain,
 )
+from harness.report import sighted
 from harness.report.recorder import EVENTS, VERSION
 from harness.verdict import Finding
 
@@ -103,6 +104,8 @@ class Gist:
     invites: tuple[str, ...]  #: the first INVITE of each leg that sent one
     strangers: tuple[StrangerRefused, ...]  #: requests that were not acted on
     ours: frozenset[str]  #: the names of the harness's phones and legs
+    sighted: Mapping[str, frozenset[str]]  #: axis → the values of it that our phones saw
+    told: Mapping[str, frozenset[str]]  #: axis → the values of it that the far end's records show
 
 
 class Told:
@@ -159,6 +162,8 @@ class Told:
             invites=tuple(invite.text for invite in invites.values() if invite),
             strangers=tuple(event for event in self.events if isinstance(event, StrangerRefused)),
             ours=frozenset(phones | self.legs.keys()),
+            sighted=sighted.sighted(self.events),
+            told=sighted.told(self.events),
         )
 
     @cached_property

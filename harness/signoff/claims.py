@@ -1,6 +1,7 @@
 """What the document claims of a row: each thing that was seen, with what it was seen by, and never more than that.
 
-A claim is made by the findings of cases that passed. One that nobody could check is listed as well, as not seen.
+A claim is made by the findings of cases that passed. One that nobody could check is listed as well, as not seen, and so is what cases
+are labelled with though nobody saw it, as declared.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from harness.checks.claims import Observation
 from harness.report.coverage import CLAIMS, words_of
 from harness.report.evidence import CaseEvidence
+from harness.report.labels import CLAIMED, declared
 from harness.verdict import Finding, Strength, Verdict
 
 __all__ = ["CLAIMS", "DECLARED", "NOT_SEEN", "ProvedClaim", "by_source", "claims", "source_of", "words_of"]
@@ -94,6 +96,7 @@ def _of_case(case: CaseEvidence) -> Iterable[tuple[str, str]]:
         known = found.get(words)
         if known is None or _SOURCES.index(source) > _SOURCES.index(known):
             found[words] = source
+    found |= {CLAIMED[axis][1]: DECLARED for axis in declared(case)}
     return found.items()
 
 

@@ -226,7 +226,7 @@ def test_a_killed_runner_leaves_no_call_up(outside: Outside, kind: str) -> None:
             process.communicate(timeout=30)  # the pipe closes when the last of its children is gone
         finally:
             process.kill()
-        deadline = time.monotonic() + 10.0
+        deadline = time.monotonic() + 30.0
         while (left := outside.calls_up()) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert left == []

@@ -90,6 +90,12 @@ TROUBLES = {
     "not-json": "not observable",
     "renamed": "not observable",
 }
+#: In the file of an API that answers nothing useful. One that does is given all its time, however busy this machine is.
+SOON = {
+    "patience_s = 4.0": "patience_s = 2.0",
+    "transcript_within_s = 10.0": "transcript_within_s = 1.0",
+    "timeout_s = 5.0": "timeout_s = 0.5",
+}
 
 
 def test_an_api_in_trouble_lowers_the_strength_and_fails_no_call(outside: Outside) -> None:
@@ -105,10 +111,7 @@ def test_an_api_in_trouble_lowers_the_strength_and_fails_no_call(outside: Outsid
         changes = {
             f'"{real.api_base}"': f'"{servers[kind].base}"',
             f'API_TOKEN"\nca_file = "{real.ca_file}"': f'API_TOKEN"\nca_file = "{authority.ca_file}"',
-            "patience_s = 4.0": "patience_s = 2.0",
-            "transcript_within_s = 10.0": "transcript_within_s = 1.0",
-            "timeout_s = 5.0": "timeout_s = 0.5",
-        }
+        } | (SOON if TROUBLES[kind] != "passed" else {})
 
         def change(text: str) -> str:
             for old, new in changes.items():

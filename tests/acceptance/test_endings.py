@@ -41,7 +41,7 @@ def test_interrupted_a_run_ends_its_cases_and_keeps_the_evidence(
     try:
         begun(tree, process, 1)
         process.send_signal(ending)
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
@@ -58,7 +58,7 @@ def test_a_killed_runner_leaves_nothing_behind(tree: Tree) -> None:
     try:
         begun(tree, process, 1)
         process.kill()
-        process.communicate(timeout=20)  # its workers hold the pipe, so this returns when the last one is gone
+        process.communicate(timeout=60)  # its workers hold the pipe, so this returns when the last one is gone
     finally:
         process.kill()
     tree.nothing_left()

@@ -15,6 +15,7 @@ import pytest
 
 from harness.checks.claims import STRENGTH, Claim, Observation
 from harness.report.evidence import CaseEvidence
+from harness.report.labels import labels
 from harness.signoff.claims import claims
 from harness.verdict import Strength, Verdict
 from tools.liveproof.outside import world
@@ -114,6 +115,23 @@ def test_what_the_record_alone_knows_is_signed_as_that(run: Path) -> None:
     sources = {claim.words: claim.source for claim in claims([one])}
     assert sources["the caller's number"] == "by the AI's record"
     assert sources["transport"] == "declared, not seen"
+
+
+def test_a_label_that_nobody_saw_is_said_to_be_declared(run: Path) -> None:
+    """The AI has its record alone, so nobody sees over which trunk the call came; what the caller's phone negotiated it saw."""
+    one = case(run, "in order")
+    shown = labels(one)
+    assert {axis for axis, value in shown.items() if value.endswith(" (declared)")} == {"transport", "authentication"}
+    assert f'class="ax">{" · ".join(shown.values())}<' in (run / "report.html").read_text()
+    sources = {claim.words: claim.source for claim in claims([one])}
+    assert sources["how the trunk authenticates"] == "declared, not seen"
+
+
+def test_a_row_that_does_not_look_at_its_transport_does_not_claim_it(run: Path) -> None:
+    """Nothing of a transfer's checks is about the trunk; its label is no more than what the file declares."""
+    one = case(run, "REFER swallowed")
+    assert "route.transport" not in {finding.check for finding in one.findings}
+    assert labels(one)["transport"] == "udp (declared)"
 
 
 def test_a_record_whose_caller_is_anonymous_says_so(run: Path) -> None:

@@ -87,13 +87,13 @@ def test_a_shared_trunks_caps_hold_over_deployments(redis_server: Redis) -> None
     state = begun(redis_server)
     trunk = SharedTrunk(name="carrier", concurrent_calls=2, calls_per_second=1000.0, deployments=("acme-*",))
     one, two, other = (gate(state, lab(name), trunks=(trunk,)) for name in ("acme-1", "acme-2", "else"))
-    first, second = one.admit(1.0), two.admit(1.0)
+    first, second = one.admit(30.0), two.admit(30.0)
     with pytest.raises(ResourceError, match="concurrent_calls"):
         one.admit(0.2)
-    other.admit(1.0)
+    other.admit(30.0)
     ended(second)
     ended(second)
-    one.admit(1.0)
+    one.admit(30.0)
     with pytest.raises(ResourceError, match="concurrent_calls"):
         two.admit(0.2)
     first.release()
@@ -102,18 +102,18 @@ def test_a_shared_trunks_caps_hold_over_deployments(redis_server: Redis) -> None
 def test_calls_seconds_and_money_of_a_run_hold_over_sites(redis_server: Redis) -> None:
     state = begun(redis_server)
     own = gate(state, lab(calls_per_run=2))
-    own.admit(1.0).another()
+    own.admit(30.0).another()
     with pytest.raises(RefusedError, match="calls_per_run"):
         own.admit(1.0)
     timed = gate(state, lab("timed", seconds_per_call=10.0, seconds_per_run=15.0))
-    up = timed.admit(1.0)
+    up = timed.admit(30.0)
     with pytest.raises(ResourceError, match="seconds_per_run"):
         timed.admit(0.2)
     ended(up)
-    timed.admit(1.0)
+    timed.admit(30.0)
     dear = gate(state, lab("dear", cost_per_minute=1.0, cost_per_run=2.0, seconds_per_call=60.0))
-    ended(dear.admit(1.0))
-    ended(dear.admit(1.0))
+    ended(dear.admit(30.0))
+    ended(dear.admit(30.0))
     with pytest.raises(RefusedError, match="cost_per_run"):
         dear.admit(1.0)
 
@@ -128,7 +128,7 @@ def expiry(server: Redis, key: Any) -> float:
 def test_a_dead_sites_call_counts_until_it_cannot_be_up_any_more(redis_server: Redis) -> None:
     state = begun(redis_server)
     own = gate(state, lab(concurrent_calls=1, seconds_per_call=7.0))
-    own.admit(1.0)  # and nobody ever says that it is over
+    own.admit(30.0)  # and nobody ever says that it is over
     (key,) = redis_server.client.keys("harness:cap:*:calls")
     until = expiry(redis_server, key)
     left_s = until / 1000 - int(redis_server.client.time()[0])
@@ -137,28 +137,28 @@ def test_a_dead_sites_call_counts_until_it_cannot_be_up_any_more(redis_server: R
         own.admit(0.2)
     for each in (key, "harness:run:r:open:lab"):  # its time is over
         redis_server.client.zadd(each, {str(redis_server.client.zrange(each, 0, -1)[0]): 1})
-    own.admit(1.0)
+    own.admit(30.0)
     assert float(redis_server.client.hget("harness:run:r:books:lab", "seconds") or 0) == 7.0, "entered in full"
 
 
 def test_no_redis_no_calls(redis_server: Redis) -> None:
     state = begun(redis_server)
     own = gate(state, lab())
-    own.admit(1.0)
+    own.admit(30.0)
     redis_server.kill()
     began = time.monotonic()
     with pytest.raises(ResourceError, match="no call is placed"):
         own.admit(1.0)
     assert time.monotonic() - began < 10.0
     redis_server.start()
-    own.admit(5.0)
+    own.admit(30.0)
     assert len(state.ledger("r")) == 2, "its memory is on disk"
 
 
 def test_a_redis_that_lost_its_memory_lets_nothing_through(redis_server: Redis) -> None:
     state = begun(redis_server)
     own = gate(state, lab())
-    up = own.admit(1.0)
+    up = own.admit(30.0)
     redis_server.client.flushall()
     with pytest.raises(ResourceError, match="does not know this run"):
         own.admit(1.0)
@@ -170,7 +170,7 @@ def test_a_redis_that_lost_its_memory_lets_nothing_through(redis_server: Redis) 
 def test_an_attempt_that_was_given_to_another_places_no_call(redis_server: Redis) -> None:
     state = begun(redis_server)
     own = gate(state, lab())
-    own.admit(1.0)
+    own.admit(30.0)
     second = dataclasses.replace(RUN, attempt=2, token="u")
     assert state.queue(second)
     with pytest.raises(ResourceError, match="given to another"):
@@ -180,7 +180,7 @@ def test_an_attempt_that_was_given_to_another_places_no_call(redis_server: Redis
     assert not state.queue(RUN), "an older attempt does not come back"
     assert state.claim(second, 60.0)
     assert not state.claim(dataclasses.replace(second, token="v"), 60.0), "a task that came twice runs once"
-    gate(state, lab(), second).admit(1.0)
+    gate(state, lab(), second).admit(30.0)
 
 
 def test_an_answer_that_was_lost_counts_once(redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +196,7 @@ def test_an_answer_that_was_lost_counts_once(redis_server: Redis, monkeypatch: p
         return found
 
     monkeypatch.setattr(state._redis, "eval", eval_and_lose)
-    gate(state, lab(concurrent_calls=1)).admit(5.0)
+    gate(state, lab(concurrent_calls=1)).admit(30.0)
     assert lost
     assert len(state.ledger("r")) == 1
 

@@ -27,6 +27,7 @@ from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
 from harness.scenario.people import Caller
 from harness.verdict import Finding, Strength, Verdict, overall
+from tests.interop.processes import PATIENCE
 
 _TEMPLATE = Path(__file__).with_name("deployments") / "sipp.toml"
 DID = "+12085550100"
@@ -48,7 +49,7 @@ class Encounter:
         """Who calls."""
         return self.cast.caller(**more)
 
-    def hears(self, call: Call, mark: int, within: float = 4.0) -> Finding:
+    def hears(self, call: Call, mark: int, within: float = PATIENCE) -> Finding:
         """Whether ``call`` hears the stranger, as the harness's own check finds it."""
         since = time.monotonic()
         sound = call.hears_marks({mark}, since, since + within)

@@ -39,7 +39,7 @@ class Meeting:
             return
         raise AssertionError(f"it was answered\n{self.call.leg.log()}")
 
-    def hears(self, within: float = 4.0) -> Finding:
+    def hears(self, within: float = PATIENCE) -> Finding:
         """Whether the caller hears SIPp, as the harness's own check finds it."""
         return self.encounter.hears(self.call, self.sipp.mark, within)
 
@@ -107,7 +107,7 @@ class Meeting:
                 and re.search(rf"^CSeq: *\d+ +{method}", event.text, re.I | re.M) is not None
             )
 
-        self.call.leg.wait(f"{status} for {method}", answered, within=5)
+        self.call.leg.wait(f"{status} for {method}", answered, within=PATIENCE)
 
 
 Meet = Callable[..., AbstractContextManager[Meeting]]

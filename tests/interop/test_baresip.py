@@ -144,7 +144,7 @@ def test_rtp_to_the_wrong_port_is_no_rtp(
         finding = met.hears(talk, baresip_ai.mark, within=1.0)
         talk.hang_up()
         assert finding.verdict is Verdict.FAILED
-        assert re.fullmatch(r"no RTP packet arrived in (0\.[7-9]|1\.0) s", finding.actual)
+        assert re.fullmatch(r"no RTP packet arrived in \d\.\d s", finding.actual)
         assert finding.facts["tx_packets"]
         (first, *_) = met.diagnosis().causes
         assert first.id == "rtp-blocked-to-caller"

@@ -28,7 +28,7 @@ def test_rings_without_end(meet: Meet, transport: str) -> None:
 
 @TRANSPORTS
 def test_early_rtp_is_heard_before_the_answer(meet: Meet, transport: str) -> None:
-    steps = [receive("INVITE"), respond("183 Session Progress", sdp()), speak(), pause(1500), ANSWER, receive("ACK")]
+    steps = [receive("INVITE"), respond("183 Session Progress", sdp()), speak(), pause(3000), ANSWER, receive("ACK")]
     with meet([*steps, *GOODBYE], transport) as meeting:
         assert meeting.hears().verdict is Verdict.PASSED
         assert meeting.call.answered_at() is None
@@ -76,7 +76,7 @@ def test_reinvite_of_the_far_end_changes_the_codec(meet: Meet, transport: str) -
     steps = [request("INVITE", 10, sdp("8 101", version=2)), response(200), request("ACK", 10)]
     with meet([*GREETING, pause(300), *steps, *GOODBYE], transport, codecs=("PCMU", "PCMA")) as meeting:
         meeting.answered()
-        meeting.call.leg.wait("PCMA", lambda e: isinstance(e, MediaState) and e.codec == "PCMA", within=5)
+        meeting.call.leg.wait("PCMA", lambda e: isinstance(e, MediaState) and e.codec == "PCMA", within=PATIENCE)
         meeting.is_acknowledged(10)
         meeting.hangs_up()
         meeting.passes()
@@ -100,11 +100,9 @@ def test_reinvite_that_holds_and_resumes(meet: Meet) -> None:
     steps += [request("INVITE", 11, resume), response(200), request("ACK", 11)]
     with meet([*GREETING, *steps, *GOODBYE]) as meeting:
         meeting.answered()
-        meeting.call.leg.wait("hold", lambda e: isinstance(e, MediaState) and e.direction == "recvonly", within=5)
-        held = time.monotonic()
-        meeting.call.leg.wait(
-            "resume", lambda e: isinstance(e, MediaState) and e.direction == "sendrecv", within=5, since=held
-        )
+        wait = meeting.call.leg.wait
+        held = wait("hold", lambda e: isinstance(e, MediaState) and e.direction == "recvonly", PATIENCE).at
+        wait("resume", lambda e: isinstance(e, MediaState) and e.direction == "sendrecv", PATIENCE, since=held)
         meeting.is_acknowledged(11)
         meeting.talks_and_ends()
         meeting.passes()
@@ -144,7 +142,7 @@ def test_answer_without_a_codec_of_the_offer(meet: Meet, description: str, cause
     # pjsua2 sends its BYE right ahead of its ACK
     with meet([receive("INVITE"), respond("200 OK", description), *GOODBYE]) as meeting:
         expect = meeting.encounter.cast.expect(meeting.call)
-        meeting.call.released_at(time.monotonic() + 4)
+        meeting.call.released_at(time.monotonic() + PATIENCE)
         expect.codec()
         heard = meeting.hears(within=0.5)
         state = meeting.call.state()
@@ -166,7 +164,7 @@ def test_lost_ack_is_sent_again_for_each_200_and_the_call_is_one(meet: Meet) -> 
     with meet([receive("INVITE"), respond("200 OK", sdp()), receive("ACK"), speak(), *again, *GOODBYE]) as meeting:
         meeting.answered()
         assert meeting.hears().verdict is Verdict.PASSED, meeting.encounter.context.evidence.findings
-        meeting.call.leg.wait("a second ACK", lambda _: len(meeting.sent("ACK ")) >= 2, within=5)
+        meeting.call.leg.wait("a second ACK", lambda _: len(meeting.sent("ACK ")) >= 2, within=PATIENCE)
         meeting.hangs_up()
         answers = [m for m in meeting.received("SIP/2.0 200") if " INVITE" in m.text]
         assert len(meeting.sent("ACK ")) == len(answers) >= 2

@@ -79,7 +79,7 @@ def ended_by(leg: Leg) -> int:
 def test_offer_in_the_ack(calling: Calling, transport: Transport) -> None:
     """RFC 3261 section 13.2.1: no offer in the INVITE, so that the 200 has one, and the ACK the answer."""
     ringing = calling(Answer(), transport)
-    steps = [ringing.invites(), *PROVISIONAL, FINAL.format(200), ringing.acknowledges(sdp("0")), speak(), pause(1500)]
+    steps = [ringing.invites(), *PROVISIONAL, FINAL.format(200), ringing.acknowledges(sdp("0")), speak(), pause(4000)]
     with ringing([*steps, *ringing.ends()]) as sipp:
         leg = ringing.agent.next_call(PATIENCE)
         hears_sipp(leg)
@@ -95,7 +95,7 @@ def test_reliable_provisional_response(calling: Calling) -> None:
     steps = [ringing.invites("Require: 100rel", body=sdp()), PROVISIONAL[0]]
     steps.append(f'<recv response="180" rrs="true"><action>{kept}</action></recv>')
     steps += [ask("PRACK", 2, USER, ringing.here, "RAck: [$rseq] 1 INVITE", within=True), response(200)]
-    steps += [FINAL.format(200), ringing.acknowledges(), speak(), pause(1000)]
+    steps += [FINAL.format(200), ringing.acknowledges(), speak(), pause(4000)]
     with ringing([*steps, *ringing.ends()]) as sipp:
         hears_sipp(ringing.agent.next_call(PATIENCE))
         sipp.succeeds()

@@ -7,7 +7,7 @@ import datetime
 import ipaddress
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from harness.errors import RefusedError
-from harness.events import CallState, Event, MarkHeard, MediaState
+from harness.events import CallState, Event, MarkHeard, MediaState, SipMessage
 from harness.phone import PhoneConfig, TlsConfig
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
@@ -114,13 +114,13 @@ def uri_of(phone: Phone) -> str:
 def connect(caller: Phone, callee: Phone, **options: Any) -> tuple[Leg, Leg]:
     """A confirmed call; the caller's leg and the callee's."""
     out = caller.dial(uri_of(callee), **options)
-    back = callee.expect_call(3)
-    out.wait_state("confirmed", 3)
-    back.wait_state("confirmed", 3)
+    back = callee.expect_call(10)
+    out.wait_state("confirmed", 10)
+    back.wait_state("confirmed", 10)
     return out, back
 
 
-def hears(leg: Leg, other: Leg, within: float = 3.0, since: float | None = None) -> MarkHeard:
+def hears(leg: Leg, other: Leg, within: float = 10.0, since: float | None = None) -> MarkHeard:
     """Wait until ``leg`` hears the mark of ``other``."""
     event = leg.wait(
         f"{leg.id} hears {other.id}", lambda e: isinstance(e, MarkHeard) and e.mark == other.mark, within, since
@@ -139,6 +139,11 @@ def media_of(leg: Leg, within: float) -> MediaState:
 def states(leg: Leg) -> list[tuple[str, int]]:
     """The states the call went through, with their codes."""
     return [(event.state, event.code) for event in leg.events if isinstance(event, CallState)]
+
+
+def once(messages: Iterable[SipMessage]) -> list[SipMessage]:
+    """Each message once: over UDP a busy machine has some repeated, byte by byte (RFC 3261 section 17)."""
+    return list({(message.direction, message.text): message for message in messages}.values())
 
 
 @dataclass

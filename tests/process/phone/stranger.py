@@ -98,7 +98,7 @@ class Stranger(SipPeer):
         headers: Sequence[str] = (),
     ) -> Response:
         self._send(phone, method, number, body, to, headers)
-        return self.final_response(method)
+        return self.final_response(method, number)
 
     def _send(
         self,

@@ -10,10 +10,20 @@ import pytest
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.wav import read_wav
 from harness.errors import PhoneMisuseError, RefusedError, ResourceError
-from harness.events import CallState, Listened, MarkHeard, MediaState, RtpStatistics, SipMessage
+from harness.events import CallState, Listened, MarkEnded, MarkHeard, MediaState, RtpStatistics, SipMessage
 from harness.phone import Answer, Early, Mark, Reject, Silence, Silent, Wav
 from harness.phone.waiter import NeverCame
-from tests.process.phone.conftest import FORBIDDEN, Desk, connect, fresh_address, hears, states, uri_of
+from tests.process.phone.conftest import (
+    FORBIDDEN,
+    Desk,
+    connect,
+    fresh_address,
+    hears,
+    media_of,
+    once,
+    states,
+    uri_of,
+)
 
 
 def test_both_ends_hear_each_other_and_a_hang_up_ends_both(lease: Desk) -> None:
@@ -24,7 +34,8 @@ def test_both_ends_hear_each_other_and_a_hang_up_ends_both(lease: Desk) -> None:
     assert out.mark != back.mark
     assert out.codec == back.codec == "PCMU"
     out.hangup()
-    back.wait_state("disconnected", 2)
+    for leg in (out, back):
+        leg.wait_state("disconnected", 10)
     assert [state for state, _ in states(out)] == ["calling", "early", "connecting", "confirmed", "disconnected"]
     assert states(back)[0][0] == "incoming"
 
@@ -36,7 +47,7 @@ def test_every_message_is_an_event_of_its_leg(lease: Desk) -> None:
     out.wait_closed()
     back.wait_closed()
     for leg, phone, way in ((out, alice, ("sent", "received")), (back, bob, ("received", "sent"))):
-        starts = [(m.direction, m.text.split(" ")[0 if m.text[:3] != "SIP" else 1]) for m in leg.messages]
+        starts = [(m.direction, m.text.split(" ")[0 if m.text[:3] != "SIP" else 1]) for m in once(leg.messages)]
         request, response = way
         assert starts == [
             (request, "INVITE"),
@@ -57,10 +68,10 @@ def test_every_message_is_an_event_of_its_leg(lease: Desk) -> None:
 def test_headers_go_both_ways(lease: Desk) -> None:
     alice, bob = lease("alice"), lease("bob")
     out = alice.dial(uri_of(bob), headers=[("X-EI", "S.abc;E.crm456;"), ("X-Gladly-Caller-Id", "+12065550101")])
-    back = bob.expect_call(3, headers=[("X-CI", "call-1")])
+    back = bob.expect_call(10, headers=[("X-CI", "call-1")])
     assert "X-EI: S.abc;E.crm456;\r\n" in back.invite.text
     assert "X-Gladly-Caller-Id: +12065550101\r\n" in back.invite.text
-    out.wait_state("confirmed", 3)
+    out.wait_state("confirmed", 10)
     assert any("X-CI: call-1\r\n" in message.text for message in out.messages if message.direction == "received")
 
 
@@ -69,28 +80,28 @@ def test_a_refusal_reaches_the_caller(lease: Desk, code: int) -> None:
     alice, bob = lease("alice"), lease("bob")
     bob.policy = Reject(code)
     out = alice.dial(uri_of(bob))
-    assert out.wait_state("disconnected", 3).code == code
+    assert out.wait_state("disconnected", 10).code == code
     bob.policy = Answer()
     again = alice.dial(uri_of(bob))
-    again.wait_state("confirmed", 3)
+    again.wait_state("confirmed", 10)
 
 
 def test_the_callee_may_refuse_by_hand(lease: Desk) -> None:
     alice, bob = lease("alice"), lease("bob")
     out = alice.dial(uri_of(bob))
-    bob.expect_call(3, answer=None).reject(486)
-    assert out.wait_state("disconnected", 3).code == 486
+    bob.expect_call(10, answer=None).reject(486)
+    assert out.wait_state("disconnected", 10).code == 486
 
 
 def test_cancel_stops_the_ringing(lease: Desk) -> None:
     alice, bob = lease("alice"), lease("bob")
     out = alice.dial(uri_of(bob))
-    back = bob.expect_call(3, answer=None)
-    out.wait_state("early", 3)
+    back = bob.expect_call(10, answer=None)
+    out.wait_state("early", 10)
     out.cancel()
-    assert back.wait_state("disconnected", 3).code == 487
+    assert back.wait_state("disconnected", 10).code == 487
     out.wait_closed()
-    assert [m.text.split(" ")[1] for m in out.messages if m.text.startswith("SIP")][-2:] in (
+    assert [m.text.split(" ")[1] for m in once(out.messages) if m.text.startswith("SIP")][-2:] in (
         ["200", "487"],
         ["487", "200"],
     )
@@ -100,29 +111,31 @@ def test_a_silent_phone_gives_no_sign_but_100(lease: Desk) -> None:
     alice, bob = lease("alice"), lease("bob")
     bob.policy = Silent()
     out = alice.dial(uri_of(bob))
-    back = bob.expect_call(3, answer=None, ring=False)
-    out.wait("100", lambda e: isinstance(e, SipMessage) and e.text.startswith("SIP/2.0 100"), 2)
+    back = bob.expect_call(10, answer=None, ring=False)
+    out.wait("100", lambda e: isinstance(e, SipMessage) and e.text.startswith("SIP/2.0 100"), 10)
     back.ring()
-    out.wait_state("early", 2)
+    out.wait_state("early", 10)
 
 
 def test_early_media_is_heard_before_the_answer(lease: Desk) -> None:
     alice, bob = lease("alice"), lease("bob")
     bob.policy = Early()
     out = alice.dial(uri_of(bob))
-    back = bob.expect_call(3, answer=None)
+    back = bob.expect_call(10, answer=None)
     hears(out, back)
     assert out.state == "early"
     back.answer()
-    out.wait_state("confirmed", 3)
+    out.wait_state("confirmed", 10)
 
 
 def test_a_phone_answers_by_itself_after_a_while(lease: Desk) -> None:
     alice, bob = lease("alice"), lease("bob")
     bob.policy = Answer(after=0.3)
-    out = alice.dial(uri_of(bob))
-    ringing = out.wait_state("early", 2)
-    assert out.wait_state("confirmed", 2).at - ringing.at >= 0.28
+    alice.dial(uri_of(bob))
+    back = bob.next_call(10)
+    back.wait_state("confirmed", 10)
+    answer = next(m for m in back.messages if m.text.startswith("SIP/2.0 200"))
+    assert answer.at - back.invite.at >= 0.28
 
 
 def test_recordings_are_whole_and_hold_the_marks(lease: Desk) -> None:
@@ -130,7 +143,7 @@ def test_recordings_are_whole_and_hold_the_marks(lease: Desk) -> None:
     out, back = connect(alice, bob)
     hears(out, back)
     begin = next(e.at for e in out.events if isinstance(e, MarkHeard))
-    out.wait("more of it", lambda e: isinstance(e, MarkHeard) and e.at > begin + 0.5, 3)
+    out.wait("more of it", lambda e: isinstance(e, MarkHeard) and e.at > begin + 0.5, 10)
     out.hangup()
     recorded = out.recorded()
     received, rate = read_wav(Path(recorded.path))
@@ -144,7 +157,7 @@ def test_recordings_are_whole_and_hold_the_marks(lease: Desk) -> None:
 def test_silence_is_listened_to_and_no_mark_is_heard_in_it(lease: Desk) -> None:
     alice, bob = lease("alice"), lease("bob")
     out, back = connect(alice, bob, play=Silence())
-    pulse = back.wait("half a second", lambda e: isinstance(e, Listened) and e.seconds > 0.5, 3)
+    pulse = back.wait("half a second", lambda e: isinstance(e, Listened) and e.seconds > 0.5, 10)
     assert isinstance(pulse, Listened)
     assert pulse.level_dbov < -70
     assert not [e for e in back.events if isinstance(e, MarkHeard)]
@@ -179,7 +192,7 @@ def test_the_codec_is_the_one_configured(lease: Desk, codec: str) -> None:
 def test_no_common_codec_is_488(lease: Desk) -> None:
     alice, bob = lease("alice", codecs=("PCMA",)), lease("bob", codecs=("PCMU",))
     out = alice.dial(uri_of(bob))
-    assert out.wait_state("disconnected", 3).code == 488
+    assert out.wait_state("disconnected", 10).code == 488
 
 
 def test_hold_stops_the_audio_and_resume_brings_it_back(lease: Desk) -> None:
@@ -188,11 +201,11 @@ def test_hold_stops_the_audio_and_resume_brings_it_back(lease: Desk) -> None:
     hears(out, back)
     hears(back, out)
     out.hold()
-    held = out.wait("held", lambda e: isinstance(e, MediaState) and e.direction == "sendonly", 3)
-    back.wait("held", lambda e: isinstance(e, MediaState) and e.direction == "recvonly", 3)
-    back.wait("silence", lambda e: isinstance(e, Listened) and e.level_dbov < -60, 3, since=held.at)
+    held = out.wait("held", lambda e: isinstance(e, MediaState) and e.direction == "sendonly", 10)
+    back.wait("held", lambda e: isinstance(e, MediaState) and e.direction == "recvonly", 10)
+    back.wait("silence", lambda e: isinstance(e, Listened) and e.level_dbov < -60, 10, since=held.at)
     out.resume()
-    resumed = out.wait("resumed", lambda e: isinstance(e, MediaState) and e.direction == "sendrecv", 3, since=held.at)
+    resumed = out.wait("resumed", lambda e: isinstance(e, MediaState) and e.direction == "sendrecv", 10, since=held.at)
     hears(out, back, since=resumed.at)
     hears(back, out, since=resumed.at)
 
@@ -203,7 +216,7 @@ def test_reinvite_changes_the_codec(lease: Desk) -> None:
     assert out.codec == "PCMU"
     begin = out.events[-1].at
     out.reinvite(["PCMA"])
-    back.wait("PCMA", lambda e: isinstance(e, MediaState) and e.codec == "PCMA", 3)
+    back.wait("PCMA", lambda e: isinstance(e, MediaState) and e.codec == "PCMA", 10)
     hears(back, out, since=begin + 0.2)
     hears(out, back, since=begin + 0.2)
 
@@ -212,8 +225,7 @@ def test_reinvite_changes_the_codec(lease: Desk) -> None:
 def test_srtp_is_negotiated_on_request(lease: Desk, srtp: str) -> None:
     alice, bob = lease("alice", srtp=srtp), lease("bob", srtp="optional")
     out, back = connect(alice, bob)
-    media = [e for e in back.events if isinstance(e, MediaState)][-1]
-    assert media.secure
+    assert media_of(back, 10).secure
     hears(out, back)
 
 
@@ -244,7 +256,7 @@ def test_one_call_more_than_there_is_room_for(lease: Desk) -> None:
     bob.policy = Answer()
     legs = [alice.dial(uri_of(bob)) for _ in range(4)]
     for leg in legs:
-        leg.wait_state("confirmed", 3)
+        leg.wait_state("confirmed", 10)
     with pytest.raises(ResourceError, match="4 calls"):
         alice.dial(uri_of(bob))
     for out, back in zip(legs, bob.incoming, strict=True):
@@ -254,8 +266,8 @@ def test_one_call_more_than_there_is_room_for(lease: Desk) -> None:
 def test_a_phone_takes_no_more_calls_than_it_may(lease: Desk) -> None:
     alice, bob = lease("alice", max_calls=2), lease("bob")
     bob.policy = Answer()
-    alice.dial(uri_of(bob)).wait_state("confirmed", 3)
-    assert alice.dial(uri_of(bob)).wait_state("disconnected", 3).code == 486
+    alice.dial(uri_of(bob)).wait_state("confirmed", 10)
+    assert alice.dial(uri_of(bob)).wait_state("disconnected", 10).code == 486
     assert len(bob.incoming) == 1
 
 
@@ -273,18 +285,18 @@ def test_a_codec_that_is_not_built_in_is_named(lease: Desk) -> None:
 def test_misuse_is_an_error_and_not_an_abort(lease: Desk) -> None:
     alice, bob = lease("alice"), lease("bob")
     out = alice.dial(uri_of(bob))
-    back = bob.expect_call(3, answer=None)
-    out.wait_state("early", 3)
+    back = bob.expect_call(10, answer=None)
+    out.wait_state("early", 10)
     for wrong in (out.answer, out.hold, back.hold, lambda: back.transfer(uri_of(alice)), lambda: out.send_digits("1")):
         with pytest.raises(PhoneMisuseError):
             wrong()
     back.answer()
-    back.wait_state("confirmed", 3)
+    back.wait_state("confirmed", 10)
     with pytest.raises(PhoneMisuseError):
         back.answer()
     out.hangup()
     out.hangup()
-    back.wait_state("disconnected", 3)
+    back.wait_state("disconnected", 10)
     for wrong in (out.answer, out.resume, lambda: out.play(Silence()), lambda: out.bridge(out)):
         with pytest.raises(PhoneMisuseError):
             wrong()
@@ -321,8 +333,11 @@ def test_a_busy_port_is_a_resource_error(lease: Desk) -> None:
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_a_fixed_port_is_free_for_the_next_lease_at_once(lease: Desk, transport: str) -> None:
+    first = lease("first", transport=transport)
+    host, _, port = first.address.rpartition(":")
+    first.release()
     for _ in range(3):
-        alice = lease("alice", transport=transport, bind_address="127.86.1.9", bind_port=32681)
+        alice = lease("alice", transport=transport, bind_address=host, bind_port=int(port))
         bob = lease("bob", transport=transport)
         out, back = connect(bob, alice)
         hears(out, back)
@@ -343,7 +358,7 @@ def test_session_timers_are_offered_as_configured(lease: Desk) -> None:
     out, back = connect(alice, bob)
     # RFC 4028: 422 names the least interval bob takes, and alice offers that.
     assert any(m.text.startswith("SIP/2.0 422") for m in out.messages)
-    offers = [m.text for m in out.messages if m.text.startswith("INVITE ")]
+    offers = [m.text for m in once(out.messages) if m.text.startswith("INVITE ")]
     assert "Session-Expires: 120" in offers[0]
     assert "Session-Expires: 200" in offers[1]
     assert back.state == "confirmed"
@@ -358,13 +373,13 @@ def test_a_leg_cannot_be_bridged_with_itself(lease: Desk) -> None:
 def test_another_number_can_be_shown(lease: Desk) -> None:
     alice, bob = lease("alice", display_name="Alice Ünal"), lease("bob")
     out = alice.dial(uri_of(bob))
-    shown = bob.expect_call(3, answer=None)
+    shown = bob.expect_call(10, answer=None)
     assert 'From: "Alice Ünal" <sip:+12065550101@example.com>' in shown.invite.text
     shown.reject()
     for call in (shown, out):
         call.wait_closed()
     alice.dial(uri_of(bob), identity="+12065550150")
-    assert "<sip:+12065550150@example.com>" in bob.expect_call(3, answer=None).invite.text
+    assert "<sip:+12065550150@example.com>" in bob.expect_call(10, answer=None).invite.text
 
 
 def test_what_was_received_can_be_heard_while_the_call_goes_on(lease: Desk) -> None:
@@ -372,17 +387,17 @@ def test_what_was_received_can_be_heard_while_the_call_goes_on(lease: Desk) -> N
     out, back = connect(alice, bob)
     hears(out, back)
     back.play(Silence())
-    fell_silent = time.monotonic() + 0.3  # what was on its way, in the jitter buffer too, has arrived by then
-    out.wait("a second of silence", lambda e: isinstance(e, Listened) and e.at > fell_silent + 1.0, 4)
+    fell_silent = out.wait("the mark's end", lambda e: isinstance(e, MarkEnded) and e.mark == back.mark, 10).at
+    out.wait("two seconds of silence", lambda e: isinstance(e, Listened) and e.at > fell_silent + 2.0, 10)
     back.play(Mark())
     began = time.monotonic()
     hears(out, back, since=began)
-    out.wait("a second of the mark", lambda e: isinstance(e, Listened) and e.at > began + 1.0, 4)
+    out.wait("a second of the mark", lambda e: isinstance(e, Listened) and e.at > began + 1.0, 10)
 
     assert back.mark in {fact.mark for fact in marks_heard(out.received_since(out.events[0].at))}
     after = [fact for fact in marks_heard(out.received_since(fell_silent)) if isinstance(fact, Heard)]
     assert after
-    assert after[0].began == pytest.approx(began - fell_silent, abs=0.3)
+    assert after[0].began == pytest.approx(began - fell_silent, abs=1.0)
 
 
 def test_rtp_is_counted_over_the_whole_call(lease: Desk) -> None:
@@ -391,7 +406,7 @@ def test_rtp_is_counted_over_the_whole_call(lease: Desk) -> None:
     out, back = connect(alice, bob)
     hears(out, back)
     out.reinvite(codecs=("PCMA",))
-    changed = out.wait("PCMA", lambda e: isinstance(e, MediaState) and e.codec == "PCMA", 4).at
+    changed = out.wait("PCMA", lambda e: isinstance(e, MediaState) and e.codec == "PCMA", 10).at
     hears(out, back, since=changed + 0.4)
     out.hangup()
     out.wait_closed()
@@ -407,7 +422,7 @@ def test_a_call_that_the_far_end_ended_is_not_the_harness_s_fault(lease: Desk) -
     alice, bob = lease("alice"), lease("bob")
     out, back = connect(alice, bob)
     back.hangup()
-    out.wait("the end", lambda e: isinstance(e, CallState) and e.state == "disconnected", 3, outlives_call=True)
+    out.wait("the end", lambda e: isinstance(e, CallState) and e.state == "disconnected", 10, outlives_call=True)
     out.wait_closed()
     for act in (out.hold, out.resume, lambda: out.send_digits("1"), lambda: out.reinvite(codecs=("PCMA",))):
         with pytest.raises(NeverCame, match=r"still up.*the call has ended"):

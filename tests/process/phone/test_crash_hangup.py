@@ -40,7 +40,7 @@ def test_a_call_is_ended_for_a_phone_that_was_killed(
     hears(out, back, since=first.at + 1)  # long enough for pjmedia to have written something
     dead, left = (out, back) if caller_dies else (back, out)
     os.kill(dead.phone.process.pid, signal.SIGKILL)
-    left.wait_state("disconnected", 5)
+    left.wait_state("disconnected", 10)
     (alice if caller_dies else bob).release()
     last = dead.messages[-2:]
     assert [(m.direction, m.text.split("\r\n")[0].split(" ")[0]) for m in last] == [
@@ -57,10 +57,10 @@ def test_a_call_is_ended_for_a_phone_that_was_killed(
 def test_ringing_stops_for_a_caller_that_was_killed(lease: Desk, authority: Authority) -> None:
     alice, bob = strangers(lease, authority, "udp")
     out = alice.dial(uri_of(bob))
-    back = bob.expect_call(3, answer=None)
-    out.wait_state("early", 3)
+    back = bob.expect_call(10, answer=None)
+    out.wait_state("early", 10)
     os.kill(alice.process.pid, signal.SIGKILL)
-    assert back.wait_state("disconnected", 5).code == 487
+    assert back.wait_state("disconnected", 10).code == 487
     alice.release()
     assert out.messages[-1].text.startswith("ACK ")
 
@@ -68,21 +68,21 @@ def test_ringing_stops_for_a_caller_that_was_killed(lease: Desk, authority: Auth
 def test_a_caller_learns_that_the_callee_was_killed(lease: Desk, authority: Authority) -> None:
     alice, bob = strangers(lease, authority, "udp")
     out = alice.dial(uri_of(bob))
-    bob.expect_call(3, answer=None)
-    out.wait_state("early", 3)
+    bob.expect_call(10, answer=None)
+    out.wait_state("early", 10)
     os.kill(bob.process.pid, signal.SIGKILL)
-    assert out.wait_state("disconnected", 5).code == 480
+    assert out.wait_state("disconnected", 10).code == 480
 
 
 def test_an_answer_that_crosses_the_cancel_is_hung_up(lease: Desk, authority: Authority) -> None:
     alice, bob = strangers(lease, authority, "udp")
     out = alice.dial(uri_of(bob))
-    back = bob.expect_call(3, answer=None)
-    out.wait_state("early", 3)
+    back = bob.expect_call(10, answer=None)
+    out.wait_state("early", 10)
     # Nobody reads the answer: the caller's process is frozen first, and killed when the answer waits in its socket.
     os.kill(alice.process.pid, signal.SIGSTOP)
     back.answer()
-    back.wait("200", lambda e: isinstance(e, SipMessage) and e.text.startswith("SIP/2.0 200"), 3)
+    back.wait("200", lambda e: isinstance(e, SipMessage) and e.text.startswith("SIP/2.0 200"), 10)
     os.kill(alice.process.pid, signal.SIGKILL)
-    back.wait_state("disconnected", 5)
+    back.wait_state("disconnected", 10)
     assert any(m.text.startswith("BYE ") for m in back.messages)

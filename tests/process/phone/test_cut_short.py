@@ -34,7 +34,7 @@ def test_an_answer_that_is_cut_short_ends_the_call_alone(lease: Desk, listener: 
         assert connection.recv(65536).startswith(b"INVITE ")
         connection.sendall(HALF)
     listener.close()
-    failed = alice.wait("the loss of the connection", lambda e: isinstance(e, TransportFailed), 5)
+    failed = alice.wait("the loss of the connection", lambda e: isinstance(e, TransportFailed), 10)
     assert isinstance(failed, TransportFailed)
     assert failed.remote == f"{host}:{port}"
     ended = out.wait_state("disconnected", 10)
@@ -59,7 +59,7 @@ def test_a_bye_that_nobody_answers_frees_the_phone_for_the_next_call(lease: Desk
     """Timer F lets go of it after 32 s (RFC 3261 section 17.1.2.2); a phone does not wait so long to be of use."""
     phone, other = lease("callee"), lease("other")
     leg, _ = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 3)
+    leg.wait_state("confirmed", 10)
     asked = threading.Event()
 
     def never_answers() -> None:
@@ -82,10 +82,10 @@ def test_a_far_end_that_starts_anew_within_a_call_ends_it(lease: Desk, stranger:
     """It knows nothing of the call any more: 481 to a request within it ends the dialog (RFC 3261 section 12.2.1.2)."""
     phone, other = lease("callee"), lease("other")
     leg, _ = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 3)
+    leg.wait_state("confirmed", 10)
     leg.reinvite()
     stranger.refuses("481 Call/Transaction Does Not Exist")
     stranger.refuses("481 Call/Transaction Does Not Exist", method="BYE")
-    leg.wait_state("disconnected", 5)
+    leg.wait_state("disconnected", 10)
     out, back = connect(other, phone)
     hears(out, back)

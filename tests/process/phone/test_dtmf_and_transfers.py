@@ -72,8 +72,8 @@ def test_a_blind_transfer_is_followed(lease: Desk) -> None:
     carol.policy = Answer()
     out, back = connect(alice, bob)
     back.transfer(f"{uri_of(carol)}?X-Gladly-Routing-Selector=billing", headers=[("X-Reason", "test")])
-    landed = carol.expect_call(3, answer=None)
-    done = back.wait("the transfer", lambda e: isinstance(e, TransferProgress) and e.final, 3)
+    landed = carol.expect_call(10, answer=None)
+    done = back.wait("the transfer", lambda e: isinstance(e, TransferProgress) and e.final, 10)
     assert isinstance(done, TransferProgress)
     assert done.code == 200
     assert out.successor is not None
@@ -83,7 +83,7 @@ def test_a_blind_transfer_is_followed(lease: Desk) -> None:
     assert "X-Gladly-Routing-Selector: billing\r\n" in landed.invite.text
     assert any(m.text.startswith("REFER ") and "X-Reason: test" in m.text for m in out.messages)
     back.hangup()
-    out.wait_state("disconnected", 2)
+    out.wait_state("disconnected", 10)
     assert out.successor.state == "confirmed"
 
 
@@ -96,12 +96,12 @@ def test_a_transfer_may_be_declined(lease: Desk, why: str) -> None:
     out, back = connect(alice, bob)
     if why == "room":
         for _ in range(most - 1):
-            alice.dial(uri_of(bob)).wait_state("confirmed", 3)
+            alice.dial(uri_of(bob)).wait_state("confirmed", 10)
     target = f"sip:{FORBIDDEN}@{bob.address}" if why == "guard" else uri_of(bob)
     # The target is refused by the one that would follow it; the guard of whoever asks is another matter.
     asked = bob.process.call("transfer", leg=back.key, uri=target, headers=[])
     assert asked is None
-    end = back.wait("the refusal", lambda e: isinstance(e, TransferProgress) and e.final, 3)
+    end = back.wait("the refusal", lambda e: isinstance(e, TransferProgress) and e.final, 10)
     assert isinstance(end, TransferProgress)
     assert end.code == 603
     assert out.successor is None
@@ -115,7 +115,7 @@ def test_a_transfer_to_nobody_reports_the_failure(lease: Desk) -> None:
     carol.policy = Reject(486)
     out, back = connect(alice, bob)
     back.transfer(uri_of(carol))
-    end = back.wait("the failure", lambda e: isinstance(e, TransferProgress) and e.final, 3)
+    end = back.wait("the failure", lambda e: isinstance(e, TransferProgress) and e.final, 10)
     assert isinstance(end, TransferProgress)
     assert end.code == 486
     hears(out, back, since=end.at)
@@ -126,17 +126,17 @@ def test_an_attended_transfer_joins_the_two_others(lease: Desk) -> None:
     bob.policy = carol.policy = Answer()
     out, back = connect(alice, bob)
     asking = bob.dial(uri_of(carol))
-    asked = carol.expect_call(3, answer=None)
-    asking.wait_state("confirmed", 3)
+    asked = carol.expect_call(10, answer=None)
+    asking.wait_state("confirmed", 10)
     back.transfer_attended(asking)
-    end = back.wait("the transfer", lambda e: isinstance(e, TransferProgress) and e.final, 3)
+    end = back.wait("the transfer", lambda e: isinstance(e, TransferProgress) and e.final, 10)
     assert isinstance(end, TransferProgress)
     assert end.code == 200
     assert out.successor is not None
     assert asked.successor is not None
     hears(out.successor, asked.successor)
     hears(asked.successor, out.successor)
-    asked.wait_state("disconnected", 3)
+    asked.wait_state("disconnected", 10)
     assert "Replaces:" in asked.successor.invite.text
 
 
@@ -145,14 +145,14 @@ def test_a_bridge_lets_both_far_ends_hear_each_other(lease: Desk) -> None:
     carol.policy = Answer()
     out, back = connect(alice, bob)
     warm = bob.dial(uri_of(carol))
-    landed = carol.expect_call(3, answer=None)
+    landed = carol.expect_call(10, answer=None)
     hears(landed, warm)
     back.bridge(warm)
     hears(landed, out)
     hears(out, landed)
-    landed.wait("bob's own mark ends", lambda e: isinstance(e, MarkEnded) and e.mark == warm.mark, 3)
+    landed.wait("bob's own mark ends", lambda e: isinstance(e, MarkEnded) and e.mark == warm.mark, 10)
     landed.hangup()
-    end = out.wait("silence", lambda e: isinstance(e, MarkEnded) and e.mark == landed.mark, 3)
+    end = out.wait("silence", lambda e: isinstance(e, MarkEnded) and e.mark == landed.mark, 10)
     assert back.state == "confirmed"
     assert not [e for e in out.events if isinstance(e, MarkHeard) and e.mark == back.mark and e.at > end.at]
 

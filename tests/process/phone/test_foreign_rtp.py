@@ -28,7 +28,7 @@ def test_rtp_of_a_stranger_is_neither_heard_nor_counted(lease: Desk, stranger: S
     leg, answer = answered(phone, stranger, SESSION + AUDIO)
     with contextlib.closing(Stranger(fresh_address())) as other:
         other.speaks_to(port_of(answer), phone)
-        told = leg.wait("foreign RTP", lambda e: isinstance(e, ForeignRtp) and e.packets > 30, 4)
+        told = leg.wait("foreign RTP", lambda e: isinstance(e, ForeignRtp) and e.packets > 30, 10)
         assert isinstance(told, ForeignRtp)
         host, port = other.rtp.getsockname()
         assert told.source == f"{host}:{port}"
@@ -37,7 +37,7 @@ def test_rtp_of_a_stranger_is_neither_heard_nor_counted(lease: Desk, stranger: S
     assert counted.rx_packets == 0
     assert not any(isinstance(event, MarkHeard) for event in leg.events)
     stranger.speaks_to(port_of(answer), phone)
-    leg.wait("its own far end's", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, 4)
+    leg.wait("its own far end's", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, 10)
     assert stranger.hangs_up(phone, answer).status == 200
 
 
@@ -45,10 +45,10 @@ def test_a_stranger_disturbs_no_stream(lease: Desk, stranger: Stranger) -> None:
     phone = lease("callee")
     leg, answer = answered(phone, stranger, SESSION + AUDIO)
     stranger.speaks_to(port_of(answer), phone)
-    leg.wait("its own far end's", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, 4)
+    leg.wait("its own far end's", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, 10)
     with contextlib.closing(Stranger(fresh_address())) as other:
         other.speaks_to(port_of(answer), phone)
-        leg.wait("foreign RTP", lambda e: isinstance(e, ForeignRtp) and e.packets > 30, 4)
+        leg.wait("foreign RTP", lambda e: isinstance(e, ForeignRtp) and e.packets > 30, 10)
     counted = leg.statistics()
     assert counted is not None
     assert (counted.rx_lost, counted.rx_bursts) == (0, 0)
@@ -63,7 +63,7 @@ def test_between_two_phones_nothing_is_foreign(lease: Desk) -> None:
 
 
 def reported(leg: Leg, received: int) -> FarEndReport:
-    event = leg.wait("a report", lambda e: isinstance(e, FarEndReport) and e.received >= received, 12)
+    event = leg.wait("a report", lambda e: isinstance(e, FarEndReport) and e.received >= received, 20)
     assert isinstance(event, FarEndReport)
     return event
 
@@ -75,7 +75,9 @@ def test_the_far_ends_account_is_told(lease: Desk) -> None:
     assert isinstance(counted, RtpStatistics)
     assert event.names_us
     assert event.lost == 0
-    assert event.sent - 5 <= event.received <= event.sent
+    assert (
+        event.sent - 50 <= event.received <= event.sent
+    )  # what left while the report was on its way: a second's at most
     assert event.received <= counted.rx_packets
 
 
@@ -114,7 +116,7 @@ def test_a_report_on_no_packets_grows_by_nothing(lease: Desk, stranger: Stranger
     assert (event.names_us, event.received, event.lost, event.jitter_ms) == (True, 6, 4, 10.0)
     since = time.monotonic()
     reporter.says(None)
-    later = leg.wait("another report", lambda e: isinstance(e, FarEndReport), 3, since)
+    later = leg.wait("another report", lambda e: isinstance(e, FarEndReport), 10, since)
     assert isinstance(later, FarEndReport)
     assert (later.names_us, later.received) == (False, 6)
     assert stranger.hangs_up(phone, answer).status == 200
@@ -124,9 +126,9 @@ def test_a_goodbye_by_rtcp_ends_neither_call_nor_stream(lease: Desk, stranger: S
     """RFC 3261 section 15: a session is ended by SIP's BYE; RTCP's (RFC 3550 section 6.6) anybody can send."""
     phone = lease("callee")
     leg, answer = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 3)
+    leg.wait_state("confirmed", 10)
     stranger.speaks_to(port_of(answer), phone)
-    leg.wait("the mark", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, within=4)
+    leg.wait("the mark", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, within=10)
     reporter = Reporter(stranger, phone, port_of(answer))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere:
         elsewhere.bind((fresh_address(), 0))
@@ -134,6 +136,8 @@ def test_a_goodbye_by_rtcp_ends_neither_call_nor_stream(lease: Desk, stranger: S
             reporter.says_goodbye(by)
     before = leg.statistics()
     assert before is not None
-    leg.wait("more packets", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > before.rx_packets + 50, within=5)
+    leg.wait(
+        "more packets", lambda e: isinstance(e, RtpStatistics) and e.rx_packets > before.rx_packets + 50, within=10
+    )
     assert leg.state == "confirmed"
     assert stranger.hangs_up(phone, answer).status == 200

@@ -60,8 +60,8 @@ def noise(directory: Path) -> Wav:
 def test_it_is_named_with_its_time(lease: Desk, tmp_path: Path, instead: Any, kind: str, what: str, words: str) -> None:
     source: Source = instead(tmp_path)
     _, out = connect(lease("speaker"), lease("listener"), play=source)
-    since = out.wait_state("confirmed", 3).at
-    out.wait("enough to listen to", lambda e: isinstance(e, Listened) and e.at > since + LISTENED_S, 6)
+    since = out.wait_state("confirmed", 10).at
+    out.wait("enough to listen to", lambda e: isinstance(e, Listened) and e.at > since + LISTENED_S, 10)
 
     name_of = {out.mark: out.id}.get
     context: Any = SimpleNamespace(calls=SimpleNamespace(name_of_mark=name_of))

@@ -28,7 +28,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def gone(pid: int, within: float = 5.0) -> bool:
+def gone(pid: int, within: float = 15.0) -> bool:
     """Whether a process goes away in time."""
     deadline = time.monotonic() + within
     while alive(pid):
@@ -78,19 +78,19 @@ def test_a_wait_for_audio_ends_at_once_when_the_process_is_killed(lease: Desk) -
 
 
 def test_a_hang_is_noticed_and_ended(tmp_path: Path) -> None:
-    with PhonePool(tmp_path, patience=1.0) as pool:
+    with PhonePool(tmp_path, patience=2.0) as pool:
         desk = Desk(pool, tmp_path)
         alice = desk("alice")
         pid = alice.process.pid
         os.kill(pid, signal.SIGSTOP)
-        with pytest.raises(PhoneLostError, match="has not stirred for 1 s"):
+        with pytest.raises(PhoneLostError, match="has not stirred for 2 s"):
             alice.next_call(20)
         assert gone(pid)
         desk.close()
 
 
 def test_whether_a_phone_can_still_be_relied_on_is_known_at_once(tmp_path: Path) -> None:
-    with PhonePool(tmp_path, patience=1.0) as pool:
+    with PhonePool(tmp_path, patience=4.0) as pool:  # as long as it takes from the signal to the look at ``error``
         desk = Desk(pool, tmp_path)
         alice = desk("alice")
         assert alice.fault() is None
@@ -119,11 +119,11 @@ def test_closing_the_pool_hangs_up_and_leaves_nothing(lease: Desk, tmp_path: Pat
         alice = desk("alice", user="+12065550109", max_calls=2)
         out, back = connect(alice, bob)
         ringing = alice.dial(uri_of(bob))
-        rung = bob.expect_call(3, answer=None)
-        ringing.wait_state("early", 3)
+        rung = bob.expect_call(10, answer=None)
+        ringing.wait_state("early", 10)
         pids = pool.pids
-    back.wait_state("disconnected", 3)
-    assert rung.wait_state("disconnected", 3).code == 487
+    back.wait_state("disconnected", 10)
+    assert rung.wait_state("disconnected", 10).code == 487
     assert not any(alive(pid) for pid in pids)
     assert not list(scratch.iterdir())
     with pytest.raises(BrokenError):
@@ -143,8 +143,8 @@ RUNNER = textwrap.dedent(
             PhoneConfig("runner", "+12065550108", "example.com", bind_address=address, max_calls=2),
             sink=lambda event: None, marks=itertools.count(), directory=directory,
         )
-        phone.dial(target).wait_state("confirmed", 5)
-        phone.dial(target).wait_state("early", 5)
+        phone.dial(target).wait_state("confirmed", 10)
+        phone.dial(target).wait_state("early", 10)
         print(*pool.pids, flush=True)
         signal.pause()
     """
@@ -168,8 +168,8 @@ def test_when_the_runner_dies_its_phones_hang_up_and_go(lease: Desk, tmp_path: P
         pids = [int(word) for word in runner.stdout.readline().split()]
         assert pids
         os.killpg(runner.pid, how)  # as Ctrl-C at the terminal does; children are in sessions of their own
-        talking.wait_state("disconnected", 5)
-        assert ringing.wait_state("disconnected", 5).code == 487
+        talking.wait_state("disconnected", 10)
+        assert ringing.wait_state("disconnected", 10).code == 487
         assert any(m.text.startswith("BYE ") for m in talking.messages)
         assert all(gone(pid) for pid in pids)
     finally:
@@ -186,7 +186,7 @@ def test_processes_are_shared_kept_and_do_not_grow(tmp_path: Path) -> None:
             carol = desk("carol", transport="tcp")
             carol.policy = Answer()
             out = bob.dial(uri_of(carol))
-            out.wait_state("confirmed", 3)
+            out.wait_state("confirmed", 10)
             assert alice.options(uri_of(alice))[0] == 200
             desk.close()
             assert len(pool.pids) == 1

@@ -17,7 +17,7 @@ from harness.phone.waiter import NeverCame
 from tests.process.phone.conftest import Desk, connect, hears
 from tests.process.phone.stranger import Stranger
 
-PATIENCE_S = 1.0
+PATIENCE_S = 3.0
 NAME = "slow.example.com"
 #: What the phones' process imports first: one name is asked for at a name server of the test's own.
 CUSTOM = f"""
@@ -77,7 +77,7 @@ def desk(server: NameServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def slow(phone: Phone) -> NameLookup:
-    event = phone.wait("a slow lookup", lambda event: isinstance(event, NameLookup), within=5)
+    event = phone.wait("a slow lookup", lambda event: isinstance(event, NameLookup), within=10)
     assert isinstance(event, NameLookup)
     return event
 
@@ -94,12 +94,12 @@ def test_a_slow_lookup_is_no_hang_and_the_call_goes_on_when_it_ends(
         hears(out, back)
         event = slow(phone)
         assert (event.name, event.problem, event.denied) == (NAME, "no answer yet", False)
-        assert event.seconds > PATIENCE_S
+        hears(out, back, since=out.events[0].at + PATIENCE_S)
         with pytest.raises(BrokenError, match=rf"DNS: {NAME} was looked up for \d\.\d s: no answer yet"):
             leg.wait_state("early", 0.05)
         question.sendall(stranger.host.encode())
     stranger.refuses("480 Temporarily Unavailable")
-    assert leg.wait_state("disconnected", 5).code == 480
+    assert leg.wait_state("disconnected", 10).code == 480
     assert phone.process.lost is None
 
 
@@ -107,25 +107,25 @@ def test_a_name_server_that_does_not_answer_is_no_failure_of_the_far_end(desk: D
     leg = desk("caller").dial(f"sip:100@{NAME}:5060")
     server.answers("EAI_AGAIN")
     with pytest.raises(BrokenError, match=rf"DNS: {NAME} was looked up for \d\.\d s: EAI_AGAIN"):
-        leg.wait_state("early", 5)
+        leg.wait_state("early", 10)
 
 
 def test_a_name_that_does_not_exist_is_named(desk: Desk, server: NameServer) -> None:
     leg = desk("caller", proxy=f"{NAME}:5060").dial("sip:100@example.com")
     server.answers("EAI_NONAME")
     with pytest.raises(NeverCame, match=rf"DNS has no address for {NAME}: EAI_NONAME"):
-        leg.wait_state("early", 5)
+        leg.wait_state("early", 10)
 
 
 def test_a_registrar_is_looked_up_in_the_same_way(desk: Desk, server: NameServer) -> None:
     phone = desk("callee", registrar=f"{NAME}:5060", username="1", password="secret")
     with pytest.raises(BrokenError, match=rf"DNS: {NAME} was looked up"):
-        phone.register(within=1.5)
+        phone.register(within=4.0)
     server.answers("EAI_AGAIN")
 
 
 def test_names_of_this_machine_are_found(desk: Desk) -> None:
     caller, callee = desk("caller"), desk("callee", bind_address="127.0.0.1")
     leg = caller.dial(f"sip:{callee.config.user}@localhost:{callee.address.rpartition(':')[2]}")
-    callee.expect_call(3)
-    leg.wait_state("confirmed", 3)
+    callee.expect_call(10)
+    leg.wait_state("confirmed", 10)

@@ -35,11 +35,11 @@ def test_audio_is_taken_wherever_it_stands_in_the_offer(lease: Desk, stranger: S
     (port,) = (int(line.split()[1]) for line in media if line.split()[1] != "0")
     assert [line.split()[0] for line in media] == [line.split()[0] for line in offer.splitlines() if line[:2] == "m="]
     stranger.speaks_to(port, phone)
-    leg.wait("the stranger's mark", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, within=4)
+    leg.wait("the stranger's mark", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, within=10)
     state = [event for event in leg.events if isinstance(event, MediaState)][-1]
     assert (state.active, state.codec, state.secure) == (True, "PCMU", False)
     assert stranger.hangs_up(phone, answer).status == 200
-    leg.wait_closed(4)
+    leg.wait_closed(10)
 
 
 def test_packets_of_another_codec_are_told(lease: Desk, stranger: Stranger) -> None:
@@ -47,7 +47,7 @@ def test_packets_of_another_codec_are_told(lease: Desk, stranger: Stranger) -> N
     leg, answer = answered(phone, stranger, SESSION + AUDIO.replace("AVP 0", "AVP 8"))
     (port,) = (int(line.split()[1]) for line in answer.body.decode().splitlines() if line.startswith("m="))
     stranger.speaks_to(port, phone)  # in mu-law all the same
-    counted = leg.wait("counters", lambda e: isinstance(e, RtpStatistics) and e.rx_other_type > 10, within=4)
+    counted = leg.wait("counters", lambda e: isinstance(e, RtpStatistics) and e.rx_other_type > 10, within=10)
     assert isinstance(counted, RtpStatistics)
     assert counted.rx_other_type >= 0.9 * counted.rx_packets
     assert not any(isinstance(event, MarkHeard) for event in leg.events)
@@ -63,7 +63,7 @@ def test_rtp_goes_where_the_sdp_says_wherever_the_far_ends_comes_from(lease: Des
         elsewhere.bind((stranger.host, 0))
         elsewhere.setblocking(False)
         stranger.speaks_to(port, phone, elsewhere)
-        leg.wait("the stranger's mark", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, within=4)
+        leg.wait("the stranger's mark", lambda e: isinstance(e, MarkHeard) and e.mark == VOICE, within=10)
         for _ in range(100):  # two seconds of the phone's own, counted from the beginning
             stranger.rtp.recv(2048)
         stranger.falls_silent()
@@ -87,8 +87,9 @@ def test_what_the_stack_cannot_read_has_come_all_the_same(
     phone = lease("caller")
     leg = phone.dial(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
     stranger.refuses("407 Proxy Authentication Required", ("Proxy-Authenticate", challenge))
+    leg.wait("what cannot be read", lambda e: isinstance(e, SipMessage) and bool(e.unread), within=10)
     with pytest.raises(error, match=words):
-        leg.wait_state("confirmed", 1)
+        leg.wait_state("confirmed", 0.1)
     (unread,) = (event for event in leg.events if isinstance(event, SipMessage) and event.unread)
     assert (unread.direction, unread.transport, unread.remote) == (
         "received",
@@ -113,7 +114,7 @@ def test_what_the_stack_cannot_read_has_come_all_the_same(
 def test_what_became_of_a_transfer(lease: Desk, stranger: Stranger, steps: Sequence[str], status: int) -> None:
     phone = lease("transferor")
     leg, call = answered(phone, stranger, SESSION + AUDIO)
-    leg.wait_state("confirmed", 3)
+    leg.wait_state("confirmed", 10)
     leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
     stranger.is_referred(phone, call, steps)
-    assert refer.outcome(leg, within=1.0) == status
+    assert refer.outcome(leg, within=10.0 if status else 1.0) == status

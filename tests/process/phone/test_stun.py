@@ -55,7 +55,7 @@ def test_the_outside_address_is_offered(stun: StunServer, lease: Desk) -> None:
     alice = lease("alice", stun_server=stun.address)
     assert alice.process is not bob.process  # STUN is a setting of the whole process
     alice.dial(uri_of(bob))
-    invite = bob.expect_call(5, answer=None).invite
+    invite = bob.expect_call(10, answer=None).invite
     assert f"c=IN IP4 {OUTSIDE}" in invite.text
     assert f"Contact: <sip:+12065550102@{OUTSIDE}:" in invite.text
 
@@ -71,7 +71,7 @@ def test_a_public_address_can_be_given(lease: Desk) -> None:
     bob = lease("bob")
     alice = lease("alice", public_address=OUTSIDE)
     alice.dial(uri_of(bob))
-    shown = bob.expect_call(3, answer=None)
+    shown = bob.expect_call(10, answer=None)
     assert f"c=IN IP4 {OUTSIDE}" in shown.invite.text
     assert f"Contact: <sip:+12065550102@{OUTSIDE}:" in shown.invite.text
     assert shown.phone.name == "bob"

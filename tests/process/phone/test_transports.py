@@ -28,7 +28,7 @@ def test_calls_over_streams(lease: Desk, authority: Authority, transport: str) -
     assert f"Via: SIP/2.0/{transport.upper()} {host}:" in out.invite.text
     assert f"Contact: <sip:{alice.config.user}@{alice.address};" in out.invite.text
     back.hangup()
-    out.wait_state("disconnected", 2)
+    out.wait_state("disconnected", 10)
     out.wait_closed()
     back.wait_closed()
     assert {m.transport for m in (*out.messages, *back.messages)} == {transport}
@@ -44,7 +44,7 @@ def test_a_tls_caller_needs_no_certificate(lease: Desk, authority: Authority) ->
     out, back = connect(alice, bob)
     hears(out, back)
     back.hangup()  # comes over the connection the caller opened
-    out.wait_state("disconnected", 2)
+    out.wait_state("disconnected", 10)
 
 
 @pytest.mark.parametrize("fault", ["expired", "self-signed", "wrong name", "unknown CA"])
@@ -60,8 +60,8 @@ def test_a_bad_certificate_is_refused(lease: Desk, authority: Authority, fault: 
     alice = lease("alice", transport="tls", tls=TlsConfig(ca_file=trusted))
     bob = lease("bob", transport="tls", bind_address=server, tls=tls)
     out = alice.dial(uri_of(bob))
-    assert out.wait_state("disconnected", 5).code == 503
-    failed = alice.wait("the refusal", lambda e: isinstance(e, TransportFailed), 2)
+    assert out.wait_state("disconnected", 10).code == 503
+    failed = alice.wait("the refusal", lambda e: isinstance(e, TransportFailed), 10)
     assert isinstance(failed, TransportFailed)
     assert failed.remote == bob.address
     assert not bob.incoming
@@ -87,7 +87,7 @@ def test_a_client_certificate_can_be_required(lease: Desk, authority: Authority,
         out, back = connect(alice, bob)
         hears(out, back)
     else:
-        assert alice.dial(uri_of(bob)).wait_state("disconnected", 5).code == 503
+        assert alice.dial(uri_of(bob)).wait_state("disconnected", 10).code == 503
         assert not bob.incoming
 
 
@@ -95,8 +95,8 @@ def test_a_refused_connection_is_told_at_once(lease: Desk) -> None:
     alice, bob = lease("alice", transport="tcp"), lease("bob", transport="tcp")
     bob.release()
     out = alice.dial(uri_of(bob))
-    assert out.wait_state("disconnected", 3).code == 503
-    failed = alice.wait("the refusal", lambda e: isinstance(e, TransportFailed), 2)
+    assert out.wait_state("disconnected", 10).code == 503
+    failed = alice.wait("the refusal", lambda e: isinstance(e, TransportFailed), 10)
     assert isinstance(failed, TransportFailed)
     assert (failed.transport, failed.remote) == ("tcp", bob.address)
     assert "refused" in failed.reason
@@ -106,7 +106,7 @@ def test_a_proxy_gets_the_calls_and_is_not_named(lease: Desk) -> None:
     bob = lease("bob")
     alice = lease("alice", proxy=bob.address)
     out = alice.dial("+12065550123")
-    back = bob.expect_call(3)
-    out.wait_state("confirmed", 3)
+    back = bob.expect_call(10)
+    out.wait_state("confirmed", 10)
     assert back.invite.text.startswith("INVITE sip:+12065550123@example.com SIP/2.0\r\n")
     assert "Route:" not in back.invite.text

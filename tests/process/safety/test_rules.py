@@ -46,7 +46,7 @@ def test_headers_lead_nowhere_else(line: Any, headers: list[tuple[str, str]]) ->
     with pytest.raises(RefusedError):
         alice.dial(uri_of(bob), headers=headers)
     leg = alice.dial(uri_of(bob))
-    leg.wait_state("confirmed", 5)
+    leg.wait_state("confirmed", 10)
     with pytest.raises(RefusedError):
         leg.request("INFO", headers=headers)
     with pytest.raises(RefusedError):
@@ -65,7 +65,7 @@ def test_a_refer_to_a_forbidden_number_is_not_sent(line: Any) -> None:
     alice, bob = line.phone("alice"), line.phone("bob")
     bob.policy = Answer()
     leg = alice.dial(uri_of(bob))
-    leg.wait_state("confirmed", 5)
+    leg.wait_state("confirmed", 10)
     with pytest.raises(RefusedError):
         leg.transfer(f"sip:{FORBIDDEN}@{bob.address}")
 
@@ -75,12 +75,12 @@ def test_a_refer_to_a_forbidden_number_is_not_followed(line: Any) -> None:
     alice, bob = line.phone("alice", line.gate()), line.phone("bob")
     bob.policy = Answer()
     leg = alice.dial(uri_of(bob))
-    leg.wait_state("confirmed", 5)
-    theirs = bob.expect_call(5, answer=False)
-    theirs.wait_state("confirmed", 5)
+    leg.wait_state("confirmed", 10)
+    theirs = bob.expect_call(10, answer=False)
+    theirs.wait_state("confirmed", 10)
     theirs.phone._rules = type(theirs.phone._rules)()  # a far end without any rules
     theirs.transfer(f"sip:{FORBIDDEN}@{bob.address}")
-    outcome = theirs.wait("the REFER's answer", lambda e: type(e).__name__ == "TransferProgress" and e.final, 5)
+    outcome = theirs.wait("the REFER's answer", lambda e: type(e).__name__ == "TransferProgress" and e.final, 10)
     assert outcome.code == 603
     assert leg.successor is None
     assert len(alice.legs) == 1
@@ -91,13 +91,13 @@ def test_a_refer_that_is_followed_counts_and_shares_the_place(line: Any, tmp_pat
     alice, bob, carol = line.phone("alice", gate, max_calls=2), line.phone("bob"), line.phone("carol")
     bob.policy = carol.policy = Answer()
     leg = alice.dial(uri_of(bob))
-    leg.wait_state("confirmed", 5)
-    theirs = bob.expect_call(5, answer=False)
-    theirs.wait_state("confirmed", 5)
+    leg.wait_state("confirmed", 10)
+    theirs = bob.expect_call(10, answer=False)
+    theirs.wait_state("confirmed", 10)
     theirs.transfer(uri_of(carol))
-    carol.expect_call(5, answer=False).wait_state("confirmed", 5)
+    carol.expect_call(10, answer=False).wait_state("confirmed", 10)
     theirs.hangup()
-    leg.wait_state("disconnected", 5)
+    leg.wait_state("disconnected", 10)
     assert books(tmp_path)["placed"] == 2
     assert leg.successor is not None
     with pytest.raises(ResourceError, match="concurrent_calls = 1"):
@@ -113,11 +113,11 @@ def test_a_refer_is_declined_when_the_runs_calls_are_used_up(line: Any) -> None:
     bob, carol = line.phone("bob"), line.phone("carol")
     bob.policy = Answer()
     leg = alice.dial(uri_of(bob))
-    leg.wait_state("confirmed", 5)
-    theirs = bob.expect_call(5, answer=False)
-    theirs.wait_state("confirmed", 5)
+    leg.wait_state("confirmed", 10)
+    theirs = bob.expect_call(10, answer=False)
+    theirs.wait_state("confirmed", 10)
     theirs.transfer(uri_of(carol))
-    outcome = theirs.wait("the REFER's answer", lambda e: type(e).__name__ == "TransferProgress" and e.final, 5)
+    outcome = theirs.wait("the REFER's answer", lambda e: type(e).__name__ == "TransferProgress" and e.final, 10)
     assert outcome.code == 603
     assert carol.incoming == []
 
@@ -133,7 +133,7 @@ def test_a_call_gives_its_place_back_however_it_ends(line: Any, tmp_path: Path) 
     ringing.wait_closed()
     bob.policy = Answer()
     answered = alice.dial(uri_of(bob))
-    answered.wait_state("confirmed", 5)
+    answered.wait_state("confirmed", 10)
     answered.hangup()
     answered.wait_closed()
     gate.admit(0.1).release()
@@ -145,20 +145,20 @@ def test_a_lost_phone_gives_its_places_back(line: Any, tmp_path: Path) -> None:
     gate = line.gate(concurrent_calls=1)
     alice, bob = line.phone("alice", gate), line.phone("bob")
     bob.policy = Answer()
-    alice.dial(uri_of(bob)).wait_state("confirmed", 5)
+    alice.dial(uri_of(bob)).wait_state("confirmed", 10)
     alice.process.close()
     alice.lose("for this test", "")
     gate.admit(5.0).release()
 
 
 def test_no_call_outlasts_its_time(line: Any) -> None:
-    alice, bob = line.phone("alice", line.gate(), seconds=0.5), line.phone("bob", seconds=None)
+    alice, bob = line.phone("alice", line.gate(), seconds=3.0), line.phone("bob", seconds=None)
     bob.policy = Answer()
     leg = alice.dial(uri_of(bob))
-    leg.wait_state("confirmed", 5)
-    with pytest.raises(ResourceError, match=r"alice\.1 was hung up after 0\.5 s; allowed: limits\.seconds_per_call"):
+    leg.wait_state("confirmed", 10)
+    with pytest.raises(ResourceError, match=r"alice\.1 was hung up after 3 s; allowed: limits\.seconds_per_call"):
         leg.wait("what never comes", lambda event: False, within=10)
-    bob.incoming[0].wait_state("disconnected", 5)
+    bob.incoming[0].wait_state("disconnected", 10)
 
 
 def test_no_received_call_outlasts_its_time_either(line: Any) -> None:
@@ -167,4 +167,4 @@ def test_no_received_call_outlasts_its_time_either(line: Any) -> None:
     leg = alice.dial(uri_of(bob))
     leg.wait_state("disconnected", 10)
     with pytest.raises(ResourceError, match=r"bob\.1 was hung up"):
-        bob.wait("what never comes", lambda event: False, within=1)
+        bob.wait("what never comes", lambda event: False, within=10)

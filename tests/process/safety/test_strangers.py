@@ -53,13 +53,13 @@ def test_a_strangers_call_goes_on_ringing_and_ours_is_taken(line: Line) -> None:
     agent = line.phone("agent", max_calls=3)
     agent.is_ours = may_be_ours
     stranger = calls(line, agent, "+13035550177")
-    stranger.wait_state("early", 5)
+    stranger.wait_state("early", 10)
     with pytest.raises(NeverCame):
         agent.expect_call(0.2)
     assert agent.incoming == []
     ours = calls(line, agent, OURS)
-    assert agent.expect_call(5).invite.text.partition("From: ")[2].startswith(f"<sip:{OURS}@")
-    ours.wait_state("confirmed", 5)
+    assert agent.expect_call(10).invite.text.partition("From: ")[2].startswith(f"<sip:{OURS}@")
+    ours.wait_state("confirmed", 10)
     assert stranger.state == "early"
     assert len(agent.incoming) == 1
 
@@ -73,8 +73,8 @@ def test_a_call_that_may_be_ours_is_taken(line: Line, user: str, options: dict[s
     agent = line.phone("agent", max_calls=3)
     agent.is_ours = may_be_ours
     out = calls(line, agent, user, **options)
-    agent.expect_call(5)
-    out.wait_state("confirmed", 5)
+    agent.expect_call(10)
+    out.wait_state("confirmed", 10)
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -93,12 +93,12 @@ def test_a_stand_in_leaves_a_strangers_call_alone_where_strangers_are_told_of(li
     endpoint = ai.endpoint
     assert isinstance(endpoint, StandInEndpoint)
     stranger = calls(line, phone, "+13035550177")
-    stranger.wait_state("early", 5)
+    stranger.wait_state("early", 10)
     if not shared:
-        assert endpoint.hold_back(within=5).remote_uri.startswith("<sip:+13035550177@")
+        assert endpoint.hold_back(within=10).remote_uri.startswith("<sip:+13035550177@")
         return
     with pytest.raises(NeverCame):
         endpoint.hold_back(within=0.2)
     calls(line, phone, OURS)
-    assert endpoint.hold_back(within=5).remote_uri.startswith(f"<sip:{OURS}@")
+    assert endpoint.hold_back(within=10).remote_uri.startswith(f"<sip:{OURS}@")
     assert stranger.state == "early"

@@ -67,7 +67,7 @@ class RunningWorld:
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(10)
+        return self.process.wait(30)
 
 
 def is_quiet(books: dict[str, Any]) -> bool:

@@ -162,7 +162,8 @@ def play(world: RunningWorld, script: Callable[[Deployment, Handsets], Awaitable
     assert world.books()["errors"] == []
 
 
-def record_of(world: RunningWorld) -> CallRecord:
+def records_of(world: RunningWorld) -> list[CallRecord]:
+    """All calls that Synthflow knows of, newest first."""
     from harness.far_end.synthflow import SynthflowApi
 
     synthflow = world.deployments[0].synthflow
@@ -171,15 +172,29 @@ def record_of(world: RunningWorld) -> CallRecord:
     assert synthflow.api_token is not None
     api = SynthflowApi(synthflow.api_base, synthflow.api_token.get_secret_value(), synthflow.ca_file)
     try:
-        return api.calls(0)[0]
+        return api.calls(0)
     finally:
         api.close()
 
 
-async def until_ai_has_it(world: RunningWorld) -> None:
-    def in_use() -> bool:
-        return bool(world.books()["tenants"][0]["trunks_in_use"])
+def record_of(world: RunningWorld) -> CallRecord:
+    return records_of(world)[0]
+
+
+async def until_ai_answers(world: RunningWorld) -> None:
+    """Until a call is up at the AI; those of before have ended (:func:`play`)."""
+
+    def answered() -> bool:
+        return any(record.status == "in-progress" for record in records_of(world))
 
     async with asyncio.timeout(PATIENCE):
-        while not await asyncio.to_thread(in_use):  # noqa: ASYNC110 - another process's state
+        while not await asyncio.to_thread(answered):  # noqa: ASYNC110 - another process's state
             await asyncio.sleep(0.02)
+
+
+async def until_it_gets(media: LegMedia, speaker: Handset, packets: int = 1) -> None:
+    """``speaker`` speaks until so many more packets have arrived there."""
+    wanted = media.port.received + packets
+    async with asyncio.timeout(PATIENCE):
+        while media.port.received < wanted:
+            await speaker.play(np.zeros(160, np.float32))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import httpx
-import numpy as np
 import pytest
 
 from harness.audio.dtmf import dtmf
@@ -27,7 +26,8 @@ from tests.process.simulation.handset import (
     Handsets,
     play,
     record_of,
-    until_ai_has_it,
+    until_ai_answers,
+    until_it_gets,
 )
 
 # -- menus
@@ -48,8 +48,7 @@ def test_a_menu_takes_its_digit_in_every_way_and_no_other(talkdesk: RunningWorld
                 await caller.play(dtmf(digit))
             else:
                 await caller.press(digit)
-        await until_ai_has_it(talkdesk)
-        await asyncio.sleep(0.1)  # for the AI's answer
+        await until_ai_answers(talkdesk)
         await call.bye()
 
     play(talkdesk, script)
@@ -100,10 +99,7 @@ def test_an_invite_without_an_offer_over_the_trunk(talkdesk: RunningWorld) -> No
         call = ai.call(deployment.groups["billing"].did, None, answer=ai.media.answer)
         await desk.take()
         await call.wait_answered(PATIENCE)
-        heard: list[bytes] = []
-        desk.media.port.on_packet = heard.append
-        await ai.play(np.zeros(1600, np.float32))
-        assert heard
+        await until_it_gets(desk.media, ai)
         await call.bye()
 
     play(talkdesk, script)
@@ -136,7 +132,7 @@ def test_a_referrer_may_hang_up_at_once_and_digits_keep_their_meaning(talkdesk: 
             at_desk = await desk.take((PCMU, EVENT_120))  # other numbers than the caller's
             heard: asyncio.Queue[ReceivedDigit] = asyncio.Queue()
             DigitListener(desk.media, heard.put_nowait)
-            await asyncio.sleep(0.1)  # for the platform to join the two
+            await until_it_gets(desk.media, caller)  # the platform has joined the two
             await caller.press("5")
             assert (await asyncio.wait_for(heard.get(), PATIENCE)).digit == "5"
             await at_desk.bye()
@@ -227,9 +223,7 @@ async def warmly_transferred(
     content_type, body = info_of_digit("0")
     await call.info(body, content_type)
     at_desk = await desk.take()
-    async with asyncio.timeout(PATIENCE):  # until the AI has stepped aside, its leg is not the agent's
-        while not desk.media.port.received:
-            await caller.play(np.zeros(160, np.float32))
+    await until_it_gets(desk.media, caller)  # until the AI has stepped aside, its leg is not the agent's
     return caller, call, desk, at_desk
 
 
@@ -285,10 +279,7 @@ def test_an_offer_that_the_other_side_refuses_changes_nothing(talkdesk: RunningW
         unwanted = Description.parse(caller.media.again()).with_codecs((G722,))
         assert (await call.reinvite(bytes(unwanted))).status == 488
         assert (await call.reinvite(b"v=0 and no more")).status == 488
-        heard: list[bytes] = []
-        caller.media.port.on_packet = heard.append
-        await caller.play(np.zeros(1600, np.float32))
-        assert len(heard) > 3
+        await until_it_gets(caller.media, caller, 4)
         await call.bye()
 
     play(talkdesk, script)

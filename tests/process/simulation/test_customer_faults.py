@@ -104,7 +104,7 @@ def test_headers_do_not_arrive(cu: Stage, customer: RunningWorld) -> None:
             call.wait_state("confirmed", PATIENCE)
             assert cu.record().variable("X-Order") == expected
             call.hangup()
-            call.wait_state("disconnected", PATIENCE)
+            customer.wait_until_quiet()  # the trunk carries one call
 
 
 def test_the_trunk_wants_a_password_nobody_has(cu: Stage, customer: RunningWorld) -> None:
@@ -131,8 +131,11 @@ def test_somebody_else_answers_for_the_group(cu: Stage, customer: RunningWorld) 
     with customer.fault("group-answered-by-others"):
         call = confirmed(cu)
         call.send_digits("0")
-        since = call.wait("words that are no mark", lambda e: isinstance(e, RtpStatistics), PATIENCE).at
-        call.wait("more of them", lambda e: isinstance(e, RtpStatistics) and e.at > since + 2.5, PATIENCE)
+        deadline = time.monotonic() + PATIENCE
+        while not [action for action in cu.record().actions if action["status"] != "started"]:
+            assert time.monotonic() < deadline, "the AI has handed over"
+        since = time.monotonic()
+        call.wait("words that are no mark", lambda e: isinstance(e, RtpStatistics) and e.at > since + 2.5, PATIENCE)
         late = [e for e in call.events if isinstance(e, MarkHeard) and e.at > since + 2.0]
         assert late == []
         assert call.state == "confirmed"
@@ -181,6 +184,6 @@ def test_a_form_of_number_is_refused(cu: Stage, customer: RunningWorld) -> None:
         call = phone.dial(f"sip:+4922155500100@{host}")
         call.wait_state("confirmed", PATIENCE)
         call.hangup()
-        call.wait_state("disconnected", PATIENCE)
+        customer.wait_until_quiet()  # the trunk carries one call
     call = cu.phone("test phone 1").dial(f"sip:022155500100@{host}")
     call.wait_state("confirmed", PATIENCE)

@@ -91,8 +91,8 @@ def confirmed(td: Stage, line: str = "inbound", **more: Any) -> Leg:
 def test_an_assistant_answers_when_it_is_ready(td: Stage, settle: Settle) -> None:
     settle({"assistants": {"main": {"answers_after_s": 1.2}}})
     leg = td.dial("inbound")
-    ringing = leg.wait_state("early", PATIENCE)
-    assert 1.0 < leg.wait_state("confirmed", PATIENCE).at - ringing.at < 1.9
+    # What comes late is told late, so that it is measured from what went out. After two seconds the platform gives up.
+    assert leg.wait_state("confirmed", PATIENCE).at - leg.invite.at >= 1.2
 
 
 @pytest.mark.parametrize("sends", ["tone", "music", "silence", "machine", "talks-on", "speech"])
@@ -145,7 +145,7 @@ def test_a_record_tells_what_it_is_allowed_to(td: Stage, settle: Settle) -> None
     assert td.record().status == "in-progress"
     settle({"api": {"transcript": "none"}})
     assert td.record().transcript == ""
-    settle({"api": {"transcript": "after", "transcript_after_s": 1.0}})
+    settle({"api": {"transcript": "after", "transcript_after_s": 4.0}})
     assert td.record().transcript == ""
     leg.hangup()
     leg.wait_state("disconnected", PATIENCE)
@@ -153,7 +153,7 @@ def test_a_record_tells_what_it_is_allowed_to(td: Stage, settle: Settle) -> None
     deadline = time.monotonic() + PATIENCE
     while not (late := td.record()).transcript:
         assert time.monotonic() < deadline
-    assert late.witness("released_at") + 1.0 <= time.time()
+    assert late.witness("released_at") + 4.0 <= time.time()
 
 
 @pytest.mark.parametrize(("answers", "status"), [("401", 401), ("429", 429), ("500", 500), ("503", 503)])

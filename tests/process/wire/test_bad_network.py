@@ -190,7 +190,7 @@ def test_a_refusing_firewall_of_ours_fails_at_once(nodes: Any, transport: Transp
         callee = await nodes.ua("callee", transport, timers=nodes.quick)
         call = nodes.dial(caller, callee)
         with pytest.raises(CallFailedError) as caught:
-            await call.wait_answered(1.5)
+            await call.wait_answered(10)  # its own timers would say 408
         assert (caught.value.status, caught.value.end.how) == (503, How.UNREACHABLE)
 
     nodes.run(story())
@@ -209,7 +209,7 @@ def test_a_port_nobody_listens_on_fails_at_once(nodes: Any, transport: Transport
         await gone.stop()
         call = nodes.dial(caller, gone, hop=hop)
         with pytest.raises(CallFailedError) as caught:
-            await call.wait_answered(1.5)
+            await call.wait_answered(10)  # its own timers would say 408
         assert (caught.value.status, caught.value.end.how) == (503, How.UNREACHABLE)
         assert "refused" in caught.value.reason.lower()
 
@@ -248,7 +248,9 @@ def test_a_firewall_at_the_door(nodes: Any, transport: TransportName, how: Passe
         def door(passage: Passage) -> Passed:
             return how if passage.direction == "accept" else passage.data
 
-        caller = await nodes.ua("caller", transport, timers=nodes.quick, connect_timeout=0.5)
+        caller = await nodes.ua(
+            "caller", transport, timers=nodes.quick, connect_timeout=0.5 if transport == "tls" else 10
+        )
         callee = await nodes.answering("callee", transport, timers=nodes.quick, filter=door)
         call = nodes.dial(caller, callee)
         with pytest.raises(CallFailedError) as caught:

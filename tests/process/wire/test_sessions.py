@@ -41,13 +41,13 @@ async def connected(nodes: Any, caller: Any, callee: Any, **options: Any) -> tup
 @pytest.mark.parametrize("refresher", ["uac", "uas"])
 def test_a_session_is_refreshed_by_who_was_agreed(nodes: Any, refresher: Any) -> None:
     async def story() -> None:
-        policy = SessionPolicy(expires=1, min_se=1, refresher=refresher)
+        policy = SessionPolicy(expires=3, min_se=1, refresher=refresher)
         caller = await nodes.ua("caller", session=policy)
         callee = await nodes.ua("callee", session=SessionPolicy(min_se=1))
         call, theirs = await connected(nodes, caller, callee)
-        assert agreed(nodes, "callee") == f"1;refresher={refresher}"
+        assert agreed(nodes, "callee") == f"3;refresher={refresher}"
         node = "caller" if refresher == "uac" else "callee"
-        await nodes.until(node, "sent", "UPDATE", 3)  # 1.5 s: past the interval, so it counts
+        await nodes.until(node, "sent", "UPDATE", 3)  # 4.5 s: past the interval, so it counts
         other = "callee" if refresher == "uac" else "caller"
         assert nodes.starts(other, "sent", "UPDATE") == []
         assert call.state == theirs.state == "confirmed"
@@ -211,10 +211,8 @@ def test_a_node_stops_though_nobody_answers(nodes: Any) -> None:
         caller, callee = await nodes.ua("caller"), await nodes.ua("callee")
         call, theirs = await connected(nodes, caller, callee)
         await callee.stop(within=0)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        await caller.stop(within=0.1)
-        assert loop.time() - began < 1.0
+        async with asyncio.timeout(10):  # the BYE alone would be repeated for 32 s (RFC 3261 section 17.1.2.2)
+            await caller.stop(within=0.1)
         assert call.end is not None
         assert theirs.end is not None
 

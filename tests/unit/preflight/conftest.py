@@ -213,7 +213,7 @@ class FarEnd:
         resolver = dns.asyncresolver.Resolver(configure=False)
         resolver.nameservers = [self.address]
         resolver.port = transport.get_extra_info("sockname")[1]
-        resolver.lifetime = resolver.timeout = 0.5
+        resolver.lifetime = resolver.timeout = 0.5 if silent else 10.0
         return resolver
 
     # Certificates

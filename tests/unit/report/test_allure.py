@@ -113,7 +113,7 @@ class TestOfARunningTest:
         result = pytest_results[0]["TD-INBOUND"]
 
         assert result["status"] == "passed"
-        assert result["name"] == "Title of TD-INBOUND [udp · ip · pcmu · synthflow]"
+        assert result["name"] == "Title of TD-INBOUND [udp (declared) · ip (declared) · pcmu · synthflow]"
         assert result["description"].startswith("The call to the Talkdesk number")
         assert parameters(result) == {
             "site": "local",
@@ -129,7 +129,7 @@ class TestOfARunningTest:
             >= {
                 "epic": "talkdesk",
                 "feature": "TD-INBOUND",
-                "story": "udp · ip · pcmu · synthflow",
+                "story": "udp (declared) · ip (declared) · pcmu · synthflow",
                 "severity": "critical",
                 "suite": "TD-INBOUND",
                 "verdict": "passed",

@@ -74,7 +74,7 @@ def test_terminal_summary_and_report_tell_it(tmp_path: Path, samples: ModuleType
     )
     page = CasePage.of(case, tmp_path, "harness verify").html()
     assert f"seen {told['seen']} of {told['of']}; nobody could see: codec at the AI" in page
-    assert "as the deployment file declares it" in page
+    assert "Declared in the deployment file, seen by nobody: transport udp, authentication ip." in page
 
 
 def test_where_all_was_seen_the_terminal_says_nothing_of_it(tmp_path: Path, samples: ModuleType) -> None:
