@@ -41,28 +41,6 @@ def test_a_list_says_that_it_is_one_and_what_would_settle_it() -> None:
     assert {c.separating_observation for c in diagnosis.candidates} == {"look at the platform's call log for this call"}
 
 
-@pytest.mark.parametrize(
-    ("packets", "first", "second"),
-    [(0, "rtp-blocked-both", "rtp-blocked-to-caller"), (1, "rtp-blocked-to-caller", "rtp-blocked-both")],
-)
-def test_of_an_ai_that_nobody_can_listen_to_no_direction_is_taken_to_be_open(
-    packets: int, first: str, second: str
-) -> None:
-    """A packet that came shows that the way to the caller was open; none shows nothing of the way to the AI."""
-    example = Example().dials().after(0.1).ai_gets().answered().taken().counted().to_caller("silence", packets)
-    diagnosis = example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"}).diagnose()
-    assert [cause.id for cause in diagnosis.candidates] == [first, second]
-
-
-def test_a_platform_that_names_its_lost_connection_did_not_turn_the_caller_away() -> None:
-    """A transport error is told as 503 (RFC 3261 section 8.1.3.1): the platform had gone on with the call."""
-    example = Example(transport="tcp").dials().after(0.1).all_ports_answer().not_taken()
-    lost = example.copy().state("disconnected", 503, "[Errno 111] Connection refused").diagnose()
-    assert [cause.id for cause in lost.candidates][:2] == ["trunk-transport-mismatch", "route-wrong-trunk"]
-    assert "platform-refuses-caller" not in {cause.id for cause in lost.causes}
-    assert example.copy().state("disconnected", 503, "Nobody").diagnose().causes[0].id == "platform-refuses-caller"
-
-
 def test_a_cause_says_whose_it_is_and_how_it_is_mended() -> None:
     example = Example("gladly", "GL-HEADER-CALLER", transport="tls").dials().ai_gets().answered().taken()
     example.finding("header", "assistant main", header="X-Gladly-Caller-Id", values=[], value=CALLER)

@@ -90,3 +90,25 @@ def test_a_platform_that_answers_itself_and_hangs_up_has_not_let_another_answer(
     assert [(cause.id, cause.confidence) for cause in causes] == [("fallback-missing", "likely")]
     assert _dropped("fallback-timeout").diagnose().causes[0].id == "another-device-answered"
     assert facts_of(_dropped("ivr", by="sent")).value("caller.end") == "answered"
+
+
+@pytest.mark.parametrize(
+    ("packets", "first", "second"),
+    [(0, "rtp-blocked-both", "rtp-blocked-to-caller"), (1, "rtp-blocked-to-caller", "rtp-blocked-both")],
+)
+def test_of_an_ai_that_nobody_can_listen_to_no_direction_is_taken_to_be_open(
+    packets: int, first: str, second: str
+) -> None:
+    """A packet that came shows that the way to the caller was open; none shows nothing of the way to the AI."""
+    example = Example().dials().after(0.1).ai_gets().answered().taken().counted().to_caller("silence", packets)
+    diagnosis = example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"}).diagnose()
+    assert [cause.id for cause in diagnosis.candidates] == [first, second]
+
+
+def test_a_platform_that_names_its_lost_connection_did_not_turn_the_caller_away() -> None:
+    """A transport error is told as 503 (RFC 3261 section 8.1.3.1): the platform had gone on with the call."""
+    example = Example(transport="tcp").dials().after(0.1).all_ports_answer().not_taken()
+    lost = example.copy().state("disconnected", 503, "[Errno 111] Connection refused").diagnose()
+    assert [cause.id for cause in lost.candidates][:2] == ["trunk-transport-mismatch", "route-wrong-trunk"]
+    assert "platform-refuses-caller" not in {cause.id for cause in lost.causes}
+    assert example.copy().state("disconnected", 503, "Nobody").diagnose().causes[0].id == "platform-refuses-caller"
