@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.utils
 import re
 
-from harness.preflight.lines import AUDIO, REGISTRATION, ROUTING, ProbeKind, ProbeResult, failed, ok, warning
+from harness.preflight.lines import AUDIO, REGISTRATION, ROUTING, TRANSFER, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.probes import Probing, Target, is_address
 from harness.preflight.wire import RequestOutcome, exchange
 from harness.sip.grammar import SipSyntaxError
@@ -15,12 +15,14 @@ SLOW_S = 0.5
 SKEW_WARNING_S = 3.0
 SKEW_FAILED_S = 60.0
 _ANY_ANSWER = "Any answer but 403 shows that requests get there and back."
+#: Places that calls of ours never go to → who has to reach them.
+_OTHERS = {"ai": "the platform", "for the ai": "the AI"}
 #: Static payload types that need no rtpmap (RFC 3551 table 4).
 _STATIC = {"0": "PCMU", "8": "PCMA", "9": "G722", "18": "G729", "3": "GSM"}
 
 
 async def asked(probing: Probing, place: Target, kind: str, domain: str) -> list[ProbeResult]:
-    """OPTIONS to a place; ``kind`` is ``account``, ``termination`` or ``ai``."""
+    """OPTIONS to a place; ``kind`` is ``account``, ``termination``, ``ai``, or ``for the ai``: what it alone calls."""
     return list(lines(probing, place, kind, await exchange(probing, place, "OPTIONS", "preflight", domain)))
 
 
@@ -30,7 +32,7 @@ def lines(probing: Probing, place: Target, kind: str, outcome: RequestOutcome) -
     if outcome.response is not None:
         if clock := clock_line(probing, str(place), outcome.response.get("Date")):
             found.append(clock)
-        if kind != "ai":
+        if kind not in _OTHERS:
             found += [codec_line(probing, place, outcome.response), *nat_lines(probing, place, outcome)]
     return found
 
@@ -38,9 +40,11 @@ def lines(probing: Probing, place: Target, kind: str, outcome: RequestOutcome) -
 def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResult:
     """Reachable, refused or silent."""
     name = ProbeKind.OPTIONS, place
-    row = ROUTING if kind == "ai" else REGISTRATION
+    row = {"ai": ROUTING, "for the ai": TRANSFER}.get(kind, REGISTRATION)
     if outcome.response is not None:
         said = f"{outcome.code} {outcome.response.reason}, {outcome.seconds * 1000:.0f} ms"
+        if outcome.code == 403 and kind == "for the ai":
+            return ok(*name, f"{said}: packets arrive; it takes calls from allowed addresses alone")
         if outcome.code == 403:
             source = outcome.local[0] if outcome.local else "this machine"
             return failed(
@@ -62,8 +66,8 @@ def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResul
         "tls": "See the lines on TLS and its certificate.",
         "bind": "Correct bind: it has to be an address of this machine.",
     }.get(outcome.trouble or "", "Mend the network in between.")
-    if kind == "ai" and outcome.trouble in ("silent", "refused", "unreachable"):
-        return warning(*name, f"from here: {outcome.detail}", row, f"Only the platform has to reach it. {fix}")
+    if kind in _OTHERS and outcome.trouble in ("silent", "refused", "unreachable"):
+        return warning(*name, f"from here: {outcome.detail}", row, f"Only {_OTHERS[kind]} has to reach it. {fix}")
     return failed(*name, outcome.detail, row, fix)
 
 

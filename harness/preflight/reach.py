@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from harness.preflight.certificates import matches, names_of
-from harness.preflight.lines import REGISTRATION, ROUTING, ProbeKind, ProbeResult, failed, ok, warning
+from harness.preflight.lines import REGISTRATION, ROUTING, TRANSFER, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.probes import Probing, Target, unverified, verified
 from harness.preflight.wire import NoLinkError, explained
 
@@ -30,13 +30,19 @@ class Ground:
 
 
 def ground(kind: str, place: Target) -> Ground:
-    """Of an account's or the platform's port, or of the AI's."""
+    """Of an account's or the platform's port, of the AI's (``ai``), or of the platform's that the AI calls (``for the ai``)."""
     if kind == "ai":
         return Ground(
             ROUTING,
             False,
             f"The platform has to reach {place}: check the trunk's port and transport, and the firewall between them "
             "(UDP/TCP 32681 or TLS 32682).",
+        )
+    if kind == "for the ai":
+        return Ground(
+            TRANSFER,
+            False,
+            f"The AI has to reach {place}, its Termination URI: check its port and transport, and the platform's allowlist.",
         )
     return Ground(
         REGISTRATION,

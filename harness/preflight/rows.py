@@ -63,11 +63,22 @@ def _of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
         yield "platform's end answers", of, _at(termination(deployment, trunk)), "no termination is known"
     elif case.row.moment != "people":  # whose calls never get there
         yield "AI's end answers", of, _at(ai_end(deployment, trunk)), "no host is known"
+        if _the_ai_calls(case, deployment):
+            yield "platform's end answers", of, _at(termination(deployment, trunk)), "no termination is known"
         yield "AI's records can be read", "", ((ProbeKind.API, ""),), "no API is declared: its side is not observed"
     if case.row.moment == "registration" and trunk.ai == "stand-in":
         yield "credentials taken", of, ((ProbeKind.REGISTRATION, of),), "the trunk has no user name"
     if case.row.moment == "campaign":
         yield "campaign can be started", "", (campaign.NAME,), "somebody has to start it by hand"
+
+
+def _the_ai_calls(case: Case, deployment: Deployment) -> bool:
+    """Whether the AI itself sends requests to the platform, outside the caller's call: a REFER goes within it."""
+    assistant = deployment.lines[case.line].assistant if case.line else None
+    calls = any(call.by == "the AI" for call in calls_of(case, deployment))
+    return case.row.moment == "registration" or (
+        calls and assistant is not None and deployment.assistants[assistant].transfer == "warm"
+    )
 
 
 def _of_phones(case: Case, deployment: Deployment) -> Iterator[_Need]:

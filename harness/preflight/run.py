@@ -132,9 +132,12 @@ def _wanted(probing: Probing) -> Iterator[tuple[str, Target, str]]:
         if trunk.ai == "stand-in":
             if end := termination(deployment, trunk):
                 yield "termination", end, deployment.platform.domain
-        elif trunk.host and (end := ai_end(deployment, trunk, outside)):
-            # Whether an outsider may knock there is the AI's own affair, so a silence is a warning only.
+            continue
+        # Whether an outsider may knock there is the AI's own affair, and the platform's, so a silence is a warning only.
+        if trunk.host and (end := ai_end(deployment, trunk, outside)):
             yield "ai", end, trunk.host
+        if end := termination(deployment, trunk):
+            yield "for the ai", end, deployment.platform.domain
 
 
 def _of_the_platform(probing: Probing) -> Iterator[Target]:

@@ -14,7 +14,7 @@ from harness.preflight.lines import ok
 from harness.preflight.rows import needs
 from harness.resources import examples
 from harness.sip.message import Request, Response
-from tests.unit.preflight.conftest import fine
+from tests.unit.preflight.conftest import SOON, fine
 
 TRANSFER = "TD-TRANSFER-BLIND"
 
@@ -88,3 +88,42 @@ def test_every_need_of_every_row_is_looked_for_where_a_probe_tells() -> None:
     found = needs(deployment, lines)
     assert len({need.row for need in found}) > 15
     assert {need.status for need in found} == {Status.OK}, [need for need in found if need.status is not Status.OK]
+
+
+WARM = "TD-TRANSFER-WARM"
+
+
+def to_the_ai_itself(lab: Any, far: Any, answer: Any) -> str:
+    """The AI is Synthflow's own, and hands over by a call of its own to the platform's end, which answers so; where that is."""
+    with_a_group(lab, far, agents=["anna"])
+    lab.plain["kind"] = "live"
+    lab.plain["assistants"]["main"] |= {"transfer": "warm"}
+    lab.plain["stand_in"] = {}
+    end = f"{far.address}:{far.udp(answer)}"
+    lab.trunk.update({"ai": "synthflow", "host": far.address, "port": far.udp(), "termination": end})
+    return f"{end}/udp"
+
+
+def test_the_end_that_a_live_ai_calls_is_looked_at_where_a_row_needs_it(lab: Any, far: Any) -> None:
+    place = to_the_ai_itself(lab, far, fine)
+    report = lab.report()
+    assert answers(report, WARM)["platform's end answers", "trunk udp-ip"] == "yes"
+    assert ("platform's end answers", "trunk udp-ip") not in answers(report, "TD-INBOUND"), "no call goes there"
+    assert [line.status for line in report.lines if line.subject == place] == [Status.OK]
+
+
+def test_an_end_that_only_the_ai_has_to_reach_is_no_failure_from_here(lab: Any, far: Any) -> None:
+    place = to_the_ai_itself(lab, far, lambda request: None)
+    report = lab.report(**SOON)
+    (line,) = [line for line in report.lines if line.subject == place]
+    assert (line.status, line.row) == (Status.WARNING, "Transfer fails")
+    assert "Only the AI has to reach it" in line.fix
+    assert answers(report, WARM)["platform's end answers", "trunk udp-ip"].startswith("perhaps (OPTIONS ")
+
+
+def test_an_end_that_refuses_this_machine_is_there(lab: Any, far: Any) -> None:
+    """Its allowlist has the AI's addresses, and not ours: so it should be."""
+    place = to_the_ai_itself(lab, far, lambda request: Response.to_request(request, 403, tag="far"))
+    (line,) = [line for line in lab.report().lines if line.subject == place]
+    assert line.status is Status.OK
+    assert "allowed addresses alone" in line.detail
