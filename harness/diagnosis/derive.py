@@ -54,8 +54,9 @@ class Scene:
         )
 
     def of(self, *checks: str, role: str | None = None) -> list[Finding]:
-        """The findings of these checks, made by that role."""
-        return [f for f in self.findings if f.check in checks and role in (None, self.vantage.made_by(f))]
+        """The findings of these checks, made by that role; where nobody could look, there is none (of audio even a weak sign tells)."""
+        told = (f for f in self.findings if f.check == "audio" or f.verdict is not Verdict.NOT_OBSERVABLE)
+        return [f for f in told if f.check in checks and role in (None, self.vantage.made_by(f))]
 
     @cached_property
     def at_ai(self) -> list[Seen]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.diagnosis import reach
 from harness.diagnosis.derive import Scene, number_in
 from harness.diagnosis.messages import begins_dialog, formats, offered, parse
 from harness.diagnosis.vantage import Role
@@ -175,9 +176,11 @@ def _answered_elsewhere(scene: Scene) -> None:
     taken = facts.value("ai.saw") in ("answered", "another assistant answered")
     if facts.value("fallback.landed") == "nowhere":
         end = facts.value("caller.end")
-        if end not in (None, "answered") or taken:
+        if end not in (None, "answered", reach.DROPPED) or taken:
             facts.record("answered.elsewhere", False, "nobody took the call in the AI's place")
-        elif end is not None and (facts.value("ai.saw") or facts.value("ai.lost")):  # else the AI may have answered
+        elif (
+            end is not None and not reach.answers_itself(scene) and (facts.value("ai.saw") or facts.value("ai.lost"))
+        ):  # else the AI may have answered
             facts.record("answered.elsewhere", True, *facts["caller.end"].evidence)
 
 

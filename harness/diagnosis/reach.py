@@ -42,12 +42,15 @@ _WORDS = (
     (re.compile(r"not attached|no assistant|no agent attached", re.I), "the assistant"),
     (re.compile(r"nobody|no agents?\b|logged (in|on|out)", re.I), "the agents"),
     (re.compile(r"tls required|secure transport", re.I), "the transport"),
+    (re.compile(r"\b(no such|unknown) trunk\b|\btrunk\b.* (not found|does not exist)", re.I), "no such trunk"),
 )
 
 #: What a refusal may say that it is about.
 ABOUT = tuple(what for _, what in _WORDS)
 #: How the caller's call was set up when the platform did not even take it.
 UNHEARD = "not at all: nothing came back to the INVITE"
+#: How it ended where the platform itself had answered, with an announcement or a menu, and then nobody did.
+DROPPED = "dropped, after the platform itself had answered"
 #: Why an AI that was tried could not be had.
 AI_LOST = ("it refused", "it only rang", "its port does not answer", "its certificate is bad")
 
@@ -350,7 +353,10 @@ def _instead(scene: Scene) -> None:
     if final is not None and final.code == 487 and _gave_up(scene, call):
         final = ended = None  # the harness itself hung up on a call that nobody answered
     unheard = _unheard(scene, call)
-    if confirmed is not None:
+    taken = facts.value("ai.saw") in ("answered", "another assistant answered")
+    if confirmed and ended and not taken and answers_itself(scene) and _hung_up_on(scene, call):
+        facts.record("caller.end", DROPPED, f"{call.leg} confirmed, and ended by the platform")
+    elif confirmed is not None:
         facts.record("caller.end", "answered", f"{call.leg} confirmed")
     elif facts.value("caller.answer") is not None:  # a 200 came: what became of it then is not the far end's refusal
         facts.record("caller.end", "answered", *facts["caller.answer"].evidence)
@@ -360,7 +366,8 @@ def _instead(scene: Scene) -> None:
     elif final is not None:
         facts.record("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip())
         facts.record("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip())
-        facts.record("final.refusal", about(final.reason), f"{call.leg}: {final.reason}")
+        lost = "the connection" if _OF_THE_STACK.search(final.reason) else None
+        facts.record("final.refusal", about(final.reason) or lost, f"{call.leg}: {final.reason}")
     elif ended is None:
         facts.record("caller.end", "still ringing", f"{call.leg} was never answered")
     moment = final.at if final and not confirmed else None
@@ -394,6 +401,17 @@ def _unheard(scene: Scene, call: LegStarted) -> str | None:
     if waited < AT_ONCE_S:  # a server says 100 within 200 ms (RFC 3261 section 17.2.1)
         return None
     return f"{call.leg} sent it {len(invites)}× to {invites[-1].remote} over {invites[-1].transport.upper()}"
+
+
+def answers_itself(scene: Scene) -> bool:
+    """Whether the platform answers the number's calls before anybody else does, with an announcement or a menu."""
+    return scene.line is not None and bool(scene.line[1].announcement_s or scene.line[1].press)
+
+
+def _hung_up_on(scene: Scene, call: LegStarted) -> bool:
+    """Whether the first BYE is the platform's."""
+    byes = (e for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg and e.text.startswith("BYE "))
+    return next((e.direction == "received" for e in byes), False)
 
 
 def _gave_up(scene: Scene, call: LegStarted) -> bool:

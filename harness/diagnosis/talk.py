@@ -157,6 +157,8 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
         return None if denied or finding.strength is Strength.UNKNOWN else "heard"
     kind = finding.facts.get("kind")
     packets = finding.facts.get("rx_packets")
+    if kind == "no-rtp" and 0 < _received(scene, finding.listener) < FEW_PACKETS:
+        kind = "few"  # which came before anybody listened
     foreign = finding.facts.get("foreign")
     if foreign and not scene.vantage.sees("ai") and kind == "crossed":
         kind = "crossed" if all(isinstance(mark, int) and mark < 240 for mark in _marks(foreign)) else "other"
@@ -179,6 +181,11 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
     if kind == "other" and finding.facts.get("instead") in _SOUNDS:
         return "another sound"
     return words.get(str(kind))
+
+
+def _received(scene: Scene, leg: str) -> int:
+    """RTP packets that a leg of ours got in all."""
+    return max((e.rx_packets for e in scene.events if isinstance(e, RtpStatistics) and e.leg == leg), default=0)
 
 
 def _marks(value: object) -> list[object]:

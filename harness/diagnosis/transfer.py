@@ -64,7 +64,10 @@ def _dialled(scene: Scene) -> None:
     """A number of people: the caller dials what leads to them, and no AI has a part in it."""
     if scene.call is None or scene.line is None:
         return
-    scene.facts.record("transfer.target", "the group's number", f"{scene.call.leg} dialled it")
+    for fact, value in (("target", "the group's number"), ("way", "dialled"), ("asked", True)):
+        scene.facts.record(f"transfer.{fact}", value, f"{scene.call.leg} dialled it")
+    if scene.facts.value("caller.end") == "refused":
+        scene.facts.record("transfer.answer", scene.facts.value("final.code"), *scene.facts["caller.end"].evidence)
     rang = scene.facts["instead"].evidence if scene.facts.value("instead") not in (None, "nobody") else ()
     if rang and not scene.of("landing"):  # whoever is there is of another group, where voicemail was to answer
         scene.facts.record("transfer.landed", "another group", *rang)

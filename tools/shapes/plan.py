@@ -144,6 +144,8 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
     if fault == "caller-id-lost-on-fallback":
         fallen_to = deployment.groups[entry.fallback].present if entry.fallback else []
         return all(deployment.phones[agent].shows == "original" for agent in fallen_to)
+    if fault == "fallback-wrong-group":  # where nobody else is, none is rung, as without a fallback
+        return _has_others(deployment, [entry.fallback] if entry.fallback else [])
     if fault in _OF_TRANSFERS and entry.refer != "consumed":
         return False
     if fault not in ("caller-id-lost-on-transfer", "group-wrong") or entry.assistant is None:
@@ -151,9 +153,13 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
     assistant = deployment.assistants[entry.assistant]
     to = [assistant.transfer_to] if assistant.transfer_to else []
     if fault == "group-wrong":
-        own = {agent for name in to for agent in deployment.groups[name].agents}
-        others = {agent for group in deployment.groups.values() for agent in group.present}
-        return entry.refer == "consumed" and bool(others - own)
+        return entry.refer == "consumed" and _has_others(deployment, to)
     to += [name for name, group in deployment.groups.items() if group.topic and group.topic == assistant.transfer_topic]
     agents = {agent for name in to for agent in deployment.groups[name].present}
     return all(deployment.phones[agent].shows == "original" for agent in agents)
+
+
+def _has_others(deployment: Deployment, groups: Sequence[str]) -> bool:
+    """Whether somebody is in a group who is in none of these."""
+    own = {agent for name in groups for agent in deployment.groups[name].agents}
+    return bool({agent for group in deployment.groups.values() for agent in group.present} - own)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.reach import AI_LOST
+from harness.diagnosis.reach import AI_LOST, DROPPED
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.transfer import GROUP_IS_THERE, NOT_REFUSED_THERE
 
@@ -13,7 +13,7 @@ FALLBACK: tuple[Rule, ...] = (
         id="fallback.none",
         cause="fallback-missing",
         symptoms=("fallback",),
-        essential=(when("caller.end", "refused"),),
+        essential=(when("caller.end", "refused", DROPPED),),
         conditions=(
             when("instead", "nobody"),
             when("ai.lost", *AI_LOST),

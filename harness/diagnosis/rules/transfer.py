@@ -61,11 +61,25 @@ TRANSFER: tuple[Rule, ...] = (
         for rang, cause in _AGAIN.items()
     ),
     Rule(
+        id="transfer.dialled",
+        cause="group-wrong",
+        symptoms=("transfer",),
+        essential=(_LOST, when("transfer.way", "dialled"), when("caller.end", "refused")),
+        conditions=(when("again.group", "the right group"),),
+        consequences=_AFTER,
+        because="the number that leads to the group was refused, and a second call to the group's own number made its agents ring",
+        confidence="likely",
+    ),
+    Rule(
         id="transfer.inactive",
         cause="trunk-inactive",
         symptoms=("transfer",),
         essential=(_LOST,),
-        conditions=(when("transfer.answer", 503), not_shown("transfer.host", "another host")),
+        conditions=(
+            when("transfer.answer", 503),
+            not_shown("transfer.way", "dialled"),
+            not_shown("transfer.host", "another host"),
+        ),
         consequences=_AFTER,
         because="the platform answered the AI's request with 503: the trunk is not in service",
     ),

@@ -117,6 +117,21 @@ REACH = [
         ("platform-refuses-caller", "trunk-transport-mismatch", "route-wrong-trunk", "firewall-udp-32681-rejected"),
     ),
     Expected(
+        "reach.no-such-trunk",
+        Example().dials().after(0.1).state("disconnected", 503, "No such trunk").all_ports_answer().not_taken(),
+        ("route-wrong-trunk",),
+    ),
+    Expected(
+        "reach.own-agents.unasked",
+        Example(line="campaign")
+        .dials()
+        .after(0.1)
+        .rings("reception")
+        .all_ports_answer()
+        .not_taken("the phone reception"),
+        ("route-missing",),
+    ),
+    Expected(
         "reach.kept",
         Example().dials().after(0.1).answered().all_ports_answer().not_taken(),
         ("trunk-transport-mismatch", "route-wrong-trunk", "route-missing", *_BETWEEN),

@@ -41,19 +41,6 @@ def test_a_list_says_that_it_is_one_and_what_would_settle_it() -> None:
     assert {c.separating_observation for c in diagnosis.candidates} == {"look at the platform's call log for this call"}
 
 
-@pytest.mark.parametrize(
-    ("packets", "first", "second"),
-    [(0, "rtp-blocked-both", "rtp-blocked-to-caller"), (1, "rtp-blocked-to-caller", "rtp-blocked-both")],
-)
-def test_of_an_ai_that_nobody_can_listen_to_no_direction_is_taken_to_be_open(
-    packets: int, first: str, second: str
-) -> None:
-    """A packet that came shows that the way to the caller was open; none shows nothing of the way to the AI."""
-    example = Example().dials().after(0.1).ai_gets().answered().taken().counted().to_caller("silence", packets)
-    diagnosis = example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"}).diagnose()
-    assert [cause.id for cause in diagnosis.candidates] == [first, second]
-
-
 def test_a_cause_says_whose_it_is_and_how_it_is_mended() -> None:
     example = Example("gladly", "GL-HEADER-CALLER", transport="tls").dials().ai_gets().answered().taken()
     example.finding("header", "assistant main", header="X-Gladly-Caller-Id", values=[], value=CALLER)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from harness.verdict import Verdict
 from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.known import facts_of
 from tests.unit.diagnosis.stories import GROUP, lost, talk, transfer
 
 
@@ -62,3 +66,49 @@ def test_a_transfer_said_to_be_done_may_have_been_answered_by_somebody_else(rang
     diagnosis = example.diagnose()
     assert {cause.id for cause in diagnosis.candidates} >= {"another-device-answered", "transfer-said-done"}
     assert not [cause for cause in diagnosis.causes if cause.confidence == "certain"]
+
+
+def test_what_was_not_observable_is_neither_right_nor_wrong() -> None:
+    example = Example().dials().answered().taken()
+    example.finding("route.request_uri", "assistant main", True, request_user="+12065550100")
+    example.finding("route.transport", "assistant main", True).caller_id("assistant main", "", passed=True)
+    seen = ("ai.saw", "ai.did", "ai.transport", "caller_id.ai")
+    assert all(facts_of(example).value(name) is not None for name in seen)
+    example.findings = [replace(finding, verdict=Verdict.NOT_OBSERVABLE) for finding in example.findings]
+    assert not [name for name in seen if facts_of(example).value(name) is not None]
+
+
+def _dropped(line: str, by: str = "received") -> Example:
+    """The platform answers, and ends the call when the AI does not answer, and nobody rang."""
+    example = Example(row="TD-FALLBACK-TIMEOUT", line=line).dials().ai_gets().answered().after(2.5)
+    example._at_caller(by, "BYE sip:caller SIP/2.0")
+    return example.state("disconnected", 200, "OK").all_ports_answer().landed("reception")
+
+
+def test_a_platform_that_answers_itself_and_hangs_up_has_not_let_another_answer() -> None:
+    causes = _dropped("ivr").diagnose().causes
+    assert [(cause.id, cause.confidence) for cause in causes] == [("fallback-missing", "likely")]
+    assert _dropped("fallback-timeout").diagnose().causes[0].id == "another-device-answered"
+    assert facts_of(_dropped("ivr", by="sent")).value("caller.end") == "answered"
+
+
+@pytest.mark.parametrize(
+    ("packets", "first", "second"),
+    [(0, "rtp-blocked-both", "rtp-blocked-to-caller"), (1, "rtp-blocked-to-caller", "rtp-blocked-both")],
+)
+def test_of_an_ai_that_nobody_can_listen_to_no_direction_is_taken_to_be_open(
+    packets: int, first: str, second: str
+) -> None:
+    """A packet that came shows that the way to the caller was open; none shows nothing of the way to the AI."""
+    example = Example().dials().after(0.1).ai_gets().answered().taken().counted().to_caller("silence", packets)
+    diagnosis = example.codec("caller.1", "PCMU").record(witness={"codec": "PCMU"}).diagnose()
+    assert [cause.id for cause in diagnosis.candidates] == [first, second]
+
+
+def test_a_platform_that_names_its_lost_connection_did_not_turn_the_caller_away() -> None:
+    """A transport error is told as 503 (RFC 3261 section 8.1.3.1): the platform had gone on with the call."""
+    example = Example(transport="tcp").dials().after(0.1).all_ports_answer().not_taken()
+    lost = example.copy().state("disconnected", 503, "[Errno 111] Connection refused").diagnose()
+    assert [cause.id for cause in lost.candidates][:2] == ["trunk-transport-mismatch", "route-wrong-trunk"]
+    assert "platform-refuses-caller" not in {cause.id for cause in lost.causes}
+    assert example.copy().state("disconnected", 503, "Nobody").diagnose().causes[0].id == "platform-refuses-caller"

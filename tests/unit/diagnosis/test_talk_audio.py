@@ -43,6 +43,13 @@ def test_what_arrived_in_a_voice_s_place(kind: str, packets: int | None, heard: 
     assert facts_of(talk().to_ai(kind, packets)).value("audio.to_ai") == heard
 
 
+def test_a_packet_that_came_before_anybody_listened_came() -> None:
+    one = talk().counted(received=1).to_caller("no-rtp", 0)
+    assert facts_of(one).value("audio.to_caller") == "a few packets"
+    assert facts_of(talk().counted(received=0).to_caller("no-rtp", 0)).value("audio.to_caller") == "nothing"
+    assert facts_of(talk().counted(received=FEW_PACKETS).to_caller("no-rtp", 0)).value("audio.to_caller") == "nothing"
+
+
 @pytest.mark.parametrize("instead", ["announcement", "music", "speech", "tone", "voicemail", "another party"])
 def test_a_sound_that_somebody_made_is_no_noise(instead: str) -> None:
     assert facts_of(talk().to_caller("other", 200, instead=instead)).value("audio.to_caller") == "another sound"

@@ -40,6 +40,20 @@ def test_a_number_of_people_that_leads_to_others_is_no_fault_of_the_ai(example: 
     assert found.causes[0].owner == "transfer target"
 
 
+def _turned_away(code: int = 480) -> Example:
+    example = Example(row="PEOPLE", line="people").dials().after(0.1)
+    return example.state("disconnected", code, "Temporarily Unavailable").landed("reception")
+
+
+def test_a_refused_number_of_people_whose_group_can_be_rung_leads_elsewhere() -> None:
+    """What an AI might have done wrong is no candidate: it has no part in the call."""
+    again = _turned_away().calls_again("group", Example().deployment.groups["reception"].did, rang=["reception"])
+    assert [(cause.id, cause.confidence) for cause in again.diagnose().causes] == [("group-wrong", "likely")]
+    alone = _turned_away().diagnose()
+    assert [(cause.id, cause.confidence) for cause in alone.causes] == [("nobody-available", "likely")]
+    assert _turned_away(503).diagnose().causes[0].id == "group-wrong", "the trunk from the AI has no part in it"
+
+
 def test_people_rung_in_the_place_of_an_ai_that_refused_are_told_by_its_refusal() -> None:
     example = Example(row="ABANDON", line="no-answer").dials().ai_gets().ai_answers(404, "Not Found").rings("reception")
     found = example.finding("landing.others", "reception", rang=1).diagnose()

@@ -26,6 +26,16 @@ TRANSFER = [
         ("group-wrong",),
     ),
     Expected(
+        "transfer.dialled",
+        Example(row="PEOPLE", line="people")
+        .dials()
+        .after(0.1)
+        .state("disconnected", 480, "Temporarily Unavailable")
+        .landed("reception")
+        .calls_again("group", Example().deployment.groups["reception"].did, rang=["reception"]),
+        ("group-wrong",),
+    ),
+    Expected(
         "transfer.inactive",
         lost(transfer(Example()).ai_refers(GROUP).platform_says(503, "Service Unavailable")),
         ("trunk-inactive",),

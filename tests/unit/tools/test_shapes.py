@@ -65,6 +65,17 @@ def test_faults_alone_are_tried_without_clean_cases(found: list[Customer], tmp_p
     assert [trial for trial in trials(made, Drawing(SEED)) if trial.fault] == every
 
 
+def test_a_fallback_leads_to_a_wrong_group_only_where_somebody_else_is(found: list[Customer], tmp_path: Path) -> None:
+    """Where nobody is, none is rung, which is no fallback at all."""
+    struck = trials(deployments(found, tmp_path), Drawing(SEED, ("fallback-wrong-group",)))
+    made = {deployment.name: deployment for deployment in deployments(found, tmp_path)}
+    fell = [(made[trial.case.deployment], made[trial.case.deployment].lines[trial.line].fallback) for trial in struck]
+    assert fell
+    for deployment, group in fell:
+        own = set(deployment.groups[str(group)].agents)
+        assert any(set(other.present) - own for other in deployment.groups.values())
+
+
 def test_the_same_seed_draws_the_same(found: list[Customer]) -> None:
     assert drawn(4, SEED) == found[4], "however many are drawn besides"
     assert drawn(4, SEED + 1) != found[4]
