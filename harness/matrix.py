@@ -310,7 +310,7 @@ class _Cells:
         for which in row.which:
             kept = [cell for cell in found if which.holds(cell)]
             if found and not kept:
-                self._missing = which.missing
+                self._missing = which.why_none(found)
             found = kept
         for which in reversed(row.which):
             found.sort(key=which.prefers)

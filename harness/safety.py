@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import phonenumbers
 from phonenumbers import PhoneNumberType, shortnumberinfo
@@ -174,9 +174,7 @@ class Guard:
         for number in self._listed:
             found[number] = number
             for digits in _spellings(number, self._region):
-                # Without a plus the digits are what a switch sees first: 911 255 501 000 without its plus is no call to India.
-                if not shortnumberinfo.connects_to_emergency_number(digits, self._region):
-                    found[digits] = number
+                found[digits] = number
         found |= {phone.user: phone.user for phone in self._deployment.phones.values() if phone.user}
         return found
 
@@ -236,12 +234,16 @@ def check_request(method: str, headers: Iterable[tuple[str, str]]) -> None:
     check_headers(headers)
 
 
-def _spellings(number: str, region: str) -> Iterator[str]:
-    """The ways a switch in ``region`` takes a number that it has in E.164, besides that one."""
-    yield number[1:]
+@lru_cache(maxsize=10_000)  # each case has a guard of its own, and each asks for every number of the deployment
+def _spellings(number: str, region: str) -> tuple[str, ...]:
+    """The ways a switch in ``region`` takes a number that it has in E.164, besides that one, and that may be dialled."""
+    spellings = [number[1:]]
     parsed = phonenumbers.parse(number, None)
     if parsed.country_code == phonenumbers.country_code_for_region(region):
-        yield re.sub(r"\D", "", phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL))
+        national = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+        spellings.append(re.sub(r"\D", "", national))
+    # Without a plus the digits are what a switch sees first: 911 255 501 000 without its plus is no call to India.
+    return tuple(each for each in spellings if not shortnumberinfo.connects_to_emergency_number(each, region))
 
 
 def _host_of(place: str) -> str:

@@ -39,6 +39,8 @@ _WORDS = (
 ABOUT = tuple(what for _, what in _WORDS)
 #: How the caller's call was set up when the platform did not even take it.
 UNHEARD = "not at all: nothing came back to the INVITE"
+#: And when it could not: no INVITE left the phone.
+UNSENT = "not at all: no INVITE left, for want of an address"
 #: How it ended where the platform itself had answered, with an announcement or a menu, and then nobody did.
 DROPPED = "dropped, after the platform itself had answered"
 #: Why an AI that was tried could not be had.
@@ -351,7 +353,7 @@ def _instead(scene: Scene) -> None:
     elif facts.value("caller.answer") is not None:  # a 200 came: what became of it then is not the far end's refusal
         facts.record("caller.end", "answered", *facts["caller.answer"].evidence)
     elif unheard:
-        facts.record("caller.end", UNHEARD, unheard)
+        facts.record("caller.end", *unheard)
         final = None  # 408 and 503 of its own stack's making (RFC 3261 section 8.1.3.1)
     elif final is not None:
         facts.record("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip())
@@ -388,10 +390,12 @@ def _when(scene: Scene, call: LegStarted, moment: float | None, confirmed: float
     scene.facts.record("instead.when", None if unknown else when, f"{after:.2f} s after {since}")
 
 
-def _unheard(scene: Scene, call: LegStarted) -> str | None:
-    """How an INVITE went out to which nothing at all came back; None where something did, or nobody waited for it."""
+def _unheard(scene: Scene, call: LegStarted) -> tuple[str, str] | None:
+    """That an INVITE went out to which nothing at all came back, or none could; None where something did, or nobody waited."""
     messages = [e for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg]
-    invites = [e for e in messages if e.direction == "sent" and e.text.startswith("INVITE ")]
+    invites = _sent(scene, call, "INVITE")
+    if not invites and (name := scene.facts.get("name.caller")) is not None:
+        return UNSENT, name.evidence[0]
     if call.direction != "outgoing" or not invites or any(e.direction == "received" for e in messages):
         return None
     if scene.at_ai or any(isinstance(e, LegStarted) and e.direction == "incoming" for e in scene.events):
@@ -399,7 +403,12 @@ def _unheard(scene: Scene, call: LegStarted) -> str | None:
     waited = max(e.at for e in scene.events) - invites[0].at
     if waited < AT_ONCE_S:  # a server says 100 within 200 ms (RFC 3261 section 17.2.1)
         return None
-    return f"{call.leg} sent it {len(invites)}× to {invites[-1].remote} over {invites[-1].transport.upper()}"
+    return UNHEARD, f"{call.leg} sent it {len(invites)}× to {invites[-1].remote} over {invites[-1].transport.upper()}"
+
+
+def _sent(scene: Scene, call: LegStarted, method: str) -> list[SipMessage]:
+    sent = (e for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg and e.direction == "sent")
+    return [e for e in sent if e.text.startswith(f"{method} ")]
 
 
 def answers_itself(scene: Scene) -> bool:
@@ -414,15 +423,12 @@ def _hung_up_on(scene: Scene, call: LegStarted) -> bool:
 
 
 def _gave_up(scene: Scene, call: LegStarted) -> bool:
-    sent = (e for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg and e.direction == "sent")
-    return any(e.text.startswith("CANCEL ") for e in sent)
+    return bool(_sent(scene, call, "CANCEL"))
 
 
 def _invited_at(scene: Scene, call: LegStarted) -> float:
-    sent = (
-        e.at for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg and e.text.startswith("INVITE ")
-    )
-    return min(sent, default=call.at)
+    messages = (e for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg)
+    return min((e.at for e in messages if e.text.startswith("INVITE ")), default=call.at)
 
 
 def _whose(scene: Scene, phone: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.checks.manners import WHAT
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.reach import UNHEARD
+from harness.diagnosis.reach import UNHEARD, UNSENT
 from harness.diagnosis.rule import ORDER, Symptom
 from harness.diagnosis.talk import direction_of, is_unsent_digit
 from harness.diagnosis.transfer import is_fallback, is_group
@@ -53,7 +53,7 @@ def present(scene: Scene) -> dict[Symptom, list[Finding]]:
 
 def _of(scene: Scene, finding: Finding) -> Symptom:
     symptom = _by_check(scene, finding)
-    if symptom in _OF_THE_PLATFORM and scene.facts.value("caller.end") == UNHEARD:
+    if symptom in _OF_THE_PLATFORM and scene.facts.value("caller.end") in (UNHEARD, UNSENT):
         return "other"  # a platform that answers nothing has not come to route the call
     return symptom
 

@@ -91,6 +91,12 @@ class Which:
     holds: Callable[[Cell], bool]
     missing: str  #: what to say where no number has it, as in "no number has a fallback"
     prefers: Callable[[Cell], int] = lambda cell: 0
+    hides: Callable[[Cell], bool] = lambda cell: False  #: the number has it, but where nobody of ours can look
+
+    def why_none(self, cells: Sequence[Cell]) -> str:
+        """What to say where none of these has it: that nobody can look is another thing than that there is nothing to see."""
+        hidden = not self.missing.startswith(NOT_OBSERVABLE) and any(map(self.hides, cells))
+        return f"{NOT_OBSERVABLE}{self.missing}" if hidden else self.missing
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,11 @@ def _agents(deployment: Deployment, group: str | None) -> bool:
     return group is not None and bool(deployment.groups[group].present)
 
 
+def _others_answer(deployment: Deployment, group: str | None) -> bool:
+    """Whether people answer there who have no phone of ours, so that no landing is seen."""
+    return group is not None and not deployment.groups[group].agents and not deployment.groups[group].empty
+
+
 def _hands_over(cell: Cell, way: str) -> bool:
     return _leads_to_ai(cell) and cell.assistant is not None and cell.assistant.transfer == way
 
@@ -35,7 +40,9 @@ MENU = Which(lambda cell: cell.entry.press is not None, "no number has a menu in
 #: Where the platform itself answers nothing, so that the caller's phone sees what the AI answers.
 THROUGH = Which(lambda cell: not cell.has_way_in, "the platform answers every number itself, before the AI")
 PEOPLE_ONLY = Which(
-    lambda cell: _agents(cell.deployment, cell.entry.group), "no number leads to people only, with a phone of ours"
+    lambda cell: _agents(cell.deployment, cell.entry.group),
+    "no number leads to people only, with a phone of ours",
+    hides=lambda cell: _others_answer(cell.deployment, cell.entry.group),
 )
 
 
@@ -56,6 +63,7 @@ CLOSED_GROUP = Which(
 FALLBACK = Which(
     lambda cell: _agents(cell.deployment, cell.entry.fallback),
     "no number has a fallback to a group with a phone of ours",
+    hides=lambda cell: _others_answer(cell.deployment, cell.entry.fallback),
 )
 NO_FALLBACK = Which(lambda cell: cell.entry.fallback is None, "every number has a fallback")
 
@@ -127,7 +135,18 @@ def _topic_has_agents(cell: Cell) -> bool:
     return topic is not None and any(g.topic == topic and g.present for g in cell.deployment.groups.values())
 
 
-TOPIC = Which(_topic_has_agents, "no assistant hands over with a topic that a group with a phone of ours has")
+def _topic_of_others(cell: Cell) -> bool:
+    topic, groups = cell.assistant.transfer_topic if cell.assistant else None, cell.deployment.groups
+    return topic is not None and any(
+        group.topic == topic and _others_answer(cell.deployment, name) for name, group in groups.items()
+    )
+
+
+TOPIC = Which(
+    _topic_has_agents,
+    "no assistant hands over with a topic that a group with a phone of ours has",
+    hides=_topic_of_others,
+)
 NO_TOPIC = Which(
     lambda cell: cell.assistant is not None and cell.assistant.transfer_topic is None,
     "every assistant hands over with a topic",

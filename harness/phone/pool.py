@@ -64,15 +64,15 @@ _NO_RULES = Rules()
 class PhonePool:
     """The phones of one worker. Thread-safe.
 
-    A process that says nothing for ``patience`` seconds counts as hung. Sinks are called one at a time, in a thread of the
-    pool's; they must not call phones.
+    A process that says nothing for ``patience`` seconds counts as hung; where there is a ``nursery``, processes come from
+    there. Sinks are called one at a time, in a thread of the pool's; they must not call phones.
     """
 
-    def __init__(self, directory: Path, *, patience: float = 5.0) -> None:
+    def __init__(self, directory: Path, *, patience: float = 5.0, nursery: Path | None = None) -> None:
         self.changed = threading.Condition()  #: notified at each event; held while they are taken
         self.deadlines = DeadlineScheduler()
         self.fatal_error: BaseException | None = None  #: why no wait can succeed any more
-        self._patience = patience
+        self._patience, self._nursery = patience, nursery
         directory.mkdir(parents=True, exist_ok=True)
         self._scratch = tempfile.TemporaryDirectory(prefix="phones-", dir=directory, ignore_cleanup_errors=True)
         self._hosts: list[_Host] = []
@@ -202,7 +202,7 @@ class PhonePool:
                     del host.parked[key]
                 if host.fits(config):
                     return host
-        host = _Host(PhoneProcess(self, Path(self._scratch.name), patience=self._patience))
+        host = _Host(PhoneProcess(self, Path(self._scratch.name), patience=self._patience, nursery=self._nursery))
         if not host.fits(config):
             host.process.close()
             raise ResourceError(

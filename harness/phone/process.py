@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -16,11 +15,13 @@ from typing import Any, Final, Protocol
 import harness
 from harness.environment import of_a_child
 from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
+from harness.nursery import interpreter
 from harness.phone.log_ring import last_lines
 from harness.phone.protocol import FAREWELL_SECONDS, Wire
 
 _START_SECONDS: Final = 20.0
 _CALL_SECONDS: Final = 10.0
+_DYING_SECONDS: Final = 0.5
 _ENDED: Final = "its process ended"
 
 ERRORS: Final[dict[str, type[HarnessError]]] = {
@@ -50,7 +51,7 @@ class Owner(Protocol):
 class PhoneProcess:
     """One ``harness.phone.child``. Thread-safe. Raises :class:`PhoneLostError` when it does not start."""
 
-    def __init__(self, owner: Owner, directory: Path, *, patience: float) -> None:
+    def __init__(self, owner: Owner, directory: Path, *, patience: float, nursery: Path | None = None) -> None:
         self._directory = directory
         ours, theirs = socket.socketpair()
         with theirs, (directory / "children.err").open("ab") as errors:
@@ -59,7 +60,7 @@ class PhoneProcess:
             environment["OPENBLAS_NUM_THREADS"] = "1"  # products of small matrices: threads only cost
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "harness.phone.child", str(theirs.fileno()), str(directory)],
+                [*interpreter(nursery), "-m", "harness.phone.child", str(theirs.fileno()), str(directory)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
@@ -67,8 +68,8 @@ class PhoneProcess:
                 env=environment,
                 start_new_session=True,  # Ctrl-C at the terminal is for the parent, which says goodbye in order
             )
-        self._prepare(owner, Wire(ours), patience)
         self.pid = self._process.pid
+        self._prepare(owner, Wire(ours), patience)
         try:
             ready = self._wire.receive(_START_SECONDS)
         except (TimeoutError, ValueError):
@@ -76,6 +77,7 @@ class PhoneProcess:
         if not ready or ready[:2] != ["tell", "ready"]:
             self._kill()
             raise PhoneLostError(f"a phone process did not start\n{self.log()}")
+        self.pid = ready[2]["pid"]  # not who stands for it where it was forked
         self.most_calls: int = ready[2]["most_calls"]
         self.codecs: list[str] = ready[2]["codecs"]
         self.version: str = ready[2]["version"]
@@ -99,7 +101,7 @@ class PhoneProcess:
 
     def log(self) -> str:
         """The child's last lines."""
-        lines = last_lines(self._directory / f"child-{self._process.pid}.ring")
+        lines = last_lines(self._directory / f"child-{self.pid}.ring")
         with contextlib.suppress(OSError):
             errors = (self._directory / "children.err").read_text(errors="replace").splitlines()
             lines += errors[-20:]
@@ -196,7 +198,7 @@ class PhoneProcess:
     def _kill(self) -> None:
         # A child whose end of the line is closed is about to die; one that hangs has to be made to.
         try:
-            self._process.wait(0.05)
+            self._process.wait(_DYING_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -213,7 +215,7 @@ class PhoneProcess:
             self._process.wait()
         self._reader.join(1.0)
         with contextlib.suppress(OSError):
-            (self._directory / f"child-{self._process.pid}.ring").unlink()
+            (self._directory / f"child-{self.pid}.ring").unlink()
 
 
 class _Reply:

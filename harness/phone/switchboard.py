@@ -72,8 +72,8 @@ def _identity(config: PhoneConfig) -> str:
 class Switchboard:
     """The phones that the processes of a run share. Thread-safe; :attr:`path` is where they connect."""
 
-    def __init__(self, *, patience: float = 5.0) -> None:
-        self._patience = patience
+    def __init__(self, *, patience: float = 5.0, nursery: Path | None = None) -> None:
+        self._patience, self._nursery = patience, nursery
         self._scratch = tempfile.TemporaryDirectory(prefix="harness-", ignore_cleanup_errors=True)
         self.path = Path(self._scratch.name) / "switchboard"  # a socket's path has to be short
         self._changed = threading.Condition()
@@ -122,7 +122,7 @@ class Switchboard:
         with self._changed:
             found = self._lines.get(identity)
             if found is None or found.process.lost is not None:
-                process = PhoneProcess(self, Path(self._scratch.name), patience=self._patience)
+                process = PhoneProcess(self, Path(self._scratch.name), patience=self._patience, nursery=self._nursery)
                 found = self._lines[identity] = _Line(config, process, next(self._keys))
             return found
 

@@ -141,10 +141,10 @@ def _wanted(probing: Probing) -> Iterator[tuple[str, Target, str]]:
 
 
 def _of_the_platform(probing: Probing) -> Iterator[Target]:
-    """The platform's own address, as an agent's phone asks it by OPTIONS (KEEPALIVE)."""
+    """The platform's own address, as an agent's phone asks it by OPTIONS (KEEPALIVE); one at a carrier's telephone never does."""
     platform, deployment = probing.deployment.platform, probing.deployment
-    agents = {agent for group in deployment.groups.values() for agent in group.agents}
-    for name in sorted({deployment.phones[agent].account for agent in agents}):
+    agents = [deployment.phones[agent] for group in deployment.groups.values() for agent in group.agents]
+    for name in sorted({agent.account for agent in agents if agent.number is None}):
         account = deployment.accounts[name]
         if platform.host and platform.port:
             ca_file = account.ca_file or deployment.ca_file

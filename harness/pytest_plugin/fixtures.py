@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from harness.matrix import Case
 from harness.phone.pool import PhonePool
 from harness.pytest_plugin.parallel import WATCH
 from harness.pytest_plugin.pulse import of_this_process
-from harness.pytest_plugin.run import Run
+from harness.pytest_plugin.run import Run, run_of
 from harness.report.recorder import CaseRecorder
 from harness.scenario.ai import Ai
 from harness.scenario.cast import Cast
@@ -57,7 +58,9 @@ def _take(context: CaseContext, error: ExpectationError) -> None:
 @pytest.fixture(scope="session")
 def pool(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhonePool]:
     """The softphones of this process, kept from case to case."""
-    with PhonePool(tmp_path_factory.mktemp("phones")) as pool:
+    run = run_of(pytestconfig)
+    nursery = Path(run.phone_nursery) if run and run.phone_nursery else None
+    with PhonePool(tmp_path_factory.mktemp("phones"), nursery=nursery) as pool:
         of_this_process().watch(lambda: pool.pids)
         yield pool
 

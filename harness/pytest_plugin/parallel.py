@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import importlib.util
@@ -22,6 +23,7 @@ from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.far_end.by_hand import SILENT_VARIABLE
 from harness.limits import MOST_WORKERS, Lease, address, lease, places
+from harness.phone.nursery import PhoneNursery
 from harness.phone.switchboard import Switchboard
 from harness.pytest_plugin import options
 from harness.pytest_plugin.run import RUN, Run, run_of
@@ -162,8 +164,13 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
     stack.callback(worlds.stop)
     run.replicas = {d.name: [d] for d in run.deployments if d.kind != "simulated"}
     _take_addresses(run, stack)
+    if run.workers:
+        with contextlib.suppress(OSError):  # as where a path is too long: phones are started each for itself
+            phones = PhoneNursery()
+            stack.callback(phones.close)
+            run.phone_nursery = str(phones.path)
     if run.replicas and run.slots > 1:
-        board = Switchboard()
+        board = Switchboard(nursery=Path(run.phone_nursery) if run.phone_nursery else None)
         stack.callback(board.close)
         run.switchboard = str(board.path)
     try:

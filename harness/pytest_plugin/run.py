@@ -45,6 +45,7 @@ class Run:
     switchboard: str | None = (
         None  #: where the phones are that cases beside each other share; None: no case is beside another
     )
+    phone_nursery: str | None = None  #: where phones' processes are forked; None: each is started for itself
     controls: dict[str, str] = field(default_factory=dict)  #: the worlds' control APIs, where they were asked for
     #: Makes the gate of a deployment, which tells how many calls this process has up; None: the run's own, of files.
     make_gate: Callable[[Deployment, Callable[[int], None]], Gate] | None = None
@@ -120,6 +121,7 @@ class Run:
             "workers": self.workers,
             "draw": self.draw,
             "switchboard": self.switchboard,
+            "phone_nursery": self.phone_nursery,
             "controls": self.controls,
             "replicas": {name: [to_plain(d) for d in deployments] for name, deployments in self.replicas.items()},
         }
@@ -138,6 +140,7 @@ class Run:
             workers=plain["workers"],
             draw=plain["draw"],
             switchboard=plain["switchboard"],
+            phone_nursery=plain["phone_nursery"],
             controls=dict(plain["controls"]),
             replicas={name: [from_plain(d) for d in found] for name, found in plain["replicas"].items()},
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -83,6 +84,7 @@ async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
         loop.add_signal_handler(number, ended.set)
     _watch_stdin(loop, ended)
     control = await world.start([_fault(text) for text in asked.fault], with_control=asked.control)
+    gc.freeze()  # what the world was built of stays: no collection has to look at it
     beating = asyncio.create_task(_beat(Heartbeat(asked.directory / "beat")))
     _say({"event": "ready", "pid": os.getpid(), "control": control, "deployments": world.deployments()})
     await ended.wait()

@@ -337,7 +337,7 @@ class Service:
         threading.Thread(target=self._read, name="commands", daemon=True).start()
         endpoint = self.endpoint
         build = {"most_calls": endpoint.most_calls, "codecs": endpoint.codecs, "version": endpoint.version}
-        self._tell("ready", **build, has_ipv6=endpoint.native.has_ipv6())
+        self._tell("ready", pid=os.getpid(), **build, has_ipv6=endpoint.native.has_ipv6())
         next_pulse = next_statistics = 0.0
         while not self._orphaned.is_set():
             now = time.monotonic()

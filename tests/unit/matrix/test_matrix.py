@@ -186,6 +186,28 @@ def test_a_landing_that_nobody_of_ours_can_see_is_said_to_be_unseen(talkdesk: De
     why = {left.row: left.why for left in left_out([talkdesk.model_copy(update={"groups": groups})])}
     unseen = "not observable: no assistant that hands over so does to a group with a phone of ours"
     assert why["TD-TRANSFER-BLIND"] == why["TD-TRANSFER-WARM"] == unseen
+    hidden = "not observable: no number has a fallback to a group with a phone of ours"
+    assert {why[row] for row in why if "FALLBACK" in row} == {hidden}
+    entry = talkdesk.lines["inbound"].model_copy(update={"assistant": None, "group": "billing"})
+    people = {"groups": groups, "lines": talkdesk.lines | {"inbound": entry}}
+    why = {left.row: left.why for left in left_out([talkdesk.model_copy(update=people)])}
+    assert why["PEOPLE"] == "not observable: no number leads to people only, with a phone of ours"
+
+
+def test_where_there_is_nothing_to_see_nothing_is_unseen(talkdesk: Deployment) -> None:
+    """No fallback at all, and none but to a group in which nobody is: the row is about nothing here."""
+    groups = {name: group.model_copy(update={"agents": (), "empty": True}) for name, group in talkdesk.groups.items()}
+    bare = {name: line.model_copy(update={"fallback": None}) for name, line in talkdesk.lines.items()}
+    for changes in ({"groups": groups}, {"lines": bare}):
+        why = {left.row: left.why for left in left_out([talkdesk.model_copy(update=changes)])}
+        assert why["TD-FALLBACK-DOWN"] == "no number has a fallback to a group with a phone of ours"
+
+
+def test_a_topic_whose_people_are_others_is_unseen() -> None:
+    gladly = load(DEPLOYMENTS / "simulated-gladly.toml")
+    groups = {name: group.model_copy(update={"agents": ()}) for name, group in gladly.groups.items()}
+    why = {left.row: left.why for left in left_out([gladly.model_copy(update={"groups": groups})])}
+    assert why["GL-TRANSFER-TOPIC"].startswith("not observable: no assistant hands over with a topic")
 
 
 def test_why_no_trunk_registers_is_what_is_missing(talkdesk: Deployment) -> None:

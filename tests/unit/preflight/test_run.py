@@ -55,12 +55,24 @@ def test_a_report_is_plain_data_without_secrets(lab: Any, far: Any) -> None:
 def test_the_platforms_own_port_is_asked(lab: Any, far: Any) -> None:
     """KEEPALIVE asks it by OPTIONS, from an agent's phone."""
     lab.account["port"] = far.udp()
-    lab.plain["groups"] = {"people": {"did": "+13125550177", "agents": ["caller"]}}
+    lab.plain["phones"]["anna"] = {"account": "carrier", "user": "agent-anna", "password": "right"}
+    lab.plain["groups"] = {"people": {"did": "+13125550177", "agents": ["anna"]}}
     lab.plain["platform"].update(host=far.address, port=far.udp(says(403)))
     names = {line.name: line for line in lab.report().lines}
     asked = names[f"OPTIONS {far.address}:{lab.plain['platform']['port']}/udp"]
     assert asked.status is FAILED
     assert "not allowed" in asked.detail
+
+
+def test_the_platforms_port_is_asked_over_no_transport_of_a_carrier(lab: Any, far: Any) -> None:
+    """An agent at a carrier's telephone speaks to its carrier alone: over TLS, say, which the platform's own port has not."""
+    lab.account["port"] = far.udp()
+    carrier = {**lab.account, "transport": "tcp", "port": far.stream()}
+    lab.plain["accounts"]["telephones"] = carrier
+    lab.plain["phones"]["anna"] = {"account": "telephones", "number": "+14155550102", "password": "right"}
+    lab.plain["groups"] = {"Billing": {"did": "+18155550101", "agents": ["anna"]}}
+    lab.plain["platform"].update(host=far.address, port=far.closed_port())
+    assert not [line for line in lab.report().lines if f":{lab.plain['platform']['port']}/" in line.name]
 
 
 def test_addresses_of_this_machine_that_phones_are_bound_to(lab: Any, far: Any) -> None:

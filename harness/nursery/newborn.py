@@ -1,0 +1,79 @@
+"""Stands for a process that a nursery forks, as if it were an interpreter started with these arguments.
+
+``python -I -S newborn.py SOCKET …``, and then what an interpreter would be told. It hands over the open files it was given, its
+environment and where it is, and ends as the process ended; that dies with it. Where no nursery answers it becomes the
+interpreter. Nothing of the harness is imported here, and nothing that takes long.
+"""
+
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+
+#: Before the request: its length and how many open files come with it.
+HEAD = struct.Struct("!II")
+#: What comes back: a status as ``os.waitpid`` has it.
+STATUS = struct.Struct("!I")
+#: So many open files can be handed over.
+MOST_FILES = 16
+
+
+def main(path: str, arguments: list[str]) -> int:
+    """Ask for the process and wait for its end; what the interpreter would have returned."""
+    files = sorted(int(entry) for entry in os.listdir("/proc/self/fd"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as nursery:
+        try:
+            nursery.connect(path)
+        except OSError:
+            os.execv(sys.executable, [sys.executable, *arguments])
+        files = [file for file in files if file != nursery.fileno() and _is_open(file)]
+        request = {
+            "arguments": arguments,
+            "files": files,
+            "directory": os.getcwd(),
+            "environment": dict(os.environ),
+            "umask": _umask(),
+            "leads": os.getsid(0) == os.getpid(),
+        }
+        text = json.dumps(request).encode()  # undecodable bytes of the environment are escaped surrogates
+        socket.send_fds(nursery, [HEAD.pack(len(text), len(files))], files)
+        nursery.sendall(text)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process
+        _let_go(files)
+        status = nursery.recv(STATUS.size)
+    if len(status) < STATUS.size:
+        return 1  # the nursery is gone
+    code = os.waitstatus_to_exitcode(*STATUS.unpack(status))
+    if code < 0:
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    return code
+
+
+def _is_open(file: int) -> bool:
+    try:
+        os.fstat(file)
+    except OSError:
+        return False  # the one that the directory was read by
+    return True
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _let_go(files: list[int]) -> None:
+    """They are the process's alone: who reads or writes at their other ends learns of its end."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for file in files:
+        if file != 2:
+            os.dup2(nothing, file)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
