@@ -65,6 +65,21 @@ CHECKS: Mapping[str, str] = {
 }
 
 
+#: Checks that want a call to arrive somewhere: one that a phone of ours had no room for has not shown that none came.
+WANTS_A_CALL = frozenset(
+    {
+        "answered",
+        "ringing",
+        "landing",
+        "landing.answered_by",
+        "landing.turn",
+        "phone.wait",
+        "timing.within",
+        "final_response",
+    }
+)
+
+
 def judged(
     check: str,
     subject: str,

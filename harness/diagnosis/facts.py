@@ -68,6 +68,12 @@ KNOWN: Mapping[str, Kind] = {
     "ai.trunk": Kind("the trunk the call came over", _AI_SIP),
     "ai.transport": Kind("the transport the call came over", _AI_SIP),
     "ai.tls_asked": Kind("transport=tls in the Request-URI at the AI", _AI_SIP),
+    "name.caller": Kind(
+        "what became of the name that the caller's phone looked up", "look it up on this machine: getent ahosts HOST"
+    ),
+    "password.withheld": Kind(
+        "why the caller's phone sent no password", "compare the challenge's realm and algorithm with the account's"
+    ),
     "caller.end": Kind("how the caller's call was set up", "look at the caller's final response"),
     "instead": Kind("who rang in the AI's place", _AGENTS),
     "instead.when": Kind("when that was", _AGENTS),
@@ -138,7 +144,9 @@ KNOWN: Mapping[str, Kind] = {
     # every leg
     "caller_id.customer": Kind("the number the campaign's customer is shown", "look at the customer's display"),
     "customer.rang": Kind("the campaign called its customer", "watch the customer's phone"),
+    "customer.room": Kind("whether the customer's phone had room for the call", "look at the customer's phone"),
     "refusal.caller": Kind("what the caller's phone refused a call for", "look at the caller's phone"),
+    "refusal.ai": Kind("what the phone in the AI's place refused a call for", "look at the stand-in's phone"),
     "refusal.agent": Kind("what the agent's phone refused the call for", "look at the agent's phone"),
     "dialog.unknown": Kind(
         "a phone of ours knew no call that a request to it belongs to",

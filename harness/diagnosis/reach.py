@@ -20,18 +20,8 @@ AT_ONCE_S = 1.0
 #: The words of an operating system, not of a SIP server.
 _OF_THE_STACK = re.compile(r"connection (was )?(refused|reset)|unreachable|errno|end of file|\(PJ_\w+\)", re.I)
 #: RFC 1918, RFC 6598 (carriers' own), RFC 3927, RFC 4193, and IPv6's link-local.
-_PRIVATE = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "169.254.0.0/16",
-        "fc00::/7",
-        "fe80::/10",
-    )
-)
+_PRIVATE_NETWORKS = "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 fc00::/7 fe80::/10"
+_PRIVATE = tuple(ipaddress.ip_network(network) for network in _PRIVATE_NETWORKS.split())
 _CHALLENGES = (401, 407)
 _WORDS = (
     (re.compile(r"unknown user|no such user|user not found", re.I), "the user name"),
@@ -49,6 +39,8 @@ _WORDS = (
 ABOUT = tuple(what for _, what in _WORDS)
 #: How the caller's call was set up when the platform did not even take it.
 UNHEARD = "not at all: nothing came back to the INVITE"
+#: And when it could not: no INVITE left the phone.
+UNSENT = "not at all: no INVITE left, for want of an address"
 #: How it ended where the platform itself had answered, with an announcement or a menu, and then nobody did.
 DROPPED = "dropped, after the platform itself had answered"
 #: Why an AI that was tried could not be had.
@@ -361,7 +353,7 @@ def _instead(scene: Scene) -> None:
     elif facts.value("caller.answer") is not None:  # a 200 came: what became of it then is not the far end's refusal
         facts.record("caller.end", "answered", *facts["caller.answer"].evidence)
     elif unheard:
-        facts.record("caller.end", UNHEARD, unheard)
+        facts.record("caller.end", *unheard)
         final = None  # 408 and 503 of its own stack's making (RFC 3261 section 8.1.3.1)
     elif final is not None:
         facts.record("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip())
@@ -382,17 +374,28 @@ def _instead(scene: Scene) -> None:
         moment = rang[0].at if rang else moment
     elif confirmed is not None and confirmed.at - _invited_at(scene, call) < AT_ONCE_S:
         moment = confirmed.at  # later, it may have been the agent who took a while
-    if moment is not None:
-        after = moment - _invited_at(scene, call)
-        facts.record(
-            "instead.when", "at once" if after < AT_ONCE_S else "after waiting", f"{after:.2f} s after the INVITE"
-        )
+    _when(scene, call, moment, confirmed.at if confirmed else None)
 
 
-def _unheard(scene: Scene, call: LegStarted) -> str | None:
-    """How an INVITE went out to which nothing at all came back; None where something did, or nobody waited for it."""
+def _when(scene: Scene, call: LegStarted, moment: float | None, confirmed: float | None) -> None:
+    """From when the platform began to route the call: behind its own announcement. When a menu ended nobody can tell."""
+    if moment is None:
+        return
+    began, since, line = _invited_at(scene, call), "the INVITE", scene.line
+    if line is not None and confirmed is not None and confirmed < moment and answers_itself(scene):
+        began, since = confirmed + line[1].announcement_s, "the announcement"
+    after = moment - began
+    when = "at once" if after < AT_ONCE_S else "after waiting"
+    unknown = when != "at once" and since != "the INVITE" and line is not None and line[1].press
+    scene.facts.record("instead.when", None if unknown else when, f"{after:.2f} s after {since}")
+
+
+def _unheard(scene: Scene, call: LegStarted) -> tuple[str, str] | None:
+    """That an INVITE went out to which nothing at all came back, or none could; None where something did, or nobody waited."""
     messages = [e for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg]
-    invites = [e for e in messages if e.direction == "sent" and e.text.startswith("INVITE ")]
+    invites = _sent(scene, call, "INVITE")
+    if not invites and (name := scene.facts.get("name.caller")) is not None:
+        return UNSENT, name.evidence[0]
     if call.direction != "outgoing" or not invites or any(e.direction == "received" for e in messages):
         return None
     if scene.at_ai or any(isinstance(e, LegStarted) and e.direction == "incoming" for e in scene.events):
@@ -400,7 +403,12 @@ def _unheard(scene: Scene, call: LegStarted) -> str | None:
     waited = max(e.at for e in scene.events) - invites[0].at
     if waited < AT_ONCE_S:  # a server says 100 within 200 ms (RFC 3261 section 17.2.1)
         return None
-    return f"{call.leg} sent it {len(invites)}× to {invites[-1].remote} over {invites[-1].transport.upper()}"
+    return UNHEARD, f"{call.leg} sent it {len(invites)}× to {invites[-1].remote} over {invites[-1].transport.upper()}"
+
+
+def _sent(scene: Scene, call: LegStarted, method: str) -> list[SipMessage]:
+    sent = (e for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg and e.direction == "sent")
+    return [e for e in sent if e.text.startswith(f"{method} ")]
 
 
 def answers_itself(scene: Scene) -> bool:
@@ -415,15 +423,12 @@ def _hung_up_on(scene: Scene, call: LegStarted) -> bool:
 
 
 def _gave_up(scene: Scene, call: LegStarted) -> bool:
-    sent = (e for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg and e.direction == "sent")
-    return any(e.text.startswith("CANCEL ") for e in sent)
+    return bool(_sent(scene, call, "CANCEL"))
 
 
 def _invited_at(scene: Scene, call: LegStarted) -> float:
-    sent = (
-        e.at for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg and e.text.startswith("INVITE ")
-    )
-    return min(sent, default=call.at)
+    messages = (e for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg)
+    return min((e.at for e in messages if e.text.startswith("INVITE ")), default=call.at)
 
 
 def _whose(scene: Scene, phone: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.checks.manners import WHAT
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.reach import UNHEARD
+from harness.diagnosis.reach import UNHEARD, UNSENT
 from harness.diagnosis.rule import ORDER, Symptom
 from harness.diagnosis.talk import direction_of, is_unsent_digit
 from harness.diagnosis.transfer import is_fallback, is_group
@@ -53,7 +53,7 @@ def present(scene: Scene) -> dict[Symptom, list[Finding]]:
 
 def _of(scene: Scene, finding: Finding) -> Symptom:
     symptom = _by_check(scene, finding)
-    if symptom in _OF_THE_PLATFORM and scene.facts.value("caller.end") == UNHEARD:
+    if symptom in _OF_THE_PLATFORM and scene.facts.value("caller.end") in (UNHEARD, UNSENT):
         return "other"  # a platform that answers nothing has not come to route the call
     return symptom
 
@@ -97,7 +97,7 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
                 return "fallback.time"
         case "landing.others" if finding.facts.get("rang") and scene.moment in ("transfer", "people"):
             return "transfer"
-        case "landing.others" if finding.facts.get("rang") and scene.moment == "unanswered":
+        case "landing.others" if finding.facts.get("rang") and (scene.moment == "unanswered" or _unseen_instead(scene)):
             return "reach"  # people were rung in the AI's place
         case "answered" | "ringing" | "voicemail" if scene.moment == "people":
             return "transfer"
@@ -118,6 +118,13 @@ def _unanswered(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
     turned_away = facts.value("caller.end") == "refused" or facts.value("instead") == "another group"
     if "reach" in found and facts.value("fallback.configured") is True and turned_away:
         found.setdefault("fallback", [])
+
+
+def _unseen_instead(scene: Scene) -> bool:
+    """Whether people rang, and nobody could see whether the AI got the call."""
+    facts = scene.facts
+    instead = facts.value("instead") not in (None, "nobody") and facts.value("ai.saw") is None
+    return instead and scene.moment in ("inbound", "campaign")
 
 
 def _asks_for_the_ai(scene: Scene) -> bool:

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from harness.checks.finding import excused, missed_by, unproven
-from harness.events import Event, SipMessage
+from harness.checks.finding import WANTS_A_CALL, excused, missed_by, unproven
+from harness.errors import ResourceError
+from harness.events import CallsRefused, Event, SipMessage
 from harness.report.recorder import CaseRecorder
 from harness.verdict import Conclusion, Finding, Verdict
 
@@ -62,20 +63,27 @@ class Evidence:
     def add(self, finding: Finding) -> Finding:
         """Record a finding. A failed one is broken instead where the harness itself may be the reason.
 
-        That is: it is late by no more than the harness was kept waiting for a processor, or a softphone, a simulated world, or
-        what the scenario does in the background, had broken by then.
+        That is: it is late by no more than the harness was kept waiting for a processor; or a softphone, a simulated world, or
+        what the scenario does in the background, had broken by then; or no call came where a softphone had no room for one.
         """
         missed_s = missed_by(finding) if finding.verdict is Verdict.FAILED else None
         if missed_s is not None:
             starved_s = self.starved(finding.at - missed_s - _FOUND_WITHIN_S, finding.at)
             if starved_s >= missed_s:
                 finding = excused(finding, starved_s)
-        if finding.verdict is Verdict.FAILED and (broke := self._fatal_error() or self.world_fault()) is not None:
-            finding = unproven(finding, broke)
+        if finding.verdict is Verdict.FAILED:
+            broke = self._fatal_error() or self.world_fault() or self._no_room(finding)
+            finding = finding if broke is None else unproven(finding, broke)
         if finding.check in self._dispensable:
             finding = replace(finding, dispensable=True)
         self._recorder.finding(finding)
         return finding
+
+    def _no_room(self, finding: Finding) -> ResourceError | None:
+        refused = [event for event in self.events if isinstance(event, CallsRefused)]
+        if not refused or finding.check not in WANTS_A_CALL:
+            return None
+        return ResourceError(f"{refused[-1].phone} had no room for a call from {refused[-1].source}: 486")
 
     def step(self, title: str) -> AbstractContextManager[None]:
         """A named part of the case."""

@@ -14,12 +14,22 @@ from harness.diagnosis.causes.described import Described
 from harness.diagnosis.causes.identity import IDENTITY
 from harness.diagnosis.causes.legs import LEGS
 from harness.diagnosis.causes.manners import MANNERS
+from harness.diagnosis.causes.own import OWN
 from harness.diagnosis.causes.reaching import REACHING
 from harness.diagnosis.causes.registration import REGISTRATION
 from harness.diagnosis.causes.transfer import TRANSFER
 from harness.errors import SelectionError
 
-CAUSES: Mapping[str, Described] = {**REGISTRATION, **REACHING, **AUDIO, **IDENTITY, **TRANSFER, **LEGS, **MANNERS}
+CAUSES: Mapping[str, Described] = {
+    **REGISTRATION,
+    **REACHING,
+    **AUDIO,
+    **IDENTITY,
+    **TRANSFER,
+    **LEGS,
+    **MANNERS,
+    **OWN,
+}
 
 
 def told(cause: str, integration: str) -> dict[str, str]:

@@ -11,11 +11,12 @@ from harness.diagnosis.rules.fallback import FALLBACK
 from harness.diagnosis.rules.identity import IDENTITY
 from harness.diagnosis.rules.legs import LEGS
 from harness.diagnosis.rules.manners import MANNERS
+from harness.diagnosis.rules.own import OWN
 from harness.diagnosis.rules.reach import REACH
 from harness.diagnosis.rules.registration import REGISTRATION
 from harness.diagnosis.rules.transfer import TRANSFER
 
-COMMON: tuple[Rule, ...] = REGISTRATION + LEGS + REACH + AUDIO + IDENTITY + TRANSFER + FALLBACK + MANNERS
+COMMON: tuple[Rule, ...] = REGISTRATION + LEGS + REACH + AUDIO + IDENTITY + TRANSFER + FALLBACK + MANNERS + OWN
 
 
 def rules_of(integration: str) -> tuple[Rule, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from harness.diagnosis.cells import AGENTS, Cell, Place, cells
 from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.own import NO_ROOM
 from harness.diagnosis.rule import Rule, Symptom
 
 #: What the AI may be shown of the caller that is wrong by itself.
@@ -247,7 +248,7 @@ def _customer() -> Iterator[Rule]:
         symptoms=("reach", "other"),
         cells=cells("number", "customer"),
         essential=(when("customer.rang", False),),
-        conditions=(not_shown("refusal.caller", "its media"),),
+        conditions=(not_shown("refusal.caller", "its media"), not_shown("customer.room", NO_ROOM)),
         consequences=("audio", "caller_id.customer"),
         because="the campaign was started, and the customer's phone did not ring",
     )

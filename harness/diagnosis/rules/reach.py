@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
+from harness.diagnosis.own import WITHHELD
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
 
@@ -421,7 +422,7 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach", "final"),
         cells=cells("credentials", "caller"),
         essential=(when("caller.end", "refused"), when("final.code", 401, 407)),
-        conditions=(_NOTHING,),
+        conditions=(_NOTHING, not_shown("password.withheld", *WITHHELD)),
         consequences=("fallback", "final"),
         because="the caller's INVITE was challenged, and its credentials were not accepted",
         confidence="likely",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.own import NO_ROOM
 from harness.diagnosis.rule import Rule, Symptom
 from harness.diagnosis.talk import NO_VOICE
 
 _LOST = when("transfer.landed", "nowhere")
 _AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "other")
 #: The agent's phone did not refuse what it was offered by itself.
-NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call")
+NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call", NO_ROOM)
 _RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
 
 #: What a second call to the group's own number may show, where the first brought nobody to it.

@@ -12,10 +12,11 @@ from harness.diagnosis.rules import COMMON, rules_of
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.examples import EXAMPLES as OF_RULES
 from tests.unit.diagnosis.leg_examples import LEGS
+from tests.unit.diagnosis.own_examples import OWN
 from tests.unit.diagnosis.stories import Expected
 from tools.diagnosis.page import PAGE, causes_table, cells_table, rules_at, tables_of
 
-EXAMPLES = [*OF_RULES, *LEGS]
+EXAMPLES = [*OF_RULES, *LEGS, *OWN]
 INTEGRATIONS = ("talkdesk", "gladly")
 PORTS = ("udp-32681", "tcp-32681", "tls-32682")
 EVERY = {rule.id: rule for name in INTEGRATIONS for rule in rules_of(name)}
@@ -113,7 +114,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     },
     "final.code": {
         (401, 404, 407, 484, 604): ("reach.turned-away",),
-        (401, 407): ("reach.caller-credentials",),
+        (401, 407): ("reach.caller-credentials", "reach.realm", "reach.realm.second", "reach.algorithm"),
         (404, 484, 604): ("reach.form",),
         (404, 604): ("reach.unknown-number", "reach.unknown-number.again"),
         _MEDIA: (

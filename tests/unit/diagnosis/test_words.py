@@ -16,9 +16,10 @@ from harness.diagnosis import Diagnosis, Visibility
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.examples import EXAMPLES
 from tests.unit.diagnosis.leg_examples import LEGS
+from tests.unit.diagnosis.own_examples import OWN
 
 FILE = Path(__file__).with_name("diagnoses.txt")
-STORIES = {expected.rule: expected.example for expected in (*EXAMPLES, *LEGS)}
+STORIES = {expected.rule: expected.example for expected in (*EXAMPLES, *LEGS, *OWN)}
 #: What the deployment file says, which every entry would repeat.
 DEPLOYMENT = ("the platform: ", "the trunk's transport: ", "the trunk's authentication: ")
 LESS: tuple[Visibility, ...] = ("caller+agents", "caller")

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from harness.checks import timing
+from harness.checks import landing, timing
 from harness.checks.finding import judged, missed_by
 from harness.errors import PhoneLostError, WorldLostError
+from harness.events import CallsRefused
 from harness.measurement import Direction
 from harness.scenario import lateness
 from harness.scenario.context import CaseContext
@@ -83,6 +84,17 @@ def test_a_failure_made_with_a_phone_that_had_broken_blames_nobody(make_context:
     phone: Any = SimpleNamespace(process=SimpleNamespace(pid=1), fault=lambda: PhoneLostError("lost"))
     context.phones._phones["caller"] = phone
     assert context.evidence.add(timing.within("agent", "it", None, 1.0)).verdict is Verdict.BROKEN
+
+
+def test_no_call_where_a_phone_had_no_room_for_one_blames_nobody(make_context: MakeContext) -> None:
+    evidence = make_context().evidence
+    never = landing.landed("the call", "billing", {})
+    assert evidence.add(never).verdict is Verdict.FAILED
+    evidence.event(CallsRefused(at=1.0, phone="billing", source="198.51.100.20"))
+    found = evidence.add(never)
+    assert found.verdict is Verdict.BROKEN
+    assert found.actual.endswith("billing had no room for a call from 198.51.100.20: 486")
+    assert evidence.add(late(3.4)).verdict is Verdict.FAILED, "that a call came late has another reason"
 
 
 def test_an_expectation_that_failed_in_the_background_excuses_nothing(add: Found) -> None:

@@ -1,0 +1,57 @@
+"""What keeps our own phones from a call, and whose that is: a name, a password, room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.diagnosis.causes import described as at
+from harness.diagnosis.causes.described import Described
+
+OWN: Mapping[str, Described] = {
+    "host-name-unknown": Described(
+        "the host to call does not exist in DNS",
+        at.REACHING_ISSUE,
+        "Correct the host in the deployment file (`accounts`, `proxy`), or let {platform}'s side publish its address; "
+        "`getent ahosts HOST` shows what this machine knows.",
+        "deployment file",
+        at.TROUBLE,
+    ),
+    "name-server-silent": Described(
+        "no name server answers this machine",
+        at.REACHING_ISSUE,
+        "Mend the name servers of the machine that the harness runs on (`/etc/resolv.conf`), or name the host by its address.",
+        "caller's network",
+        at.TROUBLE,
+    ),
+    "realm-not-configured": Described(
+        "the caller is challenged in another realm than the deployment file names",
+        at.REACHING_ISSUE,
+        "Compare the challenge's realm with the account's `realm` in the deployment file. Where the file has an old one, correct it; "
+        "where the challenge is not the carrier's own, find out who asks before a password goes there.",
+        "deployment file",
+        at.TROUBLE,
+    ),
+    "another-server-asks": Described(
+        "behind the server that asked first, another one asks for credentials",
+        at.REACHING_ISSUE,
+        "Let {platform} take the call itself instead of handing it on to a server with a realm of its own, or have that one accept "
+        "the first by address.",
+        "platform routing",
+        at.TROUBLE,
+    ),
+    "digest-weakened": Described(
+        "the platform asks for a weaker digest algorithm than it did before",
+        at.REACHING_ISSUE,
+        "Let all of {platform}'s servers ask for the same algorithms (SHA-256 where one of them does). A weaker challenge from "
+        "somebody in between looks just like this.",
+        "platform routing",
+        at.TROUBLE,
+    ),
+    "no-room-for-the-call": Described(
+        "a phone of the harness had no room for the call",
+        at.REACHING_ISSUE,
+        "It speaks against nobody: run fewer cases at once (`-n`), or look who else calls that phone; a process holds few calls.",
+        "harness",
+        at.TROUBLE,
+    ),
+}

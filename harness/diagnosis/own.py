@@ -1,0 +1,54 @@
+"""Facts that our own phones tell of themselves: a name they could not find, a password they kept, a call they had no room for."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from harness.diagnosis.derive import Scene
+from harness.diagnosis.vantage import Role
+from harness.events import CallsRefused, Event, NameLookup, PasswordWithheld
+
+#: Why a password was kept: the realms of the challenge and of the deployment file, or of the challenge before (RFC 7616 section 3.3).
+CONFIGURED, SECOND, WEAKER = "another realm than configured", "another realm than the first", "a weaker algorithm"
+WITHHELD = (CONFIGURED, SECOND, WEAKER)
+#: What a name server said, or that none did.
+NO_SUCH_NAME, NO_ANSWER = "no such name", "no name server knows"
+NO_ROOM = "no room"
+
+Told = TypeVar("Told", bound=Event)
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    _name(scene)
+    _password(scene)
+    facts: tuple[tuple[Role, str], ...] = (
+        ("caller", "customer.room"),
+        ("agent", "refusal.agent"),
+        ("ai", "refusal.ai"),
+    )
+    for role, fact in facts:
+        if refused := _of(scene, CallsRefused, role):
+            last = refused[-1]
+            told = f"{last.phone} refused {len(refused)} calls by itself with 486, the last from {last.source}"
+            scene.facts.record(fact, NO_ROOM, told)
+
+
+def _of(scene: Scene, kind: type[Told], role: Role) -> list[Told]:
+    events = (event for event in scene.events if isinstance(event, kind) and event.at <= scene.over)
+    return [event for event in events if scene.vantage.role(event.phone) == role]
+
+
+def _name(scene: Scene) -> None:
+    lookups = _of(scene, NameLookup, "caller")
+    if lookups and (last := lookups[-1]).problem:
+        told = f"{last.phone} looked {last.name} up for {last.seconds:.1f} s: {last.problem}"
+        scene.facts.record("name.caller", NO_SUCH_NAME if last.denied else NO_ANSWER, told)
+
+
+def _password(scene: Scene) -> None:
+    kept = _of(scene, PasswordWithheld, "caller")
+    if kept:
+        why = kept[-1].why
+        how = CONFIGURED if why.endswith(" is configured") else SECOND if why.endswith(" asked first") else WEAKER
+        scene.facts.record("password.withheld", how, f"{kept[-1].phone}: {why}")

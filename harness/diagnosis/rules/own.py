@@ -1,0 +1,97 @@
+"""What our own phones say kept them from a call: a name without an address, a password that was kept, no room."""
+
+from __future__ import annotations
+
+from harness.diagnosis.cells import cells
+from harness.diagnosis.conditions import when
+from harness.diagnosis.own import CONFIGURED, NO_ANSWER, NO_ROOM, NO_SUCH_NAME, SECOND, WEAKER
+from harness.diagnosis.rule import Rule, Symptom
+from harness.diagnosis.rules.refused import ALL_LATER
+
+_CHALLENGED = (when("caller.end", "refused"), when("final.code", 401, 407))
+_AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "fallback.time", "final", "other")
+_LANDINGS: tuple[tuple[Symptom, str], ...] = (("transfer", "transfer.landed"), ("fallback", "fallback.landed"))
+
+
+def _withheld(rule: str, cause: str, how: str, because: str) -> Rule:
+    return Rule(
+        id=rule,
+        cause=cause,
+        symptoms=("reach", "final"),
+        cells=cells("credentials", "caller"),
+        essential=(*_CHALLENGED, when("password.withheld", how)),
+        conditions=(),
+        consequences=(*ALL_LATER, "fallback"),
+        because=because,
+    )
+
+
+OWN: tuple[Rule, ...] = (
+    Rule(
+        id="reach.name.unknown",
+        cause="host-name-unknown",
+        symptoms=("reach", "other"),
+        essential=(when("name.caller", NO_SUCH_NAME),),
+        conditions=(),
+        consequences=(*ALL_LATER, "fallback"),
+        because="the name server says that the host the caller's phone is to call does not exist, so that no INVITE left it",
+    ),
+    Rule(
+        id="reach.name.silent",
+        cause="name-server-silent",
+        symptoms=("reach", "other"),
+        essential=(when("name.caller", NO_ANSWER),),
+        conditions=(),
+        consequences=(*ALL_LATER, "fallback"),
+        because="no name server told this machine the address of the host to call, so that no INVITE left it",
+    ),
+    _withheld(
+        "reach.realm",
+        "realm-not-configured",
+        CONFIGURED,
+        "the caller's INVITE was challenged in another realm than the deployment file names, and no password was sent there",
+    ),
+    _withheld(
+        "reach.realm.second",
+        "another-server-asks",
+        SECOND,
+        "the first challenge was answered; another realm asked then, which has no business with that password",
+    ),
+    _withheld(
+        "reach.algorithm",
+        "digest-weakened",
+        WEAKER,
+        "the challenge asks for a weaker algorithm than this realm has asked for before",
+    ),
+    Rule(
+        id="reach.no-room",
+        cause="no-room-for-the-call",
+        symptoms=("reach", "final"),
+        cells=cells("limit", "AI"),
+        essential=(when("refusal.ai", NO_ROOM),),
+        conditions=(),
+        consequences=(*ALL_LATER, "fallback"),
+        because="the phone in the AI's place refused the call by itself: its process had no room for it",
+    ),
+    *(
+        Rule(
+            id=f"{symptom}.no-room",
+            cause="no-room-for-the-call",
+            symptoms=(symptom,),
+            essential=(when(fact, "nowhere"), when("refusal.agent", NO_ROOM)),
+            conditions=(),
+            consequences=_AFTER,
+            because="the agent's phone refused the call by itself: its process had no room for it",
+        )
+        for symptom, fact in _LANDINGS
+    ),
+    Rule(
+        id="customer.no-room",
+        cause="no-room-for-the-call",
+        symptoms=("reach", "other"),
+        essential=(when("customer.room", NO_ROOM),),
+        conditions=(),
+        consequences=("audio", "caller_id.customer"),
+        because="the customer's phone refused the campaign's call by itself: its process had no room for it",
+    ),
+)

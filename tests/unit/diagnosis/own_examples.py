@@ -1,0 +1,85 @@
+"""The same for what our own phones say kept them from a call."""
+
+from __future__ import annotations
+
+from harness.events import CallsRefused, NameLookup, PasswordWithheld
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.stories import GROUP, Expected, transfer
+
+
+def looked_up(problem: str, *, denied: bool) -> Example:
+    """The caller's phone was to call a name that nobody told it the address of."""
+    example = Example().dials_too("caller")
+    for leg in (None, "caller.1"):
+        lookup = NameLookup(
+            at=example.now,
+            phone="caller",
+            leg=leg,
+            name="sip.carrier.example",
+            seconds=2.0,
+            problem=problem,
+            denied=denied,
+        )
+        example.events.append(lookup)
+    example.after(2.0).ends_here(503, "Service Unavailable")
+    return example.all_ports_answer().not_taken().never(f"DNS has no address for sip.carrier.example: {problem}")
+
+
+def withheld(realm: str, why: str, algorithm: str = "MD5") -> Example:
+    """The caller's INVITE was challenged, and its phone sent no password."""
+    example = Example().dials()
+    example.events.append(
+        PasswordWithheld(at=example.now, phone="caller", leg="caller.1", realm=realm, algorithm=algorithm, why=why)
+    )
+    return example.after(0.1).ends_here(407, "Proxy Authentication Required").all_ports_answer().not_taken()
+
+
+def no_room(example: Example, phone: str) -> Example:
+    """Its process refuses the platform's INVITE before it is a message of anybody's."""
+    example.events.append(CallsRefused(at=example.now, phone=phone, source="198.51.100.20"))
+    return example
+
+
+def _at_the_stand_in() -> Example:
+    example = no_room(Example(ai="stand-in").dials(), "stand-in")
+    return example.after(0.1).ends_here(486, "Busy Here").all_ports_answer().not_taken()
+
+
+def _at_an_agent() -> Example:
+    example = transfer(Example(ai="stand-in")).ai_refers(GROUP).platform_says(202)
+    return no_room(example, "billing").notified(486).after(1.0).landed("billing")
+
+
+def _at_the_fallback() -> Example:
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().ai_gets()
+    example.ai_answers(503, "Service Unavailable")
+    return no_room(example, "reception").after(0.1).ends_here(486, "Busy Here").landed("reception")
+
+
+def _at_the_customer() -> Example:
+    return no_room(Example(row="TD-OUTBOUND-CAMPAIGN", line="campaign"), "customer").after(4.0).landed("customer")
+
+
+OWN = [
+    Expected("reach.name.unknown", looked_up("EAI_NONAME", denied=True), ("host-name-unknown",)),
+    Expected("reach.name.silent", looked_up("no answer yet", denied=False), ("name-server-silent",)),
+    Expected(
+        "reach.realm",
+        withheld("carrier.example", "its realm is carrier.example, and acme.example is configured"),
+        ("realm-not-configured",),
+    ),
+    Expected(
+        "reach.realm.second",
+        withheld("elsewhere", "its realm is elsewhere, and acme.example asked first"),
+        ("another-server-asks",),
+    ),
+    Expected(
+        "reach.algorithm",
+        withheld("acme.example", "it asks for MD5, and has asked for a stronger algorithm"),
+        ("digest-weakened",),
+    ),
+    Expected("reach.no-room", _at_the_stand_in(), ("no-room-for-the-call",)),
+    Expected("transfer.no-room", _at_an_agent(), ("no-room-for-the-call",)),
+    Expected("fallback.no-room", _at_the_fallback(), ("no-room-for-the-call",)),
+    Expected("customer.no-room", _at_the_customer(), ("no-room-for-the-call",)),
+]
