@@ -17,6 +17,7 @@ HEAVY_LOSS = 0.05
 MUCH_DISORDER = 0.2
 #: Fewer packets than this (half a second of 20 ms each) are no evidence of what the others held.
 FEW_PACKETS = 25
+_PACKET_S = 0.02
 #: One way; beyond it a conversation does not work for any task (ITU-T G.114 section 5: "400 ms should not be exceeded").
 HIGH_DELAY_MS = 400.0
 #: Between the last of a voice and the re-INVITE that cut it off: its answer, the jitter buffer, the detector.
@@ -164,8 +165,10 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
         kind = "crossed" if all(isinstance(mark, int) and mark < 240 for mark in _marks(foreign)) else "other"
     if kind in ("silence", "other", "unmarked") and isinstance(packets, int) and packets < FEW_PACKETS:
         kind = "few" if packets else "no-rtp"
-    if kind == "silence" and packets is not None:
-        kind = "silent RTP"
+    if kind == "silence" and isinstance(packets, int):
+        listened = finding.facts.get("listened_s")
+        came_on = not isinstance(listened, float) or packets * _PACKET_S > listened / 2
+        kind = "silent RTP" if came_on else "few"  # the end of an announcement, say, and nothing since
     words = {
         "no-rtp": "nothing",
         "few": "a few packets",
