@@ -165,10 +165,11 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
         kind = "crossed" if all(isinstance(mark, int) and mark < 240 for mark in _marks(foreign)) else "other"
     if kind in ("silence", "other", "unmarked") and isinstance(packets, int) and packets < FEW_PACKETS:
         kind = "few" if packets else "no-rtp"
-    if kind == "silence" and isinstance(packets, int):
-        listened = finding.facts.get("listened_s")
-        came_on = not isinstance(listened, float) or packets * _PACKET_S > listened / 2
-        kind = "silent RTP" if came_on else "few"  # the end of an announcement, say, and nothing since
+    if kind in ("silence", "other") and isinstance(packets, int):
+        listened, came = finding.facts.get("listened_s"), (packets + _lost(scene, finding.listener)) * _PACKET_S
+        if isinstance(listened, float) and came <= listened / 2:  # the end of an announcement, say, and nothing since
+            kind = "few"
+        kind = "silent RTP" if kind == "silence" else kind
     words = {
         "no-rtp": "nothing",
         "few": "a few packets",
@@ -184,6 +185,11 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
     if kind == "other" and finding.facts.get("instead") in _SOUNDS:
         return "another sound"
     return words.get(str(kind))
+
+
+def _lost(scene: Scene, leg: str) -> int:
+    """RTP packets that a leg of ours missed in all."""
+    return max((e.rx_lost for e in scene.events if isinstance(e, RtpStatistics) and e.leg == leg), default=0)
 
 
 def _received(scene: Scene, leg: str) -> int:

@@ -48,6 +48,9 @@ def test_rtp_that_came_for_less_than_half_of_the_time_is_no_silence_that_somebod
     packets: int, heard: str
 ) -> None:
     assert facts_of(talk().to_caller("silence", packets, listened_s=2.4)).value("audio.to_caller") == heard
+    noise = talk().to_caller("other", packets, listened_s=2.4)
+    assert facts_of(noise).value("audio.to_caller") == ("noise" if heard == "silent RTP" else heard)
+    assert facts_of(noise.counted(received=packets, lost=100)).value("audio.to_caller") == "noise", "it was sent"
 
 
 def test_a_packet_that_came_before_anybody_listened_came() -> None:
