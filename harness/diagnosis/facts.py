@@ -136,6 +136,7 @@ KNOWN: Mapping[str, Kind] = {
     "transfer.answer": Kind("the platform's answer to the transfer", _AI_SIP),
     "transfer.outcome": Kind("what the platform's NOTIFY said of the transfer", _AI_SIP),
     "transfer.landed": Kind("where the transfer landed", _AGENTS),
+    "transfer.others": Kind("people rang who are not of the group", _AGENTS),
     "audio.agent": Kind("audio between caller and agent", "listen at the caller and at the agent"),
     "release.ai": Kind("the AI's leg when it had to end", _AI_LOG),
     # fallback

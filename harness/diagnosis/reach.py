@@ -20,18 +20,8 @@ AT_ONCE_S = 1.0
 #: The words of an operating system, not of a SIP server.
 _OF_THE_STACK = re.compile(r"connection (was )?(refused|reset)|unreachable|errno|end of file|\(PJ_\w+\)", re.I)
 #: RFC 1918, RFC 6598 (carriers' own), RFC 3927, RFC 4193, and IPv6's link-local.
-_PRIVATE = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "169.254.0.0/16",
-        "fc00::/7",
-        "fe80::/10",
-    )
-)
+_PRIVATE_NETWORKS = "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 fc00::/7 fe80::/10"
+_PRIVATE = tuple(ipaddress.ip_network(network) for network in _PRIVATE_NETWORKS.split())
 _CHALLENGES = (401, 407)
 _WORDS = (
     (re.compile(r"unknown user|no such user|user not found", re.I), "the user name"),
@@ -384,11 +374,20 @@ def _instead(scene: Scene) -> None:
         moment = rang[0].at if rang else moment
     elif confirmed is not None and confirmed.at - _invited_at(scene, call) < AT_ONCE_S:
         moment = confirmed.at  # later, it may have been the agent who took a while
-    if moment is not None:
-        after = moment - _invited_at(scene, call)
-        facts.record(
-            "instead.when", "at once" if after < AT_ONCE_S else "after waiting", f"{after:.2f} s after the INVITE"
-        )
+    _when(scene, call, moment, confirmed.at if confirmed else None)
+
+
+def _when(scene: Scene, call: LegStarted, moment: float | None, confirmed: float | None) -> None:
+    """From when the platform began to route the call: behind its own announcement. When a menu ended nobody can tell."""
+    if moment is None:
+        return
+    began, since, line = _invited_at(scene, call), "the INVITE", scene.line
+    if line is not None and confirmed is not None and confirmed < moment and answers_itself(scene):
+        began, since = confirmed + line[1].announcement_s, "the announcement"
+    after = moment - began
+    when = "at once" if after < AT_ONCE_S else "after waiting"
+    unknown = when != "at once" and since != "the INVITE" and line is not None and line[1].press
+    scene.facts.record("instead.when", None if unknown else when, f"{after:.2f} s after {since}")
 
 
 def _unheard(scene: Scene, call: LegStarted) -> tuple[str, str] | None:

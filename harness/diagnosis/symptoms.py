@@ -97,7 +97,7 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
                 return "fallback.time"
         case "landing.others" if finding.facts.get("rang") and scene.moment in ("transfer", "people"):
             return "transfer"
-        case "landing.others" if finding.facts.get("rang") and scene.moment == "unanswered":
+        case "landing.others" if finding.facts.get("rang") and (scene.moment == "unanswered" or _unseen_instead(scene)):
             return "reach"  # people were rung in the AI's place
         case "answered" | "ringing" | "voicemail" if scene.moment == "people":
             return "transfer"
@@ -118,6 +118,13 @@ def _unanswered(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
     turned_away = facts.value("caller.end") == "refused" or facts.value("instead") == "another group"
     if "reach" in found and facts.value("fallback.configured") is True and turned_away:
         found.setdefault("fallback", [])
+
+
+def _unseen_instead(scene: Scene) -> bool:
+    """Whether people rang, and nobody could see whether the AI got the call."""
+    facts = scene.facts
+    instead = facts.value("instead") not in (None, "nobody") and facts.value("ai.saw") is None
+    return instead and scene.moment in ("inbound", "campaign")
 
 
 def _asks_for_the_ai(scene: Scene) -> bool:

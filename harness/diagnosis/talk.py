@@ -17,6 +17,7 @@ HEAVY_LOSS = 0.05
 MUCH_DISORDER = 0.2
 #: Fewer packets than this (half a second of 20 ms each) are no evidence of what the others held.
 FEW_PACKETS = 25
+_PACKET_S = 0.02
 #: One way; beyond it a conversation does not work for any task (ITU-T G.114 section 5: "400 ms should not be exceeded").
 HIGH_DELAY_MS = 400.0
 #: Between the last of a voice and the re-INVITE that cut it off: its answer, the jitter buffer, the detector.
@@ -164,8 +165,11 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
         kind = "crossed" if all(isinstance(mark, int) and mark < 240 for mark in _marks(foreign)) else "other"
     if kind in ("silence", "other", "unmarked") and isinstance(packets, int) and packets < FEW_PACKETS:
         kind = "few" if packets else "no-rtp"
-    if kind == "silence" and packets is not None:
-        kind = "silent RTP"
+    if kind in ("silence", "other") and isinstance(packets, int):
+        listened, came = finding.facts.get("listened_s"), (packets + _lost(scene, finding.listener)) * _PACKET_S
+        if isinstance(listened, float) and came <= listened / 2:  # the end of an announcement, say, and nothing since
+            kind = "few"
+        kind = "silent RTP" if kind == "silence" else kind
     words = {
         "no-rtp": "nothing",
         "few": "a few packets",
@@ -181,6 +185,11 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
     if kind == "other" and finding.facts.get("instead") in _SOUNDS:
         return "another sound"
     return words.get(str(kind))
+
+
+def _lost(scene: Scene, leg: str) -> int:
+    """RTP packets that a leg of ours missed in all."""
+    return max((e.rx_lost for e in scene.events if isinstance(e, RtpStatistics) and e.leg == leg), default=0)
 
 
 def _received(scene: Scene, leg: str) -> int:

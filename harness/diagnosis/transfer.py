@@ -51,6 +51,9 @@ def _landing(scene: Scene) -> None:
     for finding in scene.of("landing.others"):
         if scene.failed(finding) and finding.facts.get("rang") and scene.moment == "transfer":
             scene.facts.record("transfer.landed", "another group", f"{finding.subject}: {finding.actual}")
+    others = [f for f in scene.of("landing.others") if scene.failed(f) and f.facts.get("rang")]
+    if scene.moment in ("transfer", "people"):
+        scene.facts.record("transfer.others", bool(others) or None, *(f"{f.subject}: {f.actual}" for f in others))
     if scene.moment == "people":
         _dialled(scene)
     for finding in scene.of("transfer.refer"):

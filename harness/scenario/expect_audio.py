@@ -53,6 +53,9 @@ class ExpectAudio:
 
     def _look(self, caller: Call, talk: SynthflowCall, since: float, again: bool) -> None:
         """What tells of it comes while the call goes on, or when it is over: the findings are made then."""
+        # The platform's own announcement, and what is still on its way of it, is no voice of the AI.
+        if caller.routed > caller.began:
+            since = max(since, caller.routed + SETTLE_S)
         look = Look(self._context, talk, caller, since)
         look.begin()
 

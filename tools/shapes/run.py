@@ -6,6 +6,10 @@ strikes has to fail, and no case of another number. Exit code 0 when all of that
 
 Customers are verified in batches, one run each and several beside each other. A run has few workers: each has phones of its own
 for every customer whose cases it takes, and they cost more than the calls.
+
+A customer costs 10 to 15 s of processor time with its clean cases (some 20 to 30), and 6 s without (``--only-fault``), five of
+which are its world, its workers and their phones. What is cut off is gone on with: ``--from 0`` takes the seed and the figures of
+``reports/shapes.json``, and verifies who is missing there. A draw is the same on the same day of the week.
 """
 
 from __future__ import annotations

@@ -62,6 +62,15 @@ TRANSFER: tuple[Rule, ...] = (
         for rang, cause in _AGAIN.items()
     ),
     Rule(
+        id="transfer.group.shared",
+        cause="group-wrong",
+        symptoms=("transfer",),
+        essential=(when("transfer.landed", "the right group"), when("transfer.others", True)),
+        conditions=(_RIGHT_TARGET,),
+        because="people rang who are not of the group, besides such as are: another group has members of this one",
+        confidence="likely",
+    ),
+    Rule(
         id="transfer.dialled",
         cause="group-wrong",
         symptoms=("transfer",),

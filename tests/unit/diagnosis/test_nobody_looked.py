@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from harness.diagnosis import diagnose
 from harness.verdict import Verdict
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
@@ -112,3 +114,22 @@ def test_a_platform_that_names_its_lost_connection_did_not_turn_the_caller_away(
     assert [cause.id for cause in lost.candidates][:2] == ["trunk-transport-mismatch", "route-wrong-trunk"]
     assert "platform-refuses-caller" not in {cause.id for cause in lost.causes}
     assert example.copy().state("disconnected", 503, "Nobody").diagnose().causes[0].id == "platform-refuses-caller"
+
+
+def test_people_who_rang_in_the_place_of_an_ai_that_nobody_sees_are_a_call_that_did_not_reach_it() -> None:
+    example = Example().dials().after(0.1).rings("reception").answered().all_ports_answer()
+    example.finding("landing.others", "reception", rang=1, watched=True)
+    causes = [cause.id for cause in example.diagnose().candidates]
+    assert {"route-missing", "no-g711", "trunk-transport-mismatch"} <= set(causes)
+
+
+@pytest.mark.parametrize(("after", "when"), [(2.1, "at once"), (3.1, "after waiting")])
+def test_who_rings_behind_an_announcement_rings_at_once(after: float, when: str) -> None:
+    """What is waited for the platform's own voice is no waiting for the AI."""
+    example = Example().dials().answered()
+    deployment = example.deployment
+    lines = {name: entry.model_copy(update={"announcement_s": 2.0}) for name, entry in deployment.lines.items()}
+    case: Any = replace(example.after(after).rings("reception").not_taken("the phone reception"))
+    spoken = deployment.model_copy(update={"lines": lines})
+    told = diagnose({"moment": "inbound"}, case.findings, case.events, spoken).facts
+    assert any(line.startswith(f"when that was: {when} (") for line in told), told

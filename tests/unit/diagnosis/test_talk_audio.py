@@ -43,6 +43,16 @@ def test_what_arrived_in_a_voice_s_place(kind: str, packets: int | None, heard: 
     assert facts_of(talk().to_ai(kind, packets)).value("audio.to_ai") == heard
 
 
+@pytest.mark.parametrize(("packets", "heard"), [(39, "a few packets"), (60, "a few packets"), (61, "silent RTP")])
+def test_rtp_that_came_for_less_than_half_of_the_time_is_no_silence_that_somebody_sends(
+    packets: int, heard: str
+) -> None:
+    assert facts_of(talk().to_caller("silence", packets, listened_s=2.4)).value("audio.to_caller") == heard
+    noise = talk().to_caller("other", packets, listened_s=2.4)
+    assert facts_of(noise).value("audio.to_caller") == ("noise" if heard == "silent RTP" else heard)
+    assert facts_of(noise.counted(received=packets, lost=100)).value("audio.to_caller") == "noise", "it was sent"
+
+
 def test_a_packet_that_came_before_anybody_listened_came() -> None:
     one = talk().counted(received=1).to_caller("no-rtp", 0)
     assert facts_of(one).value("audio.to_caller") == "a few packets"

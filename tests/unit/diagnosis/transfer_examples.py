@@ -26,6 +26,17 @@ TRANSFER = [
         ("group-wrong",),
     ),
     Expected(
+        "transfer.group.shared",
+        Example(row="PEOPLE", line="people")
+        .dials()
+        .rings("reception")
+        .rings("billing")
+        .answered()
+        .landed("reception", "reception", "billing")
+        .finding("landing.others", "billing", rang=1, watched=True),
+        ("group-wrong",),
+    ),
+    Expected(
         "transfer.dialled",
         Example(row="PEOPLE", line="people")
         .dials()

@@ -18,7 +18,7 @@ from harness.far_end.call_record import CallRecord
 from harness.far_end.record_reader import RecordReader
 from harness.scenario import conclusion, reactions, signs
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import Call
+from harness.scenario.ends import SETTLE_S, Call
 from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.signs import Look, Words
 from harness.verdict import Verdict
@@ -33,6 +33,7 @@ class Caller:
 
     label, role, mark, voices = "caller.1", "caller", 7, ()
     is_ours = True
+    began = routed = 0.0
 
     def __init__(self, heard: bool = True, counts: tuple[int, int] | None = None, packets: int = 100) -> None:
         self.looks: list[Any] = []
@@ -235,6 +236,20 @@ def test_words_that_a_busy_machine_may_have_spoilt_blame_nobody(
     found = case.context.later[-1]()[0]
     assert (found.subject, found.verdict) == ("caller.1 → assistant main", to_ai)
     assert ("no processor" in found.actual) is (to_ai is Verdict.BROKEN)
+
+
+@pytest.mark.parametrize(("routed", "since"), [(0.0, 0.1), (3.0, 3.0 + SETTLE_S)])
+def test_the_platform_s_announcement_is_not_the_ai_s_voice(
+    make_context: MakeContext, routed: float, since: float
+) -> None:
+    caller = Caller()
+    case = Case(make_context, caller, "", strength="indicated", transcript="none")
+    caller.routed = routed
+    ExpectAudio(case.context, cast("Any", caller))._look(cast("Any", caller), case.look._talk, 0.1, False)  # type: ignore[arg-type]
+    listened_from: list[float] = []
+    caller.hears = lambda talk, since, deadline: listened_from.append(since)  # type: ignore[method-assign]
+    caller.looks[-1].settle()
+    assert listened_from[0] == since
 
 
 def test_a_look_is_settled_once(make_context: MakeContext, experiments: list[str]) -> None:

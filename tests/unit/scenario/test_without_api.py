@@ -12,7 +12,7 @@ from harness.scenario.ai import Ai
 from harness.scenario.endpoints import SynthflowEndpoint
 from harness.scenario.lines import line_of
 from harness.scenario.people import AssistantOf
-from harness.verdict import ExpectationError
+from harness.verdict import ExpectationError, Verdict
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.test_synthflow_endpoint import Place, call
 
@@ -59,3 +59,15 @@ def test_a_call_that_others_took_is_told_with_nobody_having_looked(make_context:
     with pytest.raises(ExpectationError) as failed:
         AssistantOf(context, ai, line_of(context.deployment, context.trunk, "inbound")).expect_call(of)
     assert failed.value.finding.facts["unseen"] is True
+
+
+def test_nobody_waits_to_see_that_the_ai_was_tried(make_context: MakeContext) -> None:
+    """Meanwhile a platform's ring timeout runs out, and what the caller does then comes too late."""
+    context = make_context(api=None, synthflow=None)
+    paused: list[float] = []
+    context.pause = paused.append  # type: ignore[method-assign,assignment]
+    ai = Ai(context)
+    ai.take_place()
+    ai.was_tried(call(answered=False), line_of(context.deployment, context.trunk, "inbound"))
+    assert context.evidence.findings[-1].verdict is Verdict.NOT_OBSERVABLE
+    assert paused == []
