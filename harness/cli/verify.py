@@ -130,7 +130,7 @@ def verify(
     if workers != "auto" and not workers.isdecimal():
         raise SelectionError(f"-n {workers}: not a number of workers; allowed: auto, 0 (all in this process), 1, 2 …")
     arguments = _of_pytest(Path(SCENARIOS).resolve())
-    arguments += ["-n", workers, *(["--timings", timings.value] if timings else [])]
+    arguments += ["--cases-only", "-n", workers, *(["--timings", timings.value] if timings else [])]
     lists = {
         "deployment": files or _example(),
         "row": row,

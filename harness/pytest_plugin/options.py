@@ -77,6 +77,7 @@ def _of_a_part(group: pytest.OptionGroup) -> None:
     group.addoption(
         "--cases", type=Path, metavar="FILE", help="only the cases whose ids stand in this file, one a line"
     )
+    group.addoption("--cases-only", action="store_true", help="nothing else is run: no more workers than cases")
     group.addoption("--site", default="", metavar="NAME", help="where this runs, in the place of each file's own site")
 
 

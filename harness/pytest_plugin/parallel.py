@@ -128,7 +128,10 @@ def _begin(config: pytest.Config) -> bool:
         raise ResourceError(
             "the softphones' library pjsua2 is not installed for this Python; `make clean verify` installs it"
         )
-    _ = run.cases  # a selection that names something unknown is said before anything is started
+    cases = len(run.cases)  # a selection that names something unknown is said before anything is started
+    if config.getoption("cases_only") and workers > cases > 0:
+        run.workers = config.option.numprocesses = cases
+        config.option.tx = config.option.tx[:cases]
     config.stash[RUN] = run
     if only_plans:
         check_faults([path for path, d in zip(files, deployments, strict=True) if d.kind == "simulated"], faults)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.limits import places
 from tests.acceptance.conftest import Tree
+from tests.acceptance.test_world import TALKDESK
 
 
 def spans(directory: Path) -> list[tuple[float, float]]:
@@ -118,3 +119,12 @@ def test_two_runs_at_once_stay_out_of_each_others_way(tree: Tree) -> None:
     assert max(itertools.accumulate(change for _, change in moments)) <= places()
     finished = {path.resolve() for path in (tree.path / "reports").iterdir() if (path / "summary.json").is_file()}
     assert len(finished) == 2  # and latest is one of them
+
+
+def test_no_worker_is_started_that_has_no_case(tree: Tree) -> None:
+    cell = ("--row", "TD-INBOUND", "--transport", "udp", "--auth", "ip", "--codec", "pcmu")
+    process = tree.harness("verify", TALKDESK, *cell, "-n", "4")
+    code, output = tree.finished(process)
+    assert code == 0, output
+    summary = json.loads((tree.run_directory / "summary.json").read_text())
+    assert summary["workers"] == summary["cases"] < 4
