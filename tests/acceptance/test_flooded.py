@@ -37,6 +37,7 @@ class Scanner:
         self.heard = b""  #: whatever came back, the first of it
         self._stand_in = stand_in
         self._evidence = evidence
+        self._earlier = set(evidence.iterdir())  # of runs whose phones are gone
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((host, 0))
         self._socket.setblocking(False)
@@ -59,18 +60,20 @@ class Scanner:
         phones: list[str] = []
         turn = itertools.count()
         while not self._ended.wait(1 / PER_SECOND):
-            if next(turn) % PER_SECOND == 0:
+            number = next(turn)
+            if number % (PER_SECOND // 5) == 0:
                 phones = self._phones()
             self._invite(self._stand_in)
             if phones:
-                self._invite(phones[next(turn) % len(phones)])
+                self._invite(phones[number % len(phones)])
 
     def _phones(self) -> list[str]:
         """Where our phones listen, by the evidence so far."""
         found: set[str] = set()
-        for path in self._evidence.glob("*/cases/*/events.jsonl"):
-            with contextlib.suppress(OSError):
-                found |= set(re.findall(r'"local": ?"(127\.[\d.]+:\d+)"', path.read_text(errors="replace")))
+        for run in set(self._evidence.iterdir()) - self._earlier:
+            for path in run.glob("cases/*/events.jsonl"):
+                with contextlib.suppress(OSError):
+                    found |= set(re.findall(r'"local": ?"(127\.[\d.]+:\d+)"', path.read_text(errors="replace")))
         return sorted(found - {self._stand_in})
 
     def _invite(self, at: str) -> None:

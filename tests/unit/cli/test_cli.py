@@ -27,7 +27,7 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What pytest was given."""
     seen: list[str] = []
 
-    def pass_all(arguments: list[str]) -> int:
+    def pass_all(arguments: list[str], plugins: list[object]) -> int:
         seen.extend(arguments)
         return pytest.ExitCode.OK
 
@@ -106,7 +106,7 @@ def test_how_much_is_shown_reaches_pytest(
 def test_exit_codes_are_the_documented_ones(
     monkeypatch: pytest.MonkeyPatch, of_pytest: pytest.ExitCode, code: int
 ) -> None:
-    monkeypatch.setattr(pytest, "main", lambda arguments: of_pytest)
+    monkeypatch.setattr(pytest, "main", lambda arguments, plugins: of_pytest)
     assert run(monkeypatch, "verify", "one.toml") == code
 
 
@@ -116,7 +116,7 @@ def test_exit_codes_are_the_documented_ones(
 def test_errors_are_lines_and_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, code: int
 ) -> None:
-    def raises(arguments: list[str]) -> int:
+    def raises(arguments: list[str], plugins: list[object]) -> int:
         raise error
 
     monkeypatch.setattr(pytest, "main", raises)
