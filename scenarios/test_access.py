@@ -29,10 +29,12 @@ def test_nothing_is_set_up_in_the_clear(ai, case, caller, line, fallback, agents
     expect(call).two_way_audio_with(landed)
     ai.answered_nothing(call)
     if case.axes["ai"] == "stand-in":
+        begun = []
         for transport in ("udp", "tcp"):
             clear = ai.calls(agents.did, transport=transport)
+            begun.append(clear.began)
             expect(clear).never_answered()
-        expect(agents).never_rang()
+        expect(agents).never_rang(since=min(begun))  # an agent of the fallback may be in this group as well
 
 
 @scenario("TLS-BADCERT")

@@ -399,10 +399,11 @@ class ExpectGroup:
         self._context = context
         self._group = group
 
-    def never_rang(self) -> None:
-        """No agent of the group was called, though all could have been."""
+    def never_rang(self, since: float = 0.0) -> None:
+        """No agent of the group was called after ``since`` (``time.monotonic()``), though all could have been."""
         for phone in self._group.phones:
-            calls = [str(leg.invite.text.partition("\n")[0]).strip() for leg in phone.incoming]
+            legs = [leg for leg in phone.incoming if leg.events[0].at >= since]
+            calls = [str(leg.invite.text.partition("\n")[0]).strip() for leg in legs]
             watched = phone.registration is not None and phone.registration.active
             self._context.evidence.add(landing.never_rang(phone.name, len(calls), watched, calls))
 

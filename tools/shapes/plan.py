@@ -57,7 +57,7 @@ SEEN_AT_PHONES = frozenset(
 
 
 #: What the platform does on calls that it transfers itself: one that a caller's phone places on a REFER is no call of the number's.
-_OF_TRANSFERS = frozenset({"group-answered-by-others", "agent-hangup-not-passed-on"})
+_OF_TRANSFERS = frozenset({"group-answered-by-others", "agent-hangup-not-passed-on", "transfer-no-audio"})
 
 
 #: Stands for every fault where some are named that alone are to be tried.
@@ -148,15 +148,24 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
         return _has_others(deployment, [entry.fallback] if entry.fallback else [])
     if fault in _OF_TRANSFERS and entry.refer != "consumed":
         return False
+    if fault == "group-wrong" and entry.group:
+        return _rings_others(deployment, [entry.group])
     if fault not in ("caller-id-lost-on-transfer", "group-wrong") or entry.assistant is None:
         return True
     assistant = deployment.assistants[entry.assistant]
     to = [assistant.transfer_to] if assistant.transfer_to else []
     if fault == "group-wrong":
-        return entry.refer == "consumed" and _has_others(deployment, to)
+        return entry.refer == "consumed" and _rings_others(deployment, to)
     to += [name for name, group in deployment.groups.items() if group.topic and group.topic == assistant.transfer_topic]
     agents = {agent for name in to for agent in deployment.groups[name].present}
     return all(deployment.phones[agent].shows == "original" for agent in agents)
+
+
+def _rings_others(deployment: Deployment, groups: Sequence[str]) -> bool:
+    """Whether any other group's first turn rings somebody who is in none of these, before an agent of theirs has answered."""
+    own = {agent for name in groups for agent in deployment.groups[name].agents}
+    turns = [group.turns[0] for name, group in deployment.groups.items() if name not in groups and group.present]
+    return bool(turns) and all(set(turn) - own for turn in turns)
 
 
 def _has_others(deployment: Deployment, groups: Sequence[str]) -> bool:
