@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
-from harness.audio.classify import classify
 from harness.audio.describe import describe
-from harness.audio.machine import asks_for_message
+from harness.audio.machine import message_asked_in
 from harness.checks import headers, identity, landing, reach, session, signalling, timing
 from harness.checks.finding import not_observable
 from harness.events import Event, MediaState, SipMessage
@@ -204,7 +203,7 @@ class Expect(ExpectAudio):
         until = time.monotonic() + after_s + _GREETING_S
         began = time.monotonic()
         with self._context.evidence.step(f"{call.label} hears a machine ask for a message"):
-            while not (asked := asks_for_message(classify(heard := call.leg.received_since(answered)))):
+            while not (asked := message_asked_in(heard := call.leg.received_since(answered))):
                 if call.is_over() or time.monotonic() > until:
                     break
                 self._context.pause(_LISTENED_AGAIN_S)
