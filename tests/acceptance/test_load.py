@@ -71,7 +71,9 @@ def test_the_first_step_beyond_the_platforms_limit_is_named(tmp_path: Path) -> N
     )
     assert all(call["ended"] for call in found["calls"])
     assert found["wall_s"] < 60, "what has failed is not held"
-    assert found["notes"] == ["trunk udp-ip is declared with 3 calls at once, and was asked for 6"]
+    declared, *of_this_machine = found["notes"]  # what it was too busy for stands behind
+    assert declared == "trunk udp-ip is declared with 3 calls at once, and was asked for 6"
+    assert not [note for note in of_this_machine if note.startswith("trunk")]
     refused = found["calls"][3]
     assert refused["failed_in"] == 2
     assert refused["leg"] in found["steps"][1]["message"]
