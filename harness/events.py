@@ -240,6 +240,18 @@ class FarEndRecord(Event):
     source: str  #: where it was read, e.g. ``GET /v2/calls/{id}``
     record: dict[str, Any]
 
+    def witness(self, what: str) -> Any:
+        """What the far end witnessed beyond the documented record, None when it does not say."""
+        witness = self.record.get("witness")
+        return witness.get(what) if isinstance(witness, dict) else None
+
+    @property
+    def messages(self) -> list[Any]:
+        """The SIP messages it shows: those it witnessed, or without a witness those of the record itself."""
+        with_witness = isinstance(self.record.get("witness"), dict)
+        found = self.witness("messages") if with_witness else self.record.get("messages")
+        return found if isinstance(found, list) else []
+
 
 _KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
 
