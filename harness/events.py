@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Direction = Literal["sent", "received"]
+#: What a digest challenge was held against, when it got no answer.
+WithheldBy = Literal["realm configured", "first realm", "stronger algorithm"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +210,7 @@ class PasswordWithheld(Event):
     realm: str
     algorithm: str
     why: str
+    rule: WithheldBy | None = None  #: which of them; older evidence has the words alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
