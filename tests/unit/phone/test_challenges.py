@@ -1,4 +1,4 @@
-"""A challenge without an answer says by which rule, for programs, and in words, for people."""
+"""Which digest challenges a phone's password answers."""
 
 from __future__ import annotations
 
@@ -8,18 +8,94 @@ from harness.events import WithheldBy
 from harness.phone.child.challenges import Challenges
 
 
+def challenge(realm: str = "carrier.example", algorithm: str | None = "MD5") -> str:
+    named = f", algorithm={algorithm}" if algorithm else ""
+    return f'WWW-Authenticate: Digest realm="{realm}", nonce="n", qop="auth"{named}'
+
+
+def answered(challenges: Challenges, *offered: str, method: str = "REGISTER") -> list[bool]:
+    return [why is None for why in challenges.withheld(method, offered)]
+
+
+def test_a_realm_that_is_configured_is_the_only_one() -> None:
+    challenges = Challenges("carrier.example")
+    assert answered(challenges, challenge("evil.example"), challenge()) == [False, True]
+    assert answered(challenges, challenge("evil.example"), method="INVITE") == [False]
+    (why,) = challenges.withheld("INVITE", [challenge("evil.example")])
+    assert why is not None
+    assert why.why == "its realm is evil.example, and carrier.example is configured"
+
+
+def test_without_one_that_which_asks_first_is_it() -> None:
+    """RFC 3261 section 22.1: a realm is a protection domain of its own."""
+    challenges = Challenges("")
+    assert answered(challenges, challenge()) == [True]
+    assert answered(challenges, challenge("evil.example")) == [False]
+    assert answered(challenges, challenge()) == [True]
+    (why,) = challenges.withheld("REGISTER", [challenge("evil.example")])
+    assert why is not None
+    assert why.why == "its realm is evil.example, and carrier.example asked first"
+
+
+def test_a_registrar_and_a_proxy_have_a_realm_each() -> None:
+    challenges = Challenges("")
+    assert answered(challenges, challenge("registrar.example")) == [True]
+    assert answered(challenges, challenge("proxy.example"), method="INVITE") == [True]
+    for method in ("INVITE", "BYE", "INFO", "OPTIONS"):
+        assert answered(challenges, challenge("callee.example"), method=method) == [False]
+        assert answered(challenges, challenge("proxy.example"), method=method) == [True]
+
+
+def test_any_realm_has_to_be_asked_for() -> None:
+    challenges = Challenges("*")
+    assert answered(challenges, challenge("one.example"), challenge("two.example")) == [True, True]
+
+
+@pytest.mark.parametrize("weak", ["MD5", "md5", "MD5-sess", None])
+@pytest.mark.parametrize("strong", ["SHA-256", "SHA-256-sess", '"SHA-256"'])
+def test_the_strongest_algorithm_is_answered_and_no_weaker_one_afterwards(weak: str | None, strong: str) -> None:
+    """RFC 7616 section 3.7 and 5.7, RFC 8760 section 2.4: the local policy, in whatever order they are offered."""
+    challenges = Challenges("")
+    assert answered(challenges, challenge(algorithm=weak), challenge(algorithm=strong)) == [False, True]
+    assert answered(challenges, challenge(algorithm=weak)) == [False]
+    assert answered(challenges, challenge(algorithm=strong)) == [True]
+
+
+def test_an_algorithm_that_only_pjsip_knows_is_its_own_business() -> None:
+    challenges = Challenges("")
+    assert answered(challenges, challenge(algorithm="SHA-512-256"), challenge()) == [True, True]
+
+
+def test_what_has_no_challenge_is_left_alone() -> None:
+    challenges = Challenges("")
+    assert answered(challenges) == []
+    assert answered(challenges, challenge()) == [True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'WWW-Authenticate: Digest nonce="realm=evil.example", realm="carrier.example"',
+        'Proxy-Authenticate: Digest Realm = "carrier.example",Algorithm = MD5',
+        'WWW-Authenticate:Digest opaque="a, realm=x",realm="carrier.example"',
+    ],
+)
+def test_a_realm_is_read_as_it_may_be_written(text: str) -> None:
+    assert answered(Challenges("carrier.example"), text) == [True]
+
+
 @pytest.mark.parametrize(
     ("realm", "first", "then", "rule"),
     [
-        ("acme", None, 'Digest realm="evil"', "realm configured"),
-        ("", 'Digest realm="acme"', 'Digest realm="evil"', "first realm"),
-        ("acme", 'Digest realm="acme", algorithm=SHA-256', 'Digest realm="acme"', "stronger algorithm"),
-        ("acme", 'Digest realm="acme"', 'Digest realm="acme", algorithm=SHA-256', None),
+        ("acme", None, challenge("evil"), "realm configured"),
+        ("", challenge("acme"), challenge("evil"), "first realm"),
+        ("acme", challenge("acme", "SHA-256"), challenge("acme"), "stronger algorithm"),
     ],
 )
-def test_what_is_withheld_says_by_which_rule(realm: str, first: str | None, then: str, rule: WithheldBy | None) -> None:
+def test_what_is_withheld_says_by_which_rule(realm: str, first: str | None, then: str, rule: WithheldBy) -> None:
     challenges = Challenges(realm)
     if first is not None:
-        assert challenges.withheld("INVITE", [first]) == [None]
-    (withheld,) = challenges.withheld("INVITE", [then])
-    assert (withheld and withheld.rule) == rule
+        assert answered(challenges, first) == [True]
+    (withheld,) = challenges.withheld("REGISTER", [then])
+    assert withheld is not None
+    assert withheld.rule == rule
