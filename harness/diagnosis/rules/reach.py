@@ -18,6 +18,10 @@ _ANSWERING = unless("probe.ai", "silent", "refuses")
 _ANSWERING_HERE = unless("probe.termination", "silent", "refuses")
 _GOOD_CERTIFICATE = unless("probe.certificate", "expired", "wrong name", "untrusted")
 
+# nothing came, though our own machine gets answers at both ports: the platform tried elsewhere, or not at all
+_OPEN_TO_US = (_NOTHING, _ANSWERING, _ANSWERING_HERE, _GOOD_CERTIFICATE)
+_OPEN_TO_US_NOT_FOR_MEDIA = (_NOTHING, _ANSWERING, _ANSWERING_HERE, NOT_FOR_MEDIA, _GOOD_CERTIFICATE)
+
 _PORTS = (("udp", 32681), ("tcp", 32681), ("tls", 32682))
 
 
@@ -113,11 +117,7 @@ def _between() -> Iterator[Rule]:
                 symptoms=("reach",),
                 essential=(when("transport", transport),),
                 conditions=(
-                    _NOTHING,
-                    _ANSWERING,
-                    _ANSWERING_HERE,
-                    NOT_FOR_MEDIA,
-                    _GOOD_CERTIFICATE,
+                    *_OPEN_TO_US_NOT_FOR_MEDIA,
                     when("instead.when", moment),
                     when("platform.did", f"it {met} at the AI's port"),
                 ),
@@ -272,10 +272,7 @@ REACH: tuple[Rule, ...] = (
         cause="route-missing",
         symptoms=("reach",),
         conditions=(
-            _NOTHING,
-            _ANSWERING,
-            _ANSWERING_HERE,
-            _GOOD_CERTIFICATE,
+            *_OPEN_TO_US,
             unless("instead", "nobody"),
             when("instead.when", "at once"),
             when("platform.did", "it rang its own agents and tried no trunk"),
@@ -290,10 +287,7 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach",),
         essential=(when("fallback.configured", False),),
         conditions=(
-            _NOTHING,
-            _ANSWERING,
-            _ANSWERING_HERE,
-            _GOOD_CERTIFICATE,
+            *_OPEN_TO_US,
             unless("instead", "nobody"),
             when("instead.when", "at once"),
         ),
@@ -316,11 +310,7 @@ REACH: tuple[Rule, ...] = (
         cause="trunk-transport-mismatch",
         symptoms=("reach",),
         conditions=(
-            _NOTHING,
-            _ANSWERING,
-            _ANSWERING_HERE,
-            NOT_FOR_MEDIA,
-            _GOOD_CERTIFICATE,
+            *_OPEN_TO_US_NOT_FOR_MEDIA,
             when("platform.did", "it tried the AI's other port"),
         ),
         consequences=ALL_LATER,
@@ -332,11 +322,7 @@ REACH: tuple[Rule, ...] = (
         cause="route-wrong-trunk",
         symptoms=("reach",),
         conditions=(
-            _NOTHING,
-            _ANSWERING,
-            _ANSWERING_HERE,
-            NOT_FOR_MEDIA,
-            _GOOD_CERTIFICATE,
+            *_OPEN_TO_US_NOT_FOR_MEDIA,
             when("platform.did", "it used another trunk"),
         ),
         consequences=ALL_LATER,
@@ -433,7 +419,7 @@ REACH: tuple[Rule, ...] = (
         cause="route-missing",
         symptoms=("reach",),
         essential=(when("caller.end", "answered", DROPPED), when("instead", "nobody")),
-        conditions=(_NOTHING, _ANSWERING, _ANSWERING_HERE, _GOOD_CERTIFICATE, when("platform.did", "it kept the call")),
+        conditions=(*_OPEN_TO_US, when("platform.did", "it kept the call")),
         consequences=ALL_LATER,
         because="the platform answered the caller itself, and nothing shows that it tried the AI or rang anybody",
     ),
