@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
 from harness.diagnosis.own import WITHHELD
+from harness.diagnosis.reach import DROPPED
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
 
@@ -417,7 +418,7 @@ REACH: tuple[Rule, ...] = (
         id="reach.kept",
         cause="route-missing",
         symptoms=("reach",),
-        essential=(when("caller.end", "answered"), when("instead", "nobody")),
+        essential=(when("caller.end", "answered", DROPPED), when("instead", "nobody")),
         conditions=(*_OPEN_TO_US, when("platform.did", "it kept the call")),
         consequences=ALL_LATER,
         because="the platform answered the caller itself, and nothing shows that it tried the AI or rang anybody",
