@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from harness.cli.live_file import live_file
 from harness.deployment import Deployment
 from harness.integrations import load
 from harness.pytest_plugin.worlds import Worlds
-from tools.shapes.draw import Customer, Told
+from tools.shapes.draw import Customer, Told, as_of
 from tools.shapes.plan import WRONG, Drawing, trials
 
 
@@ -64,7 +65,7 @@ def written(batch: Sequence[Customer], directory: Path, drawing: Drawing) -> Ite
 
 
 def _file(customer: Customer, directory: Path) -> Path:
-    table = dict(customer.table)
+    table = as_of(customer.table, datetime.now(UTC))
     file = directory / f"{table['name']}.toml"
     if customer.spreadsheet:
         sheet = file.with_suffix(".csv")

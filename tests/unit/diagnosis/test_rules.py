@@ -117,6 +117,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (401, 407): ("reach.caller-credentials", "reach.realm", "reach.realm.second", "reach.algorithm"),
         (404, 484, 604): ("reach.form",),
         (404, 604): ("reach.unknown-number", "reach.unknown-number.again"),
+        (480,): ("reach.nobody-there",),
         _MEDIA: (
             *("reach.no-g711.told", "reach.srtp.told", "reach.another-assistant", "reach.not-attached"),
             *("reach.nobodys-number", "reach.concurrency", "reach.no-credentials", "reach.wrong-port"),
