@@ -55,8 +55,7 @@ class Kamailio(Program):
     ) -> None:
         """``trusted`` addresses need no digest; ``spoilt`` names what is done to the media of a line's number.
 
-        ``queue`` is the URI of who plays music to the callers of groups with a queue, and then lets them go with 480.
-        ``more`` are values for a ``template`` of one's own.
+        ``queue`` plays music to callers of groups with a queue, then ends with 480; ``more`` are values for a ``template``.
         """
         self.host, self.port, self.tls_port = host, port, tls_port
         directory.mkdir(parents=True)
@@ -81,11 +80,8 @@ class Kamailio(Program):
         super().__init__(
             "kamailio", ["-DD", "-E", "-m", "32", "-M", "8", "-f", str(config), "-Y", str(directory)], directory
         )
-        try:
+        with self.starting():
             self.answers_options(host, port)
-        except BaseException:
-            self.end()
-            raise
 
 
 def ports(host: str) -> tuple[int, int]:
