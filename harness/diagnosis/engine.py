@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.deployment import Deployment
-from harness.diagnosis import dialogue, legs, own, passage, reach, second_call, talk, transfer
+from harness.diagnosis import answering, dialogue, legs, own, passage, reach, second_call, talk, transfer
 from harness.diagnosis.causes import told
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.facts import KNOWN, Facts
@@ -72,7 +72,7 @@ def diagnose(
         number_of=number_of,
         over=max((finding.at for finding in findings), default=math.inf),
     )
-    for part in (own, dialogue, reach, talk, transfer, passage, legs, second_call):
+    for part in (own, dialogue, reach, answering, talk, transfer, passage, legs, second_call):
         part.tell(scene)
     symptoms = present(scene)
     integration = str(case.get("integration", ""))

@@ -75,6 +75,7 @@ KNOWN: Mapping[str, Kind] = {
         "why the caller's phone sent no password", "compare the challenge's realm and algorithm with the account's"
     ),
     "caller.end": Kind("how the caller's call was set up", "look at the caller's final response"),
+    "answered.first": Kind("who answered the caller first", _PLATFORM_LOG),
     "instead": Kind("who rang in the AI's place", _AGENTS),
     "instead.when": Kind("when that was", _AGENTS),
     "platform.did": Kind("what the platform itself did with the call", _PLATFORM_LOG),

@@ -11,6 +11,7 @@ from harness.diagnosis.conditions import Condition
 #: What a failing finding is a symptom of; a cause explains symptoms.
 Symptom = Literal[
     "registration",
+    "answered.first",
     "reach",
     "route",
     "codec",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.manners import WHAT
+from harness.diagnosis.answering import PLATFORM
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.reach import UNHEARD, UNSENT
 from harness.diagnosis.rule import ORDER, Symptom
@@ -34,6 +35,9 @@ _BY_CHECK: dict[str, Symptom] = {
 }
 
 
+#: What cannot come any more once the caller has been answered: ringing, what is said meanwhile, a refusal.
+_BEFORE_THE_ANSWER = ("ringing", "final_response", "audio.early", "prack")
+
 #: What a platform does with a call that it has taken.
 _OF_THE_PLATFORM: tuple[Symptom, ...] = ("reach", "route", "fallback", "fallback.time", "final", "transfer")
 _WRONG_NUMBERS = ("anonymous", "no number", "in another form", "a number of the deployment's own", "another number")
@@ -62,6 +66,8 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
     check, role = finding.check, scene.vantage.made_by(finding)
     if check == "final_response" and finding.subject == "OPTIONS":
         return "other"  # the answer to a request outside of any call
+    if check in _BEFORE_THE_ANSWER and scene.facts.value("answered.first") == PLATFORM:
+        return "answered.first"
     if check == "final_response" and finding.subject.endswith("'s BYE"):
         return "release"
     if check in _BY_CHECK:
@@ -113,6 +119,8 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
 def _unanswered(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
     """Where the AI's side is not seen, a call that another answered, or nobody, has not reached it all the same."""
     facts = scene.facts
+    if "answered.first" in found:
+        return
     if "landing.answered_by" in {f.check for f in scene.findings} or not _asks_for_the_ai(scene):
         pass
     elif facts.value("caller.end") in ("refused", "still ringing") or facts.value("instead") not in (None, "nobody"):

@@ -80,6 +80,7 @@ class Line(_Model):
 
     open: bool | None = None  #: within its business hours; none: as the clock and the deployment say
     closed_group: str | None = None  #: who answers when it is closed; a message does when nobody is named
+    answers_first: bool = False  #: the platform answers before it calls anybody, and says nothing
 
 
 class Api(_Model):

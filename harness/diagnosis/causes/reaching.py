@@ -65,6 +65,14 @@ REACHING: Mapping[str, Described] = {
         "AI side",
         at.ATTACH,
     ),
+    "platform-answers-first": Described(
+        "the platform answers the call itself, before the AI or anybody else has",
+        at.REACHING_ISSUE,
+        "Have the number's flow ring through before it answers, so that the caller hears how the call goes on and is charged from the "
+        "AI's answer; where it has to speak first, say so in the deployment file (announcement_s of the number).",
+        "platform routing",
+        at.INBOUND,
+    ),
     "number-unknown-at-platform": Described(
         "the platform does not know the number that was dialled",
         at.REACHING_ISSUE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.diagnosis.answering import PLATFORM
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
 from harness.diagnosis.own import WITHHELD
@@ -197,6 +198,16 @@ REACH: tuple[Rule, ...] = (
         because="the AI was asked for a number that is no assistant's",
     ),
     *REFUSED,
+    Rule(
+        id="reach.answered-first",
+        cause="platform-answers-first",
+        symptoms=("answered.first",),
+        cells=cells("timing", "caller"),
+        essential=(when("answered.first", PLATFORM),),
+        conditions=(),
+        consequences=("reach", "final"),
+        because="the caller was answered while nobody whom the platform had called had",
+    ),
     Rule(
         id="reach.rang",
         cause="ai-never-answers",

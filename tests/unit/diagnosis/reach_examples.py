@@ -156,6 +156,17 @@ REACH = [
         ("ai-never-answers",),
     ),
     Expected(
+        "reach.answered-first",
+        Example()
+        .dials()
+        .ai_gets()
+        .after(0.1)
+        .answered()
+        .finding("ringing", "caller.1", seconds=None, limit_s=4.0)
+        .finding("landing.answered_by", "the call", attempted=["no-answer:x"]),
+        ("platform-answers-first",),
+    ),
+    Expected(
         "reach.certificate.expired",
         nothing(Example(transport="tls")).probed("ai", "answers", "expired").probed("termination", "answers"),
         ("certificate-expired",),

@@ -1,0 +1,63 @@
+"""Who answered the caller first: the platform itself, only where everybody it may have called was seen not to have answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.diagnosis.answering import PLATFORM
+from harness.events import CallState
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.known import facts_of
+
+
+def called(**changes: Any) -> Example:
+    """The AI has got the call, which only rings there, and so has an agent; the caller has not been answered yet."""
+    example = Example(now=0.0, **changes).dials().ai_gets().rings("reception")
+    return example.after(0.2)
+
+
+def taken_by(example: Example, phone: str, state: str) -> Example:
+    example.events.append(CallState(at=example.now, phone=phone, leg=f"{phone}.1", state=state, code=200))  # type: ignore[arg-type]
+    return example.after(0.1)
+
+
+def first(example: Example, visibility: Any = "all") -> object:
+    return facts_of(example, visibility).value("answered.first")
+
+
+def test_before_anybody_had_taken_it() -> None:
+    assert first(called().answered()) == PLATFORM
+    assert first(taken_by(called().answered().after(0.1), "reception", "confirmed")) == PLATFORM
+
+
+@pytest.mark.parametrize("state", ["connecting", "confirmed"])
+def test_an_agent_who_had_taken_it(state: str) -> None:
+    assert first(taken_by(called(), "reception", state).answered()) is None
+    assert first(taken_by(called(), "reception", "early").answered()) == PLATFORM
+
+
+def test_a_call_that_nobody_answered() -> None:
+    assert first(called()) is None
+    assert first(called().ends_here(486, "Busy Here")) is None
+
+
+def changed(monkeypatch: pytest.MonkeyPatch, part: str, name: str, **fields: object) -> Example:
+    """The AI only rang and the caller was answered, in a deployment one of whose parts is another."""
+    example = called().answered()
+    deployment = example.deployment
+    parts = dict(getattr(deployment, part))
+    parts[name] = parts[name].model_copy(update=fields)
+    monkeypatch.setattr(Example, "deployment", deployment.model_copy(update={part: parts}))
+    return example
+
+
+def test_who_is_not_seen_may_have_taken_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert first(called().answered(), "caller") is None
+    assert first(Example(now=0.0).dials().rings("reception").after(0.2).answered()) is None, "who knows what the AI did"
+    assert first(changed(monkeypatch, "groups", "reception", agents=())) is None, "its people have no phones of ours"
+
+
+def test_a_number_whose_platform_speaks_first_is_as_it_should_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert first(changed(monkeypatch, "lines", "inbound", announcement_s=2.0)) is None
