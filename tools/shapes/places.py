@@ -21,7 +21,6 @@ from harness.pytest_plugin.worlds import Worlds
 from tools.shapes.draw import Customer, Told, as_of
 from tools.shapes.plan import WRONG, Drawing, trials
 
-
 #: A live customer's interface tells the documented fields, and its AI says words.
 _AS_A_REAL_AI = {"api": {"witness": False}, "assistants": {"*": {"sends": "speech"}}}
 
