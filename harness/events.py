@@ -195,12 +195,13 @@ class StrangerRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameLookup(Event):
-    """A name that requests of the phone go to is slow to be found, or has no address. Told after a second, and at the end."""
+    """A name that requests or RTP of the phone go to is slow to be found, or has no address. Told after a second, and at the end."""
 
     name: str
     seconds: float  #: so far
     problem: str  #: empty once it was found at last
     denied: bool  #: the name server says that there is no such name, or no address of it
+    media: bool = False  #: it is the far end's, in its SDP (RFC 4566 section 5.7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,7 @@ def _of(scene: Scene, kind: type[Told], role: Role) -> list[Told]:
 
 
 def _name(scene: Scene) -> None:
-    lookups = _of(scene, NameLookup, "caller")
+    lookups = [event for event in _of(scene, NameLookup, "caller") if not event.media]
     if lookups and (last := lookups[-1]).problem:
         told = f"{last.phone} looked {last.name} up for {last.seconds:.1f} s: {last.problem}"
         scene.facts.record("name.caller", NO_SUCH_NAME if last.denied else NO_ANSWER, told)
