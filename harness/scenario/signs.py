@@ -202,10 +202,10 @@ class Look:
             if heard is None or heard.observation is not Observation.SOUND:
                 return since, heard
             self._context.pause(max(0.0, heard.at + _WORTH_JUDGING_S - time.monotonic()))
-            silent_from = None if self._caller.is_over() else blips.silent_from(self._caller.leg, since, heard.at)
-            if silent_from is None:
+            again = None if self._caller.is_over() else blips.listen_again_from(self._caller.leg, since, heard.at)
+            if again is None:
                 return since, heard
-            since = silent_from
+            since = again
 
     def _needs_experiment(self) -> bool:
         """Only where nothing stronger can tell, and that is asked for: it takes its time."""
