@@ -21,9 +21,13 @@ class Config:
         self.started: list[str] = []
         self.hook = SimpleNamespace(pytest_collectreport=lambda report: self.reports.append(report))
         self._options = {"tx": ["popen"] * workers, "maxschedchunk": 1}
-        nodes = SimpleNamespace(setup_node=lambda spec, put: self.started.append(spec) or spec)
+        nodes = SimpleNamespace(setup_node=self._start)
         session = SimpleNamespace(nodemanager=nodes, queue=SimpleNamespace(put=None), _active_nodes=set())
         self.pluginmanager = SimpleNamespace(get_plugin=lambda name: session)
+
+    def _start(self, spec: str, put: None) -> str:
+        self.started.append(spec)
+        return spec
 
     def getvalue(self, name: str) -> Any:
         return self._options[name]
@@ -50,6 +54,10 @@ class Worker:
         self.shutting_down = True
 
 
+def scheduler_of(config: Any, *others: str) -> AsTheyCome:
+    return AsTheyCome(config, None, others)
+
+
 def collected(count: int) -> list[str]:
     return [f"case {number}" for number in range(count)]
 
@@ -65,7 +73,7 @@ def come(scheduler: LoadScheduling, workers: Sequence[Worker], cases: int) -> No
 @pytest.mark.parametrize(("cases", "workers"), [(0, 1), (1, 1), (3, 3), (15, 10), (19, 10), (20, 10), (347, 10)])
 def test_each_begins_with_what_xdist_deals_it(cases: int, workers: int) -> None:
     ours, xdists = ([Worker(number) for number in range(workers)] for _ in range(2))
-    come(AsTheyCome(Config(workers), None, ()), ours, cases)
+    come(scheduler_of(Config(workers)), ours, cases)
     come(LoadScheduling(Config(workers)), xdists, cases)
     assert [worker.told for worker in ours] == [worker.told for worker in xdists]
     if cases:
@@ -74,7 +82,7 @@ def test_each_begins_with_what_xdist_deals_it(cases: int, workers: int) -> None:
 
 def test_the_first_begins_before_the_others_are_there_and_they_are_started_then() -> None:
     config = Config(3)
-    scheduler = AsTheyCome(config, None, ["second", "third"])
+    scheduler = scheduler_of(config, "second", "third")
     first = Worker(0)
     come(scheduler, [first], 9)
     assert first.told == [0, 1]
@@ -85,7 +93,7 @@ def test_the_first_begins_before_the_others_are_there_and_they_are_started_then(
 
 
 def test_who_is_done_before_the_others_come_goes_on() -> None:
-    scheduler = AsTheyCome(Config(2), None, ())
+    scheduler = scheduler_of(Config(2))
     first, second = Worker(0), Worker(1)
     come(scheduler, [first], 6)
     scheduler.mark_test_complete(first, 0)
@@ -96,7 +104,7 @@ def test_who_is_done_before_the_others_come_goes_on() -> None:
 
 @pytest.mark.parametrize("cases", [3, 9])
 def test_what_a_dead_worker_had_left_is_run_by_whoever_stands_in(cases: int) -> None:
-    scheduler = AsTheyCome(Config(2), None, ())
+    scheduler = scheduler_of(Config(2))
     first, second, third = (Worker(number) for number in range(3))
     come(scheduler, [first], cases)
     assert scheduler.remove_node(first) == "case 0"
@@ -109,7 +117,7 @@ def test_what_a_dead_worker_had_left_is_run_by_whoever_stands_in(cases: int) -> 
 
 def test_a_worker_that_has_collected_something_else_runs_nothing_and_is_reported() -> None:
     config = Config(2)
-    scheduler = AsTheyCome(config, None, ())
+    scheduler = scheduler_of(config)
     first, second = Worker(0), Worker(1)
     come(scheduler, [first], 4)
     scheduler.add_node(second)
