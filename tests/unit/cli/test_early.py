@@ -40,11 +40,18 @@ def test_there_is_a_nursery_where_worlds_will_be_asked_for(arguments: list[str],
 
 
 def test_it_ends_with_the_command_whatever_ends_that() -> None:
-    with pytest.raises(KeyboardInterrupt), early.begun(["verify"]):
-        nursery = early.world_nursery()
-        raise KeyboardInterrupt
-    assert nursery is not None
-    assert not nursery.path.parent.exists()
+    places: list[Path] = []
+
+    def interrupted() -> None:
+        with early.begun(["verify"]):
+            nursery = early.world_nursery()
+            assert nursery is not None
+            places.append(nursery.path.parent)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not places[0].exists()
 
 
 def test_a_file_that_cannot_be_read_asks_for_nothing(tmp_path: Path) -> None:
