@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Direction = Literal["sent", "received"]
+#: What a digest challenge was held against, when it got no answer.
+WithheldBy = Literal["realm configured", "first realm", "stronger algorithm"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,12 +195,13 @@ class StrangerRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameLookup(Event):
-    """A name that requests of the phone go to is slow to be found, or has no address. Told after a second, and at the end."""
+    """A name that requests or RTP of the phone go to is slow to be found, or has no address. Told after a second, and at the end."""
 
     name: str
     seconds: float  #: so far
     problem: str  #: empty once it was found at last
     denied: bool  #: the name server says that there is no such name, or no address of it
+    media: bool = False  #: it is the far end's, in its SDP (RFC 4566 section 5.7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +211,7 @@ class PasswordWithheld(Event):
     realm: str
     algorithm: str
     why: str
+    rule: WithheldBy | None = None  #: which of them; older evidence has the words alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +243,18 @@ class FarEndRecord(Event):
 
     source: str  #: where it was read, e.g. ``GET /v2/calls/{id}``
     record: dict[str, Any]
+
+    def witness(self, what: str) -> Any:
+        """What the far end witnessed beyond the documented record, None when it does not say."""
+        witness = self.record.get("witness")
+        return witness.get(what) if isinstance(witness, dict) else None
+
+    @property
+    def messages(self) -> list[Any]:
+        """The SIP messages it shows: those it witnessed, or without a witness those of the record itself."""
+        with_witness = isinstance(self.record.get("witness"), dict)
+        found = self.witness("messages") if with_witness else self.record.get("messages")
+        return found if isinstance(found, list) else []
 
 
 _KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}

@@ -18,12 +18,22 @@ _MOST_FLAT: Final = 0.35
 
 def is_garbled(samples: NDArray[np.int16]) -> bool:
     """Whether most of what is audible in these samples (8 kHz) is noise or an offset; False where too little is audible."""
-    frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME).astype(np.float64)
-    power = np.square(frames).mean(axis=1)
-    loud = frames[10 * np.log10(power / 32768.0**2 + 1e-12) > _AUDIBLE_DBOV]
+    loud = _audible(samples)
     if len(loud) < _ENOUGH:
         return False
     offset = np.square(loud.mean(axis=1)) / np.square(loud).mean(axis=1)
     spectrum = np.square(np.abs(np.fft.rfft(loud * np.hanning(_FRAME), axis=1)))[:, 5:70] + 1e-9
     flatness = np.exp(np.log(spectrum).mean(axis=1)) / spectrum.mean(axis=1)
     return bool(np.mean((offset > _MOST_DC) | (flatness > _MOST_FLAT)) > 0.5)
+
+
+def audible_s(samples: NDArray[np.int16]) -> float:
+    """How many seconds of these samples (8 kHz) can be heard."""
+    return len(_audible(samples)) * _FRAME / 8000
+
+
+def _audible(samples: NDArray[np.int16]) -> NDArray[np.float64]:
+    frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME).astype(np.float64)
+    power = np.square(frames).mean(axis=1)
+    loud: NDArray[np.float64] = frames[10 * np.log10(power / 32768.0**2 + 1e-12) > _AUDIBLE_DBOV]
+    return loud

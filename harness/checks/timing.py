@@ -7,17 +7,19 @@ from harness.checks.finding import judged
 from harness.verdict import Finding
 
 
-def took(subject: str, what: str, seconds: float, expected_s: float, tolerance_s: float = 1.0) -> Finding:
-    """``what`` took the configured time, within ``tolerance_s``."""
+def took(
+    subject: str, what: str, seconds: float, expected_s: float, tolerance_s: float = 1.0, queue_s: float = 0.0
+) -> Finding:
+    """``what`` took the configured time, within ``tolerance_s``; or up to ``queue_s`` longer, in a queue that stood before it."""
+    queued = f", and at most {queue_s:g} s in the queue" if queue_s else ""
+    limit_s = expected_s + tolerance_s + queue_s
     return judged(
         "timing",
         subject,
-        abs(seconds - expected_s) <= tolerance_s,
-        expected=f"{what} after {expected_s:g} s ± {tolerance_s:g} s",
+        expected_s - tolerance_s <= seconds <= limit_s,
+        expected=f"{what} after {expected_s:g} s ± {tolerance_s:g} s{queued}",
         actual=f"it was after {seconds:.2f} s",
-        measured=measurement.Duration(
-            what=what, seconds=seconds, expected_s=expected_s, limit_s=expected_s + tolerance_s
-        ),
+        measured=measurement.Duration(what=what, seconds=seconds, expected_s=expected_s, limit_s=limit_s),
     )
 
 

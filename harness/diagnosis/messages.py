@@ -60,8 +60,7 @@ def at_the_ai(events: Sequence[Event], vantage: Vantage, number_of: NumberOf) ->
 
 def _of_records(events: Sequence[Event]) -> Iterator[Seen]:
     for event in last_records(events):
-        witness = event.record.get("witness")
-        listed = witness.get("messages") if isinstance(witness, dict) else None
+        listed = event.witness("messages")
         if isinstance(listed, list):
             for index, plain in enumerate(listed, start=1):
                 parsed = parse(str(plain.get("text", "")))

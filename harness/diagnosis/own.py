@@ -6,11 +6,16 @@ from typing import TypeVar
 
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.vantage import Role
-from harness.events import CallsRefused, Event, NameLookup, PasswordWithheld
+from harness.events import CallsRefused, Event, NameLookup, PasswordWithheld, WithheldBy
 
 #: Why a password was kept: the realms of the challenge and of the deployment file, or of the challenge before (RFC 7616 section 3.3).
 CONFIGURED, SECOND, WEAKER = "another realm than configured", "another realm than the first", "a weaker algorithm"
-WITHHELD = (CONFIGURED, SECOND, WEAKER)
+_KEPT_BY: dict[WithheldBy, str] = {
+    "realm configured": CONFIGURED,
+    "first realm": SECOND,
+    "stronger algorithm": WEAKER,
+}
+WITHHELD = tuple(_KEPT_BY.values())
 #: What a name server said, or that none did.
 NO_SUCH_NAME, NO_ANSWER = "no such name", "no name server knows"
 NO_ROOM = "no room"
@@ -40,7 +45,7 @@ def _of(scene: Scene, kind: type[Told], role: Role) -> list[Told]:
 
 
 def _name(scene: Scene) -> None:
-    lookups = _of(scene, NameLookup, "caller")
+    lookups = [event for event in _of(scene, NameLookup, "caller") if not event.media]
     if lookups and (last := lookups[-1]).problem:
         told = f"{last.phone} looked {last.name} up for {last.seconds:.1f} s: {last.problem}"
         scene.facts.record("name.caller", NO_SUCH_NAME if last.denied else NO_ANSWER, told)
@@ -48,7 +53,5 @@ def _name(scene: Scene) -> None:
 
 def _password(scene: Scene) -> None:
     kept = _of(scene, PasswordWithheld, "caller")
-    if kept:
-        why = kept[-1].why
-        how = CONFIGURED if why.endswith(" is configured") else SECOND if why.endswith(" asked first") else WEAKER
-        scene.facts.record("password.withheld", how, f"{kept[-1].phone}: {why}")
+    if kept and (rule := kept[-1].rule) is not None:
+        scene.facts.record("password.withheld", _KEPT_BY[rule], f"{kept[-1].phone}: {kept[-1].why}")

@@ -18,7 +18,7 @@ from harness.verdict import Finding
 AT_ONCE_S = 1.0
 
 #: The words of an operating system, not of a SIP server.
-_OF_THE_STACK = re.compile(r"connection (was )?(refused|reset)|unreachable|errno|end of file|\(PJ_\w+\)", re.I)
+_OF_THE_STACK = re.compile(r"connection (was )?(refused|reset|closed)|unreachable|errno|end of file|\(PJ_\w+\)", re.I)
 #: RFC 1918, RFC 6598 (carriers' own), RFC 3927, RFC 4193, and IPv6's link-local.
 _PRIVATE_NETWORKS = "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 fc00::/7 fe80::/10"
 _PRIVATE = tuple(ipaddress.ip_network(network) for network in _PRIVATE_NETWORKS.split())

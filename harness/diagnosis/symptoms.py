@@ -97,6 +97,8 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
                 return "fallback.time"
         case "landing.others" if finding.facts.get("rang") and scene.moment in ("transfer", "people"):
             return "transfer"
+        case "landing.others" if finding.facts.get("rang") and scene.moment == "fallback":
+            return "fallback"
         case "landing.others" if finding.facts.get("rang") and (scene.moment == "unanswered" or _unseen_instead(scene)):
             return "reach"  # people were rung in the AI's place
         case "answered" | "ringing" | "voicemail" if scene.moment == "people":

@@ -254,8 +254,7 @@ def _pressed(scene: Scene) -> None:
     if scene.axes.get("ask") != "digit":
         return
     for record in scene.records:
-        witness = record.record.get("witness")
-        listed = witness.get("digits") if isinstance(witness, dict) else None
+        listed = record.witness("digits")
         if isinstance(listed, list):
             scene.facts.record("digits", "arrived" if listed else "none", record.source)
 
@@ -300,8 +299,7 @@ def _codecs(scene: Scene) -> None:
     theirs = [e for e in scene.events if isinstance(e, MediaState) and scene.vantage.role(e.phone) == "ai" and e.codec]
     told = [(e.codec, str(e.leg)) for e in theirs]
     for record in scene.records:
-        witness = record.record.get("witness")
-        named = witness.get("codec") if isinstance(witness, dict) else None
+        named = record.witness("codec")
         told += [(named, record.source)] if isinstance(named, str) and named else []
     if mine and told:
         own, (codec, where) = mine[0] if theirs else mine[-1], told[0]

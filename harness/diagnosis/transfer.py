@@ -39,6 +39,12 @@ def is_fallback(scene: Scene, wanted: object) -> bool:
 
 
 def _landing(scene: Scene) -> None:
+    others = [f for f in scene.of("landing.others") if scene.failed(f) and f.facts.get("rang")]
+    for finding in others:
+        if (
+            scene.moment == "fallback"
+        ):  # even where one of the right people took it, who is in the group that rang as well
+            scene.facts.record("fallback.landed", "another group", f"{finding.subject}: {finding.actual}")
     for finding in scene.of("landing"):
         wanted = finding.facts.get("wanted")
         if not is_group(scene, wanted):
@@ -48,10 +54,9 @@ def _landing(scene: Scene) -> None:
         names = [str(name) for name in rang] if isinstance(rang, list | tuple) else []
         where = "the right group" if not scene.failed(finding) else "another group" if names else "nowhere"
         scene.facts.record(fact, where, finding.actual)
-    for finding in scene.of("landing.others"):
-        if scene.failed(finding) and finding.facts.get("rang") and scene.moment == "transfer":
+    for finding in others:
+        if scene.moment == "transfer":
             scene.facts.record("transfer.landed", "another group", f"{finding.subject}: {finding.actual}")
-    others = [f for f in scene.of("landing.others") if scene.failed(f) and f.facts.get("rang")]
     if scene.moment in ("transfer", "people"):
         scene.facts.record("transfer.others", bool(others) or None, *(f"{f.subject}: {f.actual}" for f in others))
     if scene.moment == "people":
@@ -192,6 +197,10 @@ def _by_record(scene: Scene) -> None:
                 scene.facts.record("transfer.asked", True, record.source)
                 way = {"cold": "REFER", "warm": "INVITE"}.get(str(action.get("type")))
                 scene.facts.record("transfer.way", way, record.source)
+                if way == "REFER" and not scene.at_ai:  # its messages would tell more
+                    code = action.get("status_code")
+                    status = code if isinstance(code, int) else action.get("status")
+                    scene.facts.record("transfer.recorded", status, record.source)
                 if scene.at_ai and scene.facts.value("transfer.answer") is None:
                     scene.facts.record("transfer.answer", "never sent", record.source)
                 scene.facts.record("transfer.target", _target(scene, f"tel:{action.get('to')}"), record.source)

@@ -35,7 +35,7 @@ class _OwnEvidence(Evidence):
         recorder: CaseRecorder = lane.recorder
         context = lane.context
         super().__init__(recorder, context.case.dispensable, lambda: context.phones.fatal_error)
-        self.starved = context.evidence.starved
+        self.starved, self.agents = context.evidence.starved, context.evidence.agents
         self._outcome = outcome
 
     @property

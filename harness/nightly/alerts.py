@@ -68,15 +68,19 @@ def alert_of(
         f"{len(now)} in all" if now else "all is well",
     ]
     told = [cause.only(new) for cause in causes]
-    explained = {problem for cause in told for problem in cause.problems}
-    plain = [problem for problem in new if problem not in explained]
     lines = [
-        *_listed("New", [*(cause.words() for cause in told if cause.problems), *plain]),
+        *_listed("New", [*(cause.words() for cause in told if cause.problems), *unexplained(new, told)]),
         *_listed("Gone", gone),
         where,
     ]
     kind: Literal["failure", "success", "info"] = "failure" if new else "info" if now else "success"
     return Alert(f"{series}: {', '.join(filter(None, parts))}", "\n".join(lines), kind)
+
+
+def unexplained(problems: Sequence[str], causes: Sequence[AlertCause]) -> list[str]:
+    """Those of the problems that none of the causes explains."""
+    explained = {problem for cause in causes for problem in cause.problems}
+    return [problem for problem in problems if problem not in explained]
 
 
 def _listed(words: str, problems: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from jinja2 import PackageLoader
 from markupsafe import Markup
 
-from harness.nightly.alerts import AlertCause
+from harness.nightly.alerts import AlertCause, unexplained
 from harness.nightly.flakes import rates
 from harness.nightly.store import Night
 from harness.report.history import Run
@@ -33,12 +33,11 @@ def write(
     """
     template = environment().overlay(loader=PackageLoader("harness.nightly")).get_template("nightly.html.j2")
     tables = [_table(nights, runs) for runs in histories if runs]
-    explained = {problem for cause in causes for problem in cause.problems}
     text = template.render(
         nights=nights,
         last=nights[-1],
         causes=causes,
-        plain=[problem for problem in nights[-1].problems if problem not in explained],
+        plain=unexplained(nights[-1].problems, causes),
         tables=tables,
         letters=_LETTERS,
         kpis=KPIS,

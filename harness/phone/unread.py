@@ -50,9 +50,10 @@ def why_no_address(events: Sequence[Event]) -> str | BrokenError | None:
     if not lookups or not lookups[-1].problem:
         return None
     last = lookups[-1]
+    name = f"{last.name} (in the far end's SDP)" if last.media else last.name
     if last.denied:
-        return f"DNS has no address for {last.name}: {last.problem}"
-    return BrokenError(f"DNS: {last.name} was looked up for {last.seconds:.1f} s: {last.problem}")
+        return f"DNS has no address for {name}: {last.problem}"
+    return BrokenError(f"DNS: {name} was looked up for {last.seconds:.1f} s: {last.problem}")
 
 
 def _refused(events: Sequence[Event]) -> str | None:

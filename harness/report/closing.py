@@ -164,7 +164,7 @@ def _seen_in_part(summary: Summary, console: Console) -> None:
     lacking: dict[tuple[str, ...], list[str]] = {}
     for row, found in summary.coverage.items():
         if found.unseen:
-            lacking.setdefault(found.unseen, []).append(f"{row} {found.of - len(found.unseen)} of {found.of}")
+            lacking.setdefault(found.unseen, []).append(f"{row} {found.seen} of {found.of}")
     for unseen, rows in lacking.items():
         console.print(f"[yellow]seen in part:[/] {_some(rows)}; nobody could see: {escape(', '.join(unseen))}")
 

@@ -71,10 +71,14 @@ class Coverage:
     of: int
     unseen: tuple[str, ...]
 
+    @property
+    def seen(self) -> int:
+        """How many of them could be seen."""
+        return self.of - len(self.unseen)
+
     def __str__(self) -> str:
-        if not self.unseen:
-            return f"seen {self.of} of {self.of}"
-        return f"seen {self.of - len(self.unseen)} of {self.of}; nobody could see: {', '.join(self.unseen)}"
+        seen = f"seen {self.seen} of {self.of}"
+        return f"{seen}; nobody could see: {', '.join(self.unseen)}" if self.unseen else seen
 
 
 def coverage(findings: Iterable[Finding]) -> Coverage:

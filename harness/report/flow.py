@@ -219,9 +219,7 @@ def _joined(one: Arrow, other: Arrow) -> Arrow:
 def _far_end_arrows(evidence: CaseEvidence, record: FarEndRecord, count: int) -> list[Arrow]:
     """The messages a far end witnessed (``witness.messages``, or ``messages``); those without text are left out."""
     found = []
-    witness = record.record.get("witness")
-    entries = witness.get("messages") if isinstance(witness, Mapping) else record.record.get("messages")
-    for index, entry in enumerate(entries if isinstance(entries, list) else [], start=count + 1):
+    for index, entry in enumerate(record.messages, start=count + 1):
         if not isinstance(entry, Mapping) or not all(
             isinstance(entry.get(k), str) for k in ("text", "local", "remote")
         ):

@@ -74,8 +74,7 @@ def far_end_marks(evidence: CaseEvidence) -> list[MarkSpan]:
     """The marks a far end says it heard (``witness.marks``: mark, at, until, level_dbov; times by its wall clock)."""
     found = []
     for record in evidence.far_end:
-        witness = record.record.get("witness")
-        entries = witness.get("marks") if isinstance(witness, Mapping) else None
+        entries = record.witness("marks")
         for entry in entries if isinstance(entries, list) else []:
             if isinstance(entry, Mapping) and isinstance(entry.get("mark"), int):
                 began = on_our_clock(evidence, entry.get("at"), record.at)

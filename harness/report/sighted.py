@@ -33,9 +33,7 @@ def told(events: Iterable[Event]) -> dict[str, frozenset[str]]:
     shown = []
     for event in events:
         if isinstance(event, FarEndRecord):
-            witness = event.record.get("witness")
-            entries = (witness if isinstance(witness, Mapping) else event.record).get("messages")
-            for entry in entries if isinstance(entries, list) else []:
+            for entry in event.messages:
                 if isinstance(entry, Mapping) and isinstance(entry.get("text"), str):
                     shown.append((str(entry.get("transport", "")), entry["text"]))
     return _of_trunk(shown)

@@ -132,7 +132,7 @@ class Summary:
             "interrupted": self.interrupted,
             "causes": self.causes,
             "coverage": {
-                row: {"of": found.of, "seen": found.of - len(found.unseen), "unseen": list(found.unseen)}
+                row: {"of": found.of, "seen": found.seen, "unseen": list(found.unseen)}
                 for row, found in self.coverage.items()
             },
             "left_out": self.left_out,

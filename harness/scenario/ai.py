@@ -120,6 +120,10 @@ class Ai:
                 return found
             self._context.pause(self._context.far_end.poll_s)
 
+    def gave_up(self, of: Call) -> float | None:
+        """When the platform let the AI go (``time.monotonic()``), to which ``of`` led; None where nobody saw it."""
+        return self.endpoint.gave_up(of)
+
     def answered_nothing(self, of: Call) -> None:
         """No call since ``of`` began was answered by the AI."""
         answered = self.endpoint.set_up(of)

@@ -48,6 +48,7 @@ class CaseContext:
         self.evidence = Evidence(
             recorder, case.dispensable, lambda: self.background.fatal_error or self.phones.fatal_error
         )
+        self.evidence.agents = {name: group.agents for name, group in deployment.groups.items()}
         self.phones = CasePhones(deployment, self.evidence, pool, marks, gate, company)
         self.calls = Calls(deployment, self.phones)
         self.far_end = FarRecords(deployment, api, self.evidence)

@@ -9,7 +9,7 @@ from harness.audio.marks import reply_to
 from harness.checks import identity
 from harness.deployment import Trunk
 from harness.errors import FarEndError
-from harness.events import SipMessage
+from harness.events import CallState, SipMessage
 from harness.far_end.call_record import CallRecord
 from harness.far_end.clock import to_wall
 from harness.far_end.synthflow import SynthflowApi
@@ -53,6 +53,9 @@ class AiEndpoint(Protocol):
 
     def asked_for(self, of: Call) -> list[str]:
         """The numbers that the AI was asked to take a call for since ``of`` began."""
+
+    def gave_up(self, of: Call) -> float | None:
+        """When the last call since ``of`` began ended unanswered; None where it was not seen."""
 
     def set_up(self, of: Call) -> list[str]:
         """The calls that were set up since ``of`` began."""
@@ -153,6 +156,10 @@ class SynthflowEndpoint:
         """By its list."""
         return [str(record.number_to) for record in self.records(of) if record.status in _TRIED]
 
+    def gave_up(self, of: Call) -> float | None:
+        """None: its list tells no moments."""
+        return None
+
     def set_up(self, of: Call) -> list[str]:
         """By its list."""
         return self.answered_by(of)
@@ -199,6 +206,12 @@ class StandInEndpoint:
     def asked_for(self, of: Call) -> list[str]:
         """By the Request-URIs of what it got."""
         return [request_user_of(leg.invite) for leg in self.phone.incoming]
+
+    def gave_up(self, of: Call) -> float | None:
+        """By its legs: at the CANCEL."""
+        events = [event for leg in self.phone.incoming for event in leg.events if event.at >= of.began]
+        ended = [event.at for event in events if isinstance(event, CallState) and event.state == "disconnected"]
+        return max(ended, default=None)
 
     def set_up(self, of: Call) -> list[str]:
         """Its legs."""

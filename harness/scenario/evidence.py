@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 from harness.checks.finding import WANTS_A_CALL, excused, missed_by, unproven
 from harness.errors import ResourceError
-from harness.events import CallsRefused, Event, SipMessage
+from harness.events import CallsRefused, Event, LegStarted, SipMessage
+from harness.measurement import AnsweredBy, Landing
 from harness.report.recorder import CaseRecorder
 from harness.verdict import Conclusion, Finding, Verdict
 
@@ -34,6 +35,8 @@ class Evidence:
         #: For how long, between two moments, the harness itself was kept waiting for a processor.
         self.starved: Callable[[float, float], float] = lambda begin, end: 0.0
         #: Why what plays the system under test on this machine, if anything does, cannot be relied on now.
+        #: Who takes the calls of each group.
+        self.agents: Mapping[str, Collection[str]] = {}
         self.world_fault: Callable[[], BaseException | None] = lambda: None
 
     @property
@@ -64,7 +67,7 @@ class Evidence:
         """Record a finding. A failed one is broken instead where the harness itself may be the reason.
 
         That is: it is late by no more than the harness was kept waiting for a processor; or a softphone, a simulated world, or
-        what the scenario does in the background, had broken by then; or no call came where a softphone had no room for one.
+        what the scenario does in the background, had broken by then; or no call came, and the softphone it was for had no room for one.
         """
         missed_s = missed_by(finding) if finding.verdict is Verdict.FAILED else None
         if missed_s is not None:
@@ -80,10 +83,25 @@ class Evidence:
         return finding
 
     def _no_room(self, finding: Finding) -> ResourceError | None:
-        refused = [event for event in self.events if isinstance(event, CallsRefused)]
-        if not refused or finding.check not in WANTS_A_CALL:
+        if finding.check not in WANTS_A_CALL:
             return None
-        return ResourceError(f"{refused[-1].phone} had no room for a call from {refused[-1].source}: 486")
+        refused = [event for event in self.events if isinstance(event, CallsRefused)]
+        meant = [event for event in refused if self._may_be_missed(event, finding)]
+        return (
+            ResourceError(f"{meant[-1].phone} had no room for a call from {meant[-1].source}: 486") if meant else None
+        )
+
+    def _may_be_missed(self, refused: CallsRefused, finding: Finding) -> bool:
+        """Whether the call that a phone had no room for may be the one that did not come."""
+        measured = finding.measured
+        if isinstance(measured, Landing):
+            return refused.phone in (measured.wanted, *self.agents.get(measured.wanted, ()))
+        if isinstance(measured, AnsweredBy):  # which is about the AI
+            return all(refused.phone not in agents for agents in self.agents.values())
+        legs = (event.at for event in self.events if isinstance(event, LegStarted) and event.leg == finding.subject)
+        if (began := next(legs, None)) is not None:
+            return refused.at >= began
+        return finding.check not in ("phone.wait", "landing.turn") or refused.phone == finding.subject
 
     def step(self, title: str) -> AbstractContextManager[None]:
         """A named part of the case."""

@@ -11,6 +11,7 @@ from harness.audio.describe import describe
 from harness.audio.machine import message_asked_in
 from harness.checks import headers, identity, landing, reach, session, signalling, timing
 from harness.checks.finding import not_observable
+from harness.deployment import Group as GroupEntry
 from harness.events import Event, MediaState, SipMessage
 from harness.far_end.call_record import CallRecord
 from harness.phone.phone import Phone
@@ -18,7 +19,7 @@ from harness.phone.waiter import NeverCame
 from harness.scenario import lateness
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
-from harness.scenario.ends import parsed
+from harness.scenario.ends import Call, parsed
 from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.lines import Line
 from harness.sip.message import Request, Response
@@ -296,11 +297,6 @@ class Expect(ExpectAudio):
             answerers = [] if answered is None else [call.label]
             self._context.evidence.add(reach.not_answered(call.label, answerers, told, code))
 
-    def came_within(self, limit_s: float, after: float) -> None:
-        """The call arrived within ``limit_s`` seconds of ``after``."""
-        call = self._call
-        self._context.evidence.add(timing.within(call.label, "the call", call.began - after, limit_s))
-
     def refer_is(self, declared: str) -> None:
         """The platform did with the AI's REFER what the number's entry declares."""
         legs = (self._call.first_leg, self._call.leg)
@@ -388,6 +384,7 @@ class RingGroup(Protocol):
     """Agents at phones of ours."""
 
     name: str
+    entry: GroupEntry
     phones: Sequence[Phone]
 
 
@@ -406,6 +403,20 @@ class ExpectGroup:
             watched = phone.registration is not None and phone.registration.active
             self._context.evidence.add(landing.never_rang(phone.name, len(calls), watched, calls))
 
-    def took(self, what: str, seconds: float, expected_s: float) -> None:
-        """Something took the time it should, within a second."""
-        self._context.evidence.add(timing.took(self._group.name, what, seconds, expected_s))
+    def took_over(self, landed: Call, after: float, ring_timeout_s: float, given_up: float | None) -> None:
+        """The group took over when the AI had rung for ``ring_timeout_s`` since ``after``, within a second.
+
+        Behind a queue an agent rings once one is free: there it is the moment at which the platform gave the AI up that
+        counts, and where nobody saw it (``given_up`` is None), the caller may have been in the queue as long as it lasts.
+        """
+        queue_s = self._group.entry.queue_s
+        began = given_up if queue_s and given_up is not None else landed.began
+        waited_s = queue_s if given_up is None else 0.0
+        self._context.evidence.add(
+            timing.took(self._group.name, "the fallback", began - after, ring_timeout_s, queue_s=waited_s)
+        )
+
+    def came_within(self, landed: Call, limit_s: float, after: float) -> None:
+        """The group's agent was called within ``limit_s`` seconds of ``after``, or as much later as its queue lasts."""
+        limit_s += self._group.entry.queue_s
+        self._context.evidence.add(timing.within(landed.label, "the call", landed.began - after, limit_s))

@@ -90,6 +90,7 @@ class Group:
     def expect_call(self, of: Call, within: float | None = None) -> Call:
         """An agent of the group answers the call that ``of`` leads to."""
         limit = within if within is not None else self._context.patience + self._context.more_patience
+        limit += self.entry.queue_s
         with self._context.evidence.step(f"{self.name} rings, and an agent answers"):
             try:
                 leg = self._context.phones.first_incoming(self.phones, limit, unless=of.is_over)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from harness.events import FarEndRecord
 from harness.preflight.port import ask
-from harness.preflight.probes import Target
+from harness.preflight.probes import Target, ai_end
 from harness.scenario.context import CaseContext
 from harness.sip.grammar import decimal
 
@@ -27,8 +27,8 @@ def ask_ports(context: CaseContext) -> None:
 
 def _places(context: CaseContext) -> Iterator[tuple[str, Target]]:
     trunk, deployment = context.trunk, context.deployment
-    if trunk.ai == "synthflow" and trunk.host is not None:
-        yield "ai", Target(trunk.host, trunk.port, trunk.transport, ca_file=deployment.ca_file)
+    if trunk.ai == "synthflow" and (target := ai_end(deployment, trunk)) is not None:
+        yield "ai", target
     host, _, port = (trunk.termination or "").rpartition(":")
     number = decimal(port, most=65535)
     if host and number is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,35 +36,38 @@ def wait_for_pause(leg: Leg, within: float = PAUSES_WITHIN_S) -> bool:
         nonlocal silent_since
         if not isinstance(event, Listened):
             return False
-        if event.level_dbov > SOUND_DBOV and not _is_mark(leg, event.at):
+        if _is_speech(leg, event):
             silent_since = None
         elif silent_since is None:
             silent_since = event.at
         return silent_since is not None and event.at - silent_since >= PAUSE_S - PULSE_S
 
-    try:
-        leg.wait("a pause of the far end", pauses, within, since=time.monotonic() - PAUSE_S)
-    except NeverCame:
-        return False
-    return True
+    return _comes(leg, "a pause of the far end", pauses, within, since=time.monotonic() - PAUSE_S)
 
 
 def wait_for_speech(leg: Leg, since: float, within: float) -> bool:
     """Until the far end speaks after ``since`` (``time.monotonic()``), or for ``within`` seconds from then; whether it does."""
 
     def speaks(event: Event) -> bool:
-        heard = isinstance(event, Listened) and event.at >= since + PULSE_S and event.level_dbov > SOUND_DBOV
-        return heard and not _is_mark(leg, event.at)
+        return isinstance(event, Listened) and event.at >= since + PULSE_S and _is_speech(leg, event)
 
+    return _comes(leg, "the far end speaks", speaks, max(0.0, since + within - time.monotonic()), since)
+
+
+def _comes(leg: Leg, goal: str, predicate: Callable[[Event], bool], within: float, since: float) -> bool:
     try:
-        leg.wait("the far end speaks", speaks, max(0.0, since + within - time.monotonic()), since=since)
+        leg.wait(goal, predicate, within, since=since)
     except NeverCame:
         return False
     return True
 
 
-def _is_mark(leg: Leg, at: float) -> bool:
-    return any(isinstance(event, MarkHeard) and abs(event.at - at) <= _RECOGNISED_S for event in leg.events)
+def _is_speech(leg: Leg, heard: Listened) -> bool:
+    """Whether it is loud, and no mark."""
+    if heard.level_dbov <= SOUND_DBOV:
+        return False
+    marks = (event for event in leg.events if isinstance(event, MarkHeard))
+    return not any(abs(mark.at - heard.at) <= _RECOGNISED_S for mark in marks)
 
 
 #: What a recording has not on disk yet.

@@ -20,7 +20,7 @@ from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Denial, Observation
 from harness.far_end.record_reader import RecordReader
 from harness.far_end.transcript import said, times_heard
-from harness.scenario import reactions
+from harness.scenario import blips, reactions
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, Pending
 from harness.scenario.ends import Call
@@ -183,18 +183,29 @@ class Look:
     def _listen(self) -> None:
         # an AI that speaks when it is spoken to alone has time to answer the greeting
         deadline = max(self._begun, self._since, self._said_at if self._wanted else 0.0) + LISTEN_S
-        heard = self._caller.hears(self._talk, self._since, deadline)
+        since, heard = self._hears(self._since, deadline)
         if heard is None and not self._wanted and not self._caller.is_over():  # it may speak when it is spoken to alone
             ended, _ = self._caller.speak(GREETING)
-            heard = self._caller.hears(self._talk, self._since, ended + LISTEN_S)
-        self._account = self._caller.account(self._since, missing=self._talk)
-        if heard is not None and heard.observation is Observation.SOUND:
-            self._context.pause(max(0.0, heard.at + _WORTH_JUDGING_S - time.monotonic()))
-            if is_garbled(self._caller.leg.received_since(self._since)):
-                noise = HeardDescription("noise", "noise, as of a payload that is not of the codec agreed on", None, ())
-                self._account = replace(self._account, instead=noise)
-                return
+            since, heard = self._hears(since, ended + LISTEN_S)
+        self._account = self._caller.account(since, missing=self._talk)
+        is_sound = heard is not None and heard.observation is Observation.SOUND
+        if is_sound and is_garbled(self._caller.leg.received_since(self._since)):
+            noise = HeardDescription("noise", "noise, as of a payload that is not of the codec agreed on", None, ())
+            self._account = replace(self._account, instead=noise)
+            return
         self._heard = heard
+
+    def _hears(self, since: float, deadline: float) -> tuple[float, Sound | None]:
+        """What is heard, and from when on that was listened for: a packet or two behind which nothing came are no voice."""
+        while True:
+            heard = self._caller.hears(self._talk, since, deadline)
+            if heard is None or heard.observation is not Observation.SOUND:
+                return since, heard
+            self._context.pause(max(0.0, heard.at + _WORTH_JUDGING_S - time.monotonic()))
+            again = None if self._caller.is_over() else blips.listen_again_from(self._caller.leg, since, heard.at)
+            if again is None:
+                return since, heard
+            since = again
 
     def _needs_experiment(self) -> bool:
         """Only where nothing stronger can tell, and that is asked for: it takes its time."""

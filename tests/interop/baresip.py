@@ -118,12 +118,9 @@ class Baresip(Program):
         (directory / "accounts").write_text(account.format(host=host, port=self.port) + "\n")
         (directory / "contacts").write_text("")
         super().__init__("baresip", ["-4", "-s", "-f", str(directory)], directory)
-        try:
+        with self.starting():
             self.said("baresip is ready")
             self._socket = socket.create_connection((host, self.control), timeout=PATIENCE)
-        except BaseException:
-            self.end()
-            raise
         self.events: list[dict[str, Any]] = []
 
     def end(self) -> None:

@@ -22,11 +22,8 @@ class Capture(Program):
         self._host = hosts[0]
         expression = " or ".join(f"host {host}" for host in hosts)
         super().__init__("tshark", ["-q", "-i", "lo", "-f", expression, "-w", str(self.file)], directory)
-        try:
+        with self.starting():
             self._passes(b"the capture begins")
-        except BaseException:
-            self.end()
-            raise
 
     def stop(self) -> Path:
         """What was sent until now is in the file; it is whole."""

@@ -49,12 +49,13 @@ class Kamailio(Program):
         ca_file: Path,
         spoilt: dict[str, str],
         rtpengine: str = "udp:127.0.0.1:9",
+        queue: str | None = None,
         template: Path = _TEMPLATE,
         more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """``trusted`` addresses need no digest; ``spoilt`` names what is done to the media of a line's number.
 
-        ``more`` are values for a ``template`` of one's own.
+        ``queue`` plays music to callers of groups with a queue, then ends with 480; ``more`` are values for a ``template``.
         """
         self.host, self.port, self.tls_port = host, port, tls_port
         directory.mkdir(parents=True)
@@ -70,7 +71,7 @@ class Kamailio(Program):
             "TLS_CONFIG": str(tls),
             "RTPENGINE": rtpengine,
             "RING_MS": str(int(deployments[0].timings_by("quick").ring_timeout_s * 1000)),
-            "TABLES": "\n".join(f"    {line}" for line in _tables(deployments, trusted, spoilt)),
+            "TABLES": "\n".join(f"    {line}" for line in _tables(deployments, trusted, spoilt, queue)),
             **more,
         }
         text = re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], template.read_text().partition("\n\n")[2])
@@ -79,11 +80,8 @@ class Kamailio(Program):
         super().__init__(
             "kamailio", ["-DD", "-E", "-m", "32", "-M", "8", "-f", str(config), "-Y", str(directory)], directory
         )
-        try:
+        with self.starting():
             self.answers_options(host, port)
-        except BaseException:
-            self.end()
-            raise
 
 
 def ports(host: str) -> tuple[int, int]:
@@ -91,10 +89,15 @@ def ports(host: str) -> tuple[int, int]:
     return free_port(host), free_port(host)
 
 
-def _tables(deployments: list[Deployment], trusted: list[str], spoilt: dict[str, str]) -> Iterator[str]:
+def _tables(
+    deployments: list[Deployment], trusted: list[str], spoilt: dict[str, str], queue: str | None
+) -> Iterator[str]:
     for deployment in deployments:
         for line, trunk_name, did in deployment.all_dids():
             entry, trunk = deployment.lines[line], deployment.trunk(trunk_name)
+            people = entry.group or entry.fallback
+            if queue and people and deployment.groups[people].queue_s:
+                yield _entry("queues", did, queue)
             if entry.group:  # people only
                 yield _entry("groups", did, _agents(deployment, deployment.groups[entry.group]))
                 continue
@@ -110,6 +113,8 @@ def _tables(deployments: list[Deployment], trusted: list[str], spoilt: dict[str,
             if entry.fallback:
                 yield _entry("fallback", did, _agents(deployment, deployment.groups[entry.fallback]))
         for group in deployment.groups.values():
+            if queue and group.queue_s:
+                yield _entry("queues", group.did, queue)
             yield _entry("groups", group.did, _agents(deployment, group))
             if deployment.integration == "gladly":
                 yield _entry("secure", group.did, "yes")

@@ -13,6 +13,7 @@ from harness.integrations import load
 from harness.simulation.addresses import Block
 from harness.simulation.pki import Authority, Certificate
 from tests.interop.kamailio import Kamailio
+from tests.interop.sipp_queue import SippQueue
 
 _TEMPLATES = Path(__file__).with_name("deployments")
 PASSWORD, TOKEN = "interop-only", "interop-token"  # of accounts that live as long as this run, on loopback
@@ -25,7 +26,7 @@ AREAS = {
 }  #: of each deployment's numbers
 
 # The last octets of who takes part.
-KAMAILIO, STRANGER, RTPENGINE = 10, 11, 12
+KAMAILIO, STRANGER, RTPENGINE, QUEUE = 10, 11, 12, 13
 AI = {"stand-in": 20, "synthflow": 21, "gladly": 22, "clinic": 23, "shop": 24}
 CALLERS, AGENTS = 30, 31
 BARESIP, SIPP, PHONES, TORTURER = 40, 60, 100, 220
@@ -36,6 +37,7 @@ class Platform:
     """A running Kamailio, with a deployment file for each who may have the AI's place."""
 
     kamailio: Kamailio
+    queue: SippQueue
     block: Block
     authority: Authority
     files: Mapping[str, Path]
@@ -108,18 +110,24 @@ def running(
         for line, _, did in deployment.all_dids()
         if line in spoilt
     }
-    with Kamailio(
-        directory / "kamailio",
-        host,
-        port,
-        tls_port,
-        list(deployments.values()),
-        carrier="carrier.example",
-        stranger=block[STRANGER],
-        trusted=[block[number] for who, number in AI.items() if who != "stand-in"],  # that one has to show its password
-        certificate=own,
-        ca_file=authority.ca_file,
-        spoilt=wrong,
-        rtpengine=rtpengine,
-    ) as kamailio:
-        yield Platform(kamailio, block, authority, files, deployments)
+    with (
+        SippQueue(directory / "sipp-queue", block[QUEUE]) as queue,
+        Kamailio(
+            directory / "kamailio",
+            host,
+            port,
+            tls_port,
+            list(deployments.values()),
+            carrier="carrier.example",
+            stranger=block[STRANGER],
+            trusted=[
+                block[number] for who, number in AI.items() if who != "stand-in"
+            ],  # that one has to show its password
+            certificate=own,
+            ca_file=authority.ca_file,
+            spoilt=wrong,
+            rtpengine=rtpengine,
+            queue=f"sip:queue@{queue.host}:{queue.port}",
+        ) as kamailio,
+    ):
+        yield Platform(kamailio, queue, block, authority, files, deployments)

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -77,6 +77,15 @@ class Program:
     def log(self) -> str:
         """All it has said so far."""
         return self.log_file.read_text(encoding="utf-8", errors="replace")
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """What has to come before the program can be used; it is ended when that fails."""
+        try:
+            yield
+        except BaseException:
+            self.end()
+            raise
 
     def said(self, pattern: str, within: float = PATIENCE) -> re.Match[str]:
         """Wait until its output matches."""

@@ -31,8 +31,5 @@ class Rtpengine(Program):
             "--num-threads=1",
         ]
         super().__init__("rtpengine", arguments, directory)
-        try:
+        with self.starting():
             self.said("Startup complete")
-        except BaseException:
-            self.end()
-            raise

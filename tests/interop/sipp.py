@@ -271,11 +271,8 @@ class Sipp(Program):
         command += ["-nostdin", "-timeout_error", "-trace_msg", "-trace_err", *arguments]
         super().__init__("sipp", [*command, *([target] if target else [])], directory)
         if target is None:
-            try:
+            with self.starting():
                 until("SIPp listens", lambda: self._listens(transport) or None, log=lambda: self.log)
-            except BaseException:
-                self.end()
-                raise
 
     def _listens(self, transport: str) -> bool:
         # the kernel's own table: to try the port would take it away from SIPp for that moment

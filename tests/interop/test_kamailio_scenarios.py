@@ -75,8 +75,19 @@ GLADLY = {
     "GL-PLAINTEXT": 1,
     "TLS-BADCERT": 3,
 }
-#: Customers whose numbers lead to people: at desks, at telephones of their own, several at once.
-PEOPLE = {"SBC-INBOUND": 1, "PEOPLE": 2, "GROUP-RINGING": 1}
+#: Customers whose numbers lead to people: at desks, at telephones of their own, several at once, behind a queue's music.
+CUSTOMERS = {
+    "clinic": {
+        "SBC-INBOUND": 1,
+        "PEOPLE": 3,
+        "GROUP-RINGING": 2,
+        "SBC-TRANSFER-BLIND": 1,
+        "SBC-FALLBACK-TIMEOUT": 1,
+        "SBC-FALLBACK-REFUSED": 1,
+        "HANGUP-AGENT": 1,
+    },
+    "shop": {"SBC-INBOUND": 1, "PEOPLE": 2, "GROUP-RINGING": 1},
+}
 #: Cases that must not pass, with a part of their message.
 SHORTCOMINGS = {
     # Kamailio 5.6 checks who signed a certificate, not whom it names (RFC 5922 section 7.2 asks for both)
@@ -112,11 +123,13 @@ def as_gladly(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> V
     return verify(platform.files["gladly"], GLADLY, tmp_path_factory.mktemp("gladly"), workers=2)
 
 
-@pytest.mark.parametrize("who", ["clinic", "shop"])
+@pytest.mark.parametrize("who", CUSTOMERS)
 def test_customer_with_people_in_groups(platform: Platform, tmp_path: Path, who: str) -> None:
-    verified = verify(platform.files[who], PEOPLE, tmp_path, workers=2)
-    for row, count in PEOPLE.items():
+    verified = verify(platform.files[who], CUSTOMERS[who], tmp_path, workers=2)
+    for row, count in CUSTOMERS[who].items():
         judge(verified, row, count)
+    if who == "clinic":
+        assert platform.queue.received("INVITE"), "nobody waited with music"
 
 
 @pytest.mark.xdist_group("scenarios-as-gladly")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from zlib import crc32
 
@@ -30,6 +30,8 @@ _UNWILLING = ("unavailable", "never-answers", "busy", "declines", "early-media")
 _TRANSPORTS = st.sampled_from(["udp", "tcp", "tls"])
 _DOMAINS = {"talkdesk": "acme.talkdesk.example", "gladly": "acme.sip.gladly.example", "generic": "pbx.example.net"}
 _KEYS = "0123456789*#"
+#: The hours of a number that is closed, whenever that is.
+CLOSED: Final = "closed"
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Customer:
 def drawn(index: int, number: int) -> Customer:
     """The customer ``index`` of the seed ``number``: a draw of its own, since those of one run of Hypothesis's repeat.
 
-    The same on the same day of the week, which opening hours know.
+    It does not know what day it is: where a number is closed, its hours say :data:`CLOSED` until the file is written.
     """
     found: list[Customer] = []
 
@@ -229,6 +231,16 @@ class _Lines:
             return {}
         if which:
             return {"hours": "mon-sun 00:00-24:00"}
-        day = (datetime.now(UTC) + timedelta(days=3)).strftime("%a").lower()
         closed: Table = {"closed": self._draw(st.sampled_from(self._groups))} if self._draw(st.booleans()) else {}
-        return {"hours": f"{day} 09:00-12:00", **closed}
+        return {"hours": CLOSED, **closed}
+
+
+def as_of(table: Table, moment: datetime) -> Table:
+    """The same deployment, whose closed numbers are closed at that moment and for days."""
+    day = (moment + timedelta(days=3)).strftime("%a").lower()
+    hours = {CLOSED: f"{day} 09:00-12:00"}
+    lines = {
+        name: line | {"hours": hours.get(line["hours"], line["hours"])} if "hours" in line else line
+        for name, line in table["lines"].items()
+    }
+    return table | {"lines": lines}

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from harness.cli.live_file import live_file
 from harness.deployment import Deployment
 from harness.integrations import load
 from harness.pytest_plugin.worlds import Worlds
-from tools.shapes.draw import Customer, Told
+from tools.shapes.draw import Customer, Told, as_of
 from tools.shapes.plan import WRONG, Drawing, trials
+
+#: A live customer's interface tells the documented fields, and its AI says words.
+_AS_A_REAL_AI = {"api": {"witness": False}, "assistants": {"*": {"sends": "speech"}}}
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,10 @@ def written(batch: Sequence[Customer], directory: Path, drawing: Drawing) -> Ite
 
 
 def _file(customer: Customer, directory: Path) -> Path:
-    table = dict(customer.table)
+    table = as_of(customer.table, datetime.now(UTC))
     file = directory / f"{table['name']}.toml"
+    if customer.kind == "live":
+        table["simulated"] = _AS_A_REAL_AI
     if customer.spreadsheet:
         sheet = file.with_suffix(".csv")
         _write_csv(sheet, table.pop("lines"))

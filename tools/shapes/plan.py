@@ -11,6 +11,7 @@ from harness.deployment import Deployment
 from harness.errors import SelectionError
 from harness.matrix import Case
 from tools.selfproof.plan import AXIS, FAULTS, OF_THE_GUIDES, Where
+from tools.shapes.untold import is_unseen
 
 #: How the second deployment of a customer's ends whose world is up by itself: it is wrong for as long as it is.
 WRONG = "-wrong"
@@ -141,6 +142,8 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
     platform itself transfers (one that a caller's phone places on a REFER is no call of the number's).
     """
     entry = deployment.lines[case.line or ""]
+    if is_unseen(fault, case, deployment):
+        return False
     if fault == "caller-id-lost-on-fallback":
         fallen_to = deployment.groups[entry.fallback].present if entry.fallback else []
         return all(deployment.phones[agent].shows == "original" for agent in fallen_to)

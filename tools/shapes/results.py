@@ -13,6 +13,7 @@ from harness.deployment import Deployment
 from harness.report import scope
 from tools.selfproof.plan import cause_of
 from tools.shapes.plan import WRONG, Drawing, Trial, trials
+from tools.shapes.untold import not_told_apart
 
 CaseFile = dict[str, Any]
 #: What the figures are, in order.
@@ -26,6 +27,7 @@ KEYS = (
     "missed",
     "wrongly_red",
     "named_first",
+    "undecided",
     "listed",
     "wrongly_certain",
 )
@@ -51,7 +53,7 @@ class Results:
     @property
     def is_bad(self) -> bool:
         """Whether a bar is missed."""
-        named_first, faults = self.figures["named_first"], self.figures["faults"]
+        named_first, faults = self.figures["named_first"], self.figures["faults"] - self.figures["undecided"]
         is_low = faults >= _A_SHARE_NEEDS and named_first < _NAMED_FIRST * faults
         return is_low or any(self.figures[key] for key in _BARS)
 
@@ -77,6 +79,7 @@ class Results:
 
     def add(self, run: Path, deployments: Sequence[Deployment], indices: Iterable[int]) -> None:
         """A run over these customers, who have these places in the draw."""
+        by_name = {deployment.name: deployment for deployment in deployments}
         self.verified.update(indices)
         found = {case["id"]: case for path in run.glob("cases/*/case.json") if (case := _read(path))}
         customers = [deployment for deployment in deployments if not deployment.name.endswith(WRONG)]
@@ -90,7 +93,7 @@ class Results:
             elif not trial.fault:
                 self._clean(trial, case)
             elif trial.struck:
-                self._struck(trial, case)
+                self._struck(trial, case, by_name[trial.case.deployment])
             elif _verdict(case) != "passed":
                 self._say("wrongly_red", trial, _message(case))
 
@@ -99,7 +102,7 @@ class Results:
         if _verdict(case) != "passed":
             self._say("false_alarms", trial, f"{_verdict(case)}: {_message(case)}")
 
-    def _struck(self, trial: Trial, case: CaseFile) -> None:
+    def _struck(self, trial: Trial, case: CaseFile, deployment: Deployment) -> None:
         self.figures["faults"] += 1
         if _verdict(case) != "failed":
             self._say("missed", trial, f"{_verdict(case)}: {_message(case)}")
@@ -108,9 +111,10 @@ class Results:
         names, wanted = [cause["id"] for cause in causes], cause_of(trial.fault)
         if names[:1] == [wanted]:
             self.figures["named_first"] += 1
-        elif wanted in names:
-            self.figures["listed"] += 1
+        elif wanted in names and set(names) <= not_told_apart(trial.fault, trial.case, deployment):
+            self.figures["undecided"] += 1
         else:
+            self.figures["listed"] += wanted in names
             self.said.append(f"{trial.case.id}: {trial.fault}: named {names or 'nothing'}: {_message(case)}")
         first = causes[0] if causes else {}
         if first.get("confidence") == "certain" and not first.get("candidate") and names[0] != wanted:

@@ -9,7 +9,7 @@ for every customer whose cases it takes, and they cost more than the calls.
 
 A customer costs 10 to 15 s of processor time with its clean cases (some 20 to 30), and 6 s without (``--only-fault``), five of
 which are its world, its workers and their phones. What is cut off is gone on with: ``--from 0`` takes the seed and the figures of
-``reports/shapes.json``, and verifies who is missing there. A draw is the same on the same day of the week.
+``reports/shapes.json``, and verifies who is missing there. A seed draws the same on any day.
 """
 
 from __future__ import annotations

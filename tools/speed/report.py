@@ -24,6 +24,8 @@ from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.table import Table
 
+from tools.speed.processes import cpu_s
+
 CASES = 3000
 #: figure → bar, lower is better
 BARS = {"write_s": 20.0, "write_peak_mb": 500.0, "open_s": 2.0}
@@ -118,7 +120,7 @@ def _peak_mb() -> Iterator[list[float]]:
 
     def look() -> None:
         while not over.wait(0.1):
-            held.append(sum(map(_resident_mb, ["self", *_children()])))
+            held.append(sum(map(_resident_mb, [os.getpid(), *_children()])))
 
     looking = threading.Thread(target=look)
     looking.start()
@@ -127,7 +129,7 @@ def _peak_mb() -> Iterator[list[float]]:
     looking.join()
 
 
-def _resident_mb(pid: str) -> float:
+def _resident_mb(pid: int) -> float:
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
     except (FileNotFoundError, ProcessLookupError):
@@ -137,17 +139,11 @@ def _resident_mb(pid: str) -> float:
 def _cpu_s() -> float:
     """What this process and those that have helped it have used."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + ended.ru_utime + ended.ru_stime + sum(map(_spent_s, _children()))
+    return time.process_time() + ended.ru_utime + ended.ru_stime + sum(map(cpu_s, _children()))
 
 
-def _spent_s(pid: str) -> float:
-    """utime and stime of a process that goes on (proc_pid_stat(5))."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _children() -> list[str]:
-    return [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+def _children() -> list[int]:
+    return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
 
 
 def open_page(page_file: Path) -> dict[str, float]:

@@ -8,20 +8,22 @@ from harness.diagnosis.reach import AI_LOST, DROPPED
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.transfer import GROUP_IS_THERE, NOT_REFUSED_THERE
 
+_NOBODY_TOOK_OVER = (
+    when("instead", "nobody"),
+    when("ai.lost", *AI_LOST),
+    not_shown("fallback.landed", "another group", "the right group"),
+    NOT_REFUSED_THERE,
+    not_shown("final.refusal", "the agents"),
+    not_shown("fallback.configured", False),
+)
+
 FALLBACK: tuple[Rule, ...] = (
     Rule(
         id="fallback.none",
         cause="fallback-missing",
         symptoms=("fallback",),
         essential=(when("caller.end", "refused", DROPPED),),
-        conditions=(
-            when("instead", "nobody"),
-            when("ai.lost", *AI_LOST),
-            not_shown("fallback.landed", "another group", "the right group"),
-            NOT_REFUSED_THERE,
-            not_shown("final.refusal", "the agents"),
-            not_shown("fallback.configured", False),
-        ),
+        conditions=_NOBODY_TOOK_OVER,
         consequences=("final", "fallback.time", "other"),
         because="the AI could not be had, nobody else rang, and the caller was turned away",
     ),
@@ -30,14 +32,7 @@ FALLBACK: tuple[Rule, ...] = (
         cause="fallback-missing",
         symptoms=("fallback",),
         essential=(when("caller.end", "still ringing"),),
-        conditions=(
-            when("instead", "nobody"),
-            when("ai.lost", *AI_LOST),
-            not_shown("fallback.landed", "another group", "the right group"),
-            NOT_REFUSED_THERE,
-            not_shown("final.refusal", "the agents"),
-            not_shown("fallback.configured", False),
-        ),
+        conditions=_NOBODY_TOOK_OVER,
         consequences=("final", "fallback.time", "other"),
         because="the AI could not be had, and until the case gave up nobody else rang, with the caller left waiting",
         confidence="likely",

@@ -17,6 +17,7 @@ from harness.diagnosis.rule import Rule, Symptom
 WRONG_AT_THE_AI = ("anonymous", "no number", "in another form", "a number of the deployment's own", "another number")
 _RANG = ("the right group", "another group")
 _AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "fallback.time", "final", "other")
+_LANDINGS: tuple[tuple[Symptom, str], ...] = (("transfer", "transfer.landed"), ("fallback", "fallback.landed"))
 
 
 def _identity() -> Iterator[Rule]:
@@ -129,17 +130,17 @@ def _release() -> Iterator[Rule]:
     )
 
 
-def _busy() -> Iterator[Rule]:
-    kinds: tuple[tuple[Symptom, str], ...] = (("transfer", "transfer.landed"), ("fallback", "fallback.landed"))
-    for symptom, fact in kinds:
+def agent_refused(name: str, why: str, cause: str, because: str) -> Iterator[Rule]:
+    """The rules ``transfer.NAME`` and ``fallback.NAME``: the call landed nowhere, since the agent's phone refused it for that."""
+    for symptom, fact in _LANDINGS:
         yield Rule(
-            id=f"{symptom}.busy",
-            cause="agent-in-a-call",
+            id=f"{symptom}.{name}",
+            cause=cause,
             symptoms=(symptom,),
-            essential=(when(fact, "nowhere"), when("refusal.agent", "another call")),
+            essential=(when(fact, "nowhere"), when("refusal.agent", why)),
             conditions=(),
             consequences=_AFTER,
-            because="the agent's phone refused the call by itself with 486: it had as many calls as it takes",
+            because=f"the agent's phone refused the call by itself{because}",
         )
 
 
@@ -259,7 +260,7 @@ LEGS: tuple[Rule, ...] = (
     *_codec(),
     *_headers(),
     *_release(),
-    *_busy(),
+    *agent_refused("busy", "another call", "agent-in-a-call", " with 486: it had as many calls as it takes"),
     *_limit(),
     *_answered_elsewhere(),
     *_lost_on_the_way(),

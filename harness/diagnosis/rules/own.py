@@ -5,12 +5,11 @@ from __future__ import annotations
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import when
 from harness.diagnosis.own import CONFIGURED, NO_ANSWER, NO_ROOM, NO_SUCH_NAME, SECOND, WEAKER
-from harness.diagnosis.rule import Rule, Symptom
+from harness.diagnosis.rule import Rule
+from harness.diagnosis.rules.legs import agent_refused
 from harness.diagnosis.rules.refused import ALL_LATER
 
 _CHALLENGED = (when("caller.end", "refused"), when("final.code", 401, 407))
-_AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "fallback.time", "final", "other")
-_LANDINGS: tuple[tuple[Symptom, str], ...] = (("transfer", "transfer.landed"), ("fallback", "fallback.landed"))
 
 
 def _withheld(rule: str, cause: str, how: str, because: str) -> Rule:
@@ -73,18 +72,7 @@ OWN: tuple[Rule, ...] = (
         consequences=(*ALL_LATER, "fallback"),
         because="the phone in the AI's place refused the call by itself: its process had no room for it",
     ),
-    *(
-        Rule(
-            id=f"{symptom}.no-room",
-            cause="no-room-for-the-call",
-            symptoms=(symptom,),
-            essential=(when(fact, "nowhere"), when("refusal.agent", NO_ROOM)),
-            conditions=(),
-            consequences=_AFTER,
-            because="the agent's phone refused the call by itself: its process had no room for it",
-        )
-        for symptom, fact in _LANDINGS
-    ),
+    *agent_refused("no-room", NO_ROOM, "no-room-for-the-call", ": its process had no room for it"),
     Rule(
         id="customer.no-room",
         cause="no-room-for-the-call",

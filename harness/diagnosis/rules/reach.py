@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
 from harness.diagnosis.own import WITHHELD
+from harness.diagnosis.reach import DROPPED
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
 
@@ -16,6 +17,10 @@ _TAKEN = unless("ai.saw", "nothing", "refused", "rang")
 _ANSWERING = unless("probe.ai", "silent", "refuses")
 _ANSWERING_HERE = unless("probe.termination", "silent", "refuses")
 _GOOD_CERTIFICATE = unless("probe.certificate", "expired", "wrong name", "untrusted")
+
+# nothing came, though our own machine gets answers at both ports: the platform tried elsewhere, or not at all
+_OPEN_TO_US = (_NOTHING, _ANSWERING, _ANSWERING_HERE, _GOOD_CERTIFICATE)
+_OPEN_TO_US_NOT_FOR_MEDIA = (_NOTHING, _ANSWERING, _ANSWERING_HERE, NOT_FOR_MEDIA, _GOOD_CERTIFICATE)
 
 _PORTS = (("udp", 32681), ("tcp", 32681), ("tls", 32682))
 
@@ -112,11 +117,7 @@ def _between() -> Iterator[Rule]:
                 symptoms=("reach",),
                 essential=(when("transport", transport),),
                 conditions=(
-                    _NOTHING,
-                    _ANSWERING,
-                    _ANSWERING_HERE,
-                    NOT_FOR_MEDIA,
-                    _GOOD_CERTIFICATE,
+                    *_OPEN_TO_US_NOT_FOR_MEDIA,
                     when("instead.when", moment),
                     when("platform.did", f"it {met} at the AI's port"),
                 ),
@@ -271,10 +272,7 @@ REACH: tuple[Rule, ...] = (
         cause="route-missing",
         symptoms=("reach",),
         conditions=(
-            _NOTHING,
-            _ANSWERING,
-            _ANSWERING_HERE,
-            _GOOD_CERTIFICATE,
+            *_OPEN_TO_US,
             unless("instead", "nobody"),
             when("instead.when", "at once"),
             when("platform.did", "it rang its own agents and tried no trunk"),
@@ -289,10 +287,7 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach",),
         essential=(when("fallback.configured", False),),
         conditions=(
-            _NOTHING,
-            _ANSWERING,
-            _ANSWERING_HERE,
-            _GOOD_CERTIFICATE,
+            *_OPEN_TO_US,
             unless("instead", "nobody"),
             when("instead.when", "at once"),
         ),
@@ -315,11 +310,7 @@ REACH: tuple[Rule, ...] = (
         cause="trunk-transport-mismatch",
         symptoms=("reach",),
         conditions=(
-            _NOTHING,
-            _ANSWERING,
-            _ANSWERING_HERE,
-            NOT_FOR_MEDIA,
-            _GOOD_CERTIFICATE,
+            *_OPEN_TO_US_NOT_FOR_MEDIA,
             when("platform.did", "it tried the AI's other port"),
         ),
         consequences=ALL_LATER,
@@ -331,11 +322,7 @@ REACH: tuple[Rule, ...] = (
         cause="route-wrong-trunk",
         symptoms=("reach",),
         conditions=(
-            _NOTHING,
-            _ANSWERING,
-            _ANSWERING_HERE,
-            NOT_FOR_MEDIA,
-            _GOOD_CERTIFICATE,
+            *_OPEN_TO_US_NOT_FOR_MEDIA,
             when("platform.did", "it used another trunk"),
         ),
         consequences=ALL_LATER,
@@ -431,8 +418,8 @@ REACH: tuple[Rule, ...] = (
         id="reach.kept",
         cause="route-missing",
         symptoms=("reach",),
-        essential=(when("caller.end", "answered"), when("instead", "nobody")),
-        conditions=(_NOTHING, _ANSWERING, _ANSWERING_HERE, _GOOD_CERTIFICATE, when("platform.did", "it kept the call")),
+        essential=(when("caller.end", "answered", DROPPED), when("instead", "nobody")),
+        conditions=(*_OPEN_TO_US, when("platform.did", "it kept the call")),
         consequences=ALL_LATER,
         because="the platform answered the caller itself, and nothing shows that it tried the AI or rang anybody",
     ),

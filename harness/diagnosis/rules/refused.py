@@ -54,6 +54,25 @@ TOLD: tuple[Rule, ...] = (
         consequences=(*ALL_LATER, "fallback"),
         because="the caller was refused for the media of the call, and the offer to the AI has nothing but SRTP",
     ),
+    Rule(
+        id="reach.nobody-there",
+        cause="route-missing",
+        symptoms=("reach",),
+        # What is said of people who are not there (RFC 3261 section 21.4.18), and no fallback would have asked for any.
+        essential=(
+            when("caller.end", "refused"),
+            when("final.code", 480),
+            when("fallback.configured", False),
+        ),
+        conditions=(
+            when("ai.saw", "nothing"),
+            when("instead", "nobody"),
+            when("platform.did", "it rang its own agents and tried no trunk"),
+        ),
+        consequences=(*ALL_LATER, "fallback"),
+        because="the caller was told that nobody is there, and without a SIP transfer a number leads to the platform's own people",
+        confidence="likely",
+    ),
 )
 
 REFUSED: tuple[Rule, ...] = (

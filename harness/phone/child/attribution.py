@@ -188,6 +188,12 @@ class Attribution(Generic[P, L]):
                 return found[0]
         return phones[0] if len(phones) == 1 else None
 
+    def of(self, messages: Iterable[LoggedMessage]) -> tuple[list[L], list[P]]:
+        """The legs that received messages are of, and the phones of those that begin a call."""
+        told = [(self.leg_of_tag(message.local_tag) if message.local_tag else None, message) for message in messages]
+        called = [self.called(message) for leg, message in told if leg is None]
+        return [leg for leg, _ in told if leg], [phone for phone in called if phone]
+
     # Connections.
 
     def connected(self, connection: Connection) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
+from harness.events import WithheldBy
 from harness.phone.child.sip_log import LoggedMessage, read_text
 
 ANY: Final = "*"
@@ -27,6 +28,7 @@ class Withheld:
     realm: str
     algorithm: str
     why: str
+    rule: WithheldBy
 
 
 class Challenges:
@@ -55,10 +57,12 @@ class Challenges:
 
     def _why_not(self, mine: str, realm: str, algorithm: str) -> Withheld | None:
         if mine not in (ANY, realm):
+            rule: WithheldBy = "realm configured" if self._realm else "first realm"
             how = "is configured" if self._realm else "asked first"
-            return Withheld(realm, algorithm, f"its realm is {realm}, and {mine} {how}")
+            return Withheld(realm, algorithm, f"its realm is {realm}, and {mine} {how}", rule)
         if 0 <= _STRENGTH.get(algorithm, -1) < self._strongest[realm]:
-            return Withheld(realm, algorithm, f"it asks for {algorithm}, and has asked for a stronger algorithm")
+            why = f"it asks for {algorithm}, and has asked for a stronger algorithm"
+            return Withheld(realm, algorithm, why, "stronger algorithm")
         return None
 
 

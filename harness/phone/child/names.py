@@ -27,6 +27,7 @@ _SLOW_S: Final = 1.0
 _DENIED: Final = (socket.EAI_NONAME, socket.EAI_NODATA)  # a name server says so; all else is that none does
 
 _pointer = ctypes.c_void_p
+_Key = tuple[str, int, bool]  # the name, of which family, and whether an SDP names it
 
 
 class _Text(ctypes.Structure):
@@ -81,12 +82,16 @@ class _Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A name that is slow or has no address. ``problem`` is empty once it was found at last; ``denied``: there is no such name."""
+    """A name that is slow or has no address. ``problem`` is empty once it was found at last; ``denied``: there is no such name.
+
+    ``media`` says that an SDP names it.
+    """
 
     name: str
     seconds: float
     problem: str
     denied: bool = False
+    media: bool = False
 
 
 class Names:
@@ -96,8 +101,8 @@ class Names:
         self, ipv6: bool, wake: Callable[[], None], tell: Callable[[Trouble], None], fault: Callable[[str], None]
     ) -> None:
         self._ipv6, self._wake, self._tell, self._fault = ipv6, wake, tell, fault
-        self._lookups: dict[tuple[str, int], _Lookup] = {}
-        self._answers: queue.SimpleQueue[tuple[tuple[str, int], list[str], str, bool]] = queue.SimpleQueue()
+        self._lookups: dict[_Key, _Lookup] = {}
+        self._answers: queue.SimpleQueue[tuple[_Key, list[str], str, bool]] = queue.SimpleQueue()
         self._resolver = _ExtResolver(_Resolve(self._asked))
 
     def serve(self, library: ctypes.CDLL) -> None:
@@ -115,13 +120,13 @@ class Names:
             key, found, problem, denied = self._answers.get()
             lookup = self._lookups.pop(key)
             if lookup.told or problem:
-                self._tell(Trouble(lookup.name, now - lookup.began, problem, denied))
+                self._tell(Trouble(lookup.name, now - lookup.began, problem, denied, key[2]))
             for hand_over in lookup.waiting:
                 hand_over(found)
-        for lookup in self._lookups.values():
+        for key, lookup in self._lookups.items():
             if not lookup.told and now >= lookup.began + _SLOW_S:
                 lookup.told = True
-                self._tell(Trouble(lookup.name, now - lookup.began, "no answer yet"))
+                self._tell(Trouble(lookup.name, now - lookup.began, "no answer yet", media=key[2]))
 
     def _asked(self, _resolver: int, _pool: int, target: Any, token: int, answer: int) -> None:
         """pjsip's question; ``target`` is there only now, ``token`` until it is answered."""
@@ -141,7 +146,7 @@ class Names:
         try:
             ipaddress.ip_address(name)
         except ValueError:
-            self._look_up(name, self._family(target.type), hand_over)
+            self._look_up((name, self._family(target.type), False), hand_over)
         else:
             hand_over([name])
 
@@ -150,25 +155,29 @@ class Names:
             return socket.AF_INET
         return socket.AF_INET6 if kind & _IPV6 else socket.AF_UNSPEC
 
-    def _look_up(self, name: str, family: int, hand_over: Callable[[list[str]], None]) -> None:
-        key = (name, family)
+    def look_up_media(self, name: str, hand_over: Callable[[list[str]], None]) -> None:
+        """Hand over the addresses of a name in an SDP, at a later :meth:`tick`."""
+        self._look_up((name, self._family(0), True), hand_over)
+
+    def _look_up(self, key: _Key, hand_over: Callable[[list[str]], None]) -> None:
         known = self._lookups.get(key)
         if known is not None:
             known.waiting.append(hand_over)
             return
-        self._lookups[key] = _Lookup(name, time.monotonic(), [hand_over])
-        threading.Thread(target=self._find, args=key, name=f"name {name}", daemon=True).start()
+        self._lookups[key] = _Lookup(key[0], time.monotonic(), [hand_over])
+        threading.Thread(target=self._find, args=(key,), name=f"name {key[0]}", daemon=True).start()
 
-    def _find(self, name: str, family: int) -> None:
+    def _find(self, key: _Key) -> None:
+        name, family, _ = key
         found: list[str] = []
         problem, denied = "", False
         try:
             entries = socket.getaddrinfo(name, None, family, socket.SOCK_DGRAM)
             found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))[:_MOST_ADDRESSES]
-        except (OSError, UnicodeError) as error:  # a label of more than 63 octets is no OSError
+        except (OSError, ValueError) as error:  # a label of more than 63 octets, or a zero, is no OSError
             problem = str(getattr(error, "strerror", None) or error)
             denied = not isinstance(error, socket.gaierror) or error.errno in _DENIED
-        self._answers.put(((name, family), found, problem, denied))
+        self._answers.put((key, found, problem, denied))
         self._wake()
 
 

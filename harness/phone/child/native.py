@@ -14,6 +14,7 @@ from typing import Final
 
 from harness.phone.child.names import Names
 from harness.phone.child.requests import BEFORE_THE_LOG, BEHIND_THE_LOG, Arrival, Filter
+from harness.phone.child.sdp_names import NamedMedia
 from harness.phone.child.taps import Taps
 
 _TELEPHONE_EVENT_FLAG: Final = 0  # PJMEDIA_ENDPT_HAS_TELEPHONE_EVENT_FLAG
@@ -93,9 +94,11 @@ class Native:
         text = _Text(address, len(address))
         return int(self._library.pj_sockaddr_parse(0, 0, ctypes.byref(text), ctypes.byref(parsed))) == 0
 
-    def look_up_with(self, names: Names) -> None:
-        """Have pjsip's names looked up by ``names``."""
+    def look_up_with(self, names: Names) -> NamedMedia:
+        """Have pjsip's names looked up by ``names``, and those in SDP before pjmedia sees them."""
         names.serve(self._library)
+        self._named_media = NamedMedia(self._library, names.look_up_media)
+        return self._named_media
 
     def filter_messages(
         self,
@@ -110,7 +113,9 @@ class Native:
         """
         self._filters = (
             Filter(self._library, "mod-harness-sources", BEFORE_THE_LOG, first, fault),
-            Filter(self._library, "mod-harness-dialogs", BEHIND_THE_LOG, then, fault, unanswered),
+            Filter(
+                self._library, "mod-harness-dialogs", BEHIND_THE_LOG, then, fault, unanswered, self._named_media.keeps
+            ),
         )
 
     def player(self, path: Path, *, loop: bool) -> Player:

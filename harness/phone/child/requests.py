@@ -147,7 +147,9 @@ class Filter:
         decide: Callable[[Arrival], int],
         fault: Callable[[str], None],
         unanswered: Callable[[str, Sequence[str]], list[bool]] | None = None,
+        keeps: Callable[[int, Any], bool] = lambda _address, _layout: False,
     ) -> None:
+        self._keeps = keeps
         self._decide, self._unanswered, self._fault = decide, unanswered, fault
         self._library = library
         library.pjsip_msg_find_hdr_by_name.restype = _pointer
@@ -175,6 +177,8 @@ class Filter:
         """pjsip's question whether somebody has taken the request."""
         try:
             code = self._decide(self._arrival(address))
+            if code == PASS and self._keeps(address, self._received):
+                code = DROP  # for now
         except Exception as error:
             self._fault(f"requests: {type(error).__name__}: {error}")
             return False
@@ -184,12 +188,13 @@ class Filter:
         return code != PASS
 
     def _on_response(self, address: int) -> int:
-        """pjsip's question whether somebody has taken the response; nobody has, and it may have lost challenges."""
+        """pjsip's question whether somebody has taken the response; it may have lost challenges."""
         try:
             received = self._at(address)
             text = ctypes.string_at(received.message, received.message_length)
             if text.startswith(_CHALLENGING):
                 self._take_out(received.parsed, text.decode("utf-8", "surrogateescape"))
+            return self._keeps(address, self._received)
         except Exception as error:
             self._fault(f"responses: {type(error).__name__}: {error}")
         return False

@@ -100,7 +100,7 @@ class Service:
         self.endpoint = Endpoint(self)
         self._doors.needed = self._places.needed = self.endpoint.native.asserts
         self._names = Names(self.endpoint.native.has_ipv6(), self.endpoint.wake, self._tell_name, self.fault)
-        self.endpoint.native.look_up_with(self._names)
+        self._named_media = self.endpoint.native.look_up_with(self._names)
         challenges = ChallengeFilter(self.phones.values, self._tell_withheld)
         self.endpoint.native.filter_messages(
             self.gate.by_source, self.gate.by_dialog, challenges.unanswered, self.fault
@@ -271,10 +271,10 @@ class Service:
         facts = asdict(trouble)
         legs = [leg for leg in self.legs.values() if leg.waits_for(trouble.name)]
         phones = [phone for phone in self.phones.values() if trouble.name in phone.next_hops]
-        for phone in {*phones, *(leg.phone for leg in legs)} or self.phones.values():
-            phone.emit(NameLookup, **facts)
-        for leg in legs:
-            leg.emit(NameLookup, **facts)
+        if trouble.media:
+            legs, phones = self.attribution.of(self._named_media.waiting_for(trouble.name))
+        for concerned in (*({*phones, *(leg.phone for leg in legs)} or self.phones.values()), *legs):
+            concerned.emit(NameLookup, **facts)
 
     def _tell(self, what: str, /, **arguments: Any) -> None:
         with contextlib.suppress(OSError):  # the reader sees the end of the line, and acts on it

@@ -60,7 +60,7 @@ class Stranger(SipPeer):
         """The final response to a request within the call that ``call`` has answered."""
         return self._asks(phone, method, number, body, call, headers)
 
-    def says(self, phone: Phone, method: str, number: int, call: Response, headers: Sequence[str] = ()) -> None:
+    def says(self, phone: Phone, method: str, number: int, call: Response | None, headers: Sequence[str] = ()) -> None:
         """A request within the call, whatever comes of it."""
         self._send(phone, method, number, to=call, headers=headers)
 
@@ -111,7 +111,8 @@ class Stranger(SipPeer):
     ) -> None:
         uri = f"sip:{phone.config.user}@{phone.address}"
         # what acknowledges a refusal belongs to the INVITE's transaction (RFC 3261 section 17.1.1.3)
-        transaction = "INVITE" if method == "ACK" and to is not None and to.status >= 300 else method
+        of_invite = method == "CANCEL" or (method == "ACK" and to is not None and to.status >= 300)  # section 9.1
+        transaction = "INVITE" if of_invite else method
         lines = [
             f"{method} {uri} SIP/2.0",
             f"Via: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK-{transaction}-{number}-{self.call_id}",

@@ -57,6 +57,7 @@ def test_sha_256_is_taken_in_whatever_order_and_nothing_weaker_afterwards(
     assert (state.active, state.code) == (False, 401)
     withheld = [event for event in phone.events if isinstance(event, PasswordWithheld)][-1]
     assert withheld.why == "it asks for MD5, and has asked for a stronger algorithm"
+    assert withheld.rule == "stronger algorithm"
 
 
 def test_a_realm_that_is_configured_is_the_only_one(lease: Desk, stranger: Stranger) -> None:

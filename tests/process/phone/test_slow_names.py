@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from harness.errors import BrokenError
-from harness.events import NameLookup
+from harness.events import MarkHeard, NameLookup
+from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.waiter import NeverCame
+from harness.sip.sdp import Description
 from tests.process.phone.conftest import Desk, connect, hears
-from tests.process.phone.stranger import Stranger
+from tests.process.phone.stranger import VOICE, Stranger, answered
 
 PATIENCE_S = 3.0
 NAME = "slow.example.com"
@@ -129,3 +132,77 @@ def test_names_of_this_machine_are_found(desk: Desk) -> None:
     leg = caller.dial(f"sip:{callee.config.user}@localhost:{callee.address.rpartition(':')[2]}")
     callee.expect_call(10)
     leg.wait_state("confirmed", 10)
+
+
+NAMED = f"v=0\no=- 1 1 IN IP4 {{host}}\ns=-\nc=IN IP4 {NAME}\nt=0 0\nm=audio {{port}} RTP/AVP 0\n"
+
+
+def test_a_name_in_an_offer_holds_up_no_other_call(desk: Desk, server: NameServer, stranger: Stranger) -> None:
+    """RFC 4566 section 5.7: a connection address may be a name."""
+    phone, alice, bob = desk("callee"), desk("alice"), desk("bob")
+    assert phone.process is alice.process
+    with ThreadPoolExecutor() as threads:
+        answer = threads.submit(answered, phone, stranger, NAMED)
+        with server.is_asked() as question:
+            out, back = connect(alice, bob)
+            hears(out, back)
+            event = slow(phone)
+            assert (event.name, event.problem, event.media) == (NAME, "no answer yet", True)
+            hears(out, back, since=out.events[0].at + PATIENCE_S)
+            question.sendall(stranger.host.encode())
+        leg, response = answer.result()
+    stranger.speaks_to(Description.parse(response.body).media[0].port, phone)
+    leg.wait("its mark", lambda event: isinstance(event, MarkHeard) and event.mark == VOICE, within=5)
+    stranger.hangs_up(phone, response)
+    assert phone.process.lost is None
+
+
+def answers_with_a_name(desk: Desk, stranger: Stranger) -> Leg:
+    leg = desk("caller").dial(f"sip:100@{stranger.address}")
+    headers = [("Contact", f"<sip:100@{stranger.address}>"), ("Content-Type", "application/sdp")]
+    sdp = NAMED.format(host=stranger.host, port=stranger.rtp.getsockname()[1])
+    stranger.respond(stranger.request("INVITE"), 200, headers, sdp)
+    return leg
+
+
+def test_a_name_in_an_answer_is_found_as_well(desk: Desk, server: NameServer, stranger: Stranger) -> None:
+    leg = answers_with_a_name(desk, stranger)
+    server.answers(stranger.host)
+    leg.wait_state("confirmed", 10)
+    stranger.request("ACK")
+
+
+def test_a_name_in_sdp_that_does_not_exist_is_named(desk: Desk, server: NameServer, stranger: Stranger) -> None:
+    leg = answers_with_a_name(desk, stranger)
+    server.answers("EAI_NONAME")
+    with pytest.raises(NeverCame, match=rf"DNS has no address for {NAME} \(in the far end's SDP\): EAI_NONAME"):
+        leg.wait("its mark", lambda event: isinstance(event, MarkHeard), within=3)
+    stranger.request("ACK")
+    stranger.request("BYE")
+
+
+def test_an_offer_with_a_name_that_does_not_exist_is_refused(
+    desk: Desk, server: NameServer, stranger: Stranger
+) -> None:
+    phone = desk("callee")
+    with ThreadPoolExecutor() as threads:
+        refusal = threads.submit(stranger.calls, phone, NAMED)
+        server.answers("EAI_NONAME")
+        assert refusal.result().status == 488
+    assert slow(phone).denied
+    assert not phone.incoming
+
+
+def test_a_call_given_up_while_its_name_is_looked_up_rings_nowhere(
+    desk: Desk, server: NameServer, stranger: Stranger
+) -> None:
+    phone = desk("callee")
+    with ThreadPoolExecutor() as threads:
+        terminated = threads.submit(stranger.calls, phone, NAMED)
+        with server.is_asked() as question:
+            assert slow(phone).media
+            stranger.says(phone, "CANCEL", 1, None)
+            assert terminated.result().status == 487
+            question.sendall(stranger.host.encode())
+    assert phone.wait("the name", lambda event: isinstance(event, NameLookup) and not event.problem, within=5)
+    assert not phone.incoming

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.audio import g711, marks
-from harness.audio.garbled import is_garbled
+from harness.audio.garbled import audible_s, is_garbled
 from harness.audio.prompts import prompt_names, prompt_samples
 from harness.audio.wav import to_int16
 
@@ -43,3 +43,9 @@ def test_what_is_no_speech_and_somebody_made(kind: str) -> None:
 
 def test_noise_alone_is_no_voice() -> None:
     assert is_garbled(np.random.default_rng(1).normal(0, 3000, 16000).astype(np.int16))
+
+
+def test_what_can_be_heard_of_it() -> None:
+    tone = 8000 * np.sin(2 * np.pi * 440 * TIME)
+    faint = tone * 0.005
+    assert audible_s(np.concatenate([tone[:960], faint, np.zeros(160)]).astype(np.int16)) == pytest.approx(0.12)

@@ -33,6 +33,7 @@ MOST = DEFAULT_LEVEL_DBOV + MOST_GAIN_DB
     [
         (lambda s: timing.took("p", "it", s, 5.0, 1.0), [4.0, 5.0, 6.0], [3.99, 6.01]),
         (lambda s: timing.took("p", "it", s, 5.0), [4.0, 6.0], [3.9, 6.1]),
+        (lambda s: timing.took("p", "it", s, 5.0, queue_s=3.0), [4.0, 9.0], [3.9, 9.1]),
         (lambda s: timing.within("p", "it", s, 2.0), [0.0, 2.0], [2.01, None]),
         (lambda s: timing.released("p", s, 2.0), [-0.1, 2.0], [2.01, None]),
         (lambda s: reach.rings("p", s, 2.0), [2.0], [2.01, None]),

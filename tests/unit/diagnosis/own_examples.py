@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.events import CallsRefused, NameLookup, PasswordWithheld
+from harness.events import CallsRefused, NameLookup, PasswordWithheld, WithheldBy
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.stories import GROUP, Expected, transfer
 
@@ -25,11 +25,13 @@ def looked_up(problem: str, *, denied: bool) -> Example:
     return example.all_ports_answer().not_taken().never(f"DNS has no address for sip.carrier.example: {problem}")
 
 
-def withheld(realm: str, why: str, algorithm: str = "MD5") -> Example:
+def withheld(rule: WithheldBy, realm: str, why: str) -> Example:
     """The caller's INVITE was challenged, and its phone sent no password."""
     example = Example().dials()
     example.events.append(
-        PasswordWithheld(at=example.now, phone="caller", leg="caller.1", realm=realm, algorithm=algorithm, why=why)
+        PasswordWithheld(
+            at=example.now, phone="caller", leg="caller.1", realm=realm, algorithm="MD5", why=why, rule=rule
+        )
     )
     return example.after(0.1).ends_here(407, "Proxy Authentication Required").all_ports_answer().not_taken()
 
@@ -65,17 +67,17 @@ OWN = [
     Expected("reach.name.silent", looked_up("no answer yet", denied=False), ("name-server-silent",)),
     Expected(
         "reach.realm",
-        withheld("carrier.example", "its realm is carrier.example, and acme.example is configured"),
+        withheld("realm configured", "carrier.example", "its realm is carrier.example, and acme.example is configured"),
         ("realm-not-configured",),
     ),
     Expected(
         "reach.realm.second",
-        withheld("elsewhere", "its realm is elsewhere, and acme.example asked first"),
+        withheld("first realm", "elsewhere", "its realm is elsewhere, and acme.example asked first"),
         ("another-server-asks",),
     ),
     Expected(
         "reach.algorithm",
-        withheld("acme.example", "it asks for MD5, and has asked for a stronger algorithm"),
+        withheld("stronger algorithm", "acme.example", "it asks for MD5, and has asked for a stronger algorithm"),
         ("digest-weakened",),
     ),
     Expected("reach.no-room", _at_the_stand_in(), ("no-room-for-the-call",)),

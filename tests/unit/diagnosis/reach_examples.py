@@ -117,6 +117,17 @@ REACH = [
         ("platform-refuses-caller", "trunk-transport-mismatch", "route-wrong-trunk", "firewall-udp-32681-rejected"),
     ),
     Expected(
+        "reach.nobody-there",
+        Example(line="campaign")
+        .dials()
+        .after(0.1)
+        .state("disconnected", 480, "Temporarily Unavailable")
+        .all_ports_answer()
+        .not_taken(),
+        ("route-missing", "platform-refuses-caller", "trunk-transport-mismatch", "route-wrong-trunk", *_BETWEEN[1:]),
+        ("route-missing", "platform-refuses-caller", "trunk-transport-mismatch", "route-wrong-trunk", *_BETWEEN[1:]),
+    ),
+    Expected(
         "reach.no-such-trunk",
         Example().dials().after(0.1).state("disconnected", 503, "No such trunk").all_ports_answer().not_taken(),
         ("route-wrong-trunk",),

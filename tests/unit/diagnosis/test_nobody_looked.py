@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harness.diagnosis import diagnose
+from harness.diagnosis.reach import DROPPED
 from harness.verdict import Verdict
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
@@ -92,6 +93,15 @@ def test_a_platform_that_answers_itself_and_hangs_up_has_not_let_another_answer(
     assert [(cause.id, cause.confidence) for cause in causes] == [("fallback-missing", "likely")]
     assert _dropped("fallback-timeout").diagnose().causes[0].id == "another-device-answered"
     assert facts_of(_dropped("ivr", by="sent")).value("caller.end") == "answered"
+
+
+def test_a_platform_that_has_answered_itself_may_lack_the_way_to_the_ai() -> None:
+    """What it does for want of people it does without trying the AI as well."""
+    example = Example(line="ivr").dials().answered().after(2.5)
+    example._at_caller("received", "BYE sip:caller SIP/2.0")
+    causes = example.state("disconnected", 200, "OK").all_ports_answer().not_taken().diagnose().causes
+    assert facts_of(example).value("caller.end") == DROPPED
+    assert "route-missing" in [cause.id for cause in causes]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ def test_how_the_caller_s_call_ended(code: int, end: str | None, final: int | No
 def test_a_refusal_that_says_what_it_is_about() -> None:
     facts = facts_of(call().after(2).ends_here(480, "nobody logged in"))
     assert facts.value("final.refusal") == "the agents"
+    for of_a_stack in ("Connection closed", "Connection reset by peer", "connection was refused"):
+        assert facts_of(call().after(2).ends_here(503, of_a_stack)).value("final.refusal") == "the connection"
     assert facts_of(call().after(2).ends_here(480, ""))["final.code"].evidence == ("caller.1: 480",)
 
 

@@ -117,6 +117,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (401, 407): ("reach.caller-credentials", "reach.realm", "reach.realm.second", "reach.algorithm"),
         (404, 484, 604): ("reach.form",),
         (404, 604): ("reach.unknown-number", "reach.unknown-number.again"),
+        (480,): ("reach.nobody-there",),
         _MEDIA: (
             *("reach.no-g711.told", "reach.srtp.told", "reach.another-assistant", "reach.not-attached"),
             *("reach.nobodys-number", "reach.concurrency", "reach.no-credentials", "reach.wrong-port"),
@@ -131,6 +132,11 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (404, 480, 486, 503): ("transfer.rejected",),
         (480,): ("transfer.nobody.at-once",),
         (503,): ("transfer.inactive",),
+    },
+    "transfer.recorded": {
+        (403, 405, 420, 501): ("transfer.rejected.recorded",),
+        (408,): ("transfer.silent.recorded",),
+        (486, 600, 603): ("transfer.failed.recorded",),
     },
     "transfer.outcome": {
         (200,): ("transfer.untrue",),

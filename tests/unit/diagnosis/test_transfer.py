@@ -25,6 +25,13 @@ def warm(**changes: Any) -> Example:
 # -- where it landed
 
 
+def test_one_of_the_right_people_may_answer_for_the_wrong_group() -> None:
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused").dials().rings("reception").rings("billing")
+    example.answered().landed("reception", "reception", "billing")
+    diagnosis = example.finding("landing.others", "billing", rang=1, watched=True).diagnose()
+    assert [cause.id for cause in diagnosis.causes] == ["fallback-wrong-group"]
+
+
 @pytest.mark.parametrize(
     "example",
     [

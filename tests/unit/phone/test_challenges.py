@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.events import WithheldBy
 from harness.phone.child.challenges import Challenges
 
 
@@ -81,3 +82,20 @@ def test_what_has_no_challenge_is_left_alone() -> None:
 )
 def test_a_realm_is_read_as_it_may_be_written(text: str) -> None:
     assert answered(Challenges("carrier.example"), text) == [True]
+
+
+@pytest.mark.parametrize(
+    ("realm", "first", "then", "rule"),
+    [
+        ("acme", None, challenge("evil"), "realm configured"),
+        ("", challenge("acme"), challenge("evil"), "first realm"),
+        ("acme", challenge("acme", "SHA-256"), challenge("acme"), "stronger algorithm"),
+    ],
+)
+def test_what_is_withheld_says_by_which_rule(realm: str, first: str | None, then: str, rule: WithheldBy) -> None:
+    challenges = Challenges(realm)
+    if first is not None:
+        assert answered(challenges, first) == [True]
+    (withheld,) = challenges.withheld("REGISTER", [then])
+    assert withheld is not None
+    assert withheld.rule == rule

@@ -141,3 +141,12 @@ def test_the_family_that_is_asked_for(monkeypatch: pytest.MonkeyPatch, ipv6: boo
     asker.asks("sip.example.com", kind)
     asker.waits()
     assert asked == [family]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ufffd", "x" * 64 + ".example", "."])
+def test_what_can_be_no_name_is_answered_at_once_and_denied(name: str) -> None:
+    asker, found = Asker(), list[list[str]]()
+    asker.names.look_up_media(name, found.append)
+    asker.waits()
+    assert found == [[]]
+    assert [(trouble.name, trouble.denied, trouble.media) for trouble in asker.told] == [(name, True, True)]

@@ -12,8 +12,9 @@ import pytest
 from harness.checks import landing, timing
 from harness.checks.finding import judged, missed_by
 from harness.errors import PhoneLostError, WorldLostError
-from harness.events import CallsRefused
-from harness.measurement import Direction
+from harness.events import CallsRefused, LegStarted
+from harness.measurement import Direction, Duration
+from harness.phone.waiter import never_came
 from harness.scenario import lateness
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
@@ -95,6 +96,39 @@ def test_no_call_where_a_phone_had_no_room_for_one_blames_nobody(make_context: M
     assert found.verdict is Verdict.BROKEN
     assert found.actual.endswith("billing had no room for a call from 198.51.100.20: 486")
     assert evidence.add(late(3.4)).verdict is Verdict.FAILED, "that a call came late has another reason"
+
+
+def awaited(phone: str) -> Finding:
+    return never_came("a call", 1.0, phone, "it never came", "").finding
+
+
+def test_a_phone_without_room_excuses_no_call_that_was_not_for_it(make_context: MakeContext) -> None:
+    context = make_context()
+    evidence, groups = context.evidence, context.deployment.groups
+    billing, support = groups["billing"].agents[0], groups["support"].agents[0]
+    evidence.event(leg_started("caller.1", at=1.0))
+    evidence.event(CallsRefused(at=2.0, phone=billing, source="198.51.100.20"))
+    evidence.event(leg_started("caller.2", at=3.0))
+    answered = landing.only_one("the call", [], 'assistant "main"')
+    broken = [
+        landing.landed("the call", "billing", {}),
+        landing.turn(billing, False, True),
+        awaited(billing),
+    ]
+    failed = [landing.landed("the call", "support", {}), landing.turn(support, False, True), answered]
+    failed += [awaited(support), unanswered("caller.2")]
+    assert {evidence.add(finding).verdict for finding in [*broken, unanswered("caller.1")]} == {Verdict.BROKEN}
+    assert {evidence.add(finding).verdict for finding in failed} == {Verdict.FAILED}
+    evidence.event(CallsRefused(at=4.0, phone="stand-in", source="198.51.100.20"))
+    assert {evidence.add(finding).verdict for finding in (answered, failed[-1])} == {Verdict.BROKEN}
+
+
+def unanswered(leg: str) -> Finding:
+    return judged("answered", leg, False, expected="an answer", actual="none came", measured=Duration())
+
+
+def leg_started(leg: str, at: float) -> LegStarted:
+    return LegStarted(at=at, phone="caller", leg=leg, direction="outgoing", remote_uri="sip:a@example.com", mark=1)
 
 
 def test_an_expectation_that_failed_in_the_background_excuses_nothing(add: Found) -> None:

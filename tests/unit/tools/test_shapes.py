@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ import tomli_w
 
 from harness import matrix
 from harness.deployment import Deployment
+from harness.deployment.hours import is_open
 from harness.errors import SelectionError
 from harness.integrations import load
 from harness.simulation.faults import FAULTS
-from tools.shapes.draw import Customer, drawn
+from tools.shapes.draw import CLOSED, Customer, as_of, drawn
 from tools.shapes.plan import ANY, WHOLE_TENANT, Drawing, trials
 from tools.shapes.results import Results
 
@@ -30,7 +32,7 @@ def deployments(found: Sequence[Customer], tmp_path: Path) -> list[Deployment]:
     made = []
     for index, customer in enumerate(found):
         file = tmp_path / f"{index}.toml"
-        file.write_text(tomli_w.dumps(customer.table), encoding="utf-8")
+        file.write_text(tomli_w.dumps(as_of(customer.table, datetime.now(UTC))), encoding="utf-8")
         made.append(load(file))
     return made
 
@@ -81,6 +83,16 @@ def test_the_same_seed_draws_the_same(found: list[Customer]) -> None:
     assert drawn(4, SEED + 1) != found[4]
 
 
+def test_who_is_closed_is_so_on_any_day(found: list[Customer]) -> None:
+    closed = [line for customer in found for line in customer.table["lines"].values() if line.get("hours") == CLOSED]
+    assert closed, "the draw itself names no day"
+    for day in range(7):
+        moment = datetime(2031, 3, 3, 10, tzinfo=UTC) + timedelta(days=day)
+        hours = as_of({"lines": {"one": closed[0]}}, moment)["lines"]["one"]["hours"]
+        assert not is_open(hours, "Etc/UTC", moment)
+        assert is_open(hours, "Etc/UTC", moment + timedelta(days=3))
+
+
 def test_no_customer_is_drawn_twice(found: list[Customer]) -> None:
     shapes = {json.dumps(customer.table | {"name": ""}, sort_keys=True) for customer in found}
     assert len(shapes) == len(found)
@@ -125,6 +137,8 @@ def test_faults_without_a_number_are_those_of_the_whole_tenant() -> None:
         ({"faults": 19, "named_first": 0}, False),
         ({"faults": 20, "named_first": 17}, True),
         ({"faults": 20, "named_first": 18}, False),
+        ({"faults": 22, "named_first": 18, "undecided": 2}, False),
+        ({"faults": 22, "named_first": 17, "undecided": 2}, True),
         ({"faults": 0, "false_alarms": 1}, True),
         ({"faults": 4, "named_first": 4, "missed": 1}, True),
         ({"faults": 4, "named_first": 2, "wrongly_certain": 1}, True),

@@ -1,0 +1,31 @@
+"""SIPp as a queue: a caller hears music before anybody has answered (183, RFC 3960), and is let go to the agents after a while."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.simulation.media import sound
+from tests.interop.sipp import Sipp, pause, receive, respond_to_proxy, sdp, speak
+
+_MOST_CALLS, _SECONDS = 1000, 3600
+_WAITS_MS, _SOUND_S = 1500, 30
+
+
+class SippQueue(Sipp):
+    """Plays music as early media and then refuses with 480, so that a proxy goes on to the agents: another fork of the call."""
+
+    def __init__(self, directory: Path, host: str) -> None:
+        steps = [
+            '<recv request="INVITE" crlf="true" rrs="true"></recv>',
+            respond_to_proxy("183 Session Progress", sdp("8 101")),
+            speak("8,PCMA/8000"),
+            pause(_WAITS_MS),
+            respond_to_proxy("480 Somebody Is Free"),
+            receive("ACK"),
+        ]
+        super().__init__(directory, host, steps, voice=_music(), calls=_MOST_CALLS, seconds=_SECONDS)
+
+
+def _music() -> bytes:
+    whole = b"".join(sound.music("PCMA"))
+    return whole * (_SOUND_S * 8000 // len(whole) + 1)
