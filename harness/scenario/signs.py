@@ -187,7 +187,9 @@ class Look:
         if heard is None and not self._wanted and not self._caller.is_over():  # it may speak when it is spoken to alone
             ended, _ = self._caller.speak(GREETING)
             since, heard = self._hears(since, ended + LISTEN_S)
-        self._account = self._caller.account(since, missing=self._talk)
+        # a packet that came shows that the way was open, however little was heard of it
+        packets = self._caller.account(self._since).rx_packets
+        self._account = replace(self._caller.account(since, missing=self._talk), rx_packets=packets)
         is_sound = heard is not None and heard.observation is Observation.SOUND
         if is_sound and is_garbled(self._caller.leg.received_since(self._since)):
             noise = HeardDescription("noise", "noise, as of a payload that is not of the codec agreed on", None, ())
