@@ -30,8 +30,8 @@ from harness.verdict import Strength, Verdict
 GREETING: Final = "hello-en"
 #: How long recognition may take to put it into the transcript of a call that goes on, in seconds.
 RECOGNISED_WITHIN_S: Final = 2.5
-#: How long an RTCP report may take: 5 s between two, give or take a half (RFC 3550 section 6.2).
-REPORTED_WITHIN_S: Final = 7.5
+#: How long an RTCP report may take: 5 s between two, give or take a half (RFC 3550 sections 6.2 and 6.3.1), and what it takes to come.
+REPORTED_WITHIN_S: Final = 8.5
 #: How long the end of what was said takes to get there: buffers at both ends and between them, in seconds.
 ON_ITS_WAY_S: Final = 0.4
 #: How long an end is listened to before what did not arrive counts as missing.
@@ -172,13 +172,19 @@ class Look:
                 self.wait_until_said()
                 self._listen()
                 if self._least <= Strength.INDICATED and not asking and not self._caller.is_over():
-                    within = self._begun + REPORTED_WITHIN_S - time.monotonic()
-                    self._caller.wait_for_far_end_report(self._since, max(0.0, within))
+                    self._wait_for_report()
                 if self._needs_experiment():
                     self._experiment = reactions.experiment(self._context, self._caller.leg)
                 self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
             self.until = time.monotonic()
             self._settled = True
+
+    def _wait_for_report(self) -> None:
+        """Until the far end has reported on the time since, or has had the time to; what we were kept from our work for comes on top."""
+        deadline = max(self._begun, self._since) + REPORTED_WITHIN_S
+        self._caller.wait_for_far_end_report(self._since, max(0.0, deadline - time.monotonic()))
+        if starved_s := self._context.evidence.starved(self._begun, time.monotonic()):
+            self._caller.wait_for_far_end_report(self._since, max(0.0, deadline + starved_s - time.monotonic()))
 
     def _listen(self) -> None:
         # an AI that speaks when it is spoken to alone has time to answer the greeting
