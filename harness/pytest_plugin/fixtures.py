@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -59,8 +58,7 @@ def _take(context: CaseContext, error: ExpectationError) -> None:
 def pool(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhonePool]:
     """The softphones of this process, kept from case to case."""
     run = run_of(pytestconfig)
-    nursery = Path(run.phone_nursery) if run and run.phone_nursery else None
-    with PhonePool(tmp_path_factory.mktemp("phones"), nursery=nursery) as pool:
+    with PhonePool(tmp_path_factory.mktemp("phones"), nursery=run.phone_nursery if run else None) as pool:
         of_this_process().watch(lambda: pool.pids)
         yield pool
 
