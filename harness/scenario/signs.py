@@ -180,7 +180,7 @@ class Look:
             self._settled = True
 
     def _wait_for_report(self) -> None:
-        """Until the far end has reported on the time since, or has had the time to; what we were kept from our work for comes on top."""
+        """Until the far end has reported on the time since, or has had its time and what we were kept waiting for."""
         deadline = max(self._begun, self._since) + REPORTED_WITHIN_S
         self._caller.wait_for_far_end_report(self._since, max(0.0, deadline - time.monotonic()))
         if starved_s := self._context.evidence.starved(self._begun, time.monotonic()):
