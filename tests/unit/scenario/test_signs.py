@@ -176,8 +176,8 @@ def test_a_report_has_its_time_from_when_it_can_tell_of_what_is_asked(make_conte
     case.context.evidence.starved = lambda begin, end: 3.0
     look.settle()
     assert [since for since, _ in caller.waited] == [later, later]
-    untils = [until - later for _, until in caller.waited]
-    assert untils == pytest.approx([8.5, 11.5], abs=1.0), "and as long as this machine was busy"
+    ends = [until - later for _, until in caller.waited]
+    assert ends == pytest.approx([8.5, 11.5], abs=1.0), "and as long as this machine was busy"
 
 
 def test_a_platforms_own_counters_say_nothing_for_it_and_all_against_it(make_context: MakeContext) -> None:
