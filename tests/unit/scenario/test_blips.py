@@ -78,7 +78,7 @@ def test_what_is_heard_behind_it_counts(make_context: MakeContext, monkeypatch: 
     assert case.heard_by_caller == ("", "")
     account = case.look.to_caller().account
     assert account is not None
-    assert account.rx_packets == 0, "nothing came, from where the packet had been"
+    assert (account.rx_packets, account.level_dbov) == (8, -96.0), "the packet came, and silence from then on"
     blips.extend([Sound(30.0, Observation.SOUND, "a voice"), Sound(0.5, Observation.SOUND, "a blip")])
     case = Case(make_context, caller, "", strength="indicated", transcript="none", experiment=False).settle()
     assert case.look.to_caller().sound == Sound(30.0, Observation.SOUND, "a voice")
