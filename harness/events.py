@@ -258,14 +258,13 @@ class FarEndRecord(Event):
 
 
 _KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
+_NAMES = {name: tuple(field.name for field in dataclasses.fields(kind)) for name, kind in _KINDS.items()}
 
 
 def to_plain(event: Event) -> dict[str, Any]:
     """The event as JSON-ready data; ``kind`` names its class."""
-    return {
-        "kind": type(event).__name__,
-        **{f.name: getattr(event, f.name) for f in dataclasses.fields(event)},
-    }
+    kind = type(event).__name__
+    return {"kind": kind, **{name: getattr(event, name) for name in _NAMES[kind]}}
 
 
 def from_plain(plain: dict[str, Any]) -> Event:

@@ -34,6 +34,9 @@ MARKS: Final[tuple[tuple[tuple[int, int], ...], ...]] = tuple(
 REPLY_OFFSET: Final = 256
 
 DEFAULT_LEVEL_DBOV: Final = -15.0
+#: Where in its first symbol a mark begins to be played: the first four packets of 20 ms then hold three of its symbols, of which one
+#: is whole, and a detector that needs three has not to wait for the fifth.
+LEAD_IN_SECONDS: Final = 0.014
 _RAMP_SECONDS = 0.002  # softens the symbol's edges: without it a boundary clicks over the whole band
 
 
@@ -66,9 +69,14 @@ def waveform(mark: int, rate: int = SAMPLE_RATE, level_dbov: float = DEFAULT_LEV
     return period
 
 
+def played(mark: int, rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
+    """One period as it is sent: it begins :data:`LEAD_IN_SECONDS` after the waveform does."""
+    return np.roll(waveform(mark, rate), -round(LEAD_IN_SECONDS * rate))
+
+
 def write_wav(path: Path, mark: int, seconds: float, rate: int = SAMPLE_RATE) -> None:
     """Write a mono PCM16 WAV of at least ``seconds``, rounded up to whole periods so that it loops without a seam."""
-    period = waveform(mark, rate)
+    period = played(mark, rate)
     _write_samples(path, np.tile(period, max(1, int(np.ceil(seconds / PERIOD_SECONDS - 1e-9)))), rate)
 
 

@@ -60,6 +60,7 @@ _WIDE, _NARROW = 120, 4  # samples of doubt about the phase: from a symbol's fir
 _REMEMBERED = 6
 _MIN_AGAIN = 0.30  # for a mark that is present already
 _MIN_SAMPLES = 720  # heard before a mark is believed
+_FEWEST_SAMPLES, _NEARLY_ALL = 640, 0.95  # or so many, which have to be nearly the mark's own waveform
 
 
 @dataclass(slots=True)
@@ -144,8 +145,11 @@ class Tracker:
         again = mark == self.present
         wanted = _MIN_AGAIN if again else _wanted_quality(run)
         end = hop * HOP + WINDOW
-        if not again and (wanted > 1.0 or end - run.first * HOP < _MIN_SAMPLES or self._is_a_seam(run)):
+        samples = end - run.first * HOP
+        if not again and (wanted > 1.0 or samples < _FEWEST_SAMPLES or self._is_a_seam(run)):
             return []
+        if not again and samples < _MIN_SAMPLES:
+            wanted = max(wanted, _NEARLY_ALL)
         begin = max(run.first * HOP, end - PERIOD, 0)
         received = history(begin, end)
         heard = self._heard_parts(run, begin, end) if run.gaps and run.strongs >= 3 else None

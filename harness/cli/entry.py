@@ -9,8 +9,11 @@ import sys
 def main() -> None:
     """``harness``."""
     try:
-        from harness.cli.app import main as run
+        from harness.cli.early import begun
 
-        run()
+        with begun(sys.argv[1:]):
+            from harness.cli.app import main as run
+
+            run()
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)  # as a shell has it

@@ -14,6 +14,7 @@ import typer
 from harness import resources
 from harness.cli.app import BROKEN, FAILED, INTERRUPTED, MISTAKE, PASSED
 from harness.cli.completion import fault_names, row_ids
+from harness.cli.early import world_nursery
 from harness.errors import BrokenError, SelectionError
 from harness.pytest_plugin import SCENARIOS
 from harness.pytest_plugin.nursery import nursery
@@ -150,8 +151,9 @@ def verify(
     arguments += [f"--retries={retries}"] if retries else []
     arguments += [f"--preflight={preflight.value}"] if preflight else []
     arguments += ["-q"] * quiet + ["--every-failure"] * verbose + ["--json"] * as_json
-    with nursery() if workers != "0" and not plan else contextlib.nullcontext() as forks:
-        code = pytest.main(arguments, [forks] if forks else [])
+    worlds = world_nursery()
+    with nursery(worlds) if workers != "0" and not plan else contextlib.nullcontext() as forks:
+        code = pytest.main(arguments, [plugin for plugin in (forks, worlds) if plugin])
     raise typer.Exit(_CODES.get(pytest.ExitCode(code), BROKEN))
 
 

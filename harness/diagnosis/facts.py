@@ -71,6 +71,9 @@ KNOWN: Mapping[str, Kind] = {
     "name.caller": Kind(
         "what became of the name that the caller's phone looked up", "look it up on this machine: getent ahosts HOST"
     ),
+    "name.media": Kind(
+        "what became of the host that the SDP to the caller names for audio", "look it up here: getent ahosts HOST"
+    ),
     "password.withheld": Kind(
         "why the caller's phone sent no password", "compare the challenge's realm and algorithm with the account's"
     ),
@@ -136,6 +139,7 @@ KNOWN: Mapping[str, Kind] = {
     "transfer.target": Kind("the number that was to lead to the group", _AI_SIP),
     "transfer.answer": Kind("the platform's answer to the transfer", _AI_SIP),
     "transfer.outcome": Kind("what the platform's NOTIFY said of the transfer", _AI_SIP),
+    "transfer.recorded": Kind("the status that the AI's record gives for its REFER", _AI_LOG),
     "transfer.landed": Kind("where the transfer landed", _AGENTS),
     "transfer.others": Kind("people rang who are not of the group", _AGENTS),
     "audio.agent": Kind("audio between caller and agent", "listen at the caller and at the agent"),

@@ -32,6 +32,8 @@ _WORDS = (
     (re.compile(r"not attached|no assistant|no agent attached", re.I), "the assistant"),
     (re.compile(r"nobody|no agents?\b|logged (in|on|out)", re.I), "the agents"),
     (re.compile(r"tls required|secure transport", re.I), "the transport"),
+    (re.compile(r"srtp|savp|encrypt", re.I), "the encryption"),
+    (re.compile(r"\bcodec|media format", re.I), "the codec"),
     (re.compile(r"\b(no such|unknown) trunk\b|\btrunk\b.* (not found|does not exist)", re.I), "no such trunk"),
 )
 

@@ -197,6 +197,10 @@ def _by_record(scene: Scene) -> None:
                 scene.facts.record("transfer.asked", True, record.source)
                 way = {"cold": "REFER", "warm": "INVITE"}.get(str(action.get("type")))
                 scene.facts.record("transfer.way", way, record.source)
+                if way == "REFER" and not scene.at_ai:  # its messages would tell more
+                    code = action.get("status_code")
+                    status = code if isinstance(code, int) else action.get("status")
+                    scene.facts.record("transfer.recorded", status, record.source)
                 if scene.at_ai and scene.facts.value("transfer.answer") is None:
                     scene.facts.record("transfer.answer", "never sent", record.source)
                 scene.facts.record("transfer.target", _target(scene, f"tel:{action.get('to')}"), record.source)

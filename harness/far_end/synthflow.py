@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+from harness.deployment import Deployment
 from harness.errors import FarEndError
 from harness.far_end.call_record import CallRecord
 from harness.http_client import HttpClient, HttpError, HttpResponse
@@ -44,12 +45,15 @@ class SynthflowApi:
         timeout_s: float = 5.0,
         region: str = "US",
         clock: Callable[[], float] = time.monotonic,
+        testifies: bool = True,
     ) -> None:
+        """``testifies``: whether a record tells more than the documented fields; what nobody said it would is left out."""
         verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca_file) if ca_file else True
         self._base = base.rstrip("/")
         self._region = region
         self._timeout_s = timeout_s
         self._clock = clock
+        self._testifies = testifies
         headers = {"Authorization": f"Bearer {token.strip()}"}
         self._client = HttpClient(verify if base.startswith("https") else False, headers)
         self._strikes = 0
@@ -102,6 +106,8 @@ class SynthflowApi:
         if not isinstance(call_id, str):
             raise FarEndError("Synthflow API: a call's record has no call_id")
         path_segment(call_id)
+        if not self._testifies:
+            plain = {key: value for key, value in plain.items() if key != "witness"}
         return CallRecord(call_id, plain, self._region)
 
     def _ask(self, method: str, path: str, **arguments: Any) -> HttpResponse:
@@ -130,6 +136,18 @@ class SynthflowApi:
         self._strikes += strikes
         self._down_until = self._clock() + _DOWN_S if self._strikes >= _STRIKES else -math.inf
         return FarEndError(f"Synthflow API: {self._problem}")
+
+
+def api_of(deployment: Deployment) -> SynthflowApi | None:
+    """The API as a deployment declares it; None where it names none."""
+    declared = deployment.synthflow
+    if declared is None or declared.api_base is None:
+        return None
+    token = declared.api_token.get_secret_value() if declared.api_token else ""
+    testifies = bool(set(declared.witness) - {"record"})
+    return SynthflowApi(
+        declared.api_base, token, declared.ca_file, declared.timeout_s, deployment.region, testifies=testifies
+    )
 
 
 class AbsentApi(SynthflowApi):

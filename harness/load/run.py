@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from harness.deployment import Deployment, Timings
-from harness.far_end.synthflow import SynthflowApi
+from harness.far_end.synthflow import api_of
 from harness.limits import CallGate, Marks
 from harness.load import picture
 from harness.load.call import LoadCall
@@ -49,7 +49,7 @@ def load(
         pool = stack.enter_context(PhonePool(scratch / "phones"))
         of_this_process().watch(lambda: pool.pids)
         marks = SharedMarks(Marks(0, 1, secrets.randbits(64)).of_case())
-        api = _api(deployment)
+        api = api_of(deployment)
         if api is not None:
             stack.callback(api.close)
         gate = CallGate(scratch / "gate", deployment.limits)
@@ -68,14 +68,6 @@ def load(
     found.write(run)
     picture.write(run, found)
     return found, run
-
-
-def _api(deployment: Deployment) -> SynthflowApi | None:
-    synthflow = deployment.synthflow
-    if synthflow is None or synthflow.api_base is None:
-        return None
-    token = synthflow.api_token.get_secret_value() if synthflow.api_token else ""
-    return SynthflowApi(synthflow.api_base, token, synthflow.ca_file, synthflow.timeout_s, deployment.region)
 
 
 def _notes(lanes: Sequence[Lane], plan: LoadPlan, steps_found: Sequence[StepResult]) -> list[str]:

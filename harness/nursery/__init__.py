@@ -3,6 +3,7 @@
 =============  ===================================================================================
 ``server``     the nursery's own process: it forks what is asked for
 ``newborn``    what is started in the stead of an interpreter; it asks, and stands for the process
+``apart``      a nursery that has nothing of its starter's memory
 =============  ===================================================================================
 
 The way of a process::
@@ -10,8 +11,8 @@ The way of a process::
     starter ── Popen ──> newborn.py ── open files, environment ──> server ── fork ──> process
                              └────────────── exit status ────────────┘
 
-A runner forks itself for its workers (:mod:`harness.pytest_plugin.nursery`); ``python -m harness.nursery DESCRIPTOR MODULE …`` is a
-nursery that has nothing of its starter's memory, which softphones come from (:mod:`harness.phone.nursery`).
+A runner forks itself for its workers (:mod:`harness.pytest_plugin.nursery`); softphones and simulated worlds come from nurseries
+apart (``python -m harness.nursery DESCRIPTOR MODULE …``), since they know no secret.
 """
 
 from __future__ import annotations

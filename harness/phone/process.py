@@ -31,6 +31,15 @@ ERRORS: Final[dict[str, type[HarnessError]]] = {
 }
 
 
+def environment() -> dict[str, str]:
+    """What a phone process has of this one's, and where it finds the harness."""
+    found = of_a_child()
+    root = str(Path(harness.__file__).parent.parent)
+    found["OPENBLAS_NUM_THREADS"] = "1"  # products of small matrices: threads only cost
+    found["PYTHONPATH"] = os.pathsep.join(filter(None, [root, found.get("PYTHONPATH")]))
+    return found
+
+
 class NotNegotiatedError(Exception):
     """The far end did not agree to what a command needs."""
 
@@ -55,17 +64,13 @@ class PhoneProcess:
         self._directory = directory
         ours, theirs = socket.socketpair()
         with theirs, (directory / "children.err").open("ab") as errors:
-            environment = of_a_child()
-            root = str(Path(harness.__file__).parent.parent)
-            environment["OPENBLAS_NUM_THREADS"] = "1"  # products of small matrices: threads only cost
-            environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
             self._process = subprocess.Popen(
                 [*interpreter(nursery), "-m", "harness.phone.child", str(theirs.fileno()), str(directory)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
-                env=environment,
+                env=environment(),
                 start_new_session=True,  # Ctrl-C at the terminal is for the parent, which says goodbye in order
             )
         self.pid = self._process.pid

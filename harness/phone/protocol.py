@@ -26,6 +26,8 @@ from typing import Any, Final
 
 _LENGTH: Final = struct.Struct("!I")
 _LONGEST: Final = 16 * 1024 * 1024
+#: ASCII escapes keep the lone surrogates of a SIP message that is not UTF-8.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
 #: Seconds between two pulses of a child's main loop.
 PULSE_INTERVAL: Final = 0.5
@@ -44,8 +46,7 @@ class Wire:
 
     def send(self, *message: Any) -> None:
         """Raises ``OSError`` when the other end is gone."""
-        # ASCII escapes keep the lone surrogates of a SIP message that is not UTF-8.
-        body = json.dumps(message, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+        body = _ENCODER.encode(message).encode("ascii")
         kept: bytearray | None = getattr(self._kept, "messages", None)
         if kept is not None:
             kept += _LENGTH.pack(len(body)) + body

@@ -42,7 +42,7 @@ def path_of(directory: Path, leg: str) -> Path:
 
 
 class RtpLog:
-    """The writing side, for any thread; writes :data:`_TOGETHER` packets at a time. Raises ``OSError`` when there can be no file."""
+    """The writing side, for any thread; writes many packets at a time. Raises ``OSError`` when there can be no file."""
 
     def __init__(self, path: Path) -> None:
         self._file: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -56,8 +56,10 @@ class RtpLog:
 
     def all_received(self, packets: Iterable[tuple[float, Address, bytes]]) -> None:
         """Note packets that came."""
-        for at, (address, port), octets in packets:
-            self._write(_RECORD.pack(at, True, len(address), port, address, len(octets)) + octets)
+        pack = _RECORD.pack
+        self._write(
+            pack(at, True, len(address), port, address, len(octets)) + octets for at, (address, port), octets in packets
+        )
 
     def sent(self, at: float, octets: bytes) -> None:
         """Note a packet that left."""
@@ -65,12 +67,12 @@ class RtpLog:
 
     def all_sent(self, packets: Iterable[tuple[float, bytes]]) -> None:
         """Note packets that left."""
-        for at, octets in packets:
-            self._write(_RECORD.pack(at, False, 0, 0, b"", len(octets)) + octets)
+        pack = _RECORD.pack
+        self._write(pack(at, False, 0, 0, b"", len(octets)) + octets for at, octets in packets)
 
-    def _write(self, record: bytes) -> None:
+    def _write(self, records: Iterable[bytes]) -> None:
         with self._lock:
-            self._waiting.append(record)
+            self._waiting += records
             if len(self._waiting) >= _TOGETHER:
                 self._flush(zlib.Z_SYNC_FLUSH)  # readable up to here, whatever becomes of this process
 

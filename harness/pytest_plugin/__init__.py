@@ -5,6 +5,7 @@
 ``run``          what every process of a run knows: :class:`~harness.pytest_plugin.run.Run`
 ``worlds``       starts, watches and ends the simulated worlds
 ``parallel``     workers: their number, what they are handed, their slots, their deaths
+``scheduling``   which worker runs which case, and when it begins
 ``cases``        ``@scenario``-marked tests become cases; each leases a deployment and records its evidence
 ``fixtures``     what scenarios are written with
 ``progress``     what one sees meanwhile, and at the end

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from harness.checks.finding import not_observable
 from harness.deployment import Deployment, Timings
-from harness.far_end.synthflow import SynthflowApi
+from harness.far_end.synthflow import SynthflowApi, api_of
 from harness.limits import Gate
 from harness.matrix import Case
 from harness.phone.pool import PhonePool
@@ -59,8 +58,7 @@ def _take(context: CaseContext, error: ExpectationError) -> None:
 def pool(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhonePool]:
     """The softphones of this process, kept from case to case."""
     run = run_of(pytestconfig)
-    nursery = Path(run.phone_nursery) if run and run.phone_nursery else None
-    with PhonePool(tmp_path_factory.mktemp("phones"), nursery=nursery) as pool:
+    with PhonePool(tmp_path_factory.mktemp("phones"), nursery=run.phone_nursery if run else None) as pool:
         of_this_process().watch(lambda: pool.pids)
         yield pool
 
@@ -68,22 +66,17 @@ def pool(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="session")
 def apis() -> Iterator[Callable[[Deployment], SynthflowApi | None]]:
     """Synthflow's API as each deployment reaches it; clients are kept."""
-    kept: dict[tuple[str, str], SynthflowApi] = {}  # by deployment too: each may have a token of its own
+    kept: dict[tuple[str, str], SynthflowApi | None] = {}  # by deployment too: each may have a token of its own
 
     def client(deployment: Deployment) -> SynthflowApi | None:
         synthflow = deployment.synthflow
-        if synthflow is None or synthflow.api_base is None:
-            return None
-        key = (deployment.name, synthflow.api_base)
+        key = (deployment.name, (synthflow.api_base if synthflow else None) or "")
         if key not in kept:
-            token = synthflow.api_token.get_secret_value() if synthflow.api_token else ""
-            kept[key] = SynthflowApi(
-                synthflow.api_base, token, synthflow.ca_file, synthflow.timeout_s, deployment.region
-            )
+            kept[key] = api_of(deployment)
         return kept[key]
 
     yield client
-    for api in kept.values():
+    for api in filter(None, kept.values()):
         api.close()
 
 

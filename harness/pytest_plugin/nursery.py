@@ -22,6 +22,7 @@ from typing import Any, Final
 import pytest
 
 from harness.nursery import interpreter, listening_at
+from harness.nursery.apart import NurseryApart
 from harness.nursery.server import serve
 
 #: What a worker of a run has imported when its first case begins, but for what follows from these.
@@ -34,13 +35,15 @@ _NEEDED: Final = (
 
 
 @contextlib.contextmanager
-def nursery() -> Iterator[Nursery | None]:
-    """A nursery while this lasts; None where there can be none, which makes a run slower and nothing else."""
-    scratch = Path(
-        tempfile.mkdtemp(prefix="harness-")
-    )  # its owner's alone; a TemporaryDirectory would end with any worker
+def nursery(worlds: NurseryApart | None = None) -> Iterator[Nursery | None]:
+    """A nursery while this lasts; None where there can be none, which makes a run slower and nothing else.
+
+    ``worlds`` is another that this process has started, and that its forks are not to keep alive.
+    """
+    # its owner's alone; a TemporaryDirectory would end with any worker
+    scratch = Path(tempfile.mkdtemp(prefix="harness-"))
     try:
-        opened = None if threading.active_count() > 1 else Nursery(scratch / "nursery")
+        opened = None if threading.active_count() > 1 else Nursery(scratch / "nursery", worlds)
     except OSError:  # as where the way to the directory of temporary files is longer than a socket's path may be
         opened = None
     try:
@@ -54,7 +57,7 @@ def nursery() -> Iterator[Nursery | None]:
 class Nursery:
     """A pytest plugin, and the process that forks its run's workers."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, worlds: NurseryApart | None = None) -> None:
         """Import what workers need, and fork; listen at ``path``. Raises OSError. No other thread may run."""
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a thread would not be there after the fork
         for module in _NEEDED:
@@ -66,6 +69,8 @@ class Nursery:
             self._pid = os.fork()
             if not self._pid:
                 os.close(self._lifeline)
+                if worlds is not None:
+                    worlds.let_go()
                 serve(listening, lifeline)
         os.close(lifeline)
 

@@ -23,6 +23,7 @@ from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.far_end.by_hand import SILENT_VARIABLE
 from harness.limits import MOST_WORKERS, Lease, address, lease, places
+from harness.nursery.apart import NurseryApart
 from harness.phone.nursery import PhoneNursery
 from harness.phone.switchboard import Switchboard
 from harness.pytest_plugin import options
@@ -36,6 +37,7 @@ from harness.terminal import printable
 _INPUT = "harness"
 _SLOT = pytest.StashKey[Lease]()
 _RUNNER = pytest.StashKey[Lease]()
+_OTHERS = pytest.StashKey[list[Any]]()  #: the specifications of workers that are still to be started
 WORLDS = pytest.StashKey[Worlds]()
 WATCH = pytest.StashKey[Watch]()
 
@@ -137,9 +139,14 @@ def _begin(config: pytest.Config) -> bool:
         check_faults([path for path, d in zip(files, deployments, strict=True) if d.kind == "simulated"], faults)
         return True
     run.directory = create(options.reports(config).absolute())
-    _write_scope(config, run)
     _start(config, run, files)
     return bool(_load_preflight_gate().check(run, options.preflight(config), stderr=config.getoption("json")))
+
+
+def _prepare(config: pytest.Config, run: Run) -> None:
+    """What there is to do while the worlds start."""
+    _write_scope(config, run)
+    _load_preflight_gate()
 
 
 def _load_preflight_gate() -> Any:
@@ -171,9 +178,9 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
         with contextlib.suppress(OSError):  # as where a path is too long: phones are started each for itself
             phones = PhoneNursery()
             stack.callback(phones.close)
-            run.phone_nursery = str(phones.path)
+            run.phone_nursery = phones.path
     if run.replicas and run.slots > 1:
-        board = Switchboard(nursery=Path(run.phone_nursery) if run.phone_nursery else None)
+        board = Switchboard(nursery=run.phone_nursery)
         stack.callback(board.close)
         run.switchboard = str(board.path)
     try:
@@ -183,7 +190,8 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
             timings=run.timings,
             faults=run.faults,
             controlled=config.getoption("world_control"),
-            meanwhile=_load_preflight_gate,
+            nursery=next((p.path for p in config.pluginmanager.get_plugins() if isinstance(p, NurseryApart)), None),
+            meanwhile=lambda: _prepare(config, run),
         )
         run.controls = worlds.controls
     except BaseException as error:
@@ -235,6 +243,23 @@ def pytest_configure_node(node: Any) -> None:
     """Hand a worker what it needs, secrets too: this goes through the pipe to it."""
     if run := run_of(node.config):
         node.workerinput[_INPUT] = run.to_json()
+
+
+@pytest.hookimpl(optionalhook=True, trylast=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """One worker is started before the others, which follow when it has its case."""
+    if run_of(config) and config.getoption("dist") == "load":
+        config.stash[_OTHERS] = specs[1:]
+        del specs[1:]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where cases are dealt out as they come in, no worker waits for others."""
+    if (others := config.stash.get(_OTHERS, None)) is None:
+        return None
+    scheduling = importlib.import_module("harness.pytest_plugin.scheduling")  # xdist is there only where workers are
+    return scheduling.AsTheyCome(config, log, others)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -45,7 +45,7 @@ class Run:
     switchboard: str | None = (
         None  #: where the phones are that cases beside each other share; None: no case is beside another
     )
-    phone_nursery: str | None = None  #: where phones' processes are forked; None: each is started for itself
+    phone_nursery: Path | None = None  #: where phones' processes are forked; None: each is started for itself
     controls: dict[str, str] = field(default_factory=dict)  #: the worlds' control APIs, where they were asked for
     #: Makes the gate of a deployment, which tells how many calls this process has up; None: the run's own, of files.
     make_gate: Callable[[Deployment, Callable[[int], None]], Gate] | None = None
@@ -121,7 +121,7 @@ class Run:
             "workers": self.workers,
             "draw": self.draw,
             "switchboard": self.switchboard,
-            "phone_nursery": self.phone_nursery,
+            "phone_nursery": str(self.phone_nursery) if self.phone_nursery else None,
             "controls": self.controls,
             "replicas": {name: [to_plain(d) for d in deployments] for name, deployments in self.replicas.items()},
         }
@@ -140,7 +140,7 @@ class Run:
             workers=plain["workers"],
             draw=plain["draw"],
             switchboard=plain["switchboard"],
-            phone_nursery=plain["phone_nursery"],
+            phone_nursery=Path(plain["phone_nursery"]) if plain["phone_nursery"] else None,
             controls=dict(plain["controls"]),
             replicas={name: [from_plain(d) for d in found] for name, found in plain["replicas"].items()},
         )

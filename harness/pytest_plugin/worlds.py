@@ -23,6 +23,7 @@ from harness.deployment import Deployment, from_plain
 from harness.environment import of_a_child
 from harness.errors import BrokenError, HarnessError, SelectionError, WorldLostError
 from harness.filenames import stem_of
+from harness.nursery import interpreter
 
 _START_S = 60.0
 _STOP_S = 15.0
@@ -115,7 +116,7 @@ class World:
 
     @property
     def pid(self) -> int:
-        """The process's id."""
+        """The process's id; that of who stands for it where it was forked."""
         return self._process.pid
 
     def ready(self, within: float = _START_S) -> list[Deployment]:
@@ -193,19 +194,21 @@ class Worlds:
         timings: str,
         faults: Sequence[str],
         controlled: bool = False,
+        nursery: Path | None = None,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> dict[str, list[Deployment]]:
         """Start a world for each, side by side, do something ``meanwhile``, and wait until all are ready.
 
         Raises what :meth:`World.ready` raises.
 
-        ``controlled`` worlds have a control API (:attr:`controls`).
+        ``controlled`` worlds have a control API (:attr:`controls`); where there is a ``nursery``, worlds come from there.
         """
         options = ["--tenants", str(tenants), "--timings", timings, *(["--control"] if controlled else [])]
         options += [argument for fault in faults for argument in ("--fault", fault)]
         for path, deployment in simulated:
             directory = _directory(self._control, deployment.name)
-            command = [sys.executable, "-m", "harness.simulation", str(path), "--directory", str(directory), *options]
+            program = [*interpreter(nursery), "-m", "harness.simulation"]
+            command = [*program, str(path), "--directory", str(directory), *options]
             self._worlds.append(World(deployment.name, command, self._control))
         meanwhile()
         return {world.name: world.ready() for world in self._worlds}

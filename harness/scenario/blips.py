@@ -6,6 +6,7 @@ import math
 from typing import Final
 
 from harness.audio.garbled import audible_s
+from harness.audio.marks import SAMPLE_RATE
 from harness.events import Event, RtpStatistics
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
@@ -16,13 +17,20 @@ _SYLLABLE_S: Final = 0.2
 _COUNTED_TWICE_S: Final = 3.0
 
 
-def silent_from(leg: Leg, since: float, heard_at: float) -> float | None:
-    """From when on no RTP came any more, by two counts; None where more than a syllable was heard since ``since``, or more came.
+def listen_again_from(leg: Leg, since: float, heard_at: float) -> float | None:
+    """From when on to listen again, where what was heard at ``heard_at`` is none of what came after ``since``, or a blip; else None.
 
-    An AI that pauses may send nothing as well (RFC 3551 section 4.1), so it takes both.
+    A pulse of the listener speaks of the time before it. A blip is less than a syllable, behind which by two counts no RTP came: an AI
+    that pauses may send nothing as well (RFC 3551 section 4.1), so it takes both.
     """
-    if not 0.0 < audible_s(leg.received_since(since)) < _SYLLABLE_S:
-        return None
+    samples = leg.received_since(since)
+    audible = audible_s(samples)
+    if len(samples) > (heard_at - since) * SAMPLE_RATE and not audible:
+        return math.nextafter(heard_at, math.inf)
+    return _silent_from(leg, heard_at) if 0.0 < audible < _SYLLABLE_S else None
+
+
+def _silent_from(leg: Leg, heard_at: float) -> float | None:
     counts: list[RtpStatistics] = []
 
     def second(event: Event) -> bool:

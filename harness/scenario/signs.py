@@ -30,8 +30,8 @@ from harness.verdict import Strength, Verdict
 GREETING: Final = "hello-en"
 #: How long recognition may take to put it into the transcript of a call that goes on, in seconds.
 RECOGNISED_WITHIN_S: Final = 2.5
-#: How long an RTCP report may take: 5 s between two, give or take a half (RFC 3550 section 6.2).
-REPORTED_WITHIN_S: Final = 7.5
+#: How long an RTCP report may take: 5 s between two, give or take a half (RFC 3550 sections 6.2 and 6.3.1), and what it takes to come.
+REPORTED_WITHIN_S: Final = 8.5
 #: How long the end of what was said takes to get there: buffers at both ends and between them, in seconds.
 ON_ITS_WAY_S: Final = 0.4
 #: How long an end is listened to before what did not arrive counts as missing.
@@ -172,13 +172,19 @@ class Look:
                 self.wait_until_said()
                 self._listen()
                 if self._least <= Strength.INDICATED and not asking and not self._caller.is_over():
-                    within = self._begun + REPORTED_WITHIN_S - time.monotonic()
-                    self._caller.wait_for_far_end_report(self._since, max(0.0, within))
+                    self._wait_for_report()
                 if self._needs_experiment():
                     self._experiment = reactions.experiment(self._context, self._caller.leg)
                 self._context.evidence.scripted(time.monotonic() - began, "what tells who is heard")
             self.until = time.monotonic()
             self._settled = True
+
+    def _wait_for_report(self) -> None:
+        """Until the far end has reported on the time since, or has had its time and what we were kept waiting for."""
+        deadline = max(self._begun, self._since) + REPORTED_WITHIN_S
+        self._caller.wait_for_far_end_report(self._since, max(0.0, deadline - time.monotonic()))
+        if starved_s := self._context.evidence.starved(self._begun, time.monotonic()):
+            self._caller.wait_for_far_end_report(self._since, max(0.0, deadline + starved_s - time.monotonic()))
 
     def _listen(self) -> None:
         # an AI that speaks when it is spoken to alone has time to answer the greeting
@@ -187,7 +193,9 @@ class Look:
         if heard is None and not self._wanted and not self._caller.is_over():  # it may speak when it is spoken to alone
             ended, _ = self._caller.speak(GREETING)
             since, heard = self._hears(since, ended + LISTEN_S)
-        self._account = self._caller.account(since, missing=self._talk)
+        # a packet that came shows that the way was open, however little was heard of it
+        packets = self._caller.account(self._since).rx_packets
+        self._account = replace(self._caller.account(since, missing=self._talk), rx_packets=packets)
         is_sound = heard is not None and heard.observation is Observation.SOUND
         if is_sound and is_garbled(self._caller.leg.received_since(self._since)):
             noise = HeardDescription("noise", "noise, as of a payload that is not of the codec agreed on", None, ())
@@ -202,10 +210,10 @@ class Look:
             if heard is None or heard.observation is not Observation.SOUND:
                 return since, heard
             self._context.pause(max(0.0, heard.at + _WORTH_JUDGING_S - time.monotonic()))
-            silent_from = None if self._caller.is_over() else blips.silent_from(self._caller.leg, since, heard.at)
-            if silent_from is None:
+            again = None if self._caller.is_over() else blips.listen_again_from(self._caller.leg, since, heard.at)
+            if again is None:
                 return since, heard
-            since = silent_from
+            since = again
 
     def _needs_experiment(self) -> bool:
         """Only where nothing stronger can tell, and that is asked for: it takes its time."""

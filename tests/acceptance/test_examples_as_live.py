@@ -32,6 +32,7 @@ _AS_A_REAL_AI = {
 #: Of the large one's 40 numbers three, one on each trunk, and for rows that they have no case of whichever has one.
 CHOSEN = {
     "live-gladly": "",
+    "live-talkdesk": "",
     "live-large": "Trade-U or CLOSED or KEEPALIVE or PEOPLE or GROUP-RINGING or Store-finder and IVR",
 }
 
@@ -75,7 +76,7 @@ def _with(table: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: value for key, value in table.items() if key not in _WHERE and not key.endswith("_env")}, **where}
 
 
-@pytest.fixture(params=["live-gladly", "live-large"])
+@pytest.fixture(params=["live-gladly", "live-large", "live-talkdesk"])
 def played(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Played]:
     source = examples()[request.param]
     example = read(source)

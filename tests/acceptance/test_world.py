@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.heartbeat import Listener
 from tests.acceptance.conftest import Tree
 
 DEPLOYMENTS = Path(__file__).parents[2] / "scenarios" / "deployments"
@@ -30,12 +31,10 @@ def case_under_way(tree: Tree, process: subprocess.Popen[str]) -> Path:
 
 
 def world_of(tree: Tree) -> int:
-    (found,) = [
-        pid
-        for pid in tree.processes()
-        if b"harness.simulation" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    ]
-    return found
+    (file,) = tree.path.glob("reports/*/control/world-*/beat")
+    beat = Listener(file).look()
+    assert beat is not None
+    return beat.pid
 
 
 def test_both_integrations_at_once(tree: Tree) -> None:

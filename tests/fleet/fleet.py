@@ -100,13 +100,13 @@ class Fleet:
         kept = {n: v for n, v in os.environ.items() if not n.startswith(("PYTEST_", "HARNESS_"))}
         return kept | {"HARNESS_FLEET_REDIS": self.redis.address} | more
 
-    def site(self, name: str, held_s: float) -> None:
+    def site(self, name: str, held_s: float, **environment: str) -> None:
         """Start a site's worker."""
         command = [*HARNESS, "fleet", "work", "--site", name, "--files", str(self.files)]
         command += ["--scratch", str(self.directory / f"scratch-{name}")]
         with (self.directory / f"{name}.log").open("ab") as log:
             self.sites[name] = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=ROOT, env=self.environment(HELD_S=str(held_s)),
+                command, stdout=log, stderr=log, cwd=ROOT, env=self.environment(HELD_S=str(held_s), **environment),
                 start_new_session=True,
             )  # fmt: skip
         until(f"site {name} is there", lambda: bool(self.redis.client.exists(f"harness:site:{name}")))

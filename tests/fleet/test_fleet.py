@@ -25,10 +25,16 @@ def read(run: Path) -> dict[str, Any]:
 
 
 def test_four_sites_carry_calls_side_by_side(fleet: Fleet) -> None:
-    """Calls that wait, of which each site has as many: throughput with all that comes before and after the first call."""
+    """Calls that wait, of which each site has as many: throughput with all that comes before and after the first call.
+
+    How much faster four are is a figure, with a bar of its own (docs/fleet.md); that a call of each is up at one moment, which the
+    calls wait for, holds on any machine.
+    """
     held_s, a_site = 16.0, 2
+    place = fleet.directory / "meet"
+    place.mkdir()
     for site in SITES:
-        fleet.site(site, held_s)
+        fleet.site(site, held_s, MEET=str(place))
     rates = {}
     for sites in (SITES[:1], SITES):
         customer = fleet.customer(f"acme-{len(sites)}", a_site * len(sites))
@@ -36,7 +42,10 @@ def test_four_sites_carry_calls_side_by_side(fleet: Fleet) -> None:
         assert code == 0, output
         found = read(fleet.latest)
         assert found["cases"] == a_site * len(sites)
-        assert {verdict for each in verdicts(fleet.latest).values() for verdict in each} == {"passed"}
+        seen = verdicts(fleet.latest)
+        assert {verdict for each in seen.values() for verdict in each} == {"passed"}
+        assert {site for site, _ in seen} == set(sites)
+        assert most_at_once(list(outgoing(fleet.latest))) == len(sites), "each site has one worker"
         rates[len(sites)] = found["cases"] / found["wall_s"]
     speedup = rates[4] / rates[1]
     keep(
@@ -45,8 +54,6 @@ def test_four_sites_carry_calls_side_by_side(fleet: Fleet) -> None:
         held_s=held_s,
         cases_a_second={str(n): round(r, 3) for n, r in rates.items()},
     )
-    # The bar is 3.5 on a quiet machine (docs/fleet.md); here all sites share one, and a test is not to depend on what else it does.
-    assert speedup > 2
 
 
 def test_nothing_is_lost_when_worker_site_redis_and_controller_are_killed(fleet: Fleet) -> None:

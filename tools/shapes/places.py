@@ -21,6 +21,9 @@ from harness.pytest_plugin.worlds import Worlds
 from tools.shapes.draw import Customer, Told, as_of
 from tools.shapes.plan import WRONG, Drawing, trials
 
+#: A live customer's interface tells the documented fields, and its AI says words.
+_AS_A_REAL_AI = {"api": {"witness": False}, "assistants": {"*": {"sends": "speech"}}}
+
 
 @dataclass(frozen=True)
 class Place:
@@ -67,6 +70,8 @@ def written(batch: Sequence[Customer], directory: Path, drawing: Drawing) -> Ite
 def _file(customer: Customer, directory: Path) -> Path:
     table = as_of(customer.table, datetime.now(UTC))
     file = directory / f"{table['name']}.toml"
+    if customer.kind == "live":
+        table["simulated"] = _AS_A_REAL_AI
     if customer.spreadsheet:
         sheet = file.with_suffix(".csv")
         _write_csv(sheet, table.pop("lines"))

@@ -21,6 +21,12 @@ _UNSEEN_AT_THE_AI: Final = frozenset(
         *("username-wrong", "password-wrong", "credentials-not-sent"),
     }
 )
+#: What the AI asked for, and what it was told, stands there as well: at the phones nobody rings, and the caller stays.
+_FAILED_REFERS: Final = frozenset({"refer-rejected", "refer-accepted-then-failed", "refer-never-notified"})
+_UNSEEN_TRANSFERS: Final = _FAILED_REFERS | {
+    *("another-device-answered", "group-did-wrong", "trunk-inactive", "synthflow-ip-not-allowed"),
+    *("transfer-call-challenged", "termination-uri-wrong", "transfer-not-tried"),
+}
 #: A firewall that drops takes its time, one that rejects does not: it tells where nobody knows when the platform gave up.
 _FIREWALLS: Final = frozenset(
     f"firewall-{port}{how}" for port in ("udp-32681", "tcp-32681", "tls-32682") for how in ("", "-rejected")
@@ -56,6 +62,8 @@ def not_told_apart(fault: str, case: Case, deployment: Deployment) -> frozenset[
         found |= _FIREWALLS
     if _is_blind(deployment) and fault in _WITHOUT_THE_AI:
         found |= _UNSEEN_AT_THE_AI | _FIREWALLS
+    if _is_blind(deployment) and fault in _FAILED_REFERS:
+        found |= _UNSEEN_TRANSFERS
     return found
 
 

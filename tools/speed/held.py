@@ -78,7 +78,7 @@ def measure_held(calls: int = CALLS, seconds: float = HOLD_S) -> dict[str, Any]:
     """``calls_held``: those of the highest step without a wrong verdict; packets lost and late over all of them."""
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "held.toml"
-        file.write_text(tomli_w.dumps(_wide(calls)))
+        file.write_text(tomli_w.dumps(wide(calls)))
         command = [sys.executable, "-c", "from harness.cli.app import main; main()", "load", str(file), "--json"]
         command += ["--calls", str(calls), "--cps", str(_CPS), "--for", str(seconds), "--step", str(max(1, calls // 5))]
         done = subprocess.run(
@@ -98,7 +98,7 @@ def measure_held(calls: int = CALLS, seconds: float = HOLD_S) -> dict[str, Any]:
     }
 
 
-def _wide(calls: int) -> dict[str, Any]:
+def wide(calls: int) -> dict[str, Any]:
     """A customer whose trunk carries them all."""
     plain = tomllib.loads(_WORLD.read_text(encoding="utf-8"))
     plain |= {"name": "simulated-wide", "trunks": [{**plain["trunks"][0], "max_concurrent_calls": calls}]}

@@ -7,41 +7,41 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import tomli_w
+
 from harness.deployment import Deployment, from_plain
+from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
 from harness.scenario.phones import own_phone
-from tools.speed.floor import measure_floor
-from tools.speed.matrix import DEPLOYMENTS
+from tools.speed.floor import CALLS_A_PROCESS, measure_floor
+from tools.speed.held import wide
 from tools.speed.processes import cpu_s, threads_s
 
 _STEADY_S = 10.0
 
 
 def measure_leg(seconds: float = _STEADY_S) -> dict[str, float]:
-    """Per cent of a core: a leg, pjsua2's own with its C recorder, and a call with the world that relays and answers it."""
+    """Per cent of a core: a leg, pjsua2's own with its C recorder, and a call with the world that relays and answers it.
+
+    On both sides in two processes with as many calls each, so that what a process costs by itself is shared alike.
+    """
     found = _measure_call(seconds) | measure_floor(seconds)
     return found | {"leg_over_floor": found["leg_cpu_percent"] / found["floor_leg_cpu_percent"]}
 
 
 def _measure_call(seconds: float) -> dict[str, float]:
-    with world(DEPLOYMENTS[0], tenants=2) as (process, deployments), tempfile.TemporaryDirectory() as scratch:
-        with PhonePool(Path(scratch)) as pool:
-            legs, children = [], set()
-            marks = iter(range(240))
-            for index, deployment in enumerate(deployments[:2]):
-                for name in ("caller", "caller-2", "caller-3"):
-                    config = own_phone(deployment, name)
-                    directory = Path(scratch) / f"{index}-{name}"
-                    directory.mkdir()
-                    phone = pool.lease(config, sink=lambda event: None, marks=marks, directory=directory)
-                    phone.register(within=5.0)
-                    did = deployment.did("inbound", deployment.trunks[0].name)
-                    legs.append(phone.dial(f"sip:{did}@{config.domain}"))
-                    children.add(phone.process.pid)
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "wide.toml"
+        file.write_text(tomli_w.dumps(wide(CALLS_A_PROCESS)))
+        with world(str(file), tenants=2) as (process, deployments), PhonePool(Path(scratch)) as pool:
+            legs = _dialled(pool, deployments, Path(scratch))
+            children = {leg.phone.process.pid for leg in legs}
+            if len(legs) != CALLS_A_PROCESS * len(children):
+                raise RuntimeError(f"{len(legs)} legs in {len(children)} processes")
             for leg in legs:
                 leg.wait_state("confirmed", within=5.0)
             phones_before, world_before = sum(map(cpu_s, children)), cpu_s(process.pid)
@@ -65,6 +65,22 @@ def _measure_call(seconds: float) -> dict[str, float]:
         "leg_python_percent": threads["python"] * each,
         "leg_parent_percent": parent * each,
     }
+
+
+def _dialled(pool: PhonePool, deployments: Sequence[Deployment], scratch: Path) -> list[Leg]:
+    """Calls of two phones in each deployment: the phones of one are in one process, as their users differ."""
+    legs: list[Leg] = []
+    marks = iter(range(240))
+    for index, deployment in enumerate(deployments):
+        did = deployment.did("inbound", deployment.trunks[0].name)
+        for name in ("caller", "caller-2"):
+            config = own_phone(deployment, name, max_calls=CALLS_A_PROCESS // 2)
+            directory = scratch / f"{index}-{name}"
+            directory.mkdir()
+            phone = pool.lease(config, sink=lambda event: None, marks=marks, directory=directory)
+            phone.register(within=5.0)
+            legs += [phone.dial(f"sip:{did}@{config.domain}") for _ in range(config.max_calls)]
+    return legs
 
 
 @contextmanager

@@ -136,6 +136,8 @@ class Commands:
         leg = CallLeg(self._host, caller, uuid.uuid4().hex, "outgoing", uri, mark=mark)
         leg.media.source = playing
         leg.dial(headers, local_uri)
+        if leg.call is not None:
+            leg.media.prepare()
         return leg.key
 
     def arm(self, call: int, leg: int, mark: int) -> None:

@@ -42,6 +42,8 @@ def _audio_ms(kind: int, packet: bytes) -> float:
     rate = _OCTETS_A_MS.get(kind)
     if rate is None:
         return 0.0
+    if not packet[0] & (_EXTENSION | _CSRCS):
+        return (len(packet) - _HEADER) / rate
     head = _HEADER + 4 * (packet[0] & _CSRCS)
     if packet[0] & _EXTENSION:
         head += 4 + 4 * int.from_bytes(packet[head + 2 : head + 4], "big")

@@ -57,6 +57,7 @@ class LegMedia:
         self._port: Any = None
         self._sends = False
         self._player: Player | None = None
+        self._ready: Player | None = None  # of the mark, which nobody hears yet
         self._recorders: list[Recorder] = []
         self._bridged: LegMedia | None = None
 
@@ -88,6 +89,11 @@ class LegMedia:
         """The call's port is gone."""
         self._port = None
 
+    def prepare(self) -> None:
+        """Have a player of the mark at hand: made only when the call is answered, the audio clock would tick before it is there."""
+        if self.mark is not None and self._port is None and self._ready is None and isinstance(self.source, Mark):
+            self._ready = self._players.player(self.source, self.mark)
+
     def play(self, source: Source) -> None:
         """Send ``source`` from now on, or as soon as there is media to send it by."""
         self.source = source
@@ -96,7 +102,10 @@ class LegMedia:
             return
         if isinstance(source, Mark) and self.mark is None:
             return  # the parent is about to name it
-        self._player = self._players.player(source, self.mark or 0)
+        if isinstance(source, Mark) and self._ready is not None:
+            self._player, self._ready = self._ready, None
+        else:
+            self._player = self._players.player(source, self.mark or 0)
         if isinstance(source, Wav) and not source.loop:
             self.player_done = time.monotonic() + soundfile.info(str(source.path)).duration
         self._player.connect(self._port.getPortId())
@@ -105,7 +114,9 @@ class LegMedia:
     def name_mark(self, mark: int) -> None:
         """The mark of a leg that began by itself."""
         self.mark = mark
+        self._forget_player()
         if isinstance(self.source, Mark) and self._bridged is None:
+            self.prepare()
             self.play(self.source)
 
     def tick(self, now: float) -> None:
@@ -118,6 +129,11 @@ class LegMedia:
         if self._player is not None:
             self._player.close()
             self._player = None
+
+    def _forget_player(self) -> None:
+        if self._ready is not None:
+            self._ready.close()
+            self._ready = None
 
     def bridge(self, other: LegMedia) -> None:
         """Let the two far ends hear each other, for as long as both legs last."""
@@ -151,6 +167,7 @@ class LegMedia:
         self._port = None
         self._part()
         self._stop()
+        self._forget_player()
         if self._recorders:
             self._players.ear.end(self._recorders[0])
         for recorder in self._recorders:

@@ -47,6 +47,9 @@ class Endpoint:
         self._codec_ids = [codec.codecId for codec in codecs]
         # Of several rates of one codec the first listed, pjsua's favourite, stands for its name.
         self._codecs = {name.split("/")[0].upper(): name for name in reversed(self._codec_ids)}
+        for codec in self._codec_ids:
+            if codec.startswith(("PCMU/", "PCMA/")):
+                self._conceal_nothing(codec)
         self._preferred: tuple[tuple[str, ...], bool] | None = None
         self._stun_server = ""
 
@@ -67,6 +70,17 @@ class Endpoint:
         log.level = log.consoleLevel = 4  # the "console" is the writer
         log.msgLogging = 1
         log.decor = pj.PJ_LOG_HAS_SENDER
+
+    def _conceal_nothing(self, codec: str) -> None:
+        """Hear each packet sample for sample, and nothing where none came.
+
+        pjmedia's concealment (WSOLA) holds all audio back by 5 ms, fades the first packet in, and goes on with a voice that has ended.
+        """
+        parameters = self._stack.codecGetParam(codec)
+        setting = parameters.setting
+        setting.plc = False
+        parameters.setting = setting
+        self._stack.codecSetParam(codec, parameters)
 
     @property
     def codecs(self) -> list[str]:

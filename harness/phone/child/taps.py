@@ -12,9 +12,10 @@ import ipaddress
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable
 from functools import lru_cache
+from threading import get_ident
+from time import monotonic
 from typing import Any, Final
 
 from harness.phone.child import rtcp
@@ -68,6 +69,12 @@ class _MediaTransport(ctypes.Structure):
 # What is called a hundred times a second for each leg takes plain addresses: ctypes' structures cost more than all the rest.
 _ARRIVAL: Final = struct.Struct("@PPnP")  # pjmedia_tp_cb_param: user data, packet, its size, pj_sockaddr it came from
 _SWITCH: Final = ctypes.c_int  # what follows them: pj_bool_t rem_switch, which the receiver may set
+_PARAMETER: Final = ctypes.c_char * _ARRIVAL.size
+_MOST_PLACES: Final = 64
+# As ctypes.string_at, without its way through Python.
+_octets_at = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)(
+    ("PyBytes_FromStringAndSize", ctypes.pythonapi)
+)
 _ON_RTP = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _ON_RTCP = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t)
 _SENDS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
@@ -137,7 +144,7 @@ class Tap:
 
     def comes(self, octets: bytes, sockaddr: bytes) -> bool:
         """A packet comes; False when it is not to be heard."""
-        now = time.monotonic()
+        now = monotonic()
         known = self._heard.get(sockaddr)
         if known is None:
             source = _address(sockaddr)
@@ -155,7 +162,7 @@ class Tap:
 
     def goes(self, octets: bytes) -> None:
         """A packet leaves."""
-        self._left.append((time.monotonic(), octets))
+        self._left.append((monotonic(), octets))
         if len(self._left) >= _TOGETHER:
             self.look()
 
@@ -210,6 +217,9 @@ class Taps:
         self._streams: dict[int, tuple[Any, Any, Tap]] = {}
         self._tables: dict[int, _Operations] = {}  # by the address of the table they stand for
         self._originals: dict[int, tuple[Any, Any]] = {}  # by the address of a table of ours: what is behind it
+        self._places: dict[
+            int, tuple[Any, Any]
+        ] = {}  # by the address of a callback's parameter: how it is read and written
         # Any thread may be inside these at any time, so they stay as long as the process.
         self._attaches, self._sends = _ATTACHES(self._attach), _SENDS(self._send)
         self._arrives, self._reports = _ON_RTP(self._arrive), _ON_RTCP(self._report)
@@ -246,19 +256,29 @@ class Taps:
         return int(attach(transport, attachment))
 
     def _arrive(self, arrival: int) -> None:
-        _keep_thread()
-        user_data, packet, size, source = _ARRIVAL.unpack(ctypes.string_at(arrival, _ARRIVAL.size))
+        if get_ident() not in _kept_threads:
+            _keep_thread()
+        parameter, switch = self._places.get(arrival) or self._place(arrival)
+        user_data, packet, size, source = _ARRIVAL.unpack_from(parameter)
         onward, _, tap = self._streams[user_data]
         heard = True
         try:
             if size > 0 and source:  # below zero it is an error of the socket
-                heard = tap.comes(ctypes.string_at(packet, size), ctypes.string_at(source, _ADDRESS_OCTETS))
+                heard = tap.comes(_octets_at(packet, size), _octets_at(source, _ADDRESS_OCTETS))
         finally:  # whatever becomes of the looking: the call is not to suffer
             if heard:
                 onward(arrival)
                 # The stream asks the transport to send wherever packets come from. But RTP is owed to where the SDP says
                 # (RFC 3264 section 5.1), and a phone that mends a wrong address by itself hides it.
-                _SWITCH.from_address(arrival + _ARRIVAL.size).value = 0
+                switch.value = 0
+
+    def _place(self, arrival: int) -> tuple[Any, Any]:
+        """The parameter at that address: always the same few, on the stacks of pjmedia's threads."""
+        if len(self._places) >= _MOST_PLACES:
+            self._places.clear()
+        place = _PARAMETER.from_address(arrival), _SWITCH.from_address(arrival + _ARRIVAL.size)
+        self._places[arrival] = place
+        return place
 
     def _report(self, user_data: int, packet: int, size: int) -> None:
         _, onward, tap = self._streams[user_data]
@@ -269,9 +289,10 @@ class Taps:
             onward(user_data, packet, size)
 
     def _send(self, transport: int, packet: int, size: int) -> int:
-        _keep_thread()
+        if get_ident() not in _kept_threads:
+            _keep_thread()
         tap, send, _ = self._taps[transport]
-        tap.goes(ctypes.string_at(packet, size))
+        tap.goes(_octets_at(packet, size))
         status: int = send(transport, packet, size)
         return status
 
@@ -287,10 +308,8 @@ def _keep_thread() -> None:
 
     For threads of pjsip's, which last as long as the process.
     """
-    thread = threading.get_ident()
-    if thread not in _kept_threads:
-        _kept_threads.add(thread)
-        ctypes.pythonapi.PyGILState_Ensure()
+    _kept_threads.add(get_ident())
+    ctypes.pythonapi.PyGILState_Ensure()
 
 
 def spelled(address: Address) -> str:

@@ -27,8 +27,8 @@ def frames(samples: NDArray[np.float32], codec: str) -> Frames:
 
 @lru_cache(maxsize=2048)
 def mark(number: int, codec: str) -> Frames:
-    """One period of a mark."""
-    return frames(marks.waveform(number), codec)
+    """One period of a mark, as it is sent."""
+    return frames(marks.played(number), codec)
 
 
 @lru_cache(maxsize=16)

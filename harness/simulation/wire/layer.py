@@ -82,7 +82,6 @@ class TransportLayer:
             if self._tls is None:
                 raise ValueError(f"{self._name} listens with TLS and has no certificate")
             self._server_context = self._tls.server_context()
-            self._client_context = self._tls.client_context()
         try:
             for listen in self._wanted:
                 self._open(listen)
@@ -167,8 +166,14 @@ class TransportLayer:
             idle=self._idle,
         )
         self._flows.add(flow)
-        self._connector.start(flow, hop, self._client_context if hop.transport == "tls" else None)
+        self._connector.start(flow, hop, self._to_connect() if hop.transport == "tls" else None)
         return flow
+
+    def _to_connect(self) -> ssl.SSLContext | None:
+        """Made when it is first needed: few nodes of a world ever connect, and each costs milliseconds."""
+        if self._client_context is None and self._tls is not None:
+            self._client_context = self._tls.client_context()
+        return self._client_context
 
     def via(self, flow: Flow, branch: str) -> Via:
         """The Via of a request of ours over ``flow``; rport asks for symmetric answers (RFC 3581)."""

@@ -1,10 +1,15 @@
-"""Calls that wait far more than they compute: each is held for some seconds."""
+"""Calls that wait far more than they compute: each is held for some seconds, and until those it is to meet are up as well."""
 
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 
 from harness.scenario import scenario
+from harness.scenario.context import CaseContext
+
+LONGEST_S = 60.0  # a call is hung up after two minutes
 
 
 @scenario("INBOUND")
@@ -20,4 +25,16 @@ def test_call_is_held(cast, context, caller, line, assistant, expect):  # type: 
     expect(call).hears_only(talk)
     for group in cast.all_groups():
         expect(group).never_rang()
+    if "MEET" in os.environ:
+        meet(context, Path(os.environ["MEET"]))
     context.pause(float(os.environ["HELD_S"]))
+
+
+def meet(context: CaseContext, place: Path) -> None:
+    """As many calls as the deployment's name ends with, at one moment; the call fails where they never are."""
+    deployment = context.deployment.name
+    (place / f"{deployment}-{time.monotonic_ns()}").touch()
+    deadline = time.monotonic() + LONGEST_S
+    while sum(1 for _ in place.glob(f"{deployment}-*")) < int(deployment.rpartition("-")[2]):
+        assert time.monotonic() < deadline, "the other sites' calls never came"
+        context.pause(0.05)

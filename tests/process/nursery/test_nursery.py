@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.process.phone.test_lifetime import gone
 
 NURSERY = """
 import sys, types
@@ -57,19 +57,6 @@ def runner(tmp_path: Path) -> Iterator[Runner]:
     finally:
         runner.process.kill()
         runner.close()
-
-
-def is_alive(pid: int) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
-def until(reached: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_worker_has_its_starters_streams_environment_and_place(runner: Runner, tmp_path: Path) -> None:
@@ -126,7 +113,7 @@ def test_it_dies_with_whoever_stands_for_it(runner: Runner) -> None:
     with runner.worker(SLEEPER) as worker:
         pid = pid_of(worker)
         worker.kill()
-    until(lambda: not is_alive(pid))
+    assert gone(pid)
     assert runner.worker("print('next')").communicate(timeout=10)[0] == "next\n"
 
 
@@ -143,7 +130,7 @@ def test_a_nursery_ends_with_its_runner(runner: Runner, tmp_path: Path, killed: 
     if killed:
         runner.process.kill()
     assert runner.close() == (-signal.SIGKILL if killed else 0)
-    until(lambda: not is_alive(int(output)))
+    assert gone(int(output))
     assert killed or list(tmp_path.iterdir()) == []
 
 

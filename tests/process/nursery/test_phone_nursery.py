@@ -15,10 +15,12 @@ from harness.phone.pool import PhonePool
 from tests.process.phone.conftest import Desk, connect, hears
 from tests.process.phone.test_lifetime import alive, gone
 
+SECRET = "correct-horse-battery"
+
 
 @pytest.fixture
 def nursery(monkeypatch: pytest.MonkeyPatch) -> Iterator[PhoneNursery]:
-    monkeypatch.setenv("CARRIER_PW", "correct-horse-battery")
+    monkeypatch.setenv("CARRIER_PW", SECRET)
     nursery = PhoneNursery()
     yield nursery
     nursery.close()
@@ -36,6 +38,19 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+def remembers(pid: int, secret: str) -> bool:
+    """Whether it stands anywhere in that process's memory."""
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            span, rights, *_, name = [*line.split(), ""]
+            if rights.startswith("rw") and name not in ("[vvar]", "[vsyscall]"):
+                begin, end = (int(place, 16) for place in span.split("-"))
+                memory.seek(begin)
+                if secret.encode() in memory.read(end - begin):
+                    return True
+    return False
+
+
 def test_phones_of_a_nursery_call_and_hear_each_other(nursery: PhoneNursery, desk: Desk) -> None:
     alice, bob = desk("alice"), desk("bob", max_calls=desk.process_holds)
     pids = {alice.process.pid, bob.process.pid}
@@ -48,15 +63,8 @@ def test_phones_of_a_nursery_call_and_hear_each_other(nursery: PhoneNursery, des
 
 def test_no_secret_is_in_a_forked_phones_memory_or_environment(nursery: PhoneNursery, desk: Desk) -> None:
     pid = desk("alice").process.pid
-    assert b"correct-horse-battery" not in Path(f"/proc/{pid}/environ").read_bytes()
-    secret = "correct-horse" + "-battery"
-    with Path(f"/proc/{nursery.pid}/mem").open("rb", buffering=0) as memory:
-        for line in Path(f"/proc/{nursery.pid}/maps").read_text().splitlines():
-            span, rights, *_, name = [*line.split(), ""]
-            if rights.startswith("rw") and name not in ("[vvar]", "[vsyscall]"):
-                begin, end = (int(place, 16) for place in span.split("-"))
-                memory.seek(begin)
-                assert secret.encode() not in memory.read(end - begin)
+    assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+    assert not remembers(nursery.pid, SECRET)
 
 
 def test_how_a_forked_phone_died_is_told(desk: Desk) -> None:

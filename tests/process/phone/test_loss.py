@@ -7,11 +7,13 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.audio import g711, marks
+from harness.audio.wav import read_wav
 from harness.checks import quality
 from harness.events import MarkHeard, RtpStatistics
 from harness.phone import rtp_log
@@ -108,6 +110,23 @@ def test_packets_that_are_missing_are_counted(lease: Desk, sbc: Sbc) -> None:
     told = ended(leg, sbc)
     assert (told.rx_packets, told.rx_lost, told.rx_bursts) == (73, 7, 1)
     assert told.rx_burst_ms == pytest.approx(140.0)
+
+
+def test_what_came_is_recorded_sample_for_sample_and_nothing_where_nothing_came(lease: Desk, sbc: Sbc) -> None:
+    leg = called(lease, sbc)
+    sbc.send(10, 0x1111, first=7, count=60, leave_out=range(30, 40))
+    ended(leg, sbc)
+    recorded, _ = read_wav(Path(leg.recorded().path))
+    came = [
+        packet for packet in rtp_log.read(rtp_log.path_of(leg.phone.directory, leg.id)) if packet.source is not None
+    ]
+    voice = np.concatenate([g711.decode_ulaw(packet.octets[12:]) for packet in came])
+    frames = {frame.tobytes() for frame in voice.reshape(-1, 80)}  # pjmedia's are of 10 ms
+    loud = [
+        frame for frame in recorded[: len(recorded) // 80 * 80].reshape(-1, 80) if np.abs(frame.astype(int)).max() > 16
+    ]
+    assert len(loud) > 60
+    assert all(frame.tobytes() in frames for frame in loud)
 
 
 def test_every_packet_is_on_disk_as_it_crossed_the_transport(lease: Desk, sbc: Sbc) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.simulation.wire import transactions
+from harness.simulation.wire import agent, transactions
 from harness.simulation.wire.incoming import IncomingCall
 from tests.process.wire.datagrams import Datagrams
 
@@ -142,6 +142,40 @@ def test_a_flood_is_answered_and_not_remembered(nodes: Any, monkeypatch: pytest.
         assert (await other.final()).status == 200, "others are served as before"
         stranger.close()
         other.close()
+
+    nodes.run(story())
+
+
+def test_many_sources_together_are_not_remembered_either(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions, "_MOST", 5)
+
+    async def story() -> None:
+        callee = await nodes.ua("callee")
+        statuses = []
+        for number in range(8):
+            stranger = Stranger(callee.local("udp").local, f"127.99.98.{number + 1}")
+            stranger.request("SUBSCRIBE", branch=f"s{number}", Event="presence")
+            statuses.append((await stranger.final()).status)
+            stranger.close()
+        assert statuses == [489] * 5 + [503] * 3
+
+    nodes.run(story())
+
+
+def test_calls_beyond_what_a_node_takes_are_refused(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "_MOST_CALLS", 1)
+
+    async def story() -> None:
+        callee, caller = await nodes.answering("callee"), await nodes.ua("caller")
+        call = nodes.dial(caller, callee)
+        await call.wait_answered(5)
+        stranger = Stranger(callee.local("udp").local)
+        stranger.request("INVITE", branch="1")
+        refused = await stranger.final()
+        assert (refused.status, refused.get("Retry-After")) == (503, "30")
+        stranger.request("ACK", branch="1", To=refused.get("To") or "")
+        await call.bye()
+        stranger.close()
 
     nodes.run(story())
 

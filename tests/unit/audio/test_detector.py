@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from harness.audio import g711
 from harness.audio.detector import DetectorBank, Ended, Heard, MarkDetector, marks_heard
+from harness.audio.marks import played
 from harness.audio.tracker import MARK_TONES
+from harness.audio.wav import to_int16
 
 from .sounds import Samples, join, mark, mix, noise, silence
 
@@ -161,3 +163,32 @@ def test_the_quick_twin_of_the_front_end_is_equal(seed: int, number: int, noise_
     assert [agrees for _, agrees, *_ in few] == hops.agrees.tolist()
     assert np.allclose([share for _, _, share, _ in few], hops.share, rtol=1e-3, atol=1e-4)
     assert np.allclose([power for *_, power in few], hops.power, rtol=1e-3, atol=1.0)
+
+
+def packets(number: int, count: int) -> Samples:
+    """The first packets of 20 ms of a mark as it is played, by way of G.711."""
+    sound = to_int16(np.resize(played(number), count * 160))
+    return g711.decode_ulaw(g711.encode_ulaw(sound))
+
+
+def first_of(number: int, sound: Samples) -> Heard:
+    return next(fact for fact in heard(stream(sound, [160])) if fact.mark == number)
+
+
+@pytest.mark.parametrize("before", [silence(0.2), packets(240, 10)], ids=["nothing", "another"])
+def test_a_mark_is_decided_on_the_first_four_packets_of_it(before: Samples) -> None:
+    decided = [first_of(number, join(before, packets(number, 12))).decided for number in range(239)]
+    soon = [at for at in decided if at <= 0.2 + 0.08]
+    assert len(soon) >= 0.95 * len(decided)
+    assert max(decided) <= 0.2 + 0.16
+
+
+def test_what_is_decided_on_80_ms_is_nearly_the_mark_itself() -> None:
+    """The less of it was heard, the better it has to fit."""
+    found = []
+    for number in range(0, 239, 2):
+        sound = join(packets(240, 10), packets(number, 12))
+        found.append(first_of(number, mix(sound, noise(len(sound) / 8000, -23.0, seed=number))))
+    early = [fact for fact in found if fact.decided - fact.began < 0.085]
+    assert all(fact.quality >= 0.95 for fact in early)
+    assert len(early) < len(found) / 2

@@ -45,6 +45,13 @@ def test_each_is_said_in_lines_that_show_no_control_characters(tmp_path: Path, k
     assert variables(path) == {}
 
 
+def test_a_deployment_is_not_read_in_part(tmp_path: Path) -> None:
+    whole = (Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-gladly.toml").read_text()
+    path = tmp_path / "x.toml"
+    path.write_text(f"{whole}\n# {'x' * 5_000_000}\nand no more TOML")
+    assert mistakes(path) == [f"{path}: more than {4 * 1024 * 1024} bytes; allowed: a TOML file"]
+
+
 def test_a_device_or_an_impossible_name_is_no_file() -> None:
     for path in (Path("/dev/zero"), Path("a\0b"), Path("/"), Path("/dev/null/x")):
         assert len(mistakes(path)) >= 1

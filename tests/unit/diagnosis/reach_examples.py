@@ -54,6 +54,13 @@ _OF_THE_MEDIA = ("no-g711", "srtp-mismatch", "route-wrong-trunk", "platform-refu
 
 _BETWEEN = ("firewall-udp-32681", "firewall-udp-32681-rejected")
 
+
+def refused_by_record(words: str) -> Example:
+    """The AI refused the call, of which its record alone tells."""
+    example = fallback(Example()).record(status="failed", error_message=words).all_ports_answer()
+    return example.not_taken("the phone reception", attempted=[f"failed:{example.did}"])
+
+
 REACH = [
     Expected(
         "reach.number-form",
@@ -93,6 +100,8 @@ REACH = [
     Expected("reach.concurrency", refused(Example(), 429, "Too many"), ("concurrency-exhausted",)),
     Expected("reach.no-g711", refused(Example(), 488, "Not Acceptable", offer="no G.711"), ("no-g711",)),
     Expected("reach.srtp", refused(Example(), 488, "Not Acceptable", offer="SRTP alone"), ("srtp-mismatch",)),
+    Expected("reach.no-g711.recorded", refused_by_record("488 no codec in common (offered: G722)"), ("no-g711",)),
+    Expected("reach.srtp.recorded", refused_by_record("488 SRTP is not wanted"), ("srtp-mismatch",)),
     Expected(
         "reach.user",
         refused(

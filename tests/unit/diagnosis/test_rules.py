@@ -133,6 +133,11 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         (480,): ("transfer.nobody.at-once",),
         (503,): ("transfer.inactive",),
     },
+    "transfer.recorded": {
+        (403, 405, 420, 501): ("transfer.rejected.recorded",),
+        (408,): ("transfer.silent.recorded",),
+        (486, 600, 603): ("transfer.failed.recorded",),
+    },
     "transfer.outcome": {
         (200,): ("transfer.untrue",),
         (200, 404, 480): ("transfer.failed",),

@@ -6,6 +6,14 @@ from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import CALLER
 from tests.unit.diagnosis.stories import GROUP, NOBODY, Expected, fallback, left_up, lost, refused, talk, transfer, warm
 
+
+def recorded(**action: object) -> Example:
+    """A transfer that reached nobody, of which the AI's record alone tells."""
+    action = {"name": "transfer_call", "type": "cold", "to": GROUP, **action}
+    talked = Example(row="TD-TRANSFER-BLIND").dials().answered().taken().to_ai().to_caller()
+    return lost(talked.record(executed_actions={"a": action}))
+
+
 TRANSFER = [
     Expected(
         "transfer.number",
@@ -56,6 +64,9 @@ TRANSFER = [
         lost(transfer(Example()).ai_refers(GROUP).platform_says(403, "Forbidden")),
         ("refer-rejected",),
     ),
+    Expected("transfer.rejected.recorded", recorded(status="failed", status_code=403), ("refer-rejected",)),
+    Expected("transfer.failed.recorded", recorded(status="failed", status_code=486), ("refer-accepted-then-failed",)),
+    Expected("transfer.silent.recorded", recorded(status="started"), ("refer-never-notified",)),
     Expected(
         "transfer.address",
         lost(warm(Example()).ai_invites(GROUP).platform_says(403, "Forbidden", "INVITE")),

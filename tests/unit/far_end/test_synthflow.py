@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from harness.deployment import Synthflow
 from harness.errors import FarEndError
-from harness.far_end.synthflow import SynthflowApi, path_segment
+from harness.far_end.synthflow import SynthflowApi, api_of, path_segment
 from tests.unit.far_end.conftest import Web, answer
 
 Make = Callable[..., Web]
@@ -35,6 +38,20 @@ def test_half_a_character_is_no_text_that_breaks_a_file(web: Make) -> None:
     server = web(answer("200 OK", '{"call_id": "c1", "transcript": "human: \\ud800 na\\u00efve \\ud83d\\ude00"}'))
     record = SynthflowApi(server.base, "token").call("c1")
     assert record.transcript.encode() == "human: ? naïve 😀".encode()
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"), [(["record"], None), ([], None), (["marks"], "PCMA"), (["record", "messages"], "PCMA")]
+)
+def test_what_a_deployment_does_not_declare_it_is_not_told(web: Make, declared: list[str], told: str | None) -> None:
+    plain = {"call_id": "c1", "status": "completed", "witness": {"codec": "PCMA"}}
+    server = web(answer("200 OK", json.dumps(plain)), answer("200 OK", json.dumps({"calls": [plain]})))
+    synthflow = Synthflow(api_base=server.base, api_token="token", witness=declared)
+    api = api_of(cast("Any", SimpleNamespace(synthflow=synthflow, region="US")))
+    assert api is not None
+    assert [each.witness("codec") for each in (api.call("c1"), *api.calls(0.0))] == [told, told]
+    assert api_of(cast("Any", SimpleNamespace(synthflow=Synthflow()))) is None
+    assert api_of(cast("Any", SimpleNamespace(synthflow=None))) is None
 
 
 @pytest.mark.parametrize(

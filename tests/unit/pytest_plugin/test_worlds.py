@@ -42,6 +42,17 @@ def test_a_ready_world_gives_a_deployment_for_each_tenant_and_ends_on_request(tm
         os.kill(started.pid, 0)
 
 
+def test_a_world_has_no_secret_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SYNTHFLOW_API_TOKEN", "CARRIER_PW", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "correct-horse-battery")
+    started = world(tmp_path, says(READY) + WAIT)
+    started.ready(60)
+    environment = Path(f"/proc/{started.pid}/environ").read_bytes()
+    started.stop()
+    assert b"correct-horse-battery" not in environment
+    assert b"PATH=" in environment
+
+
 @pytest.mark.parametrize(
     ("script", "error", "said"),
     [

@@ -13,7 +13,7 @@ from harness.checks.claims import Observation
 from harness.events import RtpStatistics
 from harness.phone.leg import Leg
 from harness.phone.waiter import never_came
-from harness.scenario.blips import silent_from
+from harness.scenario.blips import listen_again_from
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.test_signs import Caller, Case
 
@@ -51,14 +51,20 @@ def counted(at: float, packets: int) -> RtpStatistics:
         (0.12, [40, 48, 48, 48], True),
         (0.12, [40, 48, 49, 50], False),  # the way is open, and the AI says nothing
         (0.3, [40, 48, 48, 48], False),  # it said something, and sends nothing while it pauses
-        (0.0, [40, 48, 48, 48], False),  # nothing of it is on disk yet
         (0.12, [40, 48], False),
     ],
 )
 def test_a_packet_behind_which_nothing_came(sound_s: float, counts: Sequence[int], silent: bool) -> None:
-    found = silent_from(cast("Leg", Listening(sound_s, counts)), 0.0, heard_at=0.5)
+    found = listen_again_from(cast("Leg", Listening(sound_s, counts)), 0.0, heard_at=0.5)
     assert (found is not None) is silent
     assert found is None or 1.0 < found < 1.1
+
+
+def test_a_sound_of_before_is_none_of_after() -> None:
+    """A pulse speaks of the 200 ms before it."""
+    leg = cast("Leg", Listening(0.0, [40, 48, 49]))
+    assert (listen_again_from(leg, 5.0, heard_at=5.1) or 0.0) > 5.1
+    assert listen_again_from(leg, 5.0, heard_at=6.1) is None, "as far as it is on disk by now, which says nothing"
 
 
 def test_what_is_heard_behind_it_counts(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +78,7 @@ def test_what_is_heard_behind_it_counts(make_context: MakeContext, monkeypatch: 
     assert case.heard_by_caller == ("", "")
     account = case.look.to_caller().account
     assert account is not None
-    assert account.rx_packets == 0, "nothing came, from where the packet had been"
-    blips.extend([Sound(3.0, Observation.SOUND, "a voice"), Sound(0.5, Observation.SOUND, "a blip")])
+    assert (account.rx_packets, account.level_dbov) == (8, -96.0), "the packet came, and silence from then on"
+    blips.extend([Sound(30.0, Observation.SOUND, "a voice"), Sound(0.5, Observation.SOUND, "a blip")])
     case = Case(make_context, caller, "", strength="indicated", transcript="none", experiment=False).settle()
-    assert case.look.to_caller().sound == Sound(3.0, Observation.SOUND, "a voice")
+    assert case.look.to_caller().sound == Sound(30.0, Observation.SOUND, "a voice")

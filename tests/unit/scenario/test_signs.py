@@ -38,6 +38,7 @@ class Caller:
     def __init__(self, heard: bool = True, counts: tuple[int, int] | None = None, packets: int = 100) -> None:
         self.looks: list[Any] = []
         self.did: list[str] = []
+        self.waited: list[tuple[float, float]] = []  #: for what comes after, and until when
         self.obeyed_digit: Sound | None = None
         self.counts = counts
         self.leg = SimpleNamespace(received_since=lambda since: np.zeros(0, np.int16))
@@ -65,6 +66,7 @@ class Caller:
 
     def wait_for_far_end_report(self, since: float, within: float) -> None:
         self.did.append("waits for RTCP")
+        self.waited.append((since, time.monotonic() + within))
 
     def is_over(self) -> bool:
         return False
@@ -162,6 +164,20 @@ def test_counters(make_context: MakeContext, counts: tuple[int, int] | None, by_
     case = Case(make_context, caller, "", strength="indicated", transcript="none").settle()
     assert caller.did == ["waits for RTCP"]
     assert case.heard_by_ai == by_ai
+
+
+def test_a_report_has_its_time_from_when_it_can_tell_of_what_is_asked(make_context: MakeContext) -> None:
+    """Of what comes 0.36 s after a change, say; 7.5 s may lie between two reports (RFC 3550 section 6.3.1)."""
+    caller = Caller()
+    case = Case(make_context, caller, "", strength="indicated", transcript="none")
+    later = time.monotonic() + 2.0
+    look = Look(case.context, case.look._talk, cast("Any", caller), later)
+    look.begin()
+    case.context.evidence.starved = lambda begin, end: 3.0
+    look.settle()
+    assert [since for since, _ in caller.waited] == [later, later]
+    ends = [until - later for _, until in caller.waited]
+    assert ends == pytest.approx([8.5, 11.5], abs=1.0), "and as long as this machine was busy"
 
 
 def test_a_platforms_own_counters_say_nothing_for_it_and_all_against_it(make_context: MakeContext) -> None:

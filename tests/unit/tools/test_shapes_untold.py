@@ -67,7 +67,9 @@ def test_what_cannot_be_told_apart_is_listed_where_it_is_so_alone(tmp_path: Path
     case = case_of(deployment, "TD-INBOUND", "falls")
     assert {"route-missing", "no-g711", "password-wrong"} <= not_told_apart("no-g711", case, deployment)
     assert not not_told_apart("rtp-blocked-both", case, deployment)
+    assert "refer-never-notified" in not_told_apart("refer-rejected", case, deployment)
     seen = deployment.model_copy(update={"kind": "simulated"})
+    assert not not_told_apart("refer-rejected", case, seen)
     assert not not_told_apart("no-g711", case, seen)
     told = not_told_apart("route-missing", case, seen)
     assert "trunk-transport-mismatch" in told

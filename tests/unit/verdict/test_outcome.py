@@ -250,7 +250,7 @@ def _of_tag(problem: list[str], element: ET.Element) -> str:
     return child.get("type") or ""
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(attempts, min_size=1, max_size=3))
 def test_every_reader_agrees(mixture: list[Attempt]) -> None:
     case = {"id": "TD-INBOUND[lab:x]", "row": "TD-INBOUND", "integration": "talkdesk", "deployment": "lab", "axes": {}}

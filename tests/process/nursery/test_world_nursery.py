@@ -1,0 +1,83 @@
+"""Worlds whose processes are forked: to the run they are as those that are started each for itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.deployment import Deployment
+from harness.environment import of_a_child
+from harness.errors import WorldLostError
+from harness.heartbeat import Listener
+from harness.integrations import load
+from harness.limits import released
+from harness.nursery.apart import NurseryApart
+from harness.pytest_plugin.worlds import Worlds, alive_lock, heartbeat
+from tests.process.nursery.test_phone_nursery import SECRET, parent_of, remembers
+from tests.process.phone.test_lifetime import gone
+
+FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-gladly.toml"
+
+
+@pytest.fixture
+def nursery(monkeypatch: pytest.MonkeyPatch) -> Iterator[NurseryApart]:
+    monkeypatch.setenv("TALKDESK_PW", SECRET)
+    nursery = NurseryApart("harness.simulation.world", of_a_child())
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture
+def worlds(tmp_path: Path) -> Iterator[Worlds]:
+    worlds = Worlds(tmp_path)
+    yield worlds
+    worlds.stop()
+
+
+def started(worlds: Worlds, nursery: NurseryApart) -> list[Deployment]:
+    deployment = load(FILE)
+    return worlds.start([(FILE, deployment)], tenants=2, timings="quick", faults=(), nursery=nursery.path)[
+        deployment.name
+    ]
+
+
+def pid_in(control: Path) -> int:
+    """The world's own: who stands for it has another."""
+    beat = Listener(heartbeat(control, load(FILE).name)).look()
+    assert beat is not None
+    return beat.pid
+
+
+def test_it_comes_from_there_and_ends_in_order(nursery: NurseryApart, worlds: Worlds, tmp_path: Path) -> None:
+    tenants = started(worlds, nursery)
+    pid = pid_in(tmp_path)
+    assert len(tenants) == 2
+    assert parent_of(pid) == nursery.pid
+    assert worlds.stop() == []
+    assert gone(pid)
+
+
+def test_it_knows_no_secret(nursery: NurseryApart, worlds: Worlds, tmp_path: Path) -> None:
+    started(worlds, nursery)
+    for pid in (nursery.pid, pid_in(tmp_path)):
+        assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+        assert not remembers(pid, SECRET)
+
+
+def test_its_death_is_noticed_and_told(nursery: NurseryApart, worlds: Worlds, tmp_path: Path) -> None:
+    started(worlds, nursery)
+    os.kill(pid_in(tmp_path), signal.SIGKILL)
+    released(alive_lock(tmp_path, load(FILE).name))
+    (error,) = worlds.stop()
+    assert isinstance(error, WorldLostError)
+    assert "died (exit code -9)" in str(error)
+
+
+def test_where_the_nursery_is_gone_a_world_is_started(nursery: NurseryApart, worlds: Worlds) -> None:
+    os.kill(nursery.pid, signal.SIGKILL)
+    assert gone(nursery.pid)
+    assert len(started(worlds, nursery)) == 2

@@ -1,0 +1,128 @@
+"""Workers begin as they come, with the cases that xdist itself would deal them; nobody runs anything twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScheduling
+
+from harness.pytest_plugin.scheduling import AsTheyCome
+
+
+class Config:
+    """What a scheduler asks of pytest's."""
+
+    def __init__(self, workers: int) -> None:
+        self.reports: list[Any] = []
+        self.started: list[str] = []
+        self.hook = SimpleNamespace(pytest_collectreport=lambda report: self.reports.append(report))
+        self._options = {"tx": ["popen"] * workers, "maxschedchunk": 1}
+        nodes = SimpleNamespace(setup_node=self._start)
+        session = SimpleNamespace(nodemanager=nodes, queue=SimpleNamespace(put=None), _active_nodes=set())
+        self.pluginmanager = SimpleNamespace(get_plugin=lambda name: session)
+
+    def _start(self, spec: str, put: None) -> str:
+        self.started.append(spec)
+        return spec
+
+    def getvalue(self, name: str) -> Any:
+        return self._options[name]
+
+    getoption = getvalue
+
+
+@dataclass(eq=False)
+class Worker:
+    """What a scheduler sees of one."""
+
+    number: int
+    told: list[int] = field(default_factory=list)
+    shutting_down: bool = False
+
+    @property
+    def gateway(self) -> SimpleNamespace:
+        return SimpleNamespace(id=f"gw{self.number}")
+
+    def send_runtest_some(self, cases: Sequence[int]) -> None:
+        self.told += cases
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+
+def scheduler_of(config: Any, *others: str) -> AsTheyCome:
+    return AsTheyCome(config, None, others)
+
+
+def collected(count: int) -> list[str]:
+    return [f"case {number}" for number in range(count)]
+
+
+def come(scheduler: LoadScheduling, workers: Sequence[Worker], cases: int) -> None:
+    for worker in workers:
+        scheduler.add_node(worker)
+        scheduler.add_node_collection(worker, collected(cases))
+        if scheduler.collection_is_completed:
+            scheduler.schedule()
+
+
+@pytest.mark.parametrize(("cases", "workers"), [(0, 1), (1, 1), (3, 3), (15, 10), (19, 10), (20, 10), (347, 10)])
+def test_each_begins_with_what_xdist_deals_it(cases: int, workers: int) -> None:
+    ours, xdists = ([Worker(number) for number in range(workers)] for _ in range(2))
+    come(scheduler_of(Config(workers)), ours, cases)
+    come(LoadScheduling(Config(workers)), xdists, cases)
+    assert [worker.told for worker in ours] == [worker.told for worker in xdists]
+    if cases:
+        assert [worker.shutting_down for worker in ours] == [worker.shutting_down for worker in xdists]
+
+
+def test_the_first_begins_before_the_others_are_there_and_they_are_started_then() -> None:
+    config = Config(3)
+    scheduler = scheduler_of(config, "second", "third")
+    first = Worker(0)
+    come(scheduler, [first], 9)
+    assert first.told == [0, 1]
+    assert config.started == ["second", "third"]
+    assert not scheduler.tests_finished
+    come(scheduler, [Worker(1), Worker(2)], 9)
+    assert config.started == ["second", "third"]
+
+
+def test_who_is_done_before_the_others_come_goes_on() -> None:
+    scheduler = scheduler_of(Config(2))
+    first, second = Worker(0), Worker(1)
+    come(scheduler, [first], 6)
+    scheduler.mark_test_complete(first, 0)
+    scheduler.mark_test_complete(first, 1)
+    come(scheduler, [second], 6)
+    assert sorted(first.told + second.told) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("cases", [3, 9])
+def test_what_a_dead_worker_had_left_is_run_by_whoever_stands_in(cases: int) -> None:
+    scheduler = scheduler_of(Config(2))
+    first, second, third = (Worker(number) for number in range(3))
+    come(scheduler, [first], cases)
+    assert scheduler.remove_node(first) == "case 0"
+    come(scheduler, [second, third], cases)
+    while not scheduler.tests_finished:
+        for worker in (second, third):
+            scheduler.mark_test_complete(worker, scheduler.node2pending[worker][0])
+    assert sorted(second.told + third.told) == list(range(1, cases))
+
+
+def test_a_worker_that_has_collected_something_else_runs_nothing_and_is_reported() -> None:
+    config = Config(2)
+    scheduler = scheduler_of(config)
+    first, second = Worker(0), Worker(1)
+    come(scheduler, [first], 4)
+    scheduler.add_node(second)
+    scheduler.add_node_collection(second, [*collected(3), "another"])
+    scheduler.schedule()
+    assert second.told == []
+    assert second.shutting_down
+    assert [report.outcome for report in config.reports] == ["failed"]
