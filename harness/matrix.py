@@ -184,7 +184,8 @@ def _all_known(
 def _of_deployment(deployment: Deployment, asked_rows: Sequence[str]) -> Iterator[Case]:
     integration = integrations.find(deployment.integration)
     for row in integration.rows:
-        yield from _Cells(row, deployment, asked=row.id in asked_rows).cases(integration)
+        if not asked_rows or row.id in asked_rows:
+            yield from _Cells(row, deployment, asked=row.id in asked_rows).cases(integration)
 
 
 class _Cells:

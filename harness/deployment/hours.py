@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
 
@@ -50,11 +50,20 @@ def _hours(text: str) -> str:
     return text
 
 
-_zones = cache(available_timezones)  # they are looked up on the disk each time, and a run's processes ask by the dozen
+@cache
+def _is_zone(name: str) -> bool:
+    """As :func:`zoneinfo.available_timezones` has it, which reads six hundred files to know."""
+    if name.partition("/")[0] in ("posix", "right", "posixrules"):
+        return False
+    try:
+        ZoneInfo(name)
+    except (LookupError, ValueError, OSError):  # none of that name, no name of one, a directory of some
+        return False
+    return True
 
 
 def _zone(name: str) -> str:
-    if name not in _zones():
+    if not _is_zone(name):
         raise ValueError(f"{name!r}: no time zone; allowed: a name such as Europe/Berlin or America/New_York")
     return name
 

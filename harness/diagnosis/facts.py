@@ -71,6 +71,9 @@ KNOWN: Mapping[str, Kind] = {
     "name.caller": Kind(
         "what became of the name that the caller's phone looked up", "look it up on this machine: getent ahosts HOST"
     ),
+    "name.media": Kind(
+        "what became of the host that the SDP to the caller names for audio", "look it up here: getent ahosts HOST"
+    ),
     "password.withheld": Kind(
         "why the caller's phone sent no password", "compare the challenge's realm and algorithm with the account's"
     ),

@@ -45,7 +45,12 @@ def _of(scene: Scene, kind: type[Told], role: Role) -> list[Told]:
 
 
 def _name(scene: Scene) -> None:
-    lookups = [event for event in _of(scene, NameLookup, "caller") if not event.media]
+    asked = _of(scene, NameLookup, "caller")
+    unknown = [event for event in asked if event.media and event.denied]
+    if unknown:
+        told = f"{unknown[-1].phone} got an SDP that names {unknown[-1].name}: {unknown[-1].problem}"
+        scene.facts.record("name.media", NO_SUCH_NAME, told)
+    lookups = [event for event in asked if not event.media]
     if lookups and (last := lookups[-1]).problem:
         told = f"{last.phone} looked {last.name} up for {last.seconds:.1f} s: {last.problem}"
         scene.facts.record("name.caller", NO_SUCH_NAME if last.denied else NO_ANSWER, told)

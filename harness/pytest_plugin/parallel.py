@@ -139,9 +139,14 @@ def _begin(config: pytest.Config) -> bool:
         check_faults([path for path, d in zip(files, deployments, strict=True) if d.kind == "simulated"], faults)
         return True
     run.directory = create(options.reports(config).absolute())
-    _write_scope(config, run)
     _start(config, run, files)
     return bool(_load_preflight_gate().check(run, options.preflight(config), stderr=config.getoption("json")))
+
+
+def _prepare(config: pytest.Config, run: Run) -> None:
+    """What there is to do while the worlds start."""
+    _write_scope(config, run)
+    _load_preflight_gate()
 
 
 def _load_preflight_gate() -> Any:
@@ -186,7 +191,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
             faults=run.faults,
             controlled=config.getoption("world_control"),
             nursery=next((p.path for p in config.pluginmanager.get_plugins() if isinstance(p, NurseryApart)), None),
-            meanwhile=_load_preflight_gate,
+            meanwhile=lambda: _prepare(config, run),
         )
         run.controls = worlds.controls
     except BaseException as error:

@@ -16,6 +16,14 @@ OWN: Mapping[str, Described] = {
         "deployment file",
         at.TROUBLE,
     ),
+    "media-host-unknown": Described(
+        "the SDP to the caller names a host that does not exist in DNS",
+        at.AUDIO_ISSUE,
+        "Have {platform}'s side name its media by an address in `c=`, or publish the name's address in the DNS that callers ask "
+        "(RFC 4566 section 5.7 allows a name); `getent ahosts HOST` shows what this machine knows.",
+        "platform routing",
+        at.TROUBLE,
+    ),
     "name-server-silent": Described(
         "no name server answers this machine",
         at.REACHING_ISSUE,

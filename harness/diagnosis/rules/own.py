@@ -44,6 +44,15 @@ OWN: tuple[Rule, ...] = (
         consequences=(*ALL_LATER, "fallback"),
         because="no name server told this machine the address of the host to call, so that no INVITE left it",
     ),
+    Rule(
+        id="audio.name.unknown",
+        cause="media-host-unknown",
+        symptoms=("reach", "audio", "other"),
+        essential=(when("name.media", NO_SUCH_NAME),),
+        conditions=(),
+        consequences=(*ALL_LATER, "fallback"),
+        because="the name server says that the host which the SDP to the caller names for audio does not exist",
+    ),
     _withheld(
         "reach.realm",
         "realm-not-configured",

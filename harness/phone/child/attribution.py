@@ -6,7 +6,7 @@ message is told from its twin by the side that sent it, and by that side's tag (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Final, Generic, Protocol, TypeVar
 
 from harness.phone.child.sip_log import Connection, LoggedMessage
@@ -105,9 +105,9 @@ class Attribution(Generic[P, L]):
             self._deliver(at, message, self._phone_of(leg), leg)
             leg.saw(message)
 
-    def give_up_unbound(self) -> None:
-        """Deliver INVITEs that pjsua refused without asking, to their phones."""
-        for call_id in list(self._unbound):
+    def give_up_unbound(self, but: Container[str] = ()) -> None:
+        """Deliver INVITEs that pjsua refused without asking, to their phones; ``but`` those that it has not seen yet."""
+        for call_id in [call_id for call_id in self._unbound if call_id not in but]:
             for at, message in self._unbound.pop(call_id):
                 self._deliver_outside_calls(at, message)
 

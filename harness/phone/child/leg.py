@@ -381,16 +381,16 @@ class CallLeg:
             self.emit(MediaState, active=False, direction="inactive")
             return
         self._stream, status, direction = audio
-        stream = self.call.getStreamInfo(self._stream)
-        self._payload_type = stream.rxPt
-        transport = self.call.getMedTransportInfo(self._stream)
         sends, receives = bool(direction & pj.PJMEDIA_DIR_ENCODING), bool(direction & pj.PJMEDIA_DIR_DECODING)
         self.media.connect(
             self.call.getAudioMedia(_FIRST_IN_BRIDGE),
             self.phone.config.name,
             self.phone.directory,
             sends=sends and status != pj.PJSUA_CALL_MEDIA_LOCAL_HOLD,
-        )
+        )  # first of all: the audio clock does not wait
+        stream = self.call.getStreamInfo(self._stream)
+        self._payload_type = stream.rxPt
+        transport = self.call.getMedTransportInfo(self._stream)
         self.emit(
             MediaState,
             active=True,

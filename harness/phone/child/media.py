@@ -114,6 +114,7 @@ class LegMedia:
     def name_mark(self, mark: int) -> None:
         """The mark of a leg that began by itself."""
         self.mark = mark
+        self._forget_player()
         if isinstance(self.source, Mark) and self._bridged is None:
             self.prepare()
             self.play(self.source)
@@ -128,6 +129,11 @@ class LegMedia:
         if self._player is not None:
             self._player.close()
             self._player = None
+
+    def _forget_player(self) -> None:
+        if self._ready is not None:
+            self._ready.close()
+            self._ready = None
 
     def bridge(self, other: LegMedia) -> None:
         """Let the two far ends hear each other, for as long as both legs last."""
@@ -161,9 +167,7 @@ class LegMedia:
         self._port = None
         self._part()
         self._stop()
-        if self._ready is not None:
-            self._ready.close()
-            self._ready = None
+        self._forget_player()
         if self._recorders:
             self._players.ear.end(self._recorders[0])
         for recorder in self._recorders:

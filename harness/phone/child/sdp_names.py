@@ -105,6 +105,11 @@ class NamedMedia:
         self._endpoint = library.pjsua_get_pjsip_endpt()
         self._layout: Any = None
 
+    @property
+    def calls(self) -> set[str]:
+        """The Call-IDs of what is kept."""
+        return {kept.message.call_id for kept in self._kept.values()}
+
     def waiting_for(self, name: str) -> list[LoggedMessage]:
         """The messages that are kept for a name."""
         return [kept.message for kept in self._kept.values() if name in kept.missing]

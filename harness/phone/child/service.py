@@ -381,7 +381,7 @@ class Service:
     def _do_what_is_due(self, now: float) -> None:
         self._names.tick(now)
         self._doors.look()
-        self.attribution.give_up_unbound()
+        self.attribution.give_up_unbound(self._named_media.calls)
         todo, self._afterwards = self._afterwards, []
         for do in todo:
             with contextlib.suppress(Refusal, pj.Error):  # the far end may have ended the call already

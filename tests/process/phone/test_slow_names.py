@@ -15,6 +15,7 @@ from harness.events import MarkHeard, NameLookup
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
+from harness.phone.protocol import Answer
 from harness.phone.waiter import NeverCame
 from harness.sip.sdp import Description
 from tests.process.phone.conftest import Desk, connect, hears
@@ -151,6 +152,7 @@ def test_a_name_in_an_offer_holds_up_no_other_call(desk: Desk, server: NameServe
             hears(out, back, since=out.events[0].at + PATIENCE_S)
             question.sendall(stranger.host.encode())
         leg, response = answer.result()
+    assert leg.invite.text.count(NAME) == 1
     stranger.speaks_to(Description.parse(response.body).media[0].port, phone)
     leg.wait("its mark", lambda event: isinstance(event, MarkHeard) and event.mark == VOICE, within=5)
     stranger.hangs_up(phone, response)
@@ -206,3 +208,51 @@ def test_a_call_given_up_while_its_name_is_looked_up_rings_nowhere(
             question.sendall(stranger.host.encode())
     assert phone.wait("the name", lambda event: isinstance(event, NameLookup) and not event.problem, within=5)
     assert not phone.incoming
+
+
+def by_tcp(method: str, phone: Phone, source: tuple[str, int], body: str = "") -> str:
+    """A request over a connection from there."""
+    here = "{}:{}".format(*source)
+    content = ("Content-Type: application/sdp",) if body else ()
+    lines = [
+        f"{method} sip:{phone.config.user}@{phone.address} SIP/2.0",
+        f"Via: SIP/2.0/TCP {here};branch=z9hG4bK-{method}",
+        "Max-Forwards: 70",
+        f"From: <sip:stranger@{here}>;tag=1",
+        f"To: <sip:{phone.config.user}@{phone.address}>",
+        f"Call-ID: {method}-{here}",
+        f"CSeq: 1 {method}",
+        f"Contact: <sip:stranger@{here};transport=tcp>",
+        *content,
+    ]
+    text = body.replace("\n", "\r\n")
+    return "\r\n".join([*lines, f"Content-Length: {len(text)}", "", text])
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_an_offer_in_a_stream_waits_apart_from_what_comes_with_it(
+    desk: Desk, server: NameServer, stranger: Stranger, closes: bool
+) -> None:
+    """Two requests in one segment; the connection may be gone when the name is found."""
+    phone, alice, bob = desk("callee", transport="tcp"), desk("alice"), desk("bob")
+    phone.policy = Answer()
+    host, _, port = phone.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=10.0, source_address=(stranger.host, 0)) as connection:
+        here = connection.getsockname()
+        offer = NAMED.format(host=stranger.host, port=stranger.rtp.getsockname()[1])
+        connection.sendall((by_tcp("OPTIONS", phone, here) + by_tcp("INVITE", phone, here, offer)).encode())
+        stream = connection.makefile("rb")
+        assert stream.readline() == b"SIP/2.0 200 OK\r\n"
+        with server.is_asked() as question:
+            if closes:
+                stream.close()
+                connection.shutdown(socket.SHUT_RDWR)
+            question.sendall(stranger.host.encode())
+        if not closes:
+            assert any(b"CSeq: 1 INVITE" in line for line in stream)
+            stream.close()
+        assert phone.next_call(10).invite.text.count(NAME) == 1
+    out, back = connect(alice, bob)
+    hears(out, back)
+    assert phone.process.lost is None
+    assert phone.process is alice.process

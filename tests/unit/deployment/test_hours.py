@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import available_timezones
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -54,8 +55,23 @@ def test_what_are_no_hours_is_said_with_an_example(text: str) -> None:
 
 def test_a_zone_is_one_that_there_is() -> None:
     assert TypeAdapter(Zone).validate_python(BERLIN) == BERLIN
-    with pytest.raises(ValidationError, match="no time zone; allowed"):
-        TypeAdapter(Zone).validate_python("Berlin")
+    for name in (
+        "Berlin",
+        "Europe",
+        "",
+        "/etc/localtime",
+        "../Europe/Berlin",
+        "posix/Europe/Berlin",
+        "zone.tab",
+        "a\0b",
+    ):
+        with pytest.raises(ValidationError, match="no time zone; allowed"):
+            TypeAdapter(Zone).validate_python(name)
+
+
+def test_the_zones_are_those_of_the_machine() -> None:
+    for name in available_timezones():
+        assert TypeAdapter(Zone).validate_python(name) == name
 
 
 def test_a_plan_is_made_for_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:

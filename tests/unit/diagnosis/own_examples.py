@@ -25,6 +25,25 @@ def looked_up(problem: str, *, denied: bool) -> Example:
     return example.all_ports_answer().not_taken().never(f"DNS has no address for sip.carrier.example: {problem}")
 
 
+def media_at(name: str) -> Example:
+    """The answer that the caller got names a host for its audio, which nobody knows."""
+    example = Example().dials()
+    for leg in (None, "caller.1"):
+        lookup = NameLookup(
+            at=example.now,
+            phone="caller",
+            leg=leg,
+            name=name,
+            seconds=0.1,
+            problem="EAI_NONAME",
+            denied=True,
+            media=True,
+        )
+        example.events.append(lookup)
+    example.after(0.1).ends_here(200, "OK")
+    return example.all_ports_answer().never(f"DNS has no address for {name} (in the far end's SDP): EAI_NONAME")
+
+
 def withheld(rule: WithheldBy, realm: str, why: str) -> Example:
     """The caller's INVITE was challenged, and its phone sent no password."""
     example = Example().dials()
@@ -65,6 +84,7 @@ def _at_the_customer() -> Example:
 OWN = [
     Expected("reach.name.unknown", looked_up("EAI_NONAME", denied=True), ("host-name-unknown",)),
     Expected("reach.name.silent", looked_up("no answer yet", denied=False), ("name-server-silent",)),
+    Expected("audio.name.unknown", media_at("media.carrier.example"), ("media-host-unknown",)),
     Expected(
         "reach.realm",
         withheld("realm configured", "carrier.example", "its realm is carrier.example, and acme.example is configured"),
