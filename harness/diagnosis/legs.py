@@ -173,8 +173,12 @@ def _answered_elsewhere(scene: Scene) -> None:
             facts.record("answered.elsewhere", False, "the transfer was not taken")
         if facts.value("transfer.outcome") not in (None, 200, "nothing"):
             facts.record("answered.elsewhere", False, "the platform said that the transfer failed")
-        if facts.value("transfer.recorded") not in (None, "started", "done", 200, 408):
-            facts.record("answered.elsewhere", False, "the AI's record says that the transfer failed")
+        if facts.value("transfer.recorded") not in (
+            None,
+            "done",
+            200,
+        ):  # of an answer the AI is told (RFC 3515 section 2.4.4)
+            facts.record("answered.elsewhere", False, "the AI's record does not say that the transfer was done")
     taken = facts.value("ai.saw") in ("answered", "another assistant answered")
     if facts.value("fallback.landed") == "nowhere":
         end = facts.value("caller.end")

@@ -9,6 +9,8 @@ from harness.diagnosis.rule import Rule, Symptom
 from harness.diagnosis.talk import NO_VOICE
 
 _LOST = when("transfer.landed", "nowhere")
+#: Whoever is refused knows it.
+_NOT_LEFT_OPEN = not_shown("transfer.recorded", "started", 408)
 _AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "other")
 #: The agent's phone did not refuse what it was offered by itself.
 NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call", NO_ROOM)
@@ -87,6 +89,7 @@ TRANSFER: tuple[Rule, ...] = (
         essential=(_LOST,),
         conditions=(
             when("transfer.answer", 503),
+            _NOT_LEFT_OPEN,
             not_shown("transfer.way", "dialled"),
             not_shown("transfer.host", "another host"),
         ),
@@ -101,6 +104,7 @@ TRANSFER: tuple[Rule, ...] = (
         conditions=(
             when("transfer.way", "REFER"),
             unless("transfer.answer", "accepted", "none", "never sent", "challenged", 404, 480, 486, 503),
+            _NOT_LEFT_OPEN,
             _RIGHT_TARGET,
         ),
         consequences=_AFTER,
@@ -134,10 +138,10 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("transfer",),
         cells=cells("timing", "REFER"),
         essential=(_LOST, when("transfer.recorded", "started", 408)),
-        conditions=(not_shown("transfer.passed_on", True), _RIGHT_TARGET),
+        # Or the REFER itself was never answered, which the record does not say.
+        conditions=(when("transfer.answer", "accepted"), not_shown("transfer.passed_on", True), _RIGHT_TARGET),
         consequences=_AFTER,
         because="the AI's record has its REFER begun, and no word of what became of it",
-        confidence="likely",
     ),
     Rule(
         id="transfer.address",
@@ -154,7 +158,7 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("transfer",),
         cells=cells("credentials", "REFER", "AI's call"),
         essential=(_LOST,),
-        conditions=(when("transfer.answer", "challenged"), not_shown("transfer.credentials", True)),
+        conditions=(when("transfer.answer", "challenged"), not_shown("transfer.credentials", True), _NOT_LEFT_OPEN),
         consequences=_AFTER,
         because="the platform challenged the AI, which showed no credentials",
     ),
@@ -201,6 +205,7 @@ TRANSFER: tuple[Rule, ...] = (
             when("transfer.way", "REFER"),
             when("transfer.answer", "accepted"),
             unless("transfer.outcome", "nothing", 200, 404, 480),
+            _NOT_LEFT_OPEN,
             _RIGHT_TARGET,
             NOT_REFUSED_THERE,
         ),

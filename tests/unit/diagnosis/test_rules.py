@@ -135,7 +135,10 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     },
     "transfer.recorded": {
         (403, 405, 420, 501): ("transfer.rejected.recorded",),
-        (408,): ("transfer.silent.recorded",),
+        (408,): (
+            *("transfer.silent.recorded", "transfer.challenged", "transfer.failed", "transfer.inactive"),
+            "transfer.rejected",
+        ),
         (486, 600, 603): ("transfer.failed.recorded",),
     },
     "transfer.outcome": {

@@ -66,7 +66,12 @@ TRANSFER = [
     ),
     Expected("transfer.rejected.recorded", recorded(status="failed", status_code=403), ("refer-rejected",)),
     Expected("transfer.failed.recorded", recorded(status="failed", status_code=486), ("refer-accepted-then-failed",)),
-    Expected("transfer.silent.recorded", recorded(status="started"), ("refer-never-notified",)),
+    Expected(
+        "transfer.silent.recorded",
+        recorded(status="started"),
+        ("refer-never-notified",),
+        ("refer-never-notified",),
+    ),
     Expected(
         "transfer.address",
         lost(warm(Example()).ai_invites(GROUP).platform_says(403, "Forbidden", "INVITE")),
