@@ -56,18 +56,24 @@ def present(scene: Scene) -> dict[Symptom, list[Finding]]:
 
 
 def _of(scene: Scene, finding: Finding) -> Symptom:
+    if _came_after_the_answer(scene, finding):
+        return "answered.first"
     symptom = _by_check(scene, finding)
     if symptom in _OF_THE_PLATFORM and scene.facts.value("caller.end") in (UNHEARD, UNSENT):
         return "other"  # a platform that answers nothing has not come to route the call
     return symptom
 
 
+def _came_after_the_answer(scene: Scene, finding: Finding) -> bool:
+    """Whether it is about what could not come any more, since the platform itself had answered the call."""
+    other = finding.subject == "OPTIONS" or finding.subject.endswith("'s BYE")  # the answer to another request
+    return finding.check in _BEFORE_THE_ANSWER and not other and scene.facts.value("answered.first") == PLATFORM
+
+
 def _by_check(scene: Scene, finding: Finding) -> Symptom:
     check, role = finding.check, scene.vantage.made_by(finding)
     if check == "final_response" and finding.subject == "OPTIONS":
         return "other"  # the answer to a request outside of any call
-    if check in _BEFORE_THE_ANSWER and scene.facts.value("answered.first") == PLATFORM:
-        return "answered.first"
     if check == "final_response" and finding.subject.endswith("'s BYE"):
         return "release"
     if check in _BY_CHECK:
