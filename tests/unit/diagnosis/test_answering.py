@@ -10,6 +10,7 @@ from harness.diagnosis.answering import PLATFORM
 from harness.events import CallState
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
+from tests.unit.diagnosis.test_symptoms import shown
 
 
 def called(**changes: Any) -> Example:
@@ -61,3 +62,22 @@ def test_who_is_not_seen_may_have_taken_it(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_number_whose_platform_speaks_first_is_as_it_should_be(monkeypatch: pytest.MonkeyPatch) -> None:
     assert first(changed(monkeypatch, "lines", "inbound", announcement_s=2.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("check", "subject", "symptom"),
+    [
+        ("ringing", "caller.1", "answered.first"),
+        ("final_response", "caller.1", "answered.first"),
+        ("final_response", "OPTIONS", "other"),
+        ("final_response", "caller.1's BYE", "release"),
+        ("answered", "caller.1", "reach"),
+    ],
+)
+def test_what_cannot_come_once_the_caller_has_been_answered(check: str, subject: str, symptom: str) -> None:
+    found = shown(called().answered().after(1).finding(check, subject, seconds=None, code=200))
+    assert found == [symptom]
+
+
+def test_what_cannot_come_yet_is_another_s() -> None:
+    assert "answered.first" not in shown(called().after(1).finding("ringing", "caller.1", seconds=None))
