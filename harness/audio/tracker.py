@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.audio.confirm import PERIOD, confirm
 from harness.audio.front_end import HOP, WINDOW, TonePairs
-from harness.audio.marks import HIGH_HZ, LOW_HZ, MARKS, SAMPLE_RATE
+from harness.audio.marks import HIGH_HZ, LEAD_IN_SECONDS, LOW_HZ, MARKS, SAMPLE_RATE
 
 MARK_TONES: Final = TonePairs(
     LOW_HZ,
@@ -59,6 +59,8 @@ _MIN_SHARE = 0.55  # of the energy, on average over the symbols of a sequence
 _WIDE, _NARROW = 120, 4  # samples of doubt about the phase: from a symbol's first window; from the last confirmation
 _REMEMBERED = 6
 _MIN_AGAIN = 0.30  # for a mark that is present already
+_LEAD_IN = round(LEAD_IN_SECONDS * SAMPLE_RATE)
+_QUIET = 0.1  # of the power that follows
 _MIN_SAMPLES = 720  # heard before a mark is believed
 _FEWEST_SAMPLES, _NEARLY_ALL = 640, 0.95  # or so many, which have to be nearly the mark's own waveform
 
@@ -167,7 +169,7 @@ class Tracker:
             if self.present is not None:
                 said.append(self._end())
             self.present = mark
-            self._began = self._first_sample(run) / SAMPLE_RATE
+            self._began = self._first_sample(run, received, begin) / SAMPLE_RATE
         self._announced = self._seen = hop
         # The loudest symbol's: the newest may only have begun.
         power = max(other.power for other in self._runs if other.start >= run.first)
@@ -201,11 +203,25 @@ class Tracker:
             parts[max(0, other.start * HOP - begin) : max(0, until - begin)] = 1.0
         return parts
 
-    def _first_sample(self, run: _Run) -> float:
-        """Where the sequence began: at its first symbol's beginning, unless it was joined in the middle of that."""
+    def _first_sample(self, run: _Run, received: NDArray[np.float32], begin: int) -> float:
+        """Where the sequence began: at its first symbol's beginning, unless it was joined in the middle of that.
+
+        ``received`` is what came from ``begin`` on: where it is quiet before the place at which marks are begun, it was there.
+        """
         window = run.first * HOP
         into = (window + self._phase) % _SYMBOL_SAMPLES
-        return max(0.0, window + (_SYMBOL_SAMPLES - into if into > _SYMBOL_SAMPLES / 2 else -into if into < HOP else 0))
+        first = max(
+            0.0, window + (_SYMBOL_SAMPLES - into if into > _SYMBOL_SAMPLES / 2 else -into if into < HOP else 0)
+        )
+        place = (
+            first + self._phase + HOP
+        ) % PERIOD - HOP  # in the period; just before its end is just before its beginning
+        played = first + _LEAD_IN - place
+        quiet = round(played) - begin
+        if played <= first or begin > window or quiet <= 0:
+            return first
+        before, then = np.square(received[:quiet]).mean(), np.square(received[quiet : quiet + _LEAD_IN]).mean()
+        return played if before < _QUIET * then else first
 
     def _end(self) -> Ended:
         assert self.present is not None

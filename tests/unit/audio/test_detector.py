@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from harness.audio import g711
 from harness.audio.detector import DetectorBank, Ended, Heard, MarkDetector, marks_heard
-from harness.audio.marks import played
+from harness.audio.marks import played, waveform
 from harness.audio.tracker import MARK_TONES
 from harness.audio.wav import to_int16
 
@@ -192,3 +195,11 @@ def test_what_is_decided_on_80_ms_is_nearly_the_mark_itself() -> None:
     early = [fact for fact in found if fact.decided - fact.began < 0.085]
     assert all(fact.quality >= 0.95 for fact in early)
     assert len(early) < len(found) / 2
+
+
+@pytest.mark.parametrize("begin", [waveform, played])
+@pytest.mark.parametrize("offset", [0, 800, 833, 850, 879, 2000])
+def test_a_mark_began_with_its_first_sample(begin: Callable[[int], NDArray[np.float32]], offset: int) -> None:
+    audio = join(np.zeros(offset, np.int16), to_int16(np.tile(begin(205), 2)))
+    first = heard(marks_heard(audio))[0]
+    assert first.began == pytest.approx(offset / 8000, abs=0.0015)
