@@ -34,9 +34,8 @@ class Deployment(Model):
     #: Which numbers prove a row: one for each cell of its axes (``once``); every number for the rows of inbound calls, and for
     #: the others one for each assistant and way in (``every-number``); every number that can prove it (``full``).
     depth: Literal["once", "every-number", "full"] = "every-number"
-    require: tuple[
-        str, ...
-    ] = ()  #: rows that must be run, ``documented`` for all of the guide's; a missing one fails the run
+    #: Rows that must be run, ``documented`` for all of the guide's; a missing one fails the run.
+    require: tuple[str, ...] = ()
     trunks: tuple[Trunk, ...]
     lines: dict[str, Line]
     numbers: ExtraNumbers = ExtraNumbers()

@@ -67,12 +67,10 @@ class Manners(Model):
 
     dead_air_s: float | None = Field(None, gt=0)  #: from the answer to its first word
     answer_s: float | None = Field(None, gt=0)  #: from the caller's last word to its answer
-    transfer_silence_s: float | None = Field(
-        None, gt=0
-    )  #: from its last sound to the person's first, when it hands over
-    interruption_s: float | None = Field(
-        None, gt=0
-    )  #: until it stops when the caller speaks; one that never stops fails
+    #: From its last sound to the person's first, when it hands over.
+    transfer_silence_s: float | None = Field(None, gt=0)
+    #: Until it stops when the caller speaks; one that never stops fails.
+    interruption_s: float | None = Field(None, gt=0)
 
 
 class Limits(Model):

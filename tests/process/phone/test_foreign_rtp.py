@@ -75,9 +75,8 @@ def test_the_far_ends_account_is_told(lease: Desk) -> None:
     assert isinstance(counted, RtpStatistics)
     assert event.names_us
     assert event.lost == 0
-    assert (
-        event.sent - 50 <= event.received <= event.sent
-    )  # what left while the report was on its way: a second's at most
+    # What left while the report was on its way: a second's at most.
+    assert event.sent - 50 <= event.received <= event.sent
     assert event.received <= counted.rx_packets
 
 
