@@ -41,9 +41,8 @@ class Expectations(Model):
     """What this deployment's calls are held to."""
 
     strength: Literal["indicated", "confirmed", "proved"] = "proved"  #: the least with which audio has to be known
-    experiment: bool = (
-        True  #: where nothing else can confirm audio: callers speak at random moments, for 27 s, three times at most
-    )
+    #: Where nothing else can confirm audio: callers speak at random moments, for 27 s, three times at most.
+    experiment: bool = True
     number_format: Literal["e164", "national", "preserved"] = "e164"  #: of the caller's number at the AI and at agents
     released_within_s: float = Field(1.0, gt=0)  #: after one side has hung up
     patience_s: float = Field(4.0, gt=0)  #: for what nobody set a time for: an answer, a ring, a landing
