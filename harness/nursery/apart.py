@@ -21,9 +21,8 @@ class NurseryApart:
 
     def __init__(self, module: str, environment: Mapping[str, str]) -> None:
         """Start it; it imports ``module`` for what it forks. Raises OSError where there can be none."""
-        self._scratch = Path(
-            tempfile.mkdtemp(prefix="harness-")
-        )  # a TemporaryDirectory would end with any fork of ours
+        # A TemporaryDirectory would end with any fork of ours.
+        self._scratch = Path(tempfile.mkdtemp(prefix="harness-"))
         self.path = self._scratch / "nursery"  #: where it listens: for :func:`harness.nursery.interpreter`
         try:
             with listening_at(self.path) as listening:

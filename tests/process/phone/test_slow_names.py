@@ -86,19 +86,25 @@ def slow(phone: Phone) -> NameLookup:
     return event
 
 
+def told_while_others_talk(phone: Phone, caller: Phone, callee: Phone) -> NameLookup:
+    """What ``phone`` tells of its lookup; others of its process call meanwhile, for longer than a process may be silent."""
+    assert phone.process is caller.process
+    out, back = connect(caller, callee)
+    hears(out, back)
+    event = slow(phone)
+    hears(out, back, since=out.events[0].at + PATIENCE_S)
+    return event
+
+
 def test_a_slow_lookup_is_no_hang_and_the_call_goes_on_when_it_ends(
     desk: Desk, server: NameServer, stranger: Stranger
 ) -> None:
     """Longer than a process may be silent before it counts as hung; its other phones call meanwhile."""
     phone, alice, bob = desk("callee"), desk("alice"), desk("bob")
-    assert phone.process is alice.process
     leg = phone.dial(f"sip:100@{NAME}:{stranger.port}")
     with server.is_asked() as question:
-        out, back = connect(alice, bob)
-        hears(out, back)
-        event = slow(phone)
+        event = told_while_others_talk(phone, alice, bob)
         assert (event.name, event.problem, event.denied) == (NAME, "no answer yet", False)
-        hears(out, back, since=out.events[0].at + PATIENCE_S)
         with pytest.raises(BrokenError, match=rf"DNS: {NAME} was looked up for \d\.\d s: no answer yet"):
             leg.wait_state("early", 0.05)
         question.sendall(stranger.host.encode())
@@ -141,15 +147,11 @@ NAMED = f"v=0\no=- 1 1 IN IP4 {{host}}\ns=-\nc=IN IP4 {NAME}\nt=0 0\nm=audio {{p
 def test_a_name_in_an_offer_holds_up_no_other_call(desk: Desk, server: NameServer, stranger: Stranger) -> None:
     """RFC 4566 section 5.7: a connection address may be a name."""
     phone, alice, bob = desk("callee"), desk("alice"), desk("bob")
-    assert phone.process is alice.process
     with ThreadPoolExecutor() as threads:
         answer = threads.submit(answered, phone, stranger, NAMED)
         with server.is_asked() as question:
-            out, back = connect(alice, bob)
-            hears(out, back)
-            event = slow(phone)
+            event = told_while_others_talk(phone, alice, bob)
             assert (event.name, event.problem, event.media) == (NAME, "no answer yet", True)
-            hears(out, back, since=out.events[0].at + PATIENCE_S)
             question.sendall(stranger.host.encode())
         leg, response = answer.result()
     assert leg.invite.text.count(NAME) == 1
