@@ -49,7 +49,7 @@ class NameServer:
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(5.0)
+        self._listener.settimeout(10.0)
         self.port: int = self._listener.getsockname()[1]
 
     def is_asked(self) -> socket.socket:
@@ -130,7 +130,7 @@ def test_a_name_that_does_not_exist_is_named(desk: Desk, server: NameServer) -> 
 def test_a_registrar_is_looked_up_in_the_same_way(desk: Desk, server: NameServer) -> None:
     phone = desk("callee", registrar=f"{NAME}:5060", username="1", password="secret")
     with pytest.raises(BrokenError, match=rf"DNS: {NAME} was looked up"):
-        phone.register(within=4.0)
+        phone.register(within=10.0)
     server.answers("EAI_AGAIN")
 
 
@@ -156,7 +156,7 @@ def test_a_name_in_an_offer_holds_up_no_other_call(desk: Desk, server: NameServe
         leg, response = answer.result()
     assert leg.invite.text.count(NAME) == 1
     stranger.speaks_to(Description.parse(response.body).media[0].port, phone)
-    leg.wait("its mark", lambda event: isinstance(event, MarkHeard) and event.mark == VOICE, within=5)
+    leg.wait("its mark", lambda event: isinstance(event, MarkHeard) and event.mark == VOICE, within=10)
     stranger.hangs_up(phone, response)
     assert phone.process.lost is None
 
@@ -180,7 +180,7 @@ def test_a_name_in_sdp_that_does_not_exist_is_named(desk: Desk, server: NameServ
     leg = answers_with_a_name(desk, stranger)
     server.answers("EAI_NONAME")
     with pytest.raises(NeverCame, match=rf"DNS has no address for {NAME} \(in the far end's SDP\): EAI_NONAME"):
-        leg.wait("its mark", lambda event: isinstance(event, MarkHeard), within=3)
+        leg.wait("its mark", lambda event: isinstance(event, MarkHeard), within=10)
     stranger.request("ACK")
     stranger.request("BYE")
 
@@ -208,7 +208,7 @@ def test_a_call_given_up_while_its_name_is_looked_up_rings_nowhere(
             stranger.says(phone, "CANCEL", 1, None)
             assert terminated.result().status == 487
             question.sendall(stranger.host.encode())
-    assert phone.wait("the name", lambda event: isinstance(event, NameLookup) and not event.problem, within=5)
+    assert phone.wait("the name", lambda event: isinstance(event, NameLookup) and not event.problem, within=10)
     assert not phone.incoming
 
 
