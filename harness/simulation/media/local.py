@@ -21,12 +21,12 @@ class LocalNetwork:
     def __init__(self) -> None:
         #: Who takes what is sent to an address.
         self.ports: dict[Address, Take] = {}
-        self._under_way: deque[tuple[Take, bytes, Address]] = deque()
+        self._under_way: deque[tuple[Address, bytes, Address]] = deque()
         self._awaited = False
 
-    def carry(self, take: Take, data: bytes, source: Address) -> None:
+    def carry(self, to: Address, data: bytes, source: Address) -> None:
         """Deliver a packet soon: never within the sender, whom what the packet causes would take by surprise."""
-        self._under_way.append((take, data, source))
+        self._under_way.append((to, data, source))
         self._await()
 
     def _await(self) -> None:
@@ -39,8 +39,10 @@ class LocalNetwork:
         try:
             # What is sent meanwhile comes later, so that two ports that return everything leave others their turn.
             for _ in range(len(self._under_way)):
-                take, data, source = self._under_way.popleft()
-                take(data, source)
+                to, data, source = self._under_way.popleft()
+                take = self.ports.get(to)
+                if take is not None:
+                    take(data, source)
         finally:
             if self._under_way:
                 self._await()

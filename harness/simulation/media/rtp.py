@@ -161,9 +161,8 @@ class RtpPort:
             self._reporter.sent(data, now)
             if self._report_due is None:
                 self._begin_to_report()
-        take = self._network.ports.get(remote)
-        if take is not None:
-            self._network.carry(take, data, self._own)
+        if remote in self._network.ports:
+            self._network.carry(remote, data, self._own)
         else:
             _send(self._rtp, data, remote)
 
