@@ -32,9 +32,8 @@ class Case:
     line: str | None  #: the deployment's line it dials; None where the row calls no number
     axes: dict[str, str] = field(hash=False)
     required_findings: RequiredFindings = field(hash=False)  #: at least
-    dispensable: Mapping[str, str] = field(
-        hash=False
-    )  #: check → why nobody can make it here, and the case does without
+    #: Check → why nobody can make it here, and the case does without.
+    dispensable: Mapping[str, str] = field(hash=False)
     title: str
     link: str
 

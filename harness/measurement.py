@@ -39,9 +39,8 @@ class Direction(BetweenEnds):
     delay_ms: float | None = None  #: until the speaker was heard
     #: What arrived instead: ``crossed``, ``echo``, ``no-rtp``, ``silence`` …; ``unheard`` where only words tell; ``contradictory``.
     kind: str | None = None
-    observation: str = (
-        ""  #: what says that it was heard: the name of a :class:`harness.checks.claims.Observation`, in small letters
-    )
+    #: What says that it was heard: the name of a :class:`harness.checks.claims.Observation`, in small letters.
+    observation: str = ""
     denied_by: str = ""  #: what says that it was not, likewise
     instead: str | None = None  #: what the recording holds in the speaker's place
     rx_packets: int | None = None

@@ -17,13 +17,13 @@ class SipPeer:
     def __init__(self, host: str) -> None:
         self.sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sip.bind((host, 0))
-        self.sip.settimeout(5.0)
+        self.sip.settimeout(PATIENCE_S)
         self.host, self.port = self.sip.getsockname()
         self.address = f"{self.host}:{self.port}"
         self.peer = ("", 0)  #: who sent last
         self._taken: set[tuple[str, str]] = set()
 
-    def next(self, within: float = 5.0) -> Request | Response | None:
+    def next(self, within: float = PATIENCE_S) -> Request | Response | None:
         """The next message; None when none comes. A keep-alive is none (RFC 5626 section 4.4.1)."""
         self.sip.settimeout(max(within, 0.001))
         while True:

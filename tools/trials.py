@@ -101,9 +101,8 @@ def _tell(process: subprocess.Popen[bytes], reports: Path, result: str, so_far: 
             told = _runs(reports, result)
             print(f"{time.monotonic() - began:5.0f} s  {len(told)} trials", flush=True)
             if told and time.monotonic() - written > _WRITTEN_EVERY_S:
-                with contextlib.suppress(
-                    ValueError, KeyError, OSError, HarnessError
-                ):  # a case is just being written: next time
+                # A case is just being written: next time.
+                with contextlib.suppress(ValueError, KeyError, OSError, HarnessError):
                     so_far(told[-1])
                 written = time.monotonic()
 

@@ -23,9 +23,8 @@ from harness.audio.marks import SAMPLE_RATE
 SLOT_S: Final = 0.6
 SLOTS: Final = 40
 SPOKEN: Final = 6  #: slots in which the caller speaks
-QUIET: Final = (
-    4  #: slots at least between two of them, in which an answer can begin: an AI takes 2 s for it, not seldom
-)
+#: Slots at least between two of them, in which an answer can begin: an AI takes 2 s for it, not seldom.
+QUIET: Final = 4
 #: Listened to after the last slot, for the answer to what was said there.
 AFTER_S: Final = (QUIET + 1) * SLOT_S
 SECONDS: Final = SLOTS * SLOT_S + AFTER_S

@@ -213,9 +213,8 @@ class Tracker:
         first = max(
             0.0, window + (_SYMBOL_SAMPLES - into if into > _SYMBOL_SAMPLES / 2 else -into if into < HOP else 0)
         )
-        place = (
-            first + self._phase + HOP
-        ) % PERIOD - HOP  # in the period; just before its end is just before its beginning
+        # In the period; just before its end is just before its beginning.
+        place = (first + self._phase + HOP) % PERIOD - HOP
         played = first + _LEAD_IN - place
         quiet = round(played) - begin
         if played <= first or begin > window or quiet <= 0:

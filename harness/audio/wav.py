@@ -29,10 +29,8 @@ def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:
                 raise WavError(f"{path}: {file.channels} channels; a leg's recording has one (split it first)")
             samples: NDArray[np.int16] = file.read(dtype="int16")
             return samples, int(file.samplerate)
-    except (
-        soundfile.LibsndfileError,
-        ValueError,
-    ) as error:  # ValueError: a header whose length libsndfile does not believe
+    except (soundfile.LibsndfileError, ValueError) as error:
+        # ValueError: a header whose length libsndfile does not believe
         if not path.exists():
             raise WavError(f"{path}: no such file") from error
         size = path.stat().st_size

@@ -34,9 +34,8 @@ class Deployment(Model):
     #: Which numbers prove a row: one for each cell of its axes (``once``); every number for the rows of inbound calls, and for
     #: the others one for each assistant and way in (``every-number``); every number that can prove it (``full``).
     depth: Literal["once", "every-number", "full"] = "every-number"
-    require: tuple[
-        str, ...
-    ] = ()  #: rows that must be run, ``documented`` for all of the guide's; a missing one fails the run
+    #: Rows that must be run, ``documented`` for all of the guide's; a missing one fails the run.
+    require: tuple[str, ...] = ()
     trunks: tuple[Trunk, ...]
     lines: dict[str, Line]
     numbers: ExtraNumbers = ExtraNumbers()
@@ -53,9 +52,8 @@ class Deployment(Model):
     leave_out: dict[str, str] = {}  #: row → why it means nothing in this deployment
     limits: Limits = Limits()
     safety: Safety = Safety()
-    strangers: Literal["refuse", "answer"] = (
-        "refuse"  #: calls from addresses that this file does not name; "answer": for labs
-    )
+    #: Calls from addresses that this file does not name; "answer": for labs.
+    strangers: Literal["refuse", "answer"] = "refuse"
     ca_file: str | None = None  #: whom the harness trusts on TLS; none means the system's own list
     #: How the simulated world behaves where a platform would not tell (docs/simulation.md); it alone reads this.
     simulated: dict[str, Any] = {}
@@ -103,6 +101,11 @@ class Deployment(Model):
     def customer(self) -> str:
         """The test phone that a campaign calls."""
         return (self.campaign.customer if self.campaign else None) or self.callers[0]
+
+    @property
+    def api_base(self) -> str | None:
+        """Where the AI's own interface is; None where nobody has access to it."""
+        return self.synthflow.api_base if self.synthflow else None
 
     def timings_by(self, name: str) -> Timings:
         """The timings of a run; ``quick`` ones exist in a simulated deployment alone."""

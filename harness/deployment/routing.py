@@ -17,9 +17,8 @@ class Line(Model):
     """A number at the platform, and where its routing sends the call: to the AI over a trunk, or to people only."""
 
     did: E164 | None = None  #: the number, where it is one
-    dids: dict[
-        str, E164
-    ] = {}  #: trunk → number, for one routing that has a number of its own on each of several trunks
+    #: Trunk → number, for one routing that has a number of its own on each of several trunks.
+    dids: dict[str, E164] = {}
     trunk: str | None = None  #: the trunk that carries ``did``; may be left out where there is only one
     assistant: str | None = None  #: the assistant the call is meant for
     group: str | None = None  #: the group the call is meant for, where it must never reach the AI
@@ -61,9 +60,8 @@ class Group(Model):
     batch: int = Field(2, ge=1)  #: how many ring at once in ``batches``
     ring_s: float = Field(30.0, gt=0, le=600)  #: for how long they ring before the next do
     pause_s: float = Field(1.0, ge=0, le=60)  #: before the next ring
-    queue_s: float = Field(
-        0.0, ge=0, le=3600
-    )  #: for how long a caller waits, with music, until somebody takes the call
+    #: For how long a caller waits, with music, until somebody takes the call.
+    queue_s: float = Field(0.0, ge=0, le=3600)
     voicemail: bool = False  #: whether a machine answers when nobody does
     topic: str | None = None  #: by which the platform routes to it, in a header
     shared: bool = False  #: whether strangers' calls land there, too; ours are told by their number

@@ -41,9 +41,8 @@ class Expectations(Model):
     """What this deployment's calls are held to."""
 
     strength: Literal["indicated", "confirmed", "proved"] = "proved"  #: the least with which audio has to be known
-    experiment: bool = (
-        True  #: where nothing else can confirm audio: callers speak at random moments, for 27 s, three times at most
-    )
+    #: Where nothing else can confirm audio: callers speak at random moments, for 27 s, three times at most.
+    experiment: bool = True
     number_format: Literal["e164", "national", "preserved"] = "e164"  #: of the caller's number at the AI and at agents
     released_within_s: float = Field(1.0, gt=0)  #: after one side has hung up
     patience_s: float = Field(4.0, gt=0)  #: for what nobody set a time for: an answer, a ring, a landing
@@ -67,12 +66,10 @@ class Manners(Model):
 
     dead_air_s: float | None = Field(None, gt=0)  #: from the answer to its first word
     answer_s: float | None = Field(None, gt=0)  #: from the caller's last word to its answer
-    transfer_silence_s: float | None = Field(
-        None, gt=0
-    )  #: from its last sound to the person's first, when it hands over
-    interruption_s: float | None = Field(
-        None, gt=0
-    )  #: until it stops when the caller speaks; one that never stops fails
+    #: From its last sound to the person's first, when it hands over.
+    transfer_silence_s: float | None = Field(None, gt=0)
+    #: Until it stops when the caller speaks; one that never stops fails.
+    interruption_s: float | None = Field(None, gt=0)
 
 
 class Limits(Model):

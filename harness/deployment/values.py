@@ -30,9 +30,8 @@ PLAIN_PORT, TLS_PORT = 32681, 32682
 CALLS_A_PHONE = 4
 
 
-@lru_cache(
-    maxsize=1 << 16
-)  # each copy of a deployment has the same numbers, and reading one takes a tenth of a millisecond
+# Each copy of a deployment has the same numbers, and reading one takes a tenth of a millisecond.
+@lru_cache(maxsize=1 << 16)
 def _e164(number: str) -> str:
     try:
         parsed = phonenumbers.parse(number, None)

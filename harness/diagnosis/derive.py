@@ -120,6 +120,11 @@ class Scene:
         return finding.verdict is Verdict.FAILED
 
 
+def answered_request(finding: Finding) -> str:
+    """The method of the request that a final response was found for: of the call itself, outside any, or at its end."""
+    return "OPTIONS" if finding.subject == "OPTIONS" else "BYE" if finding.subject.endswith("'s BYE") else "INVITE"
+
+
 def number_in(uri: str) -> str | None:
     """The user part of a SIP or tel URI, name and brackets apart."""
     inner = uri.partition("<")[2].partition(">")[0] or uri

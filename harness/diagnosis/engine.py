@@ -21,6 +21,8 @@ from harness.diagnosis.vantage import Vantage, Visibility
 from harness.events import Event, SipMessage
 from harness.verdict import Finding
 
+#: What makes facts known, in this order: the first value told of a fact stands.
+PARTS = (own, dialogue, reach, answering, talk, transfer, passage, legs, second_call)
 #: Of a failure nobody knows, so many facts are told.
 _MOST_NEAREST = 8
 _AS_IT_SHOULD_BE = frozenset(
@@ -72,7 +74,7 @@ def diagnose(
         number_of=number_of,
         over=max((finding.at for finding in findings), default=math.inf),
     )
-    for part in (own, dialogue, reach, answering, talk, transfer, passage, legs, second_call):
+    for part in PARTS:
         part.tell(scene)
     symptoms = present(scene)
     integration = str(case.get("integration", ""))

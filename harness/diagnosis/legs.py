@@ -173,20 +173,16 @@ def _answered_elsewhere(scene: Scene) -> None:
             facts.record("answered.elsewhere", False, "the transfer was not taken")
         if facts.value("transfer.outcome") not in (None, 200, "nothing"):
             facts.record("answered.elsewhere", False, "the platform said that the transfer failed")
-        if facts.value("transfer.recorded") not in (
-            None,
-            "done",
-            200,
-        ):  # of an answer the AI is told (RFC 3515 section 2.4.4)
+        # Of an answer to the call the AI is told (RFC 3515 section 2.4.4).
+        if facts.value("transfer.recorded") not in (None, "done", 200):
             facts.record("answered.elsewhere", False, "the AI's record does not say that the transfer was done")
     taken = facts.value("ai.saw") in ("answered", "another assistant answered")
     if facts.value("fallback.landed") == "nowhere":
         end = facts.value("caller.end")
         if end not in (None, "answered", reach.DROPPED) or taken:
             facts.record("answered.elsewhere", False, "nobody took the call in the AI's place")
-        elif (
-            end is not None and not reach.answers_itself(scene) and (facts.value("ai.saw") or facts.value("ai.lost"))
-        ):  # else the AI may have answered
+        elif end is not None and not reach.answers_itself(scene) and (facts.value("ai.saw") or facts.value("ai.lost")):
+            # where neither is known, the AI may have answered
             facts.record("answered.elsewhere", True, *facts["caller.end"].evidence)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from harness.deployment import Trunk
 from harness.diagnosis import dialogue
-from harness.diagnosis.derive import Scene, number_in, same_number
+from harness.diagnosis.derive import Scene, answered_request, number_in, same_number
 from harness.diagnosis.messages import Seen, formats, offered
 from harness.events import FarEndRecord, LegStarted, SipMessage, TransportFailed
 from harness.sip.message import Request, Response
@@ -442,7 +442,7 @@ def _whose(scene: Scene, phone: str) -> str:
 
 def _final(scene: Scene) -> None:
     for finding in scene.of("final_response"):
-        if finding.subject != "OPTIONS" and not finding.subject.endswith("'s BYE"):  # the answer to the caller's call
+        if answered_request(finding) == "INVITE":
             scene.facts.record("final.code", finding.facts.get("code"), *finding.evidence)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.checks.manners import WHAT
 from harness.diagnosis.answering import PLATFORM
-from harness.diagnosis.derive import Scene
+from harness.diagnosis.derive import Scene, answered_request
 from harness.diagnosis.reach import UNHEARD, UNSENT
 from harness.diagnosis.rule import ORDER, Symptom
 from harness.diagnosis.talk import direction_of, is_unsent_digit
@@ -66,16 +66,14 @@ def _of(scene: Scene, finding: Finding) -> Symptom:
 
 def _came_after_the_answer(scene: Scene, finding: Finding) -> bool:
     """Whether it is about what could not come any more, since the platform itself had answered the call."""
-    other = finding.subject == "OPTIONS" or finding.subject.endswith("'s BYE")  # the answer to another request
-    return finding.check in _BEFORE_THE_ANSWER and not other and scene.facts.value("answered.first") == PLATFORM
+    early = finding.check in _BEFORE_THE_ANSWER and answered_request(finding) == "INVITE"
+    return early and scene.facts.value("answered.first") == PLATFORM
 
 
 def _by_check(scene: Scene, finding: Finding) -> Symptom:
     check, role = finding.check, scene.vantage.made_by(finding)
-    if check == "final_response" and finding.subject == "OPTIONS":
-        return "other"  # the answer to a request outside of any call
-    if check == "final_response" and finding.subject.endswith("'s BYE"):
-        return "release"
+    if check == "final_response" and (method := answered_request(finding)) != "INVITE":
+        return "release" if method == "BYE" else "other"  # OPTIONS was outside of any call
     if check in _BY_CHECK:
         return _BY_CHECK[check]
     if is_unsent_digit(finding):

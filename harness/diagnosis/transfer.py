@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.diagnosis.derive import Scene, number_in
 from harness.diagnosis.messages import Seen, parse
 from harness.events import SipMessage, TransferProgress
@@ -40,11 +42,10 @@ def is_fallback(scene: Scene, wanted: object) -> bool:
 
 def _landing(scene: Scene) -> None:
     others = [f for f in scene.of("landing.others") if scene.failed(f) and f.facts.get("rang")]
-    for finding in others:
-        if (
-            scene.moment == "fallback"
-        ):  # even where one of the right people took it, who is in the group that rang as well
-            scene.facts.record("fallback.landed", "another group", f"{finding.subject}: {finding.actual}")
+    # What is recorded first stands. Of a fallback that is that others rang, even where one of the right people took the call,
+    # who is in the group that rang as well; of a transfer, where it landed.
+    if scene.moment == "fallback":
+        _landed_elsewhere(scene, "fallback.landed", others)
     for finding in scene.of("landing"):
         wanted = finding.facts.get("wanted")
         if not is_group(scene, wanted):
@@ -54,9 +55,8 @@ def _landing(scene: Scene) -> None:
         names = [str(name) for name in rang] if isinstance(rang, list | tuple) else []
         where = "the right group" if not scene.failed(finding) else "another group" if names else "nowhere"
         scene.facts.record(fact, where, finding.actual)
-    for finding in others:
-        if scene.moment == "transfer":
-            scene.facts.record("transfer.landed", "another group", f"{finding.subject}: {finding.actual}")
+    if scene.moment == "transfer":
+        _landed_elsewhere(scene, "transfer.landed", others)
     if scene.moment in ("transfer", "people"):
         scene.facts.record("transfer.others", bool(others) or None, *(f"{f.subject}: {f.actual}" for f in others))
     if scene.moment == "people":
@@ -66,6 +66,11 @@ def _landing(scene: Scene) -> None:
         scene.facts.record("transfer.mode", how, finding.actual)
     if scene.of("transfer.fails"):
         scene.facts.record("transfer.landed", "nowhere", "nobody rang")
+
+
+def _landed_elsewhere(scene: Scene, fact: str, others: Sequence[Finding]) -> None:
+    for finding in others:
+        scene.facts.record(fact, "another group", f"{finding.subject}: {finding.actual}")
 
 
 def _dialled(scene: Scene) -> None:

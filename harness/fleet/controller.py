@@ -72,9 +72,8 @@ class Record:
     accepted: list[Accepted] = field(default_factory=list)
     losses: list[dict[str, Any]] = field(default_factory=list)  #: attempts that were lost: shard, attempt, site, why
     not_run: dict[str, list[str]] = field(default_factory=dict)  #: site: cases
-    duplicates: list[str] = field(
-        default_factory=list
-    )  #: cases that came with evidence of two attempts; the first counts
+    #: Cases that came with evidence of two attempts; the first counts.
+    duplicates: list[str] = field(default_factory=list)
     interrupted: str = ""
     wall_s: float = 0.0
 

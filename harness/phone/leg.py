@@ -135,9 +135,8 @@ class Leg:
     def invite(self) -> SipMessage:
         """The first INVITE, sent or received. Raises ``LookupError`` when none left the phone."""
         found = next(filter(_is_invite, self.events), None)
-        if (
-            found is None and self.direction == "incoming"
-        ):  # that it began is told first, and its message a moment later
+        # That a call began is told first, and its message a moment later.
+        if found is None and self.direction == "incoming":
             with contextlib.suppress(NeverCame):
                 found = self.wait("its INVITE", _is_invite, _TOLD_WITHIN_S, outlives_call=True)
         if not isinstance(found, SipMessage):

@@ -42,10 +42,9 @@ def hosts(probing: Probing) -> dict[str, str]:
 
 
 def _urls(probing: Probing) -> Iterator[tuple[str, str]]:
-    synthflow, campaign = probing.deployment.synthflow, probing.deployment.campaign
-    if synthflow and synthflow.api_base:
-        yield synthflow.api_base, "synthflow.api_base"
-    if campaign and campaign.url:
+    if base := probing.deployment.api_base:
+        yield base, "synthflow.api_base"
+    if (campaign := probing.deployment.campaign) and campaign.url:
         yield campaign.url, "campaign.url"
 
 

@@ -66,11 +66,10 @@ def pool(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="session")
 def apis() -> Iterator[Callable[[Deployment], SynthflowApi | None]]:
     """Synthflow's API as each deployment reaches it; clients are kept."""
-    kept: dict[tuple[str, str], SynthflowApi | None] = {}  # by deployment too: each may have a token of its own
+    kept: dict[tuple[str, str | None], SynthflowApi | None] = {}  # by deployment too: each may have a token of its own
 
     def client(deployment: Deployment) -> SynthflowApi | None:
-        synthflow = deployment.synthflow
-        key = (deployment.name, (synthflow.api_base if synthflow else None) or "")
+        key = (deployment.name, deployment.api_base)
         if key not in kept:
             kept[key] = api_of(deployment)
         return kept[key]

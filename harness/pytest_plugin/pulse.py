@@ -37,7 +37,8 @@ class Pulse:
         self._late: deque[tuple[float, float]] = deque(maxlen=_KEPT)  # due, and woken, where that was late
         self._samples: deque[_Sample] = deque(maxlen=_KEPT)
         self._pids: Callable[[], Iterable[int]] = tuple
-        threading.Thread(target=self._beat, name="pulse", daemon=True).start()
+        # from now on, and not from when the thread has its first turn: that may be what is late
+        threading.Thread(target=self._beat, args=(time.monotonic(),), name="pulse", daemon=True).start()
 
     def watch(self, pids: Callable[[], Iterable[int]]) -> None:
         """From now on look at these processes too: the softphones, whose events come late when they are."""
@@ -69,8 +70,7 @@ class Pulse:
         waited = {pid: seconds for pid in (os.getpid(), *self._pids()) if (seconds := _run_delay(pid)) is not None}
         self._samples.append(_Sample(time.monotonic(), waited))
 
-    def _beat(self) -> None:
-        due = time.monotonic()
+    def _beat(self, due: float) -> None:
         beats = 0
         while True:
             due += _PERIOD_S

@@ -42,9 +42,8 @@ class Run:
     draw: int = field(default_factory=lambda: secrets.randbits(64))  #: which marks are whose
     slot: int = 0  #: which block of marks is this process's
     replicas: dict[str, list[Deployment]] = field(default_factory=dict)
-    switchboard: str | None = (
-        None  #: where the phones are that cases beside each other share; None: no case is beside another
-    )
+    #: Where the phones are that cases beside each other share; None: no case is beside another.
+    switchboard: str | None = None
     phone_nursery: Path | None = None  #: where phones' processes are forked; None: each is started for itself
     controls: dict[str, str] = field(default_factory=dict)  #: the worlds' control APIs, where they were asked for
     #: Makes the gate of a deployment, which tells how many calls this process has up; None: the run's own, of files.

@@ -41,9 +41,8 @@ class Watch:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._stalled = ""
-        self._gaps: dict[
-            str, tuple[float, str]
-        ] = {}  #: by deployment: until when its last one is doubted, and what it was
+        #: By deployment: until when its last one is doubted, and what it was.
+        self._gaps: dict[str, tuple[float, str]] = {}
         self._waiting_on: str | None = None
         self._main = threading.get_ident()
         signal.signal(signal.SIGUSR1, self._interrupt)

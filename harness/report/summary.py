@@ -78,9 +78,8 @@ class Summary:
     integrations: dict[str, dict[str, Counts]]
     wall_s: float  #: the run's own, not the sum
     scripted_s: float
-    overhead_s_median: (
-        float | None
-    )  #: of the passed cases, wall time over scripted time; others wait for what never comes
+    #: Of the passed cases, wall time over scripted time; others wait for what never comes.
+    overhead_s_median: float | None
     workers: int
     versions: dict[str, str]
     deployments: dict[str, str] = field(default_factory=dict)  #: name: kind
@@ -90,9 +89,8 @@ class Summary:
     unplanned: list[str] = field(default_factory=list)  #: reported, never planned
     interrupted: str = ""
     causes: list[dict[str, Any]] = field(default_factory=list)  #: what failures have in common
-    left_out: list[dict[str, Any]] = field(
-        default_factory=list
-    )  #: rows without a case: deployment, row, documented, why
+    #: Rows without a case: deployment, row, documented, why.
+    left_out: list[dict[str, Any]] = field(default_factory=list)
     strangers: list[dict[str, Any]] = field(default_factory=list)  #: who called and was not the platform, by address
     coverage: dict[str, Coverage] = field(default_factory=dict)  #: row: how much of it could be seen
     required: list[str] = field(default_factory=list)  #: rows that had to be run and were not, with why

@@ -34,9 +34,9 @@ class Evidence:
         self._notes: set[str] = set()
         #: For how long, between two moments, the harness itself was kept waiting for a processor.
         self.starved: Callable[[float, float], float] = lambda begin, end: 0.0
-        #: Why what plays the system under test on this machine, if anything does, cannot be relied on now.
         #: Who takes the calls of each group.
         self.agents: Mapping[str, Collection[str]] = {}
+        #: Why what plays the system under test on this machine, if anything does, cannot be relied on now.
         self.world_fault: Callable[[], BaseException | None] = lambda: None
 
     @property

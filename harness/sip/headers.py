@@ -35,9 +35,8 @@ COMPACT = {
 _KEYS = {short: name.lower() for short, name in COMPACT.items()}
 _VIA = re.compile(r"\s*([^\s/;,]+)\s*/\s*([^\s/;,]+)\s*/\s*([^\s/;,]+)\s+([^;]+)(;.*)?\Z", re.DOTALL)
 _CSEQ = re.compile(r"(\d+)\s+(\S+)\Z", re.ASCII)
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n[ \t])"
-)  # a CR that folds no line is none of a value (RFC 3261 section 25.1)
+# A CR that folds no line is none of a value (RFC 3261 section 25.1).
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n[ \t])")
 MAGIC_COOKIE = "z9hG4bK"
 
 

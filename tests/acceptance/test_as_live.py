@@ -66,9 +66,8 @@ def test_limits_hold_over_all_workers_as_the_world_counts(outside: Outside) -> N
     process = outside.start(outside.file("stand-in", "limited", few), *rows, "-n", "4", "--preflight=off")
     most = 0
     while process.poll() is None:
-        up = Counter(
-            name.split()[0] for name in outside.calls_up()
-        )  # each call is up at the carrier and at the platform
+        # Each call is up at the carrier and at the platform.
+        up = Counter(name.split()[0] for name in outside.calls_up())
         most = max(most, *up.values(), 0)
         time.sleep(0.02)
     code, output = outside.finished(process)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -51,11 +52,20 @@ def verdicts(tree: Tree) -> dict[str, str]:
     return {name: end["verdict"] for name, end in ends.items() if end}
 
 
+def opened(pid: int) -> list[str]:
+    """What a process has open; it may end, or close some of it, while it is looked at."""
+    found = []
+    with contextlib.suppress(OSError):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.append(os.readlink(entry))
+    return found
+
+
 def worker_of(directory: Path, tree: Tree) -> int:
     """The worker that has a case's evidence open."""
     for pid in tree.processes():
-        held = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()]
-        if str(directory / "events.jsonl") in held:
+        if str(directory / "events.jsonl") in opened(pid):
             return pid
     raise AssertionError("nobody has it open")
 

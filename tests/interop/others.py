@@ -27,6 +27,7 @@ from tests.interop.calls_api import CallsApi
 from tests.interop.kamailio import Kamailio, ports
 from tests.interop.platform import PASSWORD, TOKEN
 from tests.interop.rtpengine import Rtpengine
+from tests.interop.sipp import repeated
 from tests.interop.sipp_ai import SippAi
 
 _TEMPLATE = Path(__file__).with_name("deployments") / "others.toml"
@@ -43,11 +44,6 @@ _KAMAILIO, _STRANGER, _RTPENGINE, _TONE, _DEAF, _CALLERS, _AGENTS = 14, 15, 16, 
 _SOUND_S = 120
 
 
-def _ulaw(frames: sound.Frames) -> bytes:
-    whole = b"".join(frames)
-    return (whole * (_SOUND_S * SAMPLE_RATE // len(whole) + 1))[: _SOUND_S * SAMPLE_RATE]
-
-
 def _machine() -> bytes:
     """An answering machine: its greeting, a tone, and silence."""
     said = g711.encode_ulaw(prompt_samples("voicemail-greeting-en")) + b"".join(sound.beep("PCMU"))
@@ -56,9 +52,9 @@ def _machine() -> bytes:
 
 #: What the deaf ones play, by trunk; ``echo`` sends back what it gets.
 DEAF: Mapping[str, bytes | None] = {
-    "deaf-tone": _ulaw(sound.tone("PCMU")),
-    "music": _ulaw(sound.music("PCMU")),
-    "speech": _ulaw(sound.prompt("how-can-i-help-en", "PCMU")),
+    "deaf-tone": repeated(sound.tone("PCMU"), _SOUND_S),
+    "music": repeated(sound.music("PCMU"), _SOUND_S),
+    "speech": repeated(sound.prompt("how-can-i-help-en", "PCMU"), _SOUND_S),
     "machine": _machine(),
     "silence": b"\xff" * (_SOUND_S * SAMPLE_RATE),
     "echo": None,

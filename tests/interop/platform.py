@@ -17,13 +17,8 @@ from tests.interop.sipp_queue import SippQueue
 
 _TEMPLATES = Path(__file__).with_name("deployments")
 PASSWORD, TOKEN = "interop-only", "interop-token"  # of accounts that live as long as this run, on loopback
-AREAS = {
-    "stand-in": "312",
-    "synthflow": "773",
-    "gladly": "206",
-    "clinic": "415",
-    "shop": "212",
-}  #: of each deployment's numbers
+#: Of each deployment's numbers.
+AREAS = {"stand-in": "312", "synthflow": "773", "gladly": "206", "clinic": "415", "shop": "212"}
 
 # The last octets of who takes part.
 KAMAILIO, STRANGER, RTPENGINE, QUEUE = 10, 11, 12, 13
@@ -120,9 +115,8 @@ def running(
             list(deployments.values()),
             carrier="carrier.example",
             stranger=block[STRANGER],
-            trusted=[
-                block[number] for who, number in AI.items() if who != "stand-in"
-            ],  # that one has to show its password
+            # The stand-in has to show its password.
+            trusted=[block[number] for who, number in AI.items() if who != "stand-in"],
             certificate=own,
             ca_file=authority.ca_file,
             spoilt=wrong,

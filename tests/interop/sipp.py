@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from harness.audio.g711 import encode_ulaw
-from harness.audio.marks import waveform
+from harness.audio.marks import SAMPLE_RATE, waveform
 from harness.audio.wav import to_int16
 from tests.interop.processes import PATIENCE, Program, free_port, until
 
 _VOICE_SECONDS = 30
+MOST_CALLS, WHOLE_RUN_S = 1000, 3600  #: of a SIPp that is there for all of a run's calls
 _MEDIA_PORTS = 16  # one each to echo audio and video, and pairs to stream from
 _KEPT = {"via": "Via", "remote": "From", "local": "To", "cseq": "CSeq"}
 _TAG = "[pid]SIPpTag01[call_number]"
@@ -55,6 +56,10 @@ def receive(method: str, *, optional: bool = False, timeout_ms: int = 0) -> str:
         )
         return f'<recv request="INVITE" crlf="true" rrs="true"><action>{kept}</action></recv>'
     return f'<recv request="{method}" crlf="true"{more}></recv>'
+
+
+#: Wait for an INVITE whose responses are made of its own headers: :func:`respond_to_proxy`.
+RECEIVE_INVITE = '<recv request="INVITE" crlf="true" rrs="true"></recv>'
 
 
 def response(status: int, *, wait: bool = True) -> str:
@@ -303,6 +308,12 @@ class Sipp(Program):
         blocks = re.split(r"^-{20,}.*\n", self.messages.replace("\r\n", "\n"), flags=re.M)
         found = [block.partition("\n\n") for block in blocks]
         return [text.lstrip() for head, _, text in found if " received " in head and text.lstrip().startswith(start)]
+
+
+def repeated(frames: Sequence[bytes], seconds: int) -> bytes:
+    """A sound again and again, for as long."""
+    whole = b"".join(frames)
+    return (whole * (seconds * SAMPLE_RATE // len(whole) + 1))[: seconds * SAMPLE_RATE]
 
 
 def mulaw(mark: int, seconds: float) -> bytes:

@@ -8,9 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from harness.sip.message import Message, Request, Response
-from tests.interop.sipp import Sipp, receive, respond_to_proxy, respond_within_dialog, sdp, speak
+from tests.interop.sipp import (
+    MOST_CALLS,
+    RECEIVE_INVITE,
+    WHOLE_RUN_S,
+    Sipp,
+    receive,
+    respond_to_proxy,
+    respond_within_dialog,
+    sdp,
+    speak,
+)
 
-_MOST_CALLS, _SECONDS = 1000, 3600
 _BLOCK = re.compile(
     r"^-{20,} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+)\n\w+ message (sent|received) .*\n\n?((?:.*\n)*?)(?=^-{20,} |\Z)",
     re.M,
@@ -23,7 +32,7 @@ class SippAi(Sipp):
     def __init__(self, directory: Path, host: str, voice: bytes | None) -> None:
         port = "[media_port]" if voice is None else "[rtpstream_audio_port]"
         steps = [
-            '<recv request="INVITE" crlf="true" rrs="true"></recv>',
+            RECEIVE_INVITE,
             respond_to_proxy("180 Ringing"),
             respond_to_proxy("200 OK", sdp(port=port)),
             receive("ACK"),
@@ -37,9 +46,9 @@ class SippAi(Sipp):
             steps,
             port=32681,
             voice=voice or b"",
-            calls=_MOST_CALLS,
-            seconds=_SECONDS,
             arguments=["-rtp_echo"] if voice is None else [],
+            calls=MOST_CALLS,
+            seconds=WHOLE_RUN_S,
         )
 
     def records(self) -> list[dict[str, Any]]:

@@ -5,9 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.simulation.media import sound
-from tests.interop.sipp import Sipp, pause, receive, respond_to_proxy, sdp, speak
+from tests.interop.sipp import (
+    MOST_CALLS,
+    RECEIVE_INVITE,
+    WHOLE_RUN_S,
+    Sipp,
+    pause,
+    receive,
+    repeated,
+    respond_to_proxy,
+    sdp,
+    speak,
+)
 
-_MOST_CALLS, _SECONDS = 1000, 3600
 _WAITS_MS, _SOUND_S = 1500, 30
 
 
@@ -16,16 +26,13 @@ class SippQueue(Sipp):
 
     def __init__(self, directory: Path, host: str) -> None:
         steps = [
-            '<recv request="INVITE" crlf="true" rrs="true"></recv>',
+            RECEIVE_INVITE,
             respond_to_proxy("183 Session Progress", sdp("8 101")),
             speak("8,PCMA/8000"),
             pause(_WAITS_MS),
             respond_to_proxy("480 Somebody Is Free"),
             receive("ACK"),
         ]
-        super().__init__(directory, host, steps, voice=_music(), calls=_MOST_CALLS, seconds=_SECONDS)
-
-
-def _music() -> bytes:
-    whole = b"".join(sound.music("PCMA"))
-    return whole * (_SOUND_S * 8000 // len(whole) + 1)
+        super().__init__(
+            directory, host, steps, voice=repeated(sound.music("PCMA"), _SOUND_S), calls=MOST_CALLS, seconds=WHOLE_RUN_S
+        )

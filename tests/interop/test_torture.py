@@ -110,9 +110,8 @@ def test_world(talkdesk: RunningWorld, block: Block, name: str, node: str) -> No
         assert answered is None
     else:
         assert answered is not None
-        if (
-            name == "inv2543"
-        ):  # RFC 4475 section 3.4.1 leaves it open; it has no Contact, which RFC 3261 8.1.1.8 asks for
+        # RFC 4475 section 3.4.1 leaves it open; it has no Contact, which RFC 3261 8.1.1.8 asks for.
+        if name == "inv2543":
             expectation = "400"
         method = data.split(maxsplit=1)[0].decode()
         assert answered.status == (_IN_ORDER[node][method] if expectation == "ok" else int(expectation))

@@ -68,7 +68,7 @@ def not_told_apart(fault: str, case: Case, deployment: Deployment) -> frozenset[
 
 
 def _is_blind(deployment: Deployment) -> bool:
-    return deployment.kind == "live" and (deployment.synthflow is None or deployment.synthflow.api_base is None)
+    return deployment.kind == "live" and deployment.api_base is None
 
 
 def _has_no_moment(case: Case, deployment: Deployment) -> bool:

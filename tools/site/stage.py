@@ -93,9 +93,8 @@ def faults(site: Path) -> Iterator[str]:
                     yield f"{name}: fetches {target}"
             elif not target.startswith(("#", "data:", "mailto:", "javascript:")):
                 path = target.partition("#")[0].partition("?")[0]
-                base = (
-                    site if path.startswith("/") else page.parent
-                )  # the page for what is not found has them from the root
+                # The page for what is not found has them from the root.
+                base = site if path.startswith("/") else page.parent
                 if not Path(os.path.normpath(base / path.lstrip("/"))).exists():
                     yield f"{name}: {target}: leads nowhere"
     for sheet in sorted(site.rglob("*.css")):

@@ -182,9 +182,8 @@ def _answered_elsewhere() -> Iterator[Rule]:
             conditions=(
                 when("answered.elsewhere", True),
                 not_shown("transfer.target", "nobody's number", "another group's number"),
-                not_shown(
-                    "again.group", "another group"
-                ),  # that our agents rang for a second call excludes nobody else
+                # That our agents rang for a second call excludes nobody else.
+                not_shown("again.group", "another group"),
             ),
             consequences=_AFTER,
             because="the call to the group was answered, and no phone of ours rang",

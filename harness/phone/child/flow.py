@@ -22,9 +22,8 @@ class Flow:
     def __init__(self) -> None:
         self.spanned_ms = 0.0  #: between packets that follow each other in a stream that flows
         self.filled_ms = 0.0  #: of that by audio
-        self._last: tuple[float, int, float] | None = (
-            None  # when the last packet came, its type, the length of its audio
-        )
+        # When the last packet came, its type, the length of its audio.
+        self._last: tuple[float, int, float] | None = None
 
     def take(self, at: float, packet: bytes, *, follows: bool) -> None:
         """A packet arrived; ``follows`` says that it is the next in sequence."""

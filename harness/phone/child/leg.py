@@ -382,12 +382,13 @@ class CallLeg:
             return
         self._stream, status, direction = audio
         sends, receives = bool(direction & pj.PJMEDIA_DIR_ENCODING), bool(direction & pj.PJMEDIA_DIR_DECODING)
+        # This first of all: the audio clock does not wait.
         self.media.connect(
             self.call.getAudioMedia(_FIRST_IN_BRIDGE),
             self.phone.config.name,
             self.phone.directory,
             sends=sends and status != pj.PJSUA_CALL_MEDIA_LOCAL_HOLD,
-        )  # first of all: the audio clock does not wait
+        )
         stream = self.call.getStreamInfo(self._stream)
         self._payload_type = stream.rxPt
         transport = self.call.getMedTransportInfo(self._stream)

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 _MOST_ADDRESSES: Final = 8  # PJSIP_MAX_RESOLVED_ADDRESSES
 _UNRESOLVED: Final = 70018  # PJ_ERESOLVE
@@ -27,7 +27,6 @@ _SLOW_S: Final = 1.0
 _DENIED: Final = (socket.EAI_NONAME, socket.EAI_NODATA)  # a name server says so; all else is that none does
 
 _pointer = ctypes.c_void_p
-_Key = tuple[str, int, bool]  # the name, of which family, and whether an SDP names it
 
 
 class _Text(ctypes.Structure):
@@ -68,6 +67,14 @@ class _ExtResolver(ctypes.Structure):
     """``pjsip_ext_resolver``."""
 
     _fields_ = (("resolve", _Resolve),)
+
+
+class _Key(NamedTuple):
+    """What is asked for: the addresses of a name in a family; ``media`` says that an SDP names it."""
+
+    name: str
+    family: int
+    media: bool
 
 
 @dataclass
@@ -120,13 +127,13 @@ class Names:
             key, found, problem, denied = self._answers.get()
             lookup = self._lookups.pop(key)
             if lookup.told or problem:
-                self._tell(Trouble(lookup.name, now - lookup.began, problem, denied, key[2]))
+                self._tell(Trouble(lookup.name, now - lookup.began, problem, denied, key.media))
             for hand_over in lookup.waiting:
                 hand_over(found)
         for key, lookup in self._lookups.items():
             if not lookup.told and now >= lookup.began + _SLOW_S:
                 lookup.told = True
-                self._tell(Trouble(lookup.name, now - lookup.began, "no answer yet", media=key[2]))
+                self._tell(Trouble(lookup.name, now - lookup.began, "no answer yet", media=key.media))
 
     def _asked(self, _resolver: int, _pool: int, target: Any, token: int, answer: int) -> None:
         """pjsip's question; ``target`` is there only now, ``token`` until it is answered."""
@@ -146,7 +153,7 @@ class Names:
         try:
             ipaddress.ip_address(name)
         except ValueError:
-            self._look_up((name, self._family(target.type), False), hand_over)
+            self._look_up(_Key(name, self._family(target.type), media=False), hand_over)
         else:
             hand_over([name])
 
@@ -157,22 +164,21 @@ class Names:
 
     def look_up_media(self, name: str, hand_over: Callable[[list[str]], None]) -> None:
         """Hand over the addresses of a name in an SDP, at a later :meth:`tick`."""
-        self._look_up((name, self._family(0), True), hand_over)
+        self._look_up(_Key(name, self._family(0), media=True), hand_over)
 
     def _look_up(self, key: _Key, hand_over: Callable[[list[str]], None]) -> None:
         known = self._lookups.get(key)
         if known is not None:
             known.waiting.append(hand_over)
             return
-        self._lookups[key] = _Lookup(key[0], time.monotonic(), [hand_over])
-        threading.Thread(target=self._find, args=(key,), name=f"name {key[0]}", daemon=True).start()
+        self._lookups[key] = _Lookup(key.name, time.monotonic(), [hand_over])
+        threading.Thread(target=self._find, args=(key,), name=f"name {key.name}", daemon=True).start()
 
     def _find(self, key: _Key) -> None:
-        name, family, _ = key
         found: list[str] = []
         problem, denied = "", False
         try:
-            entries = socket.getaddrinfo(name, None, family, socket.SOCK_DGRAM)
+            entries = socket.getaddrinfo(key.name, None, key.family, socket.SOCK_DGRAM)
             found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))[:_MOST_ADDRESSES]
         except (OSError, ValueError) as error:  # a label of more than 63 octets, or a zero, is no OSError
             problem = str(getattr(error, "strerror", None) or error)

@@ -14,7 +14,7 @@ from harness.audio import g711, marks
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.sip.message import Response
-from tests.sip_peer import SipPeer
+from tests.sip_peer import PATIENCE_S, SipPeer
 
 VOICE = 240
 SESSION = "v=0\no=- 1 1 IN IP4 {host}\ns=-\nc=IN IP4 {host}\nt=0 0\n"
@@ -142,7 +142,8 @@ class Stranger(SipPeer):
 
 def answered(phone: Phone, stranger: Stranger, offer: str) -> tuple[Leg, Response]:
     """The stranger's call, once the phone has answered it."""
-    ring = threading.Thread(target=phone.expect_call, args=(5.0,), kwargs={"answer": True})
+    # Longer than the stranger waits for each of its answers: a test may hold the call up, and the first is a 100.
+    ring = threading.Thread(target=phone.expect_call, args=(3 * PATIENCE_S,), kwargs={"answer": True})
     ring.start()
     answer = stranger.calls(phone, offer)
     ring.join()

@@ -19,6 +19,8 @@ from tests.process.phone.stranger import Stranger
 #: Of what is sent, each way.
 LOST = DOUBLED = OVERTAKEN = 0.12
 CALLS = 8
+#: What is lost is sent again for 64*T1 = 32 s (RFC 3261 section 17), and no call has failed before.
+GIVEN_UP_S = 35
 
 
 class BadWire:
@@ -84,13 +86,13 @@ def test_calls_come_and_go_though_signalling_is_lost_doubled_and_overtaken(lease
     bob.policy = Answer()
     for number in range(1, CALLS + 1):
         out = alice.dial(f"sip:{bob.config.user}@{bob.address}")
-        back = bob.next_call(15)
-        out.wait_state("confirmed", 15)
-        back.wait_state("confirmed", 15)
+        back = bob.next_call(GIVEN_UP_S)
+        out.wait_state("confirmed", GIVEN_UP_S)
+        back.wait_state("confirmed", GIVEN_UP_S)
         hears(out, back)
         (out if number % 2 else back).hangup()
-        out.wait_state("disconnected", 15)
-        back.wait_state("disconnected", 15)
+        out.wait_state("disconnected", GIVEN_UP_S)
+        back.wait_state("disconnected", GIVEN_UP_S)
         assert len(bob.incoming) == number  # a doubled INVITE is one call
     assert all(wire.did[what] >= 2 for what in ("lost", "doubled", "overtaken")), wire.did
 

@@ -12,6 +12,7 @@ import pytest
 from harness.events import SipMessage, TransportFailed
 from tests.process.phone.conftest import Desk, connect, fresh_address, hears
 from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
+from tests.sip_peer import PATIENCE_S
 
 HALF = b"SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK"
 
@@ -20,7 +21,7 @@ HALF = b"SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK"
 def listener() -> Iterator[socket.socket]:
     """A TCP server that nobody reads from yet."""
     with contextlib.closing(socket.create_server((fresh_address(), 0))) as server:
-        server.settimeout(5.0)
+        server.settimeout(PATIENCE_S)
         yield server
 
 
@@ -48,7 +49,7 @@ def test_an_answer_that_is_cut_short_ends_the_call_alone(lease: Desk, listener: 
 def test_a_request_that_is_cut_short_is_no_call(lease: Desk) -> None:
     alice, bob = lease("alice", transport="tcp"), lease("bob", transport="tcp")
     host, _, port = bob.address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=5.0) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
         connection.sendall(f"INVITE sip:{bob.config.user}@{bob.address} SIP/2.0\r\nVia: SIP/2.0/TCP 127".encode())
     out, back = connect(alice, bob)
     hears(out, back)
@@ -71,7 +72,7 @@ def test_a_bye_that_nobody_answers_frees_the_phone_for_the_next_call(lease: Desk
     silent.start()
     leg.hangup()
     leg.wait_closed()
-    assert asked.wait(5.0)
+    assert asked.wait(PATIENCE_S)
     silent.join()
     out, back = connect(other, phone)
     hears(out, back)

@@ -49,7 +49,7 @@ class NameServer:
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(5.0)
+        self._listener.settimeout(10.0)
         self.port: int = self._listener.getsockname()[1]
 
     def is_asked(self) -> socket.socket:
@@ -86,19 +86,25 @@ def slow(phone: Phone) -> NameLookup:
     return event
 
 
+def told_while_others_talk(phone: Phone, caller: Phone, callee: Phone) -> NameLookup:
+    """What ``phone`` tells of its lookup; others of its process call meanwhile, for longer than a process may be silent."""
+    assert phone.process is caller.process
+    out, back = connect(caller, callee)
+    hears(out, back)
+    event = slow(phone)
+    hears(out, back, since=out.events[0].at + PATIENCE_S)
+    return event
+
+
 def test_a_slow_lookup_is_no_hang_and_the_call_goes_on_when_it_ends(
     desk: Desk, server: NameServer, stranger: Stranger
 ) -> None:
     """Longer than a process may be silent before it counts as hung; its other phones call meanwhile."""
     phone, alice, bob = desk("callee"), desk("alice"), desk("bob")
-    assert phone.process is alice.process
     leg = phone.dial(f"sip:100@{NAME}:{stranger.port}")
     with server.is_asked() as question:
-        out, back = connect(alice, bob)
-        hears(out, back)
-        event = slow(phone)
+        event = told_while_others_talk(phone, alice, bob)
         assert (event.name, event.problem, event.denied) == (NAME, "no answer yet", False)
-        hears(out, back, since=out.events[0].at + PATIENCE_S)
         with pytest.raises(BrokenError, match=rf"DNS: {NAME} was looked up for \d\.\d s: no answer yet"):
             leg.wait_state("early", 0.05)
         question.sendall(stranger.host.encode())
@@ -124,7 +130,7 @@ def test_a_name_that_does_not_exist_is_named(desk: Desk, server: NameServer) -> 
 def test_a_registrar_is_looked_up_in_the_same_way(desk: Desk, server: NameServer) -> None:
     phone = desk("callee", registrar=f"{NAME}:5060", username="1", password="secret")
     with pytest.raises(BrokenError, match=rf"DNS: {NAME} was looked up"):
-        phone.register(within=4.0)
+        phone.register(within=10.0)
     server.answers("EAI_AGAIN")
 
 
@@ -141,20 +147,16 @@ NAMED = f"v=0\no=- 1 1 IN IP4 {{host}}\ns=-\nc=IN IP4 {NAME}\nt=0 0\nm=audio {{p
 def test_a_name_in_an_offer_holds_up_no_other_call(desk: Desk, server: NameServer, stranger: Stranger) -> None:
     """RFC 4566 section 5.7: a connection address may be a name."""
     phone, alice, bob = desk("callee"), desk("alice"), desk("bob")
-    assert phone.process is alice.process
     with ThreadPoolExecutor() as threads:
         answer = threads.submit(answered, phone, stranger, NAMED)
         with server.is_asked() as question:
-            out, back = connect(alice, bob)
-            hears(out, back)
-            event = slow(phone)
+            event = told_while_others_talk(phone, alice, bob)
             assert (event.name, event.problem, event.media) == (NAME, "no answer yet", True)
-            hears(out, back, since=out.events[0].at + PATIENCE_S)
             question.sendall(stranger.host.encode())
         leg, response = answer.result()
     assert leg.invite.text.count(NAME) == 1
     stranger.speaks_to(Description.parse(response.body).media[0].port, phone)
-    leg.wait("its mark", lambda event: isinstance(event, MarkHeard) and event.mark == VOICE, within=5)
+    leg.wait("its mark", lambda event: isinstance(event, MarkHeard) and event.mark == VOICE, within=10)
     stranger.hangs_up(phone, response)
     assert phone.process.lost is None
 
@@ -178,7 +180,7 @@ def test_a_name_in_sdp_that_does_not_exist_is_named(desk: Desk, server: NameServ
     leg = answers_with_a_name(desk, stranger)
     server.answers("EAI_NONAME")
     with pytest.raises(NeverCame, match=rf"DNS has no address for {NAME} \(in the far end's SDP\): EAI_NONAME"):
-        leg.wait("its mark", lambda event: isinstance(event, MarkHeard), within=3)
+        leg.wait("its mark", lambda event: isinstance(event, MarkHeard), within=10)
     stranger.request("ACK")
     stranger.request("BYE")
 
@@ -206,7 +208,7 @@ def test_a_call_given_up_while_its_name_is_looked_up_rings_nowhere(
             stranger.says(phone, "CANCEL", 1, None)
             assert terminated.result().status == 487
             question.sendall(stranger.host.encode())
-    assert phone.wait("the name", lambda event: isinstance(event, NameLookup) and not event.problem, within=5)
+    assert phone.wait("the name", lambda event: isinstance(event, NameLookup) and not event.problem, within=10)
     assert not phone.incoming
 
 

@@ -22,9 +22,8 @@ def test_calls_over_streams(lease: Desk, authority: Authority, transport: str) -
     hears(out, back)
     hears(back, out)
     assert f";transport={transport}" in out.invite.text.split("\r\n")[0]
-    host = alice.address.rpartition(":")[
-        0
-    ]  # and the port of the listener or, from pjproject 2.16 on, of the connection
+    # And the port of the listener or, from pjproject 2.16 on, of the connection.
+    host = alice.address.rpartition(":")[0]
     assert f"Via: SIP/2.0/{transport.upper()} {host}:" in out.invite.text
     assert f"Contact: <sip:{alice.config.user}@{alice.address};" in out.invite.text
     back.hangup()

@@ -32,18 +32,13 @@ class Rogue(SipPeer):
         self._cseq = itertools.count(4711)
 
     def invited(self) -> Request:
-        found = self.next()
-        assert isinstance(found, Request)
-        assert found.method == "INVITE"
-        self._invite = found
-        return found
+        self._invite = self.request("INVITE")
+        return self._invite
 
     def answer(self) -> None:
         headers = [("Contact", f"<sip:{self.address}>"), ("Content-Type", "application/sdp")]
         self.respond(self.invited(), 200, headers, SDP.format(host=self.host))
-        ack = self.next()
-        assert isinstance(ack, Request)
-        assert ack.method == "ACK"
+        self.request("ACK")
 
     def refer(self, *targets: str, to: str | None = None) -> int:
         """The status a REFER gets, 0 when none comes: in the dialog, or to ``to`` outside of any."""
@@ -67,7 +62,7 @@ class Rogue(SipPeer):
             *(("Refer-To", target) for target in targets),
         ]
         self.sip.sendto(Request.build("REFER", uri, headers).serialize(), self.peer)
-        while (found := self.next(5.0 if inside else QUIET_S)) is not None:
+        while (found := self.next(PATIENCE_S if inside else QUIET_S)) is not None:
             if isinstance(found, Response) and found.cseq.method == "REFER" and found.is_final:
                 return found.status
         return 0

@@ -289,9 +289,8 @@ def test_refer_never_notified(td: Stage) -> None:
         call = escalated(td)
         until("the REFER", lambda: any(m["text"].startswith("REFER ") for m in td.record().witness("messages")))
         call.hangup()
-        until(
-            "the end", lambda: td.record().witness("released_at")
-        )  # RFC 3515 section 2.4.4: the first is sent at once
+        # RFC 3515 section 2.4.4: the first NOTIFY is sent at once.
+        until("the end", lambda: td.record().witness("released_at"))
         assert [m["text"][:6] for m in td.record().witness("messages")].count("NOTIFY") == 0
 
 

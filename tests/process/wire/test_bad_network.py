@@ -17,16 +17,22 @@ from harness.simulation.wire.transport import REJECT, Delayed, Passage, Passed, 
 
 
 class Lossy:
-    """Drops a fifth of all datagrams and doubles another fifth, both ways, the same ones in each run."""
+    """Drops a fifth of all datagrams and doubles another fifth, both ways; none is dropped more than three times.
+
+    Which they are depends on the order that a busy machine has them come in, and it has a request repeated five times instead
+    of seven within 64*T1: every hundredth run had a call that was lost each time, and there was nothing wrong with its 408.
+    """
 
     def __init__(self, seed: int, loss: float = 0.2, doubled: float = 0.2) -> None:
         self._random = random.Random(seed)
         self._loss, self._doubled = loss, doubled
+        self._lost: Counter[tuple[str, bytes]] = Counter()
         self.did: Counter[str] = Counter()
 
     def __call__(self, passage: Passage) -> Passed:
-        draw = self._random.random()
-        if draw < self._loss:
+        draw, same = self._random.random(), (passage.direction, passage.data)
+        if draw < self._loss and self._lost[same] < 3:
+            self._lost[same] += 1
             self.did["lost"] += 1
             return None
         if draw < self._loss + self._doubled:
@@ -177,8 +183,12 @@ def test_a_non_invite_is_repeated_at_most_every_t2(nodes: Any) -> None:
         hop = nodes.hop(callee)
         response = await caller.request("OPTIONS", f"sip:{hop.address}", from_="<sip:a@b>", hop=hop)
         assert (response.status, response.received) == (408, None)
-        # 0, 1, 3, 7 T1, then every 8 T1 up to 63: 11 on an idle machine, but never the 7 of an INVITE
-        assert 8 <= len(nodes.starts("caller", "sent", "OPTIONS")) <= 11
+        times = [m.at for m in nodes.starts("caller", "sent", "OPTIONS")]
+        assert len(times) <= 11  # 0, 1, 3, 7 T1, then every 8 T1 up to 63; a busy machine comes late to each
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+        for doubling, gap in enumerate(gaps):
+            assert gap >= 0.98 * min(nodes.quick.t1 * 2**doubling, nodes.quick.t2)
+        assert min(gaps[4:]) < 1.9 * nodes.quick.t2  # an INVITE's would go on doubling: 16, 32 T1
 
     nodes.run(story())
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from harness.diagnosis import answering, dialogue, legs, own, passage, reach, second_call, talk, transfer
 from harness.diagnosis.derive import Scene
+from harness.diagnosis.engine import PARTS
 from harness.diagnosis.facts import Facts
 from harness.diagnosis.vantage import Vantage, Visibility
 from tests.unit.diagnosis.building import Example
@@ -36,6 +36,6 @@ def scene_of(example: Example, visibility: Visibility = "all", *, has_deployment
 def facts_of(example: Example, visibility: Visibility = "all", *, has_deployment: bool = True) -> Facts:
     """All that is known of it."""
     scene = scene_of(example, visibility, has_deployment=has_deployment)
-    for part in (own, dialogue, reach, answering, talk, transfer, passage, legs, second_call):
+    for part in PARTS:
         part.tell(scene)
     return scene.facts

@@ -146,10 +146,8 @@ def test_encrypted_media_needs_a_number_that_the_platform_does_not_answer_itself
     assert why["SRTP"] == "the platform answers every number itself, before the AI"
 
 
-OPEN, CLOSED = (
-    "2026-03-04T15:00+00:00",
-    "2026-03-08T03:00+00:00",
-)  # a Wednesday and a Sunday, in New York 10:00 and 22:00
+# A Wednesday and a Sunday, in New York 10:00 and 22:00.
+OPEN, CLOSED = "2026-03-04T15:00+00:00", "2026-03-08T03:00+00:00"
 
 
 def test_a_small_customer(monkeypatch: pytest.MonkeyPatch) -> None:

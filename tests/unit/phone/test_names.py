@@ -92,9 +92,8 @@ def test_a_name_is_looked_up_beside_the_thread_that_asks(monkeypatch: pytest.Mon
         ("sip.example.com", "no answer yet", False)
     ]
     go.set()
-    assert asker.waits() == [
-        (0, [(1, "192.0.2.1", port), (1, "192.0.2.2", port)]) for port in (5060, 5070)
-    ]  # one question for both
+    # One question for both.
+    assert asker.waits() == [(0, [(1, "192.0.2.1", port), (1, "192.0.2.2", port)]) for port in (5060, 5070)]
     assert asked == [("sip.example.com", socket.AF_INET)]
     assert [trouble.problem for trouble in asker.told] == ["no answer yet", ""]
 

@@ -117,9 +117,8 @@ def test_jitter_is_that_of_each_source(wire: Wire) -> None:
 
 def test_packets_of_another_codec_are_counted_apart() -> None:
     reception = Reception()
-    for number, kind in enumerate(
-        (0, 0x80, 8, 8, 13, 101, 72)
-    ):  # with its marker, comfort noise, telephone-event, RTCP
+    # With its marker, comfort noise, telephone-event, RTCP.
+    for number, kind in enumerate((0, 0x80, 8, 8, 13, 101, 72)):
         reception.take(number * FRAME_S, struct.pack("!BBHII", 0x80, kind, number, number * 160, 1))
     assert reception.of_other_types(0) == 2
     assert reception.of_other_types(8) == 2

@@ -61,9 +61,8 @@ class FarEnd:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._closers: list[Callable[[], None]] = []
-        self._never = (
-            asyncio.Event()
-        )  # held here: a task that waits for what nobody else holds may be collected with it
+        # Held here: a task that waits for what nobody else holds may be collected with it.
+        self._never = asyncio.Event()
 
     def _do(self, work: Awaitable[Any]) -> Any:
         async def waits() -> Any:

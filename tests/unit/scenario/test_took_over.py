@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -15,11 +15,15 @@ from tests.unit.scenario.conftest import MakeContext
 ROUTED, RING_TIMEOUT_S, QUEUE_S = 100.0, 2.0, 10.0
 
 
+def landing(rang: float, entry: Group) -> tuple[Any, Any]:
+    """A group without phones of its own, and a leg that began to ring ``rang`` seconds after the routing."""
+    group: Any = SimpleNamespace(name="Warteschleife", entry=entry, phones=())
+    return group, SimpleNamespace(label="agent", began=ROUTED + rang)
+
+
 def verdict(make_context: MakeContext, rang: float, given_up: float | None, queue_s: float) -> Verdict:
     context = make_context()
-    entry = Group(did="+13125550142", agents=("Ödön",), queue_s=queue_s)
-    group: Any = SimpleNamespace(name="Warteschleife", entry=entry, phones=())
-    landed = cast(Any, SimpleNamespace(label="agent", began=ROUTED + rang))
+    group, landed = landing(rang, Group(did="+13125550142", agents=("Ödön",), queue_s=queue_s))
     moment = None if given_up is None else ROUTED + given_up
     ExpectGroup(context, group).took_over(landed, ROUTED, RING_TIMEOUT_S, moment)
     return context.evidence.findings[-1].verdict
@@ -51,7 +55,6 @@ def test_a_queue_lasts_as_long_as_it_says(make_context: MakeContext) -> None:
         (QUEUE_S, 12.9, Verdict.PASSED),
         (QUEUE_S, 13.1, Verdict.FAILED),
     ):
-        group: Any = SimpleNamespace(name="g", entry=Group(did="+13125550142", queue_s=queue_s), phones=())
-        landed = cast(Any, SimpleNamespace(label="agent", began=ROUTED + rang))
+        group, landed = landing(rang, Group(did="+13125550142", queue_s=queue_s))
         ExpectGroup(context, group).came_within(landed, RING_TIMEOUT_S + 1.0, ROUTED)
         assert context.evidence.findings[-1].verdict is expected

@@ -44,11 +44,8 @@ def test_numbers(number: str, region: str, e164: str | None) -> None:
         ("442079460123", GB, Form.E164_BARE),
         ("2065550123", US, Form.NATIONAL),
         ("02079460123", GB, Form.NATIONAL),
-        (
-            "02125550123",
-            "TR",
-            Form.NATIONAL,
-        ),  # its country code, 90, ends with the 0 that a national number begins with
+        # Turkey's country code, 90, ends with the 0 that a national number begins with.
+        ("02125550123", "TR", Form.NATIONAL),
         ("01149301234567", US, Form.INTERNATIONAL_PREFIX),
         ("4711", US, Form.LOCAL),
         ("alice", US, Form.NAME),
