@@ -19,10 +19,11 @@ _log = logging.getLogger(__name__)
 
 
 class Ticker:
-    """Calls its subscribers every 20 ms without drift, for as long as there are any."""
+    """Calls its subscribers every 20 ms without drift, for as long as there are any; some ``between`` the ticks of the others."""
 
     def __init__(self) -> None:
-        self._subscribers: list[Callable[[], None]] = []
+        self._subscribers: tuple[list[Callable[[], None]], list[Callable[[], None]]] = ([], [])
+        self._between = False  # whose tick comes next
         self._handle: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._complained = float("-inf")
@@ -30,22 +31,30 @@ class Ticker:
         #: From when to when (monotonic) audio stood still, since the machine was too busy.
         self.stood_still: deque[tuple[float, float]] = deque(maxlen=_KEPT)
 
-    def add(self, subscriber: Callable[[], None]) -> None:
+    def add(self, subscriber: Callable[[], None], *, between: bool = False) -> None:
         """Call it from now on."""
-        self._subscribers.append(subscriber)
+        self._subscribers[between].append(subscriber)
         if self._handle is None:
             loop = asyncio.get_running_loop()
+            self._between = between
             self._due = loop.time()
             self._handle = loop.call_at(self._due, self._tick)
 
     def remove(self, subscriber: Callable[[], None]) -> None:
         """No longer call it."""
-        if subscriber in self._subscribers:
-            self._subscribers.remove(subscriber)
+        for subscribers in self._subscribers:
+            if subscriber in subscribers:
+                subscribers.remove(subscriber)
+
+    def next_in(self, now: float) -> float:
+        """Seconds from ``now`` to the next tick that is not between others."""
+        due = self._due - TICK / 2 if self._between else self._due
+        return (due - now) % TICK
 
     def stop(self) -> None:
         """Call nobody any more."""
-        self._subscribers.clear()
+        for subscribers in self._subscribers:
+            subscribers.clear()
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -59,17 +68,21 @@ class Ticker:
             self._complained, self._worst = now, 0.0
 
     def _tick(self) -> None:
-        for subscriber in list(self._subscribers):
+        for subscriber in list(self._subscribers[self._between]):
             try:
                 subscriber()
             except Exception:
                 _log.exception("a subscriber of the ticker failed and is dropped")
                 self.remove(subscriber)
-        if not self._subscribers:
+        if not any(self._subscribers):
             self._handle = None
             return
         loop = asyncio.get_running_loop()
-        self._due += TICK
+        if self._subscribers[not self._between]:
+            self._between = not self._between
+            self._due += TICK / 2
+        else:
+            self._due += TICK
         late = loop.time() - self._due
         if late > _MOST_LATE:
             self._skipped(late)
