@@ -19,11 +19,10 @@ _log = logging.getLogger(__name__)
 
 
 class Ticker:
-    """Calls its subscribers every 20 ms without drift, for as long as there are any; some ``between`` the ticks of the others."""
+    """Calls its subscribers every 20 ms without drift, for as long as there are any."""
 
     def __init__(self) -> None:
-        self._subscribers: tuple[list[Callable[[], None]], list[Callable[[], None]]] = ([], [])
-        self._between = False  # whose tick comes next
+        self._subscribers: list[Callable[[], None]] = []
         self._handle: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._complained = float("-inf")
@@ -31,30 +30,22 @@ class Ticker:
         #: From when to when (monotonic) audio stood still, since the machine was too busy.
         self.stood_still: deque[tuple[float, float]] = deque(maxlen=_KEPT)
 
-    def add(self, subscriber: Callable[[], None], *, between: bool = False) -> None:
+    def add(self, subscriber: Callable[[], None]) -> None:
         """Call it from now on."""
-        self._subscribers[between].append(subscriber)
+        self._subscribers.append(subscriber)
         if self._handle is None:
             loop = asyncio.get_running_loop()
-            self._between = between
             self._due = loop.time()
             self._handle = loop.call_at(self._due, self._tick)
 
     def remove(self, subscriber: Callable[[], None]) -> None:
         """No longer call it."""
-        for subscribers in self._subscribers:
-            if subscriber in subscribers:
-                subscribers.remove(subscriber)
-
-    def next_in(self, now: float) -> float:
-        """Seconds from ``now`` to the next tick that is not between others."""
-        due = self._due - TICK / 2 if self._between else self._due
-        return (due - now) % TICK
+        if subscriber in self._subscribers:
+            self._subscribers.remove(subscriber)
 
     def stop(self) -> None:
         """Call nobody any more."""
-        for subscribers in self._subscribers:
-            subscribers.clear()
+        self._subscribers.clear()
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -68,21 +59,17 @@ class Ticker:
             self._complained, self._worst = now, 0.0
 
     def _tick(self) -> None:
-        for subscriber in list(self._subscribers[self._between]):
+        for subscriber in list(self._subscribers):
             try:
                 subscriber()
             except Exception:
                 _log.exception("a subscriber of the ticker failed and is dropped")
                 self.remove(subscriber)
-        if not any(self._subscribers):
+        if not self._subscribers:
             self._handle = None
             return
         loop = asyncio.get_running_loop()
-        if self._subscribers[not self._between]:
-            self._between = not self._between
-            self._due += TICK / 2
-        else:
-            self._due += TICK
+        self._due += TICK
         late = loop.time() - self._due
         if late > _MOST_LATE:
             self._skipped(late)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
 from itertools import islice
 from typing import Final, Protocol
 
@@ -60,8 +59,6 @@ class Ear:
         self._media = media
         self._listener = listener
         self._turns = turns
-        #: Is called when the first packet of sound has come.
-        self.on_first: Callable[[], None] | None = None
         self._waiting: deque[bytes] = deque()
         self._due: deque[bytes] = deque()  # to be analysed
         self._rest = b""
@@ -100,9 +97,6 @@ class Ear:
             return
         if packet.payload_type not in self._media.voice_types:
             return  # not what was negotiated
-        if self.on_first is not None:
-            first, self.on_first = self.on_first, None
-            first()
         lost = 0 if self._expected is None else (packet.sequence - self._expected) & 0xFFFF
         if lost > 0x8000:
             return  # late, or twice

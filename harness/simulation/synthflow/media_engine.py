@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -28,7 +26,6 @@ from harness.simulation.synthflow.ear import Ear, Listener
 
 REPLY_SECONDS: Final = 0.480  #: in band: "I hear your mark" …
 VOICE_SECONDS: Final = 0.320  #: … and in turn the assistant's own voice
-_SOONEST, _LATEST = 0.002, 0.017  # after a packet has come, for the tick that hears it
 _ULAW_ALAW = np.stack([g711.decode_ulaw(bytes(range(256))), g711.decode_alaw(bytes(range(256)))])
 
 
@@ -64,7 +61,6 @@ class Channel:
         self._may_reply = False
         media.port.on_packet = self.ear.receive if self._manners.hears else None
         self.speaking = True
-        self.pauses = False  #: sends nothing in its next tick
 
     @property
     def packets(self) -> int:
@@ -143,9 +139,6 @@ class Channel:
 
     def speak(self) -> None:
         """Send what belongs to this tick."""
-        if self.pauses:
-            self.pauses = False
-            return
         codec = self._media.codec
         if codec is None:
             return
@@ -188,9 +181,7 @@ class MediaEngine:
         self.prompts = prompts
         self._bank = DetectorBank(capacity)
         self._free = list(range(capacity - 1, -1, -1))
-        # Those that tick with everything else of the world, and those between.
-        self._channels: tuple[list[Channel], list[Channel]] = ([], [])
-        self._ticks = (partial(self._tick, self._channels[0]), partial(self._tick, self._channels[1]))
+        self._channels: list[Channel] = []
 
     def open(self, media: LegMedia, listener: Listener, voice: int | None, manners: Assistant | None = None) -> Channel:
         """A mouth and an ear for a leg that has negotiated. Raises `ResourceError` when all are in use."""
@@ -198,60 +189,39 @@ class MediaEngine:
             raise ResourceError("no more calls can be listened to at once")
         channel = Channel(self, self._free.pop(), media, listener, voice, manners)
         self._bank.reset(channel.stream)
-        channel.ear.on_first = lambda: self._settle(channel)
-        self._add(channel, between=False)
+        if not self._channels:
+            self._ticker.add(self._tick)
+        self._channels.append(channel)
         return channel
-
-    def _settle(self, channel: Channel) -> None:
-        """The first packet has come: those to come are to be heard in time, and answered before the next.
-
-        A tick that comes just when packets do hears one of them, or two, or none; one that came just before answers each when
-        the next is there already. Either costs a packet's time again and again, so such a channel ticks in the middle.
-        """
-        soon = self._ticker.next_in(time.monotonic())
-        if channel in self._channels[False] and not _SOONEST <= soon < _LATEST:
-            self._remove(channel)
-            self._add(channel, between=True)
-            channel.pauses = (
-                soon >= _LATEST
-            )  # it has just spoken: once 30 ms apart, rather than 10, which would fill buffers
-
-    def _add(self, channel: Channel, *, between: bool) -> None:
-        if not self._channels[between]:
-            self._ticker.add(self._ticks[between], between=between)
-        self._channels[between].append(channel)
-
-    def _remove(self, channel: Channel) -> bool:
-        for channels, tick in zip(self._channels, self._ticks, strict=True):
-            if channel in channels:
-                channels.remove(channel)
-                if not channels:
-                    self._ticker.remove(tick)
-                return True
-        return False
 
     def forget(self, channel: Channel) -> None:
         """The channel is closed."""
-        if self._remove(channel):
+        if channel in self._channels:
+            self._channels.remove(channel)
             self._free.append(channel.stream)
+        if not self._channels:
+            self._ticker.remove(self._tick)
 
     def __len__(self) -> int:
-        return sum(map(len, self._channels))
+        return len(self._channels)
 
-    def _tick(self, channels: list[Channel]) -> None:
-        for channel in channels:
-            channel.ear.tick()
-        while heard := self._next_frames(channels):
-            self._hear(heard)
-        for channel in list(channels):
+    def _tick(self) -> None:
+        self._listen()
+        for channel in list(self._channels):
             try:
                 channel.speak()
             except Exception as error:
                 self._failed(channel, error)
 
-    def _next_frames(self, channels: list[Channel]) -> list[tuple[Channel, bytes]]:
+    def _listen(self) -> None:
+        for channel in self._channels:
+            channel.ear.tick()
+        while heard := self._next_frames():
+            self._hear(heard)
+
+    def _next_frames(self) -> list[tuple[Channel, bytes]]:
         heard: list[tuple[Channel, bytes]] = []
-        for channel in list(channels):
+        for channel in list(self._channels):
             try:
                 frame = channel.ear.next_frame()
             except Exception as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
@@ -114,31 +112,3 @@ def test_what_came_between_two_ticks_is_heard_in_the_next() -> None:
             ear.media.port.on_packet(bytes(Packet(0, at, 160 * at, 5, frame)))
         ear.idle(1)
         assert ear.said[-1].payload == sound.mark(reply_to(CALLER), "PCMU")[0]
-
-
-@pytest.mark.parametrize(
-    ("next_in_s", "moves", "pauses"),
-    [(0.0, True, False), (0.0019, True, False), (0.0021, False, False), (0.0169, False, False), (0.0171, True, True)],
-)
-def test_a_channel_ticks_in_the_middle_between_its_caller_s_packets(
-    next_in_s: float, moves: bool, pauses: bool
-) -> None:
-    with bench() as ear:
-        ear.ticker.next_in = lambda now: next_in_s  # type: ignore[method-assign]
-        ear.idle(2)
-        frame = sound.mark(CALLER, "PCMU")[0]
-        assert ear.media.port.on_packet is not None
-        ear.media.port.on_packet(bytes(Packet(0, 1, 160, 5, frame)))
-        usual, between = ear.media_engine._ticks
-        before = len(ear.said)
-        usual()
-        assert len(ear.said) - before == (not moves)
-        between()
-        assert len(ear.said) - before == (not pauses)
-        ear.ticker.next_in = lambda now: 0.0  # type: ignore[method-assign]
-        ear.media.port.on_packet(bytes(Packet(0, 2, 320, 5, frame)))
-        between()
-        usual()
-        assert len(ear.said) - before == 2 - pauses, "it moves once"
-        sequence = [packet.sequence for packet in ear.said]
-        assert all((b - a) & 0xFFFF == 1 for a, b in pairwise(sequence))

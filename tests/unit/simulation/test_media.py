@@ -365,33 +365,6 @@ def test_the_ticker_keeps_time_and_survives_a_bad_subscriber() -> None:
     assert bad == 1
 
 
-def test_who_ticks_between_the_others_does_so_in_turns_with_them_and_alone_as_often() -> None:
-    async def main() -> tuple[list[str], list[float]]:
-        ticker, ticks = Ticker(), []
-        ticker.add(lambda: ticks.append("usual"))
-        ticker.add(lambda: ticks.append("between"), between=True)
-        await until(lambda: len(ticks) >= 6)
-        ticker.stop()
-        alone, due = Ticker(), []
-        alone.add(lambda: due.append(alone._due), between=True)
-        await until(lambda: len(due) >= 4)
-        alone.stop()
-        return ticks[:6], due
-
-    in_turns, due = asyncio.run(main())
-    assert in_turns == ["usual", "between"] * 3
-    assert min(b - a for a, b in itertools.pairwise(due)) > 0.019
-
-
-def test_the_ticker_knows_when_its_next_usual_tick_comes() -> None:
-    ticker = Ticker()
-    ticker._due = 100.0
-    assert ticker.next_in(99.993) == pytest.approx(0.007)
-    assert ticker.next_in(100.003) == pytest.approx(0.017)
-    ticker._between = True
-    assert ticker.next_in(99.993) == pytest.approx(0.017)
-
-
 def test_the_ticker_says_when_audio_stood_still() -> None:
     async def main() -> list[tuple[float, float]]:
         ticker, ticks = Ticker(), [0]

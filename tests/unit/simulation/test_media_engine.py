@@ -59,9 +59,7 @@ class Bench:
         self.peer.learn(self.media.answer(self.peer.offer()))
         self.notes = Notes()
         self.audit = Audit()
-        self.ticker = Ticker()
-        self.ticker.next_in = lambda now: 0.01  # type: ignore[method-assign]
-        self.media_engine = MediaEngine(self.ticker, self.audit, prompts, capacity=1)
+        self.media_engine = MediaEngine(Ticker(), self.audit, prompts, capacity=1)
         self.channel: Channel = self.media_engine.open(self.media, self.notes, VOICE)
         self.said: list[Packet] = []
         self.media.port.send = self._sent  # type: ignore[method-assign]
@@ -72,23 +70,19 @@ class Bench:
         assert packet is not None
         self.said.append(packet)
 
-    def tick(self) -> None:
-        for tick in self.media_engine._ticks:
-            tick()
-
     def hear(self, payload: bytes, payload_type: int = 0, timestamp: int | None = None) -> None:
         self._sequence += 1
         assert self.media.port.on_packet is not None
         when = self._sequence * 160 if timestamp is None else timestamp
         self.media.port.on_packet(bytes(Packet(payload_type, self._sequence, when, 5, payload)))
-        self.tick()
+        self.media_engine._tick()
 
     def lose(self, count: int) -> None:
         self._sequence += count
 
     def idle(self, ticks: int) -> None:
         for _ in range(ticks):
-            self.tick()
+            self.media_engine._tick()
 
     def hear_mark(self, mark: int, frames: int) -> None:
         period = sound.mark(mark, "PCMU")
