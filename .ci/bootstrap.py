@@ -16,7 +16,14 @@ ROOT = Path(__file__).resolve().parent.parent
 UV_VENV = ROOT / ".uv"
 VENV = ROOT / ".venv"
 READY = VENV / ".ready"
-SOURCES = [ROOT / "uv.lock", ROOT / "pyproject.toml", ROOT / ".ci" / "uv.txt", Path(__file__).resolve()]
+SOURCES = [
+    ROOT / "uv.lock",
+    ROOT / "pyproject.toml",
+    ROOT / "hatch_build.py",
+    ROOT / ".ci" / "uv.txt",
+    Path(__file__).resolve(),
+]
+SOURCES += sorted(ROOT.glob("harness/**/*.c"))
 
 #: pjsua2-python has wheels for these among the versions this project supports.
 FITTING = [(3, 11), (3, 12)]

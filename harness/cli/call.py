@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import queue
 import signal
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +47,7 @@ from harness.report.recorder import CaseRecorder
 from harness.safety import Guard
 from harness.scenario.phones import own_phone
 from harness.scenario.reactions import SOUND_DBOV
+from harness.scratch import Scratch
 from harness.terminal import SafeConsole
 from harness.verdict import Verdict
 
@@ -78,7 +78,7 @@ def call(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = SafeConsole(highlight=False)
     with contextlib.ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
+        scratch = stack.enter_context(Scratch()).path
         world = stack.enter_context(complete(chosen, deployment, scratch))
         caller = _caller(world, phone)
         kept = directory / time.strftime("call-%Y%m%dT%H%M%S") if directory else scratch / "call"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +20,7 @@ from harness.load.call import LoadCall
 from harness.load.result import LoadResult, Percentiles
 from harness.load.run import load as run_load
 from harness.pytest_plugin.options import LIVE_VARIABLE
+from harness.scratch import Scratch
 from harness.terminal import SafeConsole
 
 _WIDTH = 132
@@ -53,7 +53,7 @@ def load(
     console = SafeConsole(highlight=False, stderr=as_json)
     console.width = max(_WIDTH, console.width)  # a narrow terminal wraps the table; nothing may be cut off in it
     with contextlib.ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harness-")))
+        scratch = stack.enter_context(Scratch()).path
         world = stack.enter_context(complete(chosen, file, scratch))
         found, run = run_load(
             world,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from harness.deployment import Deployment
 from harness.integrations import load
 from harness.preflight import Report
 from harness.pytest_plugin.worlds import one_world
+from harness.scratch import Scratch
 from harness.terminal import SafeConsole
 
 
@@ -35,10 +35,7 @@ def run(
 def _report(file: Path) -> Report:
     if (deployment := _simulated(file)) is None:
         return preflight.of_file(file)
-    with (
-        tempfile.TemporaryDirectory(prefix="harness-") as scratch,
-        one_world(file, deployment, Path(scratch)) as world,
-    ):
+    with Scratch() as scratch, one_world(file, deployment, scratch.path) as world:
         return preflight.run(world.tenants[0])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +21,7 @@ from harness.filenames import stem_of
 from harness.integrations import load
 from harness.limits import released
 from harness.pytest_plugin.worlds import alive_lock, one_world
+from harness.scratch import Scratch
 from harness.terminal import SafeConsole
 
 _WIDTH = 132
@@ -53,8 +53,8 @@ def simulate(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = SafeConsole(highlight=False)
     console.width = max(_WIDTH, console.width)  # a narrow terminal wraps the lines; nothing may be cut off here
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-        control = Path(scratch)
+    with Scratch() as scratch:
+        control = scratch.path
         until_ctrl_c = contextlib.suppress(KeyboardInterrupt)
         started = one_world(file, deployment, control, tenants=tenants, timings=timings.value, faults=fault or [])
         with until_ctrl_c, started as world, until_ctrl_c:  # the inner one, so that faults of its end are raised

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from harness.nursery import listening_at
+from harness.scratch import Scratch
 
 _END_S: Final = 10.0
 
@@ -21,9 +19,8 @@ class NurseryApart:
 
     def __init__(self, module: str, environment: Mapping[str, str]) -> None:
         """Start it; it imports ``module`` for what it forks. Raises OSError where there can be none."""
-        # A TemporaryDirectory would end with any fork of ours.
-        self._scratch = Path(tempfile.mkdtemp(prefix="harness-"))
-        self.path = self._scratch / "nursery"  #: where it listens: for :func:`harness.nursery.interpreter`
+        self._scratch = Scratch()
+        self.path = self._scratch.path / "nursery"  #: where it listens: for :func:`harness.nursery.interpreter`
         try:
             with listening_at(self.path) as listening:
                 self._process = subprocess.Popen(
@@ -35,7 +32,7 @@ class NurseryApart:
                     start_new_session=True,  # Ctrl-C at the terminal is for the runner
                 )
         except OSError:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch.close()
             raise
 
     @property
@@ -57,4 +54,4 @@ class NurseryApart:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.close()

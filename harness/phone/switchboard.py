@@ -23,6 +23,7 @@ from harness.phone import sources
 from harness.phone.config import PhoneConfig
 from harness.phone.process import ERRORS, NotNegotiatedError, PhoneProcess
 from harness.phone.protocol import Wire
+from harness.scratch import Scratch
 
 #: How long a phone of another deployment may keep an address that is asked for.
 _VACANT_WITHIN_S: Final = 50.0
@@ -74,8 +75,8 @@ class Switchboard:
 
     def __init__(self, *, patience: float = 5.0, nursery: Path | None = None) -> None:
         self._patience, self._nursery = patience, nursery
-        self._scratch = tempfile.TemporaryDirectory(prefix="harness-", ignore_cleanup_errors=True)
-        self.path = Path(self._scratch.name) / "switchboard"  # a socket's path has to be short
+        self._scratch = Scratch()
+        self.path = self._scratch.path / "switchboard"  # a socket's path has to be short
         self._changed = threading.Condition()
         self._lines: dict[str, _Line] = {}
         self._reserved: dict[_Guest, Place] = {}
@@ -101,7 +102,7 @@ class Switchboard:
             closer.join()
         for guest in guests:
             guest.wire.close()
-        self._scratch.cleanup()
+        self._scratch.close()
 
     def _accept(self) -> None:
         while True:
@@ -122,7 +123,7 @@ class Switchboard:
         with self._changed:
             found = self._lines.get(identity)
             if found is None or found.process.lost is not None:
-                process = PhoneProcess(self, Path(self._scratch.name), patience=self._patience, nursery=self._nursery)
+                process = PhoneProcess(self, self._scratch.path, patience=self._patience, nursery=self._nursery)
                 found = self._lines[identity] = _Line(config, process, next(self._keys))
             return found
 

@@ -11,8 +11,6 @@ import contextlib
 import gc
 import os
 import shlex
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -24,6 +22,7 @@ import pytest
 from harness.nursery import interpreter, listening_at
 from harness.nursery.apart import NurseryApart
 from harness.nursery.server import serve
+from harness.scratch import Scratch
 
 #: What a worker of a run has imported when its first case begins, but for what follows from these.
 _NEEDED: Final = (
@@ -40,18 +39,16 @@ def nursery(worlds: NurseryApart | None = None) -> Iterator[Nursery | None]:
 
     ``worlds`` is another that this process has started, and that its forks are not to keep alive.
     """
-    # its owner's alone; a TemporaryDirectory would end with any worker
-    scratch = Path(tempfile.mkdtemp(prefix="harness-"))
-    try:
-        opened = None if threading.active_count() > 1 else Nursery(scratch / "nursery", worlds)
-    except OSError:  # as where the way to the directory of temporary files is longer than a socket's path may be
-        opened = None
-    try:
-        yield opened
-    finally:
-        if opened:
-            opened.close()
-        shutil.rmtree(scratch, ignore_errors=True)
+    with Scratch() as scratch:
+        try:
+            opened = None if threading.active_count() > 1 else Nursery(scratch.path / "nursery", worlds)
+        except OSError:  # as where the way to the directory of temporary files is longer than a socket's path may be
+            opened = None
+        try:
+            yield opened
+        finally:
+            if opened:
+                opened.close()
 
 
 class Nursery:

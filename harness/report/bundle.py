@@ -9,7 +9,6 @@ import csv
 import json
 import re
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from harness.report.mask import mask_name, mask_plain, mask_text
 from harness.report.recorder import CASE, EVENTS
 from harness.report.run import CASES, read_cases
 from harness.report.summary import latest, summarise
+from harness.scratch import Scratch
 
 ALL = "all"
 _TEXTS = {".txt", ".csv", ".md", ".html", ".svg", ".json", ".xml", ".log"}
@@ -40,8 +40,9 @@ def zipped(run: Path, which: str) -> Path:
     chosen = _chosen(latest(read_cases(run)), which, run)
     label = ALL if which == ALL else re.sub(r"[^\w.+-]+", "_", mask_name(chosen[0].directory.name))
     path = run / f"report-{label}.zip"
-    with tempfile.TemporaryDirectory(prefix="harness-") as scratch:
-        home = Path(scratch)
+    with Scratch() as scratch:
+        home = scratch.path / "bundle"
+        home.mkdir()
         copies = [_masked_copy(case, home / CASES / mask_name(case.directory.name)) for case in chosen]
         summary = summarise(copies, [dict(case.case) for case in copies], run=run.name, wall_s=0.0, workers=0)
         html.write(home / "report.html", summary, copies)

@@ -136,6 +136,10 @@ class Tree:
             assert time.monotonic() < deadline, [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in left]
             time.sleep(0.02)
 
+    def scratch(self) -> set[Path]:
+        """What runs keep for as long as they live, but for the locks that all of a user's runs share."""
+        return set((self.path / "tmp").glob("harness-*")) - {self.path / "tmp" / f"harness-{os.getuid()}"}
+
     @property
     def run_directory(self) -> Path:
         """Of the only run so far."""

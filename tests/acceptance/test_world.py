@@ -118,6 +118,7 @@ def test_when_the_world_dies_every_case_breaks_at_once(tree: Tree) -> None:
 
 
 def test_a_killed_runner_takes_its_world_and_its_phones_along(tree: Tree) -> None:
+    """And its sockets and rings are removed by the next run, which leaves those of a run beside it alone."""
     process = tree.harness("verify", TALKDESK, "--row", "HOLD", "-n", "2", "--reports", "reports")
     try:
         case_under_way(tree, process)
@@ -126,6 +127,21 @@ def test_a_killed_runner_takes_its_world_and_its_phones_along(tree: Tree) -> Non
         process.kill()
     process.communicate()
     tree.nothing_left()
+    left = tree.scratch()
+    assert left
+    inbound = ("--row", "TD-INBOUND", "--transport", "udp", "--codec", "pcmu", "--auth", "ip")
+    beside = tree.harness("simulate", TALKDESK)
+    try:
+        assert beside.stdout is not None
+        assert beside.stdout.readline()
+        own = tree.scratch() - left
+        code, output = tree.finished(tree.harness("verify", TALKDESK, *inbound, "-n", "2", "--reports", "reports"))
+        assert code == 0, output
+        assert tree.scratch() == own
+    finally:
+        beside.send_signal(signal.SIGINT)
+        beside.communicate()
+    assert tree.scratch() == set()
 
 
 def test_interrupted_a_run_hangs_up_and_says_so(tree: Tree) -> None:

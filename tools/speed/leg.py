@@ -38,7 +38,7 @@ def _measure_call(seconds: float) -> dict[str, float]:
         file = Path(scratch) / "wide.toml"
         file.write_text(tomli_w.dumps(wide(CALLS_A_PROCESS)))
         with world(str(file), tenants=2) as (process, deployments), PhonePool(Path(scratch)) as pool:
-            legs = _dialled(pool, deployments, Path(scratch))
+            legs = dialled(pool, deployments, Path(scratch))
             children = {leg.phone.process.pid for leg in legs}
             if len(legs) != CALLS_A_PROCESS * len(children):
                 raise RuntimeError(f"{len(legs)} legs in {len(children)} processes")
@@ -67,7 +67,7 @@ def _measure_call(seconds: float) -> dict[str, float]:
     }
 
 
-def _dialled(pool: PhonePool, deployments: Sequence[Deployment], scratch: Path) -> list[Leg]:
+def dialled(pool: PhonePool, deployments: Sequence[Deployment], scratch: Path) -> list[Leg]:
     """Calls of two phones in each deployment: the phones of one are in one process, as their users differ."""
     legs: list[Leg] = []
     marks = iter(range(240))

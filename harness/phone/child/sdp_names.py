@@ -3,7 +3,8 @@
 A connection address may be a name (RFC 4566 section 5.7), and so may the one of ``a=rtcp`` (RFC 3605). pjmedia asks the system's
 resolver for it in the thread that serves every call. So the message is kept until the name is found, and handed on with the
 address in its place; whoever sent it repeats it meanwhile, as if it were late. A request with a name that has no address gets
-488; a response is handed on without a usable one, and pjsip acknowledges it and hangs up (RFC 3261 section 13.2.2.4).
+488; a response is handed on without a usable one, and pjsip acknowledges it and hangs up (RFC 3261 section 13.2.2.4). Where SDP is
+one part of a body (RFC 5621), pjsip is asked which.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -25,13 +26,27 @@ _NOWHERE: Final = "IP0"  # an address type that there is not, for a name that ha
 _REQUEST_TERMINATED: Final = 487
 _NOT_ACCEPTABLE_HERE: Final = 488  # RFC 3261 section 21.4.26
 
+_SDP: Final = (b"application", b"sdp")  # pjsip keeps no copies of these
+
 _pointer = ctypes.c_void_p
+
+
+class _MediaType(ctypes.Structure):
+    """``pjsip_media_type``: two ``pj_str_t``, and parameters."""
+
+    _fields_ = (("type", _pointer), ("type_length", ctypes.c_ssize_t), ("rest", ctypes.c_uint8 * 64))
 
 
 class _Body(ctypes.Structure):
     """``pjsip_msg_body``, as far as its octets."""
 
-    _fields_ = (("type", ctypes.c_uint8 * 80), ("data", _pointer), ("length", ctypes.c_uint))
+    _fields_ = (("type", _MediaType), ("data", _pointer), ("length", ctypes.c_uint))
+
+
+class _Part(ctypes.Structure):
+    """``pjsip_multipart_part``: links, headers, and what it holds."""
+
+    _fields_ = (("head", ctypes.c_uint8 * 80), ("body", ctypes.POINTER(_Body)))
 
 
 class _Message(ctypes.Structure):
@@ -56,7 +71,7 @@ def names_in(text: bytes) -> set[str]:
     return set(filter(None, map(_name, _NAMED.finditer(text))))
 
 
-def with_addresses(body: bytes, found: dict[str, str]) -> bytes:
+def with_addresses(body: bytes, found: Mapping[str, str | None]) -> bytes:
     """The same SDP with an address for each name; a name without one gets an address type that nobody knows."""
 
     def put(match: re.Match[bytes]) -> bytes:
@@ -88,8 +103,18 @@ class _Kept:
     text: bytes
     message: LoggedMessage
     copy: int
-    missing: set[str]
-    found: dict[str, str] = field(default_factory=dict)
+    names: set[str]
+    found: dict[str, str | None] = field(default_factory=dict)  #: None for a name without an address
+
+    @property
+    def missing(self) -> set[str]:
+        """The names that are still asked for."""
+        return self.names - self.found.keys()
+
+
+def _octets(body: Any) -> bytes:
+    """What a body holds, as the beginning of a line."""
+    return b"\n" + ctypes.string_at(body.data, body.length)
 
 
 class NamedMedia:
@@ -104,6 +129,11 @@ class NamedMedia:
         library.pj_pool_alloc.restype, library.pj_pool_alloc.argtypes = _pointer, (_pointer, ctypes.c_size_t)
         self._endpoint = library.pjsua_get_pjsip_endpt()
         self._layout: Any = None
+        library.pjsip_media_type_init2.argtypes = (_pointer, ctypes.c_char_p, ctypes.c_char_p)
+        library.pjsip_multipart_find_part.restype = _pointer
+        library.pjsip_multipart_find_part.argtypes = (_pointer,) * 3
+        self._sdp = _MediaType()
+        library.pjsip_media_type_init2(ctypes.byref(self._sdp), *_SDP)
 
     @property
     def calls(self) -> set[str]:
@@ -120,8 +150,10 @@ class NamedMedia:
         text = ctypes.string_at(received.message, received.message_length)
         if text.startswith(b"CANCEL ") and self._kept:
             self._cancel(text)
-        names = names_in(text)
-        if not names or not _Message.from_address(received.parsed).body:
+        # All of the text is looked at first: it is at hand, and hardly any names a host.
+        body = self._sdp_in(received.parsed) if names_in(text) else None
+        names = names_in(_octets(body)) if body is not None else None
+        if not names:
             return False
         if text in self._kept or len(self._kept) >= _MOST_KEPT:
             return True
@@ -136,13 +168,10 @@ class NamedMedia:
         return True
 
     def _take(self, kept: _Kept, name: str, addresses: list[str]) -> None:
-        kept.missing.discard(name)
-        if addresses:
-            kept.found[name] = addresses[0]
+        kept.found[name] = addresses[0] if addresses else None
         if kept.missing or self._kept.pop(kept.text, None) is None:
             return
-        missed = names_in(kept.text) - kept.found.keys()
-        if missed and not kept.message.status and kept.message.method != "ACK":
+        if None in kept.found.values() and not kept.message.status and kept.message.method != "ACK":
             self._refuse(kept, _NOT_ACCEPTABLE_HERE)
             return
         self._fill_in(kept)
@@ -153,11 +182,23 @@ class NamedMedia:
 
     def _fill_in(self, kept: _Kept) -> None:
         received = self._layout.from_address(kept.copy)
-        body = _Message.from_address(received.parsed).body.contents
-        made = with_addresses(b"\n" + ctypes.string_at(body.data, body.length), kept.found)[1:]
+        body = self._sdp_in(received.parsed)
+        assert body is not None, "the copy is parsed as the message was"
+        made = with_addresses(_octets(body), kept.found)[1:]
         room = self._library.pj_pool_alloc(received.pool, len(made) + 1)
         ctypes.memmove(room, made + b"\0", len(made) + 1)  # its parser wants a zero behind it
         body.data, body.length = room, len(made)
+
+    def _sdp_in(self, message: int) -> Any:
+        """The body that pjsip takes for SDP: its only one, or the first such part of several (RFC 5621 section 3.1); None without."""
+        whole = _Message.from_address(message).body
+        if not whole:
+            return None
+        kind = whole.contents.type
+        if ctypes.string_at(kind.type, kind.type_length).lower() != b"multipart":
+            return whole.contents
+        part = self._library.pjsip_multipart_find_part(whole, ctypes.byref(self._sdp), None)
+        return _Part.from_address(part).body.contents if part else None
 
     def _cancel(self, text: bytes) -> None:
         """The INVITE that it means is not handed on any more, and ends here (RFC 3261 section 9.2)."""

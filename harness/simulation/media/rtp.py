@@ -11,17 +11,15 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from harness.errors import ResourceError
 from harness.simulation.media import rtcp
+from harness.simulation.media.local import Address, local_network
 from harness.simulation.media.rtcp import Reporter
 
-Address = tuple[str, int]
 FIRST_PORT, LAST_PORT = 10000, 59998  #: Synthflow's documented range of media ports
 _HEADER = struct.Struct("!BBHII")
-_BURST = 32  # packets taken from one socket before others get their turn
 _LOOPBACK = "127."
 _dice = random.Random()
 
@@ -29,8 +27,7 @@ _dice = random.Random()
 _next_port = itertools.count(random.SystemRandom().randrange(0, LAST_PORT - FIRST_PORT, 2), 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """One RTP packet."""
 
     payload_type: int
@@ -74,28 +71,36 @@ class _Continuity:
     """Shifts the sequence numbers and timestamps of every source after the first, so that each follows on the last."""
 
     def __init__(self) -> None:
-        self._source = b""
-        self._shift = (0, 0)
-        self._last = (0, 0, 0.0)  # sequence number, timestamp, and when that was
+        self._source: bytes | None = None
+        self._shift: tuple[int, int] | None = None
+        self._last = b""  # the packet that went out last, and when that was
+        self._last_at = 0.0
 
-    def carry_on(self, data: bytes) -> bytes:
-        if len(data) < _HEADER.size:
-            return data
-        first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
+    def carry_on(self, data: bytes, now: float) -> bytes:
         source = data[8:12]
         if source != self._source:
-            if self._source:
-                before, then, at = self._last
-                elapsed = round((time.monotonic() - at) * 8000)
-                self._shift = (before + 1 - sequence, then + elapsed - timestamp)
-                second |= 0x80  # the marker: a new talkspurt
-            self._source = source
-        by_sequence, by_timestamp = self._shift
-        if by_sequence or by_timestamp:
-            sequence, timestamp = (sequence + by_sequence) & 0xFFFF, (timestamp + by_timestamp) & 0xFFFFFFFF
-            data = _HEADER.pack(first, second, sequence, timestamp, ssrc) + data[_HEADER.size :]
-        self._last = (sequence, timestamp, time.monotonic())
+            if len(data) < _HEADER.size:
+                return data
+            self._begin(data, source, now)
+            data = self._shifted(data, marker=0x80)  # a new talkspurt
+        elif self._shift is not None:
+            data = self._shifted(data)
+        self._last, self._last_at = data, now
         return data
+
+    def _begin(self, data: bytes, source: bytes, now: float) -> None:
+        self._source = source
+        if self._last:
+            _, _, sequence, timestamp, _ = _HEADER.unpack_from(data)
+            _, _, before, then, _ = _HEADER.unpack_from(self._last)
+            self._shift = (before + 1 - sequence, then + round((now - self._last_at) * 8000) - timestamp)
+
+    def _shifted(self, data: bytes, marker: int = 0) -> bytes:
+        if self._shift is None:
+            return data
+        first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)
+        sequence, timestamp = (sequence + self._shift[0]) & 0xFFFF, (timestamp + self._shift[1]) & 0xFFFFFFFF
+        return _HEADER.pack(first, second | marker, sequence, timestamp, ssrc) + data[_HEADER.size :]
 
 
 class RtpPort:
@@ -110,6 +115,9 @@ class RtpPort:
         self._rtp, self._rtcp = _open_pair(address)
         self.address = address
         self.port = int(self._rtp.getsockname()[1])
+        self._own = (address, self.port)
+        self._network = local_network()
+        self._network.ports[self._own] = self._take
         self.remote: Address | None = None
         self._control_remote: Address | None = None
         self._announced: Address | None = None
@@ -143,13 +151,20 @@ class RtpPort:
         Whoever the packets come from, their sequence goes on: an SBC's leg is one stream to its peer (RFC 3550 section
         7.1 has translators care for that), and a jump would count as loss with peers that do not look at the SSRC.
         """
-        if self.remote is not None:
-            self.sent += 1
-            data = self._outgoing.carry_on(data)
-            if self._reporter is not None:
-                self._reporter.sent(data, self._loop.time())
+        remote = self.remote
+        if remote is None:
+            return
+        self.sent += 1
+        now = time.monotonic()
+        data = self._outgoing.carry_on(data, now)
+        if self._reporter is not None:
+            self._reporter.sent(data, now)
+            if self._report_due is None:
                 self._begin_to_report()
-            _send(self._rtp, data, self.remote)
+        if remote in self._network.ports:
+            self._network.carry(remote, data, self._own)
+        else:
+            _send(self._rtp, data, remote)
 
     def send_control(self, data: bytes) -> None:
         """Send an RTCP packet."""
@@ -157,15 +172,14 @@ class RtpPort:
             _send(self._rtcp, data, self._control_remote)
 
     def _begin_to_report(self) -> None:
-        if self._report_due is None:
-            first = rtcp.interval(self._every / 2, _dice)  # RFC 3550 section 6.2
-            self._report_due = self._loop.call_later(first, self._report)
+        first = rtcp.interval(self._every / 2, _dice)  # RFC 3550 section 6.2
+        self._report_due = self._loop.call_later(first, self._report)
 
     def _report(self) -> None:
         if self._reporter is None or self.closed:
             return
         if not self.passes_reports_on:
-            self.send_control(self._reporter.report(self._loop.time()))
+            self.send_control(self._reporter.report(time.monotonic()))
         self._report_due = self._loop.call_later(rtcp.interval(self._every, _dice), self._report)
 
     @property
@@ -176,6 +190,7 @@ class RtpPort:
     def close(self) -> None:
         """Give the sockets back."""
         self.on_packet = self.on_control = None
+        self._network.ports.pop(self._own, None)
         if self._report_due is not None:
             self._report_due.cancel()
         for sock in (self._rtp, self._rtcp):
@@ -184,23 +199,26 @@ class RtpPort:
                 sock.close()
 
     def _read(self) -> None:
-        for _ in range(_BURST):
-            try:
-                data, source = self._rtp.recvfrom(2048)
-            except OSError:  # nothing more, or the ICMP answer to something sent
-                return
-            if source != self.remote and not self._latch(source):
-                continue
-            self._settled = self._settled or source == self._announced
-            self.received += 1
-            self.last_received = self._loop.time()
-            if self._reporter is not None:
-                self._reporter.received(data, self.last_received)
+        # One packet: what else is there makes the loop call again, after others have had their turn.
+        try:
+            data, source = self._rtp.recvfrom(2048)
+        except OSError:  # nothing there, or the ICMP answer to something sent
+            return
+        self._take(data, source)
+
+    def _take(self, data: bytes, source: Address) -> None:
+        if source != self.remote and not self._latch(source):
+            return
+        if not self._settled:
+            self._settled = source == self._announced
+        self.received += 1
+        self.last_received = now = time.monotonic()
+        if self._reporter is not None:
+            self._reporter.received(data, now)
+            if self._report_due is None:
                 self._begin_to_report()
-            if self.on_packet is not None:
-                self.on_packet(data)
-            if self._rtp.fileno() < 0:
-                return
+        if self.on_packet is not None:
+            self.on_packet(data)
 
     def _latch(self, source: Address) -> bool:
         if self._settled:
@@ -210,17 +228,14 @@ class RtpPort:
         return True
 
     def _read_control(self) -> None:
-        for _ in range(_BURST):
-            try:
-                data, _ = self._rtcp.recvfrom(2048)
-            except OSError:
-                return
-            if self._reporter is not None:
-                self._reporter.control(data, self._loop.time())
-            if self.on_control is not None:
-                self.on_control(data)
-            if self._rtcp.fileno() < 0:
-                return
+        try:
+            data, _ = self._rtcp.recvfrom(2048)
+        except OSError:
+            return
+        if self._reporter is not None:
+            self._reporter.control(data, time.monotonic())
+        if self.on_control is not None:
+            self.on_control(data)
 
 
 def _send(sock: socket.socket, data: bytes, remote: Address) -> None:

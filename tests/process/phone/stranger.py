@@ -35,10 +35,10 @@ class Stranger(SipPeer):
         self.call_id = f"{self.host}-{self.port}"
         self._speaker: threading.Thread | None = None
 
-    def calls(self, phone: Phone, offer: str) -> Response:
+    def calls(self, phone: Phone, offer: str, content: str = "application/sdp") -> Response:
         """The final response to an INVITE with that offer, acknowledged; ``{host}`` and ``{port}`` are filled in."""
         body = offer.format(host=self.host, port=self.rtp.getsockname()[1])
-        headers = ("Content-Type: application/sdp",) if body else ()
+        headers = (f"Content-Type: {content}",) if body else ()
         answer = self._asks(phone, "INVITE", 1, body, headers=headers)
         self._send(phone, "ACK", 1, to=answer)
         return answer
@@ -140,12 +140,12 @@ class Stranger(SipPeer):
         self.rtp.close()
 
 
-def answered(phone: Phone, stranger: Stranger, offer: str) -> tuple[Leg, Response]:
+def answered(phone: Phone, stranger: Stranger, offer: str, content: str = "application/sdp") -> tuple[Leg, Response]:
     """The stranger's call, once the phone has answered it."""
     # Longer than the stranger waits for each of its answers: a test may hold the call up, and the first is a 100.
     ring = threading.Thread(target=phone.expect_call, args=(3 * PATIENCE_S,), kwargs={"answer": True})
     ring.start()
-    answer = stranger.calls(phone, offer)
+    answer = stranger.calls(phone, offer, content)
     ring.join()
     (leg,) = phone.incoming
     return leg, answer

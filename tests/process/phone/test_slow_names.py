@@ -161,16 +161,38 @@ def test_a_name_in_an_offer_holds_up_no_other_call(desk: Desk, server: NameServe
     assert phone.process.lost is None
 
 
-def answers_with_a_name(desk: Desk, stranger: Stranger) -> Leg:
+#: With a part that nobody takes for SDP, so that its name is none.
+PARTS = f"--p\nContent-Type: text/plain\n\nsee\nc=IN IP4 never.asked.example\n--p\nContent-Type: application/sdp\n\n{NAMED}\n--p--\n"
+
+
+@pytest.mark.parametrize("kind", ["mixed", "alternative"])
+def test_a_name_in_one_part_of_an_offer_is_found(desk: Desk, server: NameServer, stranger: Stranger, kind: str) -> None:
+    """RFC 5621 section 3.1: SDP may come beside other parts, as it does with ISUP from a carrier's gateway."""
+    phone = desk("callee")
+    with ThreadPoolExecutor() as threads:
+        answer = threads.submit(answered, phone, stranger, PARTS, f"multipart/{kind};boundary=p")
+        server.answers(stranger.host)
+        leg, response = answer.result()
+    assert response.status == 200
+    stranger.speaks_to(Description.parse(response.body).media[0].port, phone)
+    leg.wait("its mark", lambda event: isinstance(event, MarkHeard) and event.mark == VOICE, within=5)
+    stranger.hangs_up(phone, response)
+    assert phone.process.lost is None
+
+
+def answers_with_a_name(desk: Desk, stranger: Stranger, answer: str = NAMED, content: str = "application/sdp") -> Leg:
     leg = desk("caller").dial(f"sip:100@{stranger.address}")
-    headers = [("Contact", f"<sip:100@{stranger.address}>"), ("Content-Type", "application/sdp")]
-    sdp = NAMED.format(host=stranger.host, port=stranger.rtp.getsockname()[1])
+    headers = [("Contact", f"<sip:100@{stranger.address}>"), ("Content-Type", content)]
+    sdp = answer.format(host=stranger.host, port=stranger.rtp.getsockname()[1]).replace("\n", "\r\n")
     stranger.respond(stranger.request("INVITE"), 200, headers, sdp)
     return leg
 
 
-def test_a_name_in_an_answer_is_found_as_well(desk: Desk, server: NameServer, stranger: Stranger) -> None:
-    leg = answers_with_a_name(desk, stranger)
+@pytest.mark.parametrize("answer", [(), (PARTS, "multipart/mixed;boundary=p")], ids=["alone", "one part"])
+def test_a_name_in_an_answer_is_found_as_well(
+    desk: Desk, server: NameServer, stranger: Stranger, answer: tuple[str, ...]
+) -> None:
+    leg = answers_with_a_name(desk, stranger, *answer)
     server.answers(stranger.host)
     leg.wait_state("confirmed", 10)
     stranger.request("ACK")

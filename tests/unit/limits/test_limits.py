@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -81,6 +82,22 @@ def test_of_several_the_first_free_one_is_leased(tmp_path: Path) -> None:
         assert try_lease(paths[0]) is None
     with lease(paths) as again:
         assert again.index == 0
+
+
+def test_what_is_locked_is_its_owners_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Addresses and slots have names, and nobody else is to hold them."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    umask = os.umask(0)
+    try:
+        with lease([tmp_path / "a"]), place(1), address("192.0.2.80:32681/udp", lambda: pytest.fail("nobody has it")):
+            found = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*") if path.name != "tmp"}
+    finally:
+        os.umask(umask)
+    machine = found.pop(f"harness-{os.getuid()}")
+    assert machine == 0o700
+    assert len(found) == 3
+    assert set(found.values()) == {0o600}
 
 
 def test_a_lease_is_waited_for(tmp_path: Path) -> None:

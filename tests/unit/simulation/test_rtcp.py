@@ -88,6 +88,16 @@ def test_both_ends_learn_of_each_other() -> None:
     assert a.told.delay == round(0.5 * 65536)
 
 
+def test_a_sender_report_right_after_the_first_packet_is_taken_note_of() -> None:
+    a, b = Reporter("a"), Reporter("b")
+    b.sent(packet(0, ssrc=2), 0.0)
+    a.received(packet(0, ssrc=2), 0.0)
+    a.control(b.report(0.5), 0.5)
+    (block,) = blocks_of(a.report(1.0))
+    assert block.last_sr
+    assert block.delay == round(0.5 * 65536)
+
+
 def test_late_packets_make_jitter() -> None:
     reporter, dice = Reporter("leg"), random.Random(1)
     for number in range(200):

@@ -1,0 +1,109 @@
+"""A media transport's RTP, put aside with its time by machine code (``crossing.c``, whose layout this has) as it crosses.
+
+:mod:`harness.phone.child.taps` says what becomes of it, and of what machine code leaves to Python.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+FUNCTIONS: Final = 13  #: in a ``pjmedia_transport_op`` (pjproject 2.15)
+DETACH, SEND, ATTACH = 2, 3, 12  #: of them ``detach``, ``send_rtp`` and ``attach2``
+RING_OCTETS: Final = 1 << 15
+_HEAD: Final = struct.Struct("=qq")  # nanoseconds and length
+_SOURCE_OCTETS: Final = 24
+_NANOSECONDS: Final = 1_000_000_000
+
+
+class _Ring(ctypes.Structure):
+    _fields_ = (("written", ctypes.c_uint64), ("read", ctypes.c_uint64), ("octets", ctypes.c_void_p))
+
+
+class _Block(ctypes.Structure):
+    _fields_ = (
+        ("functions", ctypes.c_void_p * FUNCTIONS),
+        ("send", ctypes.c_void_p),
+        ("send_aside", ctypes.c_void_p),
+        ("arrive", ctypes.c_void_p),
+        ("arrive_aside", ctypes.c_void_p),
+        ("stream", ctypes.c_void_p),
+        ("source", ctypes.c_uint8 * _SOURCE_OCTETS),
+        ("came", _Ring),
+        ("left", _Ring),
+    )
+
+
+_library = ctypes.CDLL(str(Path(__file__).with_name("libcrossing.so")))
+
+
+def place(function: Any) -> int:
+    """The address of a C function."""
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+_ARRIVE: Final = place(_library.crossing_arrive)
+_SEND: Final = place(_library.crossing_send)
+
+
+class Aside(NamedTuple):
+    """Addresses of Python's functions: of the first two for what is left to them, of the others for all."""
+
+    send: int
+    arrive: int
+    detach: int
+    attach: int
+
+
+class Crossing:
+    """What stands in for a transport's functions. It has to last as long as the transport."""
+
+    def __init__(self, functions: int, aside: Aside) -> None:
+        """``functions`` is the address of the transport's own."""
+        self._rings = tuple((ctypes.c_uint8 * RING_OCTETS)() for _ in range(2))
+        self._block = block = _Block()
+        block.came.octets, block.left.octets = map(ctypes.addressof, self._rings)
+        self.own: list[int] = [at or 0 for at in (ctypes.c_void_p * FUNCTIONS).from_address(functions)]
+        block.functions[:] = self.own
+        block.functions[DETACH], block.functions[SEND], block.functions[ATTACH] = aside.detach, _SEND, aside.attach
+        block.send, block.send_aside, block.arrive_aside = self.own[SEND], aside.send, aside.arrive
+
+    @property
+    def address(self) -> int:
+        """Of the functions; the user data of what arrives, too."""
+        return ctypes.addressof(self._block)
+
+    def attach(self, stream: int, on_rtp: int) -> int:
+        """What arrives is from now on for the callback ``on_rtp`` with the user data ``stream``; gives the callback to attach."""
+        self._block.stream, self._block.arrive = stream, on_rtp
+        self.hear(bytes(_SOURCE_OCTETS))
+        return _ARRIVE
+
+    def hear(self, source: bytes) -> None:
+        """Put RTP from that ``pj_sockaddr`` aside, and from no other. For the thread that it arrives in."""
+        self._block.source[:] = source[:_SOURCE_OCTETS]
+
+    def came(self) -> list[tuple[float, bytes]]:
+        """The packets that arrived since, and when, in monotonic seconds. For one thread at a time."""
+        return _taken(self._block.came, memoryview(self._rings[0]))
+
+    def left(self) -> list[tuple[float, bytes]]:
+        """The same of those that were sent."""
+        return _taken(self._block.left, memoryview(self._rings[1]))
+
+
+def _taken(ring: Any, octets: memoryview) -> list[tuple[float, bytes]]:
+    written, read = ring.written, ring.read
+    begin, kept = read % RING_OCTETS, written - read
+    records = bytes(octets[begin : begin + kept])
+    records += bytes(octets[: kept - len(records)])
+    packets, at = [], 0
+    while at < kept:
+        nanoseconds, size = _HEAD.unpack_from(records, at)
+        at += _HEAD.size
+        packets.append((nanoseconds / _NANOSECONDS, records[at : at + size]))
+        at += (size + 7) & ~7
+    ring.read = written
+    return packets

@@ -1,0 +1,274 @@
+"""What a tap on a media transport hears, logs and lets pass, by a transport as pjmedia has it: C structures and functions."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import threading
+import time
+from pathlib import Path
+from socket import AF_INET, AF_INET6, inet_pton
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.phone.child.crossing import ATTACH, DETACH, FUNCTIONS, RING_OCTETS, SEND
+from harness.phone.child.taps import Known, Tap, Taps
+from harness.phone.rtp_log import Address, RtpLog, read
+
+STREAM = 0x5EED
+Words = ctypes.c_void_p * FUNCTIONS
+Sends = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+Attaches = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+Detaches = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+OnRtp = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+OnRtcp = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t)
+
+
+class Arrival(ctypes.Structure):
+    _fields_ = (
+        ("user_data", ctypes.c_void_p),
+        ("packet", ctypes.c_void_p),
+        ("size", ctypes.c_ssize_t),
+        ("source", ctypes.c_void_p),
+        ("switch", ctypes.c_int),
+    )
+
+
+class Attachment(ctypes.Structure):
+    _fields_ = (
+        ("stream", ctypes.c_void_p),
+        ("media_type", ctypes.c_int),
+        ("rtp_address", ctypes.c_uint8 * 28),
+        ("rtcp_address", ctypes.c_uint8 * 28),
+        ("address_length", ctypes.c_uint),
+        ("user_data", ctypes.c_void_p),
+        ("on_rtp_1", ctypes.c_void_p),
+        ("on_rtcp", ctypes.c_void_p),
+        ("on_rtp", ctypes.c_void_p),
+    )
+
+
+class Structure(ctypes.Structure):
+    _fields_ = (("name", ctypes.c_char * 32), ("type", ctypes.c_int), ("functions", ctypes.POINTER(Words)))
+
+
+def sockaddr(host: str, port: int) -> bytes:
+    if ":" in host:
+        return struct.pack("=H", AF_INET6) + struct.pack("!HI16s", port, 0, inet_pton(AF_INET6, host)) + bytes(4)
+    return struct.pack("=H", AF_INET) + struct.pack("!H4s", port, inet_pton(AF_INET, host)) + b"left over".ljust(20)
+
+
+def address(host: str, port: int) -> Address:
+    return inet_pton(AF_INET6 if ":" in host else AF_INET, host), port
+
+
+class Transport:
+    """pjmedia's part: the UDP transport, and the stream that is attached to it."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.heard: list[bytes] = []
+        self.errors: list[int] = []
+        self._attached: Attachment | None = None
+        own = Sends(self._send), Attaches(self._attach), Detaches(self._detach)
+        table = Words()
+        for at, function in zip((SEND, ATTACH, DETACH), own, strict=True):
+            table[at] = ctypes.cast(function, ctypes.c_void_p)
+        self._on_rtp, self._on_rtcp = OnRtp(self._rtp_arrived), OnRtcp(lambda *_: None)
+        self.structure = Structure(b"udp", 0, ctypes.pointer(table))
+        self.address = ctypes.addressof(self.structure)
+        self._kept = own, table
+
+    def _send(self, transport: int, packet: int, size: int) -> int:
+        assert transport == self.address
+        self.sent.append(ctypes.string_at(packet, size))
+        return 0
+
+    def _attach(self, transport: int, attachment: int) -> int:
+        self._attached = Attachment.from_buffer_copy(Attachment.from_address(attachment))
+        return 0
+
+    def _detach(self, transport: int, stream: int) -> None:
+        assert self._attached is not None
+        assert stream == self._attached.user_data  # pj_assert in transport_udp.c
+        self._attached = None
+
+    def _rtp_arrived(self, arrival: int) -> None:
+        given = Arrival.from_address(arrival)
+        assert given.user_data == STREAM
+        if given.size < 0:
+            self.errors.append(given.size)
+        else:
+            self.heard.append(ctypes.string_at(given.packet, given.size))
+        given.switch = 1  # as the stream asks for when the source is another than the SDP's
+
+    def attach(self, end: bytes) -> None:
+        asked = Attachment(rtp_address=(ctypes.c_uint8 * 28)(*end), user_data=STREAM)
+        asked.on_rtp = ctypes.cast(self._on_rtp, ctypes.c_void_p)
+        asked.on_rtcp = ctypes.cast(self._on_rtcp, ctypes.c_void_p)
+        Attaches(self.structure.functions.contents[ATTACH])(self.address, ctypes.addressof(asked))
+
+    def detach(self) -> None:
+        Detaches(self.structure.functions.contents[DETACH])(self.address, STREAM)
+
+    def arrives(self, packet: bytes, source: bytes) -> None:
+        kept = ctypes.create_string_buffer(packet, len(packet)), ctypes.create_string_buffer(source, 28)
+        self._calls(ctypes.addressof(kept[0]), len(packet), ctypes.addressof(kept[1]))
+
+    def fails(self) -> None:
+        self._calls(None, -1, None)
+
+    def _calls(self, packet: int | None, size: int, source: int | None) -> None:
+        assert self._attached is not None
+        arrival = Arrival(self._attached.user_data, packet, size, source)
+        OnRtp(self._attached.on_rtp)(ctypes.addressof(arrival))
+        assert arrival.switch == 0
+        assert arrival.user_data == self._attached.user_data
+
+    def sends(self, packet: bytes) -> None:
+        kept = ctypes.create_string_buffer(packet, len(packet))
+        function = Sends(self.structure.functions.contents[SEND])
+        assert function(self.address, ctypes.addressof(kept), len(packet)) == 0
+
+
+class Call:
+    """A tapped transport."""
+
+    def __init__(self, directory: Path, end: tuple[str, int]) -> None:
+        self.transport, self.known, self._taps = Transport(), Known(), Taps()
+        self._path = directory / f"{time.monotonic_ns()}.rtp.gz"
+        self.reports: list[tuple[int, int | None]] = []  # sent, and received
+        log = RtpLog(self._path)
+        self.tap: Tap = self._taps.put(
+            self.transport.address, log, self.known, lambda *said: self.reports.append(said[:2])
+        )
+        self.transport.attach(sockaddr(*end))
+
+    def logged(self) -> tuple[list[tuple[Address, bytes]], list[bytes]]:
+        """What came and from where, and what left."""
+        self.tap.close()
+        packets = list(read(self._path))
+        came = [((p.source[0].packed, p.source[1]), p.octets) for p in packets if p.source]
+        return came, [p.octets for p in packets if not p.source]
+
+    def times(self) -> list[float]:
+        self.tap.close()
+        return [packet.at for packet in read(self._path)]
+
+
+END, OTHER_PORT, STRANGER = ("127.0.0.9", 4000), ("127.0.0.9", 4002), ("127.0.0.66", 4000)
+END_6, OTHER_6, STRANGER_6 = ("2001:db8::1", 4000), ("2001:db8::1", 4002), ("2001:db8::2", 4000)
+PLACES = {"v4": (END, OTHER_PORT, STRANGER), "v6": (END_6, OTHER_6, STRANGER_6)}
+
+
+def rtp(sequence: int, size: int = 172, kind: int = 0) -> bytes:
+    return struct.pack("!BBHII", 0x80, kind, sequence & 0xFFFF, 160 * sequence, 7).ljust(size, b"\x5a")
+
+
+def packets() -> st.SearchStrategy[bytes]:
+    sized = st.builds(rtp, st.integers(0, 65535), st.integers(12, 1500), st.sampled_from([0, 8, 101, 128]))
+    report = st.just(struct.pack("!BBHI", 0x80, 201, 1, 7))
+    return sized | report | st.binary(min_size=1, max_size=40)
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("taps")
+
+
+@given(
+    family=st.sampled_from(sorted(PLACES)),
+    doings=st.lists(st.tuples(st.sampled_from([0, 1, 2, "send", "look"]), packets()), max_size=60),
+)
+def test_all_that_passes_is_logged_in_order_and_only_what_belongs_is_heard(
+    family: str, doings: list[tuple[int | str, bytes]], scratch: Path
+) -> None:
+    call = Call(scratch, PLACES[family][0])
+    came, heard, left = [], [], []
+    for what, packet in doings:
+        if what == "send":
+            call.transport.sends(packet)
+            left.append(packet)
+        elif what == "look":
+            call.tap.look()
+        else:
+            assert isinstance(what, int)
+            place = PLACES[family][what]
+            call.transport.arrives(packet, sockaddr(*place))
+            came.append((address(*place), packet))
+            heard += [packet] if what < 2 else []
+    assert call.transport.heard == heard
+    assert call.transport.sent == left
+    assert sum(call.known.strange.values()) == len(came) - len(heard)
+    assert call.logged() == (came, left)
+
+
+def test_more_than_finds_room_is_logged_as_well(scratch: Path) -> None:
+    """Nobody looks for so long that the rings are full: then Python takes what comes."""
+    call = Call(scratch, END)
+    stream = [rtp(number, 172 + number % 9) for number in range(3 * RING_OCTETS // 172)]
+    for packet in stream:
+        call.transport.arrives(packet, sockaddr(*END))
+        call.transport.sends(packet)
+    assert call.transport.heard == call.transport.sent == stream
+    assert call.logged() == ([(address(*END), packet) for packet in stream], stream)
+
+
+def test_times_are_those_of_the_crossing(scratch: Path) -> None:
+    call = Call(scratch, END)
+    call.transport.arrives(rtp(0), sockaddr(*END))
+    before = time.monotonic()
+    call.transport.arrives(rtp(1), sockaddr(*END))
+    call.transport.sends(rtp(2))
+    after = time.monotonic()
+    first, *others = call.times()
+    assert first < before <= min(others) <= max(others) <= after
+
+
+def test_what_crosses_while_another_looks(scratch: Path) -> None:
+    call = Call(scratch, END)
+    stream = [rtp(number, 40 + number % 150) for number in range(5000)]
+
+    def send() -> None:
+        for packet in stream:
+            call.transport.sends(packet)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    while sender.is_alive():
+        call.tap.look()
+    sender.join()
+    assert call.logged()[1] == call.transport.sent == stream
+
+
+def test_the_next_stream_counts_anew_and_its_source_is_asked_for_again(scratch: Path) -> None:
+    call = Call(scratch, END)
+    for number in range(5):
+        call.transport.arrives(rtp(number), sockaddr(*END))
+    call.transport.detach()
+    call.transport.attach(sockaddr("127.0.0.10", 4000))
+    call.transport.arrives(rtp(100), sockaddr("127.0.0.10", 4000))
+    assert call.tap.reception().lost == 0
+    assert call.tap.reception().sources == 1
+    assert [source for source, _ in call.logged()[0]] == [address(*END)] * 5 + [address("127.0.0.10", 4000)]
+
+
+def test_a_socket_s_error_goes_to_the_stream(scratch: Path) -> None:
+    """pjmedia tells of it by a size below zero."""
+    call = Call(scratch, END)
+    call.transport.fails()
+    assert call.transport.errors == [-1]
+    assert call.logged() == ([], [])
+
+
+def test_a_report_on_the_port_of_rtp_is_read(scratch: Path) -> None:
+    """RFC 5761; from where RTP is put aside, too."""
+    call = Call(scratch, END)
+    for number in range(10):
+        call.transport.sends(rtp(number))
+    call.transport.arrives(rtp(0), sockaddr(*END))
+    block = struct.pack("!IBBHIIII", 7, 0, 0, 1, 8, 0, 0, 0)  # of our source, one lost, 8 the highest
+    call.transport.arrives(struct.pack("!BBHI", 0x81, 201, 7, 9) + block, sockaddr(*END))
+    assert call.reports == [(10, 8)]

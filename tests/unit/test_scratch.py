@@ -1,0 +1,121 @@
+"""A killed owner's directory goes when the next one is made, and a living one's never does."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from harness import scratch
+from harness.limits import released
+from harness.scratch import Scratch
+
+#: Says where its directory is; with an argument, a fork of it lives on.
+OWNER = """
+import os, sys
+from harness.scratch import Scratch
+print(Scratch().path, flush=True)
+if len(sys.argv) > 1 and os.fork():
+    os._exit(0)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+Start = Callable[..., tuple[subprocess.Popen[str], Path]]
+
+
+@pytest.fixture
+def start(directory: Path) -> Iterator[Start]:
+    """A process that has a scratch directory; it ends with its standard input."""
+    with ExitStack() as stack:
+
+        def owner(*arguments: str) -> tuple[subprocess.Popen[str], Path]:
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", OWNER, *arguments],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env={**os.environ, "TMPDIR": str(directory)},
+                )
+            )
+            stack.callback(process.kill)
+            assert process.stdout is not None
+            return process, Path(process.stdout.readline().rstrip())
+
+        yield owner
+
+
+def test_a_killed_owners_is_removed_by_the_next_and_a_living_ones_is_not(start: Start) -> None:
+    (killed, left), (_, living) = start(), start()
+    (left / "deep").mkdir()
+    (left / "deep" / "socket").touch()
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert left.exists()
+    with Scratch() as own:
+        assert not left.exists()
+        assert living.exists()
+        with Scratch():
+            assert own.path.exists(), "of one process as well"
+
+
+def test_it_is_in_use_as_long_as_a_fork_of_its_owner(start: Start) -> None:
+    process, path = start("fork")
+    process.wait()
+    with Scratch():
+        assert path.exists()
+    assert process.stdin is not None
+    process.stdin.close()
+    released(path / "in-use")
+    with Scratch():
+        assert not path.exists()
+
+
+def test_it_goes_when_it_is_closed(directory: Path) -> None:
+    with Scratch() as own:
+        (own.path / "socket").touch()
+        assert own.path.stat().st_mode & 0o777 == 0o700
+    own.close()
+    assert list(directory.iterdir()) == []
+
+
+def test_nobody_finds_it_unlocked_while_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process begins at the worst moment: when the directory is there, and its lock not yet held."""
+    real = fcntl.flock
+
+    def late(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", real)
+        scratch._remove_abandoned()
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with Scratch() as own:
+        assert fcntl.flock is real, "the moment came"
+        assert own.path.exists()
+
+
+@pytest.mark.parametrize("owner", ["nobody we know", "another user"])
+def test_what_is_not_ours_is_left_alone(directory: Path, monkeypatch: pytest.MonkeyPatch, owner: str) -> None:
+    place = directory / "harness-0"
+    place.mkdir()
+    if owner == "another user":
+        (place / "in-use").touch()
+        uid = os.getuid()
+        monkeypatch.setattr(os, "getuid", lambda: uid + 1)
+    with Scratch():
+        assert place.exists()
