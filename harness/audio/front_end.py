@@ -1,13 +1,15 @@
 """The first stage of tone detection: 20 ms windows every 10 ms, the strongest low and high tone in each.
 
 It works on whole arrays of windows, so that a tick of many legs and an hour of recording run through the same lines; one
-leg's frame, too small for numpy to pay, has a twin.
+leg's frame, too small for numpy to pay, has a twin in C (``front_end.c``).
 """
 
 from __future__ import annotations
 
-import math
+import ctypes
+import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -18,6 +20,13 @@ from harness.audio.marks import SAMPLE_RATE
 HOP: Final = 80  #: samples from one window to the next (10 ms)
 WINDOW: Final = 160  #: samples in a window (20 ms)
 CONTEXT: Final = 2  #: hops of the past that an analysis needs before the first hop it reports
+
+
+_TABLES: Final = struct.Struct("@ii4f3P")  # struct tones
+_HOP: Final = struct.Struct("@i?3xff")  # struct hop
+_tone_pairs = ctypes.CDLL(str(Path(__file__).with_name("libfront_end.so"))).tone_pairs
+_tone_pairs.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p)
+_tone_pairs.restype = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,9 @@ class TonePairs:
         self._turn_cos, self._turn_sin = np.cos(turn).astype(np.float32), np.sin(turn).astype(np.float32)
         limit = 2 * np.pi * np.array(tolerance_hz) * HOP / SAMPLE_RATE
         self._min_cos = np.cos(limit).astype(np.float32)
-        self._phase = list(zip(self._turn_cos.tolist(), self._turn_sin.tolist(), self._min_cos.tolist(), strict=True))
+        limits = self._min_share, self._max_twist, self._min_energy, self._window_energy
+        turns = (array.ctypes.data for array in (self._turn_cos, self._turn_sin, self._min_cos))
+        self._tables = _TABLES.pack(len(low), len(high), *limits, *turns)
 
     def analyse(self, blocks: NDArray[np.float32]) -> Hops:
         """Look at the windows that begin in each hop of ``blocks`` (…, hops + 2, 80), samples at full scale 32768.
@@ -112,51 +123,11 @@ class TonePairs:
         )
 
     def analyse_few(self, blocks: NDArray[np.float32]) -> list[tuple[int, bool, float, float]]:
-        """As :meth:`analyse` for one leg's frame (hops + 2, 80): a tuple (symbol, agrees, share, power) for each hop.
-
-        Numpy's calls would cost three times as much as plain floats at this size; a test holds the two equal.
-        """
-        tones, low_count, high_count = self._tones, self._low_count, self.high_count
-        min_share, max_twist, min_energy = self._min_share, self._max_twist, self._min_energy
-        halves = blocks.dot(self._tone_halves)
-        spectrum = halves[:-1, : 2 * tones] + halves[1:, 2 * tones :]
-        squares = spectrum * spectrum
-        powers = (squares[:, :tones] + squares[:, tones:]).tolist()
-        energies = (blocks * blocks).dot(self._energy_halves).tolist()
-        rows: list[list[float]] | None = None
-        out = []
-        last = -1
-        for k, window_power in enumerate(powers):
-            energy = energies[k][0] + energies[k + 1][1]
-            low, high = window_power[:low_count], window_power[low_count:]
-            low_power, high_power = max(low), max(high)
-            pair = low_power + high_power
-            symbol, agrees = -1, False
-            if (
-                pair > min_share * energy
-                and energy > min_energy
-                and low_power < max_twist * high_power
-                and high_power < max_twist * low_power
-            ):
-                low_at, high_at = low.index(low_power), high.index(high_power)
-                symbol = low_at * high_count + high_at
-                if symbol == last:
-                    rows = rows or spectrum.tolist()
-                    agrees = self._in_phase(rows[k - 1], rows[k], low_at) and self._in_phase(
-                        rows[k - 1], rows[k], high_at + low_count
-                    )
-            if k:
-                out.append((symbol, agrees, pair / max(energy, 1e-6), pair / self._window_energy))
-            last = symbol
-        return out
-
-    def _in_phase(self, before: list[float], now: list[float], tone: int) -> bool:
-        other = tone + self._tones
-        along = now[tone] * before[tone] + now[other] * before[other]
-        across = now[other] * before[tone] - now[tone] * before[other]
-        turn_cos, turn_sin, min_cos = self._phase[tone]
-        in_phase: float = along * turn_cos + across * turn_sin
-        return bool(in_phase > min_cos * math.hypot(along, across))
+        """As :meth:`analyse` for one leg's frame (hops + 2, 80), in C: a tuple (symbol, agrees, share, power) for each hop."""
+        halves, energies = blocks.dot(self._tone_halves), (blocks * blocks).dot(self._energy_halves)
+        hops = ctypes.create_string_buffer(max(0, len(blocks) - CONTEXT) * _HOP.size)
+        _tone_pairs(self._tables, halves.ctypes.data, energies.ctypes.data, len(blocks), hops)
+        return list(_HOP.iter_unpack(hops.raw))
 
 
 def _halves(columns: NDArray[np.float64]) -> NDArray[np.float32]:
