@@ -120,6 +120,12 @@ def connect(caller: Phone, callee: Phone, **options: Any) -> tuple[Leg, Leg]:
     return out, back
 
 
+def told(*phones: Phone) -> None:
+    """What their processes have said so far has been read: an answer comes behind it. Of two processes either may be read first."""
+    for phone in phones:
+        phone.command("free_slots")
+
+
 def hears(leg: Leg, other: Leg, within: float = 10.0, since: float | None = None) -> MarkHeard:
     """Wait until ``leg`` hears the mark of ``other``."""
     event = leg.wait(

@@ -22,6 +22,7 @@ from tests.process.phone.conftest import (
     media_of,
     once,
     states,
+    told,
     uri_of,
 )
 
@@ -247,6 +248,7 @@ def test_what_may_not_be_called_is_not(lease: Desk) -> None:
 def test_options_are_answered(lease: Desk) -> None:
     alice, bob = lease("alice"), lease("bob")
     assert alice.options(uri_of(bob)) == (200, "OK")
+    told(bob)
     assert any(isinstance(e, SipMessage) and e.text.startswith("OPTIONS ") for e in alice.events)
     assert any(isinstance(e, SipMessage) and e.text.startswith("OPTIONS ") for e in bob.events)
 
@@ -259,6 +261,7 @@ def test_one_call_more_than_there_is_room_for(lease: Desk) -> None:
         leg.wait_state("confirmed", 10)
     with pytest.raises(ResourceError, match="4 calls"):
         alice.dial(uri_of(bob))
+    told(bob)
     for out, back in zip(legs, bob.incoming, strict=True):
         hears(out, back)
 

@@ -9,7 +9,7 @@ from harness.events import DtmfReceived, MarkEnded, MarkHeard, TransferProgress
 from harness.phone import Answer
 from harness.phone.leg import Leg
 from harness.phone.waiter import NeverCame
-from tests.process.phone.conftest import FORBIDDEN, Desk, connect, hears, uri_of
+from tests.process.phone.conftest import FORBIDDEN, Desk, connect, hears, told, uri_of
 
 
 def digits(leg: Leg, count: int) -> list[DtmfReceived]:
@@ -76,6 +76,7 @@ def test_a_blind_transfer_is_followed(lease: Desk) -> None:
     done = back.wait("the transfer", lambda e: isinstance(e, TransferProgress) and e.final, 10)
     assert isinstance(done, TransferProgress)
     assert done.code == 200
+    told(alice)
     assert out.successor is not None
     assert out.successor.predecessor is out
     hears(out.successor, landed)
@@ -132,6 +133,7 @@ def test_an_attended_transfer_joins_the_two_others(lease: Desk) -> None:
     end = back.wait("the transfer", lambda e: isinstance(e, TransferProgress) and e.final, 10)
     assert isinstance(end, TransferProgress)
     assert end.code == 200
+    told(alice, carol)
     assert out.successor is not None
     assert asked.successor is not None
     hears(out.successor, asked.successor)

@@ -53,11 +53,12 @@ class Rogue(SipPeer):
         if to is not None:
             host, _, port = to.rpartition(":")
             self.peer = (host, int(port))
+        number = next(self._cseq)
         headers = [
-            ("Via", f"SIP/2.0/UDP {self.address};rport;branch=z9hG4bKrogue{abs(hash(targets))}"),
+            ("Via", f"SIP/2.0/UDP {self.address};rport;branch=z9hG4bKrogue-{self.port}-{number}"),
             ("Max-Forwards", "70"),
             *lines.items(),
-            ("CSeq", f"{next(self._cseq)} REFER"),
+            ("CSeq", f"{number} REFER"),
             ("Contact", f"<sip:{self.address}>"),
             *(("Refer-To", target) for target in targets),
         ]
