@@ -46,6 +46,7 @@ class Fault(StrEnum):
     RTP_BLOCKED_BOTH = "rtp-blocked-both"
     RTP_BLOCKED_LATER = "rtp-blocked-after-10s"
     SDP_PRIVATE_ADDRESS = "sdp-private-address"
+    MEDIA_HOST_UNKNOWN = "media-host-unknown"
     RTP_ONE_PACKET = "rtp-one-packet-to-caller"
     NO_G711 = "no-g711"
     CODECS_STRIPPED = "codecs-stripped-to-ai"
@@ -181,6 +182,9 @@ FAULTS: dict[Fault, Note] = {
     Fault.RTP_BLOCKED_LATER: Note(_AUDIO, "RTP stops both ways ten seconds after it began"),
     Fault.SDP_PRIVATE_ADDRESS: Note(
         _AUDIO, "the platform's SDP names a private address (10.0.0.10): the AI's RTP goes nowhere"
+    ),
+    Fault.MEDIA_HOST_UNKNOWN: Note(
+        _AUDIO, "the platform's SDP to the caller names a host that does not exist: the caller hangs up"
     ),
     Fault.RTP_ONE_PACKET: Note(_AUDIO, "one RTP packet gets from the platform to the caller, and no more"),
     Fault.CODECS_STRIPPED: Note(_AUDIO, "the offer to the AI has lost its voice codecs on the way: 488"),

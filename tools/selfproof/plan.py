@@ -136,6 +136,7 @@ _FURTHER: Mapping[str, tuple[str, tuple[Where, ...]]] = {
     "trunk-limit-not-enforced": ("limit-not-enforced", (_at("TD-CAPACITY"),)),
     "national-form-refused": ("number-form-refused", (_at("NUMBERFORMATS", form="national"),)),
     "x-headers-stripped": ("header-not-passed-on", (_at("XEI"),)),
+    "media-host-unknown": ("media-host-unknown", _EVERY_CALL),
     "rtp-one-packet-to-caller": ("rtp-blocked-to-caller", _EVERY_CALL),
     "codecs-stripped-to-ai": ("no-g711", _EVERY_CALL),
     "telephone-event-stripped-to-ai": ("dtmf-not-negotiated", (_at("DTMF-RFC4733"),)),

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
+from harness.simulation.faults import Fault
 from harness.simulation.legs import WireLeg
+from harness.simulation.numbering import number_of
 from harness.simulation.platform.base import Platform
 from harness.simulation.platform.call import AI, PlatformCall
+from harness.simulation.platform.routes import GroupRoute
 from harness.simulation.platform.trunk import Termination
 from harness.simulation.wire.incoming import IncomingCall
+
+#: No name server is asked for it, so it exists nowhere: a label has 63 octets at most (RFC 1035 section 2.3.4).
+_NO_HOST: Final = f"media.{'x' * 64}.invalid"
 
 
 def take_platform_calls(platform: Platform) -> None:
@@ -23,7 +30,17 @@ async def _from_outside(platform: Platform, call: IncomingCall) -> None:
         call.reject(403, "Address not allowed")
         return
     made = PlatformCall(platform, call, f"{platform.name} {call.call_id}")
-    made.start(WireLeg(call, made.anchored(), "caller"))
+    is_wrong = platform.faults.on(Fault.MEDIA_HOST_UNKNOWN, _line(platform, call))
+    made.start(WireLeg(call, platform.anchored(_NO_HOST if is_wrong else None), "caller"))
+
+
+def _line(platform: Platform, call: IncomingCall) -> str | None:
+    """The line whose number is called."""
+    number = number_of(call.request.uri, platform.region)
+    route = platform.routes.find(number) if number else None
+    if isinstance(route, GroupRoute):
+        return route.line
+    return route.name if route else None
 
 
 async def _from_trunk(platform: Platform, gate: Termination, call: IncomingCall) -> None:

@@ -11,6 +11,7 @@ from harness.audio.marks import reply_to
 from harness.events import Listened, MarkHeard, RtpStatistics
 from harness.far_end.call_record import CallRecord
 from harness.phone.leg import Leg
+from harness.phone.waiter import NeverCame
 from harness.simulation.faults import FAULTS
 from harness.sip.message import Request
 from tests.process.simulation.conftest import PATIENCE, Stage, hears
@@ -111,6 +112,13 @@ def test_sdp_names_a_private_address(td: Stage) -> None:
     with td.world.fault("sdp-private-address", "inbound"):
         _, record = answered(td)
     assert b"c=IN IP4 10.0.0.10" in invite_of(record).body
+
+
+def test_sdp_names_a_host_that_does_not_exist(td: Stage) -> None:
+    with td.world.fault("media-host-unknown", "inbound"):
+        call = td.dial("inbound")
+        with pytest.raises(NeverCame, match=r"DNS has no address for media\.x+\.invalid \(in the far end's SDP\)"):
+            call.wait("somebody", lambda event: isinstance(event, MarkHeard), PATIENCE)
 
 
 def test_high_delay(td: Stage) -> None:
