@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from harness.phone.child.hearing import Hearing
 
-_FRAME_S: Final = 0.015  # and some more until the next frame of 20 ms can be there
+_FRAME_S: Final = 0.018  # so long at least until the next frame of 20 ms can be there
 _STALE_S: Final = 0.1  # a stream that brings nothing for so long is on hold
 _ON_HOLD_S: Final = 0.05
 

@@ -21,7 +21,7 @@ _LOUD: Final = 90  # peak to peak; a mark is heard above -53 dBov, which is an R
 _EVERY: Final = 20  # of so many samples one is looked at for loudness
 
 # Seconds until it is worth to listen again. A mark is decided after 90 ms of it at the earliest.
-_KNOWN, _QUIET, _UNDECIDED = 0.16, 0.05, 0.005
+_KNOWN, _QUIET, _UNDECIDED = 0.16, 0.05, 0.002
 #: The first looks say when the stream began: they come in short turns, as the earliest tells the time.
 _TIMING_SAMPLES: Final = RATE // 10
 

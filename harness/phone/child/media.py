@@ -69,12 +69,10 @@ class LegMedia:
     def connect(self, port: Any, phone: str, directory: Path, *, sends: bool) -> None:
         """Join the call's port, new after each negotiation, with recorders and source."""
         self._port, self._sends = port, sends
-        native = self._players.native
-        if not self._recorders:
+        native, is_new = self._players.native, not self._recorders
+        if is_new:
             self.recordings = recording.paths(directory, self._leg)
             self._recorders = [native.recorder(path) for path in self.recordings]
-            hearing = Hearing(phone, self._leg, self._emit, digits=self._listens_for_digits)
-            self._players.ear.begin(self._recorders[0], hearing)
         native.connect(port.getPortId(), self._recorders[0].slot)
         if self._bridged is not None:
             self._join()
@@ -84,6 +82,9 @@ class LegMedia:
             self._player.connect(port.getPortId())
         else:
             self.play(self.source)
+        if is_new:  # last: its thread takes the interpreter, and the audio clock does not wait
+            hearing = Hearing(phone, self._leg, self._emit, digits=self._listens_for_digits)
+            self._players.ear.begin(self._recorders[0], hearing)
 
     def disconnect(self) -> None:
         """The call's port is gone."""

@@ -31,8 +31,8 @@ from harness.preflight import ProbeResult, Report, run
 from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response
 
-#: For a far end that stays silent.
-SOON = {"patience": 0.4}
+#: For a far end that stays silent: what is there beside it, a handshake by TLS for one, takes a busy machine its time.
+SOON = {"patience": 1.5}
 
 Answer = Callable[[Request], "Response | bytes | None"]
 
