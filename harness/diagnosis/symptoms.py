@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.checks.manners import WHAT
-from harness.diagnosis.answering import PLATFORM
+from harness.diagnosis.answering import PLATFORM, comes_before
 from harness.diagnosis.derive import Scene, answered_request
 from harness.diagnosis.reach import UNHEARD, UNSENT
 from harness.diagnosis.rule import ORDER, Symptom
@@ -34,10 +34,6 @@ _BY_CHECK: dict[str, Symptom] = {
     **dict.fromkeys(WHAT, "manners"),
 }
 
-
-#: What cannot come any more once the caller has been answered: ringing, what is said meanwhile, a refusal.
-_BEFORE_THE_ANSWER = ("ringing", "final_response", "audio.early", "prack")
-
 #: What a platform does with a call that it has taken.
 _OF_THE_PLATFORM: tuple[Symptom, ...] = ("reach", "route", "fallback", "fallback.time", "final", "transfer")
 _WRONG_NUMBERS = ("anonymous", "no number", "in another form", "a number of the deployment's own", "another number")
@@ -66,8 +62,7 @@ def _of(scene: Scene, finding: Finding) -> Symptom:
 
 def _came_after_the_answer(scene: Scene, finding: Finding) -> bool:
     """Whether it is about what could not come any more, since the platform itself had answered the call."""
-    early = finding.check in _BEFORE_THE_ANSWER and answered_request(finding) == "INVITE"
-    return early and scene.facts.value("answered.first") == PLATFORM
+    return comes_before(finding) and scene.facts.value("answered.first") == PLATFORM
 
 
 def _by_check(scene: Scene, finding: Finding) -> Symptom:

@@ -40,6 +40,7 @@ class Fault(StrEnum):
     LIMIT_NOT_ENFORCED = "trunk-limit-not-enforced"
     NATIONAL_FORM_REFUSED = "national-form-refused"
     X_HEADERS_STRIPPED = "x-headers-stripped"
+    ANSWERS_FIRST = "platform-answers-first"
     # One-way or no audio
     RTP_BLOCKED_TO_AI = "rtp-blocked-to-ai"
     RTP_BLOCKED_TO_CALLER = "rtp-blocked-to-caller"
@@ -176,6 +177,9 @@ FAULTS: dict[Fault, Note] = {
         _REACHING, "the carrier takes the line's number in E.164 alone: in national form or as 00… it answers 404"
     ),
     Fault.X_HEADERS_STRIPPED: Note(_REACHING, "the caller's X- headers do not reach the AI"),
+    Fault.ANSWERS_FIRST: Note(
+        _REACHING, "the platform answers the caller before it calls anybody: no ringing, no refusal gets to the caller"
+    ),
     Fault.RTP_BLOCKED_TO_AI: Note(_AUDIO, "no RTP gets from the platform to the AI"),
     Fault.RTP_BLOCKED_TO_CALLER: Note(_AUDIO, "no RTP gets from the platform to the caller"),
     Fault.RTP_BLOCKED_BOTH: Note(_AUDIO, "no RTP gets through either way"),

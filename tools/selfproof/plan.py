@@ -136,6 +136,11 @@ _FURTHER: Mapping[str, tuple[str, tuple[Where, ...]]] = {
     "trunk-limit-not-enforced": ("limit-not-enforced", (_at("TD-CAPACITY"),)),
     "national-form-refused": ("number-form-refused", (_at("NUMBERFORMATS", form="national"),)),
     "x-headers-stripped": ("header-not-passed-on", (_at("XEI"),)),
+    # A record does not tell when the AI answered: of its early media no more is known than that it was kept.
+    "platform-answers-first": (
+        "platform-answers-first",
+        (_at("BUSY", "ABANDON", "PRACK"), _at("EARLYMEDIA", ai="stand-in")),
+    ),
     "media-host-unknown": ("media-host-unknown", _EVERY_CALL),
     "rtp-one-packet-to-caller": ("rtp-blocked-to-caller", _EVERY_CALL),
     "codecs-stripped-to-ai": ("no-g711", _EVERY_CALL),

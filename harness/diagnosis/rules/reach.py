@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.diagnosis.answering import PLATFORM
+from harness.diagnosis.answering import PLATFORM, UNSEEN
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
 from harness.diagnosis.own import WITHHELD
@@ -207,6 +207,17 @@ REACH: tuple[Rule, ...] = (
         conditions=(),
         consequences=("reach", "final"),
         because="the caller was answered while nobody whom the platform had called had",
+    ),
+    Rule(
+        id="reach.answered-first.unseen",
+        cause="platform-answers-first",
+        symptoms=("reach", "final"),
+        cells=cells("timing", "caller"),
+        essential=(when("answered.first", UNSEEN),),
+        conditions=(when("ai.saw", "rang", "refused"),),
+        consequences=(),
+        confidence="likely",  # where the AI is seen, and whoever takes over for it is not
+        because="the caller was answered, and nobody who was seen had answered",
     ),
     Rule(
         id="reach.rang",

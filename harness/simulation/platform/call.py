@@ -90,7 +90,7 @@ class PlatformCall(RoutedCall):
         self.line = route.name
         if await self._is_closed(first, route.name):
             return False
-        if self.platform.settings.now.line(route.name).answers_first:
+        if self.platform.settings.now.line(route.name).answers_first or self._wrong(Fault.ANSWERS_FIRST):
             await self._answered(first)
         await self._give_notice(first, route.line.announcement_s)
         if route.line.press is not None:

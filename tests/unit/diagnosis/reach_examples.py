@@ -176,6 +176,11 @@ REACH = [
         ("platform-answers-first",),
     ),
     Expected(
+        "reach.answered-first.unseen",
+        Example(ai="stand-in").dials().ai_gets().after(0.1).answered().finding("ringing", "caller.1", seconds=None),
+        ("platform-answers-first",),
+    ),
+    Expected(
         "reach.certificate.expired",
         nothing(Example(transport="tls")).probed("ai", "answers", "expired").probed("termination", "answers"),
         ("certificate-expired",),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.diagnosis.answering import PLATFORM
+from harness.diagnosis.answering import PLATFORM, UNSEEN
 from harness.events import CallState
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
@@ -59,6 +59,18 @@ def test_who_is_not_seen_may_have_taken_it(monkeypatch: pytest.MonkeyPatch) -> N
     assert first(called().answered(), "caller") is None
     assert first(Example(now=0.0).dials().rings("reception").after(0.2).answered()) is None, "who knows what the AI did"
     assert first(changed(monkeypatch, "groups", "reception", agents=())) is None, "its people have no phones of ours"
+
+
+def test_where_the_ai_is_not_seen_the_platform_may_have_been_first() -> None:
+    """Only where something is missing that comes before an answer; what the caller's side alone sees has to list it then."""
+    late = called().answered().after(1)
+    assert first(late.copy().finding("answered", "caller.1", seconds=None), "caller") is None
+    assert first(called().after(1).finding("ringing", "caller.1", seconds=None), "caller") is None, "not answered"
+    late.finding("ringing", "caller.1", seconds=None)
+    assert first(late, "caller") == UNSEEN
+    assert "platform-answers-first" in {cause.id for cause in late.diagnose("caller").causes if cause.candidate}
+    taken = taken_by(called(), "reception", "confirmed").answered().after(1)
+    assert first(taken.finding("ringing", "caller.1", seconds=None), "caller+agents") is None, "an agent had"
 
 
 def test_a_number_whose_platform_speaks_first_is_as_it_should_be(monkeypatch: pytest.MonkeyPatch) -> None:
