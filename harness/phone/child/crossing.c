@@ -38,7 +38,7 @@ struct transport {
 typedef int send_rtp(struct transport *, const void *, size_t);
 typedef void on_rtp(struct arrival *);
 
-/* Records, each at a multiple of eight octets: a head, the packet. One thread writes, another reads. */
+/* Records, each at a multiple of eight octets: a head, the packet. One thread writes at a time, another reads. */
 struct head {
     int64_t nanoseconds; /* monotonic */
     int64_t size;
@@ -47,6 +47,7 @@ struct head {
 struct ring {
     _Atomic uint64_t written, read; /* octets since the beginning */
     uint8_t *octets;
+    atomic_flag busy; /* somebody writes */
 };
 
 /* Begins with the transport's functions, so that send_rtp, which is told of nothing but the transport, finds the rest. */
@@ -67,7 +68,7 @@ static void copy(struct ring *ring, uint64_t to, const void *from, size_t size) 
 }
 
 /* False when there is no room. */
-static bool keep(struct ring *ring, const void *packet, size_t size) {
+static bool put(struct ring *ring, const void *packet, size_t size) {
     uint64_t written = atomic_load_explicit(&ring->written, memory_order_relaxed);
     uint64_t used = written - atomic_load_explicit(&ring->read, memory_order_acquire);
     if (size > RING_OCTETS || used + sizeof(struct head) + size > RING_OCTETS - 7)
@@ -80,6 +81,15 @@ static bool keep(struct ring *ring, const void *packet, size_t size) {
     written += (sizeof head + size + 7) & ~(uint64_t)7;
     atomic_store_explicit(&ring->written, written, memory_order_release);
     return true;
+}
+
+/* False when there is no room, or another thread is at it: who hangs up amid a digit sends the end of it at once. */
+static bool keep(struct ring *ring, const void *packet, size_t size) {
+    if (atomic_flag_test_and_set_explicit(&ring->busy, memory_order_acquire))
+        return false;
+    bool kept = put(ring, packet, size);
+    atomic_flag_clear_explicit(&ring->busy, memory_order_release);
+    return kept;
 }
 
 /* Whether it is RTP from where the last that may be heard came from. */

@@ -19,7 +19,12 @@ _NANOSECONDS: Final = 1_000_000_000
 
 
 class _Ring(ctypes.Structure):
-    _fields_ = (("written", ctypes.c_uint64), ("read", ctypes.c_uint64), ("octets", ctypes.c_void_p))
+    _fields_ = (
+        ("written", ctypes.c_uint64),
+        ("read", ctypes.c_uint64),
+        ("octets", ctypes.c_void_p),
+        ("busy", ctypes.c_bool),
+    )
 
 
 class _Block(ctypes.Structure):

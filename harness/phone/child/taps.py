@@ -253,9 +253,11 @@ class Taps:
 
     def _detach(self, transport: int, stream: int) -> None:
         tapped = self._by_transport[transport]
-        if stream == tapped.stream:  # pjmedia asserts that it is what was attached
-            stream, tapped.stream = tapped.crossing.address, 0
-        tapped.detach(transport, stream)
+        if stream != tapped.stream:
+            tapped.detach(transport, stream)
+            return
+        tapped.detach(transport, tapped.crossing.address)  # pjmedia asserts that it is what was attached
+        tapped.stream = 0  # not before: a packet may be on its way to the stream until that returns
 
     def _arrive(self, arrival: int) -> None:
         """RTP, or something like it, that was not put aside."""

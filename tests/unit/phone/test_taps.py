@@ -76,7 +76,9 @@ class Transport:
         table = Words()
         for at, function in zip((SEND, ATTACH, DETACH), own, strict=True):
             table[at] = ctypes.cast(function, ctypes.c_void_p)
-        self._on_rtp, self._on_rtcp = OnRtp(self._rtp_arrived), OnRtcp(lambda *_: None)
+        self._on_rtp, self._on_rtcp = OnRtp(self._rtp_arrived), OnRtcp(self._rtcp_arrived)
+        self.reported_to: list[int] = []
+        self.last_report = b""
         self.structure = Structure(b"udp", 0, ctypes.pointer(table))
         self.address = ctypes.addressof(self.structure)
         self._kept = own, table
@@ -93,7 +95,12 @@ class Transport:
     def _detach(self, transport: int, stream: int) -> None:
         assert self._attached is not None
         assert stream == self._attached.user_data  # pj_assert in transport_udp.c
+        if self.last_report:  # under way when it was asked to detach: it waits until that has been taken
+            self.reports(self.last_report)
         self._attached = None
+
+    def _rtcp_arrived(self, stream: int, packet: int, size: int) -> None:
+        self.reported_to.append(stream)
 
     def _rtp_arrived(self, arrival: int) -> None:
         given = Arrival.from_address(arrival)
@@ -116,6 +123,11 @@ class Transport:
     def arrives(self, packet: bytes, source: bytes) -> None:
         kept = ctypes.create_string_buffer(packet, len(packet)), ctypes.create_string_buffer(source, 28)
         self._calls(ctypes.addressof(kept[0]), len(packet), ctypes.addressof(kept[1]))
+
+    def reports(self, packet: bytes) -> None:
+        assert self._attached is not None
+        kept = ctypes.create_string_buffer(packet, len(packet))
+        OnRtcp(self._attached.on_rtcp)(self._attached.user_data, ctypes.addressof(kept), len(packet))
 
     def fails(self) -> None:
         self._calls(None, -1, None)
@@ -227,20 +239,30 @@ def test_times_are_those_of_the_crossing(scratch: Path) -> None:
     assert first < before <= min(others) <= max(others) <= after
 
 
-def test_what_crosses_while_another_looks(scratch: Path) -> None:
+def test_what_two_threads_send_while_another_looks(scratch: Path) -> None:
+    """The audio clock's, and who hangs up amid a digit: pjmedia sends its end at once."""
     call = Call(scratch, END)
-    stream = [rtp(number, 40 + number % 150) for number in range(5000)]
+    streams = [[rtp(number, 40 + number % 150, kind) for number in range(5000)] for kind in (0, 101)]
 
-    def send() -> None:
+    def send(stream: list[bytes]) -> None:
         for packet in stream:
             call.transport.sends(packet)
 
-    sender = threading.Thread(target=send)
-    sender.start()
-    while sender.is_alive():
+    senders = [threading.Thread(target=send, args=(stream,)) for stream in streams]
+    for sender in senders:
+        sender.start()
+    while any(sender.is_alive() for sender in senders):
         call.tap.look()
-    sender.join()
-    assert call.logged()[1] == call.transport.sent == stream
+    logged = call.logged()[1]
+    assert [[packet for packet in logged if packet[1] == kind] for kind in (0, 101)] == streams
+
+
+def test_a_report_that_comes_while_the_stream_is_taken_off_is_that_stream_s(scratch: Path) -> None:
+    """A far end that hangs up says so in RTCP, too; a stream of none ended the process."""
+    call = Call(scratch, END)
+    call.transport.last_report = struct.pack("!BBHI", 0x80, 203, 1, 7)
+    call.transport.detach()
+    assert call.transport.reported_to == [STREAM]
 
 
 def test_the_next_stream_counts_anew_and_its_source_is_asked_for_again(scratch: Path) -> None:
