@@ -26,7 +26,7 @@ from harness.pytest_plugin.run import Run
 from harness.pytest_plugin.worlds import alive_lock, heartbeat, last_words, stderr
 
 #: A world that does not stir for so long leaves gaps in what it says.
-DOUBTFUL_S: Final = 0.5
+DOUBTFUL_S: Final = 1.0
 #: And one that does not for so long has spoilt the case.
 STALLED_S: Final = 5.0
 #: How long after a gap what is found may be its doing.
