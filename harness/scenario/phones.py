@@ -26,7 +26,7 @@ def sources(deployment: Deployment) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(place.strip("[]") for place in places if place))
 
 
-def own_phone(deployment: Deployment, name: str, **more: object) -> PhoneConfig:
+def own_phone(deployment: Deployment, name: str, /, **more: object) -> PhoneConfig:
     """The phone ``name`` of the deployment, as its account has it; ``more`` overrides single fields."""
     entry = deployment.phones[name]
     account = deployment.accounts[entry.account]

@@ -23,6 +23,7 @@ from harness.simulation.wire.transport import ListenError, Traced
 
 _CONTROL = 2  # the last octet of the control API's address, in the first tenant's block
 _CHANNELS_PER_TENANT = 24
+_FEWEST_CHANNELS = 128  # `harness load` asks one tenant for more
 
 #: What callers say whom the AI knows by their words alone: it stands in the transcript.
 _GREETING = "hello-en"
@@ -45,7 +46,9 @@ class World:
         self._ticker = Ticker()
         asked = deployment.escalation.prompt if "prompt" in deployment.escalation.ways else None
         understood = tuple(prompt for prompt in (_GREETING, asked) if prompt is not None)
-        self._media_engine = MediaEngine(self._ticker, self.audit, understood, capacity=_CHANNELS_PER_TENANT * tenants)
+        self._media_engine = MediaEngine(
+            self._ticker, self.audit, understood, capacity=max(_FEWEST_CHANNELS, _CHANNELS_PER_TENANT * tenants)
+        )
         self._authority = authority = Authority(directory / "certificates")
         self._trace_file = (directory / "sip.log").open("w", encoding="utf-8") if trace else None
         self.tenants = [

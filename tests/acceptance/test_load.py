@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import tomli_w
+
 from harness.load import picture, result
 from harness.report.evidence import CaseEvidence
+from tools.speed.held import wide
 
 HARNESS = [sys.executable, "-c", "from harness.cli.app import main; main()"]
 WORLD = Path(__file__).parents[2] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
@@ -57,6 +60,15 @@ def test_every_call_is_placed_verified_and_ended(tmp_path: Path) -> None:
     root = ElementTree.fromstring((run / picture.FILE).read_text())
     assert len(root.findall(".//{*}circle")) == 6
     assert "3 of 3 calls held" in "".join(root.itertext())
+
+
+def test_more_calls_than_the_callers_phones_take_at_once(tmp_path: Path) -> None:
+    """A caller then has several phones, each with a name of its own."""
+    file = tmp_path / "wide.toml"
+    file.write_text(tomli_w.dumps(wide(24)))
+    done = load(file, tmp_path, "--calls", "24", "--cps", "10", "--for", "0.5", "--step", "12")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert run_of(tmp_path)[1]["calls_held"] == 24
 
 
 def test_the_first_step_beyond_the_platforms_limit_is_named(tmp_path: Path) -> None:
