@@ -29,9 +29,8 @@ class NativeHook(BuildHookInterface[Any]):
         machine = platform.machine()
         if sys.platform != "linux":
             raise SystemExit(f"the harness runs on Linux, as pjsua2-python does; this is {sys.platform}")
-        environment = os.environ | {
-            "ZIG_GLOBAL_CACHE_DIR": str(Path(sys.prefix, "zig-cache"))
-        }  # nothing outside changes
+        # Nothing outside of the environment changes.
+        environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(Path(sys.prefix, "zig-cache"))}
         for source in sorted(Path(self.root, "harness").rglob("*.c")):
             library = source.with_name(f"lib{source.stem}.so")
             unfinished = library.with_suffix(f".{os.getpid()}.so")

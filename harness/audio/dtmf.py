@@ -55,13 +55,8 @@ class DtmfDetector:
             return []
         blocks = self._samples[: (count + CONTEXT) * HOP].reshape(-1, HOP)
         self._samples = self._samples[count * HOP :]
-        if count <= 4:
-            hops = [(symbol, agrees) for symbol, agrees, _, _ in _PAIRS.analyse_few(blocks)]
-        else:
-            found = _PAIRS.analyse(blocks)
-            hops = list(zip(found.symbol.tolist(), found.agrees.tolist(), strict=True))
         digits: list[Digit] = []
-        for symbol, agrees in hops:
+        for symbol, agrees, _, _ in _PAIRS.analyse_few(blocks):
             self._hop += 1
             if symbol >= 0 or self._symbol >= 0:
                 self._take(symbol, agrees, digits)

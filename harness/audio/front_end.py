@@ -21,7 +21,6 @@ HOP: Final = 80  #: samples from one window to the next (10 ms)
 WINDOW: Final = 160  #: samples in a window (20 ms)
 CONTEXT: Final = 2  #: hops of the past that an analysis needs before the first hop it reports
 
-
 _TABLES: Final = struct.Struct("@ii4f3P")  # struct tones
 _HOP: Final = struct.Struct("@i?3xff")  # struct hop
 _tone_pairs = ctypes.CDLL(str(Path(__file__).with_name("libfront_end.so"))).tone_pairs

@@ -20,7 +20,7 @@ _GAP_SECONDS: Final = 0.1
 _LOUD: Final = 90  # peak to peak; a mark is heard above -53 dBov, which is an RMS of 73
 _EVERY: Final = 20  # of so many samples one is looked at for loudness
 
-# Seconds until it is worth to listen again. A mark is decided after 90 ms of it at the earliest.
+# Seconds until it is worth to listen again. A mark is decided after 80 ms of it at the earliest.
 _KNOWN, _QUIET, _UNDECIDED = 0.16, 0.05, 0.002
 #: The first looks say when the stream began: they come in short turns, as the earliest tells the time.
 _TIMING_SAMPLES: Final = RATE // 10

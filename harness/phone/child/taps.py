@@ -22,7 +22,6 @@ from harness.phone.child.reception import Reception
 from harness.phone.rtp_log import Address, RtpLog
 
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
-_RTCP_TYPES: Final = frozenset(bytes([kind]) for kind in range(192, 224))
 _MOST_SOURCES: Final = 20
 _OTHERS: Final[Address] = (b"", 0)
 _LOOPBACK: Final = b"\x7f\x00\x00\x01"
@@ -142,7 +141,7 @@ class Tap:
             self._crossing.hear(sockaddr)
             if self._reception is not None:
                 self._reception.take(now, octets)
-        if octets[1:2] in _RTCP_TYPES and rtcp.is_rtcp(octets):
+        if rtcp.is_rtcp(octets):
             self.rtcp_comes(octets)
         return True
 
@@ -240,11 +239,8 @@ class Taps:
         tapped = self._by_transport[transport]
         if asked.on_rtp:
             tapped.tap.begins(_address(bytes(asked.rtp_address)))
-            tapped.stream, tapped.on_rtp, tapped.on_rtcp = (
-                asked.user_data,
-                _ON_RTP(asked.on_rtp),
-                _ON_RTCP(asked.on_rtcp),
-            )
+            tapped.stream = asked.user_data
+            tapped.on_rtp, tapped.on_rtcp = _ON_RTP(asked.on_rtp), _ON_RTCP(asked.on_rtcp)
             asked.on_rtp = tapped.crossing.attach(asked.user_data, asked.on_rtp)
             if asked.on_rtcp:
                 asked.on_rtcp = place(self._reports)
@@ -285,7 +281,7 @@ class Taps:
             tapped.on_rtcp(tapped.stream, packet, size)
 
     def _send(self, transport: int, packet: int, size: int) -> int:
-        """RTP for which there was no room."""
+        """RTP for which there was no room, or whose log another thread was at."""
         tapped = self._by_transport[transport]
         tapped.tap.goes(ctypes.string_at(packet, size))
         return int(tapped.send(transport, packet, size))
