@@ -324,6 +324,9 @@ class Call:
         self._ended.set(end)
         if self.on_ended is not None:
             self.ua.guard(self.on_ended, end)
+        # Transactions know it for 64*T1 more; whom it belonged to, nobody has to know.
+        self.on_bye = self.on_ended = self.on_refer = None
+        self.on_reinvite = self.on_update = self.on_info = self.on_message = None
         self.usage_ended()
 
     def stop(self) -> None:

@@ -252,5 +252,6 @@ class OutgoingCall(Call):
 
     def _finish(self, end: End) -> None:
         super()._finish(end)
-        failed = CallFailedError(end)
-        self._answered.fail(failed)
+        self.on_provisional = None
+        self._transaction = None
+        self._answered.fail(CallFailedError(end))

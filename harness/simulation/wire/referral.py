@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import weakref
 from collections.abc import Callable
 from typing import Protocol
 
@@ -172,7 +173,8 @@ class Subscriptions:
     """All subscriptions of one call, of both kinds."""
 
     def __init__(self, call: ReferringCall) -> None:
-        self._call = call
+        # The call owns them; it goes with its last reference, not with a garbage collection.
+        self._call: ReferringCall = weakref.proxy(call)
         self._referrals: list[Referral] = []
         self._notifiers: list[Notifier] = []
 

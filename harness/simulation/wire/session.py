@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -97,12 +98,12 @@ def too_small(policy: SessionPolicy | None, request: Request) -> int | None:
 
 
 class SessionTimer:
-    """The running timer of one call."""
+    """The running timer of one call; ``refresh`` and ``expire`` are bound methods of it."""
 
     def __init__(self, policy: SessionPolicy | None, refresh: Callable[[], None], expire: Callable[[], None]) -> None:
         self._policy = policy
-        self._refresh = refresh
-        self._expire = expire
+        self._refresh = weakref.WeakMethod(refresh)  # the call's, which owns the timer
+        self._expire = weakref.WeakMethod(expire)
         self._handle: asyncio.TimerHandle | None = None
         self.interval: int | None = None
         self.we_refresh = False
@@ -114,9 +115,15 @@ class SessionTimer:
         self.we_refresh = we_refresh
         loop = asyncio.get_running_loop()
         if we_refresh:
-            self._handle = loop.call_later(interval / 2, self._refresh)
+            self._handle = loop.call_later(interval / 2, self._fire, self._refresh)
         else:
-            self._handle = loop.call_later(interval - min(32.0, interval / 3), self._expire)
+            self._handle = loop.call_later(interval - min(32.0, interval / 3), self._fire, self._expire)
+
+    @staticmethod
+    def _fire(callback: weakref.WeakMethod[Callable[[], None]]) -> None:
+        living = callback()
+        if living is not None:
+            living()
 
     def stop(self) -> None:
         """The session is over, or has no timer any more."""

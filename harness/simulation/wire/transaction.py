@@ -12,9 +12,15 @@ from harness.simulation.wire.timers import Timers
 from harness.simulation.wire.transport import Flow
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.headers import Header
-from harness.sip.message import Request, Response
+from harness.sip.message import Message, Request, Response
 
 _log = logging.getLogger(__name__)
+
+
+ServerKey = tuple[str, ...]
+"""What makes a request part of a server transaction (RFC 3261 section 17.2.3)."""
+Origin = tuple[str, str, int, str]
+"""From tag, Call-ID, CSeq: the same in all copies of a request that forked on its way."""
 
 
 class State(Enum):
@@ -62,12 +68,16 @@ class Transactions(Protocol):
         """A server transaction is over."""
 
 
+def _origin(request: Request) -> Origin:
+    return request.from_.tag or "", request.call_id, request.cseq.number, request.cseq.method
+
+
 class _Transaction:
     """Timers by letter, and the way into and out of the layer's audit."""
 
     def __init__(self, layer: Transactions, request: Request, flow: Flow) -> None:
         self.layer = layer
-        self.request = request
+        self.is_invite = request.method == "INVITE"
         self.flow = flow
         self._running: dict[str, asyncio.TimerHandle] = {}
 
@@ -75,11 +85,6 @@ class _Transaction:
     def timers(self) -> Timers:
         """The node's."""
         return self.layer.timers
-
-    @property
-    def is_invite(self) -> bool:
-        """Whether it is an INVITE transaction."""
-        return self.request.method == "INVITE"
 
     def _start(self, letter: str, seconds: float, fire: Callable[[], None]) -> None:
         self._stop(letter)
@@ -111,6 +116,7 @@ class ClientTransaction(_Transaction):
         on_failure: Callable[[Failure, Exception | None], None],
     ) -> None:
         super().__init__(layer, request, flow)
+        self.request = request
         self._on_response = on_response
         self._on_failure = on_failure
         self._interval = self.timers.t1
@@ -250,13 +256,20 @@ class ServerTransaction(_Transaction):
 
     ``on_cancel`` gets the CANCEL of an INVITE not answered finally yet; ``on_timeout`` says that no ACK came for a
     non-2xx response (timer H). The ACK of a 2xx belongs to the dialog.
+
+    Most of its life it only waits for repetitions (32 s over UDP), and a busy node has thousands of them. What they
+    kept, messages in their parts and whole calls, took the garbage collection half a second, in which no audio went
+    on; so an answered one has its answer's octets, and nothing else.
     """
 
-    def __init__(self, layer: Transactions, request: Request, flow: Flow) -> None:
+    def __init__(self, layer: Transactions, request: Request, flow: Flow, key: ServerKey) -> None:
         super().__init__(layer, request, flow)
+        self.key = key
+        self.origin = _origin(request)
         self.on_cancel: Callable[[Request], None] | None = None
         self.on_timeout: Callable[[], None] | None = None
-        self.last_response: Response | None = None
+        self._request: Request | None = request
+        self._last: bytes | None = None
         self._interval = self.timers.t1
         self.state = State.PROCEEDING if self.is_invite else State.TRYING
         if self.is_invite:
@@ -266,12 +279,28 @@ class ServerTransaction(_Transaction):
             self._start("F", self.timers.transaction, self.terminate)
 
     @property
+    def request(self) -> Request:
+        """What is to be answered. Raises LookupError once it is."""
+        if self._request is None:
+            raise LookupError("an answered transaction keeps its answer alone")
+        return self._request
+
+    @property
+    def last_response(self) -> Response | None:
+        """What was answered last."""
+        if self._last is None:
+            return None
+        response = Message.parse(self._last)
+        assert isinstance(response, Response)
+        return response
+
+    @property
     def is_answered(self) -> bool:
         """Whether a final response was given, or can no longer be."""
         return self.state not in (State.TRYING, State.PROCEEDING)
 
     def _say_trying(self) -> None:
-        if self.last_response is None:
+        if self._last is None:
             self.respond(Response.to_request(self.request, 100))
 
     def respond(self, response: Response) -> None:
@@ -280,15 +309,16 @@ class ServerTransaction(_Transaction):
             self._send(response)
             return
         if self.is_answered:
-            _log.debug("%d to an answered %s is not sent", response.status, self.request.method)
+            _log.debug("%d to an answered %s is not sent", response.status, response.cseq.method)
             return
         self._stop("trying")
-        self.last_response = response
+        self._last = response.raw
         self._send(response)
         if not response.is_final:
             self.state = State.PROCEEDING
             return
         self._stop_all()
+        self._request = self.on_cancel = None
         if not self.is_invite:
             self._finish(State.COMPLETED, self.timers.linger(self.flow.reliable), "J")
         elif response.is_success:
@@ -313,10 +343,14 @@ class ServerTransaction(_Transaction):
             self.terminate()
 
     def _repeat(self) -> None:
-        if self.last_response is not None:
-            self._send(self.last_response)
+        self._repeat_last()
         self._interval = min(self._interval * 2, self.timers.t2)
         self._start("G", self._interval, self._repeat)
+
+    def _repeat_last(self) -> None:
+        last = self.last_response
+        if last is not None:
+            self._send(last)
 
     def _no_ack(self) -> None:
         self.terminate()
@@ -329,8 +363,8 @@ class ServerTransaction(_Transaction):
             if self.state is State.COMPLETED:
                 self._stop("G", "H")
                 self._finish(State.CONFIRMED, self.timers.clear(self.flow.reliable), "I")
-        elif self.state in (State.PROCEEDING, State.COMPLETED) and self.last_response is not None:
-            self._send(self.last_response)
+        elif self.state in (State.PROCEEDING, State.COMPLETED):
+            self._repeat_last()
 
     def cancel(self, request: Request) -> None:
         """The peer's CANCEL of this INVITE."""

@@ -9,7 +9,14 @@ from typing import Protocol
 
 from harness.simulation.wire.layer import TransportLayer
 from harness.simulation.wire.timers import Timers
-from harness.simulation.wire.transaction import ClientTransaction, Failure, ServerTransaction, State
+from harness.simulation.wire.transaction import (
+    ClientTransaction,
+    Failure,
+    Origin,
+    ServerKey,
+    ServerTransaction,
+    State,
+)
 from harness.simulation.wire.transport import Flow
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.headers import MAGIC_COOKIE
@@ -17,10 +24,6 @@ from harness.sip.message import Request, Response
 from harness.sip.validation import problem_of_request
 
 _MOST_OF_ONE_SOURCE, _MOST = 2000, 10_000  # server transactions that are kept; those of UDP stay for 64*T1
-
-ServerKey = tuple[str, ...]
-Origin = tuple[str, str, int, str]
-"""From tag, Call-ID, CSeq: the same in all copies of a request that forked on its way."""
 
 
 class TransactionUser(Protocol):
@@ -134,15 +137,15 @@ class TransactionLayer:
 
     def forget_server(self, transaction: ServerTransaction) -> None:
         """A server transaction is over."""
-        if self._servers.pop(_server_key(transaction.request), None) is not None:
+        if self._servers.pop(transaction.key, None) is not None:
             source = transaction.flow.remote[0]
             self._sources[source] -= 1
             if not self._sources[source]:
                 del self._sources[source]
-        same = self._origins.get(_origin(transaction.request), set())
+        same = self._origins.get(transaction.origin, set())
         same.discard(transaction)
         if not same:
-            self._origins.pop(_origin(transaction.request), None)
+            self._origins.pop(transaction.origin, None)
 
     # --- in: TransportUser -------------------------------------------------------------------------
 
@@ -152,7 +155,8 @@ class TransactionLayer:
         if problem is not None:
             self.respond_statelessly(request, flow, problem.status, problem.reason)
             return
-        known = self._servers.get(_server_key(request))
+        key = _server_key(request)
+        known = self._servers.get(key)
         if request.method == "ACK":
             if known is not None and known.state is not State.ACCEPTED:
                 known.receive(request)
@@ -164,10 +168,10 @@ class TransactionLayer:
             # A flood takes no memory: what comes beyond is forgotten with its answer (RFC 3261 section 8.2.7).
             self.respond_statelessly(request, flow, 503)
         else:
-            transaction = ServerTransaction(self, request, flow)
-            self._servers[_server_key(request)] = transaction
+            transaction = ServerTransaction(self, request, flow, key)
+            self._servers[key] = transaction
             self._sources[flow.remote[0]] += 1
-            self._origins.setdefault(_origin(request), set()).add(transaction)
+            self._origins.setdefault(transaction.origin, set()).add(transaction)
             if request.method == "CANCEL":
                 self._cancel(transaction)
             else:
@@ -185,8 +189,7 @@ class TransactionLayer:
 
     def is_merged(self, transaction: ServerTransaction) -> bool:
         """Whether the same request came before by another path (RFC 3261 section 8.2.2.2)."""
-        request = transaction.request
-        return request.to.tag is None and len(self._origins.get(_origin(request), ())) > 1
+        return transaction.request.to.tag is None and len(self._origins.get(transaction.origin, ())) > 1
 
     def response_received(self, response: Response, flow: Flow) -> None:
         """Hand a response to its transaction."""
@@ -218,10 +221,6 @@ def _tag_of(response: Response | None) -> str:
         return (response.to.tag if response else None) or new_token()
     except SipSyntaxError:
         return new_token()
-
-
-def _origin(request: Request) -> Origin:
-    return request.from_.tag or "", request.call_id, request.cseq.number, request.cseq.method
 
 
 def _server_key(request: Request, method: str | None = None) -> ServerKey:
