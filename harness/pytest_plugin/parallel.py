@@ -37,6 +37,7 @@ from harness.terminal import printable
 _INPUT = "harness"
 _SLOT = pytest.StashKey[Lease]()
 _RUNNER = pytest.StashKey[Lease]()
+_TEXT = pytest.StashKey[str]()  #: what every worker is told
 _OTHERS = pytest.StashKey[list[Any]]()  #: the specifications of workers that are still to be started
 WORLDS = pytest.StashKey[Worlds]()
 WATCH = pytest.StashKey[Watch]()
@@ -242,7 +243,11 @@ def _begin_worker(config: pytest.Config, run: Run) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Hand a worker what it needs, secrets too: this goes through the pipe to it."""
     if run := run_of(node.config):
-        node.workerinput[_INPUT] = run.to_json()
+        if _TEXT not in node.config.stash:
+            node.config.stash[_TEXT] = run.to_json()
+        node.workerinput[_INPUT] = node.config.stash[
+            _TEXT
+        ]  # xdist keeps it: one text for all, megabytes where there are thousands of numbers
 
 
 @pytest.hookimpl(optionalhook=True, trylast=True)

@@ -42,6 +42,7 @@ BARS: Final[Mapping[str, Bar]] = {
     "start_to_invite_s": Bar(1.5),
     "growth_wall_r2": Bar(0.99, least=True),
     "growth_cpu_r2": Bar(0.99, least=True),
+    "growth_kb_a_case": Bar(30.0),
     "growth_report_s": Bar(20.0),
     "growth_report_mb": Bar(500.0),
 }

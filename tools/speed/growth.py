@@ -24,7 +24,7 @@ SIZES = (100, 300, 1000, 3000)
 
 
 def measure_growth(sizes: Sequence[int] = SIZES) -> dict[str, Any]:
-    """Wall time, CPU and the controller's memory by the number of cases; what the reports of the largest run cost."""
+    """Wall time, CPU and the controller's memory while cases run, by their number; what the reports of the largest run cost."""
     points = []
     found: dict[str, Any] = {}
     for size in sizes:
@@ -56,7 +56,7 @@ def _run(directory: Path, cases: int) -> tuple[float, float, float]:
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     peak = [0.0]
-    watch = threading.Thread(target=_watch, args=(process.pid, peak))
+    watch = threading.Thread(target=_watch, args=(process.pid, directory, cases, peak))
     watch.start()
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -69,10 +69,10 @@ def _run(directory: Path, cases: int) -> tuple[float, float, float]:
     return time.monotonic() - began, used.ru_utime + used.ru_stime, peak[0]
 
 
-def _watch(pid: int, peak: list[float]) -> None:
-    """The most memory that the controller itself ever had (proc(5), VmHWM)."""
+def _watch(pid: int, directory: Path, cases: int, peak: list[float]) -> None:
+    """The most memory that the controller itself ever had until the last case (proc(5), VmHWM); reports have their own bar."""
     status = Path(f"/proc/{pid}/status")
-    while True:
+    while len(list(directory.glob("latest/cases/*/case.json"))) < cases:
         try:
             found = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
         except OSError:
@@ -80,7 +80,7 @@ def _watch(pid: int, peak: list[float]) -> None:
         if not found:
             return
         peak[0] = int(found[0].split()[1]) / 1000
-        time.sleep(0.2)
+        time.sleep(0.5)
 
 
 def _reports(run: Path, cases: int) -> dict[str, float]:
