@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.interop.processes import Program, binary, until
 
-_NOWHERE = 9  # RFC 863: what is sent there is thrown away
+NOWHERE = 9  # RFC 863: what is sent there is thrown away
 
 
 class Capture(Program):
@@ -38,7 +38,7 @@ class Capture(Program):
 
             def there() -> bool | None:
                 assert self.process.poll() is None, self.log
-                sender.sendto(nonce, (self._host, _NOWHERE))
+                sender.sendto(nonce, (self._host, NOWHERE))
                 return (self.file.exists() and nonce in self.file.read_bytes()) or None
 
             until(str(words), there, log=lambda: self.log)
