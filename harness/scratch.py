@@ -1,4 +1,4 @@
-"""Directories under the system's temporary files, for what lives as long as the process that made them: sockets, rings, keys.
+"""Directories under the system's temporary files, or in memory, for what lives as long as the process that made them.
 
 A process that is killed leaves its directory behind. So each is locked while its owner lives, and whoever makes one removes those
 whose lock the kernel has released. A directory without such a lock is never touched.
@@ -18,6 +18,8 @@ from typing import Final, Self
 
 _PREFIX: Final = "harness-"
 _LOCK: Final = "in-use"
+#: Where POSIX's shared memory is (shm_overview(7)): what lies here never waits for a disk.
+MEMORY: Final = Path("/dev/shm")
 
 
 class Scratch:
@@ -26,10 +28,11 @@ class Scratch:
     It goes with :meth:`close` and not with a process: a ``TemporaryDirectory`` would end with any fork.
     """
 
-    def __init__(self) -> None:
-        """Make it, and remove those of dead owners. Raises OSError."""
-        _remove_abandoned()
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    def __init__(self, base: Path | None = None) -> None:
+        """Make it in ``base``, or where temporary files are, and remove those of dead owners there. Raises OSError."""
+        base = base or Path(tempfile.gettempdir())
+        _remove_abandoned(base)
+        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
         try:
             self._lock = _lock_in(self.path)
         except OSError:
@@ -65,8 +68,8 @@ def _lock_in(directory: Path) -> int:
     return lock
 
 
-def _remove_abandoned() -> None:
-    for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+def _remove_abandoned(base: Path) -> None:
+    for directory in base.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError), _released(directory):  # whoever holds it, or has just removed it, may
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -32,6 +32,7 @@ from harness.pytest_plugin.watch import Undertaker, Watch, beats
 from harness.pytest_plugin.worlds import Worlds, check_faults
 from harness.report import scope
 from harness.report.run import ALLURE, create
+from harness.scratch import MEMORY, Scratch
 from harness.terminal import printable
 
 _INPUT = "harness"
@@ -166,7 +167,7 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
     _allure_results(config, run)
     stack = ExitStack()
     config.add_cleanup(stack.close)  # on every way out; the orderly one has ended all of it before
-    run.control.mkdir()
+    _make_control(run, stack)
     runner = lease([run.control / "runner"])
     config.stash[_RUNNER] = runner
     stack.callback(runner.release)
@@ -197,11 +198,24 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
         run.controls = worlds.controls
     except BaseException as error:
         worlds.stop(keep_logs=run.directory)
-        shutil.rmtree(run.directory if isinstance(error, MistakeError) else run.control, ignore_errors=True)
+        if isinstance(error, MistakeError):
+            shutil.rmtree(run.directory, ignore_errors=True)
+        else:
+            run.remove_control()
         raise
     stack.callback(Undertaker(run).stop)
     if not run.workers:
         config.stash[WATCH] = Watch(run)
+
+
+def _make_control(run: Run, stack: ExitStack) -> None:
+    """In memory where there is room: a permit that waited 1.4 s for a disk came too late for a transfer."""
+    try:
+        memory = Scratch(MEMORY)
+        stack.callback(memory.close)
+        run.control.symlink_to(memory.path)
+    except OSError:  # no such memory, or a file system without links
+        run.control.mkdir()
 
 
 def _take_addresses(run: Run, stack: ExitStack) -> None:

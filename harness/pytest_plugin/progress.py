@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import sys
 import time
 from collections import Counter
@@ -184,7 +183,7 @@ class Progress:
         for fault in faults:
             self._broken(str(fault))
         session.exitstatus = self._exit_code(exitstatus, bool(faults))
-        shutil.rmtree(self._run.control, ignore_errors=True)  # locks, and the worlds' keys
+        self._run.remove_control()  # with the worlds' keys
 
     def _exit_code(self, exitstatus: int, broken: bool) -> int:
         """Failed before broken, so that what was found in the system under test is never hidden; see ``harness.cli.app``."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -71,8 +73,14 @@ class Run:
 
     @property
     def control(self) -> Path:
-        """Where the processes of the run keep their locks."""
+        """Where the processes of the run keep their locks, counts and heartbeats; a link into memory, as a rule."""
         return self.directory / "control"
+
+    def remove_control(self) -> None:
+        """The run has ended."""
+        shutil.rmtree(self.control.resolve(), ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.control.unlink()
 
     def deployment(self, name: str) -> Deployment:
         """The deployment of that name, as its file has it. Raises ``KeyError``."""

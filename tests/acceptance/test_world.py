@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.heartbeat import Listener
+from harness.scratch import MEMORY
 from tests.acceptance.conftest import Tree
 
 DEPLOYMENTS = Path(__file__).parents[2] / "scenarios" / "deployments"
@@ -28,6 +29,12 @@ def case_under_way(tree: Tree, process: subprocess.Popen[str]) -> Path:
             if '"confirmed"' in events.read_text():
                 return events.parent
         time.sleep(0.02)
+
+
+def control_of(tree: Tree) -> Path:
+    """Where the run has its locks, counts and heartbeats."""
+    (link,) = tree.path.glob("reports/*/control")
+    return link.resolve()
 
 
 def world_of(tree: Tree) -> int:
@@ -106,11 +113,14 @@ def test_when_the_world_dies_every_case_breaks_at_once(tree: Tree) -> None:
     )
     try:
         case_under_way(tree, process)
+        control = control_of(tree)
         os.kill(world_of(tree), signal.SIGKILL)
     except BaseException:
         process.kill()
         raise
     code, output = tree.finished(process)
+    assert control.parent == MEMORY, "on no disk: a call's permit would wait for it"
+    assert not control.exists()
     assert code == 3, output
     assert "the simulated world of simulated-talkdesk died" in output
     assert "died (exit code -9)" in output
@@ -123,6 +133,7 @@ def test_a_killed_runner_takes_its_world_and_its_phones_along(tree: Tree) -> Non
     try:
         case_under_way(tree, process)
         assert len(list(tree.processes())) > 4
+        control = control_of(tree)
     finally:
         process.kill()
     process.communicate()
@@ -138,6 +149,7 @@ def test_a_killed_runner_takes_its_world_and_its_phones_along(tree: Tree) -> Non
         code, output = tree.finished(tree.harness("verify", TALKDESK, *inbound, "-n", "2", "--reports", "reports"))
         assert code == 0, output
         assert tree.scratch() == own
+        assert not control.exists()
     finally:
         beside.send_signal(signal.SIGINT)
         beside.communicate()

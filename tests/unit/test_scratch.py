@@ -74,6 +74,13 @@ def test_a_killed_owners_is_removed_by_the_next_and_a_living_ones_is_not(start: 
             assert own.path.exists(), "of one process as well"
 
 
+def test_it_may_lie_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "memory").mkdir()
+    with Scratch(tmp_path / "memory") as own:
+        assert own.path.parent == tmp_path / "memory"
+    assert list((tmp_path / "memory").iterdir()) == []
+
+
 def test_it_is_in_use_as_long_as_a_fork_of_its_owner(start: Start) -> None:
     process, path = start("fork")
     process.wait()
@@ -100,7 +107,7 @@ def test_nobody_finds_it_unlocked_while_it_is_made(monkeypatch: pytest.MonkeyPat
 
     def late(descriptor: int, operation: int) -> None:
         monkeypatch.setattr(fcntl, "flock", real)
-        scratch._remove_abandoned()
+        scratch._remove_abandoned(Path(tempfile.gettempdir()))
         real(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", late)

@@ -53,6 +53,7 @@ from harness.phone.log_ring import LogRing
 from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Answer, Wire
 
 _STATISTICS_INTERVAL: Final = 1.0
+_ANSWER_S: Final = 1.0  # all calls of the process wait meanwhile
 _BUSY_TURN: Final = 0.005  # while something is about to end
 _TOO_MANY_CALLS: Final = 70010  # PJ_ETOOMANY
 
@@ -281,16 +282,15 @@ class Service:
             self._wire.send("tell", what, arguments)
 
     def ask(self, name: str, arguments: dict[str, Any]) -> Any:
-        """Ask the parent and wait for its answer; None when none comes in time."""
+        """Ask the parent and wait for its answer. Without one in time this process is lost: nobody else is to blame."""
         question = self.new_key()
-        try:
+        with contextlib.suppress(OSError, queue.Empty):
             self._wire.send("ask", question, name, arguments)
-            while True:
-                answer = self._answers.get(timeout=1.0)
-                if answer[0] == question:
-                    return answer[1]
-        except (OSError, queue.Empty):
-            return None
+            while (answer := self._answers.get(timeout=_ANSWER_S))[0] != question:
+                pass  # of an earlier one
+            return answer[1]
+        self._tell("lost", reason=f"the harness took more than {_ANSWER_S:g} s to answer {name!r}")
+        return None
 
     def fault(self, text: str) -> None:
         """A defect of this process: say so; the parent gives it up."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from harness.errors import PhoneMisuseError
+from harness.errors import PhoneLostError, PhoneMisuseError
 from harness.events import DtmfReceived, MarkEnded, MarkHeard, TransferProgress
 from harness.phone import Answer
 from harness.phone.leg import Leg
@@ -107,6 +109,22 @@ def test_a_transfer_may_be_declined(lease: Desk, why: str) -> None:
     assert end.code == 603
     assert out.successor is None
     assert out.state == "confirmed"
+
+
+def test_a_transfer_that_the_harness_is_too_late_to_permit_is_nobodys_refusal(
+    lease: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk kept the count of calls for 1.4 s; the phone declined, and the platform had the blame."""
+    alice, bob = lease("alice", max_calls=2), lease("bob", max_calls=lease.process_holds)
+    bob.policy = Answer()
+    out, back = connect(alice, bob)
+    waits = threading.Event()
+    monkeypatch.setattr(alice, "follow", lambda leg, uri: waits.wait(5))
+    bob.process.call("transfer", leg=back.key, uri=uri_of(bob), headers=[])
+    back.wait("the refusal", lambda e: isinstance(e, TransferProgress) and e.final, 10)
+    waits.set()
+    with pytest.raises(PhoneLostError, match="the harness took more than 1 s to answer 'may_follow'"):
+        out.wait_state("disconnected", 10)
 
 
 def test_a_transfer_to_nobody_reports_the_failure(lease: Desk) -> None:
