@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -19,6 +19,7 @@ class Sample:
     rss_kb: int
     descriptors: int
     processes: int
+    each_kb: dict[int, int] = field(default_factory=dict)  #: by process
 
 
 def descendants(root: int) -> list[int]:
@@ -48,15 +49,16 @@ def command_of(pid: int) -> str:
 
 def sample(root: int, cases: int) -> Sample:
     """What ``root`` and its descendants use now."""
-    rss = descriptors = processes = 0
+    each: dict[int, int] = {}
+    descriptors = 0
     for pid in descendants(root):
         try:
-            rss += int((Path("/proc") / str(pid) / "statm").read_text().split()[1]) * _PAGE_KB
+            rss = int((Path("/proc") / str(pid) / "statm").read_text().split()[1]) * _PAGE_KB
             descriptors += len(os.listdir(f"/proc/{pid}/fd"))
         except (OSError, IndexError):
             continue
-        processes += 1
-    return Sample(cases, rss, descriptors, processes)
+        each[pid] = rss
+    return Sample(cases, sum(each.values()), descriptors, len(each), each)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Growth:
     rss_percent: float
     descriptors: int
     processes: int
+    lasting_rss_percent: float  #: of those processes alone that are there all the time: workers, world, controller
 
 
 def growth(samples: Sequence[Sample]) -> Growth | None:
@@ -80,4 +83,11 @@ def growth(samples: Sequence[Sample]) -> Growth | None:
         return float(median(getattr(one, name) for one in late) - median(getattr(one, name) for one in early))
 
     base = median(one.rss_kb for one in early)
-    return Growth(round(100 * rise("rss_kb") / base, 2), round(rise("descriptors")), round(rise("processes")))
+    lasting = set.intersection(*(set(one.each_kb) for one in (*early, *late)))
+    before, after = (sum(median(one.each_kb[pid] for one in some) for pid in lasting) for some in (early, late))
+    return Growth(
+        round(100 * rise("rss_kb") / base, 2),
+        round(rise("descriptors")),
+        round(rise("processes")),
+        round(100 * (after - before) / before, 2) if before else 0.0,
+    )

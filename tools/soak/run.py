@@ -132,6 +132,7 @@ def counted(run: Path, planned: int, kills: int, grown: Growth | None) -> dict[s
         "false_failures": verdicts["failed"] + verdicts["not observable"],
         "broken": verdicts["broken"],
         "rss_growth_percent": None if grown is None else grown.rss_percent,
+        "lasting_rss_growth_percent": None if grown is None else grown.lasting_rss_percent,
         "fd_growth": None if grown is None else grown.descriptors,
         "process_growth": None if grown is None else grown.processes,
         "kills": kills,
@@ -154,6 +155,7 @@ def shortfalls(figures: dict[str, Any]) -> list[str]:
         return [*missed, "too few samples to tell of growth"]
     for key, most in (
         ("rss_growth_percent", _RSS_PERCENT),
+        ("lasting_rss_growth_percent", _RSS_PERCENT),
         ("fd_growth", _DESCRIPTORS),
         ("process_growth", _PROCESSES),
     ):

@@ -13,7 +13,7 @@ from tools.soak.run import counted, shortfalls
 
 FINE = {
     "cases": 4000, "lost_verdicts": 0, "false_failures": 0, "broken": 2, "kills": 3, "survived": 3, "rss_growth_percent": 0.4,
-    "fd_growth": 0, "process_growth": 0,
+    "lasting_rss_growth_percent": 0.4, "fd_growth": 0, "process_growth": 0,
 }  # fmt: skip
 
 
@@ -39,6 +39,17 @@ def test_what_grows_is_seen() -> None:
     assert found.rss_percent > 10
     assert found.descriptors > 10
     assert found.processes >= 4
+
+
+def test_what_grows_is_seen_although_others_have_ended() -> None:
+    """Phones go with their cases, and the last cases have fewer: the sum of all falls, whatever the workers keep."""
+    both = {1: 1000, 2: 5000}
+    found = growth(
+        [Sample(n, sum(own.values()), 0, len(own), own) for n in range(101) for own in [both if n < 60 else {1: 1200}]]
+    )
+    assert found is not None
+    assert found.rss_percent < -50
+    assert found.lasting_rss_percent == 20.0
 
 
 def test_too_few_samples_tell_nothing() -> None:
@@ -68,6 +79,7 @@ def test_a_sound_run_has_no_shortfall() -> None:
         ("broken", 4),
         ("survived", 2),
         ("rss_growth_percent", 2.5),
+        ("lasting_rss_growth_percent", 2.5),
         ("fd_growth", 9),
         ("process_growth", 3),
     ],
