@@ -200,8 +200,6 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
         worlds.stop(keep_logs=run.directory)
         if isinstance(error, MistakeError):
             shutil.rmtree(run.directory, ignore_errors=True)
-        else:
-            run.remove_control()
         raise
     stack.callback(Undertaker(run).stop)
     if not run.workers:
@@ -211,11 +209,11 @@ def _start(config: pytest.Config, run: Run, files: list[Path]) -> None:
 def _make_control(run: Run, stack: ExitStack) -> None:
     """In memory where there is room: a permit that waited 1.4 s for a disk came too late for a transfer."""
     try:
-        memory = Scratch(MEMORY)
-        stack.callback(memory.close)
+        memory = stack.enter_context(Scratch(MEMORY))
         run.control.symlink_to(memory.path)
     except OSError:  # no such memory, or a file system without links
         run.control.mkdir()
+    stack.callback(run.remove_control)
 
 
 def _take_addresses(run: Run, stack: ExitStack) -> None:
@@ -257,11 +255,10 @@ def _begin_worker(config: pytest.Config, run: Run) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Hand a worker what it needs, secrets too: this goes through the pipe to it."""
     if run := run_of(node.config):
+        # One text for all: xdist keeps what each was told, megabytes where there are thousands of numbers.
         if _TEXT not in node.config.stash:
             node.config.stash[_TEXT] = run.to_json()
-        node.workerinput[_INPUT] = node.config.stash[
-            _TEXT
-        ]  # xdist keeps it: one text for all, megabytes where there are thousands of numbers
+        node.workerinput[_INPUT] = node.config.stash[_TEXT]
 
 
 @pytest.hookimpl(optionalhook=True, trylast=True)

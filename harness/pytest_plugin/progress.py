@@ -183,7 +183,6 @@ class Progress:
         for fault in faults:
             self._broken(str(fault))
         session.exitstatus = self._exit_code(exitstatus, bool(faults))
-        self._run.remove_control()  # with the worlds' keys
 
     def _exit_code(self, exitstatus: int, broken: bool) -> int:
         """Failed before broken, so that what was found in the system under test is never hidden; see ``harness.cli.app``."""

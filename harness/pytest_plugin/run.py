@@ -77,8 +77,10 @@ class Run:
         return self.directory / "control"
 
     def remove_control(self) -> None:
-        """The run has ended."""
-        shutil.rmtree(self.control.resolve(), ignore_errors=True)
+        """The run has ended: the link goes, or the directory where there is no memory to link to."""
+        if not self.control.is_symlink():
+            shutil.rmtree(self.control, ignore_errors=True)
+            return
         with contextlib.suppress(OSError):
             self.control.unlink()
 

@@ -85,9 +85,8 @@ async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
     _watch_stdin(loop, ended)
     control = await world.start([_fault(text) for text in asked.fault], with_control=asked.control)
     gc.freeze()  # what the world was built of stays: no collection has to look at it
-    gc.set_threshold(
-        700, 10, 100
-    )  # one of all that is there takes 0.15 s, in which no audio goes on; calls leave no cycles
+    # Calls leave no cycles; a collection of all that is there takes 0.15 s, in which no audio goes on.
+    gc.set_threshold(700, 10, 100)
     beating = asyncio.create_task(_beat(Heartbeat(asked.directory / "beat")))
     _say({"event": "ready", "pid": os.getpid(), "control": control, "deployments": world.deployments()})
     await ended.wait()

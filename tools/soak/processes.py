@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -16,10 +16,18 @@ class Sample:
     """All processes of a run at one moment."""
 
     cases: int  #: that had ended by then
-    rss_kb: int
     descriptors: int
-    processes: int
-    each_kb: dict[int, int] = field(default_factory=dict)  #: by process
+    each_kb: dict[int, int]  #: resident memory by process
+
+    @property
+    def rss_kb(self) -> int:
+        """Of all together."""
+        return sum(self.each_kb.values())
+
+    @property
+    def processes(self) -> int:
+        """How many there are."""
+        return len(self.each_kb)
 
 
 def descendants(root: int) -> list[int]:
@@ -58,7 +66,7 @@ def sample(root: int, cases: int) -> Sample:
         except (OSError, IndexError):
             continue
         each[pid] = rss
-    return Sample(cases, sum(each.values()), descriptors, len(each), each)
+    return Sample(cases, descriptors, each)
 
 
 @dataclass(frozen=True)

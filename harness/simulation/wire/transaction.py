@@ -68,10 +68,6 @@ class Transactions(Protocol):
         """A server transaction is over."""
 
 
-def _origin(request: Request) -> Origin:
-    return request.from_.tag or "", request.call_id, request.cseq.number, request.cseq.method
-
-
 class _Transaction:
     """Timers by letter, and the way into and out of the layer's audit."""
 
@@ -262,10 +258,9 @@ class ServerTransaction(_Transaction):
     on; so an answered one has its answer's octets, and nothing else.
     """
 
-    def __init__(self, layer: Transactions, request: Request, flow: Flow, key: ServerKey) -> None:
+    def __init__(self, layer: Transactions, request: Request, flow: Flow, key: ServerKey, origin: Origin) -> None:
         super().__init__(layer, request, flow)
-        self.key = key
-        self.origin = _origin(request)
+        self.key, self.origin = key, origin
         self.on_cancel: Callable[[Request], None] | None = None
         self.on_timeout: Callable[[], None] | None = None
         self._request: Request | None = request

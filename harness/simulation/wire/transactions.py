@@ -168,7 +168,7 @@ class TransactionLayer:
             # A flood takes no memory: what comes beyond is forgotten with its answer (RFC 3261 section 8.2.7).
             self.respond_statelessly(request, flow, 503)
         else:
-            transaction = ServerTransaction(self, request, flow, key)
+            transaction = ServerTransaction(self, request, flow, key, _origin(request))
             self._servers[key] = transaction
             self._sources[flow.remote[0]] += 1
             self._origins.setdefault(transaction.origin, set()).add(transaction)
@@ -221,6 +221,10 @@ def _tag_of(response: Response | None) -> str:
         return (response.to.tag if response else None) or new_token()
     except SipSyntaxError:
         return new_token()
+
+
+def _origin(request: Request) -> Origin:
+    return request.from_.tag or "", request.call_id, request.cseq.number, request.cseq.method
 
 
 def _server_key(request: Request, method: str | None = None) -> ServerKey:

@@ -21,7 +21,9 @@ def samples(rss: float = 1.0, descriptors: float = 0.0, processes: float = 0.0) 
     """A hundred cases, with so much growth from the first to the last."""
     return [
         Sample(
-            n, int(1000 * (1 + (rss - 1) * n / 100)), int(100 + descriptors * n / 100), int(20 + processes * n / 100)
+            n,
+            int(100 + descriptors * n / 100),
+            dict.fromkeys(range(int(20 + processes * n / 100)), int(1000 * (1 + (rss - 1) * n / 100))),
         )
         for n in range(101)
     ]
@@ -44,9 +46,7 @@ def test_what_grows_is_seen() -> None:
 def test_what_grows_is_seen_although_others_have_ended() -> None:
     """Phones go with their cases, and the last cases have fewer: the sum of all falls, whatever the workers keep."""
     both = {1: 1000, 2: 5000}
-    found = growth(
-        [Sample(n, sum(own.values()), 0, len(own), own) for n in range(101) for own in [both if n < 60 else {1: 1200}]]
-    )
+    found = growth([Sample(n, 0, both if n < 60 else {1: 1200}) for n in range(101)])
     assert found is not None
     assert found.rss_percent < -50
     assert found.lasting_rss_percent == 20.0
