@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 import numpy as np
@@ -122,7 +122,7 @@ def _spectra() -> NDArray[np.complex64]:
     return np.conj(np.fft.rfft(periods, axis=1)).astype(np.complex64)
 
 
-@cache
+@lru_cache(maxsize=32)  # 80 kB each: all 512 would be 40 MB in every worker
 def tone_basis(mark: int) -> NDArray[np.float32]:
     """(1280, 16): an orthonormal basis of the cosine and sine of each tone of each symbol, four columns a symbol.
 

@@ -14,8 +14,8 @@ class DeadlineScheduler:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
-        self._cancelled: set[int] = set()
+        self._due: list[tuple[float, int]] = []
+        self._then: dict[int, Callable[[], None]] = {}  # by number: what is cancelled is let go at once, with its call
         self._numbers = itertools.count()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -24,7 +24,8 @@ class DeadlineScheduler:
         """Have ``then`` called in ``seconds``; the function returned cancels it."""
         with self._changed:
             number = next(self._numbers)
-            heapq.heappush(self._due, (time.monotonic() + seconds, number, then))
+            self._then[number] = then
+            heapq.heappush(self._due, (time.monotonic() + seconds, number))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
                 self._thread.start()
@@ -32,7 +33,7 @@ class DeadlineScheduler:
 
         def cancel() -> None:
             with self._changed:
-                self._cancelled.add(number)
+                self._then.pop(number, None)
 
         return cancel
 
@@ -49,8 +50,6 @@ class DeadlineScheduler:
                     self._changed.wait(self._due[0][0] - time.monotonic() if self._due else None)
                 if self._closed:
                     return
-                _, number, then = heapq.heappop(self._due)
-                cancelled = number in self._cancelled
-                self._cancelled.discard(number)
-            if not cancelled:
+                then = self._then.pop(heapq.heappop(self._due)[1], None)
+            if then is not None:
                 then()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import tempfile
 import threading
@@ -118,11 +119,24 @@ class PhonePool:
                 raise BrokenError("the phones are closed")
             if sharing is not None:
                 return self._put(self._shared(config, sharing), *asked)
-            found = self._readopt(*asked)
-            if found is None:
-                self._give_up(config)
-                found = self._add(*asked)
-            return found
+            return self._of_a_living_process(*asked)
+
+    def _of_a_living_process(
+        self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path, rules: Rules
+    ) -> Phone:
+        """One that was kept, or a new one. A process that died while no phone of it was leased is nobody's loss."""
+        asked = (config, sink, marks, directory, rules)
+        while True:
+            idle = [host for host in self._hosts if host.process.lost is None and not host.phones]
+            try:
+                found = self._readopt(*asked)
+                if found is None:
+                    self._give_up(config)
+                    found = self._add(*asked)
+                return found
+            except PhoneLostError:
+                if all(host.process.lost is None for host in idle):
+                    raise
 
     def _shared(self, config: PhoneConfig, sharing: Sharing) -> _Host:
         """This process's end of a phone that others use as well."""
@@ -155,9 +169,8 @@ class PhonePool:
                 phone = Phone(
                     self, host.process, parked.key, config, sink=sink, marks=marks, directory=directory, rules=rules
                 )
-                with self.changed:
-                    host.phones[phone.key] = phone
-                address, registered = host.process.call("adopt", phone=phone.key, directory=str(directory))
+                with self._moving_in(host, phone):
+                    address, registered = host.process.call("adopt", phone=phone.key, directory=str(directory))
                 phone.address = address
                 phone.adopt(parked.registration if registered else None)
                 return phone
@@ -174,9 +187,7 @@ class PhonePool:
         phone = Phone(
             self, host.process, next(self._keys), config, sink=sink, marks=marks, directory=directory, rules=rules
         )
-        with self.changed:
-            host.phones[phone.key] = phone
-        try:
+        with self._moving_in(host, phone):
             phone.address = host.process.call(
                 "add",
                 phone=phone.key,
@@ -184,11 +195,19 @@ class PhonePool:
                 directory=str(directory),
                 networks=None if config.accepts_from is None else sources.networks(config.accepts_from),
             )
+        return phone
+
+    @contextlib.contextmanager
+    def _moving_in(self, host: _Host, phone: Phone) -> Iterator[None]:
+        """It hears of its events from the first on; it is no phone of the pool's where its process refuses it, or dies."""
+        with self.changed:
+            host.phones[phone.key] = phone
+        try:
+            yield
         except BaseException:
             with self.changed:
                 host.phones.pop(phone.key, None)
             raise
-        return phone
 
     def _host_for(self, config: PhoneConfig) -> _Host:
         self._hosts = [host for host in self._hosts if host.process.lost is None or host.phones]

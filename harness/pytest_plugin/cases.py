@@ -215,6 +215,17 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     underway = item.stash.get(_UNDERWAY, None)
     if run is None or case is None or (underway is not None and underway.attempt > 1):
         return (yield)
+    try:
+        return (yield from _attempts(item, nextitem, run, case))
+    finally:
+        if _UNDERWAY in item.stash:
+            del item.stash[
+                _UNDERWAY
+            ]  # pytest keeps every item until the session ends: a case's evidence would stay with it
+
+
+def _attempts(item: pytest.Item, nextitem: pytest.Item | None, run: Run, case: Case) -> Generator[None, Any, Any]:
+    """The first attempt by the hook that is wrapped, further ones by hooks of their own."""
     retries = int(item.config.getoption("retries"))
     with leased(run, case) as lease, place(max(places(), run.slots)):
         underway = item.stash[_UNDERWAY] = _Underway(case, lease, more_attempts=retries)

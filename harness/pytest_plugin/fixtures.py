@@ -116,6 +116,7 @@ def cast(
         _take(context, error)
         raise
     finally:
+        del request.node.stash[_CONTEXT]  # pytest keeps every item until the session ends
         if context.guessed or context.phones.guessed:
             tell_guess()
         cast.close()

@@ -73,7 +73,7 @@ class Progress:
         self._console = SafeConsole(file=output, highlight=False, soft_wrap=True)
         self._live: Live | None = None
         self._last_line = self._began
-        self._cases = {case.id for case in run.cases}
+        self._cases = set[str]()
         self._planned: set[str] = set()  #: cases that are to be reported
         self._done: dict[str, Verdict] = {}
         self._kinds: set[tuple[Verdict, str]] = set()  #: of failures already shown
@@ -84,6 +84,7 @@ class Progress:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Begin to show."""
+        self._cases = {case.id for case in self._run.cases}  # which plugins may have changed until now
         for line in ignored(self._config, self._run.deployments):
             self._say(Text(line))
         if self._config.option.verbose <= 0:
@@ -119,12 +120,19 @@ class Progress:
         """Note what is to be reported (workers)."""
         self._planned |= self._cases & {case_id(nodeid) for nodeid in ids}
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count a phase; a case counts when its last one is in, or when its worker crashed."""
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None]:
+        """Pytest keeps the reports of all phases until the end: most of it is a report's keywords, which selected its test."""
         name = case_id(report.nodeid)
         if name not in self._cases:
             self._ordinary(report)
-            return
+            return (yield)
+        self._count(name, report)
+        yield
+        report.keywords = {}
+
+    def _count(self, name: str, report: pytest.TestReport) -> None:
+        """Count a phase; a case counts when its last one is in, or when its worker crashed."""
         crashed = report.when not in ("setup", "call", "teardown")
         if name in self._done or not (crashed or report.when == "teardown"):
             return

@@ -95,6 +95,10 @@ class Tree:
         """The command line, with the project's own scenarios."""
         return self._start([str(Path(sys.executable).with_name("harness")), *arguments], {})
 
+    def command(self, command: list[str], **environment: str) -> subprocess.Popen[str]:
+        """Anything, started from here."""
+        return self._start(command, environment)
+
     def _start(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
             command,

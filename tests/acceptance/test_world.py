@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -190,3 +191,29 @@ def test_the_world_alone_says_how_to_call_it_and_ends_on_ctrl_c(tree: Tree) -> N
     assert "agent-billing" in said  # an account
     assert "transport=udp and dial" in said
     tree.nothing_left()
+
+
+KEPT = """
+import gc
+from harness.phone.leg import Leg
+from harness.report.recorder import CaseRecorder
+
+def pytest_runtest_logstart():
+    gc.collect()
+    kept = [type(one).__name__ for one in gc.get_objects() if isinstance(one, (Leg, CaseRecorder))]
+    with open("kept", "a") as file:
+        file.write(" ".join(kept) + "\\n")
+"""
+
+
+def test_a_worker_keeps_nothing_of_the_cases_that_are_over(tree: Tree) -> None:
+    """But for the last, which an interrupt may come to."""
+    (tree.path / "kept.py").write_text(KEPT)
+    arguments = ["--row=TD-INBOUND", "--codec=pcmu", "--auth=ip", "--preflight=off", "--no-reports", "-n0", "-pkept"]
+    scenarios = str(DEPLOYMENTS.parent)
+    command = [sys.executable, "-m", "pytest", scenarios, "--deployment", TALKDESK, *arguments, "--reports", "reports"]
+    code, output = tree.finished(tree.command(command, PYTHONPATH=str(tree.path)))
+    assert code == 0, output
+    found = (tree.path / "kept").read_text().splitlines()
+    assert len(found) > 3
+    assert max(len(line.split()) for line in found) <= 1, found

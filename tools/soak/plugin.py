@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Generator
 
 import pytest
 
@@ -15,17 +16,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("soak").addoption("--soak-cases", type=int, default=0, help="cases, at least")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Multiply the run's cases, in the controller and in every worker alike."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> Generator[None]:
+    """Multiply the run's cases, in the controller and in every worker alike, before anybody looks at them."""
     run, wanted = run_of(session.config), session.config.getoption("soak_cases")
-    if run is None or not wanted:
-        return
-    rounds = -(-wanted // len(run.cases))
-    run.cases = [
-        dataclasses.replace(case, axes={**case.axes, "round": f"{number:04}"})
-        for number, case in itertools.product(range(rounds), run.cases)
-    ]
+    if run is not None and wanted:
+        rounds = -(-wanted // len(run.cases))
+        run.cases = [
+            dataclasses.replace(case, axes={**case.axes, "round": f"{number:04}"})
+            for number, case in itertools.product(range(rounds), run.cases)
+        ]
+    yield
 
 
 @pytest.hookimpl(trylast=True)

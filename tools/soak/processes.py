@@ -30,15 +30,19 @@ class Sample:
         return len(self.each_kb)
 
 
+def parent_of(pid: int) -> int | None:
+    """The process's parent; None when it is gone."""
+    try:
+        return int((Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def descendants(root: int) -> list[int]:
     """``root`` and all that come from it, those alone that are still there."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except (OSError, ValueError, IndexError):
-                continue
+        if entry.name.isdecimal() and (parent := parent_of(int(entry.name))) is not None:
             children.setdefault(parent, []).append(int(entry.name))
     found, left = [], [root]
     while left:

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tools.soak.processes import Growth, Sample, command_of, descendants, growth, sample
+from tools.soak.processes import Growth, Sample, command_of, descendants, growth, parent_of, sample
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENT = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
@@ -33,6 +33,8 @@ MET, MISSED, BROKEN = 0, 1, 3
 _RSS_PERCENT, _DESCRIPTORS, _PROCESSES = 2.0, 4, 1
 _SETTLED_CASES = 1000
 _SAMPLE_EVERY_S = 1.0
+_NURSERY = "harness.nursery"
+_LIMIT = re.compile(r"^calls_per_run = \d+$", re.MULTILINE)
 _OF = re.compile(r"\d+/(\d+) cases")
 _LEG = re.compile(rb'"leg": ?"([^"]+)"')
 
@@ -65,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
-    parser.add_argument("--cases", type=int, default=4000, help="at least; a case has one to four calls")
+    parser.add_argument("--cases", type=int, default=4700, help="at least; a case has one to four calls")
     parser.add_argument(
         "--kill-every", type=float, default=20.0, metavar="S", help="seconds between two kills; 0: none"
     )
@@ -76,10 +78,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(asked: argparse.Namespace, reports: Path) -> tuple[list[Sample], int, int]:
+    deployment = reports / DEPLOYMENT.name
+    deployment.write_text(_LIMIT.sub(f"calls_per_run = {3 * asked.cases}", DEPLOYMENT.read_text(encoding="utf-8")))
     command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
     command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", "tools.soak.plugin"]
     command += ["-p", "no:allure_pytest", "--no-reports", "--preflight", "off", "-n", str(asked.workers)]
-    command += [f"--deployment={DEPLOYMENT}", "--reports", str(reports), f"--soak-cases={asked.cases}"]
+    command += [f"--deployment={deployment}", "--reports", str(reports), f"--soak-cases={asked.cases}"]
     command += [f"--row={row}" for row in ROWS]
     chosen, samples, kills = random.Random(asked.seed), list[Sample](), 0
     with (reports / "run.log").open("wb") as log:
@@ -107,13 +111,22 @@ def _planned(reports: Path) -> int:
 
 
 def _kill_a_phone(root: int, chosen: random.Random) -> int:
-    phones = sorted(pid for pid in descendants(root) if "harness.phone.child" in command_of(pid))
+    phones = phones_of(root)
     if not phones:
         return 0
     with contextlib.suppress(ProcessLookupError):
         os.kill(chosen.choice(phones), signal.SIGKILL)
         return 1
     return 0
+
+
+def phones_of(root: int) -> list[int]:
+    """The softphones' processes and those that stand for them, but not the one of which all are forked: its end costs no case."""
+    commands = {pid: command_of(pid) for pid in descendants(root)}
+    found = [pid for pid, command in commands.items() if "harness.phone.child" in command]
+    return sorted(
+        pid for pid in found if commands.get(parent_of(pid) or 0) == commands[pid] or _NURSERY not in commands[pid]
+    )
 
 
 def counted(run: Path, planned: int, kills: int, grown: Growth | None) -> dict[str, Any]:

@@ -177,10 +177,10 @@ def _joined(address: Sequence[object]) -> str:
 
 
 class Records:
-    """All calls of one tenant, and the ids that were given out for calls to come."""
+    """All calls of one tenant that are up, the latest of those that are over, and the ids that were given out for calls to come."""
 
-    def __init__(self, most: int = 2000) -> None:
-        self._most = most
+    def __init__(self, most_over: int = 300) -> None:
+        self._most_over = most_over
         self._records: dict[str, CallRecord] = {}
         self._prepared: set[str] = set()
         self._by_call_id: dict[str, CallRecord] = {}
@@ -203,13 +203,12 @@ class Records:
         record.messages += self._early.pop(sip_call_id, [])
         self._records[record.id] = record
         self._by_call_id[sip_call_id] = record
-        if len(self._records) > self._most:
-            old = next(iter(self._records))
-            gone = self._records.pop(old)
-            self._by_call_id = {key: kept for key, kept in self._by_call_id.items() if kept is not gone}
+        over = [kept for kept in self._records.values() if kept.is_over]
+        for old in over[: -self._most_over]:
+            self.forget(old)
 
     def forget(self, record: CallRecord) -> None:
-        """The call was none of this customer's."""
+        """It is as if the call had never been."""
         self._records.pop(record.id, None)
         self._by_call_id = {key: kept for key, kept in self._by_call_id.items() if kept is not record}
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from harness.errors import PhoneMisuseError
 from harness.events import RegistrationState, SipMessage
+from harness.phone.pool import PhonePool
 from harness.phone.waiter import NeverCame
 from harness.sip.digest import DigestServer
 from harness.sip.message import Message, Request, Response
-from tests.process.phone.conftest import Desk, fresh_address, once
+from tests.process.phone.conftest import Desk, connect, fresh_address, hears, once
 
 PASSWORD = "correct-horse-battery"
 
@@ -165,3 +169,24 @@ def test_one_address_has_one_phone_and_a_kept_one_gives_way(lease: Desk, registr
     seen = len(registrar.requests)
     lease("alice", codecs=("PCMA",), **settings).register()
     registrar.until("0", since=seen)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_process_that_died_while_nobody_had_a_phone_of_it_is_nobodys_loss(
+    tmp_path: Path, registrar: Registrar, kept: bool
+) -> None:
+    """It is known only when it is asked for a phone: stopped, it is found to be hung in the very lease."""
+    settings = {"registrar": registrar.address, "username": "alice", "password": PASSWORD} if kept else {}
+    with PhonePool(tmp_path, patience=2.0) as pool:
+        desk = Desk(pool, tmp_path)
+        alice = desk("alice", **settings)
+        if kept:
+            alice.register()
+        alice.release(keep_registration=kept)
+        os.kill(alice.process.pid, signal.SIGSTOP)
+        again = desk.of(alice.config)
+        assert again.process.pid != alice.process.pid
+        assert pool.loss is None
+        out, back = connect(again, desk("bob"))
+        hears(out, back)
+        desk.close()

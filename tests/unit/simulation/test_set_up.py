@@ -322,11 +322,16 @@ def test_a_prepared_id_is_used_once() -> None:
 
 
 def test_old_records_make_room() -> None:
-    records = Records(most=2)
-    for number in range(3):
-        records.add(CallRecord(str(number), "", ""), f"call-{number}")
-    assert [record.id for record in records.newest_first()] == ["2", "1"]
+    records = Records(most_over=2)
+    for number in range(5):
+        record = CallRecord(str(number), "", "")
+        records.add(record, f"call-{number}")
+        if number != 1:  # which is still up
+            record.ended("completed", "caller", "normal clearing")
+    records.add(CallRecord("5", "", ""), "call-5")
+    assert [record.id for record in records.newest_first()] == ["5", "4", "3", "1"]
     assert records.of_sip("call-0") is None
+    assert records.of_sip("call-1") is records.get("1")
 
 
 def test_a_record_tells_what_was_heard() -> None:
