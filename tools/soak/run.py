@@ -78,8 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(asked: argparse.Namespace, reports: Path) -> tuple[list[Sample], int, int]:
-    deployment = reports / DEPLOYMENT.name
-    deployment.write_text(_LIMIT.sub(f"calls_per_run = {3 * asked.cases}", DEPLOYMENT.read_text(encoding="utf-8")))
+    deployment = _deployment(reports, calls=3 * asked.cases)
     command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
     command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", "tools.soak.plugin"]
     command += ["-p", "no:allure_pytest", "--no-reports", "--preflight", "off", "-n", str(asked.workers)]
@@ -102,6 +101,14 @@ def _run(asked: argparse.Namespace, reports: Path) -> tuple[list[Sample], int, i
             process.send_signal(signal.SIGINT)
             process.wait()
     return samples, kills, process.returncode
+
+
+def _deployment(directory: Path, calls: int) -> Path:
+    """The deployment's file with a limit that a run of so many cases does not reach, and its numbers beside it."""
+    shutil.copy(DEPLOYMENT.with_suffix(".csv"), directory)
+    file = directory / DEPLOYMENT.name
+    file.write_text(_LIMIT.sub(f"calls_per_run = {calls}", DEPLOYMENT.read_text(encoding="utf-8")), encoding="utf-8")
+    return file
 
 
 def _planned(reports: Path) -> int:
