@@ -65,6 +65,10 @@ mutants: .venv/.ready  ## operators, conditions and constants changed one at a t
 soak: .venv/.ready  ## thousands of calls in one run, softphones killed meanwhile: nothing lost, nothing grows (reports/soak.json; ARGS="--cases 200" is a short run)
 	@.venv/bin/python -m tools.soak $(ARGS)
 
+.PHONY: flakes
+flakes: .venv/.ready  ## a short matrix a hundred times on a quiet machine, and again beside six busy processes: all pass each time (reports/flakes.json; ARGS="--runs 10" some minutes)
+	@.venv/bin/python -m tools.flakes $(ARGS)
+
 fuzz: .venv/.ready  ## a million inputs that nobody designed to all that reads what others wrote (reports/fuzz.json; ARGS="--inputs 20000" is a short run)
 	@.venv/bin/python -m tools.fuzz $(ARGS)
 
