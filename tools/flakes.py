@@ -35,13 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--reports", type=Path, default=ROOT / "reports", help="where results are left")
     asked = parser.parse_args(arguments)
     asked.reports.mkdir(parents=True, exist_ok=True)
-    kept, figures = asked.reports / "flakes", dict[str, Any]()
+    kept, figures = asked.reports / "flakes", dict[str, float]()
     shutil.rmtree(kept, ignore_errors=True)
     for load in asked.load:
         began = time.monotonic()
         with busy(load):
             found = counted(_runs(asked.runs, asked.workers, kept / f"load-{load}"))
-        found["seconds"] = round(time.monotonic() - began, 1)
+        found["seconds"] = round(time.monotonic() - began)
         figures |= {f"load_{load}_{name}": value for name, value in found.items()}
         print(f"beside {load} busy processes: " + "  ".join(f"{name} {value}" for name, value in found.items()))
     (asked.reports / "flakes.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

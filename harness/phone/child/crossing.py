@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 FUNCTIONS: Final = 13  #: in a ``pjmedia_transport_op`` (pjproject 2.15)
-DETACH, SEND, ATTACH = 2, 3, 12  #: of them ``detach``, ``send_rtp`` and ``attach2``
+DETACH, SEND, DESTROY, ATTACH = 2, 3, 11, 12  #: of them ``detach``, ``send_rtp``, ``destroy`` and ``attach2``
 RING_OCTETS: Final = 1 << 15
 _HEAD: Final = struct.Struct("=qq")  # nanoseconds and length
 _SOURCE_OCTETS: Final = 24
@@ -60,6 +60,7 @@ class Aside(NamedTuple):
     arrive: int
     detach: int
     attach: int
+    destroy: int
 
 
 class Crossing:
@@ -73,6 +74,7 @@ class Crossing:
         self.own: list[int] = [at or 0 for at in (ctypes.c_void_p * FUNCTIONS).from_address(functions)]
         block.functions[:] = self.own
         block.functions[DETACH], block.functions[SEND], block.functions[ATTACH] = aside.detach, _SEND, aside.attach
+        block.functions[DESTROY] = aside.destroy
         block.send, block.send_aside, block.arrive_aside = self.own[SEND], aside.send, aside.arrive
 
     @property

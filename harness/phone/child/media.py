@@ -59,6 +59,7 @@ class LegMedia:
         self._player: Player | None = None
         self._ready: Player | None = None  # of the mark, which nobody hears yet
         self._recorders: list[Recorder] = []
+        self._closed = False  # a call that is refused at once is over before its mark is named
         self._bridged: LegMedia | None = None
 
     @property
@@ -92,7 +93,9 @@ class LegMedia:
 
     def prepare(self) -> None:
         """Have a player of the mark at hand: made only when the call is answered, the audio clock would tick before it is there."""
-        if self.mark is not None and self._port is None and self._ready is None and isinstance(self.source, Mark):
+        if self._closed or self._port is not None or self._ready is not None:
+            return
+        if self.mark is not None and isinstance(self.source, Mark):
             self._ready = self._players.player(self.source, self.mark)
 
     def play(self, source: Source) -> None:
@@ -165,7 +168,7 @@ class LegMedia:
 
     def close(self) -> None:
         """The call is over. The clock thread closes the recordings at its next tick."""
-        self._port = None
+        self._closed, self._port = True, None
         self._part()
         self._stop()
         self._forget_player()

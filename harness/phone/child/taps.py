@@ -1,7 +1,7 @@
 """What passes a call's media transport: counted, logged, and heard only from where it may come.
 
 RTP is taken from the hosts that the call's SDP and its signalling name, from any port (RFC 4961 only recommends the same one).
-Three functions of a ``pjmedia_transport`` are exchanged for ones that look and go on (pjproject 2.15, public headers).
+Four functions of a ``pjmedia_transport`` are exchanged for ones that look and go on (pjproject 2.15, public headers).
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from time import monotonic
 from typing import Any, Final
 
 from harness.phone.child import rtcp
-from harness.phone.child.crossing import ATTACH, DETACH, SEND, Aside, Crossing, place
+from harness.phone.child.crossing import ATTACH, DESTROY, DETACH, SEND, Aside, Crossing, place
 from harness.phone.child.reception import Reception
 from harness.phone.rtp_log import Address, RtpLog
 
 _ADDRESS_OCTETS: Final = 28  # of a pj_sockaddr
 _MOST_SOURCES: Final = 20
+#: After a transport's end: by then no thread is inside its functions any more.
+_LINGERS_S: Final = 10.0
 _OTHERS: Final[Address] = (b"", 0)
 _LOOPBACK: Final = b"\x7f\x00\x00\x01"
 _SEQUENCE_AND_SSRC: Final = struct.Struct("!2xH4xI")
@@ -73,6 +75,7 @@ _ON_RTCP = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssi
 _SENDS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _ATTACHES = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 _DETACHES = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+_DESTROYS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
 #: Packets that we have sent, and what the far end says of them, None where it has no word on them.
 Reported = Callable[[int, "int | None", "rtcp.Block | None"], None]
@@ -196,6 +199,8 @@ class _Tapped:
         self.crossing = Crossing(functions, aside)
         own = self.crossing.own
         self.send, self.attach, self.detach = _SENDS(own[SEND]), _ATTACHES(own[ATTACH]), _DETACHES(own[DETACH])
+        self.destroy = _DESTROYS(own[DESTROY])
+        self.gone_at: float | None = None
         self.tap: Tap
         self.stream = 0  # the user data of the callbacks that follow
         self.on_rtp: Any = None
@@ -206,7 +211,7 @@ class Taps:
     """Puts taps on media transports."""
 
     def __init__(self) -> None:
-        # What is kept of an ended call goes when another transport comes to the same address: then nobody is in it any more.
+        # What is kept of an ended call goes some time after it, or when another transport comes to the same address.
         self._by_transport: dict[int, _Tapped] = {}
         self._by_block: dict[int, _Tapped] = {}
         # Any thread may be inside these at any time, so they stay as long as the process.
@@ -215,12 +220,14 @@ class Taps:
             _ON_RTP(self._arrive),
             _DETACHES(self._detach),
             _ATTACHES(self._attach),
+            _DESTROYS(self._destroy),
         )
         self._reports = _ON_RTCP(self._report)
         self._aside = Aside(*map(place, self._functions))
 
     def put(self, address: int, log: RtpLog, known: Known, reported: Reported) -> Tap:
         """A tap on the transport (``pjmedia_transport *``) that a call is about to use."""
+        self._forget_the_gone()
         transport = _MediaTransport.from_address(address)
         tapped = self._by_block.get(transport.functions)
         if tapped is None:
@@ -233,6 +240,12 @@ class Taps:
             tapped.tap.look()
         tapped.tap = Tap(tapped.crossing, log, known, reported)
         return tapped.tap
+
+    def _forget_the_gone(self) -> None:
+        now = monotonic()
+        for address, tapped in list(self._by_transport.items()):
+            if tapped.gone_at is not None and now - tapped.gone_at >= _LINGERS_S:
+                del self._by_transport[address], self._by_block[tapped.crossing.address]
 
     def _attach(self, transport: int, attachment: int) -> int:
         asked = _Attachment.from_address(attachment)
@@ -254,6 +267,13 @@ class Taps:
             return
         tapped.detach(transport, tapped.crossing.address)  # pjmedia asserts that it is what was attached
         tapped.stream = 0  # not before: a packet may be on its way to the stream until that returns
+
+    def _destroy(self, transport: int) -> int:
+        tapped = self._by_transport[transport]
+        try:
+            return int(tapped.destroy(transport))
+        finally:
+            tapped.gone_at = monotonic()
 
     def _arrive(self, arrival: int) -> None:
         """RTP, or something like it, that was not put aside."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
@@ -9,13 +10,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.errors import BrokenError, PhoneLostError, WorldLostError
 from harness.events import MarkHeard, PhoneLost
-from harness.phone import Answer, PhoneConfig
+from harness.phone import Answer, PhoneConfig, Reject
 from harness.phone.pool import PhonePool
 from tests.process.phone.conftest import Desk, connect, fresh_address, hears, uri_of
 
@@ -40,13 +42,7 @@ def gone(pid: int, within: float = 15.0) -> bool:
 
 def sockets_of(pid: int) -> int:
     """How many sockets a process has open."""
-    count = 0
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            count += os.readlink(entry).startswith("socket:")
-        except OSError:
-            continue
-    return count
+    return sum(link.startswith("socket:") for link in _links_of(pid))
 
 
 def test_a_crash_is_an_event_and_the_next_lease_gets_a_new_process(lease: Desk) -> None:
@@ -87,6 +83,36 @@ def test_a_hang_is_noticed_and_ended(tmp_path: Path) -> None:
             alice.next_call(20)
         assert gone(pid)
         desk.close()
+
+
+def files_of(pid: int, name: str) -> int:
+    """How many files of such a name a process has open."""
+    return sum(Path(link).name.startswith(name) for link in _links_of(pid))
+
+
+def _links_of(pid: int) -> Iterator[str]:
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            yield os.readlink(entry)
+
+
+def test_refused_calls_leave_nothing_open(lease: Desk) -> None:
+    """Such a call is over before its mark is named: its player stayed, and a process of pjsua2 has 32 of them in all."""
+    alice, bob = lease("alice", max_calls=4), lease("bob", max_calls=4)
+    bob.policy = Reject(486)
+    for _ in range(6):
+        leg = alice.dial(uri_of(bob))
+        assert leg.wait_state("disconnected", 10).code == 486
+        bob.next_call(10).wait_closed()
+    bob.policy = Answer()
+    out, back = connect(alice, bob)  # the bridge lets go of what left it when its clock ticks
+    hears(out, back)
+    out.hangup()
+    back.wait_closed()
+    deadline = time.monotonic() + 10
+    while left := files_of(bob.process.pid, "mark-"):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.02)
 
 
 def test_whether_a_phone_can_still_be_relied_on_is_known_at_once(tmp_path: Path) -> None:

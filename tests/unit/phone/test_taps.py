@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import struct
 import threading
 import time
+import weakref
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
 
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.phone.child.crossing import ATTACH, DETACH, FUNCTIONS, RING_OCTETS, SEND
+from harness.phone.child.crossing import ATTACH, DESTROY, DETACH, FUNCTIONS, RING_OCTETS, SEND
 from harness.phone.child.taps import Known, Tap, Taps
 from harness.phone.rtp_log import Address, RtpLog, read
 
@@ -22,6 +24,7 @@ Words = ctypes.c_void_p * FUNCTIONS
 Sends = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 Attaches = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 Detaches = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+Destroys = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 OnRtp = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 OnRtcp = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t)
 
@@ -72,9 +75,10 @@ class Transport:
         self.heard: list[bytes] = []
         self.errors: list[int] = []
         self._attached: Attachment | None = None
-        own = Sends(self._send), Attaches(self._attach), Detaches(self._detach)
+        self.is_destroyed = False
+        own = Sends(self._send), Attaches(self._attach), Detaches(self._detach), Destroys(self._destroy)
         table = Words()
-        for at, function in zip((SEND, ATTACH, DETACH), own, strict=True):
+        for at, function in zip((SEND, ATTACH, DETACH, DESTROY), own, strict=True):
             table[at] = ctypes.cast(function, ctypes.c_void_p)
         self._on_rtp, self._on_rtcp = OnRtp(self._rtp_arrived), OnRtcp(self._rtcp_arrived)
         self.reported_to: list[int] = []
@@ -98,6 +102,14 @@ class Transport:
         if self.last_report:  # under way when it was asked to detach: it waits until that has been taken
             self.reports(self.last_report)
         self._attached = None
+
+    def _destroy(self, transport: int) -> int:
+        assert transport == self.address
+        self.is_destroyed = True
+        return 7
+
+    def destroy(self) -> None:
+        assert Destroys(self.structure.functions.contents[DESTROY])(self.address) == 7
 
     def _rtcp_arrived(self, stream: int, packet: int, size: int) -> None:
         self.reported_to.append(stream)
@@ -149,11 +161,11 @@ class Call:
     """A tapped transport."""
 
     def __init__(self, directory: Path, end: tuple[str, int]) -> None:
-        self.transport, self.known, self._taps = Transport(), Known(), Taps()
+        self.transport, self.known, self.taps = Transport(), Known(), Taps()
         self._path = directory / f"{time.monotonic_ns()}.rtp.gz"
         self.reports: list[tuple[int, int | None]] = []  # sent, and received
         log = RtpLog(self._path)
-        self.tap: Tap = self._taps.put(
+        self.tap: Tap = self.taps.put(
             self.transport.address, log, self.known, lambda *said: self.reports.append(said[:2])
         )
         self.transport.attach(sockaddr(*end))
@@ -294,3 +306,25 @@ def test_a_report_on_the_port_of_rtp_is_read(scratch: Path) -> None:
     block = struct.pack("!IBBHIIII", 7, 0, 0, 1, 8, 0, 0, 0)  # of our source, one lost, 8 the highest
     call.transport.arrives(struct.pack("!BBHI", 0x81, 201, 7, 9) + block, sockaddr(*END))
     assert call.reports == [(10, 8)]
+
+
+def put(taps: Taps, transport: Transport, directory: Path) -> weakref.ref[Tap]:
+    return weakref.ref(taps.put(transport.address, RtpLog(directory / "x.rtp.gz"), Known(), lambda *_: None))
+
+
+def test_a_transport_that_is_gone_is_forgotten_but_not_at_once(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call has one of its own, with 64 kB for its packets, mostly where none was before."""
+    taps, transports = Taps(), [Transport() for _ in range(3)]
+    first = put(taps, transports[0], scratch)
+    lasting = put(taps, transports[1], scratch)
+    transports[0].destroy()
+    assert transports[0].is_destroyed
+    put(taps, transports[2], scratch)
+    assert first() is not None  # a thread may still be inside its functions
+    monkeypatch.setattr("harness.phone.child.taps._LINGERS_S", 0.0)
+    put(taps, Transport(), scratch)
+    gc.collect()
+    assert first() is None
+    assert lasting() is not None
+    transports[1].sends(rtp(1))
+    assert transports[1].sent == [rtp(1)]
