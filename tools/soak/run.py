@@ -81,6 +81,12 @@ def _run(asked: argparse.Namespace, reports: Path) -> tuple[list[Sample], int, i
     deployment = _deployment(reports, calls=3 * asked.cases)
     command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
     command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", "tools.soak.plugin"]
+    for name in (
+        "playwright",
+        "hypothesispytest",
+        "anyio",
+    ):  # which no user has: the first keeps all reports on their items
+        command += ["-p", f"no:{name}"]
     command += ["-p", "no:allure_pytest", "--no-reports", "--preflight", "off", "-n", str(asked.workers)]
     command += [f"--deployment={deployment}", "--reports", str(reports), f"--soak-cases={asked.cases}"]
     command += [f"--row={row}" for row in ROWS]

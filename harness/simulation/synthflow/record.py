@@ -179,8 +179,9 @@ def _joined(address: Sequence[object]) -> str:
 class Records:
     """All calls of one tenant that are up, the latest of those that are over, and the ids that were given out for calls to come."""
 
-    def __init__(self, most_over: int = 300) -> None:
-        self._most_over = most_over
+    def __init__(self, most_over: int = 50, kept_s: float = 120.0) -> None:
+        """A call that is over is kept for that long, and longer while it is one of the latest."""
+        self._most_over, self._kept_s = most_over, kept_s
         self._records: dict[str, CallRecord] = {}
         self._prepared: set[str] = set()
         self._by_call_id: dict[str, CallRecord] = {}
@@ -203,9 +204,10 @@ class Records:
         record.messages += self._early.pop(sip_call_id, [])
         self._records[record.id] = record
         self._by_call_id[sip_call_id] = record
-        over = [kept for kept in self._records.values() if kept.is_over]
-        for old in over[: -self._most_over]:
-            self.forget(old)
+        over = [(kept.released_at, kept) for kept in self._records.values() if kept.released_at is not None]
+        for released_at, old in over[: -self._most_over]:
+            if released_at <= time.time() - self._kept_s:
+                self.forget(old)
 
     def forget(self, record: CallRecord) -> None:
         """It is as if the call had never been."""

@@ -322,7 +322,7 @@ def test_a_prepared_id_is_used_once() -> None:
 
 
 def test_old_records_make_room() -> None:
-    records = Records(most_over=2)
+    records = Records(most_over=2, kept_s=0.0)
     for number in range(5):
         record = CallRecord(str(number), "", "")
         records.add(record, f"call-{number}")
@@ -332,6 +332,16 @@ def test_old_records_make_room() -> None:
     assert [record.id for record in records.newest_first()] == ["5", "4", "3", "1"]
     assert records.of_sip("call-0") is None
     assert records.of_sip("call-1") is records.get("1")
+
+
+def test_what_has_only_just_ended_is_not_old() -> None:
+    """As where a hundred calls of a load end at once."""
+    records = Records(most_over=2)
+    for number in range(100):
+        record = CallRecord(str(number), "", "")
+        records.add(record, f"call-{number}")
+        record.ended("completed", "caller", "normal clearing")
+    assert len(records.newest_first()) == 100
 
 
 def test_a_record_tells_what_was_heard() -> None:
