@@ -52,7 +52,7 @@ def confirm(
     return best / math.sqrt(energy * float(matched.dot(matched))), best_phase % PERIOD
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)  # 12 kB each; a hundred calls of one process have two hundred marks
 def _references(mark: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Three periods of the mark on the sample grid, and the same half a sample later."""
     fine = np.tile(waveform(mark, 2 * SAMPLE_RATE), 3)

@@ -80,7 +80,7 @@ def write_wav(path: Path, mark: int, seconds: float, rate: int = SAMPLE_RATE) ->
     _write_samples(path, np.tile(period, max(1, int(np.ceil(seconds / PERIOD_SECONDS - 1e-9)))), rate)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def _shape(mark: int, rate: int) -> NDArray[np.float32]:
     return np.concatenate([_symbol(low, high, rate) for low, high in MARKS[mark]])
 
