@@ -218,10 +218,9 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     try:
         return (yield from _attempts(item, nextitem, run, case))
     finally:
+        # pytest keeps every item until the session ends: a case's evidence would stay with it
         if _UNDERWAY in item.stash:
-            del item.stash[
-                _UNDERWAY
-            ]  # pytest keeps every item until the session ends: a case's evidence would stay with it
+            del item.stash[_UNDERWAY]
 
 
 def _attempts(item: pytest.Item, nextitem: pytest.Item | None, run: Run, case: Case) -> Generator[None, Any, Any]:

@@ -28,7 +28,17 @@ PAGES = (ROOT / "docs" / "get-started.md", README)  #: the first one's commands 
 BY_CI = {"make verify", "make test", "make test-interop", "make test-browser"}
 LONG = {
     f"make {name}"
-    for name in ("selfproof", "selfproof-strangers", "liveproof", "mutants", "accuracy", "bench", "fuzz", "soak")
+    for name in (
+        "selfproof",
+        "selfproof-strangers",
+        "liveproof",
+        "mutants",
+        "accuracy",
+        "bench",
+        "fuzz",
+        "soak",
+        "flakes",
+    )
 }
 #: platform, AI, country, domain, SBC, transport, authentication, AI's host, numbers, and the test phones.
 ANSWERED = {
