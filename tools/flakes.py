@@ -22,7 +22,6 @@ ROOT = Path(__file__).resolve().parents[1]
 DEPLOYMENT = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 ROWS = ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-FALLBACK-REFUSED", "HANGUP-AI")
 VERDICTS = ("passed", "failed", "not_observable", "broken")
-_HARNESS = "from harness.cli.app import main; main()"
 _BUSY = "while True: pass"
 
 
@@ -65,7 +64,7 @@ def _runs(runs: int, workers: str, kept: Path) -> Iterator[dict[str, Any] | None
     for number in range(runs):
         with tempfile.TemporaryDirectory(prefix="harness-flakes-") as directory:
             log = Path(directory, "run.log")
-            command = [sys.executable, "-c", _HARNESS, "verify", str(DEPLOYMENT), "-n", workers]
+            command = [str(Path(sys.executable).with_name("harness")), "verify", str(DEPLOYMENT), "-n", workers]
             command += [f"--row={row}" for row in ROWS] + ["--reports", directory]
             with log.open("wb") as output:
                 subprocess.run(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, check=False)

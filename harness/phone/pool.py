@@ -129,11 +129,7 @@ class PhonePool:
         while True:
             idle = [host for host in self._hosts if host.process.lost is None and not host.phones]
             try:
-                found = self._readopt(*asked)
-                if found is None:
-                    self._give_up(config)
-                    found = self._add(*asked)
-                return found
+                return self._readopt(*asked) or self._add(*asked)
             except PhoneLostError:
                 if all(host.process.lost is None for host in idle):
                     raise
@@ -177,6 +173,7 @@ class PhonePool:
         return None
 
     def _add(self, config: PhoneConfig, sink: Sink, marks: Iterator[int], directory: Path, rules: Rules) -> Phone:
+        self._give_up(config)
         if config.stun_server and not stun.answers(config.stun_server, config.bind_address):
             raise ResourceError(f"phone {config.name}: the STUN server {config.stun_server} does not answer")
         return self._put(self._host_for(config), config, sink, marks, directory, rules)

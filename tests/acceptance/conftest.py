@@ -89,17 +89,14 @@ class Tree:
         """Plain pytest; without a preflight, unless asked for: nobody is there to be looked at."""
         quick = ["-p", "no:hypothesispytest", "-p", "no:anyio"]
         command = [sys.executable, "-m", "pytest", *quick, "scenarios", "--preflight=off", *arguments]
-        return self._start(command, environment | ({"HARNESS_LIVE": "1"} if live else {}))
+        return self.command(command, **(environment | ({"HARNESS_LIVE": "1"} if live else {})))
 
     def harness(self, *arguments: str) -> subprocess.Popen[str]:
         """The command line, with the project's own scenarios."""
-        return self._start([str(Path(sys.executable).with_name("harness")), *arguments], {})
+        return self.command([str(Path(sys.executable).with_name("harness")), *arguments])
 
     def command(self, command: list[str], **environment: str) -> subprocess.Popen[str]:
         """Anything, started from here."""
-        return self._start(command, environment)
-
-    def _start(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
             command,
             cwd=self.path,

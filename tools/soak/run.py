@@ -33,6 +33,8 @@ MET, MISSED, BROKEN = 0, 1, 3
 _RSS_PERCENT, _DESCRIPTORS, _PROCESSES = 2.0, 4, 1
 _SETTLED_CASES = 1000
 _SAMPLE_EVERY_S = 1.0
+#: Of pytest's plugins. Playwright's, which no user has, keeps all reports on their items.
+_LEFT_OUT = ("cacheprovider", "allure_pytest", "playwright", "hypothesispytest", "anyio")
 _NURSERY = "harness.nursery"
 _LIMIT = re.compile(r"^calls_per_run = \d+$", re.MULTILINE)
 _OF = re.compile(r"\d+/(\d+) cases")
@@ -80,14 +82,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run(asked: argparse.Namespace, reports: Path) -> tuple[list[Sample], int, int]:
     deployment = _deployment(reports, calls=3 * asked.cases)
     command = [sys.executable, "-m", "pytest", str(ROOT / "scenarios"), "--rootdir", str(ROOT)]
-    command += ["-c", str(ROOT / "pyproject.toml"), "-p", "no:cacheprovider", "-p", "tools.soak.plugin"]
-    for name in (
-        "playwright",
-        "hypothesispytest",
-        "anyio",
-    ):  # which no user has: the first keeps all reports on their items
-        command += ["-p", f"no:{name}"]
-    command += ["-p", "no:allure_pytest", "--no-reports", "--preflight", "off", "-n", str(asked.workers)]
+    command += ["-c", str(ROOT / "pyproject.toml"), "-p", "tools.soak.plugin", *(f"-pno:{name}" for name in _LEFT_OUT)]
+    command += ["--no-reports", "--preflight", "off", "-n", str(asked.workers)]
     command += [f"--deployment={deployment}", "--reports", str(reports), f"--soak-cases={asked.cases}"]
     command += [f"--row={row}" for row in ROWS]
     chosen, samples, kills = random.Random(asked.seed), list[Sample](), 0

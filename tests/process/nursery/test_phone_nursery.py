@@ -15,6 +15,7 @@ from harness.phone.nursery import PhoneNursery
 from harness.phone.pool import PhonePool
 from tests.process.phone.conftest import Desk, connect, hears
 from tests.process.phone.test_lifetime import alive, gone
+from tools.soak.processes import parent_of
 
 SECRET = "correct-horse-battery"
 
@@ -33,10 +34,6 @@ def desk(nursery: PhoneNursery, tmp_path: Path) -> Iterator[Desk]:
         desk = Desk(pool, tmp_path)
         yield desk
         desk.close()
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def remembers(pid: int, secret: str) -> bool:

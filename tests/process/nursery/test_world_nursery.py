@@ -17,8 +17,9 @@ from harness.integrations import load
 from harness.limits import released
 from harness.nursery.apart import NurseryApart
 from harness.pytest_plugin.worlds import Worlds, alive_lock, heartbeat
-from tests.process.nursery.test_phone_nursery import SECRET, parent_of, remembers
+from tests.process.nursery.test_phone_nursery import SECRET, remembers
 from tests.process.phone.test_lifetime import gone
+from tools.soak.processes import parent_of
 
 FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-gladly.toml"
 
