@@ -122,14 +122,18 @@ class Progress:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None]:
-        """Pytest keeps the reports of all phases until the end: most of it is a report's keywords, which selected its test."""
+        """Count a report, and let pytest keep no more of it until the end than it will show."""
         name = case_id(report.nodeid)
         if name not in self._cases:
             self._ordinary(report)
             return (yield)
         self._count(name, report)
         yield
-        report.keywords = {}
+        report.keywords = {}  # they selected its test, and are most of it
+        if report.passed:
+            report.sections = []
+        if self._config.option.verbose <= 0:  # see _quiet: nobody is shown how long fixtures took
+            self._config.pluginmanager.getplugin("terminalreporter").stats.pop("", None)
 
     def _count(self, name: str, report: pytest.TestReport) -> None:
         """Count a phase; a case counts when its last one is in, or when its worker crashed."""

@@ -136,3 +136,32 @@ def test_no_worker_is_started_that_has_no_case(tree: Tree) -> None:
     assert code == 0, output
     summary = json.loads((tree.run_directory / "summary.json").read_text())
     assert summary["workers"] == summary["cases"] < 4
+
+
+REPORTS = """
+import gc, os
+from pytest import TestReport
+
+def pytest_sessionfinish():
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        kept = [one for one in gc.get_objects() if isinstance(one, TestReport)]
+        with open("kept", "w") as file:
+            file.writelines(f"{one.when} {one.outcome} {len(one.keywords)} {len(one.longreprtext)}\\n" for one in kept)
+"""
+
+
+def test_of_passed_cases_the_controller_keeps_next_to_nothing(tree: Tree) -> None:
+    """A night has thousands. What failed stays whole."""
+    tree.scenarios("""
+        @scenario("INBOUND", "HANGUP-CALLER")
+        def test_seen(see, case):
+            see(Verdict.FAILED if case.row.id == "HANGUP-CALLER" else Verdict.PASSED)
+    """)
+    (tree.path / "kept.py").write_text(REPORTS)
+    arguments = ["--deployment", str(tree.deployment()), "-n", "2", "-p", "kept"]
+    code, output = tree.finished(tree.start(*arguments, PYTHONPATH=str(tree.path)))
+    assert code == 1, output
+    kept = [line.split() for line in (tree.path / "kept").read_text().splitlines()]
+    assert {(when, outcome) for when, outcome, *_ in kept} == {("call", "passed"), ("call", "failed")}, kept
+    assert all(keywords == "0" for _, _, keywords, _ in kept), kept
+    assert any(int(told) for _, outcome, _, told in kept if outcome == "failed"), kept

@@ -72,7 +72,7 @@ def _run(directory: Path, cases: int) -> tuple[float, float, float]:
 def _watch(pid: int, directory: Path, cases: int, peak: list[float]) -> None:
     """The most memory that the controller itself ever had until the last case (proc(5), VmHWM); reports have their own bar."""
     status = Path(f"/proc/{pid}/status")
-    while len(list(directory.glob("latest/cases/*/case.json"))) < cases:
+    while len(list(directory.glob("*/cases/*/case.json"))) < cases:  # not in "latest": that is linked after the reports
         try:
             found = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
         except OSError:

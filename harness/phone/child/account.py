@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -51,6 +52,9 @@ class PhoneHost(Protocol):
     def request_answered(self, token: int, code: int, reason: str) -> None:
         """A request outside dialogs was answered."""
 
+    def afterwards(self, do: Callable[[], None]) -> None:
+        """Do something when pjsua's callback is over."""
+
     def emit(self, event: Event, phone: HostedPhone) -> None:
         """Tell the parent."""
 
@@ -88,6 +92,8 @@ class HostedPhone:
         self._transport = endpoint.open_transport(config)
         self.address: str = endpoint.address_of(self._transport)
         self.account = Account(self, host_process.fault)
+        self._unanswered = 0  #: requests outside dialogs
+        self._is_closed = False
         try:
             self.account.create(self._account_config())
         except pj.Error:
@@ -217,10 +223,6 @@ class HostedPhone:
         self.binding.last = state
         self.host_process.emit(state, self)
 
-    def request_answered(self, token: int, code: int, reason: str) -> None:
-        """A request outside dialogs was answered."""
-        self.host_process.request_answered(token, code, reason)
-
     # What the parent asks for.
 
     def register(self, active: bool) -> None:
@@ -240,7 +242,16 @@ class HostedPhone:
             option.msgBody, option.contentType = body, content_type
         made.userData = made  # a token has to be a pointer, and comes back as one
         self.account.sendRequest(made)
+        self._unanswered += 1
         return made
+
+    def request_answered(self, token: int, code: int, reason: str) -> None:
+        """A request outside dialogs was answered."""
+        if code >= 200:
+            self._unanswered -= 1
+            if self._is_closed and not self._unanswered:
+                self.host_process.afterwards(self._delete_account)
+        self.host_process.request_answered(token, code, reason)
 
     def close(self) -> None:
         """Give up the account, and free its ports.
@@ -250,12 +261,19 @@ class HostedPhone:
         """
         endpoint = self.host_process.endpoint
         udp = endpoint.native.udp_transport(self.account.getId()) if self.config.transport == "udp" else None
-        self.account.shutdown()
-        self.account.thisown = False  # its destructor would delete the account that has its number by then
+        self._is_closed = self.parked = True
+        if not self._unanswered:  # pjsua asserts on an answer, or the lack of one, to an account that is gone
+            self._delete_account()
         if udp is not None:
             endpoint.native.close_udp_socket(udp)
         endpoint.close_transport(self._transport)
         sockets.free({self.address, *self.host_process.take_connections(self)})
+
+    def _delete_account(self) -> None:
+        self.account.shutdown()
+        # Its destructor would delete the account that has its number by then: so it stays, without its phone.
+        self.account.__disown__()
+        self.account.listener = None
 
 
 class Lodger(HostedPhone):
@@ -282,6 +300,10 @@ class Lodger(HostedPhone):
             self.host_process.emit(self.binding.last, self)
         elif not self.binding.asked:
             self.landlord.register(True)
+
+    def send_request(self, method: str, uri: str, headers: Headers, body: str, content_type: str) -> Any:
+        """The account's owner hears the answer."""
+        return self.landlord.send_request(method, uri, headers, body, content_type)
 
     def close(self) -> None:
         """The account stays."""

@@ -6,6 +6,7 @@ message is told from its twin by the side that sent it, and by that side's tag (
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -69,7 +70,7 @@ class Attribution(Generic[P, L]):
         self._dialogs: dict[str, list[L]] = {}
         self._unbound: dict[str, list[tuple[float, LoggedMessage]]] = {}  # INVITEs that have no leg yet
         # What is no call, or no longer: by Call-ID and ``ours`` (REGISTER, OPTIONS …) or this side's tag (ended calls).
-        self._owners: dict[tuple[str, bool | str], P] = {}
+        self._owners: dict[tuple[str, bool | str], weakref.ref[P]] = {}
         self._connections: dict[tuple[str, str], list[Connection]] = {}  # by transport and remote address
 
     # Messages.
@@ -159,20 +160,21 @@ class Attribution(Generic[P, L]):
 
     def _deliver_outside_calls(self, at: float, message: LoggedMessage) -> None:
         key = (message.call_id, message.ours)  # a phone may ask another of the same process
-        phone = self._owners.get((message.call_id, message.local_tag)) or self._owners.get(key)
-        if phone is None:
+        owner = self._owners.get((message.call_id, message.local_tag)) or self._owners.get(key)
+        phone = owner() if owner is not None else None
+        if owner is None:
             sender = (p for p in self._phones() if p.sent_by == message.sent_by)
             phone = next(sender, None) if message.ours else self.called(message)
             if phone is None:
                 return
             self._own(key, phone)
-        if phone in self._phones():  # a phone that is gone may still have answers sent again
+        if phone is not None and phone in self._phones():  # one that is gone may still have answers sent again
             self._deliver(at, message, phone, None)
 
     def _own(self, key: tuple[str, bool | str], phone: P) -> None:
         while len(self._owners) >= _MOST_OWNERS:
             self._owners.pop(next(iter(self._owners)))
-        self._owners[key] = phone
+        self._owners[key] = weakref.ref(phone)
 
     def called(self, message: LoggedMessage) -> P | None:
         """The phone a request is for: by address, else by user, else the only one on its transport."""

@@ -148,7 +148,9 @@ class Log(pj.LogWriter):  # type: ignore[misc]
 
 
 class Account(pj.Account):  # type: ignore[misc]
-    """A phone's account."""
+    """A phone's account; without a listener nothing of it is told."""
+
+    listener: AccountListener | None
 
     def __init__(self, listener: AccountListener, fault: Callable[[str], None]) -> None:
         super().__init__()
@@ -157,12 +159,14 @@ class Account(pj.Account):  # type: ignore[misc]
     @_callback
     def onIncomingCall(self, prm: Any) -> None:
         """A call came in."""
-        self.listener.incoming(prm.callId)
+        if self.listener:
+            self.listener.incoming(prm.callId)
 
     @_callback
     def onRegState(self, prm: Any) -> None:
         """A REGISTER was answered."""
-        self.listener.registration_changed(prm.code, prm.reason, prm.expiration)
+        if self.listener:
+            self.listener.registration_changed(prm.code, prm.reason, prm.expiration)
 
     @_callback
     def onSendRequest(self, prm: Any) -> None:
@@ -171,7 +175,8 @@ class Account(pj.Account):  # type: ignore[misc]
         body = event.body
         tsx_state = body.tsxState
         tsx = tsx_state.tsx
-        self.listener.request_answered(int(prm.userData), tsx.statusCode, tsx.statusText)
+        if self.listener:
+            self.listener.request_answered(int(prm.userData), tsx.statusCode, tsx.statusText)
 
 
 class Call(pj.Call):  # type: ignore[misc]

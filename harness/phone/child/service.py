@@ -26,6 +26,7 @@ from harness.events import (
     TransportFailed,
     to_plain,
 )
+from harness.memory import FreedMemory
 from harness.phone.child.account import HostedPhone, Lodger
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import Refusal, pj
@@ -100,6 +101,7 @@ class Service:
         self._doors = Doors(self.phones.values)
         self.endpoint = Endpoint(self)
         self._doors.needed = self._places.needed = self.endpoint.native.asserts
+        self._freed = FreedMemory()
         self._names = Names(self.endpoint.native.has_ipv6(), self.endpoint.wake, self._tell_name, self.fault)
         self._named_media = self.endpoint.native.look_up_with(self._names)
         challenges = ChallengeFilter(self.phones.values, self._tell_withheld)
@@ -254,7 +256,6 @@ class Service:
             unread=message.unread,
         )
         self.emit(event, phone, leg)
-
         if message.direction == "sent" and not message.status:
             phone.sources.add(message.remote.rpartition(":")[0].strip("[]"))
 
@@ -269,13 +270,12 @@ class Service:
 
     def _tell_name(self, trouble: Trouble) -> None:
         """Tell those whose requests may wait for it: all, where none names it."""
-        facts = asdict(trouble)
         legs = [leg for leg in self.legs.values() if leg.waits_for(trouble.name)]
         phones = [phone for phone in self.phones.values() if trouble.name in phone.next_hops]
         if trouble.media:
             legs, phones = self.attribution.of(self._named_media.waiting_for(trouble.name))
         for concerned in (*({*phones, *(leg.phone for leg in legs)} or self.phones.values()), *legs):
-            concerned.emit(NameLookup, **facts)
+            concerned.emit(NameLookup, **asdict(trouble))
 
     def _tell(self, what: str, /, **arguments: Any) -> None:
         with contextlib.suppress(OSError):  # the reader sees the end of the line, and acts on it
@@ -335,9 +335,9 @@ class Service:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
         signal.signal(signal.SIGTERM, lambda *_: self._orphaned.set())
         threading.Thread(target=self._read, name="commands", daemon=True).start()
-        endpoint = self.endpoint
-        build = {"most_calls": endpoint.most_calls, "codecs": endpoint.codecs, "version": endpoint.version}
-        self._tell("ready", pid=os.getpid(), **build, has_ipv6=endpoint.native.has_ipv6())
+        stack = self.endpoint
+        build = {"most_calls": stack.most_calls, "codecs": stack.codecs, "version": stack.version}
+        self._tell("ready", pid=os.getpid(), **build, has_ipv6=stack.native.has_ipv6())
         next_pulse = next_statistics = 0.0
         while not self._orphaned.is_set():
             now = time.monotonic()
@@ -414,18 +414,19 @@ class Service:
             received, sent = leg.media.recordings
             leg.emit(Recorded, path=str(received), sent_path=str(sent))
         self._tell("leg_closed", phone=leg.phone.key, leg=leg.key)
+        if not self.legs:
+            self._freed.give_back()
 
     def _depart(self, departure: _Departure, now: float) -> None:
         phone = departure.phone
         if now < departure.deadline:
             if self.legs_of(phone):
                 return
-            if not isinstance(phone, Lodger):
-                if phone.registered and not departure.unregistering:
+            if phone.registered and not isinstance(phone, Lodger):
+                if not departure.unregistering:
                     departure.unregistering = True
                     phone.register(False)
-                if phone.registered:
-                    return
+                return
         self._departures.remove(departure)
         self.phones.pop(phone.key, None)
         self.lodgers.pop(phone.key, None)
@@ -440,10 +441,9 @@ class Service:
         for leg in list(self.legs.values()):
             with contextlib.suppress(pj.Error):
                 leg.hang_up()
-        for phone in self.phones.values():
-            if phone.registered:
-                with contextlib.suppress(pj.Error):
-                    phone.register(False)
+        for phone in [phone for phone in self.phones.values() if phone.registered]:
+            with contextlib.suppress(pj.Error):
+                phone.register(False)
         while time.monotonic() < deadline and (self.legs or any(phone.registered for phone in self.phones.values())):
             self._turn(0.02)
         # Not libDestroy: it takes a second, and aborts on whatever it finds left over.

@@ -179,7 +179,7 @@ def _joined(address: Sequence[object]) -> str:
 class Records:
     """All calls of one tenant that are up, the latest of those that are over, and the ids that were given out for calls to come."""
 
-    def __init__(self, most_over: int = 50, kept_s: float = 120.0) -> None:
+    def __init__(self, most_over: int = 50, kept_s: float = 60.0) -> None:
         """A call that is over is kept for that long, and longer while it is one of the latest."""
         self._most_over, self._kept_s = most_over, kept_s
         self._records: dict[str, CallRecord] = {}

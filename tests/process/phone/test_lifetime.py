@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -264,3 +265,49 @@ def test_passwords_are_neither_seen_nor_logged(tmp_path: Path) -> None:
         with pytest.raises(PhoneLostError) as caught:
             phone.next_call(10)
         assert secret not in str(caught.value)
+
+
+CLOSED = textwrap.dedent(
+    """
+    import gc, os, sys, weakref
+    from pathlib import Path
+    from types import SimpleNamespace
+    from harness.phone import PhoneConfig
+    from harness.phone.child.account import HostedPhone
+    from harness.phone.child.stack import Endpoint
+    from harness.phone.sources import Sources
+
+    def nothing(*_):
+        pass
+
+    process = SimpleNamespace(fault=sys.exit, logged=nothing, take_connections=lambda _: set(), request_answered=nothing)
+    process.endpoint = Endpoint(process)
+    phone = HostedPhone(process, 1, PhoneConfig("alice", "100", "127.0.0.1"), Path(), Sources(None))
+    kept = weakref.ref(phone)
+    phone.close()
+    del phone
+    gc.collect()
+    assert kept() is None, gc.get_referrers(kept())
+    os._exit(0)  # as a softphone's process does
+    """
+)
+
+
+def test_a_phone_that_is_closed_is_forgotten() -> None:
+    """Though pjsua2's account of it can never be destroyed: a night opens thousands."""
+    done = subprocess.run([sys.executable, "-c", CLOSED], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_request_that_nobody_answers_outlives_its_phone(lease: Desk) -> None:
+    """Its process went down at once, with the calls of all others: pjsua asserts on an answer to an account that is gone."""
+    alice, bob, asking = lease("alice"), lease("bob"), lease("asking")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+        mute.bind(("127.0.0.1", 0))
+        with pytest.raises(BrokenError):
+            asking.options(f"sip:anybody@127.0.0.1:{mute.getsockname()[1]}", within=0.2)
+        asking.release()
+        assert asking.process is alice.process
+        assert not gone(alice.process.pid, within=2.0)  # it is to be sent again after half a second, and another
+    out, back = connect(alice, bob)
+    hears(out, back)

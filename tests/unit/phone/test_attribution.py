@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import dataclass, field
 
 from harness.phone.child.attribution import UNKNOWN, Attribution
@@ -127,6 +129,23 @@ def test_requests_outside_calls_find_both_their_phones() -> None:
     scene.sent(response(200, "OPTIONS", to_tag="t"))
     scene.received(response(200, "OPTIONS", to_tag="t"))
     assert [phone for _, phone, _ in scene.delivered] == [scene.alice, scene.bob, scene.bob, scene.alice]
+
+
+def test_what_is_for_a_phone_that_is_gone_is_nobody_elses() -> None:
+    """Whoever may have its user and its address by now; and the phone is not kept for that."""
+    scene = Scene()
+    options = request("OPTIONS", "sip:b@127.0.0.2:2")
+    scene.received(options)
+    scene.sent(response(200, "OPTIONS", to_tag="t"))
+    gone = weakref.ref(scene.bob)
+    scene.bob = FakePhone("127.0.0.2:2", "b")
+    scene.phones = [scene.alice, scene.bob]
+    scene.delivered.clear()
+    gc.collect()
+    assert gone() is None
+    scene.received(options)
+    scene.sent(response(200, "OPTIONS", to_tag="t"))
+    assert scene.delivered == []
 
 
 def test_a_call_placed_on_a_refer_is_known_by_its_first_invite() -> None:

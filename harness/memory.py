@@ -1,0 +1,35 @@
+"""Memory that a long-lived process has freed, and the system gets back.
+
+malloc keeps what was freed below the top of a heap (mallopt(3), ``M_TRIM_THRESHOLD``), and has a heap for each of many
+threads: with calls that come and go, a process grows though it uses no more. So it does where garbage waits for a
+collection of everything, which Python makes late in a process of many objects.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import time
+from typing import Final
+
+_EVERY_S: Final = 30.0
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
+
+
+class FreedMemory:
+    """This process's."""
+
+    def __init__(self, *, collects: bool = True) -> None:
+        """``collects``: garbage is looked for first; of all objects, which takes its time."""
+        self._collects = collects
+        self._due = time.monotonic() + _EVERY_S
+
+    def give_back(self) -> None:
+        """Every half a minute at most, some milliseconds each time: to be called whenever that does no harm."""
+        if time.monotonic() < self._due:
+            return
+        if self._collects:
+            gc.collect()
+        if _trim is not None:
+            _trim(0)
+        self._due = time.monotonic() + _EVERY_S

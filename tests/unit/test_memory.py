@@ -1,0 +1,49 @@
+"""What a long-lived process no longer needs goes back to the system."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+FREED = textwrap.dedent(
+    """
+    import gc, os, sys, time
+    from harness import memory
+
+    def resident():
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    class Cycle:
+        def __init__(self, octets):
+            self.octets, self.itself = octets, self
+
+    gc.disable()  # as good as never, where a process has many objects
+    freed = memory.FreedMemory(collects=sys.argv[1] == "cycles")
+    kept = [(Cycle(bytes(2000)), bytes(2000)) for _ in range(20_000)]
+    kept = [octets for number, (_, octets) in enumerate(kept) if number % 50 == 0]
+    if sys.argv[1] == "trim":
+        gc.collect()
+    before = resident()
+    freed.give_back()
+    assert resident() > 0.9 * before, "at once"
+    at = time.monotonic() + memory._EVERY_S
+    time.monotonic = lambda: at
+    freed.give_back()
+    print(before - resident())
+    """
+)
+
+
+def freed(what: str) -> int:
+    command = [sys.executable, "-c", FREED, what]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+
+
+def test_what_lies_between_what_is_in_use_is_given_back() -> None:
+    assert freed("trim") > 20_000_000
+
+
+def test_garbage_is_looked_for_first() -> None:
+    assert freed("cycles") > 20_000_000
