@@ -8,6 +8,7 @@
 ``scheduling``   which worker runs which case, and when it begins
 ``cases``        ``@scenario``-marked tests become cases; each leases a deployment and records its evidence
 ``fixtures``     what scenarios are written with
+``retention``    what of it all is kept in memory
 ``progress``     what one sees meanwhile, and at the end
 ===============  ====================================================================================
 
@@ -34,7 +35,7 @@ from harness import resources
 #: Where scenarios live, under the current directory and in the package.
 SCENARIOS = "scenarios"
 
-_PARTS = ("options", "parallel", "cases", "fixtures", "progress")
+_PARTS = ("options", "parallel", "cases", "fixtures", "retention", "progress")
 _LAST = f"{__name__}.{_PARTS[-1]}"
 _NEEDS = (
     "scenarios need a deployment; allowed: --deployment FILE (`harness init` writes one, `harness examples` lists some)"

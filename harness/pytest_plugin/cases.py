@@ -17,7 +17,6 @@ from harness.errors import ResourceError
 from harness.finding_kinds import AUDIO_TO_AI
 from harness.limits import Gate, place, places
 from harness.matrix import Case
-from harness.memory import FreedMemory
 from harness.pytest_plugin.leases import Leased, leased
 from harness.pytest_plugin.needs import in_turns
 from harness.pytest_plugin.parallel import WATCH
@@ -87,7 +86,6 @@ class _Underway:
 
 
 _UNDERWAY = pytest.StashKey[_Underway]()
-_FREED = FreedMemory()
 _SCENARIOS = pytest.StashKey[dict[str, str]]()  #: names, and the tests that prove them
 
 
@@ -223,7 +221,6 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         # pytest keeps every item until the session ends: a case's evidence would stay with it
         if _UNDERWAY in item.stash:
             del item.stash[_UNDERWAY]
-        _FREED.give_back()
 
 
 def _attempts(item: pytest.Item, nextitem: pytest.Item | None, run: Run, case: Case) -> Generator[None, Any, Any]:

@@ -120,20 +120,14 @@ class Progress:
         """Note what is to be reported (workers)."""
         self._planned |= self._cases & {case_id(nodeid) for nodeid in ids}
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None]:
-        """Count a report, and let pytest keep no more of it until the end than it will show."""
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count it."""
         name = case_id(report.nodeid)
-        if name not in self._cases:
+        if name in self._cases:
+            self._count(name, report)
+        else:
             self._ordinary(report)
-            return (yield)
-        self._count(name, report)
-        yield
-        report.keywords = {}  # they selected its test, and are most of it
-        if report.passed:
-            report.sections = []
-        if self._config.option.verbose <= 0:  # see _quiet: nobody is shown how long fixtures took
-            self._config.pluginmanager.getplugin("terminalreporter").stats.pop("", None)
 
     def _count(self, name: str, report: pytest.TestReport) -> None:
         """Count a phase; a case counts when its last one is in, or when its worker crashed."""

@@ -18,6 +18,7 @@ from harness.phone.config import PhoneConfig
 from harness.phone.protocol import Policy, Ring
 from harness.phone.sources import Sources
 
+_MOST_ACCOUNTS: Final = 8  # PJSUA_MAX_ACC
 #: pjsip refreshes no earlier than after five seconds (sip_reg.c), which is too late for the shortest registrations.
 _SHORT_REGISTRATION: Final = 10
 
@@ -92,10 +93,9 @@ class HostedPhone:
         self._transport = endpoint.open_transport(config)
         self.address: str = endpoint.address_of(self._transport)
         self.account = Account(self, host_process.fault)
-        self._unanswered = 0  #: requests outside dialogs
-        self._is_closed = False
+        self._unanswered: set[int] = set()  #: requests outside dialogs, by their tokens
         try:
-            self.account.create(self._account_config())
+            self._create_account()
         except pj.Error:
             self.account.thisown = False
             endpoint.close_transport(self._transport)
@@ -242,14 +242,15 @@ class HostedPhone:
             option.msgBody, option.contentType = body, content_type
         made.userData = made  # a token has to be a pointer, and comes back as one
         self.account.sendRequest(made)
-        self._unanswered += 1
+        self._unanswered.add(int(made.this))
         return made
 
     def request_answered(self, token: int, code: int, reason: str) -> None:
         """A request outside dialogs was answered."""
         if code >= 200:
-            self._unanswered -= 1
-            if self._is_closed and not self._unanswered:
+            self._unanswered.discard(token)
+            if self in self.host_process.endpoint.waiting and not self._unanswered:
+                self.host_process.endpoint.waiting.remove(self)
                 self.host_process.afterwards(self._delete_account)
         self.host_process.request_answered(token, code, reason)
 
@@ -261,13 +262,27 @@ class HostedPhone:
         """
         endpoint = self.host_process.endpoint
         udp = endpoint.native.udp_transport(self.account.getId()) if self.config.transport == "udp" else None
-        self._is_closed = self.parked = True
-        if not self._unanswered:  # pjsua asserts on an answer, or the lack of one, to an account that is gone
+        self.parked = True
+        if self._unanswered:
+            endpoint.waiting.append(self)
+        else:
             self._delete_account()
         if udp is not None:
             endpoint.native.close_udp_socket(udp)
         endpoint.close_transport(self._transport)
         sockets.free({self.address, *self.host_process.take_connections(self)})
+
+    def _create_account(self) -> None:
+        """pjsua asserts on an answer, or the lack of one, whose account is gone: those wait for it that can.
+
+        Where none is left for a new phone, it gets the number of one that waits, and its answers.
+        """
+        endpoint = self.host_process.endpoint
+        if endpoint.waiting and endpoint.native.accounts() >= _MOST_ACCOUNTS:
+            former: HostedPhone = endpoint.waiting.pop(0)
+            former._delete_account()
+            self._unanswered = former._unanswered
+        self.account.create(self._account_config())
 
     def _delete_account(self) -> None:
         self.account.shutdown()

@@ -78,6 +78,10 @@ class Native:
         endpoint = self._library.pjsua_get_pjmedia_endpt()
         self._library.pjmedia_endpt_set_flag(endpoint, _TELEPHONE_EVENT_FLAG, ctypes.byref(flag))
 
+    def accounts(self) -> int:
+        """How many there are."""
+        return int(self._library.pjsua_acc_get_count())
+
     def udp_transport(self, account: int) -> int:
         """The transport (``pjsip_transport *``) that an account is bound to."""
         selector = _Selector()

@@ -50,6 +50,7 @@ class Endpoint:
         for codec in self._codec_ids:
             if codec.startswith(("PCMU/", "PCMA/")):
                 self._conceal_nothing(codec)
+        self.waiting: list[Any] = []  #: phones that are gone, but for an account that is still to be answered
         self._preferred: tuple[tuple[str, ...], bool] | None = None
         self._stun_server = ""
 

@@ -311,3 +311,24 @@ def test_a_request_that_nobody_answers_outlives_its_phone(lease: Desk) -> None:
         assert not gone(alice.process.pid, within=2.0)  # it is to be sent again after half a second, and another
     out, back = connect(alice, bob)
     hears(out, back)
+
+
+def test_a_process_has_room_for_phones_however_many_requests_are_unanswered(lease: Desk) -> None:
+    """Each keeps an account for up to 32 s (RFC 3261 timer F), of which pjsua has eight."""
+    here = fresh_address()  # whose connections could be anyone's of it: they are not closed with a phone
+    alice = lease("alice", bind_address=here)
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen(16)
+        for number in range(9):
+            asking = lease(f"asking-{number}", transport="tcp", bind_address=here)
+            with pytest.raises(BrokenError):
+                asking.options(f"sip:anybody@127.0.0.1:{mute.getsockname()[1]};transport=tcp", within=0.1)
+            asking.release()
+            assert asking.process is alice.process
+        bob = lease("bob")
+        assert bob.process is alice.process
+    # TCP's end is an answer to all of them
+    out, back = connect(alice, bob)
+    hears(out, back)
+    assert not gone(alice.process.pid, within=1.0)
