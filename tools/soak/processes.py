@@ -81,7 +81,7 @@ class Growth:
     descriptors: int
     processes: int
     lasting_rss_percent: (
-        float  #: of those processes alone that are there from the first sixth on: workers, world, controller
+        float  #: of those processes alone that are there from the first case on: workers, world, controller
     )
 
 
@@ -97,8 +97,8 @@ def growth(samples: Sequence[Sample]) -> Growth | None:
         return float(median(getattr(one, name) for one in late) - median(getattr(one, name) for one in early))
 
     base = median(one.rss_kb for one in early)
-    settled = next(one for one in samples if one.cases >= most / 6)  # one that is new by then still warms up
-    lasting = set.intersection(*(set(one.each_kb) for one in (settled, *early, *late)))
+    first = next(one for one in samples if one.cases)  # what came later, in a killed one's place, may still warm up
+    lasting = set.intersection(*(set(one.each_kb) for one in (first, *early, *late)))
     before, after = (sum(median(one.each_kb[pid] for one in some) for pid in lasting) for some in (early, late))
     return Growth(
         round(100 * rise("rss_kb") / base, 2),
