@@ -389,9 +389,9 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 @pytest.fixture
-def run(pytestconfig: pytest.Config) -> Run:
+def run(request: pytest.FixtureRequest) -> Run:
     """The run the case is part of."""
-    found = run_of(pytestconfig)
+    found = run_of(request.config)
     assert found is not None
     return found
 

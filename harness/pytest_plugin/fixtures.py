@@ -93,14 +93,15 @@ def cast(
     run: Run,
     timings: Timings,
     recorder: CaseRecorder,
-    pool: PhonePool,
     gate: Gate,
     case_marks: Iterator[int],
-    apis: Callable[[Deployment], SynthflowApi | None],
     company: Company,
     tell_guess: Callable[[], None],
 ) -> Iterator[Cast]:
     """Who takes part. Every group's agents are at their phones, so that a call in the wrong place is seen."""
+    # as parameters, these fixtures of the whole session would keep each case's requests until it ends (FixtureDef.execute)
+    pool: PhonePool = request.getfixturevalue("pool")
+    apis: Callable[[Deployment], SynthflowApi | None] = request.getfixturevalue("apis")
     context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate, company)
     context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
     context.evidence.starved = of_this_process().starved

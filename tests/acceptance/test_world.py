@@ -194,26 +194,28 @@ def test_the_world_alone_says_how_to_call_it_and_ends_on_ctrl_c(tree: Tree) -> N
 
 
 KEPT = """
-import gc
+import gc, json
+from _pytest.fixtures import SubRequest
 from harness.phone.leg import Leg
 from harness.report.recorder import CaseRecorder
 
 def pytest_runtest_logstart():
     gc.collect()
-    kept = [type(one).__name__ for one in gc.get_objects() if isinstance(one, (Leg, CaseRecorder))]
+    kept = [type(one).__name__ for one in gc.get_objects() if isinstance(one, (Leg, CaseRecorder, SubRequest))]
     with open("kept", "a") as file:
-        file.write(" ".join(kept) + "\\n")
+        file.write(json.dumps({"requests": kept.count("SubRequest"), "calls": len(kept) - kept.count("SubRequest")}) + "\\n")
 """
 
 
 def test_a_worker_keeps_nothing_of_the_cases_that_are_over(tree: Tree) -> None:
-    """But for the last, which an interrupt may come to."""
+    """But for the last, which an interrupt may come to. Session fixtures keep how they were first asked for, and no more."""
     (tree.path / "kept.py").write_text(KEPT)
     arguments = ["--row=TD-INBOUND", "--codec=pcmu", "--auth=ip", "--preflight=off", "--no-reports", "-n0", "-pkept"]
     scenarios = str(DEPLOYMENTS.parent)
     command = [sys.executable, "-m", "pytest", scenarios, "--deployment", TALKDESK, *arguments, "--reports", "reports"]
     code, output = tree.finished(tree.command(command, PYTHONPATH=str(tree.path)))
     assert code == 0, output
-    found = (tree.path / "kept").read_text().splitlines()
-    assert len(found) > 3
-    assert max(len(line.split()) for line in found) <= 1, found
+    first, second, *later = map(json.loads, (tree.path / "kept").read_text().splitlines())
+    assert len(later) > 1
+    assert max(kept["calls"] for kept in (first, second, *later)) <= 1, later
+    assert {kept["requests"] for kept in later} == {second["requests"]}, later
