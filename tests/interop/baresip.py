@@ -94,12 +94,12 @@ class Baresip(Program):
         self._read_until = 0
         self._messages: list[Traced] = []
         self.port = port or free_port(host)
-        self.control = free_port(host)
+        self.control = free_port(host, but=[self.port])
         self.recordings = directory / "heard"
         self.recordings.mkdir(parents=True)
         sound = directory / "voice.wav"
         write_wav(sound, np.tile(waveform(mark), int(_VOICE_SECONDS / 0.16)) if voice is None else voice, SAMPLE_RATE)
-        first = free_port(host, _RTP_PORTS)
+        first = free_port(host, _RTP_PORTS, but=[self.port, self.control])
         modules = next(Path("/usr/lib").glob("**/baresip/modules"))
         config = _CONFIG.format(
             host=host,

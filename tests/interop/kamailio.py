@@ -86,7 +86,8 @@ class Kamailio(Program):
 
 def ports(host: str) -> tuple[int, int]:
     """A port for UDP and TCP, and one for TLS."""
-    return free_port(host), free_port(host)
+    plain = free_port(host)
+    return plain, free_port(host, but=[plain])
 
 
 def _tables(

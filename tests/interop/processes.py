@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -159,8 +159,8 @@ def options(host: str, port: int, source: tuple[str, int], transport: str = "UDP
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def free_port(host: str, count: int = 1) -> int:
-    """The first of ``count`` consecutive ports that nobody has on ``host`` now, over UDP or TCP.
+def free_port(host: str, count: int = 1, *, but: Collection[int] = ()) -> int:
+    """The first of ``count`` consecutive ports, none of ``but``, that nobody has on ``host`` now, over UDP or TCP.
 
     They lie below those the kernel gives out by itself: a socket of anybody's that is bound to every address would take
     one of those in the moment before the program has it. Hosts are this run's own (but ``::1``, which is everybody's).
@@ -168,6 +168,8 @@ def free_port(host: str, count: int = 1) -> int:
     given_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     for _ in range(100):
         first = random.randrange(min(10_000, given_out // 2), given_out - count)
+        if not set(but).isdisjoint(range(first, first + count)):
+            continue
         with contextlib.ExitStack() as taken, contextlib.suppress(OSError):
             for port in range(first, first + count):
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):

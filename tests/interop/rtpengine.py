@@ -13,7 +13,8 @@ class Rtpengine(Program):
     """A running rtpengine; ``control`` is where it takes orders."""
 
     def __init__(self, directory: Path, host: str) -> None:
-        port, first = free_port(host), free_port(host, _RTP_PORTS)
+        port = free_port(host)
+        first = free_port(host, _RTP_PORTS, but=[port])
         self.control = f"udp:{host}:{port}"
         # Debian's own configuration names fixed ports, which only one rtpengine can have
         arguments = [

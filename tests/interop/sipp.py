@@ -268,7 +268,7 @@ class Sipp(Program):
         (directory / "voice.ulaw").write_bytes(mulaw(mark, _VOICE_SECONDS) if voice is None else voice)
         options = {
             **{"-sf": scenario, "-i": host, "-p": self.port, "-t": f"{transport[0]}1"},
-            **{"-mi": host, "-mp": free_port(host, _MEDIA_PORTS)},
+            **{"-mi": host, "-mp": free_port(host, _MEDIA_PORTS, but=[self.port])},
             **{"-m": calls, "-timeout": seconds},
             **{"-message_file": self.trace, "-error_file": directory / "errors.log"},
         }
