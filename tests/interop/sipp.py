@@ -176,7 +176,8 @@ def asks(
         steps.append(ask("ACK", cseq, user, domain, caller=caller, uri=f"sip:{user}@{domain}", within=True))
     else:
         steps.append('<recv response="401" auth="true"></recv>')
-    credentials = f"[authentication username={caller or user} password={password}]"
+    # in hexadecimal, as which SIPp would take one that begins with "0x" in any case
+    credentials = f"[authentication username={caller or user} password=0x{password.encode().hex()}]"
     return [*steps, ask(method, cseq + 1, user, domain, *headers, credentials, caller=caller, body=body)]
 
 
