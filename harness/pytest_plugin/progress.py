@@ -73,7 +73,6 @@ class Progress:
         self._console = SafeConsole(file=output, highlight=False, soft_wrap=True)
         self._live: Live | None = None
         self._last_line = self._began
-        self._cases = set[str]()
         self._planned: set[str] = set()  #: cases that are to be reported
         self._done: dict[str, Verdict] = {}
         self._kinds: set[tuple[Verdict, str]] = set()  #: of failures already shown
@@ -84,7 +83,6 @@ class Progress:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Begin to show."""
-        self._cases = {case.id for case in self._run.cases}  # which plugins may have changed until now
         for line in ignored(self._config, self._run.deployments):
             self._say(Text(line))
         if self._config.option.verbose <= 0:
@@ -118,13 +116,13 @@ class Progress:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Note what is to be reported (workers)."""
-        self._planned |= self._cases & {case_id(nodeid) for nodeid in ids}
+        self._planned |= self._run.case_ids & {case_id(nodeid) for nodeid in ids}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count it."""
         name = case_id(report.nodeid)
-        if name in self._cases:
+        if name in self._run.case_ids:
             self._count(name, report)
         else:
             self._ordinary(report)

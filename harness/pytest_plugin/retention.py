@@ -22,13 +22,7 @@ class Retention:
 
     def __init__(self, run: Run, config: pytest.Config) -> None:
         self._run, self._config = run, config
-        self._cases = set[str]()
         self._freed = FreedMemory()
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self) -> None:
-        """Which tests are cases."""
-        self._cases = {case.id for case in self._run.cases}  # which plugins may have changed until now
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None]:
@@ -39,7 +33,7 @@ class Retention:
             return
         if hasattr(self._config, "workerinput"):
             reporter.stats.clear()  # the controller shows it
-        elif case_id(report.nodeid) in self._cases:
+        elif case_id(report.nodeid) in self._run.case_ids:
             report.keywords = {}
             if report.passed:
                 report.sections = []

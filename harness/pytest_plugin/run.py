@@ -62,6 +62,11 @@ class Run:
         """Every case asked for. Raises :class:`~harness.errors.SelectionError`."""
         return matrix.cases(self.deployments, self.selection)
 
+    @cached_property
+    def case_ids(self) -> frozenset[str]:
+        """Of all of them: to be asked for once the session has started, until when plugins may change them."""
+        return frozenset(case.id for case in self.cases)
+
     def plain(self, case: Case) -> dict[str, Any]:
         """What evidence and reports say of a case."""
         deployment = self.deployment(case.deployment)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from harness.phone.child.account import HostedPhone
@@ -17,9 +16,6 @@ class PolicyHost(LegHost, Protocol):
 
     def legs_of(self, phone: HostedPhone) -> list[CallLeg]:
         """The legs of a phone that are not finished."""
-
-    def afterwards(self, do: Callable[[], None]) -> None:
-        """Do something when pjsua's callback is over."""
 
     def invite_of(self, call_id: str) -> str:
         """The text of the INVITE of a call that has no leg yet."""

@@ -335,9 +335,9 @@ class Service:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
         signal.signal(signal.SIGTERM, lambda *_: self._orphaned.set())
         threading.Thread(target=self._read, name="commands", daemon=True).start()
-        stack = self.endpoint
-        build = {"most_calls": stack.most_calls, "codecs": stack.codecs, "version": stack.version}
-        self._tell("ready", pid=os.getpid(), **build, has_ipv6=stack.native.has_ipv6())
+        endpoint = self.endpoint
+        build = {"most_calls": endpoint.most_calls, "codecs": endpoint.codecs, "version": endpoint.version}
+        self._tell("ready", pid=os.getpid(), **build, has_ipv6=endpoint.native.has_ipv6())
         next_pulse = next_statistics = 0.0
         while not self._orphaned.is_set():
             now = time.monotonic()
