@@ -6,10 +6,13 @@ the words that say why. The recorder writes the conclusion down; terminal, summa
 
 from __future__ import annotations
 
+import sysconfig
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum, StrEnum
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from harness.errors import HarnessError
 from harness.measurement import BetweenEnds, Measurement, from_plain
@@ -166,13 +169,10 @@ class CaseOutcome:
             self._troubles.append(Conclusion(error.finding.verdict, str(error)))
         elif isinstance(error, DidNotPassError):
             pass  # it only repeats what is known
-        elif isinstance(error, AssertionError):
+        elif isinstance(error, AssertionError) and _is_a_scenarios(error):
             self._troubles.append(Conclusion(Verdict.FAILED, str(error) or "an assertion failed"))
         else:
-            ours = isinstance(error, HarnessError)
-            self._troubles.append(
-                Conclusion(Verdict.BROKEN, str(error) if ours else f"{type(error).__name__}: {error}")
-            )
+            self._troubles.append(Conclusion(Verdict.BROKEN, _words_of(error)))
 
     def came_to_its_end(self) -> None:
         """The scenario has said its part. One that looked at nothing fails, whatever breaks later."""
@@ -206,6 +206,40 @@ class CaseOutcome:
             broke = dict.fromkeys(one.message for one in self._troubles if one.verdict is Verdict.BROKEN)
             why = "\n".join([why, *(f"it also broke: {message}" for message in broke)])
         return Conclusion(verdict, why)
+
+
+_OURS: Final = Path(__file__).parent
+_STANDARD_LIBRARY: Final = Path(sysconfig.get_path("stdlib"))
+
+
+def _is_a_scenarios(error: AssertionError) -> bool:
+    """Whether a scenario made that assertion, be it through a library (``numpy.testing``). One of the harness, or of pytest
+    with no scenario under way, says that it is broken itself.
+    """
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        file = Path(frame.f_code.co_filename)
+        if file.is_relative_to(_OURS / "_resources"):  # where the wheel keeps its scenarios
+            return True
+        if file.is_relative_to(_OURS):
+            return False
+        if not _is_a_librarys(file):
+            return True
+    return False
+
+
+def _is_a_librarys(file: Path) -> bool:
+    if {"site-packages", "dist-packages"}.intersection(file.parts) or file.is_relative_to(_STANDARD_LIBRARY):
+        return True
+    return file.name.startswith("<")  # code that came from no file
+
+
+def _words_of(error: BaseException) -> str:
+    """What to say of an error that nobody foresaw; of one without words, where it was."""
+    if isinstance(error, HarnessError):
+        return str(error)
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    said = str(error) or "".join(f"{Path(frame.filename).name}, line {frame.lineno}" for frame in last)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _is_dispensed_with(finding: Finding) -> bool:

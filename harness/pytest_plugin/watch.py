@@ -1,7 +1,8 @@
 """Ends what a process waits for when a world, or the runner, is gone or hangs.
 
 A thread for each waits for a lock that the other side holds as long as it lives, so it costs nothing meanwhile and wakes
-at once. It interrupts the main thread by a signal, whose handler raises there, whatever the case is waiting for. What is
+at once. It interrupts the main thread by a signal, whose handler raises there, whatever the case is waiting for; only amid
+pytest's own work it comes again a little later, for what is raised there spoils every later case. What is
 stopped, or caught in a loop, keeps its locks: one more thread listens for the world's heartbeat, and the runner ends what
 has had none for long (:class:`Undertaker`), so that all that follows from a death follows from it.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +33,8 @@ DOUBTFUL_S: Final = 1.0
 STALLED_S: Final = 5.0
 #: How long after a gap what is found may be its doing.
 _AFTERWARDS_S: Final = 2.0
+#: Whose bookkeeping of fixtures does not stand being cut short: a finalizer without its fixture fails all later tests.
+_NOT_AMID: Final = frozenset({"_pytest", "pluggy", "allure_pytest", "allure_commons"})
 #: What has not stirred for so long does not come back.
 HUNG_S: Final = 10.0
 
@@ -83,12 +87,16 @@ class Watch:
         def died() -> None:
             words = last_words(self._run.control, name)
             self._run.lost[name] = f"the simulated world of {name} died; it last said:\n{words}"
-            signal.pthread_kill(self._main, signal.SIGUSR1)
+            while self._waiting_on == name:
+                signal.pthread_kill(self._main, signal.SIGUSR1)
+                time.sleep(PERIOD_S)
 
         return died
 
     def _interrupt(self, signum: int, frame: FrameType | None) -> None:
-        if self._waiting_on is not None and (message := self._run.lost.get(self._waiting_on) or self._stalled):
+        if self._waiting_on is None or _works_for(frame) in _NOT_AMID:
+            return
+        if message := self._run.lost.get(self._waiting_on) or self._stalled:
             self._waiting_on = None
             raise WorldLostError(message)
 
@@ -116,6 +124,16 @@ class Watch:
             then()
 
         threading.Thread(target=wait, name=f"watch {lock.name}", daemon=True).start()
+
+
+def _works_for(frame: FrameType | None) -> str:
+    """The package whose code a frame runs, be it through the standard library; "" when that is all there is."""
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package not in sys.stdlib_module_names:
+            return package
+        frame = frame.f_back
+    return ""
 
 
 def beats(run: Run) -> None:

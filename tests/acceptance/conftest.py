@@ -91,9 +91,9 @@ class Tree:
         command = [sys.executable, "-m", "pytest", *quick, "scenarios", "--preflight=off", *arguments]
         return self.command(command, **(environment | ({"HARNESS_LIVE": "1"} if live else {})))
 
-    def harness(self, *arguments: str) -> subprocess.Popen[str]:
+    def harness(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """The command line, with the project's own scenarios."""
-        return self.command([str(Path(sys.executable).with_name("harness")), *arguments])
+        return self.command([str(Path(sys.executable).with_name("harness")), *arguments], **environment)
 
     def command(self, command: list[str], **environment: str) -> subprocess.Popen[str]:
         """Anything, started from here."""

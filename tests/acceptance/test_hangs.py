@@ -18,6 +18,20 @@ from tests.acceptance.test_world import TALKDESK, case_under_way, world_of
 
 #: So many cases that some begin seconds after the first.
 MORE = ("--row", "TD-INBOUND", "-n", "2", "-v", "--reports", "reports")
+#: Pytest registers what a fixture leaves to tidy up so slowly that most interruptions come amid that.
+SLOW_PYTEST = """
+import time
+from _pytest.fixtures import FixtureDef
+
+at_once = FixtureDef.addfinalizer
+
+def dawdling(self, finalizer):
+    at_once(self, finalizer)
+    if self.argname in ("replica", "timings"):
+        time.sleep(0.4)
+
+FixtureDef.addfinalizer = dawdling
+"""
 #: Cases that are up for some seconds, and more of them than workers.
 CASES = ("--transport", "udp", *MORE)
 
@@ -29,10 +43,10 @@ def until(goal: str, reached: Callable[[], object], process: subprocess.Popen[st
 
 
 def stopped(
-    tree: Tree, whom: Callable[[], int], cases: Sequence[str] = CASES
+    tree: Tree, whom: Callable[[], int], cases: Sequence[str] = CASES, **environment: str
 ) -> tuple[subprocess.Popen[str], int, Path]:
     """A run in the midst of a case, one process of which has been stopped; and the case's directory."""
-    process = tree.harness("verify", TALKDESK, *cases)
+    process = tree.harness("verify", TALKDESK, *cases, **environment)
     try:
         directory = case_under_way(tree, process)
         pid = whom()
@@ -71,7 +85,9 @@ def worker_of(directory: Path, tree: Tree) -> int:
 
 
 def test_a_world_that_stands_still_for_a_while_breaks_its_cases_and_fails_none(tree: Tree) -> None:
-    process, pid, directory = stopped(tree, lambda: world_of(tree), MORE)
+    (tree.path / "slow_pytest.py").write_text(SLOW_PYTEST)
+    slow = {"PYTEST_PLUGINS": "slow_pytest", "PYTHONPATH": str(tree.path)}
+    process, pid, directory = stopped(tree, lambda: world_of(tree), MORE, **slow)
     listener = Listener(next(tree.path.glob("reports/*/control/world-*/beat")))
     try:  # long enough to spoil a case, too short to be taken for one that hangs; others begin afterwards
         while listener.silent_s < STALLED_S + 1:

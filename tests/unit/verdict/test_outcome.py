@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import sysconfig
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import harness.errors
 from harness.errors import PhoneLostError
 from harness.report import allure, html, junit
 from harness.report.evidence import CaseEvidence
@@ -101,8 +105,8 @@ class TestConclusion:
     @pytest.mark.parametrize(
         ("error", "verdict", "message"),
         [
-            (AssertionError("one is not two"), FAILED, "one is not two"),
-            (AssertionError(), FAILED, "an assertion failed"),
+            (AssertionError("one is not two"), BROKEN, "AssertionError: one is not two"),  # nobody knows whose it is
+            (AssertionError(), BROKEN, "AssertionError"),
             (KeyError("x"), BROKEN, "KeyError: 'x'"),
             (pytest.fail.Exception("Timeout >61.0s"), BROKEN, "Failed: Timeout >61.0s"),
             (KeyboardInterrupt(), BROKEN, "the run was interrupted"),
@@ -113,6 +117,33 @@ class TestConclusion:
         found.raised(error)
         assert found.conclusion == Conclusion(verdict, message)
 
+    @pytest.mark.parametrize(
+        ("said_by", "verdict"),
+        [
+            (["{ours}/pytest_plugin/cases.py", "{lib}/site-packages/_pytest/runner.py", "/mine/test_rows.py"], FAILED),
+            (["/mine/test_rows.py", "{lib}/site-packages/numpy/testing/utils.py", "{lib}/contextlib.py"], FAILED),
+            (["/mine/test_rows.py", "/usr/lib/python3/dist-packages/numpy/testing.py"], FAILED),
+            (["/mine/test_rows.py", "{ours}/scenario/expect.py", "/mine/helpers.py"], FAILED),
+            (["{ours}/_resources/scenarios/test_inbound.py"], FAILED),
+            (["/mine/.venv/lib/python3.11/site-packages/_pytest/fixtures.py"], BROKEN),
+            (["{ours}/pytest_plugin/cases.py", "{lib}/site-packages/_pytest/fixtures.py"], BROKEN),
+            (["/mine/test_rows.py", "{ours}/scenario/ends.py"], BROKEN),
+            (["/mine/test_rows.py", "{ours}/scenario/ends.py", "{lib}/queue.py"], BROKEN),
+            (["{ours}/scenario/ends.py", "<string>"], BROKEN),
+        ],
+    )
+    @pytest.mark.parametrize("words", ["one is not two", ""])
+    def test_an_assertion_is_the_platforms_failure_only_where_a_scenario_makes_it(
+        self, said_by: list[str], verdict: Verdict, words: str
+    ) -> None:
+        ours = Path(harness.errors.__file__).parent
+        files = [file.format(lib=sysconfig.get_path("stdlib"), ours=ours) for file in said_by]
+        found = outcome(finding(PASSED))
+        found.raised(asserted(words, files))
+        place = f"{Path(files[-1]).name}, line 1"
+        told = {FAILED: words or "an assertion failed", BROKEN: f"AssertionError: {words or place}"}
+        assert found.conclusion == Conclusion(verdict, told[verdict])
+
     def test_only_what_may_end_otherwise_is_retried(self) -> None:
         assert {v for v in Verdict if Conclusion(v).may_be_retried} == {FAILED, BROKEN}
 
@@ -121,6 +152,32 @@ class TestConclusion:
         assert Conclusion(FAILED, "one\ntwo").first_line("the cause") == "the cause"
         assert Conclusion(UNSEEN, "audio of x: not observable").first_line().startswith("not observable: audio")
         assert Conclusion(PASSED).first_line() == "passed"
+
+
+def asserted(words: str, files: list[str]) -> AssertionError:
+    """An assertion made in the last of these files, reached through the others."""
+
+    def fails() -> None:
+        raise AssertionError(words)
+
+    call: Callable[[], None] = fails
+    for file in reversed(files):
+        call = partial(eval, compile("call()", file, "eval"), {"call": call})
+    try:
+        call()
+    except AssertionError as error:
+        outermost = error.__traceback__
+        frames = [frame for frame in tracebacks(outermost) if frame.tb_frame.f_code.co_filename in files]
+        for frame, following in zip(frames, [*frames[1:], None], strict=True):
+            frame.tb_next = following
+        return error.with_traceback(frames[0])
+    raise AssertionError("nothing was raised")
+
+
+def tracebacks(first: TracebackType | None) -> Iterator[TracebackType]:
+    while first is not None:
+        yield first
+        first = first.tb_next
 
 
 def test_the_common_verdict_of_several() -> None:
@@ -170,7 +227,7 @@ _MEANS |= {"bug": BROKEN}
 def _error(name: str) -> BaseException:
     match name:
         case "assertion":
-            return AssertionError("one is not two")
+            return asserted("one is not two", ["/mine/test_rows.py"])
         case "never came":
             return ExpectationError(finding(FAILED))
         case "unseen":

@@ -1,0 +1,63 @@
+"""A world is lost: the main thread is interrupted, wherever that spoils nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import types
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+
+from harness.errors import WorldLostError
+from harness.pytest_plugin.run import Run
+from harness.pytest_plugin.watch import Watch
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    before = signal.getsignal(signal.SIGUSR1)
+    yield Watch(cast("Run", types.SimpleNamespace(deployments=(), lost={})))
+    signal.signal(signal.SIGUSR1, before)
+
+
+def code_of(package: str, text: str) -> types.ModuleType:
+    """A module whose code says that it is of that package."""
+    module = types.ModuleType(f"{package}.made_up")
+    vars(module)["contextlib"] = contextlib
+    exec(text, vars(module))
+    return module
+
+
+SIGNALLED = """
+import signal
+def work():
+    with contextlib.closing(contextlib.ExitStack()) as stack:
+        stack.callback(signal.raise_signal, signal.SIGUSR1)
+    return "done"
+"""
+
+
+@pytest.mark.parametrize("package", ["harness", "test_mine", "httpx"])
+def test_a_case_is_interrupted_in_whatever_it_does(watch: Watch, package: str) -> None:
+    with watch.waiting_on("home"):
+        watch._run.lost["home"] = "the simulated world of home died"
+        with pytest.raises(WorldLostError, match="home died"):
+            code_of(package, SIGNALLED).work()
+
+
+@pytest.mark.parametrize("package", ["_pytest", "pluggy", "allure_pytest", "allure_commons"])
+def test_pytests_own_work_is_not_cut_short_and_the_case_is_interrupted_afterwards(watch: Watch, package: str) -> None:
+    with watch.waiting_on("home"):
+        watch._run.lost["home"] = "the simulated world of home died"
+        assert code_of(package, SIGNALLED).work() == "done"
+        with pytest.raises(WorldLostError, match="home died"):
+            signal.raise_signal(signal.SIGUSR1)
+
+
+def test_outside_of_a_case_nobody_is_interrupted_and_none_begins(watch: Watch) -> None:
+    watch._run.lost["home"] = "the simulated world of home died"
+    signal.raise_signal(signal.SIGUSR1)
+    with pytest.raises(WorldLostError, match="home died"):
+        watch.waiting_on("home").__enter__()
