@@ -9,6 +9,7 @@ from __future__ import annotations
 from harness.deployment.ai import Campaign, Escalation, Synthflow
 from harness.deployment.model import Deployment, from_plain, to_plain
 from harness.deployment.network import Account, CertificateFiles, PhoneEntry, Platform, StandIn, Trunk
+from harness.deployment.replicas import replicas_from_plain, replicas_to_plain
 from harness.deployment.routing import Assistant, Digits, Group, Line, RoutedBy
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import (
@@ -65,5 +66,7 @@ __all__ = [
     "Witness",
     "from_plain",
     "is_ipv6",
+    "replicas_from_plain",
+    "replicas_to_plain",
     "to_plain",
 ]

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import pytest
 
 from harness import matrix
-from harness.deployment import Deployment, from_plain, to_plain
+from harness.deployment import Deployment, from_plain, replicas_from_plain, replicas_to_plain, to_plain
 from harness.filenames import stem_of
 from harness.limits import CallCounter, CallGate, Gate, Marks
 from harness.matrix import Case, Selection
@@ -137,7 +137,7 @@ class Run:
             "switchboard": self.switchboard,
             "phone_nursery": str(self.phone_nursery) if self.phone_nursery else None,
             "controls": self.controls,
-            "replicas": {name: [to_plain(d) for d in deployments] for name, deployments in self.replicas.items()},
+            "replicas": {name: replicas_to_plain(deployments) for name, deployments in self.replicas.items()},
         }
         return json.dumps(plain)
 
@@ -156,7 +156,7 @@ class Run:
             switchboard=plain["switchboard"],
             phone_nursery=Path(plain["phone_nursery"]) if plain["phone_nursery"] else None,
             controls=dict(plain["controls"]),
-            replicas={name: [from_plain(d) for d in found] for name, found in plain["replicas"].items()},
+            replicas={name: replicas_from_plain(said) for name, said in plain["replicas"].items()},
         )
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.deployment import Deployment, from_plain
+from harness.deployment import Deployment, replicas_from_plain
 from harness.environment import of_a_child
 from harness.errors import BrokenError, HarnessError, SelectionError, WorldLostError
 from harness.filenames import stem_of
@@ -131,7 +131,7 @@ class World:
             raise WorldLostError(f"the world of {self.name} did not start:\n{self._last_words()}") from None
         if said.get("event") == "ready":
             self.api = str(said.get("control") or "")
-            self.tenants = [from_plain(deployment) for deployment in said["deployments"]]
+            self.tenants = replicas_from_plain(said["deployments"])
             return self.tenants
         message = str(said.get("message", line))
         if said.get("kind") in _MISTAKES:

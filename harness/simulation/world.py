@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.deployment import Deployment, to_plain
+from harness.deployment import Deployment, replicas_to_plain
 from harness.simulation.addresses import StartError, take_block
 from harness.simulation.audit import Audit
 from harness.simulation.control import control
@@ -88,8 +88,8 @@ class World:
         return f"http://{CONTROL_USER}:{token}@{await self._control.open()}"
 
     def deployments(self) -> list[dict[str, Any]]:
-        """One complete deployment for each tenant."""
-        return [to_plain(tenant.deployment) for tenant in self.tenants]
+        """One for each tenant, as :func:`replicas_to_plain` has them."""
+        return replicas_to_plain([tenant.deployment for tenant in self.tenants])
 
     async def stop(self) -> bool:
         """Hang up and close; whether nothing is left over and nothing went wrong."""

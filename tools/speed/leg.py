@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tomli_w
 
-from harness.deployment import Deployment, from_plain
+from harness.deployment import Deployment, replicas_from_plain
 from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
 from harness.scenario.phones import own_phone
@@ -107,7 +107,7 @@ def world(path: str, tenants: int) -> Iterator[tuple[subprocess.Popen[str], list
         assert process.stdout is not None
         try:
             said = json.loads(process.stdout.readline())
-            yield process, [from_plain(plain) for plain in said["deployments"]]
+            yield process, replicas_from_plain(said["deployments"])
         finally:
             process.stdin.close()
             process.wait(timeout=20)

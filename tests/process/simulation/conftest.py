@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.deployment import Deployment, from_plain
+from harness.deployment import Deployment, replicas_from_plain
 from harness.events import Event, MarkHeard
 from harness.far_end.call_record import CallRecord
 from harness.far_end.synthflow import SynthflowApi
@@ -94,7 +94,7 @@ def running(deployment: str | Path, directory: Path, *options: str) -> Iterator[
         line = json.loads(process.stdout.readline())
         assert line["event"] == "ready", line
         assert line["pid"] == process.pid
-        yield RunningWorld(process, directory, [from_plain(plain) for plain in line["deployments"]], line["control"])
+        yield RunningWorld(process, directory, replicas_from_plain(line["deployments"]), line["control"])
     finally:
         if process.poll() is None:
             process.kill()
