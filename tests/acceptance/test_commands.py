@@ -100,8 +100,8 @@ def test_every_command_does_what_the_page_says(checkout: Path) -> None:
 
 
 def test_what_is_left_to_ci_is_run_there() -> None:
-    steps = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    assert [line for line in sorted(BY_CI) if not any(step.startswith(f"{line} 2>&1 | ") for step in steps)] == []
+    steps = re.findall(r"^part [\w-]+ (.*)$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    assert BY_CI - set(steps) == set()
 
 
 def test_no_table_names_what_no_page_shows() -> None:
