@@ -169,7 +169,7 @@ class CaseOutcome:
             self._troubles.append(Conclusion(error.finding.verdict, str(error)))
         elif isinstance(error, DidNotPassError):
             pass  # it only repeats what is known
-        elif isinstance(error, AssertionError) and _is_a_scenarios(error):
+        elif is_failure(error):
             self._troubles.append(Conclusion(Verdict.FAILED, str(error) or "an assertion failed"))
         else:
             self._troubles.append(Conclusion(Verdict.BROKEN, _words_of(error)))
@@ -212,10 +212,12 @@ _OURS: Final = Path(__file__).parent
 _STANDARD_LIBRARY: Final = Path(sysconfig.get_path("stdlib"))
 
 
-def _is_a_scenarios(error: AssertionError) -> bool:
-    """Whether a scenario made that assertion, be it through a library (``numpy.testing``). One of the harness, or of pytest
-    with no scenario under way, says that it is broken itself.
+def is_failure(error: BaseException | None) -> bool:
+    """Whether an error speaks against the system under test: an expectation, or an assertion that a scenario made, be it
+    through a library (``numpy.testing``). One of the harness, or of pytest with no scenario under way, says that it is broken.
     """
+    if isinstance(error, ExpectationError) or not isinstance(error, AssertionError):
+        return isinstance(error, ExpectationError)
     for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
         file = Path(frame.f_code.co_filename)
         if file.is_relative_to(_OURS / "_resources"):  # where the wheel keeps its scenarios

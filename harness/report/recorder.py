@@ -23,7 +23,7 @@ from typing import Any
 from harness.errors import ResourceError
 from harness.events import Event, Recorded, SipMessage, to_plain
 from harness.report.mask import mask_name, mask_plain, mask_text
-from harness.verdict import CaseOutcome, Finding, Verdict
+from harness.verdict import CaseOutcome, Finding, Verdict, is_failure
 
 EVENTS = "events.jsonl"
 #: Of the lines of ``events.jsonl``; 2 came with typed measurements, 3 with what each direction is known by.
@@ -139,7 +139,7 @@ class CaseRecorder:
                 ended |= {
                     "error": type(error).__name__,
                     "message": str(error),
-                    "failed": isinstance(error, AssertionError),
+                    "failed": is_failure(error),
                 }
             try:
                 self._append({"step_end": ended})

@@ -65,7 +65,7 @@ class Step:
     began: float
     ended: float | None = None
     error: str | None = None  #: the exception's text
-    failed: bool = False  #: it ended in an ``AssertionError``; with ``error`` and not ``failed``, it broke
+    failed: bool = False  #: it ended in a failure (:func:`harness.verdict.is_failure`); with ``error`` and not ``failed``, it broke
     steps: list[Step] = field(default_factory=list)
 
 

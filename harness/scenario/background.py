@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from harness.verdict import is_failure
+
 
 class Background:
     """Work in threads of its own; its error breaks the case."""
@@ -29,7 +31,7 @@ class Background:
     @property
     def fatal_error(self) -> BaseException | None:
         """What broke; an expectation that failed is none."""
-        return None if isinstance(self._error, AssertionError) else self._error
+        return None if is_failure(self._error) else self._error
 
     def join(self, within: float) -> None:
         """Wait for all of it. Raises what went wrong."""

@@ -11,9 +11,11 @@ import pytest
 
 from harness.errors import MistakeError, ResourceError
 from harness.events import MarkHeard, Recorded, SipMessage
+from harness.report import recorder as ours
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CASE, EVENTS, CaseRecorder
 from harness.verdict import Strength, Verdict
+from tests.unit.asserted import asserted
 
 
 def heard(mark: int, at: float = 1.0) -> MarkHeard:
@@ -148,6 +150,15 @@ def test_a_step_keeps_what_went_wrong_in_it(tmp_path: Path) -> None:
     expects, breaks = CaseEvidence.read(tmp_path).steps
     assert (expects.failed, expects.error) == (True, "no audio")
     assert (breaks.failed, breaks.error) == (False, "gone")
+
+
+def test_a_step_that_broke_by_an_assertion_of_ours_did_not_fail(tmp_path: Path) -> None:
+    recorder = CaseRecorder(tmp_path, {"id": "A"})
+    bug = asserted("a leg has media", [str(ours.__file__)])
+    with pytest.raises(AssertionError), recorder.step("breaks"):
+        raise bug
+    (breaks,) = CaseEvidence.read(tmp_path).steps
+    assert (breaks.failed, breaks.error) == (False, "a leg has media")
 
 
 def test_attachments_and_notes(tmp_path: Path) -> None:

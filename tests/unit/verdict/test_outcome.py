@@ -8,11 +8,9 @@ import sysconfig
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import pytest
@@ -37,6 +35,7 @@ from harness.verdict import (
     exit_code,
     worst,
 )
+from tests.unit.asserted import asserted
 
 PASSED, FAILED, BROKEN, UNSEEN = Verdict.PASSED, Verdict.FAILED, Verdict.BROKEN, Verdict.NOT_OBSERVABLE
 
@@ -152,32 +151,6 @@ class TestConclusion:
         assert Conclusion(FAILED, "one\ntwo").first_line("the cause") == "the cause"
         assert Conclusion(UNSEEN, "audio of x: not observable").first_line().startswith("not observable: audio")
         assert Conclusion(PASSED).first_line() == "passed"
-
-
-def asserted(words: str, files: list[str]) -> AssertionError:
-    """An assertion made in the last of these files, reached through the others."""
-
-    def fails() -> None:
-        raise AssertionError(words)
-
-    call: Callable[[], None] = fails
-    for file in reversed(files):
-        call = partial(eval, compile("call()", file, "eval"), {"call": call})
-    try:
-        call()
-    except AssertionError as error:
-        outermost = error.__traceback__
-        frames = [frame for frame in tracebacks(outermost) if frame.tb_frame.f_code.co_filename in files]
-        for frame, following in zip(frames, [*frames[1:], None], strict=True):
-            frame.tb_next = following
-        return error.with_traceback(frames[0])
-    raise AssertionError("nothing was raised")
-
-
-def tracebacks(first: TracebackType | None) -> Iterator[TracebackType]:
-    while first is not None:
-        yield first
-        first = first.tb_next
 
 
 def test_the_common_verdict_of_several() -> None:
