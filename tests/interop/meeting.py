@@ -79,6 +79,10 @@ class Meeting:
         """Messages of the caller's that begin so."""
         return [m for m in self.call.messages() if m.direction == "sent" and m.text.startswith(start)]
 
+    def sent_anew(self, start: str) -> set[str]:
+        """Their texts, those apart that only repeat one: a machine that stands still for half a second repeats."""
+        return {m.text for m in self.sent(start)}
+
     def received(self, start: str) -> list[SipMessage]:
         """Messages to the caller that begin so."""
         return [m for m in self.call.messages() if m.direction == "received" and m.text.startswith(start)]

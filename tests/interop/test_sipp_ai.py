@@ -150,7 +150,7 @@ def test_answer_without_a_codec_of_the_offer(meet: Meet, description: str, cause
         assert heard.actual == "no media was set up, so nothing arrived"
         assert state
         assert (state.state, state.code, state.reason) == ("disconnected", 415, "SDP negotiation failed")
-        assert len(meeting.sent("ACK ")) == 1
+        assert len(meeting.sent_anew("ACK ")) == 1
         meeting.fails("PCMU or PCMA: no codec was negotiated", cause)
 
 

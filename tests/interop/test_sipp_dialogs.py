@@ -85,7 +85,7 @@ def test_fork_that_is_answered_twice(meet: Meet) -> None:
         meeting.call.leg.wait("the BYE of the second", lambda _: bool(meeting.sent("BYE ")), within=PATIENCE)
         assert meeting.hears().verdict is Verdict.PASSED, meeting.encounter.context.evidence.findings
         meeting.hangs_up()
-        assert len(meeting.sent("ACK ")) == 2
+        assert len(meeting.sent_anew("ACK ")) == 2
         assert ["-desk" in m.text for m in meeting.sent("BYE ")] == [True, False]
         meeting.fails("one party answers: 2 did: 200 came with 2 different tags", None)
 
@@ -222,7 +222,7 @@ def test_redirection_is_not_followed(meet: Meet) -> None:
     with meet([receive("INVITE"), moved, receive("ACK")]) as meeting:
         meeting.is_never_answered()
         meeting.sipp.succeeds()
-        assert len(meeting.sent("INVITE ")) == 1
+        assert len(meeting.sent_anew("INVITE ")) == 1
         meeting.fails(
             "the call is answered within 4 s: the call has ended with 302 Moved Temporarily", "route-wrong-did"
         )
@@ -234,7 +234,7 @@ def test_challenge_nobody_can_answer(meet: Meet) -> None:
     with meet([receive("INVITE"), refusal, receive("ACK")]) as meeting:
         meeting.is_never_answered()
         meeting.sipp.succeeds()
-        assert len(meeting.sent("INVITE ")) == 1
+        assert len(meeting.sent_anew("INVITE ")) == 1
         meeting.fails(
             "the call is answered within 4 s: the call has ended with 407 Proxy Authentication Required",
             "credentials-not-sent",
