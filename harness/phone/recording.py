@@ -41,12 +41,12 @@ def is_whole(path: Path) -> bool:
 
 
 def mend(path: Path) -> bool:
-    """Give a recording that nobody closed its sizes; False when there is none."""
+    """Give a recording that nobody closed its sizes; False when there is none, or nothing in it."""
     try:
         with path.open("r+b") as file:
             header = bytearray(file.read(_HEADER))
             size = os.fstat(file.fileno()).st_size
-            if len(header) < _HEADER or header[36:40] != b"data":
+            if size <= _HEADER or len(header) < _HEADER or header[36:40] != b"data":
                 return False
             struct.pack_into("<I", header, 4, size - 8)
             struct.pack_into("<I", header, 40, size - _HEADER)

@@ -135,9 +135,13 @@ class Commands:
         playing = playable(source)
         leg = CallLeg(self._host, caller, uuid.uuid4().hex, "outgoing", uri, mark=mark)
         leg.media.source = playing
-        leg.dial(headers, local_uri)
-        if leg.call is not None:
-            leg.media.prepare()
+        try:
+            leg.media.prepare()  # before the INVITE: whoever waits for a disk does not answer
+            leg.dial(headers, local_uri)
+        except BaseException:
+            if not leg.disconnected:
+                leg.end()
+            raise
         return leg.key
 
     def arm(self, call: int, leg: int, mark: int) -> None:

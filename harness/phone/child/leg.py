@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import Any, Final, Protocol
 
 from harness.events import (
@@ -15,9 +16,11 @@ from harness.events import (
     RtpStatistics,
     TransferProgress,
 )
+from harness.phone import recording
 from harness.phone.child.account import HostedPhone, PhoneHost
 from harness.phone.child.attribution import UNKNOWN
 from harness.phone.child.bindings import Call, Headers, Refusal, misuse, only_audio, parameters, pj, set_headers
+from harness.phone.child.hearing import Hearing
 from harness.phone.child.media import LegMedia, PlayerFactory
 from harness.phone.child.reception import Reception
 from harness.phone.child.rtcp import Block
@@ -90,7 +93,8 @@ class CallLeg:
         self.direction, self.remote, self.replaces = direction, remote, replaces
         self.call: Call | None = None
         self.codecs: tuple[str, ...] = phone.config.codecs
-        self.media = LegMedia(self._host.players, self.name, self._emit, digits=phone.config.inband_dtmf)
+        hearing = Hearing(phone.config.name, self.name, self._emit, digits=phone.config.inband_dtmf)
+        self.media = LegMedia(self._host.players, recording.paths(phone.directory, self.name), hearing)
         self.media.mark = mark
         self.disconnected = False
         self.settled = False  #: the far end knows that the call is over
@@ -256,35 +260,30 @@ class CallLeg:
         rtcp = statistics.rtcp
         sent, received = rtcp.txStat, rtcp.rxStat
         sent_jitter, rtt = sent.jitterUsec, rtcp.rttUsec
-        reception = self._tap.reception() if self._tap else Reception()
         told = {
             "tx_packets": sent.pkt,
             "tx_bytes": sent.bytes,
+            "tx_lost": sent.loss,
             "rx_packets": received.pkt,
             "rx_bytes": received.bytes,
-            "rx_lost": reception.lost,
             "rx_discarded": received.discard,
-            "rx_reordered": reception.reordered,
-            "rx_duplicated": reception.duplicated,
-            "rx_bursts": reception.bursts,
-            "rx_other_type": reception.of_other_types(self._payload_type),
-            "rx_spanned_ms": round(reception.flow.spanned_ms),
-            "rx_filled_ms": round(reception.flow.filled_ms),
-            "tx_lost": sent.loss,
         }
+        with self._tap.reception() if self._tap else nullcontext(Reception()) as reception:
+            told |= reception.counts(self._payload_type)
+            jitter_ms, burst_ms = reception.jitter_ms, reception.burst_ms
         self._counts = {name: count + self._counts_before.get(name, 0) for name, count in told.items()}
         self.emit(
             RtpStatistics,
             **self._counts,
-            rx_jitter_ms=reception.jitter_ms,
+            rx_jitter_ms=jitter_ms,
             tx_jitter_ms=sent_jitter.mean / 1000,
             rtt_ms=rtt.last / 1000,
-            rx_burst_ms=reception.burst_ms,
+            rx_burst_ms=burst_ms,
         )
         return True
 
     def _tell_strange(self) -> None:
-        for source, packets in list(self._known.strange.items()):
+        for source, packets in self._known.strange.copy().items():
             if packets > self._strange.get(source, 0):
                 self._strange[source] = packets
                 self.emit(ForeignRtp, source=spelled(source), packets=packets)
@@ -384,10 +383,7 @@ class CallLeg:
         sends, receives = bool(direction & pj.PJMEDIA_DIR_ENCODING), bool(direction & pj.PJMEDIA_DIR_DECODING)
         # This first of all: the audio clock does not wait.
         self.media.connect(
-            self.call.getAudioMedia(_FIRST_IN_BRIDGE),
-            self.phone.config.name,
-            self.phone.directory,
-            sends=sends and status != pj.PJSUA_CALL_MEDIA_LOCAL_HOLD,
+            self.call.getAudioMedia(_FIRST_IN_BRIDGE), sends=sends and status != pj.PJSUA_CALL_MEDIA_LOCAL_HOLD
         )
         stream = self.call.getStreamInfo(self._stream)
         self._payload_type = stream.rxPt

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import soundfile
 
 from harness.audio import marks
-from harness.events import Event
 from harness.phone import recording
 from harness.phone.child.bindings import misuse
 from harness.phone.child.ear import Ear
@@ -48,11 +47,12 @@ class PlayerFactory:
 class LegMedia:
     """One leg's audio. The call's port comes and goes with each negotiation; the recorders last."""
 
-    def __init__(self, players: PlayerFactory, leg: str, emit: Callable[[Event], None], *, digits: bool) -> None:
-        self._players, self._leg, self._emit, self._listens_for_digits = players, leg, emit, digits
+    def __init__(self, players: PlayerFactory, files: tuple[Path, Path], hearing: Hearing) -> None:
+        """``files`` are those for what it receives and what it sends."""
+        self._players, self._files, self._hearing = players, files, hearing
         self.mark: int | None = None  #: None until the parent has named it
         self.source: Source = Mark()
-        self.recordings: tuple[Path, ...] = ()
+        self.recordings: tuple[Path, ...] = ()  #: once it has had media
         self.player_done: float | None = None  #: when a WAV that is played once is over
         self._port: Any = None
         self._sends = False
@@ -67,14 +67,11 @@ class LegMedia:
         """Whether the far end hears another leg's."""
         return self._bridged is not None
 
-    def connect(self, port: Any, phone: str, directory: Path, *, sends: bool) -> None:
+    def connect(self, port: Any, *, sends: bool) -> None:
         """Join the call's port, new after each negotiation, with recorders and source."""
         self._port, self._sends = port, sends
-        native, is_new = self._players.native, not self._recorders
-        if is_new:
-            self.recordings = recording.paths(directory, self._leg)
-            self._recorders = [native.recorder(path) for path in self.recordings]
-        native.connect(port.getPortId(), self._recorders[0].slot)
+        self._make_recorders()
+        self._players.native.connect(port.getPortId(), self._recorders[0].slot)
         if self._bridged is not None:
             self._join()
         elif not sends:
@@ -83,20 +80,29 @@ class LegMedia:
             self._player.connect(port.getPortId())
         else:
             self.play(self.source)
-        if is_new:  # last: its thread takes the interpreter, and the audio clock does not wait
-            hearing = Hearing(phone, self._leg, self._emit, digits=self._listens_for_digits)
-            self._players.ear.begin(self._recorders[0], hearing)
+        if not self.recordings:  # last: its thread takes the interpreter, and the audio clock does not wait
+            self.recordings = self._files
+            self._players.ear.begin(self._recorders[0], self._hearing)
 
     def disconnect(self) -> None:
         """The call's port is gone."""
         self._port = None
 
     def prepare(self) -> None:
-        """Have a player of the mark at hand: made only when the call is answered, the audio clock would tick before it is there."""
+        """Have recorders and a player of the mark at hand: made only when the call is answered, the audio clock would tick before
+        they are there.
+        """
         if self._closed or self._port is not None or self._ready is not None:
             return
+        with contextlib.suppress(OSError):  # it is tried again, and said, when there is something to record
+            self._make_recorders()
         if self.mark is not None and isinstance(self.source, Mark):
             self._ready = self._players.player(self.source, self.mark)
+
+    def _make_recorders(self) -> None:
+        """They write nothing until they hear something."""
+        if not self._recorders:
+            self._recorders = [self._players.native.recorder(file) for file in self._files]
 
     def play(self, source: Source) -> None:
         """Send ``source`` from now on, or as soon as there is media to send it by."""
@@ -176,6 +182,9 @@ class LegMedia:
             self._players.ear.end(self._recorders[0])
         for recorder in self._recorders:
             recorder.close()
+        if self._recorders and not self.recordings:  # it never had media
+            for file in self._files:
+                file.unlink(missing_ok=True)
         self._recorders.clear()
 
     @property

@@ -79,6 +79,18 @@ class Reception:
         self.flow.take(at, packet, follows=follows)
         self._measure(at, timestamp)
 
+    def counts(self, agreed: int) -> dict[str, int]:
+        """By their names in :class:`~harness.events.RtpStatistics`; ``agreed`` is the payload type that was negotiated."""
+        return {
+            "rx_lost": self.lost,
+            "rx_reordered": self.reordered,
+            "rx_duplicated": self.duplicated,
+            "rx_bursts": self.bursts,
+            "rx_other_type": self.of_other_types(agreed),
+            "rx_spanned_ms": round(self.flow.spanned_ms),
+            "rx_filled_ms": round(self.flow.filled_ms),
+        }
+
     def of_other_types(self, agreed: int) -> int:
         """Packets of another codec than the one with that payload type: the stream has no use for them."""
         return sum(

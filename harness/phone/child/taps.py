@@ -12,7 +12,7 @@ import ipaddress
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any, Final
 
@@ -104,7 +104,9 @@ class Known:
         if source[0] in self._hosts:
             return True
         # An agent on this machine that binds the wildcard address sends from 127.0.0.1, whatever loopback address it names.
-        if source[0] == _LOOPBACK and any(host[:1] == b"\x7f" and port == source[1] for host, port in self._ends):
+        if source[0] == _LOOPBACK and any(
+            host[:1] == b"\x7f" and port == source[1] for host, port in self._ends.copy()
+        ):
             return True
         if source not in self.strange and len(self.strange) >= _MOST_SOURCES:
             source = _OTHERS
@@ -168,10 +170,12 @@ class Tap:
             for _, octets in left:
                 self._note_own(octets)
 
-    def reception(self) -> Reception:
-        """What has arrived of the stream so far."""
-        self.look()
-        return self._reception or Reception()
+    @contextlib.contextmanager
+    def reception(self) -> Iterator[Reception]:
+        """What has arrived of the stream so far; nothing is added as long as this lasts."""
+        with self._looking:
+            self.look()
+            yield self._reception or Reception()
 
     def _note_own(self, octets: bytes) -> None:
         if len(octets) >= _SEQUENCE_AND_SSRC.size:

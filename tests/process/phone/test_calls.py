@@ -10,7 +10,7 @@ import pytest
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.wav import read_wav
 from harness.errors import PhoneMisuseError, RefusedError, ResourceError
-from harness.events import CallState, Listened, MarkEnded, MarkHeard, MediaState, RtpStatistics, SipMessage
+from harness.events import CallState, Listened, MarkEnded, MarkHeard, MediaState, Recorded, RtpStatistics, SipMessage
 from harness.phone import Answer, Early, Mark, Reject, Silence, Silent, Wav
 from harness.phone.waiter import NeverCame
 from tests.process.phone.conftest import (
@@ -153,6 +153,21 @@ def test_recordings_are_whole_and_hold_the_marks(lease: Desk) -> None:
     assert recorded.sent_path is not None
     sent, rate = read_wav(Path(recorded.sent_path))
     assert {h.mark for h in marks_heard(sent, rate) if isinstance(h, Heard)} == {out.mark}
+
+
+@pytest.mark.parametrize("policy", [Reject(486), Silent()])
+def test_a_call_without_media_leaves_no_recording(lease: Desk, policy: Reject | Silent) -> None:
+    alice, bob = lease("alice"), lease("bob")
+    bob.policy = policy
+    out = alice.dial(uri_of(bob))
+    back = bob.next_call(10)
+    if isinstance(policy, Silent):
+        out.wait("100", lambda e: isinstance(e, SipMessage) and e.text.startswith("SIP/2.0 100"), 10)
+        out.hangup()
+    for leg in (out, back):
+        leg.wait_closed()
+        assert not any(isinstance(event, Recorded) for event in leg.events)
+    assert [path for phone in (alice, bob) for path in phone.directory.glob("*.wav")] == []
 
 
 def test_silence_is_listened_to_and_no_mark_is_heard_in_it(lease: Desk) -> None:

@@ -121,6 +121,8 @@ def test_a_recording_that_nobody_closed_is_mended(tmp_path: Path) -> None:
     assert not recording.mend(sent)
     sent.write_bytes(b"RIFF")
     assert not recording.mend(sent)
+    sent.write_bytes(raw[:44])  # it had nothing to record
+    assert not recording.mend(sent)
 
 
 def test_a_packet_that_was_dropped_is_read_from_two_entries() -> None:

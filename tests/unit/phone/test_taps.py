@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import struct
+import sys
 import threading
 import time
 import weakref
@@ -269,6 +270,33 @@ def test_what_two_threads_send_while_another_looks(scratch: Path) -> None:
     assert [[packet for packet in logged if packet[1] == kind] for kind in (0, 101)] == streams
 
 
+def test_figures_are_those_of_one_moment(scratch: Path) -> None:
+    """Packets that want a decision are counted in the media's thread, while the main thread tells what there is."""
+    call = Call(scratch, END)
+    others = [END, (END[0], END[1] + 1)]  # another source each time: none is put aside
+    stream = [rtp(number, 40, number // 50 % 64) for number in range(20_000)]
+
+    def arrive() -> None:
+        for number, packet in enumerate(stream):
+            call.transport.arrives(packet, sockaddr(*others[number % 2]))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        media = threading.Thread(target=arrive)
+        media.start()
+        told = []
+        while media.is_alive():
+            with call.tap.reception() as reception:
+                told.append(reception.counts(0))
+        media.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert len(told) > 100
+    assert {figures["rx_lost"] for figures in told} == {0}
+    assert told[-1]["rx_other_type"] > 10_000
+
+
 def test_a_report_that_comes_while_the_stream_is_taken_off_is_that_stream_s(scratch: Path) -> None:
     """A far end that hangs up says so in RTCP, too; a stream of none ended the process."""
     call = Call(scratch, END)
@@ -284,8 +312,8 @@ def test_the_next_stream_counts_anew_and_its_source_is_asked_for_again(scratch: 
     call.transport.detach()
     call.transport.attach(sockaddr("127.0.0.10", 4000))
     call.transport.arrives(rtp(100), sockaddr("127.0.0.10", 4000))
-    assert call.tap.reception().lost == 0
-    assert call.tap.reception().sources == 1
+    with call.tap.reception() as reception:
+        assert (reception.lost, reception.sources) == (0, 1)
     assert [source for source, _ in call.logged()[0]] == [address(*END)] * 5 + [address("127.0.0.10", 4000)]
 
 
