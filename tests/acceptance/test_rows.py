@@ -24,7 +24,8 @@ ONCE = (
 
 def test_every_row_looks_at_all_that_it_promises(tree: Tree) -> None:
     """A check that a scenario no longer makes, or that says nothing any more, is missed by its row (``Row.required_findings``)."""
-    code, output = tree.finished(tree.harness("verify", *FILES, "-k", ONCE, "--reports", "reports"))
+    # A case that a busy machine broke shows nothing of what it looks at: it has a second go.
+    code, output = tree.finished(tree.harness("verify", *FILES, "-k", ONCE, "--retries", "1", "--reports", "reports"))
     assert code == 0, output
     summary = json.loads((tree.path / "reports" / "latest" / "summary.json").read_text())
     assert summary["passed"] == summary["cases"], output
