@@ -73,17 +73,26 @@ def _verify(customers: Sequence[Customer], asked: argparse.Namespace, results: R
         begun = [pool.submit(runs.verify, batch, place) for batch, place in zip(batches, places, strict=True)]
         try:
             for done in as_completed(begun):
-                ended = done.result()
+                ended, said = done.result(), len(results.said)
                 results.add(ended.run, ended.deployments, [customer.index for customer in ended.batch])
                 results.spend(*clock.lap())
                 print(f"{results.wall_s:5.0f} s  {results.line()}", flush=True)
                 _write(asked.json, results)
                 if not asked.keep:
-                    shutil.rmtree(ended.directory, ignore_errors=True)
+                    _put_away(ended.directory, keep=len(results.said) > said, beside=asked.json)
         except BaseException:
             runs.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _put_away(directory: Path, *, keep: bool, beside: Path) -> None:
+    """What a batch left goes, unless something in it is to be looked into: a second run may not show it again."""
+    if keep:
+        kept = beside.with_name(f"{beside.stem}-kept") / f"{time.strftime('%Y%m%dT%H%M%S')}-{directory.name}"
+        shutil.copytree(directory, kept, symlinks=True, ignore_dangling_symlinks=True)
+        print(f"         its evidence: {kept}", flush=True)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 class _Clock:

@@ -15,6 +15,7 @@ from tools.shapes import run
 from tools.shapes.draw import Customer
 from tools.shapes.places import Place
 from tools.shapes.plan import Drawing
+from tools.shapes.results import Results
 
 
 @contextmanager
@@ -95,3 +96,21 @@ def test_one_that_breaks_ends_the_others(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(OSError, match="no port is left"):
         run.main(arguments)
     assert stopped == [True]
+
+
+def test_the_evidence_of_what_was_wrong_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(self: run._Runs, places: Sequence[Place], directory: Path) -> Path:
+        (directory / "case.json").write_text("{}")
+        return directory
+
+    def wrong_in_the_first(self: Results, ran: Path, deployments: object, indices: list[int]) -> None:
+        if 0 in indices:
+            self.said.append("false_alarms: TD-INBOUND")
+
+    monkeypatch.setattr(run, "written", nowhere)
+    monkeypatch.setattr(run._Runs, "_run", leave)
+    monkeypatch.setattr(Results, "add", wrong_in_the_first)
+    run.main(["--customers", "2", "--batch", "1", "--seed", "3", "--json", str(tmp_path / "shapes.json")])
+    (kept,) = (tmp_path / "shapes-kept").iterdir()
+    assert kept.name.endswith("batch-0")
+    assert (kept / "case.json").is_file()
