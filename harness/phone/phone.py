@@ -112,13 +112,13 @@ class Phone:
         return self._lost or self._owner.fatal_error
 
     def fault(self) -> BaseException | None:
-        """:attr:`error`, or why its process does not answer: one that hangs is noticed only after a while."""
+        """:attr:`error`, or why its process does not answer, or just did not: one that hangs is noticed only after a while."""
         if self.error is None:
             try:
                 self.process.call("free_slots")
             except HarnessError as error:
                 return error
-        return self.error
+        return self.error or self.process.stood_still
 
     @property
     def loss(self) -> PhoneLostError | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import os
 import signal
 import socket
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -17,11 +19,15 @@ from harness.environment import of_a_child
 from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
 from harness.nursery import interpreter
 from harness.phone.log_ring import last_lines
-from harness.phone.protocol import FAREWELL_SECONDS, Wire
+from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire
 
 _START_SECONDS: Final = 20.0
 _CALL_SECONDS: Final = 10.0
 _DYING_SECONDS: Final = 0.5
+#: A child that says nothing for so long, two pulses, leaves gaps in what its phones show.
+_DOUBTFUL_S: Final = 2 * PULSE_INTERVAL
+#: How long after a gap what is found may be its doing.
+_AFTERWARDS_S: Final = 2.0
 _ENDED: Final = "its process ended"
 
 ERRORS: Final[dict[str, type[HarnessError]]] = {
@@ -87,6 +93,7 @@ class PhoneProcess:
         self.codecs: list[str] = ready[2]["codecs"]
         self.version: str = ready[2]["version"]
         self.has_ipv6: bool = ready[2]["has_ipv6"]
+        self._heard_at = time.monotonic()  # how long it took to start says nothing
         self._reader = threading.Thread(target=self._read, name=f"phones {self.pid}", daemon=True)
         self._reader.start()
 
@@ -97,12 +104,27 @@ class PhoneProcess:
         self._lock = threading.Lock()
         self._replies: dict[int, _Reply] = {}
         self._lost: str | None = None
+        self._heard_at = time.monotonic()
+        self._gap = (-math.inf, 0.0)  # the last one: when it ended, and how long it was
         self._closing = False
 
     @property
     def lost(self) -> str | None:
         """Why this process is no longer of use; None while it is."""
         return self._lost
+
+    @property
+    def stood_still(self) -> PhoneLostError | None:
+        """Why what its phones show now, or just showed, speaks against nobody: the child waited, as for a slow disk, or was stopped."""
+        if self._patience is None:  # whoever has the child listens for it
+            return None
+        now = time.monotonic()
+        ended, silent_s = self._gap
+        if now - self._heard_at > _DOUBTFUL_S:
+            ended, silent_s = now, now - self._heard_at
+        if now - ended > _AFTERWARDS_S:
+            return None
+        return PhoneLostError(f"a softphone's process had not stirred for {silent_s:.1f} s")
 
     def log(self) -> str:
         """The child's last lines."""
@@ -152,6 +174,7 @@ class PhoneProcess:
                 break
             if message is None:
                 break
+            self._hears(time.monotonic())
             kind = message[0]
             if kind == "tell" and message[1] == "fault":
                 reason = f"its process is defective: {message[2]['text'].strip().splitlines()[-1]}"
@@ -161,6 +184,11 @@ class PhoneProcess:
                 break
             self._take(kind, message)
         self._end(reason)
+
+    def _hears(self, now: float) -> None:
+        if now - self._heard_at > _DOUBTFUL_S:
+            self._gap = now, now - self._heard_at
+        self._heard_at = now
 
     def _take(self, kind: str, message: list[Any]) -> None:
         if kind == "tell":

@@ -103,6 +103,36 @@ def test_a_world_that_stands_still_for_a_while_breaks_its_cases_and_fails_none(t
     tree.nothing_left()
 
 
+def test_a_softphone_that_stands_still_for_a_while_fails_no_case(tree: Tree) -> None:
+    """As for a slow disk: shorter than one that counts as hung, and longer than the case waits for audio."""
+    process = tree.harness("verify", TALKDESK, *MORE)
+    directory = case_under_way(tree, process)
+    phone = 0
+
+    def found() -> bool:
+        nonlocal phone
+        phone = next((pid for pid in tree.processes() if any(map(is_call_of(directory), opened(pid)))), 0)
+        return phone != 0
+
+    until("a call", found, process)
+    os.kill(phone, signal.SIGSTOP)
+    try:
+        resumes = time.monotonic() + 3.5
+        while time.monotonic() < resumes:
+            time.sleep(PERIOD_S)
+    finally:
+        os.kill(phone, signal.SIGCONT)
+    code, output = tree.finished(process)
+    assert code in (0, 3), output
+    assert set(verdicts(tree).values()) <= {"broken", "passed"}, output
+    tree.nothing_left()
+
+
+def is_call_of(directory: Path) -> Callable[[str], bool]:
+    """Whether a file is what a call of that case leaves."""
+    return lambda file: file.startswith(f"{directory}/") and file.endswith(".rtp.gz")
+
+
 def test_a_world_that_hangs_is_ended_and_breaks_every_case(tree: Tree) -> None:
     process, _, _ = stopped(tree, lambda: world_of(tree))
     code, output = tree.finished(process)

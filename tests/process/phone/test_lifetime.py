@@ -127,6 +127,29 @@ def test_whether_a_phone_can_still_be_relied_on_is_known_at_once(tmp_path: Path)
         desk.close()
 
 
+def test_a_process_that_stood_still_for_a_while_speaks_against_nobody(tmp_path: Path) -> None:
+    """A slow disk, a debugger: what was missed meanwhile looks like the far end's silence."""
+    with PhonePool(tmp_path) as pool:
+        desk = Desk(pool, tmp_path)
+        alice = desk("alice")
+        pid = alice.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            deadline = time.monotonic() + 10
+            while alice.process.stood_still is None:  # known while it lasts
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert "had not stirred for 1." in str(alice.fault())
+        while (fault := alice.fault()) is not None:  # and for a while afterwards
+            assert "had not stirred for 1." in str(fault)
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert alice.error is None
+        desk.close()
+
+
 def test_a_lost_world_ends_every_wait(tmp_path: Path) -> None:
     with PhonePool(tmp_path) as pool:
         desk = Desk(pool, tmp_path)
