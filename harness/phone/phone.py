@@ -115,10 +115,10 @@ class Phone:
         """:attr:`error`, or why its process does not answer, or just did not: one that hangs is noticed only after a while."""
         if self.error is None:
             try:
-                self.process.call("free_slots")
+                self.process.check()
             except HarnessError as error:
                 return error
-        return self.error or self.process.stood_still
+        return self.error
 
     @property
     def loss(self) -> PhoneLostError | None:

@@ -113,6 +113,12 @@ class PhoneProcess:
         """Why this process is no longer of use; None while it is."""
         return self._lost
 
+    def check(self) -> None:
+        """Raises what says that the child does not answer, or just did not."""
+        self.call("free_slots")
+        if (still := self.stood_still) is not None:
+            raise still
+
     @property
     def stood_still(self) -> PhoneLostError | None:
         """Why what its phones show now, or just showed, speaks against nobody: the child waited, as for a slow disk, or was stopped."""

@@ -21,6 +21,7 @@ MORE = ("--row", "TD-INBOUND", "-n", "2", "-v", "--reports", "reports")
 #: Pytest registers what a fixture leaves to tidy up so slowly that most interruptions come amid that.
 SLOW_PYTEST = """
 import time
+__name__ = "_pytest.slow"  # it stands for pytest's own code
 from _pytest.fixtures import FixtureDef
 
 at_once = FixtureDef.addfinalizer
@@ -28,7 +29,7 @@ at_once = FixtureDef.addfinalizer
 def dawdling(self, finalizer):
     at_once(self, finalizer)
     if self.argname in ("replica", "timings"):
-        time.sleep(0.4)
+        time.sleep(0.2)
 
 FixtureDef.addfinalizer = dawdling
 """
@@ -100,6 +101,7 @@ def test_a_world_that_stands_still_for_a_while_breaks_its_cases_and_fails_none(t
     found = verdicts(tree)
     assert found[directory.name] == "broken"
     assert set(found.values()) == {"broken", "passed"}, output
+    assert "AssertionError" not in output, "pytest was cut short"
     tree.nothing_left()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,21 @@ def test_each_case_says_what_the_phone_does_with_its_own_calls(lease: Desk, case
     assert refused.wait_state("disconnected", within=10).code == 486
     free.expect_call(within=10)
     taken.wait_state("confirmed", within=10)
+
+
+def test_each_case_knows_that_a_phone_it_shares_stood_still(cases: list[Case]) -> None:
+    config = agent()
+    phones = [case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True)]
+    assert [phone.fault() for phone in phones] == [None, None]
+    os.kill(phones[0].process.pid, signal.SIGSTOP)
+    try:
+        deadline = time.monotonic() + 1.5
+        while time.monotonic() < deadline:
+            time.sleep(0.1)
+    finally:
+        os.kill(phones[0].process.pid, signal.SIGCONT)
+    for phone in phones:
+        assert "had not stirred for" in str(phone.fault())
 
 
 def test_a_case_that_ends_or_dies_hangs_up_its_own_calls_alone(lease: Desk, cases: list[Case]) -> None:
