@@ -15,6 +15,10 @@ from typing import Final, NamedTuple
 
 #: How often a process says so, and how often others look.
 PERIOD_S: Final = 0.25
+#: What does not stir for so long leaves gaps in what it says.
+DOUBTFUL_S: Final = 1.0
+#: How long after a gap what is found may be its doing.
+AFTERWARDS_S: Final = 2.0
 _RECORD = struct.Struct("=dq")
 
 

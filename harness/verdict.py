@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum, StrEnum
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
 from harness.errors import HarnessError
@@ -216,9 +217,13 @@ def is_failure(error: BaseException | None) -> bool:
     """Whether an error speaks against the system under test: an expectation, or an assertion that a scenario made, be it
     through a library (``numpy.testing``). One of the harness, or of pytest with no scenario under way, says that it is broken.
     """
-    if isinstance(error, ExpectationError) or not isinstance(error, AssertionError):
-        return isinstance(error, ExpectationError)
-    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+    if isinstance(error, ExpectationError):
+        return True
+    return isinstance(error, AssertionError) and _is_a_scenarios(error.__traceback__)
+
+
+def _is_a_scenarios(trace: TracebackType | None) -> bool:
+    for frame, _ in reversed(list(traceback.walk_tb(trace))):
         file = Path(frame.f_code.co_filename)
         if file.is_relative_to(_OURS / "_resources"):  # where the wheel keeps its scenarios
             return True

@@ -17,17 +17,14 @@ from typing import Any, Final, Protocol
 import harness
 from harness.environment import of_a_child
 from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisuseError, ResourceError
+from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S
 from harness.nursery import interpreter
 from harness.phone.log_ring import last_lines
-from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire
+from harness.phone.protocol import FAREWELL_SECONDS, Wire
 
 _START_SECONDS: Final = 20.0
 _CALL_SECONDS: Final = 10.0
 _DYING_SECONDS: Final = 0.5
-#: A child that says nothing for so long, two pulses, leaves gaps in what its phones show.
-_DOUBTFUL_S: Final = 2 * PULSE_INTERVAL
-#: How long after a gap what is found may be its doing.
-_AFTERWARDS_S: Final = 2.0
 _ENDED: Final = "its process ended"
 
 ERRORS: Final[dict[str, type[HarnessError]]] = {
@@ -125,10 +122,8 @@ class PhoneProcess:
         if self._patience is None:  # whoever has the child listens for it
             return None
         now = time.monotonic()
-        ended, silent_s = self._gap
-        if now - self._heard_at > _DOUBTFUL_S:
-            ended, silent_s = now, now - self._heard_at
-        if now - ended > _AFTERWARDS_S:
+        ended, silent_s = self._last_gap(now)
+        if now - ended > AFTERWARDS_S:
             return None
         return PhoneLostError(f"a softphone's process had not stirred for {silent_s:.1f} s")
 
@@ -180,7 +175,8 @@ class PhoneProcess:
                 break
             if message is None:
                 break
-            self._hears(time.monotonic())
+            now = time.monotonic()
+            self._gap, self._heard_at = self._last_gap(now), now
             kind = message[0]
             if kind == "tell" and message[1] == "fault":
                 reason = f"its process is defective: {message[2]['text'].strip().splitlines()[-1]}"
@@ -191,10 +187,9 @@ class PhoneProcess:
             self._take(kind, message)
         self._end(reason)
 
-    def _hears(self, now: float) -> None:
-        if now - self._heard_at > _DOUBTFUL_S:
-            self._gap = now, now - self._heard_at
-        self._heard_at = now
+    def _last_gap(self, now: float) -> tuple[float, float]:
+        silent_s = now - self._heard_at
+        return (now, silent_s) if silent_s > DOUBTFUL_S else self._gap
 
     def _take(self, kind: str, message: list[Any]) -> None:
         if kind == "tell":

@@ -22,17 +22,13 @@ from types import FrameType
 from typing import Final
 
 from harness.errors import WorldLostError
-from harness.heartbeat import PERIOD_S, Heartbeat, Listener
+from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S, PERIOD_S, Heartbeat, Listener
 from harness.limits import released
 from harness.pytest_plugin.run import Run
 from harness.pytest_plugin.worlds import alive_lock, heartbeat, last_words, stderr
 
-#: A world that does not stir for so long leaves gaps in what it says.
-DOUBTFUL_S: Final = 1.0
-#: And one that does not for so long has spoilt the case.
+#: A world that does not stir for so long has spoilt the case.
 STALLED_S: Final = 5.0
-#: How long after a gap what is found may be its doing.
-_AFTERWARDS_S: Final = 2.0
 #: Whose bookkeeping of fixtures does not stand being cut short: a finalizer without its fixture fails all later tests.
 _NOT_AMID: Final = frozenset({"_pytest", "pluggy", "allure_pytest", "allure_commons"})
 #: What has not stirred for so long does not come back.
@@ -110,7 +106,7 @@ class Watch:
                 if listener.silent_s < DOUBTFUL_S:
                     continue
                 still = f"the simulated world of {name} has not stirred for {listener.silent_s:.1f} s"
-                self._gaps[name] = (time.monotonic() + _AFTERWARDS_S, still)
+                self._gaps[name] = (time.monotonic() + AFTERWARDS_S, still)
                 if listener.silent_s > STALLED_S and self._waiting_on == name:
                     self._stalled = still
                     signal.pthread_kill(self._main, signal.SIGUSR1)

@@ -44,13 +44,13 @@ def until(goal: str, reached: Callable[[], object], process: subprocess.Popen[st
 
 
 def stopped(
-    tree: Tree, whom: Callable[[], int], cases: Sequence[str] = CASES, **environment: str
+    tree: Tree, whom: Callable[[Path], int], cases: Sequence[str] = CASES, **environment: str
 ) -> tuple[subprocess.Popen[str], int, Path]:
-    """A run in the midst of a case, one process of which has been stopped; and the case's directory."""
+    """A run in the midst of a case, one process of which, found by the case's directory, has been stopped; and that directory."""
     process = tree.harness("verify", TALKDESK, *cases, **environment)
     try:
         directory = case_under_way(tree, process)
-        pid = whom()
+        pid = whom(directory)
         os.kill(pid, signal.SIGSTOP)
     except BaseException:
         process.kill()
@@ -77,18 +77,25 @@ def opened(pid: int) -> list[str]:
     return found
 
 
-def worker_of(directory: Path, tree: Tree) -> int:
-    """The worker that has a case's evidence open."""
-    for pid in tree.processes():
-        if str(directory / "events.jsonl") in opened(pid):
-            return pid
-    raise AssertionError("nobody has it open")
+def who_has_open(tree: Tree, files: str) -> Callable[[Path], int]:
+    """Finds the process that has such a file in a case's directory open, as soon as one has."""
+
+    def find(directory: Path) -> int:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            for pid in tree.processes():
+                if any(Path(file).match(f"{directory}/{files}") for file in opened(pid)):
+                    return pid
+            time.sleep(0.02)
+        raise AssertionError(f"nobody has {files} open")
+
+    return find
 
 
 def test_a_world_that_stands_still_for_a_while_breaks_its_cases_and_fails_none(tree: Tree) -> None:
     (tree.path / "slow_pytest.py").write_text(SLOW_PYTEST)
     slow = {"PYTEST_PLUGINS": "slow_pytest", "PYTHONPATH": str(tree.path)}
-    process, pid, directory = stopped(tree, lambda: world_of(tree), MORE, **slow)
+    process, pid, directory = stopped(tree, lambda _: world_of(tree), MORE, **slow)
     listener = Listener(next(tree.path.glob("reports/*/control/world-*/beat")))
     try:  # long enough to spoil a case, too short to be taken for one that hangs; others begin afterwards
         while listener.silent_s < STALLED_S + 1:
@@ -107,17 +114,7 @@ def test_a_world_that_stands_still_for_a_while_breaks_its_cases_and_fails_none(t
 
 def test_a_softphone_that_stands_still_for_a_while_fails_no_case(tree: Tree) -> None:
     """As for a slow disk: shorter than one that counts as hung, and longer than the case waits for audio."""
-    process = tree.harness("verify", TALKDESK, *MORE)
-    directory = case_under_way(tree, process)
-    phone = 0
-
-    def found() -> bool:
-        nonlocal phone
-        phone = next((pid for pid in tree.processes() if any(map(is_call_of(directory), opened(pid)))), 0)
-        return phone != 0
-
-    until("a call", found, process)
-    os.kill(phone, signal.SIGSTOP)
+    process, phone, _ = stopped(tree, who_has_open(tree, "*.rtp.gz"), MORE)
     try:
         resumes = time.monotonic() + 3.5
         while time.monotonic() < resumes:
@@ -130,13 +127,8 @@ def test_a_softphone_that_stands_still_for_a_while_fails_no_case(tree: Tree) -> 
     tree.nothing_left()
 
 
-def is_call_of(directory: Path) -> Callable[[str], bool]:
-    """Whether a file is what a call of that case leaves."""
-    return lambda file: file.startswith(f"{directory}/") and file.endswith(".rtp.gz")
-
-
 def test_a_world_that_hangs_is_ended_and_breaks_every_case(tree: Tree) -> None:
-    process, _, _ = stopped(tree, lambda: world_of(tree))
+    process, _, _ = stopped(tree, lambda _: world_of(tree))
     code, output = tree.finished(process)
     assert code == 3, output
     assert "it had not stirred for 10 s, and was ended" in output
@@ -145,13 +137,7 @@ def test_a_world_that_hangs_is_ended_and_breaks_every_case(tree: Tree) -> None:
 
 
 def test_a_worker_that_hangs_is_ended_and_breaks_its_case_alone(tree: Tree) -> None:
-    process = tree.harness("verify", TALKDESK, *CASES)
-    try:
-        directory = case_under_way(tree, process)
-        os.kill(worker_of(directory, tree), signal.SIGSTOP)
-    except BaseException:
-        process.kill()
-        raise
+    process, _, directory = stopped(tree, who_has_open(tree, "events.jsonl"))
     code, output = tree.finished(process)
     assert code == 3, output
     assert directory.name not in verdicts(tree)

@@ -88,11 +88,13 @@ def _verify(customers: Sequence[Customer], asked: argparse.Namespace, results: R
 
 def _put_away(directory: Path, *, keep: bool, beside: Path) -> None:
     """What a batch left goes, unless something in it is to be looked into: a second run may not show it again."""
-    if keep:
+    if not keep:
+        shutil.rmtree(directory, ignore_errors=True)
+    else:
         kept = beside.with_name(f"{beside.stem}-kept") / f"{time.strftime('%Y%m%dT%H%M%S')}-{directory.name}"
-        shutil.copytree(directory, kept, symlinks=True, ignore_dangling_symlinks=True)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(directory, kept)
         print(f"         its evidence: {kept}", flush=True)
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 class _Clock:

@@ -157,7 +157,7 @@ class CallLeg:
         return self.call
 
     def dial(self, headers: Headers, local_uri: str) -> None:
-        """Place the call. Raises ``pj.Error``; the leg has ended then."""
+        """Place the call. Raises ``pj.Error``."""
         self.call = Call(self.phone.account, self)
         made = parameters(headers=headers, settings=True)
         settings, option = made.opt, made.txOption
@@ -170,7 +170,6 @@ class CallLeg:
         except pj.Error as error:
             if self.call is not None:
                 self.emit(CallState, state="disconnected", code=0, reason=error.reason)
-                self.end()
             raise
 
     def respond(self, code: int, reason: str = "", headers: Headers = ()) -> None:
