@@ -85,6 +85,7 @@ def _shape(mark: int, rate: int) -> NDArray[np.float32]:
     return np.concatenate([_symbol(low, high, rate) for low, high in MARKS[mark]])
 
 
+@lru_cache(maxsize=64)  # 16 at a rate, of which all marks are made
 def _symbol(low: int, high: int, rate: int) -> NDArray[np.float32]:
     count = round(SYMBOL_SECONDS * rate)
     time = np.arange(count) / rate

@@ -172,8 +172,9 @@ def _of_pytest(own: Path) -> list[str]:
     arguments = [*map(str, directories), "--rootdir", str(resources.ROOT), "-c", str(_CONFIGURATION)]
     # of conftest.py files, that of the scenarios counts alone: what lies above them belongs to other tests
     arguments += ["--confcutdir", str(directories[-1]), "-p", "no:cacheprovider"]
-    # plugins of the development tools, which would cost every worker half a second
-    return [*arguments, "-p", "no:hypothesispytest", "-p", "no:anyio"]
+    # plugins of the development tools, which would cost every worker half a second; and one that has each worker collect five
+    # times at its end, to tell of exceptions that Python tells of by itself
+    return [*arguments, "-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:unraisableexception"]
 
 
 def register(app: typer.Typer) -> None:

@@ -204,6 +204,11 @@ def _taking_turns(items: list[pytest.Item], run: Run) -> list[pytest.Item]:
 # Running
 
 
+def pytest_sessionstart() -> None:
+    """Allure's results are of cases, not of pytest's fixtures."""
+    allure.leave_out_fixtures()
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, Any, Any]:
     """Lease the case a deployment for itself, and a place on this machine; waiting is outside of the case's time limits.
@@ -257,6 +262,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     plain = {**run.plain(underway.case), **names(underway.replica), "nodeid": item.nodeid, "attempt": underway.attempt}
     underway.recorder = CaseRecorder(case_directory(run.directory, plain), plain, underway.outcome)
     item.config.stash[_UNDERWAY] = underway
+    allure.begin_case()
     of_this_process().take()
     with item.config.stash[WATCH].waiting_on(underway.case.deployment):
         return (yield)

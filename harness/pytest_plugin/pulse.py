@@ -10,7 +10,6 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 _PERIOD_S: Final = 0.05
@@ -88,7 +87,8 @@ class Pulse:
 def _run_delay(pid: int) -> float | None:
     """Seconds a process's main thread has waited for a processor (Linux, sched-stats.rst); None where nobody counts."""
     try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+        with open(f"/proc/{pid}/schedstat", "rb", buffering=0) as file:  # of each process, four times a second
+            return int(file.read(100).split()[1]) / 1e9
     except (OSError, ValueError, IndexError):
         return None
 

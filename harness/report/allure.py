@@ -30,6 +30,7 @@ from allure_commons.model2 import (
     TestResult,
     TestStepResult,
 )
+from allure_commons.reporter import AllureReporter
 from allure_commons.types import LabelType, LinkType, Severity
 from allure_commons.utils import md5
 from allure_pytest.listener import AllureListener
@@ -85,12 +86,47 @@ class _Attacher:
         self.to.append(Attachment(source=file_name, name=name, type=mime))
 
 
+class _WithoutFixtures(AllureReporter):
+    """What allure-pytest keeps of running tests, but for the fixtures of cases alone: they are pytest's affair, and would
+    stand before a case's own steps.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.cases: set[str] = set()  #: ids of results
+
+    def stop_group(self, uuid: str, **kwargs: object) -> None:
+        """A fixture's container is complete: it is written when a test that is no case had it, too."""
+        kept: Any = super()  # allure_commons is not typed
+        if self.cases.issuperset(kept.get_item(uuid).children):
+            kept.drop_test(uuid)  # any item of that id
+        else:
+            kept.stop_group(uuid, **kwargs)
+
+
+def leave_out_fixtures() -> None:
+    """From now on no fixtures of cases are written. To be called before the first test begins."""
+    if (listener := _listener()) is not None:
+        listener.allure_logger = _WithoutFixtures()
+
+
+def begin_case() -> None:
+    """The test that runs now is a case. To be called before its first fixture."""
+    if (listener := _listener()) is not None:
+        listener.allure_logger.cases.add(listener.allure_logger.get_test(None).uuid)
+
+
+def _listener() -> Any:
+    """allure-pytest's, of this process; None where no results are asked for."""
+    return next((p for p in allure_commons.plugin_manager.get_plugins() if isinstance(p, AllureListener)), None)
+
+
 def complete(evidence: CaseEvidence) -> bool:
     """Fill the result of the test that is running now. False, at no cost, when no Allure results are asked for.
 
     To be called in a fixture's finaliser, after the test's own outcome is known to Allure.
     """
-    listener = next((p for p in allure_commons.plugin_manager.get_plugins() if isinstance(p, AllureListener)), None)
+    listener = _listener()
     result = listener.allure_logger.get_test(None) if listener else None
     if result is None:
         return False

@@ -68,27 +68,6 @@ def write_executor(results: Path, run: str) -> None:
     (results / "executor.json").write_text(json.dumps(plain), encoding="utf-8")
 
 
-def drop_fixtures(results: Path) -> None:
-    """Remove what allure-pytest says of fixtures: before a case's own steps they are pytest's affair, and nobody's in the report.
-
-    Only containers whose results are all cases of ours: a directory may hold other tests' results as well.
-    """
-    ours = set().union(*(_ours(path) for path in results.glob("*-result.json")))
-    for path in results.glob("*-container.json"):
-        try:
-            children = set(json.loads(path.read_text(encoding="utf-8")).get("children") or ())
-        except ValueError:  # a killed worker's, half written
-            continue
-        if children <= ours:
-            path.unlink()
-
-
-def _ours(path: Path) -> set[str]:
-    """The result's id when it is a case's; a file's name is another."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return set(re.findall(r'^\{.*?"uuid": ?"([^"]+)"', text, re.DOTALL)) if f'"{EVIDENCE_LABEL}"' in text else set()
-
-
 def write_metrics(results: Path, metrics: Sequence[Mapping[str, object]]) -> None:
     """Write the run's figures where Allure's Metrics tab finds them; none without figures."""
     if metrics:

@@ -314,7 +314,6 @@ def _allure(
         },
     )
     allure_report.write_executor(results, run.name)
-    allure_report.drop_fixtures(results)
     allure_report.write_metrics(results, metrics.of(run.name, latest(evidences), times))
     allure_report.write_config(
         run,

@@ -62,6 +62,37 @@ def test_unobserved(case):
     raise AssertionError("nobody could look")
 """
 
+#: Tests of which two are cases, and fixtures that these have for themselves, or with others.
+_FIXTURES_OF_BOTH = """
+import pytest
+from harness.report import allure
+
+def pytest_sessionstart():
+    allure.leave_out_fixtures()
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item):
+    if "case" in item.name:
+        allure.begin_case()
+    return (yield)
+
+@pytest.fixture(scope="session")
+def of_cases():
+    yield
+
+@pytest.fixture(scope="session")
+def of_both():
+    yield
+
+@pytest.fixture
+def of_case():
+    yield
+
+@pytest.fixture
+def of_other():
+    yield
+"""
+
 
 def results(directory: Path) -> dict[str, dict[str, Any]]:
     """Results by row."""
@@ -309,14 +340,30 @@ class TestBesideTheResults:
 
 
 class TestWhatQaSees:
-    def test_fixtures_of_our_cases_go_and_others_stay(self, tmp_path: Path) -> None:
-        (tmp_path / "1-result.json").write_text('{"uuid": "a", "labels": [{"name": "evidence", "value": "x"}]}')
-        (tmp_path / "2-result.json").write_text('{"uuid": "b", "labels": []}')
-        (tmp_path / "1-container.json").write_text('{"children": ["a"], "befores": [{"name": "run"}]}')
-        (tmp_path / "2-container.json").write_text('{"children": ["a", "b"]}')
-        (tmp_path / "3-container.json").write_text('{"childr')
-        allure_report.drop_fixtures(tmp_path)
-        assert sorted(path.name[0] for path in tmp_path.glob("*-container.json")) == ["2", "3"]
+    def test_fixtures_of_cases_alone_are_left_out(self, tmp_path: Path) -> None:
+        (tmp_path / "conftest.py").write_text(_FIXTURES_OF_BOTH)
+        (tmp_path / "test_both.py").write_text(
+            "def test_case(of_cases, of_case, of_both): pass\ndef test_case_again(of_cases, of_case): pass\n"
+            "def test_other(of_other, of_both): pass\n"
+        )
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--alluredir",
+            "results",
+            "-c",
+            "/dev/null",
+        ]
+        done = subprocess.run([*command, "."], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+
+        assert "3 passed" in done.stdout, done.stdout + done.stderr
+        assert len(list((tmp_path / "results").glob("*-result.json"))) == 3
+        written = [json.loads(path.read_text()) for path in (tmp_path / "results").glob("*-container.json")]
+        assert {before["name"] for plain in written for before in plain["befores"]} == {"of_other", "of_both"}
 
     def test_history_is_kept_by_deployment_and_faults(self, tmp_path: Path) -> None:
         def name(*deployments: str, command: str = "pytest scenarios") -> str:
