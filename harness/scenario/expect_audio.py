@@ -102,8 +102,19 @@ class ExpectAudio:
         )
 
     def hears_only(self, other: End) -> None:
-        """It hears ``other`` at a fit level, and ``other`` it, with no other call's voice and no echo beneath."""
-        crosstalk.look(self._context, self._end, other)
+        """It hears ``other`` at a fit level, and ``other`` it, with no other call's voice and no echo beneath.
+
+        And still, where marks tell: where audio has stopped nobody else is heard either.
+        """
+        mine = self._end
+        crosstalk.look(self._context, mine, other)
+        if any(isinstance(end, Call) and end.is_over() for end in (mine, other)):
+            return
+        since = time.monotonic()
+        with self._context.evidence.step(f"{mine.label} and {other.label} still hear each other"):
+            for speaker, listener in ((mine, other), (other, mine)):
+                if _is_told_by_marks(speaker, listener):
+                    self._one_way(speaker, listener, since, since + LISTEN_S, again=True)
 
     def one_way_delay_ok(self, other: End) -> None:
         """Neither hears the other too late; measured where both are ours, elsewhere RTCP's round trip has to do."""
@@ -168,6 +179,11 @@ class ExpectAudio:
     def _call(self) -> Call:
         assert isinstance(self._end, Call)
         return self._end
+
+
+def _is_told_by_marks(speaker: End, listener: End) -> bool:
+    """Whether the listener has only to listen, and speech may pause: a mark does not."""
+    return listener.says_in_band if isinstance(listener, SynthflowCall) else bool(speaker.voices_for(listener))
 
 
 def _was_not_understood(finding: Finding) -> bool:

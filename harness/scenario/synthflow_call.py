@@ -209,14 +209,14 @@ class SynthflowCall:
     def voices_for(self, peer: End) -> Collection[int]:
         """The assistant's own voice, and its answer to the mark of the peer."""
         voices = {self._declared.voice} if self._declared and self._declared.voice is not None else set()
-        if "in-band" in self._can and peer.is_ours:
+        if self.says_in_band and peer.is_ours:
             voices |= {reply_to(mark) for mark in peer.voices_for(self)}
         return voices
 
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
         """In band when it can say so there, else from its record."""
         assert isinstance(speaker, Call)
-        if "in-band" in self._can:
+        if self.says_in_band:
             # the answer needs the other direction as well: half the time for it, the rest for the record
             half = time.monotonic() + (deadline - time.monotonic()) / 2
             sound = speaker.hears_marks({reply_to(speaker.mark)}, since, half if "marks" in self._can else deadline)
@@ -244,6 +244,11 @@ class SynthflowCall:
     def is_known_by_words(self) -> bool:
         """Whether it names no marks, so that other signs have to tell who was heard (:mod:`harness.scenario.signs`)."""
         return not self._can & {"marks", "in-band"}
+
+    @property
+    def says_in_band(self) -> bool:
+        """Whether it names the mark that it hears by one of its own, for as long as it does."""
+        return "in-band" in self._can
 
     def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
         """What the record says it heard."""

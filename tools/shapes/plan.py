@@ -149,6 +149,8 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
         return all(deployment.phones[agent].shows == "original" for agent in fallen_to)
     if fault == "fallback-wrong-group":  # where nobody else is, none is rung, as without a fallback
         return _has_others(deployment, [entry.fallback] if entry.fallback else [])
+    if fault == "trunk-limit-lower":  # than one is none: no call has a way to the AI, as without a route
+        return deployment.trunk(case.trunk).max_concurrent_calls > 1
     if fault in _OF_TRANSFERS and entry.refer != "consumed":
         return False
     if fault == "group-wrong" and entry.group:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,10 +14,14 @@ from numpy.typing import NDArray
 
 from harness.audio.marks import waveform
 from harness.audio.wav import to_int16
+from harness.checks.audio import Sound
+from harness.checks.claims import Observation
 from harness.deployment import Assistant
 from harness.events import CallState, MarkHeard
+from harness.phone.waiter import never_came
 from harness.scenario import crosstalk
 from harness.scenario.ends import Call
+from harness.scenario.expect_audio import ExpectAudio
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
@@ -53,23 +59,41 @@ class Leg:
         return self.sounds.pop(0) if len(self.sounds) > 1 else self.sounds[0]
 
     def wait(self, *_: Any, **__: Any) -> CallState:
-        from harness.phone.waiter import never_came
-
         if self.ended is None:
             raise never_came("the end", 0.0, self.id, "it never came", "")
         return self.ended
 
 
+class Lasting(Leg):
+    """A leg on which the AI's mark goes on."""
+
+    def wait(self, what: str, *_: Any, **__: Any) -> Any:
+        if "marks" not in what:
+            return super().wait(what)
+        heard = next(e for e in self.events if isinstance(e, MarkHeard))
+        return replace(heard, at=time.monotonic())
+
+
 class Ai:
     """The assistant that the caller talks to."""
 
-    label, role = "assistant main", "ai"
+    label, role, is_ours = "assistant main", "ai", False
 
     def voices_for(self, peer: object) -> Collection[int]:
         return {VOICE}
 
     def answered_at(self) -> float:
         return 1.0
+
+    def hears(self, speaker: object, since: float, deadline: float) -> Sound | None:
+        return Sound(since, Observation.MARK, "mark 7")
+
+
+class Wordy(Ai):
+    """One that speaks, and has no mark of its own."""
+
+    def voices_for(self, peer: object) -> Collection[int]:
+        return ()
 
 
 @pytest.fixture
@@ -132,3 +156,21 @@ def test_whose_an_assistants_voice_is_not_every_deployment_tells(make_context: M
     context = make_context(assistants={"main": ASSISTANTS["main"].model_copy(update={"voice": None})})
     call = Call(context, cast("Any", Leg(sound())), "caller")
     assert context.calls.strange(call, (VOICE, SALES, FOREIGN)) == {FOREIGN}
+
+
+@pytest.mark.parametrize(
+    ("leg", "ai", "told"),
+    [
+        (Leg(sound()), Ai(), [("assistant main → caller.1", "failed"), ("caller.1 → assistant main", "passed")]),
+        (Lasting(sound()), Ai(), [("assistant main → caller.1", "passed"), ("caller.1 → assistant main", "passed")]),
+        (Leg(sound()), Wordy(), [("caller.1 → assistant main", "passed")]),
+        (Leg(sound(), ended_at=2.0), Ai(), []),
+    ],
+)
+def test_audio_that_has_stopped_is_not_only_the_others(
+    make_context: MakeContext, leg: Leg, ai: Ai, told: list[tuple[str, str]]
+) -> None:
+    context = make_context(assistants=ASSISTANTS)
+    context.calls.add_ai(cast("Any", SimpleNamespace(assistant="main")))
+    ExpectAudio(context, Call(context, cast("Any", leg), "caller")).hears_only(cast("Any", ai))
+    assert sorted((f.subject, str(f.verdict)) for f in context.evidence.findings if f.check == "audio") == told

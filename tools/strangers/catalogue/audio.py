@@ -186,10 +186,9 @@ MEDIA = (
         "rtp-few-packets-both",
         "ten RTP packets get through each way, and no more",
         INBOUND,
-        ("rtp-blocked-both",),
+        ("rtp-blocked-after-10s",),
         wire=(Media("to-ai", "first", 10), Media("from-ai", "first", 10)),
         held_out=True,
-        unseen="200 ms are enough for a mark to be heard once, and the row does not listen again; CONCURRENT and LONGCALL do",
     ),
     Fault(
         "rtp-stops",
