@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -43,22 +44,36 @@ class HttpResponse:
 
 
 async def fetch(
-    client: httpx.AsyncClient, method: str, url: str, within_s: float, most_bytes: int = MOST_BYTES, **arguments: Any
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    within_s: float,
+    most_bytes: int = MOST_BYTES,
+    headers: Mapping[str, str] | None = None,
+    **arguments: Any,
 ) -> HttpResponse:
     """One request and its whole answer. Raises :class:`HttpError`, whose text holds no header of the request."""
+    unsendable = HttpError("unusable", "a header of the request cannot be sent")
+    try:
+        own = httpx.Headers(headers)
+    except ValueError:
+        raise unsendable from None  # of both, the text shows what may be the token
     try:
         async with asyncio.timeout(within_s):
-            async with client.stream(method, url, follow_redirects=False, timeout=None, **arguments) as response:
+            async with client.stream(
+                method, url, follow_redirects=False, timeout=None, headers=own, **arguments
+            ) as response:
                 body = await _body(response, most_bytes)
     except TimeoutError:
         raise HttpError("late", f"no whole answer within {within_s:g} s") from None
     except httpx.LocalProtocolError:
-        # its text shows the header that cannot be sent, which may be the token
-        raise HttpError("unusable", "a header of the request cannot be sent") from None
+        raise unsendable from None
     except httpx.ConnectError as error:
         raise HttpError("refused", f"ConnectError: {error}") from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
         raise HttpError("unusable", f"{type(error).__name__}: {error}") from error
+    except ExceptionGroup as group:  # anyio's, of a port that is none
+        raise HttpError("unusable", "; ".join(f"{type(e).__name__}: {e}" for e in group.exceptions)) from group
     return HttpResponse(response.status_code, response.reason_phrase, response.headers, body)
 
 
@@ -74,24 +89,32 @@ async def _body(response: httpx.Response, most_bytes: int) -> bytes:
     return bytes(body)
 
 
-def client(verify: ssl.SSLContext | bool = True, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
-    """A client for :func:`fetch`: it reads neither proxies nor credentials from the environment."""
-    return httpx.AsyncClient(verify=verify, headers={"Accept-Encoding": "identity", **(headers or {})}, trust_env=False)
+def client(verify: ssl.SSLContext | bool = True) -> httpx.AsyncClient:
+    """A client for :func:`fetch`: it reads neither proxies nor credentials from the environment.
+
+    It trusts whom the system does, where nothing else is asked for; httpx by itself has a list of its own.
+    """
+    context = ssl.create_default_context() if verify is True else verify
+    return httpx.AsyncClient(verify=context, headers={"Accept-Encoding": "identity"}, trust_env=False)
 
 
 class HttpClient:
     """:func:`fetch` for callers that block, from any thread; connections are kept."""
 
-    def __init__(self, verify: ssl.SSLContext | bool = True, headers: dict[str, str] | None = None) -> None:
-        self._client = client(verify, headers)
+    def __init__(self, verify: ssl.SSLContext | bool = True, headers: Mapping[str, str] | None = None) -> None:
+        self._client = client(verify)
+        self._headers = headers or {}
         self._loop = asyncio.new_event_loop()
         # a daemon: a process that ends without close() does not wait for it
         self._thread = threading.Thread(target=self._loop.run_forever, name="http", daemon=True)
         self._thread.start()
 
-    def request(self, method: str, url: str, within_s: float, **arguments: Any) -> HttpResponse:
+    def request(
+        self, method: str, url: str, within_s: float, headers: Mapping[str, str] | None = None, **arguments: Any
+    ) -> HttpResponse:
         """One request and its whole answer. Raises :class:`HttpError`."""
-        asked = fetch(self._client, method, url, within_s, **arguments)
+        own = {**self._headers, **(headers or {})}
+        asked = fetch(self._client, method, url, within_s, headers=own, **arguments)
         return asyncio.run_coroutine_threadsafe(asked, self._loop).result()
 
     def close(self) -> None:
