@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
 import socket
 from collections.abc import Sequence
@@ -54,16 +55,16 @@ _PLAIN_PORT, _TLS_PORT = 32681, 32682
 
 
 @dataclass(frozen=True)
-class ChangingIdentity(TlsIdentity):
-    """A server's certificate that can be exchanged while it listens."""
+class SharedIdentity(TlsIdentity):
+    """A certificate that several servers show, with one context, and that can be exchanged while they listen."""
 
-    contexts: list[SSLContext] = field(default_factory=list)
+    contexts: list[SSLContext] = field(default_factory=list)  #: the one, once it was asked for
 
     def server_context(self) -> SSLContext:
         """See `TlsIdentity`."""
-        context = super().server_context()
-        self.contexts.append(context)
-        return context
+        if not self.contexts:
+            self.contexts.append(super().server_context())
+        return self.contexts[0]
 
     def show(self, certificate: Certificate) -> None:
         """Connections made from now on get to see this one."""
@@ -145,8 +146,8 @@ class Tenant:
         self._carrier_tls = self._identity(f"{label}-carrier", [carrier, block[_CARRIER]])
         names = ["sip.synthflow.example", block[_SYNTHFLOW], block[_OTHER_REGION]]
         self._synthflow_good = authority.issue(f"{label}-synthflow", names)
-        self._synthflow_bad = authority.bad_certificates(f"{label}-synthflow", names)
-        self._synthflow_tls = ChangingIdentity(
+        self._make_synthflow_bad = functools.cache(lambda: authority.bad_certificates(f"{label}-synthflow", names))
+        self._synthflow_tls = SharedIdentity(
             self._synthflow_good.certificate, self._synthflow_good.key, authority.ca_file
         )
         stand_in = ["stand-in.example", block[_STAND_IN], block[_STRANGER]]
@@ -169,7 +170,7 @@ class Tenant:
 
     def _identity(self, label: str, names: list[str]) -> TlsIdentity:
         made = self._authority.issue(label, names)
-        return TlsIdentity(made.certificate, made.key, self._authority.ca_file)
+        return SharedIdentity(made.certificate, made.key, self._authority.ca_file)
 
     def _security_changed(self) -> None:
         """Connections that stand were made under the certificate and the firewall of before: they go."""
@@ -179,7 +180,7 @@ class Tenant:
         if now == self._security:
             return
         self._security = now
-        self._synthflow_tls.show(self._synthflow_bad[wrong] if wrong else self._synthflow_good)
+        self._synthflow_tls.show(self._make_synthflow_bad()[wrong] if wrong else self._synthflow_good)
         for ua in (self._synthflow_ua, *(gate.ua for gate in self.platform.gates.values())):
             for flow in ua.flows():
                 ua.drop_flow(flow, reset=False)
@@ -253,21 +254,21 @@ class Tenant:
         self._tasks.append(
             self._audit.spawn(look_after(self._legs, self._audit), f"tenant {self.number} looks after its calls")
         )
+        known: dict[str, Any] = {}
         for name, account in deployment.accounts.items():
             at_carrier = any(p.number for p in deployment.phones.values() if p.account == name)
             listen = (self.carrier.ua if at_carrier else ua).local(account.transport)
-            self._fill_in(
-                **{
-                    f"accounts__{name}__host": listen.address,
-                    f"accounts__{name}__port": listen.port,
-                    f"accounts__{name}__ca_file": str(self._authority.ca_file),
-                }
-            )
+            known |= {
+                f"accounts__{name}__host": listen.address,
+                f"accounts__{name}__port": listen.port,
+                f"accounts__{name}__ca_file": str(self._authority.ca_file),
+            }
         listen = ua.local(kind.transports[0])
-        self._fill_in(platform__host=listen.address, platform__port=listen.port)
+        known |= {"platform__host": listen.address, "platform__port": listen.port}
         if deployment.campaign is not None:
             url = await self._site(campaigns(self.platform, deployment), block[_PLATFORM])
-            self._fill_in(campaign__url=f"http://{url}/campaigns/calls")
+            known["campaign__url"] = f"http://{url}/campaigns/calls"
+        self._fill_in(**known)
 
     async def _start_announcements(self) -> None:
         ua = await self._agent("announcements", [Listen("udp", self._block[_ANNOUNCEMENTS])], None)
