@@ -1,4 +1,4 @@
-"""Memory that a long-lived process has freed, and the system gets back.
+"""Memory that a long-lived process has freed, and the system gets back; and what is never freed.
 
 malloc keeps what was freed below the top of a heap (mallopt(3), ``M_TRIM_THRESHOLD``), and has a heap for each of many
 threads: with calls that come and go, a process grows though it uses no more. So it does where garbage waits for a
@@ -7,9 +7,11 @@ collection of everything, which Python makes late in a process of many objects.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import time
+from collections.abc import Iterator
 from typing import Final
 
 _EVERY_S: Final = 30.0
@@ -33,3 +35,14 @@ class FreedMemory:
         if _trim is not None:
             _trim(0)
         self._due = time.monotonic() + _EVERY_S
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Around imports: nothing of what they make is garbage, so it is not looked for meanwhile, and never among that again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

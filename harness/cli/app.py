@@ -21,6 +21,7 @@ import typer
 
 import harness.cli
 from harness.errors import BrokenError, MistakeError
+from harness.memory import importing
 from harness.terminal import printable
 
 PASSED, FAILED, MISTAKE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 130
@@ -76,7 +77,9 @@ def main() -> None:
     """The entry point. What a user or the surroundings did wrong is said in lines, never as a traceback."""
     os.umask(0o077)  # whatever is written holds numbers: evidence, recordings, deployment files
     try:
-        application(*sys.argv[1:2])()
+        with importing():
+            run = application(*sys.argv[1:2])
+        run()
     except MistakeError as error:
         _say(error)
         sys.exit(MISTAKE)

@@ -12,7 +12,10 @@ def main() -> None:
         from harness.cli.early import begun
 
         with begun(sys.argv[1:]):
-            from harness.cli.app import main as run
+            from harness.memory import importing
+
+            with importing():
+                from harness.cli.app import main as run
 
             run()
     except KeyboardInterrupt:

@@ -8,7 +8,6 @@ else starts its workers as ever.
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import shlex
 import threading
@@ -19,6 +18,7 @@ from typing import Any, Final
 
 import pytest
 
+from harness.memory import importing
 from harness.nursery import interpreter, listening_at
 from harness.nursery.apart import NurseryApart
 from harness.nursery.server import serve
@@ -57,12 +57,12 @@ class Nursery:
     def __init__(self, path: Path, worlds: NurseryApart | None = None) -> None:
         """Import what workers need, and fork; listen at ``path``. Raises OSError. No other thread may run."""
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a thread would not be there after the fork
-        for module in _NEEDED:
-            import_module(module)
+        with importing():  # and no collection writes to pages that are shared
+            for module in _NEEDED:
+                import_module(module)
         self._path = path
         with listening_at(path) as listening:
             lifeline, self._lifeline = os.pipe()
-            gc.freeze()  # what is there stays: no collection writes to pages that are shared
             self._pid = os.fork()
             if not self._pid:
                 os.close(self._lifeline)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import subprocess
 import sys
 import textwrap
+
+import pytest
+
+from harness.memory import importing
 
 FREED = textwrap.dedent(
     """
@@ -47,3 +53,17 @@ def test_what_lies_between_what_is_in_use_is_given_back() -> None:
 
 def test_garbage_is_looked_for_first() -> None:
     assert freed("cycles") > 20_000_000
+
+
+@pytest.mark.parametrize("error", [None, ImportError])
+def test_while_modules_are_imported_no_garbage_is_looked_for(error: type[Exception] | None) -> None:
+    frozen = gc.get_freeze_count()
+    with contextlib.suppress(ImportError), importing():
+        collections = [each["collections"] for each in gc.get_stats()]
+        made = [[] for _ in range(5_000)]  # type: ignore[var-annotated]
+        assert [each["collections"] for each in gc.get_stats()] == collections
+        if error:
+            raise error
+    assert gc.isenabled()
+    assert gc.get_freeze_count() >= frozen + len(made)
+    gc.unfreeze()
