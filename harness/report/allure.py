@@ -112,8 +112,9 @@ def leave_out_fixtures() -> None:
 
 def begin_case() -> None:
     """The test that runs now is a case. To be called before its first fixture."""
-    if (listener := _listener()) is not None:
-        listener.allure_logger.cases.add(listener.allure_logger.get_test(None).uuid)
+    listener = _listener()
+    if listener is not None and (result := listener.allure_logger.get_test(None)) is not None:
+        listener.allure_logger.cases.add(result.uuid)
 
 
 def _listener() -> Any:
