@@ -7,7 +7,6 @@ import functools
 import secrets
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from ssl import Purpose, SSLContext, create_default_context
 from typing import Any, Final
 
@@ -54,22 +53,20 @@ _ALL: Final[tuple[TransportName, ...]] = ("udp", "tcp", "tls")
 _PLAIN_PORT, _TLS_PORT = 32681, 32682
 
 
-@dataclass(frozen=True)
 class SharedIdentity(TlsIdentity):
     """A certificate that several servers show, with one context, and that can be exchanged while they listen."""
 
-    contexts: list[SSLContext] = field(default_factory=list)  #: the one, once it was asked for
+    @functools.cached_property
+    def _context(self) -> SSLContext:
+        return super().server_context()
 
     def server_context(self) -> SSLContext:
         """See `TlsIdentity`."""
-        if not self.contexts:
-            self.contexts.append(super().server_context())
-        return self.contexts[0]
+        return self._context
 
     def show(self, certificate: Certificate) -> None:
         """Connections made from now on get to see this one."""
-        for context in self.contexts:
-            context.load_cert_chain(certificate.certificate, certificate.key)
+        self._context.load_cert_chain(certificate.certificate, certificate.key)
 
 
 class Tenant:

@@ -34,11 +34,11 @@ def test_a_header_that_cannot_be_sent_is_not_shown(value: str, where: str) -> No
     assert web.requests == []
 
 
-def test_a_requests_header_is_sent_in_the_clients_stead(client: HttpClient) -> None:
+def test_a_requests_header_is_sent_in_the_clients_stead() -> None:
+    client = HttpClient(verify=False, headers={"X-A": "client", "X-B": "client"})
     with serving(Web([answer("200 OK")])) as web:
-        own = HttpClient(verify=False, headers={"X-A": "client", "X-B": "client"})
-        assert own.request("GET", web.base, 30.0, headers={"X-A": "request"}).is_success
-        own.close()
+        assert client.request("GET", web.base, 30.0, headers={"X-A": "request"}).is_success
+    client.close()
     lines = web.requests[0].lower().split(b"\r\n")
     assert {b"x-a: request", b"x-b: client", b"accept-encoding: identity"} <= set(lines)
 

@@ -112,6 +112,13 @@ def attachments(result: dict[str, Any]) -> dict[str, dict[str, str]]:
     return {attachment["name"]: attachment for attachment in result["attachments"]}
 
 
+def run_pytest(here: Path, results: Path) -> str:
+    """Run the tests in ``here``, which have a configuration of their own, with Allure's results; what pytest said."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--alluredir", str(results), str(here)]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=120, check=False)
+    return done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
 def pytest_results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Any]]]:
     """The results of two runs of the same tests."""
@@ -122,19 +129,8 @@ def pytest_results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, d
     (here / "pytest.ini").write_text("[pytest]\n")
     made = []
     for name in ("one", "two"):
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "--alluredir",
-            str(here / name),
-            str(here),
-        ]
-        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=120, check=False)
-        assert "2 failed, 2 passed" in done.stdout, done.stdout + done.stderr
+        said = run_pytest(here, here / name)
+        assert "2 failed, 2 passed" in said, said
         made.append(results(here / name))
     return made
 
@@ -346,21 +342,11 @@ class TestWhatQaSees:
             "def test_case(of_cases, of_case, of_both): pass\ndef test_case_again(of_cases, of_case): pass\n"
             "def test_other(of_other, of_both): pass\n"
         )
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "--alluredir",
-            "results",
-            "-c",
-            "/dev/null",
-        ]
-        done = subprocess.run([*command, "."], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        (tmp_path / "pytest.ini").write_text("[pytest]\n")
 
-        assert "3 passed" in done.stdout, done.stdout + done.stderr
+        said = run_pytest(tmp_path, tmp_path / "results")
+
+        assert "3 passed" in said, said
         assert len(list((tmp_path / "results").glob("*-result.json"))) == 3
         written = [json.loads(path.read_text()) for path in (tmp_path / "results").glob("*-container.json")]
         assert {before["name"] for plain in written for before in plain["befores"]} == {"of_other", "of_both"}
