@@ -126,6 +126,7 @@ class RtpStatistics(Event):
     rx_other_type: int = 0  #: packets of another codec than the one agreed on, by their payload type
     rx_spanned_ms: int = 0  #: between packets that follow each other, pauses and announced silence left out
     rx_filled_ms: int = 0  #: of that by the audio in them
+    tx_offered: int = 0  #: to the transport; ``tx_packets`` leaves out those that it could not send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

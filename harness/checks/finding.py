@@ -169,6 +169,15 @@ def hindered(finding: Finding, starved_s: float) -> Finding:
     )
 
 
+def mute(finding: Finding, speaker: str, mute_s: float) -> Finding:
+    """A finding that blames nobody: a phone of the harness was not heard, and had sent nothing that could be."""
+    return replace(
+        finding,
+        verdict=Verdict.BROKEN,
+        actual=_but(finding, f"{speaker}, which is the harness's own, sent no RTP packet for {mute_s:.1f} s"),
+    )
+
+
 def unproven(finding: Finding, error: BaseException) -> Finding:
     """A failed finding that blames nobody: what it was made with had broken by then."""
     words = str(error) or type(error).__name__

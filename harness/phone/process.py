@@ -175,9 +175,10 @@ class PhoneProcess:
                 break
             if message is None:
                 break
-            now = time.monotonic()
-            self._gap, self._heard_at = self._last_gap(now), now
             kind = message[0]
+            if message[:2] != ["tell", "event"]:  # events come from the threads of media, too, while the main one hangs
+                now = time.monotonic()
+                self._gap, self._heard_at = self._last_gap(now), now
             if kind == "tell" and message[1] == "fault":
                 reason = f"its process is defective: {message[2]['text'].strip().splitlines()[-1]}"
                 break

@@ -30,7 +30,7 @@ _LONGEST: Final = 16 * 1024 * 1024
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
 #: Seconds between two pulses of a child's main loop.
-PULSE_INTERVAL: Final = 0.5
+PULSE_INTERVAL: Final = 0.25
 #: How long a child that loses its parent waits for its BYEs and un-REGISTERs to be answered.
 FAREWELL_SECONDS: Final = 1.0
 

@@ -10,7 +10,7 @@ from harness.checks.audio import Sound
 from harness.checks.claims import Denial
 from harness.checks.finding import hindered, not_observable
 from harness.measurement import Direction, EarlyMedia, Silence
-from harness.scenario import crosstalk, delays, lateness, packet_loss
+from harness.scenario import crosstalk, delays, lateness, muteness, packet_loss
 from harness.scenario.ai import Ai
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
@@ -61,8 +61,9 @@ class ExpectAudio:
 
         def find() -> list[Finding]:
             to_ai, to_caller = look.to_ai(), look.to_caller()
+            asked = self._direction(caller, talk, since, to_ai.sound, to_ai.account, again, to_ai.denial)
             found = [
-                self._direction(caller, talk, since, to_ai.sound, to_ai.account, again, to_ai.denial),
+                muteness.blame_nobody(asked, (caller,), since),
                 self._direction(talk, caller, since, to_caller.sound, to_caller.account, again, to_caller.denial),
             ]
             if starved_s := look.starved_s:
@@ -75,7 +76,8 @@ class ExpectAudio:
     def _one_way(self, speaker: End, listener: End, since: float, deadline: float, again: bool) -> Finding:
         sound = listener.hears(speaker, since, deadline)
         account = listener.account(since, missing=speaker) if sound is None else None
-        return self._context.evidence.add(self._direction(speaker, listener, since, sound, account, again))
+        finding = self._direction(speaker, listener, since, sound, account, again)
+        return self._context.evidence.add(muteness.blame_nobody(finding, (speaker, listener), since))
 
     def _direction(
         self,

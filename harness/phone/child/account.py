@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -270,7 +271,8 @@ class HostedPhone:
         if udp is not None:
             endpoint.native.close_udp_socket(udp)
         endpoint.close_transport(self._transport)
-        sockets.free({self.address, *self.host_process.take_connections(self)})
+        kind = socket.SOCK_DGRAM if self.config.transport == "udp" else socket.SOCK_STREAM
+        sockets.free({self.address, *self.host_process.take_connections(self)}, kind)
 
     def _create_account(self) -> None:
         """pjsua asserts on an answer, or the lack of one, whose account is gone: those wait for it that can.

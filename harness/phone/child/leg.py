@@ -278,6 +278,7 @@ class CallLeg:
             tx_jitter_ms=sent_jitter.mean / 1000,
             rtt_ms=rtt.last / 1000,
             rx_burst_ms=burst_ms,
+            tx_offered=self._tap.offered if self._tap else 0,
         )
         return True
 

@@ -30,14 +30,17 @@ def local_address(of: socket.socket) -> str | None:
     return f"[{host}]:{port}" if of.family == socket.AF_INET6 else f"{host}:{port}"
 
 
-def free(addresses: Collection[str]) -> int:
-    """Close every socket of this process bound to one of ``addresses`` (as ``address:port``); says how many there were."""
+def free(addresses: Collection[str], kind: socket.SocketKind) -> int:
+    """Close every socket of that kind bound to one of ``addresses`` (as ``address:port``) in this process; says how many there were.
+
+    TCP and UDP count their ports apart: another phone's RTP may have the number that was a connection's.
+    """
     freed = 0
     for descriptor in among(os.listdir("/proc/self/fd")):
         try:
             with socket.socket(fileno=os.dup(descriptor)) as peek:
-                family, kind = peek.family, peek.type
-                if local_address(peek) not in addresses:
+                family = peek.family
+                if peek.type != kind or local_address(peek) not in addresses:
                     continue
             with socket.socket(family, kind) as blank:
                 os.dup2(blank.fileno(), descriptor, inheritable=False)

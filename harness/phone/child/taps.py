@@ -127,6 +127,7 @@ class Tap:
         self._looking = threading.RLock()
         self._sent = 0
         self._ssrc = self._first = 0
+        self.offered = 0  #: packets that the transport was to send, whether it could or not
 
     def begins(self, end: Address) -> None:
         """A stream with that far end begins."""
@@ -178,6 +179,7 @@ class Tap:
             yield self._reception or Reception()
 
     def _note_own(self, octets: bytes) -> None:
+        self.offered += 1
         if len(octets) >= _SEQUENCE_AND_SSRC.size:
             sequence, ssrc = _SEQUENCE_AND_SSRC.unpack_from(octets)
             if ssrc != self._ssrc or not self._sent:

@@ -12,15 +12,16 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from harness.errors import BrokenError, PhoneLostError, WorldLostError
-from harness.events import MarkHeard, PhoneLost
-from harness.phone import Answer, PhoneConfig, Reject
+from harness.errors import BrokenError, PhoneLostError, PhoneMisuseError, WorldLostError
+from harness.events import Listened, MarkHeard, PhoneLost
+from harness.phone import Answer, PhoneConfig, Reject, Wav
 from harness.phone.pool import PhonePool
-from tests.process.phone.conftest import Desk, connect, fresh_address, hears, uri_of
+from tests.process.phone.conftest import Desk, connect, fresh_address, hears, media_of, uri_of
 
 
 def alive(pid: int) -> bool:
@@ -148,6 +149,44 @@ def test_a_process_that_stood_still_for_a_while_speaks_against_nobody(tmp_path: 
             time.sleep(0.02)
         assert alice.error is None
         desk.close()
+
+
+def test_a_main_thread_that_waits_for_a_file_is_noticed_though_the_ear_goes_on(lease: Desk, tmp_path: Path) -> None:
+    """What a leg hears is told by a thread of its own: it must not hide that nobody obeys commands or answers calls."""
+    alice = lease("alice")
+    out, _ = connect(alice, lease("bob"))
+    slow = tmp_path / "slow.wav"
+    os.mkfifo(slow)
+    with ThreadPoolExecutor() as threads:
+        played = threads.submit(out.play, Wav(str(slow)))  # opens the file, which waits for its other end
+        try:
+            deadline = time.monotonic() + 10
+            while alice.process.stood_still is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            assert any(isinstance(e, Listened) and e.at > time.monotonic() - 0.5 for e in out.events)
+        finally:
+            with slow.open("wb"):
+                pass
+        with pytest.raises(PhoneMisuseError, match="cannot be played"):
+            played.result(10)
+    assert "had not stirred for 1." in str(alice.fault())
+    assert alice.error is None
+
+
+def test_the_ports_of_a_tcp_phone_that_goes_are_not_those_of_anothers_rtp(lease: Desk) -> None:
+    """TCP and UDP count theirs apart: the kernel gives the same number to both."""
+    host = fresh_address()
+    alice = lease("alice", transport="tcp", bind_address=host)
+    port = int(alice.address.rpartition(":")[2])
+    bob = lease("bob", bind_address=host, rtp_ports=(port, port + 1))
+    out, back = connect(bob, lease("carol"))
+    assert alice.process is bob.process
+    assert f"{host}:{port}" in media_of(out, 10).local_rtp
+    alice.release()
+    since = time.monotonic()
+    hears(out, back, since=since)
+    hears(back, out, since=since)
 
 
 def test_a_lost_world_ends_every_wait(tmp_path: Path) -> None:
