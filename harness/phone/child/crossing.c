@@ -33,10 +33,14 @@ struct transport {
     char name[32];
     int type;
     void *functions;
+    void *user_data;
+    void *lock; /* pj_grp_lock_t, which the socket's events need, too */
 };
 
 typedef int send_rtp(struct transport *, const void *, size_t);
 typedef void on_rtp(struct arrival *);
+typedef int media_start(struct transport *, void *, const void *, const void *, unsigned);
+typedef int group_lock(void *);
 
 /* Records, each at a multiple of eight octets: a head, the packet. One thread writes at a time, another reads. */
 struct head {
@@ -55,6 +59,8 @@ struct crossing {
     void *functions[13];
     send_rtp *send, *send_aside;
     on_rtp *arrive, *arrive_aside;
+    media_start *start;
+    group_lock *acquire, *release;
     void *stream;       /* the user data of `arrive` */
     uint8_t source[24]; /* the pj_sockaddr that may be heard unasked: family, port, flow label, address */
     struct ring came, left;
@@ -120,4 +126,15 @@ void crossing_arrive(struct arrival *arrival) {
 int crossing_send(struct transport *transport, const void *packet, size_t size) {
     struct crossing *crossing = transport->functions;
     return (keep(&crossing->left, packet, size) ? crossing->send : crossing->send_aside)(transport, packet, size);
+}
+
+/* pjproject asks for packets first and notes then that it has started; a packet that comes in between, as from a far end
+ * that speaks before its answer is here, finds it not started, and no other is ever asked for (transport_udp.c, on_rx_rtp).
+ */
+int crossing_start(struct transport *transport, void *pool, const void *local, const void *remote, unsigned index) {
+    struct crossing *crossing = transport->functions;
+    crossing->acquire(transport->lock);
+    int status = crossing->start(transport, pool, local, remote, index);
+    crossing->release(transport->lock);
+    return status;
 }

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 FUNCTIONS: Final = 13  #: in a ``pjmedia_transport_op`` (pjproject 2.15)
-DETACH, SEND, DESTROY, ATTACH = 2, 3, 11, 12  #: of them ``detach``, ``send_rtp``, ``destroy`` and ``attach2``
+#: Of them ``detach``, ``send_rtp``, ``media_start``, ``destroy`` and ``attach2``.
+DETACH, SEND, START, DESTROY, ATTACH = 2, 3, 8, 11, 12
 RING_OCTETS: Final = 1 << 15
 _HEAD: Final = struct.Struct("=qq")  # nanoseconds and length
 _SOURCE_OCTETS: Final = 24
@@ -34,6 +35,9 @@ class _Block(ctypes.Structure):
         ("send_aside", ctypes.c_void_p),
         ("arrive", ctypes.c_void_p),
         ("arrive_aside", ctypes.c_void_p),
+        ("start", ctypes.c_void_p),
+        ("acquire", ctypes.c_void_p),
+        ("release", ctypes.c_void_p),
         ("stream", ctypes.c_void_p),
         ("source", ctypes.c_uint8 * _SOURCE_OCTETS),
         ("came", _Ring),
@@ -51,6 +55,14 @@ def place(function: Any) -> int:
 
 _ARRIVE: Final = place(_library.crossing_arrive)
 _SEND: Final = place(_library.crossing_send)
+_START: Final = place(_library.crossing_start)
+
+
+class GroupLock(NamedTuple):
+    """Addresses of ``pj_grp_lock_acquire`` and ``pj_grp_lock_release``."""
+
+    acquire: int
+    release: int
 
 
 class Aside(NamedTuple):
@@ -66,7 +78,7 @@ class Aside(NamedTuple):
 class Crossing:
     """What stands in for a transport's functions. It has to last as long as the transport."""
 
-    def __init__(self, functions: int, aside: Aside) -> None:
+    def __init__(self, functions: int, aside: Aside, lock: GroupLock) -> None:
         """``functions`` is the address of the transport's own."""
         self._rings = tuple((ctypes.c_uint8 * RING_OCTETS)() for _ in range(2))
         self._block = block = _Block()
@@ -74,7 +86,8 @@ class Crossing:
         self.own: list[int] = [at or 0 for at in (ctypes.c_void_p * FUNCTIONS).from_address(functions)]
         block.functions[:] = self.own
         block.functions[DETACH], block.functions[SEND], block.functions[ATTACH] = aside.detach, _SEND, aside.attach
-        block.functions[DESTROY] = aside.destroy
+        block.functions[START], block.functions[DESTROY] = _START, aside.destroy
+        block.start, block.acquire, block.release = self.own[START], *lock
         block.send, block.send_aside, block.arrive_aside = self.own[SEND], aside.send, aside.arrive
 
     @property

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from harness.phone.child.crossing import GroupLock, place
 from harness.phone.child.names import Names
 from harness.phone.child.requests import BEFORE_THE_LOG, BEHIND_THE_LOG, Arrival, Filter
 from harness.phone.child.sdp_names import NamedMedia
@@ -45,7 +46,7 @@ class Native:
 
     def __init__(self, path: str) -> None:
         library = self._library = ctypes.CDLL(path)
-        self.taps = Taps()
+        self.taps = Taps(GroupLock(place(library.pj_grp_lock_acquire), place(library.pj_grp_lock_release)))
         #: Whether it was compiled with assertions, which end the process.
         self.asserts = _has(path, b"__assert_fail")
         pointer = ctypes.c_void_p

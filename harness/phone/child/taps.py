@@ -1,7 +1,7 @@
 """What passes a call's media transport: counted, logged, and heard only from where it may come.
 
 RTP is taken from the hosts that the call's SDP and its signalling name, from any port (RFC 4961 only recommends the same one).
-Four functions of a ``pjmedia_transport`` are exchanged for ones that look and go on (pjproject 2.15, public headers).
+Five functions of a ``pjmedia_transport`` are exchanged for ones that look and go on (pjproject 2.15, public headers).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any, Final
 
 from harness.phone.child import rtcp
-from harness.phone.child.crossing import ATTACH, DESTROY, DETACH, SEND, Aside, Crossing, place
+from harness.phone.child.crossing import ATTACH, DESTROY, DETACH, SEND, Aside, Crossing, GroupLock, place
 from harness.phone.child.reception import Reception
 from harness.phone.rtp_log import Address, RtpLog
 
@@ -201,8 +201,8 @@ class Tap:
 class _Tapped:
     """A transport with a tap."""
 
-    def __init__(self, functions: int, aside: Aside) -> None:
-        self.crossing = Crossing(functions, aside)
+    def __init__(self, functions: int, aside: Aside, lock: GroupLock) -> None:
+        self.crossing = Crossing(functions, aside, lock)
         own = self.crossing.own
         self.send, self.attach, self.detach = _SENDS(own[SEND]), _ATTACHES(own[ATTACH]), _DETACHES(own[DETACH])
         self.destroy = _DESTROYS(own[DESTROY])
@@ -216,7 +216,8 @@ class _Tapped:
 class Taps:
     """Puts taps on media transports."""
 
-    def __init__(self) -> None:
+    def __init__(self, lock: GroupLock) -> None:
+        self._lock = lock
         # What is kept of an ended call goes some time after it, or when another transport comes to the same address.
         self._by_transport: dict[int, _Tapped] = {}
         self._by_block: dict[int, _Tapped] = {}
@@ -239,7 +240,7 @@ class Taps:
         if tapped is None:
             if (gone := self._by_transport.get(address)) is not None:
                 del self._by_block[gone.crossing.address]
-            tapped = _Tapped(transport.functions, self._aside)
+            tapped = _Tapped(transport.functions, self._aside, self._lock)
             self._by_transport[address] = self._by_block[tapped.crossing.address] = tapped
             transport.functions = tapped.crossing.address
         else:

@@ -16,16 +16,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.phone.child.crossing import ATTACH, DESTROY, DETACH, FUNCTIONS, RING_OCTETS, SEND
+from harness.phone.child.crossing import ATTACH, DESTROY, DETACH, FUNCTIONS, RING_OCTETS, SEND, START, GroupLock, place
 from harness.phone.child.taps import Known, Tap, Taps
 from harness.phone.rtp_log import Address, RtpLog, read
 
-STREAM = 0x5EED
+STREAM, GROUP = 0x5EED, 0x6409
 Words = ctypes.c_void_p * FUNCTIONS
 Sends = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 Attaches = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 Detaches = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 Destroys = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+Starts = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint
+)
+Locks = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 OnRtp = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 OnRtcp = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t)
 
@@ -55,7 +59,13 @@ class Attachment(ctypes.Structure):
 
 
 class Structure(ctypes.Structure):
-    _fields_ = (("name", ctypes.c_char * 32), ("type", ctypes.c_int), ("functions", ctypes.POINTER(Words)))
+    _fields_ = (
+        ("name", ctypes.c_char * 32),
+        ("type", ctypes.c_int),
+        ("functions", ctypes.POINTER(Words)),
+        ("user_data", ctypes.c_void_p),
+        ("group_lock", ctypes.c_void_p),
+    )
 
 
 def sockaddr(host: str, port: int) -> bytes:
@@ -68,6 +78,25 @@ def address(host: str, port: int) -> Address:
     return inet_pton(AF_INET6 if ":" in host else AF_INET, host), port
 
 
+class Lock:
+    """pjlib's group locks: what was done with them, in order."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, int]] = []
+        self._functions = (
+            Locks(lambda lock: self._note("acquire", lock)),
+            Locks(lambda lock: self._note("release", lock)),
+        )
+        self.places = GroupLock(*map(place, self._functions))
+
+    def _note(self, what: str, lock: int) -> int:
+        self.done.append((what, lock))
+        return 0
+
+
+LOCK = Lock()
+
+
 class Transport:
     """pjmedia's part: the UDP transport, and the stream that is attached to it."""
 
@@ -77,14 +106,20 @@ class Transport:
         self.errors: list[int] = []
         self._attached: Attachment | None = None
         self.is_destroyed = False
-        own = Sends(self._send), Attaches(self._attach), Detaches(self._detach), Destroys(self._destroy)
+        own = (
+            Sends(self._send),
+            Attaches(self._attach),
+            Detaches(self._detach),
+            Destroys(self._destroy),
+            Starts(self._start),
+        )
         table = Words()
-        for at, function in zip((SEND, ATTACH, DETACH, DESTROY), own, strict=True):
+        for at, function in zip((SEND, ATTACH, DETACH, DESTROY, START), own, strict=True):
             table[at] = ctypes.cast(function, ctypes.c_void_p)
         self._on_rtp, self._on_rtcp = OnRtp(self._rtp_arrived), OnRtcp(self._rtcp_arrived)
         self.reported_to: list[int] = []
         self.last_report = b""
-        self.structure = Structure(b"udp", 0, ctypes.pointer(table))
+        self.structure = Structure(b"udp", 0, ctypes.pointer(table), None, GROUP)
         self.address = ctypes.addressof(self.structure)
         self._kept = own, table
 
@@ -108,6 +143,14 @@ class Transport:
         assert transport == self.address
         self.is_destroyed = True
         return 7
+
+    def _start(self, *given: int) -> int:
+        LOCK.done.append(("start", given[-1]))
+        assert given == (self.address, 1, 2, 3, 4)
+        return 5
+
+    def start(self) -> int:
+        return int(Starts(self.structure.functions.contents[START])(self.address, 1, 2, 3, 4))
 
     def destroy(self) -> None:
         assert Destroys(self.structure.functions.contents[DESTROY])(self.address) == 7
@@ -162,7 +205,7 @@ class Call:
     """A tapped transport."""
 
     def __init__(self, directory: Path, end: tuple[str, int]) -> None:
-        self.transport, self.known, self.taps = Transport(), Known(), Taps()
+        self.transport, self.known, self.taps = Transport(), Known(), Taps(LOCK.places)
         self._path = directory / f"{time.monotonic_ns()}.rtp.gz"
         self.reports: list[tuple[int, int | None]] = []  # sent, and received
         log = RtpLog(self._path)
@@ -342,7 +385,7 @@ def put(taps: Taps, transport: Transport, directory: Path) -> weakref.ref[Tap]:
 
 def test_a_transport_that_is_gone_is_forgotten_but_not_at_once(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each call has one of its own, with 64 kB for its packets, mostly where none was before."""
-    taps, transports = Taps(), [Transport() for _ in range(3)]
+    taps, transports = Taps(LOCK.places), [Transport() for _ in range(3)]
     first = put(taps, transports[0], scratch)
     lasting = put(taps, transports[1], scratch)
     transports[0].destroy()
@@ -356,3 +399,11 @@ def test_a_transport_that_is_gone_is_forgotten_but_not_at_once(scratch: Path, mo
     assert lasting() is not None
     transports[1].sends(rtp(1))
     assert transports[1].sent == [rtp(1)]
+
+
+def test_a_transport_starts_under_its_lock(scratch: Path) -> None:
+    """What arrives meanwhile waits: pjproject would never read on (``tests/process/phone/test_early_rtp.py``)."""
+    call = Call(scratch, END)
+    LOCK.done.clear()
+    assert call.transport.start() == 5
+    assert LOCK.done == [("acquire", GROUP), ("start", 4), ("release", GROUP)]
