@@ -150,45 +150,27 @@ def excused(finding: Finding, starved_s: float) -> Finding:
     """A finding that blames nobody else: something came too late, and the harness itself had been kept waiting as long."""
     measured = finding.measured
     assert isinstance(measured, Duration)  # missed_by said that it is late
-    return replace(
-        finding,
-        verdict=Verdict.BROKEN,
-        actual=_but(
-            finding, f"in the time it was too late this machine had no processor for the harness for {starved_s:.2f} s"
-        ),
-        measured=replace(measured, starved_s=starved_s),
-    )
+    why = f"in the time it was too late this machine had no processor for the harness for {starved_s:.2f} s"
+    return replace(_broken(finding, why), measured=replace(measured, starved_s=starved_s))
 
 
 def hindered(finding: Finding, starved_s: float) -> Finding:
     """A finding that blames nobody: somebody was not heard, and the harness itself had been kept from speaking and listening."""
-    return replace(
-        finding,
-        verdict=Verdict.BROKEN,
-        actual=_but(finding, f"meanwhile this machine had no processor for the harness for {starved_s:.2f} s"),
-    )
+    return _broken(finding, f"meanwhile this machine had no processor for the harness for {starved_s:.2f} s")
 
 
-def mute(finding: Finding, speaker: str, mute_s: float) -> Finding:
-    """A finding that blames nobody: a phone of the harness was not heard, and had sent nothing that could be."""
-    return replace(
-        finding,
-        verdict=Verdict.BROKEN,
-        actual=_but(finding, f"{speaker}, which is the harness's own, sent no RTP packet for {mute_s:.1f} s"),
-    )
+def mute(finding: Finding, phone: str, mute_s: float) -> Finding:
+    """A finding that blames nobody: somebody was not heard, and a phone of the harness at either end had stood still."""
+    return _broken(finding, f"{phone}, which is the harness's own, sent no RTP packet for {mute_s:.1f} s")
 
 
 def unproven(finding: Finding, error: BaseException) -> Finding:
     """A failed finding that blames nobody: what it was made with had broken by then."""
     words = str(error) or type(error).__name__
-    return replace(
-        finding,
-        verdict=Verdict.BROKEN,
-        actual=_but(finding, f"the harness itself had broken: {words.splitlines()[0]}"),
-    )
+    return _broken(finding, f"the harness itself had broken: {words.splitlines()[0]}")
 
 
-def _but(finding: Finding, why: str) -> str:
-    """In the first line, which is all that most readers see: a log may follow."""
+def _broken(finding: Finding, why: str) -> Finding:
+    """The finding, broken; why stands in the first line, which is all that most readers see: a log may follow."""
     first, *log = finding.actual.split("\n", 1)
-    return "\n".join([f"{first}; but {why}", *log])
+    return replace(finding, verdict=Verdict.BROKEN, actual="\n".join([f"{first}; but {why}", *log]))
