@@ -23,6 +23,7 @@ from harness.deployment import Deployment, replicas_from_plain
 from harness.events import Event, MarkHeard
 from harness.far_end.call_record import CallRecord
 from harness.far_end.synthflow import SynthflowApi
+from harness.limits import LEG_MARKS
 from harness.phone import PhoneConfig
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
@@ -168,7 +169,10 @@ class Stage:
 
     def _lease(self, config: PhoneConfig) -> Phone:
         return self.pool.lease(
-            config, sink=self.events.append, marks=iter(lambda: next(_marks) % 240, None), directory=self.directory
+            config,
+            sink=self.events.append,
+            marks=iter(lambda: next(_marks) % LEG_MARKS, None),
+            directory=self.directory,
         )
 
     def dial(self, line: str, trunk: str = "udp-ip", caller: str = "caller", **more: Any) -> Leg:
