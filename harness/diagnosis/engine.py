@@ -202,11 +202,13 @@ class _Inference:
                 yield RuledOut(rule.id, rule.cause, missing.answered(self._facts))
 
     def _next_look(self, unknown: Sequence[Symptom]) -> str:
-        """How to get to know what most of the rules for such a failure ask for, and nobody could tell."""
+        """Where to look for what most of the rules for such a failure ask for, and nobody could tell."""
         rules = {rule.id: rule for symptom in unknown for rule in self._of(symptom)}
-        asked = {rule.id: {c.fact for c in rule.all_conditions if c.how == "is"} for rule in rules.values()}
-        waiting = Counter(fact for facts in asked.values() for fact in sorted(facts) if fact not in self._facts)
-        return KNOWN[waiting.most_common()[0][0]].observe if waiting else ""
+        waiting = Counter[str]()
+        for rule in rules.values():
+            asked = [c.fact for c in rule.all_conditions if c.how == "is" and c.fact not in self._facts]
+            waiting.update(dict.fromkeys((KNOWN[fact].observe for fact in asked), 1))
+        return waiting.most_common()[0][0] if waiting else ""
 
     def _nearest(self, unknown: Sequence[Symptom]) -> list[str]:
         """What is odd comes first, and of that what the rules for such a failure look at."""

@@ -7,7 +7,9 @@ of that part; what is here holds for whoever is at the other end.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from harness.diagnosis.answering import UNSEEN
 from harness.diagnosis.cells import AGENTS, Cell, Place, cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.own import NO_ROOM
@@ -190,6 +192,40 @@ def _answered_elsewhere() -> Iterator[Rule]:
         )
 
 
+#: What whatever is lost between the caller and the AI shows as.
+_LOST: tuple[Symptom, ...] = ("reach", "codec", "audio", "other")
+
+
+def _early_media() -> Iterator[Rule]:
+    """The AI sent a 18x with SDP, and the caller got none: it was kept, or came when the platform had answered already."""
+    lost = when("lost.early", True)
+    # A record tells that the AI answered, but not when: the platform may have answered before the AI's 18x came.
+    unordered = when("answered.first", UNSEEN)
+    kept = Rule(
+        id="lost.early",
+        cause="early-media-not-passed-on",
+        symptoms=_LOST,
+        cells=cells("codec", "caller"),
+        essential=(lost,),
+        conditions=(not_shown("answered.first", UNSEEN),),
+        consequences=("audio", "other"),
+        because="the AI sent a 18x with SDP, and the caller got none",
+    )
+    yield kept
+    yield replace(kept, id="lost.early.unordered", essential=(lost, unordered), conditions=(), confidence="likely")
+    yield Rule(
+        id="lost.early.answered-first",
+        cause="platform-answers-first",
+        symptoms=_LOST,
+        cells=cells("timing", "caller"),
+        essential=(lost, unordered),
+        conditions=(),
+        consequences=("audio", "other"),
+        confidence="possible",
+        because="nothing tells whether the AI's 18x came before the platform answered the caller, or after that",
+    )
+
+
 def _lost_on_the_way() -> Iterator[Rule]:
     kinds: tuple[tuple[str, str, tuple[Cell, ...], str], ...] = (
         (
@@ -204,24 +240,19 @@ def _lost_on_the_way() -> Iterator[Rule]:
             cells("codec", "AI"),
             "the caller's offer has keys, and the one that the AI got has not",
         ),
-        (
-            "early",
-            "early-media-not-passed-on",
-            cells("codec", "caller"),
-            "the AI sent a 18x with SDP, and the caller got none",
-        ),
     )
     for what, cause, where, because in kinds:
         yield Rule(
             id=f"lost.{what}",
             cause=cause,
-            symptoms=("reach", "codec", "audio", "other"),
+            symptoms=_LOST,
             cells=where,
             essential=(when(f"lost.{what}", True),),
             conditions=(),
             consequences=("audio", "other"),
             because=because,
         )
+    yield from _early_media()
     yield Rule(
         id="digits.not-negotiated",
         cause="dtmf-not-negotiated",

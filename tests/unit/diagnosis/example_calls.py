@@ -83,10 +83,8 @@ class CallExample(CaseExample):
         )
         self.events.append(message)
 
-    def state(self, state: Any, code: int = 0, reason: str = "") -> Self:
-        self.events.append(
-            CallState(at=self.now, phone="caller", leg="caller.1", state=state, code=code, reason=reason)
-        )
+    def state(self, state: Any, code: int = 0, reason: str = "", phone: str = "caller") -> Self:
+        self.events.append(CallState(at=self.now, phone=phone, leg=f"{phone}.1", state=state, code=code, reason=reason))
         return self
 
     def answered(self) -> Self:

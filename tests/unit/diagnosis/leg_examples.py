@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from harness.checks.manners import WHAT
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
@@ -45,6 +47,15 @@ def capacity(reached: int, made: int = 4) -> Example:
 def _lost_on_the_way(row: str, check: str, offer: str, line: str = "inbound", **invite: str) -> Example:
     example = Example(row=row, ai="stand-in", line=line).asks("INVITE", 200, "OK", within=False, offer=offer, **invite)
     return example.dials().ai_gets().ai_answers(200, "OK").answered().taken().finding(check, "caller.1")
+
+
+def _early_media(ai: Literal["synthflow", "stand-in"]) -> Example:
+    """The AI sent a 183 with SDP, then its 200; the caller heard of the 200 alone."""
+    example = Example(row="EARLYMEDIA", line="early-media", ai=ai).dials().after(0.1).ai_gets()
+    example.ai_answers(183, "Session Progress", sdp=WITHOUT).ai_answers(200, "OK", sdp=WITHOUT)
+    if ai == "stand-in":  # whose answer has a moment
+        example.rings("stand-in").state("connecting", 200, "OK", phone="stand-in")
+    return example.answered().taken().finding("audio.early", "caller.1")
 
 
 def _pressed(row: str = "DTMF-RFC4733") -> Example:
@@ -252,12 +263,10 @@ LEGS = [
         ("reliability-not-passed-on",),
     ),
     Expected("lost.encryption", _lost_on_the_way("SRTP", "media.encrypted", WITH_KEYS), ("encryption-not-passed-on",)),
-    Expected(
-        "lost.early",
-        talk(Example(row="EARLYMEDIA", line="early-media"))
-        .ai_answers(183, "Session Progress", sdp=WITHOUT)
-        .finding("audio.early", "caller.1"),
-        ("early-media-not-passed-on",),
+    Expected("lost.early", _early_media("stand-in"), ("early-media-not-passed-on",)),
+    *(
+        Expected(rule, _early_media("synthflow"), ("early-media-not-passed-on", "platform-answers-first"))
+        for rule in ("lost.early.unordered", "lost.early.answered-first")
     ),
     Expected(
         "release.cancel.kept",

@@ -58,6 +58,12 @@ def test_where_one_side_is_not_seen_its_neighbours_are_compared() -> None:
     assert facts_of(without_sdp).value("digits.negotiated") == "the platform took it out of the answer to the caller"
 
 
+def test_what_the_ai_says_before_it_answers_is_no_answer() -> None:
+    example = Example().dials().asks("INVITE", 200, "OK", within=False, offer=sdp(EVENTS), answer=sdp())
+    rang = at_ai(example, sdp(EVENTS)).ai_answers(180)
+    assert facts_of(rang.ai_answers(200, sdp=sdp())).value("digits.negotiated") == "the AI did not take it"
+
+
 def test_a_call_that_was_not_answered_has_not_negotiated_anything() -> None:
     assert facts_of(called(sdp(EVENTS))).value("digits.negotiated") is None
     refused = Example().dials().asks("INVITE", 488, "x", within=False, offer=sdp(EVENTS), answer=sdp(EVENTS))
