@@ -66,7 +66,7 @@ soak: .venv/.ready  ## thousands of calls in one run, softphones killed meanwhil
 	@.venv/bin/python -m tools.soak $(ARGS)
 
 .PHONY: flakes
-flakes: .venv/.ready  ## a short matrix a hundred times on a quiet machine, and again beside six busy processes: all pass each time (reports/flakes.json; ARGS="--runs 10" some minutes)
+flakes: .venv/.ready  ## a short matrix a hundred times and the tests ten times on a quiet machine, and again beside six busy processes: all pass each time (reports/flakes.json; hours; ARGS="--runs 10 --suites 0" some minutes)
 	@.venv/bin/python -m tools.flakes $(ARGS)
 
 fuzz: .venv/.ready  ## a million inputs that nobody designed to all that reads what others wrote (reports/fuzz.json; ARGS="--inputs 20000" is a short run)

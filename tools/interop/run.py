@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 from types import FrameType
-from xml.etree import ElementTree
+
+from tools.junit import counts
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "reports" / "interop.json"
@@ -135,16 +136,6 @@ def may_capture() -> bool:
     tshark = shutil.which("tshark", path=_ELSEWHERE)
     asked = [str(tshark), "-L", "-i", "lo"]  # which link types it has: to tell, it has to be opened
     return subprocess.run(asked, capture_output=True, timeout=30, check=False).returncode == 0
-
-
-def counts(junit: Path) -> dict[str, int]:
-    """How many cases passed, failed (or broke) and were skipped, of pytest's JUnit file."""
-    found = {"passed": 0, "failed": 0, "skipped": 0}
-    for case in ElementTree.parse(junit).iter("testcase"):
-        kinds = {child.tag for child in case}
-        outcome = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
-        found[outcome] += 1
-    return found
 
 
 def left_behind(run: str) -> list[int]:
