@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import ipaddress
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +26,7 @@ from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.process import PhoneProcess
 from harness.phone.rules import Rules
+from tests.loopback import fresh_address
 from tests.process.phone.stranger import Stranger
 
 Lease = Callable[..., Phone]
@@ -88,15 +88,6 @@ class Desk:
     def close(self) -> None:
         for phone in self.phones:
             phone.release()
-
-
-_addresses = itertools.count(1)
-
-
-def fresh_address() -> str:
-    """An address of 127.0.0.0/8 that no other test of this run uses, and hardly one of another run."""
-    number = next(_addresses)
-    return f"127.{64 + os.getpid() % 128}.{number // 250}.{number % 250 + 2}"
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from harness.phone import Answer
-from tests.process.phone.conftest import Desk, connect, fresh_address, hears, once
+from tests.loopback import fresh_address
+from tests.process.phone.conftest import Desk, connect, hears, once
 from tests.process.phone.stranger import Stranger
 
 #: Of what is sent, each way.

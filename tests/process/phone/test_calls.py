@@ -8,11 +8,11 @@ from harness.errors import PhoneMisuseError, RefusedError, ResourceError
 from harness.events import CallState, Listened, MarkHeard, MediaState, RtpStatistics, SipMessage
 from harness.phone import Answer, Early, Reject, Silence, Silent, Wav
 from harness.phone.waiter import NeverCame
+from tests.loopback import fresh_address
 from tests.process.phone.conftest import (
     FORBIDDEN,
     Desk,
     connect,
-    fresh_address,
     hears,
     media_of,
     once,

@@ -13,7 +13,8 @@ from harness.audio.wav import read_wav
 from harness.events import Recorded, SipMessage
 from harness.phone import TlsConfig
 from harness.phone.phone import Phone
-from tests.process.phone.conftest import Authority, Desk, connect, fresh_address, hears, uri_of
+from tests.loopback import fresh_address
+from tests.process.phone.conftest import Authority, Desk, connect, hears, uri_of
 
 
 def strangers(lease: Desk, authority: Authority, transport: str) -> tuple[Phone, Phone]:

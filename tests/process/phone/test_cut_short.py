@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from harness.events import SipMessage, TransportFailed
-from tests.process.phone.conftest import Desk, connect, fresh_address, hears
+from tests.loopback import fresh_address
+from tests.process.phone.conftest import Desk, connect, hears
 from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
 from tests.sip_peer import PATIENCE_S
 

@@ -15,7 +15,8 @@ from harness.events import CallsRefused, CallState, StrangerRefused
 from harness.phone import Answer, Policy, Reject, Ring, TlsConfig
 from harness.phone.phone import Phone
 from harness.sip.message import Message, Response
-from tests.process.phone.conftest import Authority, Desk, fresh_address, hears, uri_of
+from tests.loopback import fresh_address
+from tests.process.phone.conftest import Authority, Desk, hears, uri_of
 from tests.process.phone.stranger import AUDIO, SESSION, Stranger
 
 CALLS = 400

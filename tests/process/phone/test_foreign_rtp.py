@@ -13,7 +13,8 @@ from harness.events import FarEndReport, ForeignRtp, MarkHeard, RtpStatistics
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.sip.message import Response
-from tests.process.phone.conftest import Desk, connect, fresh_address, hears
+from tests.loopback import fresh_address
+from tests.process.phone.conftest import Desk, connect, hears
 from tests.process.phone.stranger import AUDIO, SESSION, VOICE, Stranger, answered
 
 

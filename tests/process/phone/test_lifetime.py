@@ -21,7 +21,8 @@ from harness.errors import BrokenError, PhoneLostError, PhoneMisuseError, WorldL
 from harness.events import Listened, MarkHeard, PhoneLost
 from harness.phone import Answer, PhoneConfig, Reject, Wav
 from harness.phone.pool import PhonePool
-from tests.process.phone.conftest import Desk, connect, fresh_address, hears, media_of, uri_of
+from tests.loopback import fresh_address
+from tests.process.phone.conftest import Desk, connect, hears, media_of, uri_of
 
 
 def alive(pid: int) -> bool:

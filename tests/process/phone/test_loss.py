@@ -20,7 +20,8 @@ from harness.phone import rtp_log
 from harness.phone.leg import Leg
 from harness.sip.sdp import Description
 from harness.verdict import Verdict
-from tests.process.phone.conftest import Desk, connect, fresh_address, hears
+from tests.loopback import fresh_address
+from tests.process.phone.conftest import Desk, connect, hears
 from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
 from tests.sip_peer import SipPeer
 

@@ -17,7 +17,8 @@ from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.sip.message import Message, Request, Response
-from tests.process.phone.conftest import Authority, Desk, connect, fresh_address, hears, uri_of
+from tests.loopback import fresh_address
+from tests.process.phone.conftest import Authority, Desk, connect, hears, uri_of
 from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
 
 METHODS = ["INVITE", "OPTIONS", "SUBSCRIBE", "REFER", "NOTIFY", "MESSAGE", "BYE", "REGISTER", "PUBLISH", "INFO"]

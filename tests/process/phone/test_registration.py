@@ -17,7 +17,8 @@ from harness.phone.pool import PhonePool
 from harness.phone.waiter import NeverCame
 from harness.sip.digest import DigestServer
 from harness.sip.message import Message, Request, Response
-from tests.process.phone.conftest import Desk, connect, fresh_address, hears, once
+from tests.loopback import fresh_address
+from tests.process.phone.conftest import Desk, connect, hears, once
 
 PASSWORD = "correct-horse-battery"
 

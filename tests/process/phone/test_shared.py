@@ -20,7 +20,8 @@ from harness.phone.pool import PhonePool
 from harness.phone.shared import Reservation, Sharing
 from harness.phone.switchboard import Switchboard
 from harness.phone.waiter import NeverCame
-from tests.process.phone.conftest import Desk, fresh_address, hears, uri_of
+from tests.loopback import fresh_address
+from tests.process.phone.conftest import Desk, hears, uri_of
 
 ANNE, BERT, EVE = "+12065550151", "+12065550152", "+12065550153"
 

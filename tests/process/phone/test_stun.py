@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from harness.errors import ResourceError
-from tests.process.phone.conftest import Desk, fresh_address, uri_of
+from tests.loopback import fresh_address
+from tests.process.phone.conftest import Desk, uri_of
 
 OUTSIDE = "203.0.113.5"  # RFC 5737
 COOKIE = 0x2112A442

@@ -8,7 +8,8 @@ import pytest
 
 from harness.events import TransportFailed
 from harness.phone import TlsConfig
-from tests.process.phone.conftest import Authority, Desk, connect, fresh_address, hears, uri_of
+from tests.loopback import fresh_address
+from tests.process.phone.conftest import Authority, Desk, connect, hears, uri_of
 
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])

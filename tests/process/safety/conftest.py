@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from harness.phone import PhoneConfig
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
+from tests.loopback import fresh_address
 
-_numbers = itertools.count(2)
 FORBIDDEN = "+12065550199"
 
 
@@ -51,7 +50,7 @@ class Line:
         fields: dict[str, object] = {
             "user": f"+1206555010{len(self.phones) + 1}",
             "domain": "example.com",
-            "bind_address": f"127.{32 + os.getpid() % 30}.77.{next(_numbers)}",
+            "bind_address": fresh_address(),
         }
         config = PhoneConfig(name=name, **(fields | options))  # type: ignore[arg-type]
         rules = Rules(guard, (lambda: gate.admit(0.2)) if gate else None, seconds)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ipaddress
-import itertools
 import logging
-import os
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,12 +24,12 @@ from harness.simulation.wire.transaction import State
 from harness.simulation.wire.transport import Hop, Listen, TlsIdentity, Traced, TransportName
 from harness.sip.message import Message, Response
 from harness.sip.offer_answer import offer
+from tests.loopback import fresh_address
 
 OFFER = bytes(offer("127.0.0.1", 40000))
 ANSWER = bytes(offer("127.0.0.1", 40002))
 # Stories that are not about timers run with the RFC's own: a busy machine must not look like a lossy network.
 QUICK = Timers.scaled(0.03)  # 64*T1 is 1.9 s
-_hosts = itertools.count(1)
 
 
 async def provisional(call: OutgoingCall, within: float) -> Response:
@@ -56,7 +54,7 @@ class Nodes:
 
     async def ua(self, name: str, *transports: TransportName, **options: Any) -> UserAgent:
         """A started node with a listener per transport (UDP by default)."""
-        host = f"127.{100 + os.getpid() % 100}.{next(_hosts) % 250}.{len(self._agents) + 1}"
+        host = fresh_address()
         if "tls" in transports:
             options.setdefault("tls", self.identity(host))
         listens = [Listen(transport, host) for transport in transports or ("udp",)]

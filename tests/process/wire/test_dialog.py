@@ -14,6 +14,7 @@ from harness.simulation.wire.transport import Flow, Hop, Listen
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 from harness.sip.uri import Uri
+from tests.loopback import fresh_address
 
 
 class NoFlow(Flow):
@@ -110,7 +111,7 @@ class Proxy:
     def __init__(self, nodes: Any, target: Hop) -> None:
         self.target = target
         self.seen: list[str] = []
-        self.layer = TransportLayer("proxy", [Listen("udp", target.address[:-1] + "99")], self)
+        self.layer = TransportLayer("proxy", [Listen("udp", fresh_address())], self)
 
     @property
     def hop(self) -> Hop:

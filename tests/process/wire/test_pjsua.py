@@ -25,6 +25,7 @@ from harness.sip.message import Message
 from harness.sip.offer_answer import answer, offer
 from harness.sip.sdp import PCMU, TELEPHONE_EVENT, Description
 from harness.sip.uri import NameAddr
+from tests.loopback import fresh_address
 from tests.process.wire.conftest import provisional
 
 pytest.importorskip("pjsua2", reason="pjsua2 has wheels for Linux x86_64 only")
@@ -138,7 +139,7 @@ class Platform:
         listen = self.ua.local(self.transport)
         return {
             "transport": self.transport,
-            "address": listen.address.rsplit(".", 1)[0] + ".99",
+            "address": fresh_address(),
             "id": "sip:+12065550123@example.com",
             "ca": str(nodes.identity(listen.address).trusted),
             **more,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ipaddress
-import itertools
-import os
 import socket
 import ssl
 import threading
@@ -30,19 +28,12 @@ from harness.deployment import Deployment, from_plain
 from harness.preflight import ProbeResult, Report, run
 from harness.sip.framing import StreamFramer
 from harness.sip.message import Message, Request, Response
+from tests.loopback import fresh_address
 
 #: For a far end that stays silent: what is there beside it, a handshake by TLS for one, takes a busy machine its time.
 SOON = {"patience": 1.5}
 
 Answer = Callable[[Request], "Response | bytes | None"]
-
-_addresses = itertools.count(1)
-
-
-def fresh_address() -> str:
-    """An address of 127.0.0.0/8 for one test."""
-    number = next(_addresses)
-    return f"127.{192 + os.getpid() % 60}.{number // 250}.{number % 250 + 2}"
 
 
 def fine(request: Request) -> Response:
@@ -250,7 +241,7 @@ class FarEnd:
         if general:
             built = built.add_extension(x509.SubjectAlternativeName(general), critical=False)
         certificate = built.sign(issuer_key, hashes.SHA256())
-        path = self.directory / f"server-{next(_addresses)}.pem"
+        path = self.directory / f"server-{certificate.serial_number}.pem"
         path.write_bytes(
             certificate.public_bytes(serialization.Encoding.PEM)
             + key.private_bytes(
