@@ -18,6 +18,7 @@ from harness.deployment import Deployment, replicas_from_plain
 from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
 from harness.scenario.phones import own_phone
+from tools.speed.bars import REFERENCE_FLOOR
 from tools.speed.floor import CALLS_A_PROCESS, measure_floor
 from tools.speed.held import wide
 from tools.speed.processes import cpu_s, threads_s
@@ -35,6 +36,7 @@ def measure_leg(seconds: float = _STEADY_S) -> dict[str, float]:
     rounds = [_measure_call(seconds) | measure_floor(seconds) for _ in range(_ROUNDS)]
     for found in rounds:
         found["leg_over_floor"] = found["leg_cpu_percent"] / found["floor_leg_cpu_percent"]
+        found["machine_slowness"] = found["floor_leg_cpu_percent"] / REFERENCE_FLOOR
     return {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}
 
 

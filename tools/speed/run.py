@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tools.speed.bars import BARS, missed
+from tools.speed.bars import BARS, at_reference, missed
 from tools.speed.growth import SIZES, measure_growth
 from tools.speed.held import CALLS, HOLD_S, measure_held, measure_sipp
 from tools.speed.leg import measure_leg
@@ -66,11 +66,12 @@ def main() -> int:
     figures: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "load_before": os.getloadavg()[0]}
     for part in asked.only:
         figures |= PARTS[part](asked)
-    over = missed(figures)
-    table = Table("figure", "measured", "bar", title="bench")
+    over, scaled = missed(figures), at_reference(figures)
+    table = Table("figure", "measured", "bar", "at the bars' machine", title="bench")
     for name, value in figures.items():
         shown = f"{value:.3f}" if isinstance(value, float) else str(value)
-        table.add_row(name, shown, (f"{BARS[name]}" + (" missed" if name in over else "")) if name in BARS else "")
+        bar = (f"{BARS[name]}" + (" missed" if name in over else "")) if name in BARS else ""
+        table.add_row(name, shown, bar, f"{scaled[name]:.3f}" if name in scaled else "")
     Console().print(table)
     asked.json.parent.mkdir(parents=True, exist_ok=True)
     asked.json.write_text(json.dumps(figures, indent=1) + "\n")
