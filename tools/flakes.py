@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DEPLOYMENT = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 ROWS = ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-FALLBACK-REFUSED", "HANGUP-AI")
 VERDICTS = ("passed", "failed", "not_observable", "broken")
-_BUSY = "while True: pass"
+#: Ends with whoever started it, however that ends.
+_BUSY = "import os\nwhile os.getppid() == {parent}: pass"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @contextlib.contextmanager
 def busy(processes: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """So many processes that never rest, while this lasts."""
-    started = [subprocess.Popen([sys.executable, "-c", _BUSY]) for _ in range(processes)]
+    nothing = subprocess.DEVNULL
+    command = [sys.executable, "-c", _BUSY.format(parent=os.getpid())]
+    started = [subprocess.Popen(command, stdin=nothing, stdout=nothing) for _ in range(processes)]
     try:
         yield started
     finally:
@@ -103,7 +106,9 @@ def _run(command: Sequence[str], directory: Path) -> None:
     # Not this make's own variables: a make below would take its ARGS.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     with (directory / "run.log").open("wb") as output:
-        subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
+        # should this process be killed, the run is terminated; make passes that on
+        tied = ["setpriv", "--pdeathsig", "TERM", *command]
+        subprocess.run(tied, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
 
 
 def is_perfect(summary: Summary) -> bool:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import subprocess
+import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
-from tools.flakes import busy, main, totals
+from tools.flakes import ROOT, busy, main, totals
 
 PERFECT = {"cases": 9, "passed": 9, "failed": 0, "not_observable": 0, "broken": 0}
 
@@ -63,3 +68,14 @@ def test_the_machine_is_busy_for_as_long_as_asked() -> None:
     with busy(2) as processes:
         assert [process.poll() for process in processes] == [None, None]
     assert all(process.poll() is not None for process in processes)
+
+
+def test_what_kept_the_machine_busy_ends_with_whoever_asked_for_it() -> None:
+    said = "from tools.flakes import busy\nwith busy(1) as found: print(found[0].pid, flush=True); input()"
+    asking = subprocess.Popen([sys.executable, "-c", said], stdin=PIPE, stdout=PIPE, text=True, cwd=ROOT)
+    assert asking.stdout is not None
+    process = os.pidfd_open(int(asking.stdout.readline()))
+    asking.kill()
+    asking.communicate()
+    assert select.select([process], [], [], 10.0)[0], "it is still there"
+    os.close(process)
