@@ -13,11 +13,10 @@ import phonenumbers
 import typer
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness.deployment import PLAIN_PORT, TLS_PORT, is_ipv6
+from harness.deployment import PLAIN_PORT, TLS_PORT, is_address, is_ipv6
 from harness.errors import DeploymentError, MistakeError
 from harness.integrations import load
 from harness.preflight import variables
-from harness.preflight.probes import is_address
 
 E = TypeVar("E", bound=StrEnum)
 

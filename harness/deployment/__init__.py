@@ -25,6 +25,7 @@ from harness.deployment.values import (
     Transport,
     WebAddress,
     Witness,
+    is_address,
     is_ipv6,
 )
 
@@ -65,6 +66,7 @@ __all__ = [
     "WebAddress",
     "Witness",
     "from_plain",
+    "is_address",
     "is_ipv6",
     "replicas_from_plain",
     "replicas_to_plain",

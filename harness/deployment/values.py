@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 
 import phonenumbers
@@ -78,6 +78,15 @@ Source = Annotated[str, AfterValidator(_source)]
 def is_ipv6(place: str) -> bool:
     """Whether a host, or a ``host:port``, is an IPv6 address; brackets are allowed, and with a port needed."""
     return place.startswith("[") or place.count(":") > 1
+
+
+def is_address(host: str) -> bool:
+    """Whether ``host`` is an IPv4 or IPv6 address (brackets allowed), so that nothing has to be looked up."""
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 class Model(BaseModel):

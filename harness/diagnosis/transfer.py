@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
+from harness.deployment import is_address
 from harness.diagnosis.derive import Scene, number_in
 from harness.diagnosis.messages import Seen, parse
 from harness.events import SipMessage, TransferProgress
@@ -141,10 +143,18 @@ def _wanted(scene: Scene) -> str | None:
 
 
 def _host(scene: Scene, seen: Seen) -> str | None:
-    termination = scene.trunk.termination if scene.trunk else None
-    if termination is None or not seen.remote:
+    """By the address it was sent to, or by the name it asked for: what a name's address was, nobody looks up afterwards."""
+    trunk = scene.trunk
+    assert isinstance(seen.message, Request)
+    place = urlsplit(f"//{trunk.termination}") if trunk and trunk.termination else None
+    if place is None or place.hostname is None:
         return None
-    return "the trunk's" if seen.remote == termination else "another host"
+    if is_address(place.hostname):
+        same = seen.remote == place.netloc if seen.remote else None
+    else:
+        uri = seen.message.uri
+        same = None if is_address(uri.host) else (uri.host.lower() == place.hostname and uri.port in (None, place.port))
+    return None if same is None else "the trunk's" if same else "another host"
 
 
 def _answer(scene: Scene, request: Seen, method: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import email.utils
 import re
 
+from harness.deployment import is_address
 from harness.preflight.lines import AUDIO, REGISTRATION, ROUTING, TRANSFER, ProbeKind, ProbeResult, failed, ok, warning
-from harness.preflight.probes import Probing, Target, is_address
+from harness.preflight.probes import Probing, Target
 from harness.preflight.wire import RequestOutcome, exchange
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Response

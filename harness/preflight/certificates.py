@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cryptography import x509
 
-from harness.preflight.probes import is_address
+from harness.deployment import is_address
 
 
 def names_of(certificate: x509.Certificate) -> Iterator[str]:

@@ -11,9 +11,9 @@ import dns.rdatatype
 import dns.resolver
 import httpx
 
-from harness.deployment import Account, Trunk
+from harness.deployment import Account, Trunk, is_address
 from harness.preflight.lines import REGISTRATION, ROUTING, ProbeKind, ProbeResult, failed, ok, warning
-from harness.preflight.probes import Probing, by_hosts_file, is_address
+from harness.preflight.probes import Probing, by_hosts_file
 
 #: The services of RFC 3263 section 4.1 and what NAPTR calls them, by transport.
 _SERVICES = {"udp": ("_sip._udp", "SIP+D2U"), "tcp": ("_sip._tcp", "SIP+D2T"), "tls": ("_sips._tcp", "SIPS+D2T")}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 import time
@@ -14,7 +13,7 @@ from functools import cached_property
 import dns.asyncresolver
 import dns.exception
 
-from harness.deployment import Account, Deployment, Transport, Trunk
+from harness.deployment import Account, Deployment, Transport, Trunk, is_address
 from harness.sip.grammar import decimal
 
 #: How long a single exchange may take, in seconds. UDP is sent again after 0.5 and 1.5 s (RFC 3261, timer E).
@@ -109,15 +108,6 @@ def system_resolver() -> dns.asyncresolver.Resolver:
         resolver = dns.asyncresolver.Resolver(configure=False)
     resolver.lifetime = resolver.timeout = PATIENCE_S
     return resolver
-
-
-def is_address(host: str) -> bool:
-    """Whether ``host`` is an IPv4 or IPv6 address (brackets allowed), so that nothing has to be looked up."""
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True
 
 
 async def by_hosts_file(host: str) -> str | None:

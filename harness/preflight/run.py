@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.deployment import Deployment, from_plain, to_plain
+from harness.deployment import Deployment, from_plain, is_address, to_plain
 from harness.deployment_file import read
 from harness.errors import DeploymentError
 from harness.integrations import load
 from harness.preflight import accounts, answers, api, campaign, machine, names, nat, reach, rows
 from harness.preflight.lines import REGISTRATION, Name, ProbeKind, ProbeResult, Report, failed
-from harness.preflight.probes import Probing, Target, ai_end, is_address, termination
+from harness.preflight.probes import Probing, Target, ai_end, termination
 
 Probe = Awaitable[ProbeResult | list[ProbeResult]]
 

@@ -151,7 +151,7 @@ class AiExample(CallExample):
 
     def ai_invites(self, to: str, remote: str = "", authorization: str = "") -> Self:
         shown = {"Proxy_Authorization": authorization} if authorization else {}
-        start = f"INVITE sip:{to}@platform.example SIP/2.0"
+        start = f"INVITE sip:{to if '@' in to else f'{to}@platform.example'} SIP/2.0"
         return self._sip("sent", start, "INVITE", "", remote, call_id="onward", **shown)
 
     def platform_says(self, code: int, reason: str = "", method: str = "REFER") -> Self:

@@ -184,6 +184,33 @@ def test_the_host_an_onward_call_goes_to() -> None:
 
 
 @pytest.mark.parametrize(
+    ("termination", "asked", "remote", "host"),
+    [
+        ("sbc.acme.example:5060", "sbc.acme.example", "", "the trunk's"),
+        ("sbc.acme.example:5060", "SBC.acme.example:5060", "", "the trunk's"),
+        ("SBC.acme.example:5060", "sbc.acme.example", "", "the trunk's"),
+        ("sbc.acme.example:5060", "sbc.acme.example:5061", "", "another host"),
+        ("sbc.acme.example:5060", "elsewhere.example", "", "another host"),
+        ("sbc.acme.example:5060", "198.51.100.26", "", None),
+        ("198.51.100.26:5060", "198.51.100.26", "198.51.100.26:5060", "the trunk's"),
+        ("198.51.100.26:5060", "198.51.100.26", "", None),
+        ("198.51.100.26:5060", "198.51.100.26", "198.51.100.26:5061", "another host"),
+        ("[2001:db8::26]:5060", "x.example", "[2001:db8::26]:5060", "the trunk's"),
+    ],
+)
+def test_a_host_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, termination: str, asked: str, remote: str, host: str | None
+) -> None:
+    """By what the INVITE asks for: where a name leads, nobody looks up afterwards."""
+    example = warm().ai_invites(f"{GROUP}@{asked}", remote=remote or "203.0.113.9:5060")
+    if not remote and termination.startswith("198"):
+        example._messages[-1]["remote"] = ""
+    trunks = [trunk.model_copy(update={"termination": termination}) for trunk in example.deployment.trunks]
+    monkeypatch.setattr(Example, "deployment", example.deployment.model_copy(update={"trunks": trunks}))
+    assert facts_of(example).value("transfer.host") == host
+
+
+@pytest.mark.parametrize(
     ("headers", "shown"),
     [({}, False), ({"Authorization": "Digest x"}, True), ({"Proxy_Authorization": "Digest x"}, True)],
 )
