@@ -120,6 +120,11 @@ class Scene:
         return finding.verdict is Verdict.FAILED
 
 
+def listed(value: object) -> list[object]:
+    """A finding's list; empty where it has none."""
+    return list(value) if isinstance(value, list | tuple) else []
+
+
 def answered_request(finding: Finding) -> str:
     """The method of the request that a final response was found for: of the call itself, outside any, or at its end."""
     return "OPTIONS" if finding.subject == "OPTIONS" else "BYE" if finding.subject.endswith("'s BYE") else "INVITE"

@@ -125,6 +125,7 @@ KNOWN: Mapping[str, Kind] = {
     ),
     "caller.held": Kind("the 200 to the caller puts it on hold", "read the SDP of the 200 that the caller got"),
     "change.answer": Kind("what became of the change of the call (re-INVITE)", "look at the answer to the re-INVITE"),
+    "ai.ack": Kind("the platform's ACK at the AI", _AI_SIP),
     "ack.arrived": Kind("the caller's ACK arrived", "look whether the 200 to the caller is repeated"),
     "hangup.answer": Kind("what became of the caller's BYE", "look at the answer to the BYE"),
     "cancel.answer": Kind("what became of the caller's CANCEL", "look at the answer to the CANCEL"),
@@ -186,6 +187,7 @@ KNOWN: Mapping[str, Kind] = {
     "manners.interruption": Kind("the AI when the caller speaks over it", "listen to both recordings of the call"),
     # what has no fault of the guides behind it
     "final.code": Kind("the final response the caller got", _PLATFORM_LOG),
+    "final.passed_on": Kind("the AI's own refusal is what the caller got", _PLATFORM_LOG),
     "digits": Kind("digits that arrived", "compare the digits sent with those that arrived"),
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from harness.deployment import Trunk
 from harness.diagnosis import dialogue
-from harness.diagnosis.derive import Scene, answered_request, number_in, same_number
+from harness.diagnosis.derive import Scene, answered_request, listed, number_in, same_number
 from harness.diagnosis.messages import Seen, formats, offered
 from harness.events import FarEndRecord, LegStarted, SipMessage, TransportFailed
 from harness.sip.message import Request, Response
@@ -184,7 +184,7 @@ def _who_answered(scene: Scene) -> None:
         _by_landing(scene, finding)
     for finding in scene.of("route.tried"):
         if scene.failed(finding):
-            reached = _list(finding.facts.get("reached"))
+            reached = listed(finding.facts.get("reached"))
             nothing = None if scene.invites else "nothing"  # what a stack refuses by itself no scenario gets to see
             facts.record("ai.saw", "another assistant answered" if reached else nothing, finding.check)
     for seen in scene.invites:  # where no check asked who answered
@@ -199,7 +199,7 @@ def _by_landing(scene: Scene, finding: Finding) -> None:
     if not scene.failed(finding):
         facts.record("ai.saw", "answered", finding.check)
         return
-    answered = [str(name) for name in _list(finding.facts.get("answered")) if not str(name).startswith("the phone")]
+    answered = [str(name) for name in listed(finding.facts.get("answered")) if not str(name).startswith("the phone")]
     others = [name for name in answered if name != finding.facts.get("wanted")]
     if others and not (scene.deployment is None or set(others) & set(scene.deployment.assistants)):
         facts.record("ai.saw", "answered", f"{', '.join(answered)} answered")  # the AI, for a number of nobody's
@@ -211,7 +211,7 @@ def _by_landing(scene: Scene, finding: Finding) -> None:
     elif scene.invites:
         refused = any(_final_answer(scene, seen) for seen in scene.invites)
         facts.record("ai.saw", "refused" if refused else "rang", scene.invites[-1].where)
-    elif attempts := [str(item) for item in _list(finding.facts.get("attempted"))]:
+    elif attempts := [str(item) for item in listed(finding.facts.get("attempted"))]:
         refused = any(item.startswith(("failed", "busy", "canceled")) for item in attempts)
         facts.record("ai.saw", "refused" if refused else "rang", *attempts)
     elif not finding.facts.get("unseen"):  # where nobody could look, that nothing was seen says nothing
@@ -360,6 +360,8 @@ def _instead(scene: Scene) -> None:
     elif final is not None:
         facts.record("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip())
         facts.record("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip())
+        same = facts.value("ai.code") == final.code
+        facts.record("final.passed_on", same or None, f"{call.leg}: {final.code}, as the AI said")
         lost = "the connection" if _OF_THE_STACK.search(final.reason) else None
         facts.record("final.refusal", about(final.reason) or lost, f"{call.leg}: {final.reason}")
     elif ended is None:
@@ -444,7 +446,3 @@ def _final(scene: Scene) -> None:
     for finding in scene.of("final_response"):
         if answered_request(finding) == "INVITE":
             scene.facts.record("final.code", finding.facts.get("code"), *finding.evidence)
-
-
-def _list(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) else []

@@ -6,7 +6,7 @@ import re
 
 from harness.audio.marks import reply_to
 from harness.checks import identity, manners
-from harness.diagnosis.derive import Scene, same_number
+from harness.diagnosis.derive import Scene, listed, same_number
 from harness.events import LegStarted, MarkHeard, MediaState, RtpStatistics, SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.verdict import Finding, Strength, Verdict
@@ -34,6 +34,7 @@ def tell(scene: Scene) -> None:
     _caller_id(scene)
     _headers(scene)
     _cut(scene)
+    _acknowledged(scene)
     _spoke(scene)
     for finding in scene.of("phone.wait"):
         if is_unsent_digit(finding):
@@ -162,7 +163,7 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
         kind = "few"  # which came before anybody listened
     foreign = finding.facts.get("foreign")
     if foreign and not scene.vantage.sees("ai") and kind == "crossed":
-        kind = "crossed" if all(isinstance(mark, int) and mark < 240 for mark in _marks(foreign)) else "other"
+        kind = "crossed" if all(isinstance(mark, int) and mark < 240 for mark in listed(foreign)) else "other"
     if kind in ("silence", "other", "unmarked") and isinstance(packets, int) and packets < FEW_PACKETS:
         kind = "few" if packets else "no-rtp"
     if kind in ("silence", "other") and isinstance(packets, int):
@@ -197,10 +198,6 @@ def _received(scene: Scene, leg: str) -> int:
     return max((e.rx_packets for e in scene.events if isinstance(e, RtpStatistics) and e.leg == leg), default=0)
 
 
-def _marks(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) else []
-
-
 def _shown(finding: Finding) -> tuple[str, ...]:
     return (*finding.evidence, f"{finding.subject}: {finding.actual}")
 
@@ -217,6 +214,17 @@ def _cut(scene: Scene) -> None:
             scene.facts.record("agent.cut" if with_agent else "call.cut", True, f"{bye.leg}", scene.number_of(bye))
             for seen in (seen for seen in scene.at_ai if seen.is_request("BYE")):  # the first is told
                 scene.facts.record("call.cut_by", "the platform" if seen.received else "the AI", seen.where)
+
+
+def _acknowledged(scene: Scene) -> None:
+    """Whether the AI's 200 got an ACK. Without one it is repeated, and after 64 times T1 the call ends (RFC 3261 section 13.3.1.4)."""
+    answers = [s for s in scene.at_ai if not s.received and 200 <= s.answers("INVITE") < 300]
+    for answer in answers:
+        call = answer.message.call_id
+        same = [s for s in scene.at_ai if s.received and s.message.call_id == call and s.is_request("ACK")]
+        again = [s for s in answers if s.message.call_id == call and s.message.cseq == answer.message.cseq]
+        if same or len(again) > 1:
+            scene.facts.record("ai.ack", "arrived" if same else "none", (same or again)[-1].where)
 
 
 def _byes(scene: Scene) -> list[SipMessage]:
@@ -318,7 +326,7 @@ def _caller_id(scene: Scene) -> None:
         name = "caller_id.customer" if role == "caller" and scene.moment == "campaign" else name
         facts.record(name, _shown_number(scene, finding), finding.actual, *finding.evidence)
     for finding in scene.of("caller_id.withheld"):
-        asserted = _marks(finding.facts.get("asserted"))
+        asserted = listed(finding.facts.get("asserted"))
         facts.record("caller_id.asserted", "present" if asserted else "absent", finding.actual, *finding.evidence)
         if not finding.facts.get("anonymous"):
             facts.record("caller_id.ai", "shown, though withheld", finding.actual)
@@ -379,7 +387,7 @@ def _headers(scene: Scene) -> None:
 
 
 def _header(finding: Finding) -> str:
-    values = [str(value) for value in _marks(finding.facts.get("values"))]
+    values = [str(value) for value in listed(finding.facts.get("values"))]
     wanted = finding.facts.get("value")
     if not values:
         return "right" if wanted is None else "missing"

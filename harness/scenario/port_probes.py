@@ -8,9 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from harness.events import FarEndRecord
 from harness.preflight.port import ask
-from harness.preflight.probes import Target, ai_end
+from harness.preflight.probes import Target, ai_end, termination
 from harness.scenario.context import CaseContext
-from harness.sip.grammar import decimal
 
 
 def ask_ports(context: CaseContext) -> None:
@@ -29,7 +28,5 @@ def _places(context: CaseContext) -> Iterator[tuple[str, Target]]:
     trunk, deployment = context.trunk, context.deployment
     if trunk.ai == "synthflow" and (target := ai_end(deployment, trunk)) is not None:
         yield "ai", target
-    host, _, port = (trunk.termination or "").rpartition(":")
-    number = decimal(port, most=65535)
-    if host and number is not None:
-        yield "termination", Target(host, number, trunk.transport, ca_file=deployment.ca_file)
+    if (target := termination(deployment, trunk)) is not None:
+        yield "termination", target

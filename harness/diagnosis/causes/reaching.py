@@ -124,6 +124,14 @@ REACHING: Mapping[str, Described] = {
         "trunk",
         at.TROUBLE,
     ),
+    "ack-not-passed-on": Described(
+        "no ACK of the platform's arrives at the AI, which ends the call for want of it",
+        at.REACHING_ISSUE,
+        "Look at the Contact of the AI's 200, and at NAT between {platform} and it: the platform's ACK goes there (RFC 3261 section "
+        "13.2.2.4). A call without ACK is ended after 32 s.",
+        "trunk",
+        at.TROUBLE,
+    ),
     "hangup-not-taken": Described(
         "the caller's hang-up (BYE) is not taken",
         at.REACHING_ISSUE,

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.rule import Rule, Symptom
-from harness.diagnosis.talk import NO_RTP, NO_VOICE
-
-#: What the AI cannot hear it cannot act on, and what nobody hears cannot be checked any further.
-_UNHEARD: tuple[Symptom, ...] = ("transfer", "digits", "release", "audio.agent", "manners", "other", "quality")
-
-#: An AI that hears can still be asked, and act.
-_UNHEARD_BY_CALLER: tuple[Symptom, ...] = ("manners", "other", "quality")
-
-_SAME_CODEC = unless("codec.sides", "different")
-
-#: The call was up, and meant to carry sound.
-_UP = (
-    not_shown("call.cut", True),
-    not_shown("sdp.hold", "the AI", "the platform"),
-    not_shown("caller.held", True),
+from harness.diagnosis.rule import Rule
+from harness.diagnosis.rules.media import (
+    SAME_CODEC,
+    SENT,
+    UNHEARD,
+    UNHEARD_BY_CALLER,
+    UP,
+    silenced_later,
+    stopped,
+    two_codecs,
 )
-#: What was not sent cannot arrive, wherever it is looked for.
-_SENT = unless("ai.spoke", False)
+from harness.diagnosis.talk import NO_RTP, NO_VOICE
 
 #: Nothing shows that events could not be sent at all.
 _NEGOTIATED = not_shown(
@@ -40,7 +33,7 @@ AUDIO: tuple[Rule, ...] = (
         cells=cells("media to it", "caller", "customer"),
         essential=(when("audio.to_caller", "crossed"),),
         conditions=(not_shown("answered.elsewhere", True),),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="the caller hears a voice that has no part in this call",
     ),
     Rule(
@@ -53,7 +46,7 @@ AUDIO: tuple[Rule, ...] = (
             not_shown("answered.elsewhere", True),
             not_shown("audio.to_caller", "crossed"),
         ),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="the AI hears a voice that has no part in this call",
     ),
     Rule(
@@ -67,29 +60,18 @@ AUDIO: tuple[Rule, ...] = (
             not_shown("audio.to_caller", "crossed"),
             not_shown("audio.to_ai", "crossed"),
         ),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="the agent hears a voice that has no part in this call",
     ),
-    Rule(
-        id="audio.stopped",
-        cause="rtp-blocked-after-10s",
-        symptoms=("audio",),
-        conditions=(
-            when("audio.stopped", True),
-            unless("audio.stopped_at", "a re-INVITE"),
-            not_shown("audio.to_caller", "crossed", "noise", "echo"),
-            *_UP,
-        ),
-        consequences=_UNHEARD,
-        because="both heard each other at first, and later one of them or both heard nothing any more",
-    ),
+    *silenced_later(),
+    *stopped(),
     Rule(
         id="audio.stopped.at-reinvite",
         cause="media-lost-on-reinvite",
         symptoms=("audio",),
         essential=(when("audio.stopped", True), when("audio.stopped_at", "a re-INVITE")),
-        conditions=(not_shown("audio.to_caller", "crossed", "noise", "echo"), *_UP),
-        consequences=_UNHEARD,
+        conditions=(not_shown("audio.to_caller", "crossed", "noise", "echo"), *UP),
+        consequences=UNHEARD,
         because="both heard each other until the call was changed by a re-INVITE, and not since",
     ),
     # Where nobody can tell what the AI hears, nothing shows that any RTP gets through.
@@ -101,13 +83,13 @@ AUDIO: tuple[Rule, ...] = (
         conditions=(
             when("audio.to_ai", *NO_RTP),
             when("audio.to_caller", "nothing", "silence"),
-            _SAME_CODEC,
+            SAME_CODEC,
             unless("sdp.to_ai", "private"),
             unless("audio.stopped", True),
-            _SENT,
-            *_UP,
+            SENT,
+            *UP,
         ),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="nothing arrives at either end, though both negotiated the same codec",
     ),
     Rule(
@@ -117,12 +99,11 @@ AUDIO: tuple[Rule, ...] = (
         cells=cells("media to it", "AI") + cells("media from it", "caller", "customer"),
         conditions=(
             when("audio.to_ai", *NO_RTP),
-            when("audio.to_caller", "heard"),
-            _SAME_CODEC,
+            when("audio.to_caller", "heard"),  # through a transcoder, where there are two codecs
             unless("audio.stopped", True),
-            *_UP,
+            *UP,
         ),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="the caller hears the AI, and nothing of the caller's arrives at the AI",
     ),
     Rule(
@@ -133,13 +114,12 @@ AUDIO: tuple[Rule, ...] = (
         conditions=(
             when("audio.to_caller", *NO_RTP),
             when("audio.to_ai", "heard"),
-            _SAME_CODEC,
             unless("sdp.to_ai", "private"),
             unless("audio.stopped", True),
-            _SENT,
-            *_UP,
+            SENT,
+            *UP,
         ),
-        consequences=_UNHEARD_BY_CALLER,
+        consequences=UNHEARD_BY_CALLER,
         because="the AI hears the caller, nothing of the AI's arrives at the caller, and the SDP sent its RTP to the right place",
     ),
     Rule(
@@ -147,8 +127,8 @@ AUDIO: tuple[Rule, ...] = (
         cause="rtp-blocked-both",
         symptoms=("audio",),
         essential=(when("words.to_ai", "none"), when("audio.to_caller", "nothing", "silence")),
-        conditions=(_SAME_CODEC, unless("sdp.to_ai", "private"), unless("audio.stopped", True), _SENT, *_UP),
-        consequences=_UNHEARD,
+        conditions=(SAME_CODEC, unless("sdp.to_ai", "private"), unless("audio.stopped", True), SENT, *UP),
+        consequences=UNHEARD,
         because="nothing arrives at the caller, and the AI's transcript has its own words, and none of the caller's",
         confidence="likely",
     ),
@@ -157,8 +137,8 @@ AUDIO: tuple[Rule, ...] = (
         cause="rtp-blocked-to-ai",
         symptoms=("audio",),
         essential=(when("words.to_ai", "none"), when("audio.to_caller", "heard")),
-        conditions=(_SAME_CODEC, unless("audio.stopped", True), *_UP),
-        consequences=_UNHEARD,
+        conditions=(unless("audio.stopped", True), *UP),
+        consequences=UNHEARD,
         because="the caller hears the AI, whose transcript has its own words, and none of the caller's",
         confidence="likely",
     ),
@@ -170,13 +150,13 @@ AUDIO: tuple[Rule, ...] = (
         conditions=(
             when("audio.to_ai", *NO_RTP),
             when("audio.to_caller", "a few packets"),
-            _SAME_CODEC,
+            SAME_CODEC,
             unless("sdp.to_ai", "private"),
             unless("audio.stopped", True),
-            _SENT,
-            *_UP,
+            SENT,
+            *UP,
         ),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="nothing arrives at the AI, and at the caller hardly more, though both negotiated the same codec",
     ),
     Rule(
@@ -188,26 +168,12 @@ AUDIO: tuple[Rule, ...] = (
             when("sdp.to_ai", "private"),
             when("audio.to_caller", *NO_RTP),
             unless("audio.stopped", True),
-            *_UP,
+            *UP,
         ),
-        consequences=_UNHEARD_BY_CALLER,
+        consequences=UNHEARD_BY_CALLER,
         because="the SDP in the INVITE to the AI names a private address, so what the AI sends cannot arrive",
     ),
-    Rule(
-        id="audio.two-codecs",
-        cause="g711-one-side",
-        symptoms=("audio", "codec"),
-        cells=cells("codec", "caller", "AI"),
-        conditions=(
-            when("codec.sides", "different"),
-            when("audio.to_ai", *NO_VOICE, "no mark"),
-            when("audio.to_caller", *NO_VOICE),
-            unless("audio.stopped", True),
-            *_UP,
-        ),
-        consequences=_UNHEARD,
-        because="the platform agreed on one G.711 law with the caller and on the other with the AI, and neither hears anything",
-    ),
+    *two_codecs(),
     Rule(
         id="audio.noise",
         cause="payload-mismatch",
@@ -215,12 +181,12 @@ AUDIO: tuple[Rule, ...] = (
         conditions=(
             when("audio.to_ai", "noise", "no mark", "another sound"),
             when("audio.to_caller", "noise"),
-            _SAME_CODEC,
+            SAME_CODEC,
             unless("loss", "heavy"),
             not_shown("order", "broken"),
             unless("audio.stopped", True),
         ),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="packets arrive at both ends, and nothing in them is what anybody sent",
     ),
     Rule(
@@ -230,12 +196,12 @@ AUDIO: tuple[Rule, ...] = (
         conditions=(
             when("audio.to_ai", "noise", "no mark", "another sound"),
             when("audio.to_caller", "another sound"),
-            _SAME_CODEC,
+            SAME_CODEC,
             unless("loss", "heavy"),
             not_shown("order", "broken"),
             unless("audio.stopped", True),
         ),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="both ends hear some sound, and neither hears what the other sends",
         confidence="likely",
     ),
@@ -244,7 +210,7 @@ AUDIO: tuple[Rule, ...] = (
         cause="heavy-loss",
         symptoms=("audio", "quality"),
         conditions=(when("loss", "heavy"),),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="the receivers count more lost packets than concealment hides",
     ),
     Rule(
@@ -262,7 +228,7 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio", "quality"),
         essential=(when("order", "broken"),),
         conditions=(),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="many of the RTP packets arrive after later ones, so that they cannot be played",
     ),
     Rule(
@@ -286,10 +252,31 @@ AUDIO: tuple[Rule, ...] = (
         cause="ai-hangs-up",
         symptoms=("audio", "other"),
         cells=cells("release", "AI"),
-        essential=(when("call.cut", True),),
+        essential=(when("call.cut", True), when("ai.ack", "arrived")),
         conditions=(when("call.cut_by", "the AI"),),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="the AI sent BYE before anybody asked it to, and the call was over before the case was",
+    ),
+    Rule(
+        id="audio.cut.by-ai.unseen",
+        cause="ai-hangs-up",
+        symptoms=("audio", "other"),
+        cells=cells("release", "AI"),
+        essential=(when("call.cut", True),),
+        conditions=(when("call.cut_by", "the AI"), not_shown("ai.ack", "arrived", "none")),
+        consequences=UNHEARD,
+        because="the AI sent BYE before anybody asked it to; whether its answer was acknowledged is not seen",
+        confidence="likely",
+    ),
+    Rule(
+        id="audio.cut.no-ack",
+        cause="ack-not-passed-on",
+        symptoms=("audio", "other"),
+        cells=cells("release", "AI"),
+        essential=(when("call.cut", True), when("ai.ack", "none")),
+        conditions=(when("call.cut_by", "the AI"),),
+        consequences=UNHEARD,
+        because="the AI's 200 never got an ACK, and the AI ended the call, as it has to then",
     ),
     Rule(
         id="audio.cut.by-platform",
@@ -298,7 +285,7 @@ AUDIO: tuple[Rule, ...] = (
         cells=cells("release", "caller", "customer"),
         essential=(when("call.cut", True),),
         conditions=(when("call.cut_by", "the platform"),),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="the platform sent BYE to both sides, and the call was over before the case was",
     ),
     Rule(
@@ -307,7 +294,7 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio", "codec"),
         essential=(when("sdp.hold", "the AI", "the platform"),),
         conditions=(not_shown("call.cut", True),),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="the SDP that set the call up says that nothing is sent one way or both",
     ),
     Rule(
@@ -316,7 +303,7 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio", "codec"),
         essential=(when("caller.held", True),),
         conditions=(not_shown("call.cut", True), not_shown("sdp.hold", "the AI", "the platform")),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="the 200 that the caller got says that nothing is sent one way or both",
     ),
     Rule(
@@ -329,9 +316,9 @@ AUDIO: tuple[Rule, ...] = (
             when("audio.to_caller", *NO_RTP, "silent RTP"),
             unless("audio.stopped", True),
             not_shown("sdp.to_ai", "private"),  # nobody can send there
-            *_UP,
+            *UP,
         ),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="the caller hears nothing of the AI, and the AI itself sent nothing",
     ),
     Rule(
@@ -340,8 +327,8 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio",),
         cells=cells("media to it", "caller", "customer"),
         essential=(when("audio.to_caller", "silent RTP"),),
-        conditions=(_SAME_CODEC, unless("audio.stopped", True), _SENT, *_UP),
-        consequences=_UNHEARD_BY_CALLER,
+        conditions=(SAME_CODEC, unless("audio.stopped", True), SENT, *UP),
+        consequences=UNHEARD_BY_CALLER,
         because="RTP arrives at the caller, and all of it is silence",
     ),
     Rule(
@@ -350,8 +337,8 @@ AUDIO: tuple[Rule, ...] = (
         symptoms=("audio",),
         cells=cells("media to it", "AI"),
         essential=(when("audio.to_ai", "silent RTP"),),
-        conditions=(_SAME_CODEC, unless("audio.stopped", True), *_UP),
-        consequences=_UNHEARD,
+        conditions=(SAME_CODEC, unless("audio.stopped", True), *UP),
+        consequences=UNHEARD,
         because="RTP arrives at the AI, and all of it is silence, though the caller sends sound",
     ),
     Rule(
@@ -383,7 +370,7 @@ AUDIO: tuple[Rule, ...] = (
             ),
         ),
         conditions=(),
-        consequences=_UNHEARD,
+        consequences=UNHEARD,
         because="the 200 that the caller got does not answer its offer with media that was offered",
     ),
     Rule(

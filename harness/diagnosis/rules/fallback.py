@@ -17,15 +17,48 @@ _NOBODY_TOOK_OVER = (
     not_shown("fallback.configured", False),
 )
 
+#: What is said where somebody was tried who is not there (RFC 3261 sections 21.4.9, 21.4.18, 21.4.24, 21.6.1).
+_NOBODY_THERE = (408, 480, 486, 600)
+
 FALLBACK: tuple[Rule, ...] = (
     Rule(
         id="fallback.none",
         cause="fallback-missing",
         symptoms=("fallback",),
         essential=(when("caller.end", "refused", DROPPED),),
-        conditions=_NOBODY_TOOK_OVER,
+        conditions=(*_NOBODY_TOOK_OVER, not_shown("final.code", *_NOBODY_THERE)),
         consequences=("final", "fallback.time", "other"),
         because="the AI could not be had, nobody else rang, and the caller was turned away",
+    ),
+    Rule(
+        id="fallback.none.passed-on",
+        cause="fallback-missing",
+        symptoms=("fallback",),
+        essential=(when("caller.end", "refused"), when("final.code", *_NOBODY_THERE), when("final.passed_on", True)),
+        conditions=_NOBODY_TOOK_OVER,
+        consequences=("final", "fallback.time", "other"),
+        because="the AI refused, nobody else rang, and its refusal was passed on to the caller",
+    ),
+    Rule(
+        id="fallback.none.or-nobody",
+        cause="fallback-missing",
+        symptoms=("fallback",),
+        essential=(when("caller.end", "refused"), when("final.code", *_NOBODY_THERE)),
+        conditions=(*_NOBODY_TOOK_OVER, not_shown("final.passed_on", True)),
+        consequences=("final", "fallback.time", "other"),
+        because="the AI could not be had, nobody else rang, and the caller was told that nobody is there",
+        confidence="likely",
+    ),
+    Rule(
+        id="fallback.nobody.or-none",
+        cause="nobody-available",
+        symptoms=("fallback",),
+        cells=cells("number", "fallback"),
+        essential=(when("caller.end", "refused"), when("final.code", *_NOBODY_THERE)),
+        conditions=(*_NOBODY_TOOK_OVER, not_shown("final.passed_on", True), GROUP_IS_THERE),
+        consequences=("final", "fallback.time", "other"),
+        because="the platform may have tried the group, and none of its agents can be rung: that, too, is what it told the caller",
+        confidence="possible",
     ),
     Rule(
         id="fallback.none.waiting",
@@ -56,6 +89,7 @@ FALLBACK: tuple[Rule, ...] = (
         conditions=(),
         consequences=("fallback.time", "caller_id.agent", "audio.agent", "other"),
         because="when the AI could not be had, another group rang than the one configured",
+        confidence="likely",
     ),
     Rule(
         id="fallback.group.instead",

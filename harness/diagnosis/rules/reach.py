@@ -2,131 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from harness.diagnosis.answering import PLATFORM, UNSEEN
 from harness.diagnosis.cells import cells
-from harness.diagnosis.conditions import Condition, not_shown, unless, when
+from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.own import WITHHELD
 from harness.diagnosis.reach import DROPPED
 from harness.diagnosis.rule import Rule
+from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOTHING, OPEN_TO_US, OPEN_TO_US_NOT_FOR_MEDIA
 from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD
 
 _NOT_THE_LINES = ("another assistant's", "nobody's", "the line's, in another form")
-_NOTHING = when("ai.saw", "nothing")
 _TAKEN = unless("ai.saw", "nothing", "refused", "rang")
-_ANSWERING = unless("probe.ai", "silent", "refuses")
-_ANSWERING_HERE = unless("probe.termination", "silent", "refuses")
-_GOOD_CERTIFICATE = unless("probe.certificate", "expired", "wrong name", "untrusted")
-
-# nothing came, though our own machine gets answers at both ports: the platform tried elsewhere, or not at all
-_OPEN_TO_US = (_NOTHING, _ANSWERING, _ANSWERING_HERE, _GOOD_CERTIFICATE)
-_OPEN_TO_US_NOT_FOR_MEDIA = (_NOTHING, _ANSWERING, _ANSWERING_HERE, NOT_FOR_MEDIA, _GOOD_CERTIFICATE)
-
-_PORTS = (("udp", 32681), ("tcp", 32681), ("tls", 32682))
-
-
-def _firewalls() -> Iterator[Rule]:
-    for transport, port in _PORTS:
-        cause = f"firewall-{transport}-{port}"
-        over = when("transport", transport)
-        yield from _dropping(cause, over, transport)
-        yield from _rejecting(f"{cause}-rejected", over, transport)
-    yield Rule(
-        id="registration.firewall-udp-32681-rejected.unheard",
-        cause="firewall-udp-32681-rejected",
-        symptoms=("registration",),
-        essential=(when("transport", "udp"), when("registration.answer", "none")),
-        conditions=(when("probe.termination", "silent"), not_shown("registration.target", "another host"), _ICMP),
-        because="REGISTER was not answered; who rejects UDP says so by ICMP, which may not have got back to the sender",
-    )
-
-
-_ICMP = when("icmp", "rejected")
-
-
-def _dropping(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
-    """Silence. Over UDP a rejection may be as silent, and is told by its speed."""
-    waited = (when("instead.when", "after waiting"),) if transport == "udp" else ()
-    unheard = (unless("icmp", "rejected"),) if transport == "udp" else ()
-    yield Rule(
-        id=f"reach.{cause}",
-        cause=cause,
-        symptoms=("reach",),
-        essential=(over,),
-        conditions=(_NOTHING, when("probe.ai", "silent"), *waited),
-        consequences=ALL_LATER,
-        because="nothing reached the AI, and its port, asked directly, answers nothing",
-    )
-    yield Rule(
-        id=f"reach.{cause}.here",
-        cause=cause,
-        symptoms=("reach",),
-        essential=(over,),
-        conditions=(_NOTHING, when("probe.termination", "silent"), unless("probe.ai", "silent", "refuses"), *waited),
-        consequences=ALL_LATER,
-        because="nothing reached the AI, and the platform's own port for it answers nothing",
-    )
-    yield Rule(
-        id=f"registration.{cause}",
-        cause=cause,
-        symptoms=("registration",),
-        essential=(over, when("registration.answer", "none")),
-        conditions=(when("probe.termination", "silent"), not_shown("registration.target", "another host"), *unheard),
-        because="REGISTER was not answered, and the platform's port answers nothing, asked directly",
-    )
-
-
-def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
-    """A refusal at once, by RST or ICMP."""
-    told = ("silent", "refuses") if transport == "udp" else ("refuses",)
-    at_once = (when("instead.when", "at once"),) if transport == "udp" else ()
-    yield Rule(
-        id=f"reach.{cause}",
-        cause=cause,
-        symptoms=("reach",),
-        essential=(over,),
-        conditions=(_NOTHING, when("probe.ai", *told), *at_once),
-        consequences=ALL_LATER,
-        because="nothing reached the AI, and its port is refused at once",
-    )
-    yield Rule(
-        id=f"reach.{cause}.here",
-        cause=cause,
-        symptoms=("reach",),
-        essential=(over,),
-        conditions=(_NOTHING, when("probe.termination", *told), unless("probe.ai", "silent", "refuses"), *at_once),
-        consequences=ALL_LATER,
-        because="nothing reached the AI, and the platform's own port for it is refused at once",
-    )
-    yield Rule(
-        id=f"registration.{cause}",
-        cause=cause,
-        symptoms=("registration",),
-        essential=(over, when("registration.answer", "connection refused")),
-        conditions=(when("probe.termination", *told), not_shown("registration.target", "another host")),
-        because="REGISTER was refused on the way, and so is the platform's port, asked directly",
-    )
-
-
-def _between() -> Iterator[Rule]:
-    for transport, port in _PORTS:
-        for suffix, moment, met in (("", "after waiting", "got no answer"), ("-rejected", "at once", "was refused")):
-            yield Rule(
-                id=f"reach.firewall-{transport}-{port}{suffix}.between",
-                cause=f"firewall-{transport}-{port}{suffix}",
-                symptoms=("reach",),
-                essential=(when("transport", transport),),
-                conditions=(
-                    *_OPEN_TO_US_NOT_FOR_MEDIA,
-                    when("instead.when", moment),
-                    when("platform.did", f"it {met} at the AI's port"),
-                ),
-                consequences=ALL_LATER,
-                because="both ports answer us, but a firewall may stand between the two of them alone",
-                confidence="possible",
-            )
-
 
 REACH: tuple[Rule, ...] = (
     *TOLD,
@@ -252,7 +138,7 @@ REACH: tuple[Rule, ...] = (
         cause="certificate-expired",
         symptoms=("reach",),
         essential=(when("transport", "tls"),),
-        conditions=(_NOTHING, when("probe.certificate", "expired")),
+        conditions=(NOTHING, when("probe.certificate", "expired")),
         consequences=ALL_LATER,
         because="nothing reached the AI over TLS, and the certificate its port shows has expired",
     ),
@@ -261,7 +147,7 @@ REACH: tuple[Rule, ...] = (
         cause="certificate-wrong-name",
         symptoms=("reach",),
         essential=(when("transport", "tls"),),
-        conditions=(_NOTHING, when("probe.certificate", "wrong name")),
+        conditions=(NOTHING, when("probe.certificate", "wrong name")),
         consequences=ALL_LATER,
         because="nothing reached the AI over TLS, and the certificate its port shows is for another name",
     ),
@@ -270,18 +156,18 @@ REACH: tuple[Rule, ...] = (
         cause="certificate-untrusted",
         symptoms=("reach",),
         essential=(when("transport", "tls"),),
-        conditions=(_NOTHING, when("probe.certificate", "untrusted")),
+        conditions=(NOTHING, when("probe.certificate", "untrusted")),
         consequences=ALL_LATER,
         because="nothing reached the AI over TLS, and no trusted authority has signed the certificate its port shows",
     ),
-    *_firewalls(),
+    *FIREWALLS,
     Rule(
         id="reach.turned-away",
         cause="platform-refuses-caller",
         symptoms=("reach",),
         essential=(when("caller.end", "refused"), unless("final.code", 401, 404, 407, 484, 604)),
         conditions=(
-            _NOTHING,
+            NOTHING,
             when("instead", "nobody"),
             not_shown("final.refusal", "the connection", "no such trunk"),  # it tried to go on with the call
             when("platform.did", "it turned the caller away"),
@@ -294,7 +180,7 @@ REACH: tuple[Rule, ...] = (
         cause="route-missing",
         symptoms=("reach",),
         conditions=(
-            *_OPEN_TO_US,
+            *OPEN_TO_US,
             unless("instead", "nobody"),
             when("instead.when", "at once"),
             when("platform.did", "it rang its own agents and tried no trunk"),
@@ -309,7 +195,7 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach",),
         essential=(when("fallback.configured", False),),
         conditions=(
-            *_OPEN_TO_US,
+            *OPEN_TO_US,
             unless("instead", "nobody"),
             when("instead.when", "at once"),
         ),
@@ -332,7 +218,7 @@ REACH: tuple[Rule, ...] = (
         cause="trunk-transport-mismatch",
         symptoms=("reach",),
         conditions=(
-            *_OPEN_TO_US_NOT_FOR_MEDIA,
+            *OPEN_TO_US_NOT_FOR_MEDIA,
             when("platform.did", "it tried the AI's other port"),
         ),
         consequences=ALL_LATER,
@@ -344,7 +230,7 @@ REACH: tuple[Rule, ...] = (
         cause="route-wrong-trunk",
         symptoms=("reach",),
         conditions=(
-            *_OPEN_TO_US_NOT_FOR_MEDIA,
+            *OPEN_TO_US_NOT_FOR_MEDIA,
             when("platform.did", "it used another trunk"),
         ),
         consequences=ALL_LATER,
@@ -358,7 +244,7 @@ REACH: tuple[Rule, ...] = (
         cells=cells("number", "caller"),
         essential=(when("caller.end", "refused"), when("final.code", 404, 604)),
         conditions=(
-            _NOTHING,
+            NOTHING,
             unless("instead", "the fallback group", "another group", "an agent"),
             not_shown("dialled.form", "another form"),
         ),
@@ -376,7 +262,7 @@ REACH: tuple[Rule, ...] = (
             when("dialled.form", "another form"),
         ),
         conditions=(
-            _NOTHING,
+            NOTHING,
             unless("instead", "the fallback group", "another group", "an agent"),
             not_shown("again.form", "taken", "refused"),
         ),
@@ -431,7 +317,7 @@ REACH: tuple[Rule, ...] = (
         symptoms=("reach", "final"),
         cells=cells("credentials", "caller"),
         essential=(when("caller.end", "refused"), when("final.code", 401, 407)),
-        conditions=(_NOTHING, not_shown("password.withheld", *WITHHELD)),
+        conditions=(NOTHING, not_shown("password.withheld", *WITHHELD)),
         consequences=("fallback", "final"),
         because="the caller's INVITE was challenged, and its credentials were not accepted",
         confidence="likely",
@@ -441,9 +327,9 @@ REACH: tuple[Rule, ...] = (
         cause="route-missing",
         symptoms=("reach",),
         essential=(when("caller.end", "answered", DROPPED), when("instead", "nobody")),
-        conditions=(*_OPEN_TO_US, when("platform.did", "it kept the call")),
+        conditions=(*OPEN_TO_US, when("platform.did", "it kept the call")),
         consequences=ALL_LATER,
         because="the platform answered the caller itself, and nothing shows that it tried the AI or rang anybody",
     ),
-    *_between(),
+    *BETWEEN,
 )

@@ -8,8 +8,12 @@ from harness.diagnosis.reach import ABOUT
 from harness.diagnosis.rule import Rule
 
 _REFUSED = when("registration.answer", 401, 403, 404, 407)
-#: 404 is about the user, never about a password (RFC 3261 section 10.3 step 5).
-_UNPROVED = when("registration.answer", 401, 403, 407)
+
+
+def _other_than(what: str) -> tuple[str, ...]:
+    """All else that a refusal's words can be about."""
+    return tuple(other for other in ABOUT if other != what)
+
 
 REGISTRATION: tuple[Rule, ...] = (
     Rule(
@@ -39,13 +43,28 @@ REGISTRATION: tuple[Rule, ...] = (
         cause="password-wrong",
         symptoms=("registration",),
         cells=cells("credentials", "AI"),
-        essential=(_UNPROVED,),
+        essential=(when("registration.answer", 401, 407),),
         conditions=(
             unless("registration.challenged", False),
             when("registration.user", "the trunk's"),
-            not_shown("registration.refusal", "the user name", "the source address"),
+            not_shown("registration.refusal", *_other_than("the password")),
         ),
         because="a challenge was answered in the right user's name and still refused, which leaves the password",
+    ),
+    Rule(
+        id="registration.password.forbidden",
+        cause="password-wrong",
+        symptoms=("registration",),
+        cells=cells("credentials", "AI"),
+        # Of a user who is known, and may not register, 403 is said as well (RFC 3261 section 10.3 step 4).
+        essential=(when("registration.answer", 403),),
+        conditions=(
+            unless("registration.challenged", False),
+            when("registration.user", "the trunk's"),
+            not_shown("registration.refusal", *_other_than("the password")),
+        ),
+        because="a challenge was answered in the right user's name, and 403 followed",
+        confidence="likely",
     ),
     Rule(
         id="registration.password.said",
@@ -63,9 +82,10 @@ REGISTRATION: tuple[Rule, ...] = (
         essential=(when("registration.answer", 403),),
         conditions=(
             when("registration.challenged", False),
-            not_shown("registration.refusal", "the user name", "the password"),
+            not_shown("registration.refusal", *_other_than("the source address")),
         ),
-        because="403 came without a challenge: nobody looked at the credentials, so it is the address that is not allowed",
+        because="403 came without a challenge: nobody looked at the credentials, which leaves the address",
+        confidence="likely",
     ),
     Rule(
         id="registration.address.said",
@@ -79,7 +99,7 @@ REGISTRATION: tuple[Rule, ...] = (
         id="registration.inactive",
         cause="trunk-inactive",
         symptoms=("registration",),
-        essential=(when("registration.answer", 503), when("registration.refusal", "the trunk")),
+        essential=(when("registration.answer", 403, 503), when("registration.refusal", "the trunk")),
         conditions=(not_shown("registration.target", "another host"),),
         because="the registrar itself says that the trunk is not in service",
     ),

@@ -48,6 +48,7 @@ TRANSFER: tuple[Rule, ...] = (
         conditions=(when("transfer.target", "the group's number"),),
         consequences=_AFTER,
         because="the group's number was called, and another group rang",
+        confidence="likely",
     ),
     *(
         Rule(
@@ -94,7 +95,9 @@ TRANSFER: tuple[Rule, ...] = (
             not_shown("transfer.host", "another host"),
         ),
         consequences=_AFTER,
-        because="the platform answered the AI's request with 503: the trunk is not in service",
+        # A trunk whose channels are all taken answers 503, too.
+        because="the platform answered the AI's request with 503, as a trunk does that is not in service",
+        confidence="likely",
     ),
     Rule(
         id="transfer.rejected",
@@ -148,9 +151,15 @@ TRANSFER: tuple[Rule, ...] = (
         cause="synthflow-ip-not-allowed",
         symptoms=("transfer",),
         essential=(_LOST,),
-        conditions=(when("transfer.way", "INVITE"), when("transfer.answer", 403)),
+        conditions=(
+            when("transfer.way", "INVITE"),
+            when("transfer.answer", 403),
+            not_shown("transfer.credentials", True),
+        ),
         consequences=_AFTER,
+        # Or the number that the call shows is not allowed there.
         because="the platform refused the AI's own call with 403, before anything was rung",
+        confidence="likely",
     ),
     Rule(
         id="transfer.challenged",
@@ -171,6 +180,17 @@ TRANSFER: tuple[Rule, ...] = (
         conditions=(),
         consequences=_AFTER,
         because="the AI showed credentials, and was challenged again",
+    ),
+    Rule(
+        id="transfer.credentials.forbidden",
+        cause="transfer-credentials-refused",
+        symptoms=("transfer",),
+        cells=cells("credentials", "AI's call"),
+        essential=(_LOST, when("transfer.answer", 403), when("transfer.credentials", True)),
+        conditions=(),
+        consequences=_AFTER,
+        because="the AI showed credentials, and was refused with 403",
+        confidence="likely",
     ),
     Rule(
         id="transfer.host",

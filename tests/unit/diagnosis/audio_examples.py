@@ -110,7 +110,7 @@ AUDIO = [
     ),
     Expected("audio.echo", talk(Example()).to_ai().to_caller().finding("audio.echo", "caller.1", echo=True), ("echo",)),
     Expected(
-        "audio.cut.by-ai",
+        "audio.cut.by-ai.unseen",
         talk(Example()).ends("sent").to_ai("no-rtp").to_caller("no-rtp"),
         ("ai-hangs-up",),
     ),

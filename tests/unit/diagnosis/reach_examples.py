@@ -25,7 +25,7 @@ REGISTRATION = [
         ("username-wrong",),
     ),
     Expected("registration.user.said", register(403, "Forbidden: unknown user"), ("username-wrong",)),
-    Expected("registration.password", challenged(register(403, "Forbidden").sip_number()), ("password-wrong",)),
+    Expected("registration.password", challenged(register(401, "Unauthorized").sip_number()), ("password-wrong",)),
     Expected("registration.password.said", register(403, "Forbidden: wrong password"), ("password-wrong",)),
     Expected(
         "registration.address",

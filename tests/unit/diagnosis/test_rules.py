@@ -101,9 +101,10 @@ _MEDIA = (415, 488, 606)
 STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     "registration.answer": {
         (401, 403, 404, 407): ("registration.user", "registration.user.said", "registration.password.said"),
-        (401, 403, 407): ("registration.password",),
-        (403,): ("registration.address", "registration.address.said"),
-        (503,): ("registration.inactive", "registration.unavailable"),
+        (401, 407): ("registration.password",),
+        (403,): ("registration.password.forbidden", "registration.address", "registration.address.said"),
+        (403, 503): ("registration.inactive",),
+        (503,): ("registration.unavailable",),
     },
     "ai.code": {
         (404,): ("reach.not-attached", "reach.nobodys-number"),
@@ -115,8 +116,11 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     "final.code": {
         (401, 404, 407, 484, 604): ("reach.turned-away",),
         (401, 407): ("reach.caller-credentials", "reach.realm", "reach.realm.second", "reach.algorithm"),
-        (404, 484, 604): ("reach.form",),
+        (404, 484, 604): ("reach.form", *(f"reach.firewall-{port}{end}" for port in PORTS for end in ("", ".here"))),
         (404, 604): ("reach.unknown-number", "reach.unknown-number.again"),
+        (408, 480, 486, 600): (
+            *("fallback.none", "fallback.none.passed-on", "fallback.none.or-nobody", "fallback.nobody.or-none"),
+        ),
         (480,): ("reach.nobody-there",),
         _MEDIA: (
             *("reach.no-g711.told", "reach.srtp.told", "reach.another-assistant", "reach.not-attached"),
@@ -126,7 +130,7 @@ STATUSES: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
         ),
     },
     "transfer.answer": {
-        (403,): ("transfer.address",),
+        (403,): ("transfer.address", "transfer.credentials.forbidden"),
         (403, 404, 480, 503): ("transfer.call-refused",),
         (404,): ("transfer.unknown-number",),
         (404, 480, 486, 503): ("transfer.rejected",),

@@ -1,0 +1,133 @@
+"""What rules on media share, and those where one of several causes can only be told apart by what the AI is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from harness.diagnosis.cells import Place, cells
+from harness.diagnosis.conditions import not_shown, unless, when
+from harness.diagnosis.rule import Rule, Symptom
+from harness.diagnosis.talk import NO_RTP, NO_VOICE
+
+#: What the AI cannot hear it cannot act on, and what nobody hears cannot be checked any further.
+UNHEARD: tuple[Symptom, ...] = ("transfer", "digits", "release", "audio.agent", "manners", "other", "quality")
+
+#: An AI that hears can still be asked, and act.
+UNHEARD_BY_CALLER: tuple[Symptom, ...] = ("manners", "other", "quality")
+
+SAME_CODEC = unless("codec.sides", "different")
+
+#: The call was up, and meant to carry sound.
+UP = (
+    not_shown("call.cut", True),
+    not_shown("sdp.hold", "the AI", "the platform"),
+    not_shown("caller.held", True),
+)
+#: What was not sent cannot arrive, wherever it is looked for.
+SENT = unless("ai.spoke", False)
+
+_STOPPED = when("audio.stopped", True)
+_BY_ITSELF = unless("audio.stopped_at", "a re-INVITE")
+#: Silence with packets, which no firewall makes.
+_STILL_FLOWS = (not_shown("audio.to_caller", "silent RTP"), not_shown("audio.to_ai", "silent RTP"))
+#: The AI is a phone of ours, which sends without a pause; any other may pause, or say nothing any more.
+_OURS, _NOT_OURS = when("probe.ai", "ours"), not_shown("probe.ai", "ours")
+
+
+def stopped() -> Iterator[Rule]:
+    """Both heard each other at first, and later one of them or both heard nothing any more."""
+    cut = Rule(
+        id="audio.stopped",
+        cause="rtp-blocked-after-10s",
+        symptoms=("audio",),
+        essential=(unless("audio.to_ai", "heard"),),
+        conditions=(
+            _STOPPED,
+            _BY_ITSELF,
+            not_shown("audio.to_caller", "crossed", "noise", "echo"),
+            *(*_STILL_FLOWS, *UP),
+        ),
+        consequences=UNHEARD,
+        because="both heard each other at first, and later one of them or both heard nothing any more",
+    )
+    yield cut
+    to_caller = (_STOPPED, when("audio.to_caller", *NO_RTP))
+    unheard = not_shown("audio.to_ai", *NO_VOICE, "no mark", "another sound")
+    one_way = replace(
+        cut,
+        essential=to_caller,
+        conditions=(_BY_ITSELF, unheard, *UP),
+        because="the caller heard the AI at first, and later nothing of it arrived, though nothing shows that the AI hears less",
+    )
+    yield replace(one_way, id="audio.stopped.to-caller.ours", conditions=(*one_way.conditions, _OURS))
+    likely = replace(one_way, id="audio.stopped.to-caller", conditions=(*one_way.conditions, _NOT_OURS))
+    yield replace(likely, confidence="likely")
+    yield Rule(
+        id="audio.unsaid.later",
+        cause="ai-silent",
+        symptoms=("audio",),
+        cells=cells("media from it", "AI"),
+        essential=(_STOPPED, when("audio.to_caller", *NO_RTP, "silent RTP")),
+        conditions=(_BY_ITSELF, unheard, _NOT_OURS, *UP),
+        consequences=UNHEARD,
+        because="what the caller heard of the AI at first came no more, which the AI's own silence would explain as well",
+        confidence="possible",
+    )
+
+
+def silenced_later() -> Iterator[Rule]:
+    """Both heard each other at first, and RTP goes on with silence in it."""
+    ends: tuple[tuple[str, Place], ...] = (("to_caller", "caller"), ("to_ai", "AI"))
+    for leg, place in ends:
+        yield Rule(
+            id=f"audio.silenced.later.{leg.replace('_', '-')}",
+            cause="audio-silenced",
+            symptoms=("audio",),
+            cells=cells("media to it", place),
+            essential=(_STOPPED, when(f"audio.{leg}", "silent RTP")),
+            conditions=(_BY_ITSELF, *UP),
+            consequences=UNHEARD,
+            because=f"RTP still arrives at the {place}, and where a voice was at first, there is silence in it",
+            confidence="likely",
+        )
+
+
+def two_codecs() -> Iterator[Rule]:
+    """One G.711 law on the caller's side and the other on the AI's: a platform that transcodes has that, too."""
+    differ = when("codec.sides", "different")
+    arrived = tuple(kind for kind in NO_VOICE if kind not in NO_RTP)
+    law = Rule(
+        id="audio.two-codecs",
+        cause="g711-one-side",
+        symptoms=("audio", "codec"),
+        cells=cells("codec", "caller", "AI"),
+        conditions=(
+            *(differ, when("audio.to_ai", *NO_VOICE, "no mark"), when("audio.to_caller", *arrived)),
+            *(unless("audio.stopped", True), *UP),
+        ),
+        consequences=UNHEARD,
+        because="the platform agreed on one G.711 law with the caller and on the other with the AI, and neither hears anything",
+    )
+    yield law
+    yield replace(
+        law,
+        id="audio.two-codecs.at-ai",
+        conditions=(
+            *(differ, when("audio.to_ai", *arrived, "no mark"), when("audio.to_caller", *NO_RTP)),
+            *(unless("audio.stopped", True), *UP),
+        ),
+    )
+    silence = (differ, when("audio.to_ai", *NO_RTP), when("audio.to_caller", *NO_RTP))
+    nothing = (*silence, unless("audio.stopped", True), *UP)
+    yield replace(law, id="audio.two-codecs.no-rtp", essential=silence, conditions=nothing, confidence="likely")
+    yield Rule(
+        id="audio.no-rtp.two-codecs",
+        cause="rtp-blocked-both",
+        symptoms=("audio", "codec"),
+        essential=silence,
+        conditions=(unless("sdp.to_ai", "private"), SENT, *nothing),
+        consequences=UNHEARD,
+        because="nothing arrives at either end, which closed RTP ports explain as well as the want of a transcoder",
+        confidence="possible",
+    )

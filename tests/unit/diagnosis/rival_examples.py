@@ -1,0 +1,102 @@
+"""Examples whose facts fit more than one cause: all of them are told, or the one is not told as certain."""
+
+from __future__ import annotations
+
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.stories import GROUP, Expected, challenged, lost, nothing, register, talk, warm
+
+
+def _laws(to_ai: str, to_caller: str, packets: int = 0) -> Example:
+    """PCMU on the caller's side, PCMA on the AI's."""
+    example = talk(Example(ai="stand-in")).codec("caller.1", "PCMU").codec("stand-in.1", "PCMA")
+    return example.counted("stand-in.1", received=200).to_ai(to_ai, packets).to_caller(to_caller)
+
+
+def _later(ai: str = "synthflow") -> Example:
+    """Both hear each other, and are listened to again after five minutes."""
+    example = talk(Example(row="LONGCALL", ai=ai)).codec("caller.1", "PCMU").counted(received=15000)
+    example.codec("stand-in.1", "PCMU") if ai == "stand-in" else example.record(
+        status="in-progress", witness={"codec": "PCMU"}
+    )
+    return example.to_ai().to_caller().after(300)
+
+
+def _cut(*, ack: bool) -> Example:
+    """The AI answers, with its 200 repeated where no ACK comes, and sends BYE after half a minute."""
+    example = talk(Example(row="LONGCALL", ai="stand-in")).ai_answers(200, "OK")
+    if ack:
+        example._sip("received", "ACK sip:ai SIP/2.0", "ACK", to="<sip:ai@192.0.2.60>;tag=b")
+    else:
+        example.after(0.5).ai_answers(200, "OK").after(1.0).ai_answers(200, "OK")
+    return example.to_ai().to_caller().after(31).ends("sent").to_ai("no-rtp").to_caller("no-rtp")
+
+
+def _no_fallback(refused: int, told: int) -> Example:
+    """The AI refused with one status, and the caller was told another, or the same."""
+    example = Example(row="TD-FALLBACK-REFUSED", line="fallback-refused", ai="stand-in").dials().ai_gets()
+    return example.ai_answers(refused).after(0.1).state("disconnected", told, "x").landed("reception")
+
+
+_SILENCE = ("silence", 15000)
+_OR_SILENT = ("rtp-blocked-after-10s", "ai-silent")
+_OR_NOBODY = ("fallback-missing", "nobody-available")
+_OR_CLOSED = ("g711-one-side", "rtp-blocked-both")
+_OR_ROUTE = ("firewall-tcp-32681", "route-missing")
+
+RIVALS = [
+    Expected(
+        "registration.password.forbidden", challenged(register(403, "Forbidden").sip_number()), ("password-wrong",)
+    ),
+    Expected(
+        "reach.own-agents.silent-ai",
+        nothing(Example(transport="tcp")).probed("ai", "silent").probed("termination", "answers"),
+        _OR_ROUTE,
+    ),
+    Expected(
+        "reach.own-agents.silent-termination",
+        nothing(Example(transport="tcp", ai="stand-in")).probed("termination", "silent"),
+        _OR_ROUTE,
+    ),
+    Expected("audio.stopped.to-caller", _later().to_ai().to_caller("no-rtp"), _OR_SILENT),
+    Expected("audio.unsaid.later", _later().to_ai().to_caller("no-rtp"), _OR_SILENT),
+    Expected(
+        "audio.stopped.to-caller.ours", _later("stand-in").to_ai().to_caller("no-rtp"), ("rtp-blocked-after-10s",)
+    ),
+    Expected(
+        "audio.silenced.later.to-caller",
+        _later("stand-in").to_ai().to_caller(*_SILENCE, listened_s=300.0),
+        ("audio-silenced",),
+    ),
+    Expected(
+        "audio.silenced.later.to-ai",
+        _later("stand-in").to_ai(*_SILENCE, listened_s=300.0).to_caller(),
+        ("audio-silenced",),
+    ),
+    Expected(
+        "audio.two-codecs.at-ai",
+        talk(Example())
+        .to_ai("unmarked", 200)
+        .to_caller("no-rtp")
+        .codec("caller.1", "PCMU")
+        .record(witness={"codec": "PCMA"}),
+        ("g711-one-side",),
+    ),
+    Expected("audio.cut.by-ai", _cut(ack=True), ("ai-hangs-up",)),
+    Expected("audio.cut.no-ack", _cut(ack=False), ("ack-not-passed-on",)),
+    Expected("audio.two-codecs.no-rtp", _laws("no-rtp", "no-rtp"), _OR_CLOSED),
+    Expected("audio.no-rtp.two-codecs", _laws("no-rtp", "no-rtp"), _OR_CLOSED),
+    Expected("fallback.none.passed-on", _no_fallback(486, 486), ("fallback-missing",)),
+    Expected("fallback.none.or-nobody", _no_fallback(503, 480), _OR_NOBODY),
+    Expected("fallback.nobody.or-none", _no_fallback(503, 480), _OR_NOBODY),
+    Expected(
+        "transfer.credentials.forbidden",
+        lost(
+            warm(Example(authentication="digest"))
+            .ai_invites(GROUP)
+            .platform_says(407, "x", "INVITE")
+            .ai_invites(GROUP, authorization='Digest username="x"')
+            .platform_says(403, "Forbidden", "INVITE")
+        ),
+        ("transfer-credentials-refused",),
+    ),
+]
