@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.messages import formats, offered, parse
+from harness.diagnosis.messages import formats, parse
+from harness.diagnosis.sdp import holds, offered
 from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request, Response
@@ -61,11 +62,6 @@ def _cancel(scene: Scene) -> None:
             with contextlib.suppress(SipSyntaxError):
                 if isinstance(message, Response) and message.cseq.method == "CANCEL" and message.is_success:
                     scene.facts.record("cancel.answer", "accepted", scene.number_of(event))
-
-
-def holds(body: str) -> bool:
-    """Whether a description sends nothing one way or both (RFC 3264 section 5.1; 0.0.0.0 is RFC 2543's way)."""
-    return bool(re.search(r"^(a=(sendonly|recvonly|inactive)|c=IN IP4 0\.0\.0\.0)\s*$", body, re.M))
 
 
 def _of_the_caller(scene: Scene) -> Iterator[Exchange]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from harness.diagnosis import reach
 from harness.diagnosis.derive import Scene, number_in
-from harness.diagnosis.messages import begins_dialog, formats, offered, parse
+from harness.diagnosis.messages import begins_dialog, formats, parse
+from harness.diagnosis.sdp import offered
 from harness.diagnosis.vantage import Role
 from harness.events import CallState, LegStarted, SipMessage
 from harness.sip.grammar import SipSyntaxError

@@ -108,20 +108,6 @@ def begins_dialog(message: Message) -> bool:
         return False
 
 
-def offered(body: str) -> str:
-    """``G.711``, ``no G.711`` or ``SRTP alone``, by the payload types that the m-line itself lists (RFC 4566 section 5.14)."""
-    found = re.search(r"^m=audio \d+ (\S+)((?: \S+)*)", body, re.M)
-    if found is None:
-        return "no audio"
-    if "SAVP" in found[1].upper():
-        return "SRTP alone"
-    listed = found[2].split()
-    named = {m[1]: m[2].upper() for m in re.finditer(r"^a=rtpmap:(\d+) ([\w.-]+)/", body, re.M)}
-    static = {"0": "PCMU", "8": "PCMA"}
-    names = {named.get(kind, static.get(kind, "")) for kind in listed}
-    return "G.711" if names & {"PCMU", "PCMA"} else "no G.711"
-
-
 def formats(message: Message) -> str:
     """The audio that a message offers, as it says it."""
     found = re.search(rb"^m=audio [^\r\n]*", message.body, re.M)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 
 from harness.deployment import Trunk
-from harness.diagnosis import dialogue
+from harness.diagnosis import sdp
 from harness.diagnosis.derive import Scene, answered_request, listed, number_in, same_number
-from harness.diagnosis.messages import Seen, formats, offered
+from harness.diagnosis.messages import Seen, formats
 from harness.events import FarEndRecord, LegStarted, SipMessage, TransportFailed
 from harness.sip.message import Request, Response
 from harness.verdict import Finding
@@ -19,9 +18,6 @@ AT_ONCE_S = 1.0
 
 #: The words of an operating system, not of a SIP server.
 _OF_THE_STACK = re.compile(r"connection (was )?(refused|reset|closed)|unreachable|errno|end of file|\(PJ_\w+\)", re.I)
-#: RFC 1918, RFC 6598 (carriers' own), RFC 3927, RFC 4193, and IPv6's link-local.
-_PRIVATE_NETWORKS = "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 fc00::/7 fe80::/10"
-_PRIVATE = tuple(ipaddress.ip_network(network) for network in _PRIVATE_NETWORKS.split())
 _CHALLENGES = (401, 407)
 _WORDS = (
     (re.compile(r"unknown user|no such user|user not found", re.I), "the user name"),
@@ -187,7 +183,7 @@ def _who_answered(scene: Scene) -> None:
             reached = listed(finding.facts.get("reached"))
             nothing = None if scene.invites else "nothing"  # what a stack refuses by itself no scenario gets to see
             facts.record("ai.saw", "another assistant answered" if reached else nothing, finding.check)
-    for seen in scene.invites:  # where no check asked who answered
+    for seen in _tries(scene):  # where no check asked who answered
         facts.record("ai.saw", "refused" if _final_answer(scene, seen) else None, seen.where)
     ours = (s.response_to("INVITE") for s in scene.at_ai if not s.received)
     if scene.invites and not any(response is not None and response.is_success for response in ours):
@@ -209,7 +205,7 @@ def _by_landing(scene: Scene, finding: Finding) -> None:
     elif answered:  # the right one, and somebody else as well
         facts.record("ai.saw", "answered", f"{', '.join(answered)} answered")
     elif scene.invites:
-        refused = any(_final_answer(scene, seen) for seen in scene.invites)
+        refused = any(_final_answer(scene, seen) for seen in _tries(scene))
         facts.record("ai.saw", "refused" if refused else "rang", scene.invites[-1].where)
     elif attempts := [str(item) for item in listed(finding.facts.get("attempted"))]:
         refused = any(item.startswith(("failed", "busy", "canceled")) for item in attempts)
@@ -246,13 +242,13 @@ def _of_invite(scene: Scene, seen: Seen) -> None:
     facts.record("ai.tls_asked", invite.uri.params.get("transport") == "tls", seen.where)
     body = invite.body.decode("utf-8", "replace")
     if "m=audio" in body:
-        facts.record("ai.offer", offered(body), seen.where, formats(invite))
-        facts.record("sdp.to_ai", _address(body, seen), seen.where)
-        facts.record("sdp.hold", "the platform" if dialogue.holds(body) else None, seen.where)
+        facts.record("ai.offer", sdp.offered(body), seen.where, formats(invite))
+        facts.record("sdp.to_ai", sdp.reach(body, seen.remote), seen.where)
+        facts.record("sdp.hold", "the platform" if sdp.holds(body) else None, seen.where)
     for answer in scene.at_ai:
         if not answer.received and answer.answers("INVITE") == 200 and answer.message.call_id == invite.call_id:
             said = answer.message.body.decode("utf-8", "replace")
-            facts.record("sdp.hold", "the AI" if dialogue.holds(said) else None, answer.where)
+            facts.record("sdp.hold", "the AI" if sdp.holds(said) else None, answer.where)
             break  # what comes later was asked for
 
 
@@ -278,27 +274,18 @@ def _trunk(scene: Scene, trunk: Trunk, seen: Seen) -> str | None:
     return "the right one" if hosts[trunk.name] == source else "another"
 
 
-def _address(body: str, seen: Seen) -> str | None:
-    found = re.search(r"^c=IN IP[46] (\S+)", body, re.M)
-    source = seen.remote.rpartition(":")[0].strip("[]")
-    try:
-        shown, source_address = ipaddress.ip_address(found[1] if found else ""), ipaddress.ip_address(source)
-    except ValueError:
-        return None
-    # A private address is right among peers that are in the same private network.
-    return "private" if _is_private(shown) and not _is_private(source_address) else "reachable"
-
-
-def _is_private(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    return any(address in network for network in _PRIVATE)
+def _tries(scene: Scene) -> list[Seen]:
+    """The last INVITE of each call: one that was challenged is sent again."""
+    return list({seen.message.call_id: seen for seen in scene.invites}.values())
 
 
 def _final_answer(scene: Scene, invite: Seen) -> Seen | None:
-    call = invite.message.call_id
+    asked = invite.message.call_id, invite.message.get("CSeq")
     finals = [
         s
         for s in scene.at_ai
-        if not s.received and s.message.call_id == call and s.answers("INVITE") >= 300 and s.answers("INVITE") != 487
+        if not s.received and (s.message.call_id, s.message.get("CSeq")) == asked
+        if s.answers("INVITE") >= 300 and s.answers("INVITE") != 487
     ]
     return finals[-1] if finals else None
 
@@ -308,7 +295,7 @@ def _final_of_the_ai(scene: Scene) -> None:
     challenge = "none"
     where = ""
     code = 0
-    answered = [(invite, _final_answer(scene, invite)) for invite in scene.invites]
+    answered = [(invite, _final_answer(scene, invite)) for invite in _tries(scene)]
     for invite, final in ((invite, final) for invite, final in answered if final is not None):
         where = final.where
         code = final.answers("INVITE")

@@ -35,14 +35,14 @@ def blocked_after(seconds: float, clock: Callable[[], float] = time.monotonic) -
     return spoil
 
 
-def only(count: int) -> Spoiler:
-    """So many packets get through, and no more."""
-    passed = 0
+def only(count: int, after: int = 25) -> Spoiler:
+    """So many packets get through, and no more: not the first ones, which may be there before whoever gets them is ready."""
+    seen = 0
 
     def spoil(data: bytes, onward: Send) -> None:
-        nonlocal passed
-        passed += 1
-        if passed <= count:
+        nonlocal seen
+        seen += 1
+        if after < seen <= after + count:
             onward(data)
 
     return spoil

@@ -67,6 +67,7 @@ class AiExample(CallExample):
         tls: bool | None = None,
         events: bool = False,
         call_id: str = "at-the-ai",
+        number: str = "1",
     ) -> Self:
         """The INVITE that reached the AI."""
         formats, protocol, lines = {
@@ -81,7 +82,9 @@ class AiExample(CallExample):
         secure = self.transport == "tls" if tls is None else tls
         uri = f"sip:{user}@{AI}:{self.trunk.port}" + (";transport=tls" if secure else "")
         remote = remote or next((t.termination for t in self.deployment.trunks if t.name == trunk), "") or ""
-        headers = {"Content_Type": "application/sdp", "call_id": call_id} | ({"from_": shown} if shown else {})
+        headers = {"Content_Type": "application/sdp", "call_id": call_id, "number": number} | (
+            {"from_": shown} if shown else {}
+        )
         headers |= {"Proxy_Authorization": authorization} if authorization else {}
         self._sip("received", f"INVITE {uri} SIP/2.0", "INVITE", sdp, remote, **headers)
         if over and self._messages:
@@ -90,10 +93,16 @@ class AiExample(CallExample):
         return self
 
     def ai_answers(
-        self, code: int, reason: str = "", method: str = "INVITE", sdp: str = "", call_id: str = "at-the-ai"
+        self,
+        code: int,
+        reason: str = "",
+        method: str = "INVITE",
+        sdp: str = "",
+        call_id: str = "at-the-ai",
+        number: str = "1",
     ) -> Self:
         to = "<sip:ai@192.0.2.60>;tag=b"
-        return self._sip("sent", f"SIP/2.0 {code} {reason}", method, sdp, to=to, call_id=call_id)
+        return self._sip("sent", f"SIP/2.0 {code} {reason}", method, sdp, to=to, call_id=call_id, number=number)
 
     def reinvites(self) -> Self:
         """The caller changes the call."""

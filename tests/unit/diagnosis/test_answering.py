@@ -95,3 +95,11 @@ def test_what_cannot_come_once_the_caller_has_been_answered(check: str, subject:
 
 def test_what_cannot_come_yet_is_another_s() -> None:
     assert "answered.first" not in shown(called().after(1).finding("ringing", "caller.1", seconds=None))
+
+
+def test_a_challenge_is_not_the_answer_to_what_was_asked_after_it() -> None:
+    example = Example(authentication="digest").dials().ai_gets().ai_answers(407)
+    example.ai_gets(authorization='Digest username="x"', number="2").ai_answers(200, number="2")
+    facts = facts_of(example.after(0.3).answered().finding("prack", "caller.1"))
+    assert facts.value("ai.challenge") == "none"
+    assert facts.value("answered.first") == UNSEEN

@@ -90,6 +90,12 @@ def test_whether_100rel_was_taken_out(asked: dict[str, str], arrived: dict[str, 
     assert facts_of(called(**asked)).value("lost.reliability") is None
 
 
+def test_a_platform_that_acknowledged_by_itself_lost_nothing() -> None:
+    example = at_ai(called(Require="100rel"), "")
+    assert facts_of(example.copy().finding("prack", "caller.1", True)).value("lost.reliability") is None
+    assert facts_of(example.copy().finding("prack", "caller.1")).value("lost.reliability") is True
+
+
 def test_an_invite_of_the_ai_s_own_and_another_request_are_not_what_reached_it() -> None:
     asked = called(Require="100rel")
     assert facts_of(asked.copy().ai_invites("+12065550199")).value("lost.reliability") is None
