@@ -142,6 +142,19 @@ def test_only_a_simulated_deployment_is_simulated(
     assert capsys.readouterr().err == f"ERROR: {path}: kind: is 'live'; allowed: simulated\n"
 
 
+def test_what_a_fleet_lacks_is_said_with_what_brings_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert run(monkeypatch, "fleet", "plan", "fleet.toml") == 3
+    said = capsys.readouterr().err
+    assert (
+        "celery, redis, fsspec: not installed; allowed: pip install 'FILE.whl[fleet]' with the wheel's file, or "
+        in said
+    )
+    assert ".uv/bin/uv sync --extra fleet in a checkout" in said
+
+
 def test_a_command_that_is_asked_for_comes_alone() -> None:
     alone, every = (typer.main.get_command(app.application(*asked)) for asked in (["verify"], []))
     assert list(getattr(alone, "commands", {})) == ["verify"]
