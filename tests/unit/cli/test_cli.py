@@ -167,6 +167,20 @@ def test_what_is_no_command_is_answered_with_all_of_them(asked: str) -> None:
     assert getattr(found, "commands", {}).keys() == getattr(every, "commands", {}).keys()
 
 
+def test_help_says_what_may_be_repeated_and_what_holds_without_an_option() -> None:
+    commands = getattr(typer.main.get_command(app.application()), "commands", {})
+    several = [(name, option) for name, command in commands.items() for option in command.params if option.multiple]
+    assert len(several) >= 10
+    assert [(name, option.name) for name, option in several if "(repeatable" not in option.help] == []
+    told = {(name, option.name): option.help for name, command in commands.items() for option in command.params}
+    assert "(quick, the default)" in told["verify", "timings"]
+    assert "(stop, the default)" in told["verify", "preflight"]
+    assert "the default with --fault" in told["verify", "preflight"]
+    assert "0: one after another" in told["verify", "workers"]
+    with_default = {name for (command, name), text in told.items() if command == "init" and "(default" in (text or "")}
+    assert with_default == {"region", "platform_host", "synthflow_host", "caller_domain"}
+
+
 def test_every_command_is_explained() -> None:
     group = typer.main.get_command(app.application())
     commands = getattr(group, "commands", {})
