@@ -5,6 +5,8 @@ In a checkout they are top-level folders; the wheel carries copies inside the pa
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +26,12 @@ DEFAULT_EXAMPLE: Final = "simulated-talkdesk"
 def examples() -> dict[str, Path]:
     """The example deployments' files by name, sorted."""
     return {path.stem: path for path in sorted(EXAMPLES.glob("*.toml"))}
+
+
+@cache
+def prompt_names() -> tuple[str, ...]:
+    """The names of all spoken prompts, sorted."""
+    return tuple(sorted(json.loads((PROMPTS / "manifest.json").read_text("utf-8"))["prompts"]))
 
 
 def deployment_file(path: Path) -> Path:

@@ -15,8 +15,9 @@ from harness.audio.detector import Heard, marks_heard
 from harness.audio.machine import asks_for_message
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.mixture import marks_in
-from harness.audio.prompts import Matched, find_prompts, prompt_names, prompt_text
+from harness.audio.prompts import Matched, find_prompts, prompt_text
 from harness.audio.resample import resample
+from harness.resources import prompt_names
 
 What = Literal[
     "as expected",

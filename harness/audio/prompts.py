@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.wav import read_wav
 from harness.errors import MistakeError
-from harness.resources import PROMPTS
+from harness.resources import PROMPTS, prompt_names
 
 DIRECTORY: Final = PROMPTS
 
@@ -34,12 +34,6 @@ _SLACK = 160  # samples of doubt about the place that the pictures name
 
 class PromptError(MistakeError):
     """A prompt was named that does not exist."""
-
-
-@cache
-def prompt_names() -> tuple[str, ...]:
-    """The names of all prompts, sorted."""
-    return tuple(sorted(json.loads((DIRECTORY / "manifest.json").read_text("utf-8"))["prompts"]))
 
 
 def prompt_path(name: str) -> Path:

@@ -63,7 +63,9 @@ def call(
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.0, help="Hang up so long after the answer.")] = 10.0,
     press: Annotated[str, typer.Option(metavar="DIGITS", help="Press these digits after the answer.")] = "",
-    say: Annotated[list[str] | None, typer.Option(metavar="PROMPT", help="Say this prompt after the answer.")] = None,
+    say: Annotated[
+        list[str] | None, typer.Option(metavar="PROMPT", help="Say this prompt after the answer (repeatable).")
+    ] = None,
     live: Annotated[
         bool, typer.Option("--live", help=f"Call a real platform, which may cost money (or {LIVE_VARIABLE}=1).")
     ] = False,

@@ -33,7 +33,8 @@ def _check_extra() -> None:
     missing = [name for name in ("celery", "redis", "fsspec") if importlib.util.find_spec(name) is None]
     if missing:
         raise ResourceError(
-            f"{', '.join(missing)}: not installed; allowed: pip install 'call-verification-harness[fleet]'"
+            f"{', '.join(missing)}: not installed; allowed: pip install 'FILE.whl[fleet]' with the wheel's file, "
+            "or .uv/bin/uv sync --extra fleet in a checkout"
         )
 
 

@@ -53,18 +53,20 @@ class Authentication(StrEnum):
 _File = Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write; it must not exist yet.")]
 _Integration = Annotated[PlatformChoice | None, typer.Option(help="The contact centre's platform.")]
 _Kind = Annotated[AiChoice | None, typer.Option(help="The AI is Synthflow's own, or a phone of the harness.")]
-_Region = Annotated[str | None, typer.Option(help="The country whose numbers are yours, e.g. US.")]
+_Region = Annotated[str | None, typer.Option(help="The country whose numbers are yours (default: US).")]
 _PlatformDomain = Annotated[str | None, typer.Option(help="The platform's SIP domain.")]
-_PlatformHost = Annotated[str | None, typer.Option(help="The host or address of its SBC.")]
+_PlatformHost = Annotated[str | None, typer.Option(help="The host or address of its SBC (default: the domain).")]
 _Transport = Annotated[TransportChoice | None, typer.Option(help="Of the trunk between platform and Synthflow.")]
 _Authentication = Annotated[Authentication | None, typer.Option(help="Of that trunk.")]
-_SynthflowHost = Annotated[str | None, typer.Option(help="Synthflow's host, as the trunk has it.")]
+_SynthflowHost = Annotated[
+    str | None, typer.Option(help="Synthflow's host, as the trunk has it (default with live: sip.synthflow.ai).")
+]
 _Line = Annotated[str | None, typer.Option(help="The number a caller dials, E.164.")]
 _Assistant = Annotated[str | None, typer.Option(help="The assistant's number at Synthflow, E.164.")]
 _Group = Annotated[str | None, typer.Option(help="The number of the ring group or queue it transfers to, E.164.")]
 _CallerNumber = Annotated[str | None, typer.Option(help="The number of the phone that calls, E.164.")]
 _CallerHost = Annotated[str | None, typer.Option(help="Where that phone registers: host or address.")]
-_CallerDomain = Annotated[str | None, typer.Option(help="That phone's SIP domain.")]
+_CallerDomain = Annotated[str | None, typer.Option(help="That phone's SIP domain (default: its host).")]
 _AgentUser = Annotated[
     str | None, typer.Option(help="The agent phone's user name at the platform, or its telephone number, E.164.")
 ]
@@ -92,7 +94,10 @@ def init(
     bind: _Bind = None,
     force: _Force = False,
 ) -> None:
-    """Write a deployment file. What no option says is asked; without a terminal every option is needed."""
+    """Write a deployment file.
+
+    What no option says is asked. Without a terminal every option without a default is needed; what is missing is listed.
+    """
     if file.exists() and not force:
         raise DeploymentError(f"{file}: exists already; allowed: another name, or --force")
     ask = _Asker()

@@ -16,11 +16,12 @@ from harness.audio.classify import classify
 from harness.audio.detector import Heard, marks_heard
 from harness.audio.marks import SAMPLE_RATE, replied
 from harness.audio.mixture import marks_in
-from harness.audio.prompts import find_prompts, prompt_names, prompt_text
+from harness.audio.prompts import find_prompts, prompt_text
 from harness.audio.quality import best_snr, figures
 from harness.audio.resample import resample
 from harness.audio.spectrogram import spectrogram_svg
 from harness.audio.wav import WavError, read_wav
+from harness.resources import prompt_names
 from harness.terminal import SafeConsole
 
 _LEAST_RATE = 4000

@@ -32,10 +32,10 @@ def simulate(
     tenants: Annotated[int, typer.Option(min=1, help="How many independent copies of it.")] = 1,
     fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME[@LINE]", help="Make it wrong in this way.", autocompletion=fault_names),
+        typer.Option(metavar="NAME[@LINE]", help="Make it wrong in this way (repeatable).", autocompletion=fault_names),
     ] = None,
     timings: Annotated[
-        TimingsName, typer.Option(help="Scaled down, or as the guides have them.")
+        TimingsName, typer.Option(help="Scaled down (quick), or as the guides have them.")
     ] = TimingsName.DOCUMENTED,
     as_live: Annotated[
         Path | None,

@@ -59,26 +59,35 @@ _Files = Annotated[
 
 
 _Row = Annotated[
-    list[str] | None, typer.Option(metavar="ID", help="Only this row of the matrix.", autocompletion=row_ids)
+    list[str] | None,
+    typer.Option(metavar="ID", help="Only this row of the matrix (repeatable).", autocompletion=row_ids),
 ]
-_Transport = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only udp, tcp or tls.")]
-_Auth = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only trunks with ip or digest.")]
-_Codec = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only pcmu or pcma.")]
-_Ai = Annotated[list[str] | None, typer.Option(metavar="WHO", help="Only synthflow or stand-in.")]
-_Workers = Annotated[str, typer.Option("-n", metavar="N|auto", help="Cases at once.")]
+_Transport = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only udp, tcp or tls (repeatable).")]
+_Auth = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only trunks with ip or digest (repeatable).")]
+_Codec = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only pcmu or pcma (repeatable).")]
+_Ai = Annotated[list[str] | None, typer.Option(metavar="WHO", help="Only synthflow or stand-in (repeatable).")]
+_Workers = Annotated[
+    str, typer.Option("-n", metavar="N|auto", help="Cases at once; 0: one after another, all in this process.")
+]
 _Require = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="ID", help="Fail when this row is not run; documented: any of the guide's.", autocompletion=row_ids
+        metavar="ID",
+        help="Fail when this row is not run (repeatable); documented: any of the guide's.",
+        autocompletion=row_ids,
     ),
 ]
 _Timings = Annotated[
     TimingsName | None,
-    typer.Option(help="Of simulated deployments: scaled down (quick), or as the guides have them."),
+    typer.Option(help="Of simulated deployments: scaled down (quick, the default), or as the guides have them."),
 ]
 _Fault = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME[@LINE]", help="Make the simulated world wrong in this way.", autocompletion=fault_names),
+    typer.Option(
+        metavar="NAME[@LINE]",
+        help="Make the simulated world wrong in this way (repeatable).",
+        autocompletion=fault_names,
+    ),
 ]
 _Reports = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Where the run leaves its results (default: ./reports).")
@@ -89,7 +98,10 @@ _Live = Annotated[
 ]
 _Preflight = Annotated[
     PreflightMode | None,
-    typer.Option(help="Look at ports, accounts and certificates first, and end the run when one is wrong (stop)."),
+    typer.Option(
+        help="Look at ports, accounts and certificates first, and end the run when one is wrong (stop, the default), or only tell "
+        "(the default with --fault)."
+    ),
 ]
 _NoManual = Annotated[
     bool, typer.Option("--no-manual", help="Ask nobody to start anything; rows that need it are not observable.")

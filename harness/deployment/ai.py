@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_serializer
 
-from harness.deployment.values import Model, WebAddress, Witness
+from harness.deployment.values import Model, Prompt, WebAddress, Witness
 
 
 class Synthflow(Model):
@@ -43,7 +43,7 @@ class Escalation(Model):
     #: By which a caller asks for a person; each has a case of its own.
     ways: tuple[Literal["digit", "prompt", "silence"], ...] = ("digit",)
     digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")  #: that asks for a person
-    prompt: str | None = None  #: that asks for a person: a file of audio_fixtures/prompts, without its ending
+    prompt: Prompt = "agent-please-en"  #: that asks for a person: one of those that come with the harness
     silence_s: float = Field(30.0, gt=0)  #: after how long it hands over a caller who says nothing
     attempts: int = Field(1, ge=1, le=5)  #: how often it may be asked: recognition does not get everything
     retry_after_s: float = Field(8.0, gt=0)  #: without anything happening, before it is asked again

@@ -63,7 +63,8 @@ class StandIn(Model):
     private_key: str | None = None  #: of that certificate
     stranger_bind: str | None = None  #: an address that no allowlist names
     shared: bool = False  #: whether strangers' calls come there, too; ours are told by their number
-    #: To be shown where they have to be refused.
+    #: To be shown where they have to be refused: ``[stand_in.bad_certificates.expired]``, ``….self-signed]`` and
+    #: ``….wrong-name]``, no others, each with ``certificate`` and ``private_key`` (PEM files). TLS-BADCERT shows all three.
     bad_certificates: dict[Literal["expired", "self-signed", "wrong-name"], CertificateFiles] = {}
 
 

@@ -28,7 +28,9 @@ class Timings(Model):
 class DeclaredTimings(Timings):
     """The timings a deployment has; a simulated one may have a quick set beside them, which ``--timings`` chooses."""
 
-    quick: Timings | None = None  #: shorter ones for the simulated world, used unless ``--timings documented`` is given
+    #: Shorter ones for a simulated deployment, ``[timings.quick]`` with the same two keys; ``verify`` goes by them unless
+    #: ``--timings documented`` is given.
+    quick: Timings | None = None
 
 
 class ExtraNumbers(Model):

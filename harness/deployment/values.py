@@ -18,6 +18,8 @@ from pydantic import (
     field_serializer,
 )
 
+from harness.resources import prompt_names
+
 Transport = Literal["udp", "tcp", "tls"]
 Ai = Literal["synthflow", "stand-in"]
 CallerIdMode = Literal["original", "agent", "fixed", "header"]
@@ -73,6 +75,15 @@ def _source(place: str) -> str:
 
 
 Source = Annotated[str, AfterValidator(_source)]
+
+
+def _prompt(name: str) -> str:
+    if name not in prompt_names():
+        raise ValueError(f"no prompt is called {name!r}; allowed: {', '.join(prompt_names())}")
+    return name
+
+
+Prompt = Annotated[str, AfterValidator(_prompt)]
 
 
 def is_ipv6(place: str) -> bool:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
-from harness.integrations.base import By, Cell, PlannedCall, one_call
+from harness.integrations.base import By, Calls, Cell, PlannedCall, one_call
 from harness.integrations.which import callers_at_once
 
 
 def none(cell: Cell) -> Iterator[PlannedCall]:
     """The row calls nobody."""
     yield from ()
+
+
+def times(count: int) -> Calls:
+    """A caller calls the number so many times."""
+    return lambda cell: chain.from_iterable(one_call(cell) for _ in range(count))
 
 
 def unassigned(cell: Cell) -> Iterator[PlannedCall]:

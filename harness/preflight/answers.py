@@ -44,7 +44,7 @@ def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResul
     row = {"ai": ROUTING, "for the ai": TRANSFER}.get(kind, REGISTRATION)
     if outcome.response is not None:
         said = f"{outcome.code} {outcome.response.reason}, {outcome.seconds * 1000:.0f} ms"
-        if outcome.code == 403 and kind == "for the ai":
+        if outcome.code == 403 and kind in _OTHERS:
             return ok(*name, f"{said}: packets arrive; it takes calls from allowed addresses alone")
         if outcome.code == 403:
             source = outcome.local[0] if outcome.local else "this machine"

@@ -148,7 +148,7 @@ class Call(LegOfOurs):
         escalation = self._context.deployment.escalation
         match way:
             case "prompt":
-                self.say(escalation.prompt or "agent-please-en")
+                self.say(escalation.prompt)
             case "silence":
                 with self._context.evidence.step(f"{self.label} says nothing"):
                     self.leg.play(Silence())

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from harness import resources
-from harness.audio.prompts import prompt_names, prompt_path
+from harness.audio.prompts import prompt_path
 from harness.deployment_file import load
 from harness.errors import DeploymentError
 
 
 def test_a_checkout_has_all_of_them() -> None:
     assert list(resources.SCENARIOS.glob("test_*.py"))
-    assert all(prompt_path(name).is_file() for name in prompt_names())
+    assert all(prompt_path(name).is_file() for name in resources.prompt_names())
     assert resources.DEFAULT_EXAMPLE in resources.examples()
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from harness.resources import prompt_names
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "deployment.md"
 MODEL = ROOT / "harness" / "deployment"
@@ -22,7 +24,7 @@ TABLES = {
     "At the top": "Deployment",
     "`[platform]`": "Platform",
     "`[axes]`": "Axes",
-    "`[timings]`": "Timings",
+    "`[timings]`": "DeclaredTimings",
     "`[[trunks]]`": "Trunk",
     "`[lines.NAME]`: numbers at the platform": "Line",
     "`[groups.NAME]`": "Group",
@@ -53,6 +55,7 @@ _WORDS = {
     "Digits": "digits",
     "Hours": "days and times",
     "Zone": "time zone",
+    "Prompt": ", ".join(f"`{name}`" for name in prompt_names()),
 }
 
 

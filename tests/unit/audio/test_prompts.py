@@ -13,11 +13,11 @@ from harness.audio.prompts import (
     PromptError,
     PromptMatcher,
     find_prompts,
-    prompt_names,
     prompt_path,
     prompt_samples,
     prompt_text,
 )
+from harness.resources import prompt_names
 
 from .sounds import Samples, join, mark, mix, noise, silence
 

@@ -142,6 +142,19 @@ def test_only_a_simulated_deployment_is_simulated(
     assert capsys.readouterr().err == f"ERROR: {path}: kind: is 'live'; allowed: simulated\n"
 
 
+def test_what_a_fleet_lacks_is_said_with_what_brings_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert run(monkeypatch, "fleet", "plan", "fleet.toml") == 3
+    said = capsys.readouterr().err
+    assert (
+        "celery, redis, fsspec: not installed; allowed: pip install 'FILE.whl[fleet]' with the wheel's file, or "
+        in said
+    )
+    assert ".uv/bin/uv sync --extra fleet in a checkout" in said
+
+
 def test_a_command_that_is_asked_for_comes_alone() -> None:
     alone, every = (typer.main.get_command(app.application(*asked)) for asked in (["verify"], []))
     assert list(getattr(alone, "commands", {})) == ["verify"]
@@ -152,6 +165,20 @@ def test_a_command_that_is_asked_for_comes_alone() -> None:
 def test_what_is_no_command_is_answered_with_all_of_them(asked: str) -> None:
     every, found = (typer.main.get_command(app.application(*words)) for words in ([], [asked]))
     assert getattr(found, "commands", {}).keys() == getattr(every, "commands", {}).keys()
+
+
+def test_help_says_what_may_be_repeated_and_what_holds_without_an_option() -> None:
+    commands = getattr(typer.main.get_command(app.application()), "commands", {})
+    several = [(name, option) for name, command in commands.items() for option in command.params if option.multiple]
+    assert len(several) >= 10
+    assert [(name, option.name) for name, option in several if "(repeatable" not in option.help] == []
+    told = {(name, option.name): option.help for name, command in commands.items() for option in command.params}
+    assert "(quick, the default)" in told["verify", "timings"]
+    assert "(stop, the default)" in told["verify", "preflight"]
+    assert "the default with --fault" in told["verify", "preflight"]
+    assert "0: one after another" in told["verify", "workers"]
+    with_default = {name for (command, name), text in told.items() if command == "init" and "(default" in (text or "")}
+    assert with_default == {"region", "platform_host", "synthflow_host", "caller_domain"}
 
 
 def test_every_command_is_explained() -> None:

@@ -158,6 +158,13 @@ def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
             swapped('name = "live-gladly"', 'name = "live-gladly"\nca_file = "/nowhere/ca.pem"'),
             "ca_file: no such file '/nowhere/ca.pem'; allowed: the path of a PEM file",
         ),
+        (
+            "live-gladly",
+            swapped('prompt = "agent-please-en"', 'prompt = "agent-please"'),
+            "escalation.prompt: no prompt is called 'agent-please'; allowed: agent-please-de, agent-please-en, agent-please-es, "
+            "agent-please-fr, announcement-not-in-service-en, connecting-you-en, goodbye-en, hello-en, how-can-i-help-en, "
+            "voicemail-greeting-en",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path: Path, name: str, edit: Edit, said: str) -> None:

@@ -10,8 +10,9 @@ from harness import integrations
 from harness.errors import SelectionError
 from harness.finding_kinds import ANSWERED, LANDING
 from harness.integrations import load, own, own_row
+from harness.integrations.plans import unassigned
 from harness.integrations.which import FALLBACK, TO_AI
-from harness.matrix import Selection, cases, left_out
+from harness.matrix import Selection, calls_of, cases, left_out
 
 DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
 
@@ -50,6 +51,22 @@ def test_the_same_row_may_be_announced_again_and_another_may_not() -> None:
     assert [row.id for row in integrations.find("gladly").rows].count("OWN-TWICE") == 1
     with pytest.raises(SelectionError, match="another row has this id"):
         own_row("OWN-TWICE", "Twice", required_findings={ANSWERED: 1})
+
+
+def test_the_plan_has_as_many_calls_as_the_row_says() -> None:
+    def announced() -> None:
+        own_row("OWN-ONCE", "Once", required_findings={ANSWERED: 1})
+        own_row("OWN-TWICE", "Twice", required_findings={ANSWERED: 2}, calls=2)
+        own_row("OWN-OTHER", "Other", required_findings={ANSWERED: 1}, calls=lambda cell: unassigned(cell))
+
+    announced()
+    announced()  # as by a conftest.py that is read twice, and makes its functions anew
+    deployment = load(DEPLOYMENTS / "simulated-generic.toml")
+    found = {}
+    for case in cases([deployment], Selection(rows=("OWN-ONCE", "OWN-TWICE", "OWN-OTHER"))):
+        did = deployment.did(case.line or "", case.trunk)
+        found[case.row.id] = ["" if call.number == did else call.number for call in calls_of(case, deployment)]
+    assert found == {"OWN-ONCE": [""], "OWN-TWICE": ["", ""], "OWN-OTHER": [deployment.numbers.no_such_number]}
 
 
 def test_an_integrations_row_cannot_be_replaced() -> None:

@@ -86,6 +86,17 @@ def test_the_ais_own_port_may_be_closed_to_outsiders(lab: Any, far: Any) -> None
     check(lines[1], WARNING, "from here", "Calls not reaching Synthflow", "Only the platform has to reach it")
 
 
+def test_the_ais_own_port_may_refuse_outsiders(lab: Any, far: Any) -> None:
+    """Its allowlist has the platform's addresses, and not ours: so it should be."""
+    lab.account["port"] = far.udp()
+    lab.trunk.update({"ai": "synthflow", "host": far.address, "port": far.udp(says(403))})
+    report = lab.report(**SOON)
+    lines = [line for line in report.lines if line.name.startswith("OPTIONS")]
+    assert [line.status for line in lines] == [OK, OK]
+    check(lines[1], OK, "packets arrive; it takes calls from allowed addresses alone")
+    assert not report.failed
+
+
 def test_a_bind_that_is_not_ours(lab: Any, far: Any) -> None:
     lab.account.update({"port": far.udp(), "bind": "192.0.2.1"})
     check(lab.line("OPTIONS"), FAILED, "192.0.2.1 is no address of this machine", fix="bind")

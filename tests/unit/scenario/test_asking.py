@@ -86,3 +86,10 @@ def test_silence_ends_when_somebody_rings(ask: Callable[..., Asked]) -> None:
 
 def test_silence_ends_when_nothing_comes_of_it(ask: Callable[..., Asked]) -> None:
     assert ask(0, ways=["silence"], silence_s=0.001).said == [Silence.__name__, Mark.__name__]
+
+
+def test_the_caller_says_what_the_simulated_ai_listens_for_where_the_deployment_names_no_prompt(
+    ask: Callable[..., Asked],
+) -> None:
+    asked = ask(1, ways=["prompt"])
+    assert asked.said == [asked.context.deployment.escalation.prompt] == ["agent-please-en"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.deployment import Deployment
+from harness.resources import prompt_names
 from tools.reference import cli, deployment
 
 
@@ -25,6 +26,7 @@ def test_every_key_of_a_table_is_listed() -> None:
     assert {key.name for key in keys["Line"]} >= {"did", "dids", "trunk", "assistant", "group", "press", "fallback"}
     assert "register" in {key.name for key in keys["Account"]}, "the name it has in the file"
     assert "password" not in {key.name for key in keys["Trunk"]}
+    assert "quick" in {key.name for key in keys[deployment.TABLES["`[timings]`"]]}
 
 
 def test_every_key_has_a_meaning_and_every_table_is_there() -> None:
@@ -44,6 +46,7 @@ def test_every_key_has_a_meaning_and_every_table_is_there() -> None:
         ("tuple[str, ...]", "list of: text"),
         ("dict[str, E164]", "table: text = telephone number (E.164)"),
         ("Transport", "`udp`, `tcp`, `tls`"),
+        ("Prompt", ", ".join(f"`{name}`" for name in prompt_names())),
         ("tuple[Annotated[str, Field(pattern='x')], ...]", "list of: text"),
     ],
 )
