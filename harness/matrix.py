@@ -267,7 +267,8 @@ class _Cells:
                 continue
             hidden = next((self.unseen[check] for check in sorted(self._row.subject) if check in self.unseen), None)
             if ai == "synthflow" and hidden is not None:
-                self._missing = hidden
+                if any(self._of_ai(ai)):  # else it means nothing here, whoever could see it
+                    self._missing = hidden
                 continue
             yield from self._of_ai(ai)
 

@@ -260,3 +260,23 @@ def test_a_trunk_is_filled_only_where_all_of_its_calls_find_a_place(
     many = {f"c{n}": one.model_copy(update={"number": f"+141555502{n:02}"}) for n in range(40)}
     found = talkdesk.model_copy(update={"trunks": trunks, "phones": talkdesk.phones | many})
     assert {case.axes["ai"] for case in cases([found]) if case.row.id == "TD-CAPACITY"} == run
+
+
+@pytest.mark.parametrize(
+    ("ai", "authentication", "reason"),
+    [
+        ("stand-in", "ip", "no trunk authenticates by digest"),
+        ("synthflow", "ip", "no trunk authenticates by digest"),
+        ("synthflow", "digest", "the AI's interface does not tell of registrations"),
+    ],
+)
+def test_what_means_nothing_here_is_not_said_to_be_unseen(
+    monkeypatch: pytest.MonkeyPatch, ai: str, authentication: str, reason: str
+) -> None:
+    """For want of sight a guide's row blocks a sign-off, and not where no trunk has what it is about."""
+    for name in ("TALKDESK_TRUNK_PASSWORD", "SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD"):
+        monkeypatch.setenv(name, "x")
+    live = load(DEPLOYMENTS / "live-talkdesk.toml")
+    nameless = {"ai": ai, "authentication": authentication, "username": None}
+    trunks = tuple(t.model_copy(update=nameless) for t in live.trunks)
+    assert why(live.model_copy(update={"trunks": trunks}), "TD-REGISTER-OK") == reason

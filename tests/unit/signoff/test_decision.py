@@ -82,12 +82,21 @@ class TestWhatWasNotRun:
         assert "we do not want to know" in result(decision, "TD-CAPACITY").why
         assert decide(run, [waiver("TD-CAPACITY")], today=TODAY).outcome is Acceptance.WITH_WAIVERS
 
+    def test_a_row_that_means_nothing_there_is_not_unseen(self, tmp_path: Path, runs: ModuleType) -> None:
+        """No trunk registers: what would be seen of it says nothing."""
+        deployment = runs.live()
+        blind = deployment.synthflow.model_copy(update={"witness": ("record",)})
+        run = runs.make_run(tmp_path, deployment=deployment.model_copy(update={"synthflow": blind})).directory
+        assert not result(decide(run, today=TODAY), "TD-REGISTER-OK").blocks
+
     def test_a_row_of_the_guide_that_nobody_can_see(self, tmp_path: Path, runs: ModuleType) -> None:
         """There is no case of it, since Synthflow's interface tells of no registrations; that is no reason to accept it."""
         deployment = runs.live()
         blind = deployment.synthflow.model_copy(update={"witness": ("record",)})
-        run = runs.make_run(tmp_path, deployment=deployment.model_copy(update={"synthflow": blind})).directory
-        decision = decide(run, today=TODAY)
+        (trunk,) = deployment.trunks
+        registers = trunk.model_copy(update={"authentication": "digest", "username": "acme"})
+        changed = deployment.model_copy(update={"synthflow": blind, "trunks": (registers,)})
+        decision = decide(run := runs.make_run(tmp_path, deployment=changed).directory, today=TODAY)
         unseen = {row.scope.row for row in decision.rows if row.scope.hidden and row.scope.documented}
 
         assert unseen
