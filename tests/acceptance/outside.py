@@ -22,6 +22,9 @@ from harness.deployment import Deployment
 ROOT = Path(__file__).parents[2]
 WORLD_FILE = ROOT / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 
+#: What a case is broken by for which this machine had no time.
+_STARVED = "had no processor for the harness"
+
 
 @dataclass
 class Outside:
@@ -71,7 +74,11 @@ class Outside:
         )
 
     def run(self, *arguments: str | Path) -> tuple[int, str]:
-        return self.finished(self.start(*arguments))
+        """Exit code and output. Where a busy machine broke a case, which says nothing of what it is about, those of a second run."""
+        code, output = self.finished(self.start(*arguments))
+        if _STARVED in " ".join(output.split()):
+            code, output = self.finished(self.start(*arguments))
+        return code, output
 
     @staticmethod
     def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
