@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.diagnosis.conditions import Condition, not_shown, unless, when
-from harness.diagnosis.rule import Rule
+from harness.diagnosis.rule import Confidence, Rule
 from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA
 
 NOTHING = when("ai.saw", "nothing")
@@ -96,6 +96,7 @@ def _dropping(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
 def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
     """A refusal at once, by RST or ICMP."""
     told = ("silent", "refuses") if transport == "udp" else ("refuses",)
+    sure: Confidence = "likely" if "silent" in told else "certain"  # a port need not answer us
     at_once = (when("instead.when", "at once"),) if transport == "udp" else ()
     yield Rule(
         id=f"reach.{cause}",
@@ -105,6 +106,7 @@ def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         conditions=(NOTHING, when("probe.ai", *told), *at_once),
         consequences=ALL_LATER,
         because="nothing reached the AI, and its port is refused at once",
+        confidence=sure,
     )
     yield Rule(
         id=f"reach.{cause}.here",
@@ -114,6 +116,7 @@ def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         conditions=(NOTHING, when("probe.termination", *told), unless("probe.ai", "silent", "refuses"), *at_once),
         consequences=ALL_LATER,
         because="nothing reached the AI, and the platform's own port for it is refused at once",
+        confidence=sure,
     )
     yield Rule(
         id=f"registration.{cause}",
