@@ -47,6 +47,11 @@ class Trunk(Secret):
         """The host of ``termination``, without its port."""
         return urlsplit(f"//{self.termination}").hostname if self.termination else None
 
+    @property
+    def termination_port(self) -> int | None:
+        """The port of ``termination``; None where it says none."""
+        return urlsplit(f"//{self.termination}").port if self.termination else None
+
 
 class CertificateFiles(Model):
     """A certificate and its key, PEM."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from harness.diagnosis.derive import Scene
+from harness.diagnosis.derive import Scene, listed
 from harness.diagnosis.messages import begins_dialog, parse, response_to
 from harness.events import SipMessage
 from harness.sip.message import Message
@@ -91,11 +91,10 @@ def _headers(scene: Scene) -> None:
         name = str(finding.facts.get("header", ""))
         if role not in ("ai", "agent") or (role == "ai" and name.lower().startswith("x-gladly")):
             continue
-        values = finding.facts.get("values")
-        listed = [str(value) for value in values] if isinstance(values, list | tuple) else []
         if not scene.failed(finding):
             continue
-        wrong = "missing" if not listed else "there more than once" if len(listed) > 1 else "another value"
+        values = listed(finding.facts.get("values"))
+        wrong = "missing" if not values else "there more than once" if len(values) > 1 else "another value"
         scene.facts.record(f"header.{role}", wrong, f"{name}: {finding.actual}", *finding.evidence)
 
 

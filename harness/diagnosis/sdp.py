@@ -1,4 +1,7 @@
-"""What a description says of its audio (RFC 4566): of the stream that carries it, and of no other beside it."""
+"""What a description says of its audio (RFC 4566): of the stream that carries it, and of no other beside it.
+
+As text: what :class:`harness.sip.sdp.Description` refuses to read is evidence, too, and may be the very fault.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.diagnosis.derive import Scene
+from harness.diagnosis.derive import Scene, listed
 from harness.events import Event, FarEndRecord
 
 _FACTS = {"form": "again.form", "codec": "again.codec", "group": "again.group"}
@@ -56,5 +56,4 @@ def _of_group(scene: Scene, event: FarEndRecord) -> str | None:
 
 
 def _rang(event: FarEndRecord) -> list[str]:
-    rang = event.record.get("rang")
-    return [str(phone) for phone in rang] if isinstance(rang, list | tuple) else []
+    return [str(phone) for phone in listed(event.record.get("rang"))]

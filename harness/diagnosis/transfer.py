@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from harness.deployment import is_address
-from harness.diagnosis.derive import Scene, number_in
+from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import Seen, parse
 from harness.events import SipMessage, TransferProgress
 from harness.sip.grammar import decimal
@@ -53,9 +52,8 @@ def _landing(scene: Scene) -> None:
         if not is_group(scene, wanted):
             continue
         fact = "fallback.landed" if is_fallback(scene, wanted) else "transfer.landed"
-        rang = finding.facts.get("rang")
-        names = [str(name) for name in rang] if isinstance(rang, list | tuple) else []
-        where = "the right group" if not scene.failed(finding) else "another group" if names else "nowhere"
+        rang = listed(finding.facts.get("rang"))
+        where = "the right group" if not scene.failed(finding) else "another group" if rang else "nowhere"
         scene.facts.record(fact, where, finding.actual)
     if scene.moment == "transfer":
         _landed_elsewhere(scene, "transfer.landed", others)
@@ -146,14 +144,14 @@ def _host(scene: Scene, seen: Seen) -> str | None:
     """By the address it was sent to, or by the name it asked for: what a name's address was, nobody looks up afterwards."""
     trunk = scene.trunk
     assert isinstance(seen.message, Request)
-    place = urlsplit(f"//{trunk.termination}") if trunk and trunk.termination else None
-    if place is None or place.hostname is None:
+    if trunk is None or trunk.termination_host is None:
         return None
-    if is_address(place.hostname):
-        same = seen.remote == place.netloc if seen.remote else None
+    if is_address(trunk.termination_host):
+        same = seen.remote == trunk.termination if seen.remote else None
     else:
         uri = seen.message.uri
-        same = None if is_address(uri.host) else (uri.host.lower() == place.hostname and uri.port in (None, place.port))
+        named = uri.host.lower() == trunk.termination_host and uri.port in (None, trunk.termination_port)
+        same = None if is_address(uri.host) else named
     return None if same is None else "the trunk's" if same else "another host"
 
 

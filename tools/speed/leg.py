@@ -15,6 +15,7 @@ from pathlib import Path
 import tomli_w
 
 from harness.deployment import Deployment, replicas_from_plain
+from harness.limits import LEG_MARKS
 from harness.phone.leg import Leg
 from harness.phone.pool import PhonePool
 from harness.scenario.phones import own_phone
@@ -77,7 +78,7 @@ def _measure_call(seconds: float) -> dict[str, float]:
 def dialled(pool: PhonePool, deployments: Sequence[Deployment], scratch: Path) -> list[Leg]:
     """Calls of two phones in each deployment: the phones of one are in one process, as their users differ."""
     legs: list[Leg] = []
-    marks = iter(range(240))
+    marks = iter(range(LEG_MARKS))
     for index, deployment in enumerate(deployments):
         did = deployment.did("inbound", deployment.trunks[0].name)
         for name in ("caller", "caller-2"):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.reach import AI_LOST, DROPPED
@@ -20,8 +23,10 @@ _NOBODY_TOOK_OVER = (
 #: What is said where somebody was tried who is not there (RFC 3261 sections 21.4.9, 21.4.18, 21.4.24, 21.6.1).
 _NOBODY_THERE = (408, 480, 486, 600)
 
-FALLBACK: tuple[Rule, ...] = (
-    Rule(
+
+def _no_fallback() -> Iterator[Rule]:
+    """The AI could not be had and nobody else rang, by what the caller was told."""
+    none = Rule(
         id="fallback.none",
         cause="fallback-missing",
         symptoms=("fallback",),
@@ -29,47 +34,47 @@ FALLBACK: tuple[Rule, ...] = (
         conditions=(*_NOBODY_TOOK_OVER, not_shown("final.code", *_NOBODY_THERE)),
         consequences=("final", "fallback.time", "other"),
         because="the AI could not be had, nobody else rang, and the caller was turned away",
-    ),
-    Rule(
+    )
+    yield none
+    told = (when("caller.end", "refused"), when("final.code", *_NOBODY_THERE))
+    yield replace(
+        none,
         id="fallback.none.passed-on",
-        cause="fallback-missing",
-        symptoms=("fallback",),
-        essential=(when("caller.end", "refused"), when("final.code", *_NOBODY_THERE), when("final.passed_on", True)),
+        essential=(*told, when("final.passed_on", True)),
         conditions=_NOBODY_TOOK_OVER,
-        consequences=("final", "fallback.time", "other"),
         because="the AI refused, nobody else rang, and its refusal was passed on to the caller",
-    ),
-    Rule(
+    )
+    either = (*_NOBODY_TOOK_OVER, not_shown("final.passed_on", True))
+    yield replace(
+        none,
         id="fallback.none.or-nobody",
-        cause="fallback-missing",
-        symptoms=("fallback",),
-        essential=(when("caller.end", "refused"), when("final.code", *_NOBODY_THERE)),
-        conditions=(*_NOBODY_TOOK_OVER, not_shown("final.passed_on", True)),
-        consequences=("final", "fallback.time", "other"),
+        essential=told,
+        conditions=either,
         because="the AI could not be had, nobody else rang, and the caller was told that nobody is there",
         confidence="likely",
-    ),
-    Rule(
+    )
+    yield replace(
+        none,
         id="fallback.nobody.or-none",
         cause="nobody-available",
-        symptoms=("fallback",),
         cells=cells("number", "fallback"),
-        essential=(when("caller.end", "refused"), when("final.code", *_NOBODY_THERE)),
-        conditions=(*_NOBODY_TOOK_OVER, not_shown("final.passed_on", True), GROUP_IS_THERE),
-        consequences=("final", "fallback.time", "other"),
+        essential=told,
+        conditions=(*either, GROUP_IS_THERE),
         because="the platform may have tried the group, and none of its agents can be rung: that, too, is what it told the caller",
         confidence="possible",
-    ),
-    Rule(
+    )
+    yield replace(
+        none,
         id="fallback.none.waiting",
-        cause="fallback-missing",
-        symptoms=("fallback",),
         essential=(when("caller.end", "still ringing"),),
         conditions=_NOBODY_TOOK_OVER,
-        consequences=("final", "fallback.time", "other"),
         because="the AI could not be had, and until the case gave up nobody else rang, with the caller left waiting",
         confidence="likely",
-    ),
+    )
+
+
+FALLBACK: tuple[Rule, ...] = (
+    *_no_fallback(),
     Rule(
         id="fallback.nobody",
         cause="nobody-available",

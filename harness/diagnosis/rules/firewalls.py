@@ -43,7 +43,7 @@ _NUMBER_KNOWN = not_shown("final.code", 404, 484, 604)
 
 def _silent_to_us() -> Iterator[Rule]:
     """A port that only the other side has to reach may drop whatever comes from elsewhere, and so from us."""
-    for end, others in (("ai", ()), ("termination", (unless("probe.ai", "silent", "refuses"),))):
+    for end, others in (("ai", ()), ("termination", (_ANSWERING,))):
         yield Rule(
             id=f"reach.own-agents.silent-{end}",
             cause="route-missing",
@@ -75,10 +75,7 @@ def _dropping(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         cause=cause,
         symptoms=("reach",),
         essential=(over,),
-        conditions=(
-            *(NOTHING, when("probe.termination", "silent"), unless("probe.ai", "silent", "refuses"), _NUMBER_KNOWN),
-            *waited,
-        ),
+        conditions=(NOTHING, when("probe.termination", "silent"), _ANSWERING, _NUMBER_KNOWN, *waited),
         consequences=ALL_LATER,
         because="nothing reached the AI, and the platform's own port for it answers nothing",
         confidence="likely",
@@ -113,7 +110,7 @@ def _rejecting(cause: str, over: Condition, transport: str) -> Iterator[Rule]:
         cause=cause,
         symptoms=("reach",),
         essential=(over,),
-        conditions=(NOTHING, when("probe.termination", *told), unless("probe.ai", "silent", "refuses"), *at_once),
+        conditions=(NOTHING, when("probe.termination", *told), _ANSWERING, *at_once),
         consequences=ALL_LATER,
         because="nothing reached the AI, and the platform's own port for it is refused at once",
         confidence=sure,

@@ -1,4 +1,4 @@
-"""What rules on media share, and those where one of several causes can only be told apart by what the AI is."""
+"""What rules on media share, and those that come in several forms: what is heard alone does not tell their causes apart."""
 
 from __future__ import annotations
 
@@ -119,15 +119,46 @@ def two_codecs() -> Iterator[Rule]:
         ),
     )
     silence = (differ, when("audio.to_ai", *NO_RTP), when("audio.to_caller", *NO_RTP))
-    nothing = (*silence, unless("audio.stopped", True), *UP)
-    yield replace(law, id="audio.two-codecs.no-rtp", essential=silence, conditions=nothing, confidence="likely")
+    up = (unless("audio.stopped", True), *UP)
+    yield replace(law, id="audio.two-codecs.no-rtp", essential=silence, conditions=up, confidence="likely")
     yield Rule(
         id="audio.no-rtp.two-codecs",
         cause="rtp-blocked-both",
         symptoms=("audio", "codec"),
         essential=silence,
-        conditions=(unless("sdp.to_ai", "private"), SENT, *nothing),
+        conditions=(unless("sdp.to_ai", "private"), SENT, *up),
         consequences=UNHEARD,
         because="nothing arrives at either end, which closed RTP ports explain as well as the want of a transcoder",
         confidence="possible",
+    )
+
+
+def cut_by_ai() -> Iterator[Rule]:
+    """The AI sent BYE before anybody asked it to: by itself, or since its answer was never acknowledged."""
+    cut = when("call.cut", True)
+    sure = Rule(
+        id="audio.cut.by-ai",
+        cause="ai-hangs-up",
+        symptoms=("audio", "other"),
+        cells=cells("release", "AI"),
+        essential=(cut, when("ai.ack", "arrived")),
+        conditions=(when("call.cut_by", "the AI"),),
+        consequences=UNHEARD,
+        because="the AI sent BYE before anybody asked it to, and the call was over before the case was",
+    )
+    yield sure
+    yield replace(
+        sure,
+        id="audio.cut.by-ai.unseen",
+        essential=(cut,),
+        conditions=(*sure.conditions, not_shown("ai.ack", "arrived", "none")),
+        because="the AI sent BYE before anybody asked it to; whether its answer was acknowledged is not seen",
+        confidence="likely",
+    )
+    yield replace(
+        sure,
+        id="audio.cut.no-ack",
+        cause="ack-not-passed-on",
+        essential=(cut, when("ai.ack", "none")),
+        because="the AI's 200 never got an ACK, and the AI ended the call, as it has to then",
     )

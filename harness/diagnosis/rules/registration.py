@@ -15,6 +15,13 @@ def _other_than(what: str) -> tuple[str, ...]:
     return tuple(other for other in ABOUT if other != what)
 
 
+#: A challenge was answered in the right user's name, and nothing says that the refusal is about anything but the password.
+_PASSWORD = (
+    unless("registration.challenged", False),
+    when("registration.user", "the trunk's"),
+    not_shown("registration.refusal", *_other_than("the password")),
+)
+
 REGISTRATION: tuple[Rule, ...] = (
     Rule(
         id="registration.user",
@@ -44,11 +51,7 @@ REGISTRATION: tuple[Rule, ...] = (
         symptoms=("registration",),
         cells=cells("credentials", "AI"),
         essential=(when("registration.answer", 401, 407),),
-        conditions=(
-            unless("registration.challenged", False),
-            when("registration.user", "the trunk's"),
-            not_shown("registration.refusal", *_other_than("the password")),
-        ),
+        conditions=_PASSWORD,
         because="a challenge was answered in the right user's name and still refused, which leaves the password",
     ),
     Rule(
@@ -58,11 +61,7 @@ REGISTRATION: tuple[Rule, ...] = (
         cells=cells("credentials", "AI"),
         # Of a user who is known, and may not register, 403 is said as well (RFC 3261 section 10.3 step 4).
         essential=(when("registration.answer", 403),),
-        conditions=(
-            unless("registration.challenged", False),
-            when("registration.user", "the trunk's"),
-            not_shown("registration.refusal", *_other_than("the password")),
-        ),
+        conditions=_PASSWORD,
         because="a challenge was answered in the right user's name, and 403 followed",
         confidence="likely",
     ),
