@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -47,10 +48,14 @@ class FindingKind:
         """The kinds it stands for, one by one."""
         return (FindingKind(self.check, self.towards, self.again), *self.others)
 
-    def count(self, findings: Iterable[Finding]) -> int:
-        """How many findings are of this kind."""
-        each = self.each()
-        return sum(FindingKind.of(finding) in each for finding in findings)
+    def count(self, kinds: Mapping[FindingKind, int]) -> int:
+        """How many findings are of this kind, of so many of each (:func:`kinds_of`)."""
+        return sum(kinds.get(kind, 0) for kind in set(self.each()))
+
+
+def kinds_of(findings: Iterable[Finding]) -> Mapping[FindingKind, int]:
+    """How many findings there are of each kind."""
+    return Counter(map(FindingKind.of, findings))
 
 
 #: How many findings of each kind a case has to make, at least.

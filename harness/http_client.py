@@ -6,6 +6,7 @@ httpx limits each read, not the whole: a server that sends a byte every two seco
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 import threading
 from collections.abc import Mapping
@@ -94,8 +95,14 @@ def client(verify: ssl.SSLContext | bool = True) -> httpx.AsyncClient:
 
     It trusts whom the system does, where nothing else is asked for; httpx by itself has a list of its own.
     """
-    context = ssl.create_default_context() if verify is True else verify
+    context = _system_trust() if verify is True else verify
     return httpx.AsyncClient(verify=context, headers={"Accept-Encoding": "identity"}, trust_env=False)
+
+
+@functools.cache
+def _system_trust() -> ssl.SSLContext:
+    """Read once a process: it takes 20 ms."""
+    return ssl.create_default_context()
 
 
 class HttpClient:

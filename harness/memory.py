@@ -38,8 +38,8 @@ class FreedMemory:
 
 
 @contextlib.contextmanager
-def importing() -> Iterator[None]:
-    """Around imports: nothing of what they make is garbage, so it is not looked for meanwhile, and never among that again."""
+def lasting() -> Iterator[None]:
+    """Around what makes many objects that stay, as imports: garbage is not looked for meanwhile, and never among these again."""
     gc.disable()
     try:
         yield

@@ -21,7 +21,7 @@ import typer
 
 import harness.cli
 from harness.errors import BrokenError, MistakeError
-from harness.memory import importing
+from harness.memory import lasting
 from harness.terminal import printable
 
 PASSED, FAILED, MISTAKE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 130
@@ -77,7 +77,7 @@ def main() -> None:
     """The entry point. What a user or the surroundings did wrong is said in lines, never as a traceback."""
     os.umask(0o077)  # whatever is written holds numbers: evidence, recordings, deployment files
     try:
-        with importing():
+        with lasting():
             run = application(*sys.argv[1:2])
         run()
     except MistakeError as error:

@@ -12,9 +12,9 @@ def main() -> None:
         from harness.cli.early import begun
 
         with begun(sys.argv[1:]):
-            from harness.memory import importing
+            from harness.memory import lasting
 
-            with importing():
+            with lasting():
                 from harness.cli.app import main as run
 
             run()

@@ -4,12 +4,12 @@ import socket
 import sys
 from importlib import import_module
 
-from harness.memory import importing
+from harness.memory import lasting
 from harness.nursery.server import serve
 
 if __name__ == "__main__":
     listening = socket.socket(fileno=int(sys.argv[1]))
-    with importing():  # and no collection writes to pages that are shared
+    with lasting():  # and no collection writes to pages that are shared
         for module in sys.argv[2:]:
             import_module(module)
     serve(listening, lifeline=sys.stdin.fileno())

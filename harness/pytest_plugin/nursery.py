@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import pytest
 
-from harness.memory import importing
+from harness.memory import lasting
 from harness.nursery import interpreter, listening_at
 from harness.nursery.apart import NurseryApart
 from harness.nursery.server import serve
@@ -57,7 +57,7 @@ class Nursery:
     def __init__(self, path: Path, worlds: NurseryApart | None = None) -> None:
         """Import what workers need, and fork; listen at ``path``. Raises OSError. No other thread may run."""
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a thread would not be there after the fork
-        with importing():  # and no collection writes to pages that are shared
+        with lasting():  # and no collection writes to pages that are shared
             for module in _NEEDED:
                 import_module(module)
         self._path = path

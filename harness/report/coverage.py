@@ -115,4 +115,4 @@ def words_of(finding: Finding) -> str:
         return words.format(_ROLES.get(towards, towards or "the other end")) + (", after the change" if again else "")
     if finding.check in ("timing", "timing.within") and finding.facts.get("what"):
         return f"{finding.facts['what']}, in time"
-    return words.format(finding.facts.get("header") or "a header")
+    return words.format(finding.facts.get("header") or "a header") if "{}" in words else words

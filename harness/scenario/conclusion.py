@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from harness.checks import dialog, quality
 from harness.checks.finding import hindered, not_observable
+from harness.finding_kinds import kinds_of
 from harness.measurement import Loss
 from harness.scenario import post_failure_probes
 from harness.scenario.calls import OwnCall
@@ -50,8 +51,9 @@ def _look_at_calls(context: CaseContext) -> None:
 
 def require_promised_findings(context: CaseContext) -> None:
     """What the row promises to look at, and the scenario in the end did not, nobody has seen: no case passes without."""
+    kinds = kinds_of(context.evidence.findings)
     for kind, least in context.case.required_findings.items():
-        seen = kind.count(context.evidence.findings)
+        seen = kind.count(kinds)
         if seen < least:
             expected, why = f"{least} of {kind}", f"the case looked {seen} times"
             context.evidence.add(not_observable(kind.check, context.case.row.id, expected=expected, why=why))

@@ -104,10 +104,11 @@ def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:
     """What the finding rests on. ``ours`` are the phones and legs of the harness; ``stand_in``: the AI was one of them."""
     if finding.verdict is Verdict.NOT_OBSERVABLE or finding.strength is Strength.UNKNOWN:
         return DECLARED if finding.check in _DECLARED else NOT_SEEN
-    if finding.facts.get("record"):
+    facts = finding.facts
+    if facts.get("record"):
         return BY_RECORD
     if finding.strength is not None:
-        name = str(finding.facts.get("observation") or "").upper()
+        name = str(facts.get("observation") or "").upper()
         known = _BY_OBSERVATION.get(Observation[name]) if name in Observation.__members__ else None
         return known or _BY_STRENGTH[finding.strength]
     if any(_THEIR_MESSAGE.fullmatch(item) for item in finding.evidence):

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.finding_kinds import RequiredFindings
+from harness.finding_kinds import RequiredFindings, kinds_of
 from harness.report import kpi
 from harness.report.evidence import CaseEvidence
 from harness.report.scope import DeploymentScope, RowScope, Scope
@@ -72,8 +72,9 @@ def judge(case: CaseEvidence, required: RequiredFindings) -> JudgedCase:
     if not case.findings or derived is not Verdict.PASSED:
         found = f"its findings say {derived}" if case.findings else "it has no findings"
         return JudgedCase(case=case, verdict=derived, contradiction=f"{case.id}: recorded as passed, but {found}")
+    kinds = kinds_of(case.findings)
     for kind, least in required.items():
-        if (seen := kind.count(case.findings)) < least:
+        if (seen := kind.count(kinds)) < least:
             words = f"{case.id}: recorded as passed, but it looked {seen} of {least} times at {kind}"
             return JudgedCase(case=case, verdict=Verdict.NOT_OBSERVABLE, contradiction=words)
     if any(f.verdict is Verdict.PASSED and f.strength is Strength.UNKNOWN for f in case.findings):

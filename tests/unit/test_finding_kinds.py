@@ -6,7 +6,16 @@ import pytest
 
 from harness import finding_kinds
 from harness.checks.finding import CHECKS, judged
-from harness.finding_kinds import AUDIO_TO_AI, AUDIO_TO_AI_AGAIN, CODEC, HEADER, HEADER_ABSENT, RELEASED, FindingKind
+from harness.finding_kinds import (
+    AUDIO_TO_AI,
+    AUDIO_TO_AI_AGAIN,
+    CODEC,
+    HEADER,
+    HEADER_ABSENT,
+    RELEASED,
+    FindingKind,
+    kinds_of,
+)  # fmt: skip
 from harness.measurement import Direction
 from harness.verdict import Finding
 
@@ -22,12 +31,12 @@ def test_kinds_tell_listeners_and_repeated_looks_apart() -> None:
     assert FindingKind.of(once) == AUDIO_TO_AI
     assert FindingKind.of(again) == AUDIO_TO_AI_AGAIN
     assert FindingKind.of(finding("codec")) == CODEC
-    assert AUDIO_TO_AI.count([once, again, again]) == 1
+    assert AUDIO_TO_AI.count(kinds_of([once, again, again])) == 1
 
 
 def test_either_of_two_kinds_counts() -> None:
     either = HEADER | HEADER_ABSENT
-    assert either.count([finding("header.absent"), finding("header"), finding("codec")]) == 2
+    assert either.count(kinds_of([finding("header.absent"), finding("header"), finding("codec")])) == 2
     assert (either | RELEASED).each() == (HEADER, HEADER_ABSENT, RELEASED)
 
 

@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from harness.memory import importing
+from harness.memory import lasting
 
 FREED = textwrap.dedent(
     """
@@ -56,9 +56,9 @@ def test_garbage_is_looked_for_first() -> None:
 
 
 @pytest.mark.parametrize("error", [None, ImportError])
-def test_while_modules_are_imported_no_garbage_is_looked_for(error: type[Exception] | None) -> None:
+def test_while_what_lasts_is_made_no_garbage_is_looked_for(error: type[Exception] | None) -> None:
     frozen = gc.get_freeze_count()
-    with contextlib.suppress(ImportError), importing():
+    with contextlib.suppress(ImportError), lasting():
         collections = [each["collections"] for each in gc.get_stats()]
         made = [[] for _ in range(5_000)]  # type: ignore[var-annotated]
         assert [each["collections"] for each in gc.get_stats()] == collections

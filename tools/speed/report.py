@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.table import Table
 
@@ -148,6 +147,8 @@ def _children() -> list[int]:
 
 def open_page(page_file: Path) -> dict[str, float]:
     """Until Chromium has laid the page out and its filters work."""
+    from playwright.sync_api import sync_playwright  # not where reports are made: their processes import this module
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 800})

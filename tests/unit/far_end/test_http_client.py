@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import http_client
 from harness.http_client import HttpClient, HttpError
 from harness.simulation.pki import Authority
 from tests.unit.far_end.conftest import Web, answer, listening, serving
@@ -58,6 +59,7 @@ def test_whom_a_client_trusts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, t
     context.load_cert_chain(certificate.certificate, certificate.key)
     if trusted == "by the system":  # OpenSSL's own variable for its list
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+        monkeypatch.setattr(http_client, "_system_trust", ssl.create_default_context)  # not what was read before
     client = HttpClient(ssl.create_default_context(cafile=authority.ca_file) if trusted == "by a file" else True)
 
     def serve(connection: socket.socket, _ended: threading.Event) -> None:
