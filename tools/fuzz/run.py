@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -99,7 +100,14 @@ def by_coverage(name: str, inputs: int, result: Result) -> None:
             str(corpus),
         ]
         ran = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, errors="replace", timeout=3600, check=False
+            command,
+            cwd=ROOT,
+            env=os.environ | {"TMPDIR": scratch},  # libFuzzer ends its process at once, and what that wrote stays
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=3600,
+            check=False,
         )
         executed = _EXECUTED.search(ran.stderr)
         result.inputs += int(executed[1]) if executed else 0

@@ -90,8 +90,12 @@ class Target:
 
 
 @functools.cache
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="harness-fuzz-")  # removed at the process's end; libFuzzer's has none
+
+
 def _directory() -> Path:
-    return Path(tempfile.mkdtemp(prefix="harness-fuzz-"))
+    return Path(_scratch().name)
 
 
 def _sip(data: bytes) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+
+import pytest
 
 from tools.fuzz.run import Result, by_coverage, by_hypothesis, trial
 from tools.fuzz.targets import TARGETS, Target
@@ -39,8 +42,12 @@ def test_an_input_that_takes_too_long_is_found() -> None:
     assert result.slowest_s > 1.0
 
 
-def test_the_coverage_guided_half_runs_and_counts() -> None:
+def test_the_coverage_guided_half_runs_and_counts_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     result = Result()
-    by_coverage("stun", 500, result)
+    by_coverage("wav", 500, result)
     assert result.inputs >= 500
     assert result.uncaught == []
+    assert not list(tmp_path.iterdir())
