@@ -204,6 +204,7 @@ class CallerId(Measurement):
     from_user: str | None = None
     from_host: str | None = None
     from_e164: str | None = None
+    unreadable: bool = False  #: From is no name and address (RFC 3261 section 20.20)
     asserted: tuple[str | None, ...] = ()
     anonymous: bool = False
     number: str = ""  #: the caller's

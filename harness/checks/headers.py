@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from harness import measurement
 from harness.checks.finding import judged
+from harness.sip.identity import digits_of
 from harness.sip.message import Message, Request
 from harness.verdict import Finding
 
 
 def request_user(invite: Request, subject: str, number: str, where: str = "") -> Finding:
     """The Request-URI is addressed to ``number``."""
-    user = (invite.uri.user or "").split(";")[0]
+    user = digits_of(invite.uri)
     return judged(
         "route.request_uri",
         subject,

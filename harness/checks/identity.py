@@ -9,11 +9,12 @@ import phonenumbers
 
 from harness import measurement
 from harness.checks.finding import judged
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.identity import Identity, asserted, digits_of, has_national_form, identity_of, is_spelling, normalise
 from harness.sip.message import Message
-from harness.sip.uri import NameAddr
+from harness.sip.uri import Uri
 from harness.verdict import Finding
 
-_SEPARATORS = re.compile(r"[-.()]")
 ANONYMOUS_HOST = "anonymous.invalid"
 #: What callees are shown of a caller (RFC 3323 section 4.1). A Contact is not: a proxy may not change it, and it has to work.
 _SHOWN_TO_ALL = ("From", "Reply-To", "Subject")
@@ -22,51 +23,63 @@ _SHOWN_TO_ALL = ("From", "Reply-To", "Subject")
 def caller_id(invite: Message, subject: str, number: str, form: str, region: str, where: str = "") -> Finding:
     """From names the caller, ``number`` in E.164, written in ``form``: ``e164``, ``national`` or ``preserved``.
 
-    ``preserved`` accepts any spelling of the same number.
+    ``preserved`` accepts any spelling of the same number, and so does ``national`` of one of another country.
     """
-    user = user_of(invite.from_)
-    shown = e164(user, region)
-    spelled = {"e164": number, "national": national(number)}.get(form)
-    right = shown == number if spelled is None else _digits(invite.from_) == spelled
-    asserted = [user_of(NameAddr.parse(value)) for value in invite.values("P-Asserted-Identity")]
-    actual = f"From says {user or 'nothing'!r}"
-    if asserted:
-        actual += f", P-Asserted-Identity says {', '.join(repr(a) for a in asserted)}"
+    shown = _from(invite, region)
+    if form == "national" and not has_national_form(number, region):
+        form = "preserved"
+    right = shown is not None and _is_written(shown, number, form, region)
+    trusted = [user_of(identity.uri) for identity in asserted(invite, region)]
+    actual = f"From {_said(invite, shown)}"
+    if trusted:
+        actual += f", P-Asserted-Identity says {', '.join(repr(user) for user in trusted)}"
     return judged(
         "caller_id",
         subject,
         right,
-        expected=f"From with the caller's number {number}" + (f" in {form} form" if spelled else ""),
+        expected=f"From with the caller's number {number}" + (f" in {form} form" if form != "preserved" else ""),
         actual=actual,
         evidence=[where] if where else [],
         measured=measurement.CallerId(
-            from_user=user,
-            from_host=invite.from_.uri.host,
-            from_e164=shown,
-            asserted=tuple(asserted),
-            anonymous=is_anonymous(invite),
+            from_user=user_of(shown.uri) if shown else "",
+            from_host=shown.uri.host if shown else None,
+            from_e164=_number(shown, [number], region),
+            unreadable=shown is None,
+            asserted=tuple(trusted),
+            anonymous=shown is not None and _is_anonymous(shown),
             number=number,
         ),
     )
 
 
+def _is_written(shown: Identity, number: str, form: str, region: str) -> bool:
+    match form:
+        case "e164":
+            return digits_of(shown.uri) == number
+        case "national":
+            return digits_of(shown.uri) in (national(number), dialled_at_home(number))
+        case _:
+            return _number(shown, [number], region) == number
+
+
 def platforms_number(invite: Message, subject: str, numbers: Collection[str], region: str, where: str = "") -> Finding:
     """From shows one of the platform's own ``numbers``, as a platform may that calls an agent's telephone."""
-    user = user_of(invite.from_)
-    shown = e164(user, region)
+    shown = _from(invite, region)
+    seen = _number(shown, numbers, region)
     return judged(
         "caller_id",
         subject,
-        shown in numbers,
+        seen in numbers,
         expected="From with a number of the platform's own",
-        actual=f"From says {user or 'nothing'!r}",
+        actual=f"From {_said(invite, shown)}",
         evidence=[where] if where else [],
         measured=measurement.CallerId(
-            from_user=user,
-            from_host=invite.from_.uri.host,
-            from_e164=shown,
-            anonymous=is_anonymous(invite),
-            number=min({*numbers} & {shown} or numbers, default=""),
+            from_user=user_of(shown.uri) if shown else "",
+            from_host=shown.uri.host if shown else None,
+            from_e164=seen,
+            unreadable=shown is None,
+            anonymous=shown is not None and _is_anonymous(shown),
+            number=min({*numbers} & {seen} or numbers, default=""),
         ),
     )
 
@@ -76,32 +89,33 @@ def caller_in_record(shown: str, subject: str, number: str, region: str, call_id
     return judged(
         "caller_id",
         subject,
-        e164(shown, region) == number,
+        is_spelling(shown, number, region),
         expected=f"the caller's number {number} in the call's record",
         actual=f"the record says {shown!r}",
         evidence=[f"record {call_id}"],
-        measured=measurement.CallerId(from_user=shown, from_e164=e164(shown, region), number=number, record=True),
+        measured=measurement.CallerId(from_user=shown, from_e164=normalise(shown, region), number=number, record=True),
     )
 
 
 def withheld(invite: Message, subject: str, number: str, region: str, where: str = "") -> Finding:
     """From is anonymous, and the number travels in P-Asserted-Identity with Privacy: id (RFC 3325 9.3)."""
-    asserted = [e164(user_of(NameAddr.parse(value)), region) for value in invite.values("P-Asserted-Identity")]
+    from_ = _from(invite, region)
+    trusted = [_number(identity, [number], region) for identity in asserted(invite, region)]
     privacy = {token.strip().lower() for value in invite.get_all("Privacy") for token in value.split(";")}
     shown = [name for name in _SHOWN_TO_ALL if any(_names(value, number) for value in invite.get_all(name))]
-    anonymous = is_anonymous(invite)
+    anonymous = from_ is not None and _is_anonymous(from_)
     return judged(
         "caller_id.withheld",
         subject,
-        anonymous and not shown and number in asserted and "id" in privacy,
+        anonymous and not shown and number in trusted and "id" in privacy,
         expected=f"an anonymous From, Privacy: id, and {number} in P-Asserted-Identity alone",
-        actual=f"From says {user_of(invite.from_)!r}, Privacy {sorted(privacy) or 'is absent'}, "
-        f"P-Asserted-Identity {asserted or 'is absent'}"
+        actual=f"From {_said(invite, from_)}, Privacy {sorted(privacy) or 'is absent'}, "
+        f"P-Asserted-Identity {trusted or 'is absent'}"
         + (f", and {' and '.join(shown)} {'names' if len(shown) == 1 else 'name'} the number" if shown else ""),
         evidence=[where] if where else [],
         measured=measurement.Withheld(
             anonymous=anonymous and not shown,
-            asserted=tuple(asserted),
+            asserted=tuple(trusted),
             privacy=tuple(sorted(privacy)),
             shown=tuple(shown),
         ),
@@ -113,32 +127,35 @@ def _names(value: str, number: str) -> bool:
     return national(number) in re.sub(r"[\s().-]", "", value)
 
 
-def is_anonymous(invite: Message) -> bool:
+def _from(invite: Message, region: str) -> Identity | None:
+    """None where it cannot be read."""
+    try:
+        return identity_of("From", invite.from_, region)
+    except SipSyntaxError:
+        return None
+
+
+def _said(invite: Message, shown: Identity | None) -> str:
+    return f"cannot be read: {invite.get('From')!r}" if shown is None else f"says {user_of(shown.uri) or 'nothing'!r}"
+
+
+def _number(shown: Identity | None, numbers: Collection[str], region: str) -> str | None:
+    """Which of ``numbers`` it spells, else the one it means; digits may mean one in one country, and spell one of another."""
+    if shown is None:
+        return None
+    spelled = (number for number in numbers if shown.number == number or is_spelling(shown.user, number, region))
+    return next(spelled, shown.number)
+
+
+def _is_anonymous(shown: Identity) -> bool:
     """Whether From hides the caller (RFC 3323 4.1.1.3)."""
-    uri = invite.from_.uri
+    uri = shown.uri
     return uri.host.lower() == ANONYMOUS_HOST or (uri.user or "").lower() in ("anonymous", "restricted", "")
 
 
-def user_of(address: NameAddr) -> str:
+def user_of(uri: Uri) -> str:
     """The user part without the parameters some SBCs append to it (RFC 3261 19.1.6)."""
-    return (address.uri.user or "").split(";")[0]
-
-
-def _digits(address: NameAddr) -> str:
-    """The user part; of a telephone number without its visual separators, which mean nothing (RFC 3966 section 5.1.1)."""
-    is_number = address.uri.scheme == "tel" or address.uri.params.get("user") == "phone"
-    return _SEPARATORS.sub("", user_of(address)) if is_number else user_of(address)
-
-
-def e164(user: str, region: str) -> str | None:
-    """``user`` as an E.164 number, whatever form it came in; None when it is no number."""
-    try:
-        parsed = phonenumbers.parse(user, region)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(parsed):
-        return None
-    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    return (uri.user or "").partition(";")[0]
 
 
 def dialled_at_home(number: str) -> str:

@@ -8,7 +8,6 @@ from harness.audio.marks import reply_to
 from harness.checks import identity, manners
 from harness.diagnosis.derive import Scene, listed, same_number
 from harness.events import LegStarted, MarkHeard, MediaState, RtpStatistics, SipMessage
-from harness.sip.grammar import SipSyntaxError
 from harness.verdict import Finding, Strength, Verdict
 
 #: RTP lost: what codecs' concealment no longer hides (ITU-T G.113 appendix I: G.711 with PLC, some 4 % for Ie,eff of 20).
@@ -341,25 +340,24 @@ def _from_at_the_ai(scene: Scene) -> None:
         return
     told: list[tuple[str, str, str]] = []
     for seen in reversed(scene.invites):
-        try:
-            findings = [
-                identity.caller_id(
-                    seen.message, "the AI", str(number), deployment.expect.number_format, deployment.region
-                )
-                for number in numbers
-            ]
-        except SipSyntaxError:
-            continue
+        findings = [
+            identity.caller_id(seen.message, "the AI", str(number), deployment.expect.number_format, deployment.region)
+            for number in numbers
+        ]
         right = next((finding for finding in findings if not scene.failed(finding)), findings[0])
-        told.append((_shown_number(scene, right), right.actual, seen.where))
+        if shown := _shown_number(scene, right):
+            told.append((shown, right.actual, seen.where))
     for value, actual, where in sorted(told, key=lambda item: item[0] == "right"):  # the first is told
         scene.facts.record("caller_id.ai", value, actual, where)
 
 
-def _shown_number(scene: Scene, finding: Finding) -> str:
+def _shown_number(scene: Scene, finding: Finding) -> str | None:
+    """None where From cannot be read."""
     if not scene.failed(finding):
         return "right"
     facts = finding.facts
+    if facts.get("unreadable"):
+        return None
     user, number = str(facts.get("from_user") or ""), str(facts.get("number") or "")
     if not user and facts.get("from_host") not in (None, identity.ANONYMOUS_HOST):
         return "no number"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Collection
 from typing import Protocol
 
 from harness.audio.marks import reply_to
-from harness.checks import identity
 from harness.deployment import Trunk
 from harness.errors import FarEndError
 from harness.events import CallState, SipMessage
@@ -22,6 +23,8 @@ from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
 from harness.scenario.lines import Line
 from harness.scenario.synthflow_call import UNKNOWN, SynthflowCall
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.identity import digits_of, is_spelling
 from harness.sip.message import Message, Request
 
 #: Statuses of a call that Synthflow was asked to take, whatever became of it.
@@ -32,7 +35,7 @@ def request_user_of(invite: SipMessage) -> str:
     """The number an INVITE is for."""
     request = Request.parse(invite.text)
     assert isinstance(request, Request)
-    return (request.uri.user or "").split(";")[0]
+    return digits_of(request.uri)
 
 
 class AiEndpoint(Protocol):
@@ -264,7 +267,7 @@ class StandInEndpoint:
         others = self._context.calls.numbers - {of.number}
         while True:
             for leg in self._waiting:
-                if self._shown_number(leg) not in others:
+                if not self._shows(leg, others):
                     self._waiting.remove(leg)
                     return leg
             try:
@@ -272,8 +275,13 @@ class StandInEndpoint:
             except NeverCame:
                 return None
 
-    def _shown_number(self, leg: Leg) -> str | None:
-        return identity.e164(identity.user_of(Message.parse(leg.invite.text).from_), self._context.deployment.region)
+    def _shows(self, leg: Leg, numbers: Collection[str]) -> bool:
+        """Whether its From, however it spells it, is one of these."""
+        with contextlib.suppress(SipSyntaxError):
+            user = Message.parse(leg.invite.text).from_.uri.user or ""
+            region = self._context.deployment.region
+            return any(is_spelling(user.partition(";")[0], number, region) for number in numbers)
+        return False
 
     def answered_by(self, of: Call) -> list[str]:
         """By the Request-URI of what it answered."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from enum import Enum
 
 import phonenumbers
 
-from harness.sip.grammar import SipSyntaxError, split_list
+from harness.sip.grammar import Params, SipSyntaxError, split_list
 from harness.sip.headers import key
 from harness.sip.message import Message
 from harness.sip.uri import NameAddr, Uri
@@ -81,15 +82,51 @@ def normalise(number: str, region: str) -> str | None:
     """``number`` as E.164 with +, read as dialled in ``region`` (ISO 3166, e.g. ``US``); None when it is none.
 
     Takes visual separators, ``+``, the region's international prefix, its national form with or without trunk prefix,
-    and a country code without ``+`` where the digits are no national number.
+    and a country code without ``+``. Digits that may be either of the last two are what the numbering plans have: 4930123456
+    is no number of North America. Where they have both, or neither, it is the national form.
     """
     plain = _SEPARATORS.sub("", number.strip())
     if not _DIGITS.match(plain):
         return None
-    return _parsed(plain, region) or (None if plain.startswith("+") else _parsed("+" + plain, region))
+    written = (plain,) if plain.startswith("+") else (plain, "+" + plain)
+    meanings = [meaning for text in written if (meaning := _parsed(text, region)) is not None]
+    assigned = filter(phonenumbers.is_valid_number, meanings)
+    found = next(assigned, meanings[0] if meanings else None)
+    return None if found is None else _e164(found)
 
 
-def _parsed(plain: str, region: str) -> str | None:
+def is_spelling(user: str, number: str, region: str) -> bool:
+    """Whether ``user`` is a way to write ``number`` (E.164 with +) in ``region``, visual separators aside.
+
+    With its plus, without, or with an international prefix; national, with or without trunk prefix, where it is of the region.
+    """
+    plain = _SEPARATORS.sub("", user.strip())
+    if not _DIGITS.match(plain):
+        return False
+    if (
+        plain.removeprefix("+") == number[1:] or plain == "00" + number[1:]
+    ):  # ITU-T E.123 has 00 where no other prefix is known
+        return True
+    meaning = _parsed(plain, region)
+    return meaning is not None and _e164(meaning) == number
+
+
+def has_national_form(number: str, region: str) -> bool:
+    """Whether ``number`` (E.164 with +) is of the region's country: one of another has to be dialled as abroad."""
+    return bool(phonenumbers.parse(number, None).country_code == phonenumbers.country_code_for_region(region))
+
+
+def digits_of(uri: Uri) -> str:
+    """The user part without its parameters; a telephone number's without visual separators, which mean nothing.
+
+    RFC 3966 section 5.1.1, and RFC 3261 section 19.1.6 for a SIP URI that says it has one.
+    """
+    user = (uri.user or "").partition(";")[0]
+    is_number = uri.scheme == "tel" or (uri.params.get("user") or "").lower() == "phone"
+    return _SEPARATORS.sub("", user) if is_number else user
+
+
+def _parsed(plain: str, region: str) -> phonenumbers.PhoneNumber | None:
     try:
         parsed = phonenumbers.parse(plain, region)
     except phonenumbers.NumberParseException:
@@ -97,6 +134,10 @@ def _parsed(plain: str, region: str) -> str | None:
     # Possible, not valid: 555-01xx and numbers newer than the library's tables are numbers too.
     if phonenumbers.is_possible_number_with_reason(parsed) != phonenumbers.ValidationResult.IS_POSSIBLE:
         return None
+    return parsed
+
+
+def _e164(parsed: phonenumbers.PhoneNumber) -> str:
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
 
@@ -125,16 +166,23 @@ def form_of(user: str, region: str) -> tuple[Form, str | None]:
 def identity_of(header: str, address: NameAddr, region: str) -> Identity:
     """Read one address as a calling party."""
     uri = address.uri
-    # "+12065550100;phone-context=…" in a SIP user part carries the parameters of a tel URI (RFC 3261 19.1.6).
-    user = (uri.user or "").partition(";")[0]
+    # "5550100;phone-context=+1206" in a SIP user part carries the parameters of a tel URI (RFC 3261 19.1.6).
+    user, _, parameters = (uri.user or "").partition(";")
     form, number = form_of(user, region)
     if form is Form.ABSENT and uri.host.lower() == "anonymous.invalid":
         form = Form.ANONYMOUS
-    context = uri.params.get("phone-context")
-    if uri.scheme == "tel" and context and context.startswith("+") and not user.startswith("+"):
+    context = uri.params.get("phone-context") if uri.scheme == "tel" else _context(parameters)
+    if context and context.startswith("+") and not user.startswith("+"):
         # RFC 3966 section 5.1.5: a local number is completed by its context.
         number = normalise(context + _SEPARATORS.sub("", user), region)
     return Identity(header, uri, address.display, _SEPARATORS.sub("", user), form, number)
+
+
+def _context(parameters: str) -> str | None:
+    try:
+        return Params.parse(parameters).get("phone-context")
+    except SipSyntaxError:
+        return None
 
 
 def caller_id(message: Message, region: str) -> CallerId:
@@ -148,13 +196,15 @@ def caller_id(message: Message, region: str) -> CallerId:
                 privacy.add("full")
     return CallerId(
         from_=identity_of("From", message.from_, region),
-        asserted=_identities(message, "P-Asserted-Identity", region),
+        asserted=asserted(message, region),
         remote_party=tuple(remote_party),
         privacy=frozenset(privacy),
     )
 
 
-def _identities(message: Message, header: str, region: str) -> tuple[Identity, ...]:
+def asserted(message: Message, region: str) -> tuple[Identity, ...]:
+    """Each P-Asserted-Identity that can be read (RFC 3325 section 9.1 has one, or a SIP and a tel URI)."""
+    header = "P-Asserted-Identity"
     return tuple(identity_of(header, address, region) for address in _addresses(message, header))
 
 
@@ -163,8 +213,9 @@ def _addresses(message: Message, header: str) -> list[NameAddr]:
     for line in message.headers:
         if line.key != key(header):
             continue
-        try:
-            found += NameAddr.parse_list(split_list(line.value))
-        except SipSyntaxError:
-            continue
+        with contextlib.suppress(SipSyntaxError):
+            values = split_list(line.value)
+            for value in values:
+                with contextlib.suppress(SipSyntaxError):
+                    found.append(NameAddr.parse(value))
     return found

@@ -11,6 +11,8 @@ from harness.sip.grammar import NO_PARAMS, Params, SipSyntaxError, is_token, quo
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*\Z")
 _MISPLACED = re.compile(r"[<>\x00-\x20\x7f]")
+#: What leaves it open where a display name without quotes ends.
+_MISPLACED_IN_NAME = re.compile(r'[">\x00-\x08\x0a-\x1f\x7f]')
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNRESERVED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()"
 # Characters that need no escape, by place (RFC 3261 section 25.1: user-unreserved, hnv-unreserved).
@@ -201,8 +203,8 @@ class NameAddr:
     def parse(cls, text: str) -> NameAddr:
         """Parse name-addr or addr-spec.
 
-        Without angle brackets, parameters belong to the header, not to the URI (RFC 3261 section 20.10).
-        Raises SipSyntaxError.
+        Without angle brackets, parameters belong to the header, not to the URI (RFC 3261 section 20.10). A display name
+        that lacks its quotes is read all the same (RFC 4475 section 3.1.2.15): :func:`lacks_quotes`. Raises SipSyntaxError.
         """
         text = text.strip()
         display: str | None = None
@@ -222,10 +224,9 @@ class NameAddr:
                 uri = rest[:at] + host
             return cls(Uri.parse(uri), None, Params.parse(params))
         if before:
-            words = before.split()
-            if not all(is_token(word) for word in words):
-                raise SipSyntaxError(f"display name needs quotes: {text!r}")
-            display = " ".join(words)
+            if _MISPLACED_IN_NAME.search(before):
+                raise SipSyntaxError(f"not a display name: {text!r}")
+            display = " ".join(before.split())
         addr_spec, closed, tail = inside.partition(">")
         if not closed:
             raise SipSyntaxError(f"'<' is not closed: {text!r}")
@@ -256,6 +257,12 @@ class NameAddr:
     def __str__(self) -> str:
         shown = "" if self.display is None else quote(self.display) + " "
         return f"{shown}<{self.uri}>{self.params}"
+
+
+def lacks_quotes(text: str) -> bool:
+    """Whether a name-addr has a display name that would need quotes (RFC 3261 section 25.1)."""
+    before, bracket, _ = text.strip().partition("<")
+    return bool(bracket) and not before.startswith('"') and not all(is_token(word) for word in before.split())
 
 
 def _end_of_quotes(text: str) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.sip.grammar import SipSyntaxError, decimal, is_token, split_outside
 from harness.sip.headers import Header
 from harness.sip.message import VERSION, Request, Response, split_head
+from harness.sip.uri import lacks_quotes
 
 MANDATORY = ("Via", "From", "To", "Call-ID", "CSeq")
 _SINGLE = (*MANDATORY[1:], "Max-Forwards", "Content-Length", "Content-Type", "Expires")
@@ -81,6 +82,9 @@ def _mandatory(message: Request | Response) -> str | None:
     for name in _SINGLE:
         if len(message.get_all(name)) > 1:
             return f"{name} stands more than once"
+    for name in ("From", "To"):
+        if lacks_quotes(message.get(name) or ""):
+            return f"{name} has a display name that needs quotes"
     if not message.vias_are_plain:
         return "Empty element or parameter in Via"
     if not _CALL_ID.match(message.call_id):
@@ -106,6 +110,9 @@ def _request_line(request: Request) -> Problem | None:
 def _values(request: Request) -> Problem | None:
     """Parse everything a server acts upon."""
     _ = request.vias, request.from_, request.to, request.max_forwards, request.routes, request.record_routes
+    for name in ("Contact", "Route", "Record-Route"):
+        if any(map(lacks_quotes, request.values(name))):
+            return Problem(400, f"{name} has a display name that needs quotes")
     for line in request.get_all("Contact"):
         if any(not part for part in split_outside(line, ";")) and not request.contact_is_star:
             return Problem(400, "Empty parameter in Contact")

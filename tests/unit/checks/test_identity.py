@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import phonenumbers
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from harness.checks import identity
-from harness.sip.message import Message
+from harness.checks import headers, identity
+from harness.sip.identity import has_national_form
+from harness.sip.message import Message, Request
 from harness.verdict import Verdict
 
 CALLER = "+14155550101"
@@ -40,6 +44,17 @@ def invite(from_: str, *more: str) -> Message:
         ("<sip:+14155550102@example.com>", "preserved", Verdict.FAILED),
         ("<sip:anonymous@anonymous.invalid>", "preserved", Verdict.FAILED),
         ("<sip:example.com>", "e164", Verdict.FAILED),
+        # RFC 3966 section 5.1.5: a local number is completed by its context, in a SIP user part as well
+        ("<tel:5550101;phone-context=+1415>", "preserved", Verdict.PASSED),
+        ("<sip:4155550101;phone-context=+1@example.com;user=phone>", "preserved", Verdict.PASSED),
+        ("<tel:5550101;phone-context=+1416>", "preserved", Verdict.FAILED),
+        # names that hold the number are none
+        ("<sip:gateway+14155550101@example.com>", "preserved", Verdict.FAILED),
+        ("<sip:agent4155550101@example.com>", "preserved", Verdict.FAILED),
+        ("<sip:14155550101x12@example.com>", "preserved", Verdict.FAILED),
+        # RFC 4475 section 3.1.2.15: a display name that lacks its quotes hides no number
+        (f"Müller & Söhne, Berlin <sip:{CALLER}@example.com>", "e164", Verdict.PASSED),
+        (f"O'Neil & Co <sip:{CALLER}@not a host>", "e164", Verdict.FAILED),
     ],
 )
 def test_caller_id(from_: str, form: str, verdict: Verdict) -> None:
@@ -94,3 +109,80 @@ def test_of_the_platform_s_numbers_the_one_shown_is_told() -> None:
         assert (finding.verdict, finding.facts["number"]) == (Verdict.PASSED, shown)
     other = identity.platforms_number(invite("<sip:+14155550199@p.example>"), "anna", numbers, "US")
     assert (other.verdict, other.facts["number"]) == (Verdict.FAILED, "+14155550101")
+
+
+_COUNTRIES = ("US", "CA", "GB", "DE", "FR", "IT", "AU", "BR", "IN", "JP", "NL", "MX", "TR", "ZA", "SE")
+_ABROAD = {"US": "011", "CA": "011", "JP": "010", "AU": "0011"}
+_VALUES = st.sampled_from(_COUNTRIES)
+
+
+def _numbers(country: str) -> st.SearchStrategy[str]:
+    """E.164 numbers of the country's, as its numbering plan has them."""
+    example = phonenumbers.example_number_for_type(country, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
+    example = example or phonenumbers.example_number_for_type(country, phonenumbers.PhoneNumberType.FIXED_LINE)
+    assert example is not None
+    plain = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+    return st.integers(0, 99).map(lambda last: f"{plain[:-2]}{last:02}")
+
+
+@st.composite
+def _spellings(draw: st.DrawFn) -> tuple[str, str, str]:
+    """A number, where its platform is, and one of the ways that it may be written there."""
+    country, region = draw(_VALUES), draw(_VALUES)
+    number = draw(_numbers(country))
+    ways = [number, number[1:], "00" + number[1:], _ABROAD.get(region, "00") + number[1:]]
+    if country == region:
+        ways += [identity.national(number), identity.dialled_at_home(number)]
+    return number, region, draw(st.sampled_from(ways))
+
+
+@given(_spellings(), st.integers(0, 9))
+def test_every_spelling_of_the_caller_s_number_is_the_caller_s_and_no_other_is(
+    drawn: tuple[str, str, str], last: int
+) -> None:
+    number, region, written = drawn
+    message = invite(f"<sip:{written}@p.example>", f"P-Asserted-Identity: {written}")
+    assert identity.caller_id(message, "ai", number, "preserved", region).verdict is Verdict.PASSED
+    assert identity.caller_in_record(written, "ai", number, region, "c1").verdict is Verdict.PASSED
+    assert identity.platforms_number(message, "anna", {number}, region).facts["number"] == number
+    another = number[:-1] + str((int(number[-1]) + 1 + last % 9) % 10)
+    assert identity.caller_id(message, "ai", another, "preserved", region).verdict is Verdict.FAILED
+    assert identity.caller_in_record(written, "ai", another, region, "c1").verdict is Verdict.FAILED
+
+
+@given(st.data(), _VALUES)
+def test_a_national_form_may_have_its_trunk_prefix_and_no_number_of_another_country_has_one(
+    data: st.DataObject, region: str
+) -> None:
+    number = data.draw(_numbers(region))
+    written = data.draw(st.sampled_from([identity.national(number), identity.dialled_at_home(number)]))
+    assert identity.caller_id(invite(f"<sip:{written}@p>"), "ai", number, "national", region).verdict is Verdict.PASSED
+    foreign = data.draw(_VALUES.filter(lambda c: not has_national_form(number, c)))
+    for user, verdict in ((number, Verdict.PASSED), ("00" + number[1:], Verdict.PASSED), ("4711", Verdict.FAILED)):
+        assert identity.caller_id(invite(f"<sip:{user}@p>"), "ai", number, "national", foreign).verdict is verdict
+
+
+def test_a_from_that_cannot_be_read_names_nobody() -> None:
+    """The platform's fault, and none of the harness's."""
+    broken = invite(f"<sip:{CALLER}@-x->")
+    for finding in (
+        identity.caller_id(broken, "ai", CALLER, "e164", "US"),
+        identity.platforms_number(broken, "anna", {CALLER}, "US"),
+        identity.withheld(broken, "ai", CALLER, "US"),
+    ):
+        assert (finding.verdict, "From cannot be read" in finding.actual) == (Verdict.FAILED, True)
+
+
+@pytest.mark.parametrize(
+    ("uri", "verdict"),
+    [
+        ("tel:+1-206-555-0100", Verdict.PASSED),
+        ("sip:+1(206)555.0100;ext=1@192.0.2.1;user=phone", Verdict.PASSED),
+        ("sip:+1-206-555-0100@192.0.2.1", Verdict.FAILED),
+        ("sip:12065550100@192.0.2.1;user=phone", Verdict.FAILED),
+    ],
+)
+def test_separators_of_a_telephone_number_mean_nothing_in_a_request_uri(uri: str, verdict: Verdict) -> None:
+    request = Message.parse(f"INVITE {uri} SIP/2.0\r\n\r\n")
+    assert isinstance(request, Request)
+    assert headers.request_user(request, "ai", "+12065550100").verdict is verdict

@@ -158,7 +158,7 @@ def test_a_name_addr(text: str, display: str | None, uri: str, params: str) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ['"A" sip:a@h', '"A', '"A\\" <sip:a@h>', "A, B <sip:a@h>", "<sip:a@h", "<sip:a@h> x", "<>", "A> <sip:a@h>", '"'],
+    ['"A" sip:a@h', '"A', '"A\\" <sip:a@h>', "<sip:a@h", "<sip:a@h> x", "<>", "A> <sip:a@h>", '"'],
 )
 def test_what_is_no_name_addr(text: str) -> None:
     with pytest.raises(SipSyntaxError):
