@@ -14,6 +14,8 @@ from harness.verdict import Finding
 
 #: A refresh is a request well after the set-up: pjsua sends a re-INVITE of its own right after some answers.
 SETTLED_S = 5.0
+#: What refreshes a session (section 7.4).
+_REFRESHES = ("INVITE", "UPDATE")
 #: The least that any session interval may be (section 4).
 SHORTEST_S = 90
 
@@ -76,9 +78,18 @@ def _answers(message: Message) -> TypeGuard[Response]:
     return isinstance(message, Response) and message.status == 200 and message.cseq.method == "INVITE"
 
 
-def is_refresh(event: Event) -> bool:
-    """Whether the event is a re-INVITE or an UPDATE, of either side."""
-    return isinstance(event, SipMessage) and event.text.startswith(("INVITE ", "UPDATE "))
+def accepts_refresh(event: Event, since: Sequence[SipMessage]) -> bool:
+    """Whether the event is the 2xx, with a session interval, to a re-INVITE or UPDATE of either side among ``since``.
+
+    A refresh that is refused is none (section 10), and a 2xx without an interval ends the timer (section 7.2).
+    """
+    if not isinstance(event, SipMessage) or not event.text.startswith("SIP/2.0 2"):
+        return False
+    answer = Message.parse(event.text)
+    if answer.cseq.method not in _REFRESHES or _seconds(answer, "Session-Expires") is None:
+        return False
+    asked = (m for m in since if m.direction != event.direction and m.text.startswith(f"{answer.cseq.method} "))
+    return any(Message.parse(message.text).cseq == answer.cseq for message in asked)
 
 
 def _seconds(message: Message, name: str) -> int | None:

@@ -351,7 +351,7 @@ class Expect(ExpectAudio):
         self._context.evidence.add(session.interval(call.label, call.messages()))
 
     def session_is_refreshed(self) -> None:
-        """A re-INVITE or UPDATE refreshes the session, by whichever side has to, when half of the interval is over."""
+        """A re-INVITE or UPDATE of whichever side has to refreshes the session, and is accepted, when half of the interval is over."""
         call = self._call
         agreed = session.agreed_interval(call.messages())
         if agreed is None:
@@ -362,9 +362,12 @@ class Expect(ExpectAudio):
             self._context.evidence.scripted(
                 max(0.0, answered + agreed / 2 - time.monotonic()), "half of the session interval"
             )
-            event = call.leg.wait(
-                "a refresh of the session", session.is_refresh, within=limit, since=answered + session.SETTLED_S
-            )
+            settled = answered + session.SETTLED_S
+
+            def is_refreshed(event: Event) -> bool:
+                return session.accepts_refresh(event, [m for m in call.messages() if m.at >= settled])
+
+            event = call.leg.wait("a refresh of the session that is accepted", is_refreshed, limit, since=settled)
             self._context.evidence.add(
                 timing.within(call.label, "a refresh of the session", event.at - answered, limit)
             )

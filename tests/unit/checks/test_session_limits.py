@@ -85,14 +85,32 @@ def test_the_answer_to_another_request_agrees_to_nothing() -> None:
     assert session.agreed_interval([invite(), other, answer("200 OK", "x: 120;refresher=uas")]) == 120
 
 
+INTERVAL = "Session-Expires: 90;refresher=uas"
+
+
 @pytest.mark.parametrize(
-    ("start", "is_refresh"),
+    ("method", "said", "accepted"),
     [
-        ("INVITE sip:b SIP/2.0", True),
-        ("UPDATE sip:b SIP/2.0", True),
-        ("INFO sip:b SIP/2.0", False),
-        ("SIP/2.0 200 OK", False),
+        ("UPDATE", ("200 OK", INTERVAL), True),
+        ("INVITE", ("202 Accepted", INTERVAL), True),
+        ("UPDATE", ("200 OK",), False),  # from then on nobody ends the session (RFC 4028 section 7.2)
+        ("UPDATE", ("481 Call/Transaction Does Not Exist", INTERVAL), False),
+        ("UPDATE", ("500 Server Internal Error",), False),
+        ("UPDATE", ("407 Proxy Authentication Required",), False),
+        ("INFO", ("200 OK", INTERVAL), False),
     ],
 )
-def test_what_refreshes(start: str, is_refresh: bool) -> None:
-    assert session.is_refresh(message("sent", start, "1 INVITE")) is is_refresh
+@pytest.mark.parametrize("way", [("sent", "received"), ("received", "sent")])
+def test_a_session_is_refreshed_when_the_other_side_accepts_it(
+    way: tuple[str, str], method: str, said: tuple[str, ...], accepted: bool
+) -> None:
+    asked = message(way[0], f"{method} sip:b SIP/2.0", f"7 {method}", "Session-Expires: 90")
+    answers = message(way[1], f"SIP/2.0 {said[0]}", f"7 {method}", *said[1:])
+    assert session.accepts_refresh(answers, [asked]) is accepted
+    assert not session.accepts_refresh(asked, [asked])
+    assert not session.accepts_refresh(answers, [])  # repeats what came before the call had settled
+    for other in (
+        message(way[1], f"{method} sip:b SIP/2.0", f"7 {method}"),
+        message(way[0], f"{method} sip:b SIP/2.0", f"8 {method}"),
+    ):
+        assert not session.accepts_refresh(answers, [other])
