@@ -287,6 +287,7 @@ class Digits(Measurement):
     sent: str = ""
     seen: str = ""
     methods: tuple[str, ...] = ()
+    method: str = ""  #: by which they were sent: ``rfc4733`` or ``info``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,7 +123,7 @@ def digits(subject: str, sent: str, seen: str, methods: Sequence[str], method: s
         right,
         expected=f"the digits {sent} by {method}",
         actual=f"{seen or 'none'}" + (f" by {' and '.join(sorted(set(methods)))}" if methods else ""),
-        measured=measurement.Digits(sent=sent, seen=seen, methods=tuple(methods)),
+        measured=measurement.Digits(sent=sent, seen=seen, methods=tuple(methods), method=method),
     )
 
 

@@ -163,6 +163,7 @@ KNOWN: Mapping[str, Kind] = {
     "caller.offer": Kind("the media that the caller offered", "look at the caller's INVITE"),
     "answered.elsewhere": Kind("a device that is not ours answered", _PLATFORM_LOG),
     "header.ai": Kind("the agreed headers at the AI", _AI_SIP),
+    "header.sent": Kind("the AI's transfer asks for the header", _AI_SIP),
     "header.agent": Kind("the agreed headers at the agent", "look at the INVITE that the agent's phone got"),
     "digits.negotiated": Kind("telephone-event in offer and answer", "read the SDP on both sides of the platform"),
     "lost.reliability": Kind("100rel was taken out of the INVITE", _AI_SIP),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from itertools import pairwise
 from harness.diagnosis.derive import Scene, listed
 from harness.diagnosis.messages import begins_dialog, parse, response_to
 from harness.events import SipMessage
-from harness.sip.message import Message
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Message, Request
+from harness.sip.uri import NameAddr
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,34 @@ def _headers(scene: Scene) -> None:
         values = listed(finding.facts.get("values"))
         wrong = "missing" if not values else "there more than once" if len(values) > 1 else "another value"
         scene.facts.record(f"header.{role}", wrong, f"{name}: {finding.actual}", *finding.evidence)
+        if role == "agent":
+            _sent_on(scene, name)
+
+
+def _sent_on(scene: Scene, name: str) -> None:
+    """Whether the AI's transfer has the header: its REFER asks for it in the target's URI (RFC 3261 section 19.1.1)."""
+    for seen in reversed(scene.at_ai):
+        message = seen.message
+        if seen.received or not isinstance(message, Request):
+            continue
+        with contextlib.suppress(SipSyntaxError):
+            if message.method == "REFER":
+                embedded = NameAddr.parse(message.get("Refer-To") or "").uri.header(name)
+                scene.facts.record("header.sent", embedded is not None, seen.where)
+            elif begins_dialog(message):
+                scene.facts.record("header.sent", message.has(name), seen.where)
 
 
 # -- digits by telephone-event
 
 
 def _digits(scene: Scene, call: _Call) -> None:
-    """Where telephone-event was lost between the caller's offer and the answer it got (RFC 4733 section 2.4.1)."""
+    """Where telephone-event was lost between the caller's offer and the answer it got (RFC 4733 section 2.4.1).
+
+    Digits that go by INFO need none (RFC 6086).
+    """
+    if any(finding.facts.get("method") == "info" for finding in scene.of("dtmf")):
+        return
     steps = (
         (call.offer, ""),
         (call.reached, "the platform took it out of the offer to the AI"),

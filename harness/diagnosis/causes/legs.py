@@ -84,6 +84,14 @@ LEGS: Mapping[str, Described] = {
         "trunk",
         at.HEADER,
     ),
+    "transfer-header-not-set": Described(
+        "the AI hands the caller over without the header that the target needs",
+        at.TRANSFER_ISSUE,
+        "Add the header to the address of the assistant's transfer action, behind a question mark: "
+        "…;transport=tls?X-Gladly-Routing-Selector=TOPIC.",
+        "AI side",
+        at.BACK,
+    ),
     "header-changed": Described(
         "a header arrives with another value than was sent, or twice",
         at.REACHING_ISSUE,

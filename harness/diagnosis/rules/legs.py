@@ -78,7 +78,7 @@ def _headers() -> Iterator[Rule]:
             symptoms=("header.other",),
             cells=cells("header", *places),
             essential=(when(f"header.{role}", "missing"),),
-            conditions=(),
+            conditions=(when("header.sent", True),) if role == "agent" else (),
             because=f"the INVITE that {where} got lacks a header that was sent",
         )
         yield Rule(
@@ -90,6 +90,15 @@ def _headers() -> Iterator[Rule]:
             conditions=(),
             because=f"the INVITE that {where} got has a header with another value than was sent, or twice",
         )
+    yield Rule(
+        id="header.unsent.agent",
+        cause="transfer-header-not-set",
+        symptoms=("header.other",),
+        cells=cells("header", "REFER", "AI's call"),
+        essential=(when("header.agent", "missing"),),
+        conditions=(when("header.sent", False),),
+        because="the AI's transfer does not ask for the header that the agent's INVITE lacks",
+    )
 
 
 def _release() -> Iterator[Rule]:

@@ -148,13 +148,13 @@ class AiExample(CallExample):
         self._at_caller("received", "BYE sip:caller SIP/2.0")
         return self
 
-    def ai_refers(self, to: str) -> Self:
+    def ai_refers(self, to: str, embedded: str = "") -> Self:
         return self._sip(
             "sent",
             "REFER sip:platform SIP/2.0",
             "REFER",
             to="<sip:x@y.example>;tag=p",
-            Refer_To=f"<sip:{to}@platform.example>",
+            Refer_To=f"<sip:{to}@platform.example{embedded}>",
             number="2",
         )
 

@@ -192,10 +192,18 @@ LEGS = [
     Expected(
         "header.missing.agent",
         transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
-        .ai_refers(QUEUE)
+        .ai_refers(QUEUE, "?X-Gladly-Routing-Selector=support")
         .rings("queue")
         .finding("header", "support.1", header="X-Gladly-Routing-Selector", values=[], value="support"),
         ("header-not-passed-on",),
+    ),
+    Expected(
+        "header.unsent.agent",
+        transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
+        .ai_refers(QUEUE)
+        .rings("queue")
+        .finding("header", "support.1", header="X-Gladly-Routing-Selector", values=[], value="support"),
+        ("transfer-header-not-set",),
     ),
     Expected(
         "header.changed.agent",

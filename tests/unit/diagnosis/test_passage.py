@@ -58,6 +58,14 @@ def test_where_one_side_is_not_seen_its_neighbours_are_compared() -> None:
     assert facts_of(without_sdp).value("digits.negotiated") == "the platform took it out of the answer to the caller"
 
 
+@pytest.mark.parametrize(("method", "told"), [("rfc4733", True), ("", True), ("info", False)])
+def test_digits_by_info_need_no_telephone_event(method: str, told: bool) -> None:
+    example = Example(row="DTMF-INFO").dials().asks("INVITE", 200, "OK", within=False, offer=sdp(EVENTS), answer=sdp())
+    example.answered().taken().to_ai().to_caller().finding("dtmf", "assistant main", sent="1", seen="", method=method)
+    assert ("digits.negotiated" in facts_of(example)) is told
+    assert [cause.id for cause in example.diagnose().causes] == ["dtmf-not-negotiated" if told else "digits-lost"]
+
+
 def test_what_the_ai_says_before_it_answers_is_no_answer() -> None:
     example = Example().dials().asks("INVITE", 200, "OK", within=False, offer=sdp(EVENTS), answer=sdp())
     rang = at_ai(example, sdp(EVENTS)).ai_answers(180)
