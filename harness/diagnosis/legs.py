@@ -171,7 +171,7 @@ def _answered_elsewhere(scene: Scene) -> None:
                 "answered.elsewhere", False, "nobody answered a call that the caller's phone placed on the REFER"
             )
         if facts.value("transfer.asked") is False or facts.value("transfer.answer") not in (None, "accepted"):
-            facts.record("answered.elsewhere", False, "the transfer was not taken")
+            facts.record("answered.elsewhere", False, "the transfer was not accepted")
         if facts.value("transfer.outcome") not in (None, 200, "nothing"):
             facts.record("answered.elsewhere", False, "the platform said that the transfer failed")
         # Of an answer to the call the AI is told (RFC 3515 section 2.4.4).

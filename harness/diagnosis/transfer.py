@@ -14,6 +14,8 @@ from harness.verdict import Finding
 
 #: Rows whose AI cannot be had, so that nobody can be transferred, whatever other numbers' AIs transfer to.
 _UNTRANSFERRED = ("fallback", "limit", "unanswered")
+#: The platform took the transfer (RFC 3261 sections 17.2.1 and 21.1), and had not decided on it when the case gave up.
+PROVISIONAL = "a provisional response alone"
 
 
 def tell(scene: Scene) -> None:
@@ -157,16 +159,17 @@ def _host(scene: Scene, seen: Seen) -> str | None:
 
 def _answer(scene: Scene, request: Seen, method: str) -> None:
     answers = [
-        s
-        for s in scene.at_ai
-        if s.received and s.answers(method) >= 200 and s.message.call_id == request.message.call_id
+        s for s in scene.at_ai if s.received and s.answers(method) and s.message.call_id == request.message.call_id
     ]
     # 487 answers the AI's own CANCEL, and so says that nothing else was answered.
-    finals = [s for s in answers if s.answers(method) not in (401, 407, 487)]
+    finals = [s for s in answers if s.answers(method) >= 200 and s.answers(method) not in (401, 407, 487)]
+    told = [s for s in answers if s.answers(method) != 487]
     if finals:
         code = finals[-1].answers(method)
         scene.facts.record("transfer.answer", "accepted" if code < 300 else code, finals[-1].where)
-    elif any(s.answers(method) in (401, 407) for s in answers):
+    elif told and told[-1].answers(method) < 200:  # by then it had arrived
+        scene.facts.record("transfer.answer", PROVISIONAL, told[-1].where)
+    elif told:
         scene.facts.record("transfer.answer", "challenged", answers[-1].where)
     else:
         scene.facts.record("transfer.answer", "none", request.where)

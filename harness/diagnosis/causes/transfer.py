@@ -117,6 +117,14 @@ TRANSFER: Mapping[str, Described] = {
         "trunk",
         at.BACK,
     ),
+    "transfer-left-ringing": Described(
+        "the platform takes the AI's transfer, and nobody's phone rings",
+        at.TRANSFER_ISSUE,
+        "Look up in {platform}'s call log where the transferred call waits: at agents with other phones, in a queue in which nobody is "
+        "free, or nowhere.",
+        "transfer target",
+        at.BACK,
+    ),
     "transfer-call-refused": Described(
         "the platform refuses the AI's own call to the group",
         at.TRANSFER_ISSUE,

@@ -14,9 +14,12 @@ from harness.diagnosis.rules.manners import MANNERS
 from harness.diagnosis.rules.own import OWN
 from harness.diagnosis.rules.reach import REACH
 from harness.diagnosis.rules.registration import REGISTRATION
+from harness.diagnosis.rules.release import RELEASE
 from harness.diagnosis.rules.transfer import TRANSFER
 
-COMMON: tuple[Rule, ...] = REGISTRATION + LEGS + REACH + AUDIO + IDENTITY + TRANSFER + FALLBACK + MANNERS + OWN
+COMMON: tuple[Rule, ...] = (
+    REGISTRATION + LEGS + REACH + AUDIO + IDENTITY + TRANSFER + RELEASE + FALLBACK + MANNERS + OWN
+)
 
 
 def rules_of(integration: str) -> tuple[Rule, ...]:

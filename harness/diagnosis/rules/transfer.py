@@ -1,12 +1,15 @@
-"""Why a transfer does not bring the caller to the right people, and what is not released after it."""
+"""Why a transfer does not bring the caller to the right people."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.own import NO_ROOM
 from harness.diagnosis.rule import Rule, Symptom
 from harness.diagnosis.talk import NO_VOICE
+from harness.diagnosis.transfer import PROVISIONAL
 
 _LOST = when("transfer.landed", "nowhere")
 #: Whoever is refused knows it.
@@ -14,12 +17,34 @@ _NOT_LEFT_OPEN = not_shown("transfer.recorded", "started", 408)
 _AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "other")
 #: The agent's phone did not refuse what it was offered by itself.
 NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call", NO_ROOM)
+_NOT_REFUSED = ("accepted", "none", "never sent", "challenged", PROVISIONAL)
 _RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
 
 #: What a second call to the group's own number may show, where the first brought nobody to it.
 _AGAIN = {"another group": "group-wrong", "another device": "another-device-answered"}
 #: A second call to the group's own number brought its agents' phones to ring: it is set up, and somebody is there.
 GROUP_IS_THERE = not_shown("again.group", "the right group")
+
+_UNANSWERED = Rule(
+    id="transfer.unanswered",
+    cause="transfer-unanswered",
+    symptoms=("transfer",),
+    cells=cells("timing", "REFER", "AI's call"),
+    essential=(_LOST, when("transfer.answer", "none")),
+    conditions=(when("transfer.host", "the trunk's"), _RIGHT_TARGET),
+    consequences=_AFTER,
+    because="the AI sent its transfer to the right place, and when the case gave up no answer at all had come back",
+)
+_UNKNOWN_NUMBER = Rule(
+    id="transfer.unknown-number",
+    cause="number-unknown-at-platform",
+    symptoms=("transfer",),
+    cells=cells("number", "REFER", "AI's call"),
+    essential=(_LOST, when("transfer.answer", 404)),
+    conditions=(_RIGHT_TARGET,),
+    consequences=_AFTER,
+    because="the AI named the group's number, and the platform answered that it knows no such number",
+)
 
 TRANSFER: tuple[Rule, ...] = (
     Rule(
@@ -106,7 +131,7 @@ TRANSFER: tuple[Rule, ...] = (
         essential=(_LOST,),
         conditions=(
             when("transfer.way", "REFER"),
-            unless("transfer.answer", "accepted", "none", "never sent", "challenged", 404, 480, 486, 503),
+            unless("transfer.answer", *_NOT_REFUSED, 404, 480, 486, 503),
             _NOT_LEFT_OPEN,
             _RIGHT_TARGET,
         ),
@@ -279,35 +304,22 @@ TRANSFER: tuple[Rule, ...] = (
         consequences=_AFTER,
         because="the platform answered the transfer to the right number with 480: there is nobody to ring",
     ),
-    Rule(
-        id="transfer.unknown-number",
-        cause="number-unknown-at-platform",
-        symptoms=("transfer",),
-        cells=cells("number", "REFER", "AI's call"),
-        essential=(_LOST, when("transfer.answer", 404)),
-        conditions=(_RIGHT_TARGET,),
-        consequences=_AFTER,
-        because="the AI named the group's number, and the platform answered that it knows no such number",
-    ),
-    Rule(
+    _UNKNOWN_NUMBER,
+    replace(
+        _UNKNOWN_NUMBER,
         id="transfer.unknown-number.notified",
-        cause="number-unknown-at-platform",
-        symptoms=("transfer",),
         cells=cells("number", "REFER"),
         essential=(_LOST, when("transfer.outcome", 404)),
-        conditions=(_RIGHT_TARGET,),
-        consequences=_AFTER,
         because="the AI named the group's number, and the platform's NOTIFY said that it knows no such number",
     ),
-    Rule(
-        id="transfer.unanswered",
-        cause="transfer-unanswered",
-        symptoms=("transfer",),
-        cells=cells("timing", "REFER", "AI's call"),
-        essential=(_LOST, when("transfer.answer", "none")),
-        conditions=(when("transfer.host", "the trunk's"), _RIGHT_TARGET),
-        consequences=_AFTER,
-        because="the AI sent its transfer to the right place, and when the case gave up no final answer had come back",
+    _UNANSWERED,
+    replace(
+        _UNANSWERED,
+        id="transfer.left-ringing",
+        cause="transfer-left-ringing",
+        essential=(_LOST, when("transfer.answer", PROVISIONAL)),
+        conditions=(_RIGHT_TARGET, NOT_REFUSED_THERE),
+        because="the platform took the transfer (1xx), and when the case gave up no agent's phone had rung and nothing final had come",
     ),
     Rule(
         id="transfer.call-refused",
@@ -315,7 +327,7 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("transfer",),
         essential=(_LOST, when("transfer.way", "INVITE")),
         conditions=(
-            unless("transfer.answer", "accepted", "none", "never sent", "challenged", 403, 404, 480, 503),
+            unless("transfer.answer", *_NOT_REFUSED, 403, 404, 480, 503),
             _RIGHT_TARGET,
             NOT_REFUSED_THERE,
         ),
@@ -354,91 +366,5 @@ TRANSFER: tuple[Rule, ...] = (
         conditions=(),
         consequences=("release", "other"),
         because="an agent answered, and the caller or the agent got a BYE before either of them had hung up",
-    ),
-    Rule(
-        id="release.left-behind",
-        cause="ai-leg-left-behind",
-        symptoms=("release",),
-        cells=cells("release", "AI"),
-        essential=(when("release.ai", "still up"), when("transfer.landed", "the right group")),
-        conditions=(not_shown("transfer.outcome", "nothing"),),
-        because="the transfer succeeded, and the AI's leg was not ended",
-    ),
-    Rule(
-        id="release.unreported",
-        cause="transfer-not-reported",
-        symptoms=("release",),
-        cells=cells("release", "AI"),
-        essential=(
-            when("release.ai", "still up"),
-            when("transfer.landed", "the right group"),
-            when("transfer.outcome", "nothing"),
-        ),
-        conditions=(),
-        consequences=("other",),
-        because="the transfer succeeded, no final NOTIFY told the AI so, and its leg was not ended",
-    ),
-    Rule(
-        id="release.unreported.late",
-        cause="transfer-not-reported",
-        symptoms=("release",),
-        cells=cells("release", "AI"),
-        essential=(
-            when("release.ai", "late"),
-            when("transfer.landed", "the right group"),
-            when("transfer.outcome", "nothing"),
-        ),
-        conditions=(),
-        consequences=("other",),
-        because="the transfer succeeded, no final NOTIFY told the AI so, and it hung up late",
-        confidence="likely",
-    ),
-    Rule(
-        id="release.ack",
-        cause="ack-not-taken",
-        symptoms=("release", "final", "other"),
-        essential=(when("ack.arrived", False),),
-        conditions=(),
-        because="the 200 came to the caller again and again after its ACK",
-    ),
-    Rule(
-        id="release.hangup.unanswered",
-        cause="hangup-not-taken",
-        symptoms=("release", "final"),
-        cells=cells("release", "caller"),
-        essential=(when("hangup.answer", "none"),),
-        conditions=(),
-        because="the caller hung up, and its BYE got no answer",
-    ),
-    Rule(
-        id="release.hangup.refused",
-        cause="hangup-not-taken",
-        symptoms=("release", "final"),
-        cells=cells("release", "caller"),
-        essential=(when("hangup.answer", "refused"),),
-        conditions=(),
-        because="the caller hung up, and its BYE was answered with a refusal",
-    ),
-    Rule(
-        id="release.hangup.kept",
-        cause="hangup-not-passed-on",
-        symptoms=("release",),
-        cells=cells("release", "AI"),
-        essential=(when("hangup.answer", "accepted"), when("release.ai", "still up", "late")),
-        conditions=(
-            not_shown("transfer.outcome", "nothing"),  # an AI that is told nothing hangs up when it likes
-            not_shown("dialog.unknown", True),
-        ),
-        because="the caller's BYE was answered, and the AI's leg did not end in time",
-    ),
-    Rule(
-        id="release.cancel.kept",
-        cause="hangup-not-passed-on",
-        symptoms=("release", "final"),
-        cells=cells("release", "AI"),
-        essential=(when("cancel.answer", "accepted"), when("release.ai", "still up", "late")),
-        conditions=(),
-        consequences=("final",),
-        because="the caller's CANCEL was answered, and the AI's leg did not end in time",
     ),
 )

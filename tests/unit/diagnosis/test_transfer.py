@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.diagnosis.transfer import is_fallback, is_group
+from harness.diagnosis.transfer import PROVISIONAL, is_fallback, is_group
 from harness.events import TransferProgress
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of, scene_of
@@ -223,8 +223,12 @@ def test_credentials_of_an_onward_call(headers: dict[str, str], shown: bool) -> 
     ("codes", "answer"),
     [
         ([], "none"),
-        ([100], "none"),
-        ([199], "none"),
+        ([100], PROVISIONAL),
+        ([199], PROVISIONAL),
+        ([100, 407], "challenged"),
+        ([100, 407, 183], PROVISIONAL),
+        ([180, 487], PROVISIONAL),
+        ([180, 486], 486),
         ([200], "accepted"),
         ([299], "accepted"),
         ([300], 300),

@@ -135,6 +135,11 @@ TRANSFER = [
     ),
     Expected("transfer.unanswered", lost(transfer(Example()).ai_refers(GROUP)), ("transfer-unanswered",)),
     Expected(
+        "transfer.left-ringing",
+        lost(warm(Example()).ai_invites(GROUP).platform_says(180, "Ringing", "INVITE")),
+        ("transfer-left-ringing",),
+    ),
+    Expected(
         "transfer.call-refused",
         lost(warm(Example()).ai_invites(GROUP).platform_says(488, "Not Acceptable Here", "INVITE")),
         ("transfer-call-refused",),

@@ -1,0 +1,96 @@
+"""Which leg is not released: after a transfer, or when one end hung up."""
+
+from __future__ import annotations
+
+from harness.diagnosis.cells import cells
+from harness.diagnosis.conditions import not_shown, when
+from harness.diagnosis.rule import Rule
+
+RELEASE: tuple[Rule, ...] = (
+    Rule(
+        id="release.left-behind",
+        cause="ai-leg-left-behind",
+        symptoms=("release",),
+        cells=cells("release", "AI"),
+        essential=(when("release.ai", "still up"), when("transfer.landed", "the right group")),
+        conditions=(not_shown("transfer.outcome", "nothing"),),
+        because="the transfer succeeded, and the AI's leg was not ended",
+    ),
+    Rule(
+        id="release.unreported",
+        cause="transfer-not-reported",
+        symptoms=("release",),
+        cells=cells("release", "AI"),
+        essential=(
+            when("release.ai", "still up"),
+            when("transfer.landed", "the right group"),
+            when("transfer.outcome", "nothing"),
+        ),
+        conditions=(),
+        consequences=("other",),
+        because="the transfer succeeded, no final NOTIFY told the AI so, and its leg was not ended",
+    ),
+    Rule(
+        id="release.unreported.late",
+        cause="transfer-not-reported",
+        symptoms=("release",),
+        cells=cells("release", "AI"),
+        essential=(
+            when("release.ai", "late"),
+            when("transfer.landed", "the right group"),
+            when("transfer.outcome", "nothing"),
+        ),
+        conditions=(),
+        consequences=("other",),
+        because="the transfer succeeded, no final NOTIFY told the AI so, and it hung up late",
+        confidence="likely",
+    ),
+    Rule(
+        id="release.ack",
+        cause="ack-not-taken",
+        symptoms=("release", "final", "other"),
+        essential=(when("ack.arrived", False),),
+        conditions=(),
+        because="the 200 came to the caller again and again after its ACK",
+    ),
+    Rule(
+        id="release.hangup.unanswered",
+        cause="hangup-not-taken",
+        symptoms=("release", "final"),
+        cells=cells("release", "caller"),
+        essential=(when("hangup.answer", "none"),),
+        conditions=(),
+        because="the caller hung up, and its BYE got no answer",
+    ),
+    Rule(
+        id="release.hangup.refused",
+        cause="hangup-not-taken",
+        symptoms=("release", "final"),
+        cells=cells("release", "caller"),
+        essential=(when("hangup.answer", "refused"),),
+        conditions=(),
+        because="the caller hung up, and its BYE was answered with a refusal",
+    ),
+    Rule(
+        id="release.hangup.kept",
+        cause="hangup-not-passed-on",
+        symptoms=("release",),
+        cells=cells("release", "AI"),
+        essential=(when("hangup.answer", "accepted"), when("release.ai", "still up", "late")),
+        conditions=(
+            not_shown("transfer.outcome", "nothing"),  # an AI that is told nothing hangs up when it likes
+            not_shown("dialog.unknown", True),
+        ),
+        because="the caller's BYE was answered, and the AI's leg did not end in time",
+    ),
+    Rule(
+        id="release.cancel.kept",
+        cause="hangup-not-passed-on",
+        symptoms=("release", "final"),
+        cells=cells("release", "AI"),
+        essential=(when("cancel.answer", "accepted"), when("release.ai", "still up", "late")),
+        conditions=(),
+        consequences=("final",),
+        because="the caller's CANCEL was answered, and the AI's leg did not end in time",
+    ),
+)
