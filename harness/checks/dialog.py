@@ -59,6 +59,26 @@ def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
     )
 
 
+def answer_to_bye(messages: Sequence[SipMessage]) -> Response | None:
+    """The final response to the BYE that we sent; a challenge only where no other followed. None: none came."""
+    found: Response | None = None
+    for event in messages:
+        if event.direction == "received" and event.text.startswith("SIP/2.0 "):
+            message = Message.parse(event.text)
+            if not isinstance(message, Response) or not message.is_final or message.cseq.method != "BYE":
+                continue
+            if message.status not in (401, 407):
+                return message
+            found = message
+    return found
+
+
+def accepted_to_bye(messages: Sequence[SipMessage]) -> tuple[int, ...]:
+    """With what our BYE may be answered: 481 as well where the far end's crossed it (sections 15.1.1 and 15.1.2)."""
+    crossed = any(event.direction == "received" and event.text.startswith("BYE ") for event in messages)
+    return (200, 481) if crossed else (200,)
+
+
 def _answers(messages: Sequence[SipMessage]) -> Iterator[tuple[SipMessage, Response]]:
     """The 2xx to INVITEs of ours, in their order."""
     for event in messages:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.diagnosis.derive import Scene
-from harness.diagnosis.messages import formats, parse
+from harness.diagnosis.messages import bye_outcome, formats, parse
 from harness.diagnosis.sdp import holds, offered
 from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.message import Request, Response
+from harness.sip.message import Message, Request, Response
 from harness.sip.sdp import Description, SdpError
 
 #: What was asked for a shorter time than this before the case was over may still be under way.
@@ -94,6 +94,15 @@ def _of_the_caller(scene: Scene) -> Iterator[Exchange]:
         yield Exchange(request, sent, response, answered, _is_within(request))
 
 
+def _received(scene: Scene) -> Iterator[Message]:
+    """What the caller's phone got."""
+    for event in scene.events:
+        if isinstance(event, SipMessage) and scene.vantage.role(event.phone) == "caller":
+            message = parse(event.text) if event.direction == "received" else None
+            if message is not None:
+                yield message
+
+
 def _is_within(request: Request) -> bool:
     try:
         return request.to.tag is not None
@@ -109,6 +118,8 @@ def _ends(response: Response, key: tuple[str, int, str]) -> bool:
 
 
 def _outcome(scene: Scene, exchange: Exchange) -> str | None:
+    if exchange.response is not None and exchange.request.method == "BYE":
+        return bye_outcome(exchange.response, _received(scene))
     if exchange.response is not None:
         return "accepted" if exchange.response.is_success else "refused"
     return "none" if scene.over - exchange.sent.at > _UNDER_WAY_S else None

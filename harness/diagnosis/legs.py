@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.diagnosis import reach
 from harness.diagnosis.derive import Scene, number_in
-from harness.diagnosis.messages import begins_dialog, formats, parse
+from harness.diagnosis.messages import begins_dialog, bye_outcome, formats, parse
 from harness.diagnosis.sdp import offered
 from harness.diagnosis.vantage import Role
 from harness.events import CallState, LegStarted, SipMessage
@@ -20,6 +20,7 @@ _OWN: dict[int, str] = {415: "its media", 488: "its media", 606: "its media", 40
 #: It has as many calls as it takes (section 21.4.24). A scenario that refuses so has a leg for it.
 _BUSY = 486
 _NO_SUCH_DIALOG = 481  # section 12.2.2
+_CHALLENGES = (401, 407)
 _AFTER_HANGUP_S = 0.9  #: what was asked for a shorter time than this before the case was over may still be under way
 
 
@@ -117,12 +118,17 @@ def _hung_up(scene: Scene, role: str, messages: list[Sent]) -> None:
     if role == "caller":
         return
     requests = ((m, m.message) for m in messages if not m.received and isinstance(m.message, Request))
-    for bye in (sent for sent, request in requests if request.method == "BYE"):
+    byes = [sent for sent, request in requests if request.method == "BYE"]
+    received = [m.message for m in messages if m.received]
+    for number, bye in enumerate(byes, start=1):
         answers = ((s, _response(s, bye.message)) for s in messages if s.received)
         final = next(((s, response) for s, response in answers if response is not None and response.is_final), None)
         if final is not None:
             answer, response = final
-            outcome = "accepted" if response.is_success else "refused"
+            again = any(_call_id(later.message) == _call_id(bye.message) for later in byes[number:])
+            if response.status in _CHALLENGES and again:
+                continue  # the one that answers the challenge tells
+            outcome = bye_outcome(response, received)
             scene.facts.record(f"hangup.{role}", outcome, scene.number_of(bye.event), scene.number_of(answer.event))
         elif scene.over - bye.event.at > _AFTER_HANGUP_S:
             scene.facts.record(f"hangup.{role}", "none", scene.number_of(bye.event))
@@ -138,7 +144,8 @@ def _by_record(scene: Scene) -> None:
             responses = [s.response_to("BYE") for s in answers]
             finals = [response for response in responses if response is not None and response.is_final]
             if finals:
-                scene.facts.record("hangup.ai", "accepted" if finals[-1].is_success else "refused", seen.where)
+                outcome = bye_outcome(finals[-1], [s.message for s in answers])
+                scene.facts.record("hangup.ai", outcome, seen.where)
 
 
 # -- the number dialled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.diagnosis.vantage import Vantage
@@ -11,6 +11,7 @@ from harness.events import Event, FarEndRecord, SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 
+_NO_SUCH_DIALOG = 481  # RFC 3261 section 12.2.2
 #: Gives the number a recorded message has in every report.
 NumberOf = Callable[[SipMessage], str]
 
@@ -106,6 +107,18 @@ def begins_dialog(message: Message) -> bool:
         return isinstance(message, Request) and message.method == "INVITE" and message.to.tag is None
     except SipSyntaxError:
         return False
+
+
+def bye_outcome(answer: Response, received: Iterable[Message]) -> str | None:
+    """``accepted`` or ``refused``, which a BYE was answered with; None where one of the far end's crossed it.
+
+    The call that it was to end is over then, and so unknown (RFC 3261 sections 15.1.1 and 15.1.2).
+    """
+    if answer.is_success:
+        return "accepted"
+    byes = (m for m in received if isinstance(m, Request) and m.method == "BYE")
+    crossed = answer.status == _NO_SUCH_DIALOG and any(bye.call_id == answer.call_id for bye in byes)
+    return None if crossed else "refused"
 
 
 def formats(message: Message) -> str:

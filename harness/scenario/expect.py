@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from harness.audio.describe import describe
 from harness.audio.machine import message_asked_in
-from harness.checks import headers, identity, landing, reach, session, signalling, timing
+from harness.checks import dialog, headers, identity, landing, reach, session, signalling, timing
 from harness.checks.finding import not_observable
 from harness.deployment import Group as GroupEntry
 from harness.events import Event, MediaState, SipMessage
@@ -264,21 +264,17 @@ class Expect(ExpectAudio):
         call = self._call
         limit = self._context.deployment.expect.released_within_s
 
-        def answers(event: Event) -> bool:
-            if not isinstance(event, SipMessage) or event.direction != "received":
-                return False
-            message = parsed(event) if event.text.startswith("SIP/2.0 ") else None
-            return isinstance(message, Response) and message.is_final and message.cseq.method == "BYE"
+        def is_answered(_: Event) -> bool:
+            answer = dialog.answer_to_bye(call.messages())
+            return answer is not None and answer.status not in (401, 407)
 
         with self._context.evidence.step(f"{call.label}'s BYE is answered"):
-            code, reason = 0, "no final response"
             with contextlib.suppress(NeverCame):
-                event = call.leg.wait("an answer to its BYE", answers, within=limit, outlives_call=True)
-                assert isinstance(event, SipMessage)
-                answer = parsed(event)
-                assert isinstance(answer, Response)
-                code, reason = answer.status, answer.reason
-            self._context.evidence.add(signalling.final_response(f"{call.label}'s BYE", (200,), code, reason))
+                call.leg.wait("an answer to its BYE", is_answered, within=limit, outlives_call=True)
+            answer = dialog.answer_to_bye(call.messages())
+            code, reason = (answer.status, answer.reason) if answer else (0, "no final response")
+            accepted = dialog.accepted_to_bye(call.messages())
+            self._context.evidence.add(signalling.final_response(f"{call.label}'s BYE", accepted, code, reason))
 
     def rings(self) -> None:
         """The far end says that it rings (180 or 183)."""

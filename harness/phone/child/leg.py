@@ -341,7 +341,7 @@ class CallLeg:
         if message.direction == "received" and "\r\nm=audio " in message.text:
             self._far_media = message.text.split("\r\nm=")[1:]
         if message.method == "BYE":
-            self.settled = self.settled or message.status >= 200
+            self.settled = self.settled or message.is_last
         elif message.method == "INVITE" and not self._answered:
             if 200 <= message.status < 300:
                 self._answered = True

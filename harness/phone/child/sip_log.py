@@ -68,6 +68,11 @@ class LoggedMessage:
         return (self.direction == "sent") != bool(self.status)
 
     @property
+    def is_last(self) -> bool:
+        """Whether it ends its transaction and is no challenge, which another request answers (RFC 3261 section 22.2)."""
+        return self.status >= 200 and self.status not in (401, 407)
+
+    @property
     def local_tag(self) -> str:
         """This side's tag of the dialog (RFC 3261 section 12); empty where the message has none."""
         header = (_FROM if self.ours else _TO).search(self.text)

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.events import PasswordWithheld, RegistrationState
+from harness.checks import dialog
+from harness.events import Event, PasswordWithheld, RegistrationState
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.sip.digest import parse
 from harness.sip.message import Request
 from tests.process.phone.conftest import Desk
-from tests.process.phone.stranger import Stranger
+from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
 
 
 def challenges(stranger: Stranger, request: Request, *offered: tuple[str, str], proxy: bool = False) -> None:
@@ -83,3 +84,20 @@ def test_whoever_is_called_gets_no_answer_after_the_proxy_has(lease: Desk, stran
                 NeverCame, match=r"401 .*; no password was sent: its realm is callee, and acme asked first"
             ):
                 leg.wait_state("early", 10)
+
+
+def test_a_bye_that_is_challenged_is_sent_again(lease: Desk, stranger: Stranger) -> None:
+    phone = lease("agent", username="a", password="b")
+    leg, _ = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    leg.hangup()
+    challenges(stranger, stranger.request("BYE"), ("acme", "MD5"), proxy=True)
+    again = stranger.request("BYE")
+    assert parse(again.get("Proxy-Authorization") or "")["realm"] == "acme"
+    stranger.respond(again, 200)
+
+    def is_answered(_: Event) -> bool:
+        answer = dialog.answer_to_bye(leg.messages)
+        return answer is not None and answer.status == 200
+
+    leg.wait("the answer to its BYE", is_answered, 10, outlives_call=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.checks import dialog
@@ -108,3 +110,37 @@ def test_a_200_that_is_repeated_is_one_however_often_it_was_sent_before_the_ack(
     late = message(3.0, "sent", "ACK sip:b@example.com SIP/2.0")
     assert repeated(dialog.acknowledged("p.1", [ok(0.0), ok(0.5), ok(1.5), late])) == 0
     assert repeated(dialog.acknowledged("p.1", [ok(0.0), ok(0.5), ok(1.5), late, ok(3.5)])) == 1
+
+
+def bye(direction: Direction, start: str, number: int = 2) -> SipMessage:
+    text = message(1.0, direction, start, tag="t", number=number).text
+    method = "BYE" if start.startswith("SIP/2.0") else start.split()[0]
+    return replace(ACK, direction=direction, text=text.replace(f"{number} INVITE", f"{number} {method}"))
+
+
+SENT = bye("sent", "BYE sip:b@example.com SIP/2.0")
+AGAIN = bye("sent", "BYE sip:b@example.com SIP/2.0", 3)
+
+
+@pytest.mark.parametrize(
+    ("came", "status"),
+    [
+        ([], None),
+        (["100 Trying"], None),
+        (["200 OK"], 200),
+        (["481 Call/Transaction Does Not Exist"], 481),
+        (["407 Proxy Authentication Required"], 407),
+        (["407 Proxy Authentication Required", "200 OK"], 200),
+        (["401 Unauthorized", "407 Proxy Authentication Required", "500 Server Internal Error"], 500),
+    ],
+)
+def test_a_bye_is_answered_when_its_challenges_are(came: list[str], status: int | None) -> None:
+    answers = [bye("received", f"SIP/2.0 {line}", number) for number, line in enumerate(came, start=2)]
+    found = dialog.answer_to_bye([INVITE, ok(0.1), ACK, SENT, AGAIN, *answers])
+    assert (found.status if found else None) == status
+
+
+def test_a_bye_that_crosses_another_may_find_no_call() -> None:
+    theirs = bye("received", "BYE sip:a@example.com SIP/2.0")
+    assert dialog.accepted_to_bye([INVITE, ok(0.1), ACK, SENT]) == (200,)
+    assert dialog.accepted_to_bye([INVITE, ok(0.1), ACK, SENT, theirs]) == (200, 481)

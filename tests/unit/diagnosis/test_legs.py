@@ -109,6 +109,33 @@ def test_what_became_of_an_agent_s_bye(code: int, outcome: str) -> None:
     assert facts.value("hangup.ai") is None
 
 
+@pytest.mark.parametrize(("code", "outcome"), [(481, None), (200, "accepted"), (500, "refused"), (403, "refused")])
+def test_a_bye_that_another_crosses_finds_no_call(code: int, outcome: str | None) -> None:
+    """RFC 3261 section 15.1.2; the call is over then, as it should be."""
+    crossing = Example().at_phone("reception", "BYE", sent=True, within=True).at_phone("reception", "BYE", within=True)
+    crossing.at_phone("reception", "BYE", code=code, sent=False)
+    assert facts_of(crossing).value("hangup.agent") == outcome
+    caller = Example().at_phone("caller", "BYE", sent=True, within=True).at_phone("caller", "BYE", within=True)
+    caller.at_phone("caller", "BYE", code=code, sent=False).finding("released", "caller.1")
+    assert facts_of(caller).value("hangup.answer") == outcome
+    byes = Example()._sip("sent", "BYE sip:x SIP/2.0", "BYE", number="3")._sip("received", "BYE sip:y SIP/2.0", "BYE")
+    assert facts_of(byes._sip("received", f"SIP/2.0 {code} x", "BYE", number="3")).value("hangup.ai") == outcome
+
+
+@pytest.mark.parametrize(("challenge", "code"), [(401, 200), (407, 200), (407, 481), (401, 0)])
+def test_a_bye_that_is_challenged_is_known_by_the_next(challenge: int, code: int) -> None:
+    example = Example().at_phone("reception", "BYE", sent=True, within=True)
+    example.at_phone("reception", "BYE", code=challenge, sent=False)
+    if code:
+        for message in (("sent", ""), ("received", str(code))):
+            example.at_phone("reception", "BYE", sent=message[0] == "sent", within=True, code=int(message[1] or 0))
+            event = example.events[-1]
+            assert isinstance(event, SipMessage)
+            example.events[-1] = replace(event, text=event.text.replace("CSeq: 1", "CSeq: 2"))
+    facts = facts_of(example.after(2).finding("released", "reception", seconds=None))
+    assert facts.value("hangup.agent") == ("accepted" if code == 200 else "refused")
+
+
 def test_a_bye_that_an_agent_gets_is_not_its_own() -> None:
     example = Example().at_phone("reception", "BYE", within=True).after(2).finding("released", "reception")
     assert facts_of(example).value("hangup.agent") is None

@@ -60,6 +60,22 @@ def test_each_side_of_a_call_is_told_by_its_tag() -> None:
     assert not sent.begins_call
 
 
+@pytest.mark.parametrize(
+    ("start", "is_last"),
+    [
+        ("BYE sip:a@b SIP/2.0", False),
+        ("SIP/2.0 100 Trying", False),
+        ("SIP/2.0 200 OK", True),
+        ("SIP/2.0 401 Unauthorized", False),
+        ("SIP/2.0 407 Proxy Authentication Required", False),
+        ("SIP/2.0 481 Call/Transaction Does Not Exist", True),
+    ],
+)
+def test_a_challenge_is_not_the_last_word(start: str, is_last: bool) -> None:
+    """Until the far end has answered for good, a leg that hung up listens."""
+    assert read_text(f"{start}\r\nCSeq: 2 BYE\r\n\r\n", direction="received").is_last is is_last
+
+
 def test_a_message_that_was_cut_off_is_kept_as_far_as_it_goes() -> None:
     whole = entry("TX", INVITE)
     message = read_message(whole[:-20])
