@@ -130,6 +130,14 @@ class RtpStatistics(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RtpPaused(Event):
+    """The audio of one source paused for 200 ms to a second, with no number missing and no silence announced (RFC 3551 section 4.1)."""
+
+    began: float  #: monotonic, as ``at``: when the last packet before it came
+    ended: float  #: and the first behind it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FarEndReport(Event):
     """What the far end says by RTCP of our stream (RFC 3550 section 6.4), told with each of its reports."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from harness import measurement
 from harness.audio.delay import Delay
@@ -21,19 +22,21 @@ MOST_LOST = 0.05
 #: A stream is judged by a second of it; a quarter missing is no clock that is late, and no concealment hides it.
 LEAST_SPANNED_MS = 1000
 LEAST_FILLED = 0.75
+#: One pause amid a voice may be a moment's in which nobody had a processor; from the second on they are the stream's.
+FEWEST_PAUSES = 2
 #: ITU-T G.114 section 5: one way, 400 ms should not be exceeded for general network planning.
 MOST_DELAY_MS = 400.0
 #: What jitter buffer and detector may take to be sure of a mark, on top of the way there.
 DECISION_MS = 200.0
 
 
-def loss(leg: str, statistics: RtpStatistics) -> Finding | None:
+def loss(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float] = ()) -> Finding | None:
     """RTP lost on the way to ``leg`` (RFC 3550 section 6.4.1); None when too few packets came to judge.
 
     Of few packets only so many lost are judged as no network makes that keeps to the limit. What was never sent leaves no
-    gap in the numbers, but in the audio.
+    gap in the numbers, but in the audio. ``paused_ms`` are pauses that nothing announced, each amid one voice.
     """
-    if (thin := _thin(leg, statistics)) is not None:
+    if (thin := _thin(leg, statistics, paused_ms)) is not None:
         return thin
     expected = statistics.rx_packets + statistics.rx_lost
     if expected < FEWEST_PACKETS and _chance_of(statistics.rx_lost, expected) > _BY_CHANCE:
@@ -49,9 +52,11 @@ def loss(leg: str, statistics: RtpStatistics) -> Finding | None:
     )
 
 
-def _thin(leg: str, statistics: RtpStatistics) -> Finding | None:
-    spanned, filled = statistics.rx_spanned_ms, statistics.rx_filled_ms
-    if spanned < LEAST_SPANNED_MS or filled >= LEAST_FILLED * spanned:
+def _thin(leg: str, statistics: RtpStatistics, paused_ms: Sequence[float]) -> Finding | None:
+    spanned, filled = statistics.rx_spanned_ms + sum(paused_ms), statistics.rx_filled_ms
+    dropouts = f"{len(paused_ms)} dropouts amid a voice, the longest of {max(paused_ms, default=0):.0f} ms; "
+    least = 1 - MOST_LOST if is_broken_up(paused_ms) else LEAST_FILLED
+    if spanned < LEAST_SPANNED_MS or filled >= least * spanned:
         return None
     return judged(
         "audio.loss",
@@ -59,7 +64,7 @@ def _thin(leg: str, statistics: RtpStatistics) -> Finding | None:
         False,
         expected=f"RTP to {leg} carries audio for all the time that it flows (RFC 3551 section 4.1)",
         actual=f"of {spanned / 1000:.1f} s it filled {filled / 1000:.1f} s ({filled / spanned:.0%}), with no gap in its sequence "
-        "numbers: its source sends too few packets, and announces no silence",
+        f"numbers: {dropouts if paused_ms else ''}its source sends too few packets, and announces no silence",
         measured=measurement.Loss(
             lost=statistics.rx_lost,
             expected=statistics.rx_packets + statistics.rx_lost,
@@ -67,6 +72,11 @@ def _thin(leg: str, statistics: RtpStatistics) -> Finding | None:
             filled_s=filled / 1000,
         ),
     )
+
+
+def is_broken_up(paused_ms: Sequence[float]) -> bool:
+    """Whether a voice paused so often that it is no one moment's doing, of a processor or of a change of the call."""
+    return len(paused_ms) >= FEWEST_PAUSES
 
 
 def is_open(statistics: RtpStatistics) -> bool:

@@ -275,8 +275,9 @@ def _quality(scene: Scene) -> None:
     # What loses every digit, of many packets each, and no voice, takes out the events alone.
     heavy = "of digits alone" if facts.value("digits") == "none" and heard else "heavy"
     for finding in scene.of("audio.loss"):
-        unsent = finding.facts.get("spanned_s") is not None  # which is no loss of the network's
-        facts.record("loss", heavy if scene.failed(finding) and not unsent else None, *_shown(finding))
+        unsent = finding.facts.get("spanned_s") is not None  # no sequence number is missing
+        value = "none, but packets that were never sent" if unsent else heavy
+        facts.record("loss", value if scene.failed(finding) else None, *_shown(finding))
     for finding in scene.of("audio.level"):
         facts.record("level", "wrong" if scene.failed(finding) else None, *_shown(finding))
     for finding in (*scene.of("audio.delay"), *scene.of("audio.one_way_delay")):

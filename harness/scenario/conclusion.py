@@ -11,7 +11,7 @@ from harness.checks import dialog, quality
 from harness.checks.finding import hindered, not_observable
 from harness.finding_kinds import kinds_of
 from harness.measurement import Loss
-from harness.scenario import post_failure_probes
+from harness.scenario import dropouts, post_failure_probes
 from harness.scenario.calls import OwnCall
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
@@ -21,6 +21,8 @@ Found = TypeVar("Found")
 
 #: The share of the time that a stream flows for which nothing may have had a processor, so that the stream is to blame.
 _MOST_STARVED: Final = 0.1
+#: So long a voice that paused once is listened to again.
+_LONGER_S: Final = 2.0
 
 
 def conclude(context: CaseContext, *, probe: bool = True) -> None:
@@ -43,6 +45,7 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
 
 
 def _look_at_calls(context: CaseContext) -> None:
+    _look_longer(context)
     for call in every_call(context):
         _answered_well(context, call)
         _no_crossing(context, call)
@@ -94,9 +97,24 @@ def _answered_well(context: CaseContext, call: OwnCall) -> None:
             context.evidence.add(finding)
 
 
+def _look_longer(context: CaseContext) -> None:
+    """Where a voice paused, and not often enough to say why, the calls go on a little."""
+    calls = [call for call in every_call(context) if not call.is_over() and call.leg.statistics() is not None]
+    paused = {call.label: _paused_ms(call) for call in calls}
+    unsure = [label for label, pauses in paused.items() if pauses and not quality.is_broken_up(pauses)]
+    if unsure:
+        with context.evidence.step(f"RTP to {' and '.join(unsure)} paused amid a voice: a longer look"):
+            context.pause(_LONGER_S)
+            context.evidence.scripted(_LONGER_S, "a longer look at a pause of the RTP")
+
+
+def _paused_ms(call: OwnCall) -> list[float]:
+    return [1000 * (pause.ended - pause.began) for pause in dropouts.amid_a_voice(call.leg)]
+
+
 def _little_loss(context: CaseContext, call: OwnCall) -> None:
     counted = call.leg.statistics()
-    if counted is None or (finding := quality.loss(call.label, counted)) is None:
+    if counted is None or (finding := quality.loss(call.label, counted, _paused_ms(call))) is None:
         return
     if isinstance(finding.measured, Loss) and finding.measured.spanned_s is not None:
         # a far end on this machine sends too little as well while there is no processor for anybody

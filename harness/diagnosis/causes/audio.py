@@ -89,6 +89,14 @@ AUDIO: Mapping[str, Described] = {
         "network",
         at.TROUBLE,
     ),
+    "rtp-not-sent": Described(
+        "the audio that arrives has holes, though no packet is lost",
+        at.AUDIO_ISSUE,
+        "Find who makes the RTP that arrives, and numbers it anew: a transcoder or SBC of {platform}'s that drops packets, or gets too "
+        "few. Compare captures on both of its sides.",
+        "trunk",
+        at.TROUBLE,
+    ),
     "high-delay": Described(
         "audio takes too long: above the 400 ms one way that ITU-T G.114 allows",
         at.AUDIO_ISSUE,

@@ -215,6 +215,15 @@ AUDIO: tuple[Rule, ...] = (
         because="the receivers count more lost packets than concealment hides",
     ),
     Rule(
+        id="audio.unsent",
+        cause="rtp-not-sent",
+        symptoms=("audio", "quality"),
+        essential=(when("loss", "none, but packets that were never sent"),),
+        conditions=(),
+        consequences=UNHEARD,
+        because="RTP arrives that fills less than the time it flows in, and no sequence number is missing",
+    ),
+    Rule(
         id="audio.delay",
         cause="high-delay",
         symptoms=("audio", "quality"),

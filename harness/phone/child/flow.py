@@ -11,8 +11,10 @@ from typing import Final
 
 #: G.711 and G.722 by their static types (RFC 3551 table 4): 8 octets a millisecond.
 _OCTETS_A_MS: Final = dict.fromkeys((0, 8, 9), 8)
-#: What is longer is a pause: a hold, another party, silence that nobody announced. It speaks for no thin stream.
+#: What is longer is a pause: a hold, another party, silence that nobody announced. It speaks for no thin stream by itself.
 _PAUSE_MS: Final = 200.0
+#: And what is longer than this is no dropout amid a voice.
+_LONGEST_MS: Final = 1000.0
 _MARKER, _EXTENSION, _CSRCS, _HEADER = 0x80, 0x10, 0x0F, 12
 
 
@@ -22,6 +24,7 @@ class Flow:
     def __init__(self) -> None:
         self.spanned_ms = 0.0  #: between packets that follow each other in a stream that flows
         self.filled_ms = 0.0  #: of that by audio
+        self._pauses: list[tuple[float, float]] = []
         # When the last packet came, its type, the length of its audio.
         self._last: tuple[float, int, float] | None = None
 
@@ -35,6 +38,13 @@ class Flow:
         if apart_ms < _PAUSE_MS:
             self.spanned_ms += apart_ms
             self.filled_ms += last[2]
+        elif apart_ms < _LONGEST_MS:
+            self._pauses.append((last[0], at))
+
+    def take_pauses(self) -> list[tuple[float, float]]:
+        """Beginning and end of each pause since the last time that nothing announced, and no number is missing for; up to a second."""
+        pauses, self._pauses = self._pauses, []
+        return pauses
 
 
 def _audio_ms(kind: int, packet: bytes) -> float:

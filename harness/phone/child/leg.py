@@ -13,6 +13,7 @@ from harness.events import (
     FarEndReport,
     ForeignRtp,
     MediaState,
+    RtpPaused,
     RtpStatistics,
     TransferProgress,
 )
@@ -270,6 +271,9 @@ class CallLeg:
         with self._tap.reception() if self._tap else nullcontext(Reception()) as reception:
             told |= reception.counts(self._payload_type)
             jitter_ms, burst_ms = reception.jitter_ms, reception.burst_ms
+            pauses = reception.flow.take_pauses()
+        for began, ended in pauses:
+            self.emit(RtpPaused, began=began, ended=ended)
         self._counts = {name: count + self._counts_before.get(name, 0) for name, count in told.items()}
         self.emit(
             RtpStatistics,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.checks import quality, signalling
 from harness.events import RtpStatistics
@@ -50,6 +54,21 @@ def test_of_few_packets_very_many_lost_are_no_chance(received: int, lost: int) -
 
 def test_fifty_packets_are_judged() -> None:
     assert quality.loss("caller.1", counters(48, 2)) is not None
+
+
+@given(st.lists(st.floats(200.0, 999.0), max_size=8), st.integers(1000, 60_000))
+def test_a_voice_that_is_broken_up_has_lost_what_it_was_silent_for(pauses: list[float], flowed_ms: int) -> None:
+    """By the same limit as packets that are missing; one pause alone is a moment's."""
+    even = replace(counters(flowed_ms // 20, 0), rx_spanned_ms=flowed_ms, rx_filled_ms=flowed_ms)
+    found = quality.loss("caller.1", even, pauses)
+    missing = sum(pauses) / (flowed_ms + sum(pauses))
+    limit = quality.MOST_LOST if len(pauses) > 1 else 1 - quality.LEAST_FILLED
+    assert found is not None
+    assert found.verdict is (Verdict.FAILED if missing > limit else Verdict.PASSED)
+    caught_up = replace(even, rx_filled_ms=flowed_ms + int(sum(pauses)))  # late, and sent all the same
+    held = quality.loss("caller.1", caught_up, pauses)
+    assert held is not None
+    assert held.verdict is Verdict.PASSED
 
 
 def test_delay_is_judged_by_the_shorter_of_two_looks() -> None:

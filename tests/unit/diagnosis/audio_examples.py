@@ -104,6 +104,11 @@ AUDIO = [
         ("heavy-loss",),
     ),
     Expected(
+        "audio.unsent",
+        talk(Example()).to_ai().to_caller().finding("audio.loss", "caller.1", spanned_s=3.6, filled_s=2.7),
+        ("rtp-not-sent",),
+    ),
+    Expected(
         "audio.delay",
         talk(Example()).to_ai().to_caller().finding("audio.delay", "assistant main → caller.1", delay_ms=800.0),
         ("high-delay",),

@@ -178,7 +178,9 @@ def test_loss_and_level_by_their_checks(check: str, fact: str, value: str) -> No
 
 
 def test_what_was_never_sent_is_no_loss_of_the_networks() -> None:
-    assert facts_of(talk().finding("audio.loss", "caller.1", spanned_s=2.0, filled_s=0.5)).value("loss") is None
+    assert facts_of(talk().finding("audio.loss", "caller.1", spanned_s=2.0, filled_s=0.5)).value("loss") == (
+        "none, but packets that were never sent"
+    )
 
 
 def test_a_path_that_loses_all_digits_and_no_voice_loses_the_digits_alone() -> None:

@@ -77,6 +77,32 @@ def test_silence_that_is_announced_is_none(source: Source) -> None:
     assert source.filled == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(
+    ("apart_ms", "kind", "lost", "told"),
+    [
+        (199.0, 0, 0, False),
+        (201.0, 0, 0, True),
+        (320.0, 0, 0, True),
+        (990.0, 0, 0, True),
+        (1001.0, 0, 0, False),  # a hold, another party
+        (320.0, MARKER, 0, False),  # announced (RFC 3551 section 4.1)
+        (320.0, 13, 0, False),
+        (320.0, 0, 16, False),  # the numbers tell of it
+    ],
+)
+def test_a_pause_that_nothing_announces_is_told_once(
+    source: Source, apart_ms: float, kind: int, lost: int, told: bool
+) -> None:
+    source.sends(10)
+    before = source.now
+    source.number += lost
+    source.sends(1, apart_ms, kind=kind)
+    source.sends(10)
+    pauses = source.reception.flow.take_pauses()
+    assert [round(1000 * (ended - began)) for began, ended in pauses if began == before] == [round(apart_ms)] * told
+    assert source.reception.flow.take_pauses() == []
+
+
 def test_what_is_lost_is_counted_as_that(source: Source) -> None:
     for _ in range(20):
         source.sends(3)

@@ -277,9 +277,8 @@ MEDIA = (
         "gaps",
         "RTP pauses and goes on as if nothing had been left out",
         INBOUND,
-        ("heavy-loss",),
+        ("rtp-not-sent",),
         wire=(Media("to-ai", "gaps", 0.3), Media("from-ai", "gaps", 0.3)),
-        unseen="nothing is missing in the RTP that arrives, and a mark is heard on both sides of a gap",
     ),
     Fault(
         "agent-unheard-transfer",

@@ -1,0 +1,94 @@
+"""A voice that pauses, as no mark does, is broken up; what pauses between two voices is none."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.events import Event, MarkHeard, RtpPaused
+from harness.scenario import conclusion, dropouts
+from harness.verdict import Verdict
+from tests.unit.checks.calls import counted
+from tests.unit.scenario.conftest import MakeContext
+
+ABOUT: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}
+
+
+def mark(at: float, which: int = 17) -> MarkHeard:
+    return MarkHeard(at=at, mark=which, began=at - 0.1, level_dbov=-15.0, quality=1.0, **ABOUT)
+
+
+def pause(began: float, seconds: float = 0.3) -> RtpPaused:
+    return RtpPaused(at=began + 1.0, began=began, ended=began + seconds, **ABOUT)
+
+
+def leg(*events: Event) -> Any:
+    return SimpleNamespace(events=list(events))
+
+
+AI_S_OWN, AI_S_ANSWER = 240, 17 + 256
+
+
+@pytest.mark.parametrize(
+    ("marks", "amid"),
+    [
+        ([mark(9.8), mark(10.5)], True),
+        ([mark(9.8, AI_S_OWN), mark(10.5, AI_S_ANSWER)], True),  # which speaks with both by turns
+        ([mark(9.8), mark(10.5, 18)], False),  # another party
+        ([mark(9.8), mark(10.5, AI_S_OWN)], False),
+        ([mark(9.7, 18), mark(9.8), mark(10.5)], False),
+        ([mark(10.5)], False),  # an announcement before it may pause
+        ([mark(9.8)], False),
+        ([mark(8.9), mark(10.5)], False),
+        ([mark(9.8), mark(11.4)], False),
+        ([], False),
+    ],
+)
+def test_a_pause_is_amid_a_voice_where_that_alone_is_heard_on_both_sides(marks: list[Event], amid: bool) -> None:
+    paused = pause(10.0)
+    assert dropouts.amid_a_voice(leg(*marks, paused)) == ([paused] if amid else [])
+
+
+def case_of(context: Any, *pauses: float, over: bool = False) -> Any:
+    """A call that hears one mark all the time, ends its statistics when asked and pauses once more while it is looked at."""
+    begin = time.monotonic()
+    told = leg(*(mark(begin + 0.2 * n) for n in range(60)), *(pause(begin + at) for at in pauses))
+    told.statistics = lambda: replace(counted(200, 0), rx_spanned_ms=4000, rx_filled_ms=4000)
+    told.id = "caller.1"
+    call = SimpleNamespace(leg=told, first_leg=told, label="caller.1", is_over=lambda: over)
+    context.calls.own = [call]
+    context.evidence.starved = lambda begin, end: 0.0
+    return call
+
+
+@pytest.mark.parametrize(
+    ("pauses", "over", "looked"),
+    [((), False, False), ((1.0,), False, True), ((1.0,), True, False), ((1.0, 2.0), False, False)],
+)
+def test_one_pause_is_looked_at_longer_while_the_call_is_up(
+    make_context: MakeContext,
+    monkeypatch: pytest.MonkeyPatch,
+    pauses: tuple[float, ...],
+    over: bool,
+    looked: bool,
+) -> None:
+    context = make_context()
+    case_of(context, *pauses, over=over)
+    paused: list[float] = []
+    monkeypatch.setattr(context, "pause", paused.append)
+    conclusion._look_longer(context)
+    assert bool(paused) is looked
+
+
+@pytest.mark.parametrize(("pauses", "verdict"), [((1.0,), Verdict.PASSED), ((1.0, 2.0), Verdict.FAILED)])
+def test_a_voice_that_is_broken_up_fails(
+    make_context: MakeContext, pauses: tuple[float, ...], verdict: Verdict
+) -> None:
+    context = make_context()
+    conclusion._little_loss(context, case_of(context, *pauses))
+    (finding,) = context.evidence.findings
+    assert (finding.check, finding.verdict) == ("audio.loss", verdict)
