@@ -62,14 +62,15 @@ class Registration:
             self._context.evidence.add(registration.accepted(self._label, _told(answer), REGISTERED_WITHIN_S, unbound))
 
     def is_refreshed(self, before_s: float) -> None:
-        """Registered again before the registration ends."""
+        """Registered again before the registration ends; ``before_s`` is what was asked for first."""
         first = self._first
         if first is None or first.code != 200:
             return
-        with self._context.evidence.step(f"{self._label} registers again before {before_s:g} s are over"):
-            again = self._answers.next_success(first, before_s + 2.0)
+        # What was granted counts (RFC 3261 section 10.2.1): less than was asked for, or more where a 423 wants it (10.2.8).
+        granted_s = float(first.expires or before_s)
+        with self._context.evidence.step(f"{self._label} registers again before {granted_s:g} s are over"):
+            again = self._answers.next_success(first, max(granted_s, before_s) + 2.0)
             seconds = None if again is None else again.at - first.at
-            granted_s = min(before_s, first.expires or before_s)  # what was granted counts (RFC 3261 section 10.2.1)
             self._context.evidence.scripted(seconds or 0.0, "the registration's own interval")
             self._context.evidence.add(registration.refreshed(self._label, seconds, granted_s, before_s))
 
