@@ -216,6 +216,29 @@ TRANSFER = [
         ("concurrency-exhausted", "fallback-wrong-group"),
     ),
     Expected(
+        "fallback.time.shorter",
+        Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout")
+        .dials()
+        .ai_gets()
+        .after(0.4)
+        .rings("reception")
+        .landed("reception", "reception")
+        .finding("timing", "reception", actual="it was after 0.40 s", seconds=0.4, expected_s=2.0),
+        ("ring-timeout-wrong",),
+    ),
+    Expected(
+        "fallback.time.refused",
+        Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout")
+        .dials()
+        .ai_gets()
+        .ai_answers(480, "Temporarily Unavailable")
+        .after(0.4)
+        .rings("reception")
+        .landed("reception", "reception")
+        .finding("timing", "reception", actual="it was after 0.40 s", seconds=0.4, expected_s=2.0),
+        ("ai-refuses",),
+    ),
+    Expected(
         "fallback.time",
         Example(row="TD-FALLBACK-TIMEOUT", line="fallback-timeout")
         .dials()
