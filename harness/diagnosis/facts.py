@@ -125,6 +125,7 @@ KNOWN: Mapping[str, Kind] = {
     ),
     "caller.held": Kind("the 200 to the caller puts it on hold", "read the SDP of the 200 that the caller got"),
     "change.answer": Kind("what became of the change of the call (re-INVITE)", "look at the answer to the re-INVITE"),
+    "ai.refresh": Kind("what became of the AI's session refresh", _AI_SIP),
     "ai.ack": Kind("the platform's ACK at the AI", _AI_SIP),
     "ack.arrived": Kind("the caller's ACK arrived", "look whether the 200 to the caller is repeated"),
     "hangup.answer": Kind("what became of the caller's BYE", "look at the answer to the BYE"),

@@ -7,7 +7,10 @@ import re
 from harness.audio.marks import reply_to
 from harness.checks import identity, manners
 from harness.diagnosis.derive import Scene, listed, same_number
+from harness.diagnosis.messages import Seen
 from harness.events import LegStarted, MarkHeard, MediaState, RtpStatistics, SipMessage
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Request
 from harness.verdict import Finding, Strength, Verdict
 
 #: RTP lost: what codecs' concealment no longer hides (ITU-T G.113 appendix I: G.711 with PLC, some 4 % for Ie,eff of 20).
@@ -34,6 +37,7 @@ def tell(scene: Scene) -> None:
     _headers(scene)
     _cut(scene)
     _acknowledged(scene)
+    _refreshed(scene)
     _spoke(scene)
     for finding in scene.of("phone.wait"):
         if is_unsent_digit(finding):
@@ -224,6 +228,27 @@ def _acknowledged(scene: Scene) -> None:
         again = [s for s in answers if s.message.call_id == call and s.message.cseq == answer.message.cseq]
         if same or len(again) > 1:
             scene.facts.record("ai.ack", "arrived" if same else "none", (same or again)[-1].where)
+
+
+def _refreshed(scene: Scene) -> None:
+    """What became of the AI's last session refresh. One that fails has it end the call (RFC 4028 section 10)."""
+    asked = [s for s in scene.at_ai if not s.received and _refreshes(s)]
+    for request in asked[-1:]:
+        message = request.message
+        same = [s for s in scene.at_ai if s.received and s.message.call_id == message.call_id]
+        finals = [s for s in same if s.answers(message.cseq.method) >= 200 and s.message.cseq == message.cseq]
+        taken = any(s.answers(message.cseq.method) < 300 for s in finals)
+        value = "none" if not finals else "accepted" if taken else "refused"
+        scene.facts.record("ai.refresh", value, request.where, *(s.where for s in finals[-1:]))
+
+
+def _refreshes(seen: Seen) -> bool:
+    try:
+        within = isinstance(seen.message, Request) and seen.message.to.tag is not None
+        asks = seen.message.cseq.method in ("INVITE", "UPDATE") and seen.message.has("Session-Expires")
+    except SipSyntaxError:
+        return False
+    return within and asks
 
 
 def _byes(scene: Scene) -> list[SipMessage]:

@@ -134,7 +134,7 @@ def two_codecs() -> Iterator[Rule]:
 
 
 def cut_by_ai() -> Iterator[Rule]:
-    """The AI sent BYE before anybody asked it to: by itself, or since its answer was never acknowledged."""
+    """The AI sent BYE before anybody asked it to: by itself, or since its answer, or its session refresh, was not taken."""
     cut = when("call.cut", True)
     sure = Rule(
         id="audio.cut.by-ai",
@@ -142,7 +142,7 @@ def cut_by_ai() -> Iterator[Rule]:
         symptoms=("audio", "other"),
         cells=cells("release", "AI"),
         essential=(cut, when("ai.ack", "arrived")),
-        conditions=(when("call.cut_by", "the AI"),),
+        conditions=(when("call.cut_by", "the AI"), not_shown("ai.refresh", "refused", "none")),
         consequences=UNHEARD,
         because="the AI sent BYE before anybody asked it to, and the call was over before the case was",
     )
@@ -154,6 +154,14 @@ def cut_by_ai() -> Iterator[Rule]:
         conditions=(*sure.conditions, not_shown("ai.ack", "arrived", "none")),
         because="the AI sent BYE before anybody asked it to; whether its answer was acknowledged is not seen",
         confidence="likely",
+    )
+    yield replace(
+        sure,
+        id="audio.cut.no-refresh",
+        cause="refresh-not-taken",
+        essential=(cut, when("ai.refresh", "refused", "none")),
+        conditions=(when("call.cut_by", "the AI"),),
+        because="the AI's session refresh was not accepted, and the AI ended the call, as it has to then (RFC 4028 section 10)",
     )
     yield replace(
         sure,

@@ -148,6 +148,16 @@ class AiExample(CallExample):
         self._at_caller("received", "BYE sip:caller SIP/2.0")
         return self
 
+    def ai_refreshes(self, *answers: int, interval: str = "90;refresher=uas") -> Self:
+        """The AI refreshes the session, once for each answer; 0: none came."""
+        for number, code in enumerate(answers, start=5):
+            asked = {"to": "<sip:x@y.example>;tag=p", "number": str(number)}
+            asked |= {"Session_Expires": interval} if interval else {}
+            self._sip("sent", "UPDATE sip:x SIP/2.0", "UPDATE", **asked)
+            if code:
+                self._sip("received", f"SIP/2.0 {code} x", "UPDATE", number=str(number))
+        return self
+
     def ai_refers(self, to: str, embedded: str = "") -> Self:
         return self._sip(
             "sent",

@@ -21,14 +21,20 @@ def _later(ai: str = "synthflow") -> Example:
     return example.to_ai().to_caller().after(300)
 
 
-def _cut(*, ack: bool) -> Example:
-    """The AI answers, with its 200 repeated where no ACK comes, and sends BYE after half a minute."""
+def _cut(*, ack: bool, refresh: int = 0) -> Example:
+    """The AI answers, with its 200 repeated where no ACK comes, and sends BYE after half a minute.
+
+    ``refresh`` is how a session refresh of its own is answered before that.
+    """
     example = talk(Example(row="LONGCALL", ai="stand-in")).ai_answers(200, "OK")
     if ack:
         example._sip("received", "ACK sip:ai SIP/2.0", "ACK", to="<sip:ai@192.0.2.60>;tag=b")
     else:
         example.after(0.5).ai_answers(200, "OK").after(1.0).ai_answers(200, "OK")
-    return example.to_ai().to_caller().after(31).ends("sent").to_ai("no-rtp").to_caller("no-rtp")
+    example.to_ai().to_caller().after(31)
+    if refresh:
+        example.ai_refreshes(refresh)
+    return example.ends("sent").to_ai("no-rtp").to_caller("no-rtp")
 
 
 def _no_fallback(refused: int, told: int) -> Example:
@@ -82,6 +88,7 @@ RIVALS = [
         ("g711-one-side",),
     ),
     Expected("audio.cut.by-ai", _cut(ack=True), ("ai-hangs-up",)),
+    Expected("audio.cut.no-refresh", _cut(ack=True, refresh=481), ("refresh-not-taken",)),
     Expected("audio.cut.no-ack", _cut(ack=False), ("ack-not-passed-on",)),
     Expected("audio.two-codecs.no-rtp", _laws("no-rtp", "no-rtp"), _OR_CLOSED),
     Expected("audio.no-rtp.two-codecs", _laws("no-rtp", "no-rtp"), _OR_CLOSED),

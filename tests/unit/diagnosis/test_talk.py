@@ -288,6 +288,26 @@ def test_an_asserted_identity(asserted: object, value: str) -> None:
     assert shown.value("caller_id.ai") == "shown, though withheld"
 
 
+@pytest.mark.parametrize(
+    ("answers", "outcome"),
+    [
+        ([], None),
+        ([200], "accepted"),
+        ([0], "none"),
+        ([481], "refused"),
+        ([491, 200], "accepted"),
+        ([407, 200], "accepted"),
+        ([200, 500], "refused"),
+        ([200, 0], "none"),
+    ],
+)
+def test_what_became_of_the_ai_s_last_session_refresh(answers: list[int], outcome: str | None) -> None:
+    assert facts_of(talk().ai_refreshes(*answers)).value("ai.refresh") == outcome
+    assert (
+        facts_of(talk().ai_refreshes(*answers, interval="")).value("ai.refresh") is None
+    )  # another change of the call
+
+
 def test_a_wrong_number_in_any_invite_is_told() -> None:
     example = Example().dials().ai_gets(shown="<sip:+12025550177@p.example>;tag=a").ai_gets()
     assert facts_of(example).value("caller_id.ai") == "another number"
