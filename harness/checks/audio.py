@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,12 +11,14 @@ from harness.audio.describe import HeardDescription
 from harness.audio.marks import DEFAULT_LEVEL_DBOV
 from harness.checks.claims import STRENGTH, Claim, Denial, Observation
 from harness.checks.finding import judged, not_observable
+from harness.events import SipMessage
 from harness.measurement import Direction
 from harness.verdict import Finding, Strength
 
 #: No loss plan takes so much of a voice (ITU-T G.101 and G.111: some 10 dB from end to end), and louder it would be clipped.
 MOST_LOSS_DB, MOST_GAIN_DB = 20.0, 9.0
 
+_WITH_AUDIO = re.compile(r"SIP/2\.0 18\d .*^m=audio ", re.DOTALL | re.MULTILINE)
 #: Below this level an end heard nothing that anybody said (G.711's idle noise lies under it).
 SILENCE_DBOV = -60.0
 
@@ -201,16 +204,21 @@ def level(speaker: str, listener: str, dbov: float) -> Finding:
     )
 
 
+def opens_early_media(message: SipMessage) -> bool:
+    """Whether it is a provisional response with audio, be that 180, 183 or another (RFC 3261 section 13.2.1)."""
+    return message.direction == "received" and _WITH_AUDIO.match(message.text) is not None
+
+
 def early(speaker: str, listener: str, sound: Sound | None, answered_at: float | None, provisional: int) -> Finding:
-    """``speaker`` was heard before the call was answered, after ``provisional`` 183s that had an SDP (RFC 3960)."""
+    """``speaker`` was heard before the call was answered, after ``provisional`` 18x that had an SDP (RFC 3960 section 1)."""
     before = sound is not None and (answered_at is None or sound.at < answered_at)
     heard = "it was heard" + ("" if before else " only after the answer") if sound else "nothing was heard"
     return judged(
         "audio.early",
         f"{speaker} → {listener}",
         before and provisional > 0,
-        expected="audio before the 200, opened by a 183 with SDP",
-        actual=heard + ("" if provisional else "; no 183 with SDP came"),
+        expected="audio before the 200, opened by a 18x with SDP",
+        actual=heard + ("" if provisional else "; no 18x with SDP came"),
         strength=sound.strength if sound else Strength.UNKNOWN,
         measured=measurement.EarlyMedia(speaker=speaker, listener=listener, provisional=provisional, early=before),
     )

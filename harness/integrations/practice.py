@@ -241,7 +241,7 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "EARLYMEDIA",
         "Audio before the answer",
-        "A 183 with SDP opens the media path: the caller hears the AI before the 200 arrives, and both ways after it.",
+        "A 18x with SDP opens the media path: the caller hears the AI before the 200 arrives, and both ways after it.",
         (fails("early-media"), THROUGH),
         subject="audio.early",
         seconds=2.0,

@@ -163,7 +163,7 @@ class ExpectAudio:
             who, voices = ai.early(call)
             if not voices and not ai.is_ours:
                 why = "the AI's voice cannot be told from others"
-                expected = "audio before the 200, opened by a 183 with SDP"
+                expected = "audio before the 200, opened by a 18x with SDP"
                 measured = EarlyMedia(speaker=who, listener=call.label)
                 subject = f"{who} → {call.label}"
                 self._context.evidence.add(
@@ -173,9 +173,9 @@ class ExpectAudio:
             # An AI that is one of our phones has to answer before the platform gives up on it.
             listened = min(LISTEN_S, _EARLY_SHARE * self._context.timings.ring_timeout_s)
             sound = call.hears_marks(voices, 0.0, since + listened) if voices else None
-            provisional = [m for m in call.messages() if m.text.startswith("SIP/2.0 183") and "\nm=audio" in m.text]
+            opened = sum(1 for message in call.messages() if audio.opens_early_media(message))
             self._context.evidence.scripted(time.monotonic() - since, "early media")
-            self._context.evidence.add(audio.early(who, call.label, sound, call.answered_at(), len(provisional)))
+            self._context.evidence.add(audio.early(who, call.label, sound, call.answered_at(), opened))
 
     @property
     def _call(self) -> Call:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import pytest
+
 from harness.audio.describe import HeardDescription
 from harness.checks import audio
 from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
+from harness.events import Direction, SipMessage
 from harness.verdict import Finding, Strength, Verdict
 
+SESSION = "v=0\r\no=- 1 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
 NAMES = {7: "caller.1", 263: "the AI answering caller.1", 240: "assistant main"}
 
 
@@ -84,3 +88,25 @@ def test_silence_is_only_shown_by_listening() -> None:
     assert audio.silent("a", "b", [], {7}, 0.8).verdict is Verdict.PASSED
     assert audio.silent("a", "b", [7], {7}, 0.8).verdict is Verdict.FAILED
     assert audio.silent("a", "b", [], {7}, 0.0).verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "direction", "opens"),
+    [
+        ("183 Session Progress", SESSION, "received", True),
+        ("180 Ringing", SESSION, "received", True),
+        ("182 Queued", SESSION, "received", True),
+        ("180 Ringing", "", "received", False),
+        ("100 Trying", SESSION, "received", False),
+        ("200 OK", SESSION, "received", False),
+        ("183 Session Progress", SESSION, "sent", False),
+        ("183 Session Progress", SESSION.replace("m=audio", "m=video"), "received", False),
+    ],
+)
+def test_any_provisional_response_with_audio_opens_early_media(
+    status: str, body: str, direction: Direction, opens: bool
+) -> None:
+    text = f"SIP/2.0 {status}\r\nCSeq: 1 INVITE\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    where = {"transport": "udp", "local": "192.0.2.1:5060", "remote": "192.0.2.2:5060"}
+    told = SipMessage(at=1.0, phone="caller", leg="caller.1", direction=direction, text=text, **where)
+    assert audio.opens_early_media(told) is opens
