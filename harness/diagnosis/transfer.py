@@ -9,6 +9,7 @@ from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import Seen, parse
 from harness.events import SipMessage, TransferProgress
 from harness.sip.grammar import decimal
+from harness.sip.identity import is_spelling
 from harness.sip.message import Request
 from harness.verdict import Finding
 
@@ -125,11 +126,12 @@ def _target(scene: Scene, text: str) -> str | None:
     number = number_in(text)
     if scene.deployment is None or number is None:
         return None
-    groups = {name: group.did for name, group in scene.deployment.groups.items()}
-    if number not in groups.values():
+    region = scene.deployment.region
+    named = [name for name, group in scene.deployment.groups.items() if is_spelling(number, group.did, region)]
+    if not named:
         return "nobody's number"
     wanted = _wanted(scene)
-    return "the group's number" if wanted is None or groups[wanted] == number else "another group's number"
+    return "the group's number" if wanted is None or wanted in named else "another group's number"
 
 
 def _wanted(scene: Scene) -> str | None:

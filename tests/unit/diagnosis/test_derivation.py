@@ -248,6 +248,9 @@ def test_addresses_of_record_and_lines_by_the_number_dialled() -> None:
     assert number_in("sip:+13125550100@carrier.example;transport=tcp") == "+13125550100"
     assert number_in('"A" <sip:+13125550100;x=y@carrier.example>;tag=1') == "+13125550100"
     assert number_in("tel:+13125550100;phone-context=x") == "+13125550100"
+    assert number_in("<tel:+1-312-555-0100>") == "+13125550100"  # RFC 3966 section 5.1.1
+    assert number_in("sip:+1(312)555.0100@carrier.example;user=phone") == "+13125550100"
+    assert number_in("sip:+1-312-555-0100@carrier.example") == "+1-312-555-0100"
     assert number_in("sip:carrier.example") is None
     assert number_in("not a uri") is None
     assert AI in str(Example().dials().ai_gets()._messages)

@@ -395,3 +395,21 @@ def test_when_a_fallback_came(seconds: float | None, expected: float | None, pas
 )
 def test_a_call_that_came_too_late(what: str, passed: bool, time: str | None) -> None:
     assert facts_of(blind().finding("timing.within", "reception", passed, what=what)).value("fallback.time") == time
+
+
+@pytest.mark.parametrize(
+    ("to", "target"),
+    [
+        (GROUP, "the group's number"),
+        (GROUP[1:], "the group's number"),
+        (GROUP[2:], "the group's number"),
+        (f"011{GROUP[1:]}", "the group's number"),
+        (OTHER_GROUP[1:], "another group's number"),
+        (NOBODY, "nobody's number"),
+        (f"x{GROUP}", "nobody's number"),
+        (GROUP[:-1], "nobody's number"),
+    ],
+)
+def test_a_target_is_the_group_s_number_however_it_is_written(to: str, target: str) -> None:
+    assert facts_of(blind().ai_refers(to)).value("transfer.target") == target
+    assert facts_of(warm().ai_invites(to)).value("transfer.target") == target
