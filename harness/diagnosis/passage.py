@@ -36,7 +36,7 @@ def tell(scene: Scene) -> None:
     # One that acknowledged reliably by itself had no need to ask the AI for it.
     acknowledged = any(not scene.failed(finding) for finding in scene.of("prack"))
     if not acknowledged and call.offer is not None and "100rel" in (call.offer.get("Require") or ""):
-        lost = _lost(call.offer, call.reached, lambda message: b"100rel" in _options(message))
+        lost = _lost(call.offer, call.reached, lambda message: "100rel" in _options(message))
         scene.facts.record("lost.reliability", lost)
     for finding in scene.of("media.encrypted"):
         if scene.failed(finding):
@@ -70,8 +70,8 @@ def _is_answer(message: Message) -> bool:
     return response is not None and response.is_success and b"m=audio" in message.body
 
 
-def _options(message: Message) -> bytes:
-    return f"{message.get('Require') or ''},{message.get('Supported') or ''}".encode()
+def _options(message: Message) -> str:
+    return f"{message.get('Require') or ''},{message.get('Supported') or ''}"
 
 
 def _encrypted(message: Message) -> bool:

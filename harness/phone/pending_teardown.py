@@ -36,7 +36,7 @@ def pending_teardown(messages: Sequence[SipMessage]) -> Teardown | None:
     parsed: Parsed = []
     for message in messages:
         with contextlib.suppress(SipSyntaxError):
-            parsed.append((message, Request.parse(message.text.encode("utf-8", "surrogateescape"))))
+            parsed.append((message, Request.parse(message.text)))
     try:
         return _teardown(parsed)
     except (SipSyntaxError, ValueError):

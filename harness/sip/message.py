@@ -53,9 +53,10 @@ class Message:
     def parse(data: bytes | str) -> Request | Response:
         """Parse one whole message. Bytes after Content-Length are cut off (RFC 3261 section 18.3).
 
+        Text may hold bytes that are no UTF-8, such as a display name in Latin-1, as lone surrogates.
         Raises SipSyntaxError when it has no valid start line or a header line has no name.
         """
-        raw = data.encode("utf-8") if isinstance(data, str) else bytes(data)
+        raw = _octets(data) if isinstance(data, str) else bytes(data)
         head, body = split_head(raw.lstrip(b"\r\n"))
         start, headers = _parse_head(head)
         declared = {header.value for header in headers if header.key == "content-length"}
@@ -384,6 +385,13 @@ def split_head(data: bytes) -> tuple[bytes, bytes]:
     if not blank:
         head, _, body = data.partition(b"\n\n")
     return head, body
+
+
+def _octets(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a pair, which stands for no octet
+        raise SipSyntaxError("text that is of no octets") from None
 
 
 def _parse_head(head: bytes) -> tuple[str, tuple[Header, ...]]:

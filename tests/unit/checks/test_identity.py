@@ -162,6 +162,11 @@ def test_a_national_form_may_have_its_trunk_prefix_and_no_number_of_another_coun
         assert identity.caller_id(invite(f"<sip:{user}@p>"), "ai", number, "national", foreign).verdict is verdict
 
 
+def test_a_display_name_in_latin_1_hides_no_number() -> None:
+    from_ = b'"M\xfcller" <sip:+14155550101@x.example>'.decode("utf-8", "surrogateescape")
+    assert identity.caller_id(invite(from_), "ai", CALLER, "e164", "US").verdict is Verdict.PASSED
+
+
 def test_a_from_that_cannot_be_read_names_nobody() -> None:
     """The platform's fault, and none of the harness's."""
     broken = invite(f"<sip:{CALLER}@-x->")

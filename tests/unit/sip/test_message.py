@@ -249,3 +249,17 @@ def test_nothing_but_a_syntax_error_comes_out_of_garbage(data: bytes) -> None:
                 problem_of_request(message)
         except SipSyntaxError:
             pass
+
+
+@given(st.binary(max_size=40).filter(lambda octets: not set(octets) & set(b"\r\n\0")))
+def test_octets_that_are_no_utf_8_are_read_from_text_as_from_the_wire(octets: bytes) -> None:
+    """A display name in Latin-1, say: what a phone logs is text, with those octets as lone surrogates."""
+    wire = INVITE.replace(b"A. Caller", b"A. Caller\r\nX-Name: " + octets + b"\r\nX-Rest: ")
+    text = wire.decode("utf-8", "surrogateescape")
+    assert bytes(Message.parse(text)) == bytes(Message.parse(wire)) == wire
+    assert Message.parse(text).headers == Message.parse(wire).headers
+
+
+def test_half_of_a_surrogate_pair_is_of_no_octets() -> None:
+    with pytest.raises(SipSyntaxError, match="no octets"):
+        Message.parse(INVITE.decode().replace("A. Caller", "\ud83d"))
