@@ -127,20 +127,30 @@ class LoadCall:
             call, ai_call = self._call, self._ai_call
             assert call is not None
             assert ai_call is not None
-            ended, answered = call.released_at(0.0), call.answered_at()
-            lasted = None if ended is None else ended - (answered or ended)
-            self._context.evidence.add(reach.up(call.label, lasted))
-            if ended is None and not self._is_known_by_words:
+            if self._still_up(call) and not self._is_known_by_words:
                 Expect(self._context, call).two_way_audio_with(ai_call, changed=True)
 
-    def end(self) -> None:
-        """Hang up, and see that both ends are released and the BYE is answered; a call that never came up is given up."""
+    def _still_up(self, call: Call) -> bool:
+        """Whether nobody has ended it, as a finding. Raises what the phone says where it has done so itself."""
+        if (overrun := call.leg.phone.overrun) is not None:
+            raise overrun
+        ended, answered = call.released_at(0.0), call.answered_at()
+        self._context.evidence.add(reach.up(call.label, None if ended is None else ended - (answered or ended)))
+        return ended is None
+
+    def end(self, step: int | None = None) -> None:
+        """Hang up, and see that both ends are released and the BYE is answered; a call that never came up is given up.
+
+        ``step``: the one in which nobody else may have ended it; none where all calls were hung up at once.
+        """
         call = self._call
         if call is None:
             self.ended = True
             return
-        with self._judged(self.step):
+        with self._judged(step or self.step):
             after = time.monotonic()
+            if step is not None and self.failed_in is None:
+                self._still_up(call)
             if not call.is_over():
                 after = call.hang_up()
                 if call.answered_at() is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from harness.load.call import LoadCall
 from harness.load.steps import Steps
 from harness.report.mask import mask_plain
-from harness.verdict import Verdict, exit_code
+from harness.verdict import Verdict, exit_code, worst
 
 FILE = "load.json"
 #: Of ``load.json``.
@@ -53,7 +53,7 @@ class StepResult:
     post_dial_delay_ms: Percentiles  #: INVITE → 18x, or 200
     two_way_ms: Percentiles  #: 200 → heard both ways
     verdict: Verdict
-    message: str  #: of the first call that did not pass; empty when all did
+    message: str  #: of the first call that ended so; empty when all passed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +162,7 @@ def _step(number: int, level: int, steps: Steps) -> StepResult:
     sound = [call for call in so_far if call.failed_in is None or call.failed_in > number]
     invited = sorted(at for call in new if (at := call.invited_at) is not None)
     complete = len(so_far) == level and not failed
+    found = worst(call.verdict for call in failed)
     return StepResult(
         step=number,
         calls=level,
@@ -172,8 +173,8 @@ def _step(number: int, level: int, steps: Steps) -> StepResult:
         setup_ms=Percentiles.of(call.setup_ms for call in new),
         post_dial_delay_ms=Percentiles.of(call.post_dial_delay_ms for call in new),
         two_way_ms=Percentiles.of(call.two_way_ms for call in new),
-        verdict=Verdict.PASSED if complete else failed[0].verdict if failed else Verdict.FAILED,
-        message=_why(failed[0]) if failed else "",
+        verdict=Verdict.PASSED if complete else found or Verdict.FAILED,
+        message=next((_why(call) for call in failed if call.verdict is found), ""),
     )
 
 

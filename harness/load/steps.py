@@ -70,7 +70,8 @@ class Steps:
             _finish(new)
             if number == len(self.plan.levels) and self._all_passed:
                 self._until(time.monotonic() + self.plan.hold_s)
-            _finish([executor.submit(call.verify_again, number) for call in self.calls if call.is_up])
+            held = [call for call in self.calls if call.is_up or call.failed_in is None]  # whoever has ended it
+            _finish([executor.submit(call.verify_again, number) for call in held])
             self._told(number, self.calls)
             if not self._all_passed:
                 return
@@ -95,7 +96,7 @@ class Steps:
         for index, call in enumerate(self.calls):
             if not self.interrupted:
                 self._until(began + index / self.plan.cps)
-            ends.append(executor.submit(call.end))
+            ends.append(executor.submit(call.end, None if self.interrupted else len(self.reached)))
         _finish(ends)
         if not self.interrupted:
             _finish([executor.submit(call.conclude) for call in self.calls])

@@ -1,0 +1,96 @@
+"""The course of a load, with calls that only say what is done to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.load import steps
+from harness.load.plan import LoadPlan
+from harness.verdict import Verdict
+
+
+class ScriptedCall:
+    """Up from being placed until the script has the far end end it."""
+
+    def __init__(self, index: int, step: int, lane: Any) -> None:
+        self.index, self.step = index, step
+        self.failed_in: int | None = None
+        self.is_up = self.was_placed = self.ended = False
+
+    def place(self) -> None:
+        self.is_up = self.was_placed = True
+
+    def verify_again(self, step: int) -> None:
+        self._must_be_up(step)
+
+    def end(self, step: int | None) -> None:
+        if step is not None and self.failed_in is None:
+            self._must_be_up(step)
+        self.is_up, self.ended = False, True
+
+    def _must_be_up(self, step: int) -> None:
+        if not self.is_up and self.failed_in is None:
+            self.failed_in = step
+
+    def conclude(self) -> None: ...
+
+    def interrupted(self, step: int) -> None:
+        self.failed_in = step
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict.PASSED if self.failed_in is None else Verdict.FAILED
+
+
+class Lane:
+    def hang_up(self) -> None: ...
+
+
+@pytest.fixture(autouse=True, scope="module")
+def scripted() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "LoadCall", ScriptedCall)
+        yield
+
+
+def run(levels: tuple[int, ...], told: Callable[[int, Sequence[Any]], None]) -> steps.Steps:
+    made = steps.Steps(LoadPlan(levels=levels, cps=1e6, hold_s=0.0), [Lane()], told)  # type: ignore[list-item]
+    made.run()
+    return made
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=4), st.data())
+def test_a_call_that_the_far_end_ends_does_not_pass(more: list[int], data: st.DataObject) -> None:
+    """Whichever it is, and whenever: between two steps, or between the last look and our hanging up."""
+    levels = tuple(sum(more[: n + 1]) for n in range(len(more)))
+    after = data.draw(st.integers(1, len(levels)), "the step after which it ends")
+    which = data.draw(st.integers(1, levels[after - 1]), "the call")
+
+    def told(number: int, calls: Sequence[Any]) -> None:
+        if number == after:
+            calls[which - 1].is_up = False
+
+    made = run(levels, told)
+    assert made.verdict is Verdict.FAILED
+    assert made.calls[which - 1].failed_in == min(after + 1, len(levels))
+    assert len(made.reached) == min(after + 1, len(levels)), "no step is begun after the one that fails"
+    assert all(call.ended for call in made.calls)
+
+
+def test_calls_that_nobody_ends_pass() -> None:
+    made = run((1, 3, 4), lambda number, calls: None)
+    assert (made.verdict, made.reached, len(made.calls)) == (Verdict.PASSED, [1, 3, 4], 4)
+
+
+def test_ctrl_c_ends_all_calls_and_blames_no_far_end_for_it() -> None:
+    def told(number: int, calls: Sequence[Any]) -> None:
+        raise KeyboardInterrupt
+
+    made = run((2, 4), told)
+    assert (made.interrupted, made.reached) == (True, [2])
+    assert all(call.ended for call in made.calls)
