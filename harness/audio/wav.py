@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from harness.errors import MistakeError
+
+#: Samples read at a time.
+_BLOCK = 1 << 18
+#: libsndfile's names of what holds fractions of full scale.
+_STORED_AS_FLOATS = ("FLOAT", "DOUBLE")
 
 
 class WavError(MistakeError):
@@ -27,14 +33,23 @@ def read_wav(path: Path) -> tuple[NDArray[np.int16], int]:
         with soundfile.SoundFile(path) as file:
             if file.channels != 1:
                 raise WavError(f"{path}: {file.channels} channels; a leg's recording has one (split it first)")
-            samples: NDArray[np.int16] = file.read(dtype="int16")
-            return samples, int(file.samplerate)
+            # What is stored as floats libsndfile gives as integers without scaling them: everything would be 0 or 1.
+            is_float = file.subtype in _STORED_AS_FLOATS
+            blocks = list(_blocks(file, "float64" if is_float else "int16"))
+            samples = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
+            return to_int16(np.clip(np.nan_to_num(samples), -1, 1)) if is_float else samples, int(file.samplerate)
     except (soundfile.LibsndfileError, ValueError) as error:
         # ValueError: a header whose length libsndfile does not believe
         if not path.exists():
             raise WavError(f"{path}: no such file") from error
         size = path.stat().st_size
         raise WavError(f"{path}: not a sound file libsndfile can read ({size} bytes): {error}") from error
+
+
+def _blocks(file: soundfile.SoundFile, dtype: str) -> Iterator[NDArray[Any]]:
+    """All of it; some codecs (GSM 06.10, as PBXs record) cannot be asked for the whole at once."""
+    while len(block := file.read(_BLOCK, dtype=dtype)):
+        yield block
 
 
 def write_wav(path: Path, samples: NDArray[np.int16] | NDArray[np.float32], rate: int) -> None:

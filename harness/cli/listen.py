@@ -25,6 +25,7 @@ from harness.resources import prompt_names
 from harness.terminal import SafeConsole
 
 _LEAST_RATE = 4000
+_MOST_RATE = 384_000  # what recorders have; a header may claim any
 
 
 def listen(
@@ -39,6 +40,8 @@ def listen(
     samples, rate = read_wav(path)
     if rate < _LEAST_RATE:
         raise WavError(f"{path}: {rate} samples a second; {_LEAST_RATE} are the least that carry a telephone's sound")
+    if rate > _MOST_RATE:
+        raise WavError(f"{path}: {rate} samples a second; {_MOST_RATE} are the most that are read")
     report = _report(resample(samples, rate, SAMPLE_RATE), deep)
     if picture is not None:
         try:

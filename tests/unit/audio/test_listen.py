@@ -29,9 +29,11 @@ def test_says_what_is_there_and_when(recording: Path) -> None:
 
 
 def test_mistakes_are_said_in_a_line(recording: Path, tmp_path: Path) -> None:
-    runner = CliRunner()
+    runner, fast = CliRunner(), tmp_path / "fast.wav"
+    write_wav(fast, silence(0.1), 1_999_999_999)
     for arguments, words in (
         ([str(tmp_path / "none.wav")], "none.wav: no such file"),
+        ([str(fast)], "1999999999 samples a second; 384000 are the most"),
         ([str(recording), "--picture", str(tmp_path / "no" / "x.svg")], "x.svg: cannot be written"),
     ):
         result = runner.invoke(application(), ["listen", *arguments])
