@@ -1,4 +1,4 @@
-"""How loud 8 kHz audio is."""
+"""How loud 8 kHz audio is, without its offset: nobody hears one, and a stream of zero octets has a large one (G.711)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SILENCE_DBOV: Final = -96.0  #: the level that stands for digital silence
 def levels(samples: NDArray[np.int16]) -> NDArray[np.float64]:
     """The level of each whole 20 ms of 8 kHz samples in dBov, :data:`SILENCE_DBOV` for digital silence."""
     frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
-    power = np.mean(np.square(frames, dtype=np.float64), axis=1) / 32768.0**2
+    power = np.var(frames, axis=1, dtype=np.float64) / 32768.0**2
     dbov: NDArray[np.float64] = 10 * np.log10(np.maximum(power, 10 ** (SILENCE_DBOV / 10)))
     return dbov
 
@@ -24,5 +24,5 @@ def mean_level(samples: NDArray[np.int16]) -> float:
     """The level of all samples together in dBov."""
     if not len(samples):
         return SILENCE_DBOV
-    power = float(np.mean(np.square(samples, dtype=np.float64))) / 32768.0**2
+    power = float(np.var(samples, dtype=np.float64)) / 32768.0**2
     return max(SILENCE_DBOV, 10 * math.log10(power)) if power > 0 else SILENCE_DBOV

@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.audio.dtmf import dtmf
 from harness.audio.marks import waveform
@@ -54,6 +56,14 @@ def test_the_pulse_tells_silence_from_not_looking() -> None:
     assert pulses[0].level_dbov == pulses[1].level_dbov == -96.0
     assert pulses[2].level_dbov == pytest.approx(-15, abs=1.5)
     assert hear(silence(0.1)) == []
+
+
+@given(st.integers(-32768, 32767))
+def test_an_offset_is_no_sound(offset: int) -> None:
+    """Zero octets of PCMU are one of -32124."""
+    pulses = [e for e in hear(np.full(RATE, offset, np.int16)) if isinstance(e, Listened)]
+    assert len(pulses) == 5
+    assert all(p.level_dbov < -80 for p in pulses)
 
 
 def test_after_a_hold_times_are_right_again() -> None:
