@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
-from harness.deployment.values import E164, PLAIN_PORT, TLS_PORT, Ai, Model, Secret, Source, Transport, is_ipv6
+from harness.deployment.values import (
+    E164,
+    PLAIN_PORT,
+    TLS_PORT,
+    Ai,
+    HostPort,
+    Model,
+    Secret,
+    Source,
+    Transport,
+    is_ipv6,
+)
+from harness.sip.grammar import split_host_port
 
 
 class Platform(Model):
@@ -28,7 +39,7 @@ class Trunk(Secret):
     port: int  #: of the AI: 32681 for UDP and TCP, 32682 for TLS
     authentication: Literal["ip", "digest"] = "ip"  #: by the AI's address, or by digest with ``username``
     host: str | None = None  #: the AI's signalling host, as the platform's trunk has it
-    termination: str | None = None  #: ``host:port`` at the platform where the AI sends its calls (Termination URI)
+    termination: HostPort | None = None  #: ``host:port`` at the platform where the AI sends its calls (Termination URI)
     max_concurrent_calls: int = Field(3, ge=1)  #: as many as the platform lets onto it
     #: From which the platform takes calls and registrations; preflight compares them.
     allowed_addresses: tuple[str, ...] = ()
@@ -45,12 +56,12 @@ class Trunk(Secret):
     @property
     def termination_host(self) -> str | None:
         """The host of ``termination``, without its port."""
-        return urlsplit(f"//{self.termination}").hostname if self.termination else None
+        return split_host_port(self.termination)[0].strip("[]").lower() if self.termination else None
 
     @property
     def termination_port(self) -> int | None:
         """The port of ``termination``; None where it says none."""
-        return urlsplit(f"//{self.termination}").port if self.termination else None
+        return split_host_port(self.termination)[1] if self.termination else None
 
 
 class CertificateFiles(Model):
@@ -85,7 +96,9 @@ class Account(Model):
     addresses: tuple[Source, ...] = ()  #: from where else its signalling comes
     bind: str | None = None  #: the address of this machine from which they send; chosen by the system unless said
     public_address: str | None = None  #: what Contact and SDP name, where a router with a fixed address is in between
-    stun_server: str | None = None  #: ``host:port`` that tells the public address, where it is not fixed (RFC 8489)
+    stun_server: HostPort | None = (
+        None  #: ``host:port`` that tells the public address, where it is not fixed (RFC 8489)
+    )
     #: First and last port for audio, where a firewall lets through no others.
     rtp_ports: tuple[Annotated[int, Field(ge=1024, le=65535)], Annotated[int, Field(ge=1024, le=65535)]] | None = None
     srtp: Literal["off", "optional", "mandatory"] = "off"  #: whether they encrypt audio (SDES)

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from harness.resources import prompt_names
+from harness.sip.grammar import SipSyntaxError, split_host_port
 
 Transport = Literal["udp", "tcp", "tls"]
 Ai = Literal["synthflow", "stand-in"]
@@ -77,6 +78,18 @@ def _source(place: str) -> str:
 Source = Annotated[str, AfterValidator(_source)]
 
 
+def _host_port(place: str) -> str:
+    try:
+        split_host_port(place)
+    except SipSyntaxError:
+        raise ValueError(f"{place!r}: no host; allowed: sbc.example, sbc.example:5061, [2001:db8::1]:5061") from None
+    return place
+
+
+#: ``host`` or ``host:port``, an IPv6 address in brackets.
+HostPort = Annotated[str, AfterValidator(_host_port)]
+
+
 def _prompt(name: str) -> str:
     if name not in prompt_names():
         raise ValueError(f"no prompt is called {name!r}; allowed: {', '.join(prompt_names())}")
@@ -113,11 +126,6 @@ class Secret(Model):
     realm: str | None = None  #: the digest realm the password is for; none answers the one that asks first, ``*`` any
     password_env: str | None = None  #: the environment variable that holds the password
     password: SecretStr | None = None
-
-    @property
-    def only_realm(self) -> str | None:
-        """The one realm that the password is for; None where the file names none."""
-        return None if self.realm == "*" else self.realm
 
     @field_serializer("password", when_used="json")
     def _reveal(self, value: SecretStr | None) -> str | None:

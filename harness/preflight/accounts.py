@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from harness.deployment import PhoneEntry, Trunk
 from harness.preflight.lines import REGISTRATION, ProbeKind, ProbeResult, failed, ok, warning
+from harness.preflight.login import Login
 from harness.preflight.probes import Probing, Target
 from harness.preflight.wire import RequestOutcome, exchange
-from harness.sip.digest import Credentials
 
 
 async def phone_line(probing: Probing, name: str, phone: PhoneEntry, place: Target) -> ProbeResult:
@@ -14,8 +14,8 @@ async def phone_line(probing: Probing, name: str, phone: PhoneEntry, place: Targ
     account = probing.deployment.accounts[phone.account]
     password = phone.password.get_secret_value() if phone.password else None
     username = phone.username or phone.aor_user
-    credentials = Credentials(username, password, phone.only_realm) if password is not None else None
-    outcome = await exchange(probing, place, "REGISTER", phone.aor_user, account.domain, credentials)
+    login = Login(username, password, phone.realm) if password is not None else None
+    outcome = await exchange(probing, place, "REGISTER", phone.aor_user, account.domain, login)
     return _line(name, f"phones.{name}", username, outcome)
 
 
@@ -23,8 +23,8 @@ async def trunk_line(probing: Probing, trunk: Trunk, place: Target, domain: str)
     """The SIP number of a trunk, at the Termination URI, from the stand-in's address."""
     password = trunk.password.get_secret_value() if trunk.password else None
     username = trunk.username or ""
-    credentials = Credentials(username, password, trunk.only_realm) if password is not None else None
-    outcome = await exchange(probing, place, "REGISTER", username, domain, credentials)
+    login = Login(username, password, trunk.realm) if password is not None else None
+    outcome = await exchange(probing, place, "REGISTER", username, domain, login)
     return _line(f"trunk {trunk.name}", f"trunks.{trunk.name}", username, outcome)
 
 
@@ -40,9 +40,9 @@ def _line(whose: str, where: str, username: str, outcome: RequestOutcome) -> Pro
             *name, outcome.detail, REGISTRATION, row_fix.get(outcome.trouble or "", "Check host, port and transport.")
         )
     said = f"{response.status} {response.reason}"
-    if outcome.withheld:
-        fix = f"Correct the certificate there, or the host, ca_file or realm in the file (see {where} and its account)."
-        return failed(*name, f"{said}: no password was sent, since {outcome.withheld}", REGISTRATION, fix)
+    if (unanswered := outcome.unanswered) is not None:
+        fix = f"{unanswered.fix} (See {where} and its account.)"
+        return failed(*name, f"{said}: no password was sent for it, since {unanswered.why}", REGISTRATION, fix)
     return _judged(name, where, username, said, outcome, response.status)
 
 

@@ -14,6 +14,7 @@ import httpx
 from harness.deployment import Account, Trunk, is_address
 from harness.preflight.lines import REGISTRATION, ROUTING, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.probes import Probing, by_hosts_file
+from harness.sip.grammar import split_host_port
 
 #: The services of RFC 3263 section 4.1 and what NAPTR calls them, by transport.
 _SERVICES = {"udp": ("_sip._udp", "SIP+D2U"), "tcp": ("_sip._tcp", "SIP+D2T"), "tls": ("_sips._tcp", "SIPS+D2T")}
@@ -31,7 +32,7 @@ def hosts(probing: Probing) -> dict[str, str]:
     for name, account in deployment.accounts.items():
         note(account.host, f"accounts.{name}.host")
         if account.stun_server:
-            note(account.stun_server.rpartition(":")[0], f"accounts.{name}.stun_server")
+            note(split_host_port(account.stun_server)[0], f"accounts.{name}.stun_server")
     note(deployment.platform.host, "platform.host")
     for trunk in deployment.trunks:
         note(trunk.host, f"trunk {trunk.name}, host")

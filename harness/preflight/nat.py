@@ -8,17 +8,15 @@ from harness.deployment import Account
 from harness.preflight.lines import AUDIO, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.machine import stun_address, stun_request
 from harness.preflight.probes import Probing
-from harness.sip.grammar import decimal
+from harness.sip.grammar import split_host_port
 
 
 async def stun_line(probing: Probing, name: str, account: Account) -> ProbeResult:
     """The address the account's phones will be told, and the kind of mapping."""
     line = ProbeKind.STUN, name
     assert account.stun_server is not None
-    host, _, digits = account.stun_server.rpartition(":")
-    port = decimal(digits, most=65535)
-    if port is None:
-        host, port = account.stun_server, 3478
+    host, port = split_host_port(account.stun_server)
+    port = port or 3478  # RFC 8489 section 18.6
     address = await probing.address(host)
     fix = f"Correct accounts.{name}.stun_server, or give public_address instead."
     if address is None:

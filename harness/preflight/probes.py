@@ -14,7 +14,6 @@ import dns.asyncresolver
 import dns.exception
 
 from harness.deployment import Account, Deployment, Transport, Trunk, is_address
-from harness.sip.grammar import decimal
 
 #: How long a single exchange may take, in seconds. UDP is sent again after 0.5 and 1.5 s (RFC 3261, timer E).
 PATIENCE_S = 2.0
@@ -40,13 +39,10 @@ class Target:
 
 def termination(deployment: Deployment, trunk: Trunk) -> Target | None:
     """The platform's end of a trunk, as the AI's side calls it; None where the file names none."""
-    if trunk.termination is None:
+    if trunk.termination_host is None:
         return None
-    host, colon, digits = trunk.termination.rpartition(":")
-    port = decimal(digits, most=65535)
-    if not colon or port is None:
-        host, port = trunk.termination, 5061 if trunk.transport == "tls" else 5060
-    return Target(host, port, trunk.transport, deployment.stand_in.bind, deployment.ca_file)
+    port = trunk.termination_port or (5061 if trunk.transport == "tls" else 5060)  # RFC 3261 section 19.1.2
+    return Target(trunk.termination_host, port, trunk.transport, deployment.stand_in.bind, deployment.ca_file)
 
 
 def ai_end(deployment: Deployment, trunk: Trunk, bind: str | None = None) -> Target | None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import re
 import secrets
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Literal, Self
 
 from cryptography import x509
 
 from harness.preflight.certificates import matches, names_of
+from harness.preflight.login import MOST_CHALLENGES, Login, Unanswered
 from harness.preflight.probes import Probing, Target, unverified, verified
-from harness.sip.digest import Credentials, DigestClient, parse
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
@@ -25,6 +26,7 @@ from harness.sip.message import Message, Request, Response
 Trouble = Literal["unresolved", "silent", "refused", "unreachable", "bind", "tls"]
 
 _T1_S = 0.5
+_BRANCH = re.compile(r"branch=[^;]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class RequestOutcome:
     challenged_by: str | None = None  #: the digest realm, when there was a challenge
     certificate: bytes | None = None  #: what a TLS server showed, DER
     distrust: int | None = None  #: why the handshake did not take that (OpenSSL's ``X509_V_ERR_…``), with ``verified``
-    withheld: str = ""  #: why a challenge was not answered though a password is known
+    unanswered: Unanswered | None = None  #: why the last challenge got no answer though a password is known
 
     @property
     def code(self) -> int:
@@ -140,7 +142,7 @@ class Link:
         except (OSError, ssl.SSLError, SipSyntaxError) as error:
             self._received.put_nowait(NoLinkError("refused", f"the connection broke: {error}"))
 
-    def request(self, method: str, uri: str, user: str, domain: str, *, cseq: int = 1, call_id: str = "") -> Request:
+    def request(self, method: str, uri: str, user: str, domain: str) -> Request:
         """A request outside of any dialog (RFC 3261 section 8.1.1), with ``rport`` (RFC 3581)."""
         host, port = self.local
         host = f"[{host}]" if ":" in host else host
@@ -152,13 +154,21 @@ class Link:
             ("Max-Forwards", "70"),
             ("From", f"{address};tag={secrets.token_hex(4)}"),
             ("To", address if method == "REGISTER" else f"<{uri}>"),
-            ("Call-ID", call_id or f"{secrets.token_hex(8)}@preflight.invalid"),
-            ("CSeq", f"{cseq} {method}"),
+            ("Call-ID", f"{secrets.token_hex(8)}@preflight.invalid"),
+            ("CSeq", f"1 {method}"),
             ("User-Agent", "call-verification-harness preflight"),
         ]
         if method == "OPTIONS":
             headers += [("Accept", "application/sdp"), ("Contact", f"<sip:{user}@{here};transport={transport}>")]
         return Request.build(method, uri, headers)
+
+    @staticmethod
+    def again(request: Request, cseq: int) -> Request:
+        """A request as :meth:`request` makes it, as the next of its Call-ID (RFC 3261 section 22.2)."""
+        via = request.get("Via") or ""
+        branch = f"branch=z9hG4bK{secrets.token_hex(8)}"
+        renewed = request.without("Via", "CSeq").adding("Via", _BRANCH.sub(branch, via), top=True)
+        return renewed.adding("CSeq", f"{cseq} {request.method}")
 
     async def ask(self, request: Request) -> Response:
         """The final response. Raises :class:`NoLinkError`."""
@@ -196,42 +206,48 @@ async def exchange(
     method: str,
     user: str,
     domain: str,
-    credentials: Credentials | None = None,
+    login: Login | None = None,
     trust: ssl.SSLContext | None = None,
 ) -> RequestOutcome:
     """One request to a place and its final response; ``trust`` is for :class:`Link`.
 
-    A challenge is answered once: in the realm that is configured, and over TLS only to a server whose certificate is
+    Challenges are answered as :class:`~harness.preflight.login.Login` has it, and over TLS only to a server whose certificate is
     trusted and made out to the place. Anybody else would get a hash to guess the password by.
     """
     uri = f"sip:{domain}" if method == "REGISTER" else f"sip:{_hostport(place)}"
     if place.transport != "udp":
         uri += f";transport={place.transport}"
     began = time.monotonic()
-    realm, withheld = None, ""
-    if credentials and place.transport == "tls":
-        withheld = await _distrust(probing, place)
+    distrust = await _distrust(probing, place) if login and place.transport == "tls" else ""
     try:
         async with Link(probing, place, trust) as link:
             request = link.request(method, uri, user, domain)
             began = time.monotonic()
             response = await link.ask(request)
             took = time.monotonic() - began
-            if credentials and response.status in (401, 407):
-                realm = realm_of(response)
-                again = link.request(method, uri, user, domain, cseq=2, call_id=request.call_id)
-                answered = None if withheld else DigestClient(credentials).answer(again, response)
-                if answered is not None:
-                    response = await link.ask(answered)
-                elif credentials.realm not in (None, realm):
-                    withheld = withheld or f"the realm is {realm}, and {credentials.realm} is configured"
-            else:
-                withheld = ""
-            return RequestOutcome(
-                response, took, local=link.local, challenged_by=realm, certificate=link.certificate, withheld=withheld
-            )
+            found = RequestOutcome(response, took, local=link.local, certificate=link.certificate)
+            if login is None or response.status not in (401, 407):
+                return found
+            if distrust:
+                fix = "Correct the certificate there, or host or ca_file in the file."
+                return replace(found, unanswered=Unanswered(distrust, fix))
+            response = await _log_in(link, login, request, response)
+            return replace(found, response=response, challenged_by=login.realm, unanswered=login.unanswered)
     except NoLinkError as error:
         return RequestOutcome(None, time.monotonic() - began, error.trouble, error.detail, distrust=error.distrust)
+
+
+async def _log_in(link: Link, login: Login, request: Request, response: Response) -> Response:
+    """The final response when ``login`` has answered what it can; a proxy may challenge, and then the registrar."""
+    for cseq in range(2, 2 + MOST_CHALLENGES):
+        again = link.again(request, cseq)
+        if (answered := login.answer(login.again(again), response)) is None:
+            return response
+        response = await link.ask(answered)
+        if response.status not in (401, 407):
+            return response
+    login.unanswered = Unanswered(f"it has had {MOST_CHALLENGES} answers already", "Ask the registrar's operator.")
+    return response
 
 
 async def _distrust(probing: Probing, place: Target) -> str:
@@ -246,15 +262,6 @@ async def _distrust(probing: Probing, place: Target) -> str:
     if any(matches(place.host, name) for name in names):
         return ""
     return f"its certificate is made out to {', '.join(names) or 'nobody'}, not to {place.host}"
-
-
-def realm_of(response: Response) -> str | None:
-    """The realm of the first challenge in a 401 or 407."""
-    for name in ("WWW-Authenticate", "Proxy-Authenticate"):
-        for value in response.get_all(name):
-            with contextlib.suppress(SipSyntaxError):
-                return parse(value).get("realm")
-    return None
 
 
 def explained(error: Exception, place: Target) -> NoLinkError:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.deployment import Deployment, from_plain, to_plain
+from harness.deployment import Deployment, Trunk, from_plain, to_plain
 from harness.errors import DeploymentError
 from harness.integrations import load
 
@@ -243,3 +243,27 @@ def test_a_line_has_a_number_on_each_trunk_or_one_on_one() -> None:
         deployment.did("people", "tls-ip")
     numbers = [number for _, _, number in deployment.all_dids()]
     assert len(numbers) == len(set(numbers)) == sum(len(line.dids) or 1 for line in deployment.lines.values())
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["sip:acme.talkdesk.example:5060", "acme.talkdesk.example:sip", "acme.example:70000", "::1", "a b", "acme;lr"],
+)
+def test_a_termination_is_a_host_and_a_port(tmp_path: Path, place: str) -> None:
+    edit = swapped('"acme.talkdesk.example:5060"', f'"{place}"')
+    assert mistakes(tmp_path, "live-talkdesk", edit) == [
+        f"trunks.0.termination: {place!r}: no host; allowed: sbc.example, sbc.example:5061, [2001:db8::1]:5061"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "host", "port"),
+    [
+        ("SBC.example", "sbc.example", None),
+        ("192.0.2.1:5062", "192.0.2.1", 5062),
+        ("[2001:db8::1]", "2001:db8::1", None),
+    ],
+)
+def test_the_host_and_the_port_of_a_termination(place: str, host: str, port: int | None) -> None:
+    trunk = Trunk(name="t", transport="udp", port=32681, termination=place)
+    assert (trunk.termination_host, trunk.termination_port) == (host, port)

@@ -124,3 +124,83 @@ def test_an_api_that_sends_what_was_not_asked_for_is_said_to(lab: Any, far: Any)
     lab.plain["synthflow"] = {"api_base": far.api(headers="Content-Encoding: gzip\r\n"), "api_token": "t0ken"}
     (line,) = [line for line in lab.report().lines if line.status is FAILED and "compressed" in line.detail]
     assert "which was not asked for" in line.detail
+
+
+def challenges(*steps: tuple[int, dict[str, str]]) -> Any:
+    """A far end that challenges so, one time after the other, and then takes whatever is there."""
+    left = list(steps)
+
+    def answer(request: Request) -> Response:
+        if request.method != "REGISTER" or not left:
+            return Response.to_request(request, 200, tag="far")
+        status, params = left.pop(0)
+        header = {401: "WWW-Authenticate", 407: "Proxy-Authenticate"}[status]
+        value = "Digest " + ", ".join(f'{name}="{text}"' for name, text in params.items())
+        return Response.to_request(request, status, tag="far", headers=[(header, value)] if params else [])
+
+    return answer
+
+
+#: What tests/process/phone and pjsip itself show: the algorithms that a softphone answers.
+COMPUTED = ("MD5", "SHA-256")
+
+
+@pytest.mark.parametrize("qop", ["", "auth", "auth,auth-int", "auth-int"])
+@pytest.mark.parametrize(
+    "algorithm", ["", "MD5", "md5", "SHA-256", "MD5-sess", "SHA-256-sess", "SHA-512-256", "AKAv1-MD5"]
+)
+def test_only_what_a_softphone_could_answer_is_answered(lab: Any, far: Any, algorithm: str, qop: str) -> None:
+    wanted = {name: text for name, text in (("algorithm", algorithm), ("qop", qop)) if text}
+    lab.account["port"] = far.udp(challenges((401, {"realm": "r", "nonce": "n"} | wanted)))
+    line = lab.line("registration")
+    if (algorithm or "MD5").upper() in COMPUTED and qop != "auth-int":
+        assert (line.status, len(credentials_sent(far))) == (OK, 1)
+    else:
+        assert (line.status, credentials_sent(far)) == (FAILED, [])
+        assert f"it asks for {algorithm or 'MD5'}" in line.detail
+        assert "the softphones compute MD5 and SHA-256" in line.detail
+
+
+@pytest.mark.parametrize("realm", [None, "*", "registrar.example", "proxy.example"])
+def test_a_proxy_that_asks_before_the_registrar_does(lab: Any, far: Any, realm: str | None) -> None:
+    """Whoever is asked first, and nobody else, unless the file says otherwise: as the phones have it."""
+    proxy = {"realm": "proxy.example", "nonce": "n1", "qop": "auth"}
+    lab.account["port"] = far.udp(challenges((407, proxy), (401, {"realm": "registrar.example", "nonce": "n2"})))
+    if realm:
+        lab.plain["phones"]["caller"]["realm"] = realm
+    line = lab.line("registration")
+    if realm == "*":
+        assert line.status is OK
+        last = far.requests[-1]
+        assert last.method == "REGISTER"
+        assert last.has("Authorization")
+        assert last.has("Proxy-Authorization")
+        assert "realm registrar.example" in line.detail
+    else:
+        assert line.status is FAILED
+        refused, mine = ("proxy", "registrar") if realm == "registrar.example" else ("registrar", "proxy")
+        assert (
+            f"the realm is {refused}.example, and {mine}.example {'is configured' if realm else 'asked first'}"
+            in line.detail
+        )
+        assert 'realm = "*"' in line.fix
+
+
+def test_a_nonce_that_has_grown_old_is_no_wrong_password(lab: Any, far: Any) -> None:
+    """RFC 7616 section 3.3: stale=true."""
+    first = {"realm": "r", "nonce": "n1", "qop": "auth"}
+    lab.account["port"] = far.udp(challenges((401, first), (401, first | {"nonce": "n2", "stale": "true"})))
+    assert lab.line("registration").status is OK
+    lab.account["port"] = far.udp(challenges((401, first), (401, first | {"nonce": "n2"})))
+    assert "credentials of +14155550101 refused (realm r)" in lab.line("registration").detail
+    lab.account["port"] = far.udp(challenges(*[(401, first | {"nonce": f"n{n}", "stale": "true"}) for n in range(9)]))
+    line = lab.line("registration")
+    assert (line.status, "it has had 4 answers already" in line.detail) == (FAILED, True)
+
+
+@pytest.mark.parametrize("status", [401, 407])
+def test_a_challenge_that_is_none_asks_for_no_password(lab: Any, far: Any, status: int) -> None:
+    lab.account["port"] = far.udp(challenges((status, {}), (status, {})))
+    line = lab.line("registration")
+    assert (line.status, credentials_sent(far)) == (FAILED, [])
+    assert "no digest challenge stands in it" in line.detail
