@@ -35,6 +35,7 @@ def _line(whose: str, where: str, username: str, outcome: RequestOutcome) -> Pro
         row_fix = {
             "silent": "Check the firewall (UDP/TCP 32681 or TLS 32682, and the registrar's own port).",
             "unresolved": "Check the host: it does not resolve.",
+            "undecided": "Packets arrive, and nothing there decides on them: ask the registrar's operator.",
         }
         return failed(
             *name, outcome.detail, REGISTRATION, row_fix.get(outcome.trouble or "", "Check host, port and transport.")

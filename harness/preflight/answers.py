@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime
 import email.utils
 import re
+from dataclasses import replace
 
 from harness.deployment import is_address
-from harness.preflight.lines import AUDIO, REGISTRATION, ROUTING, TRANSFER, ProbeKind, ProbeResult, failed, ok, warning
-from harness.preflight.probes import Probing, Target
+from harness.preflight.lines import (
+    AUDIO,
+    REGISTRATION,
+    ROUTING,
+    TRANSFER,
+    ProbeKind,
+    ProbeResult,
+    Status,
+    failed,
+    ok,
+    warning,
+)
+from harness.preflight.probes import Probing, Target, UnresolvedError
 from harness.preflight.wire import RequestOutcome, exchange
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Response
 
 SLOW_S = 0.5
+_MOST_ADDRESSES = 8  # as many as the softphones know of a name
 SKEW_WARNING_S = 3.0
 SKEW_FAILED_S = 60.0
 _ANY_ANSWER = "Any answer but 403 shows that requests get there and back."
@@ -24,7 +39,28 @@ _STATIC = {"0": "PCMU", "8": "PCMA", "9": "G722", "18": "G729", "3": "GSM"}
 
 async def asked(probing: Probing, place: Target, kind: str, domain: str) -> list[ProbeResult]:
     """OPTIONS to a place; ``kind`` is ``account``, ``termination``, ``ai``, or ``for the ai``: what it alone calls."""
-    return list(lines(probing, place, kind, await exchange(probing, place, "OPTIONS", "preflight", domain)))
+    try:
+        addresses = await probing.addresses(place)
+    except UnresolvedError:
+        return list(lines(probing, place, kind, await exchange(probing, place, "OPTIONS", "preflight", domain)))
+    places = [replace(place, address=address) for address in addresses[:_MOST_ADDRESSES]]
+    outcomes = await asyncio.gather(*(exchange(probing, one, "OPTIONS", "preflight", domain) for one in places))
+    first = next((outcome for outcome in outcomes if outcome.response is not None), outcomes[0])
+    found = lines(probing, place, kind, first)
+    for one, outcome in zip(places, outcomes, strict=True):
+        if outcome is not first and (line := answer_line(place, kind, outcome)).status is not Status.OK:
+            found.append(_of_one_address(line, str(one.address)))
+    return found
+
+
+def _of_one_address(line: ProbeResult, address: str) -> ProbeResult:
+    """What is wrong at one of several addresses: calls go to any of them (RFC 3263 section 4.2), so that some will fail."""
+    return replace(
+        line,
+        status=Status.WARNING,
+        detail=f"at {address}, one of its addresses: {line.detail}",
+        fix=f"Calls that go there fail, or go another way late. {line.fix}",
+    )
 
 
 def lines(probing: Probing, place: Target, kind: str, outcome: RequestOutcome) -> list[ProbeResult]:
@@ -64,10 +100,12 @@ def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResul
         + _ANY_ANSWER,
         "refused": "Nothing listens there: correct port and transport in the file, or start the service.",
         "unresolved": "Mend the name first.",
+        "unreadable": "Packets arrive, and something else than SIP answers: correct port and transport in the file.",
+        "undecided": "Packets arrive, and nothing there decides on them: ask its operator.",
         "tls": "See the lines on TLS and its certificate.",
         "bind": "Correct bind: it has to be an address of this machine.",
     }.get(outcome.trouble or "", "Mend the network in between.")
-    if kind in _OTHERS and outcome.trouble in ("silent", "refused", "unreachable"):
+    if kind in _OTHERS and outcome.trouble not in ("unresolved", "bind", "tls"):
         return warning(*name, f"from here: {outcome.detail}", row, f"Only {_OTHERS[kind]} has to reach it. {fix}")
     return failed(*name, outcome.detail, row, fix)
 
@@ -78,8 +116,11 @@ def clock_line(probing: Probing, who: str, date: str | None) -> ProbeResult | No
     if not date:
         return None
     try:
-        theirs = email.utils.parsedate_to_datetime(date).timestamp()
-    except ValueError:
+        told = email.utils.parsedate_to_datetime(date)
+        theirs = (
+            told if told.tzinfo else told.replace(tzinfo=datetime.UTC)
+        ).timestamp()  # "-0000" is read without a zone
+    except (ValueError, OverflowError):
         return warning(
             *name, f"it says {date!r}", REGISTRATION, "Its Date header cannot be read; nothing depends on it."
         )

@@ -23,7 +23,9 @@ async def trigger_line(probing: Probing, url: str) -> ProbeResult:
     target = httpx.URL(url)
     if target.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(target.host):
         return warning(*NAME, "it is asked through a proxy: not known", ROUTING, "Start the campaign once by hand.")
-    place = Target(target.host, target.port or _PORTS[target.scheme], "tls" if target.scheme == "https" else "tcp")
+    place = Target(
+        target.host, target.port or _PORTS[target.scheme], "tls" if target.scheme == "https" else "tcp", by_phones=False
+    )
     trust = httpx.create_ssl_context() if place.transport == "tls" else None
     began = time.monotonic()
     try:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address, ip_network
 
-import dns.asyncresolver
-import dns.exception
-import dns.rdatatype
-import dns.resolver
 import httpx
 
 from harness.deployment import Account, Trunk, is_address
 from harness.preflight.lines import REGISTRATION, ROUTING, ProbeKind, ProbeResult, failed, ok, warning
-from harness.preflight.probes import Probing, by_hosts_file
+from harness.preflight.probes import NO_NAME, NO_RECORD, Probing, ask_dns
 from harness.sip.grammar import split_host_port
 
 #: The services of RFC 3263 section 4.1 and what NAPTR calls them, by transport.
@@ -51,24 +47,22 @@ def _urls(probing: Probing) -> Iterator[tuple[str, str]]:
 
 async def host_line(probing: Probing, host: str, what: str) -> ProbeResult:
     """A and AAAA records."""
-    name = ProbeKind.DNS, host
-    if address := await by_hosts_file(host):
-        return ok(*name, f"{address}, by this machine's own table")
-    found, problems = [], set[str]()
-    for kind, answer in zip(("A", "AAAA"), await _ask(probing, host, "A", "AAAA"), strict=True):
-        if isinstance(answer, str):
-            problems.add(answer)
-        else:
-            found += [f"{kind} {record}" for record in answer]
-    if found:
-        return ok(*name, ", ".join(found))
-    if not (problems - {"no such name", "no record"}):
-        fix = f"Check {what}: the name does not exist."
-        if "termination" in what:
-            fix += " The Termination URI is the platform's SBC."
-        return failed(*name, "it has no address", _row_of(what), fix)
-    fix = "Check this machine's DNS servers."
-    return failed(*name, f"it cannot be resolved: {', '.join(sorted(problems))}", _row_of(what), fix)
+    name, found = (ProbeKind.DNS, host), await probing.look_up(host)
+    said = ", ".join(f"{kind} {address}" for kind, address in found.records)
+    if found.by_hosts_file:
+        said += ", by this machine's own table"
+    if found.records and (found.of("A") or host not in probing.called_by_phones):
+        return ok(*name, said)
+    if found.trouble:
+        fix = "Check this machine's DNS servers."
+        return failed(*name, f"it cannot be resolved: {found.trouble}", _row_of(what), fix)
+    if found.records:
+        fix = f"Give {what} a name with an A record, or an IPv6 address and an IPv6 bind."
+        return failed(*name, f"{said}: no IPv4, in which alone the softphones look names up", _row_of(what), fix)
+    fix = f"Check {what}: the name does not exist."
+    if "termination" in what:
+        fix += " The Termination URI is the platform's SBC."
+    return failed(*name, "it has no address", _row_of(what), fix)
 
 
 def _row_of(what: str) -> str:
@@ -78,12 +72,13 @@ def _row_of(what: str) -> str:
 async def allowlist_line(probing: Probing, trunk: Trunk) -> ProbeResult:
     """The addresses the platform allows, as the file lists them, have those the AI's host resolves to."""
     name, host = (ProbeKind.ALLOWLIST, trunk.name), trunk.host or ""
-    if is_address(host):
-        found = {host.strip("[]")}
-    else:
-        answers = await _ask(probing, host, "A", "AAAA")
-        found = {str(record) for answer in answers if not isinstance(answer, str) for record in answer}
-    unlisted = sorted(found - set(trunk.allowed_addresses))
+    looked_up = None if is_address(host) else await probing.look_up(host)
+    found = looked_up.addresses if looked_up else [host.strip("[]")]
+    unlisted = sorted(address for address in found if not _is_listed(address, trunk.allowed_addresses))
+    if not found:
+        why = (looked_up and looked_up.trouble) or "it has none"
+        fix = "Mend the name, then look again: nothing is known of its addresses."
+        return warning(*name, f"no address of {host} is known: {why}", REGISTRATION, fix)
     if unlisted:
         return failed(
             *name,
@@ -91,22 +86,46 @@ async def allowlist_line(probing: Probing, trunk: Trunk) -> ProbeResult:
             REGISTRATION,
             "Add it to the platform's Allowed IPs, and to the file; ask Synthflow's support for the current list.",
         )
-    return ok(*name, f"{', '.join(sorted(found)) or 'no address of the host is known, so nothing'} is listed")
+    return ok(*name, f"{', '.join(sorted(found))} is listed")
+
+
+def _is_listed(address: str, allowed: Sequence[str]) -> bool:
+    """Whether one of the addresses or networks of the list holds it; a name there allows nothing that could be compared."""
+
+    def holds(entry: str) -> bool:
+        try:
+            return ip_address(address.partition("%")[0]) in ip_network(entry.strip("[]"), strict=False)
+        except ValueError:
+            return False
+
+    return any(map(holds, allowed))
 
 
 async def service_line(probing: Probing, account: Account) -> ProbeResult:
     """SRV and NAPTR of an account's domain; a domain without them is reached by the host in the file, and that is fine."""
     service, wanted = _SERVICES[account.transport]
     name = ProbeKind.SERVICE, account.domain
-    naptr, srv = await _ask(probing, account.domain, "NAPTR", f"{service} SRV")
+    naptr, srv = await ask_dns(probing.resolver, account.domain, "NAPTR", f"{service} SRV")
+    if trouble := {answer for answer in (naptr, srv) if isinstance(answer, str)} - {NO_NAME, NO_RECORD}:
+        why = f"not known: {', '.join(sorted(trouble))}"
+        return warning(*name, why, REGISTRATION, "Check this machine's DNS servers; the file's host is used.")
     said = []
-    offered = [] if isinstance(naptr, str) else [record.service.decode() for record in naptr]
+    services = [] if isinstance(naptr, str) else [record.service.decode("utf-8", "replace") for record in naptr]
+    # A domain may have others' as well: ENUM's, or a radius server's. RFC 3263 section 4.1 has these alone, in any case.
+    offered = [text for text in services if text.upper().startswith(("SIP+", "SIPS+"))]
     if offered:
         said.append(f"NAPTR {', '.join(offered)}")
     targets = [] if isinstance(srv, str) else [(str(r.target).rstrip("."), int(r.port)) for r in srv]
+    if targets and not any(host for host, _ in targets):  # RFC 2782: "." says that there is no such service
+        return warning(
+            *name,
+            f"{'; '.join([*said, f'SRV {service} .'])}: the domain says that it has no SIP over {account.transport}",
+            REGISTRATION,
+            "Check the account's transport.",
+        )
     if targets:
         said.append(f"SRV {service} " + ", ".join(f"{host}:{port}" for host, port in targets))
-    if offered and wanted not in offered:
+    if offered and wanted not in [text.upper() for text in offered]:
         return warning(
             *name,
             f"{'; '.join(said)}: nothing for {account.transport}",
@@ -121,22 +140,3 @@ async def service_line(probing: Probing, account: Account) -> ProbeResult:
             "Check the account's host and port against what the domain announces.",
         )
     return ok(*name, "; ".join(said) or "it announces no SIP service, so the file's host is used")
-
-
-async def _ask(probing: Probing, host: str, *kinds: str) -> list[dns.resolver.Answer | str]:
-    """The answers, or why there is none, in the order of ``kinds`` (``SRV`` asks for a service below ``host``)."""
-
-    async def one(kind: str) -> dns.resolver.Answer | str:
-        service, _, record = kind.rpartition(" ")
-        try:
-            return await probing.resolver.resolve(f"{service}.{host}" if service else host, record)
-        except dns.resolver.NXDOMAIN:
-            return "no such name"
-        except dns.resolver.NoAnswer:
-            return "no record"
-        except dns.exception.Timeout:
-            return "the name servers do not answer"
-        except dns.exception.DNSException as error:
-            return str(error) or type(error).__name__
-
-    return list(await asyncio.gather(*map(one, kinds)))

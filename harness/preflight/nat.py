@@ -7,7 +7,7 @@ import asyncio
 from harness.deployment import Account
 from harness.preflight.lines import AUDIO, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.machine import stun_address, stun_request
-from harness.preflight.probes import Probing
+from harness.preflight.probes import Probing, Target, UnresolvedError
 from harness.sip.grammar import split_host_port
 
 
@@ -17,10 +17,11 @@ async def stun_line(probing: Probing, name: str, account: Account) -> ProbeResul
     assert account.stun_server is not None
     host, port = split_host_port(account.stun_server)
     port = port or 3478  # RFC 8489 section 18.6
-    address = await probing.address(host)
     fix = f"Correct accounts.{name}.stun_server, or give public_address instead."
-    if address is None:
-        return failed(*line, f"{host} has no address", AUDIO, fix)
+    try:
+        address = await probing.address(Target(host, port, "udp"))
+    except UnresolvedError as error:
+        return failed(*line, str(error), AUDIO, fix)
     loop = asyncio.get_running_loop()
     received: asyncio.Queue[tuple[bytes, int]] = asyncio.Queue()
 

@@ -17,7 +17,12 @@ from harness.preflight.wire import RequestOutcome, exchange
 
 #: OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
 _NOT_NOW = (9, 10)
-_REACH = {"unresolved": "unresolved", "refused": "refuses", "tls": "refuses"}  # all else: silent
+_REACH = {
+    "unresolved": "unresolved",
+    "refused": "refuses",
+    "tls": "refuses",
+    "undecided": "answers",
+}  # all else: silent
 
 
 def ask(deployment: Deployment, place: Target, **settings: Any) -> dict[str, Any]:
@@ -38,14 +43,16 @@ async def _twice(probing: Probing, place: Target) -> dict[str, Any]:
 async def _told(probing: Probing, place: Target) -> dict[str, Any]:
     trust = await verified(place.ca_file) if place.transport == "tls" else None
     outcome = await exchange(probing, place, "OPTIONS", "probe", probing.deployment.platform.domain, trust=trust)
-    return _reached(outcome) | _certificate(place, outcome)
+    return _reached(place, outcome) | _certificate(place, outcome)
 
 
-def _reached(outcome: RequestOutcome) -> dict[str, Any]:
+def _reached(place: Target, outcome: RequestOutcome) -> dict[str, Any]:
     if outcome.response is not None:
         return {"reach": "answers", "detail": f"{outcome.response.status} {outcome.response.reason}"}
     if outcome.distrust is not None:  # it has spoken TLS
         return {"reach": "answers", "detail": outcome.detail}
+    if outcome.trouble == "unreadable" and place.transport != "udp":  # which ends a connection
+        return {"reach": "refuses", "detail": outcome.detail}
     return {"reach": _REACH.get(outcome.trouble or "", "silent"), "detail": outcome.detail}
 
 

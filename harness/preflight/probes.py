@@ -12,8 +12,9 @@ from functools import cached_property
 
 import dns.asyncresolver
 import dns.exception
+import dns.resolver
 
-from harness.deployment import Account, Deployment, Transport, Trunk, is_address
+from harness.deployment import Account, Deployment, Transport, Trunk, is_address, is_ipv6
 
 #: How long a single exchange may take, in seconds. UDP is sent again after 0.5 and 1.5 s (RFC 3261, timer E).
 PATIENCE_S = 2.0
@@ -28,6 +29,9 @@ class Target:
     transport: Transport
     bind: str | None = None  #: the local address, None for any
     ca_file: str | None = None
+    #: Whether softphones of ours send there: they look names up in IPv4 alone.
+    by_phones: bool = field(default=True, compare=False)
+    address: str | None = field(default=None, compare=False)  #: which of the host's; None: the first
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "host", self.host.strip("[]"))
@@ -42,12 +46,52 @@ def termination(deployment: Deployment, trunk: Trunk) -> Target | None:
     if trunk.termination_host is None:
         return None
     port = trunk.termination_port or (5061 if trunk.transport == "tls" else 5060)  # RFC 3261 section 19.1.2
-    return Target(trunk.termination_host, port, trunk.transport, deployment.stand_in.bind, deployment.ca_file)
+    ca_file, by_phones = deployment.ca_file, trunk.ai == "stand-in"
+    return Target(trunk.termination_host, port, trunk.transport, deployment.stand_in.bind, ca_file, by_phones)
 
 
 def ai_end(deployment: Deployment, trunk: Trunk, bind: str | None = None) -> Target | None:
     """The AI's own end of a trunk; None where the file names none."""
-    return Target(trunk.host, trunk.port, trunk.transport, bind, deployment.ca_file) if trunk.host else None
+    if trunk.host is None:
+        return None
+    return Target(trunk.host, trunk.port, trunk.transport, bind, deployment.ca_file, by_phones=False)
+
+
+class UnresolvedError(Exception):
+    """A name without an address that can be used; says why."""
+
+
+#: What DNS says of a name that is not there; all else is trouble with asking.
+NO_NAME, NO_RECORD = "no such name", "no record"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a name resolves to."""
+
+    records: tuple[tuple[str, str], ...]  #: ("A" or "AAAA", address)
+    problems: frozenset[str] = frozenset()  #: why there are no others
+    by_hosts_file: bool = False
+
+    @property
+    def addresses(self) -> list[str]:
+        """All of them, IPv4 before IPv6."""
+        return self.of("A") + self.of("AAAA")
+
+    @property
+    def trouble(self) -> str:
+        """Why nobody knows whether there are others; empty where DNS has told."""
+        return ", ".join(sorted(self.problems - {NO_NAME, NO_RECORD}))
+
+    def of(self, wanted: str) -> list[str]:
+        """Those of one kind."""
+        return [address for kind, address in self.records if kind == wanted]
+
+    def why_not(self, *, ipv4: bool) -> str:
+        """Why there is no address of use, to stand behind "has no address"."""
+        if self.trouble:
+            return f": {self.trouble}"
+        return " in IPv4, in which alone the softphones look names up" if ipv4 else ""
 
 
 @dataclass
@@ -58,26 +102,41 @@ class Probing:
     resolver: dns.asyncresolver.Resolver = field(default_factory=lambda: system_resolver())
     wall_clock: Callable[[], float] = time.time
     patience: float = PATIENCE_S
-    _addresses: dict[str, asyncio.Task[str | None]] = field(default_factory=dict)
+    _names: dict[str, asyncio.Task[Found]] = field(default_factory=dict)
 
-    async def address(self, host: str) -> str | None:
-        """An address of ``host``: itself if it is one, by the hosts file, or by DNS; None when it has none."""
-        if is_address(host):
-            return host.strip("[]")
-        if host not in self._addresses:
-            self._addresses[host] = asyncio.create_task(self._look_up(host))
-        return await self._addresses[host]
+    async def address(self, place: Target) -> str:
+        """The one that is meant, or the first. Raises :class:`UnresolvedError`."""
+        return place.address or (await self.addresses(place))[0]
 
-    async def _look_up(self, host: str) -> str | None:
+    async def addresses(self, place: Target) -> list[str]:
+        """All of them that whoever calls there would use. Raises :class:`UnresolvedError` where there are none."""
+        if is_address(place.host):
+            return [place.host]
+        found = await self.look_up(place.host)
+        usable = found.of("A") if place.by_phones or (place.bind and not is_ipv6(place.bind)) else found.addresses
+        if not usable:
+            raise UnresolvedError(f"{place.host} has no address{found.why_not(ipv4=bool(found.addresses))}")
+        return usable
+
+    async def look_up(self, host: str) -> Found:
+        """What ``host`` resolves to: by the hosts file, or by DNS."""
+        if host not in self._names:
+            self._names[host] = asyncio.create_task(self._look_up(host))
+        return await self._names[host]
+
+    async def _look_up(self, host: str) -> Found:
         if found := await by_hosts_file(host):
-            return found
-        for kind in ("A", "AAAA"):
-            try:
-                answer = await self.resolver.resolve(host, kind)
-                return str(answer[0])
-            except dns.exception.DNSException:
-                continue
-        return None
+            return Found(found, by_hosts_file=True)
+        kinds = "A", "AAAA"
+        answers = await ask_dns(self.resolver, host, *kinds)
+        problems = {answer for answer in answers if isinstance(answer, str)}
+        records = [
+            (kind, str(record))
+            for kind, answer in zip(kinds, answers, strict=True)
+            if not isinstance(answer, str)
+            for record in answer
+        ]
+        return Found(tuple(records), frozenset(problems))
 
     def account_place(self, account: Account) -> Target | None:
         """Where the phones of an account send everything."""
@@ -85,6 +144,17 @@ class Probing:
             return None
         ca_file = account.ca_file or self.deployment.ca_file
         return Target(account.host, account.port, account.transport, account.bind, ca_file)
+
+    @cached_property
+    def called_by_phones(self) -> set[str]:
+        """Every host that softphones of ours send to."""
+        deployment = self.deployment
+        ends = [termination(deployment, trunk) for trunk in deployment.trunks if trunk.ai == "stand-in"]
+        hosts = [end.host for end in ends if end] + [account.host for account in deployment.accounts.values()]
+        agents = [deployment.phones[agent] for group in deployment.groups.values() for agent in group.agents]
+        if any(agent.number is None for agent in agents):  # they are at the platform, and ask it by OPTIONS
+            hosts.append(deployment.platform.host)
+        return {host for host in hosts if host}
 
     @cached_property
     def accounts(self) -> dict[Target, list[str]]:
@@ -106,15 +176,35 @@ def system_resolver() -> dns.asyncresolver.Resolver:
     return resolver
 
 
-async def by_hosts_file(host: str) -> str | None:
-    """What this machine's own table says of ``host``; asks nobody else."""
+async def ask_dns(resolver: dns.asyncresolver.Resolver, host: str, *kinds: str) -> list[dns.resolver.Answer | str]:
+    """The answers, or why there is none, in the order of ``kinds`` (``_sip._udp SRV`` asks for a service below ``host``)."""
+
+    async def one(kind: str) -> dns.resolver.Answer | str:
+        service, _, record = kind.rpartition(" ")
+        try:
+            return await resolver.resolve(f"{service}.{host}" if service else host, record)
+        except dns.resolver.NXDOMAIN:
+            return NO_NAME
+        except dns.resolver.NoAnswer:
+            return NO_RECORD
+        except dns.exception.Timeout:
+            return "the name servers do not answer"
+        except dns.exception.DNSException as error:
+            return str(error) or type(error).__name__
+
+    return list(await asyncio.gather(*map(one, kinds)))
+
+
+async def by_hosts_file(host: str) -> tuple[tuple[str, str], ...]:
+    """What this machine's own table says of ``host``, as A and AAAA; asks nobody else."""
     if host != "localhost" and not host.endswith(".localhost") and host not in _hosts_file():
-        return None
+        return ()
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
-        return None
-    return str(found[0][4][0])
+        return ()
+    addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
+    return tuple(("AAAA" if ":" in address else "A", address) for address in addresses)
 
 
 def _hosts_file() -> set[str]:

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from harness.preflight.certificates import matches, names_of
 from harness.preflight.lines import REGISTRATION, ROUTING, TRANSFER, ProbeKind, ProbeResult, failed, ok, warning
-from harness.preflight.probes import Probing, Target, unverified, verified
+from harness.preflight.probes import Probing, Target, UnresolvedError, unverified, verified
 from harness.preflight.wire import NoLinkError, explained
 
 _SOON = datetime.timedelta(days=21)
@@ -54,8 +54,9 @@ def ground(kind: str, place: Target) -> Ground:
 async def port_lines(probing: Probing, place: Target, kind: str) -> list[ProbeResult]:
     """A TCP connection, and for TLS the handshake and the certificate; UDP ports are told by their answers."""
     name, on = (ProbeKind.PORT, place), ground(kind, place)
-    address = await probing.address(place.host)
-    if address is None:
+    try:
+        address = await probing.address(place)
+    except UnresolvedError:
         return []  # the line on its name says so
     began = time.monotonic()
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import re
 import secrets
@@ -17,13 +16,14 @@ from cryptography import x509
 
 from harness.preflight.certificates import matches, names_of
 from harness.preflight.login import MOST_CHALLENGES, Login, Unanswered
-from harness.preflight.probes import Probing, Target, unverified, verified
+from harness.preflight.probes import Probing, Target, UnresolvedError, unverified, verified
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 
 #: Why nothing came back. ``silent``: dropped on the way or ignored; ``refused``: actively, by the host or a firewall.
-Trouble = Literal["unresolved", "silent", "refused", "unreachable", "bind", "tls"]
+#: ``unreadable``, ``undecided``: something did, but no SIP, or no final response.
+Trouble = Literal["unresolved", "silent", "refused", "unreachable", "bind", "tls", "unreadable", "undecided"]
 
 _T1_S = 0.5
 _BRANCH = re.compile(r"branch=[^;]+")
@@ -78,9 +78,10 @@ class Link:
 
     async def __aenter__(self) -> Self:
         place = self._place
-        address = await self._probing.address(place.host)
-        if address is None:
-            raise NoLinkError("unresolved", f"{place.host} has no address")
+        try:
+            address = await self._probing.address(place)
+        except UnresolvedError as error:
+            raise NoLinkError("unresolved", str(error)) from None
         local = (place.bind, 0) if place.bind else None
         try:
             async with asyncio.timeout(self._probing.patience):
@@ -98,6 +99,8 @@ class Link:
                     self._reading = asyncio.create_task(self._read(self._stream[0]))
         except (OSError, TimeoutError, ssl.SSLError) as error:
             raise explained(error, place) from None
+        except ValueError as error:  # asyncio's, of an address and a local address of two families
+            raise NoLinkError("bind", f"{address} cannot be reached from {place.bind}: {error}") from None
         return self
 
     async def __aexit__(
@@ -111,17 +114,21 @@ class Link:
             self._stream[1].transport.abort()
 
     async def _open_udp(self, address: str, local: tuple[str, int] | None) -> None:
-        queue = self._received
+        queue, place = self._received, self._place
 
         class Datagrams(asyncio.DatagramProtocol):
             def datagram_received(self, data: bytes, addr: object) -> None:
-                with contextlib.suppress(SipSyntaxError):
-                    message = Message.parse(data)
-                    if isinstance(message, Response):
-                        queue.put_nowait(message)
+                try:
+                    message = Message.parse(data) if data.strip() else None
+                except SipSyntaxError as error:
+                    queue.put_nowait(NoLinkError("unreadable", f"what came back is no SIP: {error}"))
+                    return
+                if isinstance(message, Response):
+                    queue.put_nowait(message)
 
             def error_received(self, exc: Exception) -> None:
-                queue.put_nowait(NoLinkError("refused", "the port is closed (ICMP)"))
+                closed = NoLinkError("refused", "the port is closed (ICMP)")
+                queue.put_nowait(closed if isinstance(exc, ConnectionRefusedError) else explained(exc, place))
 
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(
@@ -139,7 +146,9 @@ class Link:
                     if isinstance(message, Response):
                         self._received.put_nowait(message)
             self._received.put_nowait(NoLinkError("refused", "the connection was closed without an answer"))
-        except (OSError, ssl.SSLError, SipSyntaxError) as error:
+        except SipSyntaxError as error:
+            self._received.put_nowait(NoLinkError("unreadable", f"what came back is no SIP: {error}"))
+        except OSError as error:
             self._received.put_nowait(NoLinkError("refused", f"the connection broke: {error}"))
 
     def request(self, method: str, uri: str, user: str, domain: str) -> Request:
@@ -172,9 +181,10 @@ class Link:
 
     async def ask(self, request: Request) -> Response:
         """The final response. Raises :class:`NoLinkError`."""
-        raw = request.serialize()
+        raw, seconds = request.serialize(), self._probing.patience
+        instead = NoLinkError("silent", f"no answer within {seconds:g} s")
         try:
-            async with asyncio.timeout(self._probing.patience):
+            async with asyncio.timeout(seconds):
                 interval = _T1_S
                 self._send(raw)
                 while True:
@@ -186,12 +196,16 @@ class Link:
                         interval *= 2
                         continue
                     if isinstance(found, NoLinkError):
-                        raise found
-                    if found.is_final and found.call_id == request.call_id and found.cseq == request.cseq:
-                        return found
+                        if found.trouble != "unreadable" or self._udp is None:
+                            raise found
+                        instead = found  # a datagram that can be read may still come
+                    elif found.call_id == request.call_id and _is_to(found, request):
+                        if found.is_final:
+                            return found
+                        came = f"{found.status} {found.reason}".rstrip()
+                        instead = NoLinkError("undecided", f"{came}, and no final answer within {seconds:g} s")
         except TimeoutError:
-            seconds = self._probing.patience
-            raise NoLinkError("silent", f"no answer within {seconds:g} s") from None
+            raise instead from None
 
     def _send(self, raw: bytes) -> None:
         if self._udp is not None:
@@ -262,6 +276,14 @@ async def _distrust(probing: Probing, place: Target) -> str:
     if any(matches(place.host, name) for name in names):
         return ""
     return f"its certificate is made out to {', '.join(names) or 'nobody'}, not to {place.host}"
+
+
+def _is_to(response: Response, request: Request) -> bool:
+    """Whether it has the request's CSeq, or none that can be read: that is the far end's mistake, and it has answered."""
+    try:
+        return response.cseq == request.cseq
+    except SipSyntaxError:
+        return True
 
 
 def explained(error: Exception, place: Target) -> NoLinkError:

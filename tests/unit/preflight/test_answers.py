@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import email.utils
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from harness.preflight import Status
-from harness.preflight.answers import codecs_of
+from harness.preflight.answers import clock_line, codecs_of
 from harness.preflight.machine import stun_address
+from harness.preflight.probes import Probing
 from harness.sip.message import Request, Response
 from tests.unit.preflight.conftest import SOON
 from tests.unit.preflight.probing import FAILED, HOUR, OK, WARNING, check, says, silent
@@ -68,9 +70,50 @@ def test_a_connection_that_is_closed_without_an_answer(lab: Any, far: Any) -> No
 
 def test_nonsense_is_no_answer(lab: Any, far: Any) -> None:
     lab.account["port"] = far.udp(lambda request: b"HTTP/1.1 200 OK\r\n\r\n")
-    check(lab.line("OPTIONS", **SOON), FAILED, "no answer", "Registration fails")
+    said = "what came back is no SIP"
+    check(lab.line("OPTIONS", **SOON), FAILED, said, "Registration fails", "Packets arrive")
     lab.account.update({"transport": "tcp", "port": far.stream(lambda request: b"\0\0\0 hello there\r\n\r\n")})
-    check(lab.line("OPTIONS"), FAILED, "broke", "Registration fails")
+    check(lab.line("OPTIONS"), FAILED, said, "Registration fails", "Packets arrive")
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_request_that_nothing_decides_on_was_not_dropped(lab: Any, far: Any, transport: str) -> None:
+    lab.account.update(
+        {"transport": transport, "port": getattr(far, {"udp": "udp", "tcp": "stream"}[transport])(says(100))}
+    )
+    said = "100 Trying, and no final answer within 1.5 s"
+    check(lab.line("OPTIONS", **SOON), FAILED, said, "Registration fails", "Packets arrive")
+    check(lab.line("registration", **SOON), FAILED, said, "Registration fails", "Packets arrive")
+
+
+@pytest.mark.parametrize("cseq", [None, "nonsense"])
+def test_an_answer_without_a_cseq_that_can_be_read_is_one(lab: Any, far: Any, cseq: str | None) -> None:
+    def answer(request: Request) -> Response:
+        response = Response.to_request(request, 404, tag="far").without("CSeq")
+        return response.adding("CSeq", cseq) if cseq else response
+
+    lab.account["port"] = far.udp(answer)
+    check(lab.line("OPTIONS"), OK, "404")
+
+
+@pytest.mark.parametrize("year", ["0001", "9999", "99999999999999999999"])
+def test_a_clock_may_say_anything(lab: Any, far: Any, year: str) -> None:
+    lab.account["port"] = far.udp(says(200, ("Date", f"Mon, 01 Jan {year} 00:00:00 GMT")))
+    assert lab.line("clock").status in (WARNING, FAILED)
+    check(lab.line("OPTIONS"), OK, "200")
+
+
+def test_a_clock_without_a_zone_tells_utc(monkeypatch: pytest.MonkeyPatch, lab: Any) -> None:
+    """RFC 5322 section 3.3: -0000 is the universal time as well."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        line = clock_line(
+            Probing(lab.deployment(), wall_clock=lambda: 1_700_000_000.0), "far", "Tue, 14 Nov 2023 22:13:20 -0000"
+        )
+    time.tzset()
+    assert line is not None
+    assert (line.status, line.detail) == (OK, "the same to the second")
 
 
 def test_an_answer_to_somebody_else_is_not_taken(lab: Any, far: Any) -> None:

@@ -1,4 +1,4 @@
-"""A far end that is reached over IPv6 alone: by its address, or by a name that has nothing but an AAAA record."""
+"""A far end that is reached over IPv6 alone: by its address, and not by a name that has nothing but an AAAA record."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_by_its_address(lab: Lab, far: FarEnd, transport: str, host: str) -> Non
     assert options.uri.host == "[::1]"
 
 
-def test_by_a_name(lab: Lab, far: FarEnd) -> None:
+def test_a_name_without_ipv4_is_none_to_the_softphones(lab: Lab, far: FarEnd) -> None:
     lab.account.update({"host": "sip.carrier.example", "port": far.udp(registrar)})
     elsewhere = FarEnd(far.directory)
     try:
@@ -54,8 +54,13 @@ def test_by_a_name(lab: Lab, far: FarEnd) -> None:
         report = lab.report()
     finally:
         elsewhere.close()
-    assert report.line("DNS sip.carrier.example").detail == "AAAA ::1"
-    assert status(report, ProbeKind.OPTIONS) == status(report, ProbeKind.REGISTRATION) == [Status.OK]
+    line = report.line("DNS sip.carrier.example")
+    assert (line.status, line.detail) == (
+        Status.FAILED,
+        "AAAA ::1: no IPv4, in which alone the softphones look names up",
+    )
+    assert status(report, ProbeKind.OPTIONS) == status(report, ProbeKind.REGISTRATION) == [Status.FAILED]
+    assert far.requests == []
 
 
 def test_local_ports(lab: Lab, far: FarEnd) -> None:
@@ -79,3 +84,26 @@ def test_what_the_softphones_cannot_do_is_refused_in_the_file(lab: Lab, account:
     lab.account.update(account)
     with pytest.raises(ValueError, match=said):
         lab.deployment()
+
+
+def test_the_ais_own_host_may_have_ipv6_alone(lab: Lab, far: FarEnd) -> None:
+    """The platform calls it, by whatever it speaks."""
+    elsewhere = FarEnd(far.directory)
+    try:
+        lab.account.update({"host": elsewhere.address, "port": elsewhere.udp(registrar)})
+        lab.trunk.update({"ai": "synthflow", "host": "ai.example", "port": far.udp(registrar)})
+        lab.settings["resolver"] = elsewhere.dns({("ai.example", "AAAA"): ["::1"]})
+        report = lab.report()
+    finally:
+        elsewhere.close()
+    assert report.line("DNS ai.example").detail == "AAAA ::1"
+    assert not report.failed
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_an_address_of_another_family_than_the_local_one(lab: Lab, far: FarEnd, transport: str) -> None:
+    lab.trunk["termination"] = "[::1]:5060"
+    lab.trunk["transport"] = transport
+    lab.plain["stand_in"] = {"bind": "127.0.0.1"}
+    lines = [line for line in lab.report(patience=1.5).lines if line.look in (ProbeKind.OPTIONS, ProbeKind.PORT)]
+    assert not [line for line in lines if "probe broke" in line.fix]

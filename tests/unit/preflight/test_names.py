@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from harness.preflight import ProbeKind
+from tests.loopback import fresh_address
+from tests.unit.preflight.conftest import FarEnd
 from tests.unit.preflight.probing import FAILED, OK, WARNING, check
 
 
@@ -88,3 +93,83 @@ def test_the_platforms_allowlist(lab: Any, far: Any) -> None:
         "Registration fails",
         "Allowed IPs",
     )
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_one_of_several_addresses_that_is_dead_is_said(lab: Any, far: Any, transport: str) -> None:
+    """Calls go to any of them (RFC 3263 section 4.2), whichever DNS says first."""
+    port = far.udp() if transport == "udp" else far.stream()
+    dead = fresh_address()
+    for order in ([far.address, dead], [dead, far.address]):
+        lab.account.update({"host": "sip.carrier.example", "port": port, "transport": transport, "register": False})
+        lab.settings["resolver"] = far.dns({("sip.carrier.example", "A"): order})
+        lines = [line for line in lab.report().lines if line.look is ProbeKind.OPTIONS]
+        assert [line.status for line in lines] == [OK, WARNING]
+        check(lines[1], WARNING, f"at {dead}, one of its addresses: ", "Registration fails", "Calls that go there fail")
+
+
+def test_name_servers_that_are_silent_tell_nothing_of_services_and_addresses(lab: Any, far: Any) -> None:
+    named(lab, far, {}, silent=True)
+    lab.trunk.update({"ai": "synthflow", "host": "ai.example", "port": 5060, "allowed_addresses": ["192.0.2.1"]})
+    check(lab.line("DNS service"), WARNING, "not known: the name servers do not answer", "Registration", "DNS servers")
+    check(lab.line("allowlist"), WARNING, "no address of ai.example is known", "Registration", "nothing is known")
+    check(lab.line("OPTIONS sip.carrier"), FAILED, "has no address: the name servers do not answer", fix="name")
+
+
+def test_services_that_are_not_sip_are_none(lab: Any, far: Any) -> None:
+    """A university's name has a radius server's NAPTR, and ENUM's; RFC 3263 section 4.1 asks for SIP's alone."""
+    zone = {("sip.carrier.example", "A"): [far.address], ("carrier.example", "A"): [far.address]}
+    named(lab, far, zone)
+    others = [
+        '100 10 "s" "x-eduroam:radius.tls" "" _radsec._tcp.carrier.example.',
+        '1 1 "u" "E2U+sip" "!^.*$!sip:a@b!" .',
+    ]
+    zone[("carrier.example", "NAPTR")] = others
+    check(lab.line("DNS service"), OK, "announces no SIP service")
+    zone[("carrier.example", "NAPTR")] = [*others, '10 100 "s" "sip+d2u" "" _sip._udp.carrier.example.']
+    check(lab.line("DNS service"), OK, "NAPTR sip+d2u")
+
+
+def test_a_service_that_is_said_not_to_be_there(lab: Any, far: Any) -> None:
+    """RFC 2782: a target of "." says so."""
+    zone = {("sip.carrier.example", "A"): [far.address], ("_sip._udp.carrier.example", "SRV"): ["0 0 0 ."]}
+    zone[("carrier.example", "A")] = [far.address]
+    named(lab, far, zone)
+    check(lab.line("DNS service"), WARNING, "the domain says that it has no SIP over udp", "Registration", "transport")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "status"),
+    [
+        (["2001:DB8:0::1"], OK),
+        (["[2001:db8::1]"], OK),
+        (["2001:db8::/32"], OK),
+        (["2001:db8:1::/48"], FAILED),
+        (["sip.synthflow.example"], FAILED),
+        (["192.0.2.1"], FAILED),
+    ],
+)
+def test_an_allowlist_holds_addresses_and_networks_however_written(
+    lab: Any, far: Any, allowed: Any, status: Any
+) -> None:
+    lab.account["port"] = far.udp()
+    lab.trunk.update(
+        {"ai": "synthflow", "host": "sip.synthflow.example", "port": far.udp(), "allowed_addresses": allowed}
+    )
+    lab.settings["resolver"] = far.dns({("sip.synthflow.example", "AAAA"): ["2001:db8::1"]})
+    assert lab.line("allowlist", patience=1.5).status is status
+
+
+def test_the_hosts_file_counts_for_the_allowlist(lab: Any, far: Any) -> None:
+    lab.account["port"] = far.udp()
+    lab.trunk.update({"ai": "synthflow", "host": "localhost", "port": far.udp(), "allowed_addresses": ["192.0.2.1"]})
+    check(lab.line("allowlist"), FAILED, "127.0.0.1", "Registration fails", "Allowed IPs")
+
+
+def test_localhost_is_asked_over_ipv4_as_the_softphones_do(lab: Any, tmp_path: Any) -> None:
+    here = FarEnd(tmp_path, "127.0.0.1")
+    try:
+        lab.account.update({"host": "localhost", "port": here.udp()})
+        check(lab.line("OPTIONS"), OK, "200")
+    finally:
+        here.close()
