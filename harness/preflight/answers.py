@@ -99,6 +99,7 @@ def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResul
         "silent": "Packets are dropped: open the port in the firewalls in between, for this machine's address too. "
         + _ANY_ANSWER,
         "refused": "Nothing listens there: correct port and transport in the file, or start the service.",
+        "cut": "Something listens there and hangs up: check the transport, and whether it wants a client's certificate.",
         "unresolved": "Mend the name first.",
         "unreadable": "Packets arrive, and something else than SIP answers: correct port and transport in the file.",
         "undecided": "Packets arrive, and nothing there decides on them: ask its operator.",

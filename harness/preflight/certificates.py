@@ -1,4 +1,4 @@
-"""Whom a certificate is made out to (RFC 5922 section 7, RFC 6125)."""
+"""Whom a certificate is made out to (RFC 5922 section 7)."""
 
 from __future__ import annotations
 
@@ -27,10 +27,14 @@ def names_of(certificate: x509.Certificate) -> Iterator[str]:
 
 
 def matches(host: str, name: str) -> bool:
-    """Whether a certificate's name is ``host``; a wildcard stands for one whole leftmost label (RFC 6125 6.4.3)."""
+    """Whether a certificate's name is ``host``. A wildcard is nobody's (RFC 5922 section 7.2), nor is it to the softphones."""
     host, name = host.strip("[]").lower().rstrip("."), name.lower().rstrip(".")
     if is_address(host):
         return is_address(name) and ipaddress.ip_address(host) == ipaddress.ip_address(name)
-    if name.startswith("*."):
-        return host.partition(".")[2] == name[2:]
     return host == name
+
+
+def is_wildcard_of(host: str, name: str) -> bool:
+    """Whether HTTP would take the name for ``host``: a wildcard for one whole leftmost label (RFC 6125 section 6.4.3)."""
+    under = host.lower().rstrip(".").partition(".")[2]
+    return not is_address(host) and name.startswith("*.") and under == name[2:].lower().rstrip(".")

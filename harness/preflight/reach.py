@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from harness.preflight.certificates import matches, names_of
+from harness.preflight.certificates import is_wildcard_of, matches, names_of
 from harness.preflight.lines import REGISTRATION, ROUTING, TRANSFER, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.probes import Probing, Target, UnresolvedError, unverified, verified
 from harness.preflight.wire import NoLinkError, explained
 
 _SOON = datetime.timedelta(days=21)
+_MOMENT_S = 0.5  #: in which a server has looked at a client's certificate
 #: ``X509_V_FLAG_NO_CHECK_TIME``: expiry has a line of its own. The ssl module has no name for it.
 _NO_CHECK_TIME = 0x200000
 
@@ -95,11 +96,17 @@ async def certificate_lines(probing: Probing, place: Target, address: str, on: G
     ]
 
 
-async def _shake(probing: Probing, place: Target, address: str, context: ssl.SSLContext) -> tuple[str, bytes]:
-    """The protocol and the certificate (DER). Raises :class:`NoLinkError`."""
+async def _shake(
+    probing: Probing, place: Target, address: str, context: ssl.SSLContext, *, stays: bool = False
+) -> tuple[str, bytes]:
+    """The protocol and the certificate (DER). Raises :class:`NoLinkError`.
+
+    ``stays``: the connection has to be there a moment later. At TLS 1.3 a client is through before the server has looked at its
+    certificate (RFC 8446 section 2).
+    """
     try:
         async with asyncio.timeout(probing.patience):
-            _, writer = await asyncio.open_connection(
+            reader, writer = await asyncio.open_connection(
                 address,
                 place.port,
                 ssl=context,
@@ -109,19 +116,33 @@ async def _shake(probing: Probing, place: Target, address: str, context: ssl.SSL
     except (OSError, TimeoutError) as error:
         raise explained(error, place) from None
     try:
+        if stays and await _ends(reader):
+            raise NoLinkError("cut", "the connection was cut after the handshake")
         session: ssl.SSLObject = writer.get_extra_info("ssl_object")
         return str(session.version()), session.getpeercert(binary_form=True) or b""
     finally:
         writer.transport.abort()
 
 
+async def _ends(reader: asyncio.StreamReader) -> bool:
+    """Whether the far end hangs up at once."""
+    try:
+        async with asyncio.timeout(_MOMENT_S):
+            return not await reader.read(1)
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
 async def _no_handshake(probing: Probing, place: Target, address: str, error: NoLinkError, on: Ground) -> ProbeResult:
     try:
-        version, _ = await _shake(probing, place, address, unverified())
+        version, _ = await _shake(probing, place, address, unverified(), stays=True)
     except NoLinkError:
         detail, fix = (
             f"no handshake: {error.detail}",
-            "Check that the port speaks TLS at all: 32682 does, 32681 does not.",
+            "Check that the port speaks TLS at all (32682 does, 32681 does not), and asks for no client's certificate: "
+            "an account's phones have none.",
         )
     else:
         detail, fix = f"only {version}; the softphones speak TLS 1.2 at most", "Allow TLS 1.2 there."
@@ -153,6 +174,12 @@ def _name(place: Target, certificate: x509.Certificate) -> ProbeResult:
     name, names = (ProbeKind.CERTIFICATE_NAME, place), list(names_of(certificate))
     if any(matches(place.host, candidate) for candidate in names):
         return ok(*name, f"made out to {place.host}")
+    if wide := next((candidate for candidate in names if is_wildcard_of(place.host, candidate)), None):
+        said = f"made out to {wide}: SIP takes no wildcard (RFC 5922 section 7.2)"
+        fix = f"Have a certificate made out to {place.host}"
+        if place.by_phones:
+            return failed(*name, f"{said}, and the softphones refuse it", REGISTRATION, f"{fix}.")
+        return warning(*name, said, REGISTRATION, f"{fix}, unless whoever calls there is known to take it.")
     shown = ", ".join(names) or certificate.subject.rfc4514_string()
     return failed(
         *name,

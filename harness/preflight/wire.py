@@ -21,9 +21,10 @@ from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 
-#: Why nothing came back. ``silent``: dropped on the way or ignored; ``refused``: actively, by the host or a firewall.
+#: Why nothing came back. ``silent``: dropped on the way or ignored; ``refused``: actively, by the host or a firewall; ``cut``: a
+#: connection that was there;
 #: ``unreadable``, ``undecided``: something did, but no SIP, or no final response.
-Trouble = Literal["unresolved", "silent", "refused", "unreachable", "bind", "tls", "unreadable", "undecided"]
+Trouble = Literal["unresolved", "silent", "refused", "unreachable", "bind", "tls", "cut", "unreadable", "undecided"]
 
 _T1_S = 0.5
 _BRANCH = re.compile(r"branch=[^;]+")
@@ -145,11 +146,11 @@ class Link:
                     message = Message.parse(raw) if raw.strip() else None
                     if isinstance(message, Response):
                         self._received.put_nowait(message)
-            self._received.put_nowait(NoLinkError("refused", "the connection was closed without an answer"))
+            self._received.put_nowait(NoLinkError("cut", "the connection was closed without an answer"))
         except SipSyntaxError as error:
             self._received.put_nowait(NoLinkError("unreadable", f"what came back is no SIP: {error}"))
         except OSError as error:
-            self._received.put_nowait(NoLinkError("refused", f"the connection broke: {error}"))
+            self._received.put_nowait(NoLinkError("cut", f"the connection broke: {error}"))
 
     def request(self, method: str, uri: str, user: str, domain: str) -> Request:
         """A request outside of any dialog (RFC 3261 section 8.1.1), with ``rport`` (RFC 3581)."""
@@ -298,7 +299,7 @@ def explained(error: Exception, place: Target) -> NoLinkError:
         case ConnectionRefusedError():
             return NoLinkError("refused", "the connection was refused: nothing listens there, or a firewall rejects it")
         case ConnectionError():
-            return NoLinkError("refused", f"the connection was cut {error.strerror or ''}".rstrip())
+            return NoLinkError("cut", f"the connection was cut {error.strerror or ''}".rstrip())
         case OSError() if place.bind and _is_about_binding(error):
             return NoLinkError("bind", f"{place.bind} is no address of this machine")
         case _:

@@ -82,3 +82,13 @@ def test_plain_speech_on_a_tls_port_is_no_answer(lab: Lab, far: FarEnd) -> None:
     found = told(lab, far, far.stream(), "tls")
     assert found["reach"] == "refuses"
     assert "certificate" not in found
+
+
+@pytest.mark.parametrize(("by_phones", "worth"), [(True, "wrong name"), (False, "valid")])
+def test_a_wildcard_is_no_cause_where_the_caller_may_take_it(
+    lab: Lab, far: FarEnd, by_phones: bool, worth: str
+) -> None:
+    lab.settings["resolver"] = far.dns({("sip.acme.example", "A"): [far.address]})
+    port = far.stream(context=far.certificate(names=("*.acme.example",)))
+    place = Target("sip.acme.example", port, "tls", ca_file=far.ca_file, by_phones=by_phones)
+    assert ask(lab.deployment(), place, **lab.settings)["certificate"] == worth

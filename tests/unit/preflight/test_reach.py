@@ -97,7 +97,7 @@ def test_a_port_that_speaks_no_tls(lab: Any, far: Any) -> None:
     [
         ("sip.acme.example", "sip.acme.example", True),
         ("SIP.acme.example.", "sip.ACME.example", True),
-        ("sip.acme.example", "*.acme.example", True),
+        ("sip.acme.example", "*.acme.example", False),
         ("a.sip.acme.example", "*.acme.example", False),
         ("acme.example", "*.acme.example", False),
         ("127.0.0.1", "127.0.0.1", True),
@@ -107,3 +107,29 @@ def test_a_port_that_speaks_no_tls(lab: Any, far: Any) -> None:
 )
 def test_names_of_certificates(host: str, name: str, matching: bool) -> None:
     assert matches(host, name) is matching
+
+
+@pytest.mark.parametrize("by_phones", [True, False])
+def test_a_wildcard_is_nobodys_name_in_sip(lab: Any, far: Any, by_phones: bool) -> None:
+    """RFC 5922 section 7.2; pjsip has no connection with such a server. Whether another platform has, nobody knows from here."""
+    lab.settings["resolver"] = far.dns({("sip.acme.example", "A"): [far.address]})
+    lab.plain["ca_file"] = far.ca_file
+    port = far.stream(context=far.certificate(names=("*.acme.example",)))
+    if by_phones:
+        lab.account.update({"host": "sip.acme.example", "transport": "tls", "port": port})
+        check(lab.line("certificate name"), FAILED, "softphones refuse it", "Registration fails", "to sip.acme.example")
+    else:
+        lab.account["port"] = far.udp()
+        lab.trunk.update({"ai": "synthflow", "host": "sip.acme.example", "transport": "tls", "port": port})
+        check(lab.line("certificate name"), WARNING, "*.acme.example", "Registration fails", "unless")
+
+
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_wants_a_clients_certificate_is_not_too_new(lab: Any, far: Any, newest: ssl.TLSVersion) -> None:
+    """At TLS 1.3 a client is through before the server has looked for its certificate."""
+    context = far.certificate(versions=(ssl.TLSVersion.TLSv1_2, newest))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(far.ca_file)
+    lines = tls(lab, far, context)
+    check(lines["TLS"], FAILED, "no handshake", "Registration fails", "client's certificate")
+    check(lab.line("OPTIONS"), FAILED, "the connection", "Registration fails", "hangs up")
