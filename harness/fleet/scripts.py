@@ -124,14 +124,19 @@ return {'go', start - now}
 """
 )
 
-#: One more call in the place of one. KEYS epoch, books, ledger. ARGV nonce, calls a run, ledger entry. -1: shut; 0: refused; 1.
-ANOTHER = """
+#: One more call in the place of one, which may be up as long again. KEYS epoch, books, ledger, open, then each cap's calls.
+#: ARGV nonce, calls a run, ledger entry, call's token, lease ms. -1: shut; 0: refused; 1.
+ANOTHER = (
+    _NOW
+    + """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
 if tonumber(redis.call('HGET', KEYS[2], 'placed') or '0') >= tonumber(ARGV[2]) then return 0 end
 redis.call('HINCRBY', KEYS[2], 'placed', 1)
 redis.call('RPUSH', KEYS[3], ARGV[3])
+for number = 4, #KEYS do redis.call('ZADD', KEYS[number], now + ARGV[5], ARGV[4]) end
 return 1
 """
+)
 
 #: A call is over. KEYS books, open, then each cap's calls. ARGV call's token, seconds, cost.
 SETTLE = """

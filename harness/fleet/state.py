@@ -163,8 +163,11 @@ class State:
 
     def another(self, call: CallRequest) -> int:
         """Count one more call in this one's place: 1, 0 when the run may place no more, -1 when the run is not known."""
-        keys = [_key("run", call.ref.run, "epoch"), _books(call)[0], _key("run", call.ref.run, "ledger")]
-        return int(self._run(scripts.ANOTHER, keys, [call.ref.nonce, call.calls_per_run, json.dumps(call.entry)]))
+        books, under_way = _books(call)
+        keys = [_key("run", call.ref.run, "epoch"), books, _key("run", call.ref.run, "ledger"), under_way]
+        keys += [_key("cap", name, "calls") for name, _, _ in call.caps]
+        arguments = [call.ref.nonce, call.calls_per_run, json.dumps(call.entry), call.token, _ms(call.lease_s)]
+        return int(self._run(scripts.ANOTHER, keys, arguments))
 
     def settle(self, call: CallRequest, seconds: float, cost: float) -> None:
         """The call is over. Where Redis cannot be told it stays entered in full, until its lease is over."""

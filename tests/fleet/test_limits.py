@@ -141,6 +141,25 @@ def test_a_dead_sites_call_counts_until_it_cannot_be_up_any_more(redis_server: R
     assert float(redis_server.client.hget("harness:run:r:books:lab", "seconds") or 0) == 7.0, "entered in full"
 
 
+def test_a_call_that_another_replaces_counts_until_that_one_cannot_be_up_any_more(redis_server: Redis) -> None:
+    """Each leg may be up for seconds_per_call; the second one begins when the first is transferred, be it at its end."""
+    state = begun(redis_server)
+    trunk = SharedTrunk(name="shared", deployments=("lab",), concurrent_calls=1, calls_per_second=10_000.0)
+    own = gate(state, lab(concurrent_calls=1, seconds_per_call=7.0), trunks=(trunk,))
+    first = own.admit(30.0)
+    keys = [*redis_server.client.keys("harness:cap:*:calls"), "harness:run:r:open:lab"]
+    assert len(keys) == 3
+    soon = redis_server.client.time()[0] * 1000 + 3000
+    for key in keys:  # its time is nearly over when it is transferred
+        redis_server.client.zadd(key, {str(redis_server.client.zrange(key, 0, -1)[0]): soon})
+    first.another()
+    for key in keys:
+        left_s = expiry(redis_server, key) / 1000 - int(redis_server.client.time()[0])
+        assert 7.0 + 32.0 < left_s <= 7.0 + LONGEST_HANGUP_S + 1.0
+    ended(first)
+    ended(own.admit(5.0))
+
+
 def test_no_redis_no_calls(redis_server: Redis) -> None:
     state = begun(redis_server)
     own = gate(state, lab())
