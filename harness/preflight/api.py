@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 from harness import http_client
@@ -11,6 +12,7 @@ from harness.preflight.lines import ROUTING, ProbeKind, ProbeResult, failed, ok,
 from harness.preflight.probes import Probing, verified
 
 _NAME = ProbeKind.API, ""
+_NO_API = "Check synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
 
 
 async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[ProbeResult]:
@@ -67,7 +69,7 @@ def _answer(answer: http_client.HttpResponse, took: float) -> ProbeResult:
                 *_NAME,
                 f"{said}: no API there",
                 ROUTING,
-                "Check synthflow.api_base: https://api.synthflow.ai/v2 or a region's.",
+                _NO_API,
             )
         case code if code >= 500:
             return warning(
@@ -77,5 +79,19 @@ def _answer(answer: http_client.HttpResponse, took: float) -> ProbeResult:
             return warning(
                 *_NAME, f"{said}: the token is taken, the question is not", ROUTING, "Another version of the API?"
             )
+        case code if code >= 300:
+            to = answer.headers.get("location", "elsewhere")
+            return failed(*_NAME, f"{said}: it sends on to {to}, and no token goes there", ROUTING, _NO_API)
+        case _ if not _is_json(answer.body):
+            kind = answer.headers.get("content-type", "no type")
+            return failed(*_NAME, f"{said}: no API there, but {kind}", ROUTING, _NO_API)
         case _:
             return ok(*_NAME, f"{said}, the token is accepted")
+
+
+def _is_json(body: bytes) -> bool:
+    """Whether it is an object or a list, as every answer of the API is."""
+    try:
+        return isinstance(json.loads(body), dict | list)
+    except (ValueError, RecursionError):
+        return False

@@ -132,7 +132,7 @@ class FarEnd:
 
     # HTTP
 
-    def api(self, status: str = "200 OK", headers: str = "", *, silent: bool = False) -> str:
+    def api(self, status: str = "200 OK", headers: str = "", *, body: str = "{}", silent: bool = False) -> str:
         """The API; its base address."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -140,7 +140,7 @@ class FarEnd:
                 await reader.readuntil(b"\r\n\r\n")
                 if silent:
                     await self._never.wait()
-                writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 2\r\n{headers}\r\n{{}}".encode())
+                writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n{body}".encode())
                 await writer.drain()
             writer.close()
 

@@ -39,6 +39,23 @@ def test_the_token(lab: Any, far: Any) -> None:
     check(token(lab, far, far.api(), api_token=None), FAILED, "no token", row, "api_token_env")
 
 
+@pytest.mark.parametrize(
+    "body",
+    ["<html>Log in</html>", "", "true", '"ok"', "[" * 100_000],
+    ids=["a page", "nothing", "a truth", "a text", "a deep list"],
+)
+def test_a_web_server_that_says_200_to_everything_takes_no_token(lab: Any, far: Any, body: str) -> None:
+    base = far.api(headers="Content-Type: text/html\r\n", body=body)
+    check(token(lab, far, base), FAILED, "no API there, but text/html", "Calls not reaching Synthflow", "api_base")
+
+
+@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"])
+def test_a_redirection_takes_no_token(lab: Any, far: Any, status: str) -> None:
+    base = far.api(status, "Location: https://login.example/\r\n")
+    said = "it sends on to https://login.example/, and no token goes there"
+    check(token(lab, far, base), FAILED, said, "Calls not reaching Synthflow", "api_base")
+
+
 def test_the_apis_certificate(lab: Any, far: Any) -> None:
     port = far.stream(context=far.certificate(signed_by="stranger"))
     line = token(lab, far, f"https://{far.address}:{port}/v2", ca_file=far.ca_file)
