@@ -344,8 +344,12 @@ class Call:
             response = await self.update()
         else:
             response = await self.reinvite(self.local_sdp)
-        if not response.is_success and self.state == "confirmed":
+        if response.is_success or self.state != "confirmed":
+            return
+        if response.status in (408, 481):  # RFC 4028 section 10: these end the session, others do not
             await self._bye(End(How.EXPIRED, "local", 0, response.reason, response))
+        else:
+            self._session.refused()
 
     def _session_expired(self) -> None:
         if self.state == "confirmed":

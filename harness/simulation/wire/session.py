@@ -13,6 +13,7 @@ from harness.sip.headers import parse_number
 from harness.sip.message import Request, Response
 
 Refresher = Literal["uac", "uas"]
+_AGAIN = 0.1  # of the interval: so long after a refresh that was refused comes the next one
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ def agreed(policy: SessionPolicy | None, request: Request) -> SessionExpires | N
     if policy.expires is not None and policy.expires < seconds:
         seconds = max(policy.expires, min_se_of(request) if request.has("Min-SE") else policy.min_se)
     if not client_knows:
-        return SessionExpires(seconds, "uas")
+        # A proxy's, or a mistake: it cannot be refused with 422 (section 9), and is not kept shorter than we would take.
+        return SessionExpires(max(seconds, policy.min_se), "uas")
     return SessionExpires(seconds, wanted.refresher or policy.refresher or "uac")
 
 
@@ -107,17 +109,35 @@ class SessionTimer:
         self._handle: asyncio.TimerHandle | None = None
         self.interval: int | None = None
         self.we_refresh = False
+        self._was_refused = False
 
     def start(self, interval: int, *, we_refresh: bool) -> None:
         """(Re)start after a 2xx: refresh at half the interval, or expire a little before its end (section 10)."""
         self.stop()
         self.interval = interval
         self.we_refresh = we_refresh
+        self._was_refused = False
         loop = asyncio.get_running_loop()
         if we_refresh:
             self._handle = loop.call_later(interval / 2, self._fire, self._refresh)
         else:
             self._handle = loop.call_later(interval - min(32.0, interval / 3), self._fire, self._expire)
+
+    def refused(self) -> None:
+        """Our refresh got no 2xx: the session goes on, and is refreshed once more before the peer gives it up; then it ends in time.
+
+        RFC 4028 section 10: who does not refresh gives up a third of the interval before its end.
+        """
+        interval = self.interval
+        if interval is None:
+            return
+        loop = asyncio.get_running_loop()
+        if self._was_refused:
+            left = interval * (0.5 - _AGAIN) - min(32.0, interval / 3)
+            self._handle = loop.call_later(left, self._fire, self._expire)
+        else:
+            self._was_refused = True
+            self._handle = loop.call_later(interval * _AGAIN, self._fire, self._refresh)
 
     @staticmethod
     def _fire(callback: weakref.WeakMethod[Callable[[], None]]) -> None:

@@ -71,6 +71,60 @@ def test_a_session_nobody_refreshes_ends(nodes: Any) -> None:
     nodes.run(story())
 
 
+@pytest.mark.parametrize(("status", "times"), [(488, 1), (491, 1), (503, 1), (500, 2)])
+def test_a_refresh_that_is_refused_ends_no_session_before_its_time(
+    nodes: Any, monkeypatch: pytest.MonkeyPatch, status: int, times: int
+) -> None:
+    """RFC 4028 section 10: a 408 or 481 does; the other answers leave it as it was, and it is refreshed again."""
+
+    async def story() -> None:
+        refused: list[Any] = []
+
+        callee = await nodes.ua("callee", session=SessionPolicy(min_se=1))
+
+        async def refuse(incoming: Any) -> None:
+            incoming.respond(status)
+
+        def let(incoming: Any) -> None:
+            if len(refused) < times:
+                refused.append(incoming)
+                callee.serve(refuse(incoming), incoming)
+            else:
+                plain(incoming)
+
+        caller = await nodes.ua("caller", session=SessionPolicy(expires=4, min_se=1, refresher="uac"))
+        call, theirs = await connected(nodes, caller, callee)
+        plain = theirs._receive_update
+        monkeypatch.setattr(theirs, "_receive_update", let)
+        await nodes.until("caller", "sent", "UPDATE", 2)
+        assert len(refused) >= 1
+        if times == 1:
+            await nodes.until("caller", "received", "SIP/2.0 200", 2)
+            assert (call.state, theirs.state) == ("confirmed", "confirmed")
+            await call.bye()
+        else:
+            ends = [await call.wait_ended(5), await theirs.wait_ended(5)]
+            assert How.EXPIRED in [end.how for end in ends], "whoever of them is first"
+            assert len(refused) == 2
+
+    nodes.run(story())
+
+
+def test_an_interval_of_nothing_is_no_interval(nodes: Any) -> None:
+    """Who cannot be told 422, as it lacks the extension (RFC 4028 section 9), is not refreshed without end."""
+
+    async def story() -> None:
+        caller = await nodes.ua("caller", session=None)
+        callee = await nodes.ua("callee", session=SessionPolicy(min_se=90))
+        headers = [("Session-Expires", "0")]
+        call, _ = await connected(nodes, caller, callee, headers=headers)
+        assert agreed(nodes, "callee") == "90;refresher=uas"
+        await call.bye()
+        assert nodes.starts("callee", "sent", "UPDATE") == []
+
+    nodes.run(story())
+
+
 def test_a_peer_that_lost_the_dialog_ends_the_call(nodes: Any) -> None:
     async def story() -> None:
         caller, callee = await nodes.ua("caller"), await nodes.ua("callee")
