@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from harness.audio.dtmf import DIGITS
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
 from harness.cli.app import FAILED, INTERRUPTED, PASSED
@@ -77,6 +78,10 @@ def call(
     chosen = may_call(deployment, live)
     for name in say or ():
         prompt_path(name)  # a mistake is told before the call
+    if unknown := sorted(set(press.upper()) - set(DIGITS)):
+        raise SelectionError(
+            f"--press {press}: {', '.join(unknown)}: no digit of a telephone; allowed: 0 to 9, *, #, A to D"
+        )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = SafeConsole(highlight=False)
     with contextlib.ExitStack() as stack:

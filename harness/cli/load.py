@@ -43,7 +43,7 @@ def load(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")] = False,
 ) -> None:
     """Place calls in steps, verify each both ways, hold them, end them. Exit code 0 only when all asked for were."""
-    if cps <= 0:
+    if not cps > 0:  # nor is what is no number at all
         raise RefusedError(f"--cps {cps:g}: no calls would be placed; allowed: more than 0")
     chosen = may_call(file, live)
     asked = plan.plan(chosen, calls, cps, hold, step)

@@ -116,7 +116,8 @@ def is_address(host: str) -> bool:
 class Model(BaseModel):
     """A table of the file: frozen, and without keys that nobody knows."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    # No limit is infinite, and TOML knows inf and nan.
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
 
 
 class Secret(Model):

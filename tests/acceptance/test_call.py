@@ -83,3 +83,11 @@ def test_a_real_call_has_to_be_asked_for(tmp_path: Path) -> None:
     done = call("+13125550100", "--deployment", file)
     assert done.returncode == 2
     assert "--live or HARNESS_LIVE=1" in done.stderr
+
+
+@pytest.mark.parametrize("digits", ["12x", "5w6", "1 2", "٣"])
+def test_what_is_no_digit_is_said_before_the_call(digits: str) -> None:
+    done = call("+13125550100", "--deployment", WORLD, "--press", digits)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.startswith(f"ERROR: --press {digits}: ")
+    assert done.stdout == ""

@@ -102,3 +102,6 @@ def test_nothing_is_placed_beyond_the_files_limits(tmp_path: Path) -> None:
         "allowed: less than limits.seconds_per_call = 120",
     ]
     assert not (tmp_path / "load").exists()
+    done = load(WORLD, tmp_path, "--calls", "1", "--cps", "nan")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.splitlines() == ["ERROR: --cps nan: no calls would be placed; allowed: more than 0"]

@@ -267,3 +267,19 @@ def test_a_termination_is_a_host_and_a_port(tmp_path: Path, place: str) -> None:
 def test_the_host_and_the_port_of_a_termination(place: str, host: str, port: int | None) -> None:
     trunk = Trunk(name="t", transport="udp", port=32681, termination=place)
     assert (trunk.termination_host, trunk.termination_port) == (host, port)
+
+
+@pytest.mark.parametrize(
+    "limit", ["calls_per_second", "seconds_per_call", "seconds_per_run", "cost_per_minute", "cost_per_run"]
+)
+@pytest.mark.parametrize("value", ["inf", "nan", "-inf"])
+def test_a_limit_is_a_number_that_something_can_reach(tmp_path: Path, limit: str, value: str) -> None:
+    """TOML has inf; a call that lasts so long would be hung up by nobody."""
+
+    def edit(text: str) -> str:
+        head, table, rest = text.partition("[limits]\n")
+        kept = [line for line in rest.splitlines() if not line.startswith(f"{limit} ")]
+        return "\n".join([f"{head}{table}{limit} = {value}", *kept])
+
+    [said] = mistakes(tmp_path, "live-talkdesk", edit)
+    assert said.startswith(f"limits.{limit}: {value}")
