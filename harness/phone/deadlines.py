@@ -7,6 +7,9 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
+
+_LONGEST_S: Final = 3600.0  # of one wait: what is more than the platform's clock counts raises OverflowError
 
 
 class DeadlineScheduler:
@@ -47,7 +50,8 @@ class DeadlineScheduler:
         while True:
             with self._changed:
                 while not self._closed and (not self._due or self._due[0][0] > time.monotonic()):
-                    self._changed.wait(self._due[0][0] - time.monotonic() if self._due else None)
+                    left = self._due[0][0] - time.monotonic() if self._due else _LONGEST_S
+                    self._changed.wait(min(left, _LONGEST_S))
                 if self._closed:
                     return
                 then = self._then.pop(heapq.heappop(self._due)[1], None)

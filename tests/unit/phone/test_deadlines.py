@@ -5,6 +5,8 @@ from __future__ import annotations
 import queue
 import weakref
 
+import pytest
+
 from harness.phone.deadlines import DeadlineScheduler
 
 
@@ -20,6 +22,16 @@ def test_things_are_done_in_the_order_of_their_deadlines() -> None:
     scheduler.after(0.05, lambda: done.put("second"))
     scheduler.after(0.0, lambda: done.put("first"))
     assert [done.get(timeout=10), done.get(timeout=10)] == ["first", "second"]
+    scheduler.close()
+
+
+@pytest.mark.parametrize("seconds", [1e10, 1e300, float("inf")])
+def test_a_deadline_beyond_all_clocks_keeps_no_other_from_its_time(seconds: float) -> None:
+    scheduler, done = DeadlineScheduler(), queue.Queue[str]()
+    scheduler.after(seconds, lambda: done.put("at the end of all days"))
+    for _ in range(2):  # the thread has looked at the first one by then
+        scheduler.after(0.05, lambda: done.put("in its time"))
+        assert done.get(timeout=10) == "in its time"
     scheduler.close()
 
 
