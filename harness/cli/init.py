@@ -26,6 +26,7 @@ class PlatformChoice(StrEnum):
 
     TALKDESK = "talkdesk"
     GLADLY = "gladly"
+    GENERIC = "generic"  # any other SBC
 
 
 class AiChoice(StrEnum):
@@ -63,6 +64,9 @@ _SynthflowHost = Annotated[
 ]
 _Line = Annotated[str | None, typer.Option(help="The number a caller dials, E.164.")]
 _Assistant = Annotated[str | None, typer.Option(help="The assistant's number at Synthflow, E.164.")]
+_AssistantModel = Annotated[
+    str | None, typer.Option(help="Synthflow's id of the assistant, which its API lists calls by (only with live).")
+]
 _Group = Annotated[str | None, typer.Option(help="The number of the ring group or queue it transfers to, E.164.")]
 _CallerNumber = Annotated[str | None, typer.Option(help="The number of the phone that calls, E.164.")]
 _CallerHost = Annotated[str | None, typer.Option(help="Where that phone registers: host or address.")]
@@ -72,6 +76,9 @@ _AgentUser = Annotated[
 ]
 _Bind = Annotated[str | None, typer.Option(help="This machine's address for the stand-in to listen at.")]
 _Force = Annotated[bool, typer.Option("--force", help="Write over an existing file.")]
+
+
+_WHICH_MODEL = "Synthflow's id of the assistant, as its page shows it (empty: not known)"
 
 
 def init(
@@ -86,6 +93,7 @@ def init(
     synthflow_host: _SynthflowHost = None,
     line: _Line = None,
     assistant: _Assistant = None,
+    assistant_model: _AssistantModel = None,
     group: _Group = None,
     caller_number: _CallerNumber = None,
     caller_host: _CallerHost = None,
@@ -117,13 +125,12 @@ def init(
     answers["caller_domain"] = ask.text(
         "caller-domain", "That phone's SIP domain", caller_domain, _host, answers["caller_host"]
     )
+    if answers["kind"] == AiChoice.LIVE:
+        answers["assistant_model"] = ask.text("assistant-model", _WHICH_MODEL, assistant_model, _model, "")
     if answers["kind"] == AiChoice.STAND_IN:
         answers["bind"] = ask.text("bind", "This machine's address for the stand-in to listen at", bind, _host)
     ask.finish()
     _write(file, written(answers))
-    names = " ".join(f"{name}=…" for name in dict.fromkeys(variables(file)))
-    typer.echo(f"{file} is written. What it does not say, its comments do. Next:\n  export {names}")
-    typer.echo(f"  harness preflight {file}\n  harness verify {file} --plan")
 
 
 def _of_the_platform(
@@ -173,6 +180,9 @@ def _write(file: Path, text: str) -> None:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise DeploymentError(f"{file}: cannot be written: {error.strerror}; allowed: a path that can be") from None
+    names = " ".join(f"{name}=…" for name in dict.fromkeys(variables(file)))
+    typer.echo(f"{file} is written. What it does not say, its comments do. Next:\n  export {names}")
+    typer.echo(f"  harness preflight {file}\n  harness verify {file} --plan")
 
 
 def written(answers: dict[str, Any]) -> str:
@@ -189,6 +199,7 @@ def written(answers: dict[str, Any]) -> str:
         "port": port,
         "sip_port": sip_port,
         "bind": None,
+        "assistant_model": "",
     }
     return environment.get_template("deployment.toml.j2").render(more | answers)
 
@@ -267,6 +278,12 @@ def _e164(text: str) -> str:
 def _host(text: str) -> str:
     if not is_address(text) and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", text):
         raise ValueError(f"{text!r} is no host; allowed: a name or an address, without port")
+    return text
+
+
+def _model(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", text):
+        raise ValueError(f"{text!r} is no id of an assistant; allowed: letters, digits, . _ : -")
     return text
 
 

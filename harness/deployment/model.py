@@ -102,6 +102,11 @@ class Deployment(Model):
         """The test phone that a campaign calls."""
         return (self.campaign.customer if self.campaign else None) or self.callers[0]
 
+    def models(self, number: str | None = None) -> tuple[str, ...]:
+        """Synthflow's ids of the assistants, or of those that answer at ``number``; none where its API lists all alike."""
+        wanted = (a for a in self.assistants.values() if number in (None, a.did))
+        return tuple(dict.fromkeys(a.model_id for a in wanted if a.model_id is not None))
+
     @property
     def api_base(self) -> str | None:
         """Where the AI's own interface is; None where nobody has access to it."""
@@ -140,6 +145,10 @@ class Deployment(Model):
                 known(f"groups.{key}.agents", agent, self.phones, "phone")
         for key, assistant in self.assistants.items():
             known(f"assistants.{key}.transfer_to", assistant.transfer_to, self.groups, "group")
+            if assistant.model_id is None and self.models():
+                mistakes.append(
+                    f"assistants.{key}.model_id: is missing, though others have one; allowed: an id for each, or for none"
+                )
         for key, phone in self.phones.items():
             known(f"phones.{key}.account", phone.account, self.accounts, "account")
         if self.campaign is not None:

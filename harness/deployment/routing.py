@@ -93,6 +93,8 @@ class Assistant(Model):
     """One of Synthflow's assistants."""
 
     did: E164  #: the number it answers at
+    #: Synthflow's id of it, as its page shows it: the API lists calls by it (``GET /calls?model_id=``).
+    model_id: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")
     voice: int | None = Field(None, ge=240, le=255)  #: its mark, where it speaks in marks: the simulated one does
     behaviour: Behaviour = "talks"  #: what it does with calls; all but the first prove fallbacks and refusals
     transfer: Literal["cold", "warm"] | None = None  #: how it hands over: by REFER, or by a new call of its own

@@ -1,17 +1,25 @@
-"""One call as Synthflow's API tells it."""
+"""One call as Synthflow's API tells it (https://docs.synthflow.ai/api-reference: Get a call, List calls)."""
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from harness.sip.identity import normalise
 
 #: What Synthflow's documentation lists. A record with another status cannot be read, whatever it may mean.
-_BEFORE_ANSWER = ("pending", "queue", "ringing")
-_ANSWERED = ("in-progress", "completed")
-_UNANSWERED = ("no-answer", "busy", "failed", "canceled")
+_BEFORE_ANSWER = ("registered", "pending", "queue", "ringing")
+_VOICEMAIL = ("hangup_on_voicemail", "left_voicemail")  # of calls that the AI places
+_ANSWERED = ("in-progress", "completed", *_VOICEMAIL)
+_UNANSWERED = ("no-answer", "busy", "failed", "canceled", "user-canceled")
 _STATUSES = frozenset(_BEFORE_ANSWER + _ANSWERED + _UNANSWERED)
+_OVER = frozenset((*_UNANSWERED, *_VOICEMAIL, "completed"))
+#: Seconds since the epoch lie between these two (2001, 5138), and milliseconds above them; less is no moment of a call.
+_SECONDS_FROM, _MILLISECONDS_FROM = 1e9, 1e11
+_URI = re.compile(r"(?:sips?|tel):([^@;>]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -24,21 +32,47 @@ class CallRecord:
     id: str
     plain: dict[str, Any] = field(repr=False)
     region: str = "US"
+    clock_ahead_s: float = 0.0  #: how far the API's clock is ahead of this machine's
 
     @property
     def status(self) -> str | None:
-        """pending, ringing, in-progress, completed, no-answer, busy, failed, canceled …"""
-        return self._text("status")
+        """pending, ringing, in-progress, completed, no-answer, busy, failed, canceled …; a list calls it ``call_status``."""
+        return self._text("call_status") or self._text("status")
+
+    @property
+    def is_outbound(self) -> bool:
+        """Whether the AI placed it: it answers no caller of ours."""
+        return self._text("type_of_call") == "outbound"
 
     @property
     def number_from(self) -> str | None:
         """The caller, as Synthflow understood it."""
-        return self._number("phone_number_from")
+        return self._number("phone_number_from", "agent_phone_number" if self.is_outbound else "lead_phone_number")
 
     @property
     def number_to(self) -> str | None:
         """The number that was called."""
-        return self._number("phone_number_to")
+        return self._number("phone_number_to", "lead_phone_number" if self.is_outbound else "agent_phone_number")
+
+    def is_since(self, wall: float) -> bool | None:
+        """Whether it began at or after that moment (epoch seconds of this machine); None where it does not say when."""
+        began = _moment(self.plain.get("start_time"))
+        if began is None:
+            return None
+        coarseness = (
+            1.0 if began.is_integer() else 0.001
+        )  # whole seconds, or milliseconds: what is cut off is not known
+        return began + coarseness - self.clock_ahead_s > wall
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """The whole record, with what a list names otherwise under the names of a single call."""
+        known = {
+            "status": self.status,
+            "phone_number_from": self.number_from,
+            "phone_number_to": self.number_to,
+        }
+        return {**{name: value for name, value in known.items() if value is not None}, **self.plain}
 
     @property
     def transcript(self) -> str:
@@ -53,7 +87,7 @@ class CallRecord:
     @property
     def over(self) -> bool:
         """Whether the call has ended."""
-        return self.status in _UNANSWERED or self.status == "completed"
+        return self.status in _OVER
 
     @property
     def actions(self) -> list[Any]:
@@ -83,10 +117,32 @@ class CallRecord:
         witness = self.plain.get("witness")
         return witness.get(what) if isinstance(witness, dict) else None
 
-    def _number(self, key: str) -> str | None:
-        text = self._text(key)
-        return text and (normalise(text, self.region) or text)
+    def _number(self, *keys: str) -> str | None:
+        text = next(filter(None, map(self._text, keys)), None)
+        if text is None:
+            return None
+        found = _URI.match(text)
+        return normalise(found[1] if found else text, self.region) or text
 
     def _text(self, key: str) -> str | None:
         value = self.plain.get(key)
         return value if isinstance(value, str) else None
+
+
+def _moment(told: object) -> float | None:
+    """Seconds since the epoch, which are told as such, as milliseconds, or as a date and time with its offset."""
+    if isinstance(told, bool) or not isinstance(told, int | float | str):
+        return None
+    try:
+        seconds = float(told)
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(str(told))
+        except ValueError:
+            return None
+        return moment.timestamp() if moment.tzinfo is not None else None
+    except OverflowError:
+        return None
+    if not math.isfinite(seconds) or seconds < _SECONDS_FROM:
+        return None
+    return seconds / 1000 if seconds >= _MILLISECONDS_FROM else seconds

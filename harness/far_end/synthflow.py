@@ -12,19 +12,25 @@ import math
 import re
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from harness.deployment import Deployment
 from harness.errors import FarEndError
 from harness.far_end.call_record import CallRecord
+from harness.far_end.clock import to_wall
+from harness.far_end.clock_offset import ClockOffset
 from harness.http_client import HttpClient, HttpError, HttpResponse
 
 _ATTEMPTS = 3
 _MOST_PATIENCE_S = 5.0
 #: An id that can stand in a path and in a header; Synthflow's are UUIDs or numbers.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+#: Pages of a list that are read, of 20 calls each unless it says otherwise; more calls than that are nobody's verification.
+_MOST_PAGES = 50
+#: So much earlier than asked for a list begins: a call whose id was given out beforehand may have begun by then.
+_EARLIER_S = 60.0
 #: So many failures in a row, and nothing more is expected of it for a while.
 _STRIKES = 3
 _DOWN_S = 60.0
@@ -59,6 +65,7 @@ class SynthflowApi:
         self._strikes = 0
         self._down_until = -math.inf
         self._problem = ""
+        self._offset = ClockOffset()
 
     @property
     def is_down(self) -> bool:
@@ -67,24 +74,39 @@ class SynthflowApi:
 
     def call(self, call_id: str) -> CallRecord:
         """``GET /calls/{id}``."""
-        return self._record(self.ask("GET", f"/calls/{path_segment(call_id)}"))
+        record = self._record(self.ask("GET", f"/calls/{path_segment(call_id)}"))
+        if record.id != call_id:
+            raise FarEndError("Synthflow API: GET /calls/{id}: the record is another call's")
+        return record
 
-    def calls(self, since: float, number_from: str | None = None, number_to: str | None = None) -> list[CallRecord]:
-        """``GET /calls``: those that began at or after ``since`` (epoch seconds), newest first."""
-        query: dict[str, str] = {"since": f"{since:.3f}"}
-        if number_from:
-            query["phone_number_from"] = number_from
-        if number_to:
-            query["phone_number_to"] = number_to
-        listed = self.ask("GET", "/calls", params=query)
-        calls = listed.get("calls") if isinstance(listed, dict) else listed
-        if not isinstance(calls, list):
-            raise FarEndError("Synthflow API: GET /calls: the answer lists no calls")
-        return [self._record(item) for item in calls]
+    def calls(self, since: float, models: Sequence[str] = ()) -> list[CallRecord]:
+        """``GET /calls`` of each model (Synthflow's id of an assistant), or of all, where none is known.
 
-    def prepare_inbound(self, number_from: str, number_to: str) -> str:
-        """``POST /prepare_inbound``: the id to send as ``X-EI: S.<id>;``."""
-        body = {"phone_number_from": number_from, "phone_number_to": number_to}
+        Those since shortly before ``since`` (epoch seconds of this machine), whatever the API makes of that:
+        :meth:`CallRecord.is_since` tells which of them are since then.
+        """
+        asked = [{"model_id": model} for model in dict.fromkeys(models)] or [{}]
+        return [record for model in asked for record in self._listed(since, model)]
+
+    def _listed(self, since: float, model: dict[str, str]) -> Iterator[CallRecord]:
+        seen: set[str] = set()
+        query = {**model, "from_date": str(int((since + self._offset.seconds - _EARLIER_S) * 1000))}
+        for _ in range(_MOST_PAGES):
+            listed = self.ask("GET", "/calls", params=query)
+            calls = listed.get("calls") if isinstance(listed, dict) else listed
+            if not isinstance(calls, list):
+                raise FarEndError("Synthflow API: GET /calls: the answer lists no calls")
+            new = [record for record in map(self._record, calls) if record.id not in seen]
+            seen |= {record.id for record in new}
+            yield from new
+            if not new or len(seen) >= _total(listed):
+                return
+            query["offset"] = str(len(seen))
+        raise FarEndError(f"Synthflow API: GET /calls: more than {len(seen)} calls in the time of this one")
+
+    def prepare_inbound(self, number_from: str, number_to: str, model: str | None = None) -> str:
+        """``POST /prepare_inbound``: the id to send as ``X-EI: S.<id>;``. Its numbers: the caller's, and the assistant's."""
+        body = {"from_number": number_from, "to_number": number_to} | ({"model_id": model} if model else {})
         answer = self.ask("POST", "/prepare_inbound", json=body)
         found = answer.get("synthflow_call_id") if isinstance(answer, dict) else None
         if not isinstance(found, str):
@@ -108,7 +130,7 @@ class SynthflowApi:
         path_segment(call_id)
         if not self._testifies:
             plain = {key: value for key, value in plain.items() if key != "witness"}
-        return CallRecord(call_id, plain, self._region)
+        return CallRecord(call_id, plain, self._region, self._offset.seconds)
 
     def _ask(self, method: str, path: str, **arguments: Any) -> HttpResponse:
         what = f"{method} {path}"
@@ -117,6 +139,7 @@ class SynthflowApi:
         if self._strikes >= _STRIKES:
             self._down_until = self._clock() + _DOWN_S  # others do not ask while this one does
         for attempt in range(_ATTEMPTS):
+            asked_at = to_wall(time.monotonic())
             try:
                 answer = self._client.request(method, self._base + path, self._timeout_s, **arguments)
             except HttpError as error:
@@ -125,6 +148,7 @@ class SynthflowApi:
                 time.sleep(min(_patience(answer), _MOST_PATIENCE_S))  # the API's own request to wait, RFC 9110 10.2.3
                 continue
             break
+        self._offset.note(asked_at, to_wall(time.monotonic()), answer.headers.get("date"))
         if answer.is_success:
             self._strikes, self._down_until = 0, -math.inf
             return answer
@@ -154,7 +178,7 @@ class AbsentApi(SynthflowApi):
     """The API of a deployment that names none: it is never asked, and tells nothing."""
 
     def __init__(self) -> None:
-        pass
+        self._offset = ClockOffset()
 
     @property
     def is_down(self) -> bool:
@@ -173,6 +197,13 @@ def path_segment(text: object) -> str:
     if not isinstance(text, str) or not _ID.fullmatch(text):
         raise FarEndError(f"Synthflow API: an id that is none: {str(text)[:60]!r}")
     return quote(text, safe=":")
+
+
+def _total(listed: object) -> int:
+    """How many calls the list has on all its pages; none more than are there where it does not say."""
+    pages = listed.get("pagination") if isinstance(listed, dict) else None
+    total = pages.get("total_records") if isinstance(pages, dict) else None
+    return total if isinstance(total, int) else 0
 
 
 def _patience(answer: HttpResponse) -> float:

@@ -16,10 +16,10 @@ _NO_API = "Check synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
 
 
 async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[ProbeResult]:
-    """One question that changes nothing: the calls since now."""
+    """One question that changes nothing: the calls of an assistant since now."""
     if synthflow.api_token is None:
         return [failed(*_NAME, "no token is known", ROUTING, "Give synthflow.api_token_env.")]
-    began = time.monotonic()
+    began, models = time.monotonic(), probing.deployment.models()
     try:
         verify = await verified(synthflow.ca_file)
         verify.check_hostname = True
@@ -29,7 +29,8 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
                 "GET",
                 f"{base.rstrip('/')}/calls",
                 probing.patience,
-                params={"since": f"{probing.wall_clock():.3f}"},
+                params={"from_date": str(int(probing.wall_clock() * 1000))}
+                | ({"model_id": models[0]} if models else {}),
                 headers={"Authorization": f"Bearer {synthflow.api_token.get_secret_value()}"},
             )
     except http_client.HttpError as error:
@@ -41,13 +42,13 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
     except OSError as error:  # of ca_file
         return [failed(*_NAME, f"{type(error).__name__}: {error}", ROUTING, "Check synthflow.ca_file.")]
     took = time.monotonic() - began
-    lines = [_answer(answer, took)]
+    lines = [_answer(answer, took, bool(models))]
     if clock := clock_line(probing, ProbeKind.API, answer.headers.get("date")):
         lines.append(clock)
     return lines
 
 
-def _answer(answer: http_client.HttpResponse, took: float) -> ProbeResult:
+def _answer(answer: http_client.HttpResponse, took: float, by_model: bool) -> ProbeResult:
     said = f"{answer.status} {answer.reason}, {took * 1000:.0f} ms"
     match answer.status:
         case 401:
@@ -76,9 +77,10 @@ def _answer(answer: http_client.HttpResponse, took: float) -> ProbeResult:
                 *_NAME, f"{said}: the API is in trouble", ROUTING, "Calls are still verified, with weaker evidence."
             )
         case code if code >= 400:
-            return warning(
-                *_NAME, f"{said}: the token is taken, the question is not", ROUTING, "Another version of the API?"
-            )
+            fix = "Check model_id of [assistants]: Synthflow's id of each, as its page shows it."
+            if not by_model:
+                fix = "Give model_id in [assistants.NAME], Synthflow's id of it: its API lists calls by it alone."
+            return warning(*_NAME, f"{said}: the token is taken, the question is not", ROUTING, fix)
         case code if code >= 300:
             to = answer.headers.get("location", "elsewhere")
             return failed(*_NAME, f"{said}: it sends on to {to}, and no token goes there", ROUTING, _NO_API)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from harness.audio.marks import reply_to
@@ -111,22 +111,36 @@ class SynthflowEndpoint:
     def find(self, of: Call, number: str, on_trust: bool = True) -> CallRecord | None:
         """The record of the call ``of`` at ``number``, once it is answered; ``on_trust``: also one that shows nobody's number."""
         taken = {call.record.id for call in self.taken}
-        found = (r for r in self.records(of, on_trust) if r.number_to == number and r.answered and r.id not in taken)
-        return next(found, None)
+        listed = self._listed(of, on_trust, self._context.deployment.models(number))
+        found = [r for r in listed if r.number_to == number and r.answered and r.id not in taken]
+        # a stranger's call may stand beside it, and newer: the caller's own number says more than a place in a list
+        return min(found, key=lambda record: record.number_from != of.number, default=None)
 
-    def records(self, of: Call, on_trust: bool = True) -> list[CallRecord]:
+    def records(self, of: Call) -> list[CallRecord]:
         """Every call the AI saw that may be ``of``, answered or not; says whether it could look (:attr:`blind`)."""
+        return self._listed(of, True, self._context.deployment.models())
+
+    def _listed(self, of: Call, on_trust: bool, models: Sequence[str]) -> list[CallRecord]:
         try:
-            found = self._api.calls(since=to_wall(of.began))
+            listed = self._api.calls(since=to_wall(of.began), models=models)
         except FarEndError as error:
             self._context.far_end.trouble(error)
             self.blind = True
             return []
-        self.blind = not all(record.readable for record in found)
+        told = {of.prepared, *self._context.calls.ids_told(of)}
+        found = [record for record in listed if record.id in told or self._may_be(record, of, on_trust)]
+        readable = [r for r in found if r.readable and (r.id in told or r.is_since(0.0) is not None)]
+        self.blind = len(readable) < len(found)
         if self.blind:
-            why = "a record's status or phone_number_to is missing, or none that is known"
+            why = "a record's status, phone_number_to or start_time is missing, or none that is known"
             self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
-        return [record for record in found if self._is_of(record, of, on_trust=on_trust)]
+        return readable
+
+    def _may_be(self, record: CallRecord, of: Call, on_trust: bool) -> bool:
+        """Whether nothing in the record speaks against its being of the call."""
+        if record.is_outbound or record.is_since(to_wall(of.began)) is False:
+            return False
+        return self._is_of(record, of, on_trust=on_trust)
 
     def answered_by(self, of: Call) -> list[str]:
         """By number called."""
@@ -134,8 +148,6 @@ class SynthflowEndpoint:
         return [self._context.assistant_of(record.number_to) or str(record.number_to) for record in taken]
 
     def _is_of(self, record: CallRecord, of: Call, *, on_trust: bool) -> bool:
-        if record.id in {of.prepared, *self._context.calls.ids_told(of)}:
-            return True
         declared = self._context.deployment.synthflow
         shown = record.number_from
         if declared is not None and declared.shared:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.deployment import Deployment
+from harness.deployment import Assistant, Deployment
 from harness.errors import FarEndError
 from harness.far_end.synthflow import AbsentApi, SynthflowApi
 from harness.scenario.evidence import Evidence
@@ -45,12 +45,12 @@ class FarRecords:
         """The interface failed: said once, it lowers what can be known, never the call's verdict."""
         self._evidence.note_once(str(error))
 
-    def prepared(self, caller: str, number: str) -> str | None:
+    def prepared(self, caller: str, assistant: Assistant) -> str | None:
         """An id that the interface will keep the coming call's record under; None when it gives none."""
         if self._declared is None or not self._declared.prepare or self._api is None:
             return None
         try:
-            found = self._api.prepare_inbound(caller, number)
+            found = self._api.prepare_inbound(caller, assistant.did, assistant.model_id)
         except FarEndError as error:
             self.trouble(error)
             return None

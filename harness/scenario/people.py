@@ -55,7 +55,7 @@ class Caller:
         with self._context.evidence.step(f"{self.name} dials {number}"):
             prepared = None
             if not any(name.lower() == "x-ei" for name, _ in headers):
-                prepared = self._prepared(number)
+                prepared = self._prepared()
             if prepared is not None:
                 headers = [*headers, ("X-EI", f"S.{prepared};")]
             uri = number if ":" in number else f"sip:{number}@{self.phone.config.domain}"
@@ -63,8 +63,13 @@ class Caller:
             call.prepared = prepared
             return self._context.calls.add(call)
 
-    def _prepared(self, number: str) -> str | None:
-        return None if self._context.has_stand_in else self._context.far_end.prepared(self.number, number)
+    def _prepared(self) -> str | None:
+        """An id for the coming call, where the case's number leads to the AI."""
+        line = self._context.case.line
+        name = self._context.deployment.lines[line].assistant if line is not None else None
+        if name is None or self._context.has_stand_in:
+            return None
+        return self._context.far_end.prepared(self.number, self._context.deployment.assistants[name])
 
     def expect_call(self, within: float) -> Call:
         """Answer the next call."""

@@ -32,12 +32,13 @@ def _is_of_reach(finding: Finding) -> bool:
 
 def _records(context: CaseContext, began: float) -> None:
     try:
-        records = context.far_end.api.calls(since=to_wall(began))
+        listed = context.far_end.api.calls(since=to_wall(began), models=context.deployment.models())
     except FarEndError as error:
         context.far_end.trouble(error)
         return
     except BrokenError:  # a deployment without an API
         return
+    records = [record for record in listed if record.is_since(to_wall(began))]
     declared = context.deployment.synthflow
     if declared is not None and declared.shared:  # other people's calls are none of our business
         records = [record for record in records if record.number_from in context.calls.numbers]
@@ -45,4 +46,6 @@ def _records(context: CaseContext, began: float) -> None:
     records = [record for record in records if record.number_from not in context.company.others]
     for record in reversed(records):
         source = f"GET /v2/calls/{record.id}"
-        context.evidence.event(FarEndRecord(at=time.monotonic(), phone="synthflow", source=source, record=record.plain))
+        context.evidence.event(
+            FarEndRecord(at=time.monotonic(), phone="synthflow", source=source, record=record.evidence)
+        )

@@ -134,7 +134,7 @@ class SynthflowCall:
             return
         self._context.evidence.event(
             FarEndRecord(
-                at=time.monotonic(), phone="synthflow", source=f"GET /v2/calls/{record.id}", record=record.plain
+                at=time.monotonic(), phone="synthflow", source=f"GET /v2/calls/{record.id}", record=record.evidence
             )
         )
 
@@ -302,7 +302,8 @@ class SynthflowCall:
                 if isinstance(action, dict) and isinstance(action.get("status_code"), int):
                     return int(action["status_code"])
             if time.monotonic() >= deadline or self._api.is_down:
-                return 0 if self._record.actions and not self.is_blind else None
+                # a bare record may list actions, and yet not what became of a transfer
+                return 0 if self._can - {"record"} and self._record.actions and not self.is_blind else None
             self._context.pause(self._context.far_end.poll_s)
 
     def hang_up(self) -> float:

@@ -30,7 +30,7 @@ from harness.simulation.platform.reception import take_platform_calls
 from harness.simulation.platform.talkdesk import Talkdesk
 from harness.simulation.platform.trunk import Termination, TrunkTimers
 from harness.simulation.settings import Current, Settings, parse
-from harness.simulation.synthflow.api import api
+from harness.simulation.synthflow.api import api, with_models
 from harness.simulation.synthflow.media_engine import MediaEngine
 from harness.simulation.synthflow.numbers import SipNumbers
 from harness.simulation.synthflow.reception import take_ai_calls
@@ -348,7 +348,8 @@ class Tenant:
         self.numbers = SipNumbers(agents, trunks, self._timings.register_expires_s, self.faults, self._audit)
         if self.deployment.synthflow is None:
             return
-        app = api(self.synthflow.records, self.numbers, self._token, self._audit, self.settings)
+        self.deployment = with_models(self.deployment)
+        app = api(self.synthflow.records, self.numbers, self.deployment, self._token, self._audit, self.settings)
         context = create_default_context(Purpose.CLIENT_AUTH)
         context.load_cert_chain(self._synthflow_good.certificate, self._synthflow_good.key)
         self._api = Door(app, self._block[_SYNTHFLOW], context)

@@ -64,7 +64,9 @@ class _Handler(BaseHTTPRequestHandler):
             case "not-json":
                 self._say(200, b"<html>maintenance</html>")
             case "renamed":
-                self._pass_on(lambda text: text.replace('"phone_number_to"', '"to"').replace('"status"', '"state"'))
+                self._pass_on(
+                    lambda text: text.replace('"agent_phone_number"', '"to"').replace('"call_status"', '"state"')
+                )
 
     def _pass_on(self, change: Callable[[str], str] = lambda text: text) -> None:
         found = self.server.behind.get(

@@ -37,7 +37,7 @@ def _handler(token: str, calls: Callable[[], list[dict[str, Any]]]) -> type[Base
             wanted = path.removeprefix("/v2/calls").strip("/")
             found = [call for call in calls() if wanted in ("", call["call_id"])]
             if not wanted:
-                since = float(query.partition("since=")[2].partition("&")[0] or 0)
+                since = int(query.partition("from_date=")[2].partition("&")[0] or 0) / 1000
                 found = [call for call in reversed(found) if call["start_time"] >= since]
             body = json.dumps({"status": "ok", "response": {"calls": found}}).encode()
             right = self.headers.get("Authorization") == f"Bearer {token}"

@@ -208,8 +208,9 @@ def record_of(deployment: Deployment, number: str, fulfilled: Callable[[CallReco
     try:
 
         def look() -> CallRecord | None:
-            calls = api.calls(0.0, number_from=number)
-            return calls[0] if calls and fulfilled(calls[0]) else None
+            calls = [call for call in api.calls(0.0, deployment.models()) if call.number_from == number]
+            newest = max(calls, key=lambda call: int(call.plain["start_time"]), default=None)
+            return newest if newest is not None and fulfilled(newest) else None
 
         return until(f"the record of the call from {number}", look)
     finally:

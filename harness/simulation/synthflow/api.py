@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from harness.deployment import Deployment
 from harness.simulation import guards
 from harness.simulation.audit import Audit
 from harness.simulation.settings import Current
 from harness.simulation.synthflow.numbers import BadNumberError, SipNumbers
 from harness.simulation.synthflow.record import CallRecord, Records
 
-_MOST_LISTED = 200
+_LISTED = 20  #: calls on a page, unless ``limit`` says otherwise
+#: What a list names otherwise than a single call does.
+_NAMES_IN_A_LIST = {
+    "status": "call_status",
+    "phone_number_from": "lead_phone_number",
+    "phone_number_to": "agent_phone_number",
+}
 
 
-def api(records: Records, numbers: SipNumbers, token: str, audit: Audit, settings: Current) -> web.Application:
+def api(
+    records: Records, numbers: SipNumbers, deployment: Deployment, token: str, audit: Audit, settings: Current
+) -> web.Application:
     """The application for one tenant; every request needs the bearer token."""
+    models = {assistant.did: str(assistant.model_id) for assistant in deployment.assistants.values()}
 
     @web.middleware
     async def answered(request: web.Request, handler: Any) -> web.StreamResponse:
@@ -36,7 +48,7 @@ def api(records: Records, numbers: SipNumbers, token: str, audit: Audit, setting
     app = guards.application(guards.bearer(token))
     app.middlewares.append(_unwilling(settings))
     app.middlewares.append(answered)
-    handlers = _Handlers(records, numbers, settings)
+    handlers = _Handlers(records, numbers, models, settings)
     app.router.add_get("/v2/calls", handlers.calls)
     app.router.add_get("/v2/calls/{id}", handlers.call)
     app.router.add_post("/v2/prepare_inbound", handlers.prepare_inbound)
@@ -45,6 +57,15 @@ def api(records: Records, numbers: SipNumbers, token: str, audit: Audit, setting
     app.router.add_get("/v2/sip_numbers/{id}", handlers.sip_number)
     app.router.add_delete("/v2/sip_numbers/{id}", handlers.detach)
     return app
+
+
+def with_models(deployment: Deployment) -> Deployment:
+    """The deployment with Synthflow's id of each assistant, made up where the file does not say it."""
+    named = {
+        name: assistant.model_copy(update={"model_id": assistant.model_id or str(uuid5(NAMESPACE_URL, name))})
+        for name, assistant in deployment.assistants.items()
+    }
+    return deployment.model_copy(update={"assistants": named})
 
 
 def _unwilling(settings: Current) -> Middleware:
@@ -70,25 +91,38 @@ def _unwilling(settings: Current) -> Middleware:
 
 
 class _Handlers:
-    def __init__(self, records: Records, numbers: SipNumbers, settings: Current) -> None:
+    def __init__(self, records: Records, numbers: SipNumbers, models: Mapping[str, str], settings: Current) -> None:
         self._settings = settings
         self._records = records
         self._numbers = numbers
+        self._models = models
 
     async def calls(self, request: web.Request) -> web.Response:
         query = request.query
+        model = query.get("model_id")
+        if model is None:
+            return guards.error(400, "model_id: is missing")
         try:
-            since = float(query.get("since", "0"))
+            since, offset, limit = (
+                int(query.get(name, default)) for name, default in (("from_date", 0), ("offset", 0), ("limit", _LISTED))
+            )
         except ValueError:
-            return guards.error(400, "since: seconds since the epoch are needed")
+            return guards.error(400, "from_date, offset, limit: whole numbers are needed")
         found = [
             record
             for record in self._records.newest_first()
-            if record.began >= since
-            and query.get("phone_number_from", record.number_from) == record.number_from
-            and query.get("phone_number_to", record.number_to) == record.number_to
+            if record.began * 1000 >= since and self._models.get(record.number_to) == model
         ]
-        return _ok({"calls": [self._plain(record) for record in found[:_MOST_LISTED]]})
+        page = found[max(offset, 0) :][: max(limit, 0)]
+        return _ok(
+            {
+                "pagination": {"total_records": len(found), "limit": limit, "offset": offset},
+                "calls": [self._in_a_list(record) for record in page],
+            }
+        )
+
+    def _in_a_list(self, record: CallRecord) -> dict[str, Any]:
+        return {_NAMES_IN_A_LIST.get(name, name): value for name, value in self._plain(record).items()}
 
     async def call(self, request: web.Request) -> web.Response:
         record = self._records.get(request.match_info["id"])
@@ -98,8 +132,13 @@ class _Handlers:
         return record.plain(self._settings.now.api)
 
     async def prepare_inbound(self, request: web.Request) -> web.Response:
-        await _body(request)
-        return _ok({"synthflow_call_id": self._records.prepare()})
+        asked = await _body(request)
+        if missing := [
+            name for name in ("from_number", "to_number", "model_id") if not isinstance(asked.get(name), str)
+        ]:
+            return guards.error(400, f"{missing[0]}: is missing")
+        told = {"call_status": "registered", "direction": "inbound", "model_id": asked["model_id"]}
+        return web.json_response({**told, "synthflow_call_id": self._records.prepare()})
 
     async def sip_numbers(self, request: web.Request) -> web.Response:
         return _ok({"sip_numbers": [registration.plain() for registration in self._numbers.all()]})

@@ -133,7 +133,7 @@ class CallRecord:
             "call_id": self.id,
             "type_of_call": self.direction,
             "status": self.status,
-            "start_time": self.began,
+            "start_time": str(int(self.began * 1000)),
             "end_call_reason": self.end_call_reason,
             "telephony_hangup": self.telephony_hangup,
             "telephony_disconnect_reason": self.disconnect_reason,

@@ -201,7 +201,8 @@ class Stage:
         """The newest call Synthflow knows of."""
         api = self.api()
         try:
-            return api.calls(since)[0]
+            found = api.calls(since, self.deployment.models())
+            return max((r for r in found if r.is_since(since)), key=lambda record: int(record.plain["start_time"]))
         finally:
             api.close()
 

@@ -172,7 +172,8 @@ def records_of(world: RunningWorld) -> list[CallRecord]:
     assert synthflow.api_token is not None
     api = SynthflowApi(synthflow.api_base, synthflow.api_token.get_secret_value(), synthflow.ca_file)
     try:
-        return api.calls(0)
+        found = api.calls(0.0, world.deployments[0].models())
+        return sorted(found, key=lambda record: int(record.plain["start_time"]), reverse=True)
     finally:
         api.close()
 

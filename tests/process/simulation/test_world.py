@@ -272,8 +272,10 @@ def ask(stage: Stage, method: str, path: str, token: str | None = None, **argume
     [
         ("GET", "/calls", {"token": "wrong"}, 401),
         ("GET", "/calls/none", {}, 404),
-        ("GET", "/calls?since=yesterday", {}, 400),
+        ("GET", "/calls", {}, 400),
+        ("GET", "/calls?model_id=m&from_date=yesterday", {}, 400),
         ("POST", "/prepare_inbound", {"content": b"[1]"}, 400),
+        ("POST", "/prepare_inbound", {"json": {"from_number": "+14155550101"}}, 400),
         ("POST", "/sip_numbers", {"json": {"termination_uri": "nowhere"}}, 400),
         ("POST", "/sip_numbers", {"json": {"termination_uri": "127.0.0.1:5060", "transport": "pigeon"}}, 400),
         ("DELETE", "/sip_numbers/none", {}, 404),
@@ -287,7 +289,8 @@ def test_the_api_refuses(td: Stage, method: str, path: str, arguments: dict[str,
 
 def test_a_prepared_call_has_the_id_that_was_given_out(td: Stage) -> None:
     api = td.api()
-    prepared = api.prepare_inbound("+14155550101", "+12065550100")
+    main = td.deployment.assistants["main"]
+    prepared = api.prepare_inbound("+14155550101", main.did, main.model_id)
     call = td.dial("inbound", headers=[("X-EI", f"S.{prepared};E.crm-1;O.+14155550101;"), ("X-Shop", "7")])
     call.wait_state("confirmed", PATIENCE)
     record = api.call(prepared)

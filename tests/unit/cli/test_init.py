@@ -43,7 +43,7 @@ def arguments(path: Path, **changes: str | None) -> list[str]:
     return ["init", str(path), *(f"--{name}={value}" for name, value in options.items() if value is not None)]
 
 
-@pytest.mark.parametrize("integration", ["talkdesk", "gladly"])
+@pytest.mark.parametrize("integration", ["talkdesk", "gladly", "generic"])
 @pytest.mark.parametrize("kind", ["live", "stand-in"])
 @pytest.mark.parametrize("authentication", ["ip", "digest"])
 def test_what_it_writes_is_a_deployment(tmp_path: Path, integration: str, kind: str, authentication: str) -> None:
@@ -58,9 +58,19 @@ def test_what_it_writes_is_a_deployment(tmp_path: Path, integration: str, kind: 
     assert all(f"{name}=" in result.output for name in names)
     assert "s3cret" not in path.read_text()
     rows = {case.row.id for case in cases([deployment])}
-    assert {"TD-INBOUND", "TD-TRANSFER-BLIND"} & rows if integration == "talkdesk" else "GL-INBOUND" in rows
+    assert {"talkdesk": "TD-INBOUND", "gladly": "GL-INBOUND", "generic": "SBC-INBOUND"}[integration] in rows
     guard = Guard(deployment)
     assert not [number for number in numbers_of(deployment) if guard.refusal(number)]
+
+
+@pytest.mark.parametrize("model", [None, "6a0f3c52-7d1e-4b8a-9a57-3f1e2d4c5b01"])
+def test_the_id_of_the_assistant(tmp_path: Path, model: str | None) -> None:
+    path = tmp_path / "acme.toml"
+    result = CliRunner().invoke(application(), arguments(path, assistant_model=model), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert load(path, dict.fromkeys(variables(path), "s3cret")).assistants["main"].model_id == model
+    with pytest.raises(MistakeError, match="--assistant-model a b: 'a b' is no id"):
+        CliRunner().invoke(application(), arguments(tmp_path / "x", assistant_model="a b"), catch_exceptions=False)
 
 
 def test_addresses_of_ipv6(tmp_path: Path) -> None:
@@ -80,7 +90,7 @@ def test_addresses_of_ipv6(tmp_path: Path) -> None:
     assert {account.host for account in deployment.accounts.values()} == {"2001:db8::5", "2001:db8::7"}
 
 
-@pytest.mark.parametrize("integration", ["talkdesk", "gladly"])
+@pytest.mark.parametrize("integration", ["talkdesk", "gladly", "generic"])
 def test_what_is_commented_out_is_right_too(tmp_path: Path, integration: str) -> None:
     """Every line of it, once its dots are filled in."""
     path = tmp_path / "whole.toml"
@@ -157,7 +167,7 @@ def test_it_asks_at_a_terminal(tmp_path: Path) -> None:
         text=True,
     )
     try:
-        os.write(keyboard, b"nonsense\nlive\n\n\n911\n+1 312 555 0100\n\n")
+        os.write(keyboard, b"nonsense\nlive\n\n\n911\n+1 312 555 0100\n\nm 1\nm1\n")
         output, _ = process.communicate(timeout=30)
     finally:
         process.kill()
@@ -167,4 +177,6 @@ def test_it_asks_at_a_terminal(tmp_path: Path) -> None:
     assert "'nonsense' is none of them" in output
     assert "'911' is not E.164" in output
     deployment = load(path, dict.fromkeys(variables(path), "-"))
+    assert "'m 1' is no id of an assistant" in output
+    assert deployment.assistants["main"].model_id == "m1"
     assert (deployment.kind, deployment.region, deployment.lines["main number"].did) == ("live", "US", "+13125550100")

@@ -13,14 +13,14 @@ from tests.unit.scenario.conftest import MakeContext
 
 
 def prepared(make_context: MakeContext, answer: str | FarEndError) -> tuple[str | None, list[str]]:
-    def prepare_inbound(caller: str, number: str) -> str:
+    def prepare_inbound(caller: str, number: str, model: str | None) -> str:
         if isinstance(answer, FarEndError):
             raise answer
         return answer
 
     api = SimpleNamespace(prepare_inbound=prepare_inbound)
     context = make_context(api=api, synthflow=Synthflow(prepare=True))
-    found = context.far_end.prepared("+14155550101", "+13125550100")
+    found = context.far_end.prepared("+14155550101", context.deployment.assistants["main"])
     return found, [note.text for note in CaseEvidence.read(context.evidence.directory).notes]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,8 +26,10 @@ class FakeApi:
 
     records: list[dict[str, Any]] | FarEndError
     is_down: bool = False
+    asked: list[tuple[str, ...]] = field(default_factory=list)
 
-    def calls(self, since: float) -> list[CallRecord]:
+    def calls(self, since: float, models: Sequence[str] = ()) -> list[CallRecord]:
+        self.asked.append(tuple(models))
         if isinstance(self.records, FarEndError):
             raise self.records
         return [CallRecord(str(plain.get("call_id", "c")), plain) for plain in self.records]
@@ -39,7 +42,7 @@ def call(
     return SimpleNamespace(
         leg=leg,
         first_leg=leg,
-        began=0.0,
+        began=time.monotonic(),
         number=number,
         prepared=prepared,
         answered_at=lambda: 1.0 if answered else None,
@@ -48,7 +51,13 @@ def call(
 
 
 def record(**fields: Any) -> dict[str, Any]:
-    known = {"call_id": "c1", "status": "in-progress", "phone_number_to": ASSISTANT, "phone_number_from": CALLER}
+    known = {
+        "call_id": "c1",
+        "status": "in-progress",
+        "phone_number_to": ASSISTANT,
+        "phone_number_from": CALLER,
+        "start_time": str(int(time.time() * 1000) + 3_600_000),  # after whatever call of these tests
+    }
     return {key: value for key, value in (known | fields).items() if value is not None}
 
 
@@ -196,7 +205,7 @@ class Failing:
     then: Any
     given: int = 0
 
-    def calls(self, since: float) -> list[CallRecord]:
+    def calls(self, since: float, models: Sequence[str] = ()) -> list[CallRecord]:
         return [CallRecord("c1", record())]
 
     def call(self, call_id: str) -> CallRecord:
@@ -221,3 +230,85 @@ def test_an_api_that_fails_during_the_call_makes_no_leg_hang(make_context: MakeC
     api.then = record(status="completed")
     assert talk.released_at(0.0) is not None
     assert not talk.is_blind
+
+
+# -- whose call a record is
+
+
+def ago(seconds: float) -> str:
+    return str(int((time.time() - seconds) * 1000))
+
+
+@pytest.mark.parametrize("seconds", [2.0, 60.0, 86_400.0])
+def test_an_earlier_call_of_the_same_caller_is_not_this_one(place: Callable[..., Place], seconds: float) -> None:
+    seen = place([record(call_id="old", status="completed", start_time=ago(seconds))])
+    assert seen.endpoint.expect_call(call(), "main", within=0.0) is None
+    assert not seen.endpoint.blind, "it was looked, and this call is not among them"
+    assert seen.endpoint.answered_by(call()) == seen.endpoint.reached_by(call()) == []
+
+
+def test_a_record_that_does_not_say_when_may_be_an_earlier_calls(place: Callable[..., Place]) -> None:
+    seen = place([record(start_time=None)])
+    talk = seen.endpoint.expect_call(call(), "main", within=0.0)
+    assert talk is not None
+    assert talk.is_unknown
+    assert seen.troubles
+
+
+def test_an_id_that_was_given_out_beforehand_tells_a_call_whatever_its_record_says_of_the_time(
+    place: Callable[..., Place],
+) -> None:
+    for start_time in (ago(30.0), None):
+        found = place([record(call_id="p1", start_time=start_time)]).endpoint.find(call(prepared="p1"), ASSISTANT)
+        assert found is not None
+        assert found.id == "p1"
+
+
+def test_strangers_odd_records_blind_nobody(place: Callable[..., Place]) -> None:
+    odd = [
+        record(call_id="theirs", phone_number_from=OTHER, status="spam"),
+        record(call_id="old", status="spam", start_time=ago(60.0)),
+    ]
+    seen = place([*odd, record()], shared=True)
+    assert [found.id for found in seen.endpoint.records(call())] == ["c1"]
+    assert not seen.endpoint.blind
+
+
+def test_a_call_that_the_ai_placed_is_no_callers(place: Callable[..., Place]) -> None:
+    campaign = record(call_id="theirs", type_of_call="outbound", phone_number_from=ASSISTANT, phone_number_to=OTHER)
+    seen = place([campaign, record()])
+    assert seen.endpoint.answered_by(call()) == ["main"]
+    assert [found.id for found in seen.endpoint.records(call())] == ["c1"]
+
+
+def test_of_two_calls_it_is_the_one_from_the_callers_number(place: Callable[..., Place]) -> None:
+    newer = record(call_id="theirs", phone_number_from=OTHER)
+    found = place([newer, record()]).endpoint.find(call(), ASSISTANT)
+    assert found is not None
+    assert found.id == "c1"
+
+
+def test_its_calls_are_listed_by_the_ids_of_the_assistants(place: Callable[..., Place]) -> None:
+    seen = place([record()])
+    deployment = seen.context.deployment
+    assistants = {
+        name: assistant.model_copy(update={"model_id": f"m-{name}"})
+        for name, assistant in deployment.assistants.items()
+    }
+    assert len(assistants) > 1
+    seen.context.deployment = deployment.model_copy(update={"assistants": assistants})
+    seen.endpoint.find(call(), ASSISTANT)
+    seen.endpoint.records(call())
+    assert seen.api.asked == [("m-main",), tuple(f"m-{name}" for name in assistants)]
+
+
+def test_actions_of_a_bare_record_do_not_say_that_a_transfer_never_ended(make_context: MakeContext) -> None:
+    actions = {"extract_info_1": {"name": "extract_info_1", "action_type": "EXTRACT_INFO", "return_value": {}}}
+    api: Any = Failing(record(executed_actions=actions))
+    told = {}
+    for witness in (("record",), ("record", "marks")):
+        context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, witness=witness))
+        talk = SynthflowEndpoint(context, api).expect_call(call(), "main", within=0.0)
+        assert talk is not None
+        told[witness] = talk.transfer_outcome(0.0)
+    assert told == {("record",): None, ("record", "marks"): 0}

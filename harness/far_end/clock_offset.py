@@ -1,0 +1,30 @@
+"""How far somebody's clock is ahead of this machine's, by the Date of their answers (RFC 9110 section 6.6.1)."""
+
+from __future__ import annotations
+
+import email.utils
+import math
+
+
+class ClockOffset:
+    """Between the two bounds that all answers so far allow; a Date has whole seconds, so one answer leaves one open."""
+
+    def __init__(self) -> None:
+        self._least, self._most = -math.inf, math.inf
+
+    @property
+    def seconds(self) -> float:
+        """None (0) while the clocks may agree, else the least of what is possible: by then a call of ours had not begun yet."""
+        return 0.0 if self._least < 0.0 < self._most else self._least
+
+    def note(self, asked_at: float, answered_at: float, date: str | None) -> None:
+        """An answer with that Date came to a request; both moments by this machine's clock (epoch seconds)."""
+        try:
+            told = email.utils.parsedate_to_datetime(date or "").timestamp()
+        except (ValueError, TypeError, OverflowError):
+            return
+        least, most = told - answered_at, told + 1.0 - asked_at
+        if least > self._most or most < self._least:  # one of the clocks was set
+            self._least, self._most = least, most
+        else:
+            self._least, self._most = max(least, self._least), min(most, self._most)

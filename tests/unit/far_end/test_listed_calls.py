@@ -1,0 +1,234 @@
+"""The list of calls as Synthflow documents it: for one model, by pages, times in milliseconds, names unlike a single record's."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import FarEndError
+from harness.far_end.call_record import CallRecord
+from harness.far_end.clock_offset import ClockOffset
+from harness.far_end.synthflow import SynthflowApi
+from tests.unit.far_end.conftest import Web, answer
+
+CALLER, ASSISTANT = "+4930901820111", "+18085550160"
+
+
+@contextmanager
+def documented(
+    calls: dict[str, list[dict[str, Any]]],
+    *,
+    date: Callable[[], str | None] = lambda: None,
+    deaf: tuple[str, ...] = (),
+    page: int = 20,
+) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """Such an API over the calls of each model; ``deaf`` to some of what it is asked. Its base, and all it was asked."""
+    asked: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+            asked.append(query)
+            if query.get("model_id") not in calls or set(query) - {"model_id", "from_date", "offset"}:
+                self._say(400, {"detail": "model_id"})
+                return
+            since = 0 if "from_date" in deaf else int(query["from_date"])
+            at = 0 if "offset" in deaf else int(query.get("offset", 0))
+            found = [call for call in calls[query["model_id"]] if int(call["start_time"]) >= since]
+            pages = {"total_records": len(found), "limit": page, "offset": at}
+            self._say(200, {"status": "ok", "response": {"pagination": pages, "calls": found[at : at + page]}})
+
+        def _say(self, status: int, plain: object) -> None:
+            body = json.dumps(plain).encode()
+            self.send_response_only(status)
+            if told := date():
+                self.send_header("Date", told)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v2", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def listed(number: int, began: float, **fields: Any) -> dict[str, Any]:
+    return {
+        "call_id": f"c{number}",
+        "model_id": "m1",
+        "type_of_call": "inbound",
+        "call_status": "completed",
+        "start_time": str(int(began * 1000)),
+        "lead_phone_number": CALLER,
+        "agent_phone_number": ASSISTANT,
+        **fields,
+    }
+
+
+def test_a_list_is_read_as_documented() -> None:
+    now = time.time()
+    with documented({"m1": [listed(1, now)], "m2": [], "m3": [listed(3, now)]}) as (base, asked):
+        api = SynthflowApi(base, "token")
+        found = api.calls(now, ["m1", "m2", "m1"])
+        api.close()
+    assert [query["model_id"] for query in asked] == ["m1", "m2"]
+    (record,) = found
+    assert (record.status, record.number_from, record.number_to) == ("completed", CALLER, ASSISTANT)
+    assert record.answered
+    assert record.over
+    assert record.readable
+    told = record.evidence
+    assert (told["status"], told["phone_number_from"], told["phone_number_to"]) == ("completed", CALLER, ASSISTANT)
+
+
+@given(st.integers(0, 50), st.integers(1, 20))
+def test_every_page_is_read(count: int, page: int) -> None:
+    now = time.time()
+    with documented({"m": [listed(n, now - n) for n in range(count)]}, page=page) as (base, _):
+        api = SynthflowApi(base, "token")
+        assert [record.id for record in api.calls(now - 60, ["m"])] == [f"c{n}" for n in range(count)]
+        api.close()
+
+
+def test_an_api_that_gives_the_first_page_for_ever_is_not_asked_for_ever() -> None:
+    now = time.time()
+    with documented({"m": [listed(n, now) for n in range(30)]}, deaf=("offset",)) as (base, asked):
+        api = SynthflowApi(base, "token")
+        assert len(api.calls(now, ["m"])) == 20
+        api.close()
+    assert len(asked) == 2
+
+
+def test_more_calls_than_anybody_verifies_are_an_api_that_tells_nothing() -> None:
+    now = time.time()
+    with documented({"m": [listed(n, now) for n in range(60)]}, page=1) as (base, asked):
+        api = SynthflowApi(base, "token")
+        with pytest.raises(FarEndError, match="more than 50 calls"):
+            api.calls(now, ["m"])
+        api.close()
+    assert len(asked) == 50
+
+
+def test_an_old_call_of_an_api_that_takes_no_notice_of_the_time_is_told_to_be_old() -> None:
+    now = time.time()
+    with documented({"m": [listed(2, now + 1.2), listed(1, now - 86_400)]}, deaf=("from_date",)) as (base, _):
+        api = SynthflowApi(base, "token")
+        assert [record.is_since(now) for record in api.calls(now, ["m"])] == [True, False]
+        api.close()
+
+
+@pytest.mark.parametrize("ahead", [-45.0, -3.0, 0.0, 2.5, 40.0])
+def test_a_clock_that_differs_is_seen_by_its_date(ahead: float) -> None:
+    def date() -> str:
+        return email.utils.formatdate(time.time() + ahead, usegmt=True)
+
+    now = time.time()
+    calls = [listed(2, now + ahead + 0.2), listed(1, now + ahead - 5.0)]
+    with documented({"m": calls}, date=date) as (base, asked):
+        api = SynthflowApi(base, "token")
+        api.calls(now, ["m"])
+        assert [record.is_since(now) for record in api.calls(now, ["m"])] == [True, False]
+        api.close()
+    assert int(asked[-1]["from_date"]) / 1000 <= now + ahead - 5.0
+
+
+@given(st.floats(-100, 100), st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.9)), min_size=1, max_size=40))
+def test_the_offset_is_never_more_than_it_is(ahead: float, answers: list[tuple[float, float]]) -> None:
+    offset, now = ClockOffset(), 1_800_000_000.0
+    for pause, takes in answers:
+        asked_at, now = now + pause, now + pause + takes
+        told = email.utils.formatdate(int((asked_at + takes / 2 + ahead) // 1), usegmt=True)
+        offset.note(asked_at, now, told)
+    assert offset.seconds == 0.0 or ahead - 2.0 <= offset.seconds <= ahead + 1e-3
+    if abs(ahead) > 2.0:
+        assert offset.seconds != 0.0
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 99 Foo 2026 99:99:99 GMT"])
+def test_a_date_that_is_none_says_nothing(date: str | None) -> None:
+    offset = ClockOffset()
+    offset.note(1.0, 2.0, date)
+    assert offset.seconds == 0.0
+
+
+AT = 1_795_397_682.5
+
+
+@pytest.mark.parametrize(
+    ("told", "later", "earlier"),
+    [
+        ("1795397682500", AT - 0.1, AT + 0.1),
+        (1795397682500, AT - 0.1, AT + 0.1),
+        (1795397682.5, AT - 0.1, AT + 0.1),
+        ("2026-11-23T01:34:42.500+00:00", AT - 0.1, AT + 0.1),
+        ("2026-11-23T02:34:42.500+01:00", AT - 0.1, AT + 0.1),
+        ("2026-11-23T01:34:42Z", AT, AT + 1.0),  # whole seconds: what is cut off is not known
+        ("1795397682", AT, AT + 1.0),
+    ],
+)
+def test_moments_as_they_are_told(told: object, later: float, earlier: float) -> None:
+    record = CallRecord("c", {"start_time": told})
+    assert record.is_since(later) is True
+    assert record.is_since(earlier) is False
+
+
+@pytest.mark.parametrize(
+    "told", [None, "", "0", 0, True, "soon", "2026-11-23T01:34:42", [1], {}, "nan", "inf", -1, 10**400, 20261123]
+)
+def test_a_moment_that_is_none_is_not_known(told: object) -> None:
+    assert CallRecord("c", {"start_time": told}).is_since(AT) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "answered", "over"),
+    [
+        ("registered", False, False),
+        ("user-canceled", False, True),
+        ("hangup_on_voicemail", True, True),
+        ("left_voicemail", True, True),
+    ],
+)
+def test_further_statuses(status: str, answered: bool, over: bool) -> None:
+    record = CallRecord("c", {"status": status, "phone_number_to": ASSISTANT})
+    assert record.readable
+    assert (record.answered, record.over) == (answered, over)
+
+
+@pytest.mark.parametrize("spelled", ["sip:+18085550160@sip.example", "tel:+1-808-555-0160", "<sip:18085550160>"[1:-1]])
+def test_a_number_in_a_uri(spelled: str) -> None:
+    assert CallRecord("c", {"phone_number_to": spelled}).number_to == ASSISTANT
+
+
+def test_another_calls_record_is_none_of_this_one(web: Callable[..., Web]) -> None:
+    server = web(answer("200 OK", json.dumps({"call_id": "c2", "status": "completed"})))
+    with pytest.raises(FarEndError, match="another call's"):
+        SynthflowApi(server.base, "token").call("c1")
+
+
+def test_a_call_is_prepared_as_documented(web: Callable[..., Web]) -> None:
+    server = web(answer("200 OK", json.dumps({"call_status": "registered", "synthflow_call_id": "p1"})))
+    api = SynthflowApi(server.base, "token")
+    assert api.prepare_inbound(CALLER, ASSISTANT, "m1") == "p1"
+    api.close()
+    asked = json.loads(server.requests[0].partition(b"\r\n\r\n")[2])
+    assert asked == {"from_number": CALLER, "to_number": ASSISTANT, "model_id": "m1"}
