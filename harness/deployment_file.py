@@ -45,7 +45,9 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
     if mistakes:
         raise DeploymentError("\n".join(mistakes))
     numbers = None
-    if isinstance(name := plain.pop("numbers_csv", None), str):
+    if (name := plain.pop("numbers_csv", None)) is not None:
+        if not isinstance(name, str) or not name:
+            raise DeploymentError(f"{path}: numbers_csv: {name!r}; allowed: the name of a CSV file, beside this one")
         numbers = numbers_csv.read(path.parent / name)
         if isinstance(plain.setdefault("lines", {}), dict):
             plain["lines"] = numbers_csv.merged(plain["lines"], numbers)
@@ -106,7 +108,9 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
         if name is None:
             return
         if secrets and not environment.get(name):
-            mistakes.append(f"{where}.{name_key}: the environment variable {name} is not set; allowed: export {name}=…")
+            # small letters may be a secret in the wrong place
+            shown, export = (name, f"export {name}=…") if name.isupper() else ("that it names", "export it")
+            mistakes.append(f"{where}.{name_key}: the environment variable {shown} is not set; allowed: {export}")
         table[value_key] = environment.get(name, "")
 
     def needed(where: str, table: dict[str, Any], *keys: str) -> None:

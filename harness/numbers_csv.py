@@ -7,7 +7,9 @@ describes as well gets from here what is not said there; one name in several row
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import io
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -20,6 +22,7 @@ _FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0"
 #: What has more than one value cannot stand in a cell.
 _COLUMNS = (_NAME, *(name for name in Line.model_fields if name != "dids"))
 _LARGEST = 10_000
+_SEPARATORS = ",;\t"
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,15 @@ class NumbersFile:
     path: Path
     lines: dict[str, _Told] = field(default_factory=dict)
     cells: dict[tuple[str, str], str] = field(default_factory=dict)  #: (line, key) → "row 3, column did"
+    elsewhere: set[tuple[str, str]] = field(default_factory=set)  #: (line, key) that the deployment file says
 
     def where(self, location: tuple[int | str, ...]) -> str | None:
         """Where the file says what a mistake at ``location`` (``lines``, name, key …) is about; None if it does not."""
         if len(location) < 2 or location[0] != "lines" or str(location[1]) not in self.lines:
             return None
         name, keys = str(location[1]), [str(part) for part in location[2:]]
+        if keys and (name, keys[0]) in self.elsewhere:
+            return None
         cell = next((self.cells[name, key] for key in (*reversed(keys), "") if (name, key) in self.cells), None)
         return f"{self.path.name}: {cell}" if cell else None
 
@@ -60,38 +66,54 @@ def read(path: Path) -> NumbersFile:
     """Read the file. Raises :class:`DeploymentError` with a line for each mistake: file, row, column, what is allowed."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            sample = file.read(4096)
-            file.seek(0)
-            reader = csv.reader(file, delimiter=";" if sample.count(";") > sample.count(",") else ",", strict=True)
-            table = [row for row in reader if any(cell.strip() for cell in row)]
+            # some write ä as one sign, some as two: a name is the same
+            text = io.StringIO(unicodedata.normalize("NFC", file.read()), newline="")
+            reader = csv.reader(text, delimiter=_separator(text), strict=True)
+            table = [(number, [cell.strip() for cell in row]) for number, row in enumerate(reader, start=1)]
     except FileNotFoundError:
         raise DeploymentError(f"numbers_csv: no such file: {path}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DeploymentError(f"{path}: cannot be read ({error}); allowed: a CSV file in UTF-8") from None
-    if not table or len(table) > _LARGEST:
-        raise DeploymentError(f"{path}: has {len(table)} rows; allowed: a heading, and up to {_LARGEST} numbers")
-    heading = [cell.strip() for cell in table[0]]
-    mistakes = [
-        f"{path}: row 1: unknown column {name!r}; allowed: {', '.join(_COLUMNS)}"
-        for name in heading
-        if name not in _COLUMNS
-    ]
-    mistakes += [f"{path}: row 1: column {name} is missing" for name in ("did",) if name not in heading]
-    if mistakes:
-        raise DeploymentError("\n".join(mistakes))
-    found = NumbersFile(path)
-    for index, row in enumerate(table[1:], start=2):
-        mistakes += _add(
-            found, index, dict(zip(heading, (cell.strip() for cell in row), strict=False)), len(row), heading
+    table = [(number, row) for number, row in table if any(row)]
+    if not 2 <= len(table) <= _LARGEST:
+        raise DeploymentError(
+            f"{path}: number of rows: {len(table)}; allowed: a heading, and 1 to {_LARGEST - 1} numbers"
         )
+    (first, heading), *rows = table
+    heading = [name.lower() for name in heading]
+    mistakes = list(_of_heading(heading))
+    if mistakes:
+        raise DeploymentError("\n".join(f"{path}: row {first}: {mistake}" for mistake in mistakes))
+    found = NumbersFile(path)
+    for number, row in rows:
+        mistakes += _add(found, number, row, heading)
     if mistakes:
         raise DeploymentError("\n".join(mistakes))
     return found
 
 
-def _add(found: NumbersFile, row: int, cells: Mapping[str, str], width: int, heading: list[str]) -> list[str]:
+def _separator(text: io.StringIO) -> str:
+    """What stands between the names of the columns, which have none of it in themselves; the text is as unread after it."""
+    heading = next((line for line in text if line.strip()), "")
+    text.seek(0)
+    return max(_SEPARATORS, key=heading.count)
+
+
+def _of_heading(heading: Sequence[str]) -> Iterator[str]:
+    if unknown := [repr(name) for name in heading if name and name not in _COLUMNS]:
+        yield f"unknown column {', '.join(unknown)}; allowed: {', '.join(_COLUMNS)}"
+    elif "did" not in heading:
+        yield f"column did is missing; allowed: {', '.join(_COLUMNS)}"
+    yield from (f"column {name} is there twice; allowed: once" for name in _COLUMNS if heading.count(name) > 1)
+
+
+def _add(found: NumbersFile, row: int, texts: Sequence[str], heading: Sequence[str]) -> list[str]:
+    width = max((place for place, text in enumerate(texts, start=1) if text), default=0)
     if width > len(heading):
         return [f"{found.path}: row {row}: has {width} cells; allowed: {len(heading)}, as the heading"]
+    if any(text for name, text in zip(heading, texts, strict=False) if not name):
+        return [f"{found.path}: row {row}: has a cell in a column without a name; allowed: none"]
+    cells = {name: text for name, text in zip(heading, texts, strict=False) if name}
     mistakes: list[str] = []
     name = cells.get(_NAME) or cells.get("did", "")
     line = found.lines.setdefault(name, _Told())
@@ -129,6 +151,7 @@ def merged(lines: Mapping[str, Any], numbers: NumbersFile) -> dict[str, Any]:
         line = result.setdefault(name, {})
         if not isinstance(line, dict):
             continue  # a mistake of the deployment file, which is said of it
+        numbers.elsewhere.update((name, key) for key in line)
         for key, value in told.keys.items():
             line.setdefault(key, value)
         if len(told.numbers) == 1:

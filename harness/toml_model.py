@@ -19,6 +19,14 @@ _DEEPEST = 20  #: levels; a deployment has five
 M = TypeVar("M", bound=BaseModel)
 
 
+class MistakesError(ValueError):
+    """What is wrong between the parts of a file: the place of each mistake (table, name, key …), and what it is."""
+
+    def __init__(self, mistakes: Sequence[tuple[tuple[str, ...], str]]) -> None:
+        super().__init__("\n".join(f"{'.'.join(place)}: {what}" for place, what in mistakes))
+        self.mistakes = tuple(mistakes)
+
+
 def load(path: Path, model: type[M]) -> M:
     """A file as ``model`` has it. Raises :class:`MistakeError` with a line for each mistake."""
     plain = read(path)
@@ -35,7 +43,7 @@ def read(path: Path, kind: type[MistakeError] = MistakeError) -> dict[str, Any]:
             raw = file.read(_MOST_BYTES + 1)
         if len(raw) > _MOST_BYTES:
             raise kind(f"{path}: more than {_MOST_BYTES} bytes; allowed: a TOML file")
-        plain = tomllib.loads(raw.decode("utf-8"))
+        plain = tomllib.loads(raw.decode("utf-8-sig"))  # some editors write a byte order mark
         if _depth(plain) > _DEEPEST:
             raise RecursionError
     except FileNotFoundError:
@@ -76,14 +84,19 @@ def lines(
 
     ``beside`` says where else a place is written (a cell of a spreadsheet); ``hidden`` are keys that nobody is told of.
     """
+
+    def place(location: tuple[int | str, ...]) -> str:
+        shown, cell = inline(".".join(str(part) for part in location)), beside(location)
+        return f"{shown} ({inline(cell)})" if cell else shown
+
     for item in error.errors(include_url=False):
-        where = inline(".".join(str(part) for part in item["loc"]))
-        if cell := beside(item["loc"]):
-            where = f"{where} ({inline(cell)})"
+        where = place(item["loc"])
         if item["type"] == "extra_forbidden":
             yield f"{where}: unknown key; allowed: {_siblings(model, item['loc'], hidden)}"
         elif item["type"] == "missing":
             yield f"{where}: is missing; allowed: a value"
+        elif item["type"] == "value_error" and isinstance(between := item["ctx"]["error"], MistakesError):
+            yield from (f"{place((*item['loc'], *location))}: {inline(what)}" for location, what in between.mistakes)
         elif item["type"] == "value_error":
             for line in str(item["ctx"]["error"]).splitlines():
                 yield f"{where}: {line}" if where else line

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_serializer
 
-from harness.deployment.values import Model, Prompt, WebAddress, Witness
+from harness.deployment.values import Model, Prompt, Variable, WebAddress, Witness
 
 
 class Synthflow(Model):
@@ -14,7 +14,7 @@ class Synthflow(Model):
 
     #: Of its API, e.g. ``https://api.synthflow.ai/v2``; without it what only the AI's side shows is not observed.
     api_base: WebAddress | None = None
-    api_token_env: str | None = None  #: the environment variable that holds the token
+    api_token_env: Variable | None = None  #: the environment variable that holds the token
     api_token: SecretStr | None = None
     ca_file: str | None = None  #: whom the harness trusts there; none means the file's own ``ca_file``
     witness: tuple[Witness, ...] = ("record",)  #: what it tells of a call: a real one its record
@@ -66,7 +66,7 @@ class Campaign(Model):
     url: WebAddress | None = None  #: of that request
     method: Literal["GET", "POST", "PUT"] = "POST"  #: of that request
     headers: dict[str, str] = {}  #: of that request; none that holds a secret
-    headers_env: dict[str, str] = {}  #: header name → environment variable that holds its value
+    headers_env: dict[str, Variable] = {}  #: header name → environment variable that holds its value
     body: str = '{"from": "{line}", "to": "{customer}"}'  #: ``{line}`` and ``{customer}`` stand for their numbers
     line: str | None = None  #: the line whose number its customers see
     customer: str | None = None  #: the phone of ours that it calls; the first one that calls, unless said

@@ -14,6 +14,10 @@ from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, T
 from harness.deployment.routing import Assistant, Group, Line
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import Model
+from harness.toml_model import MistakesError
+
+#: Where (table, name, key …), and what.
+Mistake = tuple[tuple[str, ...], str]
 
 
 class Deployment(Model):
@@ -118,65 +122,71 @@ class Deployment(Model):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
-        mistakes: list[str] = []
+        mistakes: list[Mistake] = []
 
-        def known(where: str, name: str | None, table: Mapping[str, object], what: str) -> None:
+        def known(name: str | None, table: Mapping[str, object], what: str, *place: str) -> None:
             if name is not None and name not in table:
-                allowed = ", ".join(table) or "none is defined"
-                mistakes.append(f"{where}: no {what} is called {name!r}; allowed: {allowed}")
+                mistakes.append(
+                    (place, f"no {what} is called {name!r}; allowed: {', '.join(table) or 'none is defined'}")
+                )
 
         trunks = {trunk.name: trunk for trunk in self.trunks}
         for key, line in self.lines.items():
-            known(f"lines.{key}.assistant", line.assistant, self.assistants, "assistant")
-            known(f"lines.{key}.group", line.group, self.groups, "group")
-            known(f"lines.{key}.fallback", line.fallback, self.groups, "group")
-            known(f"lines.{key}.closed", line.closed, self.groups, "group")
-            known(f"lines.{key}.trunk", line.trunk, trunks, "trunk")
+            known(line.assistant, self.assistants, "assistant", "lines", key, "assistant")
+            known(line.group, self.groups, "group", "lines", key, "group")
+            known(line.fallback, self.groups, "group", "lines", key, "fallback")
+            known(line.closed, self.groups, "group", "lines", key, "closed")
+            known(line.trunk, trunks, "trunk", "lines", key, "trunk")
             if line.hours and not (line.zone or self.zone):
-                mistakes.append(
-                    f'lines.{key}.hours: by whose clocks? allowed: zone = "Europe/Berlin" or the like beside'
-                )
+                what = 'by whose clocks? allowed: zone = "Europe/Berlin" or the like beside'
+                mistakes.append((("lines", key, "hours"), what))
             for trunk in line.dids:
-                known(f"lines.{key}.dids", trunk, trunks, "trunk")
+                known(trunk, trunks, "trunk", "lines", key, "dids", trunk)
             if line.did and line.trunk is None and len(trunks) > 1:
-                mistakes.append(f"lines.{key}.trunk: is missing: several trunks; allowed: {', '.join(trunks)}")
+                what = f"is missing: several trunks; allowed: {', '.join(trunks)}"
+                mistakes.append((("lines", key, "trunk"), what))
         for key, group in self.groups.items():
             for agent in group.agents:
-                known(f"groups.{key}.agents", agent, self.phones, "phone")
+                known(agent, self.phones, "phone", "groups", key, "agents")
         for key, assistant in self.assistants.items():
-            known(f"assistants.{key}.transfer_to", assistant.transfer_to, self.groups, "group")
+            known(assistant.transfer_to, self.groups, "group", "assistants", key, "transfer_to")
             if assistant.model_id is None and self.models():
-                mistakes.append(
-                    f"assistants.{key}.model_id: is missing, though others have one; allowed: an id for each, or for none"
-                )
+                what = "is missing, though others have one; allowed: an id for each, or for none"
+                mistakes.append((("assistants", key, "model_id"), what))
         for key, phone in self.phones.items():
-            known(f"phones.{key}.account", phone.account, self.accounts, "account")
+            known(phone.account, self.accounts, "account", "phones", key, "account")
         if self.campaign is not None:
-            known("campaign.line", self.campaign.line, self.lines, "line")
-            known("campaign.customer", self.campaign.customer, self.phones, "phone")
+            known(self.campaign.line, self.lines, "line", "campaign", "line")
+            known(self.campaign.customer, self.phones, "phone", "campaign", "customer")
         if self.timings.quick is not None and self.kind != "simulated":
-            mistakes.append("timings.quick: real timings cannot be scaled; allowed: in a simulated deployment")
+            what = "real timings cannot be scaled; allowed: in a simulated deployment"
+            mistakes.append((("timings", "quick"), what))
         if len(trunks) != len(self.trunks):
-            mistakes.append("trunks: two trunks have one name; allowed: a name of its own for each")
+            mistakes.append((("trunks",), "two trunks have one name; allowed: a name of its own for each"))
         mistakes += self._shared_numbers()
         if mistakes:
-            raise ValueError("\n".join(mistakes))
+            raise MistakesError(mistakes)
         return self
 
-    def _shared_numbers(self) -> Iterator[str]:
+    def _shared_numbers(self) -> Iterator[Mistake]:
         owners: dict[str, str] = {}
-        roles = [
-            *((f"lines.{line} ({trunk})", number) for line, trunk, number in self.all_dids()),
-            *((f"groups.{key}", group.did) for key, group in self.groups.items()),
-            *((f"assistants.{key}", assistant.did) for key, assistant in self.assistants.items()),
-            *((f"phones.{key}", phone.number) for key, phone in self.phones.items() if phone.number),
+        roles: list[tuple[tuple[str, ...], str]] = [
+            *((("lines", key, "did"), line.did) for key, line in self.lines.items() if line.did),
+            *(
+                (("lines", key, "dids", trunk), did)
+                for key, line in self.lines.items()
+                for trunk, did in line.dids.items()
+            ),
+            *((("groups", key, "did"), group.did) for key, group in self.groups.items()),
+            *((("assistants", key, "did"), assistant.did) for key, assistant in self.assistants.items()),
+            *((("phones", key, "number"), phone.number) for key, phone in self.phones.items() if phone.number),
         ]
         if self.numbers.no_such_number:
-            roles.append(("numbers.no_such_number", self.numbers.no_such_number))
-        for role, number in roles:
+            roles.append((("numbers", "no_such_number"), self.numbers.no_such_number))
+        for place, number in roles:
             if number in owners:
-                yield f"{role}: {number} is already {owners[number]}; allowed: a number of its own for each role"
-            owners.setdefault(number, role)
+                yield place, f"{number} is already {owners[number]}; allowed: a number of its own for each role"
+            owners.setdefault(number, ".".join(place))
 
 
 def from_plain(plain: dict[str, Any]) -> Deployment:

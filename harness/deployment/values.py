@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
@@ -113,6 +114,18 @@ def is_address(host: str) -> bool:
     return True
 
 
+def _variable(name: str) -> str:
+    if not _VARIABLE.fullmatch(name):
+        # a secret that was put in its place must not be shown
+        raise ValueError("no name of an environment variable (it is not shown); allowed: letters, digits and _")
+    return name
+
+
+#: POSIX has upper-case letters, digits and underscores (XBD 8.1); many shells take small ones.
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
+Variable = Annotated[str, AfterValidator(_variable)]
+
+
 class Model(BaseModel):
     """A table of the file: frozen, and without keys that nobody knows."""
 
@@ -125,7 +138,7 @@ class Secret(Model):
 
     username: str | None = None  #: for digest; of a phone where it is not its number or user
     realm: str | None = None  #: the digest realm the password is for; none answers the one that asks first, ``*`` any
-    password_env: str | None = None  #: the environment variable that holds the password
+    password_env: Variable | None = None  #: the environment variable that holds the password
     password: SecretStr | None = None
 
     @field_serializer("password", when_used="json")

@@ -51,6 +51,7 @@ _WORDS = {
     "Any": "anything",
     "E164": "telephone number (E.164)",
     "WebAddress": "URL",
+    "Variable": "name of an environment variable",
     "Source": "address, network or host name",
     "Digits": "digits",
     "Hours": "days and times",

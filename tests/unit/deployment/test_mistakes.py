@@ -125,7 +125,7 @@ def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
         (
             "simulated-talkdesk",
             swapped('did = "+18155550102"', 'did = "+18155550101"'),
-            "groups.support: +18155550101 is already groups.billing; allowed: a number of its own for each role",
+            "groups.support.did: +18155550101 is already groups.billing.did; allowed: a number of its own for each role",
         ),
         (
             "simulated-talkdesk",
@@ -283,3 +283,16 @@ def test_a_limit_is_a_number_that_something_can_reach(tmp_path: Path, limit: str
 
     [said] = mistakes(tmp_path, "live-talkdesk", edit)
     assert said.startswith(f"limits.{limit}: {value}")
+
+
+@pytest.mark.parametrize("secret", ["eyJhbGciOi.J9-x", "1741798049693x8392", "hunter2", "s p", "a" * 90, "$TOKEN"])
+@pytest.mark.parametrize(
+    "place", ['api_token_env = "SYNTHFLOW_API_TOKEN"', 'password_env = "TEST_LINE_PASSWORD"\n\n[phones."Test agent"]']
+)
+def test_a_secret_in_the_place_of_its_variable_is_not_shown(tmp_path: Path, secret: str, place: str) -> None:
+    key, _, rest = place.partition(" = ")
+    found = mistakes(
+        tmp_path, "live-gladly", swapped(place, f'{key} = "{secret}"' + rest.partition('"')[2].partition('"')[2])
+    )
+    assert [line for line in found if "environment variable" in line and key in line]
+    assert not [line for line in found if secret in line]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import numbers_csv
+from harness.deployment_file import load
 from harness.errors import DeploymentError
 
 
@@ -32,7 +33,13 @@ def test_one_name_in_several_rows_has_a_number_on_each_trunk(tmp_path: Path, sep
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name,number\n", "row 1: unknown column 'number'"),
+        ("name,number\nShop,1\n", "row 1: unknown column 'number'"),
+        ("Name,Nummer,Ziel\nShop,1,2\n", "row 1: unknown column 'nummer', 'ziel'; allowed: name, did,"),
+        ("name,did,DID\nShop,+12145550107,+12145550108\n", "row 1: column did is there twice; allowed: once"),
+        ("name,did\n", "number of rows: 1; allowed: a heading, and 1 to 9999 numbers"),
+        ("\n,,\nname,did\n\nShop,\n", "row 5, column did: is missing"),
+        ("name,did,\nShop,+12145550107,more\n", "row 2: has a cell in a column without a name"),
+        ("name,did,,\nShop,+12145550107,more,\n", "row 2: has a cell in a column without a name"),
         ("name,trunk\nShop,one\n", "row 1: column did is missing"),
         ("name,did,reachable\nShop,+12145550107,perhaps\n", "row 2, column reachable: 'perhaps'; allowed: yes or no"),
         ("name,did\nShop,\n", "row 2, column did: is missing"),
@@ -44,6 +51,76 @@ def test_a_mistake_names_row_and_column(tmp_path: Path, text: str, said: str) ->
     with pytest.raises(DeploymentError, match=r"^.*dids\.csv: ") as caught:
         read(tmp_path, text)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("begins", ["", "\ufeff", "\ufeff\r\n"])
+def test_as_programs_write_it(tmp_path: Path, separator: str, ends: str, begins: str) -> None:
+    """Their separators, line ends and byte order mark; hours with commas in a file of semicolons; columns without anything."""
+    hours = '"mon 08:00-12:00, tue 08:00-12:00, wed 08:00-12:00, thu 08:00-12:00, fri 08:00-12:00"'
+    rows = [
+        ["Name", "DID ", "hours", "", ""],
+        ["Ku\u0308che", "\u00a0+493023125010", hours, "", ""],
+        ["", "", "", "", ""],
+    ]
+    path = tmp_path / "dids.csv"
+    text = begins + ends.join(separator.join(row) for row in rows) + ends
+    path.write_text(text, encoding="utf-8", newline="")
+    lines = numbers_csv.merged({}, numbers_csv.read(path))
+    assert lines == {"K\u00fcche": {"did": "+493023125010", "hours": hours.strip('"')}}
+
+
+FILE = """\
+name = "x"
+integration = "talkdesk"
+kind = "simulated"
+numbers_csv = {sheet}
+[platform]
+domain = "x.example"
+[[trunks]]
+name = "EU"
+transport = "udp"
+port = 32681
+[[trunks]]
+name = "a.b"
+transport = "tcp"
+port = 32681
+[groups.people]
+did = "+18155550101"
+[assistants]
+[accounts]
+[phones]
+"""
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("A.x,+12145550107,EU,people\nB,+12145550107,EU,people\n", "(x.csv: row 3, column did): +12145550107 is already lines.A.x.did"),
+        ("A,+12145550107,Eu,people\n", "lines.A.trunk (x.csv: row 2, column trunk): no trunk is called 'Eu'; allowed: EU, a.b"),
+        ("A,+12145550107,,people\n", "lines.A.trunk (x.csv: row 2): is missing: several trunks; allowed: EU, a.b"),
+        ("A,+12145550107,EU,people\nA,+12145550108,a.b\u00a0,nobody\n", "row 3, column group: 'nobody', though another row"),
+        ("A,+12145550107,EU,people\nA,+12145550108,ab,\n", "lines.A.dids.ab (x.csv: row 3, column did): no trunk is called 'ab'"),
+        ('"A\nB",+12145550107,EU,nobody\n', "lines.A\\nB.group (x.csv: row 2, column group): no group is called 'nobody'"),
+    ],
+)  # fmt: skip
+def test_what_contradicts_the_rest_of_the_file_is_told_by_row_and_column(tmp_path: Path, rows: str, said: str) -> None:
+    (tmp_path / "x.csv").write_text("name,did,trunk,group\n" + rows, encoding="utf-8")
+    file = tmp_path / "x.toml"
+    file.write_text(FILE.format(sheet='"x.csv"'), encoding="utf-8-sig")  # as Windows' editors write it
+    with pytest.raises(DeploymentError) as caught:
+        load(file)
+    (line,) = str(caught.value).splitlines()
+    assert said in line
+
+
+@pytest.mark.parametrize("sheet", ["1", '["x.csv"]', '""', "false"])
+def test_a_sheet_that_is_no_name_is_not_passed_over(tmp_path: Path, sheet: str) -> None:
+    file = tmp_path / "x.toml"
+    file.write_text(FILE.format(sheet=sheet), encoding="utf-8")
+    with pytest.raises(DeploymentError, match=r"numbers_csv: .*; allowed: the name of a CSV file"):
+        load(file)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
