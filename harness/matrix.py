@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import compress, product
 from typing import Any
 
 from harness import integrations
@@ -15,7 +15,7 @@ from harness.deployment import Ai, Deployment, Trunk
 from harness.errors import SelectionError
 from harness.finding_kinds import LANDING, LANDING_OTHERS, RequiredFindings
 from harness.integrations import sight
-from harness.integrations.base import Cell, Integration, PlannedCall, Row
+from harness.integrations.base import NOT_OBSERVABLE, Cell, Integration, PlannedCall, Row
 
 #: In ``require``: every row that the guide asks for.
 DOCUMENTED = "documented"
@@ -194,6 +194,7 @@ class _Cells:
         self._row = row
         self._deployment = deployment
         self._missing: str | None = None
+        self._nearness = (0, 0)  #: of what is missing: how near a case came for want of it
         self.unseen = sight.unseen(deployment)
         self.cells: list[Cell] = []
         self.why_none = self._why_not(asked)
@@ -268,7 +269,7 @@ class _Cells:
             hidden = next((self.unseen[check] for check in sorted(self._row.subject) if check in self.unseen), None)
             if ai == "synthflow" and hidden is not None:
                 if any(self._of_ai(ai)):  # else it means nothing here, whoever could see it
-                    self._missing = hidden
+                    self._say_missing(hidden, (3, 0))
                 continue
             yield from self._of_ai(ai)
 
@@ -296,6 +297,11 @@ class _Cells:
             if found and row.over == "default":
                 return
 
+    def _say_missing(self, why: str, nearness: tuple[int, int]) -> None:
+        """Keep what the trunk says that came nearest to a case: another has perhaps no such number at all."""
+        if self._missing is None or nearness >= self._nearness:
+            self._missing, self._nearness = why, nearness
+
     def _on(self, trunk: Trunk, axes: dict[str, str]) -> Iterator[Cell]:
         """The cell once for each number that is to prove it."""
         row, deployment = self._row, self._deployment
@@ -304,15 +310,16 @@ class _Cells:
             return
         carried = [line for line in deployment.lines if trunk.name in deployment.numbers_of_line(line)]
         found = [Cell(deployment, trunk, line, axes) for line in carried]
-        in_time = [cell for cell in found if cell.is_open != row.out_of_hours]
-        if found and not in_time:
-            self._missing = "no number is closed now" if row.out_of_hours else "every number is closed now"
-        found = in_time
-        for which in row.which:
-            kept = [cell for cell in found if which.holds(cell)]
-            if found and not kept:
-                self._missing = which.why_none(found)
-            found = kept
+        found, others = _in_time(found, row)
+        whole = bool(found)
+        for stage, which in enumerate(row.which):
+            kept, also = ([cell for cell in cells if which.holds(cell)] for cells in (found, others))
+            if (found or others) and not kept and not also:
+                why = which.why_none([*found, *others])
+                self._say_missing(why, (int(why.startswith(NOT_OBSERVABLE)), stage))
+            found, others = kept, also
+        if others and not found:
+            self._say_missing(_not_their_time(row, others, some=whole), (2, 0))
         for which in reversed(row.which):
             found.sort(key=which.prefers)
         if deployment.depth == "once":
@@ -324,6 +331,20 @@ class _Cells:
             if kind not in seen:
                 seen.add(kind)
                 yield Cell(deployment, trunk, cell.line, axes | {"number": cell.line})
+
+
+def _in_time(cells: Sequence[Cell], row: Row) -> tuple[list[Cell], list[Cell]]:
+    """The cells whose number is open, for a row of out of hours closed, and the others."""
+    in_time = [cell.is_open != row.out_of_hours for cell in cells]
+    return list(compress(cells, in_time)), list(compress(cells, (not now for now in in_time)))
+
+
+def _not_their_time(row: Row, cells: Sequence[Cell], *, some: bool) -> str:
+    """Why the numbers that could prove the row do not now; ``some``: others are called at this time."""
+    names = ", ".join(dict.fromkeys(cell.line for cell in cells))
+    if row.out_of_hours:
+        return f"open now: {names}" if some else "no number is closed now"
+    return f"closed now: {names}" if some else "every number is closed now"
 
 
 def _way(cell: Cell) -> object:

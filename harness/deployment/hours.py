@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
 
+from harness.errors import SelectionError
+
 #: The moment that a run's plan is made for (ISO 8601, with its offset): every process of the run judges hours by it.
 AS_OF_VARIABLE = "HARNESS_AS_OF"
 
@@ -80,6 +82,15 @@ def is_open(hours: str, zone: str, at: datetime) -> bool:
 
 
 def planned_at() -> datetime:
-    """The moment the plan is made for: the run's, or now. Raises ``ValueError`` for a variable that holds no moment."""
+    """The moment the plan is made for: the run's, or now. Raises :class:`SelectionError` for a variable that holds no moment."""
     told = os.environ.get(AS_OF_VARIABLE)
-    return datetime.fromisoformat(told) if told else datetime.now(UTC)
+    if not told:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(told)
+        if moment.tzinfo is None:  # by this machine's clocks it would be another moment on each
+            raise ValueError
+    except ValueError:
+        allowed = "a date and time with its offset, e.g. 2026-03-08T03:00+00:00"
+        raise SelectionError(f"{AS_OF_VARIABLE}: {told!r} is no moment; allowed: {allowed}") from None
+    return moment

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from harness.deployment.hours import AS_OF_VARIABLE
+from harness.deployment.hours import AS_OF_VARIABLE, planned_at
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
 from harness.far_end.by_hand import SILENT_VARIABLE
 from harness.limits import MOST_WORKERS, Lease, address, lease, places
@@ -89,7 +89,7 @@ def _say(text: str) -> None:
 
 def _hand_down(config: pytest.Config, variable: str, value: str) -> None:
     """Set what the run's processes inherit, unless somebody has; gone when the run ends."""
-    if variable not in os.environ:
+    if not os.environ.get(variable):
         os.environ[variable] = value
         config.add_cleanup(partial(os.environ.__delitem__, variable))
 
@@ -98,6 +98,7 @@ def _begin(config: pytest.Config) -> bool:
     """Whether the session may begin."""
     files = options.files(config)
     _hand_down(config, AS_OF_VARIABLE, datetime.now(UTC).isoformat())  # workers and worlds make the same plan
+    planned_at()  # what is no moment is said before anything is read
     _hand_down(config, "OPENBLAS_NUM_THREADS", "1")  # they multiply small matrices: threads only cost
     os.umask(0o077)  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: as on Ctrl-C, with everything hung up

@@ -62,6 +62,23 @@ def test_caller_id(from_: str, form: str, verdict: Verdict) -> None:
     assert finding.verdict is verdict
 
 
+@pytest.mark.parametrize(
+    ("shown", "caller", "verdict"),
+    [
+        ("03023125001", "+493023125001", Verdict.PASSED),  # as it is dialled at home, with the trunk prefix
+        ("3023125001", "+493023125001", Verdict.PASSED),
+        ("+493023125001", "+493023125001", Verdict.FAILED),
+        ("03023125002", "+493023125001", Verdict.FAILED),
+        ("+442079460111", "+442079460111", Verdict.PASSED),  # a foreign number has no national form here
+        ("00442079460111", "+442079460111", Verdict.PASSED),
+        ("02079460111", "+442079460111", Verdict.FAILED),  # read here it is another's
+    ],
+)
+def test_the_national_form_of_a_country_with_a_trunk_prefix(shown: str, caller: str, verdict: Verdict) -> None:
+    finding = identity.caller_id(invite(f"<sip:{shown}@example.com>"), "agent", caller, "national", "DE")
+    assert finding.verdict is verdict
+
+
 def test_caller_id_tells_what_came_instead() -> None:
     message = invite("<sip:+13125550100@example.com>", f"P-Asserted-Identity: <sip:{CALLER}@example.com>")
     finding = identity.caller_id(message, "ai", CALLER, "e164", "US", "m4")

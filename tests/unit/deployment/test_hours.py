@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.deployment.hours import AS_OF_VARIABLE, Hours, Zone, is_open, planned_at
 from harness.deployment_file import load
+from harness.errors import SelectionError
 
 TALKDESK = Path(__file__).parents[3] / "scenarios" / "deployments" / "simulated-talkdesk.toml"
 WEEK = "mon-fri 08:00-18:00, sat 09:00-13:00"
@@ -81,3 +82,15 @@ def test_a_plan_is_made_for_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert talkdesk.is_open("out-of-hours")
     assert not talkdesk.is_open("out-of-hours", datetime(2026, 3, 8, 4, tzinfo=UTC))
     assert talkdesk.is_open("inbound"), "a number without hours is always open"
+
+
+@pytest.mark.parametrize("told", ["nonsense", "2026-13-01T00:00+00:00", "2026-10-25T01:30", "25.10.2026", "12:00Z"])
+def test_a_moment_that_is_none_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    monkeypatch.setenv(AS_OF_VARIABLE, told)
+    with pytest.raises(SelectionError, match=r"^HARNESS_AS_OF: '.*' is no moment; allowed: .* 2026-03-08T03:00"):
+        planned_at()
+
+
+def test_no_moment_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(AS_OF_VARIABLE, "")
+    assert abs(planned_at() - datetime.now(UTC)).total_seconds() < 60

@@ -280,3 +280,34 @@ def test_what_means_nothing_here_is_not_said_to_be_unseen(
     nameless = {"ai": ai, "authentication": authentication, "username": None}
     trunks = tuple(t.model_copy(update=nameless) for t in live.trunks)
     assert why(live.model_copy(update={"trunks": trunks}), "TD-REGISTER-OK") == reason
+
+
+@pytest.mark.usefixtures("a_wednesday")
+def test_what_only_a_closed_number_could_prove_is_told_as_closed_and_not_as_missing(talkdesk: Deployment) -> None:
+    menus = [name for name, entry in talkdesk.lines.items() if entry.press]
+    assert why(closed(talkdesk, *menus), "TD-OUTBOUND-IVR") == f"closed now: {', '.join(menus)}"
+    cold = {name for name, assistant in talkdesk.assistants.items() if assistant.transfer == "cold"}
+    leading = [name for name, entry in talkdesk.lines.items() if entry.assistant in cold]
+    assert str(why(closed(talkdesk, *leading), "TD-TRANSFER-BLIND")).startswith("closed now: ")
+    without = talkdesk.model_copy(
+        update={"lines": {name: entry for name, entry in talkdesk.lines.items() if name not in menus}}
+    )
+    assert why(without, "TD-OUTBOUND-IVR") == "no number has a menu in front of the AI"
+    everything = closed(without, *without.lines)
+    assert why(everything, "TD-OUTBOUND-IVR") == "no number has a menu in front of the AI", "open or not"
+
+
+def test_of_several_trunks_that_one_says_what_is_missing_which_comes_nearest(talkdesk: Deployment) -> None:
+    """One trunk carries a number whose fallback nobody of ours sees, another a number without: whichever is named last."""
+    plain = talkdesk.lines["inbound"].model_copy(update={"dids": {}, "fallback": None})
+    unseen = talkdesk.groups["billing"].model_copy(update={"agents": (), "away": ()})
+    trunks = [trunk for trunk in talkdesk.trunks if trunk.ai == "synthflow"][:2]
+    lines = {
+        "without": plain.model_copy(update={"did": "+13125550100", "trunk": trunks[0].name}),
+        "with": plain.model_copy(update={"did": "+442079460130", "trunk": trunks[1].name, "fallback": "billing"}),
+    }
+    for order in (trunks, trunks[::-1]):
+        changed = talkdesk.model_copy(
+            update={"trunks": tuple(order), "lines": lines, "groups": talkdesk.groups | {"billing": unseen}}
+        )
+        assert str(why(changed, "TD-CAPACITY")).startswith("not observable: no number has a fallback")
