@@ -92,13 +92,14 @@ class Deployment(Model):
 
     @property
     def callers(self) -> list[str]:
-        """The test phones that call: every one that is no agent, and not the campaign's customer.
+        """The test phones that call: every one that is no agent, and not the campaign's customer, unless there is no other.
 
         Where any of them has a number, those that have none are left out: a SIP user at the platform is no outside caller.
         """
         agents = {agent for group in self.groups.values() for agent in group.agents}
         customer = self.campaign.customer if self.campaign else None
-        left = [name for name in self.phones if name not in agents and name != customer]
+        outside = [name for name in self.phones if name not in agents]
+        left = [name for name in outside if name != customer] or outside
         return [name for name in left if self.phones[name].number] or left
 
     @property

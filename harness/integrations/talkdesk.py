@@ -18,6 +18,7 @@ from harness.integrations.base import ADDRESSED, FALLEN_BACK, WITH_THE_AI, Integ
 from harness.integrations.practice import PRACTICE, TRANSPORT_PRACTICE
 from harness.integrations.which import (
     A_CALLER,
+    A_CUSTOMER,
     AT_ONCE,
     FALLBACK,
     HELD_BY_STAND_IN,
@@ -90,6 +91,7 @@ INTEGRATION = Integration(
             source="guide, flow 3",
             section=_FLOWS,
             which=(TO_AI, OF_CAMPAIGN),
+            needs=(A_CUSTOMER,),
             over="trunks",
             calls=plans.campaign,
             required_findings={LANDING_ANSWERED_BY: 1, AUDIO_TO_AI: 1, AUDIO_TO_CALLER: 1, CALLER_ID: 1},

@@ -224,6 +224,15 @@ def callers_at_once(deployment: Deployment, trunk_carries: int) -> int:
 
 
 A_CALLER = Need(lambda deployment: bool(deployment.callers), "no test phone calls: every phone is an agent's")
+
+
+def _has_customer(deployment: Deployment) -> bool:
+    named = deployment.campaign.customer if deployment.campaign else None
+    name = named or next(iter(deployment.callers), None)
+    return name is not None and deployment.phones[name].number is not None
+
+
+A_CUSTOMER = Need(_has_customer, "campaign.customer: no phone of ours has a number that a campaign could call")
 TWO_CALLERS = Need(
     lambda deployment: len(deployment.callers) >= 2, "there is one test phone that calls; two are needed"
 )

@@ -287,6 +287,10 @@ class PlanOnly:
         if report.failed:
             self._console.print(Text(f"BROKEN   {report.nodeid} cannot be read:\n{report.longreprtext}", "red"))
 
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """A fault of pytest's or of a plugin's: no plan, and a line that says so."""
+        self._console.print(Text(f"BROKEN   no plan could be made: {str(excrepr).strip().splitlines()[-1]}", "red"))
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Instead of running the cases, list them with their calls."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.deployment import Deployment, PhoneEntry
+from harness.deployment import Campaign, Deployment, PhoneEntry
 from harness.deployment_file import load
 
 FILES = Path(__file__).parents[3] / "scenarios" / "deployments"
@@ -24,3 +24,14 @@ def test_an_agent_of_no_group_does_not_call() -> None:
 
 def test_where_no_phone_has_a_number_the_users_call() -> None:
     assert with_phones(guest=PhoneEntry(account="carrier", user="guest")).callers == ["guest"]
+
+
+def test_a_customer_who_is_the_only_phone_calls_as_well() -> None:
+    only = with_phones(outside=PhoneEntry(account="carrier", number="+14155550101"))
+    named = only.model_copy(update={"campaign": Campaign(line="inbound", customer="outside")})
+    assert named.callers == ["outside"]
+    two = with_phones(
+        outside=PhoneEntry(account="carrier", number="+14155550101"),
+        other=PhoneEntry(account="carrier", number="+14155550102"),
+    )
+    assert two.model_copy(update={"campaign": named.campaign}).callers == ["other"]

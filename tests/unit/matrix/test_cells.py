@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.deployment import Deployment
 from harness.deployment.hours import AS_OF_VARIABLE
@@ -311,3 +313,25 @@ def test_of_several_trunks_that_one_says_what_is_missing_which_comes_nearest(tal
             update={"trunks": tuple(order), "lines": lines, "groups": talkdesk.groups | {"billing": unseen}}
         )
         assert str(why(changed, "TD-CAPACITY")).startswith("not observable: no number has a fallback")
+
+
+@settings(max_examples=25)
+@given(data=st.data())
+def test_whatever_phones_there_are_a_plan_can_be_made(talkdesk: Deployment, data: st.DataObject) -> None:
+    """Any of them may lack its number, be nobody's, or not be there at all; the campaign names any, or none."""
+    agents = {agent for group in talkdesk.groups.values() for agent in group.agents}
+    phones = {
+        name: data.draw(st.sampled_from([phone, phone.model_copy(update={"number": None, "user": "u"})]))
+        for name, phone in talkdesk.phones.items()
+        if name in agents or data.draw(st.booleans())
+    }
+    customer = data.draw(st.sampled_from([None, *phones]))
+    assert talkdesk.campaign is not None
+    campaign = talkdesk.campaign.model_copy(update={"customer": customer})
+    changed = talkdesk.model_copy(update={"phones": phones, "campaign": campaign})
+    try:
+        found = cases([changed])
+    except SelectionError:  # nothing is left
+        return
+    for case in found:
+        assert all(call.number.startswith("+") for call in calls_of(case, changed)), case.id
