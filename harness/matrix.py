@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, product
@@ -135,11 +136,19 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
         raise SelectionError(
             f"{min(unknown)}: no such case here (one of {len(unknown)}); allowed: ids that --plan shows"
         )
+    if not found and selection == Selection():
+        raise SelectionError("\n".join(map(_why_nothing, deployments)))
     if not found:
         raise SelectionError(
             "no case is left by --row, --transport, --auth, --codec and --ai together; allowed: fewer of them"
         )
     return found
+
+
+def _why_nothing(deployment: Deployment) -> str:
+    """Why no row has a case, by the reason that most of them give."""
+    ((why, rows),) = Counter(left.why for left in left_out([deployment]) if left.line is None).most_common(1)
+    return f"{deployment.name}: no row has a case, {rows} of them since {why}; allowed: what a row needs"
 
 
 def calls_of(case: Case, deployment: Deployment) -> list[PlannedCall]:

@@ -13,7 +13,7 @@ from harness.deployment.hours import Zone, is_open, planned_at
 from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, Trunk
 from harness.deployment.routing import Assistant, Group, Line
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
-from harness.deployment.values import Model
+from harness.deployment.values import Model, Region
 from harness.toml_model import MistakesError
 
 #: Where (table, name, key …), and what.
@@ -23,12 +23,12 @@ Mistake = tuple[tuple[str, ...], str]
 class Deployment(Model):
     """One customer's set-up, checked."""
 
-    name: str  #: of this deployment; part of each case's id
+    name: str = Field(min_length=1)  #: of this deployment; part of each case's id
     integration: str  #: the platform's, by its entry point's name: ``talkdesk``, ``gladly``, ``generic``
     #: Who plays platform and AI: the world, a phone of ours for the AI, nobody.
     kind: Literal["simulated", "stand-in", "live"]
     #: How national numbers are read, and whose numbers may be called (two letters).
-    region: str = Field("US", pattern=r"^[A-Z]{2}$")
+    region: Region = "US"
     #: Whose results these are; part of a case's identity in Allure, so no name that changes, as a container's does.
     site: str = Field("local", pattern=r"^[\w .-]{1,60}$")
     zone: Zone | None = None  #: by whose clocks hours are meant, e.g. ``Europe/Berlin``
@@ -162,6 +162,8 @@ class Deployment(Model):
         if self.timings.quick is not None and self.kind != "simulated":
             what = "real timings cannot be scaled; allowed: in a simulated deployment"
             mistakes.append((("timings", "quick"), what))
+        if not self.trunks:
+            mistakes.append((("trunks",), "none is there; allowed: one at least"))
         if len(trunks) != len(self.trunks):
             mistakes.append((("trunks",), "two trunks have one name; allowed: a name of its own for each"))
         mistakes += self._shared_numbers()

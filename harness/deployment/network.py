@@ -11,8 +11,10 @@ from harness.deployment.values import (
     PLAIN_PORT,
     TLS_PORT,
     Ai,
+    Host,
     HostPort,
     Model,
+    Port,
     Secret,
     Source,
     Transport,
@@ -24,9 +26,9 @@ from harness.sip.grammar import split_host_port
 class Platform(Model):
     """The contact centre's platform."""
 
-    domain: str  #: its SIP domain
-    host: str | None = None  #: its SBC, for OPTIONS and registration of agents
-    port: int | None = None  #: of that host
+    domain: Host  #: its SIP domain
+    host: Host | None = None  #: its SBC, for OPTIONS and registration of agents
+    port: Port | None = None  #: of that host
     addresses: tuple[Source, ...] = ()  #: from where else its signalling comes
 
 
@@ -36,9 +38,9 @@ class Trunk(Secret):
     name: str  #: of your own choosing; numbers name it
     ai: Ai = "synthflow"  #: who is the AI on it: Synthflow, or a phone of ours
     transport: Transport  #: over which it signals to the AI
-    port: int  #: of the AI: 32681 for UDP and TCP, 32682 for TLS
+    port: Port  #: of the AI: 32681 for UDP and TCP, 32682 for TLS
     authentication: Literal["ip", "digest"] = "ip"  #: by the AI's address, or by digest with ``username``
-    host: str | None = None  #: the AI's signalling host, as the platform's trunk has it
+    host: Host | None = None  #: the AI's signalling host, as the platform's trunk has it
     termination: HostPort | None = None  #: ``host:port`` at the platform where the AI sends its calls (Termination URI)
     max_concurrent_calls: int = Field(3, ge=1)  #: as many as the platform lets onto it
     #: From which the platform takes calls and registrations; preflight compares them.
@@ -74,10 +76,10 @@ class CertificateFiles(Model):
 class StandIn(Model):
     """Where the harness's phone listens when it takes the AI's place."""
 
-    bind: str | None = None  #: the address of this machine where the phone in the AI's place listens
+    bind: Host | None = None  #: the address of this machine where the phone in the AI's place listens
     certificate: str | None = None  #: what it shows on TLS: a PEM file
     private_key: str | None = None  #: of that certificate
-    stranger_bind: str | None = None  #: an address that no allowlist names
+    stranger_bind: Host | None = None  #: an address that no allowlist names
     shared: bool = False  #: whether strangers' calls come there, too; ours are told by their number
     #: To be shown where they have to be refused: ``[stand_in.bad_certificates.expired]``, ``….self-signed]`` and
     #: ``….wrong-name]``, no others, each with ``certificate`` and ``private_key`` (PEM files). TLS-BADCERT shows all three.
@@ -87,15 +89,15 @@ class StandIn(Model):
 class Account(Model):
     """Where the harness's phones register, or send through."""
 
-    domain: str  #: its SIP domain
+    domain: Host  #: its SIP domain
     transport: Transport = "udp"  #: over which the phones signal
-    host: str | None = None  #: where they send to
-    port: int | None = None  #: of that host
+    host: Host | None = None  #: where they send to
+    port: Port | None = None  #: of that host
     register_: bool = Field(True, alias="register")  #: whether they register; else they send only
     ca_file: str | None = None  #: whom they trust on TLS; none means the file's own ``ca_file``
     addresses: tuple[Source, ...] = ()  #: from where else its signalling comes
-    bind: str | None = None  #: the address of this machine from which they send; chosen by the system unless said
-    public_address: str | None = None  #: what Contact and SDP name, where a router with a fixed address is in between
+    bind: Host | None = None  #: the address of this machine from which they send; chosen by the system unless said
+    public_address: Host | None = None  #: what Contact and SDP name, where a router with a fixed address is in between
     stun_server: HostPort | None = (
         None  #: ``host:port`` that tells the public address, where it is not fixed (RFC 8489)
     )
@@ -133,7 +135,7 @@ class PhoneEntry(Secret):
     account: str  #: the account it belongs to
     number: E164 | None = None  #: its telephone number: a phone that calls, or an agent's outside the platform
     user: str | None = None  #: its user name at the platform: an agent's phone
-    bind: str | None = None  #: an address of its own, instead of the account's
+    bind: Host | None = None  #: an address of its own, instead of the account's
     #: Whose number an agent's phone shows that the platform calls by ``number``: the caller's, one of the platform's, or any.
     shows: Literal["original", "platform", "any"] = "original"
     accept: str | None = Field(None, pattern=r"^[0-9*#]$")  #: the digit by which such an agent takes the call

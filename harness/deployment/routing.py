@@ -80,6 +80,8 @@ class Group(Model):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if len(set(self.agents)) < len(self.agents):
+            raise ValueError("agents: one is named twice; allowed: once")
         if strange := [name for name in self.away if name not in self.agents]:
             raise ValueError(
                 f"away: {strange[0]!r} is no agent of the group; allowed: {', '.join(self.agents) or 'none'}"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from harness.deployment.values import E164, Model
+from harness.deployment.values import E164, Model, Region
 from harness.verdict import Strength
 
 
@@ -16,6 +16,12 @@ class Axes(Model):
 
     #: With which callers call; each row is run with each.
     codecs: tuple[Literal["pcmu", "pcma"], ...] = ("pcmu", "pcma")
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not self.codecs:
+            raise ValueError("codecs: none is named; allowed: pcmu, pcma or both")
+        return self
 
 
 class Timings(Model):
@@ -97,5 +103,5 @@ class Safety(Model):
     #: The very numbers that are called although the rules refuse them.
     allow: tuple[Annotated[str, Field(pattern=r"^(\+[1-9][0-9]{2,14}|[0-9*#]{2,8})$")], ...] = ()
     #: Further countries (two letters) whose numbers may be called.
-    countries: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = ()
+    countries: tuple[Region, ...] = ()
     hosts: tuple[str, ...] = ()  #: further hosts that calls may go to, e.g. those a platform names in its REFER

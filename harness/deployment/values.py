@@ -12,6 +12,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     HttpUrl,
     SecretStr,
     TypeAdapter,
@@ -89,6 +90,26 @@ def _host_port(place: str) -> str:
 
 #: ``host`` or ``host:port``, an IPv6 address in brackets.
 HostPort = Annotated[str, AfterValidator(_host_port)]
+
+
+def _host(place: str) -> str:
+    """A name or an address, without scheme, user and port. Raises ``ValueError``."""
+    if not place or re.search(r"[\s/@,;]|]:", place) or place.count(":") == 1:
+        raise ValueError(f"{place!r}: no host; allowed: a name or an address, without port")
+    return place
+
+
+Host = Annotated[str, AfterValidator(_host)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _region(name: str) -> str:
+    if name not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(f"{name!r}: no country; allowed: two letters, e.g. US or DE")
+    return name
+
+
+Region = Annotated[str, AfterValidator(_region)]
 
 
 def _prompt(name: str) -> str:

@@ -51,6 +51,7 @@ from harness.integrations.base import (
 )
 from harness.integrations.which import (
     A_CALLER,
+    ASKED,
     AT_ONCE,
     BAD_CERTIFICATES,
     CARRIES_TWO,
@@ -145,7 +146,7 @@ PRACTICE: tuple[Row, ...] = (
         "HANGUP-AGENT",
         "The agent hangs up after a transfer",
         "The agent's BYE is answered, the caller's leg ends within the time the deployment allows, and no other leg is left.",
-        (hands_over("cold"), TO_OUR_PHONE),
+        (hands_over("cold"), ASKED, TO_OUR_PHONE),
         seconds=2.5,
         calls=plans.blind_transfer,
         subject="landing",
@@ -318,7 +319,7 @@ PRACTICE: tuple[Row, ...] = (
         "TRANSFER-UNAVAILABLE",
         "A transfer to a group with nobody in it",
         "The call returns to the AI, or is released, as the deployment says; the caller is not left in silence.",
-        (TO_NOBODY,),
+        (TO_NOBODY, ASKED),
         calls=plans.blind_transfer,
         subject="transfer.fails",
         seconds=2.5,

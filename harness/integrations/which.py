@@ -105,6 +105,14 @@ def hands_over(way: str) -> Which:
     )
 
 
+def _can_be_asked(cell: Cell) -> bool:
+    asked = cell.deployment.escalation
+    way = cell.axes.get("ask") or next(iter(asked.ways), None)
+    return way is not None and (way != "digit" or asked.digit is not None or cell.ai == "stand-in")
+
+
+#: That the caller can ask the AI for a person: a stand-in takes any digit.
+ASKED = Which(_can_be_asked, "escalation: no way is named in which this AI is asked for a person (ways, and digit)")
 #: An assistant whose group has a phone of ours: only there a landing is seen.
 TO_OUR_PHONE = Which(
     lambda cell: cell.assistant is not None and _agents(cell.deployment, cell.assistant.transfer_to),

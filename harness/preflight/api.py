@@ -18,7 +18,8 @@ _NO_API = "Check synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
 async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[ProbeResult]:
     """One question that changes nothing: the calls of an assistant since now."""
     if synthflow.api_token is None:
-        return [failed(*_NAME, "no token is known", ROUTING, "Give synthflow.api_token_env.")]
+        fix = "Give synthflow.api_token_env; where no token is to be had, leave synthflow.api_base out."
+        return [failed(*_NAME, "no token is known", ROUTING, fix)]
     began, models = time.monotonic(), probing.deployment.models()
     try:
         verify = await verified(synthflow.ca_file)

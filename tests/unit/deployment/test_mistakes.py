@@ -296,3 +296,36 @@ def test_a_secret_in_the_place_of_its_variable_is_not_shown(tmp_path: Path, secr
     )
     assert [line for line in found if "environment variable" in line and key in line]
     assert not [line for line in found if secret in line]
+
+
+LATER = [
+    ('region = "US"', 'region = "XX"', "region: 'XX': no country; allowed: two letters, e.g. US or DE"),
+    ('name = "live-gladly"', 'name = ""', "name: '': String should have at least 1 character"),
+    ('codecs = ["pcmu"]', "codecs = []", "axes: codecs: none is named; allowed: pcmu, pcma or both"),
+    ("port = 5061", "port = 70000", "platform.port: 70000: Input should be less than or equal to 65535"),
+    ('"acme.sip.gladly.example:5061"', '"acme.example:sip"', "trunks.0.termination: 'acme.example:sip': no host;"),
+    ('"acme.sip.gladly.example:5061"', '"sip:acme.example:5061"', "trunks.0.termination: 'sip:acme.example:5061': no host;"),
+    ('"sip.us.synthflow.example"', '"sip.us.synthflow.example:32682"', "trunks.0.host: 'sip.us.synthflow.example:32682': no host;"),
+    ('"sip.us.synthflow.example"', '""', "trunks.0.host: '': no host; allowed: a name or an address"),
+    ('domain = "carrier.example"', 'domain = "sip:carrier.example"', "accounts.carrier.domain: 'sip:carrier.example': no host;"),
+    ('agents = ["Test agent"]', 'agents = ["Test agent", "Test agent"]', "groups.Inbox: agents: one is named twice; allowed: once"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("right", "wrong", "said"), LATER)
+def test_what_would_break_later_is_a_mistake_of_the_file(tmp_path: Path, right: str, wrong: str, said: str) -> None:
+    (line,) = [one for one in mistakes(tmp_path, "live-gladly", swapped(right, wrong)) if "environment" not in one]
+    assert line.startswith(said)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "2001:db8::7", "[2001:db8::7]", "sbc-1.acme.example", "localhost"])
+def test_hosts_as_they_are_written(tmp_path: Path, host: str) -> None:
+    place = f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
+    text = (FILES / "live-gladly.toml").read_text(encoding="utf-8")
+    text = text.replace('"sip.us.synthflow.example"', f'"{host}"').replace(
+        '"acme.sip.gladly.example:5061"', f'"{place}:5061"'
+    )
+    file = tmp_path / "x.toml"
+    file.write_text(text, encoding="utf-8")
+    (trunk,) = load(file, secrets=False).trunks
+    assert (trunk.host, trunk.termination_port) == (host, 5061)

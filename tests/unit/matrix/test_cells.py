@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.deployment import Deployment
+from harness.deployment import Deployment, Escalation
 from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import SelectionError
 from harness.finding_kinds import LANDING, LANDING_OTHERS
@@ -335,3 +335,35 @@ def test_whatever_phones_there_are_a_plan_can_be_made(talkdesk: Deployment, data
         return
     for case in found:
         assert all(call.number.startswith("+") for call in calls_of(case, changed)), case.id
+
+
+def test_a_digit_that_nobody_agreed_on_is_not_pressed(talkdesk: Deployment) -> None:
+    """A stand-in takes any; Synthflow's assistant would do nothing, and the transfer would be told to have failed."""
+    unsaid = talkdesk.model_copy(update={"escalation": Escalation()})
+    asked = [case for case in cases([unsaid]) if case.row.moment == "transfer"]
+    assert asked
+    assert {case.axes["ai"] for case in asked} == {"stand-in"}
+    only = unsaid.model_copy(update={"trunks": tuple(trunk for trunk in unsaid.trunks if trunk.ai == "synthflow")})
+    lines = {
+        name: entry.model_copy(update={"dids": {t: n for t, n in entry.dids.items() if "stand-in" not in t}})
+        for name, entry in only.lines.items()
+    }
+    only = only.model_copy(update={"lines": lines})
+    for row in ("TD-TRANSFER-BLIND", "TD-TRANSFER-WARM", "HANGUP-AGENT", "TRANSFER-UNAVAILABLE"):
+        assert why(only, row).startswith("escalation: no way is named in which this AI is asked for a person")
+    spoken = only.model_copy(update={"escalation": Escalation(ways=("prompt",))})
+    assert {"TD-TRANSFER-BLIND", "TD-TRANSFER-WARM"} <= {case.row.id for case in cases([spoken])}
+
+
+def test_where_no_row_has_a_case_the_reason_is_said_and_no_option_is_blamed(talkdesk: Deployment) -> None:
+    agents = {agent for group in talkdesk.groups.values() for agent in group.agents}
+    phones = {name: phone for name, phone in talkdesk.phones.items() if name in agents}
+    trunks = tuple(trunk for trunk in talkdesk.trunks if trunk.ai == "synthflow" and trunk.authentication == "ip")
+    lines = {
+        name: entry.model_copy(update={"dids": {t.name: entry.dids[t.name] for t in trunks}})
+        for name, entry in talkdesk.lines.items()
+        if entry.dids
+    }
+    update = {"phones": phones, "campaign": None, "trunks": trunks, "lines": lines, "leave_out": {"KEEPALIVE": "no"}}
+    with pytest.raises(SelectionError, match=r"^simulated-talkdesk: no row has a case, .* since no test phone calls"):
+        cases([talkdesk.model_copy(update=update)])
