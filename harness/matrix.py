@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import compress, product
 from typing import Any
 
@@ -18,6 +19,8 @@ from harness.finding_kinds import LANDING, LANDING_OTHERS, RequiredFindings
 from harness.integrations import sight
 from harness.integrations.base import NOT_OBSERVABLE, Cell, Integration, PlannedCall, Row
 
+#: A platform's clock may be ahead of this machine's by so much, or behind it, and a call takes its time to get there.
+_CLOCKS_DIFFER = timedelta(seconds=60)
 #: In ``require``: every row that the guide asks for.
 DOCUMENTED = "documented"
 
@@ -154,6 +157,20 @@ def _why_nothing(deployment: Deployment) -> str:
 def calls_of(case: Case, deployment: Deployment) -> list[PlannedCall]:
     """Every call of a case, in order; the tests hold this against what cases really dial."""
     return list(case.row.calls(Cell(deployment, deployment.trunk(case.trunk), case.line or "", case.axes)))
+
+
+def why_not_now(case: Case, deployment: Deployment, at: datetime) -> str | None:
+    """Why the number of a planned case is not called ``at`` that moment: it is not its time, or about to begin or end."""
+    if case.line is None:
+        return None
+    moments = (at - _CLOCKS_DIFFER, at, at + _CLOCKS_DIFFER)
+    wrong = [deployment.is_open(case.line, moment) == case.row.out_of_hours for moment in moments]
+    if not any(wrong):
+        return None
+    hours = f"its hours ({deployment.lines[case.line].hours})"
+    if all(wrong):
+        return f"{hours} have begun or ended since the run was planned"
+    return f"{hours} begin or end now, by whichever clock the platform goes"
 
 
 def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:

@@ -11,7 +11,7 @@ from harness.checks.finding import not_observable
 from harness.deployment import Deployment, Timings
 from harness.far_end.synthflow import SynthflowApi, api_of
 from harness.limits import Gate
-from harness.matrix import Case
+from harness.matrix import Case, why_not_now
 from harness.phone.pool import PhonePool
 from harness.pytest_plugin.parallel import WATCH
 from harness.pytest_plugin.pulse import of_this_process
@@ -151,9 +151,7 @@ def caller(cast: Cast) -> Caller:
 def line(cast: Cast, case: Case) -> Line:
     """The number the case calls."""
     assert case.line is not None, f"{case.row.id} calls no number"
-    deployment = cast.context.deployment
-    if deployment.is_open(case.line, datetime.now(UTC)) == case.row.out_of_hours:
-        why = f"its hours ({deployment.lines[case.line].hours}) have begun or ended since the run was planned"
+    if why := why_not_now(case, cast.context.deployment, datetime.now(UTC)):
         finding = not_observable("case", case.line, expected="the number is called at its time", why=why)
         raise NotObservableError(cast.context.evidence.add(finding))
     return cast.line(case.line)

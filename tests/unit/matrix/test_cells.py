@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from harness.errors import SelectionError
 from harness.finding_kinds import LANDING, LANDING_OTHERS
 from harness.integrations import find, load
 from harness.integrations.base import Cell
-from harness.matrix import Case, Selection, _Cells, _in_id, _way, calls_of, cases, left_out
+from harness.matrix import Case, Selection, _Cells, _in_id, _way, calls_of, cases, left_out, why_not_now
 
 DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
 
@@ -367,3 +368,35 @@ def test_where_no_row_has_a_case_the_reason_is_said_and_no_option_is_blamed(talk
     update = {"phones": phones, "campaign": None, "trunks": trunks, "lines": lines, "leave_out": {"KEEPALIVE": "no"}}
     with pytest.raises(SelectionError, match=r"^simulated-talkdesk: no row has a case, .* since no test phone calls"):
         cases([talkdesk.model_copy(update=update)])
+
+
+BERLIN = "sun 01:00-03:00, mon-fri 08:00-18:00"
+
+
+@pytest.mark.parametrize(
+    ("moment", "opened", "closed"),
+    [
+        ("2026-11-23T12:00+01:00", None, "have begun or ended"),
+        ("2026-11-23T17:58:30+01:00", None, "have begun or ended"),
+        ("2026-11-23T17:59:30+01:00", "begin or end now", "begin or end now"),
+        ("2026-11-23T18:00:30+01:00", "begin or end now", "begin or end now"),
+        ("2026-11-23T18:01:30+01:00", "have begun or ended", None),
+        ("2026-11-24T07:59:30+01:00", "begin or end now", "begin or end now"),
+        ("2026-10-25T00:30+00:00", None, "have begun or ended"),  # 02:30 in summer time, and again an hour later
+        ("2026-10-25T01:30+00:00", None, "have begun or ended"),
+        ("2026-10-25T02:00:30+00:00", "begin or end now", "begin or end now"),
+        ("2026-03-29T00:59:30+00:00", "begin or end now", "begin or end now"),  # 01:59:30; what follows is 03:00
+        ("2026-03-29T01:02+00:00", "have begun or ended", None),
+    ],
+)
+def test_a_number_is_called_only_where_no_clock_doubts_its_time(
+    talkdesk: Deployment, moment: str, opened: str | None, closed: str | None
+) -> None:
+    entry = talkdesk.lines["inbound"].model_copy(update={"hours": BERLIN, "zone": "Europe/Berlin"})
+    changed = talkdesk.model_copy(update={"lines": talkdesk.lines | {"inbound": entry}})
+    (case, *_) = [case for case in of(talkdesk, "TD-INBOUND") if case.line == "inbound"]
+    at = datetime.fromisoformat(moment)
+    for row, said in ((case, opened), (replace(case, row=replace(case.row, out_of_hours=True)), closed)):
+        why = why_not_now(row, changed, at)
+        assert why is None if said is None else said in str(why)
+    assert why_not_now(replace(case, line=None), changed, at) is None
