@@ -166,10 +166,10 @@ def test_an_api_that_does_not_work(td: Stage, settle: Settle, answers: str, stat
 
 def test_an_api_that_is_down_refuses_connections_and_comes_back(td: Stage, settle: Settle) -> None:
     with td.client() as kept:
-        assert kept.get("/calls").status_code == 200
+        assert kept.get("/calls?model_id=m").status_code == 200
         settle({"api": {"answers": "refused"}})
         with pytest.raises(httpx.TransportError):
-            kept.get("/calls")
+            kept.get("/calls?model_id=m")
         with pytest.raises(httpx.ConnectError):
             asked(td)
         settle({})
@@ -183,4 +183,4 @@ def test_a_slow_api(td: Stage, settle: Settle) -> None:
 
 def asked(td: Stage) -> httpx.Response:
     with td.client() as api:
-        return api.get("/calls")
+        return api.get("/calls?model_id=m")
