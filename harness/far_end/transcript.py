@@ -14,9 +14,15 @@ _LINE = re.compile(r"^\s*(\w+)\s*:\s*(.*)$")
 
 
 def said(transcript: str, who: Literal["human", "bot"]) -> list[str]:
-    """The lines of one side, in order."""
-    found = (_LINE.match(line) for line in transcript.splitlines())
-    return [match[2] for match in found if match and match[1].lower() in _SPEAKERS[who] and match[2]]
+    """What one side said, in order; a line that names nobody goes on with the one before."""
+    turns: list[tuple[str, str]] = []
+    for line in transcript.splitlines():
+        if match := _LINE.match(line):
+            turns.append((match[1].lower(), match[2].strip()))
+        elif turns:
+            speaker, begun = turns[-1]
+            turns[-1] = speaker, f"{begun} {line.strip()}".strip()
+    return [words for speaker, words in turns if speaker in _SPEAKERS[who] and words]
 
 
 def times_heard(transcript: str, words: str) -> int:

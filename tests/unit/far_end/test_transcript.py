@@ -31,7 +31,7 @@ def test_other_words(heard: str) -> None:
 def test_who_said_what() -> None:
     transcript = "bot: Hello, who is there?\nhuman: hello who is there\nUser: [mark 3]\nnonsense\nbot:\nassistant: yes"
     assert said(transcript, "bot") == ["Hello, who is there?", "yes"]
-    assert said(transcript, "human") == ["hello who is there", "[mark 3]"]
+    assert said(transcript, "human") == ["hello who is there", "[mark 3] nonsense"]
 
 
 def test_how_often_it_was_said() -> None:
@@ -39,3 +39,12 @@ def test_how_often_it_was_said() -> None:
     assert times_heard("human: hello\nhuman: who is there", WORDS) == 1
     assert times_heard("human: hello who is there\nhuman: [mark 3]\nhuman: Hello, who is there?", WORDS) == 2
     assert times_heard("", WORDS) == 0
+
+
+def test_words_on_several_lines_are_one_speakers() -> None:
+    transcript = (
+        "bot: Guten Tag.\r\n  Wie kann ich helfen?\nhuman:\nHello,\nwho is there?\n\nsystem: transferred\nto nobody"
+    )
+    assert said(transcript, "human") == ["Hello, who is there?"]
+    assert said(transcript, "bot") == ["Guten Tag. Wie kann ich helfen?"]
+    assert times_heard(transcript, "Hello, who is there?") == 1
