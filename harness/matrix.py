@@ -145,6 +145,10 @@ def cases(deployments: Iterable[Deployment], selection: Selection = Selection())
         raise SelectionError(
             "no case is left by --row, --transport, --auth, --codec and --ai together; allowed: fewer of them"
         )
+    if twice := [name for name, times in Counter(case.id for case in found).items() if times > 1]:
+        raise SelectionError(
+            f"{twice[0]}: two cases have this id; allowed: names of trunks and lines that differ in more than blanks and dashes"
+        )
     return found
 
 
@@ -404,11 +408,21 @@ def _variants(row: Row, deployment: Deployment, *, everything: bool) -> Iterator
                     yield {a.name: v[0] for a, v in axes} | {axis.name: value}
 
 
+#: A telephone number, as a customer who keeps numbers in a spreadsheet may name a line.
+_NUMBER = re.compile(r"\+\d(?:[-.]*\d){6,}|\d{10,}")
+
+
 def _in_id(value: str) -> str:
-    """An axis' value within a case's id: text of the customer's own as plain ASCII, told apart by a hash where that loses some."""
+    """An axis' value within a case's id: text of the customer's own as plain ASCII, told apart by a hash where that loses some.
+
+    Of a telephone number the last four digits stay. An id stands in every record of the run and is what its cases are told apart
+    by: it has nothing that may have to be masked in one place and not in another.
+    """
     plain = re.sub(
         r"[^A-Za-z0-9.+]+", "-", unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode()
     ).strip("-")
+    plain = _NUMBER.sub(lambda found: re.sub(r"\D", "", found[0])[-4:], plain)
+    plain = re.sub(r"\+(?=\d)", "", plain)  # with what follows it in the id it could read as a number
     if plain == value or plain == value.replace(" ", "-"):
         return plain
     return f"{plain}~{hashlib.sha256(value.encode()).hexdigest()[:4]}"

@@ -17,7 +17,13 @@ from harness.finding_kinds import LANDING, LANDING_OTHERS
 from harness.integrations import find, load
 from harness.integrations.base import Cell
 from harness.matrix import Case, Selection, _Cells, _in_id, _way, calls_of, cases, left_out, why_not_now
+from harness.report.mask import mask_text
 
+#: As customers write them; the first two look the same masked.
+_NUMBERS = (
+    "+13125550100", "+13129990100", "13125550100", "+1 312 555 0101", "+49-30-5550-0102", "(312) 555-0103", "tel:+13125550104",
+    "+1", "0044 20 5550 0105",
+)  # fmt: skip
 DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
 
 
@@ -190,6 +196,28 @@ def test_a_name_in_an_id_stays_one_name(name: str, written: str) -> None:
 def test_two_names_that_look_alike_in_an_id_are_two() -> None:
     assert _in_id("a/b") != _in_id("a:b")
     assert find("talkdesk").row("TD-INBOUND").id == "TD-INBOUND"
+
+
+@given(st.dictionaries(st.sampled_from(_NUMBERS), st.none(), min_size=1))
+def test_an_id_holds_no_number_that_would_be_masked_and_none_is_another_s(
+    talkdesk: Deployment, drawn: dict[str, None]
+) -> None:
+    """A spreadsheet without a column for names makes the numbers names; masked, two numbers may look the same."""
+    entry = next(line for line in talkdesk.lines.values() if line.assistant and not line.hours)
+    named = dict.fromkeys(drawn, entry)
+    ids = [
+        f"{case.id}"
+        for case in cases([talkdesk.model_copy(update={"lines": {**talkdesk.lines, **named}, "depth": "full"})])
+    ]
+    assert [mask_text(name) for name in ids] == ids
+    assert len(set(ids)) == len(ids)
+
+
+def test_two_cases_that_would_have_one_id_are_refused(talkdesk: Deployment) -> None:
+    entry = next(line for line in talkdesk.lines.values() if line.assistant and not line.hours)
+    both = {**talkdesk.lines, "front desk": entry, "front-desk": entry}
+    with pytest.raises(SelectionError, match=r"front-desk\]: two cases have this id"):
+        cases([talkdesk.model_copy(update={"lines": both, "depth": "full"})])
 
 
 def closed(deployment: Deployment, *lines: str) -> Deployment:
