@@ -53,14 +53,18 @@ def _find(result: Path, case: str) -> Path:
         raise MistakeError(
             f"{result}: {wrong}; allowed: a case's directory, or a run's (reports/latest) and a case's id"
         )
-    found = {str(_id(path)): path.parent for path in sorted((result / "cases").glob(f"*/{CASE}"))}
+    if case and (result / "cases" / case / CASE).is_file():
+        return result / "cases" / case
+    found = _named(result)
     if not found:
         raise MistakeError(f"{result}: no case has left evidence there; allowed: another run's directory")
-    matching = [path for name, path in found.items() if case == name or case == path.name]
-    matching = matching or [path for name, path in found.items() if case in name or case in path.name]
+    matching = [path for name, path in found if case in (name, path.name)]
+    matching = matching or [path for name, path in found if case in name or case in path.name]
     if len(matching) == 1:
         return matching[0]
-    names = sorted(name for name, path in found.items() if not matching or path in matching)
+    names = sorted(name for name, path in found if not matching or path in matching)
+    if matching and len(set(names)) < len(names):  # of several sites, which their directories tell apart
+        names = sorted(path.name for path in matching)
     shown = ", ".join(names[:_MOST_SUGGESTED])
     if len(names) > _MOST_SUGGESTED:
         shown += f" and {len(names) - _MOST_SUGGESTED} more"
@@ -68,11 +72,18 @@ def _find(result: Path, case: str) -> Path:
     raise MistakeError(f"{result}: {what}; allowed: one of {shown}")
 
 
-def _id(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8")).get("id", path.parent.name)
-    except ValueError:
-        return path.parent.name
+def _named(run: Path) -> list[tuple[str, Path]]:
+    """The id of each case of each site, with the directory of its last attempt; of one that cannot be read, its directory's name."""
+    last: dict[tuple[str, str], tuple[float, int, Path]] = {}
+    for path in sorted((run / "cases").glob(f"*/{CASE}")):
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+            key = str(plain.get("site") or ""), str(plain.get("id", path.parent.name))
+            order = float(plain.get("began_wall", 0.0)), int(plain.get("attempt", 1)), path.parent
+        except (OSError, ValueError, TypeError, AttributeError):
+            key, order = ("", path.parent.name), (0.0, 1, path.parent)
+        last[key] = max(last.get(key, order), order)
+    return [(name, directory) for (_, name), (*_, directory) in last.items()]
 
 
 def register(app: typer.Typer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from functools import cache
@@ -9,16 +10,22 @@ from pathlib import Path
 
 from harness.report.evidence import CaseEvidence
 
-#: Axes that an option of ``harness verify`` chooses; every other goes by name (``-k``).
+#: Axes that an option of ``harness verify`` chooses; a case with any other goes by its name (``-k``).
 _OPTIONS = {"transport": "--transport", "authentication": "--auth", "codec": "--codec", "ai": "--ai"}
 #: What of the run's own command the case depends on.
 _KEPT = ("--fault=", "--timings=", "--preflight=")
 _FLAGS = ("--live", "--no-manual")
+#: What a name in an expression of pytest's ``-k`` has no place for.
+_NO_NAME = re.compile(r"[^\w:+\-.\[\]\\/]+")
 
 
 def explain(run: str, case: CaseEvidence) -> str:
-    """``harness explain`` for the case."""
-    return shlex.join(["harness", "explain", run, case.id])
+    """``harness explain`` for the case: by its id, or by its directory where others of the run have its id, too."""
+    home = case.directory
+    has_twin = (
+        "~" in home.name or home.with_name(f"{home.name}~1").exists()
+    )  # as merged runs are (harness.report.merge)
+    return shlex.join(["harness", "explain", run, home.name if has_twin else case.id])
 
 
 def verify(command: str, case: CaseEvidence) -> str:
@@ -31,8 +38,8 @@ def verify(command: str, case: CaseEvidence) -> str:
     for axis, value in case.axes.items():
         if axis in _OPTIONS:
             again += [_OPTIONS[axis], value]
-    if others := [value for axis, value in case.axes.items() if axis not in _OPTIONS]:
-        again += ["-k", " and ".join(others)]
+    if case.axes.keys() - _OPTIONS:  # their values may be masked, and are no words of an expression
+        again += ["-k", _NO_NAME.sub(" and ", case.id)]
     for word in words:
         if word.startswith(_KEPT) and word != "--timings=quick":
             again += word.split("=", 1)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from typer.testing import CliRunner
@@ -13,7 +16,10 @@ from harness.cli.app import application
 from harness.diagnosis import Cause, Diagnosis, RuledOut
 from harness.errors import MistakeError
 from harness.events import SipMessage
+from harness.report import rerun
+from harness.report.merge import merge
 from harness.report.recorder import CaseRecorder
+from harness.report.run import read_cases
 from harness.verdict import Finding, Verdict
 
 CAUSE = Cause(
@@ -145,3 +151,25 @@ def test_an_unknown_failure_shows_the_nearest_facts(tmp_path: Path) -> None:
     text = explained(str(case(tmp_path, "PRACK[a]", diagnosis=unknown)))
     assert "No documented cause fits" in text
     assert "nearest facts:" in text
+
+
+def test_a_case_of_two_sites_is_not_taken_for_the_other(tmp_path: Path, runs: ModuleType) -> None:
+    """One failed and one passed; each report's line explains its own, and the bare id is no answer."""
+    made = [
+        runs.make_run(tmp_path, deployment=runs.live().model_copy(update={"site": site}), rows=("HOLD",), plays=plays)
+        for site, plays in (("Austin", {"HOLD": runs.fails}), ("Berlin", {}))
+    ]
+    merged = merge([one.directory for one in made], tmp_path)
+    for evidence in read_cases(merged):
+        assert f": {evidence.verdict}" in explained(*shlex.split(rerun.explain(str(merged), evidence))[2:])
+    with pytest.raises(MistakeError, match="more than one case is meant; allowed: one of HOLD_example"):
+        explained(str(merged), made[0].cases[0].id)
+
+
+def test_of_several_attempts_it_is_the_last(tmp_path: Path) -> None:
+    for attempt in range(1, 12):
+        directory = case(tmp_path, "HOLD[x]", actual=f"so it was at attempt {attempt}")
+        plain = json.loads((directory / "case.json").read_text()) | {"attempt": attempt, "began_wall": float(attempt)}
+        (directory / "case.json").write_text(json.dumps(plain))
+        directory.rename(directory.with_name(f"HOLD_x.{attempt}"))
+    assert "so it was at attempt 11" in explained(str(tmp_path), "HOLD[x]")

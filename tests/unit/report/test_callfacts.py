@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from _pytest.mark.expression import Expression
 
 from harness.events import LegStarted, RegistrationState
+from harness.matrix import Selection, cases
 from harness.report import ladder, rerun
 from harness.report.callfacts import call_facts, numbers_of, table_of
 from harness.report.evidence import CaseEvidence
@@ -127,6 +131,10 @@ class TestFolded:
         assert next(lifeline.title for lifeline in shown.lifelines) == "caller"
 
 
+def _holds(name: str, word: str, **_: object) -> bool:
+    return word in name
+
+
 class TestCommands:
     def test_the_case_alone_with_its_run_s_file_and_faults(self, failed: CaseEvidence) -> None:
         command = "pytest scenarios --deployment=a/talkdesk-sim.toml --deployment=b/x.toml --fault no-g711 -n 8 --timings quick --live"
@@ -140,8 +148,26 @@ class TestCommands:
         evidence = CaseEvidence.read(samples.passed(tmp_path / "case", case))
         assert (
             rerun.verify("", evidence)
-            == "harness verify FILE --row TD-INBOUND --transport udp -k 'passed-on and digit'"
+            == "harness verify FILE --row TD-INBOUND --transport udp -k 'TD-INBOUND[talkdesk-sim:udp-passed-on-digit]'"
         )
+
+    @pytest.mark.parametrize(
+        "line", ["front desk", "+13125550100", "Büro 1", "not", "sales (new)", "a and b", "~", "<script>"]
+    )
+    def test_whatever_a_number_is_called_the_line_selects_its_case(
+        self, tmp_path: Path, samples: ModuleType, runs: ModuleType, line: str
+    ) -> None:
+        """Live, so that a name which is a number is masked in the case's axes."""
+        deployment = runs.live()
+        lines = {line: deployment.lines["inbound"], f"{line} 2": deployment.lines["inbound"]}
+        named = deployment.model_copy(update={"lines": lines, "depth": "full"})
+        every = cases([named], Selection(rows=("TD-INBOUND",)))
+        case = next(one for one in every if one.line == line)
+        evidence = CaseEvidence.read(samples.passed(tmp_path / "case", {**case.plain(), "mask": True}))
+        words = shlex.split(rerun.verify("", evidence))
+        chosen = Expression.compile(words[words.index("-k") + 1])
+        named_so = [one for one in every if chosen.evaluate(partial(_holds, f"test_inbound[{one.id}]"))]
+        assert [one.line for one in named_so] == [line]
 
     def test_explain_names_run_and_case(self, failed: CaseEvidence) -> None:
         assert rerun.explain("reports/x", failed) == (
