@@ -16,6 +16,7 @@ from harness.cli.app import INTERRUPTED
 from harness.errors import RefusedError, ResourceError
 from harness.pytest_plugin.options import live_is_allowed, live_refusal
 from harness.report.closing import show
+from harness.report.run import STOPPED
 from harness.terminal import SafeConsole
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def run(
     finished = result.report(made, record, ledger, files=files, reports=reports.absolute(), work=directory)
     plan.write_durations(kept / plan.DURATIONS, result.durations(record))
     _tell(console, finished, record, ledger)
-    raise typer.Exit(INTERRUPTED if record.interrupted == "stopped by the user" else finished.summary.exit_code)
+    raise typer.Exit(INTERRUPTED if record.interrupted == STOPPED else finished.summary.exit_code)
 
 
 def _tell(console: SafeConsole, finished: FinishedRun, record: Record, ledger: Sequence[Mapping[str, Any]]) -> None:

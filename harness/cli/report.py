@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from harness import signoff
+from harness.cli.app import INTERRUPTED
 from harness.errors import MistakeError
 from harness.report import bundle
 from harness.report.closing import show
 from harness.report.merge import merge
-from harness.report.run import remake
+from harness.report.run import STOPPED, remake
 from harness.signoff import attest, manifest
 from harness.terminal import SafeConsole
 
@@ -56,7 +57,8 @@ def report(
     made += [bundle.table(run)] if csv else []
     for path in made:
         typer.echo(str(path))
-    raise typer.Exit(finished.summary.exit_code)
+    stopped = STOPPED in finished.summary.interrupted.split("; ")
+    raise typer.Exit(INTERRUPTED if stopped else finished.summary.exit_code)
 
 
 def register(app: typer.Typer) -> None:

@@ -27,6 +27,7 @@ from harness.fleet.state import ShardRef, State
 from harness.fleet.store import Store
 from harness.report.evidence import CaseEvidence
 from harness.report.recorder import CASE
+from harness.report.run import STOPPED
 
 _POLL_S = 0.1
 #: How often a shard is begun anew before its cases are given up as not run.
@@ -128,7 +129,7 @@ class Controller:
                 self._hand_out()
                 time.sleep(_POLL_S)
         except KeyboardInterrupt:
-            self.record.interrupted = "stopped by the user"
+            self.record.interrupted = STOPPED
             self._stop()
         except BrokenError as error:
             self.record.interrupted = str(error)

@@ -64,7 +64,8 @@ def _compare(place: tuple[str, str], old: Run | None, new: Run | None) -> Differ
     before = {result.case: result for result in old.results}
     after = {result.case: result for result in new.results}
     both = [(before[case], result) for case, result in after.items() if case in before]
-    lost = [result for case, result in before.items() if case not in after or not after[case].attempts]
+    ran = {case: result for case, result in before.items() if result.attempts}
+    lost = [result for case, result in ran.items() if case not in after or not after[case].attempts]
     return Difference(
         **same,
         newly_failing=tuple(
@@ -76,7 +77,7 @@ def _compare(place: tuple[str, str], old: Run | None, new: Run | None) -> Differ
         flaky=tuple(result for result in after.values() if _passed(result) and result.attempts > 1),
         slower=tuple((n, o.wall_s) for o, n in both if _passed(o) and _passed(n) and _slower(o.wall_s, n.wall_s)),
         lost_cases=tuple(lost),
-        lost_rows=tuple(sorted({result.row for result in old.results} - {r.row for r in new.results if r.attempts})),
+        lost_rows=tuple(sorted({result.row for result in ran.values()} - {r.row for r in new.results if r.attempts})),
     )
 
 

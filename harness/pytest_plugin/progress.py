@@ -31,7 +31,8 @@ from harness.pytest_plugin.parallel import WORLDS
 from harness.pytest_plugin.run import Run, run_of
 from harness.report import closing
 from harness.report.causes import signature
-from harness.report.run import FinishedRun, RunEnd, finish, last_attempt
+from harness.report.mask import mask_text
+from harness.report.run import STOPPED, FinishedRun, RunEnd, finish, last_attempt
 from harness.safety import Guard
 from harness.terminal import SafeConsole
 from harness.verdict import Conclusion, Verdict, exit_code
@@ -79,6 +80,8 @@ class Progress:
         self._ordinary_failed = False
         self._unreadable: set[str] = set()
         self._internal_error = False
+        self._broke: list[str] = []  #: outside of any case
+        self._unsteady: set[str] = set()  #: cases of which an attempt did not pass
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -142,6 +145,8 @@ class Progress:
         first = message.splitlines()[0] if message else "no reason was given"
         if not said.get("tried again"):
             self._done[name] = verdict
+        elif verdict is not Verdict.PASSED:  # else it is run again alone, whatever it found
+            self._unsteady.add(name)
         if not self._quiet:
             self._tell(name, verdict, first, attempt, again=bool(said.get("tried again")))
 
@@ -158,7 +163,7 @@ class Progress:
             self._say(
                 Text.assemble((f"RETRY    attempt {attempt} {verdict}  ", "yellow"), (name, "bold"), f"  {first}")
             )
-        elif verdict is Verdict.PASSED and attempt != "1":
+        elif verdict is Verdict.PASSED and name in self._unsteady:
             self._say(Text.assemble(("PASSED ON RETRY  ", "yellow"), (name, "bold"), f"  at attempt {attempt}"))
         elif verdict is not Verdict.PASSED and (kind not in self._kinds or self._every_failure):
             self._kinds.add(kind)
@@ -197,7 +202,7 @@ class Progress:
         broke = broken or bool(self._unreadable) or exitstatus == pytest.ExitCode.INTERNAL_ERROR
         finished = None
         if not self._config.getoption("no_reports"):
-            finished = self._reports("stopped by the user" if interrupted else "")
+            finished = self._reports(STOPPED if interrupted else "")
             broke = broke or finished is None
         if interrupted:
             return pytest.ExitCode.INTERRUPTED
@@ -213,6 +218,7 @@ class Progress:
             wall_s=time.monotonic() - self._began,
             allure_results=Path(results) if results else None,
             interrupted=interrupted,
+            broke=tuple(map(mask_text, self._broke)),
             command=shlex.join(["pytest", *self._config.invocation_params.args]),
         )
         planned = [self._run.plain(case) for case in self._run.cases if case.id in self._planned]
@@ -252,6 +258,7 @@ class Progress:
         print(json.dumps(plain, indent=1), file=sys.__stdout__, flush=True)
 
     def _broken(self, message: str) -> None:
+        self._broke += message.splitlines()[:1]
         self._say(Text(f"BROKEN   {message}", closing.STYLES[Verdict.BROKEN]))
 
     def _line(self) -> Text:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from harness.report import rerun
 from harness.report.causes import CauseGroup
 from harness.report.summary import Counts, Summary
 from harness.verdict import Verdict
@@ -67,7 +67,7 @@ def table(summary: Summary, *, every_row: bool = False) -> Table:
             add(f"  {row}", counts, counts.wall_s)
     if len(summary.integrations) > 1:
         result.add_section()
-        add("all", summary.total, summary.wall_s, style="bold")
+        add("all", summary.total, summary.wall_s or summary.total.wall_s, style="bold")
     return result
 
 
@@ -116,7 +116,7 @@ def _block(group: CauseGroup, run: Path, width: int) -> list[Text]:
         "owner": group.said("owner"),
         "rows": _rows(group),
         "where": group.where,
-        "why": shlex.join(["harness", "explain", relative(run), group.cases[0].id]),
+        "why": rerun.explain(relative(run), group.cases[0]),
     }
     for name, value in fields.items():
         if not value:
@@ -188,13 +188,16 @@ def _closing_lines(summary: Summary, console: Console) -> None:
         )
         console.print(
             f"[dim]{requests} {_plural(requests, 'request')} of {len(names)} {_plural(len(names), 'stranger')} got no answer:[/] "
-            f"{escape(_some(names))}"
+            f"{_some(names)}"
         )
     if summary.interrupted:
-        console.print(f"[magenta]the run was interrupted:[/] {summary.interrupted}", markup=True)
+        console.print(f"[magenta]the run was interrupted:[/] {escape(summary.interrupted)}")
+    for what in summary.broke:
+        console.print(f"[magenta]broke outside of any case:[/] {escape(what)}")
     skipped = f", {total.skipped} skipped" if total.skipped else ""
+    took = f" in {summary.wall_s:.1f} s" if summary.wall_s else ""  # nobody knows it of a run that was killed
     console.print(
-        f"{total.cases} {_plural(total.cases, 'case')} in {summary.wall_s:.1f} s: {total.passed} passed, {total.failed} failed, "
+        f"{total.cases} {_plural(total.cases, 'case')}{took}: {total.passed} passed, {total.failed} failed, "
         f"{total.not_observable} not observable, {total.broken} broken{skipped}"
     )
 
@@ -209,6 +212,5 @@ def _plural(count: int, word: str) -> str:
 
 
 def _some(names: Sequence[str], most: int = 3) -> str:
-    # ids hold brackets, which rich would take for markup
-    shown = ", ".join(name.replace("[", r"\[") for name in names[:most])
+    shown = ", ".join(escape(name) for name in names[:most])  # ids hold brackets
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -18,7 +18,7 @@ from typing import Any
 from harness.report import kpi
 from harness.report.evidence import CaseEvidence
 from harness.report.scope import Scope, digest
-from harness.report.summary import latest
+from harness.report.summary import attempts, latest
 from harness.verdict import Verdict, worst
 
 FILE = "history.sqlite"
@@ -51,7 +51,9 @@ class Result:
     integration: str
     row: str
     verdict: str
-    attempts: int
+    attempts: (
+        int  #: how often it was tried until it ended so (:func:`harness.report.summary.attempts`); 0: it never ran
+    )
     wall_s: float
     cause: str = ""
 
@@ -136,13 +138,11 @@ def _found(
     place: tuple[str, str], evidences: Sequence[CaseEvidence], planned: Sequence[Mapping[str, object]]
 ) -> tuple[tuple[Result, ...], Mapping[str, Mapping[str, float]]]:
     here = [e for e in evidences if (str(e.case.get("deployment") or ""), e.site) == place]
-    attempts: dict[str, int] = {}
-    for evidence in here:
-        attempts[evidence.id] = attempts.get(evidence.id, 0) + 1
+    tries = attempts(here)
     results = []
     for e in latest(here):
         cause = "" if e.verdict is Verdict.PASSED else e.headline
-        results.append(Result(e.id, e.integration, e.row, str(e.verdict), attempts[e.id], e.wall_s, cause))
+        results.append(Result(e.id, e.integration, e.row, str(e.verdict), tries[e.key], e.wall_s, cause))
     known = {one.case for one in results}
     for case in planned:
         if (str(case.get("deployment") or ""), str(case.get("site") or "")) == place and str(case["id"]) not in known:

@@ -110,11 +110,15 @@ def _tasks(
 def headline(summary: Summary) -> tuple[str, str]:
     """The run in one verdict and one sentence."""
     total = summary.total
-    interrupted = ", and the run was interrupted" if summary.interrupted else ""
+    more = f", {total.broken} broke" if total.broken else ""
+    if summary.interrupted:  # most of what broke never began
+        more = ", and the run was interrupted"
     if total.failed:
-        return "failed", f"{total.failed} of {total.cases} cases failed{interrupted}"
+        return "failed", f"{total.failed} of {total.cases} cases failed{more}"
+    if summary.required:
+        return "failed", f"Required, and not run: {'; '.join(summary.required)}{more}"
     if total.not_observable:
-        return "not observable", f"{total.not_observable} of {total.cases} cases could not be observed{interrupted}"
+        return "not observable", f"{total.not_observable} of {total.cases} cases could not be observed{more}"
     if summary.interrupted:
         ended = total.cases - len(summary.missing)
         return "broken", f"Interrupted: {summary.interrupted}; {ended} of {total.cases} cases have a result"
@@ -123,6 +127,10 @@ def headline(summary: Summary) -> tuple[str, str]:
     if not total.passed:
         return "broken", "No case ran"
     words = f"{total.passed} cases passed" if total.passed > 1 else "1 case passed"
+    if summary.unplanned:
+        return "broken", f"{words}, of which {len(summary.unplanned)} had not been planned"
+    if summary.broke:
+        return "broken", f"{words}, but the harness broke outside of them"
     return "passed", words if total.skipped or total.passed == 1 else f"All {words}"
 
 

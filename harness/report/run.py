@@ -54,7 +54,8 @@ LATEST = "latest"
 _RUN = "run.json"
 #: So many entries of the history are read for the trends: one for each deployment and site of a run.
 MOST_PAST = 60
-#: Why a run without an end was interrupted.
+#: Why a run was interrupted: by Ctrl-C, or without an end.
+STOPPED = "stopped by the user"
 NEVER_ENDED = "the run never came to its end: it left no record of one"
 
 
@@ -67,6 +68,7 @@ class RunEnd:
     allure_results: Path | None = None  #: where pytest's ``--alluredir`` pointed
     skipped: Mapping[str, str] = field(default_factory=dict)  #: case id: reason
     interrupted: str = ""  #: why the run ended before its time
+    broke: tuple[str, ...] = ()  #: what broke outside of any case, a line each
     command: str = ""
     environment: Mapping[str, object] = field(default_factory=dict)  #: more lines for Allure's environment
 
@@ -163,7 +165,7 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
         results = Path(end["allure_results"]) if end["allure_results"] else None
         if results and (run / ALLURE).is_dir():  # the run was moved, or came from another machine
             results = run / ALLURE
-        return plain["planned"], RunEnd(**end | {"allure_results": results})
+        return plain["planned"], RunEnd(**end | {"allure_results": results, "broke": tuple(end.get("broke", ()))})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -241,6 +243,7 @@ def _finish(
         workers=end.workers,
         skipped=end.skipped,
         interrupted=end.interrupted,
+        broke=end.broke,
     )
     reported = {evidence.key for evidence in evidences}
     absent = [mask_plain(case) if case.get("mask") else case for case in planned if key_of(case) not in reported]

@@ -88,6 +88,7 @@ class Summary:
     missing: list[str] = field(default_factory=list)  #: planned, never reported; counted as broken
     unplanned: list[str] = field(default_factory=list)  #: reported, never planned
     interrupted: str = ""
+    broke: list[str] = field(default_factory=list)  #: what broke outside of any case
     causes: list[dict[str, Any]] = field(default_factory=list)  #: what failures have in common
     #: Rows without a case: deployment, row, documented, why.
     left_out: list[dict[str, Any]] = field(default_factory=list)
@@ -102,9 +103,12 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """As :func:`harness.verdict.exit_code` has it; cases that were not reported, or not planned, are the harness's fault."""
+        """As :func:`harness.verdict.exit_code` has it; cases that were not reported, or not planned, are the harness's fault.
+
+        Of a run that somebody stopped the command line makes 130 (``harness.cli.app``).
+        """
         verdicts = [*self.total.verdicts, *([Verdict.FAILED] if self.required else [])]
-        return exit_code(verdicts, broke=not self.consistent or bool(self.interrupted))
+        return exit_code(verdicts, broke=not self.consistent or bool(self.interrupted or self.broke))
 
     def plain(self) -> dict[str, Any]:
         """What ``summary.json`` holds."""
@@ -128,6 +132,7 @@ class Summary:
             "versions": self.versions,
             "planned": {"planned": self.planned, "missing": self.missing, "unplanned": self.unplanned},
             "interrupted": self.interrupted,
+            "broke": self.broke,
             "causes": self.causes,
             "coverage": {
                 row: {"of": found.of, "seen": found.seen, "unseen": list(found.unseen)}
@@ -145,26 +150,47 @@ class Summary:
 
 def latest(evidences: Iterable[CaseEvidence]) -> list[CaseEvidence]:
     """Of each case of each site its last attempt: by integration, row and id."""
-    last: dict[tuple[str, str], CaseEvidence] = {}
-    for evidence in evidences:
-        known = last.get(evidence.key)
-        if known is None or _order(evidence) >= _order(known):
-            last[evidence.key] = evidence
-    return sorted(last.values(), key=lambda evidence: (evidence.integration, evidence.row, evidence.id, evidence.site))
+    every: dict[tuple[str, str], dict[object, CaseEvidence]] = {}
+    for number, evidence in enumerate(evidences):
+        of_run = every.setdefault(evidence.key, {})
+        run = evidence.case.get("run") or number  # older evidence names no run: each attempt is taken for one
+        known = of_run.get(run)
+        if known is None or (evidence.attempt, evidence.began_wall) >= (known.attempt, known.began_wall):
+            of_run[run] = evidence
+    last = [max(reversed(of_run.values()), key=_order) for of_run in every.values()]
+    return sorted(last, key=lambda evidence: (evidence.integration, evidence.row, evidence.id, evidence.site))
 
 
 def _order(evidence: CaseEvidence) -> tuple[float, int]:
-    """Attempts by wall clock: those of two runs have no other time in common."""
+    """Attempts of two runs by wall clock, since they have no other time in common; within one the clock may have been set back."""
     return evidence.began_wall, evidence.attempt
 
 
 def retried(evidences: Iterable[CaseEvidence]) -> list[CaseEvidence]:
-    """The cases that passed in the end, after an attempt that did not."""
+    """The cases that passed in the end, after an attempt that did not.
+
+    An attempt that passed is run again alone where it was a guess that a call was its own: that is no retry.
+    """
     evidences = list(evidences)
-    unsteady = {evidence.key for evidence in evidences if evidence.verdict is not Verdict.PASSED}
-    return [
-        one for one in latest(evidences) if one.verdict is Verdict.PASSED and (one.key in unsteady or one.attempt > 1)
-    ]
+    tries = attempts(evidences)
+    return [one for one in latest(evidences) if one.verdict is Verdict.PASSED and tries[one.key] > 1]
+
+
+def attempts(evidences: Iterable[CaseEvidence]) -> dict[tuple[str, str], int]:
+    """How often each case was tried until it ended as it did: the last attempt, and those before that did not pass.
+
+    One before it that left nothing is one whose end nobody knows.
+    """
+    every: dict[tuple[str, str], list[CaseEvidence]] = {}
+    for evidence in evidences:
+        every.setdefault(evidence.key, []).append(evidence)
+    last = {one.key: one for one in latest(one for ones in every.values() for one in ones)}
+    return {
+        key: 1
+        + sum(one.verdict is not Verdict.PASSED for one in ones if one is not last[key])
+        + max(0, last[key].attempt - len(ones))
+        for key, ones in every.items()
+    }
 
 
 def summarise(
@@ -176,6 +202,7 @@ def summarise(
     workers: int,
     skipped: Mapping[str, str] | None = None,
     interrupted: str = "",
+    broke: Sequence[str] = (),
     left_out: Sequence[dict[str, Any]] = (),
     required: Sequence[str] = (),
 ) -> Summary:
@@ -212,6 +239,7 @@ def summarise(
         missing=[label(key) for key in absent if key[1] not in skipped],
         unplanned=sorted(label(key) for key in reported - wanted.keys()),
         interrupted=interrupted,
+        broke=list(broke),
         left_out=list(left_out),
         strangers=[one.plain() for one in strangers(event for e in evidences for event in e.gist.strangers)],
         coverage=by_row([(e.row, e.findings) for e in cases if e.verdict is Verdict.PASSED]),

@@ -111,7 +111,15 @@ def decide(
     interrupted = end.interrupted if end else NEVER_ENDED
     contradictions = tuple(one.contradiction for one in judged if one.contradiction)
     reasons = (
-        *_about_the_run(run, scope, judged, planned, interrupted, is_checked=ended and sealed is None),
+        *_about_the_run(
+            run,
+            scope,
+            judged,
+            planned,
+            interrupted,
+            broke=end.broke if end else (),
+            is_checked=ended and sealed is None,
+        ),
         *contradictions,
         *_blocks(rows, scope),
     )
@@ -142,6 +150,7 @@ def _about_the_run(
     planned: set[tuple[str, str]],
     interrupted: str,
     *,
+    broke: Sequence[str],
     is_checked: bool,
 ) -> Iterable[str]:
     """What no waiver mends."""
@@ -149,6 +158,8 @@ def _about_the_run(
         yield "The run left no record of its scope, so what was left out is not known."
     if interrupted:
         yield f"The run was interrupted: {interrupted}."
+    for what in broke:
+        yield f"The harness broke outside of any case: {what}."
     if not judged:
         yield "No case ran."
     if scope and (faults := scope.options.get("fault")):

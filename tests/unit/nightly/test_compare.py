@@ -108,3 +108,10 @@ def test_the_terminal_breaks_no_name_that_is_to_be_copied(tmp_path: Path, runs: 
     _, found, why = outcome.output.partition(f"  newly failing       {case}\n")
     assert found
     assert max(map(len, why.splitlines())) <= 40
+
+
+def test_what_was_never_run_cannot_be_lost() -> None:
+    """The night before was interrupted, too."""
+    nights = [run(name, result("A"), result("B", "broken", attempts=0)) for name in ("old", "new")]
+    (found,) = compare([nights[0]], [nights[1]])
+    assert (found.lost_cases, found.lost_rows, found.news) == ((), (), False)

@@ -154,3 +154,15 @@ def test_terminal_report_and_causes_json_have_the_same_causes(tmp_path: Path, sa
     assert [(cause["id"], cause["failures"]) for cause in written] == [
         (group.cause["id"], len(group.cases)) for group in grouped(cases)
     ]
+
+
+@pytest.mark.parametrize("hostile", ["redis [/red] is gone", "[bold", "a\\", "[/]", "[link=x]y"])
+def test_words_of_others_are_no_markup(run: Any, hostile: str) -> None:
+    cases = read_cases(run.directory)
+    summary = summarise(
+        cases, run.planned, run="r", wall_s=1.0, workers=1, interrupted=hostile, broke=[hostile], required=[hostile]
+    )
+    summary.missing = [hostile]
+    out = io.StringIO()
+    closing.show(summary, [], Console(file=out, width=200, color_system=None), run=run.directory)
+    assert out.getvalue().count(hostile) == 4

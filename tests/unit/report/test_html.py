@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import io
 import itertools
 import json
 import re
 import zlib
 from collections.abc import Iterator
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
@@ -15,11 +17,12 @@ from typing import Any
 
 import pytest
 
-from harness.report import html, processes
+from harness.report import closing, html, processes
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Result, Run
-from harness.report.run import read_cases
+from harness.report.run import FinishedRun, read_cases, remake
 from harness.report.summary import summarise
+from harness.terminal import SafeConsole
 from harness.verdict import Verdict
 
 
@@ -228,8 +231,65 @@ class TestReport:
         )
         assert html.headline(summary) == (verdict, words)
 
+    @pytest.mark.parametrize(
+        ("more", "verdict", "words"),
+        [
+            (
+                {"required": ["acme: TD-CAPACITY (not asked for in this run)"]},
+                "failed",
+                "Required, and not run: acme: TD-CAPACITY",
+            ),
+            ({"broke": ["test_x.py cannot be read"]}, "broken", "1 case passed, but the harness broke outside of them"),
+            ({"planned": False}, "broken", "1 case passed, of which 1 had not been planned"),
+        ],
+    )
+    def test_a_run_whose_exit_code_is_not_0_is_not_green_though_all_passed(
+        self, tmp_path: Path, samples: ModuleType, more: dict[str, Any], verdict: str, words: str
+    ) -> None:
+        case = samples.case_of()
+        evidence = CaseEvidence.read(samples.passed(tmp_path / "case", case))
+        planned = [case] if more.pop("planned", True) else []
+        summary = summarise([evidence], planned, run="r", wall_s=1.0, workers=1, **more)
+        html.write(tmp_path / "r.html", summary, [evidence])
+
+        said = html.headline(summary)
+        assert (said[0], said[1][: len(words)]) == (verdict, words)
+        assert summary.exit_code == {"failed": 1, "broken": 3}[verdict]
+        attention = (tmp_path / "r.html").read_text().partition('<section id="causes">')[2].partition("</section>")[0]
+        for told in (*summary.required, *summary.broke, *summary.unplanned):
+            assert told in unescape(attention)
+
+    def test_what_broke_beside_what_failed_is_counted(self, tmp_path: Path, samples: ModuleType) -> None:
+        case, other = samples.case_of(), samples.case_of("HOLD")
+        evidences = [
+            CaseEvidence.read(play(tmp_path / one["row"], one))
+            for play, one in ((samples.failed, case), (samples.died, other))
+        ]
+        summary = summarise(evidences, [case, other], run="r", wall_s=1.0, workers=1)
+        assert html.headline(summary) == ("failed", "1 of 2 cases failed, 1 broke")
+
+    def test_injected_faults_are_told_though_all_passed(self, tmp_path: Path, samples: ModuleType) -> None:
+        case = samples.case_of()
+        evidence = CaseEvidence.read(samples.passed(tmp_path / "case", case))
+        summary = summarise([evidence], [case], run="r", wall_s=1.0, workers=1)
+        html.write(tmp_path / "r.html", summary, [evidence], command="pytest --fault=heavy-loss@main")
+        assert "Faults were injected on purpose:</b> heavy-loss@main" in (tmp_path / "r.html").read_text()
+
+    def test_of_a_run_that_was_killed_no_time_is_told(self, tmp_path: Path, runs: ModuleType) -> None:
+        made = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), ended=False, lost=("BUSY",))
+        finished = remake(made.directory)
+        assert "0 workers" not in finished.report.read_text()
+        assert "0.0 s" not in terminal(finished)
+
     def test_a_run_without_cases_is_not_green(self) -> None:
         assert html.headline(summarise([], [], run="r", wall_s=0.0, workers=1))[0] == "broken"
+
+
+def terminal(finished: FinishedRun) -> str:
+    """What the terminal shows of a run."""
+    out = io.StringIO()
+    closing.show(finished.summary, finished.groups, SafeConsole(file=out, width=100), run=finished.directory)
+    return out.getvalue()
 
 
 def _with_past(run: Any, past: list[Run]) -> str:

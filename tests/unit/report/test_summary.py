@@ -8,7 +8,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from harness.report import history
 from harness.report.evidence import CaseEvidence
 from harness.report.run import read_cases
 from harness.report.summary import Summary, latest, summarise
@@ -94,3 +97,40 @@ class TestSummary:
         assert [e.attempt for e in latest(evidences)] == [2]
         assert (summary.total.cases, summary.total.passed) == (1, 1)
         assert summary.passed_on_retry == [first["id"]]
+
+    def test_what_passed_and_was_run_again_alone_is_no_retry(self, tmp_path: Path, samples: ModuleType) -> None:
+        """A call was the case's by a guess; both attempts passed."""
+        for attempt in (1, 2):
+            samples.passed(tmp_path / str(attempt), samples.case_of(attempt=attempt))
+        evidences = [CaseEvidence.read(tmp_path / str(attempt)) for attempt in (1, 2)]
+        summary = summarise(evidences, [evidences[0].case], run="r", wall_s=1.0, workers=1)
+        (found,) = history.runs_of("r", evidences, [evidences[0].case], None)
+
+        assert (summary.total.cases, summary.passed_on_retry) == (1, [])
+        assert [result.attempts for result in found.results] == [1]
+        # the second is all that there is: nobody knows how the first ended
+        assert summarise(evidences[1:], [], run="r", wall_s=1.0, workers=1).passed_on_retry == [evidences[0].id]
+
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])  # it only plays cases
+    @given(
+        st.lists(
+            st.lists(st.tuples(st.sampled_from(["passed", "failed"]), st.floats(-9e3, 9e3)), min_size=1, max_size=3),
+            min_size=1,
+            max_size=3,
+        )
+    )
+    def test_a_clock_that_is_set_back_turns_no_attempts_around(
+        self, tmp_path_factory: pytest.TempPathFactory, samples: ModuleType, drawn: list[list[tuple[str, float]]]
+    ) -> None:
+        """Runs a day apart; within each the wall clock goes where it likes."""
+        directory = tmp_path_factory.mktemp("cases")
+        evidences = []
+        for day, attempts in enumerate(drawn):
+            for number, (play, jump) in enumerate(attempts, start=1):
+                case = samples.case_of(attempt=number, run=f"run-{day}")
+                home = getattr(samples, play)(directory / f"{day}.{number}", case)
+                plain = json.loads((home / "case.json").read_text()) | {"began_wall": 1.8e9 + 86_400 * day + jump}
+                (home / "case.json").write_text(json.dumps(plain))
+                evidences.append(CaseEvidence.read(home))
+        for order in (evidences, evidences[::-1]):
+            assert latest(order) == [evidences[-1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from harness.errors import MistakeError
+from harness.report.merge import merge
+from harness.report.run import read_planned, remake, write_end
 from harness.signoff import manifest
 from harness.signoff.decision import Acceptance, Decision, decide
 from harness.signoff.waivers import Waiver
@@ -112,6 +115,18 @@ class TestWhatWasNotRun:
 
         assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert decision.reasons == ("The run was interrupted: stopped by the user.",)
+
+    def test_what_broke_outside_of_any_case_cannot_be_waived(self, tmp_path: Path, runs: ModuleType) -> None:
+        """It has exit code 3; nobody knows what the runs' cases would have been."""
+        run = runs.make_run(tmp_path).directory
+        planned, end = read_planned(run)
+        write_end(run, planned, dataclasses.replace(end, broke=("test_mine.py cannot be read:",)))
+        manifest.write(run)
+        for directory in (run, merge([run, runs.make_run(tmp_path).directory], tmp_path)):
+            decision = decide(directory, today=TODAY)
+            assert decision.outcome is Acceptance.NOT_ACCEPTED
+            assert "The harness broke outside of any case: test_mine.py cannot be read:." in decision.reasons
+            assert remake(directory).summary.exit_code == 3
 
     def test_a_run_that_was_killed(self, tmp_path: Path, runs: ModuleType) -> None:
         decision = decide(runs.make_run(tmp_path, ended=False, lost=(ROW,)).directory, today=TODAY)
