@@ -31,7 +31,7 @@ from allure_commons.model2 import (
     TestStepResult,
 )
 from allure_commons.reporter import AllureReporter
-from allure_commons.types import LabelType, LinkType, Severity
+from allure_commons.types import LabelType, LinkType, ParameterMode, Severity
 from allure_commons.utils import md5
 from allure_pytest.listener import AllureListener
 from markupsafe import Markup
@@ -195,7 +195,7 @@ def _describe(result: TestResult, case: Mapping[str, object], axes: Mapping[str,
     """
     row, integration = str(case.get("row", "")), str(case.get("integration", ""))
     story = shown or " · ".join(axes.values())
-    result.name = f"{case.get('title') or row}" + (f" [{story}]" if story else "")
+    result.name = printable(f"{case.get('title') or row}" + (f" [{story}]" if story else ""))
     source = str(case.get("source", ""))
     result.description = printable(str(case.get("description") or ""))
     # Plain strings, each of them: history ids are made of their repr. `site` keeps two sites' equal cases apart, which
@@ -206,7 +206,9 @@ def _describe(result: TestResult, case: Mapping[str, object], axes: Mapping[str,
         "row": row,
         **axes,
     }
-    result.parameters += [Parameter(name=name, value=str(value)) for name, value in plain.items()]
+    result.parameters += [Parameter(name=name, value=printable(str(value))) for name, value in plain.items()]
+    # what tells two numbers apart that look the same masked; no name of a parameter of pytest's, whose value would be taken
+    result.parameters.append(Parameter(name="id", value=str(case.get("id", "")), mode=ParameterMode.HIDDEN.value))
     labels = {
         LabelType.EPIC: integration,
         LabelType.FEATURE: row,
@@ -218,7 +220,7 @@ def _describe(result: TestResult, case: Mapping[str, object], axes: Mapping[str,
         "case": str(case.get("id", "")),
         "deployment": str(case.get("deployment") or ""),
     }
-    result.labels += [Label(name, value) for name, value in labels.items() if value]
+    result.labels += [Label(name, printable(value)) for name, value in labels.items() if value]
     if case.get("link"):
         result.links.append(Link(LinkType.LINK, str(case["link"]), source or "guide"))
 
@@ -235,7 +237,7 @@ def _fill(result: TestResult, evidence: CaseEvidence, sink: Sink, trace: str | N
     if evidence.diagnosis:
         for key in ("cause", "issue", "owner"):
             if value := evidence.diagnosis[0].get(key):
-                result.labels.append(Label(key, str(value)))
+                result.labels.append(Label(key, printable(str(value))))
         result.description += "\n\n" + _diagnosis_text(evidence)
     result.status = _STATUS[evidence.verdict]
     if evidence.verdict is not Verdict.PASSED:

@@ -10,19 +10,21 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import MistakeError
 from harness.report import html, pcap
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, key_of
 from harness.report.hearing import draw
+from harness.report.markup import printable
 from harness.report.mask import mask_name, mask_plain, mask_text
 from harness.report.recorder import CASE, EVENTS
-from harness.report.run import CASES, read_cases
+from harness.report.run import CASES, read_cases, read_planned, summary_of
 from harness.report.summary import latest, summarise
 from harness.scratch import Scratch
+from harness.verdict import NEVER_REPORTED
 
 ALL = "all"
 _TEXTS = {".txt", ".csv", ".md", ".html", ".svg", ".json", ".xml", ".log"}
@@ -44,13 +46,28 @@ def zipped(run: Path, which: str) -> Path:
         home = scratch.path / "bundle"
         home.mkdir()
         copies = [_masked_copy(case, home / CASES / mask_name(case.directory.name)) for case in chosen]
-        summary = summarise(copies, [dict(case.case) for case in copies], run=run.name, wall_s=0.0, workers=0)
-        html.write(home / "report.html", summary, copies)
+        _write_report(home / "report.html", run, copies, whole=which == ALL)
         (home / "README.txt").write_text(_README, encoding="utf-8")
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(home.rglob("*")):
                 archive.write(file, file.relative_to(home))
     return path
+
+
+def _write_report(path: Path, run: Path, copies: Sequence[CaseEvidence], *, whole: bool) -> None:
+    """The report of the copies; of a ``whole`` run it says of the run what the run's own does."""
+    if not whole:
+        alone = summarise(copies, [dict(case.case) for case in copies], run=run.name, wall_s=0.0, workers=0)
+        html.write(path, alone, copies)
+        return
+    planned, end = read_planned(run)
+    masked = [dict(mask_plain(case)) for case in planned]
+    summary = summary_of(run, read_cases(run), planned, end)
+    for words in ("passed_on_retry", "missing", "unplanned", "left_out", "required", "broke", "deployments"):
+        setattr(summary, words, mask_plain(getattr(summary, words)))
+    reported = {case.key for case in copies}
+    absent = [case for case in masked if key_of(case) not in reported]
+    html.write(path, summary, copies, absent, command=mask_text(end.command))
 
 
 def _chosen(cases: Sequence[CaseEvidence], which: str, run: Path) -> list[CaseEvidence]:
@@ -59,7 +76,8 @@ def _chosen(cases: Sequence[CaseEvidence], which: str, run: Path) -> list[CaseEv
     if not found:
         raise MistakeError(f"--zip {which}: no case of {run}; allowed: all, or a case's id or a part of it")
     if which != ALL and len(found) > 1:
-        names = ", ".join(case.id for case in found[:8])
+        by_site = len({case.id for case in found}) < len(found)
+        names = ", ".join(case.directory.name if by_site else case.id for case in found[:8])
         raise MistakeError(f"--zip {which}: more than one case is meant; allowed: all, or one of {names}")
     return found
 
@@ -105,13 +123,17 @@ COLUMNS = (
 
 
 def table(run: Path) -> Path:
-    """All cases as ``report.csv``: a line each, the last attempt. Returns its path."""
+    """All cases as ``report.csv``: a line each, the last attempt; planned ones that left nothing, too. Returns its path."""
+    planned, end = read_planned(run)
+    cases = latest(read_cases(run))
+    reported = {case.key for case in cases}
+    absent = [case for case in planned if key_of(case) not in reported and str(case.get("id")) not in end.skipped]
     path = run / "report.csv"
     with path.open("w", encoding="utf-8-sig", newline="") as file:  # spreadsheets take UTF-8 for it by its mark alone
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        for case in latest(read_cases(run)):
-            writer.writerow([defused(mask_text(str(value))) for value in _cells(case)])
+        for cells in (*map(_cells, cases), *map(_cells_of_absent, absent)):
+            writer.writerow([defused(mask_text(printable(str(value)))) for value in cells])
     return path
 
 
@@ -140,3 +162,9 @@ def _cells(case: CaseEvidence) -> Sequence[object]:
         f"{case.wall_s:.2f}",
         case.directory.name,
     )
+
+
+def _cells_of_absent(case: Mapping[str, object]) -> Sequence[object]:
+    known = {"case": case.get("id"), "verdict": NEVER_REPORTED.verdict, "message": NEVER_REPORTED.message}
+    named = ("site", "deployment", "integration", "row", "title")
+    return [known.get(column) or (case.get(column) if column in named else "") or "" for column in COLUMNS]

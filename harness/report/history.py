@@ -17,6 +17,7 @@ from typing import Any
 
 from harness.report import kpi
 from harness.report.evidence import CaseEvidence
+from harness.report.markup import printable
 from harness.report.scope import Scope, digest
 from harness.report.summary import attempts, latest
 from harness.verdict import Verdict, worst
@@ -141,7 +142,7 @@ def _found(
     tries = attempts(here)
     results = []
     for e in latest(here):
-        cause = "" if e.verdict is Verdict.PASSED else e.headline
+        cause = "" if e.verdict is Verdict.PASSED else printable(e.headline)  # it may hold the wire's own octets
         results.append(Result(e.id, e.integration, e.row, str(e.verdict), tries[e.key], e.wall_s, cause))
     known = {one.case for one in results}
     for case in planned:

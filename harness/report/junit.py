@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.report.evidence import CaseEvidence
+from harness.report.evidence import CaseEvidence, key_of
 from harness.report.labels import labels
 from harness.report.markup import printable
 from harness.verdict import NEVER_REPORTED, Conclusion, Verdict
@@ -24,13 +24,15 @@ def write(
     skipped: Mapping[str, str] | None = None,
 ) -> None:
     """Write one ``testsuite`` an integration. ``missing`` are planned cases without evidence, ``skipped`` those meant to be."""
+    missing = list(missing)
+    several = len({*(evidence.site for evidence in evidences), *(str(case.get("site") or "") for case in missing)}) > 1
     suites: dict[str, list[ET.Element]] = {}
     began: dict[str, float] = {}
     for evidence in evidences:
-        suites.setdefault(evidence.integration, []).append(_case(evidence))
+        suites.setdefault(evidence.integration, []).append(_case(evidence, several=several))
         began[evidence.integration] = min(evidence.began_wall, began.get(evidence.integration, evidence.began_wall))
     for case in missing:
-        element = _element(case, str(case.get("integration", "")), 0.0)
+        element = _element(case, str(case.get("integration", "")), 0.0, several=several)
         reason = (skipped or {}).get(str(case.get("id")))
         if reason is not None:
             ET.SubElement(element, "skipped", message=printable(reason))
@@ -48,7 +50,7 @@ def write(
             "skipped": sum(element.find("skipped") is not None for element in elements),
         }
         spent = sum(float(element.get("time", "0")) for element in elements)
-        suite = ET.SubElement(root, "testsuite", name=name, time=f"{spent:.3f}")
+        suite = ET.SubElement(root, "testsuite", name=printable(name), time=f"{spent:.3f}")
         for key, value in counts.items():
             suite.set(key, str(value))
             if key in totals:
@@ -63,17 +65,19 @@ def write(
     ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _element(case: Mapping[str, object], integration: str, seconds: float) -> ET.Element:
+def _element(case: Mapping[str, object], integration: str, seconds: float, *, several: bool) -> ET.Element:
+    """``several``: sites have run it, and the name says which: of tests of one name CI systems show one alone."""
+    site, name = key_of(case)
     return ET.Element(
         "testcase",
-        classname=f"{integration}.{case.get('row', '')}",
-        name=printable(str(case.get("id", ""))),
+        classname=printable(f"{integration}.{case.get('row', '')}"),
+        name=printable(f"{name} at {site}" if several else name),
         time=f"{seconds:.3f}",
     )
 
 
-def _case(evidence: CaseEvidence) -> ET.Element:
-    element = _element(evidence.case, evidence.integration, evidence.wall_s)
+def _case(evidence: CaseEvidence, *, several: bool) -> ET.Element:
+    element = _element(evidence.case, evidence.integration, evidence.wall_s, several=several)
     if evidence.verdict is not Verdict.PASSED:
         _problem(element, evidence.conclusion, evidence.headline).text = printable(_why(evidence))
     lines = [f"{name}: {value}" for name, value in _facts(evidence).items() if value]

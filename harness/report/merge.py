@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -94,7 +93,7 @@ def _scope(scopes_found: Sequence[Scope]) -> Scope | None:
                     f"{one.name}: the runs were made with different deployment files; allowed: runs of one file"
                 )
             known = deployments.get((one.name, one.site))
-            deployments[(one.name, one.site)] = _together(known, one) if known else one
+            deployments[(one.name, one.site)] = scopes.together(known, one) if known else one
     return Scope(
         began=min(scope.began for scope in scopes_found),
         options=_options([scope.options for scope in scopes_found]),
@@ -102,18 +101,6 @@ def _scope(scopes_found: Sequence[Scope]) -> Scope | None:
         deployments=tuple(deployments.values()),
         required={case: kinds for scope in scopes_found for case, kinds in scope.required.items()},
     )
-
-
-def _together(first: DeploymentScope, second: DeploymentScope) -> DeploymentScope:
-    rows = [
-        dataclasses.replace(
-            one,
-            cases=tuple(dict.fromkeys((*one.cases, *other.cases))),
-            asked=tuple(dict.fromkeys((*one.asked, *other.asked))),
-        )
-        for one, other in zip(first.rows, second.rows, strict=True)
-    ]
-    return dataclasses.replace(first, rows=tuple(rows))
 
 
 def _options(every: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

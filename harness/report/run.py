@@ -144,6 +144,7 @@ def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> F
 
     ``planned`` is the plain data of each case that was to run. Raises :class:`ResourceError` when the disk is full.
     """
+    planned = [mask_plain(case) if case.get("mask") else case for case in planned]  # as their evidence is
     with _disk(run):
         write_end(run, planned, end)
         evidences = read_cases(run)
@@ -229,11 +230,12 @@ def write_end(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -
     (run / _RUN).write_text(json.dumps(plain, indent=1, default=str) + "\n", encoding="utf-8")
 
 
-def _finish(
-    run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd, evidences: Sequence[CaseEvidence]
-) -> FinishedRun:
+def summary_of(
+    run: Path, evidences: Sequence[CaseEvidence], planned: Sequence[Mapping[str, object]], end: RunEnd
+) -> Summary:
+    """A run in figures, by all that it left."""
     scope = scopes.read(run)
-    summary = summarise(
+    return summarise(
         evidences,
         planned,
         left_out=scopes.left_out(scope) if scope else (),
@@ -245,8 +247,15 @@ def _finish(
         interrupted=end.interrupted,
         broke=end.broke,
     )
+
+
+def _finish(
+    run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd, evidences: Sequence[CaseEvidence]
+) -> FinishedRun:
+    scope = scopes.read(run)
+    summary = summary_of(run, evidences, planned, end)
     reported = {evidence.key for evidence in evidences}
-    absent = [mask_plain(case) if case.get("mask") else case for case in planned if key_of(case) not in reported]
+    absent = [case for case in planned if key_of(case) not in reported]
     cases = latest(evidences)
     _on_all_cores(draw, [case for case in cases if case.verdict is not Verdict.PASSED])
     notes: list[str] = []

@@ -7,6 +7,7 @@ it has there, the cases asked for, and why it has none. So a row that was left o
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations import sight
 from harness.integrations.base import NOT_OBSERVABLE, Row
 from harness.matrix import Case, Selection
-from harness.report.mask import mask_plain
+from harness.report.mask import mask_plain, mask_text
 
 FILE = "scope.json"
 
@@ -155,6 +156,26 @@ def missing(scope: Scope) -> list[str]:
     return found
 
 
+def together(first: DeploymentScope, second: DeploymentScope) -> DeploymentScope:
+    """A deployment as two runs of its file have it; rows by their ids, since another version of the harness may have others."""
+    rows = {row.row: row for row in first.rows}
+    for row in second.rows:
+        rows[row.row] = _row_together(rows[row.row], row) if row.row in rows else row
+    return dataclasses.replace(first, rows=tuple(rows.values()))
+
+
+def _row_together(one: RowScope, other: RowScope) -> RowScope:
+    """All that there is of it in either. A number is closed where it is in both: the other run may have been at its time."""
+    if not (one.cases and other.cases):
+        return one if one.cases else other
+    return dataclasses.replace(
+        one,
+        cases=tuple(dict.fromkeys((*one.cases, *other.cases))),
+        asked=tuple(dict.fromkeys((*one.asked, *other.asked))),
+        not_now=tuple(why for why in one.not_now if why in other.not_now),
+    )
+
+
 def write(run: Path, scope: Scope) -> None:
     """Write ``scope.json``."""
     (run / FILE).write_text(json.dumps(scope.plain(), indent=1, default=str) + "\n", encoding="utf-8")
@@ -203,13 +224,13 @@ def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Ca
             why[left.row] = left.why
         else:
             not_now.setdefault(left.row, []).append(left.why)
-    return DeploymentScope(
+    found = DeploymentScope(
         name=deployment.name,
         integration=deployment.integration,
         kind=deployment.kind,
         site=deployment.site,
         hash=digest(content),
-        content=content if deployment.kind == "simulated" else mask_plain(content),
+        content=content,
         rows=tuple(
             _row(
                 row,
@@ -222,6 +243,22 @@ def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Ca
             )
             for row in integration.rows
         ),
+    )
+    return found if deployment.kind == "simulated" else _masked(found)
+
+
+def _masked(scope: DeploymentScope) -> DeploymentScope:
+    """As the evidence of its cases is: names and reasons are the customer's words, and may hold numbers."""
+    rows = [
+        dataclasses.replace(row, why=mask_text(row.why), not_now=tuple(map(mask_text, row.not_now)))
+        for row in scope.rows
+    ]
+    return dataclasses.replace(
+        scope,
+        name=mask_text(scope.name),
+        site=mask_text(scope.site),
+        content=mask_plain(scope.content),
+        rows=tuple(rows),
     )
 
 

@@ -119,9 +119,11 @@ def _options(decision: Decision) -> list[tuple[str, str]]:
         return []
     given: Mapping[str, Any] = decision.scope.options
 
-    def words(value: object) -> str:
-        if isinstance(value, (list, tuple)):
-            return ", ".join(map(str, value)) or "all"
+    def words(name: str, value: object) -> str:
+        if isinstance(
+            value, (list, tuple)
+        ):  # where nothing is chosen, all are; nothing is asked for or injected by itself
+            return ", ".join(map(str, value)) or ("none" if name in ("fault", "require") else "all")
         return (
             {True: "yes", False: "no", "": "none"}.get(value, str(value))
             if isinstance(value, (bool, str))
@@ -129,10 +131,7 @@ def _options(decision: Decision) -> list[tuple[str, str]]:
         )
 
     names = {"keyword": "-k"}
-    return [
-        (names.get(name, f"--{name.replace('_', '-')}"), words(value) if name != "fault" or value else "none")
-        for name, value in given.items()
-    ]
+    return [(names.get(name, f"--{name.replace('_', '-')}"), words(name, value)) for name, value in given.items()]
 
 
 def _period(decision: Decision) -> str:

@@ -80,6 +80,11 @@ def breaks(case: Case, recorder: CaseRecorder) -> tuple[Verdict, str]:
     return Verdict.BROKEN, "no port is left"
 
 
+def plain(case: Case, deployment: Deployment) -> dict[str, Any]:
+    """What evidence and reports say of a case."""
+    return {**case.plain(), **names(deployment), "kind": deployment.kind, "site": deployment.site}
+
+
 def record(run: Path, deployment: Deployment, case: Case, play: Play = passes, **more: Any) -> Path:
     """One case's evidence, with a call and a recording."""
     plain = {**case.plain(), **names(deployment), "kind": deployment.kind, "site": deployment.site, **more}

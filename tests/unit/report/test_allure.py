@@ -150,6 +150,7 @@ class TestOfARunningTest:
             "authentication": "ip",
             "codec": "pcmu",
             "ai": "synthflow",
+            "id": "TD-INBOUND[talkdesk-sim:udp-ip-pcmu-synthflow]",
         }
         assert (
             labels(result).items()

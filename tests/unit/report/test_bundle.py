@@ -12,10 +12,12 @@ import pytest
 
 from harness.errors import MistakeError
 from harness.report import bundle
-from harness.report.run import case_directory, create
+from harness.report.merge import merge
+from harness.report.run import RunEnd, case_directory, create, write_end
 
 
 def test_all_cases_are_in_the_bundle_and_no_number_is(run: Any) -> None:
+    write_end(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
     path = bundle.zipped(run.directory, "all")
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
@@ -47,11 +49,50 @@ def test_a_case_that_is_not_there_or_not_one(run: Any) -> None:
         bundle.zipped(run.directory, "TD-")
 
 
+@pytest.mark.parametrize(
+    ("lost", "more", "words"),
+    [
+        (("BUSY",), {}, "1 of 2 cases broke"),
+        (
+            ("BUSY",),
+            {"interrupted": "stopped by the user"},
+            "Interrupted: stopped by the user; 1 of 2 cases have a result",
+        ),
+        ((), {"options": {"require": ["TD-CAPACITY"]}}, "Required, and not run: example: TD-CAPACITY"),
+    ],
+)
+def test_a_bundled_run_is_told_as_the_run_itself(
+    tmp_path: Path, runs: ModuleType, lost: tuple[str, ...], more: dict[str, Any], words: str
+) -> None:
+    """What its cases alone would say: all of them passed."""
+    made = runs.make_run(tmp_path, rows=("HOLD", "BUSY"), lost=lost, **more)
+    with zipfile.ZipFile(bundle.zipped(made.directory, "all")) as archive:
+        page = archive.read("report.html").decode()
+    headline = page.partition("<title>")[2].partition(" · ")[0]
+
+    assert headline.startswith(words)
+    assert all(case.id in page for case in made.cases if case.row.id in lost)
+
+
+def test_a_case_of_two_sites_is_chosen_by_its_directory(tmp_path: Path, runs: ModuleType) -> None:
+    made = [
+        runs.make_run(tmp_path, deployment=runs.live().model_copy(update={"site": site}), rows=("HOLD",))
+        for site in ("Austin", "Berlin")
+    ]
+    merged = merge([one.directory for one in made], tmp_path)
+    with pytest.raises(MistakeError, match="more than one case") as told:
+        bundle.zipped(merged, "HOLD")
+    for name in str(told.value).partition("one of ")[2].split(", "):
+        assert bundle.zipped(merged, name).is_file()
+
+
 def test_the_table_has_a_line_a_case(run: Any) -> None:
+    write_end(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
     with bundle.table(run.directory).open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
 
-    assert sorted(row["verdict"] for row in rows) == ["broken", "failed", "not observable", "passed"]
+    assert sorted(row["verdict"] for row in rows) == ["broken", "broken", "failed", "not observable", "passed"]
+    assert "planned, but never reported" in {row["message"] for row in rows}
     assert next(row["owner"] for row in rows if row["verdict"] == "failed") == "platform routing"
 
 
@@ -60,6 +101,7 @@ def test_no_cell_is_a_formula(tmp_path: Path, samples: ModuleType, cell: str) ->
     directory = create(tmp_path)
     case = samples.case_of(title=cell)
     samples.passed(case_directory(directory, case), case)
+    write_end(directory, [case], RunEnd(workers=1, wall_s=1.0))
     with bundle.table(directory).open(encoding="utf-8-sig", newline="") as file:
         title = next(csv.DictReader(file))["title"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +15,7 @@ from harness.errors import MistakeError
 from harness.report import scope
 from harness.report.merge import merge
 from harness.report.run import read_cases, remake
+from harness.signoff.decision import decide
 
 ROWS = ("HOLD", "BUSY")
 
@@ -88,3 +91,30 @@ def test_other_deployment_files_are_not_mixed(tmp_path: Path, runs: ModuleType) 
     ]
     with pytest.raises(MistakeError, match="different deployment files"):
         merge([run.directory for run in made], tmp_path)
+
+
+def test_runs_of_two_versions_of_the_harness_are_merged_by_their_rows(tmp_path: Path, runs: ModuleType) -> None:
+    """The older has its rows in another order, and lacks one."""
+    old, new = (runs.make_run(tmp_path, rows=(row,)) for row in ROWS)
+    plain = json.loads((old.directory / "scope.json").read_text())
+    for deployment in plain["deployments"]:
+        deployment["rows"] = [row for row in reversed(deployment["rows"]) if row["row"] != "DTMF-INFO"]
+    (old.directory / "scope.json").write_text(json.dumps(plain))
+    for order in ((old, new), (new, old)):
+        found = scope.read(merge([made.directory for made in order], tmp_path))
+        assert found is not None
+        (deployment,) = found.deployments
+        for row in deployment.rows:
+            assert all(case.startswith(f"{row.row}[") for case in (*row.cases, *row.asked))
+        assert {row.row for row in deployment.rows if row.asked} == set(ROWS)
+        assert "DTMF-INFO" in {row.row for row in deployment.rows}
+
+
+def test_a_row_that_one_of_two_sites_was_asked_for_by_name_is_not_said_to_be_nothing(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    long = runs.make_run(tmp_path, deployment=at(runs, "Austin"), rows=("LONGCALL",), plays={"LONGCALL": runs.passes})
+    other = runs.make_run(tmp_path, deployment=at(runs, "Berlin"), rows=("HOLD",))
+    decision = decide(merge([long.directory, other.directory], tmp_path), today=datetime.date(2026, 11, 20))
+    (row,) = [row for row in decision.rows if row.scope.row == "LONGCALL"]
+    assert (row.verdict, row.passed) == ("passed", len(long.cases))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -19,7 +21,8 @@ from harness.integrations import load
 from harness.report import history, sound
 from harness.report import summary as summaries
 from harness.report.names import names
-from harness.report.run import RunEnd, case_directory, create, finish, point_latest, remake
+from harness.report.run import RunEnd, case_directory, create, finish, history_of, point_latest, remake
+from harness.signoff.decision import decide
 
 
 @pytest.fixture(autouse=True)
@@ -185,6 +188,37 @@ class TestFinish:
                 raw = path.read_bytes()
                 for number in (b"3125550100", b"2065550110", b"3125550142", b"2065550190"):
                     assert number not in raw, path
+
+
+def test_a_live_run_whose_names_are_numbers_is_whole_and_holds_none(tmp_path: Path, runs: ModuleType) -> None:
+    """A deployment by its customer's number, lines by theirs; one of them is closed, and the file says why a row is left out."""
+    deployment = runs.live()
+    open_, closed = deployment.lines["inbound"], deployment.lines["out-of-hours"]
+    lines = {
+        "+13125550100": open_,
+        "+13129990100": open_,
+        "+1 (312) 555-0199": closed.model_copy(update={"closed": None}),
+    }
+    changes = {"name": "customer-0044205550", "lines": lines, "depth": "full", "site": "Berlin 0044205550"}
+    changes["leave_out"] = {"HOLD": "asked of +1 312 555 0177"}
+    made = runs.make_run(tmp_path, deployment=deployment.model_copy(update=changes), rows=("TD-INBOUND",))
+    numbered = [{**runs.plain(case, made.deployment)} for case in made.cases]
+    finished = finish(
+        made.directory, numbered, RunEnd(workers=1, wall_s=1.0, allure_results=made.directory / "allure-results")
+    )
+    decision = decide(made.directory, today=datetime.date(2026, 11, 20))
+
+    assert len(made.cases) >= 2
+    assert (finished.summary.total.passed, finished.summary.exit_code) == (len(made.cases), 0)
+    assert [(row.verdict, row.passed) for row in decision.rows if row.scope.row == "TD-INBOUND"] == [
+        ("passed", len(made.cases))
+    ]
+    (entry,) = history.read(tmp_path / history.FILE)
+    assert entry.key == history_of(made.directory)[0].key
+    for path in made.directory.rglob("*"):
+        assert not re.search(r"312555|312999|0044205550", path.name)
+        if path.is_file() and path.suffix not in (".wav", ".mp3"):
+            assert not re.search(rb"312[- ]?(555|999)[- ]?01|312\) 555-01|0044205550", path.read_bytes()), path
 
 
 def test_recordings_are_encoded_once(tmp_path: Path, samples: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,12 +91,12 @@ def test_a_stand_in_is_no_synthflow(tmp_path: Path, runs: ModuleType) -> None:
 
 
 def test_every_row_and_every_option_is_there(tmp_path: Path, runs: ModuleType) -> None:
-    run = runs.make_run(tmp_path, rows=(ROW,), options={"retries": 2, "keyword": "pcmu"})
+    run = runs.make_run(tmp_path, rows=(ROW,), options={"retries": 2, "keyword": "pcmu", "require": []})
     text = text_of(run.directory, runs)
 
     assert "TD-CAPACITY" in text
     assert "not run" in text
-    for words in ("--retries 2", "-k pcmu", f"--row {ROW}", "--fault none"):
+    for words in ("--retries 2", "-k pcmu", f"--row {ROW}", "--fault none", "--require none"):
         assert words in text
 
 

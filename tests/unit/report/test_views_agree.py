@@ -1,0 +1,177 @@
+"""Every view of a run says the same of it: how many cases ended in which way, and whether it was good."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from harness.report import bundle, closing
+from harness.report.recorder import CaseRecorder
+from harness.report.run import FinishedRun, RunEnd, case_directory, create, finish, history_of, remake
+from harness.terminal import SafeConsole
+from harness.verdict import CaseOutcome, Finding, Verdict
+
+#: Names as customers, and the wire, may have them.
+WORDS = st.one_of(
+    st.sampled_from(
+        ["<script>alert(1)</script>", "a|b", "two\nlines", "\u202egnp.exe", "=1+1",
+         "+13125550100", "Büro", "[/red]", "\ud800", "\x1b[2J", "x" * 400, "']]>--><!--", "\x00"]
+    ),
+    st.text(max_size=20),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One case of a run; None among its attempts is one whose worker died."""
+
+    number: int
+    site: str
+    deployment: str
+    integration: str
+    row: str
+    planned: bool
+    masked: bool
+    attempts: tuple[Verdict | None, ...]
+    words: str
+
+    def plain(self) -> dict[str, Any]:
+        axes = {"transport": "udp", "number": f"+1312{self.number}550100"}  # masked, they look the same
+        return {
+            "id": f"{self.row}[{self.deployment}:udp-{self.number}]",
+            **{"row": self.row, "integration": self.integration, "deployment": self.deployment, "site": self.site},
+            **{"axes": axes, "title": self.words, "description": self.words, "source": "guide", "link": ""},
+            **{"mask": self.masked, "kind": "live" if self.masked else "simulated"},
+        }
+
+
+cases = st.builds(
+    Drawn,
+    number=st.integers(0, 3),
+    site=st.sampled_from(["", "Austin", "Berlin"]),
+    deployment=st.sampled_from(["acme", "umbra"]),
+    integration=st.sampled_from(["talkdesk", "gladly"]),
+    row=st.sampled_from(["HOLD", "BUSY"]),
+    planned=st.sampled_from([True, True, True, False]),
+    masked=st.booleans(),
+    attempts=st.lists(st.sampled_from([*Verdict, None]), max_size=3).map(tuple),
+    words=WORDS,
+)
+
+
+def play(run: Path, case: Drawn) -> None:
+    for attempt, verdict in enumerate(case.attempts, start=1):
+        plain = case.plain() | {"attempt": attempt, "run": run.name}
+        home = case_directory(run, plain)
+        recorder = CaseRecorder(home.with_name(f"{case.site}{home.name}"), plain, CaseOutcome())  # as of merged sites
+        if verdict is None:
+            continue
+        found = Finding("seen", "caller.1", verdict, case.words, case.words, time.monotonic())
+        recorder.finding(found)
+        diagnosis = [{"cause": case.words, "fix": case.words, "owner": case.words, "issue": case.words}]
+        recorder.close(verdict, str(found), diagnosis if verdict is Verdict.FAILED else None)
+
+
+def made(run: Path, drawn: list[Drawn], end: RunEnd) -> tuple[FinishedRun, Counter[str]]:
+    """The run, and how its cases ended."""
+    ended: Counter[str] = Counter()
+    for case in drawn:
+        play(run, case)
+        if case.planned or case.attempts:
+            last = case.attempts[-1] if case.attempts else None
+            ended[str(last if last is not None else Verdict.BROKEN)] += 1
+    planned = [case.plain() for case in drawn if case.planned]
+    return finish(run, planned, end), ended
+
+
+def views(finished: FinishedRun) -> Iterator[tuple[str, Mapping[str, int]]]:
+    """How many cases ended in which way, by each view."""
+    run = finished.directory
+    plain = json.loads((run / "summary.json").read_text())
+    yield "summary.json", {str(v): plain[v.name.lower()] for v in Verdict}
+    for name in ("rows", "integrations"):
+        rows = plain["rows"] if name == "rows" else {}
+        for one in plain["integrations"].values() if name == "integrations" else ():
+            rows |= {f"{id(one)}{row}": counts for row, counts in one["rows"].items()}
+        yield f"summary.json, {name}", {str(v): sum(c[v.name.lower()] for c in rows.values()) for v in Verdict}
+    root = ET.parse(finished.junit).getroot()
+    problems = [problem for problem in root.iter() if problem.tag in ("failure", "error")]
+    names = {(test.get("classname"), test.get("name")) for test in root.iter("testcase")}
+    by_type = Counter(str(problem.get("type")) for problem in problems)
+    yield "JUnit", by_type | {"passed": len(names) - len(problems)}
+    assert int(root.get("tests", 0)) == len(names)
+    assert int(root.get("failures", 0)) == by_type["failed"] + by_type["not observable"]
+    assert int(root.get("errors", 0)) == by_type["broken"]
+    yield "Allure", Counter(_allure(run / "allure-results"))
+    page = finished.report.read_text()
+    listed = Counter(re.findall(r'<details class="case"[^>]*? data-verdict="([^"]*)"', page))
+    absent = re.search(r"</span></span> (\d+) cases? (?:was|were) planned, but never reported", page)
+    yield "report.html, cases", listed + Counter({"broken": int(absent[1]) if absent else 0})
+    head = re.findall(r'<li class="v-[^"]*"><b>(\d+)</b> ([^<]*)</li>', page)
+    yield "report.html, head", {name: int(number) for number, name in head}
+    with bundle.table(run).open(encoding="utf-8-sig", newline="") as file:
+        yield "report.csv", Counter(row["verdict"] for row in csv.DictReader(file))
+    out = io.StringIO()
+    closing.show(finished.summary, finished.groups, SafeConsole(file=out, width=120), run=run)
+    told = re.search(r"(\d+) passed, (\d+) failed, (\d+) not observable, (\d+) broken$", out.getvalue().strip())
+    assert told is not None
+    yield "terminal", dict(zip(("passed", "failed", "not observable", "broken"), map(int, told.groups()), strict=True))
+    yield "history", Counter(result.verdict for one in history_of(run) for result in one.results)
+
+
+def _allure(results: Path) -> list[str]:
+    """What Allure would count: of the results of one history the last."""
+    last: dict[str, tuple[int, int, str]] = {}
+    for path in results.glob("*-result.json"):
+        plain = json.loads(path.read_text())
+        labels = {label["name"]: label["value"] for label in plain["labels"]}
+        attempt = int(labels["evidence"].rpartition(".")[2]) if re.search(r"\.\d$", labels["evidence"]) else 1
+        verdict = labels.get("verdict", "broken")
+        assert plain["status"] == ("failed" if verdict == "not observable" else verdict)
+        mine = (plain["start"], attempt, verdict)
+        last[plain["historyId"]] = max(last.get(plain["historyId"], mine), mine)
+    return [verdict for *_, verdict in last.values()]
+
+
+ends = st.builds(
+    RunEnd,
+    workers=st.just(2),
+    wall_s=st.sampled_from([0.0, 1.5, 90_000.0]),
+    interrupted=st.sampled_from(["", "", "", "stopped by the user", "redis [/x] is gone"]),
+    broke=st.sampled_from([(), (), (), ("test_mine.py cannot be read",)]),
+    command=st.sampled_from(["pytest --deployment=acme.toml", "pytest --fault=heavy-loss -k '+13125550100'"]),
+)
+
+
+# without shrinking, which takes minutes; the fixture sets the PATH alone
+@settings(phases=[Phase.generate], max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(drawn=st.lists(cases, max_size=8, unique_by=lambda case: (case.site, case.plain()["id"])), end=ends)
+def test_every_view_of_a_run_counts_the_same(drawn: list[Drawn], end: RunEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")  # no Allure to make its report
+    with tempfile.TemporaryDirectory() as scratch:
+        run = create(Path(scratch))
+        vars(end)["allure_results"] = run / "allure-results"
+        finished, ended = made(run, drawn, end)
+        for again in (finished, remake(run)):
+            for name, counted in views(again):
+                assert +Counter(counted) == ended, name
+            page = unescape(again.report.read_text())
+            badge = re.search(r'<h1><span class="badge v-([\w-]+)"', page)
+            assert badge is not None
+            assert (badge[1] == "passed") is (again.summary.exit_code == 0)
+            assert (badge[1] in ("failed", "not-observable")) is (again.summary.exit_code == 1)
