@@ -260,7 +260,6 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     if underway is None or run is None:
         return (yield)
     plain = {**run.plain(underway.case), **names(underway.replica), "nodeid": item.nodeid, "attempt": underway.attempt}
-    plain["run"] = run.directory.name
     underway.recorder = CaseRecorder(case_directory(run.directory, plain), plain, underway.outcome)
     item.config.stash[_UNDERWAY] = underway
     allure.begin_case()

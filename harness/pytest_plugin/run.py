@@ -70,7 +70,8 @@ class Run:
     def plain(self, case: Case) -> dict[str, Any]:
         """What evidence and reports say of a case."""
         deployment = self.deployment(case.deployment)
-        return {**case.plain(), **names(deployment), "kind": deployment.kind, "site": deployment.site}
+        whose = {"kind": deployment.kind, "site": deployment.site, "run": self.directory.name}
+        return {**case.plain(), **names(deployment), **whose}
 
     def scope(self, options: Mapping[str, Any], command: str) -> Scope:
         """What the run is asked to verify."""

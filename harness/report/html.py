@@ -65,7 +65,7 @@ def write(
         "report.html.j2",
         summary=summary,
         faults=rerun.faults(command),
-        when=_utc(summary.began),
+        when=_utc(summary.began) if summary.began else "no case began",
         rows=_rows(summary, cases, past),
         causes=[_cause(group, short_path(path.parent)) for group in groups],
         cases=[one.fields for one in made],

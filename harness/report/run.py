@@ -235,7 +235,7 @@ def summary_of(
 ) -> Summary:
     """A run in figures, by all that it left."""
     scope = scopes.read(run)
-    return summarise(
+    summary = summarise(
         evidences,
         planned,
         left_out=scopes.left_out(scope) if scope else (),
@@ -247,6 +247,9 @@ def summary_of(
         interrupted=end.interrupted,
         broke=end.broke,
     )
+    if scope and not evidences:
+        summary.began = scope.began
+    return summary
 
 
 def _finish(

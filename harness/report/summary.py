@@ -6,7 +6,7 @@ import dataclasses
 import json
 import platform
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -216,11 +216,7 @@ def summarise(
     wanted = {key_of(case): case for case in planned}
     absent = {key: case for key, case in wanted.items() if key not in reported}
     total, rows, integrations = _counted(cases, absent, skipped)
-    several = len({site for site, _ in (*reported, *wanted)}) > 1
-
-    def label(key: tuple[str, str]) -> str:
-        return f"{key[1]} at {key[0]}" if several else key[1]
-
+    label = _labels((*reported, *wanted))
     overheads = [e.wall_s - e.scripted_s for e in cases if e.verdict is Verdict.PASSED]
     return Summary(
         run=run,
@@ -233,11 +229,11 @@ def summarise(
         overhead_s_median=statistics.median(overheads) if overheads else None,
         workers=workers,
         versions=versions(),
-        deployments={str(e.case.get("deployment", "")): str(e.case.get("kind", "")) for e in cases},
-        passed_on_retry=[label(e.key) for e in retried(evidences)],
+        deployments=_kinds((*wanted.values(), *(e.case for e in cases))),
+        passed_on_retry=[label[e.key] for e in retried(evidences)],
         planned=len(wanted),
-        missing=[label(key) for key in absent if key[1] not in skipped],
-        unplanned=sorted(label(key) for key in reported - wanted.keys()),
+        missing=[label[key] for key in absent if key[1] not in skipped],
+        unplanned=sorted(label[key] for key in reported - wanted.keys()),
         interrupted=interrupted,
         broke=list(broke),
         left_out=list(left_out),
@@ -245,6 +241,17 @@ def summarise(
         coverage=by_row([(e.row, e.findings) for e in cases if e.verdict is Verdict.PASSED]),
         required=list(required),
     )
+
+
+def _kinds(cases: Iterable[Mapping[str, object]]) -> dict[str, str]:
+    """The kind of each deployment."""
+    return {str(case.get("deployment", "")): str(case.get("kind", "")) for case in cases}
+
+
+def _labels(keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """What each case is called: its id, and its site where there are several."""
+    several = len({site for site, _ in keys}) > 1
+    return {key: f"{key[1]} at {key[0]}" if several else key[1] for key in keys}
 
 
 def _counted(

@@ -21,7 +21,7 @@ from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.mask import mask_text
-from harness.report.run import NEVER_ENDED, read_cases, read_end, read_planned
+from harness.report.run import NEVER_ENDED, RunEnd, read_cases, read_end, read_planned
 from harness.report.scope import Scope
 from harness.report.strangers import strangers
 from harness.report.summary import retried
@@ -29,6 +29,8 @@ from harness.signoff import manifest
 from harness.signoff.rows import NOT_RUN, PARTLY_RUN, JudgedCase, RowResult, judge_all, narrowing, results
 from harness.signoff.waivers import Waiver, check
 
+#: Of a run that left no word of one, nor of what it was to verify.
+_NO_END = RunEnd(workers=0, wall_s=0.0, interrupted=NEVER_ENDED)
 _REQUEST_URI = re.compile(r"INVITE (?:sips?|tel):([^@;>\s]+)")
 
 
@@ -99,7 +101,7 @@ def decide(
         raise MistakeError(f"{run}: not a run's directory: it has no cases")
     scope = scopes.read(run)
     ended = read_end(run) is not None
-    cases_planned, end = read_planned(run) if ended or scope else ([], None)
+    cases_planned, end = read_planned(run) if ended or scope else ([], _NO_END)
     every = read_cases(run) if sealed is None else sealed
     judged = judge_all(every, scope)
     planned = {key_of(case) for case in cases_planned}
@@ -108,18 +110,9 @@ def decide(
     if scope:
         check(waivers, [(d.name, row.row) for d in scope.deployments for row in d.rows], source or Path("waivers"))
     rows = results(scope, judged, planned, valid) if scope else ()
-    interrupted = end.interrupted if end else NEVER_ENDED
     contradictions = tuple(one.contradiction for one in judged if one.contradiction)
     reasons = (
-        *_about_the_run(
-            run,
-            scope,
-            judged,
-            planned,
-            interrupted,
-            broke=end.broke if end else (),
-            is_checked=ended and sealed is None,
-        ),
+        *_about_the_run(run, scope, judged, planned, end, is_checked=ended and sealed is None),
         *contradictions,
         *_blocks(rows, scope),
     )
@@ -133,7 +126,7 @@ def decide(
         scope=scope,
         cases=tuple(judged),
         planned=len(planned),
-        interrupted=interrupted,
+        interrupted=end.interrupted,
         remarks=tuple(_remarks(scope, every, judged, [w for w in valid if w not in used], expired)),
         preflight=tuple(_preflight(run)),
         numbers=_numbers(every),
@@ -148,17 +141,16 @@ def _about_the_run(
     scope: Scope | None,
     judged: Sequence[JudgedCase],
     planned: set[tuple[str, str]],
-    interrupted: str,
+    end: RunEnd,
     *,
-    broke: Sequence[str],
     is_checked: bool,
 ) -> Iterable[str]:
     """What no waiver mends."""
     if scope is None:
         yield "The run left no record of its scope, so what was left out is not known."
-    if interrupted:
-        yield f"The run was interrupted: {interrupted}."
-    for what in broke:
+    if end.interrupted:
+        yield f"The run was interrupted: {end.interrupted}."
+    for what in end.broke:
         yield f"The harness broke outside of any case: {what}."
     if not judged:
         yield "No case ran."

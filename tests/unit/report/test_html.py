@@ -281,6 +281,17 @@ class TestReport:
         assert "0 workers" not in finished.report.read_text()
         assert "0.0 s" not in terminal(finished)
 
+    def test_a_run_in_which_no_case_began_has_its_own_time_and_deployment(
+        self, tmp_path: Path, runs: ModuleType
+    ) -> None:
+        """Stopped before the first call, say."""
+        made = runs.make_run(tmp_path, rows=("HOLD",), lost=("HOLD",))
+        text = remake(made.directory).report.read_text()
+        assert "2027-01-15 08:00:00 UTC" in text  # as its scope says
+        assert "example (live)" in text
+        (made.directory / "scope.json").unlink()
+        assert "1970" not in remake(made.directory).report.read_text()
+
     def test_a_run_without_cases_is_not_green(self) -> None:
         assert html.headline(summarise([], [], run="r", wall_s=0.0, workers=1))[0] == "broken"
 
