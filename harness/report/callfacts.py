@@ -135,16 +135,29 @@ def _delays(evidence: CaseEvidence, leg: str) -> str:
 
 def _ended(own: Sequence[Arrow], invite: Arrow, leg: str) -> str:
     """Who ended the call, and with which message."""
-    ours = leg.partition(".")[0]
-    for arrow in own:
-        who = ours if arrow.sent else "the far end"
-        number = arrow.numbers[0]
-        if arrow.method in ("BYE", "CANCEL") and not arrow.is_response:
-            reason = arrow.header("Reason")
-            return f"{who}, {arrow.method} {number}" + (f" ({reason})" if reason else "")
-        if arrow.is_response and arrow.method == "INVITE" and arrow.status >= 300 and arrow.status not in (401, 407):
-            return f"{who}, {arrow.label} {number}"
+    for index, arrow in enumerate(own):
+        if _ends(arrow, own[:index], own[index + 1 :]):
+            who = leg.partition(".")[0] if arrow.sent else "the far end"
+            reason = "" if arrow.is_response else arrow.header("Reason")
+            words = arrow.label if arrow.is_response else arrow.method
+            return f"{who}, {words} {arrow.numbers[0]}" + (f" ({reason})" if reason else "")
     return "nobody within the case"
+
+
+def _ends(arrow: Arrow, before: Sequence[Arrow], after: Sequence[Arrow]) -> bool:
+    """Whether the call is over by this message. RFC 3261: a re-INVITE that is refused leaves it as it was (14.1), a CANCEL that
+    the answer has crossed changes nothing (9.1), and an INVITE that is sent again with what was asked for goes on (22.2, RFC 4028).
+    """
+    if arrow.method == "INVITE" and arrow.is_response:
+        goes_on = any(later.method == "INVITE" and later.header("CSeq") != arrow.header("CSeq") for later in after)
+        return arrow.status >= 300 and not goes_on and not any(map(_answers, before))
+    if arrow.is_response or arrow.method not in ("BYE", "CANCEL"):
+        return False
+    return arrow.method == "BYE" or not any(map(_answers, after))
+
+
+def _answers(arrow: Arrow) -> bool:
+    return arrow.is_response and arrow.method == "INVITE" and 200 <= arrow.status < 300
 
 
 def numbers_of(facts: Iterable[LegFacts]) -> list[str]:

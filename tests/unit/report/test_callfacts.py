@@ -65,6 +65,34 @@ class TestCallFacts:
         assert dict(facts.cells)["ended by"] == "the far end, 486 Busy Here m3"
         assert dict(facts.cells)["answered after"] == "–"
 
+    @pytest.mark.parametrize(
+        ("said", "ended"),
+        [
+            # a re-INVITE is refused, and the call goes on until its BYE
+            (["s INVITE 1", "r 200 1", "s INVITE 2", "r 488 2", "r BYE 3"], "the far end, BYE m5"),
+            (["s INVITE 1", "r 200 1", "r INVITE 7", "s 491 7"], "nobody within the case"),
+            # asked for other terms: sent again (RFC 4028 section 7.3, RFC 3261 section 22.2)
+            (["s INVITE 1", "r 422 1", "s INVITE 2", "r 200 2", "s BYE 3"], "caller, BYE m5"),
+            (["s INVITE 1", "r 401 1", "s INVITE 2", "r 404 2"], "the far end, 404 x m4"),
+            (["s INVITE 1", "r 407 1"], "the far end, 407 x m2"),
+            # a CANCEL that crosses the answer
+            (["s INVITE 1", "r 180 1", "s CANCEL 1", "r 200 1", "s BYE 2"], "caller, BYE m5"),
+            (["s INVITE 1", "r 180 1", "s CANCEL 1", "r 487 1"], "caller, CANCEL m3"),
+        ],
+    )
+    def test_who_ended_the_call(self, tmp_path: Path, samples: ModuleType, said: list[str], ended: str) -> None:
+        with samples.playing(tmp_path / "case") as sample:
+            sample.event(LegStarted, "caller", "caller.1", direction="outgoing", mark=1, remote_uri="sip:a")
+            for line in said:
+                way, what, number = line.split()
+                start = f"SIP/2.0 {what} x" if what.isdecimal() else f"{what} sip:a@127.0.3.1 SIP/2.0"
+                cseq = f"{number} {'INVITE' if what.isdecimal() else what}"
+                sample.after(0.1).message({"s": "sent", "r": "received"}[way], samples.sip(start, cseq))
+            sample.recorder.close(Verdict.PASSED, "")
+        evidence = CaseEvidence.read(tmp_path / "case")
+        (facts,) = call_facts(evidence, arrows(evidence), figures(evidence))
+        assert dict(facts.cells)["ended by"] == ended
+
 
 class TestLinks:
     @pytest.mark.parametrize(
