@@ -21,7 +21,7 @@ from harness.report.hearing import COLUMNS, Hearing, figures, hearings
 from harness.report.labels import declared
 from harness.report.links import messages_of, named_in
 from harness.report.manners import Manner, manners
-from harness.report.pages import cause_of, render
+from harness.report.pages import cause_of, render, web_link
 from harness.report.pcap import CAPTURE
 from harness.report.steps import verdict_of
 from harness.verdict import Finding, Verdict
@@ -72,7 +72,7 @@ class CasePage:
             "case.html.j2",
             key=self.key,
             case=case,
-            facts={name: str(case.case.get(name) or "") for name in _FACTS},
+            facts={name: str(case.case.get(name) or "") for name in _FACTS} | {"link": web_link(case.case.get("link"))},
             coverage=coverage(case.findings),
             declared=declared(case),
             causes=[self._cause(cause) for cause in case.diagnosis],

@@ -21,7 +21,7 @@ from harness.report.evidence import CaseEvidence
 from harness.report.history import Run
 from harness.report.listing import Task
 from harness.report.metrics import Time
-from harness.report.pages import render
+from harness.report.pages import render, web_link
 from harness.report.summary import Summary
 from harness.verdict import NEVER_REPORTED, Verdict, worst
 
@@ -176,7 +176,8 @@ def _cause(group: CauseGroup, run: str) -> dict[str, Any]:
         "count": len(group.cases),
         "rows": group.rows.most_common(),
         "where": group.where,
-        **{key: group.said(key) for key in ("fix", "owner", "link", "issue", "settles")},
+        **{key: group.said(key) for key in ("fix", "owner", "issue", "settles")},
+        "link": web_link(group.said("link")),
         "explain": rerun.explain(run, group.cases[0]),
     }
 

@@ -29,6 +29,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters["seconds"] = lambda value: f"{value:.2f} s"
+    found.filters["web_link"] = web_link
     found.filters["slug"] = lambda value: str(value).replace(" ", "-")
     return found
 
@@ -40,4 +41,9 @@ def render(template: str, **values: object) -> str:
 
 def cause_of(plain: Mapping[str, Any]) -> dict[str, str]:
     """What reports show of a cause, each as text, empty when it was not said."""
-    return {name: str(plain.get(name) or "") for name in CAUSE}
+    return {name: str(plain.get(name) or "") for name in CAUSE} | {"link": web_link(plain.get("link"))}
+
+
+def web_link(told: object) -> str:
+    """A link to a page of the web; empty where it leads elsewhere: what is handed on may be another's evidence."""
+    return str(told) if str(told).startswith(("https://", "http://")) else ""

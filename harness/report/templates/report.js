@@ -55,7 +55,7 @@ function chosen() {
 function fits(details, wanted) {
   return Object.entries(wanted).every(([name, value]) => {
     if (name === "q") return true;
-    if (name === "number" || name === "cause") return details.dataset[name].split(" ").includes(value);
+    if (name === "dialled" || name === "cause") return details.dataset[name].split(" ").includes(value);
     return (details.dataset[name] ?? details.getAttribute("data-x-" + name)) === value;
   });
 }
