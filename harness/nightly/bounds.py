@@ -42,11 +42,17 @@ def read(path: Path) -> tuple[Bound, ...]:
 
 
 def breaches(bounds: Sequence[Bound], runs: Iterable[Run]) -> list[str]:
-    """A line for each figure over its bound."""
-    return [
+    """A line for each figure over its bound, and for each bound of a row of which there is no figure: nothing was held to it."""
+    runs = list(runs)
+    over = [
         f"{row} at {run.site or 'local'}: {bound.kpi} above {bound.max:g}"
         for run in runs
         for row, figures in sorted(run.kpis.items())
         for bound in bounds
         if bound.row in ("*", row) and figures.get(bound.kpi, 0.0) > bound.max
+    ]
+    measured = {(row, kpi) for run in runs for row, figures in run.kpis.items() for kpi in figures}
+    named = dict.fromkeys((bound.row, bound.kpi) for bound in bounds if runs and bound.row != "*")
+    return over + [
+        f"{row}: {kpi} has a bound, and was not measured" for row, kpi in named if (row, kpi) not in measured
     ]

@@ -45,12 +45,15 @@ def wilson(hits: int, trials: int, confidence: float = CONFIDENCE) -> tuple[floa
 
 
 def rates(runs: Sequence[Run]) -> list[FlakeRate]:
-    """Of each case that was ever flaky, the flakiest first. ``runs`` are of one key, oldest first."""
+    """Of each case that was ever flaky, the flakiest first. ``runs`` are of one key, oldest first.
+
+    A night in which it broke, or nobody could look, says nothing of it.
+    """
     seen: dict[str, list[tuple[bool, bool]]] = {}
     rows: dict[str, str] = {}
     for run in runs:
         for result in run.results:
-            if result.attempts:
+            if result.verdict in (Verdict.PASSED, Verdict.FAILED):
                 passed = result.verdict == Verdict.PASSED
                 seen.setdefault(result.case, []).append((passed, passed and result.attempts > 1))
                 rows[result.case] = result.row

@@ -91,6 +91,7 @@ def _tasks(
     for number, group in enumerate(groups):
         for case in group.cases:
             group_of.setdefault(id(case), []).append(number)
+    several = len({case.site for case in cases}) > 1
     passed = [case for case in cases if case.verdict is Verdict.PASSED]
     ordered = listing.each_once([group.cases for group in groups])
     ordered += sorted(passed, key=lambda case: (case.integration, case.row, case.id))
@@ -102,6 +103,7 @@ def _tasks(
             causes=group_of.get(id(case), []),
             inline=case.verdict is not Verdict.PASSED and index < MOST_INLINE,
             parts=parts,
+            several=several,
         )
         for index, case in enumerate(ordered)
     ]

@@ -31,6 +31,7 @@ class Task:
     causes: Sequence[int]  #: the groups it stands in
     inline: bool  #: whether it stands in the page as it is
     parts: Path | None  #: where it lies as a file of its own, where it is in none
+    several: bool = False  #: whether sites have to be told apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ def make(task: Task) -> Listed:
         "group": task.causes[0] if task.causes else None,
         "causes": task.causes,
         "axes": case.axes,
-        "labels": labels(case),
+        "labels": labels(case) | ({"site": f"at {case.site or 'local'}"} if task.several else {}),
         "owner": str(case.diagnosis[0].get("owner") or "") if case.diagnosis else "",
         "numbers": numbers_of(page.legs),
         **_detail(page, task),

@@ -94,6 +94,20 @@ def test_a_figure_over_its_bound_is_a_problem_though_all_passed(nights: Nights) 
     assert found.night.code == 1
 
 
+def test_a_bound_that_nothing_was_held_to_is_a_problem(nights: Nights) -> None:
+    """A row's name with a slip in it, say; one of every row says nothing of one in particular."""
+    found = nights.pass_one(
+        bound=(
+            Bound(kpi="answer_s", row="HODL", max=9.0),
+            Bound(kpi="answer_s", max=9.0),
+            Bound(kpi="answer_s", row="HOLD", max=9.0),
+        )
+    )
+
+    assert found.night.problems == ("HODL: answer_s has a bound, and was not measured",)
+    assert found.night.code == 1
+
+
 def test_a_preflight_that_fails_is_one_problem_not_one_a_case(nights: Nights) -> None:
     found = nights.pass_one(code=1, ended=False, lost=ROWS)
 

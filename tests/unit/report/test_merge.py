@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -41,6 +42,13 @@ def test_two_sites_keep_their_results(tmp_path: Path, runs: ModuleType) -> None:
     found = scope.read(merged)
     assert found is not None
     assert {deployment.site for deployment in found.deployments} == {"Berlin", "Austin"}
+
+
+def test_the_report_lists_a_case_of_each_site_by_its_site(tmp_path: Path, runs: ModuleType) -> None:
+    made = [runs.make_run(tmp_path, deployment=at(runs, site), rows=("HOLD",)) for site in ("Berlin", "Austin")]
+    text = remake(merge([one.directory for one in made], tmp_path)).report.read_text()
+    assert sorted(re.findall(r'<span class="ax">[^<]* · at (\w+)</span>', text)) == ["Austin", "Berlin"]
+    assert " · at " not in remake(made[0].directory).report.read_text()
 
 
 def test_the_same_run_twice_counts_once(tmp_path: Path, runs: ModuleType) -> None:
