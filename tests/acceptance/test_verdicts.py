@@ -274,6 +274,24 @@ def test_a_scenario_that_cannot_be_read_breaks_the_run(tree: Tree) -> None:
         assert "No module named 'no_such_module'" in output
 
 
+def test_what_broke_outside_of_any_case_stands_in_every_view(tree: Tree) -> None:
+    """All cases that could be read passed; nobody knows what the others would have been."""
+    tree.scenarios("""
+        @scenario("INBOUND")
+        def test_inbound(see):
+            see(Verdict.PASSED, "it is fine")
+    """)
+    (tree.path / "scenarios" / "test_other.py").write_text("import no_such_module\n")
+    code, output = tree.run("--deployment", str(tree.deployment()), "-n", "0", "--continue-on-collection-errors")
+    assert code == 3
+    summary = json.loads((tree.run_directory / "summary.json").read_text())
+    assert summary["passed"] == summary["cases"] > 0
+    assert [line for line in summary["broke"] if "test_other.py cannot be read" in line]
+    assert "but the harness broke outside of them" in (tree.run_directory / "report.html").read_text()
+    assert "The harness broke outside of any case" in (tree.run_directory / "signoff.html").read_text()
+    assert "broke outside of any case:" in output
+
+
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_retried_case_shows_both_attempts(tree: Tree, workers: str) -> None:
     tree.scenarios("""
