@@ -139,8 +139,8 @@ class CaseEvidence:
         return max(0.0, self.ended - self.began)
 
     def wall(self, at: float) -> float:
-        """A monotonic time as seconds since the epoch."""
-        return self.began_wall + (at - self.began)
+        """A monotonic time as seconds since the epoch; none before it, whatever the clocks said."""
+        return max(0.0, self.began_wall + (at - self.began))
 
     @property
     def events(self) -> Sequence[Event]:
@@ -198,6 +198,11 @@ class CaseEvidence:
         return min((f.strength for f in self.findings if f.strength is not None), default=None)
 
 
+#: What a case's own data are, where they are there.
+_KINDS = {"id": str, "row": str, "title": str, "run": str, "axes": dict, "hosts": dict, "voices": dict, "attempt": int}
+_MOST_ATTEMPTS = 10_000
+
+
 @dataclass(frozen=True)
 class _End:
     """How a case ended, as ``case.json`` says."""
@@ -213,9 +218,12 @@ def _case(text: str) -> tuple[dict[str, Any], float, _End | None]:
     case = json.loads(text)
     if not isinstance(case, dict) or not isinstance(case.get("end"), dict | None):
         raise ValueError("no JSON object that says how the case ended")
-    for name, kind in (("id", str), ("row", str), ("title", str), ("axes", dict)):
+    for name, kind in _KINDS.items():
         if not isinstance(case.get(name, kind()), kind):
             raise ValueError(f"{name} is no {kind.__name__}")
+    if not 0 < case.get("attempt", 1) < _MOST_ATTEMPTS:
+        raise ValueError("attempt is no number of one")
+    case["began_wall"] = finite(case.get("began_wall", 0.0))
     end = case.get("end")
     told = end and _End(
         Conclusion(Verdict(end["verdict"]), str(end["message"])),

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.events import FarEndRecord
 from harness.report.evidence import CaseEvidence
+from harness.report.told import finite
 from harness.sip.grammar import decimal
 
 _STATIC_PAYLOADS = {"0": "PCMU", "3": "GSM", "4": "G723", "8": "PCMA", "9": "G722", "18": "G729"}  # RFC 3551, table 4
@@ -245,15 +246,16 @@ def _far_end_arrows(evidence: CaseEvidence, record: FarEndRecord, count: int) ->
 
 
 def on_our_clock(evidence: CaseEvidence, at: Any, fallback: float) -> float:
-    """A far end's wall-clock time (seconds since the epoch, or ISO 8601) on the case's clock."""
+    """A far end's wall-clock time (seconds since the epoch, or ISO 8601) on the case's clock; ``fallback`` where it is none."""
     if isinstance(at, str):
         try:
             at = datetime.fromisoformat(at).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
             return fallback
-    if isinstance(at, (int, float)):
-        return evidence.began + (float(at) - evidence.began_wall)
-    return fallback
+    try:
+        return evidence.began + (finite(at) - evidence.began_wall)
+    except TypeError:
+        return fallback
 
 
 def _uri_user(value: str) -> str:

@@ -23,6 +23,7 @@ from harness.events import (
 from harness.events import LegStarted as _LegStarted
 from harness.report.evidence import CaseEvidence, MarkSpan
 from harness.report.flow import on_our_clock
+from harness.report.told import finite
 
 #: A far end that names the mark it hears answers with that mark and this much added (ARCHITECTURE, Marks).
 REPLY = 256
@@ -79,18 +80,24 @@ def far_end_marks(evidence: CaseEvidence) -> list[MarkSpan]:
             if isinstance(entry, Mapping) and isinstance(entry.get("mark"), int):
                 began = on_our_clock(evidence, entry.get("at"), record.at)
                 ended = on_our_clock(evidence, entry.get("until"), began)
-                level = entry.get("level_dbov")
                 found.append(
                     MarkSpan(
                         f"{record.phone}'s record",
                         entry["mark"],
                         began,
                         max(began, ended),
-                        float(level) if isinstance(level, (int, float)) else 0.0,
+                        _level(entry.get("level_dbov")),
                         1.0,
                     )
                 )
     return found
+
+
+def _level(told: object) -> float:
+    try:
+        return finite(told)
+    except TypeError:
+        return 0.0
 
 
 def owners(evidence: CaseEvidence) -> dict[int, str]:

@@ -27,6 +27,7 @@ _RAW_IP = 101  # LINKTYPE_RAW: a packet begins with its IP header
 _TCP, _UDP = 6, 17
 _PSH_ACK = 0x18
 _SEGMENT = 32_000  # an IPv4 packet holds 65,535 bytes; nothing here needs to look like Ethernet
+_DATAGRAM = 65_507  # of UDP over IPv4 (RFC 768); a far end's record may claim more
 _COMMENT, _END_OF_OPTIONS, _APPLICATION = 1, 0, 4
 
 
@@ -72,13 +73,20 @@ def _signalling(evidence: CaseEvidence, names: dict[str, str]) -> Iterator[_Pack
     sent: dict[tuple[FlowEnd, FlowEnd], int] = {}
     for arrow in arrows(evidence):
         # characters that masking put there go out as ASCII, one byte for each digit that was there
-        payload = arrow.text.replace(DOT, "x").encode("utf-8", "surrogateescape")
+        payload = _octets(arrow.text.replace(DOT, "x"))
         source, target = arrow.source.host, arrow.target.host
         for host in (source, target):
             _address(host, names)  # the comment names what has to stand for a name
         comment = _comment(evidence, arrow, names)
         if arrow.transport == "udp":
-            yield arrow.at, source, target, _UDP, _datagram(arrow.source.port, arrow.target.port, payload), comment
+            yield (
+                arrow.at,
+                source,
+                target,
+                _UDP,
+                _datagram(arrow.source.port, arrow.target.port, payload[:_DATAGRAM]),
+                comment,
+            )
             continue
         forth, back = (arrow.source, arrow.target), (arrow.target, arrow.source)
         for start in range(0, len(payload), _SEGMENT):
@@ -88,6 +96,14 @@ def _signalling(evidence: CaseEvidence, names: dict[str, str]) -> Iterator[_Pack
             segment = ports + numbers + struct.pack("!BBHHH", 5 << 4, _PSH_ACK, 65_535, 0, 0) + part
             sent[forth] = sent.get(forth, 0) + len(part)
             yield arrow.at, source, target, _TCP, segment, comment
+
+
+def _octets(text: str) -> bytes:
+    """As they crossed the wire; a far end's record may hold what never did."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
 
 
 def _media(evidence: CaseEvidence) -> list[_Packet]:

@@ -156,5 +156,7 @@ def _digits(events: Iterable[Event]) -> Iterable[DtmfReceived]:
 
 def _ticks(seconds: float) -> list[float]:
     """Round times, at most a dozen of them."""
-    step = next(s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 86_400) if seconds / s <= 12)
+    step = next(
+        (s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 86_400) if seconds / s <= 12), seconds / 12
+    )
     return [round(step * index, 3) for index in range(int(seconds / step) + 1)]

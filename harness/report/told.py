@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -255,9 +254,13 @@ def _decoded(line: bytes) -> Any:
         return json.loads(line.decode("utf-8", "surrogatepass"))
 
 
+#: No time in seconds is as large: it is some three thousand years.
+_LARGEST = 1e11
+
+
 def finite(value: object) -> float:
-    """A finite number. Raises ``TypeError`` for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    """A time in seconds, or the difference of two. Raises ``TypeError`` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
         raise TypeError(f"{value!r:.40} is no time")
     return float(value)
 
