@@ -52,7 +52,7 @@ _WORDS = {
     "E164": "telephone number (E.164)",
     "WebAddress": "URL",
     "Host": "host name or address",
-    "HostAndPort": "host:port",
+    "HostPort": "host:port",
     "Port": "port",
     "Region": "country (two letters)",
     "Variable": "name of an environment variable",

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from harness.audio.wav import WavError, read_wav
 from harness.errors import MistakeError
 from harness.report.evidence import CaseEvidence
 from harness.report.run import RunEnd, case_directory, create, finish
@@ -45,16 +44,6 @@ def test_lines_of_any_shape_are_damaged_and_no_more(tmp_path: Path, line: str) -
 def test_a_case_of_another_shape_is_said_to_be_none(tmp_path: Path, case: str) -> None:
     with pytest.raises(MistakeError, match="not a case's evidence"):
         CaseEvidence.read(written(tmp_path, case, NOTE))
-
-
-def test_a_recording_whose_header_contradicts_itself_is_none(tmp_path: Path) -> None:
-    path = tmp_path / "x.wav"
-    path.write_bytes(
-        b"RIFF4\x00\x00\x00WAVEfmt \x10\x00\x00\x00@\x00\x01\x00\x1f\x01\x00\x00\x80>\x00\x00\x02\x00\x10\x00data\x10\x00\x00\x00"
-        + bytes(range(1, 16))
-    )
-    with pytest.raises(WavError, match="not a sound file"):
-        read_wav(path)
 
 
 #: What no program of ours writes, and JSON can hold.
