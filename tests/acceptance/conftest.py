@@ -34,6 +34,7 @@ groups.support = {{ did = "+18155550102", agents = ["support"] }}
 assistants.main = {{ did = "+12065550100", transfer = "cold", transfer_to = "billing" }}
 synthflow = {{ api_base = "http://127.9.9.4:9", api_token_env = "LAB_TOKEN", witness = ["messages", "marks", "in-band", "dtmf"] }}
 depth = "once"
+escalation = {{ digit = "0" }}
 lines.inbound = {{ dids = {{ udp-ip = "+13125550100", tcp-ip = "+13125550101" }}, assistant = "main" }}
 limits = {{ concurrent_calls = 2, calls_per_second = 1000.0, calls_per_run = 100 }}
 

@@ -40,12 +40,12 @@ LONG = {
         "flakes",
     )
 }
-#: platform, AI, country, domain, SBC, transport, authentication, AI's host, numbers, and the test phones.
+#: platform, AI, country, domain, SBC, transport, authentication, AI's host, numbers, the test phones, and Synthflow's id of the assistant.
 ANSWERED = {
     ".venv/bin/harness init acme.toml": (
         *("talkdesk", "live", "US", "acme.talkdesk.example", "sip.acme.talkdesk.example", "tls", "digest"),
         *("sip.synthflow.example", "+13125550100", "+12065550100", "+18155550101", "+14155550101"),
-        *("sip.carrier.example", "agent", "carrier.example"),
+        *("sip.carrier.example", "agent", "carrier.example", "1741798049693x839"),
     )
 }
 
