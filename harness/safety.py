@@ -185,7 +185,7 @@ class Guard:
         for account in deployment.accounts.values():
             names += [account.domain, account.host]
         for trunk in deployment.trunks:
-            names += [trunk.host, trunk.termination and _host_of(trunk.termination)]
+            names += [trunk.host, trunk.termination_host]
         names += [_host_of(place) for place in deployment.safety.hosts]
         return frozenset(name.strip("[]").lower() for name in names if name)
 
@@ -196,7 +196,7 @@ class Guard:
         ports: set[int | None] = {5060, 5061, PLAIN_PORT, TLS_PORT, deployment.platform.port}
         ports |= {account.port for account in deployment.accounts.values()}
         ports |= {trunk.port for trunk in deployment.trunks}
-        ports |= {_port_of(trunk.termination) for trunk in deployment.trunks if trunk.termination}
+        ports |= {trunk.termination_port for trunk in deployment.trunks}
         found = {(host, port) for host in self._hosts for port in ports if port is not None}
         named = ((_host_of(place).lower(), _port_of(place)) for place in deployment.safety.hosts)
         return frozenset(found | {(host, port) for host, port in named if port is not None})

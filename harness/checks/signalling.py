@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from harness import measurement
 from harness.checks.finding import judged
+from harness.sip.grammar import host_of
 from harness.verdict import Finding
 
 G711 = ("PCMU", "PCMA")
@@ -26,14 +27,13 @@ def transport(subject: str, expected: str, port: int, seen: str, local: str, whe
 
 
 def trunk(
-    subject: str, name: str, terminations: Mapping[str, str | None], came_from: str | None, where: str = ""
+    subject: str, name: str, hosts: Mapping[str, str | None], came_from: str | None, where: str = ""
 ) -> Finding | None:
-    """The call came from the address of the trunk ``name``, as ``terminations`` (``host:port`` by trunk) has them.
+    """The call came from the address of the trunk ``name``, as ``hosts`` (by trunk) has them; ``came_from`` is ``host:port``.
 
     None when that cannot tell trunks apart: addresses that are not known, shared, or not those calls come from.
     """
-    hosts = {trunk: (address or "").rpartition(":")[0] for trunk, address in terminations.items()}
-    source = (came_from or "").rpartition(":")[0]
+    source = host_of(came_from or "")
     if len(set(hosts.values())) < len(hosts) or source not in hosts.values():
         return None
     seen = next(trunk for trunk, host in hosts.items() if host == source)

@@ -20,7 +20,7 @@ from harness.deployment.values import (
     Transport,
     is_ipv6,
 )
-from harness.sip.grammar import split_host_port
+from harness.sip.grammar import host_of, split_host_port
 
 
 class Platform(Model):
@@ -58,12 +58,19 @@ class Trunk(Secret):
     @property
     def termination_host(self) -> str | None:
         """The host of ``termination``, without its port."""
-        return split_host_port(self.termination)[0].strip("[]").lower() if self.termination else None
+        return host_of(self.termination) if self.termination else None
 
     @property
     def termination_port(self) -> int | None:
-        """The port of ``termination``; None where it says none."""
-        return split_host_port(self.termination)[1] if self.termination else None
+        """The port of ``termination``: the transport's own where it says none (RFC 3261 section 19.1.2)."""
+        return self._port_of(self.termination) if self.termination else None
+
+    def is_termination(self, place: str) -> bool:
+        """Whether ``place`` (``host`` or ``host:port``) is where the AI sends its calls."""
+        return host_of(place) == self.termination_host and self._port_of(place) == self.termination_port
+
+    def _port_of(self, place: str) -> int:
+        return split_host_port(place)[1] or (5061 if self.transport == "tls" else 5060)
 
 
 class CertificateFiles(Model):

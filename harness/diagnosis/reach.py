@@ -10,6 +10,7 @@ from harness.diagnosis import sdp
 from harness.diagnosis.derive import Scene, answered_request, listed, number_in, same_number
 from harness.diagnosis.messages import Seen, formats
 from harness.events import FarEndRecord, LegStarted, SipMessage, TransportFailed
+from harness.sip.grammar import host_of
 from harness.sip.message import Request, Response
 from harness.verdict import Finding
 
@@ -137,10 +138,9 @@ def _granted(facts: Mapping[str, object]) -> str | None:
 
 
 def _target(scene: Scene, target: object) -> str | None:
-    termination = scene.trunk.termination if scene.trunk else None
-    if not isinstance(target, str) or termination is None:
+    if not isinstance(target, str) or scene.trunk is None or scene.trunk.termination is None:
         return None
-    return "the Termination URI" if target == termination else "another host"
+    return "the Termination URI" if scene.trunk.is_termination(target) else "another host"
 
 
 def _user(scene: Scene, username: object) -> str | None:
@@ -267,9 +267,9 @@ def _number(scene: Scene, user: str) -> str | None:
 def _trunk(scene: Scene, trunk: Trunk, seen: Seen) -> str | None:
     """By the address of the SBC it came from, where each trunk of the deployment has one of its own."""
     assert scene.deployment is not None
-    source = seen.remote.rpartition(":")[0]
-    hosts = {t.name: (t.termination or "").rpartition(":")[0] for t in scene.deployment.trunks}
-    if not source or len(set(hosts.values())) < len(hosts) or source not in hosts.values():
+    source = host_of(seen.remote)
+    hosts = {t.name: t.termination_host for t in scene.deployment.trunks}
+    if len(set(hosts.values())) < len(hosts) or source not in hosts.values():
         return None
     return "the right one" if hosts[trunk.name] == source else "another"
 

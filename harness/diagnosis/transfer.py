@@ -151,7 +151,7 @@ def _host(scene: Scene, seen: Seen) -> str | None:
     if trunk is None or trunk.termination_host is None:
         return None
     if is_address(trunk.termination_host):
-        same = seen.remote == trunk.termination if seen.remote else None
+        same = trunk.is_termination(seen.remote) if seen.remote else None
     else:
         uri = seen.message.uri
         named = uri.host.lower() == trunk.termination_host and uri.port in (None, trunk.termination_port)

@@ -43,11 +43,11 @@ class Target:
 
 def termination(deployment: Deployment, trunk: Trunk) -> Target | None:
     """The platform's end of a trunk, as the AI's side calls it; None where the file names none."""
-    if trunk.termination_host is None:
+    host, port = trunk.termination_host, trunk.termination_port
+    if host is None or port is None:
         return None
-    port = trunk.termination_port or (5061 if trunk.transport == "tls" else 5060)  # RFC 3261 section 19.1.2
-    ca_file, by_phones = deployment.ca_file, trunk.ai == "stand-in"
-    return Target(trunk.termination_host, port, trunk.transport, deployment.stand_in.bind, ca_file, by_phones)
+    by_phones = trunk.ai == "stand-in"
+    return Target(host, port, trunk.transport, deployment.stand_in.bind, deployment.ca_file, by_phones)
 
 
 def ai_end(deployment: Deployment, trunk: Trunk, bind: str | None = None) -> Target | None:

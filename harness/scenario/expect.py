@@ -113,7 +113,7 @@ class Expect(ExpectAudio):
         finding = signalling.trunk(
             end.label,
             line.trunk.name,
-            {trunk.name: trunk.termination for trunk in self._context.deployment.trunks},
+            {trunk.name: trunk.termination_host for trunk in self._context.deployment.trunks},
             end.came_from,
             where,
         )

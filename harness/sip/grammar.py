@@ -170,3 +170,11 @@ def split_host_port(text: str) -> tuple[str, int | None]:
     if rest[0] != ":" or port is None:
         raise SipSyntaxError(f"not a port: {text!r}")
     return host, port
+
+
+def host_of(place: str) -> str:
+    """The host of what :func:`split_host_port` takes, in lower case and without brackets; empty for anything else."""
+    try:
+        return split_host_port(place)[0].strip("[]").lower()
+    except SipSyntaxError:
+        return ""

@@ -298,8 +298,8 @@ EXAMPLES = [
     Example(
         "route.trunk",
         signalling.trunk,
-        lambda: signalling.trunk("ai", "a", {"a": "192.0.2.1:5060", "b": "192.0.2.2:5060"}, "192.0.2.1:4000"),
-        (lambda: signalling.trunk("ai", "a", {"a": "192.0.2.1:5060", "b": "192.0.2.2:5060"}, "192.0.2.2:4000"),),
+        lambda: signalling.trunk("ai", "a", {"a": "192.0.2.1", "b": "192.0.2.2"}, "192.0.2.1:4000"),
+        (lambda: signalling.trunk("ai", "a", {"a": "192.0.2.1", "b": "192.0.2.2"}, "192.0.2.2:4000"),),
     ),
     Example(
         "codec",

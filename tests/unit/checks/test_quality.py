@@ -80,7 +80,7 @@ def test_delay_is_judged_by_the_shorter_of_two_looks() -> None:
     assert quality.delay("a", "b", 900.0, 880.0).verdict is Verdict.FAILED
 
 
-TRUNKS = {"one": "198.51.100.1:5060", "two": "198.51.100.2:5060"}
+TRUNKS = {"one": "198.51.100.1", "two": "198.51.100.2"}
 
 
 def test_the_trunk_is_known_by_the_address_it_calls_from() -> None:
@@ -97,7 +97,7 @@ def test_the_trunk_is_known_by_the_address_it_calls_from() -> None:
 def test_addresses_that_tell_no_trunks_apart_are_no_finding() -> None:
     assert signalling.trunk("ai", "one", TRUNKS, "203.0.113.9:5060") is None
     assert signalling.trunk("ai", "one", TRUNKS, None) is None
-    assert signalling.trunk("ai", "one", dict.fromkeys(TRUNKS, "198.51.100.1:5060"), "198.51.100.1:5060") is None
+    assert signalling.trunk("ai", "one", dict.fromkeys(TRUNKS, "198.51.100.1"), "198.51.100.1:5060") is None
     assert signalling.trunk("ai", "one", {"one": None, "two": None}, "198.51.100.1:5060") is None
 
 

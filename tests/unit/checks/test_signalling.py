@@ -36,20 +36,22 @@ def test_a_port_that_is_not_known_is_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("terminations", "came_from", "right"),
+    ("hosts", "came_from", "right"),
     [
-        ({"a": "192.0.2.1:5060", "b": "192.0.2.2:5060"}, "192.0.2.1:9", True),
-        ({"a": "192.0.2.1:5060", "b": "192.0.2.2:5060"}, "192.0.2.2:9", False),
-        ({"a": "192.0.2.1:5060", "b": "192.0.2.1:5060"}, "192.0.2.1:9", None),
-        ({"a": "192.0.2.1:5060", "b": "192.0.2.2:5060"}, "192.0.2.3:9", None),
-        ({"a": "192.0.2.1:5060", "b": "192.0.2.2:5060"}, None, None),
-        ({"a": "192.0.2.1:5060"}, "192.0.2.1:9", True),
+        ({"a": "192.0.2.1", "b": "192.0.2.2"}, "192.0.2.1:9", True),
+        ({"a": "192.0.2.1", "b": "192.0.2.2"}, "192.0.2.2:9", False),
+        ({"a": "192.0.2.1", "b": "192.0.2.1"}, "192.0.2.1:9", None),
+        ({"a": "192.0.2.1", "b": "192.0.2.2"}, "192.0.2.3:9", None),
+        ({"a": "192.0.2.1", "b": "192.0.2.2"}, None, None),
+        ({"a": None, "b": "192.0.2.2"}, None, None),
+        ({"a": "192.0.2.1"}, "192.0.2.1:9", True),
+        ({"a": "2001:db8::1", "b": "2001:db8::2"}, "[2001:db8::2]:9", False),
     ],
 )
 def test_the_trunk_by_the_address_a_call_comes_from(
-    terminations: Mapping[str, str | None], came_from: str | None, right: bool | None
+    hosts: Mapping[str, str | None], came_from: str | None, right: bool | None
 ) -> None:
-    assert passed(signalling.trunk("ai", "a", terminations, came_from)) is right
+    assert passed(signalling.trunk("ai", "a", hosts, came_from)) is right
 
 
 @pytest.mark.parametrize(("seen", "right"), [("pcmu", True), ("PCMA", True), ("G722", False), ("", False)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -257,16 +257,26 @@ def test_a_termination_is_a_host_and_a_port(tmp_path: Path, place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "host", "port"),
+    ("place", "transport", "host", "port"),
     [
-        ("SBC.example", "sbc.example", None),
-        ("192.0.2.1:5062", "192.0.2.1", 5062),
-        ("[2001:db8::1]", "2001:db8::1", None),
+        ("SBC.example", "udp", "sbc.example", 5060),
+        ("SBC.example", "tls", "sbc.example", 5061),
+        ("192.0.2.1:5062", "tls", "192.0.2.1", 5062),
+        ("[2001:db8::1]", "tcp", "2001:db8::1", 5060),
     ],
 )
-def test_the_host_and_the_port_of_a_termination(place: str, host: str, port: int | None) -> None:
-    trunk = Trunk(name="t", transport="udp", port=32681, termination=place)
+def test_the_host_and_the_port_of_a_termination(
+    place: str, transport: Literal["udp", "tcp", "tls"], host: str, port: int
+) -> None:
+    port_of_the_ai = 32682 if transport == "tls" else 32681
+    trunk = Trunk(name="t", transport=transport, port=port_of_the_ai, termination=place)
     assert (trunk.termination_host, trunk.termination_port) == (host, port)
+    brackets = f"[{host}]" if ":" in host else host
+    assert trunk.is_termination(place)
+    assert trunk.is_termination(f"{brackets}:{port}")
+    assert not trunk.is_termination(f"{brackets}:{port + 1}")
+    assert not trunk.is_termination(f"x.{host}:{port}")
+    assert not trunk.is_termination("")
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,9 @@ def test_the_host_an_onward_call_goes_to() -> None:
         ("198.51.100.26:5060", "198.51.100.26", "", None),
         ("198.51.100.26:5060", "198.51.100.26", "198.51.100.26:5061", "another host"),
         ("[2001:db8::26]:5060", "x.example", "[2001:db8::26]:5060", "the trunk's"),
+        ("198.51.100.26", "198.51.100.26", "198.51.100.26:5060", "the trunk's"),
+        ("198.51.100.26", "198.51.100.26", "198.51.100.26:5062", "another host"),
+        ("sbc.acme.example", "sbc.acme.example:5060", "", "the trunk's"),
     ],
 )
 def test_a_host_by_its_name(
