@@ -34,13 +34,10 @@ _MOST_LINES, _MOST_WORDS = 3, 400
 
 def table(summary: Summary, *, every_row: bool = False) -> Table:
     """The closing table: a line an integration, or a line a row."""
-    skips = summary.total.skipped > 0
     result = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     result.add_column("integration" if not every_row else "row", no_wrap=True)
     for title, _, _ in _COLUMNS:
         result.add_column(title, justify="right", no_wrap=True)
-    if skips:
-        result.add_column("skipped", justify="right", no_wrap=True)
     result.add_column("cases", justify="right", no_wrap=True)
     result.add_column("seconds", justify="right", no_wrap=True)
 
@@ -49,8 +46,6 @@ def table(summary: Summary, *, every_row: bool = False) -> Table:
         for _, attribute, colour in _COLUMNS:
             value = getattr(counts, attribute)
             cells.append(f"[{colour}]{value}[/]" if value else "[dim]·[/]")
-        if skips:
-            cells.append(str(counts.skipped) if counts.skipped else "[dim]·[/]")
         result.add_row(name, *cells, str(counts.cases), f"{seconds:.1f}", style=style)
 
     for name, rows in summary.integrations.items():
@@ -194,11 +189,10 @@ def _closing_lines(summary: Summary, console: Console) -> None:
         console.print(f"[magenta]the run was interrupted:[/] {escape(summary.interrupted)}")
     for what in summary.broke:
         console.print(f"[magenta]broke outside of any case:[/] {escape(what)}")
-    skipped = f", {total.skipped} skipped" if total.skipped else ""
     took = f" in {summary.wall_s:.1f} s" if summary.wall_s else ""  # nobody knows it of a run that was killed
     console.print(
         f"{total.cases} {_plural(total.cases, 'case')}{took}: {total.passed} passed, {total.failed} failed, "
-        f"{total.not_observable} not observable, {total.broken} broken{skipped}"
+        f"{total.not_observable} not observable, {total.broken} broken"
     )
 
 

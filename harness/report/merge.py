@@ -73,7 +73,6 @@ def _end(ends: Sequence[RunEnd], names: Sequence[str]) -> RunEnd:
     return RunEnd(
         workers=sum(end.workers for end in ends),
         wall_s=max(end.wall_s for end in ends),
-        skipped={case: why for end in ends for case, why in end.skipped.items()},
         interrupted="; ".join(interrupted),
         broke=tuple(dict.fromkeys(line for end in ends for line in end.broke)),
         command=" + ".join(names),

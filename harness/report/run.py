@@ -27,7 +27,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -66,11 +66,13 @@ class RunEnd:
     workers: int
     wall_s: float
     allure_results: Path | None = None  #: where pytest's ``--alluredir`` pointed
-    skipped: Mapping[str, str] = field(default_factory=dict)  #: case id: reason
     interrupted: str = ""  #: why the run ended before its time
     broke: tuple[str, ...] = ()  #: what broke outside of any case, a line each
     command: str = ""
     environment: Mapping[str, object] = field(default_factory=dict)  #: more lines for Allure's environment
+
+
+_END = {each.name for each in fields(RunEnd)}
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,9 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
     """
     try:
         plain = json.loads((run / _RUN).read_text(encoding="utf-8"))
-        end = plain["end"]
+        end = {
+            name: value for name, value in plain["end"].items() if name in _END
+        }  # one of another version may say more
         results = Path(end["allure_results"]) if end["allure_results"] else None
         if results and (run / ALLURE).is_dir():  # the run was moved, or came from another machine
             results = run / ALLURE
@@ -243,7 +247,6 @@ def summary_of(
         run=run.name,
         wall_s=end.wall_s,
         workers=end.workers,
-        skipped=end.skipped,
         interrupted=end.interrupted,
         broke=end.broke,
     )
@@ -266,7 +269,7 @@ def _finish(
     summary.causes = causes["causes"]
     (run / CAUSES).write_text(json.dumps(causes, indent=1) + "\n", encoding="utf-8")
     summary.write(run / "summary.json")
-    junit.write(run / "junit.xml", cases, absent, end.skipped)
+    junit.write(run / "junit.xml", cases, absent)
     past = _past(run, evidences, planned, scope)
     times = html.write(run / "report.html", summary, cases, absent, past, end.command)
     allure_page = _allure(run, evidences, absent, summary, end, notes, times) if end.allure_results else None
@@ -318,7 +321,7 @@ def _allure(
             allure.write_lost(evidence, results)
     for case in absent:
         directory = case_directory(run, case).name
-        if str(case["id"]) not in end.skipped and directory not in has_result:
+        if directory not in has_result:
             allure.write_missing(case, directory, results, time.time())
     allure_report.write_environment(
         results,

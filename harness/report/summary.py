@@ -37,14 +37,13 @@ class Counts:
     failed: int = 0
     not_observable: int = 0
     broken: int = 0
-    skipped: int = 0
     wall_s: float = 0.0
 
-    def add(self, verdict: Verdict | None, wall_s: float) -> None:
-        """Count a case; without a verdict it was skipped."""
+    def add(self, verdict: Verdict, wall_s: float) -> None:
+        """Count a case."""
         self.cases += 1
         self.wall_s += wall_s
-        name = "skipped" if verdict is None else verdict.name.lower()
+        name = verdict.name.lower()
         setattr(self, name, getattr(self, name) + 1)
 
     def __iadd__(self, other: Counts) -> Counts:
@@ -58,9 +57,9 @@ class Counts:
         return [verdict for verdict in Verdict if getattr(self, verdict.name.lower())]
 
     @property
-    def verdict(self) -> str:
-        """That of all these cases together; ``skipped`` when none ran."""
-        return str(worst(self.verdicts) or "skipped")
+    def verdict(self) -> Verdict | None:
+        """That of all these cases together; None without any."""
+        return worst(self.verdicts)
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready data."""
@@ -200,22 +199,20 @@ def summarise(
     run: str,
     wall_s: float,
     workers: int,
-    skipped: Mapping[str, str] | None = None,
     interrupted: str = "",
     broke: Sequence[str] = (),
     left_out: Sequence[dict[str, Any]] = (),
     required: Sequence[str] = (),
 ) -> Summary:
-    """Add a run up. ``planned`` is the plain data of every case that was to run, ``skipped`` maps ids to reasons.
+    """Add a run up. ``planned`` is the plain data of every case that was to run.
 
     A planned case without evidence counts as broken, so that ``cases`` is never smaller than what was planned.
     """
-    skipped = skipped or {}
     cases = latest(evidences)
     reported = {evidence.key for evidence in cases}
     wanted = {key_of(case): case for case in planned}
     absent = {key: case for key, case in wanted.items() if key not in reported}
-    total, rows, integrations = _counted(cases, absent, skipped)
+    total, rows, integrations = _counted(cases, absent.values())
     label = _labels((*reported, *wanted))
     overheads = [e.wall_s - e.scripted_s for e in cases if e.verdict is Verdict.PASSED]
     return Summary(
@@ -232,7 +229,7 @@ def summarise(
         deployments=_kinds((*wanted.values(), *(e.case for e in cases))),
         passed_on_retry=[label[e.key] for e in retried(evidences)],
         planned=len(wanted),
-        missing=[label[key] for key in absent if key[1] not in skipped],
+        missing=[label[key] for key in absent],
         unplanned=sorted(label[key] for key in reported - wanted.keys()),
         interrupted=interrupted,
         broke=list(broke),
@@ -255,25 +252,22 @@ def _labels(keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
 
 
 def _counted(
-    cases: Iterable[CaseEvidence],
-    absent: Mapping[tuple[str, str], Mapping[str, object]],
-    skipped: Mapping[str, str],
+    cases: Iterable[CaseEvidence], absent: Iterable[Mapping[str, object]]
 ) -> tuple[Counts, dict[str, Counts], dict[str, dict[str, Counts]]]:
     """All cases, those of each row, and those of each row of each integration."""
     total = Counts()
     rows: dict[str, Counts] = {}
     integrations: dict[str, dict[str, Counts]] = {}
 
-    def count(integration: str, row: str, verdict: Verdict | None, wall: float) -> None:
+    def count(integration: str, row: str, verdict: Verdict, wall: float) -> None:
         by_row = integrations.setdefault(integration, {})
         for counts in (total, rows.setdefault(row, Counts()), by_row.setdefault(row, Counts())):
             counts.add(verdict, wall)
 
     for evidence in cases:
         count(evidence.integration, evidence.row, evidence.verdict, evidence.wall_s)
-    for key, case in absent.items():
-        verdict = None if key[1] in skipped else NEVER_REPORTED.verdict
-        count(str(case.get("integration", "")), str(case.get("row", "")), verdict, 0.0)
+    for case in absent:
+        count(str(case.get("integration", "")), str(case.get("row", "")), NEVER_REPORTED.verdict, 0.0)
     return total, rows, integrations
 
 

@@ -21,7 +21,17 @@ from harness.integrations import load
 from harness.report import history, sound
 from harness.report import summary as summaries
 from harness.report.names import names
-from harness.report.run import RunEnd, case_directory, create, finish, history_of, point_latest, remake
+from harness.report.run import (
+    RunEnd,
+    case_directory,
+    create,
+    finish,
+    history_of,
+    point_latest,
+    read_end,
+    remake,
+    write_end,
+)
 from harness.signoff.decision import decide
 
 
@@ -114,12 +124,13 @@ class TestFinish:
         finish(run.directory, run.planned[:-1], RunEnd(workers=4, wall_s=9.0, allure_results=results))
         assert len(list(results.glob("*-result.json"))) == 5
 
-    def test_a_skipped_case_is_not_written_as_broken(self, run: Any) -> None:
-        results = run.directory / "allure-results"
-        skipped = {str(run.planned[-1]["id"]): "opt-in"}
-        finish(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0, allure_results=results, skipped=skipped))
+    def test_an_end_of_another_version_may_say_more(self, run: Any) -> None:
+        write_end(run.directory, run.planned, RunEnd(workers=4, wall_s=9.0))
+        plain = json.loads((run.directory / "run.json").read_text())
+        plain["end"] |= {"skipped": {}, "broke": ["a line"]}
+        (run.directory / "run.json").write_text(json.dumps(plain))
 
-        assert len(list(results.glob("*-result.json"))) == 4
+        assert read_end(run.directory) == (run.planned, RunEnd(workers=4, wall_s=9.0, broke=("a line",)))
 
     def test_an_empty_run(self, tmp_path: Path) -> None:
         finished = finish(create(tmp_path), [], RunEnd(workers=1, wall_s=0.1))

@@ -27,13 +27,12 @@ class TestSummary:
         summary = of(run)
         plain = summary.plain()
 
-        assert {name: plain[name] for name in ("cases", "passed", "failed", "not_observable", "broken", "skipped")} == {
+        assert {name: plain[name] for name in ("cases", "passed", "failed", "not_observable", "broken")} == {
             "cases": 5,
             "passed": 1,
             "failed": 1,
             "not_observable": 1,
             "broken": 2,
-            "skipped": 0,
         }
         assert plain["planned"] == {
             "planned": 5,
@@ -72,13 +71,6 @@ class TestSummary:
         assert only("c", samples.died).exit_code == 3
         assert only("d", samples.passed, interrupted="Ctrl-C").exit_code == 3
         assert summarise([], [], run="r", wall_s=0.0, workers=1).exit_code == 3
-
-    def test_a_skipped_case_is_neither_missing_nor_passed(self, run: Any) -> None:
-        summary = of(run, skipped={run.planned[-1]["id"]: "opt-in"})
-
-        assert summary.total.skipped == 1
-        assert summary.total.broken == 1
-        assert summary.missing == []
 
     def test_an_unplanned_case_is_named(self, run: Any) -> None:
         run.planned = run.planned[1:]
