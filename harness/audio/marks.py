@@ -30,7 +30,9 @@ HIGH_HZ: Final = tuple(1555.0 + 110.0 * j for j in range(9))
 MARKS: Final[tuple[tuple[tuple[int, int], ...], ...]] = tuple(
     tuple((int(symbol[0]), int(symbol[1])) for symbol in word.split()) for word in WORDS
 )
-#: Marks below this number name legs; those from it on say in band which leg's mark was heard.
+#: Marks below these name legs; these are assistants' own voices, each the one of its deployment file.
+VOICES: Final = range(240, 256)
+#: Marks from here on say in band which leg's mark was heard.
 REPLY_OFFSET: Final = 256
 
 DEFAULT_LEVEL_DBOV: Final = -15.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.audio.marks import reply_to
+from harness.audio.marks import VOICES, reply_to
 from harness.checks import identity, manners
 from harness.diagnosis.derive import Scene, listed, same_number
 from harness.diagnosis.messages import Seen
@@ -166,7 +166,7 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
         kind = "few"  # which came before anybody listened
     foreign = finding.facts.get("foreign")
     if foreign and not scene.vantage.sees("ai") and kind == "crossed":
-        kind = "crossed" if all(isinstance(mark, int) and mark < 240 for mark in listed(foreign)) else "other"
+        kind = "crossed" if all(isinstance(mark, int) and mark < VOICES.start for mark in listed(foreign)) else "other"
     if kind in ("silence", "other", "unmarked") and isinstance(packets, int) and packets < FEW_PACKETS:
         kind = "few" if packets else "no-rtp"
     if kind in ("silence", "other") and isinstance(packets, int):

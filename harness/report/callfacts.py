@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from harness.audio.marks import REPLY_OFFSET
 from harness.events import LegStarted, Listened
 from harness.measurement import Delay
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import Arrow
-from harness.report.moments import REPLY, far_end_marks
+from harness.report.moments import far_end_marks
 
 #: The columns of :func:`harness.report.hearing.figures` that are call facts as well.
 _MEDIA = ("codec", "jitter", "lost", "MOS")
@@ -112,7 +113,7 @@ def _first_heard_elsewhere(evidence: CaseEvidence, leg: str) -> float | None:
     """When this leg's mark was first known to be heard: at another leg, in the far end's record, or by its reply."""
     own = {event.mark for event in evidence.legs[leg] if isinstance(event, LegStarted)}
     others = [span.began for span in evidence.marks if span.leg != leg and span.mark in own]
-    replies = [span.began for span in evidence.marks if span.leg == leg and span.mark - REPLY in own]
+    replies = [span.began for span in evidence.marks if span.leg == leg and span.mark - REPLY_OFFSET in own]
     told = [span.began for span in far_end_marks(evidence) if span.mark in own]
     return min([*others, *replies, *told], default=None)
 

@@ -14,14 +14,13 @@ from typing import Literal
 import numpy as np
 
 from harness.audio.classify import Span, classify
-from harness.audio.marks import PERIOD_SECONDS
+from harness.audio.marks import PERIOD_SECONDS, VOICES
 from harness.audio.wav import WavError, read_wav
 from harness.checks.manners import in_time
 from harness.deployment import Manners
 from harness.events import CallState, LegStarted
 from harness.report.evidence import CaseEvidence
 from harness.report.hearing import first_sample, sounds
-from harness.report.moments import VOICES
 from harness.verdict import Finding
 
 #: Silences shorter than this are pauses between words, and between the turns of an agent's mark and its reply, in seconds.
@@ -91,8 +90,8 @@ def _heard(evidence: CaseEvidence, leg: str) -> tuple[list[Turn], float | None]:
         if isinstance(event, LegStarted) and event.phone == "stand-in" and event.leg
     }
     spans = sorted((span for span in evidence.marks if span.leg == leg), key=lambda span: span.began)
-    agent = [(s.began, s.ended) for s in spans if s.mark in stand_ins or s.mark >= VOICES]
-    others = [s.began for s in spans if s.mark not in stand_ins and s.mark < VOICES]
+    agent = [(s.began, s.ended) for s in spans if s.mark in stand_ins or s.mark >= VOICES.start]
+    others = [s.began for s in spans if s.mark not in stand_ins and s.mark < VOICES.start]
     if not agent:
         end = others[0] if others else evidence.ended
         agent = [turn for turn in _words(evidence, leg, "received") if turn[0] < end]

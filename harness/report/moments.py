@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.audio.marks import VOICES, replied
 from harness.events import (
     CallsRefused,
     CallState,
@@ -24,11 +25,6 @@ from harness.events import LegStarted as _LegStarted
 from harness.report.evidence import CaseEvidence, MarkSpan
 from harness.report.flow import on_our_clock
 from harness.report.told import finite
-
-#: A far end that names the mark it hears answers with that mark and this much added (ARCHITECTURE, Marks).
-REPLY = 256
-#: The first of the marks that are an assistant's own voice.
-VOICES = 240
 
 Phase = Literal["ringing", "talking", "held"]
 
@@ -56,19 +52,19 @@ class Stretch:
 
 def name_mark(mark: int, owners: Mapping[int, str], voices: Mapping[str, Any]) -> str:
     """Whose mark it is: ``caller.1``, ``reply to caller.1``, an assistant's own voice, or one of no leg of this case."""
-    if mark >= REPLY:
-        return f"reply to {owners.get(mark - REPLY, f'mark {mark - REPLY} of another case')}"
+    if (confirmed := replied(mark)) is not None:
+        return f"reply to {owners.get(confirmed, f'mark {confirmed} of another case')}"
     if mark in owners:
         return owners[mark]
-    if mark >= VOICES:
+    if mark in VOICES:
         return str(voices.get(str(mark)) or f"AI voice {mark}")
     return f"mark {mark} of another case"
 
 
 def is_foreign(mark: int, owners: Mapping[int, str]) -> bool:
     """Whether a mark is that of a leg, or the reply to one, which this case does not have."""
-    spoken_by = mark - REPLY if mark >= REPLY else mark
-    return spoken_by not in owners and not VOICES <= mark < REPLY
+    confirmed = replied(mark)
+    return (mark if confirmed is None else confirmed) not in owners and mark not in VOICES
 
 
 def far_end_marks(evidence: CaseEvidence) -> list[MarkSpan]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from harness.audio.marks import REPLY_OFFSET
 from harness.events import DtmfReceived, Event
 from harness.report.evidence import CaseEvidence, MarkSpan
 from harness.report.hearing import Hearing
 from harness.report.markup import xml
-from harness.report.moments import REPLY, far_end_marks, is_foreign, name_mark, owners, stretches
+from harness.report.moments import far_end_marks, is_foreign, name_mark, owners, stretches
 
 _LEFT, _WIDTH, _TOP, _BELOW = 130, 820, 12, 24
 _LANE, _STRIP = 46, 52  #: pixels of a leg's marks and states; of the spectrogram below them, where there is one
@@ -104,7 +105,7 @@ def _marks(evidence: CaseEvidence, axis: _Axis, spans: Iterable[MarkSpan]) -> It
         top = axis.tops[span.leg]
         name = name_mark(span.mark, own, voices)
         foreign = is_foreign(span.mark, own)
-        colour = _FOREIGN if foreign else colours.get(span.mark % REPLY, "#52606d")
+        colour = _FOREIGN if foreign else colours.get(span.mark % REPLY_OFFSET, "#52606d")
         tip = (
             f"{name} (mark {span.mark}) {span.began - axis.began:.3f}–{span.ended - axis.began:.3f} s, "
             f"{span.level_dbov:.0f} dBov, quality {span.quality:.2f}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from harness.audio.marks import reply_to
+from harness.audio.marks import VOICES, reply_to
 from harness.checks import audio
 from harness.deployment import Deployment
 from harness.events import SipMessage
@@ -14,8 +14,6 @@ from harness.phone.leg import Leg
 from harness.scenario.case_phones import CasePhones
 from harness.verdict import Finding
 
-#: The marks set aside for assistants (``Assistant.voice``).
-ASSISTANTS_VOICES = range(240, 256)
 _TOLD_ID = re.compile(r"^x-ci[ \t]*:[ \t]*([A-Za-z0-9_.-]{1,80})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -138,7 +136,7 @@ class Calls:
     def is_unattributed(self, mark: int) -> bool:
         """Whether it is some assistant's voice, in a deployment that does not tell which assistant has which."""
         told = any(assistant.voice is not None for assistant in self._deployment.assistants.values())
-        return mark in ASSISTANTS_VOICES and not told
+        return mark in VOICES and not told
 
     def _is_nobodys(self, mark: int) -> bool:
         return self.name_of_mark(mark) is None and not self.is_unattributed(mark)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from harness.audio.marks import VOICES
 from harness.events import MarkHeard, RtpPaused
 from harness.phone.leg import Leg
 
 #: A mark is said again every 200 ms, and known a little later.
 _NEAR_S: Final = 1.0
-#: Marks from here on are an AI's: its own voice, and what it says in band, by turns.
-_FIRST_OF_THE_AI: Final = 240
 
 
 def amid_a_voice(leg: Leg) -> list[RtpPaused]:
@@ -27,4 +26,4 @@ def _is_amid(pause: RtpPaused, marks: list[MarkHeard]) -> bool:
 
 
 def _speaker(heard: MarkHeard) -> int:
-    return min(heard.mark, _FIRST_OF_THE_AI)
+    return min(heard.mark, VOICES.start)  # an AI says its own voice and what it hears by turns
