@@ -67,7 +67,7 @@ def answer_to_bye(messages: Sequence[SipMessage]) -> Response | None:
             message = Message.parse(event.text)
             if not isinstance(message, Response) or not message.is_final or message.cseq.method != "BYE":
                 continue
-            if message.status not in (401, 407):
+            if not message.is_challenge:
                 return message
             found = message
     return found

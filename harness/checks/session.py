@@ -83,7 +83,7 @@ def accepts_refresh(event: Event, since: Sequence[SipMessage]) -> bool:
 
     A refresh that is refused is none (section 10), and a 2xx without an interval ends the timer (section 7.2).
     """
-    if not isinstance(event, SipMessage) or not event.text.startswith("SIP/2.0 2"):
+    if not isinstance(event, SipMessage) or event.unread or not event.text.startswith("SIP/2.0 2"):
         return False
     answer = Message.parse(event.text)
     if answer.cseq.method not in _REFRESHES or _seconds(answer, "Session-Expires") is None:

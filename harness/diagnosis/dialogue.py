@@ -89,7 +89,7 @@ def _of_the_caller(scene: Scene) -> Iterator[Exchange]:
             ((e, r) for e, r in own if e.direction == "received" and isinstance(r, Response) and _ends(r, key)),
             (None, None),
         )
-        if response is not None and response.status in (401, 407):
+        if response is not None and response.is_challenge:
             continue
         yield Exchange(request, sent, response, answered, _is_within(request))
 

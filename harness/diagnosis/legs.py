@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.diagnosis import reach
 from harness.diagnosis.derive import Scene, number_in
-from harness.diagnosis.messages import begins_dialog, bye_outcome, formats, parse
+from harness.diagnosis.messages import NO_SUCH_DIALOG, begins_dialog, bye_outcome, formats, parse
 from harness.diagnosis.sdp import offered
 from harness.diagnosis.vantage import Role
 from harness.events import CallState, LegStarted, SipMessage
@@ -19,8 +19,6 @@ from harness.sip.message import Message, Request, Response
 _OWN: dict[int, str] = {415: "its media", 488: "its media", 606: "its media", 406: "its media", 420: "an extension"}
 #: It has as many calls as it takes (section 21.4.24). A scenario that refuses so has a leg for it.
 _BUSY = 486
-_NO_SUCH_DIALOG = 481  # section 12.2.2
-_CHALLENGES = (401, 407)
 _AFTER_HANGUP_S = 0.9  #: what was asked for a shorter time than this before the case was over may still be under way
 
 
@@ -86,7 +84,7 @@ def _unknown_dialog(scene: Scene, messages: list[Sent]) -> None:
             continue
         if sent.received and _call_id(request) not in ended:
             answers = ((m, _response(m, request)) for m in messages if not m.received)
-            for answer in (m for m, response in answers if response is not None and response.status == _NO_SUCH_DIALOG):
+            for answer in (m for m, response in answers if response is not None and response.status == NO_SUCH_DIALOG):
                 named = f"{sent.event.phone} answered {request.method} with 481"
                 scene.facts.record("dialog.unknown", True, named, *map(scene.number_of, (sent.event, answer.event)))
         if request.method == "BYE":
@@ -126,7 +124,7 @@ def _hung_up(scene: Scene, role: str, messages: list[Sent]) -> None:
         if final is not None:
             answer, response = final
             again = any(_call_id(later.message) == _call_id(bye.message) for later in byes[number:])
-            if response.status in _CHALLENGES and again:
+            if response.is_challenge and again:
                 continue  # the one that answers the challenge tells
             outcome = bye_outcome(response, received)
             scene.facts.record(f"hangup.{role}", outcome, scene.number_of(bye.event), scene.number_of(answer.event))

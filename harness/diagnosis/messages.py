@@ -11,7 +11,7 @@ from harness.events import Event, FarEndRecord, SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 
-_NO_SUCH_DIALOG = 481  # RFC 3261 section 12.2.2
+NO_SUCH_DIALOG = 481  # RFC 3261 section 12.2.2
 #: Gives the number a recorded message has in every report.
 NumberOf = Callable[[SipMessage], str]
 
@@ -117,7 +117,7 @@ def bye_outcome(answer: Response, received: Iterable[Message]) -> str | None:
     if answer.is_success:
         return "accepted"
     byes = (m for m in received if isinstance(m, Request) and m.method == "BYE")
-    crossed = answer.status == _NO_SUCH_DIALOG and any(bye.call_id == answer.call_id for bye in byes)
+    crossed = answer.status == NO_SUCH_DIALOG and any(bye.call_id == answer.call_id for bye in byes)
     return None if crossed else "refused"
 
 

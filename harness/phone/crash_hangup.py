@@ -125,7 +125,7 @@ class _Line:
         if answer is None:
             return False
         config = self._config
-        if isinstance(answer, Response) and answer.status in (401, 407) and config.username is not None:
+        if isinstance(answer, Response) and answer.is_challenge and config.username is not None:
             number = bye.cseq.number + 1
             client = DigestClient(Credentials(config.username, config.password or ""))
             again = client.answer(bye.setting("CSeq", str(CSeq(number, "BYE"))), answer)

@@ -241,7 +241,7 @@ async def exchange(
             response = await link.ask(request)
             took = time.monotonic() - began
             found = RequestOutcome(response, took, local=link.local, certificate=link.certificate)
-            if login is None or response.status not in (401, 407):
+            if login is None or not response.is_challenge:
                 return found
             if distrust:
                 fix = "Correct the certificate there, or host or ca_file in the file."
@@ -259,7 +259,7 @@ async def _log_in(link: Link, login: Login, request: Request, response: Response
         if (answered := login.answer(login.again(again), response)) is None:
             return response
         response = await link.ask(answered)
-        if response.status not in (401, 407):
+        if not response.is_challenge:
             return response
     login.unanswered = Unanswered(f"it has had {MOST_CHALLENGES} answers already", "Ask the registrar's operator.")
     return response

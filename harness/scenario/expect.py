@@ -260,13 +260,13 @@ class Expect(ExpectAudio):
             self._context.evidence.add(timing.released(end.label, None if at is None else at - start, limit))
 
     def hang_up_is_answered(self) -> None:
-        """The BYE that this phone has sent is answered 200, within the deployment's limit (RFC 3261 section 15.1)."""
+        """The BYE that this phone has sent is answered, within the deployment's limit (RFC 3261 section 15.1)."""
         call = self._call
         limit = self._context.deployment.expect.released_within_s
 
         def is_answered(_: Event) -> bool:
             answer = dialog.answer_to_bye(call.messages())
-            return answer is not None and answer.status not in (401, 407)
+            return answer is not None and not answer.is_challenge
 
         with self._context.evidence.step(f"{call.label}'s BYE is answered"):
             with contextlib.suppress(NeverCame):

@@ -371,6 +371,11 @@ class Response(Message):
         """Whether the status is 2xx."""
         return 200 <= self.status < 300
 
+    @property
+    def is_challenge(self) -> bool:
+        """Whether it asks for the request once more, with credentials (RFC 3261 section 22)."""
+        return self.status in (401, 407)
+
 
 def _has_tag(to: str) -> bool:
     try:

@@ -208,7 +208,7 @@ class OutgoingCall(Call):
             return False
         bare = self.request.listing("Via", self.request.values("Via")[1:])
         again: Request | None = None
-        if response.status in (401, 407) and self.digest is not None:
+        if response.is_challenge and self.digest is not None:
             again = self.digest.answer(bare, response)
         elif response.status == 422 and self.ua.session is not None:
             least = min_se_of(response)

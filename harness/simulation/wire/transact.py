@@ -31,7 +31,7 @@ async def transact(
         except LookupError as error:
             return Response.to_request(request, 503, str(error))
         response = await _once(layer, request, way, on_more)
-        if response.status not in (401, 407) or digest is None:
+        if not response.is_challenge or digest is None:
             return response
         again = digest.answer(request, response)
         if again is None:

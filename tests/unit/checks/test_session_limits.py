@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.checks import session
@@ -114,3 +116,11 @@ def test_a_session_is_refreshed_when_the_other_side_accepts_it(
         message(way[0], f"{method} sip:b SIP/2.0", f"8 {method}"),
     ):
         assert not session.accepts_refresh(answers, [other])
+
+
+def test_what_the_phone_could_not_read_accepts_nothing() -> None:
+    """To the call it never was (``SipMessage.unread``); it may lack all that a response has to have."""
+    asked = message("sent", "UPDATE sip:b SIP/2.0", "7 UPDATE", "Session-Expires: 90")
+    for cseq in ("7 UPDATE", "no number"):
+        dropped = replace(message("received", "SIP/2.0 200 OK", cseq, INTERVAL), unread="syntax error")
+        assert not session.accepts_refresh(dropped, [asked])
