@@ -17,6 +17,7 @@ from phonenumbers import PhoneNumberType, shortnumberinfo
 from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment
 from harness.errors import RefusedError
 from harness.sip.grammar import SipSyntaxError, decimal
+from harness.sip.identity import dialled_at_home, has_national_form
 from harness.sip.uri import NameAddr, Uri
 
 #: Answered as emergency calls by mobile and many other networks, wherever they are dialled (3GPP TS 22.101 section 10.1.1).
@@ -238,10 +239,8 @@ def check_request(method: str, headers: Iterable[tuple[str, str]]) -> None:
 def _spellings(number: str, region: str) -> tuple[str, ...]:
     """The ways a switch in ``region`` takes a number that it has in E.164, besides that one, and that may be dialled."""
     spellings = [number[1:]]
-    parsed = phonenumbers.parse(number, None)
-    if parsed.country_code == phonenumbers.country_code_for_region(region):
-        national = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
-        spellings.append(re.sub(r"\D", "", national))
+    if has_national_form(number, region):
+        spellings.append(dialled_at_home(number))
     # Without a plus the digits are what a switch sees first: 911 255 501 000 without its plus is no call to India.
     return tuple(each for each in spellings if not shortnumberinfo.connects_to_emergency_number(each, region))
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-import phonenumbers
-
 from harness import measurement
 from harness.checks.finding import judged
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.identity import Identity, asserted, digits_of, has_national_form, identity_of, is_spelling, normalise
+from harness.sip.identity import (
+    Identity,
+    asserted,
+    dialled_at_home,
+    digits_of,
+    has_national_form,
+    identity_of,
+    is_spelling,
+    national,
+    normalise,
+)
 from harness.sip.message import Message
 from harness.sip.uri import Uri
 from harness.verdict import Finding
@@ -156,14 +164,3 @@ def _is_anonymous(shown: Identity) -> bool:
 def user_of(uri: Uri) -> str:
     """The user part without the parameters some SBCs append to it (RFC 3261 19.1.6)."""
     return (uri.user or "").partition(";")[0]
-
-
-def dialled_at_home(number: str) -> str:
-    """The digits that reach an E.164 number from its own country, with the trunk prefix where the country has one."""
-    parsed = phonenumbers.parse(number, None)
-    return re.sub(r"\D", "", phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL))
-
-
-def national(number: str) -> str:
-    """An E.164 number's national digits."""
-    return str(phonenumbers.national_significant_number(phonenumbers.parse(number, None)))

@@ -134,15 +134,12 @@ def answered_request(finding: Finding) -> str:
 def number_in(uri: str) -> str | None:
     """The user part of a SIP or tel URI, name and brackets apart; a telephone number's without visual separators."""
     inner = uri.partition("<")[2].partition(">")[0] or uri
-    if inner.startswith("tel:"):
-        return _SEPARATORS.sub("", inner[4:].partition(";")[0])
     try:
         return digits_of(Uri.parse(inner)) or None
     except SipSyntaxError:
         return None
 
 
-_SEPARATORS = re.compile(r"[-.() ]")  # RFC 3966 section 5.1.1
 #: What is dialled before a country code, in most of the world and in North America.
 _ABROAD = re.compile(r"^(00|011)(?=[1-9])")
 _FEWEST_DIGITS = 7

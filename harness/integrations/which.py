@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import phonenumbers
-
 from harness.deployment import CALLS_A_PHONE, Behaviour, CallerIdMode, Deployment, RoutedBy
 from harness.integrations.base import NOT_OBSERVABLE, Axis, Cell, Need, Which
+from harness.sip.identity import has_national_form
 
 #: With how many callers the row of several callers at once is proved, where the trunk and the test phones allow it.
 MOST_AT_ONCE = 3
@@ -167,8 +166,7 @@ OF_CAMPAIGN = Which(
 
 
 def _in_form(cell: Cell) -> bool:
-    home = phonenumbers.country_code_for_region(cell.deployment.region)
-    return cell.axes["form"] != "national" or phonenumbers.parse(cell.did, None).country_code == home
+    return cell.axes["form"] != "national" or has_national_form(cell.did, cell.deployment.region)
 
 
 #: A number of another country has no national form here.

@@ -290,9 +290,8 @@ class StandInEndpoint:
     def _shows(self, leg: Leg, numbers: Collection[str]) -> bool:
         """Whether its From, however it spells it, is one of these."""
         with contextlib.suppress(SipSyntaxError):
-            user = Message.parse(leg.invite.text).from_.uri.user or ""
-            region = self._context.deployment.region
-            return any(is_spelling(user.partition(";")[0], number, region) for number in numbers)
+            shown = digits_of(Message.parse(leg.invite.text).from_.uri)
+            return any(is_spelling(shown, number, self._context.deployment.region) for number in numbers)
         return False
 
     def answered_by(self, of: Call) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.checks.identity import dialled_at_home
 from harness.deployment import Assistant, Deployment, Trunk
 from harness.deployment import Line as LineEntry
+from harness.sip.identity import dialled_at_home
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import phonenumbers
-
 from harness.sip.identity import normalise
 from harness.sip.uri import Uri
-
-
-@lru_cache(maxsize=4096)
-def national(number: str) -> str:
-    """An E.164 number's digits as they are dialled at home."""
-    return str(phonenumbers.parse(number).national_number)
 
 
 @lru_cache(maxsize=4096)

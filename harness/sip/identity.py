@@ -103,9 +103,7 @@ def is_spelling(user: str, number: str, region: str) -> bool:
     plain = _SEPARATORS.sub("", user.strip())
     if not _DIGITS.match(plain):
         return False
-    if (
-        plain.removeprefix("+") == number[1:] or plain == "00" + number[1:]
-    ):  # ITU-T E.123 has 00 where no other prefix is known
+    if plain in (number, number[1:], "00" + number[1:]):  # ITU-T E.164 recommends 00 as international prefix
         return True
     meaning = _parsed(plain, region)
     return meaning is not None and _e164(meaning) == number
@@ -114,6 +112,17 @@ def is_spelling(user: str, number: str, region: str) -> bool:
 def has_national_form(number: str, region: str) -> bool:
     """Whether ``number`` (E.164 with +) is of the region's country: one of another has to be dialled as abroad."""
     return bool(phonenumbers.parse(number, None).country_code == phonenumbers.country_code_for_region(region))
+
+
+def dialled_at_home(number: str) -> str:
+    """The digits that reach an E.164 number from its own country, with the trunk prefix where the country has one."""
+    parsed = phonenumbers.parse(number, None)
+    return re.sub(r"\D", "", phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL))
+
+
+def national(number: str) -> str:
+    """An E.164 number's national digits."""
+    return str(phonenumbers.national_significant_number(phonenumbers.parse(number, None)))
 
 
 def digits_of(uri: Uri) -> str:

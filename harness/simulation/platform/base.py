@@ -12,7 +12,6 @@ from harness.simulation.identity import Caller
 from harness.simulation.legs import Headers, LegTarget, WireLeg
 from harness.simulation.media.leg import LegMedia
 from harness.simulation.media.ticker import Ticker
-from harness.simulation.numbering import national
 from harness.simulation.platform.announcements import SOMEBODY
 from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.platform.routes import NOBODYS_NUMBER, LineRoute, Routes
@@ -21,6 +20,7 @@ from harness.simulation.registrar import Registrar
 from harness.simulation.settings import Current, External, Group
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.transport import Hop, TransportName
+from harness.sip.identity import national
 from harness.sip.uri import Uri
 
 

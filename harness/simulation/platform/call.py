@@ -14,7 +14,7 @@ from harness.simulation.media import sound, spoil
 from harness.simulation.media.leg import LegMedia, audio_of, encrypted, is_event, is_g711
 from harness.simulation.media.player import Player
 from harness.simulation.media.relay import Spoiler
-from harness.simulation.numbering import national, number_of
+from harness.simulation.numbering import number_of
 from harness.simulation.platform.announcements import CLOSED, VOICEMAIL
 from harness.simulation.platform.base import Platform
 from harness.simulation.platform.groups import ring_group
@@ -25,6 +25,7 @@ from harness.simulation.platform.trunk import Termination
 from harness.simulation.wire.ends import End, How
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
+from harness.sip.identity import national
 from harness.sip.sdp import G722, G729, PCMA, PCMU, TELEPHONE_EVENT
 from harness.sip.uri import NameAddr, Uri
 

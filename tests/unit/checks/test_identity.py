@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.checks import headers, identity
-from harness.sip.identity import has_national_form
+from harness.sip.identity import dialled_at_home, has_national_form, national
 from harness.sip.message import Message, Request
 from harness.verdict import Verdict
 
@@ -149,7 +149,7 @@ def _spellings(draw: st.DrawFn) -> tuple[str, str, str]:
     number = draw(_numbers(country))
     ways = [number, number[1:], "00" + number[1:], _ABROAD.get(region, "00") + number[1:]]
     if country == region:
-        ways += [identity.national(number), identity.dialled_at_home(number)]
+        ways += [national(number), dialled_at_home(number)]
     return number, region, draw(st.sampled_from(ways))
 
 
@@ -172,7 +172,7 @@ def test_a_national_form_may_have_its_trunk_prefix_and_no_number_of_another_coun
     data: st.DataObject, region: str
 ) -> None:
     number = data.draw(_numbers(region))
-    written = data.draw(st.sampled_from([identity.national(number), identity.dialled_at_home(number)]))
+    written = data.draw(st.sampled_from([national(number), dialled_at_home(number)]))
     assert identity.caller_id(invite(f"<sip:{written}@p>"), "ai", number, "national", region).verdict is Verdict.PASSED
     foreign = data.draw(_VALUES.filter(lambda c: not has_national_form(number, c)))
     for user, verdict in ((number, Verdict.PASSED), ("00" + number[1:], Verdict.PASSED), ("4711", Verdict.FAILED)):

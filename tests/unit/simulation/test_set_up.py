@@ -21,7 +21,7 @@ from harness.simulation.faults import FAULTS, Fault, Faults
 from harness.simulation.firewall import Firewall
 from harness.simulation.identity import Caller
 from harness.simulation.media.digits import ReceivedDigit
-from harness.simulation.numbering import e164, national, number_of
+from harness.simulation.numbering import e164, number_of
 from harness.simulation.pki import Authority
 from harness.simulation.platform.routes import GroupRoute, LineRoute, Routes
 from harness.simulation.synthflow.record import CallRecord, Records
@@ -187,7 +187,6 @@ def test_numbers_in_uris() -> None:
     assert number_of(Uri.parse("tel:+1-312-555-0100"), "US") == "+13125550100"
     assert number_of(Uri.parse("sip:3125550100;phone-context=+1@x"), "US") == "+13125550100"
     assert number_of(Uri.parse("sip:127.0.0.1"), "US") is None
-    assert national("+13125550100") == "3125550100"
 
 
 def invite(*headers: tuple[str, str], from_: str = "<sip:+14155550101@carrier.example>;tag=1") -> Request:

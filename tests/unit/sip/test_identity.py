@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from harness.sip.identity import Form, caller_id, form_of, normalise
+from harness.sip.identity import (
+    Form,
+    caller_id,
+    dialled_at_home,
+    form_of,
+    has_national_form,
+    is_spelling,
+    national,
+    normalise,
+)
 from harness.sip.message import Message, Request
 
 US, DE, GB = "US", "DE", "GB"
@@ -132,3 +141,19 @@ def test_tel_parameters_in_a_sip_user() -> None:
 def test_a_broken_header_counts_as_absent() -> None:
     caller = caller_id(request('P-Asserted-Identity: "open <sip:x@y>', "P-Asserted-Identity: <tel:+12065550123>"), US)
     assert [i.number for i in caller.asserted] == ["+12065550123"]
+
+
+@pytest.mark.parametrize(
+    ("number", "region", "digits", "dialled"),
+    [
+        ("+12065550123", US, "2065550123", "2065550123"),
+        ("+493012345678", DE, "3012345678", "03012345678"),
+        ("+390612345678", "IT", "0612345678", "0612345678"),  # its 0 is part of the number
+    ],
+)
+def test_a_number_at_home(number: str, region: str, digits: str, dialled: str) -> None:
+    assert (national(number), dialled_at_home(number)) == (digits, dialled)
+    assert has_national_form(number, region)
+    assert not has_national_form(number, GB)
+    assert is_spelling(digits, number, region)
+    assert is_spelling(dialled, number, region)
