@@ -13,7 +13,7 @@ import phonenumbers
 import typer
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness.deployment import PLAIN_PORT, TLS_PORT, is_address, is_ipv6
+from harness.deployment import PLAIN_PORT, SYNTHFLOW_ID, TLS_PORT, is_address, is_ipv6
 from harness.errors import DeploymentError, MistakeError
 from harness.integrations import load
 from harness.preflight import variables
@@ -282,7 +282,7 @@ def _host(text: str) -> str:
 
 
 def _model(text: str) -> str:
-    if text and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", text):
+    if text and not re.fullmatch(SYNTHFLOW_ID, text):
         raise ValueError(f"{text!r} is no id of an assistant; allowed: letters, digits, . _ : -")
     return text
 

@@ -41,7 +41,8 @@ class Trunk(Secret):
     port: Port  #: of the AI: 32681 for UDP and TCP, 32682 for TLS
     authentication: Literal["ip", "digest"] = "ip"  #: by the AI's address, or by digest with ``username``
     host: Host | None = None  #: the AI's signalling host, as the platform's trunk has it
-    termination: HostPort | None = None  #: ``host:port`` at the platform where the AI sends its calls (Termination URI)
+    #: ``host:port`` at the platform where the AI sends its calls (Termination URI); without a port the transport's own.
+    termination: HostPort | None = None
     max_concurrent_calls: int = Field(3, ge=1)  #: as many as the platform lets onto it
     #: From which the platform takes calls and registrations; preflight compares them.
     allowed_addresses: tuple[str, ...] = ()
@@ -105,9 +106,8 @@ class Account(Model):
     addresses: tuple[Source, ...] = ()  #: from where else its signalling comes
     bind: Host | None = None  #: the address of this machine from which they send; chosen by the system unless said
     public_address: Host | None = None  #: what Contact and SDP name, where a router with a fixed address is in between
-    stun_server: HostPort | None = (
-        None  #: ``host:port`` that tells the public address, where it is not fixed (RFC 8489)
-    )
+    #: ``host:port`` that tells the public address, where it is not fixed (RFC 8489); without a port 3478.
+    stun_server: HostPort | None = None
     #: First and last port for audio, where a firewall lets through no others.
     rtp_ports: tuple[Annotated[int, Field(ge=1024, le=65535)], Annotated[int, Field(ge=1024, le=65535)]] | None = None
     srtp: Literal["off", "optional", "mandatory"] = "off"  #: whether they encrypt audio (SDES)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from harness.deployment.hours import Hours, Zone
-from harness.deployment.values import E164, Behaviour, CallerIdMode, Model
+from harness.deployment.values import E164, SYNTHFLOW_ID, Behaviour, CallerIdMode, Model
 
 Digits = Annotated[str, Field(pattern=r"^[0-9*#A-D]{1,8}$")]
 RoutedBy = Literal["language", "department", "menu"]
@@ -96,7 +96,7 @@ class Assistant(Model):
 
     did: E164  #: the number it answers at
     #: Synthflow's id of it, as its page shows it: the API lists calls by it (``GET /calls?model_id=``).
-    model_id: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")
+    model_id: str | None = Field(None, pattern=f"^{SYNTHFLOW_ID}$")
     voice: int | None = Field(None, ge=240, le=255)  #: its mark, where it speaks in marks: the simulated one does
     behaviour: Behaviour = "talks"  #: what it does with calls; all but the first prove fallbacks and refusals
     transfer: Literal["cold", "warm"] | None = None  #: how it hands over: by REFER, or by a new call of its own

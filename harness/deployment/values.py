@@ -142,6 +142,8 @@ def _variable(name: str) -> str:
     return name
 
 
+#: Ids of Synthflow's, UUIDs or numbers, as they may stand in a path, a query and a header.
+SYNTHFLOW_ID = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
 #: POSIX has upper-case letters, digits and underscores (XBD 8.1); many shells take small ones.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
 Variable = Annotated[str, AfterValidator(_variable)]

@@ -59,10 +59,8 @@ class CallRecord:
         began = _moment(self.plain.get("start_time"))
         if began is None:
             return None
-        coarseness = (
-            1.0 if began.is_integer() else 0.001
-        )  # whole seconds, or milliseconds: what is cut off is not known
-        return began + coarseness - self.clock_ahead_s > wall
+        cut_off = 1.0 if began.is_integer() else 0.001  # told in whole seconds, or in milliseconds
+        return began + cut_off - self.clock_ahead_s > wall
 
     @property
     def evidence(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ class ClockOffset:
 
     @property
     def seconds(self) -> float:
-        """None (0) while the clocks may agree, else the least of what is possible: by then a call of ours had not begun yet."""
+        """0 while the clocks may agree, else the least that is possible: with it no call of ours seems to be an earlier one."""
         return 0.0 if self._least < 0.0 < self._most else self._least
 
     def note(self, asked_at: float, answered_at: float, date: str | None) -> None:

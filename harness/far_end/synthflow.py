@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from harness.deployment import Deployment
+from harness.deployment import SYNTHFLOW_ID, Deployment
 from harness.errors import FarEndError
 from harness.far_end.call_record import CallRecord
 from harness.far_end.clock import to_wall
@@ -25,8 +25,7 @@ from harness.http_client import HttpClient, HttpError, HttpResponse
 
 _ATTEMPTS = 3
 _MOST_PATIENCE_S = 5.0
-#: An id that can stand in a path and in a header; Synthflow's are UUIDs or numbers.
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_ID = re.compile(SYNTHFLOW_ID)
 #: Pages of a list that are read, of 20 calls each unless it says otherwise; more calls than that are nobody's verification.
 _MOST_PAGES = 50
 #: So much earlier than asked for a list begins: a call whose id was given out beforehand may have begun by then.

@@ -118,9 +118,9 @@ def clock_line(probing: Probing, who: str, date: str | None) -> ProbeResult | No
         return None
     try:
         told = email.utils.parsedate_to_datetime(date)
-        theirs = (
-            told if told.tzinfo else told.replace(tzinfo=datetime.UTC)
-        ).timestamp()  # "-0000" is read without a zone
+        if told.tzinfo is None:  # "-0000"
+            told = told.replace(tzinfo=datetime.UTC)
+        theirs = told.timestamp()
     except (ValueError, OverflowError):
         return warning(
             *name, f"it says {date!r}", REGISTRATION, "Its Date header cannot be read; nothing depends on it."

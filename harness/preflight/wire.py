@@ -21,9 +21,8 @@ from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 
-#: Why nothing came back. ``silent``: dropped on the way or ignored; ``refused``: actively, by the host or a firewall; ``cut``: a
-#: connection that was there;
-#: ``unreadable``, ``undecided``: something did, but no SIP, or no final response.
+#: Why no final response came. ``silent``: dropped on the way or ignored; ``refused``: actively, by the host or a firewall;
+#: ``cut``: the connection was there, and ended; ``unreadable``: what came is no SIP; ``undecided``: a provisional one alone.
 Trouble = Literal["unresolved", "silent", "refused", "unreachable", "bind", "tls", "cut", "unreadable", "undecided"]
 
 _T1_S = 0.5

@@ -52,9 +52,7 @@ class Result:
     integration: str
     row: str
     verdict: str
-    attempts: (
-        int  #: how often it was tried until it ended so (:func:`harness.report.summary.attempts`); 0: it never ran
-    )
+    attempts: int  #: until it ended so (:func:`harness.report.summary.attempts`); 0: it never ran
     wall_s: float
     cause: str = ""
 

@@ -22,9 +22,8 @@ _NO_NAME = re.compile(r"[^\w:+\-.\[\]\\/]+")
 def explain(run: str, case: CaseEvidence) -> str:
     """``harness explain`` for the case: by its id, or by its directory where others of the run have its id, too."""
     home = case.directory
-    has_twin = (
-        "~" in home.name or home.with_name(f"{home.name}~1").exists()
-    )  # as merged runs are (harness.report.merge)
+    # as a merged run's (harness.report.merge)
+    has_twin = "~" in home.name or home.with_name(f"{home.name}~1").exists()
     return shlex.join(["harness", "explain", run, home.name if has_twin else case.id])
 
 

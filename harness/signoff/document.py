@@ -120,9 +120,7 @@ def _options(decision: Decision) -> list[tuple[str, str]]:
     given: Mapping[str, Any] = decision.scope.options
 
     def words(name: str, value: object) -> str:
-        if isinstance(
-            value, (list, tuple)
-        ):  # where nothing is chosen, all are; nothing is asked for or injected by itself
+        if isinstance(value, (list, tuple)):  # no choice is all of them; nothing is required or injected by itself
             return ", ".join(map(str, value)) or ("none" if name in ("fault", "require") else "all")
         return (
             {True: "yes", False: "no", "": "none"}.get(value, str(value))
