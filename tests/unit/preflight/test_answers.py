@@ -105,13 +105,14 @@ def test_a_clock_may_say_anything(lab: Any, far: Any, year: str) -> None:
 
 def test_a_clock_without_a_zone_tells_utc(monkeypatch: pytest.MonkeyPatch, lab: Any) -> None:
     """RFC 5322 section 3.3: -0000 is the universal time as well."""
-    with monkeypatch.context() as patch:
-        patch.setenv("TZ", "America/New_York")
-        time.tzset()
-        line = clock_line(
-            Probing(lab.deployment(), wall_clock=lambda: 1_700_000_000.0), "far", "Tue, 14 Nov 2023 22:13:20 -0000"
-        )
+    probing = Probing(lab.deployment(), wall_clock=lambda: 1_700_000_000.0)
+    monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
+    try:
+        line = clock_line(probing, "far", "Tue, 14 Nov 2023 22:13:20 -0000")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
     assert line is not None
     assert (line.status, line.detail) == (OK, "the same to the second")
 
