@@ -35,6 +35,7 @@ class RecordReader:
         self._clock = clock
         self._over_since: float | None = None
         self._asked_since: float | None = None
+        self._was_read = False
         self._text = ""
         self._text_since = 0.0
 
@@ -47,7 +48,7 @@ class RecordReader:
         if self._over_since is not None and self._text and now - self._text_since >= SETTLED_S:
             return True
         begun = self._asked_since if self._over_since is None else self._over_since
-        return begun is not None and now - begun >= self._within_s
+        return self._was_read and begun is not None and now - begun >= self._within_s
 
     @property
     def has_told_all(self) -> bool:
@@ -57,6 +58,7 @@ class RecordReader:
     def look(self) -> CallRecord:
         """The record, read anew."""
         record, now = self._read(), self._clock()
+        self._was_read = True
         if record.over and self._over_since is None:
             self._over_since = now
         if record.transcript != self._text:

@@ -106,3 +106,12 @@ def test_a_record_has_told_all_when_its_call_is_over_and_its_words_have_settled(
     assert reader.has_told_all
     api.down = True
     assert not reader.has_told_all
+
+
+def test_nobody_gives_up_before_the_first_look() -> None:
+    """Be the machine so busy that the time is over by then."""
+    api = Api()
+    moments = iter([0.0, 99.0, 99.0, 99.0, 99.0])
+    reader = RecordReader(api.read, transcript="after", within_s=1.0, clock=lambda: next(moments, 99.0))
+    assert reader.find(has("hello"), api.pause)
+    assert api.reads == 1
