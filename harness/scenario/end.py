@@ -18,7 +18,18 @@ class Marked(Protocol):
         """What it sends."""
 
 
-class End(Protocol):
+class Voiced(Protocol):
+    """Who can be known by a voice."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a leg of a phone of ours, which hears for itself."""
+
+    def voices_for(self, peer: Voiced) -> Collection[int]:
+        """The marks by which ``peer`` can know it."""
+
+
+class End(Voiced, Protocol):
     """One end of a conversation, as far as anybody can see it."""
 
     @property
@@ -40,10 +51,6 @@ class End(Protocol):
     @property
     def is_blind(self) -> bool:
         """Whether nobody can tell how the call is now."""
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether it is a leg of a phone of ours, which hears for itself."""
 
     @property
     def phone_name(self) -> str:
@@ -77,9 +84,6 @@ class End(Protocol):
 
     def transfer_outcome(self, within: float) -> int | None:
         """The final status of an AI's transfer; 0 when none came, None when nobody can tell."""
-
-    def voices_for(self, peer: End) -> Collection[int]:
-        """The marks by which ``peer`` can know it."""
 
     def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
         """The first sign of ``speaker`` here after ``since``, None when there is none by ``deadline``."""

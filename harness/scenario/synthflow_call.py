@@ -18,7 +18,7 @@ from harness.far_end.record_reader import RecordReader
 from harness.far_end.synthflow import SynthflowApi
 from harness.scenario.ai_calls import TransferTarget
 from harness.scenario.context import CaseContext
-from harness.scenario.end import End, Marked
+from harness.scenario.end import End, Marked, Voiced
 from harness.scenario.ends import Call
 from harness.scenario.signs import RECOGNISED_WITHIN_S, Words
 from harness.sip.message import Request
@@ -206,7 +206,7 @@ class SynthflowCall:
 
     # -- End
 
-    def voices_for(self, peer: End) -> Collection[int]:
+    def voices_for(self, peer: Voiced) -> Collection[int]:
         """The assistant's own voice, and its answer to the mark of the peer."""
         voices = {self._declared.voice} if self._declared and self._declared.voice is not None else set()
         if self.says_in_band and peer.is_ours:

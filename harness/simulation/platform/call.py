@@ -236,9 +236,7 @@ class PlatformCall(RoutedCall):
     def agent_caller(self) -> Caller:
         """Whom an agent is shown."""
         lost = Fault.CALLER_ID_LOST_ON_TRANSFER if self._transferred else Fault.CALLER_ID_LOST_ON_FALLBACK
-        if self._wrong(lost):
-            return self.caller.showing(self.platform.number_of_line(self.line))
-        return self.caller
+        return self.caller.showing(self.platform.number_of_line(self.line)) if self._wrong(lost) else self.caller
 
     async def ring_group(
         self, name: str | None, toward: WireLeg, headers: Headers, on_ringing: Callable[[int, str], None] | None = None

@@ -1,0 +1,179 @@
+"""What a leg of ours hears: sounds, whose marks, digits, and what arrived instead."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Collection
+from itertools import pairwise
+
+from harness.audio.describe import HeardDescription, describe
+from harness.audio.marks import SAMPLE_RATE
+from harness.checks.audio import ListenerReport, Sound
+from harness.checks.claims import Observation
+from harness.events import CallState, DtmfReceived, FarEndReport, Listened, MarkHeard, RtpStatistics
+from harness.phone.leg import Leg
+from harness.phone.waiter import NeverCame
+from harness.scenario import far_counts
+from harness.scenario.context import CaseContext
+from harness.scenario.end import LegOfOurs, Marked, Voiced
+from harness.scenario.reactions import SOUND_DBOV
+
+_WORTH_HEARING_S = 0.4  # what is shorter says nothing of what was heard
+
+
+class ListeningLeg(LegOfOurs):
+    """A leg of ours, as far as it is listened to."""
+
+    def __init__(self, context: CaseContext, leg: Leg) -> None:
+        self._context = context
+        self._leg = leg
+
+    @property
+    def leg(self) -> Leg:
+        """The leg, or the one its phone replaced it by when it followed a REFER.
+
+        A transfer that failed leaves the call as it was (RFC 5589 section 6.2).
+        """
+        leg = self._leg
+        while (successor := leg.successor) is not None and not _fell_through(successor):
+            leg = successor
+        return leg
+
+    @property
+    def first_leg(self) -> Leg:
+        """The leg as it was dialled or received."""
+        return self._leg
+
+    @property
+    def label(self) -> str:
+        """The leg's id."""
+        return self.leg.id
+
+    @property
+    def mark(self) -> int:
+        """What the leg sends."""
+        return self.leg.mark
+
+    def voices_for(self, peer: Voiced) -> Collection[int]:
+        """Its mark."""
+        return {self.mark}
+
+    def hears(self, speaker: Voiced, since: float, deadline: float) -> Sound | None:
+        """Wait for one of the speaker's marks, or for any sound where it has none."""
+        voices = speaker.voices_for(self)
+        if not voices:
+            return self.hears_sound(since, deadline)
+        return self._hears(lambda: speaker.voices_for(self), since, deadline)
+
+    def hears_sound(self, since: float, deadline: float) -> Sound | None:
+        """Wait for somebody or something to be heard; whose voice it is, the sound does not say."""
+        try:
+            event = self.leg.wait(
+                "a sound",
+                lambda e: isinstance(e, Listened) and e.level_dbov > SOUND_DBOV,
+                within=max(0.0, deadline - time.monotonic()),
+                since=since,
+            )
+        except NeverCame:
+            return None
+        assert isinstance(event, Listened)
+        level = event.level_dbov
+        return Sound(event.at, Observation.SOUND, f"sound at {self.label}, {level:.0f} dBov", level_dbov=level)
+
+    def hears_marks(self, marks: Collection[int], since: float, deadline: float) -> Sound | None:
+        """Wait for one of ``marks``."""
+        return self._hears(lambda: marks, since, deadline)
+
+    def hears_mark(self, speaker: Marked, since: float, deadline: float) -> Sound | None:
+        """Wait for its mark."""
+        return self.hears_marks({speaker.mark}, since, deadline)
+
+    def _hears(self, voices: Callable[[], Collection[int]], since: float, deadline: float) -> Sound | None:
+        # While this waits, a transfer may turn out to have failed: then either end is the leg it was before.
+        leg = self.leg
+        try:
+            event = leg.wait(
+                f"one of the marks {sorted(voices())}",
+                lambda e: isinstance(e, MarkHeard) and e.mark in voices(),
+                within=max(0.0, deadline - time.monotonic()),
+                since=since,
+            )
+        except NeverCame:
+            return None if self.leg is leg else self._hears(voices, since, deadline)
+        assert isinstance(event, MarkHeard)
+        evidence = f"mark {event.mark} at {self.label}, {event.level_dbov:.0f} dBov, quality {event.quality:.2f}"
+        return Sound(event.at, Observation.MARK, evidence, event.mark, event.level_dbov)
+
+    def marks_heard(self, since: float = 0.0) -> list[int]:
+        """Every mark heard after ``since``."""
+        return [e.mark for e in self.leg.events if isinstance(e, MarkHeard) and e.at >= since]
+
+    def marks_since(self, since: float) -> tuple[list[int], float]:
+        """Every mark heard after ``since``, and the seconds listened; none where the leg was not listening."""
+        return self.marks_heard(since), time.monotonic() - since if self.is_listening(since) else 0.0
+
+    def marks_sustained(self, since: float = 0.0) -> list[int]:
+        """The marks that were said again while they went on, so at least 200 ms later.
+
+        Where one voice follows another, symbols of both with a lost packet between them can spell a third mark, once.
+        """
+        heard = self.marks_heard(since)
+        return [mark for mark, following in pairwise(heard) if mark == following]
+
+    def counted_by_far_end(self, since: float, until: float = math.inf) -> tuple[int, int] | None:
+        """RTP packets sent, and of those the ones the far end counts as received: :func:`far_counts.between`."""
+        return far_counts.between([e for e in self._leg.events if isinstance(e, FarEndReport)], since, until)
+
+    def wait_for_far_end_report(self, since: float, within: float) -> None:
+        """Until the far end has reported by RTCP what it gets, or the time is over."""
+        with contextlib.suppress(NeverCame):
+            self.leg.wait("an RTCP report of the far end", lambda e: isinstance(e, FarEndReport), within, since=since)
+
+    def is_listening(self, since: float) -> bool:
+        """Whether the leg looked at received audio after ``since``."""
+        return any(isinstance(e, Listened) and e.at >= since for e in self.leg.events)
+
+    def account(self, since: float, missing: Voiced | None = None) -> ListenerReport:
+        """What arrived after ``since``, by events and by the recording."""
+        events = self.leg.events
+        pulses = [e for e in events if isinstance(e, Listened)]
+        before = max((e.seconds for e in pulses if e.at < since), default=0.0)
+        after = [e for e in pulses if e.at >= since]
+        counters = [e for e in events if isinstance(e, RtpStatistics)]
+        first = next((e for e in reversed(counters) if e.at < since), None)
+        last = counters[-1] if counters else None
+        return ListenerReport(
+            seconds=max(0.0, max((e.seconds for e in after), default=before) - before),
+            level_dbov=max((e.level_dbov for e in after), default=None),
+            marks=tuple(self.marks_sustained(since)),
+            rx_packets=None if last is None else last.rx_packets - (first.rx_packets if first else 0),
+            rx_other_type=0 if last is None else last.rx_other_type - (first.rx_other_type if first else 0),
+            tx_packets=None if last is None else last.tx_packets - (first.tx_packets if first else 0),
+            instead=self._heard_instead_of(missing, since) if missing is not None else None,
+        )
+
+    def _heard_instead_of(self, missing: Voiced, since: float) -> HeardDescription | None:
+        samples = self.leg.received_since(since)
+        voices = missing.voices_for(self)
+        if len(samples) < _WORTH_HEARING_S * SAMPLE_RATE or not voices:
+            return None
+        return describe(samples, expected=voices, own={self.mark}, name_of=self._context.calls.name_of_mark)
+
+    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int]]:
+        """Digits received so far, their methods and durations in ms, after waiting for ``count`` of them."""
+
+        def arrived() -> list[DtmfReceived]:
+            return [event for event in self.leg.events if isinstance(event, DtmfReceived)]
+
+        with contextlib.suppress(NeverCame):
+            self.leg.wait(f"{count} digits", lambda _: len(arrived()) >= count, within=within)
+        found = arrived()
+        return "".join(d.digit for d in found), [d.method for d in found], [d.duration_ms for d in found]
+
+
+def _fell_through(leg: Leg) -> bool:
+    """Whether the call was refused, or given up, before anybody answered."""
+    answered = any(isinstance(event, CallState) and event.state == "confirmed" for event in leg.events)
+    return leg.state == "disconnected" and not answered
