@@ -16,7 +16,7 @@ from phonenumbers import PhoneNumberType, shortnumberinfo
 
 from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment
 from harness.errors import RefusedError
-from harness.sip.grammar import SipSyntaxError, decimal
+from harness.sip.grammar import SipSyntaxError, host_of, split_host_port
 from harness.sip.identity import dialled_at_home, has_national_form
 from harness.sip.uri import NameAddr, Uri
 
@@ -187,7 +187,7 @@ class Guard:
             names += [account.domain, account.host]
         for trunk in deployment.trunks:
             names += [trunk.host, trunk.termination_host]
-        names += [_host_of(place) for place in deployment.safety.hosts]
+        names += [host_of(place) for place in deployment.safety.hosts]
         return frozenset(name.strip("[]").lower() for name in names if name)
 
     @cached_property
@@ -199,7 +199,7 @@ class Guard:
         ports |= {trunk.port for trunk in deployment.trunks}
         ports |= {trunk.termination_port for trunk in deployment.trunks}
         found = {(host, port) for host in self._hosts for port in ports if port is not None}
-        named = ((_host_of(place).lower(), _port_of(place)) for place in deployment.safety.hosts)
+        named = ((host_of(place), split_host_port(place)[1]) for place in deployment.safety.hosts)
         return frozenset(found | {(host, port) for host, port in named if port is not None})
 
 
@@ -243,18 +243,3 @@ def _spellings(number: str, region: str) -> tuple[str, ...]:
         spellings.append(dialled_at_home(number))
     # Without a plus the digits are what a switch sees first: 911 255 501 000 without its plus is no call to India.
     return tuple(each for each in spellings if not shortnumberinfo.connects_to_emergency_number(each, region))
-
-
-def _host_of(place: str) -> str:
-    """``host`` of ``host:port``, ``[::1]:port`` or a bare host."""
-    if place.startswith("["):
-        return place[1:].partition("]")[0]
-    host, colon, _ = place.rpartition(":")
-    return host if colon and ":" not in host else place
-
-
-def _port_of(place: str) -> int | None:
-    """``port`` of what :func:`_host_of` takes; None without."""
-    rest = place.partition("]")[2] if place.startswith("[") else place
-    host_or_nothing, colon, port = rest.rpartition(":")
-    return decimal(port, most=65535) if colon and ":" not in host_or_nothing else None

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.deployment.values import E164, Model, Region
+from harness.deployment.values import E164, HostPort, Model, Region
 from harness.verdict import Strength
 
 
@@ -104,4 +104,4 @@ class Safety(Model):
     allow: tuple[Annotated[str, Field(pattern=r"^(\+[1-9][0-9]{2,14}|[0-9*#]{2,8})$")], ...] = ()
     #: Further countries (two letters) whose numbers may be called.
     countries: tuple[Region, ...] = ()
-    hosts: tuple[str, ...] = ()  #: further hosts that calls may go to, e.g. those a platform names in its REFER
+    hosts: tuple[HostPort, ...] = ()  #: further hosts that calls may go to, e.g. those a platform names in its REFER

@@ -254,6 +254,8 @@ def test_a_termination_is_a_host_and_a_port(tmp_path: Path, place: str) -> None:
     assert mistakes(tmp_path, "live-talkdesk", edit) == [
         f"trunks.0.termination: {place!r}: no host; allowed: sbc.example, sbc.example:5061, [2001:db8::1]:5061"
     ]
+    edit = swapped("[limits]", f'[safety]\nhosts = ["{place}"]\n\n[limits]')
+    assert [line.partition(": ")[0] for line in mistakes(tmp_path, "live-talkdesk", edit)] == ["safety.hosts.0"]
 
 
 @pytest.mark.parametrize(

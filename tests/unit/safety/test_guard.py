@@ -168,11 +168,14 @@ def test_digits_without_their_plus_are_not_dialled_where_they_mean_an_emergency(
         guard(f"sip:911145550100@{HOST}")
 
 
-def test_a_further_host_may_be_named(lab: Lab) -> None:
-    uri = "sip:+18155550101@sbc-2.acme.example"
+@pytest.mark.parametrize(
+    "place", ["sbc-2.acme.example", "SBC-2.acme.example:5080", "[2001:DB8::7]", "[2001:db8::7]:5080"]
+)
+def test_a_further_host_may_be_named(lab: Lab, place: str) -> None:
+    uri = f"sip:+18155550101@{place}"
     with pytest.raises(RefusedError, match=r"safety\.hosts"):
         Guard(lab())(uri)
-    Guard(lab(safety__hosts=["sbc-2.acme.example"]))(uri)
+    Guard(lab(safety__hosts=[place]))(uri)
 
 
 def test_the_environment_adds_no_number(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import phonenumbers
 import pytest
 
 from harness.errors import RefusedError
-from harness.safety import Guard, _host_of, _port_of, check_request
+from harness.safety import Guard, check_request
 from tests.unit.safety.conftest import HOST, Lab
 
 
@@ -22,22 +22,6 @@ def test_another_request_is_held_to_its_headers() -> None:
     check_request("OPTIONS", [("X-A", "1")])
     with pytest.raises(RefusedError, match="the phone's own to write"):
         check_request("OPTIONS", [("Via", "1")])
-
-
-@pytest.mark.parametrize(
-    ("place", "host", "port"),
-    [
-        ("192.0.2.1", "192.0.2.1", None),
-        ("192.0.2.1:5070", "192.0.2.1", 5070),
-        ("sbc.example:65535", "sbc.example", 65535),
-        ("sbc.example:65536", "sbc.example", None),
-        ("[2001:db8::1]", "2001:db8::1", None),
-        ("[2001:db8::1]:5070", "2001:db8::1", 5070),
-        ("2001:db8::1", "2001:db8::1", None),
-    ],
-)
-def test_a_place_is_a_host_and_perhaps_a_port(place: str, host: str, port: int | None) -> None:
-    assert (_host_of(place), _port_of(place)) == (host, port)
 
 
 @pytest.mark.parametrize(
