@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,12 @@ __all__ = ["Attachment", "CaseEvidence", "MarkSpan", "Message", "Note", "Recordi
 def key_of(case: Mapping[str, object]) -> tuple[str, str]:
     """Site and id of a case's plain data."""
     return str(case.get("site") or ""), str(case.get("id", ""))
+
+
+def names_of(keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """What each case is called, by site and id: by its id, and by its site where there are several."""
+    several = len({site for site, _ in keys}) > 1
+    return {(site, name): f"{name} at {site}" if several else name for site, name in keys}
 
 
 @dataclass(frozen=True)

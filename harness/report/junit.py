@@ -11,23 +11,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.report.evidence import CaseEvidence, key_of
+from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.labels import labels
 from harness.report.markup import printable
 from harness.verdict import NEVER_REPORTED, Conclusion, Verdict
 
 
 def write(path: Path, evidences: Sequence[CaseEvidence], missing: Iterable[Mapping[str, object]] = ()) -> None:
-    """Write one ``testsuite`` an integration. ``missing`` are planned cases without evidence."""
+    """Write one ``testsuite`` an integration. ``missing`` are planned cases without evidence.
+
+    Where several sites have run a case its name says which: of tests of one name CI systems show one alone.
+    """
     missing = list(missing)
-    several = len({*(evidence.site for evidence in evidences), *(str(case.get("site") or "") for case in missing)}) > 1
+    called = names_of((*(evidence.key for evidence in evidences), *map(key_of, missing)))
     suites: dict[str, list[ET.Element]] = {}
     began: dict[str, float] = {}
     for evidence in evidences:
-        suites.setdefault(evidence.integration, []).append(_case(evidence, several=several))
+        suites.setdefault(evidence.integration, []).append(_case(evidence, called[evidence.key]))
         began[evidence.integration] = min(evidence.began_wall, began.get(evidence.integration, evidence.began_wall))
     for case in missing:
-        element = _element(case, str(case.get("integration", "")), 0.0, several=several)
+        element = _element(case, called[key_of(case)], str(case.get("integration", "")), 0.0)
         _problem(element, NEVER_REPORTED, NEVER_REPORTED.first_line())
         suites.setdefault(str(case.get("integration", "")), []).append(element)
     root = ET.Element("testsuites", name="call verification")
@@ -56,19 +59,17 @@ def write(path: Path, evidences: Sequence[CaseEvidence], missing: Iterable[Mappi
     ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _element(case: Mapping[str, object], integration: str, seconds: float, *, several: bool) -> ET.Element:
-    """``several``: sites have run it, and the name says which: of tests of one name CI systems show one alone."""
-    site, name = key_of(case)
+def _element(case: Mapping[str, object], name: str, integration: str, seconds: float) -> ET.Element:
     return ET.Element(
         "testcase",
         classname=printable(f"{integration}.{case.get('row', '')}"),
-        name=printable(f"{name} at {site}" if several else name),
+        name=printable(name),
         time=f"{seconds:.3f}",
     )
 
 
-def _case(evidence: CaseEvidence, *, several: bool) -> ET.Element:
-    element = _element(evidence.case, evidence.integration, evidence.wall_s, several=several)
+def _case(evidence: CaseEvidence, name: str) -> ET.Element:
+    element = _element(evidence.case, name, evidence.integration, evidence.wall_s)
     if evidence.verdict is not Verdict.PASSED:
         _problem(element, evidence.conclusion, evidence.headline).text = printable(_why(evidence))
     lines = [f"{name}: {value}" for name, value in _facts(evidence).items() if value]

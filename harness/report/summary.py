@@ -6,14 +6,14 @@ import dataclasses
 import json
 import platform
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from harness.report.coverage import Coverage, by_row
-from harness.report.evidence import CaseEvidence, key_of
+from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.strangers import strangers
 from harness.verdict import NEVER_REPORTED, Verdict, exit_code, worst
 
@@ -213,7 +213,7 @@ def summarise(
     wanted = {key_of(case): case for case in planned}
     absent = {key: case for key, case in wanted.items() if key not in reported}
     total, rows, integrations = _counted(cases, absent.values())
-    label = _labels((*reported, *wanted))
+    called = names_of((*reported, *wanted))
     overheads = [e.wall_s - e.scripted_s for e in cases if e.verdict is Verdict.PASSED]
     return Summary(
         run=run,
@@ -227,10 +227,10 @@ def summarise(
         workers=workers,
         versions=versions(),
         deployments=_kinds((*wanted.values(), *(e.case for e in cases))),
-        passed_on_retry=[label[e.key] for e in retried(evidences)],
+        passed_on_retry=[called[e.key] for e in retried(evidences)],
         planned=len(wanted),
-        missing=[label[key] for key in absent],
-        unplanned=sorted(label[key] for key in reported - wanted.keys()),
+        missing=[called[key] for key in absent],
+        unplanned=sorted(called[key] for key in reported - wanted.keys()),
         interrupted=interrupted,
         broke=list(broke),
         left_out=list(left_out),
@@ -243,12 +243,6 @@ def summarise(
 def _kinds(cases: Iterable[Mapping[str, object]]) -> dict[str, str]:
     """The kind of each deployment."""
     return {str(case.get("deployment", "")): str(case.get("kind", "")) for case in cases}
-
-
-def _labels(keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """What each case is called: its id, and its site where there are several."""
-    several = len({site for site, _ in keys}) > 1
-    return {key: f"{key[1]} at {key[0]}" if several else key[1] for key in keys}
 
 
 def _counted(
