@@ -18,7 +18,7 @@ from harness.events import Direction, Event, Recorded, SipMessage
 from harness.phone import recording
 from harness.phone.config import PhoneConfig
 from harness.phone.pending_teardown import Teardown, acknowledgement, acknowledgement_of_success, pending_teardown
-from harness.sip.digest import Credentials, DigestClient
+from harness.sip.digest import Credentials, DigestClient, parse
 from harness.sip.framing import StreamFramer
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.headers import CSeq
@@ -127,7 +127,7 @@ class _Line:
         config = self._config
         if isinstance(answer, Response) and answer.is_challenge and config.username is not None:
             number = bye.cseq.number + 1
-            client = DigestClient(Credentials(config.username, config.password or ""))
+            client = DigestClient(Credentials(config.username, config.password or "", self._only_realm(bye)))
             again = client.answer(bye.setting("CSeq", str(CSeq(number, "BYE"))), answer)
             if again is not None:
                 via = again.via
@@ -135,7 +135,15 @@ class _Line:
                 answer = self._exchange(
                     again, lambda m: isinstance(m, Response) and m.is_final and m.cseq.number == number
                 )
-        return answer is not None
+        return isinstance(answer, Response) and not answer.is_challenge
+
+    def _only_realm(self, bye: Request) -> str | None:
+        """The one realm that gets an answer, as with the phone itself; None: the one that asks now."""
+        if realm := self._config.realm:
+            return None if realm == "*" else realm
+        invite = self._teardown.invite
+        shown = invite.get("Proxy-Authorization") or invite.get("Authorization")
+        return parse(shown).get("realm") if shown and invite.from_.tag == bye.from_.tag else None
 
     def _cancel(self, cancel: Request) -> bool:
         """CANCEL until the INVITE has its final response; a 2xx that crossed it gets its ACK, and a BYE."""
