@@ -19,6 +19,7 @@ def test_ai_never_answers(cast, context, ai, caller, line, timings, fallback, ex
     for group in cast.all_groups(but=fallback):
         expect(group).never_rang()
     ai.was_tried(call, line)
+    ai.answered_nothing(call)
 
 
 @scenario("FALLBACK-REFUSED")
@@ -33,6 +34,7 @@ def test_ai_refuses(cast, ai, caller, line, timings, fallback, expect):
     for group in cast.all_groups(but=fallback):
         expect(group).never_rang()
     ai.was_tried(call, line)
+    ai.answered_nothing(call)
 
 
 @scenario("FALLBACK-DOWN")

@@ -7,15 +7,17 @@ from harness.scenario import scenario
 
 
 @scenario("BUSY")
-def test_busy(context, caller, line, expect):
+def test_busy(context, ai, caller, line, expect):
     call = caller.call(line)
     expect(call).ends_with(context.deployment.expect.busy)
+    ai.was_tried(call, line)
 
 
 @scenario("REJECTED")
-def test_rejected(context, caller, line, expect):
+def test_rejected(context, ai, caller, line, expect):
     call = caller.call(line)
     expect(call).ends_with(context.deployment.expect.rejected)
+    ai.was_tried(call, line)
 
 
 @scenario("NOSUCHNUMBER")

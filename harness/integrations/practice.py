@@ -172,11 +172,11 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "BUSY",
         "The AI is busy",
-        "The caller gets the final response for busy.",
+        "The AI is asked to take the call, and the caller gets the final response for busy.",
         (fails("busy"), THROUGH, NO_FALLBACK),
         seats="synthflow",
         moment="unanswered",
-        required_findings={FINAL_RESPONSE: 1},
+        required_findings={FINAL_RESPONSE: 1, ROUTE_TRIED: 1},
     ),
     _row(
         "NOANSWER",
@@ -191,11 +191,11 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "REJECTED",
         "The AI declines",
-        "The caller gets the final response for declined.",
+        "The AI is asked to take the call, and the caller gets the final response for declined.",
         (fails("declines"), THROUGH, NO_FALLBACK),
         seats="synthflow",
         moment="unanswered",
-        required_findings={FINAL_RESPONSE: 1},
+        required_findings={FINAL_RESPONSE: 1, ROUTE_TRIED: 1},
     ),
     _row(
         "NOSUCHNUMBER",

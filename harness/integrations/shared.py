@@ -14,6 +14,7 @@ from harness.finding_kinds import (
     REGISTRATION,
     REGISTRATION_REFUSED,
     RELEASED,
+    ROUTE_NOT_ANSWERED,
     ROUTE_TRIED,
     TIMING,
     TIMING_WITHIN,
@@ -39,6 +40,7 @@ from harness.integrations.which import (
     hands_over,
 )
 
+_TRIED_IN_VAIN = {**FALLEN_BACK, LANDING_OTHERS: 1, ROUTE_TRIED: 1, ROUTE_NOT_ANSWERED: 1}
 _TRANSFERRED = {**HANDED_OVER, CALLER_ID: 1, LANDING_OTHERS: 1, ONE_CALL: 2}
 
 _transfer = partial(
@@ -96,14 +98,14 @@ def warm_transfer(prefix: str, people: str, *, source: str, section: str = "") -
         scenario="TRANSFER-WARM",
         title=f"The AI calls the {people} and joins the caller to it",
         proves=f"The AI places a new call to the {people} over the trunk and joins the two: the right group rings and no "
-        "other, the agent sees the number the deployment promises, caller and agent hear each other, the AI no longer "
-        "speaks.",
+        "other, the agent sees the number the deployment promises, caller and agent hear each other, and neither hears "
+        "the AI any more.",
         source=source,
         section=section,
         which=(hands_over("warm"), ASKED, TO_OUR_PHONE, SHOWS_OF_AXIS),
         axes=(CALLER_ID_SHOWN,),
         calls=plans.warm_transfer,
-        required_findings={**_TRANSFERRED, AUDIO_SILENT: 1},
+        required_findings={**_TRANSFERRED, AUDIO_SILENT: 2},
     )
 
 
@@ -114,24 +116,24 @@ def fallbacks(prefix: str, people: str, *, source: str, section: str = "") -> tu
             id=f"{prefix}-FALLBACK-TIMEOUT",
             scenario="FALLBACK-TIMEOUT",
             title="An AI that never answers",
-            proves=f"When the ring timeout is over the caller is with the fallback {people}, with caller ID and audio both ways; "
-            "the time waited is the one configured, within a second.",
+            proves="The AI never takes the call, and when the ring timeout is over the caller is with the fallback "
+            f"{people}, with caller ID and audio both ways; the time waited is the one configured, within a second.",
             source=source,
             section=section,
             which=(fails("never-answers"), FALLBACK),
             seconds=4.0,
-            required_findings={**FALLEN_BACK, LANDING_OTHERS: 1, ROUTE_TRIED: 1, TIMING: 1},
+            required_findings={**_TRIED_IN_VAIN, TIMING: 1},
         ),
         _fallback(
             id=f"{prefix}-FALLBACK-REFUSED",
             scenario="FALLBACK-REFUSED",
             title="An AI that answers 503",
-            proves=f"The caller is with the fallback {people} without waiting for longer than the ring timeout, with caller ID and "
-            "audio both ways.",
+            proves=f"The AI does not take the call, and the caller is with the fallback {people} without waiting for longer than "
+            "the ring timeout, with caller ID and audio both ways.",
             source=source,
             section=section,
             which=(fails("unavailable"), FALLBACK),
-            required_findings={**FALLEN_BACK, LANDING_OTHERS: 1, ROUTE_TRIED: 1, TIMING_WITHIN: 1},
+            required_findings={**_TRIED_IN_VAIN, TIMING_WITHIN: 1},
         ),
         _fallback(
             id=f"{prefix}-FALLBACK-DOWN",

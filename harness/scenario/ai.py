@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from harness.checks import reach
@@ -109,12 +110,29 @@ class Ai:
             return
         self._context.evidence.add(reach.tried(subject, wanted, seen))
 
+    def _told(self, look: Callable[[Call], list[str]], of: Call) -> list[str]:
+        """What is seen of ``of``; an interface has its time, since what it does not tell yet it may tell later."""
+        began = time.monotonic()
+        while not (found := look(of)) and time.monotonic() - began < self._lag_s and not self._is_down:
+            self._context.pause(self._context.far_end.poll_s)
+        self._context.evidence.scripted(time.monotonic() - began, "what the AI's interface may tell later")
+        return found
+
+    @property
+    def _lag_s(self) -> float:
+        """How much later than it happened something may be told; a stand-in's phone tells at once."""
+        return 0.0 if self.is_ours else self._context.far_end.lag_s
+
+    @property
+    def _is_down(self) -> bool:
+        return self._context.far_end.api.is_down
+
     def _asked(self, of: Call, wanted: str) -> list[str] | None:
-        deadline = time.monotonic() + self._context.patience
+        deadline = time.monotonic() + self._context.patience + self._lag_s
         while True:
             found = self.endpoint.asked_for(of)
             is_over = time.monotonic() >= deadline
-            if self.endpoint.blind and (is_over or self._context.far_end.api.is_down):
+            if self.endpoint.blind and (is_over or self._is_down):
                 return None  # waited for in vain: the platform goes on with the call meanwhile
             if is_over or wanted in found:
                 return found
@@ -126,8 +144,8 @@ class Ai:
 
     def answered_nothing(self, of: Call) -> None:
         """No call since ``of`` began was answered by the AI."""
-        answered = self.endpoint.set_up(of)
-        if self.endpoint.blind:
+        answered = self._told(self.endpoint.set_up, of)
+        if self.endpoint.blind and not answered:
             expected, why = "no call is set up", "its interface does not say"
             self._context.evidence.add(not_observable("route.not_answered", "the AI", expected=expected, why=why))
             return
@@ -135,7 +153,7 @@ class Ai:
 
     def was_not_reached(self, of: Call) -> None:
         """No INVITE came to the AI since ``of`` began: one that only rang was sent all the same."""
-        reached = self.endpoint.reached_by(of)
+        reached = self._told(self.endpoint.reached_by, of)
         if self.endpoint.blind and not reached:
             expected, why = "no INVITE is sent to the AI", "its interface does not say"
             self._context.evidence.add(not_observable("route.not_reached", "the AI", expected=expected, why=why))

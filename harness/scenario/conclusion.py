@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Final, TypeVar
 
 from harness.checks import dialog, quality
@@ -46,6 +47,8 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
 
 def _look_at_calls(context: CaseContext) -> None:
     _look_longer(context)
+    for finding in chain.from_iterable(look() for look in context.late_rings):
+        context.evidence.add(finding)
     for call in every_call(context):
         _answered_well(context, call)
         _no_crossing(context, call)

@@ -52,6 +52,7 @@ class CaseContext:
         self.phones = CasePhones(deployment, self.evidence, pool, marks, gate, company)
         self.calls = Calls(deployment, self.phones)
         self.far_end = FarRecords(deployment, api, self.evidence)
+        self.late_rings: list[Callable[[], Sequence[Finding]]] = []  #: findings on who rings after a call was taken
         self.later: list[Callable[[], Sequence[Finding]]] = []  #: findings on what is told only when the calls are over
 
     @cached_property

@@ -28,7 +28,7 @@ from harness.sip.identity import digits_of, is_spelling
 from harness.sip.message import Message, Request
 
 #: Statuses of a call that Synthflow was asked to take, whatever became of it.
-_TRIED = {"ringing", "no-answer", "busy", "failed", "canceled", "in-progress", "completed"}
+_TRIED = {"ringing", "no-answer", "busy", "failed", "canceled", "user-canceled", "in-progress", "completed"}
 
 
 def request_user_of(invite: SipMessage) -> str:

@@ -39,6 +39,7 @@ class Call(ListeningLeg):
         self.number = number  #: whose phone it is, E.164, where it has one
         self.prepared: str | None = None  #: the id its record at the AI goes by, where it was asked for beforehand
         self._asked_by_digit = False
+        self.beside: list[Call] = []  #: the calls by which others have rung for the same caller
         self.accepted_at: float | None = None  #: when its agent pressed the digit that takes the call
         self.obeyed_digit: Sound | None = None  #: the AI did what a digit of this caller asked for
         self.looks: list[Pending] = []  #: at what is heard, which may still need the call as it is

@@ -35,7 +35,12 @@ class Expect(ExpectAudio):
     # -- who calls, and how the call was addressed
 
     def caller_id(self, number: str) -> None:
-        """From names ``number``, in the deployment's form; to an agent's telephone, whatever its platform shows there."""
+        """From names ``number``, in the deployment's form; to an agent's telephone, whatever its platform shows there.
+
+        Where other agents have rung for the same call, each of them was shown it as well.
+        """
+        for other in self._end.beside if isinstance(self._end, Call) else ():
+            Expect(self._context, other).caller_id(number)
         if self._at_telephone():
             return
         told = self._record()

@@ -106,12 +106,13 @@ class Group:
             leg.answer()
             leg.wait_state("confirmed", within=self._context.patience)
             taken = self._context.calls.add(Call(self._context, leg, "agent"))
+            taken.beside = [Call(self._context, other, "agent") for other in self._others(leg)]
             if digit := self._context.deployment.phones[leg.phone.name].accept:
                 taken.hears_sound(leg.events[0].at, time.monotonic() + self._context.patience)
                 wait_for_pause(leg)  # it has been said which digit takes the call
                 taken.press(digit)
                 taken.accepted_at = time.monotonic()
-            self._others_stop(leg)
+            self._others_stop(taken)
             return taken
 
     def rings_in_turns(self, of: Call) -> None:
@@ -145,14 +146,26 @@ class Group:
         names = [self.name, *groups] if self.name in groups else list(groups)
         return next(name for name in names if phone in groups[name].agents)
 
-    def _others_stop(self, answered: Leg) -> None:
+    def _others(self, answered: Leg) -> list[Leg]:
+        """The legs by which the other agents' phones have rung for the same call; one that a scenario took is another's."""
+        taken = {call.first_leg.id for call in self._context.calls.own}
+        legs = [leg for phone in self.phones if phone is not answered.phone for leg in phone.incoming]
+        return [leg for leg in legs if leg.id not in taken and leg.events[0].at >= answered.events[0].at - ONE_CALL_S]
+
+    def _others_stop(self, taken: Call) -> None:
         """Where the other agents' phones rang for the same call, they stop: one of them has it."""
         limit = self._context.deployment.expect.released_within_s
-        for phone in self.phones:
-            for leg in phone.incoming:
-                if phone is not answered.phone and leg.events[0].at >= answered.events[0].at - ONE_CALL_S:
-                    ended = Call(self._context, leg, "agent").released_at(time.monotonic() + limit)
-                    self._context.evidence.add(landing.stops(phone.name, ended is not None, limit))
+        for other in taken.beside:
+            ended = other.released_at(time.monotonic() + limit)
+            self._context.evidence.add(landing.stops(other.phone_name, ended is not None, limit))
+        self._context.late_rings.append(lambda: self._late(taken, limit))
+
+    def _late(self, taken: Call, limit: float) -> list[Finding]:
+        """Of the agents who began to ring only after one of them had the call: none goes on ringing."""
+        known = {other.label for other in taken.beside}
+        late = [Call(self._context, leg, "agent") for leg in self._others(taken.first_leg) if leg.id not in known]
+        ended = [(one.phone_name, one.released_at(one.began + limit)) for one in late]
+        return [landing.stops(name, at is not None, limit) for name, at in ended]
 
 
 class AssistantOf:

@@ -1,0 +1,137 @@
+"""Several agents ring for one call: each is shown its caller, and all but one stop, whenever they began."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.deployment import Group as GroupEntry
+from harness.events import CallState, SipMessage
+from harness.phone.waiter import never_came
+from harness.scenario.conclusion import conclude
+from harness.scenario.context import CaseContext
+from harness.scenario.ends import Call
+from harness.scenario.expect import Expect
+from harness.scenario.people import Group
+from harness.verdict import Finding, Verdict
+from tests.unit.scenario.conftest import MakeContext
+
+CALLER, ANOTHER = "+14155550101", "+14155550199"
+AGENTS = ("Zoë", "tier-2 desk", "Ağ")
+
+
+def leg(agent: str, *states: str, began: float, shown: str = CALLER) -> Any:
+    """A call that came to an agent's phone, with the states it was in at so many tenths of a second."""
+    text = (
+        f"INVITE sip:{len(agent)}@agents.example SIP/2.0\r\nFrom: <sip:{shown}@acme.example>;tag=a\r\n"
+        f"To: <sip:1@agents.example>\r\nCall-ID: {agent}\r\nCSeq: 1 INVITE\r\n\r\n"
+    )
+    events = [CallState(at=began + at / 10, phone=agent, leg=f"{agent}.1", state=s) for at, s in enumerate(states)]  # type: ignore[arg-type]
+    invite = SipMessage(
+        at=began, phone=agent, leg=f"{agent}.1", direction="received", transport="udp", local="", remote="", text=text
+    )
+    made = SimpleNamespace(
+        id=f"{agent}.1", phone=SimpleNamespace(name=agent), direction="incoming", successor=None, mark=1
+    )
+    made.events, made.messages, made.invite, made.state = events, [invite], invite, states[-1]
+    made.answer, made.statistics, made.hangup = lambda: None, lambda: None, lambda: None
+    made.received_since = lambda since: []
+
+    def wait(goal: str, predicate: Any, within: float, **_: Any) -> Any:
+        for event in made.events:
+            if predicate(event):
+                return event
+        raise never_came(goal, within, agent, "nothing", "")
+
+    made.wait = wait
+    made.wait_state = lambda state, within: wait(state, lambda e: e.state == state, within)
+    return made
+
+
+class Phones:
+    """Agents at their phones, with the calls that have come to them."""
+
+    def __init__(self, context: CaseContext) -> None:
+        self.context = context
+        self.by_agent = {agent: SimpleNamespace(name=agent, incoming=[], legs=[]) for agent in AGENTS}
+        context.deployment = context.deployment.model_copy(
+            update={"phones": dict.fromkeys(AGENTS, next(iter(context.deployment.phones.values())))}
+        )
+
+    def rings(self, agent: str, *states: str, began: float, shown: str = CALLER) -> None:
+        came = leg(agent, *states, began=began, shown=shown)
+        came.phone = self.by_agent[agent]
+        came.phone.incoming.append(came)
+
+    def take(self, monkeypatch: pytest.MonkeyPatch) -> Call:
+        """The first agent has the call."""
+        phones: Any = list(self.by_agent.values())
+        first = phones[0].incoming[0]
+        monkeypatch.setattr(self.context.phones, "first_incoming", lambda *_, **__: first)
+        group = Group(self.context, "Größe L", GroupEntry(did="+13125550142", agents=AGENTS), phones)
+        return group.expect_call(SimpleNamespace(is_over=lambda: False, obeyed=lambda at: None))  # type: ignore[arg-type]
+
+
+def found(context: CaseContext, check: str) -> dict[str, Verdict]:
+    findings: list[Finding] = [one for one in context.evidence.findings if one.check == check]
+    return {one.subject: one.verdict for one in findings}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=15)
+@given(shown=st.lists(st.sampled_from([CALLER, ANOTHER]), min_size=3, max_size=3))
+def test_each_agent_who_rings_is_shown_the_caller(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, shown: list[str]
+) -> None:
+    context = make_context()
+    phones = Phones(context)
+    for agent, number in zip(AGENTS, shown, strict=True):
+        states = ("confirmed",) if agent == AGENTS[0] else ("incoming", "disconnected")
+        phones.rings(agent, *states, began=time.monotonic(), shown=number)
+    Expect(context, phones.take(monkeypatch)).caller_id(CALLER)
+    assert found(context, "caller_id") == {
+        f"{agent}.1": Verdict.PASSED if number == CALLER else Verdict.FAILED
+        for agent, number in zip(AGENTS, shown, strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    ("states", "late_s", "expected"),
+    [
+        (("incoming", "disconnected"), 0.3, {AGENTS[1]: Verdict.PASSED}),  # a CANCEL that was already on its way
+        (("incoming", "early"), 0.3, {AGENTS[1]: Verdict.FAILED}),
+        (("incoming", "early"), 4.0, {AGENTS[1]: Verdict.FAILED}),  # the next batch, though the call was taken
+        ((), 0.0, {}),
+    ],
+)
+def test_an_agent_who_begins_to_ring_when_another_has_the_call_stops(
+    make_context: MakeContext,
+    monkeypatch: pytest.MonkeyPatch,
+    states: tuple[str, ...],
+    late_s: float,
+    expected: dict[str, Verdict],
+) -> None:
+    context = make_context()
+    phones = Phones(context)
+    phones.rings(AGENTS[0], "confirmed", began=time.monotonic() - 10.0)
+    phones.take(monkeypatch)
+    assert found(context, "landing.stops") == {}, "nobody else rings yet"
+    if states:
+        phones.rings(AGENTS[1], *states, began=time.monotonic() - 10.0 + late_s)
+    conclude(context, probe=False)
+    assert found(context, "landing.stops") == expected
+
+
+def test_two_callers_with_two_agents_are_two_calls(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = make_context()
+    phones = Phones(context)
+    phones.rings(AGENTS[1], "confirmed", began=time.monotonic() - 2.0, shown=ANOTHER)
+    context.calls.add(Call(context, phones.by_agent[AGENTS[1]].incoming[0], "agent"))
+    phones.rings(AGENTS[0], "confirmed", began=time.monotonic())
+    Expect(context, phones.take(monkeypatch)).caller_id(CALLER)
+    assert found(context, "landing.stops") == {}
+    assert found(context, "caller_id") == {f"{AGENTS[0]}.1": Verdict.PASSED}

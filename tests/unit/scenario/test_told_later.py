@@ -1,0 +1,76 @@
+"""What an interface may tell later: that it tells nothing of a call yet does not show that the AI did not get it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from harness.deployment import Synthflow
+from harness.measurement import AnsweredBy, Reached
+from harness.scenario.ai import Ai
+from harness.scenario.endpoints import SynthflowEndpoint
+from harness.scenario.lines import line_of
+from harness.verdict import Verdict
+from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.test_synthflow_endpoint import FakeApi, call, record
+
+_LAG_S = 0.3
+
+
+class LateApi(FakeApi):
+    """Lists its records after a while."""
+
+    def __init__(self, *records: dict[str, Any], after_s: float) -> None:
+        super().__init__(list(records))
+        self.from_then = time.monotonic() + after_s
+
+    def calls(self, since: float, models: Any = ()) -> Any:
+        return super().calls(since, models) if time.monotonic() >= self.from_then else []
+
+
+def ai_of(make_context: MakeContext, api: Any, **synthflow: Any) -> Ai:
+    context = make_context(
+        api=api, synthflow=Synthflow(**{"poll_s": 0.001, "lag_s": _LAG_S, "witness": ("record",)} | synthflow)
+    )
+    ai = Ai(context)
+    ai._endpoint = SynthflowEndpoint(context, api)
+    return ai
+
+
+@pytest.mark.parametrize(
+    ("after_s", "verdict"), [(0.0, Verdict.FAILED), (_LAG_S / 2, Verdict.FAILED), (60.0, Verdict.PASSED)]
+)
+def test_a_record_that_comes_later_shows_that_the_ai_got_the_call(
+    make_context: MakeContext, after_s: float, verdict: Verdict
+) -> None:
+    for what in ("was_not_reached", "answered_nothing"):
+        ai = ai_of(make_context, LateApi(record(), after_s=after_s))
+        getattr(ai, what)(call())
+        (found,) = ai._context.evidence.findings
+        assert (found.check.partition(".")[0], found.verdict) == ("route", verdict)
+        assert isinstance(found.measured, Reached | AnsweredBy)
+
+
+def test_what_tells_at_once_is_not_waited_for(make_context: MakeContext) -> None:
+    ai = ai_of(make_context, LateApi(after_s=0.0), lag_s=60.0, witness=("record", "marks"))
+    began = time.monotonic()
+    ai.was_not_reached(call())
+    ai.answered_nothing(call())
+    assert time.monotonic() - began < 10.0
+
+
+def test_the_ai_was_tried_though_its_record_comes_after_our_own_patience(make_context: MakeContext) -> None:
+    ai = ai_of(make_context, LateApi(record(status="busy"), after_s=_LAG_S / 2))
+    context = ai._context
+    context.patience = 0.0
+    ai.was_tried(call(), line_of(context.deployment, context.trunk, str(context.case.line)))
+    (found,) = context.evidence.findings
+    assert (found.check, found.verdict) == ("route.tried", Verdict.PASSED)
+
+
+@pytest.mark.parametrize("status", ["user-canceled", "canceled", "busy", "no-answer", "ringing"])
+def test_a_call_that_ended_in_any_way_was_tried(make_context: MakeContext, status: str) -> None:
+    ai = ai_of(make_context, LateApi(record(status=status), after_s=0.0))
+    assert ai.endpoint.asked_for(call()) == [record()["phone_number_to"]]

@@ -1,0 +1,81 @@
+"""What scenarios hold the calls of a case to: each promise of a row is asked of everybody whom it is about."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
+import pytest
+
+from scenarios import test_fallback, test_people, test_responses, test_transfer
+
+
+class Asked:
+    """Stands for ``expect``, and keeps who was held to what."""
+
+    def __init__(self) -> None:
+        self.of: list[tuple[object, str, tuple[object, ...], dict[str, object]]] = []
+
+    def __call__(self, subject: object) -> object:
+        def keeps(name: str) -> Callable[..., float]:
+            return lambda *of, **how: self._keep(subject, name, of, how)
+
+        return SimpleNamespace(**{name: keeps(name) for name in _EXPECTED})
+
+    def _keep(self, subject: object, name: str, of: tuple[object, ...], how: dict[str, object]) -> float:
+        self.of.append((subject, name, of, how))
+        return 0.0
+
+    def named(self, name: str) -> list[tuple[object, tuple[object, ...], dict[str, object]]]:
+        return [(subject, of, how) for subject, what, of, how in self.of if what == name]
+
+
+_EXPECTED = (
+    "answered", "two_way_audio_with", "caller_id", "silence_from", "released", "never_rang", "ends_with", "took_over",
+    "came_within", "takes_message",
+)  # fmt: skip
+
+
+def play(scenario: Callable[..., None], **parts: object) -> SimpleNamespace:
+    """Run a scenario with people who do all they are asked to."""
+    named = {name: MagicMock() for name in inspect.signature(scenario).parameters}
+    took_part = named | {"expect": Asked()} | parts
+    scenario(**{name: took_part[name] for name in named})
+    return SimpleNamespace(**took_part)
+
+
+def test_after_a_warm_transfer_neither_caller_nor_agent_hears_the_ai() -> None:
+    of = play(test_transfer.test_the_ai_calls_the_group_and_joins)
+    talk, landed = of.assistant.expect_call.return_value, of.target.expect_call.return_value
+    silent = [subject for subject, whom, _ in of.expect.named("silence_from") if whom == (talk,)]
+    assert silent == [of.caller.call.return_value, landed]
+
+
+@pytest.mark.parametrize("scenario", [test_responses.test_busy, test_responses.test_rejected])
+def test_a_final_response_is_the_ais_where_the_ai_was_asked(scenario: Callable[..., None]) -> None:
+    of = play(scenario)
+    of.ai.was_tried.assert_called_once_with(of.caller.call.return_value, of.line)
+
+
+@pytest.mark.parametrize("scenario", [test_fallback.test_ai_never_answers, test_fallback.test_ai_refuses])
+def test_a_fallback_is_one_where_the_ai_did_not_take_the_call(scenario: Callable[..., None]) -> None:
+    timings = SimpleNamespace(ring_timeout_s=2.0)
+    of = play(scenario, timings=timings, context=MagicMock(patience=4.0))
+    of.ai.answered_nothing.assert_called_once_with(of.caller.call.return_value)
+
+
+def test_a_queue_may_let_its_caller_ring_until_voicemail_answers() -> None:
+    cast, context = MagicMock(), SimpleNamespace(patience=4.0)
+    cast.group.return_value.entry.queue_s = 90.0
+    of = play(test_people.test_voicemail_where_nobody_is_there, cast=cast, context=context)
+    ((_, _, how),) = of.expect.named("answered")
+    assert how == {"within": 94.0}
+
+
+def test_out_of_hours_an_announcement_may_come_first() -> None:
+    line, context = MagicMock(), SimpleNamespace(patience=4.0)
+    line.entry.announcement_s = 12.0
+    of = play(test_people.test_number_out_of_its_hours, line=line, context=context)
+    of.cast.group.return_value.expect_call.assert_called_once_with(of.caller.dial.return_value, within=16.0)
