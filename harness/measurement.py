@@ -148,6 +148,7 @@ class AnsweredBy(Measurement):
     state: str | None = None
     attempted: tuple[str, ...] = ()  #: what the AI's side saw: ``status:number``
     unseen: bool = False  #: nobody could look at the AI's side, so that no attempt there is known, and none excluded
+    called: tuple[str, ...] = ()  #: the assistants that the call went to besides, whatever they did with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

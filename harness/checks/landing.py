@@ -77,8 +77,9 @@ def only_one(
     state: str | None = None,
     attempted: Sequence[str] = (),
     unseen: bool = False,
+    called: Sequence[str] = (),
 ) -> Finding:
-    """Of all that could have answered, exactly ``wanted`` did.
+    """Of all that could have answered, exactly ``wanted`` did, and no other was ``called``.
 
     ``code`` and ``state`` are those of the caller's call, ``attempted`` what the AI's side saw of it, where nobody did;
     ``unseen``: nobody could look there.
@@ -86,9 +87,10 @@ def only_one(
     return judged(
         "landing.answered_by",
         subject,
-        list(answered) == [wanted],
+        list(answered) == [wanted] and not called,
         expected=f"only {wanted} answers",
-        actual="nobody answered" if not answered else f"{', '.join(answered)} answered",
+        actual=("nobody answered" if not answered else f"{', '.join(answered)} answered")
+        + (f", and the call went to {', '.join(called)} as well" if called else ""),
         measured=measurement.AnsweredBy(
             answered=tuple(answered),
             wanted=wanted,
@@ -96,6 +98,7 @@ def only_one(
             state=state,
             attempted=tuple(attempted),
             unseen=unseen,
+            called=tuple(called),
         ),
     )
 

@@ -110,10 +110,10 @@ class Ai:
             return
         self._context.evidence.add(reach.tried(subject, wanted, seen))
 
-    def _told(self, look: Callable[[Call], list[str]], of: Call) -> list[str]:
-        """What is seen of ``of``; an interface has its time, since what it does not tell yet it may tell later."""
-        began = time.monotonic()
-        while not (found := look(of)) and time.monotonic() - began < self._lag_s and not self._is_down:
+    def told(self, look: Callable[[Call], list[str]], of: Call, since: float) -> list[str]:
+        """What is seen of ``of``; what was there to see by ``since`` an interface may tell later."""
+        began, until = time.monotonic(), since + self._lag_s
+        while not (found := look(of)) and time.monotonic() < until and not self._is_down:
             self._context.pause(self._context.far_end.poll_s)
         self._context.evidence.scripted(time.monotonic() - began, "what the AI's interface may tell later")
         return found
@@ -144,7 +144,7 @@ class Ai:
 
     def answered_nothing(self, of: Call) -> None:
         """No call since ``of`` began was answered by the AI."""
-        answered = self._told(self.endpoint.set_up, of)
+        answered = self.told(self.endpoint.set_up, of, time.monotonic())
         if self.endpoint.blind and not answered:
             expected, why = "no call is set up", "its interface does not say"
             self._context.evidence.add(not_observable("route.not_answered", "the AI", expected=expected, why=why))
@@ -153,7 +153,7 @@ class Ai:
 
     def was_not_reached(self, of: Call) -> None:
         """No INVITE came to the AI since ``of`` began: one that only rang was sent all the same."""
-        reached = self._told(self.endpoint.reached_by, of)
+        reached = self.told(self.endpoint.reached_by, of, time.monotonic())
         if self.endpoint.blind and not reached:
             expected, why = "no INVITE is sent to the AI", "its interface does not say"
             self._context.evidence.add(not_observable("route.not_reached", "the AI", expected=expected, why=why))

@@ -16,7 +16,7 @@ from harness.scenario import dropouts, post_failure_probes
 from harness.scenario.calls import OwnCall
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
-from harness.verdict import Verdict
+from harness.verdict import Finding, Verdict
 
 Found = TypeVar("Found")
 
@@ -40,6 +40,7 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
         if context.phones.loss is None:
             _look_at_calls(context)
             _look_later(context)
+            _add(context, context.last_looks)
     if probe and context.evidence.conclusion.verdict is Verdict.FAILED:
         with context.evidence.step("follow-up diagnostics"):
             post_failure_probes.look_closer(context, context.began)
@@ -47,12 +48,16 @@ def conclude(context: CaseContext, *, probe: bool = True) -> None:
 
 def _look_at_calls(context: CaseContext) -> None:
     _look_longer(context)
-    for finding in chain.from_iterable(look() for look in context.late_rings):
-        context.evidence.add(finding)
+    _add(context, context.late_rings)
     for call in every_call(context):
         _answered_well(context, call)
         _no_crossing(context, call)
         _little_loss(context, call)
+
+
+def _add(context: CaseContext, looks: Sequence[Callable[[], Sequence[Finding]]]) -> None:
+    for finding in chain.from_iterable(look() for look in looks):
+        context.evidence.add(finding)
 
 
 def require_promised_findings(context: CaseContext) -> None:

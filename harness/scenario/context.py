@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
 from harness.deployment import Deployment, Timings, Trunk
@@ -53,6 +53,7 @@ class CaseContext:
         self.calls = Calls(deployment, self.phones)
         self.far_end = FarRecords(deployment, api, self.evidence)
         self.late_rings: list[Callable[[], Sequence[Finding]]] = []  #: findings on who rings after a call was taken
+        self.last_looks: list[Callable[[], Sequence[Finding]]] = []  #: findings on what may have been told late
         self.later: list[Callable[[], Sequence[Finding]]] = []  #: findings on what is told only when the calls are over
 
     @cached_property
@@ -69,6 +70,11 @@ class CaseContext:
         """Which assistant has this number."""
         found = (name for name, assistant in self.deployment.assistants.items() if assistant.did == number)
         return next(found, None)
+
+    def assistants_at(self, numbers: Iterable[str], *, but: str) -> list[str]:
+        """The assistants that have these numbers, without ``but``."""
+        found = set(map(self.assistant_of, numbers)) - {but, None}
+        return sorted(filter(None, found))
 
     def pause(self, seconds: float) -> None:
         """Let time pass on purpose. The loss of the world is raised out of it, by a signal."""

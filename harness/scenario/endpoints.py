@@ -51,6 +51,9 @@ class AiEndpoint(Protocol):
     def blind(self) -> bool:
         """Whether the last look showed nothing, for no fault of the platform's."""
 
+    def others(self, of: Call, assistant: str) -> list[str]:
+        """The assistants beside ``assistant`` that the call ``of`` came to as well, where there is no doubt whose it is."""
+
     def attempts(self, of: Call) -> list[str]:
         """What was seen of a call that was not answered: ``status:number``, where an interface lists them."""
 
@@ -147,6 +150,12 @@ class SynthflowEndpoint:
         taken = [record for record in self.records(of) if record.answered]
         return [self._context.assistant_of(record.number_to) or str(record.number_to) for record in taken]
 
+    def others(self, of: Call, assistant: str) -> list[str]:
+        """Those that answered, by a record of the caller's own number, or of an id that the call goes by."""
+        told = {of.prepared, *self._context.calls.ids_told(of)}
+        found = [r for r in self.records(of) if r.answered and (r.id in told or r.number_from == of.number)]
+        return self._context.assistants_at((str(record.number_to) for record in found), but=assistant)
+
     def _is_of(self, record: CallRecord, of: Call, *, on_trust: bool) -> bool:
         declared = self._context.deployment.synthflow
         shown = record.number_from
@@ -213,6 +222,12 @@ class StandInEndpoint:
         self._waiting: list[Leg] = []  #: calls that came, and nobody has expected yet
 
     blind = False
+
+    def others(self, of: Call, assistant: str) -> list[str]:
+        """Those that were called, by the Request-URIs of what came from the caller's own number."""
+        came = [leg for leg in self.phone.incoming if leg.events[0].at >= of.began]
+        numbers = (request_user_of(leg.invite) for leg in came if of.number and self._shows(leg, {of.number}))
+        return self._context.assistants_at(numbers, but=assistant)
 
     def attempts(self, of: Call) -> list[str]:
         """None: nothing lists them."""

@@ -204,4 +204,13 @@ class AssistantOf:
                 )
             else:
                 self._context.evidence.add(landing.only_one("the call", [talk.assistant or "nobody known"], self.name))
+                self._context.last_looks.append(lambda: self._given_to_others(of))
             return talk
+
+    def _given_to_others(self, of: Call) -> list[Finding]:
+        """That the call came to another assistant as well, which may be told only later."""
+        if any(call.number == of.number and call is not of for call in self._context.calls.own):
+            return []  # which of the caller's calls came there nobody can tell
+        since = of.answered_at() or of.began
+        others = self._ai.told(lambda call: self._ai.endpoint.others(call, self.name), of, since)
+        return [landing.only_one("the call", [self.name], self.name, called=others)] if others else []

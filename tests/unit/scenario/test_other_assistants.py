@@ -1,0 +1,126 @@
+"""Only one assistant gets a call: what another has of it is found where the AI is Synthflow, and where it is a phone of ours."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.deployment import Synthflow
+from harness.scenario.ai import Ai
+from harness.scenario.cast import Cast
+from harness.scenario.conclusion import conclude
+from harness.scenario.context import CaseContext
+from harness.scenario.endpoints import StandInEndpoint, SynthflowEndpoint
+from harness.scenario.people import AssistantOf
+from harness.verdict import Verdict
+from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.test_synthflow_endpoint import ASSISTANT, CALLER, OTHER, FakeApi, call, record
+from tests.unit.scenario.test_told_later import LateApi
+
+
+def another(context: CaseContext) -> tuple[str, str]:
+    """Name and number of an assistant that the call is not for."""
+    return next((name, one.did) for name, one in context.deployment.assistants.items() if one.did != ASSISTANT)
+
+
+def answered_by(context: CaseContext, endpoint: Any, of: Any) -> list[Any]:
+    """What is found of who answered, once the case is over."""
+    ai = Ai(context)
+    ai._endpoint = endpoint
+    line = Cast(context).line(str(context.case.line))
+    AssistantOf(context, ai, line).expect_call(of, within=0.0)
+    conclude(context, probe=False)
+    return [finding for finding in context.evidence.findings if finding.check == "landing.answered_by"]
+
+
+def case(make_context: MakeContext, *records: dict[str, Any], after_s: float = 0.0, **synthflow: Any) -> Any:
+    api: Any = LateApi(*records, after_s=after_s)
+    context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, **{"lag_s": 0.0} | synthflow))
+    return context, SynthflowEndpoint(context, api)
+
+
+@pytest.mark.parametrize("status", ["in-progress", "completed"])
+def test_a_second_assistant_that_took_the_call_as_well(make_context: MakeContext, status: str) -> None:
+    context, _ = case(make_context)
+    name, number = another(context)
+    context, endpoint = case(make_context, record(), record(call_id="c2", phone_number_to=number, status=status))
+    *_, found = answered_by(context, endpoint, call())
+    assert found.verdict is Verdict.FAILED
+    assert found.actual == f"main answered, and the call went to {name} as well"
+
+
+def test_a_second_assistant_of_which_is_told_later(make_context: MakeContext) -> None:
+    class Later(LateApi):
+        def calls(self, since: float, models: Any = ()) -> Any:
+            told = FakeApi.calls(self, since, models)
+            return told if time.monotonic() >= self.from_then else told[:1]
+
+    context, _ = case(make_context)
+    _, number = another(context)
+    for after_s, expected in ((0.2, Verdict.FAILED), (60.0, Verdict.PASSED)):
+        api: Any = Later(record(), record(call_id="c2", phone_number_to=number), after_s=after_s)
+        context = make_context(api=api, synthflow=Synthflow(poll_s=0.001, lag_s=0.4))
+        of = call()
+        of.answered_at = lambda began=of.began: began
+        assert answered_by(context, SynthflowEndpoint(context, api), of)[-1].verdict is expected
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"phone_number_from": OTHER},  # a stranger's
+        {"status": "failed"},  # who refused it did not answer
+        {"type_of_call": "outbound"},
+        {"start_time": str(int((time.time() - 60) * 1000))},
+        {"phone_number_to": ASSISTANT},
+        {"phone_number_to": "+18885550100"},  # nobody's number
+    ],
+)
+def test_what_is_no_second_assistants(make_context: MakeContext, more: dict[str, Any]) -> None:
+    context, _ = case(make_context)
+    _, number = another(context)
+    context, endpoint = case(make_context, record(), record(call_id="c2", **{"phone_number_to": number} | more))
+    assert [found.verdict for found in answered_by(context, endpoint, call())] == [Verdict.PASSED]
+
+
+def test_a_caller_who_calls_two_numbers_has_two_assistants(make_context: MakeContext) -> None:
+    context, _ = case(make_context)
+    _, number = another(context)
+    context, endpoint = case(make_context, record(), record(call_id="c2", phone_number_to=number))
+    of, second = call(), call()
+    context.calls.own += [of, second]
+    ai = Ai(context)
+    ai._endpoint = endpoint
+    AssistantOf(context, ai, Cast(context).line(str(context.case.line))).expect_call(of, within=0.0)
+    assert [list(look()) for look in context.last_looks] == [[]]
+
+
+def leg(name: str, number: str, caller: str, began: float) -> Any:
+    text = (
+        f"INVITE sip:{number}@ai.example SIP/2.0\r\nFrom: <sip:{caller}@acme.example>;tag=a\r\nTo: <sip:{number}@ai.example>\r\n"
+        f"Call-ID: {name}\r\nCSeq: 1 INVITE\r\n\r\n"
+    )
+    return SimpleNamespace(
+        id=name, events=[SimpleNamespace(at=began)], invite=SimpleNamespace(text=text), answer=lambda: None
+    )
+
+
+def test_a_stand_in_that_is_called_for_another_assistant_as_well(make_context: MakeContext) -> None:
+    context = make_context(ai="stand-in")
+    name, number = another(context)
+    legs = [
+        leg("stand-in.1", ASSISTANT, CALLER, 10.0),
+        leg("stand-in.2", number, CALLER, 10.1),
+        leg("stand-in.3", number, OTHER, 10.1),
+    ]
+    phone: Any = SimpleNamespace(incoming=legs)
+    endpoint = StandInEndpoint(context, phone, context.trunk)
+    of = call()
+    found = {}
+    for began in (10.0, 10.05, 11.0):
+        of.began = began
+        found[began] = endpoint.others(of, "main")
+    assert found == {10.0: [name], 10.05: [name], 11.0: []}
