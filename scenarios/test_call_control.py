@@ -23,7 +23,7 @@ def test_ai_hangs_up(caller, line, assistant, expect):
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
     ended = talk.hang_up()
-    expect(call).released(after=ended)
+    expect(call).released(after=ended, farewell_s=talk.farewell_s)
 
 
 @scenario("HOLD")

@@ -36,7 +36,7 @@ def test_the_ai_calls_the_group_and_joins(cast, caller, line, assistant, target,
     talk.hand_over(target, "warm", caller_id=shown)
     landed = target.expect_call(call)
     expect(landed).caller_id(shown)
-    expect(call).two_way_audio_with(landed)
+    expect(call).two_way_audio_with(landed, joined_within_s=line.assistant.briefing_s)
     expect(call).silence_from(talk)  # the AI has left the conversation, for both
     expect(landed).silence_from(talk, seconds=0.4)
     for group in cast.all_groups(but=target):

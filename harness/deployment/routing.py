@@ -102,6 +102,8 @@ class Assistant(Model):
     transfer: Literal["cold", "warm"] | None = None  #: how it hands over: by REFER, or by a new call of its own
     transfer_to: str | None = None  #: the group it hands over to
     transfer_topic: str | None = None  #: the topic it sends along
+    #: For how long it may speak with the agent of a warm transfer before it joins the caller.
+    briefing_s: float = Field(0.0, ge=0, le=120)
     transfer_caller_id: CallerIdMode = "original"  #: whose number an agent sees after a warm transfer
     fixed_caller_id: E164 | None = None  #: that number, where it is always the same
     caller_id_header: str | None = Field(None, pattern=r"^X-[A-Za-z0-9\-_]+$")  #: the header it is taken from

@@ -45,7 +45,11 @@ class AiCall(End, Protocol):
         """Have the caller, who has asked for a person, transferred to ``group``: ``cold`` or ``warm``."""
 
     def hang_up(self) -> float:
-        """Have the AI hang up; the moment it was asked to."""
+        """Have the AI hang up; the moment it did, or where nobody tells (:attr:`farewell_s`), was asked to."""
+
+    @property
+    def farewell_s(self) -> float:
+        """For how long it may still speak after that moment, before it hangs up."""
 
     def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
         """Have the AI send digits; which."""
@@ -55,6 +59,7 @@ class StandInCall(Call):
     """A call that a phone of ours took in the AI's place."""
 
     is_unknown = False
+    farewell_s = 0.0
 
     def __init__(
         self, context: CaseContext, leg: Leg, phone: Phone, trunk: Trunk, assistant: str | None, peer: Call

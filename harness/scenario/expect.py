@@ -251,10 +251,10 @@ class Expect(ExpectAudio):
             self._context.evidence.add(signalling.final_response(end.label, codes, code, reason, end.invite_number))
             return at if at is not None else time.monotonic()
 
-    def released(self, after: float | None = None) -> None:
-        """The leg ends, within the deployment's limit after ``after``."""
+    def released(self, after: float | None = None, farewell_s: float = 0.0) -> None:
+        """The leg ends, within the deployment's limit after ``after``, or as much later as who ends it may still speak."""
         end = self._end
-        limit = self._context.deployment.expect.released_within_s + end.lag_s
+        limit = self._context.deployment.expect.released_within_s + end.lag_s + farewell_s
         start = after if after is not None else time.monotonic()
         with self._context.evidence.step(f"{end.label} is released"):
             at = end.released_at(max(start, time.monotonic()) + limit + 0.5)

@@ -30,12 +30,15 @@ class ExpectAudio:
         self._context = context
         self._end = end
 
-    def two_way_audio_with(self, other: End, *, changed: bool = False) -> None:
-        """Each hears the other. ``changed``: count only what is heard after a change of the call that was just made."""
+    def two_way_audio_with(self, other: End, *, changed: bool = False, joined_within_s: float = 0.0) -> None:
+        """Each hears the other. ``changed``: count only what is heard after a change of the call that was just made.
+
+        ``joined_within_s``: so long whoever brings them together may take for that.
+        """
         mine = self._end
         begin = time.monotonic()
         since = begin + SETTLE_S if changed else max(a.answered_at() or begin for a in (mine, other))
-        deadline = max(begin, since) + LISTEN_S
+        deadline = max(begin, since) + joined_within_s + LISTEN_S
         with self._context.evidence.step(f"{mine.label} and {other.label} hear each other"):
             for caller, talk in ((mine, other), (other, mine)):
                 if isinstance(caller, Call) and isinstance(talk, SynthflowCall) and talk.is_known_by_words:

@@ -312,7 +312,13 @@ class SynthflowCall:
         if digit is None:
             raise FarEndError("escalation.goodbye_digit: is missing; without it the AI cannot be made to hang up")
         self._peer.press(digit)
-        return time.monotonic()
+        asked = time.monotonic()
+        return asked if self.farewell_s else self.released_at(asked + self._context.patience) or asked
+
+    @property
+    def farewell_s(self) -> float:
+        """A bare record tells no moments: there it is what an answer of the AI may take."""
+        return 0.0 if self._can - {"record"} else self._context.patience
 
     def send_digits(self, method: Literal["rfc4733", "info"]) -> str:
         """The caller asks for digits, in the way they shall come."""

@@ -295,6 +295,7 @@ class Conversation:
         service.records.also(self.record, call.call_id)
         try:
             to_agent.learn(sdp_of(await call.wait_answered(TRANSFER_SECONDS)) or b"")
+            await asyncio.sleep(assistant.briefing_s)
             if self._call.state == "confirmed":
                 self._step_aside(call, to_agent)
                 return 200

@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from scenarios import test_fallback, test_people, test_responses, test_transfer
+from scenarios import test_call_control, test_fallback, test_people, test_responses, test_transfer
 
 
 class Asked:
@@ -79,3 +79,17 @@ def test_out_of_hours_an_announcement_may_come_first() -> None:
     line.entry.announcement_s = 12.0
     of = play(test_people.test_number_out_of_its_hours, line=line, context=context)
     of.cast.group.return_value.expect_call.assert_called_once_with(of.caller.dial.return_value, within=16.0)
+
+
+def test_an_ai_may_brief_the_agent_before_it_joins_the_caller() -> None:
+    of = play(test_transfer.test_the_ai_calls_the_group_and_joins)
+    landed = of.target.expect_call.return_value
+    ((_, _, how),) = [asked for asked in of.expect.named("two_way_audio_with") if asked[1] == (landed,)]
+    assert how == {"joined_within_s": of.line.assistant.briefing_s}
+
+
+def test_an_ai_may_say_goodbye_before_it_hangs_up() -> None:
+    of = play(test_call_control.test_ai_hangs_up)
+    talk = of.assistant.expect_call.return_value
+    ((_, _, how),) = of.expect.named("released")
+    assert how == {"after": talk.hang_up.return_value, "farewell_s": talk.farewell_s}
