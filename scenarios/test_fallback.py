@@ -12,7 +12,7 @@ def test_ai_never_answers(cast, context, ai, caller, line, timings, fallback, ex
     call = caller.call(line)
     context.evidence.scripted(timings.ring_timeout_s, "the ring timeout")
     landed = fallback.expect_call(call, within=timings.ring_timeout_s + context.patience)
-    expect(fallback).took_over(landed, call.routed, timings.ring_timeout_s, ai.gave_up(call))
+    expect(fallback).took_over(landed, call, timings.ring_timeout_s, ai.rang(call))
     expect(landed).caller_id(caller.number)
     expect(call).answered()
     expect(call).two_way_audio_with(landed)

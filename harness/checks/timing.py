@@ -6,13 +6,26 @@ from harness import measurement
 from harness.checks.finding import judged
 from harness.verdict import Finding
 
+#: A way in that is worth a word.
+_SHOWN_S = 0.1
+
 
 def took(
-    subject: str, what: str, seconds: float, expected_s: float, tolerance_s: float = 1.0, queue_s: float = 0.0
+    subject: str,
+    what: str,
+    seconds: float,
+    expected_s: float,
+    tolerance_s: float = 1.0,
+    queue_s: float = 0.0,
+    way_in_s: float = 0.0,
 ) -> Finding:
-    """``what`` took the configured time, within ``tolerance_s``; or up to ``queue_s`` longer, in a queue that stood before it."""
-    queued = f", and at most {queue_s:g} s in the queue" if queue_s else ""
-    limit_s = expected_s + tolerance_s + queue_s
+    """``what`` took the configured time, within ``tolerance_s``.
+
+    Up to ``queue_s`` longer, in a queue or on the way to a telephone; up to ``way_in_s``, until the call was there at all.
+    """
+    queued = f", and at most {queue_s:g} s in a queue or on the way to a telephone" if queue_s else ""
+    queued += f", and {way_in_s:.1f} s until it rang" if way_in_s >= _SHOWN_S else ""
+    limit_s = expected_s + tolerance_s + queue_s + way_in_s
     return judged(
         "timing",
         subject,

@@ -138,9 +138,9 @@ class Ai:
                 return found
             self._context.pause(self._context.far_end.poll_s)
 
-    def gave_up(self, of: Call) -> float | None:
-        """When the platform let the AI go (``time.monotonic()``), to which ``of`` led; None where nobody saw it."""
-        return self.endpoint.gave_up(of)
+    def rang(self, of: Call) -> tuple[float, float] | None:
+        """From when until when (``time.monotonic()``) the platform rang the AI for ``of``; None where nobody saw it."""
+        return self.endpoint.rang(of)
 
     def answered_nothing(self, of: Call) -> None:
         """No call since ``of`` began was answered by the AI."""

@@ -60,8 +60,8 @@ class AiEndpoint(Protocol):
     def asked_for(self, of: Call) -> list[str]:
         """The numbers that the AI was asked to take a call for since ``of`` began."""
 
-    def gave_up(self, of: Call) -> float | None:
-        """When the last call since ``of`` began ended unanswered; None where it was not seen."""
+    def rang(self, of: Call) -> tuple[float, float] | None:
+        """From when until when it rang here for ``of``, which was not answered; None where that was not seen."""
 
     def set_up(self, of: Call) -> list[str]:
         """The calls that were set up since ``of`` began."""
@@ -180,7 +180,7 @@ class SynthflowEndpoint:
         """By its list."""
         return [str(record.number_to) for record in self.records(of) if record.status in _TRIED]
 
-    def gave_up(self, of: Call) -> float | None:
+    def rang(self, of: Call) -> tuple[float, float] | None:
         """None: its list tells no moments."""
         return None
 
@@ -237,11 +237,11 @@ class StandInEndpoint:
         """By the Request-URIs of what it got."""
         return [request_user_of(leg.invite) for leg in self.phone.incoming]
 
-    def gave_up(self, of: Call) -> float | None:
-        """By its legs: at the CANCEL."""
+    def rang(self, of: Call) -> tuple[float, float] | None:
+        """By its legs: from the INVITE until the CANCEL."""
         events = [event for leg in self.phone.incoming for event in leg.events if event.at >= of.began]
         ended = [event.at for event in events if isinstance(event, CallState) and event.state == "disconnected"]
-        return max(ended, default=None)
+        return (min(event.at for event in events), max(ended)) if ended else None
 
     def set_up(self, of: Call) -> list[str]:
         """Its legs."""

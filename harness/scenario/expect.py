@@ -12,7 +12,7 @@ from harness.audio.machine import message_asked_in
 from harness.checks import dialog, headers, identity, landing, reach, session, signalling, timing
 from harness.checks.finding import not_observable
 from harness.deployment import Group as GroupEntry
-from harness.events import Event, MediaState, SipMessage
+from harness.events import CallState, Event, MediaState, SipMessage
 from harness.far_end.call_record import CallRecord
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
@@ -380,8 +380,17 @@ class Expect(ExpectAudio):
         self._context.evidence.add(signalling.encrypted(call.label, states[-1].secure if states else None))
 
     def took(self, what: str, seconds: float, expected_s: float) -> None:
-        """Something took the time it should, within a second."""
-        self._context.evidence.add(timing.took(self._end.label, what, seconds, expected_s))
+        """Something took the time it should, within a second, once the call had come to whom it is for."""
+        way_in_s = _way_in_s(self._call, self._context.patience)
+        self._context.evidence.add(timing.took(self._end.label, what, seconds, expected_s, way_in_s=way_in_s))
+
+
+def _way_in_s(call: Call, most_s: float) -> float:
+    """How long after its INVITE the caller was told that it rings; none where it was not, or had been let in before."""
+    states = (e for e in call.leg.events if isinstance(e, CallState) and e.state in ("early", "confirmed"))
+    first = next(states, None)
+    rings = first is not None and first.state == "early" and call.routed == call.began
+    return min(first.at - call.began, most_s) if first and rings else 0.0
 
 
 class RingGroup(Protocol):
@@ -407,20 +416,33 @@ class ExpectGroup:
             watched = phone.registration is not None and phone.registration.active
             self._context.evidence.add(landing.never_rang(phone.name, len(calls), watched, calls))
 
-    def took_over(self, landed: Call, after: float, ring_timeout_s: float, given_up: float | None) -> None:
-        """The group took over when the AI had rung for ``ring_timeout_s`` since ``after``, within a second.
+    def took_over(self, landed: Call, of: Call, ring_timeout_s: float, rang: tuple[float, float] | None) -> None:
+        """The group took over from the AI when that had rung for ``ring_timeout_s``, within a second.
 
-        Behind a queue an agent rings once one is free: there it is the moment at which the platform gave the AI up that
-        counts, and where nobody saw it (``given_up`` is None), the caller may have been in the queue as long as it lasts.
+        The AI's ringing begins once the call has come to it, and ends when it is let go (``rang``): of what lies before and
+        after, a carrier, a queue, the network of an agent's telephone, the timeout says nothing. Where nobody saw the AI
+        ring (``rang`` is None), the caller was told at the latest that it does, and the others have their time.
         """
         queue_s = self._group.entry.queue_s
-        began = given_up if queue_s and given_up is not None else landed.began
-        waited_s = queue_s if given_up is None else 0.0
+        waits_s = queue_s + self._to_telephone_s(landed)
+        after, ended, way_in_s = of.routed, landed.began, 0.0
+        if rang is None:
+            way_in_s = _way_in_s(of, self._context.patience)
+        else:
+            after, ended = rang[0], rang[1] if waits_s else landed.began
+            waits_s = 0.0
         self._context.evidence.add(
-            timing.took(self._group.name, "the fallback", began - after, ring_timeout_s, queue_s=waited_s)
+            timing.took(
+                self._group.name, "the fallback", ended - after, ring_timeout_s, queue_s=waits_s, way_in_s=way_in_s
+            )
         )
 
+    def _to_telephone_s(self, landed: Call) -> float:
+        """How long a call may take to an agent whom a telephone network connects."""
+        phone = self._context.deployment.phones.get(landed.phone_name)
+        return self._context.patience if phone is not None and phone.number is not None else 0.0
+
     def came_within(self, landed: Call, limit_s: float, after: float) -> None:
-        """The group's agent was called within ``limit_s`` seconds of ``after``, or as much later as its queue lasts."""
-        limit_s += self._group.entry.queue_s
+        """The group's agent was called within ``limit_s`` seconds of ``after``; a queue, and a telephone network, have their time."""
+        limit_s += self._group.entry.queue_s + self._to_telephone_s(landed)
         self._context.evidence.add(timing.within(landed.label, "the call", landed.began - after, limit_s))

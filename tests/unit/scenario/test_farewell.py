@@ -38,7 +38,7 @@ class Goodbye:
 def asked_to_hang_up(make_context: MakeContext, *witness: str) -> tuple[CaseContext, SynthflowCall, float, float]:
     """A call whose AI was asked; when it was thought to have hung up, and when it did."""
     context = make_context(
-        synthflow=Synthflow(poll_s=0.001, lag_s=0.0, witness=witness),  # type: ignore[arg-type]
+        synthflow=Synthflow(poll_s=0.001, lag_s=0.0, witness=witness),
         escalation=Escalation(goodbye_digit="9"),
     )
     api: Any = Goodbye(time.monotonic() + _SPOKEN_S)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.deployment import Group
+from harness.deployment import Group, PhoneEntry
+from harness.events import CallState
 from harness.scenario.expect import ExpectGroup
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
@@ -18,14 +19,20 @@ ROUTED, RING_TIMEOUT_S, QUEUE_S = 100.0, 2.0, 10.0
 def landing(rang: float, entry: Group) -> tuple[Any, Any]:
     """A group without phones of its own, and a leg that began to ring ``rang`` seconds after the routing."""
     group: Any = SimpleNamespace(name="Warteschleife", entry=entry, phones=())
-    return group, SimpleNamespace(label="agent", began=ROUTED + rang)
+    return group, SimpleNamespace(label="agent", began=ROUTED + rang, phone_name="Ödön")
+
+
+def caller(*states: tuple[float, str], routed: float = ROUTED) -> Any:
+    """A call that got so far at these moments after its INVITE."""
+    events = [CallState(at=ROUTED + at, phone="c", leg="c.1", state=state) for at, state in states]  # type: ignore[arg-type]
+    return SimpleNamespace(began=ROUTED, routed=routed, leg=SimpleNamespace(events=events))
 
 
 def verdict(make_context: MakeContext, rang: float, given_up: float | None, queue_s: float) -> Verdict:
     context = make_context()
     group, landed = landing(rang, Group(did="+13125550142", agents=("Ödön",), queue_s=queue_s))
-    moment = None if given_up is None else ROUTED + given_up
-    ExpectGroup(context, group).took_over(landed, ROUTED, RING_TIMEOUT_S, moment)
+    rang_at_ai = None if given_up is None else (ROUTED, ROUTED + given_up)
+    ExpectGroup(context, group).took_over(landed, caller(), RING_TIMEOUT_S, rang_at_ai)
     return context.evidence.findings[-1].verdict
 
 
@@ -58,3 +65,72 @@ def test_a_queue_lasts_as_long_as_it_says(make_context: MakeContext) -> None:
         group, landed = landing(rang, Group(did="+13125550142", queue_s=queue_s))
         ExpectGroup(context, group).came_within(landed, RING_TIMEOUT_S + 1.0, ROUTED)
         assert context.evidence.findings[-1].verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("way_in_s", "rang", "expected"),
+    [
+        (0.1, 3.0, Verdict.PASSED),
+        (2.4, 5.2, Verdict.PASSED),  # a carrier took so long to bring the call in
+        (2.4, 5.5, Verdict.FAILED),
+        (2.4, 0.9, Verdict.FAILED),  # whoever was told so late that it rings, it had not rung for long enough
+        (9.0, 7.1, Verdict.FAILED),  # no way in takes longer than the deployment's patience
+        (None, 3.1, Verdict.FAILED),
+    ],
+)
+def test_where_nobody_saw_the_ai_ring_the_caller_was_told_at_the_latest(
+    make_context: MakeContext, way_in_s: float | None, rang: float, expected: Verdict
+) -> None:
+    context = make_context()
+    group, landed = landing(rang, Group(did="+13125550142", agents=("Ödön",)))
+    of = caller() if way_in_s is None else caller((way_in_s, "early"), (way_in_s + 0.1, "early"))
+    ExpectGroup(context, group).took_over(landed, of, RING_TIMEOUT_S, None)
+    assert context.evidence.findings[-1].verdict is expected
+
+
+def test_a_caller_who_was_let_in_was_not_on_the_way_any_more(make_context: MakeContext) -> None:
+    context = make_context()
+    group, landed = landing(8.0, Group(did="+13125550142", agents=("Ödön",)))
+    for of in (caller((4.0, "confirmed"), routed=ROUTED + 4.0), caller((3.0, "early"), routed=ROUTED + 4.0)):
+        ExpectGroup(context, group).took_over(landed, of, RING_TIMEOUT_S, None)
+        assert context.evidence.findings[-1].verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize(
+    ("began", "let_go", "rang", "expected"),
+    [
+        (1.8, 3.8, 3.9, Verdict.PASSED),  # what rang for 2 s, however late the call came
+        (1.8, 3.8, 5.9, Verdict.FAILED),  # nobody rang in between
+        (1.8, 5.1, 5.2, Verdict.FAILED),
+    ],
+)
+def test_where_the_ai_was_seen_to_ring_that_is_what_counts(
+    make_context: MakeContext, began: float, let_go: float, rang: float, expected: Verdict
+) -> None:
+    context = make_context()
+    group, landed = landing(rang, Group(did="+13125550142", agents=("Ödön",)))
+    ExpectGroup(context, group).took_over(landed, caller(), RING_TIMEOUT_S, (ROUTED + began, ROUTED + let_go))
+    assert context.evidence.findings[-1].verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("seen", "rang", "expected"),
+    [
+        ((ROUTED, ROUTED + 2.0), 6.0, Verdict.PASSED),  # a telephone network connects its calls when it does
+        ((ROUTED, ROUTED + 3.5), 6.0, Verdict.FAILED),
+        (None, 6.0, Verdict.PASSED),
+        (None, 9.0, Verdict.FAILED),
+    ],
+)
+def test_an_agent_at_a_telephone_rings_later(
+    make_context: MakeContext, seen: tuple[float, float] | None, rang: float, expected: Verdict
+) -> None:
+    context = make_context()
+    phone = next(iter(context.deployment.phones.values())).model_copy(update={"number": "+14155550143"})
+    assert isinstance(phone, PhoneEntry)
+    context.deployment = context.deployment.model_copy(update={"phones": {"Ödön": phone}})
+    group, landed = landing(rang, Group(did="+13125550142", agents=("Ödön",)))
+    ExpectGroup(context, group).took_over(landed, caller(), RING_TIMEOUT_S, seen)
+    assert context.evidence.findings[-1].verdict is expected
+    ExpectGroup(context, group).came_within(landed, RING_TIMEOUT_S + 1.0, ROUTED)
+    assert context.evidence.findings[-1].verdict is (Verdict.PASSED if rang < 7.0 else Verdict.FAILED)
