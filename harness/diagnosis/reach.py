@@ -197,13 +197,13 @@ def _by_landing(scene: Scene, finding: Finding) -> None:
         return
     answered = [str(name) for name in listed(finding.facts.get("answered")) if not str(name).startswith("the phone")]
     others = [name for name in answered if name != finding.facts.get("wanted")]
-    if finding.facts.get("wanted") in answered:  # and somebody else as well
-        facts.record("ai.saw", "answered", f"{', '.join(answered)} answered")
-    elif others and not (scene.deployment is None or set(others) & set(scene.deployment.assistants)):
+    if others and not (scene.deployment is None or set(others) & set(scene.deployment.assistants)):
         facts.record("ai.saw", "answered", f"{', '.join(answered)} answered")  # the AI, for a number of nobody's
     elif others:
         facts.record("ai.saw", "another assistant answered", f"{', '.join(others)} answered")
         facts.record("ai.did", "another assistant's", f"{', '.join(others)} answered")
+    elif answered:  # the right one, and somebody else as well
+        facts.record("ai.saw", "answered", f"{', '.join(answered)} answered")
     elif scene.invites:
         refused = any(_final_answer(scene, seen) for seen in _tries(scene))
         facts.record("ai.saw", "refused" if refused else "rang", scene.invites[-1].where)
