@@ -70,8 +70,8 @@ INTEGRATION = Integration(
             id="TD-OUTBOUND-IVR",
             scenario="OUTBOUND-IVR",
             title="A menu choice sends the call to the AI",
-            proves="The caller's digit in the Talkdesk menu routes the call to the trunk: the AI answers, hears and is heard, and "
-            "knows who is calling.",
+            proves="The caller's digit in the Talkdesk menu, and nothing before it, routes the call to the trunk: the AI answers, "
+            "hears and is heard, and knows who is calling.",
             source="guide, Verification 3",
             section=_VERIFICATION,
             which=(TO_AI, MENU),
@@ -79,7 +79,7 @@ INTEGRATION = Integration(
             every_number=True,
             over="trunks",
             seconds=1.5,
-            required_findings={**WITH_THE_AI, **ADDRESSED, CALLER_ID: 1},
+            required_findings={**WITH_THE_AI, **ADDRESSED, CALLER_ID: 1, ROUTE_NOT_REACHED: 1},
         ),
         Row(
             id="TD-OUTBOUND-CAMPAIGN",

@@ -166,6 +166,15 @@ class Ai:
         assert context.case.line is not None
         return self.endpoint.early(of, line_of(context.deployment, context.trunk, context.case.line))
 
+    def waited_for_choice(self, of: Call) -> None:
+        """No INVITE came to the AI before the caller chose it in the menu, so that it was the choice that led there."""
+        reached, subject = self.endpoint.reached_before(of, of.chosen), "the AI, before the caller's choice"
+        if self.endpoint.blind and not reached:
+            expected, why = "no INVITE is sent to the AI", "its interface does not say"
+            self._context.evidence.add(not_observable("route.not_reached", subject, expected=expected, why=why))
+            return
+        self._context.evidence.add(reach.not_reached(subject, reached))
+
     # -- calls that come from there
 
     def calls(self, number: str, *, transport: Transport | None = None, from_outside: bool = False) -> Call:

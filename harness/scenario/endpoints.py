@@ -69,6 +69,9 @@ class AiEndpoint(Protocol):
     def reached_by(self, of: Call) -> list[str]:
         """The calls whose INVITE came here since ``of`` began."""
 
+    def reached_before(self, of: Call, at: float) -> list[str]:
+        """Those of them that came before that moment for certain."""
+
     def ringing(self, of: Call) -> list[str]:
         """The calls that are not over yet, of those an interface lists."""
 
@@ -192,6 +195,10 @@ class SynthflowEndpoint:
         """By its list."""
         return [record.id for record in self.records(of)]
 
+    def reached_before(self, of: Call, at: float) -> list[str]:
+        """By the moments its list gives."""
+        return [record.id for record in self.records(of) if record.is_since(to_wall(at)) is False]
+
     def ringing(self, of: Call) -> list[str]:
         """By its list."""
         return [record.id for record in self.records(of) if not record.over]
@@ -250,6 +257,10 @@ class StandInEndpoint:
     def reached_by(self, of: Call) -> list[str]:
         """Its legs."""
         return [leg.id for leg in self.phone.incoming if leg.events[0].at >= of.began]
+
+    def reached_before(self, of: Call, at: float) -> list[str]:
+        """Its legs."""
+        return [leg.id for leg in self.phone.incoming if of.began <= leg.events[0].at < at]
 
     def ringing(self, of: Call) -> list[str]:
         """None: its own phone tells of each leg."""

@@ -44,6 +44,7 @@ class Call(ListeningLeg):
         self.obeyed_digit: Sound | None = None  #: the AI did what a digit of this caller asked for
         self.looks: list[Pending] = []  #: at what is heard, which may still need the call as it is
         self.began = next((event.at for event in leg.events), time.monotonic())
+        self.chosen = self.began  #: when its caller began to press the last digit of the menus
         self.routed = self.began  #: when it had gone its way in, past the platform's announcement and menus
 
     @property

@@ -46,6 +46,7 @@ class Caller:
             for level, digit in enumerate(entry.press or ""):
                 if level:
                     wait_for_pause(call.leg)  # the next menu has said what there is to choose
+                call.chosen = time.monotonic()
                 call.press(digit)
             call.routed = time.monotonic()
         return call

@@ -7,10 +7,13 @@ from typing import Any, cast
 
 import pytest
 
+from harness.far_end.clock import to_wall
 from harness.measurement import Reached
 from harness.scenario.ai import Ai
-from harness.scenario.endpoints import StandInEndpoint
+from harness.scenario.endpoints import StandInEndpoint, SynthflowEndpoint
+from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.test_synthflow_endpoint import FakeApi, call, record
 
 
 @pytest.mark.parametrize(
@@ -34,3 +37,31 @@ def test_a_call_that_came_after_is_the_one_too_many(
     (found,) = context.evidence.findings
     assert isinstance(found.measured, Reached)
     assert found.measured.reached == reached
+
+
+def test_a_menu_that_nobody_asked_is_seen_by_when_the_ai_was_called(make_context: MakeContext) -> None:
+    for came, expected in ((11.0, Verdict.FAILED), (12.1, Verdict.PASSED), (9.0, Verdict.PASSED)):
+        context = make_context(ai="stand-in")
+        leg = SimpleNamespace(id="stand-in.1", events=[SimpleNamespace(at=came)])
+        ai = Ai(context)
+        ai._endpoint = StandInEndpoint(context, cast("Any", SimpleNamespace(incoming=[leg])), context.trunk)
+        ai.waited_for_choice(cast("Any", SimpleNamespace(began=10.0, chosen=12.0)))
+        assert [found.verdict for found in context.evidence.findings] == [expected], came
+
+
+@pytest.mark.parametrize(
+    ("after_s", "verdict"),
+    [(-30.0, Verdict.FAILED), (-2.0, Verdict.FAILED), (0.2, Verdict.PASSED), (None, Verdict.NOT_OBSERVABLE)],
+)
+def test_the_same_by_the_moments_of_synthflow_s_records(
+    make_context: MakeContext, after_s: float | None, verdict: Verdict
+) -> None:
+    of = call()
+    of.chosen, of.began = of.began + 60.0, of.began
+    started = None if after_s is None else f"{to_wall(of.chosen + after_s):.3f}"
+    api: Any = FakeApi([record(start_time=started)])
+    context = make_context(api=api)
+    ai = Ai(context)
+    ai._endpoint = SynthflowEndpoint(context, api)
+    ai.waited_for_choice(of)
+    assert context.evidence.findings[-1].verdict is verdict

@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from scenarios import test_call_control, test_fallback, test_people, test_responses, test_transfer
+from scenarios import test_call_control, test_fallback, test_inbound, test_people, test_responses, test_transfer
 
 
 class Asked:
@@ -33,7 +33,7 @@ class Asked:
 
 
 _EXPECTED = (
-    "answered", "two_way_audio_with", "caller_id", "silence_from", "released", "never_rang", "ends_with", "took_over",
+    "answered", "two_way_audio_with", "caller_id", "silence_from", "released", "never_rang", "ends_with", "took_over", "addressed_to",
     "came_within", "takes_message",
 )  # fmt: skip
 
@@ -93,3 +93,8 @@ def test_an_ai_may_say_goodbye_before_it_hangs_up() -> None:
     talk = of.assistant.expect_call.return_value
     ((_, _, how),) = of.expect.named("released")
     assert how == {"after": talk.hang_up.return_value, "farewell_s": talk.farewell_s}
+
+
+def test_a_menu_s_choice_is_what_leads_to_the_ai() -> None:
+    of = play(test_inbound.test_menu_choice_reaches_the_ai)
+    of.ai.waited_for_choice.assert_called_once_with(of.caller.call.return_value)
