@@ -31,7 +31,7 @@ from harness.phone.deadlines import DeadlineScheduler
 from harness.phone.process import NotNegotiatedError, PhoneProcess
 from harness.phone.protocol import FAREWELL_SECONDS, Source, choice_to_plain
 from harness.phone.rules import CallSlot
-from harness.phone.unread import why_no_address
+from harness.phone.unread import too_long, why_no_address
 from harness.phone.waiter import NeverCame, first, never_came, wait_for
 from harness.safety import check_headers, check_request
 
@@ -313,7 +313,7 @@ class Leg:
             if error is not None:
                 return error
             if self._closed or (self._state == "disconnected" and not outlives_call):
-                return why_no_address(self._events) or self._ended
+                return too_long(self._events) or why_no_address(self._events) or self._ended
             return None
 
         return wait_for(

@@ -16,6 +16,12 @@ from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 from harness.sip.validation import problem_of_request, problem_of_response
 
+#: Past so many characters pjlib cuts the entry of its log off, in which a message stands.
+_LONG_ENTRY = 3500
+#: ``PJSIP_MAX_PKT_LEN`` of pjsua2 2.15.1: what is longer loses its end, over UDP too, where 65,535 octets have to be taken
+#: (RFC 3261 section 18.1.1).
+LONGEST_MESSAGE = 4000
+_LENGTH = re.compile(r"^(?:Content-Length|l)[ \t]*:\s*(\d{1,9})[ \t]*$", re.I | re.M)
 _SEVERAL = re.compile(r",\s*(?:Digest|Basic|NTLM|Kerberos|Negotiate)\s", re.I)
 
 
@@ -28,6 +34,8 @@ def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
         )
     if (unresolved := why_no_address(events)) is not None:
         return unresolved
+    if (cut_off := too_long(events)) is not None:
+        return cut_off
     unread = [event for event in events if isinstance(event, SipMessage) and event.unread]
     if not unread:
         return _refused(events)
@@ -54,6 +62,23 @@ def why_no_address(events: Sequence[Event]) -> str | BrokenError | None:
     if last.denied:
         return f"DNS has no address for {name}: {last.problem}"
     return BrokenError(f"DNS: {name} was looked up for {last.seconds:.1f} s: {last.problem}")
+
+
+def too_long(events: Sequence[Event]) -> PhoneParseError | None:
+    """That a message which is longer than the phone's stack takes had lost its end, and what it says with it."""
+    received = (e for e in events if isinstance(e, SipMessage) and e.direction == "received")
+    for event in received:
+        head, end, _ = event.text.partition("\r\n\r\n")
+        declared = _LENGTH.search(head)
+        octets = len(head.encode()) + 4 + (int(declared[1]) if declared else 0)
+        if octets > LONGEST_MESSAGE or (
+            not end and octets > _LONG_ENTRY
+        ):  # headers alone as long as that have a body behind
+            return PhoneParseError(
+                f"{event.leg or event.phone} got {event.text.splitlines()[0]!r} of {octets} octets or more; its stack takes "
+                f"{LONGEST_MESSAGE}, and the rest is lost"
+            )
+    return None
 
 
 def _refused(events: Sequence[Event]) -> str | None:

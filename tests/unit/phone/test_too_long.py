@@ -1,0 +1,53 @@
+"""Messages longer than pjsua2 takes (4000 octets): what a call comes to by them is no far end's fault (RFC 3261 section 18.1.1)."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import PhoneParseError
+from harness.events import SipMessage
+from harness.phone.unread import LONGEST_MESSAGE, too_long, why_nothing_came
+
+HEAD = "SIP/2.0 200 OK\r\nCSeq: 1 INVITE\r\n"
+NAMES = st.sampled_from(("Content-Length: ", "l:", "l : ", "CONTENT-LENGTH :\t"))
+BODY = "v=0\r\n"
+
+
+def received(text: str, direction: str = "received") -> SipMessage:
+    return SipMessage(
+        at=1.0,
+        phone="caller",
+        leg="caller.1",
+        direction="sent" if direction == "sent" else "received",
+        transport="udp",
+        local="127.0.0.1:5060",
+        remote="127.0.0.2:5060",
+        text=text,
+    )
+
+
+@given(NAMES, st.integers(0, 65535), st.integers(0, 3000))
+def test_what_is_longer_has_lost_its_end(name: str, body: int, padding: int) -> None:
+    head = f"{HEAD}X-Padding: {'x' * padding}\r\n{name}{body}\r\n\r\n"
+    found = too_long([received(head + BODY)])
+    assert (found is not None) is (len(head) + body > LONGEST_MESSAGE)
+    if found is not None:
+        assert "caller.1 got 'SIP/2.0 200 OK'" in str(found)
+
+
+def test_headers_that_fill_the_log_have_lost_what_follows() -> None:
+    assert too_long([received(HEAD + "X-Padding: " + "x" * 3800)]) is not None
+
+
+@given(st.text(st.characters(max_codepoint=126), max_size=3000))
+def test_a_short_message_is_whole_whatever_it_says(text: str) -> None:
+    assert too_long([received("SIP/2.0 200 OK\r\n" + text.lower().replace("l", "") + "\r\n\r\n")]) is None
+
+
+def test_what_we_send_ourselves_says_nothing() -> None:
+    assert too_long([received(f"{HEAD}Content-Length: 5000\r\n\r\n", "sent")]) is None
+
+
+def test_a_wait_that_runs_out_behind_it_is_broken() -> None:
+    assert isinstance(why_nothing_came([received(f"{HEAD}Content-Length: 5000\r\n\r\n")]), PhoneParseError)
