@@ -74,6 +74,7 @@ KNOWN: Mapping[str, Kind] = {
     "name.media": Kind(
         "what became of the host that the SDP to the caller names for audio", "look it up here: getent ahosts HOST"
     ),
+    "connection.caller": Kind("what became of the caller's connection", "capture TCP at the caller's phone"),
     "password.withheld": Kind(
         "why the caller's phone sent no password", "compare the challenge's realm and algorithm with the account's"
     ),

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.vantage import Role
-from harness.events import CallsRefused, Event, NameLookup, PasswordWithheld, WithheldBy
+from harness.events import CallsRefused, Event, NameLookup, PasswordWithheld, SipMessage, TransportFailed, WithheldBy
 
 #: Why a password was kept: the realms of the challenge and of the deployment file, or of the challenge before (RFC 7616 section 3.3).
 CONFIGURED, SECOND, WEAKER = "another realm than configured", "another realm than the first", "a weaker algorithm"
@@ -19,6 +19,8 @@ WITHHELD = tuple(_KEPT_BY.values())
 #: What a name server said, or that none did.
 NO_SUCH_NAME, NO_ANSWER = "no such name", "no name server knows"
 NO_ROOM = "no room"
+#: What became of a connection.
+CLOSED = "closed by its far end"
 
 Told = TypeVar("Told", bound=Event)
 
@@ -27,6 +29,7 @@ def tell(scene: Scene) -> None:
     """Make all of them known that can be."""
     _name(scene)
     _password(scene)
+    _connection(scene)
     facts: tuple[tuple[Role, str], ...] = (
         ("caller", "customer.room"),
         ("agent", "refusal.agent"),
@@ -60,3 +63,25 @@ def _password(scene: Scene) -> None:
     kept = _of(scene, PasswordWithheld, "caller")
     if kept and (rule := kept[-1].rule) is not None:
         scene.facts.record("password.withheld", _KEPT_BY[rule], f"{kept[-1].phone}: {kept[-1].why}")
+
+
+def _connection(scene: Scene) -> None:
+    """That the caller's connection was closed amid its INVITE's transaction: behind a provisional response, ahead of a final one.
+
+    One that ends before any response may have been refused, or failed its TLS handshake.
+    """
+    call = scene.call
+    if call is None or not scene.vantage.sees("caller"):
+        return
+    messages = [
+        e for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg and e.direction == "received"
+    ]
+    answers = [e.text for e in messages if e.text.startswith("SIP/2.0 ")]
+    ended = next((state for state in scene.states(call.leg) if state.state == "disconnected"), None)
+    if ended is None or not answers or any(not text.startswith("SIP/2.0 1") for text in answers):
+        return
+    lost = (e for e in scene.events if isinstance(e, TransportFailed) and e.phone == call.phone and e.at <= ended.at)
+    for event in lost:
+        if event.reason == ended.reason:  # pjsua gives the call up for it
+            told = f"{event.phone}: {event.reason} ({event.transport} to {event.remote})"
+            scene.facts.record("connection.caller", CLOSED, told)

@@ -42,6 +42,8 @@ UNHEARD = "not at all: nothing came back to the INVITE"
 UNSENT = "not at all: no INVITE left, for want of an address"
 #: How it ended where the platform itself had answered, with an announcement or a menu, and then nobody did.
 DROPPED = "dropped, after the platform itself had answered"
+#: How it ended where the far end closed the connection (TCP, TLS) while the INVITE had nothing but provisional responses.
+CUT_OFF = "cut off: its connection was closed before anything final came"
 #: Why an AI that was tried could not be had.
 AI_LOST = ("it refused", "it only rang", "its port does not answer", "its certificate is bad")
 
@@ -344,6 +346,9 @@ def _instead(scene: Scene) -> None:
     elif unheard:
         facts.record("caller.end", *unheard)
         final = None  # 408 and 503 of its own stack's making (RFC 3261 section 8.1.3.1)
+    elif final is not None and (closed := facts.get("connection.caller")) is not None:
+        facts.record("caller.end", CUT_OFF, *closed.evidence)
+        final = None  # the 503 is its own stack's
     elif final is not None:
         facts.record("caller.end", "refused", f"{call.leg} ended with {final.code} {final.reason}".rstrip())
         facts.record("final.code", final.code, f"{call.leg}: {final.code} {final.reason}".rstrip())

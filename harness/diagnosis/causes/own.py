@@ -31,6 +31,14 @@ OWN: Mapping[str, Described] = {
         "caller's network",
         at.TROUBLE,
     ),
+    "connection-closed": Described(
+        "the connection to the caller is closed before its INVITE has a final response",
+        at.REACHING_ISSUE,
+        "Have the server that the account names keep TCP and TLS connections open while a request on them is unanswered (RFC 3261 "
+        "section 18; an end counts as a 503, section 8.1.3.1), and look for a load balancer or firewall in between that closes them.",
+        "network",
+        at.TROUBLE,
+    ),
     "realm-not-configured": Described(
         "the caller is challenged in another realm than the deployment file names",
         at.REACHING_ISSUE,

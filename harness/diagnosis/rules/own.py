@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import when
-from harness.diagnosis.own import CONFIGURED, NO_ANSWER, NO_ROOM, NO_SUCH_NAME, SECOND, WEAKER
+from harness.diagnosis.own import CLOSED, CONFIGURED, NO_ANSWER, NO_ROOM, NO_SUCH_NAME, SECOND, WEAKER
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.legs import agent_refused
 from harness.diagnosis.rules.refused import ALL_LATER
@@ -43,6 +43,15 @@ OWN: tuple[Rule, ...] = (
         conditions=(),
         consequences=(*ALL_LATER, "fallback"),
         because="no name server told this machine the address of the host to call, so that no INVITE left it",
+    ),
+    Rule(
+        id="reach.connection.closed",
+        cause="connection-closed",
+        symptoms=("reach", "fallback", "final", "other"),
+        essential=(when("connection.caller", CLOSED),),
+        conditions=(),
+        consequences=(*ALL_LATER, "fallback"),
+        because="the caller's phone got provisional responses, then the end of its connection, and nothing final",
     ),
     Rule(
         id="audio.name.unknown",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.events import CallsRefused, NameLookup, PasswordWithheld, WithheldBy
+from harness.events import CallsRefused, NameLookup, PasswordWithheld, TransportFailed, WithheldBy
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.stories import GROUP, Expected, transfer
 
@@ -42,6 +42,14 @@ def media_at(name: str) -> Example:
         example.events.append(lookup)
     example.after(0.1).ends_here(200, "OK")
     return example.all_ports_answer().never(f"DNS has no address for {name} (in the far end's SDP): EAI_NONAME")
+
+
+def closed(reason: str = "End of file (PJ_EEOF)") -> Example:
+    """The AI took the call, and the caller's connection was closed between 100 and 200."""
+    example = Example(ai="stand-in").dials().ai_gets().ai_answers(200, "OK").after(0.1)
+    lost = TransportFailed(at=example.now, phone="caller", transport="tcp", remote="192.0.2.1:5060", reason=reason)
+    example.events.append(lost)
+    return example.ends_here(503, reason).never(f"the phone itself gave the call up: 503 {reason}")
 
 
 def withheld(rule: WithheldBy, realm: str, why: str) -> Example:
@@ -84,6 +92,7 @@ def _at_the_customer() -> Example:
 OWN = [
     Expected("reach.name.unknown", looked_up("EAI_NONAME", denied=True), ("host-name-unknown",)),
     Expected("reach.name.silent", looked_up("no answer yet", denied=False), ("name-server-silent",)),
+    Expected("reach.connection.closed", closed(), ("connection-closed",)),
     Expected("audio.name.unknown", media_at("media.carrier.example"), ("media-host-unknown",)),
     Expected(
         "reach.realm",
