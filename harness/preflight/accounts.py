@@ -15,7 +15,7 @@ async def phone_line(probing: Probing, name: str, phone: PhoneEntry, place: Targ
     password = phone.password.get_secret_value() if phone.password else None
     username = phone.username or phone.aor_user
     login = Login(username, password, phone.realm) if password is not None else None
-    outcome = await exchange(probing, place, "REGISTER", phone.aor_user, account.domain, login)
+    outcome = await _register(probing, place, phone.aor_user, account.domain, login)
     return _line(name, f"phones.{name}", username, outcome)
 
 
@@ -24,8 +24,15 @@ async def trunk_line(probing: Probing, trunk: Trunk, place: Target, domain: str)
     password = trunk.password.get_secret_value() if trunk.password else None
     username = trunk.username or ""
     login = Login(username, password, trunk.realm) if password is not None else None
-    outcome = await exchange(probing, place, "REGISTER", username, domain, login)
+    outcome = await _register(probing, place, username, domain, login)
     return _line(f"trunk {trunk.name}", f"trunks.{trunk.name}", username, outcome)
+
+
+async def _register(probing: Probing, place: Target, user: str, domain: str, login: Login | None) -> RequestOutcome:
+    outcome = await exchange(probing, place, "REGISTER", user, domain, login)
+    if outcome.response is not None:
+        probing.registrars.add(place)
+    return outcome
 
 
 def _line(whose: str, where: str, username: str, outcome: RequestOutcome) -> ProbeResult:

@@ -66,6 +66,8 @@ def _of_one_address(line: ProbeResult, address: str) -> ProbeResult:
 def lines(probing: Probing, place: Target, kind: str, outcome: RequestOutcome) -> list[ProbeResult]:
     """What an answer, or its absence, says."""
     found = [answer_line(place, kind, outcome)]
+    if outcome.trouble == "silent":
+        probing.deaf.add(place)
     if outcome.response is not None:
         if clock := clock_line(probing, str(place), outcome.response.get("Date")):
             found.append(clock)
@@ -97,7 +99,8 @@ def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResul
         return ok(*name, said)
     fix = {
         "silent": "Packets are dropped: open the port in the firewalls in between, for this machine's address too. "
-        + _ANY_ANSWER,
+        + _ANY_ANSWER
+        + " A server that takes calls and answers no OPTIONS (RFC 3261 section 11 asks it to) looks the same.",
         "refused": "Nothing listens there: correct port and transport in the file, or start the service.",
         "cut": "Something listens there and hangs up: check the transport, and whether it wants a client's certificate.",
         "unresolved": "Mend the name first.",
@@ -109,6 +112,17 @@ def answer_line(place: Target, kind: str, outcome: RequestOutcome) -> ProbeResul
     if kind in _OTHERS and outcome.trouble not in ("unresolved", "bind", "tls"):
         return warning(*name, f"from here: {outcome.detail}", row, f"Only {_OTHERS[kind]} has to reach it. {fix}")
     return failed(*name, outcome.detail, row, fix)
+
+
+def deaf_to_options(line: ProbeResult) -> ProbeResult:
+    """The line on a place that was silent to OPTIONS, and has answered a REGISTER from the same address."""
+    return warning(
+        ProbeKind.OPTIONS,
+        line.subject,
+        f"{line.detail}; it answers REGISTER all the same, so that this silence shows nothing",
+        line.row,
+        "It should answer OPTIONS (RFC 3261 section 11); KEEPALIVE fails without. Its calls need no answer to it.",
+    )
 
 
 def clock_line(probing: Probing, who: str, date: str | None) -> ProbeResult | None:

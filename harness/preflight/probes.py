@@ -102,6 +102,8 @@ class Probing:
     resolver: dns.asyncresolver.Resolver = field(default_factory=lambda: system_resolver())
     wall_clock: Callable[[], float] = time.time
     patience: float = PATIENCE_S
+    registrars: set[Target] = field(default_factory=set)  #: those that have answered a REGISTER, whatever they said
+    deaf: set[Target] = field(default_factory=set)  #: those that were silent to OPTIONS
     _names: dict[str, asyncio.Task[Found]] = field(default_factory=dict)
 
     async def address(self, place: Target) -> str:

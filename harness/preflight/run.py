@@ -14,7 +14,7 @@ from harness.deployment_file import read
 from harness.errors import DeploymentError
 from harness.integrations import load
 from harness.preflight import accounts, answers, api, campaign, machine, names, nat, reach, rows
-from harness.preflight.lines import REGISTRATION, Name, ProbeKind, ProbeResult, Report, failed
+from harness.preflight.lines import REGISTRATION, Name, ProbeKind, ProbeResult, Report, Status, failed
 from harness.preflight.probes import Probing, Target, ai_end, termination
 
 Probe = Awaitable[ProbeResult | list[ProbeResult]]
@@ -91,7 +91,12 @@ async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeRe
             lines.append(failed(*name, f"{type(found).__name__}: {found}", REGISTRATION, fix))
         else:
             lines += [found] if isinstance(found, ProbeResult) else found
-    return lines
+    deaf = {str(place) for place in probing.deaf & probing.registrars}
+    return [answers.deaf_to_options(line) if _is_silence(line) and line.subject in deaf else line for line in lines]
+
+
+def _is_silence(line: ProbeResult) -> bool:
+    return line.look is ProbeKind.OPTIONS and line.status is Status.FAILED
 
 
 def _names(probing: Probing) -> Iterator[tuple[Name, Probe]]:

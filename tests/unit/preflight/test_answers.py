@@ -41,6 +41,15 @@ def test_silence_is_told_from_a_refusal(lab: Any, far: Any, transport: str) -> N
     check(lab.line("OPTIONS"), FAILED, "closed" if transport == "udp" else "refused", "Registration fails", "transport")
 
 
+@pytest.mark.parametrize("status", [200, 401, 403, 404, 500])
+def test_a_registrar_that_answers_no_options_is_not_behind_a_firewall(lab: Any, far: Any, status: int) -> None:
+    """RFC 3261 section 11 asks for an answer; calls do without it."""
+    lab.account["port"] = far.udp(lambda request: None if request.method == "OPTIONS" else says(status)(request))
+    line = lab.line("OPTIONS", **SOON)
+    check(line, WARNING, "it answers REGISTER", "Registration fails", "KEEPALIVE")
+    assert "firewall" not in line.fix
+
+
 def test_other_answers_are_answers_too(lab: Any, far: Any) -> None:
     lab.account["port"] = far.udp(says(404))
     check(lab.line("OPTIONS"), OK, "404")
