@@ -64,7 +64,9 @@ def _audio(scene: Scene) -> None:
     for name in ("audio.to_ai", "audio.to_caller"):
         if told[name]:
             worst = next((f for f in told[name] if scene.failed(f)), told[name][0])
-            facts.record(name, _heard(scene, worst), *_shown(worst))
+            what = _heard(scene, worst)
+            late = what in NO_RTP and _came_later(scene, worst, told[name])
+            facts.record(name, AT_FIRST_NOTHING if late else what, *_shown(worst))
             if worst.facts.get("kind") == "other-codec":  # whatever was agreed on
                 facts.record("codec.sides", "different", worst.actual)
             if name == "audio.to_ai" and scene.failed(worst) and worst.facts.get("kind") == "unheard":
@@ -123,16 +125,27 @@ def _in_dialog(event: SipMessage) -> bool:
 
 
 def _was_heard(scene: Scene, finding: Finding) -> bool:
-    """Whether the listener, a phone of ours, heard the speaker at some time before."""
+    """Whether the listener, a phone of ours, had heard the speaker by then."""
+    return any(at <= finding.at for at in _moments_heard(scene, finding))
+
+
+def _came_later(scene: Scene, failed: Finding, told: list[Finding]) -> bool:
+    """Whether the listener heard the speaker after all, when nothing had come while it was waited for."""
+    found = any(other.at > failed.at and _heard(scene, other) == "heard" for other in told)
+    return found or any(at > failed.at for at in _moments_heard(scene, failed))
+
+
+def _moments_heard(scene: Scene, finding: Finding) -> list[float]:
     speaker, listener = finding.speaker, finding.listener
     voices: set[int | None] = {e.mark for e in scene.events if isinstance(e, LegStarted) and e.leg == speaker}
     own = {e.mark for e in scene.events if isinstance(e, LegStarted) and e.leg == listener}
     name = speaker.removeprefix("assistant ")
     if scene.deployment is not None and name in scene.deployment.assistants:
         voices |= {scene.deployment.assistants[name].voice} | {reply_to(mark) for mark in own}
-    heard = {e.mark for e in scene.events if isinstance(e, MarkHeard) and e.leg == listener} - own
     # Without the AI's side nobody knows its voice; that there was a sound is all there is to go by.
-    return bool(heard & voices if scene.vantage.sees("ai") else heard)
+    anybody = not scene.vantage.sees("ai")
+    heard = (e for e in scene.events if isinstance(e, MarkHeard) and e.leg == listener and e.mark not in own)
+    return [e.at for e in heard if anybody or e.mark in voices]
 
 
 def direction_of(scene: Scene, finding: Finding) -> str:
@@ -146,7 +159,9 @@ def direction_of(scene: Scene, finding: Finding) -> str:
 
 #: What is heard where no RTP is, or hardly any; and where it is neither a voice nor any other sound that means something.
 NO_RTP = ("nothing", "a few packets", "silence")
-NO_VOICE = (*NO_RTP, "silent RTP", "RTP of another codec", "noise")
+#: No RTP, and later in the same call what is said.
+AT_FIRST_NOTHING = "nothing at first"
+NO_VOICE = (*NO_RTP, AT_FIRST_NOTHING, "silent RTP", "RTP of another codec", "noise")
 #: What a recording may hold that somebody made on purpose, and no broken channel does.
 _SOUNDS = ("another party", "announcement", "voicemail", "speech", "tone", "music")
 

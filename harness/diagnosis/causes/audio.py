@@ -37,6 +37,14 @@ AUDIO: Mapping[str, Described] = {
         "network",
         at.TROUBLE,
     ),
+    "rtp-late": Described(
+        "audio begins late: no RTP arrives for seconds after the answer",
+        at.AUDIO_ISSUE,
+        "Look what holds the media back once the call is answered: an SBC that waits for the first packet from outside, ICE or a "
+        "transcoder that runs into a time limit, a firewall that is slow to open the path.",
+        "network",
+        at.TROUBLE,
+    ),
     "sdp-private-address": Described(
         "the platform's SDP names a private address, so the AI's audio goes nowhere",
         at.AUDIO_ISSUE,

@@ -16,7 +16,7 @@ from harness.diagnosis.rules.media import (
     stopped,
     two_codecs,
 )
-from harness.diagnosis.talk import NO_RTP, NO_VOICE
+from harness.diagnosis.talk import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
 
 #: Nothing shows that events could not be sent at all.
 _NEGOTIATED = not_shown(
@@ -74,6 +74,26 @@ AUDIO: tuple[Rule, ...] = (
         conditions=(not_shown("audio.to_caller", "crossed", "noise", "echo"), *UP),
         consequences=UNHEARD,
         because="both heard each other until the call was changed by a re-INVITE, and not since",
+    ),
+    Rule(
+        id="audio.late.to-caller",
+        cause="rtp-late",
+        symptoms=("audio",),
+        cells=cells("media to it", "caller") + cells("timing", "caller"),
+        essential=(when("audio.to_caller", AT_FIRST_NOTHING),),
+        conditions=(),
+        consequences=UNHEARD_BY_CALLER,
+        because="nothing arrived at the caller while it was waited for, and later in the same call it heard the AI",
+    ),
+    Rule(
+        id="audio.late.to-ai",
+        cause="rtp-late",
+        symptoms=("audio",),
+        cells=cells("media to it", "AI") + cells("timing", "AI"),
+        essential=(when("audio.to_ai", AT_FIRST_NOTHING),),
+        conditions=(),
+        consequences=UNHEARD,
+        because="nothing arrived at the AI while it was waited for, and later in the same call it heard the caller",
     ),
     # Where nobody can tell what the AI hears, nothing shows that any RTP gets through.
     Rule(

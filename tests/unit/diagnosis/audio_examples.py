@@ -51,6 +51,16 @@ AUDIO = [
         ("rtp-blocked-to-caller",),
     ),
     Expected(
+        "audio.late.to-caller",
+        talk(Example()).to_ai().to_caller("no-rtp").after(1).to_caller(),
+        ("rtp-late",),
+    ),
+    Expected(
+        "audio.late.to-ai",
+        talk(Example()).to_ai("no-rtp").to_caller().after(1).to_ai(),
+        ("rtp-late",),
+    ),
+    Expected(
         "audio.private-address",
         talk(Example(), address="10.0.0.10").to_ai().to_caller("no-rtp"),
         ("sdp-private-address",),

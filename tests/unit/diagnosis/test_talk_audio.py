@@ -224,3 +224,16 @@ def test_without_the_ai_s_side_any_strange_sound_was_a_voice() -> None:
     assert facts_of(talk().hears_mark("caller.1", 99).to_caller("no-rtp"), "caller").value("audio.stopped") is True
     assert facts_of(talk().hears_mark("caller.1", 7).to_caller("no-rtp"), "caller").value("audio.stopped") is False
     assert facts_of(talk().hears_mark("caller.2", 99).to_caller("no-rtp"), "caller").value("audio.stopped") is False
+
+
+@pytest.mark.parametrize(("mark", "late"), [(240, True), (7 + 256, True), (241, False), (7, False), (99, False)])
+def test_a_voice_that_was_heard_afterwards_came_late_and_did_not_stop(mark: int, late: bool) -> None:
+    facts = facts_of(talk().to_ai().to_caller("no-rtp").after(1).hears_mark("caller.1", mark))
+    assert facts.value("audio.to_caller") == ("nothing at first" if late else "nothing")
+    assert facts.value("audio.stopped") is False
+
+
+def test_what_a_later_look_found_came_late_either_way() -> None:
+    facts = facts_of(talk().to_ai("no-rtp").to_caller("no-rtp").after(1).to_ai().to_caller())
+    assert facts.value("audio.to_ai") == facts.value("audio.to_caller") == "nothing at first"
+    assert facts.value("audio.stopped") is False
