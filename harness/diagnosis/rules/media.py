@@ -8,7 +8,7 @@ from dataclasses import replace
 from harness.diagnosis.cells import Place, cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule, Symptom
-from harness.diagnosis.talk import NO_RTP, NO_VOICE
+from harness.diagnosis.talk import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
 
 #: What the AI cannot hear it cannot act on, and what nobody hears cannot be checked any further.
 UNHEARD: tuple[Symptom, ...] = ("transfer", "digits", "release", "audio.agent", "manners", "other", "quality")
@@ -96,7 +96,7 @@ def silenced_later() -> Iterator[Rule]:
 def two_codecs() -> Iterator[Rule]:
     """One G.711 law on the caller's side and the other on the AI's: a platform that transcodes has that, too."""
     differ = when("codec.sides", "different")
-    arrived = tuple(kind for kind in NO_VOICE if kind not in NO_RTP)
+    arrived = tuple(kind for kind in NO_VOICE if kind not in (*NO_RTP, AT_FIRST_NOTHING))
     law = Rule(
         id="audio.two-codecs",
         cause="g711-one-side",
@@ -118,6 +118,15 @@ def two_codecs() -> Iterator[Rule]:
             *(unless("audio.stopped", True), *UP),
         ),
     )
+    for to, other in (("audio.to_caller", "audio.to_ai"), ("audio.to_ai", "audio.to_caller")):
+        yield replace(
+            law,
+            id=f"audio.two-codecs.one-way.{to.removeprefix('audio.').replace('_', '-')}",
+            essential=(when(to, "RTP of another codec"),),
+            conditions=(when(other, "heard"), unless("audio.stopped", True), *UP),
+            because="RTP arrives of a payload type that the listener's SDP did not agree on, and the other way all is heard",
+            confidence="likely",
+        )
     silence = (differ, when("audio.to_ai", *NO_RTP), when("audio.to_caller", *NO_RTP))
     up = (unless("audio.stopped", True), *UP)
     yield replace(law, id="audio.two-codecs.no-rtp", essential=silence, conditions=up, confidence="likely")

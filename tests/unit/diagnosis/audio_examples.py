@@ -51,6 +51,16 @@ AUDIO = [
         ("rtp-blocked-to-caller",),
     ),
     Expected(
+        "audio.two-codecs.one-way.to-caller",
+        talk(Example()).to_ai().to_caller("other-codec"),
+        ("g711-one-side",),
+    ),
+    Expected(
+        "audio.two-codecs.one-way.to-ai",
+        talk(Example()).to_ai("other-codec").to_caller(),
+        ("g711-one-side",),
+    ),
+    Expected(
         "audio.late.to-caller",
         talk(Example()).to_ai().to_caller("no-rtp").after(1).to_caller(),
         ("rtp-late",),
