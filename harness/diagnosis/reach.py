@@ -77,12 +77,20 @@ def _probes(scene: Scene) -> None:
         if isinstance(event, FarEndRecord) and event.phone == "probe":
             record = event.record
             if record.get("of") == "termination":
-                scene.facts.record("probe.termination", record.get("reach"), event.source)
+                deaf = record.get("reach") == "silent" and _answers_the_caller(scene)  # to OPTIONS alone
+                scene.facts.record("probe.termination", "answers" if deaf else record.get("reach"), event.source)
                 if record.get("reach") == "refuses" and scene.axes.get("transport") == "udp":
                     scene.facts.record("icmp", "rejected", event.source)
             elif record.get("of") == "ai":
                 scene.facts.record("probe.ai", record.get("reach"), event.source)
                 scene.facts.record("probe.certificate", record.get("certificate"), event.source)
+
+
+def _answers_the_caller(scene: Scene) -> bool:
+    """Whether the caller's own call got answers from the very port that the AI's side calls."""
+    place = scene.trunk.termination if scene.trunk else None, scene.axes.get("transport")
+    messages = (e for e in scene.events if isinstance(e, SipMessage) and scene.call and e.leg == scene.call.leg)
+    return any(e.direction == "received" and (e.remote, e.transport) == place for e in messages)
 
 
 # -- registration

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from harness.events import SipMessage
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import SDP
-from tests.unit.diagnosis.known import facts_of
+from tests.unit.diagnosis.known import facts_of, scene_of
 
 
 def call(**changes: Any) -> Example:
@@ -304,3 +306,21 @@ def test_a_certificate_that_is_bad(certificate: str) -> None:
 @pytest.mark.parametrize(("code", "lost"), [(404, "it refused"), (180, "it only rang"), (200, None)])
 def test_an_ai_that_refused_or_only_rang(code: int, lost: str | None) -> None:
     assert facts_of(call().ai_gets().ai_answers(code)).value("ai.lost") == lost
+
+
+@pytest.mark.parametrize(
+    ("remote", "transport", "known"),
+    [(None, "udp", "answers"), (None, "tcp", "silent"), ("192.0.2.2:5060", "udp", "silent")],
+)
+def test_a_port_that_takes_the_caller_s_call_is_deaf_to_options_alone(
+    remote: str | None, transport: Any, known: str
+) -> None:
+    """RFC 3261 section 11 asks it to answer; that it does not says nothing of a firewall."""
+    example = Example(ai="stand-in").dials()
+    trunk = scene_of(example).trunk
+    assert trunk is not None
+    message = example.events[-1]
+    assert isinstance(message, SipMessage)
+    example.events[-1] = replace(message, remote=remote or str(trunk.termination), transport=transport)
+    facts = facts_of(example.after(0.1).ends_here(480, "x").probed("termination", "silent"))
+    assert facts.value("probe.termination") == known
