@@ -40,7 +40,7 @@ LONG = {
         "flakes",
     )
 }
-#: platform, AI, country, domain, SBC, transport, authentication, AI's host, numbers, the test phones, and Synthflow's id of the assistant.
+#: platform, AI, country, domain, SBC, transport, authentication, AI's host, numbers, test phones, Synthflow's id of the assistant.
 ANSWERED = {
     ".venv/bin/harness init acme.toml": (
         *("talkdesk", "live", "US", "acme.talkdesk.example", "sip.acme.talkdesk.example", "tls", "digest"),
