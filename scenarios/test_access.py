@@ -48,6 +48,6 @@ def test_bad_certificate_is_not_talked_to(context, ai, case, caller, line, fallb
 
 
 @scenario("KEEPALIVE")
-def test_options_is_answered(cast, caller, expect):
-    code, reason = cast.options(caller)
+def test_options_is_answered(cast):
+    code, reason = cast.options()
     cast.responded("OPTIONS", code, reason, (200,))

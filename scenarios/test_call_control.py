@@ -46,10 +46,11 @@ def test_codec_changes(cast, line, expect):
     talk = cast.assistant(line).expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
-    expect(call).codec("PCMU")
-    call.change_codec("PCMA")
-    expect(call).codec("PCMA")
-    expect(talk).codec("PCMA")
+    expect(call).codec()  # whichever of the two the platform has chosen (RFC 3264 section 6.1)
+    other = "PCMU" if call.codec == "PCMA" else "PCMA"
+    call.change_codec(other)
+    expect(call).codec(other)
+    expect(talk).codec()  # a platform between may transcode
     expect(call).two_way_audio_with(talk, changed=True)
 
 

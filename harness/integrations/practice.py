@@ -287,7 +287,8 @@ PRACTICE: tuple[Row, ...] = (
     _row(
         "REINVITE-CODEC",
         "The codec changes during the call",
-        "After a re-INVITE from PCMU to PCMA both sides use PCMA and audio flows both ways again.",
+        "After a re-INVITE from one G.711 law to the other, PCMU to PCMA or back, the caller's side uses the new one, the AI's side "
+        "either, and audio flows both ways again.",
         seconds=2.5,
         required_findings={**WITH_THE_AI, **AGAIN, CODEC: 3},
     ),

@@ -255,8 +255,12 @@ class Phone:
         body: str = "",
         content_type: str = "text/plain",
         within: float = 35.0,
+        credentials: Headers = (),
     ) -> tuple[int, str]:
-        """The final answer to a request outside any dialog; 408 comes from the phone itself after 32 s."""
+        """The final answer to a request outside any dialog; 408 comes from the phone itself after 32 s.
+
+        pjsua answers no challenge to such a request: ``credentials`` are the headers that do (RFC 3261 section 22).
+        """
         check_request(method, headers)
         code, reason = self.command(
             "request",
@@ -264,7 +268,7 @@ class Phone:
             phone=self.key,
             method=method,
             uri=self.target(uri),
-            headers=list(headers),
+            headers=[*headers, *credentials],
             body=body,
             content_type=content_type,
         )

@@ -12,6 +12,7 @@ from harness.checks.finding import not_observable
 from harness.errors import BrokenError
 from harness.far_end import by_hand, campaign
 from harness.phone.phone import Phone
+from harness.scenario import keepalive
 from harness.scenario.ai import Ai
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.context import CaseContext
@@ -158,13 +159,14 @@ class Cast:
                 up = [leg.id for leg in phone.legs if leg.state not in ("disconnected",)]
             self.context.evidence.add(landing.one_call(phone.name, up, call.leg.id))
 
-    def options(self, caller: Caller) -> tuple[int, str]:
-        """OPTIONS to the platform; code and reason of the answer."""
+    def options(self) -> tuple[int, str]:
+        """OPTIONS to the platform, from an agent's phone; code and reason of the answer."""
         host, port = self.context.deployment.platform.host, self.context.deployment.platform.port
         account = self.context.deployment.accounts[self.context.deployment.phones[self._an_agent()].account]
         phone = self._agent(self._an_agent())
         parameter = "" if account.transport == "udp" else f";transport={account.transport}"
-        return phone.options(f"sip:{host}:{port}{parameter}", within=self.context.patience)
+        with self.context.evidence.step(f"{phone.name} asks {host} by OPTIONS"):
+            return keepalive.options(phone, f"sip:{host}:{port}{parameter}")
 
     def _an_agent(self) -> str:
         """An agent with a SIP account at the platform."""

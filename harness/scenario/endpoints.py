@@ -119,8 +119,10 @@ class SynthflowEndpoint:
         taken = {call.record.id for call in self.taken}
         listed = self._listed(of, on_trust, self._context.deployment.models(number))
         found = [r for r in listed if r.number_to == number and r.answered and r.id not in taken]
-        # a stranger's call may stand beside it, and newer: the caller's own number says more than a place in a list
-        return min(found, key=lambda record: record.number_from != of.number, default=None)
+        told = self._ids_told(of)
+        # a stranger's call may stand beside it, and newer: the caller's own number says more than a place in a list, and an id
+        # that came along more than the number, which may be another caller's
+        return min(found, key=lambda record: (record.id not in told, record.number_from != of.number), default=None)
 
     def records(self, of: Call) -> list[CallRecord]:
         """Every call the AI saw that may be ``of``, answered or not; says whether it could look (:attr:`blind`)."""
@@ -133,7 +135,7 @@ class SynthflowEndpoint:
             self._context.far_end.trouble(error)
             self.blind = True
             return []
-        told = {of.prepared, *self._context.calls.ids_told(of)}
+        told = self._ids_told(of)
         found = [record for record in listed if record.id in told or self._may_be(record, of, on_trust)]
         readable = [r for r in found if r.readable and (r.id in told or r.is_since(0.0) is not None)]
         self.blind = len(readable) < len(found)
@@ -141,6 +143,9 @@ class SynthflowEndpoint:
             why = "a record's status, phone_number_to or start_time is missing, or none that is known"
             self._context.far_end.trouble(FarEndError(f"Synthflow API: GET /calls: {why}"))
         return readable
+
+    def _ids_told(self, of: Call) -> set[str | None]:
+        return {of.prepared, *self._context.calls.ids_told(of)}
 
     def _may_be(self, record: CallRecord, of: Call, on_trust: bool) -> bool:
         """Whether nothing in the record speaks against its being of the call."""
@@ -155,7 +160,7 @@ class SynthflowEndpoint:
 
     def others(self, of: Call, assistant: str) -> list[str]:
         """Those that answered, by a record of the caller's own number, or of an id that the call goes by."""
-        told = {of.prepared, *self._context.calls.ids_told(of)}
+        told = self._ids_told(of)
         found = [r for r in self.records(of) if r.answered and (r.id in told or r.number_from == of.number)]
         return self._context.assistants_at((str(record.number_to) for record in found), but=assistant)
 

@@ -1,0 +1,85 @@
+"""Rows against platforms that do otherwise than the simulated one, and are right."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.scenario.cast import Cast
+from harness.scenario.expect import Expect
+from harness.scenario.keepalive import options
+from harness.verdict import Verdict
+from scenarios.test_access import test_options_is_answered as keepalive
+from scenarios.test_call_control import test_codec_changes as reinvite_codec
+from tests.unit.scenario.conftest import MakeContext
+
+LAWS = ("PCMU", "PCMA")
+
+
+class End:
+    """An end of a call whose media has this codec."""
+
+    is_ours = True
+    record = None
+
+    def __init__(self, label: str, codec: str) -> None:
+        self.label, self.codec = label, codec
+        self.asked: list[str] = []
+
+    def settle_on(self, codecs: Any) -> None:
+        """At once."""
+
+    def change_codec(self, codec: str) -> None:
+        self.asked.append(codec)
+        self.codec = codec
+
+
+class Codecs:
+    """``expect(…)``, of which the codec alone is looked at."""
+
+    def __init__(self, context: Any, end: Any) -> None:
+        self._expect = Expect(context, end)
+
+    def codec(self, *names: str) -> None:
+        self._expect.codec(*names)
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments, **named: None
+
+
+@pytest.mark.parametrize("chosen", LAWS)
+@pytest.mark.parametrize("at_the_ai", LAWS)
+def test_a_platform_prefers_a_law_and_may_transcode(make_context: MakeContext, chosen: str, at_the_ai: str) -> None:
+    context = make_context("REINVITE-CODEC", "stand-in")
+    call, talk = End("caller.1", chosen), End("stand-in.1", at_the_ai)
+    cast: Any = SimpleNamespace(
+        caller=lambda codecs: SimpleNamespace(call=lambda line: call),
+        assistant=lambda line: SimpleNamespace(expect_call=lambda of: talk),
+    )
+    reinvite_codec(cast, None, lambda end: Codecs(context, end))
+    assert call.asked == [law for law in LAWS if law != chosen]
+    assert [finding.verdict for finding in context.evidence.findings] == [Verdict.PASSED] * 3
+
+
+def test_a_keep_alive_needs_no_caller() -> None:
+    """A deployment may have agents' phones alone."""
+    told: list[Any] = []
+    cast: Any = SimpleNamespace(options=lambda: (200, "OK"), responded=lambda *what: told.append(what))
+    keepalive(cast)
+    assert told == [("OPTIONS", 200, "OK", (200,))]
+
+
+def test_a_platform_that_ignores_options_has_not_answered(make_context: MakeContext) -> None:
+    """The phone says 408 by itself, as if somebody had (RFC 3261 section 17.1.2.2)."""
+    context = make_context("KEEPALIVE")
+    phone: Any = SimpleNamespace(
+        config=SimpleNamespace(username="a", password="b", realm=""),
+        events=[],
+        request=lambda *what, within, credentials: (408, "Request Timeout") if within > 32.0 else None,
+    )
+    Cast(context).responded("OPTIONS", *options(phone, "sip:sbc.example"), (200, 408))
+    finding = context.evidence.findings[-1]
+    assert finding.verdict is Verdict.FAILED
+    assert finding.actual == "no final response; the phone itself ended it as 408 Request Timeout"
