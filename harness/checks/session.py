@@ -74,6 +74,14 @@ def agreed_interval(messages: Sequence[SipMessage]) -> int | None:
     return _seconds(answer, "Session-Expires") if answer else None
 
 
+def given_up_after(agreed_s: int) -> float:
+    """After how many seconds without a refresh the side that waits for it ends the session (section 10).
+
+    Half of the interval is when a refresh is recommended; a later one, before this, is one all the same.
+    """
+    return agreed_s - min(32.0, agreed_s / 3)
+
+
 def _answers(message: Message) -> TypeGuard[Response]:
     return isinstance(message, Response) and message.status == 200 and message.cseq.method == "INVITE"
 

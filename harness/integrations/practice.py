@@ -263,7 +263,7 @@ PRACTICE: tuple[Row, ...] = (
         "SESSIONTIMER",
         "Session timers",
         "A session interval under the platform's minimum is answered 422 and retried with its Min-SE; the session is refreshed "
-        "before half of it is over and audio goes on (RFC 4028); meanwhile the delay of each direction is measured.",
+        "before it is given up and audio goes on (RFC 4028); meanwhile the delay of each direction is measured.",
         seats="stand-in",
         seconds=50.0,
         required_findings={

@@ -22,7 +22,7 @@ from harness.finding_kinds import (
     RequiredFindings,
 )
 from harness.integrations import plans
-from harness.integrations.base import ADDRESSED, FALLEN_BACK, HANDED_OVER, WITH_THE_AI, Row
+from harness.integrations.base import ADDRESSED, FALLEN_BACK, HANDED_OVER, WITH_THE_AI, Need, Row
 from harness.integrations.which import (
     A_CALLER,
     ASK,
@@ -33,6 +33,7 @@ from harness.integrations.which import (
     REFER,
     REFER_OF_AXIS,
     SHOWS_OF_AXIS,
+    STRANGER_REGISTERS,
     TO_AI,
     TO_OUR_PHONE,
     UNREACHABLE,
@@ -159,6 +160,7 @@ def _registration(
     source: str,
     section: str,
     seconds: float,
+    needs: tuple[Need, ...] = (),
     required_findings: RequiredFindings,
 ) -> Row:
     return Row(
@@ -170,6 +172,7 @@ def _registration(
         source=source,
         section=section,
         which=None,
+        needs=needs,
         over="trunks",
         codecs=False,
         authentication=("digest",),
@@ -215,6 +218,7 @@ def registrations(
             source=source,
             section=troubleshooting,
             seconds=1.0,
+            needs=(STRANGER_REGISTERS,),
             required_findings={REGISTRATION_REFUSED: 1},
         ),
     )

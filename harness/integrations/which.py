@@ -281,6 +281,10 @@ STRANGER = Need(
     lambda d: d.kind == "simulated" or d.stand_in.stranger_bind is not None,
     "stand_in.stranger_bind: there is no address that no allowlist has",
 )
+#: Synthflow has addresses of its own to register from.
+STRANGER_REGISTERS = Need(
+    lambda d: STRANGER.holds(d) or all(trunk.ai == "synthflow" for trunk in d.trunks), STRANGER.missing
+)
 BAD_CERTIFICATES = Need(
     lambda d: d.kind == "simulated" or bool(d.stand_in.bad_certificates),
     "stand_in.bad_certificates: there are none to show",

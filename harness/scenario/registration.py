@@ -56,10 +56,11 @@ class Registration:
     def is_accepted(self) -> None:
         """Registered, within the guide's two minutes."""
         with self._context.evidence.step(f"{self._label} registers"):
-            answer = self._answers.first(min(REGISTERED_WITHIN_S, self._context.patience * 2))
+            limit_s = min(REGISTERED_WITHIN_S, self._context.patience * 2)
+            answer = self._answers.first(limit_s)
             self._first = answer
             unbound = answer.unbound if answer else None
-            self._context.evidence.add(registration.accepted(self._label, _told(answer), REGISTERED_WITHIN_S, unbound))
+            self._context.evidence.add(registration.accepted(self._label, _told(answer), limit_s, unbound))
 
     def is_refreshed(self, before_s: float) -> None:
         """Registered again before the registration ends; ``before_s`` is what was asked for first."""

@@ -14,8 +14,10 @@ class Answers:
 
     def __init__(self, granted: int | None, again_after: float) -> None:
         self._granted, self._again_after = granted, again_after
+        self.waited_s = 0.0
 
     def first(self, within: float) -> RegisterAnswer:
+        self.waited_s = within
         return RegisterAnswer(200, "OK", 100.0, self._granted)
 
     def next_success(self, after: RegisterAnswer, within: float) -> RegisterAnswer | None:
@@ -43,3 +45,9 @@ def test_what_was_granted_counts(
     registration.is_accepted()
     registration.is_refreshed(before_s=300.0)
     assert context.evidence.findings[-1].verdict is verdict
+
+
+def test_the_limit_told_is_the_one_that_was_waited_for(make_context: MakeContext) -> None:
+    context, answers = make_context(), Answers(300, 295.0)
+    Registration(context, "the number", answers).is_accepted()
+    assert context.evidence.findings[-1].expected == f"REGISTER is answered 200 within {answers.waited_s:g} s"
