@@ -7,15 +7,41 @@ from typing import Any
 
 import pytest
 
+from harness.deployment import Synthflow
+from harness.scenario.ai import Ai
 from harness.scenario.cast import Cast
 from harness.scenario.expect import Expect
 from harness.scenario.keepalive import options
+from harness.scenario.lines import line_of
 from harness.verdict import Verdict
 from scenarios.test_access import test_options_is_answered as keepalive
 from scenarios.test_call_control import test_codec_changes as reinvite_codec
+from scenarios.test_responses import test_busy as busy
+from scenarios.test_responses import test_rejected as rejected
 from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.test_synthflow_endpoint import FakeApi, call, record
 
 LAWS = ("PCMU", "PCMA")
+
+
+@pytest.mark.parametrize(
+    ("row", "scenario", "status"), [("BUSY", busy, "busy"), ("REJECTED", rejected, "failed")], ids=["busy", "rejected"]
+)
+def test_a_platform_that_refuses_by_itself_has_not_shown_what_the_ai_does(
+    make_context: MakeContext, row: str, scenario: Any, status: str
+) -> None:
+    for listed, verdict in (([], Verdict.FAILED), ([record(status=status)], Verdict.PASSED)):
+        context = make_context(row, api=FakeApi(listed), synthflow=Synthflow(poll_s=0.001))
+        context.patience = 0.0
+        ai, of = Ai(context), call()
+        ai.take_place()
+        line = next(n for n, entry in context.deployment.lines.items() if entry.assistant == "main")
+        refused: Any = SimpleNamespace(ends_with=lambda codes: 0.0)
+        caller: Any = SimpleNamespace(call=lambda line, of=of: of)
+        entry = line_of(context.deployment, context.trunk, line)
+        scenario(context, ai, caller, entry, lambda end, refused=refused: refused)
+        (finding,) = context.evidence.findings
+        assert (finding.check, finding.verdict) == ("route.tried", verdict)
 
 
 class End:
@@ -53,13 +79,13 @@ class Codecs:
 @pytest.mark.parametrize("at_the_ai", LAWS)
 def test_a_platform_prefers_a_law_and_may_transcode(make_context: MakeContext, chosen: str, at_the_ai: str) -> None:
     context = make_context("REINVITE-CODEC", "stand-in")
-    call, talk = End("caller.1", chosen), End("stand-in.1", at_the_ai)
+    caller, talk = End("caller.1", chosen), End("stand-in.1", at_the_ai)
     cast: Any = SimpleNamespace(
-        caller=lambda codecs: SimpleNamespace(call=lambda line: call),
+        caller=lambda codecs: SimpleNamespace(call=lambda line: caller),
         assistant=lambda line: SimpleNamespace(expect_call=lambda of: talk),
     )
     reinvite_codec(cast, None, lambda end: Codecs(context, end))
-    assert call.asked == [law for law in LAWS if law != chosen]
+    assert caller.asked == [law for law in LAWS if law != chosen]
     assert [finding.verdict for finding in context.evidence.findings] == [Verdict.PASSED] * 3
 
 
