@@ -65,6 +65,7 @@ class Silence(BetweenEnds):
 
     listened_s: float | None = None
     heard: tuple[int, ...] = ()  #: marks
+    discarded: int | None = None  #: RTP packets that came to a phone which takes none, as it holds the call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Literal
 
 from harness.audio.marks import SAMPLE_RATE
@@ -143,27 +144,23 @@ class Call(ListeningLeg):
 
     def hold(self) -> None:
         """Put the far end on hold, and wait until that is agreed."""
-        self.settle()
-        with self._context.evidence.step(f"{self.label} holds"):
-            since = time.monotonic()
-            self.leg.hold()
-            self.leg.wait("hold agreed", _is_media(lambda m: m.direction != "sendrecv"), within=3.0, since=since)
+        self._offer("holds", "hold", self.leg.hold, lambda m: m.direction != "sendrecv")
 
     def resume(self) -> None:
         """Take the far end off hold, and wait until that is agreed."""
-        self.settle()
-        with self._context.evidence.step(f"{self.label} resumes"):
-            since = time.monotonic()
-            self.leg.resume()
-            self.leg.wait("resume agreed", _is_media(lambda m: m.direction == "sendrecv"), within=3.0, since=since)
+        self._offer("resumes", "resume", self.leg.resume, lambda m: m.direction == "sendrecv")
 
     def change_codec(self, codec: str) -> None:
         """Offer only ``codec`` in a re-INVITE, and wait until it is agreed."""
+        offer = partial(self.leg.reinvite, codecs=(codec,))
+        self._offer(f"offers {codec} alone", codec, offer, lambda m: m.codec.upper() == codec)
+
+    def _offer(self, does: str, what: str, offer: Callable[[], None], agreed: Callable[[MediaState], bool]) -> None:
         self.settle()
-        with self._context.evidence.step(f"{self.label} offers {codec} alone"):
+        with self._context.evidence.step(f"{self.label} {does}"):
             since = time.monotonic()
-            self.leg.reinvite(codecs=(codec,))
-            self.leg.wait(f"{codec} agreed", _is_media(lambda m: m.codec.upper() == codec), within=3.0, since=since)
+            offer()
+            self.leg.wait(f"{what} agreed", _is_media(agreed), within=self._context.patience, since=since)
 
     def hang_up(self) -> float:
         """Hang up; the moment it was done."""

@@ -9,6 +9,7 @@ from harness.checks import audio
 from harness.checks.audio import Sound
 from harness.checks.claims import Denial
 from harness.checks.finding import hindered, not_observable
+from harness.events import MediaState
 from harness.measurement import Direction, EarlyMedia, Silence
 from harness.scenario import crosstalk, delays, lateness, muteness, packet_loss
 from harness.scenario.ai import Ai
@@ -135,7 +136,7 @@ class ExpectAudio:
                 self._unseen_silence(other, "its voice cannot be told from others")
                 return
             self._context.pause(SETTLE_S)
-            since = time.monotonic()
+            since, before = time.monotonic(), _discarded(listener)
             self._context.pause(seconds)
             self._context.evidence.scripted(SETTLE_S + seconds, "listening for silence")
             heard = listener.marks_since(since)
@@ -143,8 +144,9 @@ class ExpectAudio:
                 self._unseen_silence(other, "the far end does not say which marks it hears")
                 return
             marks, listened_s = heard
-            voices = other.voices_for(listener)
-            self._context.evidence.add(audio.silent(other.label, listener.label, marks, voices, listened_s))
+            voices, after = other.voices_for(listener), _discarded(listener)
+            discarded = None if before is None or after is None else after - before
+            self._context.evidence.add(audio.silent(other.label, listener.label, marks, voices, listened_s, discarded))
 
     def _unseen_silence(self, other: End, why: str) -> None:
         listener = self._end
@@ -184,6 +186,17 @@ class ExpectAudio:
     def _call(self) -> Call:
         assert isinstance(self._end, Call)
         return self._end
+
+
+def _discarded(listener: End) -> int | None:
+    """RTP packets received so far by a phone of ours that takes none of them, as it holds the call; else None."""
+    if not isinstance(listener, Call):
+        return None
+    media = [event for event in listener.leg.events if isinstance(event, MediaState) and event.active]
+    if not media or media[-1].direction in ("sendrecv", "recvonly"):
+        return None
+    counted = listener.leg.statistics()
+    return None if counted is None else counted.rx_packets
 
 
 def _is_told_by_marks(speaker: End, listener: End) -> bool:
