@@ -192,10 +192,9 @@ class SynthflowCall:
         if "dtmf" not in self._can:
             return None
         deadline = time.monotonic() + within
-        found: list[dict[str, Any]] = []
-        while time.monotonic() < deadline:
-            found = self._fresh("digits") or []
-            if len(found) >= count or self._api.is_down:
+        while True:
+            found: list[dict[str, Any]] = self._fresh("digits") or []
+            if len(found) >= count or self._api.is_down or time.monotonic() >= deadline:
                 break
             self._context.pause(self._context.far_end.poll_s)
         return (

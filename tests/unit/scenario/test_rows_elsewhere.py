@@ -89,6 +89,19 @@ def test_a_platform_prefers_a_law_and_may_transcode(make_context: MakeContext, c
     assert [finding.verdict for finding in context.evidence.findings] == [Verdict.PASSED] * 3
 
 
+@pytest.mark.parametrize(("twice", "verdict"), [("", Verdict.PASSED), ("9D", Verdict.FAILED), ("159D", Verdict.FAILED)])
+def test_digits_that_come_again_behind_the_last(make_context: MakeContext, twice: str, verdict: Verdict) -> None:
+    """As from a platform that passes them on by both methods, the second when the first is done."""
+    context = make_context("DTMF-INFO", "stand-in")
+    got = ["159D"]
+    context.pause = lambda seconds: got.append(twice)  # type: ignore[method-assign]
+    end: Any = SimpleNamespace(
+        label="stand-in.1", digits=lambda count, within: ("".join(got), ["info"] * len("".join(got)), [])
+    )
+    Expect(context, end).digits("159D", "info")
+    assert [finding.verdict for finding in context.evidence.findings] == [verdict]
+
+
 def test_a_keep_alive_needs_no_caller() -> None:
     """A deployment may have agents' phones alone."""
     told: list[Any] = []
