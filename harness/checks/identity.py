@@ -116,7 +116,7 @@ def withheld(invite: Message, subject: str, number: str, region: str, where: str
         "caller_id.withheld",
         subject,
         anonymous and not shown and number in trusted and "id" in privacy,
-        expected=f"an anonymous From, Privacy: id, and {number} in P-Asserted-Identity alone",
+        expected=f"an anonymous From, Privacy: id, and {number} in P-Asserted-Identity, not in From, Reply-To or Subject",
         actual=f"From {_said(invite, from_)}, Privacy {sorted(privacy) or 'is absent'}, "
         f"P-Asserted-Identity {trusted or 'is absent'}"
         + (f", and {' and '.join(shown)} {'names' if len(shown) == 1 else 'name'} the number" if shown else ""),
