@@ -23,7 +23,8 @@ from harness.scenario.company import Company
 from harness.scenario.conclusion import conclude, require_promised_findings
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
-from harness.scenario.expect import Expect, ExpectGroup
+from harness.scenario.expect import Expect
+from harness.scenario.expect_group import ExpectGroup
 from harness.scenario.lines import Line
 from harness.scenario.people import AssistantOf, Caller, Group
 from harness.verdict import ExpectationError, NotObservableError

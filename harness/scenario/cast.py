@@ -18,7 +18,8 @@ from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import Call
-from harness.scenario.expect import Expect, ExpectGroup
+from harness.scenario.expect import Expect
+from harness.scenario.expect_group import ExpectGroup
 from harness.scenario.lines import Line, line_of
 from harness.scenario.people import AssistantOf, Caller, Group
 from harness.scenario.phones import own_phone

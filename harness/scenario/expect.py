@@ -5,22 +5,20 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 from harness.audio.describe import describe
 from harness.audio.machine import message_asked_in
 from harness.checks import dialog, headers, identity, landing, reach, session, signalling, timing
 from harness.checks.finding import not_observable
-from harness.deployment import Group as GroupEntry
-from harness.events import CallState, Event, MediaState, SipMessage
+from harness.events import Event, MediaState, SipMessage
 from harness.far_end.call_record import CallRecord
-from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
 from harness.scenario import lateness
-from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import Call, parsed
 from harness.scenario.expect_audio import ExpectAudio
+from harness.scenario.expect_group import way_in_s
 from harness.scenario.lines import Line
 from harness.sip.message import Request, Response
 from harness.verdict import ExpectationError, Finding, Verdict
@@ -392,68 +390,5 @@ class Expect(ExpectAudio):
 
     def took(self, what: str, seconds: float, expected_s: float) -> None:
         """Something took the time it should, within a second, once the call had come to whom it is for."""
-        way_in_s = _way_in_s(self._call, self._context.patience)
-        self._context.evidence.add(timing.took(self._end.label, what, seconds, expected_s, way_in_s=way_in_s))
-
-
-def _way_in_s(call: Call, most_s: float) -> float:
-    """How long after its INVITE the caller was told that it rings; none where it was not, or had been let in before."""
-    states = (e for e in call.leg.events if isinstance(e, CallState) and e.state in ("early", "confirmed"))
-    first = next(states, None)
-    rings = first is not None and first.state == "early" and call.routed == call.began
-    return min(first.at - call.began, most_s) if first and rings else 0.0
-
-
-class RingGroup(Protocol):
-    """Agents at phones of ours."""
-
-    name: str
-    entry: GroupEntry
-    phones: Sequence[Phone]
-
-
-class ExpectGroup:
-    """Expectations of a group."""
-
-    def __init__(self, context: CaseContext, group: RingGroup) -> None:
-        self._context = context
-        self._group = group
-
-    def never_rang(self, since: float = 0.0) -> None:
-        """No agent of the group was called after ``since`` (``time.monotonic()``), though all could have been."""
-        for phone in self._group.phones:
-            legs = [leg for leg in phone.incoming if leg.events[0].at >= since]
-            calls = [str(leg.invite.text.partition("\n")[0]).strip() for leg in legs]
-            watched = phone.registration is not None and phone.registration.active
-            self._context.evidence.add(landing.never_rang(phone.name, len(calls), watched, calls))
-
-    def took_over(self, landed: Call, of: Call, ring_timeout_s: float, rang: tuple[float, float] | None) -> None:
-        """The group took over from the AI when that had rung for ``ring_timeout_s``, within a second.
-
-        The AI's ringing begins once the call has come to it, and ends when it is let go (``rang``): of what lies before and
-        after, a carrier, a queue, the network of an agent's telephone, the timeout says nothing. Where nobody saw the AI
-        ring (``rang`` is None), the caller was told at the latest that it does, and the others have their time.
-        """
-        queue_s = self._group.entry.queue_s
-        waits_s = queue_s + self._to_telephone_s(landed)
-        after, ended, way_in_s = of.routed, landed.began, 0.0
-        if rang is None:
-            way_in_s = _way_in_s(of, self._context.patience)
-        else:
-            after, ended = rang[0], rang[1] if waits_s else landed.began
-            waits_s = 0.0
-        self._context.evidence.add(
-            timing.took(
-                self._group.name, "the fallback", ended - after, ring_timeout_s, queue_s=waits_s, way_in_s=way_in_s
-            )
-        )
-
-    def _to_telephone_s(self, landed: Call) -> float:
-        """How long a call may take to an agent whom a telephone network connects."""
-        phone = self._context.deployment.phones.get(landed.phone_name)
-        return self._context.patience if phone is not None and phone.number is not None else 0.0
-
-    def came_within(self, landed: Call, limit_s: float, after: float) -> None:
-        """The group's agent was called within ``limit_s`` seconds of ``after``; a queue, and a telephone network, have their time."""
-        limit_s += self._group.entry.queue_s + self._to_telephone_s(landed)
-        self._context.evidence.add(timing.within(landed.label, "the call", landed.began - after, limit_s))
+        before_s = way_in_s(self._call, self._context.patience)
+        self._context.evidence.add(timing.took(self._end.label, what, seconds, expected_s, way_in_s=before_s))

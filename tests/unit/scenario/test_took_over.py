@@ -9,7 +9,7 @@ import pytest
 
 from harness.deployment import Group, PhoneEntry
 from harness.events import CallState
-from harness.scenario.expect import ExpectGroup
+from harness.scenario.expect_group import ExpectGroup
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 
