@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from harness.errors import BrokenError
 from harness.events import SipMessage
 from harness.phone.phone import Phone
 from harness.preflight.login import MOST_CHALLENGES, Login
@@ -23,9 +24,11 @@ def options(phone: Phone, uri: str) -> tuple[int, str]:
         seen = len(phone.events)
         code, reason = phone.request("OPTIONS", uri, within=_ANSWERED_WITHIN_S, credentials=credentials)
         request, response = _exchange([e for e in phone.events[seen:] if isinstance(e, SipMessage)])
+        if request is None:
+            raise BrokenError(f"{phone.name}: its own OPTIONS is not in its log, so nobody can say who answered it")
         if response is None:
             return 0, f"no final response; the phone itself ended it as {code} {reason}"
-        if code not in (401, 407) or login is None or request is None:
+        if code not in (401, 407) or login is None:
             return code, reason
         if (answered := login.answer(request, response)) is None:
             why = f" ({login.unanswered.why})" if login.unanswered else ""

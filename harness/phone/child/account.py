@@ -14,6 +14,7 @@ from harness.phone.child import sockets
 from harness.phone.child.bindings import Account, Headers, pj, set_headers
 from harness.phone.child.challenges import ANY, Challenges
 from harness.phone.child.lodging import CallFilter
+from harness.phone.child.sip_log import LoggedMessage
 from harness.phone.child.stack import Endpoint
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import Policy, Ring
@@ -88,6 +89,8 @@ class HostedPhone:
         self.refresh_at: float | None = None
         self._legs_so_far = 0
         self.lodgers: list[Lodger] = []  #: the cases that share it; without any it is one case's own
+        self._asking: list[tuple[Lodger, str]] = []  # who has asked for a request that has not left yet, and its method
+        self._askers: dict[str, Lodger] = {}  # by Call-ID, whose request it is
         endpoint = host_process.endpoint
         if config.stun_server:
             endpoint.use_stun(config.stun_server)
@@ -246,6 +249,25 @@ class HostedPhone:
         self._unanswered.add(int(made.this))
         return made
 
+    def asked_by(self, lodger: Lodger, method: str) -> None:
+        """The next request of ``method`` that leaves is that of a case which shares the account."""
+        self._asking.append((lodger, method))
+
+    def asker(self, message: LoggedMessage) -> HostedPhone:
+        """Whose a message outside of calls is: of the account, or of the case that has asked for it."""
+        if message.ours and message.direction == "sent" and message.call_id not in self._askers:
+            mine = next((asked for asked in self._asking if asked[1] == message.method), None)
+            if mine is not None:
+                self._asking.remove(mine)
+                self._askers[message.call_id] = mine[0]
+        return self._askers.get(message.call_id, self) if message.ours else self
+
+    def forget(self, lodger: Lodger) -> None:
+        """A case that shared the account is over."""
+        self.lodgers.remove(lodger)
+        self._asking = [asked for asked in self._asking if asked[0] is not lodger]
+        self._askers = {call_id: asker for call_id, asker in self._askers.items() if asker is not lodger}
+
     def request_answered(self, token: int, code: int, reason: str) -> None:
         """A request outside dialogs was answered."""
         if code >= 200:
@@ -319,9 +341,10 @@ class Lodger(HostedPhone):
             self.landlord.register(True)
 
     def send_request(self, method: str, uri: str, headers: Headers, body: str, content_type: str) -> Any:
-        """The account's owner hears the answer."""
+        """The account's owner hears the answer; its messages are this case's."""
+        self.landlord.asked_by(self, method)
         return self.landlord.send_request(method, uri, headers, body, content_type)
 
     def close(self) -> None:
         """The account stays."""
-        self.landlord.lodgers.remove(self)
+        self.landlord.forget(self)

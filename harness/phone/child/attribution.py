@@ -163,13 +163,24 @@ class Attribution(Generic[P, L]):
         owner = self._owners.get((message.call_id, message.local_tag)) or self._owners.get(key)
         phone = owner() if owner is not None else None
         if owner is None:
-            sender = (p for p in self._phones() if p.sent_by == message.sent_by)
-            phone = next(sender, None) if message.ours else self.called(message)
+            phone = self._sender(message) if message.ours else self.called(message)
             if phone is None:
                 return
             self._own(key, phone)
         if phone is not None and phone in self._phones():  # one that is gone may still have answers sent again
             self._deliver(at, message, phone, None)
+
+    def _sender(self, message: LoggedMessage) -> P | None:
+        """The phone whose Via it is; a TLS phone without a certificate names the port of the connection that it has opened."""
+        for phone in self._phones():
+            if phone.sent_by == message.sent_by:
+                return phone
+        host = message.sent_by.rpartition(":")[0]
+        there = [
+            p for p in self._phones() if (p.transport_name, p.sent_by.rpartition(":")[0]) == (message.transport, host)
+        ]
+        found = [phone for phone in there if phone.user == message.from_user]
+        return found[0] if len(found) == 1 else None
 
     def _own(self, key: tuple[str, bool | str], phone: P) -> None:
         while len(self._owners) >= _MOST_OWNERS:

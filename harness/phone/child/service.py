@@ -255,7 +255,7 @@ class Service:
             text=message.text,
             unread=message.unread,
         )
-        self.emit(event, phone, leg)
+        self.emit(event, phone if leg else phone.asker(message), leg)
         if message.direction == "sent" and not message.status:
             phone.sources.add(message.remote.rpartition(":")[0].strip("[]"))
 

@@ -63,6 +63,12 @@ class LoggedMessage:
         return head + bracket if bracket else head.partition(";")[0]
 
     @property
+    def from_user(self) -> str:
+        """The user of the From."""
+        match = _USER_HOST.search(self.from_uri.rpartition("<")[2])
+        return (match.group(1) or "") if match else ""
+
+    @property
     def ours(self) -> bool:
         """Whether it belongs to a transaction that this side began: a request sent, or a response received."""
         return (self.direction == "sent") != bool(self.status)

@@ -7,21 +7,25 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.errors import PhoneLostError, ResourceError
-from harness.events import Recorded
+from harness.events import Recorded, SipMessage
 from harness.phone import PhoneConfig, Reject
 from harness.phone.phone import Phone
 from harness.phone.pool import PhonePool
 from harness.phone.shared import Reservation, Sharing
 from harness.phone.switchboard import Switchboard
 from harness.phone.waiter import NeverCame
+from harness.scenario.keepalive import options
+from harness.sip.message import Message, Request
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, hears, uri_of
+from tests.process.phone.stranger import Stranger
 
 ANNE, BERT, EVE = "+12065550151", "+12065550152", "+12065550153"
 
@@ -190,3 +194,18 @@ def test_without_a_switchboard_a_phone_is_lost(cases: list[Case]) -> None:
     cases[0].board.close()
     with pytest.raises((PhoneLostError, ResourceError, NeverCame)):
         cases[0].share(agent())
+
+
+def test_what_a_case_asks_outside_of_calls_is_its_own(stranger: Stranger, cases: list[Case]) -> None:
+    config = agent()
+    first, second = (case.share(config, numbers=(number,)) for case, number in zip(cases, (ANNE, BERT), strict=True))
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(options, phone, f"sip:{stranger.address}") for phone in (first, second)]
+        while not all(one.done() for one in asked):
+            request = stranger.next(0.05)
+            if isinstance(request, Request):
+                stranger.respond(request, 200)
+    assert [one.result() for one in asked] == [(200, "OK"), (200, "OK")]
+    calls = [{Message.parse(e.text).call_id for e in case.events if isinstance(e, SipMessage)} for case in cases]
+    assert [len(ids) for ids in calls] == [1, 1]
+    assert not calls[0] & calls[1]

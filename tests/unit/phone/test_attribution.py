@@ -6,6 +6,8 @@ import gc
 import weakref
 from dataclasses import dataclass, field
 
+import pytest
+
 from harness.phone.child.attribution import UNKNOWN, Attribution
 from harness.phone.child.sip_log import Connection, LoggedMessage, read_text
 
@@ -190,3 +192,24 @@ def test_connections_say_where_a_message_left_from() -> None:
     scene.phones.remove(twin)
     assert scene.attribution.take_connections(carol) == {"127.0.0.3:40001"}
     assert scene.attribution.local_address(carol, message) == carol.address
+
+
+def test_a_tls_phone_that_names_the_port_of_its_connection_is_known_by_its_user() -> None:
+    scene = Scene()
+    scene.phones[:] = [FakePhone("127.0.0.1:1", user, "tls") for user in ("a", "b")]
+    register = request("REGISTER", "sip:x", via="127.0.0.1:40000")
+    for told in (
+        read_text(register, direction="sent", transport="tls", remote="127.0.0.9:9"),
+        read_text(response(200, "REGISTER"), direction="received", transport="tls", remote="127.0.0.9:9"),
+    ):
+        scene.attribution.message(0.0, told)
+    assert [phone.user for _, phone, _ in scene.delivered] == ["a", "a"]
+
+
+@pytest.mark.parametrize(("transport", "via"), [("tcp", "127.0.0.1:40000"), ("tls", "127.0.0.3:40000")])
+def test_what_another_sent_is_no_phones(transport: str, via: str) -> None:
+    scene = Scene()
+    scene.phones[:] = [FakePhone("127.0.0.1:1", user, "tls") for user in ("a", "b")]
+    text = request("REGISTER", "sip:x", via=via)
+    scene.attribution.message(0.0, read_text(text, direction="sent", transport=transport, remote="127.0.0.9:9"))
+    assert not scene.delivered
