@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from harness.audio.marks import VOICES
@@ -10,13 +12,29 @@ from harness.phone.leg import Leg
 
 #: A mark is said again every 200 ms, and known a little later.
 _NEAR_S: Final = 1.0
+#: What flows for less than this between two pauses flows not at all: its source stood still, and stirred.
+_FLOWS_S: Final = 0.1
+#: What is longer is no dropout.
+_LONGEST_S: Final = 1.0
 
 
 def amid_a_voice(leg: Leg) -> list[RtpPaused]:
     """The pauses that nothing announced with one voice alone heard around them, before each and behind it."""
     events = leg.events
     marks = [event for event in events if isinstance(event, MarkHeard)]
-    return [event for event in events if isinstance(event, RtpPaused) and _is_amid(event, marks)]
+    pauses = _joined(event for event in events if isinstance(event, RtpPaused))
+    return [pause for pause in pauses if pause.ended - pause.began < _LONGEST_S and _is_amid(pause, marks)]
+
+
+def _joined(pauses: Iterable[RtpPaused]) -> list[RtpPaused]:
+    """The pauses by time, those with nothing to speak of between them as one."""
+    found: list[RtpPaused] = []
+    for pause in sorted(pauses, key=lambda pause: pause.began):
+        if found and pause.began - found[-1].ended < _FLOWS_S:
+            found[-1] = replace(pause, began=found[-1].began)
+        else:
+            found.append(pause)
+    return found
 
 
 def _is_amid(pause: RtpPaused, marks: list[MarkHeard]) -> bool:

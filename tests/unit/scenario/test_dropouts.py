@@ -53,6 +53,22 @@ def test_a_pause_is_amid_a_voice_where_that_alone_is_heard_on_both_sides(marks: 
     assert dropouts.amid_a_voice(leg(*marks, paused)) == ([paused] if amid else [])
 
 
+@pytest.mark.parametrize(
+    ("pauses", "amid"),
+    [
+        ([(10.0, 0.3), (10.8, 0.3)], [(10.0, 10.3), (10.8, 11.1)]),
+        ([(10.0, 0.3), (10.35, 0.3)], [(10.0, 10.65)]),  # a packet in between is no voice
+        ([(10.0, 0.7), (10.71, 0.7)], []),  # and what stands still for more than a second is no dropout
+    ],
+)
+def test_pauses_with_next_to_nothing_between_them_are_one(
+    pauses: list[tuple[float, float]], amid: list[tuple[float, float]]
+) -> None:
+    marks = [mark(9.0 + 0.2 * n) for n in range(20)]
+    found = dropouts.amid_a_voice(leg(*marks, *(pause(*each) for each in pauses)))
+    assert [(round(one.began, 2), round(one.ended, 2)) for one in found] == amid
+
+
 def case_of(context: Any, *pauses: float, over: bool = False) -> Any:
     """A call that hears one mark all the time, ends its statistics when asked and pauses once more while it is looked at."""
     begin = time.monotonic()
