@@ -97,6 +97,15 @@ def lease(pool: PhonePool, tmp_path: Path) -> Iterator[Desk]:
     desk.close()
 
 
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Desk]:
+    """As ``lease``, of processes of the test's own: what others left in theirs (sockets, accounts) makes no difference."""
+    with PhonePool(tmp_path / "own") as pool:
+        desk = Desk(pool, tmp_path)
+        yield desk
+        desk.close()
+
+
 def uri_of(phone: Phone) -> str:
     """How to dial a phone directly."""
     return f"sip:{phone.config.user}@{phone.address}"

@@ -133,11 +133,11 @@ def come(many: contextlib.ExitStack, place: tuple[str, int], count: int) -> None
 
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
-def test_a_flood_of_connections_ends_no_process(lease: Desk, authority: Authority, transport: str) -> None:
+def test_a_flood_of_connections_ends_no_process(own: Desk, authority: Authority, transport: str) -> None:
     """Of strangers, who need no more than the port: the kernel keeps what pjlib has no places for."""
     here = fresh_address()
     tls = authority.server(here) if transport == "tls" else TlsConfig()
-    phone = lease("callee", transport=transport, bind_address=here, tls=tls, accepts_from=())
+    phone = own("callee", transport=transport, bind_address=here, tls=tls, accepts_from=())
     place = (here, int(phone.address.rpartition(":")[2]))
     with contextlib.ExitStack() as stay:
         come(stay, place, 40)
@@ -146,7 +146,7 @@ def test_a_flood_of_connections_ends_no_process(lease: Desk, authority: Authorit
                 come(go, place, 30)
                 phone.process.call("free_slots")
     there = fresh_address()
-    caller = lease(
+    caller = own(
         "caller",
         transport=transport,
         bind_address=there,

@@ -362,9 +362,9 @@ def test_a_phone_that_is_closed_is_forgotten() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_request_that_nobody_answers_outlives_its_phone(lease: Desk) -> None:
+def test_a_request_that_nobody_answers_outlives_its_phone(own: Desk) -> None:
     """Its process went down at once, with the calls of all others: pjsua asserts on an answer to an account that is gone."""
-    alice, bob, asking = lease("alice"), lease("bob"), lease("asking")
+    alice, bob, asking = own("alice"), own("bob"), own("asking")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
         mute.bind(("127.0.0.1", 0))
         with pytest.raises(BrokenError):
@@ -376,20 +376,20 @@ def test_a_request_that_nobody_answers_outlives_its_phone(lease: Desk) -> None:
     hears(out, back)
 
 
-def test_a_process_has_room_for_phones_however_many_requests_are_unanswered(lease: Desk) -> None:
+def test_a_process_has_room_for_phones_however_many_requests_are_unanswered(own: Desk) -> None:
     """Each keeps an account for up to 32 s (RFC 3261 timer F), of which pjsua has eight."""
     here = fresh_address()  # whose connections could be anyone's of it: they are not closed with a phone
-    alice = lease("alice", bind_address=here)
+    alice = own("alice", bind_address=here)
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen(16)
         for number in range(9):
-            asking = lease(f"asking-{number}", transport="tcp", bind_address=here)
+            asking = own(f"asking-{number}", transport="tcp", bind_address=here)
             with pytest.raises(BrokenError):
                 asking.options(f"sip:anybody@127.0.0.1:{mute.getsockname()[1]};transport=tcp", within=0.1)
             asking.release()
             assert asking.process is alice.process
-        bob = lease("bob")
+        bob = own("bob")
         assert bob.process is alice.process
     # TCP's end is an answer to all of them
     out, back = connect(alice, bob)
