@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Direction = Literal["sent", "received"]
 #: What a digest challenge was held against, when it got no answer.
@@ -127,6 +127,10 @@ class RtpStatistics(Event):
     rx_spanned_ms: int = 0  #: between packets that follow each other, pauses and announced silence left out
     rx_filled_ms: int = 0  #: of that by the audio in them
     tx_offered: int = 0  #: to the transport; ``tx_packets`` leaves out those that it could not send
+
+
+#: What pauses for longer, in seconds, is on hold, or another party's: no dropout amid a voice.
+LONGEST_DROPOUT_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

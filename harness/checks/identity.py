@@ -48,15 +48,7 @@ def caller_id(invite: Message, subject: str, number: str, form: str, region: str
         expected=f"From with the caller's number {number}" + (f" in {form} form" if form != "preserved" else ""),
         actual=actual,
         evidence=[where] if where else [],
-        measured=measurement.CallerId(
-            from_user=user_of(shown.uri) if shown else "",
-            from_host=shown.uri.host if shown else None,
-            from_e164=_number(shown, [number], region),
-            unreadable=shown is None,
-            asserted=tuple(trusted),
-            anonymous=shown is not None and _is_anonymous(shown),
-            number=number,
-        ),
+        measured=_measured(shown, _number(shown, [number], region), number, trusted),
     )
 
 
@@ -81,14 +73,21 @@ def platforms_number(invite: Message, subject: str, numbers: Collection[str], re
         expected="From with a number of the platform's own",
         actual=f"From {_said(invite, shown)}",
         evidence=[where] if where else [],
-        measured=measurement.CallerId(
-            from_user=user_of(shown.uri) if shown else "",
-            from_host=shown.uri.host if shown else None,
-            from_e164=seen,
-            unreadable=shown is None,
-            anonymous=shown is not None and _is_anonymous(shown),
-            number=min({*numbers} & {seen} or numbers, default=""),
-        ),
+        measured=_measured(shown, seen, min({*numbers} & {seen} or numbers, default="")),
+    )
+
+
+def _measured(
+    shown: Identity | None, seen: str | None, number: str, trusted: Collection[str] = ()
+) -> measurement.CallerId:
+    return measurement.CallerId(
+        from_user=user_of(shown.uri) if shown else "",
+        from_host=shown.uri.host if shown else None,
+        from_e164=seen,
+        unreadable=shown is None,
+        asserted=tuple(trusted),
+        anonymous=shown is not None and _is_anonymous(shown),
+        number=number,
     )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from harness.errors import MistakeError
 from harness.report import html, pcap
+from harness.report import scope as scopes
 from harness.report.evidence import CaseEvidence, key_of
 from harness.report.hearing import draw
 from harness.report.markup import printable
@@ -39,14 +40,15 @@ Wireshark, the WAV files are what each leg received and sent. Telephone numbers 
 
 def zipped(run: Path, which: str) -> Path:
     """Bundle one case (its id, or a part of it that only it has), or ``all``. Returns the ZIP's path."""
-    chosen = _chosen(latest(read_cases(run)), which, run)
+    every = read_cases(run)
+    chosen = _chosen(latest(every), which, run)
     label = ALL if which == ALL else re.sub(r"[^\w.+-]+", "_", mask_name(chosen[0].directory.name))
     path = run / f"report-{label}.zip"
     with Scratch() as scratch:
         home = scratch.path / "bundle"
         home.mkdir()
         copies = [_masked_copy(case, home / CASES / mask_name(case.directory.name)) for case in chosen]
-        _write_report(home / "report.html", run, copies, whole=which == ALL)
+        _write_report(home / "report.html", run, copies, every if which == ALL else None)
         (home / "README.txt").write_text(_README, encoding="utf-8")
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(home.rglob("*")):
@@ -54,15 +56,15 @@ def zipped(run: Path, which: str) -> Path:
     return path
 
 
-def _write_report(path: Path, run: Path, copies: Sequence[CaseEvidence], *, whole: bool) -> None:
-    """The report of the copies; of a ``whole`` run it says of the run what the run's own does."""
-    if not whole:
+def _write_report(path: Path, run: Path, copies: Sequence[CaseEvidence], every: Sequence[CaseEvidence] | None) -> None:
+    """The report of the copies; of a whole run, of which ``every`` has all evidence, it says of the run what the run's own does."""
+    if every is None:
         alone = summarise(copies, [dict(case.case) for case in copies], run=run.name, wall_s=0.0, workers=0)
         html.write(path, alone, copies)
         return
     planned, end = read_planned(run)
     masked = [dict(mask_plain(case)) for case in planned]
-    summary = summary_of(run, read_cases(run), planned, end)
+    summary = summary_of(run, every, planned, end, scopes.read(run))
     for words in ("passed_on_retry", "missing", "unplanned", "left_out", "required", "broke", "deployments"):
         setattr(summary, words, mask_plain(getattr(summary, words)))
     reported = {case.key for case in copies}

@@ -149,9 +149,9 @@ def finish(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -> F
     planned = [mask_plain(case) if case.get("mask") else case for case in planned]  # as their evidence is
     with _disk(run):
         write_end(run, planned, end)
-        evidences = read_cases(run)
-        finished = _finish(run, planned, end, evidences)
-        found = history.runs_of(run.name, evidences, planned, scopes.read(run), end.interrupted)
+        evidences, scope = read_cases(run), scopes.read(run)
+        finished = _finish(run, planned, end, evidences, scope)
+        found = history.runs_of(run.name, evidences, planned, scope, end.interrupted)
         history.append(run.parent / history.FILE, found)
         point_latest(run)
     return finished
@@ -193,7 +193,7 @@ def remake(run: Path, *, complete: bool = False) -> FinishedRun:
         evidences = read_cases(run)
         if complete:
             _on_all_cores(_complete, evidences)
-        return _finish(run, planned, end, evidences)
+        return _finish(run, planned, end, evidences, scopes.read(run))
 
 
 def _complete(evidence: CaseEvidence) -> None:
@@ -235,10 +235,13 @@ def write_end(run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd) -
 
 
 def summary_of(
-    run: Path, evidences: Sequence[CaseEvidence], planned: Sequence[Mapping[str, object]], end: RunEnd
+    run: Path,
+    evidences: Sequence[CaseEvidence],
+    planned: Sequence[Mapping[str, object]],
+    end: RunEnd,
+    scope: scopes.Scope | None,
 ) -> Summary:
     """A run in figures, by all that it left."""
-    scope = scopes.read(run)
     summary = summarise(
         evidences,
         planned,
@@ -256,10 +259,13 @@ def summary_of(
 
 
 def _finish(
-    run: Path, planned: Sequence[Mapping[str, object]], end: RunEnd, evidences: Sequence[CaseEvidence]
+    run: Path,
+    planned: Sequence[Mapping[str, object]],
+    end: RunEnd,
+    evidences: Sequence[CaseEvidence],
+    scope: scopes.Scope | None,
 ) -> FinishedRun:
-    scope = scopes.read(run)
-    summary = summary_of(run, evidences, planned, end)
+    summary = summary_of(run, evidences, planned, end, scope)
     reported = {evidence.key for evidence in evidences}
     absent = [case for case in planned if key_of(case) not in reported]
     cases = latest(evidences)

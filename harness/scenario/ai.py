@@ -153,27 +153,24 @@ class Ai:
 
     def was_not_reached(self, of: Call) -> None:
         """No INVITE came to the AI since ``of`` began: one that only rang was sent all the same."""
-        reached = self.told(self.endpoint.reached_by, of, time.monotonic())
+        self._add_not_reached("the AI", self.told(self.endpoint.reached_by, of, time.monotonic()))
+
+    def waited_for_choice(self, of: Call) -> None:
+        """No INVITE came to the AI before the caller chose it in the menu, so that it was the choice that led there."""
+        self._add_not_reached("the AI, before the caller's choice", self.endpoint.reached_before(of, of.chosen))
+
+    def _add_not_reached(self, subject: str, reached: list[str]) -> None:
         if self.endpoint.blind and not reached:
             expected, why = "no INVITE is sent to the AI", "its interface does not say"
-            self._context.evidence.add(not_observable("route.not_reached", "the AI", expected=expected, why=why))
+            self._context.evidence.add(not_observable("route.not_reached", subject, expected=expected, why=why))
             return
-        self._context.evidence.add(reach.not_reached("the AI", reached))
+        self._context.evidence.add(reach.not_reached(subject, reached))
 
     def early(self, of: Call) -> tuple[str, set[int]]:
         """Who can be heard before the answer, and by which marks; a stand-in's leg is taken but not answered."""
         context = self._context
         assert context.case.line is not None
         return self.endpoint.early(of, line_of(context.deployment, context.trunk, context.case.line))
-
-    def waited_for_choice(self, of: Call) -> None:
-        """No INVITE came to the AI before the caller chose it in the menu, so that it was the choice that led there."""
-        reached, subject = self.endpoint.reached_before(of, of.chosen), "the AI, before the caller's choice"
-        if self.endpoint.blind and not reached:
-            expected, why = "no INVITE is sent to the AI", "its interface does not say"
-            self._context.evidence.add(not_observable("route.not_reached", subject, expected=expected, why=why))
-            return
-        self._context.evidence.add(reach.not_reached(subject, reached))
 
     # -- calls that come from there
 

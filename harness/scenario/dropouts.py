@@ -7,15 +7,13 @@ from dataclasses import replace
 from typing import Final
 
 from harness.audio.marks import VOICES
-from harness.events import MarkHeard, RtpPaused
+from harness.events import LONGEST_DROPOUT_S, MarkHeard, RtpPaused
 from harness.phone.leg import Leg
 
 #: A mark is said again every 200 ms, and known a little later.
 _NEAR_S: Final = 1.0
 #: What flows for less than this between two pauses flows not at all: its source stood still, and stirred.
 _FLOWS_S: Final = 0.1
-#: What is longer is no dropout.
-_LONGEST_S: Final = 1.0
 
 
 def amid_a_voice(leg: Leg) -> list[RtpPaused]:
@@ -23,7 +21,7 @@ def amid_a_voice(leg: Leg) -> list[RtpPaused]:
     events = leg.events
     marks = [event for event in events if isinstance(event, MarkHeard)]
     pauses = _joined(event for event in events if isinstance(event, RtpPaused))
-    return [pause for pause in pauses if pause.ended - pause.began < _LONGEST_S and _is_amid(pause, marks)]
+    return [pause for pause in pauses if pause.ended - pause.began < LONGEST_DROPOUT_S and _is_amid(pause, marks)]
 
 
 def _joined(pauses: Iterable[RtpPaused]) -> list[RtpPaused]:

@@ -6,6 +6,7 @@ import contextlib
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 import phonenumbers
 
@@ -111,18 +112,23 @@ def is_spelling(user: str, number: str, region: str) -> bool:
 
 def has_national_form(number: str, region: str) -> bool:
     """Whether ``number`` (E.164 with +) is of the region's country: one of another has to be dialled as abroad."""
-    return bool(phonenumbers.parse(number, None).country_code == phonenumbers.country_code_for_region(region))
+    return bool(_in_e164(number).country_code == phonenumbers.country_code_for_region(region))
 
 
 def dialled_at_home(number: str) -> str:
     """The digits that reach an E.164 number from its own country, with the trunk prefix where the country has one."""
-    parsed = phonenumbers.parse(number, None)
-    return re.sub(r"\D", "", phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL))
+    told = phonenumbers.format_number(_in_e164(number), phonenumbers.PhoneNumberFormat.NATIONAL)
+    return re.sub(r"\D", "", told)
 
 
 def national(number: str) -> str:
     """An E.164 number's national digits."""
-    return str(phonenumbers.national_significant_number(phonenumbers.parse(number, None)))
+    return str(phonenumbers.national_significant_number(_in_e164(number)))
+
+
+@lru_cache(maxsize=4096)  # the simulated platform asks for the same few with each call
+def _in_e164(number: str) -> phonenumbers.PhoneNumber:
+    return phonenumbers.parse(number, None)
 
 
 def digits_of(uri: Uri) -> str:

@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, when
 from harness.diagnosis.rule import Rule
+
+_SUCCEEDED = when("transfer.landed", "the right group")
+_TOLD_NOTHING = when("transfer.outcome", "nothing")
+
+_UNREPORTED = Rule(
+    id="release.unreported",
+    cause="transfer-not-reported",
+    symptoms=("release",),
+    cells=cells("release", "AI"),
+    essential=(when("release.ai", "still up"), _SUCCEEDED, _TOLD_NOTHING),
+    conditions=(),
+    consequences=("other",),
+    because="the transfer succeeded, no final NOTIFY told the AI so, and its leg was not ended",
+)
+_UNANSWERED = Rule(
+    id="release.hangup.unanswered",
+    cause="hangup-not-taken",
+    symptoms=("release", "final"),
+    cells=cells("release", "caller"),
+    essential=(when("hangup.answer", "none"),),
+    conditions=(),
+    because="the caller hung up, and its BYE got no answer",
+)
 
 RELEASE: tuple[Rule, ...] = (
     Rule(
@@ -12,36 +37,15 @@ RELEASE: tuple[Rule, ...] = (
         cause="ai-leg-left-behind",
         symptoms=("release",),
         cells=cells("release", "AI"),
-        essential=(when("release.ai", "still up"), when("transfer.landed", "the right group")),
+        essential=(when("release.ai", "still up"), _SUCCEEDED),
         conditions=(not_shown("transfer.outcome", "nothing"),),
         because="the transfer succeeded, and the AI's leg was not ended",
     ),
-    Rule(
-        id="release.unreported",
-        cause="transfer-not-reported",
-        symptoms=("release",),
-        cells=cells("release", "AI"),
-        essential=(
-            when("release.ai", "still up"),
-            when("transfer.landed", "the right group"),
-            when("transfer.outcome", "nothing"),
-        ),
-        conditions=(),
-        consequences=("other",),
-        because="the transfer succeeded, no final NOTIFY told the AI so, and its leg was not ended",
-    ),
-    Rule(
+    _UNREPORTED,
+    replace(
+        _UNREPORTED,
         id="release.unreported.late",
-        cause="transfer-not-reported",
-        symptoms=("release",),
-        cells=cells("release", "AI"),
-        essential=(
-            when("release.ai", "late"),
-            when("transfer.landed", "the right group"),
-            when("transfer.outcome", "nothing"),
-        ),
-        conditions=(),
-        consequences=("other",),
+        essential=(when("release.ai", "late"), _SUCCEEDED, _TOLD_NOTHING),
         because="the transfer succeeded, no final NOTIFY told the AI so, and it hung up late",
         confidence="likely",
     ),
@@ -53,22 +57,11 @@ RELEASE: tuple[Rule, ...] = (
         conditions=(),
         because="the 200 came to the caller again and again after its ACK",
     ),
-    Rule(
-        id="release.hangup.unanswered",
-        cause="hangup-not-taken",
-        symptoms=("release", "final"),
-        cells=cells("release", "caller"),
-        essential=(when("hangup.answer", "none"),),
-        conditions=(),
-        because="the caller hung up, and its BYE got no answer",
-    ),
-    Rule(
+    _UNANSWERED,
+    replace(
+        _UNANSWERED,
         id="release.hangup.refused",
-        cause="hangup-not-taken",
-        symptoms=("release", "final"),
-        cells=cells("release", "caller"),
         essential=(when("hangup.answer", "refused"),),
-        conditions=(),
         because="the caller hung up, and its BYE was answered with a refusal",
     ),
     Rule(

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from harness.events import LONGEST_DROPOUT_S
+
 #: G.711 and G.722 by their static types (RFC 3551 table 4): 8 octets a millisecond.
 _OCTETS_A_MS: Final = dict.fromkeys((0, 8, 9), 8)
 #: What is longer is a pause: a hold, another party, silence that nobody announced. It speaks for no thin stream by itself.
 _PAUSE_MS: Final = 200.0
-#: And what is longer than this is no dropout amid a voice.
-_LONGEST_MS: Final = 1000.0
 _MARKER, _EXTENSION, _CSRCS, _HEADER = 0x80, 0x10, 0x0F, 12
 
 
@@ -38,7 +38,7 @@ class Flow:
         if apart_ms < _PAUSE_MS:
             self.spanned_ms += apart_ms
             self.filled_ms += last[2]
-        elif apart_ms < _LONGEST_MS:
+        elif apart_ms < 1000 * LONGEST_DROPOUT_S:
             self._pauses.append((last[0], at))
 
     def take_pauses(self) -> list[tuple[float, float]]:
