@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from typing import Any, Final, Protocol
 
-from harness.events import (
-    CallState,
-    DtmfReceived,
-    Event,
-    FarEndReport,
-    ForeignRtp,
-    MediaState,
-    RtpPaused,
-    RtpStatistics,
-    TransferProgress,
-)
+from harness.events import CallState, DtmfReceived, Event, MediaState, TransferProgress
 from harness.phone import recording
 from harness.phone.child.account import HostedPhone, PhoneHost
 from harness.phone.child.attribution import UNKNOWN
 from harness.phone.child.bindings import Call, Headers, Refusal, misuse, only_audio, parameters, pj, set_headers
+from harness.phone.child.ending import Ending
 from harness.phone.child.hearing import Hearing
 from harness.phone.child.media import LegMedia, PlayerFactory
-from harness.phone.child.reception import Reception
-from harness.phone.child.rtcp import Block
+from harness.phone.child.rtp_monitor import RtpMonitor
 from harness.phone.child.sip_log import LoggedMessage, read_text
-from harness.phone.child.taps import Known, Tap, spelled
-from harness.phone.protocol import FAREWELL_SECONDS
-from harness.phone.rtp_log import Address, RtpLog, path_of
+from harness.phone.rtp_log import path_of
 
-_RTP_CLOCK: Final = 8000  # of G.711, and of G.722 by RFC 3551 section 4.5.2
 _NOT_IN_BRIDGE: Final = -1  # PJSUA_INVALID_ID
 _FIRST_IN_BRIDGE: Final = -1  # by its index getAudioMedia does not find a stream behind one that is no audio
 _STATES: Final = {
@@ -97,19 +83,9 @@ class CallLeg:
         hearing = Hearing(phone.config.name, self.name, self._emit, digits=phone.config.inband_dtmf)
         self.media = LegMedia(self._host.players, recording.paths(phone.directory, self.name), hearing)
         self.media.mark = mark
-        self.disconnected = False
-        self.settled = False  #: the far end knows that the call is over
-        self._gives_up_at = 0.0
-        self._answered = self._hung_up = False
+        self.rtp = RtpMonitor(host.endpoint.native.taps, path_of(phone.directory, self.name), self.emit)
+        self._ending = Ending(direction)
         self._far_media: list[str] = []  # the media descriptions of the far end's last SDP
-        self._stream = -1  # index of the audio stream, -1 without media
-        self._payload_type = 0  # what it is to receive
-        self._counts: dict[str, int] = {}  # of RTP, as told last
-        self._counts_before: dict[str, int] = {}  # of streams that have ended: each negotiation may begin another
-        self._tap: Tap | None = None  # what looks at the RTP that passes the transport
-        self._known = Known()  # whence it may come
-        self._strange: dict[Address, int] = {}  # packets from elsewhere, as told last
-        self._far_end_has = 0  # packets of ours, by its own account
         self._host.begins(self)
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
@@ -118,6 +94,16 @@ class CallLeg:
 
     def _emit(self, event: Event) -> None:
         self._host.emit(event, self.phone, self)
+
+    @property
+    def disconnected(self) -> bool:
+        """Whether the call is over for pjsua."""
+        return self._ending.began
+
+    @property
+    def settled(self) -> bool:
+        """Whether the far end knows that the call is over."""
+        return self._ending.settled
 
     def waits_for(self, name: str) -> bool:
         """Whether its INVITE has not left yet, and may go to that host."""
@@ -179,7 +165,7 @@ class CallLeg:
             raise misuse(f"{self.name} is an outgoing call: there is nothing to answer")
         call = self.live_call("incoming", "early")
         if code >= 300:
-            self._hung_up = True
+            self._ending.hung_up()
         self.offer_comes()
         call.answer(parameters(code, reason, headers))
 
@@ -187,7 +173,7 @@ class CallLeg:
         """BYE, CANCEL or a final response, as the state asks for; nothing when the call is over already."""
         call = self.call
         if call is not None:
-            self._hung_up = True
+            self._ending.hung_up()
             call.hangup(parameters(code, reason, headers))
 
     def hold(self) -> None:
@@ -212,13 +198,13 @@ class CallLeg:
     def send_digits(self, digits: str, method: str, duration_ms: int) -> None:
         """DTMF, by RFC 4733 or INFO."""
         call = self.live_call("confirmed", "early")
-        if self._stream < 0:
+        if not self.rtp.has_stream:
             raise misuse(f"{self.name} has no media to send digits by")
         made = pj.CallSendDtmfParam()
         made.digits, made.duration = digits, duration_ms
         made.method = pj.PJSUA_DTMF_METHOD_SIP_INFO if method == "info" else pj.PJSUA_DTMF_METHOD_RFC2833
         if method == "rfc4733":
-            stream = call.getStreamInfo(self._stream)
+            stream = call.getStreamInfo(self.rtp.stream)
             if stream.audTxEventPt < 0:
                 raise Refusal("not_negotiated", f"{self.name}: telephone-event (RFC 4733) was not negotiated")
         call.sendDtmf(made)
@@ -253,58 +239,7 @@ class CallLeg:
 
     def tell_statistics(self) -> bool:
         """Tell the counters so far; False without a stream."""
-        self._tell_strange()
-        if self.call is None or self._stream < 0:
-            return False
-        statistics = self.call.getStreamStat(self._stream)
-        rtcp = statistics.rtcp
-        sent, received = rtcp.txStat, rtcp.rxStat
-        sent_jitter, rtt = sent.jitterUsec, rtcp.rttUsec
-        told = {
-            "tx_packets": sent.pkt,
-            "tx_bytes": sent.bytes,
-            "tx_lost": sent.loss,
-            "rx_packets": received.pkt,
-            "rx_bytes": received.bytes,
-            "rx_discarded": received.discard,
-        }
-        with self._tap.reception() if self._tap else nullcontext(Reception()) as reception:
-            told |= reception.counts(self._payload_type)
-            jitter_ms, burst_ms = reception.jitter_ms, reception.burst_ms
-            pauses = reception.flow.take_pauses()
-        for began, ended in pauses:
-            self.emit(RtpPaused, began=began, ended=ended)
-        self._counts = {name: count + self._counts_before.get(name, 0) for name, count in told.items()}
-        self.emit(
-            RtpStatistics,
-            **self._counts,
-            rx_jitter_ms=jitter_ms,
-            tx_jitter_ms=sent_jitter.mean / 1000,
-            rtt_ms=rtt.last / 1000,
-            rx_burst_ms=burst_ms,
-            tx_offered=self._tap.offered if self._tap else 0,
-        )
-        return True
-
-    def _tell_strange(self) -> None:
-        for source, packets in self._known.strange.copy().items():
-            if packets > self._strange.get(source, 0):
-                self._strange[source] = packets
-                self.emit(ForeignRtp, source=spelled(source), packets=packets)
-
-    def _reported(self, sent: int, received: int | None, block: Block | None) -> None:
-        """The far end's account of our stream came, in the media's thread."""
-        # A source that nothing came from since the last report has no block (RFC 3550 section 6.4.1): it has grown by nothing.
-        self._far_end_has = self._far_end_has if received is None else received
-        self.emit(
-            FarEndReport,
-            sent=sent,
-            received=self._far_end_has,
-            lost=block.lost if block else 0,
-            fraction_lost=block.fraction_lost if block else 0.0,
-            jitter_ms=1000 * block.jitter / _RTP_CLOCK if block else 0.0,
-            names_us=block is not None,
-        )
+        return self.rtp.tell(self.call)
 
     # What pjsua says.
 
@@ -322,47 +257,31 @@ class CallLeg:
 
     def end(self) -> None:
         """The call is over for pjsua; the far end may have to learn it yet, and the recordings have to be closed."""
-        self.disconnected = True
-        # A refusal of ours has to be acknowledged, whoever gave the call up (RFC 3261 section 17.2.1).
-        refused = self.direction == "incoming" and not self._answered
-        self.settled = self.settled or not (self._hung_up or refused)
-        self._gives_up_at = time.monotonic() + FAREWELL_SECONDS
-        self._stream = -1
+        self._ending.begin(time.monotonic())
         self.media.close()
-        if self._tap is not None:
-            self._tap.close()
+        self.rtp.close()
         if self.call is not None:
             self.call.listener = None
         self.call = None
         self._host.ends(self)
 
     def saw(self, message: LoggedMessage) -> None:
-        """Follow the dialog by its messages: pjsua forgets a call the moment it is told to hang up."""
+        """Follow the dialog by its messages."""
         if message.unread:
             return
         if message.direction == "received":
-            self._known.add_host(message.remote.rpartition(":")[0].strip("[]"))
-        if message.direction == "received" and "\r\nm=audio " in message.text:
-            self._far_media = message.text.split("\r\nm=")[1:]
-        if message.method == "BYE":
-            self.settled = self.settled or message.is_last
-        elif message.method == "INVITE" and not self._answered:
-            if 200 <= message.status < 300:
-                self._answered = True
-            else:
-                # What refuses one attempt (401, 407, 422) does not refuse the next.
-                self.settled = message.ours and message.status >= 300
-        elif message.method == "ACK" and not message.ours and not self._answered:
-            self.settled = True  # our refusal has arrived
+            self.rtp.may_come_from(message.remote.rpartition(":")[0].strip("[]"))
+            if "\r\nm=audio " in message.text:
+                self._far_media = message.text.split("\r\nm=")[1:]
+        self._ending.saw(message)
 
     def finished(self, now: float) -> bool:
         """Whether nothing is left to wait for: the far end knows, and the recordings are whole."""
-        return now >= self._gives_up_at or (self.settled and self.media.is_saved)
+        return self._ending.gives_up(now) or (self.settled and self.media.is_saved)
 
     def transport_opened(self, address: int) -> None:
         """Count and log what passes it."""
-        log = self._tap.log if self._tap else RtpLog(path_of(self.phone.directory, self.name))
-        self._tap = self._host.endpoint.native.taps.put(address, log, self._known, self._reported)
+        self.rtp.watch(address)
 
     def media_changed(self) -> None:
         """Media was negotiated: connect it, and tell what it is."""
@@ -379,19 +298,19 @@ class CallLeg:
             None,
         )
         if audio is None:
-            self._stream = -1
+            self.rtp.without_stream()
             self.media.disconnect()
             self.emit(MediaState, active=False, direction="inactive")
             return
-        self._stream, status, direction = audio
+        index, status, direction = audio
         sends, receives = bool(direction & pj.PJMEDIA_DIR_ENCODING), bool(direction & pj.PJMEDIA_DIR_DECODING)
         # This first of all: the audio clock does not wait.
         self.media.connect(
             self.call.getAudioMedia(_FIRST_IN_BRIDGE), sends=sends and status != pj.PJSUA_CALL_MEDIA_LOCAL_HOLD
         )
-        stream = self.call.getStreamInfo(self._stream)
-        self._payload_type = stream.rxPt
-        transport = self.call.getMedTransportInfo(self._stream)
+        stream = self.call.getStreamInfo(index)
+        self.rtp.begins(index, stream.rxPt)
+        transport = self.call.getMedTransportInfo(index)
         self.emit(
             MediaState,
             active=True,
@@ -400,7 +319,7 @@ class CallLeg:
             clock_rate=stream.codecClockRate,
             local_rtp=transport.localRtpName,
             remote_rtp=stream.remoteRtpAddress,
-            secure=self.phone.config.srtp != "off" and self._has_key(self._stream),
+            secure=self.phone.config.srtp != "off" and self._has_key(index),
         )
         self.tell_statistics()
 
@@ -410,10 +329,8 @@ class CallLeg:
 
     def stream_ends(self, index: int) -> None:
         """The last look at a stream's counters."""
-        if index == self._stream:
-            self.tell_statistics()
-            self._counts_before = self._counts
-            self._stream = -1
+        if index == self.rtp.stream:
+            self.rtp.ends(self.call)
             self.media.disconnect()
 
     def digit(self, method: int, digit: str, duration: int) -> None:

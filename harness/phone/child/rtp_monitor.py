@@ -1,0 +1,128 @@
+"""What is told of one leg's RTP: the counters, the pauses, who else sends, and what the far end reports."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from harness.events import Event, FarEndReport, ForeignRtp, RtpPaused, RtpStatistics
+from harness.phone.child.bindings import Call
+from harness.phone.child.reception import Reception
+from harness.phone.child.rtcp import Block
+from harness.phone.child.taps import Known, Tap, Taps, spelled
+from harness.phone.rtp_log import Address, RtpLog
+
+_RTP_CLOCK: Final = 8000  # of G.711, and of G.722 by RFC 3551 section 4.5.2
+_NO_STREAM: Final = -1
+
+
+class Emit(Protocol):
+    """Tells an event of the leg that happens now."""
+
+    def __call__(self, kind: type[Event], **facts: Any) -> None:
+        """Of that kind, with those facts."""
+
+
+class RtpMonitor:
+    """Lasts as long as its call, over all its negotiations. Each may use another media transport, and begin another stream."""
+
+    def __init__(self, taps: Taps, log: Path, emit: Emit) -> None:
+        self._taps, self._log, self._emit = taps, log, emit
+        self.stream = _NO_STREAM  #: index of the audio stream among the call's media
+        self._payload_type = 0  # what it is to receive
+        self._counts: dict[str, int] = {}  # as told last
+        self._counts_before: dict[str, int] = {}  # of streams that have ended
+        self._tap: Tap | None = None  # what looks at the RTP that passes the transport
+        self._known = Known()  # whence it may come
+        self._strange: dict[Address, int] = {}  # packets from elsewhere, as told last
+        self._far_end_has = 0  # packets of ours, by its own account
+
+    @property
+    def has_stream(self) -> bool:
+        """Whether RTP is sent or received now."""
+        return self.stream != _NO_STREAM
+
+    def may_come_from(self, host: str) -> None:
+        """The call's signalling comes from that host, and so may its RTP."""
+        self._known.add_host(host)
+
+    def watch(self, transport: int) -> None:
+        """Count and log what passes a media transport (``pjmedia_transport *``) that the call is about to use."""
+        log = self._tap.log if self._tap else RtpLog(self._log)
+        self._tap = self._taps.put(transport, log, self._known, self._reported)
+
+    def begins(self, stream: int, payload_type: int) -> None:
+        """A stream was negotiated."""
+        self.stream, self._payload_type = stream, payload_type
+
+    def without_stream(self) -> None:
+        """There is none, or none any more."""
+        self.stream = _NO_STREAM
+
+    def ends(self, call: Call | None) -> None:
+        """The stream is about to go: a last look at its counters."""
+        self.tell(call)
+        self._counts_before = self._counts
+        self.without_stream()
+
+    def close(self) -> None:
+        """The call is over: nothing passes any more."""
+        self.without_stream()
+        if self._tap is not None:
+            self._tap.close()
+
+    def tell(self, call: Call | None) -> bool:
+        """Tell the counters so far; False without a stream."""
+        self._tell_strange()
+        if call is None or not self.has_stream:
+            return False
+        statistics = call.getStreamStat(self.stream)
+        rtcp = statistics.rtcp
+        sent, received = rtcp.txStat, rtcp.rxStat
+        sent_jitter, rtt = sent.jitterUsec, rtcp.rttUsec
+        told = {
+            "tx_packets": sent.pkt,
+            "tx_bytes": sent.bytes,
+            "tx_lost": sent.loss,
+            "rx_packets": received.pkt,
+            "rx_bytes": received.bytes,
+            "rx_discarded": received.discard,
+        }
+        with self._tap.reception() if self._tap else nullcontext(Reception()) as reception:
+            told |= reception.counts(self._payload_type)
+            jitter_ms, burst_ms = reception.jitter_ms, reception.burst_ms
+            pauses = reception.flow.take_pauses()
+        for began, ended in pauses:
+            self._emit(RtpPaused, began=began, ended=ended)
+        self._counts = {name: count + self._counts_before.get(name, 0) for name, count in told.items()}
+        self._emit(
+            RtpStatistics,
+            **self._counts,
+            rx_jitter_ms=jitter_ms,
+            tx_jitter_ms=sent_jitter.mean / 1000,
+            rtt_ms=rtt.last / 1000,
+            rx_burst_ms=burst_ms,
+            tx_offered=self._tap.offered if self._tap else 0,
+        )
+        return True
+
+    def _tell_strange(self) -> None:
+        for source, packets in self._known.strange.copy().items():
+            if packets > self._strange.get(source, 0):
+                self._strange[source] = packets
+                self._emit(ForeignRtp, source=spelled(source), packets=packets)
+
+    def _reported(self, sent: int, received: int | None, block: Block | None) -> None:
+        """The far end's account of our stream came, in the media's thread."""
+        # A source that nothing came from since the last report has no block (RFC 3550 section 6.4.1): it has grown by nothing.
+        self._far_end_has = self._far_end_has if received is None else received
+        self._emit(
+            FarEndReport,
+            sent=sent,
+            received=self._far_end_has,
+            lost=block.lost if block else 0,
+            fraction_lost=block.fraction_lost if block else 0.0,
+            jitter_ms=1000 * block.jitter / _RTP_CLOCK if block else 0.0,
+            names_us=block is not None,
+        )
