@@ -4,10 +4,12 @@ Started as ``python -m harness.phone.child FD DIRECTORY`` by ``harness.phone.pro
 modules may import the standard library, numpy and soundfile, ``harness.audio``, ``harness.events``, and of the phones
 ``config``, ``files``, ``log_ring``, ``protocol`` and ``recording``; ``bindings`` alone imports pjsua2.
 
-``service`` is the process: the line to the parent and the main loop. ``commands`` is what the parent can ask for,
-``stack`` the Endpoint, ``account`` and ``leg`` a phone and one call of it, ``media`` what a leg plays, hears and
-records, ``names`` DNS, ``challenges`` digest, ``policy`` what becomes of a call that comes in, ``places`` whether there is room for it,
-``attribution`` whose message is whose.
+``service`` is the process: what it is made of, and the main loop. ``parent`` is the line to the parent, ``commands``
+what the parent can ask for, ``stack`` the Endpoint, ``stack_log`` what its log says. ``account`` is a phone, ``phones``
+all of them and how they go; ``leg`` a call of one, ``legs`` all of them until they are forgotten. A leg has ``media``,
+what it plays, hears and records, ``rtp_monitor``, what is told of its RTP, and ``ending``, whether both sides know that
+it is over. ``names`` is DNS, ``challenges`` digest, ``policy`` what becomes of a call that comes in, ``places`` whether
+there is room for it, ``attribution`` whose message is whose.
 
 What shapes it (pjproject 2.15.1):
 

@@ -11,8 +11,10 @@ from harness.phone.child.account import HostedPhone, Lodger
 from harness.phone.child.bindings import Headers, Refusal, misuse
 from harness.phone.child.gate import RequestGate
 from harness.phone.child.leg import CallLeg, LegHost
+from harness.phone.child.legs import Legs
 from harness.phone.child.lodging import CallFilter
 from harness.phone.child.media import playable
+from harness.phone.child.phones import Phones
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import choice_from_plain
 from harness.phone.sources import Sources
@@ -24,9 +26,8 @@ class CommandHost(LegHost, Protocol):
     """The process, as the parent's commands see it."""
 
     gate: RequestGate
-    phones: dict[int, HostedPhone]
-    lodgers: dict[int, Lodger]
-    legs: dict[int, CallLeg]
+    phones: Phones
+    legs: Legs
     requests: dict[int, tuple[int, Any]]  #: by token: the parent's call, and what the token points to
 
     def departs(self, phone: HostedPhone, call: int) -> None:
@@ -44,16 +45,16 @@ class Commands:
         return _COMMANDS[name](self, call=call, **arguments)
 
     def _phone(self, key: int) -> HostedPhone:
-        found = self._host.phones.get(key) or self._host.lodgers.get(key)
+        found = self._host.phones.find(key)
         if found is None:
             raise misuse("this phone was released")
         return found
 
     def _leg(self, key: int) -> CallLeg:
-        try:
-            return self._host.legs[key]
-        except KeyError:
-            raise misuse("this leg has ended") from None
+        found = self._host.legs.find(key)
+        if found is None:
+            raise misuse("this leg has ended")
+        return found
 
     # Phones.
 
@@ -65,7 +66,8 @@ class Commands:
         """A new phone, which takes requests from ``networks``; returns the address it is bound to."""
         made = PhoneConfig.from_plain(config)
         self._host.endpoint.check_codecs(made.codecs)
-        hosted = self._host.phones[phone] = HostedPhone(self._host, phone, made, Path(directory), Sources(networks))
+        hosted = HostedPhone(self._host, phone, made, Path(directory), Sources(networks))
+        self._host.phones.add(hosted)
         return hosted.address
 
     def join(
@@ -82,7 +84,7 @@ class Commands:
         """A share of the phone ``landlord`` for one case; returns the address it is bound to."""
         claim = CallFilter(tuple(numbers), lands, withheld)
         made = Lodger(self._phone(landlord), phone, PhoneConfig.from_plain(config), Path(directory), claim)
-        self._host.lodgers[phone] = made
+        self._host.phones.add(made)
         return made.address
 
     def adopt(self, call: int, phone: int, directory: str) -> tuple[str, bool]:
@@ -146,8 +148,8 @@ class Commands:
 
     def arm(self, call: int, leg: int, mark: int) -> None:
         """Name the mark of a leg that began by itself; it may be over already."""
-        if leg in self._host.legs:
-            self._host.legs[leg].media.name_mark(mark)
+        if begun := self._host.legs.find(leg):
+            begun.media.name_mark(mark)
 
     def respond(self, call: int, leg: int, code: int, reason: str, headers: Headers) -> None:
         """Answer an INVITE."""
@@ -155,8 +157,8 @@ class Commands:
 
     def hang_up(self, call: int, leg: int, code: int, reason: str, headers: Headers) -> None:
         """End a call; one that is over already is fine."""
-        if leg in self._host.legs:
-            self._host.legs[leg].hang_up(code, reason, headers)
+        if up := self._host.legs.find(leg):
+            up.hang_up(code, reason, headers)
 
     def hold(self, call: int, leg: int) -> None:
         """Put the far end on hold."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Iterator
 from typing import Protocol
 
 from harness.phone.child.account import HostedPhone
-from harness.phone.child.bindings import Call, parameters
+from harness.phone.child.bindings import Call, Refusal, parameters
 from harness.phone.child.leg import CallLeg, LegHost
 from harness.phone.child.lodging import whose
 from harness.phone.protocol import Answer, Early, Reject, Ring
@@ -23,53 +26,67 @@ class PolicyHost(LegHost, Protocol):
     def guessed(self, phone: HostedPhone) -> None:
         """A call came that may have been meant for ``phone``, or for another that shares its account."""
 
-    def answer_later(self, leg: CallLeg, policy: Answer) -> None:
-        """Answer a leg in a while."""
 
+class IncomingCalls:
+    """Begins their legs, and answers those that are to ring for a while."""
 
-def take_call(host: PolicyHost, phone: HostedPhone, call_id: int) -> None:
-    """Begin a leg for pjsua's call ``call_id`` and obey the phone's policy; refuse it where the phone takes no more."""
-    call = Call(phone.account, None, call_id)
-    info = call.getInfo()
-    phone = _whose(host, phone, info.callIdString)
-    up = sum(1 for leg in host.legs_of(phone) if not leg.disconnected)
-    if phone.parked or up >= phone.config.max_calls:
-        code = 480 if phone.parked else 486
-        host.afterwards(lambda: call.hangup(parameters(code)))
-        return
-    leg = CallLeg(host, phone, info.callIdString, "incoming", info.remoteUri)
-    leg.call, call.listener = call, leg
-    leg.state_changed()
-    host.afterwards(lambda: _obey(host, leg))
+    def __init__(self, host: PolicyHost) -> None:
+        self._host = host
+        self._ringing: list[tuple[float, CallLeg, Answer]] = []  # with the moment of the answer
 
+    def take(self, phone: HostedPhone, call_id: int) -> None:
+        """Begin a leg for pjsua's call ``call_id`` and obey the phone's policy; refuse it where the phone takes no more."""
+        host = self._host
+        call = Call(phone.account, None, call_id)
+        info = call.getInfo()
+        phone = self._whose(phone, info.callIdString)
+        up = sum(1 for leg in host.legs_of(phone) if not leg.disconnected)
+        if phone.parked or up >= phone.config.max_calls:
+            code = 480 if phone.parked else 486
+            host.afterwards(lambda: call.hangup(parameters(code)))
+            return
+        leg = CallLeg(host, phone, info.callIdString, "incoming", info.remoteUri)
+        leg.call, call.listener = call, leg
+        leg.state_changed()
+        host.afterwards(lambda: self._obey(leg))
 
-def _whose(host: PolicyHost, phone: HostedPhone, call_id: str) -> HostedPhone:
-    """The phone itself, or the share of the case that the call is for."""
-    if not phone.lodgers:
-        return phone
-    found, guesses = whose(phone.lodgers, host.invite_of(call_id))
-    for lodger in guesses:
-        host.guessed(lodger)
-    if found is None:
-        return phone
-    found.calls += 1
-    return found
+    def _whose(self, phone: HostedPhone, call_id: str) -> HostedPhone:
+        """The phone itself, or the share of the case that the call is for."""
+        if not phone.lodgers:
+            return phone
+        found, guesses = whose(phone.lodgers, self._host.invite_of(call_id))
+        for lodger in guesses:
+            self._host.guessed(lodger)
+        if found is None:
+            return phone
+        found.calls += 1
+        return found
 
-
-def _obey(host: PolicyHost, leg: CallLeg) -> None:
-    """Ring, answer or refuse; the caller may have given up by now."""
-    policy = leg.phone.policy
-    if leg.call is None:
-        return
-    if isinstance(policy, Ring):
-        leg.respond(180)
-    elif isinstance(policy, Early):
-        leg.respond(policy.code)
-    elif isinstance(policy, Reject):
-        leg.respond(policy.code, policy.reason)
-    elif isinstance(policy, Answer):
-        if policy.after > 0:
+    def _obey(self, leg: CallLeg) -> None:
+        """Ring, answer or refuse; the caller may have given up by now."""
+        policy = leg.phone.policy
+        if leg.call is None:
+            return
+        if isinstance(policy, Ring):
             leg.respond(180)
-            host.answer_later(leg, policy)
-        else:
-            leg.respond(200, headers=policy.headers)
+        elif isinstance(policy, Early):
+            leg.respond(policy.code)
+        elif isinstance(policy, Reject):
+            leg.respond(policy.code, policy.reason)
+        elif isinstance(policy, Answer):
+            if policy.after > 0:
+                leg.respond(180)
+                self._ringing.append((time.monotonic() + policy.after, leg, policy))
+            else:
+                leg.respond(200, headers=policy.headers)
+
+    def due(self) -> Iterator[float]:
+        """When calls are to be answered."""
+        return (at for at, _, _ in self._ringing)
+
+    def tick(self, now: float) -> None:
+        """Answer those that have rung long enough."""
+        for entry in [entry for entry in self._ringing if now >= entry[0] or entry[1].call is None]:
+            self._ringing.remove(entry)
+            with contextlib.suppress(Refusal):
+                entry[1].respond(200, headers=entry[2].headers)

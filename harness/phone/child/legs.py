@@ -1,0 +1,94 @@
+"""The calls of a process: from their beginning until pjsua has their places for others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from harness.events import Recorded
+from harness.memory import FreedMemory
+from harness.phone.child.account import HostedPhone
+from harness.phone.child.attribution import Attribution
+from harness.phone.child.leg import CallLeg
+from harness.phone.child.parent import Parent
+from harness.phone.child.places import LONGEST_TRANSACTION
+
+
+class Legs:
+    """Tells the parent when one begins, and when nothing more will come of it."""
+
+    def __init__(self, attribution: Attribution[HostedPhone, CallLeg], parent: Parent) -> None:
+        self._attribution, self._parent = attribution, parent
+        self._by_key: dict[int, CallLeg] = {}
+        self._ending: list[CallLeg] = []  # over, but not finished
+        self._lingering: list[tuple[float, CallLeg]] = []  # finished for us, but their call slot may still be taken
+        self._freed = FreedMemory()
+
+    def __iter__(self) -> Iterator[CallLeg]:
+        """Those that are not finished now, whatever becomes of them meanwhile."""
+        return iter(list(self._by_key.values()))
+
+    def __bool__(self) -> bool:
+        return bool(self._by_key)
+
+    def find(self, key: int) -> CallLeg | None:
+        """The leg of that key, unless it is finished."""
+        return self._by_key.get(key)
+
+    def of(self, phone: HostedPhone) -> list[CallLeg]:
+        """Those of a phone that are not finished."""
+        return [leg for leg in self._by_key.values() if leg.phone is phone]
+
+    @property
+    def slots_taken(self) -> int:
+        """How many calls pjsua has, as far as we know."""
+        taken = sum(1 for leg in self._by_key.values() if not (leg.disconnected and leg.settled))
+        return taken + sum(1 for _, leg in self._lingering if not leg.settled)
+
+    @property
+    def are_ending(self) -> bool:
+        """Whether one is over, but not finished."""
+        return bool(self._ending)
+
+    def begins(self, leg: CallLeg) -> None:
+        """Announce a leg, then the messages that came before pjsua said whose they are."""
+        self._by_key[leg.key] = leg
+        before = self._attribution.begins(leg)
+        self._parent.tell(
+            "leg_started",
+            at=before[0][0] if before else time.monotonic(),
+            phone=leg.phone.key,
+            leg=leg.key,
+            name=leg.name,
+            direction=leg.direction,
+            remote_uri=leg.remote,
+            mark=leg.media.mark,
+            replaces=leg.replaces.key if leg.replaces else None,
+        )
+        self._attribution.catch_up(leg, before)
+
+    def ends(self, leg: CallLeg) -> None:
+        """A leg is over for pjsua."""
+        self._ending.append(leg)
+
+    def tick(self, now: float) -> None:
+        """Finish those for which nothing is left to wait, and forget those whose places are free."""
+        for leg in [leg for leg in self._ending if leg.finished(now)]:
+            self._finish(leg, now)
+        for over in [entry for entry in self._lingering if entry[1].settled or now >= entry[0]]:
+            self._lingering.remove(over)
+            self._attribution.forget(over[1])
+
+    def _finish(self, leg: CallLeg, now: float) -> None:
+        self._ending.remove(leg)
+        del self._by_key[leg.key]
+        if leg.settled:
+            self._attribution.forget(leg)
+        else:
+            self._lingering.append((now + LONGEST_TRANSACTION, leg))
+        if leg.media.recordings:
+            received, sent = leg.media.recordings
+            leg.emit(Recorded, path=str(received), sent_path=str(sent))
+        self._parent.tell("leg_closed", phone=leg.phone.key, leg=leg.key)
+        if not self._by_key:
+            self._freed.give_back()

@@ -1,0 +1,44 @@
+"""pjsua's log as it comes: SIP messages and connections are in it, the rest is kept in the ring."""
+
+from __future__ import annotations
+
+import time
+
+from harness.phone.child.account import HostedPhone
+from harness.phone.child.attribution import Attribution
+from harness.phone.child.doors import Doors
+from harness.phone.child.gate import RequestGate
+from harness.phone.child.leg import CallLeg
+from harness.phone.child.sip_log import Dropping, read_connection, read_dropped, read_dropping, read_message
+from harness.phone.log_ring import LogRing
+
+
+class StackLog:
+    """Hands on what each entry says."""
+
+    def __init__(
+        self, ring: LogRing, attribution: Attribution[HostedPhone, CallLeg], doors: Doors, gate: RequestGate
+    ) -> None:
+        self._ring, self._attribution, self._doors, self._gate = ring, attribution, doors, gate
+        self._dropping: Dropping | None = None  # said ahead of the packet that was dropped
+
+    def take(self, level: int, entry: str) -> None:
+        """An entry of the log."""
+        now = time.monotonic()
+        message = read_message(entry)
+        if message is not None:
+            start = message.text.split("\r\n", 1)[0]
+            self._ring.write(f"{now:.3f} {message.direction} {message.transport} {message.remote} {start}")
+            self._attribution.message(now, message)
+            return
+        self._ring.write(f"{now:.3f} {level} {entry.strip()}")
+        self._doors.heard(entry)
+        dropping, self._dropping = self._dropping, read_dropping(entry)
+        if dropping is not None and (dropped := read_dropped(entry, dropping)) is not None:
+            if not self._gate.refuses_unread(self._attribution.called(dropped), dropped):
+                self._attribution.message(now, dropped)
+            return
+        connection = read_connection(entry)
+        if connection is not None:
+            self._attribution.connected(connection)
+            self._doors.look()
