@@ -84,13 +84,12 @@ class HostedPhone:
         self.host_process, self.key, self.config, self.directory = host_process, key, config, directory
         self.policy: Policy = Ring()
         self.challenges = Challenges(config.realm)
-        self.parked = False
+        self.parked = self.gone = False
         self.binding = _Binding()
         self.refresh_at: float | None = None
         self._legs_so_far = 0
         self.lodgers: list[Lodger] = []  #: the cases that share it; without any it is one case's own
         self._asking: list[tuple[Lodger, str]] = []  # who has asked for a request that has not left yet, and its method
-        self._askers: dict[str, Lodger] = {}  # by Call-ID, whose request it is
         endpoint = host_process.endpoint
         if config.stun_server:
             endpoint.use_stun(config.stun_server)
@@ -254,19 +253,17 @@ class HostedPhone:
         self._asking.append((lodger, method))
 
     def asker(self, message: LoggedMessage) -> HostedPhone:
-        """Whose a message outside of calls is: of the account, or of the case that has asked for it."""
-        if message.ours and message.direction == "sent" and message.call_id not in self._askers:
-            mine = next((asked for asked in self._asking if asked[1] == message.method), None)
-            if mine is not None:
-                self._asking.remove(mine)
-                self._askers[message.call_id] = mine[0]
-        return self._askers.get(message.call_id, self) if message.ours else self
+        """Whose a request outside of calls is that leaves now: of the account, or of the case that has asked for it."""
+        asked = next((asked for asked in self._asking if asked[1] == message.method), None)
+        if asked is None:
+            return self
+        self._asking.remove(asked)
+        return asked[0]
 
     def forget(self, lodger: Lodger) -> None:
         """A case that shared the account is over."""
         self.lodgers.remove(lodger)
         self._asking = [asked for asked in self._asking if asked[0] is not lodger]
-        self._askers = {call_id: asker for call_id, asker in self._askers.items() if asker is not lodger}
 
     def request_answered(self, token: int, code: int, reason: str) -> None:
         """A request outside dialogs was answered."""
@@ -285,7 +282,7 @@ class HostedPhone:
         """
         endpoint = self.host_process.endpoint
         udp = endpoint.native.udp_transport(self.account.getId()) if self.config.transport == "udp" else None
-        self.parked = True
+        self.parked = self.gone = True
         if self._unanswered:
             endpoint.waiting.append(self)
         else:
@@ -325,7 +322,7 @@ class Lodger(HostedPhone):
         self.host_process, self.sources, self.binding = landlord.host_process, landlord.sources, landlord.binding
         self.address, self.account = landlord.address, landlord.account
         self.policy = Ring()
-        self.parked = False
+        self.parked = self.gone = False
         self.refresh_at = None
         self.calls = 0
         self._legs_so_far = 0
@@ -347,4 +344,5 @@ class Lodger(HostedPhone):
 
     def close(self) -> None:
         """The account stays."""
+        self.gone = True
         self.landlord.forget(self)

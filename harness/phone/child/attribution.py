@@ -23,6 +23,7 @@ class End(Protocol):
     """A phone, as far as messages tell it from others."""
 
     address: str
+    gone: bool  #: it has been given up
 
     @property
     def host(self) -> str:
@@ -58,15 +59,19 @@ L = TypeVar("L", bound=Dialog)
 
 
 class Attribution(Generic[P, L]):
-    """``phones`` are those there are now; ``deliver`` gets each message with its phone and, if it has one, its leg."""
+    """``phones`` are those there are now; ``deliver`` gets each message with its phone and, if it has one, its leg.
+
+    Several may share a phone: ``asker`` says which of them a request of its is that begins now.
+    """
 
     def __init__(
         self,
         phones: Callable[[], Iterable[P]],
         phone_of: Callable[[L], P],
+        asker: Callable[[P, LoggedMessage], P],
         deliver: Callable[[float, LoggedMessage, P, L | None], None],
     ) -> None:
-        self._phones, self._phone_of, self._deliver = phones, phone_of, deliver
+        self._phones, self._phone_of, self._asker, self._deliver = phones, phone_of, asker, deliver
         self._dialogs: dict[str, list[L]] = {}
         self._unbound: dict[str, list[tuple[float, LoggedMessage]]] = {}  # INVITEs that have no leg yet
         # What is no call, or no longer: by Call-ID and ``ours`` (REGISTER, OPTIONS …) or this side's tag (ended calls).
@@ -166,8 +171,10 @@ class Attribution(Generic[P, L]):
             phone = self._sender(message) if message.ours else self.called(message)
             if phone is None:
                 return
+            if message.ours and message.direction == "sent":
+                phone = self._asker(phone, message)
             self._own(key, phone)
-        if phone is not None and phone in self._phones():  # one that is gone may still have answers sent again
+        if phone is not None and not phone.gone:  # one that is gone may still have answers sent again
             self._deliver(at, message, phone, None)
 
     def _sender(self, message: LoggedMessage) -> P | None:

@@ -61,7 +61,7 @@ class Service:
         self._afterwards: list[Callable[[], None]] = []
         self.phones = Phones()
         self.attribution: Attribution[HostedPhone, CallLeg] = Attribution(
-            self.phones.accounts, lambda leg: leg.phone, self._tell_message
+            self.phones.accounts, lambda leg: leg.phone, HostedPhone.asker, self._tell_message
         )
         self.legs = Legs(self.attribution, self._parent)
         self._places = Places()
@@ -188,7 +188,7 @@ class Service:
             text=message.text,
             unread=message.unread,
         )
-        self.emit(event, phone if leg else phone.asker(message), leg)
+        self.emit(event, phone, leg)
         if message.direction == "sent" and not message.status:
             phone.sources.add(message.remote.rpartition(":")[0].strip("[]"))
 

@@ -17,6 +17,8 @@ class FakePhone:
     address: str
     user: str
     transport_name: str = "udp"
+    gone: bool = False
+    asking: list[FakePhone] = field(default_factory=list)  #: who share it, and have asked for a request each
 
     @property
     def host(self) -> str:
@@ -66,6 +68,7 @@ class Scene:
         self.attribution: Attribution[FakePhone, FakeLeg] = Attribution(
             lambda: self.phones,
             lambda leg: leg.phone,
+            lambda phone, message: phone.asking.pop(0) if phone.asking else phone,
             lambda at, message, phone, leg: self.delivered.append((message.text.split("\r\n")[0], phone, leg)),
         )
 
@@ -148,6 +151,35 @@ def test_what_is_for_a_phone_that_is_gone_is_nobody_elses() -> None:
     scene.received(options)
     scene.sent(response(200, "OPTIONS", to_tag="t"))
     assert scene.delivered == []
+
+
+def test_a_request_is_that_of_the_case_that_asked_for_it_until_it_is_over() -> None:
+    scene = Scene()
+    mine = FakePhone("127.0.0.1:1", "a")  # a share of Alice's
+    scene.alice.asking.append(mine)
+    options, answer = request("OPTIONS", "sip:z@127.0.0.9"), response(200, "OPTIONS", to_tag="t")
+    for _ in range(2):  # it is sent again
+        scene.sent(options)
+    scene.received(answer)
+    assert [phone for _, phone, _ in scene.delivered] == [mine] * 3
+    mine.gone = True
+    scene.received(answer)
+    scene.sent(request("OPTIONS", "sip:z@127.0.0.9", call_id="d"))
+    assert [phone for _, phone, _ in scene.delivered[3:]] == [scene.alice]
+
+
+def test_what_comes_when_a_call_is_over_is_its_case_s_who_shares_the_phone() -> None:
+    """A NOTIFY on what became of a REFER, say, after the BYE (RFC 5057 section 4.1)."""
+    scene = Scene()
+    mine = FakePhone("127.0.0.1:1", "a")  # a share of Alice's
+    leg = scene.begins(FakeLeg(mine, "c", "outgoing"))
+    scene.sent(request("INVITE", "sip:b@127.0.0.9"))
+    scene.attribution.forget(leg)
+    notify = request("NOTIFY", "sip:a@127.0.0.1:1", to_tag="fa").replace(
+        "From: <sip:a@x>;tag=fa", "From: <sip:b@x>;tag=tb"
+    )
+    scene.received(notify)
+    assert [(phone, leg) for _, phone, leg in scene.delivered[1:]] == [(mine, None)]
 
 
 def test_a_call_placed_on_a_refer_is_known_by_its_first_invite() -> None:
