@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from harness.diagnosis.caller_end import answers_itself
 from harness.diagnosis.derive import Scene, answered_request
-from harness.diagnosis.reach import answers_itself
 from harness.events import CallState, LegStarted
 from harness.verdict import Finding
 

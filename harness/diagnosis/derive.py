@@ -13,7 +13,7 @@ from harness.deployment import Line as LineEntry
 from harness.diagnosis.facts import Facts
 from harness.diagnosis.messages import NumberOf, Seen, at_the_ai, begins_dialog, last_records
 from harness.diagnosis.vantage import Vantage
-from harness.events import CallState, Event, FarEndRecord, LegStarted, SipMessage
+from harness.events import CallState, Event, FarEndRecord, LegStarted, RtpStatistics, SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of
 from harness.sip.uri import Uri
@@ -87,9 +87,18 @@ class Scene:
         legs = (e for e in self.events if isinstance(e, LegStarted) and e.direction == "outgoing")
         return {leg.phone for leg in legs if self.vantage.role(leg.phone) == "caller"}
 
+    def messages(self, leg: str | None) -> list[SipMessage]:
+        """The messages of a leg."""
+        return [e for e in self.events if isinstance(e, SipMessage) and e.leg == leg]
+
     def states(self, leg: str | None) -> list[CallState]:
         """The states a leg went through, until the harness hung up."""
         return [e for e in self.events if isinstance(e, CallState) and e.leg == leg and e.at <= self.over]
+
+    @cached_property
+    def last_statistics(self) -> list[RtpStatistics]:
+        """Each leg's last counters."""
+        return list({e.leg: e for e in self.events if isinstance(e, RtpStatistics)}.values())
 
     @cached_property
     def line(self) -> tuple[str, LineEntry] | None:
@@ -119,6 +128,11 @@ class Scene:
     def failed(self, finding: Finding) -> bool:
         """Whether it speaks against the system under test."""
         return finding.verdict is Verdict.FAILED
+
+
+def shown(finding: Finding) -> tuple[str, ...]:
+    """What shows a fact that a finding tells."""
+    return (*finding.evidence, f"{finding.subject}: {finding.actual}")
 
 
 def listed(value: object) -> list[object]:

@@ -7,7 +7,26 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.deployment import Deployment
-from harness.diagnosis import answering, dialogue, legs, own, passage, reach, second_call, talk, transfer
+from harness.diagnosis import (
+    ai_side,
+    answering,
+    audio,
+    caller_end,
+    caller_id,
+    declared,
+    dialogue,
+    digits,
+    legs,
+    manners,
+    own,
+    passage,
+    probes,
+    quality,
+    registration,
+    second_call,
+    session,
+    transfer,
+)
 from harness.diagnosis.causes import told
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.facts import KNOWN, Facts
@@ -22,7 +41,11 @@ from harness.events import Event, SipMessage
 from harness.verdict import Finding
 
 #: What makes facts known, in this order: the first value told of a fact stands.
-PARTS = (own, dialogue, reach, answering, talk, transfer, passage, legs, second_call)
+PARTS = (
+    *(own, dialogue, declared, probes, registration, ai_side, caller_end, answering),
+    *(audio, digits, quality, caller_id, session, manners),
+    *(transfer, passage, legs, second_call),
+)
 #: Of a failure nobody knows, so many facts are told.
 _MOST_NEAREST = 8
 _AS_IT_SHOULD_BE = frozenset(

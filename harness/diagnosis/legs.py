@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.diagnosis import reach
+from harness.diagnosis.caller_end import DROPPED, answers_itself
 from harness.diagnosis.derive import Scene, number_in
 from harness.diagnosis.messages import NO_SUCH_DIALOG, begins_dialog, bye_outcome, formats, parse
 from harness.diagnosis.sdp import offered
@@ -185,9 +185,9 @@ def _answered_elsewhere(scene: Scene) -> None:
     taken = facts.value("ai.saw") in ("answered", "another assistant answered")
     if facts.value("fallback.landed") == "nowhere":
         end = facts.value("caller.end")
-        if end not in (None, "answered", reach.DROPPED) or taken:
+        if end not in (None, "answered", DROPPED) or taken:
             facts.record("answered.elsewhere", False, "nobody took the call in the AI's place")
-        elif end is not None and not reach.answers_itself(scene) and (facts.value("ai.saw") or facts.value("ai.lost")):
+        elif end is not None and not answers_itself(scene) and (facts.value("ai.saw") or facts.value("ai.lost")):
             # where neither is known, the AI may have answered
             facts.record("answered.elsewhere", True, *facts["caller.end"].evidence)
 

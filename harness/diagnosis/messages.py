@@ -11,6 +11,7 @@ from harness.events import Event, FarEndRecord, SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 
+CHALLENGES = (401, 407)
 NO_SUCH_DIALOG = 481  # RFC 3261 section 12.2.2
 #: Gives the number a recorded message has in every report.
 NumberOf = Callable[[SipMessage], str]
@@ -125,3 +126,10 @@ def formats(message: Message) -> str:
     """The audio that a message offers, as it says it."""
     found = re.search(rb"^m=audio [^\r\n]*", message.body, re.M)
     return f"offered: {found[0].decode('utf-8', 'replace')}" if found else "no audio was offered"
+
+
+def username_in(seen: Seen) -> str | None:
+    """The user that its credentials name; None without any."""
+    value = seen.message.get("Authorization") or seen.message.get("Proxy-Authorization") or ""
+    found = re.search(r'username="([^"]*)"', value)
+    return found[1] if found else None

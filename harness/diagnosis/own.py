@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.vantage import Role
-from harness.events import CallsRefused, Event, NameLookup, PasswordWithheld, SipMessage, TransportFailed, WithheldBy
+from harness.events import CallsRefused, Event, NameLookup, PasswordWithheld, TransportFailed, WithheldBy
 
 #: Why a password was kept: the realms of the challenge and of the deployment file, or of the challenge before (RFC 7616 section 3.3).
 CONFIGURED, SECOND, WEAKER = "another realm than configured", "another realm than the first", "a weaker algorithm"
@@ -73,10 +73,8 @@ def _connection(scene: Scene) -> None:
     call = scene.call
     if call is None or not scene.vantage.sees("caller"):
         return
-    messages = [
-        e for e in scene.events if isinstance(e, SipMessage) and e.leg == call.leg and e.direction == "received"
-    ]
-    answers = [e.text for e in messages if e.text.startswith("SIP/2.0 ")]
+    received = (e.text for e in scene.messages(call.leg) if e.direction == "received")
+    answers = [text for text in received if text.startswith("SIP/2.0 ")]
     ended = next((state for state in scene.states(call.leg) if state.state == "disconnected"), None)
     if ended is None or not answers or any(not text.startswith("SIP/2.0 1") for text in answers):
         return

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from harness.checks.manners import WHAT
 from harness.diagnosis.answering import PLATFORM, comes_before
+from harness.diagnosis.audio import direction_of
+from harness.diagnosis.caller_end import UNHEARD, UNSENT
 from harness.diagnosis.derive import Scene, answered_request
-from harness.diagnosis.reach import UNHEARD, UNSENT
+from harness.diagnosis.digits import is_unsent_digit
 from harness.diagnosis.rule import ORDER, Symptom
-from harness.diagnosis.talk import direction_of, is_unsent_digit
 from harness.diagnosis.transfer import is_fallback, is_group
 from harness.verdict import Finding
 

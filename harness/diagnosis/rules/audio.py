@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule
@@ -16,7 +17,6 @@ from harness.diagnosis.rules.media import (
     stopped,
     two_codecs,
 )
-from harness.diagnosis.talk import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
 
 #: Nothing shows that events could not be sent at all.
 _NEGOTIATED = not_shown(

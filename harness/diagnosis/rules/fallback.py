@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from harness.diagnosis.ai_side import AI_LOST
+from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.reach import AI_LOST, DROPPED
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.transfer import GROUP_IS_THERE, NOT_REFUSED_THERE
 

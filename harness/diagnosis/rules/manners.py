@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from harness.diagnosis.audio import NO_VOICE
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, when
 from harness.diagnosis.rule import Rule
-from harness.diagnosis.talk import NO_VOICE
 
 _LATE = ("late", "never")
 #: What takes long on the way is not the agent's own time.

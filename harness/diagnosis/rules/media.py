@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from harness.diagnosis.audio import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
 from harness.diagnosis.cells import Place, cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.rule import Rule, Symptom
-from harness.diagnosis.talk import AT_FIRST_NOTHING, NO_RTP, NO_VOICE
 
 #: What the AI cannot hear it cannot act on, and what nobody hears cannot be checked any further.
 UNHEARD: tuple[Symptom, ...] = ("transfer", "digits", "release", "audio.agent", "manners", "other", "quality")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from harness.diagnosis.answering import PLATFORM, UNSEEN
+from harness.diagnosis.caller_end import DROPPED
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.own import WITHHELD
-from harness.diagnosis.reach import DROPPED
 from harness.diagnosis.rule import Rule
 from harness.diagnosis.rules.firewalls import BETWEEN, FIREWALLS, NOTHING, OPEN_TO_US, OPEN_TO_US_NOT_FOR_MEDIA
 from harness.diagnosis.rules.refused import ALL_LATER, NOT_FOR_MEDIA, REFUSED, REFUSED_BY_AI, TOLD

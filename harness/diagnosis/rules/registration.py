@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
-from harness.diagnosis.reach import ABOUT
+from harness.diagnosis.refusals import ABOUT
 from harness.diagnosis.rule import Rule
 
 _REFUSED = when("registration.answer", 401, 403, 404, 407)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.diagnosis.audio import NO_VOICE
 from harness.diagnosis.cells import cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.own import NO_ROOM
 from harness.diagnosis.rule import Rule, Symptom
-from harness.diagnosis.talk import NO_VOICE
 from harness.diagnosis.transfer import PROVISIONAL
 
 _LOST = when("transfer.landed", "nowhere")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from harness.diagnosis.caller_end import UNHEARD
 from harness.diagnosis.derive import number_in, same_number
-from harness.diagnosis.reach import UNHEARD, about
+from harness.diagnosis.refusals import about
 from harness.diagnosis.vantage import Vantage
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import AI, CALLER

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.diagnosis import diagnose
-from harness.diagnosis.reach import DROPPED
+from harness.diagnosis.caller_end import DROPPED
 from harness.verdict import Verdict
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of

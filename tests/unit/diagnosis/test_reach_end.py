@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.diagnosis.reach import UNHEARD
+from harness.diagnosis.caller_end import UNHEARD
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of
 

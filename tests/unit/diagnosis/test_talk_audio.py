@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from harness.diagnosis.audio import FEW_PACKETS
 from harness.diagnosis.facts import Facts
-from harness.diagnosis.talk import FEW_PACKETS
 from harness.events import LegStarted
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.known import facts_of

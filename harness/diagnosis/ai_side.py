@@ -1,0 +1,177 @@
+"""Facts on what the AI's side saw of the call: the INVITE that came, and what the AI made of it."""
+
+from __future__ import annotations
+
+import re
+
+from harness.deployment import Trunk
+from harness.diagnosis import sdp
+from harness.diagnosis.derive import Scene, listed, number_in, same_number
+from harness.diagnosis.messages import CHALLENGES, Seen, formats, username_in
+from harness.diagnosis.refusals import about
+from harness.sip.grammar import host_of
+from harness.sip.message import Request, Response
+from harness.verdict import Finding
+
+#: Why an AI that was tried could not be had.
+AI_LOST = ("it refused", "it only rang", "its port does not answer", "its certificate is bad")
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    facts = scene.facts
+    _who_answered(scene)
+    for seen in reversed(scene.invites):
+        _of_invite(scene, seen)
+    for finding in scene.of("route.request_uri"):
+        facts.record("ai.did", _number(scene, str(finding.facts.get("request_user"))), *finding.evidence)
+    for finding in scene.of("route.transport"):
+        facts.record("ai.transport", "another" if scene.failed(finding) else "the trunk's", *finding.evidence)
+    for finding in scene.of("route.trunk"):
+        facts.record("ai.trunk", "another" if scene.failed(finding) else "the right one", *finding.evidence)
+    _final_of_the_ai(scene)
+    _lost(scene)
+
+
+def _who_answered(scene: Scene) -> None:
+    """From what the landing check found, else from the records and messages themselves."""
+    facts = scene.facts
+    for finding in scene.of("landing.answered_by"):
+        _by_landing(scene, finding)
+    for finding in scene.of("route.tried"):
+        if scene.failed(finding):
+            reached = listed(finding.facts.get("reached"))
+            nothing = None if scene.invites else "nothing"  # what a stack refuses by itself no scenario gets to see
+            facts.record("ai.saw", "another assistant answered" if reached else nothing, finding.check)
+    for seen in _tries(scene):  # where no check asked who answered
+        facts.record("ai.saw", "refused" if _final_answer(scene, seen) else None, seen.where)
+    ours = (s.response_to("INVITE") for s in scene.at_ai if not s.received)
+    if scene.invites and not any(response is not None and response.is_success for response in ours):
+        facts.record("ai.saw", "rang", scene.invites[-1].where)
+
+
+def _by_landing(scene: Scene, finding: Finding) -> None:
+    facts = scene.facts
+    if not scene.failed(finding):
+        facts.record("ai.saw", "answered", finding.check)
+        return
+    answered = [str(name) for name in listed(finding.facts.get("answered")) if not str(name).startswith("the phone")]
+    others = [name for name in answered if name != finding.facts.get("wanted")]
+    if others and not (scene.deployment is None or set(others) & set(scene.deployment.assistants)):
+        facts.record("ai.saw", "answered", f"{', '.join(answered)} answered")  # the AI, for a number of nobody's
+    elif others:
+        facts.record("ai.saw", "another assistant answered", f"{', '.join(others)} answered")
+        facts.record("ai.did", "another assistant's", f"{', '.join(others)} answered")
+    elif answered:  # the right one, and somebody else as well
+        facts.record("ai.saw", "answered", f"{', '.join(answered)} answered")
+    elif scene.invites:
+        refused = any(_final_answer(scene, seen) for seen in _tries(scene))
+        facts.record("ai.saw", "refused" if refused else "rang", scene.invites[-1].where)
+    elif attempts := [str(item) for item in listed(finding.facts.get("attempted"))]:
+        refused = any(item.startswith(("failed", "busy", "canceled")) for item in attempts)
+        facts.record("ai.saw", "refused" if refused else "rang", *attempts)
+    elif not finding.facts.get("unseen"):  # where nobody could look, that nothing was seen says nothing
+        facts.record("ai.saw", "nothing", finding.check)
+
+
+def _lost(scene: Scene) -> None:
+    facts = scene.facts
+    if scene.line is not None and not scene.line[1].reachable:
+        facts.record("ai.lost", "its port does not answer", f"the deployment file says so of {scene.line[0]}")
+    match facts.value("ai.saw"):
+        case "refused":
+            facts.record("ai.lost", "it refused", *facts["ai.saw"].evidence)
+        case "rang":
+            facts.record("ai.lost", "it only rang", *facts["ai.saw"].evidence)
+    for probe in ("probe.ai", "probe.termination"):
+        if facts.value(probe) in ("silent", "refuses"):
+            facts.record("ai.lost", "its port does not answer", *facts[probe].evidence)
+    if facts.value("probe.certificate") in ("expired", "wrong name", "untrusted"):
+        facts.record("ai.lost", "its certificate is bad", *facts["probe.certificate"].evidence)
+
+
+def _of_invite(scene: Scene, seen: Seen) -> None:
+    facts, invite, trunk = scene.facts, seen.message, scene.trunk
+    assert isinstance(invite, Request)
+    facts.record("ai.did", _number(scene, number_in(str(invite.uri)) or ""), seen.where)
+    if trunk is not None:
+        port = seen.local.rpartition(":")[2]
+        right = seen.transport == trunk.transport and port in (str(trunk.port), "")
+        facts.record("ai.transport", "the trunk's" if right else "another", seen.where)
+        facts.record("ai.trunk", _trunk(scene, trunk, seen), seen.where)
+    facts.record("ai.tls_asked", invite.uri.params.get("transport") == "tls", seen.where)
+    body = invite.body.decode("utf-8", "replace")
+    if "m=audio" in body:
+        facts.record("ai.offer", sdp.offered(body), seen.where, formats(invite))
+        facts.record("sdp.to_ai", sdp.reach(body, seen.remote), seen.where)
+        facts.record("sdp.hold", "the platform" if sdp.holds(body) else None, seen.where)
+    for answer in scene.at_ai:
+        if not answer.received and answer.answers("INVITE") == 200 and answer.message.call_id == invite.call_id:
+            said = answer.message.body.decode("utf-8", "replace")
+            facts.record("sdp.hold", "the AI" if sdp.holds(said) else None, answer.where)
+            break  # what comes later was asked for
+
+
+def _number(scene: Scene, user: str) -> str | None:
+    wanted = scene.line[1].assistant if scene.line else None
+    if wanted is None or scene.deployment is None or not user:
+        return None
+    assistants = scene.deployment.assistants
+    if user == assistants[wanted].did:
+        return "the line's"
+    if same_number(user, assistants[wanted].did):
+        return "the line's, in another form"
+    return "another assistant's" if user in {a.did for a in assistants.values()} else "nobody's"
+
+
+def _trunk(scene: Scene, trunk: Trunk, seen: Seen) -> str | None:
+    """By the address of the SBC it came from, where each trunk of the deployment has one of its own."""
+    assert scene.deployment is not None
+    source = host_of(seen.remote)
+    hosts = {t.name: t.termination_host for t in scene.deployment.trunks}
+    if len(set(hosts.values())) < len(hosts) or source not in hosts.values():
+        return None
+    return "the right one" if hosts[trunk.name] == source else "another"
+
+
+def _tries(scene: Scene) -> list[Seen]:
+    """The last INVITE of each call: one that was challenged is sent again."""
+    return list({seen.message.call_id: seen for seen in scene.invites}.values())
+
+
+def _final_answer(scene: Scene, invite: Seen) -> Seen | None:
+    asked = invite.message.call_id, invite.message.get("CSeq")
+    finals = [
+        s
+        for s in scene.at_ai
+        if not s.received and (s.message.call_id, s.message.get("CSeq")) == asked
+        if s.answers("INVITE") >= 300 and s.answers("INVITE") != 487
+    ]
+    return finals[-1] if finals else None
+
+
+def _final_of_the_ai(scene: Scene) -> None:
+    facts = scene.facts
+    challenge = "none"
+    where = ""
+    code = 0
+    answered = [(invite, _final_answer(scene, invite)) for invite in _tries(scene)]
+    for invite, final in ((invite, final) for invite, final in answered if final is not None):
+        where = final.where
+        code = final.answers("INVITE")
+        shown = username_in(invite) is not None
+        if code in CHALLENGES and not shown:
+            challenge = "not answered"
+        elif shown and code in (401, 403, 407):
+            challenge = "credentials refused"
+        facts.record("ai.code", None if code in CHALLENGES else code, final.where)
+        assert isinstance(final.message, Response)
+        facts.record("ai.refusal", about(final.message.reason), final.where)
+    if scene.invites:
+        facts.record("ai.challenge", challenge, where)
+        facts.record("ai.code", code or None, where)  # a challenge, where nothing else was ever said
+    for record in scene.records:
+        said = record.record.get("error_message") or record.record.get("telephony_disconnect_reason")
+        facts.record("ai.refusal", about(said), record.source)
+        code_said = re.match(r"\s*[3-6]\d\d\b", str(record.record.get("error_message") or ""))
+        facts.record("ai.code", int(code_said.group()) if code_said else None, record.source)

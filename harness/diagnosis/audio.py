@@ -1,0 +1,179 @@
+"""Facts on what each side hears of the other."""
+
+from __future__ import annotations
+
+import re
+
+from harness.audio.marks import VOICES, reply_to
+from harness.diagnosis.derive import Scene, listed, shown
+from harness.events import LegStarted, MarkHeard, RtpStatistics, SipMessage
+from harness.verdict import Finding, Strength, Verdict
+
+#: Fewer packets than this (half a second of 20 ms each) are no evidence of what the others held.
+FEW_PACKETS = 25
+_PACKET_S = 0.02
+#: Between the last of a voice and the re-INVITE that cut it off: its answer, the jitter buffer, the detector.
+_AT_A_CHANGE_S = 1.0
+#: What is heard where no RTP is, or hardly any; and where it is neither a voice nor any other sound that means something.
+NO_RTP = ("nothing", "a few packets", "silence")
+#: No RTP, and later in the same call what is said.
+AT_FIRST_NOTHING = "nothing at first"
+NO_VOICE = (*NO_RTP, AT_FIRST_NOTHING, "silent RTP", "RTP of another codec", "noise")
+#: What a recording may hold that somebody made on purpose, and no broken channel does.
+_SOUNDS = ("another party", "announcement", "voicemail", "speech", "tone", "music")
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    facts = scene.facts
+    at = {"caller": "audio.to_caller", "ai": "audio.to_ai", "agent": "audio.agent"}
+    for finding in scene.of("audio.crossed"):  # which may be heard beneath the right voice
+        if scene.failed(finding) and (role := scene.vantage.made_by(finding)) in at:
+            facts.record(at[role], "crossed", finding.actual)
+    told: dict[str, list[Finding]] = {"audio.to_ai": [], "audio.to_caller": [], "audio.agent": []}
+    for finding in scene.of("audio"):
+        told[direction_of(scene, finding)].append(finding)
+    for name in ("audio.to_ai", "audio.to_caller"):
+        if told[name]:
+            worst = next((f for f in told[name] if scene.failed(f)), told[name][0])
+            what = _heard(scene, worst)
+            late = what in NO_RTP and _came_later(scene, worst, told[name])
+            facts.record(name, AT_FIRST_NOTHING if late else what, *shown(worst))
+            if worst.facts.get("kind") == "other-codec":  # whatever was agreed on
+                facts.record("codec.sides", "different", worst.actual)
+            if name == "audio.to_ai" and scene.failed(worst) and worst.facts.get("kind") == "unheard":
+                facts.record("words.to_ai", "none", *shown(worst))
+            last = told[name][-1]
+            stopped = scene.failed(last) and (not scene.failed(told[name][0]) or _was_heard(scene, last))
+            facts.record("audio.stopped", True if stopped else None, *shown(last))
+            if stopped:
+                _stopped_at(scene, last)
+    facts.record("audio.stopped", False if told["audio.to_ai"] or told["audio.to_caller"] else None)
+    failing = [f for f in told["audio.agent"] if scene.failed(f)]
+    if failing:
+        both = len(failing) >= 2
+        kinds = {_heard(scene, f) for f in failing}
+        value = "crossed" if "crossed" in kinds else "none either way" if both else "one way"
+        facts.record("audio.agent", value, *(s for f in failing for s in shown(f)))
+    elif told["audio.agent"]:
+        facts.record("audio.agent", "both ways", *shown(told["audio.agent"][0]))
+    ai_failed = any(scene.failed(f) for n in ("audio.to_ai", "audio.to_caller") for f in told[n])
+    if failing or ai_failed:
+        facts.record("audio.phase", "with the AI" if ai_failed else "with the agent only")
+    for finding in scene.of("audio.echo"):
+        facts.record("echo", True if scene.failed(finding) else None, finding.subject)
+
+
+def _stopped_at(scene: Scene, failed: Finding) -> None:
+    """Whether the last mark its listener heard came when the call was changed; in a call that nobody changed it stopped by itself.
+
+    Nobody can tell of a listener that does not say when it heard what.
+    """
+    call = scene.call
+    if call is None:
+        return
+    speaker, listener = failed.speaker, failed.listener
+    changes = [
+        e
+        for e in scene.messages(call.leg)
+        if e.text.startswith("INVITE ") and _in_dialog(e)
+        if call.at < e.at < failed.at
+    ]
+    heard = [e.at for e in scene.events if isinstance(e, MarkHeard) and e.leg == listener and e.at < failed.at]
+    for change in changes:
+        if heard and abs(change.at - heard[-1]) < _AT_A_CHANGE_S:
+            scene.facts.record("audio.stopped_at", "a re-INVITE", scene.number_of(change))
+    if heard or not changes:
+        where = (
+            f"{heard[-1] - call.at:.1f} s into the call"
+            if heard
+            else f"{speaker} was heard, and nobody changed the call"
+        )
+        scene.facts.record("audio.stopped_at", "nothing in particular", where)
+
+
+def _in_dialog(event: SipMessage) -> bool:
+    return re.search(r"^(To|t)\s*:.*;\s*tag=", event.text, re.I | re.M) is not None
+
+
+def _was_heard(scene: Scene, finding: Finding) -> bool:
+    """Whether the listener, a phone of ours, had heard the speaker by then."""
+    return any(at <= finding.at for at in _moments_heard(scene, finding))
+
+
+def _came_later(scene: Scene, failed: Finding, told: list[Finding]) -> bool:
+    """Whether the listener heard the speaker after all, when nothing had come while it was waited for."""
+    found = any(other.at > failed.at and _heard(scene, other) == "heard" for other in told)
+    return found or any(at > failed.at for at in _moments_heard(scene, failed))
+
+
+def _moments_heard(scene: Scene, finding: Finding) -> list[float]:
+    speaker, listener = finding.speaker, finding.listener
+    voices: set[int | None] = {e.mark for e in scene.events if isinstance(e, LegStarted) and e.leg == speaker}
+    own = {e.mark for e in scene.events if isinstance(e, LegStarted) and e.leg == listener}
+    name = speaker.removeprefix("assistant ")
+    if scene.deployment is not None and name in scene.deployment.assistants:
+        voices |= {scene.deployment.assistants[name].voice} | {reply_to(mark) for mark in own}
+    # Without the AI's side nobody knows its voice; that there was a sound is all there is to go by.
+    anybody = not scene.vantage.sees("ai")
+    heard = (e for e in scene.events if isinstance(e, MarkHeard) and e.leg == listener and e.mark not in own)
+    return [e.at for e in heard if anybody or e.mark in voices]
+
+
+def direction_of(scene: Scene, finding: Finding) -> str:
+    """Which fact an audio finding is about."""
+    speaker, listener = finding.speaker, finding.listener
+    roles = {scene.vantage.role(speaker), scene.vantage.role(listener)}
+    if "ai" not in roles:
+        return "audio.agent"
+    return "audio.to_ai" if scene.vantage.role(listener) == "ai" else "audio.to_caller"
+
+
+def _heard(scene: Scene, finding: Finding) -> str | None:
+    """``heard``, or what came: ``nothing``, ``a few packets``, ``silence``, ``noise``, ``another sound``, ``crossed``, ``echo``.
+
+    None where nobody can tell, and where one sign says so and another denies it. ``RTP of another codec`` is what no phone plays: of a
+    payload type that was not agreed on.
+    """
+    if not scene.failed(finding):
+        denied = bool(finding.facts.get("denied_by")) and finding.verdict is not Verdict.PASSED
+        return None if denied or finding.strength is Strength.UNKNOWN else "heard"
+    kind = finding.facts.get("kind")
+    packets = finding.facts.get("rx_packets")
+    if kind == "no-rtp" and 0 < _received(scene, finding.listener) < FEW_PACKETS:
+        kind = "few"  # which came before anybody listened
+    foreign = finding.facts.get("foreign")
+    if foreign and not scene.vantage.sees("ai") and kind == "crossed":
+        kind = "crossed" if all(isinstance(mark, int) and mark < VOICES.start for mark in listed(foreign)) else "other"
+    if kind in ("silence", "other", "unmarked") and isinstance(packets, int) and packets < FEW_PACKETS:
+        kind = "few" if packets else "no-rtp"
+    if kind in ("silence", "other") and isinstance(packets, int):
+        listened, came = finding.facts.get("listened_s"), (packets + _lost(scene, finding.listener)) * _PACKET_S
+        if isinstance(listened, float) and came <= listened / 2:  # the end of an announcement, say, and nothing since
+            kind = "few"
+        kind = "silent RTP" if kind == "silence" else kind
+    words = {
+        "no-rtp": "nothing",
+        "few": "a few packets",
+        "unmarked": "no mark",
+        "silence": "silence",
+        "other": "noise",
+        "crossed": "crossed",
+    }
+    words |= {"echo": "echo", "silent RTP": "silent RTP", "other-codec": "RTP of another codec"}
+    # Without the AI's side nobody can tell what a sound is that is not a mark: it speaks, or it is noise.
+    if kind == "other" and not scene.vantage.sees("ai"):
+        return None
+    if kind == "other" and finding.facts.get("instead") in _SOUNDS:
+        return "another sound"
+    return words.get(str(kind))
+
+
+def _lost(scene: Scene, leg: str) -> int:
+    """RTP packets that a leg of ours missed in all."""
+    return max((e.rx_lost for e in scene.events if isinstance(e, RtpStatistics) and e.leg == leg), default=0)
+
+
+def _received(scene: Scene, leg: str) -> int:
+    """RTP packets that a leg of ours got in all."""
+    return max((e.rx_packets for e in scene.events if isinstance(e, RtpStatistics) and e.leg == leg), default=0)

@@ -1,0 +1,96 @@
+"""Facts on who the call says is calling: caller IDs, and the headers agreed on."""
+
+from __future__ import annotations
+
+import re
+
+from harness.checks import identity
+from harness.diagnosis.derive import Scene, listed, same_number
+from harness.verdict import Finding
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    _caller_id(scene)
+    _headers(scene)
+
+
+def _caller_id(scene: Scene) -> None:
+    facts = scene.facts
+    for finding in scene.of("caller_id"):
+        role = scene.vantage.made_by(finding)
+        name = "caller_id.agent" if role == "agent" else "caller_id.ai"
+        name = "caller_id.customer" if role == "caller" and scene.moment == "campaign" else name
+        facts.record(name, _shown_number(scene, finding), finding.actual, *finding.evidence)
+    for finding in scene.of("caller_id.withheld"):
+        asserted = listed(finding.facts.get("asserted"))
+        facts.record("caller_id.asserted", "present" if asserted else "absent", finding.actual, *finding.evidence)
+        if not finding.facts.get("anonymous"):
+            facts.record("caller_id.ai", "shown, though withheld", finding.actual)
+    _from_at_the_ai(scene)
+
+
+def _from_at_the_ai(scene: Scene) -> None:
+    """From the INVITEs themselves, where the case had no finding on it; of several callers, what none of them would show."""
+    deployment = scene.deployment
+    numbers = [deployment.phones[phone].number for phone in scene.callers] if deployment else []
+    if deployment is None or not numbers or not all(numbers):
+        return
+    told: list[tuple[str, str, str]] = []
+    for seen in reversed(scene.invites):
+        findings = [
+            identity.caller_id(seen.message, "the AI", str(number), deployment.expect.number_format, deployment.region)
+            for number in numbers
+        ]
+        right = next((finding for finding in findings if not scene.failed(finding)), findings[0])
+        if shown := _shown_number(scene, right):
+            told.append((shown, right.actual, seen.where))
+    for value, actual, where in sorted(told, key=lambda item: item[0] == "right"):  # the first is told
+        scene.facts.record("caller_id.ai", value, actual, where)
+
+
+def _shown_number(scene: Scene, finding: Finding) -> str | None:
+    """None where From cannot be read."""
+    if not scene.failed(finding):
+        return "right"
+    facts = finding.facts
+    if facts.get("unreadable"):
+        return None
+    user, number = str(facts.get("from_user") or ""), str(facts.get("number") or "")
+    if not user and facts.get("from_host") not in (None, identity.ANONYMOUS_HOST):
+        return "no number"
+    if facts.get("anonymous"):
+        return "anonymous"
+    if facts.get("from_e164") == number or same_number(user, number):
+        return "in another form"
+    if scene.deployment is not None and user in _own_numbers(scene):
+        return "a number of the deployment's own"
+    return "another number" if re.search(r"\d", user) else "no number"
+
+
+def _own_numbers(scene: Scene) -> set[str]:
+    assert scene.deployment is not None
+    numbers = {number for _, _, number in scene.deployment.all_dids()}
+    return numbers | {assistant.did for assistant in scene.deployment.assistants.values()}
+
+
+def _headers(scene: Scene) -> None:
+    for finding in scene.of("header", "header.absent"):
+        name = str(finding.facts.get("header", "")).lower()
+        fact = {"x-gladly-caller-id": "header.caller", "x-gladly-routing-selector": "header.selector"}.get(name)
+        if fact is not None and scene.vantage.made_by(finding) == "ai":
+            scene.facts.record(fact, _header(finding), finding.actual, *finding.evidence)
+
+
+def _header(finding: Finding) -> str:
+    values = [str(value) for value in listed(finding.facts.get("values"))]
+    wanted = finding.facts.get("value")
+    if not values:
+        return "right" if wanted is None else "missing"
+    if wanted is None:
+        return "unexpected"
+    if values == [wanted]:
+        return "right"
+    if len(values) > 1:
+        return "there more than once"
+    return "without its plus" if values == [str(wanted).lstrip("+")] else "another value"

@@ -1,0 +1,12 @@
+"""Facts that the case itself declares."""
+
+from __future__ import annotations
+
+from harness.diagnosis.derive import Scene
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    scene.facts.record("integration", scene.case.get("integration"))
+    scene.facts.record("transport", scene.axes.get("transport"))
+    scene.facts.record("authentication", scene.axes.get("authentication"))

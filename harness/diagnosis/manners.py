@@ -1,0 +1,14 @@
+"""Facts on how the voice agent behaves, where the deployment sets a limit to it."""
+
+from __future__ import annotations
+
+from harness.checks import manners
+from harness.diagnosis.derive import Scene
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    for finding in scene.of(*manners.WHAT):
+        in_time = "late" if scene.failed(finding) else "in time"
+        never = scene.failed(finding) and finding.facts.get("seconds") is None
+        scene.facts.record(finding.check, "never" if never else in_time, finding.actual)

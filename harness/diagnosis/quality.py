@@ -1,0 +1,61 @@
+"""Facts on the quality of the audio: loss, order, level, delay, and the codecs of both sides."""
+
+from __future__ import annotations
+
+from harness.diagnosis.derive import Scene, shown
+from harness.diagnosis.digits import none_arrived
+from harness.events import MediaState
+
+#: RTP lost: what codecs' concealment no longer hides (ITU-T G.113 appendix I: G.711 with PLC, some 4 % for Ie,eff of 20).
+HEAVY_LOSS = 0.05
+#: Packets that overtook others; a jitter buffer has to drop those that are overtaken by more than it holds back.
+MUCH_DISORDER = 0.2
+#: One way; beyond it a conversation does not work for any task (ITU-T G.114 section 5: "400 ms should not be exceeded").
+HIGH_DELAY_MS = 400.0
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    _quality(scene)
+    _codecs(scene)
+
+
+def _quality(scene: Scene) -> None:
+    facts = scene.facts
+    heard = {facts.value("audio.to_ai"), facts.value("audio.to_caller")} == {"heard"}
+    # What loses every digit, of many packets each, and no voice, takes out the events alone.
+    heavy = "of digits alone" if none_arrived(scene) and heard else "heavy"
+    for finding in scene.of("audio.loss"):
+        unsent = finding.facts.get("spanned_s") is not None  # no sequence number is missing
+        value = "none, but packets that were never sent" if unsent else heavy
+        facts.record("loss", value if scene.failed(finding) else None, *shown(finding))
+    for finding in scene.of("audio.level"):
+        facts.record("level", "wrong" if scene.failed(finding) else None, *shown(finding))
+    for finding in (*scene.of("audio.delay"), *scene.of("audio.one_way_delay")):
+        known = finding.facts.get("delay_ms") is not None  # a probe that was not heard had no delay
+        facts.record("delay", "high" if known and scene.failed(finding) else None, *shown(finding))
+    for event in scene.last_statistics:
+        seen = event.rx_packets + event.rx_lost
+        if seen >= 50 and event.rx_lost / seen > HEAVY_LOSS:
+            facts.record("loss", heavy, f"{event.leg} lost {event.rx_lost} of {seen} packets")
+        if seen >= 50 and event.rx_reordered / seen > MUCH_DISORDER:
+            facts.record("order", "broken", f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones")
+        if event.rtt_ms > 2 * HIGH_DELAY_MS:
+            facts.record("delay", "high", f"{event.leg}: round trip {event.rtt_ms:.0f} ms by RTCP")
+    if scene.last_statistics:
+        facts.record("loss", "little")
+        facts.record("delay", "low")
+
+
+def _codecs(scene: Scene) -> None:
+    """What was agreed on first, as phones of ours say; a record tells of the newest alone, which a re-INVITE may have changed."""
+    mine = [e for e in scene.events if isinstance(e, MediaState) and scene.call and e.leg == scene.call.leg and e.codec]
+    theirs = [e for e in scene.events if isinstance(e, MediaState) and scene.vantage.role(e.phone) == "ai" and e.codec]
+    told = [(e.codec, str(e.leg)) for e in theirs]
+    for record in scene.records:
+        named = record.witness("codec")
+        told += [(named, record.source)] if isinstance(named, str) and named else []
+    if mine and told:
+        own, (codec, where) = mine[0] if theirs else mine[-1], told[0]
+        value = "the same" if own.codec.upper() == codec.upper() else "different"
+        scene.facts.record("codec.sides", value, f"{own.leg} has {own.codec}", f"{where} has {codec}")

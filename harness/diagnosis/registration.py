@@ -1,0 +1,75 @@
+"""Facts on the registration of the AI's phone: what was asked, as whom, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.diagnosis.derive import Scene
+from harness.diagnosis.messages import CHALLENGES, username_in
+from harness.diagnosis.refusals import OF_THE_STACK, about
+from harness.events import TransportFailed
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    facts = scene.facts
+    for finding in scene.of("registration", "registration.refused"):
+        code = finding.facts.get("code")
+        refused = _refused_connection(scene) if code in (0, 408, 503) else ()
+        reason = str(finding.facts.get("reason") or "")
+        answer: object = code
+        if code in (0, 408) or (code == 503 and not reason):
+            answer = "none"
+        if refused or (code == 503 and OF_THE_STACK.search(reason)):
+            answer = "connection refused"  # RFC 3261 section 8.1.3.1: a transport error counts as 503
+        facts.record("registration.answer", answer, *finding.evidence, *refused, finding.actual)
+        facts.record("registration.refusal", about(finding.facts.get("reason")), finding.actual)
+    for finding in scene.of("timing.within"):
+        if finding.facts.get("what") == "the registration is refreshed":
+            facts.record("registration.lapsed", scene.failed(finding), finding.actual)
+            facts.record("registration.granted", _granted(finding.facts), finding.expected)
+    for record in scene.records:
+        if "registrations" in record.record:
+            facts.record("registration.target", _target(scene, record.record.get("termination_uri")), record.source)
+            facts.record("registration.user", _user(scene, record.record.get("username")), record.source)
+    if scene.of("registration", "timing.within") and scene.axes.get("ai") == "stand-in":
+        facts.record("registration.target", "the Termination URI", "the stand-in was told it by the deployment file")
+    _registers(scene)
+
+
+def _registers(scene: Scene) -> None:
+    sent = [s for s in scene.at_ai if not s.received and s.is_request("REGISTER")]
+    answers = [s for s in scene.at_ai if s.received and s.answers("REGISTER") >= 200]
+    if answers:
+        challenged = any(s.answers("REGISTER") in CHALLENGES for s in answers)
+        scene.facts.record("registration.challenged", challenged, answers[0].where)
+    for seen in sent:
+        scene.facts.record("registration.user", _user(scene, username_in(seen)), seen.where)
+
+
+def _refused_connection(scene: Scene) -> tuple[str, ...]:
+    return tuple(
+        f"{event.phone}: {event.reason} ({event.transport} to {event.remote})"
+        for event in scene.events
+        if isinstance(event, TransportFailed) and OF_THE_STACK.search(event.reason)
+    )
+
+
+def _granted(facts: Mapping[str, object]) -> str | None:
+    granted, asked = facts.get("granted_s"), facts.get("asked_s")
+    if not isinstance(granted, int | float) or not isinstance(asked, int | float) or not granted:
+        return None
+    return "shorter" if granted < asked else "as asked"
+
+
+def _target(scene: Scene, target: object) -> str | None:
+    if not isinstance(target, str) or scene.trunk is None or scene.trunk.termination is None:
+        return None
+    return "the Termination URI" if scene.trunk.is_termination(target) else "another host"
+
+
+def _user(scene: Scene, username: object) -> str | None:
+    expected = scene.trunk.username if scene.trunk else None
+    if not isinstance(username, str) or expected is None:
+        return None
+    return "the trunk's" if username == expected else "another"

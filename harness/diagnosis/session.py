@@ -1,0 +1,89 @@
+"""Facts on an established call as such: how it was kept up, who ended it, whether the AI said anything in it."""
+
+from __future__ import annotations
+
+from harness.diagnosis.audio import direction_of
+from harness.diagnosis.derive import Scene
+from harness.diagnosis.messages import Seen
+from harness.events import SipMessage
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Request
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be."""
+    _cut(scene)
+    _acknowledged(scene)
+    _refreshed(scene)
+    _spoke(scene)
+
+
+def _cut(scene: Scene) -> None:
+    """Whether a BYE came before something failed that needs a call, to which leg, and from whom."""
+    failed = [f for f in scene.of("audio", "call.up") if scene.failed(f)]
+    failed += [f for f in scene.of("phone.wait", role="caller") if str(f.facts.get("why")) == "the call has ended"]
+    for finding in failed:
+        legs = {finding.subject, finding.speaker, finding.listener}
+        with_agent = finding.check == "audio" and direction_of(scene, finding) == "audio.agent"
+        bye = next((e for e in _byes(scene) if e.leg in legs and e.at <= finding.at), None)
+        if bye is not None and (with_agent or scene.vantage.role(bye.phone) == "caller"):
+            scene.facts.record("agent.cut" if with_agent else "call.cut", True, f"{bye.leg}", scene.number_of(bye))
+            for seen in (seen for seen in scene.at_ai if seen.is_request("BYE")):  # the first is told
+                scene.facts.record("call.cut_by", "the platform" if seen.received else "the AI", seen.where)
+
+
+def _acknowledged(scene: Scene) -> None:
+    """Whether the AI's 200 got an ACK. Without one it is repeated, and after 64 times T1 the call ends (RFC 3261 section 13.3.1.4)."""
+    answers = [s for s in scene.at_ai if not s.received and 200 <= s.answers("INVITE") < 300]
+    for answer in answers:
+        call = answer.message.call_id
+        same = [s for s in scene.at_ai if s.received and s.message.call_id == call and s.is_request("ACK")]
+        again = [s for s in answers if s.message.call_id == call and s.message.cseq == answer.message.cseq]
+        if same or len(again) > 1:
+            scene.facts.record("ai.ack", "arrived" if same else "none", (same or again)[-1].where)
+
+
+def _refreshed(scene: Scene) -> None:
+    """What became of the AI's last session refresh. One that fails has it end the call (RFC 4028 section 10)."""
+    asked = [s for s in scene.at_ai if not s.received and _refreshes(s)]
+    for request in asked[-1:]:
+        message = request.message
+        same = [s for s in scene.at_ai if s.received and s.message.call_id == message.call_id]
+        finals = [s for s in same if s.answers(message.cseq.method) >= 200 and s.message.cseq == message.cseq]
+        taken = any(s.answers(message.cseq.method) < 300 for s in finals)
+        value = "none" if not finals else "accepted" if taken else "refused"
+        scene.facts.record("ai.refresh", value, request.where, *(s.where for s in finals[-1:]))
+
+
+def _refreshes(seen: Seen) -> bool:
+    try:
+        within = isinstance(seen.message, Request) and seen.message.to.tag is not None
+        asks = seen.message.cseq.method in ("INVITE", "UPDATE") and seen.message.has("Session-Expires")
+    except SipSyntaxError:
+        return False
+    return within and asks
+
+
+def _byes(scene: Scene) -> list[SipMessage]:
+    """Those that a phone of ours got."""
+    received = (e for e in scene.events if isinstance(e, SipMessage) and e.direction == "received")
+    return [e for e in received if e.text.startswith("BYE ")]
+
+
+def _spoke(scene: Scene) -> None:
+    """Whether the AI sent any sound: a stand-in counts its packets, Synthflow's record of a call that is over quotes it."""
+    for event in scene.last_statistics:
+        if scene.vantage.role(event.phone) == "ai" and event.tx_packets:
+            scene.facts.record("ai.spoke", True, f"{event.leg} sent {event.tx_packets} packets")
+    for record in scene.records:
+        transcript = record.record.get("transcript")
+        if isinstance(transcript, str) and "bot:" in transcript:
+            scene.facts.record("ai.spoke", True, record.source)
+    for event in scene.last_statistics:
+        if scene.vantage.role(event.phone) == "ai":
+            scene.facts.record("ai.spoke", False, f"{event.leg} sent no packet")
+    # A transcript that is empty leaves it open: some interfaces never have one. Of silence that arrives a record without any does, too.
+    silent = scene.facts.value("audio.to_caller") == "silent RTP"
+    told = [record.record for record in scene.records]
+    if not any(r.get("transcript") == "" or (silent and "status" in r and not r.get("transcript")) for r in told):
+        scene.facts.record("ai.spoke", "nobody says otherwise")
