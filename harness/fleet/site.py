@@ -21,7 +21,7 @@ from harness.fleet.config import SharedTrunk, redis_address
 from harness.fleet.gate import RedisGate
 from harness.fleet.state import ShardRef, State
 from harness.fleet.store import REST, SCOPE, Store
-from harness.pytest_plugin.cases import case_of
+from harness.pytest_plugin.items import case_of
 from harness.pytest_plugin.run import Run, run_of
 from harness.report import scope
 from harness.report.run import CASES, case_directory

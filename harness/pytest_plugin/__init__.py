@@ -6,7 +6,8 @@
 ``worlds``       starts, watches and ends the simulated worlds
 ``parallel``     workers: their number, what they are handed, their slots, their deaths
 ``scheduling``   which worker runs which case, and when it begins
-``cases``        ``@scenario``-marked tests become cases; each leases a deployment and records its evidence
+``collection``   ``@scenario``-marked tests become cases, in the ``order`` in which they are taken
+``cases``        each case leases a deployment; each ``attempt`` at it records its evidence, and is closed with its verdict
 ``fixtures``     what scenarios are written with
 ``retention``    what of it all is kept in memory
 ``progress``     what one sees meanwhile, and at the end
@@ -35,7 +36,7 @@ from harness import resources
 #: Where scenarios live, under the current directory and in the package.
 SCENARIOS = "scenarios"
 
-_PARTS = ("options", "parallel", "cases", "fixtures", "retention", "progress")
+_PARTS = ("options", "parallel", "collection", "cases", "fixtures", "retention", "progress")
 _LAST = f"{__name__}.{_PARTS[-1]}"
 _NEEDS = (
     "scenarios need a deployment; allowed: --deployment FILE (`harness init` writes one, `harness examples` lists some)"

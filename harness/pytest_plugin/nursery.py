@@ -27,6 +27,7 @@ from harness.scratch import Scratch
 #: What a worker of a run has imported when its first case begins, but for what follows from these.
 _NEEDED: Final = (
     "harness.pytest_plugin.fixtures",
+    "harness.pytest_plugin.collection",
     "harness.pytest_plugin.cases",
     "harness.pytest_plugin.progress",
     "allure_pytest.plugin",

@@ -25,7 +25,7 @@ from rich.text import Text
 from harness.deployment import Deployment
 from harness.errors import HarnessError
 from harness.matrix import Case, calls_of, left_out
-from harness.pytest_plugin.cases import case_id, case_of
+from harness.pytest_plugin.items import case_id, case_of
 from harness.pytest_plugin.options import ignored
 from harness.pytest_plugin.parallel import WORLDS
 from harness.pytest_plugin.run import Run, run_of

@@ -7,7 +7,7 @@ from collections.abc import Generator
 import pytest
 
 from harness.memory import FreedMemory
-from harness.pytest_plugin.cases import case_id
+from harness.pytest_plugin.items import case_id
 from harness.pytest_plugin.run import Run, run_of
 
 

@@ -17,7 +17,7 @@ import pytest
 from harness.deployment import Deployment
 from harness.diagnosis import Diagnosis, Visibility, diagnose
 from harness.matrix import Case
-from harness.pytest_plugin.cases import case_of
+from harness.pytest_plugin.items import case_of
 from harness.pytest_plugin.run import Run, run_of
 from harness.report.recorder import CaseRecorder
 from harness.verdict import Verdict

@@ -7,7 +7,7 @@ import pytest
 
 from harness.integrations import load
 from harness.matrix import Selection
-from harness.pytest_plugin.cases import case_id
+from harness.pytest_plugin.items import case_id
 from harness.pytest_plugin.parallel import pytest_configure_node
 from harness.pytest_plugin.run import RUN, Run
 from harness.scenario import scenario

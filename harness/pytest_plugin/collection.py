@@ -1,0 +1,61 @@
+"""``@scenario``-marked tests are multiplied by the cases of their rows, and stand in the order of the queue."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from harness import integrations
+from harness.pytest_plugin.items import case_of
+from harness.pytest_plugin.order import in_order
+from harness.pytest_plugin.run import run_of
+
+#: Above what a case may take by itself before pytest-timeout ends it, in seconds.
+_LAST_RESORT_S: Final = 60.0
+_SCENARIOS = pytest.StashKey[dict[str, str]]()  #: names, and the tests that prove them
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Multiply a scenario by the cases of its rows."""
+    marker = metafunc.definition.get_closest_marker("scenario")
+    if marker is None:
+        return
+    run = run_of(metafunc.config)
+    _check(metafunc, marker)
+    cases = [case for case in run.cases if case.row.scenario in marker.args] if run else []
+    if "case" not in metafunc.fixturenames:
+        metafunc.fixturenames.append("case")
+    metafunc.parametrize("case", cases, ids=[case.id for case in cases], indirect=True)
+
+
+def _check(metafunc: pytest.Metafunc, marker: pytest.Mark) -> None:
+    """What a scenario names has to be a row's, and no other scenario's: else it would prove nothing, or a case run twice."""
+    config, here = metafunc.config, metafunc.definition.nodeid
+    rows = [row for name in integrations.names() for row in integrations.find(name).rows]
+    if not {row.scenario for row in rows} & set(marker.args):
+        named = ", ".join(map(str, marker.args))
+        pytest.fail(
+            f"{here}: @scenario({named}): no row has it; allowed: a row's, or a row of one's own", pytrace=False
+        )
+    for name in marker.args:
+        other = config.stash.setdefault(_SCENARIOS, {}).setdefault(str(name), here)
+        if other != here:
+            pytest.fail(f"{here}: @scenario({name}): is that of {other}; allowed: a row of one's own", pytrace=False)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests without a cell; the longest cases come first, or the last one to end would be waited for alone."""
+    run = run_of(config)
+    if run is None:  # only looked at: --fixtures, --markers
+        return
+    rowed = [item for item in items if item.get_closest_marker("scenario")]
+    empty = [item for item in rowed if case_of(item) is None]
+    if empty:
+        config.hook.pytest_deselected(items=empty)
+    left = [item for item in items if item not in empty]
+    items[:] = in_order(left, run)
+    for item in items:
+        if found := case_of(item):
+            longest = max(run.deployment(found.deployment).limits.seconds_per_call, found.row.seconds)
+            item.add_marker(pytest.mark.timeout(longest + _LAST_RESORT_S, method="signal"))
