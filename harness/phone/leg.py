@@ -21,7 +21,6 @@ from harness.events import (
     LegStarted,
     Listened,
     MediaState,
-    PasswordWithheld,
     Recorded,
     RtpStatistics,
     SipMessage,
@@ -30,8 +29,8 @@ from harness.phone import event_log, recording
 from harness.phone.deadlines import DeadlineScheduler
 from harness.phone.process import NotNegotiatedError, PhoneProcess
 from harness.phone.protocol import FAREWELL_SECONDS, Source, choice_to_plain
-from harness.phone.rules import CallSlot
-from harness.phone.unread import too_long, why_no_address
+from harness.phone.rules import CallLimits
+from harness.phone.unread import how_it_ended, why_it_ended
 from harness.phone.waiter import NeverCame, first, never_came, wait_for
 from harness.safety import check_headers, check_request
 
@@ -112,8 +111,7 @@ class Leg:
         self.taken = False  #: whether somebody waited for it, and has it
         #: Received, and not refused by the stack itself with 422 (RFC 4028: it is offered again).
         self.is_offered = False
-        self._slot: CallSlot | None = None
-        self._cancel_deadline: Callable[[], None] | None = None
+        self.limits = CallLimits()
 
     def __repr__(self) -> str:
         return f"<Leg {self.id} {self.direction} {self.state}>"
@@ -286,7 +284,7 @@ class Leg:
             if self._let_go or self.state != "disconnected":
                 raise
             goal = f"{self.id} still up, to {name.replace('_', ' ')}"
-            raise never_came(goal, 0.0, self.id, self._ended, self.log()) from None
+            raise never_came(goal, 0.0, self.id, how_it_ended(self.events), self.log()) from None
 
     # Waits.
 
@@ -313,7 +311,7 @@ class Leg:
             if error is not None:
                 return error
             if self._closed or (self._state == "disconnected" and not outlives_call):
-                return too_long(self._events) or why_no_address(self._events) or self._ended
+                return why_it_ended(self._events)
             return None
 
         return wait_for(
@@ -325,27 +323,6 @@ class Leg:
             hopeless=hopeless,
             log=self.log,
             missed=lambda: self.phone.instead(self._events),
-        )
-
-    @property
-    def _ended(self) -> str:
-        """That the call has ended, and how where it was refused; a code that crossed no wire is the phone's own."""
-        refusals = [e for e in self._events if isinstance(e, CallState) and e.state == "disconnected" and e.code >= 300]
-        if not refusals:
-            return "the call has ended"
-        # pjsua2 says 487 of its own for a redirection it does not follow
-        redirections = [m.text for m in self.messages if m.direction == "received" and m.text.startswith("SIP/2.0 3")]
-        if redirections:
-            return f"the call has ended with {redirections[-1].partition(chr(13))[0][8:]}"
-        code, reason = refusals[-1].code, refusals[-1].reason
-        withheld = [event.why for event in self._events if isinstance(event, PasswordWithheld)]
-        if withheld and code in (401, 407):
-            reason += f"; no password was sent: {withheld[-1]}"
-        told = any(m.text.startswith(f"SIP/2.0 {code}") for m in self.messages)
-        return (
-            f"the call has ended with {code} {reason}"
-            if told
-            else f"the phone itself gave the call up: {code} {reason}"
         )
 
     def wait_state(self, state: str, within: float) -> CallState:
@@ -394,24 +371,18 @@ class Leg:
             if event.code >= 100 and event.code != 422:
                 self.is_offered = True
             if event.state == "disconnected":
-                self._leave()
+                self.limits.release()
         elif isinstance(event, MediaState) and event.active:
             self._codec = event.codec
 
     def close(self) -> None:
         """Note that nothing more will come."""
         self._closed = True
-        self._leave()
-
-    def hold_slot(self, slot: CallSlot) -> None:
-        """Keep a slot among the calls until this one ends."""
-        self._slot = slot
-        if self._closed or self._state == "disconnected":
-            self._leave()
+        self.limits.release()
 
     def end_after(self, seconds: float, scheduler: DeadlineScheduler) -> None:
         """See to it that the leg ends in ``seconds`` at the latest."""
-        self._cancel_deadline = scheduler.after(seconds, lambda: self._overrun(seconds))
+        self.limits.end_after(seconds, scheduler, lambda: self._overrun(seconds))
 
     def _overrun(self, seconds: float) -> None:
         if self._closed or self._state == "disconnected":
@@ -419,18 +390,6 @@ class Leg:
         self.phone.overran(self.id, seconds)
         with contextlib.suppress(HarnessError):  # a lost process has hung up already
             self.hangup()
-
-    def _leave(self) -> None:
-        slot, self._slot = self._slot, None
-        if slot is not None:
-            slot.leave()
-        if self._cancel_deadline is not None:
-            self._cancel_deadline()
-
-    @property
-    def slot(self) -> CallSlot | None:
-        """Its slot among the calls; None when it was received, or is over."""
-        return self._slot
 
     def succeed(self, successor: Leg) -> None:
         """Note the call that takes this one's place."""

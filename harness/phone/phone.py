@@ -16,7 +16,7 @@ from harness.phone.deadlines import DeadlineScheduler
 from harness.phone.leg import Headers, Leg, everybodys
 from harness.phone.process import PhoneProcess
 from harness.phone.protocol import Answer, Mark, Policy, Ring, Source, choice_to_plain
-from harness.phone.rules import CallSlot, Rules
+from harness.phone.rules import CallSlots, Rules
 from harness.phone.unread import why_nothing_came
 from harness.phone.waiter import NeverCame, first, wait_for
 from harness.safety import check_headers, check_request
@@ -54,14 +54,13 @@ class Phone:
         directory: Path,
         rules: Rules,
     ) -> None:
-        self._rules = rules
+        self._rules, self._slots = rules, CallSlots(rules.admit)
         self._owner, self.process, self.key, self.config = owner, process, key, config
         self.changed: threading.Condition = owner.changed
         self.directory = directory
         self.address = ""  #: ``address:port`` it is bound to
         self._sink, self._marks = sink, marks
         self._legs: dict[int, Leg] = {}
-        self._order: list[Leg] = []
         self._events: list[Event] = []
         self._policy: Policy = Ring()
         #: Which of the calls that come are looked at: where others call the same number, theirs go on ringing.
@@ -71,7 +70,6 @@ class Phone:
         self._sink_error: Exception | None = None
         self._crash_hangup: threading.Thread | None = None
         self._released = False
-        self._promised: list[CallSlot] = []
         self.overrun: BrokenError | None = None  #: a leg lasted too long and was hung up
         self.registration: RegistrationState | None = None
 
@@ -99,7 +97,10 @@ class Phone:
     def legs(self) -> list[Leg]:
         """All legs of this lease, oldest first."""
         with self.changed:
-            return list(self._order)
+            return list(self._legs.values())
+
+    def _up(self) -> list[Leg]:
+        return [leg for leg in self.legs if not leg.closed and leg.state != "disconnected"]
 
     @property
     def incoming(self) -> list[Leg]:
@@ -142,7 +143,9 @@ class Phone:
     def log(self) -> str:
         """One line for each event of the phone and its legs."""
         with self.changed:
-            events = sorted([*self._events, *(e for leg in self._order for e in leg.events)], key=lambda e: e.at)
+            events = sorted(
+                [*self._events, *(e for leg in self._legs.values() for e in leg.events)], key=lambda e: e.at
+            )
         return event_log.lines(events)
 
     # Registration.
@@ -176,14 +179,13 @@ class Phone:
         target = self.target(uri)
         self.guard(target)
         check_headers(headers)
-        with self.changed:
-            up = sum(1 for leg in self._order if not leg.closed and leg.state != "disconnected")
+        up = len(self._up())
         if up >= self.config.max_calls:
             raise ResourceError(f"phone {self.name} has {up} calls up, and may have {self.config.max_calls}")
         own: list[tuple[str, str]] = []
         if self.config.privacy:
             own = [("Privacy", "id"), ("P-Asserted-Identity", f"<{self.config.address_of_record}>")]
-        slot = CallSlot(self._rules.admit()) if self._rules.admit else None
+        slot = self._slots.take()
         try:
             key = self.command(
                 "dial",
@@ -201,7 +203,7 @@ class Phone:
         leg = self._legs[key]
         if slot is not None:
             with self.changed:
-                leg.hold_slot(slot)
+                leg.limits.hold(slot)
         return leg
 
     def target(self, uri: str) -> str:
@@ -226,7 +228,7 @@ class Phone:
         """The next incoming leg that nobody has taken yet, left as it is."""
 
         def probe() -> Leg | None:
-            for leg in self._order:
+            for leg in self._legs.values():
                 if leg.direction == "incoming" and not leg.taken and leg.is_offered and self.is_ours(leg):
                     leg.taken = True
                     return leg
@@ -294,9 +296,8 @@ class Phone:
 
     def hang_up(self) -> None:
         """End all calls, without waiting for anything."""
-        for leg in self.legs:
-            if not leg.closed and leg.state != "disconnected":
-                self.process.post("hang_up", leg=leg.key, code=0, reason="", headers=[])
+        for leg in self._up():
+            self.process.post("hang_up", leg=leg.key, code=0, reason="", headers=[])
 
     def release(self, keep_registration: bool = False) -> None:
         """Hang up, wait for the recordings, and give the phone back; the process is kept for the next case.
@@ -330,15 +331,7 @@ class Phone:
     def follow(self, leg: Leg, uri: str) -> None:
         """Promise a slot to the call that a REFER in ``leg`` asks for. Raises :class:`RefusedError` or :class:`BrokenError`."""
         self.guard(uri)
-        if self._rules.admit is None:
-            return
-        slot = leg.slot
-        if slot is None:
-            slot = CallSlot(self._rules.admit())
-        else:
-            slot.share()
-        with self.changed:
-            self._promised.append(slot)
+        self._slots.promise(leg.limits.slot)
 
     def overran(self, leg: str, seconds: float) -> None:
         """Note that a leg had to be hung up; every wait of the phone's ends."""
@@ -389,11 +382,10 @@ class Phone:
         )
         leg = Leg(self, arguments["leg"], event, predecessor)
         self._legs[leg.key] = leg
-        self._order.append(leg)
         if predecessor is not None:
             predecessor.succeed(leg)
-            if self._promised and leg.direction == "outgoing":
-                leg.hold_slot(self._promised.pop(0))
+            if leg.direction == "outgoing" and (slot := self._slots.promised()) is not None:
+                leg.limits.hold(slot)
         if self._rules.seconds_per_call is not None:
             leg.end_after(self._rules.seconds_per_call, self._owner.deadlines)
         self._emit(event)
@@ -418,8 +410,8 @@ class Phone:
         """The process is gone; ``changed`` is held."""
         self._lost = PhoneLostError(f"phone {self.name} was lost: {reason}\n{log}")
         self._take(PhoneLost(at=time.monotonic(), phone=self.name, reason=reason, log=log), None)
-        left = [leg for leg in self._order if not leg.closed and leg.state != "disconnected"]
-        for leg in self._order:
+        left = self._up()
+        for leg in self._legs.values():
             leg.close()
         if left:
             self._crash_hangup = threading.Thread(

@@ -1,4 +1,4 @@
-"""What came in the stead of what was waited for: requests that were refused, and messages that pjsua2 could not read.
+"""What came in the stead of what was waited for: the end of the call, refused requests, messages that pjsua2 could not read.
 
 It drops those, so that to the call they never were.
 
@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from harness.errors import BrokenError, PhoneParseError
-from harness.events import CallsRefused, Event, NameLookup, SipMessage, StrangerRefused
+from harness.events import CallsRefused, CallState, Event, NameLookup, PasswordWithheld, SipMessage, StrangerRefused
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request, Response
 from harness.sip.validation import problem_of_request, problem_of_response
@@ -62,6 +62,30 @@ def why_no_address(events: Sequence[Event]) -> str | BrokenError | None:
     if last.denied:
         return f"DNS has no address for {name}: {last.problem}"
     return BrokenError(f"DNS: {name} was looked up for {last.seconds:.1f} s: {last.problem}")
+
+
+def why_it_ended(events: Sequence[Event]) -> str | BrokenError:
+    """Why a call is over that something was still expected of: a text, or an error where nobody else is to blame."""
+    return too_long(events) or why_no_address(events) or how_it_ended(events)
+
+
+def how_it_ended(events: Sequence[Event]) -> str:
+    """That the call has ended, and how where it was refused; a code that crossed no wire is the phone's own."""
+    refusals = [e for e in events if isinstance(e, CallState) and e.state == "disconnected" and e.code >= 300]
+    if not refusals:
+        return "the call has ended"
+    messages = [e for e in events if isinstance(e, SipMessage) and not e.unread]
+    # pjsua2 says 487 of its own for a redirection it does not follow
+    redirections = [m.text for m in messages if m.direction == "received" and m.text.startswith("SIP/2.0 3")]
+    if redirections:
+        return f"the call has ended with {redirections[-1].partition(chr(13))[0][8:]}"
+    code, reason = refusals[-1].code, refusals[-1].reason
+    withheld = [event.why for event in events if isinstance(event, PasswordWithheld)]
+    if withheld and code in (401, 407):
+        reason += f"; no password was sent: {withheld[-1]}"
+    if any(m.text.startswith(f"SIP/2.0 {code}") for m in messages):
+        return f"the call has ended with {code} {reason}"
+    return f"the phone itself gave the call up: {code} {reason}"
 
 
 def too_long(events: Sequence[Event]) -> PhoneParseError | None:
