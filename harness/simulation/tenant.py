@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import secrets
 import socket
 from collections.abc import Sequence
-from ssl import Purpose, SSLContext, create_default_context
 from typing import Any, Final
 
 from aiohttp import web
 
-from harness.deployment import Deployment, Timings, Trunk, from_plain, to_plain
+from harness.deployment import Deployment, Timings, Trunk
 from harness.simulation.addresses import Block
 from harness.simulation.audit import Audit
 from harness.simulation.carrier import Carrier, Interconnect
+from harness.simulation.certificates import Certificates
+from harness.simulation.described import filled_in, with_addresses
 from harness.simulation.faults import Fault, Faults
 from harness.simulation.firewall import Firewall
 from harness.simulation.guards import Door
+from harness.simulation.hosts import Host
 from harness.simulation.media.ticker import Ticker
-from harness.simulation.pki import Authority, Certificate
+from harness.simulation.pki import Authority
 from harness.simulation.platform.announcements import Announcements
 from harness.simulation.platform.base import Platform
 from harness.simulation.platform.campaign import campaigns
@@ -40,10 +41,6 @@ from harness.simulation.watch import Watched, look_after
 from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.transport import Hop, Listen, TlsIdentity, Trace, Traced, TransportName
 
-# The last octets of a tenant's addresses.
-_CARRIER, _PLATFORM, _PLATFORM_MEDIA, _ANNOUNCEMENTS, _FIRST_TRUNK = 1, 10, 11, 12, 20
-_SYNTHFLOW, _SYNTHFLOW_MEDIA, _OTHER_REGION = 60, 61, 62
-_STAND_IN, _STRANGER, _FIRST_PHONES, _NOBODY = 80, 81, 90, 99
 _PLATFORMS: Final[dict[str, type[Platform]]] = {
     "talkdesk": Talkdesk,
     "gladly": Gladly,
@@ -51,22 +48,6 @@ _PLATFORMS: Final[dict[str, type[Platform]]] = {
 }
 _ALL: Final[tuple[TransportName, ...]] = ("udp", "tcp", "tls")
 _PLAIN_PORT, _TLS_PORT = 32681, 32682
-
-
-class SharedIdentity(TlsIdentity):
-    """A certificate that several servers show, with one context, and that can be exchanged while they listen."""
-
-    @functools.cached_property
-    def _context(self) -> SSLContext:
-        return super().server_context()
-
-    def server_context(self) -> SSLContext:
-        """See `TlsIdentity`."""
-        return self._context
-
-    def show(self, certificate: Certificate) -> None:
-        """Connections made from now on get to see this one."""
-        self._context.load_cert_chain(certificate.certificate, certificate.key)
 
 
 class Tenant:
@@ -98,76 +79,20 @@ class Tenant:
         self._tasks: list[asyncio.Task[Any]] = []
         self._token = secrets.token_urlsafe(24)
         self._firewall = Firewall(self.faults)
-        self._authority = authority
         self.settings = Current(parse(deployment.simulated))
-        self.deployment = self._with_addresses(deployment)
-        self._make_certificates()
-
-    # --- the deployment ----------------------------------------------------------------------------
-
-    def _with_addresses(self, deployment: Deployment) -> Deployment:
-        """All that is known before anything listens: addresses, passwords."""
-        block, plain = self._block, to_plain(deployment)
-        plain.pop("simulated", None)  # nobody outside is told
-        for trunk in plain["trunks"]:
-            trunk["host"] = block[_SYNTHFLOW if trunk["ai"] == "synthflow" else _STAND_IN]
-            trunk["allowed_addresses"] = [block[_SYNTHFLOW], block[_STAND_IN]]
-            if trunk.get("username"):
-                trunk["password"] = _password()
-        for phone in plain["phones"].values():
-            phone["username"] = phone.get("user") or phone["number"]
-            phone["password"] = _password()
-        for index, account in enumerate(plain["accounts"].values()):
-            account["bind"] = block[_FIRST_PHONES + index]
-        return from_plain(plain)
-
-    def _fill_in(self, **values: Any) -> None:
-        """Merge what has become known, by dotted path with ``__`` for the dot."""
-        plain = to_plain(self.deployment)
-        for path, value in values.items():
-            *parents, last = path.split("__")
-            place = plain
-            for parent in parents:
-                place = place.setdefault(parent, {})
-            place[last] = value
-        self.deployment = from_plain(plain)
-
-    def _make_certificates(self) -> None:
-        block, authority = self._block, self._authority
-        gates = [block[_FIRST_TRUNK + i] for i in range(len(self.deployment.trunks))]
-        label = f"tenant-{self.number}"
-        carrier = self.deployment.accounts[next(iter(self.deployment.accounts))].domain
-        self._platform_tls = self._identity(
-            f"{label}-platform", [self.deployment.platform.domain, block[_PLATFORM], *gates]
-        )
-        self._carrier_tls = self._identity(f"{label}-carrier", [carrier, block[_CARRIER]])
-        names = ["sip.synthflow.example", block[_SYNTHFLOW], block[_OTHER_REGION]]
-        self._synthflow_good = authority.issue(f"{label}-synthflow", names)
-        self._make_synthflow_bad = functools.cache(lambda: authority.bad_certificates(f"{label}-synthflow", names))
-        self._synthflow_tls = SharedIdentity(
-            self._synthflow_good.certificate, self._synthflow_good.key, authority.ca_file
-        )
-        stand_in = ["stand-in.example", block[_STAND_IN], block[_STRANGER]]
-        good, bad = (
-            authority.issue(f"{label}-stand-in", stand_in),
-            authority.bad_certificates(f"{label}-stand-in", stand_in),
-        )
+        self.deployment = with_addresses(deployment, block)
+        self._certificates = Certificates(f"tenant-{number}", self.deployment, block, authority)
         self._fill_in(
-            ca_file=str(authority.ca_file),
-            stand_in__bind=block[_STAND_IN],
-            stand_in__stranger_bind=block[_STRANGER],
-            stand_in__certificate=str(good.certificate),
-            stand_in__private_key=str(good.key),
-            stand_in__bad_certificates={
-                kind: {"certificate": str(c.certificate), "private_key": str(c.key)} for kind, c in bad.items()
-            },
+            ca_file=self._certificates.ca_file,
+            stand_in__bind=block[Host.STAND_IN],
+            stand_in__stranger_bind=block[Host.STRANGER],
+            **self._certificates.for_stand_in(),
         )
         self._security: tuple[str | None, frozenset[str]] = (None, frozenset())
         self.faults.on_change.append(self._security_changed)
 
-    def _identity(self, label: str, names: list[str]) -> TlsIdentity:
-        made = self._authority.issue(label, names)
-        return SharedIdentity(made.certificate, made.key, self._authority.ca_file)
+    def _fill_in(self, **values: Any) -> None:
+        self.deployment = filled_in(self.deployment, **values)
 
     def _security_changed(self) -> None:
         """Connections that stand were made under the certificate and the firewall of before: they go."""
@@ -177,7 +102,7 @@ class Tenant:
         if now == self._security:
             return
         self._security = now
-        self._synthflow_tls.show(self._make_synthflow_bad()[wrong] if wrong else self._synthflow_good)
+        self._certificates.spoil_synthflow(wrong)
         for ua in (self._synthflow_ua, *(gate.ua for gate in self.platform.gates.values())):
             for flow in ua.flows():
                 ua.drop_flow(flow, reset=False)
@@ -204,8 +129,8 @@ class Tenant:
         return ua
 
     async def _start_carrier(self) -> None:
-        address = self._block[_CARRIER]
-        ua = await self._agent("carrier", _listens(address, _ALL), self._carrier_tls)
+        address = self._block[Host.CARRIER]
+        ua = await self._agent("carrier", _listens(address, _ALL), self._certificates.carrier)
         accounts = self.deployment.accounts
         # Phones with a number have their account with the carrier, those with a user name with the platform.
         passwords = {
@@ -221,9 +146,9 @@ class Tenant:
     async def _start_platform(self) -> None:
         deployment, block = self.deployment, self._block
         kind = _PLATFORMS.get(deployment.integration, GenericSbc)  # somebody's own is played as an SBC
-        ua = await self._agent("platform", _listens(block[_PLATFORM], kind.transports), self._platform_tls)
+        ua = await self._agent("platform", _listens(block[Host.PLATFORM], kind.transports), self._certificates.platform)
         gates = {
-            trunk.name: await self._gate(trunk, block[_FIRST_TRUNK + index])
+            trunk.name: await self._gate(trunk, block[Host.FIRST_TRUNK + index])
             for index, trunk in enumerate(deployment.trunks)
         }
         deployment = self.deployment
@@ -241,8 +166,8 @@ class Tenant:
             ua,
             gates,
             passwords,
-            block[_PLATFORM_MEDIA],
-            block[_NOBODY],
+            block[Host.PLATFORM_MEDIA],
+            block[Host.NOBODY],
             self.settings,
         )
         take_platform_calls(self.platform)
@@ -258,22 +183,24 @@ class Tenant:
             known |= {
                 f"accounts__{name}__host": listen.address,
                 f"accounts__{name}__port": listen.port,
-                f"accounts__{name}__ca_file": str(self._authority.ca_file),
+                f"accounts__{name}__ca_file": self._certificates.ca_file,
             }
         listen = ua.local(kind.transports[0])
         known |= {"platform__host": listen.address, "platform__port": listen.port}
         if deployment.campaign is not None:
-            url = await self._site(campaigns(self.platform, deployment), block[_PLATFORM])
+            url = await self._site(campaigns(self.platform, deployment), block[Host.PLATFORM])
             known["campaign__url"] = f"http://{url}/campaigns/calls"
         self._fill_in(**known)
 
     async def _start_announcements(self) -> None:
-        ua = await self._agent("announcements", [Listen("udp", self._block[_ANNOUNCEMENTS])], None)
+        ua = await self._agent("announcements", [Listen("udp", self._block[Host.ANNOUNCEMENTS])], None)
         platform = self.platform
-        Announcements(ua, self._ticker, platform.anchored, self._block[_PLATFORM])
+        Announcements(ua, self._ticker, platform.anchored, self._block[Host.PLATFORM])
         platform.announcements = ua
         # A platform that signals over TLS alone reaches its own machines in another way.
-        platform.to_announcements = await self._agent("platform-inside", [Listen("udp", self._block[_PLATFORM])], None)
+        platform.to_announcements = await self._agent(
+            "platform-inside", [Listen("udp", self._block[Host.PLATFORM])], None
+        )
 
     def _legs(self) -> list[Watched]:
         return [
@@ -287,7 +214,7 @@ class Tenant:
         ua = await self._agent(
             "trunk",
             [Listen(trunk.transport, address)],
-            self._platform_tls,
+            self._certificates.platform,
             timers=timers,
             filter=self._firewall.judge,
         )
@@ -323,22 +250,24 @@ class Tenant:
 
         self._synthflow_ua = await self._agent(
             "synthflow",
-            listens(self._block[_SYNTHFLOW]),
-            self._synthflow_tls,
+            listens(self._block[Host.SYNTHFLOW]),
+            self._certificates.synthflow,
             self._synthflow_trace,
             filter=self._firewall.judge,
         )
-        self._other_region_ua = await self._agent("synthflow", listens(self._block[_OTHER_REGION]), self._synthflow_tls)
+        self._other_region_ua = await self._agent(
+            "synthflow", listens(self._block[Host.OTHER_REGION]), self._certificates.synthflow
+        )
 
     async def _start_synthflow(self) -> None:
-        trunks = Trunks(self.deployment, self.faults, self._block[_NOBODY])
+        trunks = Trunks(self.deployment, self.faults, self._block[Host.NOBODY])
         self.synthflow = Synthflow(
             self.deployment,
             self.faults,
             self._audit,
             self._media_engine,
             self._synthflow_ua,
-            self._block[_SYNTHFLOW_MEDIA],
+            self._block[Host.SYNTHFLOW_MEDIA],
             trunks,
             self.settings,
             self.platform.line_of_call,
@@ -350,15 +279,13 @@ class Tenant:
             return
         self.deployment = with_models(self.deployment)
         app = api(self.synthflow.records, self.numbers, self.deployment, self._token, self._audit, self.settings)
-        context = create_default_context(Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self._synthflow_good.certificate, self._synthflow_good.key)
-        self._api = Door(app, self._block[_SYNTHFLOW], context)
+        self._api = Door(app, self._block[Host.SYNTHFLOW], self._certificates.of_synthflow_s_api())
         where = await self._api.open()
         self._apply_settings()
         self._fill_in(
             synthflow__api_base=f"https://{where}/v2",
             synthflow__api_token=self._token,
-            synthflow__ca_file=str(self._authority.ca_file),
+            synthflow__ca_file=self._certificates.ca_file,
         )
 
     def _synthflow_trace(self, traced: Traced) -> None:
@@ -441,7 +368,3 @@ def _listens(address: str, transports: Sequence[TransportName]) -> list[Listen]:
             except OSError:
                 continue
         return [Listen(transport, address, port + (transport == "tls")) for transport in transports]
-
-
-def _password() -> str:
-    return secrets.token_urlsafe(12)

@@ -1,0 +1,43 @@
+"""A tenant's deployment as others get it: with what a customer's file names, and a simulated one leaves out."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from harness.deployment import Deployment, from_plain, to_plain
+from harness.simulation.addresses import Block
+from harness.simulation.hosts import Host
+
+
+def with_addresses(deployment: Deployment, block: Block) -> Deployment:
+    """With all that is known before anything listens: addresses, passwords."""
+    plain = to_plain(deployment)
+    plain.pop("simulated", None)  # nobody outside is told
+    for trunk in plain["trunks"]:
+        trunk["host"] = block[Host.SYNTHFLOW if trunk["ai"] == "synthflow" else Host.STAND_IN]
+        trunk["allowed_addresses"] = [block[Host.SYNTHFLOW], block[Host.STAND_IN]]
+        if trunk.get("username"):
+            trunk["password"] = _password()
+    for phone in plain["phones"].values():
+        phone["username"] = phone.get("user") or phone["number"]
+        phone["password"] = _password()
+    for index, account in enumerate(plain["accounts"].values()):
+        account["bind"] = block[Host.FIRST_PHONE + index]
+    return from_plain(plain)
+
+
+def filled_in(deployment: Deployment, **values: Any) -> Deployment:
+    """With what has become known, by dotted path with ``__`` for the dot."""
+    plain = to_plain(deployment)
+    for path, value in values.items():
+        *parents, last = path.split("__")
+        place = plain
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = value
+    return from_plain(plain)
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(12)
