@@ -11,7 +11,7 @@ from harness.simulation.faults import Fault
 from harness.simulation.identity import ANONYMOUS, Caller
 from harness.simulation.legs import Headers, LegRefusedError, LegTarget, Side, WireLeg
 from harness.simulation.media import sound, spoil
-from harness.simulation.media.leg import LegMedia, audio_of, encrypted, is_event, is_g711
+from harness.simulation.media.leg import LegMedia, is_event
 from harness.simulation.media.player import Player
 from harness.simulation.media.relay import Spoiler
 from harness.simulation.numbering import number_of
@@ -21,18 +21,17 @@ from harness.simulation.platform.groups import ring_group
 from harness.simulation.platform.ivr import Menu
 from harness.simulation.platform.routed import RoutedCall
 from harness.simulation.platform.routes import GroupRoute, LineRoute
+from harness.simulation.platform.spoilt import spoilers_with_ai, spoilt_offer
 from harness.simulation.platform.trunk import Termination
 from harness.simulation.wire.ends import End, How
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest, ReferRequest
 from harness.sip.identity import national
-from harness.sip.sdp import G722, G729, PCMA, PCMU, TELEPHONE_EVENT
 from harness.sip.uri import NameAddr, Uri
 
 AI: Final = "ai"
 _RING_SECONDS = 120.0
 _KEPT_SECONDS = 8.0  # a leg whose other side is gone, and was not told, ends by the platform's own clearing
-_NO_G711 = (G722, G729, TELEPHONE_EVENT)
 _PRIVATE_ADDRESS = "10.0.0.10"
 
 
@@ -218,7 +217,7 @@ class PlatformCall(RoutedCall):
             headers=[*passed_on, *asserted, *platform.headers_to_ai(self, route)],
             credentials=gate.credentials if trunk.authentication == "digest" else None,
             side=self._ai_side,
-            make_offer=self._spoilt_offer(),
+            make_offer=spoilt_offer(self._wrong, self.offer),
         )
 
     def _from_to_ai(self, route: LineRoute) -> NameAddr:
@@ -288,69 +287,16 @@ class PlatformCall(RoutedCall):
             return media.answer(bytes(media.remote))
         return super().answer(toward, leg)
 
-    def _spoilt_offer(self) -> Callable[[Side, WireLeg], bytes] | None:
-        def without_g711(side: Side, toward: WireLeg) -> bytes:
-            assert isinstance(side, LegMedia)
-            return side.offer(_NO_G711)
-
-        def the_other_law(side: Side, toward: WireLeg) -> bytes:
-            assert isinstance(side, LegMedia)
-            assert isinstance(toward.media, LegMedia)
-            offered = audio_of(toward.media.remote).voice if toward.media.remote else ()
-            first = toward.media.codec or next(iter(offered), PCMU)
-            return side.offer((PCMU if first.is_same(PCMA) else PCMA, TELEPHONE_EVENT))
-
-        def with_srtp(side: Side, toward: WireLeg) -> bytes:
-            return encrypted(self.offer(side, toward))
-
-        def without_voice(side: Side, toward: WireLeg) -> bytes:
-            assert isinstance(side, LegMedia)
-            return side.offer((TELEPHONE_EVENT,))
-
-        def without_events(side: Side, toward: WireLeg) -> bytes:
-            assert isinstance(side, LegMedia)
-            if toward.media.remote is None:
-                return side.offer((PCMU, PCMA))
-            agreed = toward.media.codec if isinstance(toward.media, LegMedia) else None
-            return side.pass_on(
-                toward.media.remote, lambda codec: is_g711(codec) and (not agreed or codec.is_same(agreed))
-            )
-
-        spoilt = {
-            Fault.CODECS_STRIPPED: without_voice,
-            Fault.TELEPHONE_EVENT_STRIPPED: without_events,
-            Fault.NO_G711: without_g711,
-            Fault.G711_ONE_SIDE: the_other_law,
-            Fault.SRTP_MISMATCH: with_srtp,
-        }
-        return next((make for fault, make in spoilt.items() if self._wrong(fault)), None)
-
     def spoilers(self, a: WireLeg, b: WireLeg) -> tuple[Spoiler | None, Spoiler | None]:
         """What the faults of this line do to the media between those legs."""
         if not self.platform.faults:
             return None, None
         if AI in (a.peer, b.peer):
-            to_ai, to_caller = self._spoilers_with_ai()
+            to_ai, to_caller = spoilers_with_ai(self._wrong)
             return (to_ai, to_caller) if b.peer == AI else (to_caller, to_ai)
         if self._transferred and self._wrong(Fault.TRANSFER_NO_AUDIO):
             return spoil.blocked, spoil.blocked
         return None, None
-
-    def _spoilers_with_ai(self) -> tuple[Spoiler | None, Spoiler | None]:
-        makers: dict[Fault, Callable[[], tuple[Spoiler | None, Spoiler | None]]] = {
-            Fault.RTP_BLOCKED_TO_AI: lambda: (spoil.blocked, None),
-            Fault.RTP_BLOCKED_TO_CALLER: lambda: (None, spoil.blocked),
-            Fault.RTP_ONE_PACKET: lambda: (None, spoil.only(1)),
-            Fault.RTP_BLOCKED_BOTH: lambda: (spoil.blocked, spoil.blocked),
-            Fault.RTP_BLOCKED_LATER: lambda: (spoil.blocked_after(10.0), spoil.blocked_after(10.0)),
-            # The AI's RTP goes to a network that is not there; what the relay sends still arrives.
-            Fault.SDP_PRIVATE_ADDRESS: lambda: (None, spoil.blocked),
-            Fault.PAYLOAD_MISMATCH: lambda: (spoil.noise, spoil.noise),
-            Fault.AUDIO_CROSSED: lambda: (spoil.crossed(), spoil.crossed()),
-            Fault.HEAVY_LOSS: lambda: (spoil.lossy(0.3, seed=2525), spoil.lossy(0.3, seed=1006)),
-            Fault.HIGH_DELAY: lambda: (spoil.delayed(0.7), spoil.delayed(0.7)),
-        }
-        return next((make() for fault, make in makers.items() if self._wrong(fault)), (None, None))
 
     def passes_on(self, leg: WireLeg, end: End) -> bool:
         """Whether the end of ``leg`` ends the others."""
