@@ -35,6 +35,11 @@ _STRIKES = 3
 _DOWN_S = 60.0
 
 
+def calls_query(since: float, model: str | None) -> dict[str, str]:
+    """What the list of calls is asked for: those of a model (Synthflow's id of an assistant) since then, in epoch seconds."""
+    return {"from_date": str(int(since * 1000))} | ({"model_id": model} if model else {})
+
+
 class SynthflowApi:
     """A client of the API. Every method raises :class:`FarEndError` when the API gives no usable answer.
 
@@ -84,12 +89,12 @@ class SynthflowApi:
         Those since shortly before ``since`` (epoch seconds of this machine), whatever the API makes of that:
         :meth:`CallRecord.is_since` tells which of them are since then.
         """
-        asked = [{"model_id": model} for model in dict.fromkeys(models)] or [{}]
+        asked: list[str | None] = [*dict.fromkeys(models)] or [None]
         return [record for model in asked for record in self._listed(since, model)]
 
-    def _listed(self, since: float, model: dict[str, str]) -> Iterator[CallRecord]:
+    def _listed(self, since: float, model: str | None) -> Iterator[CallRecord]:
         seen: set[str] = set()
-        query = {**model, "from_date": str(int((since + self._offset.seconds - _EARLIER_S) * 1000))}
+        query = calls_query(since + self._offset.seconds - _EARLIER_S, model)
         for _ in range(_MOST_PAGES):
             listed = self.ask("GET", "/calls", params=query)
             calls = listed.get("calls") if isinstance(listed, dict) else listed

@@ -7,6 +7,7 @@ import time
 
 from harness import http_client
 from harness.deployment import Synthflow
+from harness.far_end.synthflow import calls_query
 from harness.preflight.answers import clock_line
 from harness.preflight.lines import ROUTING, ProbeKind, ProbeResult, failed, ok, warning
 from harness.preflight.probes import Probing, verified
@@ -16,7 +17,7 @@ _NO_API = "Check synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
 
 
 async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[ProbeResult]:
-    """One question that changes nothing: the calls of an assistant since now."""
+    """One question that changes nothing, and that is asked after each call as well: the calls of an assistant since now."""
     if synthflow.api_token is None:
         fix = "Give synthflow.api_token_env; where no token is to be had, leave synthflow.api_base out."
         return [failed(*_NAME, "no token is known", ROUTING, fix)]
@@ -30,8 +31,7 @@ async def api_lines(probing: Probing, synthflow: Synthflow, base: str) -> list[P
                 "GET",
                 f"{base.rstrip('/')}/calls",
                 probing.patience,
-                params={"from_date": str(int(probing.wall_clock() * 1000))}
-                | ({"model_id": models[0]} if models else {}),
+                params=calls_query(probing.wall_clock(), models[0] if models else None),
                 headers={"Authorization": f"Bearer {synthflow.api_token.get_secret_value()}"},
             )
     except http_client.HttpError as error:
