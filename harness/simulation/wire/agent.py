@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from harness.simulation.wire.background import Background
 from harness.simulation.wire.call import Call
+from harness.simulation.wire.calls import Calls
 from harness.simulation.wire.checks import Refusal, refusal_of
 from harness.simulation.wire.content import content_header
-from harness.simulation.wire.dialog import Dialog, DialogId, dialog_id_of
+from harness.simulation.wire.dialog import Dialog, dialog_id_of
 from harness.simulation.wire.incoming import IncomingCall
 from harness.simulation.wire.indialog import InDialogRequest
 from harness.simulation.wire.layer import TransportLayer
@@ -99,9 +101,8 @@ class UserAgent:
         self.on_flow_opened: Callable[[Flow], None] | None = None
         self.on_flow_closed: Callable[[Flow, Exception | None], None] | None = None
         self._handlers: dict[str, RequestHandler] = {"OPTIONS": self._answer_options}
-        self._calls: dict[Call, set[DialogId]] = {}
-        self._dialogs: dict[DialogId, Call] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._calls = Calls()
+        self._background = Background(name)
 
     # --- life --------------------------------------------------------------------------------------
 
@@ -114,11 +115,9 @@ class UserAgent:
         hangups = [call.hangup() for call in self.calls() if isinstance(call, IncomingCall | OutgoingCall)]
         if hangups:
             await asyncio.wait(hangups, timeout=within)
-        for call in list(self._calls):
+        for call in self.calls():
             call.stop()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.stop()
         self.layer.stop()
         await self.transport.stop()
 
@@ -131,7 +130,7 @@ class UserAgent:
 
     def calls(self) -> tuple[Call, ...]:
         """Calls not over yet, and over ones whose dialog still serves a subscription or a BYE under way."""
-        return tuple(self._calls)
+        return self._calls.up()
 
     def transactions(self) -> tuple[ClientTransaction | ServerTransaction, ...]:
         """Transactions not terminated yet; completed ones stay for up to 64*T1."""
@@ -221,7 +220,7 @@ class UserAgent:
         )
         digest = _digest(credentials)
         call = OutgoingCall(self, request, way, digest=digest, answer=answer)
-        self._calls.setdefault(call, set())
+        self._calls.add(call)
         return call
 
     async def request(
@@ -313,59 +312,29 @@ class UserAgent:
 
     def add_dialog(self, dialog: Dialog, call: Call) -> None:
         """Requests of that dialog belong to that call."""
-        self._dialogs[dialog.id] = call
-        self._calls.setdefault(call, set()).add(dialog.id)
+        self._calls.add_dialog(dialog, call)
 
     def forget_dialog(self, dialog: Dialog) -> None:
         """A fork is gone."""
-        call = self._dialogs.pop(dialog.id, None)
-        if call is not None and call in self._calls:
-            self._calls[call].discard(dialog.id)
+        self._calls.forget_dialog(dialog)
 
     def forget_call(self, call: Call) -> None:
         """Nothing needs the call's dialogs any longer."""
-        for key in self._calls.pop(call, ()):
-            self._dialogs.pop(key, None)
+        self._calls.forget(call)
 
     # --- tasks and handlers ------------------------------------------------------------------------
 
     def spawn(self, work: Coroutine[Any, Any, T], what: str) -> asyncio.Task[T]:
         """Run something in the background until the node stops; what it raises is logged."""
-
-        async def run() -> T:
-            return await work
-
-        task = asyncio.get_running_loop().create_task(run(), name=f"{self.name}: {what}")
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            _log.error("%s failed", task.get_name(), exc_info=task.exception())
+        return self._background.spawn(work, what)
 
     def guard(self, callback: Callable[[T], None], value: T) -> None:
         """Call a handler of the application; what it raises is logged."""
-        try:
-            callback(value)
-        except Exception:
-            _log.exception("%s: a handler failed", self.name)
+        self._background.guard(callback, value)
 
     def serve(self, work: Awaitable[None], request: IncomingRequest | InDialogRequest | IncomingCall) -> None:
         """Run a handler; if it raises before it answered, the answer is 500."""
-
-        async def run() -> None:
-            try:
-                await work
-            except Exception:
-                _log.exception("%s: the handler of %s failed", self.name, request.request.method)
-                if isinstance(request, IncomingCall):
-                    request.reject(500)
-                elif not request.is_answered:
-                    request.respond(500)
-
-        self.spawn(run(), f"handler of {request.request.method}")
+        self._background.serve(work, request)
 
     # --- TransactionUser ---------------------------------------------------------------------------
 
@@ -380,7 +349,7 @@ class UserAgent:
             self._refuse(transaction, refusal)
             return
         if dialog is not None:
-            call = self._dialogs.get(dialog)
+            call = self._calls.of_dialog(dialog)
             if call is None:
                 self._refuse(transaction, Refusal(481))
             else:
@@ -421,8 +390,7 @@ class UserAgent:
 
     def ack_arrived(self, request: Request, flow: Flow) -> None:
         """See TransactionUser."""
-        dialog = dialog_id_of(request)
-        call = self._dialogs.get(dialog) if dialog is not None else None
+        call = self._calls.of_dialog(dialog_id_of(request))
         if call is not None:
             call.ack_from(request, flow)
 
