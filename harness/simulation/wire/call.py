@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
+from harness.simulation.wire.acks import Acks
 from harness.simulation.wire.content import content_header, sdp_of
 from harness.simulation.wire.dialog import Dialog, OutOfOrderError
 from harness.simulation.wire.ends import End, How
@@ -78,8 +79,7 @@ class Call:
         self.on_ended: Callable[[End], None] | None = None
 
         self._ended: Waitable[End] = Waitable()
-        self._acks: dict[int, tuple[Request, Flow]] = {}
-        self._repeaters: dict[int, Repeater] = {}
+        self._acks = Acks()
         self._invite_turn = asyncio.Lock()
         self._turns = OfferTurns(ua.session)
         self._subscriptions = Subscriptions(self)
@@ -242,7 +242,7 @@ class Call:
 
     async def _transact(self, request: Request) -> Response:
         return await self.ua.transact(
-            request, self._flow, digest=self.digest, next_cseq=self._next_cseq, on_more=self.ack_again
+            request, self._flow, digest=self.digest, next_cseq=self._next_cseq, on_more=self._acks.again
         )
 
     def _flow(self) -> Flow:
@@ -282,22 +282,15 @@ class Call:
         except LookupError as error:
             _log.warning("%s: ACK has nowhere to go: %s", self.ua.name, error)
             return
-        self._acks[response.cseq.number] = (self.ua.layer.send_ack(ack, flow), flow)
-
-    def ack_again(self, response: Response) -> None:
-        """The 2xx came again, so its ACK was lost."""
-        sent = self._acks.get(response.cseq.number)
-        if sent is not None:
-            ack, flow = sent
-            flow.send(ack.raw)
+        self._acks.sent(self.ua.layer.send_ack(ack, flow), flow)
 
     def await_ack(self, cseq: int, repeater: Repeater) -> None:
         """A 2xx of ours is being repeated until its ACK comes."""
-        self._repeaters[cseq] = repeater
+        self._acks.expect(cseq, repeater)
 
     def ack_missing(self, request: Request) -> None:
         """No ACK in 64*T1: the dialog stands, and is to be ended (RFC 3261 section 13.3.1.4)."""
-        self._repeaters.pop(request.cseq.number, None)
+        self._acks.take(request.cseq.number)
         if self.state != "ended":
             self.ua.spawn(self._bye(End(How.NO_ACK, "local")), "BYE after a lost ACK")
 
@@ -317,9 +310,7 @@ class Call:
         self.end = end
         self._session.stop()
         if not self._bye_pending:  # our own BYE has to wait for the ACK, so the 2xx goes on
-            for repeater in self._repeaters.values():
-                repeater.stop()
-            self._repeaters.clear()
+            self._acks.stop()
         self._turns.end()
         self._ended.set(end)
         if self.on_ended is not None:
@@ -364,10 +355,8 @@ class Call:
 
     def ack_received(self, request: Request) -> None:
         """The ACK of a 2xx of ours, with the answer to an offer in it if that was ours."""
-        repeater = self._repeaters.pop(request.cseq.number, None)
-        if repeater is None:
+        if not self._acks.take(request.cseq.number):
             return
-        repeater.stop()
         invited = self._turns.invited
         mine = invited is not None and invited.request.cseq.number == request.cseq.number
         if sdp_of(request) is not None and (not mine or invited is None or invited.offer is None):

@@ -154,7 +154,7 @@ class OutgoingCall(Call):
         tag = response.to.tag or ""
         if self.final is not None and self.final.is_success:
             if tag == (self.final.to.tag or ""):
-                self.ack_again(response)
+                self._acks.again(response)
             else:
                 self._end_spare(response, tag)
             return
