@@ -1,4 +1,4 @@
-"""A phone, in the child: an account on a transport of its own."""
+"""A phone, in the child: with an account on a transport of its own, or with a share of another's."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PhoneHost(Protocol):
 
     endpoint: Endpoint
 
-    def called(self, phone: HostedPhone, call_id: int) -> None:
+    def called(self, phone: AccountHolder, call_id: int) -> None:
         """A call came in for a phone; ``call_id`` is pjsua's."""
 
     def take_connections(self, phone: HostedPhone) -> set[str]:
@@ -75,34 +75,25 @@ class _Binding:
 
 
 class HostedPhone:
-    """One phone, leased or parked. Raises :class:`Refusal` when its address is taken."""
+    """One phone, leased or parked, as the parent and its legs know it."""
+
+    address: str
+    account: Account
 
     def __init__(
-        self, host_process: PhoneHost, key: int, config: PhoneConfig, directory: Path, sources: Sources
+        self,
+        host_process: PhoneHost,
+        key: int,
+        config: PhoneConfig,
+        directory: Path,
+        sources: Sources,
+        binding: _Binding,
     ) -> None:
-        self.sources = sources
         self.host_process, self.key, self.config, self.directory = host_process, key, config, directory
+        self.sources, self.binding = sources, binding
         self.policy: Policy = Ring()
-        self.challenges = Challenges(config.realm)
         self.parked = self.gone = False
-        self.binding = _Binding()
-        self.refresh_at: float | None = None
         self._legs_so_far = 0
-        self.lodgers: list[Lodger] = []  #: the cases that share it; without any it is one case's own
-        self._asking: list[tuple[Lodger, str]] = []  # who has asked for a request that has not left yet, and its method
-        endpoint = host_process.endpoint
-        if config.stun_server:
-            endpoint.use_stun(config.stun_server)
-        self._transport = endpoint.open_transport(config)
-        self.address: str = endpoint.address_of(self._transport)
-        self.account = Account(self, host_process.fault)
-        self._unanswered: set[int] = set()  #: requests outside dialogs, by their tokens
-        try:
-            self._create_account()
-        except pj.Error:
-            self.account.thisown = False
-            endpoint.close_transport(self._transport)
-            raise
 
     @property
     def registered(self) -> bool:
@@ -151,6 +142,54 @@ class HostedPhone:
         """A new lease of a parked phone begins."""
         self.parked, self.policy, self._legs_so_far, self.directory = False, Ring(), 0, directory
 
+    def emit(self, kind: type[Event], **facts: Any) -> None:
+        """Tell an event of this phone that happens now."""
+        self.host_process.emit(kind(at=time.monotonic(), phone=self.config.name, **facts), self)
+
+    def asker(self, message: LoggedMessage) -> HostedPhone:
+        """Whose a request outside of calls is that leaves now."""
+        return self
+
+    # What the parent asks for.
+
+    def register(self, active: bool) -> None:
+        """REGISTER, or take the registration back."""
+        raise NotImplementedError
+
+    def send_request(self, method: str, uri: str, headers: Headers, body: str, content_type: str) -> Any:
+        """A request outside dialogs. Returns what has to be kept until the answer comes: its address is the token."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give it up."""
+        raise NotImplementedError
+
+
+class AccountHolder(HostedPhone):
+    """A phone with an account of its own. Raises :class:`Refusal` when its address is taken."""
+
+    def __init__(
+        self, host_process: PhoneHost, key: int, config: PhoneConfig, directory: Path, sources: Sources
+    ) -> None:
+        super().__init__(host_process, key, config, directory, sources, _Binding())
+        self.challenges = Challenges(config.realm)
+        self.refresh_at: float | None = None
+        self.lodgers: list[Lodger] = []  #: the cases that share it; without any it is one case's own
+        self._asking: list[tuple[Lodger, str]] = []  # who has asked for a request that has not left yet, and its method
+        endpoint = host_process.endpoint
+        if config.stun_server:
+            endpoint.use_stun(config.stun_server)
+        self._transport = endpoint.open_transport(config)
+        self.address = endpoint.address_of(self._transport)
+        self.account = Account(self, host_process.fault)
+        self._unanswered: set[int] = set()  #: requests outside dialogs, by their tokens
+        try:
+            self._create_account()
+        except pj.Error:
+            self.account.thisown = False
+            endpoint.close_transport(self._transport)
+            raise
+
     def _account_config(self) -> Any:
         config, account = self.config, pj.AccountConfig()
         display = f'"{config.display_name}" ' if config.display_name else ""
@@ -198,10 +237,6 @@ class HostedPhone:
         call.timerSessExpiresSec = config.session_expires
         call.timerMinSESec = config.min_se
         call.prackUse = _RELIABLE[config.reliable_provisional]
-
-    def emit(self, kind: type[Event], **facts: Any) -> None:
-        """Tell an event of this phone that happens now."""
-        self.host_process.emit(kind(at=time.monotonic(), phone=self.config.name, **facts), self)
 
     # What pjsua says.
 
@@ -300,7 +335,7 @@ class HostedPhone:
         """
         endpoint = self.host_process.endpoint
         if endpoint.waiting and endpoint.native.accounts() >= _MOST_ACCOUNTS:
-            former: HostedPhone = endpoint.waiting.pop(0)
+            former: AccountHolder = endpoint.waiting.pop(0)
             former._delete_account()
             self._unanswered = former._unanswered
         self.account.create(self._account_config())
@@ -316,17 +351,12 @@ class Lodger(HostedPhone):
     """One case's share of a phone that several cases use at once: to its parent a phone like any other."""
 
     def __init__(
-        self, landlord: HostedPhone, key: int, config: PhoneConfig, directory: Path, claim: CallFilter
+        self, landlord: AccountHolder, key: int, config: PhoneConfig, directory: Path, claim: CallFilter
     ) -> None:
-        self.landlord, self.key, self.config, self.directory, self.claim = landlord, key, config, directory, claim
-        self.host_process, self.sources, self.binding = landlord.host_process, landlord.sources, landlord.binding
+        super().__init__(landlord.host_process, key, config, directory, landlord.sources, landlord.binding)
+        self.landlord, self.claim = landlord, claim
         self.address, self.account = landlord.address, landlord.account
-        self.policy = Ring()
-        self.parked = self.gone = False
-        self.refresh_at = None
-        self.calls = 0
-        self._legs_so_far = 0
-        self.lodgers = []
+        self.calls = 0  #: that it has been given
         landlord.lodgers.append(self)
 
     def register(self, active: bool) -> None:

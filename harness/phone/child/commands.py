@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from harness.phone.child.account import HostedPhone, Lodger
+from harness.phone.child.account import AccountHolder, HostedPhone, Lodger
 from harness.phone.child.bindings import Headers, Refusal, misuse
 from harness.phone.child.gate import RequestGate
 from harness.phone.child.leg import CallLeg, LegHost
@@ -66,7 +66,7 @@ class Commands:
         """A new phone, which takes requests from ``networks``; returns the address it is bound to."""
         made = PhoneConfig.from_plain(config)
         self._host.endpoint.check_codecs(made.codecs)
-        hosted = HostedPhone(self._host, phone, made, Path(directory), Sources(networks))
+        hosted = AccountHolder(self._host, phone, made, Path(directory), Sources(networks))
         self._host.phones.add(hosted)
         return hosted.address
 
@@ -83,7 +83,9 @@ class Commands:
     ) -> str:
         """A share of the phone ``landlord`` for one case; returns the address it is bound to."""
         claim = CallFilter(tuple(numbers), lands, withheld)
-        made = Lodger(self._phone(landlord), phone, PhoneConfig.from_plain(config), Path(directory), claim)
+        holder = self._phone(landlord)
+        assert isinstance(holder, AccountHolder)
+        made = Lodger(holder, phone, PhoneConfig.from_plain(config), Path(directory), claim)
         self._host.phones.add(made)
         return made.address
 

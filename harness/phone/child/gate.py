@@ -99,7 +99,7 @@ class RequestGate:
 
     def refuses_unread(self, phone: HostedPhone | None, message: LoggedMessage) -> bool:
         """Whether what pjsip cannot even read comes from a stranger."""
-        host = message.remote.rpartition(":")[0].strip("[]")
+        host = message.remote_host
         if phone is None or phone.admits(host, message.transport):
             return False
         self.refuse(phone, message, host, "address")

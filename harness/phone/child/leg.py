@@ -270,7 +270,7 @@ class CallLeg:
         if message.unread:
             return
         if message.direction == "received":
-            self.rtp.may_come_from(message.remote.rpartition(":")[0].strip("[]"))
+            self.rtp.may_come_from(message.remote_host)
             if "\r\nm=audio " in message.text:
                 self._far_media = message.text.split("\r\nm=")[1:]
         self._ending.saw(message)

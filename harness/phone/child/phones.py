@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from harness.phone.child.account import HostedPhone, Lodger
+from harness.phone.child.account import AccountHolder, HostedPhone, Lodger
 from harness.phone.child.legs import Legs
 from harness.phone.child.parent import Parent
 from harness.phone.protocol import FAREWELL_SECONDS
@@ -17,11 +17,11 @@ class Phones:
     """By their keys: accounts, leased or parked, and the shares that cases have of some."""
 
     def __init__(self) -> None:
-        self._accounts: dict[int, HostedPhone] = {}
+        self._accounts: dict[int, AccountHolder] = {}
         self._shares: dict[int, Lodger] = {}
 
-    def accounts(self) -> Collection[HostedPhone]:
-        """Those with a transport of their own."""
+    def accounts(self) -> Collection[AccountHolder]:
+        """Those with an account of their own."""
         return self._accounts.values()
 
     def __iter__(self) -> Iterator[HostedPhone]:
@@ -32,7 +32,7 @@ class Phones:
         """The phone or share of that key."""
         return self._accounts.get(key) or self._shares.get(key)
 
-    def add(self, phone: HostedPhone) -> None:
+    def add(self, phone: AccountHolder | Lodger) -> None:
         """There is another."""
         if isinstance(phone, Lodger):
             self._shares[phone.key] = phone
@@ -85,7 +85,7 @@ class Departures:
         if now < departure.deadline:
             if self._legs.of(phone):
                 return
-            if phone.registered and not isinstance(phone, Lodger):
+            if phone.registered and isinstance(phone, AccountHolder):
                 if not departure.unregistering:
                     departure.unregistering = True
                     phone.register(False)

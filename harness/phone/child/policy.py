@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-from harness.phone.child.account import HostedPhone
+from harness.phone.child.account import AccountHolder, HostedPhone
 from harness.phone.child.bindings import Call, Refusal, parameters
 from harness.phone.child.leg import CallLeg, LegHost
 from harness.phone.child.lodging import whose
@@ -34,12 +34,12 @@ class IncomingCalls:
         self._host = host
         self._ringing: list[tuple[float, CallLeg, Answer]] = []  # with the moment of the answer
 
-    def take(self, phone: HostedPhone, call_id: int) -> None:
+    def take(self, holder: AccountHolder, call_id: int) -> None:
         """Begin a leg for pjsua's call ``call_id`` and obey the phone's policy; refuse it where the phone takes no more."""
         host = self._host
-        call = Call(phone.account, None, call_id)
+        call = Call(holder.account, None, call_id)
         info = call.getInfo()
-        phone = self._whose(phone, info.callIdString)
+        phone = self._whose(holder, info.callIdString)
         up = sum(1 for leg in host.legs_of(phone) if not leg.disconnected)
         if phone.parked or up >= phone.config.max_calls:
             code = 480 if phone.parked else 486
@@ -50,7 +50,7 @@ class IncomingCalls:
         leg.state_changed()
         host.afterwards(lambda: self._obey(leg))
 
-    def _whose(self, phone: HostedPhone, call_id: str) -> HostedPhone:
+    def _whose(self, phone: AccountHolder, call_id: str) -> HostedPhone:
         """The phone itself, or the share of the case that the call is for."""
         if not phone.lodgers:
             return phone

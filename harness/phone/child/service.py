@@ -23,7 +23,7 @@ from harness.events import (
     TransportFailed,
     to_plain,
 )
-from harness.phone.child.account import HostedPhone
+from harness.phone.child.account import AccountHolder, HostedPhone
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.bindings import Refusal, pj
 from harness.phone.child.challenges import ChallengeFilter, Withheld
@@ -61,7 +61,10 @@ class Service:
         self._afterwards: list[Callable[[], None]] = []
         self.phones = Phones()
         self.attribution: Attribution[HostedPhone, CallLeg] = Attribution(
-            self.phones.accounts, lambda leg: leg.phone, HostedPhone.asker, self._tell_message
+            self.phones.accounts,
+            lambda leg: leg.phone,
+            lambda phone, message: phone.asker(message),
+            self._tell_message,
         )
         self.legs = Legs(self.attribution, self._parent)
         self._places = Places()
@@ -113,7 +116,7 @@ class Service:
             )
             self.emit(failed, phone)
 
-    def called(self, phone: HostedPhone, call_id: int) -> None:
+    def called(self, phone: AccountHolder, call_id: int) -> None:
         """A call came in for a phone."""
         self._incoming.take(phone, call_id)
 
@@ -190,7 +193,7 @@ class Service:
         )
         self.emit(event, phone, leg)
         if message.direction == "sent" and not message.status:
-            phone.sources.add(message.remote.rpartition(":")[0].strip("[]"))
+            phone.sources.add(message.remote_host)
 
     def _tell_stranger(self, event: StrangerRefused, phone: HostedPhone, leg: str | None) -> None:
         self.emit(event, phone, next((aimed for aimed in self.legs.of(phone) if aimed.name == leg), None))
@@ -204,7 +207,7 @@ class Service:
     def _tell_name(self, trouble: Trouble) -> None:
         """Tell those whose requests may wait for it: all, where none names it."""
         legs = [leg for leg in self.legs if leg.waits_for(trouble.name)]
-        phones = [phone for phone in self.phones.accounts() if trouble.name in phone.next_hops]
+        phones: list[HostedPhone] = [phone for phone in self.phones.accounts() if trouble.name in phone.next_hops]
         if trouble.media:
             legs, phones = self.attribution.of(self._named_media.waiting_for(trouble.name))
         facts = asdict(trouble)

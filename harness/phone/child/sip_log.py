@@ -86,6 +86,11 @@ class LoggedMessage:
         return tag.group(1) if tag else ""
 
     @property
+    def remote_host(self) -> str:
+        """The other end's address, without its port and an IPv6 address's brackets."""
+        return self.remote.rpartition(":")[0].strip("[]")
+
+    @property
     def branch(self) -> str:
         """Of the topmost Via."""
         match = _BRANCH.search(self.text)

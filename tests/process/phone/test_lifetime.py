@@ -336,7 +336,7 @@ CLOSED = textwrap.dedent(
     from pathlib import Path
     from types import SimpleNamespace
     from harness.phone import PhoneConfig
-    from harness.phone.child.account import HostedPhone
+    from harness.phone.child.account import AccountHolder
     from harness.phone.child.stack import Endpoint
     from harness.phone.sources import Sources
 
@@ -345,7 +345,7 @@ CLOSED = textwrap.dedent(
 
     process = SimpleNamespace(fault=sys.exit, logged=nothing, take_connections=lambda _: set(), request_answered=nothing)
     process.endpoint = Endpoint(process)
-    phone = HostedPhone(process, 1, PhoneConfig("alice", "100", "127.0.0.1"), Path(), Sources(None))
+    phone = AccountHolder(process, 1, PhoneConfig("alice", "100", "127.0.0.1"), Path(), Sources(None))
     kept = weakref.ref(phone)
     phone.close()
     del phone
