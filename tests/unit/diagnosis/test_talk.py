@@ -1,4 +1,4 @@
-"""Facts on an established call: who ended it, who called, which digits arrived."""
+"""Facts on an established call: who ended it, its quality, who called, which digits arrived."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts on who rang instead of the AI, and what the caller was told."""
+"""Facts on how the caller's call ended, and who rang instead of the AI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts on whether a call got where it should, and what stood in its way."""
+"""Facts on what the AI's side saw of the call, and what the probes say of its port."""
 
 from __future__ import annotations
 

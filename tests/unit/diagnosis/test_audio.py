@@ -1,4 +1,4 @@
-"""Facts on an established call: what was heard, and when it stopped."""
+"""Facts on what each side hears of the other, and when it stopped."""
 
 from __future__ import annotations
 

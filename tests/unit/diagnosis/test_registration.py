@@ -1,4 +1,4 @@
-"""Facts on whether a registration got where it should, and what stood in its way."""
+"""Facts on the registration: what was asked, as whom, and what came of it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,103 @@
+"""Every permit to call is given back once, with the last call it was for, in whatever order calls begin, are transferred and end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.phone.rules import CallLimits, CallSlots
+
+
+class Permits:
+    """A gate that counts."""
+
+    def __init__(self) -> None:
+        self.given: list[Permit] = []
+
+    def admit(self) -> Any:
+        self.given.append(Permit())
+        return self.given[-1]
+
+
+class Permit:
+    def __init__(self) -> None:
+        self.calls, self.released = 1, 0
+
+    def another(self) -> None:
+        self.calls += 1
+
+    def release(self) -> None:
+        self.released += 1
+
+
+class Scheduler:
+    """Deadlines that never come."""
+
+    def __init__(self) -> None:
+        self.cancelled = 0
+
+    def after(self, seconds: float, do: Callable[[], None]) -> Callable[[], None]:
+        def cancel() -> None:
+            self.cancelled += 1
+
+        return cancel
+
+
+@given(steps=st.lists(st.tuples(st.sampled_from(["dial", "receive", "refer", "follow", "end"]), st.integers(0, 99))))
+def test_a_permit_is_given_back_once_with_its_last_call(steps: list[tuple[str, int]]) -> None:
+    permits = Permits()
+    slots = CallSlots(permits.admit)
+    calls: list[CallLimits] = []
+    for step, which in steps:
+        if step in ("dial", "receive"):
+            call = CallLimits()
+            if step == "dial" and (slot := slots.take()) is not None:
+                call.hold(slot)
+            calls.append(call)
+        elif step == "refer" and calls:
+            slots.promise(calls[which % len(calls)].slot)
+        elif step == "follow" and (slot := slots.promised()) is not None:
+            calls.append(CallLimits())
+            calls[-1].hold(slot)
+        elif step == "end" and calls:
+            calls[which % len(calls)].release()
+        held: set[Any] = {call.slot.permit for call in calls if call.slot is not None}
+        assert all(not permit.released for permit in held), "a call is up on a permit that was given back"
+    while (slot := slots.promised()) is not None:
+        calls.append(CallLimits())
+        calls[-1].hold(slot)
+    for call in calls:
+        call.release()
+    assert [permit.released for permit in permits.given] == [1] * len(permits.given)
+
+
+def test_a_call_that_is_over_keeps_no_slot() -> None:
+    permits = Permits()
+    call = CallLimits()
+    call.release()
+    slot = CallSlots(permits.admit).take()
+    assert slot is not None
+    call.hold(slot)
+    assert call.slot is None
+    assert permits.given[0].released == 1
+
+
+def test_where_nothing_is_limited_nothing_is_held() -> None:
+    slots = CallSlots(None)
+    assert slots.take() is None
+    slots.promise(None)
+    assert slots.promised() is None
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_deadline_goes_with_the_call(times: int) -> None:
+    scheduler: Any = Scheduler()
+    call = CallLimits()
+    call.end_after(5.0, scheduler, lambda: None)
+    for _ in range(times):
+        call.release()
+    assert scheduler.cancelled >= 1
