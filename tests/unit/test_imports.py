@@ -82,3 +82,17 @@ def test_the_architecture_names_every_tool() -> None:
     named = re.search(r"`tools` \(([^)]*)\)", page)
     assert named is not None
     assert set(re.findall(r"`(\w+)`", named[1])) == tools
+
+
+def test_the_softphones_process_imports_what_it_says_it_may() -> None:
+    """What it imports, each new phone process waits for."""
+    graph = grimp.build_graph("harness", cache_dir=None)
+    child = {"harness.phone.child", *graph.find_descendants("harness.phone.child")}
+    imported = set().union(*(graph.find_modules_directly_imported_by(module) for module in child)) - child
+    phones = "harness.phone."
+    used = {
+        name.removeprefix(phones) if name.startswith(phones) else ".".join(name.split(".")[:2]) for name in imported
+    }
+    text = (ROOT / "harness" / "phone" / "child" / "__init__.py").read_text(encoding="utf-8")
+    rule = text.partition("may import")[2].partition(";")[0]
+    assert used == set(re.findall(r"``([\w.]+)``", rule))
