@@ -1,33 +1,34 @@
 """What a description says of its audio (RFC 4566): of the stream that carries it, and of no other beside it.
 
-As text: what :class:`harness.sip.sdp.Description` refuses to read is evidence, too, and may be the very fault.
+What :class:`harness.sip.sdp.Description` refuses to read is evidence, too, and may be the very fault: what is broken in it is
+left out here, and the rest read.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from typing import Final
+
+from harness.sip.sdp import Description, Media, SdpError
 
 #: RFC 1918, RFC 6598 (carriers' own), RFC 3927, RFC 4193, and IPv6's link-local.
 _PRIVATE_NETWORKS = "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 fc00::/7 fe80::/10"
 _PRIVATE = tuple(ipaddress.ip_network(network) for network in _PRIVATE_NETWORKS.split())
-_MEDIA = re.compile(r"^(?=m=)", re.M)
-_DIRECTION = re.compile(r"^a=(sendrecv|sendonly|recvonly|inactive)\s*$", re.M)
-_ADDRESS = re.compile(r"^c=IN IP[46] ([^\s/]+)", re.M)
+#: Stands for a stream that is not there; what the session says counts for it.
+_NO_AUDIO: Final = Media("audio", 0, "", ())
 
 
 def holds(body: str) -> bool:
     """Whether its audio is sent nothing one way or both (RFC 3264 section 5.1; 0.0.0.0 is RFC 2543's way)."""
-    session, audio = _parts(body)
-    direction = _DIRECTION.search(audio) or _DIRECTION.search(session)
-    return (direction is not None and direction[1] != "sendrecv") or address(body) == "0.0.0.0"
+    description, audio = _read(body)
+    return description.direction_of(audio) != "sendrecv" or description.address_of(audio) == "0.0.0.0"
 
 
 def address(body: str) -> str | None:
     """Where its audio goes: the stream's own address, else the session's (RFC 4566 section 5.7)."""
-    session, audio = _parts(body)
-    found = _ADDRESS.search(audio) or _ADDRESS.search(session)
-    return found[1] if found else None
+    description, audio = _read(body)
+    return description.address_of(audio)
 
 
 def reach(body: str, sender: str) -> str | None:
@@ -49,22 +50,37 @@ def _is_private(shown: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 def offered(body: str) -> str:
     """``G.711``, ``no G.711`` or ``SRTP alone``, by the payload types that the m-line itself lists (RFC 4566 section 5.14)."""
-    audio = _parts(body)[1]
-    found = re.search(r"^m=audio \d+ (\S+)((?: \S+)*)", audio, re.M)
-    if found is None:
+    audio = _read(body)[1]
+    if not audio.protocol:
         return "no audio"
-    if "SAVP" in found[1].upper():
+    if audio.is_secure:
         return "SRTP alone"
-    listed = found[2].split()
-    named = {m[1]: m[2].upper() for m in re.finditer(r"^a=rtpmap:(\d+) ([\w.-]+)/", audio, re.M)}
-    static = {"0": "PCMU", "8": "PCMA"}
-    names = {named.get(kind, static.get(kind, "")) for kind in listed}
-    return "G.711" if names & {"PCMU", "PCMA"} else "no G.711"
+    return "G.711" if {codec.name.upper() for codec in audio.codecs} & {"PCMU", "PCMA"} else "no G.711"
 
 
-def _parts(body: str) -> tuple[str, str]:
-    """The session's lines, and those of the audio: of several streams one that is in use, and rather one without SRTP."""
-    session, *media = _MEDIA.split(body)
-    audio = [one for one in media if one.startswith("m=audio ")]
-    audio.sort(key=lambda one: (one.startswith("m=audio 0 "), "SAVP" in one.partition("\n")[0].upper()))
-    return session, audio[0] if audio else ""
+def _read(body: str) -> tuple[Description, Media]:
+    """The description, and its audio: of several streams one that is in use and whole, and rather one without SRTP."""
+    try:
+        description = Description.parse(body)
+    except SdpError:
+        description = _readable(body)
+    audio = [media for media in description.media if media.kind == "audio"]
+    audio.sort(key=lambda media: (media.is_rejected, not media.protocol, media.is_secure))
+    return description, audio[0] if audio else _NO_AUDIO
+
+
+def _readable(body: str) -> Description:
+    """A broken description, line by line, without those that are none."""
+    session, *sections = re.split(r"^(?=m=)", body, flags=re.M)
+    return Description(_lines(session), tuple(_section(*section.partition("\n")[::2]) for section in sections))
+
+
+def _section(head: str, rest: str) -> Media:
+    """As far as it goes: the end of a message may be cut off."""
+    kind, port, protocol, *formats = [*head.removeprefix("m=").split(), "", "", ""]
+    in_use = int(port != "0")  # nobody asks here which port; 0 alone means something
+    return Media(kind, in_use, protocol, tuple(filter(None, formats)), _lines(rest))
+
+
+def _lines(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple((line[0], line[2:]) for line in re.split(r"\r?\n", text) if line[1:2] == "=")

@@ -292,6 +292,10 @@ class Description:
         """Where a section wants its packets: its own c line, else the session's."""
         return media.connection or _connection(self.lines)
 
+    def direction_of(self, media: Media) -> Direction:
+        """What a section, or the session for it, says of its direction."""
+        return media.own_direction or _direction(self.lines) or "sendrecv"
+
     @property
     def rtp(self) -> tuple[str, int] | None:
         """Address and port of the audio; None without audio or address."""
@@ -305,7 +309,7 @@ class Description:
         audio = self.audio
         if audio is None:
             return "inactive"
-        said = audio.own_direction or _direction(self.lines) or "sendrecv"
+        said = self.direction_of(audio)
         if self.address_of(audio) == "0.0.0.0":
             # RFC 3264 section 8.4: the sender does not want to receive.
             return "sendonly" if said in ("sendrecv", "sendonly") else "inactive"
