@@ -44,6 +44,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
     ]
     if mistakes:
         raise DeploymentError("\n".join(mistakes))
+    _place_report(path, plain)
     numbers = None
     if (name := plain.pop("numbers_csv", None)) is not None:
         if not isinstance(name, str) or not name:
@@ -61,6 +62,14 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
     if deployment.kind == "simulated":
         return deployment
     return _complete(path, deployment, environment, secrets)
+
+
+def _place_report(path: Path, plain: dict[str, Any]) -> None:
+    """The platform's report, where it is a file, is one beside the deployment file."""
+    platform = plain.get("platform")
+    report = platform.get("report") if isinstance(platform, dict) else None
+    if isinstance(report, dict) and isinstance(name := report.get("file"), str) and name:
+        report["file"] = str((path.parent / name).absolute())
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -90,12 +99,17 @@ def _written_secrets(plain: object, where: str = "") -> Iterator[tuple[str, str]
         if key in _NEVER_WRITTEN:
             yield path, f"{key}_env"
         elif where.endswith("headers") and _SECRET_HEADER.search(key):
-            yield path, f"campaign.headers_env.{key}"
+            yield path, f"{where}_env.{key}"
         elif isinstance(value, str) and _CREDENTIALS_IN_URL.match(value):
-            yield path, "a URL without user and password, and campaign.headers_env.Authorization"
+            yield path, "a URL without user and password, and headers_env.Authorization"
         elif isinstance(value, str) and _SECRET_IN_QUERY.match(value):
-            yield path, "a URL without it, and synthflow.api_token_env or campaign.headers_env"
+            yield path, "a URL without it, and api_token_env or headers_env"
         yield from _written_secrets(value, path)
+
+
+def _by_http(campaign: dict[str, Any] | None) -> dict[str, str]:
+    """The environment variables for the headers of a campaign's request, where one is made."""
+    return campaign["headers_env"] if campaign and campaign["trigger"] == "http" else {}
 
 
 def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str], secrets: bool) -> Deployment:
@@ -120,6 +134,7 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
                     f"{where}.{key}: is missing; allowed: a value (only a simulated deployment leaves it out)"
                 )
 
+    report = plain["platform"].get("report") or {}
     for index, trunk in enumerate(plain["trunks"]):
         needed(f"trunks.{index}", trunk, "host", "termination")
         if trunk["authentication"] == "digest":
@@ -133,11 +148,12 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
         secret("synthflow", synthflow, "api_token_env", "api_token")
     if (campaign := plain.get("campaign")) and campaign["trigger"] == "http":
         needed("campaign", campaign, "url")
-        for header in campaign["headers_env"]:
-            secret("campaign.headers_env", dict(campaign["headers_env"]), header, header)
+    for where, named in (("campaign", _by_http(campaign)), ("platform.report", report.get("headers_env", {}))):
+        for header in named:
+            secret(f"{where}.headers_env", dict(named), header, header)
     if any(trunk["ai"] == "stand-in" for trunk in plain["trunks"]):
         needed("stand_in", plain["stand_in"], "bind")
-    files = [("ca_file", plain.get("ca_file"))]
+    files = [("ca_file", plain.get("ca_file")), ("platform.report.ca_file", report.get("ca_file"))]
     files += [(f"accounts.{n}.ca_file", a.get("ca_file")) for n, a in plain["accounts"].items()]
     files += [(f"stand_in.{k}", plain["stand_in"].get(k)) for k in ("certificate", "private_key")]
     for where, file in files:

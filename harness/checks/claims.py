@@ -39,6 +39,7 @@ class Observation(StrEnum):
     MESSAGE = "the SIP message itself, at a phone of ours or shown by the far end"
     RANG = "a phone of ours rang, and answered"
     RECORD = "the AI's record says so"
+    REPORT = "the platform's report says so"
     DECLARED = "the deployment file says so"
 
 
@@ -66,7 +67,11 @@ STRENGTH: Mapping[Claim, Mapping[Observation, Strength]] = MappingProxyType(
         Claim.HEARD: _HEARD,
         Claim.CALLER_SHOWN: _TOLD,
         Claim.ADDRESSED: _TOLD,
-        Claim.TRANSFERRED: {Observation.RANG: Strength.PROVED, Observation.RECORD: Strength.CONFIRMED},
+        Claim.TRANSFERRED: {
+            Observation.RANG: Strength.PROVED,
+            Observation.RECORD: Strength.CONFIRMED,
+            Observation.REPORT: Strength.CONFIRMED,
+        },
         Claim.RELEASED: _TOLD,
         Claim.CARRIED: {Observation.MESSAGE: Strength.PROVED, Observation.DECLARED: Strength.UNKNOWN},
     }

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 
 from harness import measurement
+from harness.checks.claims import STRENGTH, Claim, Observation
 from harness.checks.finding import judged
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import (
@@ -101,6 +102,22 @@ def caller_in_record(shown: str, subject: str, number: str, region: str, call_id
         actual=f"the record says {shown!r}",
         evidence=[f"record {call_id}"],
         measured=measurement.CallerId(from_user=shown, from_e164=normalise(shown, region), number=number, record=True),
+    )
+
+
+def caller_in_report(shown: str, subject: str, number: str, region: str, rows: Collection[str]) -> Finding:
+    """The platform's report names the caller in the ``rows`` of the call, however it spells the number."""
+    right = is_spelling(shown.removeprefix("tel:"), number, region)
+    seen = number if right else normalise(shown, region)
+    return judged(
+        "caller_id",
+        subject,
+        right,
+        expected=f"the number {number} in the platform's report",
+        actual=f"the report says {seen or 'no number'}",
+        strength=STRENGTH[Claim.TRANSFERRED][Observation.REPORT],
+        evidence=rows,
+        measured=measurement.CallerId(from_user=seen, from_e164=seen, number=number),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness import measurement
+from harness.checks.claims import STRENGTH, Claim, Observation
 from harness.checks.finding import judged
 from harness.verdict import Finding
 
@@ -20,6 +21,34 @@ def landed(subject: str, wanted: str, rang: Mapping[str, str]) -> Finding:
         expected=f"the call lands at {wanted}",
         actual=f"it landed at {', '.join(places)}" if places else "it landed nowhere",
         measured=measurement.Landing(wanted=wanted, rang=tuple(groups), phones=tuple(rang)),
+    )
+
+
+def landed_by_report(subject: str, wanted: str, groups: Sequence[str], *, took: bool, rows: Sequence[str]) -> Finding:
+    """The platform's report lists the call in ``wanted``; ``groups`` are all that it lists it in, ``took``: an agent, too."""
+    return judged(
+        "landing",
+        subject,
+        wanted in groups,
+        expected=f"the call lands at {wanted}",
+        actual=f"the platform's report lists it in {', '.join(groups)}" + (", taken by an agent" if took else ""),
+        strength=STRENGTH[Claim.TRANSFERRED][Observation.REPORT],
+        evidence=rows,
+        measured=measurement.Landing(wanted=wanted, rang=tuple(groups)),
+    )
+
+
+def none_beside_in_report(subject: str, others: Sequence[str], rows: Sequence[str]) -> Finding:
+    """The platform's report lists the call in no ``others`` than the right group."""
+    return judged(
+        "landing.others",
+        subject,
+        not others,
+        expected="no other group in the platform's report",
+        actual=f"the platform's report lists the call in {', '.join(others)}, too" if others else "it lists no other",
+        strength=STRENGTH[Claim.TRANSFERRED][Observation.REPORT],
+        evidence=rows,
+        measured=measurement.Ringing(rang=len(others)),
     )
 
 

@@ -10,6 +10,7 @@ from harness.deployment.ai import Campaign, Escalation, Synthflow
 from harness.deployment.model import Deployment, from_plain, to_plain
 from harness.deployment.network import Account, CertificateFiles, PhoneEntry, Platform, StandIn, Trunk
 from harness.deployment.replicas import replicas_from_plain, replicas_to_plain
+from harness.deployment.report import Report, ReportField, plain_name
 from harness.deployment.routing import Assistant, Digits, Group, Line, RoutedBy
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import (
@@ -56,6 +57,8 @@ __all__ = [
     "Manners",
     "PhoneEntry",
     "Platform",
+    "Report",
+    "ReportField",
     "RoutedBy",
     "Safety",
     "Secret",
@@ -70,6 +73,7 @@ __all__ = [
     "from_plain",
     "is_address",
     "is_ipv6",
+    "plain_name",
     "replicas_from_plain",
     "replicas_to_plain",
     "to_plain",

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from harness.deployment.ai import Campaign, Escalation, Synthflow
 from harness.deployment.hours import Zone, is_open, planned_at
 from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, Trunk
+from harness.deployment.report import plain_name
 from harness.deployment.routing import Assistant, Group, Line
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import Model, Region
@@ -90,6 +91,11 @@ class Deployment(Model):
         zone = entry.zone or self.zone
         return entry.hours is None or zone is None or is_open(entry.hours, zone, at or planned_at())
 
+    def is_reported(self, group: str) -> bool:
+        """Whether a landing in ``group`` is seen by the platform's report: others answer there, and it names the group."""
+        entry = self.groups[group]
+        return self.platform.report is not None and bool(entry.reported_as) and not entry.agents and not entry.empty
+
     @property
     def callers(self) -> list[str]:
         """The test phones that call: every one that is no agent, and not the campaign's customer, unless there is no other.
@@ -166,10 +172,21 @@ class Deployment(Model):
             mistakes.append((("trunks",), "none is there; allowed: one at least"))
         if len(trunks) != len(self.trunks):
             mistakes.append((("trunks",), "two trunks have one name; allowed: a name of its own for each"))
-        mistakes += self._shared_numbers()
+        mistakes += [*self._shared_numbers(), *self._report_names()]
         if mistakes:
             raise MistakesError(mistakes)
         return self
+
+    def _report_names(self) -> Iterator[Mistake]:
+        owners: dict[str, str] = {}
+        for key, group in self.groups.items():
+            if group.reported_as and self.platform.report is None:
+                what = "no report is there to name it; allowed: platform.report beside it"
+                yield ("groups", key, "reported_as"), what
+            for name in group.reported_as:
+                if (owner := owners.setdefault(plain_name(name), key)) != key:
+                    what = f"{name!r} is already {owner}; allowed: a name of its own for each group"
+                    yield ("groups", key, "reported_as"), what
 
     def _shared_numbers(self) -> Iterator[Mistake]:
         owners: dict[str, str] = {}

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from harness.deployment.report import Report
 from harness.deployment.values import (
     E164,
     PLAIN_PORT,
@@ -30,6 +31,7 @@ class Platform(Model):
     host: Host | None = None  #: its SBC, for OPTIONS and registration of agents
     port: Port | None = None  #: of that host
     addresses: tuple[Source, ...] = ()  #: from where else its signalling comes
+    report: Report | None = None
 
 
 class Trunk(Secret):

@@ -65,6 +65,8 @@ class Group(Model):
     voicemail: bool = False  #: whether a machine answers when nobody does
     topic: str | None = None  #: by which the platform routes to it, in a header
     shared: bool = False  #: whether strangers' calls land there, too; ours are told by their number
+    #: What the platform's report calls it, in any of these names: by the report a landing is seen where no agent has a phone of ours.
+    reported_as: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
     @property
     def present(self) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ from harness.integrations.which import (
     STAND_IN,
     STRANGER,
     TO_AI,
-    TO_OUR_PHONE,
+    TO_SEEN_GROUP,
     TOPIC,
     hands_over,
 )
@@ -100,7 +100,7 @@ INTEGRATION = Integration(
             "ways; the AI's leg ends.",
             source="guide, transfer",
             section=_TRANSFER,
-            which=(hands_over("cold"), ASKED, TO_OUR_PHONE, NO_TOPIC),
+            which=(hands_over("cold"), ASKED, TO_SEEN_GROUP, NO_TOPIC),
             needs=(A_CALLER,),
             calls=plans.blind_transfer,
             subject=frozenset({"landing"}),

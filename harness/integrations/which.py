@@ -28,6 +28,11 @@ def _others_answer(deployment: Deployment, group: str | None) -> bool:
     return group is not None and not deployment.groups[group].agents and not deployment.groups[group].empty
 
 
+def _is_seen(deployment: Deployment, group: str | None) -> bool:
+    """Whether a landing there is seen: by a phone of ours, or by the platform's report."""
+    return _agents(deployment, group) or (group is not None and deployment.is_reported(group))
+
+
 def _hands_over(cell: Cell, way: str) -> bool:
     return _leads_to_ai(cell) and cell.assistant is not None and cell.assistant.transfer == way
 
@@ -63,6 +68,10 @@ FALLBACK = Which(
     lambda cell: _agents(cell.deployment, cell.entry.fallback),
     "no number has a fallback to a group with a phone of ours",
     hides=lambda cell: _others_answer(cell.deployment, cell.entry.fallback),
+)
+#: The same, or a group that the platform's report names.
+SEEN_FALLBACK = Which(
+    lambda cell: _is_seen(cell.deployment, cell.entry.fallback), FALLBACK.missing, hides=FALLBACK.hides
 )
 NO_FALLBACK = Which(lambda cell: cell.entry.fallback is None, "every number has a fallback")
 
@@ -116,6 +125,12 @@ ASKED = Which(_can_be_asked, "escalation: no way is named in which this AI is as
 TO_OUR_PHONE = Which(
     lambda cell: cell.assistant is not None and _agents(cell.deployment, cell.assistant.transfer_to),
     f"{NOT_OBSERVABLE}no assistant that hands over so does to a group with a phone of ours",
+)
+
+#: The same, or a group that the platform's report names.
+TO_SEEN_GROUP = Which(
+    lambda cell: cell.assistant is not None and _is_seen(cell.deployment, cell.assistant.transfer_to),
+    TO_OUR_PHONE.missing,
 )
 
 

@@ -90,7 +90,9 @@ def _of_phones(case: Case, deployment: Deployment) -> Iterator[_Need]:
         yield "callers registered", "", _accounts(callers), _NOWHERE
     for name in dict.fromkeys(landing_groups(case, deployment)):
         group = deployment.groups[name]
-        if not group.empty:
+        if deployment.is_reported(name):
+            yield "platform's report", f"group {name}", (), "it is read after a call"
+        elif not group.empty:
             yield "agents registered", f"group {name}", _accounts(group.present), _NOWHERE
 
 

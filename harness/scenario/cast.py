@@ -23,6 +23,7 @@ from harness.scenario.expect_group import ExpectGroup
 from harness.scenario.lines import Line, line_of
 from harness.scenario.people import AssistantOf, Caller, Group
 from harness.scenario.phones import own_phone
+from harness.scenario.reported import ReportedCall
 from harness.verdict import NotObservableError
 
 #: An agent's phone rings for strangers while it waits for the case's call.
@@ -150,9 +151,14 @@ class Cast:
         name = line.assistant.caller_id_header
         return [(name, HEADER_NUMBER)] if name and line.assistant.transfer_caller_id == "header" else []
 
-    def one_call_each(self, *calls: Call) -> None:
+    def one_call_each(self, *calls: Call | ReportedCall) -> None:
         """Each of these phones has this one call up, and no other."""
         for call in calls:
+            if isinstance(call, ReportedCall):
+                why = "none of our phones is there"
+                unseen = not_observable("one_call", call.label, expected="one call is up", why=why)
+                self.context.evidence.add(call.unseen(unseen))
+                continue
             phone = call.leg.phone
             up = [leg.id for leg in phone.legs if leg.state not in ("disconnected",)]
             if len(up) > 1:  # the leg that was transferred away ends when the AI does, which nobody set a time for

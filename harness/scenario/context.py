@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from typing import Protocol
 
 from harness.deployment import Deployment, Timings, Trunk
 from harness.far_end.synthflow import SynthflowApi
@@ -19,6 +20,13 @@ from harness.scenario.company import ALONE, Company
 from harness.scenario.evidence import Evidence
 from harness.scenario.far_records import FarRecords
 from harness.verdict import Finding
+
+
+class UnheardCall(Protocol):
+    """A call that landed where nobody of ours hears it."""
+
+    def unseen(self, finding: Finding) -> Finding:
+        """A finding on what only a phone of ours there could show."""
 
 
 class CaseContext:
@@ -44,6 +52,7 @@ class CaseContext:
         self.patience = deployment.expect.patience_s  #: for what nobody set a time for, in seconds
         self.more_patience = 0.0  #: for what a caller has asked for, who may have to ask again, in seconds
         self.began = time.monotonic()
+        self.unheard: UnheardCall | None = None  #: the case's landing with people whom nobody of ours hears
         self.background = Background()
         self.evidence = Evidence(
             recorder, case.dispensable, lambda: self.background.fatal_error or self.phones.fatal_error

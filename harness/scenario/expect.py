@@ -20,6 +20,7 @@ from harness.scenario.ends import Call, parsed
 from harness.scenario.expect_audio import ExpectAudio
 from harness.scenario.expect_group import way_in_s
 from harness.scenario.lines import Line
+from harness.scenario.reported import ReportedCall
 from harness.sip.message import Request, Response
 from harness.verdict import ExpectationError, Finding, Verdict
 
@@ -39,6 +40,9 @@ class Expect(ExpectAudio):
 
         Where other agents have rung for the same call, each of them was shown it as well.
         """
+        if isinstance(self._end, ReportedCall):
+            self._end.shown = number  # which its report tells of
+            return
         for other in self._end.beside if isinstance(self._end, Call) else ():
             Expect(self._context, other).caller_id(number)
         if self._at_telephone():
@@ -262,8 +266,11 @@ class Expect(ExpectAudio):
         start = after if after is not None else time.monotonic()
         with self._context.evidence.step(f"{end.label} is released"):
             at = end.released_at(max(start, time.monotonic()) + limit + 0.5)
-            if at is None and end.is_blind:
+            unheard = self._context.unheard is not None and end.role == "ai"
+            if at is None and (end.is_blind or unheard):
                 expected, why = f"the leg ends within {limit:g} s", "its interface does not say"
+                if unheard:  # it may stay up until an agent has answered
+                    why = "it is still up, and nobody of ours sees whether an agent has answered"
                 self._context.evidence.add(not_observable("released", end.label, expected=expected, why=why))
                 return
             self._context.evidence.add(timing.released(end.label, None if at is None else at - start, limit))

@@ -16,6 +16,7 @@ from harness.scenario.ai import Ai
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import SETTLE_S, Call
+from harness.scenario.reported import ReportedCall
 from harness.scenario.signs import LISTEN_S, Look
 from harness.scenario.synthflow_call import SynthflowCall
 from harness.verdict import Finding, Verdict
@@ -37,6 +38,9 @@ class ExpectAudio:
         ``joined_within_s``: so long whoever brings them together may take for that.
         """
         mine = self._end
+        if isinstance(mine, Call) and isinstance(other, ReportedCall):
+            self._with_others_people(mine, other)
+            return
         begin = time.monotonic()
         since = begin + SETTLE_S if changed else max(a.answered_at() or begin for a in (mine, other))
         deadline = max(begin, since) + joined_within_s + LISTEN_S
@@ -54,6 +58,15 @@ class ExpectAudio:
                 both = max(delays_ms) / 1000
                 self._context.evidence.scripted(max(0.0, since + both - begin), "listening")
                 packet_loss.look_longer(self._context, (mine, other))
+
+    def _with_others_people(self, caller: Call, people: ReportedCall) -> None:
+        """Nobody of ours hears them: a sound at the caller's end is all that there may be."""
+        since, now = people.began, time.monotonic()
+        heard = caller.hears_sound((since + now) / 2, now)  # not the AI's last words
+        self._context.evidence.add(
+            people.unseen(self._direction(people, caller, since, heard, None, again=False)),
+        )
+        self._context.evidence.add(people.unseen(self._direction(caller, people, since, None, None, again=False)))
 
     def _look(self, caller: Call, talk: SynthflowCall, since: float, again: bool) -> None:
         """What tells of it comes while the call goes on, or when it is over: the findings are made then."""
@@ -132,6 +145,9 @@ class ExpectAudio:
         """For ``seconds`` it does not hear ``other``, though it listens."""
         listener = self._end
         with self._context.evidence.step(f"{listener.label} does not hear {other.label}"):
+            if self._context.unheard is not None:
+                self._unseen_silence(other, "nobody of ours sees whether an agent has answered by now")
+                return
             if not other.voices_for(listener):
                 self._unseen_silence(other, "its voice cannot be told from others")
                 return
@@ -149,16 +165,15 @@ class ExpectAudio:
             self._context.evidence.add(audio.silent(other.label, listener.label, marks, voices, listened_s, discarded))
 
     def _unseen_silence(self, other: End, why: str) -> None:
-        listener = self._end
-        self._context.evidence.add(
-            not_observable(
-                "audio.silent",
-                f"{other.label} → {listener.label}",
-                expected=f"{listener.label} does not hear {other.label}",
-                why=why,
-                measured=Silence(speaker=other.label, listener=listener.label),
-            )
+        listener, unheard = self._end, self._context.unheard
+        finding = not_observable(
+            "audio.silent",
+            f"{other.label} → {listener.label}",
+            expected=f"{listener.label} does not hear {other.label}",
+            why=why,
+            measured=Silence(speaker=other.label, listener=listener.label),
         )
+        self._context.evidence.add(unheard.unseen(finding) if unheard is not None else finding)
 
     def hears_early(self, ai: Ai) -> None:
         """The AI is heard before the call is answered."""

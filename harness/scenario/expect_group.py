@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from harness.checks import landing, timing
+from harness.checks.finding import not_observable
 from harness.deployment import Group as GroupEntry
 from harness.events import CallState
 from harness.phone.phone import Phone
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
+from harness.scenario.reported import ReportedCall
 
 
 def way_in_s(call: Call, most_s: float) -> float:
@@ -44,13 +46,22 @@ class ExpectGroup:
             watched = phone.registration is not None and phone.registration.active
             self._context.evidence.add(landing.never_rang(phone.name, len(calls), watched, calls))
 
-    def took_over(self, landed: Call, of: Call, ring_timeout_s: float, rang: tuple[float, float] | None) -> None:
+    def took_over(
+        self, landed: Call | ReportedCall, of: Call, ring_timeout_s: float, rang: tuple[float, float] | None
+    ) -> None:
         """The group took over from the AI when that had rung for ``ring_timeout_s``, within a second.
 
         The AI's ringing begins once the call has come to it, and ends when it is let go (``rang``): of what lies before and
         after, a carrier, a queue, the network of an agent's telephone, the timeout says nothing. Where nobody saw the AI
         ring (``rang`` is None), the caller was told at the latest that it does, and the others have their time.
         """
+        if isinstance(landed, ReportedCall):
+            if rang is None:
+                self._unseen_time("timing", f"the fallback after {ring_timeout_s:g} s")
+            else:
+                seconds = rang[1] - rang[0]
+                self._context.evidence.add(timing.took(self._group.name, "the fallback", seconds, ring_timeout_s))
+            return
         queue_s = self._group.entry.queue_s
         waits_s = queue_s + self._to_telephone_s(landed)
         after, ended, before_s = of.routed, landed.began, 0.0
@@ -70,7 +81,14 @@ class ExpectGroup:
         phone = self._context.deployment.phones.get(landed.phone_name)
         return self._context.patience if phone is not None and phone.number is not None else 0.0
 
-    def came_within(self, landed: Call, limit_s: float, after: float) -> None:
+    def _unseen_time(self, check: str, expected: str) -> None:
+        why = "the platform's report does not say when the group's phones rang"
+        self._context.evidence.add(not_observable(check, self._group.name, expected=expected, why=why))
+
+    def came_within(self, landed: Call | ReportedCall, limit_s: float, after: float) -> None:
         """The group's agent was called within ``limit_s`` seconds of ``after``; a queue, and a telephone network, have their time."""
+        if isinstance(landed, ReportedCall):
+            self._unseen_time("timing.within", f"the call within {limit_s:g} s")
+            return
         limit_s += self._group.entry.queue_s + self._to_telephone_s(landed)
         self._context.evidence.add(timing.within(landed.label, "the call", landed.began - after, limit_s))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from harness.checks import landing
 from harness.checks.finding import not_observable
 from harness.deployment import Group as GroupEntry
+from harness.deployment import Report
 from harness.phone.leg import Leg
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
@@ -18,12 +19,14 @@ from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
 from harness.scenario.lines import Line, number_as
 from harness.scenario.reactions import wait_for_pause
+from harness.scenario.reported import ReportedCall
 from harness.verdict import ExpectationError, Finding
 
 #: Agents that ring this close to each other ring for the same call.
 ONE_CALL_S = 30.0
 #: How long it is looked whether agents ring before their turn.
 _OUT_OF_TURN_S = 0.5
+_RINGS_ELSEWHERE_EVERY_S = 0.25
 
 
 class Caller:
@@ -93,8 +96,15 @@ class Group:
         self.did = entry.did
         self.phones = phones
 
-    def expect_call(self, of: Call, within: float | None = None) -> Call:
-        """An agent of the group answers the call that ``of`` leads to."""
+    def expect_call(self, of: Call, within: float | None = None) -> Call | ReportedCall:
+        """An agent of the group answers the call that ``of`` leads to; or, where no phone of ours is, the platform's report is to."""
+        declared = self._context.deployment.platform.report
+        if declared is not None and self._context.deployment.is_reported(self.name):
+            stays = declared.stay_s + (within or 0.0) + self._context.more_patience
+            return self._by_report(of, stays, declared)
+        return self._answer(of, within)
+
+    def _answer(self, of: Call, within: float | None) -> Call:
         limit = within if within is not None else self._context.patience + self._context.more_patience
         limit += self.entry.queue_s
         with self._context.evidence.step(f"{self.name} rings, and an agent answers"):
@@ -115,6 +125,18 @@ class Group:
                 taken.accepted_at = time.monotonic()
             self._others_stop(taken)
             return taken
+
+    def _by_report(self, of: Call, seconds: float, declared: Report) -> ReportedCall:
+        """People of the platform's own take the call: the caller stays so long, and the platform's report tells of it."""
+        landed = ReportedCall(self._context, self, of, declared)
+        with self._context.evidence.step(f"{self.name} takes the call, at phones that are not ours"):
+            while time.monotonic() - landed.began < seconds and not of.is_over():
+                if self._context.phones.rang():
+                    landed.is_seen = True
+                    raise ExpectationError(self._context.evidence.add(self._landed()))
+                self._context.pause(_RINGS_ELSEWHERE_EVERY_S)
+            self._context.evidence.scripted(time.monotonic() - landed.began, "staying with people nobody of ours hears")
+        return landed
 
     def rings_in_turns(self, of: Call) -> None:
         """The agents ring as the group is set up; those of every turn but the last decline, so that the next comes."""

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import socket
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from aiohttp import web
@@ -343,6 +344,7 @@ class Tenant:
             "faults": self.faults.listed(),
             "calls": [call.told() for call in calls],
             "ai_calls": len(self.synthflow.conversations),
+            "landings": [asdict(landed) for landed in self.platform.landings],
             "relays": sum(call.relays for call in calls),
             "registrations": {
                 "carrier": self.carrier.registrar.users(),

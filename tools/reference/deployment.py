@@ -23,6 +23,7 @@ BEGIN, END = "<!-- keys: made by python -m tools.reference -->", "<!-- end of ke
 TABLES = {
     "At the top": "Deployment",
     "`[platform]`": "Platform",
+    "`[platform.report]`": "Report",
     "`[axes]`": "Axes",
     "`[timings]`": "DeclaredTimings",
     "`[[trunks]]`": "Trunk",
@@ -60,6 +61,7 @@ _WORDS = {
     "Digits": "digits",
     "Hours": "days and times",
     "Zone": "time zone",
+    "TimeFormat": "form of a date and a time",
     "Prompt": ", ".join(f"`{name}`" for name in prompt_names()),
 }
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from harness.deployment import Deployment, PhoneEntry, Timings
@@ -22,6 +25,20 @@ from harness.simulation.wire.agent import UserAgent
 from harness.simulation.wire.transport import Hop, TransportName
 from harness.sip.identity import national
 from harness.sip.uri import Uri
+
+#: A report is of the last days, a world of some minutes.
+_LANDINGS_KEPT: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A group that a call rang, as a platform's report of its calls would list it."""
+
+    at: float  #: epoch seconds
+    call: str
+    line: str | None
+    group: str
+    caller: str
 
 
 class Platform:
@@ -61,6 +78,7 @@ class Platform:
         self.routes = Routes(deployment, faults)
         self.registrar = Registrar(self.domain, agent_passwords)
         self.calls: set[RoutedCall] = set()
+        self.landings: deque[Landed] = deque(maxlen=_LANDINGS_KEPT)  #: for its own report, the newest last
         self.carrier: Hop | None = None
         self.announcements: UserAgent | None = None  #: answers with the platform's own voice …
         self.to_announcements: UserAgent | None = None  #: … and is called from here
@@ -123,6 +141,7 @@ class Platform:
         if self.faults.on(Fault.GROUP_ANSWERED_BY_OTHERS, call.line):
             return [self.announcement(SOMEBODY, call)]
         declared = self.deployment.groups[group]
+        self._note_landing(group, call)
         if not declared.agents and not declared.empty:
             return [self.announcement(SOMEBODY, call)]  # people who have no phone of the harness
         settings = self.ringing(group)
@@ -149,6 +168,10 @@ class Platform:
                 for binding in self.registrar.bindings(phone.aor_user)
             ]
         return found
+
+    def _note_landing(self, group: str, call: RoutedCall) -> None:
+        if not any(known.call == call.name and known.group == group for known in self.landings):
+            self.landings.append(Landed(time.time(), call.name, call.line, group, call.agent_caller().number))
 
     def _external_agent(self, number: str, external: External, call: RoutedCall, headers: Headers) -> LegTarget:
         caller = call.agent_caller()

@@ -34,8 +34,10 @@ from tests.unit.checks.calls import (
     invite,
 )
 from tests.unit.checks.example import Example, of_manners
+from tests.unit.checks.report_examples import OF_REPORTS
 
 EXAMPLES = [
+    *OF_REPORTS,
     Example(
         "registration",
         registration.accepted,
@@ -227,15 +229,6 @@ EXAMPLES = [
         (
             lambda: identity.platforms_number(invite(), "anna", {"+14155550199"}, "US"),
             lambda: identity.platforms_number(invite(from_=ANONYMOUS), "anna", {CALLER}, "US"),
-        ),
-    ),
-    Example(
-        "caller_id",
-        identity.caller_in_record,
-        lambda: identity.caller_in_record("4155550101", "ai", CALLER, "US", "c1"),
-        (
-            lambda: identity.caller_in_record("+14155550102", "ai", CALLER, "US", "c1"),
-            lambda: identity.caller_in_record("anonymous", "ai", CALLER, "US", "c1"),
         ),
     ),
     Example(

@@ -105,7 +105,7 @@ def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
         (
             "simulated-talkdesk",
             swapped('domain = "acme.talkdesk.example"\n', 'domain = "acme.talkdesk.example"\nregister = true\n'),
-            "platform.register: unknown key; allowed: addresses, domain, host, port",
+            "platform.register: unknown key; allowed: addresses, domain, host, port, report",
         ),
         (
             "live-talkdesk",

@@ -74,7 +74,9 @@ class Phones:
         first = phones[0].incoming[0]
         monkeypatch.setattr(self.context.phones, "first_incoming", lambda *_, **__: first)
         group = Group(self.context, "Größe L", GroupEntry(did="+13125550142", agents=AGENTS), phones)
-        return group.expect_call(SimpleNamespace(is_over=lambda: False, obeyed=lambda at: None))  # type: ignore[arg-type]
+        taken = group.expect_call(SimpleNamespace(is_over=lambda: False, obeyed=lambda at: None))  # type: ignore[arg-type]
+        assert isinstance(taken, Call)
+        return taken
 
 
 def found(context: CaseContext, check: str) -> dict[str, Verdict]:

@@ -1,0 +1,70 @@
+"""The platform's own report of its calls, where it can be had: it tells where a call landed that no phone of ours could see."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from harness.deployment.hours import Zone
+from harness.deployment.values import Model, Variable, WebAddress
+
+#: What a report can say of a call.
+ReportField = Literal["caller", "number", "group", "agent", "started", "id"]
+
+
+def _time_format(form: str) -> str:
+    moment = datetime(2026, 11, 23, 14, 5)
+    try:
+        read = datetime.strptime(moment.strftime(form), form)
+    except ValueError:
+        read = None
+    if read is None or read.replace(tzinfo=None) not in (moment, datetime(2026, 11, 23, 14)):
+        raise ValueError(f"{form!r}: no form of a date and a time; allowed: %d.%m.%Y %H:%M:%S or the like (strptime)")
+    return form
+
+
+#: How a date and a time are written, as Python's ``strptime`` has it.
+TimeFormat = Annotated[str, AfterValidator(_time_format)]
+
+
+def plain_name(name: str) -> str:
+    """A group's name as it is compared, however it is composed, spaced and capitalised."""
+    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+
+
+class Report(Model):
+    """The platform's own report of its calls, CSV or JSON: where a call landed in a group without phones of ours."""
+
+    url: WebAddress | None = None  #: that gives the report; ``{since}`` stands for the moment the call began, in UTC
+    method: Literal["GET", "POST"] = "GET"  #: of that request
+    headers: dict[str, str] = {}  #: of that request; none that holds a secret
+    headers_env: dict[str, Variable] = {}  #: header name → environment variable that holds its value
+    body: str = ""  #: of that request; ``{since}`` as in ``url``
+    ca_file: str | None = None  #: whom the harness trusts there; none means the system's own list
+    timeout_s: float = Field(10.0, gt=0, le=120)  #: of one request
+    #: Instead of ``url``: a file beside this one, which somebody puts there anew after the calls.
+    file: str | None = Field(None, min_length=1)
+    #: What the report calls its columns, where it is none of the names that are known (above).
+    columns: dict[ReportField, str] = {}
+    time_format: str | None = (
+        None  #: of its times, as Python's ``strptime`` has it; none: ISO 8601, or seconds since 1970
+    )
+    zone: Zone | None = None  #: by whose clocks its times are that name no offset; none: UTC
+    #: Names in the group column that stand for no people, as of the group through which calls go to the AI.
+    ignore: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    stay_s: float = Field(20.0, ge=5, le=300)  #: for how long a caller stays with people whom nobody of ours hears
+    within_s: float = Field(300.0, gt=0, le=7200)  #: how long after the call's end the report may list it
+    poll_s: float = Field(10.0, gt=0, le=600)  #: between two looks at it
+    #: ``unknown``: a row may pass though nobody knows whether the caller and these people hear each other; none: it may not.
+    strength: Literal["unknown"] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.url is None) == (self.file is None):
+            raise ValueError("where the report is read is needed; allowed: url, or file")
+        if self.file is not None and (self.headers or self.headers_env or self.body):
+            raise ValueError("a file takes no request; allowed: headers, headers_env and body with url")
+        return self

@@ -1,0 +1,84 @@
+"""Reading a platform's report: by HTTP, or from a file that somebody puts there."""
+
+from __future__ import annotations
+
+import math
+import os
+import ssl
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.deployment import Report
+from harness.errors import FarEndError
+from harness.far_end.clock import to_wall
+from harness.far_end.clock_offset import ClockOffset
+from harness.far_end.platform_report import ReportRow, rows_of
+from harness.http_client import MOST_BYTES, HttpClient, HttpError
+
+#: So much earlier than the call the report is asked for: it may be by another clock.
+_EARLIER_S = 60.0
+
+
+class ReportSource:
+    """Where a deployment's report is read. Every method raises :class:`FarEndError` when there is no report to be read."""
+
+    def __init__(self, declared: Report) -> None:
+        self._declared = declared
+        self._offset = ClockOffset()
+
+    @property
+    def clock_ahead_s(self) -> float:
+        """How far the clock of who answers is ahead of this machine's, as far as its answers say."""
+        return self._offset.seconds if math.isfinite(self._offset.seconds) else 0.0
+
+    def read(self, since: float) -> list[ReportRow]:
+        """The report as it is now. ``since``: the call began then (epoch seconds of this machine)."""
+        raw = self._from_file(since) if self._declared.file is not None else self._by_http(since)
+        return rows_of(raw, self._declared)
+
+    def _from_file(self, since: float) -> bytes:
+        path = Path(str(self._declared.file))
+        try:
+            with path.open("rb") as file:
+                written = os.fstat(file.fileno()).st_mtime
+                raw = file.read(MOST_BYTES + 1)
+        except OSError as error:
+            raise FarEndError(f"platform.report.file: {path.name}: {error.strerror or 'cannot be read'}") from None
+        if written < since:
+            raise FarEndError(f"platform.report.file: {path.name} was written before the call")
+        if len(raw) > MOST_BYTES:
+            raise FarEndError(f"platform.report.file: {path.name} has more than {MOST_BYTES} bytes")
+        return raw
+
+    def _by_http(self, since: float) -> bytes:
+        declared = self._declared
+        moment = datetime.fromtimestamp(since + self.clock_ahead_s - _EARLIER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        url = str(declared.url).replace("{since}", moment)
+        where = f"the platform's report {url.partition('?')[0]}"  # a query may hold what is nobody's business
+        body = declared.body.replace("{since}", moment)
+        trust: ssl.SSLContext | bool = ssl.create_default_context(cafile=declared.ca_file) if declared.ca_file else True
+        client = HttpClient(trust if url.startswith("https") else False)
+        asked_at = to_wall(time.monotonic())
+        try:
+            answer = client.request(
+                declared.method, url, declared.timeout_s, headers=self._headers(), **({"content": body} if body else {})
+            )
+        except HttpError as error:
+            raise FarEndError(f"{where}: {error}") from error
+        finally:
+            client.close()
+        self._offset.note(asked_at, to_wall(time.monotonic()), answer.headers.get("date"))
+        if not answer.is_success:
+            raise FarEndError(f"{where}: {answer.status} {answer.reason}")
+        return answer.body
+
+    def _headers(self) -> dict[str, str]:
+        headers = dict(self._declared.headers)
+        for name, variable in self._declared.headers_env.items():
+            if not (value := os.environ.get(variable)):
+                raise FarEndError(f"platform.report.headers_env.{name}: the environment variable {variable} is not set")
+            headers[name] = value
+        if self._declared.body and "content-type" not in {name.lower() for name in headers}:
+            headers["Content-Type"] = "application/json"
+        return headers

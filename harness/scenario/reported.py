@@ -1,0 +1,207 @@
+"""A call that landed with people at phones of the platform's own: nobody of ours hears it, and the platform's report tells of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from harness.checks import identity, landing
+from harness.checks.audio import ListenerReport, Sound
+from harness.checks.finding import not_observable
+from harness.deployment import Report
+from harness.errors import FarEndError
+from harness.far_end import by_hand
+from harness.far_end.clock import to_wall
+from harness.far_end.report_source import ReportSource
+from harness.far_end.reported_landing import GroupNames, ReportedLanding, Sought, where_landed
+from harness.measurement import Landing, Ringing
+from harness.scenario.context import CaseContext
+from harness.scenario.end import End, Marked, Voiced
+from harness.scenario.ends import Call
+from harness.verdict import Finding
+
+#: What findings on the call are about, as where a phone of ours rings.
+_THE_CALL = "the call"
+
+
+class GroupOfOthers(Protocol):
+    """A group in which none of our phones is."""
+
+    name: str
+    did: str
+
+
+class ReportedCall:
+    """The landing of a call in such a group, told when the call is over."""
+
+    role = "agent"
+    is_ours = False
+    is_blind = True
+    lag_s = 0.0
+    invite_number = ""
+    phone_name = ""
+    record = None
+    invite = None
+    received_on = None
+    came_from = None
+    codec = None
+
+    def __init__(self, context: CaseContext, group: GroupOfOthers, of: Call, declared: Report) -> None:
+        self._context = context
+        self._group = group
+        self._of = of
+        self._declared = declared
+        self._source = ReportSource(declared)
+        self.label = f"people of {group.name}"
+        self.began = time.monotonic()
+        self.is_seen = False  #: whether it rang at phones of ours instead: there is nothing to ask a report for
+        self.shown = of.number or ""  #: the number that the landing is to show
+        context.unheard = self
+        context.last_looks.append(self._find)
+
+    # -- what nobody of ours can see
+
+    def unseen(self, finding: Finding) -> Finding:
+        """A finding on what only a phone at the agent could show; the deployment may say that a row passes without."""
+        return replace(finding, dispensable=self._declared.strength == "unknown")
+
+    def voices_for(self, peer: Voiced) -> Collection[int]:
+        """A person speaks in no mark."""
+        return ()
+
+    def settle_on(self, codecs: Collection[str]) -> None:
+        """Nobody shows it."""
+
+    def digits(self, count: int, within: float) -> tuple[str, list[str], list[int]] | None:
+        """Nobody can tell."""
+        return None
+
+    def transfer_outcome(self, within: float) -> int | None:
+        """It has none of its own."""
+        return None
+
+    def hears(self, speaker: End, since: float, deadline: float) -> Sound | None:
+        """Nobody can tell."""
+        return None
+
+    def hears_mark(self, speaker: Marked, since: float, deadline: float) -> Sound | None:
+        """Nobody can tell."""
+        return None
+
+    def account(self, since: float, missing: End | None = None) -> ListenerReport | None:
+        """Nobody can tell."""
+        return None
+
+    def marks_since(self, since: float) -> tuple[Sequence[int], float] | None:
+        """Nobody can tell."""
+        return None
+
+    def answered_at(self) -> float | None:
+        """Nobody can tell."""
+        return None
+
+    def released_at(self, deadline: float) -> float | None:
+        """Nobody can tell."""
+        return None
+
+    # -- what the report tells
+
+    def _find(self) -> list[Finding]:
+        if self.is_seen:
+            return []
+        for call in self._context.calls.own:
+            if not call.is_over():
+                call.hang_up()  # a report lists calls that are over
+        ended = time.monotonic()
+        if self._declared.file is not None:
+            name = self._declared.file.rpartition("/")[2]
+            by_hand.ask(f"{self._context.case.id}: put the platform's report of its calls at {name} now")
+        with self._context.evidence.step(f"the platform's report on the call to {self._group.name}"):
+            found = self._read(ended)
+            self._context.evidence.scripted(time.monotonic() - ended, "until the platform's report lists the call")
+        return [self._landed(found), self._caller_id(found), *self._others(found)]
+
+    def _read(self, ended: float) -> ReportedLanding:
+        """What the report says: twice the same where the call landed well, else what it says when its time is over."""
+        sought, names = self._sought(ended), self._names()
+        last, trouble = None, ""
+        while True:
+            now = time.monotonic()
+            try:
+                found = self._look(sought, names)
+            except FarEndError as error:
+                trouble = str(error)
+                self._context.evidence.note_once(trouble)
+            else:
+                if found == last and found.groups == (self._group.name,):
+                    return found
+                last = found
+            left = ended + self._declared.within_s - now
+            if left <= 0:
+                return last or ReportedLanding(why=trouble)
+            self._context.pause(min(self._declared.poll_s, left))
+
+    def _look(self, sought: Sought, names: GroupNames) -> ReportedLanding:
+        rows = self._source.read(sought.began)
+        ahead = self._source.clock_ahead_s
+        handed_over = None if sought.handed_over is None else sought.handed_over + ahead
+        by_its_clock = replace(sought, began=sought.began + ahead, handed_over=handed_over, ended=sought.ended + ahead)
+        return where_landed(rows, by_its_clock, names)
+
+    def _sought(self, ended: float) -> Sought:
+        context = self._context
+        case, deployment = context.case, context.deployment
+        assert case.line is not None
+        is_transfer = case.row.moment == "transfer"
+        return Sought(
+            caller=self._of.number or "",
+            shown=self.shown,
+            line=deployment.did(case.line, case.trunk),
+            target=self._group.did,
+            region=deployment.region,
+            began=to_wall(self._of.began),
+            handed_over=to_wall(self.began) if is_transfer else None,
+            ended=to_wall(ended),
+        )
+
+    def _names(self) -> GroupNames:
+        groups = self._context.deployment.groups
+        called = {name: group.reported_as for name, group in groups.items()}
+        return GroupNames.make(called, self._group.name, self._declared.ignore)
+
+    def _rows(self, found: ReportedLanding) -> list[str]:
+        return [row.words(self._context.deployment.region) for row in found.rows]
+
+    def _why(self, found: ReportedLanding) -> str:
+        return f"{found.why}, {self._declared.within_s:g} s after the call's end"
+
+    def _landed(self, found: ReportedLanding) -> Finding:
+        rows, wanted = self._rows(found), self._group.name
+        if found.why:
+            expected, measured = f"the call lands at {wanted}", Landing(wanted=wanted)
+            return not_observable(
+                "landing", _THE_CALL, expected=expected, why=self._why(found), evidence=rows, measured=measured
+            )
+        return landing.landed_by_report(_THE_CALL, wanted, found.groups, took=bool(found.agents), rows=rows)
+
+    def _caller_id(self, found: ReportedLanding) -> Finding:
+        expected = f"the number {self.shown} in the platform's report"
+        if found.why:
+            return not_observable("caller_id", self.label, expected=expected, why=self._why(found))
+        region = self._context.deployment.region
+        return identity.caller_in_report(found.rows[0].caller, self.label, self.shown, region, self._rows(found))
+
+    def _others(self, found: ReportedLanding) -> list[Finding]:
+        subject, rows = f"groups beside {self._group.name}", self._rows(found)
+        why = self._why(found) if found.why else ""
+        if found.beside:
+            why = f"the report lists {', '.join(found.beside)} as well, and not whether they rang"
+        if why:
+            expected = "no other group in the platform's report"
+            return [
+                not_observable("landing.others", subject, expected=expected, why=why, measured=Ringing(watched=False))
+            ]
+        others = [name for name in found.groups if name != self._group.name]
+        return [landing.none_beside_in_report(subject, others, rows)] if self._group.name in found.groups else []

@@ -1,0 +1,150 @@
+"""Where a report says that a call landed: by this call's rows alone, whatever else it lists."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.far_end.platform_report import ReportRow
+from harness.far_end.reported_landing import GroupNames, Sought, where_landed
+
+CALLER, OTHER, LINE, TARGET, ELSEWHERE = "+12065550100", "+12065550101", "+13125550100", "+13125550177", "+13125550178"
+BEGAN = 1_772_373_909.0
+TRANSFER = Sought(CALLER, CALLER, LINE, TARGET, "US", began=BEGAN, handed_over=BEGAN + 15, ended=BEGAN + 60)
+FALLBACK = replace(TRANSFER, handed_over=None)
+NAMES = GroupNames.make(
+    {"billing": ("Rechnung Süd", "billing"), "support": ("Support + Retouren",)}, "billing", ["Synthflow AI"]
+)
+
+
+def row(after_s: float = 20.0, groups: str = "Rechnung Süd", **more: Any) -> ReportRow:
+    whole: dict[str, Any] = {
+        "place": "row 2",
+        "caller": CALLER,
+        "number": TARGET,
+        "groups": (groups,),
+        "agent": "Eve",
+        "id": "",
+    }
+    return ReportRow(**(whole | {"moments": (BEGAN + after_s,), "cut_off_s": 1.0} | more))
+
+
+FIRST = row(1.0, "Synthflow AI", number=LINE, agent="")
+
+
+def test_it_landed_where_it_should() -> None:
+    landed = where_landed([FIRST, row()], TRANSFER, NAMES)
+    assert (landed.groups, landed.beside, landed.agents, landed.why) == (("billing",), (), ("Eve",), "")
+
+
+@pytest.mark.parametrize(
+    "spelled", ["2065550100", "(206) 555-0100", "12065550100", "0012065550100", "tel:+12065550100"]
+)
+def test_numbers_are_compared_however_they_are_written(spelled: str) -> None:
+    assert where_landed([row(caller=spelled, number="312-555-0177")], TRANSFER, NAMES).groups == ("billing",)
+
+
+def test_it_landed_elsewhere() -> None:
+    assert where_landed([FIRST, row(groups="support + retouren")], TRANSFER, NAMES).groups == ("support",)
+    # to a number that is not the group's
+    wrong = row(groups="Support + Retouren", number=ELSEWHERE)
+    assert where_landed([FIRST, wrong], TRANSFER, NAMES).groups == ("support",)
+    assert where_landed([FIRST, row(groups="Vertrieb")], TRANSFER, NAMES).groups == ("Vertrieb",)
+
+
+def test_several_groups_in_one_cell() -> None:
+    landed = where_landed([row(groups="Rechnung Süd; Support + Retouren")], TRANSFER, NAMES)
+    assert landed.groups == ("billing", "support")
+
+
+@pytest.mark.parametrize("agent", ["", None])
+def test_a_group_in_which_nobody_took_the_call(agent: str | None) -> None:
+    landed = where_landed([row(agent=agent)], TRANSFER, NAMES)
+    assert bool(landed.groups) is (agent is None)
+    assert agent is None or "no agent who took it" in landed.why
+
+
+def test_the_first_calls_own_row_proves_nothing_of_a_transfer() -> None:
+    """Some platforms list with a number the groups it is set up with, and the right one may be among them."""
+    first = row(1.0, number=LINE)
+    assert "none to the group" in where_landed([first], TRANSFER, NAMES).why
+    assert where_landed([first], FALLBACK, NAMES).groups == ("billing",)
+    landed = where_landed([row(1.0, "Support + Retouren", number=LINE), row()], TRANSFER, NAMES)
+    assert (landed.groups, landed.beside) == (("billing",), ("support",))
+
+
+def test_a_report_without_the_number_called_goes_by_the_time() -> None:
+    assert where_landed([replace(FIRST, number=""), row(number="")], TRANSFER, NAMES).groups == ("billing",)
+    assert "none to the group" in where_landed([row(5.0, number="")], TRANSFER, NAMES).why
+
+
+def test_names_that_the_file_does_not_have() -> None:
+    assert "which the file has as no group" in where_landed([row(1.0, "Overflow", number=LINE)], FALLBACK, NAMES).why
+    landed = where_landed([row(1.0, "Overflow, billing", number=LINE)], FALLBACK, NAMES)
+    assert (landed.groups, landed.beside) == (("billing",), ("Overflow",))
+    assert "in no group" in where_landed([row(groups="Synthflow AI")], TRANSFER, NAMES).why
+
+
+@pytest.mark.parametrize("after_s", [-4000.0, -30.0, -3.5, 70.0, 4000.0])
+@pytest.mark.parametrize("sought", [TRANSFER, FALLBACK])
+def test_an_earlier_or_a_later_call_of_the_caller_is_not_this_one(after_s: float, sought: Sought) -> None:
+    assert "does not list" in where_landed([row(after_s)], sought, NAMES).why
+    assert "does not list" in where_landed([row(after_s, number=LINE)], FALLBACK, NAMES).why
+
+
+def test_another_callers_call_is_not_this_one() -> None:
+    assert (
+        "does not list"
+        in where_landed([row(caller=OTHER), row(caller=""), row(caller="anonymous")], TRANSFER, NAMES).why
+    )
+
+
+def test_a_time_that_may_be_an_earlier_calls() -> None:
+    """Told to the minute: a call of the minute before would read the same."""
+    assert "may be an earlier call's" in where_landed([row(-20.0, cut_off_s=60.0)], TRANSFER, NAMES).why
+    assert where_landed([row(10.0, cut_off_s=60.0)], TRANSFER, NAMES).groups == ("billing",)
+    twice = row(moments=(BEGAN + 20, BEGAN - 3580))
+    assert "may be an earlier call's" in where_landed([twice], TRANSFER, NAMES).why
+    assert "cannot be read" in where_landed([row(moments=())], TRANSFER, NAMES).why
+
+
+def test_two_calls_that_nobody_can_tell_apart() -> None:
+    landed = where_landed([row(20.0), row(25.0, "Support + Retouren")], TRANSFER, NAMES)
+    assert "nobody can tell" in landed.why
+    assert landed.groups == ()
+
+
+def test_a_transfer_that_shows_another_number() -> None:
+    sought = replace(TRANSFER, shown=OTHER)
+    assert where_landed([FIRST, row(caller=OTHER)], sought, NAMES).groups == ("billing",)
+    assert "none to the group" in where_landed([FIRST, row()], sought, NAMES).why
+
+
+NOISE = st.builds(
+    row,
+    st.sampled_from([-7000.0, -90.0, -10.0, 20.0, 40.0, 500.0]),
+    st.sampled_from(["Rechnung Süd", "Support + Retouren", "Vertrieb", ""]),
+    number=st.sampled_from([LINE, TARGET, ELSEWHERE, "", "x"]),
+    caller=st.sampled_from([OTHER, "", "+1206555010", "+120655501000", "anonymous", "Rechnung Süd"]),
+    agent=st.sampled_from(["", "Ann", None]),
+)
+
+
+@given(st.lists(NOISE, max_size=8), st.data())
+def test_strangers_rows_change_nothing(noise: list[ReportRow], data: st.DataObject) -> None:
+    own = [FIRST, row(groups="Support + Retouren")]
+    rows = data.draw(st.permutations([*noise, *own, *own]))
+    assert where_landed(rows, TRANSFER, NAMES).groups == ("support",)
+    assert "does not list" in where_landed(noise, TRANSFER, NAMES).why
+
+
+@given(st.lists(NOISE.map(lambda found: replace(found, caller=CALLER)), max_size=5))
+def test_nothing_lands_where_no_row_of_the_call_says_so(rows: list[ReportRow]) -> None:
+    landed = where_landed(rows, TRANSFER, NAMES)
+    listed = {name for found in rows if BEGAN <= found.moments[0] <= BEGAN + 62 for name in NAMES.read(found)}
+    assert set(landed.groups) <= listed
+    assert bool(landed.groups) is (landed.why == "")

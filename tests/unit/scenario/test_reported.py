@@ -1,0 +1,178 @@
+"""A landing with people whom nobody of ours hears: what the platform's report makes of it, when it comes, and if it never does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.deployment import Deployment, Report
+from harness.errors import FarEndError
+from harness.far_end.platform_report import ReportRow
+from harness.far_end.report_source import ReportSource
+from harness.scenario.context import CaseContext
+from harness.scenario.expect import Expect
+from harness.scenario.expect_group import ExpectGroup
+from harness.scenario.people import Group
+from harness.scenario.reported import ReportedCall
+from harness.verdict import ExpectationError, Finding, Verdict
+from tests.unit.scenario.conftest import MakeContext
+
+CALLER, ANOTHER = "+14155550101", "+14155550199"
+NAMES = {"billing": "Rechnung Süd", "support": "Retouren"}
+Reads = Callable[..., list[ReportRow]]
+
+
+def deployment(context: CaseContext, **more: Any) -> Deployment:
+    """Billing and support are people of the platform's own, which its report names."""
+    plain = {"url": "https://reports.example/calls", "stay_s": 5, "within_s": 0.2, "poll_s": 0.01} | more
+    entries = {
+        name: group.model_copy(update={"agents": (), "reported_as": (NAMES[name],)} if name in NAMES else {})
+        for name, group in context.deployment.groups.items()
+    }
+    platform = context.deployment.platform.model_copy(update={"report": Report.model_validate(plain)})
+    return context.deployment.model_copy(update={"platform": platform, "groups": entries})
+
+
+def listed(context: CaseContext, group: str = "billing", **more: Any) -> ReportRow:
+    """A row as of now."""
+    whole: dict[str, Any] = {"place": "row 2", "caller": CALLER, "number": context.deployment.groups["billing"].did}
+    whole |= {"groups": (NAMES[group],), "agent": "Eve", "id": "", "moments": (time.time(),), "cut_off_s": 1.0}
+    return ReportRow(**(whole | more))
+
+
+class Case:
+    """A case whose caller has landed with billing."""
+
+    def __init__(self, context: CaseContext, monkeypatch: pytest.MonkeyPatch, **more: Any) -> None:
+        context.deployment = deployment(context, **more)
+        self.context = context
+        self.hung_up = False
+        self.reads: list[list[ReportRow] | FarEndError] = [[]]
+        entry = context.deployment.groups["billing"]
+        self.group = Group(context, "billing", entry, [])
+        self.caller: Any = SimpleNamespace(label="caller.1", number=CALLER, began=time.monotonic())
+        self.caller.is_over, self.caller.hang_up = lambda: self.hung_up, self.hang_up
+        context.calls.own.append(self.caller)
+        monkeypatch.setattr(ReportSource, "read", lambda source, since: self.read())
+
+    def hang_up(self) -> None:
+        self.hung_up = True
+
+    def read(self) -> list[ReportRow]:
+        found = self.reads.pop(0) if len(self.reads) > 1 else self.reads[0]
+        if isinstance(found, FarEndError):
+            raise found
+        return found
+
+    def lands(self) -> ReportedCall:
+        landed = ReportedCall(self.context, self.group, self.caller, self.context.deployment.platform.report)  # type: ignore[arg-type]
+        Expect(self.context, landed).caller_id(CALLER)
+        return landed
+
+    def told(self) -> dict[str, Finding]:
+        (look,) = self.context.last_looks
+        return {finding.check: self.context.evidence.add(finding) for finding in look()}
+
+
+@pytest.fixture
+def make(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Case]:
+    return lambda **more: Case(make_context("TD-TRANSFER-BLIND"), monkeypatch, **more)
+
+
+def test_the_report_comes_late(make: Callable[..., Case]) -> None:
+    case = make()
+    case.lands()
+    case.reads = [[], FarEndError("429"), [], [listed(case.context)], [listed(case.context)]]
+    found = case.told()
+    assert case.hung_up, "a report lists calls that are over"
+    assert {check: finding.verdict for check, finding in found.items()} == {
+        "landing": Verdict.PASSED,
+        "caller_id": Verdict.PASSED,
+        "landing.others": Verdict.PASSED,
+    }
+    assert {finding.strength for finding in found.values()} == {2}
+    assert not any("Eve" in text for finding in found.values() for text in (finding.actual, *finding.evidence))
+
+
+def test_another_group_that_a_later_row_adds(make: Callable[..., Case]) -> None:
+    case = make()
+    case.lands()
+    one = listed(case.context)
+    case.reads = [[one], [listed(case.context, groups=("Rechnung Süd, Retouren",), moments=one.moments)]]
+    found = case.told()
+    assert (found["landing"].verdict, found["landing.others"].verdict) == (Verdict.PASSED, Verdict.FAILED)
+
+
+def test_a_report_that_lists_another_group(make: Callable[..., Case]) -> None:
+    case = make()
+    case.lands()
+    case.reads = [[listed(case.context, "support")]]
+    found = case.told()
+    assert found["landing"].verdict is Verdict.FAILED
+    assert found["landing"].facts["rang"] == ("support",) or found["landing"].facts["rang"] == ["support"]
+
+
+@pytest.mark.parametrize("reads", [[], [FarEndError("the platform's report: 503")]])
+def test_a_report_that_never_lists_the_call(make: Callable[..., Case], reads: list[Any]) -> None:
+    case = make(strength="unknown")
+    case.lands()
+    case.reads = reads or [[listed(case.context, caller=ANOTHER)]]
+    found = case.told()
+    assert {finding.verdict for finding in found.values()} == {Verdict.NOT_OBSERVABLE}
+    assert not any(finding.dispensable for finding in found.values()), "no row passes without its landing"
+    said = "503" if reads else "does not list the call, 0.2 s after the call's end"
+    assert said in found["landing"].actual
+
+
+@pytest.mark.parametrize("strength", ["unknown", None])
+def test_what_only_a_phone_at_the_agent_could_show(make: Callable[..., Case], strength: str | None) -> None:
+    case = make(**({"strength": strength} if strength else {}))
+    landed = case.lands()
+    people = ExpectGroup(case.context, case.group)
+    people.came_within(landed, 3.0, 0.0)
+    people.took_over(landed, case.caller, 2.0, None)
+    talk: Any = SimpleNamespace(label="assistant", role="ai", is_ours=False, is_blind=False, lag_s=0.0)
+    talk.released_at, talk.voices_for = lambda deadline: None, lambda peer: {240}
+    Expect(case.context, talk).released(after=time.monotonic())
+    Expect(case.context, landed).silence_from(talk)
+    found = {finding.check: finding for finding in case.context.evidence.findings}
+    assert {finding.verdict for finding in found.values()} == {Verdict.NOT_OBSERVABLE}
+    assert {check for check, finding in found.items() if finding.dispensable} == (
+        {"audio.silent"} if strength else set()
+    )
+    assert set(found) == {"timing", "timing.within", "released", "audio.silent"}
+
+
+def test_an_ai_that_has_left_is_released(make: Callable[..., Case]) -> None:
+    case = make()
+    case.lands()
+    talk: Any = SimpleNamespace(label="assistant", role="ai", is_blind=False, lag_s=0.0)
+    talk.released_at = lambda deadline: time.monotonic() - 1.0
+    Expect(case.context, talk).released(after=None)
+    assert case.context.evidence.findings[-1].verdict is Verdict.PASSED
+
+
+def test_a_phone_of_ours_that_rings_instead_ends_the_wait(
+    make: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = make()
+    reception = case.context.deployment.groups["reception"].agents[0]
+    monkeypatch.setattr(case.context.phones, "rang", lambda: [reception])
+    with pytest.raises(ExpectationError) as caught:
+        case.group.expect_call(case.caller)
+    assert caught.value.finding.verdict is Verdict.FAILED
+    assert case.told() == {}
+
+
+def test_a_row_is_no_earlier_calls(make: Callable[..., Case]) -> None:
+    """Cases beside each other have callers of their own, and one after another times."""
+    case = make()
+    case.lands()
+    earlier = datetime.now(UTC).timestamp() - 30
+    case.reads = [[listed(case.context, moments=(earlier,))]]
+    assert case.told()["landing"].verdict is Verdict.NOT_OBSERVABLE
