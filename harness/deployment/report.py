@@ -49,9 +49,8 @@ class Report(Model):
     file: str | None = Field(None, min_length=1)
     #: What the report calls its columns, where it is none of the names that are known (above).
     columns: dict[ReportField, str] = {}
-    time_format: str | None = (
-        None  #: of its times, as Python's ``strptime`` has it; none: ISO 8601, or seconds since 1970
-    )
+    #: How its times are written, as Python's ``strptime`` has it; none: ISO 8601, or seconds since 1970.
+    time_format: TimeFormat | None = None
     zone: Zone | None = None  #: by whose clocks its times are that name no offset; none: UTC
     #: Names in the group column that stand for no people, as of the group through which calls go to the AI.
     ignore: tuple[Annotated[str, Field(min_length=1)], ...] = ()

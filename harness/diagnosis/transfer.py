@@ -11,7 +11,7 @@ from harness.events import SipMessage, TransferProgress
 from harness.sip.grammar import decimal
 from harness.sip.identity import is_spelling
 from harness.sip.message import Request
-from harness.verdict import Finding, Verdict
+from harness.verdict import Finding
 
 #: Rows whose AI cannot be had, so that nobody can be transferred, whatever other numbers' AIs transfer to.
 _UNTRANSFERRED = ("fallback", "limit", "unanswered")
@@ -52,7 +52,7 @@ def _landing(scene: Scene) -> None:
         _landed_elsewhere(scene, "fallback.landed", others)
     for finding in scene.of("landing"):
         wanted = finding.facts.get("wanted")
-        if not is_group(scene, wanted) or finding.verdict is Verdict.NOT_OBSERVABLE:
+        if not is_group(scene, wanted):
             continue
         fact = "fallback.landed" if is_fallback(scene, wanted) else "transfer.landed"
         rang = listed(finding.facts.get("rang"))

@@ -55,7 +55,7 @@ def has_bystanders(cell: Cell, moment: Moment, *, lands: bool) -> bool:
     """
     groups = cell.deployment.groups
     lands_with = list(_lands_with(cell, moment)) if lands else []
-    if any(map(cell.deployment.is_reported, lands_with)):
+    if lands_with and all(map(cell.deployment.is_reported, lands_with)):
         return True  # a report names other groups
     right = {agent for name in lands_with for agent in groups[name].present}
     return bool({agent for group in groups.values() for agent in group.agents} - right)

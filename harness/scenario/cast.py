@@ -154,10 +154,9 @@ class Cast:
     def one_call_each(self, *calls: Call | ReportedCall) -> None:
         """Each of these phones has this one call up, and no other."""
         for call in calls:
-            if isinstance(call, ReportedCall):
-                why = "none of our phones is there"
-                unseen = not_observable("one_call", call.label, expected="one call is up", why=why)
-                self.context.evidence.add(call.unseen(unseen))
+            unheard = self.context.unheard
+            if isinstance(call, ReportedCall) or (unheard is not None and call.is_over()):
+                self._call_unseen(call)
                 continue
             phone = call.leg.phone
             up = [leg.id for leg in phone.legs if leg.state not in ("disconnected",)]
@@ -165,6 +164,14 @@ class Cast:
                 call.first_leg_released_at(time.monotonic() + self.context.patience)
                 up = [leg.id for leg in phone.legs if leg.state not in ("disconnected",)]
             self.context.evidence.add(landing.one_call(phone.name, up, call.leg.id))
+
+    def _call_unseen(self, call: Call | ReportedCall) -> None:
+        """Of people whom nobody of ours hears it is not seen what calls they have, nor whether they hung up, as they may."""
+        there = isinstance(call, ReportedCall)
+        why = "none of our phones is there" if there else "it ended, and nobody of ours sees who hung up"
+        finding = not_observable("one_call", call.label, expected="one call is up", why=why)
+        assert self.context.unheard is not None
+        self.context.evidence.add(self.context.unheard.unseen(finding))
 
     def options(self) -> tuple[int, str]:
         """OPTIONS to the platform, from an agent's phone; code and reason of the answer."""

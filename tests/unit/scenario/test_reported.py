@@ -14,6 +14,7 @@ from harness.deployment import Deployment, Report
 from harness.errors import FarEndError
 from harness.far_end.platform_report import ReportRow
 from harness.far_end.report_source import ReportSource
+from harness.scenario.cast import Cast
 from harness.scenario.context import CaseContext
 from harness.scenario.expect import Expect
 from harness.scenario.expect_group import ExpectGroup
@@ -52,6 +53,7 @@ class Case:
         context.deployment = deployment(context, **more)
         self.context = context
         self.hung_up = False
+        self.hung_up_at = 0.0
         self.reads: list[list[ReportRow] | FarEndError] = [[]]
         entry = context.deployment.groups["billing"]
         self.group = Group(context, "billing", entry, [])
@@ -61,7 +63,7 @@ class Case:
         monkeypatch.setattr(ReportSource, "read", lambda source, since: self.read())
 
     def hang_up(self) -> None:
-        self.hung_up = True
+        self.hung_up, self.hung_up_at = True, time.monotonic()
 
     def read(self) -> list[ReportRow]:
         found = self.reads.pop(0) if len(self.reads) > 1 else self.reads[0]
@@ -96,6 +98,7 @@ def test_the_report_comes_late(make: Callable[..., Case]) -> None:
         "landing.others": Verdict.PASSED,
     }
     assert {finding.strength for finding in found.values()} == {2}
+    assert all(finding.at <= case.hung_up_at for finding in found.values()), "what the harness did then is no evidence"
     assert not any("Eve" in text for finding in found.values() for text in (finding.actual, *finding.evidence))
 
 
@@ -176,3 +179,18 @@ def test_a_row_is_no_earlier_calls(make: Callable[..., Case]) -> None:
     earlier = datetime.now(UTC).timestamp() - 30
     case.reads = [[listed(case.context, moments=(earlier,))]]
     assert case.told()["landing"].verdict is Verdict.NOT_OBSERVABLE
+
+
+@pytest.mark.parametrize("over", [True, False])
+def test_a_person_may_hang_up(make: Callable[..., Case], over: bool) -> None:
+    """Who is with people whom nobody of ours hears may be hung up by them: that is no fault, and nothing that was seen."""
+    case = make(strength="unknown")
+    landed = case.lands()
+    up = SimpleNamespace(id="caller.1", state="disconnected" if over else "confirmed")
+    case.caller.leg = SimpleNamespace(id="caller.1", phone=SimpleNamespace(name="caller", legs=[up]))
+    case.hung_up = over
+    Cast(case.context).one_call_each(case.caller, landed)
+    of_caller, of_people = case.context.evidence.findings
+    assert of_caller.verdict is (Verdict.NOT_OBSERVABLE if over else Verdict.PASSED)
+    assert of_people.verdict is Verdict.NOT_OBSERVABLE
+    assert of_people.dispensable

@@ -1,0 +1,127 @@
+"""Groups without phones of ours whose landings the platform's report tells of: which rows follow, and which do not."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+
+from harness.deployment import Deployment
+from harness.errors import DeploymentError
+from harness.finding_kinds import LANDING_OTHERS
+from harness.integrations import load
+from harness.matrix import cases, left_out
+from harness.preflight.rows import needs as needs_of_rows
+from harness.pytest_plugin.needs import needs_of
+
+FILE = Path(__file__).parents[3] / "scenarios" / "deployments" / "live-gladly.toml"
+SECRETS = dict.fromkeys(("SYNTHFLOW_API_TOKEN", "TEST_LINE_PASSWORD", "AGENT_PASSWORD", "CALLER_PASSWORD", "KEY"), "x")
+ROWS = {"GL-TRANSFER-PLAIN", "GL-FALLBACK-TIMEOUT", "GL-FALLBACK-REFUSED", "GL-FALLBACK-DOWN"}
+#: Of a landing as well, but of what a phone of ours alone does or sees.
+OF_PHONES = {"HANGUP-AGENT", "PEOPLE", "GROUP-RINGING", "CLOSED", "GL-TRANSFER-TOPIC"}
+
+
+def plain(**groups: Any) -> dict[str, Any]:
+    """The example without a phone of ours in any group, with a stand-in that makes fallbacks happen."""
+    found = tomllib.loads(FILE.read_text())
+    found["kind"] = "stand-in"
+    found["stand_in"] = {"bind": "192.0.2.7"}
+    for trunk in found["trunks"]:
+        trunk["ai"] = "stand-in"
+    for line in found["lines"].values():
+        line["fallback"] = next(iter(found["groups"]))
+    for group in found["groups"].values():
+        group |= {"agents": []} | groups
+    found["platform"]["report"] = {"url": "https://reports.example/calls", "headers_env": {"X-Key": "KEY"}}
+    return found
+
+
+def deployment(directory: Path, written: dict[str, Any]) -> Deployment:
+    path = directory / "d.toml"
+    path.write_text(tomli_w.dumps(written))
+    return load(path, SECRETS, secrets=False)
+
+
+def test_what_a_report_tells_is_planned_and_no_more(tmp_path: Path) -> None:
+    unnamed = deployment(tmp_path, plain())
+    assert not {case.row.id for case in cases([unnamed])} & (ROWS | OF_PHONES)
+    without = plain(reported_as=["Kasse"])
+    for group in without["groups"].values():
+        group["empty"] = True
+    assert not {case.row.id for case in cases([deployment(tmp_path, without)])} & (ROWS | OF_PHONES)
+    named = deployment(tmp_path, plain(reported_as=["Kasse"]))
+    planned = {case.row.id: case for case in cases([named])}
+    assert set(planned) >= ROWS
+    assert not OF_PHONES & set(planned)
+    assert all(LANDING_OTHERS in planned[row].required_findings for row in ROWS), "a report tells of other groups"
+    why = {left.row: left.why for left in left_out([named])}
+    assert why["HANGUP-AGENT"].startswith("not observable")
+
+
+def test_cases_that_land_there_go_one_after_another(tmp_path: Path) -> None:
+    named = deployment(tmp_path, plain(reported_as=["Kasse"]))
+    landing = [needs_of(case, named).alone for case in cases([named]) if case.row.id in ROWS]
+    assert len(landing) >= 2
+    assert frozenset.intersection(*landing)
+    told = {(need.what, need.row) for need in needs_of_rows(named, [])}
+    assert {("platform's report", row) for row in ROWS} <= told
+    assert not {row for what, row in told if what == "agents registered"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"report": {}}, "platform.report: where the report is read is needed; allowed: url, or file"),
+        ({"report": {"url": "https://a.example/", "file": "b.csv"}}, "allowed: url, or file"),
+        ({"report": {"file": "b.csv", "headers": {"X": "1"}}}, "a file takes no request"),
+        ({"report": {"url": "ftp://a.example/"}}, "platform.report.url: 'ftp://a.example/'"),
+        ({"report": {"url": "https://a.example/?api_key=s3cret"}}, "secrets do not stand in files"),
+        (
+            {"report": {"url": "https://a.example/", "headers": {"Authorization": "s3cret"}}},
+            "allowed: platform.report.headers_env.Authorization",
+        ),
+        ({"report": {"url": "https://a.example/", "time_format": "%d.%m."}}, "no form of a date and a time"),
+        ({"report": {"url": "https://a.example/", "columns": {"who": "x"}}}, "platform.report.columns.who"),
+        ({"report": {"url": "https://a.example/", "stay_s": 1}}, "platform.report.stay_s"),
+        (
+            {"report": {"url": "https://a.example/", "ca_file": "/nowhere/ca.pem"}},
+            "platform.report.ca_file: no such file",
+        ),
+        ({}, "reported_as: no report is there to name it"),
+    ],
+)
+def test_mistakes(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    written = plain(reported_as=["Kasse"])
+    del written["platform"]["report"]
+    written["platform"] |= change
+    with pytest.raises(DeploymentError) as caught:
+        deployment(tmp_path, written)
+    assert said in str(caught.value)
+    assert "s3cret" not in str(caught.value) or "columns" in said
+
+
+def test_two_groups_of_one_name(tmp_path: Path) -> None:
+    written = plain(reported_as=["Kasse  Süd"])
+    written["groups"]["other"] = {"did": "+13125550199", "reported_as": ["kasse süd"]}
+    with pytest.raises(DeploymentError, match="'kasse süd' is already"):
+        deployment(tmp_path, written)
+
+
+def test_a_variable_that_is_not_set_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "d.toml"
+    path.write_text(tomli_w.dumps(plain(reported_as=["Kasse"])))
+    with pytest.raises(
+        DeploymentError, match=r"platform\.report\.headers_env\.X-Key: the environment variable KEY is not set"
+    ):
+        load(path, {})
+
+
+def test_a_file_is_one_beside_the_deployment_file(tmp_path: Path) -> None:
+    written = plain(reported_as=["Kasse"])
+    written["platform"]["report"] = {"file": "exports/calls.csv"}
+    report = deployment(tmp_path, written).platform.report
+    assert report is not None
+    assert report.file == str(tmp_path / "exports" / "calls.csv")
