@@ -178,6 +178,10 @@ class Deployment(Model):
         return self
 
     def _report_names(self) -> Iterator[Mistake]:
+        report, most = self.platform.report, self.limits.seconds_per_call
+        if report is not None and report.stay_s >= most:
+            what = f"{report.stay_s:g}: a call may last {most:g} s; allowed: less than limits.seconds_per_call"
+            yield ("platform", "report", "stay_s"), what
         owners: dict[str, str] = {}
         for key, group in self.groups.items():
             if group.reported_as and self.platform.report is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import ssl
 import time
@@ -30,7 +29,7 @@ class ReportSource:
     @property
     def clock_ahead_s(self) -> float:
         """How far the clock of who answers is ahead of this machine's, as far as its answers say."""
-        return self._offset.seconds if math.isfinite(self._offset.seconds) else 0.0
+        return self._offset.seconds
 
     def read(self, since: float) -> list[ReportRow]:
         """The report as it is now. ``since``: the call began then (epoch seconds of this machine)."""
@@ -53,7 +52,7 @@ class ReportSource:
 
     def _by_http(self, since: float) -> bytes:
         declared = self._declared
-        moment = datetime.fromtimestamp(since + self.clock_ahead_s - _EARLIER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        moment = datetime.fromtimestamp(since - _EARLIER_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         url = str(declared.url).replace("{since}", moment)
         where = f"the platform's report {url.partition('?')[0]}"  # a query may hold what is nobody's business
         body = declared.body.replace("{since}", moment)

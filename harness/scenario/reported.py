@@ -15,7 +15,7 @@ from harness.errors import FarEndError
 from harness.far_end import by_hand
 from harness.far_end.clock import to_wall
 from harness.far_end.report_source import ReportSource
-from harness.far_end.reported_landing import GroupNames, ReportedLanding, Sought, where_landed
+from harness.far_end.reported_landing import CLOCKS_DIFFER_S, GroupNames, ReportedLanding, Sought, where_landed
 from harness.measurement import Landing, Ringing
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, Marked, Voiced
@@ -149,9 +149,10 @@ class ReportedCall:
     def _look(self, sought: Sought, names: GroupNames) -> ReportedLanding:
         rows = self._source.read(sought.began)
         ahead = self._source.clock_ahead_s
-        handed_over = None if sought.handed_over is None else sought.handed_over + ahead
-        by_its_clock = replace(sought, began=sought.began + ahead, handed_over=handed_over, ended=sought.ended + ahead)
-        return where_landed(rows, by_its_clock, names)
+        if abs(ahead) > CLOCKS_DIFFER_S:  # an earlier call's row may then be in the time of this one
+            why = f"the clock of who gives the report is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
+            return ReportedLanding(why=f"{why}, so that none of its rows is sure to be this call's")
+        return where_landed(rows, sought, names)
 
     def _sought(self, ended: float) -> Sought:
         context = self._context

@@ -86,6 +86,7 @@ def test_cases_that_land_there_go_one_after_another(tmp_path: Path) -> None:
         ({"report": {"url": "https://a.example/", "time_format": "%d.%m."}}, "no form of a date and a time"),
         ({"report": {"url": "https://a.example/", "columns": {"who": "x"}}}, "platform.report.columns.who"),
         ({"report": {"url": "https://a.example/", "stay_s": 1}}, "platform.report.stay_s"),
+        ({"report": {"url": "https://a.example/", "stay_s": 150}}, "allowed: less than limits.seconds_per_call"),
         (
             {"report": {"url": "https://a.example/", "ca_file": "/nowhere/ca.pem"}},
             "platform.report.ca_file: no such file",

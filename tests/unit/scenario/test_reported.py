@@ -194,3 +194,17 @@ def test_a_person_may_hang_up(make: Callable[..., Case], over: bool) -> None:
     assert of_caller.verdict is (Verdict.NOT_OBSERVABLE if over else Verdict.PASSED)
     assert of_people.verdict is Verdict.NOT_OBSERVABLE
     assert of_people.dispensable
+
+
+@pytest.mark.parametrize("ahead", [-61.0, -2.5, 2.5, 3600.0])
+def test_clocks_that_differ_leave_it_open(
+    make: Callable[..., Case], monkeypatch: pytest.MonkeyPatch, ahead: float
+) -> None:
+    """Whose clock is wrong nobody knows, and an earlier call's row would be in the time of this one by either."""
+    case = make()
+    case.lands()
+    monkeypatch.setattr(ReportSource, "clock_ahead_s", ahead)
+    case.reads = [[listed(case.context), listed(case.context, moments=(time.time() + ahead,))]]
+    found = case.told()["landing"]
+    assert found.verdict is Verdict.NOT_OBSERVABLE
+    assert "ahead of" in found.actual if ahead > 0 else "behind" in found.actual
