@@ -25,7 +25,7 @@ def declared(**more: Any) -> Report:
     return Report.model_validate({"url": "https://reports.example/calls"} | more)
 
 
-#: https://docs.talkdesk.com/docs/explore-calls-report and …/calls-report, the fields that tell of a landing; ring groups beside the older ones.
+#: https://docs.talkdesk.com/docs/explore-calls-report and …/calls-report, what tells of a landing; ring groups beside the older ones.
 TALKDESK = {
     "explore": {
         "entries": [
