@@ -38,6 +38,7 @@ _SEPARATORS = ",;\t|"
 _MOST_ROWS = 100_000
 #: Some exports have titles and empty lines before the names of the columns.
 _HEADING_WITHIN = 20
+_TABLES_TRIED = 20  #: of a list, to find out what it is of
 _DEEPEST = 4  #: levels within which a JSON answer has its list of calls
 #: Seconds since 1970 lie between these two (2001, 5138), and milliseconds above them.
 _SECONDS_FROM, _MILLISECONDS_FROM = 1e9, 1e11
@@ -73,7 +74,7 @@ class ReportRow:
 def rows_of(raw: bytes, declared: Report) -> list[ReportRow]:
     """The rows of a report. Raises :class:`FarEndError` for what is none, or lacks a column that is needed."""
     text = _text(raw)
-    table = list(_of_json(text)) if text.lstrip()[:1] in ("[", "{") else list(_of_csv(text, declared))
+    table = list(_of_json(text, declared)) if text.lstrip()[:1] in ("[", "{") else list(_of_csv(text, declared))
     if not table:
         return []
     names = _columns({name for _, row in table for name in row}, declared)
@@ -138,14 +139,14 @@ def _is_heading(cells: Sequence[str], declared: Report) -> bool:
     return all(field in found for field in _NEEDED)
 
 
-def _of_json(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _of_json(text: str, declared: Report) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         plain = json.loads(text)
     except RecursionError:
         raise FarEndError("the platform's report is JSON within JSON without end") from None
     except ValueError:
         plain = _json_lines(text)
-    calls = _calls(plain)
+    calls = _calls(plain, declared)
     if calls is None:
         raise FarEndError("the platform's report is JSON without a list of calls")
     if len(calls) > _MOST_ROWS:
@@ -162,8 +163,8 @@ def _json_lines(text: str) -> list[Any]:
         raise FarEndError(f"the platform's report is no JSON: {type(error).__name__}") from None
 
 
-def _calls(plain: Any) -> list[Any] | None:
-    """The list of calls, wherever an answer has it: the longest list of tables, and an empty list where there is no other."""
+def _calls(plain: Any, declared: Report) -> list[Any] | None:
+    """The list of calls, wherever an answer has it: the longest of those whose tables have the fields, else of any tables."""
     found: list[list[Any]] = []
     left = [(plain, 0)]
     while left:
@@ -172,7 +173,12 @@ def _calls(plain: Any) -> list[Any] | None:
             found.append(value)
         elif isinstance(value, dict) and depth < _DEEPEST:
             left += [(inner, depth + 1) for inner in value.values()]
-    return max(found, key=lambda one: (any(isinstance(item, dict) for item in one), len(one)), default=None)
+
+    def likely(one: list[Any]) -> tuple[bool, bool, int]:
+        tables = [item for item in one[:_TABLES_TRIED] if isinstance(item, dict)]
+        return _is_heading([name for table in tables for name in table], declared), bool(tables), len(one)
+
+    return max(found, key=likely, default=None)
 
 
 # -- columns

@@ -66,7 +66,8 @@ class ReportedLanding:
 
 def where_landed(rows: Sequence[ReportRow], sought: Sought, names: GroupNames) -> ReportedLanding:
     """What ``rows``, a whole report, say of the call; nothing is taken for ours that may be another's."""
-    of_call = [row for row in _distinct(rows) if _is_callers(row, sought)]
+    # by the time first: a report may have a month of everybody's calls, and reading a number takes longer
+    of_call = [row for row in _distinct(rows) if _may_be_within(row, sought) and _is_callers(row, sought)]
     first = [row for row in of_call if _is_first(row, sought)]
     others = [row for row in of_call if row not in first]
     if doubt := next(filter(None, (_doubt(row, sought) for row in others)), None):
@@ -140,15 +141,20 @@ def _is_within(row: ReportRow, sought: Sought) -> bool:
     )
 
 
+def _may_be_within(row: ReportRow, sought: Sought) -> bool:
+    """Whether it may have begun in the call's time, by one of the moments its time means, or what was cut off."""
+    begins, ends = sought.began - CLOCKS_DIFFER_S, sought.ended + CLOCKS_DIFFER_S
+    spans = [(moment, moment + row.cut_off_s) for moment in row.moments]
+    return not spans or any(begin <= ends and end > begins for begin, end in spans)
+
+
 def _doubt(row: ReportRow, sought: Sought) -> str | None:
     """Why it cannot be told whether a row of this caller is about this call; None where that is sure."""
     if not row.moments:
         return f"{row.place} of the report has this caller, and a time that cannot be read (time_format)"
-    spans = [(moment, moment + row.cut_off_s) for moment in row.moments]
-    begins, ends = sought.began - CLOCKS_DIFFER_S, sought.ended + CLOCKS_DIFFER_S
-    if not _is_within(row, sought) and any(begin <= ends and end > begins for begin, end in spans):
-        return f"{row.place} of the report has this caller, and a time that may be an earlier call's as well"
-    return None
+    if _is_within(row, sought):
+        return None
+    return f"{row.place} of the report has this caller, and a time that may be an earlier call's as well"
 
 
 def _distinct(rows: Sequence[ReportRow]) -> list[ReportRow]:

@@ -162,6 +162,13 @@ def test_json_lines() -> None:
     assert [row.groups for row in rows] == [("a", "b")] * 2
 
 
+def test_of_several_lists_the_one_of_calls_counts() -> None:
+    call = {"caller": CALLER, "group": "a", "started": AT.isoformat()}
+    plain = {"agents": [{"name": "Ann"}] * 9, "page": {"calls": [call]}, "groups": [{"group": "a"}] * 3}
+    (row,) = rows_of(json.dumps(plain).encode(), declared())
+    assert row.caller == CALLER
+
+
 def test_no_rows_are_no_mistake() -> None:
     for raw in (b"", b"[]", b'{"entries": [], "total": 0}', b"caller,group,started\n", b"\n \n"):
         assert rows_of(raw, declared()) == []

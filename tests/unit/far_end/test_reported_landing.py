@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.far_end import reported_landing
 from harness.far_end.platform_report import ReportRow
 from harness.far_end.reported_landing import GroupNames, Sought, where_landed
 
@@ -148,3 +149,11 @@ def test_nothing_lands_where_no_row_of_the_call_says_so(rows: list[ReportRow]) -
     listed = {name for found in rows if BEGAN <= found.moments[0] <= BEGAN + 62 for name in NAMES.read(found)}
     assert set(landed.groups) <= listed
     assert bool(landed.groups) is (landed.why == "")
+
+
+def test_a_month_of_other_calls_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number takes a hundred times as long to read as a moment takes to compare."""
+    read: list[str] = []
+    monkeypatch.setattr(reported_landing, "is_spelling", lambda user, *_: read.append(user))
+    where_landed([row(-3600.0 * hour) for hour in range(1, 700)], TRANSFER, NAMES)
+    assert read == []
