@@ -25,6 +25,10 @@ from harness.verdict import Finding
 class UnheardCall(Protocol):
     """A call that landed where nobody of ours hears it."""
 
+    @property
+    def began(self) -> float:
+        """When the caller had been handed over (``time.monotonic()``)."""
+
     def unseen(self, finding: Finding) -> Finding:
         """A finding on what only a phone of ours there could show."""
 

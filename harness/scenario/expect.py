@@ -264,12 +264,15 @@ class Expect(ExpectAudio):
         end = self._end
         limit = self._context.deployment.expect.released_within_s + end.lag_s + farewell_s
         start = after if after is not None else time.monotonic()
+        deadline = max(start, time.monotonic()) + limit + 0.5
+        unheard = self._context.unheard
+        if unheard is not None:  # the leg may stay up until an agent has answered, which nobody of ours sees
+            start, limit = unheard.began, round(deadline - unheard.began + 0.1, 1)
         with self._context.evidence.step(f"{end.label} is released"):
-            at = end.released_at(max(start, time.monotonic()) + limit + 0.5)
-            unheard = self._context.unheard is not None and end.role == "ai"
-            if at is None and (end.is_blind or unheard):
+            at = end.released_at(deadline)
+            if at is None and (end.is_blind or unheard is not None):
                 expected, why = f"the leg ends within {limit:g} s", "its interface does not say"
-                if unheard:  # it may stay up until an agent has answered
+                if unheard is not None:
                     why = "it is still up, and nobody of ours sees whether an agent has answered"
                 self._context.evidence.add(not_observable("released", end.label, expected=expected, why=why))
                 return

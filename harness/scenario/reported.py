@@ -54,7 +54,7 @@ class ReportedCall:
         self._of = of
         self._declared = declared
         self._source = ReportSource(declared)
-        self.label = f"people of {group.name}"
+        self.label = f"an agent of {group.name}"
         self.began = time.monotonic()
         self.is_seen = False  #: whether it rang at phones of ours instead: there is nothing to ask a report for
         self.shown = of.number or ""  #: the number that the landing is to show

@@ -153,11 +153,16 @@ def test_what_only_a_phone_at_the_agent_could_show(make: Callable[..., Case], st
 
 def test_an_ai_that_has_left_is_released(make: Callable[..., Case]) -> None:
     case = make()
-    case.lands()
+    landed = case.lands()
     talk: Any = SimpleNamespace(label="assistant", role="ai", is_blind=False, lag_s=0.0)
-    talk.released_at = lambda deadline: time.monotonic() - 1.0
+    landed.began -= 12.0  # for so long the caller has stayed with them
+    talk.released_at = lambda deadline: landed.began + 3.21
     Expect(case.context, talk).released(after=None)
-    assert case.context.evidence.findings[-1].verdict is Verdict.PASSED
+    finding = case.context.evidence.findings[-1]
+    assert (finding.verdict, finding.actual) == (Verdict.PASSED, "it ended after 3.21 s")
+    talk.released_at = lambda deadline: deadline
+    Expect(case.context, talk).released(after=None)
+    assert case.context.evidence.findings[-1].verdict is Verdict.PASSED, "when an agent answered nobody saw"
 
 
 def test_a_phone_of_ours_that_rings_instead_ends_the_wait(
