@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from harness import numbers_csv, resources, toml_model
 from harness.deployment import Deployment, from_plain, to_plain
-from harness.errors import DeploymentError
+from harness.errors import DeploymentError, MistakeError
 from harness.toml_model import inline
 
 #: What says that a header holds a secret, and that a URL does (RFC 3986 section 3.2.1).
@@ -52,6 +52,8 @@ def load(path: Path, environment: Mapping[str, str] | None = None, *, secrets: b
         numbers = numbers_csv.read(path.parent / name)
         if isinstance(plain.setdefault("lines", {}), dict):
             plain["lines"] = numbers_csv.merged(plain["lines"], numbers)
+    if mistakes := list(_own_prompts(plain, path)):
+        raise DeploymentError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
     try:
         deployment = Deployment.model_validate(plain | _site(environment))
     except ValidationError as error:
@@ -82,6 +84,26 @@ def read(path: Path) -> dict[str, Any]:
         examples = ", ".join(resources.examples())
         raise DeploymentError(f"no such file: {path}; allowed: a deployment file, or an example: {examples}")
     return toml_model.read(found, DeploymentError)
+
+
+def _own_prompts(plain: dict[str, Any], path: Path) -> Iterator[str]:
+    """Put the whole path in the place of each prompt that is a WAV file, named from where the deployment's own is; the mistakes."""
+    assistants = plain.get("assistants")
+    tables: list[tuple[tuple[str, ...], Any]] = [(("escalation",), plain.get("escalation"))]
+    for name, assistant in assistants.items() if isinstance(assistants, dict) else ():
+        handovers = assistant.get("handovers") if isinstance(assistant, dict) else None
+        for topic, handover in handovers.items() if isinstance(handovers, dict) else ():
+            tables.append((("assistants", name, "handovers", topic), handover))
+    for where, table in tables:
+        prompt = table.get("prompt") if isinstance(table, dict) else None
+        if isinstance(table, dict) and isinstance(prompt, str) and resources.is_wav(prompt.strip()):
+            from harness.audio.prompts import check_prompt  # numpy takes its time, and most files need none of it
+
+            table["prompt"] = str((path.parent / prompt.strip()).absolute())
+            try:
+                check_prompt(Path(table["prompt"]))
+            except MistakeError as error:
+                yield f"{inline('.'.join(where))}.prompt: {inline(str(error))}"
 
 
 def _site(environment: Mapping[str, str]) -> dict[str, str]:

@@ -34,6 +34,11 @@ def prompt_names() -> tuple[str, ...]:
     return tuple(sorted(json.loads((PROMPTS / "manifest.json").read_text("utf-8"))["prompts"]))
 
 
+def is_wav(prompt: str) -> bool:
+    """Whether a prompt is a file of the customer's own, and none that comes with the package."""
+    return prompt.lower().endswith(".wav")
+
+
 def deployment_file(path: Path) -> Path:
     """``path``, or the example of that name where there is no such file."""
     if path.is_file():

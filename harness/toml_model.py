@@ -18,11 +18,14 @@ _DEEPEST = 20  #: levels; a deployment has five
 
 M = TypeVar("M", bound=BaseModel)
 
+#: Where (table, name, key …), and what.
+Mistake = tuple[tuple[str, ...], str]
+
 
 class MistakesError(ValueError):
     """What is wrong between the parts of a file: the place of each mistake (table, name, key …), and what it is."""
 
-    def __init__(self, mistakes: Sequence[tuple[tuple[str, ...], str]]) -> None:
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
         super().__init__("\n".join(f"{'.'.join(place)}: {what}" for place, what in mistakes))
         self.mistakes = tuple(mistakes)
 

@@ -26,9 +26,9 @@ def test_escalation_lands_in_the_group(cast, caller, line, assistant, target, ex
 
 
 @scenario("TRANSFER-WARM")
-def test_the_ai_calls_the_group_and_joins(cast, caller, line, assistant, target, expect):
+def test_the_ai_calls_the_group_and_joins(cast, caller, line, assistant, handover, target, expect):
     shown = cast.shown_number(line, caller)
-    call = caller.call(line, headers=cast.header_for_caller_id(line))
+    call = caller.call(line, headers=cast.header_for_caller_id())
     talk = assistant.expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
@@ -36,7 +36,7 @@ def test_the_ai_calls_the_group_and_joins(cast, caller, line, assistant, target,
     talk.hand_over(target, "warm", caller_id=shown)
     landed = target.expect_call(call)
     expect(landed).caller_id(shown)
-    expect(call).two_way_audio_with(landed, joined_within_s=line.assistant.briefing_s)
+    expect(call).two_way_audio_with(landed, joined_within_s=handover.briefing_s)
     expect(call).silence_from(talk)  # the AI has left the conversation, for both
     expect(landed).silence_from(talk, seconds=0.4)
     for group in cast.all_groups(but=target):
@@ -45,8 +45,8 @@ def test_the_ai_calls_the_group_and_joins(cast, caller, line, assistant, target,
 
 
 @scenario("TRANSFER-TOPIC")
-def test_escalation_lands_with_the_topic(cast, caller, line, assistant, target, expect):
-    topic = line.assistant.transfer_topic
+def test_escalation_lands_with_the_topic(cast, caller, line, assistant, handover, target, expect):
+    topic = handover.transfer_topic
     agents = cast.group_of_topic(topic)
     call = caller.call(line)
     talk = assistant.expect_call(call)

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.wav import read_wav
 from harness.errors import MistakeError
-from harness.resources import PROMPTS, prompt_names
+from harness.resources import PROMPTS, is_wav, prompt_names
 
 DIRECTORY: Final = PROMPTS
 
@@ -29,15 +30,20 @@ _CHUNK_HOPS: Final = 6  # looked at together: fewer calls of numpy, at 60 ms of 
 _BANDS: Final = 14
 _MIN_LIKENESS = 0.55  # of the pictures; unlike speech reaches 0.5
 _MIN_SCORE = 0.35  # of the samples; other speech stays below 0.2
+_SHORTEST_S, _LONGEST_S = 0.3, 20.0  # of a prompt of the customer's own
+_BLOCK = 800  # samples over which its level is looked at
+_SILENT_DBOV = -50.0
 _SLACK = 160  # samples of doubt about the place that the pictures name
 
 
 class PromptError(MistakeError):
-    """A prompt was named that does not exist."""
+    """A prompt was named that does not exist, or a file that cannot be one."""
 
 
 def prompt_path(name: str) -> Path:
-    """The prompt's WAV file (8 kHz, mono, PCM16). Raises :class:`PromptError`."""
+    """The prompt's WAV file (8 kHz, mono, PCM16): of one that comes with the harness, or ``name``. Raises :class:`PromptError`."""
+    if is_wav(name):
+        return Path(name)
     if name not in prompt_names():
         raise PromptError(f"prompt {name!r} does not exist: {', '.join(prompt_names())}")
     return DIRECTORY / f"{name}.wav"
@@ -51,10 +57,48 @@ def prompt_samples(name: str) -> NDArray[np.int16]:
     return samples
 
 
+def prompt_name(name: str) -> str:
+    """What it is called in reports: a file by its own name."""
+    return Path(name).name if is_wav(name) else name
+
+
 def prompt_text(name: str) -> str:
-    """The words of a prompt. Raises :class:`PromptError`."""
+    """The words of a prompt; of a file, whose words nobody knows, its name. Raises :class:`PromptError`."""
     prompt_path(name)
+    if is_wav(name):
+        return f"[{Path(name).stem}]"
     return str(json.loads((DIRECTORY / "manifest.json").read_text("utf-8"))["prompts"][name]["text"])
+
+
+def check_prompt(path: Path) -> None:
+    """See that a customer's file can be said: speech of sensible length in the form that phones play. Raises :class:`PromptError`."""
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise PromptError(f"{path}: no file; {_ALLOWED}")
+        if size > _LONGEST_BYTES:
+            raise PromptError(f"{path}: {size} bytes; {_ALLOWED}")
+        info = soundfile.info(path)
+    except FileNotFoundError:
+        raise PromptError(f"no such file: {path}; {_ALLOWED}") from None
+    except (OSError, ValueError, soundfile.LibsndfileError) as error:
+        raise PromptError(f"{path}: cannot be read ({error}); {_ALLOWED}") from None
+    form = (info.format, info.subtype, info.samplerate, info.channels)
+    if form != ("WAV", "PCM_16", SAMPLE_RATE, 1):
+        shown = f"{info.format} {info.subtype}, {info.samplerate} Hz, {info.channels} channel(s)"
+        raise PromptError(f"{path}: {shown}; {_ALLOWED}")
+    samples = prompt_samples(str(path))
+    seconds = len(samples) / SAMPLE_RATE
+    if not _SHORTEST_S <= seconds <= _LONGEST_S:
+        raise PromptError(f"{path}: {seconds:.1f} s long; {_ALLOWED}")
+    blocks = samples[: len(samples) // _BLOCK * _BLOCK].astype(np.float64).reshape(-1, _BLOCK) / 32768.0
+    level = 10 * np.log10(max(float(np.square(blocks).mean(axis=1).max()), 1e-10))
+    if level < _SILENT_DBOV:
+        raise PromptError(f"{path}: silent (the loudest part has {level:.0f} dBov); {_ALLOWED}")
+
+
+_ALLOWED = f"allowed: a WAV file with {_SHORTEST_S:g} to {_LONGEST_S:g} s of speech, 8000 Hz, mono, 16 bits (PCM)"
+_LONGEST_BYTES = 1 << 20  # three times what such a file has, for what some programs write behind the sound
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ A deployment of kind ``simulated`` leaves hosts, binds and passwords out; the wo
 from __future__ import annotations
 
 from harness.deployment.ai import Campaign, Escalation, Synthflow
-from harness.deployment.model import Deployment, from_plain, to_plain
+from harness.deployment.model import IDLE, Deployment, from_plain, to_plain
 from harness.deployment.network import Account, CertificateFiles, PhoneEntry, Platform, StandIn, Trunk
 from harness.deployment.replicas import replicas_from_plain, replicas_to_plain
 from harness.deployment.report import Report, ReportField, plain_name
-from harness.deployment.routing import Assistant, Digits, Group, Line, RoutedBy
+from harness.deployment.routing import Assistant, Digits, Group, Handover, Line, RoutedBy
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import (
     CALLS_A_PHONE,
@@ -25,6 +25,7 @@ from harness.deployment.values import (
     Secret,
     Source,
     Transport,
+    Way,
     WebAddress,
     Witness,
     is_address,
@@ -34,6 +35,7 @@ from harness.deployment.values import (
 __all__ = [
     "CALLS_A_PHONE",
     "E164",
+    "IDLE",
     "PLAIN_PORT",
     "SYNTHFLOW_ID",
     "TLS_PORT",
@@ -52,6 +54,7 @@ __all__ = [
     "Expectations",
     "ExtraNumbers",
     "Group",
+    "Handover",
     "Limits",
     "Line",
     "Manners",
@@ -68,6 +71,7 @@ __all__ = [
     "Timings",
     "Transport",
     "Trunk",
+    "Way",
     "WebAddress",
     "Witness",
     "from_plain",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_serializer
 
-from harness.deployment.values import Model, Prompt, Variable, WebAddress, Witness
+from harness.deployment.values import Digit, Model, Prompt, Variable, Way, WebAddress, Witness
 
 
 class Synthflow(Model):
@@ -41,21 +41,15 @@ class Escalation(Model):
     """How a caller asks the AI for a person, and for other things that rows need."""
 
     #: By which a caller asks for a person; each has a case of its own.
-    ways: tuple[Literal["digit", "prompt", "silence"], ...] = ("digit",)
-    digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")  #: that asks for a person
-    prompt: Prompt = "agent-please-en"  #: that asks for a person: one of those that come with the harness
+    ways: tuple[Way, ...] = ("digit",)
+    digit: Digit | None = None  #: that asks for a person
+    prompt: Prompt = "agent-please-en"  #: that asks for a person: one that comes with the harness, or a WAV file
     silence_s: float = Field(30.0, gt=0)  #: after how long it hands over a caller who says nothing
     attempts: int = Field(1, ge=1, le=5)  #: how often it may be asked: recognition does not get everything
     retry_after_s: float = Field(8.0, gt=0)  #: without anything happening, before it is asked again
-    goodbye_digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")  #: that has the AI hang up
-    digits_back_digit: str | None = Field(None, pattern=r"^[0-9*#A-D]$")  #: that has the AI send digits
+    goodbye_digit: Digit | None = None  #: that has the AI hang up
+    digits_back_digit: Digit | None = None  #: that has the AI send digits
     digits_back: str | None = Field(None, pattern=r"^[0-9*#A-D]+$")  #: the digits it then sends
-
-    @property
-    def idle_digits(self) -> str:
-        """Five digits on which the AI does nothing, a letter and signs among them (RFC 4733 section 3.2 has sixteen)."""
-        taken = {self.digit, self.goodbye_digit, self.digits_back_digit}
-        return "".join(digit for digit in "12#A*345" if digit not in taken)[:5]
 
 
 class Campaign(Model):

@@ -12,13 +12,13 @@ from harness.deployment.ai import Campaign, Escalation, Synthflow
 from harness.deployment.hours import Zone, is_open, planned_at
 from harness.deployment.network import Account, PhoneEntry, Platform, StandIn, Trunk
 from harness.deployment.report import plain_name
-from harness.deployment.routing import Assistant, Group, Line
+from harness.deployment.routing import Assistant, Group, Handover, Line, Transfer
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import Model, Region
-from harness.toml_model import MistakesError
+from harness.toml_model import Mistake, MistakesError
 
-#: Where (table, name, key …), and what.
-Mistake = tuple[tuple[str, ...], str]
+#: How many digits prove DTMF.
+IDLE = 5
 
 
 class Deployment(Model):
@@ -118,6 +118,30 @@ class Deployment(Model):
         wanted = (a for a in self.assistants.values() if number in (None, a.did))
         return tuple(dict.fromkeys(a.model_id for a in wanted if a.model_id is not None))
 
+    def handovers(self, assistant: str) -> dict[str, Handover]:
+        """How that assistant hands over, by name: first as its own table says, under no name, for which ``escalation`` asks."""
+        entry, asked = self.assistants[assistant], self.escalation
+        if entry.transfer is None:
+            return entry.handovers
+        same = {name: getattr(entry, name) for name in Transfer.model_fields}
+        own = Handover.model_construct(ways=asked.ways, digit=asked.digit, prompt=asked.prompt, **same)
+        return {"": own, **entry.handovers}
+
+    def handover(self, line: str | None, name: str = "") -> Handover | None:
+        """The handover of that name by the assistant a number leads to; None where it has none."""
+        assistant = self.lines[line].assistant if line else None
+        return self.handovers(assistant).get(name) if assistant else None
+
+    def idle_digits(self, assistant: str) -> str:
+        """Digits on which that assistant does nothing, :data:`IDLE` if there are so many (RFC 4733 section 3.2 has sixteen).
+
+        A letter and signs are among them.
+        """
+        asked = self.escalation
+        taken = {asked.digit, asked.goodbye_digit, asked.digits_back_digit}
+        taken |= {handover.digit for handover in self.handovers(assistant).values()}
+        return "".join(digit for digit in "12#A*3456789BCD0" if digit not in taken)[:IDLE]
+
     @property
     def api_base(self) -> str | None:
         """Where the AI's own interface is; None where nobody has access to it."""
@@ -157,6 +181,8 @@ class Deployment(Model):
                 known(agent, self.phones, "phone", "groups", key, "agents")
         for key, assistant in self.assistants.items():
             known(assistant.transfer_to, self.groups, "group", "assistants", key, "transfer_to")
+            for name, handover in assistant.handovers.items():
+                known(handover.transfer_to, self.groups, "group", "assistants", key, "handovers", name, "transfer_to")
             if assistant.model_id is None and self.models():
                 what = "is missing, though others have one; allowed: an id for each, or for none"
                 mistakes.append((("assistants", key, "model_id"), what))
@@ -173,6 +199,7 @@ class Deployment(Model):
         if len(trunks) != len(self.trunks):
             mistakes.append((("trunks",), "two trunks have one name; allowed: a name of its own for each"))
         mistakes += [*self._shared_numbers(), *self._report_names()]
+        mistakes += [each for name in self.assistants for each in self._asked_twice(name)]
         if mistakes:
             raise MistakesError(mistakes)
         return self
@@ -191,6 +218,26 @@ class Deployment(Model):
                 if (owner := owners.setdefault(plain_name(name), key)) != key:
                     what = f"{name!r} is already {owner}; allowed: a name of its own for each group"
                     yield ("groups", key, "reported_as"), what
+
+    def _asked_twice(self, assistant: str) -> Iterator[Mistake]:
+        """What asks an assistant for one of its handovers, and for something else as well."""
+        entry, asked = self.assistants[assistant], self.escalation
+        means: dict[tuple[str, str], str] = {("digit", str(asked.goodbye_digit)): "escalation.goodbye_digit"}
+        means["digit", str(asked.digits_back_digit)] = "escalation.digits_back_digit"
+        if entry.transfer is not None:
+            means["digit", str(asked.digit)] = "escalation.digit"
+            means |= {(way, str(asked.prompt)): f"escalation.{way}" for way in asked.ways if way == "prompt"}
+            means |= {(way, ""): "escalation.ways" for way in asked.ways if way == "silence"}
+        for name, handover in entry.handovers.items():
+            place = ("assistants", assistant, "handovers", name)
+            said = [(way, getattr(handover, way)) for way in ("digit", "prompt")]
+            said += [(way, "") for way in handover.ways if way == "silence"]
+            for way, value in said:
+                key = "ways" if way == "silence" else way
+                if (other := means.get((way, value))) is not None:
+                    yield (*place, key), f"{value or way} is already {other}; allowed: one of its own for each handover"
+                elif value is not None:
+                    means[way, value] = f"{'.'.join(place)}.{key}"
 
     def _shared_numbers(self) -> Iterator[Mistake]:
         owners: dict[str, str] = {}

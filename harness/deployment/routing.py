@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from harness.deployment.hours import Hours, Zone
-from harness.deployment.values import E164, SYNTHFLOW_ID, Behaviour, CallerIdMode, Model
+from harness.deployment.values import E164, SYNTHFLOW_ID, Behaviour, CallerIdMode, Digit, Model, Prompt, Way
+from harness.toml_model import Mistake, MistakesError
 
 Digits = Annotated[str, Field(pattern=r"^[0-9*#A-D]{1,8}$")]
 RoutedBy = Literal["language", "department", "menu"]
@@ -93,14 +94,9 @@ class Group(Model):
         return self
 
 
-class Assistant(Model):
-    """One of Synthflow's assistants."""
+class Transfer(Model):
+    """What an assistant does with a caller who asks for a person."""
 
-    did: E164  #: the number it answers at
-    #: Synthflow's id of it, as its page shows it: the API lists calls by it (``GET /calls?model_id=``).
-    model_id: str | None = Field(None, pattern=f"^{SYNTHFLOW_ID}$")
-    voice: int | None = Field(None, ge=240, le=255)  #: its mark, where it speaks in marks: the simulated one does
-    behaviour: Behaviour = "talks"  #: what it does with calls; all but the first prove fallbacks and refusals
     transfer: Literal["cold", "warm"] | None = None  #: how it hands over: by REFER, or by a new call of its own
     transfer_to: str | None = None  #: the group it hands over to
     transfer_topic: str | None = None  #: the topic it sends along
@@ -118,4 +114,51 @@ class Assistant(Model):
             raise ValueError("transfer_caller_id = fixed needs fixed_caller_id")
         if self.transfer_caller_id == "header" and not self.caller_id_header:
             raise ValueError("transfer_caller_id = header needs caller_id_header, e.g. X-Show-Number")
+        return self
+
+
+class Handover(Transfer):
+    """One of several handovers of an assistant, by topic, each with its own way to be asked for it."""
+
+    transfer: Literal["cold", "warm"]  #: how it hands over: by REFER, or by a new call of its own
+    transfer_to: str  #: the group it hands over to
+    #: By which it is asked for, each with a case of its own; none: those of ``digit`` and ``prompt`` that are there.
+    ways: tuple[Way, ...] = ()
+    digit: Digit | None = None  #: that asks for it
+    prompt: Prompt | None = None  #: that asks for it: one that comes with the harness, or a WAV file
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ways_there(cls, plain: object) -> object:
+        if isinstance(plain, dict) and not plain.get("ways"):
+            ways = [way for way in ("digit", "prompt") if plain.get(way) is not None]
+            return {**plain, "ways": ways} if ways else plain
+        return plain
+
+
+class Assistant(Transfer):
+    """One of Synthflow's assistants."""
+
+    did: E164  #: the number it answers at
+    #: Synthflow's id of it, as its page shows it: the API lists calls by it (``GET /calls?model_id=``).
+    model_id: str | None = Field(None, pattern=f"^{SYNTHFLOW_ID}$")
+    voice: int | None = Field(None, ge=240, le=255)  #: its mark, where it speaks in marks: the simulated one does
+    behaviour: Behaviour = "talks"  #: what it does with calls; all but the first prove fallbacks and refusals
+    handovers: dict[str, Handover] = {}
+
+    @model_validator(mode="after")
+    def _askable(self) -> Self:
+        mistakes: list[Mistake] = []
+        for name, handover in self.handovers.items():
+            place = ("handovers", name)
+            if not name:
+                mistakes.append((place, "has no name; allowed: one of your own choosing"))
+            if not handover.ways:
+                what = 'how is it asked for? allowed: digit, prompt, or ways = ["silence"]'
+                mistakes.append((place, what))
+            for way in ("digit", "prompt"):
+                if way in handover.ways and getattr(handover, way) is None:
+                    mistakes.append(((*place, way), f"is missing; allowed: a {way}, since ways has it"))
+        if mistakes:
+            raise MistakesError(mistakes)
         return self

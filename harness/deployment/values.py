@@ -20,13 +20,15 @@ from pydantic import (
     field_serializer,
 )
 
-from harness.resources import prompt_names
+from harness.resources import is_wav, prompt_names
 from harness.sip.grammar import SipSyntaxError, split_host_port
 
 Transport = Literal["udp", "tcp", "tls"]
 Ai = Literal["synthflow", "stand-in"]
 CallerIdMode = Literal["original", "agent", "fixed", "header"]
 Behaviour = Literal["talks", "early-media", "never-answers", "unavailable", "busy", "declines"]
+#: By which a caller asks for a person.
+Way = Literal["digit", "prompt", "silence"]
 Witness = Literal["marks", "in-band", "messages", "dtmf", "registration", "record"]
 
 #: Synthflow's signalling ports (guide, Prerequisites).
@@ -113,12 +115,16 @@ Region = Annotated[str, AfterValidator(_region)]
 
 
 def _prompt(name: str) -> str:
-    if name not in prompt_names():
-        raise ValueError(f"no prompt is called {name!r}; allowed: {', '.join(prompt_names())}")
+    if name not in prompt_names() and not is_wav(name):  # files are looked at where the deployment's own is read
+        raise ValueError(f"no prompt is called {name!r}; allowed: {', '.join(prompt_names())}, or a WAV file (….wav)")
     return name
 
 
 Prompt = Annotated[str, AfterValidator(_prompt)]
+
+
+#: One digit of a telephone.
+Digit = Annotated[str, Field(pattern=r"^[0-9*#A-D]$")]
 
 
 def is_ipv6(place: str) -> bool:

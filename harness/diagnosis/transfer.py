@@ -40,7 +40,8 @@ def is_fallback(scene: Scene, wanted: object) -> bool:
         return False
     if scene.deployment is None:
         return scene.moment != "transfer"
-    targets = {a.transfer_to for a in scene.deployment.assistants.values()}
+    handovers = (scene.deployment.handovers(name).values() for name in scene.deployment.assistants)
+    targets = {handover.transfer_to for each in handovers for handover in each}
     return wanted in {line.fallback for line in scene.deployment.lines.values()} and wanted not in targets
 
 
@@ -135,11 +136,11 @@ def _target(scene: Scene, text: str) -> str | None:
 
 
 def _wanted(scene: Scene) -> str | None:
-    """The group whose number a transfer should name: the line's assistant's, else the one the case waited for."""
+    """The group whose number a transfer should name: that of the case's handover, else the one the case waited for."""
     assert scene.deployment is not None
-    assistant = scene.line[1].assistant if scene.line else None
-    if assistant is not None and (found := scene.deployment.assistants[assistant].transfer_to):
-        return found
+    handover = scene.deployment.handover(scene.line[0], scene.axes.get("handover", "")) if scene.line else None
+    if handover is not None:
+        return handover.transfer_to
     waited = [str(finding.facts.get("wanted")) for finding in scene.of("landing")]
     return next((name for name in waited if name in scene.deployment.groups), None)
 

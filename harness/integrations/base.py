@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Literal
 
-from harness.deployment import Ai, Assistant, Deployment, Line, Transport, Trunk
+from harness.deployment import Ai, Assistant, Deployment, Handover, Line, Transport, Trunk
 from harness.finding_kinds import (
     ANSWERED,
     AUDIO_TO_AGENT,
@@ -74,6 +75,11 @@ class Cell:
         return self.deployment.assistants[self.entry.assistant] if self.line and self.entry.assistant else None
 
     @property
+    def handover(self) -> Handover | None:
+        """How its assistant hands over in this cell: as the axis says, else as the assistant's own table does."""
+        return self.deployment.handover(self.line, self.axes.get("handover", ""))
+
+    @property
     def is_open(self) -> bool:
         """Whether the number is within its hours when the plan is made."""
         return self.deployment.is_open(self.line)
@@ -91,6 +97,7 @@ class Which:
     holds: Callable[[Cell], bool]
     missing: str  #: what to say where no number has it, as in "no number has a fallback"
     prefers: Callable[[Cell], int] = lambda cell: 0
+    of_one: str = ""  #: what to say of a single handover that lacks it, where others have it
     hides: Callable[[Cell], bool] = lambda cell: False  #: the number has it, but where nobody of ours can look
 
     def why_none(self, cells: Sequence[Cell]) -> str:
@@ -133,6 +140,8 @@ class Axis:
     values: Callable[[Deployment], Sequence[str]]
     full: bool = False
     missing: str = ""  #: what to say where the deployment has no value for it
+    #: The value that a handover with a name has of its own, whatever the others have.
+    of_handover: Callable[[Handover], str] | None = None
 
 
 #: What a row is about: a call that the AI takes, hands over, does not take, may not get; or something else than a call.
@@ -155,6 +164,7 @@ class Row:
     needs: tuple[Need, ...] = ()  #: what the deployment needs besides
     #: Whether each number is proved by itself, where ``depth = "every-number"``.
     every_number: bool = False
+    hands_over: Literal["cold", "warm"] | None = None  #: each handover of that kind is proved by itself
     out_of_hours: bool = False  #: whether it calls numbers while they are closed; all others while they are open
     moment: Moment = "inbound"
     over: Literal["trunks", "default"] = "default"
@@ -179,6 +189,18 @@ class Row:
         """What a case in that cell finds, at least."""
         more = [found for (axis, value), found in self.required_findings_at.items() if axes.get(axis) == value]
         return sum(map(Counter, more), Counter(self.required_findings))
+
+    def variants(self, deployment: Deployment, *, everything: bool) -> Iterator[dict[str, str]]:
+        """The values of its own axes: full axes always multiply, the others only where ``everything`` is asked for."""
+        axes = [(axis, list(axis.values(deployment))) for axis in self.axes]
+        full = [[(axis.name, value) for value in values] for axis, values in axes if axis.full]
+        for chosen in product(*full):
+            yield {axis.name: values[0] for axis, values in axes} | dict(chosen)
+        if everything:
+            for axis, values in axes:
+                if not axis.full:
+                    for value in values[1:]:
+                        yield {a.name: v[0] for a, v in axes} | {axis.name: value}
 
     @property
     def documented(self) -> bool:

@@ -95,6 +95,7 @@ INTEGRATION = Integration(
             id="GL-TRANSFER-PLAIN",
             scenario="TRANSFER-PLAIN",
             moment="transfer",
+            hands_over="cold",
             title="The AI hands the caller to the agent queue",
             proves="The caller lands in the queue whose number the AI calls and in no other, with the caller's number and audio both "
             "ways; the AI's leg ends.",
@@ -120,6 +121,7 @@ INTEGRATION = Integration(
             id="GL-TRANSFER-TOPIC",
             scenario="TRANSFER-TOPIC",
             moment="transfer",
+            hands_over="cold",
             title="The AI hands the caller to a topic",
             proves="The transfer carries the topic in X-Gladly-Routing-Selector; the header reaches the target and the caller lands "
             "with that topic's agents and no others, with the caller's number and audio both ways.",

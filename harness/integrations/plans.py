@@ -57,9 +57,9 @@ def warm_transfer(cell: Cell) -> Iterator[PlannedCall]:
 
 def _handed_over(cell: Cell, by_stand_in: By) -> Iterator[PlannedCall]:
     yield from one_call(cell)
-    assert cell.assistant is not None
-    assert cell.assistant.transfer_to is not None
-    target = cell.deployment.groups[cell.assistant.transfer_to].did
+    assert cell.handover is not None
+    assert cell.handover.transfer_to is not None
+    target = cell.deployment.groups[cell.handover.transfer_to].did
     if cell.entry.refer == "passed-on":
         yield PlannedCall(cell.deployment.callers[0], target)  # its phone follows the REFER
     elif cell.ai == "stand-in":

@@ -45,7 +45,12 @@ _TRIED_IN_VAIN = {**FALLEN_BACK, LANDING_OTHERS: 1, ROUTE_TRIED: 1, ROUTE_NOT_AN
 _TRANSFERRED = {**HANDED_OVER, CALLER_ID: 1, LANDING_OTHERS: 1, ONE_CALL: 2}
 
 _transfer = partial(
-    Row, moment="transfer", needs=(A_CALLER,), over="trunks", seconds=2.0, subject=frozenset({"landing"})
+    Row,
+    moment="transfer",
+    needs=(A_CALLER,),
+    over="trunks",
+    seconds=2.0,
+    subject=frozenset({"landing"}),
 )
 _fallback = partial(Row, moment="fallback", needs=(A_CALLER,), over="trunks")
 
@@ -85,6 +90,7 @@ def blind_transfer(prefix: str, people: str, *, source: str, section: str = "") 
         "the agent and audio both ways; no other group rings, the AI's leg ends, one call is left for each party.",
         source=source,
         section=section,
+        hands_over="cold",
         which=(hands_over("cold"), ASKED, TO_SEEN_GROUP, REFER_OF_AXIS),
         axes=(REFER, ASK),
         calls=plans.blind_transfer,
@@ -103,6 +109,7 @@ def warm_transfer(prefix: str, people: str, *, source: str, section: str = "") -
         "the AI any more.",
         source=source,
         section=section,
+        hands_over="warm",
         which=(hands_over("warm"), ASKED, TO_SEEN_GROUP, SHOWS_OF_AXIS),
         axes=(CALLER_ID_SHOWN,),
         calls=plans.warm_transfer,

@@ -65,12 +65,12 @@ def _lands_with(cell: Cell, moment: Moment) -> Iterator[str]:
     """The groups whose agents may ring."""
     if not cell.line:
         return
-    entry, assistant = cell.entry, cell.assistant
+    entry, handover = cell.entry, cell.handover
     if moment == "people":
         yield from filter(None, (entry.group if cell.is_open else entry.closed,))
-    elif moment == "transfer" and assistant is not None:
-        yield from filter(None, (assistant.transfer_to,))
-        topic = assistant.transfer_topic
+    elif moment == "transfer" and handover is not None:
+        yield from filter(None, (handover.transfer_to,))
+        topic = handover.transfer_topic
         yield from (name for name, group in cell.deployment.groups.items() if topic and group.topic == topic)
     else:
         yield from filter(None, (entry.fallback,))

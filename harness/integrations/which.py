@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from harness.deployment import CALLS_A_PHONE, Behaviour, CallerIdMode, Deployment, RoutedBy
+from collections.abc import Iterator
+
+from harness.deployment import CALLS_A_PHONE, IDLE, Behaviour, CallerIdMode, Deployment, Handover, RoutedBy, Way
 from harness.integrations.base import NOT_OBSERVABLE, Axis, Cell, Need, Which
 from harness.sip.identity import has_national_form
 
@@ -34,7 +36,7 @@ def _is_seen(deployment: Deployment, group: str | None) -> bool:
 
 
 def _hands_over(cell: Cell, way: str) -> bool:
-    return _leads_to_ai(cell) and cell.assistant is not None and cell.assistant.transfer == way
+    return _leads_to_ai(cell) and cell.handover is not None and cell.handover.transfer == way
 
 
 #: A number that leads to an AI that talks, the plainest first.
@@ -101,6 +103,10 @@ UNREACHABLE = Which(
     "no number's trunk leads to a host that does not answer",
     lambda cell: cell.entry.reachable,
 )
+IDLE_DIGITS = Which(
+    lambda cell: cell.entry.assistant is not None and len(cell.deployment.idle_digits(cell.entry.assistant)) >= IDLE,
+    f"fewer than {IDLE} digits mean nothing to the AI",
+)
 MAY_FAIL = Which(lambda cell: cell.entry.may_fail, "no number's AI may be made to fail")
 
 
@@ -114,29 +120,36 @@ def hands_over(way: str) -> Which:
 
 
 def _can_be_asked(cell: Cell) -> bool:
-    asked = cell.deployment.escalation
-    way = cell.axes.get("ask") or next(iter(asked.ways), None)
-    return way is not None and (way != "digit" or asked.digit is not None or cell.ai == "stand-in")
+    if cell.handover is None:
+        return False
+    way = cell.axes.get("ask") or next(iter(cell.handover.ways), None)
+    return way in cell.handover.ways and (way != "digit" or cell.handover.digit is not None or cell.ai == "stand-in")
 
 
 #: That the caller can ask the AI for a person: a stand-in takes any digit.
-ASKED = Which(_can_be_asked, "escalation: no way is named in which this AI is asked for a person (ways, and digit)")
+ASKED = Which(
+    _can_be_asked,
+    "escalation: no way is named in which this AI is asked for a person (ways, and digit)",
+    of_one="escalation: no way is named in which it is asked for (ways, and digit)",
+)
 #: An assistant whose group has a phone of ours: only there a landing is seen.
 TO_OUR_PHONE = Which(
-    lambda cell: cell.assistant is not None and _agents(cell.deployment, cell.assistant.transfer_to),
+    lambda cell: cell.handover is not None and _agents(cell.deployment, cell.handover.transfer_to),
     f"{NOT_OBSERVABLE}no assistant that hands over so does to a group with a phone of ours",
+    of_one=f"{NOT_OBSERVABLE}its group has no phone of ours",
 )
 
 #: The same, or a group that the platform's report names.
 TO_SEEN_GROUP = Which(
-    lambda cell: cell.assistant is not None and _is_seen(cell.deployment, cell.assistant.transfer_to),
+    lambda cell: cell.handover is not None and _is_seen(cell.deployment, cell.handover.transfer_to),
     TO_OUR_PHONE.missing,
+    of_one=f"{NOT_OBSERVABLE}its group has no phone of ours, and no report names it",
 )
 
 
 def _takes_nobody(cell: Cell) -> bool:
     """Whether a transfer to the assistant's group fails at once: nobody is there, no queue and no machine."""
-    to = cell.assistant.transfer_to if cell.assistant is not None else None
+    to = cell.handover.transfer_to if cell.handover is not None else None
     group = cell.deployment.groups[to] if to is not None else None
     return group is not None and group.empty and not group.queue_s and not group.voicemail
 
@@ -147,18 +160,18 @@ TO_NOBODY = Which(
 )
 REFER_OF_AXIS = Which(lambda cell: cell.entry.refer == cell.axes["refer"], "no number's platform treats the REFER so")
 SHOWS_OF_AXIS = Which(
-    lambda cell: cell.assistant is not None and cell.assistant.transfer_caller_id == cell.axes["caller_id"],
+    lambda cell: cell.handover is not None and cell.handover.transfer_caller_id == cell.axes["caller_id"],
     "no assistant shows that number to the agent",
 )
 
 
 def _topic_has_agents(cell: Cell) -> bool:
-    topic = cell.assistant.transfer_topic if cell.assistant else None
+    topic = cell.handover.transfer_topic if cell.handover else None
     return topic is not None and any(g.topic == topic and g.present for g in cell.deployment.groups.values())
 
 
 def _topic_of_others(cell: Cell) -> bool:
-    topic, groups = cell.assistant.transfer_topic if cell.assistant else None, cell.deployment.groups
+    topic, groups = cell.handover.transfer_topic if cell.handover else None, cell.deployment.groups
     return topic is not None and any(
         group.topic == topic and _others_answer(cell.deployment, name) for name, group in groups.items()
     )
@@ -167,10 +180,11 @@ def _topic_of_others(cell: Cell) -> bool:
 TOPIC = Which(
     _topic_has_agents,
     "no assistant hands over with a topic that a group with a phone of ours has",
+    of_one=f"{NOT_OBSERVABLE}no group with a phone of ours has its topic",
     hides=_topic_of_others,
 )
 NO_TOPIC = Which(
-    lambda cell: cell.assistant is not None and cell.assistant.transfer_topic is None,
+    lambda cell: cell.handover is not None and cell.handover.transfer_topic is None,
     "every assistant hands over with a topic",
 )
 PLAINTEXT = Which(lambda cell: cell.entry.plaintext, "no number's destination lacks transport=tls")
@@ -219,21 +233,42 @@ def _refers(deployment: Deployment) -> list[str]:
 
 
 REFER = Axis("refer", _refers, full=True, missing="no number leads to an AI")
-_WAYS = ("digit", "prompt", "silence")
+_WAYS: tuple[Way, ...] = ("digit", "prompt", "silence")
+
+
+def _named(deployment: Deployment) -> Iterator[Handover]:
+    """The handovers that have names."""
+    for assistant in deployment.assistants.values():
+        yield from assistant.handovers.values()
+
+
+def _asked(deployment: Deployment) -> list[str]:
+    """By which ways: those of handovers with names count only where nothing asks for one without."""
+    there = deployment.escalation.ways or {way for handover in _named(deployment) for way in handover.ways}
+    return [way for way in _WAYS if way in there]
+
+
 ASK = Axis(
     "ask",
-    lambda deployment: [way for way in _WAYS if way in deployment.escalation.ways],
+    _asked,
     missing="escalation.ways: nothing makes the AI hand over",
+    of_handover=lambda handover: handover.ways[0],
 )
 _SHOWN: tuple[CallerIdMode, ...] = ("original", "agent", "fixed", "header")
 
 
 def _shown(deployment: Deployment) -> list[str]:
     there = {a.transfer_caller_id for a in deployment.assistants.values() if a.transfer == "warm"}
+    there = there or {h.transfer_caller_id for h in _named(deployment) if h.transfer == "warm"}
     return [mode for mode in _SHOWN if mode in there]
 
 
-CALLER_ID_SHOWN = Axis("caller_id", _shown, missing="no assistant hands over warm")
+CALLER_ID_SHOWN = Axis(
+    "caller_id",
+    _shown,
+    missing="no assistant hands over warm",
+    of_handover=lambda handover: handover.transfer_caller_id,
+)
 
 
 # -- what the deployment as a whole needs

@@ -74,11 +74,9 @@ def _of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
 
 def _the_ai_calls(case: Case, deployment: Deployment) -> bool:
     """Whether the AI itself sends requests to the platform, outside the caller's call: a REFER goes within it."""
-    assistant = deployment.lines[case.line].assistant if case.line else None
+    handover = deployment.handover(case.line, case.axes.get("handover", ""))
     calls = any(call.by == "the AI" for call in calls_of(case, deployment))
-    return case.row.moment == "registration" or (
-        calls and assistant is not None and deployment.assistants[assistant].transfer == "warm"
-    )
+    return case.row.moment == "registration" or (calls and handover is not None and handover.transfer == "warm")
 
 
 def _of_phones(case: Case, deployment: Deployment) -> Iterator[_Need]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from harness.checks.finding import not_observable
-from harness.deployment import Deployment, Timings
+from harness.deployment import Deployment, Handover, Timings
 from harness.far_end.synthflow import SynthflowApi, api_of
 from harness.limits import Gate
 from harness.matrix import Case, why_not_now
@@ -165,10 +165,16 @@ def assistant(cast: Cast, line: Line) -> AssistantOf:
 
 
 @pytest.fixture
-def target(cast: Cast, line: Line) -> Group:
-    """The group that the line's assistant hands callers over to."""
-    assert line.assistant.transfer_to is not None, f"{line.entry.assistant} hands over to nobody"
-    return cast.group(line.assistant.transfer_to)
+def handover(context: CaseContext) -> Handover:
+    """How the line's assistant hands over in this case."""
+    return context.handover
+
+
+@pytest.fixture
+def target(cast: Cast, handover: Handover) -> Group:
+    """The group that it hands callers over to."""
+    assert handover.transfer_to is not None, "it hands over to nobody"
+    return cast.group(handover.transfer_to)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from harness import integrations, matrix
+from harness.audio.prompts import prompt_name
 from harness.deployment import Deployment
 from harness.errors import MistakeError, SelectionError
 from harness.finding_kinds import FindingKind, RequiredFindings
@@ -275,6 +277,10 @@ def content_of(deployment: Deployment) -> dict[str, Any]:
     ):
         for name in _OF_THE_SITE & table.keys():
             del table[name]
+    handovers = (assistant.get("handovers", {}).values() for assistant in content.get("assistants", {}).values())
+    for table in (content.get("escalation", {}), *itertools.chain.from_iterable(handovers)):
+        if table.get("prompt"):
+            table["prompt"] = prompt_name(table["prompt"])  # a file's own name: each site has its own place for it
     return content
 
 

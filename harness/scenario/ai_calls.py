@@ -123,9 +123,7 @@ class StandInCall(Call):
             self.leg.bridge(onward)
 
     def _heard_the_request(self) -> None:
-        escalation = self._context.deployment.escalation
-        way = self._context.case.axes.get("ask") or escalation.ways[0]
-        if way == "digit":
+        if self._context.asks_by == "digit":
             self.digits(1, within=3.0)
 
     def keep_record(self) -> None:

@@ -135,21 +135,22 @@ class Cast:
         return NotObservableError(self.context.evidence.add(finding))
 
     def shown_number(self, line: Line, caller: Caller) -> str:
-        """The number an agent sees after a warm transfer on this line, as its assistant is set up."""
-        match line.assistant.transfer_caller_id:
+        """The number an agent sees after a warm transfer on this line, as the handover is set up."""
+        match self.context.handover.transfer_caller_id:
             case "agent":
                 return line.assistant.did
             case "fixed":
-                return str(line.assistant.fixed_caller_id)
+                return str(self.context.handover.fixed_caller_id)
             case "header":
                 return HEADER_NUMBER
             case _:
                 return caller.number
 
-    def header_for_caller_id(self, line: Line) -> list[tuple[str, str]]:
-        """The header that names the number to show, where the line's assistant takes it from one."""
-        name = line.assistant.caller_id_header
-        return [(name, HEADER_NUMBER)] if name and line.assistant.transfer_caller_id == "header" else []
+    def header_for_caller_id(self) -> list[tuple[str, str]]:
+        """The header that names the number to show, where the handover takes it from one."""
+        handover = self.context.handover
+        name = handover.caller_id_header
+        return [(name, HEADER_NUMBER)] if name and handover.transfer_caller_id == "header" else []
 
     def one_call_each(self, *calls: Call | ReportedCall) -> None:
         """Each of these phones has this one call up, and no other."""

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Protocol
 
-from harness.deployment import Deployment, Timings, Trunk
+from harness.deployment import Deployment, Handover, Timings, Trunk
+from harness.errors import BrokenError
 from harness.far_end.synthflow import SynthflowApi
 from harness.limits import Gate
 from harness.matrix import Case
@@ -73,6 +74,20 @@ class CaseContext:
     def trunk(self) -> Trunk:
         """The trunk of the case."""
         return self.deployment.trunk(self.case.trunk)
+
+    @property
+    def handover(self) -> Handover:
+        """The handover that the case is about. Raises :class:`BrokenError` where the number's assistant has none."""
+        name = self.case.axes.get("handover", "")
+        found = self.deployment.handover(self.case.line, name)
+        if found is None:
+            raise BrokenError(f"{self.case.line}: its assistant does not hand over{name and f' ({name})'}")
+        return found
+
+    @property
+    def asks_by(self) -> str:
+        """By which way its caller asks for a person: digit, prompt or silence."""
+        return self.case.axes.get("ask") or self.handover.ways[0]
 
     @property
     def has_stand_in(self) -> bool:

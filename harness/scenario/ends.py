@@ -9,7 +9,7 @@ from functools import partial
 from typing import Literal
 
 from harness.audio.marks import SAMPLE_RATE
-from harness.audio.prompts import prompt_path, prompt_samples
+from harness.audio.prompts import prompt_name, prompt_path, prompt_samples
 from harness.checks.audio import Sound
 from harness.checks.claims import Observation
 from harness.events import CallState, Event, MediaState, SipMessage
@@ -70,19 +70,19 @@ class Call(ListeningLeg):
             self.leg.send_digits(digits, method=method)
 
     def say(self, prompt: str) -> float:
-        """Speak a prompt of ``audio_fixtures`` as soon as the far end pauses, then send the mark again; when it ends."""
+        """Speak a prompt as soon as the far end pauses, then send the mark again; when it ends."""
         self.settle()
         return self.speak(prompt)[0]
 
     def speak(self, prompt: str) -> tuple[float, bool]:
         """The same, whoever still looks at the call; when it ends, and whether the far end did pause."""
-        with self._context.evidence.step(f"{self.label} says {prompt}"):
+        with self._context.evidence.step(f"{self.label} says {prompt_name(prompt)}"):
             asked = time.monotonic()
             with self._context.evidence.step(f"{self.label} lets the far end finish"):
                 pauses = wait_for_pause(self.leg)
             began = time.monotonic()
             seconds = len(prompt_samples(prompt)) / SAMPLE_RATE
-            self._context.evidence.scripted(began - asked + seconds, f"the prompt {prompt}")
+            self._context.evidence.scripted(began - asked + seconds, f"the prompt {prompt_name(prompt)}")
             self.leg.play(Wav(prompt_path(prompt)))  # once, then its mark again
             return began + seconds, pauses
 
@@ -96,8 +96,7 @@ class Call(ListeningLeg):
 
         ``once``: not again, since nothing can come of it.
         """
-        escalation = self._context.deployment.escalation
-        way = self._context.case.axes.get("ask") or escalation.ways[0]
+        escalation, way = self._context.deployment.escalation, self._context.asks_by
         attempts = 1 if once else escalation.attempts
         waiting = escalation.silence_s if way == "silence" else escalation.retry_after_s
         self._context.more_patience = (attempts - 1) * waiting + (waiting if way == "silence" else 0.0)
@@ -107,15 +106,15 @@ class Call(ListeningLeg):
             self._context.background.start(lambda: self._until_somebody_rings(way, waiting, attempts))
 
     def _ask(self, way: str) -> None:
-        escalation = self._context.deployment.escalation
+        handover = self._context.handover
         match way:
             case "prompt":
-                self.say(escalation.prompt)
+                self.say(str(handover.prompt))
             case "silence":
                 with self._context.evidence.step(f"{self.label} says nothing"):
                     self.leg.play(Silence())
             case _:
-                self.press(escalation.digit or "0")
+                self.press(handover.digit or "0")
                 self._asked_by_digit = True
 
     def obeyed(self, at: float) -> None:

@@ -199,7 +199,7 @@ class AssistantOf:
         self._ai = ai
         self.line = line
         self.name = str(line.entry.assistant)
-        self.idle_digits = context.deployment.escalation.idle_digits  #: on which it does nothing
+        self.idle_digits = context.deployment.idle_digits(self.name)  #: on which it does nothing
 
     def expect_call(self, of: Call, within: float | None = None) -> AiCall:
         """The AI answers the call ``of``; fails when another does, or none."""

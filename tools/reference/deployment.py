@@ -30,6 +30,7 @@ TABLES = {
     "`[lines.NAME]`: numbers at the platform": "Line",
     "`[groups.NAME]`": "Group",
     "`[assistants.NAME]`": "Assistant",
+    "`[assistants.NAME.handovers.NAME]`": "Handover",
     "`[synthflow]`: the AI's interface": "Synthflow",
     "`[stand_in]`": "StandIn",
     "`[escalation]`": "Escalation",
@@ -62,7 +63,8 @@ _WORDS = {
     "Hours": "days and times",
     "Zone": "time zone",
     "TimeFormat": "form of a date and a time",
-    "Prompt": ", ".join(f"`{name}`" for name in prompt_names()),
+    "Digit": "digit",
+    "Prompt": ", ".join(f"`{name}`" for name in prompt_names()) + ", or a WAV file (`….wav`, from where this file is)",
 }
 
 
@@ -77,7 +79,7 @@ class Key:
 
 
 def keys() -> dict[str, list[Key]]:
-    """Class → its keys, those of its base classes first."""
+    """Class → its keys, those of its base classes last."""
     found: dict[str, list[Key]] = {}
     for module in sorted(MODEL.glob("*.py"), key=lambda path: path.name != "values.py"):  # it holds the base classes
         source = module.read_text(encoding="utf-8")
@@ -85,9 +87,11 @@ def keys() -> dict[str, list[Key]]:
         for node in ast.parse(source).body:
             if not isinstance(node, ast.ClassDef):
                 continue
-            inherited = [key for base in node.bases if isinstance(base, ast.Name) for key in found.get(base.id, [])]
             own = [_key(item, comments) for item in node.body if isinstance(item, ast.AnnAssign)]
-            found[node.name] = [*inherited, *(key for key in own if key.name not in _HIDDEN)]
+            again = {key.name for key in own}
+            inherited = [key for base in node.bases if isinstance(base, ast.Name) for key in found.get(base.id, [])]
+            inherited = [key for key in inherited if key.name not in again]
+            found[node.name] = [*(key for key in own if key.name not in _HIDDEN), *inherited]
     return found
 
 

@@ -163,7 +163,7 @@ def test_the_files_that_come_with_the_project_are_right(name: str) -> None:
             swapped('prompt = "agent-please-en"', 'prompt = "agent-please"'),
             "escalation.prompt: no prompt is called 'agent-please'; allowed: agent-please-de, agent-please-en, agent-please-es, "
             "agent-please-fr, announcement-not-in-service-en, connecting-you-en, goodbye-en, hello-en, how-can-i-help-en, "
-            "voicemail-greeting-en",
+            "voicemail-greeting-en, or a WAV file (….wav)",
         ),
     ],
 )

@@ -16,7 +16,8 @@ from harness.errors import SelectionError
 from harness.finding_kinds import LANDING, LANDING_OTHERS
 from harness.integrations import find, load
 from harness.integrations.base import Cell
-from harness.matrix import Case, Selection, _Cells, _in_id, _way, calls_of, cases, left_out, why_not_now
+from harness.integrations.cells import Cells, _way
+from harness.matrix import Case, Selection, _in_id, calls_of, cases, left_out, why_not_now
 from harness.report.mask import mask_text
 
 #: As customers write them; the first two look the same masked.
@@ -166,7 +167,7 @@ def test_a_closed_number_is_told_of_whichever_value_of_the_row_s_axis_it_would_p
     campaign = talkdesk.lines["campaign"].model_copy(update={"refer": "passed-on"})
     two = talkdesk.model_copy(update={"lines": talkdesk.lines | {"campaign": campaign}})
     for line in ("ivr", "campaign"):  # to one the platform consumes the REFER, to the other it passes it on
-        cells = _Cells(row, closed(two, line), asked=False)
+        cells = Cells(row, closed(two, line), asked=False)
         assert {cell.axes["refer"] for cell in cells.cells} == {"consumed", "passed-on"}
         assert line in dict(cells.not_now())
         assert "inbound" not in dict(cells.not_now())

@@ -85,7 +85,7 @@ def test_an_ai_may_brief_the_agent_before_it_joins_the_caller() -> None:
     of = play(test_transfer.test_the_ai_calls_the_group_and_joins)
     landed = of.target.expect_call.return_value
     ((_, _, how),) = [asked for asked in of.expect.named("two_way_audio_with") if asked[1] == (landed,)]
-    assert how == {"joined_within_s": of.line.assistant.briefing_s}
+    assert how == {"joined_within_s": of.handover.briefing_s}
 
 
 def test_an_ai_may_say_goodbye_before_it_hangs_up() -> None:

@@ -46,7 +46,10 @@ def test_every_key_has_a_meaning_and_every_table_is_there() -> None:
         ("tuple[str, ...]", "list of: text"),
         ("dict[str, E164]", "table: text = telephone number (E.164)"),
         ("Transport", "`udp`, `tcp`, `tls`"),
-        ("Prompt", ", ".join(f"`{name}`" for name in prompt_names())),
+        (
+            "Prompt",
+            ", ".join(f"`{name}`" for name in prompt_names()) + ", or a WAV file (`….wav`, from where this file is)",
+        ),
         ("tuple[Annotated[str, Field(pattern='x')], ...]", "list of: text"),
     ],
 )

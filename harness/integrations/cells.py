@@ -1,0 +1,233 @@
+"""The cells of a row in a deployment: trunks × axes × numbers × handovers; and the reason where there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import compress
+
+from harness.deployment import Ai, Deployment, Trunk
+from harness.integrations import sight
+from harness.integrations.base import NOT_OBSERVABLE, Cell, Row, Which
+
+
+class Cells:
+    """The cells of one row in one deployment; where there are none, the reason."""
+
+    def __init__(self, row: Row, deployment: Deployment, *, asked: bool) -> None:
+        self.row = row
+        self._deployment = deployment
+        self._missing: str | None = None
+        self._nearness = (0, 0)  #: of what is missing: how near a case came for want of it
+        self._lacking: dict[object, str] = {}  #: handover → why it has no cell
+        self._asked: set[object] = set()  #: the handovers that have been asked for in every way
+        self.unseen = sight.unseen(deployment)
+        self.cells: list[Cell] = []
+        self.why_none = self._why_not(asked)
+        if self.why_none is None:
+            self.cells = list(self._all())
+            if not self.cells:
+                self.why_none = self._missing or self._no_trunk()
+
+    def not_now(self) -> Iterator[tuple[str, str]]:
+        """The numbers that a row which is there would call, too, if it were their time, and why it does not."""
+        row, deployment = self.row, self._deployment
+        if self.why_none or not row.every_number or row.out_of_hours or deployment.depth == "once":
+            return
+        said = {cell.line for cell in self.cells}
+        variants = {tuple(cell.axes[axis.name] for axis in row.axes): cell.axes for cell in self.cells}.values()
+        for line, trunk, _ in deployment.all_dids():
+            if line in said or deployment.is_open(line):
+                continue
+            would = [Cell(deployment, deployment.trunk(trunk), line, axes) for axes in variants]
+            if any(all(which.holds(cell) for which in row.which or ()) for cell in would):
+                said.add(line)
+                yield line, f"{line} is closed now (its hours: {deployment.lines[line].hours})"
+
+    def _why_not(self, asked: bool) -> str | None:
+        row, deployment = self.row, self._deployment
+        if row.id in deployment.leave_out:
+            return deployment.leave_out[row.id]
+        if row.opt_in and not asked:
+            return f"takes long; run when asked for by name (--row {row.id})"
+        missing = [need.missing for need in row.needs if not need.holds(deployment)]
+        missing += [axis.missing for axis in row.axes if not axis.values(deployment)]
+        return next(iter(missing), None)
+
+    def _no_trunk(self) -> str:
+        if self.row.seats == "stand-in" and not any(trunk.ai == "stand-in" for trunk in self._deployment.trunks):
+            return "only a phone of ours in the AI's place can show it"
+        whose = {"both": "", "stand-in": " to a stand-in", "synthflow": " to Synthflow"}[self.row.seats]
+        trunks = [trunk for trunk in self._deployment.trunks if self.row.seats in ("both", trunk.ai)]
+        if not any(trunk.transport in self.row.transports for trunk in trunks):
+            return f"no trunk{whose} signals over {' or '.join(self.row.transports)}"
+        if not any(_authenticates(self.row, trunk) for trunk in trunks):
+            return f"no trunk{whose} authenticates by {' or '.join(self.row.authentication)}"
+        return f"no number is carried by a trunk{whose}"
+
+    def _all(self) -> Iterator[Cell]:
+        """The cells that mean something: Synthflow over every axis, a stand-in once for each transport."""
+        for ai in ("synthflow", "stand-in"):
+            if self.row.seats not in ("both", ai):
+                continue
+            hidden = next((self.unseen[check] for check in sorted(self.row.subject) if check in self.unseen), None)
+            if ai == "synthflow" and hidden is not None:
+                if any(self._of_ai(ai)):  # else it means nothing here, whoever could see it
+                    self._say_missing(hidden, (3, 0))
+                continue
+            yield from self._of_ai(ai)
+
+    def _of_ai(self, ai: Ai) -> Iterator[Cell]:
+        row, deployment = self.row, self._deployment
+        trunks = [
+            trunk
+            for trunk in deployment.trunks
+            if trunk.ai == ai and trunk.transport in row.transports and _authenticates(row, trunk)
+        ]
+        codecs = deployment.axes.codecs if ai == "synthflow" and row.over == "trunks" else deployment.axes.codecs[:1]
+        found = False
+        for trunk in trunks:
+            for codec in codecs if row.codecs else codecs[:1]:
+                for variant in row.variants(deployment, everything=ai == "synthflow" and not found):
+                    axes: dict[str, str] = {"ai": ai, "transport": trunk.transport}
+                    axes["authentication"] = trunk.authentication
+                    if _has_twin(trunk, trunks):
+                        axes["trunk"] = trunk.name
+                    if row.codecs:
+                        axes["codec"] = codec
+                    for cell in self._on(trunk, axes | variant):
+                        found = True
+                        yield cell
+            if found and row.over == "default":
+                return
+
+    def _say_missing(self, why: str, nearness: tuple[int, int]) -> None:
+        """Keep what the trunk says that came nearest to a case: another has perhaps no such number at all."""
+        if self._missing is None or nearness >= self._nearness:
+            self._missing, self._nearness = why, nearness
+
+    def _on(self, trunk: Trunk, axes: dict[str, str]) -> Iterator[Cell]:
+        """The cell once for each number that is to prove it."""
+        row, deployment = self.row, self._deployment
+        if row.which is None:
+            yield Cell(deployment, trunk, "", axes)
+            return
+        carried = [line for line in deployment.lines if trunk.name in deployment.numbers_of_line(line)]
+        found = [cell for line in carried for cell in self._handovers(Cell(deployment, trunk, line, axes))]
+        found, others = _in_time(found, row)
+        whole = bool(found)
+        for stage, which in enumerate(row.which):
+            kept, also = ([cell for cell in cells if which.holds(cell)] for cells in (found, others))
+            if (found or others) and not kept and not also:
+                why = which.why_none([*found, *others])
+                self._say_missing(why, (int(why.startswith(NOT_OBSERVABLE)), stage))
+            self._say_lacking((*found, *others), which)
+            found, others = kept, also
+        for cell in others:
+            self._lacking.setdefault(_which_handover(cell), f"closed now: {cell.line}")
+        if others and not found:
+            self._say_missing(_not_their_time(row, others, some=whole), (2, 0))
+        for which in reversed(row.which):
+            found.sort(key=which.prefers)
+        once = deployment.depth == "once"
+        seen: set[object] = set()
+        for cell in found:
+            kind = None if once else cell.line if row.every_number or deployment.depth == "full" else _way(cell)
+            handover = cell.axes.get("handover") if row.hands_over else None
+            if (kind, handover) not in seen:
+                seen.add((kind, handover))
+                for chosen in self._ways(cell):
+                    yield Cell(deployment, trunk, cell.line, chosen | ({} if once else {"number": cell.line}))
+
+    def proves(self, assistant: str, name: str) -> bool:
+        """Whether that handover of an assistant has a cell here."""
+        return any(_which_handover(cell) == (assistant, name) for cell in self.cells)
+
+    def lacking(self, assistant: str, name: str) -> str | None:
+        """What such a handover lacks to have one, where that is known."""
+        return self._lacking.get((assistant, name))
+
+    def _say_lacking(self, cells: Sequence[Cell], which: Which) -> None:
+        for cell in cells:
+            if which.of_one and not which.holds(cell):
+                self._lacking.setdefault(_which_handover(cell), which.of_one)
+
+    def _handovers(self, cell: Cell) -> Iterator[Cell]:
+        """The cell once for each handover of its number's assistant, where the row is about one; else as it is."""
+        row, named = self.row, cell.assistant.handovers if cell.assistant else {}
+        if row.moment != "transfer" or not named:
+            yield cell
+            return
+        if cell.handover is not None:
+            yield cell  # as the assistant's own table says
+        own = {axis: axis.of_handover for axis in row.axes if axis.of_handover is not None}
+        if all(cell.axes[axis.name] == axis.values(cell.deployment)[0] for axis in own):
+            for name, handover in named.items():
+                values = {axis.name: of(handover) for axis, of in own.items()}
+                yield replace(cell, axes={**cell.axes, **values, "handover": name})
+
+    def _ways(self, cell: Cell) -> Iterator[dict[str, str]]:
+        """Its axes once for each way to ask for its handover, where it has a name: that alone tells it from the others."""
+        name = cell.axes.get("handover")
+        if name is None or self.row.hands_over is None:
+            yield dict(cell.axes)
+            return
+        assert cell.handover is not None
+        first = (cell.ai, cell.entry.assistant, name) not in self._asked
+        self._asked.add((cell.ai, cell.entry.assistant, name))
+        for way in cell.handover.ways if first and cell.ai == "synthflow" else cell.handover.ways[:1]:
+            axes = {key: value for key, value in cell.axes.items() if key != "handover"}
+            yield axes | {"ask": way, "handover": name}
+
+
+def unproved_handovers(deployment: Deployment, every: Sequence[Cells]) -> Iterator[tuple[Row, str, str]]:
+    """The handovers that no row proves, of assistants that have several: the row that others have, a number, and why."""
+    lines = {entry.assistant: line for line, entry in reversed(deployment.lines.items()) if entry.assistant}
+    transfers = [cells for cells in every if cells.row.hands_over is not None and cells.cells]
+    for assistant in (name for name, entry in deployment.assistants.items() if entry.handovers and name in lines):
+        for name, handover in deployment.handovers(assistant).items():
+            key = f"assistants.{assistant}.handovers.{name}" if name else f"assistants.{assistant}.transfer"
+            rows = [cells for cells in every if cells.row.hands_over == handover.transfer]
+            there = [cells for cells in rows if cells.cells]  # what a row without cells lacks is said of the row
+            if not rows and transfers:
+                yield transfers[0].row, lines[assistant], f"{key}: no row proves a {handover.transfer} handover"
+            elif there and not any(cells.proves(assistant, name) for cells in rows):
+                reasons = filter(None, (cells.lacking(assistant, name) for cells in rows))
+                why = next(reasons, "no number that leads to it can prove it")
+                yield there[0].row, lines[assistant], f"{key}: {why}"
+
+
+def _which_handover(cell: Cell) -> tuple[str | None, str]:
+    return cell.entry.assistant, cell.axes.get("handover", "")
+
+
+def _in_time(cells: Sequence[Cell], row: Row) -> tuple[list[Cell], list[Cell]]:
+    """The cells whose number is open, for a row of out of hours closed, and the others."""
+    in_time = [cell.is_open != row.out_of_hours for cell in cells]
+    return list(compress(cells, in_time)), list(compress(cells, (not now for now in in_time)))
+
+
+def _not_their_time(row: Row, cells: Sequence[Cell], *, some: bool) -> str:
+    """Why the numbers that could prove the row do not now; ``some``: others are called at this time."""
+    names = ", ".join(dict.fromkeys(cell.line for cell in cells))
+    if row.out_of_hours:
+        return f"open now: {names}" if some else "no number is closed now"
+    return f"closed now: {names}" if some else "every number is closed now"
+
+
+def _way(cell: Cell) -> object:
+    """What numbers have in common of which one is enough: the assistant, and the way to it."""
+    entry = cell.entry
+    speaks = bool(entry.announcement_s)
+    return (entry.assistant, entry.group, len(entry.press or ""), speaks, entry.refer, entry.selector)
+
+
+def _has_twin(trunk: Trunk, trunks: Sequence[Trunk]) -> bool:
+    """Whether another trunk looks the same by its axes, so that only its name tells the cases apart."""
+    alike = [other for other in trunks if other.transport == trunk.transport]
+    return sum(other.authentication == trunk.authentication for other in alike) > 1
+
+
+def _authenticates(row: Row, trunk: Trunk) -> bool:
+    # a phone cannot challenge, so a stand-in's trunk takes calls by address; it may still have credentials to register with
+    return trunk.authentication in row.authentication or (trunk.ai == "stand-in" and trunk.username is not None)

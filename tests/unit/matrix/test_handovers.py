@@ -1,0 +1,186 @@
+"""An assistant that hands over to several groups: each handover is proved by itself, or said not to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.deployment import Deployment, Group, Handover
+from harness.integrations import load
+from harness.matrix import Case, Selection, calls_of, cases, landing_groups, left_out
+
+DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
+DIGITS = "123467#*ABCD"
+ROWS = {"cold": "TD-TRANSFER-BLIND", "warm": "TD-TRANSFER-WARM"}
+
+
+@pytest.fixture(scope="module")
+def talkdesk() -> Deployment:
+    return load(DEPLOYMENTS / "simulated-talkdesk.toml")
+
+
+@pytest.fixture(scope="module")
+def gladly() -> Deployment:
+    return load(DEPLOYMENTS / "simulated-gladly.toml")
+
+
+def handover(way: str = "cold", to: str = "support", digit: str | None = "2", **more: Any) -> Handover:
+    return Handover.model_validate({"transfer": way, "transfer_to": to, "digit": digit, **more})
+
+
+def with_handovers(deployment: Deployment, handovers: Mapping[str, Handover], *, own: bool = True) -> Deployment:
+    """Its assistant ``main`` hands over so, beside what its own table says, or instead of that."""
+    update: dict[str, Any] = {"handovers": dict(handovers)}
+    if not own:
+        update |= {"transfer": None, "transfer_to": None}
+    main = deployment.assistants["main"].model_copy(update=update)
+    return deployment.model_copy(update={"assistants": {**deployment.assistants, "main": main}})
+
+
+def of(deployment: Deployment, row: str, **axes: str) -> list[Case]:
+    found = cases([deployment], Selection(rows=(row,)))
+    return [case for case in found if axes.items() <= case.axes.items()]
+
+
+def test_a_handover_has_cases_in_the_rows_of_its_kind_over_all_trunks_and_codecs(talkdesk: Deployment) -> None:
+    deployment = with_handovers(
+        talkdesk, {"sales": handover("warm", "support"), "orders": handover("cold", "billing", "3")}
+    )
+    for row, name, other in (("TD-TRANSFER-BLIND", "orders", "sales"), ("TD-TRANSFER-WARM", "sales", "orders")):
+        found = of(deployment, row, handover=name, ai="synthflow")
+        own = [case for case in of(talkdesk, row, ai="synthflow") if case.axes.get("ask", "digit") == "digit"]
+        cells = {(case.trunk, case.axes["codec"], case.axes.get("refer")) for case in own}
+        assert {(case.trunk, case.axes["codec"], case.axes.get("refer")) for case in found} == cells
+        assert not of(deployment, row, handover=other)
+        assert of(deployment, row, handover=name, ai="stand-in")
+
+
+def test_other_rows_and_the_assistants_own_handover_are_as_they_were(talkdesk: Deployment) -> None:
+    deployment = with_handovers(talkdesk, {"sales": handover("warm"), "orders": handover("cold", "nobody", "3")})
+    before = {case.id for case in cases([talkdesk])}
+    after = {case.id: case for case in cases([deployment])}
+    assert before <= after.keys()
+    more = [after[name] for name in after.keys() - before]
+    assert {case.axes["handover"] for case in more} == {"sales", "orders"}
+    assert {case.row.id for case in more} == {"TD-TRANSFER-WARM", "TRANSFER-UNAVAILABLE"}
+
+
+def test_a_row_for_which_one_is_enough_takes_the_first(talkdesk: Deployment) -> None:
+    beside = with_handovers(talkdesk, {"sales": handover()})
+    assert [case.id for case in of(beside, "HANGUP-AGENT")] == [case.id for case in of(talkdesk, "HANGUP-AGENT")]
+    alone = with_handovers(
+        talkdesk, {"warm": handover("warm"), "sales": handover(), "more": handover(digit="3")}, own=False
+    )
+    assert {case.axes["handover"] for case in of(alone, "HANGUP-AGENT")} == {"sales"}
+    for case in of(alone, "HANGUP-AGENT"):
+        assert calls_of(case, alone)[1].number == alone.groups["support"].did
+
+
+def test_each_way_to_ask_for_one_has_a_case(talkdesk: Deployment) -> None:
+    """Of a handover with a name the way it is asked for is what tells it from the others, warm or cold."""
+    said = handover("warm", prompt="agent-please-de", transfer_caller_id="agent")
+    deployment = with_handovers(talkdesk, {"sales": said, "silent": handover("cold", digit="3", ways=["silence"])})
+    found = of(deployment, "TD-TRANSFER-WARM", handover="sales", ai="synthflow")
+    assert [case.axes["ask"] for case in found if case.trunk == found[0].trunk][:2] == ["digit", "prompt"]
+    assert {case.axes["caller_id"] for case in found} == {"agent"}
+    assert {case.axes["ask"] for case in of(deployment, "TD-TRANSFER-BLIND", handover="silent")} == {"silence"}
+
+
+def test_what_one_is_asked_for_by_does_not_take_cases_from_the_others(talkdesk: Deployment) -> None:
+    spoken = with_handovers(talkdesk, {"sales": handover(digit=None, prompt="agent-please-de")}, own=False)
+    digit = with_handovers(talkdesk, {"sales": handover()}, own=False)
+    both = ([case.axes | {"ask": ""} for case in of(d, "TD-TRANSFER-BLIND", handover="sales")] for d in (spoken, digit))
+    assert next(both) == next(both)
+
+
+@st.composite
+def set_ups(draw: st.DrawFn) -> tuple[dict[str, Handover], bool, str]:
+    """Handovers under names of every kind, to groups of which some have nobody of ours."""
+    names = draw(
+        st.lists(
+            st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Cs", "Co", "Cn")), min_size=1),
+            max_size=5,
+            unique=True,
+        )
+    )
+    digits = iter(DIGITS)
+    made = {}
+    for name in dict.fromkeys(name.strip() or "x" for name in names):
+        way, to = (
+            draw(st.sampled_from(["cold", "warm"])),
+            draw(st.sampled_from(["billing", "support", "strangers", "nobody"])),
+        )
+        made[name] = handover(way, to, next(digits))
+    return made, draw(st.booleans()), draw(st.sampled_from(["once", "every-number", "full"]))
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(set_up=set_ups())
+def test_each_is_proved_or_said_not_to_be(talkdesk: Deployment, set_up: tuple[dict[str, Handover], bool, str]) -> None:
+    handovers, own, depth = set_up
+    groups = {**talkdesk.groups, "strangers": Group(did="+18085550199")}
+    deployment = with_handovers(talkdesk.model_copy(update={"groups": groups, "depth": depth}), handovers, own=own)
+    found = [case for case in cases([deployment]) if "handover" in case.axes]
+    said = [left.why for left in left_out([deployment])]
+    for name, one in handovers.items():
+        rows = {case.row.id for case in found if case.axes["handover"] == name} - {"HANGUP-AGENT"}
+        seen = {"billing": {ROWS[str(one.transfer)]}, "support": {ROWS[str(one.transfer)]}, "strangers": set()}
+        unavailable = {"TRANSFER-UNAVAILABLE"} if one.transfer == "cold" else set()
+        assert rows == seen.get(str(one.transfer_to), unavailable)
+        words = [why for why in said if why.startswith(f"assistants.main.handovers.{name}: ")]
+        reason = f"assistants.main.handovers.{name}: not observable: its group has no phone of ours"
+        assert words == ([] if rows else [reason])
+    for case in found:
+        to = str(handovers[case.axes["handover"]].transfer_to)
+        assert set(landing_groups(case, deployment)) == {to}
+        assert calls_of(case, deployment)[1].number == deployment.groups[to].did
+
+
+def test_a_topic_goes_with_its_own_handover(gladly: Deployment) -> None:
+    """One number for all queues, as Gladly's are: the topic alone tells them apart."""
+    deployment = with_handovers(
+        gladly,
+        {
+            "bills": handover(to="queue", transfer_topic="billing"),
+            "help": handover(to="queue", digit="3", transfer_topic="support"),
+            "plain": handover(to="reception", digit="4"),
+            "lost": handover(to="queue", digit="6", transfer_topic="nobody's"),
+            "joined": handover("warm", "queue", "7"),
+        },
+    )
+    groups = {
+        case.axes["handover"]: set(landing_groups(case, deployment))
+        for case in of(deployment, "GL-TRANSFER-TOPIC")
+        if "handover" in case.axes
+    }
+    assert groups == {"bills": {"queue", "billing"}, "help": {"queue", "support"}}
+    assert {case.axes.get("handover") for case in of(deployment, "GL-TRANSFER-PLAIN")} == {None, "plain"}
+    said = [(left.row, left.why) for left in left_out([deployment]) if left.why.startswith("assistants.")]
+    key = "assistants.main.handovers"
+    assert said == [
+        ("GL-TRANSFER-PLAIN", f"{key}.lost: not observable: no group with a phone of ours has its topic"),
+        ("GL-TRANSFER-PLAIN", f"{key}.joined: no row proves a warm handover"),
+    ]
+
+
+def test_one_whose_numbers_are_closed_is_said_to_be(talkdesk: Deployment) -> None:
+    closed = talkdesk.lines["out-of-hours"].model_copy(update={"assistant": "sales"})
+    lines = {**{n: e for n, e in talkdesk.lines.items() if e.assistant != "sales"}, "out-of-hours": closed}
+    sales = talkdesk.assistants["sales"].model_copy(update={"handovers": {"a": handover()}})
+    changed = {"lines": lines, "assistants": {**talkdesk.assistants, "sales": sales}}
+    said = [left.why for left in left_out([talkdesk.model_copy(update=changed)]) if left.why.startswith("assistants.")]
+    assert said == ["assistants.sales.handovers.a: closed now: out-of-hours"]
+
+
+def test_ids_tell_handovers_apart(talkdesk: Deployment) -> None:
+    deployment = with_handovers(
+        talkdesk, {n: handover(digit=d) for n, d in zip(("Größe L", "Grosse-L"), "23", strict=True)}
+    )
+    ids = sorted(case.id for case in cases([deployment]))
+    assert all(one != other for one, other in pairwise(ids))
