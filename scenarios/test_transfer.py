@@ -20,6 +20,7 @@ def test_escalation_lands_in_the_group(cast, caller, line, assistant, target, ex
     expect(landed).caller_id(caller.number)
     expect(call).two_way_audio_with(landed)
     expect(talk).released(after=landed.answered_at())
+    cast.landed_by_its_handover(call, talk, target)
     for group in cast.all_groups(but=target):
         expect(group).never_rang()
     cast.one_call_each(call, landed)
@@ -39,6 +40,7 @@ def test_the_ai_calls_the_group_and_joins(cast, caller, line, assistant, handove
     expect(call).two_way_audio_with(landed, joined_within_s=handover.briefing_s)
     expect(call).silence_from(talk)  # the AI has left the conversation, for both
     expect(landed).silence_from(talk, seconds=0.4)
+    cast.landed_by_its_handover(call, talk, target)
     for group in cast.all_groups(but=target):
         expect(group).never_rang()
     cast.one_call_each(call, landed)

@@ -15,6 +15,7 @@ from harness.deployment.report import plain_name
 from harness.deployment.routing import Assistant, Group, Handover, Line, Transfer
 from harness.deployment.terms import Axes, DeclaredTimings, Expectations, ExtraNumbers, Limits, Manners, Safety, Timings
 from harness.deployment.values import Model, Region
+from harness.sip.identity import is_spelling
 from harness.toml_model import Mistake, MistakesError
 
 #: How many digits prove DTMF.
@@ -131,6 +132,15 @@ class Deployment(Model):
         """The handover of that name by the assistant a number leads to; None where it has none."""
         assistant = self.lines[line].assistant if line else None
         return self.handovers(assistant).get(name) if assistant else None
+
+    def handovers_made(self, assistant: str, number: str, topic: str | None, *, shows_topic: bool) -> list[str]:
+        """The handovers of that assistant that a transfer to ``number`` may be; ``topic`` tells more only where it is shown."""
+        return [
+            name
+            for name, handover in self.handovers(assistant).items()
+            if is_spelling(number, self.groups[str(handover.transfer_to)].did, self.region)
+            and (not shows_topic or handover.transfer_topic == topic)
+        ]
 
     def idle_digits(self, assistant: str) -> str:
         """Digits on which that assistant does nothing, :data:`IDLE` if there are so many (RFC 4733 section 3.2 has sixteen).

@@ -16,6 +16,7 @@ from harness.diagnosis import (
     declared,
     dialogue,
     digits,
+    handover,
     legs,
     manners,
     own,
@@ -44,13 +45,21 @@ from harness.verdict import Finding
 PARTS = (
     *(own, dialogue, declared, probes, registration, ai_side, caller_end, answering),
     *(audio, digits, quality, caller_id, session, manners),
-    *(transfer, passage, legs, second_call),
+    *(transfer, handover, passage, legs, second_call),
 )
 #: Of a failure nobody knows, so many facts are told.
 _MOST_NEAREST = 8
 _AS_IT_SHOULD_BE = frozenset(
     {
-        *("answered", "the line's", "the trunk's", "the right one", "the right group", "the group's number"),
+        *(
+            "answered",
+            "the line's",
+            "the trunk's",
+            "the right one",
+            "the right group",
+            "the group's number",
+            "the one asked for",
+        ),
         *(
             "none",
             "none needed",

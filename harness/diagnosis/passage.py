@@ -100,11 +100,15 @@ def _headers(scene: Scene) -> None:
         wrong = "missing" if not values else "there more than once" if len(values) > 1 else "another value"
         scene.facts.record(f"header.{role}", wrong, f"{name}: {finding.actual}", *finding.evidence)
         if role == "agent":
-            _sent_on(scene, name)
+            _sent_on(scene, name, finding.facts.get("value"))
 
 
-def _sent_on(scene: Scene, name: str) -> None:
-    """Whether the AI's transfer has the header: its REFER asks for it in the target's URI (RFC 3261 section 19.1.1)."""
+def _sent_on(scene: Scene, name: str, agreed: object) -> None:
+    """Whether the AI's transfer has the header as agreed: its REFER asks for it in the target's URI (RFC 3261 section 19.1.1)."""
+
+    def sent(value: str | None) -> object:
+        return False if value is None else True if agreed in (None, value) else "another value"
+
     for seen in reversed(scene.at_ai):
         message = seen.message
         if seen.received or not isinstance(message, Request):
@@ -112,9 +116,9 @@ def _sent_on(scene: Scene, name: str) -> None:
         with contextlib.suppress(SipSyntaxError):
             if message.method == "REFER":
                 embedded = NameAddr.parse(message.get("Refer-To") or "").uri.header(name)
-                scene.facts.record("header.sent", embedded is not None, seen.where)
+                scene.facts.record("header.sent", sent(embedded), seen.where)
             elif begins_dialog(message):
-                scene.facts.record("header.sent", message.has(name), seen.where)
+                scene.facts.record("header.sent", sent(message.get(name)), seen.where)
 
 
 # -- digits by telephone-event

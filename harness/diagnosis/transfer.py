@@ -222,7 +222,9 @@ def _by_record(scene: Scene) -> None:
                     scene.facts.record("transfer.recorded", status, record.source)
                 if scene.at_ai and scene.facts.value("transfer.answer") is None:
                     scene.facts.record("transfer.answer", "never sent", record.source)
-                scene.facts.record("transfer.target", _target(scene, f"tel:{action.get('to')}"), record.source)
+                to = action.get("to")
+                target = _target(scene, f"tel:{to}") if isinstance(to, str) else None
+                scene.facts.record("transfer.target", target, record.source)
 
 
 # -- what is left, and when

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from harness.checks import reach
 from harness.checks.finding import not_observable
@@ -17,6 +18,8 @@ from harness.scenario.endpoints import AiEndpoint, StandInEndpoint, SynthflowEnd
 from harness.scenario.ends import Call
 from harness.scenario.lines import Line, line_of
 from harness.scenario.phones import stand_in
+
+T = TypeVar("T")
 
 
 class Ai:
@@ -110,7 +113,7 @@ class Ai:
             return
         self._context.evidence.add(reach.tried(subject, wanted, seen))
 
-    def told(self, look: Callable[[Call], list[str]], of: Call, since: float) -> list[str]:
+    def told(self, look: Callable[[Call], list[T]], of: Call, since: float) -> list[T]:
         """What is seen of ``of``; what was there to see by ``since`` an interface may tell later."""
         began, until = time.monotonic(), since + self._lag_s
         while not (found := look(of)) and time.monotonic() < until and not self._is_down:

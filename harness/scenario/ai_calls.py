@@ -16,6 +16,7 @@ from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
 from harness.scenario.ends import Call
+from harness.scenario.handover import SentTransfer
 
 
 class TransferTarget(Protocol):
@@ -43,6 +44,9 @@ class AiCall(End, Protocol):
         self, group: TransferTarget, how: str, caller_id: str | None = None, topic: str | None = None
     ) -> None:
         """Have the caller, who has asked for a person, transferred to ``group``: ``cold`` or ``warm``."""
+
+    def transfers(self) -> list[SentTransfer]:
+        """Where the AI transferred to, as its side tells; nothing where nobody does."""
 
     def hang_up(self) -> float:
         """Have the AI hang up; the moment it did, or where nobody tells (:attr:`farewell_s`), was asked to."""
@@ -111,6 +115,10 @@ class StandInCall(Call):
         if 200 <= code < 300 and not self.is_over():
             with contextlib.suppress(PhoneMisuseError):  # the platform may have ended it in the meantime
                 self.leg.hangup()
+
+    def transfers(self) -> list[SentTransfer]:
+        """Where a stand-in transfers to is the scenario's own choice."""
+        return []
 
     def transfer_outcome(self, within: float) -> int | None:
         """The final status of the REFER's NOTIFYs, or of the REFER itself; 0 when none came."""

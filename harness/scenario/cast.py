@@ -12,8 +12,9 @@ from harness.checks.finding import not_observable
 from harness.errors import BrokenError
 from harness.far_end import by_hand, campaign
 from harness.phone.phone import Phone
-from harness.scenario import keepalive
+from harness.scenario import handover, keepalive
 from harness.scenario.ai import Ai
+from harness.scenario.ai_calls import AiCall
 from harness.scenario.case_phones import HEADER_NUMBER
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End
@@ -110,6 +111,18 @@ class Cast:
             if entry.topic == topic and topic is not None:
                 return self.group(name)
         raise BrokenError(f"groups: none has the topic {topic!r}")
+
+    def landed_by_its_handover(self, call: Call, talk: AiCall, group: Group) -> None:
+        """The people who rang did so for the handover that was asked for, where they are in the group of another one, too."""
+        rivals = handover.mistakable(self.context, group.name)
+        if self.ai.is_ours or not rivals:
+            return
+        with self.context.evidence.step("which handover it was"):
+            got = (m.text for leg in (call.first_leg, call.leg) for m in leg.messages if m.direction == "received")
+            passed_on = list(handover.in_messages(got))
+            since = time.monotonic()
+            sent = passed_on or self.ai.told(lambda of: talk.transfers(), call, since)
+            self.context.evidence.add(handover.judged(self.context, group.name, rivals, sent))
 
     def start_campaign(self, line: Line, customer: Caller) -> None:
         """Have the platform's campaign call ``customer`` from ``line``, by the deployment's trigger."""

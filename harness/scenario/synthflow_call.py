@@ -20,6 +20,7 @@ from harness.scenario.ai_calls import TransferTarget
 from harness.scenario.context import CaseContext
 from harness.scenario.end import End, Marked, Voiced
 from harness.scenario.ends import Call
+from harness.scenario.handover import SentTransfer, in_actions, in_messages
 from harness.scenario.signs import RECOGNISED_WITHIN_S, Words
 from harness.sip.message import Request
 
@@ -292,6 +293,12 @@ class SynthflowCall:
         self, group: TransferTarget, how: str, caller_id: str | None = None, topic: str | None = None
     ) -> None:
         """Synthflow's own transfer action does it."""
+
+    def transfers(self) -> list[SentTransfer]:
+        """By its messages, where they are shown, else by its record."""
+        self.refresh()
+        sent = [str(message["text"]) for message in self._messages() if message["direction"] == "sent"]
+        return list(in_messages(sent)) or list(in_actions(self._record.actions))
 
     def transfer_outcome(self, within: float) -> int | None:
         """The status its record gives for the transfer; 0 when none came, None when it does not say."""

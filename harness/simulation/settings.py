@@ -40,6 +40,8 @@ class Assistant(_Model):
     please_hold_s: float = Field(
         0.0, ge=0, le=30
     )  #: between being asked for a person and the hand-over, announced in words
+    #: The handover that it is asked for → the one it makes instead; it makes none where it has none of that name.
+    confuses: dict[str, str] = {}
 
 
 class External(_Model):

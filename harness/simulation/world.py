@@ -29,6 +29,13 @@ _FEWEST_CHANNELS = 128  # `harness load` asks one tenant for more
 _GREETING = "hello-en"
 
 
+def _understood(deployment: Deployment) -> tuple[str, ...]:
+    """The prompts its assistants know, each once."""
+    handovers = (each for name in deployment.assistants for each in deployment.handovers(name).values())
+    asked = (handover.prompt for handover in handovers if "prompt" in handover.ways and handover.prompt is not None)
+    return tuple(dict.fromkeys((_GREETING, *asked)))
+
+
 class World:
     """``tenants`` copies of a deployment; ``directory`` gets certificates and logs."""
 
@@ -44,10 +51,11 @@ class World:
         self._directory = directory
         self.audit = Audit()
         self._ticker = Ticker()
-        asked = deployment.escalation.prompt if "prompt" in deployment.escalation.ways else None
-        understood = tuple(prompt for prompt in (_GREETING, asked) if prompt is not None)
         self._media_engine = MediaEngine(
-            self._ticker, self.audit, understood, capacity=max(_FEWEST_CHANNELS, _CHANNELS_PER_TENANT * tenants)
+            self._ticker,
+            self.audit,
+            _understood(deployment),
+            capacity=max(_FEWEST_CHANNELS, _CHANNELS_PER_TENANT * tenants),
         )
         self._authority = authority = Authority(directory / "certificates")
         self._trace_file = (directory / "sip.log").open("w", encoding="utf-8") if trace else None

@@ -16,8 +16,7 @@ ROWS = ("TD-INBOUND", "TD-TRANSFER-BLIND", "TD-TRANSFER-WARM", "TD-OUTBOUND-IVR"
 
 @pytest.fixture
 def customer(tree: Any) -> Path:
-    for file in FILES.iterdir():
-        shutil.copy(file, tree.path)
+    shutil.copytree(FILES, tree.path, dirs_exist_ok=True)
     path: Path = tree.path / "mueller.toml"
     return path
 
@@ -56,6 +55,48 @@ def test_what_is_not_there_is_said_and_may_be_required(tree: Any, customer: Path
     why = {left["row"]: left["why"] for left in summary["left_out"]}
     assert why["TD-FALLBACK-DOWN"] == "no number's trunk leads to a host that does not answer"
     assert why["TD-INBOUND"] == "not asked for in this run"
+
+
+def confused(path: Path, assistant: str, **instead: str) -> Path:
+    """The same, where the AI makes another handover than the one it is asked for."""
+    lines = [f"{json.dumps(asked)} = {json.dumps(made)}\n" for asked, made in instead.items()]
+    path.write_text(path.read_text() + f"\n[simulated.assistants.{assistant}.confuses]\n" + "".join(lines))
+    return path
+
+
+def test_an_assistant_hands_over_to_several_groups(tree: Any, customer: Path) -> None:
+    """Cold by a digit, cold and warm by words, also a recording of the customer's; the groups share agents."""
+    rows = ("--row=TD-TRANSFER-BLIND", "--row=TD-TRANSFER-WARM", "--row=HANGUP-AGENT")
+    code, summary = verified(tree, str(customer.with_name("handovers.toml")), *rows)
+    counted = {row: (counts["passed"], counts["cases"]) for row, counts in summary["rows"].items()}
+    assert (code, counted) == (0, {"TD-TRANSFER-BLIND": (2, 2), "TD-TRANSFER-WARM": (2, 2), "HANGUP-AGENT": (1, 1)})
+
+
+def test_one_that_leads_elsewhere_is_seen_also_where_all_its_people_are_of_the_right_group(
+    tree: Any, customer: Path
+) -> None:
+    """Who is in "Umzüge" is in "Rechnung & Vertrag", too, so that nobody else rings: the AI's side tells."""
+    wrong = {"Rechnung": "umzug", "Störung melden": "Rechnung"}
+    path = confused(customer.with_name("handovers.toml"), "Zentrale", **wrong)
+    code, summary = verified(tree, str(path), "--row=TD-TRANSFER-BLIND", "--row=TD-TRANSFER-WARM")
+    assert (code, summary["passed"], summary["failed"]) == (1, 1, 3)
+    assert [(cause["id"], cause["failures"]) for cause in summary["causes"]] == [("handover-confused", 3)]
+
+
+def test_topics_of_one_number_are_told_apart(tree: Any, customer: Path) -> None:
+    rows = ("--row=GL-TRANSFER-PLAIN", "--row=GL-TRANSFER-TOPIC")
+    code, summary = verified(tree, str(customer.with_name("topics.toml")), *rows)
+    counted = {row: (counts["passed"], counts["cases"]) for row, counts in summary["rows"].items()}
+    assert (code, counted) == (0, {"GL-TRANSFER-PLAIN": (1, 1), "GL-TRANSFER-TOPIC": (2, 2)})
+    said = [left["why"] for left in summary["left_out"] if left["row"] == "GL-TRANSFER-PLAIN"]
+    assert said == ["assistants.Nora.handovers.manager: no row proves a warm handover"]
+
+
+def test_another_topic_is_seen_where_they_share_an_agent(tree: Any, customer: Path) -> None:
+    path = confused(customer.with_name("topics.toml"), "Nora", money="sizes", sizes="")
+    code, summary = verified(tree, str(path), "--row=GL-TRANSFER-TOPIC")
+    assert (code, summary["failed"]) == (1, 2)
+    assert [(cause["id"], cause["failures"]) for cause in summary["causes"]] == [("handover-confused", 2)]
 
 
 PEOPLE = ("PEOPLE", "GROUP-RINGING", "CLOSED", "VOICEMAIL")

@@ -9,7 +9,7 @@ from harness.diagnosis.causes.described import Described
 
 TRANSFER: Mapping[str, Described] = {
     "group-did-wrong": Described(
-        "the transfer goes to a number that is no ring group's",
+        "the transfer goes to a number that is not the ring group's",
         at.TRANSFER_ISSUE,
         "In Synthflow's transfer action, enter the number of the ring group (or queue) as {platform} shows it.",
         "AI side",
@@ -20,6 +20,22 @@ TRANSFER: Mapping[str, Described] = {
         at.TRANSFER_ISSUE,
         "At {platform}, map the number that was called for the group to the ring group (or queue) that should get the call.",
         "transfer target",
+        at.BACK,
+    ),
+    "handover-confused": Described(
+        "the AI makes another of its handovers than the one it is asked for",
+        at.TRANSFER_ISSUE,
+        "At Synthflow, compare the assistant's transfer actions: what triggers each of them (the digit, the words), and the number and "
+        "topic it transfers to.",
+        "AI side",
+        at.BACK,
+    ),
+    "transfer-topic-wrong": Described(
+        "the AI's transfer does not name the group's topic",
+        at.TRANSFER_ISSUE,
+        "In the address of the assistant's transfer action, behind a question mark, write the topic as {platform} has it: "
+        "…;transport=tls?X-Gladly-Routing-Selector=TOPIC.",
+        "AI side",
         at.BACK,
     ),
     "trunk-inactive": Described(

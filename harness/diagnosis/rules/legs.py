@@ -17,15 +17,16 @@ from harness.diagnosis.rule import Rule, Symptom
 
 #: What the AI may be shown of the caller that is wrong by itself.
 WRONG_AT_THE_AI = ("anonymous", "no number", "in another form", "a number of the deployment's own", "another number")
+_NOT_ANOTHERS = not_shown("transfer.handover", "another one")
 _RANG = ("the right group", "another group")
 _AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "fallback.time", "final", "other")
 _LANDINGS: tuple[tuple[Symptom, str], ...] = (("transfer", "transfer.landed"), ("fallback", "fallback.landed"))
 
 
 def _identity() -> Iterator[Rule]:
-    for name, fact, places in (
-        ("transfer", "transfer.landed", ("REFER", "AI's call")),
-        ("fallback", "fallback.landed", ("fallback",)),
+    for name, fact, places, more in (
+        ("transfer", "transfer.landed", ("REFER", "AI's call"), (_NOT_ANOTHERS,)),
+        ("fallback", "fallback.landed", ("fallback",), ()),
     ):
         yield Rule(
             id=f"caller_id.lost-on-{name}",
@@ -33,7 +34,7 @@ def _identity() -> Iterator[Rule]:
             symptoms=("caller_id.agent",),
             cells=cells("identity", *places),
             essential=(when(fact, *_RANG), unless("caller_id.agent", "right")),
-            conditions=(not_shown("caller_id.ai", *WRONG_AT_THE_AI),),
+            conditions=(not_shown("caller_id.ai", *WRONG_AT_THE_AI), *more),
             because=f"the agent's phone got another number than the caller's, and nothing shows that it was wrong before the {name}",
         )
     yield Rule(
@@ -87,7 +88,7 @@ def _headers() -> Iterator[Rule]:
             symptoms=("header.other",),
             cells=cells("header", *places),
             essential=(when(f"header.{role}", "another value", "there more than once"),),
-            conditions=(),
+            conditions=(when("header.sent", True),) if role == "agent" else (),
             because=f"the INVITE that {where} got has a header with another value than was sent, or twice",
         )
     yield Rule(
@@ -96,8 +97,17 @@ def _headers() -> Iterator[Rule]:
         symptoms=("header.other",),
         cells=cells("header", "REFER", "AI's call"),
         essential=(when("header.agent", "missing"),),
-        conditions=(when("header.sent", False),),
+        conditions=(when("header.sent", False), _NOT_ANOTHERS),
         because="the AI's transfer does not ask for the header that the agent's INVITE lacks",
+    )
+    yield Rule(
+        id="header.other-sent.agent",
+        cause="transfer-topic-wrong",
+        symptoms=("header.other",),
+        cells=cells("header", "REFER", "AI's call"),
+        essential=(when("header.agent", "another value"),),
+        conditions=(when("header.sent", "another value"), _NOT_ANOTHERS),
+        because="the AI's transfer itself asks for another value of the header than the one agreed on",
     )
 
 

@@ -19,6 +19,8 @@ _AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "oth
 NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call", NO_ROOM)
 _NOT_REFUSED = ("accepted", "none", "never sent", "challenged", PROVISIONAL)
 _RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
+_RIGHT_TOPIC = when("transfer.topic", "the right one", "none needed")
+_NOT_ANOTHERS = not_shown("transfer.handover", "another one")
 
 #: What a second call to the group's own number may show, where the first brought nobody to it.
 _AGAIN = {"another group": "group-wrong", "another device": "another-device-answered"}
@@ -48,11 +50,40 @@ _UNKNOWN_NUMBER = Rule(
 
 TRANSFER: tuple[Rule, ...] = (
     Rule(
+        id="transfer.handover",
+        cause="handover-confused",
+        symptoms=("transfer", "caller_id.agent", "header.other"),
+        cells=cells("number", "REFER", "AI's call"),
+        essential=(when("transfer.handover", "another one"),),
+        conditions=(),
+        consequences=_AFTER,
+        because="the AI was asked for one of its handovers, and transferred by the number or topic of another",
+    ),
+    Rule(
+        id="transfer.handover.rang",
+        cause="handover-confused",
+        symptoms=("transfer",),
+        essential=(when("transfer.landed", "another group"), when("transfer.rang", True)),
+        conditions=(when("transfer.handover", "another one"),),
+        consequences=_AFTER,
+        because="the AI was asked for one of its handovers, and the people of another rang",
+    ),
+    Rule(
+        id="transfer.topic",
+        cause="transfer-topic-wrong",
+        symptoms=("transfer",),
+        cells=cells("header", "REFER", "AI's call"),
+        essential=(when("transfer.landed", "another group"),),
+        conditions=(when("transfer.topic", "none", "another"), _NOT_ANOTHERS),
+        consequences=_AFTER,
+        because="the platform routes to the group by a topic, and the AI's transfer named none, or another",
+    ),
+    Rule(
         id="transfer.number",
         cause="group-did-wrong",
         symptoms=("transfer",),
         cells=cells("number", "REFER", "AI's call"),
-        conditions=(when("transfer.target", "nobody's number", "another group's number"),),
+        conditions=(when("transfer.target", "nobody's number", "another group's number"), _NOT_ANOTHERS),
         consequences=_AFTER,
         because="the AI transferred to a number that is not the group's",
     ),
@@ -70,7 +101,7 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("transfer",),
         cells=cells("number", "REFER", "AI's call"),
         essential=(when("transfer.landed", "another group"),),
-        conditions=(when("transfer.target", "the group's number"),),
+        conditions=(when("transfer.target", "the group's number"), _RIGHT_TOPIC, _NOT_ANOTHERS),
         consequences=_AFTER,
         because="the group's number was called, and another group rang",
         confidence="likely",
@@ -94,7 +125,7 @@ TRANSFER: tuple[Rule, ...] = (
         cause="group-wrong",
         symptoms=("transfer",),
         essential=(when("transfer.landed", "the right group"), when("transfer.others", True)),
-        conditions=(_RIGHT_TARGET,),
+        conditions=(_RIGHT_TARGET, _RIGHT_TOPIC, _NOT_ANOTHERS),
         because="people rang who are not of the group, besides such as are: another group has members of this one",
         confidence="likely",
     ),

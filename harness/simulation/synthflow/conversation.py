@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from harness.audio.dtmf import dtmf
 from harness.audio.prompts import prompt_text
-from harness.deployment import Assistant, Trunk
+from harness.deployment import Assistant, Handover, Trunk
 from harness.simulation import info
 from harness.simulation.b2bua import BackToBack
 from harness.simulation.faults import Fault
@@ -185,8 +186,8 @@ class Conversation:
             return
         self.record.press(digit)
         asked = self._service.deployment.escalation
-        if digit.digit == asked.digit:
-            self._escalate()
+        if (name := self._asked_for(lambda handover: handover.digit == digit.digit)) is not None:
+            self._escalate(name)
         elif digit.digit == asked.goodbye_digit:
             self._service.spawn(self._say_goodbye(), self.record)
         elif digit.digit == asked.digits_back_digit and asked.digits_back:
@@ -197,14 +198,17 @@ class Conversation:
         if not self._attentive:
             return
         self.record.say("human", prompt_text(name))
-        if name == self._service.deployment.escalation.prompt:
-            self._escalate()
+        if (
+            asked := self._asked_for(lambda handover: "prompt" in handover.ways and handover.prompt == name)
+        ) is not None:
+            self._escalate(asked)
 
     def heard_nothing(self, seconds: float) -> None:
         """See `Listener`."""
-        asked = self._service.deployment.escalation
-        if "silence" in asked.ways and seconds >= asked.silence_s:
-            self._escalate()
+        if seconds < self._service.deployment.escalation.silence_s:
+            return
+        if (asked := self._asked_for(lambda handover: "silence" in handover.ways)) is not None:
+            self._escalate(asked)
 
     async def _on_info(self, request: InDialogRequest) -> None:
         if digit := info.take(request):
@@ -225,19 +229,31 @@ class Conversation:
         elif self._channel is not None and not (like.method == "rfc4733" and self._channel.send_digits(digits)):
             self._channel.say(sound.frames(dtmf(digits), self._channel.law))
 
-    def _escalate(self) -> None:
-        if self._acting or self._assistant is None or self._assistant.transfer is None:
-            return
-        self._acting = True
-        self._service.spawn(self._transfer(self._assistant), self.record)
+    def _asked_for(self, wanted: Callable[[Handover], bool]) -> str | None:
+        """The name of the handover that is asked for so."""
+        return next((name for name, handover in self._handovers.items() if wanted(handover)), None)
 
-    async def _transfer(self, assistant: Assistant) -> None:
-        assert assistant.transfer_to is not None
-        group = self._service.deployment.groups[assistant.transfer_to]
+    @property
+    def _handovers(self) -> dict[str, Handover]:
+        name = self.record.assistant
+        return self._service.deployment.handovers(name) if name is not None else {}
+
+    def _escalate(self, asked: str) -> None:
+        if self._acting or self._assistant is None:
+            return
+        made = self._handovers.get(self._manners.confuses.get(asked, asked))
+        if made is None:
+            return  # it does nothing
+        self._acting = True
+        self._service.spawn(self._transfer(self._assistant, made), self.record)
+
+    async def _transfer(self, assistant: Assistant, handover: Handover) -> None:
+        assert handover.transfer_to is not None
+        group = self._service.deployment.groups[handover.transfer_to]
         number = self._service.transfer_number(group.did, self._line)
         action: dict[str, Any] = {
             "name": "transfer_call",
-            "type": assistant.transfer,
+            "type": handover.transfer,
             "to": number,
             "status": "started",
         }
@@ -247,7 +263,7 @@ class Conversation:
             await self._ask_to_hold(self._manners.please_hold_s)
         try:
             status = await (
-                self._cold(assistant, number) if assistant.transfer == "cold" else self._warm(assistant, number)
+                self._cold(handover, number) if handover.transfer == "cold" else self._warm(assistant, handover, number)
             )
         except TimeoutError:
             status = 408
@@ -262,11 +278,11 @@ class Conversation:
             self._channel.say(sound.prompt(HOLD, self._channel.law))
         await asyncio.sleep(seconds)
 
-    async def _cold(self, assistant: Assistant, number: str) -> int:
+    async def _cold(self, handover: Handover, number: str) -> int:
         assert self._trunk is not None
         target = self._service.trunks.target(self._trunk, number)
-        if assistant.transfer_topic is not None:
-            target = target.with_header("X-Gladly-Routing-Selector", assistant.transfer_topic)
+        if handover.transfer_topic is not None:
+            target = target.with_header("X-Gladly-Routing-Selector", handover.transfer_topic)
         referral = self._call.refer(NameAddr(target))
         status, _ = await referral.wait_final(TRANSFER_SECONDS)
         if status == 200 and not self._service.faults.on(Fault.AI_LEG_LEFT_BEHIND, self._line):
@@ -277,7 +293,7 @@ class Conversation:
                 await self._call.bye()
         return status
 
-    async def _warm(self, assistant: Assistant, number: str) -> int:
+    async def _warm(self, assistant: Assistant, handover: Handover, number: str) -> int:
         service, media, trunk = self._service, self._media, self._trunk
         assert trunk is not None
         assert media is not None
@@ -285,17 +301,17 @@ class Conversation:
         to_agent = service.new_media()
         call = self._pending = service.ua.invite(
             service.trunks.target(trunk, number),
-            from_=NameAddr(Uri("sip", self._number_shown(assistant), service.address)),
+            from_=NameAddr(Uri("sip", self._number_shown(assistant, handover), service.address)),
             hop=service.trunks.hop(trunk),
             # What the caller's side has agreed on, as nothing is transcoded here.
             sdp=to_agent.offer((media.codec, TELEPHONE_EVENT)),
-            headers=self._transfer_headers(assistant),
+            headers=self._transfer_headers(handover),
             credentials=service.trunks.credentials(trunk) if trunk.authentication == "digest" else None,
         )
         service.records.also(self.record, call.call_id)
         try:
             to_agent.learn(sdp_of(await call.wait_answered(TRANSFER_SECONDS)) or b"")
-            await asyncio.sleep(assistant.briefing_s)
+            await asyncio.sleep(handover.briefing_s)
             if self._call.state == "confirmed":
                 self._step_aside(call, to_agent)
                 return 200
@@ -310,20 +326,20 @@ class Conversation:
                 call.hangup()
                 to_agent.close()
 
-    def _transfer_headers(self, assistant: Assistant) -> list[tuple[str, str]]:
+    def _transfer_headers(self, handover: Handover) -> list[tuple[str, str]]:
         headers = [("x-ci", self.record.id)]
-        if assistant.transfer_topic is not None:
-            headers.append(("X-Gladly-Routing-Selector", assistant.transfer_topic))
+        if handover.transfer_topic is not None:
+            headers.append(("X-Gladly-Routing-Selector", handover.transfer_topic))
         return headers
 
-    def _number_shown(self, assistant: Assistant) -> str:
+    def _number_shown(self, assistant: Assistant, handover: Handover) -> str:
         original = self.record.number_from
-        if assistant.transfer_caller_id == "agent":
+        if handover.transfer_caller_id == "agent":
             return assistant.did
-        if assistant.transfer_caller_id == "fixed":
-            return assistant.fixed_caller_id or assistant.did
-        if assistant.transfer_caller_id == "header":
-            return (self._call.request.get(assistant.caller_id_header or "") or original).strip()
+        if handover.transfer_caller_id == "fixed":
+            return handover.fixed_caller_id or assistant.did
+        if handover.transfer_caller_id == "header":
+            return (self._call.request.get(handover.caller_id_header or "") or original).strip()
         return original
 
     def _step_aside(self, agent: OutgoingCall, to_agent: LegMedia) -> None:

@@ -105,7 +105,7 @@ class Example(AiExample):
         )
 
     def landed(self, wanted: str, *rang: str) -> Self:
-        return self.finding("landing", "the call", wanted in rang, wanted=wanted, rang=list(rang))
+        return self.finding("landing", "the call", wanted in rang, wanted=wanted, rang=list(rang), phones=list(rang))
 
     def copy(self, **changes: Any) -> Self:
         fresh: dict[str, Any] = {

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from harness.deployment import Deployment, from_plain, to_plain
+from harness.deployment import Deployment, Handover, from_plain, to_plain
 from harness.events import Event, FarEndRecord
 from harness.integrations import find, load
 from harness.verdict import Finding
@@ -46,6 +46,7 @@ class CaseExample:
     line: str = "inbound"
     now: float = 1000.0
     axes: dict[str, str] = field(default_factory=dict)
+    handovers: dict[str, Handover] = field(default_factory=dict)  #: of the line's assistant, beside its own table's
     events: list[Event] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     _messages: list[dict[str, str]] = field(default_factory=list)
@@ -58,7 +59,12 @@ class CaseExample:
 
     @property
     def deployment(self) -> Deployment:
-        return deployment(self.integration)
+        plain = deployment(self.integration)
+        if not self.handovers:
+            return plain
+        name = str(plain.lines[self.line].assistant)
+        changed = plain.assistants[name].model_copy(update={"handovers": self.handovers})
+        return plain.model_copy(update={"assistants": {**plain.assistants, name: changed}})
 
     @property
     def trunk(self) -> Any:

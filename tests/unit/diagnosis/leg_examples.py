@@ -206,9 +206,17 @@ LEGS = [
         ("transfer-header-not-set",),
     ),
     Expected(
+        "header.other-sent.agent",
+        transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
+        .ai_refers(QUEUE, "?X-Gladly-Routing-Selector=x")
+        .rings("queue")
+        .finding("header", "support.1", header="X-Gladly-Routing-Selector", values=["x"], value="support"),
+        ("transfer-topic-wrong",),
+    ),
+    Expected(
         "header.changed.agent",
         transfer(Example("gladly", transport="tls"), "GL-TRANSFER-TOPIC")
-        .ai_refers(QUEUE)
+        .ai_refers(QUEUE, "?X-Gladly-Routing-Selector=support")
         .rings("queue")
         .finding("header", "support.1", header="X-Gladly-Routing-Selector", values=["x"], value="support"),
         ("header-changed",),

@@ -2,19 +2,82 @@
 
 from __future__ import annotations
 
+from harness.deployment import Handover
 from tests.unit.diagnosis.building import Example
 from tests.unit.diagnosis.example_case import CALLER
-from tests.unit.diagnosis.stories import GROUP, NOBODY, Expected, fallback, left_up, lost, refused, talk, transfer, warm
+from tests.unit.diagnosis.stories import (
+    GROUP,
+    NOBODY,
+    OTHER_GROUP,
+    QUEUE,
+    Expected,
+    fallback,
+    left_up,
+    lost,
+    refused,
+    talk,
+    transfer,
+    warm,
+)
 
 
 def recorded(**action: object) -> Example:
     """A transfer that reached nobody, of which the AI's record alone tells."""
+    return lost(told(None, **action))
+
+
+def told(example: Example | None = None, **action: object) -> Example:
+    """A transfer of which the AI's record alone tells."""
     action = {"name": "transfer_call", "type": "cold", "to": GROUP, **action}
-    talked = Example(row="TD-TRANSFER-BLIND").dials().answered().taken().to_ai().to_caller()
-    return lost(talked.record(executed_actions={"a": action}))
+    talked = (example or Example(row="TD-TRANSFER-BLIND")).dials().answered().taken().to_ai().to_caller()
+    return talked.record(executed_actions={"a": action})
+
+
+def several(to: str = "support") -> Example:
+    """An assistant that hands over to others as well, each asked for in its own way, asked for what its own table says."""
+    more = Handover(transfer="cold", transfer_to=to, digit="2")
+    return transfer(Example(handovers={to: more}))
+
+
+def unnumbered() -> Example:
+    """The same, of which the AI's record tells, and not where it transferred to."""
+    example = told(to=None)
+    example.handovers = several().handovers
+    return example
+
+
+def queues(line: str = "inbound") -> Example:
+    """One number is that of all queues; the assistant is asked for one of them by its topic."""
+    handovers = {
+        topic: Handover(transfer="cold", transfer_to="queue", transfer_topic=topic, digit=digit)
+        for topic, digit in (("billing", "2"), ("support", "3"))
+    }
+    row, axes = "GL-TRANSFER-TOPIC", {"handover": "support"}
+    return Example("gladly", row=row, transport="tls", line=line, axes=axes, handovers=handovers)
+
+
+def by_topic(line: str = "inbound") -> Example:
+    """The same, up to the transfer."""
+    return transfer(queues(line), "GL-TRANSFER-TOPIC")
 
 
 TRANSFER = [
+    Expected("transfer.handover", lost(several().ai_refers(OTHER_GROUP).platform_says(202)), ("handover-confused",)),
+    Expected(
+        "transfer.handover.rang",
+        unnumbered().rings("support").landed("billing", "support"),
+        ("handover-confused", "group-did-wrong", "group-wrong"),
+        ("handover-confused", "group-did-wrong", "group-wrong"),
+    ),
+    Expected(
+        "transfer.topic",
+        by_topic()
+        .ai_refers(QUEUE, "?X-Gladly-Routing-Selector=sales")
+        .platform_says(202)
+        .rings("queue")
+        .landed("support", "queue"),
+        ("transfer-topic-wrong",),
+    ),
     Expected(
         "transfer.number",
         lost(transfer(Example()).ai_refers(NOBODY).platform_says(202).notified(404, "Not Found")),

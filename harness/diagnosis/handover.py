@@ -1,0 +1,110 @@
+"""Facts on which of an assistant's handovers the AI made: by the number it transferred to, and by the topic it sent along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from harness.deployment import Deployment, Handover
+from harness.diagnosis.derive import Scene, listed, number_in
+from harness.diagnosis.messages import begins_dialog, parse
+from harness.events import SipMessage
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.message import Request
+from harness.sip.uri import NameAddr
+
+_TOPIC = "X-Gladly-Routing-Selector"
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A transfer of the AI's, as far as it is seen."""
+
+    number: str | None
+    topic: str | None
+    shows_topic: bool
+    where: str
+
+
+def tell(scene: Scene) -> None:
+    """Make all of them known that can be; after those on transfers."""
+    assistant, every, asked = _handovers(scene)
+    sent = next(_transfers(scene), None)
+    elsewhere = scene.facts.value("transfer.landed") == "another group"
+    if elsewhere or scene.facts.value("transfer.others"):
+        _topic(scene, asked, sent)
+    if scene.deployment is None or asked is None or len(every) < 2:
+        return
+    if sent is not None and sent.number is not None:
+        made = scene.deployment.handovers_made(assistant, sent.number, sent.topic, shows_topic=sent.shows_topic)
+        right = _asked_name(scene) in made
+        if not right or len(made) == 1:  # else by number and topic nobody can tell
+            told = "the one asked for" if right else "another one" if made else "none of them"
+            scene.facts.record("transfer.handover", told, sent.where)
+    if elsewhere:
+        _rang(scene, scene.deployment, [handover for handover in every.values() if handover is not asked])
+
+
+def _asked_name(scene: Scene) -> str:
+    return scene.axes.get("handover", "")
+
+
+def _handovers(scene: Scene) -> tuple[str, Mapping[str, Handover], Handover | None]:
+    """The line's assistant, its handovers, and the one that the case is about."""
+    assistant = scene.line[1].assistant if scene.line else None
+    if scene.deployment is None or assistant is None or scene.moment != "transfer":
+        return "", {}, None
+    every = scene.deployment.handovers(assistant)
+    return assistant, every, every.get(_asked_name(scene))
+
+
+def _transfers(scene: Scene) -> Iterator[_Sent]:
+    """The AI's transfers, those that tell more first: its messages, the REFER that a phone got, its record."""
+    for seen in reversed(scene.at_ai):
+        if not seen.received and isinstance(seen.message, Request):
+            if seen.message.method == "REFER":
+                yield _referred(seen.message, seen.where)
+            elif begins_dialog(seen.message):
+                yield _Sent(number_in(str(seen.message.uri)), seen.message.get(_TOPIC), True, seen.where)
+    for event in scene.events:
+        if isinstance(event, SipMessage) and event.direction == "received" and event.text.startswith("REFER "):
+            message = parse(event.text) if scene.vantage.role(event.phone) == "caller" else None
+            if isinstance(message, Request):
+                yield _referred(message, scene.number_of(event))
+    for record in scene.records:
+        actions = record.record.get("executed_actions")
+        for action in actions.values() if isinstance(actions, dict) else listed(actions):
+            if isinstance(action, dict) and "transfer" in str(action.get("name", "")):
+                to = action.get("to")
+                yield _Sent(number_in(f"tel:{to}") if isinstance(to, str) else None, None, False, record.source)
+
+
+def _referred(refer: Request, where: str) -> _Sent:
+    """A header that the target is to get stands in its URI (RFC 3261 section 19.1.1)."""
+    to, topic = refer.get("Refer-To") or "", None
+    with suppress(SipSyntaxError):
+        topic = NameAddr.parse(to).uri.header(_TOPIC)
+    return _Sent(number_in(to), topic, True, where)
+
+
+def _topic(scene: Scene, asked: Handover | None, sent: _Sent | None) -> None:
+    groups = scene.deployment.groups.values() if scene.deployment else ()
+    wanted = asked.transfer_topic if asked else None
+    if wanted is None or wanted not in {group.topic for group in groups}:
+        scene.facts.record("transfer.topic", "none needed")
+    elif sent is not None and sent.shows_topic:
+        named = "the right one" if sent.topic == wanted else "none" if sent.topic is None else "another"
+        scene.facts.record("transfer.topic", named, sent.where)
+
+
+def _rang(scene: Scene, deployment: Deployment, others: list[Handover]) -> None:
+    """Whether those who rang are people whom another handover leads to."""
+    groups = deployment.groups
+    topics = {handover.transfer_topic for handover in others} - {None}
+    theirs = {handover.transfer_to for handover in others if handover.transfer_topic is None}
+    theirs |= {name for name, group in groups.items() if group.topic in topics}
+    agents = {agent for name in theirs if name in groups for agent in groups[name].agents}
+    for finding in scene.of("landing"):
+        if set(map(str, listed(finding.facts.get("phones")))) & agents:
+            scene.facts.record("transfer.rang", True, finding.actual)

@@ -1,0 +1,117 @@
+"""Which handover a call landed by, where the people who rang are in the groups of several: who rings does not tell then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from harness.checks import landing
+from harness.checks.finding import not_observable
+from harness.deployment import Deployment, Handover
+from harness.scenario.context import CaseContext
+from harness.sip.grammar import SipSyntaxError
+from harness.sip.identity import digits_of
+from harness.sip.message import Message, Request
+from harness.sip.uri import NameAddr, Uri
+from harness.verdict import Finding
+
+_TOPIC = "X-Gladly-Routing-Selector"
+
+
+@dataclass(frozen=True, slots=True)
+class SentTransfer:
+    """A transfer of an AI's, as far as it is told."""
+
+    number: str
+    topic: str | None = None
+    shows_topic: bool = True  #: whether a topic would be told
+
+
+def in_messages(texts: Iterable[str]) -> Iterator[SentTransfer]:
+    """The transfers among the requests that an AI sent: REFER, and INVITEs of its own."""
+    for text in texts:
+        if not text.startswith(("REFER ", "INVITE ")):
+            continue
+        with suppress(SipSyntaxError):
+            request = Message.parse(text)
+            assert isinstance(request, Request)
+            if request.method == "REFER":  # RFC 3261 section 19.1.1: a header the target is to get stands in its URI
+                to = NameAddr.parse(request.get("Refer-To") or "").uri
+                yield from _to(to, to.header(_TOPIC))
+            elif request.to.tag is None:
+                yield from _to(request.uri, request.get(_TOPIC))
+
+
+def in_actions(actions: Iterable[Any]) -> Iterator[SentTransfer]:
+    """The transfers among the actions of an AI's record, which tells their numbers."""
+    for action in actions:
+        to = action.get("to") if isinstance(action, dict) and "transfer" in str(action.get("name", "")) else None
+        if isinstance(to, str):
+            with suppress(SipSyntaxError):
+                yield from _to(Uri.parse(to if ":" in to else f"tel:{to}"), shows_topic=False)
+
+
+def _to(uri: Uri, topic: str | None = None, *, shows_topic: bool = True) -> Iterator[SentTransfer]:
+    """Nothing where no number can be read: that tells of nobody."""
+    if number := digits_of(uri):
+        yield SentTransfer(number, topic, shows_topic)
+
+
+def mistakable(context: CaseContext, group: str) -> list[str]:
+    """The groups of the assistant's other handovers from which nobody would have rung but those who did.
+
+    Where one of them rings at first somebody who is not in ``group``, it is seen that it rang.
+    """
+    deployment, entry = context.deployment, context.deployment.groups[group]
+    others = {_group(deployment, h) for name, h in _handovers(context).items() if name != _asked(context)} - {group}
+    rang = set(context.phones.rang()) & set(entry.present)
+    found = []
+    for name in sorted(others):
+        turns = deployment.groups[name].turns
+        if turns and turns[0] and set(turns[0]) <= set(entry.present) and rang <= set(deployment.groups[name].present):
+            found.append(name)
+    return found
+
+
+def judged(context: CaseContext, group: str, rivals: list[str], sent: list[SentTransfer]) -> Finding:
+    """What the AI's transfer says of where the call landed: here, or in a group that has the same people."""
+    deployment, line = context.deployment, context.case.line
+    assistant = deployment.lines[line].assistant if line else None
+    rang = [phone for phone in context.phones.rang() if phone in deployment.groups[group].present]
+    if not sent or assistant is None:
+        return _untold(group, rivals, rang, "the AI's side does not tell where it transferred to")
+    last = sent[-1]
+    made = deployment.handovers_made(assistant, last.number, last.topic, shows_topic=last.shows_topic)
+    every = _handovers(context)
+    groups = {group if name == _asked(context) else _group(deployment, every[name]) for name in made}
+    if group in groups and groups & set(rivals):
+        return _untold(group, rivals, rang, "the AI's side tells the number alone, which they have in common")
+    if not groups:
+        return _untold(
+            group, rivals, rang, f"{last.number}, where the AI transferred to, is the number of none of them"
+        )
+    where = group if group in groups else min(groups)
+    return landing.landed("the handover", group, dict.fromkeys(rang, where))
+
+
+def _untold(group: str, rivals: list[str], rang: list[str], why: str) -> Finding:
+    shared = f"{', '.join(rang)} rang, and may do so for {', '.join(rivals)} as well"
+    return not_observable("landing", "the handover", expected=f"the call lands at {group}", why=f"{shared}; {why}")
+
+
+def _asked(context: CaseContext) -> str:
+    return context.case.axes.get("handover", "")
+
+
+def _handovers(context: CaseContext) -> dict[str, Handover]:
+    line = context.case.line
+    assistant = context.deployment.lines[line].assistant if line else None
+    return context.deployment.handovers(assistant) if assistant else {}
+
+
+def _group(deployment: Deployment, handover: Handover) -> str:
+    """Whom it leads to: by its topic, where a group has that, else by its number."""
+    by_topic = (n for n, g in deployment.groups.items() if g.topic is not None and g.topic == handover.transfer_topic)
+    return next(by_topic, str(handover.transfer_to))

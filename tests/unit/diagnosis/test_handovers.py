@@ -1,0 +1,78 @@
+"""Which of its handovers an AI made, told by the number and the topic of its transfer, or not told where these do not say."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.diagnosis.building import Example
+from tests.unit.diagnosis.stories import GROUP, NOBODY, OTHER_GROUP, QUEUE
+from tests.unit.diagnosis.transfer_examples import by_topic, queues, several, told
+
+SELECTOR = "?X-Gladly-Routing-Selector="
+
+
+def causes(example: Example) -> list[tuple[str, str, bool]]:
+    return [(cause.id, cause.confidence, cause.candidate) for cause in example.diagnose().causes]
+
+
+def landed(example: Example, wanted: str, rang: str) -> Example:
+    return example.rings(rang).landed(wanted, rang)
+
+
+@pytest.mark.parametrize(
+    ("topic", "said"),
+    [
+        (f"{SELECTOR}support", ("group-wrong", "likely", False)),  # the platform took it elsewhere
+        (f"{SELECTOR}billing", ("handover-confused", "certain", False)),
+        (f"{SELECTOR}sales", ("transfer-topic-wrong", "certain", False)),
+        ("", ("handover-confused", "certain", False)),  # the assistant's own table has no topic
+    ],
+)
+def test_one_number_for_all_queues(topic: str, said: tuple[str, str, bool]) -> None:
+    assert causes(landed(by_topic().ai_refers(QUEUE, topic).platform_says(202), "support", "billing")) == [said]
+
+
+def test_no_topic_is_none_of_them_where_each_has_one() -> None:
+    example = by_topic("inbound-support").ai_refers(QUEUE).platform_says(202)
+    assert causes(landed(example, "support", "queue")) == [("transfer-topic-wrong", "certain", False)]
+
+
+def test_a_record_of_the_number_alone_does_not_tell_topics_apart() -> None:
+    found = causes(landed(told(queues(), to=QUEUE), "support", "billing"))
+    assert {said[0] for said in found} == {"handover-confused", "transfer-topic-wrong", "group-wrong"}
+    assert all(candidate for _, _, candidate in found)
+
+
+def test_the_number_tells_where_each_has_its_own() -> None:
+    bare = told(to=OTHER_GROUP)
+    bare.handovers = several().handovers
+    assert causes(landed(bare, "billing", "support")) == [("handover-confused", "certain", False)]
+
+
+@pytest.mark.parametrize("number", [NOBODY, "+18155550104"])
+def test_a_number_of_none_of_them_is_a_wrong_one(number: str) -> None:
+    example = several().ai_refers(number).platform_says(202)
+    ((cause, _, _),) = causes(landed(example, "billing", "reception"))
+    assert cause == "group-did-wrong"
+
+
+def test_a_group_with_people_of_another_is_not_wrong_where_the_ai_made_another_handover() -> None:
+    """Somebody of the right group rang, since both have that agent: all the same it is the AI that went elsewhere."""
+    example = several().ai_refers(OTHER_GROUP).platform_says(202).rings("billing").rings("support")
+    example.landed("billing", "billing").finding("landing.others", "support", rang=1, watched=True)
+    assert causes(example) == [("handover-confused", "certain", False)]
+
+
+def test_one_handover_alone_cannot_be_confused() -> None:
+    example = several()
+    example.handovers = {}
+    assert causes(landed(example.ai_refers(OTHER_GROUP).platform_says(202), "billing", "support")) == [
+        ("group-did-wrong", "certain", False)
+    ]
+    assert "which of its handovers the AI made" not in "\n".join(example.diagnose().facts)
+
+
+def test_a_record_without_a_number_names_nobodys_number_no_more() -> None:
+    found = causes(landed(told(to=None), "billing", "support"))
+    assert {(said[0], said[2]) for said in found} == {("group-did-wrong", True), ("group-wrong", True)}
+    assert GROUP not in "".join(told(to=None).diagnose().facts)

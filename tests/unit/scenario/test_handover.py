@@ -1,0 +1,143 @@
+"""By which handover a call landed, where the same people would have rung for another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.deployment import Group, Handover
+from harness.scenario import handover
+from harness.scenario.context import CaseContext
+from harness.scenario.handover import SentTransfer
+from harness.verdict import Verdict
+from tests.unit.scenario.conftest import MakeContext
+
+BOTH, ONE, OTHER, QUEUE = "+18155550191", "+18155550192", "+18155550193", "+18155550194"
+HEADERS = "Via: SIP/2.0/UDP x;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nCall-ID: c\r\n"
+
+
+@pytest.fixture
+def landed(make_context: MakeContext) -> Callable[..., CaseContext]:
+    """Asked for "both" (Ada and Ben), "one" (Ada), or "other" (Ben and Eve), and who rang then."""
+
+    def landed(asked: str, *rang: str) -> CaseContext:
+        groups = {
+            "Both": Group(did=BOTH, agents=("ada", "ben")),
+            "One": Group(did=ONE, agents=("ada",)),
+            "Other": Group(did=OTHER, agents=("ben", "eve")),
+        }
+        handovers = {
+            "both": Handover(transfer="cold", transfer_to="Both", digit="1"),
+            "one": Handover(transfer="cold", transfer_to="One", digit="2"),
+            "other": Handover(transfer="cold", transfer_to="Other", digit="3"),
+        }
+        context = make_context("TD-TRANSFER-BLIND")
+        name = str(context.deployment.lines[str(context.case.line)].assistant)
+        entry = context.deployment.assistants[name].model_copy(
+            update={"transfer": None, "transfer_to": None, "handovers": handovers}
+        )
+        assistants = {**context.deployment.assistants, name: entry}
+        context.deployment = context.deployment.model_copy(update={"groups": groups, "assistants": assistants})
+        context.case = replace(context.case, axes=context.case.axes | {"handover": asked})
+        context.phones.rang = lambda: list(rang)  # type: ignore[method-assign]
+        return context
+
+    return landed
+
+
+@pytest.mark.parametrize(
+    ("asked", "group", "rang", "rivals"),
+    [
+        ("both", "Both", ("ada",), ["One"]),  # as it is where the AI went to the other one
+        ("both", "Both", ("ada", "ben"), []),  # for One nobody but Ada rings
+        ("both", "Both", ("ben",), []),
+        ("one", "One", ("ada",), []),  # for Both Ben would have rung as well, who must not
+        ("other", "Other", ("ben",), []),
+    ],
+)
+def test_who_may_be_mistaken_for_whom(
+    landed: Callable[..., CaseContext], asked: str, group: str, rang: tuple[str, ...], rivals: list[str]
+) -> None:
+    assert handover.mistakable(landed(asked, *rang), group) == rivals
+
+
+@pytest.mark.parametrize(
+    ("sent", "verdict", "actual"),
+    [
+        ([SentTransfer(BOTH)], Verdict.PASSED, "it landed at Both (ada)"),
+        ([SentTransfer("8155550191")], Verdict.PASSED, "it landed at Both (ada)"),
+        ([SentTransfer(ONE)], Verdict.FAILED, "it landed at One (ada)"),
+        ([SentTransfer(BOTH), SentTransfer(ONE)], Verdict.FAILED, "it landed at One (ada)"),
+        ([], Verdict.NOT_OBSERVABLE, "not tell where it transferred to"),
+        (
+            [SentTransfer("+18155550199")],
+            Verdict.NOT_OBSERVABLE,
+            "is the number of none of them",
+        ),  # whose alias, nobody knows
+        ([SentTransfer("billing")], Verdict.NOT_OBSERVABLE, "is the number of none of them"),
+    ],
+)
+def test_what_the_ai_sent_tells(
+    landed: Callable[..., CaseContext], sent: list[SentTransfer], verdict: Verdict, actual: str
+) -> None:
+    found = handover.judged(landed("both", "ada"), "Both", ["One"], sent)
+    assert (found.check, found.verdict) == ("landing", verdict)
+    assert actual in found.actual
+
+
+def test_one_number_for_both_needs_the_topic(landed: Callable[..., CaseContext]) -> None:
+    context = landed("both", "ada")
+    groups = context.deployment.groups
+    same = {n: g.model_copy(update={"topic": n.lower()}) for n, g in groups.items()} | {"Queue": Group(did=QUEUE)}
+    name = str(context.deployment.lines[str(context.case.line)].assistant)
+    entry = context.deployment.assistants[name]
+    by_topic = {
+        n: h.model_copy(update={"transfer_to": "Queue", "transfer_topic": n}) for n, h in entry.handovers.items()
+    }
+    assistants = {name: entry.model_copy(update={"handovers": by_topic})}
+    context.deployment = context.deployment.model_copy(update={"groups": same, "assistants": assistants})
+    rivals = handover.mistakable(context, "Both")
+    assert rivals == ["One"]
+    verdicts = []
+    for sent in (SentTransfer(QUEUE, shows_topic=False), SentTransfer(QUEUE, "one"), SentTransfer(QUEUE, "both")):
+        verdicts.append(handover.judged(context, "Both", rivals, [sent]).verdict)
+    assert verdicts == [Verdict.NOT_OBSERVABLE, Verdict.FAILED, Verdict.PASSED]
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        (
+            f"REFER sip:p SIP/2.0\r\n{HEADERS}To: <sip:c@d>;tag=2\r\nCSeq: 2 REFER\r\n"
+            f"Refer-To: <sip:{ONE}@p.example;transport=tls?X-Gladly-Routing-Selector=one>\r\nContent-Length: 0\r\n\r\n",
+            [SentTransfer(ONE, "one")],
+        ),
+        (
+            f"INVITE sip:{ONE}@p.example SIP/2.0\r\n{HEADERS}To: <sip:c@d>\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n",
+            [SentTransfer(ONE)],
+        ),
+        (
+            f"INVITE sip:{ONE}@p SIP/2.0\r\n{HEADERS}To: <sip:c@d>;tag=2\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n",
+            [],
+        ),
+        ("REFER sip:p SIP/2.0\r\nnonsense", []),
+        ("SIP/2.0 200 OK", []),
+    ],
+)
+def test_a_transfer_in_messages(text: str, sent: list[SentTransfer]) -> None:
+    assert list(handover.in_messages([text])) == sent
+
+
+def test_a_transfer_in_a_record() -> None:
+    actions: list[Any] = [
+        "transfer",
+        {"name": "end_call", "to": BOTH},
+        {"name": "transfer_call", "to": None},
+        {"name": "live_transfer", "to": ONE},
+        {"name": "transfer_call", "to": f"sip:{BOTH}@p.example;transport=tls"},
+        {"name": "transfer_call", "to": "the billing people"},
+    ]
+    assert list(handover.in_actions(actions)) == [SentTransfer(to, shows_topic=False) for to in (ONE, BOTH)]
