@@ -142,6 +142,7 @@ class Axis:
     missing: str = ""  #: what to say where the deployment has no value for it
     #: The value that a handover with a name has of its own, whatever the others have.
     of_handover: Callable[[Handover], str] | None = None
+    of_each: bool = False  #: whether one without a name has one as well, so that it is nobody's choice
 
 
 #: What a row is about: a call that the AI takes, hands over, does not take, may not get; or something else than a call.

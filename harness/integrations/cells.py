@@ -154,17 +154,20 @@ class Cells:
 
     def _handovers(self, cell: Cell) -> Iterator[Cell]:
         """The cell once for each handover of its number's assistant, where the row is about one; else as it is."""
-        row, named = self.row, cell.assistant.handovers if cell.assistant else {}
-        if row.moment != "transfer" or not named:
+        row, assistant = self.row, cell.entry.assistant
+        if row.moment != "transfer" or assistant is None:
             yield cell
             return
-        if cell.handover is not None:
-            yield cell  # as the assistant's own table says
         own = {axis: axis.of_handover for axis in row.axes if axis.of_handover is not None}
-        if all(cell.axes[axis.name] == axis.values(cell.deployment)[0] for axis in own):
-            for name, handover in named.items():
-                values = {axis.name: of(handover) for axis, of in own.items()}
-                yield replace(cell, axes={**cell.axes, **values, "handover": name})
+        handovers = cell.deployment.handovers(assistant)
+        if not handovers:
+            yield cell
+        for name, handover in handovers.items():
+            # Where one number proves a cell, values that numbers have of their own are cells as any other.
+            asked = {axis: of for axis, of in own.items() if name or (axis.of_each and cell.deployment.depth != "once")}
+            if all(cell.axes[axis.name] == axis.values(cell.deployment)[0] for axis in asked):
+                values = {axis.name: of(handover) for axis, of in asked.items()}
+                yield replace(cell, axes={**cell.axes, **values} | ({"handover": name} if name else {}))
 
     def _ways(self, cell: Cell) -> Iterator[dict[str, str]]:
         """Its axes once for each way to ask for its handover, where it has a name: that alone tells it from the others."""

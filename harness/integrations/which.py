@@ -268,6 +268,7 @@ CALLER_ID_SHOWN = Axis(
     _shown,
     missing="no assistant hands over warm",
     of_handover=lambda handover: handover.transfer_caller_id,
+    of_each=True,
 )
 
 

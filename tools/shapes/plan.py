@@ -157,11 +157,12 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
         return _rings_others(deployment, [entry.group])
     if fault not in ("caller-id-lost-on-transfer", "group-wrong") or entry.assistant is None:
         return True
-    assistant = deployment.assistants[entry.assistant]
-    to = [assistant.transfer_to] if assistant.transfer_to else []
+    handover = deployment.handover(case.line, case.axes.get("handover", ""))
+    to = [handover.transfer_to] if handover and handover.transfer_to else []
     if fault == "group-wrong":
         return entry.refer == "consumed" and _rings_others(deployment, to)
-    to += [name for name, group in deployment.groups.items() if group.topic and group.topic == assistant.transfer_topic]
+    topic = handover.transfer_topic if handover else None
+    to += [name for name, group in deployment.groups.items() if group.topic and group.topic == topic]
     agents = {agent for name in to for agent in deployment.groups[name].present}
     return all(deployment.phones[agent].shows == "original" for agent in agents)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.deployment import Deployment, Group, Handover
+from harness.deployment import Assistant, Deployment, Group, Handover, Line
 from harness.integrations import load
 from harness.matrix import Case, Selection, calls_of, cases, landing_groups, left_out
 
@@ -184,3 +184,40 @@ def test_ids_tell_handovers_apart(talkdesk: Deployment) -> None:
     )
     ids = sorted(case.id for case in cases([deployment]))
     assert all(one != other for one, other in pairwise(ids))
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    shown=st.lists(st.sampled_from(["original", "agent", "fixed", "header"]), min_size=4, max_size=4), data=st.data()
+)
+def test_each_assistant_is_proved_on_each_trunk_whatever_number_its_agents_see(
+    talkdesk: Deployment, shown: list[str], data: st.DataObject
+) -> None:
+    """What one shows had stood for all but the first: another trunk's assistant with another had no case, and nothing said so."""
+    more: dict[str, dict[str, Any]] = {
+        "fixed": {"fixed_caller_id": "+12065550188"},
+        "header": {"caller_id_header": "X-Show"},
+    }
+    assistants = {
+        f"a{at}": Assistant.model_validate(
+            {
+                "did": f"+1206555017{at}",
+                "transfer": "warm",
+                "transfer_to": "billing",
+                "transfer_caller_id": mode,
+                **more.get(mode, {}),
+            }
+        )
+        for at, mode in enumerate(shown)
+    }
+    trunks = [trunk.name for trunk in talkdesk.trunks]
+    lines = {
+        f"l{at}": Line(did=f"+1312555016{at}", trunk=data.draw(st.sampled_from(trunks)), assistant=f"a{at}")
+        for at in range(4)
+    }
+    changed = {"assistants": assistants, "lines": lines, "campaign": None, "depth": "every-number"}
+    deployment = talkdesk.model_copy(update=changed)
+    found = of(deployment, "TD-TRANSFER-WARM")
+    assert {(case.line, case.trunk) for case in found} == {(name, line.trunk) for name, line in lines.items()}
+    for case in found:
+        assert case.axes["caller_id"] == deployment.assistants[f"a{str(case.line)[1:]}"].transfer_caller_id
