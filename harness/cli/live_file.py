@@ -42,6 +42,7 @@ def live_file(
         line["dids"] = {trunk: did for trunk, did in line.get("dids", {}).items() if trunk in kept}
         if not line["dids"] and (line.get("did") is None or line.get("trunk") not in {None, *kept}):
             del plain["lines"][name]
+    plain["assistants"] = {name: _without_empty(assistant) for name, assistant in plain["assistants"].items()}
     if kind == "live":
         plain["stand_in"] = {}
         for assistant in plain["assistants"].values():
