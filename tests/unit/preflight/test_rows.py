@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -127,3 +128,11 @@ def test_an_end_that_refuses_this_machine_is_there(lab: Any, far: Any) -> None:
     (line,) = [line for line in lab.report().lines if line.subject == place]
     assert line.status is Status.OK
     assert "allowed addresses alone" in line.detail
+
+
+def test_of_several_handovers_the_warm_one_alone_has_the_ai_call_the_platform() -> None:
+    found = needs(load(Path(__file__).parents[2] / "acceptance" / "deployments" / "handovers.toml"), ())
+    ends = {need.row for need in found if need.what == "platform's end answers"}
+    assert ends == {"TD-TRANSFER-WARM"}
+    groups = {need.whose for need in found if need.row == "TD-TRANSFER-BLIND" and need.what == "agents registered"}
+    assert groups == {"group Rechnung & Vertrag", "group Umzüge"}

@@ -34,7 +34,7 @@ class Asked:
 
 _EXPECTED = (
     "answered", "two_way_audio_with", "caller_id", "silence_from", "released", "never_rang", "ends_with", "took_over", "addressed_to",
-    "came_within", "takes_message",
+    "came_within", "takes_message", "refer_is", "header",
 )  # fmt: skip
 
 
@@ -98,3 +98,20 @@ def test_an_ai_may_say_goodbye_before_it_hangs_up() -> None:
 def test_a_menu_s_choice_is_what_leads_to_the_ai() -> None:
     of = play(test_inbound.test_menu_choice_reaches_the_ai)
     of.ai.waited_for_choice.assert_called_once_with(of.caller.call.return_value)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [test_transfer.test_escalation_lands_in_the_group, test_transfer.test_the_ai_calls_the_group_and_joins],
+)
+def test_a_landing_is_by_the_handover_that_was_asked_for(scenario: Callable[..., None]) -> None:
+    of = play(scenario)
+    call, talk = of.caller.call.return_value, of.assistant.expect_call.return_value
+    of.cast.landed_by_its_handover.assert_called_once_with(call, talk, of.target)
+
+
+def test_a_transfer_by_topic_names_the_topic_of_its_handover() -> None:
+    of = play(test_transfer.test_escalation_lands_with_the_topic)
+    of.cast.group_of_topic.assert_called_once_with(of.handover.transfer_topic)
+    _, how = of.assistant.expect_call.return_value.hand_over.call_args
+    assert how == {"topic": of.handover.transfer_topic}
