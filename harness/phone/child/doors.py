@@ -2,15 +2,18 @@
 
 Its ioqueue for signalling has 64, too, keeps those of closed connections for half a second, and ends the process by an
 assertion where none is free (``places.py`` does the same for calls). The kernel takes connections meanwhile, and keeps
-them: what pjsip accepts from is another listening socket, to which nobody connects. Who holds connections and is none of
+them: what pjsip accepts from is another listening socket, to which nobody can connect. Who holds connections and is none of
 the platform's loses them then.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import re
 import socket
+import struct
 from collections.abc import Callable, Collection, Iterable
 from typing import Final, Protocol
 
@@ -20,6 +23,10 @@ from harness.phone.child.places import ClosedLately
 #: Of sockets that are open or rest: from where on doors are shut, and below which they are opened again.
 _SHUT_FROM, _OPEN_BELOW = 44, 36
 _CLOSED: Final = re.compile(r"(?:TCP|TLS) transport destroyed|Handshake failed on")
+
+
+_ATTACH_FILTER: Final = 26  # SO_ATTACH_FILTER of Linux
+_DROP: Final = ctypes.create_string_buffer(struct.pack("@HBBI", 0x06, 0, 0, 0), 8)  # one BPF instruction: keep 0 octets
 
 
 class Doorway(Protocol):
@@ -50,29 +57,34 @@ class Doors:
             self._closed.add()
 
     def look(self) -> None:
-        """Shut the doors or open them, as there is room."""
+        """Shut the doors or open them, as there is room: in each turn, and before each connection gets its place."""
         if not self.needed:
             return
         phones = [phone for phone in self._phones() if phone.transport_name != "udp"]
         if not (phones or self._waiting):
             return
         descriptors = os.listdir("/proc/self/fd")  # more than the sockets: these are looked at where it matters
-        if self._waiting:
-            if len(self._closed) + sum(1 for _ in sockets.among(descriptors)) < _OPEN_BELOW:
-                self.open()
-        elif len(descriptors) + len(self._closed) >= _SHUT_FROM:
-            found = list(sockets.among(descriptors))
-            if len(found) + len(self._closed) >= _SHUT_FROM:
-                addresses = [phone.address for phone in phones]
-                self._shut([number for number in found if _listens_at(number, addresses)])
-                for number in found:
-                    _turn_away(number, phones)
+        if not self._waiting and len(descriptors) + len(self._closed) < _SHUT_FROM:
+            return
+        found = list(sockets.among(descriptors))
+        taken = len(found) + len(self._closed)
+        if taken >= _SHUT_FROM:
+            addresses = [phone.address for phone in phones]
+            aside = {real.fileno() for real in self._waiting.values()}
+            self._shut([number for number in found if number not in aside and _listens_at(number, addresses)])
+            for number in found:
+                _turn_away(number, phones)
+        elif taken < _OPEN_BELOW:
+            self.open()
 
     def _shut(self, numbers: Collection[int]) -> None:
         for number in numbers:
             real = socket.socket(fileno=os.dup(number))
             with socket.create_server(("127.0.0.1", 0)) as blank:
                 blank.setblocking(False)
+                with contextlib.suppress(OSError):  # a kernel without: a port of this machine's that nobody is told of
+                    program = struct.pack("@HP", 1, ctypes.addressof(_DROP))
+                    blank.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
                 os.dup2(blank.fileno(), number, inheritable=False)
             self._waiting[number] = real
 

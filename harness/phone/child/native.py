@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,11 @@ _BUFFER: Final = 4000  # PJMEDIA_FILE_PORT_BUFSIZE
 _RING: Final = _BUFFER // _FRAME * _FRAME  # of it: it is written to disk when another frame has no room
 _PORT_WORDS: Final = 26  # of a WAV writer
 _WAV_HEADER: Final = 44
+_CREATE_POOL: Final = 32  # octets of a pj_pool_factory before it: its policy
+_POOLS_OF_CONNECTIONS: Final = (b"tcp", b"ssl%p")  # by what pjsip and pjlib call them
+_CreatePool: Final = ctypes.CFUNCTYPE(
+    ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p
+)
 
 
 class _Selector(ctypes.Structure):
@@ -122,6 +128,30 @@ class Native:
                 self._library, "mod-harness-dialogs", BEHIND_THE_LOG, then, fault, unanswered, self._named_media.keeps
             ),
         )
+
+    def before_each_connection(self, look: Callable[[], None], fault: Callable[[str], None]) -> None:
+        """Have ``look`` called for each connection that was accepted or is to be made, before pjlib gives it a place.
+
+        pjlib accepts what waits, and what comes meanwhile, in one go, and says nothing of a TLS connection before its
+        handshake is over. It asks its pool factory for memory for each. A build without assertions refuses by itself.
+        """
+        if not self.asserts:
+            return
+        self._library.pjsua_get_pool_factory.restype = ctypes.c_void_p
+        field = ctypes.c_void_p.from_address(self._library.pjsua_get_pool_factory() + _CREATE_POOL)
+        create = _CreatePool(field.value or 0)
+
+        def create_pool(factory: int, name: bytes, *rest: int | None) -> int | None:
+            try:
+                if name in _POOLS_OF_CONNECTIONS:
+                    look()
+            except Exception:
+                fault(traceback.format_exc())
+            pool: int | None = create(factory, name, *rest)
+            return pool
+
+        self._create_pool = _CreatePool(create_pool)
+        field.value = place(self._create_pool)
 
     def player(self, path: Path, *, loop: bool) -> Player:
         """A player of a WAV file. Raises ``OSError`` for one that pjmedia cannot play."""

@@ -78,6 +78,7 @@ class Service:
         self._log = StackLog(ring, self.attribution, self._doors, self.gate)
         self.endpoint = Endpoint(self)
         self._doors.needed = self._places.needed = self.endpoint.native.asserts
+        self.endpoint.native.before_each_connection(self._doors.look, self.fault)
         self._names = Names(self.endpoint.native.has_ipv6(), self.endpoint.wake, self._tell_name, self.fault)
         self._named_media = self.endpoint.native.look_up_with(self._names)
         challenges = ChallengeFilter(self.phones.accounts, self._tell_withheld)

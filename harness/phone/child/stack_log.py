@@ -41,4 +41,3 @@ class StackLog:
         connection = read_connection(entry)
         if connection is not None:
             self._attribution.connected(connection)
-            self._doors.look()

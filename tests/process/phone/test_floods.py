@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
+import signal
 import socket
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -118,9 +121,9 @@ def takes_all(phone: Phone) -> None:
         phone.next_call(0.1)
 
 
-def come(many: contextlib.ExitStack, place: tuple[str, int], count: int) -> None:
-    """So many connections, as far as they are taken, from an address that is nobody's."""
-    host = fresh_address()
+def come(many: contextlib.ExitStack, place: tuple[str, int], count: int, host: str = "") -> None:
+    """So many connections, as far as they are taken, from an address that is nobody's, or from ``host``."""
+    host = host or fresh_address()
     waiting = []
     for _ in range(count):
         comer = many.enter_context(socket.socket())
@@ -157,6 +160,56 @@ def test_a_flood_of_connections_ends_no_process(own: Desk, authority: Authority,
     # a full queue of the kernel's drops a SYN, which comes again after 1, 3, 7 and 15 s (RFC 6298 section 5)
     phone.wait("the stranger", lambda event: isinstance(event, StrangerRefused), within=30)
     leg.hangup()
+
+
+def sockets_of(phone: Phone) -> int:
+    """How many its process has open."""
+    phone.process.call("free_slots")  # a turn of its loop has gone by
+    links = (entry.readlink().name for entry in Path(f"/proc/{phone.process.pid}/fd").iterdir())
+    return sum(1 for link in links if link.startswith("socket:"))
+
+
+def listens(phone: Phone) -> dict[str, int]:
+    """Addresses and ports at which its process listens."""
+    links = [entry.readlink().name for entry in Path(f"/proc/{phone.process.pid}/fd").iterdir()]
+    found = {}
+    for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, *rest = row.split()
+        if state == "0A" and f"socket:[{rest[5]}]" in links:
+            host, port = local.split(":")
+            found[socket.inet_ntoa(bytes.fromhex(host)[::-1])] = int(port, 16)
+    return found
+
+
+def takes(place: tuple[str, int]) -> bool:
+    """Whether a connection can be made to there at once, as the kernel does on one machine."""
+    with socket.socket() as comer:
+        comer.setblocking(False)
+        comer.connect_ex(place)
+        return bool(select.select([], [comer], [], 0.2)[1])
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_of_what_waits_no_more_is_taken_in_one_go_than_there_are_places(
+    own: Desk, authority: Authority, transport: str
+) -> None:
+    """pjlib accepts until nothing waits, and what comes meanwhile as well: it is stopped within."""
+    here, there = fresh_address(), fresh_address()
+    tls = authority.server(here) if transport == "tls" else TlsConfig()
+    phone = own("callee", transport=transport, bind_address=here, tls=tls, accepts_from=(there,))
+    place = (here, int(phone.address.rpartition(":")[2]))
+    with contextlib.ExitStack() as many:
+        while sockets_of(phone) < 43:  # doors are shut from 44 on
+            come(many, place, 1, there)
+        os.kill(phone.process.pid, signal.SIGSTOP)
+        try:
+            come(many, place, 6, there)  # what the kernel keeps for a listener of pjlib's
+        finally:
+            os.kill(phone.process.pid, signal.SIGCONT)
+        assert sockets_of(phone) <= 44 + 1  # where the phone listens is open beside what stands in for it
+        standing_in = {host for host in listens(phone) if host != here}
+        assert standing_in == {"127.0.0.1"}
+        assert not any(takes(place) for place in listens(phone).items() if place[0] in standing_in)
 
 
 def test_who_holds_connections_keeps_nobody_of_the_platforms_out(lease: Desk) -> None:
