@@ -23,6 +23,7 @@ from harness.errors import BrokenError, MistakeError, ResourceError
 from harness.filenames import stem_of
 from harness.fleet import worker
 from harness.fleet.plan import FleetPlan, Shard
+from harness.fleet.shard import RELEASE
 from harness.fleet.state import ShardRef, State
 from harness.fleet.store import Store
 from harness.report.evidence import CaseEvidence
@@ -181,6 +182,7 @@ class Controller:
             "live": plan.live,
             "timings": plan.timings,
             "scenarios": plan.scenarios,
+            "harness": RELEASE,
         }
         try:
             self._app.send_task(worker.TASK, args=[task], queue=worker.queue_of(one.site))
@@ -235,10 +237,16 @@ class Controller:
         """Take what an attempt has left, once; a case that has evidence already keeps it."""
         into = self._directory / "shards" / f"{one.shard.number:05}.{attempt}"
         shutil.rmtree(into, ignore_errors=True)
-        self._store.fetch(one.shard.number, attempt, into)
-        taken = []
+        for name in self._store.fetch(one.shard.number, attempt, into):
+            self._told(f"{name}: damaged, and left out: what is missing by it is run again")
+        taken: list[str] = []
         for found in sorted(into.glob(f"cases/*/{CASE}")):
-            evidence = CaseEvidence.read(found.parent)
+            try:
+                evidence = CaseEvidence.read(found.parent)
+            except MistakeError as error:
+                self._told(f"{error}; left out, and run again")
+                shutil.rmtree(found.parent)
+                continue
             if evidence.id not in one.left and evidence.id not in taken:
                 self.record.duplicates.append(evidence.id)
                 shutil.rmtree(found.parent)

@@ -12,8 +12,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from harness import resources
 from harness.deployment import Deployment
@@ -25,6 +26,8 @@ from harness.integrations import load
 from harness.report import scope
 from harness.scenario.phones import own_phone
 
+#: The harness that is installed here. Of another a site would run other rows, and hold them to other checks.
+RELEASE: Final = metadata.version("call-verification-harness")
 #: pytest's configuration for a verification.
 _CONFIGURATION = Path(__file__).parents[1] / "cli" / "verify.ini"
 _POLL_S = 0.1
@@ -76,7 +79,12 @@ def claims_of(deployment: Deployment) -> list[str]:
 
 
 def _read(task: dict[str, Any], files: Path) -> Deployment:
-    """The deployment, with the site's secrets. Raises :class:`MistakeError` where its file is another than the controller's."""
+    """The deployment, with the site's secrets.
+
+    Raises :class:`MistakeError` where its file, or the harness, is another than the controller's.
+    """
+    if (wanted := task.get("harness")) != RELEASE:
+        raise MistakeError(f"this site has harness {RELEASE}, and the controller {wanted}; allowed: the same")
     path = files / task["file"]
     if not path.resolve().is_relative_to(files.resolve()):
         raise DeploymentError(f"{task['file']}: lies outside of {files}")
@@ -128,9 +136,10 @@ def _verify(
             if time.monotonic() - renewed >= float(task["lease_s"]) / 3:
                 renewed = time.monotonic()
                 ours = state.renew(ref, float(task["lease_s"]))
+                # a worker that stood still for as long as its claims last may have lost them, and not its shard
+                ours = ours and keep_claims() is None
                 if not ours:
                     break
-                keep_claims()
     finally:
         _end(process, writing)
     words = log.read_text(encoding="utf-8", errors="replace").strip()[-2000:]

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import redis
@@ -85,8 +86,23 @@ class State:
     # -- a run
 
     def begin(self, run: str, nonce: str) -> None:
-        """Let the run's calls through, as far as nothing else is against it."""
+        """Let the run's calls through, as far as nothing else is against it. Raises :class:`ResourceError`."""
+        self._require_memory()
         self._ask(lambda: self._redis.set(_key("run", run, "epoch"), nonce, ex=_KEPT_S))
+
+    def _require_memory(self) -> None:
+        """Refuse a Redis that forgets which calls are up: when its memory is full, or by beginning anew from an old snapshot."""
+        memory, kept = (self._ask(partial(self._redis.info, section)) for section in ("memory", "persistence"))
+        policy = memory.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            raise ResourceError(
+                f"Redis removes keys when its memory is full (maxmemory-policy {policy}), and with them which calls are up, "
+                "so no call is placed; allowed: noeviction"
+            )
+        if not kept.get("aof_enabled", 1):
+            raise ResourceError(
+                "Redis does not keep every write, so it may forget which calls are up, and no call is placed; allowed: appendonly yes"
+            )
 
     def knows(self, run: str, nonce: str) -> bool:
         """Whether Redis has the run as it was begun."""

@@ -1,26 +1,41 @@
-"""Where evidence goes from the sites, and the controller takes it from: a directory or an object store, by fsspec."""
+"""Where evidence goes from the sites, and the controller takes it from: a directory or an object store, by fsspec.
+
+An object store that fails is asked again for a while: what is not there when a site has ended is run again, and called again.
+"""
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
+import time
+import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import fsspec
 
 from harness.errors import ResourceError
 
+T = TypeVar("T")
+
 #: What an attempt leaves besides its cases.
 SCOPE, REST = "scope.tar.gz", "rest.tar.gz"
 _CASE = "case-"
+#: For how long an object store is asked again, and how often, in seconds.
+_WITHIN_S, _AGAIN_S = 30.0, 0.5
 
 
 class Store:
     """The results of one run."""
 
-    def __init__(self, address: str, run: str) -> None:
-        """``address``: a directory, or what fsspec takes (``s3://bucket/prefix``). Raises :class:`ResourceError`."""
+    def __init__(self, address: str, run: str, within_s: float = _WITHIN_S) -> None:
+        """``address``: a directory, or what fsspec takes (``s3://bucket/prefix``). Raises :class:`ResourceError`.
+
+        ``within_s``: for how long an object store that fails is asked again.
+        """
+        self._within_s = within_s
         try:
             self._files, root = fsspec.core.url_to_fs(address)
         except (OSError, ValueError, ImportError) as error:
@@ -34,39 +49,53 @@ class Store:
             for path in paths:
                 archive.add(path, arcname=str(path.relative_to(within)))
         place = self._place(shard, attempt)
-        part = f"{place}/.{name}.part"
-        try:
-            self._files.makedirs(place, exist_ok=True)
-            if self._is_local:  # nobody sees half of it; an object store shows an object when it is whole
-                self._files.pipe_file(part, packed.getvalue())
-                self._files.mv(part, f"{place}/{name}")
-            else:
-                self._files.pipe_file(f"{place}/{name}", packed.getvalue())
-        except OSError as error:
-            raise ResourceError(f"{place}: results cannot be kept there: {error}") from error
+        self._ask(f"{place}: results cannot be kept there", lambda: self._keep(place, name, packed.getvalue()))
+
+    def _keep(self, place: str, name: str, packed: bytes) -> None:
+        self._files.makedirs(place, exist_ok=True)
+        if self._is_local:  # nobody sees half of it; an object store shows an object when it is whole
+            part = f"{place}/.{name}.part"
+            self._files.pipe_file(part, packed)
+            self._files.mv(part, f"{place}/{name}")
+        else:
+            self._files.pipe_file(f"{place}/{name}", packed)
 
     def put_case(self, shard: int, attempt: int, directory: Path) -> None:
         """Keep a case's evidence."""
         run = directory.parent.parent
         self.put(shard, attempt, f"{_CASE}{directory.name}.tar.gz", directory, within=run)
 
-    def fetch(self, shard: int, attempt: int, into: Path) -> int:
-        """Unpack all that an attempt has left; how many cases there are."""
-        place, cases = self._place(shard, attempt), 0
+    def fetch(self, shard: int, attempt: int, into: Path) -> list[str]:
+        """Unpack all that an attempt has left; the names of what is damaged, which is left out."""
+        place = self._place(shard, attempt)
         (into / "cases").mkdir(parents=True, exist_ok=True)
-        try:
-            self._files.invalidate_cache()
-            names = self._files.ls(place, detail=False) if self._files.exists(place) else []
-            for name in sorted(map(str, names)):
-                leaf = name.rpartition("/")[2]
-                if leaf.startswith("."):
-                    continue
-                with tarfile.open(fileobj=io.BytesIO(self._files.cat_file(name)), mode="r:gz") as archive:
+        return self._ask(f"{place}: results cannot be read", lambda: self._unpack(place, into))
+
+    def _unpack(self, place: str, into: Path) -> list[str]:
+        damaged = []
+        self._files.invalidate_cache()
+        names = self._files.ls(place, detail=False) if self._files.exists(place) else []
+        for name in sorted(map(str, names)):
+            if name.rpartition("/")[2].startswith("."):
+                continue
+            try:  # to its end, where its checksum stands: tarfile stops before that
+                packed = gzip.decompress(self._files.cat_file(name))
+                with tarfile.open(fileobj=io.BytesIO(packed), mode="r:") as archive:
                     archive.extractall(into, filter="data")  # never out of it, whatever a site packs (PEP 706)
-                cases += leaf.startswith(_CASE)
-        except (OSError, tarfile.TarError) as error:
-            raise ResourceError(f"{place}: results cannot be read: {error}") from error
-        return cases
+            except (gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError):
+                damaged.append(name)
+        return damaged
+
+    def _ask(self, failed: str, what: Callable[[], T]) -> T:
+        """What it returns. Raises :class:`ResourceError`, which begins with ``failed``."""
+        deadline = time.monotonic() + (0 if self._is_local else self._within_s)
+        while True:
+            try:
+                return what()
+            except Exception as error:  # of any tree: an object store's client lets those of its transport through
+                if isinstance(error, PermissionError) or time.monotonic() >= deadline:
+                    raise ResourceError(f"{failed}: {error}") from error
+                time.sleep(_AGAIN_S)
 
     @property
     def _is_local(self) -> bool:

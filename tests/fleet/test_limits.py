@@ -186,6 +186,19 @@ def test_a_redis_that_lost_its_memory_lets_nothing_through(redis_server: Redis) 
     assert not state.renew(RUN, 60.0), "and its shard ends"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [("maxmemory-policy", "volatile-lru", "noeviction"), ("appendonly", "no", "appendonly yes")],
+)
+def test_a_redis_that_may_forget_which_calls_are_up_is_refused(
+    redis_server: Redis, name: str, value: str, why: str
+) -> None:
+    redis_server.client.config_set(name, value)
+    with pytest.raises(ResourceError, match=f"no call is placed; allowed: {why}"):
+        begun(redis_server)
+    assert not redis_server.client.keys("*")
+
+
 def test_an_attempt_that_was_given_to_another_places_no_call(redis_server: Redis) -> None:
     state = begun(redis_server)
     own = gate(state, lab())

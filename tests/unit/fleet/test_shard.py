@@ -1,0 +1,56 @@
+"""A shard under way at a site."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from harness.fleet import shard
+from harness.fleet.state import ShardRef, State
+
+#: Ends when the worker lets go of it, as a site's pytest does.
+UNTIL_LET_GO = "import os; os.read(int(os.environ['HARNESS_FLEET_LIFELINE']), 1)"
+TASK = {"cases": [], "site": "ams", "trunks": [], "results": "r", "lease_s": 0.3}
+
+
+class Known:
+    """A Redis by which the shard stays this worker's."""
+
+    def renew(self, ref: ShardRef, lease_s: float) -> bool:
+        return True
+
+
+def test_whoever_lost_numbers_to_another_site_ends_its_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that was suspended for longer than its claims last: nobody has taken its shard, but somebody its numbers."""
+    monkeypatch.setattr(shard, "_command", lambda *_: [sys.executable, "-c", UNTIL_LET_GO])
+    answers = iter([None, None, "number +12065550100"])
+    ref = ShardRef("r", "n", 1, 1, "t")
+    code, _ = shard._verify(
+        cast("dict[str, Any]", TASK), ref, cast("State", Known()), tmp_path, tmp_path, lambda: next(answers)
+    )
+    assert code is None
+    assert list(answers) == []
+
+
+@pytest.mark.parametrize("harness", [{}, {"harness": "0.0.1"}])
+def test_a_site_with_another_harness_than_the_controllers_begins_nothing(
+    tmp_path: Path, harness: dict[str, str]
+) -> None:
+    ended: list[tuple[int, str]] = []
+
+    class Queued:
+        def claim(self, ref: ShardRef, lease_s: float) -> bool:
+            return True
+
+        def end(self, ref: ShardRef, code: int, words: str) -> None:
+            ended.append((code, words))
+
+    ref = {"run": "r", "nonce": "n", "shard": 1, "attempt": 1}
+    task = {"ref": ref, "lease_s": 15, "file": "lab.toml", "hash": "", **harness}
+    shard.run(task, cast("State", Queued()), files=tmp_path, scratch=tmp_path)
+    ((code, words),) = ended
+    assert code == shard.NOT_BEGUN
+    assert words.startswith(f"this site has harness {shard.RELEASE}")

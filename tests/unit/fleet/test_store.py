@@ -1,0 +1,98 @@
+"""Stores that fail: what comes back, and what is said."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import ResourceError
+from harness.fleet.store import Store
+
+
+class TransportError(Exception):
+    """As botocore's are: no ``OSError``."""
+
+
+class Flaky(MemoryFileSystem):  # type: ignore[misc]
+    """An object store whose next requests fail."""
+
+    protocol = "flaky"
+    cachable = False
+    failures = 0
+
+    def fail(self) -> None:
+        if Flaky.failures:
+            Flaky.failures -= 1
+            raise TransportError("connection closed")
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: object) -> None:
+        self.fail()
+        super().pipe_file(path, value, mode)
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: object) -> bytes:
+        self.fail()
+        found: bytes = super().cat_file(path, start, end)
+        return found
+
+
+@pytest.fixture
+def flaky() -> Iterator[type[Flaky]]:
+    fsspec.register_implementation("flaky", Flaky, clobber=True)
+    Flaky.failures = 0
+    yield Flaky
+    MemoryFileSystem.store.clear()
+
+
+def a_case(tmp_path: Path) -> Path:
+    case = tmp_path / "run" / "cases" / "one"
+    case.mkdir(parents=True)
+    (case / "case.json").write_text("{}", encoding="utf-8")
+    return case
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_an_object_store_that_fails_for_a_moment_loses_no_case(
+    tmp_path: Path, flaky: type[Flaky], failures: int
+) -> None:
+    store = Store("flaky://bucket/prefix", "run", within_s=60)
+    flaky.failures = failures
+    store.put_case(1, 1, a_case(tmp_path))
+    flaky.failures = failures
+    assert store.fetch(1, 1, tmp_path / "out") == []
+    assert (tmp_path / "out" / "cases" / "one" / "case.json").read_text(encoding="utf-8") == "{}"
+
+
+def test_one_that_goes_on_failing_is_said_whatever_its_client_raises(tmp_path: Path, flaky: type[Flaky]) -> None:
+    store, case = Store("flaky://bucket/prefix", "run", within_s=0), a_case(tmp_path)
+    store.put_case(1, 1, case)
+    flaky.failures = 100
+    with pytest.raises(ResourceError, match="results cannot be kept there: connection closed"):
+        store.put_case(1, 1, case)
+    with pytest.raises(ResourceError, match="results cannot be read: connection closed"):
+        store.fetch(1, 1, tmp_path / "out")
+
+
+@given(cut=st.booleans(), where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_damaged_object_is_named_and_left_out(cut: bool, where: float, bit: int) -> None:
+    """Cut short anywhere, or with one bit turned."""
+    with tempfile.TemporaryDirectory() as directory:
+        here = Path(directory)
+        store = Store(str(here / "results"), "run")
+        store.put_case(1, 1, a_case(here))
+        (packed,) = (here / "results").rglob("*.tar.gz")
+        whole = packed.read_bytes()
+        at = int(len(whole) * where)
+        turned = max(at, 10)  # behind gzip's head, whose time and system nobody reads
+        damaged = whole[:at] if cut else whole[:turned] + bytes([whole[turned] ^ 1 << bit]) + whole[turned + 1 :]
+        packed.write_bytes(damaged)
+        left_out = store.fetch(1, 1, here / "out")
+        unpacked = [path.read_text(encoding="utf-8") for path in (here / "out").rglob("case.json")]
+        # of the last octet of deflate's stream some bits say nothing
+        assert (left_out, unpacked) in [([str(packed)], []), *([] if cut else [([], ["{}"])])]
