@@ -13,6 +13,7 @@ from rich.text import Text
 from harness.cli.app import FAILED, PASSED
 from harness.errors import MistakeError
 from harness.nightly.compare import Difference, compare, lines, markdown
+from harness.report.foreign import require_files
 from harness.report.run import history_of
 from harness.terminal import SafeConsole
 
@@ -35,6 +36,8 @@ def run(
     """Say what fails anew, is fixed, flaky, slower or lost. Exit code 1 when somebody should look."""
     if as_json and as_markdown:
         raise MistakeError("--json and --markdown: only one of them")
+    for directory in (old, new):
+        require_files(directory.resolve())
     differences = compare(history_of(old.resolve()), history_of(new.resolve()))
     if as_json:
         typer.echo(json.dumps([one.plain() for one in differences], indent=1))

@@ -12,6 +12,7 @@ from harness.diagnosis import Diagnosis
 from harness.diagnosis.explain import explain as explained
 from harness.errors import MistakeError
 from harness.report.evidence import CaseEvidence
+from harness.report.foreign import require_files
 from harness.report.recorder import CASE
 from harness.terminal import printable
 
@@ -45,6 +46,7 @@ def explain(
 def _find(result: Path, case: str) -> Path:
     """The case's directory. Raises :class:`MistakeError` that names what there is."""
     if (result / CASE).is_file():
+        require_files(result.resolve())
         return result
     if not result.exists() and not case:  # reports/latest/ID
         result, case = result.parent, result.name
@@ -53,6 +55,7 @@ def _find(result: Path, case: str) -> Path:
         raise MistakeError(
             f"{result}: {wrong}; allowed: a case's directory, or a run's (reports/latest) and a case's id"
         )
+    require_files(result.resolve())
     if case and (result / "cases" / case / CASE).is_file():
         return result / "cases" / case
     found = _named(result)

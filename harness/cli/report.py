@@ -12,6 +12,7 @@ from harness.cli.app import INTERRUPTED
 from harness.errors import MistakeError
 from harness.report import bundle
 from harness.report.closing import show
+from harness.report.foreign import require_files
 from harness.report.merge import merge
 from harness.report.run import STOPPED, remake
 from harness.signoff import attest, manifest
@@ -37,6 +38,7 @@ def report(
     for run in runs:
         if not (run / "cases").is_dir():
             raise MistakeError(f"{run}: not a run's directory: it has no cases")
+        require_files(run.resolve())
         if (run / manifest.FILE).exists() and (differing := manifest.differences(run.resolve())):
             raise MistakeError(f"{run}: the evidence is not as the run left it: {'; '.join(differing[:3])}")
         if complete and (run / attest.FILE).exists():

@@ -168,8 +168,8 @@ def read_end(run: Path) -> tuple[list[Mapping[str, Any]], RunEnd] | None:
             name: value for name, value in plain["end"].items() if name in _END
         }  # one of another version may say more
         results = Path(end["allure_results"]) if end["allure_results"] else None
-        if results and (run / ALLURE).is_dir():  # the run was moved, or came from another machine
-            results = run / ALLURE
+        if results and ((run / ALLURE).is_dir() or not allure_report.known(results)):
+            results = run / ALLURE  # the run was moved, or came from another machine
         return plain["planned"], RunEnd(**end | {"allure_results": results, "broke": tuple(end.get("broke", ()))})
     except FileNotFoundError:
         return None

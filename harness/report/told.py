@@ -29,6 +29,7 @@ from harness.events import (
     from_plain,
 )
 from harness.report import sighted
+from harness.report.foreign import inside
 from harness.report.recorder import EVENTS, VERSION
 from harness.verdict import Finding
 
@@ -186,8 +187,8 @@ class Told:
     def _file(self, path: str | None) -> Path | None:
         if not path:
             return None
-        file = self._directory / path  # an absolute path stays what it is
-        return file if file.is_file() else None
+        file = inside(self._directory, path)
+        return file if file and file.is_file() else None
 
     def _parsed(self, path: Path) -> Iterator[tuple[str, Any]]:
         try:
@@ -240,7 +241,9 @@ class Told:
                 self.times.append(finite(value["at"]))
                 self.notes.append(Note(value["at"], value["text"]))
             case "attachment":
-                self.attachments.append(Attachment(value["name"], directory / value["path"], value["mime"]))
+                if (path := inside(directory, value["path"])) is None:
+                    raise ValueError(value["path"])
+                self.attachments.append(Attachment(value["name"], path, value["mime"]))
                 self.times.append(finite(value["at"]))
             case _:
                 raise ValueError(kind)

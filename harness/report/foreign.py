@@ -1,0 +1,34 @@
+"""Runs' directories that came from somebody else: nothing outside of them is read into a view, or written by one."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from harness.errors import MistakeError
+
+#: A run that is under way, or was killed, has a link of this name; no view is made of what it leads to.
+_CONTROL = "control"
+
+
+def require_files(directory: Path) -> None:
+    """Refuse a run's or a case's directory that holds anything but files and directories. Raises :class:`MistakeError`.
+
+    A view is written where a link leads, a pipe is waited for without end, and what a link shows is handed on with the rest.
+    """
+    for here, directories, files in os.walk(directory):
+        for name in (*directories, *files):
+            path = Path(here, name)
+            if path == directory / _CONTROL:
+                continue
+            kind = path.lstat().st_mode
+            if not (stat.S_ISDIR(kind) or stat.S_ISREG(kind)):
+                what = "a link" if stat.S_ISLNK(kind) else "no file"
+                raise MistakeError(f"{path}: is {what}; allowed in the directory of a run: files and directories")
+
+
+def inside(directory: Path, name: str) -> Path | None:
+    """The file of that name in ``directory``; None when it leads out of it."""
+    path = Path(os.path.normpath(directory / name))
+    return path if path.is_relative_to(os.path.normpath(directory)) else None
