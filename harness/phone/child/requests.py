@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from harness.phone.child import deadly
+
 BEFORE_THE_LOG: Final = 4  # pjsua logs messages with priority 7
 BEHIND_THE_LOG: Final = 12  # and pjsip looks for their transactions with 16
 
@@ -149,7 +151,7 @@ class Filter:
         unanswered: Callable[[str, Sequence[str]], list[bool]] | None = None,
         keeps: Callable[[int, Any], bool] = lambda _address, _layout: False,
     ) -> None:
-        self._keeps = keeps
+        self._keeps, self._deadly = keeps, deadly.DeadlyHeaders()
         self._decide, self._unanswered, self._fault = decide, unanswered, fault
         self._library = library
         library.pjsip_msg_find_hdr_by_name.restype = _pointer
@@ -188,22 +190,26 @@ class Filter:
         return code != PASS
 
     def _on_response(self, address: int) -> int:
-        """pjsip's question whether somebody has taken the response; it may have lost challenges."""
+        """pjsip's question whether somebody has taken the response; it may have lost challenges, and what pjsip cannot bear."""
         try:
             received = self._at(address)
-            text = ctypes.string_at(received.message, received.message_length)
-            if text.startswith(_CHALLENGING):
-                self._take_out(received.parsed, text.decode("utf-8", "surrogateescape"))
+            octets = ctypes.string_at(received.message, received.message_length)
+            text = octets.decode("utf-8", "surrogateescape")
+            if octets.startswith(_CHALLENGING):
+                assert self._unanswered is not None
+                self._take_out(received.parsed, text, _CHALLENGES, self._unanswered)
+            self._take_out(received.parsed, text, deadly.NAMES, self._deadly.of)
             return self._keeps(address, self._received)
         except Exception as error:
             self._fault(f"responses: {type(error).__name__}: {error}")
         return False
 
-    def _take_out(self, message: int, text: str) -> None:
-        assert self._unanswered is not None
-        found = [header for name in _CHALLENGES for header in self._headers(message, name)]
-        out = self._unanswered(text, [self._printed(header) for header in found])
-        for header in [header for header, unanswered in zip(found, out, strict=True) if unanswered]:
+    def _take_out(
+        self, message: int, text: str, names: Sequence[bytes], which: Callable[[str, Sequence[str]], list[bool]]
+    ) -> None:
+        found = [header for name in names for header in self._headers(message, name)]
+        out = which(text, [self._printed(header) for header in found])
+        for header in [header for header, is_out in zip(found, out, strict=True) if is_out]:
             links = _Headers.from_address(header)
             _Headers.from_address(links.previous).next = links.next
             _Headers.from_address(links.next).previous = links.previous

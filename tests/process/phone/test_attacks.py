@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from harness.events import SipMessage
 from harness.phone import Answer, Early, Policy, Reject, Ring
 from harness.phone.phone import Phone
 from harness.phone.waiter import NeverCame
+from harness.sip.message import Request
 from tests.process.phone.conftest import Desk, connect, hears, uri_of
 from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
 
@@ -165,3 +167,62 @@ def test_an_offer_of_more_media_than_there_are_sockets_is_refused(
     else:
         assert stranger.calls(phone, many).status == 488
     assert lives(phone)
+
+
+@pytest.mark.parametrize(
+    "header", [("Contact", "<tel:+12065550177>"), ("Contact", "<http://x/>"), ("Record-Route", "<tel:+12065550177>")]
+)
+def test_an_answer_that_leads_nowhere_ends_no_process(lease: Desk, stranger: Stranger, header: tuple[str, str]) -> None:
+    phone = lease("caller")
+    leg = phone.dial(f"sip:+12065550177@{stranger.address}")
+    invite = stranger.request("INVITE")
+    offer = (SESSION + AUDIO).format(host=stranger.host, port=stranger.rtp.getsockname()[1]).replace("\n", "\r\n")
+    stranger.respond(invite, 200, [header, ("Content-Type", "application/sdp")], offer)
+    leg.wait_state("confirmed", 10)
+    leg.hangup()
+    stranger.respond(stranger.request("BYE"), 200)
+    leg.wait_state("disconnected", 10)
+    assert phone.process.lost is None
+    assert any(f"{header[0]}: {header[1]}" in message.text for message in leg.messages), "told as it came"
+
+
+LONGEST = str(2**32 - 1)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Contact", "*")],
+        [("Expires", LONGEST)],
+        [("Contact", f"<sip:a@192.0.2.1>;expires={LONGEST}")],
+        [("Service-Route", "<sip:192.0.2.1;lr>")] * 40,
+    ],
+)
+def test_no_answer_of_a_registrar_ends_a_process(
+    lease: Desk, stranger: Stranger, headers: list[tuple[str, str]]
+) -> None:
+    """RFC 3261 section 20.19: a time may have any 32 bits."""
+    phone = lease("agent", proxy=stranger.address)
+    with ThreadPoolExecutor() as pool:
+        registered = pool.submit(phone.register, within=10.0)
+        stranger.respond(stranger.request("REGISTER"), 200, headers)
+        assert registered.result().active
+        released = pool.submit(phone.release)
+        stranger.respond(stranger.request("REGISTER"), 200)
+        released.result()
+
+
+def test_no_registrar_has_a_phone_ask_without_end(lease: Desk, stranger: Stranger) -> None:
+    """pjsip obeys each Min-Expires at once: thousands of requests in seconds."""
+    phone = lease("agent", proxy=stranger.address)
+    with ThreadPoolExecutor() as pool:
+        registered = pool.submit(phone.register, within=10.0)
+        asked = 0
+        while not registered.done():
+            message = stranger.next(0.2)
+            if isinstance(message, Request) and asked < 50:
+                asked += 1
+                stranger.respond(message, 423, [("Min-Expires", str(600 + asked))])
+        state = registered.result()
+    assert (state.code, state.active) == (423, False)
+    assert asked < 5

@@ -1,0 +1,78 @@
+"""Headers of responses that pjsip (2.15.1) ends its process over, or asks again and again over: it is not shown them.
+
+Found by sending it many. The message is in the evidence as it came; without the header pjsip does what it does where there is
+none: the dialog's target stays, a registration lasts as long as was asked for, and a 423 refuses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final
+
+from harness.phone.child.sip_log import read_text
+
+NAMES: Final = (b"Contact", b"Record-Route", b"Expires", b"Service-Route", b"Min-Expires")
+
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_SCHEME: Final = re.compile(r"<[ \t]*([^:>]*):")
+_EXPIRES: Final = re.compile(r"(?:^Expires|;[ \t]*expires)[ \t]*[:=][ \t]*(\d+)", re.IGNORECASE | re.ASCII)
+_LONGEST_S: Final = (1 << 31) - 1
+_MOST_ROUTES: Final = 8  # PJSUA_ACC_MAX_PROXIES: more are written beyond the end of an array
+_TOO_BRIEF: Final = 423
+#: pjsip obeys one Min-Expires after the other at once, as fast as they come; a registrar has one (RFC 3261 section 10.3).
+_MOST_TOO_BRIEF: Final = 1
+_MOST_REMEMBERED: Final = 1000
+
+
+class DeadlyHeaders:
+    """Looks at the responses of one process."""
+
+    def __init__(self) -> None:
+        self._too_brief: OrderedDict[str, int] = OrderedDict()  # by Call-ID, since it was last answered otherwise
+
+    def of(self, text: str, headers: Sequence[str]) -> list[bool]:
+        """For each header of a response, as printed, whether pjsip must not see it."""
+        message = read_text(text, direction="received")
+        repeated = self._count(message.call_id, message.status)
+        routes = sum(header.count("<") for header in headers if _named(header, "Service-Route"))
+        register = message.method == "REGISTER"
+        return [
+            _leads_nowhere(header, message.status)
+            or (register and _lasts_too_long(header))
+            or (routes > _MOST_ROUTES and _named(header, "Service-Route"))
+            or (repeated and _named(header, "Min-Expires"))
+            for header in headers
+        ]
+
+    def _count(self, call_id: str, status: int) -> bool:
+        """Whether a registrar finds the interval too brief once more."""
+        if status != _TOO_BRIEF:
+            if status >= 200 and status not in (401, 407):
+                self._too_brief.pop(call_id, None)
+            return False
+        self._too_brief[call_id] = self._too_brief.pop(call_id, 0) + 1
+        while len(self._too_brief) > _MOST_REMEMBERED:
+            self._too_brief.popitem(last=False)
+        return self._too_brief[call_id] > _MOST_TOO_BRIEF
+
+
+def _named(header: str, name: str) -> bool:
+    return header.partition(":")[0].strip().lower() == name.lower()
+
+
+def _leads_nowhere(header: str, status: int) -> bool:
+    """Whether requests of the dialog would go to what is no SIP URI (RFC 3261 sections 12.1.2 and 20.10 want one)."""
+    if status >= 300 or not (_named(header, "Contact") or _named(header, "Record-Route")):
+        return False
+    scheme = _SCHEME.search(_QUOTED.sub("", header))
+    return scheme is None or scheme.group(1).strip().lower() not in ("sip", "sips")
+
+
+def _lasts_too_long(header: str) -> bool:
+    """Whether a time is longer than pjsip's timers know (RFC 3261 section 20.19 allows up to 2**32 - 1 s)."""
+    if not (_named(header, "Contact") or _named(header, "Expires")):
+        return False
+    found = _EXPIRES.search(_QUOTED.sub("", header))
+    return found is not None and (len(found.group(1)) > 10 or int(found.group(1)) > _LONGEST_S)
