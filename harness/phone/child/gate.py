@@ -170,6 +170,9 @@ def _deadly(message: LoggedMessage) -> int:
     """The status for a request that pjsip asserts on (2.15.1), found by sending it many; 0 for others."""
     if message.text.split(" ", 1)[0].upper() != message.method:  # RFC 3261 section 8.1.1.5
         return _BAD_REQUEST
+    # Of a dialog that it knows by the rest. Our final responses have a tag, and an ACK has theirs (section 17.1.1.3).
+    if message.method == "ACK" and not message.local_tag:
+        return _BAD_REQUEST
     # Each media description takes two of the 64 sockets that pjmedia has room for, even one that is refused.
     if len(_MEDIA.findall(message.text)) > _MOST_MEDIA:
         return _NOT_ACCEPTABLE_HERE

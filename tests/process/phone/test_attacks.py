@@ -169,6 +169,22 @@ def test_an_offer_of_more_media_than_there_are_sockets_is_refused(
     assert lives(phone)
 
 
+@pytest.mark.parametrize("policy", [Answer(), Reject(486)])
+def test_an_ack_without_a_tag_ends_no_process(lease: Desk, stranger: Stranger, policy: Policy) -> None:
+    """As RFC 2543 still had it. The response comes again, until an ACK as it has to be."""
+    phone = lease("callee")
+    phone.policy = policy
+    offer = (SESSION + AUDIO).format(host=stranger.host, port=stranger.rtp.getsockname()[1])
+    stranger._send(phone, "INVITE", 1, offer, headers=("Content-Type: application/sdp",))
+    answer = stranger.final_response("INVITE")
+    stranger.says(phone, "ACK", 1, None)
+    assert stranger.final_response("INVITE").status == answer.status
+    stranger.says(phone, "ACK", 1, answer)
+    assert lives(phone)
+    if answer.status == 200:
+        assert stranger.hangs_up(phone, answer).status == 200
+
+
 @pytest.mark.parametrize(
     "header", [("Contact", "<tel:+12065550177>"), ("Contact", "<http://x/>"), ("Record-Route", "<tel:+12065550177>")]
 )
