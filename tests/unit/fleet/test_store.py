@@ -24,7 +24,6 @@ class Flaky(MemoryFileSystem):  # type: ignore[misc]
     """An object store whose next requests fail."""
 
     protocol = "flaky"
-    cachable = False
     failures = 0
 
     def fail(self) -> None:
