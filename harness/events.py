@@ -10,6 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+DigitMethod = Literal["rfc4733", "info", "inband"]
 Direction = Literal["sent", "received"]
 #: What a digest challenge was held against, when it got no answer.
 WithheldBy = Literal["realm configured", "first realm", "stronger algorithm"]
@@ -102,7 +103,7 @@ class DtmfReceived(Event):
 
     digit: str
     duration_ms: int  #: 0 when the far end named none
-    method: Literal["rfc4733", "info", "inband"]
+    method: DigitMethod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,8 +98,8 @@ class CallListener(Protocol):
     def stream_ends(self, index: int) -> None:
         """A stream is about to be destroyed; its counters can be read for the last time."""
 
-    def digit(self, method: int, digit: str, duration: int) -> None:
-        """A digit has ended."""
+    def telephone_event(self, digit: str, timestamp: int, duration_ms: int, ends: bool) -> None:
+        """A packet of a digit came; ``timestamp`` is the digit's, in ms."""
 
     def transfer_asked(self, prm: Any) -> None:
         """A REFER came."""
@@ -212,9 +212,9 @@ class Call(pj.Call):  # type: ignore[misc]
 
     @_callback
     def onDtmfEvent(self, prm: Any) -> None:
-        """A digit goes on, or has ended."""
-        if self.listener and prm.flags & _DTMF_ENDS:
-            self.listener.digit(prm.method, prm.digit, prm.duration)
+        """A digit begins, goes on, or has ended."""
+        if self.listener:
+            self.listener.telephone_event(prm.digit, prm.timestamp, prm.duration, bool(prm.flags & _DTMF_ENDS))
 
     @_callback
     def onCallTransferRequest(self, prm: Any) -> None:

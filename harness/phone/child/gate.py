@@ -86,6 +86,13 @@ class RequestGate:
         if leg is not None and leg.call_id != message.call_id:
             self.refuse(leg.phone, message, arrival.host, "call-id")
             return DROP if message.method == "ACK" else _DOES_NOT_EXIST
+        if (
+            leg
+            and not leg.disconnected
+            and message.method == "INFO"
+            and (answer := leg.media.digits.info(message.text))
+        ):
+            return answer
         if message.method == "SUBSCRIBE" and not tag:
             return _BAD_EVENT
         return self._room_for(message, arrival) if message.begins_call else PASS

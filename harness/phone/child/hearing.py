@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from harness.audio.detector import Ended, Heard, MarkDetector
 from harness.audio.dtmf import DtmfDetector
-from harness.events import DtmfReceived, Event, Listened, MarkEnded, MarkHeard
+from harness.events import DigitMethod, DtmfReceived, Event, Listened, MarkEnded, MarkHeard
 
 RATE: Final = 8000  #: of the child's conference bridge; G.711 goes through it untouched
 SILENCE_DBOV: Final = -96.0
@@ -60,22 +61,26 @@ class Hearing:
             self._tell(said)
         if self._digits is not None:
             for digit in self._digits.feed(samples):
-                self._emit(
-                    DtmfReceived(
-                        at=now,
-                        phone=self._phone,
-                        leg=self._leg,
-                        digit=digit.digit,
-                        duration_ms=round(1000 * digit.duration),
-                        method="inband",
-                    )
-                )
+                self.tell_digit(digit.digit, round(1000 * digit.duration), "inband", now)
         wide = samples.astype(np.float64)
         self._power += float(np.dot(wide, wide))
         self._sum += float(wide.sum())
         self._since_pulse += len(samples)
         if self._since_pulse >= _PULSE_SAMPLES:
             self._pulse(now)
+
+    def tell_digit(self, digit: str, duration_ms: int, method: DigitMethod, now: float | None = None) -> None:
+        """A digit came, at ``now`` or this moment."""
+        self._emit(
+            DtmfReceived(
+                at=time.monotonic() if now is None else now,
+                phone=self._phone,
+                leg=self._leg,
+                digit=digit,
+                duration_ms=duration_ms,
+                method=method,
+            )
+        )
 
     def _tell(self, said: Heard | Ended) -> None:
         assert self._origin is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final, Protocol
 
-from harness.events import CallState, DtmfReceived, Event, MediaState, TransferProgress
+from harness.events import CallState, Event, MediaState, TransferProgress
 from harness.phone import recording
 from harness.phone.child.account import HostedPhone, PhoneHost
 from harness.phone.child.attribution import UNKNOWN
@@ -333,10 +333,9 @@ class CallLeg:
             self.rtp.ends(self.call)
             self.media.disconnect()
 
-    def digit(self, method: int, digit: str, duration: int) -> None:
-        """A digit came."""
-        name = "info" if method == pj.PJSUA_DTMF_METHOD_SIP_INFO else "rfc4733"
-        self.emit(DtmfReceived, digit=digit, duration_ms=duration, method=name)
+    def telephone_event(self, digit: str, timestamp: int, duration_ms: int, ends: bool) -> None:
+        """A packet of a digit came."""
+        self.media.digits.event(digit, timestamp, duration_ms, ends=ends)
 
     def transfer_asked(self, prm: Any) -> None:
         """A REFER: follow it if the phone does that, there is room, and the parent allows the target."""

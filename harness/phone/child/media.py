@@ -12,6 +12,7 @@ import soundfile
 from harness.audio import marks
 from harness.phone import recording
 from harness.phone.child.bindings import misuse
+from harness.phone.child.digits import Digits
 from harness.phone.child.ear import Ear
 from harness.phone.child.hearing import RATE, Hearing
 from harness.phone.child.native import Native, Player, Recorder
@@ -50,6 +51,7 @@ class LegMedia:
     def __init__(self, players: PlayerFactory, files: tuple[Path, Path], hearing: Hearing) -> None:
         """``files`` are those for what it receives and what it sends."""
         self._players, self._files, self._hearing = players, files, hearing
+        self.digits = Digits(hearing.tell_digit)
         self.mark: int | None = None  #: None until the parent has named it
         self.source: Source = Mark()
         self.recordings: tuple[Path, ...] = ()  #: once it has had media
@@ -130,7 +132,8 @@ class LegMedia:
             self.play(self.source)
 
     def tick(self, now: float) -> None:
-        """A WAV that is played once gives way to the mark when it is over."""
+        """A WAV that is played once gives way to the mark when it is over; a digit ends of which nothing comes any more."""
+        self.digits.tick(now)
         if self.player_done is not None and now >= self.player_done:
             self.play(Mark())
 
@@ -175,6 +178,7 @@ class LegMedia:
     def close(self) -> None:
         """The call is over. The clock thread closes the recordings at its next tick."""
         self._closed, self._port = True, None
+        self.digits.close()
         self._part()
         self._stop()
         self._forget_player()

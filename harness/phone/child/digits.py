@@ -1,0 +1,139 @@
+"""The digits of a call: telephone-events of its RTP (RFC 4733), and the bodies of INFO requests.
+
+pjmedia tells one event from the next by digit and duration. A packet that comes late makes two presses of one then, and a digit
+whose last packets are lost is none. RFC 4733 section 2.5.1.2 tells them by their timestamps. Of INFO, pjsua knows one of the two
+bodies in use, and of that no digit which is written as its event code.
+"""
+
+from __future__ import annotations
+
+import collections
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from harness.events import DigitMethod
+from harness.sip.grammar import SipSyntaxError, decimal
+from harness.sip.message import Message
+
+#: A sender updates an event every 50 ms or more often (RFC 4733 section 2.6.1); after so long a silence its last packets were lost.
+_SILENT_S: Final = 0.5
+_MOST_TOLD: Final = 64  # whose late packets are known
+_SEGMENT_MS: Final = 0xFFFF // 8  # the longest an event may last; what goes on is another segment (section 2.5.1.3)
+_TURN_MS: Final = (1 << 32) // 8  # of the timestamps, which pjmedia gives in milliseconds
+
+_OK: Final = 200
+_BAD_REQUEST: Final = 400
+_TOO_LATE: Final = 500  # RFC 3261 section 12.2.2
+NOT_A_DIGIT: Final = 0
+
+_KEYS: Final = "0123456789*#ABCD"  # by event code (RFC 4733 section 3.2)
+_LONGEST_MS: Final = 60_000
+_SIGNAL: Final = re.compile(r"^[ \t]*Signal[ \t]*=[ \t]*(\S+)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+_DURATION: Final = re.compile(r"^[ \t]*Duration[ \t]*=[ \t]*(\d+)[ \t]*$", re.IGNORECASE | re.MULTILINE | re.ASCII)
+
+
+@dataclass
+class _Event:
+    digit: str
+    timestamp: int  #: of its last segment
+    duration_ms: int  #: of that segment
+    before_ms: int  #: of those before it
+    seen: float
+
+
+class Digits:
+    """One call's. ``tell`` gets each digit once, with its duration in ms and how it came. Thread-safe."""
+
+    def __init__(
+        self, tell: Callable[[str, int, DigitMethod], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._tell, self._clock = tell, clock
+        self._lock = threading.Lock()
+        self._event: _Event | None = None  # that goes on
+        self._told: collections.deque[int] = collections.deque(maxlen=_MOST_TOLD)
+        self._infos = (0, _OK)  # CSeq and answer of the last INFO
+
+    def event(self, digit: str, timestamp: int, duration_ms: int, *, ends: bool) -> None:
+        """A packet of an event came; ``timestamp`` is the event's, in ms."""
+        with self._lock:
+            if timestamp in self._told:
+                return
+            event = self._event
+            if event is not None and timestamp != event.timestamp and not self._goes_on(event, digit, timestamp):
+                self._end()
+                event = None
+            if event is None:
+                event = self._event = _Event(digit, timestamp, 0, 0, 0.0)
+            event.duration_ms, event.seen = max(duration_ms, event.duration_ms), self._clock()
+            if ends:
+                self._end()
+
+    @staticmethod
+    def _goes_on(event: _Event, digit: str, timestamp: int) -> bool:
+        """Whether it is the next segment of the same event: it begins where the longest there may be has ended."""
+        ahead = (timestamp - event.timestamp) % _TURN_MS
+        if event.digit != digit or event.duration_ms < _SEGMENT_MS or ahead - event.duration_ms not in (0, 1):
+            return False
+        event.before_ms += event.duration_ms
+        event.timestamp, event.duration_ms = timestamp, 0
+        return True
+
+    def tick(self, now: float) -> None:
+        """An event of which nothing comes any more has ended."""
+        with self._lock:
+            if self._event is not None and now >= self._event.seen + _SILENT_S:
+                self._end()
+
+    def close(self) -> None:
+        """The call has ended, and with it whatever was pressed."""
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        event, self._event = self._event, None
+        if event is not None:
+            self._told.append(event.timestamp)
+            self._tell(event.digit, event.before_ms + event.duration_ms, "rfc4733")
+
+    def info(self, text: str) -> int:
+        """The status to answer an INFO with; :data:`NOT_A_DIGIT` for one that is no digit's."""
+        try:
+            request = Message.parse(text)
+            number, kind = request.cseq.number, request.content_type
+        except SipSyntaxError:
+            return NOT_A_DIGIT
+        if kind not in ("application/dtmf", "application/dtmf-relay"):
+            return NOT_A_DIGIT
+        with self._lock:
+            last, answer = self._infos
+            if number < last:
+                return _TOO_LATE
+            if number > last:
+                found = read_body(request.body.decode("ascii", "replace"))
+                answer = _BAD_REQUEST if found is None else _OK
+                self._infos = number, answer
+                if found is not None:
+                    self._tell(*found, "info")
+        return answer
+
+
+def read_body(body: str) -> tuple[str, int] | None:
+    """The digit of an INFO's body and its duration in ms, 0 where it names none; None where it has no digit.
+
+    No standard has them (RFC 6086 section 1). ``application/dtmf-relay`` is Cisco's, ``Signal=`` and ``Duration=`` a line each;
+    ``application/dtmf`` is the digit alone; some write the one under the other's name. Either may write a key as its event code.
+    """
+    lines = body.replace("\r\n", "\n").replace("\r", "\n")
+    signal, duration = _SIGNAL.search(lines), _DURATION.search(lines)
+    key = signal[1] if signal else lines.strip()
+    digit = key.upper() if len(key) == 1 else ""
+    if (code := decimal(key, most=len(_KEYS) - 1)) is not None:
+        digit = _KEYS[code]
+    if len(digit) != 1 or digit not in _KEYS:
+        return None
+    lasted = decimal(duration[1], most=_LONGEST_MS) if duration else 0
+    return digit, _LONGEST_MS if lasted is None else lasted

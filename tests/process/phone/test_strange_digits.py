@@ -1,0 +1,87 @@
+"""Digits as other stacks and bad networks deliver them to a softphone."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import pytest
+
+from harness.events import DtmfReceived, Event
+from tests.process.phone.conftest import Desk
+from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
+
+EVENTS = SESSION + AUDIO.replace("AVP 0", "AVP 0 97") + "a=rtpmap:97 telephone-event/8000\n"
+
+#: Digit, timestamp, duration, whether it has ended.
+Packet = tuple[int, int, int, bool]
+ONE: Sequence[Packet] = [(1, 800, 160, False), (1, 800, 480, False), (1, 800, 640, True), (1, 800, 640, True)]
+TWO: Sequence[Packet] = [(2, 8800, 160, False), (2, 8800, 480, True), (2, 8800, 480, True)]
+
+
+@pytest.mark.parametrize(
+    ("packets", "digits", "lasted"),
+    [
+        pytest.param([ONE[0], ONE[2], ONE[1], ONE[3], *TWO], "12", (80, 60), id="one-is-late"),
+        pytest.param([*ONE[:2], *TWO], "12", (60, 60), id="its-ends-are-lost"),
+        pytest.param([*ONE[:3], TWO[0], ONE[3], *TWO[1:]], "12", (80, 60), id="its-last-end-behind-the-next"),
+        pytest.param([*TWO, *ONE[:2]], "21", (60, 60), id="the-last-ends-are-lost"),
+    ],
+)
+def test_each_press_arrives_once(
+    lease: Desk, stranger: Stranger, packets: Sequence[Packet], digits: str, lasted: tuple[int, ...]
+) -> None:
+    """RFC 4733 section 2.5.1.2: an event is known by its timestamp."""
+    phone = lease("callee")
+    leg, answer = answered(phone, stranger, EVENTS)
+    (port,) = (int(line.split()[1]) for line in answer.body.decode().splitlines() if line.startswith("m="))
+    for number, (digit, timestamp, duration, ends) in enumerate(packets, start=1):
+        header = struct.pack("!BBHII", 0x80, 97, number, timestamp, 1)
+        event = struct.pack("!BBH", digit, 0x8A if ends else 0x0A, duration)
+        stranger.rtp.sendto(header + event, (phone.address.rpartition(":")[0], port))
+    came: list[DtmfReceived] = []
+
+    def are_all(event: Event) -> bool:
+        if isinstance(event, DtmfReceived):
+            came.append(event)
+        return len(came) == len(digits)
+
+    leg.wait("the digits", are_all, within=10)
+    assert stranger.hangs_up(phone, answer).status == 200
+    leg.wait_closed(10)
+    told = [event for event in leg.events if isinstance(event, DtmfReceived)]
+    assert ("".join(event.digit for event in told), tuple(event.duration_ms for event in told)) == (digits, lasted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status", "digits"),
+    [
+        ("application/dtmf", "5", 200, [("5", 0)]),
+        ("application/dtmf", "11\n", 200, [("#", 0)]),
+        ("application/dtmf-relay", "Signal=5\nDuration=160\n", 200, [("5", 160)]),
+        ("application/dtmf-relay", "Duration= 160\nSignal= 10", 200, [("*", 160)]),
+        ("Application/DTMF-Relay ; charset=utf-8", "signal=b", 200, [("B", 0)]),
+        ("application/dtmf-relay", "Duration=160\n", 400, []),
+    ],
+)
+def test_digits_by_info_are_read_in_both_their_forms(
+    lease: Desk, stranger: Stranger, kind: str, body: str, status: int, digits: Sequence[tuple[str, int]]
+) -> None:
+    phone = lease("callee")
+    leg, answer = answered(phone, stranger, EVENTS)
+    assert stranger.within(phone, "INFO", 2, answer, body, (f"Content-Type: {kind}",)).status == status
+    assert stranger.hangs_up(phone, answer).status == 200
+    leg.wait_closed(10)
+    told = [event for event in leg.events if isinstance(event, DtmfReceived)]
+    assert [(event.digit, event.duration_ms) for event in told] == digits
+    assert {event.method for event in told} <= {"info"}
+
+
+def test_no_digit_of_a_call_that_is_over(lease: Desk, stranger: Stranger) -> None:
+    phone = lease("callee")
+    leg, answer = answered(phone, stranger, EVENTS)
+    assert stranger.hangs_up(phone, answer).status == 200
+    leg.wait_closed(10)
+    kind = ("Content-Type: application/dtmf",)
+    assert stranger.within(phone, "INFO", 100, answer, "5", kind).status >= 400
+    assert not any(isinstance(event, DtmfReceived) for event in leg.events)
