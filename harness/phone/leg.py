@@ -38,7 +38,7 @@ Headers = Sequence[tuple[str, str]]
 
 #: A final response to an INFO, and how long one is waited for before the next digit goes out.
 _INFO_ANSWER: Final = re.compile(
-    r"SIP/2\.0 [2-6]\d\d .*?^CSeq:\s*\d+\s+INFO\s*$", re.DOTALL | re.MULTILINE | re.IGNORECASE
+    r"SIP/2\.0 [2-6]\d\d .*?^CSeq\s*:\s*\d+\s+INFO\s*$", re.DOTALL | re.MULTILINE | re.IGNORECASE
 )
 _INFO_ANSWERED_S: Final = 2.0
 #: How many of a leg's last pulses tell the time of what it received: a second's.

@@ -21,7 +21,7 @@ _LONG_ENTRY = 3500
 #: ``PJSIP_MAX_PKT_LEN`` of pjsua2 2.15.1: what is longer loses its end, over UDP too, where 65,535 octets have to be taken
 #: (RFC 3261 section 18.1.1).
 LONGEST_MESSAGE = 4000
-_LENGTH = re.compile(r"^(?:Content-Length|l)[ \t]*:\s*(\d{1,9})[ \t]*$", re.I | re.M)
+_LENGTH = re.compile(r"^(?:Content-Length|l)[ \t]*:\s*(\d{1,9})\s*$", re.I | re.M)
 _SEVERAL = re.compile(r",\s*(?:Digest|Basic|NTLM|Kerberos|Negotiate)\s", re.I)
 
 

@@ -6,12 +6,17 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
+from urllib.parse import unquote
+
+from harness.phone.child.sip_log import head_of, unquoted
 
 #: Headers that show a caller: what the platform vouches for first (RFC 3325), what the caller says last.
 _SHOWS: Final = tuple(
-    re.compile(rf"^(?:{name})[ \t]*:[^\r\n]*?(?:sips?:|tel:)([^@;>\s]+)", re.IGNORECASE | re.MULTILINE)
+    re.compile(rf"^(?:{name})[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
     for name in ("P-Asserted-Identity", "Remote-Party-ID", "From|f")
 )
+#: Its user. A host may have as many digits as a number.
+_USER: Final = re.compile(r"(?:sips?:([^@;>\s,]+)(?:;[^@>\s]*)?@|tel:([^;>\s,]+))", re.IGNORECASE)
 _NO_DIGIT: Final = re.compile(r"[^0-9]")
 #: Fewer digits are an extension, and may be the end of anybody's number.
 _LEAST_DIGITS: Final = 7
@@ -57,11 +62,13 @@ def whose(claimants: Sequence[C], invite: str) -> tuple[C | None, list[C]]:
 
 
 def _shown(invite: str) -> Iterable[str]:
+    head = head_of(invite)
     for pattern in _SHOWS:
-        for user in pattern.findall(invite):
-            digits = _NO_DIGIT.sub("", user)
-            if len(digits) >= _LEAST_DIGITS:
-                yield digits
+        for value in pattern.findall(head):
+            for sip, tel in _USER.findall(unquoted(value)):
+                digits = _NO_DIGIT.sub("", unquote(sip or tel))
+                if len(digits) >= _LEAST_DIGITS:
+                    yield digits
 
 
 def _same(digits: str, number: str) -> bool:

@@ -1,7 +1,8 @@
 """SIP messages out of pjsua's log: the stack prints each one whole, with its direction, transport and peer.
 
 Only what attribution needs is read here, by plain patterns: it runs on every message of every call, and has to cope
-with messages no parser would accept.
+with messages no parser would accept. They look at the headers alone, folded lines put together (RFC 3261 section 7.3.1), and
+for addresses and tags behind display names, which may hold anything.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ _TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[ \t]*([^\s;,>]+)", re.IGNORECASE)
 _BRANCH: Final = re.compile(
     r"^(?:Via|v)[ \t]*:[^\r\n]*?;[ \t]*branch[ \t]*=[ \t]*([^\s;,]+)", re.IGNORECASE | re.MULTILINE
 )
+_FOLD: Final = re.compile(r"[ \t]*\r?\n[ \t]+")
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_ADDRESS: Final = re.compile(r"<[^>]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +58,21 @@ class LoggedMessage:
     sent_by: str  #: of the topmost Via
     request_uri: str  #: empty for a response
     unread: str = ""  #: why pjsip dropped it, when it did
+    head: str = ""  #: its start line and headers, a line each
 
     @property
     def from_uri(self) -> str:
         """The From without its parameters."""
-        match = _FROM.search(self.text)
-        head, bracket, _ = match.group(1).partition(">") if match else ("", "", "")
-        return head + bracket if bracket else head.partition(";")[0]
+        value = _value(_FROM, self.head)
+        name = _QUOTED.match(value)
+        begin = name.end() if name else 0
+        head, bracket, _ = value[begin:].partition(">")
+        return value[:begin] + (head + bracket if bracket else head.partition(";")[0])
 
     @property
     def from_user(self) -> str:
         """The user of the From."""
-        match = _USER_HOST.search(self.from_uri.rpartition("<")[2])
+        match = _USER_HOST.search(unquoted(self.from_uri).rpartition("<")[2])
         return (match.group(1) or "") if match else ""
 
     @property
@@ -81,9 +88,7 @@ class LoggedMessage:
     @property
     def local_tag(self) -> str:
         """This side's tag of the dialog (RFC 3261 section 12); empty where the message has none."""
-        header = (_FROM if self.ours else _TO).search(self.text)
-        tag = _TAG.search(header.group(1)) if header else None
-        return tag.group(1) if tag else ""
+        return _tag(_value(_FROM if self.ours else _TO, self.head))
 
     @property
     def remote_host(self) -> str:
@@ -93,7 +98,7 @@ class LoggedMessage:
     @property
     def branch(self) -> str:
         """Of the topmost Via."""
-        match = _BRANCH.search(self.text)
+        match = _BRANCH.search(self.head)
         return match.group(1) if match else ""
 
     @property
@@ -101,14 +106,12 @@ class LoggedMessage:
         """Whether this is an INVITE outside any dialog (RFC 3261 section 12.2.2: its To has no tag)."""
         if self.status or self.method != "INVITE":
             return False
-        to = _TO.search(self.text)
-        return to is None or not _TAG.search(to.group(1))
+        return not _tag(_value(_TO, self.head))
 
     def targets(self) -> list[tuple[str, str]]:
         """``(user, host:port)`` of the Request-URI and of the To; the port is left out where the URI has none."""
         found = []
-        to = _TO.search(self.text)
-        for where in (self.request_uri, to.group(1) if to else ""):
+        for where in (self.request_uri, unquoted(_value(_TO, self.head))):
             if match := _USER_HOST.search(where):
                 user, host, port = match.groups()
                 if match[0].lower().startswith("tel:"):
@@ -183,7 +186,8 @@ def read_text(
     # Other scripts' digits are no digits of RFC 3261 section 25.1, and not even int() reads all of them.
     status = int(code) if start.startswith("SIP/2.0 ") and code.isascii() and code.isdecimal() else 0
     parts = start.split(" ")
-    call_id, cseq, via = _CALL_ID.search(text), _CSEQ.search(text), _VIA.search(text)
+    head = head_of(text)
+    call_id, cseq, via = _CALL_ID.search(head), _CSEQ.search(head), _VIA.search(head)
     return LoggedMessage(
         direction=direction,
         transport=transport or (via.group(1).lower() if via else ""),
@@ -195,7 +199,29 @@ def read_text(
         sent_by=via.group(2) if via else "",
         request_uri=parts[1] if not status and len(parts) == 3 else "",
         unread=unread,
+        head=head,
     )
+
+
+def head_of(text: str) -> str:
+    """A message's start line and headers, a line each (RFC 3261 section 7.3.1)."""
+    head = text.partition("\r\n\r\n")[0]
+    return _FOLD.sub(" ", head) if "\n " in head or "\n\t" in head else head
+
+
+def unquoted(value: str) -> str:
+    """A header's value without its quoted strings, which may hold anything."""
+    return _QUOTED.sub("", value)
+
+
+def _value(header: re.Pattern[str], head: str) -> str:
+    match = header.search(head)
+    return match.group(1) if match else ""
+
+
+def _tag(value: str) -> str:
+    tag = _TAG.search(_ADDRESS.sub("", unquoted(value)))
+    return tag.group(1) if tag else ""
 
 
 def read_connection(line: str) -> Connection | None:

@@ -6,7 +6,7 @@ import itertools
 import socket
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class Stranger(SipPeer):
         self._ended = threading.Event()
         self.call_id = f"{self.host}-{self.port}"
         self._speaker: threading.Thread | None = None
+        self.writes: Callable[[str], str] = str  #: each request's headers, as they would be, as it writes them
 
     def calls(self, phone: Phone, offer: str, content: str = "application/sdp") -> Response:
         """The final response to an INVITE with that offer, acknowledged; ``{host}`` and ``{port}`` are filled in."""
@@ -125,7 +126,8 @@ class Stranger(SipPeer):
             *headers,
         ]
         text = body.replace("\n", "\r\n")
-        message = "\r\n".join([*lines, f"Content-Length: {len(text)}", "", text])
+        head = self.writes("\r\n".join([*lines, f"Content-Length: {len(text)}"]))
+        message = f"{head}\r\n\r\n{text}"
         host, port = phone.address.rsplit(":", 1)
         self.sip.sendto(message.encode(), (host, int(port)))
 

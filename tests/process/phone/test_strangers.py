@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -11,7 +12,7 @@ from harness.errors import PhoneParseError
 from harness.events import MarkHeard, MediaState, RtpStatistics, SipMessage
 from harness.phone import refer
 from harness.phone.waiter import NeverCame
-from tests.process.phone.conftest import Desk
+from tests.process.phone.conftest import Desk, once
 from tests.process.phone.stranger import AUDIO, SESSION, VIDEO, VOICE, Stranger, answered
 
 KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\n"
@@ -70,6 +71,45 @@ def test_rtp_goes_where_the_sdp_says_wherever_the_far_ends_comes_from(lease: Des
         with pytest.raises(BlockingIOError):
             elsewhere.recv(2048)
     assert stranger.hangs_up(phone, answer).status == 200
+
+
+def compact(head: str) -> str:
+    short = {
+        "Via": "v",
+        "From": "f",
+        "To": "t",
+        "Call-ID": "i",
+        "Contact": "m",
+        "Content-Type": "c",
+        "Content-Length": "l",
+    }
+    return re.sub(r"(?m)^([\w-]+):", lambda name: f"{short.get(name[1], name[1].upper())}\t :", head)
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        pytest.param(lambda head: re.sub(r"(?m)^([\w-]+):", "\\1:\r\n  ", head), id="folded-behind-each-name"),
+        pytest.param(
+            lambda head: head.replace(";", "\r\n\t;").replace(" SIP/2.0/", "\r\n SIP/2.0/"), id="folded-within"
+        ),
+        pytest.param(lambda head: head.replace("To: <", 'To: "a;tag=b <sip:c;tag=d@e>" <'), id="a-tag-in-a-name"),
+        pytest.param(lambda head: head.replace("From: <", r'From: "\"<;tag=1\\" <'), id="escapes-in-a-name"),
+        pytest.param(compact, id="compact"),
+    ],
+)
+def test_a_call_is_followed_however_its_headers_are_written(
+    lease: Desk, stranger: Stranger, writes: Callable[[str], str]
+) -> None:
+    """RFC 3261 section 7.3: each of these is the same call."""
+    stranger.writes = writes
+    phone = lease("callee")
+    leg, answer = answered(phone, stranger, SESSION + AUDIO)
+    assert stranger.hangs_up(phone, answer).status == 200
+    leg.wait_closed(10)
+    came = [message.text.split()[0] for message in once(leg.messages) if message.direction == "received"]
+    assert came == ["INVITE", "ACK", "BYE"]
+    assert [event.local for event in leg.messages] == [phone.address] * len(leg.messages)
 
 
 @pytest.mark.parametrize(

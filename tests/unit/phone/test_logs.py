@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.phone import recording
 from harness.phone.child.sip_log import read_connection, read_dropped, read_dropping, read_message, read_text
 from harness.phone.log_ring import LogRing, last_lines
+from harness.sip.grammar import quote
+from harness.sip.message import Message
 
 INVITE = (
     "INVITE sip:+12065550102@127.0.0.12:5070 SIP/2.0\r\n"
@@ -49,6 +53,36 @@ def test_a_received_request_is_read() -> None:
     assert message.local_tag == ""
     assert message.from_uri == '"A;tag=no" <sip:+12065550101@example.com;x=1>'
     assert message.targets() == [("+12065550102", "127.0.0.12:5070"), ("+12065550102", "example.com")]
+
+
+NAMES = st.one_of(
+    st.just(""),
+    st.text(st.sampled_from('a ;,<>@=:tagsip1"\\'), max_size=20).map(lambda text: quote(text) + " "),
+)
+FOLDS = st.sampled_from(["", " ", "\t", "\r\n ", " \r\n\t "])
+
+
+@given(NAMES, NAMES, st.lists(FOLDS, min_size=8, max_size=8), st.booleans(), st.booleans())
+def test_headers_are_read_as_the_parser_reads_them(
+    caller: str, callee: str, folds: list[str], tagged: bool, body: bool
+) -> None:
+    fold = iter(folds)
+    to_tag = f"{next(fold)};{next(fold)}tag=to-tag" if tagged else ""
+    text = (
+        "INVITE sip:+12065550102@127.0.0.12:5070 SIP/2.0\r\n"
+        f"Via:{next(fold)}SIP/2.0/UDP 127.0.0.11:5060{next(fold)};branch=z9hG4bKabc\r\n"
+        f"From:{next(fold)}{caller}<sip:+12065550101@example.com;tag=no>;tag=from-tag\r\n"
+        f"To:{next(fold)}{callee}<sip:+12065550102@example.com;tag=no>{to_tag}\r\n"
+        f"Call-ID:{next(fold)}call@example\r\nCSeq:{next(fold)}17 INVITE\r\n\r\n"
+    ) + ("To: <sip:a@b>;tag=of-the-body\r\n" if body else "")
+    parsed, message = Message.parse(text), read_text(text, direction="received")
+    assert (message.call_id, message.method) == (parsed.call_id, parsed.cseq.method)
+    assert (message.branch, message.sent_by) == (parsed.via.branch, "127.0.0.11:5060")
+    assert message.local_tag == (parsed.to.tag or "")
+    assert message.begins_call is not tagged
+    assert message.from_user == parsed.from_.uri.user
+    assert message.from_uri.endswith("<sip:+12065550101@example.com;tag=no>")
+    assert message.targets()[1] == (parsed.to.uri.user, "example.com")
 
 
 def test_each_side_of_a_call_is_told_by_its_tag() -> None:

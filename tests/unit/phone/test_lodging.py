@@ -1,0 +1,47 @@
+"""Whose call it is, by the number that its INVITE shows, however that is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from harness.phone.child.lodging import CallFilter, whose
+
+OTHER = "+12065550102"
+MINE = "+12065550101"
+
+
+@dataclass
+class Case:
+    claim: CallFilter
+    calls: int = 0
+
+
+def invite(*headers: str) -> str:
+    return "\r\n".join(["INVITE sip:+12065550199@127.0.0.1 SIP/2.0", *headers, "Call-ID: a", "", "From: <sip:1@b>", ""])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ["From: <sip:+12065550101@example.com>;tag=1"],
+        ["From:\r\n \"Zoë\"\r\n\t<sip:+12065550101@example.com>;tag=1"],
+        ['From: "sip:+12065550102@x <tel:+12065550102>" <sip:+12065550101@example.com>;tag=1'],
+        ["From: <sip:%2B1206555%30101@example.com>;tag=1"],
+        ["From: <sip:+12065550101;phone-context=example.com@example.com;user=phone>;tag=1"],
+        ["P-Asserted-Identity: <sip:alice@example.com>, <tel:+1-206-555-0101>", "From: <sip:anonymous@anonymous.invalid>;tag=1"],
+        ["P-Asserted-Identity:\r\n <tel:+12065550101>", "From: <sip:+12065550102@example.com>;tag=1"],
+        ["f: tel:+12065550101;tag=1"],
+    ],
+)  # fmt: skip
+def test_a_number_is_found_wherever_it_may_stand(headers: list[str]) -> None:
+    mine, other = Case(CallFilter((MINE,))), Case(CallFilter((OTHER,), lands=True))
+    assert whose([other, mine], invite(*headers)) == (mine, [])
+
+
+@pytest.mark.parametrize("host", ["192.168.100.200", "[2001:db8:1234:5678::1]", "20655501010.example.com"])
+def test_a_host_is_no_number(host: str) -> None:
+    """A URI may have no user (RFC 3261 section 19.1.1): such a call shows nobody's number."""
+    withheld, other = Case(CallFilter((MINE,), withheld=True)), Case(CallFilter((OTHER,), lands=True))
+    assert whose([other, withheld], invite(f"From: <sip:{host}:5060>;tag=1")) == (withheld, [])
