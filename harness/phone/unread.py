@@ -41,7 +41,7 @@ def why_nothing_came(events: Sequence[Event]) -> str | BrokenError | None:
         return _refused(events)
     last = unread[-1]
     start = last.text.splitlines()[0]
-    problem = _problem(last.text)
+    problem = _problem(last)
     if problem is not None:
         return f"{start!r} came, which cannot be read: {problem}"
     if _is_request_in_dialog(last.text):
@@ -105,6 +105,11 @@ def too_long(events: Sequence[Event]) -> PhoneParseError | None:
     return None
 
 
+def headers_cut_off(event: SipMessage) -> PhoneParseError | None:
+    """That headers of a received message were lost with its end, or with that of its entry in the log: none is known to be absent."""
+    return None if "\r\n\r\n" in event.text else too_long([event])
+
+
 def _refused(events: Sequence[Event]) -> str | None:
     invites = [event for event in events if isinstance(event, StrangerRefused) and event.method == "INVITE"]
     if not invites:
@@ -118,11 +123,13 @@ def _is_request_in_dialog(text: str) -> bool:
     return isinstance(message, Request) and message.to.tag is not None
 
 
-def _problem(text: str) -> str | None:
+def _problem(event: SipMessage) -> str | None:
     try:
-        message = Message.parse(text)
+        message = Message.parse(event.text)
     except SipSyntaxError as error:
         return str(error)
+    if event.transport != "udp" and not message.has("Content-Length"):
+        return "it has no Content-Length, which says where it ends on a connection (RFC 3261 section 18.3)"
     if isinstance(message, Request):
         problem = problem_of_request(message)
         return problem.reason if problem else None

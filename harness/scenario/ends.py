@@ -15,6 +15,7 @@ from harness.checks.claims import Observation
 from harness.events import CallState, Event, MediaState, SipMessage
 from harness.phone import Mark, Silence, Wav
 from harness.phone.leg import Leg
+from harness.phone.unread import headers_cut_off
 from harness.phone.waiter import NeverCame
 from harness.scenario.context import CaseContext
 from harness.scenario.end import Pending
@@ -202,7 +203,9 @@ class Call(ListeningLeg):
 
     @property
     def invite(self) -> Request | None:
-        """The INVITE that began the leg."""
+        """The INVITE that began the leg. Raises :class:`PhoneParseError` where not all of its headers are known."""
+        if (cut_off := headers_cut_off(self.leg.invite)) is not None:
+            raise cut_off
         message = Message.parse(self.leg.invite.text)
         assert isinstance(message, Request)
         return message

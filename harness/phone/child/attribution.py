@@ -82,7 +82,7 @@ class Attribution(Generic[P, L]):
 
     def message(self, at: float, message: LoggedMessage) -> None:
         """Deliver a message, or keep it until it is known whose it is."""
-        leg = self._leg_of(message) or self._referred(message)
+        leg = self._leg_of(message) or self._referred(message) if message.call_id else None
         if leg is not None:
             self._deliver(at, message, self._phone_of(leg), leg)
             leg.saw(message)
@@ -164,6 +164,10 @@ class Attribution(Generic[P, L]):
         return self._leg_of(message)
 
     def _deliver_outside_calls(self, at: float, message: LoggedMessage) -> None:
+        if not message.call_id:  # cut off ahead of it, or malformed: it is of no call, and each is by itself
+            if (phone := None if message.ours else self.called(message)) is not None:
+                self._deliver(at, message, phone, None)
+            return
         key = (message.call_id, message.ours)  # a phone may ask another of the same process
         owner = self._owners.get((message.call_id, message.local_tag)) or self._owners.get(key)
         phone = owner() if owner is not None else None
@@ -196,7 +200,7 @@ class Attribution(Generic[P, L]):
 
     def called(self, message: LoggedMessage) -> P | None:
         """The phone a request is for: by address, else by user, else the only one on its transport."""
-        phones = [phone for phone in self._phones() if phone.transport_name == message.transport]
+        phones = [phone for phone in self._phones() if message.transport in ("", phone.transport_name)]
         users = {user for user, _ in message.targets()}
         places = {place for _, place in message.targets()}
         for found in (

@@ -16,10 +16,6 @@ from harness.events import Direction
 _MESSAGE: Final = re.compile(
     r"(?P<way>RX|TX) \d+ bytes .*? (?:from|to) (?P<transport>UDP|TCP|TLS) (?P<remote>\S+):\n(?P<text>.*)", re.DOTALL
 )
-_DROPPING: Final = re.compile(
-    r"Dropping \d+ bytes packet from (?P<transport>UDP|TCP|TLS) (?P<remote>\S+) : (?P<why>.*)"
-)
-_DROPPED: Final = re.compile(r"Dropped packet:(?P<text>.*)", re.DOTALL)
 _CONNECTING: Final = re.compile(
     r"0x(?P<handle>[0-9a-f]+)\s+\.*(?P<transport>TCP|TLS) transport (?P<local>\S+) is connect(?:ed|ing) to (?P<remote>\S+:\d+)"
 )
@@ -121,15 +117,6 @@ class LoggedMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Dropping:
-    """What the log says ahead of a packet that pjsip cannot read."""
-
-    transport: str
-    remote: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class Connection:
     """A TCP or TLS connection as the log announces it."""
 
@@ -157,24 +144,6 @@ def read_message(line: str) -> LoggedMessage | None:
         transport=match["transport"].lower(),
         remote=match["remote"],
     )
-
-
-def read_dropping(line: str) -> Dropping | None:
-    """That the next entry holds a packet that was dropped, or None."""
-    match = _DROPPING.search(line)
-    return Dropping(match["transport"].lower(), match["remote"], match["why"].strip()) if match else None
-
-
-def read_dropped(line: str, dropping: Dropping) -> LoggedMessage | None:
-    """The packet that was dropped, or None where it can't be told whose it was."""
-    match = _DROPPED.search(line)
-    if match is None:
-        return None
-    text = match["text"].rpartition("\n-- end of packet.")[0] or match["text"]
-    message = read_text(
-        text, direction="received", transport=dropping.transport, remote=dropping.remote, unread=dropping.why
-    )
-    return message if "SIP/2.0" in text.split("\n", 1)[0] and message.call_id else None
 
 
 def read_text(

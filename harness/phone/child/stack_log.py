@@ -7,9 +7,10 @@ import time
 from harness.phone.child.account import HostedPhone
 from harness.phone.child.attribution import Attribution
 from harness.phone.child.doors import Doors
+from harness.phone.child.dropped import DroppedMessages
 from harness.phone.child.gate import RequestGate
 from harness.phone.child.leg import CallLeg
-from harness.phone.child.sip_log import Dropping, read_connection, read_dropped, read_dropping, read_message
+from harness.phone.child.sip_log import read_connection, read_message
 from harness.phone.log_ring import LogRing
 
 
@@ -20,7 +21,7 @@ class StackLog:
         self, ring: LogRing, attribution: Attribution[HostedPhone, CallLeg], doors: Doors, gate: RequestGate
     ) -> None:
         self._ring, self._attribution, self._doors, self._gate = ring, attribution, doors, gate
-        self._dropping: Dropping | None = None  # said ahead of the packet that was dropped
+        self._dropped = DroppedMessages()
 
     def take(self, level: int, entry: str) -> None:
         """An entry of the log."""
@@ -33,8 +34,7 @@ class StackLog:
             return
         self._ring.write(f"{now:.3f} {level} {entry.strip()}")
         self._doors.heard(entry)
-        dropping, self._dropping = self._dropping, read_dropping(entry)
-        if dropping is not None and (dropped := read_dropped(entry, dropping)) is not None:
+        if (dropped := self._dropped.read(entry)) is not None:
             if not self._gate.refuses_unread(self._attribution.called(dropped), dropped):
                 self._attribution.message(now, dropped)
             return

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.phone import recording
-from harness.phone.child.sip_log import read_connection, read_dropped, read_dropping, read_message, read_text
+from harness.phone.child.dropped import DroppedMessages
+from harness.phone.child.sip_log import read_connection, read_message, read_text
 from harness.phone.log_ring import LogRing, last_lines
 from harness.sip.grammar import quote
 from harness.sip.message import Message
@@ -175,18 +176,35 @@ def test_a_recording_that_nobody_closed_is_mended(tmp_path: Path) -> None:
     assert not recording.mend(sent)
 
 
+WHY = "PJSIP syntax error exception when parsing 'Proxy-Authenticate' header on line 7 col 26"
+DROPPING = f"     sip_transport.c Dropping 439 bytes packet from UDP 127.0.0.11:5060 : {WHY}"
+
+
 def test_a_packet_that_was_dropped_is_read_from_two_entries() -> None:
-    why = "PJSIP syntax error exception when parsing 'Proxy-Authenticate' header on line 7 col 26"
-    dropping = read_dropping(f"     sip_transport.c Dropping 439 bytes packet from UDP 127.0.0.11:5060 : {why}")
-    assert dropping is not None
-    message = read_dropped(f"     sip_transport.c Dropped packet:{OK}\n-- end of packet.", dropping)
+    dropped = DroppedMessages()
+    assert dropped.read(DROPPING) is None
+    message = dropped.read(f"     sip_transport.c Dropped packet:{OK}\n-- end of packet.")
     assert message is not None
     assert (message.direction, message.transport, message.remote) == ("received", "udp", "127.0.0.11:5060")
-    assert (message.text, message.call_id, message.status, message.unread) == (OK, "call@example", 200, why)
+    assert (message.text, message.call_id, message.status, message.unread) == (OK, "call@example", 200, WHY)
+
+
+@pytest.mark.parametrize("end", ["\n-- end of packet.", ""])
+def test_what_was_too_long_or_lacks_a_header_is_read_from_one(end: str) -> None:
+    text = OK.replace("SIP/2.0/UDP", "SIP/2.0/TLS")
+    why = "Rx buffer overflow (PJSIP_ERXOVERFLOW)"
+    message = DroppedMessages().read(
+        f"sip_endpoint.c Error processing packet from 127.0.0.11:5061: {why}  [code 171062]:\n{text}{end}"
+    )
+    assert message is not None
+    assert (message.direction, message.transport, message.remote) == ("received", "tls", "127.0.0.11:5061")
+    assert (message.text, message.call_id, message.unread) == (text, "call@example", why)
 
 
 def test_what_is_no_sip_message_belongs_to_nobody() -> None:
-    dropping = read_dropping("sip_transport.c Dropping 5 bytes packet from UDP 127.0.0.11:5060 : PJSIP syntax error")
-    assert dropping is not None
-    assert read_dropped("sip_transport.c Dropped packet:hello\n-- end of packet.", dropping) is None
-    assert read_dropped("pjsua_core.c something else", dropping) is None
+    dropped = DroppedMessages()
+    assert dropped.read(DROPPING) is None
+    assert dropped.read("sip_transport.c Dropped packet:hello\n-- end of packet.") is None
+    assert dropped.read(f"sip_transport.c Dropped packet:{OK}\n-- end of packet.") is None, "nothing said that it was"
+    assert dropped.read("sip_endpoint.c Error processing packet from 127.0.0.11:5061: why [code 1]:\nhello") is None
+    assert dropped.read("pjsua_core.c something else") is None

@@ -1,0 +1,41 @@
+"""An INVITE whose last headers were lost on the way to us: no check takes one of them for absent."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from harness.errors import PhoneParseError
+from harness.events import SipMessage
+from harness.scenario.ends import Call
+
+HEAD = "INVITE sip:+13125550100@127.0.0.1 SIP/2.0\r\nX-Padding: " + "x" * 3800
+
+
+def call_of(text: str) -> Call:
+    invite = SipMessage(
+        at=1.0,
+        phone="stand-in",
+        leg="stand-in.1",
+        direction="received",
+        transport="udp",
+        local="192.0.2.1:5060",
+        remote="192.0.2.2:5060",
+        text=text,
+    )
+    return Call(
+        cast("Any", None), cast("Any", SimpleNamespace(invite=invite, events=[invite], id="a", successor=None)), "ai"
+    )
+
+
+def test_what_lost_headers_is_not_looked_at() -> None:
+    with pytest.raises(PhoneParseError, match="and the rest is lost"):
+        call_of(HEAD).invite  # noqa: B018
+
+
+def test_what_lost_its_body_alone_is() -> None:
+    invite = call_of(f"{HEAD}\r\nX-Last: 1\r\nContent-Length: 900\r\n\r\nv=0\r\n").invite
+    assert invite is not None
+    assert invite.get("X-Last") == "1"
