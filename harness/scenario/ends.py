@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import time
 from collections.abc import Callable, Collection
 from functools import partial
@@ -26,6 +27,7 @@ from harness.sip.message import Message, Request, Response
 #: After a change of the call a mark that was on its way may be heard: the buffer holds 200 ms, the detector looks back 160 ms.
 SETTLE_S = 0.36
 _AGREED_S = 1.0  # how much later one end may tell of a codec than the other
+_MOST_GLARES = 2  # of one offer; a third 491 is no coincidence
 DIGIT_S = 0.2  #: a digit and the pause after it, as pjsua sends them
 
 
@@ -158,9 +160,21 @@ class Call(ListeningLeg):
     def _offer(self, does: str, what: str, offer: Callable[[], None], agreed: Callable[[MediaState], bool]) -> None:
         self.settle()
         with self._context.evidence.step(f"{self.label} {does}"):
-            since = time.monotonic()
-            offer()
-            self.leg.wait(f"{what} agreed", _is_media(agreed), within=self._context.patience, since=since)
+            for waits_s in (*self._glare_waits_s(), None):
+                since = time.monotonic()
+                offer()
+                goal = _is_media(agreed) if waits_s is None else _either(_is_media(agreed), _is_pending)
+                event = self.leg.wait(f"{what} agreed", goal, within=self._context.patience, since=since)
+                if waits_s is None or isinstance(event, MediaState):
+                    return
+                with self._context.evidence.step("the far end offers as well (491), and it offers again"):
+                    self._context.pause(waits_s)
+                    self._context.evidence.scripted(waits_s, "two offers at once (RFC 3261 section 14.1)")
+
+    def _glare_waits_s(self) -> tuple[float, ...]:
+        """How long it waits after each 491: longer where it owns the Call-ID, so that both sides do not meet again (section 14.1)."""
+        least, most = (2.1, 4.0) if self.leg.direction == "outgoing" else (0.0, 2.0)
+        return tuple(random.uniform(least, most) for _ in range(_MOST_GLARES))
 
     def hang_up(self) -> float:
         """Hang up; the moment it was done."""
@@ -222,7 +236,7 @@ class Call(ListeningLeg):
     def final_response(self, within: float) -> tuple[int, str]:
         """How the call ended, as the wire had it: a refusal that crosses none is the phone's own, and no response.
 
-        A phone may take its call for over before the response comes, as after a CANCEL.
+        A phone may take its call for over before the response comes, as after a CANCEL, which a 200 may cross (RFC 3261 section 9.1).
         """
         state = self.state()
         if state is None or state.state != "disconnected":
@@ -230,14 +244,17 @@ class Call(ListeningLeg):
         if state.code < 300:
             return state.code, state.reason
         sent = [parsed(m) for m in self.messages() if m.direction == "sent" and m.text.startswith("INVITE ")]
-        last = sent[-1].cseq.number if sent else 0  # an earlier one was challenged
+        beginning = [invite.cseq.number for invite in sent if invite.to.tag is None]
+        last = beginning[-1] if beginning else 0  # an earlier one was challenged
 
-        def refuses(event: Event) -> bool:
-            answer = parsed(event) if isinstance(event, SipMessage) and event.text.startswith("SIP/2.0 ") else None
-            return isinstance(answer, Response) and answer.status >= 300 and str(answer.cseq) == f"{last} INVITE"
+        def is_final(event: Event) -> bool:
+            if not isinstance(event, SipMessage) or event.unread or not event.text.startswith("SIP/2.0 "):
+                return False
+            answer = parsed(event)
+            return isinstance(answer, Response) and answer.is_final and str(answer.cseq) == f"{last} INVITE"
 
         try:
-            event = self.leg.wait("a final response", refuses, within=within, outlives_call=True)
+            event = self.leg.wait("a final response", is_final, within=within, outlives_call=True)
         except NeverCame:
             return 0, f"no final response; the phone itself ended it as {state.code} {state.reason}"
         assert isinstance(event, SipMessage)
@@ -275,6 +292,17 @@ class Call(ListeningLeg):
         """Whether the call has ended."""
         state = self.state()
         return state is not None and state.state == "disconnected"
+
+
+def _either(*predicates: Callable[[Event], bool]) -> Callable[[Event], bool]:
+    return lambda event: any(predicate(event) for predicate in predicates)
+
+
+def _is_pending(event: Event) -> bool:
+    """Whether an offer of ours was refused since the far end has one under way (RFC 3261 section 14.2)."""
+    if not isinstance(event, SipMessage) or event.unread or event.direction != "received":
+        return False
+    return event.text.startswith("SIP/2.0 491 ") and parsed(event).cseq.method == "INVITE"
 
 
 def _is_media(predicate: Callable[[MediaState], bool]) -> Callable[[Event], bool]:

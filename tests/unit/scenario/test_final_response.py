@@ -35,7 +35,7 @@ class Leg:
                     transport="udp",
                     local="192.0.2.1:5060",
                     remote="192.0.2.2:5060",
-                    text=f"{line if line == INVITE else f'SIP/2.0 {line}'}\r\nCSeq: {last} {method}\r\n\r\n",
+                    text=f"{line if line == INVITE else f'SIP/2.0 {line}'}\r\nTo: <sip:a@b>\r\nCSeq: {last} {method}\r\n\r\n",
                     **told,
                 )
             )
@@ -61,6 +61,11 @@ def ended(code: int, *lines: str) -> tuple[int, str]:
         (486, ("407 Proxy Authentication Required", INVITE, "486 Busy Here"), (486, "Busy Here")),
         (487, ("302 Moved Temporarily",), (302, "Moved Temporarily")),  # pjsua2 says 487 of what it does not follow
         (407, ("407 Proxy Authentication Required",), (407, "Proxy Authentication Required")),
+        (
+            487,
+            ("180 Ringing", "200 Answered", "200 OK"),
+            (200, "Answered"),
+        ),  # it crossed the CANCEL (RFC 3261 section 9.1)
     ],
 )
 def test_the_wire_s_word_counts(code: int, lines: tuple[str, ...], final: tuple[int, str]) -> None:

@@ -1,0 +1,80 @@
+"""Two offers at once (RFC 3261 section 14.1): who gets 491 offers again, later where it owns the Call-ID."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from harness.events import Event, MediaState, SipMessage
+from harness.phone.waiter import NeverCame, never_came
+from harness.scenario.ends import Call
+
+
+class Leg:
+    """A leg whose offers are answered as told: with 491, another refusal, or as asked for."""
+
+    id, successor = "caller.1", None
+
+    def __init__(self, direction: str, *answers: int) -> None:
+        self.direction, self.answers = direction, list(answers)
+        self.offers = 0
+        self.events: list[Event] = [cast("Any", SimpleNamespace(at=0.0))]
+
+    def hold(self) -> None:
+        self.offers += 1
+        self.events = []
+        code = self.answers.pop(0)
+        for method in ("UPDATE", "INVITE"):
+            text = f"SIP/2.0 {code if method == 'INVITE' else 491} A\r\nCSeq: {self.offers} {method}\r\n\r\n"
+            self.events.append(
+                SipMessage(
+                    at=1.0, phone="caller", direction="received", transport="udp", local="a:1", remote="b:1", text=text
+                )
+            )
+        if code == 200:
+            self.events.append(MediaState(at=1.0, phone="caller", active=True, direction="sendonly"))
+
+    def wait(self, goal: str, predicate: Callable[[Event], bool], within: float, since: float) -> Event:
+        for event in self.events:
+            if predicate(event):
+                return event
+        raise never_came(goal, within, self.id, "it never came", "")
+
+
+class Context:
+    """A case's, as far as an offer asks it; remembers how long it was to pause."""
+
+    patience = 1.0
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+        self.pause = self.pauses.append
+        self.evidence = SimpleNamespace(step=self.step, scripted=lambda *_: None)
+
+    @contextlib.contextmanager
+    def step(self, _: str) -> Iterator[None]:
+        yield
+
+
+def hold(direction: str, *answers: int) -> tuple[Leg, list[float]]:
+    leg, context = Leg(direction, *answers), Context()
+    Call(cast("Any", context), cast("Any", leg), "caller").hold()
+    return leg, context.pauses
+
+
+@pytest.mark.parametrize(("direction", "least", "most"), [("outgoing", 2.1, 4.0), ("incoming", 0.0, 2.0)])
+@pytest.mark.parametrize("glares", [0, 1, 2])
+def test_it_offers_again(direction: str, least: float, most: float, glares: int) -> None:
+    leg, pauses = hold(direction, *[491] * glares, 200)
+    assert (leg.offers, len(pauses)) == (glares + 1, glares)
+    assert all(least <= pause <= most for pause in pauses)
+
+
+@pytest.mark.parametrize("answers", [(491, 491, 491), (488,), (491, 500)])
+def test_what_is_refused_for_good_never_came(answers: tuple[int, ...]) -> None:
+    with pytest.raises(NeverCame):
+        hold("outgoing", *answers)
