@@ -33,26 +33,31 @@ def answered_once(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
 
 
 def acknowledged(leg: str, messages: Sequence[SipMessage]) -> Finding | None:
-    """Our ACK arrived: the 200 was not sent again and again after it; None when there was nothing to acknowledge."""
+    """Our ACK arrived: the 200 was not sent again and again after it; None when there was nothing to acknowledge.
+
+    Where no ACK left at all, as to a Contact that cannot be reached from here, it is the 200 itself after which it comes again.
+    """
     repeated: list[float] = []
     acks = [event.at for event in messages if event.direction == "sent" and event.text.startswith("ACK ")]
     first: dict[tuple[int, str], float] = {}
     last: dict[tuple[int, str], float] = {}
     for event, answer in _answers(messages):
         key = (answer.cseq.number, answer.to.tag or "")
-        since = next((at for at in acks if at >= first.setdefault(key, event.at)), None)
+        begun = first.setdefault(key, event.at)
+        since = next((at for at in acks if at >= begun), None) if acks else begun
         apart = event.at - last.get(key, event.at) > _ON_ITS_WAY_S
         last[key] = event.at
         if since is not None and apart and event.at > since + _ON_ITS_WAY_S:
             repeated.append(event.at - since)
-    if not acks or not first:
+    if not first or (not acks and len(repeated) <= _MOST_REPEATED):
         return None
     return judged(
         "answered.acknowledged",
         leg,
         len(repeated) <= _MOST_REPEATED,
         expected="the 200 is not repeated once it is acknowledged",
-        actual=f"it came again {', '.join(f'{seconds:.1f}' for seconds in repeated)} s after the ACK"
+        actual=f"it came again {', '.join(f'{seconds:.1f}' for seconds in repeated)} s after "
+        + ("the ACK" if acks else "the first time: no ACK of this phone's has left")
         if repeated
         else "it was not",
         measured=measurement.Repeated(repeated=len(repeated)),

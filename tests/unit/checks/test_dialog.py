@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from harness.checks import dialog
-from harness.checks.dialog import _ON_ITS_WAY_S
+from harness.checks.dialog import _MOST_REPEATED, _ON_ITS_WAY_S
 from harness.events import Direction, SipMessage
 from harness.verdict import Finding, Verdict
 
@@ -72,6 +72,18 @@ def test_an_answer_to_a_reinvite_alone_says_nothing_of_who_answered() -> None:
 @pytest.mark.parametrize("messages", [[INVITE, ACK], [INVITE, ok(1.0)], []], ids=["no 200", "no ACK", "nothing"])
 def test_without_a_200_and_an_ack_there_is_nothing_to_acknowledge(messages: list[SipMessage]) -> None:
     assert dialog.acknowledged("p.1", messages) is None
+
+
+@pytest.mark.parametrize("copies", range(4))
+def test_a_200_that_comes_again_and_again_was_acknowledged_by_nobody(copies: int) -> None:
+    """No ACK leaves for a Contact that cannot be reached from here, such as an IPv6 address."""
+    finding = dialog.acknowledged("p.1", [INVITE, *(ok(0.5 * 2**n) for n in range(copies + 1))])
+    if copies <= _MOST_REPEATED:
+        assert finding is None
+    else:
+        assert finding is not None
+        assert finding.verdict is Verdict.FAILED
+        assert "s after the first time: no ACK of this phone's has left" in finding.actual
 
 
 def test_a_200_that_was_on_its_way_when_the_ack_went_out_is_no_repetition() -> None:
