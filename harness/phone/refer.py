@@ -12,7 +12,7 @@ from harness.phone.waiter import NeverCame
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request
 
-_STATUS = re.compile(rb"\s*SIP/2\.0 +(\d{3})\b")
+_STATUS = re.compile(rb"\s*SIP/2\.0 +(\d{3})\b", re.IGNORECASE)
 
 
 _GOAL = "the outcome of the transfer"

@@ -15,6 +15,7 @@ from harness.phone.child.hearing import Hearing
 from harness.phone.child.media import LegMedia, PlayerFactory
 from harness.phone.child.rtp_monitor import RtpMonitor
 from harness.phone.child.sip_log import LoggedMessage, read_text
+from harness.phone.child.transfers import Outcomes
 from harness.phone.rtp_log import path_of
 
 _NOT_IN_BRIDGE: Final = -1  # PJSUA_INVALID_ID
@@ -27,11 +28,7 @@ _STATES: Final = {
     pj.PJSIP_INV_STATE_CONFIRMED: "confirmed",
     pj.PJSIP_INV_STATE_DISCONNECTED: "disconnected",
 }
-_MEDIA_IS_UP: Final = (
-    pj.PJSUA_CALL_MEDIA_ACTIVE,
-    pj.PJSUA_CALL_MEDIA_LOCAL_HOLD,
-    pj.PJSUA_CALL_MEDIA_REMOTE_HOLD,
-)
+_MEDIA_IS_UP: Final = (pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_LOCAL_HOLD, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD)
 _DIRECTIONS: Final = {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly"}
 
 
@@ -86,6 +83,7 @@ class CallLeg:
         self.rtp = RtpMonitor(host.endpoint.native.taps, path_of(phone.directory, self.name), self.emit)
         self._ending = Ending(direction)
         self._far_media: list[str] = []  # the media descriptions of the far end's last SDP
+        self._outcomes = Outcomes()
         self._host.begins(self)
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
@@ -269,6 +267,7 @@ class CallLeg:
         """Follow the dialog by its messages."""
         if message.unread:
             return
+        self._outcomes.saw(message)
         if message.direction == "received":
             self.rtp.may_come_from(message.remote_host)
             if "\r\nm=audio " in message.text:
@@ -356,7 +355,8 @@ class CallLeg:
 
     def transfer_progressed(self, code: int, reason: str, final: bool) -> None:
         """What became of our REFER."""
-        self.emit(TransferProgress, code=code, reason=reason, final=bool(final))
+        if not final or self._outcomes.include(code):
+            self.emit(TransferProgress, code=code, reason=reason, final=bool(final))
 
     def replacement_asked(self, prm: Any, invite: str) -> None:
         """An INVITE with Replaces: a leg of its own takes this one's place."""

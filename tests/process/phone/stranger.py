@@ -53,7 +53,9 @@ class Stranger(SipPeer):
                 continue
             state = "active" if step.endswith("…") else "terminated;reason=noresource"
             headers = ("Event: refer", f"Subscription-State: {state}", "Content-Type: message/sipfrag")
-            self._asks(phone, "NOTIFY", number, f"SIP/2.0 {step.strip('…')}\n", call, headers)
+            status = step.strip("…")
+            line = status if status.startswith("sip/") else f"SIP/2.0 {status}"
+            self._asks(phone, "NOTIFY", number, f"{line}\n", call, headers)
 
     def within(
         self, phone: Phone, method: str, number: int, call: Response, body: str = "", headers: Sequence[str] = ()

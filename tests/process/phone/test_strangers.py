@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from harness.errors import PhoneParseError
-from harness.events import MarkHeard, MediaState, RtpStatistics, SipMessage
+from harness.events import MarkHeard, MediaState, RtpStatistics, SipMessage, TransferProgress
 from harness.phone import refer
 from harness.phone.waiter import NeverCame
 from tests.process.phone.conftest import Desk, once
@@ -149,6 +149,7 @@ def test_what_the_stack_cannot_read_has_come_all_the_same(
         (["603 Decline…"], 603),  # final, though the subscription goes on
         (["100 Trying…", "BYE"], 0),
         (["100 Trying"], 100),  # given up
+        (["sip/2.0 486 Busy Here"], 486),
     ],
 )
 def test_what_became_of_a_transfer(lease: Desk, stranger: Stranger, steps: Sequence[str], status: int) -> None:
@@ -158,3 +159,15 @@ def test_what_became_of_a_transfer(lease: Desk, stranger: Stranger, steps: Seque
     leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
     stranger.is_referred(phone, call, steps)
     assert refer.outcome(leg, within=10.0 if status else 1.0) == status
+
+
+def test_a_refer_that_nothing_will_be_told_of_has_no_outcome(lease: Desk, stranger: Stranger) -> None:
+    """RFC 4488 section 4: there is no subscription then. Of the 202 pjsua makes a transfer that has succeeded."""
+    phone = lease("transferor")
+    leg, call = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    leg.transfer(f"sip:{VOICE}@{stranger.host}:{stranger.port}")
+    stranger.respond(stranger.request("REFER"), 202, [("Refer-Sub", "false")])
+    assert refer.outcome(leg, within=1.0) == 0
+    assert not any(isinstance(event, TransferProgress) and event.final for event in leg.events)
+    assert stranger.hangs_up(phone, call).status == 200
