@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from urllib.parse import unquote
 
 from harness import measurement
 from harness.checks.claims import STRENGTH, Claim, Observation
@@ -147,8 +148,8 @@ def withheld(invite: Message, subject: str, number: str, region: str, where: str
 
 
 def _names(value: str, number: str) -> bool:
-    """Whether a header's value has the number's national digits, however they are set apart."""
-    return national(number) in re.sub(r"[\s().-]", "", value)
+    """Whether a header's value has the number's national digits, however they are set apart or escaped (RFC 3261 section 19.1.2)."""
+    return national(number) in re.sub(r"[\s().-]", "", unquote(value))
 
 
 def _from(invite: Message, region: str) -> Identity | None:

@@ -179,6 +179,15 @@ def test_a_national_form_may_have_its_trunk_prefix_and_no_number_of_another_coun
         assert identity.caller_id(invite(f"<sip:{user}@p>"), "ai", number, "national", foreign).verdict is verdict
 
 
+@given(st.sets(st.integers(0, len(CALLER) - 1), min_size=1))
+def test_a_number_that_is_escaped_is_not_withheld(escaped: set[int]) -> None:
+    """RFC 3261 section 19.1.4: an escaped character is the character."""
+    user = "".join(f"%{ord(char):02X}" if at in escaped else char for at, char in enumerate(CALLER))
+    hidden = f'"Anonymous" <sip:{user}@anonymous.invalid>'
+    message = invite(hidden, f"P-Asserted-Identity: <sip:{CALLER}@x>", "Privacy: id")
+    assert identity.withheld(message, "ai", CALLER, "US").verdict is Verdict.FAILED
+
+
 def test_a_display_name_in_latin_1_hides_no_number() -> None:
     from_ = b'"M\xfcller" <sip:+14155550101@x.example>'.decode("utf-8", "surrogateescape")
     assert identity.caller_id(invite(from_), "ai", CALLER, "e164", "US").verdict is Verdict.PASSED
