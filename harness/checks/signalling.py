@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from harness import measurement
 from harness.checks.finding import judged
 from harness.sip.grammar import host_of
+from harness.sip.message import Message
 from harness.verdict import Finding
 
 G711 = ("PCMU", "PCMA")
@@ -72,6 +73,11 @@ def encrypted(subject: str, secure: bool | None) -> Finding:
     )
 
 
+def is_reliable(provisional: Message) -> bool:
+    """Whether a provisional response is to be acknowledged: either header without the other is no such thing (RFC 3262 section 3)."""
+    return provisional.has("RSeq") and "100rel" in provisional.tokens("Require")
+
+
 def acknowledged(
     subject: str, provisional: Sequence[int], reliable: Sequence[int], instead: str | None = None
 ) -> Finding:
@@ -84,7 +90,7 @@ def acknowledged(
             f"no 200 to the PRACK: {instead}" if instead else "200 to the PRACK"
         )
     elif provisional:
-        actual = f"{_listed(provisional)} without RSeq, so that there was nothing to acknowledge"
+        actual = f"{_listed(provisional)} without Require: 100rel and RSeq, so that there was nothing to acknowledge"
     else:
         actual = "no provisional response" + (f": {instead}" if instead else "")
     return judged(

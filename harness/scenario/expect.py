@@ -353,7 +353,7 @@ class Expect(ExpectAudio):
                 signalling.acknowledged(
                     call.label,
                     [m.status for m in early],
-                    [m.status for m in early if m.has("RSeq")],
+                    [m.status for m in early if signalling.is_reliable(m)],
                     never.finding.actual.partition("\n")[0] if never else None,
                 )
             )

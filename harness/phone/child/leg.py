@@ -270,8 +270,8 @@ class CallLeg:
         self._outcomes.saw(message)
         if message.direction == "received":
             self.rtp.may_come_from(message.remote_host)
-            if "\r\nm=audio " in message.text:
-                self._far_media = message.text.split("\r\nm=")[1:]
+            if "\nm=audio " in message.text:  # a lone LF ends a line, too
+                self._far_media = message.text.split("\nm=")[1:]
         self._ending.saw(message)
 
     def finished(self, now: float) -> bool:
@@ -324,7 +324,7 @@ class CallLeg:
 
     def _has_key(self, stream: int) -> bool:
         """Whether the far end's description of that stream has a key (RFC 4568); over RTP/AVP as well."""
-        return any("\r\na=crypto:" in media for media in self._far_media[stream : stream + 1])
+        return any("\na=crypto:" in media for media in self._far_media[stream : stream + 1])
 
     def stream_ends(self, index: int) -> None:
         """The last look at a stream's counters."""

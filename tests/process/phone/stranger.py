@@ -34,6 +34,7 @@ class Stranger(SipPeer):
         self._ended = threading.Event()
         self.call_id = f"{self.host}-{self.port}"
         self._speaker: threading.Thread | None = None
+        self.line_end = "\r\n"  #: of its bodies
         self.writes: Callable[[str], str] = str  #: each request's headers, as they would be, as it writes them
 
     def calls(self, phone: Phone, offer: str, content: str = "application/sdp") -> Response:
@@ -127,7 +128,7 @@ class Stranger(SipPeer):
             f"Contact: <sip:stranger@{self.host}:{self.port}>",
             *headers,
         ]
-        text = body.replace("\n", "\r\n")
+        text = body.replace("\n", self.line_end)
         head = self.writes("\r\n".join([*lines, f"Content-Length: {len(text)}"]))
         message = f"{head}\r\n\r\n{text}"
         host, port = phone.address.rsplit(":", 1)

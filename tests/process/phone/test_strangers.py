@@ -73,6 +73,18 @@ def test_rtp_goes_where_the_sdp_says_wherever_the_far_ends_comes_from(lease: Des
     assert stranger.hangs_up(phone, answer).status == 200
 
 
+@pytest.mark.parametrize("line_end", ["\r\n", "\n"])
+def test_a_key_is_seen_however_the_lines_end(lease: Desk, stranger: Stranger, line_end: str) -> None:
+    """RFC 8866 section 5: a lone LF is to be accepted as well."""
+    stranger.line_end = line_end
+    phone = lease("callee", srtp="mandatory")
+    leg, answer = answered(phone, stranger, SESSION + ENCRYPTED)
+    state = leg.wait("media", lambda event: isinstance(event, MediaState) and event.active, within=10)
+    assert isinstance(state, MediaState)
+    assert state.secure
+    assert stranger.hangs_up(phone, answer).status == 200
+
+
 def compact(head: str) -> str:
     short = {
         "Via": "v",
