@@ -16,7 +16,7 @@ _SHOWS: Final = tuple(
     for name in ("P-Asserted-Identity", "Remote-Party-ID", "From|f")
 )
 #: Its user. A host may have as many digits as a number.
-_USER: Final = re.compile(r"(?:sips?:([^@;>\s,]+)(?:;[^@>\s]*)?@|tel:([^;>\s,]+))", re.IGNORECASE)
+_USER: Final = re.compile(r"(?:sips?:([^@;:>\s,]+)(?:[;:][^@>\s]*)?@|tel:([^;>\s,]+))", re.IGNORECASE)
 _NO_DIGIT: Final = re.compile(r"[^0-9]")
 #: Fewer digits are an extension, and may be the end of anybody's number.
 _LEAST_DIGITS: Final = 7

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
 from harness.events import Direction
 
@@ -29,7 +30,7 @@ _VIA: Final = re.compile(
     r"^(?:Via|v)[ \t]*:[ \t]*SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*(\w+)[ \t]+([^\s;,]+)", re.IGNORECASE | re.MULTILINE
 )
 _FROM: Final = re.compile(r"^(?:From|f)[ \t]*:[ \t]*(.*?)[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
-_USER_HOST: Final = re.compile(r"(?:sips?:(?:([^@;?>\s]+)@)?|tel:)(\[[^\]]+\]|[^\s;?>:]+)(?::(\d+))?", re.IGNORECASE)
+_USER_HOST: Final = re.compile(r"(?:sips?:(?:([^@>\s]+)@)?|tel:)(\[[^\]]+\]|[^\s;?>:]+)(?::(\d+))?", re.IGNORECASE)
 _TO: Final = re.compile(r"^(?:To|t)[ \t]*:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 _TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[ \t]*([^\s;,>]+)", re.IGNORECASE)
 _BRANCH: Final = re.compile(
@@ -69,7 +70,7 @@ class LoggedMessage:
     def from_user(self) -> str:
         """The user of the From."""
         match = _USER_HOST.search(unquoted(self.from_uri).rpartition("<")[2])
-        return (match.group(1) or "") if match else ""
+        return _user(match.group(1)) if match else ""
 
     @property
     def ours(self) -> bool:
@@ -112,7 +113,7 @@ class LoggedMessage:
                 user, host, port = match.groups()
                 if match[0].lower().startswith("tel:"):
                     user, host = host, ""
-                found.append((user or "", f"{host}:{port}" if port else host))
+                found.append((_user(user), f"{host}:{port}" if port else host))
         return found
 
 
@@ -186,6 +187,11 @@ def unquoted(value: str) -> str:
 def _value(header: re.Pattern[str], head: str) -> str:
     match = header.search(head)
     return match.group(1) if match else ""
+
+
+def _user(written: str | None) -> str:
+    """Without a telephone number's parameters and a password, and unescaped (RFC 3261 sections 19.1.2 and 19.1.6)."""
+    return unquote(re.split("[;:]", written or "", maxsplit=1)[0])
 
 
 def _tag(value: str) -> str:

@@ -33,6 +33,7 @@ def invite(*headers: str) -> str:
         ["P-Asserted-Identity: <sip:alice@example.com>, <tel:+1-206-555-0101>", "From: <sip:anonymous@anonymous.invalid>;tag=1"],
         ["P-Asserted-Identity:\r\n <tel:+12065550101>", "From: <sip:+12065550102@example.com>;tag=1"],
         ["f: tel:+12065550101;tag=1"],
+        ["From: <sip:+12065550101:0102@example.com>;tag=1"],
     ],
 )  # fmt: skip
 def test_a_number_is_found_wherever_it_may_stand(headers: list[str]) -> None:

@@ -86,6 +86,28 @@ def test_headers_are_read_as_the_parser_reads_them(
     assert message.targets()[1] == (parsed.to.uri.user, "example.com")
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "sip:+12065550102@127.0.0.12:5070;user=phone",
+        "SIPS:%2B1206555%30102@127.0.0.12:5070",
+        "sip:+12065550102;npdi;rn=+12065550999@127.0.0.12:5070?Subject=a",
+        "sip:+12065550102:secret@127.0.0.12:5070",
+        "sip:+12065550102;phone-context=a.example@127.0.0.12:5070;x=y",
+    ],
+)
+def test_whom_a_uri_names_however_its_user_is_written(uri: str) -> None:
+    text = INVITE.replace("sip:+12065550102@127.0.0.12:5070", uri).replace("sip:+12065550101@example.com;x=1", uri)
+    message = read_text(text, direction="received")
+    assert message.targets()[0] == ("+12065550102", "127.0.0.12:5070")
+    assert message.from_user == "+12065550102"
+
+
+def test_a_uri_without_a_user_names_a_place() -> None:
+    text = INVITE.replace("sip:+12065550102@127.0.0.12:5070", "sip:127.0.0.12:5070;ob")
+    assert read_text(text, direction="received").targets()[0] == ("", "127.0.0.12:5070")
+
+
 def test_each_side_of_a_call_is_told_by_its_tag() -> None:
     sent, received = (read_message(entry(way, OK, "TLS")) for way in ("TX", "RX"))
     assert sent is not None
