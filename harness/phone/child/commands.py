@@ -15,6 +15,7 @@ from harness.phone.child.legs import Legs
 from harness.phone.child.lodging import CallFilter
 from harness.phone.child.media import playable
 from harness.phone.child.phones import Phones
+from harness.phone.child.stack import is_sip_address
 from harness.phone.config import PhoneConfig
 from harness.phone.protocol import choice_from_plain
 from harness.phone.sources import Sources
@@ -134,7 +135,7 @@ class Commands:
         if self._host.free_slots() < 1:
             most = self._host.endpoint.most_calls
             raise Refusal("resource", f"all {most} call slots of the phone process are taken")
-        if not self._host.endpoint.is_sip_uri(uri) and not uri.startswith("tel:"):
+        if not is_sip_address(uri) and not uri.startswith("tel:"):
             raise misuse(f"{caller.config.name} cannot dial {uri!r}: not a URI")
         playing = playable(source)
         leg = CallLeg(self._host, caller, uuid.uuid4().hex, "outgoing", uri, mark=mark)

@@ -15,6 +15,7 @@ from harness.phone.child.hearing import Hearing
 from harness.phone.child.media import LegMedia, PlayerFactory
 from harness.phone.child.rtp_monitor import RtpMonitor
 from harness.phone.child.sip_log import LoggedMessage, read_text
+from harness.phone.child.stack import is_sip_address
 from harness.phone.child.transfers import Outcomes
 from harness.phone.rtp_log import path_of
 
@@ -339,7 +340,7 @@ class CallLeg:
     def transfer_asked(self, prm: Any) -> None:
         """A REFER: follow it if the phone does that, there is room, and the parent allows the target."""
         target, phone = prm.dstUri, self.phone
-        if not self._host.endpoint.is_sip_uri(target) and "tel:" not in target.lower():  # pjsua dies of an empty one
+        if not is_sip_address(target) and "tel:" not in target.lower():  # pjsua dies of an empty one
             prm.statusCode = pj.PJSIP_SC_BAD_REQUEST
             return
         question = {"leg": self.key, "uri": target}

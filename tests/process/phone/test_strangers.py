@@ -183,3 +183,21 @@ def test_a_refer_that_nothing_will_be_told_of_has_no_outcome(lease: Desk, strang
     assert refer.outcome(leg, within=1.0) == 0
     assert not any(isinstance(event, TransferProgress) and event.final for event in leg.events)
     assert stranger.hangs_up(phone, call).status == 200
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        pytest.param("?X-Long=" + "x" * 1500, id="a-long-header"),
+        pytest.param("?" + "&".join(f"X-{number}=1" for number in range(40)), id="many-headers"),
+        pytest.param("".join(f";p{number}" for number in range(60)), id="many-parameters"),
+    ],
+)
+def test_a_refer_to_has_whatever_length_it_has(own: Desk, stranger: Stranger, beyond: str) -> None:
+    """pjsua's look at such a URI ended the process."""
+    phone = own("caller", accept_refer=True)
+    _, call = answered(phone, stranger, SESSION + AUDIO)
+    target = f"Refer-To: <sip:1@{stranger.host}:{stranger.port}{beyond}>"
+    assert stranger.within(phone, "REFER", 2, call, headers=(target,)).status == 202
+    stranger.refuses("486 Busy Here")
+    assert stranger.hangs_up(phone, call).status == 200
