@@ -21,7 +21,7 @@ from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
 from harness.cli.app import FAILED, INTERRUPTED, PASSED
 from harness.cli.placing import complete, may_call
 from harness.deployment import Deployment
-from harness.errors import SelectionError
+from harness.errors import MistakeError, SelectionError
 from harness.events import (
     CallState,
     DtmfReceived,
@@ -88,13 +88,22 @@ def call(
         scratch = stack.enter_context(Scratch()).path
         world = stack.enter_context(complete(chosen, deployment, scratch))
         caller = _caller(world, phone)
-        kept = directory / time.strftime("call-%Y%m%dT%H%M%S") if directory else scratch / "call"
-        kept.mkdir(parents=True, exist_ok=True)
+        kept = _kept(directory) if directory else scratch / "call"
         code = _Attempt(console, world, caller, kept, scratch).run(number, seconds, press, say or [])
         console.print(Text(ladder.text(CaseEvidence.read(kept))), soft_wrap=True)
         if directory:
             console.print(f"kept in {kept}")
     raise typer.Exit(code)
+
+
+def _kept(directory: Path) -> Path:
+    kept = directory / time.strftime("call-%Y%m%dT%H%M%S")
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"cannot be written to: {error.strerror}"
+        raise MistakeError(f"--directory {directory}: {what}; allowed: a directory that can be") from None
+    return kept
 
 
 def _caller(deployment: Deployment, asked: str | None) -> str:

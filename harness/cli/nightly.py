@@ -56,7 +56,11 @@ def run(
             raise MistakeError(f"no such file: {file}")
     bound = bounds.read(bounds_file) if bounds_file else ()
     to = alerts.addresses()
-    finished = night.one_night(files, reports, series=series, bound=bound, more=shlex.split(verify))
+    try:
+        more = shlex.split(verify)
+    except ValueError as error:
+        raise MistakeError(f"--verify {verify}: {error}; allowed: options of verify, as a shell takes them") from None
+    finished = night.one_night(files, reports, series=series, bound=bound, more=more)
     _say(finished)
     _measure(finished, metrics_file, push)
     if finished.alert and to:

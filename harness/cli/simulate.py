@@ -15,7 +15,7 @@ from rich.table import Table
 from harness.cli.completion import fault_names
 from harness.cli.live_file import exports, live_file
 from harness.cli.verify import TimingsName
-from harness.deployment import Deployment
+from harness.deployment import Ai, Deployment
 from harness.errors import ResourceError, SelectionError
 from harness.filenames import stem_of
 from harness.integrations import load
@@ -69,7 +69,9 @@ def simulate(
 
 def _write(console: Console, directory: Path, tenants: Sequence[Deployment], timings: TimingsName) -> None:
     """One tenant is the live one, another is for the stand-in; their secrets are shown here and written nowhere."""
-    kinds: tuple[Literal["live", "stand-in"], ...] = ("live", "stand-in")
+    played: dict[Literal["live", "stand-in"], Ai] = {"live": "synthflow", "stand-in": "stand-in"}
+    there = {trunk.ai for trunk in tenants[0].trunks}
+    kinds = [kind for kind, ai in played.items() if ai in there]
     shown = ["export HARNESS_LIVE=1"]
     paths = []
     for world, kind in zip(tenants, kinds, strict=False):

@@ -48,7 +48,6 @@ def one_night(
     files: Sequence[Path], reports: Path, *, series: str, bound: Sequence[Bound], more: Sequence[str]
 ) -> FinishedNight:
     """Run a night. ``more`` are further options of ``harness verify``. Raises :class:`MistakeError` while another one goes on."""
-    reports.mkdir(parents=True, exist_ok=True)
     with _alone(reports):
         began, before = time.time(), _runs(reports)
         command = [sys.executable, "-c", _HARNESS, "verify", *map(str, files), "--reports", str(reports), *more]
@@ -147,7 +146,12 @@ def _runs(reports: Path) -> set[str]:
 @contextmanager
 def _alone(reports: Path) -> Iterator[None]:
     """Two nights at once would take each other's runs for their own."""
-    file = os.open(reports / ".nightly.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        reports.mkdir(parents=True, exist_ok=True)
+        file = os.open(reports / ".nightly.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        what = f"cannot be written to: {error.strerror}"
+        raise MistakeError(f"--reports {reports}: {what}; allowed: a directory that can be") from None
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

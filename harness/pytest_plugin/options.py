@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.mark.expression import Expression
 
 from harness import integrations
 from harness.deployment import Deployment
@@ -158,6 +159,20 @@ def check_required(config: pytest.Config, chosen: tuple[Deployment, ...]) -> Non
     for row in config.getoption("require"):
         if row not in known and row != DOCUMENTED:
             raise SelectionError(f"--require {row}: no row of these deployments; allowed: {DOCUMENTED}, a row's id")
+
+
+def check_together(config: pytest.Config) -> None:
+    """Raise :class:`SelectionError` for ``--plan`` with ``--json``, and for a ``-k`` that is no expression.
+
+    Pytest itself sees the latter when all has begun.
+    """
+    if config.getoption("plan") and config.getoption("json"):
+        raise SelectionError("--json: a plan has no result; allowed: --plan, or --json")
+    expression = config.option.keyword
+    try:
+        Expression.compile(expression or "any")
+    except SyntaxError as error:
+        raise SelectionError(f"-k {expression}: {error.msg}; allowed: words with and, or, not, ( )") from None
 
 
 def ignored(config: pytest.Config, chosen: tuple[Deployment, ...]) -> list[str]:

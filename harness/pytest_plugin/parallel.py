@@ -107,6 +107,7 @@ def _begin(config: pytest.Config) -> bool:
     faults = list(config.getoption("fault"))
     options.check_faults(faults, deployments)
     options.check_required(config, deployments)
+    options.check_together(config)
     if config.getoption("no_manual"):
         os.environ[SILENT_VARIABLE] = "1"  # the workers inherit it
     if config.getoption("retries") < 0:

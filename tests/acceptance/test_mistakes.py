@@ -24,6 +24,8 @@ SCENARIO = """
         (["--fault", "no-g711"], "ERROR: --fault no-g711: lab is not simulated; allowed: "),
         (["-n", "99"], "ERROR: -n 99: every leg needs a mark of its own; allowed: up to 23 workers"),
         (["--deployment", "missing.toml"], "ERROR: no such file: missing.toml"),
+        (["-k", "and and"], "ERROR: -k and and: expected not"),
+        (["--plan", "--json"], "ERROR: --json: a plan has no result; allowed: --plan, or --json"),
     ],
 )
 def test_a_wrong_choice_is_named_with_what_is_allowed(tree: Tree, arguments: list[str], said: str) -> None:

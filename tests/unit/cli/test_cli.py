@@ -189,3 +189,26 @@ def test_every_command_is_explained() -> None:
         assert command.help
         for parameter in command.params:
             assert parameter.name == "help" or parameter.help, (command.name, parameter.name)
+
+
+def test_options_of_a_night_that_no_shell_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], handed: list[str]
+) -> None:
+    assert run(monkeypatch, "nightly", "simulated-talkdesk", "--verify", '--row "TD-INBOUND') == 2
+    said = capsys.readouterr().err
+    assert (
+        said
+        == 'ERROR: --verify --row "TD-INBOUND: No closing quotation; allowed: options of verify, as a shell takes them\n'
+    )
+    assert handed == []
+
+
+def test_a_call_is_kept_in_a_directory(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    asked = ["simulated-talkdesk", "--directory", str(tmp_path / "file")]
+    assert run(monkeypatch, "call", "+13125550100", "--deployment", *asked) == 2
+    assert capsys.readouterr().err.startswith(
+        f"ERROR: --directory {tmp_path / 'file'}: cannot be written to: Not a dir"
+    )

@@ -34,3 +34,9 @@ def test_a_shell_takes_them() -> None:
         ["sh", "-euc", f"{exports(secrets)}\nenv"], env={}, capture_output=True, text=True, check=True
     )
     assert {f"{name}={value}" for name, value in secrets.items()} <= set(said.stdout.splitlines())
+
+
+def test_a_world_whose_ai_has_no_interface() -> None:
+    without = world().model_copy(update={"synthflow": None})
+    for kind in ("live", "stand-in"):
+        assert "[synthflow]" not in live_file(without, kind, without.timings)[1]

@@ -160,3 +160,11 @@ def test_mistakes_in_bounds_are_told(tmp_path: Path) -> None:
         read(path)
     with pytest.raises(MistakeError, match="no such file"):
         read(tmp_path / "none")
+
+
+def test_a_place_that_is_no_directory_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "reports"):
+        with pytest.raises(MistakeError, match=r"--reports .*file.*: cannot be written to: .*; allowed: ") as caught:
+            night.one_night([], place, series="s", bound=(), more=())
+        assert len(str(caught.value).splitlines()) == 1
