@@ -175,12 +175,20 @@ def _complete(path: Path, deployment: Deployment, environment: Mapping[str, str]
             secret(f"{where}.headers_env", dict(named), header, header)
     if any(trunk["ai"] == "stand-in" for trunk in plain["trunks"]):
         needed("stand_in", plain["stand_in"], "bind")
-    files = [("ca_file", plain.get("ca_file")), ("platform.report.ca_file", report.get("ca_file"))]
-    files += [(f"accounts.{n}.ca_file", a.get("ca_file")) for n, a in plain["accounts"].items()]
-    files += [(f"stand_in.{k}", plain["stand_in"].get(k)) for k in ("certificate", "private_key")]
-    for where, file in files:
+    for where, file in _pem_files(plain):
         if file is not None and not Path(file).is_file():
             mistakes.append(f"{where}: no such file {file!r}; allowed: the path of a PEM file")
     if mistakes:
         raise DeploymentError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
     return from_plain(plain)
+
+
+def _pem_files(plain: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """Each key that names a file of certificates or a key, and the file."""
+    owners = {"": plain, "synthflow.": plain.get("synthflow", {}), "stand_in.": plain["stand_in"]}
+    owners["platform.report."] = (plain.get("platform") or {}).get("report") or {}
+    owners |= {f"accounts.{name}.": account for name, account in plain["accounts"].items()}
+    shown = plain["stand_in"].get("bad_certificates", {})
+    owners |= {f"stand_in.bad_certificates.{name}.": pair for name, pair in shown.items()}
+    for where, table in owners.items():
+        yield from ((where + key, table.get(key)) for key in ("ca_file", "certificate", "private_key"))

@@ -103,6 +103,9 @@ def lines(
         elif item["type"] == "value_error":
             for line in str(item["ctx"]["error"]).splitlines():
                 yield f"{where}: {line}" if where else line
+        elif item["type"] == "tuple_type":
+            tables = "tables, each headed [[" + where + "]]" if isinstance(item["input"], dict) else "values in [ ]"
+            yield f"{where}: is no list; allowed: a list of {tables}"
         else:
             shown = repr(item["input"])
             yield f"{where}: {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}: {item['msg']}"

@@ -214,6 +214,18 @@ class Deployment(Model):
             raise MistakesError(mistakes)
         return self
 
+    @model_validator(mode="after")
+    def _is_of_its_kind(self) -> Self:
+        if self.kind == "stand-in" and all(trunk.ai == "synthflow" for trunk in self.trunks):
+            what = (
+                'no trunk has a phone of ours in the AI\'s place; allowed: ai = "stand-in" at a trunk, or kind = "live"'
+            )
+            raise MistakesError([(("kind",), what)])
+        tables = ("lines", "groups", "assistants", "accounts", "phones")
+        if nameless := [table for table in tables if any(not name.strip() for name in getattr(self, table))]:
+            raise MistakesError([((table,), "one has no name; allowed: a name for each") for table in nameless])
+        return self
+
     def _report_names(self) -> Iterator[Mistake]:
         report, most = self.platform.report, self.limits.seconds_per_call
         if report is not None and report.stay_s >= most:

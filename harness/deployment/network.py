@@ -37,7 +37,7 @@ class Platform(Model):
 class Trunk(Secret):
     """A SIP trunk between the platform and the AI."""
 
-    name: str  #: of your own choosing; numbers name it
+    name: str = Field(min_length=1)  #: of your own choosing; numbers name it
     ai: Ai = "synthflow"  #: who is the AI on it: Synthflow, or a phone of ours
     transport: Transport  #: over which it signals to the AI
     port: Port  #: of the AI: 32681 for UDP and TCP, 32682 for TLS
@@ -47,7 +47,7 @@ class Trunk(Secret):
     termination: HostPort | None = None
     max_concurrent_calls: int = Field(3, ge=1)  #: as many as the platform lets onto it
     #: From which the platform takes calls and registrations; preflight compares them.
-    allowed_addresses: tuple[str, ...] = ()
+    allowed_addresses: tuple[Source, ...] = ()
 
     @model_validator(mode="after")
     def _port_fits(self) -> Self:

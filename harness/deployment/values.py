@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from ipaddress import ip_address, ip_network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import phonenumbers
 from pydantic import (
@@ -17,7 +17,9 @@ from pydantic import (
     SecretStr,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     field_serializer,
+    field_validator,
 )
 
 from harness.resources import is_wav, prompt_names
@@ -37,9 +39,16 @@ PLAIN_PORT, TLS_PORT = 32681, 32682
 CALLS_A_PHONE = 4
 
 
+#: As spreadsheets show long numbers, with the comma of some countries.
+_EXPONENT = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
+
+
 # Each copy of a deployment has the same numbers, and reading one takes a tenth of a millisecond.
 @lru_cache(maxsize=1 << 16)
 def _e164(number: str) -> str:
+    if _EXPONENT.fullmatch(number):
+        allowed = "the column as text, each with its plus"
+        raise ValueError(f"{number!r}: a spreadsheet made a number of it, and lost digits; allowed: {allowed}")
     try:
         parsed = phonenumbers.parse(number, None)
     except phonenumbers.NumberParseException as error:
@@ -155,11 +164,28 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
 Variable = Annotated[str, AfterValidator(_variable)]
 
 
+def _types(annotation: object) -> set[object]:
+    return {annotation}.union(*map(_types, get_args(annotation))) if get_args(annotation) else {annotation}
+
+
 class Model(BaseModel):
     """A table of the file: frozen, and without keys that nobody knows."""
 
     # No limit is infinite, and TOML knows inf and nan.
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        # pydantic takes true for 1
+        if isinstance(value, bool) and info.field_name in cls._numbers():
+            raise ValueError(f"{str(value).lower()}: is no number; allowed: a number")
+        return value
+
+    @classmethod
+    @cache
+    def _numbers(cls) -> frozenset[str]:
+        return frozenset(n for n, field in cls.model_fields.items() if {int, float} & _types(field.annotation))
 
 
 class Secret(Model):

@@ -341,3 +341,57 @@ def test_hosts_as_they_are_written(tmp_path: Path, host: str) -> None:
     file.write_text(text, encoding="utf-8")
     (trunk,) = load(file, secrets=False).trunks
     assert (trunk.host, trunk.termination_port) == (host, 5061)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (swapped("port = 5060", "port = true"), "platform.port: true: is no number; allowed: a number"),
+        (
+            swapped("max_concurrent_calls = 3", "max_concurrent_calls = true"),
+            "trunks.0.max_concurrent_calls: true: is no number; allowed: a number",
+        ),
+        (
+            swapped('codecs = ["pcmu", "pcma"]', 'codecs = "pcmu, pcma"'),
+            "axes.codecs: is no list; allowed: a list of values in [ ]",
+        ),
+        (
+            swapped('kind = "live" ', 'kind = "stand-in" '),
+            'kind: no trunk has a phone of ours in the AI\'s place; allowed: ai = "stand-in" at a trunk, or kind = "live"',
+        ),
+        (
+            swapped("[lines.", '[lines.""]\ndid = "+13125550199"\nassistant = "main"\n[lines.'),
+            "lines: one has no name; allowed: a name for each",
+        ),
+        (
+            swapped('api_token_env = "SYNTHFLOW_API_TOKEN"', 'ca_file = "nowhere.pem"'),
+            "synthflow.ca_file: no such file 'nowhere.pem'; allowed: the path of a PEM file",
+        ),
+        (
+            lambda text: text + '\n[stand_in.bad_certificates.expired]\ncertificate = "a.pem"\nprivate_key = "/"\n',
+            "stand_in.bad_certificates.expired.certificate: no such file 'a.pem'; allowed: the path of a PEM file",
+        ),
+    ],
+)
+def test_what_was_taken_for_something_else(tmp_path: Path, edit: Edit, said: str) -> None:
+    assert mistakes(tmp_path, "live-talkdesk", edit)[0] == said
+
+
+def test_one_trunk_that_is_no_list(tmp_path: Path) -> None:
+    [said] = mistakes(tmp_path, "live-gladly", swapped("[[trunks]]", "[trunks]"))
+    assert said == "trunks: is no list; allowed: a list of tables, each headed [[trunks]]"
+
+
+@pytest.mark.parametrize("address", ["203.0.113.7/33", "not an address", "203.0.113.7:5060"])
+def test_an_allowed_address_is_one(tmp_path: Path, address: str) -> None:
+    [said] = mistakes(tmp_path, "live-gladly", swapped('"192.0.2.11"', f'"{address}"'))
+    assert said.startswith(f"trunks.0.allowed_addresses.1: {address!r}: no ")
+
+
+@pytest.mark.parametrize("cell", ["1.3125E+10", "1,31255E+10", "1.3125550E10"])
+def test_a_number_that_a_spreadsheet_has_spoilt(tmp_path: Path, cell: str) -> None:
+    [said] = mistakes(tmp_path, "live-gladly", swapped("+16465550100", cell))
+    assert said == (
+        f"lines.Customer hotline.did: {cell!r}: a spreadsheet made a number of it, and lost digits; "
+        "allowed: the column as text, each with its plus"
+    )
