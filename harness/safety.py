@@ -47,6 +47,10 @@ _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
+#: How the library says that a number is no country's.
+_NO_COUNTRY = {None: "no country that is known", "001": "no country's network"}
+
+
 class Guard:
     """Whether a URI may be called for a deployment: ``guard(uri)`` returns, or raises :class:`RefusedError`.
 
@@ -146,8 +150,10 @@ class Guard:
         if region is None and parsed.country_code == phonenumbers.country_code_for_region(self._region):
             return None  # at home, and nobody's: how else is a number tried that nobody has?
         if region not in self._countries:
-            where = {None: "no country that is known", "001": "no country's network"}.get(region, str(region))
-            return f"{number} belongs to {where}, and the deployment to {', '.join(self._countries)} (safety.countries may name it)"
+            nowhere = _NO_COUNTRY.get(region)
+            key = "safety.allow" if nowhere else "safety.countries"  # which names countries, and no other networks
+            home = ", ".join(self._countries)
+            return f"{number} belongs to {nowhere or region}, and the deployment to {home} ({key} may name it)"
         return None
 
     def _refusal_of_code(self, code: str) -> str | None:

@@ -56,11 +56,7 @@ def run(
             raise MistakeError(f"no such file: {file}")
     bound = bounds.read(bounds_file) if bounds_file else ()
     to = alerts.addresses()
-    try:
-        more = shlex.split(verify)
-    except ValueError as error:
-        raise MistakeError(f"--verify {verify}: {error}; allowed: options of verify, as a shell takes them") from None
-    finished = night.one_night(files, reports, series=series, bound=bound, more=more)
+    finished = night.one_night(files, reports, series=series, bound=bound, more=_split(verify))
     _say(finished)
     _measure(finished, metrics_file, push)
     if finished.alert and to:
@@ -69,6 +65,13 @@ def run(
         f"changed        {finished.alert.title}" if finished.alert else "changed        nothing since the night before"
     )
     raise typer.Exit(finished.night.code)
+
+
+def _split(verify: str) -> list[str]:
+    try:
+        return shlex.split(verify)
+    except ValueError as error:
+        raise MistakeError(f"--verify {verify}: {error}; allowed: options of verify, as a shell takes them") from None
 
 
 def _say(finished: night.FinishedNight) -> None:

@@ -10,6 +10,9 @@ from harness.deployment import Ai, Deployment, Trunk
 from harness.integrations import sight
 from harness.integrations.base import NOT_OBSERVABLE, Cell, Row, Which
 
+#: How near a case comes for which it is not the time alone.
+_NOT_NOW = (2, 0)
+
 
 class Cells:
     """The cells of one row in one deployment; where there are none, the reason."""
@@ -28,6 +31,11 @@ class Cells:
             self.cells = list(self._all())
             if not self.cells:
                 self.why_none = self._missing or self._no_trunk()
+
+    @property
+    def is_postponed(self) -> bool:
+        """Whether there is no case since it is not the time of the numbers that could prove the row."""
+        return not self.cells and self._nearness == _NOT_NOW
 
     def not_now(self) -> Iterator[tuple[str, str]]:
         """The numbers that a row which is there would call, too, if it were their time, and why it does not."""
@@ -59,6 +67,8 @@ class Cells:
             return "only a phone of ours in the AI's place can show it"
         whose = {"both": "", "stand-in": " to a stand-in", "synthflow": " to Synthflow"}[self.row.seats]
         trunks = [trunk for trunk in self._deployment.trunks if self.row.seats in ("both", trunk.ai)]
+        if not trunks:
+            return f"no trunk leads{whose}"
         if not any(trunk.transport in self.row.transports for trunk in trunks):
             return f"no trunk{whose} signals over {' or '.join(self.row.transports)}"
         if not any(_authenticates(self.row, trunk) for trunk in trunks):
@@ -72,7 +82,8 @@ class Cells:
                 continue
             hidden = next((self.unseen[check] for check in sorted(self.row.subject) if check in self.unseen), None)
             if ai == "synthflow" and hidden is not None:
-                if any(self._of_ai(ai)):  # else it means nothing here, whoever could see it
+                # else it means nothing here, whoever could see it; nor is it seen at another time
+                if any(self._of_ai(ai)) or self._nearness == _NOT_NOW:
                     self._say_missing(hidden, (3, 0))
                 continue
             yield from self._of_ai(ai)
@@ -126,7 +137,7 @@ class Cells:
         for cell in others:
             self._lacking.setdefault(_which_handover(cell), f"closed now: {cell.line}")
         if others and not found:
-            self._say_missing(_not_their_time(row, others, some=whole), (2, 0))
+            self._say_missing(_not_their_time(row, others, some=whole), _NOT_NOW)
         for which in reversed(row.which):
             found.sort(key=which.prefers)
         once = deployment.depth == "once"

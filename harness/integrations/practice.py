@@ -51,6 +51,7 @@ from harness.integrations.base import (
 )
 from harness.integrations.which import (
     A_CALLER,
+    AGENT_PHONE,
     ASKED,
     AT_ONCE,
     BAD_CERTIFICATES,
@@ -60,6 +61,7 @@ from harness.integrations.which import (
     FALLBACK,
     FORM_OF_AXIS,
     GOODBYE,
+    HAS_HOURS,
     IDLE_DIGITS,
     MAY_FAIL,
     NO_FALLBACK,
@@ -259,7 +261,7 @@ PRACTICE: tuple[Row, ...] = (
         "The platform answers OPTIONS with 200, as a keep-alive needs.",
         None,
         seats="synthflow",
-        needs=(PLATFORM_HOST, SIP_AGENT),
+        needs=(PLATFORM_HOST, AGENT_PHONE, SIP_AGENT),
         calls=plans.none,
         moment="options",
         required_findings={FINAL_RESPONSE: 1},
@@ -396,7 +398,7 @@ PRACTICE: tuple[Row, ...] = (
         "A number out of its hours",
         "A call to a number that is closed is answered by the group that takes over then, with the caller's number and audio both "
         "ways, and never reaches the AI.",
-        (CLOSED_GROUP,),
+        (HAS_HOURS, CLOSED_GROUP),
         every_number=True,
         out_of_hours=True,
         moment="people",

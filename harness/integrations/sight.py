@@ -36,7 +36,7 @@ def unseen(deployment: Deployment) -> dict[str, str]:
     synthflow = deployment.synthflow
     witnesses = set(synthflow.witness) if synthflow is not None else set()
     hidden = {check: why for check, (witness, why) in _BY_WITNESS.items() if witness not in witnesses}
-    if deployment.kind != "simulated" and deployment.api_base is None:
+    if synthflow is None or (deployment.kind != "simulated" and synthflow.api_base is None):  # a world fills it in
         hidden |= dict.fromkeys(_BY_RECORD, "there is no access to the AI's interface")
     return hidden
 

@@ -57,14 +57,17 @@ def _machine_takes_over(cell: Cell) -> bool:
     return group is not None and group.empty and group.voicemail
 
 
-TO_A_MACHINE = Which(_machine_takes_over, "no number leads to a group that is empty and has voicemail")
+TO_A_MACHINE = Which(
+    _machine_takes_over, "no number leads, while it is open, to a group that is empty and has voicemail"
+)
 SEVERAL_PEOPLE = Which(
     lambda cell: cell.entry.group is not None and len(cell.deployment.groups[cell.entry.group].present) > 1,
     "no number leads to people only of whom two have phones of ours",
 )
+HAS_HOURS = Which(lambda cell: cell.entry.hours is not None, "no number has hours")
 CLOSED_GROUP = Which(
     lambda cell: _agents(cell.deployment, cell.entry.closed),
-    f"{NOT_OBSERVABLE}out of its hours no number that is closed now leads to a group with a phone of ours",
+    f"{NOT_OBSERVABLE}no number leads, while it is closed, to a group with a phone of ours",
 )
 FALLBACK = Which(
     lambda cell: _agents(cell.deployment, cell.entry.fallback),

@@ -162,10 +162,12 @@ def check_required(config: pytest.Config, chosen: tuple[Deployment, ...]) -> Non
 
 
 def check_together(config: pytest.Config) -> None:
-    """Raise :class:`SelectionError` for ``--plan`` with ``--json``, and for a ``-k`` that is no expression.
+    """Raise :class:`SelectionError` for what means nothing: less than no retry, a plan as a result, a ``-k`` that is no expression.
 
-    Pytest itself sees the latter when all has begun.
+    Pytest itself sees the last when all has begun.
     """
+    if (retries := config.getoption("retries")) < 0:
+        raise SelectionError(f"--retries {retries}: not a number of retries; allowed: 0, 1, 2 …")
     if config.getoption("plan") and config.getoption("json"):
         raise SelectionError("--json: a plan has no result; allowed: --plan, or --json")
     expression = config.option.keyword

@@ -110,8 +110,6 @@ def _begin(config: pytest.Config) -> bool:
     options.check_together(config)
     if config.getoption("no_manual"):
         os.environ[SILENT_VARIABLE] = "1"  # the workers inherit it
-    if config.getoption("retries") < 0:
-        raise SelectionError(f"--retries {config.getoption('retries')}: not a number of retries; allowed: 0, 1, 2 …")
     if not only_plans:
         options.check_live(config, deployments)
     else:

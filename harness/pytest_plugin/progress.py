@@ -283,6 +283,7 @@ class PlanOnly:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._console = SafeConsole(highlight=False, soft_wrap=True)
+        self._refused: Counter[str] = Counter()  #: deployment → calls
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Keep pytest quiet."""
@@ -322,6 +323,7 @@ class PlanOnly:
         for call in calls:
             by = "" if call.by == "the harness" else f" (placed by {call.by})"
             refused = guard.refusal(call.number)
+            self._refused[case.deployment] += refused is not None
             text = Text(f"    {call.who} calls {call.number}, {longest:g} s at most{by}")
             self._console.print(text.append(f"  REFUSED: {refused}", "red") if refused else text)
         if case.row.seconds > longest:
@@ -341,6 +343,10 @@ class PlanOnly:
         if limits.cost_per_run is not None:
             text += f" (limits.cost_per_run = {limits.cost_per_run:g})"
         self._console.print(Text(text))
+        if refused := self._refused[deployment.name]:
+            self._console.print(
+                Text(f"    planned calls that are REFUSED, each with its reason above: {refused}", "red")
+            )
         if calls > limits.calls_per_run:
             over = f"    more than limits.calls_per_run = {limits.calls_per_run}: the run would end there"
             self._console.print(Text(over, "red"))

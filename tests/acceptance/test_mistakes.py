@@ -69,6 +69,17 @@ def test_a_plan_places_no_call(tree: Tree) -> None:
     assert not (tree.path / "reports").exists()
 
 
+def test_a_plan_counts_what_the_rules_refuse(tree: Tree) -> None:
+    tree.scenarios(SCENARIO)
+    file = tree.deployment()
+    file.write_text(file.read_text().replace("+13125550101", "+442079460101"))
+    _, output = tree.run("--deployment", str(file), "--plan", "--codec", "pcmu")
+    assert output.splitlines()[-2:] == [
+        "lab: 2 calls of the harness, 4 minutes at most",
+        "    planned calls that are REFUSED, each with its reason above: 1",
+    ]
+
+
 def test_real_calls_have_to_be_asked_for(tree: Tree) -> None:
     tree.scenarios('@scenario("INBOUND")\ndef test_inbound(see):\n    see()\n')
     arguments = ["--deployment", str(tree.deployment()), "-n", "0"]

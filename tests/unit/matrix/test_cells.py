@@ -241,8 +241,11 @@ def test_where_every_number_is_closed_a_row_says_so(talkdesk: Deployment) -> Non
     always = {name: entry.model_copy(update={"hours": None}) for name, entry in talkdesk.lines.items()}
     open_ = talkdesk.model_copy(update={"lines": always})
     reasons = {left.why for left in left_out([open_])}
-    assert "no number is closed now" in reasons
+    assert "no number has hours" in reasons
     assert "every number is closed now" not in reasons
+    hours = {"hours": "mon-sun 00:00-24:00", "zone": "UTC", "closed": "billing"}
+    round_the_clock = {name: entry.model_copy(update=hours) for name, entry in talkdesk.lines.items()}
+    assert why(talkdesk.model_copy(update={"lines": round_the_clock}), "CLOSED") == "no number is closed now"
 
 
 @pytest.mark.usefixtures("a_wednesday")

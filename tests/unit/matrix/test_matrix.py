@@ -216,3 +216,61 @@ def test_why_no_trunk_registers_is_what_is_missing(talkdesk: Deployment) -> None
     plain = tuple(trunk for trunk in by_address if trunk.transport == "udp")
     rows = {left.row for left in left_out([talkdesk.model_copy(update={"trunks": plain})])}
     assert "TD-INBOUND" not in rows
+
+
+def test_what_a_night_hides_is_not_what_nobody_can_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By day it is left out for the same reason: to come again then would be in vain."""
+    large = load(DEPLOYMENTS / "live-large.toml", secrets=False)
+    always = large.model_copy(
+        update={"lines": {n: one.model_copy(update={"hours": "mon-fri 08:00-18:00"}) for n, one in large.lines.items()}}
+    )
+    unseen = {"HOLD", "ANONYMOUS"}
+    by_day: dict[str, str] = {}
+    by_night: dict[str, str] = {}
+    for moment, said in ((OPEN, by_day), (CLOSED, by_night)):
+        monkeypatch.setenv(AS_OF_VARIABLE, moment)
+        said.update((left.row, left.why) for left in left_out([always]) if left.line is None)
+    assert {row: by_night[row] for row in unseen} == {row: by_day[row] for row in unseen}
+    assert by_night["TD-INBOUND"] == "every number is closed now"
+
+
+def test_nobody_with_a_phone_is_no_one_at_a_telephone() -> None:
+    """Where agents answer in the browser alone."""
+    small = load(DEPLOYMENTS / "live-gladly.toml", secrets=False)
+    groups = {name: group.model_copy(update={"agents": ()}) for name, group in small.groups.items()}
+    why = {left.row: left.why for left in left_out([small.model_copy(update={"groups": groups})])}
+    assert why["KEEPALIVE"] == "no group has an agent with a phone of ours"
+
+
+def test_what_is_said_of_numbers_out_of_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(AS_OF_VARIABLE, CLOSED)
+    small = load(DEPLOYMENTS / "live-gladly.toml", secrets=False)
+
+    def why(**of_the_number: str) -> dict[str, str]:
+        lines = {name: line.model_copy(update=of_the_number) for name, line in small.lines.items()}
+        groups = small.groups | {
+            "Night": small.groups["Inbox"].model_copy(update={"agents": (), "empty": True, "voicemail": True})
+        }
+        return {left.row: left.why for left in left_out([small.model_copy(update={"lines": lines, "groups": groups})])}
+
+    hours = {"hours": "mon-fri 08:00-18:00", "zone": "America/New_York"}
+    unseen = "not observable: no number leads, while it is closed, to a group with a phone of ours"
+    assert why()["CLOSED"] == "no number has hours"
+    assert why(**hours)["CLOSED"] == why(**hours, closed="Night")["CLOSED"] == unseen
+    assert why(**hours, closed="Night")["VOICEMAIL"] == (
+        "no number leads, while it is open, to a group that is empty and has voicemail"
+    )
+    assert "CLOSED" not in why(**hours, closed="Inbox")
+
+
+def test_a_world_without_the_ais_interface_is_planned_as_a_live_one(talkdesk: Deployment) -> None:
+    """What nobody will tell is dispensable, and what is about it left out: all else would be not observable in every run."""
+    blind = talkdesk.model_copy(update={"synthflow": None})
+    platform = blind.platform.model_copy(update={"host": "sbc.example"})  # a world fills it in
+    live = blind.model_copy(update={"kind": "live", "platform": platform})
+    told = [
+        {(case.id, *case.dispensable) for case in cases([one]) if case.axes["ai"] == "synthflow"}
+        for one in (blind, live)
+    ]
+    assert told[0] == told[1]
+    assert any("landing.answered_by" in case.dispensable for case in cases([blind]))

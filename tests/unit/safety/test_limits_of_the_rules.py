@@ -59,7 +59,7 @@ def test_a_name_is_no_code(lab: Lab) -> None:
         ("+442079460101", "+442079460101 belongs to GB, and the deployment to US (safety.countries may name it)"),
         (
             "+80012345678",
-            "+80012345678 belongs to no country's network, and the deployment to US (safety.countries may name it)",
+            "+80012345678 belongs to no country's network, and the deployment to US (safety.allow may name it)",
         ),
     ],
 )
@@ -74,8 +74,18 @@ def test_a_number_that_nobody_has_is_tried_at_home_alone(lab: Lab) -> None:
     assert guard.refusal(nobodys) is None
     assert guard.refusal("+10005550100") is None  # of no region, with the country code of home
     assert guard.refusal("+440005550100") == (
-        "+440005550100 belongs to no country that is known, and the deployment to US (safety.countries may name it)"
+        "+440005550100 belongs to no country that is known, and the deployment to US (safety.allow may name it)"
     )
+
+
+@pytest.mark.parametrize(
+    "number", ["+80012345678", "+440005550100", "+442079460101", "+19005550100", "+883510000012345"]
+)
+def test_the_key_that_a_refusal_names_allows_the_number(lab: Lab, number: str) -> None:
+    said = Guard(lab()).refusal(number) or ""
+    key, value = ("allow", number) if "(safety.allow may name it)" in said else ("countries", "GB")
+    asked: dict[str, Any] = {f"safety__{key}": [value]}
+    assert Guard(lab(**asked)).refusal(number) is None
 
 
 @pytest.mark.parametrize("port", [5060, 5061])
