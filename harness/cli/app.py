@@ -15,7 +15,7 @@ import os
 import pkgutil
 import sys
 from importlib import import_module, metadata
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -25,6 +25,9 @@ from harness.memory import lasting
 from harness.terminal import printable
 
 PASSED, FAILED, MISTAKE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 130
+
+#: What is wrong with the words of a command; click's own, of which typer may have a copy.
+_UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 
 _HELP = """Proves, call by call, that a contact centre hands its calls to an AI voice agent and back.
 
@@ -79,13 +82,29 @@ def main() -> None:
     try:
         with lasting():
             run = application(*sys.argv[1:2])
-        run()
+        sys.exit(
+            run(standalone_mode=False, prog_name="harness") or PASSED
+        )  # else typer has words, boxes and exit codes of its own
+    except typer.Abort:  # at a question
+        sys.exit(INTERRUPTED)
+    except _UsageError as error:
+        _say_usage(error)
+        sys.exit(MISTAKE)
     except MistakeError as error:
         _say(error)
         sys.exit(MISTAKE)
     except BrokenError as error:
         _say(error)
         sys.exit(BROKEN)
+
+
+def _say_usage(error: Any) -> None:
+    if not error.format_message() or "\n\n" in error.format_message():  # no command at all: typer shows them
+        error.show()
+        return
+    said = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
+    where = error.ctx.command_path if error.ctx else "harness"
+    _say(MistakeError(f"{said}; allowed: what `{where} --help` says"))
 
 
 def _say(error: Exception) -> None:

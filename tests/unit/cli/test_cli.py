@@ -212,3 +212,46 @@ def test_a_call_is_kept_in_a_directory(
     assert capsys.readouterr().err.startswith(
         f"ERROR: --directory {tmp_path / 'file'}: cannot be written to: Not a dir"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["verify", "--retries", "many"], "Invalid value for '--retries': "),
+        (["verify", "--retries", "-1"], "Invalid value for '--retries': "),
+        (
+            ["verify", "--timings", "slow"],
+            "Invalid value for '--timings': 'slow' is not one of 'quick', 'documented'; ",
+        ),
+        (["verify", "--bogus"], "No such option: --bogus"),
+        (["verifyy"], "No such command 'verifyy'. Did you mean 'verify'?"),
+        (
+            ["signoff", "verify", "reports"],
+            "Missing option '--key'; allowed: what `harness signoff verify --help` says",
+        ),
+        (["preflight"], "Missing argument 'FILE…'"),
+    ],
+)
+def test_a_slip_in_the_words_is_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert run(monkeypatch, *arguments) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"ERROR: {said}")
+    assert "; allowed: what `" in line
+
+
+def test_no_command_shows_them_all(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch) == 2
+    assert "preflight" in "".join(capsys.readouterr())
+    assert run(monkeypatch, "rows", "--help") == 0
+
+
+def test_a_question_that_is_broken_off_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_off(*_: object, **__: object) -> str:
+        raise typer.Abort
+
+    monkeypatch.setattr(typer, "prompt", broken_off)
+    monkeypatch.setattr("harness.cli.init.sys.stdin.isatty", lambda: True, raising=False)
+    assert run(monkeypatch, "init", "nowhere.toml") == 130
