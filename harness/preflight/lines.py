@@ -46,6 +46,7 @@ class ProbeKind(StrEnum):
     REGISTRATION = "registration of"
     RTP_PORTS = "RTP ports of"
     STAND_IN_PORT = "stand-in port"
+    STAND_IN_CERTIFICATE = "stand-in certificate"
     API = "Synthflow API"
     CAMPAIGN = "campaign URL"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.deployment import Deployment
 from harness.errors import SelectionError
 from harness.matrix import Case, calls_of, cases, landing_groups
-from harness.preflight import campaign
+from harness.preflight import campaign, own_certificate
 from harness.preflight.lines import Name, ProbeKind, ProbeResult, RowNeed, Status
 from harness.preflight.probes import Target, ai_end, termination
 
@@ -60,6 +60,8 @@ def _of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
     if trunk.ai == "stand-in":
         here = ProbeKind.STAND_IN_PORT, f"{deployment.stand_in.bind}:{trunk.port}/{trunk.transport}"
         yield "stand-in's port free", of, (here,), _UNASKED
+        if trunk.transport == "tls":
+            yield "stand-in's certificate in order", "", (own_certificate.NAME,), _UNASKED
         yield "platform's end answers", of, _at(termination(deployment, trunk)), "no termination is known"
     elif case.row.moment != "people":  # whose calls never get there
         yield "AI's end answers", of, _at(ai_end(deployment, trunk)), "no host is known"

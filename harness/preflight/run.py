@@ -13,7 +13,7 @@ from harness.deployment import Deployment, from_plain, is_address, to_plain
 from harness.deployment_file import read
 from harness.errors import DeploymentError
 from harness.integrations import load
-from harness.preflight import accounts, answers, api, campaign, machine, names, nat, reach, rows
+from harness.preflight import accounts, answers, api, campaign, machine, names, nat, own_certificate, reach, rows
 from harness.preflight.lines import REGISTRATION, Name, ProbeKind, ProbeResult, Report, Status, failed
 from harness.preflight.probes import Probing, Target, ai_end, termination
 
@@ -183,6 +183,11 @@ def _machine(probing: Probing) -> Iterator[tuple[Name, Probe]]:
             if trunk.ai == "stand-in" and (trunk.port, trunk.transport) not in seen:
                 seen.add((trunk.port, trunk.transport))
                 yield (ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}"), _soon(machine.stand_in_line, bind, trunk)
+        on_tls = [trunk for trunk in deployment.trunks if trunk.ai == "stand-in" and trunk.transport == "tls"]
+        if on_tls:
+            hosts = sorted({trunk.host for trunk in on_tls if trunk.host})
+            at = probing.wall_clock()
+            yield own_certificate.NAME, _soon(own_certificate.certificate_line, deployment.stand_in, hosts, at)
     for where, address in _own_addresses(deployment):
         yield (ProbeKind.STAND_IN_PORT, where), _soon(machine.address_line, where, address)
 

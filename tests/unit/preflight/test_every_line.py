@@ -100,6 +100,11 @@ def stand_in_port(lab: Lab, far: FarEnd) -> None:
     lab.trunk["port"] = far.udp()  # somebody else listens there
 
 
+def stand_in_certificate(lab: Lab, far: FarEnd) -> None:
+    lab.trunk.update({"transport": "tls", "termination": f"{far.address}:{far.stream(context=far.certificate())}"})
+    lab.plain["ca_file"] = far.ca_file
+
+
 def api(lab: Lab, far: FarEnd) -> None:
     lab.plain["synthflow"] = {"api_base": far.api("401 Unauthorized"), "api_token": "t0ken"}
 
@@ -127,6 +132,7 @@ WRONG: Mapping[ProbeKind, Callable[[Lab, FarEnd], None]] = {
     ProbeKind.REGISTRATION: registration,
     ProbeKind.RTP_PORTS: rtp_ports,
     ProbeKind.STAND_IN_PORT: stand_in_port,
+    ProbeKind.STAND_IN_CERTIFICATE: stand_in_certificate,
     ProbeKind.API: api,
     ProbeKind.CAMPAIGN: campaign,
 }

@@ -83,6 +83,7 @@ def test_every_need_of_every_row_is_looked_for_where_a_probe_tells() -> None:
     places += [f"{t.termination}/{t.transport}" for t in deployment.trunks]
     lines: list[ProbeResult] = [ok(ProbeKind.OPTIONS, place, "") for place in places]
     lines += [ok(ProbeKind.STAND_IN_PORT, f"192.0.2.7:{t.port}/{t.transport}", "") for t in deployment.trunks]
+    lines.append(ok(ProbeKind.STAND_IN_CERTIFICATE, "", ""))
     lines += [ok(ProbeKind.REGISTRATION, name, "") for name in deployment.phones]
     lines += [ok(ProbeKind.REGISTRATION, f"trunk {t.name}", "") for t in deployment.trunks]
     lines += [ok(ProbeKind.API, "", ""), ok(ProbeKind.CAMPAIGN, "", "")]
