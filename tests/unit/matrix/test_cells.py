@@ -106,6 +106,7 @@ def test_a_row_about_a_stand_in_says_that_it_needs_one(talkdesk: Deployment) -> 
     ("ai", "kept", "row", "reason"),
     [
         ("stand-in", "udp", "TLS-BADCERT", "no trunk to a stand-in signals over tls"),
+        ("stand-in", "udp", "BUSY", "no trunk leads to Synthflow"),
         ("synthflow", "ip", "TD-REGISTER-OK", "no trunk authenticates by digest"),
         ("synthflow", "udp", "TLS-BADCERT", "only a phone of ours in the AI's place can show it"),
     ],
