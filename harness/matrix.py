@@ -95,9 +95,9 @@ class LeftOut:
     row: str
     documented: bool  #: whether the guide asks for it
     why: str
-    line: str | None = (
-        None  #: the number that is not called, or not for a handover; None: there is no case of the row at all
-    )
+    #: The number that is not called, or not for a handover; None: there is no case of the row at all.
+    line: str | None = None
+    not_now: bool = False  #: only since it is not the time of the numbers that it would call
 
 
 def left_out(deployments: Iterable[Deployment]) -> list[LeftOut]:
@@ -110,8 +110,11 @@ def left_out(deployments: Iterable[Deployment]) -> list[LeftOut]:
         for cells in every:
             row = cells.row
             if cells.why_none:
-                found.append(LeftOut(deployment.name, row.id, row.documented, cells.why_none))
-            found += [LeftOut(deployment.name, row.id, row.documented, why, line) for line, why in cells.not_now()]
+                not_now = cells.is_postponed
+                found.append(LeftOut(deployment.name, row.id, row.documented, cells.why_none, not_now=not_now))
+            found += [
+                LeftOut(deployment.name, row.id, row.documented, why, line, True) for line, why in cells.not_now()
+            ]
         for row, line, why in unproved_handovers(deployment, every):
             found.append(LeftOut(deployment.name, row.id, row.documented, why, line))
     return found

@@ -25,7 +25,7 @@ from harness.errors import MistakeError, SelectionError
 from harness.finding_kinds import FindingKind, RequiredFindings
 from harness.integrations import sight
 from harness.integrations.base import NOT_OBSERVABLE, Row
-from harness.matrix import Case, Selection
+from harness.matrix import Case, LeftOut, Selection
 from harness.report.mask import mask_plain, mask_text
 
 FILE = "scope.json"
@@ -52,6 +52,7 @@ class RowScope:
     left_out: bool = False  #: by ``[leave_out]`` of the deployment file: somebody's decision, no lack
     not_now: tuple[str, ...] = ()  #: which numbers it does not call now, each with the reason
     hidden: bool = False  #: it has no case since nobody could see what it is about
+    postponed: bool = False  #: it has no case since it was not the time of the numbers that could prove it
     demanded: bool = False  #: by ``require`` of the deployment file
 
 
@@ -219,11 +220,11 @@ def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Ca
     for case in _every_case(deployment, selection):
         every.setdefault(case.row.id, []).append(case.id)
     wanted = [case.id for case in asked if case.deployment == deployment.name]
-    why: dict[str, str] = {}
+    without: dict[str, LeftOut] = {}
     not_now: dict[str, list[str]] = {}
     for left in matrix.left_out([deployment]):
         if left.line is None:
-            why[left.row] = left.why
+            without[left.row] = left
         else:
             not_now.setdefault(left.row, []).append(left.why)
     found = DeploymentScope(
@@ -239,7 +240,7 @@ def _deployment(deployment: Deployment, selection: Selection, asked: Sequence[Ca
                 integration.link(row),
                 every.get(row.id, []),
                 wanted,
-                why.get(row.id, ""),
+                without.get(row.id),
                 not_now.get(row.id, []),
                 deployment,
             )
@@ -307,10 +308,11 @@ def _row(
     link: str,
     cases: Sequence[str],
     wanted: Sequence[str],
-    why: str,
+    left: LeftOut | None,
     not_now: Sequence[str],
     deployment: Deployment,
 ) -> RowScope:
+    why = left.why if left and not cases else ""
     return RowScope(
         row=row.id,
         title=row.title,
@@ -320,10 +322,11 @@ def _row(
         documented=row.documented,
         cases=tuple(cases),
         asked=tuple(case for case in cases if case in set(wanted)),
-        why="" if cases else why,
+        why=why,
         not_now=tuple(not_now),
         left_out=row.id in deployment.leave_out,
         hidden=not cases and (why.startswith(NOT_OBSERVABLE) or why in sight.unseen(deployment).values()),
+        postponed=not cases and left is not None and left.not_now,
         demanded=row.id in deployment.require or (row.documented and matrix.DOCUMENTED in deployment.require),
     )
 

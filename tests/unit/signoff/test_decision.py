@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from harness.deployment.hours import AS_OF_VARIABLE
 from harness.errors import MistakeError
 from harness.report.merge import merge
 from harness.report.run import read_planned, remake, write_end
@@ -106,6 +107,29 @@ class TestWhatWasNotRun:
         assert all(result(decision, row).verdict == "not observable" for row in unseen)
         assert decision.outcome is Acceptance.NOT_ACCEPTED
         assert decide(run, [waiver(row) for row in unseen], today=TODAY).outcome is Acceptance.WITH_WAIVERS
+
+    def test_a_run_by_night_proves_nothing_of_the_day(
+        self, tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """There is no case of a row all of whose numbers are closed; that is no reason to accept it."""
+        deployment = runs.live()
+        hours = {"hours": "mon-fri 08:00-18:00", "zone": "America/New_York", "closed": "billing"}
+        lines = {name: line.model_copy(update=hours) for name, line in deployment.lines.items()}
+        changed = deployment.model_copy(update={"lines": lines})
+        monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-08T03:00+00:00")
+        night = runs.make_run(tmp_path, deployment=changed)
+        decision = decide(night.directory, today=TODAY)
+
+        assert {case.row.id for case in night.cases if case.row.id != "CLOSED"}.isdisjoint({ROW, "TD-TRANSFER-BLIND"})
+        assert result(decision, "CLOSED").verdict == "passed"
+        assert decision.outcome is Acceptance.NOT_ACCEPTED
+        assert (result(decision).verdict, result(decision).why) == ("not run", "every number is closed now")
+        closed = {row.scope.row for row in decision.rows if row.blocks}
+        assert decide(night.directory, [waiver(row) for row in closed], today=TODAY).outcome is Acceptance.WITH_WAIVERS
+        monkeypatch.setenv(AS_OF_VARIABLE, "2026-03-04T15:00+00:00")
+        day = runs.make_run(tmp_path, deployment=changed)
+        assert not result(decide(day.directory, today=TODAY)).blocks
+        assert not result(decide(merge([night.directory, day.directory], tmp_path), today=TODAY)).blocks
 
     def test_an_interrupted_run_cannot_be_waived(self, tmp_path: Path, runs: ModuleType) -> None:
         run = runs.make_run(tmp_path, interrupted="stopped by the user").directory
