@@ -55,10 +55,13 @@ def report(
     document = run / "signoff.html" if is_signed else signoff.seal(run, finished.cases)
     show(finished.summary, finished.groups, SafeConsole(highlight=False, soft_wrap=True), run=run)
     made = [finished.report, document, finished.junit]
+    made += [finished.allure_report] if finished.allure_report else []
     made += [bundle.zipped(run, zip_case)] if zip_case else []
     made += [bundle.table(run)] if csv else []
     for path in made:
         typer.echo(str(path))
+    for note in finished.notes:
+        typer.echo(note)
     stopped = STOPPED in finished.summary.interrupted.split("; ")
     raise typer.Exit(INTERRUPTED if stopped else finished.summary.exit_code)
 

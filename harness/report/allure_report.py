@@ -16,6 +16,8 @@ from harness.verdict import Verdict
 
 CONFIG, GATE = "allurerc.json", "allurerc-gate.json"
 REPORT = "allure-report"
+_ENVIRONMENT, _EXECUTOR, _METRICS = "environment.properties", "executor.json", "-perf.json"
+_OF_THE_RUN = (_ENVIRONMENT, _EXECUTOR, _METRICS)
 
 
 def known(results: Path) -> set[str]:
@@ -28,12 +30,32 @@ def known(results: Path) -> set[str]:
     }
 
 
+def copy_results(source: Path, target: Path, names: Mapping[str, str]) -> None:
+    """Copy a run's results into those of a run made of several. ``names``: what its case directories are called there.
+
+    What is said of that run as a whole stays behind: its environment, its figures, and its cases that left no directory.
+    """
+    target.mkdir(exist_ok=True)
+    for path in source.iterdir():
+        if not path.name.endswith("-result.json"):
+            if not path.name.endswith(_OF_THE_RUN) and path.is_file():
+                shutil.copyfile(path, target / path.name)
+            continue
+        result = json.loads(path.read_text(encoding="utf-8"))
+        evidence = [label for label in result.get("labels", ()) if label.get("name") == EVIDENCE_LABEL]
+        if any(label["value"] not in names for label in evidence):
+            continue
+        for label in evidence:
+            label["value"] = names[label["value"]]
+        (target / path.name).write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
+
+
 def write_environment(results: Path, values: Mapping[str, object]) -> None:
     """Write ``environment.properties``, which every Allure report shows on its first page."""
     lines = [
         f"{_property(name).replace(' ', '.')}={_property(str(value))}" for name, value in values.items() if value != ""
     ]
-    (results / "environment.properties").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (results / _ENVIRONMENT).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _property(text: str) -> str:
@@ -65,19 +87,22 @@ def categories() -> list[dict[str, Any]]:
 def write_executor(results: Path, run: str) -> None:
     """Write ``executor.json``: who made the results."""
     plain = {"name": "call verification harness", "type": "local", "buildName": run, "reportName": run}
-    (results / "executor.json").write_text(json.dumps(plain), encoding="utf-8")
+    (results / _EXECUTOR).write_text(json.dumps(plain), encoding="utf-8")
 
 
 def write_metrics(results: Path, metrics: Sequence[Mapping[str, object]]) -> None:
     """Write the run's figures where Allure's Metrics tab finds them; none without figures."""
     if metrics:
-        (results / f"{metrics[0]['run']}-perf.json").write_text(json.dumps(list(metrics), indent=1), encoding="utf-8")
+        (results / f"{metrics[0]['run']}{_METRICS}").write_text(json.dumps(list(metrics), indent=1), encoding="utf-8")
 
 
-def history_of(reports: Path, deployments: Iterable[str], command: str) -> Path:
-    """The history that a run belongs to: that of its deployments, and of the faults that were put into them."""
-    faults = re.findall(r"--fault[= ](\S+)", command)
-    name = re.sub(r"[^\w.@+-]+", "_", "+".join([*sorted(deployments), *sorted(faults)]))
+def history_of(reports: Path, deployments: Iterable[str], faults: Iterable[str], *, is_merged: bool = False) -> Path:
+    """The history that a run belongs to: that of its deployments, and of the faults that were put into them.
+
+    A run made of several has another, since each of these is in the first.
+    """
+    names = [*sorted(deployments), *sorted(faults), *(["merged"] if is_merged else [])]
+    name = re.sub(r"[^\w.@+-]+", "_", "+".join(names))
     return reports / f"allure-history-{name[:120]}.jsonl"
 
 

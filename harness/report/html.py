@@ -46,10 +46,12 @@ def write(
     absent: Sequence[Mapping[str, object]] = (),
     past: Sequence[Run] = (),
     command: str = "",
+    made_of: Mapping[str, str] | None = None,
 ) -> list[Time]:
     """Write the report to ``path``. Returns the times of the cases that passed, which were measured for it.
 
-    ``absent`` are planned cases without evidence, ``past`` earlier runs, oldest first, ``command`` is the run's own.
+    ``absent`` are planned cases without evidence, ``past`` earlier runs, oldest first, ``command`` is the run's own,
+    ``made_of`` has those of the runs that it was made of.
     """
     groups = grouped(cases)
     parts = path.parent / PARTS
@@ -57,14 +59,15 @@ def write(
     in_parts = len(cases) > MOST_WHOLE
     if in_parts:
         parts.mkdir()
-    made = list(listing.make_all(_tasks(cases, groups, path.parent, command, parts if in_parts else None)))
+    made = list(
+        listing.make_all(_tasks(cases, groups, path.parent, command, parts if in_parts else None, made_of or {}))
+    )
     index = listing.packed(json.dumps([one.words for one in made]))
     if in_parts:
         listing.write_part(parts, "index", index)
     text = render(
         "report.html.j2",
         summary=summary,
-        faults=rerun.faults(command),
         when=_utc(summary.began) if summary.began else "no case began",
         rows=_rows(summary, cases, past),
         causes=[_cause(group, short_path(path.parent)) for group in groups],
@@ -84,7 +87,12 @@ def write(
 
 
 def _tasks(
-    cases: Sequence[CaseEvidence], groups: Sequence[CauseGroup], home: Path, command: str, parts: Path | None
+    cases: Sequence[CaseEvidence],
+    groups: Sequence[CauseGroup],
+    home: Path,
+    command: str,
+    parts: Path | None,
+    made_of: Mapping[str, str],
 ) -> list[Task]:
     """The cases in the order of the list: by cause, then those that passed."""
     group_of: dict[int, list[int]] = {}
@@ -99,7 +107,7 @@ def _tasks(
         Task(
             case=case,
             home=home,
-            command=command,
+            command=made_of.get(str(case.case.get("run")), command),
             causes=group_of.get(id(case), []),
             inline=case.verdict is not Verdict.PASSED and index < MOST_INLINE,
             parts=parts,

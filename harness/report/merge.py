@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.errors import MistakeError
+from harness.report import allure_report
 from harness.report import scope as scopes
 from harness.report.evidence import key_of
 from harness.report.recorder import CASE
 from harness.report.run import ALLURE, CASES, RunEnd, create, read_planned, write_end
 from harness.report.scope import DeploymentScope, Scope
+from harness.report.versions import together
 
 _PREFLIGHT = "preflight.json"
+#: What tells one attempt at a case from all others: site, id, when it began, and the process it ran in.
+_Identity = tuple[str, str, float, int]
 
 
 def merge(runs: Sequence[Path], reports: Path) -> Path:
@@ -28,34 +32,35 @@ def merge(runs: Sequence[Path], reports: Path) -> Path:
     known = [(run, scopes.read(run), *read_planned(run)) for run in distinct]
     scope = _scope([found for _, found, _, _ in known if found])
     target = create(reports)
-    copied: set[tuple[str, str, float, int]] = set()
-    for run in distinct:
-        for case in sorted((run / CASES).glob(f"*/{CASE}")):
-            _copy_case(case, target, copied)
-        if (run / ALLURE).is_dir():
-            shutil.copytree(run / ALLURE, target / ALLURE, dirs_exist_ok=True)
+    copied: dict[_Identity, str] = {}
+    for run, _, _, end in known:
+        names = {case.parent.name: _copy_case(case, target, copied) for case in sorted((run / CASES).glob(f"*/{CASE}"))}
+        if end.allure_results and end.allure_results.is_dir():
+            allure_report.copy_results(end.allure_results, target / ALLURE, names)
     if scope:
         scopes.write(target, scope)
     looked = [line for run in distinct for line in _preflight(run)]
     (target / _PREFLIGHT).write_text(json.dumps(looked, indent=1) + "\n", encoding="utf-8")
     planned = {key_of(case): case for _, _, cases, _ in known for case in cases}
-    write_end(target, list(planned.values()), _end([end for _, _, _, end in known], [run.name for run in distinct]))
+    ends = [(run.name, found.began if found else 0.0, end) for run, found, _, end in known]
+    write_end(target, list(planned.values()), _end(ends, target / ALLURE))
     return target
 
 
-def _copy_case(case: Path, target: Path, copied: set[tuple[str, str, float, int]]) -> None:
-    """Copy a case's directory, unless it is one that was copied already."""
+def _copy_case(case: Path, target: Path, copied: MutableMapping[_Identity, str]) -> str:
+    """Copy a case's directory, unless it is one that was copied already. Returns its name among the others."""
     try:
         plain = json.loads(case.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise MistakeError(f"{case}: cannot be read: {error}") from error
     identity = (*key_of(plain), float(plain.get("began_wall", 0.0)), int(plain.get("pid", 0)))
-    if identity in copied:
-        return
-    copied.add(identity)
-    name = case.parent.name
-    free = (target / CASES / (f"{name}~{number}" if number else name) for number in range(len(copied)))
-    shutil.copytree(case.parent, next(path for path in free if not path.exists()), symlinks=True)
+    if identity not in copied:
+        name = case.parent.name
+        free = (target / CASES / (f"{name}~{number}" if number else name) for number in range(len(copied) + 1))
+        chosen = next(path for path in free if not path.exists())
+        shutil.copytree(case.parent, chosen, symlinks=True)
+        copied[identity] = chosen.name
+    return copied[identity]
 
 
 def _preflight(run: Path) -> list[Any]:
@@ -68,15 +73,35 @@ def _preflight(run: Path) -> list[Any]:
     return list(found)
 
 
-def _end(ends: Sequence[RunEnd], names: Sequence[str]) -> RunEnd:
-    interrupted = dict.fromkeys(end.interrupted for end in ends if end.interrupted)
+def _end(known: Sequence[tuple[str, float, RunEnd]], allure_results: Path) -> RunEnd:
+    """The end of all of them; of each its name, when it began, and its own end."""
+    ends = [end for _, _, end in known]
+    made_of: dict[str, str] = {}
+    for name, _, end in known:  # one that was merged itself was made of others
+        made_of |= end.made_of or {name: end.command}
+    workers, wall_s = _at_work([(began, began + end.wall_s, end.workers) for _, began, end in known])
     return RunEnd(
-        workers=sum(end.workers for end in ends),
-        wall_s=max(end.wall_s for end in ends),
-        interrupted="; ".join(interrupted),
+        workers=workers,
+        wall_s=wall_s,
+        interrupted="; ".join(dict.fromkeys(end.interrupted for end in ends if end.interrupted)),
         broke=tuple(dict.fromkeys(line for end in ends for line in end.broke)),
-        command=" + ".join(names),
+        allure_results=allure_results,
+        command=" + ".join(made_of),
+        made_of=made_of,
     )
+
+
+def _at_work(spans: Sequence[tuple[float, float, int]]) -> tuple[int, float]:
+    """How many workers there were at once, and for how many seconds any were: runs after one another, or beside each other."""
+    changes = sorted(
+        (at, change) for began, ended, workers in spans for at, change in ((began, workers), (ended, -workers))
+    )
+    most, seconds, now, since = 0, 0.0, 0, 0.0
+    for at, change in changes:
+        seconds += at - since if now else 0.0
+        now, since = now + change, at
+        most = max(most, now)
+    return most, seconds
 
 
 def _scope(scopes_found: Sequence[Scope]) -> Scope | None:
@@ -99,6 +124,7 @@ def _scope(scopes_found: Sequence[Scope]) -> Scope | None:
         command=" + ".join(dict.fromkeys(scope.command for scope in scopes_found)),
         deployments=tuple(deployments.values()),
         required={case: kinds for scope in scopes_found for case, kinds in scope.required.items()},
+        versions=together(scope.versions for scope in scopes_found),
     )
 
 

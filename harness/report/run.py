@@ -35,7 +35,7 @@ from typing import Any
 from harness.diagnosis import common
 from harness.errors import HarnessError, MistakeError, ResourceError
 from harness.memory import lasting
-from harness.report import allure, allure_report, history, html, junit, metrics
+from harness.report import allure, allure_report, history, html, junit, metrics, rerun
 from harness.report import scope as scopes
 from harness.report.causes import CauseGroup, grouped, judged
 from harness.report.evidence import CaseEvidence, key_of
@@ -70,6 +70,7 @@ class RunEnd:
     broke: tuple[str, ...] = ()  #: what broke outside of any case, a line each
     command: str = ""
     environment: Mapping[str, object] = field(default_factory=dict)  #: more lines for Allure's environment
+    made_of: Mapping[str, str] = field(default_factory=dict)  #: of a run made of several: each one's name and command
 
 
 _END = {each.name for each in fields(RunEnd)}
@@ -255,6 +256,14 @@ def summary_of(
     )
     if scope and not evidences:
         summary.began = scope.began
+    return said_of_the_run(summary, end, scope)
+
+
+def said_of_the_run(summary: Summary, end: RunEnd, scope: scopes.Scope | None) -> Summary:
+    """With what is true of a part of the run's cases as well: what it was made with and of, and what was injected."""
+    summary.versions = dict(scope.versions) if scope else {}
+    summary.faults = list(scope.options.get("fault") or ()) if scope else rerun.faults(end.command)
+    summary.made_of = list(end.made_of)
     return summary
 
 
@@ -277,7 +286,7 @@ def _finish(
     summary.write(run / "summary.json")
     junit.write(run / "junit.xml", cases, absent)
     past = _past(run, evidences, planned, scope)
-    times = html.write(run / "report.html", summary, cases, absent, past, end.command)
+    times = html.write(run / "report.html", summary, cases, absent, past, end.command, end.made_of)
     allure_page = _allure(run, evidences, absent, summary, end, notes, times) if end.allure_results else None
     return FinishedRun(
         summary,
@@ -321,19 +330,13 @@ def _allure(
     results = end.allure_results
     assert results is not None  # the caller asked
     results.mkdir(parents=True, exist_ok=True)
-    has_result = allure_report.known(results)
-    for evidence in evidences:
-        if evidence.directory.name not in has_result:
-            allure.write_lost(evidence, results)
-    for case in absent:
-        directory = case_directory(run, case).name
-        if directory not in has_result:
-            allure.write_missing(case, directory, results, time.time())
+    _write_lacking(run, evidences, absent, results)
     allure_report.write_environment(
         results,
         {
             "run": run.name,
-            "command": end.command,
+            "command": end.command if not end.made_of else "",
+            "made of": ", ".join(end.made_of),
             "workers": end.workers,
             **{f"deployment.{name}": kind for name, kind in summary.deployments.items()},
             **summary.versions,
@@ -346,7 +349,9 @@ def _allure(
         run,
         name=f"Call verification {run.name}",
         cases=summary.total.cases,
-        history=allure_report.history_of(run.parent, summary.deployments, end.command),
+        history=allure_report.history_of(
+            run.parent, summary.deployments, summary.faults, is_merged=bool(summary.made_of)
+        ),
     )
     try:
         page = allure_report.generate(run, results)
@@ -356,6 +361,21 @@ def _allure(
     if page is None:
         notes.append("Allure's report, where Node.js is: " + " ".join(allure_report.command(run, results)))
     return page
+
+
+def _write_lacking(
+    run: Path, evidences: Sequence[CaseEvidence], absent: Sequence[Mapping[str, object]], results: Path
+) -> None:
+    """Write the results that Allure has not: of cases whose worker died, and of those that left nothing."""
+    has_result = allure_report.known(results)
+    for evidence in evidences:
+        if evidence.directory.name not in has_result:
+            allure.write_lost(evidence, results)
+    are_several = len({key_of(case)[0] for case in (*absent, *(evidence.case for evidence in evidences))}) > 1
+    for case in absent:
+        directory = case_directory(run, case).name + (f" at {case.get('site')}" if are_several else "")
+        if directory not in has_result:
+            allure.write_missing(case, directory, results, time.time())
 
 
 def point_latest(run: Path) -> None:

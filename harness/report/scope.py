@@ -27,6 +27,7 @@ from harness.integrations import sight
 from harness.integrations.base import NOT_OBSERVABLE, Row
 from harness.matrix import Case, LeftOut, Selection
 from harness.report.mask import mask_plain, mask_text
+from harness.report.versions import versions
 
 FILE = "scope.json"
 
@@ -78,6 +79,9 @@ class Scope:
     command: str
     deployments: tuple[DeploymentScope, ...]
     required: Mapping[str, RequiredFindings] = field(default_factory=dict)  #: case → the findings it has to make
+    versions: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: what the run is made with; empty where none were put down
 
     def key(self, deployment: str, site: str) -> str:
         """What two runs need to have in common to be compared: deployment, site, content, scope, timings, injected faults.
@@ -113,6 +117,7 @@ class Scope:
             "required": {
                 case: {str(kind): least for kind, least in kinds.items()} for case, kinds in self.required.items()
             },
+            "versions": dict(self.versions),
         }
 
 
@@ -132,6 +137,7 @@ def scope_of(
         command=command,
         deployments=tuple(_deployment(one, selection, asked) for one in deployments),
         required={case.id: case.required_findings for case in asked},
+        versions=versions(),
     )
 
 

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import platform
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from harness.report.coverage import Coverage, by_row
 from harness.report.evidence import CaseEvidence, key_of, names_of
 from harness.report.strangers import strangers
+from harness.report.versions import versions
 from harness.verdict import NEVER_REPORTED, Verdict, exit_code, worst
-
-_PACKAGES = {
-    "harness": "call-verification-harness",
-    "pjsua2": "pjsua2-python",
-    "pytest": "pytest",
-    "xdist": "pytest-xdist",
-    "allure": "allure-pytest",
-    "pydantic": "pydantic",
-    "numpy": "numpy",
-}
 
 
 @dataclass
@@ -94,6 +83,8 @@ class Summary:
     strangers: list[dict[str, Any]] = field(default_factory=list)  #: who called and was not the platform, by address
     coverage: dict[str, Coverage] = field(default_factory=dict)  #: row: how much of it could be seen
     required: list[str] = field(default_factory=list)  #: rows that had to be run and were not, with why
+    faults: list[str] = field(default_factory=list)  #: injected on purpose
+    made_of: list[str] = field(default_factory=list)  #: the runs that it was made of
 
     @property
     def consistent(self) -> bool:
@@ -140,6 +131,8 @@ class Summary:
             "left_out": self.left_out,
             "strangers": self.strangers,
             "required_missing": self.required,
+            "faults": self.faults,
+            "made_of": self.made_of,
         }
 
     def write(self, path: Path) -> None:
@@ -263,14 +256,3 @@ def _counted(
     for case in absent:
         count(str(case.get("integration", "")), str(case.get("row", "")), NEVER_REPORTED.verdict, 0.0)
     return total, rows, integrations
-
-
-def versions() -> dict[str, str]:
-    """What the run was made with."""
-    found = {"python": platform.python_version()}
-    for name, package in _PACKAGES.items():
-        try:
-            found[name] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found | {"system": f"{platform.system()} {platform.release()}"}

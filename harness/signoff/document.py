@@ -16,7 +16,6 @@ from harness.errors import MistakeError
 from harness.report.markup import printable
 from harness.report.mask import mask_text
 from harness.report.pages import environment
-from harness.report.summary import versions
 from harness.signoff.claims import by_source
 from harness.signoff.decision import Acceptance, Decision
 from harness.signoff.rows import NOT_APPLICABLE, NOT_RUN, PARTLY_RUN, RowResult
@@ -44,7 +43,7 @@ def write(path: Path, decision: Decision, *, customer: str, signer: str, evidenc
             signer=Markup(signer),  # digests are not to be masked: their runs of digits are no numbers
             evidence=Markup(evidence),
             hashes={d.name: Markup(d.hash) for d in decision.scope.deployments} if decision.scope else {},
-            versions=versions(),
+            versions=decision.scope.versions if decision.scope else {},
         )
     )
     path.write_text(text, encoding="utf-8")

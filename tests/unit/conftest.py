@@ -87,7 +87,8 @@ def plain(case: Case, deployment: Deployment) -> dict[str, Any]:
 
 def record(run: Path, deployment: Deployment, case: Case, play: Play = passes, **more: Any) -> Path:
     """One case's evidence, with a call and a recording."""
-    plain = {**case.plain(), **names(deployment), "kind": deployment.kind, "site": deployment.site, **more}
+    whose = {"kind": deployment.kind, "site": deployment.site, "run": run.name}
+    plain = {**case.plain(), **names(deployment), **whose, **more}
     directory = case_directory(run, plain)
     recorder = CaseRecorder(directory, plain)
     leg: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}

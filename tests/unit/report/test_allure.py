@@ -353,11 +353,12 @@ class TestWhatQaSees:
         assert {before["name"] for plain in written for before in plain["befores"]} == {"of_other", "of_both"}
 
     def test_history_is_kept_by_deployment_and_faults(self, tmp_path: Path) -> None:
-        def name(*deployments: str, command: str = "pytest scenarios") -> str:
-            return allure_report.history_of(tmp_path, deployments, command).name
+        def name(*deployments: str, faults: tuple[str, ...] = (), is_merged: bool = False) -> str:
+            return allure_report.history_of(tmp_path, deployments, faults, is_merged=is_merged).name
 
         assert name("b", "a") == "allure-history-a+b.jsonl"
-        assert name("a", command="pytest --fault=no-g711@inbound") == "allure-history-a+no-g711@inbound.jsonl"
+        assert name("a", faults=("no-g711@inbound",)) == "allure-history-a+no-g711@inbound.jsonl"
+        assert name("a", is_merged=True) == "allure-history-a+merged.jsonl"
 
     def test_the_gate_writes_no_history(self, tmp_path: Path) -> None:
         allure_report.write_config(tmp_path, name="n", cases=3, history=tmp_path / "h.jsonl")

@@ -106,3 +106,11 @@ def test_no_cell_is_a_formula(tmp_path: Path, samples: ModuleType, cell: str) ->
         title = next(csv.DictReader(file))["title"]
 
     assert title.startswith("'")
+
+
+def test_one_case_handed_on_says_that_a_fault_was_injected(tmp_path: Path, runs: ModuleType) -> None:
+    """Who gets it would look for a fault of their own."""
+    made = runs.make_run(tmp_path, rows=("HOLD",), plays={"HOLD": runs.fails}, options={"fault": ["heavy-loss"]})
+    with zipfile.ZipFile(bundle.zipped(made.directory, "HOLD")) as archive:
+        page = archive.read("report.html").decode()
+    assert "Faults were injected on purpose:</b> heavy-loss" in page

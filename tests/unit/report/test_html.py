@@ -171,8 +171,9 @@ class TestReport:
     def test_faults_that_were_injected_stand_at_its_head(self, run: Any) -> None:
         cases = read_cases(run.directory)
         summary = summarise(cases, run.planned, run="r", wall_s=1.0, workers=2)
+        summary.faults = ["heavy-loss", "no-g711@inbound"]
         page = run.directory / "report.html"
-        html.write(page, summary, cases, command="harness verify FILE --fault heavy-loss --fault=no-g711@inbound")
+        html.write(page, summary, cases)
 
         said = " ".join(Page(page.read_text()).text).split("Cases", 1)[0]
         assert "injected on purpose: heavy-loss, no-g711@inbound" in " ".join(said.split())
@@ -272,7 +273,8 @@ class TestReport:
         case = samples.case_of()
         evidence = CaseEvidence.read(samples.passed(tmp_path / "case", case))
         summary = summarise([evidence], [case], run="r", wall_s=1.0, workers=1)
-        html.write(tmp_path / "r.html", summary, [evidence], command="pytest --fault=heavy-loss@main")
+        summary.faults = ["heavy-loss@main"]
+        html.write(tmp_path / "r.html", summary, [evidence])
         assert "Faults were injected on purpose:</b> heavy-loss@main" in (tmp_path / "r.html").read_text()
 
     def test_of_a_run_that_was_killed_no_time_is_told(self, tmp_path: Path, runs: ModuleType) -> None:

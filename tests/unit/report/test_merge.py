@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import MistakeError
 from harness.report import scope
-from harness.report.merge import merge
-from harness.report.run import read_cases, remake
+from harness.report.allure_report import command
+from harness.report.merge import _at_work, merge
+from harness.report.run import read_cases, read_planned, remake, write_end
 from harness.signoff.decision import decide
 
 ROWS = ("HOLD", "BUSY")
@@ -49,6 +54,115 @@ def test_the_report_lists_a_case_of_each_site_by_its_site(tmp_path: Path, runs: 
     text = remake(merge([one.directory for one in made], tmp_path)).report.read_text()
     assert sorted(re.findall(r'<span class="ax">[^<]* · at (\w+)</span>', text)) == ["Austin", "Berlin"]
     assert " · at " not in remake(made[0].directory).report.read_text()
+
+
+def with_allure(made: Any, command: str = "") -> Path:
+    """The run's directory, with Allure results as ``harness verify`` leaves them."""
+    planned, end = read_planned(made.directory)
+    write_end(
+        made.directory,
+        planned,
+        dataclasses.replace(end, allure_results=made.directory / "allure-results", command=command),
+    )
+    assert remake(made.directory).allure_results
+    return Path(made.directory)
+
+
+def results_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in (run / "allure-results").glob("*-result.json")]
+
+
+def labels_of(results: list[dict[str, Any]], name: str) -> list[str]:
+    return sorted(label["value"] for result in results for label in result["labels"] if label["name"] == name)
+
+
+def test_allure_has_a_result_of_each_case_of_each_site_and_what_is_said_of_the_run_once(
+    tmp_path: Path, runs: ModuleType
+) -> None:
+    one = with_allure(runs.make_run(tmp_path, deployment=at(runs, "Berlin"), rows=ROWS, lost=("BUSY",)))
+    two = with_allure(runs.make_run(tmp_path, deployment=at(runs, "Austin"), rows=ROWS, plays={"HOLD": runs.fails}))
+    without = runs.make_run(tmp_path, deployment=at(runs, "Oslo"), rows=ROWS)
+    merged = merge([one, two, without.directory], tmp_path)
+    finished = remake(merged)
+    results = results_of(merged)
+
+    directories = [case.directory.name for case in finished.cases]
+    named = labels_of(results, "evidence")
+    assert len(directories) == 5
+    assert len(set(named)) == 6
+    (lost,) = set(named) - set(directories)
+    assert lost.endswith(" at Berlin"), "Austin's and Oslo's are there"
+    assert len({result["historyId"] for result in results}) == len(results) == 6
+    assert sorted(result["status"] for result in results) == ["broken", "failed", *["passed"] * 4]
+    gate = json.loads((merged / "allurerc.json").read_text())
+    assert gate["qualityGate"]["rules"] == [{"maxFailures": 0, "minTestsCount": 6}]
+    said = (merged / "allure-results" / "environment.properties").read_text()
+    assert f"run={merged.name}" in said
+    assert f"made.of={one.name}, {two.name}, {without.directory.name}" in said
+    (figures,) = (merged / "allure-results").glob("*-perf.json")
+    assert figures.name.startswith(merged.name)
+    assert finished.notes == (
+        f"Allure's report, where Node.js is: {shlex.join(command(merged, merged / 'allure-results'))}",
+    )
+
+    before = {path.name for path in (merged / "allure-results").iterdir()}
+    remake(merged)
+    assert {path.name for path in (merged / "allure-results").iterdir()} == before
+
+
+def test_tests_that_are_no_cases_and_their_attachments_stay_as_they_are(tmp_path: Path, runs: ModuleType) -> None:
+    made = [with_allure(runs.make_run(tmp_path, rows=(row,))) for row in ROWS]
+    other = {"uuid": "u", "name": "a test of one's own", "status": "passed", "labels": [{"name": "tag", "value": "x"}]}
+    (made[0] / "allure-results" / "u-result.json").write_text(json.dumps(other))
+    (made[0] / "allure-results" / "u-attachment.txt").write_text("kept")
+    merged = merge(made, tmp_path)
+    assert json.loads((merged / "allure-results" / "u-result.json").read_text()) == other
+    assert (merged / "allure-results" / "u-attachment.txt").read_text() == "kept"
+    assert len(results_of(merged)) == 3
+
+
+def test_injected_faults_and_the_way_to_run_a_case_again_are_those_of_its_run(tmp_path: Path, runs: ModuleType) -> None:
+    def made(row: str, *faults: str) -> Path:
+        found = runs.make_run(
+            tmp_path, rows=(row,), plays={row: runs.fails}, options={"fault": list(faults), "row": [row]}
+        )
+        words = ["pytest", f"--deployment={row.lower()}/example.toml", *(f"--fault={fault}" for fault in faults)]
+        return with_allure(found, shlex.join(words))
+
+    merged = merge([made("HOLD", "heavy-loss"), made("BUSY", "no-g711")], tmp_path)
+    finished = remake(merged)
+    text = finished.report.read_text()
+    assert "Faults were injected on purpose:</b> heavy-loss, no-g711" in text
+    again = sorted(re.findall(r'data-copy="(harness verify [^"]*)"', text))
+    assert [line.split(" ")[2] for line in again] == ["busy/example.toml", "hold/example.toml"]
+    assert [re.findall(r"--fault (\S+)", line) for line in again] == [["no-g711"], ["heavy-loss"]]
+    assert json.loads((merged / "summary.json").read_text())["faults"] == ["heavy-loss", "no-g711"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 50), st.integers(0, 20), st.integers(1, 9)).map(lambda s: (s[0], s[0] + s[1], s[2])),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_workers_and_seconds_are_those_of_any_moment(spans: list[tuple[int, int, int]]) -> None:
+    """Held against each second counted by itself."""
+    at_work = [sum(workers for began, ended, workers in spans if began <= s < ended) for s in range(80)]
+    assert _at_work(spans) == (max(at_work), sum(map(bool, at_work)))
+
+
+def test_the_versions_are_those_that_verified(tmp_path: Path, runs: ModuleType) -> None:
+    made = [runs.make_run(tmp_path, rows=(row,)).directory for row in ROWS]
+    for run, version in zip(made, ("0.1.0", "0.2.0"), strict=True):
+        plain = json.loads((run / "scope.json").read_text())
+        assert plain["versions"]["harness"]
+        plain["versions"] = {"harness": version, "python": "3.11.7"}
+        (run / "scope.json").write_text(json.dumps(plain))
+    finished = remake(made[1])
+    assert finished.summary.versions == {"harness": "0.2.0", "python": "3.11.7"}
+    merged = remake(merge(made, tmp_path))
+    assert merged.summary.versions == {"harness": "0.1.0 and 0.2.0", "python": "3.11.7"}
 
 
 def test_the_same_run_twice_counts_once(tmp_path: Path, runs: ModuleType) -> None:
