@@ -61,9 +61,8 @@ def run(
     _measure(finished, metrics_file, push)
     if finished.alert and to:
         alerts.send(finished.alert, to)
-    typer.echo(
-        f"changed        {finished.alert.title}" if finished.alert else "changed        nothing since the night before"
-    )
+    nothing = "this is the first night" if finished.news.is_first else "nothing since the night before"
+    typer.echo(f"changed        {finished.alert.title if finished.alert else nothing}")
     raise typer.Exit(finished.night.code)
 
 
@@ -76,8 +75,10 @@ def _split(verify: str) -> list[str]:
 
 def _say(finished: night.FinishedNight) -> None:
     for difference in finished.differences:
-        typer.echo(f"{difference.deployment}: since the last good night, {difference.old}")
-        for what, case, why in lines(difference):
+        found = list(lines(difference))
+        nothing = "" if found else ": no difference"
+        typer.echo(f"{difference.deployment}: since the last good night, {difference.old}{nothing}")
+        for what, case, why in found:
             typer.echo(f"  {what}: {case}" + (f" ({why})" if why else ""))
     typer.echo(f"nights         {finished.page}")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.errors import BrokenError, MistakeError
+from harness.nightly.news import News
 
 #: Where alerts go: addresses as Apprise writes them, separated by blanks. They hold secrets, so they never stand in a file.
 VARIABLE = "HARNESS_ALERTS"
@@ -51,30 +52,32 @@ class AlertCause:
 
 
 def alert_of(
-    series: str, before: Sequence[str] | None, now: Sequence[str], where: str, causes: Sequence[AlertCause] = ()
+    series: str, news: News, now: Sequence[str], where: str, causes: Sequence[AlertCause] = ()
 ) -> Alert | None:
-    """What to tell of a night; None when nothing has changed. ``before`` is None in the first night.
+    """What to tell of a night; None when nothing has changed.
 
     New problems that have a cause are told by it: ten cases of one cause are one thing to mend.
     """
-    known = set(before or ())
-    new = [problem for problem in now if problem not in known]
-    gone = [problem for problem in before or () if problem not in set(now)]
-    if not new and not gone:
+    if not news:
         return None
-    parts = [
-        f"{len(new)} new" if new else "",
-        f"{len(gone)} gone" if gone else "",
-        f"{len(now)} in all" if now else "all is well",
-    ]
-    told = [cause.only(new) for cause in causes]
+    told = [cause.only(news.new) for cause in causes]
     lines = [
-        *_listed("New", [*(cause.words() for cause in told if cause.problems), *unexplained(new, told)]),
-        *_listed("Gone", gone),
+        *_listed("New", [*(cause.words() for cause in told if cause.problems), *unexplained(news.new, told)]),
+        *_listed("Gone", news.gone),
+        *_listed("Not verified this night, so nobody knows whether they are gone", news.unverified),
         where,
     ]
-    kind: Literal["failure", "success", "info"] = "failure" if new else "info" if now else "success"
-    return Alert(f"{series}: {', '.join(filter(None, parts))}", "\n".join(lines), kind)
+    is_well = not now and not news.unverified
+    kind: Literal["failure", "success", "info"] = "failure" if news.new else "success" if is_well else "info"
+    return Alert(f"{series}: {summary(news, now)}", "\n".join(lines), kind)
+
+
+def summary(news: News, now: Sequence[str]) -> str:
+    """How much has changed since the night before, and what there is in all."""
+    counted = (("new", news.new), ("gone", news.gone), ("not verified this night", news.unverified))
+    parts = [f"{len(problems)} {words}" for words, problems in counted if problems]
+    all_is = [f"{len(now)} in all"] if now else [] if news.unverified else ["all is well"]
+    return ", ".join([*parts, *all_is])
 
 
 def unexplained(problems: Sequence[str], causes: Sequence[AlertCause]) -> list[str]:

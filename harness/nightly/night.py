@@ -17,6 +17,7 @@ from harness.nightly import bounds, page, store
 from harness.nightly.alerts import Alert, AlertCause, alert_of
 from harness.nightly.bounds import Bound
 from harness.nightly.compare import Difference, compare
+from harness.nightly.news import News, news_of, problem_of
 from harness.nightly.store import Night
 from harness.report import history, rerun, scope
 from harness.report.case_page import short_path
@@ -39,6 +40,7 @@ class FinishedNight:
     night: Night
     runs: tuple[Run, ...]
     differences: tuple[Difference, ...]  #: to the last good night; empty for a scope that never had one
+    news: News  #: since the night before
     alert: Alert | None
     page: Path
     histories: tuple[tuple[Run, ...], ...]  #: of each deployment and site, its nights of the same scope
@@ -80,11 +82,16 @@ def conclude(reports: Path, run: str, code: int, began: float, *, series: str, b
     names = {one.run for one in nights}
     histories = tuple(tuple(one for one in found if one.run in names) for found in before)
     written = reports / page.FILE
-    page.write(written, nights, histories, causes)
-    previous = nights[-2].problems if len(nights) > 1 else None
-    alert = alert_of(series, previous, problems, f"See {reports / run / 'report.html' if run else written}", causes)
+    news = news_of(nights[-2].problems if len(nights) > 1 else None, problems, _passed(runs))
+    page.write(written, nights, histories, causes, news, differences)
     return FinishedNight(
-        night=night, runs=runs, differences=tuple(differences), alert=alert, page=written, histories=histories
+        night=night,
+        runs=runs,
+        differences=tuple(differences),
+        news=news,
+        alert=alert_of(series, news, problems, f"See {reports / run / 'report.html' if run else written}", causes),
+        page=written,
+        histories=histories,
     )
 
 
@@ -118,7 +125,15 @@ def _problems(
 
 
 def _problem(case: str, site: str, verdict: str) -> str:
-    return f"{case}{f' at {site}' if site else ''}: {verdict}"
+    return problem_of(_named(case, site), verdict)
+
+
+def _passed(runs: Sequence[Run]) -> set[str]:
+    return {_named(one.case, run.site) for run in runs for one in run.results if one.verdict == Verdict.PASSED}
+
+
+def _named(case: str, site: str) -> str:
+    return f"{case}{f' at {site}' if site else ''}"
 
 
 def _causes(run: Path) -> tuple[AlertCause, ...]:

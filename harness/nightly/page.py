@@ -10,8 +10,10 @@ from urllib.parse import quote
 from jinja2 import PackageLoader
 from markupsafe import Markup
 
-from harness.nightly.alerts import AlertCause, unexplained
+from harness.nightly.alerts import AlertCause, summary, unexplained
+from harness.nightly.compare import Difference, lines
 from harness.nightly.flakes import rates
+from harness.nightly.news import News
 from harness.nightly.store import Night
 from harness.report.history import Run
 from harness.report.kpi import KPIS
@@ -24,12 +26,18 @@ _LETTERS = {"passed": "✓", "failed": "F", "broken": "B", "not observable": "N"
 
 
 def write(
-    path: Path, nights: Sequence[Night], histories: Sequence[Sequence[Run]], causes: Sequence[AlertCause] = ()
+    path: Path,
+    nights: Sequence[Night],
+    histories: Sequence[Sequence[Run]],
+    causes: Sequence[AlertCause],
+    news: News,
+    differences: Sequence[Difference] = (),
 ) -> None:
     """Write the page.
 
     ``histories`` has for each deployment and site of the last night its runs of the same scope, oldest first, ``causes`` what
-    the problems of the last night have in common.
+    the problems of the last night have in common, ``news`` what has changed since the night before, ``differences`` since the
+    last good night.
     """
     template = environment().overlay(loader=PackageLoader("harness.nightly")).get_template("nightly.html.j2")
     tables = [_table(nights, runs) for runs in histories if runs]
@@ -38,6 +46,9 @@ def write(
         last=nights[-1],
         causes=causes,
         plain=unexplained(nights[-1].problems, causes),
+        news=news,
+        news_in_words=summary(news, nights[-1].problems),
+        differences=[(one, list(lines(one))) for one in differences],
         tables=tables,
         letters=_LETTERS,
         kpis=KPIS,

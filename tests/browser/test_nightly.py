@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 from harness.nightly import page
 from harness.nightly.alerts import AlertCause
+from harness.nightly.compare import compare
+from harness.nightly.news import News
 from harness.nightly.store import Night
 from harness.report.history import Result, Run
 
@@ -34,10 +37,12 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for report in reports:  # the evidence of older nights is gone
         report.parent.mkdir()
         report.write_text("the report")
+    failed = tuple(dataclasses.replace(one, verdict="failed", cause="Transfer fails") for one in runs[-1].results)
     cause = AlertCause(
         "Transfer fails: the platform says no", ("a problem",), "Allow it.", "trunk", "harness explain run29 HOLD"
     )
-    page.write(path, seen, [runs], [cause])
+    news = News(new=("a problem",), gone=("BUSY[x] at Berlin: failed",), unverified=("HOLD[x] at Berlin: failed",))
+    page.write(path, seen, [runs], [cause], news, compare([runs[-2]], [dataclasses.replace(runs[-1], results=failed)]))
     return path
 
 

@@ -12,6 +12,7 @@ import pytest
 from harness.errors import MistakeError
 from harness.nightly import night, store
 from harness.nightly.bounds import Bound, read
+from harness.nightly.news import problem_of
 from harness.nightly.night import check_fresh, conclude
 from harness.report import history
 
@@ -151,6 +152,23 @@ def test_the_page_shows_rows_by_nights(nights: Nights, runs: ModuleType) -> None
     assert page.count('aria-label="another scope"') == 2
     assert "<svg" in page
     assert "<script" not in page
+
+
+def test_the_page_says_what_has_changed(nights: Nights, runs: ModuleType) -> None:
+    assert "This is the first night." in nights.pass_one().page.read_text()
+    assert "Since the night before: nothing." in nights.pass_one().page.read_text()
+    failed = nights.pass_one(code=1, plays={"HOLD": runs.fails})
+    (problem,) = failed.night.problems
+    text = failed.page.read_text()
+    assert "Since the night before: 1 new, 1 in all." in text
+    assert f"<h3>New</h3><ul><li>{problem}</li></ul>" in text
+    assert f'<td>newly failing</td><th scope="row">{problem.rpartition(" at ")[0]}</th>' in text
+    lost = nights.pass_one(code=3, lost=("HOLD",))
+    assert lost.news.unverified == (problem,)
+    assert "1 not verified this night" in lost.page.read_text()
+    mended = nights.pass_one()
+    assert problem_of(problem.rpartition(": ")[0], "broken") in mended.news.gone
+    assert "all is well" in mended.page.read_text()
 
 
 def test_mistakes_in_bounds_are_told(tmp_path: Path) -> None:

@@ -7,21 +7,31 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from harness.errors import BrokenError, MistakeError
 from harness.nightly import alerts, metrics
 from harness.nightly.alerts import Alert, AlertCause, alert_of
 from harness.nightly.flakes import FlakeRate, rates, wilson
+from harness.nightly.news import case_of, news_of, problem_of
 from harness.nightly.page import sparkline
 from harness.nightly.store import Night
 from harness.report.history import Result, Run
+from harness.verdict import Verdict
 from tests.receiver import Receiver
 
 
 def run(verdict: str, attempts: int = 1) -> Run:
     results = (Result("A[x]", "talkdesk", "A", verdict, attempts, 1.0),)
     return Run("r", 1.0, "d", "local", "k", "w", (), "", results, {"A": {"answer_s": 0.5}})
+
+
+def told(
+    before: Sequence[str] | None, now: Sequence[str], causes: Sequence[AlertCause] = (), passed: Sequence[str] = ()
+) -> Alert | None:
+    return alert_of("s", news_of(before, now, passed), now, "x", causes)
 
 
 class TestFlakes:
@@ -53,20 +63,20 @@ class TestFlakes:
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's own, on Python 3.11 and 3.12
 class TestAlerts:
     def test_only_on_change(self) -> None:
-        assert alert_of("s", None, (), "x") is None
-        assert alert_of("s", ("a",), ("a",), "x") is None
-        first = alert_of("s", None, ("a",), "x")
+        assert told(None, ()) is None
+        assert told(("a",), ("a",)) is None
+        first = told(None, ("a",))
         assert first is not None
         assert first.title == "s: 1 new, 1 in all"
 
     def test_many_are_counted_rather_than_listed(self) -> None:
-        found = alert_of("s", (), tuple(map(str, range(50))), "x")
+        found = told((), tuple(map(str, range(50))))
         assert found is not None
         assert "and 30 more" in found.body
 
     def test_new_problems_of_one_cause_are_one_thing_to_mend(self) -> None:
         cause = AlertCause("Transfer fails", tuple(map(str, range(12))), "Allow it.", "trunk", "harness explain run 1")
-        found = alert_of("s", ("0",), [*map(str, range(12)), "another"], "x", [cause, AlertCause("Known", ("0",))])
+        found = told(("0",), [*map(str, range(12)), "another"], [cause, AlertCause("Known", ("0",))])
         assert found is not None
         assert found.body == (
             "New:\n- Transfer fails\n  fix: Allow it.\n  owner: trunk\n  why: harness explain run 1\n  1\n  2\n  3\n"
@@ -78,9 +88,36 @@ class TestAlerts:
         [((), ("a",), "failure"), (("a",), (), "success"), (("a", "b"), ("a",), "info"), (("a",), ("b",), "failure")],
     )
     def test_chats_can_tell_bad_news_from_good(self, before: Sequence[str], now: Sequence[str], kind: str) -> None:
-        found = alert_of("s", before, now, "x")
+        found = told(before, now)
         assert found is not None
         assert found.kind == kind
+
+    def test_what_was_not_verified_is_not_gone(self) -> None:
+        before = ("A[x] at Berlin: failed", "B[y]: broken", "answer_s of A: over its bound")
+        found = told(before, ("the verification ended with exit code 3",))
+        assert found is not None
+        assert found.title == "s: 1 new, 1 gone, 2 not verified this night, 1 in all"
+        assert "Gone:\n- answer_s of A: over its bound\n\nNot verified this night, so nobody knows" in found.body
+        left_out = told(before, (), passed=["A[x] at Berlin"])
+        assert left_out is not None
+        assert (left_out.title, left_out.kind) == ("s: 2 gone, 1 not verified this night", "info")
+
+    @given(st.data())
+    def test_every_problem_is_told_once(self, data: st.DataObject) -> None:
+        names = st.sampled_from([f"{row}[{at}]" for row in ("HOLD", "A: B") for at in ("x", "y: passed")])
+        nights = st.dictionaries(names, st.sampled_from(list(Verdict)))
+        then, now = data.draw(nights), data.draw(nights)
+        problems = [
+            [problem_of(case, verdict) for case, verdict in night.items() if verdict is not Verdict.PASSED]
+            for night in (then, now)
+        ]
+        news = news_of(problems[0], problems[1], {case for case, verdict in now.items() if verdict is Verdict.PASSED})
+        assert {*news.new, *(set(problems[0]) & set(problems[1]))} == set(problems[1])
+        assert {*news.gone, *news.unverified, *(set(problems[0]) & set(problems[1]))} == set(problems[0])
+        assert not set(news.gone) & set(news.unverified)
+        assert {case_of(problem) for problem in news.gone} == {
+            case for case, verdict in then.items() if verdict is not Verdict.PASSED and now.get(case) is Verdict.PASSED
+        }
 
     def test_one_is_sent(self, receiver: Receiver) -> None:
         alerts.send(Alert("title", "body"), [f"json://127.0.0.1:{receiver.port}/"])

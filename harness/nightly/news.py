@@ -1,0 +1,46 @@
+"""What has changed since the night before. A problem whose case was not verified since is not gone: nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from harness.verdict import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """Problems of this night, and of the night before."""
+
+    new: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()  #: of the night before; their cases did not pass, and did not end so again
+    is_first: bool = False  #: there was no night before
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to tell."""
+        return bool(self.new or self.gone or self.unverified)
+
+
+def news_of(before: Sequence[str] | None, now: Sequence[str], passed: Collection[str]) -> News:
+    """``before`` is None in the first night; ``passed`` are the cases that passed, as problems name them."""
+    known, still = set(before or ()), set(now)
+    over = [problem for problem in before or () if problem not in still]
+    gone = [problem for problem in over if (case := case_of(problem)) is None or case in passed]
+    return News(
+        new=tuple(problem for problem in now if problem not in known),
+        gone=tuple(gone),
+        unverified=tuple(problem for problem in over if problem not in gone),
+        is_first=before is None,
+    )
+
+
+def problem_of(case: str, verdict: str) -> str:
+    """A case that did not pass, in words that stay the same from night to night."""
+    return f"{case}: {verdict}"
+
+
+def case_of(problem: str) -> str | None:
+    """The case that a problem is about; None where it is about none."""
+    case, _, verdict = problem.rpartition(": ")
+    return case if case and verdict in list(Verdict) else None
