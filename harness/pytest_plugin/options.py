@@ -143,7 +143,11 @@ def given(config: pytest.Config) -> dict[str, Any]:
         "timings": timings(config),
         "retries": int(option("retries")),
     }
-    asked = {"live": bool(option("live")), "no_manual": bool(option("no_manual")), "preflight": preflight(config)}
+    asked = {
+        "live": live_is_allowed(bool(option("live"))),
+        "no_manual": bool(option("no_manual")),
+        "preflight": preflight(config),
+    }
     files = {"deployment": [str(path) for path in option("deployment")]}
     return {**files, **several, **single, **asked}
 

@@ -58,6 +58,13 @@ def _quiet(config: pytest.Config) -> None:
         reporter._tw._file = open(os.devnull, "w")  # noqa: SIM115  # lives as long as the process; no public way
 
 
+def _in_a_line(text: str) -> str:
+    """The error that a report of pytest's ends with, or its last line."""
+    lines = [line for line in text.splitlines() if line.strip()] or [""]
+    named: list[str] = _ERROR.findall(text)
+    return named[-1] if named else re.sub(r"^E\s+", "", lines[-1]).strip()
+
+
 class Progress:
     """Counts what comes in, shows it, and turns it into the exit code."""
 
@@ -100,15 +107,17 @@ class Progress:
         """A scenario that cannot be read is the harness's fault."""
         if report.failed and report.nodeid not in self._unreadable:  # each worker says so
             self._unreadable.add(report.nodeid)
-            self._broken(f"{report.nodeid} cannot be read:\n{report.longreprtext}")
+            why = report.longreprtext
+            self._broken(
+                f"{report.nodeid} cannot be read: {_in_a_line(why)}", f"{report.nodeid} cannot be read:\n{why}"
+            )
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """A fault of pytest's, a plugin's or a worker's: a line here, the whole of it in a file."""
         text = str(excrepr)
-        named = _ERROR.findall(text)
         if not self._internal_error:  # what follows is of its making
             self._internal_error = True
-            self._broken(f"pytest or a plugin of it failed: {named[-1] if named else text.strip().splitlines()[-1]}")
+            self._broken(f"pytest or a plugin of it failed: {_in_a_line(text)}")
         with contextlib.suppress(OSError), (self._run.directory / "internal-error.txt").open("a") as file:
             file.write(text + "\n")
 
@@ -257,9 +266,10 @@ class Progress:
         assert sys.__stdout__ is not None  # it was copied from
         print(json.dumps(plain, indent=1), file=sys.__stdout__, flush=True)
 
-    def _broken(self, message: str) -> None:
+    def _broken(self, message: str, whole: str = "") -> None:
+        """Say what broke outside of any case: its first line everywhere, the ``whole`` here alone."""
         self._broke += message.splitlines()[:1]
-        self._say(Text(f"BROKEN   {message}", closing.STYLES[Verdict.BROKEN]))
+        self._say(Text(f"BROKEN   {whole or message}", closing.STYLES[Verdict.BROKEN]))
 
     def _line(self) -> Text:
         counts = Counter(self._done.values())

@@ -84,6 +84,11 @@ class Decision:
         """How many cases ended in which way."""
         return dict(Counter(str(one.verdict) for one in self.cases))
 
+    @property
+    def row_counts(self) -> dict[str, int]:
+        """How many rows ended in which way."""
+        return dict(Counter(str(row.verdict) for row in self.rows).most_common())
+
 
 def decide(
     run: Path,
@@ -127,7 +132,7 @@ def decide(
         cases=tuple(judged),
         planned=len(planned),
         interrupted=end.interrupted,
-        remarks=tuple(_remarks(scope, every, judged, [w for w in valid if w not in used], expired)),
+        remarks=tuple(_remarks(scope, every, judged, [w for w in valid if w not in used], expired, list(end.made_of))),
         preflight=tuple(_preflight(run)),
         numbers=_numbers(every),
         waivers=used,
@@ -205,6 +210,7 @@ def _remarks(
     judged: Sequence[JudgedCase],
     unused: Sequence[Waiver],
     expired: Sequence[Waiver],
+    made_of: Sequence[str],
 ) -> Iterable[str]:
     options = scope.options if scope else {}
     if narrowed := narrowing(options):
@@ -213,6 +219,9 @@ def _remarks(
         yield "Timings that the guides let one set were scaled down (--timings quick)."
     if options.get("no_manual"):
         yield "Nobody was asked to start anything (--no-manual): rows that need a person were not observable."
+    if made_of:
+        names = ", ".join(made_of) if len(made_of) < 5 else f"{len(made_of)} runs"
+        yield f"The run was made of others: {names}."
     again = [case.id for case in retried(every)]
     if again:
         yield f"Passed on retry, after an attempt that did not: {', '.join(again)}."

@@ -57,7 +57,11 @@ def _environment() -> Environment:
             mask_text(printable(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
         ),
     )
-    found.filters = {**found.filters, "by_source": lambda claims: by_source(claims).items()}
+    found.filters = {
+        **found.filters,
+        "by_source": lambda claims: by_source(claims).items(),
+        "counted": lambda number, word: f"{number} {word}" + ("s" if number != 1 else ""),
+    }
     return found
 
 
@@ -128,7 +132,13 @@ def _options(decision: Decision) -> list[tuple[str, str]]:
         )
 
     names = {"keyword": "-k"}
-    return [(names.get(name, f"--{name.replace('_', '-')}"), words(name, value)) for name, value in given.items()]
+    kinds = {one.kind for one in decision.scope.deployments}
+    nothing = {"live"} if kinds == {"simulated"} else {"timings"} if "simulated" not in kinds else set()
+    return [
+        (names.get(name, f"--{name.replace('_', '-')}"), words(name, value))
+        for name, value in given.items()
+        if name not in nothing  # what it says is of deployments that the run had not
+    ]
 
 
 def _period(decision: Decision) -> str:

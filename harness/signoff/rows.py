@@ -200,7 +200,9 @@ def figures(cases: Iterable[CaseEvidence]) -> list[str]:
     packets = sum(kpi.expected(one) for case in cases for one in case.statistics.values())
     found = []
     if kpi.ANSWER in measured:
-        found.append(f"answered within {measured[kpi.ANSWER]:.1f} s of the INVITE ({calls} calls)")
+        found.append(
+            f"answered within {measured[kpi.ANSWER]:.1f} s of the INVITE ({calls} call{'s' if calls != 1 else ''})"
+        )
     if packets:
         loss, jitter = measured[kpi.LOSS], measured[kpi.JITTER]
         found.append(f"RTP lost at most {loss:.1%}, jitter at most {jitter:.0f} ms ({packets} packets)")

@@ -40,7 +40,7 @@ def test_a_whole_run_that_passed_is_accepted(tmp_path: Path, runs: ModuleType) -
     assert result(decision).verdict == "passed"
     assert result(decision).strength is Strength.PROVED
     assert result(decision).figures == (
-        "answered within 0.5 s of the INVITE (1 calls)",
+        "answered within 0.5 s of the INVITE (1 call)",
         "RTP lost at most 2.0%, jitter at most 3 ms (100 packets)",
     )
     assert sum(decision.numbers.values()) == len(decision.cases)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import zlib
 from pathlib import Path
@@ -15,6 +17,7 @@ from harness.errors import MistakeError
 from harness.events import StrangerRefused
 from harness.integrations import load
 from harness.matrix import Case
+from harness.report.merge import merge
 from harness.report.recorder import CaseRecorder
 from harness.signoff import document, waivers
 from harness.verdict import Verdict
@@ -98,6 +101,50 @@ def test_every_row_and_every_option_is_there(tmp_path: Path, runs: ModuleType) -
     assert "not run" in text
     for words in ("--retries 2", "-k pcmu", f"--row {ROW}", "--fault none", "--require none"):
         assert words in text
+
+
+def test_the_versions_are_those_of_the_run_and_not_of_who_makes_the_document(
+    tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs.make_run(tmp_path).directory
+    monkeypatch.setattr("harness.report.versions.metadata.version", lambda package: "99.9")
+    text = text_of(run, runs)
+    assert "Verified with python" in text
+    assert "99.9" not in text
+    plain = json.loads((run / "scope.json").read_text())
+    del plain["versions"]  # an earlier harness put none down
+    (run / "scope.json").write_text(json.dumps(plain))
+    assert "Verified with the run left no record of it" in text_of(run, runs)
+
+
+def test_the_evidence_can_be_checked_by_what_it_says_of_it(tmp_path: Path, runs: ModuleType) -> None:
+    run = runs.make_run(tmp_path).directory
+    found = re.search(r"SHA-256 of (\S+) in the run's directory[^:]*: (\w{64})", text_of(run, runs))
+    assert found is not None
+    assert hashlib.sha256((run / found[1]).read_bytes()).hexdigest() == found[2]
+
+
+def test_cases_and_rows_are_counted_in_words(tmp_path: Path, runs: ModuleType) -> None:
+    made = runs.make_run(tmp_path, rows=("HOLD",))
+    text = text_of(made.directory, runs)
+    assert "1 case was planned, 1 was run: 1 passed." in text
+    rows = re.search(r"Of (\d+) rows: ([^.]*)\.", text)
+    assert rows is not None
+    assert "1 passed" in rows[2].split(", ")
+    assert sum(int(part.split()[0]) for part in rows[2].split(", ")) == int(rows[1])
+    both = merge([made.directory, runs.make_run(tmp_path, rows=("BUSY",)).directory], tmp_path)
+    text = text_of(both, runs)
+    assert "2 cases were planned, 2 were run: 2 passed." in text
+    assert f"The run was made of others: {made.directory.name}, " in text
+
+
+@pytest.mark.parametrize("kind", ["live", "simulated"])
+def test_options_say_nothing_of_deployments_that_the_run_had_not(tmp_path: Path, runs: ModuleType, kind: str) -> None:
+    """Only simulated worlds have timings of their own, only real platforms have to be asked for."""
+    deployment = runs.live().model_copy(update={"kind": kind})
+    text = text_of(runs.make_run(tmp_path, deployment=deployment, options={"live": True}).directory, runs)
+    assert ("--timings quick" in text) is (kind == "simulated")
+    assert ("--live yes" in text) is (kind == "live")
 
 
 def test_hostile_words_stay_words(tmp_path: Path, runs: ModuleType) -> None:
