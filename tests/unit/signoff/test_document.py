@@ -133,7 +133,7 @@ def test_cases_and_rows_are_counted_in_words(tmp_path: Path, runs: ModuleType) -
     assert "1 passed" in rows[2].split(", ")
     assert sum(int(part.split()[0]) for part in rows[2].split(", ")) == int(rows[1])
     both = merge([made.directory, runs.make_run(tmp_path, rows=("BUSY",)).directory], tmp_path)
-    text = text_of(both, runs)
+    text = runs.words(signoff.seal(both).read_text())
     assert "2 cases were planned, 2 were run: 2 passed." in text
     assert f"The run was made of others: {made.directory.name}, " in text
 
