@@ -43,7 +43,7 @@ from harness.report.hearing import COLUMNS, figures, hearings
 from harness.report.labels import labels
 from harness.report.markup import printable
 from harness.report.mask import mask_text
-from harness.report.pages import render
+from harness.report.pages import render, seen_of
 from harness.report.steps import verdict_of
 from harness.verdict import NEVER_REPORTED, Verdict, overall
 
@@ -251,15 +251,17 @@ def _fill(result: TestResult, evidence: CaseEvidence, sink: Sink, trace: str | N
 def _message(evidence: CaseEvidence) -> str:
     """What Allure shows of a failure: its cause, what to do, whose it is, then each finding's expected and seen."""
     likeliest = evidence.diagnosis[0] if evidence.diagnosis else {}
-    lines = [evidence.headline]
-    lines += [f"{key.capitalize()}: {likeliest[key]}" for key in ("fix", "owner") if likeliest.get(key)]
+    parts = [evidence.headline]
+    parts += [f"{key.capitalize()}: {likeliest[key]}" for key in ("fix", "owner") if likeliest.get(key)]
     for finding in evidence.findings:
         if finding.verdict is evidence.verdict and not finding.dispensable:
-            lines += [f"{finding.check} of {finding.subject}", f"  expected: {finding.expected}"]
-            lines.append(f"  seen:     {finding.actual}")
+            said, words = seen_of(finding)
+            named = {"expected:": finding.expected, said.removesuffix(":") + ":": words}
+            lines = [f"  {name:<9} {text}" for name, text in named.items()]
+            parts.append("\n".join([f"{finding.check} of {finding.subject}", *lines]))
     if not any(finding.verdict is evidence.verdict for finding in evidence.findings):
-        lines.append(evidence.message)
-    return "\n".join(dict.fromkeys(lines))
+        parts.append(evidence.message)
+    return "\n".join(dict.fromkeys(parts))  # a finding that was made twice is told once
 
 
 def _trace(evidence: CaseEvidence, trace: str | None) -> str | None:

@@ -117,8 +117,12 @@ class CasePage:
 
 
 def _is_excused(case: CaseEvidence, finding: Finding) -> bool:
-    """Whether the case may do without what could not be seen."""
-    return finding.dispensable and finding.verdict is Verdict.NOT_OBSERVABLE and case.verdict is not finding.verdict
+    """Whether the case may do without what could not be seen: it ended as it did by other findings."""
+    if not finding.dispensable or finding.verdict is not Verdict.NOT_OBSERVABLE:
+        return False
+    return case.verdict is not finding.verdict or any(
+        one.verdict is finding.verdict and not one.dispensable for one in case.findings
+    )
 
 
 def _shown_by(cause: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.report.markup import printable
+from harness.verdict import Finding, Verdict
 
 #: What a cause of a diagnosis may say; any of it may be left out but ``cause``.
 CAUSE = ("cause", "issue", "fix", "owner", "confidence", "settles", "because", "link")
@@ -30,6 +31,7 @@ def environment() -> Environment:
     )
     found.filters["seconds"] = lambda value: f"{value:.2f} s"
     found.filters["web_link"] = web_link
+    found.filters["seen_of"] = seen_of
     found.filters["slug"] = lambda value: str(value).replace(" ", "-")
     return found
 
@@ -42,6 +44,13 @@ def render(template: str, **values: object) -> str:
 def cause_of(plain: Mapping[str, Any]) -> dict[str, str]:
     """What reports show of a cause, each as text, empty when it was not said."""
     return {name: str(plain.get(name) or "") for name in CAUSE} | {"link": web_link(plain.get("link"))}
+
+
+def seen_of(finding: Finding) -> tuple[str, str]:
+    """What stands before what a finding saw, and that; of one that could not look, why it could not."""
+    if finding.verdict is Verdict.NOT_OBSERVABLE:
+        return "not seen:", finding.actual.removeprefix(f"{Verdict.NOT_OBSERVABLE}: ")
+    return "seen", finding.actual
 
 
 def web_link(told: object) -> str:

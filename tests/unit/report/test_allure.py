@@ -228,6 +228,25 @@ class TestOfARunningTest:
         assert category["matchers"] == [{"statuses": ["failed"], "labels": {"verdict": "not observable"}}]
 
 
+def test_two_findings_that_saw_the_same_have_each_what_it_saw(tmp_path: Path, samples: ModuleType) -> None:
+    with samples.playing(tmp_path / "case") as sample:
+        for leg in ("caller.1", "billing.1", "billing.1"):
+            sample.finding("audio", leg, Verdict.FAILED, expected="it hears a voice", actual="no RTP packet arrived")
+        sample.recorder.close(Verdict.FAILED, "audio of caller.1: expected it hears a voice; no RTP packet arrived")
+    pair = "  expected: it hears a voice\n  seen:     no RTP packet arrived"
+    message = allure._message(CaseEvidence.read(tmp_path / "case"))
+    assert message.endswith(f"\naudio of caller.1\n{pair}\naudio of billing.1\n{pair}")
+
+
+def test_what_could_not_be_seen_is_not_said_to_be_seen(tmp_path: Path, samples: ModuleType) -> None:
+    unseen = {"expected": "UDP", "actual": "not observable: no message is shown"}
+    with samples.playing(tmp_path / "case") as sample:
+        sample.finding("route.transport", "the AI", Verdict.NOT_OBSERVABLE, **unseen)
+        sample.recorder.close(Verdict.NOT_OBSERVABLE, "route.transport of the AI: expected UDP; not observable: …")
+    message = allure._message(CaseEvidence.read(tmp_path / "case"))
+    assert message.endswith("  expected: UDP\n  not seen: no message is shown")
+
+
 def test_without_allure_nothing_is_done(tmp_path: Path, samples: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allure_commons.plugin_manager, "get_plugins", set)
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from harness.report import closing, html, processes
+from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Result, Run
 from harness.report.run import FinishedRun, read_cases, remake
@@ -178,6 +179,26 @@ class TestReport:
         said = " ".join(Page(page.read_text()).text).split("Cases", 1)[0]
         assert "injected on purpose: heavy-loss, no-g711@inbound" in " ".join(said.split())
         assert "injected on purpose" not in report(run)
+
+    def test_what_the_case_may_do_without_is_no_reason_for_its_verdict(
+        self, tmp_path: Path, samples: ModuleType
+    ) -> None:
+        def why(*findings: tuple[str, bool]) -> str:
+            home = tmp_path / "-".join(check for check, _ in findings)
+            with samples.playing(home) as sample:
+                for check, dispensable in findings:
+                    sample.finding(
+                        check, "the AI", Verdict.NOT_OBSERVABLE, actual="not observable: dark", dispensable=dispensable
+                    )
+                sample.recorder.close(Verdict.NOT_OBSERVABLE, "nobody could look")
+            text = CasePage.of(CaseEvidence.read(home), home, "").html()
+            return text.partition('<p class="about">')[0]
+
+        both = why(("route.transport", True), ("audio", False))
+        assert "<code>audio</code>" in both
+        assert "<code>route.transport</code>" not in both
+        assert '<span class="seen">not seen: <b>dark</b></span>' in both
+        assert "<code>codec</code>" in why(("codec", True)), "nothing else says why"
 
     def test_hostile_text_stays_text(self, tmp_path: Path, samples: ModuleType) -> None:
         evil = "<script>alert(1)</script>\x00\ud800"
