@@ -32,6 +32,7 @@ def environment() -> Environment:
     found.filters["seconds"] = lambda value: f"{value:.2f} s"
     found.filters["web_link"] = web_link
     found.filters["seen_of"] = seen_of
+    found.filters["s"] = lambda number: "" if number == 1 else "s"
     found.filters["slug"] = lambda value: str(value).replace(" ", "-")
     return found
 

@@ -60,7 +60,6 @@ def _environment() -> Environment:
     found.filters = {
         **found.filters,
         "by_source": lambda claims: by_source(claims).items(),
-        "counted": lambda number, word: f"{number} {word}" + ("s" if number != 1 else ""),
     }
     return found
 

@@ -25,6 +25,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, evil in enumerate(HOSTILE):
         axes = {"transport": "udp", "number": evil, "trunk": evil}
         about = dict.fromkeys(("title", "description", "source", "link", "deployment"), evil)
+        about["row"] = f"ROW-{number}-" + "X" * 60
         for play in ("passed", "failed"):
             case = samples.case_of(**about, axes=axes, id=f"TD-INBOUND[{number}-{play}-{evil}]", voices={"240": evil})
             planned.append(case)

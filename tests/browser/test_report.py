@@ -152,6 +152,15 @@ def test_it_prints_whole(run: Path, look: Any) -> None:
                .map(e => e.tagName + '.' + e.className + ' ' + e.textContent.slice(0, 40))"""
         )
         assert cut == []
+        broken = looked.page.evaluate(
+            """[...document.querySelectorAll('details.case[open] thead th, details.case[open] td.num')]
+               .filter(e => !/\\s/.test(e.innerText.trim()) && e.innerText.trim())
+               .filter(e => { const range = document.createRange(); range.selectNodeContents(e);
+                              return new Set([...range.getClientRects()].map(r => Math.round(r.top))).size > 1; })
+               .map(e => e.innerText)"""
+        )
+        assert broken == [], "a word of a heading or a figure is broken in two"
+        assert not looked.page.get_by_role("heading", name="SIP messages").first.is_visible(), "none is open"
         assert len(looked.page.pdf(format="A4")) > 20_000
 
 

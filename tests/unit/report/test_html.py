@@ -311,7 +311,7 @@ class TestReport:
         made = runs.make_run(tmp_path, rows=("HOLD",), lost=("HOLD",))
         text = remake(made.directory).report.read_text()
         assert "2027-01-15 08:00:00 UTC" in text  # as its scope says
-        assert "example (live)" in text
+        assert "<bdi>example</bdi> (live)" in text
         (made.directory / "scope.json").unlink()
         assert "1970" not in remake(made.directory).report.read_text()
 
