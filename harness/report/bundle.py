@@ -67,7 +67,16 @@ def _write_report(path: Path, run: Path, copies: Sequence[CaseEvidence], every: 
     planned, end = read_planned(run)
     masked = [dict(mask_plain(case)) for case in planned]
     summary = summary_of(run, every, planned, end, scope)
-    for words in ("passed_on_retry", "missing", "unplanned", "left_out", "required", "broke", "deployments"):
+    for words in (
+        "passed_on_retry",
+        "tried_before",
+        "missing",
+        "unplanned",
+        "left_out",
+        "required",
+        "broke",
+        "deployments",
+    ):
         setattr(summary, words, mask_plain(getattr(summary, words)))
     reported = {case.key for case in copies}
     absent = [case for case in masked if key_of(case) not in reported]

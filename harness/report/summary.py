@@ -72,6 +72,7 @@ class Summary:
     versions: dict[str, str]
     deployments: dict[str, str] = field(default_factory=dict)  #: name: kind
     passed_on_retry: list[str] = field(default_factory=list)
+    tried_before: dict[str, list[str]] = field(default_factory=dict)  #: of these, how their earlier attempts ended
     planned: int = 0
     missing: list[str] = field(default_factory=list)  #: planned, never reported; counted as broken
     unplanned: list[str] = field(default_factory=list)  #: reported, never planned
@@ -109,6 +110,7 @@ class Summary:
             "began": self.began,
             **total,
             "passed_on_retry": self.passed_on_retry,
+            "tried_before": self.tried_before,
             "wall_s": round(self.wall_s, 3),
             "scripted_s": round(self.scripted_s, 3),
             "case_overhead_s_median": None if self.overhead_s_median is None else round(self.overhead_s_median, 4),
@@ -168,6 +170,17 @@ def retried(evidences: Iterable[CaseEvidence]) -> list[CaseEvidence]:
     return [one for one in latest(evidences) if one.verdict is Verdict.PASSED and tries[one.key] > 1]
 
 
+def tried_before(evidences: Iterable[CaseEvidence]) -> dict[tuple[str, str], list[str]]:
+    """Of each case that passed on retry, how its earlier attempts ended: ``attempt 1, failed: …``."""
+    evidences = list(evidences)
+    found: dict[tuple[str, str], list[str]] = {one.key: [] for one in retried(evidences)}
+    for one in sorted(evidences, key=_order):
+        if one.verdict is not Verdict.PASSED and one.key in found:
+            words = one.headline.removeprefix(f"{one.verdict}: ")
+            found[one.key].append(f"attempt {one.attempt}, {one.verdict}: {words}")
+    return found
+
+
 def attempts(evidences: Iterable[CaseEvidence]) -> dict[tuple[str, str], int]:
     """How often each case was tried until it ended as it did: the last attempt, and those before that did not pass.
 
@@ -210,7 +223,7 @@ def summarise(
     overheads = [e.wall_s - e.scripted_s for e in cases if e.verdict is Verdict.PASSED]
     return Summary(
         run=run,
-        began=min((evidence.began_wall for evidence in cases), default=0.0),
+        began=min((evidence.began_wall for evidence in evidences), default=0.0),
         total=total,
         rows=rows,
         integrations=integrations,
@@ -221,6 +234,7 @@ def summarise(
         versions=versions(),
         deployments=_kinds((*wanted.values(), *(e.case for e in cases))),
         passed_on_retry=[called[e.key] for e in retried(evidences)],
+        tried_before={called[key]: ended for key, ended in tried_before(evidences).items()},
         planned=len(wanted),
         missing=[called[key] for key in absent],
         unplanned=sorted(called[key] for key in reported - wanted.keys()),

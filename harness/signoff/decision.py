@@ -24,7 +24,7 @@ from harness.report.mask import mask_text
 from harness.report.run import NEVER_ENDED, RunEnd, read_cases, read_end, read_planned
 from harness.report.scope import Scope
 from harness.report.strangers import strangers
-from harness.report.summary import retried
+from harness.report.summary import tried_before
 from harness.signoff import manifest
 from harness.signoff.rows import NOT_RUN, PARTLY_RUN, JudgedCase, RowResult, judge_all, narrowing, results
 from harness.signoff.waivers import Waiver, check
@@ -53,6 +53,7 @@ class Decision:
     scope: Scope | None
     cases: tuple[JudgedCase, ...]
     planned: int
+    period: tuple[float, float] | None  #: from the first case's beginning to the last one's end, attempts included
     interrupted: str
     remarks: tuple[str, ...]
     preflight: tuple[str, ...]  #: what preflight found wrong or doubtful
@@ -131,6 +132,7 @@ def decide(
         scope=scope,
         cases=tuple(judged),
         planned=len(planned),
+        period=_period(every),
         interrupted=end.interrupted,
         remarks=tuple(_remarks(scope, every, judged, [w for w in valid if w not in used], expired, list(end.made_of))),
         preflight=tuple(_preflight(run)),
@@ -222,9 +224,8 @@ def _remarks(
     if made_of:
         names = ", ".join(made_of) if len(made_of) < 5 else f"{len(made_of)} runs"
         yield f"The run was made of others: {names}."
-    again = [case.id for case in retried(every)]
-    if again:
-        yield f"Passed on retry, after an attempt that did not: {', '.join(again)}."
+    for (_, again), ended in tried_before(every).items():
+        yield f"Passed on retry: {again} ({'; '.join(ended) or 'an earlier attempt left no result'})."
     stand_ins = sum(one.case.axes.get("ai") == "stand-in" for one in judged)
     if stand_ins:
         yield f"In {stand_ins} of {len(judged)} cases a stand-in (a softphone of the harness) was the AI, not Synthflow."
@@ -252,6 +253,13 @@ def _preflight(run: Path) -> Iterable[str]:
             if line["status"] != "ok":
                 fix = f" {line['fix']}" if line.get("fix") else ""
                 yield f"{report['deployment']}: {line['name']}: {line['status']}: {line['detail']}{fix}"
+
+
+def _period(cases: Sequence[CaseEvidence]) -> tuple[float, float] | None:
+    """In seconds since the epoch; None when no case ran."""
+    if not cases:
+        return None
+    return min(case.began_wall for case in cases), max(case.wall(case.ended) for case in cases)
 
 
 def _numbers(cases: Iterable[CaseEvidence]) -> dict[str, int]:

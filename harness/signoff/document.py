@@ -141,11 +141,9 @@ def _options(decision: Decision) -> list[tuple[str, str]]:
 
 
 def _period(decision: Decision) -> str:
-    cases = [one.case for one in decision.cases]
-    if not cases:
+    if decision.period is None:
         return "no case ran"
-    began = datetime.datetime.fromtimestamp(min(case.began_wall for case in cases), datetime.UTC)
-    ended = datetime.datetime.fromtimestamp(max(case.wall(case.ended) for case in cases), datetime.UTC)
+    began, ended = (datetime.datetime.fromtimestamp(at, datetime.UTC) for at in decision.period)
     last = ended.strftime("%H:%M" if ended.date() == began.date() else "%d %B %Y, %H:%M")
     return f"{began.strftime('%d %B %Y, %H:%M')} to {last} UTC"
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from markupsafe import escape
 
-from harness.report import history
+from harness.report import history, html
 from harness.report.evidence import CaseEvidence
 from harness.report.run import read_cases
 from harness.report.summary import Summary, latest, summarise
@@ -89,6 +90,11 @@ class TestSummary:
         assert [e.attempt for e in latest(evidences)] == [2]
         assert (summary.total.cases, summary.total.passed) == (1, 1)
         assert summary.passed_on_retry == [first["id"]]
+        (earlier,) = (e for e in evidences if e.attempt == 1)
+        assert summary.tried_before == {first["id"]: [f"attempt 1, failed: {earlier.headline}"]}
+        assert summary.began == min(e.began_wall for e in evidences), "the run began with what it tried first"
+        html.write(tmp_path / "report.html", summary, latest(evidences))
+        assert f"<br>attempt 1, failed: {escape(earlier.headline)}</li>" in (tmp_path / "report.html").read_text()
 
     def test_what_passed_and_was_run_again_alone_is_no_retry(self, tmp_path: Path, samples: ModuleType) -> None:
         """A call was the case's by a guess; both attempts passed."""

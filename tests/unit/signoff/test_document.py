@@ -17,6 +17,7 @@ from harness.errors import MistakeError
 from harness.events import StrangerRefused
 from harness.integrations import load
 from harness.matrix import Case
+from harness.report.evidence import CaseEvidence
 from harness.report.merge import merge
 from harness.report.recorder import CaseRecorder
 from harness.signoff import document, waivers
@@ -136,6 +137,20 @@ def test_cases_and_rows_are_counted_in_words(tmp_path: Path, runs: ModuleType) -
     text = runs.words(signoff.seal(both).read_text())
     assert "2 cases were planned, 2 were run: 2 passed." in text
     assert f"The run was made of others: {made.directory.name}, " in text
+
+
+def test_a_retry_is_told_with_what_failed_and_its_time_counts(tmp_path: Path, runs: ModuleType) -> None:
+    made = runs.make_run(tmp_path, rows=("HOLD",))
+    (case,) = made.cases
+    earlier = runs.record(made.directory, made.deployment, case, runs.fails, attempt=1)
+    again = runs.record(made.directory, made.deployment, case, runs.passes, attempt=2)
+    for home, began in ((earlier, 1.8e9), (again, 1.8e9 + 7200)):
+        plain = json.loads((home / "case.json").read_text())
+        (home / "case.json").write_text(json.dumps(plain | {"began_wall": began}))
+    headline = CaseEvidence.read(earlier).headline
+    text = text_of(made.directory, runs)
+    assert f"Passed on retry: {case.id} (attempt 1, failed: {headline})." in text
+    assert "Verified 15 January 2027, 08:00 to 10:00 UTC" in text
 
 
 @pytest.mark.parametrize("kind", ["live", "simulated"])
