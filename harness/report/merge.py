@@ -31,7 +31,7 @@ def merge(runs: Sequence[Path], reports: Path) -> Path:
     distinct = list({run.resolve(): None for run in runs})
     known = [(run, scopes.read(run), *read_planned(run)) for run in distinct]
     scope = _scope([found for _, found, _, _ in known if found])
-    target = create(reports)
+    target = create(reports.resolve())
     copied: dict[_Identity, str] = {}
     for run, _, _, end in known:
         names = {case.parent.name: _copy_case(case, target, copied) for case in sorted((run / CASES).glob(f"*/{CASE}"))}

@@ -110,6 +110,19 @@ def test_allure_has_a_result_of_each_case_of_each_site_and_what_is_said_of_the_r
     assert {path.name for path in (merged / "allure-results").iterdir()} == before
 
 
+def test_allure_finds_its_way_from_wherever_it_is_started(
+    tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is started in the run's directory; ``--into`` is as somebody typed it elsewhere."""
+    made = [runs.make_run(tmp_path, rows=(row,)).directory for row in ROWS]
+    monkeypatch.chdir(tmp_path)
+    finished = remake(merge(made, Path("together")))
+    assert finished.allure_results == finished.directory / "allure-results"
+    assert finished.directory == tmp_path / "together" / finished.directory.name
+    config = json.loads((finished.directory / "allurerc.json").read_text())
+    assert Path(config["historyPath"]).parent == tmp_path / "together"
+
+
 def test_tests_that_are_no_cases_and_their_attachments_stay_as_they_are(tmp_path: Path, runs: ModuleType) -> None:
     made = [with_allure(runs.make_run(tmp_path, rows=(row,))) for row in ROWS]
     other = {"uuid": "u", "name": "a test of one's own", "status": "passed", "labels": [{"name": "tag", "value": "x"}]}
