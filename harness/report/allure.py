@@ -142,7 +142,6 @@ def write_lost(evidence: CaseEvidence, results: Path) -> None:
     """Write the result of a case that Allure never heard of, into a directory of results."""
     logger = _logger(results)
     result = _new(evidence.case)
-    result.start, result.stop = _ms(evidence, evidence.began), _ms(evidence, evidence.ended)
     _fill(result, evidence, logger, trace=None)
     _identify(result, evidence.case)
     logger.report_result(result)
@@ -240,6 +239,10 @@ def _fill(result: TestResult, evidence: CaseEvidence, sink: Sink, trace: str | N
                 result.labels.append(Label(key, printable(str(value))))
         result.description += "\n\n" + _diagnosis_text(evidence)
     result.status = _STATUS[evidence.verdict]
+    result.start, result.stop = (
+        _ms(evidence, evidence.began),
+        _ms(evidence, evidence.ended),
+    )  # pytest's are of its function
     if evidence.verdict is not Verdict.PASSED:
         result.statusDetails = StatusDetails(message=printable(_message(evidence)), trace=_trace(evidence, trace))
     result.steps = [_step(evidence, step) for step in evidence.steps]

@@ -337,6 +337,7 @@ def _allure(
             "run": run.name,
             "command": end.command if not end.made_of else "",
             "made of": ", ".join(end.made_of),
+            "faults injected": ", ".join(summary.faults),
             "workers": end.workers,
             **{f"deployment.{name}": kind for name, kind in summary.deployments.items()},
             **summary.versions,

@@ -179,6 +179,12 @@ class TestOfARunningTest:
         assert steps[1]["stop"] - steps[1]["start"] == pytest.approx(1050, abs=2)
         assert [inner["status"] for inner in steps[2]["steps"]] == ["passed", "passed"]
 
+    def test_takes_as_long_as_every_other_view_says(self, pytest_results: list[dict[str, dict[str, Any]]]) -> None:
+        for result in pytest_results[0].values():
+            steps = [step for step in result["steps"] if step["name"] != "What was checked"]
+            assert result["start"] <= min(step["start"] for step in steps)
+            assert max(step["stop"] for step in steps) <= result["stop"]
+
     def test_attaches_to_the_test_itself(self, pytest_results: list[dict[str, dict[str, Any]]]) -> None:
         found = attachments(pytest_results[0]["TD-TRANSFER-BLIND"])
 

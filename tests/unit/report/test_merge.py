@@ -149,6 +149,7 @@ def test_injected_faults_and_the_way_to_run_a_case_again_are_those_of_its_run(tm
     again = sorted(re.findall(r'data-copy="(harness verify [^"]*)"', text))
     assert [line.split(" ")[2] for line in again] == ["busy/example.toml", "hold/example.toml"]
     assert [re.findall(r"--fault (\S+)", line) for line in again] == [["no-g711"], ["heavy-loss"]]
+    assert "faults.injected=heavy-loss, no-g711" in (merged / "allure-results" / "environment.properties").read_text()
     assert json.loads((merged / "summary.json").read_text())["faults"] == ["heavy-loss", "no-g711"]
 
 
