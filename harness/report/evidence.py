@@ -144,6 +144,11 @@ class CaseEvidence:
         """How long the case took, in seconds."""
         return max(0.0, self.ended - self.began)
 
+    @property
+    def overhead_s(self) -> float | None:
+        """What it took beyond the waits of its scenario; None where some of these went on at once, so that their sum says nothing."""
+        return self.wall_s - self.scripted_s if self.scripted_s <= self.wall_s else None
+
     def wall(self, at: float) -> float:
         """A monotonic time as seconds since the epoch; none before it, whatever the clocks said."""
         return max(0.0, self.began_wall + (at - self.began))

@@ -78,6 +78,8 @@ def write(
         owners=sorted({owner for group in groups if (owner := group.said("owner"))}),
         numbers=sorted({number for one in made for number in one.fields["numbers"]}),
         absent=[{"id": str(case["id"]), "row": str(case.get("row", ""))} for case in absent],
+        left_out=_left_out(summary),
+        seen_in_part={row: found for row, found in summary.coverage.items() if found.unseen},
         never_ran=NEVER_REPORTED.first_line(),
         axes=_axes(cases),
         headline=headline(summary),
@@ -190,6 +192,22 @@ def _cause(group: CauseGroup, run: str) -> dict[str, Any]:
         "link": web_link(group.said("link")),
         "explain": rerun.explain(run, group.cases[0]),
     }
+
+
+def _left_out(summary: Summary) -> list[tuple[str, int, dict[str, list[str]]]]:
+    """Of the guide's rows, then of those of practice: how many were not run, or not at every number, and why which."""
+    several = len(summary.deployments) > 1
+    found = []
+    for documented, words in ((True, "of the guide"), (False, "of practice")):
+        reasons: dict[str, dict[str, None]] = {}
+        for left in summary.left_out:
+            if bool(left["documented"]) is documented:
+                name = f"{left['row']} of {left['deployment']}" if several else str(left["row"])
+                reasons.setdefault(str(left["why"]), {})[name] = None
+        if reasons:
+            rows = {name for names in reasons.values() for name in names}
+            found.append((words, len(rows), {why: list(names) for why, names in reasons.items()}))
+    return found
 
 
 def _axes(cases: Sequence[CaseEvidence]) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import itertools
 import json
@@ -21,10 +22,11 @@ from harness.report import closing, html, processes
 from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Result, Run
+from harness.report.recorder import CaseRecorder
 from harness.report.run import FinishedRun, read_cases, remake
 from harness.report.summary import summarise
 from harness.terminal import SafeConsole
-from harness.verdict import Verdict
+from harness.verdict import Finding, Verdict
 
 
 class Page(HTMLParser):
@@ -289,6 +291,24 @@ class TestReport:
         ]
         summary = summarise(evidences, [case, other], run="r", wall_s=1.0, workers=1)
         assert html.headline(summary) == ("failed", "1 of 2 cases failed, 1 broke")
+
+    def test_what_was_not_verified_is_told_though_all_passed(self, tmp_path: Path, runs: ModuleType) -> None:
+        def plays(case: Any, recorder: CaseRecorder) -> tuple[Verdict, str]:
+            unseen = Finding("codec", "the AI", Verdict.NOT_OBSERVABLE, "PCMU", "not observable: dark", 1.0)
+            recorder.finding(dataclasses.replace(unseen, dispensable=True))
+            return runs.passes(case, recorder)  # type: ignore[no-any-return]
+
+        finished = remake(runs.make_run(tmp_path, rows=("TD-INBOUND",), plays={"TD-INBOUND": plays}).directory)
+        left_out = finished.summary.left_out
+        text = finished.report.read_text()
+        section = " ".join(Page(text[text.index('id="unverified"') :]).text)
+        assert {str(left["row"]) for left in left_out if left["row"] not in section} == set()
+        assert {str(left["why"]) for left in left_out if left["why"] not in section} == set()
+        guide = len({left["row"] for left in left_out if left["documented"]})
+        assert f"{guide} rows of the guide: not run, or not at every number" in section
+        unseen = {words for found in finished.summary.coverage.values() for words in found.unseen}
+        assert unseen
+        assert {words for words in unseen if words not in section} == set()
 
     def test_injected_faults_are_told_though_all_passed(self, tmp_path: Path, samples: ModuleType) -> None:
         case = samples.case_of()

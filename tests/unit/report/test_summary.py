@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from harness.report import history, html
+from harness.report import history, html, metrics
+from harness.report.case_page import CasePage
 from harness.report.evidence import CaseEvidence
 from harness.report.run import read_cases
 from harness.report.summary import Summary, latest, summarise
+from harness.verdict import Verdict
 
 
 def of(made: Any, **changes: Any) -> Summary:
@@ -95,6 +97,20 @@ class TestSummary:
         assert summary.began == min(e.began_wall for e in evidences), "the run began with what it tried first"
         html.write(tmp_path / "report.html", summary, latest(evidences))
         assert f"<br>attempt 1, failed: {escape(earlier.headline)}</li>" in (tmp_path / "report.html").read_text()
+
+    def test_waits_at_once_are_no_overhead_below_nothing(self, tmp_path: Path, samples: ModuleType) -> None:
+        case = samples.case_of()
+        with samples.playing(tmp_path / "case", case) as sample:
+            for why in ("the prompt", "what tells who is heard"):
+                sample.recorder.scripted(3.0, why)
+            sample.after(4.0).finding("answered", "caller.1")
+            sample.recorder.close(Verdict.PASSED, "")
+        evidence = CaseEvidence.read(tmp_path / "case")
+        summary = summarise([evidence], [case], run="r", wall_s=4.0, workers=1)
+        assert summary.overhead_s_median is None
+        assert not [time for time in metrics.times(evidence, (), ()) if time.title == "overhead"]
+        html.write(tmp_path / "report.html", summary, [evidence])
+        assert "4.00 s, with 6.00 s of scripted waits, some at once" in CasePage.of(evidence, tmp_path, "").html()
 
     def test_what_passed_and_was_run_again_alone_is_no_retry(self, tmp_path: Path, samples: ModuleType) -> None:
         """A call was the case's by a guess; both attempts passed."""
