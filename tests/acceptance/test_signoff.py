@@ -15,7 +15,7 @@ VERIFY = "--row HANGUP-CALLER -n 1"
 def test_a_night_is_signed_and_every_change_is_found(tree: Any) -> None:
     code, output = tree.finished(tree.harness("nightly", DEPLOYMENT, "--verify", VERIFY, "--metrics", "m.prom"))
     assert code == 0, output
-    assert "changed        nothing since the night before" in output
+    assert "changed        this is the first night" in output
     assert (tree.path / "reports" / "nightly.html").is_file()
     assert "call_verification_night_problems" in (tree.path / "m.prom").read_text()
     assert tree.finished(tree.harness("nightly", DEPLOYMENT, "--check-fresh", "1"))[0] == 0
