@@ -152,6 +152,7 @@ def test_it_prints_whole(run: Path, look: Any) -> None:
                .map(e => e.tagName + '.' + e.className + ' ' + e.textContent.slice(0, 40))"""
         )
         assert cut == []
+        assert looked.page.get_by_text("not asked for in this run").first.is_visible(), "what was not verified, and why"
         broken = looked.page.evaluate(
             """[...document.querySelectorAll('details.case[open] thead th, details.case[open] td.num')]
                .filter(e => !/\\s/.test(e.innerText.trim()) && e.innerText.trim())
