@@ -9,7 +9,8 @@ from typing import Literal
 from harness.far_end.call_record import CallRecord
 
 Transcript = Literal["during", "after", "none"]
-#: A transcript that has come is complete when it has stayed the same so long.
+#: A transcript that has come is complete when it has stayed the same so long after the call: what stood still while the call went
+#: on may only have been waiting for its end.
 SETTLED_S = 2.0
 
 
@@ -45,7 +46,7 @@ class RecordReader:
         if self._transcript == "none" or self._is_down():
             return True
         now = self._clock()
-        if self._over_since is not None and self._text and now - self._text_since >= SETTLED_S:
+        if self._over_since is not None and self._text and now - max(self._text_since, self._over_since) >= SETTLED_S:
             return True
         begun = self._asked_since if self._over_since is None else self._over_since
         return self._was_read and begun is not None and now - begun >= self._within_s

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from difflib import SequenceMatcher
-from itertools import pairwise
 from typing import Literal
 
 #: Recognition drops and bends words; of other sentences of the same length hardly half is alike.
@@ -28,9 +27,14 @@ def said(transcript: str, who: Literal["human", "bot"]) -> list[str]:
 def times_heard(transcript: str, words: str) -> int:
     """How often the human is transcribed with these words, or something much like them; a line may hold more than them."""
     lines = said(transcript, "human")
-    whole = sum(is_alike(line, words) for line in lines)
-    # a pause makes recognition break a sentence in two
-    return whole or sum(is_alike(f"{first} {second}", words) for first, second in pairwise(lines))
+    whole = [is_alike(line, words) for line in lines]
+    count = at = 0
+    while at < len(lines):
+        # a pause makes recognition break a sentence in two
+        is_broken = not any(whole[at : at + 2]) and is_alike(" ".join(lines[at : at + 2]), words)
+        count += whole[at] or is_broken
+        at += 2 if is_broken else 1
+    return count
 
 
 def is_alike(heard: str, words: str) -> bool:

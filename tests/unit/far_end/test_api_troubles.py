@@ -154,6 +154,11 @@ def test_too_many_requests_for_ever(web: Make, waited: list[float]) -> None:
     with pytest.raises(FarEndError, match="429"):
         api.calls(since=0.0)
     assert len(waited) == 2, "three attempts, and then the truth"
+    assert not api.is_down
+    for _ in range(2):
+        with pytest.raises(FarEndError, match="429"):
+            api.calls(since=0.0)
+    assert api.is_down, "nobody waits for each record of a run as long"
     api.close()
 
 

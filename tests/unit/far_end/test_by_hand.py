@@ -7,8 +7,6 @@ import pty
 import subprocess
 import sys
 
-import pytest
-
 from harness.far_end import by_hand
 
 ASK = "from harness.far_end.by_hand import ask; print(ask('start it now'))"
@@ -21,15 +19,11 @@ def test_without_a_terminal_nobody_is_asked() -> None:
     assert told.stdout == "False\n"
 
 
-def test_nobody_is_asked_when_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(by_hand.SILENT_VARIABLE, "1")
-    assert by_hand.ask("start it now") is False
-
-
-def test_at_a_terminal_it_is_said_whatever_becomes_of_stdout() -> None:
+def _at_a_terminal(silent: str) -> bytes:
+    """What a terminal shows when somebody is asked at it."""
     child, terminal = pty.fork()
     if child == 0:
-        os.execve(sys.executable, [sys.executable, "-c", ASK], {**os.environ, by_hand.SILENT_VARIABLE: "0"})
+        os.execve(sys.executable, [sys.executable, "-c", ASK], {**os.environ, by_hand.SILENT_VARIABLE: silent})
     said = b""
     try:
         while chunk := os.read(terminal, 4096):
@@ -39,5 +33,14 @@ def test_at_a_terminal_it_is_said_whatever_becomes_of_stdout() -> None:
     finally:
         os.close(terminal)
         os.waitpid(child, 0)
+    return said
+
+
+def test_at_a_terminal_it_is_said_whatever_becomes_of_stdout() -> None:
+    said = _at_a_terminal(silent="0")
     assert b">>> start it now" in said
     assert b"True" in said
+
+
+def test_at_a_terminal_nobody_is_asked_either_when_that_was_asked_for() -> None:
+    assert _at_a_terminal(silent="1").split() == [b"False"]

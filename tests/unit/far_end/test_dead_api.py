@@ -145,3 +145,10 @@ def test_a_token_that_no_header_can_carry_is_not_shown(web: Make) -> None:
     with pytest.raises(FarEndError) as caught:
         api.call("c1")
     assert "s3cr" not in str(caught.value)
+
+
+def test_a_token_read_from_a_file_is_sent_without_the_files_line_end(web: Make) -> None:
+    server = web(FINE)
+    SynthflowApi(server.base, " s3cr\r\n").ask("GET", "/calls")
+    (request,) = server.requests
+    assert b"\r\nauthorization: bearer s3cr\r\n" in request.lower()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.far_end.call_record import CallRecord
 from harness.far_end.record_reader import RecordReader, Transcript
@@ -106,6 +108,40 @@ def test_a_record_has_told_all_when_its_call_is_over_and_its_words_have_settled(
     assert reader.has_told_all
     api.down = True
     assert not reader.has_told_all
+
+
+@given(
+    before=st.lists(st.floats(0.0, 60.0), max_size=4),
+    ends=st.floats(0.0, 60.0),
+    pauses=st.lists(st.floats(0.0, 1.0), min_size=1, max_size=6),
+    polled_s=st.floats(0.2, 0.8),
+)
+def test_a_transcript_that_grows_after_the_call_is_waited_for_to_its_last_word(
+    before: list[float], ends: float, pauses: list[float], polled_s: float
+) -> None:
+    """However long it stood still while the call went on: an API may write what was said last when the call is over."""
+    written = [at for at in before if at <= ends]
+    for pause in pauses:
+        written.append(max(ends, max(written, default=0.0)) + pause)
+    now = 0.0
+
+    def read() -> CallRecord:
+        text = "\n".join(f"bot: word-{n}." for n, at in enumerate(sorted(written)) if now >= at)
+        return CallRecord("c1", {"status": "completed" if now >= ends else "in-progress", "transcript": text})
+
+    def pause_a_little() -> None:
+        nonlocal now
+        now += polled_s
+
+    reader = RecordReader(read, transcript="during", within_s=30.0, clock=lambda: now)
+    while now < ends:
+        reader.look()
+        pause_a_little()
+    last = f"word-{len(written) - 1}."
+    assert reader.find(has(last), pause_a_little)
+    assert not reader.find(has("never said"), pause_a_little)
+    assert reader.has_told_all
+    assert now < max(written) + 4.0
 
 
 def test_nobody_gives_up_before_the_first_look() -> None:

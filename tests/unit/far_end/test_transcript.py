@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.far_end.transcript import is_alike, said, times_heard
 
@@ -39,6 +41,21 @@ def test_how_often_it_was_said() -> None:
     assert times_heard("human: hello\nhuman: who is there", WORDS) == 1
     assert times_heard("human: hello who is there\nhuman: [mark 3]\nhuman: Hello, who is there?", WORDS) == 2
     assert times_heard("", WORDS) == 0
+
+
+@st.composite
+def _greeted(draw: st.DrawFn) -> tuple[int, str]:
+    """The words once, which recognition may have broken in two anywhere; or others."""
+    words = WORDS.split()
+    at = draw(st.integers(0, len(words) - 1))
+    halves = [" ".join(half) for half in (words[:at], words[at:]) if half]
+    others = st.sampled_from(["human: An agent, please.\n", "human: [mark 3]\n", f"bot: {WORDS}\n"])
+    return draw(st.one_of(st.just((1, "".join(f"human: {half}\n" for half in halves))), st.tuples(st.just(0), others)))
+
+
+@given(st.lists(_greeted(), max_size=6))
+def test_each_time_counts_whether_a_pause_broke_it_in_two_or_not(turns: list[tuple[int, str]]) -> None:
+    assert times_heard("".join(text for _, text in turns), WORDS) == sum(times for times, _ in turns)
 
 
 def test_words_on_several_lines_are_one_speakers() -> None:
