@@ -265,9 +265,7 @@ def silent(
     )
 
 
-def _kind(account: ListenerReport | None, own: Collection[int], name_of: Callable[[int], str | None]) -> str:
-    if account is None:
-        return "unknown"
+def _kind(account: ListenerReport, own: Collection[int], name_of: Callable[[int], str | None]) -> str:
     if any(mark not in own and name_of(mark) is None for mark in account.marks):
         return "crossed"
     if account.marks and all(mark in own for mark in account.marks):
@@ -287,10 +285,8 @@ def _without_media(account: ListenerReport) -> bool:
     return account.rx_packets is None and account.seconds <= 0.0
 
 
-def _instead(account: ListenerReport | None, own: Collection[int], name_of: Callable[[int], str | None]) -> str:
+def _instead(account: ListenerReport, own: Collection[int], name_of: Callable[[int], str | None]) -> str:
     kind = _kind(account, own, name_of)
-    if account is None:
-        return "nothing is known of what arrived"
     heard = [name_of(mark) or f"a call that is not this one (mark {mark})" for mark in dict.fromkeys(account.marks)]
     seconds = f"in {account.seconds:.1f} s"
     if account.instead is not None and kind in ("crossed", "echo", "other"):

@@ -98,12 +98,17 @@ def tried(subject: str, wanted: str, reached: Sequence[str]) -> Finding:
     )
 
 
-def not_answered(subject: str, answered: Sequence[str], otherwise: str = "none was", code: int = 0) -> Finding:
-    """No call was set up; ``answered`` names those that were, ``otherwise`` says what became of it instead."""
+def not_answered(
+    subject: str, answered: Sequence[str], otherwise: str = "none was", code: int = 0, *, goes_on: bool = False
+) -> Finding:
+    """No call was set up; ``answered`` names those that were, ``otherwise`` says what became of it instead.
+
+    One that ``goes_on`` was taken: it rings, and may be answered whenever somebody likes to.
+    """
     return judged(
         "route.not_answered",
         subject,
-        not answered,
+        not answered and not goes_on,
         expected="no call is set up",
         actual=f"{', '.join(answered)} answered" if answered else otherwise,
         measured=measurement.AnsweredBy(answered=tuple(answered), code=code),

@@ -301,16 +301,19 @@ class Expect(ExpectAudio):
             self._reaches("early", self._context.patience, reach.rings)
 
     def never_answered(self) -> None:
-        """The call ends without ever being answered."""
-        call = self._call
+        """The call is refused, or nobody takes it: one that rings on was taken (RFC 3261 section 21.1.2)."""
+        call, limit = self._call, self._context.patience
         with self._context.evidence.step(f"{call.label} is not answered"):
-            ended = call.released_at(time.monotonic() + self._context.patience)
+            ended = call.released_at(time.monotonic() + limit)
             answered = call.answered_at()
             state = call.state()
-            told = f"it ended with {state.code} {state.reason}" if state and ended is not None else "no answer came"
+            rings = ended is None and state is not None and state.state == "early"
+            told = f"after {limit:g} s it rings on" if rings else "no answer came"
+            if state is not None and ended is not None:
+                told = f"it ended with {state.code} {state.reason}"
             code = state.code if state else 0
             answerers = [] if answered is None else [call.label]
-            self._context.evidence.add(reach.not_answered(call.label, answerers, told, code))
+            self._context.evidence.add(reach.not_answered(call.label, answerers, told, code, goes_on=rings))
 
     def refer_is(self, declared: str) -> None:
         """The platform did with the AI's REFER what the number's entry declares."""

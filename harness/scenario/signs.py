@@ -306,7 +306,7 @@ class Look:
 
     def _no_words_of_the_ai(self) -> Denial | None:
         words = self._talk.words
-        if words.come == "none" or not words.of("human") or words.of("bot") or not words.are_all:
+        if words.come == "none" or not words.of("human") or words.find_answer() or not words.are_all:
             return None
         return Denial(
             Observation.WORDS, f"the transcript has {self._caller.label}'s words, and none of {self._talk.label}'s"

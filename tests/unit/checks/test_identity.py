@@ -103,6 +103,33 @@ def test_withheld_number_needs_all_three() -> None:
         assert identity.withheld(invite(from_, *more), "ai", CALLER, "US").verdict is Verdict.FAILED
 
 
+@given(
+    st.sampled_from(
+        [
+            "<sip:anonymous@anonymous.invalid>",
+            '"Anonymous" <sip:x@ANONYMOUS.invalid>',
+            "<sip:Restricted@ims.example>",
+            "<sip:anonymous@ims.example>",
+            "<sip:ims.example>",
+        ]
+    ),
+    st.permutations(["id", "header", "critical"]).flatmap(lambda all_: st.just(all_[: all_.index("id") + 1])),
+    st.sampled_from([";", "; ", " ;\t"]),
+    st.booleans(),
+)
+def test_who_asks_for_privacy_may_ask_for_more_and_spell_it_as_headers_are(
+    from_: str, asked: list[str], between: str, capitals: bool
+) -> None:
+    """RFC 3323 section 4.2; white space is the grammar's (RFC 3261 section 25.1, SEMI)."""
+    privacy = between.join(asked)
+    message = invite(
+        from_,
+        f"P-Asserted-Identity: <sip:{CALLER}@example.com>",
+        f"Privacy: {privacy.upper() if capitals else privacy}",
+    )
+    assert identity.withheld(message, "ai", CALLER, "US").verdict is Verdict.PASSED
+
+
 def test_tel_in_asserted_identity_counts() -> None:
     message = invite("<sip:anonymous@anonymous.invalid>", f"P-Asserted-Identity: <tel:{CALLER}>", "Privacy: id")
     assert identity.withheld(message, "ai", CALLER, "US").verdict is Verdict.PASSED

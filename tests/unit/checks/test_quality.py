@@ -71,6 +71,16 @@ def test_a_voice_that_is_broken_up_has_lost_what_it_was_silent_for(pauses: list[
     assert held.verdict is Verdict.PASSED
 
 
+@given(st.integers(20, 60_000), st.integers(0, 150))
+def test_a_stream_is_thin_where_a_second_of_it_or_more_lacks_a_quarter(spanned_ms: int, percent: int) -> None:
+    """Of less than a second nothing is said: the first and the last packet of a stream may lie a moment apart by chance."""
+    filled_ms = spanned_ms * percent // 100
+    found = quality.loss("caller.1", replace(counters(100, 0), rx_spanned_ms=spanned_ms, rx_filled_ms=filled_ms))
+    assert found is not None
+    is_thin = spanned_ms >= 1000 and filled_ms < 0.75 * spanned_ms
+    assert found.verdict is (Verdict.FAILED if is_thin else Verdict.PASSED)
+
+
 def test_delay_is_judged_by_the_shorter_of_two_looks() -> None:
     assert quality.delay("a", "b", 600.0).verdict is Verdict.PASSED
     assert quality.delay("a", "b", 601.0).verdict is Verdict.FAILED

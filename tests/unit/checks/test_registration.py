@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.checks import registration
 from harness.events import SipMessage
@@ -54,6 +56,16 @@ def test_what_a_200_binds(headers: tuple[str, ...], words: str | None) -> None:
         message("received", "SIP/2.0 200 OK", *headers),
     ]
     assert registration.unbound(exchange) == words
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=4))
+def test_a_contact_listed_more_than_once_is_bound_where_any_is(seconds: list[int]) -> None:
+    """As after a re-boot: the binding of the last call-id goes, the new one stays."""
+    exchange = [
+        message("sent", "REGISTER sip:example.com SIP/2.0", f"Contact: {OURS}", "Expires: 300"),
+        message("received", "SIP/2.0 200 OK", *(f"Contact: {OURS};expires={left}" for left in seconds)),
+    ]
+    assert (registration.unbound(exchange) is None) == any(seconds)
 
 
 def test_nothing_is_said_where_there_was_no_200() -> None:

@@ -163,6 +163,7 @@ MORE: dict[str, Callable[[], object]] = {
     "tried, another": lambda: reach.tried("ai", AI_NUMBER, ["+1", "+2"]),
     "tried, none": lambda: reach.tried("ai", AI_NUMBER, []),
     "not answered": lambda: reach.not_answered("a", []),
+    "rings on": lambda: reach.not_answered("a", [], "after 4 s it rings on", 180, goes_on=True),
     "answered all the same": lambda: reach.not_answered("a", ["x", "y"], code=200),
     "not reached": lambda: reach.not_reached("a", []),
     "reached": lambda: reach.not_reached("a", ["x", "y"]),

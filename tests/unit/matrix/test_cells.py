@@ -275,6 +275,9 @@ def test_numbers_to_the_same_assistant_by_another_way_are_proved_by_themselves(t
     assert way(press=None) == way(press="")
     assert way(press="1") == way(press="2") != way(press="12")
     assert way(assistant="main") != way(assistant="sales")
+    assert way(group="billing") != way(group="support")
+    assert way(refer="consumed") != way(refer="passed-on")
+    assert way(selector="billing") != way(selector="support") != way(selector=None)
 
 
 def test_a_case_knows_its_calls(talkdesk: Deployment) -> None:

@@ -40,6 +40,14 @@ def test_the_deployments_own_numbers_may_be_called(lab: Lab, uri: str) -> None:
     Guard(lab())(uri)
 
 
+def test_a_deployment_need_not_name_a_number_that_nobody_has(lab: Lab) -> None:
+    guard = Guard(lab(numbers={}))
+    guard(f"sip:+13125550100@{HOST}")
+    for uri in (f"sip:+17735550199@{HOST}", f"sip:{HOST}", f"sip:None@{HOST}"):
+        with pytest.raises(RefusedError, match="is no number of lab"):
+            guard(uri)
+
+
 @pytest.mark.parametrize(
     "uri",
     [

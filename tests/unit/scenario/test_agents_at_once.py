@@ -128,6 +128,22 @@ def test_an_agent_who_begins_to_ring_when_another_has_the_call_stops(
     assert found(context, "landing.stops") == expected
 
 
+@given(stop=st.lists(st.booleans(), min_size=2, max_size=2))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=10)
+def test_the_agents_who_ring_when_another_takes_the_call_stop(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, stop: list[bool]
+) -> None:
+    context = make_context()
+    phones = Phones(context)
+    phones.rings(AGENTS[0], "confirmed", began=time.monotonic())
+    for agent, stops in zip(AGENTS[1:], stop, strict=True):
+        phones.rings(agent, "incoming", *(["disconnected"] if stops else []), began=time.monotonic())
+    phones.take(monkeypatch)
+    assert found(context, "landing.stops") == {
+        agent: Verdict.PASSED if stops else Verdict.FAILED for agent, stops in zip(AGENTS[1:], stop, strict=True)
+    }
+
+
 def test_two_callers_with_two_agents_are_two_calls(make_context: MakeContext, monkeypatch: pytest.MonkeyPatch) -> None:
     context = make_context()
     phones = Phones(context)

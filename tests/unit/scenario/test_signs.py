@@ -77,13 +77,18 @@ class Case:
 
     def __init__(self, make_context: MakeContext, caller: Caller, told: str, *, strength: str, **declared: Any) -> None:
         expect = Expectations(strength=strength, experiment=declared.pop("experiment", True))
-        record = CallRecord("c1", {"status": declared.pop("status", "completed"), "transcript": told})
+        self._status = declared.pop("status", "completed")
+        self.transcripts = [told]  #: as the API tells them one after the other, the last for ever
         context: CaseContext = make_context(expect=expect, synthflow=Synthflow(poll_s=0.001, **declared))
-        reader = RecordReader(lambda: record, transcript=context.deployment.synthflow.transcript, within_s=0.01)  # type: ignore[union-attr]
+        reader = RecordReader(self._read, transcript=context.deployment.synthflow.transcript, within_s=0.01)  # type: ignore[union-attr]
         talk: Any = SimpleNamespace(label="assistant main", role="ai", is_ours=False, words=Words(context, reader))
         self.context, self.caller = context, caller
         self.look = Look(context, talk, caller, 0.0)  # type: ignore[arg-type]
         self.look.begin()
+
+    def _read(self) -> CallRecord:
+        told = self.transcripts.pop(0) if self.transcripts[1:] else self.transcripts[0]
+        return CallRecord("c1", {"status": self._status, "transcript": told})
 
     def settle(self, *, asking: bool = False) -> Case:
         self.look.settle(asking=asking)
@@ -146,6 +151,41 @@ def test_words_that_may_still_come_deny_nothing(make_context: MakeContext, trans
         make_context, Caller(), transcript, strength="confirmed", transcript="during", status="in-progress"
     ).settle()
     assert case.heard_by_ai[1] == case.heard_by_caller[1] == ""
+
+
+def test_words_that_an_api_told_during_the_call_are_known_whatever_it_makes_of_them_later(
+    make_context: MakeContext,
+) -> None:
+    case = Case(make_context, Caller(), f"bot: Hi.\n{HELLO}", strength="confirmed", transcript="during").settle()
+    case.transcripts = ["bot: Hi.\nhuman: (inaudible)"]
+    assert case.look._talk.words.of("human") == ["(inaudible)"]
+    assert case.heard_by_ai == ("WORDS", "")
+
+
+@pytest.mark.parametrize("come", ["during", "after"])
+@pytest.mark.parametrize("strength", ["indicated", "confirmed"])
+@pytest.mark.parametrize(("last", "denied_by"), [("human: yes", "WORDS"), ("bot: Hi.", "")])
+def test_the_ai_s_words_may_come_behind_the_caller_s(
+    make_context: MakeContext, come: Literal["during", "after"], strength: str, last: str, denied_by: str
+) -> None:
+    """Whatever strength is asked for, a transcript that still grows says of nobody that they said nothing."""
+    case = Case(make_context, Caller(), HELLO, strength=strength, transcript=come).settle()
+    case.transcripts = [HELLO, HELLO, f"{HELLO}\n{last}"]
+    assert case.heard_by_caller[1] == denied_by
+
+
+def test_an_ai_that_speaks_when_it_is_spoken_to_is_spoken_to_once(make_context: MakeContext) -> None:
+    for strength, come, greetings in (("indicated", "none", 1), ("confirmed", "after", 1)):
+        caller = Caller(heard=False)
+        Case(make_context, caller, "", strength=strength, transcript=come).settle()
+        assert caller.did.count("says hello-en") == greetings
+
+
+def test_who_has_hung_up_speaks_to_nobody(make_context: MakeContext) -> None:
+    caller = Caller(heard=False)
+    caller.is_over = lambda: True  # type: ignore[method-assign]
+    Case(make_context, caller, "", strength="indicated", transcript="none").settle()
+    assert caller.did == []
 
 
 def test_without_transcripts_nobody_greets_and_nobody_waits(make_context: MakeContext, experiments: list[str]) -> None:

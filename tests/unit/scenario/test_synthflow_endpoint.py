@@ -9,6 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from harness.deployment import Synthflow
 from harness.errors import FarEndError
@@ -160,6 +162,23 @@ def leg(*messages: tuple[str, str]) -> Any:
     return SimpleNamespace(
         id="caller.1", messages=[SimpleNamespace(direction=way, text=text) for way, text in messages]
     )
+
+
+@given(
+    st.lists(st.sampled_from([CALLER, OTHER, "+18885550100", None]), min_size=2, max_size=4).flatmap(
+        lambda shown: st.tuples(st.just(shown), st.integers(0, len(shown) - 1))
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+def test_an_id_that_came_along_goes_before_the_callers_number(
+    place: Callable[..., Place], told: tuple[list[str | None], int]
+) -> None:
+    """A platform may interchange the numbers of two callers: then the record with the caller's own is another's call."""
+    shown, ours = told
+    seen = place([record(call_id=f"c{n}", phone_number_from=number) for n, number in enumerate(shown)])
+    found = seen.endpoint.find(call(leg=leg(("received", f"SIP/2.0 200 OK\r\nX-CI: c{ours}\r\n\r\n"))), ASSISTANT)
+    assert found is not None
+    assert found.id == f"c{ours}"
 
 
 @pytest.mark.parametrize("callers", [{CALLER}, {CALLER, OTHER}])
