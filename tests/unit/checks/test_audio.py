@@ -90,6 +90,16 @@ def test_silence_is_only_shown_by_listening() -> None:
     assert audio.silent("a", "b", [], {7}, 0.0).verdict is Verdict.FAILED
 
 
+@pytest.mark.parametrize("seconds", [0.5, 4.0])
+@pytest.mark.parametrize(
+    ("discarded", "verdict"),
+    [(0, Verdict.PASSED), (1, Verdict.PASSED), (3, Verdict.PASSED), (8, Verdict.FAILED), (200, Verdict.FAILED)],
+)
+def test_on_hold_what_keeps_a_binding_alive_is_no_audio(discarded: int, verdict: Verdict, seconds: float) -> None:
+    assert audio.silent("a", "b", [], {7}, seconds, discarded).verdict is verdict
+    assert audio.silent("a", "b", [7], {7}, seconds, discarded).verdict is Verdict.FAILED
+
+
 @pytest.mark.parametrize(
     ("status", "body", "direction", "opens"),
     [

@@ -96,6 +96,8 @@ def test_withheld_number_needs_all_three() -> None:
     assert whole.verdict is Verdict.PASSED
     for from_, more in (
         (f"<sip:{CALLER}@example.com>", [asserted, "Privacy: id"]),
+        ("<sip:+13125550100@example.com>", [asserted, "Privacy: id"]),  # somebody else's number: hidden, not withheld
+        ("<sip:switchboard@example.com>", [asserted, "Privacy: id"]),
         (anonymous, ["Privacy: id"]),
         (anonymous, [asserted]),
         (anonymous, [asserted.replace("0101", "0102"), "Privacy: id"]),

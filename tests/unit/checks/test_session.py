@@ -51,6 +51,7 @@ def test_min_se_is_honoured() -> None:
     good = [
         invite("Session-Expires: 90"),
         refused,
+        message("sent", "ACK sip:b@example.com SIP/2.0", "1 ACK"),  # which asks for nothing
         invite("Session-Expires: 100"),
         answer("200 OK", "Session-Expires: 100;refresher=uas"),
     ]

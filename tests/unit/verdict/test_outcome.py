@@ -143,6 +143,16 @@ class TestConclusion:
         told = {FAILED: words or "an assertion failed", BROKEN: f"AssertionError: {words or place}"}
         assert found.conclusion == Conclusion(verdict, told[verdict])
 
+    @pytest.mark.parametrize("error", [KeyError("x"), TypeError("no"), ZeroDivisionError(), PhoneLostError("lost")])
+    def test_a_slip_of_a_scenario_is_no_assertion(self, error: Exception) -> None:
+        """A scenario that stumbles over itself has shown nothing of the platform."""
+        found = outcome(finding(PASSED))
+        found.raised(error.with_traceback(asserted("", ["/mine/test_rows.py"]).__traceback__))
+        assert found.conclusion.verdict is BROKEN
+
+    def test_a_case_that_passed_has_nothing_to_explain(self) -> None:
+        assert outcome(finding(PASSED), finding(PASSED)).conclusion == Conclusion(PASSED, "")
+
     def test_only_what_may_end_otherwise_is_retried(self) -> None:
         assert {v for v in Verdict if Conclusion(v).may_be_retried} == {FAILED, BROKEN}
 
