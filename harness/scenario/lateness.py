@@ -6,6 +6,7 @@ again, at a moment that is known: a slow path is slow each time.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 
@@ -48,7 +49,7 @@ def judge(context: CaseContext, both: Iterable[Heard]) -> None:
             again = _shortest(context, ways, limit)
             if again is None:
                 continue
-        context.evidence.add(quality.delay(speaker.label, listener.label, ms, again))
+        context.evidence.add(quality.delay(speaker.label, listener.label, ms, None if again == math.inf else again))
 
 
 def _shortest(context: CaseContext, ways: list[tuple[End, End]], limit: float) -> float | None:
@@ -65,7 +66,9 @@ def _shortest(context: CaseContext, ways: list[tuple[End, End]], limit: float) -
 
 
 def _again(context: CaseContext, speaker: End, listener: End) -> float | None:
-    """Milliseconds from a new beginning to its arrival; None when it cannot be tried, or was not heard."""
+    """Milliseconds from a new beginning to its arrival, infinite where a phone of ours never heard it; None when nobody can try,
+    or tell.
+    """
     if not isinstance(speaker, Call) or speaker.is_over():
         return None
     with context.evidence.step(f"{speaker.label} falls silent, and speaks again"):
@@ -75,4 +78,7 @@ def _again(context: CaseContext, speaker: End, listener: End) -> float | None:
         speaker.leg.play(Mark())
         sound = listener.hears_mark(speaker, since, since + _WAIT_S)
         context.evidence.scripted(time.monotonic() - since + _SILENCE_S, "a second look at the delay")
-    return None if sound is None else (sound.at - since) * 1000
+    if sound is None:
+        goes_on = isinstance(listener, Call) and not listener.is_over() and not speaker.is_over()
+        return math.inf if goes_on else None
+    return (sound.at - since) * 1000

@@ -12,7 +12,7 @@ import pytest
 from harness.checks import landing, timing
 from harness.checks.finding import judged, missed_by
 from harness.errors import PhoneLostError, WorldLostError
-from harness.events import CallsRefused, LegStarted
+from harness.events import CallsRefused, CallState, LegStarted
 from harness.measurement import Direction, Duration
 from harness.phone.waiter import never_came
 from harness.scenario import lateness
@@ -153,7 +153,7 @@ def test_by_how_much_it_came_too_late() -> None:
 
 
 def _call(context: CaseContext, label: str) -> Call:
-    leg: Any = SimpleNamespace(id=label, events=[], successor=None)
+    leg: Any = SimpleNamespace(id=label, events=[], successor=None, mark=7)
     return Call(context, leg, "caller")
 
 
@@ -207,6 +207,39 @@ def test_a_voice_that_was_late_once_is_not_slow(make_context: MakeContext, looks
         ("caller → stand-in", Verdict.PASSED),
         ("stand-in → caller", Verdict.PASSED),
     ]
+
+
+@pytest.mark.parametrize("hangs_up", [False, True])
+def test_a_late_voice_that_is_not_heard_when_it_begins_again_stays_late(
+    make_context: MakeContext, hangs_up: bool
+) -> None:
+    """Unless the call was over by then: nobody can have heard anything."""
+    context = make_context()
+    caller, stand_in = _call(context, "caller"), _call(context, "stand-in")
+    over = CallState(at=9.0, phone="stand-in", leg="stand-in", state="disconnected")
+
+    def never(goal: str, predicate: Any, within: float, **_: Any) -> Any:
+        if hangs_up:
+            stand_in.leg.events.append(over)
+        raise never_came(goal, within, "stand-in", "nothing", "")
+
+    played: list[object] = []
+    caller.leg.play, stand_in.leg.wait = played.append, never  # type: ignore[assignment,method-assign]
+    found = judged_by(context, (_heard_after(800.0), caller, stand_in), (_heard_after(150.0), stand_in, caller))
+    assert played
+    assert [verdict for of, verdict in found if of == "caller → stand-in"] == [Verdict.FAILED] * (not hangs_up)
+    assert "it took 800 ms" in [finding.actual for finding in context.evidence.findings] or hangs_up
+    assert ("stand-in → caller", Verdict.PASSED) in found
+
+
+def test_of_a_voice_that_nobody_can_try_again_nothing_is_said(make_context: MakeContext) -> None:
+    """A far end of somebody else's speaks when it likes, and does not tell what it hears."""
+    context = make_context()
+    caller, ai = _call(context, "caller"), _FarEnd()
+    caller.leg.play = lambda source: None  # type: ignore[method-assign]
+    ai.hears_mark = lambda speaker, since, deadline: None  # type: ignore[attr-defined]
+    found = judged_by(context, (_heard_after(300.0), caller, ai), (_heard_after(800.0), ai, caller))
+    assert found == []
 
 
 @pytest.mark.parametrize(("way_there_ms", "verdict"), [(750.0, Verdict.FAILED), (150.0, Verdict.PASSED)])

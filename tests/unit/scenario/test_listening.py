@@ -1,0 +1,117 @@
+"""What a leg of ours is said to have heard: whose mark, since when, and how much of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.events import Event, Listened, MarkHeard, RtpStatistics, SipMessage
+from harness.phone.waiter import never_came
+from harness.scenario.conclusion import conclude
+from harness.scenario.ends import Call
+from harness.verdict import Verdict
+from tests.unit.scenario.conftest import MakeContext
+
+TOLD: dict[str, Any] = {"phone": "caller", "leg": "caller.1"}
+NOTHING: dict[str, Any] = dict.fromkeys(
+    (
+        "tx_bytes", "rx_bytes", "rx_lost", "rx_discarded", "rx_reordered", "rx_duplicated", "tx_lost", "rx_jitter_ms",
+        "tx_jitter_ms", "rtt_ms",
+    ), 0
+)  # fmt: skip
+quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+
+
+def leg(events: list[Event], messages: list[SipMessage] | None = None, direction: str = "outgoing") -> Any:
+    """A leg with these events, in the order of time."""
+    ordered = sorted(events, key=lambda event: event.at)
+
+    def wait(goal: str, predicate: Callable[[Event], bool], within: float, since: float = 0.0, **_: Any) -> Event:
+        for event in ordered:
+            if event.at >= since and predicate(event):
+                return event
+        raise never_came(goal, within, "caller.1", "nothing", "")
+
+    made = SimpleNamespace(id="caller.1", mark=7, successor=None, state="confirmed", direction=direction, wait=wait)
+    made.events, made.messages = ordered, messages or []
+    made.statistics, made.hangup = lambda: None, lambda: None
+    return made
+
+
+def heard(at: float, mark: int) -> MarkHeard:
+    return MarkHeard(at=at, mark=mark, began=at, level_dbov=-20.0, quality=0.99, **TOLD)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(238, 243)), max_size=8, unique_by=lambda pair: pair[0]),
+    st.sets(st.integers(238, 243), min_size=1, max_size=2),
+    st.integers(0, 20),
+)
+@quickly
+def test_only_the_speakers_own_marks_are_the_speaker(
+    make_context: MakeContext, told: list[tuple[int, int]], voices: set[int], since: int
+) -> None:
+    call = Call(make_context(), leg([heard(float(at), mark) for at, mark in told]), "caller")
+    speaker: Any = SimpleNamespace(voices_for=lambda peer: voices, label="the AI")
+    sound = call.hears(speaker, float(since), time.monotonic())
+    expected = min(((at, mark) for at, mark in told if at >= since and mark in voices), default=None)
+    assert (None if sound is None else (sound.at, sound.mark)) == expected
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 100), st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=6),
+    st.integers(0, 6),
+)
+@quickly
+def test_what_came_before_is_not_counted(
+    make_context: MakeContext, seconds: list[tuple[int, int, int]], changed: int
+) -> None:
+    """Of each second: packets that arrived, of another type, and sent; asked for since one of them began."""
+    events: list[Event] = []
+    totals = [0, 0, 0]
+    for number, counts in enumerate(seconds, start=1):
+        totals = [total + more for total, more in zip(totals, counts, strict=True)]
+        rx, other, tx = totals
+        events.append(
+            RtpStatistics(at=float(number), rx_packets=rx, rx_other_type=other, tx_packets=tx, **NOTHING, **TOLD)
+        )
+        events.append(Listened(at=float(number), seconds=float(number), level_dbov=-float(number), **TOLD))
+    told = Call(make_context(), leg(events), "caller").account(changed + 0.5)
+    since = seconds[changed:]
+    assert (told.rx_packets, told.rx_other_type, told.tx_packets) == tuple(map(sum, zip(*since, strict=True))) or (
+        not since and (told.rx_packets, told.rx_other_type, told.tx_packets) == (0, 0, 0)
+    )
+    assert told.seconds == len(since)
+    assert told.level_dbov == (-float(changed + 1) if since else None)
+
+
+def message(at: float, direction: str, start: str, to_tag: str, method: str = "INVITE") -> SipMessage:
+    text = (
+        f"{start}\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\nFrom: <sip:a@example.com>;tag=1\r\n"
+        f"To: <sip:b@example.com>{to_tag and f';tag={to_tag}'}\r\nCall-ID: c\r\nCSeq: 1 {method}\r\n\r\n"
+    )
+    where: Any = {"transport": "udp", "local": "192.0.2.9:5060", "remote": "192.0.2.1:5060", "direction": direction}
+    return SipMessage(at=at, text=text, **where, **TOLD)
+
+
+@given(tags=st.lists(st.sampled_from("xyz"), min_size=1, max_size=3), repeats=st.integers(0, 4))
+@quickly
+def test_at_its_end_a_case_looks_at_how_each_call_of_ours_was_answered(
+    make_context: MakeContext, tags: list[str], repeats: int
+) -> None:
+    messages = [message(1.0, "sent", "INVITE sip:b@example.com SIP/2.0", "")]
+    messages += [message(2.0, "received", "SIP/2.0 200 OK", tag) for tag in tags]
+    messages.append(message(2.1, "sent", "ACK sip:b@example.com SIP/2.0", tags[0], "ACK"))
+    messages += [message(3.0 + number, "received", "SIP/2.0 200 OK", tags[0]) for number in range(repeats)]
+    context = make_context()
+    call = Call(context, leg(cast("list[Event]", messages), messages), "caller")
+    context.calls.add(call)
+    conclude(context, probe=False)
+    found = {finding.check: finding.verdict for finding in context.evidence.findings}
+    assert found["answered.once"] is (Verdict.PASSED if len(set(tags)) == 1 else Verdict.FAILED)
+    assert found["answered.acknowledged"] is (Verdict.PASSED if repeats <= 1 else Verdict.FAILED)
