@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import dns.asyncresolver
 import dns.exception
@@ -199,7 +200,7 @@ async def ask_dns(resolver: dns.asyncresolver.Resolver, host: str, *kinds: str) 
 
 async def by_hosts_file(host: str) -> tuple[tuple[str, str], ...]:
     """What this machine's own table says of ``host``, as A and AAAA; asks nobody else."""
-    if host != "localhost" and not host.endswith(".localhost") and host not in _hosts_file():
+    if host != "localhost" and not host.endswith(".localhost") and host.lower() not in named_in(_hosts_file()):
         return ()
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
@@ -209,12 +210,18 @@ async def by_hosts_file(host: str) -> tuple[tuple[str, str], ...]:
     return tuple(("AAAA" if ":" in address else "A", address) for address in addresses)
 
 
-def _hosts_file() -> set[str]:
+def _hosts_file() -> str:
     try:
-        with open("/etc/hosts", encoding="utf-8") as file:
-            return {name for line in file for name in line.partition("#")[0].split()[1:]}
+        # a remark in another encoding hides no name
+        return Path("/etc/hosts").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return set()
+        return ""
+
+
+def named_in(hosts: str) -> set[str]:
+    """The names that a table of hosts has, in lower case (hosts(5): an address, its name, its aliases; # begins a remark)."""
+    lines = (line.partition("#")[0].split() for line in hosts.splitlines())
+    return {name.lower() for words in lines for name in words[1:]}
 
 
 def unverified() -> ssl.SSLContext:

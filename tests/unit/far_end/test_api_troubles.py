@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.errors import FarEndError
@@ -173,8 +173,24 @@ FIELDS = [
 ]
 
 
-@given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING))
-def test_fields_of_any_type_are_understood_or_unknown(fields: dict[str, Any]) -> None:
+#: Such as records have.
+ORDINARY = {
+    "status": st.sampled_from(
+        ["pending", "ringing", "in-progress", "completed", "no-answer", "user-canceled", "left_voicemail", "talking"]
+    ),
+    "phone_number_to": st.sampled_from(["+12065550100", "12065550100", "sip:+12065550100@x.example", "main"]),
+    "phone_number_from": st.sampled_from(["+14155550101", "anonymous", ""]),
+}
+
+
+@given(
+    st.fixed_dictionaries({}, optional={name: ORDINARY.get(name, ANYTHING) for name in FIELDS}),
+    st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=3),
+)
+@example({"status": "completed", "phone_number_to": "+12065550100"}, {})
+@example({"status": "left_voicemail", "phone_number_to": "+12065550100"}, {})
+def test_fields_of_any_type_are_understood_or_unknown(ordinary: dict[str, Any], odd: dict[str, Any]) -> None:
+    fields = ordinary | odd
     record = CallRecord("c1", fields)
     for text in (record.status, record.number_from, record.number_to):
         assert text is None or isinstance(text, str)
@@ -187,4 +203,5 @@ def test_fields_of_any_type_are_understood_or_unknown(fields: dict[str, Any]) ->
     assert not (record.answered and not isinstance(fields["status"], str))
     if record.readable:
         assert str(record.number_to).startswith("+")
-        assert not (record.answered and record.over and record.status != "completed")
+        both = record.answered and record.over
+        assert both == (record.status in ("completed", "left_voicemail", "hangup_on_voicemail"))

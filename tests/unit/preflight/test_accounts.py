@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 
+from harness.preflight import ProbeKind, of_file
 from harness.sip.message import Request, Response
 from tests.unit.preflight.conftest import SOON
 from tests.unit.preflight.probing import FAILED, OK, WARNING, check, registrar, says, silent
@@ -73,3 +76,26 @@ def test_the_stand_ins_own_number(lab: Any, far: Any) -> None:
     check(lab.line("registration of trunk"), OK, "digest accepted")
     lab.trunk["password"] = "wrong"
     check(lab.line("registration of trunk"), FAILED, "refused", "Registration fails", "trunks.udp-ip")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_no_password_is_made_up_where_the_one_that_the_file_names_is_not_set(
+    lab: Any, far: Any, tmp_path: Path, known: bool
+) -> None:
+    """A registrar may lock an account out for wrong ones."""
+    lab.account["port"] = far.udp(registrar())
+    lab.plain["phones"]["caller"] = {"account": "carrier", "number": "+14155550101", "password_env": "CALLER_PASSWORD"}
+    lab.plain["stand_in"] = {"bind": far.address}
+    lab.trunk["termination"] = f"{far.address}:{lab.account['port']}"
+    file = tmp_path / "lab.toml"
+    file.write_bytes(tomli_w.dumps(lab.plain).encode())
+    environment = {"CALLER_PASSWORD": "right"} if known else {}
+    found = {line.look: line for line in of_file(file, environment, **lab.settings).lines}
+    secret, registered = found[ProbeKind.SECRET], found[ProbeKind.REGISTRATION]
+    answered = [request for request in far.requests if request.has("Authorization")]
+    if known:
+        assert (secret.status, registered.status, len(answered)) == (OK, OK, 1)
+    else:
+        assert answered == []
+        check(secret, FAILED, "not set", "Registration fails", "export CALLER_PASSWORD")
+        check(registered, FAILED, "a password is asked for", "Registration fails", "phones.caller.password_env")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import email.utils
+import ipaddress
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.preflight import Status
 from harness.preflight.answers import clock_line, codecs_of
@@ -273,3 +276,33 @@ def test_stun_without_translation(lab: Any, far: Any) -> None:
 )
 def test_stun_answers_that_are_none(answer: bytes) -> None:
     assert stun_address(answer, b"t" * 12) is None
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return kind.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value + b"\0" * (-len(value) % 4)
+
+
+@given(
+    before=st.lists(st.tuples(st.sampled_from([0x8022, 0x8028, 0x802B, 0x0003]), st.binary(max_size=24)), max_size=4),
+    host=st.ip_addresses(v=4),
+    port=st.integers(1, 65535),
+    plain=st.sampled_from([None, "the same", "rewritten"]),
+    by_ipv6=st.booleans(),
+)
+def test_the_mapped_address_is_found_among_other_attributes(
+    before: list[tuple[int, bytes]], host: ipaddress.IPv4Address, port: int, plain: str | None, by_ipv6: bool
+) -> None:
+    """RFC 8489 section 14: attributes come in any order; a router may rewrite the plain address, and not the XORed one."""
+    xored = (port ^ 0x2112).to_bytes(2, "big") + (int(host) ^ 0x2112A442).to_bytes(4, "big")
+    attributes = b"".join(_attribute(kind, value) for kind, value in before)
+    if plain is not None:
+        told = host.packed if plain == "the same" else b"\x0a\0\0\x01"
+        attributes += _attribute(0x0001, b"\0\x01" + port.to_bytes(2, "big") + told)
+    if by_ipv6:
+        attributes += _attribute(0x0020, b"\0\x02" + b"x" * 18)
+    transaction = b"t" * 12
+    head = len(attributes).to_bytes(2, "big") + b"\x21\x12\xa4\x42" + transaction
+    assert stun_address(b"\x01\x01" + head + attributes + _attribute(0x0020, b"\0\x01" + xored), transaction) == (
+        str(host),
+        port,
+    )

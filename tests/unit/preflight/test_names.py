@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.preflight import ProbeKind
+from harness.preflight.probes import named_in
 from tests.loopback import fresh_address
 from tests.unit.preflight.conftest import FarEnd
 from tests.unit.preflight.probing import FAILED, OK, WARNING, check
@@ -164,6 +167,25 @@ def test_the_hosts_file_counts_for_the_allowlist(lab: Any, far: Any) -> None:
     lab.account["port"] = far.udp()
     lab.trunk.update({"ai": "synthflow", "host": "localhost", "port": far.udp(), "allowed_addresses": ["192.0.2.1"]})
     check(lab.line("allowlist"), FAILED, "127.0.0.1", "Registration fails", "Allowed IPs")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["", " ", "\t"]),
+            st.lists(st.from_regex(r"[A-Za-z][A-Za-z0-9.-]{0,12}", fullmatch=True), min_size=1, max_size=3),
+            st.sampled_from(["", "#was other.example", " # sip.other.example"]),
+        ),
+        max_size=5,
+    )
+)
+def test_a_table_of_hosts_names_each_of_its_lines_names(lines: list[tuple[str, list[str], str]]) -> None:
+    """In whatever case; remarks name nothing."""
+    table = "# 192.0.2.9 gone.example\n\n" + "\n".join(
+        f"{indented}192.0.2.{number}\t{' '.join(names)}{remark}"
+        for number, (indented, names, remark) in enumerate(lines)
+    )
+    assert named_in(table) == {name.lower() for _, names, _ in lines for name in names}
 
 
 def test_localhost_is_asked_over_ipv4_as_the_softphones_do(lab: Any, tmp_path: Any) -> None:

@@ -140,6 +140,9 @@ def test_the_statement_is_what_in_toto_asks_for(tmp_path: Path, runs: ModuleType
     assert found.predicate["result"] == "FAILED"
     assert found.predicate["failedTests"] == ["example/TD-INBOUND"]
     assert "example/HOLD" in found.predicate["passedTests"]
+    (deployment,) = json.loads((run / "scope.json").read_text())["deployments"]
+    digests = {item["name"]: item["digest"]["sha256"] for item in found.predicate["configuration"]}
+    assert digests["deployment example"] == deployment["hash"], "what was verified, not only how it ended"
     assert found.subjects[manifest.FILE] == manifest.digest(run / manifest.FILE)
     payload = json.loads((run / attest.FILE).read_text())
     assert payload["payloadType"] == "application/vnd.in-toto+json"
