@@ -17,6 +17,8 @@ import dns.resolver
 
 from harness.deployment import Account, Deployment, Transport, Trunk, is_address, is_ipv6
 
+#: This machine's own table of names.
+HOSTS = Path("/etc/hosts")
 #: How long a single exchange may take, in seconds. UDP is sent again after 0.5 and 1.5 s (RFC 3261, timer E).
 PATIENCE_S = 2.0
 
@@ -213,7 +215,7 @@ async def by_hosts_file(host: str) -> tuple[tuple[str, str], ...]:
 def _hosts_file() -> str:
     try:
         # a remark in another encoding hides no name
-        return Path("/etc/hosts").read_text(encoding="utf-8", errors="replace")
+        return HOSTS.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
 

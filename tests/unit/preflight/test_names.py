@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.preflight import ProbeKind
+from harness.preflight import ProbeKind, probes
 from harness.preflight.probes import named_in
 from tests.loopback import fresh_address
 from tests.unit.preflight.conftest import FarEnd
@@ -186,6 +188,24 @@ def test_a_table_of_hosts_names_each_of_its_lines_names(lines: list[tuple[str, l
         for number, (indented, names, remark) in enumerate(lines)
     )
     assert named_in(table) == {name.lower() for _, names, _ in lines for name in names}
+
+
+def test_a_remark_in_another_encoding_hides_no_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(probes, "HOSTS", tmp_path / "hosts")
+    (tmp_path / "hosts").write_bytes("127.0.0.1 LocalHost.LocalDomain # Büro\n".encode("latin-1"))
+    assert asyncio.run(probes.by_hosts_file("other.example")) == ()
+    asked: list[str] = []
+
+    async def getaddrinfo(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        return [(2, 1, 6, "", ("127.0.0.1", 0))]
+
+    async def looked(host: str) -> object:
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+        return await probes.by_hosts_file(host)
+
+    assert asyncio.run(looked("localhost.LOCALDOMAIN")) == (("A", "127.0.0.1"),)
+    assert asked == ["localhost.LOCALDOMAIN"]
 
 
 def test_localhost_is_asked_over_ipv4_as_the_softphones_do(lab: Any, tmp_path: Any) -> None:
