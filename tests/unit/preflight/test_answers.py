@@ -44,6 +44,17 @@ def test_silence_is_told_from_a_refusal(lab: Any, far: Any, transport: str) -> N
     check(lab.line("OPTIONS"), FAILED, "closed" if transport == "udp" else "refused", "Registration fails", "transport")
 
 
+@pytest.mark.parametrize(("code", "status"), [(200, OK), (403, OK), (404, OK), (503, WARNING)])
+def test_what_the_ais_own_port_says_is_told(lab: Any, far: Any, code: int, status: Status) -> None:
+    lab.account["port"] = far.udp()
+    lab.trunk.update({"ai": "synthflow", "host": far.address, "port": far.udp(says(code))})
+    line = next(
+        line for line in lab.report(**SOON).lines if line.name.startswith("OPTIONS") and str(code) in line.detail
+    )
+    assert line.status is status
+    assert ("allowed addresses" in line.detail) is (code == 403)
+
+
 @pytest.mark.parametrize("status", [200, 401, 403, 404, 500])
 def test_a_registrar_that_answers_no_options_is_not_behind_a_firewall(lab: Any, far: Any, status: int) -> None:
     """RFC 3261 section 11 asks for an answer; calls do without it."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.preflight import Status
 from harness.preflight.certificates import names_of
@@ -116,6 +121,29 @@ def test_a_common_name_is_no_name_beside_or_without_others(far: Any) -> None:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         assert certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == "server"
         assert list(names_of(certificate)) == list(names)
+
+
+_HOSTS = st.sampled_from(["acme.example", "SIP.Acme.Example", "other.example"])
+
+
+@given(
+    dns=st.lists(_HOSTS, max_size=2),
+    uris=st.lists(
+        st.tuples(_HOSTS, st.sampled_from(["sip:{}", "SIP:{}", "sip:billing@{}", "https://{}/", "xmpp:{}"])), max_size=3
+    ),
+)
+def test_a_sip_domain_is_a_name_as_well_and_a_user_of_it_is_none(dns: list[str], uris: list[tuple[str, str]]) -> None:
+    """RFC 5922 section 7.1: a URI of another scheme, or of a user, says nothing of a domain."""
+    written = [x509.DNSName(name) for name in dns]
+    written += [x509.UniformResourceIdentifier(form.format(host)) for host, form in uris]  # type: ignore[misc]
+    key = ec.generate_private_key(ec.SECP256R1())
+    nobody = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
+    now = datetime.datetime.now(datetime.UTC)
+    built = x509.CertificateBuilder(nobody, nobody, key.public_key(), 7, now, now + datetime.timedelta(days=1))
+    if written:
+        built = built.add_extension(x509.SubjectAlternativeName(written), critical=False)
+    domains = [host for host, form in uris if form.lower() == "sip:{}"]
+    assert list(names_of(built.sign(key, hashes.SHA256()))) == dns + domains
 
 
 def test_an_api_that_sends_what_was_not_asked_for_is_said_to(lab: Any, far: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from harness.preflight import ProbeResult
 from harness.preflight.certificates import matches
+from tests.loopback import fresh_address
 from tests.unit.preflight.conftest import SOON
 from tests.unit.preflight.probing import FAILED, OK, WARNING, check
 
@@ -43,6 +45,21 @@ def tls(lab: Any, far: Any, context: ssl.SSLContext) -> dict[str, ProbeResult]:
     lab.plain["ca_file"] = far.ca_file
     names = ("TLS", "certificate chain", "certificate name", "certificate expiry")
     return {n: line for line in lab.report().lines for n in names if line.name.startswith(n)}
+
+
+def test_a_server_is_looked_at_from_the_address_that_calls_come_from(lab: Any, far: Any) -> None:
+    """Its firewall may let that one through alone."""
+    context, sources = far.certificate(), set[str]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sources.add(writer.get_extra_info("peername")[0])
+        writer.transport.abort()
+
+    lab.account.update({"transport": "tls", "port": far._serve(serve, context), "bind": fresh_address()})
+    lab.plain["ca_file"] = far.ca_file
+    lines = [line for line in lab.report(**SOON).lines if line.name.startswith(("port", "TLS", "OPTIONS"))]
+    assert len(lines) == 3
+    assert sources == {lab.account["bind"]}
 
 
 def test_a_good_certificate(lab: Any, far: Any) -> None:
