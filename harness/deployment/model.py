@@ -210,6 +210,7 @@ class Deployment(Model):
             mistakes.append((("trunks",), "two trunks have one name; allowed: a name of its own for each"))
         mistakes += [*self._shared_numbers(), *self._report_names()]
         mistakes += [each for name in self.assistants for each in self._asked_twice(name)]
+        mistakes += self._phones_that_nobody_can_call()
         if mistakes:
             raise MistakesError(mistakes)
         return self
@@ -260,6 +261,17 @@ class Deployment(Model):
                     yield (*place, key), f"{value or way} is already {other}; allowed: one of its own for each handover"
                 elif value is not None:
                     means[way, value] = f"{'.'.join(place)}.{key}"
+
+    def _phones_that_nobody_can_call(self) -> Iterator[Mistake]:
+        """A phone of ours has no port of its own that others could know: where it does not register, no call comes to it."""
+        called = [(agent, ("groups", key, "agents")) for key, group in self.groups.items() for agent in group.agents]
+        if self.campaign is not None and self.callers:
+            called.append((self.customer, ("campaign", "customer")))
+        for name, place in called:
+            account = self.accounts.get(self.phones[name].account) if name in self.phones else None
+            if account is not None and not account.register_:
+                what = f"{name} cannot be called: accounts.{self.phones[name].account} has register = false"
+                yield place, f"{what}; allowed: a phone of an account that registers"
 
     def _shared_numbers(self) -> Iterator[Mistake]:
         owners: dict[str, str] = {}

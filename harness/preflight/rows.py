@@ -93,7 +93,7 @@ def _of_phones(case: Case, deployment: Deployment) -> Iterator[_Need]:
         if deployment.is_reported(name):
             yield "platform's report", f"group {name}", (), "it is read after a call"
         elif not group.empty:
-            yield "agents registered", f"group {name}", _accounts(group.present), _NOWHERE
+            yield "agents registered", f"group {name}", _accounts(group.present), _UNASKED
 
 
 def _accounts(phones: Iterable[str]) -> tuple[Name, ...]:

@@ -76,6 +76,31 @@ def test_secrets_do_not_stand_in_addresses(tmp_path: Path) -> None:
     assert "hunter2" not in said
 
 
+def test_a_phone_that_does_not_register_is_nobody_s_to_call(tmp_path: Path) -> None:
+    """The platform would be blamed that no call lands there."""
+    campaign = '\n[campaign]\ntrigger = "http"\nurl = "https://acme.example/dial"\n'
+    said = mistakes(
+        tmp_path,
+        "live-talkdesk",
+        lambda text: text + campaign,
+        swapped("[accounts.carrier]", "[accounts.carrier]\nregister = false"),
+        swapped("[accounts.agents]", "[accounts.agents]\nregister = false"),
+    )
+    away = "has register = false; allowed: a phone of an account that registers"
+    assert said[-1] == f"campaign.customer: caller cannot be called: accounts.carrier {away}"
+    assert said[0] == f"groups.billing.agents: billing cannot be called: accounts.agents {away}"
+    assert {line.partition(".agents: ")[0] for line in said[:-1]} == {
+        f"groups.{name}" for name in ("billing", "support", "reception")
+    }
+
+
+def test_who_only_calls_need_not_register(tmp_path: Path) -> None:
+    file = tmp_path / "file.toml"
+    text = (FILES / "live-talkdesk.toml").read_text()
+    file.write_text(swapped("[accounts.carrier]", "[accounts.carrier]\nregister = false")(text))
+    assert load(file, dict.fromkeys(SECRETS, "secret")).callers
+
+
 def test_whose_results_these_are(tmp_path: Path) -> None:
     file, secrets = tmp_path / "file.toml", dict.fromkeys(SECRETS, "secret")
     text = (FILES / "live-gladly.toml").read_text()

@@ -69,9 +69,11 @@ def test_a_row_is_told_whether_its_agents_are_registered(lab: Any, far: Any) -> 
 
 def test_what_nobody_could_look_at_is_not_known(lab: Any, far: Any) -> None:
     with_a_group(lab, far, agents=["anna"])
+    lab.plain["accounts"]["agents"] = dict(lab.account)
+    lab.plain["phones"]["anna"]["account"] = "agents"
     lab.account["register"] = False
     found = answers(lab.report(), TRANSFER)
-    assert found["agents registered", "group Billing"] == "not known (their accounts register nowhere)"
+    assert found["callers registered", ""] == "not known (their accounts register nowhere)"
 
 
 def test_every_need_of_every_row_is_looked_for_where_a_probe_tells() -> None:
