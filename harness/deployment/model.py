@@ -264,7 +264,9 @@ class Deployment(Model):
 
     def _phones_that_nobody_can_call(self) -> Iterator[Mistake]:
         """A phone of ours has no port of its own that others could know: where it does not register, no call comes to it."""
-        called = [(agent, ("groups", key, "agents")) for key, group in self.groups.items() for agent in group.agents]
+        called: list[tuple[str, tuple[str, ...]]] = [
+            (agent, ("groups", key, "agents")) for key, group in self.groups.items() for agent in group.agents
+        ]
         if self.campaign is not None and self.callers:
             called.append((self.customer, ("campaign", "customer")))
         for name, place in called:

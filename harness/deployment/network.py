@@ -103,9 +103,8 @@ class Account(Model):
     transport: Transport = "udp"  #: over which the phones signal
     host: Host | None = None  #: where they send to
     port: Port | None = None  #: of that host
-    register_: bool = Field(
-        True, alias="register"
-    )  #: whether they register; else they call alone, and no agent, nor a campaign's customer, is among them
+    #: Whether they register; else they only call, and none of them is an agent's, or the one that a campaign calls.
+    register_: bool = Field(True, alias="register")
     ca_file: str | None = None  #: whom they trust on TLS; none means the file's own ``ca_file``
     addresses: tuple[Source, ...] = ()  #: from where else its signalling comes
     bind: Host | None = None  #: the address of this machine from which they send; chosen by the system unless said
