@@ -173,9 +173,9 @@ class AiExample(CallExample):
         start = f"INVITE sip:{to if '@' in to else f'{to}@platform.example'} SIP/2.0"
         return self._sip("sent", start, "INVITE", "", remote, call_id="onward", **shown)
 
-    def platform_says(self, code: int, reason: str = "", method: str = "REFER") -> Self:
+    def platform_says(self, code: int, reason: str = "", method: str = "REFER", number: int = 2) -> Self:
         call = "at-the-ai" if method == "REFER" else "onward"
-        return self._sip("received", f"SIP/2.0 {code} {reason}", method, call_id=call, number="2")
+        return self._sip("received", f"SIP/2.0 {code} {reason}", method, call_id=call, number=str(number))
 
     def notified(self, code: int, reason: str = "") -> Self:
         body = f"SIP/2.0 {code} {reason}\r\n"

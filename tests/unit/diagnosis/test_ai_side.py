@@ -309,11 +309,16 @@ def test_an_ai_that_refused_or_only_rang(code: int, lost: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("remote", "transport", "known"),
-    [(None, "udp", "answers"), (None, "tcp", "silent"), ("192.0.2.2:5060", "udp", "silent")],
+    ("remote", "transport", "direction", "known"),
+    [
+        (None, "udp", "received", "answers"),
+        (None, "udp", "sent", "silent"),  # what we sent shows nothing
+        (None, "tcp", "received", "silent"),
+        ("192.0.2.2:5060", "udp", "received", "silent"),
+    ],
 )
 def test_a_port_that_takes_the_caller_s_call_is_deaf_to_options_alone(
-    remote: str | None, transport: Any, known: str
+    remote: str | None, transport: Any, direction: Any, known: str
 ) -> None:
     """RFC 3261 section 11 asks it to answer; that it does not says nothing of a firewall."""
     example = Example(ai="stand-in").dials()
@@ -321,6 +326,7 @@ def test_a_port_that_takes_the_caller_s_call_is_deaf_to_options_alone(
     assert trunk is not None
     message = example.events[-1]
     assert isinstance(message, SipMessage)
-    example.events[-1] = replace(message, remote=remote or str(trunk.termination), transport=transport)
+    place = {"remote": remote or str(trunk.termination), "transport": transport, "direction": direction}
+    example.events[-1] = replace(message, **place)
     facts = facts_of(example.after(0.1).ends_here(480, "x").probed("termination", "silent"))
     assert facts.value("probe.termination") == known

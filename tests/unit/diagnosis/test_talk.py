@@ -308,6 +308,13 @@ def test_what_became_of_the_ai_s_last_session_refresh(answers: list[int], outcom
     )  # another change of the call
 
 
+@pytest.mark.parametrize(("answers", "outcome"), [([0], "none"), ([481], "refused"), ([200], "accepted")])
+def test_an_answer_in_another_call_refreshes_no_session(answers: list[int], outcome: str) -> None:
+    """Each call numbers its requests by itself (RFC 3261 section 8.1.1.5): numbers that are equal say nothing."""
+    example = talk().ai_refreshes(*answers).platform_says(200, method="UPDATE", number=5)
+    assert facts_of(example).value("ai.refresh") == outcome
+
+
 def test_a_wrong_number_in_any_invite_is_told() -> None:
     example = Example().dials().ai_gets(shown="<sip:+12025550177@p.example>;tag=a").ai_gets()
     assert facts_of(example).value("caller_id.ai") == "another number"

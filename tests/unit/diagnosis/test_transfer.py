@@ -146,6 +146,17 @@ def test_the_number_it_was_transferred_to(to: str, target: str) -> None:
     assert facts_of(recorded).value("transfer.target") == target
 
 
+@pytest.mark.parametrize(
+    ("tried", "target"),
+    [((OTHER_GROUP, GROUP), "the group's number"), ((GROUP, OTHER_GROUP), "another group's number")],
+)
+def test_of_an_ai_that_tries_twice_the_last_is_told(tried: tuple[str, str], target: str) -> None:
+    first, last = tried
+    refers = blind().ai_refers(first).platform_says(603, "Decline").ai_refers(last)
+    assert facts_of(refers).value("transfer.target") == target
+    assert facts_of(warm().ai_invites(first).ai_invites(last)).value("transfer.target") == target
+
+
 def test_where_the_line_s_assistant_has_no_target_the_group_waited_for_is_meant() -> None:
     example = Example(row="TD-TRANSFER-BLIND", line="skill-language").dials().ai_gets().ai_refers(OTHER_GROUP)
     assert facts_of(example.copy()).value("transfer.target") == "the group's number"
