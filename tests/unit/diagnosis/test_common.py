@@ -78,6 +78,7 @@ def test_a_case_that_cannot_decide_has_the_cause_that_others_show() -> None:
     open_ = [cause("route-missing", candidate=True), cause("firewall-tls-32682", candidate=True)]
     (found,) = common_causes([case("INBOUND", *open_, transport="tls"), sure])
     assert (found.cause["id"], len(found.cases), found.settled) == ("firewall-tls-32682", 2, True)
+    assert found.because == ("INBOUND[acme:tls] leaves it possible, and other cases show it",)
 
 
 OPEN = ("transfer-said-done", "another-device-answered", "nobody-available")

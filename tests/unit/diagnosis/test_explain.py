@@ -40,6 +40,8 @@ def test_candidates_are_no_rules_that_fired() -> None:
     lines = text(example, example.all_ports_answer().not_taken("the phone reception").diagnose())
     assert "Rules that cannot be excluded" in lines
     assert "Rules that fired" not in lines
+    headed = [line.partition(":")[0] for line in lines[: lines.index("")]]
+    assert headed.count("fix") == headed.count("owner") == 1, "what to do first; the others stand below"
     assert any(line.endswith("possible, a candidate") for line in lines)
     assert any(line.startswith("     would settle it: ") for line in lines)
 

@@ -113,6 +113,11 @@ def test_a_caller_alone_sees_that_a_call_did_not_reach_the_ai(row: str, end: str
     assert shown(example) == []
 
 
+@pytest.mark.parametrize(("line", "symptoms"), [("inbound", ["reach", "fallback"]), ("busy", ["reach"])])
+def test_a_refused_call_misses_no_fallback_where_none_is_set_up(line: str, symptoms: list[Symptom]) -> None:
+    assert shown(Example(now=0.0, line=line).dials().after(3).ends_here(486, "x"), "caller") == symptoms
+
+
 @pytest.mark.parametrize(
     ("rang", "line", "symptoms"),
     [
