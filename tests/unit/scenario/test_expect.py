@@ -1,0 +1,197 @@
+"""What calls are held to, where a phone of ours sees all of it: digits, encryption, one call each, nobody rings on."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.checks.finding import judged
+from harness.deployment import Expectations
+from harness.events import CallState, DtmfReceived, Event, MediaState, SipMessage
+from harness.scenario.cast import Cast
+from harness.scenario.conclusion import require_promised_findings
+from harness.scenario.ends import Call
+from harness.scenario.expect import Expect
+from harness.verdict import Verdict
+from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.test_listening import TOLD, leg, message
+
+quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
+
+
+def expecting(make_context: MakeContext, *events: Event) -> tuple[Any, Expect]:
+    """A case, and what is expected of a call with these events."""
+    context = make_context(expect=Expectations(released_within_s=0.2))
+    messages = [event for event in events if isinstance(event, SipMessage)]
+    return context, Expect(context, Call(context, leg(list(events), messages), "caller"))
+
+
+def verdicts(context: Any) -> dict[str, Verdict]:
+    return {finding.check: finding.verdict for finding in context.evidence.findings}
+
+
+# -- digits
+
+
+def digit(at: float, sign: str, method: str = "rfc4733", ms: int = 100) -> DtmfReceived:
+    return DtmfReceived(at=at, digit=sign, duration_ms=ms, method=cast("Any", method), **TOLD)
+
+
+@given(st.text("0123456789*#", min_size=1, max_size=5), st.text("0123456789*#", max_size=6), st.booleans())
+@quickly
+def test_digits_arrive_each_once_in_order_and_none_besides(
+    make_context: MakeContext, sent: str, other: str, whole: bool
+) -> None:
+    got = sent if whole else other
+    context, expect = expecting(make_context, *(digit(float(at), sign) for at, sign in enumerate(got)))
+    expect.digits(sent, "rfc4733")
+    assert verdicts(context)["dtmf"] is (PASSED if got == sent else FAILED)
+
+
+@pytest.mark.parametrize(
+    ("method", "ms", "asked", "expected"),
+    [
+        ("rfc4733", 100, "rfc4733", {"dtmf": PASSED, "dtmf.duration": PASSED}),
+        ("rfc4733", 20, "rfc4733", {"dtmf": PASSED, "dtmf.duration": FAILED}),
+        ("inband", 100, "rfc4733", {"dtmf": FAILED, "dtmf.duration": PASSED}),
+        ("info", 0, "info", {"dtmf": PASSED}),  # an INFO need not say how long
+        ("rfc4733", 100, "info", {"dtmf": FAILED}),
+    ],
+)
+def test_digits_come_in_the_way_that_was_asked_for(
+    make_context: MakeContext, method: str, ms: int, asked: str, expected: dict[str, Verdict]
+) -> None:
+    context, expect = expecting(make_context, digit(1.0, "7", method, ms))
+    expect.digits("7", asked)
+    assert verdicts(context) == expected
+
+
+@pytest.mark.parametrize(("later", "verdict"), [("12", PASSED), ("122", FAILED), ("1212", FAILED)])
+def test_what_comes_behind_the_last_digit_counts_as_well(
+    make_context: MakeContext, later: str, verdict: Verdict
+) -> None:
+    """A platform that passes digits on twice does so a moment later."""
+    context = make_context()
+    told = iter([("12", ["info"] * 2, [0, 0]), (later, ["info"] * len(later), [0] * len(later))])
+    end: Any = SimpleNamespace(label="assistant main", digits=lambda count, within: next(told))
+    Expect(context, end).digits("12", "info")
+    assert verdicts(context) == {"dtmf": verdict}
+
+
+def test_who_lists_no_digits_has_not_missed_any(make_context: MakeContext) -> None:
+    context = make_context()
+    Expect(context, cast("Any", SimpleNamespace(label="x", digits=lambda count, within: None))).digits("1", "info")
+    assert verdicts(context) == {"dtmf": Verdict.NOT_OBSERVABLE}
+
+
+# -- encryption
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=4))
+@quickly
+def test_media_is_encrypted_as_it_was_agreed_on_last(
+    make_context: MakeContext, agreed: list[tuple[bool, bool]]
+) -> None:
+    """Each time active or not, secure or not; of a call without media nothing was encrypted."""
+    events = [
+        MediaState(at=float(at), active=active, direction="sendrecv", secure=secure, **TOLD)
+        for at, (active, secure) in enumerate(agreed)
+    ]
+    context, expect = expecting(make_context, *events)
+    expect.encrypted()
+    last = [secure for active, secure in agreed if active][-1:]
+    assert verdicts(context) == {"media.encrypted": PASSED if last == [True] else FAILED}
+
+
+# -- a BYE of ours
+
+
+@given(st.lists(st.sampled_from([100, 200, 401, 407, 481, 500]), max_size=3), st.booleans())
+@quickly
+def test_a_bye_of_ours_is_answered_with_200_unless_the_other_s_crossed_it(
+    make_context: MakeContext, codes: list[int], crosses: bool
+) -> None:
+    messages = [message(1.0, "sent", "BYE sip:b@example.com SIP/2.0", "x", "BYE")]
+    if crosses:
+        messages.append(message(1.1, "received", "BYE sip:a@example.com SIP/2.0", "x", "BYE"))
+    messages += [message(2.0 + at, "received", f"SIP/2.0 {code} x", "x", "BYE") for at, code in enumerate(codes)]
+    messages.append(message(9.0, "received", "SIP/2.0 200 OK", "x", "INVITE"))  # of another request
+    context, expect = expecting(make_context, *messages)
+    expect.hang_up_is_answered()
+    finals = [code for code in codes if code >= 200]
+    told = next((code for code in finals if code not in (401, 407)), (finals or [0])[-1])
+    assert verdicts(context) == {"final_response": PASSED if told == 200 or (crosses and told == 481) else FAILED}
+
+
+# -- what a case as a whole promises
+
+
+def phone(name: str, *legs: Any) -> Any:
+    process = SimpleNamespace(pid=id(legs), stood_still=lambda *_: 0.0)
+    made = SimpleNamespace(name=name, legs=list(legs), incoming=list(legs), process=process, fault=lambda: None)
+    for each in legs:
+        each.phone = made
+    return made
+
+
+@pytest.mark.parametrize(
+    ("states", "verdict"),
+    [
+        (("confirmed",), PASSED),
+        (("confirmed", "disconnected"), PASSED),
+        (("confirmed", "confirmed"), FAILED),  # the leg that was transferred away is still up
+        (("confirmed", "incoming"), FAILED),  # a second call rings
+        (("disconnected",), FAILED),
+    ],
+)
+def test_each_phone_has_its_one_call_up_and_no_other(
+    make_context: MakeContext, states: tuple[str, ...], verdict: Verdict
+) -> None:
+    context = make_context(expect=Expectations(patience_s=0.05))
+    legs = [leg([]) for _ in states]
+    for number, (each, state) in enumerate(zip(legs, states, strict=True), start=1):
+        each.id, each.state = f"caller.{number}", state
+    phone("caller", *legs)
+    Cast(context).one_call_each(Call(context, legs[0], "caller"))
+    assert verdicts(context) == {"one_call": verdict}
+
+
+@given(st.lists(st.sampled_from([0.1, 0.9, 5.0, None]), min_size=1, max_size=4))
+@quickly
+def test_nobody_rings_any_more_once_the_caller_has_given_up(
+    make_context: MakeContext, ended: list[float | None]
+) -> None:
+    """Each phone that rang stops within the limit, be it one of many."""
+    context = make_context(expect=Expectations(released_within_s=1.0), ai="stand-in")
+    given_up = time.monotonic() - 10.0
+    for number, after in enumerate(ended):
+        over = [CallState(at=given_up + after, state="disconnected", code=487, **TOLD)] if after is not None else []
+        rang = leg([CallState(at=given_up - 2.0, state="incoming", **TOLD), *over], direction="incoming")
+        context.phones._phones[f"agent-{number}"] = phone(f"agent-{number}", rang)
+    cast_ = Cast(context)
+    cast_._ais_leg_ends = lambda *_: None  # type: ignore[method-assign]
+    cast_.nothing_rings_any_more(cast("Any", None), after=given_up)
+    found = [finding.verdict for finding in context.evidence.findings]
+    assert found == [PASSED if after is not None and after <= 1.0 else FAILED for after in ended]
+
+
+def test_what_the_row_promises_and_nobody_looked_at_is_not_observable(make_context: MakeContext) -> None:
+    context = make_context()
+    promised = context.case.required_findings
+    assert promised
+    require_promised_findings(context)
+    unseen = context.evidence.findings
+    assert {finding.verdict for finding in unseen} == {Verdict.NOT_OBSERVABLE}
+    assert [finding.check for finding in unseen] == [kind.check for kind in promised]
+    once = make_context()
+    kind, least = next((kind, least) for kind, least in promised.items() if kind.each() and "." in kind.check)
+    for _ in range(least):
+        once.evidence.add(judged(kind.check, "x", True, expected="so", actual="so"))
+    require_promised_findings(once)
+    assert len(once.evidence.findings) == least + len(promised) - 1
