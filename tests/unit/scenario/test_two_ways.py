@@ -1,0 +1,112 @@
+"""Who hears whom: each direction by itself, in the call as it is now, and silence where it is asked for."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Literal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.checks.audio import ListenerReport, Sound
+from harness.checks.claims import Observation
+from harness.scenario.context import CaseContext
+from harness.scenario.ends import SETTLE_S
+from harness.scenario.expect import Expect
+from harness.verdict import Verdict
+from tests.unit.scenario.conftest import MakeContext
+
+PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
+quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+
+
+class Somebody:
+    """An end that hears what it is told to, from a moment on."""
+
+    is_ours, lag_s, is_blind, phone_name, record = True, 0.0, False, "", None
+
+    def __init__(self, name: str, mark: int, hears: Literal["mark", "nothing"] = "mark") -> None:
+        self.label, self.role, self.mark = name, name.partition(".")[0], mark
+        self._hears = hears
+        self.asked_since: list[float] = []
+        self.marks: list[int] = []
+        self.listened_s = 0.8
+
+    def answered_at(self) -> float | None:
+        return time.monotonic() - 5.0
+
+    def voices_for(self, peer: object) -> set[int]:
+        return {self.mark}
+
+    def hears(self, speaker: Any, since: float, deadline: float) -> Sound | None:
+        self.asked_since.append(since)
+        if self._hears == "nothing":
+            return None
+        return Sound(since + 0.1, Observation.MARK, f"mark {speaker.mark}", speaker.mark, -20.0)
+
+    def account(self, since: float, missing: object = None) -> ListenerReport:
+        return ListenerReport(2.0, None, (), rx_packets=0)
+
+    def marks_since(self, since: float) -> tuple[list[int], float] | None:
+        return self.marks, self.listened_s
+
+
+def heard(context: CaseContext) -> dict[str, Verdict]:
+    return {finding.subject: finding.verdict for finding in context.evidence.findings if finding.check == "audio"}
+
+
+@given(st.tuples(st.booleans(), st.booleans()))
+@quickly
+def test_each_direction_is_found_by_itself(make_context: MakeContext, hear: tuple[bool, bool]) -> None:
+    context = make_context()
+    caller, agent = (
+        Somebody(name, mark, "mark" if hears else "nothing")
+        for name, mark, hears in zip(("caller.1", "agent.1"), (7, 8), hear, strict=True)
+    )
+    Expect(context, caller).two_way_audio_with(agent)  # type: ignore[arg-type]
+    assert heard(context) == {
+        "agent.1 → caller.1": PASSED if hear[0] else FAILED,
+        "caller.1 → agent.1": PASSED if hear[1] else FAILED,
+    }
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_after_a_change_only_what_is_heard_since_counts(make_context: MakeContext, changed: bool) -> None:
+    context = make_context()
+    caller, agent = Somebody("caller.1", 7), Somebody("agent.1", 8)
+    began = time.monotonic()
+    Expect(context, caller).two_way_audio_with(agent, changed=changed)  # type: ignore[arg-type]
+    for since in (*caller.asked_since, *agent.asked_since):
+        assert (since >= began + SETTLE_S) is changed
+    again = [finding.facts["again"] for finding in context.evidence.findings if finding.check == "audio"]
+    assert again == [changed] * 2
+    delays = [finding for finding in context.evidence.findings if finding.check == "audio.delay"]
+    assert len(delays) == (0 if changed else 2), "a change takes its own time"
+
+
+@pytest.mark.parametrize(
+    ("marks", "listened_s", "verdict"),
+    [([], 0.8, PASSED), ([99], 0.8, PASSED), ([8], 0.8, FAILED), ([99, 8], 0.8, FAILED), ([], 0.0, FAILED)],
+)
+def test_silence_is_of_whom_it_is_asked(
+    make_context: MakeContext, marks: list[int], listened_s: float, verdict: Verdict
+) -> None:
+    context = make_context()
+    caller, agent = Somebody("caller.1", 7), Somebody("agent.1", 8)
+    caller.marks, caller.listened_s = marks, listened_s
+    Expect(context, caller).silence_from(agent)  # type: ignore[arg-type]
+    (finding,) = context.evidence.findings
+    assert (finding.check, finding.subject, finding.verdict) == ("audio.silent", "agent.1 → caller.1", verdict)
+
+
+@pytest.mark.parametrize("blind", ["no voice of its own", "tells no marks"])
+def test_a_silence_that_nobody_could_hear_is_not_observable(make_context: MakeContext, blind: str) -> None:
+    context = make_context()
+    caller, ai = Somebody("caller.1", 7), Somebody("assistant main", 240)
+    if blind == "no voice of its own":
+        ai.voices_for = lambda peer: set()  # type: ignore[method-assign]
+    else:
+        caller.marks_since = lambda since: None  # type: ignore[method-assign]
+    Expect(context, caller).silence_from(ai)  # type: ignore[arg-type]
+    assert [finding.verdict for finding in context.evidence.findings] == [Verdict.NOT_OBSERVABLE]
