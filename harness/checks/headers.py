@@ -64,16 +64,16 @@ def called_in_record(called: str, subject: str, number: str, call_id: str) -> Fi
     )
 
 
-def header_in_record(seen: str, subject: str, name: str, value: str, call_id: str) -> Finding:
-    """The far end took a header's value into its record."""
+def header_in_record(seen: str | None, subject: str, name: str, value: str, call_id: str) -> Finding:
+    """The far end took a header's value into its record; None where it took other X- headers alone."""
     return judged(
         "header",
         subject,
         seen == value,
         expected=f"{name}: {value} among the record's variables",
-        actual=f"the record says {seen!r}",
+        actual="it is absent, and other X- headers are there" if seen is None else f"the record says {seen!r}",
         evidence=[f"record {call_id}"],
-        measured=measurement.Header(header=name, values=(seen,), value=value, record=True),
+        measured=measurement.Header(header=name, values=() if seen is None else (seen,), value=value, record=True),
     )
 
 

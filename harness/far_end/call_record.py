@@ -105,6 +105,10 @@ class CallRecord:
         found = self.plain.get("prompt_variables")
         return isinstance(found, dict) and any(str(name).lower().startswith("x-") for name in found)
 
+    def lacks(self, header: str) -> bool:
+        """Whether that X- header was not sent: others reached its variables. X-EI it reads itself, and need not keep."""
+        return self.takes_headers and self.variable(header) is None and header.lower() != "x-ei"
+
     @property
     def readable(self) -> bool:
         """Whether it says what a call is told by: its status, and the number called."""

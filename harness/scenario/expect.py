@@ -132,7 +132,7 @@ class Expect(ExpectAudio):
     def header(self, name: str, value: str) -> None:
         """The INVITE has the header once, with this value."""
         told = self._record()
-        if told is not None and (seen := told.variable(name)) is not None:
+        if told is not None and ((seen := told.variable(name)) is not None or told.lacks(name)):
             self._context.evidence.add(headers.header_in_record(seen, self._end.label, name, value, told.id))
             return
         end, invite, where = self._invite("header", f"{name}: {value}")

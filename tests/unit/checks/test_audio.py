@@ -77,7 +77,7 @@ def test_crossing_over_the_whole_leg() -> None:
     clean = audio.no_crossing("caller.1", [240, 263], own={7}, allowed=[240, 263])
     crossed = audio.no_crossing("caller.1", [240, 99], own={7}, allowed=[240])
     echo = audio.no_crossing("caller.1", [7], own={7}, allowed=[])
-    assert clean.verdict is Verdict.PASSED
+    assert (clean.check, clean.verdict) == ("audio.crossed", Verdict.PASSED)
     assert crossed.verdict is Verdict.FAILED
     assert crossed.facts["foreign"] == [99]
     assert echo.verdict is Verdict.FAILED

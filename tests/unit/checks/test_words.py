@@ -128,6 +128,7 @@ MORE: dict[str, Callable[[], object]] = {
     "no header": lambda: headers.no_header(invite(), "ai", "X-A", "m1"),
     "no header, in the record": lambda: headers.header_not_in_record(None, "ai", "X-A", "id"),
     "header, in the record all the same": lambda: headers.header_not_in_record("1", "ai", "X-A", "id"),
+    "header, and the record has others": lambda: headers.header_in_record(None, "ai", "X-A", "1", "id"),
     "header, in the record": lambda: headers.header_in_record("1", "ai", "X-A", "1", "id"),
     "called, in the record": lambda: headers.called_in_record(AI_NUMBER, "ai", AI_NUMBER, "id"),
     "caller id, national": lambda: identity.caller_id(invite(), "ai", CALLER, "national", "US", "m1"),

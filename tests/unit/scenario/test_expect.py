@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from harness.checks.finding import judged
 from harness.deployment import Expectations
 from harness.events import CallState, DtmfReceived, Event, MediaState, SipMessage
+from harness.far_end.call_record import CallRecord
 from harness.scenario.cast import Cast
 from harness.scenario.conclusion import require_promised_findings
 from harness.scenario.ends import Call
@@ -195,3 +196,70 @@ def test_what_the_row_promises_and_nobody_looked_at_is_not_observable(make_conte
         once.evidence.add(judged(kind.check, "x", True, expected="so", actual="so"))
     require_promised_findings(once)
     assert len(once.evidence.findings) == least + len(promised) - 1
+
+
+# -- what only the far end's record tells
+
+
+NUMBER, ANOTHER, DID = "+14155550101", "+14155550199", "+12065550100"
+
+
+def recorded(make_context: MakeContext, **fields: Any) -> tuple[Any, Expect]:
+    """A call of the AI's of which its record is all there is."""
+    context = make_context()
+    told = CallRecord("c1", fields)
+    end = SimpleNamespace(
+        label="assistant main", record=told, invite=None, invite_number="", received_on=None, role="ai"
+    )
+    return context, Expect(context, cast("Any", SimpleNamespace(**vars(end), phone_name="", came_from=None)))
+
+
+@pytest.mark.parametrize(
+    ("shown", "verdict"),
+    [(NUMBER, PASSED), ("(415) 555-0101", PASSED), (ANOTHER, FAILED), ("anonymous", FAILED), (None, None)],
+)
+def test_a_record_s_caller_is_held_to_the_caller_s_number(
+    make_context: MakeContext, shown: str | None, verdict: Verdict | None
+) -> None:
+    context, expect = recorded(make_context, phone_number_from=shown)
+    expect.caller_id(NUMBER)
+    assert verdicts(context) == {"caller_id": verdict or Verdict.NOT_OBSERVABLE}
+
+
+@pytest.mark.parametrize(("called", "verdict"), [(DID, PASSED), ("+12065550999", FAILED), (None, None)])
+def test_a_record_s_number_is_held_to_the_assistant_s(
+    make_context: MakeContext, called: str | None, verdict: Verdict | None
+) -> None:
+    context, expect = recorded(make_context, phone_number_to=called)
+    trunk = SimpleNamespace(transport="tls", port=32682, name="tls")
+    expect.addressed_to(cast("Any", SimpleNamespace(assistant=SimpleNamespace(did=DID), trunk=trunk)))
+    assert verdicts(context) == {
+        "route.request_uri": verdict or Verdict.NOT_OBSERVABLE,
+        "route.transport": Verdict.NOT_OBSERVABLE,
+    }
+
+
+@pytest.mark.parametrize(
+    ("variables", "there", "not_there"),
+    [
+        ({"X-Topic": "billing"}, PASSED, FAILED),
+        ({"x-topic": "support"}, FAILED, FAILED),
+        ({"x-other": "billing"}, FAILED, PASSED),  # others came, so it would have come as well
+        ({"customer": "billing"}, Verdict.NOT_OBSERVABLE, Verdict.NOT_OBSERVABLE),  # it may keep no headers at all
+        (None, Verdict.NOT_OBSERVABLE, Verdict.NOT_OBSERVABLE),
+    ],
+)
+def test_a_header_is_told_by_the_variables_it_became(
+    make_context: MakeContext, variables: dict[str, str] | None, there: Verdict, not_there: Verdict
+) -> None:
+    context, expect = recorded(make_context, prompt_variables=variables)
+    expect.header("X-Topic", "billing")
+    expect.no_header("X-Topic")
+    assert [finding.verdict for finding in context.evidence.findings] == [there, not_there]
+
+
+def test_x_ei_is_the_far_end_s_own_to_read_and_need_not_be_told(make_context: MakeContext) -> None:
+    context, expect = recorded(make_context, prompt_variables={"X-Order-Id": "7"})
+    expect.header("X-EI", "S.1;")
+    expect.header("X-Order-Id", "7")
+    assert [finding.verdict for finding in context.evidence.findings] == [Verdict.NOT_OBSERVABLE, PASSED]

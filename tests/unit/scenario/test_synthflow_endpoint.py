@@ -300,6 +300,18 @@ def test_a_call_that_the_ai_placed_is_no_callers(place: Callable[..., Place]) ->
     assert [found.id for found in seen.endpoint.records(call())] == ["c1"]
 
 
+def test_another_callers_record_is_not_this_one_s(place: Callable[..., Place]) -> None:
+    """Of a case with several callers: it shows whose it is, and that one has lost no caller ID."""
+    seen = place([record(call_id="theirs", phone_number_from=OTHER)])
+    assert seen.endpoint.find(call(), ASSISTANT) is not None, "a number that nobody has may be what became of ours"
+    seen.context.calls.add(call(number=OTHER))
+    assert seen.endpoint.find(call(), ASSISTANT) is None
+    assert seen.endpoint.records(call()) == []
+    found = seen.endpoint.find(call(number=OTHER), ASSISTANT)
+    assert found is not None
+    assert found.id == "theirs"
+
+
 def test_of_two_calls_it_is_the_one_from_the_callers_number(place: Callable[..., Place]) -> None:
     newer = record(call_id="theirs", phone_number_from=OTHER)
     found = place([newer, record()]).endpoint.find(call(), ASSISTANT)
