@@ -106,6 +106,12 @@ def test_an_ack_at_the_moment_of_the_200_acknowledges_it() -> None:
     assert repeated(dialog.acknowledged("p.1", [ok(0.0), ACK, ok(1.0)])) == 1
 
 
+def test_the_other_side_s_ack_acknowledges_nothing_of_theirs() -> None:
+    """It belongs to an answer of ours: to a re-INVITE, say."""
+    theirs = replace(ACK, direction="received")
+    assert dialog.acknowledged("p.1", [ok(0.0), theirs, ok(1.0)]) is None
+
+
 def test_an_ack_before_the_200_acknowledges_another() -> None:
     assert repeated(dialog.acknowledged("p.1", [ACK, ok(0.1), ok(1.0)])) == 0
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from harness.deployment import Group as GroupEntry
 from harness.events import CallState, SipMessage
 from harness.phone.waiter import never_came
+from harness.scenario import people
 from harness.scenario.conclusion import conclude
 from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
@@ -126,6 +127,24 @@ def test_an_agent_who_begins_to_ring_when_another_has_the_call_stops(
         phones.rings(AGENTS[1], *states, began=time.monotonic() - 10.0 + late_s)
     conclude(context, probe=False)
     assert found(context, "landing.stops") == expected
+
+
+@pytest.mark.parametrize("accept", [None, "5"])
+def test_an_agent_s_telephone_that_asks_for_a_digit_is_given_it_and_has_the_call_from_then_on(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, accept: str | None
+) -> None:
+    monkeypatch.setattr(people, "wait_for_pause", lambda leg: True)
+    context = make_context()
+    phones = Phones(context)
+    entry = next(iter(context.deployment.phones.values())).model_copy(update={"accept": accept})
+    context.deployment = context.deployment.model_copy(update={"phones": dict.fromkeys(AGENTS, entry)})
+    began = time.monotonic() - 10.0
+    phones.rings(AGENTS[0], "confirmed", began=began)
+    pressed: list[str] = []
+    phones.by_agent[AGENTS[0]].incoming[0].send_digits = lambda digits, method: pressed.append(digits)
+    taken = phones.take(monkeypatch)
+    assert pressed == ([accept] if accept else [])
+    assert (taken.answered_at() == began) is (accept is None)
 
 
 @given(stop=st.lists(st.booleans(), min_size=2, max_size=2))

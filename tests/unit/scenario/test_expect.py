@@ -18,6 +18,7 @@ from harness.scenario.cast import Cast
 from harness.scenario.conclusion import require_promised_findings
 from harness.scenario.ends import Call
 from harness.scenario.expect import Expect
+from harness.sip.message import Request
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
 from tests.unit.scenario.test_listening import TOLD, leg, message
@@ -163,6 +164,22 @@ def test_each_phone_has_its_one_call_up_and_no_other(
     assert verdicts(context) == {"one_call": verdict}
 
 
+def test_the_leg_that_was_transferred_away_may_end_a_moment_later(make_context: MakeContext) -> None:
+    context = make_context(expect=Expectations(patience_s=0.05))
+    away, onward = leg([]), leg([])
+    away.id, onward.id, away.successor = "caller.1", "caller.2", onward
+
+    def ends(goal: str, predicate: Any, within: float, **_: Any) -> CallState:
+        assert within > 0.0
+        away.state = "disconnected"
+        return CallState(at=time.monotonic(), state="disconnected", **TOLD)
+
+    away.wait = ends
+    phone("caller", away, onward)
+    Cast(context).one_call_each(Call(context, away, "caller"))
+    assert verdicts(context) == {"one_call": PASSED}
+
+
 @given(st.lists(st.sampled_from([0.1, 0.9, 5.0, None]), min_size=1, max_size=4))
 @quickly
 def test_nobody_rings_any_more_once_the_caller_has_given_up(
@@ -224,6 +241,18 @@ def test_a_record_s_caller_is_held_to_the_caller_s_number(
     context, expect = recorded(make_context, phone_number_from=shown)
     expect.caller_id(NUMBER)
     assert verdicts(context) == {"caller_id": verdict or Verdict.NOT_OBSERVABLE}
+
+
+@pytest.mark.parametrize(("in_from", "verdict"), [(NUMBER, PASSED), (ANOTHER, FAILED)])
+def test_where_the_far_end_shows_the_invite_that_counts_and_not_its_record(
+    make_context: MakeContext, in_from: str, verdict: Verdict
+) -> None:
+    """A platform may tell the number twice, and only one of them rightly."""
+    context, expect = recorded(make_context, phone_number_from=NUMBER)
+    shown = message(1.0, "received", "INVITE sip:b@example.com SIP/2.0", "").text.replace("sip:a@", f"sip:{in_from}@")
+    cast("Any", expect._end).invite = Request.parse(shown)
+    expect.caller_id(NUMBER)
+    assert verdicts(context) == {"caller_id": verdict}
 
 
 @pytest.mark.parametrize(("called", "verdict"), [(DID, PASSED), ("+12065550999", FAILED), (None, None)])

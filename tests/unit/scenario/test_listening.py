@@ -57,6 +57,7 @@ def test_only_the_speakers_own_marks_are_the_speaker(
     make_context: MakeContext, told: list[tuple[int, int]], voices: set[int], since: int
 ) -> None:
     call = Call(make_context(), leg([heard(float(at), mark) for at, mark in told]), "caller")
+    assert call.marks_heard(float(since)) == [mark for at, mark in sorted(told) if at >= since]
     speaker: Any = SimpleNamespace(voices_for=lambda peer: voices, label="the AI")
     sound = call.hears(speaker, float(since), time.monotonic())
     expected = min(((at, mark) for at, mark in told if at >= since and mark in voices), default=None)

@@ -234,6 +234,12 @@ def test_both_are_shown_where_two_disagree(make_context: MakeContext) -> None:
     assert case.heard_by_ai == ("WORDS", "RTCP")
 
 
+def test_of_several_signs_the_strongest_tells(make_context: MakeContext) -> None:
+    caller = Caller(counts=(200, 200))
+    case = Case(make_context, caller, f"bot: Hi.\n{HELLO}", strength="confirmed", transcript="after").settle()
+    assert case.heard_by_ai == ("WORDS", "")
+
+
 def test_a_digit_that_is_asked_by_tells_and_nobody_waits_before_it(make_context: MakeContext) -> None:
     caller = Caller()
     case = Case(make_context, caller, "", strength="indicated", transcript="none").settle(asking=True)

@@ -131,6 +131,17 @@ def test_an_api_that_recovers_is_believed_again(place: Callable[..., Place]) -> 
     assert not seen.endpoint.blind
 
 
+def test_a_call_of_which_nothing_was_known_is_known_when_the_api_recovers(place: Callable[..., Place]) -> None:
+    seen = place(FarEndError("503"))
+    talk = seen.endpoint.expect_call(call(), "main", within=0.0)
+    assert talk is not None
+    assert talk.is_unknown
+    assert talk.refresh().id == "", "still"
+    seen.api.records = [record()]
+    assert talk.refresh().id == "c1"
+    assert not talk.is_blind
+
+
 def test_one_record_is_one_talk(place: Callable[..., Place]) -> None:
     seen = place([record()])
     assert seen.endpoint.expect_call(call(), "main", within=0.0) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
@@ -11,11 +12,13 @@ from hypothesis import strategies as st
 
 from harness.checks.audio import ListenerReport, Sound
 from harness.checks.claims import Observation
+from harness.events import Event, Listened, MediaState
 from harness.scenario.context import CaseContext
-from harness.scenario.ends import SETTLE_S
+from harness.scenario.ends import SETTLE_S, Call
 from harness.scenario.expect import Expect
 from harness.verdict import Verdict
 from tests.unit.scenario.conftest import MakeContext
+from tests.unit.scenario.test_listening import TOLD, leg
 
 PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
 quickly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
@@ -110,3 +113,23 @@ def test_a_silence_that_nobody_could_hear_is_not_observable(make_context: MakeCo
         caller.marks_since = lambda since: None  # type: ignore[method-assign]
     Expect(context, caller).silence_from(ai)  # type: ignore[arg-type]
     assert [finding.verdict for finding in context.evidence.findings] == [Verdict.NOT_OBSERVABLE]
+
+
+@pytest.mark.parametrize(
+    ("direction", "came", "verdict"),
+    [("sendonly", 0, PASSED), ("inactive", 2, PASSED), ("sendonly", 40, FAILED), ("sendrecv", 40, PASSED)],
+)
+def test_who_holds_the_call_is_sent_no_rtp_though_the_phone_takes_none(
+    make_context: MakeContext, direction: Any, came: int, verdict: Verdict
+) -> None:
+    """RFC 3264 section 8.4; where it is not on hold, packets without the other's voice are silence."""
+    context = make_context()
+    counted = iter([100, 100 + came])
+    events: list[Event] = [
+        MediaState(at=1.0, active=True, direction=direction, **TOLD),
+        Listened(at=time.monotonic() + 60.0, seconds=9.0, level_dbov=-96.0, **TOLD),
+    ]
+    made = leg(events)
+    made.statistics = lambda: SimpleNamespace(rx_packets=next(counted))
+    Expect(context, Call(context, made, "caller")).silence_from(Somebody("agent.1", 8))  # type: ignore[arg-type]
+    assert [finding.verdict for finding in context.evidence.findings] == [verdict]
