@@ -78,9 +78,10 @@ class Case:
     def __init__(self, make_context: MakeContext, caller: Caller, told: str, *, strength: str, **declared: Any) -> None:
         expect = Expectations(strength=strength, experiment=declared.pop("experiment", True))
         self._status = declared.pop("status", "completed")
+        within_s = declared.pop("within_s", 0.01)
         self.transcripts = [told]  #: as the API tells them one after the other, the last for ever
         context: CaseContext = make_context(expect=expect, synthflow=Synthflow(poll_s=0.001, **declared))
-        reader = RecordReader(self._read, transcript=context.deployment.synthflow.transcript, within_s=0.01)  # type: ignore[union-attr]
+        reader = RecordReader(self._read, transcript=context.deployment.synthflow.transcript, within_s=within_s)  # type: ignore[union-attr]
         talk: Any = SimpleNamespace(label="assistant main", role="ai", is_ours=False, words=Words(context, reader))
         self.context, self.caller = context, caller
         self.look = Look(context, talk, caller, 0.0)  # type: ignore[arg-type]
@@ -169,7 +170,8 @@ def test_the_ai_s_words_may_come_behind_the_caller_s(
     make_context: MakeContext, come: Literal["during", "after"], strength: str, last: str, denied_by: str
 ) -> None:
     """Whatever strength is asked for, a transcript that still grows says of nobody that they said nothing."""
-    case = Case(make_context, Caller(), HELLO, strength=strength, transcript=come).settle()
+    within_s = 0.2 if denied_by else 30.0  # nobody waits for what is there
+    case = Case(make_context, Caller(), HELLO, strength=strength, transcript=come, within_s=within_s).settle()
     case.transcripts = [HELLO, HELLO, f"{HELLO}\n{last}"]
     assert case.heard_by_caller[1] == denied_by
 
