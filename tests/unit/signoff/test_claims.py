@@ -90,7 +90,7 @@ def test_what_was_seen_twice_is_claimed_by_what_saw_it_less_well(tmp_path: Path,
     """One message of ours shows the number, and of another call the AI's record alone: the row rests on the record."""
 
     def twice(case: Any, recorder: Any) -> tuple[Verdict, str]:
-        ways = [
+        ways: list[dict[str, Any]] = [
             {"measured": CallerId(from_user="+13125550100"), "evidence": ("m3",)},
             {"measured": CallerId(from_user="+13125550100", record=True)},
         ]
