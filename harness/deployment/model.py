@@ -204,11 +204,7 @@ class Deployment(Model):
         if self.timings.quick is not None and self.kind != "simulated":
             what = "real timings cannot be scaled; allowed: in a simulated deployment"
             mistakes.append((("timings", "quick"), what))
-        if not self.trunks:
-            mistakes.append((("trunks",), "none is there; allowed: one at least"))
-        if len(trunks) != len(self.trunks):
-            mistakes.append((("trunks",), "two trunks have one name; allowed: a name of its own for each"))
-        mistakes += [*self._shared_numbers(), *self._report_names()]
+        mistakes += [*self._trunks_alike(), *self._shared_numbers(), *self._report_names()]
         mistakes += [each for name in self.assistants for each in self._asked_twice(name)]
         mistakes += self._phones_that_nobody_can_call()
         if mistakes:
@@ -226,6 +222,12 @@ class Deployment(Model):
         if nameless := [table for table in tables if any(not name.strip() for name in getattr(self, table))]:
             raise MistakesError([((table,), "one has no name; allowed: a name for each") for table in nameless])
         return self
+
+    def _trunks_alike(self) -> Iterator[Mistake]:
+        if not self.trunks:
+            yield ("trunks",), "none is there; allowed: one at least"
+        if len({trunk.name for trunk in self.trunks}) != len(self.trunks):
+            yield ("trunks",), "two trunks have one name; allowed: a name of its own for each"
 
     def _report_names(self) -> Iterator[Mistake]:
         report, most = self.platform.report, self.limits.seconds_per_call

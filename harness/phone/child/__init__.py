@@ -1,14 +1,16 @@
 """The process side of softphones: one pjsua2 Endpoint, its accounts and calls, driven over a socket pair.
 
 Started as ``python -m harness.phone.child FD DIRECTORY`` by ``harness.phone.process``, and of no use otherwise. Its
-modules may import the standard library, numpy and soundfile, ``harness.audio``, ``harness.events``, ``harness.memory``, and of
-the phones ``config``, ``log_ring``, ``protocol``, ``recording``, ``rtp_log`` and ``sources``; ``bindings`` alone imports pjsua2.
+modules may import the standard library, numpy and soundfile, ``harness.audio``, ``harness.events``, ``harness.memory``,
+``harness.sip``, and of the phones ``config``, ``log_ring``, ``protocol``, ``recording``, ``rtp_log`` and ``sources``;
+``bindings`` alone imports pjsua2.
 
 ``service`` is the process: what it is made of, and the main loop. ``parent`` is the line to the parent, ``commands``
 what the parent can ask for, ``stack`` the Endpoint, ``stack_log`` what its log says. ``account`` is a phone, ``phones``
 all of them and how they go; ``leg`` a call of one, ``legs`` all of them until they are forgotten. A leg has ``media``,
-what it plays, hears and records, ``rtp_monitor``, what is told of its RTP, and ``ending``, whether both sides know that
-it is over. ``names`` is DNS, ``challenges`` digest, ``policy`` what becomes of a call that comes in, ``places`` whether
+what it plays, hears and records, ``digits`` that come, ``rtp_monitor``, what is told of its RTP, ``transfers``, what
+became of its REFERs, and ``ending``, whether both sides know that it is over. ``dropped`` is what pjsip lets fall and
+``deadly`` what would end it; ``names`` is DNS, ``challenges`` digest, ``policy`` what becomes of a call that comes in, ``places`` whether
 there is room for it, ``attribution`` whose message is whose.
 
 What shapes it (pjproject 2.15.1):

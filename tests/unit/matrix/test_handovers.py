@@ -134,7 +134,9 @@ def test_each_is_proved_or_said_not_to_be(talkdesk: Deployment, set_up: tuple[di
         unavailable = {"TRANSFER-UNAVAILABLE"} if one.transfer == "cold" else set()
         assert rows == seen.get(str(one.transfer_to), unavailable)
         words = [why for why in said if why.startswith(f"assistants.main.handovers.{name}: ")]
-        reason = f"assistants.main.handovers.{name}: not observable: its group has no phone of ours"
+        reason = (
+            f"assistants.main.handovers.{name}: not observable: its group has no phone of ours, and no report names it"
+        )
         assert words == ([] if rows else [reason])
     for case in found:
         to = str(handovers[case.axes["handover"]].transfer_to)
