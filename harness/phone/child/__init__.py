@@ -10,8 +10,8 @@ what the parent can ask for, ``stack`` the Endpoint, ``stack_log`` what its log 
 all of them and how they go; ``leg`` a call of one, ``legs`` all of them until they are forgotten. A leg has ``media``,
 what it plays, hears and records, ``digits`` that come, ``rtp_monitor``, what is told of its RTP, ``transfers``, what
 became of its REFERs, and ``ending``, whether both sides know that it is over. ``dropped`` is what pjsip lets fall and
-``deadly`` what would end it; ``names`` is DNS, ``challenges`` digest, ``policy`` what becomes of a call that comes in, ``places`` whether
-there is room for it, ``attribution`` whose message is whose.
+``deadly`` what would end it; ``names`` is DNS, ``challenges`` digest, ``policy`` what becomes of a call that comes in,
+``places`` whether there is room for it, ``attribution`` whose message is whose.
 
 What shapes it (pjproject 2.15.1):
 
