@@ -46,6 +46,13 @@ class Seen:
         response = self.response_to(method)
         return response.status if response is not None else 0
 
+    def is_of(self, request: Seen) -> bool:
+        """Whether it is of the same transaction as ``request``, by Call-ID and CSeq; another attempt has a number of its own."""
+        try:
+            return (self.message.call_id, self.message.cseq) == (request.message.call_id, request.message.cseq)
+        except SipSyntaxError:
+            return False
+
 
 def at_the_ai(events: Sequence[Event], vantage: Vantage, number_of: NumberOf) -> list[Seen]:
     """All of them, call by call, in the order in which they went over the wire."""

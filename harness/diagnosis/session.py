@@ -6,6 +6,7 @@ from harness.diagnosis.audio import direction_of
 from harness.diagnosis.derive import Scene
 from harness.diagnosis.messages import Seen
 from harness.events import SipMessage
+from harness.far_end.transcript import said
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request
 
@@ -77,7 +78,7 @@ def _spoke(scene: Scene) -> None:
             scene.facts.record("ai.spoke", True, f"{event.leg} sent {event.tx_packets} packets")
     for record in scene.records:
         transcript = record.record.get("transcript")
-        if isinstance(transcript, str) and "bot:" in transcript:
+        if isinstance(transcript, str) and said(transcript, "bot"):
             scene.facts.record("ai.spoke", True, record.source)
     for event in scene.last_statistics:
         if scene.vantage.role(event.phone) == "ai":

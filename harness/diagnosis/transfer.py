@@ -161,9 +161,7 @@ def _host(scene: Scene, seen: Seen) -> str | None:
 
 
 def _answer(scene: Scene, request: Seen, method: str) -> None:
-    answers = [
-        s for s in scene.at_ai if s.received and s.answers(method) and s.message.call_id == request.message.call_id
-    ]
+    answers = [s for s in scene.at_ai if s.received and s.answers(method) and s.is_of(request)]
     # 487 answers the AI's own CANCEL, and so says that nothing else was answered.
     finals = [s for s in answers if s.answers(method) >= 200 and s.answers(method) not in (401, 407, 487)]
     told = [s for s in answers if s.answers(method) != 487]

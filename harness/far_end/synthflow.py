@@ -103,7 +103,8 @@ class SynthflowApi:
             new = [record for record in map(self._record, calls) if record.id not in seen]
             seen |= {record.id for record in new}
             yield from new
-            if not new or len(seen) >= _total(listed):
+            total = _total(listed)
+            if not new or (total is not None and len(seen) >= total):
                 return
             query["offset"] = str(len(seen))
         raise FarEndError(f"Synthflow API: GET /calls: more than {len(seen)} calls in the time of this one")
@@ -203,11 +204,16 @@ def path_segment(text: object) -> str:
     return quote(text, safe=":")
 
 
-def _total(listed: object) -> int:
-    """How many calls the list has on all its pages; none more than are there where it does not say."""
+def _total(listed: object) -> int | None:
+    """How many calls the list has on all its pages; none more than are there where it has no pages.
+
+    None where it has pages and does not say how many: then the one without a new call is the last.
+    """
     pages = listed.get("pagination") if isinstance(listed, dict) else None
-    total = pages.get("total_records") if isinstance(pages, dict) else None
-    return total if isinstance(total, int) else 0
+    if not isinstance(pages, dict):
+        return 0
+    total = pages.get("total_records")
+    return total if isinstance(total, int) else None
 
 
 def _patience(answer: HttpResponse) -> float:

@@ -207,7 +207,7 @@ def caller_id(message: Message, region: str) -> CallerId:
     for address in _addresses(message, "Remote-Party-ID"):
         if (address.params.get("party") or "calling").lower() == "calling":
             remote_party.append(identity_of("Remote-Party-ID", address, region))
-            if (address.params.get("privacy") or "off").lower() in ("full", "uri", "name"):
+            if (address.params.get("privacy") or "off").lower() in ("full", "uri"):  # "name": the display name alone
                 privacy.add("full")
     return CallerId(
         from_=identity_of("From", message.from_, region),

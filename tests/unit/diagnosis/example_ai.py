@@ -171,7 +171,7 @@ class AiExample(CallExample):
     def ai_invites(self, to: str, remote: str = "", authorization: str = "") -> Self:
         shown = {"Proxy_Authorization": authorization} if authorization else {}
         start = f"INVITE sip:{to if '@' in to else f'{to}@platform.example'} SIP/2.0"
-        return self._sip("sent", start, "INVITE", "", remote, call_id="onward", **shown)
+        return self._sip("sent", start, "INVITE", "", remote, call_id="onward", number="2", **shown)
 
     def platform_says(self, code: int, reason: str = "", method: str = "REFER", number: int = 2) -> Self:
         call = "at-the-ai" if method == "REFER" else "onward"

@@ -91,7 +91,15 @@ def test_a_stand_in_s_packets_tell_whether_the_ai_spoke() -> None:
 
 @pytest.mark.parametrize(
     ("transcript", "spoke"),
-    [("bot: hello", True), ("human: hello", "nobody says otherwise"), ("", None), (None, "nobody says otherwise")],
+    [
+        ("bot: hello", True),
+        ("Assistant: hello", True),
+        ("human: are you the robot: yes", "nobody says otherwise"),
+        ("bot:", "nobody says otherwise"),
+        ("human: hello", "nobody says otherwise"),
+        ("", None),
+        (None, "nobody says otherwise"),
+    ],
 )
 def test_a_transcript_that_quotes_the_ai_shows_that_it_spoke(transcript: str | None, spoke: object) -> None:
     assert facts_of(Example().dials().record(transcript=transcript)).value("ai.spoke") == spoke

@@ -272,6 +272,24 @@ def test_the_platform_s_answer(codes: list[int], answer: object) -> None:
     assert facts_of(invite).value("transfer.answer") == answer
 
 
+def test_an_answer_is_to_the_attempt_of_its_number() -> None:
+    """RFC 3261 section 17.1.3: an AI that asks twice may get the first answer after the second request."""
+    twice = blind().ai_refers(GROUP)
+    again = twice.copy()._sip(
+        "sent",
+        "REFER sip:platform SIP/2.0",
+        "REFER",
+        to="<sip:x@y.example>;tag=p",
+        Refer_To=f"<sip:{GROUP}@platform.example>",
+        number="3",
+    )
+    assert facts_of(again.copy().platform_says(603, number=2)).value("transfer.answer") == "none"
+    assert facts_of(again.copy().platform_says(202, number=3).platform_says(603)).value("transfer.answer") == "accepted"
+    refreshed = warm().ai_invites(GROUP).platform_says(200, method="INVITE")
+    refused = refreshed.platform_says(491, method="INVITE", number=3)  # a re-INVITE of the same call
+    assert facts_of(refused).value("transfer.answer") == "accepted"
+
+
 def test_the_last_answer_is_the_evidence() -> None:
     def evidence(*codes: int) -> tuple[str, ...]:
         refer = blind().ai_refers(GROUP)

@@ -127,6 +127,17 @@ def test_remote_party_id() -> None:
     assert caller.is_anonymous
 
 
+@pytest.mark.parametrize(
+    ("privacy", "anonymous"), [("full", True), ("URI", True), ("name", False), ("off", False), ("", False)]
+)
+def test_what_remote_party_id_withholds(privacy: str, anonymous: bool) -> None:
+    """draft-ietf-sip-privacy-04 section 5.1: "name" is the display name alone."""
+    shown = 'Remote-Party-ID: "A" <sip:+12065550123@c.example>;party=calling' + (
+        f";privacy={privacy}" if privacy else ""
+    )
+    assert caller_id(request(shown), US).is_anonymous is anonymous
+
+
 def test_a_local_tel_number() -> None:
     """RFC 3966 section 5.1.5: it is told by its phone-context."""
     message = request("P-Asserted-Identity: <tel:555-0188;phone-context=+1206>")
