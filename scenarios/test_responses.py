@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from harness.phone import Ring
+from harness.phone import Reject, Ring
 from harness.scenario import scenario
 
 
 @scenario("BUSY")
 def test_busy(context, ai, caller, line, expect):
+    ai.does(Reject(486))
     call = caller.call(line)
     expect(call).ends_with(context.deployment.expect.busy)
     ai.was_tried(call, line)
@@ -15,6 +16,7 @@ def test_busy(context, ai, caller, line, expect):
 
 @scenario("REJECTED")
 def test_rejected(context, ai, caller, line, expect):
+    ai.does(Reject(603))
     call = caller.call(line)
     expect(call).ends_with(context.deployment.expect.rejected)
     ai.was_tried(call, line)
@@ -30,6 +32,7 @@ def test_number_nobody_has(cast, context, caller, expect):
 
 @scenario("NOANSWER")
 def test_nobody_answers(context, ai, caller, line, timings, expect):
+    ai.does(Ring())
     call = caller.call(line)
     context.evidence.scripted(timings.ring_timeout_s, "the ring timeout")
     ended = expect(call).ends_with(

@@ -40,8 +40,8 @@ ADDRESSED: RequiredFindings = {ROUTE_REQUEST_URI: 1, ROUTE_TRANSPORT: 1}
 #: How a reason begins when nobody here could see what a row is about.
 NOT_OBSERVABLE = "not observable: "
 
-#: Who is asked to be the AI in a row: each trunk's own, or only one kind.
-Seats = Literal["both", "synthflow", "stand-in"]
+#: Who is the AI in a row: each trunk's own, a stand-in alone, or, where it takes no part, whoever a trunk leads to, Synthflow first.
+Seats = Literal["both", "stand-in", "either"]
 By = Literal["the harness", "the AI", "the platform"]
 
 

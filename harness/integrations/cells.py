@@ -65,10 +65,8 @@ class Cells:
     def _no_trunk(self) -> str:
         if self.row.seats == "stand-in" and not any(trunk.ai == "stand-in" for trunk in self._deployment.trunks):
             return "only a phone of ours in the AI's place can show it"
-        whose = {"both": "", "stand-in": " to a stand-in", "synthflow": " to Synthflow"}[self.row.seats]
-        trunks = [trunk for trunk in self._deployment.trunks if self.row.seats in ("both", trunk.ai)]
-        if not trunks:
-            return f"no trunk leads{whose}"
+        whose = " to a stand-in" if self.row.seats == "stand-in" else ""
+        trunks = [trunk for trunk in self._deployment.trunks if self.row.seats in ("both", "either", trunk.ai)]
         if not any(trunk.transport in self.row.transports for trunk in trunks):
             return f"no trunk{whose} signals over {' or '.join(self.row.transports)}"
         if not any(_authenticates(self.row, trunk) for trunk in trunks):
@@ -78,7 +76,7 @@ class Cells:
     def _all(self) -> Iterator[Cell]:
         """The cells that mean something: Synthflow over every axis, a stand-in once for each transport."""
         for ai in ("synthflow", "stand-in"):
-            if self.row.seats not in ("both", ai):
+            if self.row.seats not in ("both", "either", ai):
                 continue
             hidden = next((self.unseen[check] for check in sorted(self.row.subject) if check in self.unseen), None)
             if ai == "synthflow" and hidden is not None:
@@ -86,7 +84,10 @@ class Cells:
                 if any(self._of_ai(ai)) or self._nearness == _NOT_NOW:
                     self._say_missing(hidden, (3, 0))
                 continue
-            yield from self._of_ai(ai)
+            found = list(self._of_ai(ai))
+            yield from found
+            if found and self.row.seats == "either":
+                return
 
     def _of_ai(self, ai: Ai) -> Iterator[Cell]:
         row, deployment = self.row, self._deployment

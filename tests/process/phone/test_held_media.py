@@ -34,7 +34,7 @@ def test_audio_that_goes_on_is_not_silence(lease: Desk, stranger: Stranger, goes
     evidence = SimpleNamespace(
         add=found.append, scripted=lambda *_: None, step=lambda _: contextlib.nullcontext(), number=lambda _: ""
     )
-    context: Any = SimpleNamespace(evidence=evidence, pause=time.sleep)
+    context: Any = SimpleNamespace(evidence=evidence, pause=time.sleep, unheard=None)
     ai: Any = SimpleNamespace(label="ai", voices_for=lambda peer: {VOICE})
     ExpectAudio(context, Call(context, leg, "caller")).silence_from(ai, seconds=0.4)
     assert [finding.verdict for finding in found] == [verdict]
