@@ -162,19 +162,24 @@ def test_a_flood_of_connections_ends_no_process(own: Desk, authority: Authority,
     leg.hangup()
 
 
+def open_in(phone: Phone) -> list[str]:
+    """What its process has open, each as its link says."""
+    found = []
+    for entry in Path(f"/proc/{phone.process.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it is closed meanwhile
+            found.append(entry.readlink().name)
+    return found
+
+
 def sockets_of(phone: Phone) -> int:
     """How many its process has open."""
     phone.process.call("free_slots")  # a turn of its loop has gone by
-    found = 0
-    for entry in Path(f"/proc/{phone.process.pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # it is closed meanwhile
-            found += entry.readlink().name.startswith("socket:")
-    return found
+    return sum(link.startswith("socket:") for link in open_in(phone))
 
 
 def listens(phone: Phone) -> dict[str, int]:
     """Addresses and ports at which its process listens."""
-    links = [entry.readlink().name for entry in Path(f"/proc/{phone.process.pid}/fd").iterdir()]
+    links = open_in(phone)
     found = {}
     for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, _, state, *rest = row.split()
