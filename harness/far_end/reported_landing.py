@@ -27,9 +27,8 @@ class Sought:
     target: str  #: the group's own number, E.164
     region: str
     began: float
-    handed_over: (
-        float | None
-    )  #: when the AI was asked to hand over; None where the platform's own routing leads to the group
+    #: When the AI was asked to hand over; None where the platform's own routing leads to the group.
+    handed_over: float | None
     ended: float
 
 
