@@ -38,7 +38,9 @@ def test_a_scenario_that_proves_nothing_is_told(tree: Tree) -> None:
     said = ("@scenario(NOWHERE): no row has it", "@scenario(INBOUND): is that of scenarios/test_lab.py")
     code, output = tree.run("--deployment", str(tree.deployment()), "-n", "2", "--codec", "pcmu")
     assert code == 3, output
-    assert [output.count(words) for words in said] == [2, 2], output  # as it comes and at the end, though each worker says so
+    assert [output.count(words) for words in said] == [2, 2], (
+        output
+    )  # as it comes and at the end, though each worker says so
     code, output = tree.run("--deployment", str(tree.deployment()), "--plan")
     assert code == 1, output
     assert [output.count(words) for words in said] == [1, 1], output

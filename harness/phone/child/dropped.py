@@ -28,8 +28,10 @@ class DroppedMessages:
 
     def read(self, entry: str) -> LoggedMessage | None:
         """The message of an entry; None where it holds none, or nothing that could be one."""
-        dropping, self._dropping = self._dropping, _DROPPING.search(entry)
-        if dropping is not None and (match := _DROPPED.search(entry)) is not None:
+        if (dropping := _DROPPING.search(entry)) is not None:
+            self._dropping = dropping  # entries of the media threads may come before what belongs to it
+        elif self._dropping is not None and (match := _DROPPED.search(entry)) is not None:
+            dropping, self._dropping = self._dropping, None
             return _message(match["text"], dropping["remote"], dropping["why"].strip(), dropping["transport"].lower())
         match = _UNPROCESSED.search(entry)
         # the transport is that of its Via: nothing else names it

@@ -211,6 +211,15 @@ def test_a_packet_that_was_dropped_is_read_from_two_entries() -> None:
     assert (message.text, message.call_id, message.status, message.unread) == (OK, "call@example", 200, WHY)
 
 
+def test_what_media_threads_log_comes_between() -> None:
+    dropped = DroppedMessages()
+    assert dropped.read(DROPPING) is None
+    assert dropped.read("         conference.c Add port 3 (mark-1.wav) queued") is None
+    message = dropped.read(f"     sip_transport.c Dropped packet:{OK}\n-- end of packet.")
+    assert message is not None
+    assert message.unread == WHY
+
+
 @pytest.mark.parametrize("end", ["\n-- end of packet.", ""])
 def test_what_was_too_long_or_lacks_a_header_is_read_from_one(end: str) -> None:
     text = OK.replace("SIP/2.0/UDP", "SIP/2.0/TLS")
