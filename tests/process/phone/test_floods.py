@@ -214,7 +214,8 @@ def test_of_what_waits_no_more_is_taken_in_one_go_than_there_are_places(
             come(many, place, 6, there)  # what the kernel keeps for a listener of pjlib's
         finally:
             os.kill(phone.process.pid, signal.SIGCONT)
-        assert sockets_of(phone) <= 44 + 1  # where the phone listens is open beside what stands in for it
+        # 49 and more without; where the phone listens is open beside what stands in for it, and two while they are looked at
+        assert sockets_of(phone) <= 44 + 3
         standing_in = {host for host in listens(phone) if host != here}
         assert standing_in == {"127.0.0.1"}
         assert not any(takes(place) for place in listens(phone).items() if place[0] in standing_in)
