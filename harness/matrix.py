@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from harness import integrations
-from harness.deployment import Deployment
+from harness.deployment import Deployment, Handover
 from harness.errors import SelectionError
 from harness.finding_kinds import LANDING, LANDING_OTHERS, RequiredFindings
 from harness.integrations import sight
@@ -45,6 +45,10 @@ class Case:
     def id(self) -> str:
         """Stable across runs: row, deployment and the cell."""
         return f"{self.row.id}[{_in_id(self.deployment)}:{'-'.join(_in_id(value) for value in self.axes.values())}]"
+
+    def handover(self, deployment: Deployment) -> Handover | None:
+        """How the assistant of its number hands over in this case; None where it does not, or no number is called."""
+        return deployment.handover(self.line, self.axes.get("handover", ""))
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready data for evidence and reports."""
@@ -195,7 +199,7 @@ def landing_groups(case: Case, deployment: Deployment) -> Iterator[str]:
     if case.line is None:
         return
     entry = deployment.lines[case.line]
-    handover = deployment.handover(case.line, case.axes.get("handover", ""))
+    handover = case.handover(deployment)
     if entry.group is not None:
         yield entry.group
     if case.row.moment == "transfer" and handover is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,8 @@ from harness.deployment.values import E164, SYNTHFLOW_ID, Behaviour, CallerIdMod
 from harness.toml_model import Mistake, MistakesError
 
 Digits = Annotated[str, Field(pattern=r"^[0-9*#A-D]{1,8}$")]
+#: In which an AI that hands over tells the platform the topic.
+TOPIC_HEADER: Final = "X-Gladly-Routing-Selector"
 RoutedBy = Literal["language", "department", "menu"]
 
 

@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from harness.deployment import Deployment, Handover
+from harness.deployment import TOPIC_HEADER, Deployment, Handover
 from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import begins_dialog, parse
 from harness.events import SipMessage
+from harness.far_end.call_record import actions_of, transfers_among
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request
 from harness.sip.uri import NameAddr
-
-_TOPIC = "X-Gladly-Routing-Selector"
 
 
 @dataclass(frozen=True)
@@ -66,25 +65,23 @@ def _transfers(scene: Scene) -> Iterator[_Sent]:
             if seen.message.method == "REFER":
                 yield _referred(seen.message, seen.where)
             elif begins_dialog(seen.message):
-                yield _Sent(number_in(str(seen.message.uri)), seen.message.get(_TOPIC), True, seen.where)
+                yield _Sent(number_in(str(seen.message.uri)), seen.message.get(TOPIC_HEADER), True, seen.where)
     for event in scene.events:
         if isinstance(event, SipMessage) and event.direction == "received" and event.text.startswith("REFER "):
             message = parse(event.text) if scene.vantage.role(event.phone) == "caller" else None
             if isinstance(message, Request):
                 yield _referred(message, scene.number_of(event))
     for record in scene.records:
-        actions = record.record.get("executed_actions")
-        for action in actions.values() if isinstance(actions, dict) else listed(actions):
-            if isinstance(action, dict) and "transfer" in str(action.get("name", "")):
-                to = action.get("to")
-                yield _Sent(number_in(f"tel:{to}") if isinstance(to, str) else None, None, False, record.source)
+        for action in transfers_among(actions_of(record.record)):
+            to = action.get("to")
+            yield _Sent(number_in(f"tel:{to}") if isinstance(to, str) else None, None, False, record.source)
 
 
 def _referred(refer: Request, where: str) -> _Sent:
     """A header that the target is to get stands in its URI (RFC 3261 section 19.1.1)."""
     to, topic = refer.get("Refer-To") or "", None
     with suppress(SipSyntaxError):
-        topic = NameAddr.parse(to).uri.header(_TOPIC)
+        topic = NameAddr.parse(to).uri.header(TOPIC_HEADER)
     return _Sent(number_in(to), topic, True, where)
 
 

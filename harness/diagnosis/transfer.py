@@ -8,6 +8,7 @@ from harness.deployment import is_address
 from harness.diagnosis.derive import Scene, listed, number_in
 from harness.diagnosis.messages import Seen, parse
 from harness.events import SipMessage, TransferProgress
+from harness.far_end.call_record import actions_of, transfers_among
 from harness.sip.grammar import decimal
 from harness.sip.identity import is_spelling
 from harness.sip.message import Request
@@ -207,22 +208,19 @@ def _by_phone(scene: Scene) -> None:
 
 def _by_record(scene: Scene) -> None:
     for record in scene.records:
-        actions = record.record.get("executed_actions")
-        listed = list(actions.values()) if isinstance(actions, dict) else actions if isinstance(actions, list) else []
-        for action in listed:
-            if isinstance(action, dict) and "transfer" in str(action.get("name", "")):
-                scene.facts.record("transfer.asked", True, record.source)
-                way = {"cold": "REFER", "warm": "INVITE"}.get(str(action.get("type")))
-                scene.facts.record("transfer.way", way, record.source)
-                if way == "REFER" and not scene.at_ai:  # its messages would tell more
-                    code = action.get("status_code")
-                    status = code if isinstance(code, int) else action.get("status")
-                    scene.facts.record("transfer.recorded", status, record.source)
-                if scene.at_ai and scene.facts.value("transfer.answer") is None:
-                    scene.facts.record("transfer.answer", "never sent", record.source)
-                to = action.get("to")
-                target = _target(scene, f"tel:{to}") if isinstance(to, str) else None
-                scene.facts.record("transfer.target", target, record.source)
+        for action in transfers_among(actions_of(record.record)):
+            scene.facts.record("transfer.asked", True, record.source)
+            way = {"cold": "REFER", "warm": "INVITE"}.get(str(action.get("type")))
+            scene.facts.record("transfer.way", way, record.source)
+            if way == "REFER" and not scene.at_ai:  # its messages would tell more
+                code = action.get("status_code")
+                status = code if isinstance(code, int) else action.get("status")
+                scene.facts.record("transfer.recorded", status, record.source)
+            if scene.at_ai and scene.facts.value("transfer.answer") is None:
+                scene.facts.record("transfer.answer", "never sent", record.source)
+            to = action.get("to")
+            target = _target(scene, f"tel:{to}") if isinstance(to, str) else None
+            scene.facts.record("transfer.target", target, record.source)
 
 
 # -- what is left, and when

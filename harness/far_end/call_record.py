@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,17 @@ _OVER = frozenset((*_UNANSWERED, *_VOICEMAIL, "completed"))
 #: Seconds since the epoch lie between these two (2001, 5138), and milliseconds above them; less is no moment of a call.
 _SECONDS_FROM, _MILLISECONDS_FROM = 1e9, 1e11
 _URI = re.compile(r"(?:sips?|tel):([^@;>]+)", re.IGNORECASE)
+
+
+def actions_of(plain: Mapping[str, Any]) -> list[Any]:
+    """What the assistant did by the ``plain`` record: a table, or a list."""
+    found = plain.get("executed_actions")
+    return list(found.values()) if isinstance(found, dict) else found if isinstance(found, list) else []
+
+
+def transfers_among(actions: Iterable[Any]) -> list[dict[str, Any]]:
+    """Those of a record's actions that are transfers."""
+    return [action for action in actions if isinstance(action, dict) and "transfer" in str(action.get("name", ""))]
 
 
 @dataclass(frozen=True)
@@ -90,8 +102,7 @@ class CallRecord:
     @property
     def actions(self) -> list[Any]:
         """What the assistant did (transfers and the like)."""
-        found = self.plain.get("executed_actions")
-        return list(found.values()) if isinstance(found, dict) else found if isinstance(found, list) else []
+        return actions_of(self.plain)
 
     def variable(self, name: str) -> str | None:
         """What the assistant was given under that name, e.g. an X- header's value; None when it does not say."""

@@ -13,6 +13,7 @@ from harness.errors import FarEndError
 from harness.far_end.clock import to_wall
 from harness.far_end.clock_offset import ClockOffset
 from harness.far_end.platform_report import ReportRow, rows_of
+from harness.far_end.request_headers import request_headers
 from harness.http_client import MOST_BYTES, HttpClient, HttpError
 
 #: So much earlier than the call the report is asked for: it may be by another clock.
@@ -57,11 +58,12 @@ class ReportSource:
         where = f"the platform's report {url.partition('?')[0]}"  # a query may hold what is nobody's business
         body = declared.body.replace("{since}", moment)
         trust: ssl.SSLContext | bool = ssl.create_default_context(cafile=declared.ca_file) if declared.ca_file else True
+        headers = request_headers("platform.report", declared, has_body=bool(body))
         client = HttpClient(trust if url.startswith("https") else False)
         asked_at = to_wall(time.monotonic())
         try:
             answer = client.request(
-                declared.method, url, declared.timeout_s, headers=self._headers(), **({"content": body} if body else {})
+                declared.method, url, declared.timeout_s, headers=headers, **({"content": body} if body else {})
             )
         except HttpError as error:
             raise FarEndError(f"{where}: {error}") from error
@@ -71,13 +73,3 @@ class ReportSource:
         if not answer.is_success:
             raise FarEndError(f"{where}: {answer.status} {answer.reason}")
         return answer.body
-
-    def _headers(self) -> dict[str, str]:
-        headers = dict(self._declared.headers)
-        for name, variable in self._declared.headers_env.items():
-            if not (value := os.environ.get(variable)):
-                raise FarEndError(f"platform.report.headers_env.{name}: the environment variable {variable} is not set")
-            headers[name] = value
-        if self._declared.body and "content-type" not in {name.lower() for name in headers}:
-            headers["Content-Type"] = "application/json"
-        return headers

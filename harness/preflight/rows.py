@@ -76,7 +76,7 @@ def _of_case(case: Case, deployment: Deployment) -> Iterator[_Need]:
 
 def _the_ai_calls(case: Case, deployment: Deployment) -> bool:
     """Whether the AI itself sends requests to the platform, outside the caller's call: a REFER goes within it."""
-    handover = deployment.handover(case.line, case.axes.get("handover", ""))
+    handover = case.handover(deployment)
     calls = any(call.by == "the AI" for call in calls_of(case, deployment))
     return case.row.moment == "registration" or (calls and handover is not None and handover.transfer == "warm")
 

@@ -78,9 +78,9 @@ class CaseContext:
     @property
     def handover(self) -> Handover:
         """The handover that the case is about. Raises :class:`BrokenError` where the number's assistant has none."""
-        name = self.case.axes.get("handover", "")
-        found = self.deployment.handover(self.case.line, name)
+        found = self.case.handover(self.deployment)
         if found is None:
+            name = self.case.axes.get("handover", "")
             raise BrokenError(f"{self.case.line}: its assistant does not hand over{name and f' ({name})'}")
         return found
 

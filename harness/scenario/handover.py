@@ -9,15 +9,14 @@ from typing import Any
 
 from harness.checks import landing
 from harness.checks.finding import not_observable
-from harness.deployment import Deployment, Handover
+from harness.deployment import TOPIC_HEADER, Deployment, Handover
+from harness.far_end.call_record import transfers_among
 from harness.scenario.context import CaseContext
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of
 from harness.sip.message import Message, Request
 from harness.sip.uri import NameAddr, Uri
 from harness.verdict import Finding
-
-_TOPIC = "X-Gladly-Routing-Selector"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +38,15 @@ def in_messages(texts: Iterable[str]) -> Iterator[SentTransfer]:
             assert isinstance(request, Request)
             if request.method == "REFER":  # RFC 3261 section 19.1.1: a header the target is to get stands in its URI
                 to = NameAddr.parse(request.get("Refer-To") or "").uri
-                yield from _to(to, to.header(_TOPIC))
+                yield from _to(to, to.header(TOPIC_HEADER))
             elif request.to.tag is None:
-                yield from _to(request.uri, request.get(_TOPIC))
+                yield from _to(request.uri, request.get(TOPIC_HEADER))
 
 
 def in_actions(actions: Iterable[Any]) -> Iterator[SentTransfer]:
     """The transfers among the actions of an AI's record, which tells their numbers."""
-    for action in actions:
-        to = action.get("to") if isinstance(action, dict) and "transfer" in str(action.get("name", "")) else None
-        if isinstance(to, str):
+    for action in transfers_among(actions):
+        if isinstance(to := action.get("to"), str):
             with suppress(SipSyntaxError):
                 yield from _to(Uri.parse(to if ":" in to else f"tel:{to}"), shows_topic=False)
 

@@ -157,7 +157,7 @@ def _shows(fault: str, case: Case, deployment: Deployment) -> bool:
         return _rings_others(deployment, [entry.group])
     if fault not in ("caller-id-lost-on-transfer", "group-wrong") or entry.assistant is None:
         return True
-    handover = deployment.handover(case.line, case.axes.get("handover", ""))
+    handover = case.handover(deployment)
     to = [handover.transfer_to] if handover and handover.transfer_to else []
     if fault == "group-wrong":
         return entry.refer == "consumed" and _rings_others(deployment, to)

@@ -14,10 +14,10 @@ from harness.diagnosis.cells import AGENTS, Cell, Place, cells
 from harness.diagnosis.conditions import not_shown, unless, when
 from harness.diagnosis.own import NO_ROOM
 from harness.diagnosis.rule import Rule, Symptom
+from harness.diagnosis.rules.transfer import NOT_ANOTHERS
 
 #: What the AI may be shown of the caller that is wrong by itself.
 WRONG_AT_THE_AI = ("anonymous", "no number", "in another form", "a number of the deployment's own", "another number")
-_NOT_ANOTHERS = not_shown("transfer.handover", "another one")
 _RANG = ("the right group", "another group")
 _AFTER: tuple[Symptom, ...] = ("caller_id.agent", "audio.agent", "release", "fallback.time", "final", "other")
 _LANDINGS: tuple[tuple[Symptom, str], ...] = (("transfer", "transfer.landed"), ("fallback", "fallback.landed"))
@@ -25,7 +25,7 @@ _LANDINGS: tuple[tuple[Symptom, str], ...] = (("transfer", "transfer.landed"), (
 
 def _identity() -> Iterator[Rule]:
     for name, fact, places, more in (
-        ("transfer", "transfer.landed", ("REFER", "AI's call"), (_NOT_ANOTHERS,)),
+        ("transfer", "transfer.landed", ("REFER", "AI's call"), (NOT_ANOTHERS,)),
         ("fallback", "fallback.landed", ("fallback",), ()),
     ):
         yield Rule(
@@ -97,7 +97,7 @@ def _headers() -> Iterator[Rule]:
         symptoms=("header.other",),
         cells=cells("header", "REFER", "AI's call"),
         essential=(when("header.agent", "missing"),),
-        conditions=(when("header.sent", False), _NOT_ANOTHERS),
+        conditions=(when("header.sent", False), NOT_ANOTHERS),
         because="the AI's transfer does not ask for the header that the agent's INVITE lacks",
     )
     yield Rule(
@@ -106,7 +106,7 @@ def _headers() -> Iterator[Rule]:
         symptoms=("header.other",),
         cells=cells("header", "REFER", "AI's call"),
         essential=(when("header.agent", "another value"),),
-        conditions=(when("header.sent", "another value"), _NOT_ANOTHERS),
+        conditions=(when("header.sent", "another value"), NOT_ANOTHERS),
         because="the AI's transfer itself asks for another value of the header than the one agreed on",
     )
 

@@ -20,7 +20,8 @@ NOT_REFUSED_THERE = not_shown("refusal.agent", "its media", "another call", NO_R
 _NOT_REFUSED = ("accepted", "none", "never sent", "challenged", PROVISIONAL)
 _RIGHT_TARGET = unless("transfer.target", "nobody's number", "another group's number")
 _RIGHT_TOPIC = when("transfer.topic", "the right one", "none needed")
-_NOT_ANOTHERS = not_shown("transfer.handover", "another one")
+#: The AI made the handover that it was asked for, as far as is known.
+NOT_ANOTHERS = not_shown("transfer.handover", "another one")
 
 #: What a second call to the group's own number may show, where the first brought nobody to it.
 _AGAIN = {"another group": "group-wrong", "another device": "another-device-answered"}
@@ -74,7 +75,7 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("transfer",),
         cells=cells("header", "REFER", "AI's call"),
         essential=(when("transfer.landed", "another group"),),
-        conditions=(when("transfer.topic", "none", "another"), _NOT_ANOTHERS),
+        conditions=(when("transfer.topic", "none", "another"), NOT_ANOTHERS),
         consequences=_AFTER,
         because="the platform routes to the group by a topic, and the AI's transfer named none, or another",
     ),
@@ -83,7 +84,7 @@ TRANSFER: tuple[Rule, ...] = (
         cause="group-did-wrong",
         symptoms=("transfer",),
         cells=cells("number", "REFER", "AI's call"),
-        conditions=(when("transfer.target", "nobody's number", "another group's number"), _NOT_ANOTHERS),
+        conditions=(when("transfer.target", "nobody's number", "another group's number"), NOT_ANOTHERS),
         consequences=_AFTER,
         because="the AI transferred to a number that is not the group's",
     ),
@@ -101,7 +102,7 @@ TRANSFER: tuple[Rule, ...] = (
         symptoms=("transfer",),
         cells=cells("number", "REFER", "AI's call"),
         essential=(when("transfer.landed", "another group"),),
-        conditions=(when("transfer.target", "the group's number"), _RIGHT_TOPIC, _NOT_ANOTHERS),
+        conditions=(when("transfer.target", "the group's number"), _RIGHT_TOPIC, NOT_ANOTHERS),
         consequences=_AFTER,
         because="the group's number was called, and another group rang",
         confidence="likely",
@@ -125,7 +126,7 @@ TRANSFER: tuple[Rule, ...] = (
         cause="group-wrong",
         symptoms=("transfer",),
         essential=(when("transfer.landed", "the right group"), when("transfer.others", True)),
-        conditions=(_RIGHT_TARGET, _RIGHT_TOPIC, _NOT_ANOTHERS),
+        conditions=(_RIGHT_TARGET, _RIGHT_TOPIC, NOT_ANOTHERS),
         because="people rang who are not of the group, besides such as are: another group has members of this one",
         confidence="likely",
     ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -19,22 +18,13 @@ from harness.integrations.base import Cell
 from harness.integrations.cells import Cells, _way
 from harness.matrix import Case, Selection, _in_id, calls_of, cases, left_out, why_not_now
 from harness.report.mask import mask_text
+from tests.unit.matrix.conftest import DEPLOYMENTS, of
 
 #: As customers write them; the first two look the same masked.
 _NUMBERS = (
     "+13125550100", "+13129990100", "13125550100", "+1 312 555 0101", "+49-30-5550-0102", "(312) 555-0103", "tel:+13125550104",
     "+1", "0044 20 5550 0105",
 )  # fmt: skip
-DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
-
-
-@pytest.fixture(scope="module")
-def talkdesk() -> Deployment:
-    return load(DEPLOYMENTS / "simulated-talkdesk.toml")
-
-
-def of(deployment: Deployment, row: str) -> list[Case]:
-    return [case for case in cases([deployment]) if case.row.id == row]
 
 
 def why(deployment: Deployment, row: str) -> str:

@@ -4,30 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.deployment import Assistant, Deployment, Group, Handover, Line
-from harness.integrations import load
 from harness.matrix import Case, Selection, calls_of, cases, landing_groups, left_out
 
-DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
 DIGITS = "123467#*ABCD"
 ROWS = {"cold": "TD-TRANSFER-BLIND", "warm": "TD-TRANSFER-WARM"}
-
-
-@pytest.fixture(scope="module")
-def talkdesk() -> Deployment:
-    return load(DEPLOYMENTS / "simulated-talkdesk.toml")
-
-
-@pytest.fixture(scope="module")
-def gladly() -> Deployment:
-    return load(DEPLOYMENTS / "simulated-gladly.toml")
 
 
 def handover(way: str = "cold", to: str = "support", digit: str | None = "2", **more: Any) -> Handover:

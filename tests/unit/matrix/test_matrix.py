@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -13,18 +12,7 @@ from harness.errors import SelectionError
 from harness.finding_kinds import ROUTE_NOT_ANSWERED
 from harness.integrations import load
 from harness.matrix import Case, Selection, cases, left_out
-
-DEPLOYMENTS = Path(__file__).parents[3] / "scenarios" / "deployments"
-
-
-@pytest.fixture(scope="module")
-def talkdesk() -> Deployment:
-    return load(DEPLOYMENTS / "simulated-talkdesk.toml")
-
-
-@pytest.fixture(scope="module")
-def gladly() -> Deployment:
-    return load(DEPLOYMENTS / "simulated-gladly.toml")
+from tests.unit.matrix.conftest import DEPLOYMENTS
 
 
 def of_row(found: list[Case], row: str) -> list[Case]:
