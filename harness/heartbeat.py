@@ -10,6 +10,7 @@ import contextlib
 import os
 import struct
 import time
+from collections import deque
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,7 +20,8 @@ PERIOD_S: Final = 0.25
 DOUBTFUL_S: Final = 1.0
 #: How long after a gap what is found may be its doing.
 AFTERWARDS_S: Final = 2.0
-_RECORD = struct.Struct("=dq")
+_RECORD = struct.Struct("=dqd")
+_KEPT: Final = 1200
 
 
 class Beat(NamedTuple):
@@ -27,6 +29,7 @@ class Beat(NamedTuple):
 
     at: float
     pid: int
+    stood_still_s: float  #: for how long in all its audio had stood still, of one that makes any
 
 
 class Heartbeat:
@@ -36,10 +39,10 @@ class Heartbeat:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.beat()
 
-    def beat(self) -> None:
+    def beat(self, stood_still_s: float = 0.0) -> None:
         """To be called every :data:`PERIOD_S`, where the process would not come by if it hung."""
         with contextlib.suppress(OSError):
-            os.pwrite(self._descriptor, _RECORD.pack(time.monotonic(), os.getpid()), 0)
+            os.pwrite(self._descriptor, _RECORD.pack(time.monotonic(), os.getpid(), stood_still_s), 0)
 
 
 class Listener:
@@ -50,6 +53,7 @@ class Listener:
         self._last: Beat | None = None
         self._looked = time.monotonic()
         self.silent_s = 0.0  #: how long it has not stirred
+        self._stood_still: deque[tuple[Beat, Beat]] = deque(maxlen=_KEPT)  # between which two its audio did
 
     def look(self) -> Beat | None:
         """The last beat; to be called every :data:`PERIOD_S`.
@@ -59,9 +63,18 @@ class Listener:
         now = time.monotonic()
         awake, self._looked = min(now - self._looked, 2 * PERIOD_S), now
         beat = self._read()
+        if beat is not None and self._last is not None and beat.stood_still_s > self._last.stood_still_s:
+            self._stood_still.append((self._last, beat))
         self.silent_s = 0.0 if beat != self._last or beat is None else self.silent_s + awake
         self._last = beat
         return beat
+
+    def stood_still(self, begin: float, end: float) -> float:
+        """For how many of the seconds between two moments its audio stood still, as far as it has said so by now."""
+        return sum(
+            max(0.0, min(after.stood_still_s - before.stood_still_s, min(after.at, end) - max(before.at, begin)))
+            for before, after in list(self._stood_still)
+        )
 
     def _read(self) -> Beat | None:
         with contextlib.suppress(OSError, struct.error):

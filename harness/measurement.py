@@ -113,7 +113,6 @@ class Duration(Measurement):
     limit_s: float | None = None
     expected_s: float | None = None
     since_invite_s: float | None = None  #: of an answer
-    starved_s: float | None = None  #: the harness itself waited so long for a processor
     granted_s: float | None = None  #: of a registration's refresh
     asked_s: float | None = None
 

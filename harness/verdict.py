@@ -61,6 +61,7 @@ class Finding:
     evidence: tuple[str, ...] = ()
     dispensable: bool = False  #: the deployment says that a case may do without it where nobody can look
     measured: Measurement | None = None
+    starved_s: float | None = None  #: it is broken because this machine had no processor for the harness for so long
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -207,6 +208,14 @@ class CaseOutcome:
             broke = dict.fromkeys(one.message for one in self._troubles if one.verdict is Verdict.BROKEN)
             why = "\n".join([why, *(f"it also broke: {message}" for message in broke)])
         return Conclusion(verdict, why)
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether it broke for want of a processor alone, so that it says nothing, and the same case may when there is one."""
+        starved = {str(finding) for finding in self._findings if finding.starved_s is not None}
+        broke = [*(str(f) for f in self._findings if f.verdict is Verdict.BROKEN)]
+        broke += [one.message for one in self._troubles if one.verdict is Verdict.BROKEN]
+        return self.conclusion.verdict is Verdict.BROKEN and starved.issuperset(broke)
 
 
 _OURS: Final = Path(__file__).parent

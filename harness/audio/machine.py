@@ -38,6 +38,11 @@ def message_asked_in(audio: NDArray[np.int16]) -> tuple[float, float] | None:
     return None
 
 
+def last_sound(audio: NDArray[np.int16]) -> float:
+    """When the last sound of ``audio`` (received, 8 kHz) ended, in seconds of it; 0 where all is silent."""
+    return max((span.ended for span in classify(audio) if span.kind != "silence"), default=0.0)
+
+
 def asks_for_message(spans: Sequence[Span]) -> tuple[float, float] | None:
     """The same of what audio was classified as."""
     speech = next((span for span in spans if span.kind == "speech" and span.ended - span.began > _WORD_S), None)

@@ -148,15 +148,12 @@ def missed_by(finding: Finding) -> float | None:
 
 def excused(finding: Finding, starved_s: float) -> Finding:
     """A finding that blames nobody else: something came too late, and the harness itself had been kept waiting as long."""
-    measured = finding.measured
-    assert isinstance(measured, Duration)  # missed_by said that it is late
-    why = f"in the time it was too late this machine had no processor for the harness for {starved_s:.2f} s"
-    return replace(_broken(finding, why), measured=replace(measured, starved_s=starved_s))
+    return _starved(finding, "in the time it was too late", starved_s)
 
 
 def hindered(finding: Finding, starved_s: float) -> Finding:
     """A finding that blames nobody: somebody was not heard, and the harness itself had been kept from speaking and listening."""
-    return _broken(finding, f"meanwhile this machine had no processor for the harness for {starved_s:.2f} s")
+    return _starved(finding, "meanwhile", starved_s)
 
 
 def mute(finding: Finding, phone: str, mute_s: float) -> Finding:
@@ -168,6 +165,11 @@ def unproven(finding: Finding, error: BaseException) -> Finding:
     """A failed finding that blames nobody: what it was made with had broken by then."""
     words = str(error) or type(error).__name__
     return _broken(finding, f"the harness itself had broken: {words.splitlines()[0]}")
+
+
+def _starved(finding: Finding, when: str, starved_s: float) -> Finding:
+    broken = _broken(finding, f"{when} this machine had no processor for the harness for {starved_s:.2f} s")
+    return replace(broken, starved_s=starved_s)
 
 
 def _broken(finding: Finding, why: str) -> Finding:

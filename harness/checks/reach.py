@@ -50,7 +50,7 @@ def up(subject: str, ended_after: float | None) -> Finding:
     )
 
 
-def takes_message(subject: str, asked: tuple[float, float] | None, instead: str) -> Finding:
+def takes_message(subject: str, asked: tuple[float, float] | None, instead: str = "") -> Finding:
     """A machine spoke and then asked for a message; ``asked`` are the seconds after the answer at which either began."""
     return judged(
         "voicemail",

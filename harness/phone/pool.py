@@ -94,6 +94,10 @@ class PhonePool:
         """The processes that are alive."""
         return [host.process.pid for host in self._hosts if host.process.lost is None]
 
+    def late(self, begin: float, end: float) -> float:
+        """For how many of the seconds between two moments the worst of its processes did not stir that should have."""
+        return max((host.process.late(begin, end) for host in self._hosts), default=0.0)
+
     def lease(
         self,
         config: PhoneConfig,

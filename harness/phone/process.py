@@ -11,6 +11,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -20,8 +21,11 @@ from harness.errors import BrokenError, HarnessError, PhoneLostError, PhoneMisus
 from harness.heartbeat import AFTERWARDS_S, DOUBTFUL_S
 from harness.nursery import interpreter
 from harness.phone.log_ring import last_lines
-from harness.phone.protocol import FAREWELL_SECONDS, Wire
+from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire
 
+#: A pulse that comes so much later than due is late; from here on a jitter buffer cannot hide it.
+_LATE_S: Final = 0.2
+_KEPT: Final = 1200
 _START_SECONDS: Final = 20.0
 _CALL_SECONDS: Final = 10.0
 _DYING_SECONDS: Final = 0.5
@@ -103,6 +107,7 @@ class PhoneProcess:
         self._lost: str | None = None
         self._heard_at = time.monotonic()
         self._gap = (-math.inf, 0.0)  # the last one: when it ended, and how long it was
+        self._late: deque[tuple[float, float]] = deque(maxlen=_KEPT)  # from when to when a pulse was missing
         self._closing = False
 
     @property
@@ -126,6 +131,12 @@ class PhoneProcess:
         if now - ended > AFTERWARDS_S:
             return None
         return PhoneLostError(f"a softphone's process had not stirred for {silent_s:.1f} s")
+
+    def late(self, begin: float, end: float) -> float:
+        """For how many of the seconds between two moments the child did not stir that should have."""
+        if self._patience is None:
+            return 0.0
+        return sum(max(0.0, min(until, end) - max(since, begin)) for since, until in list(self._late))
 
     def log(self) -> str:
         """The child's last lines."""
@@ -178,6 +189,8 @@ class PhoneProcess:
             kind = message[0]
             if message[:2] != ["tell", "event"]:  # events come from the threads of media, too, while the main one hangs
                 now = time.monotonic()
+                if now - self._heard_at > PULSE_INTERVAL + _LATE_S:
+                    self._late.append((self._heard_at + PULSE_INTERVAL, now))
                 self._gap, self._heard_at = self._last_gap(now), now
             if kind == "tell" and message[1] == "fault":
                 reason = f"its process is defective: {message[2]['text'].strip().splitlines()[-1]}"

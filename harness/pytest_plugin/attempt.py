@@ -25,6 +25,10 @@ _GUESSED: Final = (
     "A call of this case, or of one beside it, showed a number that did not tell whose it was: the case is run again with "
     "nobody beside it, and that counts."
 )
+_STARVED: Final = (
+    "This attempt says nothing of who was called: this machine had no processor for the harness. The case is run again, up to "
+    "twice, when it has, and that counts."
+)
 _BUSY: Final = "Audio and timings may have suffered from that; fewer cases at once (-n) would show."
 
 
@@ -36,6 +40,7 @@ class Attempt:
     leased: Leased
     number: int = 1
     more_attempts: int = 0  #: that may follow this one
+    more_if_starved: int = 2  #: that may follow where this one says nothing, for want of a processor
     recorder: CaseRecorder | None = None
     outcome: CaseOutcome = field(default_factory=CaseOutcome)
     conclusion: Conclusion | None = None  #: once the case is closed
@@ -51,9 +56,21 @@ class Attempt:
     @property
     def is_tried_again(self) -> bool:
         """Whether it ended so that another attempt follows."""
-        if self.guessed and self.conclusion is not None:
-            return True
-        return self.more_attempts > 0 and self.conclusion is not None and self.conclusion.may_be_retried
+        if self.conclusion is None:
+            return False
+        return self.guessed or self.is_starved or (self.more_attempts > 0 and self.conclusion.may_be_retried)
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether it is repeated because this machine had no processor for it."""
+        return self.more_if_starved > 0 and self.outcome.is_starved
+
+    @property
+    def next(self) -> Attempt:
+        """The one that follows."""
+        left, if_starved = self.more_attempts, self.more_if_starved
+        left, if_starved = (left, if_starved - 1) if self.is_starved else (left - 1, if_starved)
+        return Attempt(self.case, self.leased, self.number + 1, left, if_starved)
 
     @property
     def told(self) -> dict[str, Any] | None:
@@ -81,6 +98,8 @@ class Attempt:
             recorder.note(f"This machine was busy: the harness was woken up to {self.late_s:.1f} s late. {_BUSY}")
         if self.guessed:
             recorder.note(_GUESSED)
+        if self.is_starved:
+            recorder.note(_STARVED)
         if conclusion.verdict is Verdict.FAILED:
             self.diagnosis = diagnose(
                 self.case.plain(),

@@ -72,8 +72,9 @@ def _attempts(item: pytest.Item, nextitem: pytest.Item | None, run: Run, case: C
 def _repeat(item: pytest.Item, nextitem: pytest.Item | None, attempt: Attempt) -> None:
     """Further attempts, as long as there have to be."""
     while attempt.is_tried_again:
-        attempt = Attempt(attempt.case, attempt.leased, attempt.number + 1, attempt.more_attempts - 1)
-        item.stash[_UNDERWAY] = attempt
+        if attempt.is_starved:
+            of_this_process().settle()
+        attempt = item.stash[_UNDERWAY] = attempt.next
         item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
 
 

@@ -105,8 +105,13 @@ def cast(
     apis: Callable[[Deployment], SynthflowApi | None] = request.getfixturevalue("apis")
     context = CaseContext(case, replica, timings, recorder, pool, case_marks, apis(replica), gate, company)
     context.phones.keeps_registrations = len(run.replicas[case.deployment]) >= run.slots
-    context.evidence.starved = of_this_process().starved
-    context.evidence.world_fault = lambda: request.config.stash[WATCH].fault(case.deployment)
+    watch, pulse = request.config.stash[WATCH], of_this_process()
+
+    def starved(begin: float, end: float) -> float:
+        return max(pulse.starved(begin, end), pool.late(begin, end), watch.stood_still(case.deployment, begin, end))
+
+    context.evidence.starved = starved
+    context.evidence.world_fault = lambda: watch.fault(case.deployment)
     request.node.stash[_CONTEXT] = context
     cast = Cast(context)
     try:

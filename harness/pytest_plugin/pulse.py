@@ -18,6 +18,9 @@ LATE_S: Final = 0.2
 #: How often the kernel is asked for what processes have waited, and for how long that is kept.
 _ASKED_EVERY: Final = 5
 _KEPT: Final = 1200
+#: A machine keeps up that has for so long; and so long it is given to begin.
+_CALM_S: Final = 1.0
+_SETTLES_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,14 @@ class Pulse:
         """
         late = (min(woken, end) - max(due, begin) for due, woken in list(self._late))
         return max([0.0, *late, self._waited(begin, end)])
+
+    def settle(self) -> None:
+        """Wait until this machine keeps up, or has not for long."""
+        until = time.monotonic() + _SETTLES_S
+        while (now := time.monotonic()) < until:
+            time.sleep(_CALM_S)
+            if self.starved(now, time.monotonic()) < LATE_S:
+                return
 
     def _waited(self, begin: float, end: float) -> float:
         """By the kernel's own account; its samples are wider than the time asked for, so no more than that counts."""

@@ -43,6 +43,7 @@ class Watch:
         self._stalled = ""
         #: By deployment: until when its last one is doubted, and what it was.
         self._gaps: dict[str, tuple[float, str]] = {}
+        self._listeners: dict[str, Listener] = {}
         self._waiting_on: str | None = None
         self._main = threading.get_ident()
         signal.signal(signal.SIGUSR1, self._interrupt)
@@ -79,6 +80,11 @@ class Watch:
         until, still = self._gaps.get(deployment, (0.0, ""))
         return WorldLostError(still) if time.monotonic() < until else None
 
+    def stood_still(self, deployment: str, begin: float, end: float) -> float:
+        """For how many of the seconds between two moments the audio of its world stood still, which this machine was too busy for."""
+        listener = self._listeners.get(deployment)
+        return 0.0 if listener is None else listener.stood_still(begin, end)
+
     def _world_died(self, name: str) -> Callable[[], None]:
         def died() -> None:
             words = last_words(self._run.control, name)
@@ -97,7 +103,7 @@ class Watch:
             raise WorldLostError(message)
 
     def _listen(self, name: str) -> None:
-        listener = Listener(heartbeat(self._run.control, name))
+        listener = self._listeners[name] = Listener(heartbeat(self._run.control, name))
 
         def listen() -> None:
             while True:

@@ -27,7 +27,7 @@ from harness.verdict import CaseOutcome, Finding, Verdict, is_failure
 
 EVENTS = "events.jsonl"
 #: Of the lines of ``events.jsonl``; 2 came with typed measurements, 3 with what each direction is known by.
-VERSION = 3
+VERSION = 4
 CASE = "case.json"
 ATTACHMENTS = "attachments"
 

@@ -222,6 +222,8 @@ class Told:
             case "finding":
                 if value.pop("facts", None) is not None:  # version 1
                     value["measured"] = None
+                if "starved_s" in (value["measured"] or ()):  # version 3
+                    value["starved_s"] = value["measured"].pop("starved_s")
                 self.findings.append(Finding.from_plain(value))
             case "scripted":
                 self.scripted_s += finite(value["seconds"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Final, TypeVar
 
 from harness.checks import dialog, quality
 from harness.checks.finding import hindered, not_observable
+from harness.events import RtpPaused
 from harness.finding_kinds import kinds_of
 from harness.measurement import Loss
 from harness.scenario import dropouts, post_failure_probes
@@ -22,6 +23,10 @@ Found = TypeVar("Found")
 
 #: The share of the time that a stream flows for which nothing may have had a processor, so that the stream is to blame.
 _MOST_STARVED: Final = 0.1
+#: A pause in which there was no processor for so much of it says nothing of the stream's source.
+_MOSTLY: Final = 0.5
+#: A packet is missed when the one before it has been heard: so much before a pause began what made it may have begun.
+_NOTICED_S: Final = 0.06
 #: So long a voice that paused once is listened to again.
 _LONGER_S: Final = 2.0
 
@@ -108,7 +113,7 @@ def _answered_well(context: CaseContext, call: OwnCall) -> None:
 def _look_longer(context: CaseContext) -> None:
     """Where a voice paused, and not often enough to say why, the calls go on a little."""
     calls = [call for call in every_call(context) if not call.is_over() and call.leg.statistics() is not None]
-    paused = {call.label: _paused_ms(call) for call in calls}
+    paused = {call.label: _in_ms(dropouts.amid_a_voice(call.leg)) for call in calls}
     unsure = [label for label, pauses in paused.items() if pauses and not quality.is_broken_up(pauses)]
     if unsure:
         with context.evidence.step(f"RTP to {' and '.join(unsure)} paused amid a voice: a longer look"):
@@ -116,19 +121,28 @@ def _look_longer(context: CaseContext) -> None:
             context.evidence.scripted(_LONGER_S, "a longer look at a pause of the RTP")
 
 
-def _paused_ms(call: OwnCall) -> list[float]:
-    return [1000 * (pause.ended - pause.began) for pause in dropouts.amid_a_voice(call.leg)]
+def _in_ms(pauses: Iterable[RtpPaused]) -> list[float]:
+    return [1000 * (pause.ended - pause.began) for pause in pauses]
 
 
 def _little_loss(context: CaseContext, call: OwnCall) -> None:
     counted = call.leg.statistics()
-    if counted is None or (finding := quality.loss(call.label, counted, _paused_ms(call))) is None:
+    pauses = dropouts.amid_a_voice(call.leg)
+    if counted is None or (finding := quality.loss(call.label, counted, _in_ms(pauses))) is None:
         return
     if isinstance(finding.measured, Loss) and finding.measured.spanned_s is not None:
         # a far end on this machine sends too little as well while there is no processor for anybody
-        starved_s = context.evidence.starved(call.leg.events[0].at, time.monotonic())
-        if starved_s > _MOST_STARVED * finding.measured.spanned_s:
-            finding = hindered(finding, starved_s)
+        whole_s = context.evidence.starved(call.leg.events[0].at, time.monotonic())
+        starved_s = {pause: context.evidence.starved(pause.began - _NOTICED_S, pause.ended) for pause in pauses}
+        theirs = [pause for pause in pauses if starved_s[pause] < _MOSTLY * (pause.ended - pause.began)]
+        if whole_s > _MOST_STARVED * finding.measured.spanned_s:
+            finding = hindered(finding, whole_s)
+        elif theirs != pauses:
+            without = quality.loss(call.label, counted, _in_ms(theirs))
+            if without is not None and without.verdict is Verdict.FAILED:
+                finding = without
+            else:
+                finding = hindered(finding, sum(starved_s.values()))
     context.evidence.add(finding)
 
 

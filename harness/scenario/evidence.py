@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from harness.checks.finding import WANTS_A_CALL, excused, missed_by, unproven
+from harness.checks.finding import WANTS_A_CALL, excused, hindered, missed_by, unproven
 from harness.errors import ResourceError
 from harness.events import CallsRefused, Event, LegStarted, SipMessage
 from harness.measurement import AnsweredBy, Landing
@@ -16,6 +16,8 @@ from harness.verdict import Conclusion, Finding, Verdict
 
 #: How soon after an event a finding on its time is made.
 _FOUND_WITHIN_S = 0.25
+#: From here on a jitter buffer does not hide what nobody had a processor for, and it is not heard.
+_MISSED_S = 0.2
 
 
 class Evidence:
@@ -32,7 +34,7 @@ class Evidence:
         self._dispensable = dispensable
         self._fatal_error = fatal_error
         self._notes: set[str] = set()
-        #: For how long, between two moments, the harness itself was kept waiting for a processor.
+        #: For how long, between two moments, the harness itself, or a world that it simulates, was kept waiting for a processor.
         self.starved: Callable[[float, float], float] = lambda begin, end: 0.0
         #: Who takes the calls of each group.
         self.agents: Mapping[str, Collection[str]] = {}
@@ -81,6 +83,15 @@ class Evidence:
             finding = replace(finding, dispensable=True)
         self._recorder.finding(finding)
         return finding
+
+    def add_of_once(self, finding: Finding, begin: float, end: float) -> Finding:
+        """Record a finding on what is to be heard between two moments, and does not come again.
+
+        A failed one is broken instead where the harness was kept from hearing any of it that counts.
+        """
+        starved_s = self.starved(begin, end)
+        is_kept = finding.verdict is Verdict.FAILED and starved_s >= _MISSED_S
+        return self.add(hindered(finding, starved_s) if is_kept else finding)
 
     def _no_room(self, finding: Finding) -> ResourceError | None:
         if finding.check not in WANTS_A_CALL:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from harness.audio.describe import describe
-from harness.audio.machine import message_asked_in
+from harness.audio.machine import last_sound, message_asked_in
 from harness.checks import dialog, headers, identity, landing, reach, session, signalling, timing
 from harness.checks.finding import not_observable
 from harness.events import Event, MediaState, SipMessage
@@ -26,6 +26,8 @@ from harness.verdict import ExpectationError, Finding, Verdict
 
 #: How long a machine may speak before its tone, and how often it is looked for.
 _GREETING_S, _LISTENED_AGAIN_S = 45.0, 1.0
+#: So soon behind what a machine says its tone comes.
+_TONE_WITHIN_S = 2.0
 #: Two digits with the pauses after them, and what an interface takes to list them.
 _A_DIGIT_MORE_S = 0.6
 
@@ -221,12 +223,13 @@ class Expect(ExpectAudio):
                 if call.is_over() or time.monotonic() > until:
                     break
                 self._context.pause(_LISTENED_AGAIN_S)
-            instead = ""
-            if asked is None:
-                found = describe(heard, expected=(), own={call.mark}, name_of=self._context.calls.name_of_mark)
-                instead = f"it heard {found.words}"
             self._context.evidence.scripted(time.monotonic() - began, "what the machine says")
-            self._context.evidence.add(reach.takes_message(call.label, asked, instead))
+            if asked is not None:
+                self._context.evidence.add(reach.takes_message(call.label, asked))
+                return
+            found = describe(heard, expected=(), own={call.mark}, name_of=self._context.calls.name_of_mark)
+            finding = reach.takes_message(call.label, None, f"it heard {found.words}")
+            self._context.evidence.add_of_once(finding, answered, answered + last_sound(heard) + _TONE_WITHIN_S)
 
     def _reaches(self, state: Literal["early", "confirmed"], limit: float, found: Callable[..., Finding]) -> None:
         """A finding on when the call got that far; where it never did, the scenario ends with it."""

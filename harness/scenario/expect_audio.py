@@ -195,7 +195,9 @@ class ExpectAudio:
             sound = call.hears_marks(voices, 0.0, since + listened) if voices else None
             opened = sum(1 for message in call.messages() if audio.opens_early_media(message))
             self._context.evidence.scripted(time.monotonic() - since, "early media")
-            self._context.evidence.add(audio.early(who, call.label, sound, call.answered_at(), opened))
+            answered_at = call.answered_at()
+            finding = audio.early(who, call.label, sound, answered_at, opened)
+            self._context.evidence.add_of_once(finding, since, answered_at or time.monotonic())
 
     @property
     def _call(self) -> Call:

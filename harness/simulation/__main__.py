@@ -88,7 +88,7 @@ async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
     gc.freeze()  # what the world was built of stays: no collection has to look at it
     # Calls leave no cycles; a collection of all that is there takes 0.15 s, in which no audio goes on.
     gc.set_threshold(700, 10, 100)
-    beating = asyncio.create_task(_beat(Heartbeat(asked.directory / "beat")))
+    beating = asyncio.create_task(_beat(Heartbeat(asked.directory / "beat"), world))
     _say({"event": "ready", "pid": os.getpid(), "control": control, "deployments": world.deployments()})
     await ended.wait()
     clean = await world.stop()
@@ -98,10 +98,10 @@ async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
     return 0 if clean else 1
 
 
-async def _beat(heart: Heartbeat) -> None:
+async def _beat(heart: Heartbeat, world: World) -> None:
     freed = FreedMemory(collects=False)  # audio goes on in this process
     while True:
-        heart.beat()
+        heart.beat(world.stood_still_s)
         freed.give_back()
         await asyncio.sleep(PERIOD_S)
 

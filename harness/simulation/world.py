@@ -116,6 +116,11 @@ class World:
             self._trace_file.close()
         return not self.audit.errors
 
+    @property
+    def stood_still_s(self) -> float:
+        """For how long in all its audio stood still, since the machine was too busy."""
+        return self._ticker.stood_still_s
+
     def state_of_all(self) -> dict[str, Any]:
         """What is up, and what went wrong."""
         return {

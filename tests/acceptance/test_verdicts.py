@@ -333,3 +333,39 @@ def test_a_retried_case_shows_both_attempts(tree: Tree, workers: str) -> None:
         result["status"] for result in results if unsteady in result["fullName"] + result["name"] + str(result)
     )
     assert of_unsteady == ["failed", "failed", "passed"]
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_case_that_this_machine_had_no_processor_for_is_run_again_until_it_says_something(
+    tree: Tree, workers: str
+) -> None:
+    tree.scenarios("""
+        from dataclasses import replace
+
+        @scenario("INBOUND")
+        def test_inbound(see, case, recorder):
+            earlier = Path(f"tried-{case.axes['transport']}-{case.axes['codec']}")
+            tried = int(earlier.read_text()) if earlier.exists() else 0
+            earlier.write_text(str(tried + 1))
+            never = case.axes["transport"] == "tcp" and case.axes["codec"] == "pcmu"
+            once = case.axes["transport"] == "udp"
+            if never or (once and tried == 0):
+                late = Finding("seen", "caller.1", Verdict.BROKEN, "it to be soon", "it was late", time.monotonic())
+                recorder.finding(replace(late, starved_s=0.7))
+            else:
+                see(Verdict.FAILED if once and case.axes["codec"] == "pcma" else Verdict.PASSED)
+    """)
+    code, output = tree.run("--deployment", str(tree.deployment()), "-n", workers)
+    assert code == pytest.ExitCode.TESTS_FAILED
+    attempts: dict[str, list[tuple[int, str]]] = {}
+    for path in tree.run_directory.glob("cases/*/case.json"):
+        case = json.loads(path.read_text())
+        attempts.setdefault(case["id"].partition("synthflow-")[2], []).append((case["attempt"], case["end"]["verdict"]))
+    assert {case_id: sorted(tried) for case_id, tried in attempts.items()} == {
+        "udp-ip-pcmu]": [(1, "broken"), (2, "passed")],
+        "udp-ip-pcma]": [(1, "broken"), (2, "failed")],
+        "tcp-ip-pcmu]": [(1, "broken"), (2, "broken"), (3, "broken")],
+        "tcp-ip-pcma]": [(1, "passed")],
+    }
+    assert "4 cases in" in output
+    assert "2 passed, 1 failed, 0 not observable, 1 broken" in output

@@ -29,6 +29,7 @@ class Ticker:
         self._worst = 0.0
         #: From when to when (monotonic) audio stood still, since the machine was too busy.
         self.stood_still: deque[tuple[float, float]] = deque(maxlen=_KEPT)
+        self.stood_still_s = 0.0  #: for how long in all
 
     def add(self, subscriber: Callable[[], None]) -> None:
         """Call it from now on."""
@@ -53,6 +54,7 @@ class Ticker:
     def _skipped(self, late: float) -> None:
         self._due = now = asyncio.get_running_loop().time()
         self.stood_still.append((now - late, now))
+        self.stood_still_s += late
         self._worst = max(self._worst, late)
         if now - self._complained > _COMPLAIN_EVERY:
             _log.warning("audio stood still for %.0f ms: this machine is too busy", 1000 * self._worst)

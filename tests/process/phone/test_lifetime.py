@@ -21,6 +21,7 @@ from harness.errors import BrokenError, PhoneLostError, PhoneMisuseError, WorldL
 from harness.events import Listened, MarkHeard, PhoneLost
 from harness.phone import Answer, PhoneConfig, Reject, Wav
 from harness.phone.pool import PhonePool
+from harness.phone.protocol import PULSE_INTERVAL
 from tests.loopback import fresh_address
 from tests.process.phone.conftest import Desk, connect, hears, media_of, uri_of
 
@@ -395,3 +396,23 @@ def test_a_process_has_room_for_phones_however_many_requests_are_unanswered(own:
     out, back = connect(alice, bob)
     hears(out, back)
     assert not gone(alice.process.pid, within=1.0)
+
+
+def test_for_how_long_a_process_did_not_stir_is_known_afterwards(tmp_path: Path) -> None:
+    """As where a hypervisor takes its processor away, which no account of the kernel's shows."""
+    with PhonePool(tmp_path) as pool:
+        desk = Desk(pool, tmp_path)
+        alice = desk("alice")
+        begun = time.monotonic()
+        os.kill(alice.process.pid, signal.SIGSTOP)
+        while time.monotonic() < begun + 0.8:
+            time.sleep(0.01)
+        os.kill(alice.process.pid, signal.SIGCONT)
+        deadline = time.monotonic() + 10
+        while (late := pool.late(begun, begun + 0.8)) == 0.0:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert 0.8 - PULSE_INTERVAL - 0.05 <= late <= 0.8
+        assert pool.late(begun - 10.0, begun - 1.0) == 0.0
+        assert alice.error is None
+        desk.close()

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.audio.classify import classify
-from harness.audio.machine import asks_for_message, message_asked_in
+from harness.audio.machine import asks_for_message, last_sound, message_asked_in
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.prompts import prompt_samples
 
@@ -70,3 +70,9 @@ def test_a_greeting_right_behind_a_queues_music_asks_for_a_message() -> None:
 
 def test_music_and_a_tone_ask_for_nothing() -> None:
     assert message_asked_in(np.concatenate([music(5.0), tone(0.4), silence(1)])) is None
+
+
+def test_when_the_last_sound_ended() -> None:
+    assert last_sound(silence(1.0)) == last_sound(silence(0.0)) == 0.0
+    heard = np.concatenate([silence(1.0), tone(1.0), silence(2.0)])
+    assert last_sound(heard) == pytest.approx(2.0, abs=0.1)

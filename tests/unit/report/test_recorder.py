@@ -287,12 +287,12 @@ class TestMasked:
 class TestVersion:
     def test_the_first_line_says_it(self, tmp_path: Path) -> None:
         CaseRecorder(tmp_path, {"id": "A"}).close(Verdict.PASSED, "")
-        assert (tmp_path / EVENTS).read_text().splitlines()[0] == '{"format":{"version":3}}'
+        assert (tmp_path / EVENTS).read_text().splitlines()[0] == '{"format":{"version":4}}'
 
     def test_a_newer_one_is_not_misread(self, tmp_path: Path) -> None:
         CaseRecorder(tmp_path, {"id": "A"}).close(Verdict.PASSED, "")
-        (tmp_path / EVENTS).write_text('{"format":{"version":4}}\n')
-        with pytest.raises(MistakeError, match=r"events.jsonl: version 4; this harness reads versions up to 3"):
+        (tmp_path / EVENTS).write_text('{"format":{"version":5}}\n')
+        with pytest.raises(MistakeError, match=r"events.jsonl: version 5; this harness reads versions up to 4"):
             CaseEvidence.read(tmp_path)
 
     def test_findings_of_the_first_version_are_read_without_their_measurements(self, tmp_path: Path) -> None:
@@ -302,3 +302,11 @@ class TestVersion:
         (tmp_path / EVENTS).write_text(json.dumps({"finding": old}) + "\n")
         (found,) = CaseEvidence.read(tmp_path).findings
         assert (found.check, found.evidence, found.measured) == ("codec", ("m1",), None)
+
+    def test_what_the_third_version_measured_of_a_busy_machine_is_the_findings_now(self, tmp_path: Path) -> None:
+        CaseRecorder(tmp_path, {"id": "A"}).close(Verdict.PASSED, "")
+        old = {"check": "timing", "subject": "x", "verdict": "broken", "expected": "2 s", "actual": "3 s", "at": 1.0}
+        old |= {"strength": None, "evidence": [], "dispensable": False, "measured": {"seconds": 3.0, "starved_s": 1.5}}
+        (tmp_path / EVENTS).write_text(json.dumps({"finding": old}) + "\n")
+        (found,) = CaseEvidence.read(tmp_path).findings
+        assert (found.starved_s, found.facts["seconds"]) == (1.5, 3.0)

@@ -108,3 +108,33 @@ def test_a_voice_that_is_broken_up_fails(
     conclusion._little_loss(context, case_of(context, *pauses))
     (finding,) = context.evidence.findings
     assert (finding.check, finding.verdict) == ("audio.loss", verdict)
+
+
+@pytest.mark.parametrize(
+    ("stood_still", "verdict", "dropouts_told"),
+    [
+        ([], Verdict.FAILED, 3),
+        ([(9.97, 10.3), (11.0, 11.3), (12.1, 12.3)], Verdict.BROKEN, 3),
+        ([(11.0, 11.3)], Verdict.FAILED, 2),  # what is left is the stream's own
+        ([(10.0, 10.3), (11.0, 11.3)], Verdict.BROKEN, 3),  # one pause is no broken stream
+        ([(10.0, 10.1), (11.0, 11.1), (12.0, 12.1)], Verdict.FAILED, 3),  # less than the half of each
+        ([(9.0, 9.3), (10.5, 10.9)], Verdict.FAILED, 3),  # at other times
+    ],
+)
+def test_pauses_in_which_this_machine_had_no_processor_are_not_the_streams(
+    make_context: MakeContext, stood_still: list[tuple[float, float]], verdict: Verdict, dropouts_told: int
+) -> None:
+    context = make_context()
+    context.evidence.starved = lambda begin, end: sum(
+        max(0.0, min(until, end) - max(since, begin)) for since, until in stood_still
+    )
+    heard = [mark(at / 10) for at in range(95, 140, 2)]
+    pauses = [pause(10.0), pause(11.0), pause(12.0)]
+    counters = replace(counted(450, 0), rx_spanned_ms=9000, rx_filled_ms=9000)
+    one: Any = SimpleNamespace(statistics=lambda: counters, events=[*heard, *pauses])
+    call: Any = SimpleNamespace(leg=one, label="caller.1")
+    conclusion._little_loss(context, call)
+    (found,) = context.evidence.findings
+    assert found.verdict is verdict
+    assert f"{dropouts_told} dropouts amid a voice" in found.actual
+    assert (found.starved_s is not None) == (verdict is Verdict.BROKEN)

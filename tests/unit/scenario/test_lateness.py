@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.checks import landing, timing
+from harness.checks import landing, reach, timing
 from harness.checks.finding import judged, missed_by
 from harness.errors import PhoneLostError, WorldLostError
 from harness.events import CallsRefused, CallState, LegStarted
@@ -252,3 +252,21 @@ def test_of_somebody_elses_far_end_the_way_to_it_is_tried(
     looks |= {("caller", "the AI"): way_there_ms}
     found = judged_by(context, (_heard_after(300.0), caller, ai), (_heard_after(800.0), ai, caller))
     assert found == [("the AI → caller", verdict)]
+
+
+@pytest.mark.parametrize(
+    ("starved_s", "passed", "verdict"),
+    [
+        (0.5, False, Verdict.BROKEN),
+        (0.1, False, Verdict.FAILED),  # a jitter buffer hides it
+        (0.5, True, Verdict.PASSED),
+    ],
+)
+def test_what_was_said_once_while_nobody_had_a_processor(
+    make_context: MakeContext, starved_s: float, passed: bool, verdict: Verdict
+) -> None:
+    evidence = make_context().evidence
+    evidence.starved = lambda begin, end: starved_s if (begin, end) == (3.0, 7.0) else 0.0
+    said = reach.takes_message("caller.1", (0.5, 2.0) if passed else None, "it heard silence")
+    assert evidence.add_of_once(said, 3.0, 7.0).verdict is verdict
+    assert evidence.add_of_once(said, 4.0, 8.0).verdict is (Verdict.PASSED if passed else Verdict.FAILED)

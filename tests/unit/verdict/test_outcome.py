@@ -9,7 +9,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,40 @@ def finding(verdict: Verdict, *, dispensable: bool = False, actual: str = "so it
 
 def outcome(*findings: Finding) -> CaseOutcome:
     return CaseOutcome(findings)
+
+
+def starved() -> Finding:
+    return replace(finding(BROKEN, actual="it was late; but nobody had a processor"), starved_s=0.5)
+
+
+@pytest.mark.parametrize(
+    ("findings", "raised", "says_nothing"),
+    [
+        ([starved()], [], True),
+        ([finding(PASSED), starved(), finding(UNSEEN)], [], True),
+        ([starved()], [DidNotPassError("it did not")], True),
+        ([finding(PASSED)], [], False),
+        ([], [], False),
+        ([starved(), finding(FAILED)], [], False),  # something speaks against somebody
+        ([starved(), finding(BROKEN)], [], False),
+        ([starved()], [PhoneLostError("its process died")], False),
+        ([starved()], [KeyboardInterrupt()], False),
+        ([finding(FAILED)], [PhoneLostError("its process died")], False),
+    ],
+)
+def test_an_outcome_for_want_of_a_processor_alone(
+    findings: list[Finding], raised: list[BaseException], says_nothing: bool
+) -> None:
+    found = outcome(*findings)
+    for error in raised:
+        found.raised(error)
+    assert found.is_starved is says_nothing
+
+
+def test_an_expectation_that_ended_a_starved_case_is_what_was_found() -> None:
+    found, late = outcome(), starved()
+    found.raised(ExpectationError(late))
+    assert found.is_starved
 
 
 class TestConclusion:
