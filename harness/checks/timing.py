@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness import measurement
-from harness.checks.finding import judged
+from harness.checks.finding import judged, not_observable
 from harness.verdict import Finding
 
 #: A way in that is worth a word.
@@ -48,13 +48,20 @@ def within(subject: str, what: str, seconds: float | None, limit_s: float) -> Fi
     )
 
 
-def released(subject: str, seconds: float | None, limit_s: float) -> Finding:
-    """A leg that must end did, within ``limit_s``; ``seconds`` is None when it is still up."""
+def released(subject: str, seconds: float | None, limit_s: float, doubt_s: float = 0.0) -> Finding:
+    """A leg that must end did, within ``limit_s``; ``seconds`` is None when it is still up.
+
+    ``doubt_s`` is how much earlier it may have ended: an interface that answers slowly makes no leg late.
+    """
+    expected = f"the leg ends within {limit_s:g} s"
+    if seconds is not None and seconds - doubt_s <= limit_s < seconds:
+        why = f"it had ended when its interface answered after {seconds:.2f} s, which does not say when"
+        return not_observable("released", subject, expected=expected, why=why)
     return judged(
         "released",
         subject,
         seconds is not None and seconds <= limit_s,
-        expected=f"the leg ends within {limit_s:g} s",
+        expected=expected,
         actual="it is still up" if seconds is None else f"it ended after {max(seconds, 0.0):.2f} s",
         measured=measurement.Duration(seconds=seconds, limit_s=limit_s),
     )

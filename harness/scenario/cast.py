@@ -221,16 +221,13 @@ class Cast:
             return
         context, endpoint = self.context, self.ai.endpoint
         told_within = limit + context.far_end.lag_s
-        end = time.monotonic() + told_within + 0.5
-        while endpoint.ringing(of) and time.monotonic() < end:
-            context.pause(context.far_end.poll_s)
-        ringing = endpoint.ringing(of)
-        took = time.monotonic() - after
-        if endpoint.blind:
+        told = endpoint.released_at(of, after + told_within + 0.5)
+        if told is None and endpoint.blind:
             expected, why = f"the AI's leg ends within {told_within:g} s", "its interface does not say"
             context.evidence.add(not_observable("released", "the AI's leg", expected=expected, why=why))
-        else:
-            context.evidence.add(timing.released("the AI's leg", None if ringing else took, told_within))
+            return
+        took, doubt_s = (None, 0.0) if told is None else (told.at - after, told.doubt_s)
+        context.evidence.add(timing.released("the AI's leg", took, told_within, doubt_s))
 
     def close(self) -> None:
         """Hang up, give the phones back, keep the far end's last word."""

@@ -49,6 +49,10 @@ class End(Voiced, Protocol):
         """How much later than the call it may be known how the call is."""
 
     @property
+    def doubt_s(self) -> float:
+        """How much earlier the call may have ended than :meth:`released_at` said last."""
+
+    @property
     def is_blind(self) -> bool:
         """Whether nobody can tell how the call is now."""
 
@@ -108,6 +112,7 @@ class LegOfOurs:
     """What an end that is a leg of ours answers where an AI's call may know more."""
 
     is_ours = True
+    doubt_s = 0.0
     record: CallRecord | None = None
 
     @property

@@ -12,7 +12,7 @@ from harness.deployment import Trunk
 from harness.errors import FarEndError
 from harness.events import CallState, SipMessage
 from harness.far_end.call_record import CallRecord
-from harness.far_end.clock import to_wall
+from harness.far_end.clock import to_monotonic, to_wall
 from harness.far_end.synthflow import SynthflowApi
 from harness.phone import Policy
 from harness.phone.leg import Leg
@@ -23,6 +23,7 @@ from harness.scenario.context import CaseContext
 from harness.scenario.ends import Call
 from harness.scenario.lines import Line
 from harness.scenario.synthflow_call import UNKNOWN, SynthflowCall
+from harness.scenario.told_end import ToldEnd, told_end
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of, is_spelling
 from harness.sip.message import Message, Request
@@ -72,8 +73,8 @@ class AiEndpoint(Protocol):
     def reached_before(self, of: Call, at: float) -> list[str]:
         """Those of them that came before that moment for certain."""
 
-    def ringing(self, of: Call) -> list[str]:
-        """The calls that are not over yet, of those an interface lists."""
+    def released_at(self, of: Call, deadline: float) -> ToldEnd | None:
+        """When the last of the calls ended that an interface lists; waits until ``deadline``; None where it does not say."""
 
     def early(self, of: Call, line: Line) -> tuple[str, set[int]]:
         """Who can be heard before the answer, and by which marks."""
@@ -204,9 +205,20 @@ class SynthflowEndpoint:
         """By the moments its list gives."""
         return [record.id for record in self.records(of) if record.is_since(to_wall(at)) is False]
 
-    def ringing(self, of: Call) -> list[str]:
-        """By its list."""
-        return [record.id for record in self.records(of) if not record.over]
+    def released_at(self, of: Call, deadline: float) -> ToldEnd | None:
+        """By its list; where that does not have the call any more, it does not say."""
+        records: list[CallRecord] = []
+
+        def is_over() -> bool | None:
+            records[:] = self.records(of)
+            self.blind = self.blind or not records
+            return None if self.blind else all(record.over for record in records)
+
+        def moment() -> float | None:
+            told = [record.witness("released_at") for record in records]
+            return None if None in told else to_monotonic(max(map(float, told)))
+
+        return told_end(self._context, self._api, is_over, moment, deadline)
 
     def early(self, of: Call, line: Line) -> tuple[str, set[int]]:
         """The line's assistant by its voice; where it answers in band, by its answer too."""
@@ -267,9 +279,8 @@ class StandInEndpoint:
         """Its legs."""
         return [leg.id for leg in self.phone.incoming if of.began <= leg.events[0].at < at]
 
-    def ringing(self, of: Call) -> list[str]:
-        """None: its own phone tells of each leg."""
-        return []
+    def released_at(self, of: Call, deadline: float) -> ToldEnd | None:
+        """Its own phone tells of each leg."""
 
     def early(self, of: Call, line: Line) -> tuple[str, set[int]]:
         """Its next leg, which is taken but not answered."""

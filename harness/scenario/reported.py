@@ -40,6 +40,7 @@ class ReportedCall:
     is_ours = False
     is_blind = True
     lag_s = 0.0
+    doubt_s = 0.0
     invite_number = ""
     phone_name = ""
     record = None

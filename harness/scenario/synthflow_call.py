@@ -22,6 +22,7 @@ from harness.scenario.end import End, Marked, Voiced
 from harness.scenario.ends import Call
 from harness.scenario.handover import SentTransfer, in_actions, in_messages
 from harness.scenario.signs import RECOGNISED_WITHIN_S, Words
+from harness.scenario.told_end import told_end
 from harness.sip.message import Request
 
 #: A call whose record could not be found, since the interface failed.
@@ -53,6 +54,7 @@ class SynthflowCall:
         self._find = find  # looks for a record that is unknown yet
         self._wanted = wanted  #: the number that should be called, to find a record that is unknown yet
         self._failing = False
+        self.doubt_s = 0.0
         declared = context.deployment.synthflow
         transcript = declared.transcript if declared else "none"
         within_s = declared.transcript_within_s if declared and transcript == "after" else RECOGNISED_WITHIN_S
@@ -276,16 +278,18 @@ class SynthflowCall:
 
     def released_at(self, deadline: float) -> float | None:
         """When the record says the AI was released from the call."""
-        while True:
-            record = self.refresh()
+
+        def is_over() -> bool | None:
+            over = self.refresh().over or self._witness("released_at") is not None
+            return over or (None if self.is_blind else False)
+
+        def moment() -> float | None:
             at = self._witness("released_at")
-            if at is not None:
-                return to_monotonic(float(at))
-            if record.over:
-                return time.monotonic()
-            if time.monotonic() >= deadline or self._api.is_down:
-                return None
-            self._context.pause(self._context.far_end.poll_s)
+            return None if at is None else to_monotonic(float(at))
+
+        told = told_end(self._context, self._api, is_over, moment, deadline)
+        self.doubt_s = 0.0 if told is None else told.doubt_s
+        return None if told is None else told.at
 
     # -- what it is asked to do; it does them when its caller asks
 

@@ -49,7 +49,9 @@ def asked_to_hang_up(make_context: MakeContext, *witness: str) -> tuple[CaseCont
 
 def held_to(context: CaseContext, talk: SynthflowCall, after: float, ended: float | None) -> Verdict:
     """What is found of a caller's leg that ended then."""
-    leg: Any = SimpleNamespace(label="caller.1", lag_s=0.0, is_blind=False, released_at=lambda deadline: ended)
+    leg: Any = SimpleNamespace(
+        label="caller.1", lag_s=0.0, doubt_s=0.0, is_blind=False, released_at=lambda deadline: ended
+    )
     Expect(context, leg).released(after=after, farewell_s=talk.farewell_s)
     return context.evidence.findings[-1].verdict
 

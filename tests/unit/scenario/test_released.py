@@ -46,7 +46,7 @@ def test_it_may_be_told_as_much_later_as_its_interface_lags_and_its_farewell_tak
     context = make_context(expect=Expectations(released_within_s=WITHIN_S))
     context.evidence.starved = lambda begin, end: 0.0  # however busy the machine of this test is
     hung_up = time.monotonic()
-    end: Any = SimpleNamespace(label="assistant main", lag_s=lag_s, is_blind=False)
+    end: Any = SimpleNamespace(label="assistant main", lag_s=lag_s, doubt_s=0.0, is_blind=False)
     end.released_at = lambda deadline: hung_up + after if hung_up + after <= deadline else None
     Expect(context, end).released(after=hung_up, farewell_s=farewell_s)
     (finding,) = context.evidence.findings
@@ -57,7 +57,7 @@ def test_it_may_be_told_as_much_later_as_its_interface_lags_and_its_farewell_tak
 @pytest.mark.parametrize("is_blind", [False, True])
 def test_an_interface_that_fails_does_not_show_that_a_leg_goes_on(make_context: MakeContext, is_blind: bool) -> None:
     context = make_context()
-    end: Any = SimpleNamespace(label="x", lag_s=0.0, is_blind=is_blind, released_at=lambda deadline: None)
+    end: Any = SimpleNamespace(label="x", lag_s=0.0, doubt_s=0.0, is_blind=is_blind, released_at=lambda deadline: None)
     Expect(context, end).released()
     (finding,) = context.evidence.findings
     assert finding.verdict is (Verdict.NOT_OBSERVABLE if is_blind else Verdict.FAILED)
