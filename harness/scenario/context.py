@@ -56,6 +56,7 @@ class CaseContext:
         self.timings = timings
         self.patience = deployment.expect.patience_s  #: for what nobody set a time for, in seconds
         self.more_patience = 0.0  #: for what a caller has asked for, who may have to ask again, in seconds
+        self.asked: list[tuple[float, float]] = []  #: from when to when a caller asked for a person
         self.began = time.monotonic()
         self.unheard: UnheardCall | None = None  #: the case's landing with people whom nobody of ours hears
         self.background = Background()

@@ -109,16 +109,20 @@ class Call(ListeningLeg):
             self._context.background.start(lambda: self._until_somebody_rings(way, waiting, attempts))
 
     def _ask(self, way: str) -> None:
-        handover = self._context.handover
+        handover, began = self._context.handover, time.monotonic()
         match way:
             case "prompt":
-                self.say(str(handover.prompt))
+                ended = self.say(str(handover.prompt))
             case "silence":
                 with self._context.evidence.step(f"{self.label} says nothing"):
                     self.leg.play(Silence())
+                ended = began
             case _:
-                self.press(handover.digit or "0")
+                digits = handover.digit or "0"
+                self.press(digits)
                 self._asked_by_digit = True
+                ended = time.monotonic() + DIGIT_S * len(digits)
+        self._context.asked.append((began, ended))
 
     def obeyed(self, at: float) -> None:
         """What the caller asked for has come at ``at``: the AI acted on what it got."""

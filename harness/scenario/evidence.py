@@ -17,7 +17,7 @@ from harness.verdict import Conclusion, Finding, Verdict
 #: How soon after an event a finding on its time is made.
 _FOUND_WITHIN_S = 0.25
 #: From here on a jitter buffer does not hide what nobody had a processor for, and it is not heard.
-_MISSED_S = 0.2
+MISSED_S = 0.2
 
 
 class Evidence:
@@ -84,13 +84,13 @@ class Evidence:
         self._recorder.finding(finding)
         return finding
 
-    def add_of_once(self, finding: Finding, begin: float, end: float) -> Finding:
-        """Record a finding on what is to be heard between two moments, and does not come again.
+    def add_of_said(self, finding: Finding, said: Sequence[tuple[float, float]], least_s: float = MISSED_S) -> Finding:
+        """Record a finding on what is to be heard between two moments, or between any of several pairs of them.
 
-        A failed one is broken instead where the harness was kept from hearing any of it that counts.
+        A failed one is broken instead where the harness was kept, each time, from saying or hearing ``least_s`` of it.
         """
-        starved_s = self.starved(begin, end)
-        is_kept = finding.verdict is Verdict.FAILED and starved_s >= _MISSED_S
+        starved_s = min((self.starved(begin, end) for begin, end in said), default=0.0)
+        is_kept = finding.verdict is Verdict.FAILED and starved_s >= least_s
         return self.add(hindered(finding, starved_s) if is_kept else finding)
 
     def _no_room(self, finding: Finding) -> ResourceError | None:

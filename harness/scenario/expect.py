@@ -229,7 +229,8 @@ class Expect(ExpectAudio):
                 return
             found = describe(heard, expected=(), own={call.mark}, name_of=self._context.calls.name_of_mark)
             finding = reach.takes_message(call.label, None, f"it heard {found.words}")
-            self._context.evidence.add_of_once(finding, answered, answered + last_sound(heard) + _TONE_WITHIN_S)
+            ended = answered + last_sound(heard) + _TONE_WITHIN_S
+            self._context.evidence.add_of_said(finding, [(answered, ended)])
 
     def _reaches(self, state: Literal["early", "confirmed"], limit: float, found: Callable[..., Finding]) -> None:
         """A finding on when the call got that far; where it never did, the scenario ends with it."""

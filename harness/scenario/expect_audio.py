@@ -197,7 +197,7 @@ class ExpectAudio:
             self._context.evidence.scripted(time.monotonic() - since, "early media")
             answered_at = call.answered_at()
             finding = audio.early(who, call.label, sound, answered_at, opened)
-            self._context.evidence.add_of_once(finding, since, answered_at or time.monotonic())
+            self._context.evidence.add_of_said(finding, [(since, answered_at or time.monotonic())])
 
     @property
     def _call(self) -> Call:

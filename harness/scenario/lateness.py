@@ -43,13 +43,16 @@ def judge(context: CaseContext, both: Iterable[Heard]) -> None:
         if not isinstance(finding.measured, Direction) or finding.measured.delay_ms is None:
             continue
         ms, again = finding.measured.delay_ms, None
+        began = time.monotonic() - ms / 1000
         if ms > limit:
             # Somebody else's far end speaks when it likes: there it is the way to it that can be tried.
             ways = [(one, other) for _, one, other in directions if one is speaker or not speaker.is_ours]
             again = _shortest(context, ways, limit)
             if again is None:
                 continue
-        context.evidence.add(quality.delay(speaker.label, listener.label, ms, None if again == math.inf else again))
+        found = quality.delay(speaker.label, listener.label, ms, None if again == math.inf else again)
+        late_s = (min(ms, ms if again is None else again) - limit) / 1000
+        context.evidence.add_of_said(found, [(began, time.monotonic())], late_s)
 
 
 def _shortest(context: CaseContext, ways: list[tuple[End, End]], limit: float) -> float | None:

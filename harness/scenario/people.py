@@ -111,7 +111,8 @@ class Group:
             try:
                 leg = self._context.phones.first_incoming(self.phones, limit, unless=of.is_over)
             except NeverCame as error:
-                raise ExpectationError(self._context.evidence.add(self._landed())) from error
+                finding = self._context.evidence.add_of_said(self._landed(), self._context.asked)
+                raise ExpectationError(finding) from error
             self._context.evidence.add(self._landed())
             of.obeyed(leg.events[0].at)
             leg.answer()

@@ -199,6 +199,18 @@ def test_a_slow_way_is_not_excused_by_a_quick_way_back(
     ]
 
 
+@pytest.mark.parametrize(("starved_s", "verdict"), [(0.2, Verdict.BROKEN), (0.1, Verdict.FAILED)])
+def test_a_slow_way_on_a_machine_without_a_processor(
+    make_context: MakeContext, looks: dict[tuple[str, str], float], starved_s: float, verdict: Verdict
+) -> None:
+    context = make_context()
+    context.evidence.starved = lambda begin, end: starved_s
+    caller, stand_in = _call(context, "caller"), _call(context, "stand-in")
+    looks |= {("caller", "stand-in"): 750.0}  # of 600 that may be
+    found = judged_by(context, (_heard_after(800.0), caller, stand_in), (_heard_after(150.0), stand_in, caller))
+    assert found == [("caller → stand-in", verdict), ("stand-in → caller", Verdict.PASSED)]
+
+
 def test_a_voice_that_was_late_once_is_not_slow(make_context: MakeContext, looks: dict[tuple[str, str], float]) -> None:
     context = make_context()
     caller, stand_in = _call(context, "caller"), _call(context, "stand-in")
@@ -268,5 +280,10 @@ def test_what_was_said_once_while_nobody_had_a_processor(
     evidence = make_context().evidence
     evidence.starved = lambda begin, end: starved_s if (begin, end) == (3.0, 7.0) else 0.0
     said = reach.takes_message("caller.1", (0.5, 2.0) if passed else None, "it heard silence")
-    assert evidence.add_of_once(said, 3.0, 7.0).verdict is verdict
-    assert evidence.add_of_once(said, 4.0, 8.0).verdict is (Verdict.PASSED if passed else Verdict.FAILED)
+    otherwise = Verdict.PASSED if passed else Verdict.FAILED
+    assert evidence.add_of_said(said, [(3.0, 7.0)]).verdict is verdict
+    assert evidence.add_of_said(said, [(4.0, 8.0)]).verdict is otherwise
+    assert evidence.add_of_said(said, []).verdict is otherwise
+    assert evidence.add_of_said(said, [(3.0, 7.0), (3.0, 7.0)]).verdict is verdict
+    assert evidence.add_of_said(said, [(3.0, 7.0), (9.0, 10.0)]).verdict is otherwise  # it was said again
+    assert evidence.add_of_said(said, [(3.0, 7.0)], 0.6).verdict is otherwise

@@ -89,3 +89,28 @@ def test_a_group_behind_a_queue_has_the_queue_s_time_as_well(
         group.expect_call(SimpleNamespace(is_over=lambda: False), within=within)  # type: ignore[arg-type]
     assert waited == [(8.0 if within is None else within) + queue_s]
     assert {finding.verdict for finding in context.evidence.findings} == {Verdict.FAILED}
+
+
+@pytest.mark.parametrize(
+    ("asked", "verdict"),
+    [
+        ([(1.0, 3.0)], Verdict.BROKEN),
+        ([(1.0, 3.0), (5.0, 7.0)], Verdict.FAILED),  # it asked again when it could be understood
+        ([], Verdict.FAILED),  # nobody asked for a person: the call was to land by itself
+    ],
+)
+def test_nobody_blames_an_ai_that_could_not_understand(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch, asked: list[tuple[float, float]], verdict: Verdict
+) -> None:
+    context = make_context()
+    context.asked = asked
+    context.evidence.starved = lambda begin, end: 0.4 if begin == 1.0 else 0.0
+
+    def nobody(phones: Any, limit: float, **_: Any) -> Any:
+        raise never_came("a call", limit, "agents", "nothing", "")
+
+    monkeypatch.setattr(context.phones, "first_incoming", nobody)
+    group = Group(context, "sales", GroupEntry(did="+13125550142", agents=("Zoë",)), [])
+    with pytest.raises(ExpectationError):
+        group.expect_call(SimpleNamespace(is_over=lambda: False))  # type: ignore[arg-type]
+    assert [finding.verdict for finding in context.evidence.findings] == [verdict]

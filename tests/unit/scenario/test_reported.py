@@ -154,7 +154,7 @@ def test_what_only_a_phone_at_the_agent_could_show(make: Callable[..., Case], st
 def test_an_ai_that_has_left_is_released(make: Callable[..., Case]) -> None:
     case = make()
     landed = case.lands()
-    talk: Any = SimpleNamespace(label="assistant", role="ai", is_blind=False, lag_s=0.0)
+    talk: Any = SimpleNamespace(label="assistant", role="ai", is_blind=False, lag_s=0.0, doubt_s=0.0)
     landed.began -= 12.0  # for so long the caller has stayed with them
     talk.released_at = lambda deadline: landed.began + 3.21
     Expect(case.context, talk).released(after=None)
