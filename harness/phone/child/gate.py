@@ -16,7 +16,7 @@ from harness.events import StrangerRefused
 from harness.phone.child.account import HostedPhone
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.places import Transaction
-from harness.phone.child.requests import BUSY_HERE, DROP, PASS, Arrival
+from harness.phone.child.requests import BUSY_HERE, DROP, OK, PASS, Arrival
 from harness.phone.child.sip_log import LoggedMessage, read_text
 
 _TOLD_EVERY: Final = 0.9  # seconds, for each kind; it is looked at once a second
@@ -76,7 +76,10 @@ class RequestGate:
         return DROP
 
     def by_dialog(self, arrival: Arrival) -> int:
-        """Refuse what names a dialog of ours by its tag, and another Call-ID; subscriptions; and calls that there is no room for."""
+        """Refuse what names a dialog of ours by its tag, and another Call-ID; subscriptions; and calls that there is no room for.
+
+        Who asks within a call what the phone can do, to hear whether it lives, is told.
+        """
         message = read_text(arrival.text, direction="received", transport=arrival.transport, remote=arrival.host)
         tag = message.local_tag
         if refusal := _deadly(message):
@@ -93,6 +96,8 @@ class RequestGate:
             and (answer := leg.media.digits.info(message.text))
         ):
             return answer
+        if leg and message.method == "OPTIONS":  # pjsip has nobody for it within a dialog, and says 500
+            return _DOES_NOT_EXIST if leg.disconnected else OK
         if message.method == "SUBSCRIBE" and not tag:
             return _BAD_EVENT
         return self._room_for(message, arrival) if message.begins_call else PASS

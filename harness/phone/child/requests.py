@@ -25,8 +25,11 @@ DROP: Final = 0
 #: The end system cannot take another call now; the answer says when to try again (RFC 3261 section 21.4.18). A 503 would
 #: have the platform send nothing here meanwhile, and take the trunk for down (section 21.5.4).
 BUSY_HERE: Final = 486
+#: To OPTIONS, with what a call outside of a dialog would be told of (RFC 3261 section 11.2).
+OK: Final = 200
 
 _RETRY_AFTER_S: Final = 1
+_CAPABILITIES: Final = (0, 4, 36)  # PJSIP_H_ACCEPT, PJSIP_H_ALLOW, PJSIP_H_SUPPORTED
 _CHALLENGING: Final = (b"SIP/2.0 401", b"SIP/2.0 407")
 _CHALLENGES: Final = (b"WWW-Authenticate", b"Proxy-Authenticate")
 _LONGEST_HEADER: Final = 4000
@@ -161,7 +164,8 @@ class Filter:
         library.pjsip_endpt_register_module.argtypes = (_pointer, ctypes.POINTER(_Module))
         library.pjsip_endpt_respond_stateless.argtypes = (_pointer, _pointer, ctypes.c_int, *(_pointer,) * 3)
         self._endpoint = library.pjsua_get_pjsip_endpt()
-        self._retry_after = _retry_after(library)
+        pool = _pool(library)
+        self._headers_of = {BUSY_HERE: _retry_after(library, pool), OK: _capabilities(library, self._endpoint, pool)}
         self._received: Any = None
         text = name.encode()
         self._module = _Module(
@@ -185,7 +189,7 @@ class Filter:
             self._fault(f"requests: {type(error).__name__}: {error}")
             return False
         if code > DROP:
-            headers = ctypes.byref(self._retry_after) if code == BUSY_HERE else None
+            headers = ctypes.byref(self._headers_of[code]) if code in self._headers_of else None
             self._library.pjsip_endpt_respond_stateless(self._endpoint, address, code, None, headers, None)
         return code != PASS
 
@@ -243,17 +247,35 @@ class Filter:
         )
 
 
-def _retry_after(library: ctypes.CDLL) -> _Headers:
-    """A list with that header alone; pjsip copies what is in it into each answer."""
-    library.pjsua_pool_create.restype = library.pjsip_retry_after_hdr_create.restype = _pointer
+def _pool(library: ctypes.CDLL) -> int:
+    library.pjsua_pool_create.restype = _pointer
     library.pjsua_pool_create.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t)
+    pool: int = library.pjsua_pool_create(b"headers", 4096, 4096)
+    return pool
+
+
+def _retry_after(library: ctypes.CDLL, pool: int) -> _Headers:
+    library.pjsip_retry_after_hdr_create.restype = _pointer
     library.pjsip_retry_after_hdr_create.argtypes = (_pointer, ctypes.c_int)
-    pool = library.pjsua_pool_create(b"retry-after", 512, 512)
-    header = library.pjsip_retry_after_hdr_create(pool, _RETRY_AFTER_S)
-    headers = _Headers(header, header)
-    only = _Headers.from_address(header)
-    only.previous = only.next = ctypes.addressof(headers)
-    return headers
+    return _linked([library.pjsip_retry_after_hdr_create(pool, _RETRY_AFTER_S)])
+
+
+def _capabilities(library: ctypes.CDLL, endpoint: int, pool: int) -> _Headers:
+    library.pjsip_endpt_get_capability.restype = library.pjsip_hdr_clone.restype = _pointer
+    library.pjsip_endpt_get_capability.argtypes = (_pointer, ctypes.c_int, _pointer)
+    library.pjsip_hdr_clone.argtypes = (_pointer, _pointer)
+    found = (library.pjsip_endpt_get_capability(endpoint, kind, None) for kind in _CAPABILITIES)
+    return _linked([library.pjsip_hdr_clone(pool, header) for header in found if header])
+
+
+def _linked(headers: Sequence[int]) -> _Headers:
+    """A list with those alone; pjsip copies what is in it into each answer."""
+    head = _Headers()
+    ring = [ctypes.addressof(head), *headers]
+    for at, previous, following in zip(ring, ring[-1:] + ring[:-1], ring[1:] + ring[:1], strict=True):
+        links = _Headers.from_address(at)
+        links.previous, links.next = previous, following
+    return head
 
 
 def _fitting(address: int) -> Any:

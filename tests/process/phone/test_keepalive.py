@@ -1,4 +1,4 @@
-"""OPTIONS to a platform that asks who it is first, as many do (RFC 3261 sections 11 and 22)."""
+"""OPTIONS: to a platform that asks who it is first, as many do (RFC 3261 sections 11 and 22), and of one within a call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.scenario.keepalive import options
 from harness.sip.digest import DigestServer
 from harness.sip.message import Request
 from tests.process.phone.conftest import Desk
-from tests.process.phone.stranger import Stranger
+from tests.process.phone.stranger import AUDIO, SESSION, Stranger, answered
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,19 @@ def test_a_challenge_is_answered(
             else:
                 stranger.respond(request, 401, [server.challenge()])
     assert asked.result() == expected
+
+
+def test_a_platform_that_asks_within_a_call_whether_it_lives_is_told_so(lease: Desk, stranger: Stranger) -> None:
+    """With all that it would be told outside of one (RFC 3261 section 11.2), and to no effect on the call."""
+    phone = lease("callee")
+    leg, call = answered(phone, stranger, SESSION + AUDIO)
+    leg.wait_state("confirmed", 10)
+    for number in (2, 3):
+        response = stranger.within(phone, "OPTIONS", number, call)
+        assert response.status == 200
+        assert {"INVITE", "BYE", "REFER"} <= set(str(response.get("Allow")).replace(" ", "").split(","))
+        assert "application/sdp" in str(response.get("Accept"))
+    assert leg.state == "confirmed"
+    assert stranger.hangs_up(phone, call).status == 200
+    leg.wait_state("disconnected", 10)
+    assert stranger.within(phone, "OPTIONS", 100, call).status == 481  # the dialog is over (section 12.2.2)
