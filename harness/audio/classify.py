@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -25,6 +25,10 @@ _WINDOW: Final = 512
 _BEEP_S: Final = 0.28
 _BEEP_HZ: Final = 700.0
 _STEP_SECONDS: Final = _STEP / SAMPLE_RATE
+#: Of a hole in a tone: shorter than any pause of a cadence (0.2 s), and so quiet beside the tone.
+_HOLE_S: Final = 0.121
+_HOLE_POWER: Final = 0.01
+_BLOCK: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,26 +130,37 @@ def _tones(audio: NDArray[np.int16]) -> list[_Tone]:
     second = np.where(second_power > 0.08 * total, second, 0.0)
     low, high = np.minimum(first, second), np.maximum(first, second)
     low, high = np.where(low > 0, low, high), np.where(low > 0, high, 0.0)
-    tones: list[_Tone] = []
-    begin: int | None = None
-    for at in range(len(pure) + 1):
-        goes_on = (
-            begin is not None
-            and at < len(pure)
-            and pure[at]
-            and abs(low[at] - low[at - 1]) < 25
-            and abs(high[at] - high[at - 1]) < 25
-        )
-        if goes_on:
-            continue
-        if begin is not None and at - begin >= 4:
-            middle = slice(begin + 1, max(begin + 2, at - 1))
-            # Windows half full of the tone are counted at either end: together one window's length.
-            began = begin * _STEP_SECONDS + _WINDOW / SAMPLE_RATE / 2
-            ended = (at - 1) * _STEP_SECONDS + _WINDOW / SAMPLE_RATE / 2
-            tones.append(_Tone(float(np.median(low[middle])), float(np.median(high[middle])), began, ended))
-        begin = at if at < len(pure) and pure[at] else None
-    return tones
+    windows = np.flatnonzero(pure)
+    before, after = windows[:-1], windows[1:]
+    breaks = (
+        (after - before > 1) | (np.abs(low[after] - low[before]) >= 25) | (np.abs(high[after] - high[before]) >= 25)
+    )
+    runs = [(run, _tone(run, low, high)) for run in np.split(windows, np.flatnonzero(breaks) + 1) if len(run) >= 2]
+    joined: list[tuple[int, _Tone]] = []
+    for run, tone in runs:
+        if joined and _goes_on(audio, joined[-1][1], tone):
+            count, before_it = joined.pop()
+            joined.append((count + len(run), replace(before_it, ended=tone.ended)))
+        else:
+            joined.append((len(run), tone))
+    return [tone for count, tone in joined if count >= 4]
+
+
+def _tone(run: NDArray[np.intp], low: NDArray[np.float64], high: NDArray[np.float64]) -> _Tone:
+    middle = run[1 : max(2, len(run) - 1)]
+    # Windows half full of the tone are counted at either end: together one window's length.
+    began, ended = (float(run[at]) * _STEP_SECONDS + _WINDOW / SAMPLE_RATE / 2 for at in (0, -1))
+    return _Tone(float(np.median(low[middle])), float(np.median(high[middle])), began, ended)
+
+
+def _goes_on(audio: NDArray[np.int16], tone: _Tone, after: _Tone) -> bool:
+    """Whether there is nothing between two tones but the hole that late or lost packets leave in one."""
+    if tone.second_hz or after.second_hz or abs(tone.hz - after.hz) >= 25 or after.began - tone.ended > _HOLE_S:
+        return False
+    half = _WINDOW / SAMPLE_RATE / 2
+    between = audio[round((tone.ended - half) * SAMPLE_RATE) : round((after.began + half) * SAMPLE_RATE)]
+    power = np.square(between[: len(between) // _BLOCK * _BLOCK].astype(np.float64)).reshape(-1, _BLOCK).mean(axis=1)
+    return bool(power.min() < _HOLE_POWER * power.max())
 
 
 def _strongest(power: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -169,9 +169,10 @@ _TONES: dict[Kind, str] = {
 
 
 def _prompt(match: Matched) -> tuple[What, str, float]:
-    said = f"“{prompt_text(match.name)}” at {match.began:.2f} s"
+    began = max(0.0, match.began)  # its first 20 ms may have come before the 200 that the recording begins with
+    said = f"“{prompt_text(match.name)}” at {began:.2f} s"
     if match.name.startswith("voicemail"):
-        return "voicemail", f"a voicemail greeting, {said}", match.began
+        return "voicemail", f"a voicemail greeting, {said}", began
     if match.name.startswith("announcement"):
-        return "announcement", f"an announcement, {said}", match.began
-    return "speech", f"the prompt {said}", match.began
+        return "announcement", f"an announcement, {said}", began
+    return "speech", f"the prompt {said}", began

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from harness.audio.classify import classify
@@ -57,6 +59,62 @@ def test_speech_and_then_a_tone(hertz: float) -> None:
 def test_anything_else_asks_for_nothing(heard: Audio) -> None:
     assert asks_for_message(classify(heard)) is None
     assert message_asked_in(heard) is None
+
+
+FRAME = 160
+
+
+@st.composite
+def holes(draw: st.DrawFn, frames: int) -> list[tuple[int, int]]:
+    """One or two holes of 20 to 100 ms in so many frames, 80 ms apart: where each begins, and its length; the last first."""
+    first, long = draw(st.integers(0, frames - 1)), draw(st.integers(1, 5))
+    rest = range(first + long + 4, frames)
+    second = [(draw(st.sampled_from(rest)), draw(st.integers(1, 5)))] if rest and draw(st.booleans()) else []
+    return [*second, (first, long)]
+
+
+@given(
+    of=st.one_of(  # a long tone of 425 or 440 Hz is one of the network's
+        st.tuples(st.sampled_from([425.0, 440.0]), st.just(0.4)),
+        st.tuples(st.sampled_from([800.0, 1000.0, 1400.0, 1633.0]), st.sampled_from([0.4, 0.5, 0.7, 1.0])),
+    ),
+    pause=st.sampled_from([0.0, 0.1, 0.3, 1.0]),
+    cut=st.integers(0, FRAME - 1),
+    are_late=st.booleans(),
+    data=st.data(),
+)
+@settings(deadline=None)
+def test_a_tone_with_holes_is_one_tone(
+    of: tuple[float, float], pause: float, cut: int, are_late: bool, data: st.DataObject
+) -> None:
+    """Packets that come late make a pause in it, lost ones replace so much of it by silence."""
+    hertz, seconds = of
+    beep = tone(seconds, hertz)
+    for first, count in data.draw(holes(round(seconds / 0.02))):
+        at = min(first * FRAME + cut, len(beep))
+        beep = np.concatenate([beep[:at], silence(count * 0.02), beep[at if are_late else at + count * FRAME :]])
+    heard = np.concatenate([GREETING, silence(pause), beep, silence(1)])
+    spans = classify(heard)
+    if not are_late and sum(abs(beep) > 100) < 0.28 * SAMPLE_RATE:
+        return  # what is left of it is as short as what a voice may hold
+    assert message_asked_in(heard) is not None, spans
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_holes_make_no_tone_of_speech(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(["hello-en", "how-can-i-help-en", "agent-please-de", "goodbye-en"]))
+    heard = prompt_samples(name).astype(np.int16).copy()
+    for first, count in data.draw(st.lists(st.tuples(st.integers(0, len(heard)), st.integers(1, 5)), max_size=12)):
+        heard[first : first + count * FRAME] = 0
+    assert message_asked_in(np.concatenate([heard, silence(1), heard])) is None
+
+
+def test_a_rhythm_stays_one() -> None:
+    """The shortest pause of a busy tone (ITU-T E.180) is twice as long as a hole."""
+    busy = np.concatenate([tone(0.2, 425.0), silence(0.2)] * 6)
+    assert max(classify(busy), key=lambda span: span.ended - span.began).kind == "busy"
+    assert message_asked_in(np.concatenate([GREETING, silence(0.3), busy])) is None
 
 
 def test_a_greeting_right_behind_a_queues_music_asks_for_a_message() -> None:
