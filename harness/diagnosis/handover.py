@@ -13,7 +13,6 @@ from harness.events import SipMessage
 from harness.far_end.call_record import actions_of, transfers_among
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Request
-from harness.sip.uri import NameAddr
 
 
 @dataclass(frozen=True)
@@ -78,11 +77,10 @@ def _transfers(scene: Scene) -> Iterator[_Sent]:
 
 
 def _referred(refer: Request, where: str) -> _Sent:
-    """A header that the target is to get stands in its URI (RFC 3261 section 19.1.1)."""
-    to, topic = refer.get("Refer-To") or "", None
+    topic = None
     with suppress(SipSyntaxError):
-        topic = NameAddr.parse(to).uri.header(TOPIC_HEADER)
-    return _Sent(number_in(to), topic, True, where)
+        topic = refer.refer_to.uri.header(TOPIC_HEADER)
+    return _Sent(number_in(refer.get("Refer-To") or ""), topic, True, where)
 
 
 def _topic(scene: Scene, asked: Handover | None, sent: _Sent | None) -> None:

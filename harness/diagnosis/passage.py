@@ -13,7 +13,6 @@ from harness.diagnosis.messages import begins_dialog, parse, response_to
 from harness.events import SipMessage
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.message import Message, Request
-from harness.sip.uri import NameAddr
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def _headers(scene: Scene) -> None:
 
 
 def _sent_on(scene: Scene, name: str, agreed: object) -> None:
-    """Whether the AI's transfer has the header as agreed: its REFER asks for it in the target's URI (RFC 3261 section 19.1.1)."""
+    """Whether the AI's transfer has the header as agreed; its REFER asks for it in the target's URI."""
 
     def sent(value: str | None) -> object:
         return False if value is None else True if agreed in (None, value) else "another value"
@@ -115,8 +114,7 @@ def _sent_on(scene: Scene, name: str, agreed: object) -> None:
             continue
         with contextlib.suppress(SipSyntaxError):
             if message.method == "REFER":
-                embedded = NameAddr.parse(message.get("Refer-To") or "").uri.header(name)
-                scene.facts.record("header.sent", sent(embedded), seen.where)
+                scene.facts.record("header.sent", sent(message.refer_to.uri.header(name)), seen.where)
             elif begins_dialog(message):
                 scene.facts.record("header.sent", sent(message.get(name)), seen.where)
 

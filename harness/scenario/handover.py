@@ -15,7 +15,7 @@ from harness.scenario.context import CaseContext
 from harness.sip.grammar import SipSyntaxError
 from harness.sip.identity import digits_of
 from harness.sip.message import Message, Request
-from harness.sip.uri import NameAddr, Uri
+from harness.sip.uri import Uri
 from harness.verdict import Finding
 
 
@@ -36,8 +36,8 @@ def in_messages(texts: Iterable[str]) -> Iterator[SentTransfer]:
         with suppress(SipSyntaxError):
             request = Message.parse(text)
             assert isinstance(request, Request)
-            if request.method == "REFER":  # RFC 3261 section 19.1.1: a header the target is to get stands in its URI
-                to = NameAddr.parse(request.get("Refer-To") or "").uri
+            if request.method == "REFER":
+                to = request.refer_to.uri
                 yield from _to(to, to.header(TOPIC_HEADER))
             elif request.to.tag is None:
                 yield from _to(request.uri, request.get(TOPIC_HEADER))

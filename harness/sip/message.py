@@ -153,6 +153,11 @@ class Message:
         """To."""
         return NameAddr.parse(self._need("To"))
 
+    @property
+    def refer_to(self) -> NameAddr:
+        """Where a REFER sends its recipient (RFC 3515 section 2.1). Headers for the target stand in its URI (RFC 3261 19.1.1)."""
+        return NameAddr.parse(self._need("Refer-To"))
+
     @cached_property
     def vias(self) -> tuple[Via, ...]:
         """All Via values, the topmost first; empty when there is none."""
