@@ -11,6 +11,7 @@ def test_caller_hangs_up(caller, line, assistant, expect):
     talk = assistant.expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
+    expect(talk).still_up()
     ended = call.hang_up()
     expect(talk).released(after=ended)
     expect(call).hang_up_is_answered()
@@ -22,6 +23,7 @@ def test_ai_hangs_up(caller, line, assistant, expect):
     talk = assistant.expect_call(call)
     expect(call).answered()
     expect(call).two_way_audio_with(talk)
+    expect(call).still_up()
     ended = talk.hang_up()
     expect(call).released(after=ended, farewell_s=talk.farewell_s)
 

@@ -93,6 +93,7 @@ def test_agent_hangs_up(caller, line, assistant, target, expect):
     talk.hand_over(target, "cold")
     landed = target.expect_call(call)
     expect(call).two_way_audio_with(landed)
+    expect(call).still_up()
     ended = landed.hang_up()
     expect(call).released(after=ended)
     expect(landed).hang_up_is_answered()

@@ -39,13 +39,14 @@ def answered(
 
 
 def up(subject: str, ended_after: float | None) -> Finding:
-    """A call that nobody has ended is still up; ``ended_after`` are the seconds it lasted, None when it goes on."""
+    """A call that nobody has ended is still up; ``ended_after`` are the seconds it lasted (0: nobody says), None when it goes on."""
+    lasted = f"it ended {ended_after:.1f} s after it was answered" if ended_after else "it has ended"
     return judged(
         "call.up",
         subject,
         ended_after is None,
         expected="the call is up until it is hung up",
-        actual="it is" if ended_after is None else f"it ended {ended_after:.1f} s after it was answered",
+        actual="it is" if ended_after is None else lasted,
         measured=measurement.Lasted(ended_after_s=ended_after),
     )
 

@@ -263,6 +263,14 @@ class Expect(ExpectAudio):
             self._context.evidence.add(signalling.final_response(end.label, codes, code, reason, end.invite_number))
             return at if at is not None else time.monotonic()
 
+    def still_up(self) -> None:
+        """Nobody has ended it by now: it is the coming hang-up that is to. What an interface may tell late it does not show."""
+        end = self._end
+        ended = end.released_at(0.0)
+        if end.is_ours or ended is not None:
+            lasted_s = None if ended is None else ended - (end.answered_at() or ended)
+            self._context.evidence.add(reach.up(end.label, lasted_s))
+
     def released(self, after: float | None = None, farewell_s: float = 0.0) -> None:
         """The leg ends, within the deployment's limit after ``after``, or as much later as who ends it may still speak."""
         end = self._end

@@ -54,6 +54,22 @@ def test_it_may_be_told_as_much_later_as_its_interface_lags_and_its_farewell_tak
     assert finding.verdict is (Verdict.PASSED if in_time else Verdict.FAILED)
 
 
+@given(ended=st.none() | st.floats(1.0, 90.0), is_ours=st.booleans(), answered=st.none() | st.just(0.5))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+def test_who_has_gone_before_anybody_hung_up_was_not_ended_by_that(
+    make_context: MakeContext, ended: float | None, is_ours: bool, answered: float | None
+) -> None:
+    context = make_context()
+    end: Any = SimpleNamespace(label="caller.1", is_ours=is_ours, answered_at=lambda: answered)
+    end.released_at = lambda deadline: ended
+    Expect(context, end).still_up()
+    told = [(finding.check, finding.verdict) for finding in context.evidence.findings]
+    if ended is not None:
+        assert told == [("call.up", Verdict.FAILED)]
+    else:  # an interface may tell late, and so shows nothing by its silence
+        assert told == [("call.up", Verdict.PASSED)] * is_ours
+
+
 @pytest.mark.parametrize("is_blind", [False, True])
 def test_an_interface_that_fails_does_not_show_that_a_leg_goes_on(make_context: MakeContext, is_blind: bool) -> None:
     context = make_context()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -34,7 +35,7 @@ class Asked:
 
 _EXPECTED = (
     "answered", "two_way_audio_with", "caller_id", "silence_from", "released", "never_rang", "ends_with", "took_over", "addressed_to",
-    "came_within", "takes_message", "refer_is", "header",
+    "came_within", "takes_message", "refer_is", "header", "still_up", "hang_up_is_answered",
 )  # fmt: skip
 
 
@@ -93,6 +94,29 @@ def test_an_ai_may_say_goodbye_before_it_hangs_up() -> None:
     talk = of.assistant.expect_call.return_value
     ((_, _, how),) = of.expect.named("released")
     assert how == {"after": talk.hang_up.return_value, "farewell_s": talk.farewell_s}
+
+
+@pytest.mark.parametrize("who", ["caller", "ai", "agent"])
+def test_a_leg_is_held_to_be_up_until_the_other_side_hangs_up(who: str) -> None:
+    """Else one that had ended by itself would have ended in time."""
+    scenario = {
+        "caller": test_call_control.test_caller_hangs_up,
+        "ai": test_call_control.test_ai_hangs_up,
+        "agent": test_transfer.test_agent_hangs_up,
+    }[who]
+    held: list[object] = []
+    call, talk, landed = MagicMock(), MagicMock(), MagicMock()
+    hangs_up, other = {"caller": (call, talk), "ai": (talk, call), "agent": (landed, call)}[who]
+    asked = Asked()
+    hangs_up.hang_up.side_effect = lambda: held.extend(subject for subject, _, _ in asked.named("still_up"))
+    parts = {"caller": call, "assistant": talk, "target": landed}
+    people = {name: MagicMock() for name in parts}
+    people["caller"].call.return_value = call
+    people["assistant"].expect_call.return_value = talk
+    people["target"].expect_call.return_value = landed
+    with contextlib.suppress(TypeError):  # of a moment that these people do not tell
+        play(scenario, expect=asked, **{k: v for k, v in people.items() if k in inspect.signature(scenario).parameters})
+    assert held == [other]
 
 
 def test_a_menu_s_choice_is_what_leads_to_the_ai() -> None:
